@@ -1,0 +1,3 @@
+//! The scenario language: schema, validation, plan, library and catalogue.
+
+pub mod plan;
