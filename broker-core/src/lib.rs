@@ -1,1 +1,19 @@
-//! broker-core
+//! A full Kafka broker as a pure state machine.
+//!
+//! One way in: [`Broker::step`]. Nothing here reads a clock, draws entropy, opens a file or a
+//! socket, or starts a thread; the shells (`sim`, `server`) do.
+
+pub mod config;
+pub mod error;
+pub mod ids;
+pub mod plant;
+pub mod protocol;
+pub mod records;
+pub mod seam;
+pub mod time;
+
+pub mod log;
+pub mod metadata;
+mod controller;
+mod raft;
+mod step;

@@ -1,0 +1,274 @@
+//! server.properties and topic configs, typed. Names and defaults are Kafka 3.9's; MSK's own
+//! defaults come in as explicit keys of the plan.
+
+use crate::ids::NodeId;
+use crate::plant::Plant;
+use crate::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a node is told at its start.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// `node.id`.
+    pub node: NodeId,
+    /// Runs the broker role.
+    pub broker: bool,
+    /// Runs the controller role; such a node is a voter.
+    pub controller: bool,
+    /// `controller.quorum.voters`.
+    pub voters: Vec<NodeId>,
+    /// `broker.rack`.
+    pub rack: Option<Arc<str>>,
+    /// server.properties.
+    pub server: ServerConfig,
+    /// Seed of the few random choices (election jitter); different for each node and start.
+    pub seed: u64,
+    /// Unique per process start (`incarnation.id`).
+    pub incarnation: u128,
+    /// A planted bug, only with the feature `planted-bugs`.
+    pub plant: Option<Plant>,
+}
+
+/// A config value that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Key.
+    pub key: String,
+    /// Value as given.
+    pub value: String,
+    /// What would be right.
+    pub expected: &'static str,
+}
+
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "config `{}` = `{}`: expected {}", self.key, self.value, self.expected)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+macro_rules! configs {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ty = $key:literal, $default:expr;)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name { $($(#[$field_doc])* #[doc = concat!("\n\n`", $key, "`")] pub $field: $ty,)* }
+
+        impl $name {
+            /// Kafka's defaults.
+            #[must_use]
+            pub fn kafka_defaults() -> Self {
+                Self { $($field: $default,)* }
+            }
+
+            /// Keys that are understood.
+            pub const KEYS: &'static [&'static str] = &[$($key),*];
+
+            /// Overrides values by their keys; keys of other readers are left alone.
+            ///
+            /// # Errors
+            /// A value that does not parse.
+            pub fn apply(&mut self, properties: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+                $(if let Some(value) = properties.get($key) {
+                    self.$field = ConfigValue::parse(value).ok_or_else(|| ConfigError {
+                        key: $key.to_owned(),
+                        value: value.clone(),
+                        expected: <$ty as ConfigValue>::EXPECTED,
+                    })?;
+                })*
+                Ok(())
+            }
+        }
+    };
+}
+
+trait ConfigValue: Sized {
+    const EXPECTED: &'static str;
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl ConfigValue for i64 {
+    const EXPECTED: &'static str = "a whole number";
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+}
+
+impl ConfigValue for i32 {
+    const EXPECTED: &'static str = "a whole number";
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok()
+    }
+}
+
+impl ConfigValue for u16 {
+    const EXPECTED: &'static str = "a whole number from 1 to 65535";
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok().filter(|n| *n > 0)
+    }
+}
+
+impl ConfigValue for bool {
+    const EXPECTED: &'static str = "true or false";
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().to_ascii_lowercase().parse().ok()
+    }
+}
+
+impl ConfigValue for Duration {
+    const EXPECTED: &'static str = "milliseconds, a whole number from 0";
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().parse().ok().map(Self::from_millis)
+    }
+}
+
+configs! {
+    /// server.properties as far as this broker reads them.
+    ServerConfig {
+        /// Request handler threads.
+        num_io_threads: u16 = "num.io.threads", 8;
+        /// Network processor threads.
+        num_network_threads: u16 = "num.network.threads", 3;
+        /// Fetcher threads per source broker.
+        num_replica_fetchers: u16 = "num.replica.fetchers", 1;
+        /// Follower out of sync after this long.
+        replica_lag_time_max: Duration = "replica.lag.time.max.ms", Duration::from_millis(30_000);
+        /// Followers' long poll.
+        replica_fetch_wait_max_ms: i32 = "replica.fetch.wait.max.ms", 500;
+        /// Followers' smallest answer.
+        replica_fetch_min_bytes: i32 = "replica.fetch.min.bytes", 1;
+        /// Followers' limit per partition.
+        replica_fetch_max_bytes: i32 = "replica.fetch.max.bytes", 1 << 20;
+        /// Followers' limit per response.
+        replica_fetch_response_max_bytes: i32 = "replica.fetch.response.max.bytes", 10 << 20;
+        /// Followers' pause after an error.
+        replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", Duration::from_millis(1000);
+        /// Followers' request timeout.
+        replica_socket_timeout: Duration = "replica.socket.timeout.ms", Duration::from_millis(30_000);
+        /// Brokers' liveness signal.
+        broker_heartbeat_interval: Duration = "broker.heartbeat.interval.ms", Duration::from_millis(2000);
+        /// Silence after which a broker is fenced.
+        broker_session_timeout: Duration = "broker.session.timeout.ms", Duration::from_millis(9000);
+        /// Whether shutdown moves leaders first.
+        controlled_shutdown_enable: bool = "controlled.shutdown.enable", true;
+        /// How often high watermarks are checkpointed.
+        replica_high_watermark_checkpoint_interval: Duration = "replica.high.watermark.checkpoint.interval.ms", Duration::from_millis(5000);
+        /// How often recovery points are checkpointed.
+        log_flush_offset_checkpoint_interval: Duration = "log.flush.offset.checkpoint.interval.ms", Duration::from_millis(60_000);
+        /// How often retention looks.
+        log_retention_check_interval: Duration = "log.retention.check.interval.ms", Duration::from_millis(300_000);
+        /// Whether leaders move back to preferred replicas.
+        auto_leader_rebalance_enable: bool = "auto.leader.rebalance.enable", true;
+        /// How often leader imbalance is looked at, seconds.
+        leader_imbalance_check_interval_seconds: i64 = "leader.imbalance.check.interval.seconds", 300;
+        /// Imbalance tolerated per broker, percent.
+        leader_imbalance_per_broker_percentage: i32 = "leader.imbalance.per.broker.percentage", 10;
+        /// Partitions of `__consumer_offsets`.
+        offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions", 50;
+        /// Replicas of `__consumer_offsets`.
+        offsets_topic_replication_factor: i32 = "offsets.topic.replication.factor", 3;
+        /// Partitions of a new topic.
+        num_partitions: i32 = "num.partitions", 1;
+        /// Replicas of a new topic.
+        default_replication_factor: i32 = "default.replication.factor", 1;
+        /// Fetch sessions kept.
+        max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots", 1000;
+        /// Limit of a consumer's response.
+        fetch_max_bytes: i32 = "fetch.max.bytes", 55 << 20;
+        /// Idle producer ids are forgotten after this long.
+        producer_id_expiration: Duration = "producer.id.expiration.ms", Duration::from_millis(86_400_000);
+        /// Raft: silence before an election.
+        quorum_election_timeout: Duration = "controller.quorum.election.timeout.ms", Duration::from_millis(1000);
+        /// Raft: leader not fetched by a majority, or follower without a fetch answer, for this long.
+        quorum_fetch_timeout: Duration = "controller.quorum.fetch.timeout.ms", Duration::from_millis(2000);
+        /// Raft: largest back-off between elections.
+        quorum_election_backoff_max: Duration = "controller.quorum.election.backoff.max.ms", Duration::from_millis(1000);
+        /// Raft: request timeout.
+        quorum_request_timeout: Duration = "controller.quorum.request.timeout.ms", Duration::from_millis(2000);
+        /// Raft: pause after a failed request.
+        quorum_retry_backoff: Duration = "controller.quorum.retry.backoff.ms", Duration::from_millis(20);
+        /// Bytes of metadata records between snapshots.
+        metadata_log_max_record_bytes_between_snapshots: i64 = "metadata.log.max.record.bytes.between.snapshots", 20 << 20;
+        /// The controller writes a no-op at least this often while idle.
+        metadata_max_idle_interval: Duration = "metadata.max.idle.interval.ms", Duration::from_millis(500);
+        /// Log segments' size.
+        log_segment_bytes: i32 = "log.segment.bytes", 1 << 30;
+        /// Log segments' age.
+        log_roll: Duration = "log.roll.ms", Duration::from_millis(604_800_000);
+        /// Index density.
+        log_index_interval_bytes: i32 = "log.index.interval.bytes", 4096;
+        /// Retention by age, ms; -1 = none.
+        log_retention_ms: i64 = "log.retention.ms", 604_800_000;
+        /// Retention by size per partition, bytes; -1 = none.
+        log_retention_bytes: i64 = "log.retention.bytes", -1;
+        /// Largest batch.
+        message_max_bytes: i32 = "message.max.bytes", 1_048_588;
+        /// ISR needed by acks=all.
+        min_insync_replicas: i32 = "min.insync.replicas", 1;
+        /// Whether a replica outside the ISR may lead when nobody else can.
+        unclean_leader_election_enable: bool = "unclean.leader.election.enable", false;
+    }
+}
+
+configs! {
+    /// Topic configs as far as this broker reads them.
+    TopicConfig {
+        /// Segment size.
+        segment_bytes: i32 = "segment.bytes", 1 << 30;
+        /// Segment age.
+        segment_age: Duration = "segment.ms", Duration::from_millis(604_800_000);
+        /// Index density.
+        index_interval_bytes: i32 = "index.interval.bytes", 4096;
+        /// Retention by age, ms; -1 = none.
+        retention_ms: i64 = "retention.ms", 604_800_000;
+        /// Retention by size, bytes; -1 = none.
+        retention_bytes: i64 = "retention.bytes", -1;
+        /// Largest batch.
+        max_message_bytes: i32 = "max.message.bytes", 1_048_588;
+        /// ISR needed by acks=all.
+        min_insync_replicas: i32 = "min.insync.replicas", 1;
+        /// Whether a replica outside the ISR may lead when nobody else can.
+        unclean_leader_election_enable: bool = "unclean.leader.election.enable", false;
+        /// Broker sets timestamps.
+        log_append_time: TimestampType = "message.timestamp.type", TimestampType::CreateTime;
+    }
+}
+
+/// `message.timestamp.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimestampType {
+    /// Set by the producer.
+    CreateTime,
+    /// Set by the leader.
+    LogAppendTime,
+}
+
+impl ConfigValue for TimestampType {
+    const EXPECTED: &'static str = "CreateTime or LogAppendTime";
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "CreateTime" => Some(Self::CreateTime),
+            "LogAppendTime" => Some(Self::LogAppendTime),
+            _ => None,
+        }
+    }
+}
+
+impl TopicConfig {
+    /// Broker-wide values, before a topic's own overrides.
+    #[must_use]
+    pub fn from_server(server: &ServerConfig) -> Self {
+        Self {
+            segment_bytes: server.log_segment_bytes,
+            segment_age: server.log_roll,
+            index_interval_bytes: server.log_index_interval_bytes,
+            retention_ms: server.log_retention_ms,
+            retention_bytes: server.log_retention_bytes,
+            max_message_bytes: server.message_max_bytes,
+            min_insync_replicas: server.min_insync_replicas,
+            unclean_leader_election_enable: server.unclean_leader_election_enable,
+            log_append_time: TimestampType::CreateTime,
+        }
+    }
+}

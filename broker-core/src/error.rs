@@ -1,0 +1,140 @@
+//! Kafka's error codes, as far as this broker answers with them.
+
+/// A peer's or client's mistake, or a state that it must react to. Values are Kafka's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(i16)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The server met an unexpected error.
+    UnknownServerError = -1,
+    /// No error.
+    None = 0,
+    /// Fetch offset is out of the log's range.
+    OffsetOutOfRange = 1,
+    /// CRC or shape of a batch is wrong.
+    CorruptMessage = 2,
+    /// This broker does not host the topic or partition.
+    UnknownTopicOrPartition = 3,
+    /// No leader is elected.
+    LeaderNotAvailable = 5,
+    /// Leader moved, or this replica is not one.
+    NotLeaderOrFollower = 6,
+    /// Not done within the request's timeout.
+    RequestTimedOut = 7,
+    /// Batch larger than `max.message.bytes`.
+    MessageTooLarge = 10,
+    /// Coordinator is loading its state.
+    CoordinatorLoadInProgress = 14,
+    /// Coordinator has no leader now.
+    CoordinatorNotAvailable = 15,
+    /// Another broker is the coordinator.
+    NotCoordinator = 16,
+    /// Name is not legal.
+    InvalidTopic = 17,
+    /// ISR smaller than `min.insync.replicas`; nothing was appended.
+    NotEnoughReplicas = 19,
+    /// ISR shrank below `min.insync.replicas` after the append.
+    NotEnoughReplicasAfterAppend = 20,
+    /// `acks` is not -1, 0 or 1.
+    InvalidRequiredAcks = 21,
+    /// Timestamp outside the allowed range.
+    InvalidTimestamp = 32,
+    /// API version not supported.
+    UnsupportedVersion = 35,
+    /// Topic exists.
+    TopicAlreadyExists = 36,
+    /// Partition count is wrong.
+    InvalidPartitions = 37,
+    /// Replication factor is wrong.
+    InvalidReplicationFactor = 38,
+    /// Config value is wrong.
+    InvalidConfig = 40,
+    /// This node is not the active controller.
+    NotController = 41,
+    /// Request is malformed.
+    InvalidRequest = 42,
+    /// Sequence is ahead of the expected one.
+    OutOfOrderSequenceNumber = 45,
+    /// Sequence was seen before, but is no longer among the remembered batches.
+    DuplicateSequenceNumber = 46,
+    /// A newer producer epoch exists.
+    InvalidProducerEpoch = 47,
+    /// The log directory failed.
+    KafkaStorageError = 56,
+    /// No state for this producer id.
+    UnknownProducerId = 59,
+    /// Fetch session is not known.
+    FetchSessionIdNotFound = 70,
+    /// Fetch session epoch is not the next one.
+    InvalidFetchSessionEpoch = 71,
+    /// Request's leader epoch is older than the replica's.
+    FencedLeaderEpoch = 74,
+    /// Request's leader epoch is newer than the replica's.
+    UnknownLeaderEpoch = 75,
+    /// Broker epoch is not the registered one.
+    StaleBrokerEpoch = 77,
+    /// Offset is not available yet on a new leader.
+    OffsetNotAvailable = 78,
+    /// No preferred leader election needed.
+    ElectionNotNeeded = 84,
+    /// Preferred leader is not eligible.
+    PreferredLeaderNotAvailable = 80,
+    /// Record refused by validation.
+    InvalidRecord = 87,
+    /// Raft vote or fetch with inconsistent voters.
+    InconsistentVoterSet = 94,
+    /// Partition epoch or other update version is not the current one.
+    InvalidUpdateVersion = 95,
+    /// Broker id is in use by a live registration.
+    DuplicateBrokerRegistration = 101,
+    /// Broker id is not registered.
+    BrokerIdNotRegistered = 102,
+    /// Topic id is not known.
+    UnknownTopicId = 100,
+    /// Topic id does not match the one in the log.
+    InconsistentTopicId = 103,
+    /// Snapshot is not there.
+    SnapshotNotFound = 98,
+    /// Position outside the snapshot.
+    PositionOutOfRange = 99,
+    /// A replica proposed for the ISR is fenced or shutting down.
+    IneligibleReplica = 107,
+    /// AlterPartition succeeded, but leadership moved meanwhile.
+    NewLeaderElected = 108,
+}
+
+impl ErrorCode {
+    /// Whether this is no error.
+    #[must_use]
+    pub fn is_ok(self) -> bool {
+        self == Self::None
+    }
+
+    /// Whether a client may retry after a metadata refresh or back-off (Kafka's RetriableException).
+    #[must_use]
+    pub fn is_retriable(self) -> bool {
+        matches!(
+            self,
+            Self::UnknownTopicOrPartition
+                | Self::CorruptMessage
+                | Self::LeaderNotAvailable
+                | Self::NotLeaderOrFollower
+                | Self::RequestTimedOut
+                | Self::CoordinatorLoadInProgress
+                | Self::CoordinatorNotAvailable
+                | Self::NotCoordinator
+                | Self::NotEnoughReplicas
+                | Self::NotEnoughReplicasAfterAppend
+                | Self::NotController
+                | Self::KafkaStorageError
+                | Self::FetchSessionIdNotFound
+                | Self::InvalidFetchSessionEpoch
+                | Self::FencedLeaderEpoch
+                | Self::UnknownLeaderEpoch
+                | Self::OffsetNotAvailable
+                | Self::UnknownTopicId
+                | Self::InconsistentTopicId
+                | Self::PreferredLeaderNotAvailable
+        )
+    }
+}

@@ -1,0 +1,18 @@
+//! The published form of a run: `result.json`, its types, its schema, and how it is built.
+//!
+//! Everything here is a function of version, scenario and seed. Wall-clock time, host and paths
+//! belong to [`crate::run_dir::RunInfo`].
+
+mod build;
+mod critical_path;
+mod decimal;
+mod latency;
+mod phase;
+mod resources;
+mod throughput;
+mod types;
+
+pub use build::build;
+pub use decimal::{Cents, Decimal, Milli, div_half_up};
+pub use phase::{kind_name, phase_name};
+pub use types::*;

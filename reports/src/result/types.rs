@@ -1,0 +1,432 @@
+//! The types of `result.json`. Field order here is key order there.
+//!
+//! Units stand in the names: `_ms`, `_s`, `_percent`, `_mb_per_s` (10^6 bytes), `_usd`.
+
+use super::decimal::{Cents, Milli};
+use crate::cost::CostReport;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the shape of `result.json`. A reader refuses a newer one.
+pub const RESULT_SCHEMA_VERSION: u32 = 1;
+
+/// What a run showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunResult {
+    /// [`RESULT_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Version of Stormglass.
+    pub version: String,
+    /// What was asked.
+    pub scenario: ScenarioRef,
+    /// SHA-256 of the plan, hex.
+    pub plan_digest: String,
+    /// Digest of the models and their constants, hex.
+    pub model_digest: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Rolling hash over every event, hex.
+    pub event_hash: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Every threshold of the scenario, in its order.
+    pub thresholds: Vec<ThresholdResult>,
+    /// Percentiles. Rows with group and topic `*` cover all groups and topics.
+    pub latency: Vec<LatencyRow>,
+    /// Rates per phase.
+    pub throughput: Vec<ThroughputRow>,
+    /// Gaps and failures.
+    pub availability: Availability,
+    /// Acknowledged records that no consumer can read any more.
+    pub lost_records: u64,
+    /// Use of each broker's resources over measure and heal.
+    pub resources: Vec<BrokerResources>,
+    /// The first resource over 90 % in measure and heal, if any.
+    pub saturated_first: Option<Saturation>,
+    /// What happened; the whole list is in `events.jsonl`.
+    pub cluster_events: ClusterEvents,
+    /// Where the time of a produce request goes, by band of latency.
+    pub critical_path: Vec<PathBand>,
+    /// What the checkers looked at.
+    pub checkers: Vec<CheckerResult>,
+    /// Broken promises.
+    pub violations: Vec<ViolationResult>,
+    /// The bill.
+    pub cost: CostReport,
+    /// Every constant behind the numbers.
+    pub assumptions: Vec<Assumption>,
+    /// Where the run left the range in which a model was validated.
+    pub validity_notes: Vec<String>,
+    /// How much was simulated.
+    pub simulated: Simulated,
+}
+
+/// The scenario behind a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioRef {
+    /// Name.
+    pub name: String,
+    /// SHA-256 of its text after `--set`, hex.
+    pub digest: String,
+    /// The question that it answers.
+    pub question: String,
+    /// What to expect of a healthy cluster.
+    pub expect: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Every promise kept, every threshold met.
+    Ok,
+    /// A threshold was missed; no promise was broken.
+    ThresholdMissed,
+    /// A safety or liveness promise was broken.
+    Violated,
+    /// Cut short; the figures cover what was simulated.
+    Interrupted,
+}
+
+/// The answer, and the process's exit code that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verdict {
+    /// How the run ended.
+    pub status: Status,
+    /// 0 ok, 4 threshold missed, 8 violated, 130 interrupted.
+    pub exit_code: u8,
+    /// Why, a sentence each; empty when ok.
+    pub reasons: Vec<String>,
+}
+
+/// A threshold and what was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdResult {
+    /// Metric's name, such as `response_latency`.
+    pub metric: String,
+    /// Phase covered: `measure+heal` or one phase.
+    pub phase: String,
+    /// As written in the scenario.
+    pub text: String,
+    /// Measured, in `unit`; absent when there was nothing to measure.
+    pub actual: Option<Milli>,
+    /// Limit, in `unit`.
+    pub limit: Milli,
+    /// `ms`, `MB/s`, `records`, `records/s`, `%`, `USD`.
+    pub unit: String,
+    /// Whether it holds. Without samples it does not.
+    pub passed: bool,
+    /// Distance to the limit in `unit`: positive has slack, negative missed by that much.
+    pub margin: Option<Milli>,
+}
+
+/// Percentiles of one latency, milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyRow {
+    /// `measure+heal` or one phase, by when the record was intended.
+    pub phase: String,
+    /// `delay`, `service`, `response` or `end_to_end`.
+    pub kind: String,
+    /// Client group, or `*`.
+    pub group: String,
+    /// Topic, or `*`.
+    pub topic: String,
+    /// Records.
+    pub count: u64,
+    /// Mean.
+    pub mean_ms: Milli,
+    /// Smallest.
+    pub min_ms: Milli,
+    /// 50th percentile.
+    pub p50_ms: Milli,
+    /// 75th percentile.
+    pub p75_ms: Milli,
+    /// 90th percentile.
+    pub p90_ms: Milli,
+    /// 95th percentile.
+    pub p95_ms: Milli,
+    /// 99th percentile.
+    pub p99_ms: Milli,
+    /// 99.9th percentile.
+    pub p99_9_ms: Milli,
+    /// 99.99th percentile; absent below 100,000 records, where it would be noise.
+    pub p99_99_ms: Option<Milli>,
+    /// Largest.
+    pub max_ms: Milli,
+}
+
+/// A rate over the seconds of a phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Mean records per second.
+    pub records_per_s_avg: Milli,
+    /// Records in the busiest second.
+    pub records_per_s_max: u64,
+    /// Mean megabytes per second.
+    pub mb_per_s_avg: Milli,
+    /// Megabytes in the busiest second.
+    pub mb_per_s_max: Milli,
+}
+
+/// Rates in one phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThroughputRow {
+    /// `measure+heal` or one phase.
+    pub phase: String,
+    /// Timeline seconds covered.
+    pub seconds: u64,
+    /// Intended by the workload.
+    pub offered: Rate,
+    /// Acknowledged.
+    pub acked: Rate,
+    /// Delivered to consumers, all groups together.
+    pub consumed: Rate,
+}
+
+/// Gaps and failures in measure and heal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Availability {
+    /// Records intended.
+    pub offered_records: u64,
+    /// Records acknowledged.
+    pub acked_records: u64,
+    /// Records failed for good.
+    pub failed_records: u64,
+    /// Failed share of acknowledged and failed records.
+    pub failed_percent: Milli,
+    /// Seconds in which some partition had no leader.
+    pub seconds_with_offline_partitions: u64,
+    /// Seconds in which some partition was under-replicated.
+    pub seconds_with_under_replicated: u64,
+    /// The longest gaps, worst first, at most ten.
+    pub worst_partitions: Vec<PartitionGap>,
+}
+
+/// The longest time without an acknowledgement on a partition while records waited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionGap {
+    /// `topic-partition`.
+    pub partition: String,
+    /// Length.
+    pub longest_ms: Milli,
+    /// Start, seconds since the run began.
+    pub from_s: Milli,
+}
+
+/// Use of one broker's resources over the seconds of measure and heal in which it was up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerResources {
+    /// Broker id.
+    pub broker: i32,
+    /// Its AZ.
+    pub az: String,
+    /// Its instance type.
+    pub instance: String,
+    /// Share of the measured seconds in which it was up.
+    pub up_percent: Milli,
+    /// vCPU time used.
+    pub cpu_percent_avg: Milli,
+    /// vCPU time used in the busiest second.
+    pub cpu_percent_max: Milli,
+    /// NIC, busier direction.
+    pub network_percent_avg: Milli,
+    /// NIC, busier direction, busiest second.
+    pub network_percent_max: Milli,
+    /// Volume busy time.
+    pub disk_percent_avg: Milli,
+    /// Volume busy time, busiest second.
+    pub disk_percent_max: Milli,
+    /// Client bytes in.
+    pub in_mb_per_s_avg: Milli,
+    /// Bytes to consumers.
+    pub out_mb_per_s_avg: Milli,
+    /// Least t3 CPU credit balance, credits (a vCPU for a minute); absent when not burstable.
+    pub cpu_credits_min: Option<Milli>,
+    /// Least NIC credits.
+    pub network_credits_percent_min: Milli,
+    /// Least volume burst balance.
+    pub burst_balance_percent_min: Milli,
+    /// Share of fetched bytes that the page cache held; absent when nothing was fetched.
+    pub cache_hit_percent: Option<Milli>,
+    /// Request handler threads' idle share.
+    pub handler_idle_percent_avg: Milli,
+    /// Request handler threads' idle share, busiest second.
+    pub handler_idle_percent_min: Milli,
+    /// Network threads' idle share.
+    pub network_idle_percent_avg: Milli,
+    /// Longest request queue.
+    pub request_queue_max: u32,
+    /// Log bytes at the end.
+    pub log_bytes_end: u64,
+}
+
+/// The first resource over 90 %.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Saturation {
+    /// `cpu`, `network`, `disk`, `request handlers` or `network threads`.
+    pub resource: String,
+    /// Broker id.
+    pub broker: i32,
+    /// Second since the run began.
+    pub second: u32,
+    /// Use in that second.
+    pub percent: Milli,
+    /// Seconds in which that resource of that broker was over 90 %.
+    pub seconds_above: u64,
+}
+
+/// Cluster events, capped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterEvents {
+    /// All events of the run.
+    pub total: u64,
+    /// Count by kind.
+    pub by_kind: BTreeMap<String, u64>,
+    /// The first events in order of time; `events.jsonl` has them all.
+    pub listed: Vec<EventRow>,
+}
+
+/// One cluster event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventRow {
+    /// Seconds since the run began.
+    pub at_s: Milli,
+    /// Such as `leader-elected`.
+    pub kind: String,
+    /// Node concerned.
+    pub node: Option<i32>,
+    /// `topic-partition` concerned.
+    pub partition: Option<String>,
+    /// Sentence for people.
+    pub detail: String,
+    /// When a fault ends, seconds since the run began.
+    pub until_s: Option<Milli>,
+}
+
+/// Mean parts of the sampled requests whose latency lies in a band.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathBand {
+    /// `all`, `p50`, `p90`, `p99` or `max`.
+    pub band: String,
+    /// Samples in the band.
+    pub samples: u64,
+    /// Sum of the parts.
+    pub total_ms: Milli,
+    /// Client: accumulator, linger, in-flight limit, back-off.
+    pub client_queue_ms: Milli,
+    /// Request on the wire.
+    pub network_ms: Milli,
+    /// Waits for a thread or a core.
+    pub cpu_queue_ms: Milli,
+    /// Threads work.
+    pub cpu_ms: Milli,
+    /// Append waits for the volume.
+    pub disk_ms: Milli,
+    /// Waits for followers.
+    pub replication_ms: Milli,
+    /// Waits in the purgatory after replication.
+    pub purgatory_ms: Milli,
+    /// Response on its way back.
+    pub response_ms: Milli,
+}
+
+/// What a checker looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckerResult {
+    /// Name.
+    pub name: String,
+    /// The promise.
+    pub promise: String,
+    /// Facts checked.
+    pub checked: u64,
+    /// Violations found.
+    pub violations: u64,
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViolationResult {
+    /// Checker.
+    pub checker: String,
+    /// When it was detected, seconds since the run began.
+    pub at_s: Milli,
+    /// `topic-partition` concerned.
+    pub partition: Option<String>,
+    /// What was promised, what was seen, and how it came to it.
+    pub account: String,
+}
+
+/// A constant behind the numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assumption {
+    /// Dotted name.
+    pub name: String,
+    /// Value in `unit`.
+    pub value: String,
+    /// Unit.
+    pub unit: String,
+    /// Where it comes from.
+    pub source: String,
+    /// A first-party, B second-party, C third-party, D digitised, M measured here, X derived,
+    /// U assumption.
+    pub confidence: String,
+}
+
+/// How much was simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Simulated {
+    /// Simulated seconds.
+    pub seconds: Milli,
+    /// Events processed.
+    pub events: u64,
+}
+
+impl RunResult {
+    /// The JSON Schema of `result.json`.
+    #[must_use]
+    pub fn schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
+    /// The text of `result.json`: the same bytes for the same version, scenario and seed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text =
+            serde_json::to_string_pretty(self).expect("a result holds only JSON's own types");
+        text.push('\n');
+        text
+    }
+
+    /// The row over all groups and topics, if that latency was measured in that phase.
+    #[must_use]
+    pub fn latency_of(&self, phase: &str, kind: &str) -> Option<&LatencyRow> {
+        self.latency.iter().find(|row| {
+            row.phase == phase && row.kind == kind && row.group == "*" && row.topic == "*"
+        })
+    }
+
+    /// Totals of a month in US dollars.
+    #[must_use]
+    pub fn monthly_usd(&self) -> Cents {
+        self.cost.total_usd
+    }
+}

@@ -1,0 +1,135 @@
+//! `[cluster]`: brokers, hosts, storage, encryption, server.properties.
+
+use super::decode::{At, Decode, Errors, List, choice, section, wrong_kind};
+use super::scalar::{ByteRate, Config, Count, Name, Size, Text};
+use crate::text::tree::{Node, Value};
+use schemars::JsonSchema;
+
+choice! {
+    /// What kind of cluster is simulated.
+    "a kind of cluster" Kind {
+        /// Amazon MSK provisioned, Standard brokers.
+        "msk-standard" MskStandard,
+        /// Kafka on EC2 instances that you run yourself.
+        "self-managed" SelfManaged,
+    }
+}
+
+choice! {
+    /// Kind of data volume. MSK Standard has one kind, which this key cannot change.
+    "a kind of volume" VolumeKind {
+        /// EBS gp2: IOPS by size, with burst credits.
+        "gp2" Gp2,
+        /// EBS gp3: provisioned IOPS and throughput, no burst.
+        "gp3" Gp3,
+        /// The instance's own NVMe disks.
+        "nvme" Nvme,
+    }
+}
+
+choice! {
+    /// Encryption in transit.
+    "an encryption setting" Encryption {
+        /// TLS.
+        "tls" Tls,
+        /// No encryption.
+        "plaintext" Plaintext,
+    }
+}
+
+section! {
+    /// Brokers, hosts and their settings.
+    "[cluster]" Cluster {
+        /// What kind of cluster is simulated.
+        kind: At<Kind>,
+        /// Instance type of each broker: `kafka.m7g.large` on MSK, `r5.xlarge` on EC2.
+        instance: At<Text>,
+        /// Number of brokers. On MSK a multiple of the number of AZs.
+        brokers: At<Count<1, 300>>,
+        /// Availability zones: how many (named `a`, `b`, `c`), or their names. Default: 3.
+        azs: Option<At<Azs>>,
+        /// AWS region, for prices. Default: `us-east-1`.
+        region: Option<At<Name>>,
+        /// Data volumes of each broker.
+        storage: Option<At<Storage>>,
+        /// KRaft controllers, an odd number. Default: 3. MSK always has 3.
+        controllers: Option<At<Count<1, 9>>>,
+        /// Instance type of each controller; only self-managed. Default: `m6g.large`.
+        controller_instance: Option<At<Text>>,
+        /// Kafka version, such as `3.9`. Default: `3.9`. Java clients are of the same version.
+        kafka: Option<At<Text>>,
+        /// Encryption in transit. Default on MSK: TLS everywhere; self-managed: plaintext.
+        encryption: Option<At<EncryptionPaths>>,
+        /// server.properties keys, for every broker.
+        config: Option<At<Config>>,
+    }
+}
+
+section! {
+    /// Data volumes of each broker.
+    "cluster.storage" Storage {
+        /// Size of each volume. Default: 1000 GiB; `nvme` has the size of the instance's disks.
+        size: Option<At<Size>>,
+        /// Kind of volume; only self-managed. Default: `gp3`.
+        r#type: Option<At<VolumeKind>>,
+        /// Provisioned throughput of each volume (MSK from `m5.4xlarge` or `m7g.2xlarge`; gp3).
+        throughput: Option<At<ByteRate>>,
+        /// Provisioned operations per second of each gp3 volume. Default: 3000.
+        iops: Option<At<Count<100, 80_000>>>,
+        /// Volumes (log directories) per broker; only self-managed. Default: 1.
+        volumes: Option<At<Count<1, 24>>>,
+    }
+}
+
+section! {
+    /// Encryption in transit.
+    "cluster.encryption" EncryptionPaths {
+        /// Between clients and brokers.
+        client: Option<At<Encryption>>,
+        /// Between brokers.
+        in_cluster: Option<At<Encryption>>,
+    }
+}
+
+/// Availability zones: a number or names.
+#[derive(Debug, Clone, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum Azs {
+    /// How many, named `a`, `b`, `c` and so on.
+    Number(Count<1, 6>),
+    /// Names.
+    Names(List<Name>),
+}
+
+impl Decode for Azs {
+    fn decode(node: &Node, errors: &mut Errors) -> Option<Self> {
+        match &node.value {
+            Value::Integer(_) => Count::decode(node, errors).map(Self::Number),
+            Value::Array(_) => {
+                let names = List::decode(node, errors)?;
+                names.complete.then_some(Self::Names(names))
+            }
+            _ => {
+                errors.push(wrong_kind(node, "a number of AZs or a list of their names"));
+                None
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// Names of the AZs.
+    pub(crate) fn az_names(&self) -> Vec<String> {
+        match self.azs.as_ref().map(|azs| &azs.value) {
+            None => alphabet(3),
+            Some(Azs::Number(count)) => alphabet(count.0),
+            Some(Azs::Names(names)) => {
+                names.items.iter().map(|name| name.value.0.clone()).collect()
+            }
+        }
+    }
+}
+
+fn alphabet(count: u32) -> Vec<String> {
+    ('a'..='z').take(count as usize).map(String::from).collect()
+}

@@ -1,0 +1,6 @@
+//! Text in, tree and messages out: sources, spans, TOML trees, diagnostics and `--set`.
+
+pub(crate) mod diagnostic;
+pub(crate) mod set;
+pub(crate) mod source;
+pub(crate) mod tree;
