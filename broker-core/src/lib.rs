@@ -6,14 +6,22 @@
 pub mod config;
 pub mod error;
 pub mod ids;
+pub mod log;
+pub mod metadata;
 pub mod plant;
 pub mod protocol;
 pub mod records;
 pub mod seam;
 pub mod time;
 
-pub mod log;
-pub mod metadata;
+mod api;
+mod broker;
 mod controller;
+mod group;
+mod lifecycle;
 mod raft;
+mod replica;
+mod role;
 mod step;
+
+pub use broker::{Broker, BrokerGauges, ReplicaState};

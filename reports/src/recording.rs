@@ -249,6 +249,10 @@ pub struct Violation {
     pub account: String,
 }
 
+/// Name of the checker whose violations are lost acknowledged records, one violation per record:
+/// its count is `lost_records` in the result.
+pub const LOSS_CHECKER: &str = "no-acked-loss";
+
 /// What a checker looked at, so that a green verdict shows its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckerSummary {

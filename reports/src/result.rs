@@ -16,3 +16,7 @@ pub use build::build;
 pub use decimal::{Cents, Decimal, Milli, div_half_up};
 pub use phase::{kind_name, phase_name};
 pub use types::*;
+
+pub(crate) use build::event_row;
+pub(crate) use latency::{mean_ns, merged};
+pub(crate) use phase::{KINDS, PHASES, Scope, phase_bounds};

@@ -1,3 +1,21 @@
 //! The scenario language: schema, validation, plan, library and catalogue.
 
+mod catalogue;
+mod check;
+mod digest;
+mod format;
+mod library;
+mod load;
 pub mod plan;
+mod resolve;
+mod schema;
+mod text;
+pub mod units;
+
+pub use digest::PlanError;
+pub use format::format_reference;
+pub use library::{LibraryEntry, library, negative};
+pub use load::load;
+pub use schema::json::{plan_schema, scenario_schema};
+pub use text::diagnostic::{Diagnostic, DiagnosticRecord, ScenarioError};
+pub use text::source::{Source, Span};

@@ -178,7 +178,12 @@ impl Quantity {
         let units: Vec<&str> = self.units.iter().map(|(name, _)| *name).collect();
         UnitError {
             message,
-            help: format!("write {} such as {}; units: {}", self.what, self.example, units.join(", ")),
+            help: format!(
+                "write {} such as {}; units: {}",
+                self.what,
+                self.example,
+                units.join(", ")
+            ),
         }
     }
 
@@ -200,6 +205,11 @@ fn split_unit(text: &str) -> (&str, &str) {
     let numeric = |symbol: char| symbol.is_ascii_digit() || matches!(symbol, '.' | '_' | '-' | '+');
     let end = text.find(|symbol| !numeric(symbol)).unwrap_or(text.len());
     (&text[..end], text[end..].trim())
+}
+
+/// `text * factor` for a plain decimal such as `0.75`, when the product is whole.
+pub(crate) fn scaled_decimal(text: &str, factor: u128) -> Option<u64> {
+    u64::try_from(Decimal::parse(text)?.times(factor).ok()?).ok()
 }
 
 /// Nanoseconds of a duration such as `"50ms"`.
@@ -288,8 +298,20 @@ mod tests {
     #[test]
     fn what_has_no_unit_a_wrong_unit_or_no_sense_is_refused() {
         let wrong = [
-            "", "50", "ms", "-5ms", "1..2ms", "1.ms", ".5s", "5 parsecs", "0.0000001us", "5 5ms",
-            "99999999999999999999999999999999999999s", "1e3ms", "+5ms", "NaN s",
+            "",
+            "50",
+            "ms",
+            "-5ms",
+            "1..2ms",
+            "1.ms",
+            ".5s",
+            "5 parsecs",
+            "0.0000001us",
+            "5 5ms",
+            "99999999999999999999999999999999999999s",
+            "1e3ms",
+            "+5ms",
+            "NaN s",
         ];
         for text in wrong {
             assert!(parse_duration_ns(text).is_err(), "{text}");

@@ -1,1 +1,13 @@
-//! controller
+//! The controller: decides the cluster's metadata while its node leads the quorum (KIP-500,
+//! KIP-631). Reassignment, topic deletion, ELR (KIP-966) and feature upgrades are left out.
+
+mod alter_partition;
+mod brokers;
+mod elections;
+mod placement;
+mod producer_ids;
+mod sessions;
+mod state;
+mod topics;
+
+pub(crate) use state::Controller;

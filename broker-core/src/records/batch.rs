@@ -8,6 +8,8 @@ use crate::ids::{LeaderEpoch, Offset};
 /// Bytes of a batch before its records section.
 pub const BATCH_OVERHEAD: u32 = 61;
 
+/// Bits of `attributes` that name the compression codec, 0 = none.
+const COMPRESSION: i16 = 0x07;
 /// Bit of `attributes` that marks a control batch.
 const CONTROL: i16 = 0x20;
 /// Bit of `attributes` that marks a transactional batch.
@@ -86,6 +88,12 @@ impl Batch {
 }
 
 impl BatchHeader {
+    /// Whether the body is compressed.
+    #[must_use]
+    pub fn is_compressed(&self) -> bool {
+        self.attributes & COMPRESSION != 0
+    }
+
     /// Whether it holds control records (markers, leader changes).
     #[must_use]
     pub fn is_control(&self) -> bool {
@@ -119,6 +127,22 @@ impl BatchHeader {
         let sum = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
         let wrapped = if sum > i64::from(i32::MAX) { sum - i64::from(i32::MAX) - 1 } else { sum };
         i32::try_from(wrapped).unwrap_or(i32::MAX)
+    }
+
+    /// The header with timestamps set by the broker: `max_timestamp` becomes the append time, the
+    /// base stays, as Kafka's `setMaxTimestamp` leaves it.
+    #[must_use]
+    pub fn with_log_append_time(mut self, wall_ms: i64) -> Self {
+        self.attributes |= LOG_APPEND_TIME;
+        self.max_timestamp = wall_ms;
+        self
+    }
+
+    /// The header with the transactional bit set.
+    #[must_use]
+    pub fn as_transactional(mut self) -> Self {
+        self.attributes |= TRANSACTIONAL;
+        self
     }
 
     /// The header with the control bit set.

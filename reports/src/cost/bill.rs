@@ -3,13 +3,19 @@
 use super::types::{CostLine, CostOptions, CostReport};
 use crate::recording::TransferTotals;
 use crate::result::{Cents, Decimal, Milli, div_half_up};
+use crate::text;
 use std::collections::BTreeMap;
-use stormglass_scenarios::plan::{ClusterKind, Plan, Price};
+use stormglass_scenarios::plan::{ClusterKind, NodePlan, Plan, Price, RatePlan, VolumePlan};
 
 const GIB: i128 = 1 << 30;
 const MIB: i128 = 1 << 20;
 const GB: i128 = 1_000_000_000;
 const NANOS_PER_HOUR: i128 = 3_600_000_000_000;
+/// Storage throughput that an MSK broker has before provisioned throughput is billed, bytes/s.
+const MSK_THROUGHPUT_INCLUDED: i128 = 250 * MIB;
+/// What a gp3 volume has before more is billed.
+const GP3_IOPS_INCLUDED: i128 = 3000;
+const GP3_THROUGHPUT_INCLUDED: i128 = 125 * MIB;
 
 /// Bills a cluster without traffic, at the plan's prices, for 730 hours.
 #[must_use]
@@ -68,61 +74,50 @@ impl<'a> Bill<'a> {
         self.plan.cluster.kind == ClusterKind::MskStandard
     }
 
-    /// Brokers by instance type. MSK bills no controllers; self-managed hosts are EC2 instances.
+    /// Brokers by instance type. MSK bills no controllers; self-managed ones are EC2 instances.
     fn hosts(&mut self) {
-        let (meter, noun) =
-            if self.is_msk() { ("broker-hour", "broker") } else { ("ec2-hour", "instance") };
-        let mut counts: BTreeMap<&str, i128> = BTreeMap::new();
-        for node in &self.plan.cluster.brokers {
-            *counts.entry(&node.host.instance).or_default() += 1;
-        }
+        let plan = self.plan;
         if self.is_msk() {
+            self.add_hosts(&plan.cluster.brokers, "broker-hour", "broker");
             self.notes.push("MSK does not bill KRaft controllers.".to_owned());
         } else {
-            for node in &self.plan.cluster.controllers {
-                *counts.entry(&node.host.instance).or_default() += 1;
-            }
+            self.add_hosts(&plan.cluster.brokers, "ec2-hour", "broker instance");
+            self.add_hosts(&plan.cluster.controllers, "controller-ec2-hour", "controller instance");
         }
-        let hours = i128::from(self.options.month.hours());
+    }
+
+    fn add_hosts(&mut self, nodes: &[NodePlan], meter: &str, noun: &str) {
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        for node in nodes {
+            *counts.entry(&node.host.instance).or_default() += 1;
+        }
+        let hours = self.options.month.hours();
         for (instance, count) in counts {
             let plural = if count == 1 { "" } else { "s" };
             self.add(Item {
                 meters: &[format!("{meter}:{instance}"), meter.to_owned()],
                 item: format!("{count} {noun}{plural} {instance} for {hours} h"),
-                quantity_milli: count * hours * 1000,
-                unit: &format!("{noun}-hour"),
+                quantity_milli: i128::from(count) * i128::from(hours) * 1000,
+                unit: "hour",
             });
         }
     }
 
     fn storage(&mut self) {
-        let mut by_kind: BTreeMap<&str, i128> = BTreeMap::new();
-        let mut provisioned: i128 = 0;
-        for node in &self.plan.cluster.brokers {
-            for volume in &node.host.volumes {
-                *by_kind.entry(&volume.kind).or_default() += i128::from(volume.size_bytes);
-                if volume.kind == "provisioned" {
-                    provisioned += i128::from(volume.throughput.baseline_per_sec);
-                }
-            }
-        }
-        by_kind.remove("nvme");
+        let plan = self.plan;
+        let of = |nodes: &'a [NodePlan]| nodes.iter().flat_map(|node| &node.host.volumes);
         if self.is_msk() {
-            let bytes: i128 = by_kind.values().sum();
+            let volumes: Vec<&VolumePlan> = of(&plan.cluster.brokers).collect();
+            let bytes = volumes.iter().map(|volume| i128::from(volume.size_bytes)).sum();
             self.add_storage("storage-gb-month", "MSK storage", bytes);
+            let provisioned = volumes.iter().filter(|volume| volume.kind == "provisioned");
+            let over = over(provisioned, |volume| volume.throughput, MSK_THROUGHPUT_INCLUDED);
+            let item = "Provisioned storage throughput over 250 MiB/s a broker";
+            self.add_over("provisioned-throughput-mbps-month", item, over * 1000 / MIB, "MiB/s");
         } else {
-            for (kind, bytes) in by_kind {
-                let meter = format!("ebs-{kind}-gb-month");
-                self.add_storage(&meter, &format!("EBS {kind} storage"), bytes);
-            }
-        }
-        if provisioned > 0 {
-            self.add(Item {
-                meters: &["provisioned-throughput-mbps-month".to_owned()],
-                item: "Provisioned storage throughput".to_owned(),
-                quantity_milli: div_half_up(provisioned * 1000, MIB),
-                unit: "MiB/s-month",
-            });
+            let volumes: Vec<&VolumePlan> =
+                of(&plan.cluster.brokers).chain(of(&plan.cluster.controllers)).collect();
+            self.ebs(&volumes);
         }
         self.notes.push(
             "A GiB of volume counts as one GB-month, as AWS meters it; the whole volume is billed, \
@@ -131,51 +126,63 @@ impl<'a> Bill<'a> {
         );
     }
 
+    fn ebs(&mut self, volumes: &[&VolumePlan]) {
+        let mut by_kind: BTreeMap<&str, i128> = BTreeMap::new();
+        for volume in volumes.iter().filter(|volume| volume.kind != "nvme") {
+            *by_kind.entry(&volume.kind).or_default() += i128::from(volume.size_bytes);
+        }
+        for (kind, bytes) in by_kind {
+            let item = format!("EBS {kind} storage");
+            self.add_storage(&format!("ebs-{kind}-gb-month"), &item, bytes);
+        }
+        let gp3 = || volumes.iter().filter(|volume| volume.kind == "gp3");
+        let iops = over(gp3(), |volume| volume.iops, GP3_IOPS_INCLUDED);
+        self.add_over("ebs-gp3-iops-month", "gp3 IOPS over 3000 a volume", iops * 1000, "IOPS");
+        let rate = over(gp3(), |volume| volume.throughput, GP3_THROUGHPUT_INCLUDED);
+        let item = "gp3 throughput over 125 MiB/s a volume";
+        self.add_over("ebs-gp3-mbps-month", item, rate * 1000 / MIB, "MiB/s");
+    }
+
     fn add_storage(&mut self, meter: &str, item: &str, bytes: i128) {
-        if bytes > 0 {
+        self.add_over(meter, item, div_half_up(bytes * 1000, GIB), "GB-month");
+    }
+
+    /// Adds a line unless there is nothing to bill.
+    fn add_over(&mut self, meter: &str, item: &str, quantity_milli: i128, unit: &str) {
+        if quantity_milli > 0 {
             self.add(Item {
                 meters: &[meter.to_owned()],
                 item: item.to_owned(),
-                quantity_milli: div_half_up(bytes * 1000, GIB),
-                unit: "GB-month",
+                quantity_milli,
+                unit,
             });
         }
     }
 
-    /// Measured cross-AZ bytes, scaled to a month. Each GB that crosses is metered twice: out of
-    /// one AZ and into the other.
+    /// Measured cross-AZ bytes, scaled to a month. A GB that crosses is metered twice, out of one
+    /// AZ and into the other; the `cross-az-gb` price covers both.
     fn traffic(&mut self, transfer: &TransferTotals) {
         if transfer.measured_ns == 0 {
             self.notes.push("No traffic was measured, so none is billed.".to_owned());
             return;
         }
-        let mut flows = vec![
-            ("Producers to brokers", transfer.produce_cross_az_bytes),
-            ("Brokers to consumers", transfer.consume_cross_az_bytes),
+        let replication = if self.is_msk() { "broker-replication-gb" } else { "cross-az-gb" };
+        let flows = [
+            ("Producers to brokers", transfer.produce_cross_az_bytes, "cross-az-gb"),
+            ("Brokers to consumers", transfer.consume_cross_az_bytes, "cross-az-gb"),
+            ("Replication between brokers", transfer.replication_cross_az_bytes, replication),
         ];
-        if self.is_msk() {
-            self.notes.push("MSK does not bill traffic between its brokers.".to_owned());
-        } else {
-            flows.push(("Replication between brokers", transfer.replication_cross_az_bytes));
-        }
         let month_ns = i128::from(self.options.month.hours()) * NANOS_PER_HOUR;
-        for (name, bytes) in flows {
-            if bytes == 0 {
-                continue;
-            }
+        for (name, bytes, meter) in flows {
             let denominator = i128::from(transfer.measured_ns) * GB;
-            let crossing_milli = div_half_up(i128::from(bytes) * month_ns * 1000, denominator);
-            self.add(Item {
-                meters: &["cross-az-gb".to_owned()],
-                item: format!("{name} across AZs, out of one and into the other"),
-                quantity_milli: crossing_milli * 2,
-                unit: "GB",
-            });
+            let milli = div_half_up(i128::from(bytes) * month_ns * 1000, denominator);
+            self.add_over(meter, &format!("{name} across AZs"), milli, "GB");
         }
         self.notes.push(format!(
-            "Cross-AZ traffic is the mean of {} measured seconds, faults included, carried on for \
-             a month; 1 GB = 10^9 bytes.",
-            Milli::seconds_from_ns(transfer.measured_ns)
+            "Traffic across AZs is billed out of one and into the other, half of the price each. \
+             It is the mean of {} measured seconds, faults included, carried on for a month; 1 GB \
+             = 10^9 bytes.",
+            text::number(Milli::seconds_from_ns(transfer.measured_ns), 0)
         ));
     }
 
@@ -233,6 +240,15 @@ impl<'a> Bill<'a> {
     }
 }
 
+/// Sum of what each volume's baseline has over what is included.
+fn over<'a>(
+    volumes: impl Iterator<Item = &'a &'a VolumePlan>,
+    of: fn(&VolumePlan) -> RatePlan,
+    included: i128,
+) -> i128 {
+    volumes.map(|volume| (i128::from(of(volume).baseline_per_sec) - included).max(0)).sum()
+}
+
 fn saturate(value: i128) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -278,23 +294,25 @@ mod tests {
         let without = of_cluster(&plan).total_usd.units();
         let report = of_run(&plan, &transfer);
         assert_eq!(report.total_usd.units() - without, 730 * 2, "replication is free on MSK");
+        assert_eq!(report.lines.last().unwrap().quantity.units(), 5 * 730_000, "and still shown");
     }
 
     #[test]
-    fn self_managed_pays_for_controllers_and_replication() {
+    fn self_managed_pays_for_controllers_replication_and_what_gp3_does_not_include() {
         let mut plan = testing::plan();
         plan.cluster.kind = ClusterKind::SelfManaged;
+        plan.cluster.brokers[0].host.volumes[0].iops.baseline_per_sec = 4000;
+        plan.cluster.brokers[1].host.volumes[0].throughput.baseline_per_sec = 225 << 20;
         let template = plan.prices[0].clone();
-        plan.prices.push(Price {
-            meter: "ec2-hour".into(),
-            nano_usd: 100_000_000,
-            ..template.clone()
-        });
-        plan.prices.push(Price {
-            meter: "ebs-gp3-gb-month".into(),
-            nano_usd: 80_000_000,
-            ..template
-        });
+        for (meter, nano_usd) in [
+            ("ec2-hour", 100_000_000),
+            ("controller-ec2-hour", 50_000_000),
+            ("ebs-gp3-gb-month", 80_000_000),
+            ("ebs-gp3-iops-month", 5_000_000),
+            ("ebs-gp3-mbps-month", 40_000_000),
+        ] {
+            plan.prices.push(Price { meter: meter.into(), nano_usd, ..template.clone() });
+        }
         let transfer = TransferTotals {
             measured_ns: 3_600_000_000_000,
             replication_cross_az_bytes: 1_000_000_000,
@@ -302,16 +320,26 @@ mod tests {
         };
         let report = of_run(&plan, &transfer);
         assert!(report.complete, "{:?}", report.notes);
-        let hosts: i64 = report
-            .lines
-            .iter()
-            .filter(|line| line.unit == "instance-hour")
-            .map(|line| line.quantity.units())
-            .sum();
-        let nodes = plan.cluster.brokers.len() + plan.cluster.controllers.len();
-        assert_eq!(hosts, i64::try_from(nodes).unwrap() * 730_000);
-        let replication = report.lines.last().unwrap();
-        assert_eq!(replication.amount_usd.units(), 730 * 2);
+        let amounts: Vec<i64> = report.lines.iter().map(|line| line.amount_usd.units()).collect();
+        let hosts = [3 * 730 * 10, 3 * 730 * 5];
+        let gp3 = [6000 * 8, 1000 / 2, 100 * 4];
+        assert_eq!(amounts, [&hosts[..], &gp3[..], &[730 * 2]].concat());
+    }
+
+    #[test]
+    fn msk_bills_provisioned_throughput_only_over_what_a_broker_has() {
+        let mut plan = testing::plan();
+        let price = plan.prices[0].clone();
+        plan.prices.push(Price {
+            meter: "provisioned-throughput-mbps-month".into(),
+            nano_usd: 80_000_000,
+            ..price
+        });
+        let without = of_cluster(&plan).total_usd.units();
+        let volume = &mut plan.cluster.brokers[0].host.volumes[0];
+        "provisioned".clone_into(&mut volume.kind);
+        volume.throughput.baseline_per_sec = 300 << 20;
+        assert_eq!(of_cluster(&plan).total_usd.units() - without, 50 * 8);
     }
 
     #[test]

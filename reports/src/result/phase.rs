@@ -102,6 +102,17 @@ pub(crate) fn phase_starts(phases: &PhasesPlan) -> [u64; 3] {
     [measure, heal, drain]
 }
 
+/// Start and end of a phase, ns since the run began.
+pub(crate) fn phase_bounds(phases: &PhasesPlan, phase: Phase) -> (u64, u64) {
+    let [measure, heal, drain] = phase_starts(phases);
+    match phase {
+        Phase::Warmup => (0, measure),
+        Phase::Measure => (measure, heal),
+        Phase::Heal => (heal, drain),
+        Phase::Drain => (drain, drain.saturating_add(phases.drain_ns)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

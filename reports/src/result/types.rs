@@ -2,7 +2,7 @@
 //!
 //! Units stand in the names: `_ms`, `_s`, `_percent`, `_mb_per_s` (10^6 bytes), `_usd`.
 
-use super::decimal::{Cents, Milli};
+use super::decimal::Milli;
 use crate::cost::CostReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -400,13 +400,13 @@ pub struct Simulated {
     pub events: u64,
 }
 
-impl RunResult {
-    /// The JSON Schema of `result.json`.
-    #[must_use]
-    pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(Self).to_value()
-    }
+/// The JSON Schema of `result.json`, as committed in `reports/schema/result.schema.json`.
+#[must_use]
+pub fn result_schema() -> serde_json::Value {
+    schemars::schema_for!(RunResult).to_value()
+}
 
+impl RunResult {
     /// The text of `result.json`: the same bytes for the same version, scenario and seed.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -416,17 +416,68 @@ impl RunResult {
         text
     }
 
-    /// The row over all groups and topics, if that latency was measured in that phase.
+    /// The row over all groups and topics, if that latency was measured in that phase
+    /// (`measure+heal` or one phase; `delay`, `service`, `response` or `end_to_end`).
     #[must_use]
     pub fn latency_of(&self, phase: &str, kind: &str) -> Option<&LatencyRow> {
         self.latency.iter().find(|row| {
             row.phase == phase && row.kind == kind && row.group == "*" && row.topic == "*"
         })
     }
+}
 
-    /// Totals of a month in US dollars.
-    #[must_use]
-    pub fn monthly_usd(&self) -> Cents {
-        self.cost.total_usd
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::{LatencyKind, Recording};
+    use crate::result;
+    use crate::testing;
+
+    fn result_of(recording: &Recording) -> RunResult {
+        result::build(&"1f".repeat(32), &"9a".repeat(32), &testing::plan(), recording)
+    }
+
+    /// After a change of the types: `stormglass schema result` prints the new text.
+    #[test]
+    fn the_committed_schema_is_the_types_schema() {
+        let committed = include_str!("../../schema/result.schema.json");
+        let mut current = serde_json::to_string_pretty(&result_schema()).unwrap();
+        current.push('\n');
+        assert!(committed == current, "reports/schema/result.schema.json is out of date");
+    }
+
+    #[test]
+    fn results_satisfy_their_schema() {
+        let validator = jsonschema::validator_for(&result_schema()).unwrap();
+        for recording in [testing::az_outage(), testing::empty_recording()] {
+            let value: serde_json::Value =
+                serde_json::from_str(&result_of(&recording).to_json()).unwrap();
+            let errors: Vec<String> =
+                validator.iter_errors(&value).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{errors:?}");
+        }
+        let mut broken: serde_json::Value =
+            serde_json::from_str(&result_of(&testing::az_outage()).to_json()).unwrap();
+        broken["seed"] = "seven".into();
+        assert!(!validator.is_valid(&broken));
+    }
+
+    #[test]
+    fn a_result_survives_json() {
+        let result = result_of(&testing::az_outage());
+        let text = result.to_json();
+        let read: RunResult = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, result);
+        assert_eq!(read.to_json(), text);
+    }
+
+    #[test]
+    fn the_shape_and_order_of_result_json() {
+        let mut recording = testing::az_outage();
+        recording.events.truncate(3);
+        recording.unavailability.truncate(2);
+        recording.latency.retain(|series| series.kind == LatencyKind::Response);
+        recording.violations = testing::violations();
+        insta::assert_snapshot!(result_of(&recording).to_json());
     }
 }

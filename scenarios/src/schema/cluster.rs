@@ -1,7 +1,7 @@
 //! `[cluster]`: brokers, hosts, storage, encryption, server.properties.
 
 use super::decode::{At, Decode, Errors, List, choice, section, wrong_kind};
-use super::scalar::{ByteRate, Config, Count, Name, Size, Text};
+use super::scalar::{ByteRate, Config, Count, Duration, Name, Share, Size, Text};
 use crate::text::tree::{Node, Value};
 use schemars::JsonSchema;
 
@@ -62,6 +62,46 @@ section! {
         encryption: Option<At<EncryptionPaths>>,
         /// server.properties keys, for every broker.
         config: Option<At<Config>>,
+        /// Hardware of brokers that no catalogue lists; with `instance = "custom"`, self-managed.
+        host: Option<At<HostSpec>>,
+        /// Round trips between hosts, where they differ from AWS's.
+        network: Option<At<NetworkSpec>>,
+    }
+}
+
+section! {
+    /// Hardware of a broker that no catalogue lists. It does not burst and has no price.
+    "cluster.host" HostSpec {
+        /// Virtual CPUs.
+        vcpus: At<Count<1, 1024>>,
+        /// Speed of a vCPU against that of m5. Default: 100%.
+        cpu_speed: Option<At<Share>>,
+        /// Memory.
+        memory: At<Size>,
+        /// JVM heap. Default: half of the memory, at most 6 GiB.
+        heap: Option<At<Size>>,
+        /// Network interface, each direction.
+        network: At<ByteRate>,
+        /// Number of disks (log directories). Default: 1.
+        disks: Option<At<Count<1, 24>>>,
+        /// Size of each disk.
+        disk_size: At<Size>,
+        /// Sequential throughput of each disk.
+        disk_throughput: At<ByteRate>,
+        /// Operations per second of each disk.
+        disk_iops: At<Count<1, 10_000_000>>,
+        /// Median latency of an operation. Default: that of local NVMe disks.
+        disk_latency: Option<At<Duration>>,
+    }
+}
+
+section! {
+    /// Round trips between hosts; the catalogue's distributions are scaled to these medians.
+    "cluster.network" NetworkSpec {
+        /// Median round trip within an AZ.
+        same_az_rtt: Option<At<Duration>>,
+        /// Median round trip between AZs.
+        cross_az_rtt: Option<At<Duration>>,
     }
 }
 

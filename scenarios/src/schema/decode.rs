@@ -63,6 +63,16 @@ impl<T: Decode> Decode for List<T> {
 #[derive(Debug, Clone)]
 pub(crate) struct Part<T>(pub(crate) Option<At<T>>);
 
+/// An optional section that may turn out broken while others are sound.
+#[derive(Debug, Clone)]
+pub(crate) struct Soft<T>(pub(crate) Option<At<T>>);
+
+impl<T: Decode> Field for Soft<T> {
+    fn read(entry: Option<&Entry>, _: &Place<'_>, errors: &mut Errors) -> Option<Self> {
+        Some(Self(entry.and_then(|entry| At::decode(&entry.node, errors))))
+    }
+}
+
 /// Where a key is looked for.
 pub(crate) struct Place<'a> {
     /// Title of the section, such as `[cluster]`.
@@ -179,6 +189,7 @@ macro_rules! transparent_schema {
 
 transparent_schema!(At => T);
 transparent_schema!(Part => T);
+transparent_schema!(Soft => Option<T>);
 transparent_schema!(List => Vec<T>);
 
 /// Declares a TOML table: its keys are the fields, required unless of type `Option` or `List`.

@@ -6,9 +6,9 @@
 use std::ops::Range;
 
 /// Largest scenario file, bytes. Larger input is no scenario and would only cost time.
-pub const SCENARIO_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const SCENARIO_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A range of bytes in [`Sources`].
+/// A range of bytes in the texts of a scenario and its `--set` arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
     /// First byte.
@@ -20,7 +20,7 @@ pub struct Span {
 impl Span {
     /// Both ends moved by `offset`.
     #[must_use]
-    pub fn shifted(range: &Range<usize>, offset: usize) -> Self {
+    pub(crate) fn shifted(range: &Range<usize>, offset: usize) -> Self {
         Self { start: range.start + offset, end: range.end + offset }
     }
 }
@@ -43,35 +43,35 @@ impl Source {
 
 /// One text among [`Sources`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceText {
+pub(crate) struct SourceText {
     /// Path, library name or `--set`.
-    pub name: String,
+    pub(crate) name: String,
     /// The text.
-    pub text: String,
+    pub(crate) text: String,
     /// Position of its first byte.
-    pub offset: usize,
+    pub(crate) offset: usize,
 }
 
 /// The texts that a message may point into.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     texts: Vec<SourceText>,
 }
 
 /// A place for people: counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// Name of the text.
-    pub file: String,
+    pub(crate) file: String,
     /// Line, from 1.
-    pub line: u32,
+    pub(crate) line: u32,
     /// Column in characters, from 1.
-    pub column: u32,
+    pub(crate) column: u32,
 }
 
 impl Sources {
     /// Adds a text and returns the position of its first byte.
-    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> usize {
+    pub(crate) fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> usize {
         // One byte of gap, so that the end of one text is not the start of the next.
         let offset = self.texts.last().map_or(0, |last| last.offset + last.text.len() + 1);
         self.texts.push(SourceText { name: name.into(), text: text.into(), offset });
@@ -80,19 +80,19 @@ impl Sources {
 
     /// The text in which a position lies.
     #[must_use]
-    pub fn text_at(&self, position: usize) -> Option<&SourceText> {
+    pub(crate) fn text_at(&self, position: usize) -> Option<&SourceText> {
         self.texts.iter().rev().find(|text| text.offset <= position)
     }
 
     /// The texts in the order in which they were added.
     #[must_use]
-    pub fn texts(&self) -> &[SourceText] {
+    pub(crate) fn texts(&self) -> &[SourceText] {
         &self.texts
     }
 
     /// The range of a span within its own text, cut to character boundaries.
     #[must_use]
-    pub fn local_range(&self, span: Span) -> Range<usize> {
+    pub(crate) fn local_range(&self, span: Span) -> Range<usize> {
         let Some(source) = self.text_at(span.start) else { return 0..0 };
         let floor = |position: usize| {
             let mut at = position.saturating_sub(source.offset).min(source.text.len());
@@ -107,7 +107,7 @@ impl Sources {
 
     /// Line and column of a span's start.
     #[must_use]
-    pub fn place(&self, span: Span) -> Place {
+    pub(crate) fn place(&self, span: Span) -> Place {
         let Some(source) = self.text_at(span.start) else {
             return Place { file: String::new(), line: 1, column: 1 };
         };

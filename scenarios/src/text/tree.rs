@@ -99,7 +99,9 @@ pub(crate) fn parse(text: &str, offset: usize) -> (Node, Vec<Diagnostic>) {
         return (empty, vec![Diagnostic::new(span, message, "nested too deeply")]);
     }
     let (table, errors) = DeTable::parse_recoverable(text);
-    let diagnostics = errors.iter().map(|error| syntax_diagnostic(error, whole, offset)).collect();
+    let mut diagnostics: Vec<Diagnostic> =
+        errors.iter().map(|error| syntax_diagnostic(error, whole, offset)).collect();
+    drop_consequences(&mut diagnostics, text, offset);
     let convert = Convert { offset };
     let root = Node { span: whole, value: Value::Table(convert.table(table.get_ref())) };
     (root, diagnostics)
@@ -112,6 +114,27 @@ fn syntax_diagnostic(error: &toml::de::Error, whole: Span, offset: usize) -> Dia
     let rest: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
     let diagnostic = Diagnostic::new(span, format!("not valid TOML: {first}"), "here");
     if rest.is_empty() { diagnostic } else { diagnostic.help(rest.join("; ")) }
+}
+
+/// Keeps the first message of each line. What follows an array that is never closed was read as
+/// part of the array, so messages end where that begins.
+fn drop_consequences(diagnostics: &mut Vec<Diagnostic>, text: &str, offset: usize) {
+    let says = |diagnostic: &Diagnostic, words: &str| diagnostic.message.contains(words);
+    if diagnostics.iter().any(|diagnostic| says(diagnostic, "unclosed")) {
+        let first = diagnostics.iter().position(|diagnostic| {
+            says(diagnostic, "missing comma") || says(diagnostic, "unclosed")
+        });
+        diagnostics.truncate(first.map_or(diagnostics.len(), |first| first + 1));
+        let help = "an array, table or string that begins above is not closed";
+        if let Some(last) = diagnostics.pop() {
+            diagnostics.push(last.help(help));
+        }
+    }
+    let line = |diagnostic: &Diagnostic| {
+        let end = diagnostic.span.start.saturating_sub(offset).min(text.len());
+        text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count()
+    };
+    diagnostics.dedup_by_key(|diagnostic| line(diagnostic));
 }
 
 /// Line whose dotted key nests too deeply. Brackets are limited by the TOML parser itself, dotted

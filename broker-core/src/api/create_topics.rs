@@ -1,0 +1,9 @@
+//! CreateTopics (key 19) and ElectLeaders (key 43): forwarded to the active controller (KIP-590).
+
+use crate::protocol::Request;
+use crate::role::BrokerRole;
+use crate::step::{ReplyTo, Step};
+
+pub(crate) fn forward(role: &mut BrokerRole, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+    role.ask_controller(step, request, Some(to));
+}

@@ -1,0 +1,174 @@
+//! ListOffsets (key 2): log start, high watermark, largest timestamp, or by timestamp.
+//!
+//! Only the last one reads: the log names a segment and a position, the disk scans from there.
+
+use crate::error::ErrorCode;
+use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, TopicPartition};
+use crate::log::TimestampLookup;
+use crate::protocol::{
+    IsolationLevel, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    OffsetSpec, Response,
+};
+use crate::replica::Partition;
+use crate::role::BrokerRole;
+use crate::seam::{DiskOpKind, DiskResult};
+use crate::step::{Owner, ReplyTo, Step};
+use rustc_hash::FxHashMap;
+
+/// Requests that wait for a scan.
+#[derive(Debug, Default)]
+pub(crate) struct ListOffsetsWaits {
+    by_op: FxHashMap<u64, Scan>,
+    requests: FxHashMap<u64, Waiting>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    to: ReplyTo,
+    answers: Vec<ListOffsetsPartitionResponse>,
+    open: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Scan {
+    request: u64,
+    index: usize,
+    tp: TopicPartition,
+    segment: Offset,
+    timestamp: i64,
+}
+
+pub(crate) fn handle(
+    role: &mut BrokerRole,
+    step: &mut Step<'_>,
+    to: ReplyTo,
+    request: ListOffsetsRequest,
+) {
+    role.list_offsets.next += 1;
+    let id = role.list_offsets.next;
+    let isolation = request.isolation;
+    let mut waiting = Waiting { to, answers: Vec::new(), open: 0 };
+    for (index, (tp, epoch, spec)) in request.partitions.into_iter().enumerate() {
+        let (answer, lookup) = answer(role, tp, epoch, spec, isolation);
+        waiting.answers.push(answer);
+        if let (Some(lookup), OffsetSpec::Timestamp(timestamp)) = (lookup, spec) {
+            waiting.open += usize::from(scan(role, step, lookup, id, index, tp, timestamp));
+        }
+    }
+    role.list_offsets.requests.insert(id, waiting);
+    finish(role, step, id);
+}
+
+fn answer(
+    role: &BrokerRole,
+    tp: TopicPartition,
+    epoch: LeaderEpoch,
+    spec: OffsetSpec,
+    isolation: IsolationLevel,
+) -> (ListOffsetsPartitionResponse, Option<TimestampLookup>) {
+    let mut answer = ListOffsetsPartitionResponse {
+        tp,
+        error: ErrorCode::None,
+        timestamp: -1,
+        offset: NO_OFFSET,
+        leader_epoch: NO_EPOCH,
+    };
+    let partition = match role.replicas.led(tp, epoch) {
+        Ok(partition) => partition,
+        Err(error) => return (ListOffsetsPartitionResponse { error, ..answer }, None),
+    };
+    // A new leader knows the end only once its high watermark is in its own epoch (KIP-207).
+    if is_end_unknown(partition) && !matches!(spec, OffsetSpec::Earliest) {
+        answer.error = ErrorCode::OffsetNotAvailable;
+        return (answer, None);
+    }
+    match spec {
+        OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),
+        OffsetSpec::Latest => {
+            answer.offset = match isolation {
+                IsolationLevel::ReadUncommitted => partition.high_watermark,
+                IsolationLevel::ReadCommitted => {
+                    partition.log.last_stable_offset(partition.high_watermark)
+                }
+            };
+        }
+        OffsetSpec::MaxTimestamp => {
+            (answer.timestamp, answer.offset) = partition.log.max_timestamp();
+        }
+        OffsetSpec::Timestamp(timestamp) => {
+            return (answer, Some(partition.log.offset_for_timestamp(timestamp)));
+        }
+    }
+    answer.leader_epoch = partition.log.epoch_at(answer.offset);
+    (answer, None)
+}
+
+fn is_end_unknown(partition: &Partition) -> bool {
+    partition
+        .leadership()
+        .is_some_and(|lead| partition.high_watermark < lead.epoch_start)
+}
+
+fn scan(
+    role: &mut BrokerRole,
+    step: &mut Step<'_>,
+    lookup: TimestampLookup,
+    request: u64,
+    index: usize,
+    tp: TopicPartition,
+    timestamp: i64,
+) -> bool {
+    let TimestampLookup::Scan { segment, position } = lookup else { return false };
+    let kind = DiskOpKind::FindTimestamp { tp, segment, position, timestamp };
+    let op = step.disk(Owner::ListOffsets, kind);
+    role.list_offsets.by_op.insert(op.0, Scan { request, index, tp, segment, timestamp });
+    true
+}
+
+/// A scan ended; without a find the next segment is tried.
+pub(crate) fn disk_done(
+    role: &mut BrokerRole,
+    step: &mut Step<'_>,
+    id: DiskOpId,
+    result: &DiskResult,
+) {
+    let Some(done) = role.list_offsets.by_op.remove(&id.0) else { return };
+    let Scan { request, index, tp, segment, timestamp } = done;
+    if *result == DiskResult::Found(None)
+        && let Some(partition) = role.replicas.find(tp)
+    {
+        let lookup = partition.log.offset_for_timestamp_after(segment, timestamp);
+        if scan(role, step, lookup, request, index, tp, timestamp) {
+            return;
+        }
+    }
+    let found = match result {
+        DiskResult::Found(Some((timestamp, offset))) => Ok(Some((*timestamp, *offset))),
+        DiskResult::Found(None) => Ok(None),
+        _ => Err(ErrorCode::KafkaStorageError),
+    };
+    // What is not committed yet is not there for clients.
+    let visible = role.replicas.find(tp).map_or(NO_OFFSET, |p| p.high_watermark);
+    let epoch = |offset| role.replicas.find(tp).map_or(NO_EPOCH, |p| p.log.epoch_at(offset));
+    let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
+    let answer = &mut waiting.answers[index];
+    match found {
+        Ok(Some((timestamp, offset))) if offset < visible => {
+            (answer.timestamp, answer.offset) = (timestamp, offset);
+            answer.leader_epoch = epoch(offset);
+        }
+        Ok(_) => {}
+        Err(error) => answer.error = error,
+    }
+    waiting.open -= 1;
+    finish(role, step, request);
+}
+
+fn finish(role: &mut BrokerRole, step: &mut Step<'_>, request: u64) {
+    let is_done = role.list_offsets.requests.get(&request).is_some_and(|w| w.open == 0);
+    if is_done && let Some(waiting) = role.list_offsets.requests.remove(&request) {
+        let response = ListOffsetsResponse { partitions: waiting.answers };
+        step.reply(waiting.to, Response::ListOffsets(response));
+    }
+}

@@ -1,0 +1,454 @@
+//! A node: Raft, and with it a controller, a broker, or both. [`Broker::step`] is the only way in.
+
+use crate::config::NodeConfig;
+use crate::controller::Controller;
+use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicPartition};
+use crate::lifecycle::{BrokerState, Lifecycle, View};
+use crate::log::{Log, LogConfig, Recover};
+use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::protocol::{Request, Response};
+use crate::raft::{Committed, Content, Raft};
+use crate::replica::parse_checkpoint;
+use crate::role::BrokerRole;
+use crate::seam::{
+    DiskImage, DiskOpKind, DiskResult, Effects, Exit, FileName, Input, PeerError, TimerKey,
+    TraceEvent,
+};
+use crate::step::{IdCounters, Owner, ReplyTo, Step, owner_of};
+use crate::time::Instant;
+use std::collections::BTreeMap;
+
+/// A Kafka node as a state machine.
+#[derive(Debug)]
+pub struct Broker {
+    config: NodeConfig,
+    ids: IdCounters,
+    /// Wall clock minus monotonic clock, ms.
+    wall_offset_ms: i64,
+    raft: Raft,
+    controller: Option<Controller>,
+    broker: Option<(BrokerRole, Lifecycle)>,
+    boot: Boot,
+    closing: bool,
+}
+
+/// What recovery found, until the first step deals with it.
+#[derive(Debug, Default)]
+struct Boot {
+    ops: Vec<DiskOpKind>,
+    scanned_bytes: u64,
+    truncated_bytes: u64,
+}
+
+/// What a reader outside may know of a broker, for metrics and checkers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BrokerGauges {
+    /// Partitions led.
+    pub leaders: u32,
+    /// Replicas hosted.
+    pub partitions: u32,
+    /// Partitions led with an ISR smaller than the replica set.
+    pub under_replicated: u32,
+    /// Partitions led with an ISR below `min.insync.replicas`.
+    pub under_min_isr: u32,
+    /// Whether the controller lets it serve.
+    pub unfenced: bool,
+    /// Bytes of all logs.
+    pub log_bytes: u64,
+}
+
+/// A replica's position, for checkers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaState {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Whether it leads.
+    pub is_leader: bool,
+    /// Leader epoch.
+    pub leader_epoch: i32,
+    /// First offset.
+    pub log_start_offset: Offset,
+    /// Offset after the last record.
+    pub log_end_offset: Offset,
+    /// High watermark.
+    pub high_watermark: Offset,
+    /// Size of the ISR, when leading.
+    pub isr_len: u32,
+}
+
+impl Broker {
+    /// A process start: everything known comes from the disk.
+    #[must_use]
+    pub fn new(config: NodeConfig, image: &dyn DiskImage) -> Self {
+        let mut boot = Boot::default();
+        let raft = Raft::new(&config, image);
+        let controller = config.controller.then(|| Controller::new(&config));
+        let broker = config.broker.then(|| {
+            let logs = recover_logs(&config, image, &mut boot);
+            (BrokerRole::new(config.clone(), logs), Lifecycle::new(&config, -1))
+        });
+        Self {
+            config,
+            ids: IdCounters::default(),
+            wall_offset_ms: 0,
+            raft,
+            controller,
+            broker,
+            boot,
+            closing: false,
+        }
+    }
+
+    /// Bytes that recovery had to read, for the time that it takes.
+    #[must_use]
+    pub fn recovery_scanned_bytes(&self) -> u64 {
+        self.boot.scanned_bytes
+    }
+
+    /// Takes one input; what should happen is in `effects`.
+    pub fn step(&mut self, now: Instant, input: Input, effects: &mut Effects) {
+        let now_ms = i64::try_from(now.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        if let Input::WallClock(wall_ms) = input {
+            self.wall_offset_ms = wall_ms - now_ms;
+            return;
+        }
+        let mut ids = std::mem::take(&mut self.ids);
+        let wall_ms = now_ms + self.wall_offset_ms;
+        let mut step = Step { now, wall_ms, effects, ids: &mut ids };
+        let touches_metadata = self.dispatch(&mut step, input);
+        if touches_metadata {
+            self.publish_metadata(&mut step);
+        }
+        if let Some((role, _)) = &mut self.broker {
+            role.finish_step(&mut step);
+        }
+        self.finish_shutdown(&mut step);
+        self.ids = ids;
+    }
+
+    /// Returns whether committed metadata or the controller may have changed.
+    fn dispatch(&mut self, step: &mut Step<'_>, input: Input) -> bool {
+        match input {
+            Input::Start => self.start(step),
+            Input::Request { conn, correlation, request } => {
+                return self.request(step, ReplyTo { conn, correlation }, request);
+            }
+            Input::Response { from, correlation, result } => {
+                return self.response(step, from, correlation, result);
+            }
+            Input::Disk { id, result } => return self.disk(step, id, result),
+            Input::Timer(key) => return self.timer(step, key),
+            Input::ConnectionClosed(conn) => self.drop_connection(conn),
+            Input::Shutdown => self.shutdown(step),
+            Input::WallClock(_) => return false,
+        }
+        true
+    }
+
+    fn start(&mut self, step: &mut Step<'_>) {
+        let Boot { ops, scanned_bytes, truncated_bytes } = std::mem::take(&mut self.boot);
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+        // From here on a crash is a crash (DUR-02).
+        step.disk(Owner::Replica, DiskOpKind::DeleteFile { file: FileName::CleanShutdown });
+        step.trace(TraceEvent::Recovered { scanned_bytes, truncated_bytes });
+        self.raft.on_start(step);
+        let view = self.view();
+        if let Some((role, lifecycle)) = &mut self.broker {
+            role.replicas.start(step);
+            lifecycle.on_view(step, view);
+            lifecycle.set_ready(step, view);
+        }
+    }
+
+    fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) -> bool {
+        match request {
+            Request::Vote(_)
+            | Request::BeginQuorumEpoch(_)
+            | Request::EndQuorumEpoch(_)
+            | Request::FetchSnapshot(_) => {
+                self.raft.on_request(step, to, request);
+                true
+            }
+            Request::Fetch(ref fetch)
+                if fetch.partitions.iter().any(|p| p.tp == TopicPartition::METADATA) =>
+            {
+                self.raft.on_request(step, to, request);
+                true
+            }
+            Request::AlterPartition(_)
+            | Request::BrokerRegistration(_)
+            | Request::BrokerHeartbeat(_)
+            | Request::AllocateProducerIds(_) => self.controller_request(step, to, request),
+            Request::CreateTopics(_) | Request::ElectLeaders(_) if self.is_active_controller() => {
+                self.controller_request(step, to, request)
+            }
+            _ => {
+                match &mut self.broker {
+                    Some((role, _)) => role.request(step, to, request),
+                    None => return self.controller_request(step, to, request),
+                }
+                false
+            }
+        }
+    }
+
+    fn controller_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) -> bool {
+        if let Some(controller) = &mut self.controller {
+            controller.on_request(step, &mut self.raft, to, request);
+        }
+        true
+    }
+
+    fn is_active_controller(&self) -> bool {
+        self.controller.is_some() && self.raft.leader() == Some(self.config.node)
+    }
+
+    fn response(
+        &mut self,
+        step: &mut Step<'_>,
+        from: NodeId,
+        id: CorrelationId,
+        result: Result<Response, PeerError>,
+    ) -> bool {
+        let view = self.view();
+        let owner = owner_of(id.0);
+        if owner == Some(Owner::Raft) {
+            self.raft.on_response(step, from, id, result);
+            return true;
+        }
+        let Some((role, lifecycle)) = &mut self.broker else { return false };
+        match owner {
+            Some(Owner::Lifecycle) => {
+                lifecycle.on_response(step, view, id, result);
+                role.broker_epoch = lifecycle.broker_epoch().unwrap_or(-1);
+            }
+            Some(Owner::Fetcher) => role.replicas.fetcher_response(step, id, result),
+            Some(Owner::AlterPartition) => {
+                role.replicas.alter_partition_response(step, id, result);
+            }
+            Some(Owner::Forward) => role.forwarded_response(step, id, result),
+            _ => debug_assert!(false, "a response to a request that nobody sent"),
+        }
+        false
+    }
+
+    fn disk(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) -> bool {
+        let owner = owner_of(id.0);
+        if owner == Some(Owner::Raft) {
+            self.raft.on_disk(step, id, result);
+            return true;
+        }
+        let Some((role, _)) = &mut self.broker else { return false };
+        match owner {
+            Some(Owner::Replica) => role.replicas.disk_done(step, id, &result),
+            Some(Owner::Fetch) => role.replicas.read_done(step, id, result),
+            Some(Owner::ListOffsets) => {
+                crate::api::list_offsets::disk_done(role, step, id, &result);
+            }
+            Some(Owner::Group) => role.group_disk_done(step, id, result),
+            _ => debug_assert!(false, "a completion of an operation that nobody started"),
+        }
+        false
+    }
+
+    fn timer(&mut self, step: &mut Step<'_>, key: TimerKey) -> bool {
+        let view = self.view();
+        match key {
+            TimerKey::Raft => self.raft.on_timer(step),
+            TimerKey::Controller => {
+                if let Some(controller) = &mut self.controller {
+                    controller.on_timer(step, &mut self.raft);
+                }
+            }
+            _ => {
+                let Some((role, lifecycle)) = &mut self.broker else { return false };
+                match key {
+                    TimerKey::Lifecycle => lifecycle.on_timer(step, view),
+                    TimerKey::Purgatory => role.replicas.purgatory_due(step),
+                    TimerKey::IsrCheck => role.replicas.check_isr(step),
+                    TimerKey::Fetcher(leader, id) => role.replicas.fetcher_due(step, leader, id),
+                    TimerKey::AlterPartition => role.replicas.alter_partition_due(),
+                    TimerKey::Retention => role.replicas.retention_due(step),
+                    TimerKey::Checkpoint => role.replicas.checkpoint_due(step),
+                    TimerKey::Flush => role.replicas.flush_due(step),
+                    TimerKey::Raft
+                    | TimerKey::Controller
+                    | TimerKey::Expiry
+                    | TimerKey::Forward => {}
+                }
+                return false;
+            }
+        }
+        true
+    }
+
+    fn drop_connection(&mut self, conn: ConnectionId) {
+        self.raft.drop_connection(conn);
+        if let Some(controller) = &mut self.controller {
+            controller.drop_connection(conn);
+        }
+        if let Some((role, _)) = &mut self.broker {
+            role.replicas.drop_connection(conn);
+        }
+    }
+
+    fn shutdown(&mut self, step: &mut Step<'_>) {
+        let view = self.view();
+        self.closing = true;
+        match &mut self.broker {
+            Some((_, lifecycle)) if self.config.server.controlled_shutdown_enable => {
+                lifecycle.begin_shutdown(step, view);
+            }
+            _ => self.raft.resign(step),
+        }
+    }
+
+    /// Controlled shutdown ends when the controller has moved every leader away.
+    fn finish_shutdown(&mut self, step: &mut Step<'_>) {
+        if !self.closing || step.effects.exit.is_some() {
+            return;
+        }
+        if let Some((role, lifecycle)) = &mut self.broker {
+            let waits = self.config.server.controlled_shutdown_enable
+                && lifecycle.state() != BrokerState::ShuttingDown;
+            if waits || role.replicas.has_appends_in_flight() {
+                return;
+            }
+            role.replicas.close(step);
+        }
+        step.effects.exit = Some(Exit::ShutdownComplete);
+    }
+
+    fn view(&self) -> View {
+        View {
+            controller: self.raft.leader(),
+            metadata_offset: self.broker.as_ref().map_or(-1, |(role, _)| role.image.offset()),
+        }
+    }
+
+    /// Hands committed metadata to the controller and to the broker role.
+    fn publish_metadata(&mut self, step: &mut Step<'_>) {
+        // A controller's reaction may commit more at once (a quorum of one).
+        loop {
+            let committed = self.raft.take_committed(step);
+            if let Some(controller) = &mut self.controller {
+                controller.on_committed(step, &mut self.raft, &committed);
+            }
+            if committed.is_empty() {
+                break;
+            }
+            self.apply_to_broker(step, committed);
+        }
+        let view = self.view();
+        let Some((role, lifecycle)) = &mut self.broker else { return };
+        role.controller = view.controller;
+        lifecycle.on_view(step, view);
+        role.broker_epoch = lifecycle.broker_epoch().unwrap_or(-1);
+        if self.controller.is_none() && self.raft.snapshot_due() {
+            self.raft.create_snapshot(step, &role.image);
+        }
+    }
+
+    fn apply_to_broker(&mut self, step: &mut Step<'_>, committed: Vec<Committed>) {
+        let Some((role, _)) = &mut self.broker else { return };
+        let mut delta = MetadataDelta::default();
+        for batch in committed {
+            match batch.content {
+                Content::Snapshot(image) => {
+                    role.image.replace(MetadataImage::clone(&image), &mut delta);
+                }
+                Content::Records(records) => {
+                    let (last, epoch) = (batch.last_offset, batch.epoch);
+                    let applied = role.image.apply_batch(last, epoch, &records, &mut delta);
+                    // Committed metadata that does not apply means that this process is wrong
+                    // about the cluster: going on would be worse than stopping (RAFT-22).
+                    assert!(applied.is_ok(), "committed metadata applies: {applied:?}");
+                }
+            }
+        }
+        if !delta.is_empty() {
+            role.apply_metadata(step, &delta);
+        }
+    }
+
+    /// Counts for metrics.
+    #[must_use]
+    pub fn gauges(&self) -> BrokerGauges {
+        let Some((role, lifecycle)) = &self.broker else { return BrokerGauges::default() };
+        let mut gauges = BrokerGauges { unfenced: !lifecycle.is_fenced(), ..Default::default() };
+        for partition in role.replicas.iter() {
+            gauges.partitions += 1;
+            gauges.log_bytes += partition.log.size_bytes();
+            if let Some(lead) = partition.leadership() {
+                gauges.leaders += 1;
+                gauges.under_replicated += u32::from(lead.isr.len() < partition.replicas.len());
+                gauges.under_min_isr += u32::from(lead.isr.len() < partition.min_isr);
+            }
+        }
+        gauges
+    }
+
+    /// Partitions without a leader, in this node's view.
+    #[must_use]
+    pub fn offline_partitions(&self) -> u32 {
+        let image = match (&self.controller, &self.broker) {
+            (Some(controller), _) => controller.image(),
+            (None, Some((role, _))) => &role.image,
+            (None, None) => return 0,
+        };
+        let count = image.partitions().filter(|(_, p)| p.leader.is_none()).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Active controller as this node knows it.
+    #[must_use]
+    pub fn active_controller(&self) -> Option<NodeId> {
+        self.raft.leader()
+    }
+
+    /// Replicas hosted here, for checkers.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<ReplicaState> {
+        let Some((role, _)) = &self.broker else { return Vec::new() };
+        role.replicas
+            .iter()
+            .map(|p| ReplicaState {
+                tp: p.tp,
+                is_leader: p.is_leader(),
+                leader_epoch: p.leader_epoch,
+                log_start_offset: p.log.log_start_offset(),
+                log_end_offset: p.log.log_end_offset(),
+                high_watermark: p.high_watermark,
+                isr_len: p.leadership().map_or(0, |l| u32::try_from(l.isr.len()).unwrap_or(0)),
+            })
+            .collect()
+    }
+}
+
+/// Loads every log of the broker role.
+fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> Vec<(Log, i64)> {
+    let read = |file| image.file(&file).map_or_else(BTreeMap::new, |b| parse_checkpoint(&b));
+    let marks = read(FileName::HighWatermarks);
+    let points = read(FileName::RecoveryPoints);
+    let starts = read(FileName::LogStartOffsets);
+    let clean = image.file(&FileName::CleanShutdown).is_some();
+    let topic = crate::config::TopicConfig::from_server(&config.server);
+    let log_config = LogConfig::new(&topic, &config.server);
+    let mut logs = Vec::new();
+    for tp in image.logs().into_iter().filter(|tp| *tp != TopicPartition::METADATA) {
+        let known = Recover {
+            recovery_point: points.get(&tp).copied().unwrap_or(0),
+            log_start_offset: starts.get(&tp).copied().unwrap_or(0),
+            clean,
+            high_watermark: marks.get(&tp).copied(),
+        };
+        let (log, stats) = Log::recover(tp, log_config, image, known, &mut boot.ops);
+        boot.scanned_bytes += stats.scanned_bytes;
+        boot.truncated_bytes += stats.truncated_bytes;
+        let high_watermark = known.high_watermark.unwrap_or(0);
+        logs.push((log, high_watermark));
+    }
+    logs
+}

@@ -1,0 +1,205 @@
+//! Leader elections: who leads when brokers come and go, ElectLeaders, and the periodic return
+//! to preferred leaders (Kafka's `PartitionChangeBuilder` and `ReplicationControlManager`).
+
+use super::state::Controller;
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, TopicPartition};
+use crate::metadata::{
+    ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionImage,
+};
+use crate::protocol::{ElectLeadersRequest, ElectLeadersResponse, Response};
+use crate::raft::Raft;
+use crate::step::Step;
+use crate::time::Duration;
+use std::collections::BTreeMap;
+
+/// Most elections of one rebalance, as in Kafka.
+const REBALANCE_ELECTIONS_MAX: usize = 1000;
+const UNCLEAN: &str = "unclean.leader.election.enable";
+
+/// How a leader is to be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Election {
+    /// The current leader stays if it can; else the first replica in the ISR.
+    Clean,
+    /// As before; if there is none, any live replica, at the price of lost records.
+    Unclean,
+    /// The preferred replica, if it can.
+    Preferred,
+}
+
+/// The change that gives `partition` the ISR `target` and a leader from it. An empty target
+/// leaves the ISR as it is: the last member's log is the only one that is known to be complete.
+pub(super) fn elect(
+    tp: TopicPartition,
+    partition: &PartitionImage,
+    target: &[NodeId],
+    election: Election,
+    is_active: &dyn Fn(NodeId) -> bool,
+) -> PartitionChangeRecord {
+    let isr = if target.is_empty() { partition.isr.as_slice() } else { target };
+    let eligible = |node: &NodeId| isr.contains(node) && is_active(*node);
+    let keep = partition.leader.filter(eligible);
+    let first = partition.replicas.iter().copied().find(eligible);
+    let leader = match election {
+        Election::Preferred => partition.preferred_leader().filter(eligible).or(keep).or(first),
+        Election::Clean | Election::Unclean => keep.or(first),
+    };
+    let any = || partition.replicas.iter().copied().find(|node| is_active(*node));
+    let mut change = PartitionChangeRecord::new(tp);
+    if let (None, Election::Unclean, Some(leader)) = (leader, election, any()) {
+        change.isr = Some(vec![leader]);
+        change.leader = LeaderUpdate::Elected(leader);
+        change.recovering = Some(true);
+        return change;
+    }
+    if isr != partition.isr {
+        change.isr = Some(isr.to_vec());
+    }
+    if leader != partition.leader {
+        change.leader = leader.map_or(LeaderUpdate::NoLeader, LeaderUpdate::Elected);
+    }
+    change
+}
+
+impl Controller {
+    fn election_for(&self, tp: TopicPartition) -> Election {
+        let configs = |resource| self.image.configs(&resource)?.get(UNCLEAN);
+        let topic = self.image.topic(tp.topic).map(|topic| topic.name.clone());
+        let value = topic
+            .and_then(|name| configs(ConfigResource::Topic(name)))
+            .or_else(|| configs(ConfigResource::AllBrokers));
+        let unclean = match value {
+            Some(value) => value.trim().eq_ignore_ascii_case("true"),
+            None => self.server.unclean_leader_election_enable,
+        };
+        if unclean { Election::Unclean } else { Election::Clean }
+    }
+
+    /// Stages the election's outcome unless nothing changes; whether something did.
+    fn stage_election(
+        &mut self,
+        tp: TopicPartition,
+        target: &[NodeId],
+        election: Election,
+    ) -> bool {
+        let Some(partition) = self.image.partition(tp) else { return false };
+        let change = elect(tp, partition, target, election, &|node| self.image.is_active(node));
+        let changes = !change.is_empty();
+        if changes {
+            self.stage(MetadataRecord::PartitionChange(change));
+        }
+        changes
+    }
+
+    /// A broker is fenced or shutting down, which the image says already: others lead, and the
+    /// ISRs do without it where they can.
+    pub(super) fn remove_from_isrs(&mut self, broker: NodeId) {
+        let concerned: Vec<TopicPartition> = self
+            .image
+            .partitions()
+            .filter(|(_, partition)| partition.in_isr(broker) || partition.leader == Some(broker))
+            .map(|(tp, _)| tp)
+            .collect();
+        for tp in concerned {
+            let Some(partition) = self.image.partition(tp) else { continue };
+            let target: Vec<NodeId> =
+                partition.isr.iter().copied().filter(|member| *member != broker).collect();
+            self.stage_election(tp, &target, self.election_for(tp));
+        }
+    }
+
+    /// A broker is back: it may lead what nobody could.
+    pub(super) fn elect_for_leaderless(&mut self, broker: NodeId) {
+        let leaderless: Vec<TopicPartition> = self
+            .image
+            .partitions()
+            .filter(|(_, partition)| partition.leader.is_none() && partition.is_replica(broker))
+            .map(|(tp, _)| tp)
+            .collect();
+        for tp in leaderless {
+            self.stage_election(tp, &[], self.election_for(tp));
+        }
+    }
+
+    pub(super) fn elect_leaders(&mut self, request: &ElectLeadersRequest) -> Response {
+        let all = request.partitions.is_none();
+        let asked: Vec<TopicPartition> = match &request.partitions {
+            Some(partitions) => partitions.clone(),
+            None => self.image.partitions().map(|(tp, _)| tp).collect(),
+        };
+        let mut partitions = Vec::new();
+        for tp in asked {
+            let error = self.elect_preferred(tp);
+            // who asks for all is told only of those that were not where they belong
+            if !(all && error == ErrorCode::ElectionNotNeeded) {
+                partitions.push((tp, error));
+            }
+        }
+        Response::ElectLeaders(ElectLeadersResponse { error: ErrorCode::None, partitions })
+    }
+
+    fn elect_preferred(&mut self, tp: TopicPartition) -> ErrorCode {
+        let Some(partition) = self.image.partition(tp) else {
+            return ErrorCode::UnknownTopicOrPartition;
+        };
+        let preferred = partition.preferred_leader();
+        if partition.leader == preferred {
+            return ErrorCode::ElectionNotNeeded;
+        }
+        let eligible =
+            preferred.is_some_and(|node| partition.in_isr(node) && self.image.is_active(node));
+        if eligible && self.stage_election(tp, &[], Election::Preferred) {
+            ErrorCode::None
+        } else {
+            ErrorCode::PreferredLeaderNotAvailable
+        }
+    }
+
+    /// Returns leaderships to preferred replicas of brokers that miss too many of theirs.
+    pub(super) fn balance_leaders(&mut self, step: &mut Step<'_>, raft: &mut Raft) {
+        let interval = self.server.leader_imbalance_check_interval_seconds.max(1).unsigned_abs();
+        let Some(active) = &mut self.active else { return };
+        if step.now < active.balance_at {
+            return;
+        }
+        active.balance_at = step.now + Duration::from_millis(interval * 1000);
+        if !self.server.auto_leader_rebalance_enable {
+            return;
+        }
+        for tp in self.imbalanced() {
+            if self.staged() == REBALANCE_ELECTIONS_MAX {
+                break;
+            }
+            self.elect_preferred(tp);
+        }
+        self.submit(step, raft);
+    }
+
+    /// Partitions whose preferred leader is alive, does not lead, and misses more of its
+    /// partitions than `leader.imbalance.per.broker.percentage` allows.
+    fn imbalanced(&self) -> Vec<TopicPartition> {
+        let mut count: BTreeMap<NodeId, (u64, u64)> = BTreeMap::new();
+        for (_, partition) in self.image.partitions() {
+            if let Some(preferred) = partition.preferred_leader() {
+                let (all, missed) = count.entry(preferred).or_default();
+                *all += 1;
+                *missed += u64::from(partition.leader != Some(preferred));
+            }
+        }
+        let percentage = self.server.leader_imbalance_per_broker_percentage.max(0).unsigned_abs();
+        let over = |broker: NodeId| {
+            let (all, missed) = count.get(&broker).copied().unwrap_or_default();
+            missed * 100 > all * u64::from(percentage) && self.image.is_active(broker)
+        };
+        self.image
+            .partitions()
+            .filter(|(_, partition)| {
+                partition
+                    .preferred_leader()
+                    .is_some_and(|node| partition.leader != Some(node) && over(node))
+            })
+            .map(|(tp, _)| tp)
+            .collect()
+    }
+}

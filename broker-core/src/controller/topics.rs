@@ -1,0 +1,155 @@
+//! CreateTopics: validation, placement, ids. Quotas and policies are left out.
+
+use super::state::Controller;
+use super::placement::place;
+use crate::config::TopicConfig;
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
+use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
+use crate::protocol::{
+    CreateTopicsRequest, CreateTopicsResponse, NewTopic, Placement, Response,
+};
+use crate::raft::Raft;
+
+const NAME_LEN_MAX: usize = 249;
+/// Partitions of one request, as in Kafka.
+const PARTITIONS_MAX: usize = 100_000;
+
+impl Controller {
+    pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for topic in &request.topics {
+            let offset = raft.log_end_offset() + self.staged() as Offset;
+            let (error, id) = match self.create_topic(topic, offset) {
+                Ok(id) => (ErrorCode::None, id),
+                Err(error) => (error, TopicId(0)),
+            };
+            topics.push((topic.name.clone(), error, id));
+        }
+        Response::CreateTopics(CreateTopicsResponse { topics })
+    }
+
+    fn create_topic(&mut self, topic: &NewTopic, offset: Offset) -> Result<TopicId, ErrorCode> {
+        if !is_legal_name(&topic.name) {
+            return Err(ErrorCode::InvalidTopic);
+        }
+        if self.image.topic_named(&topic.name).is_some() {
+            return Err(ErrorCode::TopicAlreadyExists);
+        }
+        let mut config = TopicConfig::from_server(&self.server);
+        config.apply(&topic.config).map_err(|_| ErrorCode::InvalidConfig)?;
+        let id = self.new_topic_id(&topic.name, offset);
+        let placement = match &topic.placement {
+            Placement::Automatic { partitions, replication_factor } => {
+                self.place_automatically(*partitions, *replication_factor, id)?
+            }
+            Placement::Manual(replicas) => {
+                self.check_manual(replicas)?;
+                replicas.clone()
+            }
+        };
+        self.stage(MetadataRecord::Topic { name: topic.name.clone(), id });
+        for (key, value) in &topic.config {
+            self.stage(MetadataRecord::Config {
+                resource: ConfigResource::Topic(topic.name.clone()),
+                key: key.as_str().into(),
+                value: Some(value.as_str().into()),
+            });
+        }
+        for (index, replicas) in (0..).zip(placement) {
+            self.create_partition(TopicPartition::new(id, index), replicas);
+        }
+        Ok(id)
+    }
+
+    fn place_automatically(
+        &self,
+        partitions: i32,
+        replication_factor: i16,
+        id: TopicId,
+    ) -> Result<Vec<Vec<NodeId>>, ErrorCode> {
+        let partitions = if partitions == -1 { self.server.num_partitions } else { partitions };
+        let factor = match replication_factor {
+            -1 => self.server.default_replication_factor,
+            factor => i32::from(factor),
+        };
+        let partitions = usize::try_from(partitions)
+            .ok()
+            .filter(|n| (1..=PARTITIONS_MAX).contains(n))
+            .ok_or(ErrorCode::InvalidPartitions)?;
+        let factor = usize::try_from(factor).map_err(|_| ErrorCode::InvalidReplicationFactor)?;
+        place(&self.image, partitions, factor, (id.0 >> 64) as u64)
+    }
+
+    fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
+        if placement.is_empty() || placement.len() > PARTITIONS_MAX {
+            return Err(ErrorCode::InvalidPartitions);
+        }
+        for replicas in placement {
+            let mut distinct = replicas.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            let known = replicas.iter().all(|node| self.image.broker(*node).is_some());
+            let live = replicas.iter().any(|node| self.image.is_active(*node));
+            if distinct.len() != replicas.len() || replicas.len() != placement[0].len() {
+                return Err(ErrorCode::InvalidRequest);
+            }
+            if !known || !live {
+                return Err(ErrorCode::InvalidReplicationFactor);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fenced brokers are replicas, but not in sync (ISR-24).
+    fn create_partition(&mut self, tp: TopicPartition, replicas: Vec<NodeId>) {
+        let isr: Vec<NodeId> =
+            replicas.iter().copied().filter(|node| self.image.is_active(*node)).collect();
+        assert!(!isr.is_empty(), "placement has at least one live replica");
+        self.stage(MetadataRecord::Partition(PartitionRecord {
+            tp,
+            leader: isr.first().copied(),
+            replicas,
+            isr,
+            recovering: false,
+            leader_epoch: 0,
+            partition_epoch: 0,
+        }));
+    }
+
+    /// Kafka draws a random UUID; here name and offset decide, so that runs repeat.
+    fn new_topic_id(&self, name: &str, offset: Offset) -> TopicId {
+        let mut salt = offset.unsigned_abs();
+        loop {
+            let high = mix(hash(name, 0xcbf2_9ce4_8422_2325) ^ salt);
+            let low = mix(hash(name, high) ^ salt.rotate_left(32));
+            let id = TopicId(u128::from(high) << 64 | u128::from(low));
+            if id.0 > u128::from(u32::MAX) && self.image.topic(id).is_none() {
+                return id;
+            }
+            salt = salt.wrapping_add(1 << 40);
+        }
+    }
+}
+
+/// FNV-1a.
+fn hash(text: &str, basis: u64) -> u64 {
+    text.bytes().fold(basis, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Splitmix64's finaliser.
+fn mix(mut z: u64) -> u64 {
+    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn is_legal_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty()
+        && name.len() <= NAME_LEN_MAX
+        && name != "."
+        && name != ".."
+        && name.chars().all(legal)
+}

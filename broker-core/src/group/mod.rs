@@ -1,0 +1,38 @@
+//! Group coordinator, as far as groups with static assignment need it: positions in
+//! `__consumer_offsets`, committed with `acks=all`, rebuilt from the log by whoever leads it.
+//!
+//! Left out for now: membership (join, sync, heartbeat), expiry of positions, compaction.
+
+mod codec;
+mod coordinator;
+
+pub(crate) use coordinator::GroupCoordinator;
+
+/// Name of the topic that holds positions.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// Partition of `__consumer_offsets` for a group: Java's `String.hashCode`, made positive as
+/// `Utils.abs` does.
+pub(crate) fn partition_for(group: &str, partitions: i32) -> i32 {
+    let hash = group
+        .encode_utf16()
+        .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    (hash & i32::MAX) % partitions.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_go_where_kafka_puts_them() {
+        // "my-group".hashCode() = 1748145143 in Java
+        let hash = "my-group".encode_utf16().fold(0i32, |h, u| {
+            h.wrapping_mul(31).wrapping_add(i32::from(u))
+        });
+        assert_eq!(partition_for("my-group", 50), (hash & i32::MAX) % 50);
+        assert_eq!(partition_for("a", 50), 97 % 50);
+        assert_eq!(partition_for("ab", 50), (97 * 31 + 98) % 50);
+        assert_eq!(partition_for("", 50), 0);
+    }
+}

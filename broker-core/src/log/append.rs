@@ -1,0 +1,216 @@
+//! Appending to a log: what a leader validates and assigns (Kafka's `LogValidator`), what a
+//! follower checks, and where batches go. Leaves out CRC and framing, checked when bytes are
+//! decoded, and recompression.
+
+use super::marks::Mark;
+use super::partition_log::{InFlight, Log};
+use super::producers::BatchMeta;
+use super::types::{AppendContext, AppendError, Appended, Origin};
+use crate::config::TimestampType;
+use crate::ids::Offset;
+use crate::plant::{Plant, planted};
+use crate::records::{Batch, BatchHeader, Records};
+use crate::seam::DiskOpKind;
+use std::sync::Arc;
+
+/// Value of `log_append_time_ms` with CreateTime.
+const NO_TIMESTAMP: i64 = -1;
+
+impl Log {
+    /// Validates batches, assigns offsets and the leader epoch, and pushes the operations that
+    /// append them; the last one is the `Append`. A repeated batch of an idempotent producer is
+    /// not appended again.
+    ///
+    /// # Errors
+    /// What is wrong with the batches; nothing has changed then.
+    pub fn append_as_leader(
+        &mut self,
+        records: &Records,
+        context: AppendContext,
+        ops: &mut Vec<DiskOpKind>,
+    ) -> Result<Appended, AppendError> {
+        debug_assert!(context.leader_epoch >= self.last_epoch(), "a leader's epoch is the newest");
+        let batches = records.batches();
+        if context.origin == Origin::Client && batches.len() != 1 {
+            return Err(AppendError::InvalidRecord("a partition takes exactly one batch"));
+        }
+        for batch in batches {
+            self.validate(batch, context.origin)?;
+            if let Some(first) = self.validate_producer(&batch.header, context)? {
+                return Ok(duplicate(first, self.config.timestamp_type));
+            }
+        }
+        if batches.is_empty() {
+            return Err(AppendError::InvalidRecord("nothing to append"));
+        }
+        let records = self.assign(batches, context);
+        Ok(self.commit(records, ops))
+    }
+
+    /// Appends batches as the leader has numbered them, and pushes the operations for it; the last
+    /// one is an `Append`, unless there is no batch. Offsets may leave gaps, but never go down (LOG-24). Sequences are not
+    /// checked: the leader has done so (IDEM-14).
+    ///
+    /// # Errors
+    /// [`AppendError::OffsetsOutOfOrder`]; nothing has changed then.
+    pub fn append_as_follower(
+        &mut self,
+        records: &Records,
+        ops: &mut Vec<DiskOpKind>,
+    ) -> Result<Appended, AppendError> {
+        let mut expected = self.next_offset;
+        for batch in records.batches() {
+            if batch.base_offset() < expected || batch.header.last_offset_delta < 0 {
+                let found = batch.base_offset();
+                return Err(AppendError::OffsetsOutOfOrder { expected, found });
+            }
+            expected = batch.next_offset();
+        }
+        Ok(self.commit(records.clone(), ops))
+    }
+
+    fn validate(&self, batch: &Batch, origin: Origin) -> Result<(), AppendError> {
+        let header = &batch.header;
+        let bytes = batch.size_bytes();
+        let limited = origin == Origin::Client && bytes > self.config.max_message_bytes;
+        if limited || bytes > self.config.segment_bytes {
+            return Err(AppendError::MessageTooLarge { bytes });
+        }
+        // DUR-20: offsets would overlap or leave gaps
+        if header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 {
+            return Err(AppendError::InvalidRecord("record count and last offset delta disagree"));
+        }
+        if origin != Origin::Client {
+            return Ok(());
+        }
+        if header.is_control() {
+            return Err(AppendError::InvalidRecord("clients may not write control batches"));
+        }
+        if header.has_producer_id() && (header.base_sequence < 0 || header.producer_epoch < 0) {
+            return Err(AppendError::InvalidRecord("a producer id without sequence or epoch"));
+        }
+        if header.is_transactional() && !header.has_producer_id() {
+            return Err(AppendError::InvalidRecord("a transaction without producer id"));
+        }
+        if header.is_log_append_time() {
+            return Err(AppendError::InvalidTimestamp);
+        }
+        Ok(())
+    }
+
+    /// Checks an idempotent producer's epoch and sequence; `Some` when the batch is a repetition.
+    fn validate_producer(
+        &self,
+        header: &BatchHeader,
+        context: AppendContext,
+    ) -> Result<Option<BatchMeta>, AppendError> {
+        if !header.has_producer_id() || planted(context.plant, Plant::NoDeduplication) {
+            return Ok(None);
+        }
+        if context.origin == Origin::Client
+            && let Some(first) = self.producers.duplicate_of(header)
+        {
+            return Ok(Some(first));
+        }
+        self.producers.check(header, context.origin)?;
+        Ok(None)
+    }
+
+    fn assign(&self, batches: &[Arc<Batch>], context: AppendContext) -> Records {
+        let mut next = self.next_offset;
+        let log_append_time = self.config.timestamp_type == TimestampType::LogAppendTime;
+        let mut assign_one = |batch: &Arc<Batch>| {
+            let mut header = batch.header;
+            header.base_offset = next;
+            header.partition_leader_epoch = context.leader_epoch;
+            if log_append_time {
+                header = header.with_log_append_time(context.wall_ms);
+            }
+            let batch = Batch { header, body: batch.body.clone() };
+            next = batch.next_offset();
+            Arc::new(batch)
+        };
+        match batches {
+            [one] => Records::single(assign_one(one)),
+            many => Records::new(many.iter().map(assign_one).collect()),
+        }
+    }
+
+    /// Takes batches with final offsets into the bookkeeping and pushes their operations.
+    fn commit(&mut self, records: Records, ops: &mut Vec<DiskOpKind>) -> Appended {
+        let first_offset = records.first_offset().unwrap_or(self.next_offset);
+        let by_broker = records.batches().last().filter(|b| b.header.is_log_append_time());
+        let log_append_time_ms = by_broker.map_or(NO_TIMESTAMP, |b| b.header.max_timestamp);
+        let mut group_start = 0;
+        for (index, batch) in records.batches().iter().enumerate() {
+            let (segment_bytes, age) = (self.config.segment_bytes, self.config.segment_age_ms);
+            if self.active().should_roll(batch, segment_bytes, age) {
+                if index > group_start {
+                    let group = records.batches()[group_start..index].to_vec();
+                    self.push_append(Records::new(group), ops);
+                    group_start = index;
+                }
+                self.roll_for(batch, ops);
+            }
+            let header = &batch.header;
+            if header.partition_leader_epoch != self.last_epoch() {
+                self.assign_epoch_start(header.partition_leader_epoch, header.base_offset, ops);
+            }
+            self.take(batch);
+        }
+        if !records.is_empty() {
+            let group = match group_start {
+                0 => records.clone(),
+                start => Records::new(records.batches()[start..].to_vec()),
+            };
+            self.push_append(group, ops);
+        }
+        Appended {
+            first_offset,
+            last_offset: self.next_offset - 1,
+            log_append_time_ms,
+            duplicate: false,
+            bytes: records.size_bytes(),
+            records,
+        }
+    }
+
+    /// One batch at the end of the active segment.
+    pub(super) fn take(&mut self, batch: &Batch) {
+        let undo = self.producers.update(batch);
+        let interval = self.config.index_interval_bytes;
+        let segment = self.segments.back_mut().expect("a log has at least its active segment");
+        self.marks.push(Mark {
+            base_offset: batch.base_offset(),
+            next_offset: batch.next_offset(),
+            segment_end_before: segment.next_offset,
+            position: segment.bytes,
+            max_timestamp_before: segment.max_timestamp,
+            undo,
+        });
+        segment.append(batch, interval);
+        self.next_offset = batch.next_offset();
+    }
+
+    fn push_append(&mut self, records: Records, ops: &mut Vec<DiskOpKind>) {
+        let last_offset: Offset = self.next_offset - 1;
+        debug_assert_eq!(records.last_offset(), Some(last_offset));
+        self.in_flight.push_back(InFlight { last_offset, confirms: self.next_offset });
+        ops.push(DiskOpKind::Append { tp: self.tp, segment: self.active().base, records });
+    }
+}
+
+/// Answer to a repeated batch: where it went the first time.
+fn duplicate(first: BatchMeta, timestamp_type: TimestampType) -> Appended {
+    Appended {
+        first_offset: first.first_offset(),
+        last_offset: first.last_offset,
+        log_append_time_ms: match timestamp_type {
+            TimestampType::CreateTime => NO_TIMESTAMP,
+            TimestampType::LogAppendTime => first.timestamp,
+        },
+        duplicate: true,
+        records: Records::default(),
+        bytes: 0,
+    }
+}

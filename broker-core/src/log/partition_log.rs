@@ -1,0 +1,241 @@
+//! The log of one partition (Kafka's `UnifiedLog`) as pure bookkeeping: what is where, and which
+//! disk operations make it so. Leaves out the bytes, which the shell stores, and compaction.
+
+use super::config::LogConfig;
+use super::epochs::{EpochCache, EpochEntry};
+use super::marks::Marks;
+use super::producers::Producers;
+use super::segment::Segment;
+use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use crate::protocol::EpochEndOffset;
+use crate::seam::{DiskOpKind, FileName};
+use std::collections::VecDeque;
+
+/// A partition's log.
+///
+/// Appends assign offsets at once, and become visible when the shell reports them done:
+/// [`Log::append_as_leader`] or [`Log::append_as_follower`], then [`Log::append_done`]. Methods
+/// that take `ops` push disk operations to be started in that order.
+#[derive(Debug)]
+pub struct Log {
+    pub(super) tp: TopicPartition,
+    pub(super) config: LogConfig,
+    pub(super) log_start: Offset,
+    /// Offset of the next record to append.
+    pub(super) next_offset: Offset,
+    /// Offset after the last record that the disk has confirmed.
+    pub(super) log_end: Offset,
+    /// Everything below is flushed.
+    pub(super) recovery_point: Offset,
+    /// Never empty; the last one is the active segment.
+    pub(super) segments: VecDeque<Segment>,
+    pub(super) epochs: EpochCache,
+    pub(super) producers: Producers,
+    pub(super) marks: Marks,
+    pub(super) in_flight: VecDeque<InFlight>,
+    pub(super) syncs: VecDeque<PendingSync>,
+    /// Offsets of the producer snapshots on disk, ascending.
+    pub(super) snapshots: Vec<Offset>,
+}
+
+/// An append that the disk has not confirmed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InFlight {
+    /// Last offset, as appended: names the append.
+    pub(super) last_offset: Offset,
+    /// Log end that its completion confirms; a truncation meanwhile lowers it.
+    pub(super) confirms: Offset,
+}
+
+/// An fsync that the disk has not confirmed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PendingSync {
+    /// Base offset of the segment.
+    pub(super) segment: Offset,
+    /// Recovery point that its completion allows; a truncation meanwhile lowers it.
+    pub(super) confirms: Offset,
+}
+
+impl Log {
+    /// An empty log that begins at an offset.
+    #[must_use]
+    pub fn create(tp: TopicPartition, config: LogConfig, start_offset: Offset) -> Self {
+        debug_assert!(start_offset >= 0, "offsets count from 0");
+        Self {
+            tp,
+            config,
+            log_start: start_offset,
+            next_offset: start_offset,
+            log_end: start_offset,
+            recovery_point: start_offset,
+            segments: VecDeque::from([Segment::new(start_offset, 0)]),
+            epochs: EpochCache::default(),
+            producers: Producers::default(),
+            marks: Marks::default(),
+            in_flight: VecDeque::new(),
+            syncs: VecDeque::new(),
+            snapshots: Vec::new(),
+        }
+    }
+
+    /// Whose log this is.
+    #[must_use]
+    pub fn tp(&self) -> TopicPartition {
+        self.tp
+    }
+
+    /// Configs in force.
+    #[must_use]
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Changes configs; they hold from the next operation on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// First offset that may be read.
+    #[must_use]
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start
+    }
+
+    /// Offset after the last record that the disk has confirmed.
+    #[must_use]
+    pub fn log_end_offset(&self) -> Offset {
+        self.log_end
+    }
+
+    /// Offset of the next record to append: the log end, appends in flight included.
+    #[must_use]
+    pub fn next_offset(&self) -> Offset {
+        self.next_offset
+    }
+
+    /// The disk has confirmed an append. To be called once for each `Append` operation, or once
+    /// for the last one of a call, with the last offset of its records.
+    pub fn append_done(&mut self, last_offset: Offset) {
+        let Some(index) = self.in_flight.iter().position(|a| a.last_offset == last_offset) else {
+            debug_assert!(false, "completion of an append that is not in flight: {last_offset}");
+            return;
+        };
+        for done in self.in_flight.drain(..=index) {
+            self.log_end = self.log_end.max(done.confirms);
+        }
+        debug_assert!(self.log_end <= self.next_offset, "only appended records are confirmed");
+    }
+
+    /// Whether appends are in flight to the disk.
+    #[must_use]
+    pub fn has_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Newest leader epoch that the log knows, `-1` = none.
+    #[must_use]
+    pub fn last_epoch(&self) -> LeaderEpoch {
+        self.epochs.latest_epoch()
+    }
+
+    /// Leader epochs with their start offsets, oldest first.
+    #[must_use]
+    pub fn epoch_entries(&self) -> &[EpochEntry] {
+        self.epochs.entries()
+    }
+
+    /// Epoch of the record at an offset, `-1` = unknown.
+    #[must_use]
+    pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
+        self.epochs.epoch_at(offset)
+    }
+
+    /// Where an epoch ends in this log, as OffsetForLeaderEpoch answers: the log end for the
+    /// newest epoch, the start of the next one otherwise, `-1`, `-1` for an unknown later epoch.
+    #[must_use]
+    pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> EpochEndOffset {
+        self.epochs.end_offset_for(epoch, self.log_end)
+    }
+
+    /// Notes that an epoch starts at an offset. A new leader calls this with [`Log::next_offset`]
+    /// at once, before its first append (REP-08).
+    pub fn assign_epoch_start(
+        &mut self,
+        epoch: LeaderEpoch,
+        start_offset: Offset,
+        ops: &mut Vec<DiskOpKind>,
+    ) {
+        if self.epochs.assign(epoch, start_offset) {
+            self.checkpoint_epochs(ops);
+        }
+    }
+
+    /// Where the high watermark is: what is below it is never truncated one batch at a time, so
+    /// details kept for that are dropped. May be called often.
+    pub fn note_high_watermark(&mut self, high_watermark: Offset) {
+        self.marks.forget_below(high_watermark);
+        self.producers.note_high_watermark(high_watermark);
+    }
+
+    /// Last stable offset for a high watermark: no record of an undecided transaction is below.
+    #[must_use]
+    pub fn last_stable_offset(&self, high_watermark: Offset) -> Offset {
+        let unstable = self.producers.first_unstable_offset(high_watermark);
+        unstable.map_or(high_watermark, |first| first.min(high_watermark))
+    }
+
+    /// Forgets idle producers.
+    pub fn expire_producers(&mut self, wall_ms: i64) {
+        self.producers.expire(wall_ms, self.config.producer_expiration_ms);
+    }
+
+    /// Number of producers with state.
+    #[must_use]
+    pub fn producer_count(&self) -> usize {
+        self.producers.entries().len()
+    }
+
+    /// Bytes in all segments.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.active().end_bytes() - self.oldest().start_bytes
+    }
+
+    /// Number of segments, the active one included.
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Base offset of the active segment.
+    #[must_use]
+    pub fn active_segment(&self) -> Offset {
+        self.active().base
+    }
+
+    pub(super) fn active(&self) -> &Segment {
+        self.segments.back().expect("a log has at least its active segment")
+    }
+
+    pub(super) fn active_mut(&mut self) -> &mut Segment {
+        self.segments.back_mut().expect("a log has at least its active segment")
+    }
+
+    pub(super) fn oldest(&self) -> &Segment {
+        self.segments.front().expect("a log has at least its active segment")
+    }
+
+    /// Index of the segment that holds an offset: the last one that does not start after it.
+    pub(super) fn segment_floor(&self, offset: Offset) -> usize {
+        let last = self.segments.len() - 1;
+        if self.segments[last].base <= offset {
+            return last;
+        }
+        self.segments.partition_point(|segment| segment.base <= offset).saturating_sub(1)
+    }
+
+    pub(super) fn checkpoint_epochs(&self, ops: &mut Vec<DiskOpKind>) {
+        let (file, bytes) = (FileName::LeaderEpochs(self.tp), self.epochs.to_checkpoint());
+        ops.push(DiskOpKind::WriteFile { file, bytes });
+    }
+}

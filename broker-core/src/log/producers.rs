@@ -1,0 +1,368 @@
+//! State per producer id (Kafka's `ProducerStateManager`): duplicates, sequences, fencing, expiry
+//! and open transactions. Leaves out transaction verification and the aborted-transaction index.
+
+use super::types::{AppendError, Origin};
+use crate::ids::Offset;
+use crate::records::{Batch, BatchHeader};
+
+/// Batches remembered per producer, as many as an idempotent producer may have in flight.
+pub(crate) const REMEMBERED_BATCHES: usize = 5;
+
+/// Kafka's `NO_SEQUENCE`.
+const NO_SEQUENCE: i32 = -1;
+
+/// A batch that a producer has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BatchMeta {
+    /// Sequence of its last record.
+    pub(crate) last_sequence: i32,
+    /// Offset of its last record minus offset of its first.
+    pub(crate) offset_delta: i32,
+    /// Offset of its last record.
+    pub(crate) last_offset: Offset,
+    /// Its largest timestamp, ms since the epoch.
+    pub(crate) timestamp: i64,
+}
+
+impl BatchMeta {
+    fn of(batch: &Batch) -> Self {
+        Self {
+            last_sequence: batch.header.last_sequence(),
+            offset_delta: batch.header.last_offset_delta,
+            last_offset: batch.last_offset(),
+            timestamp: batch.header.max_timestamp,
+        }
+    }
+
+    /// Offset of its first record.
+    pub(crate) fn first_offset(&self) -> Offset {
+        self.last_offset - Offset::from(self.offset_delta)
+    }
+
+    /// Sequence of its first record; sequences wrap from `i32::MAX` to 0.
+    pub(crate) fn first_sequence(&self) -> i32 {
+        let first = i64::from(self.last_sequence) - i64::from(self.offset_delta);
+        let wrapped = if first < 0 { first + i64::from(i32::MAX) + 1 } else { first };
+        i32::try_from(wrapped).unwrap_or(NO_SEQUENCE)
+    }
+}
+
+/// What is known of one producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Producer {
+    /// Producer id.
+    pub(crate) id: i64,
+    /// Newest epoch that has written.
+    pub(crate) epoch: i16,
+    /// Number of remembered batches.
+    len: u8,
+    /// The newest batches of this epoch, oldest first; the first `len` count.
+    batches: [BatchMeta; REMEMBERED_BATCHES],
+    /// Largest timestamp of its newest batch, ms since the epoch.
+    pub(crate) last_timestamp: i64,
+    /// First offset of its open transaction.
+    pub(crate) open_transaction: Option<Offset>,
+}
+
+impl Producer {
+    /// A producer without batches.
+    pub(crate) fn new(id: i64, epoch: i16) -> Self {
+        Self {
+            id,
+            epoch,
+            len: 0,
+            batches: [BatchMeta::default(); REMEMBERED_BATCHES],
+            last_timestamp: -1,
+            open_transaction: None,
+        }
+    }
+
+    /// Remembered batches, oldest first.
+    pub(crate) fn batches(&self) -> &[BatchMeta] {
+        &self.batches[..usize::from(self.len)]
+    }
+
+    /// Adds the newest batch; returns the one that is forgotten for it.
+    pub(crate) fn push(&mut self, batch: BatchMeta) -> Option<BatchMeta> {
+        let len = usize::from(self.len);
+        if len < REMEMBERED_BATCHES {
+            self.batches[len] = batch;
+            self.len += 1;
+            return None;
+        }
+        let evicted = self.batches[0];
+        self.batches.copy_within(1.., 0);
+        self.batches[REMEMBERED_BATCHES - 1] = batch;
+        Some(evicted)
+    }
+
+    /// Takes back the last [`Self::push`].
+    fn unpush(&mut self, evicted: Option<BatchMeta>) {
+        match evicted {
+            Some(first) => {
+                self.batches.copy_within(..REMEMBERED_BATCHES - 1, 1);
+                self.batches[0] = first;
+            }
+            None => {
+                self.len -= 1;
+                self.batches[usize::from(self.len)] = BatchMeta::default();
+            }
+        }
+    }
+
+    fn clear_batches(&mut self) {
+        self.batches = [BatchMeta::default(); REMEMBERED_BATCHES];
+        self.len = 0;
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.batches().last().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
+    }
+
+    fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMeta> {
+        let same = |batch: &&BatchMeta| {
+            batch.first_sequence() == header.base_sequence
+                && batch.last_sequence == header.last_sequence()
+        };
+        if header.producer_epoch != self.epoch {
+            return None;
+        }
+        self.batches().iter().find(same).copied()
+    }
+
+    /// Sequences must follow each other; a new epoch starts at 0.
+    fn check_sequence(&self, header: &BatchHeader) -> Result<(), AppendError> {
+        let last = if header.producer_epoch == self.epoch { self.last_sequence() } else { -1 };
+        let expected = if last == i32::MAX { 0 } else { last + 1 };
+        if header.base_sequence == expected {
+            return Ok(());
+        }
+        let (producer_id, found) = (self.id, header.base_sequence);
+        Err(AppendError::OutOfOrderSequence { producer_id, expected, found })
+    }
+}
+
+/// A transaction that a reader of committed records must not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Transaction {
+    producer_id: i64,
+    first_offset: Offset,
+    /// Offset of its marker once it has ended.
+    end: Option<Offset>,
+}
+
+/// How to take back what one batch did to the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Undo {
+    /// It did nothing.
+    Nothing,
+    /// It was the first of its producer.
+    Created(i64),
+    /// It was remembered, and perhaps another one forgotten.
+    Pushed {
+        /// Producer.
+        id: i64,
+        /// Timestamp of the producer before.
+        last_timestamp: i64,
+        /// The forgotten one.
+        evicted: Option<BatchMeta>,
+    },
+    /// The producer looked like this before.
+    Replaced(Box<Producer>),
+}
+
+/// Producers of one log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Producers {
+    /// Sorted by id; new ids are nearly always the largest.
+    producers: Vec<Producer>,
+    /// By first offset.
+    transactions: Vec<Transaction>,
+}
+
+impl Producers {
+    /// From a snapshot's entries.
+    pub(crate) fn from_entries(mut producers: Vec<Producer>) -> Self {
+        producers.sort_by_key(|producer| producer.id);
+        let mut transactions: Vec<Transaction> = producers
+            .iter()
+            .filter_map(|p| p.open_transaction.map(|first_offset| (p.id, first_offset)))
+            .map(|(producer_id, first_offset)| Transaction { producer_id, first_offset, end: None })
+            .collect();
+        transactions.sort_by_key(|transaction| transaction.first_offset);
+        Self { producers, transactions }
+    }
+
+    /// Entries by producer id.
+    pub(crate) fn entries(&self) -> &[Producer] {
+        &self.producers
+    }
+
+    fn find(&self, id: i64) -> Result<usize, usize> {
+        match self.producers.last() {
+            Some(last) if last.id < id => Err(self.producers.len()),
+            _ => self.producers.binary_search_by_key(&id, |producer| producer.id),
+        }
+    }
+
+    /// The remembered batch that this one repeats.
+    pub(crate) fn duplicate_of(&self, header: &BatchHeader) -> Option<BatchMeta> {
+        let index = self.find(header.producer_id).ok()?;
+        self.producers[index].duplicate_of(header)
+    }
+
+    /// Whether a leader may append this batch; duplicates have been ruled out. A producer without
+    /// state may start anywhere: its state may have expired or its records may be gone.
+    pub(crate) fn check(&self, header: &BatchHeader, origin: Origin) -> Result<(), AppendError> {
+        let Ok(index) = self.find(header.producer_id) else { return Ok(()) };
+        let producer = &self.producers[index];
+        if header.producer_epoch < producer.epoch {
+            return Err(AppendError::InvalidProducerEpoch {
+                producer_id: producer.id,
+                current: producer.epoch,
+                found: header.producer_epoch,
+            });
+        }
+        if origin == Origin::Client { producer.check_sequence(header) } else { Ok(()) }
+    }
+
+    /// Takes a batch into the state without any check, as a follower does.
+    pub(crate) fn update(&mut self, batch: &Batch) -> Undo {
+        let header = &batch.header;
+        if !header.has_producer_id() {
+            return Undo::Nothing;
+        }
+        let (index, undo) = match self.find(header.producer_id) {
+            Ok(index) => (index, self.undo_of(index, header)),
+            Err(index) => {
+                if self.producers.is_empty() {
+                    self.producers.reserve_exact(1);
+                }
+                let new = Producer::new(header.producer_id, header.producer_epoch);
+                self.producers.insert(index, new);
+                (index, Undo::Created(header.producer_id))
+            }
+        };
+        let producer = &mut self.producers[index];
+        if producer.epoch != header.producer_epoch {
+            producer.epoch = header.producer_epoch;
+            producer.clear_batches();
+        }
+        producer.last_timestamp = header.max_timestamp;
+        let evicted = if header.is_control() {
+            None
+        } else {
+            producer.push(BatchMeta::of(batch))
+        };
+        self.track_transaction(index, batch);
+        match undo {
+            Undo::Pushed { id, last_timestamp, .. } => Undo::Pushed { id, last_timestamp, evicted },
+            other => other,
+        }
+    }
+
+    /// What must be remembered before [`Self::update`] changes a known producer.
+    fn undo_of(&self, index: usize, header: &BatchHeader) -> Undo {
+        let producer = &self.producers[index];
+        let simple = producer.epoch == header.producer_epoch
+            && !header.is_control()
+            && !header.is_transactional();
+        if !simple {
+            return Undo::Replaced(Box::new(*producer));
+        }
+        let (id, last_timestamp) = (producer.id, producer.last_timestamp);
+        Undo::Pushed { id, last_timestamp, evicted: None }
+    }
+
+    fn track_transaction(&mut self, index: usize, batch: &Batch) {
+        let producer = &mut self.producers[index];
+        let open = producer.open_transaction;
+        if batch.header.is_control() {
+            let Some(first) = open else { return };
+            producer.open_transaction = None;
+            let ended = |t: &&mut Transaction| t.first_offset == first && t.end.is_none();
+            if let Some(transaction) = self.transactions.iter_mut().find(ended) {
+                transaction.end = Some(batch.last_offset());
+            }
+        } else if batch.header.is_transactional() && open.is_none() {
+            let first_offset = batch.base_offset();
+            producer.open_transaction = Some(first_offset);
+            let producer_id = producer.id;
+            self.transactions.push(Transaction { producer_id, first_offset, end: None });
+        }
+    }
+
+    /// Takes back an update; updates are taken back newest first.
+    pub(crate) fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Nothing => {}
+            Undo::Created(id) => {
+                if let Ok(index) = self.find(id) {
+                    self.producers.remove(index);
+                }
+            }
+            Undo::Pushed { id, last_timestamp, evicted } => {
+                // an expired producer has nothing left to take back
+                if let Ok(index) = self.find(id) {
+                    let producer = &mut self.producers[index];
+                    producer.unpush(evicted);
+                    producer.last_timestamp = last_timestamp;
+                }
+            }
+            Undo::Replaced(previous) => match self.find(previous.id) {
+                Ok(index) => self.producers[index] = *previous,
+                Err(index) => self.producers.insert(index, *previous),
+            },
+        }
+    }
+
+    /// Transactions of a log that now ends at `end`: later ones go, later markers are undone.
+    pub(crate) fn truncate_transactions(&mut self, end: Offset) {
+        self.transactions.retain(|transaction| transaction.first_offset < end);
+        for transaction in &mut self.transactions {
+            transaction.end = transaction.end.filter(|marker| *marker < end);
+        }
+    }
+
+    /// For a truncation deeper than what can be taken back one by one: forgets batches that are
+    /// gone, and producers of whom nothing is left. Those may then go on with any sequence.
+    pub(crate) fn forget_from(&mut self, end: Offset) {
+        for producer in &mut self.producers {
+            let keep = producer.batches().iter().take_while(|b| b.last_offset < end).count();
+            producer.len = u8::try_from(keep).unwrap_or(0);
+            producer.batches[keep..].fill(BatchMeta::default());
+            producer.open_transaction = producer.open_transaction.filter(|first| *first < end);
+        }
+        self.producers.retain(|producer| producer.len > 0 || producer.open_transaction.is_some());
+        self.truncate_transactions(end);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.producers.clear();
+        self.transactions.clear();
+    }
+
+    /// Forgets producers that have been idle for too long, unless a transaction is open.
+    pub(crate) fn expire(&mut self, wall_ms: i64, expiration_ms: i64) {
+        self.producers.retain(|producer| {
+            producer.open_transaction.is_some()
+                || wall_ms.saturating_sub(producer.last_timestamp) < expiration_ms
+        });
+    }
+
+    /// Forgets transactions whose marker is below the high watermark.
+    pub(crate) fn note_high_watermark(&mut self, high_watermark: Offset) {
+        if !self.transactions.is_empty() {
+            self.transactions.retain(|t| t.end.is_none_or(|marker| marker >= high_watermark));
+        }
+    }
+
+    /// First offset of a transaction that is open or whose marker is not below `high_watermark`.
+    pub(crate) fn first_unstable_offset(&self, high_watermark: Offset) -> Option<Offset> {
+        self.transactions
+            .iter()
+            .find(|t| t.end.is_none_or(|marker| marker >= high_watermark))
+            .map(|t| t.first_offset)
+    }
+}

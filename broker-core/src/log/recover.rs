@@ -1,0 +1,230 @@
+//! Loading a log from what its disk holds (Kafka's `LogLoader`). After a clean shutdown, and below
+//! the recovery point, segments are taken as their summaries say; otherwise they are scanned, and
+//! cut at the first batch that is torn, corrupt or missing. Leaves out index files: a segment that
+//! was not scanned has no index entries, and lookups in it start at its beginning.
+
+use super::config::LogConfig;
+use super::epochs::EpochCache;
+use super::partition_log::Log;
+use super::roll::delete_snapshot;
+use super::segment::Segment;
+use super::snapshot::{self, ProducerSnapshot};
+use super::types::{Recover, RecoveryStats};
+use crate::ids::{Offset, TopicPartition};
+use crate::records::Batch;
+use crate::seam::{DiskImage, DiskOpKind, FileName, ScanEnd};
+
+impl Log {
+    /// Loads a log. Pushes the operations that bring the disk in line: the cut of a torn tail, the
+    /// reconciled leader-epoch checkpoint, the deletion of stray producer snapshots.
+    #[must_use]
+    pub fn recover(
+        tp: TopicPartition,
+        config: LogConfig,
+        image: &dyn DiskImage,
+        boot: Recover,
+        ops: &mut Vec<DiskOpKind>,
+    ) -> (Self, RecoveryStats) {
+        Loader::new(tp, config, image, boot).load(ops)
+    }
+}
+
+struct Loader<'a> {
+    image: &'a dyn DiskImage,
+    boot: Recover,
+    log: Log,
+    stats: RecoveryStats,
+    /// Base offsets of the segments found.
+    bases: Vec<Offset>,
+    /// The epoch checkpoint, if it is there and whole.
+    checkpoint: Option<EpochCache>,
+    /// Records from this offset on are not in the producer snapshot.
+    replay_from: Offset,
+    /// Set when the log must end here although the disk holds more.
+    cut: bool,
+}
+
+impl<'a> Loader<'a> {
+    fn new(tp: TopicPartition, config: LogConfig, image: &'a dyn DiskImage, boot: Recover) -> Self {
+        let bases = image.segments(tp);
+        debug_assert!(bases.is_sorted(), "segments come in order");
+        let log_start = boot.log_start_offset.max(bases.first().copied().unwrap_or(0));
+        let checkpoint = image
+            .file(&FileName::LeaderEpochs(tp))
+            .and_then(|bytes| EpochCache::from_checkpoint(&bytes));
+        Self {
+            image,
+            boot,
+            log: Log::create(tp, config, log_start),
+            stats: RecoveryStats::default(),
+            bases,
+            checkpoint,
+            replay_from: 0,
+            cut: false,
+        }
+    }
+
+    fn load(mut self, ops: &mut Vec<DiskOpKind>) -> (Log, RecoveryStats) {
+        self.log.epochs = self.checkpoint.clone().unwrap_or_default();
+        self.load_producers();
+        if !self.bases.is_empty() {
+            self.log.segments.clear();
+            self.load_segments(ops);
+        }
+        self.reconcile(ops);
+        let hw = self.boot.high_watermark;
+        if let Some(high_watermark) = hw {
+            self.log.note_high_watermark(high_watermark);
+        }
+        (self.log, self.stats)
+    }
+
+    /// Whether a segment is what its summary says. Without the epochs everything must be read.
+    fn is_trusted(&self, index: usize) -> bool {
+        let flushed =
+            self.bases.get(index + 1).is_some_and(|next| *next <= self.boot.recovery_point);
+        self.checkpoint.is_some() && (self.boot.clean || flushed)
+    }
+
+    /// Takes the newest producer snapshot that belongs to this log and is not ahead of what can be
+    /// trusted.
+    fn load_producers(&mut self) {
+        let trusted = (0..self.bases.len()).take_while(|i| self.is_trusted(*i)).count();
+        let mut candidates: Vec<Offset> = self.bases.iter().take(trusted + 1).copied().collect();
+        if trusted == self.bases.len()
+            && let Some(last) = self.bases.last()
+        {
+            candidates.push(self.image.summary(self.log.tp, *last).next_offset);
+        }
+        let found = candidates.iter().rev().find_map(|offset| self.snapshot(*offset));
+        if let Some(snapshot) = found {
+            self.replay_from = snapshot.offset;
+            self.log.producers = snapshot.producers;
+        }
+    }
+
+    fn snapshot(&self, offset: Offset) -> Option<ProducerSnapshot> {
+        let bytes = self.image.file(&FileName::ProducerSnapshot(self.log.tp, offset))?;
+        let snapshot = snapshot::decode(&bytes)?;
+        let same_history = snapshot.last_epoch == self.log.epochs.epoch_at(offset - 1);
+        (snapshot.offset == offset && same_history).then_some(snapshot)
+    }
+
+    fn load_segments(&mut self, ops: &mut Vec<DiskOpKind>) {
+        let mut rebuilding = false;
+        for index in 0..self.bases.len() {
+            let base = self.bases[index];
+            let next_base = self.bases.get(index + 1).copied();
+            let trusted = self.is_trusted(index) && !rebuilding;
+            if !trusted && !rebuilding {
+                // from here on epochs are rebuilt from the batches
+                rebuilding = true;
+                self.log.epochs.truncate_from_end(base);
+            }
+            let start_bytes = self.log.segments.back().map_or(0, Segment::end_bytes);
+            if let Some(sealed) = self.log.segments.back_mut() {
+                sealed.index.seal();
+            }
+            let summary = self.image.summary(self.log.tp, base);
+            let replayed = next_base.unwrap_or(summary.next_offset) > self.replay_from;
+            if trusted && !replayed {
+                let segment = Segment::from_summary(base, start_bytes, summary);
+                self.log.next_offset = segment.next_offset;
+                self.log.segments.push_back(segment);
+                continue;
+            }
+            self.log.segments.push_back(Segment::new(base, start_bytes));
+            self.log.next_offset = base;
+            self.scan(base, next_base);
+            // an unflushed segment that ends before the next one begins has lost its tail
+            let hole = !trusted && next_base.is_some_and(|next| self.log.next_offset < next);
+            if self.cut || hole {
+                self.cut_after(index, ops);
+                return;
+            }
+        }
+    }
+
+    /// Reads the batches of a segment into the log.
+    fn scan(&mut self, base: Offset, next_base: Option<Offset>) {
+        let (tp, log, cut) = (self.log.tp, &mut self.log, &mut self.cut);
+        let replay_from = self.replay_from;
+        let end = self.image.scan(tp, base, &mut |_, batch| {
+            let beyond = next_base.is_some_and(|next| batch.last_offset() >= next);
+            *cut |= batch.base_offset() < log.next_offset || beyond;
+            if !*cut {
+                replay(log, batch, replay_from);
+            }
+        });
+        self.stats.scanned_bytes += u64::from(log.active().bytes);
+        if let ScanEnd::Torn { bytes } = end {
+            *cut = true;
+            self.stats.scanned_bytes += bytes;
+            self.stats.truncated_bytes += bytes;
+        }
+    }
+
+    /// Ends the log after what was read of segment `index`.
+    fn cut_after(&mut self, index: usize, ops: &mut Vec<DiskOpKind>) {
+        let tp = self.log.tp;
+        let found = self.image.summary(tp, self.bases[index]).bytes;
+        self.stats.truncated_bytes += u64::from(found.saturating_sub(self.log.active().bytes));
+        for later in &self.bases[index + 1..] {
+            self.stats.truncated_bytes += u64::from(self.image.summary(tp, *later).bytes);
+        }
+        ops.push(DiskOpKind::Truncate { tp, to: self.log.next_offset });
+    }
+
+    /// Makes ends, epochs and snapshots agree with the records that are there.
+    fn reconcile(&mut self, ops: &mut Vec<DiskOpKind>) {
+        let log = &mut self.log;
+        let start = log.log_start;
+        if log.next_offset < start {
+            // LOG-22: the log goes on at its start, never at an offset that was used before
+            let epochs = std::mem::take(&mut log.epochs);
+            log.truncate_fully_and_start_at(start, ops);
+            log.epochs = epochs;
+        }
+        let end = log.next_offset;
+        log.log_end = end;
+        // DUR-01: never ahead of the log, and never raised without a clean shutdown
+        let flushed = if self.boot.clean { end } else { self.boot.recovery_point.min(end) };
+        log.recovery_point = flushed.max(log.oldest().base.min(end));
+        log.epochs.truncate_from_end(end);
+        log.epochs.truncate_from_start(start);
+        if self.checkpoint.as_ref() != Some(&log.epochs)
+            && (self.checkpoint.is_some() || !log.epochs.entries().is_empty())
+        {
+            log.checkpoint_epochs(ops);
+        }
+        let mut candidates = self.bases.clone();
+        candidates.extend([end, self.replay_from]);
+        candidates.sort_unstable();
+        candidates.dedup();
+        for offset in candidates {
+            if self.image.file(&FileName::ProducerSnapshot(log.tp, offset)).is_none() {
+                continue;
+            }
+            if offset <= end {
+                log.snapshots.push(offset);
+            } else {
+                ops.push(delete_snapshot(log.tp, offset));
+            }
+        }
+    }
+}
+
+/// Takes a batch that the disk holds into the log.
+fn replay(log: &mut Log, batch: &Batch, replay_from: Offset) {
+    let epoch = batch.header.partition_leader_epoch;
+    if epoch > log.epochs.latest_epoch() {
+        log.epochs.assign(epoch, batch.base_offset());
+    }
+    if batch.base_offset() >= replay_from {
+        log.take(batch);
+        return;
+    }
+    let interval = log.config.index_interval_bytes;
+    log.active_mut().append(batch, interval);
+    log.next_offset = batch.next_offset();
+}

@@ -1,0 +1,96 @@
+//! Deleting the oldest segments: by age, by size, and below a log start that was moved (Kafka's
+//! `deleteOldSegments`). Leaves out compaction and tiered storage.
+
+use super::partition_log::Log;
+use super::segment::Segment;
+use crate::ids::Offset;
+use crate::seam::DiskOpKind;
+
+impl Log {
+    /// Deletes segments that are too old, too many, or below the log start, but nothing at or above
+    /// the high watermark. An expired active segment is rolled first. Returns the new log start if
+    /// it has moved; the move comes before the deletion (LOG-20).
+    pub fn retention(
+        &mut self,
+        wall_ms: i64,
+        high_watermark: Offset,
+        ops: &mut Vec<DiskOpKind>,
+    ) -> Option<Offset> {
+        let count = self.expired_segments(wall_ms, high_watermark);
+        if count == 0 {
+            return None;
+        }
+        if count == self.segments.len() {
+            self.roll(ops);
+        }
+        let new_start = self.segments[count].base;
+        let moved = new_start > self.log_start;
+        self.log_start = self.log_start.max(new_start);
+        self.delete_first(count, ops);
+        if self.epochs.truncate_from_start(self.log_start) {
+            self.checkpoint_epochs(ops);
+        }
+        moved.then_some(self.log_start)
+    }
+
+    /// Raises the log start: records below are no longer readable, and segments wholly below are
+    /// deleted. Beyond the log's end, the log is emptied and goes on at `to`. Returns whether the
+    /// log start moved.
+    pub fn advance_log_start(&mut self, to: Offset, ops: &mut Vec<DiskOpKind>) -> bool {
+        if to <= self.log_start {
+            return false;
+        }
+        if to > self.next_offset {
+            self.truncate_fully_and_start_at(to, ops);
+            return true;
+        }
+        self.log_start = to;
+        let count = self.segment_floor(to);
+        if count > 0 {
+            self.delete_first(count, ops);
+        }
+        if self.epochs.truncate_from_start(to) {
+            self.checkpoint_epochs(ops);
+        }
+        true
+    }
+
+    /// How many of the first segments may go.
+    fn expired_segments(&self, wall_ms: i64, high_watermark: Offset) -> usize {
+        let mut excess = match self.config.retention_bytes {
+            Some(limit) => self.size_bytes().saturating_sub(limit),
+            None => 0,
+        };
+        let mut count = 0;
+        for (index, segment) in self.segments.iter().enumerate() {
+            let next = self.segments.get(index + 1);
+            let end = next.map_or(self.next_offset, |next| next.base);
+            // an append in flight still needs its segment
+            if segment.bytes == 0 || end > high_watermark || end > self.log_end {
+                break;
+            }
+            let too_much = excess > 0 && excess >= u64::from(segment.bytes);
+            let below_start = end <= self.log_start;
+            if !(too_much || below_start || self.is_too_old(segment, wall_ms)) {
+                break;
+            }
+            excess = excess.saturating_sub(u64::from(segment.bytes));
+            count = index + 1;
+        }
+        count
+    }
+
+    fn is_too_old(&self, segment: &Segment, wall_ms: i64) -> bool {
+        let youngest = segment.max_timestamp.timestamp;
+        let age_ms = wall_ms.saturating_sub(youngest);
+        youngest >= 0 && self.config.retention_ms.is_some_and(|limit| age_ms > limit)
+    }
+
+    fn delete_first(&mut self, count: usize, ops: &mut Vec<DiskOpKind>) {
+        let segments: Vec<Offset> =
+            self.segments.drain(..count).map(|segment| segment.base).collect();
+        self.recovery_point = self.recovery_point.max(self.oldest().base);
+        self.syncs.retain(|sync| !segments.contains(&sync.segment));
+        ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
+    }
+}

@@ -1,0 +1,123 @@
+//! New segments, flushes and the recovery point. A rolled segment is synced and the producer state
+//! snapshotted, as Kafka's `LocalLog.roll` and its flush do.
+
+use super::partition_log::{Log, PendingSync};
+use super::segment::Segment;
+use super::snapshot;
+use crate::ids::Offset;
+use crate::records::Batch;
+use crate::seam::{DiskOpKind, FileName};
+
+/// Producer snapshots kept: of the last two segments, as in Kafka.
+const SNAPSHOTS_KEPT: usize = 2;
+
+impl Log {
+    /// Everything below is flushed, so recovery after a crash need not read it.
+    #[must_use]
+    pub fn recovery_point(&self) -> Offset {
+        self.recovery_point
+    }
+
+    /// A `Sync` of a segment, pushed by this log, is done: raises the recovery point.
+    pub fn sync_done(&mut self, segment: Offset) {
+        let Some(index) = self.syncs.iter().position(|sync| sync.segment == segment) else {
+            return; // the segment was deleted meanwhile
+        };
+        let Some(done) = self.syncs.remove(index) else { return };
+        match index.checked_sub(1).and_then(|before| self.syncs.get_mut(before)) {
+            // syncs end in any order, but the recovery point needs all older ones
+            Some(older) => older.confirms = older.confirms.max(done.confirms),
+            None => self.recovery_point = self.recovery_point.max(done.confirms),
+        }
+    }
+
+    /// Everything below is flushed or about to be.
+    fn flushing_to(&self) -> Offset {
+        self.syncs.back().map_or(self.recovery_point, |sync| sync.confirms)
+    }
+
+    /// Whether something is neither flushed nor about to be.
+    #[must_use]
+    pub fn is_flush_due(&self) -> bool {
+        self.flushing_to() < self.next_offset
+    }
+
+    /// Pushes the syncs of everything appended so far.
+    pub fn flush(&mut self, ops: &mut Vec<DiskOpKind>) {
+        let from = self.flushing_to();
+        let first = self.segment_floor(from);
+        for segment in self.segments.iter().skip(first) {
+            if segment.bytes > 0 && segment.next_offset > from {
+                let confirms = segment.next_offset;
+                self.syncs.push_back(PendingSync { segment: segment.base, confirms });
+                ops.push(DiskOpKind::Sync { tp: self.tp, segment: segment.base });
+            }
+        }
+    }
+
+    /// Pushes what a clean shutdown leaves behind: everything flushed, and producer state as of
+    /// the log's end. No append may be in flight.
+    pub fn close(&mut self, ops: &mut Vec<DiskOpKind>) {
+        debug_assert!(!self.has_in_flight(), "a log is closed when all appends are done");
+        self.flush(ops);
+        self.push_snapshot(ops);
+    }
+
+    /// Whether the active segment is older than `segment.ms`, as seen from the wall clock.
+    #[must_use]
+    pub fn roll_due(&self, wall_ms: i64) -> bool {
+        let active = self.active();
+        let age_ms = wall_ms.saturating_sub(active.first_timestamp);
+        active.bytes > 0 && active.first_timestamp >= 0 && age_ms > self.config.segment_age_ms
+    }
+
+    /// Starts a new segment at the log's end; does nothing when the active one is empty.
+    pub fn roll(&mut self, ops: &mut Vec<DiskOpKind>) {
+        if self.active().bytes > 0 {
+            self.roll_to(self.next_offset, ops);
+        }
+    }
+
+    /// Starts the segment that a batch goes to.
+    pub(super) fn roll_for(&mut self, batch: &Batch, ops: &mut Vec<DiskOpKind>) {
+        let next = self.next_offset;
+        // LOG-18: after a large jump the batch's own offset is the only base it can refer to
+        let near = batch.last_offset() - next <= Offset::from(i32::MAX);
+        self.roll_to(if near { next } else { batch.base_offset() }, ops);
+    }
+
+    fn roll_to(&mut self, base: Offset, ops: &mut Vec<DiskOpKind>) {
+        if self.active().bytes == 0 {
+            self.segments.pop_back();
+        } else {
+            self.active_mut().index.seal();
+            self.flush(ops);
+        }
+        let start_bytes = self.segments.back().map_or(0, Segment::end_bytes);
+        debug_assert!(self.segments.back().is_none_or(|last| last.base < base));
+        self.segments.push_back(Segment::new(base, start_bytes));
+        self.push_snapshot(ops);
+    }
+
+    /// Writes the producer state as of the log's end, and drops the oldest snapshot.
+    fn push_snapshot(&mut self, ops: &mut Vec<DiskOpKind>) {
+        let offset = self.next_offset;
+        let bytes = snapshot::encode(offset, self.epochs.epoch_at(offset - 1), &self.producers);
+        ops.push(DiskOpKind::WriteFile {
+            file: FileName::ProducerSnapshot(self.tp, offset),
+            bytes,
+        });
+        if self.snapshots.last() != Some(&offset) {
+            self.snapshots.push(offset);
+        }
+        while self.snapshots.len() > SNAPSHOTS_KEPT {
+            let oldest = self.snapshots.remove(0);
+            ops.push(delete_snapshot(self.tp, oldest));
+        }
+    }
+}
+
+/// Deletes a producer snapshot.
+pub(super) fn delete_snapshot(tp: crate::ids::TopicPartition, offset: Offset) -> DiskOpKind {
+    DiskOpKind::DeleteFile { file: FileName::ProducerSnapshot(tp, offset) }
+}

@@ -1,0 +1,113 @@
+//! Cutting a log at its end (divergence from the leader) and emptying it (too far behind the
+//! leader, or a metadata snapshot). Leaves out why: the replica manager and Raft decide.
+
+use super::partition_log::Log;
+use super::producers::Undo;
+use super::roll::delete_snapshot;
+use super::segment::{Segment, TimestampAt};
+use crate::ids::Offset;
+use crate::seam::DiskOpKind;
+
+impl Log {
+    /// Cuts everything at and after an offset. Epochs that start there go too, even when no record
+    /// does (REP-09). Inside a batch, the whole batch goes. Returns whether records were cut.
+    ///
+    /// Above the noted high watermark every trace of the cut batches is taken back exactly. Deeper,
+    /// in an unclean election only, the segment is left as it is estimated to be and a new one
+    /// begins at the offset, so that all positions that are used stay exact; producers whose
+    /// remembered batches are all cut are forgotten. Below the first segment, the log is emptied and
+    /// goes on at the offset.
+    pub fn truncate_to(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) -> bool {
+        if offset < self.oldest().base {
+            self.truncate_fully_and_start_at(offset, ops);
+            return true;
+        }
+        self.log_start = self.log_start.min(offset);
+        let cuts = offset < self.next_offset;
+        if cuts {
+            let end = if self.marks.reach(offset) {
+                self.take_back(offset)
+            } else {
+                self.cut_deep(offset);
+                offset
+            };
+            ops.push(DiskOpKind::Truncate { tp: self.tp, to: end });
+            self.lower_end(end, ops);
+        }
+        if self.epochs.truncate_from_end(self.next_offset.min(offset)) {
+            self.checkpoint_epochs(ops);
+        }
+        cuts
+    }
+
+    /// Drops all records; the log goes on, empty, at an offset.
+    pub fn truncate_fully_and_start_at(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) {
+        let segments = self.segments.iter().map(|segment| segment.base).collect();
+        ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
+        self.segments.clear();
+        self.segments.push_back(Segment::new(offset, 0));
+        self.marks.clear();
+        self.producers.clear();
+        self.log_start = offset;
+        self.lower_end(offset, ops);
+        (self.log_end, self.recovery_point) = (offset, offset);
+        for snapshot in self.snapshots.drain(..) {
+            ops.push(delete_snapshot(self.tp, snapshot));
+        }
+        if self.epochs.clear() {
+            self.checkpoint_epochs(ops);
+        }
+    }
+
+    /// Takes back batches one by one. Returns the log's new end.
+    fn take_back(&mut self, offset: Offset) -> Offset {
+        let mut first_cut = None;
+        while let Some(mut mark) = self.marks.pop_above(offset) {
+            self.producers.undo(std::mem::replace(&mut mark.undo, Undo::Nothing));
+            first_cut = Some(mark);
+        }
+        let Some(first) = first_cut else { return offset }; // in a gap at the end
+        let end = offset.min(first.base_offset);
+        self.producers.truncate_transactions(end);
+        self.segments.truncate(self.segment_floor(first.base_offset) + 1);
+        let segment_end = first.segment_end_before;
+        self.active_mut().cut(segment_end, first.position, first.max_timestamp_before);
+        end
+    }
+
+    /// Cuts where batches are not remembered one by one.
+    fn cut_deep(&mut self, offset: Offset) {
+        self.marks.clear();
+        self.producers.forget_from(offset);
+        self.segments.truncate(self.segment_floor(offset) + 1);
+        let segment = self.active_mut();
+        if segment.base >= offset {
+            let base = segment.base;
+            segment.cut(base, 0, TimestampAt::none(base));
+            return;
+        }
+        let position = segment.position_estimate(offset).max(1);
+        // an upper bound: never deletes too early, and lookups by time go on in the next segment
+        let max_timestamp = segment.max_timestamp;
+        segment.cut(offset, position, max_timestamp);
+        segment.index.seal();
+        let start_bytes = segment.end_bytes();
+        self.segments.push_back(Segment::new(offset, start_bytes));
+    }
+
+    /// The log ends here now; whatever is in flight confirms no more than that.
+    fn lower_end(&mut self, end: Offset, ops: &mut Vec<DiskOpKind>) {
+        self.next_offset = end;
+        self.log_end = self.log_end.min(end);
+        self.recovery_point = self.recovery_point.min(end);
+        for append in &mut self.in_flight {
+            append.confirms = append.confirms.min(end);
+        }
+        for sync in &mut self.syncs {
+            sync.confirms = sync.confirms.min(end);
+        }
+        while self.snapshots.last().is_some_and(|snapshot| *snapshot > end) {
+            ops.extend(self.snapshots.pop().map(|s| delete_snapshot(self.tp, s)));
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Metadata records: what the controller decides, as typed values.
+//!
+//! Only the record types that this controller writes; of their fields only those that it reads.
+//! Encoding is in `codec.rs`.
+
+use crate::ids::{LeaderEpoch, NodeId, Offset, TopicId, TopicPartition};
+use std::sync::Arc;
+
+/// One record of the metadata log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetadataRecord {
+    /// A broker registered, or registered again.
+    RegisterBroker(RegisterBrokerRecord),
+    /// A broker left the cluster for good.
+    UnregisterBroker {
+        /// Broker.
+        broker: NodeId,
+        /// Epoch of the registration that ends.
+        epoch: Offset,
+    },
+    /// A broker was fenced or unfenced, or began its controlled shutdown.
+    BrokerRegistrationChange {
+        /// Broker.
+        broker: NodeId,
+        /// Epoch of its registration.
+        epoch: Offset,
+        /// `Some(true)` fences, `Some(false)` unfences.
+        fenced: Option<bool>,
+        /// Whether controlled shutdown begins; only a new registration ends it.
+        in_controlled_shutdown: bool,
+    },
+    /// A topic was created.
+    Topic {
+        /// Name.
+        name: Arc<str>,
+        /// Id.
+        id: TopicId,
+    },
+    /// A topic and all its partitions were deleted.
+    RemoveTopic {
+        /// Id.
+        id: TopicId,
+    },
+    /// A partition was created.
+    Partition(PartitionRecord),
+    /// A partition changed.
+    PartitionChange(PartitionChangeRecord),
+    /// A config was set, or removed with `None`.
+    Config {
+        /// Whose.
+        resource: ConfigResource,
+        /// Key.
+        key: Arc<str>,
+        /// Value.
+        value: Option<Arc<str>>,
+    },
+    /// A block of producer ids was handed out.
+    ProducerIds {
+        /// To whom.
+        broker: NodeId,
+        /// Epoch of its registration.
+        broker_epoch: Offset,
+        /// First id of the next block.
+        next_producer_id: i64,
+    },
+    /// A feature's finalized level.
+    FeatureLevel {
+        /// Feature, such as `metadata.version`.
+        name: Arc<str>,
+        /// Level.
+        level: i16,
+    },
+    /// Nothing; moves the log's end so that lag can be seen.
+    NoOp,
+}
+
+/// A broker's registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterBrokerRecord {
+    /// Broker.
+    pub broker: NodeId,
+    /// Unique per process start.
+    pub incarnation: u128,
+    /// Broker epoch: the offset of this record.
+    pub epoch: Offset,
+    /// `broker.rack`.
+    pub rack: Option<Arc<str>>,
+    /// Whether it starts fenced.
+    pub fenced: bool,
+    /// Whether it is shutting down.
+    pub in_controlled_shutdown: bool,
+}
+
+/// A partition's first state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionRecord {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Replicas, preferred leader first.
+    pub replicas: Vec<NodeId>,
+    /// In-sync replicas.
+    pub isr: Vec<NodeId>,
+    /// Leader.
+    pub leader: Option<NodeId>,
+    /// Whether an unclean leader still recovers.
+    pub recovering: bool,
+    /// Leader epoch.
+    pub leader_epoch: LeaderEpoch,
+    /// Partition epoch.
+    pub partition_epoch: i32,
+}
+
+/// What changes in a partition. The partition epoch grows by one with each; the leader epoch with
+/// each change of the leader, to nobody included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionChangeRecord {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// New ISR.
+    pub isr: Option<Vec<NodeId>>,
+    /// New leader.
+    pub leader: LeaderUpdate,
+    /// New assignment.
+    pub replicas: Option<Vec<NodeId>>,
+    /// `Some(true)` with an unclean election, `Some(false)` once the leader has recovered.
+    pub recovering: Option<bool>,
+}
+
+impl PartitionChangeRecord {
+    /// A record that changes nothing yet.
+    #[must_use]
+    pub fn new(tp: TopicPartition) -> Self {
+        Self { tp, isr: None, leader: LeaderUpdate::Unchanged, replicas: None, recovering: None }
+    }
+
+    /// Whether it would change nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::new(self.tp)
+    }
+}
+
+/// What happens to a partition's leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaderUpdate {
+    /// Stays, as does the leader epoch.
+    Unchanged,
+    /// There is none from now on.
+    NoLeader,
+    /// Elected, or elected again in a new epoch.
+    Elected(NodeId),
+}
+
+/// Whose configs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConfigResource {
+    /// A topic, by name.
+    Topic(Arc<str>),
+    /// A broker, by id.
+    Broker(NodeId),
+    /// All brokers.
+    AllBrokers,
+}

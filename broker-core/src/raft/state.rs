@@ -1,0 +1,89 @@
+//! What a Raft node must never forget: its epoch and its vote (Kafka's `quorum-state` file), and
+//! the name of its newest snapshot, as a node here cannot list its directory.
+
+use crate::ids::{LeaderEpoch, NodeId, Offset};
+use crate::protocol::SnapshotId;
+use bytes::Bytes;
+
+/// Content of `quorum-state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct QuorumState {
+    /// Current epoch.
+    pub(super) epoch: LeaderEpoch,
+    /// Vote given in this epoch; only a higher epoch clears it (RAFT-01).
+    pub(super) voted: Option<NodeId>,
+    /// Leader of this epoch, if known.
+    pub(super) leader: Option<NodeId>,
+    /// Newest durable snapshot.
+    pub(super) snapshot: Option<SnapshotId>,
+}
+
+impl QuorumState {
+    /// Enters a higher epoch.
+    pub(super) fn enter(&mut self, epoch: LeaderEpoch) {
+        assert!(epoch > self.epoch, "epochs only grow");
+        *self = Self { epoch, voted: None, leader: None, snapshot: self.snapshot };
+    }
+
+    /// JSON with Kafka's keys and two of our own.
+    pub(super) fn encode(&self) -> Bytes {
+        let id = |node: Option<NodeId>| node.map_or(-1, |node| node.0);
+        let (offset, epoch) = self.snapshot.map_or((-1, -1), |s| (s.end_offset, s.epoch));
+        Bytes::from(format!(
+            "{{\"leaderId\":{},\"leaderEpoch\":{},\"votedId\":{},\"snapshotOffset\":{offset},\
+             \"snapshotEpoch\":{epoch},\"data_version\":0}}",
+            id(self.leader),
+            self.epoch,
+            id(self.voted),
+        ))
+    }
+
+    /// From [`Self::encode`]'s bytes.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let number = |key: &str| -> Option<i64> {
+            let rest = text.split_once(&format!("\"{key}\":"))?.1;
+            rest.split([',', '}']).next()?.trim().parse().ok()
+        };
+        let id = |key: &str| -> Option<Option<NodeId>> {
+            let id = i32::try_from(number(key)?).ok()?;
+            Some((id >= 0).then_some(NodeId(id)))
+        };
+        let end_offset: Offset = number("snapshotOffset")?;
+        let epoch = i32::try_from(number("snapshotEpoch")?).ok()?;
+        Some(Self {
+            epoch: i32::try_from(number("leaderEpoch")?).ok()?,
+            voted: id("votedId")?,
+            leader: id("leaderId")?,
+            snapshot: (end_offset >= 0).then_some(SnapshotId { end_offset, epoch }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survives_the_round_trip_and_refuses_junk() {
+        for state in [
+            QuorumState::default(),
+            QuorumState {
+                epoch: 7,
+                voted: Some(NodeId(0)),
+                leader: Some(NodeId(2)),
+                snapshot: Some(SnapshotId { end_offset: 90, epoch: 6 }),
+            },
+        ] {
+            assert_eq!(QuorumState::decode(&state.encode()), Some(state));
+        }
+        assert_eq!(QuorumState::decode(b"{\"leaderId\":1}"), None);
+    }
+
+    #[test]
+    fn raft_01_only_a_higher_epoch_clears_the_vote() {
+        let mut state = QuorumState { epoch: 3, voted: Some(NodeId(1)), ..QuorumState::default() };
+        state.enter(4);
+        assert_eq!((state.epoch, state.voted), (4, None));
+    }
+}

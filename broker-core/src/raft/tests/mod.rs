@@ -1,0 +1,9 @@
+//! Raft under test: a small deterministic world, its checks, and what they are run on.
+
+mod checks;
+mod cluster;
+mod disk;
+mod random;
+mod scripted;
+
+pub(crate) use disk::TestDisk;

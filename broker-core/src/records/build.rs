@@ -1,0 +1,259 @@
+//! Records inside an uncompressed body: building and walking them. Leaves out compression.
+
+use super::{Batch, BatchHeader, Body, BodyTemplate};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::fmt;
+
+/// Length of a null key, value or header value.
+const NULL: i64 = -1;
+
+/// A header of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// Key.
+    pub key: Bytes,
+    /// Value.
+    pub value: Option<Bytes>,
+}
+
+/// A record: to be written, or as read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// Offset minus the batch's base offset.
+    pub offset_delta: i32,
+    /// Timestamp minus the batch's base timestamp, ms.
+    pub timestamp_delta: i64,
+    /// Key.
+    pub key: Option<Bytes>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Headers.
+    pub headers: Vec<RecordHeader>,
+}
+
+/// The bytes of a body are not records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordError {
+    /// The body is compressed.
+    Compressed,
+    /// It ends inside a record.
+    TooShort,
+    /// A number has more digits than its type.
+    BadVarint,
+    /// A length is negative, or a record's length is not that of its parts.
+    BadLength,
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compressed => "body is compressed",
+            Self::TooShort => "body ends inside a record",
+            Self::BadVarint => "variable-length number is too long",
+            Self::BadLength => "length of a record or field is wrong",
+        })
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// Bytes of a number in Kafka's zigzag varint.
+#[must_use]
+pub fn varint_len(value: i64) -> usize {
+    let bits = 64 - zigzag(value).leading_zeros();
+    bits.div_ceil(7).max(1) as usize
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+fn put_varint(out: &mut BytesMut, value: i64) {
+    let mut rest = zigzag(value);
+    while rest >= 0x80 {
+        out.put_u8((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.put_u8(rest as u8);
+}
+
+fn get_varint(input: &mut Bytes) -> Result<i64, RecordError> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let byte = input.try_get_u8().map_err(|_| RecordError::TooShort)?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
+        }
+    }
+    Err(RecordError::BadVarint)
+}
+
+fn get_int(input: &mut Bytes) -> Result<i32, RecordError> {
+    i32::try_from(get_varint(input)?).map_err(|_| RecordError::BadVarint)
+}
+
+fn bytes_len(value: Option<&Bytes>) -> usize {
+    value.map_or(varint_len(NULL), |bytes| varint_len(bytes.len() as i64) + bytes.len())
+}
+
+fn put_bytes(out: &mut BytesMut, value: Option<&Bytes>) {
+    match value {
+        None => put_varint(out, NULL),
+        Some(bytes) => {
+            put_varint(out, bytes.len() as i64);
+            out.put_slice(bytes);
+        }
+    }
+}
+
+fn get_bytes(input: &mut Bytes) -> Result<Option<Bytes>, RecordError> {
+    let length = get_varint(input)?;
+    if length == NULL {
+        return Ok(None);
+    }
+    let length = usize::try_from(length).map_err(|_| RecordError::BadLength)?;
+    if input.len() < length {
+        return Err(RecordError::TooShort);
+    }
+    Ok(Some(input.split_to(length)))
+}
+
+impl Record {
+    /// A record with a key and a value.
+    #[must_use]
+    pub fn new(key: Option<Bytes>, value: Option<Bytes>) -> Self {
+        Self { key, value, ..Self::default() }
+    }
+
+    /// Encoded size, bytes, without the length before it.
+    fn content_len(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|header| bytes_len(Some(&header.key)) + bytes_len(header.value.as_ref()))
+            .sum();
+        1 + varint_len(self.timestamp_delta)
+            + varint_len(i64::from(self.offset_delta))
+            + bytes_len(self.key.as_ref())
+            + bytes_len(self.value.as_ref())
+            + varint_len(self.headers.len() as i64)
+            + headers
+    }
+
+    /// Encoded size, bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let content = self.content_len();
+        varint_len(content as i64) + content
+    }
+
+    /// Appends the record's bytes.
+    pub fn encode(&self, out: &mut BytesMut) {
+        put_varint(out, self.content_len() as i64);
+        out.put_i8(0); // attributes: none are defined
+        put_varint(out, self.timestamp_delta);
+        put_varint(out, i64::from(self.offset_delta));
+        put_bytes(out, self.key.as_ref());
+        put_bytes(out, self.value.as_ref());
+        put_varint(out, self.headers.len() as i64);
+        for header in &self.headers {
+            put_bytes(out, Some(&header.key));
+            put_bytes(out, header.value.as_ref());
+        }
+    }
+
+    fn decode(input: &mut Bytes) -> Result<Self, RecordError> {
+        let length = usize::try_from(get_varint(input)?).map_err(|_| RecordError::BadLength)?;
+        if input.len() < length {
+            return Err(RecordError::TooShort);
+        }
+        let mut content = input.split_to(length);
+        content.try_get_u8().map_err(|_| RecordError::TooShort)?;
+        let mut record = Self {
+            timestamp_delta: get_varint(&mut content)?,
+            offset_delta: get_int(&mut content)?,
+            key: get_bytes(&mut content)?,
+            value: get_bytes(&mut content)?,
+            headers: Vec::new(),
+        };
+        for _ in 0..get_int(&mut content)? {
+            let key = get_bytes(&mut content)?.ok_or(RecordError::BadLength)?;
+            record.headers.push(RecordHeader { key, value: get_bytes(&mut content)? });
+        }
+        if content.is_empty() { Ok(record) } else { Err(RecordError::BadLength) }
+    }
+}
+
+impl Batch {
+    /// An uncompressed batch of at least one record. Offset deltas are set to 0, 1, 2...; offset,
+    /// epoch and producer are left to be assigned.
+    #[must_use]
+    pub fn build(base_timestamp: i64, records: &mut [Record]) -> Self {
+        assert!(!records.is_empty(), "a batch has records");
+        let mut body = BytesMut::new();
+        for (delta, record) in (0..).zip(records.iter_mut()) {
+            record.offset_delta = delta;
+            record.encode(&mut body);
+        }
+        let youngest = records.iter().map(|record| record.timestamp_delta).max().unwrap_or(0);
+        let record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        Self {
+            header: BatchHeader {
+                base_offset: 0,
+                partition_leader_epoch: -1,
+                attributes: 0,
+                last_offset_delta: record_count - 1,
+                base_timestamp,
+                max_timestamp: base_timestamp + youngest,
+                producer_id: -1,
+                producer_epoch: -1,
+                base_sequence: -1,
+                record_count,
+            },
+            body: Body::Owned(body.freeze()),
+        }
+    }
+
+    /// Its records, one by one.
+    ///
+    /// # Errors
+    /// The body is compressed, or not records.
+    pub fn records(&self) -> Result<Vec<Record>, RecordError> {
+        if self.header.is_compressed() {
+            return Err(RecordError::Compressed);
+        }
+        let mut body = self.body.to_bytes();
+        let mut records = Vec::new();
+        while !body.is_empty() {
+            records.push(Record::decode(&mut body)?);
+        }
+        Ok(records)
+    }
+}
+
+impl BodyTemplate {
+    /// A body of `count` records, each with a key and a value of the given sizes (no key at 0).
+    /// The tag is the start of the first value; a value shorter than 8 bytes has none.
+    #[must_use]
+    pub fn of_records(count: u32, key_bytes: usize, value_bytes: usize) -> Self {
+        let filled = |length| Bytes::from(vec![b'x'; length]);
+        let key = (key_bytes > 0).then(|| filled(key_bytes));
+        let mut record = Record::new(key, Some(filled(value_bytes)));
+        let mut body = BytesMut::new();
+        let mut tag_at = usize::MAX - 8;
+        for delta in 0..count {
+            record.offset_delta = i32::try_from(delta).unwrap_or(i32::MAX);
+            record.encode(&mut body);
+            if delta == 0 && value_bytes >= 8 {
+                // the value is followed by the number of headers only
+                tag_at = body.len() - value_bytes - varint_len(0);
+            }
+        }
+        Self::new(body.freeze(), tag_at)
+    }
+}
+
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;

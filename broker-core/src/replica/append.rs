@@ -1,0 +1,364 @@
+//! Appends: Produce as a leader, and the completion of every append at the disk.
+
+use super::partition::AckWaiter;
+use super::purgatory::DelayedProduce;
+use super::{deadline, ReplicaManager};
+use crate::error::ErrorCode;
+use crate::ids::{DiskOpId, Offset, TopicPartition, NO_OFFSET};
+use crate::log::{AppendContext, Appended, Origin};
+use crate::plant::{planted, Plant};
+use crate::protocol::{
+    Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
+};
+use crate::records::Records;
+use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, TraceEvent};
+use crate::step::{Owner, ReplyTo, Step};
+use rustc_hash::FxHashMap;
+
+/// Who appends as a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppendOrigin {
+    /// A client's Produce.
+    Client(ReplyTo),
+    /// The group coordinator; the number is given back in the outcome.
+    Coordinator(u64),
+}
+
+/// End of a coordinator's append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProduceOutcome {
+    /// As given in [`AppendOrigin::Coordinator`].
+    pub(crate) token: u64,
+    /// Outcome.
+    pub(crate) error: ErrorCode,
+}
+
+/// Appends at the disk.
+#[derive(Debug, Default)]
+pub(super) struct PendingAppends {
+    by_op: FxHashMap<u64, PendingAppend>,
+}
+
+#[derive(Debug)]
+struct PendingAppend {
+    slot: u32,
+    tp: TopicPartition,
+    last_offset: Offset,
+    bytes: u32,
+    records: Records,
+    then: Then,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// Part of a delayed produce.
+    Produce { produce: u64, index: u32 },
+    /// Part of a follower's fetch.
+    Follow { fetcher: u32, leader_high_watermark: Offset },
+}
+
+impl ReplicaManager {
+    /// Appends a request's records to partitions led here; the answer follows when `acks` says.
+    pub(crate) fn produce(
+        &mut self,
+        step: &mut Step<'_>,
+        origin: AppendOrigin,
+        request: ProduceRequest,
+    ) {
+        step.effects.work.produce_partitions +=
+            u32::try_from(request.partitions.len()).unwrap_or(u32::MAX);
+        let acks = if planted(self.config.plant, Plant::AckBeforeReplication) {
+            request.acks.min_leader()
+        } else {
+            request.acks
+        };
+        let produce = self.purgatory.open(DelayedProduce::new(
+            origin,
+            acks,
+            deadline(step.now, request.timeout_ms),
+            request.partitions.len(),
+        ));
+        if super::has_duplicates(request.partitions.iter().map(|p| p.tp))
+            && request.partitions.len() > 1
+        {
+            for (index, partition) in (0u32..).zip(&request.partitions) {
+                let refused = refusal(partition.tp, ErrorCode::InvalidRequest);
+                self.purgatory.settle(produce, index, refused);
+            }
+        } else {
+            for (index, partition) in (0u32..).zip(request.partitions) {
+                self.produce_partition(step, origin, acks, produce, index, partition);
+            }
+        }
+        self.finish_produce(step, produce);
+    }
+
+    fn produce_partition(
+        &mut self,
+        step: &mut Step<'_>,
+        origin: AppendOrigin,
+        acks: Acks,
+        produce: u64,
+        index: u32,
+        data: ProducePartition,
+    ) {
+        let tp = data.tp;
+        let (slot, appended, ops) = match self.append_to_leader(step, origin, acks, data) {
+            Ok(done) => done,
+            Err(refused) => return self.purgatory.settle(produce, index, refused),
+        };
+        let answer = ProducePartitionResponse {
+            tp,
+            error: ErrorCode::None,
+            base_offset: appended.first_offset,
+            log_append_time_ms: appended.log_append_time_ms,
+            log_start_offset: self.partition(slot).map_or(NO_OFFSET, |p| p.log.log_start_offset()),
+            current_leader: None,
+        };
+        self.purgatory.expect(produce, index, answer, appended.last_offset + 1);
+        if appended.duplicate {
+            // Appended before; only replication may still be missing.
+            return self.appended_locally(step, slot, produce, index);
+        }
+        let work = &mut step.effects.work;
+        work.produce_batches += u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
+        work.produce_bytes += u64::from(appended.records.size_bytes());
+        let then = Then::Produce { produce, index };
+        self.submit_append(step, slot, appended, ops, then);
+    }
+
+    fn append_to_leader(
+        &mut self,
+        step: &mut Step<'_>,
+        origin: AppendOrigin,
+        acks: Acks,
+        data: ProducePartition,
+    ) -> Result<(u32, Appended, Vec<DiskOpKind>), ProducePartitionResponse> {
+        let tp = data.tp;
+        if self.log_dir_failed.is_some() {
+            return Err(refusal(tp, ErrorCode::KafkaStorageError));
+        }
+        let slot = self
+            .slot(tp)
+            .ok_or_else(|| refusal(tp, ErrorCode::UnknownTopicOrPartition))?;
+        let plant = self.config.plant;
+        let Some(partition) = self.partition_mut(slot) else {
+            return Err(refusal(tp, ErrorCode::UnknownTopicOrPartition));
+        };
+        if !partition.is_leader() {
+            let current_leader = partition
+                .leader
+                .map(|leader| LeaderAndEpoch { leader, epoch: partition.leader_epoch });
+            return Err(ProducePartitionResponse {
+                current_leader,
+                ..refusal(tp, ErrorCode::NotLeaderOrFollower)
+            });
+        }
+        if acks == Acks::All && partition.is_under_min_isr() {
+            return Err(refusal(tp, ErrorCode::NotEnoughReplicas));
+        }
+        let context = AppendContext {
+            wall_ms: step.wall_ms,
+            leader_epoch: partition.leader_epoch,
+            origin: match origin {
+                AppendOrigin::Client(_) => Origin::Client,
+                AppendOrigin::Coordinator(_) => Origin::Coordinator,
+            },
+            plant,
+        };
+        let mut ops = Vec::new();
+        let appended = partition
+            .log
+            .append_as_leader(&data.records, context, &mut ops)
+            .map_err(|error| refusal(tp, error.error_code()))?;
+        Ok((slot, appended, ops))
+    }
+
+    /// Hands an append to the disk. Other operations that it needs (a new segment's checkpoint,
+    /// the sync of a rolled one) go along; their completions are not waited for.
+    fn submit_append(
+        &mut self,
+        step: &mut Step<'_>,
+        slot: u32,
+        appended: Appended,
+        ops: Vec<DiskOpKind>,
+        then: Then,
+    ) {
+        let Some(partition) = self.partition(slot) else { return };
+        let tp = partition.tp;
+        let bytes = appended.records.size_bytes();
+        let mut last_append = None;
+        for kind in ops {
+            let is_append = matches!(kind, DiskOpKind::Append { .. });
+            let sync = match &kind {
+                DiskOpKind::Sync { segment, .. } => Some(*segment),
+                _ => None,
+            };
+            let id = step.disk(Owner::Replica, kind);
+            if is_append {
+                last_append = Some(id);
+            }
+            if let Some(segment) = sync {
+                self.maintenance.note_sync(id, slot, segment);
+            }
+        }
+        let Some(op) = last_append else { return };
+        let pending = PendingAppend {
+            slot,
+            tp,
+            last_offset: appended.last_offset,
+            bytes,
+            records: appended.records,
+            then,
+        };
+        self.appends.by_op.insert(op.0, pending);
+    }
+
+    /// Appends what a leader sent; `None` when there is nothing to wait for.
+    pub(super) fn append_as_follower(
+        &mut self,
+        step: &mut Step<'_>,
+        slot: u32,
+        fetcher: u32,
+        records: &Records,
+        leader_high_watermark: Offset,
+    ) -> Result<bool, ErrorCode> {
+        let Some(partition) = self.partition_mut(slot) else { return Ok(false) };
+        let mut ops = Vec::new();
+        let appended = partition
+            .log
+            .append_as_follower(records, &mut ops)
+            .map_err(|error| error.error_code())?;
+        if appended.records.is_empty() {
+            return Ok(false);
+        }
+        let work = &mut step.effects.work;
+        work.follower_batches +=
+            u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
+        work.follower_bytes += u64::from(appended.records.size_bytes());
+        let then = Then::Follow { fetcher, leader_high_watermark };
+        self.submit_append(step, slot, appended, ops, then);
+        Ok(true)
+    }
+
+    /// A disk operation of this manager ended. `None` when the id is not an append's.
+    pub(crate) fn disk_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: &DiskResult) {
+        let failed = match result {
+            DiskResult::Failed(error) => Some(*error),
+            _ => None,
+        };
+        if let Some(error) = failed {
+            self.fail_log_dir(step, error);
+        }
+        let Some(pending) = self.appends.by_op.remove(&id.0) else {
+            if failed.is_none() {
+                self.maintenance_done(step, id);
+            }
+            return;
+        };
+        if failed.is_some() {
+            if let Then::Produce { produce, index } = pending.then {
+                self.purgatory.fail(produce, index, ErrorCode::KafkaStorageError);
+                self.finish_produce(step, produce);
+            }
+            return;
+        }
+        self.append_done(step, pending);
+    }
+
+    fn append_done(&mut self, step: &mut Step<'_>, pending: PendingAppend) {
+        let PendingAppend { slot, tp, last_offset, bytes, records, then } = pending;
+        let Some(partition) = self.partition_mut(slot).filter(|p| p.tp == tp) else { return };
+        let end_before = partition.log.log_end_offset();
+        partition.log.append_done(last_offset);
+        let epoch = partition.leader_epoch;
+        match then {
+            Then::Produce { produce, index } => {
+                partition.note_append(step.now, end_before);
+                step.trace(TraceEvent::LeaderAppended { tp, epoch, records });
+                self.mark_for_followers(slot, u64::from(bytes));
+                self.try_advance_high_watermark(step, slot);
+                self.appended_locally(step, slot, produce, index);
+                self.finish_produce(step, produce);
+            }
+            Then::Follow { fetcher, leader_high_watermark } => {
+                step.trace(TraceEvent::FollowerAppended { tp, records });
+                self.follow_high_watermark(step, slot, leader_high_watermark);
+                self.follower_append_done(fetcher);
+            }
+        }
+    }
+
+    /// The leader has the batch: answers `acks=1`, or waits for the high watermark.
+    fn appended_locally(&mut self, step: &mut Step<'_>, slot: u32, produce: u64, index: u32) {
+        let Some(required) = self.purgatory.required(produce, index) else { return };
+        let waits_for_all = self.purgatory.acks(produce) == Some(Acks::All);
+        let Some(partition) = self.partition_mut(slot) else { return };
+        if !partition.is_leader() {
+            self.purgatory.fail(produce, index, ErrorCode::NotLeaderOrFollower);
+        } else if !waits_for_all || partition.high_watermark >= required {
+            self.purgatory.done(produce, index);
+        } else {
+            let waiter = AckWaiter { required, produce, index };
+            let at = partition.ack_waiters.partition_point(|w| w.required <= required);
+            partition.ack_waiters.insert(at, waiter);
+            self.purgatory.arm(step);
+        }
+    }
+
+    /// The high watermark moved: answers what waited for it.
+    pub(super) fn satisfy_acks(&mut self, step: &mut Step<'_>, slot: u32) {
+        while let Some(partition) = self.partition_mut(slot) {
+            let high_watermark = partition.high_watermark;
+            let under_min_isr = partition.is_under_min_isr();
+            let Some(waiter) = partition.ack_waiters.front().copied() else { return };
+            if waiter.required > high_watermark {
+                return;
+            }
+            partition.ack_waiters.pop_front();
+            if under_min_isr {
+                let error = ErrorCode::NotEnoughReplicasAfterAppend;
+                self.purgatory.fail(waiter.produce, waiter.index, error);
+            } else {
+                self.purgatory.done(waiter.produce, waiter.index);
+            }
+            self.finish_produce(step, waiter.produce);
+        }
+    }
+
+    /// This replica leads no longer: nothing that waits here can be acknowledged by it.
+    pub(super) fn fail_acks(&mut self, step: &mut Step<'_>, slot: u32, error: ErrorCode) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        for waiter in std::mem::take(&mut partition.ack_waiters) {
+            self.purgatory.fail(waiter.produce, waiter.index, error);
+            self.finish_produce(step, waiter.produce);
+        }
+    }
+
+    /// ENOSPC or EIO on the only log directory: Kafka halts the broker, and so do we. Nothing
+    /// that was not confirmed by the disk has been acknowledged.
+    fn fail_log_dir(&mut self, step: &mut Step<'_>, error: DiskError) {
+        self.log_dir_failed = Some(error);
+        step.effects.exit = Some(Exit::LogDirFailed(error));
+    }
+}
+
+impl Acks {
+    fn min_leader(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Leader | Self::All => Self::Leader,
+        }
+    }
+}
+
+fn refusal(tp: TopicPartition, error: ErrorCode) -> ProducePartitionResponse {
+    ProducePartitionResponse {
+        tp,
+        error,
+        base_offset: NO_OFFSET,
+        log_append_time_ms: -1,
+        log_start_offset: NO_OFFSET,
+        current_leader: None,
+    }
+}

@@ -1,0 +1,192 @@
+//! Metadata becomes roles: who leads, who follows, what is gone (`ReplicaManager.applyDelta`).
+
+use super::partition::{Partition, Role};
+use super::ReplicaManager;
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, TopicPartition};
+use crate::log::{Log, LogConfig};
+use crate::metadata::{MetadataDelta, MetadataImage, PartitionImage};
+use crate::plant::{planted, Plant};
+use crate::seam::{DiskOpKind, TraceEvent};
+use crate::step::{Owner, Step};
+use std::sync::Arc;
+
+impl ReplicaManager {
+    /// Applies what changed since the last call.
+    pub(crate) fn apply_metadata(
+        &mut self,
+        step: &mut Step<'_>,
+        image: &MetadataImage,
+        delta: &MetadataDelta,
+    ) {
+        step.effects.work.metadata_records +=
+            u32::try_from(delta.partitions.len() + delta.brokers.len()).unwrap_or(u32::MAX);
+        if !delta.brokers.is_empty() {
+            self.eligible = image
+                .brokers()
+                .filter(|(_, broker)| broker.is_active())
+                .map(|(id, broker)| (id, broker.epoch))
+                .collect();
+        }
+        for topic in &delta.removed_topics {
+            for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
+                self.remove(step, TopicPartition::new(topic.id, index));
+            }
+        }
+        if !delta.configs.is_empty() {
+            self.apply_configs(image);
+        }
+        for tp in &delta.partitions {
+            let Some(state) = image.partition(*tp) else { continue };
+            let Some(topic) = image.topic(tp.topic) else { continue };
+            if state.is_replica(self.config.node) {
+                self.apply_partition(step, image, *tp, &topic.name, state);
+            } else {
+                self.remove(step, *tp);
+            }
+        }
+    }
+
+    fn apply_partition(
+        &mut self,
+        step: &mut Step<'_>,
+        image: &MetadataImage,
+        tp: TopicPartition,
+        topic: &Arc<str>,
+        state: &PartitionImage,
+    ) {
+        let is_new = self.slot(tp).is_none();
+        let slot = self.slot_or_create(step, image, tp, topic);
+        let min_isr = self.topic_config(image, topic).min_insync_replicas;
+        let Some(partition) = self.partition_mut(slot) else { return };
+        if &*partition.topic != &**topic {
+            partition.topic = Arc::clone(topic);
+        }
+        partition.replicas.clone_from(&state.replicas);
+        let min_isr = usize::try_from(min_isr).unwrap_or(1).max(1);
+        partition.min_isr = min_isr.min(state.replicas.len());
+        let is_new_epoch = state.leader_epoch > partition.leader_epoch || is_new;
+        if is_new_epoch {
+            self.begin_epoch(step, slot, state);
+        } else if state.partition_epoch > partition.partition_epoch {
+            if partition.is_leader() {
+                self.commit_isr(step, slot, state.isr.clone(), state.partition_epoch);
+            } else {
+                partition.partition_epoch = state.partition_epoch;
+            }
+        }
+    }
+
+    /// A new leader epoch: this replica leads, or follows somebody, or nobody.
+    fn begin_epoch(&mut self, step: &mut Step<'_>, slot: u32, state: &PartitionImage) {
+        let node = self.config.node;
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let was_leader = partition.is_leader();
+        partition.leader = state.leader;
+        partition.leader_epoch = state.leader_epoch;
+        partition.partition_epoch = state.partition_epoch;
+        if state.leader == Some(node) {
+            self.become_leader(step, slot, state);
+        } else {
+            self.become_follower(step, slot, state.leader);
+        }
+        if was_leader {
+            self.fail_acks(step, slot, ErrorCode::NotLeaderOrFollower);
+        }
+        self.wake_watchers(slot);
+    }
+
+    fn become_leader(&mut self, step: &mut Step<'_>, slot: u32, state: &PartitionImage) {
+        self.stop_following(slot);
+        let node = self.config.node;
+        let now = step.now;
+        let mut ops = Vec::new();
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let start = partition.log.next_offset();
+        // The epoch is on record before the first append in it (REP-08).
+        partition.log.assign_epoch_start(state.leader_epoch, start, &mut ops);
+        partition.lead(node, state.isr.clone(), now);
+        step.trace(TraceEvent::BecameLeader {
+            tp: partition.tp,
+            epoch: state.leader_epoch,
+            start,
+            isr: state.isr.clone(),
+        });
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+        self.try_advance_high_watermark(step, slot);
+    }
+
+    fn become_follower(&mut self, step: &mut Step<'_>, slot: u32, leader: Option<NodeId>) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        partition.role = Role::Follower;
+        let (tp, epoch) = (partition.tp, partition.leader_epoch);
+        step.trace(TraceEvent::BecameFollower { tp, epoch, leader });
+        if planted(partition.plant, Plant::TruncateToHighWatermark) {
+            let to = partition.high_watermark;
+            self.truncate(step, slot, to);
+        }
+        match leader {
+            Some(leader) => self.start_following(slot, tp, leader, epoch),
+            None => self.stop_following(slot),
+        }
+    }
+
+    fn slot_or_create(
+        &mut self,
+        step: &mut Step<'_>,
+        image: &MetadataImage,
+        tp: TopicPartition,
+        topic: &Arc<str>,
+    ) -> u32 {
+        if let Some(slot) = self.slot(tp) {
+            return slot;
+        }
+        let config = self.topic_config(image, topic);
+        let log = Log::create(tp, LogConfig::new(&config, &self.config.server), 0);
+        let kind = DiskOpKind::CreateLog { tp, topic: Arc::clone(topic) };
+        step.disk(Owner::Replica, kind);
+        self.insert(Partition::new(tp, Arc::clone(topic), log, self.config.plant))
+    }
+
+    /// A topic's configs over the broker's. Overrides were validated when they were set.
+    fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> crate::config::TopicConfig {
+        let mut config = self.topic_defaults.clone();
+        if config.apply(&image.topic_overrides(topic)).is_err() {
+            return self.topic_defaults.clone();
+        }
+        config
+    }
+
+    /// Logs found at the start were loaded with defaults; from now on their topic's configs hold.
+    fn apply_configs(&mut self, image: &MetadataImage) {
+        for slot in 0..self.partitions.len() {
+            let Some(topic) = self.partitions[slot]
+                .as_ref()
+                .and_then(|p| image.topic(p.tp.topic))
+                .map(|t| Arc::clone(&t.name))
+            else {
+                continue;
+            };
+            let config = self.topic_config(image, &topic);
+            let log_config = LogConfig::new(&config, &self.config.server);
+            if let Some(partition) = &mut self.partitions[slot] {
+                partition.log.set_config(log_config);
+                let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
+                partition.min_isr = min_isr.min(partition.replicas.len().max(1));
+            }
+        }
+    }
+
+    /// A replica that is no longer here.
+    fn remove(&mut self, step: &mut Step<'_>, tp: TopicPartition) {
+        let Some(slot) = self.slot(tp) else { return };
+        self.stop_following(slot);
+        self.fail_acks(step, slot, ErrorCode::UnknownTopicOrPartition);
+        self.wake_watchers(slot);
+        self.by_tp.remove(&tp);
+        self.partitions[slot as usize] = None;
+        step.disk(Owner::Replica, DiskOpKind::DeleteLog { tp });
+    }
+}

@@ -1,0 +1,294 @@
+//! Fetch, as the leader answers it: sessions, follower progress, long polls.
+
+use super::session::{FetchSession, SessionPartition};
+use super::{deadline, ReplicaManager};
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, Offset, TopicPartition};
+use crate::protocol::{
+    FetchPartition, FetchRequest, FetchResponse, IsolationLevel, Response, SESSION_EPOCH_FINAL,
+    SESSION_EPOCH_INITIAL,
+};
+use crate::replica::partition::Watch;
+use crate::step::{ReplyTo, Step};
+
+impl ReplicaManager {
+    /// Answers a fetch now, or parks it until there is something to say.
+    pub(crate) fn fetch(&mut self, step: &mut Step<'_>, to: ReplyTo, request: FetchRequest) {
+        let slot = match self.open_session(step, to, &request) {
+            Ok(slot) => slot,
+            Err(error) => return refuse_session(step, to, error),
+        };
+        for tp in &request.forgotten {
+            self.forget(slot, *tp);
+        }
+        for fetch in &request.partitions {
+            self.update_position(step, slot, fetch);
+        }
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.used_at = step.now;
+        session.available = 0;
+        step.effects.work.session_partitions += session.len();
+        let until = deadline(step.now, request.max_wait_ms);
+        self.park(step, slot, to, until);
+        self.answer_fetch(step, slot, request.max_wait_ms <= 0);
+    }
+
+    fn open_session(
+        &mut self,
+        step: &Step<'_>,
+        to: ReplyTo,
+        request: &FetchRequest,
+    ) -> Result<u32, ErrorCode> {
+        let is_full = request.session_epoch == SESSION_EPOCH_INITIAL
+            || request.session_epoch == SESSION_EPOCH_FINAL;
+        if !is_full {
+            return self.continue_session(to, request);
+        }
+        if let Some(old) = self.sessions.slot_of(request.session_id) {
+            self.end_session(old);
+        }
+        let keeps = request.session_epoch == SESSION_EPOCH_INITIAL && self.has_session_room(step);
+        let id = if keeps { self.sessions.next_id() } else { 0 };
+        let server_limit = match request.replica {
+            Some(_) => i32::MAX,
+            None => self.config.server.fetch_max_bytes,
+        };
+        Ok(self.sessions.insert(FetchSession {
+            id,
+            next_epoch: 1,
+            replica: request.replica,
+            isolation: request.isolation,
+            min_bytes: u64::from(request.min_bytes.max(0).unsigned_abs()),
+            max_bytes: request.max_bytes.min(server_limit).max(0).unsigned_abs(),
+            parts: Vec::with_capacity(request.partitions.len()),
+            index: rustc_hash::FxHashMap::default(),
+            live: 0,
+            dirty: std::collections::VecDeque::new(),
+            available: 0,
+            parked: None,
+            reading: false,
+            used_at: step.now,
+            closed: false,
+        }))
+    }
+
+    fn continue_session(&mut self, to: ReplyTo, request: &FetchRequest) -> Result<u32, ErrorCode> {
+        let slot =
+            self.sessions.slot_of(request.session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let session = self.sessions.get_mut(slot).ok_or(ErrorCode::FetchSessionIdNotFound)?;
+        let is_busy = session.reading || session.parked.is_some_and(|p| p.to.conn == to.conn);
+        if session.next_epoch != request.session_epoch || is_busy {
+            return Err(ErrorCode::InvalidFetchSessionEpoch);
+        }
+        session.next_epoch = if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
+        session.replica = request.replica;
+        session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
+        Ok(slot)
+    }
+
+    /// Room for one more session: a free slot, or one that was idle for two minutes (KIP-227).
+    fn has_session_room(&mut self, step: &Step<'_>) -> bool {
+        const IDLE_NANOS: u64 = 120_000_000_000;
+        let limit = self.config.server.max_incremental_fetch_session_cache_slots.max(0).unsigned_abs();
+        if self.sessions.len() < limit as usize {
+            return true;
+        }
+        let idle = self
+            .sessions
+            .slots()
+            .filter(|(_, s)| s.id != 0 && s.parked.is_none() && !s.reading)
+            .filter(|(_, s)| step.now.since(s.used_at).as_nanos() >= IDLE_NANOS)
+            .min_by_key(|(_, s)| s.used_at)
+            .map(|(slot, _)| slot);
+        if let Some(slot) = idle {
+            self.end_session(slot);
+        }
+        idle.is_some()
+    }
+
+    /// Takes a session out, watches included.
+    pub(super) fn end_session(&mut self, slot: u32) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.parked = None;
+        session.closed = true;
+        self.free_if_closed(slot);
+    }
+
+    pub(super) fn free_if_closed(&mut self, slot: u32) {
+        if !self.sessions.get(slot).is_some_and(|s| s.closed && !s.reading) {
+            return;
+        }
+        let Some(session) = self.sessions.remove(slot) else { return };
+        for part in session.parts.iter().filter(|part| part.live) {
+            if let Some(partition) = part.slot.and_then(|at| self.partition_mut(at)) {
+                partition.follower_watch.retain(|w| w.session != slot);
+                partition.consumer_watch.retain(|w| w.session != slot);
+            }
+        }
+    }
+
+    fn forget(&mut self, slot: u32, tp: TopicPartition) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let Some(part) = session.forget(tp) else { return };
+        let at = session.parts[part as usize].slot;
+        let gone = Watch { session: slot, part };
+        if let Some(partition) = at.and_then(|at| self.partition_mut(at)) {
+            partition.follower_watch.retain(|w| *w != gone);
+            partition.consumer_watch.retain(|w| *w != gone);
+        }
+    }
+
+    fn update_position(&mut self, step: &mut Step<'_>, slot: u32, fetch: &FetchPartition) {
+        let at = self.slot(fetch.tp);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let (part, is_new) = session.update(fetch, at);
+        if is_new {
+            // The first answer of a session names every partition.
+            session.parts[part as usize].must_answer = session.next_epoch == 1;
+        }
+        session.mark(part);
+        let replica = session.replica;
+        if is_new && let Some(partition) = at.and_then(|at| self.partition_mut(at)) {
+            let watch = Watch { session: slot, part };
+            let list = if replica.is_some() {
+                &mut partition.follower_watch
+            } else {
+                &mut partition.consumer_watch
+            };
+            list.push(watch);
+        }
+        if let (Some(replica), Some(at)) = (replica, at) {
+            self.note_follower(step, at, replica.id, replica.epoch, fetch);
+        }
+    }
+
+    /// What a follower's fetch tells its leader: how far its log goes.
+    fn note_follower(
+        &mut self,
+        step: &mut Step<'_>,
+        slot: u32,
+        id: NodeId,
+        broker_epoch: i64,
+        fetch: &FetchPartition,
+    ) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let same_epoch = fetch.current_leader_epoch == partition.leader_epoch;
+        // A fetch of another epoch, or one that diverges, proves nothing (REP-06).
+        if !same_epoch || super::read::diverges(&partition.log, fetch).is_some() {
+            return;
+        }
+        if fetch.fetch_offset > partition.log.log_end_offset() {
+            return;
+        }
+        if partition.note_follower_fetch(id, fetch.fetch_offset, broker_epoch, step.now) {
+            self.maybe_expand_isr(step, slot, id);
+            self.try_advance_high_watermark(step, slot);
+        }
+    }
+
+    /// New bytes at the log's end: followers may read them.
+    pub(super) fn mark_for_followers(&mut self, slot: u32, bytes: u64) {
+        let Self { partitions, sessions, ready, .. } = self;
+        let Some(partition) = &partitions[slot as usize] else { return };
+        for watch in &partition.follower_watch {
+            note_readable(sessions, ready, *watch, bytes);
+        }
+    }
+
+    /// The high watermark moved: consumers may read further, followers want to know it.
+    pub(super) fn mark_readable(&mut self, slot: u32, before: Offset) {
+        let Self { partitions, sessions, ready, .. } = self;
+        let Some(partition) = &partitions[slot as usize] else { return };
+        for watch in &partition.consumer_watch {
+            let wants_size = sessions.get(watch.session).is_some_and(|s| s.min_bytes > 1);
+            let bytes = if wants_size {
+                partition.log.bytes_between(before, partition.high_watermark)
+            } else {
+                1
+            };
+            note_readable(sessions, ready, *watch, bytes);
+        }
+        for watch in &partition.follower_watch {
+            if let Some(session) = sessions.get_mut(watch.session) {
+                session.mark(watch.part);
+            }
+        }
+    }
+
+    /// Leadership or existence changed: parked fetches must say so at once.
+    pub(super) fn wake_watchers(&mut self, slot: u32) {
+        let Self { partitions, sessions, ready, .. } = self;
+        let Some(partition) = &partitions[slot as usize] else { return };
+        for watch in partition.follower_watch.iter().chain(&partition.consumer_watch) {
+            note_readable(sessions, ready, *watch, u64::from(u32::MAX));
+        }
+    }
+
+    /// Answers the parked fetches that became ready in this step.
+    pub(super) fn complete_ready_fetches(&mut self, step: &mut Step<'_>) {
+        while let Some(slot) = self.ready.pop() {
+            let waits = self.sessions.get(slot).is_some_and(|s| {
+                s.parked.is_some() && !s.reading && s.available >= s.min_bytes.max(1)
+            });
+            if waits {
+                self.answer_fetch(step, slot, false);
+            }
+        }
+    }
+}
+
+fn note_readable(
+    sessions: &mut super::SessionCache,
+    ready: &mut Vec<u32>,
+    watch: Watch,
+    bytes: u64,
+) {
+    let Some(session) = sessions.get_mut(watch.session) else { return };
+    session.mark(watch.part);
+    if session.parked.is_none() || session.reading {
+        return;
+    }
+    let needed = session.min_bytes.max(1);
+    let was_ready = session.available >= needed;
+    session.available = session.available.saturating_add(bytes);
+    if !was_ready && session.available >= needed {
+        ready.push(watch.session);
+    }
+}
+
+fn refuse_session(step: &mut Step<'_>, to: ReplyTo, error: ErrorCode) {
+    let response =
+        FetchResponse { throttle_ms: 0, error, session_id: 0, partitions: Vec::new() };
+    step.reply(to, Response::Fetch(response));
+}
+
+/// What a fetch may see of a partition led here.
+pub(super) fn readable_end(
+    session_replica: bool,
+    isolation: IsolationLevel,
+    partition: &super::Partition,
+) -> Offset {
+    if session_replica {
+        partition.log.log_end_offset()
+    } else {
+        match isolation {
+            IsolationLevel::ReadUncommitted => partition.high_watermark,
+            IsolationLevel::ReadCommitted => {
+                partition.log.last_stable_offset(partition.high_watermark)
+            }
+        }
+    }
+}
+
+/// Position of a session's partition as a fetch.
+pub(super) fn as_fetch(part: &SessionPartition) -> FetchPartition {
+    FetchPartition {
+        tp: part.tp,
+        current_leader_epoch: part.current_leader_epoch,
+        fetch_offset: part.fetch_offset,
+        last_fetched_epoch: part.last_fetched_epoch,
+        log_start_offset: -1,
+        max_bytes: i32::try_from(part.max_bytes).unwrap_or(i32::MAX),
+    }
+}
+

@@ -1,0 +1,398 @@
+//! Replica fetchers: how a follower copies its leader's log.
+//!
+//! One fetcher per (leader, n) as `num.replica.fetchers` says, each with its own connection and an
+//! incremental session. Truncation follows the leader's answer (KIP-595), never the follower's own
+//! high watermark (REP-01).
+
+use super::ReplicaManager;
+use crate::error::ErrorCode;
+use crate::ids::{CorrelationId, LeaderEpoch, NodeId, Offset, TopicPartition, NO_EPOCH};
+use crate::protocol::{
+    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
+    IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
+};
+use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
+use crate::step::{Owner, Step};
+use crate::time::Instant;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// All fetchers of a broker.
+#[derive(Debug, Default)]
+pub(super) struct Fetchers {
+    list: Vec<Fetcher>,
+    by_key: FxHashMap<(NodeId, u16), u32>,
+    /// Fetcher of each followed slot.
+    by_slot: FxHashMap<u32, u32>,
+    by_request: FxHashMap<u64, u32>,
+    /// Fetchers that may have something to send.
+    idle: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Fetcher {
+    leader: NodeId,
+    id: u16,
+    session_id: i32,
+    session_epoch: i32,
+    parts: BTreeMap<u32, Followed>,
+    changed: Vec<u32>,
+    forgotten: Vec<TopicPartition>,
+    in_flight: bool,
+    /// Appends of the last response that the disk has not confirmed.
+    appending: u32,
+    backoff_until: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    tp: TopicPartition,
+    epoch: LeaderEpoch,
+    /// Left out until then, after an error.
+    delayed_until: Option<Instant>,
+}
+
+impl Fetcher {
+    fn reset_session(&mut self) {
+        self.session_id = 0;
+        self.session_epoch = SESSION_EPOCH_INITIAL;
+        self.changed = self.parts.keys().copied().collect();
+        self.forgotten.clear();
+    }
+
+    fn touch(&mut self, slot: u32) {
+        if !self.changed.contains(&slot) {
+            self.changed.push(slot);
+        }
+    }
+}
+
+impl ReplicaManager {
+    /// Starts to copy a partition from its leader.
+    pub(super) fn start_following(
+        &mut self,
+        slot: u32,
+        tp: TopicPartition,
+        leader: NodeId,
+        epoch: LeaderEpoch,
+    ) {
+        self.stop_following(slot);
+        let fetchers = self.config.server.num_replica_fetchers;
+        let at = self.fetchers.fetcher_for(leader, fetcher_id(tp, fetchers));
+        self.fetchers.by_slot.insert(slot, at);
+        let fetcher = &mut self.fetchers.list[at as usize];
+        fetcher.parts.insert(slot, Followed { tp, epoch, delayed_until: None });
+        fetcher.forgotten.retain(|other| *other != tp);
+        fetcher.touch(slot);
+        self.fetchers.idle.push(at);
+    }
+
+    /// Stops copying a partition; an answer under way for it is ignored.
+    pub(super) fn stop_following(&mut self, slot: u32) {
+        let Some(at) = self.fetchers.by_slot.remove(&slot) else { return };
+        let fetcher = &mut self.fetchers.list[at as usize];
+        if let Some(followed) = fetcher.parts.remove(&slot) {
+            fetcher.changed.retain(|other| *other != slot);
+            fetcher.forgotten.push(followed.tp);
+        }
+    }
+
+    /// Sends what fetchers have to send.
+    pub(super) fn pump_fetchers(&mut self, step: &mut Step<'_>, broker_epoch: i64) {
+        if self.log_dir_failed.is_some() {
+            return;
+        }
+        while let Some(at) = self.fetchers.idle.pop() {
+            self.pump_fetcher(step, at, broker_epoch);
+        }
+    }
+
+    fn pump_fetcher(&mut self, step: &mut Step<'_>, at: u32, broker_epoch: i64) {
+        let fetcher = &self.fetchers.list[at as usize];
+        let waits = fetcher.in_flight
+            || fetcher.appending > 0
+            || fetcher.backoff_until.is_some_and(|until| until > step.now)
+            || (fetcher.parts.values().all(|p| p.delayed_until.is_some())
+                && fetcher.forgotten.is_empty());
+        if waits {
+            return;
+        }
+        let request = self.fetch_request(at, broker_epoch);
+        let timeout = self.config.server.replica_socket_timeout;
+        let fetcher = &mut self.fetchers.list[at as usize];
+        fetcher.in_flight = true;
+        let channel = Channel::Fetcher(fetcher.id);
+        let id =
+            step.send(Owner::Fetcher, fetcher.leader, channel, timeout, Request::Fetch(request));
+        self.fetchers.by_request.insert(id.0, at);
+    }
+
+    fn fetch_request(&mut self, at: u32, broker_epoch: i64) -> FetchRequest {
+        let server = &self.config.server;
+        let max_bytes = server.replica_fetch_max_bytes;
+        let fetcher = &mut self.fetchers.list[at as usize];
+        let mut changed = std::mem::take(&mut fetcher.changed);
+        changed.sort_unstable();
+        let partitions = changed
+            .iter()
+            .filter_map(|slot| {
+                let followed = fetcher.parts.get(slot).filter(|p| p.delayed_until.is_none())?;
+                let log = &self.partitions.get(*slot as usize)?.as_ref()?.log;
+                Some(FetchPartition {
+                    tp: followed.tp,
+                    current_leader_epoch: followed.epoch,
+                    fetch_offset: log.log_end_offset(),
+                    last_fetched_epoch: log.last_epoch(),
+                    log_start_offset: log.log_start_offset(),
+                    max_bytes,
+                })
+            })
+            .collect();
+        FetchRequest {
+            replica: Some(ReplicaState { id: self.config.node, epoch: broker_epoch }),
+            max_wait_ms: server.replica_fetch_wait_max_ms,
+            min_bytes: server.replica_fetch_min_bytes,
+            max_bytes: server.replica_fetch_response_max_bytes,
+            isolation: IsolationLevel::ReadUncommitted,
+            session_id: fetcher.session_id,
+            session_epoch: fetcher.session_epoch,
+            partitions,
+            forgotten: std::mem::take(&mut fetcher.forgotten),
+            rack: None,
+        }
+    }
+
+    /// The leader answered, or did not.
+    pub(crate) fn fetcher_response(
+        &mut self,
+        step: &mut Step<'_>,
+        id: CorrelationId,
+        result: Result<Response, PeerError>,
+    ) {
+        let Some(at) = self.fetchers.by_request.remove(&id.0) else { return };
+        self.fetchers.list[at as usize].in_flight = false;
+        match result {
+            Ok(Response::Fetch(response)) if response.error.is_ok() => {
+                self.take_fetched(step, at, response);
+            }
+            Ok(Response::Fetch(_)) => self.fetchers.list[at as usize].reset_session(),
+            Ok(_) | Err(_) => self.back_off(step, at),
+        }
+        self.fetchers.idle.push(at);
+    }
+
+    fn back_off(&mut self, step: &mut Step<'_>, at: u32) {
+        let until = step.now + self.config.server.replica_fetch_backoff;
+        let fetcher = &mut self.fetchers.list[at as usize];
+        fetcher.reset_session();
+        fetcher.backoff_until = Some(until);
+        step.timer(until, TimerKey::Fetcher(fetcher.leader, fetcher.id));
+    }
+
+    /// A back-off is over.
+    pub(crate) fn fetcher_due(&mut self, step: &Step<'_>, leader: NodeId, id: u16) {
+        let Some(&at) = self.fetchers.by_key.get(&(leader, id)) else { return };
+        let fetcher = &mut self.fetchers.list[at as usize];
+        if fetcher.backoff_until.is_some_and(|until| until <= step.now) {
+            fetcher.backoff_until = None;
+        }
+        let mut due = Vec::new();
+        for (slot, followed) in &mut fetcher.parts {
+            if followed.delayed_until.is_some_and(|until| until <= step.now) {
+                followed.delayed_until = None;
+                due.push(*slot);
+            }
+        }
+        for slot in due {
+            fetcher.touch(slot);
+        }
+        self.fetchers.idle.push(at);
+    }
+
+    fn take_fetched(&mut self, step: &mut Step<'_>, at: u32, response: FetchResponse) {
+        let fetcher = &mut self.fetchers.list[at as usize];
+        if fetcher.session_epoch == SESSION_EPOCH_INITIAL {
+            fetcher.session_id = response.session_id;
+            // The leader's cache may be full: then every fetch names every partition.
+            fetcher.session_epoch = i32::from(response.session_id != 0);
+        } else {
+            fetcher.session_epoch =
+                if fetcher.session_epoch == i32::MAX { 1 } else { fetcher.session_epoch + 1 };
+        }
+        if fetcher.session_id == 0 {
+            fetcher.changed = fetcher.parts.keys().copied().collect();
+        }
+        for answer in response.partitions {
+            self.take_partition(step, at, answer);
+        }
+    }
+
+    fn take_partition(&mut self, step: &mut Step<'_>, at: u32, answer: FetchPartitionResponse) {
+        let Some(slot) = self.slot(answer.tp) else { return };
+        let fetcher = &mut self.fetchers.list[at as usize];
+        let Some(followed) = fetcher.parts.get(&slot).copied() else { return };
+        // A new epoch began while the answer was on its way (REP-14).
+        let is_current = self
+            .partition(slot)
+            .is_some_and(|p| !p.is_leader() && p.leader_epoch == followed.epoch);
+        if !is_current {
+            return;
+        }
+        if let Some(diverging) = answer.diverging_epoch {
+            self.truncate_to_leader(step, slot, diverging);
+            self.fetchers.list[at as usize].touch(slot);
+            return;
+        }
+        match answer.error {
+            ErrorCode::None => self.take_records(step, at, slot, &answer),
+            ErrorCode::OffsetOutOfRange => self.reset_to_leader(step, at, slot, &answer),
+            _ => self.delay(step, at, slot),
+        }
+    }
+
+    fn take_records(
+        &mut self,
+        step: &mut Step<'_>,
+        at: u32,
+        slot: u32,
+        answer: &FetchPartitionResponse,
+    ) {
+        if answer.records.is_empty() {
+            self.follow_high_watermark(step, slot, answer.high_watermark);
+        } else {
+            self.fetchers.list[at as usize].touch(slot);
+            let appended =
+                self.append_as_follower(step, slot, at, &answer.records, answer.high_watermark);
+            match appended {
+                Ok(true) => self.fetchers.list[at as usize].appending += 1,
+                Ok(false) => {}
+                Err(_) => return self.delay(step, at, slot),
+            }
+        }
+        self.follow_log_start(step, slot, answer.log_start_offset);
+    }
+
+    /// The disk confirmed an append of this fetcher's last response.
+    pub(super) fn follower_append_done(&mut self, at: u32) {
+        let fetcher = &mut self.fetchers.list[at as usize];
+        fetcher.appending = fetcher.appending.saturating_sub(1);
+        if fetcher.appending == 0 {
+            self.fetchers.idle.push(at);
+        }
+    }
+
+    /// A follower's high watermark is the leader's, as far as its own log goes.
+    pub(super) fn follow_high_watermark(&mut self, step: &mut Step<'_>, slot: u32, leader: Offset) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        if partition.is_leader() {
+            return;
+        }
+        let target = leader.min(partition.log.log_end_offset());
+        let before = partition.high_watermark;
+        if target > before {
+            partition.high_watermark = target;
+            partition.log.note_high_watermark(target);
+            let (tp, epoch) = (partition.tp, partition.leader_epoch);
+            step.trace(TraceEvent::HighWatermark { tp, offset: target, leader: false, epoch });
+            self.mark_readable(slot, before);
+        }
+    }
+
+    /// KIP-595: cut to where the leader's log and ours last agree, then ask again.
+    fn truncate_to_leader(&mut self, step: &mut Step<'_>, slot: u32, leader: EpochEndOffset) {
+        let Some(partition) = self.partition(slot) else { return };
+        let log = &partition.log;
+        let ours = log.end_offset_for_epoch(leader.epoch);
+        let to = if leader.epoch == NO_EPOCH || ours.end_offset < 0 {
+            partition.high_watermark
+        } else if ours.epoch == leader.epoch {
+            leader.end_offset.min(ours.end_offset)
+        } else {
+            ours.end_offset
+        };
+        self.truncate(step, slot, to.min(log.log_end_offset()));
+    }
+
+    /// Cuts a replica's log.
+    pub(super) fn truncate(&mut self, step: &mut Step<'_>, slot: u32, to: Offset) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let from = partition.log.log_end_offset();
+        let to = to.max(partition.log.log_start_offset());
+        if to >= from {
+            return;
+        }
+        let mut ops = Vec::new();
+        partition.log.truncate_to(to, &mut ops);
+        let high_watermark = partition.high_watermark;
+        partition.high_watermark = high_watermark.min(to);
+        step.trace(TraceEvent::Truncated { tp: partition.tp, to, from, high_watermark });
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+    }
+
+    /// The leader no longer has what comes next: start again at its log start (REP-16).
+    fn reset_to_leader(
+        &mut self,
+        step: &mut Step<'_>,
+        at: u32,
+        slot: u32,
+        answer: &FetchPartitionResponse,
+    ) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let start = answer.log_start_offset;
+        if start <= partition.log.log_end_offset() {
+            return self.delay(step, at, slot);
+        }
+        let (tp, from) = (partition.tp, partition.log.log_end_offset());
+        let high_watermark = partition.high_watermark;
+        let mut ops = Vec::new();
+        partition.log.truncate_fully_and_start_at(start, &mut ops);
+        partition.high_watermark = start;
+        step.trace(TraceEvent::Truncated { tp, to: start, from, high_watermark });
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+        self.fetchers.list[at as usize].touch(slot);
+    }
+
+    fn delay(&mut self, step: &mut Step<'_>, at: u32, slot: u32) {
+        let until = step.now + self.config.server.replica_fetch_backoff;
+        let fetcher = &mut self.fetchers.list[at as usize];
+        let Some(followed) = fetcher.parts.get_mut(&slot) else { return };
+        followed.delayed_until = Some(until);
+        fetcher.forgotten.push(followed.tp);
+        fetcher.changed.retain(|other| *other != slot);
+        step.timer(until, TimerKey::Fetcher(fetcher.leader, fetcher.id));
+    }
+}
+
+impl Fetchers {
+    fn fetcher_for(&mut self, leader: NodeId, id: u16) -> u32 {
+        if let Some(&at) = self.by_key.get(&(leader, id)) {
+            return at;
+        }
+        let at = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.list.push(Fetcher {
+            leader,
+            id,
+            session_id: 0,
+            session_epoch: SESSION_EPOCH_INITIAL,
+            parts: BTreeMap::new(),
+            changed: Vec::new(),
+            forgotten: Vec::new(),
+            in_flight: false,
+            appending: 0,
+            backoff_until: None,
+        });
+        self.by_key.insert((leader, id), at);
+        at
+    }
+}
+
+/// As `AbstractFetcherManager.getFetcherId`, with the topic id in the name's place.
+fn fetcher_id(tp: TopicPartition, fetchers: u16) -> u16 {
+    let topic = tp.topic.0 ^ (tp.topic.0 >> 64);
+    let hash = (topic as u64).wrapping_mul(31).wrapping_add(u64::from(tp.partition.unsigned_abs()));
+    u16::try_from(hash % u64::from(fetchers.max(1))).unwrap_or(0)
+}

@@ -1,0 +1,169 @@
+//! Periodic chores: retention, checkpoints, recovery points of flushed segments.
+
+use super::ReplicaManager;
+use crate::config::ServerConfig;
+use crate::ids::{DiskOpId, Offset, TopicId, TopicPartition};
+use crate::seam::{DiskOpKind, FileName, TimerKey, TraceEvent};
+use crate::step::{Owner, Step};
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Syncs under way.
+#[derive(Debug, Default)]
+pub(super) struct Maintenance {
+    syncs: FxHashMap<u64, (u32, Offset)>,
+    written: BTreeMap<FileName, Bytes>,
+}
+
+impl Maintenance {
+    pub(super) fn arm(&self, server: &ServerConfig, step: &mut Step<'_>) {
+        step.timer(step.now + server.log_retention_check_interval, TimerKey::Retention);
+        step.timer(step.now + server.replica_high_watermark_checkpoint_interval, TimerKey::Checkpoint);
+        step.timer(step.now + server.log_flush_offset_checkpoint_interval, TimerKey::Flush);
+    }
+
+    /// A rolled segment is being synced; its end becomes the recovery point.
+    pub(super) fn note_sync(&mut self, id: DiskOpId, slot: u32, segment: Offset) {
+        self.syncs.insert(id.0, (slot, segment));
+    }
+}
+
+impl ReplicaManager {
+    /// A disk operation that is not an append has ended.
+    pub(super) fn maintenance_done(&mut self, _step: &mut Step<'_>, id: DiskOpId) {
+        if let Some((slot, segment)) = self.maintenance.syncs.remove(&id.0)
+            && let Some(partition) = self.partition_mut(slot)
+        {
+            partition.log.sync_done(segment);
+        }
+    }
+
+    /// Timer: deletes what is too old or too much.
+    pub(crate) fn retention_due(&mut self, step: &mut Step<'_>) {
+        let wall_ms = step.wall_ms;
+        for slot in 0..self.partitions.len() {
+            let Some(partition) = self.partitions[slot].as_mut() else { continue };
+            let mut ops = Vec::new();
+            let high_watermark = partition.high_watermark;
+            let moved = partition.log.retention(wall_ms, high_watermark, &mut ops);
+            for kind in ops {
+                step.disk(Owner::Replica, kind);
+            }
+            if let Some(offset) = moved {
+                step.trace(TraceEvent::LogStart { tp: partition.tp, offset });
+            }
+        }
+        step.timer(step.now + self.config.server.log_retention_check_interval, TimerKey::Retention);
+    }
+
+    /// A follower's log starts where its leader's does.
+    pub(super) fn follow_log_start(&mut self, step: &mut Step<'_>, slot: u32, leader: Offset) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let target = leader.min(partition.high_watermark);
+        if target <= partition.log.log_start_offset() {
+            return;
+        }
+        let mut ops = Vec::new();
+        partition.log.advance_log_start(target, &mut ops);
+        let tp = partition.tp;
+        step.trace(TraceEvent::LogStart { tp, offset: target });
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+    }
+
+    /// Timer: high watermarks survive a restart.
+    pub(crate) fn checkpoint_due(&mut self, step: &mut Step<'_>) {
+        let rows = self.iter().map(|p| (p.tp, p.high_watermark));
+        let bytes = checkpoint(rows);
+        self.write_if_changed(step, FileName::HighWatermarks, bytes);
+        let every = self.config.server.replica_high_watermark_checkpoint_interval;
+        step.timer(step.now + every, TimerKey::Checkpoint);
+    }
+
+    /// Timer: recovery points and log starts survive a restart.
+    pub(crate) fn flush_due(&mut self, step: &mut Step<'_>) {
+        let points = checkpoint(self.iter().map(|p| (p.tp, p.log.recovery_point())));
+        let starts = checkpoint(self.iter().map(|p| (p.tp, p.log.log_start_offset())));
+        self.write_if_changed(step, FileName::RecoveryPoints, points);
+        self.write_if_changed(step, FileName::LogStartOffsets, starts);
+        let every = self.config.server.log_flush_offset_checkpoint_interval;
+        step.timer(step.now + every, TimerKey::Flush);
+    }
+
+    /// End of a controlled shutdown: everything is flushed, and a marker says so.
+    pub(crate) fn close(&mut self, step: &mut Step<'_>) {
+        let mut ops = Vec::new();
+        for partition in self.partitions.iter_mut().flatten() {
+            partition.log.close(&mut ops);
+        }
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+        let ends = checkpoint(self.iter().map(|p| (p.tp, p.log.log_end_offset())));
+        let marks = checkpoint(self.iter().map(|p| (p.tp, p.high_watermark)));
+        self.write_if_changed(step, FileName::RecoveryPoints, ends);
+        self.write_if_changed(step, FileName::HighWatermarks, marks);
+        let starts = checkpoint(self.iter().map(|p| (p.tp, p.log.log_start_offset())));
+        self.write_if_changed(step, FileName::LogStartOffsets, starts);
+        let marker = DiskOpKind::WriteFile { file: FileName::CleanShutdown, bytes: Bytes::new() };
+        step.disk(Owner::Replica, marker);
+    }
+
+    fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, bytes: Bytes) {
+        if self.log_dir_failed.is_some() || self.maintenance.written.get(&file) == Some(&bytes) {
+            return;
+        }
+        self.maintenance.written.insert(file.clone(), bytes.clone());
+        step.disk(Owner::Replica, DiskOpKind::WriteFile { file, bytes });
+    }
+}
+
+/// Kafka's `OffsetCheckpointFile` (version, count, one line each), with the topic's id in hex in
+/// the place of its name.
+fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset)>) -> Bytes {
+    let mut lines = String::new();
+    let mut count = 0usize;
+    for (tp, offset) in rows {
+        count += 1;
+        let _ = writeln!(lines, "{:x} {} {offset}", tp.topic.0, tp.partition);
+    }
+    Bytes::from(format!("0\n{count}\n{lines}"))
+}
+
+/// Reads a checkpoint; a broken one counts as absent, as nothing in it is needed for safety.
+pub(crate) fn parse_checkpoint(bytes: &[u8]) -> BTreeMap<TopicPartition, Offset> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return BTreeMap::new() };
+    let mut lines = text.lines().skip(2);
+    let rows: Option<BTreeMap<_, _>> = lines.try_fold(BTreeMap::new(), |mut rows, line| {
+        let mut words = line.split(' ');
+        let topic = TopicId(u128::from_str_radix(words.next()?, 16).ok()?);
+        let partition = words.next()?.parse().ok()?;
+        rows.insert(TopicPartition::new(topic, partition), words.next()?.parse().ok()?);
+        Some(rows)
+    });
+    rows.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_reads_back() {
+        let rows = BTreeMap::from([
+            (TopicPartition::new(TopicId(7), 0), 12),
+            (TopicPartition::new(TopicId(u128::MAX), 3), 0),
+        ]);
+        let bytes = checkpoint(rows.iter().map(|(tp, offset)| (*tp, *offset)));
+        assert_eq!(parse_checkpoint(&bytes), rows);
+    }
+
+    #[test]
+    fn a_broken_checkpoint_counts_as_absent() {
+        assert!(parse_checkpoint(b"0\n1\nnonsense").is_empty());
+        assert!(parse_checkpoint(&[0xff, 0xfe]).is_empty());
+    }
+}

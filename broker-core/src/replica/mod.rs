@@ -1,0 +1,212 @@
+//! Replicas on this broker: appends, fetches, replication, ISR and high watermarks.
+//!
+//! Follows `kafka.server.ReplicaManager` and its fetcher threads, with one difference in shape:
+//! nothing blocks. An append or read is a disk operation whose completion goes on with the request.
+
+mod append;
+mod apply;
+mod fetch;
+mod fetcher;
+mod isr;
+mod maintenance;
+mod partition;
+mod purgatory;
+mod read;
+mod session;
+
+pub(crate) use append::{AppendOrigin, ProduceOutcome};
+pub(crate) use maintenance::parse_checkpoint;
+pub(crate) use partition::Partition;
+
+use crate::config::{NodeConfig, TopicConfig};
+use crate::ids::{NodeId, TopicPartition};
+use crate::log::Log;
+use crate::seam::{DiskError, TraceEvent};
+use crate::step::{ReplyTo, Step};
+use crate::time::Instant;
+use append::PendingAppends;
+use fetcher::Fetchers;
+use isr::AlterPartitions;
+use purgatory::Purgatory;
+use read::PendingReads;
+use rustc_hash::{FxHashMap, FxHashSet};
+use session::SessionCache;
+use std::collections::BTreeMap;
+
+/// Brokers that may join an ISR: registered, unfenced, not shutting down, with their epochs.
+pub(crate) type EligibleBrokers = BTreeMap<NodeId, i64>;
+
+/// All replicas of a broker.
+#[derive(Debug)]
+pub(crate) struct ReplicaManager {
+    pub(crate) config: NodeConfig,
+    pub(crate) topic_defaults: TopicConfig,
+    /// Slots never move: ids of partitions elsewhere stay valid. A deleted one is `None`.
+    partitions: Vec<Option<Partition>>,
+    by_tp: FxHashMap<TopicPartition, u32>,
+    eligible: EligibleBrokers,
+    appends: PendingAppends,
+    reads: PendingReads,
+    purgatory: Purgatory,
+    sessions: SessionCache,
+    /// Sessions whose parked fetch may be answered now.
+    ready: Vec<u32>,
+    fetchers: Fetchers,
+    alter: AlterPartitions,
+    maintenance: maintenance::Maintenance,
+    log_dir_failed: Option<DiskError>,
+}
+
+impl ReplicaManager {
+    /// With the logs that recovery found.
+    pub(crate) fn new(config: NodeConfig, logs: Vec<(Log, i64)>) -> Self {
+        let topic_defaults = TopicConfig::from_server(&config.server);
+        let mut manager = Self {
+            topic_defaults,
+            partitions: Vec::new(),
+            by_tp: FxHashMap::default(),
+            eligible: EligibleBrokers::new(),
+            appends: PendingAppends::default(),
+            reads: PendingReads::default(),
+            purgatory: Purgatory::default(),
+            sessions: SessionCache::default(),
+            ready: Vec::new(),
+            fetchers: Fetchers::default(),
+            alter: AlterPartitions::default(),
+            maintenance: maintenance::Maintenance::default(),
+            log_dir_failed: None,
+            config,
+        };
+        for (log, high_watermark) in logs {
+            let tp = log.tp();
+            let mut partition = Partition::new(tp, "".into(), log, manager.config.plant);
+            partition.high_watermark =
+                high_watermark.clamp(partition.log.log_start_offset(), partition.log.log_end_offset());
+            manager.insert(partition);
+        }
+        manager
+    }
+
+    fn insert(&mut self, partition: Partition) -> u32 {
+        let slot = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
+        self.by_tp.insert(partition.tp, slot);
+        self.partitions.push(Some(partition));
+        slot
+    }
+
+    /// Slot of a partition hosted here.
+    pub(crate) fn slot(&self, tp: TopicPartition) -> Option<u32> {
+        self.by_tp.get(&tp).copied()
+    }
+
+    pub(crate) fn partition(&self, slot: u32) -> Option<&Partition> {
+        self.partitions.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn partition_mut(&mut self, slot: u32) -> Option<&mut Partition> {
+        self.partitions.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// A partition hosted here.
+    pub(crate) fn find(&self, tp: TopicPartition) -> Option<&Partition> {
+        self.partition(self.slot(tp)?)
+    }
+
+    /// Hosted partitions in slot order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().flatten()
+    }
+
+    /// Whether the disk has not confirmed some append.
+    pub(crate) fn has_appends_in_flight(&self) -> bool {
+        self.iter().any(|partition| partition.log.has_in_flight())
+    }
+
+    /// First input of the process: arms periodic timers.
+    pub(crate) fn start(&mut self, step: &mut Step<'_>) {
+        self.maintenance.arm(&self.config.server, step);
+        self.arm_isr_check(step);
+    }
+
+    /// Connections that ended take their waiting requests with them.
+    pub(crate) fn drop_connection(&mut self, conn: crate::ids::ConnectionId) {
+        self.purgatory.drop_connection(conn);
+        let gone: Vec<u32> = self
+            .sessions
+            .slots()
+            .filter(|(_, session)| session.parked.is_some_and(|parked| parked.to.conn == conn))
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in gone {
+            if let Some(session) = self.sessions.get_mut(slot) {
+                session.parked = None;
+                // A session outlives its connection; a fetch without one does not.
+                session.closed = session.id == 0;
+            }
+            self.free_if_closed(slot);
+        }
+    }
+
+    /// After every input: answers parked fetches that became ready and sends what piled up.
+    pub(crate) fn finish_step(&mut self, step: &mut Step<'_>, controller: Option<NodeId>, epoch: i64) {
+        self.complete_ready_fetches(step);
+        self.send_alter_partitions(step, controller, epoch);
+        self.pump_fetchers(step, epoch);
+    }
+
+    /// Moves a leader's high watermark if it can, and everything that waits for it.
+    fn try_advance_high_watermark(&mut self, step: &mut Step<'_>, slot: u32) {
+        let lag_max = self.config.server.replica_lag_time_max;
+        let Self { partitions, eligible, .. } = self;
+        let Some(partition) = partitions[slot as usize].as_mut() else { return };
+        let before = partition.high_watermark;
+        if !partition.advance_high_watermark(step.now, lag_max, |id| eligible.contains_key(&id)) {
+            return;
+        }
+        debug_assert!(partition.high_watermark > before, "a high watermark never goes back");
+        step.trace(TraceEvent::HighWatermark {
+            tp: partition.tp,
+            offset: partition.high_watermark,
+            leader: true,
+            epoch: partition.leader_epoch,
+        });
+        self.high_watermark_moved(step, slot, before);
+    }
+
+    fn high_watermark_moved(&mut self, step: &mut Step<'_>, slot: u32, before: i64) {
+        if let Some(partition) = self.partition_mut(slot) {
+            let high_watermark = partition.high_watermark;
+            partition.log.note_high_watermark(high_watermark);
+        }
+        self.satisfy_acks(step, slot);
+        self.mark_readable(slot, before);
+    }
+}
+
+/// The deadline of a request that may wait `timeout_ms`.
+fn deadline(now: Instant, timeout_ms: i32) -> Instant {
+    now + crate::time::Duration::from_millis(u64::from(timeout_ms.max(0).unsigned_abs()))
+}
+
+/// Partitions named twice in one request would be answered twice; Kafka refuses them as invalid.
+fn has_duplicates(tps: impl Iterator<Item = TopicPartition>) -> bool {
+    let mut seen = FxHashSet::default();
+    let mut tps = tps;
+    tps.any(|tp| !seen.insert(tp))
+}
+
+/// A request that waits, and the connection it came from.
+type Waiting = ReplyTo;
+
+impl ReplicaManager {
+    /// A partition that this broker leads, for requests that carry the client's idea of the epoch.
+    pub(crate) fn led(
+        &self,
+        tp: TopicPartition,
+        epoch: crate::ids::LeaderEpoch,
+    ) -> Result<&Partition, crate::error::ErrorCode> {
+        let partition =
+            self.find(tp).ok_or(crate::error::ErrorCode::UnknownTopicOrPartition)?;
+        read::fence(partition, epoch).map_or(Ok(partition), Err)
+    }
+}

@@ -1,0 +1,265 @@
+//! One hosted replica: its log, its role, the ISR and the high watermark.
+//!
+//! Follows `kafka.cluster.Partition` and `Replica`. Left out: transactions' LSO (later), throttled
+//! replicas, tiered offsets.
+
+use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition, NO_EPOCH, NO_OFFSET};
+use crate::log::Log;
+use crate::plant::{planted, Plant};
+use crate::time::{Duration, Instant};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A partition in a fetch session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Watch {
+    /// Session slot.
+    pub(crate) session: u32,
+    /// Index within the session.
+    pub(crate) part: u32,
+}
+
+/// An `acks=all` batch that waits for the high watermark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AckWaiter {
+    /// High watermark that satisfies it.
+    pub(crate) required: Offset,
+    /// Delayed produce.
+    pub(crate) produce: u64,
+    /// Partition's index within that request.
+    pub(crate) index: u32,
+}
+
+/// A hosted replica.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) tp: TopicPartition,
+    pub(crate) topic: Arc<str>,
+    pub(crate) log: Log,
+    pub(crate) replicas: Vec<NodeId>,
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) leader_epoch: LeaderEpoch,
+    pub(crate) partition_epoch: i32,
+    pub(crate) high_watermark: Offset,
+    pub(crate) min_isr: usize,
+    pub(crate) role: Role,
+    /// In order of `required`, as appends are.
+    pub(crate) ack_waiters: VecDeque<AckWaiter>,
+    /// Sessions of followers and of consumers that read here.
+    pub(crate) follower_watch: Vec<Watch>,
+    pub(crate) consumer_watch: Vec<Watch>,
+    pub(crate) plant: Option<Plant>,
+}
+
+/// What this replica is to the partition.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// Hosted, but no leader epoch applied yet, or the replica is gone.
+    Idle,
+    /// Leads.
+    Leader(Leadership),
+    /// Follows `Partition::leader`, if there is one.
+    Follower,
+}
+
+/// A leader's knowledge of its followers.
+#[derive(Debug)]
+pub(crate) struct Leadership {
+    /// Log end when the epoch began: a follower must have reached it to join the ISR (REP-07).
+    pub(crate) epoch_start: Offset,
+    /// Committed ISR, this replica included.
+    pub(crate) isr: Vec<NodeId>,
+    /// ISR proposed to the controller and not yet answered.
+    pub(crate) pending_isr: Option<Vec<NodeId>>,
+    pub(crate) followers: Vec<Follower>,
+}
+
+/// A follower as its leader sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Follower {
+    pub(crate) id: NodeId,
+    /// Its log end, from its last fetch; `NO_OFFSET` before the first one in this epoch.
+    pub(crate) log_end: Offset,
+    /// Last time at which it had everything that the leader had.
+    pub(crate) caught_up_at: Instant,
+    last_fetch_at: Instant,
+    leader_end_at_last_fetch: Offset,
+    /// Epoch of its registration, from its fetches (KIP-903).
+    pub(crate) broker_epoch: i64,
+}
+
+impl Partition {
+    pub(crate) fn new(tp: TopicPartition, topic: Arc<str>, log: Log, plant: Option<Plant>) -> Self {
+        let high_watermark = log.log_start_offset();
+        Self {
+            tp,
+            topic,
+            log,
+            replicas: Vec::new(),
+            leader: None,
+            leader_epoch: NO_EPOCH,
+            partition_epoch: -1,
+            high_watermark,
+            min_isr: 1,
+            role: Role::Idle,
+            ack_waiters: VecDeque::new(),
+            follower_watch: Vec::new(),
+            consumer_watch: Vec::new(),
+            plant,
+        }
+    }
+
+    pub(crate) fn leadership(&self) -> Option<&Leadership> {
+        match &self.role {
+            Role::Leader(leadership) => Some(leadership),
+            Role::Idle | Role::Follower => None,
+        }
+    }
+
+    pub(crate) fn leadership_mut(&mut self) -> Option<&mut Leadership> {
+        match &mut self.role {
+            Role::Leader(leadership) => Some(leadership),
+            Role::Idle | Role::Follower => None,
+        }
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// Whether `acks=all` must be refused (`NOT_ENOUGH_REPLICAS`).
+    pub(crate) fn is_under_min_isr(&self) -> bool {
+        self.leadership().is_some_and(|lead| lead.isr.len() < self.min_isr)
+    }
+
+    /// Followers that had everything up to now have less after an append: note when that ended.
+    pub(crate) fn note_append(&mut self, now: Instant, end_before: Offset) {
+        let Role::Leader(lead) = &mut self.role else { return };
+        for follower in &mut lead.followers {
+            if follower.log_end >= end_before {
+                follower.caught_up_at = now;
+            }
+        }
+    }
+
+    /// A follower's fetch says how far it is. Returns whether it is a known replica.
+    pub(crate) fn note_follower_fetch(
+        &mut self,
+        id: NodeId,
+        fetch_offset: Offset,
+        broker_epoch: i64,
+        now: Instant,
+    ) -> bool {
+        let leader_end = self.log.log_end_offset();
+        let Role::Leader(lead) = &mut self.role else { return false };
+        let Some(follower) = lead.followers.iter_mut().find(|f| f.id == id) else { return false };
+        if fetch_offset >= leader_end {
+            follower.caught_up_at = now;
+        } else if fetch_offset >= follower.leader_end_at_last_fetch
+            && follower.log_end != NO_OFFSET
+        {
+            follower.caught_up_at = follower.caught_up_at.max(follower.last_fetch_at);
+        }
+        follower.leader_end_at_last_fetch = leader_end;
+        follower.last_fetch_at = now;
+        follower.log_end = fetch_offset;
+        follower.broker_epoch = broker_epoch;
+        true
+    }
+
+    /// Moves the leader's high watermark to the smallest log end that counts. `lag_max` is
+    /// `replica.lag.time.max.ms`; `eligible` says whether a replica outside the ISR could join.
+    /// Returns whether it moved.
+    pub(crate) fn advance_high_watermark(
+        &mut self,
+        now: Instant,
+        lag_max: Duration,
+        eligible: impl Fn(NodeId) -> bool,
+    ) -> bool {
+        // KAFKA-15583: below min ISR nothing becomes committed (ISR-02).
+        if self.is_under_min_isr() {
+            return false;
+        }
+        let end = self.log.log_end_offset();
+        let Role::Leader(lead) = &self.role else { return false };
+        let mut candidate = end;
+        for follower in &lead.followers {
+            if follower.log_end >= candidate {
+                continue;
+            }
+            let joins_soon = || {
+                follower.is_caught_up(end, now, lag_max)
+                    && follower.log_end != NO_OFFSET
+                    && eligible(follower.id)
+            };
+            if lead.is_in_maximal_isr(follower.id) || joins_soon() {
+                candidate = follower.log_end;
+            }
+        }
+        if candidate > self.high_watermark {
+            self.high_watermark = candidate;
+            return true;
+        }
+        false
+    }
+
+    /// Whether a follower outside the ISR may be proposed for it.
+    pub(crate) fn may_expand_isr(&self, id: NodeId) -> bool {
+        let Role::Leader(lead) = &self.role else { return false };
+        if lead.pending_isr.is_some() || lead.isr.contains(&id) {
+            return false;
+        }
+        let Some(follower) = lead.followers.iter().find(|f| f.id == id) else { return false };
+        let reached_epoch = follower.log_end >= lead.epoch_start
+            || planted(self.plant, Plant::IsrExpandWithoutEpochStart);
+        follower.log_end >= self.high_watermark && reached_epoch
+    }
+
+    /// Members of the ISR that fell behind for longer than `lag_max`.
+    pub(crate) fn out_of_sync(&self, now: Instant, lag_max: Duration) -> Vec<NodeId> {
+        let end = self.log.log_end_offset();
+        let Role::Leader(lead) = &self.role else { return Vec::new() };
+        if lead.pending_isr.is_some() {
+            return Vec::new();
+        }
+        lead.followers
+            .iter()
+            .filter(|f| lead.isr.contains(&f.id) && !f.is_caught_up(end, now, lag_max))
+            .map(|f| f.id)
+            .collect()
+    }
+
+    /// Takes over leadership in a new epoch.
+    pub(crate) fn lead(&mut self, this: NodeId, isr: Vec<NodeId>, now: Instant) {
+        let followers = self
+            .replicas
+            .iter()
+            .filter(|id| **id != this)
+            .map(|id| Follower {
+                id: *id,
+                log_end: NO_OFFSET,
+                caught_up_at: if isr.contains(id) { now } else { Instant::ZERO },
+                last_fetch_at: Instant::ZERO,
+                leader_end_at_last_fetch: NO_OFFSET,
+                broker_epoch: -1,
+            })
+            .collect();
+        let epoch_start = self.log.next_offset();
+        self.role =
+            Role::Leader(Leadership { epoch_start, isr, pending_isr: None, followers });
+    }
+}
+
+impl Leadership {
+    /// ISR together with what is proposed: whoever might be in the ISR must have the record
+    /// before it counts as committed (ISR-01).
+    fn is_in_maximal_isr(&self, id: NodeId) -> bool {
+        self.isr.contains(&id) || self.pending_isr.as_ref().is_some_and(|isr| isr.contains(&id))
+    }
+}
+
+impl Follower {
+    fn is_caught_up(&self, leader_end: Offset, now: Instant, lag_max: Duration) -> bool {
+        self.log_end == leader_end || now.since(self.caught_up_at) <= lag_max
+    }
+}

@@ -1,0 +1,275 @@
+//! Requests that wait: produces for replication, fetches for data. `DelayedOperationPurgatory`
+//! without threads: appends and high-watermark moves call in, one timer covers all deadlines.
+
+use super::append::{AppendOrigin, ProduceOutcome};
+use super::session::Parked;
+use super::{ReplicaManager, Waiting};
+use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, Offset};
+use crate::protocol::{Acks, ProducePartitionResponse, ProduceResponse, Response};
+use crate::seam::{Reply, TimerKey};
+use crate::step::Step;
+use crate::time::Instant;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+
+/// A produce request on its way.
+#[derive(Debug)]
+pub(super) struct DelayedProduce {
+    origin: AppendOrigin,
+    acks: Acks,
+    deadline: Instant,
+    parts: Vec<Part>,
+    open: u32,
+    /// Its connection is gone; the outcome goes nowhere.
+    orphaned: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    answer: Option<ProducePartitionResponse>,
+    required: Offset,
+    settled: bool,
+}
+
+impl DelayedProduce {
+    pub(super) fn new(origin: AppendOrigin, acks: Acks, deadline: Instant, parts: usize) -> Self {
+        let blank = Part { answer: None, required: 0, settled: false };
+        Self {
+            origin,
+            acks,
+            deadline,
+            parts: vec![blank; parts],
+            open: u32::try_from(parts).unwrap_or(u32::MAX),
+            orphaned: false,
+        }
+    }
+}
+
+/// Deadlines in order. Most requests use the same time-out, so that insertion is at the back;
+/// entries of answered requests are dropped when they reach the front.
+#[derive(Debug)]
+struct Deadlines<K>(VecDeque<(Instant, K)>);
+
+impl<K: Copy> Deadlines<K> {
+    fn insert(&mut self, at: Instant, key: K) {
+        let place = self.0.iter().rposition(|(other, _)| *other <= at).map_or(0, |i| i + 1);
+        self.0.insert(place, (at, key));
+    }
+
+    fn first(&self) -> Option<Instant> {
+        self.0.front().map(|(at, _)| *at)
+    }
+
+    /// Drops what is settled from the front, and takes the first one that is due.
+    fn pop_due(&mut self, now: Instant, live: impl Fn(Instant, K) -> bool) -> Option<K> {
+        while let Some((at, key)) = self.0.front().copied() {
+            let is_live = live(at, key);
+            if is_live && at > now {
+                return None;
+            }
+            self.0.pop_front();
+            if is_live {
+                return Some(key);
+            }
+        }
+        None
+    }
+}
+
+/// Waiting requests.
+#[derive(Debug)]
+pub(super) struct Purgatory {
+    produces: FxHashMap<u64, DelayedProduce>,
+    next: u64,
+    produce_deadlines: Deadlines<u64>,
+    /// By session slot; stale when its parked fetch has another deadline by then.
+    fetch_deadlines: Deadlines<u32>,
+    armed: Option<Instant>,
+    outcomes: Vec<ProduceOutcome>,
+}
+
+impl Default for Purgatory {
+    fn default() -> Self {
+        Self {
+            produces: FxHashMap::default(),
+            next: 0,
+            produce_deadlines: Deadlines(VecDeque::new()),
+            fetch_deadlines: Deadlines(VecDeque::new()),
+            armed: None,
+            outcomes: Vec::new(),
+        }
+    }
+}
+
+impl Purgatory {
+    pub(super) fn open(&mut self, produce: DelayedProduce) -> u64 {
+        self.next += 1;
+        self.produces.insert(self.next, produce);
+        self.next
+    }
+
+    /// A partition whose outcome is known at once.
+    pub(super) fn settle(&mut self, produce: u64, index: u32, answer: ProducePartitionResponse) {
+        self.expect(produce, index, answer, 0);
+        self.done(produce, index);
+    }
+
+    /// A partition whose append is under way.
+    pub(super) fn expect(
+        &mut self,
+        produce: u64,
+        index: u32,
+        answer: ProducePartitionResponse,
+        required: Offset,
+    ) {
+        if let Some(delayed) = self.produces.get_mut(&produce) {
+            delayed.parts[index as usize] = Part { answer: Some(answer), required, settled: false };
+        }
+    }
+
+    pub(super) fn required(&self, produce: u64, index: u32) -> Option<Offset> {
+        let part = self.produces.get(&produce)?.parts.get(index as usize)?;
+        (!part.settled).then_some(part.required)
+    }
+
+    pub(super) fn acks(&self, produce: u64) -> Option<Acks> {
+        self.produces.get(&produce).map(|delayed| delayed.acks)
+    }
+
+    pub(super) fn done(&mut self, produce: u64, index: u32) {
+        if let Some(delayed) = self.produces.get_mut(&produce) {
+            let part = &mut delayed.parts[index as usize];
+            if !part.settled {
+                part.settled = true;
+                delayed.open -= 1;
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, produce: u64, index: u32, error: ErrorCode) {
+        if let Some(delayed) = self.produces.get_mut(&produce) {
+            let part = &mut delayed.parts[index as usize];
+            if let Some(answer) = part.answer.as_mut().filter(|_| !part.settled) {
+                answer.error = error;
+                answer.base_offset = crate::ids::NO_OFFSET;
+            }
+        }
+        self.done(produce, index);
+    }
+
+    /// Keeps the one timer at or before the earliest deadline.
+    pub(super) fn arm(&mut self, step: &mut Step<'_>) {
+        let first = [self.produce_deadlines.first(), self.fetch_deadlines.first()];
+        let Some(at) = first.into_iter().flatten().min() else { return };
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.armed = Some(at);
+            step.timer(at, TimerKey::Purgatory);
+        }
+    }
+
+    fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
+        let produces = &self.produces;
+        let settled = self.produce_deadlines.0.iter().take_while(|(_, id)| !produces.contains_key(id));
+        let settled = settled.count();
+        self.produce_deadlines.0.drain(..settled);
+        self.produce_deadlines.insert(at, produce);
+        self.arm(step);
+    }
+
+    pub(super) fn drop_connection(&mut self, conn: ConnectionId) {
+        // Answering order does not matter here: nothing is sent.
+        #[expect(clippy::iter_over_hash_type, reason = "each entry is flagged on its own")]
+        for delayed in self.produces.values_mut() {
+            if matches!(delayed.origin, AppendOrigin::Client(to) if to.conn == conn) {
+                delayed.orphaned = true;
+            }
+        }
+    }
+}
+
+impl ReplicaManager {
+    /// Answers a produce request when nothing of it is open any more; else gives it a deadline.
+    pub(super) fn finish_produce(&mut self, step: &mut Step<'_>, produce: u64) {
+        let Some(delayed) = self.purgatory.produces.get_mut(&produce) else { return };
+        if delayed.open > 0 {
+            let at = std::mem::replace(&mut delayed.deadline, Instant::FAR_FUTURE);
+            if at != Instant::FAR_FUTURE && delayed.acks == Acks::All {
+                self.purgatory.watch_produce(step, at, produce);
+            }
+            return;
+        }
+        let Some(delayed) = self.purgatory.produces.remove(&produce) else { return };
+        self.answer_produce(step, delayed);
+    }
+
+    fn answer_produce(&mut self, step: &mut Step<'_>, delayed: DelayedProduce) {
+        let partitions: Vec<_> = delayed.parts.iter().filter_map(|part| part.answer).collect();
+        match delayed.origin {
+            AppendOrigin::Coordinator(token) => {
+                let error = partitions.first().map_or(ErrorCode::UnknownServerError, |p| p.error);
+                self.purgatory.outcomes.push(ProduceOutcome { token, error });
+            }
+            AppendOrigin::Client(_) if delayed.orphaned => {}
+            AppendOrigin::Client(to) => {
+                let has_error = partitions.iter().any(|p| !p.error.is_ok());
+                let response = ProduceResponse { partitions, throttle_ms: 0 };
+                if delayed.acks == Acks::None {
+                    step.effects.replies.push(Reply {
+                        conn: to.conn,
+                        correlation: to.correlation,
+                        response: None,
+                    });
+                    let _ = has_error; // Kafka closes the connection; the client sees no error here
+                } else {
+                    step.reply(to, Response::Produce(response));
+                }
+            }
+        }
+    }
+
+    /// Ends of coordinator appends since the last call.
+    pub(crate) fn take_outcomes(&mut self) -> Vec<ProduceOutcome> {
+        std::mem::take(&mut self.purgatory.outcomes)
+    }
+
+    /// Deadlines passed: `acks=all` fails with `REQUEST_TIMED_OUT`, fetches answer with what
+    /// there is.
+    pub(crate) fn purgatory_due(&mut self, step: &mut Step<'_>) {
+        self.purgatory.armed = None;
+        loop {
+            let Purgatory { produces, produce_deadlines, .. } = &mut self.purgatory;
+            let due = produce_deadlines.pop_due(step.now, |_, id| produces.contains_key(&id));
+            let Some(id) = due else { break };
+            self.expire_produce(step, id);
+        }
+        loop {
+            let sessions = &self.sessions;
+            let due = self.purgatory.fetch_deadlines.pop_due(step.now, |at, slot| {
+                sessions.parked_until(slot) == Some(at)
+            });
+            let Some(slot) = due else { break };
+            self.answer_fetch(step, slot, true);
+        }
+        self.purgatory.arm(step);
+    }
+
+    fn expire_produce(&mut self, step: &mut Step<'_>, produce: u64) {
+        let Some(delayed) = self.purgatory.produces.get(&produce) else { return };
+        for index in 0..u32::try_from(delayed.parts.len()).unwrap_or(u32::MAX) {
+            self.purgatory.fail(produce, index, ErrorCode::RequestTimedOut);
+        }
+        self.finish_produce(step, produce);
+    }
+
+    /// Parks a session's fetch until data or its deadline.
+    pub(super) fn park(&mut self, step: &mut Step<'_>, slot: u32, to: Waiting, deadline: Instant) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.parked = Some(Parked { to, deadline });
+        let (sessions, due) = (&self.sessions, &mut self.purgatory.fetch_deadlines);
+        let stale = due.0.iter().take_while(|(at, s)| sessions.parked_until(*s) != Some(*at)).count();
+        due.0.drain(..stale);
+        due.insert(deadline, slot);
+        self.purgatory.arm(step);
+    }
+}

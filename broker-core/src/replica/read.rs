@@ -1,0 +1,300 @@
+//! The reading half of Fetch: which bytes of which segments, and the answer made from them.
+
+use super::fetch::{as_fetch, readable_end};
+use super::session::FetchSession;
+use super::{Partition, ReplicaManager};
+use crate::error::ErrorCode;
+use crate::ids::{DiskOpId, NO_EPOCH, NO_OFFSET};
+use crate::log::Log;
+use crate::protocol::{
+    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
+};
+use crate::records::Records;
+use crate::seam::{DiskOpKind, DiskResult, ReadRange};
+use crate::step::{Owner, ReplyTo, Step};
+use rustc_hash::FxHashMap;
+
+/// Reads at the disk.
+#[derive(Debug, Default)]
+pub(super) struct PendingReads {
+    by_op: FxHashMap<u64, PendingRead>,
+}
+
+#[derive(Debug)]
+struct PendingRead {
+    session: u32,
+    to: ReplyTo,
+    /// Index of the session partition of each range.
+    parts: Vec<u32>,
+    answers: Vec<FetchPartitionResponse>,
+}
+
+/// What one partition contributes.
+enum Look {
+    Nothing,
+    Answer(FetchPartitionResponse),
+    Data(ReadRange, u64),
+}
+
+/// What a whole fetch would return.
+#[derive(Default)]
+struct Plan {
+    ranges: Vec<ReadRange>,
+    parts: Vec<u32>,
+    answers: Vec<FetchPartitionResponse>,
+    bytes: u64,
+    urgent: bool,
+}
+
+/// Whether the fetcher's log differs from this one before its fetch offset (KIP-595).
+pub(super) fn diverges(log: &Log, fetch: &FetchPartition) -> Option<EpochEndOffset> {
+    if fetch.last_fetched_epoch == NO_EPOCH {
+        return None;
+    }
+    let end = log.end_offset_for_epoch(fetch.last_fetched_epoch);
+    if end.end_offset == NO_OFFSET {
+        return None;
+    }
+    let differs = end.epoch < fetch.last_fetched_epoch || end.end_offset < fetch.fetch_offset;
+    differs.then_some(end)
+}
+
+impl ReplicaManager {
+    /// Answers a parked fetch when there is enough (`force`: whatever there is).
+    pub(super) fn answer_fetch(&mut self, step: &mut Step<'_>, slot: u32, force: bool) {
+        let Some(session) = self.sessions.get(slot) else { return };
+        let Some(parked) = session.parked.filter(|_| !session.reading) else { return };
+        let plan = self.plan_fetch(step, slot);
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let enough = plan.bytes >= session.min_bytes.max(1) || plan.urgent || session.len() == 0;
+        if !enough && !force {
+            session.available = plan.bytes;
+            // What was looked at stays dirty until it has been told.
+            for &part in &plan.parts {
+                session.mark(part);
+            }
+            let untold: Vec<u32> =
+                plan.answers.iter().filter_map(|a| session.index.get(&a.tp).copied()).collect();
+            for part in untold {
+                session.mark(part);
+            }
+            return;
+        }
+        session.parked = None;
+        if plan.ranges.is_empty() {
+            return self.send_fetch(step, slot, parked.to, plan.answers);
+        }
+        session.reading = true;
+        let max_bytes = session.max_bytes;
+        let Plan { ranges, parts, answers, .. } = plan;
+        let id = step.disk(Owner::Fetch, DiskOpKind::Read { ranges, max_bytes });
+        self.reads.by_op.insert(id.0, PendingRead { session: slot, to: parked.to, parts, answers });
+    }
+
+    /// Looks at every dirty partition once. Those with data stay dirty: the fetcher says in its
+    /// next request how far it got.
+    fn plan_fetch(&mut self, step: &mut Step<'_>, slot: u32) -> Plan {
+        let mut plan = Plan::default();
+        let Self { sessions, partitions, .. } = self;
+        let Some(session) = sessions.get_mut(slot) else { return plan };
+        for _ in 0..session.dirty.len() {
+            if plan.bytes >= u64::from(session.max_bytes) {
+                break;
+            }
+            let Some(part) = session.dirty.pop_front() else { break };
+            session.parts[part as usize].queued = false;
+            if !session.parts[part as usize].live {
+                continue;
+            }
+            step.effects.work.fetch_partitions += 1;
+            let tp = session.parts[part as usize].tp;
+            let partition = session.parts[part as usize]
+                .slot
+                .and_then(|at| partitions.get(at as usize)?.as_ref())
+                .filter(|partition| partition.tp == tp);
+            match look(session, part, partition) {
+                Look::Nothing => {}
+                Look::Answer(answer) => {
+                    plan.urgent |= !answer.error.is_ok() || answer.diverging_epoch.is_some();
+                    plan.answers.push(answer);
+                }
+                Look::Data(range, bytes) => {
+                    session.mark(part);
+                    plan.bytes += bytes;
+                    plan.ranges.push(range);
+                    plan.parts.push(part);
+                }
+            }
+        }
+        plan
+    }
+
+    /// The disk has read.
+    pub(crate) fn read_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) {
+        let Some(read) = self.reads.by_op.remove(&id.0) else { return };
+        let PendingRead { session: slot, to, parts, mut answers } = read;
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.reading = false;
+        }
+        let (error, records) = match result {
+            DiskResult::Read(records) => (ErrorCode::None, records),
+            _ => (ErrorCode::KafkaStorageError, Vec::new()),
+        };
+        let mut records = records.into_iter();
+        for part in parts {
+            let records = records.next().unwrap_or_default();
+            if let Some(answer) = self.data_answer(step, slot, part, error, records) {
+                answers.push(answer);
+            }
+        }
+        self.send_fetch(step, slot, to, answers);
+        self.free_if_closed(slot);
+    }
+
+    fn data_answer(
+        &self,
+        step: &mut Step<'_>,
+        slot: u32,
+        part: u32,
+        error: ErrorCode,
+        records: Records,
+    ) -> Option<FetchPartitionResponse> {
+        let session = self.sessions.get(slot)?;
+        let entry = &session.parts[part as usize];
+        let partition = entry.slot.and_then(|at| self.partition(at)).filter(|p| p.tp == entry.tp);
+        let bytes = u64::from(records.size_bytes());
+        if session.replica.is_some() {
+            step.effects.work.replica_fetch_bytes += bytes;
+        } else {
+            step.effects.work.fetch_bytes += bytes;
+        }
+        Some(match partition {
+            Some(partition) if partition.is_leader() && error.is_ok() => {
+                FetchPartitionResponse { records, ..state_of(partition) }
+            }
+            Some(partition) if !partition.is_leader() => {
+                FetchPartitionResponse { error: ErrorCode::NotLeaderOrFollower, ..state_of(partition) }
+            }
+            _ => {
+                let error = if error.is_ok() { ErrorCode::UnknownTopicOrPartition } else { error };
+                failure(entry.tp, error)
+            }
+        })
+    }
+
+    fn send_fetch(
+        &mut self,
+        step: &mut Step<'_>,
+        slot: u32,
+        to: ReplyTo,
+        answers: Vec<FetchPartitionResponse>,
+    ) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        for answer in &answers {
+            if let Some(&part) = session.index.get(&answer.tp) {
+                let entry = &mut session.parts[part as usize];
+                entry.told_high_watermark = answer.high_watermark;
+                entry.told_log_start = answer.log_start_offset;
+                entry.must_answer = !answer.error.is_ok();
+                if entry.must_answer {
+                    // An error is repeated until the fetcher changes or drops the partition.
+                    session.mark(part);
+                }
+            }
+        }
+        let session_id = session.id;
+        session.closed |= session_id == 0;
+        let response = FetchResponse {
+            throttle_ms: 0,
+            error: ErrorCode::None,
+            session_id,
+            partitions: answers,
+        };
+        step.reply(to, Response::Fetch(response));
+        self.free_if_closed(slot);
+    }
+}
+
+fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Look {
+    let entry = &session.parts[part as usize];
+    let Some(partition) = partition else {
+        return Look::Answer(failure(entry.tp, ErrorCode::UnknownTopicOrPartition));
+    };
+    if let Some(error) = fence(partition, entry.current_leader_epoch) {
+        return Look::Answer(FetchPartitionResponse { error, ..state_of(partition) });
+    }
+    let fetch = as_fetch(entry);
+    if let Some(diverging) = diverges(&partition.log, &fetch) {
+        return Look::Answer(FetchPartitionResponse {
+            diverging_epoch: Some(diverging),
+            ..state_of(partition)
+        });
+    }
+    let log = &partition.log;
+    let out_of_range =
+        entry.fetch_offset < log.log_start_offset() || entry.fetch_offset > log.log_end_offset();
+    if out_of_range {
+        return Look::Answer(FetchPartitionResponse {
+            error: ErrorCode::OffsetOutOfRange,
+            ..state_of(partition)
+        });
+    }
+    let end = readable_end(session.replica.is_some(), session.isolation, partition);
+    if entry.fetch_offset < end
+        && let Ok(Some(range)) = log.read_plan(entry.fetch_offset, end, entry.max_bytes)
+    {
+        let bytes = log.bytes_between(entry.fetch_offset, end).clamp(1, u64::from(entry.max_bytes.max(1)));
+        return Look::Data(range, bytes);
+    }
+    let changed = entry.must_answer
+        || entry.told_high_watermark != partition.high_watermark
+        || entry.told_log_start != log.log_start_offset();
+    if changed { Look::Answer(state_of(partition)) } else { Look::Nothing }
+}
+
+/// KIP-320: a fetcher with another idea of the epoch is told so.
+pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
+    if epoch != NO_EPOCH && epoch < partition.leader_epoch {
+        Some(ErrorCode::FencedLeaderEpoch)
+    } else if epoch != NO_EPOCH && epoch > partition.leader_epoch {
+        Some(ErrorCode::UnknownLeaderEpoch)
+    } else if !partition.is_leader() {
+        Some(ErrorCode::NotLeaderOrFollower)
+    } else {
+        None
+    }
+}
+
+fn state_of(partition: &Partition) -> FetchPartitionResponse {
+    let current_leader = (!partition.is_leader())
+        .then_some(partition.leader)
+        .flatten()
+        .map(|leader| LeaderAndEpoch { leader, epoch: partition.leader_epoch });
+    FetchPartitionResponse {
+        tp: partition.tp,
+        error: ErrorCode::None,
+        high_watermark: partition.high_watermark,
+        last_stable_offset: partition.log.last_stable_offset(partition.high_watermark),
+        log_start_offset: partition.log.log_start_offset(),
+        diverging_epoch: None,
+        snapshot_id: None,
+        current_leader,
+        preferred_read_replica: None,
+        records: Records::default(),
+    }
+}
+
+fn failure(tp: crate::ids::TopicPartition, error: ErrorCode) -> FetchPartitionResponse {
+    FetchPartitionResponse {
+        tp,
+        error,
+        high_watermark: NO_OFFSET,
+        last_stable_offset: NO_OFFSET,
+        log_start_offset: NO_OFFSET,
+        diverging_epoch: None,
+        snapshot_id: None,
+        current_leader: None,
+        preferred_read_replica: None,
+        records: Records::default(),
+    }
+}

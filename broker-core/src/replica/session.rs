@@ -1,0 +1,197 @@
+//! Fetch sessions (KIP-227) and, in the same place, the fetches that wait for data.
+//!
+//! A session remembers its partitions; appends and high-watermark moves mark them dirty, so a
+//! fetch looks only at partitions that have something to say, however many the session holds.
+//! Kafka walks all of them; the CPU model charges for that walk all the same.
+
+use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
+use crate::step::ReplyTo;
+use crate::time::Instant;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+
+/// A partition of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionPartition {
+    pub(crate) tp: TopicPartition,
+    /// Replica slot when the partition was added; checked against `tp` at use.
+    pub(crate) slot: Option<u32>,
+    pub(crate) fetch_offset: Offset,
+    pub(crate) current_leader_epoch: LeaderEpoch,
+    pub(crate) last_fetched_epoch: LeaderEpoch,
+    pub(crate) max_bytes: u32,
+    /// Last values told to the fetcher; a change alone is worth an entry in the response.
+    pub(crate) told_high_watermark: Offset,
+    pub(crate) told_log_start: Offset,
+    /// Must appear in the next response (full fetches, errors).
+    pub(crate) must_answer: bool,
+    pub(crate) queued: bool,
+    pub(crate) live: bool,
+}
+
+/// A fetch that has not been answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parked {
+    pub(crate) to: ReplyTo,
+    pub(crate) deadline: Instant,
+}
+
+/// A session, or (with `id` 0) a fetch without one.
+#[derive(Debug)]
+pub(crate) struct FetchSession {
+    pub(crate) id: i32,
+    /// Epoch that the next request must carry.
+    pub(crate) next_epoch: i32,
+    pub(crate) replica: Option<ReplicaState>,
+    pub(crate) isolation: IsolationLevel,
+    pub(crate) min_bytes: u64,
+    pub(crate) max_bytes: u32,
+    pub(crate) parts: Vec<SessionPartition>,
+    pub(crate) index: FxHashMap<TopicPartition, u32>,
+    pub(crate) live: u32,
+    /// Dirty partitions; those that got data go to the back, so that none starves (FETCH-02).
+    pub(crate) dirty: VecDeque<u32>,
+    /// Bytes that became readable since the fetch was parked.
+    pub(crate) available: u64,
+    pub(crate) parked: Option<Parked>,
+    /// A read is at the disk.
+    pub(crate) reading: bool,
+    pub(crate) used_at: Instant,
+    /// Connection gone: the slot is freed when no read is under way.
+    pub(crate) closed: bool,
+}
+
+impl FetchSession {
+    /// Adds a partition or moves its position. Returns its index and whether it is new.
+    pub(crate) fn update(&mut self, fetch: &FetchPartition, slot: Option<u32>) -> (u32, bool) {
+        if let Some(&at) = self.index.get(&fetch.tp) {
+            let part = &mut self.parts[at as usize];
+            part.fetch_offset = fetch.fetch_offset;
+            part.current_leader_epoch = fetch.current_leader_epoch;
+            part.last_fetched_epoch = fetch.last_fetched_epoch;
+            part.max_bytes = fetch.max_bytes.max(0).unsigned_abs();
+            part.slot = slot;
+            let is_new = !part.live;
+            if is_new {
+                part.live = true;
+                part.told_high_watermark = -1;
+                self.live += 1;
+            }
+            return (at, is_new);
+        }
+        let at = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
+        self.parts.push(SessionPartition {
+            tp: fetch.tp,
+            slot,
+            fetch_offset: fetch.fetch_offset,
+            current_leader_epoch: fetch.current_leader_epoch,
+            last_fetched_epoch: fetch.last_fetched_epoch,
+            max_bytes: fetch.max_bytes.max(0).unsigned_abs(),
+            told_high_watermark: -1,
+            told_log_start: -1,
+            must_answer: false,
+            queued: false,
+            live: true,
+        });
+        self.index.insert(fetch.tp, at);
+        self.live += 1;
+        (at, true)
+    }
+
+    /// Queues a partition for the next look.
+    pub(crate) fn mark(&mut self, part: u32) {
+        let entry = &mut self.parts[part as usize];
+        if entry.live && !entry.queued {
+            entry.queued = true;
+            self.dirty.push_back(part);
+        }
+    }
+
+    /// Takes a partition out. Its entry is kept for its return: consumers leave out partitions
+    /// with buffered records and bring them back all the time.
+    pub(crate) fn forget(&mut self, tp: TopicPartition) -> Option<u32> {
+        let at = *self.index.get(&tp)?;
+        let part = &mut self.parts[at as usize];
+        if part.live {
+            part.live = false;
+            self.live -= 1;
+        }
+        Some(at)
+    }
+
+    /// Partitions in the session.
+    pub(crate) fn len(&self) -> u32 {
+        self.live
+    }
+}
+
+/// All sessions of a broker.
+#[derive(Debug, Default)]
+pub(crate) struct SessionCache {
+    slots: Vec<Option<FetchSession>>,
+    free: Vec<u32>,
+    by_id: FxHashMap<i32, u32>,
+    last_id: i32,
+}
+
+impl SessionCache {
+    /// A new session id, never 0.
+    pub(crate) fn next_id(&mut self) -> i32 {
+        self.last_id = if self.last_id == i32::MAX { 1 } else { self.last_id + 1 };
+        self.last_id
+    }
+
+    pub(crate) fn insert(&mut self, session: FetchSession) -> u32 {
+        let id = session.id;
+        let slot = if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = Some(session);
+            slot
+        } else {
+            self.slots.push(Some(session));
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        };
+        if id != 0 {
+            self.by_id.insert(id, slot);
+        }
+        slot
+    }
+
+    pub(crate) fn slot_of(&self, id: i32) -> Option<u32> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> Option<&FetchSession> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut FetchSession> {
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<FetchSession> {
+        let session = self.slots.get_mut(slot as usize)?.take()?;
+        if session.id != 0 {
+            self.by_id.remove(&session.id);
+        }
+        self.free.push(slot);
+        Some(session)
+    }
+
+    /// Deadline of a session's parked fetch.
+    pub(crate) fn parked_until(&self, slot: u32) -> Option<Instant> {
+        Some(self.get(slot)?.parked?.deadline)
+    }
+
+    /// Sessions with an id (fetches without one come and go).
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Slots in use, ascending.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (u32, &FetchSession)> {
+        self.slots.iter().enumerate().filter_map(|(slot, session)| {
+            Some((u32::try_from(slot).ok()?, session.as_ref()?))
+        })
+    }
+}

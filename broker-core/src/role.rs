@@ -1,0 +1,177 @@
+//! The broker role of a node: replicas, groups, and this broker's view of the cluster.
+
+use crate::api;
+use crate::api::init_producer_id::ProducerIds;
+use crate::api::list_offsets::ListOffsetsWaits;
+use crate::config::NodeConfig;
+use crate::error::ErrorCode;
+use crate::group::GroupCoordinator;
+use crate::ids::{CorrelationId, NodeId, TopicId};
+use crate::log::Log;
+use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::protocol::{
+    AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, ElectLeadersResponse,
+    Request, Response,
+};
+use crate::replica::ReplicaManager;
+use crate::seam::{Channel, DiskResult, PeerError};
+use crate::step::{Owner, ReplyTo, Step};
+use crate::time::Duration;
+use rustc_hash::FxHashMap;
+
+/// Time-out of requests to the controller (`controller.socket.timeout.ms`).
+const CONTROLLER_TIMEOUT: Duration = Duration::from_millis(30_000);
+
+/// Everything of the broker role.
+#[derive(Debug)]
+pub(crate) struct BrokerRole {
+    pub(crate) config: NodeConfig,
+    pub(crate) image: MetadataImage,
+    pub(crate) replicas: ReplicaManager,
+    pub(crate) groups: GroupCoordinator,
+    pub(crate) list_offsets: ListOffsetsWaits,
+    pub(crate) producer_ids: ProducerIds,
+    /// Active controller, as the metadata quorum says.
+    pub(crate) controller: Option<NodeId>,
+    /// Epoch of this broker's registration, `-1` before it.
+    pub(crate) broker_epoch: i64,
+    pub(crate) creating_offsets_topic: bool,
+    forwarded: FxHashMap<u64, Forwarded>,
+}
+
+/// A request that the controller answers.
+#[derive(Debug)]
+struct Forwarded {
+    /// Client that waits; `None` when this broker asks for itself.
+    to: Option<ReplyTo>,
+    failed: Response,
+}
+
+impl BrokerRole {
+    pub(crate) fn new(config: NodeConfig, logs: Vec<(Log, i64)>) -> Self {
+        Self {
+            replicas: ReplicaManager::new(config.clone(), logs),
+            groups: GroupCoordinator::default(),
+            image: MetadataImage::default(),
+            list_offsets: ListOffsetsWaits::default(),
+            producer_ids: ProducerIds::default(),
+            controller: None,
+            broker_epoch: -1,
+            creating_offsets_topic: false,
+            forwarded: FxHashMap::default(),
+            config,
+        }
+    }
+
+    /// A client's or follower's request.
+    pub(crate) fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+        match request {
+            Request::Produce(request) => api::produce::handle(self, step, to, request),
+            Request::Fetch(request) => api::fetch::handle(self, step, to, request),
+            Request::ListOffsets(request) => api::list_offsets::handle(self, step, to, request),
+            Request::Metadata(request) => api::metadata::handle(self, step, to, request),
+            Request::OffsetForLeaderEpoch(request) => {
+                api::offset_for_leader_epoch::handle(self, step, to, request);
+            }
+            Request::InitProducerId(request) => {
+                api::init_producer_id::handle(self, step, to, request);
+            }
+            Request::FindCoordinator(request) => {
+                api::find_coordinator::handle(self, step, to, request);
+            }
+            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, request),
+            Request::OffsetFetch(request) => api::offset_fetch::handle(self, step, to, request),
+            Request::CreateTopics(_) | Request::ElectLeaders(_) => {
+                api::create_topics::forward(self, step, to, request);
+            }
+            // Quorum and controller requests never reach a broker's data listener.
+            Request::AlterPartition(_)
+            | Request::BrokerRegistration(_)
+            | Request::BrokerHeartbeat(_)
+            | Request::AllocateProducerIds(_)
+            | Request::Vote(_)
+            | Request::BeginQuorumEpoch(_)
+            | Request::EndQuorumEpoch(_)
+            | Request::FetchSnapshot(_) => {}
+        }
+    }
+
+    /// Asks the active controller, for a client or for this broker.
+    pub(crate) fn ask_controller(
+        &mut self,
+        step: &mut Step<'_>,
+        request: Request,
+        to: Option<ReplyTo>,
+    ) {
+        let failed = failure_of(&request);
+        let Some(controller) = self.controller else {
+            return self.controller_answered(step, Forwarded { to, failed: failed.clone() }, failed);
+        };
+        let channel = Channel::Controller;
+        let id = step.send(Owner::Forward, controller, channel, CONTROLLER_TIMEOUT, request);
+        self.forwarded.insert(id.0, Forwarded { to, failed });
+    }
+
+    /// The controller's answer to a forwarded request.
+    pub(crate) fn forwarded_response(
+        &mut self,
+        step: &mut Step<'_>,
+        id: CorrelationId,
+        result: Result<Response, PeerError>,
+    ) {
+        let Some(forwarded) = self.forwarded.remove(&id.0) else { return };
+        let response = result.unwrap_or_else(|_| forwarded.failed.clone());
+        self.controller_answered(step, forwarded, response);
+    }
+
+    fn controller_answered(&mut self, step: &mut Step<'_>, asked: Forwarded, response: Response) {
+        match (asked.to, response) {
+            (Some(to), response) => step.reply(to, response),
+            (None, Response::AllocateProducerIds(response)) => {
+                api::init_producer_id::allocated(self, step, Some(response));
+            }
+            (None, Response::CreateTopics(_)) => self.creating_offsets_topic = false,
+            (None, _) => {}
+        }
+    }
+
+    /// Committed metadata changed.
+    pub(crate) fn apply_metadata(&mut self, step: &mut Step<'_>, delta: &MetadataDelta) {
+        self.replicas.apply_metadata(step, &self.image, delta);
+        self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);
+    }
+
+    /// A disk operation of the groups ended.
+    pub(crate) fn group_disk_done(
+        &mut self,
+        step: &mut Step<'_>,
+        id: crate::ids::DiskOpId,
+        result: DiskResult,
+    ) {
+        self.groups.disk_done(step, &mut self.replicas, id, result);
+    }
+
+    /// After every input.
+    pub(crate) fn finish_step(&mut self, step: &mut Step<'_>) {
+        for outcome in self.replicas.take_outcomes() {
+            self.groups.append_done(step, outcome);
+        }
+        self.replicas.finish_step(step, self.controller, self.broker_epoch);
+    }
+}
+
+/// What is answered when no controller can be reached.
+fn failure_of(request: &Request) -> Response {
+    let error = ErrorCode::NotController;
+    match request {
+        Request::CreateTopics(CreateTopicsRequest { topics }) => {
+            let topics =
+                topics.iter().map(|topic| (topic.name.clone(), error, TopicId(0))).collect();
+            Response::CreateTopics(CreateTopicsResponse { topics })
+        }
+        Request::ElectLeaders(_) => {
+            Response::ElectLeaders(ElectLeadersResponse { error, partitions: Vec::new() })
+        }
+        _ => Response::AllocateProducerIds(AllocateProducerIdsResponse { error, first: 0, len: 0 }),
+    }
+}

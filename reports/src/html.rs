@@ -1,0 +1,13 @@
+//! `index.html`: one self-contained page that a capacity planner reads from top to bottom.
+//!
+//! No network, no external fonts; the script only adds a read-out under the pointer and the page
+//! is whole without it. Every text that comes from a scenario is escaped by `maud`.
+
+mod facts;
+mod money;
+mod numbers;
+mod page;
+mod story;
+mod verdict;
+
+pub use page::page;

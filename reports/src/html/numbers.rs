@@ -1,0 +1,192 @@
+//! The numbers as tables: latency, throughput, availability, resources.
+
+use crate::result::{BrokerResources, LatencyRow, Milli, PartitionGap, RunResult, ThroughputRow};
+use crate::summary::availability_sentence;
+use crate::text;
+use maud::{Markup, html};
+
+const PHASES: [&str; 3] = ["measure+heal", "measure", "heal"];
+const PARTITIONS_MAX: usize = 5;
+
+/// The section.
+pub(super) fn section(result: &RunResult) -> Markup {
+    html! {
+        section id="numbers" {
+            h2 { "Numbers" }
+            (latency(result))
+            (throughput(result))
+            (availability(result))
+            (resources(result))
+        }
+    }
+}
+
+fn latency(result: &RunResult) -> Markup {
+    let total = |row: &&LatencyRow| row.group == "*" && PHASES.contains(&row.phase.as_str());
+    let one = |row: &&LatencyRow| row.group != "*" && row.phase == "measure+heal";
+    let mut rows: Vec<&LatencyRow> = result.latency.iter().filter(total).collect();
+    rows.sort_by_key(|row| order(&row.kind));
+    let mut groups: Vec<&LatencyRow> = result.latency.iter().filter(one).collect();
+    groups.sort_by_key(|row| order(&row.kind));
+    html! {
+        h3 { "Latency" }
+        p { "Milliseconds per record, by the phase in which it was intended. Response counts from \
+             the intended time to the acknowledgement, so that waiting in the client is not hidden; \
+             service from the send; end to end to the delivery." }
+        (latency_table(&rows, false))
+        @if groups.len() > 3 {
+            details {
+                summary { "By group and topic, measure and heal together" }
+                (latency_table(&groups, true))
+            }
+        }
+    }
+}
+
+fn order(kind: &str) -> usize {
+    ["response", "end_to_end", "service", "delay"].iter().position(|k| *k == kind).unwrap_or(9)
+}
+
+fn latency_table(rows: &[&LatencyRow], by_group: bool) -> Markup {
+    html! {
+        div.table {
+            table {
+                thead { tr {
+                    th { "Latency" }
+                    @if by_group { th { "Group" } th { "Topic" } } @else { th { "Phase" } }
+                    @for name in ["mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "records"] {
+                        th.n { (name) }
+                    }
+                } }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            td { (row.kind.replace('_', " ")) }
+                            @if by_group { td { (row.group) } td { (row.topic) } }
+                            @else { td { (row.phase) } }
+                            @for ms in [row.mean_ms, row.p50_ms, row.p90_ms, row.p99_ms, row.p99_9_ms] {
+                                td.n { (text::short(ms)) }
+                            }
+                            td.n { (row.p99_99_ms.map_or("-".to_owned(), text::short)) }
+                            td.n { (text::short(row.max_ms)) }
+                            td.n { (text::grouped(row.count)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn throughput(result: &RunResult) -> Markup {
+    let rows: Vec<&ThroughputRow> =
+        result.throughput.iter().filter(|row| row.phase != "warmup").collect();
+    html! {
+        h3 { "Throughput" }
+        p { "Means and the busiest second, MB/s (10" sup { "6" } " bytes) and records per second." }
+        div.table {
+            table {
+                thead { tr {
+                    th { "Phase" } th.n { "seconds" }
+                    th.n { "offered" } th.n { "acked" } th.n { "acked, max" } th.n { "consumed" }
+                    th.n { "offered rec/s" } th.n { "acked rec/s" }
+                } }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            td { (row.phase) }
+                            td.n { (row.seconds) }
+                            td.n { (text::short(row.offered.mb_per_s_avg)) }
+                            td.n { (text::short(row.acked.mb_per_s_avg)) }
+                            td.n { (text::short(row.acked.mb_per_s_max)) }
+                            td.n { (text::short(row.consumed.mb_per_s_avg)) }
+                            td.n { (text::number(row.offered.records_per_s_avg, 0)) }
+                            td.n { (text::number(row.acked.records_per_s_avg, 0)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn availability(result: &RunResult) -> Markup {
+    let availability = &result.availability;
+    let worst: Vec<&PartitionGap> =
+        availability.worst_partitions.iter().take(PARTITIONS_MAX).collect();
+    html! {
+        h3 { "Availability" }
+        p { (availability_sentence(result)) ". "
+            "A gap is the time between two acknowledgements on a partition while records waited. " }
+        @if !worst.is_empty() {
+            div.table {
+                table.narrow {
+                    thead { tr { th { "Partition" } th.n { "Longest gap" } th.n { "From t" } } }
+                    tbody {
+                        @for gap in worst {
+                            tr {
+                                td { (gap.partition) }
+                                td.n { (text::duration(gap.longest_ms)) }
+                                td.n { (text::number(gap.from_s, 1)) " s" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn resources(result: &RunResult) -> Markup {
+    let burstable = result.resources.iter().any(|row| row.cpu_credits_min.is_some());
+    html! {
+        h3 { "Resources per broker" }
+        p { "Mean and busiest second over measure and heal, while the broker was up. Above 90 % \
+             is marked ▲." }
+        div.table {
+            table.packed {
+                thead { tr {
+                    th { "Broker" } th { "AZ" } th.n { "up" }
+                    th.n { "CPU" } th.n { "network" } th.n { "disk" }
+                    th.n { "in MB/s" } th.n { "out MB/s" }
+                    th.n { "cache hits" } th.n { "handlers idle" } th.n { "queue, max" }
+                    th.n { "net credits, min" }
+                    @if burstable { th.n { "CPU credits, min" } }
+                } }
+                tbody { @for row in &result.resources { (resource_row(row, burstable)) } }
+            }
+        }
+    }
+}
+
+fn resource_row(row: &BrokerResources, burstable: bool) -> Markup {
+    let percent = |value: Milli| format!("{} %", text::number(value, 0));
+    html! {
+        tr {
+            td { (row.broker) }
+            td { (row.az) }
+            td.n { (percent(row.up_percent)) }
+            td.n { (mean_and_max(row.cpu_percent_avg, row.cpu_percent_max)) }
+            td.n { (mean_and_max(row.network_percent_avg, row.network_percent_max)) }
+            td.n { (mean_and_max(row.disk_percent_avg, row.disk_percent_max)) }
+            td.n { (text::short(row.in_mb_per_s_avg)) }
+            td.n { (text::short(row.out_mb_per_s_avg)) }
+            td.n { (row.cache_hit_percent.map_or("-".to_owned(), percent)) }
+            td.n { (percent(row.handler_idle_percent_avg)) }
+            td.n { (row.request_queue_max) }
+            td.n { (percent(row.network_credits_percent_min)) }
+            @if burstable {
+                td.n { (row.cpu_credits_min.map_or("-".to_owned(), |credits| text::number(credits, 1))) }
+            }
+        }
+    }
+}
+
+fn mean_and_max(mean: Milli, max: Milli) -> Markup {
+    let full = max > Milli::from_units(90_000);
+    html! {
+        (text::number(mean, 0)) " / "
+        @if full { strong.full { (text::number(max, 0)) " % ▲" } }
+        @else { (text::number(max, 0)) " %" }
+    }
+}

@@ -1,0 +1,198 @@
+//! The page's order: answer, story, charts, numbers, safety, cost, assumptions, how to repeat it.
+
+use super::{facts, money, numbers, story, verdict};
+use crate::charts::Chart;
+use crate::run_dir::ReportInput;
+use crate::text;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("readout.js");
+
+/// The whole page.
+#[must_use]
+pub fn page(input: &ReportInput<'_>, charts: &[Chart]) -> String {
+    let result = input.result;
+    let (of_cost, over_time): (Vec<&Chart>, Vec<&Chart>) =
+        charts.iter().partition(|chart| chart.name == "cost");
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (result.scenario.name) ", seed " (result.seed) " - Stormglass" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (verdict::banner(input))
+                (navigation())
+                main {
+                    (verdict::key_figures(result))
+                    (verdict::thresholds(result))
+                    (facts::violations(result))
+                    (story::section(input))
+                    section id="charts" {
+                        h2 { "Charts" }
+                        p { "A red band is a fault, dashed verticals part the phases, and a line \
+                             that breaks off is a broker that is down. Point at a chart over time \
+                             to read its values." }
+                        @for chart in over_time { (figure(chart)) }
+                    }
+                    (numbers::section(result))
+                    (facts::checkers(result))
+                    (money::section(result, of_cost.first().map(|chart| figure(chart))))
+                    (facts::assumptions(result))
+                    (reproduce(input))
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn navigation() -> Markup {
+    let links = [
+        ("story", "What happened"),
+        ("charts", "Charts"),
+        ("numbers", "Numbers"),
+        ("safety", "Safety"),
+        ("cost", "Cost"),
+        ("assumptions", "Assumptions"),
+        ("reproduce", "Reproduce"),
+    ];
+    html! {
+        nav aria-label="Sections" {
+            @for (anchor, name) in links { a href={ "#" (anchor) } { (name) } }
+        }
+    }
+}
+
+fn figure(chart: &Chart) -> Markup {
+    html! {
+        figure id={ "chart-" (chart.name) } {
+            figcaption {
+                h3 { (chart.title) }
+                p { (chart.caption) }
+            }
+            div.drawing { (PreEscaped(chart.inline())) }
+            @if let Some(readout) = &chart.readout {
+                script type="application/json" { (PreEscaped(readout.replace('<', "\\u003c"))) }
+            }
+        }
+    }
+}
+
+fn reproduce(input: &ReportInput<'_>) -> Markup {
+    let (result, info) = (input.result, input.run_info);
+    let rows = [
+        ("Scenario digest", &result.scenario.digest),
+        ("Plan digest", &result.plan_digest),
+        ("Model digest", &result.model_digest),
+        ("Event hash", &result.event_hash),
+    ];
+    html! {
+        section id="reproduce" {
+            h2 { "Reproduce" }
+            p { "The same version, scenario and seed give the same " code { "result.json" }
+                ", byte for byte." }
+            pre.command { code { (input.command) } }
+            dl.digests {
+                @for (name, value) in rows { dt { (name) } dd { code { (value) } } }
+                dt { "Stormglass" } dd { (result.version) }
+            }
+            p.small {
+                "This run took " (text::short(info.wall_seconds)) " s on " (info.host) ": "
+                (text::short(info.sim_seconds_per_wall_second))
+                " simulated seconds per second, " (text::grouped(info.events_per_second))
+                " events per second"
+                @if let Some(bytes) = info.peak_rss_bytes {
+                    ", " (text::grouped(bytes / 1_000_000)) " MB of memory at most"
+                }
+                "."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::charts;
+    use crate::recording::Recording;
+    use crate::result;
+    use crate::run_dir::RunInfo;
+    use crate::testing;
+    use std::time::Duration;
+
+    fn of(change: impl FnOnce(&mut Recording)) -> String {
+        let (mut plan, mut recording) = (testing::plan(), testing::az_outage());
+        change(&mut recording);
+        plan.question = "Is 1 < 2 & <script>alert(1)</script>?".to_owned();
+        let result = result::build("plan", "model", &plan, &recording);
+        let info = RunInfo::new(Duration::from_secs(8), recording.sim_ns, 9, None, "test");
+        let input = ReportInput {
+            plan: &plan,
+            result: &result,
+            recording: &recording,
+            run_info: &info,
+            plan_json: "{}\n",
+            command: "stormglass run az-outage --seed 7",
+        };
+        page(&input, &charts::draw(&plan, &result, &recording))
+    }
+
+    #[test]
+    fn the_page_needs_no_network() {
+        let page = of(|_| {});
+        for forbidden in ["https://", "src=", "@import", "url(", "<link"] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+        let without_svg = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!without_svg.contains("http://"));
+    }
+
+    #[test]
+    fn a_scenarios_text_cannot_become_markup() {
+        let page = of(|_| {});
+        assert!(!page.contains("<script>alert"));
+        assert!(page.contains("Is 1 &lt; 2 &amp; &lt;script&gt;"));
+    }
+
+    #[test]
+    fn everything_that_a_planner_asks_is_there() {
+        let page = of(|_| {});
+        for text in [
+            "stormglass run az-outage --seed 7",
+            "20 partitions elected a new leader",
+            "AZ a lost power",
+            "no-acked-loss",
+            "kafka.m5.large",
+            "AWS price list, us-east-1",
+            "controller.session_timeout_ns",
+            "The CPU model was calibrated up to 80 % use",
+            "p(99) &lt; 50ms",
+            "9.70 s",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+        assert_eq!(page.matches("<figure").count(), 10);
+        assert_eq!(page.matches("<figcaption").count(), 10);
+    }
+
+    #[test]
+    fn a_broken_promise_is_told_in_full() {
+        let page = of(|recording| recording.violations = testing::violations());
+        assert!(page.contains("A promise was broken"));
+        assert!(page.contains("leader 1 (epoch 5) acknowledged before broker 3 had fetched"));
+        assert!(!of(|_| {}).contains("A promise was broken"));
+    }
+
+    #[test]
+    fn an_empty_recording_still_makes_a_page() {
+        let page = of(|recording| *recording = testing::empty_recording());
+        assert!(page.contains("Nothing was recorded"));
+    }
+}

@@ -1,0 +1,109 @@
+//! Numbers as people read them: thousands apart, units that fit, rounding half up.
+
+use crate::result::{Cents, Milli, div_half_up};
+
+/// `12,345,678`.
+pub(crate) fn grouped(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A decimal with `places` (0 to 3) of its three decimals, thousands apart.
+pub(crate) fn number(value: Milli, places: u32) -> String {
+    let step = 10_i64.pow(3 - places.min(3));
+    let rounded = div_half_up(i128::from(value.units()), i128::from(step));
+    let sign = if rounded < 0 { "-" } else { "" };
+    let rounded = u64::try_from(rounded.unsigned_abs()).unwrap_or(u64::MAX);
+    let scale = 10_u64.pow(places.min(3));
+    let whole = grouped(rounded / scale);
+    if places == 0 {
+        format!("{sign}{whole}")
+    } else {
+        let width = places as usize;
+        format!("{sign}{whole}.{:0width$}", rounded % scale)
+    }
+}
+
+/// Three significant digits or so: `0.42`, `7.31`, `41.2`, `9,480`.
+pub(crate) fn short(value: Milli) -> String {
+    match value.units().unsigned_abs() {
+        0 => "0".to_owned(),
+        1..10_000 => number(value, 2),
+        10_000..100_000 => number(value, 1),
+        _ => number(value, 0),
+    }
+}
+
+/// Milliseconds as `0.42 ms`, `41.2 ms` or, from a second on, `9.48 s`.
+pub(crate) fn duration(ms: Milli) -> String {
+    if ms.units().unsigned_abs() < 1_000_000 {
+        format!("{} ms", short(ms))
+    } else {
+        format!("{} s", short(Milli::ratio(i128::from(ms.units()), 1_000_000)))
+    }
+}
+
+/// `$1,045.23`.
+pub(crate) fn dollars(value: Cents) -> String {
+    let sign = if value.units() < 0 { "-" } else { "" };
+    let cents = value.units().unsigned_abs();
+    format!("{sign}${}.{:02}", grouped(cents / 100), cents % 100)
+}
+
+/// `1 partition`, `20 partitions`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
+}
+
+/// A bound's value with its unit, as short as it can be.
+pub(crate) fn with_unit(value: Milli, unit: &str) -> String {
+    match unit {
+        "ms" => duration(value),
+        "USD" => dollars(Cents::from_units(
+            i64::try_from(div_half_up(i128::from(value.units()), 10)).unwrap_or(i64::MAX),
+        )),
+        "records" | "partitions" if value == Milli::from_units(1000) => {
+            format!("1 {}", unit.trim_end_matches('s'))
+        }
+        "records" | "partitions" => format!("{} {unit}", number(value, 0)),
+        _ => format!("{} {unit}", short(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(12_345_678), "12,345,678");
+    }
+
+    #[test]
+    fn precision_follows_size() {
+        assert_eq!(short(Milli::from_units(423)), "0.42");
+        assert_eq!(short(Milli::from_units(41_249)), "41.2");
+        assert_eq!(short(Milli::from_units(9_480_500)), "9,481");
+        assert_eq!(duration(Milli::from_units(9_480_000)), "9.48 s");
+        assert_eq!(number(Milli::from_units(-1_500), 0), "-2");
+    }
+
+    #[test]
+    fn money_is_exact() {
+        assert_eq!(dollars(Cents::from_units(104_523)), "$1,045.23");
+        assert_eq!(with_unit(Milli::from_units(118_000), "USD"), "$118.00");
+        assert_eq!(with_unit(Milli::from_units(1_000), "records"), "1 record");
+        assert_eq!(with_unit(Milli::from_units(0), "records"), "0 records");
+    }
+}

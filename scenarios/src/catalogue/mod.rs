@@ -1,0 +1,9 @@
+//! The catalogue: instances, volumes, prices, latencies, model constants and config defaults.
+//!
+//! Figures are TOML files compiled in, each with source, date and confidence.
+
+pub(crate) mod configs;
+pub(crate) mod hardware;
+pub(crate) mod model;
+pub(crate) mod prices;
+pub(crate) mod provenance;

@@ -1,0 +1,248 @@
+//! Checks of `[[producers]]` and `[[consumers]]`: references, rates, sizes, configs.
+
+use super::configs::check_client;
+use super::{check_azs, refuse_duplicates, require_known};
+use crate::resolve::{Role, client_config, server_config};
+use crate::schema::decode::{At, Errors, List};
+use crate::schema::scalar::RateValue;
+use crate::schema::scenario::Scenario;
+use crate::schema::workload::{
+    Arrival, Consumer, CurvePoint, Interpolation, Keys, Producer, Profile, RecordSize, Topic,
+};
+use crate::text::diagnostic::Diagnostic;
+use crate::text::source::Span;
+
+/// Highest rate of a producer group that can be simulated, milli-records per second.
+const MILLI_RECORDS_PER_SEC_MAX: u64 = 100_000_000_000;
+/// Header of a batch with one record, bytes: what a record needs beyond itself.
+const BATCH_OVERHEAD_BYTES: u64 = 90;
+
+/// Reports what is wrong with producers and consumers.
+pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
+    let producers = scenario.producers.items.iter();
+    refuse_duplicates("producer", producers.clone().map(|item| &item.value.name), errors);
+    for producer in producers {
+        check_producer(&producer.value, producer.span, scenario, errors);
+    }
+    let consumers = scenario.consumers.items.iter();
+    refuse_duplicates("consumer group", consumers.clone().map(|item| &item.value.group), errors);
+    for consumer in consumers {
+        check_consumer(&consumer.value, scenario, errors);
+    }
+}
+
+fn kafka_major(scenario: &Scenario) -> u32 {
+    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
+    sound.map_or(3, |cluster| cluster.kafka_version().0)
+}
+
+fn topic_name(topic: &Topic) -> &str {
+    &topic.name.value.0
+}
+
+fn check_producer(producer: &Producer, span: Span, scenario: &Scenario, errors: &mut Errors) {
+    require_known("topic", &producer.topic, &scenario.topics, topic_name, errors);
+    check_azs(scenario, producer.azs.as_ref(), errors);
+    let profile = producer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
+    let config = producer.config.as_ref();
+    check_client(profile, Role::Producer, config, kafka_major(scenario), errors);
+    check_rate(producer, span, scenario, errors);
+    check_keys(producer, errors);
+    check_compression(producer, scenario, errors);
+    check_record_size(producer, scenario, errors);
+}
+
+fn check_rate(producer: &Producer, span: Span, scenario: &Scenario, errors: &mut Errors) {
+    let arrival = producer.arrival.as_ref().map(|arrival| &arrival.value);
+    let closed = matches!(arrival, Some(Arrival::Closed(_)));
+    match (&producer.rate, &producer.curve) {
+        (Some(rate), Some(curve)) => errors.push(
+            Diagnostic::new(curve.span, "a producer has a `rate` or a `curve`, not both", "curve")
+                .related(rate.span, "rate"),
+        ),
+        (None, None) if !closed => errors.push(
+            Diagnostic::new(span, "[[producers]] needs `rate` or `curve`", "no rate")
+                .help("write `rate = \"10 MB/s\"`"),
+        ),
+        (Some(rate), None) => {
+            check_rate_value(producer, rate.value.0, rate.span, errors);
+            if matches!(rate.value.0, RateValue::Bytes(0) | RateValue::MilliRecords(0)) {
+                let message = "a rate of nothing: this producer would never send";
+                errors.push(Diagnostic::new(rate.span, message, "zero"));
+            }
+        }
+        (None, Some(curve)) => check_curve(producer, curve, scenario, errors),
+        (None, None) => {}
+    }
+    let interpolation = producer.interpolation.as_ref().filter(|_| producer.curve.is_none());
+    if let Some(written) = interpolation {
+        let what = match written.value {
+            Interpolation::Linear => "linear",
+            Interpolation::Step => "step",
+        };
+        let message = format!("`interpolation = \"{what}\"` without a `curve`");
+        errors.push(Diagnostic::new(written.span, message, "nothing to interpolate"));
+    }
+    if let Some(Arrival::Bursty(bursty)) = arrival
+        && bursty.on.value.0 == 0
+    {
+        let message = "a burst needs some time";
+        errors.push(Diagnostic::new(bursty.on.span, message, "here"));
+    }
+}
+
+/// Smallest record, bytes; it bounds the number of records in a rate of bytes.
+fn smallest_record(producer: &Producer) -> u64 {
+    match producer.record_size.as_ref().map(|size| &size.value) {
+        None => 1024,
+        Some(RecordSize::Fixed(size)) => size.0,
+        Some(RecordSize::Between(range)) => range.min.value.0,
+    }
+}
+
+fn check_rate_value(producer: &Producer, rate: RateValue, span: Span, errors: &mut Errors) {
+    let milli_records = match rate {
+        RateValue::MilliRecords(rate) => rate,
+        RateValue::Bytes(bytes) => bytes.saturating_mul(1_000) / smallest_record(producer).max(1),
+    };
+    if milli_records > MILLI_RECORDS_PER_SEC_MAX {
+        let message = "more records per second than can be simulated";
+        errors.push(
+            Diagnostic::new(span, message, "too many")
+                .help("at most 100000000 records/s for each producer group"),
+        );
+    }
+}
+
+fn check_curve(
+    producer: &Producer,
+    curve: &At<List<CurvePoint>>,
+    scenario: &Scenario,
+    errors: &mut Errors,
+) {
+    let points = &curve.value.items;
+    if points.is_empty() && curve.value.complete {
+        let help = "write curve = [{ at = \"0s\", rate = \"10 MB/s\" }]";
+        errors.push(Diagnostic::new(curve.span, "the curve has no point", "empty").help(help));
+    }
+    for pair in points.windows(2) {
+        let [first, second] = pair else { continue };
+        if second.value.at.value.0 <= first.value.at.value.0 {
+            let message = "the points of a curve must rise in time";
+            errors.push(
+                Diagnostic::new(second.value.at.span, message, "not later")
+                    .related(first.value.at.span, "than this one"),
+            );
+        }
+    }
+    let times = scenario.phases.get().map(|phases| phases.times());
+    for point in points {
+        check_rate_value(producer, point.value.rate.value.0, point.value.rate.span, errors);
+        let end = times.map(|times| times.measure_ns.saturating_add(times.heal_ns));
+        if end.is_some_and(|end| point.value.at.value.0 > end) {
+            let message = "this point lies after the end of the load";
+            errors.push(
+                Diagnostic::new(point.value.at.span, message, "too late")
+                    .help("producers stop when the drain phase begins"),
+            );
+        }
+    }
+}
+
+fn check_keys(producer: &Producer, errors: &mut Errors) {
+    let Some(Keys::Zipf(zipf)) = producer.keys.as_ref().map(|keys| &keys.value) else { return };
+    if let Some(exponent) = &zipf.exponent
+        && !(1..=10_000).contains(&exponent.value.0)
+    {
+        let message = "the exponent must be above 0 and at most 10";
+        errors.push(Diagnostic::new(exponent.span, message, "out of range"));
+    }
+}
+
+fn check_compression(producer: &Producer, scenario: &Scenario, errors: &mut Errors) {
+    let Some(share) = &producer.compressed_to else { return };
+    if !(1_000..=1_000_000).contains(&share.value.0) {
+        let message = "the compressed size is between 0.1% and 100% of the raw one";
+        errors.push(Diagnostic::new(share.span, message, "out of range"));
+    }
+    let profile = producer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
+    let config = producer.config.as_ref().map(|config| &config.value);
+    let resolved = client_config(profile, Role::Producer, config, kafka_major(scenario));
+    let compressing = resolved.get("compression.type").is_some_and(|codec| codec != "none");
+    if !compressing && share.value.0 != 1_000_000 {
+        let message = "`compressed_to` has no effect: this producer does not compress";
+        errors.push(
+            Diagnostic::new(share.span, message, "no effect")
+                .help("set `compression.type` in the producer's config"),
+        );
+    }
+}
+
+fn check_record_size(producer: &Producer, scenario: &Scenario, errors: &mut Errors) {
+    let (largest, span) = match &producer.record_size {
+        None => return,
+        Some(At { value: RecordSize::Fixed(size), span }) => (size.0, *span),
+        Some(At { value: RecordSize::Between(range), span }) => {
+            if range.min.value.0 > range.max.value.0 {
+                let message = "`min` is above `max`";
+                errors.push(
+                    Diagnostic::new(range.min.span, message, "larger")
+                        .related(range.max.span, "than this"),
+                );
+            }
+            (range.max.value.0, *span)
+        }
+    };
+    if smallest_record(producer) == 0 {
+        errors.push(Diagnostic::new(span, "records have at least 1 B", "empty records"));
+    }
+    let profile = producer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
+    let config = producer.config.as_ref().map(|config| &config.value);
+    let client = client_config(profile, Role::Producer, config, kafka_major(scenario));
+    let limit = |text: Option<&String>| text.and_then(|text| text.parse::<u64>().ok());
+    let topic =
+        scenario.topics.items.iter().find(|topic| topic.value.name.value == producer.topic.value);
+    let topic = topic.and_then(|topic| topic.value.config.as_ref());
+    let topic_limit = topic.and_then(|config| config.value.entry("max.message.bytes"));
+    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
+    let server = sound.and_then(|cluster| limit(server_config(cluster).get("message.max.bytes")));
+    let broker = limit(topic_limit.map(|entry| &entry.value)).or(server);
+    let limits = [
+        ("max.request.size", limit(client.get("max.request.size"))),
+        ("the topic's max.message.bytes", broker),
+    ];
+    for (name, limit) in limits {
+        if limit.is_some_and(|limit| largest.saturating_add(BATCH_OVERHEAD_BYTES) > limit) {
+            let message = format!("records of {largest} bytes do not fit into {name}");
+            errors.push(
+                Diagnostic::new(span, message, "too large")
+                    .help(format!("{name} is {} bytes", limit.unwrap_or_default())),
+            );
+            return;
+        }
+    }
+}
+
+fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors) {
+    let topics = &consumer.topics;
+    if topics.value.items.is_empty() && topics.value.complete {
+        let message = format!("consumer group `{}` reads no topic", consumer.group.value.0);
+        errors.push(Diagnostic::new(topics.span, message, "empty"));
+    }
+    refuse_duplicates("topic", topics.value.items.iter(), errors);
+    for topic in &topics.value.items {
+        require_known("topic", topic, &scenario.topics, topic_name, errors);
+    }
+    check_azs(scenario, consumer.azs.as_ref(), errors);
+    let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
+    let config = consumer.config.as_ref();
+    check_client(profile, Role::Consumer, config, kafka_major(scenario), errors);
+    let times = scenario.phases.get().map(|phases| phases.times());
+    if let (Some(start), Some(times)) = (&consumer.start_at, times) {
+        let end = times.measure_ns.saturating_add(times.heal_ns);
+        if start.value.0 > end {
+            let message = "the group would start after the end of the load";
+            errors.push(Diagnostic::new(start.span, message, "too late"));
+        }
+    }
+}

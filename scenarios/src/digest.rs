@@ -1,0 +1,78 @@
+//! A plan as JSON, and its digests.
+//!
+//! The JSON is canonical: fields in their declared order, maps sorted by key, integers only.
+
+use crate::plan::{ModelPlan, PLAN_SCHEMA_VERSION, Plan};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// Why a plan file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanError {
+    /// What is wrong, and where in the file.
+    pub message: String,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+impl Plan {
+    /// The plan as indented JSON, as written to `plan.json`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a plan is plain data");
+        text.push('\n');
+        text
+    }
+
+    /// Reads `plan.json`.
+    ///
+    /// # Errors
+    /// If the text is no plan, or one of a newer schema than this program knows.
+    pub fn from_json(text: &str) -> Result<Self, PlanError> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            schema_version: u32,
+        }
+        let error =
+            |error: serde_json::Error| PlanError { message: format!("not a plan: {error}") };
+        let Version { schema_version } = serde_json::from_str(text).map_err(error)?;
+        if schema_version > PLAN_SCHEMA_VERSION {
+            let message = format!(
+                "the plan has schema version {schema_version}, this program reads up to \
+                 {PLAN_SCHEMA_VERSION}"
+            );
+            return Err(PlanError { message });
+        }
+        serde_json::from_str(text).map_err(error)
+    }
+
+    /// SHA-256 of the canonical JSON, hex.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        canonical_digest(self)
+    }
+}
+
+impl ModelPlan {
+    /// SHA-256 of the canonical JSON of the model's constants and distributions, hex.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        canonical_digest(self)
+    }
+}
+
+fn canonical_digest(value: &impl Serialize) -> String {
+    sha256_hex(&serde_json::to_vec(value).expect("a plan is plain data"))
+}
+
+/// SHA-256, hex.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

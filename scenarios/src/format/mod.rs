@@ -1,0 +1,6 @@
+//! docs/scenario-format.md, written from the schema, the catalogue and the metrics themselves.
+
+mod figures;
+mod reference;
+
+pub use reference::format_reference;

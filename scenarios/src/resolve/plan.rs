@@ -1,0 +1,57 @@
+//! The plan, put together from its parts.
+
+use super::{clients, cluster, events, model, placement};
+use crate::plan::{PLAN_SCHEMA_VERSION, PhasesPlan, Plan, TopicPlan};
+use crate::schema::scenario::Scenario;
+use crate::schema::workload::Topic;
+use crate::text::source::Sources;
+use std::collections::BTreeMap;
+
+/// The plan of a scenario that has no errors.
+pub(crate) fn plan(scenario: &Scenario, sources: &Sources, digest: String, seed: u64) -> Plan {
+    let times = scenario.phases.sound().times();
+    let cluster = cluster::cluster(scenario.cluster.sound());
+    let topics = scenario.topics.items.iter().enumerate();
+    let topics = topics.map(|(index, topic)| self::topic(&topic.value, index, &cluster)).collect();
+    let thresholds = scenario.thresholds.0.as_ref();
+    Plan {
+        schema_version: PLAN_SCHEMA_VERSION,
+        scenario: scenario.name.sound().0.clone(),
+        question: scenario.question.sound().0.clone(),
+        expect: scenario.expect.sound().0.clone(),
+        scenario_digest: digest,
+        seed,
+        model: model::model(scenario),
+        topics,
+        producers: clients::producers(scenario, &cluster, times),
+        consumers: clients::consumers(scenario, &cluster, times),
+        events: events::events(scenario, &cluster, sources, times),
+        phases: PhasesPlan {
+            warmup_ns: times.warmup_ns,
+            measure_ns: times.measure_ns,
+            heal_ns: times.heal_ns,
+            drain_ns: times.drain_ns,
+        },
+        thresholds: thresholds.map(|thresholds| thresholds.value.items.clone()).unwrap_or_default(),
+        prices: model::prices(scenario.cluster.sound()),
+        cluster,
+    }
+}
+
+fn topic(topic: &Topic, index: usize, cluster: &crate::plan::ClusterPlan) -> TopicPlan {
+    let partitions = topic.partitions.value.0;
+    let default = cluster.config.get("default.replication.factor");
+    let default = default.and_then(|factor| factor.parse().ok()).unwrap_or(1);
+    let replication = topic.replication.as_ref().map_or(default, |factor| factor.value.0);
+    let config = topic.config.iter().flat_map(|config| &config.value.entries);
+    let config: BTreeMap<String, String> =
+        config.map(|entry| (entry.key.clone(), entry.value.clone())).collect();
+    let preload_bytes = topic.preload.as_ref().map_or(0, |size| size.value.0);
+    TopicPlan {
+        name: topic.name.value.0.clone(),
+        assignment: placement::assign(cluster, partitions, replication, index),
+        config,
+        preload_bytes: preload_bytes / u64::from(partitions),
+        preload_record_bytes: topic.preload_record_size.as_ref().map_or(1024, |size| size.value.0),
+    }
+}

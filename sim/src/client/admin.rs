@@ -1,0 +1,194 @@
+//! The admin client: creates topics with given replicas and waits until every partition has a
+//! leader. Nothing else is modelled.
+
+use super::config::ConnectionConfig;
+use super::connections::InFlight;
+use super::draws::Draws;
+use super::io::{ClientCx, ClientInput, CreatedTopic, Outcome};
+use super::network::Network;
+use super::wakeup::{NEVER, Wakeup};
+use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::protocol::{
+    CreateTopicsRequest, CreateTopicsResponse, NewTopic, Request, Response,
+};
+
+#[derive(Debug)]
+enum Call {
+    Metadata,
+    Create,
+}
+
+/// Creates topics once.
+#[derive(Debug)]
+pub struct Admin {
+    config: ConnectionConfig,
+    network: Network<Call>,
+    /// Not created yet.
+    missing: Vec<NewTopic>,
+    asked: bool,
+    failures: u32,
+    retry_ns: u64,
+    started: bool,
+    done: bool,
+    wakeup: Wakeup,
+}
+
+impl Admin {
+    /// An admin client that waits for [`ClientInput::Start`], then works until it has told
+    /// [`Outcome::TopicsReady`].
+    #[must_use]
+    pub fn new(
+        config: ConnectionConfig,
+        bootstrap: &[NodeId],
+        topics: Vec<NewTopic>,
+        draws: Draws,
+    ) -> Self {
+        let names: Vec<Arc<str>> = topics.iter().map(|topic| topic.name.clone()).collect();
+        Self {
+            config,
+            network: Network::new(config, bootstrap, names, draws),
+            missing: topics,
+            asked: false,
+            failures: 0,
+            retry_ns: 0,
+            started: false,
+            done: false,
+            wakeup: Wakeup::new(),
+        }
+    }
+
+    /// Whether the topics are ready.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Takes one input. Everything that follows from it is in `cx.effects`.
+    pub fn step(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+        if let ClientInput::Timer(timer) = input
+            && !self.wakeup.fired(timer)
+        {
+            return;
+        }
+        self.handle(input, cx);
+        if !self.started || self.done {
+            return;
+        }
+        while let Some(node) = self.network.connections.expired(cx) {
+            self.disconnected(node, cx.now_ns);
+        }
+        let create_ns = self.create(cx);
+        let wake_ns = if self.missing.is_empty() {
+            self.finish_if_ready(cx);
+            if self.done {
+                return;
+            }
+            self.network.view.want_refresh();
+            self.network.refresh(Call::Metadata, cx)
+        } else {
+            create_ns
+        };
+        let wake_ns = wake_ns.min(self.network.connections.deadline_ns());
+        if wake_ns != NEVER {
+            self.wakeup.arm(wake_ns.max(cx.now_ns + 1), cx.effects);
+        }
+    }
+
+    fn handle(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+        match input {
+            ClientInput::Start => self.started = true,
+            ClientInput::Connected { node } => {
+                self.network.connections.connected(node);
+            }
+            ClientInput::ConnectFailed { node } | ClientInput::Disconnected { node } => {
+                self.disconnected(node, cx.now_ns);
+            }
+            ClientInput::Response { node, correlation, response } => {
+                let request = self.network.connections.answered(node, correlation);
+                match (request.map(|request| request.call), response) {
+                    (Some(Call::Metadata), Response::Metadata(answer)) => {
+                        self.network.view.update(&answer, &mut self.network.draws, cx.now_ns);
+                    }
+                    (Some(Call::Create), Response::CreateTopics(answer)) => {
+                        self.created(&answer, cx);
+                    }
+                    (call, _) => debug_assert!(call.is_none(), "an answer has its request's kind"),
+                }
+            }
+            ClientInput::Timer(_)
+            | ClientInput::LoadChanged { .. }
+            | ClientInput::StopLoad
+            | ClientInput::Pause
+            | ClientInput::Resume => {}
+        }
+    }
+
+    fn create(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        if self.missing.is_empty() || self.asked {
+            return NEVER;
+        }
+        if self.retry_ns > cx.now_ns {
+            return self.retry_ns;
+        }
+        match self.network.any_ready(cx) {
+            Ok(node) => {
+                let topics = self.missing.clone();
+                let request = Request::CreateTopics(CreateTopicsRequest { topics });
+                self.network.connections.send(node, request, Some(Call::Create), cx);
+                self.asked = true;
+                NEVER
+            }
+            Err(retry_ns) => retry_ns,
+        }
+    }
+
+    fn created(&mut self, answer: &CreateTopicsResponse, cx: &mut ClientCx<'_>) {
+        self.asked = false;
+        for (name, error, _) in &answer.topics {
+            if matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists) {
+                self.missing.retain(|topic| topic.name != *name);
+            }
+        }
+        if self.missing.is_empty() {
+            self.failures = 0;
+        } else {
+            cx.effects.marks.push("admin: topic creation retried");
+            self.back_off(cx.now_ns);
+        }
+    }
+
+    fn back_off(&mut self, now_ns: u64) {
+        let backoff = self.config.retry_backoff();
+        self.retry_ns = now_ns + backoff.after(self.failures, &mut self.network.draws);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn disconnected(&mut self, node: NodeId, now_ns: u64) {
+        let network = &mut self.network;
+        for InFlight { call, .. } in
+            network.connections.disconnected(node, &mut network.draws, now_ns)
+        {
+            match call {
+                Call::Metadata => network.view.failed(&mut network.draws, now_ns),
+                Call::Create => self.asked = false,
+            }
+        }
+        if !self.asked && !self.missing.is_empty() {
+            self.back_off(now_ns);
+        }
+    }
+
+    fn finish_if_ready(&mut self, cx: &mut ClientCx<'_>) {
+        let mut ready = Vec::new();
+        for topic in self.network.view.topics() {
+            let led = topic.partitions.iter().all(|partition| partition.leader.is_some());
+            let Some(id) = topic.id.filter(|_| led && !topic.partitions.is_empty()) else { return };
+            let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+            ready.push(CreatedTopic { name: topic.name.clone(), id, partitions });
+        }
+        self.done = true;
+        cx.effects.outcomes.push(Outcome::TopicsReady(ready));
+    }
+}

@@ -1,0 +1,126 @@
+//! The group's coordinator and automatic commits.
+//!
+//! Every `auto.commit.interval.ms` what `poll()` has returned is committed, without waiting for
+//! the answer. Java commits only what an earlier `poll()` returned; the difference is one poll.
+
+use super::machine::{Call, Consumer, Coordinator};
+use crate::client::io::{ClientCx, Outcome};
+use crate::client::wakeup::NEVER;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NodeId, Offset};
+use stormglass_broker_core::protocol::{
+    FindCoordinatorRequest, FindCoordinatorResponse, OffsetCommitRequest, OffsetCommitResponse,
+    Request,
+};
+
+impl Consumer {
+    /// The coordinator, connected; otherwise works towards it and says when to come back, ns.
+    pub(crate) fn coordinator_ready(&mut self, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
+        match self.coordinator {
+            Coordinator::Known(node) => self.network.ready(node, cx),
+            Coordinator::Asked => Err(NEVER),
+            Coordinator::Unknown { retry_ns } if retry_ns > cx.now_ns => Err(retry_ns),
+            Coordinator::Unknown { .. } => {
+                let node = self.network.any_ready(cx)?;
+                let key = self.config.group.clone();
+                let request = Request::FindCoordinator(FindCoordinatorRequest { key });
+                let call = Some(Call::FindCoordinator);
+                self.network.connections.send(node, request, call, cx);
+                self.coordinator = Coordinator::Asked;
+                Err(NEVER)
+            }
+        }
+    }
+
+    /// Takes the coordinator's name.
+    pub(crate) fn coordinator_found(&mut self, answer: FindCoordinatorResponse, now_ns: u64) {
+        match answer.node.filter(|_| answer.error.is_ok()) {
+            Some(node) => {
+                self.coordinator_failures = 0;
+                self.coordinator = Coordinator::Known(node);
+            }
+            None => self.lose_coordinator(now_ns),
+        }
+    }
+
+    /// The coordinator must be asked for again, after a back-off.
+    pub(crate) fn lose_coordinator(&mut self, now_ns: u64) {
+        let backoff = self.config.connection.retry_backoff();
+        let wait_ns = backoff.after(self.coordinator_failures, &mut self.network.draws);
+        self.coordinator_failures = self.coordinator_failures.saturating_add(1);
+        self.coordinator = Coordinator::Unknown { retry_ns: now_ns + wait_ns };
+    }
+
+    /// Commits when the interval is over. When to come back, ns.
+    pub(crate) fn commit_if_due(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        let Some(interval_ns) = self.config.commit_interval_ns else { return NEVER };
+        if cx.now_ns < self.commit_ns || self.commit_in_flight {
+            return if self.commit_in_flight { NEVER } else { self.commit_ns };
+        }
+        if self.uncommitted.is_empty() {
+            self.commit_ns = cx.now_ns + interval_ns;
+            return self.commit_ns;
+        }
+        let node = match self.coordinator_ready(cx) {
+            Ok(node) => node,
+            Err(retry_ns) => return retry_ns,
+        };
+        let (mut offsets, mut asked) = (Vec::new(), Vec::new());
+        for at in std::mem::take(&mut self.uncommitted) {
+            let Some(tp) = self.tp(at as usize) else { continue };
+            let state = &mut self.partitions[at as usize];
+            state.uncommitted = false;
+            offsets.push((tp, state.consumed, state.consumed_epoch));
+            asked.push((at, state.consumed));
+        }
+        let group = self.config.group.clone();
+        let request = Request::OffsetCommit(OffsetCommitRequest { group, offsets });
+        self.network.connections.send(node, request, Some(Call::Commit(asked)), cx);
+        self.commit_in_flight = true;
+        self.commit_ns = cx.now_ns + interval_ns;
+        NEVER
+    }
+
+    /// Takes the outcome of a commit.
+    pub(crate) fn commit_answered(
+        &mut self,
+        asked: &[(u32, Offset)],
+        answer: &OffsetCommitResponse,
+        cx: &mut ClientCx<'_>,
+    ) {
+        self.commit_in_flight = false;
+        let mut moved = false;
+        for ((at, offset), (tp, error)) in asked.iter().zip(&answer.partitions) {
+            if error.is_ok() {
+                cx.effects.outcomes.push(Outcome::Committed { tp: *tp, offset: *offset });
+                continue;
+            }
+            self.recommit(*at);
+            moved |= matches!(error, ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable);
+        }
+        if moved {
+            self.lose_coordinator(cx.now_ns);
+        }
+        if !self.uncommitted.is_empty() && answer.partitions.iter().any(|(_, e)| !e.is_ok()) {
+            // sooner than the next interval, as Java retries a failed automatic commit
+            let retry_ns = cx.now_ns + self.config.connection.retry_backoff_ns;
+            self.commit_ns = self.commit_ns.min(retry_ns);
+        }
+    }
+
+    /// A commit's connection was lost.
+    pub(crate) fn commit_lost(&mut self, asked: &[(u32, Offset)]) {
+        self.commit_in_flight = false;
+        for (at, _) in asked {
+            self.recommit(*at);
+        }
+    }
+
+    fn recommit(&mut self, at: u32) {
+        let state = &mut self.partitions[at as usize];
+        if !state.uncommitted {
+            state.uncommitted = true;
+            self.uncommitted.push(at);
+        }
+    }
+}

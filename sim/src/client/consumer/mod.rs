@@ -1,0 +1,11 @@
+//! The consumer: fetch sessions, positions, one polling thread, commits. Java's semantics.
+
+mod commits;
+mod fetcher;
+mod machine;
+mod partition;
+mod poll;
+mod positions;
+mod session;
+
+pub use machine::{Assignment, Consumer, ConsumerSetup};

@@ -1,0 +1,34 @@
+//! Simulated Kafka clients: producer, consumer and admin as pure state machines.
+//!
+//! The world drives each with [`ClientInput`]s and carries out its [`ClientEffects`]. Left out:
+//! group membership (assignments are static), transactions, the ApiVersions and SASL exchanges
+//! (the world charges them to connection set-up).
+
+mod admin;
+mod arrivals;
+mod backoff;
+mod cluster_view;
+mod config;
+mod connections;
+mod consumer;
+mod draws;
+mod io;
+//mock
+mod network;
+mod producer;
+mod templates;
+mod wakeup;
+
+pub use admin::Admin;
+pub use arrivals::{Arrival, Arrivals};
+pub use config::{
+    AutoOffsetReset, ClientCosts, ConfigError, ConnectionConfig, ConsumerConfig, ProducerConfig,
+};
+pub use consumer::{Assignment, Consumer, ConsumerSetup};
+pub use draws::Draws;
+pub use io::{
+    BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
+    CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason,
+};
+pub use producer::{Producer, ProducerSetup};
+pub use templates::Templates;

@@ -1,0 +1,269 @@
+//! How records get into the accumulator: the application's `send()` calls.
+//!
+//! One application thread calls `send()` for each record at its intended time. While a call blocks
+//! (no metadata, `buffer.memory` full) the records behind it wait: that is *delay* latency. Records
+//! are pulled lazily: a step takes in everything intended up to now, and looks ahead only to find
+//! the time at which a batch will be full, so no record costs an event of its own.
+
+use super::accumulator::Append;
+use super::batch::{estimate, value_bytes};
+use super::machine::Producer;
+use crate::client::arrivals::{Arrival, Arrivals};
+use crate::client::io::{ClientCx, Outcome, RejectReason};
+use crate::client::wakeup::NEVER;
+use std::collections::VecDeque;
+
+/// Arrivals looked ahead at most.
+const AHEAD_MAX: usize = 4_096;
+/// Arrivals looked at, at most, to find one that could be sent.
+const PROBE_MAX: usize = 64;
+
+/// Records on their way to `send()`.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    arrivals: Box<dyn Arrivals>,
+    /// Pulled, not handed over.
+    ahead: VecDeque<Arrival>,
+    /// How many of `ahead` are counted in the planned bytes.
+    planned: usize,
+    /// Planned bytes of records without a key.
+    planned_unkeyed_bytes: u32,
+    /// When the last `send()` returned, ns.
+    returned_ns: u64,
+    /// A call that blocks: when it gives up, ns.
+    blocked_until_ns: Option<u64>,
+    /// The blocked call waits for memory.
+    pub(crate) exhausted: bool,
+    stopped: bool,
+}
+
+impl Intake {
+    /// Nothing pulled yet.
+    pub(crate) fn new(arrivals: Box<dyn Arrivals>) -> Self {
+        Self {
+            arrivals,
+            ahead: VecDeque::new(),
+            planned: 0,
+            planned_unkeyed_bytes: 0,
+            returned_ns: 0,
+            blocked_until_ns: None,
+            exhausted: false,
+            stopped: false,
+        }
+    }
+
+    /// The arrival at a position, pulled when need be.
+    fn ahead(&mut self, at: usize) -> Option<Arrival> {
+        while self.ahead.len() <= at && !self.stopped {
+            let arrival = self.arrivals.pull()?;
+            self.ahead.push_back(arrival);
+        }
+        self.ahead.get(at).copied()
+    }
+
+    /// Whether a call blocks.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked_until_ns.is_some()
+    }
+
+    /// Records end; closed loops go on.
+    pub(crate) fn completed(&mut self, now_ns: u64, records: u64) {
+        if !self.stopped {
+            self.arrivals.completed(now_ns, records);
+        }
+    }
+
+    /// No records intended later than now.
+    pub(crate) fn stop(&mut self, now_ns: u64) {
+        self.stopped = true;
+        self.ahead.retain(|arrival| arrival.intended_ns <= now_ns);
+    }
+
+    /// Whether every record has been handed over for good.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stopped && self.ahead.is_empty()
+    }
+
+    /// The application calls `send()` again after a pause.
+    pub(crate) fn resume(&mut self, now_ns: u64) {
+        self.returned_ns = self.returned_ns.max(now_ns);
+    }
+}
+
+impl Producer {
+    /// Hands over every record that is due and does not block.
+    pub(crate) fn ingest(&mut self, cx: &mut ClientCx<'_>) {
+        if self.paused {
+            return;
+        }
+        while let Some(arrival) = self.intake.ahead(0) {
+            if arrival.intended_ns > cx.now_ns {
+                break;
+            }
+            let call_ns = arrival.intended_ns.max(self.intake.returned_ns);
+            let handed_ns = if self.intake.is_blocked() { cx.now_ns } else { call_ns };
+            match self.offer(arrival, handed_ns, cx) {
+                Append::Done { .. } => self.returned(handed_ns),
+                Append::TooLarge => {
+                    self.reject(RejectReason::TooLarge, cx);
+                    self.returned(handed_ns);
+                }
+                Append::NoMemory | Append::Closed => {
+                    let until_ns = call_ns.saturating_add(self.config.max_block_ns);
+                    if cx.now_ns < until_ns {
+                        self.intake.blocked_until_ns = Some(until_ns);
+                        return;
+                    }
+                    self.reject(RejectReason::BlockedTooLong, cx);
+                    self.returned(until_ns);
+                }
+            }
+        }
+    }
+
+    /// `send()` of the first record ahead has returned.
+    fn returned(&mut self, at_ns: u64) {
+        self.intake.returned_ns = at_ns;
+        self.intake.blocked_until_ns = None;
+        self.intake.exhausted = false;
+        let Some(arrival) = self.intake.ahead.pop_front() else { return };
+        if self.intake.planned > 0 {
+            self.intake.planned -= 1;
+            let bytes = estimate(value_bytes(&self.config, arrival.bytes));
+            *self.planned_bytes(arrival) -= bytes;
+        }
+    }
+
+    fn planned_bytes(&mut self, arrival: Arrival) -> &mut u32 {
+        match self.keyed_partition(arrival) {
+            Some(partition) => &mut self.accumulator.partitions[partition].planned_bytes,
+            None => &mut self.intake.planned_unkeyed_bytes,
+        }
+    }
+
+    /// Java's `toPositive(murmur2(key)) % partitions`.
+    fn keyed_partition(&self, arrival: Arrival) -> Option<usize> {
+        let hash = arrival.key_hash? & 0x7fff_ffff;
+        Some(hash as usize % self.accumulator.partitions.len())
+    }
+
+    fn reject(&mut self, reason: RejectReason, cx: &mut ClientCx<'_>) {
+        cx.effects.outcomes.push(Outcome::Rejected { records: 1, reason });
+        self.intake.completed(cx.now_ns, 1);
+    }
+
+    fn offer(&mut self, arrival: Arrival, handed_ns: u64, cx: &mut ClientCx<'_>) -> Append {
+        if self.accumulator.partitions.is_empty() {
+            self.network.view.want_refresh();
+            return Append::NoMemory;
+        }
+        cx.effects.cpu_ns += self.costs.record_ns;
+        let keyed = self.keyed_partition(arrival);
+        let mut result = Append::Closed;
+        while result == Append::Closed {
+            let (view, draws) = (&self.network.view, &mut self.network.draws);
+            let partition = keyed.unwrap_or_else(|| {
+                self.sticky.partition(handed_ns, &self.accumulator, view, &self.config, draws)
+            });
+            result = self.accumulator.append(partition, arrival, handed_ns, &self.config, cx);
+        }
+        match result {
+            Append::Done { appended_bytes } => {
+                // the batch may be older than every deadline known so far
+                let expiry_ns = handed_ns.saturating_add(self.config.delivery_timeout_ns);
+                self.expiry_floor_ns = self.expiry_floor_ns.min(expiry_ns);
+                if keyed.is_none() {
+                    let (view, draws) = (&self.network.view, &mut self.network.draws);
+                    let accumulator = &self.accumulator;
+                    let config = &self.config;
+                    self.sticky
+                        .appended(appended_bytes, handed_ns, accumulator, view, config, draws);
+                }
+            }
+            Append::NoMemory => self.intake.exhausted = true,
+            Append::TooLarge | Append::Closed => {}
+        }
+        result
+    }
+
+    /// The load changes: what was looked ahead is void.
+    pub(crate) fn change_load(&mut self, now_ns: u64, rate_permille: u32) {
+        self.intake.ahead.retain(|arrival| arrival.intended_ns <= now_ns);
+        self.intake.arrivals.set_rate(now_ns, rate_permille);
+        self.intake.planned = 0;
+        self.intake.planned_unkeyed_bytes = 0;
+        for queue in &mut self.accumulator.partitions {
+            queue.planned_bytes = 0;
+        }
+    }
+
+    /// When arrivals make the next step worthwhile, at most `limit_ns`.
+    pub(crate) fn arrivals_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
+        if self.paused {
+            return limit_ns;
+        }
+        if let Some(until_ns) = self.intake.blocked_until_ns {
+            return limit_ns.min(until_ns);
+        }
+        if self.accumulator.partitions.is_empty() {
+            let first = self.intake.ahead(0);
+            let give_up_ns =
+                first.map(|first| first.intended_ns.saturating_add(self.config.max_block_ns));
+            return limit_ns.min(give_up_ns.unwrap_or(NEVER));
+        }
+        let limit_ns = limit_ns.min(self.linger_wake_ns());
+        self.full_wake_ns(limit_ns, now_ns)
+    }
+
+    /// When the first arrival that could be sent will have lingered.
+    fn linger_wake_ns(&mut self) -> u64 {
+        let mut at = 0;
+        while let Some(arrival) = self.intake.ahead(at) {
+            let from_ns = self.arrival_sendable_ns(arrival);
+            if from_ns != NEVER || at >= PROBE_MAX {
+                let lingered_ns = arrival.intended_ns.saturating_add(self.config.linger_ns);
+                return if from_ns == NEVER { lingered_ns } else { lingered_ns.max(from_ns) };
+            }
+            if arrival.key_hash.is_none() {
+                // all records without a key share a partition; the full batch decides
+                return NEVER;
+            }
+            at += 1;
+        }
+        NEVER
+    }
+
+    fn arrival_sendable_ns(&self, arrival: Arrival) -> u64 {
+        let partition = self.keyed_partition(arrival).or(self.sticky.current());
+        let Some(partition) = partition else { return 0 };
+        let leader = self.network.view.partition(0, partition).and_then(|known| known.leader);
+        leader.map_or(NEVER, |leader| {
+            self.network.connections.sendable_ns(leader, self.config.in_flight_max)
+        })
+    }
+
+    /// When the first batch will be full. Goes on where the last call stopped: planned bytes stay
+    /// true as records are handed over in order.
+    fn full_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
+        while let Some(arrival) = self.intake.ahead(self.intake.planned) {
+            if arrival.intended_ns >= limit_ns {
+                return limit_ns;
+            }
+            if self.intake.planned >= AHEAD_MAX {
+                return arrival.intended_ns;
+            }
+            let bytes = estimate(value_bytes(&self.config, arrival.bytes));
+            let partition = self.keyed_partition(arrival).or(self.sticky.current());
+            let open = partition.map_or(0, |at| self.accumulator.partitions[at].open_bytes());
+            let matters = arrival.key_hash.is_none()
+                || self.arrival_sendable_ns(arrival) <= arrival.intended_ns;
+            let planned = self.planned_bytes(arrival);
+            if matters && open.saturating_add(*planned + bytes) >= self.config.batch_bytes {
+                return arrival.intended_ns.max(now_ns);
+            }
+            *self.planned_bytes(arrival) += bytes;
+            self.intake.planned += 1;
+        }
+        limit_ns
+    }
+}

@@ -1,0 +1,190 @@
+//! The producer as a state machine: one step per input, one timer.
+//!
+//! Semantics are Java's (3.9 and later) or librdkafka's, by profile. Left out: transactions,
+//! interceptors, quotas' throttle times, and librdkafka's CRC32 key hash (murmur2 is used for
+//! both, which spreads keys as evenly but elsewhere).
+
+use super::accumulator::Accumulator;
+use super::idempotence::Idempotence;
+use super::intake::Intake;
+use super::sticky::Sticky;
+use crate::client::arrivals::Arrivals;
+use crate::client::config::{ClientCosts, ProducerConfig};
+use crate::client::draws::Draws;
+use crate::client::io::{ClientCx, ClientInput};
+use crate::client::network::Network;
+use crate::client::wakeup::{NEVER, Wakeup};
+use std::sync::Arc;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
+
+/// What a request in flight is for.
+#[derive(Debug)]
+pub(crate) enum Call {
+    /// Leaders.
+    Metadata,
+    /// Producer id.
+    InitProducerId,
+    /// Batches, in the order of the request.
+    Produce(Vec<SentBatch>),
+}
+
+/// A batch in flight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SentBatch {
+    /// Partition index.
+    pub(crate) partition: u32,
+    /// Which batch.
+    pub(crate) tag: u64,
+}
+
+/// What a [`Producer`] is made from.
+#[derive(Debug)]
+pub struct ProducerSetup {
+    /// Parsed config.
+    pub config: ProducerConfig,
+    /// CPU time of its work.
+    pub costs: ClientCosts,
+    /// Bootstrap servers.
+    pub bootstrap: Vec<NodeId>,
+    /// Topic produced to; must exist or come to exist.
+    pub topic: Arc<str>,
+    /// Where records come from.
+    pub arrivals: Box<dyn Arrivals>,
+    /// Random draws of this instance alone.
+    pub draws: Draws,
+    /// First batch tag; tags count up. To be unique over the run: client index << 40.
+    pub first_tag: u64,
+}
+
+/// A simulated producer for one topic.
+#[derive(Debug)]
+pub struct Producer {
+    pub(super) config: ProducerConfig,
+    pub(super) costs: ClientCosts,
+    pub(super) network: Network<Call>,
+    pub(super) accumulator: Accumulator,
+    pub(super) intake: Intake,
+    pub(super) sticky: Sticky,
+    pub(super) idempotence: Idempotence,
+    /// No batch reaches its delivery timeout earlier, ns.
+    pub(super) expiry_floor_ns: u64,
+    pub(super) paused: bool,
+    /// Batches go out without lingering.
+    pub(super) flushing: bool,
+    /// Partition at which the next drain starts.
+    pub(super) drain_start: usize,
+    pub(super) ready_scratch: Vec<NodeId>,
+    pub(super) drain_scratch: Vec<u32>,
+    wakeup: Wakeup,
+}
+
+impl Producer {
+    /// A producer that waits for [`ClientInput::Start`].
+    #[must_use]
+    pub fn new(setup: ProducerSetup) -> Self {
+        let config = setup.config;
+        let topics = [setup.topic];
+        Self {
+            config,
+            costs: setup.costs,
+            network: Network::new(config.connection, &setup.bootstrap, topics, setup.draws),
+            accumulator: Accumulator::new(&config, setup.first_tag),
+            intake: Intake::new(setup.arrivals),
+            sticky: Sticky::default(),
+            idempotence: Idempotence::new(config.idempotent),
+            expiry_floor_ns: NEVER,
+            paused: false,
+            flushing: false,
+            drain_start: 0,
+            ready_scratch: Vec::new(),
+            drain_scratch: Vec::new(),
+            wakeup: Wakeup::new(),
+        }
+    }
+
+    /// Takes one input. Everything that follows from it is in `cx.effects`.
+    pub fn step(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+        if let ClientInput::Timer(timer) = input
+            && !self.wakeup.fired(timer)
+        {
+            return;
+        }
+        // records due before the input must see the state before it
+        self.ingest(cx);
+        self.handle(input, cx);
+        while let Some(node) = self.network.connections.expired(cx) {
+            self.disconnected(node, cx);
+        }
+        self.expire_batches(cx);
+        let wake_ns = self.run(cx).min(self.expiry_floor_ns);
+        let wake_ns = wake_ns.min(self.network.refresh(Call::Metadata, cx));
+        let wake_ns = wake_ns.min(self.network.connections.deadline_ns());
+        let wake_ns = self.arrivals_wake_ns(wake_ns, cx.now_ns);
+        if wake_ns != NEVER {
+            self.wakeup.arm(wake_ns.max(cx.now_ns + 1), cx.effects);
+        }
+    }
+
+    fn handle(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+        match input {
+            ClientInput::Start | ClientInput::Timer(_) => {}
+            ClientInput::Connected { node } => {
+                self.network.connections.connected(node);
+            }
+            ClientInput::ConnectFailed { node } | ClientInput::Disconnected { node } => {
+                self.disconnected(node, cx);
+            }
+            ClientInput::Response { node, correlation, response } => {
+                self.answered(node, correlation, &response, cx);
+            }
+            ClientInput::LoadChanged { rate_permille } => {
+                self.change_load(cx.now_ns, rate_permille);
+            }
+            ClientInput::StopLoad => {
+                self.intake.stop(cx.now_ns);
+                self.flushing = true;
+            }
+            ClientInput::Pause => self.paused = true,
+            ClientInput::Resume => {
+                self.paused = false;
+                self.intake.resume(cx.now_ns);
+            }
+        }
+    }
+
+    /// Hands over and sends until neither makes room for the other. When to come back, ns.
+    fn run(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        loop {
+            let was_used = self.accumulator.used_bytes(&self.config);
+            self.ingest(cx);
+            let wake_ns = self.send_ready(cx);
+            let is_used = self.accumulator.used_bytes(&self.config);
+            // acks=0 frees memory at once
+            if !self.intake.is_blocked() || is_used >= was_used {
+                return wake_ns;
+            }
+        }
+    }
+
+    /// A partition's name; `None` before metadata.
+    pub(super) fn tp(&self, partition: usize) -> Option<TopicPartition> {
+        let id = self.network.view.topics().first()?.id?;
+        Some(TopicPartition::new(id, i32::try_from(partition).ok()?))
+    }
+
+    /// Whether every record that was offered has come to an end. To be asked after
+    /// [`ClientInput::StopLoad`].
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        let ended = |at: &super::accumulator::PartitionQueue| {
+            at.waiting.is_empty() && at.in_flight.is_empty()
+        };
+        self.intake.is_done() && self.accumulator.partitions.iter().all(ended)
+    }
+
+    /// Bytes of `buffer.memory` in use.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> u64 {
+        self.accumulator.used_bytes(&self.config)
+    }
+}

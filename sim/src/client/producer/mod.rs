@@ -1,0 +1,12 @@
+//! The producer: Java's accumulator, sender and idempotence, and librdkafka's with its defaults.
+
+mod accumulator;
+mod batch;
+mod idempotence;
+mod intake;
+mod machine;
+mod replies;
+mod sender;
+mod sticky;
+
+pub use machine::{Producer, ProducerSetup};

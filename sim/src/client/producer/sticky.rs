@@ -1,0 +1,109 @@
+//! The partition for records without a key: Java's uniform sticky partitioner (KIP-480, KIP-794)
+//! and librdkafka's, which changes by time.
+
+use super::accumulator::Accumulator;
+use crate::client::cluster_view::ClusterView;
+use crate::client::config::ProducerConfig;
+use crate::client::draws::Draws;
+
+/// Tries to draw a partition with a leader before any will do.
+const DRAWS_MAX: u32 = 64;
+
+/// The current sticky partition.
+#[derive(Debug, Default)]
+pub(crate) struct Sticky {
+    current: Option<usize>,
+    /// Bytes given to it since it was chosen (Java).
+    produced_bytes: u64,
+    /// When it was chosen (librdkafka), ns.
+    chosen_ns: u64,
+}
+
+impl Sticky {
+    /// The partition chosen last.
+    pub(crate) fn current(&self) -> Option<usize> {
+        self.current
+    }
+
+    /// The partition for a record that comes at `at_ns`.
+    pub(crate) fn partition(
+        &mut self,
+        at_ns: u64,
+        accumulator: &Accumulator,
+        view: &ClusterView,
+        config: &ProducerConfig,
+        draws: &mut Draws,
+    ) -> usize {
+        if let Some(current) = self.current {
+            let by_time = config.sticky_linger_ns > 0;
+            let switch = if by_time {
+                at_ns >= self.chosen_ns + config.sticky_linger_ns
+            } else {
+                accumulator.partitions[current].all_full() && self.is_used_up(config)
+            };
+            if !switch {
+                return current;
+            }
+        }
+        self.switch(at_ns, accumulator, view, config, draws)
+    }
+
+    fn is_used_up(&self, config: &ProducerConfig) -> bool {
+        self.produced_bytes >= u64::from(config.batch_bytes)
+    }
+
+    /// Counts a record. Java leaves the partition at the end of a batch once it has got
+    /// `batch.size` bytes, and in any case after twice as many.
+    pub(crate) fn appended(
+        &mut self,
+        appended_bytes: u32,
+        at_ns: u64,
+        accumulator: &Accumulator,
+        view: &ClusterView,
+        config: &ProducerConfig,
+        draws: &mut Draws,
+    ) {
+        let Some(current) = self.current else { return };
+        if config.sticky_linger_ns > 0 {
+            return;
+        }
+        self.produced_bytes += u64::from(appended_bytes);
+        let full = accumulator.partitions[current].all_full();
+        let twice = 2 * u64::from(config.batch_bytes);
+        if self.produced_bytes >= twice || (full && self.is_used_up(config)) {
+            self.switch(at_ns, accumulator, view, config, draws);
+        }
+    }
+
+    fn switch(
+        &mut self,
+        at_ns: u64,
+        accumulator: &Accumulator,
+        view: &ClusterView,
+        config: &ProducerConfig,
+        draws: &mut Draws,
+    ) -> usize {
+        let count = accumulator.partitions.len();
+        let waiting = |partition: usize| accumulator.partitions[partition].waiting.len() as u64;
+        let longest = if config.adaptive {
+            accumulator.active.iter().map(|partition| waiting(*partition as usize)).max()
+        } else {
+            None
+        };
+        // a partition's chance falls with its queue: (longest + 1 - queue) / (longest + 1)
+        let longest = longest.unwrap_or(0);
+        let mut chosen = draws.index(count);
+        for _ in 0..DRAWS_MAX {
+            let led = view.partition(0, chosen).is_some_and(|known| known.leader.is_some());
+            let queue = if longest == 0 { 0 } else { waiting(chosen) };
+            if led && (queue == 0 || draws.below(longest + 1) >= queue) {
+                break;
+            }
+            chosen = draws.index(count);
+        }
+        self.current = Some(chosen);
+        self.produced_bytes = 0;
+        self.chosen_ns = at_ns;
+        chosen
+    }
+}

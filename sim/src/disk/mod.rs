@@ -1,0 +1,31 @@
+//! The disk of a host: volumes, page cache and content.
+
+mod bucket;
+mod config;
+mod content;
+mod device;
+#[cfg(test)]
+mod device_tests;
+mod dictionary;
+mod flusher;
+mod image;
+mod latency;
+mod packed;
+mod page_cache;
+mod reader;
+mod run;
+mod store;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod theory;
+mod timestamp;
+mod varint;
+mod volume;
+
+pub use bucket::RateServer;
+pub use config::DiskConfig;
+pub use device::{Completion, Disk, DiskCounters};
+pub use latency::Latency;
+pub use store::Preload;
+pub use volume::{Io, QUEUE_DEPTH, VolumeCounters, Volumes};

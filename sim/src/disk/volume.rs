@@ -1,0 +1,265 @@
+//! Volumes of a host: a queue with limits on bytes and operations per second and a service
+//! latency per operation. Leaves out geometry, merging of requests and priorities among them.
+//!
+//! An operation of `n` bytes counts as `ceil(n / io_size)` I/Os, at least one. It ends when the
+//! volume's throughput, its IOPS and the instance's path have all let it through in order of
+//! submission, and not before its service latency has passed in one of [`QUEUE_DEPTH`] places:
+//! latencies overlap, rates do not.
+
+use super::bucket::RateServer;
+use super::config::DiskConfig;
+use super::latency::Latency;
+use crate::rng::Streams;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use stormglass_scenarios::plan::{Quantiles, VolumePlan};
+
+/// Operations that a volume serves at once. An assumption: of the order of the queue depths that
+/// block devices are driven with; rates bind before it on network volumes.
+pub const QUEUE_DEPTH: usize = 32;
+
+/// Kinds of volume operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Io {
+    /// Read this many bytes.
+    Read(u64),
+    /// Write this many bytes.
+    Write(u64),
+    /// Make what was written durable.
+    Flush,
+}
+
+/// Use of a volume since the counters were last taken. Operations count when submitted, busy time
+/// when it passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VolumeCounters {
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub write_bytes: u64,
+    /// I/Os for reads.
+    pub read_ops: u64,
+    /// I/Os for writes and flushes.
+    pub write_ops: u64,
+    /// Time in which at least one operation was queued or served, ns.
+    pub busy_ns: u64,
+    /// Time from submission to end, summed over operations, ns: over a window's length it is the
+    /// mean queue length.
+    pub sojourn_ns: u64,
+    /// Credits of the volume's throughput, parts per thousand.
+    pub throughput_credit_permille: u32,
+    /// Credits of the volume's IOPS, parts per thousand.
+    pub iops_credit_permille: u32,
+    /// Credits of the instance's path, parts per thousand.
+    pub instance_credit_permille: u32,
+}
+
+impl VolumeCounters {
+    /// Mean number of operations queued or served over a window, in thousandths.
+    #[must_use]
+    pub fn queue_length_milli(&self, window_ns: u64) -> u64 {
+        let milli = u128::from(self.sojourn_ns) * 1000 / u128::from(window_ns.max(1));
+        u64::try_from(milli).unwrap_or(u64::MAX)
+    }
+}
+
+/// One volume.
+#[derive(Debug)]
+struct Volume {
+    throughput: RateServer,
+    iops: RateServer,
+    io_size_bytes: u64,
+    read: Latency,
+    write: Latency,
+    extra_latency_ns: u64,
+    stalled_until_ns: u64,
+    /// When each place in the queue is free.
+    places: BinaryHeap<Reverse<u64>>,
+    busy_until_ns: u64,
+    counters: VolumeCounters,
+}
+
+/// The volumes of a host and the instance's path to them.
+#[derive(Debug)]
+pub struct Volumes {
+    instance: RateServer,
+    volumes: Vec<Volume>,
+}
+
+impl Volumes {
+    /// Idle volumes of a node. The instance's path is the first volume's, all share it.
+    #[must_use]
+    pub fn new(config: &DiskConfig, streams: &Streams, node: u64) -> Self {
+        Self::with_depth(config, streams, node, QUEUE_DEPTH)
+    }
+
+    pub(crate) fn with_depth(
+        config: &DiskConfig,
+        streams: &Streams,
+        node: u64,
+        depth: usize,
+    ) -> Self {
+        assert!(!config.volumes.is_empty(), "a host has at least one volume");
+        let volumes = config.volumes.iter().enumerate().map(|(index, plan)| {
+            let latency = |quantiles: &Quantiles, kind: &str| {
+                let purpose = format!("volume {index} {kind}");
+                Latency::new(quantiles, streams.stream(("disk", node), &purpose))
+            };
+            let (read, write) = (latency(&config.read, "read"), latency(&config.write, "write"));
+            Volume::new(plan, read, write, depth)
+        });
+        Self {
+            instance: RateServer::new(&config.volumes[0].instance_throughput),
+            volumes: volumes.collect(),
+        }
+    }
+
+    /// Number of volumes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.volumes.len()
+    }
+
+    /// Whether there is none; never the case.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.volumes.is_empty()
+    }
+
+    /// Submits an operation to a volume; when it ends, ns.
+    pub fn submit(&mut self, now_ns: u64, volume: usize, io: Io) -> u64 {
+        self.volumes[volume].submit(now_ns, now_ns, io, &mut self.instance)
+    }
+
+    /// Submits an operation that is served only after `after_ns`, as a flush is after the writes
+    /// that it covers; when it ends, ns.
+    pub fn submit_after(&mut self, now_ns: u64, after_ns: u64, volume: usize, io: Io) -> u64 {
+        self.volumes[volume].submit(now_ns, after_ns, io, &mut self.instance)
+    }
+
+    /// From `now_ns` on, a volume's rates are this many parts per thousand, and each operation
+    /// takes longer by `extra_latency_ns`. 1000 and 0 restore it.
+    pub fn set_slow(&mut self, now_ns: u64, volume: usize, permille: u32, extra_latency_ns: u64) {
+        let volume = &mut self.volumes[volume];
+        volume.throughput.set_scale(now_ns, permille);
+        volume.iops.set_scale(now_ns, permille);
+        volume.extra_latency_ns = extra_latency_ns;
+    }
+
+    /// A volume ends no operation submitted from now on before `until_ns`.
+    pub fn stall_until(&mut self, volume: usize, until_ns: u64) {
+        self.volumes[volume].stall_until(until_ns);
+    }
+
+    /// Sets all credits to parts per thousand of their buckets.
+    pub fn set_credit_level(&mut self, now_ns: u64, permille: u32) {
+        self.instance.set_level(now_ns, permille);
+        for volume in &mut self.volumes {
+            volume.throughput.set_level(now_ns, permille);
+            volume.iops.set_level(now_ns, permille);
+        }
+    }
+
+    /// The host lost power: queues are empty. Credits and faults stay.
+    pub fn reset(&mut self, now_ns: u64) {
+        self.instance.reset(now_ns);
+        for volume in &mut self.volumes {
+            volume.reset(now_ns);
+        }
+    }
+
+    /// Use of a volume since the last call.
+    pub fn take_counters(&mut self, now_ns: u64, volume: usize) -> VolumeCounters {
+        let instance_credit_permille = self.instance.level_permille(now_ns);
+        let mut counters = self.volumes[volume].take_counters(now_ns);
+        counters.instance_credit_permille = instance_credit_permille;
+        counters
+    }
+}
+
+impl Volume {
+    fn new(plan: &VolumePlan, read: Latency, write: Latency, depth: usize) -> Self {
+        Self {
+            throughput: RateServer::new(&plan.throughput),
+            iops: RateServer::new(&plan.iops),
+            io_size_bytes: plan.io_size_bytes.max(1),
+            read,
+            write,
+            extra_latency_ns: 0,
+            stalled_until_ns: 0,
+            places: std::iter::repeat_n(Reverse(0), depth.max(1)).collect(),
+            busy_until_ns: 0,
+            counters: VolumeCounters::default(),
+        }
+    }
+
+    fn submit(&mut self, now_ns: u64, after_ns: u64, io: Io, instance: &mut RateServer) -> u64 {
+        let (bytes, latency_ns) = match io {
+            Io::Read(bytes) => (bytes, self.read.draw()),
+            Io::Write(bytes) => (bytes, self.write.draw()),
+            Io::Flush => (0, self.write.draw()),
+        };
+        let ops = bytes.div_ceil(self.io_size_bytes).max(1);
+        let Reverse(place_ns) = self.places.pop().unwrap_or(Reverse(0));
+        let served_ns = now_ns
+            .max(after_ns)
+            .max(place_ns)
+            .max(self.stalled_until_ns)
+            .saturating_add(latency_ns)
+            .saturating_add(self.extra_latency_ns);
+        let finish_ns = served_ns
+            .max(self.throughput.finish(now_ns, bytes))
+            .max(self.iops.finish(now_ns, ops))
+            .max(instance.finish(now_ns, bytes));
+        self.places.push(Reverse(finish_ns));
+        self.count(now_ns, io, ops, finish_ns);
+        finish_ns
+    }
+
+    fn count(&mut self, now_ns: u64, io: Io, ops: u64, finish_ns: u64) {
+        let counters = &mut self.counters;
+        match io {
+            Io::Read(bytes) => {
+                counters.read_bytes += bytes;
+                counters.read_ops += ops;
+            }
+            Io::Write(bytes) => {
+                counters.write_bytes += bytes;
+                counters.write_ops += ops;
+            }
+            Io::Flush => counters.write_ops += ops,
+        }
+        counters.sojourn_ns += finish_ns - now_ns;
+        let idle_until_ns = self.busy_until_ns.max(now_ns);
+        counters.busy_ns += finish_ns.saturating_sub(idle_until_ns);
+        self.busy_until_ns = idle_until_ns.max(finish_ns);
+    }
+
+    fn stall_until(&mut self, until_ns: u64) {
+        self.stalled_until_ns = self.stalled_until_ns.max(until_ns);
+        self.throughput.stall_until(until_ns);
+        self.iops.stall_until(until_ns);
+    }
+
+    fn reset(&mut self, now_ns: u64) {
+        self.throughput.reset(now_ns);
+        self.iops.reset(now_ns);
+        self.throughput.stall_until(self.stalled_until_ns);
+        self.iops.stall_until(self.stalled_until_ns);
+        let depth = self.places.len();
+        self.places = std::iter::repeat_n(Reverse(now_ns), depth).collect();
+        let future_ns = self.busy_until_ns.saturating_sub(now_ns);
+        self.counters.busy_ns = self.counters.busy_ns.saturating_sub(future_ns);
+        self.busy_until_ns = now_ns;
+    }
+
+    fn take_counters(&mut self, now_ns: u64) -> VolumeCounters {
+        let mut counters = std::mem::take(&mut self.counters);
+        let future_ns = self.busy_until_ns.saturating_sub(now_ns).min(counters.busy_ns);
+        counters.busy_ns -= future_ns;
+        self.counters.busy_ns = future_ns;
+        counters.throughput_credit_permille = self.throughput.level_permille(now_ns);
+        counters.iops_credit_permille = self.iops.level_permille(now_ns);
+        counters
+    }
+}

@@ -1,0 +1,216 @@
+//! Future events in a total order. The queue leaves out what an event means and who handles it.
+//!
+//! Events leave in order of `(time, class, rank)`. The rank among equals is the order of insertion
+//! when measuring, or a permutation of it drawn from the seed when hunting. Cancelling is left to
+//! the owner of an event: it carries a generation number there, and a stale one is ignored.
+
+use super::heap::{Heap, Key};
+
+const RANK_BITS: u32 = 56;
+const RANK_MASK: u64 = (1 << RANK_BITS) - 1;
+
+/// How events of one time and class are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// First in, first out.
+    Fixed,
+    /// A permutation keyed by the seed: other seeds try other interleavings.
+    Shuffled(u64),
+}
+
+/// A priority queue of events.
+#[derive(Debug)]
+pub struct EventQueue<E> {
+    heap: Heap,
+    slots: Vec<Option<E>>,
+    free: Vec<u32>,
+    order: Order,
+    sequence: u64,
+    now_ns: u64,
+}
+
+impl<E> EventQueue<E> {
+    /// An empty queue at time zero.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self {
+            heap: Heap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            order,
+            sequence: 0,
+            now_ns: 0,
+        }
+    }
+
+    /// Time of the event popped last, ns.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Number of pending events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Whether no event is pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heap.len() == 0
+    }
+
+    /// Number of events pushed so far.
+    #[must_use]
+    pub fn pushed(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Time of the next event, ns.
+    #[must_use]
+    pub fn next_at(&self) -> Option<u64> {
+        self.heap.first().map(|key| key.at_ns)
+    }
+
+    /// Adds an event at `at_ns`. A lower `class` goes first among events of one time.
+    ///
+    /// # Panics
+    /// If `at_ns` lies before [`now`](Self::now): time never goes backwards.
+    pub fn push(&mut self, at_ns: u64, class: u8, event: E) {
+        assert!(at_ns >= self.now_ns, "event at {at_ns} ns is before now, {} ns", self.now_ns);
+        assert!(self.sequence <= RANK_MASK, "more events than the rank has bits for");
+        let rank = (u64::from(class) << RANK_BITS) | self.rank_of(self.sequence);
+        self.sequence += 1;
+        let slot = self.store(event);
+        self.heap.push(Key { at_ns, rank, slot });
+    }
+
+    /// Removes the next event and moves the time to it.
+    pub fn pop(&mut self) -> Option<(u64, E)> {
+        let key = self.heap.pop()?;
+        debug_assert!(key.at_ns >= self.now_ns, "the heap gave an event of the past");
+        self.now_ns = key.at_ns;
+        let event = self.slots[key.slot as usize].take().expect("a pending key owns its slot");
+        self.free.push(key.slot);
+        Some((key.at_ns, event))
+    }
+
+    /// As [`pop`](Self::pop), but only if the next event is not later than `limit_ns`.
+    pub fn pop_until(&mut self, limit_ns: u64) -> Option<(u64, E)> {
+        if self.next_at()? > limit_ns {
+            return None;
+        }
+        self.pop()
+    }
+
+    fn store(&mut self, event: E) -> u32 {
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = Some(event);
+            return slot;
+        }
+        let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 pending events");
+        self.slots.push(Some(event));
+        slot
+    }
+
+    /// Rank among equals. Multiplying by an odd number and folding the upper half onto the lower
+    /// are both one to one on 56 bits, so two events never share a rank.
+    fn rank_of(&self, sequence: u64) -> u64 {
+        let Order::Shuffled(seed) = self.order else { return sequence };
+        let mut x = (sequence ^ seed) & RANK_MASK;
+        for odd in [0x9E37_79B9_7F4A_7C15_u64, seed.rotate_left(32) | 1] {
+            x = x.wrapping_mul(odd) & RANK_MASK;
+            x ^= x >> (RANK_BITS / 2);
+        }
+        x
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn drain<E>(queue: &mut EventQueue<E>) -> Vec<(u64, E)> {
+        std::iter::from_fn(|| queue.pop()).collect()
+    }
+
+    #[test]
+    fn time_then_class_then_insertion() {
+        let mut queue = EventQueue::new(Order::Fixed);
+        for (at, class, name) in [(5, 1, "d"), (5, 0, "b"), (5, 0, "c"), (9, 0, "e"), (1, 7, "a")] {
+            queue.push(at, class, name);
+        }
+        let names: Vec<_> = drain(&mut queue).into_iter().map(|(_, name)| name).collect();
+        assert_eq!(names, ["a", "b", "c", "d", "e"]);
+        assert_eq!(queue.now(), 9);
+    }
+
+    #[test]
+    fn agrees_with_a_sorted_set_under_mixed_use() {
+        let mut queue = EventQueue::new(Order::Fixed);
+        let mut model = BTreeSet::new();
+        let mut state = 42_u64;
+        for id in 0..20_000_u64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (at, class) = (queue.now() + (state >> 40) % 97, (state >> 33) as u8 % 3);
+            queue.push(at, class, id);
+            model.insert((at, class, id));
+            for _ in 0..(state >> 60) % 3 {
+                let expected = model.pop_first().map(|(at, _, id)| (at, id));
+                assert_eq!(queue.pop(), expected);
+            }
+        }
+        let rest: Vec<_> = model.into_iter().map(|(at, _, id)| (at, id)).collect();
+        assert_eq!(drain(&mut queue), rest);
+    }
+
+    #[test]
+    fn shuffling_permutes_only_equals_and_depends_on_the_seed() {
+        let order_of = |order| {
+            let mut queue = EventQueue::new(order);
+            for id in 0..1000_u32 {
+                queue.push(u64::from(id / 100), (id / 50 % 2) as u8, id);
+            }
+            drain(&mut queue).into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+        };
+        let shuffled = order_of(Order::Shuffled(1));
+        assert_ne!(shuffled, order_of(Order::Fixed));
+        assert_ne!(shuffled, order_of(Order::Shuffled(2)));
+        assert_eq!(shuffled, order_of(Order::Shuffled(1)));
+        for (position, id) in (0_u32..).zip(&shuffled) {
+            assert_eq!(position / 50, id / 50, "an event left its time and class");
+        }
+    }
+
+    #[test]
+    fn every_shuffled_pair_is_seen_in_both_orders() {
+        let first_wins = |seed| {
+            let mut queue = EventQueue::new(Order::Shuffled(seed));
+            queue.push(1, 0, 'a');
+            queue.push(1, 0, 'b');
+            queue.pop().unwrap().1 == 'a'
+        };
+        let wins = (0..1000).filter(|&seed| first_wins(seed)).count();
+        assert!((400..600).contains(&wins), "a came first for {wins} of 1000 seeds");
+    }
+
+    #[test]
+    fn pop_until_leaves_later_events() {
+        let mut queue = EventQueue::new(Order::Fixed);
+        queue.push(10, 0, ());
+        assert_eq!(queue.pop_until(9), None);
+        assert_eq!(queue.pop_until(10), Some((10, ())));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn the_past_is_refused() {
+        let mut queue = EventQueue::new(Order::Fixed);
+        queue.push(10, 0, ());
+        queue.pop();
+        let push = std::panic::AssertUnwindSafe(|| queue.push(9, 0, ()));
+        assert!(std::panic::catch_unwind(push).is_err());
+    }
+}

@@ -1,0 +1,324 @@
+//! Clients on their hosts: connections, busy time, and what becomes of their records.
+
+use super::event::Event;
+use super::node::Marks;
+use super::payload::Payload;
+use super::slab::Slab;
+use super::{End, World};
+use crate::client::{
+    Admin, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer, Consumer, Outcome, Producer,
+};
+use crate::net::{ConnId, HostId, Side};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_reports::recording::{PathParts, PathSample};
+
+use super::execute::CLIENT_ID_LEN;
+
+/// A client process.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) kind: ClientKind,
+    pub(super) az: usize,
+    pub(super) host: HostId,
+    pub(super) life: u32,
+    pub(super) running: bool,
+    /// Its own time zero, ns: clients know no set-up time.
+    pub(super) origin_ns: u64,
+    conns: FxHashMap<NodeId, (ConnId, bool)>,
+    busy_until_ns: u64,
+    inbox: VecDeque<ClientInput>,
+    outgoing: Slab<Vec<ClientSend>>,
+    /// Path of the answer that is being handled.
+    answered: Option<(u64, Marks)>,
+}
+
+/// What a client is.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few clients, each lives long")]
+pub(super) enum ClientKind {
+    /// Instance of a producer group.
+    Producer { group: usize, machine: Producer },
+    /// Member of a consumer group.
+    Consumer { group: usize, machine: Consumer },
+    /// Creates the topics.
+    Admin(Admin),
+}
+
+impl Client {
+    pub(super) fn new(kind: ClientKind, az: usize, host: HostId, origin_ns: u64) -> Self {
+        Self {
+            kind,
+            az,
+            host,
+            life: 0,
+            running: true,
+            origin_ns,
+            conns: FxHashMap::default(),
+            busy_until_ns: 0,
+            inbox: VecDeque::new(),
+            outgoing: Slab::default(),
+            answered: None,
+        }
+    }
+
+    /// The process is gone, its connections with it.
+    pub(super) fn stop(&mut self) {
+        self.running = false;
+        self.life += 1;
+        self.conns.clear();
+        self.inbox.clear();
+        self.outgoing = Slab::default();
+    }
+}
+
+impl World {
+    /// Something happened to a client: handled now, or when it is no longer busy.
+    pub(super) fn client_input(&mut self, client: u32, input: ClientInput) {
+        let now = self.now;
+        let at = &mut self.clients[client as usize];
+        if !at.running {
+            return;
+        }
+        if at.busy_until_ns > now || !at.inbox.is_empty() {
+            let is_first = at.inbox.is_empty();
+            at.inbox.push_back(input);
+            if is_first {
+                let (due, life) = (at.busy_until_ns.max(now), at.life);
+                self.at(due, Event::ClientReady { client, life });
+            }
+            return;
+        }
+        self.step_client(client, input);
+    }
+
+    /// A client has worked off what it was busy with.
+    pub(super) fn client_ready(&mut self, client: u32) {
+        let now = self.now;
+        while self.clients[client as usize].busy_until_ns <= now {
+            let Some(input) = self.clients[client as usize].inbox.pop_front() else { return };
+            self.step_client(client, input);
+        }
+        let at = &self.clients[client as usize];
+        if !at.inbox.is_empty() {
+            let (due, life) = (at.busy_until_ns, at.life);
+            self.at(due, Event::ClientReady { client, life });
+        }
+    }
+
+    fn step_client(&mut self, client: u32, input: ClientInput) {
+        let now = self.now;
+        let mut effects = std::mem::take(&mut self.client_effects);
+        let at = &mut self.clients[client as usize];
+        let input = at.unwrap_marks(input);
+        let now_ns = now - at.origin_ns;
+        let wall_ms = super::WALL_EPOCH_MS + i64::try_from(now / 1_000_000).unwrap_or(i64::MAX);
+        let shared = &mut self.shared;
+        let mut cx = ClientCx { now_ns, wall_ms, shared, effects: &mut effects };
+        match &mut at.kind {
+            ClientKind::Producer { machine, .. } => machine.step(input, &mut cx),
+            ClientKind::Consumer { machine, .. } => machine.step(input, &mut cx),
+            ClientKind::Admin(machine) => machine.step(input, &mut cx),
+        }
+        self.client_did(client, &mut effects);
+        self.clients[client as usize].answered = None;
+        self.client_effects = effects;
+    }
+
+    fn client_did(&mut self, client: u32, effects: &mut ClientEffects) {
+        let now = self.now;
+        let at = &mut self.clients[client as usize];
+        let (origin, life) = (at.origin_ns, at.life);
+        at.busy_until_ns = at.busy_until_ns.max(now) + std::mem::take(&mut effects.cpu_ns);
+        let leaves = at.busy_until_ns;
+        for node in std::mem::take(&mut effects.closes) {
+            if let Some((conn, _)) = self.clients[client as usize].conns.remove(&node) {
+                self.net_close(conn, Side::Client);
+            }
+        }
+        for node in std::mem::take(&mut effects.connects) {
+            self.connect_client(client, node);
+        }
+        for (at_ns, timer) in std::mem::take(&mut effects.timers) {
+            if at_ns != u64::MAX {
+                let due = at_ns.saturating_add(origin).max(now);
+                self.at(due, Event::Client { client, life, timer });
+            }
+        }
+        if !effects.sends.is_empty() {
+            let sends = std::mem::take(&mut effects.sends);
+            if leaves <= now {
+                self.release_client(client, sends);
+            } else {
+                let outgoing = self.clients[client as usize].outgoing.insert(sends);
+                self.at(leaves, Event::ClientRelease { client, life, outgoing });
+            }
+        }
+        effects.marks.clear();
+        let mut outcomes = std::mem::take(&mut effects.outcomes);
+        for outcome in outcomes.drain(..) {
+            self.client_outcome(client, outcome);
+        }
+        effects.outcomes = outcomes;
+    }
+
+    fn connect_client(&mut self, client: u32, node: NodeId) {
+        let Some(&to) = self.node_index.get(&node) else { return };
+        let (from, to) = (self.clients[client as usize].host, self.nodes[to as usize].host);
+        let conn = self.net_connect(from, to, End::Client { client, node });
+        self.clients[client as usize].conns.insert(node, (conn, false));
+    }
+
+    /// Requests leave a client.
+    pub(super) fn release_client(&mut self, client: u32, sends: Vec<ClientSend>) {
+        for send in sends {
+            let Some((conn, true)) = self.clients[client as usize].conns.get(&send.node).copied()
+            else {
+                continue; // closed meanwhile; the client knows
+            };
+            let bytes = send.request.wire_size(CLIENT_ID_LEN);
+            if let Request::Produce(_) = send.request {
+                self.note_produce_transfer(client, send.node, bytes);
+            }
+            let (correlation, request, sent_ns) = (send.correlation, send.request, self.now);
+            let payload = Payload::Request { correlation, request, sent_ns };
+            self.net_send(conn, Side::Client, bytes, payload);
+        }
+    }
+
+    /// Outgoing requests of a step whose CPU time is over.
+    pub(super) fn client_release_due(&mut self, client: u32, outgoing: u32) {
+        if let Some(sends) = self.clients[client as usize].outgoing.take(outgoing) {
+            self.release_client(client, sends);
+        }
+    }
+
+    pub(super) fn client_connected(&mut self, client: u32, node: NodeId, conn: ConnId) {
+        let at = &mut self.clients[client as usize];
+        if let Some(known) = at.conns.get_mut(&node).filter(|known| known.0 == conn) {
+            known.1 = true;
+            self.client_input(client, ClientInput::Connected { node });
+        }
+    }
+
+    pub(super) fn client_lost(&mut self, client: u32, node: NodeId, conn: ConnId) {
+        let at = &mut self.clients[client as usize];
+        let Some((_, connected)) = at.conns.get(&node).copied().filter(|known| known.0 == conn)
+        else {
+            return;
+        };
+        at.conns.remove(&node);
+        let input = if connected {
+            ClientInput::Disconnected { node }
+        } else {
+            ClientInput::ConnectFailed { node }
+        };
+        self.client_input(client, input);
+    }
+
+    /// An answer arrived at a client.
+    pub(super) fn client_answered(
+        &mut self,
+        client: u32,
+        node: NodeId,
+        correlation: u64,
+        response: Response,
+        marks: Marks,
+    ) {
+        let at = &mut self.clients[client as usize];
+        at.answered = Some((correlation, marks));
+        self.client_input(client, ClientInput::Response { node, correlation, response });
+    }
+
+    /// A client's timer.
+    pub(super) fn client_timer(&mut self, client: u32, timer: ClientTimer) {
+        self.client_input(client, ClientInput::Timer(timer));
+    }
+
+    fn client_outcome(&mut self, client: u32, outcome: Outcome) {
+        let now = self.now - self.origin_ns;
+        match &self.clients[client as usize].kind {
+            ClientKind::Producer { group, .. } => {
+                let group = *group;
+                self.sample_path(client, group, &outcome);
+                self.checkers.outcome(now, super::Who::Producer(group), &outcome);
+                self.recorder.produced(now, group, &outcome);
+                if let Outcome::Acked(done) | Outcome::Failed(done, _) = outcome {
+                    self.shared.recycle(done.records);
+                }
+            }
+            ClientKind::Consumer { group, .. } => {
+                let group = *group;
+                self.lags.note(group, &outcome);
+                self.checkers.outcome(now, super::Who::Consumer(group), &outcome);
+                self.recorder.delivered(now, group, &outcome);
+            }
+            ClientKind::Admin(_) => {
+                if let Outcome::TopicsReady(topics) = outcome {
+                    self.topics_ready(topics);
+                }
+            }
+        }
+    }
+
+    /// Splits an acknowledged batch's latency over the stations that its request passed.
+    fn sample_path(&mut self, client: u32, group: usize, outcome: &Outcome) {
+        let Outcome::Acked(done) = outcome else { return };
+        let at = &self.clients[client as usize];
+        let Some((correlation, marks)) = at.answered else { return };
+        if correlation != done.correlation || done.records.is_empty() || marks.sent == 0 {
+            return;
+        }
+        let origin = at.origin_ns;
+        let intended = done.records[0].intended_ns + origin;
+        let acked = done.done_ns + origin;
+        let worked = marks.handler_finish.max(marks.handler_start);
+        let disk_ns = marks.disk_wait.min(worked.saturating_sub(marks.handler_start));
+        let network_cpu = marks.network_finish.saturating_sub(marks.network_start);
+        let handler_cpu = worked.saturating_sub(marks.handler_start) - disk_ns;
+        let answered = marks.answered.max(worked);
+        let parts = PathParts {
+            client_queue_ns: marks.sent.saturating_sub(intended),
+            network_ns: marks.arrived.saturating_sub(marks.sent),
+            purgatory_ns: marks.unmuted.saturating_sub(marks.arrived),
+            cpu_queue_ns: marks.network_start.saturating_sub(marks.unmuted)
+                + marks.handler_start.saturating_sub(marks.network_finish),
+            cpu_ns: network_cpu + handler_cpu,
+            disk_ns,
+            replication_ns: answered - worked,
+            response_ns: acked.saturating_sub(answered),
+        };
+        debug_assert_eq!(parts.total_ns(), acked - intended, "the parts add up: {marks:?}");
+        let broker = done.broker.0;
+        self.recorder.path(PathSample {
+            at_ns: intended - self.origin_ns,
+            phase: self.phase_at(intended - self.origin_ns),
+            group: self.plan.producers[group].name.clone(),
+            broker,
+            parts,
+        });
+    }
+
+    fn note_produce_transfer(&mut self, client: u32, node: NodeId, bytes: u64) {
+        let az = self.clients[client as usize].az;
+        let Some(&to) = self.node_index.get(&node) else { return };
+        if self.nodes[to as usize].az != az {
+            self.recorder.transfer(super::Transfer::Produce, bytes);
+        }
+    }
+}
+
+impl Client {
+    /// Inputs that waited lost the marks of their answer: only one handled at once is sampled.
+    fn unwrap_marks(&mut self, input: ClientInput) -> ClientInput {
+        if let (ClientInput::Response { correlation, .. }, Some((sampled, _))) =
+            (&input, self.answered)
+            && *correlation != sampled
+        {
+            self.answered = None;
+        }
+        input
+    }
+}

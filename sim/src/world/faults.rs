@@ -1,0 +1,429 @@
+//! Faults and operations of the plan: how each begins and ends.
+
+use super::event::Event;
+use super::{SECOND_NS, World};
+use crate::client::ClientInput;
+use crate::net::{Hosts, LinkRule};
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::seam::Input;
+use stormglass_reports::recording::ClusterEvent;
+use stormglass_scenarios::plan::{
+    Action, AzDownMode, CreditResource, Endpoint, EventPlan, LinkEffect,
+};
+
+impl World {
+    /// An action of the plan begins.
+    pub(super) fn begin_action(&mut self, index: u32) {
+        let event = self.plan.events[index as usize].clone();
+        let until_ns = self.end_of_action(&event);
+        self.note_action(&event.action, "fault-begin", Some(until_ns));
+        match &event.action {
+            Action::AzDown { az, mode: AzDownMode::Isolate, .. } => {
+                self.add_rule(index, LinkRule::isolate_az(*az));
+            }
+            Action::AzDown { az, mode: AzDownMode::PowerOff, clients } => {
+                self.az_power_off(*az, *clients);
+            }
+            Action::HostCrash { node } => self.power_off(*node),
+            Action::ProcessCrash { node } => self.kill(*node),
+            Action::ProcessPause { node } => self.pause(*node, until_ns + self.origin_ns),
+            Action::Link { from, to, one_way, effect } => {
+                self.add_link_rules(index, from, to, *one_way, *effect);
+            }
+            Action::SlowDisk { node, rate_permille, extra_latency_ns } => {
+                self.with_disk(*node, |disk, now| disk.set_slow(now, *rate_permille, *extra_latency_ns));
+            }
+            Action::DiskFull { node } => self.with_disk(*node, |disk, _| disk.set_full(true)),
+            Action::RollingRestart { .. } => self.at(self.now, Event::Rolling { index, step: 0 }),
+            Action::Load { producer, rate_permille } => {
+                self.set_load(producer.as_deref(), *rate_permille);
+            }
+            Action::SetCredits { node, resource, level_permille } => {
+                self.set_credits(*node, *resource, *level_permille);
+            }
+            Action::ConsumerPause { group } => self.pause_group(group, true),
+        }
+        if has_end(&event.action) {
+            self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
+        }
+    }
+
+    /// When an action ends, ns since the run began: at the latest when the heal phase begins.
+    fn end_of_action(&self, event: &EventPlan) -> u64 {
+        let heal = self.plan.phases.warmup_ns + self.plan.phases.measure_ns;
+        event.for_ns.map_or(heal, |len| (event.at_ns + len).min(heal))
+    }
+
+    /// An action ends.
+    pub(super) fn end_action(&mut self, index: u32) {
+        let event = self.plan.events[index as usize].clone();
+        self.note_action(&event.action, "fault-end", None);
+        for id in self.rules.remove(&index).unwrap_or_default() {
+            self.with_net(|net, now, sched, _| net.remove_rule(now, id, sched));
+        }
+        match &event.action {
+            Action::AzDown { az, mode: AzDownMode::PowerOff, clients } => {
+                self.az_power_on(*az, *clients);
+            }
+            Action::HostCrash { node } => self.power_on(*node),
+            Action::ProcessCrash { node } => self.boot_later(*node, 0),
+            Action::SlowDisk { node, .. } => {
+                self.with_disk(*node, |disk, now| disk.set_slow(now, 1000, 0));
+            }
+            Action::DiskFull { node } => {
+                self.with_disk(*node, |disk, _| disk.set_full(false));
+                // Kafka halts when its only log directory fails; the operator starts it again.
+                self.boot_if_down(*node);
+            }
+            Action::Load { producer, .. } => self.set_load(producer.as_deref(), 1000),
+            Action::ConsumerPause { group } => self.pause_group(group, false),
+            Action::AzDown { .. }
+            | Action::ProcessPause { .. }
+            | Action::Link { .. }
+            | Action::RollingRestart { .. }
+            | Action::SetCredits { .. } => {}
+        }
+    }
+
+    /// Heal begins: whatever a fault left behind is set right.
+    pub(super) fn heal(&mut self) {
+        for index in 0..self.nodes.len() {
+            let id = self.nodes[index].id.0;
+            if !self.nodes[index].powered {
+                self.power_on(id);
+            } else {
+                self.boot_if_down(id);
+            }
+        }
+    }
+
+    fn node(&self, id: i32) -> Option<u16> {
+        self.node_index.get(&NodeId(id)).copied()
+    }
+
+    fn with_disk(&mut self, id: i32, change: impl FnOnce(&mut crate::disk::Disk, u64)) {
+        if let Some(node) = self.node(id) {
+            let now = self.now;
+            change(&mut self.nodes[node as usize].disk, now);
+        }
+    }
+
+    fn az_power_off(&mut self, az: usize, clients: bool) {
+        let nodes: Vec<i32> = self.nodes.iter().filter(|n| n.az == az).map(|n| n.id.0).collect();
+        for id in nodes {
+            self.power_off(id);
+        }
+        if clients {
+            for client in self.clients_in(az) {
+                self.clients[client].stop();
+                let host = self.clients[client].host;
+                self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
+            }
+        }
+    }
+
+    fn az_power_on(&mut self, az: usize, clients: bool) {
+        let nodes: Vec<i32> = self.nodes.iter().filter(|n| n.az == az).map(|n| n.id.0).collect();
+        for id in nodes {
+            self.power_on(id);
+        }
+        if clients {
+            for client in self.clients_in(az) {
+                let host = self.clients[client].host;
+                self.with_net(|net, now, sched, out| net.host_power(now, (host, true), sched, out));
+                self.restart_client(client);
+            }
+        }
+    }
+
+    fn clients_in(&self, az: usize) -> Vec<usize> {
+        (0..self.clients.len()).filter(|at| self.clients[*at].az == az).collect()
+    }
+
+    /// The host of a node loses power: unsynced bytes are gone, peers learn nothing.
+    fn power_off(&mut self, id: i32) {
+        let Some(node) = self.node(id) else { return };
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        if !at.powered {
+            return;
+        }
+        at.powered = false;
+        at.forget_process(now);
+        at.writeback_at = None;
+        let mut stream = self.streams.stream(("crash", u64::from(at.life)), &at.id.to_string());
+        at.disk.crash_power(now, &mut |below| stream.below(below));
+        let host = at.host;
+        self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
+        self.forget_connections(node);
+        self.node_down(node, true);
+    }
+
+    fn power_on(&mut self, id: i32) {
+        let Some(node) = self.node(id) else { return };
+        if self.nodes[node as usize].powered {
+            return;
+        }
+        self.nodes[node as usize].powered = true;
+        let host = self.nodes[node as usize].host;
+        self.with_net(|net, now, sched, out| net.host_power(now, (host, true), sched, out));
+        self.boot_later(id, self.boot_times.host_boot_ns);
+    }
+
+    /// The process is killed; what it wrote is in the page cache.
+    fn kill(&mut self, id: i32) {
+        let Some(node) = self.node(id) else { return };
+        self.process_ended(node, "killed");
+    }
+
+    /// A process ends, however: the system closes its sockets.
+    pub(super) fn process_ended(&mut self, node: u16, why: &str) {
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        if !at.is_up() {
+            return;
+        }
+        at.forget_process(now);
+        at.disk.crash_process(now);
+        let (host, id) = (at.host, at.id.0);
+        self.with_net(|net, now, sched, out| net.process_exit(now, host, sched, out));
+        self.forget_connections(node);
+        self.event_now("broker-down", Some(id), format!("node {id}: {why}"), None);
+        self.node_down(node, false);
+        self.after_exit(node);
+    }
+
+    fn forget_connections(&mut self, node: u16) {
+        self.conns.retain(|_, end| !matches!(end, super::End::Peer { node: at, .. } if *at == node));
+    }
+
+    fn pause(&mut self, id: i32, until: u64) {
+        if let Some(node) = self.node(id) {
+            let now = self.now;
+            let at = &mut self.nodes[node as usize];
+            at.paused_until_ns = until;
+            at.cpu.pause_until(now, until);
+        }
+    }
+
+    fn boot_if_down(&mut self, id: i32) {
+        if let Some(node) = self.node(id)
+            && !self.nodes[node as usize].is_up()
+            && !self.booting.contains(&node)
+        {
+            self.boot_later(id, 0);
+        }
+    }
+
+    /// The process of a node starts after a while.
+    pub(super) fn boot_later(&mut self, id: i32, after_ns: u64) {
+        let Some(node) = self.node(id) else { return };
+        let at = &self.nodes[node as usize];
+        if at.is_up() || !at.powered || !self.booting.insert(node) {
+            return;
+        }
+        let life = at.life;
+        let due = self.now + after_ns + self.boot_times.process_start_ns;
+        self.at(due, Event::Boot { node, life });
+    }
+
+    fn add_rule(&mut self, index: u32, rule: LinkRule) {
+        let mut id = None;
+        self.with_net(|net, now, sched, _| id = Some(net.add_rule(now, rule, sched)));
+        self.rules.entry(index).or_default().extend(id);
+    }
+
+    fn add_link_rules(
+        &mut self,
+        index: u32,
+        from: &[Endpoint],
+        to: &[Endpoint],
+        one_way: bool,
+        effect: LinkEffect,
+    ) {
+        let (from, to) = (self.hosts(from), self.hosts(to));
+        self.add_rule(index, LinkRule { from, to, one_way, effect });
+    }
+
+    fn hosts(&self, ends: &[Endpoint]) -> Hosts {
+        let mut hosts = Vec::new();
+        for end in ends {
+            let of_nodes = self.nodes.iter().filter(|n| match end {
+                Endpoint::Node(id) => n.id.0 == *id,
+                Endpoint::Az(az) => n.az == *az,
+                Endpoint::Clients => false,
+                Endpoint::Controllers => !n.is_broker,
+                Endpoint::Brokers => n.is_broker,
+            });
+            hosts.extend(of_nodes.map(|n| n.host));
+            let of_clients = self.clients.iter().filter(|c| match end {
+                Endpoint::Az(az) => c.az == *az,
+                Endpoint::Clients => true,
+                Endpoint::Node(_) | Endpoint::Controllers | Endpoint::Brokers => false,
+            });
+            hosts.extend(of_clients.map(|c| c.host));
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        Hosts::Listed(hosts)
+    }
+
+    fn set_credits(&mut self, id: i32, resource: CreditResource, permille: u32) {
+        let Some(node) = self.node(id) else { return };
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        match resource {
+            CreditResource::Cpu => at.cpu.set_credit_level(now, permille),
+            CreditResource::Volume => at.disk.set_credit_level(now, permille),
+            CreditResource::Network => {
+                let host = at.host;
+                self.with_net(|net, now, sched, _| net.set_credits(now, (host, permille), sched));
+            }
+        }
+    }
+
+    fn set_load(&mut self, producer: Option<&str>, rate_permille: u32) {
+        for client in 0..self.clients.len() {
+            let Some(group) = self.producer_group(client) else { continue };
+            let name = &self.plan.producers[group].name;
+            if producer.is_none_or(|wanted| wanted == name) {
+                let client = u32::try_from(client).unwrap_or(u32::MAX);
+                self.client_input(client, ClientInput::LoadChanged { rate_permille });
+            }
+        }
+    }
+
+    fn pause_group(&mut self, group: &str, pause: bool) {
+        for client in 0..self.clients.len() {
+            let is_member = self
+                .consumer_group(client)
+                .is_some_and(|at| self.plan.consumers[at].group == group);
+            if is_member {
+                let input = if pause { ClientInput::Pause } else { ClientInput::Resume };
+                self.client_input(u32::try_from(client).unwrap_or(u32::MAX), input);
+            }
+        }
+    }
+
+    /// One broker after another: shut down, stay away, come back, settle.
+    pub(super) fn rolling_step(&mut self, index: u32, step: u32) {
+        let Action::RollingRestart { nodes, .. } = &self.plan.events[index as usize].action else {
+            return;
+        };
+        let next = nodes.get(step as usize).copied();
+        if self.rolling_must_wait(index, step) {
+            return;
+        }
+        let Some(id) = next else {
+            return self.event_now("fault-end", None, "rolling restart is through".into(), None);
+        };
+        let Some(node) = self.node(id) else { return };
+        self.rolling.insert(node, (index, step));
+        self.event_now("rolling-restart", Some(id), format!("broker {id} shuts down"), None);
+        if self.nodes[node as usize].is_up() {
+            self.step_node(node, Input::Shutdown, None);
+        } else {
+            self.after_exit(node);
+        }
+    }
+
+    /// A process that was shut down for a rolling restart comes back after `down_ns`.
+    fn after_exit(&mut self, node: u16) {
+        let Some((index, _)) = self.rolling.get(&node) else { return };
+        let Action::RollingRestart { down_ns, .. } = self.plan.events[*index as usize].action
+        else {
+            return;
+        };
+        let id = self.nodes[node as usize].id.0;
+        self.boot_later(id, down_ns);
+    }
+
+    /// A broker of a rolling restart is back: the next one follows after the pause, or later when
+    /// partitions are still under-replicated.
+    pub(super) fn after_start(&mut self, node: u16) {
+        let Some((index, step)) = self.rolling.remove(&node) else { return };
+        let Action::RollingRestart { pause_ns, .. } = self.plan.events[index as usize].action
+        else {
+            return;
+        };
+        self.rolling_waits.insert(index, (step + 1, self.now + 2 * pause_ns));
+        self.at(self.now + pause_ns, Event::Rolling { index, step: step + 1 });
+    }
+
+    /// Whether a rolling restart should wait a little longer for replicas to catch up.
+    pub(super) fn rolling_must_wait(&mut self, index: u32, step: u32) -> bool {
+        let Some((next, limit)) = self.rolling_waits.get(&index).copied() else { return false };
+        if next != step || self.now >= limit || self.under_replicated() == 0 {
+            return false;
+        }
+        self.at(self.now + SECOND_NS, Event::Rolling { index, step });
+        true
+    }
+
+    fn note_action(&mut self, action: &Action, kind: &str, until_ns: Option<u64>) {
+        let (node, detail) = describe(action, &self.plan.cluster.azs);
+        self.event_now(kind, node, detail, until_ns);
+    }
+
+    /// An entry in the cluster's story.
+    pub(super) fn event_now(
+        &mut self,
+        kind: &str,
+        node: Option<i32>,
+        detail: String,
+        until_ns: Option<u64>,
+    ) {
+        if self.origin_ns == u64::MAX {
+            return;
+        }
+        let at_ns = self.now - self.origin_ns;
+        let kind = kind.to_owned();
+        let event = ClusterEvent { at_ns, kind, node, partition: None, detail, until_ns };
+        self.recorder.event(event);
+    }
+}
+
+fn has_end(action: &Action) -> bool {
+    !matches!(action, Action::RollingRestart { .. } | Action::SetCredits { .. })
+}
+
+/// An action in words.
+fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
+    match action {
+        Action::AzDown { az, mode, .. } => {
+            let how = match mode {
+                AzDownMode::PowerOff => "loses power",
+                AzDownMode::Isolate => "is cut off from the network",
+            };
+            (None, format!("AZ {} {how}", azs[*az]))
+        }
+        Action::HostCrash { node } => (Some(*node), format!("host of node {node} loses power")),
+        Action::ProcessCrash { node } => (Some(*node), format!("process of node {node} is killed")),
+        Action::ProcessPause { node } => (Some(*node), format!("process of node {node} is stopped")),
+        Action::Link { effect, .. } => {
+            let what = match effect {
+                LinkEffect::Cut => "link is cut".to_owned(),
+                LinkEffect::Delay { extra_ns, .. } => {
+                    format!("link is slower by {} ms", extra_ns / 1_000_000)
+                }
+                LinkEffect::Loss { ppm } => format!("link loses {} ppm of packets", ppm),
+            };
+            (None, what)
+        }
+        Action::SlowDisk { node, rate_permille, .. } => {
+            (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
+        }
+        Action::DiskFull { node } => (Some(*node), format!("volume of node {node} is full")),
+        Action::RollingRestart { nodes, .. } => {
+            (None, format!("rolling restart of {} brokers", nodes.len()))
+        }
+        Action::Load { producer, rate_permille } => {
+            let who = producer.as_deref().unwrap_or("all producers");
+            (None, format!("load of {who} at {} %", rate_permille / 10))
+        }
+        Action::SetCredits { node, resource, level_permille } => {
+            (Some(*node), format!("{resource:?} credits of node {node} at {} %", level_permille / 10))
+        }
+        Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
+    }
+}

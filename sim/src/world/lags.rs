@@ -1,0 +1,73 @@
+//! How far consumer groups are behind: delivered positions against high watermarks.
+
+use crate::client::Outcome;
+use rustc_hash::FxHashMap;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+
+/// Positions of all groups.
+#[derive(Debug, Default)]
+pub(super) struct Lags {
+    index: FxHashMap<TopicPartition, usize>,
+    partitions: Vec<TopicPartition>,
+    high_watermarks: Vec<Offset>,
+    /// Per group: next offset per partition; `None` until the group has a position there.
+    positions: Vec<Vec<Option<Offset>>>,
+}
+
+impl Lags {
+    pub(super) fn new(groups: usize) -> Self {
+        Self { positions: vec![Vec::new(); groups], ..Self::default() }
+    }
+
+    fn at(&mut self, tp: TopicPartition) -> usize {
+        let Self { index, partitions, high_watermarks, positions } = self;
+        *index.entry(tp).or_insert_with(|| {
+            partitions.push(tp);
+            high_watermarks.push(0);
+            for group in positions {
+                group.push(None);
+            }
+            partitions.len() - 1
+        })
+    }
+
+    /// A leader's high watermark.
+    pub(super) fn high_watermark(&mut self, tp: TopicPartition, offset: Offset) {
+        let at = self.at(tp);
+        self.high_watermarks[at] = self.high_watermarks[at].max(offset);
+    }
+
+    /// What a consumer got or where it stands.
+    pub(super) fn note(&mut self, group: usize, outcome: &Outcome) {
+        let (tp, next) = match outcome {
+            Outcome::Delivered { tp, first_offset, count, .. } => {
+                (*tp, first_offset + Offset::from(*count))
+            }
+            Outcome::PositionFound { tp, offset, .. } => (*tp, *offset),
+            Outcome::OffsetReset { tp, to, .. } | Outcome::TruncationDetected { tp, to, .. } => {
+                (*tp, *to)
+            }
+            _ => return,
+        };
+        let at = self.at(tp);
+        self.positions[group][at] = Some(next);
+    }
+
+    /// Sum and largest lag of a group, records.
+    pub(super) fn lag(&self, group: usize) -> (u64, u64) {
+        let lags = self.positions[group].iter().zip(&self.high_watermarks).map(|(next, high)| {
+            next.map_or(0, |next| (*high - next).max(0).unsigned_abs())
+        });
+        lags.fold((0, 0), |(sum, max), lag| (sum + lag, max.max(lag)))
+    }
+
+    /// Partitions in which a group is behind, with the records missing.
+    pub(super) fn behind(&self, group: usize) -> Vec<(TopicPartition, u64)> {
+        let all = self.partitions.iter().zip(&self.positions[group]).zip(&self.high_watermarks);
+        all.filter_map(|((tp, next), high)| {
+            let lag = (*high - (*next)?).max(0).unsigned_abs();
+            (lag > 0).then_some((*tp, lag))
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,316 @@
+//! The world: nodes, clients, network and faults, driven by one queue of events.
+//!
+//! Nodes and clients are called synchronously; nothing here waits. Set-up comes first: nodes boot,
+//! elect a controller and create the topics. Then the run's time begins at 0.
+
+mod clients;
+mod event;
+mod execute;
+mod faults;
+mod finish;
+mod lags;
+mod node;
+mod observe;
+mod payload;
+mod peers;
+mod setup;
+mod slab;
+mod transport;
+
+use crate::checkers::{Checkers, Story};
+use crate::client::{ClientEffects, ClientShared};
+use crate::kernel::{Audit, EventQueue};
+use crate::net::{ConnId, NetOut, Network, RuleId};
+use crate::recorder::Recorder;
+use crate::rng::Streams;
+use clients::Client;
+use event::Event;
+use lags::Lags;
+use node::Node;
+use payload::Payload;
+use rustc_hash::FxHashMap;
+use slab::Slab;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use stormglass_broker_core::ids::{ConnectionId, DiskOpId, NodeId, TopicPartition};
+use stormglass_broker_core::seam::{DiskResult, Effects};
+use stormglass_reports::recording::{ClusterEvent, Phase, Recording};
+use stormglass_scenarios::plan::Plan;
+
+pub use setup::SetupError;
+
+pub(crate) use crate::checkers::Who;
+pub(crate) use crate::recorder::Transfer;
+
+/// Wall clock at simulated time zero, ms since 1970: 2026-01-01T00:00:00Z.
+const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
+/// Longest set-up, ns of simulated time.
+const SETUP_LIMIT_NS: u64 = 300_000_000_000;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// Who opened a connection.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// A client, to a broker.
+    Client { client: u32, node: NodeId },
+    /// A node, to a peer.
+    Peer { node: u16, link: u32 },
+}
+
+impl End {
+    fn is_client(self) -> bool {
+        matches!(self, Self::Client { .. })
+    }
+}
+
+/// Told about progress; must not change the run.
+pub trait Observer {
+    /// Simulated time (ns since the run began) and events so far, about once a simulated second.
+    fn progress(&mut self, sim_ns: u64, events: u64);
+    /// madsim's clock follows the simulation.
+    fn advance(&mut self, by_ns: u64);
+}
+
+/// A running simulation.
+#[derive(Debug)]
+pub(crate) struct World {
+    plan: Plan,
+    now: u64,
+    /// When the run's time began, ns; `u64::MAX` during set-up.
+    origin_ns: u64,
+    ends_ns: u64,
+    queue: EventQueue<Event>,
+    audit: Audit,
+    net: Network,
+    net_out: Vec<NetOut>,
+    nodes: Vec<Node>,
+    node_index: FxHashMap<NodeId, u16>,
+    clients: Vec<Client>,
+    /// Node of each host, by host number.
+    host_node: Vec<Option<u16>>,
+    conns: FxHashMap<ConnectionId, End>,
+    payloads: Slab<Payload>,
+    shared: ClientShared,
+    effects: Effects,
+    client_effects: ClientEffects,
+    completed: VecDeque<(DiskOpId, DiskResult)>,
+    tls_client: bool,
+    tls_in_cluster: bool,
+    topics: BTreeMap<String, stormglass_broker_core::ids::TopicId>,
+    partition_names: BTreeMap<TopicPartition, String>,
+    streams: Streams,
+    setup: setup::Stage,
+    boot_times: setup::BootTimes,
+    /// Nodes whose process is about to start.
+    booting: BTreeSet<u16>,
+    /// Link rules of each running action.
+    rules: BTreeMap<u32, Vec<RuleId>>,
+    /// Action and step of the rolling restart that a node is in.
+    rolling: BTreeMap<u16, (u32, u32)>,
+    /// Next step of a rolling restart, and how long it may wait for replicas.
+    rolling_waits: BTreeMap<u32, (u32, u64)>,
+    /// Number of each client within its group.
+    instances: BTreeMap<u32, u32>,
+    second: u32,
+    drained: bool,
+    recorder: Recorder,
+    checkers: Checkers,
+    story: Story,
+    story_out: Vec<ClusterEvent>,
+    lags: Lags,
+}
+
+impl World {
+    /// Runs to the end of the plan, or until `interrupt` is set. The flag is looked at once a
+    /// simulated second.
+    pub(crate) fn run(
+        mut self,
+        observer: &mut dyn Observer,
+        interrupt: &AtomicBool,
+    ) -> Result<Recording, SetupError> {
+        let mut told_ns = 0;
+        let mut interrupted = false;
+        while let Some((at, event)) = self.queue.pop() {
+            self.now = at;
+            let whole = at / 1_000_000;
+            if whole > told_ns / 1_000_000 {
+                observer.advance(at - told_ns);
+                told_ns = at;
+            }
+            self.audit_event(&event);
+            let is_second = matches!(event, Event::Second);
+            self.handle(event);
+            if is_second {
+                observer.progress(at - self.origin_ns.min(at), self.audit.events());
+                interrupted = interrupt.load(Ordering::Relaxed);
+            }
+            if interrupted || self.is_over() {
+                break;
+            }
+            if self.origin_ns == u64::MAX && at > SETUP_LIMIT_NS {
+                return Err(self.setup_failed());
+            }
+        }
+        Ok(self.finish(interrupted))
+    }
+
+    fn is_over(&self) -> bool {
+        self.now >= self.ends_ns || self.drained
+    }
+
+    fn audit_event(&mut self, event: &Event) {
+        let (node, kind) = event.audit();
+        let world = self.nodes.len();
+        self.audit.event(self.now, node.map_or(world, usize::from), kind);
+        if let Event::Net(event) = event {
+            for word in event.words() {
+                self.audit.mix(word);
+            }
+        }
+    }
+
+    /// Schedules an event.
+    fn at(&mut self, at_ns: u64, event: Event) {
+        self.queue.push(at_ns, event.class(), event);
+    }
+
+    fn is_current(&self, node: u16, life: u32) -> bool {
+        let at = &self.nodes[node as usize];
+        at.life == life && at.powered
+    }
+
+    fn handle(&mut self, event: Event) {
+        if let Some(until) = self.paused_until(&event) {
+            return self.at(until, event);
+        }
+        match event {
+            Event::Net(event) => self.network_event(event),
+            Event::Ready { node, life, pool, job } => {
+                if self.is_current(node, life) {
+                    self.ready(node, pool, job);
+                }
+            }
+            Event::Pump { node, life, pool } => {
+                if self.is_current(node, life) {
+                    self.pump(node, pool);
+                }
+            }
+            Event::Release { node, life, outgoing } => self.release_due(node, life, outgoing),
+            Event::Timer { node, life, key } => {
+                if self.is_current(node, life) {
+                    self.timer_due(node, key);
+                }
+            }
+            Event::Disk { node, life, id, result } => self.disk_due(node, life, id, result),
+            Event::Writeback { node } => self.writeback_due(node),
+            Event::PeerTimeout { node, life, link } => {
+                if self.is_current(node, life) {
+                    self.link_timeout(node, link);
+                }
+            }
+            Event::Boot { node, life } => {
+                if self.is_current(node, life) {
+                    self.boot(node);
+                }
+            }
+            Event::Start { node, life } => {
+                if self.is_current(node, life) {
+                    self.start_process(node);
+                }
+            }
+            Event::Client { .. }
+            | Event::ClientReady { .. }
+            | Event::ClientRelease { .. }
+            | Event::ClientStart { .. } => self.client_event(event),
+            Event::Settle => self.settle(),
+            Event::ActionBegin { index } => self.begin_action(index),
+            Event::ActionEnd { index } => self.end_action(index),
+            Event::Rolling { index, step } => self.rolling_step(index, step),
+            Event::Phase { index } => self.begin_phase(index),
+            Event::Second => self.end_of_second(),
+        }
+    }
+
+    fn client_event(&mut self, event: Event) {
+        let alive = |clients: &[Client], client: u32, life: u32| {
+            let at = &clients[client as usize];
+            at.running && at.life == life
+        };
+        match event {
+            Event::Client { client, life, timer } if alive(&self.clients, client, life) => {
+                self.client_timer(client, timer);
+            }
+            Event::ClientStart { client, life } if alive(&self.clients, client, life) => {
+                self.client_input(client, crate::client::ClientInput::Start);
+            }
+            Event::ClientReady { client, life } if alive(&self.clients, client, life) => {
+                self.client_ready(client);
+            }
+            Event::ClientRelease { client, life, outgoing }
+                if alive(&self.clients, client, life) =>
+            {
+                self.client_release_due(client, outgoing);
+            }
+            _ => {}
+        }
+    }
+
+    /// A stopped process does nothing until it goes on; its sockets and disk do.
+    fn paused_until(&self, event: &Event) -> Option<u64> {
+        let node = match event {
+            Event::Ready { node, .. }
+            | Event::Pump { node, .. }
+            | Event::Release { node, .. }
+            | Event::Timer { node, .. }
+            | Event::Disk { node, .. }
+            | Event::PeerTimeout { node, .. } => *node,
+            _ => return None,
+        };
+        let until = self.nodes[node as usize].paused_until_ns;
+        (until > self.now).then_some(until)
+    }
+
+    fn release_due(&mut self, node: u16, life: u32, outgoing: u32) {
+        if self.is_current(node, life)
+            && let Some(messages) = self.nodes[node as usize].outgoing.take(outgoing)
+        {
+            self.release(node, messages);
+        }
+    }
+
+    fn disk_due(&mut self, node: u16, life: u32, id: DiskOpId, result: u32) {
+        if self.is_current(node, life)
+            && let Some(result) = self.nodes[node as usize].results.take(result)
+        {
+            let input = stormglass_broker_core::seam::Input::Disk { id, result };
+            self.step_node(node, input, None);
+        }
+    }
+
+    fn writeback_due(&mut self, node: u16) {
+        let at = &mut self.nodes[node as usize];
+        at.writeback_at = None;
+        if at.powered {
+            at.disk.on_wakeup(self.now);
+            self.schedule_writeback(node);
+        }
+    }
+
+    /// Phase of a time since the run began, ns.
+    fn phase_at(&self, at_ns: u64) -> Phase {
+        let phases = &self.plan.phases;
+        let measure = phases.warmup_ns;
+        let heal = measure + phases.measure_ns;
+        let drain = heal + phases.heal_ns;
+        match at_ns {
+            at if at < measure => Phase::Warmup,
+            at if at < heal => Phase::Measure,
+            at if at < drain => Phase::Heal,
+            _ => Phase::Drain,
+        }
+    }
+
+    fn end_of(&self, conn: ConnId) -> Option<End> {
+        self.conns.get(&ConnectionId(conn.as_u64())).copied()
+    }
+}

@@ -1,0 +1,172 @@
+//! A broker or controller process on its host: the core, and the resources it runs on.
+
+use super::slab::Slab;
+use crate::clock::NodeClock;
+use crate::cpu::{CostProfile, Cpu, Pool};
+use crate::disk::Disk;
+use crate::net::{ConnId, HostId};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+use stormglass_broker_core::config::NodeConfig;
+use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId};
+use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::seam::{Channel, DiskResult, PeerError};
+use stormglass_broker_core::Broker;
+use stormglass_scenarios::plan::RatePlan;
+
+/// A node of the cluster.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) id: NodeId,
+    pub(super) is_broker: bool,
+    pub(super) az: usize,
+    pub(super) host: HostId,
+    pub(super) nic: RatePlan,
+    /// Most CPU credits that can be kept, vCPU-milliseconds.
+    pub(super) credit_cap_ms: u64,
+    pub(super) config: NodeConfig,
+    pub(super) broker: Option<Broker>,
+    /// Started, loading its logs.
+    pub(super) starting: Option<Broker>,
+    /// Grows with every process start; events of an earlier life are stale.
+    pub(super) life: u32,
+    pub(super) powered: bool,
+    /// SIGSTOP until then, ns.
+    pub(super) paused_until_ns: u64,
+    pub(super) disk: Disk,
+    pub(super) cpu: Cpu,
+    pub(super) profile: CostProfile,
+    pub(super) clock: NodeClock,
+    pub(super) writeback_at: Option<u64>,
+    /// Requests and answers on their way through the process.
+    pub(super) jobs: Slab<Job>,
+    pub(super) queues: [PoolQueue; 3],
+    /// Messages of steps whose CPU time is not over.
+    pub(super) outgoing: Slab<Vec<Message>>,
+    /// Results of disk operations that end later.
+    pub(super) results: Slab<DiskResult>,
+    /// Connections accepted.
+    pub(super) accepted: FxHashMap<ConnectionId, Accepted>,
+    pub(super) links: Vec<Link>,
+    pub(super) link_index: FxHashMap<(NodeId, Channel), u32>,
+    /// Running totals since the last second.
+    pub(super) tally: Tally,
+}
+
+/// What a broker did since the last second.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) replication_in: u64,
+    pub(super) replication_out: u64,
+    pub(super) messages_in: u64,
+}
+
+/// Jobs that wait for a thread of a pool.
+#[derive(Debug, Default)]
+pub(super) struct PoolQueue {
+    pub(super) waiting: VecDeque<u32>,
+    pub(super) pump_at: Option<u64>,
+}
+
+/// Something that a thread works on.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// A request.
+    Request { conn: ConnectionId, correlation: CorrelationId, request: Request },
+    /// A peer's answer.
+    Response { from: NodeId, correlation: CorrelationId, result: Result<Response, PeerError> },
+}
+
+/// A connection that this node accepted. Requests of one connection are handled one at a time:
+/// Kafka mutes the channel until the answer is sent.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) conn: ConnId,
+    /// AZ of the other end.
+    pub(super) peer_az: usize,
+    pub(super) inbox: VecDeque<Arrived>,
+    pub(super) current: Option<Marks>,
+}
+
+/// A request in a connection's inbox.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) correlation: u64,
+    pub(super) request: Request,
+    pub(super) bytes: u64,
+    pub(super) sent_ns: u64,
+    pub(super) arrived_ns: u64,
+}
+
+/// When a request passed its stations, ns. The critical path is made from these.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks {
+    pub(super) sent: u64,
+    pub(super) arrived: u64,
+    /// Its turn on the connection.
+    pub(super) unmuted: u64,
+    pub(super) network_start: u64,
+    pub(super) network_finish: u64,
+    pub(super) handler_start: u64,
+    pub(super) handler_finish: u64,
+    pub(super) disk_wait: u64,
+    /// The step that answered.
+    pub(super) answered: u64,
+    pub(super) released: u64,
+    pub(super) is_fetch: bool,
+}
+
+/// A message that leaves when its step's CPU time is over.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// An answer; `None` only unmutes (`acks=0`).
+    Reply { conn: ConnectionId, correlation: CorrelationId, response: Option<Response> },
+    /// A request to a peer.
+    Send { link: u32, correlation: CorrelationId, request: Request, timeout_ns: u64 },
+}
+
+/// A node's own connection to a peer.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: NodeId,
+    pub(super) channel: Channel,
+    pub(super) conn: Option<ConnId>,
+    pub(super) connected: bool,
+    /// Requests that wait for the connection.
+    pub(super) unsent: VecDeque<(CorrelationId, Request)>,
+    /// Every request without an answer, oldest first: id and deadline, ns.
+    pub(super) open: VecDeque<(CorrelationId, u64)>,
+    pub(super) timer_at: Option<u64>,
+}
+
+impl Node {
+    pub(super) fn is_up(&self) -> bool {
+        self.broker.is_some()
+    }
+
+    /// Pool that a job of this kind queues for.
+    pub(super) fn pool_of(channel: Channel) -> Pool {
+        match channel {
+            Channel::Fetcher(_) => Pool::Fetcher,
+            Channel::Raft | Channel::Lifecycle | Channel::Controller => Pool::Handler,
+        }
+    }
+
+    /// What a process loses when it ends, however it ends.
+    pub(super) fn forget_process(&mut self, now_ns: u64) {
+        self.broker = None;
+        self.starting = None;
+        self.life += 1;
+        self.paused_until_ns = 0;
+        self.jobs = Slab::default();
+        self.queues = [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()];
+        self.outgoing = Slab::default();
+        self.results = Slab::default();
+        self.accepted.clear();
+        self.links.clear();
+        self.link_index.clear();
+        self.cpu.reset(now_ns);
+    }
+}

@@ -1,0 +1,14 @@
+//! What messages carry. The network knows only tokens and sizes.
+
+use super::node::Marks;
+use stormglass_broker_core::protocol::{Request, Response};
+
+/// A message's content.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "messages live in a slab; a box each costs more")]
+pub(super) enum Payload {
+    /// A request with its id on the connection, and when its sender let it go.
+    Request { correlation: u64, request: Request, sent_ns: u64 },
+    /// An answer, with the stations that its request passed.
+    Response { correlation: u64, response: Response, marks: Marks },
+}

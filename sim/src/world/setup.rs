@@ -1,0 +1,600 @@
+//! From a plan to a running cluster: hosts, nodes, topics, backlog, clients.
+
+use super::clients::{Client, ClientKind};
+use super::event::Event;
+use super::lags::Lags;
+use super::node::{Node, PoolQueue, Tally};
+use super::slab::Slab;
+use super::{SECOND_NS, WALL_EPOCH_MS, World};
+use crate::checkers::{Checkers, Story};
+use crate::client::{
+    Admin, Assignment, ClientCosts, ClientEffects, ClientInput, ClientShared, ConnectionConfig,
+    Consumer, ConsumerConfig, ConsumerSetup, CreatedTopic, Draws, Producer, ProducerConfig,
+    ProducerSetup,
+};
+use crate::clock::NodeClock;
+use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
+use crate::disk::{Disk, DiskConfig, Preload};
+use crate::kernel::{Audit, EventQueue, Order};
+use crate::net::{HostId, HostSpec, NetConfig, Network};
+use crate::recorder::Recorder;
+use crate::rng::Streams;
+use crate::workload::RecordSource;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use stormglass_broker_core::config::{NodeConfig, ServerConfig};
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::plant::Plant;
+use stormglass_broker_core::protocol::{NewTopic, Placement};
+use stormglass_broker_core::seam::{Effects, Input};
+use stormglass_broker_core::time::Instant;
+use stormglass_broker_core::Broker;
+use stormglass_reports::recording::Phase;
+use stormglass_scenarios::plan::{ClientProfile, NodePlan, Plan, RatePlan, TopicPlan};
+
+/// Events between checkpoints of the audit.
+const CHECKPOINT_EVENTS: u64 = 1 << 17;
+/// A client host's NIC, bytes per second: 10 Gbit/s. Clients are not what is being measured.
+const CLIENT_NIC: u64 = 1_250_000_000;
+/// Age of a backlog that exists before the run, ms.
+const BACKLOG_AGE_MS: i64 = 3_600_000;
+
+/// Why a plan cannot be simulated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetupError(pub String);
+
+impl fmt::Display for SetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SetupError {}
+
+/// How far set-up is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nodes boot, topics are created.
+    Creating,
+    /// Nodes boot again, with the backlog on their disks.
+    Reloading,
+    /// All partitions have leaders; waiting for full ISRs.
+    Settling,
+    /// The run's time has begun.
+    Running,
+}
+
+/// How long processes take to come up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BootTimes {
+    pub(super) process_start_ns: u64,
+    pub(super) host_boot_ns: u64,
+}
+
+fn setup_error(error: impl fmt::Display) -> SetupError {
+    SetupError(error.to_string())
+}
+
+impl World {
+    /// A world in which nodes are about to boot.
+    pub(crate) fn new(plan: Plan, plant: Option<Plant>, order: Order) -> Result<Self, SetupError> {
+        let streams = Streams::new(plan.seed);
+        let mut net = Network::new(NetConfig::from_plan(&plan.model), streams);
+        let nodes = build_nodes(&plan, plant, &mut net, &streams)?;
+        let node_index = (0u16..).zip(&nodes).map(|(at, node)| (node.id, at)).collect();
+        let host_node = (0u16..).zip(&nodes).map(|(at, _)| Some(at)).collect();
+        let boot_times = BootTimes {
+            process_start_ns: constant(&plan.model, "node.process_start_ns").map_err(setup_error)?,
+            host_boot_ns: constant(&plan.model, "node.host_boot_ns").map_err(setup_error)?,
+        };
+        let mut world = Self {
+            now: 0,
+            origin_ns: u64::MAX,
+            ends_ns: u64::MAX,
+            queue: EventQueue::new(order),
+            audit: Audit::new(nodes.len() + 1, CHECKPOINT_EVENTS),
+            net,
+            net_out: Vec::new(),
+            nodes,
+            node_index,
+            host_node,
+            clients: Vec::new(),
+            conns: FxHashMap::default(),
+            payloads: Slab::default(),
+            shared: ClientShared::default(),
+            effects: Effects::default(),
+            client_effects: ClientEffects::default(),
+            completed: VecDeque::new(),
+            tls_client: plan.cluster.tls_client,
+            tls_in_cluster: plan.cluster.tls_in_cluster,
+            topics: BTreeMap::new(),
+            partition_names: BTreeMap::new(),
+            setup: Stage::Creating,
+            boot_times,
+            booting: BTreeSet::new(),
+            rules: BTreeMap::new(),
+            rolling: BTreeMap::new(),
+            rolling_waits: BTreeMap::new(),
+            second: 0,
+            drained: false,
+            recorder: Recorder::new(&plan),
+            checkers: Checkers::new(&plan),
+            story: Story::new(),
+            story_out: Vec::new(),
+            instances: BTreeMap::new(),
+            lags: Lags::new(plan.consumers.len()),
+            streams,
+            plan,
+        };
+        world.check_clients()?;
+        for index in 0..world.nodes.len() {
+            let node = u16::try_from(index).unwrap_or(u16::MAX);
+            world.booting.insert(node);
+            world.at(0, Event::Boot { node, life: 0 });
+        }
+        world.add_admin(SECOND_NS);
+        Ok(world)
+    }
+
+    /// Config values that do not parse are found before anything runs.
+    fn check_clients(&self) -> Result<(), SetupError> {
+        for producer in &self.plan.producers {
+            ProducerConfig::parse(producer).map_err(setup_error)?;
+        }
+        for consumer in &self.plan.consumers {
+            ConsumerConfig::parse(consumer).map_err(setup_error)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn setup_failed(&self) -> SetupError {
+        let up = self.nodes.iter().filter(|n| n.is_up()).count();
+        SetupError(format!(
+            "the cluster did not come up within {} simulated seconds: {up} of {} processes run, \
+             controller {:?}, {} of {} topics exist, {} partitions under-replicated; look at \
+             node.process_start_ns and at the replica assignment",
+            super::SETUP_LIMIT_NS / SECOND_NS,
+            self.nodes.len(),
+            self.nodes.iter().find_map(|n| n.broker.as_ref()?.active_controller()),
+            self.topics.len(),
+            self.plan.topics.len() + 1,
+            self.under_replicated(),
+        ))
+    }
+
+    fn add_client(&mut self, kind: ClientKind, az: usize, origin_ns: u64) -> u32 {
+        let nic = self.plan.model.constants.get("client.nic_bytes_per_sec");
+        let nic = nic.map_or(CLIENT_NIC, |c| c.value.unsigned_abs());
+        let rate = RatePlan { baseline_per_sec: nic, burst_per_sec: nic, bucket: 0, initial: 0 };
+        let flow = self.plan.cluster.brokers.first().map_or(nic, |b| b.host.flow_cap_bytes_per_sec);
+        let host =
+            self.net.add_host(HostSpec { az, nic: rate, flow_cap_bytes_per_sec: flow.min(nic) });
+        self.host_node.push(None);
+        self.clients.push(Client::new(kind, az, host, origin_ns));
+        u32::try_from(self.clients.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    fn bootstrap(&self) -> Vec<NodeId> {
+        self.nodes.iter().filter(|n| n.is_broker).map(|n| n.id).collect()
+    }
+
+    fn draws(&self, kind: &str, number: u64) -> Draws {
+        Draws::new(self.streams.stream((kind, number), "client").next_u64())
+    }
+
+    fn add_admin(&mut self, start_ns: u64) {
+        let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
+            .expect("the defaults parse");
+        let mut topics: Vec<NewTopic> = self.plan.topics.iter().map(new_topic).collect();
+        topics.push(self.offsets_topic());
+        let draws = self.draws("admin", self.clients.len() as u64);
+        let admin = Admin::new(config, &self.bootstrap(), topics, draws);
+        let client = self.add_client(ClientKind::Admin(admin), 0, 0);
+        self.at(start_ns, Event::ClientStart { client, life: 0 });
+    }
+
+    /// `__consumer_offsets` would come with the first group; it is there before the run.
+    fn offsets_topic(&self) -> NewTopic {
+        let setting = |key: &str, default: usize| {
+            self.plan.cluster.config.get(key).and_then(|v| v.parse().ok()).unwrap_or(default)
+        };
+        let brokers = self.bootstrap();
+        let replicas = setting("offsets.topic.replication.factor", 3).clamp(1, brokers.len());
+        let placement = (0..setting("offsets.topic.num.partitions", 50))
+            .map(|p| (0..replicas).map(|r| brokers[(p + r) % brokers.len()]).collect())
+            .collect();
+        let config = BTreeMap::from([("segment.bytes".to_owned(), (100 << 20).to_string())]);
+        NewTopic { name: "__consumer_offsets".into(), placement: Placement::Manual(placement), config }
+    }
+
+    /// The topics exist and are led.
+    pub(super) fn topics_ready(&mut self, topics: Vec<CreatedTopic>) {
+        for topic in &topics {
+            self.topics.insert(topic.name.to_string(), topic.id);
+            for partition in 0..i32::try_from(topic.partitions).unwrap_or(0) {
+                let tp = TopicPartition::new(topic.id, partition);
+                self.partition_names.insert(tp, format!("{}-{partition}", topic.name));
+            }
+        }
+        if self.setup == Stage::Creating && self.plan.topics.iter().any(|t| t.preload_bytes > 0) {
+            self.setup = Stage::Reloading;
+            return self.preload();
+        }
+        self.name_partitions();
+        self.setup = Stage::Settling;
+        self.at(self.now + 1, Event::Settle);
+    }
+
+    fn name_partitions(&mut self) {
+        for (tp, name) in &self.partition_names {
+            let plan = self.plan.topics.iter().find(|t| self.topics.get(&t.name) == Some(&tp.topic));
+            let factor = plan.map_or(3, |t| t.assignment.first().map_or(1, Vec::len));
+            self.checkers.topic(*tp, name, factor, plan.map(|t| t.name.as_str()));
+        }
+    }
+
+    /// Replicas are all in sync: the run begins at the next whole second.
+    pub(super) fn settle(&mut self) {
+        if self.under_replicated() > 0 {
+            return self.at(self.now + SECOND_NS / 10, Event::Settle);
+        }
+        let begins = (self.now / SECOND_NS + 1) * SECOND_NS;
+        self.at(begins, Event::Phase { index: 0 });
+    }
+
+    /// A backlog is what a cluster finds on its disks when it starts: processes stop, the logs
+    /// are put there as of a clean shutdown, processes start.
+    fn preload(&mut self) {
+        for index in 0..self.nodes.len() {
+            let node = u16::try_from(index).unwrap_or(u16::MAX);
+            self.process_ended(node, "set-up");
+        }
+        for plan in self.plan.topics.clone() {
+            let Some(id) = self.topics.get(&plan.name).copied() else { continue };
+            for (partition, replicas) in (0i32..).zip(&plan.assignment) {
+                let tp = TopicPartition::new(id, partition);
+                for replica in replicas {
+                    self.preload_replica(tp, &plan, *replica);
+                }
+            }
+        }
+        let ids: Vec<i32> = self.nodes.iter().map(|n| n.id.0).collect();
+        for id in ids {
+            self.boot_later(id, 0);
+        }
+        self.add_admin(self.now + SECOND_NS);
+    }
+
+    fn preload_replica(&mut self, tp: TopicPartition, plan: &TopicPlan, replica: i32) {
+        let Some(&node) = self.node_index.get(&NodeId(replica)) else { return };
+        let record = u32::try_from(plan.preload_record_bytes.clamp(1, 1 << 20)).unwrap_or(1024);
+        let records_per_batch = (16_384 / record).max(1);
+        let template = self.shared.templates.body(record, records_per_batch);
+        let segment = plan.config.get("segment.bytes").and_then(|v| v.parse().ok());
+        let preload = Preload {
+            bytes: plan.preload_bytes,
+            template,
+            records_per_batch,
+            first_timestamp_ms: WALL_EPOCH_MS - BACKLOG_AGE_MS,
+            last_timestamp_ms: WALL_EPOCH_MS,
+            segment_bytes: segment.unwrap_or(1 << 30),
+            leader_epoch: 0,
+            // Above every client's tags, and the same on every replica.
+            first_tag: 1 << 62 | u64::from(tp.partition.unsigned_abs()) << 40,
+        };
+        self.nodes[node as usize].disk.preload(tp, &preload);
+    }
+
+    /// The run's time begins: clients start, the plan's events are due from here.
+    fn begin_run(&mut self) {
+        self.setup = Stage::Running;
+        self.origin_ns = self.now;
+        for client in &mut self.clients {
+            client.stop();
+        }
+        let phases = self.plan.phases;
+        let mut at = self.now;
+        let lengths = [phases.warmup_ns, phases.measure_ns, phases.heal_ns, phases.drain_ns];
+        for (index, length) in (1u8..).zip(lengths) {
+            at += length;
+            if index < 4 {
+                self.at(at, Event::Phase { index });
+            }
+        }
+        self.ends_ns = at;
+        self.second = 0;
+        self.at(self.now + SECOND_NS, Event::Second);
+        for index in 0..self.plan.events.len() {
+            let at_ns = self.plan.events[index].at_ns + self.now;
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.at(at_ns, Event::ActionBegin { index });
+        }
+        let now = self.now;
+        for node in &mut self.nodes {
+            node.tally = Tally::default();
+            node.cpu.take_counters(now);
+            node.disk.take_counters(now);
+            self.net.take_counters(now, node.host);
+        }
+        self.checkers.begin(0);
+        self.start_clients();
+    }
+
+    fn start_clients(&mut self) {
+        for group in 0..self.plan.producers.len() {
+            for instance in 0..self.plan.producers[group].count {
+                self.add_producer(group, instance);
+            }
+        }
+        for group in 0..self.plan.consumers.len() {
+            for member in 0..self.plan.consumers[group].count {
+                self.add_consumer(group, member);
+            }
+        }
+    }
+
+    fn costs(&self) -> ClientCosts {
+        let cost = |name: &'static str| constant(&self.plan.model, name).unwrap_or(0);
+        ClientCosts {
+            record_ns: cost("cpu.client_record_ns"),
+            batch_ns: 0,
+            request_ns: cost("cpu.client_request_ns"),
+        }
+    }
+
+    fn producer(&self, group: usize, instance: u32, tag_space: u64) -> Producer {
+        let plan = &self.plan.producers[group];
+        Producer::new(ProducerSetup {
+            config: ProducerConfig::parse(plan).expect("checked before the run"),
+            costs: self.costs(),
+            bootstrap: self.bootstrap(),
+            topic: Arc::from(plan.topic.as_str()),
+            arrivals: Box::new(RecordSource::new(plan, instance, &self.streams)),
+            draws: self.draws(&plan.name, u64::from(instance)),
+            first_tag: tag_space << 40,
+        })
+    }
+
+    fn add_producer(&mut self, group: usize, instance: u32) {
+        let az = self.plan.producers[group].azs.get(instance as usize).copied().unwrap_or(0);
+        let machine = self.producer(group, instance, self.clients.len() as u64);
+        let kind = ClientKind::Producer { group, machine };
+        let client = self.add_client(kind, az, self.origin_ns);
+        self.instances.insert(client, instance);
+        self.at(self.now, Event::ClientStart { client, life: 0 });
+    }
+
+    fn add_consumer(&mut self, group: usize, member: u32) {
+        let plan = &self.plan.consumers[group];
+        let az = plan.azs.get(member as usize).copied().unwrap_or(0);
+        let start = self.origin_ns + plan.start_ns;
+        let machine = self.consumer(group, member);
+        let kind = ClientKind::Consumer { group, machine };
+        let client = self.add_client(kind, az, self.origin_ns);
+        self.instances.insert(client, member);
+        self.at(start, Event::ClientStart { client, life: 0 });
+    }
+
+    fn consumer(&self, group: usize, member: u32) -> Consumer {
+        let plan = &self.plan.consumers[group];
+        Consumer::new(ConsumerSetup {
+            config: ConsumerConfig::parse(plan).expect("checked before the run"),
+            costs: self.costs(),
+            bootstrap: self.bootstrap(),
+            assignment: self.assignment(group, member),
+            draws: self.draws(&plan.group, u64::from(member)),
+        })
+    }
+
+    /// Range assignment, as `RangeAssignor` deals each topic's partitions.
+    fn assignment(&self, group: usize, member: u32) -> Vec<Assignment> {
+        let plan = &self.plan.consumers[group];
+        let mut mine = Vec::new();
+        for name in &plan.topics {
+            let Some(topic) = self.plan.topics.iter().find(|t| t.name == *name) else { continue };
+            let partitions = u32::try_from(topic.assignment.len()).unwrap_or(0);
+            let (each, extra) = (partitions / plan.count, partitions % plan.count);
+            let first = each * member + extra.min(member);
+            let count = each + u32::from(member < extra);
+            mine.extend((first..first + count).map(|partition| Assignment {
+                topic: Arc::from(name.as_str()),
+                partition,
+            }));
+        }
+        mine
+    }
+
+    /// A client process that lost its host starts again, with nothing but its config.
+    pub(super) fn restart_client(&mut self, client: usize) {
+        let instance = self.instances.get(&(client as u32)).copied().unwrap_or(0);
+        let tag_space = (client as u64) | u64::from(self.clients[client].life) << 16;
+        let kind = match &self.clients[client].kind {
+            ClientKind::Producer { group, .. } => {
+                let group = *group;
+                let mut machine = self.producer(group, instance, tag_space);
+                machine.skip_until(self.now - self.origin_ns);
+                ClientKind::Producer { group, machine }
+            }
+            ClientKind::Consumer { group, .. } => {
+                let group = *group;
+                ClientKind::Consumer { group, machine: self.consumer(group, instance) }
+            }
+            ClientKind::Admin(_) => return,
+        };
+        let at = &mut self.clients[client];
+        at.kind = kind;
+        at.running = true;
+        let life = at.life;
+        let client = u32::try_from(client).unwrap_or(u32::MAX);
+        self.at(self.now, Event::ClientStart { client, life });
+    }
+
+    /// A phase begins.
+    pub(super) fn begin_phase(&mut self, index: u8) {
+        match index {
+            0 => self.begin_run(),
+            2 => self.heal(),
+            3 => {
+                for client in 0..self.clients.len() {
+                    if self.producer_group(client).is_some() {
+                        let client = u32::try_from(client).unwrap_or(u32::MAX);
+                        self.client_input(client, ClientInput::StopLoad);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let phase = [Phase::Warmup, Phase::Measure, Phase::Heal, Phase::Drain][usize::from(index)];
+        self.event_now("phase", None, format!("{phase:?} begins"), None);
+    }
+
+    pub(super) fn producer_group(&self, client: usize) -> Option<usize> {
+        match &self.clients[client].kind {
+            ClientKind::Producer { group, .. } if self.clients[client].running => Some(*group),
+            _ => None,
+        }
+    }
+
+    pub(super) fn consumer_group(&self, client: usize) -> Option<usize> {
+        match &self.clients[client].kind {
+            ClientKind::Consumer { group, .. } if self.clients[client].running => Some(*group),
+            _ => None,
+        }
+    }
+
+    /// A process starts: it reads its disk, which takes as long as there is to scan.
+    pub(super) fn boot(&mut self, node: u16) {
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        at.config.incarnation = u128::from(at.life) << 64 | at.id.0.unsigned_abs() as u128;
+        at.config.seed = at.config.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let broker = Broker::new(at.config.clone(), &at.disk);
+        let scan_ns = at.disk.recovery_time_ns(broker.recovery_scanned_bytes());
+        at.starting = Some(broker);
+        let life = at.life;
+        self.at(now + scan_ns, Event::Start { node, life });
+    }
+
+    /// Its logs are loaded: it listens.
+    pub(super) fn start_process(&mut self, node: u16) {
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        let Some(mut broker) = at.starting.take() else { return };
+        let wall_ms = at.clock.wall_ns(now) / 1_000_000;
+        let mono = Instant::from_nanos(at.clock.monotonic_ns(now));
+        broker.step(mono, Input::WallClock(wall_ms), &mut Effects::default());
+        at.broker = Some(broker);
+        at.cpu.reset(now);
+        let (host, id) = (at.host, at.id.0);
+        self.booting.remove(&node);
+        self.net.listen(host, true);
+        self.event_now("broker-up", Some(id), format!("node {id} serves"), None);
+        self.step_node(node, Input::Start, None);
+        self.after_start(node);
+    }
+}
+
+fn new_topic(plan: &TopicPlan) -> NewTopic {
+    let replicas = |ids: &Vec<i32>| ids.iter().map(|id| NodeId(*id)).collect();
+    NewTopic {
+        name: Arc::from(plan.name.as_str()),
+        placement: Placement::Manual(plan.assignment.iter().map(replicas).collect()),
+        config: plan.config.clone(),
+    }
+}
+
+fn build_nodes(
+    plan: &Plan,
+    plant: Option<Plant>,
+    net: &mut Network,
+    streams: &Streams,
+) -> Result<Vec<Node>, SetupError> {
+    let mut server = ServerConfig::kafka_defaults();
+    server.apply(&plan.cluster.config).map_err(setup_error)?;
+    let voters: Vec<NodeId> = plan.cluster.controllers.iter().map(|n| NodeId(n.id)).collect();
+    let brokers = plan.cluster.brokers.iter().map(|n| (n, true));
+    let controllers = plan.cluster.controllers.iter().map(|n| (n, false));
+    brokers
+        .chain(controllers)
+        .map(|(node, is_broker)| {
+            let config = NodeConfig {
+                node: NodeId(node.id),
+                broker: is_broker,
+                controller: !is_broker,
+                voters: voters.clone(),
+                rack: plan.cluster.azs.get(node.az).map(|az| Arc::from(az.as_str())),
+                server: server.clone(),
+                seed: streams.stream(("node", u64::from(node.id.unsigned_abs())), "core").next_u64(),
+                incarnation: 0,
+                plant,
+            };
+            build_node(plan, node, is_broker, config, net, streams)
+        })
+        .collect()
+}
+
+fn stream_key(streams: &Streams, node: u64, purpose: &str) -> [u8; 32] {
+    let mut stream = streams.stream(("node", node), purpose);
+    let mut key = [0; 32];
+    for word in key.chunks_exact_mut(8) {
+        word.copy_from_slice(&stream.next_u64().to_le_bytes());
+    }
+    key
+}
+
+fn build_node(
+    plan: &Plan,
+    node: &NodePlan,
+    is_broker: bool,
+    config: NodeConfig,
+    net: &mut Network,
+    streams: &Streams,
+) -> Result<Node, SetupError> {
+    let number = u64::from(node.id.unsigned_abs());
+    let peers = u32::try_from(plan.cluster.brokers.len()).unwrap_or(1).saturating_sub(1).max(1);
+    let sizes = PoolSizes {
+        network: u32::from(config.server.num_network_threads),
+        handler: u32::from(config.server.num_io_threads),
+        fetcher: u32::from(config.server.num_replica_fetchers) * peers,
+    };
+    let key = stream_key(streams, number, "pauses");
+    let cpu = CpuConfig::new(&node.host, &plan.model, sizes, key).map_err(setup_error)?;
+    let disk = DiskConfig::new(&node.host, &plan.model).map_err(setup_error)?;
+    let host: HostId = net.add_host(HostSpec {
+        az: node.az,
+        nic: node.host.nic,
+        flow_cap_bytes_per_sec: node.host.flow_cap_bytes_per_sec,
+    });
+    Ok(Node {
+        id: NodeId(node.id),
+        is_broker,
+        az: node.az,
+        host,
+        nic: node.host.nic,
+        // A day's earnings, as AWS documents for t3.
+        credit_cap_ms: u64::from(node.host.vcpus)
+            * u64::from(node.host.cpu_baseline_permille % 1000)
+            * 86_400,
+        config,
+        broker: None,
+        starting: None,
+        life: 0,
+        powered: true,
+        paused_until_ns: 0,
+        disk: Disk::new(disk, stream_key(streams, number, "disk")),
+        cpu: Cpu::new(cpu),
+        profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille).map_err(setup_error)?,
+        clock: NodeClock::new(WALL_EPOCH_MS * 1_000_000, 0, 0),
+        writeback_at: None,
+        jobs: Slab::default(),
+        queues: [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()],
+        outgoing: Slab::default(),
+        results: Slab::default(),
+        accepted: FxHashMap::default(),
+        links: Vec::new(),
+        link_index: FxHashMap::default(),
+        tally: Tally::default(),
+    })
+}
