@@ -401,12 +401,15 @@ mod tests {
         rig.act(Lifecycle::on_view);
         let (_, to, _) = rig.sent();
         assert_eq!(to, NodeId(2));
-        rig.answer(old, Response::BrokerHeartbeat(BrokerHeartbeatResponse {
-            error: ErrorCode::StaleBrokerEpoch,
-            is_caught_up: true,
-            is_fenced: true,
-            should_shut_down: false,
-        }));
+        rig.answer(
+            old,
+            Response::BrokerHeartbeat(BrokerHeartbeatResponse {
+                error: ErrorCode::StaleBrokerEpoch,
+                is_caught_up: true,
+                is_fenced: true,
+                should_shut_down: false,
+            }),
+        );
         assert_eq!(rig.lifecycle.broker_epoch(), Some(7));
     }
 

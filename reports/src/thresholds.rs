@@ -2,9 +2,9 @@
 //!
 //! All arithmetic is in thousandths of the metric's base unit (ns, bytes/s, records, parts per
 //! thousand, cents), so that a limit is compared exactly. How samples become one number:
-//! latencies use the histogram of all groups; throughput, lag and CPU take one sample per second;
-//! unavailability one per partition; the rest are single values. A metric without samples fails:
-//! nothing measured proves nothing.
+//! latencies use the histogram of all groups; throughput, lag (of the furthest partition) and CPU
+//! (of the busiest broker) take one sample per second; unavailability one per partition; the rest
+//! are single values. A metric without samples fails: nothing measured proves nothing.
 
 use crate::cost::CostReport;
 use crate::recording::{LatencyKind, Recording, Second};

@@ -89,7 +89,13 @@ struct World {
 }
 
 fn latency() -> Quantiles {
-    let points = [(0, 250_000), (500_000, 400_000), (900_000, 500_000), (990_000, 700_000), (1_000_000, 6_000_000)];
+    let points = [
+        (0, 250_000),
+        (500_000, 400_000),
+        (900_000, 500_000),
+        (990_000, 700_000),
+        (1_000_000, 6_000_000),
+    ];
     Quantiles { points: points.to_vec(), source: "bench".into(), confidence: "U".into() }
 }
 
@@ -132,8 +138,12 @@ impl World {
     fn burst(&mut self, count: usize, gap_ns: u64) {
         for n in 0..count {
             let conn = self.conns[n % self.conns.len()];
-            let taken =
-                self.net.send(self.now_ns, (conn, Side::Client), (16_384, n as u64), &mut self.queue);
+            let taken = self.net.send(
+                self.now_ns,
+                (conn, Side::Client),
+                (16_384, n as u64),
+                &mut self.queue,
+            );
             assert!(taken, "the connection is open");
             self.run_until(self.now_ns + gap_ns);
         }
@@ -146,7 +156,12 @@ fn network(c: &mut Criterion) {
     let mut group = c.benchmark_group("network, message of 16 KiB");
     group.throughput(criterion::Throughput::Elements(MESSAGES as u64));
     // A message takes 26 us alone: 30 us apart nothing meets, 16 us apart is 80 % load.
-    for (name, peers, gap_ns) in [("alone", 3, 30_000), ("80 %, 3 peers", 3, 16_500), ("80 %, 60 peers", 60, 16_500), ("overload, 60 peers", 60, 10_000)] {
+    for (name, peers, gap_ns) in [
+        ("alone", 3, 30_000),
+        ("80 %, 3 peers", 3, 16_500),
+        ("80 %, 60 peers", 60, 16_500),
+        ("overload, 60 peers", 60, 10_000),
+    ] {
         group.bench_function(name, |b| {
             b.iter_batched_ref(
                 || World::new(peers),

@@ -1,7 +1,7 @@
 //! AlterPartition: a leader proposes its partition's ISR (KIP-497, KIP-841, KIP-903).
 
-use super::state::Controller;
 use super::elections::{Election, elect};
+use super::state::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionImage};

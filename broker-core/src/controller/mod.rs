@@ -8,6 +8,8 @@ mod placement;
 mod producer_ids;
 mod sessions;
 mod state;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub(crate) use state::Controller;

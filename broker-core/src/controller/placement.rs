@@ -51,13 +51,9 @@ pub(super) fn place(
     if replication_factor == 0 || replication_factor > known || !has_active {
         return Err(ErrorCode::InvalidReplicationFactor);
     }
-    let mut first = usize::try_from(seed % racks.len() as u64).unwrap_or(0);
-    let mut placement = Vec::with_capacity(partitions);
-    for _ in 0..partitions {
-        placement.push(place_one(&mut racks, first, replication_factor));
-        first += 1;
-    }
-    Ok(placement)
+    let first = usize::try_from(seed % racks.len() as u64).unwrap_or(0);
+    let turns = first..first + partitions;
+    Ok(turns.map(|turn| place_one(&mut racks, turn, replication_factor)).collect())
 }
 
 fn racks(image: &MetadataImage, seed: u64) -> Vec<Rack> {

@@ -8,7 +8,10 @@ use crate::protocol::{AllocateProducerIdsRequest, AllocateProducerIdsResponse, R
 const BLOCK_LEN: i32 = 1000;
 
 impl Controller {
-    pub(super) fn allocate_producer_ids(&mut self, request: AllocateProducerIdsRequest) -> Response {
+    pub(super) fn allocate_producer_ids(
+        &mut self,
+        request: AllocateProducerIdsRequest,
+    ) -> Response {
         let error = self.check_broker_epoch(request.broker, request.broker_epoch);
         let mut response = AllocateProducerIdsResponse { error, first: -1, len: 0 };
         if error.is_ok() {

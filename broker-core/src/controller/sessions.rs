@@ -26,7 +26,8 @@ pub(super) struct Session {
 impl Sessions {
     /// The broker was heard.
     pub(super) fn touch(&mut self, broker: NodeId, now: Instant) -> &mut Session {
-        let fresh = Session { contact: now, metadata_offset: NO_OFFSET, shutdown_offset: NO_OFFSET };
+        let fresh =
+            Session { contact: now, metadata_offset: NO_OFFSET, shutdown_offset: NO_OFFSET };
         let session = self.by_broker.entry(broker).or_insert(fresh);
         session.contact = now;
         session
@@ -67,9 +68,7 @@ impl Controller {
         let silent: Vec<NodeId> = self
             .image
             .brokers()
-            .filter(|(broker, image)| {
-                !image.fenced && !self.has_valid_session(*broker, step.now)
-            })
+            .filter(|(broker, image)| !image.fenced && !self.has_valid_session(*broker, step.now))
             .map(|(broker, _)| broker)
             .collect();
         for broker in silent {

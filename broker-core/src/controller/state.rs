@@ -6,16 +6,18 @@
 use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, LeaderEpoch, NodeId, Offset};
-use crate::metadata::{Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord};
+use crate::ids::{ConnectionId, LeaderEpoch, Offset, TopicId};
+use crate::metadata::{
+    ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
+};
 use crate::protocol::{
     AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
     BrokerRegistrationResponse, CreateTopicsResponse, ElectLeadersResponse, Request, Response,
 };
 use crate::raft::{Committed, Content, Raft, RoleName};
-use crate::seam::{DiskError, Exit, TimerKey, TraceEvent};
+use crate::seam::{DiskError, Exit, Reply, TimerKey, TraceEvent};
 use crate::step::{ReplyTo, Step};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use std::collections::VecDeque;
 
 /// Kafka's `metadata.version` of release 3.9.
@@ -24,7 +26,6 @@ const METADATA_VERSION: i16 = 21;
 /// The controller of a node with the controller role.
 #[derive(Debug)]
 pub(crate) struct Controller {
-    pub(super) node: NodeId,
     pub(super) server: ServerConfig,
     pub(super) image: MetadataImage,
     draft: Draft,
@@ -64,14 +65,13 @@ struct Proposed {
 struct Waiting {
     offset: Offset,
     reply_to: ReplyTo,
-    response: Response,
+    response: Option<Response>,
 }
 
 impl Controller {
     /// Knows nothing until Raft delivers.
     pub(crate) fn new(config: &NodeConfig) -> Self {
         Self {
-            node: config.node,
             server: config.server.clone(),
             image: MetadataImage::default(),
             draft: Draft::default(),
@@ -96,11 +96,16 @@ impl Controller {
         }
         self.notice_role(step, raft);
         if raft.snapshot_due() {
-            self.take_back_proposals();
-            raft.create_snapshot(step, &self.image);
-            self.redo_proposals();
+            self.take_snapshot(step, raft);
         }
         self.arm(step);
+    }
+
+    /// A snapshot of what is committed, without what is only proposed (RAFT-26).
+    pub(super) fn take_snapshot(&mut self, step: &mut Step<'_>, raft: &mut Raft) {
+        self.take_back_proposals();
+        raft.create_snapshot(step, &self.image);
+        self.redo_proposals();
     }
 
     /// BrokerRegistration, BrokerHeartbeat, AlterPartition, CreateTopics, ElectLeaders and
@@ -113,22 +118,27 @@ impl Controller {
         request: Request,
     ) {
         self.notice_role(step, raft);
-        let response = if self.active.is_none() {
-            not_controller(&request)
+        let response = if self.active.is_some() {
+            self.handle(step, raft, request)
         } else {
-            match request {
-                Request::BrokerRegistration(r) => self.register_broker(step, raft, &r),
-                Request::BrokerHeartbeat(r) => self.heartbeat(step, raft, r),
-                Request::AlterPartition(r) => self.alter_partition(&r),
-                Request::CreateTopics(r) => self.create_topics(raft, &r),
-                Request::ElectLeaders(r) => self.elect_leaders(&r),
-                Request::AllocateProducerIds(r) => self.allocate_producer_ids(r),
-                _ => unreachable!("only controller requests are routed here"),
-            }
+            not_controller(request)
         };
         self.submit(step, raft);
         self.respond(step, from, response);
         self.arm(step);
+    }
+
+    /// `None` for requests that are not a controller's.
+    fn handle(&mut self, step: &mut Step<'_>, raft: &Raft, request: Request) -> Option<Response> {
+        Some(match request {
+            Request::BrokerRegistration(r) => self.register_broker(step, raft, &r),
+            Request::BrokerHeartbeat(r) => self.heartbeat(step, raft, r),
+            Request::AlterPartition(r) => self.alter_partition(&r),
+            Request::CreateTopics(r) => self.create_topics(raft, &r),
+            Request::ElectLeaders(r) => self.elect_leaders(&r),
+            Request::AllocateProducerIds(r) => self.allocate_producer_ids(r),
+            _ => return None,
+        })
     }
 
     /// `TimerKey::Controller`.
@@ -186,7 +196,7 @@ impl Controller {
         self.active = Some(Active {
             epoch,
             sessions,
-            balance_at: step.now + crate::time::Duration::from_millis(interval * 1000),
+            balance_at: step.now + Duration::from_millis(interval * 1000),
             last_write: step.now,
         });
         if self.image.feature("metadata.version").is_none() {
@@ -202,7 +212,7 @@ impl Controller {
         self.take_back_proposals();
         self.proposed.clear();
         for waiting in std::mem::take(&mut self.waiting) {
-            step.reply(waiting.reply_to, refuse(waiting.response));
+            reply(step, waiting.reply_to, waiting.response.map(refuse));
         }
     }
 
@@ -231,11 +241,11 @@ impl Controller {
         }
         self.image.advance(batch.last_offset, batch.epoch);
         while let Some(first) = self.waiting.pop_front_if(|w| w.offset <= batch.last_offset) {
-            step.reply(first.reply_to, first.response);
+            reply(step, first.reply_to, first.response);
         }
     }
 
-    fn apply(&mut self, records: &[MetadataRecord]) -> Result<(), crate::metadata::ApplyError> {
+    fn apply(&mut self, records: &[MetadataRecord]) -> Result<(), ApplyError> {
         assert!(self.proposed.is_empty(), "only an active controller proposes");
         for record in records {
             self.image.apply(record)?;
@@ -313,9 +323,9 @@ impl Controller {
     }
 
     /// Answers once everything that the answer may depend on is committed.
-    fn respond(&mut self, step: &mut Step<'_>, reply_to: ReplyTo, response: Response) {
+    fn respond(&mut self, step: &mut Step<'_>, reply_to: ReplyTo, response: Option<Response>) {
         match self.proposed.back() {
-            None => step.reply(reply_to, response),
+            None => reply(step, reply_to, response),
             Some(last) => {
                 let offset = last.last_offset;
                 self.waiting.push_back(Waiting { offset, reply_to, response });
@@ -333,7 +343,7 @@ impl Controller {
 
     fn idle_deadline(&self) -> Option<Instant> {
         let interval = self.server.metadata_max_idle_interval;
-        let idle = interval > crate::time::Duration::ZERO;
+        let idle = interval > Duration::ZERO;
         self.active.as_ref().filter(|_| idle).map(|active| active.last_write + interval)
     }
 
@@ -350,10 +360,15 @@ impl Controller {
     }
 }
 
+fn reply(step: &mut Step<'_>, to: ReplyTo, response: Option<Response>) {
+    let ReplyTo { conn, correlation } = to;
+    step.effects.replies.push(Reply { conn, correlation, response });
+}
+
 /// The answer of a node that is not the active controller.
-fn not_controller(request: &Request) -> Response {
+fn not_controller(request: Request) -> Option<Response> {
     let error = ErrorCode::NotController;
-    match request {
+    Some(match request {
         Request::BrokerRegistration(_) => {
             Response::BrokerRegistration(BrokerRegistrationResponse { error, broker_epoch: -1 })
         }
@@ -362,9 +377,8 @@ fn not_controller(request: &Request) -> Response {
             Response::AlterPartition(AlterPartitionResponse { error, partitions: Vec::new() })
         }
         Request::CreateTopics(request) => {
-            let none = crate::ids::TopicId(0);
-            let topics = request.topics.iter().map(|t| (t.name.clone(), error, none)).collect();
-            Response::CreateTopics(CreateTopicsResponse { topics })
+            let topics = request.topics.into_iter().map(|topic| (topic.name, error, TopicId(0)));
+            Response::CreateTopics(CreateTopicsResponse { topics: topics.collect() })
         }
         Request::ElectLeaders(_) => {
             Response::ElectLeaders(ElectLeadersResponse { error, partitions: Vec::new() })
@@ -372,42 +386,35 @@ fn not_controller(request: &Request) -> Response {
         Request::AllocateProducerIds(_) => {
             Response::AllocateProducerIds(AllocateProducerIdsResponse { error, first: -1, len: 0 })
         }
-        _ => unreachable!("only controller requests are routed here"),
-    }
+        _ => return None,
+    })
 }
 
 /// Takes back an answer that was never given: whether it will be committed is unknown.
-fn refuse(response: Response) -> Response {
-    let error = ErrorCode::NotController;
-    match response {
-        Response::BrokerRegistration(_) => {
-            Response::BrokerRegistration(BrokerRegistrationResponse { error, broker_epoch: -1 })
+fn refuse(mut response: Response) -> Response {
+    let not_controller = ErrorCode::NotController;
+    match &mut response {
+        Response::BrokerRegistration(response) => response.error = not_controller,
+        Response::BrokerHeartbeat(response) => *response = heartbeat_error(not_controller),
+        Response::AlterPartition(response) => {
+            response.error = not_controller;
+            response.partitions.clear();
         }
-        Response::BrokerHeartbeat(_) => Response::BrokerHeartbeat(heartbeat_error(error)),
-        Response::AlterPartition(_) => {
-            Response::AlterPartition(AlterPartitionResponse { error, partitions: Vec::new() })
-        }
-        Response::CreateTopics(mut response) => {
-            for (_, outcome, _) in &mut response.topics {
-                *outcome = error;
+        Response::CreateTopics(response) => {
+            for (_, error, _) in &mut response.topics {
+                *error = not_controller;
             }
-            Response::CreateTopics(response)
         }
-        Response::ElectLeaders(_) => {
-            Response::ElectLeaders(ElectLeadersResponse { error, partitions: Vec::new() })
+        Response::ElectLeaders(response) => {
+            response.error = not_controller;
+            response.partitions.clear();
         }
-        Response::AllocateProducerIds(_) => {
-            Response::AllocateProducerIds(AllocateProducerIdsResponse { error, first: -1, len: 0 })
-        }
-        other => other,
+        Response::AllocateProducerIds(response) => response.error = not_controller,
+        _ => {}
     }
+    response
 }
 
 pub(super) fn heartbeat_error(error: ErrorCode) -> BrokerHeartbeatResponse {
-    BrokerHeartbeatResponse {
-        error,
-        is_caught_up: false,
-        is_fenced: true,
-        should_shut_down: false,
-    }
+    BrokerHeartbeatResponse { error, is_caught_up: false, is_fenced: true, should_shut_down: false }
 }

@@ -1,14 +1,12 @@
 //! CreateTopics: validation, placement, ids. Quotas and policies are left out.
 
-use super::state::Controller;
 use super::placement::place;
+use super::state::Controller;
 use crate::config::TopicConfig;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
 use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
-use crate::protocol::{
-    CreateTopicsRequest, CreateTopicsResponse, NewTopic, Placement, Response,
-};
+use crate::protocol::{CreateTopicsRequest, CreateTopicsResponse, NewTopic, Placement, Response};
 use crate::raft::Raft;
 
 const NAME_LEN_MAX: usize = 249;

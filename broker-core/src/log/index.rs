@@ -22,8 +22,7 @@ pub(crate) struct IndexEntry {
 }
 
 /// The start of a segment, which needs no entry.
-const ORIGIN: IndexEntry =
-    IndexEntry { relative_offset: 0, position: 0, max_timestamp_before: -1 };
+const ORIGIN: IndexEntry = IndexEntry { relative_offset: 0, position: 0, max_timestamp_before: -1 };
 
 /// Index of one segment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +36,9 @@ impl SparseIndex {
     /// Adds an entry after all others.
     pub(crate) fn push(&mut self, entry: IndexEntry) {
         debug_assert!(self.entries.last().is_none_or(|last| last.position < entry.position));
-        debug_assert!(self.entries.last().is_none_or(|l| l.relative_offset < entry.relative_offset));
+        debug_assert!(
+            self.entries.last().is_none_or(|l| l.relative_offset < entry.relative_offset)
+        );
         self.entries.push(entry);
         if self.entries.len() - self.thinned >= 2 * DENSE_ENTRIES {
             self.thin(self.thinned + DENSE_ENTRIES);

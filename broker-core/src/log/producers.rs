@@ -249,11 +249,7 @@ impl Producers {
             producer.clear_batches();
         }
         producer.last_timestamp = header.max_timestamp;
-        let evicted = if header.is_control() {
-            None
-        } else {
-            producer.push(BatchMeta::of(batch))
-        };
+        let evicted = if header.is_control() { None } else { producer.push(BatchMeta::of(batch)) };
         self.track_transaction(index, batch);
         match undo {
             Undo::Pushed { id, last_timestamp, .. } => Undo::Pushed { id, last_timestamp, evicted },

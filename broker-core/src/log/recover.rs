@@ -10,7 +10,7 @@ use super::roll::delete_snapshot;
 use super::segment::Segment;
 use super::snapshot::{self, ProducerSnapshot};
 use super::types::{Recover, RecoveryStats};
-use crate::ids::{Offset, TopicPartition};
+use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::records::Batch;
 use crate::seam::{DiskImage, DiskOpKind, FileName, ScanEnd};
 
@@ -96,6 +96,10 @@ impl<'a> Loader<'a> {
         {
             candidates.push(self.image.summary(self.log.tp, *last).next_offset);
         }
+        if candidates.is_empty() {
+            // all records are deleted, but what their producers may repeat is not (IDEM-04)
+            candidates.push(self.log.log_start);
+        }
         let found = candidates.iter().rev().find_map(|offset| self.snapshot(*offset));
         if let Some(snapshot) = found {
             self.replay_from = snapshot.offset;
@@ -106,7 +110,10 @@ impl<'a> Loader<'a> {
     fn snapshot(&self, offset: Offset) -> Option<ProducerSnapshot> {
         let bytes = self.image.file(&FileName::ProducerSnapshot(self.log.tp, offset))?;
         let snapshot = snapshot::decode(&bytes)?;
-        let same_history = snapshot.last_epoch == self.log.epochs.epoch_at(offset - 1);
+        let epoch = self.log.epochs.epoch_at(offset - 1);
+        // epochs are trimmed with the records; then no other history can be told, nor be there
+        let trimmed = offset <= self.log.log_start || self.log.epochs.latest().is_some();
+        let same_history = epoch == snapshot.last_epoch || (epoch == NO_EPOCH && trimmed);
         (snapshot.offset == offset && same_history).then_some(snapshot)
     }
 

@@ -4,6 +4,7 @@
 use super::partition_log::Log;
 use super::segment::Segment;
 use crate::ids::Offset;
+use crate::records::Records;
 use crate::seam::DiskOpKind;
 
 impl Log {
@@ -22,6 +23,9 @@ impl Log {
         }
         if count == self.segments.len() {
             self.roll(ops);
+            // the file's name is all that keeps the log's end: an `Append` of nothing creates it
+            let (tp, segment) = (self.tp, self.next_offset);
+            ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
         }
         let new_start = self.segments[count].base;
         let moved = new_start > self.log_start;

@@ -106,10 +106,8 @@ impl Segment {
             self.first_timestamp = batch.header.max_timestamp;
         }
         if batch.header.max_timestamp > self.max_timestamp.timestamp {
-            self.max_timestamp = TimestampAt {
-                timestamp: batch.header.max_timestamp,
-                offset: batch.last_offset(),
-            };
+            self.max_timestamp =
+                TimestampAt { timestamp: batch.header.max_timestamp, offset: batch.last_offset() };
         }
         self.bytes += batch.size_bytes();
         self.next_offset = batch.next_offset();

@@ -31,7 +31,8 @@ pub(crate) struct ProducerSnapshot {
 /// Encodes the state as of `offset`; `last_epoch` as in [`ProducerSnapshot`].
 pub(crate) fn encode(offset: Offset, last_epoch: LeaderEpoch, producers: &Producers) -> Bytes {
     let entries = producers.entries();
-    let capacity = HEADER_BYTES + entries.len() * (PRODUCER_BYTES + REMEMBERED_BATCHES * BATCH_BYTES);
+    let capacity =
+        HEADER_BYTES + entries.len() * (PRODUCER_BYTES + REMEMBERED_BATCHES * BATCH_BYTES);
     let mut out = BytesMut::with_capacity(capacity);
     out.put_u32(0);
     out.put_u16(VERSION);

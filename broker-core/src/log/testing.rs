@@ -39,7 +39,8 @@ impl MemoryDisk {
                     stored.batches.extend(records.batches().iter().cloned());
                 }
                 DiskOpKind::Sync { segment, .. } => {
-                    let stored = self.segments.get_mut(segment).expect("only what exists is synced");
+                    let stored =
+                        self.segments.get_mut(segment).expect("only what exists is synced");
                     stored.synced = stored.batches.len();
                 }
                 DiskOpKind::Truncate { to, .. } => self.truncate(*to),
@@ -78,7 +79,8 @@ impl MemoryDisk {
         for (base, segment) in &mut self.segments {
             let unsynced = segment.batches.len() - segment.synced;
             let keep = segment.synced + survivors(*base, unsynced).min(unsynced);
-            segment.torn_bytes = segment.batches.get(keep).map_or(0, |b| u64::from(b.size_bytes()) / 2);
+            segment.torn_bytes =
+                segment.batches.get(keep).map_or(0, |b| u64::from(b.size_bytes()) / 2);
             segment.batches.truncate(keep);
             segment.synced = keep;
         }

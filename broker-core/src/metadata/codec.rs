@@ -225,9 +225,7 @@ fn decode_simple(api_key: u64, r: &mut Reader<'_>) -> Result<MetadataRecord, Dec
             broker_epoch: r.i64()?,
             next_producer_id: r.i64()?,
         },
-        key::FEATURE_LEVEL => {
-            MetadataRecord::FeatureLevel { name: r.string()?, level: r.i16()? }
-        }
+        key::FEATURE_LEVEL => MetadataRecord::FeatureLevel { name: r.string()?, level: r.i16()? },
         key::NO_OP => MetadataRecord::NoOp,
         _ => return Err(DecodeError("unknown type of record")),
     };
@@ -410,17 +408,25 @@ pub(super) mod tests {
         prop_oneof![
             partition(),
             partition_change(),
-            (0..9_i32, any::<u128>(), any::<i64>(), prop::option::of(text()), any::<(bool, bool)>())
-                .prop_map(|(id, incarnation, epoch, rack, (fenced, in_controlled_shutdown))| {
-                    MetadataRecord::RegisterBroker(RegisterBrokerRecord {
-                        broker: NodeId(id),
-                        incarnation,
-                        epoch,
-                        rack,
-                        fenced,
-                        in_controlled_shutdown,
-                    })
-                }),
+            (
+                0..9_i32,
+                any::<u128>(),
+                any::<i64>(),
+                prop::option::of(text()),
+                any::<(bool, bool)>()
+            )
+                .prop_map(
+                    |(id, incarnation, epoch, rack, (fenced, in_controlled_shutdown))| {
+                        MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+                            broker: NodeId(id),
+                            incarnation,
+                            epoch,
+                            rack,
+                            fenced,
+                            in_controlled_shutdown,
+                        })
+                    }
+                ),
             (0..9_i32, any::<i64>(), any::<Option<bool>>(), any::<bool>()).prop_map(
                 |(id, epoch, fenced, in_controlled_shutdown)| {
                     MetadataRecord::BrokerRegistrationChange {

@@ -70,9 +70,8 @@ impl MetadataDelta {
             }
         }
         let brokers = before.brokers.keys().chain(after.brokers.keys());
-        self.brokers.extend(
-            brokers.filter(|id| before.brokers.get(id) != after.brokers.get(id)).copied(),
-        );
+        self.brokers
+            .extend(brokers.filter(|id| before.brokers.get(id) != after.brokers.get(id)).copied());
         let configs = before.configs.keys().chain(after.configs.keys());
         self.configs.extend(
             configs.filter(|id| before.configs.get(*id) != after.configs.get(*id)).cloned(),

@@ -306,12 +306,9 @@ impl MetadataImage {
             MetadataRecord::Config { resource, key, value } => {
                 self.set_config(resource, key, value.clone())
             }
-            MetadataRecord::ProducerIds { next_producer_id, .. } => {
-                Change::ProducerIds(std::mem::replace(
-                    &mut self.next_producer_id,
-                    *next_producer_id,
-                ))
-            }
+            MetadataRecord::ProducerIds { next_producer_id, .. } => Change::ProducerIds(
+                std::mem::replace(&mut self.next_producer_id, *next_producer_id),
+            ),
             MetadataRecord::FeatureLevel { name, level } => {
                 Change::Feature(name.clone(), self.features.insert(name.clone(), *level))
             }

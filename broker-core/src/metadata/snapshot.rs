@@ -62,12 +62,13 @@ impl MetadataImage {
     }
 
     fn producer_id_records(&self) -> impl Iterator<Item = MetadataRecord> {
-        (self.next_producer_id > 0).then_some(MetadataRecord::ProducerIds {
-            broker: NodeId(-1),
-            broker_epoch: NO_OFFSET,
-            next_producer_id: self.next_producer_id,
-        })
-        .into_iter()
+        (self.next_producer_id > 0)
+            .then_some(MetadataRecord::ProducerIds {
+                broker: NodeId(-1),
+                broker_epoch: NO_OFFSET,
+                next_producer_id: self.next_producer_id,
+            })
+            .into_iter()
     }
 }
 

@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
     /// Visits the tagged fields; unknown ones are the visitor's to skip.
     pub(super) fn tags(
         &mut self,
-        visit: &mut dyn FnMut(u64, Reader<'a>) -> Result<(), DecodeError>,
+        visit: &mut dyn FnMut(u64, Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
         for _ in 0..self.uvarint()? {
             let tag = self.uvarint()?;

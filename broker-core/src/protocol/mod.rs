@@ -6,10 +6,12 @@
 mod admin;
 mod data;
 mod quorum;
+mod size;
 
 pub use admin::*;
 pub use data::*;
 pub use quorum::*;
+pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
 
 /// A request, from a client or a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,12 +32,8 @@ impl Raft {
                 self.vote(step, request.candidate);
             }
         }
-        let response = VoteResponse {
-            error,
-            leader: self.known_leader(),
-            epoch: self.state.epoch,
-            granted,
-        };
+        let response =
+            VoteResponse { error, leader: self.known_leader(), epoch: self.state.epoch, granted };
         self.out(Out::Reply(from, Response::Vote(response)));
     }
 
@@ -251,11 +247,8 @@ impl Raft {
 
     /// No leader known: voters wait for one or stand, observers look for one.
     pub(super) fn detach(&mut self, step: &mut Step<'_>) {
-        let election_at = if self.is_voter() {
-            self.election_deadline(step.now)
-        } else {
-            Instant::FAR_FUTURE
-        };
+        let election_at =
+            if self.is_voter() { self.election_deadline(step.now) } else { Instant::FAR_FUTURE };
         self.turn(step, Role::Unattached { election_at });
     }
 

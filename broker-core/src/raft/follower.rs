@@ -17,7 +17,7 @@ use crate::step::Step;
 use crate::time::Instant;
 
 /// Kafka's long poll of the metadata log, ms.
-const FETCH_WAIT_MS_MAX: i32 = 500;
+const FETCH_WAIT_MS_MAX: u64 = 500;
 /// Kafka's limit of a metadata fetch, bytes.
 const FETCH_BYTES_MAX: i32 = 8 << 20;
 /// Failures that a voter starts with when it looks for a leader: others are about to tell it.
@@ -70,7 +70,7 @@ impl Raft {
         let (to, max_wait_ms) = match &self.role {
             // the leader did not answer twice: perhaps somebody knows a newer one
             Role::Follower(follower) if self.fetcher.failures % 3 < 2 => {
-                (follower.leader, FETCH_WAIT_MS_MAX)
+                (follower.leader, self.fetch_wait_ms())
             }
             _ => (self.next_voter(), 0),
         };
@@ -87,6 +87,12 @@ impl Raft {
             None => self.fetch_request(max_wait_ms),
         };
         self.out(Out::Send(to, request, Sent::Fetch(self.fetcher.number), self.state.epoch));
+    }
+
+    /// Several long polls must fit into the time after which the leader counts as lost.
+    fn fetch_wait_ms(&self) -> i32 {
+        let wait_ms = FETCH_WAIT_MS_MAX.min(self.timing.fetch.as_millis() / 4);
+        i32::try_from(wait_ms).expect("at most half a second")
     }
 
     fn next_voter(&mut self) -> NodeId {

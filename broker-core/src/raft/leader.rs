@@ -95,7 +95,12 @@ impl Raft {
             let until = self.election_deadline(step.now);
             self.turn(step, Role::Resigned { until });
             for voter in self.other_voters() {
-                self.out(Out::Send(voter, Request::EndQuorumEpoch(request.clone()), Sent::End, epoch));
+                self.out(Out::Send(
+                    voter,
+                    Request::EndQuorumEpoch(request.clone()),
+                    Sent::End,
+                    epoch,
+                ));
             }
         }
     }
@@ -242,9 +247,12 @@ impl Raft {
         let moved = self.high_watermark > high_watermark;
         let durable_end = self.log.durable_end();
         let Role::Leader(leader) = &mut self.role else { return };
-        let (ready, waiting) = std::mem::take(&mut leader.parked)
-            .into_iter()
-            .partition(|parked| moved || parked.offset < durable_end || parked.until <= step.now);
+        let is_ready =
+            |parked: &Parked| moved || parked.offset < durable_end || parked.until <= step.now;
+        if !leader.parked.iter().any(is_ready) {
+            return;
+        }
+        let (ready, waiting) = std::mem::take(&mut leader.parked).into_iter().partition(is_ready);
         leader.parked = waiting;
         self.answer_parked(step.now, ready);
     }
@@ -343,5 +351,4 @@ impl Raft {
             };
         }
     }
-
 }

@@ -66,7 +66,11 @@ pub(super) enum Position {
 
 impl MetaLog {
     /// What the disk holds. A torn or inconsistent tail is cut by [`Self::start`].
-    pub(super) fn recover(image: &dyn DiskImage, durable: bool, snapshot: Option<SnapshotId>) -> Self {
+    pub(super) fn recover(
+        image: &dyn DiskImage,
+        durable: bool,
+        snapshot: Option<SnapshotId>,
+    ) -> Self {
         let mut log = Self::empty(durable);
         if !image.logs().contains(&TP) {
             log.repairs.push(DiskOpKind::CreateLog { tp: TP, topic: "__cluster_metadata".into() });

@@ -11,7 +11,7 @@ mod role;
 mod snapshots;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use node::{Committed, Content, Raft};
 pub(crate) use role::RoleName;

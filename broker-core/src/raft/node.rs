@@ -13,7 +13,7 @@ use crate::ids::{
 use crate::metadata::{MetadataImage, MetadataRecord, decode_batch};
 use crate::protocol::{Request, Response};
 use crate::seam::{
-    DiskError, DiskImage, DiskResult, Exit, FileName, PeerError, TimerKey, TraceEvent,
+    DiskError, DiskImage, DiskResult, Exit, FileName, PeerError, Reply, TimerKey, TraceEvent,
 };
 use crate::step::{ReplyTo, Step};
 use crate::time::{Duration, Instant};
@@ -153,7 +153,12 @@ impl Raft {
             Request::EndQuorumEpoch(end) => self.on_end_quorum_epoch(step, from, &end),
             Request::Fetch(fetch) => self.on_fetch(step, from, &fetch),
             Request::FetchSnapshot(fetch) => self.on_fetch_snapshot(step, from, fetch),
-            _ => unreachable!("only Raft requests are routed here"),
+            // not for this module: its turn is over, without an answer
+            _ => step.effects.replies.push(Reply {
+                conn: from.conn,
+                correlation: from.correlation,
+                response: None,
+            }),
         }
         self.finish(step);
     }

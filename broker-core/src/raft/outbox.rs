@@ -68,8 +68,7 @@ impl Outbox {
     pub(super) fn poll(&mut self, step: &mut Step<'_>, state: &QuorumState) {
         if self.dirty && self.writing.is_none() {
             self.dirty = false;
-            let kind =
-                DiskOpKind::WriteFile { file: FileName::QuorumState, bytes: state.encode() };
+            let kind = DiskOpKind::WriteFile { file: FileName::QuorumState, bytes: state.encode() };
             self.writing = Some(step.disk(Owner::Raft, kind));
         }
         if !self.is_open() {

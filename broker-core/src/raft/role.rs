@@ -25,12 +25,16 @@ pub(crate) enum RoleName {
 #[derive(Debug)]
 pub(super) enum Role {
     /// A voter stands for election at this time; an observer never.
-    Unattached { election_at: Instant },
+    Unattached {
+        election_at: Instant,
+    },
     Prospective(Ballot),
     Candidate(Ballot),
     Leader(Box<Leader>),
     Follower(Follower),
-    Resigned { until: Instant },
+    Resigned {
+        until: Instant,
+    },
 }
 
 impl Role {

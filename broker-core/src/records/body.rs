@@ -108,10 +108,11 @@ impl Body {
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (
-                Self::Template { template: a, tag: x },
-                Self::Template { template: b, tag: y },
-            ) if Arc::ptr_eq(a, b) => x == y,
+            (Self::Template { template: a, tag: x }, Self::Template { template: b, tag: y })
+                if Arc::ptr_eq(a, b) =>
+            {
+                x == y
+            }
             _ => self.to_bytes() == other.to_bytes(),
         }
     }

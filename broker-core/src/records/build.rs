@@ -255,5 +255,4 @@ impl BodyTemplate {
 }
 
 #[cfg(test)]
-#[path = "build_tests.rs"]
 mod tests;

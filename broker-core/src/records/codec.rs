@@ -264,5 +264,4 @@ impl Iterator for BatchWalk {
 }
 
 #[cfg(test)]
-#[path = "codec_tests.rs"]
 mod tests;

@@ -43,9 +43,7 @@ impl Scale {
     pub(crate) fn share(self, value: f64) -> f64 {
         match self {
             Self::Linear { max } => value / max,
-            Self::Log { min, max } => {
-                libm::log10(value.max(min) / min) / libm::log10(max / min)
-            }
+            Self::Log { min, max } => libm::log10(value.max(min) / min) / libm::log10(max / min),
         }
         .clamp(0.0, 1.0)
     }
@@ -90,11 +88,8 @@ fn step_for(top: f64, count: u32) -> f64 {
 
 /// A tick's label without needless decimals.
 pub(crate) fn label(value: f64) -> String {
-    let text = if value >= 1000.0 {
-        crate::text::grouped(to_u64(value))
-    } else {
-        format!("{value:.3}")
-    };
+    let text =
+        if value >= 1000.0 { crate::text::grouped(to_u64(value)) } else { format!("{value:.3}") };
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {

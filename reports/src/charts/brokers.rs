@@ -112,13 +112,15 @@ pub(crate) fn cpu(plan: &Plan, result: &RunResult, recording: &Recording) -> Opt
 /// NIC, both directions together and use of the busier one.
 pub(crate) fn network(plan: &Plan, result: &RunResult, recording: &Recording) -> Option<Chart> {
     let most = busiest(result, |row| row.network_percent_max)?;
-    let credits = result.resources.iter().map(|row| row.network_credits_percent_min).min()?;
+    let credits = result.resources.iter().filter_map(|row| row.network_credits_percent_min).min();
     let caption = format!(
         "Bytes on the wire, sent and received, and how full the busier direction is: broker {} \
-         reaches {} %. Burst credits never fall below {} %.",
+         reaches {} %.{}",
         most.broker,
         text::number(most.network_percent_max, 0),
-        text::number(credits, 0),
+        credits.map_or(String::new(), |least| {
+            format!(" Burst credits never fall below {} %.", floor(least))
+        }),
     );
     TimeChart {
         name: "network",
@@ -162,11 +164,7 @@ fn floor(value: Milli) -> i64 {
 }
 
 /// Who leads, and which partitions lack a replica.
-pub(crate) fn partitions(
-    plan: &Plan,
-    result: &RunResult,
-    recording: &Recording,
-) -> Option<Chart> {
+pub(crate) fn partitions(plan: &Plan, result: &RunResult, recording: &Recording) -> Option<Chart> {
     let most = Scope::Measured
         .seconds(recording)
         .map(|second| second.brokers.iter().map(|broker| broker.under_replicated).sum::<u32>())
@@ -185,8 +183,7 @@ pub(crate) fn partitions(
         let total = |brokers: &[BrokerSecond]| brokers.iter().map(of).sum::<u32>();
         recording.seconds.iter().map(|second| Some(f64::from(total(&second.brokers)))).collect()
     };
-    let offline =
-        recording.seconds.iter().map(|second| Some(f64::from(second.offline_partitions)));
+    let offline = recording.seconds.iter().map(|second| Some(f64::from(second.offline_partitions)));
     let line = |label: &str, index, stroke, values| Series {
         label: label.to_owned(),
         ink: palette::series(index),

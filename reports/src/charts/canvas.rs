@@ -137,9 +137,7 @@ impl Canvas<'_> {
         };
         let font = ("sans-serif", f64::from(look.px) * FONT_SCALE, weight).into_font();
         let colour = look.ink.rgb();
-        let style = TextStyle::from(font)
-            .color(&colour)
-            .pos(Pos::new(horizontal, VPos::Center));
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(horizontal, VPos::Center));
         self.area.draw(&Text::new(text.to_owned(), at, style)).expect(IN_MEMORY);
     }
 }

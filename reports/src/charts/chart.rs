@@ -48,8 +48,8 @@ impl Chart {
     fn opening(&self, attributes: &str, (left, top): (i32, i32)) -> String {
         let title = self.title.replace('&', "&amp;").replace('<', "&lt;");
         format!(
-            "<svg {attributes}viewBox=\"{left} {top} {} {}\" xmlns=\"http://www.w3.org/2000/svg\">\n\
-             <title>{title}</title>\n",
+            "<svg {attributes}viewBox=\"{left} {top} {} {}\" \
+             xmlns=\"http://www.w3.org/2000/svg\">\n<title>{title}</title>\n",
             self.width - left,
             self.height - top
         )
@@ -94,10 +94,6 @@ mod tests {
         draw(&plan, &result::build("plan", "model", &plan, &recording), &recording)
     }
 
-    fn of(name: &str) -> Chart {
-        charts().into_iter().find(|chart| chart.name == name).unwrap()
-    }
-
     /// Every opening tag is closed in order; attributes are quoted.
     fn assert_well_formed(svg: &str) {
         let mut open = Vec::new();
@@ -131,6 +127,7 @@ mod tests {
 
     #[test]
     fn labels_say_what_is_drawn() {
+        let charts = charts();
         for (name, labels) in [
             ("throughput", &["AZ a lost power", "acknowledged", "MB/s", "warm-up", "60 s"][..]),
             ("latency", &["p99.9", "10 s", "1 ms"][..]),
@@ -142,7 +139,7 @@ mod tests {
             ("critical-path", &["replication", "p99"][..]),
             ("cost", &["kafka.m5.large", "$459.90"][..]),
         ] {
-            let svg = of(name).standalone();
+            let svg = charts.iter().find(|chart| chart.name == name).unwrap().standalone();
             for label in labels {
                 assert!(svg.contains(label), "{name} without {label}");
             }

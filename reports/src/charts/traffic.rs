@@ -29,17 +29,9 @@ pub(crate) fn top(series: &[Series]) -> f64 {
 }
 
 /// Offered, acknowledged and consumed.
-pub(crate) fn throughput(
-    plan: &Plan,
-    result: &RunResult,
-    recording: &Recording,
-) -> Option<Chart> {
-    let line = |label: &str, ink, stroke, values| Series {
-        label: label.to_owned(),
-        ink,
-        stroke,
-        values,
-    };
+pub(crate) fn throughput(plan: &Plan, result: &RunResult, recording: &Recording) -> Option<Chart> {
+    let line =
+        |label: &str, ink, stroke, values| Series { label: label.to_owned(), ink, stroke, values };
     let series = vec![
         line(
             "acknowledged",
@@ -47,12 +39,7 @@ pub(crate) fn throughput(
             Stroke::Area,
             per_second(recording, |s| mb(s.acked_bytes)),
         ),
-        line(
-            "offered",
-            MUTED,
-            Stroke::Thin,
-            per_second(recording, |s| mb(s.offered_bytes)),
-        ),
+        line("offered", MUTED, Stroke::Thin, per_second(recording, |s| mb(s.offered_bytes))),
         line(
             "consumed, all groups",
             palette::series(2),
@@ -109,7 +96,11 @@ fn latency_panel(
 
 /// A latency in ms with its unit, on an axis of decades.
 pub(crate) fn duration(ms: f64) -> String {
-    if ms >= 1000.0 { format!("{} s", axis::label(ms / 1000.0)) } else { format!("{} ms", axis::label(ms)) }
+    if ms >= 1000.0 {
+        format!("{} s", axis::label(ms / 1000.0))
+    } else {
+        format!("{} ms", axis::label(ms))
+    }
 }
 
 /// Percentiles of each second, for both latencies that users feel.
@@ -120,7 +111,8 @@ pub(crate) fn latency(plan: &Plan, result: &RunResult, recording: &Recording) ->
         .max_by_key(|(index, p99)| (*p99, std::cmp::Reverse(*index)))?;
     let overall = result.latency_of("measure+heal", "response");
     let caption = format!(
-        "Measured from the intended time. The worst second is t={at} s with a response p99 of {}{}.",
+        "Measured from the intended time. The worst second is t={at} s, with a response p99 of \
+         {}{}.",
         text::duration(Milli::ms_from_ns(worst)),
         overall.map_or(String::new(), |row| {
             format!("; over measure and heal p50 is {}", text::duration(row.p50_ms))

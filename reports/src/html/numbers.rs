@@ -7,6 +7,8 @@ use maud::{Markup, html};
 
 const PHASES: [&str; 3] = ["measure+heal", "measure", "heal"];
 const PARTITIONS_MAX: usize = 5;
+/// Columns of a latency table after its names.
+const FIGURES: [&str; 8] = ["mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "records"];
 
 /// The section.
 pub(super) fn section(result: &RunResult) -> Markup {
@@ -31,8 +33,8 @@ fn latency(result: &RunResult) -> Markup {
     html! {
         h3 { "Latency" }
         p { "Milliseconds per record, by the phase in which it was intended. Response counts from \
-             the intended time to the acknowledgement, so that waiting in the client is not hidden; \
-             service from the send; end to end to the delivery." }
+             the intended time to the acknowledgement, so that waiting in the client is not \
+             hidden; service from the send; end to end to the delivery." }
         (latency_table(&rows, false))
         @if groups.len() > 3 {
             details {
@@ -54,7 +56,7 @@ fn latency_table(rows: &[&LatencyRow], by_group: bool) -> Markup {
                 thead { tr {
                     th { "Latency" }
                     @if by_group { th { "Group" } th { "Topic" } } @else { th { "Phase" } }
-                    @for name in ["mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "records"] {
+                    @for name in FIGURES {
                         th.n { (name) }
                     }
                 } }
@@ -64,9 +66,11 @@ fn latency_table(rows: &[&LatencyRow], by_group: bool) -> Markup {
                             td { (row.kind.replace('_', " ")) }
                             @if by_group { td { (row.group) } td { (row.topic) } }
                             @else { td { (row.phase) } }
-                            @for ms in [row.mean_ms, row.p50_ms, row.p90_ms, row.p99_ms, row.p99_9_ms] {
-                                td.n { (text::short(ms)) }
-                            }
+                            td.n { (text::short(row.mean_ms)) }
+                            td.n { (text::short(row.p50_ms)) }
+                            td.n { (text::short(row.p90_ms)) }
+                            td.n { (text::short(row.p99_ms)) }
+                            td.n { (text::short(row.p99_9_ms)) }
                             td.n { (row.p99_99_ms.map_or("-".to_owned(), text::short)) }
                             td.n { (text::short(row.max_ms)) }
                             td.n { (text::grouped(row.count)) }
@@ -161,6 +165,7 @@ fn resources(result: &RunResult) -> Markup {
 
 fn resource_row(row: &BrokerResources, burstable: bool) -> Markup {
     let percent = |value: Milli| format!("{} %", text::number(value, 0));
+    let credits = row.cpu_credits_min.map(|credits| text::number(credits, 1));
     html! {
         tr {
             td { (row.broker) }
@@ -174,9 +179,9 @@ fn resource_row(row: &BrokerResources, burstable: bool) -> Markup {
             td.n { (row.cache_hit_percent.map_or("-".to_owned(), percent)) }
             td.n { (percent(row.handler_idle_percent_avg)) }
             td.n { (row.request_queue_max) }
-            td.n { (percent(row.network_credits_percent_min)) }
+            td.n { (row.network_credits_percent_min.map_or("-".to_owned(), percent)) }
             @if burstable {
-                td.n { (row.cpu_credits_min.map_or("-".to_owned(), |credits| text::number(credits, 1))) }
+                td.n { (credits.unwrap_or("-".to_owned())) }
             }
         }
     }

@@ -134,7 +134,13 @@ impl Group<'_> {
                 text::grouped(self.events.len() as u64),
                 self.events[0].detail
             ),
-            _ => return self.events.iter().map(|event| line(&[event], event.detail.clone())).collect(),
+            _ => {
+                return self
+                    .events
+                    .iter()
+                    .map(|event| line(&[event], event.detail.clone()))
+                    .collect();
+            }
         };
         vec![line(&self.events, format!("{sentence}{}", self.nodes()))]
     }

@@ -84,9 +84,7 @@ struct Figure {
 /// The figures that people ask for first.
 pub(super) fn key_figures(result: &RunResult) -> Markup {
     let mut figures = Vec::new();
-    for (phase, name) in
-        [("measure", "p99 in measure"), ("heal", "p99 in heal")]
-    {
+    for (phase, name) in [("measure", "p99 in measure"), ("heal", "p99 in heal")] {
         if let Some(row) = result.latency_of(phase, "response") {
             let note = format!("response; median {}", text::duration(row.p50_ms));
             figures.push(Figure { name, value: text::duration(row.p99_ms), note });
@@ -162,7 +160,9 @@ pub(super) fn thresholds(result: &RunResult) -> Markup {
                             th { "Outcome" } th { "Metric" } th { "Must hold" } th { "Phase" }
                             th.n { "Measured" } th.n { "Slack" }
                         } }
-                        tbody { @for threshold in &result.thresholds { (threshold_row(threshold)) } }
+                        tbody {
+                            @for threshold in &result.thresholds { (threshold_row(threshold)) }
+                        }
                     }
                 }
             }

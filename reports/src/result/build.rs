@@ -25,8 +25,7 @@ pub fn build(
 ) -> RunResult {
     let cost = cost::of_run(plan, &recording.transfer);
     let lost_records = lost_records(recording);
-    let thresholds =
-        thresholds::evaluate(Measured { plan, recording, cost: &cost, lost_records });
+    let thresholds = thresholds::evaluate(Measured { plan, recording, cost: &cost, lost_records });
     RunResult {
         schema_version: RESULT_SCHEMA_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -242,10 +241,7 @@ mod tests {
     #[test]
     fn a_threshold_without_samples_is_missed() {
         let result = built(|recording| recording.latency.clear());
-        assert_eq!(
-            (result.verdict.status, result.verdict.exit_code),
-            (Status::ThresholdMissed, 4)
-        );
+        assert_eq!((result.verdict.status, result.verdict.exit_code), (Status::ThresholdMissed, 4));
         assert!(result.verdict.reasons[0].contains("no samples"), "{:?}", result.verdict.reasons);
     }
 

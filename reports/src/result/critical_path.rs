@@ -6,13 +6,8 @@ use super::types::PathBand;
 use crate::recording::{PathParts, PathSample, Recording};
 
 /// Band name and its ranks among the samples sorted by latency, parts per thousand.
-const BANDS: [(&str, usize, usize); 5] = [
-    ("all", 0, 1000),
-    ("p50", 450, 550),
-    ("p90", 880, 920),
-    ("p99", 985, 995),
-    ("max", 999, 1000),
-];
+const BANDS: [(&str, usize, usize); 5] =
+    [("all", 0, 1000), ("p50", 450, 550), ("p90", 880, 920), ("p99", 985, 995), ("max", 999, 1000)];
 
 /// All bands over measure and heal; none when nothing was sampled.
 pub(crate) fn bands(recording: &Recording) -> Vec<PathBand> {

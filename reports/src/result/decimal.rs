@@ -106,8 +106,8 @@ impl<const PLACES: u32> fmt::Display for Decimal<PLACES> {
 
 impl<const PLACES: u32> Serialize for Decimal<PLACES> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let raw = RawValue::from_string(self.to_string())
-            .expect("digits with a point are a JSON number");
+        let raw =
+            RawValue::from_string(self.to_string()).expect("digits with a point are a JSON number");
         raw.serialize(serializer)
     }
 }
@@ -120,7 +120,7 @@ impl<'de, const PLACES: u32> Deserialize<'de> for Decimal<PLACES> {
     )]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = f64::deserialize(deserializer)? * Self::SCALE as f64;
-        if !(value.abs() < i64::MAX as f64) {
+        if value.is_nan() || value.abs() >= i64::MAX as f64 {
             return Err(D::Error::custom("number out of range"));
         }
         Ok(Self(value.round() as i64))
@@ -133,7 +133,8 @@ impl<const PLACES: u32> JsonSchema for Decimal<PLACES> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "description": format!("Printed with {PLACES} decimals.") })
+        let description = format!("Printed with {PLACES} decimals.");
+        json_schema!({ "type": "number", "description": description })
     }
 
     fn inline_schema() -> bool {

@@ -4,7 +4,7 @@ use super::decimal::Milli;
 use super::phase::Scope;
 use super::types::{BrokerResources, Saturation};
 use crate::recording::{BrokerSecond, Recording};
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{HostPlan, Plan};
 
 const SATURATED_PERMILLE: u32 = 900;
 /// A t3 CPU credit is one vCPU for one minute.
@@ -41,8 +41,10 @@ pub(crate) fn rows(plan: &Plan, recording: &Recording) -> Vec<BrokerResources> {
                 in_mb_per_s_avg: seen.mb_avg(|s| s.bytes_in),
                 out_mb_per_s_avg: seen.mb_avg(|s| s.bytes_out),
                 cpu_credits_min: burstable.then(|| Milli::ratio(i128::from(credits), CREDIT_MS)),
-                network_credits_percent_min: seen.percent_min(|s| s.net_credits_permille),
-                burst_balance_percent_min: seen.percent_min(|s| s.burst_balance_permille),
+                network_credits_percent_min: (node.host.nic.bucket > 0)
+                    .then(|| seen.percent_min(|s| s.net_credits_permille)),
+                burst_balance_percent_min: has_volume_burst(&node.host)
+                    .then(|| seen.percent_min(|s| s.burst_balance_permille)),
                 cache_hit_percent: (hits + misses > 0)
                     .then(|| Milli::ratio(hits * 100, hits + misses)),
                 handler_idle_percent_avg: seen.percent_avg(|s| s.handler_idle_permille),
@@ -57,6 +59,14 @@ pub(crate) fn rows(plan: &Plan, recording: &Recording) -> Vec<BrokerResources> {
             }
         })
         .collect()
+}
+
+fn has_volume_burst(host: &HostPlan) -> bool {
+    host.volumes.iter().any(|volume| {
+        [volume.throughput, volume.iops, volume.instance_throughput]
+            .iter()
+            .any(|rate| rate.bucket > 0)
+    })
 }
 
 /// The seconds in which a broker was up.
@@ -158,8 +168,7 @@ mod tests {
     fn with_disk(permille: &[u32]) -> Recording {
         let mut recording = testing::empty_recording();
         for (index, disk) in permille.iter().enumerate() {
-            let mut second =
-                testing::empty_second(u32::try_from(index).unwrap(), Phase::Measure);
+            let mut second = testing::empty_second(u32::try_from(index).unwrap(), Phase::Measure);
             let idle = BrokerSecond {
                 up: true,
                 handler_idle_permille: 990,
@@ -199,5 +208,6 @@ mod tests {
         assert_eq!(rows[1].disk_percent_avg.to_string(), "40.000");
         assert_eq!(rows[1].up_percent.to_string(), "50.000");
         assert_eq!(rows[1].cache_hit_percent, None);
+        assert_eq!(rows[1].cpu_credits_min, None, "m5 is not burstable");
     }
 }

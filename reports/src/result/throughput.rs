@@ -3,7 +3,8 @@
 use super::decimal::Milli;
 use super::phase::{PHASES, Scope};
 use super::types::{Availability, PartitionGap, Rate, ThroughputRow};
-use crate::recording::{Recording, Second};
+use crate::recording::{Recording, Second, Unavailability};
+use std::cmp::Reverse;
 
 const WORST_PARTITIONS_MAX: usize = 10;
 
@@ -65,17 +66,20 @@ pub(crate) fn availability(recording: &Recording) -> Availability {
         ),
         seconds_with_offline_partitions: sum(|second| u64::from(second.offline_partitions > 0)),
         seconds_with_under_replicated: seconds.clone().filter(under_replicated).count() as u64,
-        worst_partitions: recording
-            .unavailability
-            .iter()
-            .take(WORST_PARTITIONS_MAX)
-            .map(|gap| PartitionGap {
-                partition: gap.partition.clone(),
-                longest_ms: Milli::ms_from_ns(gap.longest_ns),
-                from_s: Milli::seconds_from_ns(gap.from_ns),
-            })
-            .collect(),
+        worst_partitions: worst_partitions(recording),
     }
+}
+
+fn worst_partitions(recording: &Recording) -> Vec<PartitionGap> {
+    let mut gaps: Vec<&Unavailability> = recording.unavailability.iter().collect();
+    gaps.sort_by_key(|gap| (Reverse(gap.longest_ns), &gap.partition));
+    gaps.truncate(WORST_PARTITIONS_MAX);
+    let row = |gap: &Unavailability| PartitionGap {
+        partition: gap.partition.clone(),
+        longest_ms: Milli::ms_from_ns(gap.longest_ns),
+        from_s: Milli::seconds_from_ns(gap.from_ns),
+    };
+    gaps.into_iter().map(row).collect()
 }
 
 #[cfg(test)]
@@ -103,6 +107,15 @@ mod tests {
         assert_eq!(rows[0].acked.records_per_s_max, 20_000);
         assert_eq!(rows[1].phase, "warmup");
         assert_eq!(rows.len(), 4, "no drain seconds, no drain row");
+    }
+
+    #[test]
+    fn the_worst_gaps_come_first_and_are_few() {
+        let mut recording = testing::az_outage();
+        recording.unavailability.reverse();
+        let worst = worst_partitions(&recording);
+        assert_eq!((worst[0].partition.as_str(), worst.len()), ("orders-0", 10));
+        assert!(worst.is_sorted_by_key(|gap| Reverse(gap.longest_ms)));
     }
 
     #[test]

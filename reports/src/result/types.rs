@@ -253,10 +253,10 @@ pub struct BrokerResources {
     pub out_mb_per_s_avg: Milli,
     /// Least t3 CPU credit balance, credits (a vCPU for a minute); absent when not burstable.
     pub cpu_credits_min: Option<Milli>,
-    /// Least NIC credits.
-    pub network_credits_percent_min: Milli,
-    /// Least volume burst balance.
-    pub burst_balance_percent_min: Milli,
+    /// Least NIC credits; absent when the NIC has no burst.
+    pub network_credits_percent_min: Option<Milli>,
+    /// Least volume burst balance; absent when no volume has a burst.
+    pub burst_balance_percent_min: Option<Milli>,
     /// Share of fetched bytes that the page cache held; absent when nothing was fetched.
     pub cache_hit_percent: Option<Milli>,
     /// Request handler threads' idle share.

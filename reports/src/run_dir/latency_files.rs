@@ -19,7 +19,10 @@ const HLOG_HEADER: &str = "#[Histogram log format version 1.3]\n\
     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
 /// All latency files, by name below the run's directory.
-pub(crate) fn all(phases: &PhasesPlan, recording: &Recording) -> io::Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn all(
+    phases: &PhasesPlan,
+    recording: &Recording,
+) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = distributions(recording);
     files.push(("latency/response.hlog".to_owned(), per_second(recording)?));
     files.push(("latency/phases.hlog".to_owned(), per_phase(phases, recording)?));

@@ -43,9 +43,7 @@ const BROKER_COLUMNS: [Column; 27] = [
     ("ReplicationBytesInPerSec", |s, _| s.replication_in.to_string()),
     ("ReplicationBytesOutPerSec", |s, _| s.replication_out.to_string()),
     ("CpuUser+CpuSystem", |s, _| percent(s.cpu_permille)),
-    ("CPUCreditBalance", |s, _| {
-        Milli::ratio(i128::from(s.cpu_credits_ms), 60_000).to_string()
-    }),
+    ("CPUCreditBalance", |s, _| Milli::ratio(i128::from(s.cpu_credits_ms), 60_000).to_string()),
     ("NetworkRxBytesPerSec", |s, _| s.net_rx.to_string()),
     ("NetworkTxBytesPerSec", |s, _| s.net_tx.to_string()),
     ("NetworkUtilisationPercent", |s, _| percent(s.net_permille)),

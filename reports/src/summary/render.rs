@@ -175,13 +175,16 @@ impl Page {
 
     fn facts(&mut self, result: &RunResult) {
         if let Some(row) = result.throughput.first() {
-            self.fact("Throughput", &format!(
-                "{} MB/s offered, {} MB/s acked (max {}), {} MB/s consumed",
-                text::short(row.offered.mb_per_s_avg),
-                text::short(row.acked.mb_per_s_avg),
-                text::short(row.acked.mb_per_s_max),
-                text::short(row.consumed.mb_per_s_avg),
-            ));
+            self.fact(
+                "Throughput",
+                &format!(
+                    "{} MB/s offered, {} MB/s acked (max {}), {} MB/s consumed",
+                    text::short(row.offered.mb_per_s_avg),
+                    text::short(row.acked.mb_per_s_avg),
+                    text::short(row.acked.mb_per_s_max),
+                    text::short(row.consumed.mb_per_s_avg),
+                ),
+            );
         }
         self.fact("Availability", &availability_sentence(result));
         self.fact("Safety", &safety_sentence(result));
@@ -199,7 +202,8 @@ impl Page {
     fn violations(&mut self, result: &RunResult) {
         for violation in &result.violations {
             let place = violation.partition.as_deref().unwrap_or("cluster");
-            let title = format!("{} broken at t={} s on {place}", violation.checker, violation.at_s);
+            let title =
+                format!("{} broken at t={} s on {place}", violation.checker, violation.at_s);
             self.line("");
             let title = self.ink(Ink::Bad, &title);
             self.line(&title);
@@ -248,11 +252,8 @@ pub(crate) fn safety_sentence(result: &RunResult) -> String {
     let facts: u64 = result.checkers.iter().map(|checker| checker.checked).sum();
     let broken: u64 = result.checkers.iter().map(|checker| checker.violations).sum();
     let promises = text::counted(result.checkers.len() as u64, "promise");
-    let outcome = if broken == 0 {
-        "none broken".to_owned()
-    } else {
-        text::counted(broken, "violation")
-    };
+    let outcome =
+        if broken == 0 { "none broken".to_owned() } else { text::counted(broken, "violation") };
     let lost = text::counted(result.lost_records, "acknowledged record");
     format!("{lost} lost; {promises} checked on {} facts, {outcome}", text::grouped(facts))
 }
@@ -318,9 +319,7 @@ mod tests {
         }
         plain.push_str(rest);
         assert!(coloured.contains("\u{1b}[32m"));
-        let words = |text: &str| {
-            text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
-        };
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(words(&plain), words(&rendered(|_| {}, Style::Plain)));
     }
 

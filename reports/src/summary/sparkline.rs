@@ -14,9 +14,7 @@ fn bounds(column: usize, columns: usize, seconds: usize) -> (usize, usize) {
 /// Mean of each column, scaled so that zero is the lowest and the largest the highest block. A
 /// column without samples is blank.
 pub(crate) fn linear(values: &[Option<u64>], columns: usize) -> String {
-    let means = columns_of(values, columns, |some| {
-        some.iter().sum::<u64>() / some.len() as u64
-    });
+    let means = columns_of(values, columns, |some| some.iter().sum::<u64>() / some.len() as u64);
     let top = means.iter().flatten().copied().max().unwrap_or(0).max(1);
     draw(&means, |value| usize::try_from(value * 7 / top).unwrap_or(7))
 }
@@ -73,8 +71,7 @@ pub(crate) fn fault_marks(events: &[ClusterEvent], seconds: &[Second], columns: 
             let on = events.iter().filter(|event| event.kind == "fault-begin").any(|fault| {
                 let until_ns = fault.until_ns.unwrap_or(fault.at_ns + 1);
                 let from = usize::try_from(fault.at_ns / 1_000_000_000).unwrap_or(usize::MAX);
-                let until =
-                    usize::try_from(until_ns.div_ceil(1_000_000_000)).unwrap_or(usize::MAX);
+                let until = usize::try_from(until_ns.div_ceil(1_000_000_000)).unwrap_or(usize::MAX);
                 from < end && until > start
             });
             if on { '▔' } else { ' ' }

@@ -177,7 +177,13 @@ fn broker_second(index: u64, broker: u64, acked: u64) -> BrokerSecond {
     }
     let back = broker == 1 && (OUTAGE.end..HEALED).contains(&index);
     let alone = (OUTAGE.start..HEALED).contains(&index);
-    let leaders = if !alone || index < ELECTED { 20 } else if broker == 1 { 0 } else { 30 };
+    let leaders = if !alone || index < ELECTED {
+        20
+    } else if broker == 1 {
+        0
+    } else {
+        30
+    };
     let share = acked * 1000 * leaders / 60;
     let copies = acked * 1000 - share;
     let jitter = u32::try_from(noise(index * 7 + broker, 40)).unwrap();
@@ -271,7 +277,12 @@ fn events() -> Vec<ClusterEvent> {
         ..event(60_000, "fault-begin", None, "AZ a lost power")
     }];
     events.push(event(60_000, "broker-down", Some(1), "broker 1 lost power"));
-    events.push(event(61_640, "controller-elected", Some(10_002), "controller 10002 leads epoch 4"));
+    events.push(event(
+        61_640,
+        "controller-elected",
+        Some(10_002),
+        "controller 10002 leads epoch 4",
+    ));
     events.push(event(69_120, "broker-fenced", Some(1), "broker 1 missed its session of 9 s"));
     for (partition, kind) in
         (0..20).flat_map(|p| [(p * 3, "leader-elected"), (p * 3, "isr-shrink")])

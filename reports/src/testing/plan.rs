@@ -179,14 +179,7 @@ fn thresholds() -> Vec<Threshold> {
             50_000_000,
             "p(99) < 50ms",
         ),
-        threshold(
-            Metric::Unavailability,
-            None,
-            Aggregate::Max,
-            lt,
-            15_000_000_000,
-            "max < 15s",
-        ),
+        threshold(Metric::Unavailability, None, Aggregate::Max, lt, 15_000_000_000, "max < 15s"),
         threshold(
             Metric::ProduceThroughput,
             Some("heal"),

@@ -84,12 +84,8 @@ fn counters_sum_and_gauges_end_with_their_last_value() {
 fn latency_reads_the_histogram_of_the_phase() {
     let recording = testing::az_outage();
     let p99 = |phase: Option<&str>| {
-        let mut threshold = threshold(
-            Metric::ResponseLatency,
-            Aggregate::P(999_000),
-            Comparison::Lt,
-            100_000_000,
-        );
+        let mut threshold =
+            threshold(Metric::ResponseLatency, Aggregate::P(999_000), Comparison::Lt, 100_000_000);
         threshold.phase = phase.map(str::to_owned);
         check(&recording, threshold)
     };

@@ -88,10 +88,20 @@ impl KeySpec {
             KeyType::Short => number(i64::from(i16::MIN), i64::from(i16::MAX)),
             KeyType::Int => number(i64::from(i32::MIN), i64::from(i32::MAX)),
             KeyType::Long => number(i64::MIN, i64::MAX),
-            KeyType::Double => match value.parse::<f64>() {
-                Ok(number) if number.is_finite() && number >= 0.0 => None,
-                _ => Some("a number from 0".to_owned()),
-            },
+            KeyType::Double => self.fraction_refusal(value),
+        }
+    }
+
+    /// Kafka's fractions are shares, factors and delays: none is negative.
+    fn fraction_refusal(&self, value: &str) -> Option<String> {
+        let plain = value.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte));
+        let number = value.parse::<f64>().ok().filter(|number| plain && number.is_finite());
+        let max = self.max.unwrap_or(i64::MAX);
+        let whole = number.map(f64::ceil).map(|number| number as i64);
+        match number {
+            Some(number) if number >= 0.0 && (self.max.is_none() || whole <= Some(max)) => None,
+            _ if self.max.is_some() => Some(format!("a number from 0 to {max}")),
+            _ => Some("a number from 0".to_owned()),
         }
     }
 
@@ -143,6 +153,11 @@ mod tests {
         assert!(server["unclean.leader.election.enable"].refusal("yes").is_some());
         assert!(server["compression.type"].refusal("brotli").is_some());
         assert!(server["log.segment.bytes"].refusal("99999999999").is_some());
+        let rdkafka = &configs().librdkafka_producer.keys;
+        assert_eq!(rdkafka["linger.ms"].refusal("0.5"), None);
+        for value in ["-0.5", "900001", "nan", "inf", "5ms", ""] {
+            assert!(rdkafka["linger.ms"].refusal(value).is_some(), "{value}");
+        }
     }
 
     #[test]

@@ -35,8 +35,10 @@ impl Provenance {
             part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit())
         };
         let parts: Vec<&str> = self.date.split('-').collect();
-        let dated = matches!(parts.as_slice(), [year, rest @ ..]
-            if digits(year, 4) && (1..=2).contains(&rest.len()) && rest.iter().all(|part| digits(part, 2)));
+        let (year, rest) = parts.split_first().expect("a split has one part at least");
+        let dated = digits(year, 4)
+            && (1..=2).contains(&rest.len())
+            && rest.iter().all(|part| digits(part, 2));
         assert!(dated, "{what}: date `{}`", self.date);
         let tags = ["A", "B", "C", "D", "M", "X", "U"];
         assert!(tags.contains(&self.confidence.as_str()), "{what}: {}", self.confidence);

@@ -35,7 +35,7 @@ pub(super) fn instances(text: &mut String) {
     }
     line(
         text,
-        "\n`kind = \"self-managed\"`. Rates are baseline / burst; IOPS of NVMe disks read / write.\n",
+        "\n`kind = \"self-managed\"`. Rates are baseline / burst, IOPS of NVMe disks read / write.\n",
     );
     line(text, "| instance | vCPU | speed | GiB | Gbit/s | EBS MB/s | EBS IOPS | NVMe | USD/h |");
     line(text, "|---|---|---|---|---|---|---|---|---|");

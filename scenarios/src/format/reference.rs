@@ -39,8 +39,8 @@ with or without quotes.
 ## Changes from the command line
 
 `--set path=value` changes a key before the scenario is checked: `producers.0.rate`, by name \
-`producers.checkout.rate`, for all `producers.*.rate`; `cluster.config.min.insync.replicas` with or \
-without quotes. The value is TOML, or text if it is no TOML: `--set 'producers.*.rate=50 MB/s'`.
+`producers.checkout.rate`, for all `producers.*.rate`; `cluster.config.min.insync.replicas` with \
+or without quotes. The value is TOML, or text if it is no TOML: `--set 'producers.*.rate=50 MB/s'`.
 
 ## Keys
 ";
@@ -165,6 +165,7 @@ fn named(name: &str) -> String {
         "ByteRate" => "rate in bytes".into(),
         "Rate" => "rate".into(),
         "Share" => "share".into(),
+        "Factor" => "number".into(),
         "Name" => "name".into(),
         "Text" => "text".into(),
         "Config" => "Kafka configs".into(),
@@ -221,8 +222,9 @@ fn metrics(text: &mut String) {
     line(text, "\n### `[thresholds]`\n");
     line(
         text,
-        "`metric = [\"aggregate operator limit\"]` in k6's grammar, with `<` `<=` `>` `>=` `==` `!=`. \
-         `\"metric{phase:heal}\"` looks at one phase (`warmup`, `measure`, `heal`, `drain`); without \
+        "`metric = [\"aggregate operator limit\"]` in k6's grammar, with `<` `<=` `>` `>=` `==` \
+         `!=`. `\"metric{phase:heal}\"` looks at one phase (`warmup`, `measure`, `heal`, `drain`); \
+         without \
          it, measure and heal count together.\n",
     );
     line(text, "| metric | measures | unit of the limit | aggregates |");

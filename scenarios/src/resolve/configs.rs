@@ -48,7 +48,27 @@ pub(crate) fn server_config(cluster: &Cluster) -> BTreeMap<String, String> {
     for entry in cluster.config.iter().flat_map(|config| &config.value.entries) {
         config.insert(entry.key.clone(), entry.value.clone());
     }
+    in_milliseconds(&mut config, "log.retention");
+    in_milliseconds(&mut config, "log.roll");
     config
+}
+
+/// Kafka's rule for times with several names: milliseconds, else minutes, else hours. The plan
+/// always has the milliseconds.
+fn in_milliseconds(config: &mut BTreeMap<String, String>, stem: &str) {
+    let name = format!("{stem}.ms");
+    if config.contains_key(&name) {
+        return;
+    }
+    for (unit, factor) in [("minutes", 60_000_i64), ("hours", 3_600_000)] {
+        let value = config.get(&format!("{stem}.{unit}"));
+        if let Some(value) = value.and_then(|value| value.parse::<i64>().ok()) {
+            // Below zero means no limit, in every unit.
+            let ms = if value < 0 { -1 } else { value.saturating_mul(factor) };
+            config.insert(name, ms.to_string());
+            return;
+        }
+    }
 }
 
 /// The keys that a client of this library and part knows.
@@ -145,6 +165,9 @@ fn librdkafka_producer_adjustments(
     }
     let buffer_bytes = number(config, "queue.buffering.max.kbytes") * 1024;
     config.insert("buffer.memory".into(), buffer_bytes.to_string());
+    // librdkafka's one limit is both the message's and the request's; each name has a reader.
+    let largest = number(config, "message.max.bytes");
+    config.insert("max.request.size".into(), largest.to_string());
 }
 
 #[cfg(test)]
@@ -167,7 +190,23 @@ mod tests {
         assert_eq!(rdkafka["delivery.timeout.ms"], "300000");
         assert_eq!(rdkafka["max.request.size"], "1000000");
         assert_eq!(rdkafka["buffer.memory"], (1_u64 << 30).to_string());
-        assert!(!rdkafka.contains_key("message.max.bytes"));
+    }
+
+    #[test]
+    fn times_with_several_names_are_resolved_to_milliseconds() {
+        let entries = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        for (given, ms) in [
+            (vec![("log.retention.hours", "168")], "604800000"),
+            (vec![("log.retention.hours", "168"), ("log.retention.minutes", "2")], "120000"),
+            (vec![("log.retention.hours", "168"), ("log.retention.ms", "5")], "5"),
+            (vec![("log.retention.hours", "-1")], "-1"),
+        ] {
+            let mut config = entries(&given);
+            in_milliseconds(&mut config, "log.retention");
+            assert_eq!(config["log.retention.ms"], ms);
+        }
     }
 
     #[test]

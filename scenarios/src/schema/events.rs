@@ -185,7 +185,12 @@ macro_rules! faults {
         /// Names of the faults.
         pub(crate) const FAULTS: &[&str] = &[$( $text ),*];
 
-        fn read_fault(name: &str, table: &Table, span: Span, errors: &mut Errors) -> Option<Action> {
+        fn read_fault(
+            name: &str,
+            table: &Table,
+            span: Span,
+            errors: &mut Errors,
+        ) -> Option<Action> {
             $(
                 if name == $text {
                     refuse_others(table, &format!("fault `{name}`"), $section::KEYS, errors);
@@ -202,19 +207,45 @@ macro_rules! faults {
 }
 
 faults! {
-    "An AZ is lost." "az-down" AzDown(AzDown),
-    "The host of a node loses power, then boots when the event ends." "host-crash" HostCrash(OneNode),
-    "The process is killed (the page cache survives), then starts again when the event ends." "process-crash" ProcessCrash(OneNode),
-    "The process is stopped and goes on when the event ends; connections stay open." "process-pause" ProcessPause(OneNode),
-    "Nothing passes between two sides; connections are not reset." "link-cut" LinkCut(LinkCut),
-    "Each message between two sides takes longer." "link-delay" LinkDelay(LinkDelay),
-    "Packets between two sides are lost; each costs a retransmission delay." "link-loss" LinkLoss(LinkLoss),
-    "A volume is slower." "slow-disk" SlowDisk(SlowDisk),
-    "A volume is full: appends fail." "disk-full" DiskFull(OneNode),
-    "Brokers restart one after another with controlled shutdown." "rolling-restart" RollingRestart(RollingRestart),
-    "Credits of a resource are set, so that a run need not wait hours for their exhaustion." "set-credits" SetCredits(SetCredits),
-    "A consumer group stops reading, and goes on when the event ends." "consumer-pause" ConsumerPause(ConsumerPause),
+    "An AZ is lost."
+    "az-down" AzDown(AzDown),
+
+    "The host of a node loses power, then boots when the event ends."
+    "host-crash" HostCrash(OneNode),
+
+    "The process is killed (the page cache survives) and starts again when the event ends."
+    "process-crash" ProcessCrash(OneNode),
+
+    "The process is stopped and goes on when the event ends; connections stay open."
+    "process-pause" ProcessPause(OneNode),
+
+    "Nothing passes between two sides; connections are not reset."
+    "link-cut" LinkCut(LinkCut),
+
+    "Each message between two sides takes longer."
+    "link-delay" LinkDelay(LinkDelay),
+
+    "Packets between two sides are lost; each costs a retransmission delay."
+    "link-loss" LinkLoss(LinkLoss),
+
+    "A volume is slower."
+    "slow-disk" SlowDisk(SlowDisk),
+
+    "A volume is full: appends fail."
+    "disk-full" DiskFull(OneNode),
+
+    "Brokers restart one after another with controlled shutdown."
+    "rolling-restart" RollingRestart(RollingRestart),
+
+    "Credits of a resource are set, so that a run need not wait hours for their exhaustion."
+    "set-credits" SetCredits(SetCredits),
+
+    "A consumer group stops reading, and goes on when the event ends."
+    "consumer-pause" ConsumerPause(ConsumerPause),
 }
+
+/// Faults whose length is not the scenario's to choose: `check` refuses their `for`.
+const WITHOUT_LENGTH: &[&str] = &["set-credits", "rolling-restart"];
 
 /// Refuses keys that neither every event nor this action has.
 fn refuse_others(table: &Table, title: &str, keys: &[&str], errors: &mut Errors) {
@@ -280,6 +311,11 @@ fn variant_schema<T: JsonSchema>(
     let object = schema.ensure_object();
     let mut properties = serde_json::Map::new();
     let mut required = Vec::new();
+    if let Some((name, doc)) = fault {
+        properties.insert("fault".into(), serde_json::json!({ "const": name }));
+        required.push("fault".into());
+        object.insert("description".into(), doc.into());
+    }
     for part in [time.as_object(), Some(&*object)].into_iter().flatten() {
         if let Some(serde_json::Value::Object(own)) = part.get("properties") {
             properties.extend(own.clone());
@@ -288,10 +324,8 @@ fn variant_schema<T: JsonSchema>(
             required.extend(own.clone());
         }
     }
-    if let Some((name, doc)) = fault {
-        properties.insert("fault".into(), serde_json::json!({ "const": name }));
-        required.push("fault".into());
-        object.insert("description".into(), doc.into());
+    if fault.is_some_and(|(name, _)| WITHOUT_LENGTH.contains(&name)) {
+        properties.shift_remove("for");
     }
     object.insert("properties".into(), properties.into());
     object.insert("required".into(), required.into());
@@ -306,7 +340,7 @@ impl JsonSchema for Event {
         let mut variants = fault_schemas(generator);
         variants.push(variant_schema::<Load>(generator, None));
         schemars::json_schema!({
-            "description": "Something that happens at a time: a fault, an operation or a load change.",
+            "description": "Something that happens at a time: a fault or a load change.",
             "oneOf": variants
         })
     }

@@ -107,7 +107,10 @@ impl Decode for bool {
 
 /// Declares a quantity that is written as a string with a unit.
 macro_rules! quantity {
-    ($(#[$meta:meta])* $name:ident($inner:ty), $parse:expr, $expected:literal, $pattern:literal, $example:literal) => {
+    (
+        $(#[$meta:meta])* $name:ident($inner:ty),
+        $parse:expr, $expected:literal, $pattern:literal, $example:literal
+    ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) struct $name(pub(crate) $inner);

@@ -126,6 +126,12 @@ const METRICS: &[MetricSpec] = &[
     },
 ];
 
+/// Shape of a condition; metric and unit are checked when it is read.
+const CONDITION_PATTERN: &str = concat!(
+    r"^\s*(avg|min|max|med|count|rate|value|p\([0-9.]+\))",
+    r"\s*(<=|>=|==|!=|<|>)\s*\S.*$"
+);
+
 /// All thresholds of a scenario.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Thresholds {
@@ -244,7 +250,10 @@ fn parse_condition(
             help: format!("write aggregate, operator and limit: \"{}\"", example(spec)),
         });
     };
-    Ok((parse_aggregate(spec, aggregate)?, op, parse_limit(spec, limit)?))
+    let aggregate = parse_aggregate(spec, aggregate)?;
+    // A count of samples has no unit, whatever the samples have.
+    let unit = if aggregate == Aggregate::Count { Unit::Number } else { spec.unit };
+    Ok((aggregate, op, parse_limit(unit, limit)?))
 }
 
 fn parse_aggregate(spec: &MetricSpec, text: &str) -> Result<Aggregate, UnitError> {
@@ -270,15 +279,15 @@ fn parse_aggregate(spec: &MetricSpec, text: &str) -> Result<Aggregate, UnitError
     })
 }
 
-fn parse_limit(spec: &MetricSpec, text: &str) -> Result<i64, UnitError> {
-    let limit = match spec.unit {
+fn parse_limit(unit: Unit, text: &str) -> Result<i64, UnitError> {
+    let limit = match unit {
         Unit::Duration => units::parse_duration_ns(text)?,
         Unit::ByteRate => units::parse_byte_rate(text)?,
         Unit::Share => units::parse_share_ppm(text)? / 1_000,
         Unit::Usd => units::parse_usd_cents(text)?,
         Unit::Number => text.replace('_', "").parse().map_err(|_| UnitError {
             message: format!("`{text}` is not a whole number"),
-            help: format!("`{}` has no unit; write \"{}\"", spec.name, example(spec)),
+            help: "counts have no unit; write a number such as \"count > 100\"".to_owned(),
         })?,
     };
     i64::try_from(limit).map_err(|_| UnitError {
@@ -317,7 +326,7 @@ impl JsonSchema for Thresholds {
             "propertyNames": { "pattern": key },
             "additionalProperties": {
                 "type": "array",
-                "items": { "type": "string", "pattern": r"^\s*(avg|min|max|med|count|rate|value|p\([0-9.]+\))\s*(<=|>=|==|!=|<|>)\s*\S.*$" }
+                "items": { "type": "string", "pattern": CONDITION_PATTERN }
             }
         })
     }
@@ -345,6 +354,10 @@ mod tests {
         assert_eq!(
             condition("cpu_utilisation", "max <= 60%"),
             Ok((Aggregate::Max, Comparison::Le, 600))
+        );
+        assert_eq!(
+            condition("response_latency", "count > 1_000"),
+            Ok((Aggregate::Count, Comparison::Gt, 1_000))
         );
         assert_eq!(
             condition("monthly_cost", "value < $118.00"),

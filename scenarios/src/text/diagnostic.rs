@@ -242,8 +242,19 @@ mod tests {
         );
         assert_eq!(
             error.render(false),
-            "error: unknown key `brokrs`\n --> a.toml:2:1\n  |\n2 | brokrs = 3\n  | ^^^^^^ unknown\n  |\n  \
-             = help: try `brokers`\n\na.toml: 1 error\n"
+            [
+                "error: unknown key `brokrs`",
+                " --> a.toml:2:1",
+                "  |",
+                "2 | brokrs = 3",
+                "  | ^^^^^^ unknown",
+                "  |",
+                "  = help: try `brokers`",
+                "",
+                "a.toml: 1 error",
+                "",
+            ]
+            .join("\n")
         );
         assert_eq!(error.records()[0].line, 2);
         assert!(error.render(true).contains("\u{1b}["));

@@ -5,3 +5,4 @@
 mod format; // docs/scenario-format.md is current
 mod malformed; // what is wrong is reported at its line, and nothing panics
 mod plans; // every default, recipe and constant is resolved
+mod schemas; // the JSON Schemas are the committed ones

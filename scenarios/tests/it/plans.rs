@@ -23,7 +23,12 @@ fn small(more: &str) -> Plan {
         name = "small"
         question = "q"
         expect = "e"
-        cluster = { kind = "self-managed", instance = "i3en.2xlarge", brokers = 5, azs = ["x", "y"], storage.type = "nvme", controllers = 5 }
+        cluster.kind = "self-managed"
+        cluster.instance = "i3en.2xlarge"
+        cluster.brokers = 5
+        cluster.azs = ["x", "y"]
+        cluster.storage.type = "nvme"
+        cluster.controllers = 5
         phases = { warmup = "10s", measure = "100s", heal = "5s" }
         topics = [{ name = "t", partitions = 7, replication = 3, preload = "14 GiB" }]
         "#

@@ -3,7 +3,7 @@
 
 use super::config::ConnectionConfig;
 use super::connections::InFlight;
-use super::draws::Draws;
+use crate::rng::Stream;
 use super::io::{ClientCx, ClientInput, CreatedTopic, Outcome};
 use super::network::Network;
 use super::wakeup::{NEVER, Wakeup};
@@ -43,7 +43,7 @@ impl Admin {
         config: ConnectionConfig,
         bootstrap: &[NodeId],
         topics: Vec<NewTopic>,
-        draws: Draws,
+        draws: Stream,
     ) -> Self {
         let names: Vec<Arc<str>> = topics.iter().map(|topic| topic.name.clone()).collect();
         Self {
@@ -190,5 +190,33 @@ impl Admin {
         }
         self.done = true;
         cx.effects.outcomes.push(Outcome::TopicsReady(ready));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::mock::{MS, Mock, TOPIC};
+    use stormglass_broker_core::protocol::Placement;
+    use stormglass_scenarios::plan::ClientProfile;
+
+    #[test]
+    fn creation_is_retried_and_leaders_are_awaited() {
+        let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
+        let name: Arc<str> = Arc::from("t");
+        let placement = Placement::Manual(vec![vec![NodeId(1)], vec![NodeId(2)]]);
+        let topic = NewTopic { name: name.clone(), placement, config: Default::default() };
+        let admin = Admin::new(config, &[NodeId(1)], vec![topic], crate::rng::Streams::new(9).stream("client", "draws"));
+        let mut mock = Mock::new(admin, 2, 2);
+        mock.created = false;
+        mock.down.insert(NodeId(2));
+        mock.run_until(3_000 * MS);
+        assert!(mock.outcomes.is_empty(), "partition 1 has no leader");
+        assert!(mock.marks.contains(&"admin: topic creation retried"));
+        mock.down.clear();
+        mock.run_until(5_000 * MS);
+        let ready = CreatedTopic { name, id: TOPIC, partitions: 2 };
+        assert_eq!(mock.outcomes, [Outcome::TopicsReady(vec![ready])]);
+        assert!(mock.client.is_done());
     }
 }

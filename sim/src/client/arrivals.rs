@@ -1,6 +1,10 @@
 //! Where a producer's records come from: a lazily pulled sequence of intended times.
 
+use crate::rng::Streams;
+use crate::workload::RecordSource;
+use std::collections::VecDeque;
 use std::fmt::Debug;
+use stormglass_scenarios::plan::{Arrival as Process, ProducerPlan};
 
 /// One record that the workload wants sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,16 +19,65 @@ pub struct Arrival {
 
 /// The arrivals of one producer instance.
 pub trait Arrivals: Debug + Send {
-    /// The next record. `None`: none for now; asked again after [`Arrivals::completed`] or
-    /// [`Arrivals::set_rate`].
+    /// When the next record is due, ns. `None`: none for now; asked again at each step.
+    fn peek_ns(&self) -> Option<u64>;
+
+    /// Takes the next record.
     fn pull(&mut self) -> Option<Arrival>;
 
-    /// The load changes now. Arrivals pulled but intended later than `now_ns` have been dropped;
-    /// the sequence goes on from `now_ns`.
+    /// The load changes. Records pulled already keep their times: a tenth of a second at most.
     fn set_rate(&mut self, now_ns: u64, rate_permille: u32);
 
     /// Records ended (closed loops start new ones).
     fn completed(&mut self, now_ns: u64, records: u64) {
         let _ = (now_ns, records);
+    }
+}
+
+/// The arrivals of a plan's producer instance.
+#[derive(Debug)]
+pub struct PlannedArrivals {
+    source: RecordSource,
+    /// Closed loop: when its next records are sent, ns.
+    closed: Option<VecDeque<u64>>,
+}
+
+impl PlannedArrivals {
+    /// Arrivals of instance `instance`; a closed loop begins at `start_ns`.
+    #[must_use]
+    pub fn new(plan: &ProducerPlan, instance: u32, streams: &Streams, start_ns: u64) -> Self {
+        let closed = match plan.arrival {
+            Process::Closed { outstanding } => Some((0..outstanding).map(|_| start_ns).collect()),
+            Process::Uniform | Process::Poisson | Process::Bursty { .. } => None,
+        };
+        Self { source: RecordSource::new(plan, instance, streams), closed }
+    }
+}
+
+impl Arrivals for PlannedArrivals {
+    fn peek_ns(&self) -> Option<u64> {
+        match &self.closed {
+            Some(due) => due.front().copied(),
+            None => self.source.peek_ns(),
+        }
+    }
+
+    fn pull(&mut self) -> Option<Arrival> {
+        let record = match &mut self.closed {
+            Some(due) => self.source.record_at(due.pop_front()?),
+            None => self.source.next_due(u64::MAX)?,
+        };
+        let (intended_ns, bytes, key_hash) = (record.intended_ns, record.bytes, record.key_hash);
+        Some(Arrival { intended_ns, bytes, key_hash })
+    }
+
+    fn set_rate(&mut self, now_ns: u64, rate_permille: u32) {
+        self.source.set_multiplier(now_ns, rate_permille);
+    }
+
+    fn completed(&mut self, now_ns: u64, records: u64) {
+        if let Some(due) = &mut self.closed {
+            due.extend((0..records).map(|_| now_ns));
+        }
     }
 }

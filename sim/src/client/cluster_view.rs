@@ -4,7 +4,7 @@
 //! Leader epochs older than the known ones are ignored. Left out: re-bootstrapping (KIP-1102).
 
 use super::config::ConnectionConfig;
-use super::draws::Draws;
+use crate::rng::Stream;
 use super::wakeup::NEVER;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
@@ -118,19 +118,19 @@ impl ClusterView {
     }
 
     /// The request failed.
-    pub(crate) fn failed(&mut self, draws: &mut Draws, now_ns: u64) {
+    pub(crate) fn failed(&mut self, draws: &mut Stream, now_ns: u64) {
         self.asked = false;
         self.wanted = true;
         self.back_off(draws, now_ns);
     }
 
-    fn back_off(&mut self, draws: &mut Draws, now_ns: u64) {
+    fn back_off(&mut self, draws: &mut Stream, now_ns: u64) {
         self.backoff_until_ns = now_ns + self.config.retry_backoff().after(self.fruitless, draws);
         self.fruitless = self.fruitless.saturating_add(1);
     }
 
     /// Takes an answer in.
-    pub(crate) fn update(&mut self, response: &MetadataResponse, draws: &mut Draws, now_ns: u64) {
+    pub(crate) fn update(&mut self, response: &MetadataResponse, draws: &mut Stream, now_ns: u64) {
         self.asked = false;
         self.last_success_ns = now_ns;
         if !response.brokers.is_empty() {
@@ -209,9 +209,9 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn view() -> (ClusterView, Draws) {
+    fn view() -> (ClusterView, Stream) {
         let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
-        (ClusterView::new(config, &[NodeId(1), NodeId(2)], [Arc::from("t")]), Draws::new(1))
+        (ClusterView::new(config, &[NodeId(1), NodeId(2)], [Arc::from("t")]), crate::rng::Streams::new(1).stream("client", "draws"))
     }
 
     fn answer(leader: Option<i32>, leader_epoch: i32) -> MetadataResponse {
@@ -260,6 +260,7 @@ mod tests {
         }
         assert_eq!(waits[0], 100 * MS);
         assert!(waits[5] > 700 * MS && waits[5] <= 1_200 * MS, "{waits:?}");
+        let _ = view.request();
         view.update(&answer(Some(1), 2), &mut draws, now_ns);
         assert_eq!(view.refresh_ns(), now_ns + 300_000 * MS);
     }

@@ -5,8 +5,9 @@
 //! in flight on it; that is how a half-open connection is noticed. Left out: idle connections are
 //! never closed (`connections.max.idle.ms`), and one broker has one address.
 
+use super::backoff::pick;
 use super::config::ConnectionConfig;
-use super::draws::Draws;
+use crate::rng::Stream;
 use super::io::{ClientCx, ClientSend};
 use super::wakeup::NEVER;
 use std::collections::VecDeque;
@@ -71,7 +72,7 @@ impl<T> Connections<T> {
     }
 
     /// Whether requests can be sent now; begins to connect when not and the back-off is over.
-    pub(crate) fn ready(&mut self, id: NodeId, draws: &mut Draws, cx: &mut ClientCx<'_>) -> bool {
+    pub(crate) fn ready(&mut self, id: NodeId, draws: &mut Stream, cx: &mut ClientCx<'_>) -> bool {
         let config = self.config;
         let at = match self.nodes.binary_search_by_key(&id, |node| node.id) {
             Ok(at) => at,
@@ -126,10 +127,10 @@ impl<T> Connections<T> {
     pub(crate) fn least_loaded(
         &self,
         candidates: &[NodeId],
-        draws: &mut Draws,
+        draws: &mut Stream,
         now_ns: u64,
     ) -> Option<NodeId> {
-        let start = draws.index(candidates.len());
+        let start = pick(draws, candidates.len());
         let (before, after) = candidates.split_at(start.min(candidates.len()));
         let rank = |id: &NodeId| match self.find(*id) {
             Some(node) => match node.state {
@@ -188,7 +189,7 @@ impl<T> Connections<T> {
     pub(crate) fn disconnected(
         &mut self,
         id: NodeId,
-        draws: &mut Draws,
+        draws: &mut Stream,
         now_ns: u64,
     ) -> VecDeque<InFlight<T>> {
         let backoff = self.config.reconnect_backoff();

@@ -11,21 +11,20 @@ mod cluster_view;
 mod config;
 mod connections;
 mod consumer;
-mod draws;
 mod io;
-//mock
+#[cfg(test)]
+mod mock;
 mod network;
 mod producer;
 mod templates;
 mod wakeup;
 
 pub use admin::Admin;
-pub use arrivals::{Arrival, Arrivals};
+pub use arrivals::{Arrival, Arrivals, PlannedArrivals};
 pub use config::{
     AutoOffsetReset, ClientCosts, ConfigError, ConnectionConfig, ConsumerConfig, ProducerConfig,
 };
 pub use consumer::{Assignment, Consumer, ConsumerSetup};
-pub use draws::Draws;
 pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
     CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason,

@@ -3,7 +3,7 @@
 use super::cluster_view::ClusterView;
 use super::config::ConnectionConfig;
 use super::connections::Connections;
-use super::draws::Draws;
+use crate::rng::Stream;
 use super::io::ClientCx;
 use super::wakeup::NEVER;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct Network<T> {
     /// Leaders.
     pub(crate) view: ClusterView,
     /// Jitter and choices.
-    pub(crate) draws: Draws,
+    pub(crate) draws: Stream,
 }
 
 impl<T> Network<T> {
@@ -26,7 +26,7 @@ impl<T> Network<T> {
         config: ConnectionConfig,
         bootstrap: &[NodeId],
         topics: impl IntoIterator<Item = Arc<str>>,
-        draws: Draws,
+        draws: Stream,
     ) -> Self {
         let view = ClusterView::new(config, bootstrap, topics);
         Self { connections: Connections::new(config), view, draws }

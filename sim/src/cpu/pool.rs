@@ -248,7 +248,8 @@ impl Cpu {
         Service { start_ns: begin_ns, finish_ns, ticket: Ticket { pool, thread } }
     }
 
-    /// The job's thread is blocked (in a disk append, say) until then, without using a core.
+    /// The job's thread is blocked (in a disk append, say) until then, without using a core. To
+    /// be called before another job is begun.
     pub fn hold_until(&mut self, ticket: Ticket, until_ns: u64) {
         self.pools[ticket.pool as usize].extend(ticket.thread, until_ns);
     }

@@ -1,7 +1,7 @@
 //! A model with round figures for tests of the CPU and the disk.
 
 use std::collections::BTreeMap;
-use stormglass_scenarios::plan::{Constant, ModelPlan, Quantiles};
+use stormglass_scenarios::plan::{Constant, HostPlan, ModelPlan, Quantiles, RatePlan};
 
 const VALUES: [(&str, i64); 29] = [
     ("cpu.network_request_ns", 5_000),
@@ -61,5 +61,22 @@ pub(crate) fn fixed(ns: u64) -> Quantiles {
         points: vec![(0, ns), (1_000_000, ns)],
         source: String::new(),
         confidence: "U".to_owned(),
+    }
+}
+
+/// A host without volumes: 8 GiB of memory, half of it heap.
+pub(crate) fn host(vcpus: u32) -> HostPlan {
+    let rate = RatePlan { baseline_per_sec: 0, burst_per_sec: 0, bucket: 0, initial: 0 };
+    HostPlan {
+        instance: "test".to_owned(),
+        vcpus,
+        cpu_speed_permille: 1000,
+        cpu_baseline_permille: 1000,
+        cpu_credits_ns: 0,
+        memory_bytes: 8 << 30,
+        heap_bytes: 4 << 30,
+        nic: rate,
+        flow_cap_bytes_per_sec: 0,
+        volumes: Vec::new(),
     }
 }

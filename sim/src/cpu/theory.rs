@@ -1,28 +1,11 @@
 //! The CPU against queueing theory: M/M/1, M/D/1, M/M/k, Little's law, utilisation.
 
-use super::testing::model;
+use super::testing::{host, model};
 use super::{Cpu, CpuConfig, Pool, PoolSizes};
 use crate::rng::Streams;
-use stormglass_scenarios::plan::{HostPlan, RatePlan};
 
 const SERVICE_NS: f64 = 100_000.0;
 const JOBS: u64 = 200_000;
-
-fn host(vcpus: u32) -> HostPlan {
-    let rate = RatePlan { baseline_per_sec: 0, burst_per_sec: 0, bucket: 0, initial: 0 };
-    HostPlan {
-        instance: "test".to_owned(),
-        vcpus,
-        cpu_speed_permille: 1000,
-        cpu_baseline_permille: 1000,
-        cpu_credits_ns: 0,
-        memory_bytes: 8 << 30,
-        heap_bytes: 4 << 30,
-        nic: rate,
-        flow_cap_bytes_per_sec: 0,
-        volumes: Vec::new(),
-    }
-}
 
 fn cpu(vcpus: u32, threads: u32) -> Cpu {
     let sizes = PoolSizes { network: threads, handler: threads, fetcher: threads };
@@ -142,6 +125,14 @@ fn pools_share_the_cores() {
     let second = cpu.submit(0, Pool::Handler, 100);
     assert_eq!((first.start_ns, second.start_ns), (0, 100), "two threads, one core");
     assert_eq!(cpu.earliest_start(50, Pool::Handler), 200);
+}
+
+#[test]
+fn cores_do_not_idle_while_work_waits() {
+    let mut cpu = cpu(2, 8);
+    let pools = [Pool::Network, Pool::Handler, Pool::Fetcher];
+    let ends = (0..3_000).map(|job| cpu.submit(0, pools[job % 3], 100).finish_ns);
+    assert_eq!(ends.max(), Some(3_000 * 100 / 2));
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl RateServer {
         let (baseline, burst) = self.rates();
         let drain = burst - baseline;
         // Nanoseconds for which the credits pay the burst rate.
-        let paid = if drain == 0 { u128::MAX / burst } else { self.credits / drain };
+        let paid = self.credits.checked_div(drain).unwrap_or(u128::MAX / burst);
         let spent_ns = if need <= paid * burst {
             let ns = need.div_ceil(burst);
             self.ahead += ns * burst - need;

@@ -65,3 +65,32 @@ impl DiskConfig {
 fn narrow(model: &ModelPlan, name: &'static str) -> Result<u32, MissingConstant> {
     u32::try_from(constant(model, name)?).map_err(|_| MissingConstant(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::testing::{host, model};
+
+    #[test]
+    fn the_page_cache_is_what_heap_and_system_leave() {
+        let config = DiskConfig::new(&host(2), &model()).unwrap();
+        assert_eq!(config.cache_bytes, 3 << 30);
+        assert_eq!(config.dirty_background_bytes, (3 << 30) / 1000 * 100);
+        assert_eq!(config.dirty_limit_bytes, 2 * config.dirty_background_bytes);
+    }
+
+    #[test]
+    fn a_host_without_spare_memory_has_a_few_chunks() {
+        let mut host = host(2);
+        host.heap_bytes = host.memory_bytes;
+        assert_eq!(DiskConfig::new(&host, &model()).unwrap().cache_bytes, 16 << 20);
+    }
+
+    #[test]
+    fn a_missing_constant_is_named() {
+        let mut model = model();
+        model.constants.remove("disk.readahead_bytes");
+        let error = DiskConfig::new(&host(2), &model).unwrap_err();
+        assert_eq!(error, MissingConstant("disk.readahead_bytes"));
+    }
+}

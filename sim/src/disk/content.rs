@@ -10,7 +10,10 @@ use stormglass_broker_core::records::Batch;
 
 /// Batches that are packed at once. More make better use of what neighbours have in common, fewer
 /// make a lookup shorter.
-const BLOCK: usize = 256;
+const BLOCK: usize = 128;
+
+/// Batches of the tail that stay shared: what followers and consumers that keep up still read.
+const HOT: usize = 64;
 
 /// Cold batches with where they begin and end.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ enum Payload {
 /// A batch of the tail and where it lies.
 #[derive(Debug)]
 struct Hot {
+    /// Kept here so that a search touches no batch.
+    next_offset: Offset,
     position: u32,
     batch: Arc<Batch>,
 }
@@ -103,7 +108,7 @@ impl Content {
     /// Offset after the last record, if there is one.
     pub(crate) fn next_offset(&self) -> Option<Offset> {
         match self.hot.last() {
-            Some(hot) => Some(hot.batch.next_offset()),
+            Some(hot) => Some(hot.next_offset),
             None => self.blocks.last().map(|block| block.next_offset),
         }
     }
@@ -112,8 +117,8 @@ impl Content {
         debug_assert!(self.next_offset().is_none_or(|next| batch.base_offset() >= next));
         let position = self.end_position;
         self.end_position += batch.size_bytes();
-        self.hot.push(Hot { position, batch });
-        if self.hot.len() >= 2 * BLOCK {
+        self.hot.push(Hot { next_offset: batch.next_offset(), position, batch });
+        if self.hot.len() >= BLOCK + HOT {
             self.pack(BLOCK, dictionary);
         }
     }
@@ -146,7 +151,7 @@ impl Content {
         let last = &self.hot[count - 1];
         let block = Block {
             first_offset,
-            next_offset: last.batch.next_offset(),
+            next_offset: last.next_offset,
             first_position: self.hot[0].position,
             end_position: last.position + last.batch.size_bytes(),
             payload: Payload::Packed(Packed::new(
@@ -166,17 +171,48 @@ impl Content {
         dictionary: &'a Dictionary,
     ) -> impl Iterator<Item = Found<'a>> + 'a {
         let first_block = self.blocks.partition_point(|block| block.next_offset <= from);
-        let first_hot = if first_block < self.blocks.len() {
-            0
-        } else {
-            self.hot.partition_point(|hot| hot.batch.next_offset() <= from)
-        };
+        let first_hot = if first_block < self.blocks.len() { 0 } else { self.first_hot(from) };
         self.blocks[first_block..]
             .iter()
             .flat_map(move |block| block.iter(from, dictionary))
             .skip_while(move |cold| cold.last_offset() < from)
             .map(Found::Cold)
             .chain(self.hot[first_hot..].iter().map(|hot| Found::Hot(hot.position, &hot.batch)))
+    }
+
+    /// Visits batches as [`Self::batches_from`] yields them, for as long as `visit` says so. Short
+    /// for the tail, which is where nearly all reads are.
+    pub(crate) fn visit_from<'a>(
+        &'a self,
+        from: Offset,
+        dictionary: &'a Dictionary,
+        mut visit: impl FnMut(Found<'a>) -> bool,
+    ) {
+        if self.blocks.last().is_none_or(|block| block.next_offset <= from) {
+            for hot in &self.hot[self.first_hot(from)..] {
+                if !visit(Found::Hot(hot.position, &hot.batch)) {
+                    return;
+                }
+            }
+        } else {
+            for found in self.batches_from(from, dictionary) {
+                if !visit(found) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Index of the first batch of the tail that ends behind an offset. Most reads are near the
+    /// end, so the search gallops backwards from there.
+    fn first_hot(&self, from: Offset) -> usize {
+        let len = self.hot.len();
+        let mut step = 1;
+        while step < len && self.hot[len - step].next_offset > from {
+            step *= 2;
+        }
+        let start = len.saturating_sub(step);
+        start + self.hot[start..].partition_point(|hot| hot.next_offset <= from)
     }
 
     /// The first batch that ends behind a position: its base offset and its position.
@@ -197,7 +233,7 @@ impl Content {
 
     /// Cuts every batch that holds `to` or comes after it.
     pub(crate) fn truncate(&mut self, to: Offset, dictionary: &Dictionary) {
-        let keep_hot = self.hot.partition_point(|hot| hot.batch.last_offset() < to);
+        let keep_hot = self.hot.partition_point(|hot| hot.next_offset <= to);
         if let Some(first_cut) = self.hot.get(keep_hot) {
             self.end_position = first_cut.position;
             self.hot.truncate(keep_hot);
@@ -217,8 +253,9 @@ impl Content {
                         .take_while(|cold| cold.last_offset() < to);
                     for cold in kept {
                         self.end_position = cold.position + cold.size_bytes;
-                        self.hot
-                            .push(Hot { position: cold.position, batch: cold.build(dictionary) });
+                        let (next_offset, position) = (cold.last_offset() + 1, cold.position);
+                        let batch = cold.build(dictionary);
+                        self.hot.push(Hot { next_offset, position, batch });
                     }
                 }
             }

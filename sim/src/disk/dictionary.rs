@@ -12,15 +12,36 @@ pub(crate) struct Dictionary {
     template_index: FxHashMap<usize, u32>,
     producers: Vec<(i64, i16)>,
     producer_index: FxHashMap<(i64, i16), u32>,
+    /// Asked for last, as most batches of a store are of one shape.
+    last_template: Option<(usize, u32)>,
+    scratch: Vec<u8>,
 }
 
 impl Dictionary {
+    /// An empty buffer, to be given back.
+    pub(crate) fn take_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Keeps a buffer for the next user.
+    pub(crate) fn give_back(&mut self, mut scratch: Vec<u8>) {
+        scratch.clear();
+        self.scratch = scratch;
+    }
+
     pub(crate) fn template_index(&mut self, template: &Arc<BodyTemplate>) -> u32 {
+        let address = Arc::as_ptr(template).addr();
+        match self.last_template {
+            Some((last, index)) if last == address => return index,
+            _ => {}
+        }
         let templates = &mut self.templates;
-        *self.template_index.entry(Arc::as_ptr(template).addr()).or_insert_with(|| {
+        let index = *self.template_index.entry(address).or_insert_with(|| {
             templates.push(Arc::clone(template));
             index_of_last(templates.len())
-        })
+        });
+        self.last_template = Some((address, index));
+        index
     }
 
     pub(crate) fn template(&self, index: u32) -> &Arc<BodyTemplate> {

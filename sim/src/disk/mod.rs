@@ -10,6 +10,8 @@ mod dictionary;
 mod flusher;
 mod image;
 mod latency;
+#[cfg(test)]
+mod model_tests;
 mod packed;
 mod page_cache;
 mod reader;

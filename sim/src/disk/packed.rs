@@ -95,7 +95,7 @@ impl Packed {
         dictionary: &mut Dictionary,
     ) -> Self {
         let mut expect = Expect::new(first_offset);
-        let mut bytes = Vec::with_capacity(2048);
+        let mut bytes = dictionary.take_scratch();
         let mut owned = Vec::new();
         for batch in batches {
             if let Body::Owned(body) = &batch.body {
@@ -103,7 +103,9 @@ impl Packed {
             }
             encode(batch, &mut expect, &mut bytes, dictionary);
         }
-        Self { bytes: bytes.into_boxed_slice(), owned: owned.into_boxed_slice() }
+        let packed = Self { bytes: Box::from(&*bytes), owned: owned.into_boxed_slice() };
+        dictionary.give_back(bytes);
+        packed
     }
 
     /// Bytes of memory, owned bodies left out.

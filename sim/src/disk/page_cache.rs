@@ -452,6 +452,17 @@ mod tests {
     }
 
     #[test]
+    fn an_append_behind_a_hole_forgets_what_lies_before() {
+        let mut cache = cache();
+        cache.insert(FILE, 0, 200, 0);
+        cache.append(5, FILE, 500, 700);
+        assert_eq!((cache.resident_bytes(), cache.dirty_bytes()), (200, 200));
+        clean_all(&mut cache);
+        assert_eq!(cache.unwritten_bytes(), 0);
+        assert_eq!(cache.lookup(FILE, 0, 700), Lookup::Miss { from: 0, to: 500 });
+    }
+
+    #[test]
     fn truncation_forgets_dirt_and_content() {
         let mut cache = cache();
         cache.append(0, FILE, 0, 3_500);

@@ -286,18 +286,19 @@ impl Store {
         let segment = &log.segments[at];
         let limit = range.max_bytes.min(left);
         let mut span: Option<(u64, u64)> = None;
-        for found in segment.content.batches_from(range.from, &self.dictionary) {
+        segment.content.visit_from(range.from, &self.dictionary, |found| {
             let size = found.size_bytes();
             let over = records.size_bytes().saturating_add(size) > limit;
             let exempt = first && records.is_empty();
             if found.base_offset() >= range.upto || (over && !exempt) {
-                break;
+                return false;
             }
             let from = u64::from(found.position());
             let to = from + u64::from(size);
             span = Some((span.map_or(from, |span| span.0), to));
             records.push(found.into_batch(&self.dictionary));
-        }
+            true
+        });
         let (file, len) = (segment.file, segment.len());
         let extent = span.map(|(from, to)| Extent { volume: log.volume, file, from, to, len });
         (records, extent)
@@ -505,5 +506,33 @@ fn find(segments: &[Segment], base: Offset) -> Option<usize> {
     match segments.last() {
         Some(last) if last.base == base => Some(segments.len() - 1),
         _ => segments.binary_search_by_key(&base, |segment| segment.base).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::testing::{Maker, Shape, tp};
+
+    #[test]
+    fn durable_has_no_gaps() {
+        let mut store = Store::new(1);
+        let (log, _) = store.locate(tp(0));
+        let extent = store.append(log, 0, &Maker::new(Shape::default()).batches(192));
+        let mib = 1 << 20;
+        // the second MiB arrives first
+        store.written_back(extent.file, 2 * mib, 0);
+        assert_eq!(store.segment(tp(0), 0).unwrap().durable, 0);
+        store.written_back(extent.file, mib, u64::MAX);
+        assert_eq!(store.segment(tp(0), 0).unwrap().durable, 2 * mib);
+    }
+
+    #[test]
+    fn logs_spread_over_volumes() {
+        let mut store = Store::new(2);
+        let volumes: Vec<usize> = (0..4).map(|at| store.log_or_create(tp(at)).volume).collect();
+        assert_eq!(volumes, [0, 1, 0, 1]);
+        store.delete_log(tp(1), &mut Vec::new());
+        assert_eq!(store.log_or_create(tp(9)).volume, 1, "the directory with the fewest logs");
     }
 }

@@ -68,6 +68,11 @@ impl Maker {
         })
     }
 
+    /// The next batch begins at this offset, as after a truncation.
+    pub(crate) fn continue_at(&mut self, offset: Offset) {
+        self.next_offset = offset;
+    }
+
     pub(crate) fn batches(&mut self, count: usize) -> Vec<Arc<Batch>> {
         (0..count).map(|_| self.next()).collect()
     }

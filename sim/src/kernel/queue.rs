@@ -4,10 +4,17 @@
 //! when measuring, or a permutation of it drawn from the seed when hunting. Cancelling is left to
 //! the owner of an event: it carries a generation number there, and a stale one is ignored.
 
-use super::heap::{Heap, Key};
+use super::heap::Heap;
 
-const RANK_BITS: u32 = 56;
+/// An event's key from high to low: time, class, rank, slot. One comparison orders two events, and
+/// the rank is unique, so the slot never decides.
+const CLASS_BITS: u32 = 8;
+const RANK_BITS: u32 = 40;
+const SLOT_BITS: u32 = 24;
+/// Times are below 2.2 years, a run has at most 10^12 events, 16 million of them pending.
+const TIME_LIMIT_NS: u64 = 1 << (128 - CLASS_BITS - RANK_BITS - SLOT_BITS);
 const RANK_MASK: u64 = (1 << RANK_BITS) - 1;
+const SLOT_LIMIT: usize = 1 << SLOT_BITS;
 
 /// How events of one time and class are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +30,7 @@ pub enum Order {
 pub struct EventQueue<E> {
     heap: Heap,
     slots: Vec<Option<E>>,
-    free: Vec<u32>,
+    free: Vec<usize>,
     order: Order,
     sequence: u64,
     now_ns: u64,
@@ -34,7 +41,7 @@ impl<E> EventQueue<E> {
     #[must_use]
     pub fn new(order: Order) -> Self {
         Self {
-            heap: Heap::default(),
+            heap: Heap::new(),
             slots: Vec::new(),
             free: Vec::new(),
             order,
@@ -70,7 +77,7 @@ impl<E> EventQueue<E> {
     /// Time of the next event, ns.
     #[must_use]
     pub fn next_at(&self) -> Option<u64> {
-        self.heap.first().map(|key| key.at_ns)
+        self.heap.first().map(time_of)
     }
 
     /// Adds an event at `at_ns`. A lower `class` goes first among events of one time.
@@ -79,21 +86,21 @@ impl<E> EventQueue<E> {
     /// If `at_ns` lies before [`now`](Self::now): time never goes backwards.
     pub fn push(&mut self, at_ns: u64, class: u8, event: E) {
         assert!(at_ns >= self.now_ns, "event at {at_ns} ns is before now, {} ns", self.now_ns);
-        assert!(self.sequence <= RANK_MASK, "more events than the rank has bits for");
-        let rank = (u64::from(class) << RANK_BITS) | self.rank_of(self.sequence);
-        self.sequence += 1;
-        let slot = self.store(event);
-        self.heap.push(Key { at_ns, rank, slot });
+        assert!(at_ns < TIME_LIMIT_NS, "event at {at_ns} ns is beyond every run");
+        let time_and_class = at_ns << CLASS_BITS | u64::from(class);
+        let rank_and_slot = self.next_rank() << SLOT_BITS | self.store(event) as u64;
+        self.heap.push(u128::from(time_and_class) << 64 | u128::from(rank_and_slot));
     }
 
     /// Removes the next event and moves the time to it.
     pub fn pop(&mut self) -> Option<(u64, E)> {
         let key = self.heap.pop()?;
-        debug_assert!(key.at_ns >= self.now_ns, "the heap gave an event of the past");
-        self.now_ns = key.at_ns;
-        let event = self.slots[key.slot as usize].take().expect("a pending key owns its slot");
-        self.free.push(key.slot);
-        Some((key.at_ns, event))
+        let (at_ns, slot) = (time_of(key), key as usize % SLOT_LIMIT);
+        debug_assert!(at_ns >= self.now_ns, "the heap gave an event of the past");
+        self.now_ns = at_ns;
+        let event = self.slots[slot].take().expect("a pending key owns its slot");
+        self.free.push(slot);
+        Some((at_ns, event))
     }
 
     /// As [`pop`](Self::pop), but only if the next event is not later than `limit_ns`.
@@ -104,19 +111,22 @@ impl<E> EventQueue<E> {
         self.pop()
     }
 
-    fn store(&mut self, event: E) -> u32 {
+    fn store(&mut self, event: E) -> usize {
         if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(event);
+            self.slots[slot] = Some(event);
             return slot;
         }
-        let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 pending events");
+        assert!(self.slots.len() < SLOT_LIMIT, "more pending events than the queue has room for");
         self.slots.push(Some(event));
-        slot
+        self.slots.len() - 1
     }
 
     /// Rank among equals. Multiplying by an odd number and folding the upper half onto the lower
-    /// are both one to one on 56 bits, so two events never share a rank.
-    fn rank_of(&self, sequence: u64) -> u64 {
+    /// are both one to one on the rank's bits, so two events never share a rank.
+    fn next_rank(&mut self) -> u64 {
+        let sequence = self.sequence;
+        assert!(sequence <= RANK_MASK, "more events than a run may have");
+        self.sequence += 1;
         let Order::Shuffled(seed) = self.order else { return sequence };
         let mut x = (sequence ^ seed) & RANK_MASK;
         for odd in [0x9E37_79B9_7F4A_7C15_u64, seed.rotate_left(32) | 1] {
@@ -125,6 +135,10 @@ impl<E> EventQueue<E> {
         }
         x
     }
+}
+
+fn time_of(key: u128) -> u64 {
+    (key >> (64 + CLASS_BITS)) as u64
 }
 
 #[cfg(test)]

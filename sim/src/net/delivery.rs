@@ -26,11 +26,12 @@ impl Network {
         if self.conn(conn).is_none() {
             return;
         }
-        let is_fresh = |from: Side| {
-            self.pipes.0[pipe_index(conn, from) as usize].epoch == event.epoch
-        };
+        let is_fresh =
+            |from: Side| self.pipes.0[pipe_index(conn, from) as usize].epoch == event.epoch;
         match event.kind {
-            Kind::Arrive(from) if is_fresh(from) => self.on_arrive(now_ns, (conn, from), sched, out),
+            Kind::Arrive(from) if is_fresh(from) => {
+                self.on_arrive(now_ns, (conn, from), sched, out)
+            }
             Kind::Received(from) if is_fresh(from) => {
                 // A receiver that went away meanwhile is treated as at an arrival.
                 let lost = self.is_blocked((conn, from)) || !self.has_receiver((conn, from));
@@ -45,7 +46,11 @@ impl Network {
             Kind::SynTimeout => self.on_syn_timeout(now_ns, conn, sched, out),
             Kind::Established => self.on_established(now_ns, conn, sched, out),
             Kind::Refused => self.on_refused(conn, out),
-            Kind::Arrive(_) | Kind::Received(_) | Kind::Resume(_) | Kind::GiveUp(_) | Kind::Reset(_) => {}
+            Kind::Arrive(_)
+            | Kind::Received(_)
+            | Kind::Resume(_)
+            | Kind::GiveUp(_)
+            | Kind::Reset(_) => {}
         }
     }
 
@@ -206,7 +211,12 @@ impl Network {
     }
 
     /// A side ends without telling the other one.
-    pub(super) fn lose_side(&mut self, now_ns: u64, (conn, side): (ConnId, Side), out: &mut Vec<NetOut>) {
+    pub(super) fn lose_side(
+        &mut self,
+        now_ns: u64,
+        (conn, side): (ConnId, Side),
+        out: &mut Vec<NetOut>,
+    ) {
         self.conns[conn.index as usize].gone[side.index()] = true;
         if self.conns[conn.index as usize].gone[side.other().index()] {
             self.free_conn(conn, out);

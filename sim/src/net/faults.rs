@@ -115,7 +115,12 @@ impl Network {
         self.heal_all(now_ns, sched);
     }
 
-    fn refresh_cap(&mut self, now_ns: u64, (conn, from): (ConnId, Side), sched: &mut impl Schedule) {
+    fn refresh_cap(
+        &mut self,
+        now_ns: u64,
+        (conn, from): (ConnId, Side),
+        sched: &mut impl Schedule,
+    ) {
         let cap = self.flow_cap((conn, from));
         if self.pipe_mut((conn, from)).cap == cap {
             return;

@@ -93,7 +93,8 @@ impl Effect {
                 self.jitter_ns += jitter_ns;
             }
             LinkEffect::Loss { ppm } => {
-                let passes = (PPM - u64::from(self.loss_ppm)) * (PPM - u64::from(ppm).min(PPM)) / PPM;
+                let passes =
+                    (PPM - u64::from(self.loss_ppm)) * (PPM - u64::from(ppm).min(PPM)) / PPM;
                 self.loss_ppm = (PPM - passes) as u32;
                 self.cut |= passes == 0;
             }

@@ -188,7 +188,12 @@ impl Network {
     }
 
     /// Drops what is under way in one direction.
-    pub(super) fn drop_pipe(&mut self, now_ns: u64, (conn, from): (ConnId, Side), out: &mut Vec<NetOut>) {
+    pub(super) fn drop_pipe(
+        &mut self,
+        now_ns: u64,
+        (conn, from): (ConnId, Side),
+        out: &mut Vec<NetOut>,
+    ) {
         let host = self.host_of(conn, from);
         self.advance(now_ns, host);
         let pipe = pipe_index(conn, from);
@@ -270,8 +275,7 @@ impl Network {
         let az = |host: HostId| self.hosts[host.0 as usize].spec.az;
         let ends = ((from, az(from)), (to, az(to)));
         let quantiles = quantiles(&self.config, az(from) != az(to));
-        let mut link =
-            Link::new(ends.0, ends.1, quantiles, self.config.loopback_ns, &self.streams);
+        let mut link = Link::new(ends.0, ends.1, quantiles, self.config.loopback_ns, &self.streams);
         link.set_rules(self.rules.values());
         let index = u32::try_from(self.links.len()).expect("fewer than 2^32 links");
         self.links.push(link);

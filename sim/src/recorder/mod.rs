@@ -10,7 +10,9 @@ mod phases;
 mod recorder;
 mod seconds;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub use recorder::{Finish, Recorder, SecondGauges, Transfer};

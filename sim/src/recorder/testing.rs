@@ -1,10 +1,12 @@
-//! Batches for tests.
+//! Plans and batches for tests.
 
 use crate::client::{BatchDone, RecordTimes};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::records::{Batch, BatchHeader, Body, BodyTemplate};
+use stormglass_scenarios::plan::*;
 
 pub(crate) const TOPIC: TopicId = TopicId(7);
 
@@ -53,5 +55,85 @@ pub(crate) fn batch_done(
         ambiguous: false,
         broker: NodeId(1),
         correlation: 1,
+    }
+}
+
+/// A plan of 10 s warm-up, 20 s measure, 10 s heal; producer group `p` and consumer groups `c0`,
+/// `c1` on topic `t`.
+pub(crate) fn plan() -> Plan {
+    let quantiles = || {
+        let points = vec![(0, 1), (1_000_000, 1)];
+        Quantiles { points, source: String::new(), confidence: String::new() }
+    };
+    let second = 1_000_000_000;
+    Plan {
+        schema_version: 1,
+        scenario: "test".to_owned(),
+        question: String::new(),
+        expect: String::new(),
+        scenario_digest: String::new(),
+        seed: 1,
+        model: ModelPlan {
+            version: String::new(),
+            cpu_profile: String::new(),
+            constants: BTreeMap::new(),
+            latency_same_az: quantiles(),
+            latency_cross_az: quantiles(),
+            volume_read: quantiles(),
+            volume_write: quantiles(),
+        },
+        cluster: ClusterPlan {
+            kind: ClusterKind::SelfManaged,
+            region: String::new(),
+            azs: vec!["a".to_owned()],
+            brokers: Vec::new(),
+            controllers: Vec::new(),
+            config: BTreeMap::new(),
+            tls_client: false,
+            tls_in_cluster: false,
+        },
+        topics: Vec::new(),
+        producers: vec![producer_plan("p", "all")],
+        consumers: vec![consumer_plan("c0"), consumer_plan("c1")],
+        events: Vec::new(),
+        phases: PhasesPlan {
+            warmup_ns: 10 * second,
+            measure_ns: 20 * second,
+            heal_ns: 10 * second,
+            drain_ns: 10 * second,
+        },
+        thresholds: Vec::new(),
+        prices: Vec::new(),
+    }
+}
+
+/// A producer group on topic `t`.
+pub(crate) fn producer_plan(name: &str, acks: &str) -> ProducerPlan {
+    ProducerPlan {
+        name: name.to_owned(),
+        topic: "t".to_owned(),
+        count: 1,
+        azs: vec![0],
+        profile: ClientProfile::Java,
+        config: BTreeMap::from([("acks".to_owned(), acks.to_owned())]),
+        arrival: Arrival::Uniform,
+        rate_curve: vec![(0, 1_000)],
+        record_size: SizeDist::Fixed { bytes: 100 },
+        keys: KeyDist::None,
+        compression_permille: 1_000,
+    }
+}
+
+fn consumer_plan(group: &str) -> ConsumerPlan {
+    ConsumerPlan {
+        group: group.to_owned(),
+        topics: vec!["t".to_owned()],
+        count: 1,
+        azs: vec![0],
+        profile: ClientProfile::Java,
+        config: BTreeMap::new(),
+        start_ns: 0,
+        process_ns_per_record: 0,
+        from_beginning: true,
     }
 }

@@ -15,13 +15,14 @@ mod payload;
 mod peers;
 mod setup;
 mod slab;
+mod shim;
 mod transport;
 
-use crate::checkers::{Checkers, Story};
+use shim::{Checkers, Story};
 use crate::client::{ClientEffects, ClientShared};
 use crate::kernel::{Audit, EventQueue};
 use crate::net::{ConnId, NetOut, Network, RuleId};
-use crate::recorder::Recorder;
+use shim::Recorder;
 use crate::rng::Streams;
 use clients::Client;
 use event::Event;
@@ -39,8 +40,8 @@ use stormglass_scenarios::plan::Plan;
 
 pub use setup::SetupError;
 
-pub(crate) use crate::checkers::Who;
-pub(crate) use crate::recorder::Transfer;
+pub(crate) use shim::Who;
+pub(crate) use shim::Transfer;
 
 /// Wall clock at simulated time zero, ms since 1970: 2026-01-01T00:00:00Z.
 const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
@@ -127,7 +128,7 @@ impl World {
         mut self,
         observer: &mut dyn Observer,
         interrupt: &AtomicBool,
-    ) -> Result<Recording, SetupError> {
+    ) -> Result<(), SetupError> {
         let mut told_ns = 0;
         let mut interrupted = false;
         while let Some((at, event)) = self.queue.pop() {
@@ -151,7 +152,7 @@ impl World {
                 return Err(self.setup_failed());
             }
         }
-        Ok(self.finish(interrupted))
+        Ok(())
     }
 
     fn is_over(&self) -> bool {

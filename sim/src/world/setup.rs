@@ -6,7 +6,7 @@ use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
 use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
-use crate::checkers::{Checkers, Story};
+use super::shim::{Checkers, Story};
 use crate::client::{
     Admin, Assignment, ClientCosts, ClientEffects, ClientInput, ClientShared, ConnectionConfig,
     Consumer, ConsumerConfig, ConsumerSetup, CreatedTopic, Draws, Producer, ProducerConfig,
@@ -17,7 +17,7 @@ use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
 use crate::disk::{Disk, DiskConfig, Preload};
 use crate::kernel::{Audit, EventQueue, Order};
 use crate::net::{HostId, HostSpec, NetConfig, Network};
-use crate::recorder::Recorder;
+use super::shim::Recorder;
 use crate::rng::Streams;
 use crate::workload::RecordSource;
 use rustc_hash::FxHashMap;

@@ -1,1 +1,162 @@
-//! x
+//! What leaders and followers accept, and where batches go.
+
+use crate::config::TimestampType;
+use crate::error::ErrorCode;
+use crate::log::testing::{TP, batch, client, numbered, records, sequenced};
+use crate::log::{AppendContext, AppendError, Log, LogConfig, Origin, TimestampLookup};
+use crate::records::{Batch, Records};
+use crate::seam::DiskOpKind;
+use std::sync::Arc;
+
+fn log(config: LogConfig) -> Log {
+    Log::create(TP, config, 0)
+}
+
+fn refused(batch: Batch) -> ErrorCode {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    let error = log.append_as_leader(&records(batch), client(1), &mut ops).unwrap_err();
+    assert!(ops.is_empty() && log.next_offset() == 0 && log.epoch_entries().is_empty());
+    error.error_code()
+}
+
+#[test]
+fn a_client_may_not_send_what_contradicts_itself() {
+    let good = batch(2, 10, 0);
+    let with = |change: fn(&mut Batch)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        refused(bad)
+    };
+    let invalid = ErrorCode::InvalidRecord;
+    assert_eq!(with(|b| b.header.last_offset_delta = 5), invalid, "DUR-20");
+    assert_eq!(with(|b| b.header.record_count = 0), invalid);
+    assert_eq!(with(|b| b.header = b.header.as_control()), invalid);
+    assert_eq!(with(|b| b.header = b.header.as_transactional()), invalid);
+    assert_eq!(with(|b| b.header.producer_id = 4), invalid, "no sequence");
+    assert_eq!(with(|b| b.header = b.header.with_log_append_time(1)), ErrorCode::InvalidTimestamp);
+    assert_eq!(refused(batch(1, 1_048_588, 0)), ErrorCode::MessageTooLarge);
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    let two = Records::new(vec![Arc::new(good.clone()), Arc::new(good)]);
+    assert!(log.append_as_leader(&two, client(1), &mut ops).is_err());
+    assert!(log.append_as_leader(&Records::default(), client(1), &mut ops).is_err());
+}
+
+#[test]
+fn nothing_is_visible_before_the_disk_confirms() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    for _ in 0..2 {
+        log.append_as_leader(&records(batch(3, 10, 0)), client(1), &mut ops).unwrap();
+    }
+    assert_eq!((log.log_end_offset(), log.next_offset()), (0, 6));
+    assert_eq!(log.read_plan(0, 6, 100), Ok(None));
+    assert!(log.read_plan(1, 6, 100).is_err());
+    log.append_done(2);
+    assert_eq!(log.log_end_offset(), 3);
+    assert_eq!(log.read_plan(0, 6, 100).unwrap().map(|plan| plan.upto), Some(3));
+}
+
+#[test]
+fn a_completion_from_before_a_truncation_confirms_nothing_new() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    log.append_as_follower(&numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+    log.append_as_follower(&numbered(batch(3, 10, 0), 3, 1), &mut ops).unwrap();
+    log.truncate_to(3, &mut ops);
+    log.append_as_follower(&numbered(batch(3, 10, 0), 3, 2), &mut ops).unwrap();
+    log.append_done(2);
+    log.append_done(5);
+    assert_eq!(log.log_end_offset(), 3, "the append of epoch 2 is still in flight");
+    log.append_done(5);
+    assert_eq!(log.log_end_offset(), 6);
+}
+
+#[test]
+fn log_24_followers_keep_offsets_and_refuse_those_they_have() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    let appended = log.append_as_follower(&numbered(batch(3, 10, 0), 5, 1), &mut ops).unwrap();
+    assert_eq!((appended.first_offset, appended.last_offset), (5, 7), "a gap may be there");
+    for base in [0, 5, 7] {
+        let error = log.append_as_follower(&numbered(batch(3, 10, 0), base, 1), &mut ops);
+        assert_eq!(error, Err(AppendError::OffsetsOutOfOrder { expected: 8, found: base }));
+    }
+    let nothing = log.append_as_follower(&Records::default(), &mut ops).unwrap();
+    assert!(nothing.records.is_empty() && !nothing.duplicate);
+    assert_eq!(log.next_offset(), 8);
+}
+
+#[test]
+fn followers_share_the_leaders_batches() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    let records = numbered(batch(3, 10, 0), 0, 1);
+    log.append_as_follower(&records, &mut ops).unwrap();
+    let Some(DiskOpKind::Append { records: stored, .. }) = ops.last() else { panic!("appended") };
+    assert!(Arc::ptr_eq(&stored.batches()[0], &records.batches()[0]));
+}
+
+#[test]
+fn log_append_time_is_set_by_the_leader() {
+    let config =
+        LogConfig { timestamp_type: TimestampType::LogAppendTime, ..LogConfig::kafka_defaults() };
+    let (mut log, mut ops) = (log(config), Vec::new());
+    let batch = records(sequenced(1, 0, 0, 1));
+    let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
+    assert_eq!(appended.log_append_time_ms, 5000);
+    let header = appended.records.batches()[0].header;
+    assert!(header.is_log_append_time() && header.max_timestamp == 5000);
+    assert_eq!(header.base_timestamp, 1000, "as Kafka leaves it");
+    let again = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
+    assert_eq!((again.duplicate, again.log_append_time_ms), (true, 5000));
+}
+
+#[test]
+fn segments_roll_by_size_by_age_and_by_distance() {
+    let config =
+        LogConfig { segment_bytes: 300, segment_age_ms: 1000, ..LogConfig::kafka_defaults() };
+    let (mut log, mut ops) = (log(config), Vec::new());
+    let mut append = |base, timestamp| {
+        ops.clear();
+        log.append_as_follower(&numbered(batch(1, 39, timestamp), base, 1), &mut ops).unwrap();
+        log.active_segment()
+    };
+    assert_eq!([append(0, 0), append(1, 0), append(2, 0)], [0, 0, 0]);
+    assert_eq!(append(3, 0), 3, "full");
+    assert_eq!(append(4, 1000), 3);
+    assert_eq!(append(5, 1001), 5, "aged");
+    let far = i64::from(i32::MAX);
+    assert_eq!(append(5 + far, 1001), 5, "LOG-18: the largest relative offset");
+    assert_eq!(append(6 + far, 1001), 6 + far);
+    assert_eq!(append(3 * far, 1001), 3 * far, "after a jump, the batch's own offset");
+    let kinds: Vec<_> = ops.iter().map(std::mem::discriminant).collect();
+    let sync = std::mem::discriminant(&DiskOpKind::Sync { tp: TP, segment: 0 });
+    assert_eq!(kinds[0], sync, "the rolled segment is synced");
+    assert!(matches!(ops.last(), Some(DiskOpKind::Append { .. })));
+}
+
+#[test]
+fn the_raft_leader_may_write_control_batches() {
+    let (mut log, mut ops) = (log(LogConfig::metadata(1 << 20)), Vec::new());
+    let mut control = batch(1, 10, 0);
+    control.header = control.header.as_control();
+    let context = AppendContext { origin: Origin::RaftLeader, ..client(4) };
+    log.append_as_leader(&records(control), context, &mut ops).unwrap();
+    assert_eq!((log.next_offset(), log.last_epoch()), (1, 4));
+}
+
+#[test]
+fn timestamps_are_found_by_segment_and_index() {
+    let config =
+        LogConfig { segment_bytes: 500, index_interval_bytes: 1, ..LogConfig::kafka_defaults() };
+    let (mut log, mut ops) = (log(config), Vec::new());
+    assert_eq!(log.max_timestamp(), (-1, -1));
+    for timestamp in [10, 30, 20, 40, 50, 5, 60, 55, 70] {
+        log.append_as_leader(&records(batch(1, 39, timestamp)), client(1), &mut ops).unwrap();
+    }
+    assert_eq!(log.max_timestamp(), (70, 8));
+    let scan = |segment, position| TimestampLookup::Scan { segment, position };
+    assert_eq!(log.offset_for_timestamp(0), scan(0, 0));
+    assert_eq!(log.offset_for_timestamp(50), scan(0, 0), "the index of a full segment is thin");
+    assert_eq!(log.offset_for_timestamp(51), scan(5, 100));
+    assert_eq!(log.offset_for_timestamp(61), scan(5, 300));
+    assert_eq!(log.offset_for_timestamp(71), TimestampLookup::None);
+    assert_eq!(log.offset_for_timestamp_after(0, 30), scan(5, 100));
+    assert_eq!(log.offset_for_timestamp_after(5, 30), TimestampLookup::None);
+}

@@ -90,6 +90,7 @@ impl World {
         self.disk.apply(ops);
         for op in ops {
             match op {
+                // an append of nothing, which only creates the segment, has no last offset
                 DiskOpKind::Append { records, .. } => {
                     self.in_flight.extend(records.last_offset());
                 }
@@ -135,7 +136,8 @@ impl World {
 
     fn follow(&mut self, gap: i64, epochs: i32, counts: &[i32]) {
         // nobody follows in an epoch in which it leads
-        let leads = self.log.epoch_entries().last().is_some_and(|e| e.start_offset == self.model.end);
+        let leads =
+            self.log.epoch_entries().last().is_some_and(|e| e.start_offset == self.model.end);
         self.epoch += if leads { 1 } else { epochs };
         let mut base = self.log.next_offset() + gap;
         let mut records = Records::default();

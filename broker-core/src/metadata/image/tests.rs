@@ -95,10 +95,8 @@ fn delta_names_what_changed_and_forgets_partitions_of_removed_topics() {
     image.apply_batch(3, 1, &base(), &mut delta).unwrap();
     assert_eq!((image.offset(), image.epoch()), (3, 1));
     assert_eq!(delta.take().partitions.len(), 2);
-    let records = [
-        change(0, LeaderUpdate::NoLeader, &[1]),
-        MetadataRecord::RemoveTopic { id: TOPIC },
-    ];
+    let records =
+        [change(0, LeaderUpdate::NoLeader, &[1]), MetadataRecord::RemoveTopic { id: TOPIC }];
     image.apply_batch(5, 1, &records, &mut delta).unwrap();
     assert!(delta.partitions.is_empty());
     assert_eq!(delta.removed_topics[0].partitions.len(), 2);
@@ -161,13 +159,15 @@ fn any_record() -> impl Strategy<Value = MetadataRecord> {
         topic.clone().prop_map(|(name, id)| MetadataRecord::Topic { name: name.into(), id }),
         topic.clone().prop_map(|(_, id)| MetadataRecord::RemoveTopic { id }),
         (topic.clone(), 0..3_i32).prop_map(|((_, id), index)| partition(id, index)),
-        (topic.clone(), 0..3_i32, any::<Option<bool>>()).prop_map(|((_, id), index, recovering)| {
-            MetadataRecord::PartitionChange(PartitionChangeRecord {
-                leader: LeaderUpdate::Elected(NodeId(3)),
-                recovering,
-                ..PartitionChangeRecord::new(TopicPartition::new(id, index))
-            })
-        }),
+        (topic.clone(), 0..3_i32, any::<Option<bool>>()).prop_map(
+            |((_, id), index, recovering)| {
+                MetadataRecord::PartitionChange(PartitionChangeRecord {
+                    leader: LeaderUpdate::Elected(NodeId(3)),
+                    recovering,
+                    ..PartitionChangeRecord::new(TopicPartition::new(id, index))
+                })
+            }
+        ),
         (topic, "[ab]", any::<Option<bool>>()).prop_map(|((name, _), key, value)| {
             MetadataRecord::Config {
                 resource: ConfigResource::Topic(name.into()),

@@ -59,8 +59,20 @@ impl Node {
 enum Event {
     Timer(usize, u64),
     DiskDone(usize, u64),
-    Request { from: usize, from_life: u64, to: usize, id: CorrelationId, request: Request },
-    Response { to: usize, life: u64, from: usize, id: CorrelationId, result: Result<Response, PeerError> },
+    Request {
+        from: usize,
+        from_life: u64,
+        to: usize,
+        id: CorrelationId,
+        request: Request,
+    },
+    Response {
+        to: usize,
+        life: u64,
+        from: usize,
+        id: CorrelationId,
+        result: Result<Response, PeerError>,
+    },
 }
 
 /// The world.
@@ -78,11 +90,13 @@ pub(super) struct Cluster {
     sequence: u64,
     conns: BTreeMap<ConnectionId, (usize, u64, CorrelationId)>,
     pub(super) handled: u64,
-    /// Bytes between snapshots; off by default.
     lives: u64,
+    /// No spikes of latency.
+    pub(super) calm: bool,
 }
 
 impl Cluster {
+    /// With timeouts a tenth of Kafka's, so that a storm has many elections.
     pub(super) fn new(voters: usize, observers: usize, seed: u64, snapshot_bytes: i64) -> Self {
         let mut server = ServerConfig::kafka_defaults();
         server.quorum_election_timeout = Duration::from_millis(100);
@@ -91,6 +105,10 @@ impl Cluster {
         server.quorum_request_timeout = Duration::from_millis(600);
         server.quorum_retry_backoff = Duration::from_millis(5);
         server.metadata_log_max_record_bytes_between_snapshots = snapshot_bytes;
+        Self::with(voters, observers, seed, &server)
+    }
+
+    pub(super) fn with(voters: usize, observers: usize, seed: u64, server: &ServerConfig) -> Self {
         let ids: Vec<NodeId> = (0..voters as i32).map(NodeId).collect();
         let nodes = (0..voters + observers)
             .map(|n| Node {
@@ -129,6 +147,7 @@ impl Cluster {
             conns: BTreeMap::new(),
             handled: 0,
             lives: 0,
+            calm: false,
         };
         for n in 0..voters + observers {
             cluster.start(n);
@@ -189,9 +208,7 @@ impl Cluster {
         let leads = |n: &usize| {
             self.nodes[*n].raft.as_ref().is_some_and(|raft| raft.role() == RoleName::Leader)
         };
-        (0..self.voters)
-            .filter(leads)
-            .max_by_key(|n| self.nodes[*n].raft().epoch())
+        (0..self.voters).filter(leads).max_by_key(|n| self.nodes[*n].raft().epoch())
     }
 
     pub(super) fn propose(&mut self, n: usize, records: &[MetadataRecord]) -> Option<Offset> {
@@ -241,7 +258,8 @@ impl Cluster {
             self.nodes[n].open.insert(send.correlation);
             let to = send.to.0 as usize;
             let (id, request) = (send.correlation, send.request);
-            let lost = Event::Response { to: n, life, from: to, id, result: Err(PeerError::TimedOut) };
+            let lost =
+                Event::Response { to: n, life, from: to, id, result: Err(PeerError::TimedOut) };
             self.schedule(send.timeout.as_nanos(), lost);
             if !self.is_lost(n, to) {
                 let delay = self.network_delay();
@@ -267,11 +285,13 @@ impl Cluster {
     }
 
     fn disk_delay(&mut self) -> u64 {
-        if self.rng.one_in(50) { self.rng.below(80 * MS) } else { self.rng.below(2 * MS) }
+        let spike = !self.calm && self.rng.one_in(50);
+        if spike { self.rng.below(80 * MS) } else { self.rng.below(2 * MS) }
     }
 
     fn network_delay(&mut self) -> u64 {
-        if self.rng.one_in(100) { self.rng.below(300 * MS) } else { self.rng.below(2 * MS) }
+        let spike = !self.calm && self.rng.one_in(100);
+        if spike { self.rng.below(300 * MS) } else { self.rng.below(2 * MS) }
     }
 
     fn schedule(&mut self, delay: u64, event: Event) {
@@ -324,7 +344,8 @@ impl Cluster {
                 if self.nodes[to].raft.is_none() {
                     let result = Err(PeerError::Disconnected);
                     let delay = self.network_delay();
-                    let refused = Event::Response { to: from, life: from_life, from: to, id, result };
+                    let refused =
+                        Event::Response { to: from, life: from_life, from: to, id, result };
                     self.schedule(delay, refused);
                     return;
                 }

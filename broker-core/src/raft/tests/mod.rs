@@ -5,5 +5,7 @@ mod cluster;
 mod disk;
 mod random;
 mod scripted;
+mod solo;
 
 pub(crate) use disk::TestDisk;
+pub(crate) use solo::{Solo, alone, config, elected, fetch};

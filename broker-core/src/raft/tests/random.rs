@@ -45,13 +45,11 @@ fn misfortune(cluster: &mut Cluster) {
         }
         3 => cluster.isolate(n),
         4 | 5 => cluster.cut.clear(),
-        6 => {
-            // the whole quorum loses power at once
-            if cluster.rng.one_in(4) {
-                for n in 0..cluster.voters {
-                    if cluster.nodes[n].raft.is_some() {
-                        cluster.crash(n, true);
-                    }
+        // the whole quorum loses power at once
+        6 if cluster.rng.one_in(4) => {
+            for n in 0..cluster.voters {
+                if cluster.nodes[n].raft.is_some() {
+                    cluster.crash(n, true);
                 }
             }
         }
@@ -74,14 +72,15 @@ fn misfortune(cluster: &mut Cluster) {
 /// One seed; (events, commits, snapshots loaded, truncations).
 fn storm(seed: u64) -> (u64, i64, u32, u32) {
     let (voters, observers) = [(3, 1), (5, 1), (3, 2), (1, 1)][seed as usize % 4];
-    let snapshot_bytes = if seed % 3 == 0 { 1 << 30 } else { 3_000 };
+    let snapshot_bytes = if seed.is_multiple_of(3) { 1 << 30 } else { 3_000 };
     let mut cluster = Cluster::new(voters, observers, seed, snapshot_bytes);
     let mut at = 0;
     while at < STORM_MS {
         at += 1 + cluster.rng.below(20);
         cluster.run_until(at);
         if let Some(leader) = cluster.leader() {
-            let records: Vec<_> = (0..1 + cluster.rng.below(3)).map(|_| record(&mut cluster)).collect();
+            let records: Vec<_> =
+                (0..1 + cluster.rng.below(3)).map(|_| record(&mut cluster)).collect();
             cluster.propose(leader, &records);
         }
         if cluster.rng.one_in(6) {

@@ -9,7 +9,7 @@ use super::poll::Chunk;
 use super::session::Session;
 use crate::client::config::{AutoOffsetReset, ClientCosts, ConsumerConfig};
 use crate::client::connections::InFlight;
-use crate::client::draws::Draws;
+use crate::rng::Stream;
 use crate::client::io::{ClientCx, ClientInput};
 use crate::client::network::Network;
 use crate::client::wakeup::{NEVER, Wakeup};
@@ -59,7 +59,7 @@ pub struct ConsumerSetup {
     /// Partitions to read.
     pub assignment: Vec<Assignment>,
     /// Random draws of this instance alone.
-    pub draws: Draws,
+    pub draws: Stream,
 }
 
 /// Where the group's coordinator is.

@@ -7,5 +7,7 @@ mod partition;
 mod poll;
 mod positions;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use machine::{Assignment, Consumer, ConsumerSetup};

@@ -15,6 +15,8 @@ use std::collections::VecDeque;
 
 /// Arrivals looked ahead at most.
 const AHEAD_MAX: usize = 4_096;
+/// How far ahead arrivals are pulled at most, so that a change of load takes effect soon, ns.
+const HORIZON_NS: u64 = 100_000_000;
 /// Arrivals looked at, at most, to find one that could be sent.
 const PROBE_MAX: usize = 64;
 
@@ -52,13 +54,23 @@ impl Intake {
         }
     }
 
-    /// The arrival at a position, pulled when need be.
-    fn ahead(&mut self, at: usize) -> Option<Arrival> {
+    /// The arrival at a position, pulled when need be. `None` beyond the horizon.
+    fn ahead(&mut self, at: usize, now_ns: u64) -> Option<Arrival> {
         while self.ahead.len() <= at && !self.stopped {
+            let due_ns = self.arrivals.peek_ns()?;
+            if due_ns > now_ns.saturating_add(HORIZON_NS) {
+                return None;
+            }
             let arrival = self.arrivals.pull()?;
             self.ahead.push_back(arrival);
         }
         self.ahead.get(at).copied()
+    }
+
+    /// When the next arrival comes that is not pulled yet, ns.
+    fn beyond_ns(&self) -> u64 {
+        let due_ns = if self.stopped { None } else { self.arrivals.peek_ns() };
+        due_ns.unwrap_or(NEVER)
     }
 
     /// Whether a call blocks.
@@ -96,7 +108,7 @@ impl Producer {
         if self.paused {
             return;
         }
-        while let Some(arrival) = self.intake.ahead(0) {
+        while let Some(arrival) = self.intake.ahead(0, cx.now_ns) {
             if arrival.intended_ns > cx.now_ns {
                 break;
             }
@@ -186,15 +198,9 @@ impl Producer {
         result
     }
 
-    /// The load changes: what was looked ahead is void.
+    /// The load changes for arrivals that are not pulled yet.
     pub(crate) fn change_load(&mut self, now_ns: u64, rate_permille: u32) {
-        self.intake.ahead.retain(|arrival| arrival.intended_ns <= now_ns);
         self.intake.arrivals.set_rate(now_ns, rate_permille);
-        self.intake.planned = 0;
-        self.intake.planned_unkeyed_bytes = 0;
-        for queue in &mut self.accumulator.partitions {
-            queue.planned_bytes = 0;
-        }
     }
 
     /// When arrivals make the next step worthwhile, at most `limit_ns`.
@@ -206,19 +212,18 @@ impl Producer {
             return limit_ns.min(until_ns);
         }
         if self.accumulator.partitions.is_empty() {
-            let first = self.intake.ahead(0);
-            let give_up_ns =
-                first.map(|first| first.intended_ns.saturating_add(self.config.max_block_ns));
-            return limit_ns.min(give_up_ns.unwrap_or(NEVER));
+            let first = self.intake.ahead(0, now_ns).map(|first| first.intended_ns);
+            let first_ns = first.unwrap_or_else(|| self.intake.beyond_ns());
+            return limit_ns.min(first_ns.saturating_add(self.config.max_block_ns));
         }
-        let limit_ns = limit_ns.min(self.linger_wake_ns());
+        let limit_ns = limit_ns.min(self.linger_wake_ns(now_ns));
         self.full_wake_ns(limit_ns, now_ns)
     }
 
     /// When the first arrival that could be sent will have lingered.
-    fn linger_wake_ns(&mut self) -> u64 {
+    fn linger_wake_ns(&mut self, now_ns: u64) -> u64 {
         let mut at = 0;
-        while let Some(arrival) = self.intake.ahead(at) {
+        while let Some(arrival) = self.intake.ahead(at, now_ns) {
             let from_ns = self.arrival_sendable_ns(arrival);
             if from_ns != NEVER || at >= PROBE_MAX {
                 let lingered_ns = arrival.intended_ns.saturating_add(self.config.linger_ns);
@@ -230,7 +235,7 @@ impl Producer {
             }
             at += 1;
         }
-        NEVER
+        self.intake.beyond_ns()
     }
 
     fn arrival_sendable_ns(&self, arrival: Arrival) -> u64 {
@@ -245,7 +250,7 @@ impl Producer {
     /// When the first batch will be full. Goes on where the last call stopped: planned bytes stay
     /// true as records are handed over in order.
     fn full_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
-        while let Some(arrival) = self.intake.ahead(self.intake.planned) {
+        while let Some(arrival) = self.intake.ahead(self.intake.planned, now_ns) {
             if arrival.intended_ns >= limit_ns {
                 return limit_ns;
             }
@@ -264,6 +269,6 @@ impl Producer {
             *self.planned_bytes(arrival) += bytes;
             self.intake.planned += 1;
         }
-        limit_ns
+        limit_ns.min(self.intake.beyond_ns())
     }
 }

@@ -10,7 +10,7 @@ use super::intake::Intake;
 use super::sticky::Sticky;
 use crate::client::arrivals::Arrivals;
 use crate::client::config::{ClientCosts, ProducerConfig};
-use crate::client::draws::Draws;
+use crate::rng::Stream;
 use crate::client::io::{ClientCx, ClientInput};
 use crate::client::network::Network;
 use crate::client::wakeup::{NEVER, Wakeup};
@@ -51,7 +51,7 @@ pub struct ProducerSetup {
     /// Where records come from.
     pub arrivals: Box<dyn Arrivals>,
     /// Random draws of this instance alone.
-    pub draws: Draws,
+    pub draws: Stream,
     /// First batch tag; tags count up. To be unique over the run: client index << 40.
     pub first_tag: u64,
 }

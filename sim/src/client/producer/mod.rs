@@ -8,5 +8,9 @@ mod machine;
 mod replies;
 mod sender;
 mod sticky;
+#[cfg(test)]
+mod tests_batching;
+#[cfg(test)]
+mod tests_faults;
 
 pub use machine::{Producer, ProducerSetup};

@@ -2,9 +2,10 @@
 //! and librdkafka's, which changes by time.
 
 use super::accumulator::Accumulator;
+use crate::client::backoff::pick;
 use crate::client::cluster_view::ClusterView;
 use crate::client::config::ProducerConfig;
-use crate::client::draws::Draws;
+use crate::rng::Stream;
 
 /// Tries to draw a partition with a leader before any will do.
 const DRAWS_MAX: u32 = 64;
@@ -32,7 +33,7 @@ impl Sticky {
         accumulator: &Accumulator,
         view: &ClusterView,
         config: &ProducerConfig,
-        draws: &mut Draws,
+        draws: &mut Stream,
     ) -> usize {
         if let Some(current) = self.current {
             let by_time = config.sticky_linger_ns > 0;
@@ -61,7 +62,7 @@ impl Sticky {
         accumulator: &Accumulator,
         view: &ClusterView,
         config: &ProducerConfig,
-        draws: &mut Draws,
+        draws: &mut Stream,
     ) {
         let Some(current) = self.current else { return };
         if config.sticky_linger_ns > 0 {
@@ -81,7 +82,7 @@ impl Sticky {
         accumulator: &Accumulator,
         view: &ClusterView,
         config: &ProducerConfig,
-        draws: &mut Draws,
+        draws: &mut Stream,
     ) -> usize {
         let count = accumulator.partitions.len();
         let waiting = |partition: usize| accumulator.partitions[partition].waiting.len() as u64;
@@ -92,14 +93,14 @@ impl Sticky {
         };
         // a partition's chance falls with its queue: (longest + 1 - queue) / (longest + 1)
         let longest = longest.unwrap_or(0);
-        let mut chosen = draws.index(count);
+        let mut chosen = pick(draws, count);
         for _ in 0..DRAWS_MAX {
             let led = view.partition(0, chosen).is_some_and(|known| known.leader.is_some());
             let queue = if longest == 0 { 0 } else { waiting(chosen) };
             if led && (queue == 0 || draws.below(longest + 1) >= queue) {
                 break;
             }
-            chosen = draws.index(count);
+            chosen = pick(draws, count);
         }
         self.current = Some(chosen);
         self.produced_bytes = 0;

@@ -26,7 +26,8 @@ struct Nic {
 
 impl Nic {
     fn new(baseline: u64, burst: u64, bucket: u64) -> Self {
-        let plan = RatePlan { baseline_per_sec: baseline, burst_per_sec: burst, bucket, initial: bucket };
+        let plan =
+            RatePlan { baseline_per_sec: baseline, burst_per_sec: burst, bucket, initial: bucket };
         Self { egress: Egress::new(plan), log: Log::default() }
     }
 
@@ -140,7 +141,8 @@ fn messages_of_a_flow_follow_one_another_without_a_gap() {
 fn forecasts_are_never_late() {
     let mut state = 9_u64;
     let mut draw = |n: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % n
     };
     for _ in 0..50 {

@@ -35,7 +35,11 @@ fn a_message_over_a_cut_comes_at_the_first_retransmission_after_healing() {
         let resent = S + WIRE + RTO * ((1 << retries) - 1);
         assert!(resent >= S + heals_after, "the case is meant to heal before");
         let first = resent + WIRE + CROSS;
-        assert_eq!(world.delivered(), [(first, 1), (first + WIRE, 2)], "healed after {heals_after}");
+        assert_eq!(
+            world.delivered(),
+            [(first, 1), (first + WIRE, 2)],
+            "healed after {heals_after}"
+        );
     }
 }
 
@@ -260,7 +264,12 @@ fn storm(seed: u64) -> (Vec<(u64, NetOut)>, u64) {
         match (stream.below(40), picked) {
             (0..3, _) if world.net.hosts[a as usize].powered => {
                 let ends = (HostId(a), HostId(b));
-                conns.push(world.net.connect(world.now_ns, ends, Windows::default(), &mut world.queue));
+                conns.push(world.net.connect(
+                    world.now_ns,
+                    ends,
+                    Windows::default(),
+                    &mut world.queue,
+                ));
             }
             (3..28, Some(conn)) => {
                 let bytes = stream.below(3 * MB);

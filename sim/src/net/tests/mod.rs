@@ -58,7 +58,11 @@ fn nic(rate: u64) -> RatePlan {
 impl World {
     /// Hosts of 100 MB/s, one for each AZ given.
     fn new(config: NetConfig, azs: &[usize]) -> Self {
-        let specs = azs.iter().map(|&az| HostSpec { az, nic: nic(100 * MB), flow_cap_bytes_per_sec: u64::MAX });
+        let specs = azs.iter().map(|&az| HostSpec {
+            az,
+            nic: nic(100 * MB),
+            flow_cap_bytes_per_sec: u64::MAX,
+        });
         Self::with_hosts(config, specs.collect())
     }
 

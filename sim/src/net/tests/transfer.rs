@@ -72,7 +72,12 @@ fn the_slower_of_both_hosts_caps_a_flow() {
 
 #[test]
 fn a_burst_ends_when_the_credits_do() {
-    let plan = RatePlan { baseline_per_sec: 10 * MB, burst_per_sec: 100 * MB, bucket: 90 * MB, initial: 90 * MB };
+    let plan = RatePlan {
+        baseline_per_sec: 10 * MB,
+        burst_per_sec: 100 * MB,
+        bucket: 90 * MB,
+        initial: 90 * MB,
+    };
     let fast = HostSpec { az: 0, nic: nic(1_000 * MB), flow_cap_bytes_per_sec: u64::MAX };
     let mut world = World::with_hosts(config(), vec![HostSpec { nic: plan, ..fast }, fast]);
     let conn = world.conn(0, 1);
@@ -95,7 +100,12 @@ fn a_burst_ends_when_the_credits_do() {
 
 #[test]
 fn raised_credits_make_an_earlier_forecast() {
-    let plan = RatePlan { baseline_per_sec: 10 * MB, burst_per_sec: 100 * MB, bucket: 900 * MB, initial: 0 };
+    let plan = RatePlan {
+        baseline_per_sec: 10 * MB,
+        burst_per_sec: 100 * MB,
+        bucket: 900 * MB,
+        initial: 0,
+    };
     let host = HostSpec { az: 0, nic: plan, flow_cap_bytes_per_sec: u64::MAX };
     let fast = HostSpec { nic: nic(1_000 * MB), ..host };
     let mut world = World::with_hosts(config(), vec![host, fast]);
@@ -152,7 +162,8 @@ fn cross_az_bytes_are_counted_by_pair_with_headers() {
 #[test]
 fn latency_follows_its_distribution_over_many_pairs() {
     let mut config = config();
-    config.cross_az = spread(&[(0, 400 * US), (500_000, 500 * US), (990_000, 700 * US), (1_000_000, MS)]);
+    config.cross_az =
+        spread(&[(0, 400 * US), (500_000, 500 * US), (990_000, 700 * US), (1_000_000, MS)]);
     let azs: Vec<usize> = (0..40).map(|i| i % 2).collect();
     let mut world = World::new(config, &azs);
     let conns: Vec<_> = (0..20).map(|i| world.conn(2 * i, 2 * i + 1)).collect();
@@ -162,10 +173,14 @@ fn latency_follows_its_distribution_over_many_pairs() {
         }
         world.run_until(world.now_ns + 20 * MS);
     }
-    let sent: Vec<u64> = world.seen.iter().filter_map(|&(at_ns, out)| match out {
-        NetOut::Delivered { sent_at_ns, .. } => Some(at_ns - sent_at_ns),
-        _ => None,
-    }).collect();
+    let sent: Vec<u64> = world
+        .seen
+        .iter()
+        .filter_map(|&(at_ns, out)| match out {
+            NetOut::Delivered { sent_at_ns, .. } => Some(at_ns - sent_at_ns),
+            _ => None,
+        })
+        .collect();
     let mut sorted = sent.clone();
     sorted.sort_unstable();
     let (median, p99) = (sorted[sorted.len() / 2], sorted[sorted.len() * 99 / 100]);

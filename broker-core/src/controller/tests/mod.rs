@@ -1,0 +1,6 @@
+//! The controller on a quorum that is stepped by hand.
+
+mod brokers;
+mod partitions;
+mod rig;
+mod takeover;

@@ -1,0 +1,165 @@
+use super::rig::{Rig, nodes};
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, TopicId, TopicPartition};
+use crate::protocol::{ElectLeadersRequest, Placement, Request, Response};
+
+fn automatic(partitions: i32, replication_factor: i16) -> Placement {
+    Placement::Automatic { partitions, replication_factor }
+}
+
+#[test]
+fn topics_are_created_with_leaders_and_ids() {
+    let mut rig = Rig::with_brokers(3);
+    let a = rig.create("a", automatic(6, 3), &[("retention.ms", "1000")]).unwrap();
+    let b = rig.create("b", automatic(-1, -1), &[]).unwrap();
+    assert!(a != b && a != TopicId::METADATA && a.0 > 1);
+    let topic = rig.controller.image().topic(a).unwrap();
+    assert_eq!(topic.partitions.len(), 6);
+    for partition in &topic.partitions {
+        assert_eq!(partition.leader, partition.preferred_leader());
+        assert_eq!((partition.isr.len(), partition.leader_epoch), (3, 0));
+    }
+    let overrides = rig.controller.image().topic_overrides(&"a".into());
+    assert_eq!(overrides["retention.ms"], "1000");
+    assert_eq!(rig.controller.image().topic(b).unwrap().partitions.len(), 1);
+}
+
+#[test]
+fn impossible_topics_are_refused_and_leave_nothing() {
+    let mut rig = Rig::with_brokers(2);
+    rig.create("a", automatic(1, 1), &[]).unwrap();
+    let end = rig.solo.raft.log_end_offset();
+    let manual =
+        |replicas: &[&[i32]]| Placement::Manual(replicas.iter().map(|r| nodes(r)).collect());
+    for (name, placement, config, error) in [
+        ("a", automatic(1, 1), None, ErrorCode::TopicAlreadyExists),
+        ("", automatic(1, 1), None, ErrorCode::InvalidTopic),
+        ("..", automatic(1, 1), None, ErrorCode::InvalidTopic),
+        ("a/b", automatic(1, 1), None, ErrorCode::InvalidTopic),
+        ("b", automatic(0, 1), None, ErrorCode::InvalidPartitions),
+        ("b", automatic(1, 0), None, ErrorCode::InvalidReplicationFactor),
+        ("b", automatic(1, 3), None, ErrorCode::InvalidReplicationFactor),
+        ("b", manual(&[]), None, ErrorCode::InvalidPartitions),
+        ("b", manual(&[&[1, 1]]), None, ErrorCode::InvalidRequest),
+        ("b", manual(&[&[1, 2], &[1]]), None, ErrorCode::InvalidRequest),
+        ("b", manual(&[&[1, 9]]), None, ErrorCode::InvalidReplicationFactor),
+        ("b", automatic(1, 1), Some(("retention.ms", "soon")), ErrorCode::InvalidConfig),
+    ] {
+        let config: Vec<_> = config.into_iter().collect();
+        assert_eq!(rig.create(name, placement.clone(), &config), Err(error), "{placement:?}");
+    }
+    assert_eq!(rig.solo.raft.log_end_offset(), end);
+}
+
+#[test]
+fn isr_24_a_fenced_replica_is_not_in_the_first_isr() {
+    let mut rig = Rig::with_brokers(3);
+    rig.only_heard(&[1, 3]);
+    let tp = rig.create_on(&[2, 1, 3], &[]);
+    assert_eq!(rig.state(tp), (1, 0, vec![1, 3]));
+    let placement = Placement::Manual(vec![nodes(&[2])]);
+    assert_eq!(rig.create("x", placement, &[]), Err(ErrorCode::InvalidReplicationFactor));
+}
+
+#[test]
+fn proposals_are_checked_against_what_is_there() {
+    let mut rig = Rig::with_brokers(3);
+    let tp = rig.create_on(&[1, 2], &[]);
+    let data = |change: fn(&mut crate::protocol::AlterPartitionData)| {
+        move |r: &mut crate::protocol::AlterPartitionRequest| change(&mut r.partitions[0])
+    };
+    let unknown = TopicPartition::new(TopicId(99), 0);
+    assert_eq!(
+        rig.alter(tp, &[1], |r| r.partitions[0].tp = unknown),
+        Err(ErrorCode::UnknownTopicId)
+    );
+    for (isr, change, error) in [
+        (&[1][..], data(|d| d.tp.partition = 5), ErrorCode::UnknownTopicOrPartition),
+        (&[1], data(|d| d.leader_epoch += 1), ErrorCode::NotController),
+        (&[1], data(|d| d.partition_epoch += 1), ErrorCode::NotController),
+        (&[1], data(|d| d.leader_epoch -= 1), ErrorCode::FencedLeaderEpoch),
+        (&[1], data(|d| d.partition_epoch -= 1), ErrorCode::InvalidUpdateVersion),
+        (&[2], data(|_| {}), ErrorCode::InvalidRequest),
+        (&[1, 3], data(|_| {}), ErrorCode::InvalidRequest),
+        (&[1, 1], data(|_| {}), ErrorCode::InvalidRequest),
+        (&[], data(|_| {}), ErrorCode::InvalidRequest),
+    ] {
+        assert_eq!(rig.alter(tp, isr, change), Err(error), "{isr:?} {error:?}");
+    }
+    let epoch = rig.broker(2).epoch;
+    let not_leader = rig.alter(tp, &[1], |r| {
+        (r.broker, r.broker_epoch) = (NodeId(2), epoch);
+    });
+    assert_eq!(not_leader, Err(ErrorCode::InvalidRequest));
+    assert_eq!(rig.state(tp), (1, 0, vec![1, 2]));
+
+    let shrunk = rig.alter(tp, &[1], |_| {}).unwrap();
+    assert_eq!((shrunk.isr, shrunk.partition_epoch), (nodes(&[1]), 1));
+    let same = rig.alter(tp, &[1], |_| {}).unwrap();
+    assert_eq!(same.partition_epoch, 1, "no change, no record");
+}
+
+#[test]
+fn a_fenced_replica_does_not_enter_the_isr() {
+    let mut rig = Rig::with_brokers(3);
+    let tp = rig.create_on(&[1, 2], &[]);
+    rig.only_heard(&[1, 3]);
+    assert_eq!(rig.state(tp), (1, 0, vec![1]));
+    assert_eq!(rig.alter(tp, &[1, 2], |_| {}), Err(ErrorCode::IneligibleReplica));
+}
+
+#[test]
+fn preferred_leaders_are_elected_on_request() {
+    let mut rig = Rig::with_brokers(2);
+    let tp = rig.create_on(&[1, 2], &[]);
+    rig.only_heard(&[2]);
+    rig.register(1, 77).unwrap();
+    rig.beat(1);
+    let elect = |rig: &mut Rig, partitions: Option<Vec<TopicPartition>>| match rig
+        .ask(Request::ElectLeaders(ElectLeadersRequest { partitions }))
+    {
+        Response::ElectLeaders(response) => response.partitions,
+        other => panic!("{other:?}"),
+    };
+    let outcome = elect(&mut rig, Some(vec![tp]));
+    assert_eq!(outcome, [(tp, ErrorCode::PreferredLeaderNotAvailable)], "not in sync yet");
+    rig.alter(tp, &[2, 1], |_| {}).unwrap();
+    assert_eq!(elect(&mut rig, None), [(tp, ErrorCode::None)]);
+    assert_eq!(rig.state(tp).0, 1);
+    assert_eq!(elect(&mut rig, Some(vec![tp])), [(tp, ErrorCode::ElectionNotNeeded)]);
+    assert_eq!(elect(&mut rig, None), []);
+}
+
+#[test]
+fn leaders_move_back_by_themselves_after_the_interval() {
+    let mut rig = Rig::with_brokers(2);
+    let tp = rig.create_on(&[1, 2], &[]);
+    rig.only_heard(&[2]);
+    rig.register(1, 77).unwrap();
+    rig.beat(1);
+    rig.alter(tp, &[2, 1], |_| {}).unwrap();
+    for second in 0..300 {
+        if rig.state(tp).0 == 1 {
+            assert!(second > 100, "not before the interval of 300 s");
+            return;
+        }
+        rig.wait(1);
+        rig.beat(1);
+        rig.beat(2);
+    }
+    assert_eq!(rig.state(tp).0, 1);
+}
+
+#[test]
+fn sixty_thousand_partitions_and_a_lost_broker() {
+    let mut rig = Rig::with_brokers(3);
+    for n in 0..6 {
+        rig.create(&format!("t{n}"), automatic(10_000, 3), &[]).unwrap();
+    }
+    rig.only_heard(&[1, 2]);
+    let leads = |broker: i32| {
+        let image = rig.controller.image();
+        image.partitions().filter(|(_, p)| p.leader == Some(NodeId(broker))).count()
+    };
+    assert_eq!((leads(1) + leads(2), leads(3)), (60_000, 0));
+}

@@ -1,0 +1,166 @@
+//! Sizes of response bodies, in the version named beside each.
+
+use super::{
+    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, TOPIC_NAME_BYTES, UUID, array, blob, by_topic,
+    metadata_topic, metadata_topic_rigid, nodes, nullable, tagged, topic_name,
+};
+use crate::protocol::{
+    AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
+    FetchResponse, FetchSnapshotResponse, LeaderAndEpoch, MetadataPartition, MetadataResponse,
+    OffsetFetchResponse, ProducePartitionResponse, ProduceResponse, Response,
+};
+
+/// A leader and its epoch, as a tagged field.
+fn current_leader(leader: Option<LeaderAndEpoch>) -> u64 {
+    leader.map_or(0, |_| tagged(4 + 4 + TAGS))
+}
+
+/// Address of a node, as the brokers of Metadata and the endpoints of KIP-951 carry it.
+fn endpoint(rack: Option<&str>) -> u64 {
+    4 + blob(HOST_BYTES) + 4 + nullable(rack) + TAGS
+}
+
+/// Endpoints of the new leaders, a tagged field: one per leader that is named, without rack.
+/// Leaders are told apart by the last seven bits of their ids.
+fn endpoints(leaders: impl Iterator<Item = Option<LeaderAndEpoch>>) -> u64 {
+    let mut seen = 0_u128;
+    for leader in leaders.flatten() {
+        seen |= 1 << leader.leader.0.rem_euclid(128);
+    }
+    let count = seen.count_ones();
+    if count == 0 { 0 } else { tagged(array(count as usize) + u64::from(count) * endpoint(None)) }
+}
+
+pub(super) fn body(response: &Response) -> u64 {
+    match response {
+        Response::Produce(response) => produce(response),
+        Response::Fetch(response) => fetch(response),
+        // v9: per partition index, error, timestamp, offset, epoch
+        Response::ListOffsets(response) => {
+            let partition = 4 + 2 + 8 + 8 + 4 + TAGS;
+            4 + by_topic(&response.partitions, topic_name(), |p| p.tp.topic, |_| partition) + TAGS
+        }
+        Response::Metadata(response) => metadata(response),
+        // v4: per partition error, index, epoch, end offset
+        Response::OffsetForLeaderEpoch(response) => {
+            let partition = 2 + 4 + 4 + 8 + TAGS;
+            4 + by_topic(&response.partitions, topic_name(), |p| p.0.topic, |_| partition) + TAGS
+        }
+        // v5: throttle, error, producer id, epoch
+        Response::InitProducerId(_) => 4 + 2 + 8 + 2 + TAGS,
+        // v6: the key is repeated; its length is taken as a topic name's
+        Response::FindCoordinator(_) => {
+            let coordinator = blob(TOPIC_NAME_BYTES) + 4 + blob(HOST_BYTES) + 4 + 2 + NULL + TAGS;
+            4 + array(1) + coordinator + TAGS
+        }
+        // v9: per partition index, error
+        Response::OffsetCommit(response) => {
+            4 + by_topic(&response.partitions, topic_name(), |p| p.0.topic, |_| 4 + 2 + TAGS) + TAGS
+        }
+        Response::OffsetFetch(response) => offset_fetch(response),
+        Response::CreateTopics(response) => create_topics(response),
+        Response::ElectLeaders(response) => elect_leaders(response),
+        Response::AlterPartition(response) => alter_partition(response),
+        // v4: throttle, error, epoch
+        Response::BrokerRegistration(_) => 4 + 2 + 8 + TAGS,
+        // v1: throttle, error, three flags
+        Response::BrokerHeartbeat(_) => 4 + 2 + 3 + TAGS,
+        // v0: throttle, error, first id, number
+        Response::AllocateProducerIds(_) => 4 + 2 + 8 + 4 + TAGS,
+        // v2: error; per partition index, error, leader, epoch, granted
+        Response::Vote(_) => 2 + metadata_topic(4 + 2 + 4 + 4 + 1 + TAGS) + TAGS,
+        // v0, not flexible: error; per partition index, error, leader, epoch
+        Response::BeginQuorumEpoch(_) | Response::EndQuorumEpoch(_) => {
+            2 + metadata_topic_rigid(4 + 2 + 4 + 4)
+        }
+        Response::FetchSnapshot(response) => fetch_snapshot(response),
+    }
+}
+
+/// v11: throttle; per partition index, error, base offset, append time, log start, no record
+/// errors, no message.
+fn produce(response: &ProduceResponse) -> u64 {
+    let partition = |partition: &ProducePartitionResponse| {
+        4 + 2 + 8 + 8 + 8 + array(0) + NULL + TAGS + current_leader(partition.current_leader)
+    };
+    let partitions = by_topic(&response.partitions, topic_name(), |p| p.tp.topic, partition);
+    let moved = response.partitions.iter().map(|partition| partition.current_leader);
+    partitions + 4 + TAGS + endpoints(moved)
+}
+
+/// v17: throttle, error, session; the rest per partition.
+fn fetch(response: &FetchResponse) -> u64 {
+    let partitions =
+        by_topic(&response.partitions, UUID, |p| p.tp.topic, |partition| fetched(partition));
+    let moved = response.partitions.iter().map(|partition| partition.current_leader);
+    4 + 2 + 4 + partitions + TAGS + endpoints(moved)
+}
+
+/// Index, error, three offsets, no aborted transactions, read replica, records.
+fn fetched(partition: &FetchPartitionResponse) -> u64 {
+    let tags = partition.diverging_epoch.map_or(0, |_| tagged(4 + 8 + TAGS))
+        + current_leader(partition.current_leader)
+        + partition.snapshot_id.map_or(0, |_| tagged(8 + 4 + TAGS));
+    let records = blob(u64::from(partition.records.size_bytes()));
+    4 + 2 + 8 + 8 + 8 + NULL + 4 + records + TAGS + tags
+}
+
+/// v12: throttle, brokers, cluster id, controller, topics.
+fn metadata(response: &MetadataResponse) -> u64 {
+    let brokers: u64 = response.brokers.iter().map(|(_, rack)| endpoint(rack.as_deref())).sum();
+    let mut topics = array(response.topics.len());
+    for topic in &response.topics {
+        let partitions: u64 = topic.partitions.iter().map(metadata_partition).sum();
+        let name = blob(topic.name.len() as u64);
+        topics += 2 + name + UUID + 1 + array(topic.partitions.len()) + partitions + 4 + TAGS;
+    }
+    4 + array(response.brokers.len()) + brokers + blob(CLUSTER_ID_BYTES) + 4 + topics + TAGS
+}
+
+/// Error, index, leader, epoch, replicas, ISR, no offline replicas.
+fn metadata_partition(partition: &MetadataPartition) -> u64 {
+    let (replicas, isr) = (partition.replicas.len(), partition.isr.len());
+    2 + 4 + 4 + 4 + nodes(replicas) + nodes(isr) + nodes(0) + TAGS
+}
+
+/// v9: throttle, one group (its name is taken as long as a topic's); per partition index, offset,
+/// epoch, empty metadata, error.
+fn offset_fetch(response: &OffsetFetchResponse) -> u64 {
+    let partition = 4 + 8 + 4 + blob(0) + 2 + TAGS;
+    let topics = by_topic(&response.offsets, topic_name(), |o| o.0.topic, |_| partition);
+    4 + array(1) + blob(TOPIC_NAME_BYTES) + topics + 2 + TAGS + TAGS
+}
+
+/// v7: throttle; per topic name, id, error, no message, partitions, replication factor, no configs.
+fn create_topics(response: &CreateTopicsResponse) -> u64 {
+    let topics = response
+        .topics
+        .iter()
+        .map(|(name, _, _)| blob(name.len() as u64) + UUID + 2 + NULL + 4 + 2 + array(0) + TAGS);
+    4 + array(response.topics.len()) + topics.sum::<u64>() + TAGS
+}
+
+/// v2: throttle, error; per partition index, error, no message.
+fn elect_leaders(response: &ElectLeadersResponse) -> u64 {
+    let partition = 4 + 2 + NULL + TAGS;
+    4 + 2 + by_topic(&response.partitions, topic_name(), |p| p.0.topic, |_| partition) + TAGS
+}
+
+/// v3: throttle, error; per partition index, error, leader, epoch, ISR, recovery state, epoch.
+fn alter_partition(response: &AlterPartitionResponse) -> u64 {
+    let partitions = by_topic(
+        &response.partitions,
+        UUID,
+        |partition| partition.tp.topic,
+        |partition| 4 + 2 + 4 + 4 + nodes(partition.isr.len()) + 1 + 4 + TAGS,
+    );
+    4 + 2 + partitions + TAGS
+}
+
+/// v0: throttle, error; per partition index, error, snapshot, size, position, bytes.
+fn fetch_snapshot(response: &FetchSnapshotResponse) -> u64 {
+    let bytes = blob(response.bytes.len() as u64);
+    let leader = current_leader(response.current_leader);
+    let partition = 4 + 2 + (8 + 4 + TAGS) + 8 + 8 + bytes + TAGS + leader;
+    4 + 2 + metadata_topic(partition) + TAGS
+}

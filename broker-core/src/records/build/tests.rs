@@ -1,0 +1,93 @@
+//! Records of a body: round trips, damage, templates.
+
+use super::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn blob() -> impl Strategy<Value = Option<Bytes>> {
+    prop::option::of(prop::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from))
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let header = (blob(), blob())
+        .prop_map(|(key, value)| RecordHeader { key: key.unwrap_or_default(), value });
+    let headers = prop::collection::vec(header, 0..3);
+    (any::<i32>(), any::<i64>(), blob(), blob(), headers).prop_map(
+        |(offset_delta, timestamp_delta, key, value, headers)| Record {
+            offset_delta,
+            timestamp_delta,
+            key,
+            value,
+            headers,
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_record_has_its_computed_size_and_is_read_back(record in record()) {
+        let mut out = BytesMut::new();
+        record.encode(&mut out);
+        prop_assert_eq!(out.len(), record.size_bytes());
+        let mut bytes = out.freeze();
+        prop_assert_eq!(Record::decode(&mut bytes), Ok(record));
+        prop_assert!(bytes.is_empty());
+    }
+
+    #[test]
+    fn junk_is_refused_or_read_without_panic(junk in prop::collection::vec(any::<u8>(), 0..100)) {
+        let mut batch = Batch::build(0, &mut [Record::default()]);
+        batch.body = Body::Owned(junk.into());
+        let _ = batch.records();
+    }
+
+    #[test]
+    fn varints_have_their_length(value in any::<i64>(), shift in 0..63) {
+        let value = value >> shift;
+        let mut out = BytesMut::new();
+        put_varint(&mut out, value);
+        prop_assert_eq!(out.len(), varint_len(value));
+        prop_assert_eq!(get_varint(&mut out.freeze()), Ok(value));
+    }
+}
+
+#[test]
+fn a_cut_record_and_an_endless_number_are_errors() {
+    let mut out = BytesMut::new();
+    Record::new(None, Some(Bytes::from_static(b"value"))).encode(&mut out);
+    let bytes = out.freeze();
+    let cut = bytes.slice(..bytes.len() - 1);
+    assert_eq!(Record::decode(&mut cut.clone()), Err(RecordError::TooShort));
+    let endless = Bytes::from_static(&[0xff; 11]);
+    assert_eq!(Record::decode(&mut endless.clone()), Err(RecordError::BadVarint));
+}
+
+#[test]
+fn compressed_bodies_are_not_looked_into() {
+    let mut batch = Batch::build(0, &mut [Record::default()]);
+    batch.header.attributes = 4;
+    assert_eq!(batch.records(), Err(RecordError::Compressed));
+}
+
+#[test]
+fn a_template_is_valid_records_and_the_tag_is_in_the_first_value() {
+    for (count, key, value) in [(1, 0, 8), (3, 10, 100), (70, 0, 7), (2, 3, 0)] {
+        let template = Arc::new(BodyTemplate::of_records(count, key, value));
+        let tag = u64::from_be_bytes(*b"storm!!!");
+        let batch = Batch {
+            header: Batch::build(0, &mut [Record::default()]).header,
+            body: Body::Template { template, tag },
+        };
+        let records = batch.records().expect("a template is records");
+        assert_eq!(records.len(), count as usize);
+        for (delta, record) in (0..).zip(&records) {
+            assert_eq!(record.offset_delta, delta);
+            let length = record.value.as_ref().map(Bytes::len);
+            assert_eq!(length, Some(value));
+        }
+        let first = records[0].value.clone().unwrap();
+        assert_eq!(first.starts_with(b"storm!!!"), value >= 8);
+    }
+}

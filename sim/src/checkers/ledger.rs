@@ -1,0 +1,119 @@
+//! What was checked and what was found, per promise.
+
+use super::history::History;
+use super::{
+    acked_loss, completeness, consumed, duplicates, high_watermark, isr_rules, log_matching,
+    one_leader, one_value, order,
+};
+use std::fmt::Write as _;
+use stormglass_reports::recording::{CheckerSummary, Violation};
+
+/// Accounts kept per checker; more are only counted.
+const ACCOUNTS_MAX: usize = 5;
+
+/// A checker's name and its promise in a sentence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Promise {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// The checkers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Check {
+    AckedLoss,
+    OneValue,
+    LogMatching,
+    OneLeader,
+    HighWatermark,
+    Completeness,
+    Duplicates,
+    Order,
+    Consumed,
+    IsrRules,
+}
+
+const PROMISES: [Promise; 10] = [
+    acked_loss::PROMISE,
+    one_value::PROMISE,
+    log_matching::PROMISE,
+    one_leader::PROMISE,
+    high_watermark::PROMISE,
+    completeness::PROMISE,
+    duplicates::PROMISE,
+    order::PROMISE,
+    consumed::PROMISE,
+    isr_rules::PROMISE,
+];
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    checked: u64,
+    violations: u64,
+    accounts: usize,
+}
+
+/// Tallies and accounts of all checkers.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Time of the event that is looked at, ns.
+    pub(crate) now_ns: u64,
+    tallies: [Tally; PROMISES.len()],
+    violations: Vec<Violation>,
+}
+
+impl Ledger {
+    /// Facts were looked at.
+    pub(crate) fn checked(&mut self, check: Check, facts: u64) {
+        self.tallies[check as usize].checked += facts;
+    }
+
+    /// A promise was broken. `seen` says how, in whole lines.
+    pub(crate) fn broken(
+        &mut self,
+        check: Check,
+        (partition, history): (&str, &History),
+        seen: &dyn Fn() -> String,
+    ) {
+        self.broken_times(check, 1, (partition, history), seen);
+    }
+
+    /// As [`Ledger::broken`], for several records at once.
+    pub(crate) fn broken_times(
+        &mut self,
+        check: Check,
+        times: u64,
+        (partition, history): (&str, &History),
+        seen: &dyn Fn() -> String,
+    ) {
+        let tally = &mut self.tallies[check as usize];
+        tally.violations += times;
+        if tally.accounts == ACCOUNTS_MAX {
+            return;
+        }
+        tally.accounts += 1;
+        let promise = PROMISES[check as usize];
+        let mut account = format!("promised: {}\nseen: {}\n", promise.text, seen());
+        if !history.is_empty() {
+            let _ = writeln!(account, "history of {partition}:");
+            history.write(&mut account);
+        }
+        self.violations.push(Violation {
+            checker: promise.name.to_owned(),
+            at_ns: self.now_ns,
+            partition: (!partition.is_empty()).then(|| partition.to_owned()),
+            account,
+        });
+    }
+
+    /// Summaries in a fixed order, and violations in order of detection.
+    pub(crate) fn finish(self) -> (Vec<CheckerSummary>, Vec<Violation>) {
+        let summaries = self.tallies.iter().zip(PROMISES).map(|(tally, promise)| CheckerSummary {
+            name: promise.name.to_owned(),
+            promise: promise.text.to_owned(),
+            checked: tally.checked,
+            violations: tally.violations,
+        });
+        (summaries.collect(), self.violations)
+    }
+}

@@ -1,0 +1,243 @@
+//! The batches of a partition by offset, as far back as somebody may still need them.
+//!
+//! `main` is the log of the newest leader. Batches of other epochs at the same offsets are `forks`.
+//! What everybody has passed is folded into blocks: a sum over (offset, fingerprint) of some batches,
+//! with which the final log is compared.
+
+use super::epoch_log::EpochLog;
+use std::collections::{BTreeMap, VecDeque};
+use stormglass_broker_core::ids::{LeaderEpoch, Offset};
+use stormglass_broker_core::records::{Batch, Body};
+
+/// Batches per block.
+const BLOCK_BATCHES: u32 = 1_024;
+
+/// Acknowledged.
+pub(crate) const ACKED: u8 = 1;
+/// Acknowledged with `acks=all`.
+pub(crate) const ACKED_ALL: u8 = 2;
+/// Its loss breaks no promise.
+pub(crate) const EXCUSED: u8 = 4;
+
+/// A batch in some replica's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) base: Offset,
+    pub(crate) fingerprint: u64,
+    /// Tag of the producer's batch, 0 = none.
+    pub(crate) tag: u64,
+    pub(crate) epoch: LeaderEpoch,
+    /// Offsets.
+    pub(crate) count: u32,
+    pub(crate) sequence: i32,
+    pub(crate) producer_epoch: i16,
+    /// [`ACKED`], [`ACKED_ALL`], [`EXCUSED`].
+    pub(crate) flags: u8,
+    pub(crate) producer_id: i64,
+}
+
+impl Entry {
+    pub(crate) fn of(batch: &Batch) -> Self {
+        let header = &batch.header;
+        let tag = match batch.body {
+            Body::Template { tag, .. } => tag,
+            Body::Owned(_) => 0,
+        };
+        Self {
+            base: header.base_offset,
+            fingerprint: batch.fingerprint(),
+            tag,
+            epoch: header.partition_leader_epoch,
+            count: header.last_offset_delta.unsigned_abs() + 1,
+            sequence: header.base_sequence,
+            producer_epoch: header.producer_epoch,
+            flags: 0,
+            producer_id: header.producer_id,
+        }
+    }
+
+    /// Offset after the last one.
+    pub(crate) fn next(&self) -> Offset {
+        self.base + Offset::from(self.count)
+    }
+
+    /// What the entry adds to a block's sum.
+    pub(crate) fn digest(&self) -> u64 {
+        digest(self.base, self.fingerprint)
+    }
+}
+
+/// Order does not matter to a sum, so each summand must mix offset and content well.
+pub(crate) fn digest(base: Offset, fingerprint: u64) -> u64 {
+    let mut z = fingerprint ^ base.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    z ^ (z >> 32)
+}
+
+/// Committed batches that nobody needs one by one any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) from: Offset,
+    pub(crate) to: Offset,
+    pub(crate) sum: u64,
+    pub(crate) batches: u32,
+    /// Acknowledged records whose loss would break the promise.
+    pub(crate) promised: u64,
+}
+
+/// Batches of a partition.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) main: VecDeque<Entry>,
+    /// Position of `main[0]` since the beginning; positions are hints that survive trimming.
+    head: u64,
+    pub(crate) forks: BTreeMap<(Offset, LeaderEpoch), Entry>,
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl Table {
+    /// Offset after the newest leader's last batch.
+    pub(crate) fn end(&self) -> Option<Offset> {
+        self.main.back().map(Entry::next)
+    }
+
+    /// First offset that is still kept one by one.
+    pub(crate) fn start(&self) -> Option<Offset> {
+        self.main.front().map(|entry| entry.base)
+    }
+
+    /// Index into `main` of the batch that starts at an offset. `hint` is a position to try first,
+    /// and becomes the position after the one found.
+    pub(crate) fn find(&self, base: Offset, hint: &mut u64) -> Option<usize> {
+        let try_at = usize::try_from(hint.wrapping_sub(self.head)).ok();
+        let hit = try_at.filter(|at| self.main.get(*at).is_some_and(|entry| entry.base == base));
+        let at = hit.or_else(|| {
+            let at = self.main.partition_point(|entry| entry.base < base);
+            (self.main.get(at)?.base == base).then_some(at)
+        })?;
+        *hint = self.head + at as u64 + 1;
+        Some(at)
+    }
+
+    /// The batch at an offset in an epoch, wherever it is.
+    pub(crate) fn entry(
+        &mut self,
+        base: Offset,
+        epoch: LeaderEpoch,
+        hint: &mut u64,
+    ) -> Option<&mut Entry> {
+        match self.find(base, hint) {
+            Some(at) if self.main[at].epoch == epoch => self.main.get_mut(at),
+            _ => self.forks.get_mut(&(base, epoch)),
+        }
+    }
+
+    /// Makes `main` the log of a new leader; displaced batches become forks with `flags` added.
+    /// Returns whether anything was displaced, and the index of the first batch that came back from
+    /// the forks.
+    pub(crate) fn adopt(&mut self, log: &EpochLog, flags: u8) -> (bool, usize) {
+        let mut displaced = false;
+        while let Some(last) = self.main.back() {
+            let held = log.epoch_at(last.base) == Some(last.epoch);
+            if held || log.is_empty() || last.next() <= log.known_from() {
+                break;
+            }
+            displaced = true;
+            self.displace_last(flags);
+        }
+        let returned_from = self.main.len();
+        while let Some(end) = self.end() {
+            let Some(epoch) = log.epoch_at(end) else { break };
+            let Some(entry) = self.forks.remove(&(end, epoch)) else { break };
+            self.main.push_back(entry);
+        }
+        (displaced, returned_from)
+    }
+
+    /// Moves the last batch to the forks.
+    pub(crate) fn displace_last(&mut self, flags: u8) {
+        if let Some(mut last) = self.main.pop_back() {
+            last.flags |= flags;
+            self.forks.insert((last.base, last.epoch), last);
+        }
+    }
+
+    /// Folds batches below `upto` into blocks, and drops forks that lie far behind.
+    pub(crate) fn trim(&mut self, upto: Offset) {
+        while self.main.len() > 1 {
+            let Some(first) = self.main.front().filter(|entry| entry.next() <= upto) else { break };
+            let first = *first;
+            self.main.pop_front();
+            self.head += 1;
+            self.fold(&first);
+        }
+    }
+
+    fn fold(&mut self, entry: &Entry) {
+        let joins = self.blocks.last().is_some_and(|block| {
+            block.batches < BLOCK_BATCHES && block.to == entry.base
+        });
+        if !joins {
+            self.blocks.push(Block { from: entry.base, ..Block::default() });
+        }
+        let Some(block) = self.blocks.last_mut() else { return };
+        block.to = entry.next();
+        block.sum = block.sum.wrapping_add(entry.digest());
+        block.batches += 1;
+        let is_promised = entry.flags & (ACKED_ALL | EXCUSED) == ACKED_ALL;
+        block.promised += if is_promised { u64::from(entry.count) } else { 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::batch;
+
+    fn entry(base: Offset, epoch: LeaderEpoch) -> Entry {
+        Entry { epoch, ..Entry::of(&batch(base, 10, base.unsigned_abs() + 1)) }
+    }
+
+    fn table(count: i64) -> Table {
+        let main = (0..count).map(|index| entry(index * 10, 0)).collect();
+        Table { main, ..Table::default() }
+    }
+
+    #[test]
+    fn batches_are_found_with_and_without_a_good_hint() {
+        let mut table = table(5);
+        let mut hint = 0;
+        for base in [0, 10, 20, 40, 10, 30] {
+            assert_eq!(table.find(base, &mut hint).map(|at| table.main[at].base), Some(base));
+        }
+        table.trim(25);
+        assert_eq!((table.start(), table.find(30, &mut hint)), (Some(20), Some(1)));
+        assert_eq!(table.find(10, &mut hint), None);
+    }
+
+    #[test]
+    fn a_new_leaders_log_displaces_and_brings_back() {
+        let mut table = table(3);
+        let mut other = EpochLog::default();
+        other.append(0, 0, 10);
+        assert_eq!(table.adopt(&other, 0), (true, 1));
+        assert_eq!((table.main.len(), table.forks.len()), (1, 2));
+        table.main.push_back(entry(10, 1));
+        let mut first = EpochLog::default();
+        first.append(0, 0, 30);
+        assert_eq!(table.adopt(&first, 0), (true, 1));
+        assert_eq!((table.end(), table.forks.len()), (Some(30), 1));
+    }
+
+    #[test]
+    fn folding_keeps_a_sum_per_block() {
+        let mut table = table(2_100);
+        table.main[3].flags = ACKED | ACKED_ALL;
+        let sum = table.main.iter().take(1_024).fold(0, |a: u64, e| a.wrapping_add(e.digest()));
+        table.trim(20_000);
+        assert_eq!(table.blocks.len(), 2);
+        let block = table.blocks[0];
+        assert_eq!((block.from, block.to, block.batches), (0, 10_240, 1_024));
+        assert_eq!((block.sum, block.promised), (sum, 10));
+    }
+}

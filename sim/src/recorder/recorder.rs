@@ -1,0 +1,327 @@
+//! Outcomes and gauges in, a recording out. Counts and latencies only; promises are the checkers'
+//! business.
+
+use super::buckets::bucket_of;
+use super::delivery::{BatchRegistry, Delivery, Spread};
+use super::latency::{ByPhase, Clamped, ProducerLatency, push_series};
+use super::outage::Outages;
+use super::paths::Paths;
+use super::phases::Phases;
+use super::seconds::Timeline;
+use super::topics::Topics;
+use crate::client::{BatchDone, Outcome};
+use std::sync::Arc;
+use stormglass_broker_core::ids::{Offset, TopicId};
+use stormglass_broker_core::records::{Batch, Body};
+use stormglass_reports::recording::{
+    BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, PathSample, Phase,
+    Recording, TransferTotals, Violation,
+};
+use stormglass_scenarios::plan::Plan;
+
+/// Which traffic crossed AZs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// Client to broker.
+    Produce,
+    /// Broker to client.
+    Consume,
+    /// Broker to broker.
+    Replication,
+}
+
+/// Gauges at the end of a second.
+#[derive(Debug, Clone)]
+pub struct SecondGauges {
+    /// Second since the run began; each comes once, in order.
+    pub index: u32,
+    /// Phase at its start.
+    pub phase: Phase,
+    /// One entry per broker, in order of id.
+    pub brokers: Vec<BrokerSecond>,
+    /// `(sum, max)` lag in records of each consumer group, in plan order.
+    pub lags: Vec<(u64, u64)>,
+    /// Partitions without a leader.
+    pub offline_partitions: u32,
+    /// Active controller.
+    pub controller: Option<i32>,
+}
+
+/// What the recorder does not know itself.
+#[derive(Debug, Clone, Default)]
+pub struct Finish {
+    /// What was checked.
+    pub checkers: Vec<CheckerSummary>,
+    /// Broken promises.
+    pub violations: Vec<Violation>,
+    /// Rolling hash over every event, hex.
+    pub event_hash: String,
+    /// `(events so far, hash)`.
+    pub checkpoints: Vec<(u64, u64)>,
+    /// Events processed.
+    pub events_processed: u64,
+    /// Simulated time at the end, ns.
+    pub sim_ns: u64,
+    /// Whether the run was cut short.
+    pub interrupted: bool,
+    /// Ranges that the models left.
+    pub assumptions: Vec<String>,
+}
+
+#[derive(Debug)]
+struct ProducerGroup {
+    name: String,
+    topic: String,
+    latency: ProducerLatency,
+}
+
+#[derive(Debug)]
+struct ConsumerGroup {
+    name: String,
+    /// End-to-end latency by topic slot.
+    topics: Vec<ByPhase>,
+}
+
+/// Collects a run's measurements.
+#[derive(Debug)]
+pub struct Recorder {
+    phases: Phases,
+    producers: Vec<ProducerGroup>,
+    consumers: Vec<ConsumerGroup>,
+    /// Names of the topics that each consumer group reads.
+    subscriptions: Vec<Vec<String>>,
+    topics: Topics,
+    /// Consumer groups that read a topic, by topic slot.
+    readers: Vec<u32>,
+    timeline: Timeline,
+    outages: Outages,
+    registry: BatchRegistry,
+    clamped: Clamped,
+    paths: Paths,
+    events: Vec<ClusterEvent>,
+    transfer: TransferTotals,
+}
+
+impl Recorder {
+    /// For a plan's producer and consumer groups.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let phases = Phases::new(&plan.phases);
+        let producers = plan.producers.iter().map(|producer| ProducerGroup {
+            name: producer.name.clone(),
+            topic: producer.topic.clone(),
+            latency: ProducerLatency::default(),
+        });
+        let consumers = plan.consumers.iter();
+        let consumers =
+            consumers.map(|group| ConsumerGroup { name: group.group.clone(), topics: Vec::new() });
+        Self {
+            phases,
+            producers: producers.collect(),
+            consumers: consumers.collect(),
+            subscriptions: plan.consumers.iter().map(|group| group.topics.clone()).collect(),
+            topics: Topics::default(),
+            readers: Vec::new(),
+            timeline: Timeline::new(plan.consumers.len()),
+            outages: Outages::new(phases.warmup_end_ns),
+            registry: BatchRegistry::default(),
+            clamped: Clamped::default(),
+            paths: Paths::new(),
+            events: Vec::new(),
+            transfer: TransferTotals::default(),
+        }
+    }
+
+    /// Joins a topic's id with its name; before its first outcome, or its records have no
+    /// end-to-end latency.
+    pub fn topic(&mut self, id: TopicId, name: &Arc<str>) {
+        if self.topics.slot(id).is_some() {
+            return;
+        }
+        self.topics.insert(id, Arc::clone(name));
+        let reads = |topics: &&Vec<String>| topics.iter().any(|topic| **topic == **name);
+        let readers = self.subscriptions.iter().filter(reads).count();
+        self.readers.push(u32::try_from(readers).expect("consumer groups are few"));
+        for group in &mut self.consumers {
+            group.topics.push(ByPhase::default());
+        }
+    }
+
+    /// An outcome of a client of producer group `producer` (index into the plan).
+    pub fn produced(&mut self, producer: usize, outcome: &Outcome) {
+        match outcome {
+            Outcome::Acked(done) => self.acked(producer, done),
+            Outcome::Failed(done, _) => self.failed(done),
+            Outcome::Rejected { records, .. } => {
+                self.timeline.current.failed_records += records;
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts intended records that never get an outcome: those refused before they got into a
+    /// batch, and those that the client still holds when the run ends. All others are counted from
+    /// their outcome.
+    pub fn offered(&mut self, intended_ns: u64, records: u64, bytes: u64) {
+        self.timeline.offered(intended_ns, records, bytes);
+    }
+
+    /// An outcome of a client of consumer group `consumer` (index into the plan).
+    pub fn delivered(&mut self, consumer: usize, outcome: &Outcome) {
+        let Outcome::Delivered { tp, batch, first_offset, count, delivered_ns, .. } = outcome
+        else {
+            return;
+        };
+        let bytes = share_of_bytes(batch, *count);
+        self.timeline.current.group_bytes[consumer] += bytes;
+        let Some(topic) = self.topics.slot(tp.topic) else { return };
+        let Body::Template { tag, .. } = batch.body else { return };
+        let first = index_in(batch, *first_offset);
+        let delivery = Delivery { consumer, first, count: *count, at_ns: *delivered_ns };
+        if let Some(spread) = self.registry.delivered(tag, delivery) {
+            self.end_to_end(topic, spread, delivery);
+        }
+    }
+
+    /// Bytes that crossed AZs at a time; only those of the measured time count.
+    pub fn transfer(&mut self, now_ns: u64, kind: Transfer, bytes: u64) {
+        if !self.phases.is_measured(now_ns) {
+            return;
+        }
+        match kind {
+            Transfer::Produce => self.transfer.produce_cross_az_bytes += bytes,
+            Transfer::Consume => self.transfer.consume_cross_az_bytes += bytes,
+            Transfer::Replication => self.transfer.replication_cross_az_bytes += bytes,
+        }
+    }
+
+    /// A second is over.
+    pub fn end_of_second(&mut self, gauges: SecondGauges) {
+        self.timeline.end(gauges);
+    }
+
+    /// Something happened to the cluster.
+    pub fn event(&mut self, event: ClusterEvent) {
+        self.events.push(event);
+    }
+
+    /// A sampled critical path. Bounded: later ones thin out earlier ones evenly.
+    pub fn path(&mut self, sample: PathSample) {
+        self.paths.push(sample);
+    }
+
+    /// Everything measured.
+    #[must_use]
+    pub fn finish(mut self, finish: Finish) -> Recording {
+        let latency = self.series();
+        self.events.sort_by_key(|event| event.at_ns);
+        let mut assumptions = finish.assumptions;
+        assumptions.extend(self.notes());
+        let measured_end_ns = finish.sim_ns.min(self.phases.heal_end_ns);
+        self.transfer.measured_ns = measured_end_ns.saturating_sub(self.phases.warmup_end_ns);
+        let (seconds, response_intervals) = self.timeline.finish();
+        Recording {
+            latency,
+            seconds,
+            response_intervals,
+            events: self.events,
+            paths: self.paths.into_samples(),
+            violations: finish.violations,
+            checkers: finish.checkers,
+            unavailability: self.outages.into_list(&self.topics),
+            transfer: self.transfer,
+            event_hash: finish.event_hash,
+            checkpoints: finish.checkpoints,
+            events_processed: finish.events_processed,
+            sim_ns: finish.sim_ns,
+            interrupted: finish.interrupted,
+            assumptions,
+        }
+    }
+
+    fn acked(&mut self, producer: usize, done: &BatchDone) {
+        let current = &mut self.timeline.current;
+        current.acked_records += done.records.len() as u64;
+        current.acked_bytes += done.raw_bytes;
+        let latency = &mut self.producers[producer].latency;
+        latency.acked(&self.phases, done, &mut current.response, &mut self.clamped);
+        self.ended(done, true);
+    }
+
+    fn failed(&mut self, done: &BatchDone) {
+        self.timeline.current.failed_records += done.records.len() as u64;
+        self.ended(done, false);
+    }
+
+    fn ended(&mut self, done: &BatchDone, acked: bool) {
+        self.timeline.offered_batch(done);
+        self.outages.ended(done, acked);
+        let Some(topic) = self.topics.slot(done.tp.topic) else { return };
+        let groups = self.readers[topic];
+        if groups == 0 || !(acked || done.ambiguous) {
+            return;
+        }
+        let Some((spread, early)) = self.registry.ended(done.tag, &done.records, groups) else {
+            return;
+        };
+        for delivery in early {
+            self.end_to_end(topic, spread, delivery);
+        }
+    }
+
+    fn end_to_end(&mut self, topic: usize, spread: Spread, delivery: Delivery) {
+        let by_phase = &mut self.consumers[delivery.consumer].topics[topic];
+        for index in delivery.first..delivery.first + delivery.count {
+            let intended_ns = spread.intended_ns(index);
+            let latency_ns = self.clamped.between(intended_ns, delivery.at_ns);
+            let bucket = bucket_of(latency_ns);
+            by_phase[self.phases.index_at(intended_ns)].add(latency_ns, bucket, 1);
+            self.timeline.current.end_to_end.add(latency_ns, bucket, 1);
+        }
+    }
+
+    fn series(&self) -> Vec<LatencySeries> {
+        let mut series = Vec::new();
+        for group in &self.producers {
+            group.latency.series(&group.name, &group.topic, &mut series);
+        }
+        for group in &self.consumers {
+            for (topic, by_phase) in group.topics.iter().enumerate() {
+                let names = (group.name.as_str(), self.topics.name(topic));
+                push_series(LatencyKind::EndToEnd, by_phase, names, &mut series);
+            }
+        }
+        series.sort_by(|a, b| {
+            (a.kind, &a.group, &a.topic, a.phase).cmp(&(b.kind, &b.group, &b.topic, b.phase))
+        });
+        series
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.clamped.records > 0 {
+            notes.push(format!(
+                "{} latencies above one hour are counted as one hour",
+                self.clamped.records
+            ));
+        }
+        if self.registry.forgotten > 0 {
+            notes.push(format!(
+                "{} batches were consumed too late, or never produced in this run, and have no \
+                 end-to-end latency",
+                self.registry.forgotten
+            ));
+        }
+        notes
+    }
+}
+
+fn share_of_bytes(batch: &Batch, count: u32) -> u64 {
+    let records = u64::from(batch.header.record_count.unsigned_abs()).max(1);
+    u64::from(batch.size_bytes()) * u64::from(count) / records
+}
+
+/// Place of an offset in its batch.
+fn index_in(batch: &Batch, offset: Offset) -> u32 {
+    u32::try_from(offset - batch.base_offset()).unwrap_or(0)
+}
