@@ -1,2 +1,18 @@
-//! placeholder
-fn main() {}
+//! The `stormglass` binary: arguments as typed, what they mean, then one file per command.
+//!
+//! Leaves out every decision about a cluster: those live in the crates.
+
+mod args;
+mod commands;
+mod exit;
+mod failure;
+mod host;
+mod interrupt;
+mod invocation;
+mod output;
+mod progress;
+mod simulation;
+
+fn main() -> std::process::ExitCode {
+    commands::main(std::env::args_os()).into()
+}

@@ -74,7 +74,7 @@ fn append(c: &mut Criterion) {
                 let appended = log.append_as_follower(records, &mut ops).expect("in order");
                 settle(&mut log, appended.last_offset, &mut ops);
             },
-            criterion::BatchSize::NumIterations(1),
+            criterion::BatchSize::SmallInput,
         );
     });
     group.finish();

@@ -16,10 +16,14 @@ use stormglass_sim::rng::Streams;
 
 const RECORDS: i32 = 16;
 const BATCH_BYTES: u32 = 16 << 10;
-const PARTITIONS: i32 = 60;
+const PARTITIONS: u64 = 60;
 const SEGMENT_BYTES: u64 = 1 << 30;
 /// 16 KiB each 160 us are 100 MB/s.
 const GAP_NS: u64 = 160_000;
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).expect("far below 2^63")
+}
 
 fn flat(per_sec: u64) -> RatePlan {
     RatePlan { baseline_per_sec: per_sec, burst_per_sec: per_sec, bucket: 0, initial: 0 }
@@ -70,10 +74,10 @@ impl Writer {
 
     /// Partition, base offset of the segment, and base offset of batch `index`.
     fn place(index: u64) -> (TopicPartition, Offset, Offset) {
-        let partition = i32::try_from(index % PARTITIONS.unsigned_abs() as u64).unwrap();
-        let round = index / u64::from(PARTITIONS.unsigned_abs());
+        let partition = signed(index % PARTITIONS) as i32;
+        let round = index / PARTITIONS;
         let per_segment = SEGMENT_BYTES / u64::from(BATCH_BYTES);
-        let offset = |round: u64| i64::try_from(round).unwrap() * i64::from(RECORDS);
+        let offset = |round: u64| signed(round) * i64::from(RECORDS);
         let segment = offset(round / per_segment * per_segment);
         (TopicPartition::new(TopicId(7), partition), segment, offset(round))
     }
@@ -88,11 +92,11 @@ impl Writer {
             partition_leader_epoch: 1,
             attributes: 0,
             last_offset_delta: RECORDS - 1,
-            base_timestamp: i64::try_from(self.now_ns / 1_000_000).unwrap(),
-            max_timestamp: i64::try_from(self.now_ns / 1_000_000).unwrap(),
+            base_timestamp: signed(self.now_ns / 1_000_000),
+            max_timestamp: signed(self.now_ns / 1_000_000),
             producer_id: i64::from(tp.partition % 6),
             producer_epoch: 0,
-            base_sequence: i32::try_from(base_offset & 0x7fff_ffff).unwrap(),
+            base_sequence: (base_offset & 0x7fff_ffff) as i32,
             record_count: RECORDS,
         };
         let body = Body::Template { template: Arc::clone(&self.template), tag: index };
@@ -123,14 +127,10 @@ fn bench(criterion: &mut Criterion) {
         for _ in 0..100_000 {
             writer.append();
         }
-        let mut index = writer.made - u64::from(PARTITIONS.unsigned_abs());
+        let mut index = writer.made - PARTITIONS;
         bencher.iter(|| {
             let (tp, segment, from) = Writer::place(index);
-            index = if index + 1 == writer.made {
-                writer.made - u64::from(PARTITIONS.unsigned_abs())
-            } else {
-                index + 1
-            };
+            index = if index + 1 == writer.made { writer.made - PARTITIONS } else { index + 1 };
             let range = ReadRange {
                 tp,
                 segment,

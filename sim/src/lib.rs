@@ -10,6 +10,7 @@ compile_error!(
 );
 
 
+pub mod client;
 pub mod cpu;
 pub mod disk;
 pub mod clock;
@@ -17,3 +18,5 @@ pub mod kernel;
 pub mod rng;
 pub mod workload;
 pub mod net;
+pub mod checkers;
+pub mod recorder;

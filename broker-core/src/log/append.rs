@@ -48,8 +48,8 @@ impl Log {
     }
 
     /// Appends batches as the leader has numbered them, and pushes the operations for it; the last
-    /// one is an `Append`, unless there is no batch. Offsets may leave gaps, but never go down (LOG-24). Sequences are not
-    /// checked: the leader has done so (IDEM-14).
+    /// one is an `Append`, unless there is no batch. Offsets may leave gaps, but never go down
+    /// (LOG-24). Sequences are not checked: the leader has done so (IDEM-14).
     ///
     /// # Errors
     /// [`AppendError::OffsetsOutOfOrder`]; nothing has changed then.

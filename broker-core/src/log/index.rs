@@ -64,10 +64,10 @@ impl SparseIndex {
         self.before(after)
     }
 
-    /// Smallest entry above an offset.
-    pub(crate) fn above(&self, relative_offset: u32) -> Option<IndexEntry> {
+    /// Largest entry at or below an offset, and the smallest one above it.
+    pub(crate) fn around(&self, relative_offset: u32) -> (IndexEntry, Option<IndexEntry>) {
         let after = self.entries.partition_point(|e| e.relative_offset <= relative_offset);
-        self.entries.get(after).copied()
+        (self.before(after), self.entries.get(after).copied())
     }
 
     /// Last entry before which every timestamp is smaller than the given one.
@@ -129,9 +129,10 @@ mod tests {
     fn lookups_never_pass_the_target_and_the_tail_is_exact() {
         let index = filled(10_000, 16 << 10);
         for target in 0..100_100 {
-            let floor = index.floor(target);
+            let (floor, above) = index.around(target);
+            assert_eq!(floor, index.floor(target));
             assert!(floor.relative_offset <= target);
-            assert!(index.above(target).is_none_or(|above| above.relative_offset > target));
+            assert!(above.is_none_or(|above| above.relative_offset > target));
             if target >= 100_000 - 310 {
                 assert_eq!(floor.relative_offset, (target / 10 * 10).min(100_000), "dense tail");
             }

@@ -136,8 +136,8 @@ impl Segment {
             return self.bytes;
         }
         let relative = self.relative(offset);
-        let low = self.index.floor(relative);
-        let (high_offset, high_position) = self.index.above(relative).map_or_else(
+        let (low, above) = self.index.around(relative);
+        let (high_offset, high_position) = above.map_or_else(
             || (self.next_offset - self.base, self.bytes),
             |above| (i64::from(above.relative_offset), above.position),
         );

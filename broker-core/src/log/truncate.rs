@@ -15,8 +15,8 @@ impl Log {
     /// Above the noted high watermark every trace of the cut batches is taken back exactly. Deeper,
     /// in an unclean election only, the segment is left as it is estimated to be and a new one
     /// begins at the offset, so that all positions that are used stay exact; producers whose
-    /// remembered batches are all cut are forgotten. Below the first segment, the log is emptied and
-    /// goes on at the offset.
+    /// remembered batches are all cut are forgotten. Below the first segment, the log is emptied
+    /// and goes on at the offset.
     pub fn truncate_to(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) -> bool {
         if offset < self.oldest().base {
             self.truncate_fully_and_start_at(offset, ops);

@@ -281,6 +281,7 @@ impl Raft {
     }
 
     /// Offset before which everything is known to be committed.
+    #[cfg(test)]
     pub(crate) fn high_watermark(&self) -> Offset {
         self.high_watermark
     }

@@ -59,7 +59,7 @@ impl ReplicaManager {
         let slot = self.slot_or_create(step, image, tp, topic);
         let min_isr = self.topic_config(image, topic).min_insync_replicas;
         let Some(partition) = self.partition_mut(slot) else { return };
-        if &*partition.topic != &**topic {
+        if partition.topic != *topic {
             partition.topic = Arc::clone(topic);
         }
         partition.replicas.clone_from(&state.replicas);
@@ -90,6 +90,7 @@ impl ReplicaManager {
         } else {
             self.become_follower(step, slot, state.leader);
         }
+        self.note_isr(slot);
         if was_leader {
             self.fail_acks(step, slot, ErrorCode::NotLeaderOrFollower);
         }
@@ -185,6 +186,7 @@ impl ReplicaManager {
         self.stop_following(slot);
         self.fail_acks(step, slot, ErrorCode::UnknownTopicOrPartition);
         self.wake_watchers(slot);
+        self.incomplete.remove(&slot);
         self.by_tp.remove(&tp);
         self.partitions[slot as usize] = None;
         step.disk(Owner::Replica, DiskOpKind::DeleteLog { tp });

@@ -24,13 +24,16 @@ impl ReplicaManager {
         for fetch in &request.partitions {
             self.update_position(step, slot, fetch);
         }
+        if let Some(replica) = request.replica {
+            self.retry_expansions(step, replica.id);
+        }
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.used_at = step.now;
         session.available = 0;
         step.effects.work.session_partitions += session.len();
         let until = deadline(step.now, request.max_wait_ms);
         self.park(step, slot, to, until);
-        self.answer_fetch(step, slot, request.max_wait_ms <= 0);
+        self.answer_fetch(step, slot, request.max_wait_ms <= 0 || request.min_bytes <= 0);
     }
 
     fn open_session(

@@ -43,6 +43,31 @@ impl ReplicaManager {
         self.propose_isr(step, slot, isr);
     }
 
+    /// A follower fetches: whatever kept it out of an ISR before may be over (it was fenced, or the
+    /// proposal was refused).
+    pub(super) fn retry_expansions(&mut self, step: &mut Step<'_>, id: NodeId) {
+        if self.incomplete.is_empty() {
+            return;
+        }
+        let slots: Vec<u32> = self.incomplete.iter().copied().collect();
+        for slot in slots {
+            self.maybe_expand_isr(step, slot, id);
+        }
+    }
+
+    /// Keeps track of the ISRs that lack a replica.
+    pub(super) fn note_isr(&mut self, slot: u32) {
+        let lacks = self
+            .partition(slot)
+            .and_then(|p| Some(p.leadership()?.isr.len() < p.replicas.len()))
+            .unwrap_or(false);
+        if lacks {
+            self.incomplete.insert(slot);
+        } else {
+            self.incomplete.remove(&slot);
+        }
+    }
+
     /// Timer: followers that fell behind leave the ISR.
     pub(crate) fn check_isr(&mut self, step: &mut Step<'_>) {
         let lag_max = self.config.server.replica_lag_time_max;
@@ -184,6 +209,7 @@ impl ReplicaManager {
         if old != isr {
             step.trace(TraceEvent::IsrCommitted { tp, epoch, old, isr });
         }
+        self.note_isr(slot);
         // A smaller ISR may let the high watermark move (ISR-10).
         self.try_advance_high_watermark(step, slot);
     }

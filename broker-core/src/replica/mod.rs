@@ -31,7 +31,7 @@ use purgatory::Purgatory;
 use read::PendingReads;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session::SessionCache;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Brokers that may join an ISR: registered, unfenced, not shutting down, with their epochs.
 pub(crate) type EligibleBrokers = BTreeMap<NodeId, i64>;
@@ -49,6 +49,8 @@ pub(crate) struct ReplicaManager {
     reads: PendingReads,
     purgatory: Purgatory,
     sessions: SessionCache,
+    /// Led slots whose ISR lacks a replica: each fetch of a follower may bring one back.
+    incomplete: BTreeSet<u32>,
     /// Sessions whose parked fetch may be answered now.
     ready: Vec<u32>,
     fetchers: Fetchers,
@@ -70,6 +72,7 @@ impl ReplicaManager {
             reads: PendingReads::default(),
             purgatory: Purgatory::default(),
             sessions: SessionCache::default(),
+            incomplete: BTreeSet::new(),
             ready: Vec::new(),
             fetchers: Fetchers::default(),
             alter: AlterPartitions::default(),

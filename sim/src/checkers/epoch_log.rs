@@ -54,6 +54,12 @@ impl EpochLog {
         }
     }
 
+    /// Forgets everything: the log is known from an offset on, and empty there.
+    pub(crate) fn restart(&mut self, at: Offset) {
+        self.ranges.clear();
+        (self.start, self.end) = (at, at);
+    }
+
     /// Epoch at an offset, when known.
     pub(crate) fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
         if !(self.start..self.end).contains(&offset) {
@@ -97,8 +103,7 @@ impl EpochLog {
     pub(crate) fn extend_from(&mut self, other: &Self, upto: Offset) {
         let upto = upto.min(other.end);
         if self.end < other.start && self.end < upto {
-            (self.start, self.end) = (other.start, other.start);
-            self.ranges.clear();
+            self.restart(other.start);
         }
         for (index, (epoch, start)) in other.ranges.iter().enumerate() {
             let range_end = other.ranges.get(index + 1).map_or(other.end, |(_, next)| *next);

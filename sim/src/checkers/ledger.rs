@@ -46,6 +46,18 @@ const PROMISES: [Promise; 10] = [
     isr_rules::PROMISE,
 ];
 
+/// Names of the checkers, in order.
+#[cfg(test)]
+pub(crate) const NAMES: [&str; PROMISES.len()] = {
+    let mut names = [""; PROMISES.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = PROMISES[at].name;
+        at += 1;
+    }
+    names
+};
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     checked: u64,

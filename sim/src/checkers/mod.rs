@@ -1,1 +1,29 @@
-//! x
+//! Promises of the cluster, checked in every run: what the trace, the clients and the final state
+//! say is joined, and a broken promise comes with its history.
+
+mod acked_loss;
+mod appends;
+mod completeness;
+mod consumed;
+mod duplicates;
+mod epoch_log;
+mod final_state;
+mod high_watermark;
+mod history;
+mod isr_rules;
+mod ledger;
+mod log_matching;
+mod one_leader;
+mod one_value;
+mod order;
+mod partition;
+mod roles;
+mod story;
+mod suite;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use final_state::{FinalPartition, FinalState, LogView};
+pub use story::Story;
+pub use suite::{Checkers, Findings};

@@ -12,6 +12,9 @@ use stormglass_broker_core::records::{Batch, Body};
 /// Batches per block.
 const BLOCK_BATCHES: u32 = 1_024;
 
+/// Forks beyond which those go that lie behind `main` and were never acknowledged.
+const FORKS_MAX: usize = 4_096;
+
 /// Acknowledged.
 pub(crate) const ACKED: u8 = 1;
 /// Acknowledged with `acks=all`.
@@ -109,6 +112,10 @@ impl Table {
     /// Index into `main` of the batch that starts at an offset. `hint` is a position to try first,
     /// and becomes the position after the one found.
     pub(crate) fn find(&self, base: Offset, hint: &mut u64) -> Option<usize> {
+        let (first, last) = self.main.front().zip(self.main.back())?;
+        if base < first.base || base > last.base {
+            return None; // a leader's append, or far behind: no search
+        }
         let try_at = usize::try_from(hint.wrapping_sub(self.head)).ok();
         let hit = try_at.filter(|at| self.main.get(*at).is_some_and(|entry| entry.base == base));
         let at = hit.or_else(|| {
@@ -117,19 +124,6 @@ impl Table {
         })?;
         *hint = self.head + at as u64 + 1;
         Some(at)
-    }
-
-    /// The batch at an offset in an epoch, wherever it is.
-    pub(crate) fn entry(
-        &mut self,
-        base: Offset,
-        epoch: LeaderEpoch,
-        hint: &mut u64,
-    ) -> Option<&mut Entry> {
-        match self.find(base, hint) {
-            Some(at) if self.main[at].epoch == epoch => self.main.get_mut(at),
-            _ => self.forks.get_mut(&(base, epoch)),
-        }
     }
 
     /// Makes `main` the log of a new leader; displaced batches become forks with `flags` added.
@@ -162,21 +156,24 @@ impl Table {
         }
     }
 
-    /// Folds batches below `upto` into blocks, and drops forks that lie far behind.
+    /// Folds batches below `upto` into blocks.
     pub(crate) fn trim(&mut self, upto: Offset) {
         while self.main.len() > 1 {
-            let Some(first) = self.main.front().filter(|entry| entry.next() <= upto) else { break };
-            let first = *first;
-            self.main.pop_front();
+            let Some(first) = self.main.pop_front_if(|entry| entry.next() <= upto) else { break };
             self.head += 1;
             self.fold(&first);
+        }
+        if self.forks.len() > FORKS_MAX {
+            let start = self.start().unwrap_or(0);
+            self.forks.retain(|(base, _), entry| *base >= start || entry.flags & ACKED != 0);
         }
     }
 
     fn fold(&mut self, entry: &Entry) {
-        let joins = self.blocks.last().is_some_and(|block| {
-            block.batches < BLOCK_BATCHES && block.to == entry.base
-        });
+        let joins = self
+            .blocks
+            .last()
+            .is_some_and(|block| block.batches < BLOCK_BATCHES && block.to == entry.base);
         if !joins {
             self.blocks.push(Block { from: entry.base, ..Block::default() });
         }

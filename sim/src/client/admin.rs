@@ -3,10 +3,10 @@
 
 use super::config::ConnectionConfig;
 use super::connections::InFlight;
-use crate::rng::Stream;
 use super::io::{ClientCx, ClientInput, CreatedTopic, Outcome};
 use super::network::Network;
 use super::wakeup::{NEVER, Wakeup};
+use crate::rng::Stream;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
@@ -206,7 +206,12 @@ mod tests {
         let name: Arc<str> = Arc::from("t");
         let placement = Placement::Manual(vec![vec![NodeId(1)], vec![NodeId(2)]]);
         let topic = NewTopic { name: name.clone(), placement, config: Default::default() };
-        let admin = Admin::new(config, &[NodeId(1)], vec![topic], crate::rng::Streams::new(9).stream("client", "draws"));
+        let admin = Admin::new(
+            config,
+            &[NodeId(1)],
+            vec![topic],
+            crate::rng::Streams::new(9).stream("client", "draws"),
+        );
         let mut mock = Mock::new(admin, 2, 2);
         mock.created = false;
         mock.down.insert(NodeId(2));

@@ -81,3 +81,35 @@ impl Arrivals for PlannedArrivals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use stormglass_scenarios::plan::{ClientProfile, KeyDist, SizeDist};
+
+    #[test]
+    fn a_closed_loop_keeps_its_records_outstanding() {
+        let plan = ProducerPlan {
+            name: "p".to_owned(),
+            topic: "t".to_owned(),
+            count: 1,
+            azs: vec![0],
+            profile: ClientProfile::Java,
+            config: BTreeMap::new(),
+            arrival: Process::Closed { outstanding: 2 },
+            rate_curve: vec![(0, 1_000)],
+            record_size: SizeDist::Fixed { bytes: 10 },
+            keys: KeyDist::None,
+            compression_permille: 1_000,
+        };
+        let mut arrivals = PlannedArrivals::new(&plan, 0, &Streams::new(1), 5);
+        assert_eq!(arrivals.pull().map(|arrival| arrival.intended_ns), Some(5));
+        assert!(arrivals.pull().is_some());
+        assert_eq!(arrivals.peek_ns(), None);
+        arrivals.completed(70, 1);
+        assert_eq!(arrivals.peek_ns(), Some(70));
+        let arrival = Arrival { intended_ns: 70, bytes: 10, key_hash: None };
+        assert_eq!((arrivals.pull(), arrivals.pull()), (Some(arrival), None));
+    }
+}

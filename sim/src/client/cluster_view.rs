@@ -4,8 +4,8 @@
 //! Leader epochs older than the known ones are ignored. Left out: re-bootstrapping (KIP-1102).
 
 use super::config::ConnectionConfig;
-use crate::rng::Stream;
 use super::wakeup::NEVER;
+use crate::rng::Stream;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, TopicId};
@@ -211,7 +211,10 @@ mod tests {
 
     fn view() -> (ClusterView, Stream) {
         let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
-        (ClusterView::new(config, &[NodeId(1), NodeId(2)], [Arc::from("t")]), crate::rng::Streams::new(1).stream("client", "draws"))
+        (
+            ClusterView::new(config, &[NodeId(1), NodeId(2)], [Arc::from("t")]),
+            crate::rng::Streams::new(1).stream("client", "draws"),
+        )
     }
 
     fn answer(leader: Option<i32>, leader_epoch: i32) -> MetadataResponse {

@@ -86,12 +86,14 @@ impl ConnectionConfig {
     ) -> Result<Self, ConfigError> {
         let keys = Keys(config);
         let java = profile == ClientProfile::Java;
-        let pick = |java_default, rdkafka_default| if java { java_default } else { rdkafka_default };
+        let pick =
+            |java_default, rdkafka_default| if java { java_default } else { rdkafka_default };
         let setup = pick(10_000, 30_000);
         let request_timeout_ms = keys.int(&["request.timeout.ms"], 30_000)?;
         Ok(Self {
             reconnect_backoff_ns: keys.ms(&["reconnect.backoff.ms"], pick(50, 100))?,
-            reconnect_backoff_max_ns: keys.ms(&["reconnect.backoff.max.ms"], pick(1_000, 10_000))?,
+            reconnect_backoff_max_ns: keys
+                .ms(&["reconnect.backoff.max.ms"], pick(1_000, 10_000))?,
             setup_timeout_ns: keys.ms(&["socket.connection.setup.timeout.ms"], setup)?,
             setup_timeout_max_ns: keys.ms(&["socket.connection.setup.timeout.max.ms"], 30_000)?,
             request_timeout_ns: if java {
@@ -205,8 +207,7 @@ impl ProducerConfig {
         let retries = &["message.send.max.retries", "retries"];
         let timeout = &["message.timeout.ms", "delivery.timeout.ms"];
         let acks = &["request.required.acks", "acks"];
-        let in_flight =
-            &["max.in.flight.requests.per.connection", "max.in.flight"];
+        let in_flight = &["max.in.flight.requests.per.connection", "max.in.flight"];
         let kbytes = keys.size(&["queue.buffering.max.kbytes"], 1_048_576)?;
         Ok(Self {
             connection,
@@ -283,14 +284,12 @@ impl ConsumerConfig {
     pub fn parse(plan: &ConsumerPlan) -> Result<Self, ConfigError> {
         let keys = Keys(&plan.config);
         let java = plan.profile == ClientProfile::Java;
-        let pick = |java_default, rdkafka_default| if java { java_default } else { rdkafka_default };
+        let pick =
+            |java_default, rdkafka_default| if java { java_default } else { rdkafka_default };
         let partition_keys = &["fetch.message.max.bytes", "max.partition.fetch.bytes"];
         let wait_keys = &["fetch.wait.max.ms", "fetch.max.wait.ms"];
-        let start = if plan.from_beginning {
-            AutoOffsetReset::Earliest
-        } else {
-            AutoOffsetReset::Latest
-        };
+        let start =
+            if plan.from_beginning { AutoOffsetReset::Earliest } else { AutoOffsetReset::Latest };
         let rack = plan.config.get("client.rack").filter(|rack| !rack.is_empty());
         let commits = keys.flag(&["enable.auto.commit"], true)?;
         let interval = keys.ms(&["auto.commit.interval.ms"], 5_000)?;
@@ -301,7 +300,7 @@ impl ConsumerConfig {
             max_wait_ms: keys.millis_i32(wait_keys, 500)?,
             max_bytes: keys.millis_i32(&["fetch.max.bytes"], 52_428_800)?,
             partition_bytes_max: keys.millis_i32(partition_keys, 1_048_576)?,
-            poll_records_max: keys.size(&["max.poll.records"], pick(500, 1))?.max(1),
+            poll_records_max: keys.size(&["max.poll.records"], 500)?.max(1),
             commit_interval_ns: (commits && !plan.group.is_empty()).then_some(interval),
             reset: keys.reset(start)?,
             start,

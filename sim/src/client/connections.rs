@@ -7,9 +7,9 @@
 
 use super::backoff::pick;
 use super::config::ConnectionConfig;
-use crate::rng::Stream;
 use super::io::{ClientCx, ClientSend};
 use super::wakeup::NEVER;
+use crate::rng::Stream;
 use std::collections::VecDeque;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::Request;
@@ -28,9 +28,13 @@ pub(crate) struct InFlight<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// May connect from then on, ns.
-    Disconnected { retry_ns: u64 },
+    Disconnected {
+        retry_ns: u64,
+    },
     /// Gives up at that time, ns.
-    Connecting { deadline_ns: u64 },
+    Connecting {
+        deadline_ns: u64,
+    },
     Connected,
 }
 

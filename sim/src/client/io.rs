@@ -172,10 +172,6 @@ pub struct BatchDone {
 
 /// What became of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "batches are the common case, and a box for each would cost an allocation"
-)]
 pub enum Outcome {
     /// A batch is acknowledged as `acks` demands.
     Acked(BatchDone),

@@ -32,6 +32,9 @@ macro_rules! clients {
 }
 clients!(Producer, Consumer, Admin);
 
+/// Epoch, and (base sequence, last sequence, base offset) of five batches.
+type ProducerState = (i16, VecDeque<(i32, i32, Offset)>);
+
 /// One partition's log.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
@@ -39,8 +42,7 @@ pub(crate) struct Log {
     pub(crate) epoch: i32,
     pub(crate) start: Offset,
     pub(crate) batches: Vec<Arc<Batch>>,
-    /// Per producer id: epoch, and (base sequence, last sequence, base offset) of five batches.
-    producers: BTreeMap<i64, (i16, VecDeque<(i32, i32, Offset)>)>,
+    producers: BTreeMap<i64, ProducerState>,
 }
 
 impl Log {
@@ -100,7 +102,6 @@ enum Event {
 /// A produce request as the broker saw it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    pub(crate) at_ns: u64,
     pub(crate) node: NodeId,
     /// Partition, base sequence, records.
     pub(crate) parts: Vec<(i32, i32, i32)>,
@@ -366,7 +367,7 @@ impl<C: Client> Mock<C> {
     }
 
     fn produce(&mut self, node: NodeId, request: &ProduceRequest) -> ProduceResponse {
-        let mut seen = Seen { at_ns: self.now_ns, node, parts: Vec::new() };
+        let mut seen = Seen { node, parts: Vec::new() };
         let mut partitions = Vec::new();
         for part in &request.partitions {
             let [batch] = part.records.batches() else { panic!("one batch per partition") };
@@ -425,9 +426,7 @@ impl<C: Client> Mock<C> {
         let full = request.session_epoch == SESSION_EPOCH_INITIAL;
         let parts = asked.iter().map(|part| self.fetch_partition(node, *part));
         let said = |part: &FetchPartitionResponse| {
-            !part.records.is_empty()
-                || !part.error.is_ok()
-                || part.preferred_read_replica.is_some()
+            !part.records.is_empty() || !part.error.is_ok() || part.preferred_read_replica.is_some()
         };
         let all: Vec<_> = parts.collect();
         let empty = !all.iter().any(said);
@@ -483,8 +482,9 @@ impl<C: Client> Mock<C> {
 
     fn epoch_end(&self, tp: TopicPartition, epoch: i32) -> EpochEndOffset {
         let log = &self.logs[usize::try_from(tp.partition).unwrap()];
-        let below = log.batches.iter().filter(|b| b.header.partition_leader_epoch <= epoch);
-        below.last().map_or(EpochEndOffset { epoch: -1, end_offset: -1 }, |last| EpochEndOffset {
+        let mut newest = log.batches.iter().rev();
+        let last = newest.find(|batch| batch.header.partition_leader_epoch <= epoch);
+        last.map_or(EpochEndOffset { epoch: -1, end_offset: -1 }, |last| EpochEndOffset {
             epoch: last.header.partition_leader_epoch,
             end_offset: if epoch == log.epoch { log.end() } else { last.next_offset() },
         })

@@ -3,9 +3,9 @@
 use super::cluster_view::ClusterView;
 use super::config::ConnectionConfig;
 use super::connections::Connections;
-use crate::rng::Stream;
 use super::io::ClientCx;
 use super::wakeup::NEVER;
+use crate::rng::Stream;
 use std::sync::Arc;
 use stormglass_broker_core::ids::NodeId;
 

@@ -50,7 +50,8 @@ mod tests {
         wakeup.arm(100, &mut effects);
         wakeup.arm(200, &mut effects);
         wakeup.arm(50, &mut effects);
-        let timers: Vec<_> = effects.timers.iter().map(|timer| (timer.0, timer.1.generation)).collect();
+        let timers: Vec<_> =
+            effects.timers.iter().map(|timer| (timer.0, timer.1.generation)).collect();
         assert_eq!(timers, [(100, 1), (50, 2)]);
         assert!(!wakeup.fired(ClientTimer { generation: 1 }));
         assert!(wakeup.fired(ClientTimer { generation: 2 }));

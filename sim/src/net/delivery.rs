@@ -231,6 +231,8 @@ impl Network {
             self.stall((conn, from), sched);
             return;
         }
+        // Also a side that never accepted is gone from now on.
+        self.conns[conn.index as usize].gone[from.other().index()] = true;
         let latency_ns = self.draw_latency((conn, from.other()), 0);
         let host = self.host_of(conn, from);
         self.hosts[host.0 as usize].egress.remove(pipe_index(conn, from));

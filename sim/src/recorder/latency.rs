@@ -85,7 +85,13 @@ pub(crate) fn push_series(
     for (buckets, phase) in by_phase.iter().zip(PHASES) {
         if buckets.total() > 0 {
             let (group, topic) = (group.to_owned(), topic.to_owned());
-            out.push(LatencySeries { kind, group, topic, phase, histogram: buckets.to_histogram() });
+            out.push(LatencySeries {
+                kind,
+                group,
+                topic,
+                phase,
+                histogram: buckets.to_histogram(),
+            });
         }
     }
 }
@@ -111,8 +117,10 @@ mod tests {
         latency.acked(&Phases::new(&plan), &done, &mut second, &mut clamped);
         let mut series = Vec::new();
         latency.series("g", "t", &mut series);
-        let found: Vec<_> =
-            series.iter().map(|s| (s.kind, s.phase, s.histogram.len(), s.histogram.max())).collect();
+        let found: Vec<_> = series
+            .iter()
+            .map(|s| (s.kind, s.phase, s.histogram.len(), s.histogram.max()))
+            .collect();
         let about = |ns: u64| value_top(ns);
         assert_eq!(
             found,

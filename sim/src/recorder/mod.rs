@@ -2,12 +2,13 @@
 //! [`Recording`](stormglass_reports::recording::Recording).
 
 mod buckets;
+mod collect;
 mod delivery;
 mod latency;
 mod outage;
 mod paths;
 mod phases;
-mod recorder;
+
 mod seconds;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -15,4 +16,4 @@ pub(crate) mod testing;
 mod tests;
 mod topics;
 
-pub use recorder::{Finish, Recorder, SecondGauges, Transfer};
+pub use collect::{Finish, Recorder, SecondGauges, Transfer};

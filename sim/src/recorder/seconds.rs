@@ -4,7 +4,7 @@
 //! known, so it is complete only at the end of the run.
 
 use super::buckets::{Buckets, value_of};
-use super::recorder::SecondGauges;
+use super::collect::SecondGauges;
 use crate::client::BatchDone;
 use stormglass_reports::recording::{GroupSecond, Interval, Second, SecondLatency};
 
@@ -51,9 +51,8 @@ impl Timeline {
         let total = done.records.len() as u64;
         let mut bytes_left = done.raw_bytes;
         let second_of = |intended_ns: u64| intended_ns / NS_PER_SECOND;
-        let runs = done
-            .records
-            .chunk_by(|a, b| second_of(a.intended_ns) == second_of(b.intended_ns));
+        let runs =
+            done.records.chunk_by(|a, b| second_of(a.intended_ns) == second_of(b.intended_ns));
         let mut records_left = total;
         for run in runs {
             let records = run.len() as u64;

@@ -238,7 +238,7 @@ impl World {
     }
 
     fn client_outcome(&mut self, client: u32, outcome: Outcome) {
-        let now = self.now - self.origin_ns;
+        let now = self.now.saturating_sub(self.origin_ns);
         match &self.clients[client as usize].kind {
             ClientKind::Producer { group, .. } => {
                 let group = *group;

@@ -11,7 +11,7 @@ use stormglass_broker_core::seam::{DiskOpKind, Effects, Exit, Input, TimerKey, W
 use stormglass_broker_core::time::Instant;
 
 /// `client_id` bytes in a request header.
-pub(super) const CLIENT_ID_LEN: u32 = 16;
+pub(super) const CLIENT_ID_LEN: u64 = 16;
 
 impl World {
     /// A request arrived at a node: it waits for its turn on the connection.
@@ -197,7 +197,7 @@ impl World {
         }
         let service = at.cpu.begin(pool, now, demand);
         // What is received is allocated; sendfile allocates nothing.
-        at.cpu.allocate(now, work.produce_bytes + work.follower_bytes);
+        at.cpu.on_received(now, work.produce_bytes + work.follower_bytes);
         let finish = service.finish_ns.max(held_until);
         if held_until > service.finish_ns {
             at.cpu.hold_until(service.ticket, held_until);

@@ -7,7 +7,7 @@ impl World {
     /// Whether no producer has anything left to send.
     pub(super) fn producers_idle(&self) -> bool {
         self.clients.iter().filter(|c| c.running).all(|client| match &client.kind {
-            ClientKind::Producer { machine, .. } => machine.is_idle(),
+            ClientKind::Producer { machine, .. } => machine.is_drained(),
             ClientKind::Consumer { .. } | ClientKind::Admin(_) => true,
         })
     }

@@ -8,9 +8,9 @@ use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
 use super::shim::{Checkers, Story};
 use crate::client::{
-    Admin, Assignment, ClientCosts, ClientEffects, ClientInput, ClientShared, ConnectionConfig,
-    Consumer, ConsumerConfig, ConsumerSetup, CreatedTopic, Draws, Producer, ProducerConfig,
-    ProducerSetup,
+    Admin, Arrivals, Assignment, ClientCosts, ClientEffects, ClientInput, ClientShared, ConnectionConfig,
+    Consumer, ConsumerConfig, ConsumerSetup, CreatedTopic, PlannedArrivals, Producer,
+    ProducerConfig, ProducerSetup,
 };
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
@@ -18,8 +18,7 @@ use crate::disk::{Disk, DiskConfig, Preload};
 use crate::kernel::{Audit, EventQueue, Order};
 use crate::net::{HostId, HostSpec, NetConfig, Network};
 use super::shim::Recorder;
-use crate::rng::Streams;
-use crate::workload::RecordSource;
+use crate::rng::{Stream, Streams};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
@@ -134,7 +133,7 @@ impl World {
             world.booting.insert(node);
             world.at(0, Event::Boot { node, life: 0 });
         }
-        world.add_admin(SECOND_NS);
+        world.at(SECOND_NS, Event::Settle);
         Ok(world)
     }
 
@@ -180,8 +179,8 @@ impl World {
         self.nodes.iter().filter(|n| n.is_broker).map(|n| n.id).collect()
     }
 
-    fn draws(&self, kind: &str, number: u64) -> Draws {
-        Draws::new(self.streams.stream((kind, number), "client").next_u64())
+    fn draws(&self, kind: &str, number: u64) -> Stream {
+        self.streams.stream((kind, number), "client")
     }
 
     fn add_admin(&mut self, start_ns: u64) {
@@ -235,10 +234,17 @@ impl World {
         }
     }
 
-    /// Replicas are all in sync: the run begins at the next whole second.
+    /// Set-up goes on when all brokers serve and all replicas are in sync; then the run begins at
+    /// the next whole second.
     pub(super) fn settle(&mut self) {
-        if self.under_replicated() > 0 {
+        let serves = |node: &Node| {
+            !node.is_broker || node.broker.as_ref().is_some_and(|b| b.gauges().unfenced)
+        };
+        if self.under_replicated() > 0 || !self.nodes.iter().all(serves) {
             return self.at(self.now + SECOND_NS / 10, Event::Settle);
+        }
+        if self.setup != Stage::Settling {
+            return self.add_admin(self.now);
         }
         let begins = (self.now / SECOND_NS + 1) * SECOND_NS;
         self.at(begins, Event::Phase { index: 0 });
@@ -264,7 +270,7 @@ impl World {
         for id in ids {
             self.boot_later(id, 0);
         }
-        self.add_admin(self.now + SECOND_NS);
+        self.at(self.now + SECOND_NS, Event::Settle);
     }
 
     fn preload_replica(&mut self, tp: TopicPartition, plan: &TopicPlan, replica: i32) {
@@ -346,12 +352,18 @@ impl World {
 
     fn producer(&self, group: usize, instance: u32, tag_space: u64) -> Producer {
         let plan = &self.plan.producers[group];
+        let start_ns = self.now - self.origin_ns;
+        let mut arrivals = PlannedArrivals::new(plan, instance, &self.streams, start_ns);
+        if start_ns > 0 {
+            // A process that starts late is not asked for what was due before.
+            arrivals.set_rate(start_ns, 1000);
+        }
         Producer::new(ProducerSetup {
             config: ProducerConfig::parse(plan).expect("checked before the run"),
             costs: self.costs(),
             bootstrap: self.bootstrap(),
             topic: Arc::from(plan.topic.as_str()),
-            arrivals: Box::new(RecordSource::new(plan, instance, &self.streams)),
+            arrivals: Box::new(arrivals),
             draws: self.draws(&plan.name, u64::from(instance)),
             first_tag: tag_space << 40,
         })
@@ -413,8 +425,7 @@ impl World {
         let kind = match &self.clients[client].kind {
             ClientKind::Producer { group, .. } => {
                 let group = *group;
-                let mut machine = self.producer(group, instance, tag_space);
-                machine.skip_until(self.now - self.origin_ns);
+                let machine = self.producer(group, instance, tag_space);
                 ClientKind::Producer { group, machine }
             }
             ClientKind::Consumer { group, .. } => {
@@ -535,15 +546,6 @@ fn build_nodes(
         .collect()
 }
 
-fn stream_key(streams: &Streams, node: u64, purpose: &str) -> [u8; 32] {
-    let mut stream = streams.stream(("node", node), purpose);
-    let mut key = [0; 32];
-    for word in key.chunks_exact_mut(8) {
-        word.copy_from_slice(&stream.next_u64().to_le_bytes());
-    }
-    key
-}
-
 fn build_node(
     plan: &Plan,
     node: &NodePlan,
@@ -559,8 +561,8 @@ fn build_node(
         handler: u32::from(config.server.num_io_threads),
         fetcher: u32::from(config.server.num_replica_fetchers) * peers,
     };
-    let key = stream_key(streams, number, "pauses");
-    let cpu = CpuConfig::new(&node.host, &plan.model, sizes, key).map_err(setup_error)?;
+    let pauses = streams.stream(("node", number), "pauses");
+    let cpu = CpuConfig::new(&node.host, &plan.model, sizes, pauses).map_err(setup_error)?;
     let disk = DiskConfig::new(&node.host, &plan.model).map_err(setup_error)?;
     let host: HostId = net.add_host(HostSpec {
         az: node.az,
@@ -583,7 +585,7 @@ fn build_node(
         life: 0,
         powered: true,
         paused_until_ns: 0,
-        disk: Disk::new(disk, stream_key(streams, number, "disk")),
+        disk: Disk::new(disk, streams, number),
         cpu: Cpu::new(cpu),
         profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille).map_err(setup_error)?,
         clock: NodeClock::new(WALL_EPOCH_MS * 1_000_000, 0, 0),

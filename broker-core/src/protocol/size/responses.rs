@@ -90,8 +90,7 @@ fn produce(response: &ProduceResponse) -> u64 {
 
 /// v17: throttle, error, session; the rest per partition.
 fn fetch(response: &FetchResponse) -> u64 {
-    let partitions =
-        by_topic(&response.partitions, UUID, |p| p.tp.topic, |partition| fetched(partition));
+    let partitions = by_topic(&response.partitions, UUID, |p| p.tp.topic, fetched);
     let moved = response.partitions.iter().map(|partition| partition.current_leader);
     4 + 2 + 4 + partitions + TAGS + endpoints(moved)
 }

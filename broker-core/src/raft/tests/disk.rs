@@ -87,11 +87,6 @@ impl TestDisk {
     pub(super) fn remove_file(&mut self, file: &FileName) {
         self.files.remove(file);
     }
-
-    /// All is gone.
-    pub(super) fn wipe(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl DiskImage for TestDisk {

@@ -100,45 +100,61 @@ fn raft_03_unsynced_records_are_neither_served_nor_counted() {
 }
 
 #[test]
-fn raft_04_records_of_earlier_epochs_commit_only_with_one_of_the_own() {
-    let (mut cluster, leader) = settled(3, 0);
-    let others: Vec<usize> = (0..3).filter(|n| *n != leader).collect();
-    // one follower is away, and a record reaches the leader's disk and the other's
-    cluster.isolate(others[0]);
-    cluster.propose(leader, &[MetadataRecord::NoOp]).unwrap();
-    let end = cluster.nodes[leader].raft().log_end_offset();
-    cluster.run_until_that(500, |c| c.nodes[others[1]].disk.durable_end() == end);
-    let mut next = cluster;
-    // whoever leads next must not move the high watermark before its own record is replicated
-    next.crash(leader, true);
-    next.heal();
-    let holds = next.run_until_that(5_000, |c| {
-        let Some(n) = c.leader() else { return false };
-        let raft = c.nodes[n].raft();
-        let start = raft.epoch_start_offset().unwrap();
-        assert!(
-            raft.high_watermark() <= end && raft.high_watermark() != start
-                || raft.high_watermark() > start
-                || start == end && raft.high_watermark() <= start,
-        );
-        is_active(c, n)
-    });
-    assert!(holds);
-}
-
-#[test]
 fn raft_04_the_opening_record_itself_must_be_replicated() {
     let mut disk = TestDisk::default();
+    let mut first = elected(&mut disk);
+    first.act(|raft, step| raft.propose(step, &[MetadataRecord::NoOp])).unwrap();
+    first.complete(&mut disk);
+    let old_epoch = first.raft.epoch();
+    assert_eq!((first.raft.log_end_offset(), first.raft.high_watermark()), (2, 0));
+
+    // it leads again, and a follower has everything before the new epoch's first record
     let mut solo = elected(&mut disk);
-    solo.act(|raft, step| raft.propose(step, &[MetadataRecord::NoOp])).unwrap();
-    solo.complete(&mut disk);
-    let epoch = solo.raft.epoch();
-    // a follower that has everything before the epoch's first record, but not that one
-    let start = solo.raft.epoch_start_offset().unwrap();
-    solo.ask(fetch(epoch, start, -1));
+    let (epoch, start) = (solo.raft.epoch(), solo.raft.epoch_start_offset().unwrap());
+    assert!(epoch > old_epoch && start == 2);
+    solo.ask(fetch(epoch, start, old_epoch));
     assert_eq!(solo.raft.high_watermark(), 0);
     solo.ask(fetch(epoch, start + 1, epoch));
     assert_eq!(solo.raft.high_watermark(), start + 1);
+}
+
+#[test]
+fn raft_28_a_vote_of_an_earlier_election_does_not_count() {
+    let mut disk = TestDisk::default();
+    let mut solo = Solo::new(3, &disk);
+    solo.stand(&mut disk);
+    let old_epoch = solo.raft.epoch();
+    let late = solo.asked_for_votes();
+    solo.stand(&mut disk);
+    assert!(solo.raft.epoch() > old_epoch);
+    for (voter, id) in late {
+        solo.grant(voter, id, old_epoch);
+    }
+    solo.complete(&mut disk);
+    assert_eq!(solo.raft.role(), RoleName::Candidate);
+}
+
+#[test]
+fn raft_03_what_a_killed_process_had_written_is_fsynced_before_it_counts() {
+    let mut disk = TestDisk::default();
+    let mut solo = elected(&mut disk);
+    solo.act(|raft, step| raft.propose(step, &[MetadataRecord::NoOp])).unwrap();
+    let append = solo.effects.disk.pop().unwrap();
+    disk.apply(append.kind); // in the page cache when the process is killed
+
+    let mut solo = Solo::new(3, &disk);
+    let leader = NodeId(1);
+    let epoch = solo.raft.epoch() + 1;
+    let syncs: Vec<_> = solo.effects.disk.drain(..).collect();
+    assert!(syncs.iter().any(|op| matches!(op.kind, DiskOpKind::Sync { .. })));
+    solo.ask(Request::BeginQuorumEpoch(BeginQuorumEpochRequest { leader, epoch }));
+    solo.complete(&mut disk);
+    assert!(solo.effects.sends.is_empty(), "a fetch would say that it is durable");
+    for op in syncs {
+        let result = disk.apply(op.kind);
+        solo.act(|raft, step| raft.on_disk(step, op.id, result));
+    }
+    assert!(matches!(solo.effects.sends[0].request, Request::Fetch(_)));
 }
 
 #[test]

@@ -122,24 +122,42 @@ pub(crate) fn fetch(epoch: i32, offset: i64, last_epoch: i32) -> Request {
 /// A node that won the election of a three-voter quorum, its opening record fsynced.
 pub(crate) fn elected(disk: &mut TestDisk) -> Solo {
     let mut solo = Solo::new(3, disk);
-    for _ in 0..2 {
-        if solo.raft.role() == RoleName::Unattached {
-            solo.now += 2_000 * MS;
-            solo.act(Raft::on_timer);
-        }
-        solo.complete(disk);
-        let asked = std::mem::take(&mut solo.effects.sends);
-        let vote = asked.iter().find(|send| matches!(send.request, Request::Vote(_))).unwrap();
-        let (id, from) = (vote.correlation, vote.to);
-        let response = VoteResponse {
-            error: ErrorCode::None,
-            leader: None,
-            epoch: solo.raft.epoch(),
-            granted: true,
-        };
-        solo.act(|raft, step| raft.on_response(step, from, id, Ok(Response::Vote(response))));
-        solo.complete(disk);
-    }
+    solo.stand(disk);
+    let (voter, id) = solo.asked_for_votes()[0];
+    solo.grant(voter, id, solo.raft.epoch());
+    solo.complete(disk);
     assert_eq!(solo.raft.role(), RoleName::Leader);
     solo
+}
+
+impl Solo {
+    /// Waits until it is a candidate, its pre-votes granted.
+    pub(crate) fn stand(&mut self, disk: &mut TestDisk) {
+        for _ in 0..9 {
+            self.now += 2_000 * MS;
+            self.act(Raft::on_timer);
+            self.complete(disk);
+            if self.raft.role() == RoleName::Prospective {
+                let (voter, id) = self.asked_for_votes()[0];
+                self.grant(voter, id, self.raft.epoch());
+                self.complete(disk);
+                assert_eq!(self.raft.role(), RoleName::Candidate);
+                return;
+            }
+        }
+        panic!("it never stands: {:?}", self.raft.role());
+    }
+
+    /// Whom it has asked for a vote since the last call.
+    pub(crate) fn asked_for_votes(&mut self) -> Vec<(NodeId, CorrelationId)> {
+        let sends = std::mem::take(&mut self.effects.sends);
+        let votes = sends.into_iter().filter(|send| matches!(send.request, Request::Vote(_)));
+        votes.map(|send| (send.to, send.correlation)).collect()
+    }
+
+    /// A voter says yes.
+    pub(crate) fn grant(&mut self, from: NodeId, id: CorrelationId, epoch: i32) {
+        let response = VoteResponse { error: ErrorCode::None, leader: None, epoch, granted: true };
+        self.act(|raft, step| raft.on_response(step, from, id, Ok(Response::Vote(response))));
+    }
 }

@@ -67,7 +67,11 @@ proptest! {
     }
 
     #[test]
-    fn any_flipped_bit_under_the_crc_is_found(batch in batch(), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+    fn any_flipped_bit_under_the_crc_is_found(
+        batch in batch(),
+        at in any::<prop::sample::Index>(),
+        bit in 0..8_u8,
+    ) {
         let mut bytes = bytes_of(&batch).to_vec();
         let at = CRC_AT + at.index(bytes.len() - CRC_AT);
         bytes[at] ^= 1_u8 << bit;

@@ -96,7 +96,8 @@ impl Consumer {
                 continue;
             }
             self.recommit(*at);
-            moved |= matches!(error, ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable);
+            moved |=
+                matches!(error, ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable);
         }
         if moved {
             self.lose_coordinator(cx.now_ns);

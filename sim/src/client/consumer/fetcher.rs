@@ -230,8 +230,7 @@ impl Consumer {
                 let (topic, partition) = (state.topic, state.partition);
                 self.network.view.want_refresh();
                 let hint = part.current_leader;
-                let news =
-                    hint.is_some_and(|told| self.network.view.hint(topic, partition, told));
+                let news = hint.is_some_and(|told| self.network.view.hint(topic, partition, told));
                 if !news {
                     self.back_off(at, backoff_ns, cx.now_ns);
                 }

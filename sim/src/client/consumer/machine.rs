@@ -9,10 +9,10 @@ use super::poll::Chunk;
 use super::session::Session;
 use crate::client::config::{AutoOffsetReset, ClientCosts, ConsumerConfig};
 use crate::client::connections::InFlight;
-use crate::rng::Stream;
 use crate::client::io::{ClientCx, ClientInput};
 use crate::client::network::Network;
 use crate::client::wakeup::{NEVER, Wakeup};
+use crate::rng::Stream;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -111,11 +111,8 @@ impl Consumer {
     pub fn new(setup: ConsumerSetup) -> Self {
         let ConsumerSetup { config, costs, bootstrap, assignment, draws } = setup;
         let mut topics: Vec<Arc<str>> = Vec::new();
-        let first = if config.group.is_empty() {
-            Phase::Reset(config.start)
-        } else {
-            Phase::Committed
-        };
+        let first =
+            if config.group.is_empty() { Phase::Reset(config.start) } else { Phase::Committed };
         let mut partitions = Vec::with_capacity(assignment.len());
         for Assignment { topic, partition } in assignment {
             let known = topics.iter().position(|other| *other == topic);
@@ -199,9 +196,7 @@ impl Consumer {
             }
             ClientInput::Pause => self.paused = true,
             ClientInput::Resume => self.paused = false,
-            ClientInput::Timer(_)
-            | ClientInput::StopLoad
-            | ClientInput::LoadChanged { .. } => {}
+            ClientInput::Timer(_) | ClientInput::StopLoad | ClientInput::LoadChanged { .. } => {}
         }
     }
 

@@ -26,10 +26,13 @@ pub(crate) struct Chunk {
 impl Consumer {
     /// Polls as often as the processing allows.
     pub(crate) fn poll(&mut self, cx: &mut ClientCx<'_>) {
+        // without processing time polls follow at once, and need not be told apart
+        let instant = self.config.process_ns_per_record == 0;
+        let records_max = if instant { u32::MAX } else { self.config.poll_records_max };
         while !self.paused && !self.chunks.is_empty() && cx.now_ns >= self.busy_until_ns {
             let mut records = 0u32;
-            while records < self.config.poll_records_max && !self.chunks.is_empty() {
-                records += self.hand_over(self.config.poll_records_max - records, cx);
+            while records < records_max && !self.chunks.is_empty() {
+                records += self.hand_over(records_max - records, cx);
             }
             let work_ns = u64::from(records).saturating_mul(self.config.process_ns_per_record);
             self.busy_until_ns = cx.now_ns.saturating_add(work_ns);

@@ -5,6 +5,7 @@ use super::{Assignment, Consumer, ConsumerSetup};
 use crate::client::config::{ClientCosts, ConsumerConfig};
 use crate::client::io::{ClientInput, Outcome};
 use crate::client::mock::{Log, MS, Mock, TOPIC};
+use crate::rng::Streams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
@@ -35,7 +36,7 @@ fn consumer(plan: &ConsumerPlan, partitions: u32) -> Consumer {
         costs: ClientCosts::default(),
         bootstrap: vec![NodeId(1)],
         assignment: (0..partitions).map(assign).collect(),
-        draws: crate::rng::Streams::new(5).stream("client", "draws"),
+        draws: Streams::new(5).stream("client", "draws"),
     })
 }
 
@@ -140,7 +141,11 @@ fn committed_positions_are_restored_and_latest_starts_at_the_end() {
         next.outcomes.iter().filter(|o| matches!(o, Outcome::PositionFound { .. })).collect();
     assert_eq!(found.len(), 2);
     assert!(found.contains(&&Outcome::PositionFound { tp: tp(0), offset: 1_005, committed: true }));
-    assert!(found.contains(&&Outcome::PositionFound { tp: tp(1), offset: 2_000, committed: false }));
+    assert!(found.contains(&&Outcome::PositionFound {
+        tp: tp(1),
+        offset: 2_000,
+        committed: false
+    }));
     assert_eq!(delivered(&next.outcomes, 1_005), BTreeMap::from([(0, 2_000)]));
 }
 
@@ -273,4 +278,43 @@ fn a_paused_consumer_reads_nothing_and_goes_on_where_it_was() {
     mock.input(ClientInput::Resume);
     mock.run_until(21_000 * MS);
     assert_eq!(delivered(&mock.outcomes, 0)[&0], 100);
+}
+
+/// Random storms of disconnects, leader changes, session errors and silent brokers, while records
+/// are appended: each is delivered once, in order.
+#[test]
+fn storms_neither_skip_nor_repeat_records() {
+    for seed in 0..60 {
+        let mut draws = Streams::new(seed).stream("storm", "consumer");
+        let keys = [
+            ("request.timeout.ms", "1000"),
+            ("socket.connection.setup.timeout.ms", "500"),
+            ("socket.connection.setup.timeout.max.ms", "1000"),
+            ("max.partition.fetch.bytes", "700"),
+        ];
+        let mut plan = plan(&keys);
+        plan.process_ns_per_record = [0, MS / 50][usize::try_from(draws.below(2)).unwrap()];
+        let mut mock = Mock::new(consumer(&plan, 5), 3, 5);
+        for _ in 0..30 {
+            let node = i32::try_from(1 + draws.below(3)).unwrap();
+            match draws.below(6) {
+                0 => mock.disconnect(node),
+                1 => mock.fetch_errors.push_back(ErrorCode::FetchSessionIdNotFound),
+                2 => mock.fetch_errors.push_back(ErrorCode::InvalidFetchSessionEpoch),
+                3 => mock.elect(usize::try_from(draws.below(5)).unwrap(), node),
+                4 => drop(mock.half_open.insert(NodeId(node))),
+                _ => mock.half_open.clear(),
+            }
+            let log = usize::try_from(draws.below(5)).unwrap();
+            fill(&mut mock.logs[log], 20);
+            mock.run_until(mock.now_ns + draws.below(300 * MS));
+        }
+        mock.half_open.clear();
+        mock.run_until(mock.now_ns + 60_000 * MS);
+        let ends = delivered(&mock.outcomes, 0);
+        for (partition, log) in mock.logs.iter().enumerate() {
+            let end = ends.get(&i32::try_from(partition).unwrap()).copied().unwrap_or(0);
+            assert_eq!(end, log.end(), "seed {seed}");
+        }
+    }
 }

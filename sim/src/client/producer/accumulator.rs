@@ -4,8 +4,7 @@
 //! Java takes `batch.size` from the pool per batch, however full it gets; librdkafka counts the
 //! bytes and the number of records. Both are modelled.
 
-use super::batch::{ProducerBatch, ProducerId, estimate, value_bytes};
-use crate::client::arrivals::Arrival;
+use super::batch::{ProducerBatch, ProducerId, RecordSizes};
 use crate::client::config::ProducerConfig;
 use crate::client::io::{ClientCx, RecordTimes};
 use std::collections::VecDeque;
@@ -163,20 +162,18 @@ impl Accumulator {
     pub(crate) fn append(
         &mut self,
         partition: usize,
-        arrival: Arrival,
-        handed_ns: u64,
+        times: RecordTimes,
+        sizes: RecordSizes,
         config: &ProducerConfig,
         cx: &mut ClientCx<'_>,
     ) -> Append {
-        let value = value_bytes(config, arrival.bytes);
-        let record = estimate(value);
-        let raw = u64::from(BATCH_OVERHEAD) + u64::from(estimate(arrival.bytes));
-        let memory_min = raw.max(u64::from(record));
-        if raw > u64::from(config.request_bytes_max) || memory_min > config.buffer_bytes {
+        let record = sizes.record;
+        let raw = u64::from(BATCH_OVERHEAD) + u64::from(sizes.record_raw);
+        if raw > u64::from(config.request_bytes_max) || raw > config.buffer_bytes {
             return Append::TooLarge;
         }
         let per_record = config.profile == ClientProfile::Librdkafka;
-        let charge = if per_record { u64::from(arrival.bytes) } else { 0 };
+        let charge = if per_record { u64::from(sizes.raw) } else { 0 };
         if per_record && (self.free_bytes < charge || self.free_records == 0) {
             return Append::NoMemory;
         }
@@ -197,7 +194,8 @@ impl Accumulator {
                     return Append::NoMemory;
                 }
                 self.free_bytes -= memory;
-                let mut batch = ProducerBatch::new(self.next_tag, cx.shared.times(), handed_ns);
+                let mut batch =
+                    ProducerBatch::new(self.next_tag, cx.shared.times(), times.handed_ns);
                 batch.memory_bytes = memory;
                 self.next_tag += 1;
                 queue.waiting.push_back(batch);
@@ -210,7 +208,7 @@ impl Accumulator {
             unreachable!("a batch was found or added above")
         };
         batch.memory_bytes += charge;
-        batch.push(RecordTimes { intended_ns: arrival.intended_ns, handed_ns }, arrival.bytes, value);
+        batch.push(times, sizes);
         let count = u32::try_from(batch.records.len()).unwrap_or(u32::MAX);
         batch.closed = batch.size_bytes >= config.batch_bytes || count >= config.batch_records_max;
         self.activate(partition);

@@ -1,7 +1,6 @@
 //! A batch on the producer's side: record times, size, sequence, and how often it was sent.
 //! Kafka's `ProducerBatch`.
 
-use crate::client::config::ProducerConfig;
 use crate::client::io::{BatchDone, ClientCx, RecordTimes};
 use crate::client::templates::{record_bytes, round_shape};
 use std::sync::Arc;
@@ -27,18 +26,27 @@ impl ProducerId {
     pub(crate) const NONE: Self = Self { id: -1, epoch: -1 };
 }
 
-/// Bytes that a value takes in a batch after compression, estimated.
-pub(crate) fn value_bytes(config: &ProducerConfig, raw_bytes: u32) -> u32 {
-    if config.compression_permille == 1_000 {
-        return raw_bytes;
-    }
-    let scaled = u64::from(raw_bytes) * u64::from(config.compression_permille) / 1_000;
-    u32::try_from(scaled).unwrap_or(u32::MAX)
+/// Sizes of one record, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordSizes {
+    /// Key and value.
+    pub(crate) raw: u32,
+    /// Value in the batch: after compression.
+    pub(crate) value: u32,
+    /// Encoded record, estimated.
+    pub(crate) record: u32,
+    /// Encoded record if it were not compressed, estimated.
+    pub(crate) record_raw: u32,
 }
 
-/// Estimated encoded bytes of a record.
-pub(crate) fn estimate(value_bytes: u32) -> u32 {
-    record_bytes(value_bytes, ESTIMATE_DELTA)
+impl RecordSizes {
+    /// Sizes of a record that compresses to `permille` of its size.
+    pub(crate) fn new(raw: u32, permille: u32) -> Self {
+        let scaled = u64::from(raw) * u64::from(permille) / 1_000;
+        let value = u32::try_from(scaled).unwrap_or(u32::MAX);
+        let record = record_bytes(value, ESTIMATE_DELTA);
+        Self { raw, value, record, record_raw: record_bytes(raw, ESTIMATE_DELTA) }
+    }
 }
 
 /// A batch from its first record to its outcome.
@@ -116,15 +124,15 @@ impl ProducerBatch {
     }
 
     /// Adds a record.
-    pub(crate) fn push(&mut self, times: RecordTimes, raw_bytes: u32, value_bytes: u32) {
+    pub(crate) fn push(&mut self, times: RecordTimes, sizes: RecordSizes) {
         debug_assert!(!self.closed, "a closed batch takes no records");
         if self.records.is_empty() {
-            self.value_first = value_bytes;
+            self.value_first = sizes.value;
         }
-        self.mixed |= value_bytes != self.value_first;
-        self.value_total += u64::from(value_bytes);
-        self.raw_bytes += u64::from(raw_bytes);
-        self.size_bytes = self.size_bytes.saturating_add(estimate(value_bytes));
+        self.mixed |= sizes.value != self.value_first;
+        self.value_total += u64::from(sizes.value);
+        self.raw_bytes += u64::from(sizes.raw);
+        self.size_bytes = self.size_bytes.saturating_add(sizes.record);
         self.records.push(times);
     }
 
@@ -148,7 +156,8 @@ impl ProducerBatch {
         }
         let count = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
         let mean = u32::try_from(self.value_total.div_ceil(u64::from(count.max(1))));
-        let value = if self.mixed { round_shape(mean.unwrap_or(u32::MAX)) } else { self.value_first };
+        let value =
+            if self.mixed { round_shape(mean.unwrap_or(u32::MAX)) } else { self.value_first };
         let template = cx.shared.templates.body(value, count);
         let wall_ms = |times: Option<&RecordTimes>| {
             let age_ns = times.map_or(0, |times| cx.now_ns.saturating_sub(times.intended_ns));
@@ -179,8 +188,8 @@ impl ProducerBatch {
         let total = (keep + rest.records.len()) as u64;
         let share = |whole: u64| whole * rest.records.len() as u64 / total;
         (rest.value_total, rest.raw_bytes) = (share(self.value_total), share(self.raw_bytes));
-        rest.size_bytes += u32::try_from(share(u64::from(self.size_bytes - BATCH_OVERHEAD)))
-            .unwrap_or(u32::MAX);
+        rest.size_bytes +=
+            u32::try_from(share(u64::from(self.size_bytes - BATCH_OVERHEAD))).unwrap_or(u32::MAX);
         (rest.value_first, rest.mixed, rest.closed) = (self.value_first, self.mixed, true);
         self.value_total -= rest.value_total;
         self.raw_bytes -= rest.raw_bytes;
@@ -234,7 +243,8 @@ mod tests {
     fn a_split_keeps_records_bytes_and_sequences() {
         let mut batch = ProducerBatch::new(1, Vec::new(), 5);
         for index in 0..5 {
-            batch.push(RecordTimes { intended_ns: index, handed_ns: index }, 100, 100);
+            let times = RecordTimes { intended_ns: index, handed_ns: index };
+            batch.push(times, RecordSizes::new(100, 1_000));
         }
         batch.set_sequence(ProducerId { id: 4, epoch: 0 }, 10);
         let (raw, size) = (batch.raw_bytes, batch.size_bytes);

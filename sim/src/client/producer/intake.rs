@@ -6,10 +6,10 @@
 //! the time at which a batch will be full, so no record costs an event of its own.
 
 use super::accumulator::Append;
-use super::batch::{estimate, value_bytes};
+use super::batch::RecordSizes;
 use super::machine::Producer;
 use crate::client::arrivals::{Arrival, Arrivals};
-use crate::client::io::{ClientCx, Outcome, RejectReason};
+use crate::client::io::{ClientCx, Outcome, RecordTimes, RejectReason};
 use crate::client::wakeup::NEVER;
 use std::collections::VecDeque;
 
@@ -20,12 +20,22 @@ const HORIZON_NS: u64 = 100_000_000;
 /// Arrivals looked at, at most, to find one that could be sent.
 const PROBE_MAX: usize = 64;
 
+/// An arrival that is pulled, with its sizes.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    arrival: Arrival,
+    sizes: RecordSizes,
+}
+
 /// Records on their way to `send()`.
 #[derive(Debug)]
 pub(crate) struct Intake {
     arrivals: Box<dyn Arrivals>,
     /// Pulled, not handed over.
-    ahead: VecDeque<Arrival>,
+    ahead: VecDeque<Due>,
+    /// Of the arrival pulled last; most are of one size.
+    sizes: RecordSizes,
+    compression_permille: u32,
     /// How many of `ahead` are counted in the planned bytes.
     planned: usize,
     /// Planned bytes of records without a key.
@@ -41,9 +51,11 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// Nothing pulled yet.
-    pub(crate) fn new(arrivals: Box<dyn Arrivals>) -> Self {
+    pub(crate) fn new(arrivals: Box<dyn Arrivals>, compression_permille: u32) -> Self {
         Self {
             arrivals,
+            sizes: RecordSizes::new(0, compression_permille),
+            compression_permille,
             ahead: VecDeque::new(),
             planned: 0,
             planned_unkeyed_bytes: 0,
@@ -55,14 +67,20 @@ impl Intake {
     }
 
     /// The arrival at a position, pulled when need be. `None` beyond the horizon.
-    fn ahead(&mut self, at: usize, now_ns: u64) -> Option<Arrival> {
+    fn ahead(&mut self, at: usize, now_ns: u64) -> Option<Due> {
+        if let Some(due) = self.ahead.get(at) {
+            return Some(*due);
+        }
         while self.ahead.len() <= at && !self.stopped {
             let due_ns = self.arrivals.peek_ns()?;
             if due_ns > now_ns.saturating_add(HORIZON_NS) {
                 return None;
             }
             let arrival = self.arrivals.pull()?;
-            self.ahead.push_back(arrival);
+            if arrival.bytes != self.sizes.raw {
+                self.sizes = RecordSizes::new(arrival.bytes, self.compression_permille);
+            }
+            self.ahead.push_back(Due { arrival, sizes: self.sizes });
         }
         self.ahead.get(at).copied()
     }
@@ -88,7 +106,7 @@ impl Intake {
     /// No records intended later than now.
     pub(crate) fn stop(&mut self, now_ns: u64) {
         self.stopped = true;
-        self.ahead.retain(|arrival| arrival.intended_ns <= now_ns);
+        self.ahead.retain(|due| due.arrival.intended_ns <= now_ns);
     }
 
     /// Whether every record has been handed over for good.
@@ -108,13 +126,14 @@ impl Producer {
         if self.paused {
             return;
         }
-        while let Some(arrival) = self.intake.ahead(0, cx.now_ns) {
+        while let Some(due) = self.intake.ahead(0, cx.now_ns) {
+            let arrival = due.arrival;
             if arrival.intended_ns > cx.now_ns {
                 break;
             }
             let call_ns = arrival.intended_ns.max(self.intake.returned_ns);
             let handed_ns = if self.intake.is_blocked() { cx.now_ns } else { call_ns };
-            match self.offer(arrival, handed_ns, cx) {
+            match self.offer(due, handed_ns, cx) {
                 Append::Done { .. } => self.returned(handed_ns),
                 Append::TooLarge => {
                     self.reject(RejectReason::TooLarge, cx);
@@ -138,11 +157,11 @@ impl Producer {
         self.intake.returned_ns = at_ns;
         self.intake.blocked_until_ns = None;
         self.intake.exhausted = false;
-        let Some(arrival) = self.intake.ahead.pop_front() else { return };
+        let Some(due) = self.intake.ahead.pop_front() else { return };
         if self.intake.planned > 0 {
             self.intake.planned -= 1;
-            let bytes = estimate(value_bytes(&self.config, arrival.bytes));
-            *self.planned_bytes(arrival) -= bytes;
+            let planned = self.planned_bytes(due.arrival);
+            *planned = planned.saturating_sub(due.sizes.record);
         }
     }
 
@@ -164,20 +183,21 @@ impl Producer {
         self.intake.completed(cx.now_ns, 1);
     }
 
-    fn offer(&mut self, arrival: Arrival, handed_ns: u64, cx: &mut ClientCx<'_>) -> Append {
+    fn offer(&mut self, due: Due, handed_ns: u64, cx: &mut ClientCx<'_>) -> Append {
         if self.accumulator.partitions.is_empty() {
             self.network.view.want_refresh();
             return Append::NoMemory;
         }
         cx.effects.cpu_ns += self.costs.record_ns;
-        let keyed = self.keyed_partition(arrival);
+        let keyed = self.keyed_partition(due.arrival);
+        let times = RecordTimes { intended_ns: due.arrival.intended_ns, handed_ns };
         let mut result = Append::Closed;
         while result == Append::Closed {
             let (view, draws) = (&self.network.view, &mut self.network.draws);
             let partition = keyed.unwrap_or_else(|| {
                 self.sticky.partition(handed_ns, &self.accumulator, view, &self.config, draws)
             });
-            result = self.accumulator.append(partition, arrival, handed_ns, &self.config, cx);
+            result = self.accumulator.append(partition, times, due.sizes, &self.config, cx);
         }
         match result {
             Append::Done { appended_bytes } => {
@@ -188,8 +208,14 @@ impl Producer {
                     let (view, draws) = (&self.network.view, &mut self.network.draws);
                     let accumulator = &self.accumulator;
                     let config = &self.config;
-                    self.sticky
-                        .appended(appended_bytes, handed_ns, accumulator, view, config, draws);
+                    self.sticky.appended(
+                        appended_bytes,
+                        handed_ns,
+                        accumulator,
+                        view,
+                        config,
+                        draws,
+                    );
                 }
             }
             Append::NoMemory => self.intake.exhausted = true,
@@ -212,7 +238,7 @@ impl Producer {
             return limit_ns.min(until_ns);
         }
         if self.accumulator.partitions.is_empty() {
-            let first = self.intake.ahead(0, now_ns).map(|first| first.intended_ns);
+            let first = self.intake.ahead(0, now_ns).map(|first| first.arrival.intended_ns);
             let first_ns = first.unwrap_or_else(|| self.intake.beyond_ns());
             return limit_ns.min(first_ns.saturating_add(self.config.max_block_ns));
         }
@@ -223,7 +249,7 @@ impl Producer {
     /// When the first arrival that could be sent will have lingered.
     fn linger_wake_ns(&mut self, now_ns: u64) -> u64 {
         let mut at = 0;
-        while let Some(arrival) = self.intake.ahead(at, now_ns) {
+        while let Some(Due { arrival, .. }) = self.intake.ahead(at, now_ns) {
             let from_ns = self.arrival_sendable_ns(arrival);
             if from_ns != NEVER || at >= PROBE_MAX {
                 let lingered_ns = arrival.intended_ns.saturating_add(self.config.linger_ns);
@@ -250,14 +276,14 @@ impl Producer {
     /// When the first batch will be full. Goes on where the last call stopped: planned bytes stay
     /// true as records are handed over in order.
     fn full_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
-        while let Some(arrival) = self.intake.ahead(self.intake.planned, now_ns) {
+        while let Some(Due { arrival, sizes }) = self.intake.ahead(self.intake.planned, now_ns) {
             if arrival.intended_ns >= limit_ns {
                 return limit_ns;
             }
             if self.intake.planned >= AHEAD_MAX {
                 return arrival.intended_ns;
             }
-            let bytes = estimate(value_bytes(&self.config, arrival.bytes));
+            let bytes = sizes.record;
             let partition = self.keyed_partition(arrival).or(self.sticky.current());
             let open = partition.map_or(0, |at| self.accumulator.partitions[at].open_bytes());
             let matters = arrival.key_hash.is_none()

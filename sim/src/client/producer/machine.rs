@@ -10,10 +10,10 @@ use super::intake::Intake;
 use super::sticky::Sticky;
 use crate::client::arrivals::Arrivals;
 use crate::client::config::{ClientCosts, ProducerConfig};
-use crate::rng::Stream;
 use crate::client::io::{ClientCx, ClientInput};
 use crate::client::network::Network;
 use crate::client::wakeup::{NEVER, Wakeup};
+use crate::rng::Stream;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 
@@ -89,7 +89,7 @@ impl Producer {
             costs: setup.costs,
             network: Network::new(config.connection, &setup.bootstrap, topics, setup.draws),
             accumulator: Accumulator::new(&config, setup.first_tag),
-            intake: Intake::new(setup.arrivals),
+            intake: Intake::new(setup.arrivals, config.compression_permille),
             sticky: Sticky::default(),
             idempotence: Idempotence::new(config.idempotent),
             expiry_floor_ns: NEVER,

@@ -160,13 +160,7 @@ impl Producer {
         self.accumulator.activate(at);
     }
 
-    fn fail(
-        &mut self,
-        at: usize,
-        batch: ProducerBatch,
-        reason: FailReason,
-        cx: &mut ClientCx<'_>,
-    ) {
+    fn fail(&mut self, at: usize, batch: ProducerBatch, reason: FailReason, cx: &mut ClientCx<'_>) {
         self.finish(at, batch, NO_OFFSET, |done| Outcome::Failed(done, reason), cx);
     }
 

@@ -49,8 +49,7 @@ impl Producer {
             }
             let epoch = known.map_or(NO_EPOCH, |known| known.epoch);
             let batch_ns = self.ready_ns(queue, first, epoch);
-            let node_ns =
-                self.network.connections.sendable_ns(leader, self.config.in_flight_max);
+            let node_ns = self.network.connections.sendable_ns(leader, self.config.in_flight_max);
             if batch_ns.max(node_ns) > cx.now_ns {
                 wake_ns = wake_ns.min(batch_ns.max(node_ns));
                 continue;

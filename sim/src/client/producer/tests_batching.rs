@@ -133,7 +133,11 @@ fn requests_in_flight_stay_within_the_limit_and_records_gather_meanwhile() {
         mock.run_until(5_000 * MS);
         assert_eq!(mock.in_flight[&NodeId(1)].1, most, "idempotence allows 5 at most");
         assert_eq!(records(&mock.outcomes), 5_000);
-        assert!(mock.steps < 1_200, "{} steps: arrivals do not wake a saturated client", mock.steps);
+        assert!(
+            mock.steps < 1_200,
+            "{} steps: arrivals do not wake a saturated client",
+            mock.steps
+        );
     }
 }
 

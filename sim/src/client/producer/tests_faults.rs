@@ -1,8 +1,9 @@
 //! What becomes of batches when brokers fail: retries, sequences, timeouts, leader changes.
 
 use super::tests_batching::{acked, java};
-use crate::client::io::{FailReason, Outcome};
+use crate::client::io::{ClientInput, FailReason, Outcome};
 use crate::client::mock::{Client, Listed, MS, Mock};
+use crate::rng::Streams;
 use std::collections::BTreeSet;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
@@ -229,4 +230,61 @@ fn acks_zero_ends_with_the_send() {
     assert_eq!(total(&mock), 100);
     assert!(acked(&mock.outcomes).iter().all(|b| b.done_ns == b.sent_ns && b.base_offset == -1));
     assert!(mock.in_flight.is_empty());
+}
+
+/// Random storms of disconnects, lost answers, leader changes, errors and silent brokers: every
+/// record ends exactly once, what is acknowledged is in the log, in order, and without duplicates
+/// as long as no epoch was bumped.
+#[test]
+fn storms_lose_nothing_that_was_acknowledged() {
+    let mut bumped = 0;
+    for seed in 0..60 {
+        let mut draws = Streams::new(seed).stream("storm", "producer");
+        let keys = [
+            ("linger.ms", ["0", "5"][usize::try_from(draws.below(2)).unwrap()]),
+            ("request.timeout.ms", "1000"),
+            ("delivery.timeout.ms", ["2500", "60000"][usize::try_from(draws.below(2)).unwrap()]),
+            ("socket.connection.setup.timeout.ms", "500"),
+            ("socket.connection.setup.timeout.max.ms", "1000"),
+            ("buffer.memory", "400000"),
+        ];
+        let mut mock = Mock::new(java(&keys, Listed::even(100 * MS, MS, 10_000, 900)), 3, 5);
+        mock.run_until(500 * MS);
+        for _ in 0..20 {
+            let node = i32::try_from(1 + draws.below(3)).unwrap();
+            match draws.below(6) {
+                0 => mock.disconnect(node),
+                1 => mock.lose_acks = !mock.lose_acks,
+                2 => mock.elect(usize::try_from(draws.below(5)).unwrap(), node),
+                3 => mock.produce_errors.push_back(ErrorCode::NotEnoughReplicasAfterAppend),
+                4 => drop(mock.half_open.insert(NodeId(node))),
+                _ => mock.half_open.clear(),
+            }
+            mock.run_until(mock.now_ns + draws.below(400 * MS));
+        }
+        mock.lose_acks = false;
+        mock.half_open.clear();
+        mock.run_until(mock.now_ns + 200_000 * MS);
+        mock.input(ClientInput::StopLoad);
+        mock.run_until(mock.now_ns + 60_000 * MS);
+        let ended: usize = mock
+            .outcomes
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Acked(done) | Outcome::Failed(done, _) => done.records.len(),
+                Outcome::Rejected { records, .. } => usize::try_from(*records).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .sum();
+        assert_eq!(ended, 10_000, "seed {seed}");
+        assert!(mock.client.is_drained() && mock.client.buffered_bytes() == 0, "seed {seed}");
+        check_order(&mock);
+        let failed = mock.outcomes.iter().any(|outcome| matches!(outcome, Outcome::Failed(..)));
+        let bump = mock.marks.contains(&"producer: epoch bumped");
+        bumped += u32::from(bump);
+        if !failed && !bump {
+            check_exactly_once(&mock);
+        }
+    }
+    assert!(bumped > 0 && bumped < 60, "both kinds of storm are seen: {bumped}");
 }

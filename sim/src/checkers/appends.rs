@@ -1,0 +1,126 @@
+//! Appends and cuts of replicas' logs. The hot path of all checkers: a batch that continues its log
+//! costs a comparison or a push.
+
+use super::history::Turn;
+use super::ledger::Ledger;
+use super::partition::Partition;
+use super::table::{EXCUSED, Entry};
+use super::{completeness, log_matching, one_value};
+use stormglass_broker_core::ids::Offset;
+
+/// Who appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Leader,
+    Follower,
+}
+
+/// A replica appended a batch.
+pub(crate) fn appended(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (at, origin): (usize, Origin),
+    entry: &Entry,
+) {
+    if entry.base < p.replicas[at].log.end() {
+        // Without a cut of its own: a log that was recovered, or written again.
+        completeness::cuts(p, ledger, at, entry.base);
+    } else if entry.base > p.replicas[at].log.end() {
+        bridge(p, at, entry.base);
+    }
+    let replica = &mut p.replicas[at];
+    let past = replica.log.epoch_at(entry.base - 1);
+    replica.log.append(entry.epoch, entry.base, entry.next());
+    replica.known = true;
+    let mut hint = replica.hint;
+    let found = p.table.find(entry.base, &mut hint);
+    p.replicas[at].hint = if found.is_some() { hint } else { hint + 1 };
+    let node = p.replicas[at].node;
+    match found {
+        Some(found) if p.table.main[found].epoch == entry.epoch => {
+            let old = p.table.main[found];
+            log_matching::same_batch(p, ledger, &old, entry, node);
+            let before = found.checked_sub(1).map(|before| p.table.main[before]);
+            let before = before.filter(|before| before.next() == entry.base);
+            let theirs = before.map(|before| before.epoch);
+            log_matching::same_past(p, ledger, (entry, node), (past, theirs));
+        }
+        _ => added(p, ledger, (at, origin), entry),
+    }
+}
+
+/// The batch is not in the newest leader's log as far as it is known.
+fn added(p: &mut Partition, ledger: &mut Ledger, (at, origin): (usize, Origin), entry: &Entry) {
+    let node = p.replicas[at].node;
+    let (newest_epoch, newest_leader) = p.newest();
+    let last_epoch = p.table.main.back().map_or(entry.epoch, |last| last.epoch);
+    let is_current =
+        entry.epoch >= last_epoch && (entry.epoch >= newest_epoch || newest_leader == Some(node));
+    let end = p.table.end().unwrap_or(entry.base);
+    let overwrites = entry.base < end;
+    if p.table.start().is_some_and(|start| entry.base < start) {
+        return; // far behind: folded already
+    }
+    if !is_current || overwrites && origin == Origin::Follower {
+        let old = *p.table.forks.entry((entry.base, entry.epoch)).or_insert(*entry);
+        log_matching::same_batch(p, ledger, &old, entry, node);
+        return;
+    }
+    if overwrites {
+        overwrite(p, ledger, node, entry);
+    }
+    push(p, ledger, entry);
+}
+
+fn overwrite(p: &mut Partition, ledger: &mut Ledger, node: i32, entry: &Entry) {
+    if let Some(at) = p.table.find(entry.base, &mut 0) {
+        let old = p.table.main[at];
+        one_value::overwritten(p, ledger, &old, entry, node);
+    }
+    let flags = if p.void.is_some() { EXCUSED } else { 0 };
+    while p.table.main.back().is_some_and(|last| last.next() > entry.base) {
+        p.table.displace_last(flags);
+    }
+    p.producers.rebuild(&p.table);
+}
+
+fn push(p: &mut Partition, ledger: &mut Ledger, entry: &Entry) {
+    // A fork that became the leader's log may have been acknowledged already.
+    let fork = p.table.forks.remove(&(entry.base, entry.epoch));
+    let entry = Entry { flags: fork.map_or(0, |fork| fork.flags & !EXCUSED), ..*entry };
+    p.table.main.push_back(entry);
+    p.producers.appended(ledger, &entry, ((&p.label, &p.history), &p.table));
+}
+
+/// A replica goes on behind its known end, as after a crash with appends in flight: what lies
+/// between is taken from the leader's log.
+fn bridge(p: &mut Partition, at: usize, base: Offset) {
+    let (table, log) = (&p.table, &mut p.replicas[at].log);
+    if log.is_empty() {
+        return;
+    }
+    let first = table.main.partition_point(|entry| entry.base < log.end());
+    for entry in table.main.iter().skip(first).take_while(|entry| entry.next() <= base) {
+        if entry.base != log.end() {
+            return;
+        }
+        log.append(entry.epoch, entry.base, entry.next());
+    }
+}
+
+/// A replica cut its log.
+pub(crate) fn truncated(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (at, to): (usize, Offset),
+    (from, high_watermark): (Offset, Offset),
+) {
+    let node = p.replicas[at].node;
+    if to < from {
+        completeness::cuts(p, ledger, at, to);
+    }
+    let replica = &mut p.replicas[at];
+    replica.log.truncate(to);
+    replica.known = true;
+    p.history.push(ledger.now_ns, node, Turn::Truncated { to, from, high_watermark });
+}

@@ -1,0 +1,168 @@
+//! After healing, everything committed reaches every group, and the cluster is whole again.
+
+use super::final_state::{FinalPartition, FinalState};
+use super::history::nodes;
+use super::ledger::{Check, Ledger, Promise};
+use super::partition::Partition;
+use stormglass_broker_core::ids::Offset;
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "everything-consumed",
+    text: "after heal and drain every partition has a leader and all replicas in sync, and every \
+           running group has received every record below the high watermark, without holes",
+};
+
+/// Holes of one reader that are remembered.
+const HOLES_MAX: usize = 256;
+
+/// A consumer group that reads a partition.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// Index into the plan.
+    pub(crate) group: usize,
+    /// Offset after the highest one delivered; at first the position found.
+    pub(crate) reached: Option<Offset>,
+    /// Where its next batch is in the table.
+    pub(crate) hint: u64,
+    /// Offsets that were jumped over, `from..to`.
+    holes: Vec<(Offset, Offset)>,
+}
+
+impl Reader {
+    pub(crate) fn new(group: usize) -> Self {
+        Self { group, reached: None, hint: 0, holes: Vec::new() }
+    }
+
+    /// A position to begin with.
+    pub(crate) fn found(&mut self, offset: Offset) {
+        self.reached.get_or_insert(offset);
+    }
+
+    /// The position was moved by a reset policy: what lies between is given up on purpose.
+    pub(crate) fn reset(&mut self, to: Offset) {
+        self.reached = Some(self.reached.map_or(to, |reached| reached.max(to)));
+    }
+
+    /// The log was cut below the position.
+    pub(crate) fn truncated(&mut self, to: Offset) {
+        self.reached = Some(self.reached.map_or(to, |reached| reached.min(to)));
+    }
+
+    /// Records `from..to` were delivered.
+    pub(crate) fn delivered(&mut self, from: Offset, to: Offset) {
+        let reached = self.reached.unwrap_or(from);
+        if from > reached && self.holes.len() < HOLES_MAX {
+            self.holes.push((reached, from));
+        }
+        self.reached = Some(reached.max(to));
+        if from < reached && !self.holes.is_empty() {
+            self.fill(from, to);
+        }
+    }
+
+    fn fill(&mut self, from: Offset, to: Offset) {
+        let rest = self.holes.iter().flat_map(|&(start, end)| {
+            [(start, end.min(from)), (start.max(to), end)]
+                .into_iter()
+                .filter(|(start, end)| start < end)
+        });
+        let mut rest: Vec<(Offset, Offset)> = rest.collect();
+        rest.dedup();
+        self.holes = rest;
+    }
+
+    /// First offset that is missing in `start..end`.
+    fn missing(&self, start: Offset, end: Offset) -> Option<Offset> {
+        let hole = self.holes.iter().find(|(_, to)| *to > start).map(|(from, _)| *from.max(&start));
+        let tail = self.reached.map_or(start, |reached| reached.max(start));
+        hole.or((tail < end).then_some(tail))
+    }
+}
+
+/// The partition's part of the promise.
+pub(crate) fn check_final(
+    p: &Partition,
+    ledger: &mut Ledger,
+    (state, last): (&FinalState<'_>, &FinalPartition<'_>),
+) {
+    let waits = || waiting(state, &p.label);
+    ledger.checked(Check::Consumed, 2);
+    let Some(leader) = last.leader else {
+        return ledger.broken(Check::Consumed, p.about(), &|| {
+            format!("{} has no leader at the end{}", p.label, waits())
+        });
+    };
+    if last.isr.len() < last.replicas.len() {
+        ledger.broken(Check::Consumed, p.about(), &|| {
+            format!(
+                "{}, led by {leader}, has replicas {} but only {} in sync at the end{}",
+                p.label,
+                nodes(&last.replicas),
+                nodes(&last.isr),
+                waits()
+            )
+        });
+    }
+    let start = last.log.map_or(0, |log| log.log_start());
+    for reader in &p.readers {
+        if !state.running.get(reader.group).copied().unwrap_or(true) {
+            continue;
+        }
+        ledger.checked(Check::Consumed, 1);
+        let Some(missing) = reader.missing(start, last.high_watermark) else { continue };
+        ledger.broken(Check::Consumed, p.about(), &|| {
+            let group = state.groups.get(reader.group).map_or("?", String::as_str);
+            format!(
+                "group {group} has not received offset {missing} of {}, whose log begins at {start} \
+                 and is committed up to {}; the group got as far as {:?}{}",
+                p.label,
+                last.high_watermark,
+                reader.reached,
+                waits()
+            )
+        });
+    }
+}
+
+/// Who waits for whom, as the world says.
+fn waiting(state: &FinalState<'_>, label: &str) -> String {
+    let about_it = state.notes.iter().filter(|note| note.contains(label));
+    let general = state.notes.iter().filter(|note| !note.contains(label));
+    let notes: Vec<&str> = about_it.chain(general).take(6).map(String::as_str).collect();
+    if notes.is_empty() {
+        String::new()
+    } else {
+        format!("\n  waits: {}", notes.join("\n  waits: "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_found_and_filled() {
+        let mut reader = Reader::new(0);
+        reader.found(5);
+        reader.delivered(5, 10);
+        reader.delivered(20, 30);
+        assert_eq!(reader.missing(0, 30), Some(10));
+        assert_eq!(reader.missing(25, 30), None);
+        reader.delivered(12, 20);
+        assert_eq!(reader.missing(0, 30), Some(10));
+        reader.delivered(10, 12);
+        assert_eq!((reader.missing(0, 30), reader.missing(0, 31)), (None, Some(30)));
+    }
+
+    #[test]
+    fn a_second_delivery_and_a_reset_leave_no_hole() {
+        let mut reader = Reader::new(0);
+        reader.delivered(0, 10);
+        reader.delivered(4, 10);
+        reader.reset(50);
+        reader.delivered(50, 60);
+        assert_eq!(reader.missing(0, 60), None);
+        reader.truncated(55);
+        assert_eq!(reader.missing(0, 60), Some(55));
+    }
+}

@@ -1,0 +1,106 @@
+//! The ISR holds the leader, and everything committed.
+
+use super::history::nodes;
+use super::ledger::{Check, Ledger, Promise};
+use super::partition::Partition;
+use crate::client::BatchDone;
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "isr-rules",
+    text: "a committed ISR contains its leader, the high watermark rises only while the ISR has \
+           min.insync.replicas members that all hold what becomes committed, who joins the ISR \
+           holds everything committed, and acks=all waits for the high watermark",
+};
+
+/// An ISR is committed, as the leader or the controller says.
+pub(crate) fn committed(p: &Partition, ledger: &mut Ledger, leader: NodeId, isr: &[NodeId]) {
+    if !p.has_isr() {
+        return;
+    }
+    ledger.checked(Check::IsrRules, 1);
+    if !isr.contains(&leader) {
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!("the committed ISR is {}, without leader {leader}", nodes(isr))
+        });
+    }
+}
+
+/// A leader learns of an ISR with new members.
+pub(crate) fn joined(p: &Partition, ledger: &mut Ledger, old: &[NodeId], isr: &[NodeId]) {
+    for node in isr.iter().filter(|node| !old.contains(node)) {
+        ledger.checked(Check::IsrRules, 1);
+        let Some(replica) = p.known_replica(node.0) else { continue };
+        if p.void.is_some() || replica.log.agrees(&p.committed, p.exposed()) {
+            continue;
+        }
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!(
+                "node {node} joins the ISR with its log ending at {}, but lacks committed records \
+                 below {}",
+                replica.log.end(),
+                p.exposed()
+            )
+        });
+    }
+}
+
+/// A leader's high watermark rises.
+pub(crate) fn rises(
+    p: &Partition,
+    ledger: &mut Ledger,
+    at: usize,
+    (epoch, offset): (LeaderEpoch, Offset),
+) {
+    let leader = &p.replicas[at];
+    let (isr_epoch, isr) = &leader.lead_isr;
+    if !p.has_isr() || *isr_epoch != epoch || offset <= p.exposed() {
+        return;
+    }
+    ledger.checked(Check::IsrRules, 1);
+    if isr.len() < p.min_isr {
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!(
+                "leader {} raises its high watermark to {offset} with ISR {}, but \
+                 min.insync.replicas is {}",
+                leader.node,
+                nodes(isr),
+                p.min_isr
+            )
+        });
+    }
+    for member in isr.iter().filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
+        let Some(replica) = p.known_replica(member.0) else { continue };
+        if replica.log.agrees(&leader.log, offset) {
+            continue;
+        }
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!(
+                "leader {} raises its high watermark to {offset}, but in-sync replica {member} \
+                 has its log ending at {} in epoch {:?}",
+                leader.node,
+                replica.log.end(),
+                replica.log.last_epoch()
+            )
+        });
+    }
+}
+
+/// A producer with `acks=all` got its acknowledgement.
+pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, done: &BatchDone) {
+    let Some(batch) = done.batch.as_ref().filter(|_| done.base_offset >= 0) else { return };
+    if !p.has_isr() || p.void.is_some() {
+        return;
+    }
+    ledger.checked(Check::IsrRules, 1);
+    let next = done.base_offset + Offset::from(batch.header.last_offset_delta) + 1;
+    if next > p.shown {
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!(
+                "broker {} acknowledged offsets {}..{next} with acks=all, but only offsets below \
+                 {} are committed",
+                done.broker, done.base_offset, p.shown
+            )
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! A producer's records keep their order in a partition.
+
+use super::duplicates;
+use super::history::History;
+use super::ledger::{Check, Ledger, Promise};
+use super::table::{Entry, Table};
+use rustc_hash::FxHashMap;
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "producer-order",
+    text: "sequences of one idempotent producer rise along the log of a partition",
+};
+
+/// Bits of a tag below the client's index.
+const TAG_BITS: u32 = 40;
+/// Producers known by id only, as they have no tags.
+const BY_ID: u64 = 1 << 63;
+
+/// The last batch of each idempotent producer in a partition's log.
+#[derive(Debug, Default)]
+pub(crate) struct Producers {
+    last: FxHashMap<u64, Entry>,
+}
+
+impl Producers {
+    /// A batch was added to the leader's log.
+    pub(crate) fn appended(
+        &mut self,
+        ledger: &mut Ledger,
+        entry: &Entry,
+        (about, table): ((&str, &History), &Table),
+    ) {
+        let Some(client) = client_of(entry) else { return };
+        ledger.checked(Check::Order, 1);
+        ledger.checked(Check::Duplicates, 1);
+        let Some(last) = self.last.insert(client, *entry) else { return };
+        let same_life =
+            (last.producer_id, last.producer_epoch) == (entry.producer_id, entry.producer_epoch);
+        let backwards = same_life && !follows(&last, entry);
+        if !backwards && (entry.tag == 0 || entry.tag > last.tag) {
+            return;
+        }
+        if duplicates::find(ledger, entry, (about, table)) || !backwards {
+            return;
+        }
+        ledger.broken(Check::Order, about, &|| {
+            format!(
+                "producer {} (epoch {}) has sequence {} at offset {} after sequence {} at offset {}",
+                entry.producer_id,
+                entry.producer_epoch,
+                entry.sequence,
+                entry.base,
+                last.sequence,
+                last.base
+            )
+        });
+    }
+
+    /// The log was cut or replaced: the last batches are those that are left.
+    pub(crate) fn rebuild(&mut self, table: &Table) {
+        self.last.clear();
+        for entry in &table.main {
+            if let Some(client) = client_of(entry) {
+                self.last.insert(client, *entry);
+            }
+        }
+    }
+}
+
+/// Identity of an idempotent producer over changes of its id and epoch.
+fn client_of(entry: &Entry) -> Option<u64> {
+    if entry.producer_id < 0 || entry.sequence < 0 {
+        return None;
+    }
+    let by_id = BY_ID | entry.producer_id.unsigned_abs();
+    Some(if entry.tag == 0 { by_id } else { entry.tag >> TAG_BITS })
+}
+
+/// Whether a sequence lies behind all of the last batch's, at most half the circle ahead.
+fn follows(last: &Entry, entry: &Entry) -> bool {
+    let circle = i64::from(i32::MAX) + 1;
+    let expected = i64::from(last.sequence) + i64::from(last.count);
+    let ahead = (i64::from(entry.sequence) - expected).rem_euclid(circle);
+    ahead < circle / 2
+}

@@ -1,0 +1,199 @@
+//! What the checkers know of one partition: its replicas' logs, the committed log, the ISR, the
+//! readers. Made from trace events alone; a log that a power loss may have cut is unknown until its
+//! replica says where it stands.
+
+use super::consumed::Reader;
+use super::epoch_log::EpochLog;
+use super::history::{History, Turn};
+use super::order::Producers;
+use super::table::{EXCUSED, Table};
+use std::collections::BTreeMap;
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
+
+/// Newest batches that stay although everybody has passed them: their producers may not know yet
+/// that they are acknowledged.
+const LATE_MAX: usize = 256;
+
+/// One replica.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    pub(crate) node: i32,
+    pub(crate) log: EpochLog,
+    /// Whether `log` is what the replica has; else what it had before a crash.
+    pub(crate) known: bool,
+    /// Where its next batch is in the table.
+    pub(crate) hint: u64,
+    /// Last high watermark as leader, and in which epoch.
+    pub(crate) high_watermark: (LeaderEpoch, Offset),
+    /// ISR that it knows as leader, and of which epoch.
+    pub(crate) lead_isr: (LeaderEpoch, Vec<NodeId>),
+}
+
+/// A member of the ISR.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) node: NodeId,
+    /// Has not lost unsynced bytes since it joined.
+    pub(crate) intact: bool,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) label: String,
+    /// `min.insync.replicas`; 0 for the metadata log and other partitions without an ISR to check.
+    pub(crate) min_isr: usize,
+    pub(crate) table: Table,
+    pub(crate) replicas: Vec<Replica>,
+    /// Everything below the highest high watermark that a leader has shown; after an election
+    /// that voids promises, what is left of it.
+    pub(crate) committed: EpochLog,
+    /// The highest high watermark ever shown: what a producer or consumer may know of.
+    pub(crate) shown: Offset,
+    pub(crate) isr: Vec<Member>,
+    /// Whether `isr` comes from the controller, which is ahead of the leaders.
+    pub(crate) isr_from_controller: bool,
+    /// Who led in which epoch.
+    pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
+    /// Why a loss at the next election breaks no promise.
+    pub(crate) void: Option<&'static str>,
+    pub(crate) readers: Vec<Reader>,
+    pub(crate) producers: Producers,
+    pub(crate) history: History,
+}
+
+impl Partition {
+    pub(crate) fn new(label: String, min_isr: usize) -> Self {
+        Self {
+            label,
+            min_isr,
+            table: Table::default(),
+            replicas: Vec::new(),
+            committed: EpochLog::default(),
+            shown: 0,
+            isr: Vec::new(),
+            isr_from_controller: false,
+            leaders: BTreeMap::new(),
+            void: None,
+            readers: Vec::new(),
+            producers: Producers::default(),
+            history: History::default(),
+        }
+    }
+
+    /// Name and history, for an account.
+    pub(crate) fn about(&self) -> (&str, &History) {
+        (&self.label, &self.history)
+    }
+
+    /// Offset below which a leader has shown everything as committed.
+    pub(crate) fn exposed(&self) -> Offset {
+        self.committed.end()
+    }
+
+    /// Whether it is replicated by an ISR; else by a Raft quorum, or not known.
+    pub(crate) fn has_isr(&self) -> bool {
+        self.min_isr > 0
+    }
+
+    /// Newest leader and epoch.
+    pub(crate) fn newest(&self) -> (LeaderEpoch, Option<i32>) {
+        self.leaders
+            .last_key_value()
+            .map_or((NO_EPOCH, None), |(epoch, node)| (*epoch, Some(*node)))
+    }
+
+    /// Index of a node's replica.
+    pub(crate) fn replica(&mut self, node: i32) -> usize {
+        if let Some(at) = self.replicas.iter().position(|replica| replica.node == node) {
+            return at;
+        }
+        self.replicas.push(Replica {
+            node,
+            log: EpochLog::default(),
+            known: false,
+            hint: 0,
+            high_watermark: (NO_EPOCH, 0),
+            lead_isr: (NO_EPOCH, Vec::new()),
+        });
+        self.replicas.len() - 1
+    }
+
+    /// The replica of a node, if something is known of it.
+    pub(crate) fn known_replica(&self, node: i32) -> Option<&Replica> {
+        self.replicas.iter().find(|replica| replica.node == node && replica.known)
+    }
+
+    /// Whether a node is in the ISR, and has not lost unsynced bytes since it joined.
+    pub(crate) fn is_in_sync(&self, node: i32) -> bool {
+        self.isr.iter().any(|member| member.node.0 == node && member.intact)
+    }
+
+    /// A committed ISR. Members that were in it before keep their past.
+    pub(crate) fn set_isr(&mut self, isr: &[NodeId]) {
+        let members = isr.iter().map(|node| {
+            let before = self.isr.iter().find(|member| member.node == *node);
+            Member { node: *node, intact: before.is_none_or(|member| member.intact) }
+        });
+        self.isr = members.collect();
+    }
+
+    /// A node that hosts a replica went down.
+    pub(crate) fn node_down(&mut self, now_ns: u64, node: i32, lost_unsynced: bool) {
+        let Some(at) = self.replicas.iter().position(|replica| replica.node == node) else {
+            return;
+        };
+        self.history.push(now_ns, node, Turn::Down { lost_unsynced });
+        if !lost_unsynced {
+            return;
+        }
+        self.replicas[at].known = false;
+        for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {
+            member.intact = false;
+        }
+        if !self.isr.is_empty() && self.isr.iter().all(|member| !member.intact) {
+            self.make_void(now_ns, node, "every member of the ISR has lost unsynced bytes");
+        }
+    }
+
+    /// From here to the next election a loss breaks no promise.
+    pub(crate) fn make_void(&mut self, now_ns: u64, node: i32, reason: &'static str) {
+        self.void = Some(reason);
+        self.history.push(now_ns, node, Turn::Void { reason });
+    }
+
+    /// The log of a new leader is the truth now: what it does not hold is gone.
+    pub(crate) fn follow_new_leader(&mut self, leader: usize) {
+        let excused = self.void.take().is_some();
+        let log = &self.replicas[leader].log;
+        let (displaced, returned_from) = self.table.adopt(log, if excused { EXCUSED } else { 0 });
+        if !self.committed.agrees(log, self.committed.end()) {
+            let upto = self.committed.first_missing_in(log, Offset::MAX);
+            self.committed.truncate(upto.unwrap_or(log.end()));
+            if excused {
+                let end = log.end();
+                self.table.blocks.iter_mut().filter(|block| block.to > end).for_each(|block| {
+                    block.promised = 0;
+                });
+            }
+        }
+        if displaced || returned_from < self.table.main.len() {
+            self.producers.rebuild(&self.table);
+        }
+    }
+
+    /// Lets go of batches that everybody has passed, and of the oldest when there are too many.
+    pub(crate) fn trim(&mut self, window_max: usize) {
+        let readers = self.readers.iter().map(|reader| reader.reached.unwrap_or(0));
+        let replicas = self.replicas.iter().map(|replica| replica.log.end());
+        let late = self.table.main.len().checked_sub(LATE_MAX);
+        let late = late.map_or(0, |at| self.table.main[at].base);
+        let upto = readers.chain(replicas).chain([self.exposed(), late]).min().unwrap_or(0);
+        self.table.trim(upto);
+        if self.table.main.len() > window_max {
+            let cut = self.table.main.len() - window_max * 3 / 4;
+            let upto = self.table.main[cut].base.min(self.exposed());
+            self.table.trim(upto);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Elections, ISR changes and high watermarks of one partition.
+
+use super::history::Turn;
+use super::ledger::Ledger;
+use super::partition::Partition;
+use super::{completeness, high_watermark, isr_rules, one_leader, one_value};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+
+/// A replica leads.
+pub(crate) fn leads(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (at, epoch): (usize, LeaderEpoch),
+    (start, isr): (Offset, &[NodeId]),
+) {
+    let replica = &mut p.replicas[at];
+    let node = replica.node;
+    if !replica.known {
+        replica.log.truncate(start);
+        if start > replica.log.end() {
+            replica.log.restart(start); // filled before the run, or by a life that nobody saw
+        }
+        replica.known = true;
+    }
+    replica.lead_isr = (epoch, isr.to_vec());
+    p.history.push(ledger.now_ns, node, Turn::Leads { epoch, start, isr: isr.to_vec() });
+    let is_newest = epoch >= p.newest().0;
+    one_leader::leads(p, ledger, node, epoch);
+    isr_rules::committed(p, ledger, NodeId(node), isr);
+    if is_newest {
+        completeness::leads(p, ledger, at, epoch);
+        p.follow_new_leader(at);
+        if !p.isr_from_controller {
+            p.set_isr(isr);
+        }
+    }
+}
+
+/// A leader knows of a committed ISR.
+pub(crate) fn isr_committed(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (at, epoch): (usize, LeaderEpoch),
+    (old, isr): (&[NodeId], &[NodeId]),
+) {
+    let node = p.replicas[at].node;
+    p.history.push(ledger.now_ns, node, Turn::Isr { epoch, isr: isr.to_vec() });
+    isr_rules::committed(p, ledger, NodeId(node), isr);
+    p.replicas[at].lead_isr = (epoch, isr.to_vec());
+    if epoch >= p.newest().0 {
+        isr_rules::joined(p, ledger, old, isr);
+        if !p.isr_from_controller {
+            p.set_isr(isr);
+        }
+    }
+}
+
+/// What the controller committed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) leader: Option<NodeId>,
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) isr: &'a [NodeId],
+    pub(crate) unclean: bool,
+}
+
+/// The active controller committed a change.
+pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change: Change<'_>) {
+    let Change { leader, epoch, isr, unclean } = change;
+    let isr_list = isr.to_vec();
+    let turn = Turn::Changed { epoch, leader, isr: isr_list, unclean };
+    p.history.push(ledger.now_ns, node, turn);
+    if let Some(leader) = leader {
+        isr_rules::committed(p, ledger, leader, isr);
+    }
+    if unclean {
+        p.make_void(ledger.now_ns, node, "the leader was elected from outside the ISR");
+    }
+    p.isr_from_controller = true;
+    p.set_isr(isr);
+}
+
+/// A leader's high watermark moved.
+pub(crate) fn leader_high_watermark(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    at: usize,
+    (epoch, offset): (LeaderEpoch, Offset),
+) {
+    high_watermark::leader_moved(p, ledger, at, (epoch, offset));
+    isr_rules::rises(p, ledger, at, (epoch, offset));
+    completeness::commits(p, ledger, at, offset);
+    let Partition { committed, replicas, .. } = p;
+    if offset > committed.end() {
+        committed.extend_from(&replicas[at].log, offset);
+        p.shown = p.shown.max(p.committed.end());
+    }
+}
+
+/// A follower's high watermark moved.
+pub(crate) fn follower_high_watermark(
+    p: &Partition,
+    ledger: &mut Ledger,
+    at: usize,
+    offset: Offset,
+) {
+    high_watermark::follower_moved(p, ledger, at, offset);
+    one_value::follower_committed(p, ledger, at, offset);
+}

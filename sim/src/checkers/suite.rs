@@ -1,0 +1,272 @@
+//! All checkers behind one door: trace events, outcomes and crashes go in, summaries and violations
+//! come out. Looks only; never changes what it looks at.
+
+use super::appends::{self, Origin};
+use super::consumed::Reader;
+use super::final_state::FinalState;
+use super::history::Turn;
+use super::ledger::Ledger;
+use super::one_leader::Quorum;
+use super::partition::Partition;
+use super::roles::{self, Change};
+use super::table::Entry;
+use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
+use crate::client::Outcome;
+use rustc_hash::FxHashMap;
+use stormglass_broker_core::TraceEvent;
+use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::records::Records;
+use stormglass_reports::recording::{CheckerSummary, Violation};
+use stormglass_scenarios::plan::Plan;
+
+/// Batches kept one by one in all partitions together.
+const WINDOW_TOTAL: usize = 3 << 20;
+/// Batches that every partition may keep.
+const WINDOW_MIN: usize = 1_024;
+/// A partition is trimmed after this many appends.
+const TRIM_EVERY: u32 = 512;
+
+/// What the checkers found.
+#[derive(Debug)]
+pub struct Findings {
+    /// One entry per checker, in a fixed order.
+    pub checkers: Vec<CheckerSummary>,
+    /// Broken promises in order of detection, at most a few per checker.
+    pub violations: Vec<Violation>,
+    /// Acknowledged records that are gone, those whose loss breaks no promise included.
+    pub lost_records: u64,
+}
+
+/// The checkers of one run.
+#[derive(Debug)]
+pub struct Checkers {
+    partitions: Vec<Partition>,
+    appends: Vec<u32>,
+    index: FxHashMap<TopicPartition, usize>,
+    ledger: Ledger,
+    quorum: Quorum,
+    /// Whether each producer group uses `acks=all`.
+    acks_all: Vec<bool>,
+    /// Topics of each consumer group.
+    subscriptions: Vec<Vec<String>>,
+    window_max: usize,
+    lost_records: u64,
+}
+
+impl Checkers {
+    /// For a plan's clients.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let acks = |config: &std::collections::BTreeMap<String, String>| {
+            config.get("acks").is_none_or(|acks| acks == "all" || acks == "-1")
+        };
+        Self {
+            partitions: Vec::new(),
+            appends: Vec::new(),
+            index: FxHashMap::default(),
+            ledger: Ledger::default(),
+            quorum: Quorum::default(),
+            acks_all: plan.producers.iter().map(|producer| acks(&producer.config)).collect(),
+            subscriptions: plan.consumers.iter().map(|group| group.topics.clone()).collect(),
+            window_max: WINDOW_TOTAL,
+            lost_records: 0,
+        }
+    }
+
+    /// Makes a partition of the plan known, before its first outcome. `min_isr` is
+    /// `min.insync.replicas`, at most the number of replicas.
+    pub fn topic(&mut self, tp: TopicPartition, topic: &str, min_isr: usize) {
+        let at = self.partition(tp);
+        let partition = &mut self.partitions[at];
+        partition.label = format!("{topic}-{}", tp.partition);
+        partition.min_isr = min_isr.max(1);
+        let groups = self.subscriptions.iter().enumerate();
+        let reads = groups.filter(|(_, topics)| topics.iter().any(|name| name == topic));
+        partition.readers = reads.map(|(group, _)| Reader::new(group)).collect();
+    }
+
+    /// Something changed inside a node.
+    pub fn trace(&mut self, now_ns: u64, node: i32, event: &TraceEvent) {
+        self.ledger.now_ns = now_ns;
+        match event {
+            TraceEvent::LeaderAppended { tp, records, .. } => {
+                self.appended(*tp, node, Origin::Leader, records);
+            }
+            TraceEvent::FollowerAppended { tp, records } => {
+                self.appended(*tp, node, Origin::Follower, records);
+            }
+            TraceEvent::HighWatermark { tp, offset, leader, epoch } => {
+                let at = self.partition(*tp);
+                let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+                let replica = p.replica(node);
+                if *leader {
+                    roles::leader_high_watermark(p, ledger, replica, (*epoch, *offset));
+                } else {
+                    roles::follower_high_watermark(p, ledger, replica, *offset);
+                }
+            }
+            TraceEvent::ControllerElected { epoch } => {
+                self.quorum.elected(&mut self.ledger, node, *epoch);
+            }
+            TraceEvent::Voted { epoch, candidate } => {
+                self.quorum.voted(&mut self.ledger, node, (*epoch, *candidate));
+            }
+            TraceEvent::Recovered { truncated_bytes, .. } if *truncated_bytes > 0 => {
+                for p in &mut self.partitions {
+                    if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
+                        replica.known = false;
+                    }
+                }
+            }
+            _ => self.turned(node, event),
+        }
+    }
+
+    /// An outcome of a client of producer group `producer` (index into the plan).
+    pub fn produced(&mut self, now_ns: u64, producer: usize, outcome: &Outcome) {
+        let Outcome::Acked(done) = outcome else { return };
+        self.ledger.now_ns = now_ns;
+        let acks_all = self.acks_all[producer];
+        let at = self.partition(done.tp);
+        let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+        one_value::acked(p, ledger, done);
+        acked_loss::acked(p, ledger, done, acks_all);
+        if acks_all {
+            isr_rules::acked(p, ledger, done);
+        }
+    }
+
+    /// An outcome of a client of consumer group `consumer` (index into the plan).
+    pub fn consumed(&mut self, now_ns: u64, consumer: usize, outcome: &Outcome) {
+        self.ledger.now_ns = now_ns;
+        let tp = match outcome {
+            Outcome::PositionFound { tp, .. }
+            | Outcome::Delivered { tp, .. }
+            | Outcome::OffsetReset { tp, .. }
+            | Outcome::TruncationDetected { tp, .. } => *tp,
+            _ => return,
+        };
+        let at = self.partition(tp);
+        let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+        let Some(reader) = p.readers.iter().position(|reader| reader.group == consumer) else {
+            return;
+        };
+        match outcome {
+            Outcome::PositionFound { offset, .. } => p.readers[reader].found(*offset),
+            Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),
+            Outcome::TruncationDetected { to, .. } => p.readers[reader].truncated(*to),
+            Outcome::Delivered { batch, first_offset, count, .. } => {
+                let mut hint = p.readers[reader].hint;
+                one_value::delivered(p, ledger, (batch, &mut hint));
+                let next = first_offset + i64::from(*count);
+                high_watermark::delivered(p, ledger, next);
+                p.readers[reader].hint = hint;
+                p.readers[reader].delivered(*first_offset, next);
+            }
+            _ => {}
+        }
+    }
+
+    /// A node's process ended; with `lost_unsynced` its host lost power.
+    pub fn node_down(&mut self, now_ns: u64, node: i32, lost_unsynced: bool) {
+        for partition in &mut self.partitions {
+            partition.node_down(now_ns, node, lost_unsynced);
+        }
+    }
+
+    /// The run is over: compares what should be there with what is.
+    pub fn final_state(&mut self, now_ns: u64, state: &FinalState<'_>) {
+        self.ledger.now_ns = now_ns;
+        for last in &state.partitions {
+            let at = self.partition(last.tp);
+            let (p, ledger) = (&self.partitions[at], &mut self.ledger);
+            if let Some(log) = last.log {
+                high_watermark::check_final(p, ledger, last.high_watermark);
+                self.lost_records += acked_loss::check_final(p, ledger, log);
+            }
+            if state.drained {
+                consumed::check_final(p, ledger, (state, last));
+            }
+        }
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn finish(self) -> Findings {
+        let (checkers, violations) = self.ledger.finish();
+        Findings { checkers, violations, lost_records: self.lost_records }
+    }
+
+    /// Batches kept one by one, for memory tests.
+    #[must_use]
+    pub fn batches_kept(&self) -> usize {
+        self.partitions.iter().map(|p| p.table.main.len() + p.table.forks.len()).sum()
+    }
+
+    fn appended(&mut self, tp: TopicPartition, node: i32, origin: Origin, records: &Records) {
+        let at = self.partition(tp);
+        let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+        let replica = p.replica(node);
+        for batch in records.batches() {
+            appends::appended(p, ledger, (replica, origin), &Entry::of(batch));
+        }
+        self.appends[at] += 1;
+        if self.appends[at] >= TRIM_EVERY {
+            self.appends[at] = 0;
+            p.trim(self.window_max);
+        }
+    }
+
+    /// Turning points: rare.
+    fn turned(&mut self, node: i32, event: &TraceEvent) {
+        let tp = match event {
+            TraceEvent::Truncated { tp, .. }
+            | TraceEvent::BecameLeader { tp, .. }
+            | TraceEvent::BecameFollower { tp, .. }
+            | TraceEvent::IsrCommitted { tp, .. }
+            | TraceEvent::PartitionChanged { tp, .. } => *tp,
+            _ => return,
+        };
+        let at = self.partition(tp);
+        let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+        match event {
+            TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
+                let change = Change { leader: *leader, epoch: *epoch, isr, unclean: *unclean };
+                return roles::changed(p, ledger, node, change);
+            }
+            TraceEvent::BecameFollower { epoch, leader, .. } => {
+                let turn = Turn::Follows { epoch: *epoch, leader: *leader };
+                return p.history.push(ledger.now_ns, node, turn);
+            }
+            _ => {}
+        }
+        let replica = p.replica(node);
+        match event {
+            TraceEvent::Truncated { to, from, high_watermark, .. } => {
+                appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
+            }
+            TraceEvent::BecameLeader { epoch, start, isr, .. } => {
+                roles::leads(p, ledger, (replica, *epoch), (*start, isr));
+            }
+            TraceEvent::IsrCommitted { epoch, old, isr, .. } => {
+                roles::isr_committed(p, ledger, (replica, *epoch), (old, isr));
+            }
+            _ => {}
+        }
+    }
+
+    fn partition(&mut self, tp: TopicPartition) -> usize {
+        if let Some(at) = self.index.get(&tp) {
+            return *at;
+        }
+        let is_metadata = tp == TopicPartition::METADATA;
+        let id = || format!("{:x}", tp.topic.0);
+        let topic = if is_metadata { "__cluster_metadata".to_owned() } else { id() };
+        let at = self.partitions.len();
+        self.partitions.push(Partition::new(format!("{topic}-{}", tp.partition), 0));
+        self.appends.push(0);
+        self.index.insert(tp, at);
+        self.window_max = (WINDOW_TOTAL / self.partitions.len()).max(WINDOW_MIN);
+        at
+    }
+}

@@ -1,0 +1,230 @@
+//! Odd but legal: no checker may fire.
+
+use super::rig::{ALL, End, Rig, fired, ids, named};
+use crate::client::Outcome;
+use crate::recorder::testing::tp;
+use stormglass_broker_core::TraceEvent;
+
+#[test]
+fn a_healthy_history_is_checked_by_everyone() {
+    let mut rig = Rig::new();
+    let log = rig.healthy(5);
+    let findings = rig.end(&End::of(&log));
+    assert_eq!(fired(&findings), [""; 0]);
+    assert_eq!(findings.lost_records, 0);
+    for checker in findings.checkers {
+        assert!(checker.checked > 0, "{} checked nothing", checker.name);
+    }
+}
+
+#[test]
+fn a_deposed_leaders_tail_is_cut_and_replaced() {
+    let mut rig = Rig::new();
+    let mut log = rig.healthy(2);
+    rig.lead_append(1, named(20, 0, 2)); // nobody else has it
+    rig.lead(2, 1, 20, &[1, 2, 3]);
+    rig.lead_append(1, named(30, 0, 3)); // does not know yet that it is deposed
+    rig.isr(2, 1, &[1, 2, 3], &[2, 3]);
+    rig.write((2, &[3]), (20, 1, 2));
+    rig.high_watermark(2, 1, 30);
+    rig.ack(ALL, 20, 2);
+    rig.cut(1, 40, 20);
+    rig.follow_append(1, named(20, 1, 2));
+    rig.isr(2, 1, &[2, 3], &[1, 2, 3]);
+    rig.deliver((20, 1, 2));
+    log.push((20, 1, 2));
+    assert_eq!(fired(&rig.end(&End::of(&log))), [""; 0]);
+}
+
+#[test]
+fn two_forks_and_the_first_one_wins_again() {
+    let mut rig = Rig::new();
+    let mut log = rig.healthy(1);
+    rig.lead_append(1, named(10, 0, 1));
+    rig.lead(2, 1, 10, &[1, 2, 3]);
+    rig.lead_append(2, named(10, 1, 2));
+    rig.lead(1, 2, 20, &[1, 3]);
+    rig.follow_append(3, named(10, 0, 1));
+    rig.high_watermark(1, 2, 20);
+    rig.ack(ALL, 10, 1);
+    rig.cut(2, 20, 10);
+    rig.follow_append(2, named(10, 0, 1));
+    rig.isr(1, 2, &[1, 3], &[1, 2, 3]);
+    rig.deliver((10, 0, 1));
+    log.push((10, 0, 1));
+    assert_eq!(fired(&rig.end(&End::of(&log))), [""; 0]);
+}
+
+#[test]
+fn a_new_leader_starts_with_a_stale_high_watermark() {
+    let mut rig = Rig::new();
+    let log = rig.healthy(3);
+    rig.lead(2, 1, 30, &[2, 3]);
+    for offset in [20, 30] {
+        rig.high_watermark(2, 1, offset);
+    }
+    assert_eq!(fired(&rig.end(&End::of(&log))), [""; 0]);
+}
+
+#[test]
+fn an_unclean_election_voids_the_promise_and_counts_the_loss() {
+    let mut rig = Rig::new();
+    let mut log = rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.high_watermark(1, 0, 30);
+    rig.ack(ALL, 20, 2);
+    let (tp, leader, isr) = (tp(0), Some(ids(&[3])[0]), ids(&[3]));
+    let change = TraceEvent::PartitionChanged { tp, leader, epoch: 1, isr, unclean: true };
+    rig.trace(10_001, &change);
+    rig.lead(3, 1, 20, &[3]);
+    rig.cut(1, 30, 20);
+    rig.deliver((20, 0, 2)); // fetched before, polled now
+    rig.isr(3, 1, &[3], &[1, 3]);
+    rig.write((3, &[1]), (20, 1, 3));
+    rig.high_watermark(3, 1, 30);
+    rig.ack(ALL, 20, 3);
+    log.push((20, 1, 3));
+    let findings = rig.end(&End::of(&log));
+    assert_eq!(fired(&findings), [""; 0]);
+    assert_eq!(findings.lost_records, 10);
+}
+
+#[test]
+fn promises_hold_again_after_an_unclean_election() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    let (tp, leader, isr) = (tp(0), Some(ids(&[3])[0]), ids(&[3]));
+    let change = TraceEvent::PartitionChanged { tp, leader, epoch: 1, isr, unclean: true };
+    rig.trace(10_001, &change);
+    rig.lead(3, 1, 20, &[3]);
+    rig.isr(3, 1, &[3], &[2, 3]);
+    rig.write((3, &[2]), (20, 1, 3));
+    rig.high_watermark(3, 1, 30);
+    rig.lead(1, 2, 20, &[1]);
+    assert_eq!(rig.fired(), ["leader-completeness"]);
+}
+
+#[test]
+fn every_in_sync_copy_loses_power() {
+    let mut rig = Rig::new();
+    let mut log = rig.healthy(2);
+    for node in [1, 2, 3] {
+        rig.checkers.node_down(5, node, true);
+    }
+    rig.lead(2, 1, 10, &[2]); // its unsynced tail is gone
+    log.pop();
+    let end = End { leader: Some(2), drained: false, ..End::of(&log) };
+    let findings = rig.end(&end);
+    assert_eq!(fired(&findings), [""; 0]);
+    assert_eq!(findings.lost_records, 10);
+}
+
+#[test]
+fn one_copy_without_power_is_no_excuse() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.checkers.node_down(5, 3, true);
+    rig.lead(3, 1, 10, &[3]);
+    assert_eq!(rig.fired(), ["leader-completeness"]);
+}
+
+#[test]
+fn a_power_loss_shortens_a_follower_that_catches_up() {
+    let mut rig = Rig::new();
+    let mut log = rig.healthy(3);
+    rig.checkers.node_down(5, 3, true);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    rig.write((1, &[2]), (30, 0, 3));
+    rig.high_watermark(1, 0, 40);
+    for (base, name) in [(10, 1), (20, 2), (30, 3)] {
+        rig.follow_append(3, named(base, 0, name));
+    }
+    rig.isr(1, 0, &[1, 2], &[1, 2, 3]);
+    rig.deliver((30, 0, 3));
+    log.push((30, 0, 3));
+    assert_eq!(fired(&rig.end(&End::of(&log))), [""; 0]);
+}
+
+#[test]
+fn a_replica_out_of_sync_may_cut_what_it_likes() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    rig.cut(3, 20, 10);
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn consumers_may_see_an_offset_again_and_retention_may_pass_them() {
+    let mut rig = Rig::new();
+    let log = rig.healthy(4);
+    rig.deliver((10, 0, 1));
+    rig.deliver((20, 0, 2));
+    rig.deliver((30, 0, 3));
+    let end = End { log_start: 20, ..End::of(&log[2..]) };
+    assert_eq!(fired(&rig.end(&end)), [""; 0]);
+}
+
+#[test]
+fn a_stopped_group_and_an_unfinished_drain_owe_nothing() {
+    for (running, drained) in [([true, false], true), ([true, true], false)] {
+        let mut rig = Rig::new();
+        rig.write((1, &[2, 3]), (0, 0, 0));
+        rig.high_watermark(1, 0, 10);
+        rig.deliver_to(0, (0, 0, 0));
+        let end = End { running, drained, ..End::of(&[(0, 0, 0)]) };
+        assert_eq!(fired(&rig.end(&end)), [""; 0]);
+    }
+}
+
+#[test]
+fn a_preloaded_partition_begins_in_the_middle() {
+    let mut rig = Rig::without_leader();
+    rig.lead(2, 1, 1_000, &[1, 2, 3]);
+    rig.high_watermark(2, 1, 1_000);
+    rig.write((2, &[1, 3]), (1_000, 1, 0));
+    rig.high_watermark(2, 1, 1_010);
+    rig.ack(ALL, 1_000, 0);
+    for group in 0..2 {
+        let found = Outcome::PositionFound { tp: tp(0), offset: 1_000, committed: false };
+        rig.checkers.consumed(1, group, &found);
+    }
+    rig.deliver((1_000, 1, 0));
+    let end = End { log_start: 500, leader: Some(2), ..End::of(&[(1_000, 1, 0)]) };
+    assert_eq!(fired(&rig.end(&end)), [""; 0]);
+}
+
+#[test]
+fn without_idempotence_a_batch_may_come_twice_and_out_of_order() {
+    let mut rig = Rig::new();
+    for (base, name) in [(0, 1), (10, 0), (20, 1)] {
+        let mut batch = (*named(base, 0, name)).clone();
+        (batch.header.producer_id, batch.header.base_sequence) = (-1, -1);
+        rig.lead_append(1, batch.into());
+    }
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn a_cut_batch_may_be_written_again() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.lead_append(1, named(20, 0, 2));
+    rig.lead(2, 1, 20, &[2, 3]);
+    rig.write((2, &[3]), (20, 1, 2)); // the retry
+    rig.write((2, &[3]), (30, 1, 3));
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn an_append_confirmed_after_a_crash_fills_the_gap() {
+    let mut rig = Rig::new();
+    rig.healthy(1);
+    rig.write((1, &[2]), (10, 0, 1));
+    rig.checkers.node_down(5, 3, false); // its append of 10..20 was on its way to the page cache
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.follow_append(3, named(20, 0, 2));
+    rig.high_watermark(1, 0, 30);
+    assert_eq!(rig.fired(), [""; 0]);
+}

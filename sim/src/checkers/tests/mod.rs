@@ -1,0 +1,7 @@
+//! Meta-tests: for each checker a history that must trip it, and legal oddities that must not.
+
+mod clients;
+mod legal;
+mod memory;
+mod replicas;
+mod rig;

@@ -1,0 +1,149 @@
+//! The container of a simulation: a fresh thread with a madsim runtime, which owns clock, entropy
+//! and hash seeds, so that even a stray `SystemTime::now` in a dependency is deterministic.
+//!
+//! madsim's clock follows the event loop; its own timers, network and files are not used.
+
+use crate::kernel::Order;
+use crate::world::{Observer, SetupError, World};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use stormglass_broker_core::plant::Plant;
+use stormglass_reports::recording::Recording;
+use stormglass_scenarios::plan::Plan;
+
+/// How to run a plan.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Name of a planted bug; refused without the feature `planted-bugs`.
+    pub plant: Option<String>,
+    /// Set to end the run early; looked at once a simulated second.
+    pub interrupt: Arc<AtomicBool>,
+}
+
+/// Told about progress from the simulation's thread. Must not change the run.
+pub trait Progress: Send {
+    /// Simulated time and the plan's end, ns since the run began, and events so far.
+    fn tick(&mut self, sim_ns: u64, total_ns: u64, events: u64);
+}
+
+impl Progress for () {
+    fn tick(&mut self, _sim_ns: u64, _total_ns: u64, _events: u64) {}
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was measured.
+    pub recording: Recording,
+    /// Wall time, set-up included.
+    pub wall: Duration,
+}
+
+/// Why there is no recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SimError {
+    /// The plan cannot be simulated.
+    Setup(SetupError),
+    /// No planted bug of that name, or not in this build.
+    UnknownPlant(String),
+    /// The simulation itself is wrong: an assertion failed.
+    Panicked(String),
+}
+
+impl fmt::Display for SimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup(error) => error.fmt(f),
+            Self::UnknownPlant(name) if cfg!(feature = "planted-bugs") => {
+                let known: Vec<_> = Plant::ALL.iter().map(|(name, _)| *name).collect();
+                write!(f, "no planted bug `{name}`; known are {}", known.join(", "))
+            }
+            Self::UnknownPlant(name) => write!(
+                f,
+                "planted bug `{name}`: this build has none; build with `--features planted-bugs`"
+            ),
+            Self::Panicked(message) => write!(
+                f,
+                "the simulation stopped at one of its own assertions: {message}\n\
+                 This is a bug of Stormglass; the plan reproduces it."
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SimError {}
+
+/// Runs a plan to its end on a thread of its own.
+///
+/// # Errors
+/// A plan that cannot be simulated, or a failed assertion.
+pub fn simulate(
+    plan: &Plan,
+    options: RunOptions,
+    progress: Box<dyn Progress>,
+) -> Result<Finished, SimError> {
+    let plant = match &options.plant {
+        Some(name) => Some(find_plant(name)?),
+        None => None,
+    };
+    let plan = plan.clone();
+    let began = wall_clock();
+    let thread = std::thread::Builder::new().name(format!("sim-{}", plan.seed));
+    let run = move || run_inside_madsim(plan, plant, &options.interrupt, progress);
+    let spawned = thread.spawn(run).map_err(|error| SimError::Panicked(error.to_string()))?;
+    let outcome = spawned.join().map_err(|panic| SimError::Panicked(panic_message(&*panic)))?;
+    let recording = outcome.map_err(SimError::Setup)?;
+    Ok(Finished { recording, wall: wall_clock() - began })
+}
+
+fn find_plant(name: &str) -> Result<Plant, SimError> {
+    let found = Plant::by_name(name).filter(|_| cfg!(feature = "planted-bugs"));
+    found.ok_or_else(|| SimError::UnknownPlant(name.to_owned()))
+}
+
+/// Wall time since the first call. Outside of madsim, where the libc clock is the real one.
+fn wall_clock() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    #[expect(clippy::disallowed_methods, reason = "how long a run takes, outside the simulation")]
+    let now = std::time::Instant::now();
+    now - *START.get_or_init(|| now)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+}
+
+fn run_inside_madsim(
+    plan: Plan,
+    plant: Option<Plant>,
+    interrupt: &AtomicBool,
+    progress: Box<dyn Progress>,
+) -> Result<Recording, SetupError> {
+    let runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+    runtime.block_on(async move {
+        let phases = plan.phases;
+        let total_ns =
+            phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
+        let mut watcher = Watcher { progress, total_ns };
+        World::new(plan, plant, Order::Fixed)?.run(&mut watcher, interrupt)
+    })
+}
+
+/// Passes on progress, and moves madsim's clock.
+struct Watcher {
+    progress: Box<dyn Progress>,
+    total_ns: u64,
+}
+
+impl Observer for Watcher {
+    fn progress(&mut self, sim_ns: u64, events: u64) {
+        self.progress.tick(sim_ns, self.total_ns, events);
+    }
+
+    fn advance(&mut self, by_ns: u64) {
+        madsim::time::advance(Duration::from_nanos(by_ns));
+    }
+}

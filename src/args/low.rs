@@ -1,0 +1,230 @@
+//! What was typed. The one source of parsing, help and completions; decides nothing.
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done, promises kept, thresholds met    5  invalid scenario or plan
+  1  internal or I/O error                  8  safety or liveness promise broken
+  2  usage                                  9  replay differs
+  4  threshold missed                     130  interrupted, partial results written";
+
+/// Replays storms on a simulated Kafka cluster: latency, throughput, safety and cost from one
+/// scenario.
+#[derive(Debug, Parser)]
+#[command(name = "stormglass", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Low {
+    #[command(subcommand)]
+    pub(super) command: LowCommand,
+    /// Print the result as JSON on stdout.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// One per command.
+#[derive(Debug, Subcommand)]
+pub(super) enum LowCommand {
+    /// Simulate a scenario, print a summary, write a report.
+    Run(LowRun),
+    /// Simulate a plan again, exactly; with --check, audit that it is the same run.
+    Replay(LowReplay),
+    /// Show where the time of produce requests goes, by percentile.
+    Explain(LowExplain),
+    /// Price a cluster, line by line.
+    Cost(LowCost),
+    /// List the scenarios that are built in.
+    Scenarios(LowScenarios),
+    /// Print a JSON Schema.
+    Schema(LowSchema),
+    /// Print completions for a shell.
+    Completions(LowCompletions),
+}
+
+/// `run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LowRun {
+    /// A file (with a `/`, or ending in `.toml`), or a name that `stormglass scenarios` lists.
+    pub(super) scenario: String,
+    /// Seed of every random stream.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Run K seeds from --seed on, in parallel, each into its own directory.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) seeds: Option<u64>,
+    /// Runs at a time with --seeds; the machine's threads if not given.
+    #[arg(long, value_name = "N", requires = "seeds",
+          value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Change a key of the scenario, such as `producers.0.rate="20 MB/s"`. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Directory of the report; with --seeds, of one directory per seed. Default:
+    /// stormglass-out/SCENARIO-SEED.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Say where the trace of cluster events is.
+    #[arg(long)]
+    pub(super) trace: bool,
+    /// Put a historical bug back into the brokers.
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, value_name = "NAME")]
+    pub(super) plant: Option<String>,
+}
+
+/// `replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LowReplay {
+    /// A plan.json, or the directory of a run.
+    pub(super) plan: PathBuf,
+    /// Run it twice and compare event hashes and result.json, also with a result.json beside the
+    /// plan; write nothing unless --out is given. The verdict on the cluster is left aside.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Directory of the report. Default: stormglass-out/SCENARIO-SEED-replay.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Put a historical bug back into the brokers.
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long, value_name = "NAME")]
+    pub(super) plant: Option<String>,
+}
+
+/// `explain`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LowExplain {
+    /// The directory of a run, or its result.json.
+    pub(super) result: PathBuf,
+    /// Only this band of latency.
+    #[arg(long, value_name = "BAND", value_enum)]
+    pub(super) band: Option<Band>,
+}
+
+/// A band of latency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Band {
+    /// Every sample.
+    All,
+    /// Around the median.
+    P50,
+    /// Around the 90th percentile.
+    P90,
+    /// Around the 99th percentile.
+    P99,
+    /// The slowest.
+    Max,
+}
+
+/// `cost`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example, three small brokers and 100 GiB at prices of one's own, $118.00:
+  stormglass cost --instance kafka.t3.small --brokers 3 --storage '100 GiB' --month 30d \\
+    --price broker-hour=0.05 --price storage-gb-month=0.10")]
+pub(super) struct LowCost {
+    /// A scenario, a plan.json, or the directory of a run (whose bill includes its traffic).
+    #[arg(required_unless_present = "instance")]
+    pub(super) subject: Option<String>,
+    /// Instead of a scenario: instance type of the brokers, such as kafka.m7g.large.
+    #[arg(long, value_name = "TYPE", conflicts_with = "subject", requires = "brokers")]
+    pub(super) instance: Option<String>,
+    /// Number of brokers.
+    #[arg(long, value_name = "N", requires = "instance",
+          value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub(super) brokers: Option<u32>,
+    /// Number of availability zones. Default: 3.
+    #[arg(long, value_name = "N", requires = "instance",
+          value_parser = clap::value_parser!(u32).range(1..=6))]
+    pub(super) azs: Option<u32>,
+    /// Storage of all brokers together, such as '1500 GiB'. Default: 1000 GiB each.
+    #[arg(long, value_name = "SIZE", requires = "instance")]
+    pub(super) storage: Option<String>,
+    /// Change a key of the scenario first. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE", conflicts_with = "instance")]
+    pub(super) set: Vec<String>,
+    /// Length of the month: 730h, a twelfth of a year as AWS counts it, or 30d.
+    #[arg(long, value_enum, default_value_t = LowMonth::Average)]
+    pub(super) month: LowMonth,
+    /// Replace a price of the catalogue, in US dollars per unit of the meter. Repeatable.
+    #[arg(long, value_name = "METER=USD")]
+    pub(super) price: Vec<String>,
+}
+
+/// Length of a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LowMonth {
+    /// A twelfth of a year.
+    #[value(name = "730h")]
+    Average,
+    /// 720 hours.
+    #[value(name = "30d")]
+    ThirtyDays,
+}
+
+/// `scenarios`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LowScenarios {
+    #[command(subcommand)]
+    pub(super) action: Option<LowScenariosAction>,
+}
+
+/// `scenarios show`.
+#[derive(Debug, Subcommand)]
+pub(super) enum LowScenariosAction {
+    /// Print a scenario's text, to start one's own from.
+    Show {
+        /// Name, as listed.
+        name: String,
+    },
+}
+
+/// `schema`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LowSchema {
+    /// Of which document; all of them as one object if not given.
+    #[arg(value_enum)]
+    pub(super) of: Option<Schema>,
+}
+
+/// A document with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Schema {
+    /// A scenario file.
+    Scenario,
+    /// plan.json.
+    Plan,
+    /// result.json.
+    Result,
+}
+
+/// `completions`.
+#[derive(Debug, clap::Args)]
+pub(super) struct LowCompletions {
+    /// Which shell.
+    #[arg(value_enum)]
+    pub(super) shell: Shell,
+}
+
+/// The definition of every command and flag.
+pub(crate) fn command_tree() -> clap::Command {
+    Low::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command_tree().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_says_what_it_does() {
+        for command in command_tree().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Arguments in two layers: what was typed, and what it means.
+
+mod high;
+mod low;
+mod parse;
+mod price;
+
+pub(crate) use high::{
+    Band, Bill, ClusterFlags, Command, Context, CostSubject, Explain, Replay, Run, Schema, Target,
+};
+pub(crate) use low::command_tree;
+pub(crate) use parse::{Parsed, parse};

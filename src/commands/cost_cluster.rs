@@ -1,0 +1,134 @@
+//! A cluster described by flags, as the plan of the smallest scenario that has it.
+
+use super::load::plan_of_text;
+use crate::args::ClusterFlags;
+use crate::failure::Failure;
+use stormglass_reports::cost::CostOptions;
+use stormglass_scenarios::plan::Plan;
+
+/// Topics and clients do not matter to the bill; the language wants some.
+const SCENARIO: &str = r#"
+name = "cost"
+question = "What does this cluster cost a month?"
+expect = "A bill."
+
+[cluster]
+kind = "msk-standard"
+instance = "kafka.m7g.large"
+brokers = 3
+azs = 3
+
+[[topics]]
+name = "none"
+partitions = 1
+replication = 1
+
+[[producers]]
+name = "none"
+topic = "none"
+count = 1
+rate = "1 records/s"
+
+[phases]
+warmup = "1s"
+measure = "1s"
+heal = "0s"
+drain = "1s"
+"#;
+
+/// What stands in for an instance that cannot be simulated but whose price is given.
+const STAND_IN: &str = "kafka.m7g.large";
+const MSK_PREFIX: &str = "kafka.";
+
+/// The plan of the cluster.
+pub(super) fn plan(flags: &ClusterFlags, options: &CostOptions) -> Result<Plan, Failure> {
+    let mut plan = match load(flags, &flags.instance) {
+        Ok(plan) => plan,
+        Err(_) if flags.instance.starts_with(MSK_PREFIX) && has_price(flags, options) => {
+            let mut plan = load(flags, STAND_IN)?;
+            for node in &mut plan.cluster.brokers {
+                flags.instance.clone_into(&mut node.host.instance);
+            }
+            plan
+        }
+        Err(failure) => {
+            return Err(failure.help(
+                "an MSK instance that is not in the catalogue is priced with --price \
+                 broker-hour=USD",
+            ));
+        }
+    };
+    if let Some(bytes) = flags.storage_bytes {
+        share_storage(&mut plan, bytes);
+    }
+    Ok(plan)
+}
+
+fn load(flags: &ClusterFlags, instance: &str) -> Result<Plan, Failure> {
+    let kind = if instance.starts_with(MSK_PREFIX) { "msk-standard" } else { "self-managed" };
+    let sets = [
+        ("cluster.kind", kind.to_owned()),
+        ("cluster.instance", instance.to_owned()),
+        ("cluster.brokers", flags.brokers.to_string()),
+        ("cluster.azs", flags.azs.to_string()),
+    ];
+    plan_of_text("cost", SCENARIO, &sets.map(|(path, value)| (path.to_owned(), value)))
+}
+
+fn has_price(flags: &ClusterFlags, options: &CostOptions) -> bool {
+    let exact = format!("broker-hour:{}", flags.instance);
+    options.prices.iter().any(|price| price.meter == "broker-hour" || price.meter == exact)
+}
+
+/// Divides the storage over all data volumes; the first ones take what is left over.
+fn share_storage(plan: &mut Plan, bytes: u64) {
+    let volumes: Vec<_> = plan
+        .cluster
+        .brokers
+        .iter_mut()
+        .flat_map(|node| &mut node.host.volumes)
+        .collect();
+    let count = volumes.len().max(1) as u64;
+    for (index, volume) in (0_u64..).zip(volumes) {
+        volume.size_bytes = bytes / count + u64::from(index < bytes % count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_reports::cost::{PriceOverride, of_cluster_with};
+
+    fn flags(instance: &str, storage_bytes: Option<u64>) -> ClusterFlags {
+        ClusterFlags { instance: instance.to_owned(), brokers: 3, azs: 3, storage_bytes }
+    }
+
+    #[test]
+    fn known_instances_have_their_list_price() {
+        for instance in ["kafka.m5.large", "kafka.m7g.xlarge", "m5.xlarge"] {
+            let plan = plan(&flags(instance, Some(100 << 30)), &CostOptions::default()).unwrap();
+            let report = of_cluster_with(&plan, &CostOptions::default());
+            assert!(report.complete && report.total_usd.units() > 0, "{instance}");
+        }
+    }
+
+    #[test]
+    fn storage_is_shared_to_the_byte() {
+        let mut plan = plan(&flags("kafka.m5.large", None), &CostOptions::default()).unwrap();
+        share_storage(&mut plan, 100);
+        let sizes: Vec<u64> =
+            plan.cluster.brokers.iter().map(|node| node.host.volumes[0].size_bytes).collect();
+        assert_eq!(sizes, [34, 33, 33]);
+    }
+
+    #[test]
+    fn an_unknown_instance_needs_a_price() {
+        let none = CostOptions::default();
+        assert!(plan(&flags("kafka.t3.small", None), &none).is_err());
+        assert!(plan(&flags("z9.huge", None), &none).is_err());
+        let price = PriceOverride { meter: "broker-hour".to_owned(), nano_usd: 1 };
+        let options = CostOptions { prices: vec![price], ..none };
+        let plan = plan(&flags("kafka.t3.small", None), &options).unwrap();
+        assert_eq!(plan.cluster.brokers[2].host.instance, "kafka.t3.small");
+    }
+}

@@ -1,0 +1,16 @@
+//! The commands, one file each, and what all of them share.
+
+mod completions;
+mod cost;
+mod cost_cluster;
+mod dispatch;
+mod explain;
+mod load;
+mod replay;
+mod replay_check;
+mod run;
+mod run_seeds;
+mod scenarios;
+mod schema;
+
+pub(crate) use dispatch::main;

@@ -1,0 +1,144 @@
+//! One simulation of a plan, its result, and the files of its directory.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::host;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use stormglass_reports::recording::Recording;
+use stormglass_reports::result::{self, RunResult};
+use stormglass_reports::run_dir::{ReportInput, RunInfo, write_run_dir};
+use stormglass_reports::summary::{self, Style, SummaryInput};
+use stormglass_scenarios::plan::Plan;
+use stormglass_sim::{Finished, Progress, RunOptions, SimError, simulate};
+
+/// Where reports go unless `--out` says otherwise.
+const OUT_DIR: &str = "stormglass-out";
+
+/// A plan with what was seen when it was simulated.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The published result.
+    pub(crate) result: RunResult,
+    /// What was recorded.
+    pub(crate) recording: Recording,
+    plan: Plan,
+    info: RunInfo,
+    command: String,
+}
+
+/// What to simulate.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    /// The plan.
+    pub(crate) plan: Plan,
+    /// Historical bug to put back.
+    pub(crate) plant: Option<String>,
+    /// Set to stop early.
+    pub(crate) interrupt: Arc<AtomicBool>,
+    /// The command that reproduces the run.
+    pub(crate) command: String,
+}
+
+impl Job {
+    /// Simulates the plan, on a thread of its own: no state of an earlier run can leak in.
+    pub(crate) fn simulate(self, progress: Box<dyn Progress>) -> Result<Outcome, Failure> {
+        let options = RunOptions { plant: self.plant, interrupt: self.interrupt };
+        let plan = self.plan;
+        let Finished { recording, wall } = simulate(&plan, options, progress).map_err(failure)?;
+        let result = result::build(&plan.digest(), &plan.model.digest(), &plan, &recording);
+        let info = RunInfo::new(
+            wall,
+            recording.sim_ns,
+            recording.events_processed,
+            host::peak_rss_bytes(),
+            host::description(),
+        );
+        Ok(Outcome { result, recording, plan, info, command: self.command })
+    }
+}
+
+impl Outcome {
+    /// How the process ends after this run alone.
+    pub(crate) fn exit(&self) -> Exit {
+        Exit::of_verdict(self.result.verdict.exit_code)
+    }
+
+    /// The command that reproduces the run.
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Writes the run's directory.
+    pub(crate) fn write(&self, dir: &Path) -> Result<(), Failure> {
+        let input = ReportInput {
+            plan: &self.plan,
+            result: &self.result,
+            recording: &self.recording,
+            run_info: &self.info,
+            plan_json: &self.plan.to_json(),
+            command: &self.command,
+        };
+        write_run_dir(dir, &input).map_err(|error| {
+            Failure::new(Exit::Internal, error.to_string())
+                .help("choose another place with --out DIR")
+        })
+    }
+
+    /// The summary for people; `dir` holds the report.
+    pub(crate) fn summary(&self, dir: &Path, style: Style) -> String {
+        let page = dir.join("index.html").display().to_string();
+        let input = SummaryInput {
+            result: &self.result,
+            recording: &self.recording,
+            report_path: Some(&page),
+            command: &self.command,
+        };
+        summary::render(&input, style)
+    }
+}
+
+fn failure(error: SimError) -> Failure {
+    match error {
+        SimError::Setup(_) => Failure::new(Exit::InvalidScenario, error.to_string())
+            .help("the cluster does not come up as it is described"),
+        SimError::UnknownPlant(_) => Failure::usage(error.to_string()),
+        SimError::Panicked(_) => Failure::new(Exit::Internal, error.to_string()),
+    }
+}
+
+/// The default directory of a run.
+pub(crate) fn default_dir(plan: &Plan, suffix: &str) -> PathBuf {
+    Path::new(OUT_DIR).join(format!("{}-{}{suffix}", file_safe(&plan.scenario), plan.seed))
+}
+
+/// Simulated time of a plan, ns.
+pub(crate) fn total_ns(plan: &Plan) -> u64 {
+    let phases = plan.phases;
+    [phases.warmup_ns, phases.measure_ns, phases.heal_ns, phases.drain_ns]
+        .into_iter()
+        .fold(0, u64::saturating_add)
+}
+
+/// A plan file may hold any name: it must not lead out of the directory.
+fn file_safe(name: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    name.chars().map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn a_plans_name_stays_in_the_directory() {
+        let source = Source::library("az-outage").unwrap();
+        let mut plan = load(&source, &[], 7).unwrap();
+        assert_eq!(default_dir(&plan, ""), Path::new("stormglass-out/az-outage-7"));
+        assert_eq!(total_ns(&plan), 290_000_000_000);
+        "../../etc".clone_into(&mut plan.scenario);
+        assert_eq!(default_dir(&plan, "-replay"), Path::new("stormglass-out/______etc-7-replay"));
+    }
+}

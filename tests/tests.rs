@@ -1,0 +1,26 @@
+//! Black-box tests of the `stormglass` binary: one test binary, a module per subject.
+
+// How the binary is called.
+mod common;
+
+// Arguments that make no sense, and what is said about them.
+mod usage;
+// Scenarios that make no sense.
+mod malformed;
+// A run: its directory, its verdicts, its seeds.
+mod run;
+// The same run again, and the audit.
+mod replay;
+// Ctrl-C.
+mod interrupt;
+// JSON on stdout.
+mod json;
+// Bills.
+mod cost;
+// The library, the schemas, completions, explanations.
+mod catalogue;
+// What the README promises.
+mod readme;
+// Historical bugs put back; only with the feature that builds them.
+#[cfg(feature = "planted-bugs")]
+mod planted;

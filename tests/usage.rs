@@ -1,0 +1,72 @@
+//! Arguments that make no sense end in exit 2, with the command as the last line.
+
+use crate::common::{Called, Place};
+
+#[test]
+fn what_makes_no_sense_is_refused_and_repeated() {
+    let cases: [(&[&str], &str); 14] = [
+        (&[], "Usage:"),
+        (&["rnu", "steady"], "unrecognized subcommand 'rnu'"),
+        (&["run"], "<SCENARIO>"),
+        (&["run", "steady", "--sed", "1"], "unexpected argument '--sed'"),
+        (&["run", "steady", "--seed", "x"], "invalid value 'x'"),
+        (&["run", "steady", "--seed", "-1"], "-1"),
+        (&["run", "steady", "--seeds", "0"], "0 is not in 1..=1000000"),
+        (&["run", "steady", "--jobs", "2"], "--seeds"),
+        (&["run", "steady", "--set", "x"], "--set `x` is not a pair"),
+        (&["run", "steady", "--seed", "18446744073709551615", "--seeds", "2"], "go past"),
+        (&["schema", "nothing"], "possible values: scenario, plan, result"),
+        (&["cost"], "--instance"),
+        (&["cost", "steady", "--price", "broker-hour=cheap"], "`cheap` is not an amount"),
+        (&["cost", "steady", "--price", "broker-our=1"], "no meter `broker-our`"),
+    ];
+    let place = Place::new();
+    for (words, expected) in cases {
+        let called = place.expect(2, words);
+        assert!(called.stderr.contains(expected), "{words:?}\n{}", called.stderr);
+        let command = format!("stormglass {}", words.join(" "));
+        assert_eq!(Called::last_line(&called.stderr), command.trim_end());
+        assert_eq!(called.stdout, "");
+    }
+}
+
+#[test]
+fn commands_of_later_versions_do_not_appear() {
+    let help = Place::new().expect(0, &["--help"]).stdout;
+    for command in ["run", "replay", "explain", "cost", "scenarios", "schema", "completions"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
+    }
+    for later in ["hunt", "gate", "compare", "plan", "serve", "bench", "import", "export"] {
+        assert!(!help.contains(&format!("\n  {later} ")), "{later}\n{help}");
+    }
+    assert!(help.contains("Exit codes:") && help.contains("130"));
+}
+
+#[test]
+#[cfg(not(feature = "planted-bugs"))]
+fn bugs_cannot_be_planted_in_an_ordinary_build() {
+    let place = Place::new();
+    assert!(!place.expect(0, &["run", "--help"]).stdout.contains("--plant"));
+    place.expect(2, &["run", "steady", "--plant", "REP-01"]);
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let place = Place::new();
+    let version = place.expect(0, &["--version"]).stdout;
+    assert_eq!(version, format!("stormglass {}\n", env!("CARGO_PKG_VERSION")));
+    for command in ["run", "replay", "explain", "cost", "scenarios", "schema", "completions"] {
+        assert!(place.expect(0, &[command, "--help"]).stdout.contains("Usage: stormglass"));
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_an_error_of_the_machine() {
+    let place = Place::new();
+    place.write("taken", "a file");
+    let short = crate::common::scenario("short");
+    let called = place.expect(1, &["run", &short, "--out", "taken"]);
+    assert!(called.stderr.contains("cannot write taken/"), "{}", called.stderr);
+    assert!(called.stderr.contains("--out DIR"), "{}", called.stderr);
+    assert!(Called::last_line(&called.stderr).ends_with("--out taken"));
+}
