@@ -21,7 +21,15 @@ mod tests {
     #[test]
     fn only_what_a_shell_would_change_is_quoted() {
         assert_eq!(
-            quoted(["stormglass", "run", "a b.toml", "--set", "producers.*.rate=5 MB/s", "", "it's"]),
+            quoted([
+                "stormglass",
+                "run",
+                "a b.toml",
+                "--set",
+                "producers.*.rate=5 MB/s",
+                "",
+                "it's"
+            ]),
             r"stormglass run 'a b.toml' --set 'producers.*.rate=5 MB/s' '' 'it'\''s'"
         );
     }

@@ -87,7 +87,9 @@ impl Output {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            outcome => outcome.map_err(|error| Failure::io("write to", Path::new("stdout"), &error)),
+            outcome => {
+                outcome.map_err(|error| Failure::io("write to", Path::new("stdout"), &error))
+            }
         }
     }
 }

@@ -111,7 +111,8 @@ fn paint(board: &Board, label: &str, total_ns: u64) {
 
 /// A count of at most four digits: `950`, `12.3k`, `4.1M`.
 fn short_count(count: u64) -> String {
-    let scaled = |unit: u64, name: &str| format!("{}.{}{name}", count / unit, count % unit * 10 / unit);
+    let scaled =
+        |unit: u64, name: &str| format!("{}.{}{name}", count / unit, count % unit * 10 / unit);
     match count {
         0..1_000 => count.to_string(),
         1_000..1_000_000 => scaled(1_000, "k"),

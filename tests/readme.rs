@@ -33,11 +33,12 @@ fn the_example_of_a_bill_is_right() {
 fn the_table_has_every_command_and_no_other() {
     let help = Place::new().expect(0, &["--help"]).stdout;
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let commands = commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let mut helped: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    let commands =
+        commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let mut helped: Vec<&str> =
+        commands.filter_map(|line| line.split_whitespace().next()).collect();
     let rows = README.lines().filter_map(|line| line.strip_prefix("| `stormglass "));
-    let mut tabled: Vec<&str> =
-        rows.filter_map(|row| row.split([' ', '`']).next()).collect();
+    let mut tabled: Vec<&str> = rows.filter_map(|row| row.split([' ', '`']).next()).collect();
     helped.sort_unstable();
     tabled.sort_unstable();
     assert_eq!(helped, tabled);

@@ -9,10 +9,7 @@ fn a_replay_gives_the_same_result() {
     place.expect(0, &["replay", "a/plan.json"]);
     let replayed = place.read("stormglass-out/short-7-replay/result.json");
     assert_eq!(replayed, place.read("a/result.json"));
-    assert_eq!(
-        place.read("stormglass-out/short-7-replay/plan.json"),
-        place.read("a/plan.json")
-    );
+    assert_eq!(place.read("stormglass-out/short-7-replay/plan.json"), place.read("a/plan.json"));
 }
 
 #[test]

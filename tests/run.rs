@@ -15,7 +15,11 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     for name in files(&place.path("a")) {
         // run.json holds wall time, and the page quotes it.
         if name != "run.json" && name != "index.html" {
-            assert_eq!(place.read(&format!("a/{name}")), place.read(&format!("b/{name}")), "{name}");
+            assert_eq!(
+                place.read(&format!("a/{name}")),
+                place.read(&format!("b/{name}")),
+                "{name}"
+            );
         }
     }
 }

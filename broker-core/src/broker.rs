@@ -317,6 +317,7 @@ impl Broker {
                 return;
             }
             role.replicas.close(step);
+            self.raft.resign(step);
         }
         step.effects.exit = Some(Exit::ShutdownComplete);
     }
@@ -400,6 +401,17 @@ impl Broker {
         };
         let count = image.partitions().filter(|(_, p)| p.leader.is_none()).count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// ISR of a partition in this node's view of the metadata.
+    #[must_use]
+    pub fn isr(&self, tp: TopicPartition) -> Option<Vec<NodeId>> {
+        let image = match (&self.controller, &self.broker) {
+            (Some(controller), _) => controller.image(),
+            (None, Some((role, _))) => &role.image,
+            (None, None) => return None,
+        };
+        image.partition(tp).map(|partition| partition.isr.clone())
     }
 
     /// Active controller as this node knows it.

@@ -249,10 +249,6 @@ pub struct Violation {
     pub account: String,
 }
 
-/// Name of the checker whose violations are lost acknowledged records, one violation per record:
-/// its count is `lost_records` in the result.
-pub const LOSS_CHECKER: &str = "no-acked-loss";
-
 /// What a checker looked at, so that a green verdict shows its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckerSummary {
@@ -307,6 +303,8 @@ pub struct Recording {
     pub violations: Vec<Violation>,
     /// What was checked.
     pub checkers: Vec<CheckerSummary>,
+    /// Acknowledged records that are gone, those whose loss breaks no promise included.
+    pub lost_records: u64,
     /// Unavailability per partition, worst first.
     pub unavailability: Vec<Unavailability>,
     /// Bytes that cost money.

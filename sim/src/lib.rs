@@ -1,7 +1,7 @@
 //! The simulation: kernel, resource models, clients, faults, checkers, recorder.
 //!
 //! Every simulation runs inside a madsim runtime on a fresh thread; the hot path is our own event
-//! loop.
+//! loop. [`simulate`] is the way in.
 
 #[cfg(not(madsim))]
 compile_error!(
@@ -9,14 +9,19 @@ compile_error!(
      Unset it, or add `--cfg madsim` to it."
 );
 
-
+pub mod checkers;
 pub mod client;
+pub mod clock;
 pub mod cpu;
 pub mod disk;
-pub mod clock;
 pub mod kernel;
+pub mod net;
+pub mod recorder;
 pub mod rng;
 pub mod workload;
-pub mod net;
-pub mod checkers;
-pub mod recorder;
+
+mod runtime;
+mod world;
+
+pub use runtime::{Finished, Progress, RunOptions, SimError, simulate};
+pub use world::SetupError;

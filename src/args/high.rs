@@ -214,10 +214,9 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
     };
     let subject = match (low.subject, low.instance) {
         (Some(text), _) if text.ends_with(".json") => CostSubject::Plan(PathBuf::from(text)),
-        (Some(text), _) => CostSubject::Scenario {
-            target: Target::new(&text),
-            sets: pairs("--set", &low.set)?,
-        },
+        (Some(text), _) => {
+            CostSubject::Scenario { target: Target::new(&text), sets: pairs("--set", &low.set)? }
+        }
         (None, Some(instance)) => CostSubject::Cluster(ClusterFlags {
             instance,
             brokers: low.brokers.unwrap_or(3),

@@ -47,10 +47,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
 fn output(json: bool) -> Output {
     let format = if json { Format::Json } else { Format::Text };
     let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let terminals = Terminals {
-        stdout: stdout().is_terminal(),
-        stderr: stderr().is_terminal(),
-        colourless,
-    };
+    let terminals =
+        Terminals { stdout: stdout().is_terminal(), stderr: stderr().is_terminal(), colourless };
     Output::new(format, terminals)
 }

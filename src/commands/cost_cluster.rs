@@ -82,12 +82,8 @@ fn has_price(flags: &ClusterFlags, options: &CostOptions) -> bool {
 
 /// Divides the storage over all data volumes; the first ones take what is left over.
 fn share_storage(plan: &mut Plan, bytes: u64) {
-    let volumes: Vec<_> = plan
-        .cluster
-        .brokers
-        .iter_mut()
-        .flat_map(|node| &mut node.host.volumes)
-        .collect();
+    let volumes: Vec<_> =
+        plan.cluster.brokers.iter_mut().flat_map(|node| &mut node.host.volumes).collect();
     let count = volumes.len().max(1) as u64;
     for (index, volume) in (0_u64..).zip(volumes) {
         volume.size_bytes = bytes / count + u64::from(index < bytes % count);

@@ -44,8 +44,11 @@ fn fail(context: &Context, failure: &Failure) -> Exit {
 /// Words that clap refuses: its own text has the place and the suggestion.
 fn refuse(context: &Context, error: &clap::Error) -> Exit {
     let rendered = error.render();
-    let text =
-        if context.output.errors_coloured() { rendered.ansi().to_string() } else { rendered.to_string() };
+    let text = if context.output.errors_coloured() {
+        rendered.ansi().to_string()
+    } else {
+        rendered.to_string()
+    };
     let first = rendered.to_string().lines().next().unwrap_or_default().to_owned();
     let message = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
     let failure = Failure::usage(message).rendered(text);

@@ -26,8 +26,7 @@ pub(super) fn replay(args: &Replay, output: Output) -> Result<Exit, Failure> {
     if args.check {
         return replay_check::check(args, &job, &dir_of_plan, output);
     }
-    let outcome =
-        progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
+    let outcome = progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
     outcome.write(&dir)?;
     run::show(&outcome, &dir, true, output)
 }

@@ -166,8 +166,7 @@ fn first_event_difference(one: &Recording, two: &Recording) -> Option<String> {
         }
         equal = a.0;
     }
-    let same_end =
-        one.events_processed == two.events_processed && one.event_hash == two.event_hash;
+    let same_end = one.events_processed == two.events_processed && one.event_hash == two.event_hash;
     (!same_end).then(|| {
         format!(
             "the first different event lies after event {equal} ({} events with hash {}, then {} \
@@ -185,9 +184,9 @@ fn first_line_difference(one: &str, two: &str) -> Option<String> {
     for number in 1_u32.. {
         let (a, b) = (left.next(), right.next());
         if a != b || (a.is_none() && b.is_none()) {
-            let shown = |line: Option<&str>| line.map_or("its end".to_owned(), |text| {
-                format!("`{}`", text.trim())
-            });
+            let shown = |line: Option<&str>| {
+                line.map_or("its end".to_owned(), |text| format!("`{}`", text.trim()))
+            };
             return Some(format!("result.json line {number}: {}, then {}", shown(a), shown(b)));
         }
     }

@@ -27,8 +27,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<Exit, Failure> {
         interrupt: interrupt::install()?,
         command: reproducing(args, args.seed),
     };
-    let outcome =
-        progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
+    let outcome = progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
     outcome.write(&dir)?;
     show(&outcome, &dir, args.trace, output)
 }

@@ -12,7 +12,7 @@ use crate::output::{Output, columns};
 use crate::progress::{self, Board};
 use crate::simulation::{Job, default_dir, total_ns};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -139,11 +139,15 @@ fn table(args: &Run, runs: &[SeedRun], not_run: u64) -> String {
     if not_run > 0 {
         text.push_str(&format!("\ninterrupted: {not_run} seeds were not run\n"));
     }
-    let worst = runs.iter().fold(Exit::Ok, |worst, run| worst.worst(Exit::of_verdict(run.exit_code)));
+    let worst =
+        runs.iter().fold(Exit::Ok, |worst, run| worst.worst(Exit::of_verdict(run.exit_code)));
     let first = runs.iter().find(|run| worst != Exit::Ok && run.exit_code == worst.code());
     if let Some(run) = first {
         let bad = runs.iter().filter(|run| run.exit_code != 0).count();
-        text.push_str(&format!("\n{bad} of {} seeds failed. Reproduce the first with:\n", runs.len()));
+        text.push_str(&format!(
+            "\n{bad} of {} seeds failed. Reproduce the first with:\n",
+            runs.len()
+        ));
         text.push_str(&reproducing(args, run.seed));
         text.push('\n');
     }

@@ -26,7 +26,9 @@ pub(super) fn list(output: Output) -> Result<Exit, Failure> {
             negative,
         };
         let good = library().iter().map(|entry| listed(entry, false));
-        output.json(&good.chain(negative().iter().map(|entry| listed(entry, true))).collect::<Vec<_>>())
+        output.json(
+            &good.chain(negative().iter().map(|entry| listed(entry, true))).collect::<Vec<_>>(),
+        )
     } else {
         output.text(&text())
     };

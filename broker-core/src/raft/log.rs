@@ -297,6 +297,8 @@ impl MetaLog {
     /// Cuts everything at and after `to`, which is between two batches.
     pub(super) fn truncate(&mut self, step: &mut Step<'_>, to: Offset) {
         assert!(to >= self.start && to <= self.end, "the log holds the truncation point");
+        // the fetch that told of the divergence was not sent before
+        assert!(self.is_settled() && self.appending.is_empty(), "nothing is in flight");
         while self.batches.back().is_some_and(|batch| batch.next_offset() > to) {
             self.batches.pop_back();
         }
@@ -310,10 +312,6 @@ impl MetaLog {
         let end = self.end;
         self.segments.retain(|base| *base <= end);
         self.unsynced_segments.retain(|base| *base < end);
-        // appends in flight still complete, in order, before the cut
-        for appending in &mut self.appending {
-            appending.end = appending.end.min(end);
-        }
         self.appended = self.appended.min(end);
         self.synced = self.synced.min(end);
         self.sync_target = self.sync_target.min(end);

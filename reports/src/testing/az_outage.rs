@@ -1,7 +1,7 @@
 //! The made-up recording, second by second.
 
 use crate::recording::{
-    BrokerSecond, CheckerSummary, ClusterEvent, GroupSecond, Interval, LOSS_CHECKER, LatencyKind,
+    BrokerSecond, CheckerSummary, ClusterEvent, GroupSecond, Interval, LatencyKind,
     LatencySeries, PathParts, PathSample, Phase, Recording, Second, SecondLatency, TransferTotals,
     Unavailability, Violation,
 };
@@ -26,6 +26,7 @@ pub(crate) fn empty_recording() -> Recording {
         paths: Vec::new(),
         violations: Vec::new(),
         checkers: Vec::new(),
+        lost_records: 0,
         unavailability: Vec::new(),
         transfer: TransferTotals::default(),
         event_hash: "0".repeat(16),
@@ -93,7 +94,7 @@ pub(crate) fn az_outage() -> Recording {
 /// A violation with an account of several lines.
 pub(crate) fn violations() -> Vec<Violation> {
     vec![Violation {
-        checker: LOSS_CHECKER.to_owned(),
+        checker: "no-acked-loss".to_owned(),
         at_ns: 71_250 * MS,
         partition: Some("orders-12".to_owned()),
         account: "Promised: offset 88213 was acknowledged with acks=all at t=59.871 s.\n\
@@ -338,7 +339,7 @@ fn paths() -> Vec<PathSample> {
 
 fn checkers() -> Vec<CheckerSummary> {
     [
-        (LOSS_CHECKER, "No record acknowledged with acks=all is lost.", 7_412_883),
+        ("No record acknowledged with acks=all is lost.", 7_412_883),
         ("one-value-per-offset", "An offset never shows two different records.", 22_120_440),
         ("log-matching", "Replicas agree below the high watermark.", 181_320),
         ("one-leader-per-epoch", "At most one leader per partition and epoch.", 100),

@@ -12,7 +12,7 @@ use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::Batch;
 
 pub(crate) const PROMISE: Promise = Promise {
-    name: stormglass_reports::recording::LOSS_CHECKER,
+    name: "no-acked-loss",
     text: "a record acknowledged with acks=all is on the leader at its offset in the end, unless \
            an election was unclean, every in-sync copy lost unsynced bytes, or retention passed it",
 };

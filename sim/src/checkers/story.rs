@@ -7,8 +7,8 @@
 use super::history::nodes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::TraceEvent;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
+use stormglass_broker_core::seam::TraceEvent;
 use stormglass_reports::recording::ClusterEvent;
 
 /// Length of a window, ns.

@@ -13,9 +13,9 @@ use super::table::Entry;
 use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
 use rustc_hash::FxHashMap;
-use stormglass_broker_core::TraceEvent;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
+use stormglass_broker_core::seam::TraceEvent;
 use stormglass_reports::recording::{CheckerSummary, Violation};
 use stormglass_scenarios::plan::Plan;
 

@@ -54,6 +54,8 @@ pub struct Finish {
     pub checkers: Vec<CheckerSummary>,
     /// Broken promises.
     pub violations: Vec<Violation>,
+    /// Acknowledged records that are gone.
+    pub lost_records: u64,
     /// Rolling hash over every event, hex.
     pub event_hash: String,
     /// `(events so far, hash)`.
@@ -228,6 +230,7 @@ impl Recorder {
             paths: self.paths.into_samples(),
             violations: finish.violations,
             checkers: finish.checkers,
+            lost_records: finish.lost_records,
             unavailability: self.outages.into_list(&self.topics),
             transfer: self.transfer,
             event_hash: finish.event_hash,

@@ -16,11 +16,15 @@ const KNOWN_MAX: usize = 1 << 21;
 /// Batches with deliveries that wait for the producer's outcome.
 const EARLY_MAX: usize = 1 << 16;
 
+/// Bits of a step below the nanosecond. A batch spans far less than 2^48 ns, three days.
+const STEP_BITS: u32 = 16;
+
 /// Intended times of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spread {
     first_ns: u64,
-    span_ns: u64,
+    /// Time between two records, in 2^-16 ns.
+    step: u64,
     count: u32,
 }
 
@@ -28,13 +32,14 @@ impl Spread {
     fn of(records: &[RecordTimes]) -> Option<Self> {
         let (first, last) = (records.first()?.intended_ns, records.last()?.intended_ns);
         let count = u32::try_from(records.len()).ok()?;
-        Some(Self { first_ns: first, span_ns: last.saturating_sub(first), count })
+        let steps = u64::from(count.saturating_sub(1)).max(1);
+        let step = (last.saturating_sub(first) << STEP_BITS) / steps;
+        Some(Self { first_ns: first, step, count })
     }
 
     /// Intended time of a record by its place in the batch, ns, rounded down.
     pub(crate) fn intended_ns(&self, index: u32) -> u64 {
-        let steps = u64::from(self.count.saturating_sub(1)).max(1);
-        self.first_ns + self.span_ns * u64::from(index.min(self.count - 1)) / steps
+        self.first_ns + ((self.step * u64::from(index)) >> STEP_BITS)
     }
 }
 

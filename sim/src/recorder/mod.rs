@@ -8,7 +8,6 @@ mod latency;
 mod outage;
 mod paths;
 mod phases;
-
 mod seconds;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -243,8 +243,8 @@ impl World {
             ClientKind::Producer { group, .. } => {
                 let group = *group;
                 self.sample_path(client, group, &outcome);
-                self.checkers.outcome(now, super::Who::Producer(group), &outcome);
-                self.recorder.produced(now, group, &outcome);
+                self.checkers.produced(now, group, &outcome);
+                self.recorder.produced(group, &outcome);
                 if let Outcome::Acked(done) | Outcome::Failed(done, _) = outcome {
                     self.shared.recycle(done.records);
                 }
@@ -252,8 +252,8 @@ impl World {
             ClientKind::Consumer { group, .. } => {
                 let group = *group;
                 self.lags.note(group, &outcome);
-                self.checkers.outcome(now, super::Who::Consumer(group), &outcome);
-                self.recorder.delivered(now, group, &outcome);
+                self.checkers.consumed(now, group, &outcome);
+                self.recorder.delivered(group, &outcome);
             }
             ClientKind::Admin(_) => {
                 if let Outcome::TopicsReady(topics) = outcome {
@@ -305,7 +305,8 @@ impl World {
         let az = self.clients[client as usize].az;
         let Some(&to) = self.node_index.get(&node) else { return };
         if self.nodes[to as usize].az != az {
-            self.recorder.transfer(super::Transfer::Produce, bytes);
+            let now = self.now - self.origin_ns;
+            self.recorder.transfer(now, super::Transfer::Produce, bytes);
         }
     }
 }

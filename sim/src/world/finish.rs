@@ -1,7 +1,41 @@
-//! The end of a run.
+//! The end of a run: what is left in the logs, who is behind and why, and the recording.
 
 use super::World;
 use super::clients::ClientKind;
+use crate::checkers::{FinalPartition, FinalState, LogView};
+use crate::disk::Disk;
+use crate::recorder::Finish;
+use stormglass_broker_core::ReplicaState;
+use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::records::Batch;
+use stormglass_broker_core::seam::DiskImage;
+use stormglass_reports::recording::Recording;
+
+/// A leader's log as its disk holds it.
+struct DiskLog<'a> {
+    disk: &'a Disk,
+    tp: TopicPartition,
+    start: Offset,
+    end: Offset,
+}
+
+impl LogView for DiskLog<'_> {
+    fn log_start(&self) -> Offset {
+        self.start
+    }
+
+    fn visit(&self, from: Offset, visit: &mut dyn FnMut(&Batch)) {
+        let segments = self.disk.segments(self.tp);
+        let first = segments.partition_point(|base| *base <= from).saturating_sub(1);
+        for base in segments.into_iter().skip(first) {
+            self.disk.scan(self.tp, base, &mut |_, batch| {
+                if batch.last_offset() >= from && batch.base_offset() < self.end {
+                    visit(batch);
+                }
+            });
+        }
+    }
+}
 
 impl World {
     /// Whether no producer has anything left to send.
@@ -10,5 +44,134 @@ impl World {
             ClientKind::Producer { machine, .. } => machine.is_drained(),
             ClientKind::Consumer { .. } | ClientKind::Admin(_) => true,
         })
+    }
+
+    /// Compares what should be there with what is, and hands over everything measured.
+    pub(super) fn finish(mut self, interrupted: bool) -> Recording {
+        let sim_ns = self.now.saturating_sub(self.origin_ns.min(self.now));
+        let mut story = std::mem::take(&mut self.story_out);
+        self.story.flush(&mut story);
+        for event in story {
+            self.recorder.event(event);
+        }
+        self.check_final_state(sim_ns, interrupted);
+        let findings = self.checkers.finish();
+        let event_hash = format!("{:016x}", self.audit.hash());
+        let events_processed = self.audit.events();
+        let checkpoints = self.audit.into_checkpoints();
+        self.recorder.finish(Finish {
+            checkers: findings.checkers,
+            violations: findings.violations,
+            lost_records: findings.lost_records,
+            event_hash,
+            checkpoints: checkpoints.iter().map(|c| (c.events, c.global)).collect(),
+            events_processed,
+            sim_ns,
+            interrupted,
+            assumptions: Vec::new(),
+        })
+    }
+
+    fn check_final_state(&mut self, sim_ns: u64, interrupted: bool) {
+        let leaders = self.leaders();
+        let logs: Vec<(TopicPartition, Option<DiskLog<'_>>, Offset, Option<NodeId>)> = self
+            .planned_partitions()
+            .map(|tp| match leaders.iter().find(|(_, state)| state.tp == tp) {
+                Some((node, state)) => {
+                    let node = &self.nodes[*node];
+                    let (start, end) = (state.log_start_offset, state.log_end_offset);
+                    let log = DiskLog { disk: &node.disk, tp, start, end };
+                    (tp, Some(log), state.high_watermark, Some(node.id))
+                }
+                None => (tp, None, 0, None),
+            })
+            .collect();
+        let partitions = logs
+            .iter()
+            .map(|(tp, log, high_watermark, leader)| FinalPartition {
+                tp: *tp,
+                leader: *leader,
+                replicas: self.replicas_of(*tp),
+                isr: self.isr_of(*tp),
+                high_watermark: *high_watermark,
+                log: log.as_ref().map(|log| log as &dyn LogView),
+            })
+            .collect();
+        let groups = self.plan.consumers.iter().map(|group| group.group.clone()).collect();
+        let state = FinalState {
+            partitions,
+            groups,
+            running: self.plan.consumers.iter().map(|_| true).collect(),
+            notes: self.who_waits(),
+            drained: !interrupted && self.origin_ns != u64::MAX,
+        };
+        self.checkers.final_state(sim_ns, &state);
+    }
+
+    /// Leaders of the newest epoch, with their node's index.
+    fn leaders(&self) -> Vec<(usize, ReplicaState)> {
+        let mut leaders: Vec<(usize, ReplicaState)> = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let states = node.broker.as_ref().map(|b| b.replicas()).unwrap_or_default();
+            for state in states.into_iter().filter(|state| state.is_leader) {
+                match leaders.iter_mut().find(|(_, known)| known.tp == state.tp) {
+                    Some(known) if known.1.leader_epoch < state.leader_epoch => {
+                        *known = (index, state);
+                    }
+                    Some(_) => {}
+                    None => leaders.push((index, state)),
+                }
+            }
+        }
+        leaders
+    }
+
+    fn planned_partitions(&self) -> impl Iterator<Item = TopicPartition> {
+        let of_topic = |name: &String, count: usize| {
+            let id = self.topics.get(name).copied();
+            (0..i32::try_from(count).unwrap_or(0))
+                .filter_map(move |partition| Some(TopicPartition::new(id?, partition)))
+        };
+        self.plan.topics.iter().flat_map(move |t| of_topic(&t.name, t.assignment.len()))
+    }
+
+    fn replicas_of(&self, tp: TopicPartition) -> Vec<NodeId> {
+        let plan = self.plan.topics.iter().find(|t| self.topics.get(&t.name) == Some(&tp.topic));
+        let index = usize::try_from(tp.partition).unwrap_or(usize::MAX);
+        let replicas = plan.and_then(|t| t.assignment.get(index));
+        replicas.map_or_else(Vec::new, |ids| ids.iter().map(|id| NodeId(*id)).collect())
+    }
+
+    /// ISR as the active controller sees it; any controller's view when none is active.
+    fn isr_of(&self, tp: TopicPartition) -> Vec<NodeId> {
+        let controllers = || self.nodes.iter().filter(|n| !n.is_broker && n.is_up());
+        let active = controllers()
+            .find(|n| n.broker.as_ref().is_some_and(|b| b.active_controller() == Some(n.id)));
+        let node = active.or_else(|| controllers().next());
+        node.and_then(|n| n.broker.as_ref()?.isr(tp)).unwrap_or_default()
+    }
+
+    /// Who waits for whom, in sentences: read when a run is stuck.
+    fn who_waits(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for node in self.nodes.iter().filter(|n| !n.is_up()) {
+            notes.push(format!("node {} does not run", node.id));
+        }
+        for (group, plan) in self.plan.consumers.iter().enumerate() {
+            for (tp, lag) in self.lags.behind(group) {
+                let name = self.partition_names.get(&tp).cloned().unwrap_or_default();
+                notes.push(format!("group {} misses {lag} records of {name}", plan.group));
+            }
+        }
+        for client in self.clients.iter().filter(|c| c.running) {
+            if let ClientKind::Producer { group, machine } = &client.kind
+                && !machine.is_drained()
+            {
+                let name = &self.plan.producers[*group].name;
+                let bytes = machine.buffered_bytes();
+                notes.push(format!("a producer of {name} holds {bytes} bytes without an answer"));
+            }
+        }
+        notes
     }
 }

@@ -15,14 +15,13 @@ mod payload;
 mod peers;
 mod setup;
 mod slab;
-mod shim;
 mod transport;
 
-use shim::{Checkers, Story};
+use crate::checkers::{Checkers, Story};
 use crate::client::{ClientEffects, ClientShared};
 use crate::kernel::{Audit, EventQueue};
 use crate::net::{ConnId, NetOut, Network, RuleId};
-use shim::Recorder;
+use crate::recorder::Recorder;
 use crate::rng::Streams;
 use clients::Client;
 use event::Event;
@@ -40,8 +39,7 @@ use stormglass_scenarios::plan::Plan;
 
 pub use setup::SetupError;
 
-pub(crate) use shim::Who;
-pub(crate) use shim::Transfer;
+pub(crate) use crate::recorder::Transfer;
 
 /// Wall clock at simulated time zero, ms since 1970: 2026-01-01T00:00:00Z.
 const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
@@ -128,7 +126,7 @@ impl World {
         mut self,
         observer: &mut dyn Observer,
         interrupt: &AtomicBool,
-    ) -> Result<(), SetupError> {
+    ) -> Result<Recording, SetupError> {
         let mut told_ns = 0;
         let mut interrupted = false;
         while let Some((at, event)) = self.queue.pop() {
@@ -152,7 +150,7 @@ impl World {
                 return Err(self.setup_failed());
             }
         }
-        Ok(())
+        Ok(self.finish(interrupted))
     }
 
     fn is_over(&self) -> bool {

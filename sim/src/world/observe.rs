@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::{SECOND_NS, World};
+use crate::recorder::SecondGauges;
 use crate::disk::DiskCounters;
 use stormglass_broker_core::seam::{Effects, TraceEvent};
 use stormglass_reports::recording::BrokerSecond;
@@ -54,9 +55,10 @@ impl World {
         let (offline, controller) = self.control_plane();
         // Cross-AZ bytes are counted by message; taking the network's own keeps its tables small.
         let _ = self.net.take_cross_az_bytes();
-        self.story.flush(at_ns + SECOND_NS, &mut self.story_out);
         self.tell_story();
-        self.recorder.end_of_second(index, phase, brokers, lags, offline, controller);
+        let offline_partitions = offline;
+        let gauges = SecondGauges { index, phase, brokers, lags, offline_partitions, controller };
+        self.recorder.end_of_second(gauges);
         self.at(self.now + SECOND_NS, Event::Second);
         self.check_drained();
     }

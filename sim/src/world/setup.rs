@@ -6,7 +6,7 @@ use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
 use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
-use super::shim::{Checkers, Story};
+use crate::checkers::{Checkers, Story};
 use crate::client::{
     Admin, Arrivals, Assignment, ClientCosts, ClientEffects, ClientInput, ClientShared, ConnectionConfig,
     Consumer, ConsumerConfig, ConsumerSetup, CreatedTopic, PlannedArrivals, Producer,
@@ -17,7 +17,7 @@ use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
 use crate::disk::{Disk, DiskConfig, Preload};
 use crate::kernel::{Audit, EventQueue, Order};
 use crate::net::{HostId, HostSpec, NetConfig, Network};
-use super::shim::Recorder;
+use crate::recorder::Recorder;
 use crate::rng::{Stream, Streams};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -226,11 +226,25 @@ impl World {
         self.at(self.now + 1, Event::Settle);
     }
 
+    fn min_isr(&self, topic: Option<&TopicPlan>) -> usize {
+        const KEY: &str = "min.insync.replicas";
+        let own = topic.and_then(|t| t.config.get(KEY));
+        let value = own.or_else(|| self.plan.cluster.config.get(KEY));
+        value.and_then(|v| v.parse().ok()).unwrap_or(1)
+    }
+
     fn name_partitions(&mut self) {
+        for (name, id) in &self.topics {
+            let name: Arc<str> = Arc::from(name.as_str());
+            self.recorder.topic(*id, &name);
+            self.story.topic(*id, &name);
+        }
         for (tp, name) in &self.partition_names {
-            let plan = self.plan.topics.iter().find(|t| self.topics.get(&t.name) == Some(&tp.topic));
-            let factor = plan.map_or(3, |t| t.assignment.first().map_or(1, Vec::len));
-            self.checkers.topic(*tp, name, factor, plan.map(|t| t.name.as_str()));
+            let Some((topic, _)) = name.rsplit_once('-') else { continue };
+            let plan = self.plan.topics.iter().find(|t| t.name == topic);
+            let replicas = plan.map_or(3, |t| t.assignment.first().map_or(1, Vec::len));
+            let min_isr = self.min_isr(plan).min(replicas);
+            self.checkers.topic(*tp, topic, min_isr);
         }
     }
 
@@ -324,7 +338,6 @@ impl World {
             node.disk.take_counters(now);
             self.net.take_counters(now, node.host);
         }
-        self.checkers.begin(0);
         self.start_clients();
     }
 

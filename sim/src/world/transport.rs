@@ -174,10 +174,10 @@ impl World {
         crosses_az: bool,
     ) {
         let bytes = response.wire_size();
-        if crosses_az {
+        if crosses_az && self.origin_ns != u64::MAX {
             let to_client = self.end_of(conn).is_some_and(End::is_client);
             let kind = if to_client { Transfer::Consume } else { Transfer::Replication };
-            self.recorder.transfer(kind, bytes);
+            self.recorder.transfer(self.now - self.origin_ns, kind, bytes);
         }
         let payload = Payload::Response { correlation: correlation.0, response, marks };
         self.net_send(conn, Side::Server, bytes, payload);

@@ -3,7 +3,7 @@
 use super::rig::{ALL, End, Rig, fired, ids, named};
 use crate::client::Outcome;
 use crate::recorder::testing::tp;
-use stormglass_broker_core::TraceEvent;
+use stormglass_broker_core::seam::TraceEvent;
 
 #[test]
 fn a_healthy_history_is_checked_by_everyone() {

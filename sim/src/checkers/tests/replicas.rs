@@ -2,7 +2,7 @@
 
 use super::rig::{Rig, ids, named};
 use crate::recorder::testing::tp;
-use stormglass_broker_core::TraceEvent;
+use stormglass_broker_core::seam::TraceEvent;
 
 #[test]
 fn a_follower_with_another_batch_of_the_same_epoch() {

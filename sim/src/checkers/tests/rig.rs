@@ -6,9 +6,9 @@ use crate::checkers::{Checkers, FinalPartition, FinalState, Findings, LogView};
 use crate::client::Outcome;
 use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp};
 use std::sync::Arc;
-use stormglass_broker_core::TraceEvent;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 use stormglass_broker_core::records::{Batch, Records};
+use stormglass_broker_core::seam::TraceEvent;
 
 pub(super) const GROUPS: usize = 2;
 /// Producer group with `acks=all`.
