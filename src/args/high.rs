@@ -223,7 +223,11 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
             azs: low.azs.unwrap_or(3),
             storage_bytes: low.storage.as_deref().map(storage).transpose()?,
         }),
-        (None, None) => return Err(Failure::usage("nothing to price")),
+        (None, None) => {
+            let help = "name a scenario, a plan.json or a run's directory, or give --instance and \
+                        --brokers";
+            return Err(Failure::usage("nothing to price").help(help));
+        }
     };
     Ok(Bill { subject, options })
 }

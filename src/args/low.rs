@@ -122,7 +122,6 @@ pub(crate) enum Band {
     --price broker-hour=0.05 --price storage-gb-month=0.10")]
 pub(super) struct LowCost {
     /// A scenario, a plan.json, or the directory of a run (whose bill includes its traffic).
-    #[arg(required_unless_present = "instance")]
     pub(super) subject: Option<String>,
     /// Instead of a scenario: instance type of the brokers, such as kafka.m7g.large.
     #[arg(long, value_name = "TYPE", conflicts_with = "subject", requires = "brokers")]

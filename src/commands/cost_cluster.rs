@@ -17,6 +17,7 @@ kind = "msk-standard"
 instance = "kafka.m7g.large"
 brokers = 3
 azs = 3
+config.min.insync.replicas = 1
 
 [[topics]]
 name = "none"
@@ -36,7 +37,6 @@ heal = "0s"
 drain = "1s"
 "#;
 
-/// What stands in for an instance that cannot be simulated but whose price is given.
 const STAND_IN: &str = "kafka.m7g.large";
 const MSK_PREFIX: &str = "kafka.";
 
@@ -44,22 +44,31 @@ const MSK_PREFIX: &str = "kafka.";
 pub(super) fn plan(flags: &ClusterFlags, options: &CostOptions) -> Result<Plan, Failure> {
     let mut plan = match load(flags, &flags.instance) {
         Ok(plan) => plan,
-        Err(_) if flags.instance.starts_with(MSK_PREFIX) && has_price(flags, options) => {
-            let mut plan = load(flags, STAND_IN)?;
-            for node in &mut plan.cluster.brokers {
-                flags.instance.clone_into(&mut node.host.instance);
-            }
-            plan
-        }
-        Err(failure) => {
-            return Err(failure.help(
-                "an MSK instance that is not in the catalogue is priced with --price \
-                 broker-hour=USD",
-            ));
-        }
+        Err(failure) => stand_in(flags, options, failure)?,
     };
     if let Some(bytes) = flags.storage_bytes {
         share_storage(&mut plan, bytes);
+    }
+    Ok(plan)
+}
+
+/// The cluster on another instance, if the instance is all that is wrong with it and its price is
+/// given. A bill needs no more of an instance than that.
+fn stand_in(
+    flags: &ClusterFlags,
+    options: &CostOptions,
+    failure: Failure,
+) -> Result<Plan, Failure> {
+    let Some(mut plan) =
+        flags.instance.starts_with(MSK_PREFIX).then(|| load(flags, STAND_IN).ok()).flatten()
+    else {
+        return Err(failure);
+    };
+    if !has_price(flags, options) {
+        return Err(failure.help("to price it all the same, add --price broker-hour=USD"));
+    }
+    for node in &mut plan.cluster.brokers {
+        flags.instance.clone_into(&mut node.host.instance);
     }
     Ok(plan)
 }

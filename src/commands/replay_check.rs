@@ -85,7 +85,9 @@ impl Audit {
     fn new(one: &Outcome, two: &Outcome, dir_of_plan: &Path) -> Self {
         let mut differences = Vec::new();
         let against = "second run";
-        if let Some(detail) = first_event_difference(&one.recording, &two.recording) {
+        if let Some(detail) =
+            first_event_difference(&Trail::of(&one.recording), &Trail::of(&two.recording))
+        {
             differences.push(Difference { against, detail });
         }
         let (text, other) = (one.result.to_json(), two.result.to_json());
@@ -151,10 +153,29 @@ fn recorded_text(dir: &Path, result: &RunResult) -> Option<String> {
     comparable.then_some(text)
 }
 
+/// The hashes that a run leaves behind.
+#[derive(Debug, Clone)]
+struct Trail<'a> {
+    /// Events so far and the hash over them.
+    checkpoints: &'a [(u64, u64)],
+    events: u64,
+    hash: &'a str,
+}
+
+impl<'a> Trail<'a> {
+    fn of(recording: &'a Recording) -> Self {
+        Self {
+            checkpoints: &recording.checkpoints,
+            events: recording.events_processed,
+            hash: &recording.event_hash,
+        }
+    }
+}
+
 /// The events between the last equal checkpoint and the first that differs.
-fn first_event_difference(one: &Recording, two: &Recording) -> Option<String> {
+fn first_event_difference(one: &Trail<'_>, two: &Trail<'_>) -> Option<String> {
     let mut equal = 0;
-    for (a, b) in one.checkpoints.iter().zip(&two.checkpoints) {
+    for (a, b) in one.checkpoints.iter().zip(two.checkpoints) {
         if a != b {
             return Some(format!(
                 "the first different event lies in events {} to {} (hash {:016x}, then {:016x})",
@@ -166,12 +187,12 @@ fn first_event_difference(one: &Recording, two: &Recording) -> Option<String> {
         }
         equal = a.0;
     }
-    let same_end = one.events_processed == two.events_processed && one.event_hash == two.event_hash;
+    let same_end = one.events == two.events && one.hash == two.hash;
     (!same_end).then(|| {
         format!(
             "the first different event lies after event {equal} ({} events with hash {}, then {} \
              with {})",
-            one.events_processed, one.event_hash, two.events_processed, two.event_hash
+            one.events, one.hash, two.events, two.hash
         )
     })
 }
@@ -196,43 +217,26 @@ fn first_line_difference(one: &str, two: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stormglass_reports::recording::TransferTotals;
 
-    fn recording(checkpoints: &[(u64, u64)], events: u64, hash: &str) -> Recording {
-        Recording {
-            latency: Vec::new(),
-            seconds: Vec::new(),
-            response_intervals: Vec::new(),
-            events: Vec::new(),
-            paths: Vec::new(),
-            violations: Vec::new(),
-            checkers: Vec::new(),
-            unavailability: Vec::new(),
-            transfer: TransferTotals::default(),
-            event_hash: hash.to_owned(),
-            checkpoints: checkpoints.to_vec(),
-            events_processed: events,
-            sim_ns: 0,
-            interrupted: false,
-            assumptions: Vec::new(),
-        }
+    fn trail<'a>(checkpoints: &'a [(u64, u64)], events: u64, hash: &'a str) -> Trail<'a> {
+        Trail { checkpoints, events, hash }
     }
 
     #[test]
     fn the_first_divergent_interval_is_named() {
-        let one = recording(&[(100, 1), (200, 2), (300, 3)], 310, "x");
+        let one = trail(&[(100, 1), (200, 2), (300, 3)], 310, "x");
         assert_eq!(first_event_difference(&one, &one), None);
-        let two = recording(&[(100, 1), (200, 9), (300, 8)], 310, "y");
+        let two = trail(&[(100, 1), (200, 9), (300, 8)], 310, "y");
         let text = first_event_difference(&one, &two).unwrap();
         assert!(text.contains("events 101 to 200"), "{text}");
     }
 
     #[test]
     fn a_difference_after_the_last_checkpoint_is_found() {
-        let one = recording(&[(100, 1)], 150, "x");
-        let two = recording(&[(100, 1)], 150, "y");
+        let one = trail(&[(100, 1)], 150, "x");
+        let two = trail(&[(100, 1)], 150, "y");
         assert!(first_event_difference(&one, &two).unwrap().contains("after event 100"));
-        let longer = recording(&[(100, 1), (200, 2)], 250, "x");
+        let longer = trail(&[(100, 1), (200, 2)], 250, "x");
         assert!(first_event_difference(&one, &longer).unwrap().contains("after event 100"));
     }
 

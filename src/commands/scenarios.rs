@@ -12,7 +12,7 @@ struct Listed<'a> {
     name: &'a str,
     question: &'a str,
     expect: &'a str,
-    /// Breaks a promise on purpose: exit 8 is the right outcome.
+    /// Loses acknowledged records on purpose: it must not end in exit 0.
     negative: bool,
 }
 
@@ -56,6 +56,6 @@ fn text() -> String {
     let bad: String = negative().iter().map(line).collect();
     format!(
         "Run one with `stormglass run NAME`, read it with `stormglass scenarios show NAME`.\n\n\
-         {good}\nThese lose data on purpose; exit code 8 is the right outcome.\n\n{bad}"
+         {good}\nThese lose acknowledged records on purpose, and must say so.\n\n{bad}"
     )
 }

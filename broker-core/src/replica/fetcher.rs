@@ -313,19 +313,18 @@ impl ReplicaManager {
         self.truncate(step, slot, to.min(log.log_end_offset()));
     }
 
-    /// Cuts a replica's log.
+    /// Cuts a replica's log. Even where no record goes, an epoch that begins at the end does
+    /// (REP-09): a leader that was deposed before its first append would diverge for ever.
     pub(super) fn truncate(&mut self, step: &mut Step<'_>, slot: u32, to: Offset) {
         let Some(partition) = self.partition_mut(slot) else { return };
-        let from = partition.log.log_end_offset();
-        let to = to.max(partition.log.log_start_offset());
-        if to >= from {
-            return;
-        }
+        let from = partition.log.next_offset();
+        let to = to.max(partition.log.log_start_offset()).min(partition.log.log_end_offset());
         let mut ops = Vec::new();
-        partition.log.truncate_to(to, &mut ops);
-        let high_watermark = partition.high_watermark;
-        partition.high_watermark = high_watermark.min(to);
-        step.trace(TraceEvent::Truncated { tp: partition.tp, to, from, high_watermark });
+        if partition.log.truncate_to(to, &mut ops) {
+            let high_watermark = partition.high_watermark;
+            partition.high_watermark = high_watermark.min(to);
+            step.trace(TraceEvent::Truncated { tp: partition.tp, to, from, high_watermark });
+        }
         for kind in ops {
             step.disk(Owner::Replica, kind);
         }

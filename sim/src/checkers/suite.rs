@@ -3,6 +3,7 @@
 
 use super::appends::{self, Origin};
 use super::consumed::Reader;
+use super::epoch_log::EpochLog;
 use super::final_state::FinalState;
 use super::history::Turn;
 use super::ledger::Ledger;
@@ -171,6 +172,15 @@ impl Checkers {
     pub fn node_down(&mut self, now_ns: u64, node: i32, lost_unsynced: bool) {
         for partition in &mut self.partitions {
             partition.node_down(now_ns, node, lost_unsynced);
+        }
+    }
+
+    /// A partition's logs were replaced before the run: what replicas had is no longer so.
+    pub fn preloaded(&mut self, tp: TopicPartition) {
+        let at = self.partition(tp);
+        for replica in &mut self.partitions[at].replicas {
+            replica.log = EpochLog::default();
+            replica.known = false;
         }
     }
 

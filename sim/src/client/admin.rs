@@ -1,23 +1,27 @@
-//! The admin client: creates topics with given replicas and waits until every partition has a
-//! leader. Nothing else is modelled.
+//! The admin client: creates topics with given replicas and waits until every partition is led by
+//! its first one. Nothing else is modelled.
 
+use super::cluster_view::TopicView;
 use super::config::ConnectionConfig;
 use super::connections::InFlight;
 use super::io::{ClientCx, ClientInput, CreatedTopic, Outcome};
 use super::network::Network;
 use super::wakeup::{NEVER, Wakeup};
 use crate::rng::Stream;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::{
-    CreateTopicsRequest, CreateTopicsResponse, NewTopic, Request, Response,
+    CreateTopicsRequest, CreateTopicsResponse, ElectLeadersRequest, ElectLeadersResponse, NewTopic,
+    Placement, Request, Response,
 };
 
 #[derive(Debug)]
 enum Call {
     Metadata,
     Create,
+    Elect,
 }
 
 /// Creates topics once.
@@ -27,7 +31,11 @@ pub struct Admin {
     network: Network<Call>,
     /// Not created yet.
     missing: Vec<NewTopic>,
+    /// Who should lead each partition, by topic.
+    preferred: BTreeMap<Arc<str>, Vec<NodeId>>,
     asked: bool,
+    /// Preferred leaders were asked for.
+    election_asked: bool,
     failures: u32,
     retry_ns: u64,
     started: bool,
@@ -46,11 +54,14 @@ impl Admin {
         draws: Stream,
     ) -> Self {
         let names: Vec<Arc<str>> = topics.iter().map(|topic| topic.name.clone()).collect();
+        let preferred = topics.iter().filter_map(preferred_leaders).collect();
         Self {
             config,
             network: Network::new(config, bootstrap, names, draws),
             missing: topics,
+            preferred,
             asked: false,
+            election_asked: false,
             failures: 0,
             retry_ns: 0,
             started: false,
@@ -86,7 +97,7 @@ impl Admin {
                 return;
             }
             self.network.view.want_refresh();
-            self.network.refresh(Call::Metadata, cx)
+            self.elect(cx).min(self.network.refresh(Call::Metadata, cx))
         } else {
             create_ns
         };
@@ -113,6 +124,9 @@ impl Admin {
                     }
                     (Some(Call::Create), Response::CreateTopics(answer)) => {
                         self.created(&answer, cx);
+                    }
+                    (Some(Call::Elect), Response::ElectLeaders(answer)) => {
+                        self.elected(&answer, cx);
                     }
                     (call, _) => debug_assert!(call.is_none(), "an answer has its request's kind"),
                 }
@@ -159,6 +173,52 @@ impl Admin {
         }
     }
 
+    /// Leaderships go to the first replicas, as `kafka-leader-election.sh` has it done: after a
+    /// restart of all brokers together, the last member of each ISR leads.
+    fn elect(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        if self.election_asked || !self.is_led_elsewhere() {
+            return NEVER;
+        }
+        if self.retry_ns > cx.now_ns {
+            return self.retry_ns;
+        }
+        match self.network.any_ready(cx) {
+            Ok(node) => {
+                let request = Request::ElectLeaders(ElectLeadersRequest { partitions: None });
+                self.network.connections.send(node, request, Some(Call::Elect), cx);
+                self.election_asked = true;
+                NEVER
+            }
+            Err(retry_ns) => retry_ns,
+        }
+    }
+
+    /// Whether every partition has a leader, and some of them not the preferred one.
+    fn is_led_elsewhere(&self) -> bool {
+        let topics = self.network.view.topics();
+        let is_led = topics.iter().flat_map(|topic| &topic.partitions).all(|p| p.leader.is_some());
+        is_led && topics.iter().any(|topic| !self.is_preferred(topic))
+    }
+
+    fn is_preferred(&self, topic: &TopicView) -> bool {
+        let leaders = topic.partitions.iter().map(|partition| partition.leader);
+        let preferred = self.preferred.get(&topic.name);
+        preferred.is_none_or(|preferred| leaders.eq(preferred.iter().map(|node| Some(*node))))
+    }
+
+    fn elected(&mut self, answer: &ElectLeadersResponse, cx: &mut ClientCx<'_>) {
+        let is_done = |error: ErrorCode| {
+            matches!(error, ErrorCode::None | ErrorCode::ElectionNotNeeded)
+        };
+        if is_done(answer.error) && answer.partitions.iter().all(|(_, error)| is_done(*error)) {
+            self.failures = 0;
+        } else {
+            cx.effects.marks.push("admin: leader election retried");
+            self.election_asked = false;
+            self.back_off(cx.now_ns);
+        }
+    }
+
     fn back_off(&mut self, now_ns: u64) {
         let backoff = self.config.retry_backoff();
         self.retry_ns = now_ns + backoff.after(self.failures, &mut self.network.draws);
@@ -173,6 +233,7 @@ impl Admin {
             match call {
                 Call::Metadata => network.view.failed(&mut network.draws, now_ns),
                 Call::Create => self.asked = false,
+                Call::Elect => self.election_asked = false,
             }
         }
         if !self.asked && !self.missing.is_empty() {
@@ -183,7 +244,8 @@ impl Admin {
     fn finish_if_ready(&mut self, cx: &mut ClientCx<'_>) {
         let mut ready = Vec::new();
         for topic in self.network.view.topics() {
-            let led = topic.partitions.iter().all(|partition| partition.leader.is_some());
+            let led = self.is_preferred(topic)
+                && topic.partitions.iter().all(|partition| partition.leader.is_some());
             let Some(id) = topic.id.filter(|_| led && !topic.partitions.is_empty()) else { return };
             let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
             ready.push(CreatedTopic { name: topic.name.clone(), id, partitions });
@@ -193,6 +255,13 @@ impl Admin {
     }
 }
 
+/// The first replicas of a topic with a manual placement.
+fn preferred_leaders(topic: &NewTopic) -> Option<(Arc<str>, Vec<NodeId>)> {
+    let Placement::Manual(replicas) = &topic.placement else { return None };
+    let first = replicas.iter().filter_map(|replicas| replicas.first().copied()).collect();
+    Some((Arc::clone(&topic.name), first))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,19 +269,26 @@ mod tests {
     use stormglass_broker_core::protocol::Placement;
     use stormglass_scenarios::plan::ClientProfile;
 
+    fn mock() -> Mock<Admin> {
+        let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
+        let placement = Placement::Manual(vec![vec![NodeId(1)], vec![NodeId(2)]]);
+        let topic = NewTopic { name: Arc::from("t"), placement, config: Default::default() };
+        let draws = crate::rng::Streams::new(9).stream("client", "draws");
+        Mock::new(Admin::new(config, &[NodeId(1)], vec![topic], draws), 2, 2)
+    }
+
+    #[test]
+    fn leaders_that_are_not_preferred_are_replaced_first() {
+        let mut mock = mock();
+        mock.logs[0].leader = 2;
+        mock.run_until(3_000 * MS);
+        assert_eq!(mock.logs[0].leader, 1);
+        assert!(mock.client.is_done());
+    }
+
     #[test]
     fn creation_is_retried_and_leaders_are_awaited() {
-        let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
-        let name: Arc<str> = Arc::from("t");
-        let placement = Placement::Manual(vec![vec![NodeId(1)], vec![NodeId(2)]]);
-        let topic = NewTopic { name: name.clone(), placement, config: Default::default() };
-        let admin = Admin::new(
-            config,
-            &[NodeId(1)],
-            vec![topic],
-            crate::rng::Streams::new(9).stream("client", "draws"),
-        );
-        let mut mock = Mock::new(admin, 2, 2);
+        let mut mock = mock();
         mock.created = false;
         mock.down.insert(NodeId(2));
         mock.run_until(3_000 * MS);
@@ -220,7 +296,7 @@ mod tests {
         assert!(mock.marks.contains(&"admin: topic creation retried"));
         mock.down.clear();
         mock.run_until(5_000 * MS);
-        let ready = CreatedTopic { name, id: TOPIC, partitions: 2 };
+        let ready = CreatedTopic { name: Arc::from("t"), id: TOPIC, partitions: 2 };
         assert_eq!(mock.outcomes, [Outcome::TopicsReady(vec![ready])]);
         assert!(mock.client.is_done());
     }

@@ -341,6 +341,13 @@ impl<C: Client> Mock<C> {
                 let topics = names.map(|name| (name, error, TOPIC)).collect();
                 Response::CreateTopics(CreateTopicsResponse { topics })
             }
+            Request::ElectLeaders(_) => {
+                for (at, log) in (0..).zip(&mut self.logs) {
+                    log.leader = 1 + at % self.nodes;
+                }
+                let partitions = Vec::new();
+                Response::ElectLeaders(ElectLeadersResponse { error: ErrorCode::None, partitions })
+            }
             other => panic!("the mock does not serve {other:?}"),
         };
         let event = Event::Response { node, connection, correlation, response };

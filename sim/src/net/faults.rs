@@ -63,7 +63,7 @@ impl Network {
             self.cut_off((conn, side), out);
             if self.conn(conn).is_some_and(|slot| slot.state == State::Open) {
                 self.drop_pipe(now_ns, (conn, side.other()), out);
-                self.enqueue(now_ns, (conn, side), (MsgKind::Fin, OPEN_BYTES), sched);
+                self.enqueue(now_ns, (conn, side), (MsgKind::Fin, OPEN_BYTES, 0), sched);
             }
         }
     }

@@ -74,7 +74,7 @@ impl Network {
     ) {
         self.conns[conn.index as usize].state = State::Open;
         out.push(NetOut::Connected { conn });
-        self.enqueue(now_ns, (conn, Side::Client), (MsgKind::Open, OPEN_BYTES), sched);
+        self.enqueue(now_ns, (conn, Side::Client), (MsgKind::Open, OPEN_BYTES, 0), sched);
     }
 
     pub(super) fn on_refused(&mut self, conn: ConnId, out: &mut Vec<NetOut>) {

@@ -77,14 +77,16 @@ impl Network {
         host.listening = on;
     }
 
-    /// Sends a message of `bytes`. `false`: the connection is closed, refused or not yet open, and
-    /// the token is the caller's again.
+    /// Sends a message of `bytes` as soon as its process has worked for `hold_ns` on it. That time
+    /// counts as latency: a message held back needs no event of its own. `false`: the connection
+    /// is closed, refused or not yet open, and the token is the caller's again.
     #[must_use = "a token that was not taken must be freed"]
     pub fn send(
         &mut self,
         now_ns: u64,
         (conn, from): (ConnId, Side),
         (bytes, token): (u64, u64),
+        hold_ns: u64,
         sched: &mut impl Schedule,
     ) -> bool {
         let Some(slot) = self.conn(conn) else { return false };
@@ -92,7 +94,8 @@ impl Network {
             return false;
         }
         let wire_bytes = self.config.wire_bytes(bytes).max(CONTROL_BYTES);
-        self.enqueue(now_ns, (conn, from), (MsgKind::Data { token, bytes }, wire_bytes), sched);
+        let msg = (MsgKind::Data { token, bytes }, wire_bytes, hold_ns);
+        self.enqueue(now_ns, (conn, from), msg, sched);
         true
     }
 
@@ -112,7 +115,7 @@ impl Network {
         } else if !slot.gone[side.index()] {
             self.conns[conn.index as usize].gone[side.index()] = true;
             self.drop_pipe(now_ns, (conn, side.other()), out);
-            self.enqueue(now_ns, (conn, side), (MsgKind::Fin, CONTROL_BYTES), sched);
+            self.enqueue(now_ns, (conn, side), (MsgKind::Fin, CONTROL_BYTES, 0), sched);
         }
     }
 
@@ -207,13 +210,13 @@ impl Network {
         &mut self,
         now_ns: u64,
         (conn, from): (ConnId, Side),
-        (kind, wire_bytes): (MsgKind, u64),
+        (kind, wire_bytes, hold_ns): (MsgKind, u64, u64),
         sched: &mut impl Schedule,
     ) {
         let host = self.host_of(conn, from);
         let index = pipe_index(conn, from);
         let link = self.pipes.0[index as usize].link;
-        let latency_ns = self.draw_latency((conn, from), wire_bytes);
+        let latency_ns = hold_ns + self.draw_latency((conn, from), wire_bytes);
         let msg = Msg { kind, sent_at_ns: now_ns, wire_bytes, latency_ns, through_ns: u64::MAX };
         let loopback = self.links[link as usize].is_loopback();
         let moving = matches!(self.pipes.0[index as usize].status, Status::Idle | Status::Due);

@@ -3,7 +3,6 @@
 use super::event::Event;
 use super::node::Marks;
 use super::payload::Payload;
-use super::slab::Slab;
 use super::{End, World};
 use crate::client::{
     Admin, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer, Consumer, Outcome, Producer,
@@ -30,7 +29,6 @@ pub(super) struct Client {
     conns: FxHashMap<NodeId, (ConnId, bool)>,
     busy_until_ns: u64,
     inbox: VecDeque<ClientInput>,
-    outgoing: Slab<Vec<ClientSend>>,
     /// Path of the answer that is being handled.
     answered: Option<(u64, Marks)>,
 }
@@ -59,7 +57,6 @@ impl Client {
             conns: FxHashMap::default(),
             busy_until_ns: 0,
             inbox: VecDeque::new(),
-            outgoing: Slab::default(),
             answered: None,
         }
     }
@@ -70,7 +67,6 @@ impl Client {
         self.life += 1;
         self.conns.clear();
         self.inbox.clear();
-        self.outgoing = Slab::default();
     }
 }
 
@@ -147,15 +143,11 @@ impl World {
                 self.at(due, Event::Client { client, life, timer });
             }
         }
-        if !effects.sends.is_empty() {
-            let sends = std::mem::take(&mut effects.sends);
-            if leaves <= now {
-                self.release_client(client, sends);
-            } else {
-                let outgoing = self.clients[client as usize].outgoing.insert(sends);
-                self.at(leaves, Event::ClientRelease { client, life, outgoing });
-            }
+        let mut sends = std::mem::take(&mut effects.sends);
+        for send in sends.drain(..) {
+            self.send_from_client(client, send, leaves);
         }
+        effects.sends = sends;
         effects.marks.clear();
         let mut outcomes = std::mem::take(&mut effects.outcomes);
         for outcome in outcomes.drain(..) {
@@ -171,28 +163,19 @@ impl World {
         self.clients[client as usize].conns.insert(node, (conn, false));
     }
 
-    /// Requests leave a client.
-    pub(super) fn release_client(&mut self, client: u32, sends: Vec<ClientSend>) {
-        for send in sends {
-            let Some((conn, true)) = self.clients[client as usize].conns.get(&send.node).copied()
-            else {
-                continue; // closed meanwhile; the client knows
-            };
-            let bytes = send.request.wire_size(CLIENT_ID_LEN);
-            if let Request::Produce(_) = send.request {
-                self.note_produce_transfer(client, send.node, bytes);
-            }
-            let (correlation, request, sent_ns) = (send.correlation, send.request, self.now);
-            let payload = Payload::Request { correlation, request, sent_ns };
-            self.net_send(conn, Side::Client, bytes, payload);
+    /// A request leaves a client when it has worked on it.
+    fn send_from_client(&mut self, client: u32, send: ClientSend, leaves_ns: u64) {
+        let Some((conn, true)) = self.clients[client as usize].conns.get(&send.node).copied()
+        else {
+            return; // closed in the same step; the client knows
+        };
+        let bytes = send.request.wire_size(CLIENT_ID_LEN);
+        if let Request::Produce(_) = send.request {
+            self.note_produce_transfer(client, send.node, bytes);
         }
-    }
-
-    /// Outgoing requests of a step whose CPU time is over.
-    pub(super) fn client_release_due(&mut self, client: u32, outgoing: u32) {
-        if let Some(sends) = self.clients[client as usize].outgoing.take(outgoing) {
-            self.release_client(client, sends);
-        }
+        let (correlation, request, sent_ns) = (send.correlation, send.request, leaves_ns);
+        let payload = Payload::Request { correlation, request, sent_ns };
+        self.net_send((conn, Side::Client), leaves_ns, bytes, payload);
     }
 
     pub(super) fn client_connected(&mut self, client: u32, node: NodeId, conn: ConnId) {

@@ -16,8 +16,6 @@ pub(super) enum Event {
     Ready { node: u16, life: u32, pool: Pool, job: u32 },
     /// A thread of the pool may be free again.
     Pump { node: u16, life: u32, pool: Pool },
-    /// A step's messages leave the process.
-    Release { node: u16, life: u32, outgoing: u32 },
     /// A node's timer.
     Timer { node: u16, life: u32, key: TimerKey },
     /// A disk operation ends later than it was submitted.
@@ -34,8 +32,6 @@ pub(super) enum Event {
     Client { client: u32, life: u32, timer: ClientTimer },
     /// A client has worked off what it was busy with.
     ClientReady { client: u32, life: u32 },
-    /// A step's messages leave a client.
-    ClientRelease { client: u32, life: u32, outgoing: u32 },
     /// A client process starts.
     ClientStart { client: u32, life: u32 },
     /// Set-up: looks whether all replicas are in sync.
@@ -60,7 +56,7 @@ impl Event {
     /// | 0 | actions of the plan and phases |
     /// | 1 | network |
     /// | 2 | disk, timers, process starts |
-    /// | 3 | threads and messages that leave |
+    /// | 3 | threads |
     /// | 4 | clients |
     /// | 5 | end of a second: it sees everything before |
     pub(super) fn class(&self) -> u8 {
@@ -77,10 +73,9 @@ impl Event {
             | Self::PeerTimeout { .. }
             | Self::Boot { .. }
             | Self::Start { .. } => 2,
-            Self::Ready { .. } | Self::Pump { .. } | Self::Release { .. } => 3,
+            Self::Ready { .. } | Self::Pump { .. } => 3,
             Self::Client { .. }
             | Self::ClientReady { .. }
-            | Self::ClientRelease { .. }
             | Self::ClientStart { .. } => 4,
             Self::Second => 5,
         }
@@ -92,7 +87,6 @@ impl Event {
             Self::Net(_) => (None, 1),
             Self::Ready { node, job, .. } => (Some(*node), 2 | u64::from(*job) << 8),
             Self::Pump { node, .. } => (Some(*node), 3),
-            Self::Release { node, .. } => (Some(*node), 4),
             Self::Timer { node, .. } => (Some(*node), 5),
             Self::Disk { node, id, .. } => (Some(*node), 6 | id.0 << 8),
             Self::Writeback { node } => (Some(*node), 7),
@@ -101,7 +95,6 @@ impl Event {
             Self::Start { node, .. } => (Some(*node), 10),
             Self::Client { client, .. } => (None, 11 | u64::from(*client) << 8),
             Self::ClientReady { client, .. } => (None, 12 | u64::from(*client) << 8),
-            Self::ClientRelease { client, .. } => (None, 13 | u64::from(*client) << 8),
             Self::ActionBegin { index } => (None, 14 | u64::from(*index) << 8),
             Self::ActionEnd { index } => (None, 15 | u64::from(*index) << 8),
             Self::Rolling { index, step } => {

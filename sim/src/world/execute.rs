@@ -2,12 +2,12 @@
 //! thread starts, and what the step says leaves when its CPU time is over.
 
 use super::event::Event;
-use super::node::{Arrived, Job, Marks, Message};
+use super::node::{Arrived, Job, Marks};
 use super::World;
-use crate::cpu::Pool;
+use crate::cpu::{CostProfile, Pool};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
 use stormglass_broker_core::protocol::{Request, Response};
-use stormglass_broker_core::seam::{DiskOpKind, Effects, Exit, Input, TimerKey, Work};
+use stormglass_broker_core::seam::{DiskOpKind, Effects, Exit, Input, Reply, TimerKey, Work};
 use stormglass_broker_core::time::Instant;
 
 /// `client_id` bytes in a request header.
@@ -17,40 +17,56 @@ impl World {
     /// A request arrived at a node: it waits for its turn on the connection.
     pub(super) fn request_arrived(&mut self, node: u16, conn: ConnectionId, arrived: Arrived) {
         let Some(accepted) = self.nodes[node as usize].accepted.get_mut(&conn) else { return };
-        accepted.inbox.push_back(arrived);
-        if accepted.current.is_none() {
-            self.next_request(node, conn);
+        if accepted.current.is_some() {
+            accepted.inbox.push_back(arrived);
+        } else {
+            self.read_request(node, conn, arrived);
         }
     }
 
-    /// The next request of an unmuted connection goes to a network processor.
-    fn next_request(&mut self, node: u16, conn: ConnectionId) {
+    /// A request of an unmuted connection goes to a network processor, and from there to a
+    /// handler. When nobody waits for a handler it is handled here and now, with the times that
+    /// it will have: state changes up to one network service early, and an event is saved.
+    fn read_request(&mut self, node: u16, conn: ConnectionId, arrived: Arrived) {
         let now = self.now;
-        let tls = self.tls_of(node, conn);
+        let tls = self.tls_of(conn);
         let at = &mut self.nodes[node as usize];
         let Some(accepted) = at.accepted.get_mut(&conn) else { return };
-        let Some(arrived) = accepted.inbox.pop_front() else { return };
+        let unmuted = now.max(accepted.muted_until_ns);
         let demand = at.profile.network_ns(arrived.bytes, 0, tls);
-        let service = at.cpu.submit(now, Pool::Network, demand);
+        let service = at.cpu.submit(unmuted, Pool::Network, demand);
+        let ready = service.finish_ns;
         accepted.current = Some(Marks {
             sent: arrived.sent_ns,
             arrived: arrived.arrived_ns,
-            unmuted: now,
+            unmuted,
             network_start: service.start_ns,
-            network_finish: service.finish_ns,
-            is_fetch: matches!(arrived.request, Request::Fetch(_)),
+            network_finish: ready,
             ..Marks::default()
         });
         let correlation = CorrelationId(arrived.correlation);
-        let job = at.jobs.insert(Job::Request { conn, correlation, request: arrived.request });
+        let job = Job::Request { conn, correlation, request: arrived.request };
+        let idle = at.queues[Pool::Handler as usize].is_idle()
+            && at.paused_until_ns <= now
+            && at.cpu.earliest_start(ready, Pool::Handler) == ready;
+        if idle {
+            return self.run_job(node, Pool::Handler, ready, job);
+        }
+        let job = at.jobs.insert(job);
+        at.queues[Pool::Handler as usize].coming += 1;
         let life = at.life;
-        self.at(service.finish_ns, Event::Ready { node, life, pool: Pool::Handler, job });
+        self.at(ready, Event::Ready { node, life, pool: Pool::Handler, job });
     }
 
-    fn tls_of(&self, node: u16, conn: ConnectionId) -> bool {
+    fn tls_of(&self, conn: ConnectionId) -> bool {
         let from_client = self.conns.get(&conn).is_some_and(|end| end.is_client());
-        let _ = node;
         if from_client { self.tls_client } else { self.tls_in_cluster }
+    }
+
+    /// A request that has passed its network processor queues for a handler.
+    pub(super) fn arrived_at_pool(&mut self, node: u16, pool: Pool, job: u32) {
+        self.nodes[node as usize].queues[pool as usize].coming -= 1;
+        self.ready(node, pool, job);
     }
 
     /// A job queues for its pool.
@@ -78,27 +94,28 @@ impl World {
             }
             let Some(job) = at.queues[pool as usize].waiting.pop_front() else { return };
             let Some(job) = at.jobs.take(job) else { continue };
-            self.run_job(node, pool, job);
+            self.run_job(node, pool, now, job);
             if !self.nodes[node as usize].is_up() {
                 return;
             }
         }
     }
 
-    fn run_job(&mut self, node: u16, pool: Pool, job: Job) {
+    /// A thread starts a job at `start`, which is now or will be shortly.
+    fn run_job(&mut self, node: u16, pool: Pool, start: u64, job: Job) {
         match job {
             Job::Request { conn, correlation, request } => {
-                let now = self.now;
                 let accepted = &mut self.nodes[node as usize].accepted;
                 let Some(marks) = accepted.get_mut(&conn).and_then(|a| a.current.as_mut()) else {
                     return; // the connection ended while the request was waiting
                 };
-                marks.handler_start = now;
+                marks.handler_start = start;
                 let input = Input::Request { conn, correlation, request };
-                self.step_node(node, input, Some((pool, Some(conn))));
+                self.step_node(node, input, Some(Thread { pool, start, conn: Some(conn) }));
             }
             Job::Response { from, correlation, result } => {
-                self.step_node(node, Input::Response { from, correlation, result }, Some((pool, None)));
+                let input = Input::Response { from, correlation, result };
+                self.step_node(node, input, Some(Thread { pool, start, conn: None }));
             }
         }
     }
@@ -108,25 +125,25 @@ impl World {
         &mut self,
         node: u16,
         input: Input,
-        job: Option<(Pool, Option<ConnectionId>)>,
+        thread: Option<Thread>,
     ) {
-        let now = self.now;
         let mut effects = std::mem::take(&mut self.effects);
         let held_until = self.run_core(node, input, &mut effects);
-        let finish = self.charge(node, &effects.work.take(), job, held_until);
+        let finish = self.charge(node, &effects.work.take(), thread, held_until);
         self.arm_timers(node, &mut effects);
         self.observe_trace(node, &mut effects);
+        if let Some(Thread { conn: Some(conn), start, .. }) = thread
+            && let Some(marks) = self.marks_mut(node, conn)
+        {
+            marks.handler_finish = finish;
+            marks.disk_wait = held_until.saturating_sub(start);
+        }
         let exit = effects.exit.take();
         self.collect_outgoing(node, &mut effects, finish);
         debug_assert!(effects.disk.is_empty());
         self.effects = effects;
-        if let Some((_, Some(conn))) = job
-            && let Some(marks) = self.marks_mut(node, conn)
-        {
-            marks.handler_finish = finish;
-            marks.disk_wait = held_until.saturating_sub(now);
-        }
         self.schedule_writeback(node);
+        self.read_next_requests(node);
         match exit {
             Some(Exit::ShutdownComplete) => self.process_ended(node, "controlled shutdown"),
             Some(Exit::LogDirFailed(error)) => {
@@ -134,6 +151,17 @@ impl World {
             }
             None => {}
         }
+    }
+
+    /// Connections that were unmuted in this step have their next request read.
+    fn read_next_requests(&mut self, node: u16) {
+        if std::mem::replace(&mut self.reading_later, true) {
+            return; // the outer call goes on with it
+        }
+        while let Some((conn, arrived)) = self.later.pop_front() {
+            self.read_request(node, conn, arrived);
+        }
+        self.reading_later = false;
     }
 
     fn marks_mut(&mut self, node: u16, conn: ConnectionId) -> Option<&mut Marks> {
@@ -179,30 +207,29 @@ impl World {
         &mut self,
         node: u16,
         work: &Work,
-        job: Option<(Pool, Option<ConnectionId>)>,
+        thread: Option<Thread>,
         held_until: u64,
     ) -> u64 {
         let now = self.now;
         let at = &mut self.nodes[node as usize];
-        let (pool, demand) = match job {
-            Some((pool, _)) => (pool, at.profile.handler_ns(work)),
-            None => (Pool::Handler, at.profile.step_ns(work)),
+        let (pool, start, demand) = match thread {
+            Some(thread) => (thread.pool, thread.start, at.profile.handler_ns(work)),
+            None => (Pool::Handler, now, at.profile.step_ns(work)),
         };
         at.tally.bytes_in += work.produce_bytes;
         at.tally.bytes_out += work.fetch_bytes;
         at.tally.replication_in += work.follower_bytes;
         at.tally.replication_out += work.replica_fetch_bytes;
         if demand == 0 {
-            return now.max(held_until);
+            return start.max(held_until);
         }
-        let service = at.cpu.begin(pool, now, demand);
+        let service = at.cpu.begin(pool, start, demand);
         // What is received is allocated; sendfile allocates nothing.
         at.cpu.on_received(now, work.produce_bytes + work.follower_bytes);
-        let finish = service.finish_ns.max(held_until);
         if held_until > service.finish_ns {
             at.cpu.hold_until(service.ticket, held_until);
         }
-        finish
+        service.finish_ns.max(held_until)
     }
 
     fn arm_timers(&mut self, node: u16, effects: &mut Effects) {
@@ -221,79 +248,46 @@ impl World {
 
     /// Answers and requests leave at `finish`; answers pass a network processor first.
     fn collect_outgoing(&mut self, node: u16, effects: &mut Effects, finish: u64) {
-        if effects.replies.is_empty() && effects.sends.is_empty() {
-            return;
+        let mut replies = std::mem::take(&mut effects.replies);
+        for reply in replies.drain(..) {
+            self.send_reply(node, reply, finish);
         }
-        let now = self.now;
-        let mut leaves = finish;
-        let mut messages = Vec::with_capacity(effects.replies.len() + effects.sends.len());
-        for reply in effects.replies.drain(..) {
-            let bytes = reply.response.as_ref().map_or(0, Response::wire_size);
-            let tls = self.tls_of(node, reply.conn);
-            let at = &mut self.nodes[node as usize];
-            let is_fetch = matches!(reply.response, Some(Response::Fetch(_)));
-            // The fixed cost of an answer is in that of its request.
-            let fixed = at.profile.network_ns(0, 0, tls);
-            let demand = if is_fetch {
-                at.profile.fetch_network_ns(0, bytes, tls)
-            } else {
-                at.profile.network_ns(0, bytes, tls)
-            };
-            let demand = demand.saturating_sub(fixed);
-            let service = at.cpu.submit(finish, Pool::Network, demand);
-            leaves = leaves.max(service.finish_ns);
-            if let Some(marks) = at.accepted.get_mut(&reply.conn).and_then(|a| a.current.as_mut()) {
-                marks.answered = now;
-            }
-            let (conn, correlation, response) = (reply.conn, reply.correlation, reply.response);
-            messages.push(Message::Reply { conn, correlation, response });
-        }
-        for send in effects.sends.drain(..) {
+        effects.replies = replies;
+        let mut sends = std::mem::take(&mut effects.sends);
+        for send in sends.drain(..) {
             let link = self.link(node, send.to, send.channel);
-            let timeout_ns = send.timeout.as_nanos();
-            let (correlation, request) = (send.correlation, send.request);
-            messages.push(Message::Send { link, correlation, request, timeout_ns });
+            let times = (finish, send.timeout.as_nanos());
+            self.send_to_peer(node, link, send.correlation, send.request, times);
         }
-        if leaves <= now {
-            return self.release(node, messages);
-        }
-        let at = &mut self.nodes[node as usize];
-        let outgoing = at.outgoing.insert(messages);
-        let life = at.life;
-        self.at(leaves, Event::Release { node, life, outgoing });
+        effects.sends = sends;
     }
 
-    /// Messages leave the process.
-    pub(super) fn release(&mut self, node: u16, messages: Vec<Message>) {
-        for message in messages {
-            match message {
-                Message::Reply { conn, correlation, response } => {
-                    self.send_reply(node, conn, correlation, response);
-                }
-                Message::Send { link, correlation, request, timeout_ns } => {
-                    self.send_to_peer(node, link, correlation, request, timeout_ns);
-                }
-            }
-        }
-    }
-
-    fn send_reply(
-        &mut self,
-        node: u16,
-        conn: ConnectionId,
-        correlation: CorrelationId,
-        response: Option<Response>,
-    ) {
+    fn send_reply(&mut self, node: u16, reply: Reply, finish: u64) {
+        let Reply { conn, correlation, response } = reply;
+        let tls = self.tls_of(conn);
         let now = self.now;
-        let Some(accepted) = self.nodes[node as usize].accepted.get_mut(&conn) else { return };
-        let (net, peer_az) = (accepted.conn, accepted.peer_az);
+        let at = &mut self.nodes[node as usize];
+        let az = at.az;
+        let leaves = match &response {
+            Some(response) => {
+                let demand = answer_ns(&at.profile, response, tls);
+                at.cpu.submit(finish, Pool::Network, demand).finish_ns
+            }
+            None => finish,
+        };
+        let Some(accepted) = at.accepted.get_mut(&conn) else { return };
         let mut marks = accepted.current.take().unwrap_or_default();
-        marks.released = now;
+        accepted.muted_until_ns = leaves;
+        marks.answered = now;
+        marks.released = leaves;
+        let (net, peer_az) = (accepted.conn, accepted.peer_az);
+        let next = accepted.inbox.pop_front();
         if let Some(response) = response {
-            let az = self.nodes[node as usize].az;
             self.send_response(net, correlation, response, marks, az != peer_az);
         }
-        self.next_request(node, conn);
+        if let Some(next) = next {
+            self.later.push_back((conn, next));
+        }
     }
 
     /// A node's timer is due.
@@ -310,4 +304,26 @@ impl World {
             self.at(due, Event::Writeback { node });
         }
     }
+}
+
+/// Time of a network processor for an answer. Its fixed cost is in that of the request.
+fn answer_ns(profile: &CostProfile, response: &Response, tls: bool) -> u64 {
+    let bytes = response.wire_size();
+    let fixed = profile.network_ns(0, 0, tls);
+    let whole = if matches!(response, Response::Fetch(_)) {
+        profile.fetch_network_ns(0, bytes, tls)
+    } else {
+        profile.network_ns(0, bytes, tls)
+    };
+    whole.saturating_sub(fixed)
+}
+
+/// The thread that a step runs on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Thread {
+    pub(super) pool: Pool,
+    /// When it starts, ns.
+    pub(super) start: u64,
+    /// Connection of the request that it handles.
+    pub(super) conn: Option<ConnectionId>,
 }

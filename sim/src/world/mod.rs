@@ -93,6 +93,9 @@ pub(crate) struct World {
     effects: Effects,
     client_effects: ClientEffects,
     completed: VecDeque<(DiskOpId, DiskResult)>,
+    /// Next requests of connections that were unmuted in the current step.
+    later: VecDeque<(ConnectionId, node::Arrived)>,
+    reading_later: bool,
     tls_client: bool,
     tls_in_cluster: bool,
     topics: BTreeMap<String, stormglass_broker_core::ids::TopicId>,
@@ -186,7 +189,7 @@ impl World {
             Event::Net(event) => self.network_event(event),
             Event::Ready { node, life, pool, job } => {
                 if self.is_current(node, life) {
-                    self.ready(node, pool, job);
+                    self.arrived_at_pool(node, pool, job);
                 }
             }
             Event::Pump { node, life, pool } => {
@@ -194,7 +197,6 @@ impl World {
                     self.pump(node, pool);
                 }
             }
-            Event::Release { node, life, outgoing } => self.release_due(node, life, outgoing),
             Event::Timer { node, life, key } => {
                 if self.is_current(node, life) {
                     self.timer_due(node, key);
@@ -219,7 +221,6 @@ impl World {
             }
             Event::Client { .. }
             | Event::ClientReady { .. }
-            | Event::ClientRelease { .. }
             | Event::ClientStart { .. } => self.client_event(event),
             Event::Settle => self.settle(),
             Event::ActionBegin { index } => self.begin_action(index),
@@ -245,11 +246,6 @@ impl World {
             Event::ClientReady { client, life } if alive(&self.clients, client, life) => {
                 self.client_ready(client);
             }
-            Event::ClientRelease { client, life, outgoing }
-                if alive(&self.clients, client, life) =>
-            {
-                self.client_release_due(client, outgoing);
-            }
             _ => {}
         }
     }
@@ -259,7 +255,6 @@ impl World {
         let node = match event {
             Event::Ready { node, .. }
             | Event::Pump { node, .. }
-            | Event::Release { node, .. }
             | Event::Timer { node, .. }
             | Event::Disk { node, .. }
             | Event::PeerTimeout { node, .. } => *node,
@@ -267,14 +262,6 @@ impl World {
         };
         let until = self.nodes[node as usize].paused_until_ns;
         (until > self.now).then_some(until)
-    }
-
-    fn release_due(&mut self, node: u16, life: u32, outgoing: u32) {
-        if self.is_current(node, life)
-            && let Some(messages) = self.nodes[node as usize].outgoing.take(outgoing)
-        {
-            self.release(node, messages);
-        }
     }
 
     fn disk_due(&mut self, node: u16, life: u32, id: DiskOpId, result: u32) {

@@ -41,8 +41,6 @@ pub(super) struct Node {
     /// Requests and answers on their way through the process.
     pub(super) jobs: Slab<Job>,
     pub(super) queues: [PoolQueue; 3],
-    /// Messages of steps whose CPU time is not over.
-    pub(super) outgoing: Slab<Vec<Message>>,
     /// Results of disk operations that end later.
     pub(super) results: Slab<DiskResult>,
     /// Connections accepted.
@@ -67,7 +65,16 @@ pub(super) struct Tally {
 #[derive(Debug, Default)]
 pub(super) struct PoolQueue {
     pub(super) waiting: VecDeque<u32>,
+    /// Jobs that will queue shortly.
+    pub(super) coming: u32,
     pub(super) pump_at: Option<u64>,
+}
+
+impl PoolQueue {
+    /// Whether a job that comes now is the next one.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.coming == 0
+    }
 }
 
 /// Something that a thread works on.
@@ -87,7 +94,10 @@ pub(super) struct Accepted {
     /// AZ of the other end.
     pub(super) peer_az: usize,
     pub(super) inbox: VecDeque<Arrived>,
+    /// The request that is being handled.
     pub(super) current: Option<Marks>,
+    /// The last answer leaves then: the next request cannot be read earlier, ns.
+    pub(super) muted_until_ns: u64,
 }
 
 /// A request in a connection's inbox.
@@ -115,16 +125,6 @@ pub(super) struct Marks {
     /// The step that answered.
     pub(super) answered: u64,
     pub(super) released: u64,
-    pub(super) is_fetch: bool,
-}
-
-/// A message that leaves when its step's CPU time is over.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// An answer; `None` only unmutes (`acks=0`).
-    Reply { conn: ConnectionId, correlation: CorrelationId, response: Option<Response> },
-    /// A request to a peer.
-    Send { link: u32, correlation: CorrelationId, request: Request, timeout_ns: u64 },
 }
 
 /// A node's own connection to a peer.
@@ -162,7 +162,6 @@ impl Node {
         self.paused_until_ns = 0;
         self.jobs = Slab::default();
         self.queues = [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()];
-        self.outgoing = Slab::default();
         self.results = Slab::default();
         self.accepted.clear();
         self.links.clear();

@@ -40,15 +40,15 @@ impl World {
         link: u32,
         correlation: CorrelationId,
         request: Request,
-        timeout_ns: u64,
+        (leaves_ns, timeout_ns): (u64, u64),
     ) {
-        let deadline = self.now + timeout_ns;
+        let deadline = leaves_ns + timeout_ns;
         let at = &mut self.nodes[node as usize];
         let state = &mut at.links[link as usize];
         state.open.push_back((correlation, deadline));
         let peer = state.peer;
         if state.connected {
-            self.send_on_link(node, link, correlation, request);
+            self.send_on_link(node, link, leaves_ns, correlation, request);
         } else {
             state.unsent.push_back((correlation, request));
             if state.conn.is_none() {
@@ -65,12 +65,19 @@ impl World {
         self.nodes[node as usize].links[link as usize].conn = Some(conn);
     }
 
-    fn send_on_link(&mut self, node: u16, link: u32, correlation: CorrelationId, request: Request) {
+    fn send_on_link(
+        &mut self,
+        node: u16,
+        link: u32,
+        leaves_ns: u64,
+        correlation: CorrelationId,
+        request: Request,
+    ) {
         let Some(conn) = self.nodes[node as usize].links[link as usize].conn else { return };
         let bytes = request.wire_size(CLIENT_ID_LEN);
-        let sent_ns = self.now;
+        let sent_ns = leaves_ns;
         let payload = Payload::Request { correlation: correlation.0, request, sent_ns };
-        self.net_send(conn, Side::Client, bytes, payload);
+        self.net_send((conn, Side::Client), leaves_ns, bytes, payload);
     }
 
     fn arm_link(&mut self, node: u16, link: u32) {
@@ -104,7 +111,7 @@ impl World {
         let state = &mut self.nodes[node as usize].links[link as usize];
         state.connected = true;
         for (correlation, request) in std::mem::take(&mut state.unsent) {
-            self.send_on_link(node, link, correlation, request);
+            self.send_on_link(node, link, self.now, correlation, request);
         }
     }
 

@@ -106,6 +106,8 @@ impl World {
             effects: Effects::default(),
             client_effects: ClientEffects::default(),
             completed: VecDeque::new(),
+            later: VecDeque::new(),
+            reading_later: false,
             tls_client: plan.cluster.tls_client,
             tls_in_cluster: plan.cluster.tls_in_cluster,
             topics: BTreeMap::new(),
@@ -275,6 +277,7 @@ impl World {
             let Some(id) = self.topics.get(&plan.name).copied() else { continue };
             for (partition, replicas) in (0i32..).zip(&plan.assignment) {
                 let tp = TopicPartition::new(id, partition);
+                self.checkers.preloaded(tp);
                 for replica in replicas {
                     self.preload_replica(tp, &plan, *replica);
                 }
@@ -605,7 +608,6 @@ fn build_node(
         writeback_at: None,
         jobs: Slab::default(),
         queues: [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()],
-        outgoing: Slab::default(),
         results: Slab::default(),
         accepted: FxHashMap::default(),
         links: Vec::new(),

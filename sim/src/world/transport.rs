@@ -28,10 +28,19 @@ impl World {
         conn
     }
 
-    pub(super) fn net_send(&mut self, conn: ConnId, from: Side, bytes: u64, payload: Payload) {
+    /// Sends a message that leaves its process at `leaves_ns`.
+    pub(super) fn net_send(
+        &mut self,
+        (conn, from): (ConnId, Side),
+        leaves_ns: u64,
+        bytes: u64,
+        payload: Payload,
+    ) {
         let token = self.payloads.insert(payload);
+        let hold_ns = leaves_ns - self.now;
         let sched = &mut Sched(&mut self.queue);
-        if !self.net.send(self.now, (conn, from), (bytes, u64::from(token)), sched) {
+        let message = (bytes, u64::from(token));
+        if !self.net.send(self.now, (conn, from), message, hold_ns, sched) {
             self.payloads.take(token);
         }
     }
@@ -102,7 +111,8 @@ impl World {
         let demand = node.profile.connection_ns(tls);
         node.cpu.submit(now, crate::cpu::Pool::Network, demand);
         let inbox = std::collections::VecDeque::new();
-        node.accepted.insert(id, Accepted { conn, peer_az, inbox, current: None });
+        let accepted = Accepted { conn, peer_az, inbox, current: None, muted_until_ns: now };
+        node.accepted.insert(id, accepted);
     }
 
     fn az_of_host(&self, host: HostId) -> usize {
@@ -174,13 +184,14 @@ impl World {
         crosses_az: bool,
     ) {
         let bytes = response.wire_size();
+        let leaves_ns = marks.released;
         if crosses_az && self.origin_ns != u64::MAX {
             let to_client = self.end_of(conn).is_some_and(End::is_client);
             let kind = if to_client { Transfer::Consume } else { Transfer::Replication };
             self.recorder.transfer(self.now - self.origin_ns, kind, bytes);
         }
         let payload = Payload::Response { correlation: correlation.0, response, marks };
-        self.net_send(conn, Side::Server, bytes, payload);
+        self.net_send((conn, Side::Server), leaves_ns, bytes, payload);
     }
 }
 

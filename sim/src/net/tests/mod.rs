@@ -91,7 +91,7 @@ impl World {
     }
 
     fn send(&mut self, conn: ConnId, from: Side, bytes: u64, token: u64) {
-        assert!(self.net.send(self.now_ns, (conn, from), (bytes, token), &mut self.queue));
+        assert!(self.net.send(self.now_ns, (conn, from), (bytes, token), 0, &mut self.queue));
     }
 
     fn step(&mut self, limit_ns: u64) -> bool {
