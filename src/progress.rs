@@ -147,7 +147,7 @@ mod tests {
         for stderr in [false, true] {
             let terminals = Terminals { stdout: false, stderr, colourless: true };
             let output = Output::new(Format::Text, terminals);
-            assert_eq!(watch(output, "x", 1, |board| Arc::strong_count(board)), 1);
+            assert_eq!(watch(output, "x", 1, Arc::strong_count), 1);
         }
     }
 }

@@ -135,9 +135,12 @@ mod tests {
     #[test]
     fn a_plans_name_stays_in_the_directory() {
         let source = Source::library("az-outage").unwrap();
-        let mut plan = load(&source, &[], 7).unwrap();
+        let heal = [("phases.heal".to_owned(), "90s".to_owned())];
+        let mut plan = load(&source, &heal, 7).unwrap();
         assert_eq!(default_dir(&plan, ""), Path::new("stormglass-out/az-outage-7"));
-        assert_eq!(total_ns(&plan), 290_000_000_000);
+        let phases = plan.phases;
+        let others = phases.warmup_ns + phases.measure_ns + phases.drain_ns;
+        assert_eq!(total_ns(&plan), others + 90_000_000_000);
         "../../etc".clone_into(&mut plan.scenario);
         assert_eq!(default_dir(&plan, "-replay"), Path::new("stormglass-out/______etc-7-replay"));
     }

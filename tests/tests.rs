@@ -1,4 +1,5 @@
 //! Black-box tests of the `stormglass` binary: one test binary, a module per subject.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 // How the binary is called.
 mod common;

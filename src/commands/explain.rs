@@ -7,8 +7,11 @@ use crate::failure::Failure;
 use crate::output::{Output, columns};
 use stormglass_reports::result::{Milli, PathBand};
 
+/// A part's name and how it is read.
+type Part = (&'static str, fn(&PathBand) -> Milli);
+
 /// Parts of a request's time, in the order in which they pass.
-const PARTS: [(&str, fn(&PathBand) -> Milli); 9] = [
+const PARTS: [Part; 9] = [
     ("client queue", |band| band.client_queue_ms),
     ("network", |band| band.network_ms),
     ("cpu queue", |band| band.cpu_queue_ms),

@@ -138,9 +138,7 @@ impl Audit {
 }
 
 fn show(audit: &Audit, command: &str, output: Output) -> Result<(), Failure> {
-    let shown =
-        if output.is_json() { output.json(audit) } else { output.text(&audit.text(command)) };
-    shown
+    if output.is_json() { output.json(audit) } else { output.text(&audit.text(command)) }
 }
 
 /// The result beside the plan, if it is a whole run of this plan by this version.

@@ -12,7 +12,7 @@ struct Listed<'a> {
     name: &'a str,
     question: &'a str,
     expect: &'a str,
-    /// Loses acknowledged records on purpose: it must not end in exit 0.
+    /// Must fail, perhaps with a planted bug: it keeps a checker honest.
     negative: bool,
 }
 
@@ -56,6 +56,6 @@ fn text() -> String {
     let bad: String = negative().iter().map(line).collect();
     format!(
         "Run one with `stormglass run NAME`, read it with `stormglass scenarios show NAME`.\n\n\
-         {good}\nThese lose acknowledged records on purpose, and must say so.\n\n{bad}"
+         {good}\nThese keep the checkers honest: each must fail, some only with a bug that a test build plants.\n\n{bad}"
     )
 }

@@ -139,8 +139,11 @@ impl Raft {
         let on_log = matches!(answer, Answer::Records(_));
         let verified_end = on_log.then_some(offset);
         self.hear_from(replica.id, step.now, verified_end);
-        self.advance_high_watermark(step);
+        let moved = self.advance_high_watermark(step);
         self.answer_or_park(step.now, parked, answer);
+        if moved {
+            self.wake_parked(step.now, true);
+        }
     }
 
     /// Whether this node leads the epoch that a request names.
@@ -242,22 +245,22 @@ impl Raft {
 
     /// Counts what is fsynced and answers fetches that waited for it.
     pub(super) fn lead(&mut self, step: &mut Step<'_>) {
-        let high_watermark = self.high_watermark;
-        self.advance_high_watermark(step);
-        let moved = self.high_watermark > high_watermark;
+        let moved = self.advance_high_watermark(step);
+        self.wake_parked(step.now, moved);
+    }
+
+    /// Answers parked fetches that have something to learn; a moved high watermark is news to all,
+    /// brokers above all: what they wait for is committed only now (KIP-1166).
+    fn wake_parked(&mut self, now: Instant, moved: bool) {
         let durable_end = self.log.durable_end();
         let Role::Leader(leader) = &mut self.role else { return };
         let is_ready =
-            |parked: &Parked| moved || parked.offset < durable_end || parked.until <= step.now;
+            |parked: &Parked| moved || parked.offset < durable_end || parked.until <= now;
         if !leader.parked.iter().any(is_ready) {
             return;
         }
         let (ready, waiting) = std::mem::take(&mut leader.parked).into_iter().partition(is_ready);
         leader.parked = waiting;
-        self.answer_parked(step.now, ready);
-    }
-
-    fn answer_parked(&mut self, now: Instant, ready: Vec<Parked>) {
         for parked in ready {
             let answer = self.look_up(&parked);
             self.answer_or_park(now, parked, answer);
@@ -266,8 +269,10 @@ impl Raft {
 
     /// What a majority has fsynced is committed, once it includes a record of this epoch
     /// (RAFT-04: the record at `epoch_start` itself must be replicated).
-    fn advance_high_watermark(&mut self, step: &mut Step<'_>) {
-        let Role::Leader(leader) = &self.role else { return };
+    /// Returns whether the high watermark moved.
+    fn advance_high_watermark(&mut self, step: &mut Step<'_>) -> bool {
+        let before = self.high_watermark;
+        let Role::Leader(leader) = &self.role else { return false };
         let mut ends: Vec<Offset> =
             leader.voters.values().map(|progress| progress.end.unwrap_or(NO_OFFSET)).collect();
         ends.push(self.log.durable_end());
@@ -276,6 +281,7 @@ impl Raft {
         if replicated > leader.epoch_start {
             self.commit(step, replicated);
         }
+        self.high_watermark > before
     }
 
     /// When a majority was last in touch, this node included.

@@ -63,7 +63,8 @@ pub(crate) fn check_final(p: &Partition, ledger: &mut Ledger, log: &dyn LogView)
         });
     }
     expected.retain(|entry| entry.count > 0);
-    report_batches(p, ledger, &expected) + report_blocks(p, ledger, &blocks, &found)
+    let lost = report_batches(p, ledger, &expected) + report_blocks(p, ledger, &blocks, &found);
+    lost + p.lost_excused
 }
 
 fn expected_batches(p: &Partition, start: Offset) -> Vec<Entry> {

@@ -57,6 +57,8 @@ pub(crate) struct Partition {
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
     /// Why a loss at the next election breaks no promise.
     pub(crate) void: Option<&'static str>,
+    /// Acknowledged records of folded batches that were lost without breaking a promise.
+    pub(crate) lost_excused: u64,
     pub(crate) readers: Vec<Reader>,
     pub(crate) producers: Producers,
     pub(crate) history: History,
@@ -75,6 +77,7 @@ impl Partition {
             isr_from_controller: false,
             leaders: BTreeMap::new(),
             void: None,
+            lost_excused: 0,
             readers: Vec::new(),
             producers: Producers::default(),
             history: History::default(),
@@ -171,10 +174,7 @@ impl Partition {
             let upto = self.committed.first_missing_in(log, Offset::MAX);
             self.committed.truncate(upto.unwrap_or(log.end()));
             if excused {
-                let end = log.end();
-                self.table.blocks.iter_mut().filter(|block| block.to > end).for_each(|block| {
-                    block.promised = 0;
-                });
+                self.lost_excused += self.table.cut_blocks(log.end());
             }
         }
         if displaced || returned_from < self.table.main.len() {

@@ -169,6 +169,21 @@ impl Table {
         }
     }
 
+    /// Takes out what blocks say about offsets from `end` on: other batches will come there. Returns
+    /// how many promised records that were; those of a block that begins before `end` stay unknown.
+    pub(crate) fn cut_blocks(&mut self, end: Offset) -> u64 {
+        let mut records = 0;
+        while let Some(last) = self.blocks.last_mut().filter(|last| last.to > end) {
+            if last.from < end {
+                (last.to, last.promised) = (end, 0);
+                break;
+            }
+            records += last.promised;
+            self.blocks.pop();
+        }
+        records
+    }
+
     fn fold(&mut self, entry: &Entry) {
         let joins = self
             .blocks
@@ -236,5 +251,19 @@ mod tests {
         let block = table.blocks[0];
         assert_eq!((block.from, block.to, block.batches), (0, 10_240, 1_024));
         assert_eq!((block.sum, block.promised), (sum, 10));
+    }
+
+    #[test]
+    fn what_is_cut_off_leaves_no_block_behind_to_compare_with() {
+        let mut table = table(2_100);
+        for entry in &mut table.main {
+            entry.flags = ACKED | ACKED_ALL;
+        }
+        table.trim(20_000);
+        assert_eq!(table.cut_blocks(20_000), 0);
+        assert_eq!(table.cut_blocks(10_240), 20_000 - 10_240);
+        assert_eq!(table.cut_blocks(5_000), 0, "a part of a block is not counted");
+        let block = table.blocks[0];
+        assert_eq!((table.blocks.len(), block.to, block.promised), (1, 5_000, 0));
     }
 }

@@ -362,6 +362,7 @@ impl World {
 
     fn note_action(&mut self, action: &Action, kind: &str, until_ns: Option<u64>) {
         let (node, detail) = describe(action, &self.plan.cluster.azs);
+        let detail = if kind == "fault-end" { format!("over: {detail}") } else { detail };
         self.event_now(kind, node, detail, until_ns);
     }
 
