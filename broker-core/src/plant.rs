@@ -3,7 +3,9 @@
 //! and the compiler removes the branch; the feature does not build in release.
 
 #[cfg(all(feature = "planted-bugs", not(debug_assertions)))]
-compile_error!("the feature `planted-bugs` re-introduces data loss and never belongs in a release build");
+compile_error!(
+    "the feature `planted-bugs` re-introduces data loss and never belongs in a release build"
+);
 
 /// A bug of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

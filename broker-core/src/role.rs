@@ -105,7 +105,11 @@ impl BrokerRole {
     ) {
         let failed = failure_of(&request);
         let Some(controller) = self.controller else {
-            return self.controller_answered(step, Forwarded { to, failed: failed.clone() }, failed);
+            return self.controller_answered(
+                step,
+                Forwarded { to, failed: failed.clone() },
+                failed,
+            );
         };
         let channel = Channel::Controller;
         let id = step.send(Owner::Forward, controller, channel, CONTROLLER_TIMEOUT, request);

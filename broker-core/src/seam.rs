@@ -1,6 +1,8 @@
 //! The seam: what goes into [`crate::Broker::step`] and what comes out. Pure data.
 
-use crate::ids::{ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NodeId, Offset, TopicPartition};
+use crate::ids::{
+    ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NodeId, Offset, TopicPartition,
+};
 use crate::protocol::{Request, Response};
 use crate::records::Records;
 use crate::time::{Duration, Instant};

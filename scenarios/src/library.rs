@@ -35,7 +35,8 @@ const LIBRARY: &[(&str, &str)] = files!("library":
     "reference",
 );
 
-const NEGATIVE: &[(&str, &str)] = files!("negative": "unclean-loss", "min-isr-one-loss", "isr-power-loss");
+const NEGATIVE: &[(&str, &str)] =
+    files!("negative": "unclean-loss", "min-isr-one-loss", "isr-power-loss");
 
 /// The library, in the order in which a newcomer should read it.
 #[must_use]

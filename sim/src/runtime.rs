@@ -122,11 +122,11 @@ fn run_inside_madsim(
     interrupt: &AtomicBool,
     progress: Box<dyn Progress>,
 ) -> Result<Recording, SetupError> {
-    let runtime = madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+    let runtime =
+        madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
     runtime.block_on(async move {
         let phases = plan.phases;
-        let total_ns =
-            phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
+        let total_ns = phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
         let mut watcher = Watcher { progress, total_ns };
         World::new(plan, plant, Order::Fixed)?.run(&mut watcher, interrupt)
     })

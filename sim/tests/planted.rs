@@ -35,7 +35,10 @@ fn check(name: &str, plant: &str, expected: &[&str]) {
     for checker in expected {
         assert!(fired.contains(checker), "{plant} is not seen by {checker}, only by {fired:?}");
         let account = planted.violations.iter().find(|violation| violation.checker == *checker);
-        assert!(account.is_some_and(|found| found.account.lines().count() > 3), "{checker} explains");
+        assert!(
+            account.is_some_and(|found| found.account.lines().count() > 3),
+            "{checker} explains"
+        );
     }
 }
 

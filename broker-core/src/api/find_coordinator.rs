@@ -24,8 +24,7 @@ pub(crate) fn handle(
     if role.image.topic_named(OFFSETS_TOPIC).is_none() {
         create_offsets_topic(role, step);
     }
-    let error =
-        if node.is_some() { ErrorCode::None } else { ErrorCode::CoordinatorNotAvailable };
+    let error = if node.is_some() { ErrorCode::None } else { ErrorCode::CoordinatorNotAvailable };
     let response = FindCoordinatorResponse { error, node };
     step.reply(to, Response::FindCoordinator(response));
 }

@@ -105,9 +105,7 @@ fn answer(
 }
 
 fn is_end_unknown(partition: &Partition) -> bool {
-    partition
-        .leadership()
-        .is_some_and(|lead| partition.high_watermark < lead.epoch_start)
+    partition.leadership().is_some_and(|lead| partition.high_watermark < lead.epoch_start)
 }
 
 fn scan(

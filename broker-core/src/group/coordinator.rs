@@ -1,8 +1,6 @@
 //! Positions of groups whose `__consumer_offsets` partition this broker leads.
 
-use super::codec::{
-    OffsetKey, OffsetValue, decode_key, decode_value, encode_key, encode_value,
-};
+use super::codec::{OffsetKey, OffsetValue, decode_key, decode_value, encode_key, encode_value};
 use super::{OFFSETS_TOPIC, partition_for};
 use crate::error::ErrorCode;
 use crate::ids::{
@@ -68,7 +66,10 @@ impl GroupCoordinator {
             let Some(state) = image.partition(*tp) else { continue };
             if state.leader != Some(node) {
                 self.partitions.remove(&tp.partition);
-            } else if self.partitions.get(&tp.partition).is_none_or(|p| p.epoch < state.leader_epoch)
+            } else if self
+                .partitions
+                .get(&tp.partition)
+                .is_none_or(|p| p.epoch < state.leader_epoch)
             {
                 self.begin_load(step, replicas, *tp, state.leader_epoch);
             }
@@ -139,10 +140,8 @@ impl GroupCoordinator {
     fn ready(&self, image: &MetadataImage, group: &str) -> Result<&OffsetsPartition, ErrorCode> {
         let topic = image.topic_named(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        let partition = self
-            .partitions
-            .get(&partition_for(group, count))
-            .ok_or(ErrorCode::NotCoordinator)?;
+        let partition =
+            self.partitions.get(&partition_for(group, count)).ok_or(ErrorCode::NotCoordinator)?;
         if partition.loading.is_some() {
             return Err(ErrorCode::CoordinatorLoadInProgress);
         }

@@ -27,9 +27,9 @@ mod tests {
     #[test]
     fn groups_go_where_kafka_puts_them() {
         // "my-group".hashCode() = 1748145143 in Java
-        let hash = "my-group".encode_utf16().fold(0i32, |h, u| {
-            h.wrapping_mul(31).wrapping_add(i32::from(u))
-        });
+        let hash = "my-group"
+            .encode_utf16()
+            .fold(0i32, |h, u| h.wrapping_mul(31).wrapping_add(i32::from(u)));
         assert_eq!(partition_for("my-group", 50), (hash & i32::MAX) % 50);
         assert_eq!(partition_for("a", 50), 97 % 50);
         assert_eq!(partition_for("ab", 50), (97 * 31 + 98) % 50);

@@ -2,11 +2,11 @@
 
 use super::partition::AckWaiter;
 use super::purgatory::DelayedProduce;
-use super::{deadline, ReplicaManager};
+use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
-use crate::ids::{DiskOpId, Offset, TopicPartition, NO_OFFSET};
+use crate::ids::{DiskOpId, NO_OFFSET, Offset, TopicPartition};
 use crate::log::{AppendContext, Appended, Origin};
-use crate::plant::{planted, Plant};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
 };
@@ -138,9 +138,7 @@ impl ReplicaManager {
         if self.log_dir_failed.is_some() {
             return Err(refusal(tp, ErrorCode::KafkaStorageError));
         }
-        let slot = self
-            .slot(tp)
-            .ok_or_else(|| refusal(tp, ErrorCode::UnknownTopicOrPartition))?;
+        let slot = self.slot(tp).ok_or_else(|| refusal(tp, ErrorCode::UnknownTopicOrPartition))?;
         let plant = self.config.plant;
         let Some(partition) = self.partition_mut(slot) else {
             return Err(refusal(tp, ErrorCode::UnknownTopicOrPartition));

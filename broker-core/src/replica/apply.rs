@@ -1,12 +1,12 @@
 //! Metadata becomes roles: who leads, who follows, what is gone (`ReplicaManager.applyDelta`).
 
-use super::partition::{Partition, Role};
 use super::ReplicaManager;
+use super::partition::{Partition, Role};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionImage};
-use crate::plant::{planted, Plant};
+use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, TraceEvent};
 use crate::step::{Owner, Step};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Fetch, as the leader answers it: sessions, follower progress, long polls.
 
 use super::session::{FetchSession, SessionPartition};
-use super::{deadline, ReplicaManager};
+use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicPartition};
 use crate::protocol::{
@@ -83,7 +83,8 @@ impl ReplicaManager {
         if session.next_epoch != request.session_epoch || is_busy {
             return Err(ErrorCode::InvalidFetchSessionEpoch);
         }
-        session.next_epoch = if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
+        session.next_epoch =
+            if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
         session.replica = request.replica;
         session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
         Ok(slot)
@@ -92,7 +93,8 @@ impl ReplicaManager {
     /// Room for one more session: a free slot, or one that was idle for two minutes (KIP-227).
     fn has_session_room(&mut self, step: &Step<'_>) -> bool {
         const IDLE_NANOS: u64 = 120_000_000_000;
-        let limit = self.config.server.max_incremental_fetch_session_cache_slots.max(0).unsigned_abs();
+        let limit =
+            self.config.server.max_incremental_fetch_session_cache_slots.max(0).unsigned_abs();
         if self.sessions.len() < limit as usize {
             return true;
         }
@@ -260,8 +262,7 @@ fn note_readable(
 }
 
 fn refuse_session(step: &mut Step<'_>, to: ReplyTo, error: ErrorCode) {
-    let response =
-        FetchResponse { throttle_ms: 0, error, session_id: 0, partitions: Vec::new() };
+    let response = FetchResponse { throttle_ms: 0, error, session_id: 0, partitions: Vec::new() };
     step.reply(to, Response::Fetch(response));
 }
 
@@ -294,4 +295,3 @@ pub(super) fn as_fetch(part: &SessionPartition) -> FetchPartition {
         max_bytes: i32::try_from(part.max_bytes).unwrap_or(i32::MAX),
     }
 }
-

@@ -6,7 +6,7 @@
 
 use super::ReplicaManager;
 use crate::error::ErrorCode;
-use crate::ids::{CorrelationId, LeaderEpoch, NodeId, Offset, TopicPartition, NO_EPOCH};
+use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NodeId, Offset, TopicPartition};
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
     IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,

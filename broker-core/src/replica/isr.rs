@@ -31,8 +31,7 @@ impl ReplicaManager {
             return;
         }
         let Some(lead) = partition.leadership() else { return };
-        let fetch_epoch =
-            lead.followers.iter().find(|f| f.id == id).map_or(-1, |f| f.broker_epoch);
+        let fetch_epoch = lead.followers.iter().find(|f| f.id == id).map_or(-1, |f| f.broker_epoch);
         // KIP-903: the fetch must come from the registration that the controller knows.
         let Some(&registered) = self.eligible.get(&id) else { return };
         if fetch_epoch != -1 && fetch_epoch != registered {

@@ -20,7 +20,10 @@ pub(super) struct Maintenance {
 impl Maintenance {
     pub(super) fn arm(&self, server: &ServerConfig, step: &mut Step<'_>) {
         step.timer(step.now + server.log_retention_check_interval, TimerKey::Retention);
-        step.timer(step.now + server.replica_high_watermark_checkpoint_interval, TimerKey::Checkpoint);
+        step.timer(
+            step.now + server.replica_high_watermark_checkpoint_interval,
+            TimerKey::Checkpoint,
+        );
         step.timer(step.now + server.log_flush_offset_checkpoint_interval, TimerKey::Flush);
     }
 

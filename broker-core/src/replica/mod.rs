@@ -83,8 +83,8 @@ impl ReplicaManager {
         for (log, high_watermark) in logs {
             let tp = log.tp();
             let mut partition = Partition::new(tp, "".into(), log, manager.config.plant);
-            partition.high_watermark =
-                high_watermark.clamp(partition.log.log_start_offset(), partition.log.log_end_offset());
+            partition.high_watermark = high_watermark
+                .clamp(partition.log.log_start_offset(), partition.log.log_end_offset());
             manager.insert(partition);
         }
         manager
@@ -151,7 +151,12 @@ impl ReplicaManager {
     }
 
     /// After every input: answers parked fetches that became ready and sends what piled up.
-    pub(crate) fn finish_step(&mut self, step: &mut Step<'_>, controller: Option<NodeId>, epoch: i64) {
+    pub(crate) fn finish_step(
+        &mut self,
+        step: &mut Step<'_>,
+        controller: Option<NodeId>,
+        epoch: i64,
+    ) {
         self.complete_ready_fetches(step);
         self.send_alter_partitions(step, controller, epoch);
         self.pump_fetchers(step, epoch);
@@ -208,8 +213,7 @@ impl ReplicaManager {
         tp: TopicPartition,
         epoch: crate::ids::LeaderEpoch,
     ) -> Result<&Partition, crate::error::ErrorCode> {
-        let partition =
-            self.find(tp).ok_or(crate::error::ErrorCode::UnknownTopicOrPartition)?;
+        let partition = self.find(tp).ok_or(crate::error::ErrorCode::UnknownTopicOrPartition)?;
         read::fence(partition, epoch).map_or(Ok(partition), Err)
     }
 }

@@ -3,9 +3,9 @@
 //! Follows `kafka.cluster.Partition` and `Replica`. Left out: transactions' LSO (later), throttled
 //! replicas, tiered offsets.
 
-use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition, NO_EPOCH, NO_OFFSET};
+use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::log::Log;
-use crate::plant::{planted, Plant};
+use crate::plant::{Plant, planted};
 use crate::time::{Duration, Instant};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -155,8 +155,7 @@ impl Partition {
         let Some(follower) = lead.followers.iter_mut().find(|f| f.id == id) else { return false };
         if fetch_offset >= leader_end {
             follower.caught_up_at = now;
-        } else if fetch_offset >= follower.leader_end_at_last_fetch
-            && follower.log_end != NO_OFFSET
+        } else if fetch_offset >= follower.leader_end_at_last_fetch && follower.log_end != NO_OFFSET
         {
             follower.caught_up_at = follower.caught_up_at.max(follower.last_fetch_at);
         }
@@ -245,8 +244,7 @@ impl Partition {
             })
             .collect();
         let epoch_start = self.log.next_offset();
-        self.role =
-            Role::Leader(Leadership { epoch_start, isr, pending_isr: None, followers });
+        self.role = Role::Leader(Leadership { epoch_start, isr, pending_isr: None, followers });
     }
 }
 

@@ -170,7 +170,8 @@ impl Purgatory {
 
     fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
         let produces = &self.produces;
-        let settled = self.produce_deadlines.0.iter().take_while(|(_, id)| !produces.contains_key(id));
+        let settled =
+            self.produce_deadlines.0.iter().take_while(|(_, id)| !produces.contains_key(id));
         let settled = settled.count();
         self.produce_deadlines.0.drain(..settled);
         self.produce_deadlines.insert(at, produce);
@@ -245,9 +246,10 @@ impl ReplicaManager {
         }
         loop {
             let sessions = &self.sessions;
-            let due = self.purgatory.fetch_deadlines.pop_due(step.now, |at, slot| {
-                sessions.parked_until(slot) == Some(at)
-            });
+            let due = self
+                .purgatory
+                .fetch_deadlines
+                .pop_due(step.now, |at, slot| sessions.parked_until(slot) == Some(at));
             let Some(slot) = due else { break };
             self.answer_fetch(step, slot, true);
         }
@@ -267,7 +269,8 @@ impl ReplicaManager {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.parked = Some(Parked { to, deadline });
         let (sessions, due) = (&self.sessions, &mut self.purgatory.fetch_deadlines);
-        let stale = due.0.iter().take_while(|(at, s)| sessions.parked_until(*s) != Some(*at)).count();
+        let stale =
+            due.0.iter().take_while(|(at, s)| sessions.parked_until(*s) != Some(*at)).count();
         due.0.drain(..stale);
         due.insert(deadline, slot);
         self.purgatory.arm(step);

@@ -172,9 +172,10 @@ impl ReplicaManager {
             Some(partition) if partition.is_leader() && error.is_ok() => {
                 FetchPartitionResponse { records, ..state_of(partition) }
             }
-            Some(partition) if !partition.is_leader() => {
-                FetchPartitionResponse { error: ErrorCode::NotLeaderOrFollower, ..state_of(partition) }
-            }
+            Some(partition) if !partition.is_leader() => FetchPartitionResponse {
+                error: ErrorCode::NotLeaderOrFollower,
+                ..state_of(partition)
+            },
             _ => {
                 let error = if error.is_ok() { ErrorCode::UnknownTopicOrPartition } else { error };
                 failure(entry.tp, error)
@@ -243,7 +244,8 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     if entry.fetch_offset < end
         && let Ok(Some(range)) = log.read_plan(entry.fetch_offset, end, entry.max_bytes)
     {
-        let bytes = log.bytes_between(entry.fetch_offset, end).clamp(1, u64::from(entry.max_bytes.max(1)));
+        let bytes =
+            log.bytes_between(entry.fetch_offset, end).clamp(1, u64::from(entry.max_bytes.max(1)));
         return Look::Data(range, bytes);
     }
     let changed = entry.must_answer

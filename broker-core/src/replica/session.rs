@@ -190,8 +190,9 @@ impl SessionCache {
 
     /// Slots in use, ascending.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (u32, &FetchSession)> {
-        self.slots.iter().enumerate().filter_map(|(slot, session)| {
-            Some((u32::try_from(slot).ok()?, session.as_ref()?))
-        })
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, session)| Some((u32::try_from(slot).ok()?, session.as_ref()?)))
     }
 }

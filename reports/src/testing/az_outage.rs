@@ -1,9 +1,9 @@
 //! The made-up recording, second by second.
 
 use crate::recording::{
-    BrokerSecond, CheckerSummary, ClusterEvent, GroupSecond, Interval, LatencyKind,
-    LatencySeries, PathParts, PathSample, Phase, Recording, Second, SecondLatency, TransferTotals,
-    Unavailability, Violation,
+    BrokerSecond, CheckerSummary, ClusterEvent, GroupSecond, Interval, LatencyKind, LatencySeries,
+    PathParts, PathSample, Phase, Recording, Second, SecondLatency, TransferTotals, Unavailability,
+    Violation,
 };
 use hdrhistogram::Histogram;
 

@@ -207,9 +207,8 @@ impl Admin {
     }
 
     fn elected(&mut self, answer: &ElectLeadersResponse, cx: &mut ClientCx<'_>) {
-        let is_done = |error: ErrorCode| {
-            matches!(error, ErrorCode::None | ErrorCode::ElectionNotNeeded)
-        };
+        let is_done =
+            |error: ErrorCode| matches!(error, ErrorCode::None | ErrorCode::ElectionNotNeeded);
         if is_done(answer.error) && answer.partitions.iter().all(|(_, error)| is_done(*error)) {
             self.failures = 0;
         } else {

@@ -5,7 +5,8 @@ use super::node::Marks;
 use super::payload::Payload;
 use super::{End, World};
 use crate::client::{
-    Admin, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer, Consumer, Outcome, Producer,
+    Admin, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer, Consumer, Outcome,
+    Producer,
 };
 use crate::net::{ConnId, HostId, Side};
 use rustc_hash::FxHashMap;
@@ -35,7 +36,6 @@ pub(super) struct Client {
 
 /// What a client is.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are few clients, each lives long")]
 pub(super) enum ClientKind {
     /// Instance of a producer group.
     Producer { group: usize, machine: Producer },

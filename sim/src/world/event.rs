@@ -74,9 +74,7 @@ impl Event {
             | Self::Boot { .. }
             | Self::Start { .. } => 2,
             Self::Ready { .. } | Self::Pump { .. } => 3,
-            Self::Client { .. }
-            | Self::ClientReady { .. }
-            | Self::ClientStart { .. } => 4,
+            Self::Client { .. } | Self::ClientReady { .. } | Self::ClientStart { .. } => 4,
             Self::Second => 5,
         }
     }

@@ -1,12 +1,12 @@
 //! How a node works: requests pass its network processors and handlers, a step runs when its
 //! thread starts, and what the step says leaves when its CPU time is over.
 
+use super::World;
 use super::event::Event;
 use super::node::{Arrived, Job, Marks};
-use super::World;
 use crate::cpu::{CostProfile, Pool};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
-use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::protocol::Response;
 use stormglass_broker_core::seam::{DiskOpKind, Effects, Exit, Input, Reply, TimerKey, Work};
 use stormglass_broker_core::time::Instant;
 
@@ -121,12 +121,7 @@ impl World {
     }
 
     /// One step of a node's core, with everything that follows at once.
-    pub(super) fn step_node(
-        &mut self,
-        node: u16,
-        input: Input,
-        thread: Option<Thread>,
-    ) {
+    pub(super) fn step_node(&mut self, node: u16, input: Input, thread: Option<Thread>) {
         let mut effects = std::mem::take(&mut self.effects);
         let held_until = self.run_core(node, input, &mut effects);
         let finish = self.charge(node, &effects.work.take(), thread, held_until);
@@ -203,13 +198,7 @@ impl World {
     }
 
     /// CPU time of a step. Returns when its thread is done with it.
-    fn charge(
-        &mut self,
-        node: u16,
-        work: &Work,
-        thread: Option<Thread>,
-        held_until: u64,
-    ) -> u64 {
+    fn charge(&mut self, node: u16, work: &Work, thread: Option<Thread>, held_until: u64) -> u64 {
         let now = self.now;
         let at = &mut self.nodes[node as usize];
         let (pool, start, demand) = match thread {

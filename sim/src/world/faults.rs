@@ -31,7 +31,9 @@ impl World {
                 self.add_link_rules(index, from, to, *one_way, *effect);
             }
             Action::SlowDisk { node, rate_permille, extra_latency_ns } => {
-                self.with_disk(*node, |disk, now| disk.set_slow(now, *rate_permille, *extra_latency_ns));
+                self.with_disk(*node, |disk, now| {
+                    disk.set_slow(now, *rate_permille, *extra_latency_ns)
+                });
             }
             Action::DiskFull { node } => self.with_disk(*node, |disk, _| disk.set_full(true)),
             Action::RollingRestart { .. } => self.at(self.now, Event::Rolling { index, step: 0 }),
@@ -117,7 +119,9 @@ impl World {
             for client in self.clients_in(az) {
                 self.clients[client].stop();
                 let host = self.clients[client].host;
-                self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
+                self.with_net(|net, now, sched, out| {
+                    net.host_power(now, (host, false), sched, out)
+                });
             }
         }
     }
@@ -194,7 +198,8 @@ impl World {
     }
 
     fn forget_connections(&mut self, node: u16) {
-        self.conns.retain(|_, end| !matches!(end, super::End::Peer { node: at, .. } if *at == node));
+        self.conns
+            .retain(|_, end| !matches!(end, super::End::Peer { node: at, .. } if *at == node));
     }
 
     fn pause(&mut self, id: i32, until: u64) {
@@ -400,7 +405,9 @@ fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
         }
         Action::HostCrash { node } => (Some(*node), format!("host of node {node} loses power")),
         Action::ProcessCrash { node } => (Some(*node), format!("process of node {node} is killed")),
-        Action::ProcessPause { node } => (Some(*node), format!("process of node {node} is stopped")),
+        Action::ProcessPause { node } => {
+            (Some(*node), format!("process of node {node} is stopped"))
+        }
         Action::Link { effect, .. } => {
             let what = match effect {
                 LinkEffect::Cut => "link is cut".to_owned(),
@@ -422,9 +429,10 @@ fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
             let who = producer.as_deref().unwrap_or("all producers");
             (None, format!("load of {who} at {} %", rate_permille / 10))
         }
-        Action::SetCredits { node, resource, level_permille } => {
-            (Some(*node), format!("{resource:?} credits of node {node} at {} %", level_permille / 10))
-        }
+        Action::SetCredits { node, resource, level_permille } => (
+            Some(*node),
+            format!("{resource:?} credits of node {node} at {} %", level_permille / 10),
+        ),
         Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
     }
 }

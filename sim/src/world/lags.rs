@@ -55,9 +55,10 @@ impl Lags {
 
     /// Sum and largest lag of a group, records.
     pub(super) fn lag(&self, group: usize) -> (u64, u64) {
-        let lags = self.positions[group].iter().zip(&self.high_watermarks).map(|(next, high)| {
-            next.map_or(0, |next| (*high - next).max(0).unsigned_abs())
-        });
+        let lags = self.positions[group]
+            .iter()
+            .zip(&self.high_watermarks)
+            .map(|(next, high)| next.map_or(0, |next| (*high - next).max(0).unsigned_abs()));
         lags.fold((0, 0), |(sum, max), lag| (sum + lag, max.max(lag)))
     }
 

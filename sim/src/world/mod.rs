@@ -3,12 +3,14 @@
 //! Nodes and clients are called synchronously; nothing here waits. Set-up comes first: nodes boot,
 //! elect a controller and create the topics. Then the run's time begins at 0.
 
+mod boot;
 mod clients;
 mod event;
 mod execute;
 mod faults;
 mod finish;
 mod lags;
+mod load;
 mod node;
 mod observe;
 mod payload;
@@ -63,7 +65,7 @@ impl End {
 }
 
 /// Told about progress; must not change the run.
-pub trait Observer {
+pub(crate) trait Observer {
     /// Simulated time (ns since the run began) and events so far, about once a simulated second.
     fn progress(&mut self, sim_ns: u64, events: u64);
     /// madsim's clock follows the simulation.
@@ -219,9 +221,9 @@ impl World {
                     self.start_process(node);
                 }
             }
-            Event::Client { .. }
-            | Event::ClientReady { .. }
-            | Event::ClientStart { .. } => self.client_event(event),
+            Event::Client { .. } | Event::ClientReady { .. } | Event::ClientStart { .. } => {
+                self.client_event(event)
+            }
             Event::Settle => self.settle(),
             Event::ActionBegin { index } => self.begin_action(index),
             Event::ActionEnd { index } => self.end_action(index),

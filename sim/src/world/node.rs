@@ -7,11 +7,11 @@ use crate::disk::Disk;
 use crate::net::{ConnId, HostId};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_broker_core::seam::{Channel, DiskResult, PeerError};
-use stormglass_broker_core::Broker;
 use stormglass_scenarios::plan::RatePlan;
 
 /// A node of the cluster.

@@ -2,8 +2,8 @@
 
 use super::event::Event;
 use super::{SECOND_NS, World};
-use crate::recorder::SecondGauges;
 use crate::disk::DiskCounters;
+use crate::recorder::SecondGauges;
 use stormglass_broker_core::seam::{Effects, TraceEvent};
 use stormglass_reports::recording::BrokerSecond;
 
@@ -123,17 +123,20 @@ impl World {
             n.broker.as_ref().is_some_and(|b| !n.is_broker && b.active_controller() == Some(n.id))
         });
         match active {
-            Some(node) => (
-                node.broker.as_ref().map_or(0, |b| b.offline_partitions()),
-                Some(node.id.0),
-            ),
+            Some(node) => {
+                (node.broker.as_ref().map_or(0, |b| b.offline_partitions()), Some(node.id.0))
+            }
             None => (0, None),
         }
     }
 
     /// Partitions whose ISR is smaller than their replica set.
     pub(super) fn under_replicated(&self) -> u32 {
-        self.nodes.iter().filter_map(|n| n.broker.as_ref()).map(|b| b.gauges().under_replicated).sum()
+        self.nodes
+            .iter()
+            .filter_map(|n| n.broker.as_ref())
+            .map(|b| b.gauges().under_replicated)
+            .sum()
     }
 
     /// During the drain: whether everything is consumed.

@@ -5,7 +5,6 @@ use stormglass_broker_core::protocol::{Request, Response};
 
 /// A message's content.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "messages live in a slab; a box each costs more")]
 pub(super) enum Payload {
     /// A request with its id on the connection, and when its sender let it go.
     Request { correlation: u64, request: Request, sent_ns: u64 },

@@ -8,9 +8,8 @@ use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
 use crate::checkers::{Checkers, Story};
 use crate::client::{
-    Admin, Arrivals, Assignment, ClientCosts, ClientEffects, ClientInput, ClientShared, ConnectionConfig,
-    Consumer, ConsumerConfig, ConsumerSetup, CreatedTopic, PlannedArrivals, Producer,
-    ProducerConfig, ProducerSetup,
+    Admin, ClientEffects, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic,
+    ProducerConfig,
 };
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
@@ -27,10 +26,7 @@ use stormglass_broker_core::config::{NodeConfig, ServerConfig};
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::plant::Plant;
 use stormglass_broker_core::protocol::{NewTopic, Placement};
-use stormglass_broker_core::seam::{Effects, Input};
-use stormglass_broker_core::time::Instant;
-use stormglass_broker_core::Broker;
-use stormglass_reports::recording::Phase;
+use stormglass_broker_core::seam::Effects;
 use stormglass_scenarios::plan::{ClientProfile, NodePlan, Plan, RatePlan, TopicPlan};
 
 /// Events between checkpoints of the audit.
@@ -85,7 +81,8 @@ impl World {
         let node_index = (0u16..).zip(&nodes).map(|(at, node)| (node.id, at)).collect();
         let host_node = (0u16..).zip(&nodes).map(|(at, _)| Some(at)).collect();
         let boot_times = BootTimes {
-            process_start_ns: constant(&plan.model, "node.process_start_ns").map_err(setup_error)?,
+            process_start_ns: constant(&plan.model, "node.process_start_ns")
+                .map_err(setup_error)?,
             host_boot_ns: constant(&plan.model, "node.host_boot_ns").map_err(setup_error)?,
         };
         let mut world = Self {
@@ -165,7 +162,7 @@ impl World {
         ))
     }
 
-    fn add_client(&mut self, kind: ClientKind, az: usize, origin_ns: u64) -> u32 {
+    pub(super) fn add_client(&mut self, kind: ClientKind, az: usize, origin_ns: u64) -> u32 {
         let nic = self.plan.model.constants.get("client.nic_bytes_per_sec");
         let nic = nic.map_or(CLIENT_NIC, |c| c.value.unsigned_abs());
         let rate = RatePlan { baseline_per_sec: nic, burst_per_sec: nic, bucket: 0, initial: 0 };
@@ -177,11 +174,11 @@ impl World {
         u32::try_from(self.clients.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn bootstrap(&self) -> Vec<NodeId> {
+    pub(super) fn bootstrap(&self) -> Vec<NodeId> {
         self.nodes.iter().filter(|n| n.is_broker).map(|n| n.id).collect()
     }
 
-    fn draws(&self, kind: &str, number: u64) -> Stream {
+    pub(super) fn draws(&self, kind: &str, number: u64) -> Stream {
         self.streams.stream((kind, number), "client")
     }
 
@@ -207,7 +204,11 @@ impl World {
             .map(|p| (0..replicas).map(|r| brokers[(p + r) % brokers.len()]).collect())
             .collect();
         let config = BTreeMap::from([("segment.bytes".to_owned(), (100 << 20).to_string())]);
-        NewTopic { name: "__consumer_offsets".into(), placement: Placement::Manual(placement), config }
+        NewTopic {
+            name: "__consumer_offsets".into(),
+            placement: Placement::Manual(placement),
+            config,
+        }
     }
 
     /// The topics exist and are led.
@@ -309,218 +310,6 @@ impl World {
         };
         self.nodes[node as usize].disk.preload(tp, &preload);
     }
-
-    /// The run's time begins: clients start, the plan's events are due from here.
-    fn begin_run(&mut self) {
-        self.setup = Stage::Running;
-        self.origin_ns = self.now;
-        for client in &mut self.clients {
-            client.stop();
-        }
-        let phases = self.plan.phases;
-        let mut at = self.now;
-        let lengths = [phases.warmup_ns, phases.measure_ns, phases.heal_ns, phases.drain_ns];
-        for (index, length) in (1u8..).zip(lengths) {
-            at += length;
-            if index < 4 {
-                self.at(at, Event::Phase { index });
-            }
-        }
-        self.ends_ns = at;
-        self.second = 0;
-        self.at(self.now + SECOND_NS, Event::Second);
-        for index in 0..self.plan.events.len() {
-            let at_ns = self.plan.events[index].at_ns + self.now;
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            self.at(at_ns, Event::ActionBegin { index });
-        }
-        let now = self.now;
-        for node in &mut self.nodes {
-            node.tally = Tally::default();
-            node.cpu.take_counters(now);
-            node.disk.take_counters(now);
-            self.net.take_counters(now, node.host);
-        }
-        self.start_clients();
-    }
-
-    fn start_clients(&mut self) {
-        for group in 0..self.plan.producers.len() {
-            for instance in 0..self.plan.producers[group].count {
-                self.add_producer(group, instance);
-            }
-        }
-        for group in 0..self.plan.consumers.len() {
-            for member in 0..self.plan.consumers[group].count {
-                self.add_consumer(group, member);
-            }
-        }
-    }
-
-    fn costs(&self) -> ClientCosts {
-        let cost = |name: &'static str| constant(&self.plan.model, name).unwrap_or(0);
-        ClientCosts {
-            record_ns: cost("cpu.client_record_ns"),
-            batch_ns: 0,
-            request_ns: cost("cpu.client_request_ns"),
-        }
-    }
-
-    fn producer(&self, group: usize, instance: u32, tag_space: u64) -> Producer {
-        let plan = &self.plan.producers[group];
-        let start_ns = self.now - self.origin_ns;
-        let mut arrivals = PlannedArrivals::new(plan, instance, &self.streams, start_ns);
-        if start_ns > 0 {
-            // A process that starts late is not asked for what was due before.
-            arrivals.set_rate(start_ns, 1000);
-        }
-        Producer::new(ProducerSetup {
-            config: ProducerConfig::parse(plan).expect("checked before the run"),
-            costs: self.costs(),
-            bootstrap: self.bootstrap(),
-            topic: Arc::from(plan.topic.as_str()),
-            arrivals: Box::new(arrivals),
-            draws: self.draws(&plan.name, u64::from(instance)),
-            first_tag: tag_space << 40,
-        })
-    }
-
-    fn add_producer(&mut self, group: usize, instance: u32) {
-        let az = self.plan.producers[group].azs.get(instance as usize).copied().unwrap_or(0);
-        let machine = self.producer(group, instance, self.clients.len() as u64);
-        let kind = ClientKind::Producer { group, machine };
-        let client = self.add_client(kind, az, self.origin_ns);
-        self.instances.insert(client, instance);
-        self.at(self.now, Event::ClientStart { client, life: 0 });
-    }
-
-    fn add_consumer(&mut self, group: usize, member: u32) {
-        let plan = &self.plan.consumers[group];
-        let az = plan.azs.get(member as usize).copied().unwrap_or(0);
-        let start = self.origin_ns + plan.start_ns;
-        let machine = self.consumer(group, member);
-        let kind = ClientKind::Consumer { group, machine };
-        let client = self.add_client(kind, az, self.origin_ns);
-        self.instances.insert(client, member);
-        self.at(start, Event::ClientStart { client, life: 0 });
-    }
-
-    fn consumer(&self, group: usize, member: u32) -> Consumer {
-        let plan = &self.plan.consumers[group];
-        Consumer::new(ConsumerSetup {
-            config: ConsumerConfig::parse(plan).expect("checked before the run"),
-            costs: self.costs(),
-            bootstrap: self.bootstrap(),
-            assignment: self.assignment(group, member),
-            draws: self.draws(&plan.group, u64::from(member)),
-        })
-    }
-
-    /// Range assignment, as `RangeAssignor` deals each topic's partitions.
-    fn assignment(&self, group: usize, member: u32) -> Vec<Assignment> {
-        let plan = &self.plan.consumers[group];
-        let mut mine = Vec::new();
-        for name in &plan.topics {
-            let Some(topic) = self.plan.topics.iter().find(|t| t.name == *name) else { continue };
-            let partitions = u32::try_from(topic.assignment.len()).unwrap_or(0);
-            let (each, extra) = (partitions / plan.count, partitions % plan.count);
-            let first = each * member + extra.min(member);
-            let count = each + u32::from(member < extra);
-            mine.extend((first..first + count).map(|partition| Assignment {
-                topic: Arc::from(name.as_str()),
-                partition,
-            }));
-        }
-        mine
-    }
-
-    /// A client process that lost its host starts again, with nothing but its config.
-    pub(super) fn restart_client(&mut self, client: usize) {
-        let instance = self.instances.get(&(client as u32)).copied().unwrap_or(0);
-        let tag_space = (client as u64) | u64::from(self.clients[client].life) << 16;
-        let kind = match &self.clients[client].kind {
-            ClientKind::Producer { group, .. } => {
-                let group = *group;
-                let machine = self.producer(group, instance, tag_space);
-                ClientKind::Producer { group, machine }
-            }
-            ClientKind::Consumer { group, .. } => {
-                let group = *group;
-                ClientKind::Consumer { group, machine: self.consumer(group, instance) }
-            }
-            ClientKind::Admin(_) => return,
-        };
-        let at = &mut self.clients[client];
-        at.kind = kind;
-        at.running = true;
-        let life = at.life;
-        let client = u32::try_from(client).unwrap_or(u32::MAX);
-        self.at(self.now, Event::ClientStart { client, life });
-    }
-
-    /// A phase begins.
-    pub(super) fn begin_phase(&mut self, index: u8) {
-        match index {
-            0 => self.begin_run(),
-            2 => self.heal(),
-            3 => {
-                for client in 0..self.clients.len() {
-                    if self.producer_group(client).is_some() {
-                        let client = u32::try_from(client).unwrap_or(u32::MAX);
-                        self.client_input(client, ClientInput::StopLoad);
-                    }
-                }
-            }
-            _ => {}
-        }
-        let phase = [Phase::Warmup, Phase::Measure, Phase::Heal, Phase::Drain][usize::from(index)];
-        self.event_now("phase", None, format!("{phase:?} begins"), None);
-    }
-
-    pub(super) fn producer_group(&self, client: usize) -> Option<usize> {
-        match &self.clients[client].kind {
-            ClientKind::Producer { group, .. } if self.clients[client].running => Some(*group),
-            _ => None,
-        }
-    }
-
-    pub(super) fn consumer_group(&self, client: usize) -> Option<usize> {
-        match &self.clients[client].kind {
-            ClientKind::Consumer { group, .. } if self.clients[client].running => Some(*group),
-            _ => None,
-        }
-    }
-
-    /// A process starts: it reads its disk, which takes as long as there is to scan.
-    pub(super) fn boot(&mut self, node: u16) {
-        let now = self.now;
-        let at = &mut self.nodes[node as usize];
-        at.config.incarnation = u128::from(at.life) << 64 | at.id.0.unsigned_abs() as u128;
-        at.config.seed = at.config.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let broker = Broker::new(at.config.clone(), &at.disk);
-        let scan_ns = at.disk.recovery_time_ns(broker.recovery_scanned_bytes());
-        at.starting = Some(broker);
-        let life = at.life;
-        self.at(now + scan_ns, Event::Start { node, life });
-    }
-
-    /// Its logs are loaded: it listens.
-    pub(super) fn start_process(&mut self, node: u16) {
-        let now = self.now;
-        let at = &mut self.nodes[node as usize];
-        let Some(mut broker) = at.starting.take() else { return };
-        let wall_ms = at.clock.wall_ns(now) / 1_000_000;
-        let mono = Instant::from_nanos(at.clock.monotonic_ns(now));
-        broker.step(mono, Input::WallClock(wall_ms), &mut Effects::default());
-        at.broker = Some(broker);
-        at.cpu.reset(now);
-        let (host, id) = (at.host, at.id.0);
-        self.booting.remove(&node);
-        self.net.listen(host, true);
-        self.event_now("broker-up", Some(id), format!("node {id} serves"), None);
-        self.step_node(node, Input::Start, None);
-        self.after_start(node);
-    }
 }
 
 fn new_topic(plan: &TopicPlan) -> NewTopic {
@@ -553,7 +342,9 @@ fn build_nodes(
                 voters: voters.clone(),
                 rack: plan.cluster.azs.get(node.az).map(|az| Arc::from(az.as_str())),
                 server: server.clone(),
-                seed: streams.stream(("node", u64::from(node.id.unsigned_abs())), "core").next_u64(),
+                seed: streams
+                    .stream(("node", u64::from(node.id.unsigned_abs())), "core")
+                    .next_u64(),
                 incarnation: 0,
                 plant,
             };
@@ -603,7 +394,8 @@ fn build_node(
         paused_until_ns: 0,
         disk: Disk::new(disk, streams, number),
         cpu: Cpu::new(cpu),
-        profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille).map_err(setup_error)?,
+        profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille)
+            .map_err(setup_error)?,
         clock: NodeClock::new(WALL_EPOCH_MS * 1_000_000, 0, 0),
         writeback_at: None,
         jobs: Slab::default(),

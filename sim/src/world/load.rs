@@ -1,0 +1,197 @@
+//! The load of a run: when its time begins, its clients and its phases.
+
+use super::clients::ClientKind;
+use super::event::Event;
+use super::node::Tally;
+use super::setup::Stage;
+use super::{SECOND_NS, World};
+use crate::client::{
+    Arrivals, Assignment, ClientCosts, ClientInput, Consumer, ConsumerConfig, ConsumerSetup,
+    PlannedArrivals, Producer, ProducerConfig, ProducerSetup,
+};
+use crate::cpu::constant;
+use std::sync::Arc;
+use stormglass_reports::recording::Phase;
+
+impl World {
+    /// The run's time begins: clients start, the plan's events are due from here.
+    fn begin_run(&mut self) {
+        self.setup = Stage::Running;
+        self.origin_ns = self.now;
+        for client in &mut self.clients {
+            client.stop();
+        }
+        let phases = self.plan.phases;
+        let mut at = self.now;
+        let lengths = [phases.warmup_ns, phases.measure_ns, phases.heal_ns, phases.drain_ns];
+        for (index, length) in (1u8..).zip(lengths) {
+            at += length;
+            if index < 4 {
+                self.at(at, Event::Phase { index });
+            }
+        }
+        self.ends_ns = at;
+        self.second = 0;
+        self.at(self.now + SECOND_NS, Event::Second);
+        for index in 0..self.plan.events.len() {
+            let at_ns = self.plan.events[index].at_ns + self.now;
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            self.at(at_ns, Event::ActionBegin { index });
+        }
+        let now = self.now;
+        for node in &mut self.nodes {
+            node.tally = Tally::default();
+            node.cpu.take_counters(now);
+            node.disk.take_counters(now);
+            self.net.take_counters(now, node.host);
+        }
+        self.start_clients();
+    }
+
+    fn start_clients(&mut self) {
+        for group in 0..self.plan.producers.len() {
+            for instance in 0..self.plan.producers[group].count {
+                self.add_producer(group, instance);
+            }
+        }
+        for group in 0..self.plan.consumers.len() {
+            for member in 0..self.plan.consumers[group].count {
+                self.add_consumer(group, member);
+            }
+        }
+    }
+
+    fn costs(&self) -> ClientCosts {
+        let cost = |name: &'static str| constant(&self.plan.model, name).unwrap_or(0);
+        ClientCosts {
+            record_ns: cost("cpu.client_record_ns"),
+            batch_ns: 0,
+            request_ns: cost("cpu.client_request_ns"),
+        }
+    }
+
+    fn producer(&self, group: usize, instance: u32, tag_space: u64) -> Producer {
+        let plan = &self.plan.producers[group];
+        let start_ns = self.now - self.origin_ns;
+        let mut arrivals = PlannedArrivals::new(plan, instance, &self.streams, start_ns);
+        if start_ns > 0 {
+            // A process that starts late is not asked for what was due before.
+            arrivals.set_rate(start_ns, 1000);
+        }
+        Producer::new(ProducerSetup {
+            config: ProducerConfig::parse(plan).expect("checked before the run"),
+            costs: self.costs(),
+            bootstrap: self.bootstrap(),
+            topic: Arc::from(plan.topic.as_str()),
+            arrivals: Box::new(arrivals),
+            draws: self.draws(&plan.name, u64::from(instance)),
+            first_tag: tag_space << 40,
+        })
+    }
+
+    fn add_producer(&mut self, group: usize, instance: u32) {
+        let az = self.plan.producers[group].azs.get(instance as usize).copied().unwrap_or(0);
+        let machine = self.producer(group, instance, self.clients.len() as u64);
+        let kind = ClientKind::Producer { group, machine };
+        let client = self.add_client(kind, az, self.origin_ns);
+        self.instances.insert(client, instance);
+        self.at(self.now, Event::ClientStart { client, life: 0 });
+    }
+
+    fn add_consumer(&mut self, group: usize, member: u32) {
+        let plan = &self.plan.consumers[group];
+        let az = plan.azs.get(member as usize).copied().unwrap_or(0);
+        let start = self.origin_ns + plan.start_ns;
+        let machine = self.consumer(group, member);
+        let kind = ClientKind::Consumer { group, machine };
+        let client = self.add_client(kind, az, self.origin_ns);
+        self.instances.insert(client, member);
+        self.at(start, Event::ClientStart { client, life: 0 });
+    }
+
+    fn consumer(&self, group: usize, member: u32) -> Consumer {
+        let plan = &self.plan.consumers[group];
+        Consumer::new(ConsumerSetup {
+            config: ConsumerConfig::parse(plan).expect("checked before the run"),
+            costs: self.costs(),
+            bootstrap: self.bootstrap(),
+            assignment: self.assignment(group, member),
+            draws: self.draws(&plan.group, u64::from(member)),
+        })
+    }
+
+    /// Range assignment, as `RangeAssignor` deals each topic's partitions.
+    fn assignment(&self, group: usize, member: u32) -> Vec<Assignment> {
+        let plan = &self.plan.consumers[group];
+        let mut mine = Vec::new();
+        for name in &plan.topics {
+            let Some(topic) = self.plan.topics.iter().find(|t| t.name == *name) else { continue };
+            let partitions = u32::try_from(topic.assignment.len()).unwrap_or(0);
+            let (each, extra) = (partitions / plan.count, partitions % plan.count);
+            let first = each * member + extra.min(member);
+            let count = each + u32::from(member < extra);
+            mine.extend(
+                (first..first + count)
+                    .map(|partition| Assignment { topic: Arc::from(name.as_str()), partition }),
+            );
+        }
+        mine
+    }
+
+    /// A client process that lost its host starts again, with nothing but its config.
+    pub(super) fn restart_client(&mut self, client: usize) {
+        let instance = self.instances.get(&(client as u32)).copied().unwrap_or(0);
+        let tag_space = (client as u64) | u64::from(self.clients[client].life) << 16;
+        let kind = match &self.clients[client].kind {
+            ClientKind::Producer { group, .. } => {
+                let group = *group;
+                let machine = self.producer(group, instance, tag_space);
+                ClientKind::Producer { group, machine }
+            }
+            ClientKind::Consumer { group, .. } => {
+                let group = *group;
+                ClientKind::Consumer { group, machine: self.consumer(group, instance) }
+            }
+            ClientKind::Admin(_) => return,
+        };
+        let at = &mut self.clients[client];
+        at.kind = kind;
+        at.running = true;
+        let life = at.life;
+        let client = u32::try_from(client).unwrap_or(u32::MAX);
+        self.at(self.now, Event::ClientStart { client, life });
+    }
+
+    /// A phase begins.
+    pub(super) fn begin_phase(&mut self, index: u8) {
+        match index {
+            0 => self.begin_run(),
+            2 => self.heal(),
+            3 => {
+                for client in 0..self.clients.len() {
+                    if self.producer_group(client).is_some() {
+                        let client = u32::try_from(client).unwrap_or(u32::MAX);
+                        self.client_input(client, ClientInput::StopLoad);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let phase = [Phase::Warmup, Phase::Measure, Phase::Heal, Phase::Drain][usize::from(index)];
+        self.event_now("phase", None, format!("{phase:?} begins"), None);
+    }
+
+    pub(super) fn producer_group(&self, client: usize) -> Option<usize> {
+        match &self.clients[client].kind {
+            ClientKind::Producer { group, .. } if self.clients[client].running => Some(*group),
+            _ => None,
+        }
+    }
+
+    pub(super) fn consumer_group(&self, client: usize) -> Option<usize> {
+        match &self.clients[client].kind {
+            ClientKind::Consumer { group, .. } if self.clients[client].running => Some(*group),
+            _ => None,
+        }
+    }
+}
