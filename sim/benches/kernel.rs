@@ -142,6 +142,7 @@ impl World {
                 self.now_ns,
                 (conn, Side::Client),
                 (16_384, n as u64),
+                0,
                 &mut self.queue,
             );
             assert!(taken, "the connection is open");

@@ -300,6 +300,7 @@ mod tests {
             |recording| {
                 recording.violations = testing::violations();
                 recording.checkers[0].violations = 1;
+                recording.lost_records = 1;
             },
             Style::Plain,
         );

@@ -339,7 +339,7 @@ fn paths() -> Vec<PathSample> {
 
 fn checkers() -> Vec<CheckerSummary> {
     [
-        ("No record acknowledged with acks=all is lost.", 7_412_883),
+        ("no-acked-loss", "No record acknowledged with acks=all is lost.", 7_412_883),
         ("one-value-per-offset", "An offset never shows two different records.", 22_120_440),
         ("log-matching", "Replicas agree below the high watermark.", 181_320),
         ("one-leader-per-epoch", "At most one leader per partition and epoch.", 100),
