@@ -13,6 +13,10 @@ mod output;
 mod progress;
 mod simulation;
 
+/// A simulation makes and drops millions of short-lived messages on one thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     commands::main(std::env::args_os()).into()
 }

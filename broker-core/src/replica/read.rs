@@ -46,6 +46,19 @@ struct Plan {
     urgent: bool,
 }
 
+impl Plan {
+    /// Most fetches find data in one partition.
+    fn add(&mut self, part: u32, range: ReadRange, bytes: u64) {
+        if self.ranges.capacity() == 0 {
+            self.ranges.reserve_exact(1);
+            self.parts.reserve_exact(1);
+        }
+        self.bytes += bytes;
+        self.ranges.push(range);
+        self.parts.push(part);
+    }
+}
+
 /// Whether the fetcher's log differs from this one before its fetch offset (KIP-595).
 pub(super) fn diverges(log: &Log, fetch: &FetchPartition) -> Option<EpochEndOffset> {
     if fetch.last_fetched_epoch == NO_EPOCH {
@@ -120,9 +133,7 @@ impl ReplicaManager {
                 }
                 Look::Data(range, bytes) => {
                     session.mark(part);
-                    plan.bytes += bytes;
-                    plan.ranges.push(range);
-                    plan.parts.push(part);
+                    plan.add(part, range, bytes);
                 }
             }
         }
@@ -140,6 +151,7 @@ impl ReplicaManager {
             DiskResult::Read(records) => (ErrorCode::None, records),
             _ => (ErrorCode::KafkaStorageError, Vec::new()),
         };
+        answers.reserve_exact(parts.len());
         let mut records = records.into_iter();
         for part in parts {
             let records = records.next().unwrap_or_default();

@@ -4,6 +4,7 @@
 use super::World;
 use super::event::Event;
 use super::node::{Arrived, Job, Marks};
+use super::payload::Payload;
 use crate::cpu::{CostProfile, Pool};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
 use stormglass_broker_core::protocol::Response;
@@ -16,7 +17,7 @@ pub(super) const CLIENT_ID_LEN: u64 = 16;
 impl World {
     /// A request arrived at a node: it waits for its turn on the connection.
     pub(super) fn request_arrived(&mut self, node: u16, conn: ConnectionId, arrived: Arrived) {
-        let Some(accepted) = self.nodes[node as usize].accepted.get_mut(&conn) else { return };
+        let Some(accepted) = self.nodes[node as usize].accepted.get_mut(conn) else { return };
         if accepted.current.is_some() {
             accepted.inbox.push_back(arrived);
         } else {
@@ -31,7 +32,7 @@ impl World {
         let now = self.now;
         let tls = self.tls_of(conn);
         let at = &mut self.nodes[node as usize];
-        let Some(accepted) = at.accepted.get_mut(&conn) else { return };
+        let Some(accepted) = at.accepted.get_mut(conn) else { return };
         let unmuted = now.max(accepted.muted_until_ns);
         let demand = at.profile.network_ns(arrived.bytes, 0, tls);
         let service = at.cpu.submit(unmuted, Pool::Network, demand);
@@ -59,7 +60,7 @@ impl World {
     }
 
     fn tls_of(&self, conn: ConnectionId) -> bool {
-        let from_client = self.conns.get(&conn).is_some_and(|end| end.is_client());
+        let from_client = self.conns.get(conn).is_some_and(|end| end.is_client());
         if from_client { self.tls_client } else { self.tls_in_cluster }
     }
 
@@ -106,7 +107,7 @@ impl World {
         match job {
             Job::Request { conn, correlation, request } => {
                 let accepted = &mut self.nodes[node as usize].accepted;
-                let Some(marks) = accepted.get_mut(&conn).and_then(|a| a.current.as_mut()) else {
+                let Some(marks) = accepted.get_mut(conn).and_then(|a| a.current.as_mut()) else {
                     return; // the connection ended while the request was waiting
                 };
                 marks.handler_start = start;
@@ -160,7 +161,7 @@ impl World {
     }
 
     fn marks_mut(&mut self, node: u16, conn: ConnectionId) -> Option<&mut Marks> {
-        self.nodes[node as usize].accepted.get_mut(&conn)?.current.as_mut()
+        self.nodes[node as usize].accepted.get_mut(conn)?.current.as_mut()
     }
 
     /// Steps the core until no disk operation completes at once. Returns until when the thread is
@@ -257,14 +258,15 @@ impl World {
         let now = self.now;
         let at = &mut self.nodes[node as usize];
         let az = at.az;
+        let bytes = response.as_ref().map_or(0, Response::wire_size);
         let leaves = match &response {
             Some(response) => {
-                let demand = answer_ns(&at.profile, response, tls);
+                let demand = answer_ns(&at.profile, response, bytes, tls);
                 at.cpu.submit(finish, Pool::Network, demand).finish_ns
             }
             None => finish,
         };
-        let Some(accepted) = at.accepted.get_mut(&conn) else { return };
+        let Some(accepted) = at.accepted.get_mut(conn) else { return };
         let mut marks = accepted.current.take().unwrap_or_default();
         accepted.muted_until_ns = leaves;
         marks.answered = now;
@@ -272,7 +274,8 @@ impl World {
         let (net, peer_az) = (accepted.conn, accepted.peer_az);
         let next = accepted.inbox.pop_front();
         if let Some(response) = response {
-            self.send_response(net, correlation, response, marks, az != peer_az);
+            let payload = Payload::Response { correlation: correlation.0, response, marks };
+            self.send_response(net, bytes, payload, leaves, az != peer_az);
         }
         if let Some(next) = next {
             self.later.push_back((conn, next));
@@ -296,8 +299,7 @@ impl World {
 }
 
 /// Time of a network processor for an answer. Its fixed cost is in that of the request.
-fn answer_ns(profile: &CostProfile, response: &Response, tls: bool) -> u64 {
-    let bytes = response.wire_size();
+fn answer_ns(profile: &CostProfile, response: &Response, bytes: u64, tls: bool) -> u64 {
     let fixed = profile.network_ns(0, 0, tls);
     let whole = if matches!(response, Response::Fetch(_)) {
         profile.fetch_network_ns(0, bytes, tls)

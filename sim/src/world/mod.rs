@@ -5,6 +5,7 @@
 
 mod boot;
 mod clients;
+mod conn_table;
 mod event;
 mod execute;
 mod faults;
@@ -26,6 +27,7 @@ use crate::net::{ConnId, NetOut, Network, RuleId};
 use crate::recorder::Recorder;
 use crate::rng::Streams;
 use clients::Client;
+use conn_table::ConnTable;
 use event::Event;
 use lags::Lags;
 use node::Node;
@@ -89,7 +91,7 @@ pub(crate) struct World {
     clients: Vec<Client>,
     /// Node of each host, by host number.
     host_node: Vec<Option<u16>>,
-    conns: FxHashMap<ConnectionId, End>,
+    conns: ConnTable<End>,
     payloads: Slab<Payload>,
     shared: ClientShared,
     effects: Effects,
@@ -299,6 +301,6 @@ impl World {
     }
 
     fn end_of(&self, conn: ConnId) -> Option<End> {
-        self.conns.get(&ConnectionId(conn.as_u64())).copied()
+        self.conns.get(ConnectionId(conn.as_u64())).copied()
     }
 }

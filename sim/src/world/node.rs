@@ -1,5 +1,6 @@
 //! A broker or controller process on its host: the core, and the resources it runs on.
 
+use super::conn_table::ConnTable;
 use super::slab::Slab;
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, Pool};
@@ -44,7 +45,7 @@ pub(super) struct Node {
     /// Results of disk operations that end later.
     pub(super) results: Slab<DiskResult>,
     /// Connections accepted.
-    pub(super) accepted: FxHashMap<ConnectionId, Accepted>,
+    pub(super) accepted: ConnTable<Accepted>,
     pub(super) links: Vec<Link>,
     pub(super) link_index: FxHashMap<(NodeId, Channel), u32>,
     /// Running totals since the last second.

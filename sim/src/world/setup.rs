@@ -1,6 +1,7 @@
 //! From a plan to a running cluster: hosts, nodes, topics, backlog, clients.
 
 use super::clients::{Client, ClientKind};
+use super::conn_table::ConnTable;
 use super::event::Event;
 use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
@@ -97,7 +98,7 @@ impl World {
             node_index,
             host_node,
             clients: Vec::new(),
-            conns: FxHashMap::default(),
+            conns: ConnTable::default(),
             payloads: Slab::default(),
             shared: ClientShared::default(),
             effects: Effects::default(),
@@ -401,7 +402,7 @@ fn build_node(
         jobs: Slab::default(),
         queues: [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()],
         results: Slab::default(),
-        accepted: FxHashMap::default(),
+        accepted: ConnTable::default(),
         links: Vec::new(),
         link_index: FxHashMap::default(),
         tally: Tally::default(),

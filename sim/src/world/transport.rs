@@ -1,13 +1,12 @@
 //! Between the network's tokens and the messages of nodes and clients.
 
 use super::event::Event;
-use super::node::{Accepted, Arrived, Marks};
+use super::node::{Accepted, Arrived};
 use super::payload::Payload;
 use super::{End, Transfer, World};
 use crate::kernel::EventQueue;
 use crate::net::{ConnId, HostId, NetEvent, NetOut, Network, Schedule, Side, Windows};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
-use stormglass_broker_core::protocol::Response;
 use stormglass_broker_core::seam::{Input, PeerError};
 
 /// The queue as the network sees it.
@@ -83,7 +82,7 @@ impl World {
                 },
                 NetOut::ConnectFailed { conn, .. } => {
                     self.opener_lost(conn);
-                    self.conns.remove(&ConnectionId(conn.as_u64()));
+                    self.conns.remove(ConnectionId(conn.as_u64()));
                 }
                 NetOut::Closed { conn, side: Side::Client } => self.opener_lost(conn),
                 NetOut::Closed { conn, side: Side::Server } => self.acceptor_lost(conn),
@@ -105,7 +104,7 @@ impl World {
         let id = ConnectionId(conn.as_u64());
         let peer_az = self.az_of_host(from);
         let now = self.now;
-        let is_client = self.conns.get(&id).is_some_and(|end| end.is_client());
+        let is_client = self.conns.get(id).is_some_and(|end| end.is_client());
         let tls = if is_client { self.tls_client } else { self.tls_in_cluster };
         let Some(node) = self.nodes.iter_mut().find(|n| n.host == to) else { return };
         let demand = node.profile.connection_ns(tls);
@@ -122,7 +121,7 @@ impl World {
 
     /// The side that connected learns that the connection is gone.
     fn opener_lost(&mut self, conn: ConnId) {
-        match self.conns.remove(&ConnectionId(conn.as_u64())) {
+        match self.conns.remove(ConnectionId(conn.as_u64())) {
             Some(End::Client { client, node }) => self.client_lost(client, node, conn),
             Some(End::Peer { node, link }) => {
                 let at = &self.nodes[node as usize];
@@ -137,9 +136,9 @@ impl World {
     /// The side that accepted learns it.
     fn acceptor_lost(&mut self, conn: ConnId) {
         let id = ConnectionId(conn.as_u64());
-        let owner = self.nodes.iter().position(|n| n.accepted.contains_key(&id));
+        let owner = self.nodes.iter().position(|n| n.accepted.contains(id));
         let Some(index) = owner else { return };
-        self.nodes[index].accepted.remove(&id);
+        self.nodes[index].accepted.remove(id);
         let node = u16::try_from(index).unwrap_or(u16::MAX);
         if self.nodes[index].is_up() {
             self.step_node(node, Input::ConnectionClosed(id), None);
@@ -178,19 +177,16 @@ impl World {
     pub(super) fn send_response(
         &mut self,
         conn: ConnId,
-        correlation: CorrelationId,
-        response: Response,
-        marks: Marks,
+        bytes: u64,
+        payload: Payload,
+        leaves_ns: u64,
         crosses_az: bool,
     ) {
-        let bytes = response.wire_size();
-        let leaves_ns = marks.released;
         if crosses_az && self.origin_ns != u64::MAX {
             let to_client = self.end_of(conn).is_some_and(End::is_client);
             let kind = if to_client { Transfer::Consume } else { Transfer::Replication };
             self.recorder.transfer(self.now - self.origin_ns, kind, bytes);
         }
-        let payload = Payload::Response { correlation: correlation.0, response, marks };
         self.net_send((conn, Side::Server), leaves_ns, bytes, payload);
     }
 }
