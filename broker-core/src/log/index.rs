@@ -60,13 +60,12 @@ impl SparseIndex {
 
     /// Largest entry at or below an offset.
     pub(crate) fn floor(&self, relative_offset: u32) -> IndexEntry {
-        let after = self.entries.partition_point(|e| e.relative_offset <= relative_offset);
-        self.before(after)
+        self.before(self.after(relative_offset))
     }
 
     /// Largest entry at or below an offset, and the smallest one above it.
     pub(crate) fn around(&self, relative_offset: u32) -> (IndexEntry, Option<IndexEntry>) {
-        let after = self.entries.partition_point(|e| e.relative_offset <= relative_offset);
+        let after = self.after(relative_offset);
         (self.before(after), self.entries.get(after).copied())
     }
 
@@ -85,6 +84,18 @@ impl SparseIndex {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Number of entries at or below an offset. Nearly all lookups are for one of the last entries.
+    fn after(&self, relative_offset: u32) -> usize {
+        const NEAR_END: usize = 4;
+        let near = self.entries.len().saturating_sub(NEAR_END);
+        let (early, last) = self.entries.split_at(near);
+        let above = last.iter().rev().take_while(|e| e.relative_offset > relative_offset).count();
+        if above < last.len() {
+            return self.entries.len() - above;
+        }
+        early.partition_point(|e| e.relative_offset <= relative_offset)
     }
 
     fn before(&self, index: usize) -> IndexEntry {

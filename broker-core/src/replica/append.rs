@@ -78,8 +78,8 @@ impl ReplicaManager {
             deadline(step.now, request.timeout_ms),
             request.partitions.len(),
         ));
-        if super::has_duplicates(request.partitions.iter().map(|p| p.tp))
-            && request.partitions.len() > 1
+        if request.partitions.len() > 1
+            && super::has_duplicates(request.partitions.iter().map(|p| p.tp))
         {
             for (index, partition) in (0u32..).zip(&request.partitions) {
                 let refused = refusal(partition.tp, ErrorCode::InvalidRequest);

@@ -57,6 +57,13 @@ impl<K: Copy> Deadlines<K> {
         self.0.insert(place, (at, key));
     }
 
+    /// Drops entries from the front for as long as they are stale.
+    fn drop_stale(&mut self, is_stale: impl Fn(Instant, K) -> bool) {
+        while self.0.front().is_some_and(|(at, key)| is_stale(*at, *key)) {
+            self.0.pop_front();
+        }
+    }
+
     fn first(&self) -> Option<Instant> {
         self.0.front().map(|(at, _)| *at)
     }
@@ -170,10 +177,7 @@ impl Purgatory {
 
     fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
         let produces = &self.produces;
-        let settled =
-            self.produce_deadlines.0.iter().take_while(|(_, id)| !produces.contains_key(id));
-        let settled = settled.count();
-        self.produce_deadlines.0.drain(..settled);
+        self.produce_deadlines.drop_stale(|_, id| !produces.contains_key(&id));
         self.produce_deadlines.insert(at, produce);
         self.arm(step);
     }
@@ -269,9 +273,7 @@ impl ReplicaManager {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.parked = Some(Parked { to, deadline });
         let (sessions, due) = (&self.sessions, &mut self.purgatory.fetch_deadlines);
-        let stale =
-            due.0.iter().take_while(|(at, s)| sessions.parked_until(*s) != Some(*at)).count();
-        due.0.drain(..stale);
+        due.drop_stale(|at, slot| sessions.parked_until(slot) != Some(at));
         due.insert(deadline, slot);
         self.purgatory.arm(step);
     }

@@ -36,7 +36,7 @@ enum Look {
     Data(ReadRange, u64),
 }
 
-/// What a whole fetch would return.
+/// What a whole fetch would return; `bytes` is at least 1 when there is something.
 #[derive(Default)]
 struct Plan {
     ranges: Vec<ReadRange>,
@@ -125,7 +125,9 @@ impl ReplicaManager {
                 .slot
                 .and_then(|at| partitions.get(at as usize)?.as_ref())
                 .filter(|partition| partition.tp == tp);
-            match look(session, part, partition) {
+            // How much there is matters only beside other partitions or a minimum.
+            let counts = session.min_bytes > 1 || !session.dirty.is_empty() || plan.bytes > 0;
+            match look(session, part, partition, counts) {
                 Look::Nothing => {}
                 Look::Answer(answer) => {
                     plan.urgent |= !answer.error.is_ok() || answer.diverging_epoch.is_some();
@@ -228,7 +230,12 @@ impl ReplicaManager {
     }
 }
 
-fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Look {
+fn look(
+    session: &FetchSession,
+    part: u32,
+    partition: Option<&Partition>,
+    count_bytes: bool,
+) -> Look {
     let entry = &session.parts[part as usize];
     let Some(partition) = partition else {
         return Look::Answer(failure(entry.tp, ErrorCode::UnknownTopicOrPartition));
@@ -256,8 +263,8 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     if entry.fetch_offset < end
         && let Ok(Some(range)) = log.read_plan(entry.fetch_offset, end, entry.max_bytes)
     {
-        let bytes =
-            log.bytes_between(entry.fetch_offset, end).clamp(1, u64::from(entry.max_bytes.max(1)));
+        let bytes = if count_bytes { log.bytes_between(entry.fetch_offset, end) } else { 1 };
+        let bytes = bytes.clamp(1, u64::from(entry.max_bytes.max(1)));
         return Look::Data(range, bytes);
     }
     let changed = entry.must_answer

@@ -2,6 +2,7 @@
 //! The loop itself belongs to the world, because it alone knows what an event means.
 
 mod audit;
+mod calendar;
 mod heap;
 mod queue;
 

@@ -4,7 +4,7 @@
 //! when measuring, or a permutation of it drawn from the seed when hunting. Cancelling is left to
 //! the owner of an event: it carries a generation number there, and a stale one is ignored.
 
-use super::heap::Heap;
+use super::calendar::Calendar;
 
 /// An event's key from high to low: time, class, rank, slot. One comparison orders two events, and
 /// the rank is unique, so the slot never decides.
@@ -28,7 +28,7 @@ pub enum Order {
 /// A priority queue of events.
 #[derive(Debug)]
 pub struct EventQueue<E> {
-    heap: Heap,
+    calendar: Calendar,
     slots: Vec<Option<E>>,
     free: Vec<usize>,
     order: Order,
@@ -41,7 +41,7 @@ impl<E> EventQueue<E> {
     #[must_use]
     pub fn new(order: Order) -> Self {
         Self {
-            heap: Heap::new(),
+            calendar: Calendar::new(),
             slots: Vec::new(),
             free: Vec::new(),
             order,
@@ -59,13 +59,13 @@ impl<E> EventQueue<E> {
     /// Number of pending events.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.calendar.len()
     }
 
     /// Whether no event is pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.heap.len() == 0
+        self.calendar.len() == 0
     }
 
     /// Number of events pushed so far.
@@ -77,7 +77,7 @@ impl<E> EventQueue<E> {
     /// Time of the next event, ns.
     #[must_use]
     pub fn next_at(&self) -> Option<u64> {
-        self.heap.first().map(time_of)
+        self.calendar.first().map(time_of)
     }
 
     /// Adds an event at `at_ns`. A lower `class` goes first among events of one time.
@@ -89,14 +89,14 @@ impl<E> EventQueue<E> {
         assert!(at_ns < TIME_LIMIT_NS, "event at {at_ns} ns is beyond every run");
         let time_and_class = at_ns << CLASS_BITS | u64::from(class);
         let rank_and_slot = self.next_rank() << SLOT_BITS | self.store(event) as u64;
-        self.heap.push(u128::from(time_and_class) << 64 | u128::from(rank_and_slot));
+        self.calendar.push(at_ns, u128::from(time_and_class) << 64 | u128::from(rank_and_slot));
     }
 
     /// Removes the next event and moves the time to it.
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        let key = self.heap.pop()?;
+        let key = self.calendar.pop()?;
         let (at_ns, slot) = (time_of(key), key as usize % SLOT_LIMIT);
-        debug_assert!(at_ns >= self.now_ns, "the heap gave an event of the past");
+        debug_assert!(at_ns >= self.now_ns, "the calendar gave an event of the past");
         self.now_ns = at_ns;
         let event = self.slots[slot].take().expect("a pending key owns its slot");
         self.free.push(slot);
@@ -137,7 +137,8 @@ impl<E> EventQueue<E> {
     }
 }
 
-fn time_of(key: u128) -> u64 {
+/// Time of a key, ns.
+pub(super) fn time_of(key: u128) -> u64 {
     (key >> (64 + CLASS_BITS)) as u64
 }
 
@@ -178,6 +179,27 @@ mod tests {
         }
         let rest: Vec<_> = model.into_iter().map(|(at, _, id)| (at, id)).collect();
         assert_eq!(drain(&mut queue), rest);
+    }
+
+    #[test]
+    fn events_near_and_far_leave_in_order() {
+        let mut queue = EventQueue::new(Order::Fixed);
+        let mut model = BTreeSet::new();
+        let mut state = 7_u64;
+        for id in 0..20_000_u64 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // From the same nanosecond to about a minute ahead.
+            let ahead = (state >> 28) >> ((state >> 20) % 36);
+            let at = queue.now() + ahead;
+            queue.push(at, 0, id);
+            model.insert((at, id));
+            assert_eq!(queue.next_at(), model.first().map(|(at, _)| *at));
+            for _ in 0..(state >> 60) % 3 {
+                assert_eq!(queue.pop(), model.pop_first());
+            }
+            assert_eq!(queue.len(), model.len());
+        }
+        assert_eq!(drain(&mut queue), model.into_iter().collect::<Vec<_>>());
     }
 
     #[test]
