@@ -18,8 +18,9 @@ pub const NO_EPOCH: LeaderEpoch = -1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub i32);
 
-/// Kafka's topic UUID.
+/// Kafka's topic UUID. Packed, so that what holds one needs no 16-byte alignment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C, packed(8))]
 pub struct TopicId(pub u128);
 
 impl TopicId {
@@ -67,6 +68,6 @@ impl fmt::Display for NodeId {
 
 impl fmt::Debug for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TopicId({:x})", self.0)
+        write!(f, "TopicId({:x})", { self.0 })
     }
 }

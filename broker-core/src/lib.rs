@@ -19,6 +19,7 @@ mod broker;
 mod controller;
 mod group;
 mod lifecycle;
+mod pending;
 mod raft;
 mod replica;
 mod role;

@@ -63,7 +63,12 @@ impl Response {
 
 /// Bytes of an unsigned varint.
 fn uvarint(value: u64) -> u64 {
-    u64::from((64 - value.leading_zeros()).div_ceil(7).max(1))
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => u64::from((64 - value.leading_zeros()).div_ceil(7)),
+    }
 }
 
 /// Bytes of an array's length.

@@ -6,6 +6,7 @@ use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_OFFSET, Offset, TopicPartition};
 use crate::log::{AppendContext, Appended, Origin};
+use crate::pending::Pending;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
     Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
@@ -13,7 +14,6 @@ use crate::protocol::{
 use crate::records::Records;
 use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, TraceEvent};
 use crate::step::{Owner, ReplyTo, Step};
-use rustc_hash::FxHashMap;
 
 /// Who appends as a leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) struct ProduceOutcome {
 /// Appends at the disk.
 #[derive(Debug, Default)]
 pub(super) struct PendingAppends {
-    by_op: FxHashMap<u64, PendingAppend>,
+    by_op: Pending<PendingAppend>,
 }
 
 #[derive(Debug)]
@@ -248,7 +248,7 @@ impl ReplicaManager {
         if let Some(error) = failed {
             self.fail_log_dir(step, error);
         }
-        let Some(pending) = self.appends.by_op.remove(&id.0) else {
+        let Some(pending) = self.appends.by_op.remove(id.0) else {
             if failed.is_none() {
                 self.maintenance_done(step, id);
             }

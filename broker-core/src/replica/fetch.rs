@@ -144,9 +144,12 @@ impl ReplicaManager {
     }
 
     fn update_position(&mut self, step: &mut Step<'_>, slot: u32, fetch: &FetchPartition) {
-        let at = self.slot(fetch.tp);
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let (part, is_new) = session.update(fetch, at);
+        let (part, is_new) = session.update(fetch);
+        let known = session.parts[part as usize].slot.filter(|at| self.hosts(*at, fetch.tp));
+        let at = known.or_else(|| self.slot(fetch.tp));
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        session.parts[part as usize].slot = at;
         if is_new {
             // The first answer of a session names every partition.
             session.parts[part as usize].must_answer = session.next_epoch == 1;

@@ -7,6 +7,7 @@
 use super::ReplicaManager;
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NodeId, Offset, TopicPartition};
+use crate::pending::Pending;
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
     IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
@@ -24,7 +25,7 @@ pub(super) struct Fetchers {
     by_key: FxHashMap<(NodeId, u16), u32>,
     /// Fetcher of each followed slot.
     by_slot: FxHashMap<u32, u32>,
-    by_request: FxHashMap<u64, u32>,
+    by_request: Pending<u32>,
     /// Fetchers that may have something to send.
     idle: Vec<u32>,
 }
@@ -169,7 +170,7 @@ impl ReplicaManager {
         id: CorrelationId,
         result: Result<Response, PeerError>,
     ) {
-        let Some(at) = self.fetchers.by_request.remove(&id.0) else { return };
+        let Some(at) = self.fetchers.by_request.remove(id.0) else { return };
         self.fetchers.list[at as usize].in_flight = false;
         match result {
             Ok(Response::Fetch(response)) if response.error.is_ok() => {

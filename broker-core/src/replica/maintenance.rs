@@ -131,7 +131,7 @@ fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset)>) -> Bytes {
     let mut count = 0usize;
     for (tp, offset) in rows {
         count += 1;
-        let _ = writeln!(lines, "{:x} {} {offset}", tp.topic.0, tp.partition);
+        let _ = writeln!(lines, "{:x} {} {offset}", { tp.topic.0 }, tp.partition);
     }
     Bytes::from(format!("0\n{count}\n{lines}"))
 }

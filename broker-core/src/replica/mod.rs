@@ -102,6 +102,11 @@ impl ReplicaManager {
         self.by_tp.get(&tp).copied()
     }
 
+    /// Whether a slot holds this partition.
+    fn hosts(&self, slot: u32, tp: TopicPartition) -> bool {
+        self.partition(slot).is_some_and(|partition| partition.tp == tp)
+    }
+
     pub(crate) fn partition(&self, slot: u32) -> Option<&Partition> {
         self.partitions.get(slot as usize)?.as_ref()
     }

@@ -6,18 +6,18 @@ use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_EPOCH, NO_OFFSET};
 use crate::log::Log;
+use crate::pending::Pending;
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
 };
 use crate::records::Records;
 use crate::seam::{DiskOpKind, DiskResult, ReadRange};
 use crate::step::{Owner, ReplyTo, Step};
-use rustc_hash::FxHashMap;
 
 /// Reads at the disk.
 #[derive(Debug, Default)]
 pub(super) struct PendingReads {
-    by_op: FxHashMap<u64, PendingRead>,
+    by_op: Pending<PendingRead>,
 }
 
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl ReplicaManager {
 
     /// The disk has read.
     pub(crate) fn read_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) {
-        let Some(read) = self.reads.by_op.remove(&id.0) else { return };
+        let Some(read) = self.reads.by_op.remove(id.0) else { return };
         let PendingRead { session: slot, to, parts, mut answers } = read;
         if let Some(session) = self.sessions.get_mut(slot) {
             session.reading = false;

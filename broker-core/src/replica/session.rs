@@ -64,14 +64,13 @@ pub(crate) struct FetchSession {
 
 impl FetchSession {
     /// Adds a partition or moves its position. Returns its index and whether it is new.
-    pub(crate) fn update(&mut self, fetch: &FetchPartition, slot: Option<u32>) -> (u32, bool) {
+    pub(crate) fn update(&mut self, fetch: &FetchPartition) -> (u32, bool) {
         if let Some(&at) = self.index.get(&fetch.tp) {
             let part = &mut self.parts[at as usize];
             part.fetch_offset = fetch.fetch_offset;
             part.current_leader_epoch = fetch.current_leader_epoch;
             part.last_fetched_epoch = fetch.last_fetched_epoch;
             part.max_bytes = fetch.max_bytes.max(0).unsigned_abs();
-            part.slot = slot;
             let is_new = !part.live;
             if is_new {
                 part.live = true;
@@ -83,7 +82,7 @@ impl FetchSession {
         let at = u32::try_from(self.parts.len()).unwrap_or(u32::MAX);
         self.parts.push(SessionPartition {
             tp: fetch.tp,
-            slot,
+            slot: None,
             fetch_offset: fetch.fetch_offset,
             current_leader_epoch: fetch.current_leader_epoch,
             last_fetched_epoch: fetch.last_fetched_epoch,

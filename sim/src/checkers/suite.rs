@@ -270,7 +270,7 @@ impl Checkers {
             return *at;
         }
         let is_metadata = tp == TopicPartition::METADATA;
-        let id = || format!("{:x}", tp.topic.0);
+        let id = || format!("{:x}", { tp.topic.0 });
         let topic = if is_metadata { "__cluster_metadata".to_owned() } else { id() };
         let at = self.partitions.len();
         self.partitions.push(Partition::new(format!("{topic}-{}", tp.partition), 0));

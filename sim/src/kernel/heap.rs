@@ -30,10 +30,6 @@ impl Heap {
         Self { groups: vec![Siblings([VACANT; ARITY])], end: ROOT }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.end - ROOT
-    }
-
     pub(super) fn first(&self) -> Option<u128> {
         (self.end > ROOT).then_some(self.groups[0].0[ROOT])
     }

@@ -37,7 +37,7 @@ impl Topics {
     pub(crate) fn label(&self, tp: TopicPartition) -> String {
         match self.known.iter().find(|(id, _)| *id == tp.topic) {
             Some((_, name)) => format!("{name}-{}", tp.partition),
-            None => format!("{:x}-{}", tp.topic.0, tp.partition),
+            None => format!("{:x}-{}", { tp.topic.0 }, tp.partition),
         }
     }
 }

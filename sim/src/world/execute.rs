@@ -170,9 +170,9 @@ impl World {
         let now = self.now;
         let mono = Instant::from_nanos(self.nodes[node as usize].clock.monotonic_ns(now));
         let mut held_until = now;
-        let mut next = Some(input);
+        let mut input = input;
         let mut completed = std::mem::take(&mut self.completed);
-        while let Some(input) = next.take() {
+        loop {
             let at = &mut self.nodes[node as usize];
             let Some(broker) = &mut at.broker else { break };
             broker.step(mono, input, effects);
@@ -190,9 +190,8 @@ impl World {
                 let event = Event::Disk { node, life: at.life, id: op.id, result };
                 self.queue.push(done.at_ns, event.class(), event);
             }
-            if let Some((id, result)) = completed.pop_front() {
-                next = Some(Input::Disk { id, result });
-            }
+            let Some((id, result)) = completed.pop_front() else { break };
+            input = Input::Disk { id, result };
         }
         self.completed = completed;
         held_until
