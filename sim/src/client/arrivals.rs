@@ -25,6 +25,14 @@ pub trait Arrivals: Debug + Send {
     /// Takes the next record.
     fn pull(&mut self) -> Option<Arrival>;
 
+    /// Takes the next record if it is due by `until_ns`.
+    fn pull_due(&mut self, until_ns: u64) -> Option<Arrival> {
+        if self.peek_ns()? > until_ns {
+            return None;
+        }
+        self.pull()
+    }
+
     /// The load changes. Records pulled already keep their times: a tenth of a second at most.
     fn set_rate(&mut self, now_ns: u64, rate_permille: u32);
 
@@ -63,9 +71,13 @@ impl Arrivals for PlannedArrivals {
     }
 
     fn pull(&mut self) -> Option<Arrival> {
+        self.pull_due(u64::MAX)
+    }
+
+    fn pull_due(&mut self, until_ns: u64) -> Option<Arrival> {
         let record = match &mut self.closed {
-            Some(due) => self.source.record_at(due.pop_front()?),
-            None => self.source.next_due(u64::MAX)?,
+            Some(due) => self.source.record_at(due.pop_front_if(|due_ns| *due_ns <= until_ns)?),
+            None => self.source.next_due(until_ns)?,
         };
         let (intended_ns, bytes, key_hash) = (record.intended_ns, record.bytes, record.key_hash);
         Some(Arrival { intended_ns, bytes, key_hash })

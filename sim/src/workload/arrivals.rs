@@ -30,23 +30,22 @@ pub struct Arrivals {
     gap: u128,
     /// The next record's time and the state after it.
     next: Option<(u64, Position)>,
-    /// A shortcut for even spacing at a constant rate.
+    /// A shortcut while the rate is constant.
     steady: Option<Steady>,
 }
 
-/// While the rate is constant, a gap is so many ns and a remainder of work: no division needed.
+/// While the rate is constant, 64 bits and one division do.
 #[derive(Debug, Clone, Copy)]
 struct Steady {
     rate: u64,
-    step_ns: u64,
-    remainder: u64,
     end_ns: u64,
 }
 
 #[derive(Debug)]
 enum Process {
     Uniform,
-    Poisson(Box<Stream>),
+    /// With the mean gap as a float.
+    Poisson(Box<Stream>, f64),
     Bursty { on_ns: u64, off_ns: u64 },
     Closed,
 }
@@ -78,7 +77,7 @@ impl Arrivals {
         let turn = (u128::from(instance) + 1) * RECORD;
         let (process, mean_gap, gap) = match arrival {
             Arrival::Uniform => (Process::Uniform, share, turn),
-            Arrival::Poisson => (Process::Poisson(Box::new(stream)), share, 0),
+            Arrival::Poisson => (Process::Poisson(Box::new(stream), share as f64), share, 0),
             Arrival::Bursty { on_ns, off_ns } => {
                 assert!(on_ns > 0, "a burst has a length");
                 // The rate within a burst is (on + off) / on of the mean, so a gap takes less work.
@@ -98,7 +97,7 @@ impl Arrivals {
             next: None,
             steady: None,
         };
-        if matches!(arrivals.process, Process::Poisson(_)) {
+        if matches!(arrivals.process, Process::Poisson(..)) {
             arrivals.gap = arrivals.draw_gap();
         }
         arrivals.solve_next();
@@ -115,8 +114,8 @@ impl Arrivals {
     pub fn next_ns(&mut self) -> Option<u64> {
         let (at_ns, position) = self.next?;
         self.position = position;
+        self.gap = self.draw_gap();
         if !self.step() {
-            self.gap = self.draw_gap();
             self.solve_next();
         }
         Some(at_ns)
@@ -136,21 +135,25 @@ impl Arrivals {
         }
     }
 
-    /// The next record by the shortcut; `false` if there is none or it has come to its end.
+    /// The next record by the shortcut; `false` if there is none or it does not reach so far.
     fn step(&mut self) -> bool {
         let Some(steady) = self.steady else { return false };
         let mut at = self.position;
-        let remainder = u128::from(steady.remainder);
-        if at.over >= remainder {
-            at.over -= remainder;
-            at.at_ns += steady.step_ns;
-        } else {
-            at.over += u128::from(steady.rate) - remainder;
-            at.at_ns += steady.step_ns + 1;
-        }
-        if at.at_ns > steady.end_ns {
+        let (Ok(gap), Ok(over)) = (u64::try_from(self.gap), u64::try_from(at.over)) else {
             return false;
-        }
+        };
+        at.over = match gap.checked_sub(over) {
+            Some(need) => {
+                let dt = need.div_ceil(steady.rate);
+                if dt > steady.end_ns - at.at_ns {
+                    return false;
+                }
+                at.at_ns += dt;
+                let part = need % steady.rate;
+                u128::from(if part == 0 { 0 } else { steady.rate - part })
+            }
+            None => u128::from(over - gap),
+        };
         self.next = Some((at.at_ns, at));
         true
     }
@@ -162,17 +165,22 @@ impl Arrivals {
 
     /// The shortcut from the next record on, if its surroundings allow one.
     fn steady_from_next(&self) -> Option<Steady> {
-        let (Process::Uniform, Some((_, at))) = (&self.process, self.next) else { return None };
+        let (Process::Uniform | Process::Poisson(..), Some((_, at))) = (&self.process, self.next)
+        else {
+            return None;
+        };
         let (weight, end_ns) = self.stretch(&at);
         let rate = self.curve.segment(at.segment).constant_rate()? * u64::from(weight);
-        let gap = u64::try_from(self.mean_gap).ok()?;
-        let step_ns = gap.checked_div(rate)?;
-        Some(Steady { rate, step_ns, remainder: gap % rate, end_ns })
+        (rate > 0).then_some(Steady { rate, end_ns })
     }
 
     fn draw_gap(&mut self) -> u128 {
         match &mut self.process {
-            Process::Poisson(stream) => (-libm::log(stream.unit()) * self.mean_gap as f64) as u128,
+            Process::Poisson(stream, mean_gap) => {
+                let work = -libm::log(stream.unit()) * *mean_gap;
+                // Conversion to 64 bits is one instruction, to 128 a function.
+                if work < u64::MAX as f64 { u128::from(work as u64) } else { work as u128 }
+            }
             Process::Uniform | Process::Bursty { .. } | Process::Closed => self.mean_gap,
         }
     }

@@ -215,6 +215,38 @@ impl Accumulator {
         Append::Done { appended_bytes }
     }
 
+    /// How many records of one size the open batch of a partition takes and stays open. None where
+    /// each record takes memory of its own.
+    pub(crate) fn room(
+        &self,
+        partition: usize,
+        record_bytes: u32,
+        config: &ProducerConfig,
+    ) -> usize {
+        let Some(open) = self.partitions[partition].waiting.back().filter(|last| !last.closed)
+        else {
+            return 0;
+        };
+        if config.profile == ClientProfile::Librdkafka {
+            return 0;
+        }
+        let left = config.batch_bytes.saturating_sub(open.size_bytes.saturating_add(1));
+        let records_left = (config.batch_records_max as usize).saturating_sub(open.records.len() + 1);
+        records_left.min((left / record_bytes.max(1)) as usize)
+    }
+
+    /// Adds records of one size, at most [`Accumulator::room`].
+    pub(crate) fn append_run(
+        &mut self,
+        partition: usize,
+        run: impl Iterator<Item = RecordTimes>,
+        sizes: RecordSizes,
+    ) {
+        if let Some(open) = self.partitions[partition].waiting.back_mut() {
+            open.push_run(run, sizes);
+        }
+    }
+
     /// Gives a finished batch's memory back.
     pub(crate) fn release(&mut self, batch: &ProducerBatch, config: &ProducerConfig) {
         self.free_bytes += batch.memory_bytes;

@@ -125,15 +125,23 @@ impl ProducerBatch {
 
     /// Adds a record.
     pub(crate) fn push(&mut self, times: RecordTimes, sizes: RecordSizes) {
+        self.push_run(std::iter::once(times), sizes);
+    }
+
+    /// Adds records of one size.
+    pub(crate) fn push_run(&mut self, run: impl Iterator<Item = RecordTimes>, sizes: RecordSizes) {
         debug_assert!(!self.closed, "a closed batch takes no records");
-        if self.records.is_empty() {
+        let before = self.records.len();
+        if before == 0 {
             self.value_first = sizes.value;
         }
+        self.records.extend(run);
+        let count = (self.records.len() - before) as u64;
         self.mixed |= sizes.value != self.value_first;
-        self.value_total += u64::from(sizes.value);
-        self.raw_bytes += u64::from(sizes.raw);
-        self.size_bytes = self.size_bytes.saturating_add(sizes.record);
-        self.records.push(times);
+        self.value_total += u64::from(sizes.value) * count;
+        self.raw_bytes += u64::from(sizes.raw) * count;
+        let bytes = u32::try_from(u64::from(sizes.record) * count).unwrap_or(u32::MAX);
+        self.size_bytes = self.size_bytes.saturating_add(bytes);
     }
 
     /// Number of records.

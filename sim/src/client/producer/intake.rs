@@ -72,11 +72,7 @@ impl Intake {
             return Some(*due);
         }
         while self.ahead.len() <= at && !self.stopped {
-            let due_ns = self.arrivals.peek_ns()?;
-            if due_ns > now_ns.saturating_add(HORIZON_NS) {
-                return None;
-            }
-            let arrival = self.arrivals.pull()?;
+            let arrival = self.arrivals.pull_due(now_ns.saturating_add(HORIZON_NS))?;
             if arrival.bytes != self.sizes.raw {
                 self.sizes = RecordSizes::new(arrival.bytes, self.compression_permille);
             }
@@ -134,7 +130,10 @@ impl Producer {
             let call_ns = arrival.intended_ns.max(self.intake.returned_ns);
             let handed_ns = if self.intake.is_blocked() { cx.now_ns } else { call_ns };
             match self.offer(due, handed_ns, cx) {
-                Append::Done { .. } => self.returned(handed_ns),
+                Append::Done { .. } => {
+                    self.returned(handed_ns);
+                    self.ingest_run(due, cx);
+                }
                 Append::TooLarge => {
                     self.reject(RejectReason::TooLarge, cx);
                     self.returned(handed_ns);
@@ -150,6 +149,40 @@ impl Producer {
                 }
             }
         }
+    }
+
+    /// Hands over the records that follow `first` as long as they are like it and leave both the
+    /// open batch open and the sticky partition as it is: nothing else happens at such a record.
+    /// Only what is ahead already; the rest goes one by one.
+    fn ingest_run(&mut self, first: Due, cx: &mut ClientCx<'_>) {
+        if first.arrival.key_hash.is_some() {
+            return;
+        }
+        let Some(partition) = self.sticky.current() else { return };
+        let bytes = first.sizes.record;
+        let room = self.accumulator.room(partition, bytes, &self.config);
+        let room = room.min(self.sticky.room(bytes, &self.config));
+        let intake = &mut self.intake;
+        let is_like_first = |due: &&Due| {
+            let arrival = due.arrival;
+            let same = arrival.bytes == first.arrival.bytes && arrival.key_hash.is_none();
+            same && arrival.intended_ns <= cx.now_ns
+        };
+        let count = intake.ahead.iter().take(room).take_while(is_like_first).count();
+        let Some(total) = u32::try_from(count).ok().filter(|count| *count > 0) else { return };
+        let planned = count.min(intake.planned);
+        intake.planned -= planned;
+        let planned_bytes = bytes.saturating_mul(u32::try_from(planned).unwrap_or(u32::MAX));
+        intake.planned_unkeyed_bytes = intake.planned_unkeyed_bytes.saturating_sub(planned_bytes);
+        let mut handed_ns = intake.returned_ns;
+        let run = intake.ahead.drain(..count).map(|Due { arrival, .. }| {
+            handed_ns = handed_ns.max(arrival.intended_ns);
+            RecordTimes { intended_ns: arrival.intended_ns, handed_ns }
+        });
+        self.accumulator.append_run(partition, run, first.sizes);
+        intake.returned_ns = handed_ns;
+        self.sticky.count(bytes * total);
+        cx.effects.cpu_ns += self.costs.record_ns * u64::from(total);
     }
 
     /// `send()` of the first record ahead has returned.
@@ -276,6 +309,10 @@ impl Producer {
     /// When the first batch will be full. Goes on where the last call stopped: planned bytes stay
     /// true as records are handed over in order.
     fn full_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
+        let batch_bytes = self.config.batch_bytes;
+        let open_bytes =
+            |producer: &Self, at: usize| producer.accumulator.partitions[at].open_bytes();
+        let sticky_open = self.sticky.current().map_or(0, |at| open_bytes(self, at));
         while let Some(Due { arrival, sizes }) = self.intake.ahead(self.intake.planned, now_ns) {
             if arrival.intended_ns >= limit_ns {
                 return limit_ns;
@@ -283,16 +320,19 @@ impl Producer {
             if self.intake.planned >= AHEAD_MAX {
                 return arrival.intended_ns;
             }
-            let bytes = sizes.record;
-            let partition = self.keyed_partition(arrival).or(self.sticky.current());
-            let open = partition.map_or(0, |at| self.accumulator.partitions[at].open_bytes());
-            let matters = arrival.key_hash.is_none()
-                || self.arrival_sendable_ns(arrival) <= arrival.intended_ns;
+            let (open, matters) = match self.keyed_partition(arrival) {
+                None => (sticky_open, true),
+                Some(at) => {
+                    let sendable_ns = self.arrival_sendable_ns(arrival);
+                    (open_bytes(self, at), sendable_ns <= arrival.intended_ns)
+                }
+            };
             let planned = self.planned_bytes(arrival);
-            if matters && open.saturating_add(*planned + bytes) >= self.config.batch_bytes {
+            let sum = *planned + sizes.record;
+            if matters && open.saturating_add(sum) >= batch_bytes {
                 return arrival.intended_ns.max(now_ns);
             }
-            *self.planned_bytes(arrival) += bytes;
+            *planned = sum;
             self.intake.planned += 1;
         }
         limit_ns.min(self.intake.beyond_ns())

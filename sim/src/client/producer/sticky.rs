@@ -53,6 +53,21 @@ impl Sticky {
         self.produced_bytes >= u64::from(config.batch_bytes)
     }
 
+    /// How many records of one size can be counted before the partition might change, if its open
+    /// batch stays open. None where time decides.
+    pub(crate) fn room(&self, record_bytes: u32, config: &ProducerConfig) -> usize {
+        if config.sticky_linger_ns > 0 {
+            return 0;
+        }
+        let left = (2 * u64::from(config.batch_bytes)).saturating_sub(self.produced_bytes + 1);
+        usize::try_from(left / u64::from(record_bytes.max(1))).unwrap_or(usize::MAX)
+    }
+
+    /// Counts records within [`Sticky::room`].
+    pub(crate) fn count(&mut self, appended_bytes: u32) {
+        self.produced_bytes += u64::from(appended_bytes);
+    }
+
     /// Counts a record. Java leaves the partition at the end of a batch once it has got
     /// `batch.size` bytes, and in any case after twice as many.
     pub(crate) fn appended(
