@@ -1,11 +1,10 @@
 //! Outcomes and gauges in, a recording out. Counts and latencies only; promises are the checkers'
 //! business.
 
-use super::buckets::bucket_of;
 use super::delivery::{BatchRegistry, Delivery, Spread};
-use super::latency::{ByPhase, Clamped, ProducerLatency, push_series};
+use super::latency::{ByPhase, Clamped, ProducerLatency, add_until, push_series};
 use super::outage::Outages;
-use super::paths::Paths;
+use super::paths::{PathTaken, Paths};
 use super::phases::Phases;
 use super::seconds::Timeline;
 use super::topics::Topics;
@@ -14,8 +13,8 @@ use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
 use stormglass_reports::recording::{
-    BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, PathSample, Phase,
-    Recording, TransferTotals, Violation,
+    BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, Phase, Recording,
+    TransferTotals, Violation,
 };
 use stormglass_scenarios::plan::Plan;
 
@@ -128,7 +127,7 @@ impl Recorder {
             outages: Outages::new(phases.warmup_end_ns),
             registry: BatchRegistry::default(),
             clamped: Clamped::default(),
-            paths: Paths::new(),
+            paths: Paths::default(),
             events: Vec::new(),
             transfer: TransferTotals::default(),
         }
@@ -208,7 +207,7 @@ impl Recorder {
     }
 
     /// A sampled critical path. Bounded: later ones thin out earlier ones evenly.
-    pub fn path(&mut self, sample: PathSample) {
+    pub fn path(&mut self, sample: PathTaken) {
         self.paths.push(sample);
     }
 
@@ -216,6 +215,8 @@ impl Recorder {
     #[must_use]
     pub fn finish(mut self, finish: Finish) -> Recording {
         let latency = self.series();
+        let group_name = |group: usize| self.producers[group].name.clone();
+        let paths = std::mem::take(&mut self.paths).into_samples(group_name);
         self.events.sort_by_key(|event| event.at_ns);
         let mut assumptions = finish.assumptions;
         assumptions.extend(self.notes());
@@ -227,7 +228,7 @@ impl Recorder {
             seconds,
             response_intervals,
             events: self.events,
-            paths: self.paths.into_samples(),
+            paths,
             violations: finish.violations,
             checkers: finish.checkers,
             lost_records: finish.lost_records,
@@ -274,12 +275,18 @@ impl Recorder {
 
     fn end_to_end(&mut self, topic: usize, spread: Spread, delivery: Delivery) {
         let by_phase = &mut self.consumers[delivery.consumer].topics[topic];
-        for index in delivery.first..delivery.first + delivery.count {
-            let intended_ns = spread.intended_ns(index);
-            let latency_ns = self.clamped.between(intended_ns, delivery.at_ns);
-            let bucket = bucket_of(latency_ns);
-            by_phase[self.phases.index_at(intended_ns)].add(latency_ns, bucket, 1);
-            self.timeline.current.end_to_end.add(latency_ns, bucket, 1);
+        let phase_of = |index| self.phases.index_at(spread.intended_ns(index));
+        let (mut from, end) = (delivery.first, delivery.first + delivery.count);
+        while from < end {
+            let phase = phase_of(from);
+            // nearly always the whole of it
+            let whole = phase_of(end - 1) == phase;
+            let beyond = |index: &u32| phase_of(*index) != phase;
+            let to = if whole { end } else { (from..end).find(beyond).unwrap_or(end) };
+            let intended = (from..to).map(|index| spread.intended_ns(index));
+            let both = [&mut by_phase[phase], &mut self.timeline.current.end_to_end];
+            add_until(delivery.at_ns, intended, both, &mut self.clamped);
+            from = to;
         }
     }
 

@@ -57,13 +57,8 @@ impl ProducerLatency {
             let delay_ns = clamped.between(run[0].intended_ns, run[0].handed_ns);
             self.delay[phase].add(delay_ns, bucket_of(delay_ns), records);
             self.service[phase].add(service_ns, service_bucket, records);
-            let response = &mut self.response[phase];
-            for times in run {
-                let response_ns = clamped.between(times.intended_ns, done.done_ns);
-                let bucket = bucket_of(response_ns);
-                response.add(response_ns, bucket, 1);
-                second.add(response_ns, bucket, 1);
-            }
+            let intended = run.iter().map(|times| times.intended_ns);
+            add_until(done.done_ns, intended, [&mut self.response[phase], second], clamped);
         }
     }
 
@@ -72,6 +67,30 @@ impl ProducerLatency {
         push_series(LatencyKind::Delay, &self.delay, (group, topic), out);
         push_series(LatencyKind::Service, &self.service, (group, topic), out);
         push_series(LatencyKind::Response, &self.response, (group, topic), out);
+    }
+}
+
+/// Adds the latencies from rising intended times until `until_ns` to both.
+pub(crate) fn add_until(
+    until_ns: u64,
+    intended: impl ExactSizeIterator<Item = u64> + DoubleEndedIterator + Clone,
+    both: [&mut Buckets; 2],
+    clamped: &mut Clamped,
+) {
+    let records = intended.len() as u64;
+    let mut ends = intended.clone();
+    let Some(first_ns) = ends.next() else { return };
+    let last_ns = ends.next_back().unwrap_or(first_ns);
+    // Times rise, so latencies fall.
+    let high_ns = until_ns.saturating_sub(first_ns).min(LATENCY_NS_MAX);
+    let low_ns = until_ns.saturating_sub(last_ns).min(LATENCY_NS_MAX);
+    let [one, other] = both.map(|buckets| buckets.add_run(low_ns, high_ns, records));
+    for intended_ns in intended {
+        let latency_ns = clamped.between(intended_ns, until_ns);
+        debug_assert!((low_ns..=high_ns).contains(&latency_ns), "intended times rise");
+        let bucket = bucket_of(latency_ns);
+        one[bucket] += 1;
+        other[bucket] += 1;
     }
 }
 

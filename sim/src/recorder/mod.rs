@@ -16,3 +16,4 @@ mod tests;
 mod topics;
 
 pub use collect::{Finish, Recorder, SecondGauges, Transfer};
+pub use paths::PathTaken;

@@ -46,7 +46,10 @@ enum Process {
     Uniform,
     /// With the mean gap as a float.
     Poisson(Box<Stream>, f64),
-    Bursty { on_ns: u64, off_ns: u64 },
+    Bursty {
+        on_ns: u64,
+        off_ns: u64,
+    },
     Closed,
 }
 
@@ -111,6 +114,7 @@ impl Arrivals {
     }
 
     /// Takes the next record's intended time. Never decreases.
+    #[inline]
     pub fn next_ns(&mut self) -> Option<u64> {
         let (at_ns, position) = self.next?;
         self.position = position;

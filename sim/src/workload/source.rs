@@ -41,11 +41,13 @@ impl RecordSource {
 
     /// When the next record is due, ns; `None` while the rate stays at zero or in a closed loop.
     #[must_use]
+    #[inline]
     pub fn peek_ns(&self) -> Option<u64> {
         self.arrivals.peek_ns()
     }
 
     /// The next record if it is due by `now_ns`.
+    #[inline]
     pub fn next_due(&mut self, now_ns: u64) -> Option<Record> {
         if self.peek_ns()? > now_ns {
             return None;
@@ -55,6 +57,7 @@ impl RecordSource {
     }
 
     /// A record of a closed loop, whose time the client decides.
+    #[inline]
     pub fn record_at(&mut self, intended_ns: u64) -> Record {
         let bytes = self.sizes.next_bytes();
         let key_hash = self.keys.next_key().map(partition_hash);

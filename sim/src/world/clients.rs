@@ -9,11 +9,12 @@ use crate::client::{
     Producer,
 };
 use crate::net::{ConnId, HostId, Side};
+use crate::recorder::PathTaken;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::{Request, Response};
-use stormglass_reports::recording::{PathParts, PathSample};
+use stormglass_reports::recording::PathParts;
 
 use super::execute::CLIENT_ID_LEN;
 
@@ -129,31 +130,28 @@ impl World {
         let (origin, life) = (at.origin_ns, at.life);
         at.busy_until_ns = at.busy_until_ns.max(now) + std::mem::take(&mut effects.cpu_ns);
         let leaves = at.busy_until_ns;
-        for node in std::mem::take(&mut effects.closes) {
+        for node in effects.closes.drain(..) {
             if let Some((conn, _)) = self.clients[client as usize].conns.remove(&node) {
                 self.net_close(conn, Side::Client);
             }
         }
-        for node in std::mem::take(&mut effects.connects) {
+        for node in effects.connects.drain(..) {
             self.connect_client(client, node);
         }
-        for (at_ns, timer) in std::mem::take(&mut effects.timers) {
+        for (at_ns, timer) in effects.timers.drain(..) {
             if at_ns != u64::MAX {
                 let due = at_ns.saturating_add(origin).max(now);
                 self.at(due, Event::Client { client, life, timer });
             }
         }
-        let mut sends = std::mem::take(&mut effects.sends);
-        for send in sends.drain(..) {
+        for send in effects.sends.drain(..) {
             self.send_from_client(client, send, leaves);
         }
-        effects.sends = sends;
         effects.marks.clear();
-        let mut outcomes = std::mem::take(&mut effects.outcomes);
-        for outcome in outcomes.drain(..) {
+        for outcome in &mut effects.outcomes {
             self.client_outcome(client, outcome);
         }
-        effects.outcomes = outcomes;
+        effects.outcomes.clear();
     }
 
     fn connect_client(&mut self, client: u32, node: NodeId) {
@@ -220,27 +218,27 @@ impl World {
         self.client_input(client, ClientInput::Timer(timer));
     }
 
-    fn client_outcome(&mut self, client: u32, outcome: Outcome) {
+    fn client_outcome(&mut self, client: u32, outcome: &mut Outcome) {
         let now = self.now.saturating_sub(self.origin_ns);
         match &self.clients[client as usize].kind {
             ClientKind::Producer { group, .. } => {
                 let group = *group;
-                self.sample_path(client, group, &outcome);
-                self.checkers.produced(now, group, &outcome);
-                self.recorder.produced(group, &outcome);
+                self.sample_path(client, group, outcome);
+                self.checkers.produced(now, group, outcome);
+                self.recorder.produced(group, outcome);
                 if let Outcome::Acked(done) | Outcome::Failed(done, _) = outcome {
-                    self.shared.recycle(done.records);
+                    self.shared.recycle(std::mem::take(&mut done.records));
                 }
             }
             ClientKind::Consumer { group, .. } => {
                 let group = *group;
-                self.lags.note(group, &outcome);
-                self.checkers.consumed(now, group, &outcome);
-                self.recorder.delivered(group, &outcome);
+                self.lags.note(group, outcome);
+                self.checkers.consumed(now, group, outcome);
+                self.recorder.delivered(group, outcome);
             }
             ClientKind::Admin(_) => {
                 if let Outcome::TopicsReady(topics) = outcome {
-                    self.topics_ready(topics);
+                    self.topics_ready(std::mem::take(topics));
                 }
             }
         }
@@ -275,10 +273,10 @@ impl World {
         };
         debug_assert_eq!(parts.total_ns(), acked - intended, "the parts add up: {marks:?}");
         let broker = done.broker.0;
-        self.recorder.path(PathSample {
+        self.recorder.path(PathTaken {
             at_ns: intended - self.origin_ns,
             phase: self.phase_at(intended - self.origin_ns),
-            group: self.plan.producers[group].name.clone(),
+            group,
             broker,
             parts,
         });

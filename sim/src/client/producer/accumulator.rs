@@ -231,7 +231,8 @@ impl Accumulator {
             return 0;
         }
         let left = config.batch_bytes.saturating_sub(open.size_bytes.saturating_add(1));
-        let records_left = (config.batch_records_max as usize).saturating_sub(open.records.len() + 1);
+        let records_left =
+            (config.batch_records_max as usize).saturating_sub(open.records.len() + 1);
         records_left.min((left / record_bytes.max(1)) as usize)
     }
 
