@@ -22,8 +22,7 @@ pub(crate) fn acked(p: &mut Partition, ledger: &mut Ledger, done: &BatchDone, ac
     let Some(batch) = done.batch.as_ref().filter(|_| done.base_offset >= 0) else { return };
     let fingerprint = batch.fingerprint();
     let flags = if acks_all { ACKED | ACKED_ALL } else { ACKED };
-    let mut hint = 0;
-    let Some(at) = p.table.find(done.base_offset, &mut hint) else { return };
+    let Some(at) = p.table.find(done.base_offset, &mut p.acked_hint) else { return };
     ledger.checked(Check::AckedLoss, 1);
     if p.table.main[at].fingerprint == fingerprint {
         p.table.main[at].flags |= flags;

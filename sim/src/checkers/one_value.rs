@@ -37,7 +37,8 @@ pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, done: &BatchDone) {
         return;
     }
     let fingerprint = batch.fingerprint();
-    let found = p.table.find(base, &mut 0).map(|at| p.table.main[at]);
+    let mut hint = p.acked_hint;
+    let found = p.table.find(base, &mut hint).map(|at| p.table.main[at]);
     let in_fork = || {
         let forks = p.table.forks.range((base, i32::MIN)..=(base, i32::MAX));
         forks.into_iter().any(|(_, entry)| entry.fingerprint == fingerprint)

@@ -61,6 +61,8 @@ pub(crate) struct Partition {
     pub(crate) lost_excused: u64,
     pub(crate) readers: Vec<Reader>,
     pub(crate) producers: Producers,
+    /// Where the next acknowledged batch is in the table.
+    pub(crate) acked_hint: u64,
     pub(crate) history: History,
 }
 
@@ -80,6 +82,7 @@ impl Partition {
             lost_excused: 0,
             readers: Vec::new(),
             producers: Producers::default(),
+            acked_hint: 0,
             history: History::default(),
         }
     }

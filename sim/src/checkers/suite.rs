@@ -6,6 +6,7 @@ use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::final_state::FinalState;
 use super::history::Turn;
+use super::index::PartitionIndex;
 use super::ledger::Ledger;
 use super::one_leader::Quorum;
 use super::partition::Partition;
@@ -13,7 +14,6 @@ use super::roles::{self, Change};
 use super::table::Entry;
 use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
-use rustc_hash::FxHashMap;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::TraceEvent;
@@ -43,7 +43,7 @@ pub struct Findings {
 pub struct Checkers {
     partitions: Vec<Partition>,
     appends: Vec<u32>,
-    index: FxHashMap<TopicPartition, usize>,
+    index: PartitionIndex,
     ledger: Ledger,
     quorum: Quorum,
     /// Whether each producer group uses `acks=all`.
@@ -64,7 +64,7 @@ impl Checkers {
         Self {
             partitions: Vec::new(),
             appends: Vec::new(),
-            index: FxHashMap::default(),
+            index: PartitionIndex::default(),
             ledger: Ledger::default(),
             quorum: Quorum::default(),
             acks_all: plan.producers.iter().map(|producer| acks(&producer.config)).collect(),
@@ -266,8 +266,8 @@ impl Checkers {
     }
 
     fn partition(&mut self, tp: TopicPartition) -> usize {
-        if let Some(at) = self.index.get(&tp) {
-            return *at;
+        if let Some(at) = self.index.get(tp) {
+            return at;
         }
         let is_metadata = tp == TopicPartition::METADATA;
         let id = || format!("{:x}", { tp.topic.0 });
