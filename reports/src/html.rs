@@ -7,6 +7,7 @@ mod facts;
 mod money;
 mod numbers;
 mod page;
+mod recovery;
 mod story;
 mod verdict;
 

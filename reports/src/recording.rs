@@ -179,6 +179,8 @@ pub struct ClusterEvent {
     pub node: Option<i32>,
     /// `topic-partition` concerned.
     pub partition: Option<String>,
+    /// How many partitions are concerned; they need not all be named.
+    pub partitions: u64,
     /// Sentence for people.
     pub detail: String,
     /// For a `fault-begin`: when it ends, if known; drawn as a band.

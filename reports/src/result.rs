@@ -6,8 +6,10 @@
 mod build;
 mod critical_path;
 mod decimal;
+mod gap;
 mod latency;
 mod phase;
+mod recovery;
 mod resources;
 mod throughput;
 mod types;

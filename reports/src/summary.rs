@@ -3,9 +3,10 @@
 //! Plain text or with ANSI colours; the words are the same. The last line of a failure is the
 //! command that reproduces it.
 
+mod recovery;
 mod render;
 mod sparkline;
 
 pub use render::{Style, SummaryInput, render};
 
-pub(crate) use render::{availability_sentence, safety_sentence};
+pub(crate) use render::{availability_sentence, gap_reason, safety_sentence};

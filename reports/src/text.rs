@@ -50,6 +50,23 @@ pub(crate) fn duration(ms: Milli) -> String {
     }
 }
 
+/// Seconds without needless decimals: `90`, `0.5`, `8.33`.
+pub(crate) fn short_seconds(seconds: Milli) -> String {
+    let text = number(seconds, 2);
+    match text.split_once('.') {
+        Some((_, decimals)) => {
+            let kept = decimals.trim_end_matches('0').len();
+            number(seconds, u32::try_from(kept).unwrap_or(2))
+        }
+        None => text,
+    }
+}
+
+/// Seconds that may be short: `8.33 s`, `12.4 ms`.
+pub(crate) fn seconds(seconds: Milli) -> String {
+    duration(Milli::from_units(seconds.units().saturating_mul(1000)))
+}
+
 /// `$1,045.23`.
 pub(crate) fn dollars(value: Cents) -> String {
     let sign = if value.units() < 0 { "-" } else { "" };
@@ -78,6 +95,23 @@ pub(crate) fn with_unit(value: Milli, unit: &str) -> String {
     }
 }
 
+/// Lines of at most `width` characters, broken between words.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +131,20 @@ mod tests {
         assert_eq!(short(Milli::from_units(9_480_500)), "9,481");
         assert_eq!(duration(Milli::from_units(9_480_000)), "9.48 s");
         assert_eq!(number(Milli::from_units(-1_500), 0), "-2");
+    }
+
+    #[test]
+    fn seconds_lose_needless_decimals() {
+        let shown = [90_000, 500, 8_332].map(|units| short_seconds(Milli::from_units(units)));
+        assert_eq!(shown, ["90", "0.5", "8.33"]);
+        assert_eq!(seconds(Milli::from_units(8_332)), "8.33 s");
+        assert_eq!(seconds(Milli::from_units(12)), "12.0 ms");
+    }
+
+    #[test]
+    fn words_stay_whole_when_lines_wrap() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("incomprehensible", 7), ["incomprehensible"]);
     }
 
     #[test]

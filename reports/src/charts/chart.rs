@@ -46,10 +46,12 @@ impl Chart {
     }
 
     fn opening(&self, attributes: &str, (left, top): (i32, i32)) -> String {
-        let title = self.title.replace('&', "&amp;").replace('<', "&lt;");
+        let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+        let (title, caption) = (escaped(&self.title), escaped(&self.caption));
         format!(
             "<svg {attributes}viewBox=\"{left} {top} {} {}\" \
-             xmlns=\"http://www.w3.org/2000/svg\">\n<title>{title}</title>\n",
+             xmlns=\"http://www.w3.org/2000/svg\">\n<title>{title}</title>\n\
+             <desc>{caption}</desc>\n",
             self.width - left,
             self.height - top
         )

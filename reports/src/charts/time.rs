@@ -423,6 +423,7 @@ mod tests {
             kind: "fault-begin".to_owned(),
             node: None,
             partition: None,
+            partitions: 0,
             detail: "x".to_owned(),
             until_ns: Some(until_s * 1_000_000_000),
         };

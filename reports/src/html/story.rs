@@ -1,17 +1,21 @@
-//! What happened when: cluster events grouped and put into sentences.
+//! What happened when: cluster events grouped and put into sentences, with what clients saw.
 //!
 //! Sixty elections in one second are one line. A group holds events of one kind with at most two
 //! seconds between neighbours.
 
+use super::recovery;
 use crate::recording::ClusterEvent;
-use crate::result::{Milli, RunResult};
+use crate::result::{Milli, Recovery, Return, RunResult};
 use crate::run_dir::ReportInput;
 use crate::text;
 use maud::{Markup, html};
 use std::collections::{BTreeMap, BTreeSet};
+use stormglass_scenarios::plan::Plan;
 
 const GROUP_GAP_NS: u64 = 2_000_000_000;
 const LINES_MAX: usize = 60;
+/// A brokers' list longer than this says less than the sum.
+const BROKERS_MAX: usize = 6;
 
 /// A line of the story.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +29,9 @@ struct Line {
 /// What kind of news a line is; shown as a word beside a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tone {
+    Phase,
     Fault,
-    Loss,
+    Degraded,
     Change,
     Recovery,
 }
@@ -34,8 +39,10 @@ enum Tone {
 impl Tone {
     const fn of(kind: &str) -> Self {
         match kind.as_bytes() {
+            b"phase" => Self::Phase,
             b"fault-begin" | b"violation" => Self::Fault,
-            b"broker-down" | b"broker-fenced" | b"isr-shrink" | b"truncation" => Self::Loss,
+            b"broker-down" | b"broker-fenced" | b"isr-shrink" | b"truncation" | b"leader-lost"
+            | b"unclean-election" => Self::Degraded,
             b"fault-end" | b"broker-up" | b"broker-unfenced" | b"isr-expand" => Self::Recovery,
             _ => Self::Change,
         }
@@ -43,8 +50,9 @@ impl Tone {
 
     const fn word(self) -> &'static str {
         match self {
+            Self::Phase => "phase",
             Self::Fault => "fault",
-            Self::Loss => "loss",
+            Self::Degraded => "degraded",
             Self::Change => "change",
             Self::Recovery => "recovery",
         }
@@ -53,25 +61,39 @@ impl Tone {
 
 /// The section.
 pub(super) fn section(input: &ReportInput<'_>) -> Markup {
-    let lines = lines(&input.recording.events);
-    let left_out = lines.len().saturating_sub(LINES_MAX);
+    let mut lines = lines(input.plan, &input.recording.events);
+    lines.extend(input.result.recoveries.iter().flat_map(client_lines));
+    lines.sort_by_key(|line| line.from_ns);
+    let (shown, hidden) = lines.split_at(lines.len().min(LINES_MAX));
     html! {
         section id="story" {
             h2 { "What happened" }
+            (recovery::table(input.result))
             @if lines.is_empty() {
                 p { "No fault and no change of leadership was recorded." }
             } @else {
-                ol.story {
-                    @for line in lines.iter().take(LINES_MAX) {
-                        li class=(line.tone.word()) {
-                            span.when { (when(line)) }
-                            span.tone { (line.tone.word()) }
-                            span.what { (line.sentence) }
-                        }
+                (list(shown))
+                @if !hidden.is_empty() {
+                    details {
+                        summary { (text::counted(hidden.len() as u64, "more line")) }
+                        (list(hidden))
                     }
                 }
-                @if left_out > 0 { p.small { (text::counted(left_out as u64, "line")) " more." } }
                 p.small { (all_events(input.result)) }
+            }
+        }
+    }
+}
+
+fn list(lines: &[Line]) -> Markup {
+    html! {
+        ol.story {
+            @for line in lines {
+                li class=(line.tone.word()) {
+                    span.when { (when(line)) }
+                    span.tone { (line.tone.word()) }
+                    span.what { (line.sentence) }
+                }
             }
         }
     }
@@ -91,13 +113,33 @@ fn when(line: &Line) -> String {
     if from == until { format!("{from} s") } else { format!("{from} to {until} s") }
 }
 
+/// What clients saw after a fault, by the end of the second in which it showed.
+fn client_lines(row: &Recovery) -> Vec<Line> {
+    [
+        (row.produce, "Producers are acknowledged again: nine tenths of what they offer"),
+        (row.backlog, "The backlog of the producers is acknowledged"),
+        (row.consumers, "The consumers are no further behind than before"),
+        (row.replicas, "Every partition has all of its replicas in sync again"),
+    ]
+    .into_iter()
+    .filter_map(|(state, sentence)| match state {
+        Return::Back { after_s } => {
+            let at_ns = (row.at_s.units() + after_s.units()).unsigned_abs() * 1_000_000;
+            let (from_ns, until_ns) = (at_ns, at_ns);
+            Some(Line { from_ns, until_ns, tone: Tone::Recovery, sentence: sentence.to_owned() })
+        }
+        Return::Undisturbed | Return::NotBack => None,
+    })
+    .collect()
+}
+
 /// Events of one kind in a row.
 struct Group<'a> {
     first: usize,
     events: Vec<&'a ClusterEvent>,
 }
 
-fn lines(events: &[ClusterEvent]) -> Vec<Line> {
+fn lines(plan: &Plan, events: &[ClusterEvent]) -> Vec<Line> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut open: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, event) in events.iter().enumerate() {
@@ -113,50 +155,50 @@ fn lines(events: &[ClusterEvent]) -> Vec<Line> {
         }
     }
     groups.sort_by_key(|group| group.first);
-    groups.iter().flat_map(Group::lines).collect()
+    groups.iter().flat_map(|group| group.lines(plan)).collect()
 }
 
 impl Group<'_> {
-    fn lines(&self) -> Vec<Line> {
+    fn lines(&self, plan: &Plan) -> Vec<Line> {
         let kind = self.events[0].kind.as_str();
-        let partitions: BTreeSet<&str> =
-            self.events.iter().filter_map(|event| event.partition.as_deref()).collect();
-        let count = partitions.len() as u64;
+        let count: u64 = self.events.iter().map(|event| event.partitions).sum();
         let many = text::counted(count, "partition");
         let sentence = match kind {
-            "leader-elected" if count > 1 => format!("{many} elected a new leader"),
+            "leader-elected" if count > 1 => {
+                format!("{many} elected a new leader{}", self.shares())
+            }
             "isr-shrink" if count > 1 => format!("{many} dropped a replica from the ISR"),
             "isr-expand" if count > 1 => format!("{many} took a replica back into the ISR"),
             "truncation" if count > 1 => format!("{many} truncated a diverged replica"),
+            "leader-lost" if count > 1 => format!("{many} have no leader any more"),
+            "unclean-election" if count > 1 => {
+                format!("{many} elected a leader that was out of sync")
+            }
             _ if self.events.len() > 4 => format!(
                 "{}: {} times, first: {}",
-                kind.replace('-', " "),
+                capital(&kind.replace('-', " ")),
                 text::grouped(self.events.len() as u64),
                 self.events[0].detail
             ),
             _ => {
-                return self
-                    .events
-                    .iter()
-                    .map(|event| line(&[event], event.detail.clone()))
-                    .collect();
+                let line = |event: &&ClusterEvent| line(&[event], sentence(plan, event));
+                return self.events.iter().map(line).collect();
             }
         };
-        vec![line(&self.events, format!("{sentence}{}", self.nodes()))]
+        vec![line(&self.events, sentence)]
     }
 
-    /// ` (on broker 2: 10, on broker 3: 10)` for elections.
-    fn nodes(&self) -> String {
-        if self.events[0].kind != "leader-elected" {
-            return String::new();
-        }
+    /// ` (6 on broker 1, 23 on broker 3)`.
+    fn shares(&self) -> String {
         let mut counts: BTreeMap<i32, u64> = BTreeMap::new();
-        for node in self.events.iter().filter_map(|event| event.node) {
-            *counts.entry(node).or_default() += 1;
+        for event in &self.events {
+            if let Some(node) = event.node {
+                *counts.entry(node).or_default() += event.partitions;
+            }
         }
         let shares: Vec<String> =
             counts.iter().map(|(node, count)| format!("{count} on broker {node}")).collect();
-        if shares.is_empty() || shares.len() > 6 {
+        if shares.is_empty() || shares.len() > BROKERS_MAX {
             String::new()
         } else {
             format!(" ({})", shares.join(", "))
@@ -164,20 +206,34 @@ impl Group<'_> {
     }
 }
 
-fn line(events: &[&ClusterEvent], sentence: String) -> Line {
-    let (first, last) = (events[0], events[events.len() - 1]);
-    let until = match first.until_ns {
-        Some(until_ns) if first.kind == "fault-begin" => {
-            format!(", until t={} s", text::number(Milli::seconds_from_ns(until_ns), 1))
+/// An event's own words, with a node's role in place of "node".
+fn sentence(plan: &Plan, event: &ClusterEvent) -> String {
+    let brokers: BTreeSet<i32> = plan.cluster.brokers.iter().map(|node| node.id).collect();
+    let detail = match event.node {
+        Some(id) if event.detail.starts_with("node ") => {
+            let role = if brokers.contains(&id) { "broker " } else { "controller " };
+            event.detail.replacen("node ", role, 1)
+        }
+        _ => event.detail.clone(),
+    };
+    let until = match event.until_ns {
+        Some(until_ns) if event.kind == "fault-begin" => {
+            let length = Milli::seconds_from_ns(until_ns.saturating_sub(event.at_ns));
+            format!(", for {} s", text::short_seconds(length))
         }
         _ => String::new(),
     };
-    Line {
-        from_ns: first.at_ns,
-        until_ns: last.at_ns,
-        tone: Tone::of(&first.kind),
-        sentence: format!("{sentence}{until}"),
-    }
+    format!("{}{until}", capital(&detail))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+fn line(events: &[&ClusterEvent], sentence: String) -> Line {
+    let (first, last) = (events[0], events[events.len() - 1]);
+    Line { from_ns: first.at_ns, until_ns: last.at_ns, tone: Tone::of(&first.kind), sentence }
 }
 
 #[cfg(test)]
@@ -187,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_outage_reads_as_a_story() {
-        let lines = lines(&testing::az_outage().events);
+        let lines = lines(&testing::plan(), &testing::az_outage().events);
         let told: Vec<String> =
             lines.iter().map(|line| format!("{} {}", when(line), line.sentence)).collect();
         insta::assert_snapshot!(told.join("\n"));
@@ -197,6 +253,10 @@ mod tests {
     fn a_long_pause_starts_a_new_line() {
         let mut events = testing::az_outage().events;
         events.retain(|event| event.kind == "leader-elected");
-        assert_eq!(lines(&events).len(), 2, "the elections and the way back are seventy s apart");
+        assert_eq!(
+            lines(&testing::plan(), &events).len(),
+            2,
+            "the elections and the way back are seventy s apart"
+        );
     }
 }

@@ -27,7 +27,10 @@ pub(super) fn banner(input: &ReportInput<'_>) -> Markup {
                     @if !result.verdict.reasons.is_empty() {
                         ul.reasons { @for reason in &result.verdict.reasons { li { (reason) } } }
                     }
-                    p.expect { "Expected of a healthy cluster: " (result.scenario.expect) }
+                    details.expect {
+                        summary { "What a healthy cluster is expected to do" }
+                        p { (result.scenario.expect) }
+                    }
                 }
             }
         }
@@ -61,6 +64,11 @@ fn answer(result: &RunResult) -> String {
     if let Some(worst) = result.availability.worst_partitions.first() {
         let longest = text::duration(worst.longest_ms);
         parts.push(format!("the longest gap on a partition was {longest}"));
+    }
+    if let [only] = result.recoveries.as_slice()
+        && let Some(after) = only.leaders_after_s
+    {
+        parts.push(format!("new leaders stood after {}", text::seconds(after)));
     }
     let p99 = |phase| result.latency_of(phase, "response").map(|row| text::duration(row.p99_ms));
     if let Some(measure) = p99("measure") {
@@ -132,7 +140,7 @@ fn replicas(result: &RunResult) -> Figure {
 }
 
 fn saturation(result: &RunResult) -> Figure {
-    let name = "Full first";
+    let name = "Saturated first";
     match &result.saturated_first {
         Some(first) => Figure {
             name,

@@ -2,10 +2,10 @@
 
 use super::decimal::Milli;
 use super::types::{
-    Assumption, CheckerResult, ClusterEvents, EventRow, RESULT_SCHEMA_VERSION, RunResult,
-    ScenarioRef, Simulated, Status, ThresholdResult, Verdict, ViolationResult,
+    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, RESULT_SCHEMA_VERSION,
+    RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict, ViolationResult,
 };
-use super::{critical_path, latency, resources, throughput};
+use super::{critical_path, gap, latency, recovery, resources, throughput};
 use crate::cost;
 use crate::recording::{ClusterEvent, Recording};
 use crate::text;
@@ -25,6 +25,9 @@ pub fn build(
 ) -> RunResult {
     let cost = cost::of_run(plan, &recording.transfer);
     let lost_records = recording.lost_records;
+    let recoveries = recovery::rows(recording);
+    let longest_gap_reason = gap::reason(plan, recording, &recoveries);
+    let availability = Availability { longest_gap_reason, ..throughput::availability(recording) };
     let thresholds = thresholds::evaluate(Measured { plan, recording, cost: &cost, lost_records });
     RunResult {
         schema_version: RESULT_SCHEMA_VERSION,
@@ -43,7 +46,8 @@ pub fn build(
         thresholds,
         latency: latency::rows(recording),
         throughput: throughput::rows(recording),
-        availability: throughput::availability(recording),
+        availability,
+        recoveries,
         lost_records,
         resources: resources::rows(plan, recording),
         saturated_first: resources::saturated_first(plan, recording),

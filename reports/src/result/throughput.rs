@@ -66,6 +66,7 @@ pub(crate) fn availability(recording: &Recording) -> Availability {
         ),
         seconds_with_offline_partitions: sum(|second| u64::from(second.offline_partitions > 0)),
         seconds_with_under_replicated: seconds.clone().filter(under_replicated).count() as u64,
+        longest_gap_reason: None,
         worst_partitions: worst_partitions(recording),
     }
 }

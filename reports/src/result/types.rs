@@ -39,6 +39,8 @@ pub struct RunResult {
     pub throughput: Vec<ThroughputRow>,
     /// Gaps and failures.
     pub availability: Availability,
+    /// How the cluster came back from each fault or change of load, in order of time.
+    pub recoveries: Vec<Recovery>,
     /// Acknowledged records that no consumer can read any more.
     pub lost_records: u64,
     /// Use of each broker's resources over measure and heal.
@@ -207,6 +209,8 @@ pub struct Availability {
     pub seconds_with_offline_partitions: u64,
     /// Seconds in which some partition was under-replicated.
     pub seconds_with_under_replicated: u64,
+    /// What made the longest gap as long as it is, where the recording tells.
+    pub longest_gap_reason: Option<String>,
     /// The longest gaps, worst first, at most ten.
     pub worst_partitions: Vec<PartitionGap>,
 }
@@ -221,6 +225,50 @@ pub struct PartitionGap {
     pub longest_ms: Milli,
     /// Start, seconds since the run began.
     pub from_s: Milli,
+}
+
+/// What happened after a fault or a change of load, until the next one or the end of the run.
+/// Times count from its beginning; those of [`Return`] are rounded up to a timeline second's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// What it was.
+    pub fault: String,
+    /// Begin, seconds since the run began.
+    pub at_s: Milli,
+    /// End, seconds since the run began.
+    pub until_s: Option<Milli>,
+    /// Until a broker was fenced: detection. Absent when none was.
+    pub detected_after_s: Option<Milli>,
+    /// Until the last of the partitions that needed a new leader had one. Absent when none did.
+    pub leaders_after_s: Option<Milli>,
+    /// Partitions that got a new leader then.
+    pub leaders_moved: u64,
+    /// Producers: disturbed below half of the offered records in a second, back at nine tenths.
+    pub produce: Return,
+    /// Records that wait for an acknowledgement: back when no more wait than before.
+    pub backlog: Return,
+    /// Response p99 of each second: back when it stays within three times its level before.
+    pub latency: Return,
+    /// In-sync replicas: back when no partition misses one any more.
+    pub replicas: Return,
+    /// Lag of all groups: back when it stays as small as before.
+    pub consumers: Return,
+}
+
+/// Whether and when something was normal again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Return {
+    /// It always was.
+    Undisturbed,
+    /// Normal again.
+    Back {
+        /// Seconds since the fault began.
+        after_s: Milli,
+    },
+    /// Not before the next fault or the end of the run.
+    NotBack,
 }
 
 /// Use of one broker's resources over the seconds of measure and heal in which it was up.

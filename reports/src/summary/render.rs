@@ -1,11 +1,15 @@
 //! The summary's sections, top to bottom.
 
+use super::recovery;
 use super::sparkline;
 use crate::recording::Recording;
 use crate::result::{Milli, RunResult, Saturation, Status};
 use crate::text;
 
 const SPARK_COLUMNS: usize = 60;
+/// Facts wrap here, under their first word.
+const WIDTH: usize = 100;
+const FACT_INDENT: usize = 14;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,7 @@ pub fn render(input: &SummaryInput<'_>, style: Style) -> String {
     page.thresholds(input.result);
     page.latency(input.result);
     page.over_time(input.recording);
+    page.recovery(input.result);
     page.facts(input.result);
     page.violations(input.result);
     page.tail(input);
@@ -83,7 +88,12 @@ impl Page {
 
     fn fact(&mut self, name: &str, text: &str) {
         let name = self.ink(Ink::Strong, &format!("{name:<13}"));
-        self.line(&format!("{name} {text}"));
+        for (index, line) in text::wrapped(text, WIDTH - FACT_INDENT).iter().enumerate() {
+            match index {
+                0 => self.line(&format!("{name} {line}")),
+                _ => self.line(&format!("{:FACT_INDENT$}{line}", "")),
+            }
+        }
     }
 
     fn head(&mut self, result: &RunResult) {
@@ -170,6 +180,16 @@ impl Page {
             let marks = self.ink(Ink::Bad, &marks);
             self.line(&format!("  faults   {marks}"));
         }
+    }
+
+    fn recovery(&mut self, result: &RunResult) {
+        let lines = recovery::table(&result.recoveries);
+        if let Some((title, rows)) = lines.split_first() {
+            self.section(title);
+            for row in rows {
+                self.line(row);
+            }
+        }
         self.line("");
     }
 
@@ -187,6 +207,9 @@ impl Page {
             );
         }
         self.fact("Availability", &availability_sentence(result));
+        if let Some(reason) = gap_reason(result) {
+            self.fact("", &reason);
+        }
         self.fact("Safety", &safety_sentence(result));
         let saturated = result
             .saturated_first
@@ -245,6 +268,12 @@ pub(crate) fn availability_sentence(result: &RunResult) -> String {
         sentence.push_str(&format!(", {offline} s with leaderless partitions"));
     }
     sentence
+}
+
+/// What made the longest gap as long as it is.
+pub(crate) fn gap_reason(result: &RunResult) -> Option<String> {
+    let reason = result.availability.longest_gap_reason.as_ref()?;
+    Some(format!("Why the longest gap is as long as it is: {reason}"))
 }
 
 /// What was checked, and what broke.

@@ -267,6 +267,7 @@ fn event(at_ms: u64, kind: &str, node: Option<i32>, detail: &str) -> ClusterEven
         kind: kind.to_owned(),
         node,
         partition: None,
+        partitions: 0,
         detail: detail.to_owned(),
         until_ns: None,
     }
@@ -291,6 +292,7 @@ fn events() -> Vec<ClusterEvent> {
         let leader = if partition % 2 == 0 { 2 } else { 3 };
         events.push(ClusterEvent {
             partition: Some(format!("orders-{partition}")),
+            partitions: 1,
             ..event(69_130 + partition, kind, Some(leader), &format!("orders-{partition}: {kind}"))
         });
     }
@@ -300,12 +302,14 @@ fn events() -> Vec<ClusterEvent> {
     for partition in 0..60 {
         events.push(ClusterEvent {
             partition: Some(format!("orders-{partition}")),
+            partitions: 1,
             ..event(139_000 + partition * 30, "isr-expand", Some(2), "broker 1 joined the ISR")
         });
     }
     for partition in (0..60).step_by(3) {
         events.push(ClusterEvent {
             partition: Some(format!("orders-{partition}")),
+            partitions: 1,
             ..event(141_000 + partition, "leader-elected", Some(1), "preferred leader")
         });
     }

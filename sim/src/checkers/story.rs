@@ -149,6 +149,7 @@ impl Story {
             kind: key.kind.to_owned(),
             node: Some(key.node),
             partition: (count == 1).then(|| list.swap_remove(0)),
+            partitions: count as u64,
             detail,
             until_ns: None,
         }
@@ -181,15 +182,23 @@ fn single(at_ns: u64, node: i32, event: &TraceEvent) -> Option<ClusterEvent> {
         }
         TraceEvent::Recovered { scanned_bytes, truncated_bytes } if *scanned_bytes > 0 => {
             let detail = format!(
-                "broker {node} has recovered its logs: {scanned_bytes} bytes scanned, \
-                 {truncated_bytes} cut"
+                "broker {node} has recovered its logs: {} MB scanned, {} KB of torn tail cut",
+                scanned_bytes.div_ceil(1_000_000),
+                truncated_bytes.div_ceil(1000),
             );
             ("log-recovered", node, detail)
         }
         _ => return None,
     };
-    let (kind, partition, until_ns) = (kind.to_owned(), None, None);
-    Some(ClusterEvent { at_ns, kind, node: Some(node), partition, detail, until_ns })
+    Some(ClusterEvent {
+        at_ns,
+        kind: kind.to_owned(),
+        node: Some(node),
+        partition: None,
+        partitions: 0,
+        detail,
+        until_ns: None,
+    })
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ impl World {
         let host = at.host;
         self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
         self.forget_connections(node);
+        self.event_now("broker-down", Some(id), format!("node {id}: loses power"), None);
         self.node_down(node, true);
     }
 
@@ -382,8 +383,8 @@ impl World {
             return;
         }
         let at_ns = self.now - self.origin_ns;
-        let kind = kind.to_owned();
-        let event = ClusterEvent { at_ns, kind, node, partition: None, detail, until_ns };
+        let (kind, partition) = (kind.to_owned(), None);
+        let event = ClusterEvent { at_ns, kind, node, partition, partitions: 0, detail, until_ns };
         self.recorder.event(event);
     }
 }

@@ -1,0 +1,66 @@
+//! How the cluster came back: a row per fault, what people open the report for.
+
+use crate::result::{Milli, Recovery, Return, RunResult};
+use crate::summary::gap_reason;
+use crate::text;
+use maud::{Markup, html};
+
+/// The table, and why the longest gap is as long as it is; nothing without faults.
+pub(super) fn table(result: &RunResult) -> Markup {
+    html! {
+        @if !result.recoveries.is_empty() {
+            h3 { "How it came back" }
+            div.table tabindex="0" role="region" aria-label="How it came back" {
+                table.packed {
+                    thead { tr {
+                        th scope="col" { "Fault or change" }
+                        th.n scope="col" { "at" }
+                        th.n scope="col" { "lasts" }
+                        th.n scope="col" { "broker fenced" }
+                        th.n scope="col" { "new leaders" }
+                        th.n scope="col" { "produce flows" }
+                        th.n scope="col" { "backlog gone" }
+                        th.n scope="col" { "p99 normal" }
+                        th.n scope="col" { "replicas in sync" }
+                        th.n scope="col" { "consumers caught up" }
+                    } }
+                    tbody { @for row in &result.recoveries { (fault_row(row)) } }
+                }
+            }
+            p.small {
+                "Times after its beginning, until the next fault or the end of the run; a dash: \
+                 not disturbed. What comes from gauges (≤) is rounded up to a whole second. \
+                 Produce flows when nine tenths of a second's offered records are acknowledged; \
+                 the p99 is normal when it stays within three times its level before."
+            }
+            @if let Some(reason) = gap_reason(result) { p.reason { (reason) "." } }
+        }
+    }
+}
+
+fn fault_row(row: &Recovery) -> Markup {
+    let lasts = row.until_s.map(|until| Milli::from_units(until.units() - row.at_s.units()));
+    let exact = |after: Option<Milli>| after.map_or("–".to_owned(), text::seconds);
+    html! {
+        tr {
+            td.wide { (row.fault) }
+            td.n { (text::short_seconds(row.at_s)) " s" }
+            td.n { (lasts.map_or("–".to_owned(), |s| format!("{} s", text::short_seconds(s)))) }
+            td.n { (exact(row.detected_after_s)) }
+            td.n { (exact(row.leaders_after_s)) }
+            @for state in [row.produce, row.backlog, row.latency, row.replicas, row.consumers] {
+                td.n { (returned(state)) }
+            }
+        }
+    }
+}
+
+fn returned(state: Return) -> Markup {
+    html! {
+        @match state {
+            Return::Undisturbed => "–",
+            Return::Back { after_s } => { "≤ " (text::short_seconds(after_s)) " s" },
+            Return::NotBack => strong.full { "not back" },
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! How the cluster came back from each fault: when it was detected, when leaders, producers,
+//! replicas, latency and consumers were themselves again.
+//!
+//! Everything is read from the recording. Events are exact; gauges are per second, so what comes
+//! from them is rounded up to the end of a second. A fault is followed until the next one begins,
+//! or to the end of the run. "Normal" is what the ten seconds before the fault showed.
+
+use super::decimal::Milli;
+use super::types::{Recovery, Return};
+use crate::recording::{ClusterEvent, Recording, Second};
+
+const FAULTS_MAX: usize = 50;
+const SECOND_NS: u64 = 1_000_000_000;
+/// Elections at most this far apart belong together.
+const BURST_GAP_NS: u64 = 2 * SECOND_NS;
+/// Seconds before a fault that say what is normal.
+const NORMAL_SECONDS: usize = 10;
+/// Below this many records a second's share of acknowledged ones says nothing.
+const RECORDS_MIN: u64 = 20;
+/// Latency that nobody calls a disturbance, whatever it was before.
+const LATENCY_FLOOR_NS: u64 = 10_000_000;
+
+/// A row per fault or change of load, in order of time.
+pub(crate) fn rows(recording: &Recording) -> Vec<Recovery> {
+    let faults: Vec<&ClusterEvent> =
+        recording.events.iter().filter(|event| event.kind == "fault-begin").collect();
+    let waiting = waiting(&recording.seconds);
+    faults
+        .iter()
+        .take(FAULTS_MAX)
+        .map(|fault| {
+            let next = faults.iter().map(|other| other.at_ns).find(|at| *at > fault.at_ns);
+            let until_ns = next.unwrap_or(u64::MAX);
+            Aftermath { fault, until_ns, recording, waiting: &waiting }.row()
+        })
+        .collect()
+}
+
+/// Records that wait for their acknowledgement at each second's end.
+fn waiting(seconds: &[Second]) -> Vec<u64> {
+    let mut sum = 0_u64;
+    let after = |second: &Second| {
+        sum = (sum + second.offered_records)
+            .saturating_sub(second.acked_records + second.failed_records);
+        sum
+    };
+    seconds.iter().map(after).collect()
+}
+
+/// A fault and the time that is put down to it.
+struct Aftermath<'a> {
+    fault: &'a ClusterEvent,
+    until_ns: u64,
+    recording: &'a Recording,
+    waiting: &'a [u64],
+}
+
+impl Aftermath<'_> {
+    fn row(&self) -> Recovery {
+        let (leaders_after_s, leaders_moved) = self.leaders();
+        Recovery {
+            fault: self.fault.detail.clone(),
+            at_s: Milli::seconds_from_ns(self.fault.at_ns),
+            until_s: self.fault.until_ns.map(Milli::seconds_from_ns),
+            detected_after_s: self.events("broker-fenced").next().map(|event| self.after(event)),
+            leaders_after_s,
+            leaders_moved,
+            produce: self.produce(),
+            backlog: self.backlog(),
+            latency: self.latency(),
+            replicas: self.replicas(),
+            consumers: self.consumers(),
+        }
+    }
+
+    fn events(&self, kind: &'static str) -> impl Iterator<Item = &ClusterEvent> {
+        let (from, until) = (self.fault.at_ns, self.until_ns);
+        self.recording
+            .events
+            .iter()
+            .filter(move |event| event.kind == kind && event.at_ns >= from && event.at_ns < until)
+    }
+
+    fn after(&self, event: &ClusterEvent) -> Milli {
+        Milli::seconds_from_ns(event.at_ns - self.fault.at_ns)
+    }
+
+    /// The end of the first burst of elections, and how many partitions moved in it. Later ones
+    /// bring leaders back to where they are preferred.
+    fn leaders(&self) -> (Option<Milli>, u64) {
+        let (mut last, mut moved): (Option<&ClusterEvent>, u64) = (None, 0);
+        for event in self.events("leader-elected") {
+            if last.is_some_and(|last| event.at_ns - last.at_ns > BURST_GAP_NS) {
+                break;
+            }
+            moved += event.partitions;
+            last = Some(event);
+        }
+        (last.map(|event| self.after(event)), moved)
+    }
+
+    /// Indices of the seconds that belong to the fault.
+    fn range(&self) -> std::ops::Range<usize> {
+        let count = self.recording.seconds.len();
+        let index = |ns: u64| usize::try_from(ns / SECOND_NS).unwrap_or(count).min(count);
+        index(self.fault.at_ns)..index(self.until_ns)
+    }
+
+    /// The seconds that say what is normal.
+    fn before(&self) -> &[Second] {
+        let end = self.range().start;
+        &self.recording.seconds[end.saturating_sub(NORMAL_SECONDS)..end]
+    }
+
+    /// Back by the end of second `index`.
+    fn back_in(&self, index: usize) -> Return {
+        let end_ns = (index as u64 + 1) * SECOND_NS;
+        Return::Back { after_s: Milli::seconds_from_ns(end_ns.saturating_sub(self.fault.at_ns)) }
+    }
+
+    /// From the first second that is off until the first that is normal again.
+    fn first_return(
+        &self,
+        is_off: impl Fn(usize) -> bool,
+        is_normal: impl Fn(usize) -> bool,
+    ) -> Return {
+        let Some(off) = self.range().find(|index| is_off(*index)) else {
+            return Return::Undisturbed;
+        };
+        (off..self.range().end)
+            .find(|index| is_normal(*index))
+            .map_or(Return::NotBack, |index| self.back_in(index))
+    }
+
+    /// Until the second after the last one that is off.
+    fn last_return(&self, is_off: impl Fn(usize) -> bool) -> Return {
+        let range = self.range();
+        match range.clone().rev().find(|index| is_off(*index)) {
+            None => Return::Undisturbed,
+            Some(off) if off + 1 >= range.end => Return::NotBack,
+            Some(off) => self.back_in(off + 1),
+        }
+    }
+
+    /// Stalled when less than half of what is offered is acknowledged, back from nine tenths on.
+    fn produce(&self) -> Return {
+        let second = |index: usize| &self.recording.seconds[index];
+        self.first_return(
+            |index| {
+                let Second { offered_records, acked_records, .. } = *second(index);
+                offered_records >= RECORDS_MIN && acked_records * 2 < offered_records
+            },
+            |index| {
+                let Second { offered_records, acked_records, .. } = *second(index);
+                offered_records >= RECORDS_MIN && acked_records * 10 >= offered_records * 9
+            },
+        )
+    }
+
+    /// Nothing waits that would not wait on any day.
+    fn backlog(&self) -> Return {
+        let start = self.range().start;
+        let before = &self.waiting[start.saturating_sub(NORMAL_SECONDS)..start];
+        let normal = before.iter().copied().max().unwrap_or(0);
+        let limit = 2 * normal + self.tenth_of_a_second();
+        self.first_return(|index| self.waiting[index] > limit, |index| self.waiting[index] <= limit)
+    }
+
+    /// Records offered in a tenth of a second before the fault.
+    fn tenth_of_a_second(&self) -> u64 {
+        let before = self.before();
+        let offered: u64 = before.iter().map(|second| second.offered_records).sum();
+        offered / (10 * before.len().max(1) as u64)
+    }
+
+    /// The p99 of every second stays within three times the median one before.
+    fn latency(&self) -> Return {
+        let mut before: Vec<u64> = self
+            .before()
+            .iter()
+            .filter(|second| second.response.count > 0)
+            .map(|second| second.response.p99_ns)
+            .collect();
+        before.sort_unstable();
+        let Some(normal) = before.get(before.len() / 2) else { return Return::Undisturbed };
+        let limit = (3 * normal).max(LATENCY_FLOOR_NS);
+        self.last_return(|index| {
+            let second = &self.recording.seconds[index];
+            match second.response.count {
+                0 => second.offered_records >= RECORDS_MIN,
+                _ => second.response.p99_ns > limit,
+            }
+        })
+    }
+
+    /// Every partition has all of its replicas in sync.
+    fn replicas(&self) -> Return {
+        self.last_return(|index| {
+            self.recording.seconds[index].brokers.iter().any(|broker| broker.under_replicated > 0)
+        })
+    }
+
+    /// All groups together are no further behind than before.
+    fn consumers(&self) -> Return {
+        let lag = |second: &Second| second.groups.iter().map(|group| group.sum_lag).sum::<u64>();
+        let normal = self.before().iter().map(lag).max().unwrap_or(0);
+        let limit = 2 * normal + self.tenth_of_a_second();
+        self.last_return(|index| lag(&self.recording.seconds[index]) > limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn seconds(of: Return) -> Option<String> {
+        match of {
+            Return::Back { after_s } => Some(after_s.to_string()),
+            Return::Undisturbed | Return::NotBack => None,
+        }
+    }
+
+    #[test]
+    fn the_outage_is_told_step_by_step() {
+        let rows = rows(&testing::az_outage());
+        assert_eq!(rows.len(), 1);
+        let row = &rows[0];
+        assert_eq!(
+            (row.fault.as_str(), row.at_s.to_string().as_str()),
+            ("AZ a lost power", "60.000")
+        );
+        assert_eq!(row.detected_after_s.unwrap().to_string(), "9.120");
+        let leaders = row.leaders_after_s.unwrap();
+        assert!(leaders > row.detected_after_s.unwrap() && leaders.units() < 10_000, "{leaders}");
+        assert_eq!(row.leaders_moved, 20, "the way back to preferred leaders does not count");
+        assert_eq!(row.produce, Return::Undisturbed, "two thirds of the load went on");
+        assert!(seconds(row.backlog).is_some());
+        assert_eq!(seconds(row.replicas).unwrap(), "82.000");
+    }
+
+    #[test]
+    fn a_stall_ends_with_the_first_second_that_flows_and_not_before() {
+        let mut recording = testing::az_outage();
+        for second in &mut recording.seconds[60..75] {
+            second.acked_records = 0;
+        }
+        let row = &rows(&recording)[0];
+        assert_eq!(seconds(row.produce).unwrap(), "16.000");
+        for second in &mut recording.seconds[75..] {
+            second.acked_records = 0;
+        }
+        assert_eq!(rows(&recording)[0].produce, Return::NotBack);
+    }
+
+    #[test]
+    fn the_next_fault_ends_the_story_of_the_one_before() {
+        let mut recording = testing::az_outage();
+        let mut again = recording.events[0].clone();
+        again.at_ns = 100 * SECOND_NS;
+        recording.events.push(again);
+        let rows = rows(&recording);
+        assert_eq!((rows[0].replicas, rows.len()), (Return::NotBack, 2));
+        assert_eq!(seconds(rows[1].replicas).unwrap(), "42.000");
+        assert_eq!(rows[1].detected_after_s, None);
+    }
+
+    #[test]
+    fn no_fault_no_row() {
+        assert!(rows(&testing::empty_recording()).is_empty());
+    }
+}
