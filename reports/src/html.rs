@@ -4,6 +4,7 @@
 //! is whole without it. Every text that comes from a scenario is escaped by `maud`.
 
 mod facts;
+mod link;
 mod money;
 mod numbers;
 mod page;

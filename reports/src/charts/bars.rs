@@ -25,8 +25,9 @@ pub(crate) fn critical_path(result: &RunResult) -> Option<Chart> {
     let p99 = *bands.iter().find(|band| band.band == "p99")?;
     let (largest, part) = p99.parts().into_iter().max_by_key(|(_, part)| *part)?;
     let caption = format!(
-        "Shares of a produce request's response time. At the p99 of {}, {largest} takes the most: \
-         {}.",
+        "Mean shares of the response time of sampled produce requests near a percentile; each \
+         request counts once, however many records it carries. At the requests' p99 of {}, \
+         {largest} takes the most: {}.",
         text::duration(p99.total_ms),
         text::duration(part),
     );

@@ -1,5 +1,6 @@
 //! What the verdict stands on: checkers, violations, assumptions.
 
+use super::link::linked;
 use crate::result::{CheckerResult, RunResult};
 use crate::summary::safety_sentence;
 use crate::text;
@@ -58,7 +59,7 @@ fn checker_row(checker: &CheckerResult) -> Markup {
                 @else { span.pass { "✓ held" } }
             }
             td { code { (checker.name) } }
-            td.wide { (checker.promise) }
+            td.wide { (text::capital(&checker.promise)) }
             td.n { (text::grouped(checker.checked)) }
             td.n { (text::grouped(checker.violations)) }
         }
@@ -76,9 +77,9 @@ pub(super) fn assumptions(result: &RunResult) -> Markup {
                     ul { @for note in &result.validity_notes { li { (note) } } }
                 }
             }
-            p { "Every constant behind these numbers. Confidence: A first-party, B second-party, \
-                 C third-party, D digitised from a plot, M measured here, X derived by arithmetic, \
-                 U assumption without a source." }
+            p { "Every constant behind these numbers, "
+                (text::grouped(result.assumptions.len() as u64)) " of them: "
+                (confidence(result)) "." }
             div.table {
                 table.dense {
                     thead { tr {
@@ -92,7 +93,7 @@ pub(super) fn assumptions(result: &RunResult) -> Markup {
                                 td.n.value { (value(&row.value)) }
                                 td { (row.unit) }
                                 td { (row.confidence) }
-                                td.wide { (row.source) }
+                                td.wide.source { (linked(&row.source)) }
                             }
                         }
                     }
@@ -100,6 +101,26 @@ pub(super) fn assumptions(result: &RunResult) -> Markup {
             }
         }
     }
+}
+
+/// How many constants there are of each confidence: `12 A first-party, 3 U assumption`.
+fn confidence(result: &RunResult) -> String {
+    let count =
+        |letter: &str| result.assumptions.iter().filter(|row| row.confidence == letter).count();
+    let shares: Vec<String> = [
+        ("A", "first-party"),
+        ("B", "second-party"),
+        ("C", "third-party"),
+        ("D", "digitised from a plot"),
+        ("M", "measured here"),
+        ("X", "derived by arithmetic"),
+        ("U", "assumption without a source"),
+    ]
+    .into_iter()
+    .filter(|(letter, _)| count(letter) > 0)
+    .map(|(letter, meaning)| format!("{} {letter} ({meaning})", count(letter)))
+    .collect();
+    shares.join(", ")
 }
 
 /// Thousands apart where the value is a plain count.

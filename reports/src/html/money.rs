@@ -1,5 +1,6 @@
 //! The bill, line by line.
 
+use super::link::linked;
 use crate::result::{Decimal, RunResult};
 use crate::text;
 use maud::{Markup, html};
@@ -25,8 +26,8 @@ pub(super) fn section(result: &RunResult, figure: Option<Markup>) -> Markup {
                                 td { (line.unit) }
                                 td.n { "$" (price(line.unit_price_usd)) }
                                 td.n { (text::dollars(line.amount_usd)) }
-                                td.wide.small {
-                                    (line.source) ", " (line.date) " (" (line.confidence) ")"
+                                td.wide.small.source {
+                                    (linked(&line.source)) ", " (line.date) " (" (line.confidence) ")"
                                 }
                             }
                         }

@@ -1,7 +1,7 @@
 //! The numbers as tables: latency, throughput, availability, resources.
 
 use crate::result::{BrokerResources, LatencyRow, Milli, PartitionGap, RunResult, ThroughputRow};
-use crate::summary::availability_sentence;
+use crate::summary::{availability_sentence, gap_reason};
 use crate::text;
 use maud::{Markup, html};
 
@@ -24,8 +24,11 @@ pub(super) fn section(result: &RunResult) -> Markup {
 }
 
 fn latency(result: &RunResult) -> Markup {
-    let total = |row: &&LatencyRow| row.group == "*" && PHASES.contains(&row.phase.as_str());
-    let one = |row: &&LatencyRow| row.group != "*" && row.phase == "measure+heal";
+    let is_told = |row: &LatencyRow| row.kind != "delay" || row.max_ms > Milli::ZERO;
+    let total = |row: &&LatencyRow| {
+        row.group == "*" && PHASES.contains(&row.phase.as_str()) && is_told(row)
+    };
+    let one = |row: &&LatencyRow| row.group != "*" && row.phase == "measure+heal" && is_told(row);
     let mut rows: Vec<&LatencyRow> = result.latency.iter().filter(total).collect();
     rows.sort_by_key(|row| order(&row.kind));
     let mut groups: Vec<&LatencyRow> = result.latency.iter().filter(one).collect();
@@ -34,7 +37,8 @@ fn latency(result: &RunResult) -> Markup {
         h3 { "Latency" }
         p { "Milliseconds per record, by the phase in which it was intended. Response counts from \
              the intended time to the acknowledgement, so that waiting in the client is not \
-             hidden; service from the send; end to end to the delivery." }
+             hidden; service from the send; end to end to the delivery; delay, when there is any, \
+             to the hand-over to the client." }
         (latency_table(&rows, false))
         @if groups.len() > 3 {
             details {
@@ -61,8 +65,9 @@ fn latency_table(rows: &[&LatencyRow], by_group: bool) -> Markup {
                     }
                 } }
                 tbody {
-                    @for row in rows {
-                        tr {
+                    @for (index, row) in rows.iter().enumerate() {
+                        @let is_new = index > 0 && rows[index - 1].kind != row.kind;
+                        tr.part[is_new] {
                             td { (row.kind.replace('_', " ")) }
                             @if by_group { td { (row.group) } td { (row.topic) } }
                             @else { td { (row.phase) } }
@@ -121,6 +126,7 @@ fn availability(result: &RunResult) -> Markup {
     html! {
         h3 { "Availability" }
         p { (availability_sentence(result)) ". "
+            @if let Some(reason) = gap_reason(result) { (reason) ". " }
             "A gap is the time between two acknowledgements on a partition while records waited. " }
         @if !worst.is_empty() {
             div.table {

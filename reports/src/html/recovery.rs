@@ -43,7 +43,7 @@ fn fault_row(row: &Recovery) -> Markup {
     let exact = |after: Option<Milli>| after.map_or("–".to_owned(), text::seconds);
     html! {
         tr {
-            td.wide { (row.fault) }
+            td.wide { (text::capital(&row.fault)) }
             td.n { (text::short_seconds(row.at_s)) " s" }
             td.n { (lasts.map_or("–".to_owned(), |s| format!("{} s", text::short_seconds(s)))) }
             td.n { (exact(row.detected_after_s)) }

@@ -176,7 +176,7 @@ impl Group<'_> {
             }
             _ if self.events.len() > 4 => format!(
                 "{}: {} times, first: {}",
-                capital(&kind.replace('-', " ")),
+                text::capital(&kind.replace('-', " ")),
                 text::grouped(self.events.len() as u64),
                 self.events[0].detail
             ),
@@ -223,12 +223,7 @@ fn sentence(plan: &Plan, event: &ClusterEvent) -> String {
         }
         _ => String::new(),
     };
-    format!("{}{until}", capital(&detail))
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+    format!("{}{until}", text::capital(&detail))
 }
 
 fn line(events: &[&ClusterEvent], sentence: String) -> Line {

@@ -185,7 +185,7 @@ fn threshold_row(threshold: &ThresholdResult) -> Markup {
     let slack = match threshold.margin {
         Some(margin) if margin < Milli::ZERO => {
             let missed = Milli::from_units(-margin.units());
-            format!("{} short", text::with_unit(missed, &threshold.unit))
+            format!("off by {}", text::with_unit(missed, &threshold.unit))
         }
         Some(margin) if margin > Milli::ZERO => text::with_unit(margin, &threshold.unit),
         _ => "-".to_owned(),

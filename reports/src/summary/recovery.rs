@@ -33,7 +33,7 @@ pub(super) fn table(rows: &[Recovery]) -> Vec<String> {
 
 fn row(label: &str, cells: [String; 7]) -> String {
     let cells = cells.map(|cell| format!("{cell:>9}"));
-    format!("{label:<LABEL_MAX$}{}", cells.join(""))
+    format!("{label:<LABEL_MAX$}{}", cells.join(" "))
 }
 
 fn cells(fault: &Recovery) -> [String; 7] {

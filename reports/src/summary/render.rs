@@ -273,7 +273,7 @@ pub(crate) fn availability_sentence(result: &RunResult) -> String {
 /// What made the longest gap as long as it is.
 pub(crate) fn gap_reason(result: &RunResult) -> Option<String> {
     let reason = result.availability.longest_gap_reason.as_ref()?;
-    Some(format!("Why the longest gap is as long as it is: {reason}"))
+    Some(format!("The longest gap is that long because {reason}"))
 }
 
 /// What was checked, and what broke.

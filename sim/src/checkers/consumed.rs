@@ -114,10 +114,10 @@ pub(crate) fn check_final(
             let group = state.groups.get(reader.group).map_or("?", String::as_str);
             format!(
                 "group {group} has not received offset {missing} of {}, whose log begins at {start} \
-                 and is committed up to {}; the group got as far as {:?}{}",
+                 and is committed up to {}; the group got as far as {}{}",
                 p.label,
                 last.high_watermark,
-                reader.reached,
+                reader.reached.map_or("nowhere".to_owned(), |offset| offset.to_string()),
                 waits()
             )
         });

@@ -160,7 +160,7 @@ impl World {
         let host = at.host;
         self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
         self.forget_connections(node);
-        self.event_now("broker-down", Some(id), format!("node {id}: loses power"), None);
+        self.event_now("broker-down", Some(id), format!("node {id} loses power"), None);
         self.node_down(node, true);
     }
 
@@ -193,7 +193,7 @@ impl World {
         let (host, id) = (at.host, at.id.0);
         self.with_net(|net, now, sched, out| net.process_exit(now, host, sched, out));
         self.forget_connections(node);
-        self.event_now("broker-down", Some(id), format!("node {id}: {why}"), None);
+        self.event_now("broker-down", Some(id), format!("node {id} is down: {why}"), None);
         self.node_down(node, false);
         self.after_exit(node);
     }
@@ -408,15 +408,17 @@ fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
         Action::ProcessPause { node } => {
             (Some(*node), format!("process of node {node} is stopped"))
         }
-        Action::Link { effect, .. } => {
+        Action::Link { from, to, one_way, effect } => {
             let what = match effect {
-                LinkEffect::Cut => "link is cut".to_owned(),
+                LinkEffect::Cut => "is cut".to_owned(),
                 LinkEffect::Delay { extra_ns, .. } => {
-                    format!("link is slower by {} ms", extra_ns / 1_000_000)
+                    format!("is slower by {} ms", extra_ns / 1_000_000)
                 }
-                LinkEffect::Loss { ppm } => format!("link loses {} ppm of packets", ppm),
+                LinkEffect::Loss { ppm } => format!("loses {ppm} ppm of packets"),
             };
-            (None, what)
+            let joint = if *one_way { "to" } else { "and" };
+            let (from, to) = (endpoints(from, azs), endpoints(to, azs));
+            (None, format!("link of {from} {joint} {to} {what}"))
         }
         Action::SlowDisk { node, rate_permille, .. } => {
             (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
@@ -431,8 +433,32 @@ fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
         }
         Action::SetCredits { node, resource, level_permille } => (
             Some(*node),
-            format!("{resource:?} credits of node {node} at {} %", level_permille / 10),
+            format!(
+                "{} credits of node {node} at {} %",
+                credits_name(*resource),
+                level_permille / 10
+            ),
         ),
         Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
+    }
+}
+
+/// One side of a link in words.
+fn endpoints(side: &[Endpoint], azs: &[String]) -> String {
+    let name = |end: &Endpoint| match end {
+        Endpoint::Node(id) => format!("node {id}"),
+        Endpoint::Az(az) => format!("AZ {}", azs[*az]),
+        Endpoint::Clients => "all clients".to_owned(),
+        Endpoint::Controllers => "all controllers".to_owned(),
+        Endpoint::Brokers => "all brokers".to_owned(),
+    };
+    side.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+const fn credits_name(resource: CreditResource) -> &'static str {
+    match resource {
+        CreditResource::Cpu => "CPU",
+        CreditResource::Network => "network",
+        CreditResource::Volume => "volume",
     }
 }

@@ -11,7 +11,6 @@ use crate::client::{
 };
 use crate::cpu::constant;
 use std::sync::Arc;
-use stormglass_reports::recording::Phase;
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -177,8 +176,8 @@ impl World {
             }
             _ => {}
         }
-        let phase = [Phase::Warmup, Phase::Measure, Phase::Heal, Phase::Drain][usize::from(index)];
-        self.event_now("phase", None, format!("{phase:?} begins"), None);
+        let phase = ["warm-up", "measure", "heal", "drain"][usize::from(index)];
+        self.event_now("phase", None, format!("phase {phase} begins"), None);
     }
 
     pub(super) fn producer_group(&self, client: usize) -> Option<usize> {
