@@ -99,23 +99,32 @@ fn check_meters(plan: &Plan, options: &CostOptions) -> Result<(), Failure> {
 fn table(report: &CostReport) -> String {
     let titles = ["item", "quantity", "unit", "unit price", "USD", "source"];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    let mut sources: Vec<String> = Vec::new();
     rows.extend(report.lines.iter().map(|line| {
         let date = if line.date.is_empty() { String::new() } else { format!(" ({})", line.date) };
+        let source = format!("{}{date}", line.source);
+        let known = sources.iter().position(|one| *one == source);
+        let index = known.unwrap_or_else(|| {
+            sources.push(source);
+            sources.len() - 1
+        });
+        let quantity = line.quantity.to_string();
         vec![
             line.item.clone(),
-            line.quantity.to_string(),
+            quantity.strip_suffix(".000").unwrap_or(&quantity).to_owned(),
             line.unit.clone(),
             short_price(&line.unit_price_usd.to_string()),
             line.amount_usd.to_string(),
-            format!("{}{date}", line.source),
+            format!("[{}]", index + 1),
         ]
     }));
     let total = format!("Total for a month of {} hours", report.month_hours);
     let none = String::new();
     rows.push(vec![total, none.clone(), none.clone(), none, report.total_usd.to_string()]);
     let mut text = columns(&rows, &[false, true, false, true, true, false]);
-    if !report.notes.is_empty() {
-        text.push('\n');
+    text.push('\n');
+    for (number, source) in (1..).zip(&sources) {
+        text.push_str(&format!("[{number}] {source}\n"));
     }
     for note in &report.notes {
         text.push_str(&format!("- {note}\n"));

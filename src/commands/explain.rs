@@ -64,5 +64,8 @@ fn table(bands: &[&PathBand]) -> String {
     rows.push(std::iter::once("samples".to_owned()).chain(samples).collect());
     let mut right = vec![true; bands.len() + 1];
     right[0] = false;
-    columns(&rows, &right)
+    format!(
+        "{}\nMeans over the sampled requests near each percentile; the parts add up to the total.\n",
+        columns(&rows, &right)
+    )
 }

@@ -29,8 +29,8 @@ pub(super) fn table(result: &RunResult) -> Markup {
             }
             p.small {
                 "Times after its beginning, until the next fault or the end of the run; a dash: \
-                 not disturbed. What comes from gauges (≤) is rounded up to a whole second. \
-                 Produce flows when nine tenths of a second's offered records are acknowledged; \
+                 nothing of the kind. What comes from gauges (≤) is rounded up to a whole second. \
+                 New leaders: the end of the first burst of elections. Produce flows when nine tenths of a second's offered records are acknowledged; \
                  the p99 is normal when it stays within three times its level before."
             }
             @if let Some(reason) = gap_reason(result) { p.reason { (reason) "." } }
@@ -44,8 +44,8 @@ fn fault_row(row: &Recovery) -> Markup {
     html! {
         tr {
             td.wide { (text::capital(&row.fault)) }
-            td.n { (text::short_seconds(row.at_s)) " s" }
-            td.n { (lasts.map_or("–".to_owned(), |s| format!("{} s", text::short_seconds(s)))) }
+            td.n { (text::short_seconds(row.at_s)) "\u{a0}s" }
+            td.n { (lasts.map_or("–".to_owned(), |s| format!("{}\u{a0}s", text::short_seconds(s)))) }
             td.n { (exact(row.detected_after_s)) }
             td.n { (exact(row.leaders_after_s)) }
             @for state in [row.produce, row.backlog, row.latency, row.replicas, row.consumers] {
@@ -59,7 +59,7 @@ fn returned(state: Return) -> Markup {
     html! {
         @match state {
             Return::Undisturbed => "–",
-            Return::Back { after_s } => { "≤ " (text::short_seconds(after_s)) " s" },
+            Return::Back { after_s } => { "≤\u{a0}" (text::short_seconds(after_s)) "\u{a0}s" },
             Return::NotBack => strong.full { "not back" },
         }
     }

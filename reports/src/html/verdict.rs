@@ -99,7 +99,7 @@ pub(super) fn key_figures(result: &RunResult) -> Markup {
         }
     }
     if let Some(worst) = result.availability.worst_partitions.first() {
-        let note = format!("{}, from t={} s", worst.partition, text::number(worst.from_s, 1));
+        let note = format!("{}, from t={}\u{a0}s", worst.partition, text::number(worst.from_s, 1));
         let value = text::duration(worst.longest_ms);
         figures.push(Figure { name: "Longest gap", value, note });
     }
@@ -146,7 +146,7 @@ fn saturation(result: &RunResult) -> Figure {
             name,
             value: first.resource.clone(),
             note: format!(
-                "broker {}, {} % at t={} s",
+                "broker {}, {}\u{a0}% at t={}\u{a0}s",
                 first.broker,
                 text::number(first.percent, 0),
                 first.second

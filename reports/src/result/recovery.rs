@@ -20,20 +20,23 @@ const RECORDS_MIN: u64 = 20;
 /// Latency that nobody calls a disturbance, whatever it was before.
 const LATENCY_FLOOR_NS: u64 = 10_000_000;
 
-/// A row per fault or change of load, in order of time.
+/// A row per fault or change of load, in order of time. Those of one moment share a row: what
+/// follows cannot be told apart.
 pub(crate) fn rows(recording: &Recording) -> Vec<Recovery> {
-    let faults: Vec<&ClusterEvent> =
-        recording.events.iter().filter(|event| event.kind == "fault-begin").collect();
+    let mut moments: Vec<Vec<&ClusterEvent>> = Vec::new();
+    for fault in recording.events.iter().filter(|event| event.kind == "fault-begin") {
+        match moments.last_mut() {
+            Some(moment) if moment[0].at_ns == fault.at_ns => moment.push(fault),
+            _ => moments.push(vec![fault]),
+        }
+    }
     let waiting = waiting(&recording.seconds);
-    faults
-        .iter()
-        .take(FAULTS_MAX)
-        .map(|fault| {
-            let next = faults.iter().map(|other| other.at_ns).find(|at| *at > fault.at_ns);
-            let until_ns = next.unwrap_or(u64::MAX);
-            Aftermath { fault, until_ns, recording, waiting: &waiting }.row()
-        })
-        .collect()
+    let follow = |(index, faults): (usize, &Vec<&ClusterEvent>)| {
+        let until_ns = moments.get(index + 1).map_or(u64::MAX, |next| next[0].at_ns);
+        let at_ns = faults[0].at_ns;
+        Aftermath { faults, at_ns, until_ns, recording, waiting: &waiting }.row()
+    };
+    moments.iter().enumerate().take(FAULTS_MAX).map(follow).collect()
 }
 
 /// Records that wait for their acknowledgement at each second's end.
@@ -47,9 +50,10 @@ fn waiting(seconds: &[Second]) -> Vec<u64> {
     seconds.iter().map(after).collect()
 }
 
-/// A fault and the time that is put down to it.
+/// The faults of a moment and the time that is put down to them.
 struct Aftermath<'a> {
-    fault: &'a ClusterEvent,
+    faults: &'a [&'a ClusterEvent],
+    at_ns: u64,
     until_ns: u64,
     recording: &'a Recording,
     waiting: &'a [u64],
@@ -59,9 +63,14 @@ impl Aftermath<'_> {
     fn row(&self) -> Recovery {
         let (leaders_after_s, leaders_moved) = self.leaders();
         Recovery {
-            fault: self.fault.detail.clone(),
-            at_s: Milli::seconds_from_ns(self.fault.at_ns),
-            until_s: self.fault.until_ns.map(Milli::seconds_from_ns),
+            fault: self.name(),
+            at_s: Milli::seconds_from_ns(self.at_ns),
+            until_s: self
+                .faults
+                .iter()
+                .filter_map(|fault| fault.until_ns)
+                .max()
+                .map(Milli::seconds_from_ns),
             detected_after_s: self.events("broker-fenced").next().map(|event| self.after(event)),
             leaders_after_s,
             leaders_moved,
@@ -73,8 +82,16 @@ impl Aftermath<'_> {
         }
     }
 
+    fn name(&self) -> String {
+        let first = &self.faults[0].detail;
+        match self.faults.len() - 1 {
+            0 => first.clone(),
+            more => format!("{first}, and {more} more at once"),
+        }
+    }
+
     fn events(&self, kind: &'static str) -> impl Iterator<Item = &ClusterEvent> {
-        let (from, until) = (self.fault.at_ns, self.until_ns);
+        let (from, until) = (self.at_ns, self.until_ns);
         self.recording
             .events
             .iter()
@@ -82,7 +99,7 @@ impl Aftermath<'_> {
     }
 
     fn after(&self, event: &ClusterEvent) -> Milli {
-        Milli::seconds_from_ns(event.at_ns - self.fault.at_ns)
+        Milli::seconds_from_ns(event.at_ns - self.at_ns)
     }
 
     /// The end of the first burst of elections, and how many partitions moved in it. Later ones
@@ -103,7 +120,7 @@ impl Aftermath<'_> {
     fn range(&self) -> std::ops::Range<usize> {
         let count = self.recording.seconds.len();
         let index = |ns: u64| usize::try_from(ns / SECOND_NS).unwrap_or(count).min(count);
-        index(self.fault.at_ns)..index(self.until_ns)
+        index(self.at_ns)..index(self.until_ns)
     }
 
     /// The seconds that say what is normal.
@@ -115,7 +132,7 @@ impl Aftermath<'_> {
     /// Back by the end of second `index`.
     fn back_in(&self, index: usize) -> Return {
         let end_ns = (index as u64 + 1) * SECOND_NS;
-        Return::Back { after_s: Milli::seconds_from_ns(end_ns.saturating_sub(self.fault.at_ns)) }
+        Return::Back { after_s: Milli::seconds_from_ns(end_ns.saturating_sub(self.at_ns)) }
     }
 
     /// From the first second that is off until the first that is normal again.
@@ -263,6 +280,16 @@ mod tests {
         assert_eq!((rows[0].replicas, rows.len()), (Return::NotBack, 2));
         assert_eq!(seconds(rows[1].replicas).unwrap(), "42.000");
         assert_eq!(rows[1].detected_after_s, None);
+    }
+
+    #[test]
+    fn faults_of_one_moment_share_a_row() {
+        let mut recording = testing::az_outage();
+        let twin = recording.events[0].clone();
+        recording.events.insert(1, twin);
+        let rows = rows(&recording);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].fault, "AZ a lost power, and 1 more at once");
     }
 
     #[test]

@@ -96,7 +96,8 @@ impl World {
             messages_in: tally.messages_in,
             net_rx: net.rx_bytes,
             net_tx: net.tx_bytes,
-            net_permille: permille(used, rate),
+            // What a burst sent before its credits ran out is more than the rate left: full is full.
+            net_permille: permille(used, rate).min(1000),
             net_credits_permille: net.tx_credits_permille.min(net.rx_credits_permille),
             disk_read: disk.read_bytes,
             disk_write: disk.write_bytes,
