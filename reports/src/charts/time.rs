@@ -355,13 +355,27 @@ fn seconds_of(ns: u64) -> f64 {
 }
 
 /// Faults as bands, each in the first row that is free; beyond three rows they share the last.
+/// What begins and ends together is one band.
 fn bands(events: &[ClusterEvent], seconds: f64) -> Vec<Band> {
+    let mut spans: Vec<(&ClusterEvent, usize)> = Vec::new();
+    for fault in events.iter().filter(|event| event.kind == "fault-begin") {
+        let twin = |(other, _): &&mut (&ClusterEvent, usize)| {
+            (other.at_ns, other.until_ns) == (fault.at_ns, fault.until_ns)
+        };
+        match spans.iter_mut().find(twin) {
+            Some((_, more)) => *more += 1,
+            None => spans.push((fault, 0)),
+        }
+    }
     let mut taken: Vec<f64> = Vec::new();
     let mut bands = Vec::new();
-    for fault in events.iter().filter(|event| event.kind == "fault-begin") {
+    for (fault, more) in spans {
         let from = seconds_of(fault.at_ns).min(seconds);
         let until = fault.until_ns.map_or(from, |ns| seconds_of(ns).min(seconds));
-        let label = fault.detail.clone();
+        let label = match more {
+            0 => fault.detail.clone(),
+            _ => format!("{}, and {more} more", fault.detail),
+        };
         let pixels = f64::from(text_width(&label, LABEL_PX) + 20);
         let text_end = from + pixels * seconds / f64::from(RIGHT - LEFT);
         let end = until.max(text_end);
@@ -429,6 +443,22 @@ mod tests {
         };
         let bands = bands(&[fault(10, 50), fault(20, 60), fault(55, 70)], 100.0);
         assert_eq!(bands.iter().map(|band| band.row).collect::<Vec<_>>(), [0, 1, 0]);
+    }
+
+    #[test]
+    fn what_begins_and_ends_together_is_one_band() {
+        let fault = |node: i32| ClusterEvent {
+            at_ns: 10_000_000_000,
+            kind: "fault-begin".to_owned(),
+            node: Some(node),
+            partition: None,
+            partitions: 0,
+            detail: format!("disk of node {node} is slow"),
+            until_ns: Some(20_000_000_000),
+        };
+        let bands = bands(&[fault(1), fault(2), fault(3)], 100.0);
+        assert_eq!(bands.len(), 1);
+        assert_eq!(bands[0].label, "disk of node 1 is slow, and 2 more");
     }
 
     #[test]

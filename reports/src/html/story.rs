@@ -14,6 +14,8 @@ use stormglass_scenarios::plan::Plan;
 
 const GROUP_GAP_NS: u64 = 2_000_000_000;
 const LINES_MAX: usize = 60;
+/// A curve of more steps is a shape, not news.
+const RATE_STEPS_MAX: usize = 6;
 /// A brokers' list longer than this says less than the sum.
 const BROKERS_MAX: usize = 6;
 
@@ -63,6 +65,7 @@ impl Tone {
 pub(super) fn section(input: &ReportInput<'_>) -> Markup {
     let mut lines = lines(input.plan, &input.recording.events);
     lines.extend(input.result.recoveries.iter().flat_map(client_lines));
+    lines.extend(planned_lines(input.plan, input.recording.sim_ns));
     lines.sort_by_key(|line| line.from_ns);
     let (shown, hidden) = lines.split_at(lines.len().min(LINES_MAX));
     html! {
@@ -131,6 +134,32 @@ fn client_lines(row: &Recovery) -> Vec<Line> {
         Return::Undisturbed | Return::NotBack => None,
     })
     .collect()
+}
+
+/// What the plan does to the load: groups that start late, rates that change.
+fn planned_lines(plan: &Plan, sim_ns: u64) -> Vec<Line> {
+    let line =
+        |from_ns, until_ns, sentence| Line { from_ns, until_ns, tone: Tone::Change, sentence };
+    let starts = plan.consumers.iter().filter(|group| group.start_ns > 0).map(|group| {
+        let from = if group.from_beginning { "the beginning" } else { "the end" };
+        let sentence = format!("Group {} starts reading from {from} of the logs", group.group);
+        line(group.start_ns, group.start_ns, sentence)
+    });
+    let rate = |milli: u64| text::grouped(milli / 1000);
+    let changes = plan.producers.iter().flat_map(|producer| {
+        let steps: Vec<Line> = producer
+            .rate_curve
+            .windows(2)
+            .filter(|pair| pair[0].1 != pair[1].1)
+            .map(|pair| {
+                let (name, from, to) = (&producer.name, rate(pair[0].1), rate(pair[1].1));
+                let sentence = format!("Load of {name} goes from {from} to {to} records/s");
+                line(pair[0].0, pair[1].0, sentence)
+            })
+            .collect();
+        if steps.len() > RATE_STEPS_MAX { Vec::new() } else { steps }
+    });
+    starts.chain(changes).filter(|line| line.from_ns < sim_ns).collect()
 }
 
 /// Events of one kind in a row.
@@ -242,6 +271,21 @@ mod tests {
         let told: Vec<String> =
             lines.iter().map(|line| format!("{} {}", when(line), line.sentence)).collect();
         insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn what_the_plan_does_to_the_load_is_told() {
+        let mut plan = testing::plan();
+        plan.consumers[1].start_ns = 50_000_000_000;
+        plan.producers[0].rate_curve =
+            vec![(0, 5_000_000), (70_000_000_000, 5_000_000), (70_000_000_000, 15_000_000)];
+        let told: Vec<String> = planned_lines(&plan, 60_000_000_000)
+            .iter()
+            .map(|line| format!("{} {}", when(line), line.sentence))
+            .collect();
+        assert_eq!(told, ["50.0 s Group search starts reading from the end of the logs"]);
+        let told = planned_lines(&plan, 80_000_000_000);
+        assert_eq!(told[1].sentence, "Load of checkout goes from 5,000 to 15,000 records/s");
     }
 
     #[test]
