@@ -65,7 +65,7 @@ fn table(bands: &[&PathBand]) -> String {
     let mut right = vec![true; bands.len() + 1];
     right[0] = false;
     format!(
-        "{}\nMeans over the sampled requests near each percentile; the parts add up to the total.\n",
+        "{}\nMeans over sampled requests near each percentile; the parts add up to the total.\n",
         columns(&rows, &right)
     )
 }

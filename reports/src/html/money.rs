@@ -27,7 +27,8 @@ pub(super) fn section(result: &RunResult, figure: Option<Markup>) -> Markup {
                                 td.n { "$" (price(line.unit_price_usd)) }
                                 td.n { (text::dollars(line.amount_usd)) }
                                 td.wide.small.source {
-                                    (linked(&line.source)) ", " (line.date) " (" (line.confidence) ")"
+                                    (linked(&line.source)) ", " (line.date)
+                                    " (" (line.confidence) ")"
                                 }
                             }
                         }

@@ -88,7 +88,9 @@ fn figure(chart: &Chart) -> Markup {
                 h3 { (chart.title) }
                 p { (nbsp(&chart.caption)) }
             }
-            div.drawing tabindex="0" role="region" aria-label=(chart.title) { (PreEscaped(chart.inline())) }
+            div.drawing tabindex="0" role="region" aria-label=(chart.title) {
+                (PreEscaped(chart.inline()))
+            }
             @if let Some(readout) = &chart.readout {
                 script type="application/json" { (PreEscaped(readout.replace('<', "\\u003c"))) }
             }

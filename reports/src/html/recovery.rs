@@ -30,7 +30,8 @@ pub(super) fn table(result: &RunResult) -> Markup {
             p.small {
                 "Times after its beginning, until the next fault or the end of the run; a dash: \
                  nothing of the kind. What comes from gauges (≤) is rounded up to a whole second. \
-                 New leaders: the end of the first burst of elections. Produce flows when nine tenths of a second's offered records are acknowledged; \
+                 New leaders: the end of the first burst of elections. \
+                 Produce flows when nine tenths of a second's offered records are acknowledged; \
                  the p99 is normal when it stays within three times its level before."
             }
             @if let Some(reason) = gap_reason(result) { p.reason { (reason) "." } }
@@ -40,12 +41,13 @@ pub(super) fn table(result: &RunResult) -> Markup {
 
 fn fault_row(row: &Recovery) -> Markup {
     let lasts = row.until_s.map(|until| Milli::from_units(until.units() - row.at_s.units()));
+    let whole = |seconds| format!("{}\u{a0}s", text::short_seconds(seconds));
     let exact = |after: Option<Milli>| after.map_or("–".to_owned(), text::seconds);
     html! {
         tr {
             td.wide { (text::capital(&row.fault)) }
             td.n { (text::short_seconds(row.at_s)) "\u{a0}s" }
-            td.n { (lasts.map_or("–".to_owned(), |s| format!("{}\u{a0}s", text::short_seconds(s)))) }
+            td.n { (lasts.map_or("–".to_owned(), whole)) }
             td.n { (exact(row.detected_after_s)) }
             td.n { (exact(row.leaders_after_s)) }
             @for state in [row.produce, row.backlog, row.latency, row.replicas, row.consumers] {

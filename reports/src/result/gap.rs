@@ -54,8 +54,8 @@ fn election(fault: &Recovery, leaders_ns: u64) -> String {
     let leaders = text::duration(Milli::ms_from_ns(leaders_ns));
     match fault.detected_after_s {
         Some(after) => format!(
-            "detection takes most of it: a broker was fenced after {}, its partitions had new leaders \
-             after {leaders}",
+            "detection takes most of it: a broker was fenced after {}, its partitions had new \
+             leaders after {leaders}",
             text::duration(Milli::ms_from_ns(ns(after)))
         ),
         None => format!("its leader moved; the last new leader stood after {leaders}"),
