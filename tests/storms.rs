@@ -194,11 +194,12 @@ fn a_lost_active_controller_is_replaced_first_and_gives_everybody_a_new_session(
 #[test]
 fn clients_lost_with_their_az_ask_for_nothing_and_come_back_without_a_backlog() {
     let run = Run::new(0, &scenario("az"), &["events.0.clients=true"]);
+    // arrivals are random: 1,000 records stray by 3 %
     let before = run.mean("OfferedRecordsPerSec", (3, LOST_S as usize));
     let without = run.mean("OfferedRecordsPerSec", (LOST_S as usize + 1, BACK_S as usize));
     let after = run.mean("OfferedRecordsPerSec", (BACK_S as usize + 1, 60));
-    assert!((without / before - 2.0 / 3.0).abs() < 0.02, "{without} of {before}");
-    assert!((after / before - 1.0).abs() < 0.02, "{after} after {before}");
+    assert!((without / before - 2.0 / 3.0).abs() < 0.06, "{without} of {before}");
+    assert!((after / before - 1.0).abs() < 0.06, "{after} after {before}");
     assert!(run.largest("ResponseMaxMs", (BACK_S as usize + 1, 60)) < 10_000.0);
     run.assert_healed();
 }
@@ -231,7 +232,8 @@ const SPIKE: [&str; 6] = [
 #[test]
 fn a_spike_past_the_volumes_queues_and_drains_and_half_of_it_passes() {
     let run = Run::new(0, "traffic-spike", &SPIKE);
-    let half = Run::new(0, "traffic-spike", &[&SPIKE[..], &["producers.0.rate=\"15 MB/s\""]].concat());
+    let half =
+        Run::new(0, "traffic-spike", &[&SPIKE[..], &["producers.0.rate=\"15 MB/s\""]].concat());
     let p99_ms = |run: &Run, seconds| run.mean("ResponseP99Ms", seconds);
     let (before, spike, after) = ((6, 10), (25, 35), (58, 68));
     assert!(p99_ms(&run, spike) > 20.0 * p99_ms(&run, before), "{}", p99_ms(&run, spike));
@@ -255,13 +257,15 @@ fn a_group_that_catches_up_reads_the_volumes_and_slows_the_producers() {
     let sets = [
         "producers.0.record_size=\"256 KiB\"",
         "producers.0.config.batch.size=1048576",
+        "producers.0.rate=\"90 MB/s\"",
+        "topics.0.preload=\"4 GiB\"",
         "topics.0.preload_record_size=\"256 KiB\"",
-        "topics.0.partitions=12",
-        "consumers.1.start_at=\"10s\"",
-        "phases={warmup=\"5s\",measure=\"95s\",heal=\"5s\",drain=\"30s\"}",
+        "consumers.1.start_at=\"8s\"",
+        "phases={warmup=\"5s\",measure=\"75s\",heal=\"5s\",drain=\"20s\"}",
     ];
     let run = Run::new(0, "consumer-catch-up", &sets);
-    let (before, during, after) = ((6, 10), (20, 50), (95, 105));
+    let (before, during, after) = ((6, 12), (18, 24), (70, 80));
+    let mut volumes_read = 0.0;
     for broker in 1..=3 {
         let of = |name: &str| format!("{name} (Broker {broker})");
         assert_eq!(run.largest(&of("VolumeReadBytes"), before), 0.0, "live data is cached");
@@ -272,17 +276,16 @@ fn a_group_that_catches_up_reads_the_volumes_and_slows_the_producers() {
         assert!(read > VOLUME_BYTES / 4.0, "{read}");
         assert!(((read + written) / VOLUME_BYTES - 1.0).abs() < 0.03, "{read} + {written}");
         assert_eq!(run.largest(&of("VolumeReadBytes"), after), 0.0, "it has caught up");
+        volumes_read += read;
     }
-    // the backlog shrinks as fast as three volumes read, whatever is appended meanwhile
+    // the backlog shrinks as fast as three volumes read, less what is appended meanwhile
     let lag = |second| run.cell(second, "SumOffsetLag (Group backfill)").unwrap() * 262_144.0;
-    let seconds = (during.1 - during.0) as f64;
-    let shrinks = (lag(during.0) - lag(during.1)) / seconds;
-    let appended = run.mean("AckedBytesPerSec", during);
-    let reads = shrinks + appended;
-    assert!(reads > 0.8 * VOLUME_BYTES && reads < 1.9 * VOLUME_BYTES, "{reads}");
+    let shrinks = (lag(during.0 - 1) - lag(during.1 - 1)) / (during.1 - during.0) as f64;
+    let reads = shrinks + run.mean("AckedBytesPerSec", during);
+    assert!((reads / volumes_read - 1.0).abs() < 0.1, "{reads} of {volumes_read}");
     // producers feel it once the dirty limit is reached, live consumers only through them
     let p99_ms = |seconds| run.mean("ResponseP99Ms", seconds);
-    assert!(p99_ms((40, 50)) > 20.0 * p99_ms(before), "{} ms", p99_ms((40, 50)));
+    assert!(p99_ms((32, 44)) > 20.0 * p99_ms(before), "{} ms", p99_ms((32, 44)));
     assert!(p99_ms(after) < 2.0 * p99_ms(before), "{} ms", p99_ms(after));
     assert!(run.largest("SumOffsetLag (Group live)", during) < 200.0);
     run.assert_healed();
@@ -295,15 +298,17 @@ fn one_slow_volume_holds_acks_all_to_its_rate_without_leaving_the_isr() {
         "producers.0.config.batch.size=1048576",
         "topics.0.partitions=12",
         "events.0.at=\"5s\"",
-        "events.0.for=\"50s\"",
-        "phases={warmup=\"5s\",measure=\"80s\",heal=\"5s\",drain=\"20s\"}",
+        "events.0.for=\"45s\"",
+        "phases={warmup=\"5s\",measure=\"70s\",heal=\"5s\",drain=\"20s\"}",
+        "thresholds={lost_records=[\"value == 0\"]}",
     ];
     let run = Run::new(0, "slow-disk", &sets);
     assert_eq!(run.times("isr-shrink").len(), 0, "slow, but never 30 s behind");
-    let slow = run.mean("AckedBytesPerSec", (45, 60));
+    let slow = (38, 54);
+    let acked = run.mean("AckedBytesPerSec", slow);
     let volume = 0.05 * 250.0 * 1_048_576.0;
-    assert!((0.8..1.2).contains(&(slow / volume)), "{slow} of {volume}");
-    assert!(run.mean("VolumeUtilisationPercent (Broker 2)", (45, 60)) > 99.0);
-    assert!(run.mean("VolumeUtilisationPercent (Broker 1)", (45, 60)) < 50.0);
+    assert!((acked / volume - 1.0).abs() < 0.1, "{acked} of {volume}");
+    assert!(run.mean("VolumeUtilisationPercent (Broker 2)", slow) > 99.0);
+    assert!(run.mean("VolumeUtilisationPercent (Broker 1)", slow) < 20.0);
     run.assert_healed();
 }
