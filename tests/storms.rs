@@ -146,8 +146,8 @@ fn leaders_of_a_lost_az_move_when_its_session_is_over_and_clients_follow() {
 }
 
 #[test]
-fn clients_without_failures_follow_a_move_within_the_time_of_an_answer() {
-    // the same loss, but the clients give up requests after 2 s: nobody waits for 30
+fn clients_with_a_short_request_timeout_follow_as_soon_as_there_are_leaders() {
+    // the same loss, but requests are given up after 2 s: nobody waits for 30
     let sets = [
         "producers.0.config.request.timeout.ms=2000",
         "producers.0.config.delivery.timeout.ms=60000",
