@@ -8,6 +8,8 @@ mod common;
 mod usage;
 // Scenarios that make no sense.
 mod malformed;
+// What storms do, judged by timeline and events.
+mod storms;
 // A run: its directory, its verdicts, its seeds.
 mod run;
 // The same run again, and the audit.

@@ -38,7 +38,7 @@ impl ReplicaManager {
 
     fn open_session(
         &mut self,
-        step: &Step<'_>,
+        step: &mut Step<'_>,
         to: ReplyTo,
         request: &FetchRequest,
     ) -> Result<u32, ErrorCode> {
@@ -48,7 +48,7 @@ impl ReplicaManager {
             return self.continue_session(to, request);
         }
         if let Some(old) = self.sessions.slot_of(request.session_id) {
-            self.end_session(old);
+            self.end_session(step, old);
         }
         let keeps = request.session_epoch == SESSION_EPOCH_INITIAL && self.has_session_room(step);
         let id = if keeps { self.sessions.next_id() } else { 0 };
@@ -91,7 +91,7 @@ impl ReplicaManager {
     }
 
     /// Room for one more session: a free slot, or one that was idle for two minutes (KIP-227).
-    fn has_session_room(&mut self, step: &Step<'_>) -> bool {
+    fn has_session_room(&mut self, step: &mut Step<'_>) -> bool {
         const IDLE_NANOS: u64 = 120_000_000_000;
         let limit =
             self.config.server.max_incremental_fetch_session_cache_slots.max(0).unsigned_abs();
@@ -106,17 +106,20 @@ impl ReplicaManager {
             .min_by_key(|(_, s)| s.used_at)
             .map(|(slot, _)| slot);
         if let Some(slot) = idle {
-            self.end_session(slot);
+            self.end_session(step, slot);
         }
         idle.is_some()
     }
 
-    /// Takes a session out, watches included.
-    pub(super) fn end_session(&mut self, slot: u32) {
+    /// Takes a session out, watches included. Whoever waits in it is told.
+    fn end_session(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        session.parked = None;
+        let parked = session.parked.take();
         session.closed = true;
         self.free_if_closed(slot);
+        if let Some(parked) = parked {
+            refuse_session(step, parked.to, ErrorCode::FetchSessionIdNotFound);
+        }
     }
 
     pub(super) fn free_if_closed(&mut self, slot: u32) {
@@ -296,5 +299,89 @@ pub(super) fn as_fetch(part: &SessionPartition) -> FetchPartition {
         last_fetched_epoch: part.last_fetched_epoch,
         log_start_offset: -1,
         max_bytes: i32::try_from(part.max_bytes).unwrap_or(i32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{NodeConfig, ServerConfig};
+    use crate::ids::{ConnectionId, CorrelationId};
+    use crate::seam::Effects;
+    use crate::step::IdCounters;
+    use crate::time::Instant;
+
+    fn manager(seed: u64) -> ReplicaManager {
+        let config = NodeConfig {
+            node: NodeId(1),
+            broker: true,
+            controller: false,
+            voters: vec![NodeId(9)],
+            rack: None,
+            server: ServerConfig::kafka_defaults(),
+            seed,
+            incarnation: 1,
+            plant: None,
+        };
+        ReplicaManager::new(config, Vec::new())
+    }
+
+    fn full_fetch(session_id: i32) -> FetchRequest {
+        FetchRequest {
+            replica: None,
+            max_wait_ms: 500,
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            isolation: IsolationLevel::ReadUncommitted,
+            session_id,
+            session_epoch: SESSION_EPOCH_INITIAL,
+            partitions: Vec::new(),
+            forgotten: Vec::new(),
+            rack: None,
+        }
+    }
+
+    /// Fetches on a connection of its own; what was answered, by connection.
+    fn fetch(
+        manager: &mut ReplicaManager,
+        conn: u64,
+        session_id: i32,
+    ) -> Vec<(u64, ErrorCode, i32)> {
+        let (mut effects, mut ids) = (Effects::default(), IdCounters::default());
+        let mut step =
+            Step { now: Instant::ZERO, wall_ms: 0, effects: &mut effects, ids: &mut ids };
+        let to = ReplyTo { conn: ConnectionId(conn), correlation: CorrelationId(1) };
+        manager.fetch(&mut step, to, full_fetch(session_id));
+        let answers = effects.replies.into_iter().filter_map(|reply| match reply.response {
+            Some(Response::Fetch(answer)) => Some((reply.conn.0, answer.error, answer.session_id)),
+            _ => None,
+        });
+        answers.collect()
+    }
+
+    #[test]
+    fn who_waits_in_a_session_that_another_one_ends_is_told() {
+        let mut manager = manager(7);
+        let id = fetch(&mut manager, 1, 0)[0].2;
+        let slot = manager.sessions.slot_of(id).unwrap();
+        let (mut effects, mut ids) = (Effects::default(), IdCounters::default());
+        let mut step =
+            Step { now: Instant::ZERO, wall_ms: 0, effects: &mut effects, ids: &mut ids };
+        let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(2) };
+        manager.park(&mut step, slot, to, Instant::FAR_FUTURE);
+        let answers = fetch(&mut manager, 2, id);
+        assert_eq!(answers[0], (1, ErrorCode::FetchSessionIdNotFound, 0));
+        assert_eq!((answers[1].0, answers[1].1), (2, ErrorCode::None));
+        assert!(manager.sessions.slot_of(id).is_none());
+    }
+
+    #[test]
+    fn a_session_of_an_earlier_life_is_none_of_this_one() {
+        let old = fetch(&mut manager(1 << 60), 1, 0)[0].2;
+        let mut reborn = manager((1_u64 << 60).wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let current = fetch(&mut reborn, 1, 0)[0].2;
+        assert_ne!(old, current);
+        assert_eq!(fetch(&mut reborn, 2, old).len(), 1, "nobody else's session ends");
+        assert!(reborn.sessions.slot_of(current).is_some());
     }
 }

@@ -135,6 +135,12 @@ pub(crate) struct SessionCache {
 }
 
 impl SessionCache {
+    /// Ids start anywhere, as Kafka draws them: a client that closes a session of this broker's
+    /// last life must not hit one of this life.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { last_id: i32::try_from(seed >> 33).unwrap_or(0), ..Self::default() }
+    }
+
     /// A new session id, never 0.
     pub(crate) fn next_id(&mut self) -> i32 {
         self.last_id = if self.last_id == i32::MAX { 1 } else { self.last_id + 1 };

@@ -51,14 +51,18 @@ pub struct PlannedArrivals {
 }
 
 impl PlannedArrivals {
-    /// Arrivals of instance `instance`; a closed loop begins at `start_ns`.
+    /// Arrivals of instance `instance` from `start_ns` on: nobody was there for earlier ones.
     #[must_use]
     pub fn new(plan: &ProducerPlan, instance: u32, streams: &Streams, start_ns: u64) -> Self {
         let closed = match plan.arrival {
             Process::Closed { outstanding } => Some((0..outstanding).map(|_| start_ns).collect()),
             Process::Uniform | Process::Poisson | Process::Bursty { .. } => None,
         };
-        Self { source: RecordSource::new(plan, instance, streams), closed }
+        let mut source = RecordSource::new(plan, instance, streams);
+        while closed.is_none() && source.peek_ns().is_some_and(|due_ns| due_ns < start_ns) {
+            source.next_due(start_ns);
+        }
+        Self { source, closed }
     }
 }
 
@@ -100,21 +104,35 @@ mod tests {
     use std::collections::BTreeMap;
     use stormglass_scenarios::plan::{ClientProfile, KeyDist, SizeDist};
 
-    #[test]
-    fn a_closed_loop_keeps_its_records_outstanding() {
-        let plan = ProducerPlan {
+    fn plan(arrival: Process) -> ProducerPlan {
+        ProducerPlan {
             name: "p".to_owned(),
             topic: "t".to_owned(),
             count: 1,
             azs: vec![0],
             profile: ClientProfile::Java,
             config: BTreeMap::new(),
-            arrival: Process::Closed { outstanding: 2 },
+            arrival,
+            // a record per second
             rate_curve: vec![(0, 1_000)],
             record_size: SizeDist::Fixed { bytes: 10 },
             keys: KeyDist::None,
             compression_permille: 1_000,
-        };
+        }
+    }
+
+    #[test]
+    fn a_late_start_skips_what_was_due_before() {
+        let second = 1_000_000_000;
+        let mut arrivals =
+            PlannedArrivals::new(&plan(Process::Uniform), 0, &Streams::new(1), 90 * second);
+        assert_eq!(arrivals.pull().map(|arrival| arrival.intended_ns), Some(90 * second));
+        assert_eq!(arrivals.peek_ns(), Some(91 * second));
+    }
+
+    #[test]
+    fn a_closed_loop_keeps_its_records_outstanding() {
+        let plan = plan(Process::Closed { outstanding: 2 });
         let mut arrivals = PlannedArrivals::new(&plan, 0, &Streams::new(1), 5);
         assert_eq!(arrivals.pull().map(|arrival| arrival.intended_ns), Some(5));
         assert!(arrivals.pull().is_some());

@@ -1,5 +1,7 @@
 //! How a node works: requests pass its network processors and handlers, a step runs when its
-//! thread starts, and what the step says leaves when its CPU time is over.
+//! thread starts, and what the step says leaves when its CPU time is over. Leaves out that sending
+//! bytes which are not cached blocks a network processor and all connections that it serves
+//! (KAFKA-7504): a group that catches up disturbs others through the volume alone.
 
 use super::World;
 use super::event::Event;

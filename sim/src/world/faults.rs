@@ -51,7 +51,7 @@ impl World {
     }
 
     /// When an action ends, ns since the run began: at the latest when the heal phase begins.
-    fn end_of_action(&self, event: &EventPlan) -> u64 {
+    pub(super) fn end_of_action(&self, event: &EventPlan) -> u64 {
         let heal = self.plan.phases.warmup_ns + self.plan.phases.measure_ns;
         event.for_ns.map_or(heal, |len| (event.at_ns + len).min(heal))
     }

@@ -11,6 +11,7 @@ use crate::client::{
 };
 use crate::cpu::constant;
 use std::sync::Arc;
+use stormglass_scenarios::plan::Action;
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -73,9 +74,9 @@ impl World {
         let plan = &self.plan.producers[group];
         let start_ns = self.now - self.origin_ns;
         let mut arrivals = PlannedArrivals::new(plan, instance, &self.streams, start_ns);
-        if start_ns > 0 {
-            // A process that starts late is not asked for what was due before.
-            arrivals.set_rate(start_ns, 1000);
+        let load_permille = self.load_permille(&plan.name);
+        if load_permille != 1000 {
+            arrivals.set_rate(start_ns, load_permille);
         }
         Producer::new(ProducerSetup {
             config: ProducerConfig::parse(plan).expect("checked before the run"),
@@ -86,6 +87,23 @@ impl World {
             draws: self.draws(&plan.name, u64::from(instance)),
             first_tag: tag_space << 40,
         })
+    }
+
+    /// What the plan's changes of load make of a producer group's rate by now, parts per thousand.
+    fn load_permille(&self, name: &str) -> u32 {
+        let now_ns = self.now - self.origin_ns;
+        let mut changes = Vec::new();
+        for event in &self.plan.events {
+            if let Action::Load { producer, rate_permille } = &event.action
+                && producer.as_ref().is_none_or(|wanted| wanted == name)
+            {
+                changes.push((event.at_ns, *rate_permille));
+                changes.push((self.end_of_action(event), 1000));
+            }
+        }
+        changes.retain(|(at_ns, _)| *at_ns <= now_ns);
+        changes.sort_by_key(|(at_ns, _)| *at_ns);
+        changes.last().map_or(1000, |(_, permille)| *permille)
     }
 
     fn add_producer(&mut self, group: usize, instance: u32) {
