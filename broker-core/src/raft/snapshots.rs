@@ -144,7 +144,7 @@ impl Raft {
         match pending.image {
             None => self.log.trim(step, pending.id),
             Some(image) => {
-                self.drop_tail(step);
+                self.drop_tail(step, pending.id);
                 self.log.reset(step, pending.id);
                 self.delivered = pending.id.end_offset;
                 self.snapshots.since = 0;
@@ -157,9 +157,10 @@ impl Raft {
         }
     }
 
-    /// What is not committed goes with the old log.
-    fn drop_tail(&mut self, step: &mut Step<'_>) {
-        let (from, to) = (self.log.end_offset(), self.high_watermark);
+    /// What is not committed goes with the old log. What was is in the snapshot, even where this
+    /// node has not heard of it since its restart.
+    fn drop_tail(&mut self, step: &mut Step<'_>, snapshot: SnapshotId) {
+        let (from, to) = (self.log.end_offset(), self.high_watermark.max(snapshot.end_offset));
         if from > to {
             let (tp, high_watermark) = (TopicPartition::METADATA, to);
             step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
