@@ -473,3 +473,6 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
     }
     logs
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,7 +144,7 @@ impl Raft {
         match pending.image {
             None => self.log.trim(step, pending.id),
             Some(image) => {
-                self.drop_tail(step, pending.id);
+                self.note_restart(step, pending.id);
                 self.log.reset(step, pending.id);
                 self.delivered = pending.id.end_offset;
                 self.snapshots.since = 0;
@@ -157,14 +157,17 @@ impl Raft {
         }
     }
 
-    /// What is not committed goes with the old log. What was is in the snapshot, even where this
-    /// node has not heard of it since its restart.
-    fn drop_tail(&mut self, step: &mut Step<'_>, snapshot: SnapshotId) {
-        let (from, to) = (self.log.end_offset(), self.high_watermark.max(snapshot.end_offset));
-        if from > to {
-            let (tp, high_watermark) = (TopicPartition::METADATA, to);
-            step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
+    /// The log will go on after a snapshot. What was committed before is in it, even what this node
+    /// has not heard of since its restart; whatever else the log held is replaced or cut.
+    fn note_restart(&self, step: &mut Step<'_>, snapshot: SnapshotId) {
+        let (tp, to, high_watermark) =
+            (TopicPartition::METADATA, snapshot.end_offset, self.high_watermark);
+        let end = self.log.end_offset();
+        if end > to {
+            step.trace(TraceEvent::Truncated { tp, to, from: end, high_watermark });
         }
+        let from = end.min(high_watermark);
+        step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
     }
 
     /// The leader no longer has what this node needs next.

@@ -176,6 +176,7 @@ impl Table {
         while let Some(last) = self.blocks.last_mut().filter(|last| last.to > end) {
             if last.from < end {
                 (last.to, last.promised) = (end, 0);
+                last.batches = BLOCK_BATCHES; // its sum holds what is gone: nothing may join it
                 break;
             }
             records += last.promised;

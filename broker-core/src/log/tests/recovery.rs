@@ -177,3 +177,35 @@ fn two_snapshots_are_kept_and_those_above_a_truncation_go() {
     disk.apply(&ops);
     assert!(snapshots(&disk).is_empty() && disk.segments.is_empty());
 }
+
+/// A producer's batches, the last ones not committed when the log is closed in good order.
+fn closed_with_a_tail(committed: Offset) -> (Log, MemoryDisk) {
+    let config = LogConfig { segment_bytes: 1 << 20, ..config() };
+    let (mut log, mut disk) = (Log::create(TP, config, 0), MemoryDisk::default());
+    let mut ops = Vec::new();
+    for sequence in 0..9 {
+        let batch = records(sequenced(9, 0, sequence, 1));
+        let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
+        log.append_done(appended.last_offset);
+    }
+    log.note_high_watermark(committed);
+    log.close(&mut ops);
+    disk.apply(&ops);
+    let clean = Recover { clean: true, high_watermark: Some(committed), ..Recover::default() };
+    let (log, stats) = load(&mut disk, clean);
+    assert_eq!(stats, RecoveryStats::default(), "Kafka reads nothing here");
+    (log, disk)
+}
+
+#[test]
+fn idem_08_a_tail_cut_after_a_clean_end_leaves_its_producers_as_they_were() {
+    let (mut log, _) = closed_with_a_tail(3);
+    log.truncate_to(3, &mut Vec::new()); // more than a producer's five remembered batches
+    let mut append = |sequence| {
+        let batch = records(sequenced(9, 0, sequence, 1));
+        log.append_as_leader(&batch, client(2), &mut Vec::new())
+    };
+    assert!(append(2).unwrap().duplicate, "it was committed before");
+    append(5).unwrap_err();
+    assert!(!append(3).unwrap().duplicate);
+}
