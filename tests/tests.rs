@@ -10,6 +10,8 @@ mod usage;
 mod malformed;
 // A run: its directory, its verdicts, its seeds.
 mod run;
+// What went wrong once: each scenario keeps every promise now.
+mod regress;
 // The same run again, and the audit.
 mod replay;
 // Ctrl-C.

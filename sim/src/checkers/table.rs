@@ -266,5 +266,7 @@ mod tests {
         assert_eq!(table.cut_blocks(5_000), 0, "a part of a block is not counted");
         let block = table.blocks[0];
         assert_eq!((table.blocks.len(), block.to, block.promised), (1, 5_000, 0));
+        table.fold(&entry(5_000, 1));
+        assert_eq!(table.blocks.len(), 2, "its sum is not that of its offsets any more");
     }
 }

@@ -209,3 +209,26 @@ fn idem_08_a_tail_cut_after_a_clean_end_leaves_its_producers_as_they_were() {
     append(5).unwrap_err();
     assert!(!append(3).unwrap().duplicate);
 }
+
+#[test]
+fn idem_04_a_producer_whose_records_are_deleted_is_known_after_a_crash() {
+    let config = LogConfig { retention_bytes: Some(600), ..config() };
+    let (mut log, mut disk) = (Log::create(TP, config, 0), MemoryDisk::default());
+    let mut append = |log: &mut Log, disk: &mut MemoryDisk, batch| {
+        let mut ops = Vec::new();
+        let appended = log.append_as_leader(&records(batch), client(1), &mut ops).unwrap();
+        disk.apply(&ops);
+        log.append_done(appended.last_offset);
+        appended
+    };
+    append(&mut log, &mut disk, sequenced(9, 0, 0, 1));
+    for timestamp in 0..12 {
+        append(&mut log, &mut disk, batch(1, 39, timestamp));
+    }
+    let mut ops = Vec::new();
+    let start = log.retention(0, 7, &mut ops).expect("the first segments go");
+    disk.apply(&ops);
+    let crashed = Recover { log_start_offset: start, ..unclean(start) };
+    let (mut log, _) = load(&mut disk, crashed);
+    assert!(append(&mut log, &mut disk, sequenced(9, 0, 0, 1)).duplicate);
+}
