@@ -121,6 +121,7 @@ pub(crate) fn truncated(
     }
     let replica = &mut p.replicas[at];
     if to > from {
+        p.producers.forgotten_below = p.producers.forgotten_below.max(to);
         replica.log.restart(to); // too far behind: it goes on where its leader's log, or a snapshot, ends
     } else {
         replica.log.truncate(to);

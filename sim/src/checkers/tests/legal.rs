@@ -252,3 +252,13 @@ fn an_isr_that_shrinks_to_copies_without_their_unsynced_bytes_promises_nothing()
     rig.lead(3, 2, 10, &[3]);
     assert_eq!(rig.fired(), [""; 0]);
 }
+
+#[test]
+fn a_batch_that_was_deleted_may_come_again_from_a_producer_that_is_forgotten() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.trace(1, &TraceEvent::LogStart { tp: tp(0), offset: 20 });
+    rig.lead(2, 1, 20, &[1, 2, 3]);
+    rig.write((2, &[1, 3]), (20, 1, 1));
+    assert_eq!(rig.fired(), [""; 0]);
+}
