@@ -6,9 +6,7 @@
 
 use super::ReplicaManager;
 use crate::error::ErrorCode;
-use crate::ids::{
-    CorrelationId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition,
-};
+use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::pending::Pending;
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
