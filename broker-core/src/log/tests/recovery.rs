@@ -214,7 +214,7 @@ fn idem_08_a_tail_cut_after_a_clean_end_leaves_its_producers_as_they_were() {
 fn idem_04_a_producer_whose_records_are_deleted_is_known_after_a_crash() {
     let config = LogConfig { retention_bytes: Some(600), ..config() };
     let (mut log, mut disk) = (Log::create(TP, config, 0), MemoryDisk::default());
-    let mut append = |log: &mut Log, disk: &mut MemoryDisk, batch| {
+    let append = |log: &mut Log, disk: &mut MemoryDisk, batch| {
         let mut ops = Vec::new();
         let appended = log.append_as_leader(&records(batch), client(1), &mut ops).unwrap();
         disk.apply(&ops);
