@@ -12,6 +12,8 @@ mod malformed;
 mod storms;
 // A run: its directory, its verdicts, its seeds.
 mod run;
+// What went wrong once: each scenario keeps every promise now.
+mod regress;
 // The same run again, and the audit.
 mod replay;
 // Ctrl-C.

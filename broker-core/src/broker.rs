@@ -29,6 +29,9 @@ pub struct Broker {
     controller: Option<Controller>,
     broker: Option<(BrokerRole, Lifecycle)>,
     boot: Boot,
+    /// Changes of metadata that the replicas have not seen: until this process's registration is
+    /// among them, they describe partitions of an earlier life (RAFT-02, ISR-22).
+    withheld: Option<MetadataDelta>,
     closing: bool,
 }
 
@@ -95,6 +98,7 @@ impl Broker {
             controller,
             broker,
             boot,
+            withheld: Some(MetadataDelta::default()),
             closing: false,
         }
     }
@@ -223,6 +227,7 @@ impl Broker {
             Some(Owner::Lifecycle) => {
                 lifecycle.on_response(step, view, id, result);
                 role.broker_epoch = lifecycle.broker_epoch().unwrap_or(-1);
+                return true;
             }
             Some(Owner::Fetcher) => role.replicas.fetcher_response(step, id, result),
             Some(Owner::AlterPartition) => {
@@ -273,10 +278,8 @@ impl Broker {
                     TimerKey::Retention => role.replicas.retention_due(step),
                     TimerKey::Checkpoint => role.replicas.checkpoint_due(step),
                     TimerKey::Flush => role.replicas.flush_due(step),
-                    TimerKey::Raft
-                    | TimerKey::Controller
-                    | TimerKey::Expiry
-                    | TimerKey::Forward => {}
+                    TimerKey::Expiry => role.replicas.expiry_due(step),
+                    TimerKey::Raft | TimerKey::Controller | TimerKey::Forward => {}
                 }
                 return false;
             }
@@ -347,6 +350,11 @@ impl Broker {
         role.controller = view.controller;
         lifecycle.on_view(step, view);
         role.broker_epoch = lifecycle.broker_epoch().unwrap_or(-1);
+        if lifecycle.is_caught_up()
+            && let Some(delta) = self.withheld.take()
+        {
+            role.apply_metadata(step, &delta);
+        }
         if self.controller.is_none() && self.raft.snapshot_due() {
             self.raft.create_snapshot(step, &role.image);
         }
@@ -354,23 +362,24 @@ impl Broker {
 
     fn apply_to_broker(&mut self, step: &mut Step<'_>, committed: Vec<Committed>) {
         let Some((role, _)) = &mut self.broker else { return };
-        let mut delta = MetadataDelta::default();
+        let mut fresh = MetadataDelta::default();
+        let delta = self.withheld.as_mut().unwrap_or(&mut fresh);
         for batch in committed {
             match batch.content {
                 Content::Snapshot(image) => {
-                    role.image.replace(MetadataImage::clone(&image), &mut delta);
+                    role.image.replace(MetadataImage::clone(&image), delta);
                 }
                 Content::Records(records) => {
                     let (last, epoch) = (batch.last_offset, batch.epoch);
-                    let applied = role.image.apply_batch(last, epoch, &records, &mut delta);
+                    let applied = role.image.apply_batch(last, epoch, &records, delta);
                     // Committed metadata that does not apply means that this process is wrong
                     // about the cluster: going on would be worse than stopping (RAFT-22).
                     assert!(applied.is_ok(), "committed metadata applies: {applied:?}");
                 }
             }
         }
-        if !delta.is_empty() {
-            role.apply_metadata(step, &delta);
+        if !fresh.is_empty() {
+            role.apply_metadata(step, &fresh);
         }
     }
 
@@ -464,3 +473,6 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
     }
     logs
 }
+
+#[cfg(test)]
+mod tests;

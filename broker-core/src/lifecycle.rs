@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 /// Pause before the second heartbeat of a controlled shutdown, as in Kafka.
 const SHUTDOWN_POLL: Duration = Duration::from_millis(50);
-/// Pauses after failures: the first, and the largest.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(1000));
+/// First pause after a failure; it doubles up to a session, as in Kafka (without its 2 % jitter).
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Where a broker is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +154,11 @@ impl Lifecycle {
         self.epoch
     }
 
+    /// Whether the broker has applied its own registration.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.caught_up
+    }
+
     /// Whether the controller has it fenced, as of the last heartbeat.
     pub(crate) fn is_fenced(&self) -> bool {
         self.fenced
@@ -213,9 +218,9 @@ impl Lifecycle {
     }
 
     fn retry(&mut self, now: Instant) {
-        let pause = RETRY.0.as_nanos() << self.failures.min(5);
+        let pause = RETRY.as_nanos() << self.failures.min(16);
         self.failures += 1;
-        self.next_at = now + Duration::from_nanos(pause.min(RETRY.1.as_nanos()));
+        self.next_at = now + Duration::from_nanos(pause.min(2 * self.timeout.as_nanos()));
     }
 
     fn drive(&mut self, step: &mut Step<'_>, view: View) {
@@ -419,12 +424,12 @@ mod tests {
         rig.act(Lifecycle::on_view);
         let (id, _, _) = rig.sent();
         rig.act(|l, step, view| l.on_response(step, view, id, Err(PeerError::Disconnected)));
-        rig.wait(49);
+        rig.wait(99);
         assert!(rig.effects.sends.is_empty());
         rig.wait(1);
         let (id, _, _) = rig.sent();
         rig.act(|l, step, view| l.on_response(step, view, id, Err(PeerError::TimedOut)));
-        rig.wait(99);
+        rig.wait(199);
         assert!(rig.effects.sends.is_empty());
         rig.wait(1);
         rig.sent();

@@ -160,6 +160,7 @@ impl BrokerRole {
         for outcome in self.replicas.take_outcomes() {
             self.groups.append_done(step, outcome);
         }
+        self.groups.resume_loads(step, &self.replicas);
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
     }
 }

@@ -365,11 +365,11 @@ pub enum TraceEvent {
         /// What.
         records: Records,
     },
-    /// A replica cut its log.
+    /// A replica cut its log; or dropped it, to go on at `to`, above where it ended (`from`).
     Truncated {
         /// Partition.
         tp: TopicPartition,
-        /// First offset that went.
+        /// First offset that went, or offset at which the log goes on.
         to: Offset,
         /// Log end before.
         from: Offset,

@@ -1,4 +1,5 @@
-//! InitProducerId (key 22) for idempotent producers: ids come in blocks from the controller.
+//! InitProducerId (key 22) for idempotent producers: each request gets a fresh id, whatever it names
+//! (epochs are bumped for transactional ids only). Ids come in blocks from the controller.
 
 use crate::error::ErrorCode;
 use crate::protocol::{
@@ -21,16 +22,8 @@ pub(crate) fn handle(
     role: &mut BrokerRole,
     step: &mut Step<'_>,
     to: ReplyTo,
-    request: InitProducerIdRequest,
+    _request: InitProducerIdRequest,
 ) {
-    // KIP-360: a producer that lost its sequence keeps its id and gets the next epoch.
-    let bumped = request.producer_epoch.checked_add(1).filter(|_| request.producer_id >= 0);
-    if let Some(producer_epoch) = bumped.filter(|epoch| *epoch < i16::MAX) {
-        let producer_id = request.producer_id;
-        let response =
-            InitProducerIdResponse { error: ErrorCode::None, producer_id, producer_epoch };
-        return step.reply(to, Response::InitProducerId(response));
-    }
     role.producer_ids.waiting.push(to);
     hand_out(role, step);
 }

@@ -91,8 +91,9 @@ impl Controller {
         batches: &[Committed],
     ) {
         self.notice_role(step, raft);
+        let leads = raft.role() == RoleName::Leader;
         for batch in batches {
-            self.commit(step, batch);
+            self.commit(step, batch, leads);
         }
         self.notice_role(step, raft);
         if raft.snapshot_due() {
@@ -216,7 +217,7 @@ impl Controller {
         }
     }
 
-    fn commit(&mut self, step: &mut Step<'_>, batch: &Committed) {
+    fn commit(&mut self, step: &mut Step<'_>, batch: &Committed, leads: bool) {
         match &batch.content {
             Content::Snapshot(image) => {
                 assert!(self.active.is_none(), "an active controller is not behind");
@@ -224,6 +225,7 @@ impl Controller {
                 return;
             }
             Content::Records(records) => {
+                let mut events = Vec::new();
                 let own = self.proposed.front().is_some_and(|front| {
                     (front.base_offset, front.epoch) == (batch.base_offset, batch.epoch)
                 });
@@ -231,11 +233,15 @@ impl Controller {
                     let proposed = self.proposed.pop_front().expect("it is at the front");
                     assert_eq!(proposed.last_offset, batch.last_offset, "batches are atomic");
                     step.effects.trace.extend(proposed.draft.events);
-                } else if self.apply(records).is_err() {
+                } else if self.apply(records, &mut events).is_err() {
                     // a controller with holes in its state must not become active (RAFT-22)
                     step.trace(TraceEvent::Mark("controller-replay-failed"));
                     step.effects.exit = Some(Exit::LogDirFailed(DiskError::Io));
                     return;
+                }
+                if leads {
+                    // an earlier leader's, which never learnt that they are committed
+                    step.effects.trace.append(&mut events);
                 }
             }
         }
@@ -245,10 +251,16 @@ impl Controller {
         }
     }
 
-    fn apply(&mut self, records: &[MetadataRecord]) -> Result<(), ApplyError> {
+    /// Applies what another controller decided, or this one in an earlier epoch.
+    fn apply(
+        &mut self,
+        records: &[MetadataRecord],
+        events: &mut Vec<TraceEvent>,
+    ) -> Result<(), ApplyError> {
         assert!(self.proposed.is_empty(), "only an active controller proposes");
         for record in records {
             self.image.apply(record)?;
+            events.extend(self.event(record));
         }
         Ok(())
     }

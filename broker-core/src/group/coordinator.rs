@@ -29,6 +29,8 @@ const LOAD_BYTES: u32 = 5 << 20;
 pub(crate) struct GroupCoordinator {
     partitions: BTreeMap<i32, OffsetsPartition>,
     loads: FxHashMap<u64, (i32, LeaderEpoch)>,
+    /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
+    stalled: Vec<i32>,
     commits: BTreeMap<u64, PendingCommit>,
     next_token: u64,
 }
@@ -103,7 +105,21 @@ impl GroupCoordinator {
                 let id = step.disk(Owner::Group, kind);
                 self.loads.insert(id.0, (partition, state.epoch));
             }
-            Ok(None) | Err(_) => state.loading = None,
+            Ok(None) | Err(_) => {
+                let Some(lead) = replica.leadership() else { return };
+                if end < lead.epoch_start {
+                    self.stalled.push(partition);
+                } else {
+                    state.loading = None;
+                }
+            }
+        }
+    }
+
+    /// Goes on with loads that had to wait; to be called after every input.
+    pub(crate) fn resume_loads(&mut self, step: &mut Step<'_>, replicas: &ReplicaManager) {
+        for partition in std::mem::take(&mut self.stalled) {
+            self.load_more(step, replicas, partition);
         }
     }
 

@@ -21,6 +21,9 @@ pub(crate) fn partition_for(group: &str, partitions: i32) -> i32 {
 }
 
 #[cfg(test)]
+mod loading_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -19,7 +19,7 @@ mod truncate;
 mod types;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,8 @@
 //! Loading a log from what its disk holds (Kafka's `LogLoader`). After a clean shutdown, and below
 //! the recovery point, segments are taken as their summaries say; otherwise they are scanned, and
-//! cut at the first batch that is torn, corrupt or missing. Leaves out index files: a segment that
+//! cut at the first batch that is torn, corrupt or missing. What lies above the high watermark is
+//! read in any case, so that a new leader's truncation finds every batch and restores the producer
+//! state exactly; Kafka reads it when it truncates, so it is not counted here. Leaves out index files: a segment that
 //! was not scanned has no index entries, and lookups in it start at its beginning.
 
 use super::config::LogConfig;
@@ -80,10 +82,24 @@ impl<'a> Loader<'a> {
     }
 
     /// Whether a segment is what its summary says. Without the epochs everything must be read.
-    fn is_trusted(&self, index: usize) -> bool {
+    fn is_intact(&self, index: usize) -> bool {
         let flushed =
             self.bases.get(index + 1).is_some_and(|next| *next <= self.boot.recovery_point);
         self.checkpoint.is_some() && (self.boot.clean || flushed)
+    }
+
+    /// Whether a segment need not be read.
+    fn is_trusted(&self, index: usize) -> bool {
+        self.is_intact(index) && !self.may_be_cut(index)
+    }
+
+    /// Whether a new leader may cut into a segment whose producer state can be restored.
+    fn may_be_cut(&self, index: usize) -> bool {
+        let Some(high_watermark) = self.boot.high_watermark else { return false };
+        let base = self.bases[index];
+        let end = self.bases.get(index + 1).copied();
+        let end = end.unwrap_or_else(|| self.image.summary(self.log.tp, base).next_offset);
+        end > high_watermark && (base == 0 || self.snapshot(base).is_some())
     }
 
     /// Takes the newest producer snapshot that belongs to this log and is not ahead of what can be
@@ -142,7 +158,8 @@ impl<'a> Loader<'a> {
             }
             self.log.segments.push_back(Segment::new(base, start_bytes));
             self.log.next_offset = base;
-            self.scan(base, next_base);
+            let counts = !(self.is_intact(index) && self.may_be_cut(index));
+            self.scan(base, next_base, counts);
             // an unflushed segment that ends before the next one begins has lost its tail
             let hole = !trusted && next_base.is_some_and(|next| self.log.next_offset < next);
             if self.cut || hole {
@@ -153,7 +170,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Reads the batches of a segment into the log.
-    fn scan(&mut self, base: Offset, next_base: Option<Offset>) {
+    fn scan(&mut self, base: Offset, next_base: Option<Offset>, counts: bool) {
         let (tp, log, cut) = (self.log.tp, &mut self.log, &mut self.cut);
         let replay_from = self.replay_from;
         let end = self.image.scan(tp, base, &mut |_, batch| {
@@ -163,7 +180,7 @@ impl<'a> Loader<'a> {
                 replay(log, batch, replay_from);
             }
         });
-        self.stats.scanned_bytes += u64::from(log.active().bytes);
+        self.stats.scanned_bytes += u64::from(if counts { log.active().bytes } else { 0 });
         if let ScanEnd::Torn { bytes } = end {
             *cut = true;
             self.stats.scanned_bytes += bytes;

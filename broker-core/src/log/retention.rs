@@ -96,5 +96,6 @@ impl Log {
         self.recovery_point = self.recovery_point.max(self.oldest().base);
         self.syncs.retain(|sync| !segments.contains(&sync.segment));
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
+        self.drop_old_snapshots(ops);
     }
 }

@@ -8,9 +8,6 @@ use crate::ids::Offset;
 use crate::records::Batch;
 use crate::seam::{DiskOpKind, FileName};
 
-/// Producer snapshots kept: of the last two segments, as in Kafka.
-const SNAPSHOTS_KEPT: usize = 2;
-
 impl Log {
     /// Everything below is flushed, so recovery after a crash need not read it.
     #[must_use]
@@ -99,7 +96,8 @@ impl Log {
         self.push_snapshot(ops);
     }
 
-    /// Writes the producer state as of the log's end, and drops the oldest snapshot.
+    /// Writes the producer state as of the log's end. It is kept as long as records after it are:
+    /// recovery may begin at any segment, when those with a producer's batches are gone (IDEM-04).
     fn push_snapshot(&mut self, ops: &mut Vec<DiskOpKind>) {
         let offset = self.next_offset;
         let bytes = snapshot::encode(offset, self.epochs.epoch_at(offset - 1), &self.producers);
@@ -110,9 +108,13 @@ impl Log {
         if self.snapshots.last() != Some(&offset) {
             self.snapshots.push(offset);
         }
-        while self.snapshots.len() > SNAPSHOTS_KEPT {
-            let oldest = self.snapshots.remove(0);
-            ops.push(delete_snapshot(self.tp, oldest));
+    }
+
+    /// Drops the snapshots that lie before the first segment.
+    pub(super) fn drop_old_snapshots(&mut self, ops: &mut Vec<DiskOpKind>) {
+        let count = self.snapshots.partition_point(|snapshot| *snapshot < self.oldest().base);
+        for snapshot in self.snapshots.drain(..count) {
+            ops.push(delete_snapshot(self.tp, snapshot));
         }
     }
 }

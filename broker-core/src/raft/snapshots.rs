@@ -144,7 +144,7 @@ impl Raft {
         match pending.image {
             None => self.log.trim(step, pending.id),
             Some(image) => {
-                self.drop_tail(step);
+                self.note_restart(step, pending.id);
                 self.log.reset(step, pending.id);
                 self.delivered = pending.id.end_offset;
                 self.snapshots.since = 0;
@@ -157,13 +157,17 @@ impl Raft {
         }
     }
 
-    /// What is not committed goes with the old log.
-    fn drop_tail(&mut self, step: &mut Step<'_>) {
-        let (from, to) = (self.log.end_offset(), self.high_watermark);
-        if from > to {
-            let (tp, high_watermark) = (TopicPartition::METADATA, to);
-            step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
+    /// The log will go on after a snapshot. What was committed before is in it, even what this node
+    /// has not heard of since its restart; whatever else the log held is replaced or cut.
+    fn note_restart(&self, step: &mut Step<'_>, snapshot: SnapshotId) {
+        let (tp, to, high_watermark) =
+            (TopicPartition::METADATA, snapshot.end_offset, self.high_watermark);
+        let end = self.log.end_offset();
+        if end > to {
+            step.trace(TraceEvent::Truncated { tp, to, from: end, high_watermark });
         }
+        let from = end.min(high_watermark);
+        step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
     }
 
     /// The leader no longer has what this node needs next.

@@ -266,13 +266,15 @@ impl ReplicaManager {
 
     fn append_done(&mut self, step: &mut Step<'_>, pending: PendingAppend) {
         let PendingAppend { slot, tp, last_offset, bytes, records, then } = pending;
-        let Some(partition) = self.partition_mut(slot).filter(|p| p.tp == tp) else { return };
+        let partition = self.partitions.get_mut(slot as usize).and_then(Option::as_mut);
+        let Some(partition) = partition.filter(|p| p.tp == tp) else { return };
         let end_before = partition.log.log_end_offset();
         partition.log.append_done(last_offset);
         let epoch = partition.leader_epoch;
         match then {
             Then::Produce { produce, index } => {
-                partition.note_append(step.now, end_before);
+                let sessions = &self.sessions;
+                partition.note_append(end_before, |watches, id| sessions.last_fetch(watches, id));
                 step.trace(TraceEvent::LeaderAppended { tp, epoch, records });
                 self.mark_for_followers(slot, u64::from(bytes));
                 self.try_advance_high_watermark(step, slot);

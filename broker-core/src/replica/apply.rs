@@ -3,6 +3,7 @@
 use super::ReplicaManager;
 use super::partition::{Partition, Role};
 use crate::error::ErrorCode;
+use crate::group::OFFSETS_TOPIC;
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionImage};
@@ -91,7 +92,9 @@ impl ReplicaManager {
             self.become_follower(step, slot, state.leader);
         }
         self.note_isr(slot);
-        if was_leader {
+        // Who leads on keeps its log, and what waits for replication goes on waiting.
+        let leads = self.partition(slot).is_some_and(Partition::is_leader);
+        if was_leader && !leads {
             self.fail_acks(step, slot, ErrorCode::NotLeaderOrFollower);
         }
         self.wake_watchers(slot);
@@ -156,6 +159,10 @@ impl ReplicaManager {
         let mut config = self.topic_defaults.clone();
         if config.apply(&image.topic_overrides(topic)).is_err() {
             return self.topic_defaults.clone();
+        }
+        if **topic == *OFFSETS_TOPIC {
+            // Kafka compacts it, which is left out: its records are never deleted by age or size.
+            (config.retention_ms, config.retention_bytes) = (-1, -1);
         }
         config
     }

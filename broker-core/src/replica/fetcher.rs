@@ -6,7 +6,7 @@
 
 use super::ReplicaManager;
 use crate::error::ErrorCode;
-use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NodeId, Offset, TopicPartition};
+use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::pending::Pending;
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
@@ -39,7 +39,8 @@ struct Fetcher {
     parts: BTreeMap<u32, Followed>,
     changed: Vec<u32>,
     forgotten: Vec<TopicPartition>,
-    in_flight: bool,
+    /// Id of the fetch under way.
+    in_flight: Option<u64>,
     /// Appends of the last response that the disk has not confirmed.
     appending: u32,
     backoff_until: Option<Instant>,
@@ -49,6 +50,8 @@ struct Fetcher {
 struct Followed {
     tp: TopicPartition,
     epoch: LeaderEpoch,
+    /// Offset that the leader was last asked for in this epoch.
+    asked: Offset,
     /// Left out until then, after an error.
     delayed_until: Option<Instant>,
 }
@@ -82,7 +85,8 @@ impl ReplicaManager {
         let at = self.fetchers.fetcher_for(leader, fetcher_id(tp, fetchers));
         self.fetchers.by_slot.insert(slot, at);
         let fetcher = &mut self.fetchers.list[at as usize];
-        fetcher.parts.insert(slot, Followed { tp, epoch, delayed_until: None });
+        let followed = Followed { tp, epoch, asked: NO_OFFSET, delayed_until: None };
+        fetcher.parts.insert(slot, followed);
         fetcher.forgotten.retain(|other| *other != tp);
         fetcher.touch(slot);
         self.fetchers.idle.push(at);
@@ -95,6 +99,7 @@ impl ReplicaManager {
         if let Some(followed) = fetcher.parts.remove(&slot) {
             fetcher.changed.retain(|other| *other != slot);
             fetcher.forgotten.push(followed.tp);
+            self.fetchers.idle.push(at);
         }
     }
 
@@ -109,8 +114,9 @@ impl ReplicaManager {
     }
 
     fn pump_fetcher(&mut self, step: &mut Step<'_>, at: u32, broker_epoch: i64) {
+        self.abandon_if_unused(at);
         let fetcher = &self.fetchers.list[at as usize];
-        let waits = fetcher.in_flight
+        let waits = fetcher.in_flight.is_some()
             || fetcher.appending > 0
             || fetcher.backoff_until.is_some_and(|until| until > step.now)
             || (fetcher.parts.values().all(|p| p.delayed_until.is_some())
@@ -121,11 +127,23 @@ impl ReplicaManager {
         let request = self.fetch_request(at, broker_epoch);
         let timeout = self.config.server.replica_socket_timeout;
         let fetcher = &mut self.fetchers.list[at as usize];
-        fetcher.in_flight = true;
         let channel = Channel::Fetcher(fetcher.id);
         let id =
             step.send(Owner::Fetcher, fetcher.leader, channel, timeout, Request::Fetch(request));
+        fetcher.in_flight = Some(id.0);
         self.fetchers.by_request.insert(id.0, at);
+    }
+
+    /// A fetcher without partitions waits for nobody (`shutdownIdleFetcherThreads`): its peer may
+    /// be gone, and lead again long before the request times out.
+    fn abandon_if_unused(&mut self, at: u32) {
+        let fetcher = &mut self.fetchers.list[at as usize];
+        if fetcher.parts.is_empty()
+            && let Some(id) = fetcher.in_flight.take()
+        {
+            fetcher.reset_session();
+            self.fetchers.by_request.remove(id);
+        }
     }
 
     fn fetch_request(&mut self, at: u32, broker_epoch: i64) -> FetchRequest {
@@ -137,12 +155,14 @@ impl ReplicaManager {
         let partitions = changed
             .iter()
             .filter_map(|slot| {
-                let followed = fetcher.parts.get(slot).filter(|p| p.delayed_until.is_none())?;
+                let followed = fetcher.parts.get_mut(slot)?;
+                let followed = Some(followed).filter(|p| p.delayed_until.is_none())?;
                 let log = &self.partitions.get(*slot as usize)?.as_ref()?.log;
+                followed.asked = log.log_end_offset();
                 Some(FetchPartition {
                     tp: followed.tp,
                     current_leader_epoch: followed.epoch,
-                    fetch_offset: log.log_end_offset(),
+                    fetch_offset: followed.asked,
                     last_fetched_epoch: log.last_epoch(),
                     log_start_offset: log.log_start_offset(),
                     max_bytes,
@@ -171,7 +191,7 @@ impl ReplicaManager {
         result: Result<Response, PeerError>,
     ) {
         let Some(at) = self.fetchers.by_request.remove(id.0) else { return };
-        self.fetchers.list[at as usize].in_flight = false;
+        self.fetchers.list[at as usize].in_flight = None;
         match result {
             Ok(Response::Fetch(response)) if response.error.is_ok() => {
                 self.take_fetched(step, at, response);
@@ -237,6 +257,12 @@ impl ReplicaManager {
             .partition(slot)
             .is_some_and(|p| !p.is_leader() && p.leader_epoch == followed.epoch);
         if !is_current {
+            return;
+        }
+        // The log was cut or written to meanwhile, as by appends of a lost leadership that the disk
+        // confirmed late: the answer says nothing about what it holds now.
+        if self.partition(slot).is_some_and(|p| p.log.log_end_offset() != followed.asked) {
+            self.fetchers.list[at as usize].touch(slot);
             return;
         }
         if let Some(diverging) = answer.diverging_epoch {
@@ -321,10 +347,15 @@ impl ReplicaManager {
         let from = partition.log.next_offset();
         let to = to.max(partition.log.log_start_offset()).min(partition.log.log_end_offset());
         let mut ops = Vec::new();
+        let flushed = partition.log.recovery_point();
         if partition.log.truncate_to(to, &mut ops) {
             let high_watermark = partition.high_watermark;
             partition.high_watermark = high_watermark.min(to);
             step.trace(TraceEvent::Truncated { tp: partition.tp, to, from, high_watermark });
+        }
+        if partition.log.recovery_point() < flushed {
+            // What is written there again is not flushed yet (DUR-01, `LogManager.truncateTo`).
+            self.checkpoint_recovery_points(step);
         }
         for kind in ops {
             step.disk(Owner::Replica, kind);
@@ -381,7 +412,7 @@ impl Fetchers {
             parts: BTreeMap::new(),
             changed: Vec::new(),
             forgotten: Vec::new(),
-            in_flight: false,
+            in_flight: None,
             appending: 0,
             backoff_until: None,
         });

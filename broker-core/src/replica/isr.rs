@@ -109,7 +109,9 @@ impl ReplicaManager {
             || self.alter.backing_off
             || broker_epoch < 0;
         let Some(controller) = controller.filter(|_| !waits) else { return };
-        let slots = std::mem::take(&mut self.alter.queue);
+        let mut slots = std::mem::take(&mut self.alter.queue);
+        slots.sort_unstable();
+        slots.dedup();
         let partitions: Vec<_> =
             slots.iter().filter_map(|slot| self.proposal(*slot, broker_epoch)).collect();
         if partitions.is_empty() {
@@ -160,13 +162,15 @@ impl ReplicaManager {
                     self.take_isr(step, answer);
                 }
             }
-            _ => {
-                // Still pending: the same proposals go out again, to whoever is the controller.
-                self.alter.queue.extend(slots);
-                self.alter.backing_off = true;
-                step.timer(step.now + RETRY_BACKOFF, TimerKey::AlterPartition);
-            }
+            _ => self.retry_proposals(step, slots),
         }
+    }
+
+    /// Still pending: the same proposals go out again, to whoever is the controller.
+    fn retry_proposals(&mut self, step: &mut Step<'_>, slots: Vec<u32>) {
+        self.alter.queue.extend(slots);
+        self.alter.backing_off = true;
+        step.timer(step.now + RETRY_BACKOFF, TimerKey::AlterPartition);
     }
 
     /// Back-off is over.
@@ -186,8 +190,18 @@ impl ReplicaManager {
                     self.commit_isr(step, slot, answer.isr, answer.partition_epoch);
                 }
             }
-            // Whatever else happened comes with the metadata; the proposal is void.
-            _ => lead.pending_isr = None,
+            // The one error which says that the proposal was not applied and never will be.
+            ErrorCode::IneligibleReplica => lead.pending_isr = None,
+            // It may have been applied, by an earlier try or another controller: until the metadata
+            // says so, whoever is proposed counts for the high watermark (ISR-01).
+            ErrorCode::None
+            | ErrorCode::UnknownTopicOrPartition
+            | ErrorCode::UnknownTopicId
+            | ErrorCode::FencedLeaderEpoch
+            | ErrorCode::InvalidUpdateVersion
+            | ErrorCode::InvalidRequest
+            | ErrorCode::NewLeaderElected => {}
+            _ => self.retry_proposals(step, vec![slot]),
         }
     }
 

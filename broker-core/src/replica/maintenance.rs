@@ -5,10 +5,14 @@ use crate::config::ServerConfig;
 use crate::ids::{DiskOpId, Offset, TopicId, TopicPartition};
 use crate::seam::{DiskOpKind, FileName, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
+use crate::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+
+/// `producer.id.expiration.check.interval.ms`.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(600_000);
 
 /// Syncs under way.
 #[derive(Debug, Default)]
@@ -25,6 +29,7 @@ impl Maintenance {
             TimerKey::Checkpoint,
         );
         step.timer(step.now + server.log_flush_offset_checkpoint_interval, TimerKey::Flush);
+        step.timer(step.now + EXPIRY_INTERVAL, TimerKey::Expiry);
     }
 
     /// A rolled segment is being synced; its end becomes the recovery point.
@@ -77,6 +82,14 @@ impl ReplicaManager {
         }
     }
 
+    /// Timer: forgets producers that were idle for `producer.id.expiration.ms`.
+    pub(crate) fn expiry_due(&mut self, step: &mut Step<'_>) {
+        for partition in self.partitions.iter_mut().flatten() {
+            partition.log.expire_producers(step.wall_ms);
+        }
+        step.timer(step.now + EXPIRY_INTERVAL, TimerKey::Expiry);
+    }
+
     /// Timer: high watermarks survive a restart.
     pub(crate) fn checkpoint_due(&mut self, step: &mut Step<'_>) {
         let rows = self.iter().map(|p| (p.tp, p.high_watermark));
@@ -88,12 +101,17 @@ impl ReplicaManager {
 
     /// Timer: recovery points and log starts survive a restart.
     pub(crate) fn flush_due(&mut self, step: &mut Step<'_>) {
-        let points = checkpoint(self.iter().map(|p| (p.tp, p.log.recovery_point())));
+        self.checkpoint_recovery_points(step);
         let starts = checkpoint(self.iter().map(|p| (p.tp, p.log.log_start_offset())));
-        self.write_if_changed(step, FileName::RecoveryPoints, points);
         self.write_if_changed(step, FileName::LogStartOffsets, starts);
         let every = self.config.server.log_flush_offset_checkpoint_interval;
         step.timer(step.now + every, TimerKey::Flush);
+    }
+
+    /// Recovery points survive a restart.
+    pub(super) fn checkpoint_recovery_points(&mut self, step: &mut Step<'_>) {
+        let points = checkpoint(self.iter().map(|p| (p.tp, p.log.recovery_point())));
+        self.write_if_changed(step, FileName::RecoveryPoints, points);
     }
 
     /// End of a controlled shutdown: everything is flushed, and a marker says so.

@@ -13,6 +13,8 @@ mod partition;
 mod purgatory;
 mod read;
 mod session;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};
 pub(crate) use maintenance::parse_checkpoint;

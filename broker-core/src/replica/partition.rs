@@ -132,13 +132,18 @@ impl Partition {
         self.leadership().is_some_and(|lead| lead.isr.len() < self.min_isr)
     }
 
-    /// Followers that had everything up to now have less after an append: note when that ended.
-    pub(crate) fn note_append(&mut self, now: Instant, end_before: Offset) {
+    /// Followers that had everything have less after an append: they were last known to be caught
+    /// up when they fetched last, which their session knows.
+    pub(crate) fn note_append(
+        &mut self,
+        end_before: Offset,
+        last_fetch: impl Fn(&[Watch], NodeId) -> Option<Instant>,
+    ) {
         let Role::Leader(lead) = &mut self.role else { return };
-        for follower in &mut lead.followers {
-            if follower.log_end >= end_before {
-                follower.caught_up_at = now;
-            }
+        for follower in lead.followers.iter_mut().filter(|f| f.log_end >= end_before) {
+            let fetched_at = last_fetch(&self.follower_watch, follower.id);
+            let fetched_at = fetched_at.unwrap_or(follower.last_fetch_at);
+            follower.caught_up_at = follower.caught_up_at.max(fetched_at);
         }
     }
 

@@ -59,15 +59,13 @@ impl Plan {
     }
 }
 
-/// Whether the fetcher's log differs from this one before its fetch offset (KIP-595).
+/// Whether the fetcher's log differs from this one before its fetch offset (KIP-595), and from where
+/// on; `NO_OFFSET` when nothing here can tell.
 pub(super) fn diverges(log: &Log, fetch: &FetchPartition) -> Option<EpochEndOffset> {
     if fetch.last_fetched_epoch == NO_EPOCH {
         return None;
     }
     let end = log.end_offset_for_epoch(fetch.last_fetched_epoch);
-    if end.end_offset == NO_OFFSET {
-        return None;
-    }
     let differs = end.epoch < fetch.last_fetched_epoch || end.end_offset < fetch.fetch_offset;
     differs.then_some(end)
 }
@@ -243,21 +241,27 @@ fn look(
     if let Some(error) = fence(partition, entry.current_leader_epoch) {
         return Look::Answer(FetchPartitionResponse { error, ..state_of(partition) });
     }
+    let log = &partition.log;
+    let out_of_range = || {
+        let error = ErrorCode::OffsetOutOfRange;
+        Look::Answer(FetchPartitionResponse { error, ..state_of(partition) })
+    };
+    // Also where logs differ: what the fetcher would be compared with is gone.
+    if entry.fetch_offset < log.log_start_offset() {
+        return out_of_range();
+    }
     let fetch = as_fetch(entry);
-    if let Some(diverging) = diverges(&partition.log, &fetch) {
+    if let Some(diverging) = diverges(log, &fetch) {
+        if diverging.end_offset == NO_OFFSET {
+            return out_of_range();
+        }
         return Look::Answer(FetchPartitionResponse {
             diverging_epoch: Some(diverging),
             ..state_of(partition)
         });
     }
-    let log = &partition.log;
-    let out_of_range =
-        entry.fetch_offset < log.log_start_offset() || entry.fetch_offset > log.log_end_offset();
-    if out_of_range {
-        return Look::Answer(FetchPartitionResponse {
-            error: ErrorCode::OffsetOutOfRange,
-            ..state_of(partition)
-        });
+    if entry.fetch_offset > log.log_end_offset() {
+        return out_of_range();
     }
     let end = readable_end(session.replica.is_some(), session.isolation, partition);
     if entry.fetch_offset < end

@@ -4,7 +4,8 @@
 //! fetch looks only at partitions that have something to say, however many the session holds.
 //! Kafka walks all of them; the CPU model charges for that walk all the same.
 
-use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use super::partition::Watch;
+use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
 use crate::step::ReplyTo;
 use crate::time::Instant;
@@ -181,6 +182,13 @@ impl SessionCache {
         }
         self.free.push(slot);
         Some(session)
+    }
+
+    /// When a follower fetched last, by those of its sessions that watch a partition.
+    pub(crate) fn last_fetch(&self, watches: &[Watch], follower: NodeId) -> Option<Instant> {
+        let sessions = watches.iter().filter_map(|watch| self.get(watch.session));
+        let own = sessions.filter(|s| s.replica.is_some_and(|replica| replica.id == follower));
+        own.map(|session| session.used_at).max()
     }
 
     /// Deadline of a session's parked fetch.

@@ -120,7 +120,12 @@ pub(crate) fn truncated(
         completeness::cuts(p, ledger, at, to);
     }
     let replica = &mut p.replicas[at];
-    replica.log.truncate(to);
+    if to > from {
+        p.producers.forgotten_below = p.producers.forgotten_below.max(to);
+        replica.log.restart(to); // too far behind: it goes on where its leader's log, or a snapshot, ends
+    } else {
+        replica.log.truncate(to);
+    }
     replica.known = true;
     p.history.push(ledger.now_ns, node, Turn::Truncated { to, from, high_watermark });
 }

@@ -5,6 +5,7 @@ use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
 use rustc_hash::FxHashMap;
+use stormglass_broker_core::ids::Offset;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "producer-order",
@@ -19,6 +20,9 @@ const BY_ID: u64 = 1 << 63;
 /// The last batch of each idempotent producer in a partition's log.
 #[derive(Debug, Default)]
 pub(crate) struct Producers {
+    /// Everything below is deleted somewhere, and with it may be what was known of its producers:
+    /// Kafka takes any sequence of those, even one that was there before.
+    pub(crate) forgotten_below: Offset,
     last: FxHashMap<u64, Entry>,
 }
 
@@ -34,6 +38,9 @@ impl Producers {
         ledger.checked(Check::Order, 1);
         ledger.checked(Check::Duplicates, 1);
         let Some(last) = self.last.insert(client, *entry) else { return };
+        if last.base < self.forgotten_below {
+            return;
+        }
         let same_life =
             (last.producer_id, last.producer_epoch) == (entry.producer_id, entry.producer_epoch);
         let backwards = same_life && !follows(&last, entry);

@@ -14,6 +14,9 @@ use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
 /// that they are acknowledged.
 const LATE_MAX: usize = 256;
 
+/// Why a loss breaks no promise when power failed everywhere.
+const EVERY_COPY: &str = "every member of the ISR has lost unsynced bytes";
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -142,6 +145,10 @@ impl Partition {
             Member { node: *node, intact: before.is_none_or(|member| member.intact) }
         });
         self.isr = members.collect();
+        if !self.isr.is_empty() && self.isr.iter().all(|member| !member.intact) {
+            // whoever is left cannot give back what only those had who are out
+            self.void = Some(EVERY_COPY);
+        }
     }
 
     /// A node that hosts a replica went down.
@@ -158,7 +165,7 @@ impl Partition {
             member.intact = false;
         }
         if !self.isr.is_empty() && self.isr.iter().all(|member| !member.intact) {
-            self.make_void(now_ns, node, "every member of the ISR has lost unsynced bytes");
+            self.make_void(now_ns, node, EVERY_COPY);
         }
     }
 
@@ -171,6 +178,10 @@ impl Partition {
     /// The log of a new leader is the truth now: what it does not hold is gone.
     pub(crate) fn follow_new_leader(&mut self, leader: usize) {
         let excused = self.void.take().is_some();
+        let node = self.replicas[leader].node;
+        for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {
+            member.intact = true; // nobody has more
+        }
         let log = &self.replicas[leader].log;
         let (displaced, returned_from) = self.table.adopt(log, if excused { EXCUSED } else { 0 });
         if !self.committed.agrees(log, self.committed.end()) {

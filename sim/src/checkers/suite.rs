@@ -231,6 +231,7 @@ impl Checkers {
     fn turned(&mut self, node: i32, event: &TraceEvent) {
         let tp = match event {
             TraceEvent::Truncated { tp, .. }
+            | TraceEvent::LogStart { tp, .. }
             | TraceEvent::BecameLeader { tp, .. }
             | TraceEvent::BecameFollower { tp, .. }
             | TraceEvent::IsrCommitted { tp, .. }
@@ -243,6 +244,10 @@ impl Checkers {
             TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
                 let change = Change { leader: *leader, epoch: *epoch, isr, unclean: *unclean };
                 return roles::changed(p, ledger, node, change);
+            }
+            TraceEvent::LogStart { offset, .. } => {
+                p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
+                return;
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {
                 let turn = Turn::Follows { epoch: *epoch, leader: *leader };

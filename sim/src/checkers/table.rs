@@ -176,6 +176,7 @@ impl Table {
         while let Some(last) = self.blocks.last_mut().filter(|last| last.to > end) {
             if last.from < end {
                 (last.to, last.promised) = (end, 0);
+                last.batches = BLOCK_BATCHES; // its sum holds what is gone: nothing may join it
                 break;
             }
             records += last.promised;
@@ -265,5 +266,7 @@ mod tests {
         assert_eq!(table.cut_blocks(5_000), 0, "a part of a block is not counted");
         let block = table.blocks[0];
         assert_eq!((table.blocks.len(), block.to, block.promised), (1, 5_000, 0));
+        table.fold(&entry(5_000, 1));
+        assert_eq!(table.blocks.len(), 2, "its sum is not that of its offsets any more");
     }
 }

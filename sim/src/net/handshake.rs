@@ -38,7 +38,7 @@ impl Network {
             && !self.link_of((conn, Side::Server)).effect.cut
             && !self.loses_packet((conn, Side::Server));
         if !answered {
-            self.expect_timeout(conn, sched);
+            self.expect_timeout(now_ns, conn, sched);
             return;
         }
         let latency_ns = self.draw_latency((conn, Side::Server), OPEN_BYTES);
@@ -84,21 +84,22 @@ impl Network {
 
     fn send_syn(&mut self, now_ns: u64, conn: ConnId, sched: &mut impl Schedule) {
         if self.loses_packet((conn, Side::Client)) {
-            self.expect_timeout(conn, sched);
+            self.expect_timeout(now_ns, conn, sched);
             return;
         }
         let latency_ns = self.draw_latency((conn, Side::Client), OPEN_BYTES);
         sched.at(now_ns + latency_ns, NetEvent { conn, epoch: 0, kind: Kind::Syn });
     }
 
-    /// The current attempt will not be answered; its timeout is only scheduled now.
-    fn expect_timeout(&self, conn: ConnId, sched: &mut impl Schedule) {
+    /// The current attempt will not be answered; its timeout is only scheduled now. On a slow link
+    /// it may be over already.
+    fn expect_timeout(&self, now_ns: u64, conn: ConnId, sched: &mut impl Schedule) {
         let State::Opening { began_ns, attempt } = self.conns[conn.index as usize].state else {
             unreachable!("only an opening connection waits for an answer");
         };
         let waits = (2 << attempt) - 1;
         let at_ns = began_ns + waits * self.config.syn_timeout_ns;
-        sched.at(at_ns, NetEvent { conn, epoch: 0, kind: Kind::SynTimeout });
+        sched.at(at_ns.max(now_ns), NetEvent { conn, epoch: 0, kind: Kind::SynTimeout });
     }
 
     fn loses_packet(&mut self, (conn, from): (ConnId, Side)) -> bool {

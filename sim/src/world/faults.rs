@@ -153,6 +153,7 @@ impl World {
             return;
         }
         at.powered = false;
+        self.booting.remove(&node); // a boot under way is over, too
         at.forget_process(now);
         at.writeback_at = None;
         let mut stream = self.streams.stream(("crash", u64::from(at.life)), &at.id.to_string());

@@ -158,7 +158,7 @@ fn a_snapshot_of_another_history_is_not_used() {
 }
 
 #[test]
-fn two_snapshots_are_kept_and_those_above_a_truncation_go() {
+fn each_segment_keeps_its_snapshot_and_those_above_a_truncation_go() {
     let (mut log, mut disk) = written(14); // segments 0, 3, 6, 9, 12
     let snapshots = |disk: &MemoryDisk| -> Vec<Offset> {
         let offset = |file: &FileName| match file {
@@ -167,13 +167,70 @@ fn two_snapshots_are_kept_and_those_above_a_truncation_go() {
         };
         disk.files.keys().filter_map(offset).collect()
     };
-    assert_eq!(snapshots(&disk), [9, 12]);
+    assert_eq!(snapshots(&disk), [3, 6, 9, 12]);
     let mut ops = Vec::new();
     log.truncate_to(10, &mut ops);
     disk.apply(&ops);
-    assert_eq!(snapshots(&disk), [9]);
+    assert_eq!(snapshots(&disk), [3, 6, 9]);
     log.truncate_fully_and_start_at(100, &mut ops);
     assert!(matches!(ops.last(), Some(DiskOpKind::WriteFile { .. })), "epochs are cleared");
     disk.apply(&ops);
     assert!(snapshots(&disk).is_empty() && disk.segments.is_empty());
+}
+
+/// A producer's batches, the last ones not committed when the log is closed in good order.
+fn closed_with_a_tail(committed: Offset) -> (Log, MemoryDisk) {
+    let config = LogConfig { segment_bytes: 1 << 20, ..config() };
+    let (mut log, mut disk) = (Log::create(TP, config, 0), MemoryDisk::default());
+    let mut ops = Vec::new();
+    for sequence in 0..9 {
+        let batch = records(sequenced(9, 0, sequence, 1));
+        let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
+        log.append_done(appended.last_offset);
+    }
+    log.note_high_watermark(committed);
+    log.close(&mut ops);
+    disk.apply(&ops);
+    let clean = Recover { clean: true, high_watermark: Some(committed), ..Recover::default() };
+    let (log, stats) = load(&mut disk, clean);
+    assert_eq!(stats, RecoveryStats::default(), "Kafka reads nothing here");
+    (log, disk)
+}
+
+#[test]
+fn idem_08_a_tail_cut_after_a_clean_end_leaves_its_producers_as_they_were() {
+    let (mut log, _) = closed_with_a_tail(3);
+    log.truncate_to(3, &mut Vec::new()); // more than a producer's five remembered batches
+    let mut append = |sequence| {
+        let batch = records(sequenced(9, 0, sequence, 1));
+        log.append_as_leader(&batch, client(2), &mut Vec::new())
+    };
+    assert!(append(2).unwrap().duplicate, "it was committed before");
+    append(5).unwrap_err();
+    assert!(!append(3).unwrap().duplicate);
+}
+
+#[test]
+fn idem_04_a_producer_whose_records_are_deleted_is_known_after_a_crash() {
+    let config = LogConfig { retention_bytes: Some(600), ..config() };
+    let (mut log, mut disk) = (Log::create(TP, config, 0), MemoryDisk::default());
+    let append = |log: &mut Log, disk: &mut MemoryDisk, batch| {
+        let mut ops = Vec::new();
+        let appended = log.append_as_leader(&records(batch), client(1), &mut ops).unwrap();
+        disk.apply(&ops);
+        if !appended.duplicate {
+            log.append_done(appended.last_offset);
+        }
+        appended
+    };
+    append(&mut log, &mut disk, sequenced(9, 0, 0, 1));
+    for timestamp in 0..12 {
+        append(&mut log, &mut disk, batch(1, 39, timestamp));
+    }
+    let mut ops = Vec::new();
+    let start = log.retention(0, 7, &mut ops).expect("the first segments go");
+    disk.apply(&ops);
+    let crashed = Recover { log_start_offset: start, ..unclean(start) };
+    let (mut log, _) = load(&mut disk, crashed);
+    assert!(append(&mut log, &mut disk, sequenced(9, 0, 0, 1)).duplicate);
 }

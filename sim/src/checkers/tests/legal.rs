@@ -228,3 +228,37 @@ fn an_append_confirmed_after_a_crash_fills_the_gap() {
     rig.high_watermark(1, 0, 30);
     assert_eq!(rig.fired(), [""; 0]);
 }
+
+#[test]
+fn a_replica_that_is_too_far_behind_goes_on_at_its_leaders_log_start() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.high_watermark(1, 0, 30);
+    rig.cut(3, 20, 30); // the leader has deleted everything below 30
+    rig.isr(1, 0, &[1, 2], &[1, 2, 3]);
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn an_isr_that_shrinks_to_copies_without_their_unsynced_bytes_promises_nothing() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.checkers.node_down(5, 3, true);
+    // the silent nodes 1 and 2, whose copies are whole, are fenced before node 3 is
+    let (tp, leader, isr) = (tp(0), None, ids(&[3]));
+    rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch: 1, isr, unclean: false });
+    rig.lead(3, 2, 10, &[3]);
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn a_batch_that_was_deleted_may_come_again_from_a_producer_that_is_forgotten() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.trace(1, &TraceEvent::LogStart { tp: tp(0), offset: 20 });
+    rig.lead(2, 1, 20, &[1, 2, 3]);
+    rig.write((2, &[1, 3]), (20, 1, 1));
+    assert_eq!(rig.fired(), [""; 0]);
+}

@@ -1,0 +1,159 @@
+//! A broker's first moments: what it makes of metadata that tells of its earlier life.
+
+use super::Broker;
+use crate::config::{NodeConfig, ServerConfig};
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
+use crate::metadata::{MetadataRecord, PartitionRecord, RegisterBrokerRecord, encode_batch};
+use crate::protocol::{
+    BrokerRegistrationResponse, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Request,
+    Response,
+};
+use crate::raft::tests::TestDisk;
+use crate::records::Records;
+use crate::seam::{DiskOp, Effects, Input, PeerRequest, TraceEvent};
+use crate::time::Instant;
+use std::sync::Arc;
+
+const CONTROLLER: NodeId = NodeId(10_001);
+const TOPIC: TopicId = TopicId(77);
+
+/// Broker 1, whose controller is played by the test.
+struct Rig {
+    broker: Broker,
+    effects: Effects,
+    disk: TestDisk,
+    /// Offset of the next metadata record.
+    end: Offset,
+    traced: Vec<TraceEvent>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let config = NodeConfig {
+            node: NodeId(1),
+            broker: true,
+            controller: false,
+            voters: vec![CONTROLLER],
+            rack: None,
+            server: ServerConfig::kafka_defaults(),
+            seed: 7,
+            incarnation: 2,
+            plant: None,
+        };
+        let disk = TestDisk::default();
+        let broker = Broker::new(config, &disk);
+        let effects = Effects::default();
+        let mut rig = Self { broker, effects, disk, end: 0, traced: Vec::new() };
+        rig.step(Input::Start);
+        rig
+    }
+
+    fn step(&mut self, input: Input) {
+        self.broker.step(Instant::from_nanos(1_000_000_000), input, &mut self.effects);
+        self.traced.append(&mut self.effects.trace);
+    }
+
+    /// The metadata log's file operations take effect; others are none of this test's business.
+    fn settle(&mut self) {
+        while !self.effects.disk.is_empty() {
+            for DiskOp { id, kind } in std::mem::take(&mut self.effects.disk) {
+                let is_ours = crate::step::owner_of(id.0) == Some(crate::step::Owner::Raft);
+                if is_ours {
+                    let result = self.disk.apply(kind);
+                    self.step(Input::Disk { id, result });
+                }
+            }
+        }
+    }
+
+    /// Takes what was sent to the controller.
+    fn sent(&mut self, is_it: impl Fn(&Request) -> bool) -> PeerRequest {
+        self.settle();
+        let sends = &mut self.effects.sends;
+        let at = sends.iter().position(|sent| is_it(&sent.request)).expect("it was sent");
+        sends.remove(at)
+    }
+
+    fn answer(&mut self, sent: &PeerRequest, response: Response) {
+        let (correlation, result) = (sent.correlation, Ok(response));
+        self.step(Input::Response { from: CONTROLLER, correlation, result });
+        self.settle();
+    }
+
+    /// The broker fetches these records, committed.
+    fn learn(&mut self, records: &[MetadataRecord]) {
+        let batches = if records.is_empty() {
+            Records::default()
+        } else {
+            Records::single(Arc::new(encode_batch(self.end, 1, 0, records)))
+        };
+        self.end += records.len() as Offset;
+        let sent = self.sent(|request| matches!(request, Request::Fetch(_)));
+        let partition = FetchPartitionResponse {
+            tp: TopicPartition::METADATA,
+            error: ErrorCode::None,
+            high_watermark: self.end,
+            last_stable_offset: self.end,
+            log_start_offset: 0,
+            diverging_epoch: None,
+            snapshot_id: None,
+            current_leader: Some(LeaderAndEpoch { leader: CONTROLLER, epoch: 1 }),
+            preferred_read_replica: None,
+            records: batches,
+        };
+        let response = FetchResponse {
+            throttle_ms: 0,
+            error: ErrorCode::None,
+            session_id: 0,
+            partitions: vec![partition],
+        };
+        self.answer(&sent, Response::Fetch(response));
+    }
+
+    fn led_epochs(&self) -> Vec<i32> {
+        let led = self.traced.iter().filter_map(|event| match event {
+            TraceEvent::BecameLeader { epoch, .. } => Some(*epoch),
+            _ => None,
+        });
+        led.collect()
+    }
+}
+
+fn registration(incarnation: u128, epoch: Offset) -> MetadataRecord {
+    MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+        broker: NodeId(1),
+        incarnation,
+        epoch,
+        rack: None,
+        fenced: false,
+        in_controlled_shutdown: false,
+    })
+}
+
+#[test]
+fn raft_02_a_restarted_broker_leads_nothing_before_its_new_registration_is_known_to_it() {
+    let mut rig = Rig::new();
+    rig.learn(&[]); // who leads the quorum
+    let old = [
+        registration(1, 0),
+        MetadataRecord::Topic { name: "orders".into(), id: TOPIC },
+        MetadataRecord::Partition(PartitionRecord {
+            tp: TopicPartition::new(TOPIC, 0),
+            replicas: vec![NodeId(1)],
+            isr: vec![NodeId(1)],
+            leader: Some(NodeId(1)),
+            recovering: false,
+            leader_epoch: 0,
+            partition_epoch: 0,
+        }),
+    ];
+    rig.learn(&old);
+    assert!(rig.led_epochs().is_empty(), "its log may have lost what it wrote in that epoch");
+    let sent = rig.sent(|request| matches!(request, Request::BrokerRegistration(_)));
+    let registered = BrokerRegistrationResponse { error: ErrorCode::None, broker_epoch: 3 };
+    rig.answer(&sent, Response::BrokerRegistration(registered));
+    assert!(rig.led_epochs().is_empty());
+    rig.learn(&[registration(2, 3)]);
+    assert_eq!(rig.led_epochs(), [0]);
+}

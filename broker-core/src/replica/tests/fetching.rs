@@ -1,0 +1,77 @@
+//! Followers: which answers count, and what a truncation leaves on the disk.
+
+use super::rig::{NOWHERE, Rig, TP, nothing_new};
+use crate::protocol::EpochEndOffset;
+use crate::seam::{DiskOpKind, FileName, TraceEvent};
+
+#[test]
+fn rep_10_an_answer_about_another_log_end_is_not_believed() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    rig.produce(); // the disk is slow
+    rig.elect(2);
+    let (id, fetch) = rig.sent_fetch();
+    assert_eq!(fetch.partitions[0].fetch_offset, 0);
+    rig.disk();
+    assert_eq!(rig.partition().log.log_end_offset(), 1, "a batch that broker 2 does not have");
+    // broker 2 has committed something else at offset 0; a full response had no room for it
+    rig.answer_fetch(id, nothing_new(1));
+    assert_eq!(rig.high_watermark(), 0);
+    let (id, fetch) = rig.sent_fetch();
+    assert_eq!((fetch.partitions[0].fetch_offset, fetch.partitions[0].last_fetched_epoch), (1, 0));
+    let diverging = Some(EpochEndOffset { epoch: 0, end_offset: 0 });
+    rig.answer_fetch(
+        id,
+        crate::protocol::FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(1) },
+    );
+    assert_eq!(rig.partition().log.log_end_offset(), 0);
+}
+
+#[test]
+fn a_fetcher_without_partitions_waits_for_nobody() {
+    let mut rig = Rig::with_partition(2, &[1, 2]);
+    let (lost, _) = rig.sent_fetch();
+    rig.elect(1);
+    rig.elect(2);
+    let (again, fetch) = rig.sent_fetch();
+    assert_ne!(lost, again);
+    assert_eq!(fetch.partitions.len(), 1);
+    // the late answer is nobody's
+    rig.answer_fetch(lost, nothing_new(0));
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn dur_01_a_truncation_lowers_the_recovery_point_on_disk_first() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    for _ in 0..3 {
+        rig.produce();
+    }
+    rig.disk();
+    let slot = rig.replicas.slot(TP).unwrap();
+    let mut ops = Vec::new();
+    let log = &mut rig.replicas.partition_mut(slot).unwrap().log;
+    log.flush(&mut ops);
+    log.sync_done(0);
+    assert_eq!(log.recovery_point(), 3);
+    rig.act(|replicas, step| replicas.flush_due(step));
+    rig.disk();
+    rig.elect(2);
+    let (id, _) = rig.sent_fetch();
+    rig.traced();
+    let diverging = Some(EpochEndOffset { epoch: 0, end_offset: 1 });
+    rig.answer_fetch(
+        id,
+        crate::protocol::FetchPartitionResponse {
+            diverging_epoch: diverging,
+            ..nothing_new(NOWHERE)
+        },
+    );
+    assert!(rig.traced().iter().any(|e| matches!(e, TraceEvent::Truncated { to: 1, .. })));
+    let ops = rig.disk();
+    let lowered = ops.iter().position(|op| {
+        matches!(op, DiskOpKind::WriteFile { file: FileName::RecoveryPoints, bytes }
+            if bytes.ends_with(b" 1\n"))
+    });
+    let cut = ops.iter().position(|op| matches!(op, DiskOpKind::Truncate { to: 1, .. }));
+    assert!(lowered.unwrap() < cut.unwrap(), "{ops:?}");
+}

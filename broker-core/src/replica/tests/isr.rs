@@ -1,0 +1,77 @@
+//! AlterPartition and what counts for the high watermark meanwhile.
+
+use super::rig::{Rig, TP};
+use crate::error::ErrorCode;
+use crate::ids::{CorrelationId, NodeId};
+use crate::protocol::{AlterPartitionResponse, AlterPartitionResult, Request, Response};
+
+/// Broker 1 leads alone; broker 2 has caught up and is proposed.
+fn proposing() -> (Rig, CorrelationId) {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    assert_eq!(rig.high_watermark(), 1);
+    rig.fetched_by(2, 1, 0);
+    let id = proposal(&mut rig).expect("broker 2 is proposed");
+    (rig, id)
+}
+
+fn proposal(rig: &mut Rig) -> Option<CorrelationId> {
+    let is_proposal = |request: &Request| matches!(request, Request::AlterPartition(_));
+    Some(rig.sent().into_iter().find(|sent| is_proposal(&sent.request))?.correlation)
+}
+
+fn answer(rig: &mut Rig, id: CorrelationId, error: ErrorCode) {
+    let result = AlterPartitionResult {
+        tp: TP,
+        error,
+        leader: None,
+        leader_epoch: -1,
+        isr: Vec::new(),
+        partition_epoch: -1,
+    };
+    let response = AlterPartitionResponse { error: ErrorCode::None, partitions: vec![result] };
+    let result = Ok(Response::AlterPartition(response));
+    rig.act(|replicas, step| replicas.alter_partition_response(step, id, result));
+}
+
+#[test]
+fn isr_01_a_proposal_that_may_have_been_applied_counts_until_the_metadata_decides() {
+    for error in [
+        ErrorCode::InvalidUpdateVersion,
+        ErrorCode::FencedLeaderEpoch,
+        ErrorCode::InvalidRequest,
+        ErrorCode::NewLeaderElected,
+        ErrorCode::UnknownTopicOrPartition,
+    ] {
+        let (mut rig, id) = proposing();
+        answer(&mut rig, id, error);
+        rig.now_ms += 60_000; // too long ago to be waited for as one that is about to join
+        rig.produce();
+        rig.disk();
+        assert_eq!(rig.high_watermark(), 1, "{error:?}: broker 2 may be in the ISR");
+        rig.fetched_by(2, 2, 0);
+        assert_eq!(rig.high_watermark(), 2);
+    }
+}
+
+#[test]
+fn an_ineligible_replica_was_not_added_and_counts_no_more() {
+    let (mut rig, id) = proposing();
+    answer(&mut rig, id, ErrorCode::IneligibleReplica);
+    rig.now_ms += 60_000;
+    rig.produce();
+    rig.disk();
+    assert_eq!(rig.high_watermark(), 2);
+}
+
+#[test]
+fn isr_12_a_controller_that_is_behind_is_asked_again() {
+    let (mut rig, id) = proposing();
+    answer(&mut rig, id, ErrorCode::NotController);
+    assert_eq!(proposal(&mut rig), None, "not at once");
+    rig.act(|replicas, _| replicas.alter_partition_due());
+    assert!(proposal(&mut rig).is_some());
+    let lead = rig.partition().leadership().unwrap();
+    assert_eq!(lead.pending_isr, Some([1, 2].map(NodeId).to_vec()));
+}

@@ -1,0 +1,81 @@
+//! Leaders: what waits, what is refused, what is forgotten.
+
+use super::rig::{Rig, TP};
+use crate::error::ErrorCode;
+use crate::protocol::Response;
+
+#[test]
+fn who_leads_on_in_a_new_epoch_keeps_what_waits_for_replication() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    rig.produce();
+    rig.disk();
+    rig.elect(1);
+    assert!(rig.replies().is_empty(), "the batch is still in the log");
+    rig.fetched_by(2, 1, 0);
+    let answers = rig.replies();
+    let acked = answers.iter().find_map(|answer| match answer {
+        Response::Produce(response) => Some(response.partitions[0].error),
+        _ => None,
+    });
+    assert_eq!(acked, Some(ErrorCode::None));
+}
+
+#[test]
+fn who_leads_no_longer_acknowledges_nothing() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    rig.produce();
+    rig.disk();
+    rig.elect(2);
+    let answers = rig.replies();
+    let [Response::Produce(response)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(response.partitions[0].error, ErrorCode::NotLeaderOrFollower);
+}
+
+#[test]
+fn below_the_log_start_a_fetch_is_out_of_range_whatever_its_epoch() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.elect(1);
+    rig.produce();
+    rig.produce();
+    rig.disk();
+    let slot = rig.replicas.slot(TP).unwrap();
+    let log = &mut rig.replicas.partition_mut(slot).unwrap().log;
+    log.advance_log_start(1, &mut Vec::new());
+    for last_epoch in [-1, 0, 1] {
+        rig.replies();
+        rig.fetched_by(2, 0, last_epoch);
+        let answers = rig.replies();
+        let [Response::Fetch(response)] = answers.as_slice() else { panic!("{answers:?}") };
+        let answer = &response.partitions[0];
+        assert_eq!((answer.error, answer.diverging_epoch), (ErrorCode::OffsetOutOfRange, None));
+    }
+}
+
+#[test]
+fn idle_producers_are_forgotten() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    rig.act(|replicas, step| replicas.expiry_due(step));
+    assert_eq!(rig.partition().log.producer_count(), 1);
+    rig.now_ms += 86_400_000;
+    rig.act(|replicas, step| replicas.expiry_due(step));
+    assert_eq!(rig.partition().log.producer_count(), 0);
+}
+
+#[test]
+fn committed_positions_are_never_deleted_by_age_or_size() {
+    let short = |server: &mut crate::config::ServerConfig| {
+        (server.log_retention_ms, server.log_retention_bytes) = (1, 1);
+    };
+    let mut rig = Rig::new("orders", short);
+    rig.create(1, &[1]);
+    let kept = |rig: &Rig| {
+        let config = rig.partition().log.config();
+        (config.retention_ms, config.retention_bytes)
+    };
+    assert_eq!(kept(&rig), (Some(1), Some(1)));
+    let mut rig = Rig::new(crate::group::OFFSETS_TOPIC, short);
+    rig.create(1, &[1]);
+    assert_eq!(kept(&rig), (None, None));
+}

@@ -1,0 +1,8 @@
+//! The replica manager by itself: metadata, requests, answers and disk completions go in by hand.
+
+mod fetching;
+mod isr;
+mod leading;
+mod rig;
+
+pub(crate) use rig::{Rig, TP, nothing_new};
