@@ -118,14 +118,14 @@ impl ConnectionConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partitioner {
     /// Java's default from 3.3 on (KIP-794): after `batch.size` bytes.
-    ByBytes,
+    Bytes,
     /// Java's default from 2.4 to 3.2 (KIP-480), since then its `DefaultPartitioner` and
     /// `UniformStickyPartitioner`: with each batch.
-    ByBatch,
+    Batch,
     /// Java's default before 2.4, since then its `RoundRobinPartitioner`: with each record.
-    ByRecord,
+    Record,
     /// librdkafka: after so many ns. Nought: with each record.
-    ByTime(u64),
+    Time(u64),
 }
 
 /// Config of a producer. Times in ns, sizes in bytes.
@@ -242,7 +242,7 @@ impl ProducerConfig {
             retries_max: keys.size(retries, RETRIES_UNLIMITED)?,
             delivery_timeout_ns: keys.ms(timeout, 300_000)?,
             produce_timeout_ms: keys.millis_i32(&["request.timeout.ms"], 30_000)?,
-            partitioner: Partitioner::ByTime(keys.ms(&["sticky.partitioning.linger.ms"], 10)?),
+            partitioner: Partitioner::Time(keys.ms(&["sticky.partitioning.linger.ms"], 10)?),
             adaptive: false,
             request_partitions_max: 1,
             compression_permille: 1_000,
@@ -341,10 +341,10 @@ impl Keys<'_> {
     }
 
     fn partitioner(&self, names: &[&'static str]) -> Result<Partitioner, ConfigError> {
-        let Some((key, value)) = self.text(names) else { return Ok(Partitioner::ByBytes) };
+        let Some((key, value)) = self.text(names) else { return Ok(Partitioner::Bytes) };
         match value.rsplit('.').next() {
-            Some("DefaultPartitioner" | "UniformStickyPartitioner") => Ok(Partitioner::ByBatch),
-            Some("RoundRobinPartitioner") => Ok(Partitioner::ByRecord),
+            Some("DefaultPartitioner" | "UniformStickyPartitioner") => Ok(Partitioner::Batch),
+            Some("RoundRobinPartitioner") => Ok(Partitioner::Record),
             _ => Err(error(key, value, "a partitioner of the Java client")),
         }
     }

@@ -299,7 +299,7 @@ impl Producer {
     }
 
     fn arrival_sendable_ns(&self, arrival: Arrival) -> u64 {
-        let elsewhere = [Partitioner::ByBatch, Partitioner::ByRecord];
+        let elsewhere = [Partitioner::Batch, Partitioner::Record];
         if arrival.key_hash.is_none() && elsewhere.contains(&self.config.partitioner) {
             return 0; // it may go to a partition whose broker takes requests
         }

@@ -38,10 +38,10 @@ impl Sticky {
         if let Some(current) = self.current {
             let all_full = accumulator.partitions[current].all_full();
             let switch = match config.partitioner {
-                Partitioner::ByBytes => all_full && self.is_used_up(config),
-                Partitioner::ByBatch => all_full,
-                Partitioner::ByRecord => return self.next_in_turn(current, accumulator, view),
-                Partitioner::ByTime(linger_ns) => at_ns >= self.chosen_ns + linger_ns,
+                Partitioner::Bytes => all_full && self.is_used_up(config),
+                Partitioner::Batch => all_full,
+                Partitioner::Record => return self.next_in_turn(current, accumulator, view),
+                Partitioner::Time(linger_ns) => at_ns >= self.chosen_ns + linger_ns,
             };
             if !switch {
                 return current;
@@ -81,7 +81,7 @@ impl Sticky {
         draws: &mut Stream,
     ) {
         let Some(current) = self.current else { return };
-        if config.partitioner != Partitioner::ByBytes {
+        if config.partitioner != Partitioner::Bytes {
             return;
         }
         self.produced_bytes += u64::from(appended_bytes);
@@ -117,9 +117,9 @@ impl Sticky {
     ) -> usize {
         let count = accumulator.partitions.len();
         let waiting = |partition: usize| accumulator.partitions[partition].waiting.len() as u64;
-        let by_bytes = config.partitioner == Partitioner::ByBytes;
+        let by_bytes = config.partitioner == Partitioner::Bytes;
         // with each batch another partition, if there is one
-        let left = self.current.filter(|_| config.partitioner == Partitioner::ByBatch && count > 1);
+        let left = self.current.filter(|_| config.partitioner == Partitioner::Batch && count > 1);
         let longest = if config.adaptive && by_bytes {
             accumulator.active.iter().map(|partition| waiting(*partition as usize)).max()
         } else {
