@@ -13,7 +13,7 @@ mod text;
 pub mod units;
 
 pub use digest::PlanError;
-pub use format::format_reference;
+pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};
 pub use load::load;
 pub use schema::json::{plan_schema, scenario_schema};

@@ -3,6 +3,7 @@
 mod ci;
 #[cfg(test)]
 mod tidy;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ const USAGE: &str = "usage: cargo xtask NAME
 
   ci      everything that must hold before a change is accepted: runs .ci/run
   tidy    the style rules that no other tool checks
+  validate  simulates published benchmarks and writes docs/validation.md
 ";
 
 fn main() -> ExitCode {
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["ci"] => ci::ci(),
         ["tidy"] => ci::tidy(),
+        ["validate"] => validate::validate(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

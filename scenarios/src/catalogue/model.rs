@@ -21,7 +21,7 @@ pub(crate) struct Model {
 }
 
 #[derive(Debug, Deserialize)]
-struct QuantilesRow {
+pub(crate) struct QuantilesRow {
     points: Vec<(u32, u64)>,
     #[serde(flatten)]
     provenance: Provenance,
@@ -33,7 +33,8 @@ pub(crate) fn model() -> &'static Model {
     FILE.get_or_init(|| read("model.toml", include_str!("../../catalogue/model.toml")))
 }
 
-fn latencies() -> &'static BTreeMap<String, QuantilesRow> {
+/// All latency tables by name.
+pub(crate) fn latencies() -> &'static BTreeMap<String, QuantilesRow> {
     static FILE: OnceLock<BTreeMap<String, QuantilesRow>> = OnceLock::new();
     FILE.get_or_init(|| read("latency.toml", include_str!("../../catalogue/latency.toml")))
 }

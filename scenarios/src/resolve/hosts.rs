@@ -12,6 +12,9 @@ const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 /// Bytes per second of one Gbit/s.
 const GBPS: u128 = 125_000_000;
+/// Local disks do not pass through the EBS path, nor through any other that they share.
+const NO_SHARED_PATH: RatePlan =
+    RatePlan { baseline_per_sec: 0, burst_per_sec: 0, bucket: 0, initial: 0 };
 /// Largest heap that is assumed, see `provenance.heap` of msk.toml.
 const HEAP_BYTES_MAX: u64 = 6 * GIB;
 
@@ -102,13 +105,12 @@ fn host(name: &str, ec2: &Ec2Instance, volumes: Vec<VolumePlan>) -> HostPlan {
 fn custom_host(spec: &HostSpec) -> HostPlan {
     let memory_bytes = spec.memory.value.0;
     let network = flat(spec.network.value.0);
-    let throughput = flat(spec.disk_throughput.value.0);
     let volume = VolumePlan {
         kind: "nvme".to_owned(),
         size_bytes: spec.disk_size.value.0,
-        throughput,
+        throughput: flat(spec.disk_throughput.value.0),
         iops: flat(u64::from(spec.disk_iops.value.0)),
-        instance_throughput: throughput,
+        instance_throughput: NO_SHARED_PATH,
         io_size_bytes: hardware::volumes().nvme.io_size_kib * 1024,
     };
     let disks = spec.disks.as_ref().map_or(1, |disks| disks.value.0);
@@ -239,15 +241,13 @@ fn within(iops: RatePlan, ec2: &Ec2Instance) -> RatePlan {
 fn nvme(disks: &Nvme) -> VolumePlan {
     let rule = &hardware::volumes().nvme;
     let write_iops = disks.write_iops_total / u64::from(disks.disks);
-    let throughput = flat(write_iops * rule.bytes_per_write_iops);
     VolumePlan {
         kind: "nvme".to_owned(),
         size_bytes: disks.gb_each * 1_000_000_000,
-        throughput,
+        throughput: flat(write_iops * rule.bytes_per_write_iops),
         // Reads and writes share one meter; the write figure is the lower one.
         iops: flat(write_iops),
-        // Local disks do not pass through the EBS path.
-        instance_throughput: throughput,
+        instance_throughput: NO_SHARED_PATH,
         io_size_bytes: rule.io_size_kib * 1024,
     }
 }
@@ -307,6 +307,16 @@ mod tests {
         // 16,000 IOPS by size, 12,000 at the instance's baseline.
         assert_eq!(huge.iops.baseline_per_sec, 12_000);
         assert!(huge.iops.bucket > 0);
+    }
+
+    #[test]
+    fn local_disks_add_up_and_volumes_of_a_host_share_its_path() {
+        let i3en = hardware::ec2_instance("i3en.6xlarge").unwrap();
+        let disk = nvme(i3en.nvme.as_ref().unwrap());
+        assert_eq!(disk.throughput.baseline_per_sec, 1_000_000_000);
+        assert_eq!(disk.instance_throughput, NO_SHARED_PATH);
+        let m5 = hardware::ec2_instance("m5.large").unwrap();
+        assert_eq!(gp2(m5, GIB).instance_throughput.baseline_per_sec, 81_250_000);
     }
 
     #[test]

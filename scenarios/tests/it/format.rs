@@ -1,19 +1,27 @@
-//! docs/scenario-format.md is what the program says the format is.
+//! Generated pages of docs/ are what the program says.
 
-use stormglass_scenarios::format_reference;
+use stormglass_scenarios::{constants_reference, format_reference};
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "UPDATE_DOCS=1 rewrites the committed file")]
 fn the_committed_reference_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scenario-format.md");
-    let current = format_reference();
+    check("scenario-format.md", &format_reference());
+}
+
+#[test]
+fn the_committed_constants_are_current() {
+    check("model-constants.md", &constants_reference());
+}
+
+#[expect(clippy::disallowed_methods, reason = "UPDATE_DOCS=1 rewrites the committed file")]
+fn check(name: &str, current: &str) {
+    let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var("UPDATE_DOCS").is_ok() {
-        std::fs::write(path, &current).unwrap();
+        std::fs::write(&path, current).unwrap();
     }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == current,
-        "docs/scenario-format.md is stale; rewrite it with UPDATE_DOCS=1 cargo test -p \
-         stormglass-scenarios --test format"
+        "docs/{name} is stale; rewrite it with UPDATE_DOCS=1 cargo test -p stormglass-scenarios \
+         --test it format"
     );
 }

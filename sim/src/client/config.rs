@@ -34,12 +34,14 @@ impl std::error::Error for ConfigError {}
 /// CPU time that a client's work takes, ns. All zeros: clients are infinitely fast.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClientCosts {
-    /// Per record handed over or delivered.
+    /// Per record handed over to `send()`.
     pub record_ns: u64,
     /// Per batch built or parsed.
     pub batch_ns: u64,
     /// Per request sent.
     pub request_ns: u64,
+    /// Per KiB fetched.
+    pub fetch_ns_per_kib: u64,
 }
 
 /// Connections, metadata and retries: common to all clients. Times in ns.
@@ -112,6 +114,20 @@ impl ConnectionConfig {
     }
 }
 
+/// When a record without a key goes to another partition than the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partitioner {
+    /// Java's default from 3.3 on (KIP-794): after `batch.size` bytes.
+    Bytes,
+    /// Java's default from 2.4 to 3.2 (KIP-480), since then its `DefaultPartitioner` and
+    /// `UniformStickyPartitioner`: with each batch.
+    Batch,
+    /// Java's default before 2.4, since then its `RoundRobinPartitioner`: with each record.
+    Record,
+    /// librdkafka: after so many ns. Nought: with each record.
+    Time(u64),
+}
+
 /// Config of a producer. Times in ns, sizes in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerConfig {
@@ -145,8 +161,8 @@ pub struct ProducerConfig {
     pub delivery_timeout_ns: u64,
     /// `request.timeout.ms` as the broker sees it, ms.
     pub produce_timeout_ms: i32,
-    /// `sticky.partitioning.linger.ms` (librdkafka); 0 for Java, which switches by bytes.
-    pub sticky_linger_ns: u64,
+    /// `partitioner.class`, and librdkafka's way.
+    pub partitioner: Partitioner,
     /// `partitioner.adaptive.partitioning.enable`
     pub adaptive: bool,
     /// Largest number of partitions in one produce request: 1 for librdkafka.
@@ -195,7 +211,7 @@ impl ProducerConfig {
             retries_max: keys.size(&["retries"], RETRIES_UNLIMITED)?,
             delivery_timeout_ns: keys.ms(&["delivery.timeout.ms"], 120_000)?,
             produce_timeout_ms: keys.millis_i32(&["request.timeout.ms"], 30_000)?,
-            sticky_linger_ns: 0,
+            partitioner: keys.partitioner(&["partitioner.class"])?,
             adaptive: keys.flag(&["partitioner.adaptive.partitioning.enable"], true)?,
             request_partitions_max: u32::MAX,
             compression_permille: 1_000,
@@ -226,7 +242,7 @@ impl ProducerConfig {
             retries_max: keys.size(retries, RETRIES_UNLIMITED)?,
             delivery_timeout_ns: keys.ms(timeout, 300_000)?,
             produce_timeout_ms: keys.millis_i32(&["request.timeout.ms"], 30_000)?,
-            sticky_linger_ns: keys.ms(&["sticky.partitioning.linger.ms"], 10)?,
+            partitioner: Partitioner::Time(keys.ms(&["sticky.partitioning.linger.ms"], 10)?),
             adaptive: false,
             request_partitions_max: 1,
             compression_permille: 1_000,
@@ -324,6 +340,15 @@ impl Keys<'_> {
         value.parse().map_err(|_| error(key, value, "a whole number"))
     }
 
+    fn partitioner(&self, names: &[&'static str]) -> Result<Partitioner, ConfigError> {
+        let Some((key, value)) = self.text(names) else { return Ok(Partitioner::Bytes) };
+        match value.rsplit('.').next() {
+            Some("DefaultPartitioner" | "UniformStickyPartitioner") => Ok(Partitioner::Batch),
+            Some("RoundRobinPartitioner") => Ok(Partitioner::Record),
+            _ => Err(error(key, value, "a partitioner of the Java client")),
+        }
+    }
+
     fn size(&self, names: &[&'static str], default: i64) -> Result<u32, ConfigError> {
         let value = self.int(names, default)?;
         u32::try_from(value).map_err(|_| self.range(names, value, "a number from 0 to 4294967295"))
@@ -415,6 +440,7 @@ mod tests {
             ("acks", "2"),
             ("enable.idempotence", "yes"),
             ("batch.size", "99999999999"),
+            ("partitioner.class", "com.example.Mine"),
         ] {
             let config = keys(&[(key, value)]);
             let connection = ConnectionConfig::parse(ClientProfile::Java, &config).unwrap();

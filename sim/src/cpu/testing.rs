@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use stormglass_scenarios::plan::{Constant, HostPlan, ModelPlan, Quantiles, RatePlan};
 
-const VALUES: [(&str, i64); 29] = [
+const VALUES: [(&str, i64); 28] = [
     ("cpu.network_request_ns", 5_000),
     ("cpu.network_ns_per_kib", 100),
     ("cpu.request_ns", 10_000),
@@ -29,7 +29,6 @@ const VALUES: [(&str, i64); 29] = [
     ("disk.writeback_interval_ns", 5_000_000_000),
     ("disk.readahead_bytes", 128 << 10),
     ("disk.chunk_bytes", 1 << 20),
-    ("disk.memcpy_bytes_per_sec", 5_000_000_000),
     ("os.reserved_bytes", 1 << 30),
     ("node.recovery_bytes_per_sec", 200_000_000),
     ("node.process_start_ns", 10_000_000_000),

@@ -287,7 +287,7 @@ impl Disk {
         if self.full
             || self.store.used_bytes(volume) + size > self.config.volumes[volume].size_bytes
         {
-            let at_ns = self.store.confirm_append(log, now_ns);
+            let at_ns = self.store.confirm_append(log, now_ns, now_ns);
             return (at_ns, DiskResult::Failed(DiskError::Full));
         }
         let extent = self.store.append(log, segment, records.batches());
@@ -297,7 +297,7 @@ impl Disk {
             flusher.pump(now_ns, target);
             flusher.throttle(now_ns, target)
         });
-        let at_ns = self.store.confirm_append(log, free_ns);
+        let at_ns = self.store.confirm_append(log, now_ns, free_ns);
         self.throttled_ns += at_ns - now_ns;
         (at_ns, DiskResult::Done)
     }

@@ -173,6 +173,19 @@ fn appends_of_a_partition_are_confirmed_in_order() {
 }
 
 #[test]
+fn an_append_is_confirmed_after_one_that_ends_when_it_comes() {
+    let mut disk = disk(config());
+    let mut maker = Maker::new(Shape { size_bytes: 1 << 20, ..Shape::default() });
+    let at_once = append(&mut disk, 0, 0, maker.batches(1)).at_ns;
+    let again = append(&mut disk, 0, 0, maker.batches(1)).at_ns;
+    assert_eq!((at_once, again), (0, 0), "neither waits for an event");
+    let waits_ns = append(&mut disk, 0, 0, maker.batches(400)).at_ns;
+    assert!(waits_ns > 100 * MS, "the limit was passed");
+    let next_ns = append(&mut disk, waits_ns, 0, maker.batches(1)).at_ns;
+    assert!(next_ns > waits_ns, "the event of the one before it is still in the queue");
+}
+
+#[test]
 fn a_sync_waits_for_its_file_and_makes_it_durable() {
     let mut disk = disk(config());
     let batches = Maker::new(Shape::default()).batches(160);

@@ -65,6 +65,8 @@ pub(crate) struct Log {
     pub(crate) segments: Vec<Segment>,
     /// When the last append is confirmed, ns: later ones are not confirmed earlier.
     pub(crate) appended_ns: u64,
+    /// That append had to wait when it came.
+    pub(crate) append_waits: bool,
 }
 
 /// A log's place in the store, until it is deleted.
@@ -199,7 +201,13 @@ impl Store {
             None => {
                 let volume = self.emptiest_volume();
                 let at = self.logs.len();
-                self.logs.push(Some(Log { tp, volume, segments: Vec::new(), appended_ns: 0 }));
+                self.logs.push(Some(Log {
+                    tp,
+                    volume,
+                    segments: Vec::new(),
+                    appended_ns: 0,
+                    append_waits: false,
+                }));
                 self.index.insert(tp, at);
                 at
             }
@@ -228,10 +236,19 @@ impl Store {
         self.logs[self.owners[file.0 as usize].0].as_ref().map(|log| log.volume)
     }
 
-    /// An append would be confirmed at `at_ns`: not before the one that came before it.
-    pub(crate) fn confirm_append(&mut self, LogIndex(at): LogIndex, at_ns: u64) -> u64 {
+    /// An append that comes at `now_ns` would be confirmed at `at_ns`: not before the one that came
+    /// before it. If that one had to wait, and until this very moment, the event that confirms it
+    /// may still be due: then one ns later.
+    pub(crate) fn confirm_append(
+        &mut self,
+        LogIndex(at): LogIndex,
+        now_ns: u64,
+        at_ns: u64,
+    ) -> u64 {
         let log = self.logs[at].as_mut().expect("the log was appended to");
-        log.appended_ns = log.appended_ns.max(at_ns);
+        let is_due = log.append_waits && log.appended_ns == now_ns;
+        log.appended_ns = at_ns.max(log.appended_ns + u64::from(is_due));
+        log.append_waits = log.appended_ns > now_ns;
         log.appended_ns
     }
 
@@ -408,6 +425,7 @@ impl Store {
     pub(crate) fn crash_power(&mut self, below: &mut dyn FnMut(u64) -> u64) {
         for log in self.logs.iter_mut().flatten() {
             log.appended_ns = 0;
+            log.append_waits = false;
             for segment in &mut log.segments {
                 let len = segment.len();
                 if segment.durable < len {

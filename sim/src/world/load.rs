@@ -67,6 +67,7 @@ impl World {
             record_ns: cost("cpu.client_record_ns"),
             batch_ns: 0,
             request_ns: cost("cpu.client_request_ns"),
+            fetch_ns_per_kib: cost("cpu.client_fetch_ns_per_kib"),
         }
     }
 

@@ -194,7 +194,9 @@ impl Consumer {
         let fresh = part.records.batches().iter().filter(|batch| batch.last_offset() >= position);
         let batches: VecDeque<_> = fresh.cloned().collect();
         let Some(last) = batches.back() else { return };
-        cx.effects.cpu_ns += batches.len() as u64 * self.costs.batch_ns;
+        let bytes = batches.iter().map(|batch| u64::from(batch.size_bytes())).sum::<u64>();
+        cx.effects.cpu_ns += batches.len() as u64 * self.costs.batch_ns
+            + bytes * self.costs.fetch_ns_per_kib / 1_024;
         state.position = last.next_offset();
         state.position_epoch = last.header.partition_leader_epoch;
         state.buffered = true;

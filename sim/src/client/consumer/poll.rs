@@ -36,7 +36,6 @@ impl Consumer {
             }
             let work_ns = u64::from(records).saturating_mul(self.config.process_ns_per_record);
             self.busy_until_ns = cx.now_ns.saturating_add(work_ns);
-            cx.effects.cpu_ns += u64::from(records) * self.costs.record_ns;
         }
     }
 

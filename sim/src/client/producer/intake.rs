@@ -9,6 +9,7 @@ use super::accumulator::Append;
 use super::batch::RecordSizes;
 use super::machine::Producer;
 use crate::client::arrivals::{Arrival, Arrivals};
+use crate::client::config::Partitioner;
 use crate::client::io::{ClientCx, Outcome, RecordTimes, RejectReason};
 use crate::client::wakeup::NEVER;
 use std::collections::VecDeque;
@@ -298,6 +299,10 @@ impl Producer {
     }
 
     fn arrival_sendable_ns(&self, arrival: Arrival) -> u64 {
+        let elsewhere = [Partitioner::Batch, Partitioner::Record];
+        if arrival.key_hash.is_none() && elsewhere.contains(&self.config.partitioner) {
+            return 0; // it may go to a partition whose broker takes requests
+        }
         let partition = self.keyed_partition(arrival).or(self.sticky.current());
         let Some(partition) = partition else { return 0 };
         let leader = self.network.view.partition(0, partition).and_then(|known| known.leader);

@@ -1,10 +1,10 @@
-//! The partition for records without a key: Java's uniform sticky partitioner (KIP-480, KIP-794)
-//! and librdkafka's, which changes by time.
+//! The partition for records without a key: Java's sticky partitioners by bytes (KIP-794) and by
+//! batch (KIP-480), its round robin, and librdkafka's, which changes by time.
 
 use super::accumulator::Accumulator;
 use crate::client::backoff::pick;
 use crate::client::cluster_view::ClusterView;
-use crate::client::config::ProducerConfig;
+use crate::client::config::{Partitioner, ProducerConfig};
 use crate::rng::Stream;
 
 /// Tries to draw a partition with a leader before any will do.
@@ -14,9 +14,9 @@ const DRAWS_MAX: u32 = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Sticky {
     current: Option<usize>,
-    /// Bytes given to it since it was chosen (Java).
+    /// Bytes given to it since it was chosen (by bytes).
     produced_bytes: u64,
-    /// When it was chosen (librdkafka), ns.
+    /// When it was chosen, ns.
     chosen_ns: u64,
 }
 
@@ -36,11 +36,12 @@ impl Sticky {
         draws: &mut Stream,
     ) -> usize {
         if let Some(current) = self.current {
-            let by_time = config.sticky_linger_ns > 0;
-            let switch = if by_time {
-                at_ns >= self.chosen_ns + config.sticky_linger_ns
-            } else {
-                accumulator.partitions[current].all_full() && self.is_used_up(config)
+            let all_full = accumulator.partitions[current].all_full();
+            let switch = match config.partitioner {
+                Partitioner::Bytes => all_full && self.is_used_up(config),
+                Partitioner::Batch => all_full,
+                Partitioner::Record => return self.next_in_turn(current, accumulator, view),
+                Partitioner::Time(linger_ns) => at_ns >= self.chosen_ns + linger_ns,
             };
             if !switch {
                 return current;
@@ -80,7 +81,7 @@ impl Sticky {
         draws: &mut Stream,
     ) {
         let Some(current) = self.current else { return };
-        if config.sticky_linger_ns > 0 {
+        if config.partitioner != Partitioner::Bytes {
             return;
         }
         self.produced_bytes += u64::from(appended_bytes);
@@ -89,6 +90,21 @@ impl Sticky {
         if self.produced_bytes >= twice || (full && self.is_used_up(config)) {
             self.switch(at_ns, accumulator, view, config, draws);
         }
+    }
+
+    /// The next partition with a leader; the very next one when there is none.
+    fn next_in_turn(
+        &mut self,
+        current: usize,
+        accumulator: &Accumulator,
+        view: &ClusterView,
+    ) -> usize {
+        let count = accumulator.partitions.len();
+        let mut turns = (1..=count).map(|step| (current + step) % count);
+        let led = |at: &usize| view.partition(0, *at).is_some_and(|known| known.leader.is_some());
+        let next = turns.find(led).unwrap_or((current + 1) % count);
+        self.current = Some(next);
+        next
     }
 
     fn switch(
@@ -101,7 +117,10 @@ impl Sticky {
     ) -> usize {
         let count = accumulator.partitions.len();
         let waiting = |partition: usize| accumulator.partitions[partition].waiting.len() as u64;
-        let longest = if config.adaptive {
+        let by_bytes = config.partitioner == Partitioner::Bytes;
+        // with each batch another partition, if there is one
+        let left = self.current.filter(|_| config.partitioner == Partitioner::Batch && count > 1);
+        let longest = if config.adaptive && by_bytes {
             accumulator.active.iter().map(|partition| waiting(*partition as usize)).max()
         } else {
             None
@@ -112,7 +131,8 @@ impl Sticky {
         for _ in 0..DRAWS_MAX {
             let led = view.partition(0, chosen).is_some_and(|known| known.leader.is_some());
             let queue = if longest == 0 { 0 } else { waiting(chosen) };
-            if led && (queue == 0 || draws.below(longest + 1) >= queue) {
+            let fits = led && left != Some(chosen);
+            if fits && (queue == 0 || draws.below(longest + 1) >= queue) {
                 break;
             }
             chosen = pick(draws, count);

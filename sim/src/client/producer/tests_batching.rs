@@ -261,3 +261,35 @@ fn a_change_of_load_takes_effect_within_the_horizon() {
     assert!((901..=1_001).contains(&offered), "{offered}");
     assert!(mock.steps < 2_500, "an idle client sleeps: {}", mock.steps);
 }
+
+/// Partitions of acknowledged batches, in order of the first record.
+fn partitions_in_order(class: &str, partitions: i32) -> Vec<i32> {
+    let class = format!("org.apache.kafka.clients.producer.{class}");
+    let keys = [("linger.ms", "1"), ("partitioner.class", class.as_str())];
+    // a record each 0.3 ms: three or four in a batch
+    let arrivals = Listed::even(100 * MS, 3 * MS / 10, 3_000, 100);
+    let mut mock = Mock::new(java(&keys, arrivals), 1, partitions);
+    mock.latency_ns = 0;
+    mock.run_until(5_000 * MS);
+    assert_eq!(records(&mock.outcomes), 3_000);
+    let mut done = acked(&mock.outcomes);
+    done.sort_by_key(|batch| batch.records[0].intended_ns);
+    done.iter().map(|batch| batch.tp.partition).collect()
+}
+
+#[test]
+fn the_partitioner_of_kafka_2_8_changes_with_each_batch() {
+    let seen = partitions_in_order("internals.DefaultPartitioner", 8);
+    assert!(seen.len() > 600, "{} batches", seen.len());
+    assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "never the same one again");
+    let share = |of: i32| seen.iter().filter(|partition| **partition == of).count() * 8;
+    assert!((0..8).all(|of| share(of).abs_diff(seen.len()) * 4 < seen.len()), "evenly");
+}
+
+#[test]
+fn round_robin_changes_with_each_record() {
+    let seen = partitions_in_order("RoundRobinPartitioner", 8);
+    // a batch lingers for 1 ms, its partition gets a record each 2.4 ms
+    assert_eq!(seen.len(), 3_000);
+    assert!(seen.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 8));
+}

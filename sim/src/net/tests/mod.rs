@@ -2,6 +2,7 @@
 
 mod faults;
 mod handshake;
+mod theory;
 mod transfer;
 
 use super::*;

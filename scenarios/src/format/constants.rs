@@ -1,0 +1,53 @@
+//! Every constant of the models, with value, unit, source and confidence.
+
+use super::figures;
+use super::reference::{line, one_line};
+use crate::catalogue::model::{latencies, latency};
+use std::fmt::Write as _;
+
+const INTRODUCTION: &str = "\
+# Constants of the models
+
+Written by `stormglass_scenarios::constants_reference` from scenarios/catalogue; a test keeps it \
+current. Do not edit by hand. What each one does is in [model.md](model.md). Constants that are \
+part of Linux, TCP or Kafka and that no scenario can change are named there.
+";
+
+/// The constants, as Markdown: docs/model-constants.md.
+#[must_use]
+pub fn constants_reference() -> String {
+    let mut text = INTRODUCTION.to_owned();
+    figures::constants(&mut text);
+    distributions(&mut text);
+    figures::instances(&mut text);
+    figures::sources(&mut text);
+    text
+}
+
+/// The latency tables, in microseconds at each of their points.
+fn distributions(text: &mut String) {
+    line(text, "\n## Latency distributions\n");
+    line(
+        text,
+        "Piecewise linear between the points. Networks one way; volumes per operation, queueing \
+         apart.\n",
+    );
+    line(text, "| name | share of draws at or below: us | confidence | source |");
+    line(text, "|---|---|---|---|");
+    for name in latencies().keys() {
+        let table = latency(name);
+        let points: Vec<String> = table
+            .points
+            .iter()
+            .map(|(ppm, ns)| format!("{} %: {}", decimal(*ppm, 10_000), ns / 1_000))
+            .collect();
+        let (confidence, source) = (&table.confidence, one_line(&table.source));
+        let _ = writeln!(text, "| `{name}` | {} | {confidence} | {source} |", points.join(", "));
+    }
+}
+
+/// A fraction without trailing zeros.
+fn decimal(value: u32, of: u32) -> String {
+    let text = format!("{}.{:04}", value / of, value % of);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,138 @@
+//! docs/validation.md: the tables, and below them the explanations of `notes.md`.
+
+use super::Predicted;
+use super::published::{Metric, RUNS, Run, Stat};
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const HEAD: &str = "\
+# Predicted against published
+
+Written by `cargo xtask validate` on DATE: tables from the runs, explanations from \
+xtask/src/validate/notes.md. Do not edit by hand.
+
+One set of constants serves every row; none was fitted to a row, and where a set-up is not \
+published, its scenario says what was assumed. Each run is a file in scenarios/validation with \
+seed 1; `error` is predicted over published, less one.
+";
+
+const NOTES: &str = include_str!("notes.md");
+
+/// The page.
+pub(super) fn page(predicted: &[Predicted]) -> String {
+    let mut text = HEAD.replace("DATE", &today());
+    text.push_str("\n## Results\n\n");
+    text.push_str("| run | figure | published | predicted | error |\n|---|---|--:|--:|--:|\n");
+    for (run, one) in RUNS.iter().zip(predicted) {
+        for (cell, value) in run.cells.iter().zip(&one.values) {
+            let error = (value / cell.published - 1.0) * 100.0;
+            let (name, digits) = figure(cell.metric);
+            let (id, published) = (run.id, cell.published);
+            let _ = writeln!(
+                text,
+                "| {id} | {name} | {published:.digits$} | {value:.digits$} | {error:+.0} % |"
+            );
+        }
+    }
+    text.push_str(&median_error(predicted));
+    text.push_str("\n## Runs\n\n| run | published by | command | model |\n|---|---|---|---|\n");
+    for (run, one) in RUNS.iter().zip(predicted) {
+        let (id, source, digest) = (run.id, run.source, &one.model_digest[..12]);
+        let _ = writeln!(text, "| {id} | {source} | `{}` | `{digest}` |", command(run));
+    }
+    text.push_str(
+        "\n`model` is the digest of all constants and distributions of a run. Runs differ in it by \
+         what their set-ups say about hosts, disks and network, and by nothing else.\n\n",
+    );
+    text + NOTES
+}
+
+fn command(run: &Run) -> String {
+    let mut text = format!("stormglass run {}", run.path());
+    for (path, value) in run.sets {
+        let _ = write!(text, " --set '{path}={value}'");
+    }
+    text
+}
+
+/// A metric's name with its unit, and the digits that it is printed with.
+fn figure(metric: Metric) -> (String, usize) {
+    let stat = |stat| match stat {
+        Stat::Mean => "mean".to_owned(),
+        Stat::Quantile(quantile) => format!("p{}", (quantile * 1e6_f64).round() / 1e4),
+        Stat::Max => "max".to_owned(),
+    };
+    match metric {
+        Metric::Publish(which) => (format!("publish {}, ms", stat(which)), 2),
+        Metric::EndToEnd(which) => (format!("end to end {}, ms", stat(which)), 2),
+        Metric::RecordsPerSec => ("records/s".to_owned(), 0),
+        Metric::MbPerSec => ("MB/s".to_owned(), 0),
+    }
+}
+
+fn median_error(predicted: &[Predicted]) -> String {
+    let cells = RUNS.iter().zip(predicted).flat_map(|(run, one)| run.cells.iter().zip(&one.values));
+    let mut ratios: Vec<f64> =
+        cells.map(|(cell, value)| (value / cell.published).max(cell.published / value)).collect();
+    ratios.sort_by(f64::total_cmp);
+    let within = |factor: f64| ratios.iter().filter(|ratio| **ratio <= factor).count();
+    format!(
+        "\nOf {} figures {} are within 25 % of the published one (as a factor, either way), {} \
+         within a factor of 2, {} beyond; the median factor is {:.2}.\n",
+        ratios.len(),
+        within(1.25),
+        within(2.0),
+        ratios.len() - within(2.0),
+        ratios[ratios.len() / 2],
+    )
+}
+
+/// Today's date, UTC.
+#[expect(clippy::disallowed_methods, reason = "the page says when it was written")]
+fn today() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let days = i64::try_from(now.as_secs() / 86_400).unwrap_or(0);
+    let (year, month, day) = civil(days);
+    format!("{year}-{month:02}-{day:02}")
+}
+
+/// Year, month and day of a number of days since 1970, in the Gregorian calendar.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let (mut year, mut left) = (1970, days);
+    while left >= 365 + i64::from(leap(year)) {
+        left -= 365 + i64::from(leap(year));
+        year += 1;
+    }
+    let february = 28 + i64::from(leap(year));
+    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    (year, month, left + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_days() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(20_453), (2025, 12, 31));
+    }
+
+    #[test]
+    fn every_run_has_a_scenario_and_a_name_of_its_own() {
+        for run in RUNS {
+            assert!(crate::ci::root().join(run.path()).is_file(), "{}", run.path());
+            assert_eq!(RUNS.iter().filter(|other| other.id == run.id).count(), 1, "{}", run.id);
+        }
+    }
+}
