@@ -55,10 +55,12 @@ impl Sticky {
     }
 
     /// How many records of one size can be counted before the partition might change, if its open
-    /// batch stays open. None where time decides.
+    /// batch stays open. None where time or each record decides.
     pub(crate) fn room(&self, record_bytes: u32, config: &ProducerConfig) -> usize {
-        if config.sticky_linger_ns > 0 {
-            return 0;
+        match config.partitioner {
+            Partitioner::Bytes => {}
+            Partitioner::Batch => return usize::MAX,
+            Partitioner::Record | Partitioner::Time(_) => return 0,
         }
         let left = (2 * u64::from(config.batch_bytes)).saturating_sub(self.produced_bytes + 1);
         usize::try_from(left / u64::from(record_bytes.max(1))).unwrap_or(usize::MAX)
