@@ -111,36 +111,34 @@ struct Slot {
 #[derive(Debug, Default)]
 struct Busy {
     slots: Vec<Slot>,
+    /// The slot that becomes free last.
+    last: usize,
     total_ns: u64,
 }
 
 impl Busy {
     fn new(count: u32) -> Self {
-        Self { slots: vec![Slot::default(); count.max(1) as usize], total_ns: 0 }
-    }
-
-    /// The slot that is free first, and when.
-    fn first_free(&self) -> (usize, u64) {
-        let mut best = (0, u64::MAX);
-        for (index, slot) in self.slots.iter().enumerate() {
-            if slot.free_at_ns < best.1 {
-                best = (index, slot.free_at_ns);
-            }
-        }
-        best
+        Self { slots: vec![Slot::default(); count.max(1) as usize], last: 0, total_ns: 0 }
     }
 
     /// Of the slots free at `start_ns`, the one that became free last, so that earlier gaps stay
-    /// open; without one, the first to become free.
+    /// open; without one, the first to become free. And when it is free.
     fn best_fit(&self, start_ns: u64) -> (usize, u64) {
-        let mut fit: Option<(usize, u64)> = None;
+        let last_ns = self.slots[self.last].free_at_ns;
+        if last_ns <= start_ns {
+            return (self.last, last_ns);
+        }
+        let (mut fit, mut first) = ((usize::MAX, 0), (0, u64::MAX));
         for (index, slot) in self.slots.iter().enumerate() {
-            let closer = fit.is_none_or(|(_, at)| slot.free_at_ns > at);
-            if slot.free_at_ns <= start_ns && closer {
-                fit = Some((index, slot.free_at_ns));
+            let at_ns = slot.free_at_ns;
+            if at_ns <= start_ns && at_ns >= fit.1 {
+                fit = (index, at_ns);
+            }
+            if at_ns < first.1 {
+                first = (index, at_ns);
             }
         }
-        fit.unwrap_or_else(|| self.first_free())
+        if fit.0 == usize::MAX { first } else { fit }
     }
 
     fn occupy(&mut self, index: usize, from_ns: u64, to_ns: u64) {
@@ -151,6 +149,13 @@ impl Busy {
         }
         slot.free_at_ns = to_ns;
         self.total_ns += to_ns - from_ns;
+        self.note_last(index);
+    }
+
+    fn note_last(&mut self, index: usize) {
+        if self.slots[index].free_at_ns >= self.slots[self.last].free_at_ns {
+            self.last = index;
+        }
     }
 
     fn extend(&mut self, index: usize, to_ns: u64) {
@@ -158,6 +163,7 @@ impl Busy {
         if to_ns > slot.free_at_ns {
             self.total_ns += to_ns - slot.free_at_ns;
             slot.free_at_ns = to_ns;
+            self.note_last(index);
         }
     }
 
@@ -215,12 +221,9 @@ impl Cpu {
 
     /// Queues a job whose demand is known.
     pub fn submit(&mut self, now_ns: u64, pool: Pool, demand_ns: u64) -> Service {
-        let (_, thread_ns) = self.pools[pool as usize].first_free();
-        let ready_ns = now_ns.max(thread_ns).max(self.paused_until_ns);
-        let (_, core_ns) = self.cores.best_fit(ready_ns);
-        let start_ns = ready_ns.max(core_ns);
-        self.counters.wait_ns += start_ns - now_ns;
-        self.begin(pool, start_ns, demand_ns)
+        let service = self.begin(pool, now_ns, demand_ns);
+        self.counters.wait_ns += service.start_ns - now_ns;
+        service
     }
 
     /// When a job that comes now would get a thread and a core, ns. A job whose demand is known
@@ -228,7 +231,7 @@ impl Cpu {
     /// have been faster, so ask again.
     #[must_use]
     pub fn earliest_start(&self, now_ns: u64, pool: Pool) -> u64 {
-        let (_, thread_ns) = self.pools[pool as usize].first_free();
+        let (_, thread_ns) = self.pools[pool as usize].best_fit(now_ns);
         let ready_ns = now_ns.max(thread_ns).max(self.paused_until_ns);
         ready_ns.max(self.cores.best_fit(ready_ns).1)
     }
@@ -236,7 +239,7 @@ impl Cpu {
     /// Starts a job at `start_ns`, or as soon after as a thread and a core are free.
     pub fn begin(&mut self, pool: Pool, start_ns: u64, demand_ns: u64) -> Service {
         let threads = &mut self.pools[pool as usize];
-        let (thread, thread_ns) = threads.first_free();
+        let (thread, thread_ns) = threads.best_fit(start_ns);
         let ready_ns = start_ns.max(thread_ns).max(self.paused_until_ns);
         let (core, core_ns) = self.cores.best_fit(ready_ns);
         let begin_ns = ready_ns.max(core_ns);
@@ -273,7 +276,8 @@ impl Cpu {
     pub fn reset(&mut self, now_ns: u64) {
         for busy in self.pools.iter_mut().chain([&mut self.cores]) {
             let past_ns = busy.take(now_ns);
-            *busy = Busy { total_ns: past_ns, slots: vec![Slot::default(); busy.slots.len()] };
+            let slots = vec![Slot::default(); busy.slots.len()];
+            *busy = Busy { total_ns: past_ns, last: 0, slots };
         }
         self.paused_until_ns = now_ns;
     }

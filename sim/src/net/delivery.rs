@@ -62,13 +62,19 @@ impl Network {
         sched: &mut impl Schedule,
         out: &mut Vec<NetOut>,
     ) {
-        self.advance(now_ns, self.host_of(conn, from));
+        // The sending NIC runs up to now only if that may let the first message through.
+        let mut advanced = false;
         loop {
             let pipe = self.pipe_mut((conn, from));
             let Some(&head) = pipe.queue.front() else {
                 pipe.status = Status::Idle;
                 return;
             };
+            if pipe.through == 0 && !advanced {
+                self.advance(now_ns, self.host_of(conn, from));
+                advanced = true;
+                continue;
+            }
             if pipe.through == 0 || head.through_ns + head.latency_ns > now_ns {
                 self.schedule_head(now_ns, (conn, from), sched);
                 return;
