@@ -2,7 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::controller::Controller;
-use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicPartition};
+use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicId, TopicPartition};
 use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
@@ -17,6 +17,7 @@ use crate::seam::{
 use crate::step::{IdCounters, Owner, ReplyTo, Step, owner_of};
 use crate::time::Instant;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A Kafka node as a state machine.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Broker {
     broker: Option<(BrokerRole, Lifecycle)>,
     boot: Boot,
     closing: bool,
+    topics_revision: u64,
 }
 
 /// What recovery found, until the first step deals with it.
@@ -96,6 +98,7 @@ impl Broker {
             broker,
             boot,
             closing: false,
+            topics_revision: 0,
         }
     }
 
@@ -369,6 +372,9 @@ impl Broker {
                 }
             }
         }
+        if !delta.partitions.is_empty() || !delta.removed_topics.is_empty() {
+            self.topics_revision += 1;
+        }
         if !delta.is_empty() {
             role.apply_metadata(step, &delta);
         }
@@ -412,6 +418,18 @@ impl Broker {
             (None, None) => return None,
         };
         image.partition(tp).map(|partition| partition.isr.clone())
+    }
+
+    /// Topics that this broker knows.
+    pub fn topics(&self) -> impl Iterator<Item = (TopicId, &Arc<str>)> {
+        let image = self.broker.iter().map(|(role, _)| &role.image);
+        image.flat_map(|image| image.topics().map(|topic| (topic.id, &topic.name)))
+    }
+
+    /// A number that is another one after each change of [`Self::topics`].
+    #[must_use]
+    pub fn topics_revision(&self) -> u64 {
+        self.topics_revision
     }
 
     /// Active controller as this node knows it.
