@@ -144,7 +144,10 @@ impl Store {
                 );
             }
             DiskOpKind::Sync { tp, segment } => match self.sync_job(tp, segment) {
-                Ok(Some(job)) => return self.later(id, job),
+                Ok(Some(job)) => {
+                    self.workers().syncs.submit(id, job);
+                    return Submitted::Later;
+                }
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             },
@@ -195,13 +198,8 @@ impl Store {
         file_path(&self.root, file, |tp| self.logs.get(&tp).map(|log| log.path.clone()))
     }
 
-    fn later(&self, id: DiskOpId, job: Job) -> Submitted {
-        let workers = self.workers.as_ref().expect("workers are started before the first step");
-        match &job {
-            Job::Sync(..) => workers.syncs.submit(id, job),
-            _ => workers.files.submit(id, job),
-        }
-        Submitted::Later
+    fn workers(&self) -> &Workers {
+        self.workers.as_ref().expect("workers are started before the first step")
     }
 
     fn file_job(
@@ -211,7 +209,14 @@ impl Store {
         job: impl FnOnce(PathBuf) -> Job,
     ) -> Submitted {
         match self.path(file) {
-            Some(path) => self.later(id, job(path)),
+            Some(path) => {
+                let workers = self.workers();
+                // the quorum waits for these as for its log
+                let urgent = matches!(file, FileName::QuorumState | FileName::MetadataSnapshot(..));
+                let worker = if urgent { &workers.syncs } else { &workers.files };
+                worker.submit(id, job(path));
+                Submitted::Later
+            }
             // of a log that has been deleted
             None => Submitted::Now(DiskResult::Done),
         }
