@@ -13,6 +13,8 @@ mod error;
 mod frame;
 mod header;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use apis::{APIS, Api, ApiKey};
