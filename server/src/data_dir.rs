@@ -157,7 +157,7 @@ mod tests {
         let other = DataDir::open(dir.path(), NodeId(2), None).unwrap_err();
         assert!(other.to_string().contains("belongs to node 1"), "{other}");
         let full = tempfile::tempdir().unwrap();
-        std::fs::write(full.path().join("thesis.txt"), "precious").unwrap();
+        fs::write(full.path().join("thesis.txt"), "precious").unwrap();
         let refused = DataDir::open(full.path(), NodeId(1), None).unwrap_err();
         assert!(refused.to_string().contains("thesis.txt"), "{refused}");
     }
