@@ -42,6 +42,15 @@ pub(crate) struct SocketLimits {
 }
 
 impl Options {
+    /// Whether the properties make sense.
+    ///
+    /// # Errors
+    /// The first one that does not.
+    pub fn check(&self) -> Result<(), ServeError> {
+        self.server_config()?;
+        self.socket_limits().map(|_| ())
+    }
+
     /// Node ids count from 1, as in Kafka's own samples.
     pub(crate) fn nodes(&self) -> Vec<NodeId> {
         (1..=i32::from(self.brokers)).map(NodeId).collect()

@@ -17,6 +17,8 @@ pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
         .with_ansi(output.errors_coloured())
         .with_target(false)
         .init();
+    let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
+    args.options.check().map_err(senseless)?;
     let server = Server::start(&args.options).map_err(failure)?;
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())

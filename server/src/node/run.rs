@@ -12,10 +12,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
-use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId};
+use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId, TopicPartition};
 use stormglass_broker_core::protocol::Response;
 use stormglass_broker_core::seam::{Effects, Exit, Input, PeerError, Reply, TraceEvent};
 use stormglass_broker_core::time::{Duration, Instant};
+use stormglass_wire::Cluster as _;
 use tokio::sync::oneshot;
 
 /// Events taken before timers are looked at again.
@@ -214,8 +215,9 @@ impl Node {
             self.timers.arm(at, Due::Core(key));
         }
         self.effects.work.take();
+        let topics = &self.directory;
         for event in self.effects.trace.drain(..) {
-            log(self.id, &event);
+            log(self.id, topics, &event);
         }
     }
 
@@ -256,8 +258,12 @@ impl Node {
 }
 
 /// Changes that an operator wants to know of.
-fn log(node: NodeId, event: &TraceEvent) {
+fn log(node: NodeId, topics: &SharedDirectory, event: &TraceEvent) {
     let node = node.0;
+    let name = |tp: &TopicPartition| match topics.current().topic_name(tp.topic) {
+        Some(topic) => format!("{topic}-{}", tp.partition),
+        None => format!("{:?}-{}", tp.topic, tp.partition),
+    };
     match event {
         TraceEvent::Recovered { scanned_bytes, truncated_bytes } => {
             tracing::info!(node, scanned_bytes, truncated_bytes, "logs loaded");
@@ -268,10 +274,15 @@ fn log(node: NodeId, event: &TraceEvent) {
             tracing::info!(node, broker = broker.0, fenced, "broker's fence changed");
         }
         TraceEvent::Truncated { tp, to, from, .. } => {
-            tracing::warn!(node, ?tp, to, from, "log cut");
+            tracing::warn!(node, log = name(tp), to, from, "log cut");
         }
-        TraceEvent::BecameLeader { tp, epoch, .. } => tracing::debug!(node, ?tp, epoch, "leads"),
-        TraceEvent::IsrCommitted { tp, isr, .. } => tracing::info!(node, ?tp, ?isr, "ISR changed"),
+        TraceEvent::BecameLeader { tp, epoch, .. } => {
+            tracing::debug!(node, log = name(tp), epoch, "leads");
+        }
+        TraceEvent::IsrCommitted { tp, isr, .. } => {
+            let isr: Vec<i32> = isr.iter().map(|node| node.0).collect();
+            tracing::info!(node, log = name(tp), ?isr, "ISR changed");
+        }
         _ => {}
     }
 }

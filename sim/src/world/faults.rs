@@ -198,8 +198,7 @@ impl World {
     }
 
     fn forget_connections(&mut self, node: u16) {
-        self.conns
-            .retain(|end| !matches!(end, super::End::Peer { node: at, .. } if *at == node));
+        self.conns.retain(|end| !matches!(end, super::End::Peer { node: at, .. } if *at == node));
     }
 
     fn pause(&mut self, id: i32, until: u64) {
