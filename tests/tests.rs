@@ -24,6 +24,10 @@ mod json;
 mod cost;
 // The library, the schemas, completions, explanations.
 mod catalogue;
+// A client for `serve`.
+mod kafka;
+// A real broker: what is acknowledged is there, also after a kill.
+mod serve;
 // What the README promises.
 mod readme;
 // Historical bugs put back; only with the feature that builds them.

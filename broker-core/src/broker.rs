@@ -2,7 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::controller::Controller;
-use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicPartition};
+use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicId, TopicPartition};
 use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
@@ -17,6 +17,7 @@ use crate::seam::{
 use crate::step::{IdCounters, Owner, ReplyTo, Step, owner_of};
 use crate::time::Instant;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A Kafka node as a state machine.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub struct Broker {
     /// among them, they describe partitions of an earlier life (RAFT-02, ISR-22).
     withheld: Option<MetadataDelta>,
     closing: bool,
+    topics_revision: u64,
 }
 
 /// What recovery found, until the first step deals with it.
@@ -100,6 +102,7 @@ impl Broker {
             boot,
             withheld: Some(MetadataDelta::default()),
             closing: false,
+            topics_revision: 0,
         }
     }
 
@@ -378,6 +381,9 @@ impl Broker {
                 }
             }
         }
+        if !delta.partitions.is_empty() || !delta.removed_topics.is_empty() {
+            self.topics_revision += 1;
+        }
         if !fresh.is_empty() {
             role.apply_metadata(step, &fresh);
         }
@@ -421,6 +427,18 @@ impl Broker {
             (None, None) => return None,
         };
         image.partition(tp).map(|partition| partition.isr.clone())
+    }
+
+    /// Topics that this broker knows.
+    pub fn topics(&self) -> impl Iterator<Item = (TopicId, &Arc<str>)> {
+        let image = self.broker.iter().map(|(role, _)| &role.image);
+        image.flat_map(|image| image.topics().map(|topic| (topic.id, &topic.name)))
+    }
+
+    /// A number that is another one after each change of [`Self::topics`].
+    #[must_use]
+    pub fn topics_revision(&self) -> u64 {
+        self.topics_revision
     }
 
     /// Active controller as this node knows it.

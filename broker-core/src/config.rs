@@ -172,6 +172,8 @@ configs! {
         num_partitions: i32 = "num.partitions", 1;
         /// Replicas of a new topic.
         default_replication_factor: i32 = "default.replication.factor", 1;
+        /// Whether asking for a topic's metadata may create it.
+        auto_create_topics_enable: bool = "auto.create.topics.enable", true;
         /// Fetch sessions kept.
         max_incremental_fetch_session_cache_slots: i32 = "max.incremental.fetch.session.cache.slots", 1000;
         /// Limit of a consumer's response.

@@ -31,6 +31,8 @@ pub enum ErrorCode {
     NotCoordinator = 16,
     /// Name is not legal.
     InvalidTopic = 17,
+    /// Not a member of the group, or not one of this generation's.
+    UnknownMemberId = 25,
     /// ISR smaller than `min.insync.replicas`; nothing was appended.
     NotEnoughReplicas = 19,
     /// ISR shrank below `min.insync.replicas` after the append.

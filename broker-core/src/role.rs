@@ -18,6 +18,8 @@ use crate::seam::{Channel, DiskResult, PeerError};
 use crate::step::{Owner, ReplyTo, Step};
 use crate::time::Duration;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Time-out of requests to the controller (`controller.socket.timeout.ms`).
 const CONTROLLER_TIMEOUT: Duration = Duration::from_millis(30_000);
@@ -35,7 +37,8 @@ pub(crate) struct BrokerRole {
     pub(crate) controller: Option<NodeId>,
     /// Epoch of this broker's registration, `-1` before it.
     pub(crate) broker_epoch: i64,
-    pub(crate) creating_offsets_topic: bool,
+    /// Topics that this broker has asked the controller to create.
+    pub(crate) creating_topics: BTreeSet<Arc<str>>,
     forwarded: FxHashMap<u64, Forwarded>,
 }
 
@@ -57,7 +60,7 @@ impl BrokerRole {
             producer_ids: ProducerIds::default(),
             controller: None,
             broker_epoch: -1,
-            creating_offsets_topic: false,
+            creating_topics: BTreeSet::new(),
             forwarded: FxHashMap::default(),
             config,
         }
@@ -134,7 +137,11 @@ impl BrokerRole {
             (None, Response::AllocateProducerIds(response)) => {
                 api::init_producer_id::allocated(self, step, Some(response));
             }
-            (None, Response::CreateTopics(_)) => self.creating_offsets_topic = false,
+            (None, Response::CreateTopics(response)) => {
+                for (name, _, _) in &response.topics {
+                    self.creating_topics.remove(name);
+                }
+            }
             (None, _) => {}
         }
     }
@@ -169,7 +176,7 @@ impl BrokerRole {
 fn failure_of(request: &Request) -> Response {
     let error = ErrorCode::NotController;
     match request {
-        Request::CreateTopics(CreateTopicsRequest { topics }) => {
+        Request::CreateTopics(CreateTopicsRequest { topics, .. }) => {
             let topics =
                 topics.iter().map(|topic| (topic.name.clone(), error, TopicId(0))).collect();
             Response::CreateTopics(CreateTopicsResponse { topics })

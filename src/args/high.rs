@@ -3,7 +3,7 @@
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
 use super::low::{
-    LowCommand, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction,
+    LowCommand, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction, LowServe,
 };
 use super::price;
 use crate::failure::Failure;
@@ -13,8 +13,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
 use stormglass_scenarios::units;
+use stormglass_server::Options;
 
-pub(crate) use super::low::{Band, Schema};
+pub(crate) use super::low::{Band, LogLevel, Schema};
 
 /// Around every command.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Price a cluster.
     Cost(Bill),
+    /// Run a broker.
+    Serve(Serve),
     /// List the scenarios.
     ListScenarios,
     /// Print the text of the scenario of that name.
@@ -119,6 +122,15 @@ pub(crate) struct Bill {
     pub(crate) options: CostOptions,
 }
 
+/// `serve`.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    /// What the server is told.
+    pub(crate) options: Options,
+    /// Least level that is logged.
+    pub(crate) log: LogLevel,
+}
+
 /// What is priced.
 #[derive(Debug)]
 pub(crate) enum CostSubject {
@@ -158,6 +170,7 @@ impl Command {
                 Self::Explain(Explain { result, band })
             }
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
+            LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
                 Some(LowScenariosAction::Show { name }) => Self::ShowScenario(name),
                 None => Self::ListScenarios,
@@ -230,6 +243,18 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
         }
     };
     Ok(Bill { subject, options })
+}
+
+fn serve(low: LowServe) -> Result<Serve, Failure> {
+    let options = Options {
+        data_dir: low.data_dir,
+        listen: low.listen,
+        advertised_host: low.advertised_host,
+        brokers: low.brokers,
+        cluster_id: low.cluster_id,
+        properties: pairs("--set", &low.set)?.into_iter().collect(),
+    };
+    Ok(Serve { options, log: low.log })
 }
 
 fn storage(text: &str) -> Result<u64, Failure> {

@@ -2,6 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes:
@@ -33,6 +34,8 @@ pub(super) enum LowCommand {
     Explain(LowExplain),
     /// Price a cluster, line by line.
     Cost(LowCost),
+    /// Run a real Kafka broker, on real sockets and files.
+    Serve(LowServe),
     /// List the scenarios that are built in.
     Scenarios(LowScenarios),
     /// Print a JSON Schema.
@@ -157,6 +160,51 @@ pub(super) enum LowMonth {
     /// 720 hours.
     #[value(name = "30d")]
     ThirtyDays,
+}
+
+/// `serve`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Stop it with Ctrl-C or SIGTERM. Data written by an earlier start is there \
+again, also after kill -9."
+)]
+pub(super) struct LowServe {
+    /// Where topics are kept, in Kafka's layout; made when absent, locked while in use.
+    #[arg(long, value_name = "DIR")]
+    pub(super) data_dir: PathBuf,
+    /// Address of the first broker; others listen on the ports that follow. Port 0 takes any free
+    /// one.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9092")]
+    pub(super) listen: SocketAddr,
+    /// Host that clients are told to connect to, if not the one of --listen.
+    #[arg(long, value_name = "HOST")]
+    pub(super) advertised_host: Option<String>,
+    /// Brokers of the cluster, all in this process, each of them a controller too.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=9))]
+    pub(super) brokers: u16,
+    /// Cluster that the data must belong to; a new directory is formatted with it.
+    #[arg(long, value_name = "ID")]
+    pub(super) cluster_id: Option<String>,
+    /// Set a key of server.properties, such as num.partitions=6. Repeatable.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<String>,
+    /// How much goes to the log on stderr.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info)]
+    pub(super) log: LogLevel,
+}
+
+/// Least level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What went wrong.
+    Error,
+    /// What may go wrong.
+    Warn,
+    /// What changed.
+    Info,
+    /// What happens.
+    Debug,
 }
 
 /// `scenarios`.

@@ -6,7 +6,8 @@ mod parse;
 mod price;
 
 pub(crate) use high::{
-    Band, Bill, ClusterFlags, Command, Context, CostSubject, Explain, Replay, Run, Schema, Target,
+    Band, Bill, ClusterFlags, Command, Context, CostSubject, Explain, LogLevel, Replay, Run,
+    Schema, Serve, Target,
 };
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};

@@ -12,5 +12,6 @@ mod run;
 mod run_seeds;
 mod scenarios;
 mod schema;
+mod serve;
 
 pub(crate) use dispatch::main;

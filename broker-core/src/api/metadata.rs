@@ -1,6 +1,7 @@
-//! Metadata (key 3), from this broker's image. Automatic topic creation is left out, as MSK
-//! switches it off.
+//! Metadata (key 3), from this broker's image.
 
+use super::auto_create;
+use crate::controller::is_legal_name;
 use crate::error::ErrorCode;
 use crate::ids::TopicId;
 use crate::metadata::{MetadataImage, PartitionImage, TopicImage};
@@ -17,6 +18,9 @@ pub(crate) fn handle(
     to: ReplyTo,
     request: MetadataRequest,
 ) {
+    if request.allow_auto_topic_creation && role.config.server.auto_create_topics_enable {
+        create_missing(role, step, &request);
+    }
     let image = &role.image;
     let topics = match request.topics {
         None => image.topics().map(|topic| describe(image, topic)).collect(),
@@ -31,10 +35,24 @@ pub(crate) fn handle(
     step.reply(to, Response::Metadata(response));
 }
 
+/// Topics that do not exist are on their way; the client asks again for them.
+fn create_missing(role: &mut BrokerRole, step: &mut Step<'_>, request: &MetadataRequest) {
+    let asked = request.topics.iter().flatten();
+    let missing: Vec<Arc<str>> = asked
+        .filter(|name| role.image.topic_named(name).is_none() && is_legal_name(name))
+        .cloned()
+        .collect();
+    auto_create::create(role, step, &missing);
+}
+
 fn find(image: &MetadataImage, name: &Arc<str>) -> MetadataTopic {
     image.topic_named(name).map_or_else(
         || MetadataTopic {
-            error: ErrorCode::UnknownTopicOrPartition,
+            error: if is_legal_name(name) {
+                ErrorCode::UnknownTopicOrPartition
+            } else {
+                ErrorCode::InvalidTopic
+            },
             name: Arc::clone(name),
             id: TopicId(0),
             partitions: Vec::new(),

@@ -1,6 +1,7 @@
 //! One Kafka API per file, all with the same handler signature:
 //! `handle(role, step, to, request)`, where `to` says who waits for the answer.
 
+mod auto_create;
 pub(crate) mod create_topics;
 pub(crate) mod fetch;
 pub(crate) mod find_coordinator;

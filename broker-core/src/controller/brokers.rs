@@ -34,7 +34,11 @@ impl Controller {
             Some(known) if known.incarnation == request.incarnation => {
                 (ErrorCode::None, known.epoch) // the answer to its first try was lost
             }
-            Some(_) if self.has_valid_session(broker, step.now) => {
+            // what was registered before the broker of this very process ended with the last one
+            Some(_)
+                if request.incarnation != self.incarnation
+                    && self.has_valid_session(broker, step.now) =>
+            {
                 (ErrorCode::DuplicateBrokerRegistration, -1)
             }
             known => (ErrorCode::None, self.register_anew(raft, request, known.as_ref())),

@@ -13,3 +13,4 @@ mod tests;
 mod topics;
 
 pub(crate) use state::Controller;
+pub(crate) use topics::is_legal_name;

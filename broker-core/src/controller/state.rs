@@ -27,6 +27,8 @@ const METADATA_VERSION: i16 = 21;
 #[derive(Debug)]
 pub(crate) struct Controller {
     pub(super) server: ServerConfig,
+    /// Of this process, and so of the broker that may run in it.
+    pub(super) incarnation: u128,
     pub(super) image: MetadataImage,
     draft: Draft,
     proposed: VecDeque<Proposed>,
@@ -73,6 +75,7 @@ impl Controller {
     pub(crate) fn new(config: &NodeConfig) -> Self {
         Self {
             server: config.server.clone(),
+            incarnation: config.incarnation,
             image: MetadataImage::default(),
             draft: Draft::default(),
             proposed: VecDeque::new(),

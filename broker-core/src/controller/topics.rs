@@ -18,7 +18,7 @@ impl Controller {
         let mut topics = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
             let offset = raft.log_end_offset() + self.staged() as Offset;
-            let (error, id) = match self.create_topic(topic, offset) {
+            let (error, id) = match self.create_topic(topic, offset, request.validate_only) {
                 Ok(id) => (ErrorCode::None, id),
                 Err(error) => (error, TopicId(0)),
             };
@@ -27,7 +27,12 @@ impl Controller {
         Response::CreateTopics(CreateTopicsResponse { topics })
     }
 
-    fn create_topic(&mut self, topic: &NewTopic, offset: Offset) -> Result<TopicId, ErrorCode> {
+    fn create_topic(
+        &mut self,
+        topic: &NewTopic,
+        offset: Offset,
+        validate_only: bool,
+    ) -> Result<TopicId, ErrorCode> {
         if !is_legal_name(&topic.name) {
             return Err(ErrorCode::InvalidTopic);
         }
@@ -46,6 +51,9 @@ impl Controller {
                 replicas.clone()
             }
         };
+        if validate_only {
+            return Ok(id);
+        }
         self.stage(MetadataRecord::Topic { name: topic.name.clone(), id });
         for (key, value) in &topic.config {
             self.stage(MetadataRecord::Config {
@@ -143,7 +151,8 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn is_legal_name(name: &str) -> bool {
+/// Whether a topic may be called that.
+pub(crate) fn is_legal_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !name.is_empty()
         && name.len() <= NAME_LEN_MAX

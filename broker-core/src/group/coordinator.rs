@@ -174,16 +174,18 @@ impl GroupCoordinator {
             Ok(partition) => partition,
             Err(error) => return OffsetFetchResponse { error, offsets: Vec::new() },
         };
-        let offsets = request
-            .partitions
-            .iter()
-            .map(|tp| {
-                let found = key(image, &request.group, *tp)
-                    .and_then(|key| partition.positions.get(&key))
-                    .map_or((NO_OFFSET, NO_EPOCH), |value| (value.offset, value.leader_epoch));
-                (*tp, found.0, found.1)
-            })
-            .collect();
+        let offsets = match &request.partitions {
+            None => partition.all_of(image, &request.group),
+            Some(asked) => asked
+                .iter()
+                .map(|tp| {
+                    let found = key(image, &request.group, *tp)
+                        .and_then(|key| partition.positions.get(&key))
+                        .map_or((NO_OFFSET, NO_EPOCH), |value| (value.offset, value.leader_epoch));
+                    (*tp, found.0, found.1)
+                })
+                .collect(),
+        };
         OffsetFetchResponse { error: ErrorCode::None, offsets }
     }
 
@@ -259,6 +261,26 @@ impl GroupCoordinator {
             }
         }
         reply(step, commit.to, answers.into_iter());
+    }
+}
+
+impl OffsetsPartition {
+    /// Every position of a group in topics that exist.
+    fn all_of(
+        &self,
+        image: &MetadataImage,
+        group: &Arc<str>,
+    ) -> Vec<(TopicPartition, Offset, LeaderEpoch)> {
+        let first = OffsetKey { group: Arc::clone(group), topic: "".into(), partition: i32::MIN };
+        self.positions
+            .range(first..)
+            .take_while(|(key, _)| key.group == *group)
+            .filter_map(|(key, value)| {
+                let topic = image.topic_named(&key.topic)?;
+                let tp = TopicPartition::new(topic.id, key.partition);
+                Some((tp, value.offset, value.leader_epoch))
+            })
+            .collect()
     }
 }
 

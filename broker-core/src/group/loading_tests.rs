@@ -12,7 +12,7 @@ use crate::seam::DiskResult;
 use crate::step::{Owner, owner_of};
 
 fn position(groups: &GroupCoordinator, rig: &Rig) -> OffsetFetchResponse {
-    let request = OffsetFetchRequest { group: "billing".into(), partitions: vec![read()] };
+    let request = OffsetFetchRequest { group: "billing".into(), partitions: Some(vec![read()]) };
     groups.fetch(&rig.image, &request)
 }
 

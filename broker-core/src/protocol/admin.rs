@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub struct MetadataRequest {
     /// `None` = all topics.
     pub topics: Option<Vec<Arc<str>>>,
+    /// Whether topics that do not exist may be created, if the broker allows it too.
+    pub allow_auto_topic_creation: bool,
 }
 
 /// Answer to [`MetadataRequest`].
@@ -56,6 +58,8 @@ pub struct MetadataPartition {
 pub struct CreateTopicsRequest {
     /// Topics.
     pub topics: Vec<NewTopic>,
+    /// Only checks whether they could be created.
+    pub validate_only: bool,
 }
 
 /// A topic to create.

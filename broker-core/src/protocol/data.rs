@@ -307,8 +307,8 @@ pub struct OffsetCommitResponse {
 pub struct OffsetFetchRequest {
     /// Group id.
     pub group: Arc<str>,
-    /// Partitions asked for.
-    pub partitions: Vec<TopicPartition>,
+    /// Partitions asked for; `None` = all that the group has positions for.
+    pub partitions: Option<Vec<TopicPartition>>,
 }
 
 /// Answer to [`OffsetFetchRequest`].

@@ -132,6 +132,8 @@ impl Raft {
         }
         self.log.start(step);
         match self.state.leader {
+            // nobody else can lead, and nobody's vote is waited for
+            _ if self.voters == [self.node] => self.stand(step),
             // it may have lost records of this epoch that others have (RAFT-02)
             Some(leader) if leader == self.node => {
                 self.role = Role::Resigned { until: self.election_deadline(step.now) };

@@ -87,9 +87,18 @@ impl Batch {
     /// Appends the batch's bytes, with length and CRC.
     pub fn encode(&self, out: &mut BytesMut) {
         let start = out.len();
+        out.reserve(self.size_bytes() as usize);
+        let body = self.encode_header(out);
+        out.put_slice(&body);
+        debug_assert_eq!(out.len() - start, self.size_bytes() as usize);
+    }
+
+    /// Appends the header's bytes, with length and CRC, and returns those that follow, which are
+    /// shared and not copied.
+    pub fn encode_header(&self, out: &mut BytesMut) -> Bytes {
+        let start = out.len();
         let header = &self.header;
         let body = self.body.to_bytes();
-        out.reserve(HEADER_BYTES + body.len());
         out.put_i64(header.base_offset);
         out.put_i32(i32::try_from(HEADER_BYTES - LENGTH_END + body.len()).unwrap_or(i32::MAX));
         out.put_i32(header.partition_leader_epoch);
@@ -103,10 +112,9 @@ impl Batch {
         out.put_i16(header.producer_epoch);
         out.put_i32(header.base_sequence);
         out.put_i32(header.record_count);
-        out.put_slice(&body);
-        let crc = crc32c::crc32c(&out[start + CRC_END..]);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&out[start + CRC_END..]), &body);
         out[start + CRC_AT..start + CRC_END].copy_from_slice(&crc.to_be_bytes());
-        debug_assert_eq!(out.len() - start, self.size_bytes() as usize);
+        body
     }
 
     /// Takes one batch off the front; its body shares the input's memory. A compacted batch may

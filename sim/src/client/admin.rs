@@ -149,7 +149,8 @@ impl Admin {
         match self.network.any_ready(cx) {
             Ok(node) => {
                 let topics = self.missing.clone();
-                let request = Request::CreateTopics(CreateTopicsRequest { topics });
+                let request =
+                    Request::CreateTopics(CreateTopicsRequest { topics, validate_only: false });
                 self.network.connections.send(node, request, Some(Call::Create), cx);
                 self.asked = true;
                 NEVER

@@ -114,7 +114,11 @@ impl ClusterView {
         self.asked = true;
         self.wanted = false;
         let names = self.topics.iter().map(|topic| topic.name.clone()).collect();
-        Request::Metadata(MetadataRequest { topics: Some(names) })
+        Request::Metadata(MetadataRequest {
+            topics: Some(names),
+            // MSK switches it off
+            allow_auto_topic_creation: false,
+        })
     }
 
     /// The request failed.

@@ -515,7 +515,7 @@ impl<C: Client> Mock<C> {
             let (offset, epoch) = self.committed.get(tp).copied().unwrap_or((-1, -1));
             (*tp, offset, epoch)
         };
-        let offsets = request.partitions.iter().map(find).collect();
+        let offsets = request.partitions.iter().flatten().map(find).collect();
         OffsetFetchResponse { error: ErrorCode::None, offsets }
     }
 }

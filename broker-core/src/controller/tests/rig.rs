@@ -163,7 +163,10 @@ impl Rig {
         let config: BTreeMap<String, String> =
             config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let topic = NewTopic { name: name.into(), placement, config };
-        match self.ask(Request::CreateTopics(CreateTopicsRequest { topics: vec![topic] })) {
+        match self.ask(Request::CreateTopics(CreateTopicsRequest {
+            topics: vec![topic],
+            validate_only: false,
+        })) {
             Response::CreateTopics(response) => match response.topics[0] {
                 (_, ErrorCode::None, id) => Ok(id),
                 (_, error, _) => Err(error),

@@ -108,7 +108,10 @@ fn offset_commit(request: &OffsetCommitRequest) -> u64 {
 
 /// v9: one group with no member id and an epoch, require-stable flag.
 fn offset_fetch(request: &OffsetFetchRequest) -> u64 {
-    let topics = by_topic(&request.partitions, topic_name(), |tp| tp.topic, |_| 4);
+    let topics = request
+        .partitions
+        .as_ref()
+        .map_or(NULL, |partitions| by_topic(partitions, topic_name(), |tp| tp.topic, |_| 4));
     let group = blob(request.group.len() as u64) + NULL + 4 + topics + TAGS;
     array(1) + group + 1 + TAGS
 }

@@ -89,9 +89,8 @@ impl Solo {
 /// The leader of a quorum of one, its opening record committed.
 pub(crate) fn alone(disk: &mut TestDisk) -> Solo {
     let mut solo = Solo::new(1, disk);
-    solo.now = 2_000 * MS;
-    solo.act(Raft::on_timer);
     solo.complete(disk);
+    solo.now = 2_000 * MS;
     assert_eq!(solo.raft.role(), RoleName::Leader);
     solo
 }

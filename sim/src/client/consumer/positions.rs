@@ -59,7 +59,8 @@ impl Consumer {
         };
         let partitions = asked.iter().filter_map(|at| self.tp(*at as usize)).collect();
         let group = self.config.group.clone();
-        let request = Request::OffsetFetch(OffsetFetchRequest { group, partitions });
+        let request =
+            Request::OffsetFetch(OffsetFetchRequest { group, partitions: Some(partitions) });
         self.ask(node, request, Call::OffsetFetch(asked), cx)
     }
 

@@ -20,7 +20,8 @@ fn create_topics() {
     };
     let automatic = new(Placement::Automatic { partitions: 6, replication_factor: 3 });
     let manual = new(Placement::Manual(vec![vec![NodeId(1), NodeId(2)]; 2]));
-    let request = ours::CreateTopicsRequest { topics: vec![automatic, manual] };
+    let request =
+        ours::CreateTopicsRequest { topics: vec![automatic, manual], validate_only: false };
     let config = CreatableTopicConfig::default()
         .with_name(text("retention.ms"))
         .with_value(Some(text("1000")));

@@ -164,9 +164,12 @@ fn metadata() {
     use theirs::metadata_response::{
         MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
     };
-    let all = ours::MetadataRequest { topics: None };
+    let all = ours::MetadataRequest { topics: None, allow_auto_topic_creation: false };
     check_request(Request::Metadata(all), theirs::MetadataRequest::default().with_topics(None), 12);
-    let one = ours::MetadataRequest { topics: Some(vec![Arc::from(TOPIC)]) };
+    let one = ours::MetadataRequest {
+        topics: Some(vec![Arc::from(TOPIC)]),
+        allow_auto_topic_creation: false,
+    };
     let name = MetadataRequestTopic::default().with_name(Some(topic()));
     let body = theirs::MetadataRequest::default().with_topics(Some(vec![name]));
     check_request(Request::Metadata(one), body, 12);

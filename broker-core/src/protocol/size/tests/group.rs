@@ -70,7 +70,8 @@ fn offset_fetch() {
         OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
     };
     let partitions = vec![tp(1, 0), tp(1, 1)];
-    let request = ours::OffsetFetchRequest { group: Arc::from(GROUP), partitions };
+    let request =
+        ours::OffsetFetchRequest { group: Arc::from(GROUP), partitions: Some(partitions) };
     let topics =
         OffsetFetchRequestTopics::default().with_name(topic()).with_partition_indexes(vec![0, 1]);
     let group = OffsetFetchRequestGroup::default()

@@ -1,0 +1,43 @@
+//! Topics that come into being because somebody asks for them (Kafka's
+//! `AutoTopicCreationManager`). Leaves out quotas and the forwarding of the client's identity.
+
+use crate::group::OFFSETS_TOPIC;
+use crate::protocol::{CreateTopicsRequest, NewTopic, Placement, Request};
+use crate::role::BrokerRole;
+use crate::step::Step;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `offsets.topic.segment.bytes`.
+const OFFSETS_SEGMENT_BYTES: u32 = 100 << 20;
+
+/// Asks the controller for topics, except for those that were asked for already.
+pub(super) fn create(role: &mut BrokerRole, step: &mut Step<'_>, names: &[Arc<str>]) {
+    let mut topics = Vec::new();
+    for name in names {
+        if role.creating_topics.insert(Arc::clone(name)) {
+            topics.push(new_topic(role, name));
+        }
+    }
+    if !topics.is_empty() {
+        let request = CreateTopicsRequest { topics, validate_only: false };
+        role.ask_controller(step, Request::CreateTopics(request), None);
+    }
+}
+
+fn new_topic(role: &BrokerRole, name: &Arc<str>) -> NewTopic {
+    let server = &role.config.server;
+    let (placement, config) = if **name == *OFFSETS_TOPIC {
+        let replication_factor = i16::try_from(server.offsets_topic_replication_factor);
+        let placement = Placement::Automatic {
+            partitions: server.offsets_topic_num_partitions,
+            replication_factor: replication_factor.unwrap_or(3),
+        };
+        let config =
+            BTreeMap::from([("segment.bytes".to_owned(), OFFSETS_SEGMENT_BYTES.to_string())]);
+        (placement, config)
+    } else {
+        (Placement::Automatic { partitions: -1, replication_factor: -1 }, BTreeMap::new())
+    };
+    NewTopic { name: Arc::clone(name), placement, config }
+}

@@ -1,0 +1,117 @@
+//! What `serve` is told, and the config of each node that follows from it.
+
+use crate::error::ServeError;
+use crate::ids;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use stormglass_broker_core::config::{NodeConfig, ServerConfig};
+use stormglass_broker_core::ids::NodeId;
+
+/// Key of the largest frame, which the shell reads.
+const FRAME_BYTES_KEY: &str = "socket.request.max.bytes";
+const FRAME_BYTES_DEFAULT: usize = 100 << 20;
+/// Key of the longest silence of a client, which the shell reads.
+const IDLE_KEY: &str = "connections.max.idle.ms";
+const IDLE_MS_DEFAULT: u64 = 600_000;
+
+/// What `serve` is told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Address of the first broker; the others listen on the ports that follow.
+    pub listen: SocketAddr,
+    /// Host that clients are told, if not the one of `listen`.
+    pub advertised_host: Option<String>,
+    /// Brokers, each of them a controller too.
+    pub brokers: u16,
+    /// Cluster that the data must belong to, or that is made.
+    pub cluster_id: Option<String>,
+    /// server.properties.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Limits of the sockets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SocketLimits {
+    /// `socket.request.max.bytes`.
+    pub(crate) frame_bytes_max: usize,
+    /// `connections.max.idle.ms`.
+    pub(crate) idle_ms_max: u64,
+}
+
+impl Options {
+    /// Whether the properties make sense.
+    ///
+    /// # Errors
+    /// The first one that does not.
+    pub fn check(&self) -> Result<(), ServeError> {
+        self.server_config()?;
+        self.socket_limits().map(|_| ())
+    }
+
+    /// Node ids count from 1, as in Kafka's own samples.
+    pub(crate) fn nodes(&self) -> Vec<NodeId> {
+        (1..=i32::from(self.brokers)).map(NodeId).collect()
+    }
+
+    /// Kafka's defaults, except for replication factors that this cluster could not meet.
+    pub(crate) fn server_config(&self) -> Result<ServerConfig, ServeError> {
+        let mut server = ServerConfig::kafka_defaults();
+        let brokers = i32::from(self.brokers);
+        server.offsets_topic_replication_factor =
+            server.offsets_topic_replication_factor.min(brokers);
+        self.check_keys()?;
+        server
+            .apply(&self.properties)
+            .map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
+        Ok(server)
+    }
+
+    pub(crate) fn socket_limits(&self) -> Result<SocketLimits, ServeError> {
+        Ok(SocketLimits {
+            frame_bytes_max: self.number(FRAME_BYTES_KEY)?.unwrap_or(FRAME_BYTES_DEFAULT),
+            idle_ms_max: self.number(IDLE_KEY)?.unwrap_or(IDLE_MS_DEFAULT),
+        })
+    }
+
+    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, ServeError> {
+        let Some(value) = self.properties.get(key) else { return Ok(None) };
+        value.trim().parse().map(Some).map_err(|_| {
+            let message = format!("config `{key}` = `{value}`: expected a whole number from 0");
+            ServeError::new(message, "correct the value")
+        })
+    }
+
+    fn check_keys(&self) -> Result<(), ServeError> {
+        let known = |key: &str| {
+            ServerConfig::KEYS.contains(&key) || [FRAME_BYTES_KEY, IDLE_KEY].contains(&key)
+        };
+        match self.properties.keys().find(|key| !known(key)) {
+            None => Ok(()),
+            Some(key) => Err(ServeError::new(
+                format!("config `{key}` is not one that this broker reads"),
+                format!(
+                    "known are: {}, {FRAME_BYTES_KEY}, {IDLE_KEY}",
+                    ServerConfig::KEYS.join(", ")
+                ),
+            )),
+        }
+    }
+
+    /// Config of one node; each process start is an incarnation of its own.
+    pub(crate) fn node_config(&self, node: NodeId, server: ServerConfig) -> NodeConfig {
+        NodeConfig {
+            node,
+            broker: true,
+            controller: true,
+            voters: self.nodes(),
+            rack: None,
+            server,
+            seed: (ids::random_u128() >> 64) as u64,
+            incarnation: ids::random_uuid(),
+            plant: None,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The data directory: who may use it, whose it is (`meta.properties`), and its formatting.
+
+use crate::error::ServeError;
+use crate::ids;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use stormglass_broker_core::ids::NodeId;
+
+const META: &str = "meta.properties";
+const LOCK: &str = ".lock";
+
+/// A data directory that this process has locked, and that belongs to its node.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    pub(crate) path: PathBuf,
+    pub(crate) cluster_id: String,
+    /// Held for as long as the directory is used.
+    _lock: File,
+}
+
+/// Content of `meta.properties`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Meta {
+    cluster_id: String,
+    node: i32,
+}
+
+impl DataDir {
+    /// Opens a node's directory; formats it when it is new.
+    pub(crate) fn open(
+        path: &Path,
+        node: NodeId,
+        cluster_id: Option<&str>,
+    ) -> Result<Self, ServeError> {
+        fs::create_dir_all(path)
+            .map_err(|error| ServeError::io("make the data directory", path, &error))?;
+        let lock = lock(path)?;
+        let meta_path = path.join(META);
+        let meta = if meta_path.exists() {
+            read_meta(&meta_path)?
+        } else {
+            format(path, node, cluster_id)?
+        };
+        check(path, &meta, node, cluster_id)?;
+        Ok(Self { path: path.to_owned(), cluster_id: meta.cluster_id, _lock: lock })
+    }
+}
+
+fn lock(path: &Path) -> Result<File, ServeError> {
+    let lock_path = path.join(LOCK);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|error| ServeError::io("write to", &lock_path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::new(
+            format!("{} is in use by another process", path.display()),
+            "stop that process, or choose another directory with --data-dir",
+        )),
+        Err(TryLockError::Error(error)) => Err(ServeError::io("lock", &lock_path, &error)),
+    }
+}
+
+fn format(path: &Path, node: NodeId, cluster_id: Option<&str>) -> Result<Meta, ServeError> {
+    let entries = fs::read_dir(path).map_err(|error| ServeError::io("read", path, &error))?;
+    let foreign = entries.flatten().find(|entry| entry.file_name() != LOCK);
+    if let Some(entry) = foreign {
+        return Err(ServeError::new(
+            format!("{} has no {META}, but holds {:?}", path.display(), entry.file_name()),
+            "choose an empty directory with --data-dir",
+        ));
+    }
+    let cluster_id = cluster_id.map_or_else(|| ids::to_text(ids::random_uuid()), str::to_owned);
+    let directory_id = ids::to_text(ids::random_uuid());
+    let text = format!(
+        "cluster.id={cluster_id}\ndirectory.id={directory_id}\nnode.id={node}\nversion=1\n"
+    );
+    let meta_path = path.join(META);
+    crate::storage::write_durably(&meta_path, text.as_bytes())
+        .map_err(|error| ServeError::io("write", &meta_path, &error))?;
+    tracing::info!(path = %path.display(), cluster_id, node = node.0, "formatted");
+    Ok(Meta { cluster_id, node: node.0 })
+}
+
+fn read_meta(path: &Path) -> Result<Meta, ServeError> {
+    let text = fs::read_to_string(path).map_err(|error| ServeError::io("read", path, &error))?;
+    parse_meta(&text).ok_or_else(|| {
+        ServeError::new(
+            format!("{} is not a {META} of version 1", path.display()),
+            "restore it, or choose another directory with --data-dir",
+        )
+    })
+}
+
+fn parse_meta(text: &str) -> Option<Meta> {
+    let value = |key: &str| {
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.find_map(|line| line.split_once('=').filter(|(k, _)| k.trim() == key))
+    };
+    if value("version")?.1.trim() != "1" {
+        return None;
+    }
+    let cluster_id = value("cluster.id")?.1.trim().to_owned();
+    Some(Meta { cluster_id, node: value("node.id")?.1.trim().parse().ok()? })
+}
+
+fn check(
+    path: &Path,
+    meta: &Meta,
+    node: NodeId,
+    cluster_id: Option<&str>,
+) -> Result<(), ServeError> {
+    if meta.node != node.0 {
+        return Err(ServeError::new(
+            format!("{} belongs to node {}, not to node {node}", path.display(), meta.node),
+            "give each node its own directory",
+        ));
+    }
+    match cluster_id {
+        Some(wanted) if wanted != meta.cluster_id => Err(ServeError::new(
+            format!(
+                "{} belongs to cluster {}, not to cluster {wanted}",
+                path.display(),
+                meta.cluster_id
+            ),
+            "leave out --cluster-id, or choose another directory with --data-dir",
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_formatted_once_and_locked_while_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DataDir::open(dir.path(), NodeId(1), None).unwrap();
+        let error = DataDir::open(dir.path(), NodeId(1), None).unwrap_err();
+        assert!(error.to_string().contains("in use by another process"), "{error}");
+        let cluster_id = first.cluster_id.clone();
+        drop(first);
+        let again = DataDir::open(dir.path(), NodeId(1), Some(&cluster_id)).unwrap();
+        assert_eq!(again.cluster_id, cluster_id);
+    }
+
+    #[test]
+    fn a_directory_of_somebody_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(DataDir::open(dir.path(), NodeId(1), Some("one")).unwrap());
+        let other = DataDir::open(dir.path(), NodeId(1), Some("two")).unwrap_err();
+        assert!(other.to_string().contains("belongs to cluster one"), "{other}");
+        let other = DataDir::open(dir.path(), NodeId(2), None).unwrap_err();
+        assert!(other.to_string().contains("belongs to node 1"), "{other}");
+        let full = tempfile::tempdir().unwrap();
+        fs::write(full.path().join("thesis.txt"), "precious").unwrap();
+        let refused = DataDir::open(full.path(), NodeId(1), None).unwrap_err();
+        assert!(refused.to_string().contains("thesis.txt"), "{refused}");
+    }
+
+    #[test]
+    fn meta_properties_may_have_comments_and_any_order() {
+        let text = "#\n#Thu\nnode.id=3\nversion=1\ncluster.id=abc\n";
+        assert_eq!(parse_meta(text), Some(Meta { cluster_id: "abc".to_owned(), node: 3 }));
+        assert_eq!(parse_meta("version=0\nbroker.id=3\n"), None);
+        assert_eq!(parse_meta(""), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! Real sockets and files around `broker-core`: a broker that any Kafka client can talk to.
+//!
+//! A thread per node owns its [`stormglass_broker_core::Broker`] and its log files; two more
+//! fsync and write small files. Connections are tokio tasks that decode and encode. Nodes of one
+//! process talk through channels.
+
+mod clock;
+mod config;
+mod data_dir;
+mod error;
+mod ids;
+mod net;
+mod node;
+mod serve;
+mod storage;
+
+pub use config::Options;
+pub use error::ServeError;
+pub use serve::{Server, Stopper};

@@ -1,0 +1,98 @@
+//! One client's connection: a request at a time, as Kafka serves them, so that answers keep their
+//! order and a client that asks faster than it is answered fills its own socket only.
+
+use super::framing::{FrameError, read_frame, write_frame};
+use super::listener::Door;
+use crate::node::Event;
+use bytes::BytesMut;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
+use stormglass_wire::{Decoded, Frame, WireError, decode_request, encode_response};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// Why a connection is closed by this side.
+#[derive(Debug)]
+enum Closing {
+    /// The client went away, or said nothing for too long.
+    Quiet,
+    /// What came is no frame.
+    Frame(FrameError),
+    /// The frame is no request that can be answered.
+    Request(WireError),
+    /// The node stops, or has no answer for what it was asked.
+    NoAnswer,
+}
+
+impl From<WireError> for Closing {
+    fn from(error: WireError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<io::Error> for Closing {
+    fn from(_: io::Error) -> Self {
+        Self::Quiet
+    }
+}
+
+/// Serves a client until one side ends it.
+pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door, id: ConnectionId) {
+    // answers are whole when they are written: nothing is gained by waiting for more
+    let _ = stream.set_nodelay(true);
+    match converse(&mut stream, &door, id).await {
+        Closing::Quiet => tracing::debug!(%client, "connection ended"),
+        Closing::Frame(error) => tracing::warn!(%client, %error, "connection closed"),
+        Closing::Request(error) => tracing::warn!(%client, %error, "connection closed"),
+        Closing::NoAnswer => tracing::debug!(%client, "connection closed: no answer"),
+    }
+    // a node that is gone does not mind
+    let _ = door.outbox.send(Event::Closed(id));
+}
+
+async fn converse(stream: &mut TcpStream, door: &Door, id: ConnectionId) -> Closing {
+    let mut buffer = BytesMut::new();
+    let idle = Duration::from_millis(door.limits.idle_ms_max);
+    for turn in 0.. {
+        let frame =
+            match timeout(idle, read_frame(stream, &mut buffer, door.limits.frame_bytes_max)).await
+            {
+                Ok(Ok(Some(frame))) => frame,
+                Ok(Ok(None)) | Err(_) | Ok(Err(FrameError::Io(_))) => return Closing::Quiet,
+                Ok(Err(error)) => return Closing::Frame(error),
+            };
+        let answer = match answer(frame, door, id, CorrelationId(turn)).await {
+            Ok(answer) => answer,
+            Err(closing) => return closing,
+        };
+        if let Some(answer) = answer
+            && write_frame(stream, &answer).await.is_err()
+        {
+            return Closing::Quiet;
+        }
+    }
+    Closing::Quiet
+}
+
+/// The answer to a frame, if it has one.
+async fn answer(
+    frame: bytes::Bytes,
+    door: &Door,
+    conn: ConnectionId,
+    correlation: CorrelationId,
+) -> Result<Option<Frame>, Closing> {
+    let (request, call) = match decode_request(frame, &*door.directory.current())? {
+        Decoded::Ask(request, call) => (request, call),
+        Decoded::Answer(frame) => return Ok(Some(frame)),
+        Decoded::Silence => return Ok(None),
+    };
+    let (reply, answered) = oneshot::channel();
+    let event = Event::Request { conn, correlation, request, reply };
+    door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
+    let Some(response) = answered.await.map_err(|_| Closing::NoAnswer)? else { return Ok(None) };
+    // the newest directory: the answer may be about a topic that the request has made
+    encode_response(&call, &response, &*door.directory.current()).map(Some).ok_or(Closing::NoAnswer)
+}

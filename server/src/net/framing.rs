@@ -1,0 +1,141 @@
+//! Frames on a stream: a length, then as many bytes. The length is only believed as far as bytes
+//! arrive.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use std::fmt;
+use std::io::{self, IoSlice};
+use stormglass_wire::Frame;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Bytes made room for at first, whatever the length says.
+const FIRST_BYTES: usize = 64 << 10;
+const PREFIX_BYTES: usize = 4;
+/// Slices of one write.
+const SLICES_MAX: usize = 64;
+
+/// Why no frame came.
+#[derive(Debug)]
+pub(super) enum FrameError {
+    /// A length that no request may have.
+    Length(i32),
+    /// The stream ended inside a frame.
+    CutShort,
+    /// The stream failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(len) => write!(f, "a request of {len} bytes"),
+            Self::CutShort => f.write_str("the connection ended inside a request"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<io::Error> for FrameError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The next frame; `None` at the end of the stream. `buffer` keeps what comes after it.
+pub(super) async fn read_frame(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut BytesMut,
+    bytes_max: usize,
+) -> Result<Option<Bytes>, FrameError> {
+    while buffer.len() < PREFIX_BYTES {
+        buffer.reserve(FIRST_BYTES);
+        if stream.read_buf(buffer).await? == 0 {
+            return if buffer.is_empty() { Ok(None) } else { Err(FrameError::CutShort) };
+        }
+    }
+    let len = buffer.get_i32();
+    let frame_len = usize::try_from(len)
+        .ok()
+        .filter(|len| (1..=bytes_max).contains(len))
+        .ok_or(FrameError::Length(len))?;
+    while buffer.len() < frame_len {
+        // room for twice of what has come, and never for more than what is to come
+        let wanted = frame_len - buffer.len();
+        buffer.reserve(wanted.min(buffer.len().max(FIRST_BYTES)));
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(FrameError::CutShort);
+        }
+    }
+    Ok(Some(buffer.split_to(frame_len).freeze()))
+}
+
+/// Writes all slices of a frame.
+pub(super) async fn write_frame(
+    stream: &mut (impl AsyncWrite + Unpin),
+    frame: &Frame,
+) -> io::Result<()> {
+    for some in frame.parts().chunks(SLICES_MAX) {
+        let mut slices: Vec<IoSlice<'_>> = some.iter().map(|part| IoSlice::new(part)).collect();
+        let mut rest = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut rest, 0); // leaves out empty ones at the front
+        while !rest.is_empty() {
+            let written = stream.write_vectored(rest).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, written);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn frames(mut input: &[u8], bytes_max: usize) -> (Vec<Bytes>, Option<FrameError>) {
+        let (mut buffer, mut found) = (BytesMut::new(), Vec::new());
+        loop {
+            match block_on(read_frame(&mut input, &mut buffer, bytes_max)) {
+                Ok(Some(frame)) => found.push(frame),
+                Ok(None) => return (found, None),
+                Err(error) => return (found, Some(error)),
+            }
+        }
+    }
+
+    #[test]
+    fn frames_are_told_apart() {
+        let (found, error) = frames(b"\0\0\0\x02ab\0\0\0\x01c", 100);
+        assert_eq!(found, [&b"ab"[..], b"c"]);
+        assert!(error.is_none());
+    }
+
+    #[test]
+    fn lengths_are_not_believed() {
+        for (input, expected) in [
+            (&b"\x7f\xff\xff\xffabc"[..], "a request of 2147483647 bytes"),
+            (b"\xff\xff\xff\xff", "a request of -1 bytes"),
+            (b"\0\0\0\0", "a request of 0 bytes"),
+            (b"\0\0\0\x65", "a request of 101 bytes"),
+            (b"\0\0\0\x04abc", "the connection ended inside a request"),
+            (b"\0\0", "the connection ended inside a request"),
+        ] {
+            let (found, error) = frames(input, 100);
+            assert!(found.is_empty());
+            assert_eq!(error.map(|e| e.to_string()).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_large_length_takes_little_memory_until_bytes_come() {
+        let mut buffer = BytesMut::new();
+        let mut input = &b"\x06\0\0\0only this much"[..];
+        let error = block_on(read_frame(&mut input, &mut buffer, 100 << 20));
+        assert!(matches!(error, Err(FrameError::CutShort)));
+        assert!(buffer.capacity() <= 4 * FIRST_BYTES, "{}", buffer.capacity());
+    }
+}

@@ -1,0 +1,83 @@
+//! Names and addresses for the codec, which runs in connections' tasks: a snapshot that a node
+//! replaces before it answers anything that depends on the change.
+
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use stormglass_broker_core::ids::{NodeId, TopicId};
+use stormglass_wire::{Cluster, Endpoint};
+
+/// Addresses of brokers as clients are told.
+pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
+
+/// A snapshot.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    cluster_id: Arc<str>,
+    endpoints: Arc<Endpoints>,
+    by_name: FxHashMap<Arc<str>, TopicId>,
+    by_id: FxHashMap<TopicId, Arc<str>>,
+}
+
+impl Directory {
+    pub(crate) fn new(cluster_id: &str, endpoints: Endpoints) -> Self {
+        Self {
+            cluster_id: cluster_id.into(),
+            endpoints: Arc::new(endpoints),
+            by_name: FxHashMap::default(),
+            by_id: FxHashMap::default(),
+        }
+    }
+
+    /// The same with other topics.
+    fn with_topics<'a>(&self, topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>) -> Self {
+        let mut next = Self::new("", Endpoints::new());
+        (next.cluster_id, next.endpoints) =
+            (Arc::clone(&self.cluster_id), Arc::clone(&self.endpoints));
+        for (id, name) in topics {
+            next.by_name.insert(Arc::clone(name), id);
+            next.by_id.insert(id, Arc::clone(name));
+        }
+        next
+    }
+}
+
+impl Cluster for Directory {
+    fn topic_id(&self, name: &str) -> Option<TopicId> {
+        self.by_name.get(name).copied()
+    }
+
+    fn topic_name(&self, id: TopicId) -> Option<Arc<str>> {
+        self.by_id.get(&id).cloned()
+    }
+
+    fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>> {
+        self.endpoints.get(&node).map(|(host, port)| Endpoint { host, port: *port })
+    }
+
+    fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+}
+
+/// The newest snapshot of a node.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedDirectory {
+    current: Arc<RwLock<Arc<Directory>>>,
+}
+
+impl SharedDirectory {
+    pub(crate) fn new(directory: Directory) -> Self {
+        Self { current: Arc::new(RwLock::new(Arc::new(directory))) }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Directory> {
+        // the value is replaced whole, so a panic elsewhere cannot have left half of one
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn replace_topics<'a>(&self, topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>) {
+        let next = Arc::new(self.current().with_topics(topics));
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+}

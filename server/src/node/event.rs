@@ -1,0 +1,35 @@
+//! What can happen to a node.
+
+use std::sync::mpsc::{Receiver, Sender};
+use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
+use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::seam::DiskResult;
+use tokio::sync::oneshot;
+
+/// Where a node's events come from.
+pub(crate) type Inbox = Receiver<Event>;
+/// Where they are sent.
+pub(crate) type Outbox = Sender<Event>;
+
+/// An event.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A client asks.
+    Request {
+        conn: ConnectionId,
+        correlation: CorrelationId,
+        request: Box<Request>,
+        /// `None`: there is no answer, but the client's turn is over.
+        reply: oneshot::Sender<Option<Response>>,
+    },
+    /// A node of this process asks.
+    PeerRequest { conn: ConnectionId, correlation: CorrelationId, request: Box<Request> },
+    /// A node of this process answers.
+    PeerResponse { from: NodeId, correlation: CorrelationId, response: Box<Response> },
+    /// A connection ended.
+    Closed(ConnectionId),
+    /// A disk operation ended.
+    Disk(DiskOpId, DiskResult),
+    /// The node shall stop in order.
+    Shutdown,
+}

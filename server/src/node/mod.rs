@@ -1,0 +1,11 @@
+//! A node: the thread that owns a broker and gives it everything that happens, one after the other.
+
+mod directory;
+mod event;
+mod peers;
+mod run;
+mod timers;
+
+pub(crate) use directory::{Directory, SharedDirectory};
+pub(crate) use event::{Event, Inbox, Outbox};
+pub(crate) use run::{Node, Parts};

@@ -1,0 +1,288 @@
+//! The loop of a node: take what happened, step the broker, do what it wants done.
+
+use super::directory::SharedDirectory;
+use super::event::{Event, Inbox, Outbox};
+use super::peers::{Peers, node_of};
+use super::timers::{Due, Timers};
+use crate::clock::{Clock, std_duration};
+use crate::error::ServeError;
+use crate::storage::{Store, Submitted};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::config::NodeConfig;
+use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId, TopicPartition};
+use stormglass_broker_core::protocol::Response;
+use stormglass_broker_core::seam::{Effects, Exit, Input, PeerError, Reply, TraceEvent};
+use stormglass_broker_core::time::{Duration, Instant};
+use stormglass_wire::Cluster as _;
+use tokio::sync::oneshot;
+
+/// Events taken before timers are looked at again.
+const EVENTS_MAX: usize = 256;
+/// Longest sleep, so that a wall clock that was set is noticed.
+const SLEEP_MAX: Duration = Duration::from_millis(1000);
+/// Difference of the clocks' distance that the core is told, ms.
+const WALL_STEP_MS: i64 = 5;
+/// A controlled shutdown that takes longer is given up; the next start recovers.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(10_000);
+
+/// What a node is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) config: NodeConfig,
+    pub(crate) store: Store,
+    pub(crate) inbox: Inbox,
+    pub(crate) outboxes: BTreeMap<NodeId, Outbox>,
+    pub(crate) directory: SharedDirectory,
+    pub(crate) clock: Clock,
+    /// Told once, when the cluster lets the broker serve.
+    pub(crate) ready: std::sync::mpsc::Sender<NodeId>,
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    id: NodeId,
+    broker: Broker,
+    effects: Effects,
+    store: Store,
+    inbox: Inbox,
+    peers: Peers,
+    timers: Timers,
+    directory: SharedDirectory,
+    topics_revision: u64,
+    clock: Clock,
+    /// Wall clock minus monotonic clock as the core knows it, ms.
+    wall_offset_ms: Option<i64>,
+    waiting: FxHashMap<(ConnectionId, CorrelationId), oneshot::Sender<Option<Response>>>,
+    /// Inputs that follow from what was done.
+    next: VecDeque<Input>,
+    ready: Option<std::sync::mpsc::Sender<NodeId>>,
+    give_up_at: Option<Instant>,
+}
+
+impl Node {
+    /// Recovers what the disk holds.
+    pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
+        let Parts { config, mut store, inbox, outboxes, directory, clock, ready } = parts;
+        let id = config.node;
+        let broker = Broker::new(config, &store);
+        store.check_readable()?;
+        let own = outboxes.get(&id).expect("a node can send to itself");
+        store.start_workers(own, Event::Disk).map_err(|error| {
+            ServeError::new(format!("cannot start a thread: {error}"), "raise the limit on threads")
+        })?;
+        Ok(Self {
+            id,
+            broker,
+            effects: Effects::default(),
+            store,
+            inbox,
+            peers: Peers::new(id, outboxes),
+            timers: Timers::default(),
+            directory,
+            topics_revision: 0,
+            clock,
+            wall_offset_ms: None,
+            waiting: FxHashMap::default(),
+            next: VecDeque::new(),
+            ready: Some(ready),
+            give_up_at: None,
+        })
+    }
+
+    /// Runs until the broker is done; closes its files.
+    pub(crate) fn run(mut self) -> Result<(), ServeError> {
+        self.sync_wall_clock();
+        self.act(Input::Start);
+        let exit = loop {
+            if let Some(exit) = self.effects.exit.take() {
+                break exit;
+            }
+            let sleep = self.timers.next().map_or(SLEEP_MAX, |at| at.since(self.clock.now()));
+            match self.inbox.recv_timeout(std_duration(sleep.min(SLEEP_MAX))) {
+                Ok(event) => self.take_events(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break Exit::ShutdownComplete,
+            }
+            self.sync_wall_clock();
+            self.fire_timers();
+            self.announce();
+            if self.give_up_at.is_some_and(|at| self.clock.now() >= at) {
+                tracing::warn!(node = self.id.0, "controlled shutdown takes too long; stopping");
+                break Exit::ShutdownComplete;
+            }
+        };
+        self.finish(exit)
+    }
+
+    fn take_events(&mut self, first: Event) {
+        self.happen(first);
+        for _ in 1..EVENTS_MAX {
+            match self.inbox.try_recv() {
+                Ok(event) if self.effects.exit.is_none() => self.happen(event),
+                Ok(_) | Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let input = match event {
+            Event::Request { conn, correlation, request, reply } => {
+                self.waiting.insert((conn, correlation), reply);
+                Input::Request { conn, correlation, request: *request }
+            }
+            Event::PeerRequest { conn, correlation, request } => {
+                Input::Request { conn, correlation, request: *request }
+            }
+            Event::PeerResponse { from, correlation, response } => {
+                if !self.peers.answered(correlation) {
+                    return;
+                }
+                Input::Response { from, correlation, result: Ok(*response) }
+            }
+            Event::Closed(conn) => Input::ConnectionClosed(conn),
+            Event::Disk(id, result) => Input::Disk { id, result },
+            Event::Shutdown => {
+                tracing::info!(node = self.id.0, "shutting down");
+                self.give_up_at = Some(self.clock.now() + SHUTDOWN_MAX);
+                Input::Shutdown
+            }
+        };
+        self.act(input);
+    }
+
+    fn fire_timers(&mut self) {
+        let now = self.clock.now();
+        while let Some(due) = self.timers.pop(now) {
+            match due {
+                Due::Core(key) => self.act(Input::Timer(key)),
+                Due::Peer(correlation) => {
+                    if let Some(from) = self.peers.expire(correlation) {
+                        let result = Err(PeerError::TimedOut);
+                        self.act(Input::Response { from, correlation, result });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Steps the broker, and goes on until nothing follows at once.
+    fn act(&mut self, input: Input) {
+        self.next.push_back(input);
+        while let Some(input) = self.next.pop_front() {
+            self.broker.step(self.clock.now(), input, &mut self.effects);
+            self.publish_topics();
+            self.carry_out();
+        }
+    }
+
+    /// Connections must know a topic before its first client does.
+    fn publish_topics(&mut self) {
+        let revision = self.broker.topics_revision();
+        if revision != self.topics_revision {
+            self.topics_revision = revision;
+            self.directory.replace_topics(self.broker.topics());
+        }
+    }
+
+    fn carry_out(&mut self) {
+        for op in self.effects.disk.drain(..) {
+            let id = op.id;
+            if let Submitted::Now(result) = self.store.submit(op) {
+                self.next.push_back(Input::Disk { id, result });
+            }
+        }
+        for Reply { conn, correlation, response } in self.effects.replies.drain(..) {
+            if let Some(reply) = self.waiting.remove(&(conn, correlation)) {
+                // a connection that is gone needs no answer
+                let _ = reply.send(response);
+            } else if let (Some(node), Some(response)) = (node_of(conn), response) {
+                self.peers.answer(node, correlation, response);
+            }
+        }
+        for asked in self.effects.sends.drain(..) {
+            let (from, correlation) = (asked.to, asked.correlation);
+            self.timers.arm(self.clock.now() + asked.timeout, Due::Peer(correlation));
+            if !self.peers.ask(asked) {
+                let result = Err(PeerError::Disconnected);
+                self.next.push_back(Input::Response { from, correlation, result });
+            }
+        }
+        for (at, key) in self.effects.timers.drain(..) {
+            self.timers.arm(at, Due::Core(key));
+        }
+        self.effects.work.take();
+        let topics = &self.directory;
+        for event in self.effects.trace.drain(..) {
+            log(self.id, topics, &event);
+        }
+    }
+
+    fn sync_wall_clock(&mut self) {
+        let wall_ms = self.clock.wall_ms();
+        let now_ms = i64::try_from(self.clock.now().as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        let offset = wall_ms - now_ms;
+        if self.wall_offset_ms.is_none_or(|known| (known - offset).abs() >= WALL_STEP_MS) {
+            self.wall_offset_ms = Some(offset);
+            self.act(Input::WallClock(wall_ms));
+        }
+    }
+
+    fn announce(&mut self) {
+        if self.ready.is_some()
+            && self.broker.gauges().unfenced
+            && let Some(ready) = self.ready.take()
+        {
+            // whoever wanted to know may have given up
+            let _ = ready.send(self.id);
+        }
+    }
+
+    fn finish(self, exit: Exit) -> Result<(), ServeError> {
+        let node = self.id.0;
+        self.store.close()?;
+        match exit {
+            Exit::ShutdownComplete => {
+                tracing::info!(node, "stopped");
+                Ok(())
+            }
+            Exit::LogDirFailed(error) => Err(ServeError::new(
+                format!("the log directory of node {node} failed: {error:?}"),
+                "the log says which operation; make room or replace the volume, then start again",
+            )),
+        }
+    }
+}
+
+/// Changes that an operator wants to know of.
+fn log(node: NodeId, topics: &SharedDirectory, event: &TraceEvent) {
+    let node = node.0;
+    let name = |tp: &TopicPartition| match topics.current().topic_name(tp.topic) {
+        Some(topic) => format!("{topic}-{}", tp.partition),
+        None => format!("{:?}-{}", tp.topic, tp.partition),
+    };
+    match event {
+        TraceEvent::Recovered { scanned_bytes, truncated_bytes } => {
+            tracing::info!(node, scanned_bytes, truncated_bytes, "logs loaded");
+        }
+        TraceEvent::ControllerElected { epoch } => tracing::info!(node, epoch, "controls now"),
+        TraceEvent::ControllerResigned { epoch } => tracing::info!(node, epoch, "controls no more"),
+        TraceEvent::BrokerFenced { broker, fenced } => {
+            tracing::info!(node, broker = broker.0, fenced, "broker's fence changed");
+        }
+        TraceEvent::Truncated { tp, to, from, .. } => {
+            tracing::warn!(node, log = name(tp), to, from, "log cut");
+        }
+        TraceEvent::BecameLeader { tp, epoch, .. } => {
+            tracing::debug!(node, log = name(tp), epoch, "leads");
+        }
+        TraceEvent::IsrCommitted { tp, isr, .. } => {
+            let isr: Vec<i32> = isr.iter().map(|node| node.0).collect();
+            tracing::info!(node, log = name(tp), ?isr, "ISR changed");
+        }
+        _ => {}
+    }
+}

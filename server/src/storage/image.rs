@@ -1,0 +1,117 @@
+//! What a starting broker finds in its log directory.
+
+use super::layout::segment_name;
+use super::segment::load_index;
+use super::store::Store;
+use super::walk::{Walk, WalkError};
+use bytes::Bytes;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::records::Batch;
+use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
+
+/// Bytes read at a time by a scan.
+const SCAN_CHUNK: usize = 1 << 20;
+
+impl DiskImage for Store {
+    fn logs(&self) -> Vec<TopicPartition> {
+        let mut logs: Vec<TopicPartition> = self.logs.keys().copied().collect();
+        logs.sort_unstable();
+        logs
+    }
+
+    fn segments(&self, tp: TopicPartition) -> Vec<Offset> {
+        self.logs.get(&tp).map_or_else(Vec::new, |log| log.segments.keys().copied().collect())
+    }
+
+    fn summary(&self, tp: TopicPartition, segment: Offset) -> SegmentSummary {
+        self.summarize(tp, segment).unwrap_or_else(|error| {
+            self.note_unreadable(tp, segment, &error);
+            empty(segment)
+        })
+    }
+
+    fn scan(
+        &self,
+        tp: TopicPartition,
+        segment: Offset,
+        visit: &mut dyn FnMut(u32, &Arc<Batch>),
+    ) -> ScanEnd {
+        match self.scan_segment(tp, segment, visit) {
+            Ok(0) => ScanEnd::Clean,
+            Ok(bytes) => ScanEnd::Torn { bytes },
+            Err(error) => {
+                self.note_unreadable(tp, segment, &error);
+                ScanEnd::Torn { bytes: 0 }
+            }
+        }
+    }
+
+    fn file(&self, file: &FileName) -> Option<Bytes> {
+        fs::read(self.path(file)?).ok().map(Bytes::from)
+    }
+}
+
+impl Store {
+    fn note_unreadable(&self, tp: TopicPartition, base: Offset, error: &io::Error) {
+        let dir = self.logs.get(&tp).map_or(&self.root, |log| &log.path);
+        let path = dir.join(segment_name(base, "log"));
+        // only the first counts
+        let _ = self.unreadable.set(format!("cannot read {}: {error}", path.display()));
+    }
+
+    fn log_file(&self, tp: TopicPartition, base: Offset) -> Option<(PathBuf, u64)> {
+        let log = self.logs.get(&tp)?;
+        let segment = log.segments.get(&base)?;
+        Some((log.path.clone(), segment.size()))
+    }
+
+    /// The end of the segment is found behind its last index entry; nothing else is read.
+    fn summarize(&self, tp: TopicPartition, base: Offset) -> io::Result<SegmentSummary> {
+        let Some((dir, size)) = self.log_file(tp, base) else { return Ok(empty(base)) };
+        let file = File::open(dir.join(segment_name(base, "log")))?;
+        let index = load_index(&dir, base, &file, size)?;
+        let mut walk = Walk::new(&file, size, index.last_position(), SCAN_CHUNK);
+        let mut next_offset = base;
+        while let Some(head) = walk.head()? {
+            next_offset = head.last_offset + 1;
+            walk.skip(&head);
+        }
+        let max = index.max();
+        Ok(SegmentSummary {
+            bytes: u32::try_from(size - walk.rest()).unwrap_or(u32::MAX),
+            next_offset,
+            max_timestamp: max.timestamp,
+            max_timestamp_offset: max.offset,
+        })
+    }
+
+    /// Bytes after the last sound batch.
+    fn scan_segment(
+        &self,
+        tp: TopicPartition,
+        base: Offset,
+        visit: &mut dyn FnMut(u32, &Arc<Batch>),
+    ) -> io::Result<u64> {
+        let Some((dir, size)) = self.log_file(tp, base) else { return Ok(0) };
+        let file = File::open(dir.join(segment_name(base, "log")))?;
+        let mut walk = Walk::new(&file, size, 0, SCAN_CHUNK);
+        while let Some(head) = walk.head()? {
+            match walk.take(&head) {
+                Ok(batch) => {
+                    visit(u32::try_from(head.position).unwrap_or(u32::MAX), &Arc::new(batch));
+                }
+                Err(WalkError::Corrupt) => break,
+                Err(WalkError::Io(error)) => return Err(error),
+            }
+        }
+        Ok(walk.rest())
+    }
+}
+
+fn empty(base: Offset) -> SegmentSummary {
+    SegmentSummary { bytes: 0, next_offset: base, max_timestamp: -1, max_timestamp_offset: base }
+}

@@ -1,0 +1,80 @@
+//! The directory of one partition: its segments by base offset.
+
+use super::layout::{PARTITION_METADATA, partition_metadata, segment_base};
+use super::segment::Segment;
+use super::workers::write_durably;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use stormglass_broker_core::ids::{Offset, TopicId};
+use stormglass_broker_core::records::Records;
+
+/// A partition's log.
+#[derive(Debug)]
+pub(super) struct LogDir {
+    pub(super) path: PathBuf,
+    pub(super) segments: BTreeMap<Offset, Segment>,
+}
+
+impl LogDir {
+    /// A directory that is there.
+    pub(super) fn existing(path: &Path) -> io::Result<Self> {
+        let mut segments = BTreeMap::new();
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            if let Some(base) = name.to_str().and_then(segment_base) {
+                segments.insert(base, Segment::existing(path, base)?);
+            }
+        }
+        Ok(Self { path: path.to_owned(), segments })
+    }
+
+    /// A new one.
+    pub(super) fn create(path: &Path, topic: TopicId) -> io::Result<Self> {
+        fs::create_dir_all(path)?;
+        write_durably(&path.join(PARTITION_METADATA), partition_metadata(topic).as_bytes())?;
+        Self::existing(path)
+    }
+
+    /// The segment with a base offset, made when absent. A segment that is followed by another one
+    /// gets no more batches, so its index is complete.
+    pub(super) fn segment_or_create(&mut self, base: Offset) -> io::Result<&mut Segment> {
+        if !self.segments.contains_key(&base) {
+            if let Some(mut last) = self.segments.last_entry() {
+                last.get_mut().flush_index()?;
+            }
+            self.segments.insert(base, Segment::create(&self.path, base)?);
+        }
+        Ok(self.segments.get_mut(&base).expect("inserted above"))
+    }
+
+    pub(super) fn append(&mut self, base: Offset, records: &Records) -> io::Result<()> {
+        self.segment_or_create(base)?.append(records)
+    }
+
+    /// Cuts as [`stormglass_broker_core::seam::DiskOpKind::Truncate`] says.
+    pub(super) fn truncate(&mut self, to: Offset) -> io::Result<()> {
+        let empties = self.segments.first_key_value().is_none_or(|(first, _)| to <= *first);
+        let gone =
+            if empties { std::mem::take(&mut self.segments) } else { self.segments.split_off(&to) };
+        for segment in gone.into_values() {
+            segment.delete()?;
+        }
+        if empties {
+            self.segment_or_create(to)?;
+        } else if let Some(mut last) = self.segments.last_entry() {
+            last.get_mut().truncate(to)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete_segments(&mut self, bases: &[Offset]) -> io::Result<()> {
+        for base in bases {
+            if let Some(segment) = self.segments.remove(base) {
+                segment.delete()?;
+            }
+        }
+        Ok(())
+    }
+}

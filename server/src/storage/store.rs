@@ -1,0 +1,307 @@
+//! All logs and small files of a node: executes the core's disk operations.
+
+use super::layout::{
+    DELETED, METADATA_DIR, PARTITION_METADATA, dir_name, file_path, parse_partition_metadata,
+    partition_of,
+};
+use super::log_dir::LogDir;
+use super::read;
+use super::workers::{Finished, Job, Worker, write_durably};
+use crate::error::ServeError;
+use rustc_hash::FxHashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::mpsc::Sender;
+use stormglass_broker_core::ids::{DiskOpId, Offset, TopicPartition};
+use stormglass_broker_core::records::Records;
+use stormglass_broker_core::seam::{
+    DiskError, DiskOp, DiskOpKind, DiskResult, FileName, ReadRange,
+};
+
+/// When an operation's outcome is known.
+#[derive(Debug)]
+pub(crate) enum Submitted {
+    /// Now.
+    Now(DiskResult),
+    /// A worker reports it.
+    Later,
+}
+
+/// The log directory of a node.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(super) root: PathBuf,
+    pub(super) logs: FxHashMap<TopicPartition, LogDir>,
+    workers: Option<Workers>,
+    /// The first segment that a starting broker could not read.
+    pub(super) unreadable: OnceLock<String>,
+    /// The marker of a clean shutdown: written when everything before it is on the volume.
+    marker: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+struct Workers {
+    syncs: Worker,
+    files: Worker,
+}
+
+impl Store {
+    /// What is there; what a deletion left is cleaned up.
+    pub(crate) fn open(root: &Path) -> Result<Self, ServeError> {
+        let failed = |error: &io::Error| ServeError::io("read", root, error);
+        fs::create_dir_all(root.join(METADATA_DIR)).map_err(|error| failed(&error))?;
+        let mut store = Self {
+            root: root.to_owned(),
+            logs: FxHashMap::default(),
+            workers: None,
+            unreadable: OnceLock::new(),
+            marker: None,
+        };
+        for entry in fs::read_dir(root).map_err(|error| failed(&error))? {
+            let path = entry.map_err(|error| failed(&error))?.path();
+            if path.is_dir() {
+                store.open_dir(&path).map_err(|error| ServeError::io("open", &path, &error))?;
+            }
+        }
+        Ok(store)
+    }
+
+    fn open_dir(&mut self, path: &Path) -> io::Result<()> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.ends_with(DELETED) {
+            return fs::remove_dir_all(path);
+        }
+        let Some(partition) = partition_of(name) else { return Ok(()) };
+        match fs::read_to_string(path.join(PARTITION_METADATA)) {
+            Ok(text) => match parse_partition_metadata(&text) {
+                Some(topic) => {
+                    let tp = TopicPartition::new(topic, partition);
+                    self.logs.insert(tp, LogDir::existing(path)?);
+                }
+                None => {
+                    tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is damaged");
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+            },
+            // made, but not named yet, when the process was killed: there is nothing in it
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether everything could be read that a starting broker asked for. If not, it must not go
+    /// on: it takes what it could not see for lost, and would cut it off.
+    pub(crate) fn check_readable(&self) -> Result<(), ServeError> {
+        self.unreadable.get().map_or(Ok(()), |message| {
+            Err(ServeError::new(message.clone(), "check the volume; nothing has been changed"))
+        })
+    }
+
+    /// Starts the workers, whose outcomes go to `outbox`.
+    pub(crate) fn start_workers<E: Send + 'static>(
+        &mut self,
+        outbox: &Sender<E>,
+        event: impl Fn(DiskOpId, DiskResult) -> E + Clone + Send + 'static,
+    ) -> io::Result<()> {
+        let start = |name| {
+            let (outbox, event) = (outbox.clone(), event.clone());
+            let report = move |id, finished: io::Result<Finished>| {
+                let result = match finished {
+                    Ok(Finished::Done) => DiskResult::Done,
+                    Ok(Finished::File(bytes)) => DiskResult::File(bytes),
+                    Err(error) => failure(name, &error),
+                };
+                // a node that is gone needs no outcome
+                let _ = outbox.send(event(id, result));
+            };
+            Worker::start(name, Box::new(report))
+        };
+        self.workers = Some(Workers { syncs: start("fsync")?, files: start("files")? });
+        Ok(())
+    }
+
+    /// Executes an operation or hands it to a worker.
+    pub(crate) fn submit(&mut self, op: DiskOp) -> Submitted {
+        let DiskOp { id, kind } = op;
+        let done = match kind {
+            DiskOpKind::CreateLog { tp, topic } => self.create_log(tp, &topic),
+            DiskOpKind::Append { tp, segment, records } => self.append(tp, segment, &records),
+            DiskOpKind::Read { ranges, max_bytes } => {
+                return Submitted::Now(match self.read(&ranges, max_bytes) {
+                    Ok(records) => DiskResult::Read(records),
+                    Err(error) => failure("read", &error),
+                });
+            }
+            DiskOpKind::FindTimestamp { tp, segment, position, timestamp } => {
+                return Submitted::Now(
+                    match self.find_timestamp(tp, segment, position, timestamp) {
+                        Ok(found) => DiskResult::Found(found),
+                        Err(error) => failure("read", &error),
+                    },
+                );
+            }
+            DiskOpKind::Sync { tp, segment } => match self.sync_job(tp, segment) {
+                Ok(Some(job)) => {
+                    self.workers().syncs.submit(id, job);
+                    return Submitted::Later;
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+            DiskOpKind::Truncate { tp, to } => self.log(tp, |log| log.truncate(to)),
+            DiskOpKind::DeleteSegments { tp, segments } => {
+                self.log(tp, |log| log.delete_segments(&segments))
+            }
+            DiskOpKind::DeleteLog { tp } => self.delete_log(tp),
+            DiskOpKind::WriteFile { file: FileName::CleanShutdown, .. } => {
+                self.marker = self.path(&FileName::CleanShutdown);
+                Ok(())
+            }
+            DiskOpKind::WriteFile { file, bytes } => {
+                return self.file_job(id, &file, |path| Job::Write(path, bytes));
+            }
+            DiskOpKind::ReadFile { file } => return self.file_job(id, &file, Job::Read),
+            DiskOpKind::DeleteFile { file } => return self.file_job(id, &file, Job::Delete),
+        };
+        Submitted::Now(match done {
+            Ok(()) => DiskResult::Done,
+            Err(error) => failure("write", &error),
+        })
+    }
+
+    /// The last act of a node: indexes written, all work done, and then the marker, if the core
+    /// asked for it.
+    #[expect(clippy::iter_over_hash_type, reason = "logs are closed in any order")]
+    pub(crate) fn close(mut self) -> Result<(), ServeError> {
+        for log in self.logs.values_mut() {
+            for segment in log.segments.values_mut() {
+                segment
+                    .flush_index()
+                    .map_err(|error| ServeError::io("write an index in", &log.path, &error))?;
+            }
+        }
+        let finished = self
+            .workers
+            .take()
+            .is_none_or(|workers| workers.syncs.finish() & workers.files.finish());
+        match self.marker {
+            Some(marker) if finished => write_durably(&marker, &[])
+                .map_err(|error| ServeError::io("write", &marker, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn path(&self, file: &FileName) -> Option<PathBuf> {
+        file_path(&self.root, file, |tp| self.logs.get(&tp).map(|log| log.path.clone()))
+    }
+
+    fn workers(&self) -> &Workers {
+        self.workers.as_ref().expect("workers are started before the first step")
+    }
+
+    fn file_job(
+        &self,
+        id: DiskOpId,
+        file: &FileName,
+        job: impl FnOnce(PathBuf) -> Job,
+    ) -> Submitted {
+        match self.path(file) {
+            Some(path) => {
+                let workers = self.workers();
+                // the quorum waits for these as for its log
+                let urgent = matches!(file, FileName::QuorumState | FileName::MetadataSnapshot(..));
+                let worker = if urgent { &workers.syncs } else { &workers.files };
+                worker.submit(id, job(path));
+                Submitted::Later
+            }
+            // of a log that has been deleted
+            None => Submitted::Now(DiskResult::Done),
+        }
+    }
+
+    /// A log that is not there any more has nothing to be done.
+    fn log(
+        &mut self,
+        tp: TopicPartition,
+        act: impl FnOnce(&mut LogDir) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.logs.get_mut(&tp).map_or(Ok(()), act)
+    }
+
+    fn create_log(&mut self, tp: TopicPartition, topic: &str) -> io::Result<()> {
+        if self.logs.contains_key(&tp) {
+            return Ok(());
+        }
+        let path = self.root.join(dir_name(topic, tp.partition));
+        self.logs.insert(tp, LogDir::create(&path, tp.topic)?);
+        Ok(())
+    }
+
+    fn append(&mut self, tp: TopicPartition, base: Offset, records: &Records) -> io::Result<()> {
+        let log = self.logs.get_mut(&tp).ok_or(io::ErrorKind::NotFound)?;
+        if records.is_empty() {
+            return log.segment_or_create(base).map(|_| ());
+        }
+        log.append(base, records)
+    }
+
+    fn read(&mut self, ranges: &[ReadRange], max_bytes: u32) -> io::Result<Vec<Records>> {
+        let (mut left, mut exempt) = (max_bytes, true);
+        let mut answer = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let log = self.logs.get_mut(&range.tp);
+            let records = match log.and_then(|log| log.segments.get_mut(&range.segment)) {
+                Some(segment) => read::range(segment, range, range.max_bytes.min(left), exempt)?,
+                None => Records::default(),
+            };
+            left = left.saturating_sub(records.size_bytes());
+            exempt &= records.is_empty();
+            answer.push(records);
+        }
+        Ok(answer)
+    }
+
+    fn find_timestamp(
+        &mut self,
+        tp: TopicPartition,
+        base: Offset,
+        position: u32,
+        timestamp: i64,
+    ) -> io::Result<Option<(i64, Offset)>> {
+        let log = self.logs.get_mut(&tp);
+        match log.and_then(|log| log.segments.get_mut(&base)) {
+            Some(segment) => read::find_timestamp(segment, position, timestamp),
+            None => Ok(None),
+        }
+    }
+
+    fn sync_job(&mut self, tp: TopicPartition, base: Offset) -> io::Result<Option<Job>> {
+        let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
+        let Some(segment) = log.segments.get_mut(&base) else { return Ok(None) };
+        let dirs =
+            if segment.is_named { Vec::new() } else { vec![log.path.clone(), self.root.clone()] };
+        segment.is_named = true;
+        Ok(Some(Job::Sync(segment.file()?, dirs)))
+    }
+
+    /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.
+    fn delete_log(&mut self, tp: TopicPartition) -> io::Result<()> {
+        let Some(log) = self.logs.remove(&tp) else { return Ok(()) };
+        let mut renamed = log.path.clone().into_os_string();
+        renamed.push(format!(".{:x}{DELETED}", { tp.topic.0 }));
+        fs::rename(&log.path, &renamed)?;
+        fs::remove_dir_all(&renamed)
+    }
+}
+
+/// An error as the core knows it; the log has the details.
+fn failure(what: &str, error: &io::Error) -> DiskResult {
+    tracing::error!(%error, what, "a disk operation failed");
+    DiskResult::Failed(match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full,
+        _ => DiskError::Io,
+    })
+}

@@ -1,0 +1,115 @@
+//! Threads for what waits for the volume: one fsyncs segments, one replaces small files. Each does
+//! its work in order.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use stormglass_broker_core::ids::DiskOpId;
+
+/// What to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// fsync a file, and the directories that must know its name.
+    Sync(Arc<File>, Vec<PathBuf>),
+    /// Replace a file.
+    Write(PathBuf, bytes::Bytes),
+    /// Read a file.
+    Read(PathBuf),
+    /// Delete a file.
+    Delete(PathBuf),
+}
+
+/// What became of a job.
+#[derive(Debug)]
+pub(super) enum Finished {
+    /// Done.
+    Done,
+    /// Content of a file, if it is there.
+    File(Option<bytes::Bytes>),
+}
+
+/// Whom a worker tells.
+pub(super) type Report = Box<dyn FnMut(DiskOpId, io::Result<Finished>) + Send>;
+
+/// A thread with its jobs.
+#[derive(Debug)]
+pub(super) struct Worker {
+    jobs: Sender<(DiskOpId, Job)>,
+    thread: JoinHandle<()>,
+}
+
+impl Worker {
+    pub(super) fn start(name: &str, report: Report) -> io::Result<Self> {
+        let (jobs, inbox) = channel();
+        let thread =
+            thread::Builder::new().name(name.to_owned()).spawn(move || run(&inbox, report))?;
+        Ok(Self { jobs, thread })
+    }
+
+    pub(super) fn submit(&self, id: DiskOpId, job: Job) {
+        // a worker that is gone has panicked, and its join says so
+        let _ = self.jobs.send((id, job));
+    }
+
+    /// Waits for all jobs; false when the worker has failed.
+    pub(super) fn finish(self) -> bool {
+        drop(self.jobs);
+        self.thread.join().is_ok()
+    }
+}
+
+fn run(inbox: &Receiver<(DiskOpId, Job)>, mut report: Report) {
+    for (id, job) in inbox {
+        report(id, execute(job));
+    }
+}
+
+fn execute(job: Job) -> io::Result<Finished> {
+    match job {
+        Job::Sync(file, dirs) => {
+            file.sync_data()?;
+            for dir in dirs {
+                ignore_missing(sync_dir(&dir))?;
+            }
+        }
+        Job::Write(path, bytes) => {
+            // the log that it belongs to may have been deleted meanwhile
+            ignore_missing(write_durably(&path, &bytes))?;
+        }
+        Job::Read(path) => {
+            return match fs::read(&path) {
+                Ok(bytes) => Ok(Finished::File(Some(bytes.into()))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Finished::File(None)),
+                Err(error) => Err(error),
+            };
+        }
+        Job::Delete(path) => ignore_missing(fs::remove_file(path))?,
+    }
+    Ok(Finished::Done)
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Replaces a file so that a crash leaves either the old or the new content.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = PathBuf::from(temporary);
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_data()?;
+    fs::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_data()
+}

@@ -1,0 +1,53 @@
+//! `stormglass serve`: a real broker. stdout says where it listens, stderr has the log.
+
+use crate::args::{LogLevel, Serve};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use std::io;
+use std::net::SocketAddr;
+use stormglass_server::{ServeError, Server};
+use tracing::level_filters::LevelFilter;
+
+/// Serves until a signal says to stop.
+pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level(args.log))
+        .with_ansi(output.errors_coloured())
+        .with_target(false)
+        .init();
+    let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
+    args.options.check().map_err(senseless)?;
+    let server = Server::start(&args.options).map_err(failure)?;
+    let stopper = server.stopper();
+    ctrlc::set_handler(move || stopper.stop())
+        .map_err(|error| Failure::internal(format!("cannot handle signals: {error}")))?;
+    announce(&server, output)?;
+    server.wait().map_err(failure)?;
+    Ok(Exit::Ok)
+}
+
+fn announce(server: &Server, output: Output) -> Result<(), Failure> {
+    let addresses: Vec<String> = server.addresses().iter().map(SocketAddr::to_string).collect();
+    let bootstrap = addresses.join(",");
+    if output.is_json() {
+        let cluster_id = server.cluster_id();
+        output.json(&serde_json::json!({ "bootstrap": bootstrap, "cluster_id": cluster_id }))
+    } else {
+        output.text(&format!("serving Kafka clients on {bootstrap}\n"))
+    }
+}
+
+fn failure(error: ServeError) -> Failure {
+    Failure::new(Exit::Internal, error.to_string()).help(error.help())
+}
+
+fn level(log: LogLevel) -> LevelFilter {
+    match log {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    }
+}

@@ -1,0 +1,233 @@
+//! A small Kafka client, whose codec is not ours, and a broker to talk to.
+
+use crate::common::Place;
+use bytes::{Buf as _, Bytes, BytesMut};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    FetchRequest, FindCoordinatorRequest, GroupId, InitProducerIdRequest, MetadataRequest,
+    ProduceRequest, RequestHeader, ResponseHeader, TopicName,
+};
+use kafka_protocol::protocol::{Decodable as _, Encodable as _, HeaderVersion, Request, StrBytes};
+use kafka_protocol::records::{
+    Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+/// Tries before something that takes a moment counts as failed, 20 ms apart.
+const TRIES: usize = 1000;
+
+/// A `stormglass serve` that says where it listens.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) addresses: Vec<String>,
+}
+
+impl Serving {
+    /// On free ports, with its log in `DIR.log`.
+    pub(crate) fn start(place: &Place, dir: &str, more: &[&str]) -> Self {
+        let words = ["serve", "--data-dir", dir, "--listen", "127.0.0.1:0"];
+        let mut command = place.command(&[&words[..], more].concat());
+        command.stderr(File::create(place.path(&format!("{dir}.log"))).unwrap());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let log = || place.read(&format!("{dir}.log"));
+        let list = line.trim().strip_prefix("serving Kafka clients on ");
+        let list = list.unwrap_or_else(|| panic!("{line}{}", log()));
+        Self { child, addresses: list.split(',').map(str::to_owned).collect() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&self.addresses[0])
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; the process must end well.
+    pub(crate) fn stop(mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // a test that failed leaves no process behind; one that ended has none
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A connection.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    correlation: i32,
+}
+
+impl Client {
+    pub(crate) fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        Self { stream, correlation: 0 }
+    }
+
+    /// Asks and reads the answer.
+    pub(crate) fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        self.correlation += 1;
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.correlation)
+            .with_client_id(Some(text("test")));
+        let mut out = BytesMut::new();
+        header.encode(&mut out, R::header_version(version)).unwrap();
+        request.encode(&mut out, version).unwrap();
+        let len = u32::try_from(out.len()).unwrap().to_be_bytes();
+        self.stream.write_all(&[&len, &out[..]].concat()).unwrap();
+        let mut answer = self.read_frame();
+        let header_version = <R::Response as HeaderVersion>::header_version(version);
+        let header = ResponseHeader::decode(&mut answer, header_version).unwrap();
+        assert_eq!(header.correlation_id, self.correlation);
+        let response =
+            <R::Response as kafka_protocol::protocol::Decodable>::decode(&mut answer, version);
+        assert!(!answer.has_remaining(), "bytes follow the answer");
+        response.unwrap()
+    }
+
+    fn read_frame(&mut self) -> Bytes {
+        let mut len = [0; 4];
+        self.stream.read_exact(&mut len).unwrap();
+        let mut frame = vec![0; u32::from_be_bytes(len) as usize];
+        self.stream.read_exact(&mut frame).unwrap();
+        frame.into()
+    }
+
+    /// Asks for a topic until it is there with a leader; the first question may create it. Returns
+    /// the leader of its first partition.
+    pub(crate) fn topic(&mut self, name: &str) -> i32 {
+        let asked = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
+        let request = MetadataRequest::default()
+            .with_topics(Some(vec![asked]))
+            .with_allow_auto_topic_creation(true);
+        retry(|| {
+            let answer = self.call(9, &request);
+            let partition = answer.topics[0].partitions.first()?;
+            (partition.error_code == 0).then_some(partition.leader_id.0)
+        })
+    }
+
+    /// A producer id.
+    pub(crate) fn producer(&mut self) -> i64 {
+        let request = InitProducerIdRequest::default().with_transactional_id(None);
+        retry(|| {
+            let answer = self.call(4, &request);
+            (answer.error_code == 0).then_some(answer.producer_id.0)
+        })
+    }
+
+    /// Waits until a group has a coordinator.
+    pub(crate) fn coordinator(&mut self, group: &str) {
+        let request = FindCoordinatorRequest::default().with_key(text(group));
+        retry(|| (self.call(3, &request).error_code == 0).then_some(()));
+    }
+
+    /// Produces with `acks=all`; error and base offset.
+    pub(crate) fn produce(&mut self, topic: &str, batch: Bytes) -> (i16, i64) {
+        let data = PartitionProduceData::default().with_records(Some(batch));
+        let data = TopicProduceData::default()
+            .with_name(topic_name(topic))
+            .with_partition_data(vec![data]);
+        let request = ProduceRequest::default()
+            .with_acks(-1)
+            .with_timeout_ms(20_000)
+            .with_topic_data(vec![data]);
+        let answer = self.call(9, &request);
+        let partition = &answer.responses[0].partition_responses[0];
+        (partition.error_code, partition.base_offset)
+    }
+
+    /// Values of the records from an offset on, with their offsets.
+    pub(crate) fn consume(&mut self, topic: &str, from: i64) -> Vec<(i64, Bytes)> {
+        let partition =
+            FetchPartition::default().with_fetch_offset(from).with_partition_max_bytes(10 << 20);
+        let asked =
+            FetchTopic::default().with_topic(topic_name(topic)).with_partitions(vec![partition]);
+        let request = FetchRequest::default()
+            .with_max_wait_ms(100)
+            .with_min_bytes(1)
+            .with_max_bytes(50 << 20)
+            .with_topics(vec![asked]);
+        let answer = self.call(11, &request);
+        let partition = &answer.responses[0].partitions[0];
+        assert_eq!(partition.error_code, 0);
+        let mut bytes = partition.records.clone().unwrap_or_default();
+        let sets = RecordBatchDecoder::decode_all(&mut bytes).unwrap();
+        let records = sets.into_iter().flat_map(|set| set.records);
+        let records = records.filter(|record| record.offset >= from);
+        records.map(|record| (record.offset, record.value.unwrap_or_default())).collect()
+    }
+}
+
+/// Tries until there is a result.
+pub(crate) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..TRIES {
+        if let Some(done) = attempt() {
+            return done;
+        }
+        pause();
+    }
+    panic!("still not done after {TRIES} tries");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real process needs real time")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+pub(crate) fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+pub(crate) fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+pub(crate) fn group_id(group: &str) -> GroupId {
+    GroupId(text(group))
+}
+
+/// A batch of records, of an idempotent producer when one is given with its first sequence.
+pub(crate) fn batch(values: &[&str], producer: Option<(i64, i32)>) -> Bytes {
+    let (producer_id, sequence) = producer.unwrap_or((-1, -1));
+    let record = |(delta, value): (i32, &&str)| Record {
+        transactional: false,
+        control: false,
+        partition_leader_epoch: -1,
+        producer_id,
+        producer_epoch: if producer.is_some() { 0 } else { -1 },
+        timestamp_type: TimestampType::Creation,
+        offset: i64::from(delta),
+        sequence: if producer.is_some() { sequence + delta } else { -1 },
+        timestamp: 1_700_000_000_000 + i64::from(delta),
+        key: None,
+        value: Some(Bytes::from((*value).to_owned())),
+        headers: indexmap::IndexMap::default(),
+        delete_horizon: false,
+    };
+    let records: Vec<Record> = (0..).zip(values).map(record).collect();
+    let mut out = BytesMut::new();
+    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+    RecordBatchEncoder::encode(&mut out, &records, &options).unwrap();
+    out.freeze()
+}

@@ -1,0 +1,77 @@
+//! ListOffsets (key 2). Without tiered storage the local log begins where the log does.
+
+use super::shared::{DecodeCx, by_topic, isolation, topic_name};
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use stormglass_broker_core::ids::{NO_EPOCH, TopicPartition};
+use stormglass_broker_core::protocol::{
+    IsolationLevel, ListOffsetsRequest, ListOffsetsResponse, OffsetSpec, Request,
+};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let version = cx.version;
+    let _replica = reader.i32()?;
+    let isolation = if version >= 2 { isolation(reader)? } else { IsolationLevel::ReadUncommitted };
+    let partitions = by_topic(
+        reader,
+        cx,
+        |reader, cx| cx.named_topic(reader),
+        |reader, topic| {
+            let tp = TopicPartition::new(topic, reader.i32()?);
+            let epoch = if version >= 4 { reader.i32()? } else { NO_EPOCH };
+            let spec = spec(reader.i64()?)?;
+            reader.skip_tags()?;
+            Ok((tp, epoch, spec))
+        },
+    )?;
+    reader.skip_tags()?;
+    let partitions = partitions.ok_or(WireError::Null)?;
+    Ok(Asked::Broker(Request::ListOffsets(ListOffsetsRequest { isolation, partitions })))
+}
+
+fn spec(timestamp: i64) -> Result<OffsetSpec, WireError> {
+    match timestamp {
+        LATEST => Ok(OffsetSpec::Latest),
+        EARLIEST | EARLIEST_LOCAL => Ok(OffsetSpec::Earliest),
+        MAX_TIMESTAMP => Ok(OffsetSpec::MaxTimestamp),
+        ms if ms >= 0 => Ok(OffsetSpec::Timestamp(ms)),
+        _ => Err(WireError::Forbidden("offsets are asked for by an unknown negative timestamp")),
+    }
+}
+
+pub(crate) fn encode(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    response: &ListOffsetsResponse,
+) {
+    let version = call.version;
+    if version >= 2 {
+        out.i32(0); // throttle time
+    }
+    out.by_topic(
+        &response.partitions,
+        |partition| partition.tp.topic,
+        |out, id| topic_name(out, call, cluster, id),
+        |out, partition| {
+            out.i32(partition.tp.partition);
+            out.error(partition.error);
+            out.i64(partition.timestamp);
+            out.i64(partition.offset);
+            if version >= 4 {
+                out.i32(partition.leader_epoch);
+            }
+            out.no_tags();
+        },
+    );
+    out.no_tags();
+}

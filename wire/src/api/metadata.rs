@@ -1,0 +1,155 @@
+//! Metadata (key 3), topics by name or, since v10, by id. Leaves out authorized operations.
+
+use super::shared::DecodeCx;
+use crate::call::{Aside, Call};
+use crate::cluster::Cluster;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NodeId, TopicId};
+use stormglass_broker_core::protocol::{
+    MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic, Request,
+};
+
+/// Topics that Kafka itself makes.
+const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+/// Authorized operations were not asked for, or cannot be told.
+const OPERATIONS_UNKNOWN: i32 = i32::MIN;
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let version = cx.version;
+    let mut unknown_ids = Vec::new();
+    let topics = reader.nullable_array(|reader| {
+        let id = if version >= 10 { reader.topic_id()? } else { TopicId(0) };
+        let name = if version >= 10 { reader.nullable_string()? } else { Some(reader.string()?) };
+        reader.skip_tags()?;
+        let name = name.or_else(|| cx.cluster.topic_name(id));
+        if name.is_none() {
+            unknown_ids.push(id);
+        }
+        Ok(name)
+    })?;
+    // v0 has no null array: none means all
+    let topics = topics.filter(|topics| version >= 1 || !topics.is_empty());
+    let allow_auto_topic_creation = if version >= 4 { reader.bool()? } else { true };
+    if (8..=10).contains(&version) {
+        let _cluster_operations = reader.bool()?;
+    }
+    if version >= 8 {
+        let _topic_operations = reader.bool()?;
+    }
+    reader.skip_tags()?;
+    cx.aside = Aside::UnknownIds(unknown_ids);
+    let topics: Option<Vec<Arc<str>>> = topics.map(|topics| topics.into_iter().flatten().collect());
+    Ok(Asked::Broker(Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation })))
+}
+
+pub(crate) fn encode(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    response: &MetadataResponse,
+) {
+    let version = call.version;
+    if version >= 3 {
+        out.i32(0); // throttle time
+    }
+    write_brokers(out, version, cluster, &response.brokers);
+    if version >= 2 {
+        out.nullable_string(Some(cluster.cluster_id()));
+    }
+    if version >= 1 {
+        out.i32(response.controller.map_or(-1, |node| node.0));
+    }
+    let unknown: &[TopicId] = match &call.aside {
+        Aside::UnknownIds(ids) => ids,
+        _ => &[],
+    };
+    out.array_len(response.topics.len() + unknown.len());
+    for topic in &response.topics {
+        write_topic(out, version, topic);
+    }
+    for id in unknown {
+        write_unknown(out, version, *id);
+    }
+    if (8..=10).contains(&version) {
+        out.i32(OPERATIONS_UNKNOWN);
+    }
+    out.no_tags();
+}
+
+/// Brokers whose address is known.
+fn write_brokers(
+    out: &mut Writer,
+    version: i16,
+    cluster: &dyn Cluster,
+    brokers: &[(NodeId, Option<Arc<str>>)],
+) {
+    let known: Vec<_> = brokers
+        .iter()
+        .filter_map(|(node, rack)| Some((node, rack, cluster.endpoint(*node)?)))
+        .collect();
+    out.array(known.into_iter(), |out, (node, rack, endpoint)| {
+        out.i32(node.0);
+        out.string(endpoint.host);
+        out.i32(i32::from(endpoint.port));
+        if version >= 1 {
+            out.nullable_string(rack.as_deref());
+        }
+        out.no_tags();
+    });
+}
+
+fn write_topic(out: &mut Writer, version: i16, topic: &MetadataTopic) {
+    out.error(topic.error);
+    out.string(&topic.name);
+    if version >= 10 {
+        out.topic_id(topic.id);
+    }
+    if version >= 1 {
+        out.bool(INTERNAL.contains(&&*topic.name));
+    }
+    out.array((0..).zip(&topic.partitions).collect::<Vec<_>>().into_iter(), |out, partition| {
+        write_partition(out, version, partition);
+    });
+    end_topic(out, version);
+}
+
+fn write_partition(out: &mut Writer, version: i16, (index, at): (i32, &MetadataPartition)) {
+    let node = |out: &mut Writer, node: &NodeId| out.i32(node.0);
+    out.error(at.error);
+    out.i32(index);
+    out.i32(at.leader.map_or(-1, |leader| leader.0));
+    if version >= 7 {
+        out.i32(at.leader_epoch);
+    }
+    out.array(at.replicas.iter(), node);
+    out.array(at.isr.iter(), node);
+    if version >= 5 {
+        out.array_len(0); // offline replicas
+    }
+    out.no_tags();
+}
+
+fn write_unknown(out: &mut Writer, version: i16, id: TopicId) {
+    out.error(ErrorCode::UnknownTopicId);
+    if version >= 12 {
+        out.nullable_string(None);
+    } else {
+        out.string("");
+    }
+    out.topic_id(id);
+    out.bool(false);
+    out.array_len(0);
+    end_topic(out, version);
+}
+
+fn end_topic(out: &mut Writer, version: i16) {
+    if version >= 8 {
+        out.i32(OPERATIONS_UNKNOWN);
+    }
+    out.no_tags();
+}

@@ -1,0 +1,132 @@
+//! Produce (key 0). Record batches are checked here, CRC included, and stay slices of the frame.
+//! Transactions are refused.
+
+use super::shared::{DecodeCx, by_topic, current_leader, error_by_id, node_endpoints, topic_name};
+use crate::call::{Aside, Call};
+use crate::cluster::Cluster;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use bytes::Bytes;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NO_OFFSET, TopicPartition};
+use stormglass_broker_core::protocol::{
+    Acks, ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, Request,
+    Response,
+};
+use stormglass_broker_core::records::Records;
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let version = cx.version;
+    let transactional_id = reader.nullable_string()?;
+    let acks = acks(reader.i16()?);
+    let timeout_ms = reader.i32()?;
+    let topics = by_topic(
+        reader,
+        cx,
+        |reader, cx| if version >= 13 { reader.topic_id() } else { cx.named_topic(reader) },
+        |reader, topic| {
+            let tp = TopicPartition::new(topic, reader.i32()?);
+            let records = reader.nullable_bytes()?;
+            reader.skip_tags()?;
+            Ok((tp, records))
+        },
+    )?;
+    reader.skip_tags()?;
+    let refusal = match acks {
+        None => Some(ErrorCode::InvalidRequiredAcks),
+        Some(_) if transactional_id.is_some() => Some(ErrorCode::InvalidRequest),
+        Some(_) => None,
+    };
+    let (mut partitions, mut refused) = (Vec::new(), Vec::new());
+    for (tp, bytes) in topics.ok_or(WireError::Null)? {
+        match refusal.map_or_else(|| records(bytes), Err) {
+            Ok(records) => partitions.push(ProducePartition { tp, records }),
+            Err(error) => refused.push(refuse(tp, error)),
+        }
+    }
+    let all_refused = partitions.is_empty() && !refused.is_empty();
+    cx.aside = Aside::Refused(refused);
+    let acks = acks.unwrap_or(Acks::Leader);
+    Ok(match (all_refused, acks) {
+        (true, Acks::None) => Asked::Nobody,
+        (true, _) => {
+            let partitions = Vec::new();
+            Asked::Edge(Response::Produce(ProduceResponse { partitions, throttle_ms: 0 }))
+        }
+        _ => Asked::Broker(Request::Produce(ProduceRequest { acks, timeout_ms, partitions })),
+    })
+}
+
+fn acks(value: i16) -> Option<Acks> {
+    match value {
+        0 => Some(Acks::None),
+        1 => Some(Acks::Leader),
+        -1 => Some(Acks::All),
+        _ => None,
+    }
+}
+
+fn records(bytes: Option<Bytes>) -> Result<Records, ErrorCode> {
+    let bytes = bytes.ok_or(ErrorCode::InvalidRecord)?;
+    Records::decode(bytes).map_err(|error| error.error_code())
+}
+
+fn refuse(tp: TopicPartition, error: ErrorCode) -> ProducePartitionResponse {
+    ProducePartitionResponse {
+        tp,
+        error,
+        base_offset: NO_OFFSET,
+        log_append_time_ms: -1,
+        log_start_offset: NO_OFFSET,
+        current_leader: None,
+    }
+}
+
+pub(crate) fn encode(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    response: &ProduceResponse,
+) {
+    let by_id = call.version >= 13;
+    let mut all = response.partitions.clone();
+    if let Aside::Refused(refused) = &call.aside {
+        all.extend(refused);
+    }
+    out.by_topic(
+        &all,
+        |partition| partition.tp.topic,
+        |out, id| if by_id { out.topic_id(id) } else { topic_name(out, call, cluster, id) },
+        |out, partition| write_partition(out, call.version, cluster, partition),
+    );
+    out.i32(response.throttle_ms);
+    let leaders = all.iter().map(|partition| partition.current_leader);
+    let endpoints = if call.version >= 10 { node_endpoints(cluster, leaders) } else { None };
+    out.tags(endpoints.into_iter().map(|field| (0, field)).collect());
+}
+
+fn write_partition(
+    out: &mut Writer,
+    version: i16,
+    cluster: &dyn Cluster,
+    partition: &ProducePartitionResponse,
+) {
+    let by_id = version >= 13;
+    let error = partition.error;
+    let error = if by_id { error_by_id(error, partition.tp.topic, cluster) } else { error };
+    out.i32(partition.tp.partition);
+    out.error(error);
+    out.i64(partition.base_offset);
+    out.i64(partition.log_append_time_ms);
+    if version >= 5 {
+        out.i64(partition.log_start_offset);
+    }
+    if version >= 8 {
+        out.array_len(0); // errors of single records
+        out.nullable_string(None); // error message
+    }
+    let leader = partition.current_leader.filter(|_| version >= 10);
+    out.tags(leader.into_iter().map(|leader| (0, current_leader(leader))).collect());
+}

@@ -1,0 +1,101 @@
+//! What several APIs encode alike.
+
+use crate::call::{Aside, Call, Names};
+use crate::cluster::Cluster;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use std::collections::BTreeSet;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
+use stormglass_broker_core::protocol::{IsolationLevel, LeaderAndEpoch};
+
+/// A request that is being decoded.
+pub(crate) struct DecodeCx<'a> {
+    pub(crate) version: i16,
+    pub(crate) cluster: &'a dyn Cluster,
+    pub(crate) names: Names,
+    pub(crate) aside: Aside,
+}
+
+impl DecodeCx<'_> {
+    /// Reads a topic's name and finds its id.
+    pub(super) fn named_topic(&mut self, reader: &mut Reader) -> Result<TopicId, WireError> {
+        let name = reader.string()?;
+        Ok(self.names.resolve(self.cluster, name))
+    }
+}
+
+/// Topics with their partitions, flat. `topic` reads the topic's name or id.
+pub(super) fn by_topic<T>(
+    reader: &mut Reader,
+    cx: &mut DecodeCx<'_>,
+    topic: impl Fn(&mut Reader, &mut DecodeCx<'_>) -> Result<TopicId, WireError>,
+    partition: impl Fn(&mut Reader, TopicId) -> Result<T, WireError>,
+) -> Result<Option<Vec<T>>, WireError> {
+    let mut flat = Vec::new();
+    let topics = reader.nullable_array(|reader| {
+        let id = topic(reader, cx)?;
+        flat.extend(reader.array(|reader| partition(reader, id))?);
+        reader.skip_tags()
+    })?;
+    Ok(topics.map(|_| flat))
+}
+
+/// A partition's index.
+pub(super) fn tp(reader: &mut Reader, topic: TopicId) -> Result<TopicPartition, WireError> {
+    Ok(TopicPartition::new(topic, reader.i32()?))
+}
+
+pub(super) fn isolation(reader: &mut Reader) -> Result<IsolationLevel, WireError> {
+    match reader.i8()? {
+        0 => Ok(IsolationLevel::ReadUncommitted),
+        1 => Ok(IsolationLevel::ReadCommitted),
+        _ => Err(WireError::Forbidden("an unknown isolation level")),
+    }
+}
+
+/// Writes the name of a topic.
+pub(super) fn topic_name(out: &mut Writer, call: &Call, cluster: &dyn Cluster, id: TopicId) {
+    out.string(&call.names.name(cluster, id));
+}
+
+/// Requests by topic id are told when the id is what is wrong (KIP-516).
+pub(super) fn error_by_id(error: ErrorCode, id: TopicId, cluster: &dyn Cluster) -> ErrorCode {
+    if error == ErrorCode::UnknownTopicOrPartition && cluster.topic_name(id).is_none() {
+        ErrorCode::UnknownTopicId
+    } else {
+        error
+    }
+}
+
+/// A leader and its epoch, as a tagged field.
+pub(super) fn current_leader(leader: LeaderAndEpoch) -> Writer {
+    let mut field = Writer::field();
+    field.i32(leader.leader.0);
+    field.i32(leader.epoch);
+    field.no_tags();
+    field
+}
+
+/// Addresses of leaders that an answer names, as a tagged field (KIP-951).
+pub(super) fn node_endpoints(
+    cluster: &dyn Cluster,
+    leaders: impl Iterator<Item = Option<LeaderAndEpoch>>,
+) -> Option<Writer> {
+    let nodes: BTreeSet<NodeId> = leaders.flatten().map(|leader| leader.leader).collect();
+    let known: Vec<_> =
+        nodes.into_iter().filter_map(|node| Some((node, cluster.endpoint(node)?))).collect();
+    if known.is_empty() {
+        return None;
+    }
+    let mut field = Writer::field();
+    field.array(known.into_iter(), |out, (node, endpoint)| {
+        out.i32(node.0);
+        out.string(endpoint.host);
+        out.i32(i32::from(endpoint.port));
+        out.nullable_string(None);
+        out.no_tags();
+    });
+    Some(field)
+}

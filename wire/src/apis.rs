@@ -1,0 +1,79 @@
+//! What is served: the one table behind ApiVersions, dispatch, and the choice of encodings.
+
+/// A Kafka API that is served; values are Kafka's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are Kafka's")]
+pub enum ApiKey {
+    Produce = 0,
+    Fetch = 1,
+    ListOffsets = 2,
+    Metadata = 3,
+    OffsetCommit = 8,
+    OffsetFetch = 9,
+    FindCoordinator = 10,
+    ApiVersions = 18,
+    CreateTopics = 19,
+    InitProducerId = 22,
+    OffsetForLeaderEpoch = 23,
+}
+
+/// An API and the versions in which it is served, each of them in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Api {
+    /// Which.
+    pub key: ApiKey,
+    /// Oldest version.
+    pub min: i16,
+    /// Newest version.
+    pub max: i16,
+    /// First version with compact lengths and tagged fields.
+    pub flexible_from: i16,
+}
+
+const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
+    Api { key, min, max, flexible_from }
+}
+
+/// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896)
+/// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
+/// end where a request asks for what `broker-core` does not do: several groups or coordinators in
+/// one request, configs of a created topic in the answer, tiered storage.
+pub const APIS: [Api; 11] = [
+    api(ApiKey::Produce, 3, 13, 9),
+    api(ApiKey::Fetch, 4, 17, 12),
+    api(ApiKey::ListOffsets, 1, 8, 6),
+    api(ApiKey::Metadata, 0, 12, 9),
+    api(ApiKey::OffsetCommit, 2, 9, 8),
+    api(ApiKey::OffsetFetch, 1, 7, 6),
+    api(ApiKey::FindCoordinator, 0, 3, 3),
+    api(ApiKey::ApiVersions, 0, 4, 3),
+    api(ApiKey::CreateTopics, 2, 4, 5),
+    api(ApiKey::InitProducerId, 0, 5, 2),
+    api(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
+];
+
+impl Api {
+    /// By Kafka's number.
+    #[must_use]
+    pub fn find(key: i16) -> Option<Self> {
+        APIS.into_iter().find(|api| api.key as i16 == key)
+    }
+
+    /// Of an API that is known to be served.
+    #[must_use]
+    pub fn of(key: ApiKey) -> Self {
+        APIS.into_iter().find(|api| api.key == key).expect("the table has every key")
+    }
+
+    /// Whether it is served in a version.
+    #[must_use]
+    pub fn serves(self, version: i16) -> bool {
+        (self.min..=self.max).contains(&version)
+    }
+
+    /// Whether a version has compact lengths and tagged fields.
+    #[must_use]
+    pub fn is_flexible(self, version: i16) -> bool {
+        version >= self.flexible_from
+    }
+}

@@ -1,0 +1,82 @@
+//! What the answer needs to know of its request.
+
+use crate::apis::ApiKey;
+use crate::cluster::Cluster;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{TopicId, TopicPartition};
+use stormglass_broker_core::protocol::ProducePartitionResponse;
+
+/// First of the ids that stand for names that the cluster does not know. Real ids are larger than
+/// `u32::MAX`, reserved ones smaller than this.
+const UNKNOWN_ID_FIRST: u128 = 16;
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub struct Call {
+    pub(crate) api: ApiKey,
+    pub(crate) version: i16,
+    pub(crate) correlation: i32,
+    pub(crate) names: Names,
+    pub(crate) aside: Aside,
+}
+
+impl Call {
+    /// Which API was called.
+    #[must_use]
+    pub fn api(&self) -> ApiKey {
+        self.api
+    }
+
+    /// In which version.
+    #[must_use]
+    pub fn version(&self) -> i16 {
+        self.version
+    }
+}
+
+/// Parts of the answer that are known before the broker is asked.
+#[derive(Debug, Default)]
+pub(crate) enum Aside {
+    #[default]
+    Nothing,
+    /// Produce: partitions whose records are not record batches.
+    Refused(Vec<ProducePartitionResponse>),
+    /// OffsetFetch: partitions in the request, as the oldest version has an error per partition.
+    Asked(Vec<TopicPartition>),
+    /// Metadata: ids that no topic has.
+    UnknownIds(Vec<TopicId>),
+}
+
+/// Topics by the names that the request used. A name that the cluster does not know gets an id
+/// that no topic has, so that the broker gives its usual answer for what it does not host.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    by_id: BTreeMap<TopicId, Arc<str>>,
+}
+
+impl Names {
+    pub(crate) fn resolve(&mut self, cluster: &dyn Cluster, name: Arc<str>) -> TopicId {
+        let id = cluster.topic_id(&name).unwrap_or_else(|| self.stand_in(&name));
+        self.by_id.insert(id, name);
+        id
+    }
+
+    fn stand_in(&self, name: &str) -> TopicId {
+        let same = self.by_id.iter().find(|(id, known)| is_stand_in(**id) && ***known == *name);
+        match same {
+            Some((id, _)) => *id,
+            None => TopicId(UNKNOWN_ID_FIRST + self.by_id.len() as u128),
+        }
+    }
+
+    /// The name that the request used, or else the topic's.
+    pub(crate) fn name(&self, cluster: &dyn Cluster, id: TopicId) -> Arc<str> {
+        let known = self.by_id.get(&id).cloned();
+        known.or_else(|| cluster.topic_name(id)).unwrap_or_else(|| "".into())
+    }
+}
+
+fn is_stand_in(id: TopicId) -> bool {
+    id.0 <= u128::from(u32::MAX)
+}

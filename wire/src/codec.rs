@@ -1,0 +1,123 @@
+//! Frames to requests and responses to frames: the header, then the API's own file.
+
+use crate::api;
+use crate::api::DecodeCx;
+use crate::apis::{Api, ApiKey};
+use crate::call::{Aside, Call, Names};
+use crate::cluster::Cluster;
+use crate::error::WireError;
+use crate::frame::Frame;
+use crate::header::RequestHeader;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use bytes::Bytes;
+use stormglass_broker_core::protocol::{Request, Response};
+
+/// What to do about a frame.
+#[derive(Debug)]
+pub enum Decoded {
+    /// Ask the broker; its response goes to [`encode_response`] with the call.
+    Ask(Box<Request>, Call),
+    /// Send this; the broker has nothing to say about it.
+    Answer(Frame),
+    /// Send nothing.
+    Silence,
+}
+
+/// What an API's decoder made of a request.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// For the broker.
+    Broker(Request),
+    /// Answered without it.
+    Edge(Response),
+    /// Nobody wants an answer.
+    Nobody,
+}
+
+/// Decodes a frame, without its length prefix.
+///
+/// # Errors
+/// The frame cannot be answered, and its connection is to be closed.
+pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, WireError> {
+    let mut reader = Reader::new(frame);
+    let RequestHeader { api, version, correlation } = RequestHeader::decode(&mut reader)?;
+    if api.key == ApiKey::ApiVersions {
+        if !api.serves(version) {
+            return Ok(Decoded::Answer(api::api_versions::refuse(correlation)));
+        }
+        api::api_versions::decode(&mut reader, version)?;
+        reader.end()?;
+        return Ok(Decoded::Answer(api::api_versions::encode(version, correlation)));
+    }
+    let mut cx = DecodeCx { version, cluster, names: Names::default(), aside: Aside::Nothing };
+    let asked = decode_body(api.key, &mut reader, &mut cx)?;
+    reader.end()?;
+    let DecodeCx { names, aside, .. } = cx;
+    let call = Call { api: api.key, version, correlation, names, aside };
+    Ok(match asked {
+        Asked::Broker(request) => Decoded::Ask(Box::new(request), call),
+        Asked::Edge(response) => {
+            encode_response(&call, &response, cluster).map_or(Decoded::Silence, Decoded::Answer)
+        }
+        Asked::Nobody => Decoded::Silence,
+    })
+}
+
+fn decode_body(
+    key: ApiKey,
+    reader: &mut Reader,
+    cx: &mut DecodeCx<'_>,
+) -> Result<Asked, WireError> {
+    let asked = match key {
+        ApiKey::Produce => api::produce::decode(reader, cx)?,
+        ApiKey::Fetch => api::fetch::decode(reader, cx)?,
+        ApiKey::ListOffsets => api::list_offsets::decode(reader, cx)?,
+        ApiKey::Metadata => api::metadata::decode(reader, cx)?,
+        ApiKey::OffsetCommit => api::offset_commit::decode(reader, cx)?,
+        ApiKey::OffsetFetch => api::offset_fetch::decode(reader, cx)?,
+        ApiKey::FindCoordinator => api::find_coordinator::decode(reader, cx)?,
+        ApiKey::CreateTopics => api::create_topics::decode(reader, cx)?,
+        ApiKey::InitProducerId => api::init_producer_id::decode(reader, cx)?,
+        ApiKey::OffsetForLeaderEpoch => api::offset_for_leader_epoch::decode(reader, cx)?,
+        ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
+    };
+    Ok(asked)
+}
+
+/// Encodes the answer to a call; `None` when it is not an answer to that call.
+#[must_use]
+pub fn encode_response(call: &Call, response: &Response, cluster: &dyn Cluster) -> Option<Frame> {
+    let flexible = Api::of(call.api).is_flexible(call.version);
+    let mut out = Writer::response(call.correlation, flexible, flexible);
+    match (call.api, response) {
+        (ApiKey::Produce, Response::Produce(r)) => api::produce::encode(&mut out, call, cluster, r),
+        (ApiKey::Fetch, Response::Fetch(r)) => api::fetch::encode(&mut out, call, cluster, r),
+        (ApiKey::ListOffsets, Response::ListOffsets(r)) => {
+            api::list_offsets::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::Metadata, Response::Metadata(r)) => {
+            api::metadata::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::OffsetCommit, Response::OffsetCommit(r)) => {
+            api::offset_commit::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::OffsetFetch, Response::OffsetFetch(r)) => {
+            api::offset_fetch::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::FindCoordinator, Response::FindCoordinator(r)) => {
+            api::find_coordinator::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::CreateTopics, Response::CreateTopics(r)) => {
+            api::create_topics::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::InitProducerId, Response::InitProducerId(r)) => {
+            api::init_producer_id::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::OffsetForLeaderEpoch, Response::OffsetForLeaderEpoch(r)) => {
+            api::offset_for_leader_epoch::encode(&mut out, call, cluster, r);
+        }
+        _ => return None,
+    }
+    Some(out.finish())
+}

@@ -1,0 +1,25 @@
+//! Kafka's wire protocol around `broker-core`: frames to typed requests, typed responses to frames.
+//!
+//! The broker's half only: what a client does (encode requests, decode responses) is left out.
+//! Nothing here does IO. A frame is decoded without trusting any length in it, records are slices
+//! of the frame, and a response is a list of slices for a vectored write.
+
+mod api;
+mod apis;
+mod call;
+mod cluster;
+mod codec;
+mod error;
+mod frame;
+mod header;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use apis::{APIS, Api, ApiKey};
+pub use call::Call;
+pub use cluster::{Cluster, Endpoint};
+pub use codec::{Decoded, decode_request, encode_response};
+pub use error::WireError;
+pub use frame::Frame;
