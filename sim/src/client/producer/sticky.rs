@@ -55,9 +55,9 @@ impl Sticky {
     }
 
     /// How many records of one size can be counted before the partition might change, if its open
-    /// batch stays open. None where time decides.
+    /// batch stays open. None where something else decides.
     pub(crate) fn room(&self, record_bytes: u32, config: &ProducerConfig) -> usize {
-        if config.sticky_linger_ns > 0 {
+        if config.partitioner != Partitioner::Bytes {
             return 0;
         }
         let left = (2 * u64::from(config.batch_bytes)).saturating_sub(self.produced_bytes + 1);
