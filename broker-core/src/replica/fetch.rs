@@ -38,7 +38,7 @@ impl ReplicaManager {
 
     fn open_session(
         &mut self,
-        step: &Step<'_>,
+        step: &mut Step<'_>,
         to: ReplyTo,
         request: &FetchRequest,
     ) -> Result<u32, ErrorCode> {
@@ -48,7 +48,7 @@ impl ReplicaManager {
             return self.continue_session(to, request);
         }
         if let Some(old) = self.sessions.slot_of(request.session_id) {
-            self.end_session(old);
+            self.end_session(step, old);
         }
         let keeps = request.session_epoch == SESSION_EPOCH_INITIAL && self.has_session_room(step);
         let id = if keeps { self.sessions.next_id() } else { 0 };
@@ -91,7 +91,7 @@ impl ReplicaManager {
     }
 
     /// Room for one more session: a free slot, or one that was idle for two minutes (KIP-227).
-    fn has_session_room(&mut self, step: &Step<'_>) -> bool {
+    fn has_session_room(&mut self, step: &mut Step<'_>) -> bool {
         const IDLE_NANOS: u64 = 120_000_000_000;
         let limit =
             self.config.server.max_incremental_fetch_session_cache_slots.max(0).unsigned_abs();
@@ -106,16 +106,19 @@ impl ReplicaManager {
             .min_by_key(|(_, s)| s.used_at)
             .map(|(slot, _)| slot);
         if let Some(slot) = idle {
-            self.end_session(slot);
+            self.end_session(step, slot);
         }
         idle.is_some()
     }
 
-    /// Takes a session out, watches included.
-    pub(super) fn end_session(&mut self, slot: u32) {
+    /// Takes a session out, watches included. A fetch that waits in it is answered: whoever sent it
+    /// does not know that somebody else ended its session.
+    pub(super) fn end_session(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        session.parked = None;
         session.closed = true;
+        if let Some(parked) = session.parked.take() {
+            refuse_session(step, parked.to, ErrorCode::FetchSessionIdNotFound);
+        }
         self.free_if_closed(slot);
     }
 

@@ -71,7 +71,7 @@ impl ReplicaManager {
             appends: PendingAppends::default(),
             reads: PendingReads::default(),
             purgatory: Purgatory::default(),
-            sessions: SessionCache::default(),
+            sessions: SessionCache::new(config.seed),
             incomplete: BTreeSet::new(),
             ready: Vec::new(),
             fetchers: Fetchers::default(),

@@ -16,8 +16,8 @@ impl World {
         let id = self.nodes[node as usize].id.0;
         let now = self.now.saturating_sub(self.origin_ns.min(self.now));
         for event in &effects.trace {
-            if let TraceEvent::HighWatermark { tp, offset, leader: true, .. } = event {
-                self.lags.high_watermark(*tp, *offset);
+            if let TraceEvent::HighWatermark { tp, offset, leader: true, epoch } = event {
+                self.lags.high_watermark(*tp, *epoch, *offset);
             }
             if let TraceEvent::LeaderAppended { records, .. } = event {
                 self.nodes[node as usize].tally.messages_in += records.record_count();
