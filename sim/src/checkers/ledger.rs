@@ -1,14 +1,14 @@
 //! What was checked and what was found, per promise.
 
-use super::history::History;
+use super::history::{Faults, History};
 use super::{
     acked_loss, completeness, consumed, duplicates, high_watermark, isr_rules, log_matching,
     one_leader, one_value, order,
 };
 use std::fmt::Write as _;
-use stormglass_reports::recording::{CheckerSummary, Violation};
+use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
 
-/// Accounts kept per checker; more are only counted.
+/// Accounts kept per checker, of excused violations and of the others; more are only counted.
 const ACCOUNTS_MAX: usize = 5;
 
 /// A checker's name and its promise in a sentence.
@@ -62,7 +62,8 @@ pub(crate) const NAMES: [&str; PROMISES.len()] = {
 struct Tally {
     checked: u64,
     violations: u64,
-    accounts: usize,
+    /// Of excused violations, and of the others.
+    accounts: [usize; 2],
 }
 
 /// Tallies and accounts of all checkers.
@@ -72,6 +73,7 @@ pub(crate) struct Ledger {
     pub(crate) now_ns: u64,
     tallies: [Tally; PROMISES.len()],
     violations: Vec<Violation>,
+    pub(crate) faults: Faults,
 }
 
 impl Ledger {
@@ -87,34 +89,38 @@ impl Ledger {
         (partition, history): (&str, &History),
         seen: &dyn Fn() -> String,
     ) {
-        self.broken_times(check, 1, (partition, history), seen);
+        self.broken_times(check, (1, &[]), (partition, history), seen);
     }
 
-    /// As [`Ledger::broken`], for several records at once.
+    /// As [`Ledger::broken`], for several records at once; with the faults that Kafka itself does
+    /// not promise to survive, if there are any.
     pub(crate) fn broken_times(
         &mut self,
         check: Check,
-        times: u64,
+        (times, excused_by): (u64, &[Excuse]),
         (partition, history): (&str, &History),
         seen: &dyn Fn() -> String,
     ) {
         let tally = &mut self.tallies[check as usize];
         tally.violations += times;
-        if tally.accounts == ACCOUNTS_MAX {
+        let accounts = &mut tally.accounts[usize::from(excused_by.is_empty())];
+        if *accounts == ACCOUNTS_MAX {
             return;
         }
-        tally.accounts += 1;
+        *accounts += 1;
         let promise = PROMISES[check as usize];
         let mut account = format!("promised: {}\nseen: {}\n", promise.text, seen());
         if !history.is_empty() {
-            let _ = writeln!(account, "history of {partition}:");
-            history.write(&mut account);
+            let of = if partition.is_empty() { "the quorum" } else { partition };
+            let _ = writeln!(account, "history of {of}:");
+            history.write(&self.faults, &mut account);
         }
         self.violations.push(Violation {
             checker: promise.name.to_owned(),
             at_ns: self.now_ns,
             partition: (!partition.is_empty()).then(|| partition.to_owned()),
             account,
+            excused_by: excused_by.to_vec(),
         });
     }
 

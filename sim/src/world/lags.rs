@@ -33,7 +33,12 @@ impl Lags {
     }
 
     /// A leader's high watermark. That of a new leader may be lower: what was lost is no lag.
-    pub(super) fn high_watermark(&mut self, tp: TopicPartition, epoch: LeaderEpoch, offset: Offset) {
+    pub(super) fn high_watermark(
+        &mut self,
+        tp: TopicPartition,
+        epoch: LeaderEpoch,
+        offset: Offset,
+    ) {
         let at = self.at(tp);
         self.high_watermarks[at] = self.high_watermarks[at].max((epoch, offset));
     }

@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::{SECOND_NS, World};
+use crate::checkers::Cause;
 use crate::disk::DiskCounters;
 use crate::recorder::SecondGauges;
 use stormglass_broker_core::seam::{Effects, TraceEvent};
@@ -38,10 +39,10 @@ impl World {
     }
 
     /// A node lost its process.
-    pub(super) fn node_down(&mut self, node: u16, lost_unsynced: bool) {
+    pub(super) fn node_down(&mut self, node: u16, lost_unsynced: bool, cause: &Cause) {
         let id = self.nodes[node as usize].id.0;
         let now = self.now.saturating_sub(self.origin_ns.min(self.now));
-        self.checkers.node_down(now, id, lost_unsynced);
+        self.checkers.node_down(now, id, (lost_unsynced, cause));
     }
 
     /// A simulated second ends.
