@@ -243,7 +243,7 @@ pub struct PathSample {
 pub struct Violation {
     /// Checker's name, such as `no-acked-loss`.
     pub checker: String,
-    /// When it was detected, ns since the run began.
+    /// When it happened, or was detected where that is not known; ns since the run began.
     pub at_ns: u64,
     /// `topic-partition` concerned.
     pub partition: Option<String>,

@@ -413,7 +413,7 @@ pub struct CheckerResult {
 pub struct ViolationResult {
     /// Checker.
     pub checker: String,
-    /// When it was detected, seconds since the run began.
+    /// When it happened, or was detected where that is not known; seconds since the run began.
     pub at_s: Milli,
     /// `topic-partition` concerned.
     pub partition: Option<String>,

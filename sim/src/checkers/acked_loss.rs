@@ -6,7 +6,7 @@
 
 use super::final_state::LogView;
 use super::history::{nodes, seconds};
-use super::ledger::{Check, Ledger, Promise};
+use super::ledger::{Check, Ledger, More, Promise};
 use super::partition::Partition;
 use super::table::{ACKED, ACKED_ALL, Block, Entry, GIVEN_UP, digest};
 use super::void::{Loss, Void, end_of_promise};
@@ -152,7 +152,9 @@ fn report_losses(
 
 fn report(p: &Partition, ledger: &mut Ledger, loss: Option<&Loss>, gone: &Gone) {
     let excuses = loss.map_or(&[][..], Loss::excuses);
-    ledger.broken_times(Check::AckedLoss, (gone.records, excuses), p.about(), &|| {
+    let at_ns = loss.map_or(ledger.now_ns, |loss| loss.at_ns);
+    let more = More { times: gone.records, at_ns, excused_by: excuses };
+    ledger.broken_more(Check::AckedLoss, more, p.about(), &|| {
         let mut seen =
             format!("{} of {}, acknowledged with acks=all, ", records(gone.records), p.label);
         let is_one = gone.records == 1;
@@ -190,10 +192,12 @@ fn report(p: &Partition, ledger: &mut Ledger, loss: Option<&Loss>, gone: &Gone) 
 /// A lost batch: where it was, who acknowledged it when, who had it.
 fn describe(p: &Partition, entry: &Entry) -> String {
     let leader = p.leaders.get(&entry.epoch).map_or("?".to_owned(), ToString::to_string);
-    let held = nodes(&p.holder_nodes(entry.holders));
+    let held = p.holder_nodes(entry.holders);
+    let plural = if held.len() == 1 { "" } else { "s" };
+    let held = nodes(&held);
     format!(
-        "offsets {}..{} in leader epoch {}, acknowledged by broker {leader} at {}; known then to be \
-         held by brokers {held}",
+        "offsets {}..{} in leader epoch {}, acknowledged by broker {leader} at {}; held then by \
+         broker{plural} {held}",
         entry.base,
         entry.next(),
         entry.epoch,
@@ -214,7 +218,8 @@ fn report_blocks(p: &Partition, ledger: &mut Ledger, blocks: &[&Block], found: &
         }
         let gone = (block.promised.saturating_sub(found.promised)).max(1);
         lost += gone;
-        ledger.broken_times(Check::AckedLoss, (gone, &[]), p.about(), &|| {
+        let more = More { times: gone, at_ns: ledger.now_ns, excused_by: &[] };
+        ledger.broken_more(Check::AckedLoss, more, p.about(), &|| {
             format!(
                 "offsets {}..{} of {} were committed as {} batches with sum {:016x}; the final \
                  log has {} batches with sum {:016x} there. Every replica had them, and no election \

@@ -66,6 +66,17 @@ struct Tally {
     accounts: [usize; 2],
 }
 
+/// What is to be said of a violation beside its account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct More<'a> {
+    /// For how many violations it stands.
+    pub(crate) times: u64,
+    /// When it happened.
+    pub(crate) at_ns: u64,
+    /// Faults that Kafka itself does not promise to survive all together, if they did it.
+    pub(crate) excused_by: &'a [Excuse],
+}
+
 /// Tallies and accounts of all checkers.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
@@ -89,21 +100,21 @@ impl Ledger {
         (partition, history): (&str, &History),
         seen: &dyn Fn() -> String,
     ) {
-        self.broken_times(check, (1, &[]), (partition, history), seen);
+        let more = More { times: 1, at_ns: self.now_ns, excused_by: &[] };
+        self.broken_more(check, more, (partition, history), seen);
     }
 
-    /// As [`Ledger::broken`], for several records at once; with the faults that Kafka itself does
-    /// not promise to survive, if there are any.
-    pub(crate) fn broken_times(
+    /// As [`Ledger::broken`], for what is more than one violation, or happened earlier.
+    pub(crate) fn broken_more(
         &mut self,
         check: Check,
-        (times, excused_by): (u64, &[Excuse]),
+        more: More<'_>,
         (partition, history): (&str, &History),
         seen: &dyn Fn() -> String,
     ) {
         let tally = &mut self.tallies[check as usize];
-        tally.violations += times;
-        let accounts = &mut tally.accounts[usize::from(excused_by.is_empty())];
+        tally.violations += more.times;
+        let accounts = &mut tally.accounts[usize::from(more.excused_by.is_empty())];
         if *accounts == ACCOUNTS_MAX {
             return;
         }
@@ -117,10 +128,10 @@ impl Ledger {
         }
         self.violations.push(Violation {
             checker: promise.name.to_owned(),
-            at_ns: self.now_ns,
+            at_ns: more.at_ns,
             partition: (!partition.is_empty()).then(|| partition.to_owned()),
             account,
-            excused_by: excused_by.to_vec(),
+            excused_by: more.excused_by.to_vec(),
         });
     }
 

@@ -84,7 +84,7 @@ mod tests {
         let cut = Action::Link { from, to, one_way: true, effect: LinkEffect::Cut };
         assert_eq!(
             describe(&cut, &azs),
-            (None, "link node 1 to node 2, AZ use1-az1 is cut".into())
+            (None, "link of node 1 to node 2, AZ use1-az1 is cut".into())
         );
     }
 }

@@ -29,6 +29,7 @@ fn every_in_sync_copy_loses_power() {
     assert_eq!(fired(&findings), ["no-acked-loss"]);
     assert_eq!((findings.lost_records, findings.checkers[0].violations), (10, 10));
     assert_eq!(excused_by(&findings, 0), [Some(1), Some(2), Some(3)]);
+    assert!(findings.violations[0].at_ns < 2_000_000_000, "when 2 began to lead");
     let account = &findings.violations[0].account;
     for words in [
         "offsets 10..20 in leader epoch 0, acknowledged by broker 1 at",
