@@ -46,7 +46,9 @@ impl Job {
     pub(crate) fn simulate(self, progress: Box<dyn Progress>) -> Result<Outcome, Failure> {
         let options = RunOptions { plant: self.plant, interrupt: self.interrupt };
         let plan = self.plan;
-        let Finished { recording, wall } = simulate(&plan, options, progress).map_err(failure)?;
+        let simulated = simulate(&plan, options, progress);
+        let Finished { recording, wall } =
+            simulated.map_err(|error| failure(error, &self.command))?;
         let result = result::build(&plan.digest(), &plan.model.digest(), &plan, &recording);
         let info = RunInfo::new(
             wall,
@@ -99,10 +101,15 @@ impl Outcome {
     }
 }
 
-fn failure(error: SimError) -> Failure {
+fn failure(error: SimError, command: &str) -> Failure {
     match error {
         SimError::Setup(_) => Failure::new(Exit::InvalidScenario, error.to_string())
             .help("the cluster does not come up as it is described"),
+        SimError::NoPlants => {
+            let words = command.strip_prefix("stormglass ").unwrap_or(command);
+            Failure::usage(error.to_string())
+                .help(format!("in a checkout: cargo run --features planted-bugs -- {words}"))
+        }
         SimError::UnknownPlant(_) => Failure::usage(error.to_string()),
         SimError::Panicked(_) => Failure::new(Exit::Internal, error.to_string()),
     }

@@ -75,12 +75,30 @@ fn a_missed_threshold_is_exit_4_with_the_reproducing_command_last() {
 }
 
 #[test]
-fn acknowledged_records_that_are_lost_within_kafkas_promises_are_counted() {
+fn acknowledged_records_that_the_configuration_gives_up_are_counted() {
     let place = Place::new();
     let called = place.expect(4, &["run", &scenario("loss"), "--seed", "2", "--json"]);
     let result = called.json();
     assert!(result["lost_records"].as_u64().unwrap() > 0, "{result}");
     assert_eq!(result["violations"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn killing_the_whole_isr_is_exit_8_and_says_where_kafkas_promise_ends() {
+    let place = Place::new();
+    let called = place.expect(8, &["run", "isr-power-loss", "--seed", "2"]);
+    for words in ["no-acked-loss broken at", "Kafka's own promise ends here", "in-sync replicas"] {
+        assert!(called.stdout.contains(words), "{words}\n{}", called.stdout);
+    }
+    let last = Called::last_line(&called.stdout);
+    assert_eq!(last, "stormglass run isr-power-loss --seed 2");
+    let result = place.read("stormglass-out/isr-power-loss-2/result.json");
+    let result: serde_json::Value = serde_json::from_str(&result).unwrap();
+    let excuses = result["violations"][0]["excused_by"].as_array().unwrap();
+    assert_eq!(excuses.len(), 3);
+    assert_eq!(excuses[0]["detail"], "host of node 1 loses power");
+    let page = place.read("stormglass-out/isr-power-loss-2/index.html");
+    assert!(page.contains("Broken promises") && page.contains("promise ends here"));
 }
 
 #[test]

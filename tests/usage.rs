@@ -46,8 +46,15 @@ fn commands_of_later_versions_do_not_appear() {
 #[cfg(not(feature = "planted-bugs"))]
 fn bugs_cannot_be_planted_in_an_ordinary_build() {
     let place = Place::new();
-    assert!(!place.expect(0, &["run", "--help"]).stdout.contains("--plant"));
-    place.expect(2, &["run", "steady", "--plant", "REP-01"]);
+    let words = ["run", "truncate-to-hw", "--seed", "2", "--plant", "REP-01"];
+    let called = place.expect(2, &words);
+    assert!(called.stderr.contains("this build has no planted bugs"), "{}", called.stderr);
+    let command = words.join(" ");
+    let cargo = format!("cargo run --features planted-bugs -- {command}");
+    assert!(called.stderr.contains(&cargo), "{}", called.stderr);
+    assert_eq!(Called::last_line(&called.stderr), format!("stormglass {command}"));
+    assert!(!place.path("stormglass-out").exists(), "nothing may be written");
+    assert!(place.expect(0, &["run", "--help"]).stdout.contains("planted-bugs"));
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod group;
 mod lifecycle;
 mod pending;
 mod raft;
+mod random;
 mod replica;
 mod role;
 mod step;

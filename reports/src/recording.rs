@@ -243,12 +243,28 @@ pub struct PathSample {
 pub struct Violation {
     /// Checker's name, such as `no-acked-loss`.
     pub checker: String,
-    /// When it was detected, ns since the run began.
+    /// When it happened, or was detected where that is not known; ns since the run began.
     pub at_ns: u64,
     /// `topic-partition` concerned.
     pub partition: Option<String>,
     /// What was promised, what was seen, and the history that led there; several lines.
     pub account: String,
+    /// Faults that it took, when Kafka itself does not promise to survive them all together; empty
+    /// when it does, so that the broker is to blame.
+    pub excused_by: Vec<Excuse>,
+}
+
+/// A fault that ended what Kafka promises for one replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excuse {
+    /// When it hit, ns since the run began.
+    pub at_ns: u64,
+    /// Broker that it hit.
+    pub node: i32,
+    /// Index of the plan's event; `None` when no event did it.
+    pub event: Option<u32>,
+    /// In words.
+    pub detail: String,
 }
 
 /// What a checker looked at, so that a green verdict shows its work.

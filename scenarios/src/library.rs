@@ -35,8 +35,15 @@ const LIBRARY: &[(&str, &str)] = files!("library":
     "reference",
 );
 
-const NEGATIVE: &[(&str, &str)] =
-    files!("negative": "unclean-loss", "min-isr-one-loss", "isr-power-loss");
+const NEGATIVE: &[(&str, &str)] = files!("negative":
+    "unclean-loss",
+    "min-isr-one-loss",
+    "isr-power-loss",
+    "ack-early",
+    "truncate-to-hw",
+    "join-below-epoch-start",
+    "lost-answers",
+);
 
 /// The library, in the order in which a newcomer should read it.
 #[must_use]
@@ -45,7 +52,7 @@ pub fn library() -> &'static [LibraryEntry] {
     ENTRIES.get_or_init(|| LIBRARY.iter().map(entry).collect())
 }
 
-/// Scenarios that break a promise on purpose, so that its checker must fire.
+/// Scenarios that lose records on purpose, or in which a planted bug does: a checker must fire.
 #[must_use]
 pub fn negative() -> &'static [LibraryEntry] {
     static ENTRIES: OnceLock<Vec<LibraryEntry>> = OnceLock::new();

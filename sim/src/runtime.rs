@@ -46,7 +46,9 @@ pub struct Finished {
 pub enum SimError {
     /// The plan cannot be simulated.
     Setup(SetupError),
-    /// No planted bug of that name, or not in this build.
+    /// This build has no planted bugs.
+    NoPlants,
+    /// No planted bug of that name.
     UnknownPlant(String),
     /// The simulation itself is wrong: an assertion failed.
     Panicked(String),
@@ -56,14 +58,14 @@ impl fmt::Display for SimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setup(error) => error.fmt(f),
-            Self::UnknownPlant(name) if cfg!(feature = "planted-bugs") => {
+            Self::NoPlants => f.write_str(
+                "this build has no planted bugs: they lose records, so only a debug build with the \
+                 feature `planted-bugs` has them",
+            ),
+            Self::UnknownPlant(name) => {
                 let known: Vec<_> = Plant::ALL.iter().map(|(name, _)| *name).collect();
                 write!(f, "no planted bug `{name}`; known are {}", known.join(", "))
             }
-            Self::UnknownPlant(name) => write!(
-                f,
-                "planted bug `{name}`: this build has none; build with `--features planted-bugs`"
-            ),
             Self::Panicked(message) => write!(
                 f,
                 "the simulation stopped at one of its own assertions: {message}\n\
@@ -99,8 +101,10 @@ pub fn simulate(
 }
 
 fn find_plant(name: &str) -> Result<Plant, SimError> {
-    let found = Plant::by_name(name).filter(|_| cfg!(feature = "planted-bugs"));
-    found.ok_or_else(|| SimError::UnknownPlant(name.to_owned()))
+    if !cfg!(feature = "planted-bugs") {
+        return Err(SimError::NoPlants);
+    }
+    Plant::by_name(name).ok_or_else(|| SimError::UnknownPlant(name.to_owned()))
 }
 
 /// Wall time since the first call. Outside of madsim, where the libc clock is the real one.

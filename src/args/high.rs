@@ -197,24 +197,13 @@ fn run(low: LowRun) -> Result<Run, Failure> {
         jobs: low.jobs.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads),
         out: low.out,
         trace: low.trace,
-        #[cfg(feature = "planted-bugs")]
         plant: low.plant,
-        #[cfg(not(feature = "planted-bugs"))]
-        plant: None,
         scenario: low.scenario,
     })
 }
 
 fn replay(low: LowReplay) -> Replay {
-    Replay {
-        plan: low.plan,
-        check: low.check,
-        out: low.out,
-        #[cfg(feature = "planted-bugs")]
-        plant: low.plant,
-        #[cfg(not(feature = "planted-bugs"))]
-        plant: None,
-    }
+    Replay { plan: low.plan, check: low.check, out: low.out, plant: low.plant }
 }
 
 fn bill(low: LowCost) -> Result<Bill, Failure> {

@@ -69,8 +69,8 @@ pub(super) struct LowRun {
     /// Say where the trace of cluster events is.
     #[arg(long)]
     pub(super) trace: bool,
-    /// Put a historical bug back into the brokers.
-    #[cfg(feature = "planted-bugs")]
+    /// Put a bug of Kafka's past back into the brokers, such as REP-01, to see which checker
+    /// notices. Only in a build with `cargo run --features planted-bugs`.
     #[arg(long, value_name = "NAME")]
     pub(super) plant: Option<String>,
 }
@@ -87,8 +87,8 @@ pub(super) struct LowReplay {
     /// Directory of the report. Default: stormglass-out/SCENARIO-SEED-replay.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Put a historical bug back into the brokers.
-    #[cfg(feature = "planted-bugs")]
+    /// Put a bug of Kafka's past back into the brokers, such as REP-01, to see which checker
+    /// notices. Only in a build with `cargo run --features planted-bugs`.
     #[arg(long, value_name = "NAME")]
     pub(super) plant: Option<String>,
 }

@@ -56,7 +56,7 @@ fn text() -> String {
     let bad: String = negative().iter().map(line).collect();
     format!(
         "Run one with `stormglass run NAME`, read it with `stormglass scenarios show NAME`.\n\n\
-         {good}\nThese keep the checkers honest: each must fail, some only with a bug that a \
-         test build plants.\n\n{bad}"
+         {good}\nThese keep the checkers honest: each must fail, the last four only with a bug of \
+         Kafka's past\nthat a test build plants (`--plant`; see `stormglass run --help`).\n\n{bad}"
     )
 }

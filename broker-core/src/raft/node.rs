@@ -12,6 +12,7 @@ use crate::ids::{
 };
 use crate::metadata::{MetadataImage, MetadataRecord, decode_batch};
 use crate::protocol::{Request, Response};
+use crate::random::SplitMix64;
 use crate::seam::{
     DiskError, DiskImage, DiskResult, Exit, FileName, PeerError, Reply, TimerKey, TraceEvent,
 };
@@ -59,7 +60,7 @@ pub(crate) struct Raft {
     pub(super) node: NodeId,
     pub(super) voters: Vec<NodeId>,
     pub(super) timing: Timing,
-    rng: u64,
+    rng: SplitMix64,
     pub(super) state: QuorumState,
     pub(super) role: Role,
     pub(super) log: MetaLog,
@@ -110,7 +111,7 @@ impl Raft {
                     .metadata_log_max_record_bytes_between_snapshots
                     .unsigned_abs(),
             },
-            rng: config.seed,
+            rng: SplitMix64::new(config.seed),
             state,
             role: Role::Unattached { election_at: Instant::FAR_FUTURE },
             log,
@@ -319,13 +320,9 @@ impl Raft {
         step.effects.exit = Some(Exit::LogDirFailed(error));
     }
 
-    /// Splitmix64: election jitter and the first voter that an observer asks.
+    /// Election jitter and the first voter that an observer asks.
     pub(super) fn random(&mut self) -> u64 {
-        self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.rng;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.rng.next()
     }
 
     /// Between one and two election timeouts from now.

@@ -111,15 +111,15 @@ impl ReplicaManager {
         idle.is_some()
     }
 
-    /// Takes a session out, watches included. Whoever waits in it is told.
-    fn end_session(&mut self, step: &mut Step<'_>, slot: u32) {
+    /// Takes a session out, watches included. A fetch that waits in it is answered: whoever sent it
+    /// does not know that somebody else ended its session.
+    pub(super) fn end_session(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let parked = session.parked.take();
         session.closed = true;
-        self.free_if_closed(slot);
-        if let Some(parked) = parked {
+        if let Some(parked) = session.parked.take() {
             refuse_session(step, parked.to, ErrorCode::FetchSessionIdNotFound);
         }
+        self.free_if_closed(slot);
     }
 
     pub(super) fn free_if_closed(&mut self, slot: u32) {

@@ -7,10 +7,14 @@
 use super::partition::Watch;
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
+use crate::random::SplitMix64;
 use crate::step::ReplyTo;
 use crate::time::Instant;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+
+/// Purpose of the random stream of session ids.
+const IDS: u64 = 0x5e55_10ff;
 
 /// A partition of a session.
 #[derive(Debug, Clone)]
@@ -127,25 +131,34 @@ impl FetchSession {
 }
 
 /// All sessions of a broker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SessionCache {
     slots: Vec<Option<FetchSession>>,
     free: Vec<u32>,
     by_id: FxHashMap<i32, u32>,
-    last_id: i32,
+    ids: SplitMix64,
 }
 
 impl SessionCache {
-    /// Ids start anywhere, as Kafka draws them: a client that closes a session of this broker's
-    /// last life must not hit one of this life.
+    /// No sessions; ids are drawn from `seed`.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { last_id: i32::try_from(seed >> 33).unwrap_or(0), ..Self::default() }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: FxHashMap::default(),
+            ids: SplitMix64::for_purpose(seed, IDS),
+        }
     }
 
-    /// A new session id, never 0.
+    /// A new session id, never 0. As in Kafka it is drawn: a fetcher may come back with an id from
+    /// before a restart, and must not meet the session of another.
     pub(crate) fn next_id(&mut self) -> i32 {
-        self.last_id = if self.last_id == i32::MAX { 1 } else { self.last_id + 1 };
-        self.last_id
+        loop {
+            let id = i32::try_from(self.ids.next() >> 33).unwrap_or(0);
+            if id != 0 && !self.by_id.contains_key(&id) {
+                return id;
+            }
+        }
     }
 
     pub(crate) fn insert(&mut self, session: FetchSession) -> u32 {
@@ -207,5 +220,22 @@ impl SessionCache {
             .iter()
             .enumerate()
             .filter_map(|(slot, session)| Some((u32::try_from(slot).ok()?, session.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_an_earlier_life_mean_nothing() {
+        let golden = 0x9e37_79b9_7f4a_7c15_u64;
+        let ids = |life: u64| {
+            let mut cache = SessionCache::new(golden.wrapping_mul(life));
+            (0..1_000).map(|_| cache.next_id()).collect::<std::collections::BTreeSet<_>>()
+        };
+        let (first, second) = (ids(1), ids(2));
+        assert!(first.iter().all(|id| *id > 0) && first.len() == 1_000);
+        assert!(first.is_disjoint(&second), "seeds one step apart give ids of their own");
     }
 }

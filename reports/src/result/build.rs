@@ -2,18 +2,22 @@
 
 use super::decimal::Milli;
 use super::types::{
-    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, RESULT_SCHEMA_VERSION,
-    RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict, ViolationResult,
+    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, ExcuseResult,
+    RESULT_SCHEMA_VERSION, RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict,
+    ViolationResult,
 };
 use super::{critical_path, gap, latency, recovery, resources, throughput};
 use crate::cost;
-use crate::recording::{ClusterEvent, Recording};
+use crate::recording::{ClusterEvent, Excuse, Recording};
 use crate::text;
 use crate::thresholds::{self, Measured};
 use std::collections::BTreeMap;
 use stormglass_scenarios::plan::{Plan, Quantiles};
 
 const EVENTS_LISTED_MAX: usize = 200;
+
+/// Said of violations that Kafka itself does not promise to prevent.
+const BEYOND: &str = ", beyond what Kafka itself promises";
 
 /// The published result of a run.
 #[must_use]
@@ -104,10 +108,16 @@ fn violation_reasons(recording: &Recording) -> Vec<String> {
     counts
         .into_iter()
         .map(|(name, count)| {
-            let plural = if count == 1 { "" } else { "s" };
-            format!("{name}: {count} violation{plural}")
+            let beyond = if is_excused(recording, name) { BEYOND } else { "" };
+            format!("{name}: {}{beyond}", text::counted(count, "violation"))
         })
         .collect()
+}
+
+/// Whether Kafka itself promised none of what a checker found broken.
+fn is_excused(recording: &Recording, checker: &str) -> bool {
+    let mut found = recording.violations.iter().filter(|v| v.checker == checker).peekable();
+    found.peek().is_some() && found.all(|violation| !violation.excused_by.is_empty())
 }
 
 fn missed_reason(threshold: &ThresholdResult) -> String {
@@ -160,8 +170,18 @@ fn violations(recording: &Recording) -> Vec<ViolationResult> {
         at_s: Milli::seconds_from_ns(violation.at_ns),
         partition: violation.partition.clone(),
         account: violation.account.clone(),
+        excused_by: violation.excused_by.iter().map(excuse_row).collect(),
     };
     recording.violations.iter().map(row).collect()
+}
+
+fn excuse_row(excuse: &Excuse) -> ExcuseResult {
+    ExcuseResult {
+        at_s: Milli::seconds_from_ns(excuse.at_ns),
+        node: excuse.node,
+        event: excuse.event,
+        detail: excuse.detail.clone(),
+    }
 }
 
 fn assumptions(plan: &Plan) -> Vec<Assumption> {
@@ -226,6 +246,21 @@ mod tests {
         });
         assert_eq!((result.verdict.status, result.verdict.exit_code), (Status::Violated, 8));
         assert!(result.verdict.reasons.iter().any(|reason| reason.contains("interrupted")));
+    }
+
+    #[test]
+    fn a_reason_says_when_kafka_itself_promises_nothing() {
+        let reasons = |excused: bool| {
+            let result = built(|recording| {
+                recording.violations = testing::violations();
+                let event = Some(0);
+                let excuse = Excuse { at_ns: 1, node: 2, event, detail: "power".to_owned() };
+                recording.violations[0].excused_by.extend(excused.then_some(excuse));
+            });
+            result.verdict.reasons.join("; ")
+        };
+        assert!(reasons(false).contains("no-acked-loss: 1 violation"));
+        assert!(!reasons(false).contains(BEYOND) && reasons(true).contains(BEYOND));
     }
 
     #[test]

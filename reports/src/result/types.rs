@@ -413,12 +413,29 @@ pub struct CheckerResult {
 pub struct ViolationResult {
     /// Checker.
     pub checker: String,
-    /// When it was detected, seconds since the run began.
+    /// When it happened, or was detected where that is not known; seconds since the run began.
     pub at_s: Milli,
     /// `topic-partition` concerned.
     pub partition: Option<String>,
     /// What was promised, what was seen, and how it came to it.
     pub account: String,
+    /// Faults that it took, where Kafka itself does not promise to survive all of them; empty when
+    /// it does.
+    pub excused_by: Vec<ExcuseResult>,
+}
+
+/// A fault that ended what Kafka promises for one replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExcuseResult {
+    /// When it hit, seconds since the run began.
+    pub at_s: Milli,
+    /// Broker that it hit.
+    pub node: i32,
+    /// Index of the event in the plan, if one did it.
+    pub event: Option<u32>,
+    /// In words.
+    pub detail: String,
 }
 
 /// A constant behind the numbers.

@@ -101,6 +101,7 @@ pub(crate) fn violations() -> Vec<Violation> {
                   Seen: leader 2, epoch 6, starts at offset 88197.\n\
                   History: leader 1 (epoch 5) acknowledged before broker 3 had fetched."
             .to_owned(),
+        excused_by: Vec::new(),
     }]
 }
 

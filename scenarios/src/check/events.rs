@@ -107,9 +107,9 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         }
         Action::DiskFull(fault) => check_node(&fault.node, cluster, errors),
         Action::SlowDisk(fault) => check_node(&fault.node, cluster, errors),
-        Action::LinkCut(fault) => check_ends(&[&fault.from, &fault.to], cluster, errors),
-        Action::LinkDelay(fault) => check_ends(&[&fault.from, &fault.to], cluster, errors),
-        Action::LinkLoss(fault) => check_ends(&[&fault.from, &fault.to], cluster, errors),
+        Action::LinkCut(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
+        Action::LinkDelay(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
+        Action::LinkLoss(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::RollingRestart(fault) => check_restart_nodes(fault, cluster, errors),
         Action::SetCredits(fault) => check_credits(fault, cluster, errors),
         Action::ConsumerPause(_) | Action::Load(_) => {}
@@ -161,9 +161,10 @@ fn check_restart_nodes(fault: &RollingRestart, cluster: &Cluster, errors: &mut E
     }
 }
 
-fn check_ends(ends: &[&At<List<Text>>], cluster: &Cluster, errors: &mut Errors) {
+fn check_ends(from: &At<List<Text>>, to: &At<List<Text>>, cluster: &Cluster, errors: &mut Errors) {
     let azs = cluster.az_names();
-    for end in ends {
+    check_self_link(from, to, errors);
+    for end in [from, to] {
         if end.value.items.is_empty() && end.value.complete {
             let message = "a link needs at least one end on each side";
             errors.push(Diagnostic::new(end.span, message, "empty"));
@@ -192,6 +193,17 @@ fn unknown_end(text: &At<Text>, azs: &[String]) -> Diagnostic {
     let message = format!("`{}` is not an end of a link", text.value.0);
     Diagnostic::new(text.span, message, "unknown end")
         .help("write `az:a`, `node:1`, `brokers`, `controllers` or `clients`")
+}
+
+/// A node does not reach itself over the network.
+fn check_self_link(from: &At<List<Text>>, to: &At<List<Text>>, errors: &mut Errors) {
+    if let ([from], [to_end]) = (&from.value.items[..], &to.value.items[..])
+        && from.value.0 == to_end.value.0
+        && from.value.0.starts_with("node:")
+    {
+        let message = "a node has no link to itself";
+        errors.push(Diagnostic::new(to.span, message, "the same node on both sides"));
+    }
 }
 
 /// Credits can only be set where there is a bucket.

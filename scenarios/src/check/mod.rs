@@ -8,6 +8,7 @@ mod cluster;
 mod configs;
 mod custom;
 mod events;
+mod overlaps;
 mod storage;
 mod topics;
 
@@ -26,6 +27,7 @@ pub(crate) fn check(scenario: &Scenario, errors: &mut Errors) {
     clients::check(scenario, errors);
     check_phases(scenario, errors);
     events::check(scenario, errors);
+    overlaps::check(scenario, errors);
     check_thresholds(scenario, errors);
     check_model(scenario, errors);
 }

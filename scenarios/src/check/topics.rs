@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 const INTERNAL: &[&str] =
     &["__consumer_offsets", "__transaction_state", "__cluster_metadata", "__share_group_state"];
 
+/// Replicas of a whole cluster: beyond what one can be asked for, and what can be simulated.
+const REPLICAS_MAX: u64 = 1_000_000;
+
 /// Reports what is wrong with the topics.
 pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
     let topics = &scenario.topics;
@@ -30,7 +33,32 @@ pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
     for topic in &topics.items {
         check_topic(&topic.value, scenario, server.as_ref(), errors);
     }
+    check_replicas(scenario, server.as_ref(), errors);
     check_preload(scenario, server.as_ref(), errors);
+}
+
+/// All replicas together must be as many as a cluster can have.
+fn check_replicas(
+    scenario: &Scenario,
+    server: Option<&BTreeMap<String, String>>,
+    errors: &mut Errors,
+) {
+    let default = server.and_then(|server| server.get("default.replication.factor")?.parse().ok());
+    let mut replicas = 0_u64;
+    for topic in &scenario.topics.items {
+        let factor = topic.value.replication.as_ref().map(|factor| factor.value.0);
+        let factor = factor.or(default).unwrap_or(1);
+        replicas += u64::from(topic.value.partitions.value.0) * u64::from(factor);
+        if replicas > REPLICAS_MAX {
+            let message = format!("more than {REPLICAS_MAX} replicas in all topics together");
+            let span = topic.value.partitions.span;
+            errors.push(
+                Diagnostic::new(span, message, "with these partitions")
+                    .help("this is more than a cluster can be asked for: use fewer partitions"),
+            );
+            return;
+        }
+    }
 }
 
 fn check_topic(

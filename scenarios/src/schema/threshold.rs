@@ -158,6 +158,11 @@ fn read_entry(entry: &Entry, thresholds: &mut Thresholds, errors: &mut Errors) {
         errors.push(wrong_kind(&entry.node, "an array of conditions").help(help));
         return;
     };
+    if items.is_empty() {
+        let message = format!("`{}` has no condition", entry.key);
+        let help = format!("write {} = [\"{}\"], or leave it out", entry.key, example(spec));
+        errors.push(Diagnostic::new(entry.node.span, message, "empty").help(help));
+    }
     for item in items {
         let Value::String(text) = &item.value else {
             errors.push(wrong_kind(item, "a condition").help(format!("\"{}\"", example(spec))));

@@ -1,41 +1,62 @@
 //! Acknowledged records are in the log when all is over.
 //!
-//! Promised for `acks=all` while the ISR keeps an intact member and no unclean election happens;
-//! whatever else is lost is counted, but breaks no promise. Retention may delete.
+//! Promised for `acks=all`. What the configuration gives up (`acks=0` or `1`, an unclean election) is
+//! counted, but breaks no promise. Retention may delete. What is lost because every in-sync replica
+//! lost power is lost all the same; its account says that Kafka's own promise ends there.
 
 use super::final_state::LogView;
-use super::ledger::{Check, Ledger, Promise};
+use super::history::{nodes, seconds};
+use super::ledger::{Check, Ledger, More, Promise};
 use super::partition::Partition;
-use super::table::{ACKED, ACKED_ALL, Block, EXCUSED, Entry, digest};
+use super::table::{ACKED, ACKED_ALL, Block, Entry, GIVEN_UP, digest};
+use super::void::{Loss, Void, end_of_promise};
 use crate::client::BatchDone;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::Batch;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "no-acked-loss",
     text: "a record acknowledged with acks=all is on the leader at its offset in the end, unless \
-           an election was unclean, every in-sync copy lost unsynced bytes, or retention passed it",
+           retention passed it or unclean.leader.election.enable gave it up",
 };
 
-/// A producer was told that a batch is in the log: the table remembers it.
+/// A producer was told that a batch is in the log: the table remembers it, when, and who had it.
 pub(crate) fn acked(p: &mut Partition, ledger: &mut Ledger, done: &BatchDone, acks_all: bool) {
     let Some(batch) = done.batch.as_ref().filter(|_| done.base_offset >= 0) else { return };
-    let fingerprint = batch.fingerprint();
-    let flags = if acks_all { ACKED | ACKED_ALL } else { ACKED };
-    let Some(at) = p.table.find(done.base_offset, &mut p.acked_hint) else { return };
+    let (base, fingerprint) = (done.base_offset, batch.fingerprint());
+    let in_main = p.table.find(base, &mut p.acked_hint);
+    let in_main = in_main.filter(|at| p.table.main[*at].fingerprint == fingerprint);
+    let epoch = match in_main {
+        Some(at) => Some(p.table.main[at].epoch),
+        None => p.table.fork_of(base, fingerprint),
+    };
+    let Some(epoch) = epoch else { return };
     ledger.checked(Check::AckedLoss, 1);
-    if p.table.main[at].fingerprint == fingerprint {
-        p.table.main[at].flags |= flags;
-        return;
+    let holders = p.holders(epoch, base);
+    let entry = match in_main {
+        Some(at) => p.table.main.get_mut(at),
+        None => p.table.forks.get_mut(&(base, epoch)),
+    };
+    let Some(entry) = entry else { return };
+    if entry.flags & ACKED == 0 {
+        (entry.acked_ns, entry.holders) = (ledger.now_ns, holders);
     }
-    let from = (done.base_offset, i32::MIN);
-    let fork = p.table.forks.range_mut(from..).take_while(|((base, _), _)| *base == from.0);
-    if let Some((_, entry)) = fork.into_iter().find(|(_, e)| e.fingerprint == fingerprint) {
-        entry.flags |= flags;
-    }
+    entry.flags |= if acks_all { ACKED | ACKED_ALL } else { ACKED };
 }
 
-/// Compares the final log with what was acknowledged. Returns lost records, excused ones included.
+/// Records that one loss took away.
+#[derive(Debug, Default)]
+struct Gone {
+    records: u64,
+    /// Of them, those that were not kept one by one.
+    folded: u64,
+    /// In order of offsets.
+    batches: Vec<Entry>,
+}
+
+/// Compares the final log with what was acknowledged. Returns lost records, given up ones included.
 pub(crate) fn check_final(p: &Partition, ledger: &mut Ledger, log: &dyn LogView) -> u64 {
     let start = log.log_start();
     let mut expected = expected_batches(p, start);
@@ -62,8 +83,10 @@ pub(crate) fn check_final(p: &Partition, ledger: &mut Ledger, log: &dyn LogView)
         });
     }
     expected.retain(|entry| entry.count > 0);
-    let lost = report_batches(p, ledger, &expected) + report_blocks(p, ledger, &blocks, &found);
-    lost + p.lost_excused
+    let counted = count_given_up(p, &expected);
+    counted
+        + report_losses(p, ledger, &expected, (&blocks, &found))
+        + report_blocks(p, ledger, &blocks, &found)
 }
 
 fn expected_batches(p: &Partition, start: Offset) -> Vec<Entry> {
@@ -84,36 +107,123 @@ fn count_in_block(blocks: &[&Block], found: &mut [Block], batch: &Batch) {
     }
 }
 
-fn report_batches(p: &Partition, ledger: &mut Ledger, lost: &[Entry]) -> u64 {
-    for entry in lost.iter().filter(|entry| entry.flags & (ACKED_ALL | EXCUSED) == ACKED_ALL) {
-        let records = u64::from(entry.count);
-        ledger.broken_times(Check::AckedLoss, records, p.about(), &|| {
-            format!(
-                "offsets {}..{} of {}, acknowledged with acks=all in leader epoch {} (batch tag \
-                 {:#x}), are not in the final log, or hold other records",
-                entry.base,
-                entry.next(),
-                p.label,
-                entry.epoch,
-                entry.tag
-            )
-        });
-    }
-    lost.iter().map(|entry| u64::from(entry.count)).sum()
+fn is_promised(entry: &Entry) -> bool {
+    entry.flags & (ACKED_ALL | GIVEN_UP) == ACKED_ALL
 }
 
+/// Lost records that break no promise.
+fn count_given_up(p: &Partition, lost: &[Entry]) -> u64 {
+    let given_up = lost.iter().filter(|entry| !is_promised(entry));
+    let by_batch: u64 = given_up.map(|entry| u64::from(entry.count)).sum();
+    let unclean = p.losses.iter().filter(|(_, loss)| loss.void == Some(Void::Unclean));
+    by_batch + unclean.map(|(_, loss)| loss.folded).sum::<u64>()
+}
+
+/// Tells of losses of promised records, one account for each new leader that did not have them.
+fn report_losses(
+    p: &Partition,
+    ledger: &mut Ledger,
+    lost: &[Entry],
+    (blocks, found): (&[&Block], &[Block]),
+) -> u64 {
+    let mut gone: BTreeMap<Option<usize>, Gone> = BTreeMap::new();
+    for entry in lost.iter().filter(|entry| is_promised(entry)) {
+        let gone = gone.entry(p.losses.of(entry.epoch, entry.base)).or_default();
+        gone.records += u64::from(entry.count);
+        gone.batches.push(*entry);
+    }
+    let of_blocks =
+        blocks.iter().zip(found).filter(|(block, _)| block.is_cut).map(|(block, found)| {
+            (p.losses.from(block.to), block.promised.saturating_sub(found.promised))
+        });
+    let of_losses = p.losses.iter().map(|(at, loss)| (Some(at), loss.folded));
+    for (at, folded) in of_losses.chain(of_blocks).filter(|(_, folded)| *folded > 0) {
+        let gone = gone.entry(at).or_default();
+        gone.records += folded;
+        gone.folded += folded;
+    }
+    let mut lost = 0;
+    for (at, gone) in gone {
+        lost += gone.records;
+        report(p, ledger, at.and_then(|at| p.losses.get(at)), &gone);
+    }
+    lost
+}
+
+fn report(p: &Partition, ledger: &mut Ledger, loss: Option<&Loss>, gone: &Gone) {
+    let excuses = loss.map_or(&[][..], Loss::excuses);
+    let at_ns = loss.map_or(ledger.now_ns, |loss| loss.at_ns);
+    let more = More { times: gone.records, at_ns, excused_by: excuses };
+    ledger.broken_more(Check::AckedLoss, more, p.about(), &|| {
+        let mut seen =
+            format!("{} of {}, acknowledged with acks=all, ", records(gone.records), p.label);
+        let is_one = gone.records == 1;
+        seen.push_str(if is_one { "is not in the final log" } else { "are not in the final log" });
+        if gone.folded > 0 {
+            let from = loss.map_or(0, |loss| loss.from);
+            let _ = write!(
+                seen,
+                "\n  from offset {from} on: {}, known by number only",
+                records(gone.folded)
+            );
+        }
+        let last = gone.batches.last().filter(|_| gone.batches.len() > 1);
+        for (which, entry) in [("first", gone.batches.first()), ("last ", last)] {
+            if let Some(entry) = entry {
+                let _ = write!(seen, "\n  {which}: {}", describe(p, entry));
+            }
+        }
+        let decided = loss.map_or_else(
+            || "by no election: the log of the last leader holds something else there".to_owned(),
+            Loss::decided,
+        );
+        let _ = write!(seen, "\n  lost : {decided}");
+        match loss {
+            Some(_) if !excuses.is_empty() => {
+                let _ = write!(seen, "\n{}", end_of_promise(excuses, p.min_isr));
+            }
+            _ => seen
+                .push_str("\nKafka promises to keep them: not every in-sync replica lost its data"),
+        }
+        seen
+    });
+}
+
+/// A lost batch: where it was, who acknowledged it when, who had it.
+fn describe(p: &Partition, entry: &Entry) -> String {
+    let leader = p.leaders.get(&entry.epoch).map_or("?".to_owned(), ToString::to_string);
+    let held = p.holder_nodes(entry.holders);
+    let plural = if held.len() == 1 { "" } else { "s" };
+    let held = nodes(&held);
+    format!(
+        "offsets {}..{} in leader epoch {}, acknowledged by broker {leader} at {}; held then by \
+         broker{plural} {held}",
+        entry.base,
+        entry.next(),
+        entry.epoch,
+        seconds(entry.acked_ns),
+    )
+}
+
+fn records(count: u64) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+}
+
+/// Blocks that no leader cut, and that are not what they were.
 fn report_blocks(p: &Partition, ledger: &mut Ledger, blocks: &[&Block], found: &[Block]) -> u64 {
     let mut lost = 0;
-    for (block, found) in blocks.iter().zip(found) {
+    for (block, found) in blocks.iter().zip(found).filter(|(block, _)| !block.is_cut) {
         if block.sum == found.sum && block.batches == found.batches || block.promised == 0 {
             continue;
         }
-        let records = (block.promised.saturating_sub(found.promised)).max(1);
-        lost += records;
-        ledger.broken_times(Check::AckedLoss, records, p.about(), &|| {
+        let gone = (block.promised.saturating_sub(found.promised)).max(1);
+        lost += gone;
+        let more = More { times: gone, at_ns: ledger.now_ns, excused_by: &[] };
+        ledger.broken_more(Check::AckedLoss, more, p.about(), &|| {
             format!(
                 "offsets {}..{} of {} were committed as {} batches with sum {:016x}; the final \
-                 log has {} batches with sum {:016x} there",
+                 log has {} batches with sum {:016x} there. Every replica had them, and no election \
+                 took them away: the last leader lost or changed them by itself",
                 block.from, block.to, p.label, block.batches, block.sum, found.batches, found.sum
             )
         });

@@ -3,10 +3,11 @@
 
 use super::history::Turn;
 use super::ledger::Ledger;
-use super::partition::Partition;
-use super::table::{EXCUSED, Entry};
+use super::partition::{Partition, flags_of};
+use super::table::{EXCUSED, Entry, GIVEN_UP};
+use super::void::Loss;
 use super::{completeness, log_matching, one_value};
-use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::ids::{NodeId, Offset};
 
 /// Who appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +78,15 @@ fn overwrite(p: &mut Partition, ledger: &mut Ledger, node: i32, entry: &Entry) {
         let old = p.table.main[at];
         one_value::overwritten(p, ledger, &old, entry, node);
     }
-    let flags = if p.void.is_some() { EXCUSED } else { 0 };
+    let flags = flags_of(p.void.as_ref());
+    p.losses.push(Loss {
+        at_ns: ledger.now_ns,
+        leader: NodeId(node),
+        epoch: entry.epoch,
+        from: entry.base,
+        void: p.void.clone(),
+        folded: 0,
+    });
     while p.table.main.back().is_some_and(|last| last.next() > entry.base) {
         p.table.displace_last(flags);
     }
@@ -87,7 +96,10 @@ fn overwrite(p: &mut Partition, ledger: &mut Ledger, node: i32, entry: &Entry) {
 fn push(p: &mut Partition, ledger: &mut Ledger, entry: &Entry) {
     // A fork that became the leader's log may have been acknowledged already.
     let fork = p.table.forks.remove(&(entry.base, entry.epoch));
-    let entry = Entry { flags: fork.map_or(0, |fork| fork.flags & !EXCUSED), ..*entry };
+    let entry = match fork {
+        Some(fork) => Entry { flags: fork.flags & !(EXCUSED | GIVEN_UP), ..fork },
+        None => *entry,
+    };
     p.table.main.push_back(entry);
     p.producers.appended(ledger, &entry, ((&p.label, &p.history), &p.table));
 }

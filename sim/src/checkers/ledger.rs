@@ -1,14 +1,14 @@
 //! What was checked and what was found, per promise.
 
-use super::history::History;
+use super::history::{Faults, History};
 use super::{
     acked_loss, completeness, consumed, duplicates, high_watermark, isr_rules, log_matching,
     one_leader, one_value, order,
 };
 use std::fmt::Write as _;
-use stormglass_reports::recording::{CheckerSummary, Violation};
+use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
 
-/// Accounts kept per checker; more are only counted.
+/// Accounts kept per checker, of excused violations and of the others; more are only counted.
 const ACCOUNTS_MAX: usize = 5;
 
 /// A checker's name and its promise in a sentence.
@@ -62,7 +62,19 @@ pub(crate) const NAMES: [&str; PROMISES.len()] = {
 struct Tally {
     checked: u64,
     violations: u64,
-    accounts: usize,
+    /// Of excused violations, and of the others.
+    accounts: [usize; 2],
+}
+
+/// What is to be said of a violation beside its account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct More<'a> {
+    /// For how many violations it stands.
+    pub(crate) times: u64,
+    /// When it happened.
+    pub(crate) at_ns: u64,
+    /// Faults that Kafka itself does not promise to survive all together, if they did it.
+    pub(crate) excused_by: &'a [Excuse],
 }
 
 /// Tallies and accounts of all checkers.
@@ -72,6 +84,7 @@ pub(crate) struct Ledger {
     pub(crate) now_ns: u64,
     tallies: [Tally; PROMISES.len()],
     violations: Vec<Violation>,
+    pub(crate) faults: Faults,
 }
 
 impl Ledger {
@@ -87,34 +100,38 @@ impl Ledger {
         (partition, history): (&str, &History),
         seen: &dyn Fn() -> String,
     ) {
-        self.broken_times(check, 1, (partition, history), seen);
+        let more = More { times: 1, at_ns: self.now_ns, excused_by: &[] };
+        self.broken_more(check, more, (partition, history), seen);
     }
 
-    /// As [`Ledger::broken`], for several records at once.
-    pub(crate) fn broken_times(
+    /// As [`Ledger::broken`], for what is more than one violation, or happened earlier.
+    pub(crate) fn broken_more(
         &mut self,
         check: Check,
-        times: u64,
+        more: More<'_>,
         (partition, history): (&str, &History),
         seen: &dyn Fn() -> String,
     ) {
         let tally = &mut self.tallies[check as usize];
-        tally.violations += times;
-        if tally.accounts == ACCOUNTS_MAX {
+        tally.violations += more.times;
+        let accounts = &mut tally.accounts[usize::from(more.excused_by.is_empty())];
+        if *accounts == ACCOUNTS_MAX {
             return;
         }
-        tally.accounts += 1;
+        *accounts += 1;
         let promise = PROMISES[check as usize];
         let mut account = format!("promised: {}\nseen: {}\n", promise.text, seen());
         if !history.is_empty() {
-            let _ = writeln!(account, "history of {partition}:");
-            history.write(&mut account);
+            let of = if partition.is_empty() { "the quorum" } else { partition };
+            let _ = writeln!(account, "history of {of}:");
+            history.write(&self.faults, &mut account);
         }
         self.violations.push(Violation {
             checker: promise.name.to_owned(),
-            at_ns: self.now_ns,
+            at_ns: more.at_ns,
             partition: (!partition.is_empty()).then(|| partition.to_owned()),
             account,
+            excused_by: more.excused_by.to_vec(),
         });
     }
 

@@ -24,7 +24,9 @@ mod suite;
 mod table;
 #[cfg(test)]
 mod tests;
+mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};
 pub use story::Story;
 pub use suite::{Checkers, Findings};
+pub use void::Cause;

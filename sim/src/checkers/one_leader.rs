@@ -1,6 +1,6 @@
 //! An epoch has one leader, and a voter one vote.
 
-use super::history::History;
+use super::history::{History, Turn};
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ impl Quorum {
     /// A controller became active.
     pub(crate) fn elected(&mut self, ledger: &mut Ledger, node: i32, epoch: LeaderEpoch) {
         ledger.checked(Check::OneLeader, 1);
+        self.history.push(ledger.now_ns, node, Turn::Active { epoch });
         let before = *self.active.entry(epoch).or_insert(node);
         if before != node {
             ledger.broken(Check::OneLeader, ("", &self.history), &|| {
@@ -60,6 +61,7 @@ impl Quorum {
         (epoch, candidate): (LeaderEpoch, NodeId),
     ) {
         ledger.checked(Check::OneLeader, 1);
+        self.history.push(ledger.now_ns, node, Turn::Voted { epoch, candidate });
         let before = *self.votes.entry((epoch, node)).or_insert(candidate);
         if before != candidate {
             ledger.broken(Check::OneLeader, ("", &self.history), &|| {

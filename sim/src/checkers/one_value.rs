@@ -39,11 +39,9 @@ pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, done: &BatchDone) {
     let fingerprint = batch.fingerprint();
     let mut hint = p.acked_hint;
     let found = p.table.find(base, &mut hint).map(|at| p.table.main[at]);
-    let in_fork = || {
-        let forks = p.table.forks.range((base, i32::MIN)..=(base, i32::MAX));
-        forks.into_iter().any(|(_, entry)| entry.fingerprint == fingerprint)
-    };
-    if found.is_some_and(|entry| entry.fingerprint == fingerprint) || in_fork() {
+    if found.is_some_and(|entry| entry.fingerprint == fingerprint)
+        || p.table.fork_of(base, fingerprint).is_some()
+    {
         return;
     }
     ledger.broken(Check::OneValue, p.about(), &|| {

@@ -6,16 +6,15 @@ use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
-use super::table::{EXCUSED, Table};
+use super::table::{EXCUSED, GIVEN_UP, Table};
+use super::void::{Cause, Loss, Losses, Void};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
+use stormglass_reports::recording::Excuse;
 
 /// Newest batches that stay although everybody has passed them: their producers may not know yet
 /// that they are acknowledged.
 const LATE_MAX: usize = 256;
-
-/// Why a loss breaks no promise when power failed everywhere.
-const EVERY_COPY: &str = "every member of the ISR has lost unsynced bytes";
 
 /// One replica.
 #[derive(Debug)]
@@ -33,11 +32,11 @@ pub(crate) struct Replica {
 }
 
 /// A member of the ISR.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Member {
     pub(crate) node: NodeId,
-    /// Has not lost unsynced bytes since it joined.
-    pub(crate) intact: bool,
+    /// What made it lose unsynced bytes that it may not have copied again since.
+    pub(crate) lost: Option<Excuse>,
 }
 
 /// One partition.
@@ -58,10 +57,10 @@ pub(crate) struct Partition {
     pub(crate) isr_from_controller: bool,
     /// Who led in which epoch.
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
-    /// Why a loss at the next election breaks no promise.
-    pub(crate) void: Option<&'static str>,
-    /// Acknowledged records of folded batches that were lost without breaking a promise.
-    pub(crate) lost_excused: u64,
+    /// Why promises are void until the next election.
+    pub(crate) void: Option<Void>,
+    /// What new leaders did not have.
+    pub(crate) losses: Losses,
     pub(crate) readers: Vec<Reader>,
     pub(crate) producers: Producers,
     /// Where the next acknowledged batch is in the table.
@@ -82,7 +81,7 @@ impl Partition {
             isr_from_controller: false,
             leaders: BTreeMap::new(),
             void: None,
-            lost_excused: 0,
+            losses: Losses::default(),
             readers: Vec::new(),
             producers: Producers::default(),
             acked_hint: 0,
@@ -135,63 +134,110 @@ impl Partition {
 
     /// Whether a node is in the ISR, and has not lost unsynced bytes since it joined.
     pub(crate) fn is_in_sync(&self, node: i32) -> bool {
-        self.isr.iter().any(|member| member.node.0 == node && member.intact)
+        self.isr.iter().any(|member| member.node.0 == node && member.lost.is_none())
+    }
+
+    /// Replicas that hold a batch, as bits by index; those beyond the eighth are left out.
+    pub(crate) fn holders(&self, epoch: LeaderEpoch, base: Offset) -> u8 {
+        let holds = |replica: &Replica| replica.known && replica.log.epoch_at(base) == Some(epoch);
+        let bits = self.replicas.iter().take(8).enumerate();
+        bits.fold(0, |bits, (at, replica)| bits | u8::from(holds(replica)) << at)
+    }
+
+    /// The nodes behind the bits of [`Self::holders`], rising.
+    pub(crate) fn holder_nodes(&self, bits: u8) -> Vec<NodeId> {
+        let held = self.replicas.iter().take(8).enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+        let mut nodes: Vec<NodeId> = held.map(|(_, replica)| NodeId(replica.node)).collect();
+        nodes.sort_unstable();
+        nodes
     }
 
     /// A committed ISR. Members that were in it before keep their past.
     pub(crate) fn set_isr(&mut self, isr: &[NodeId]) {
         let members = isr.iter().map(|node| {
             let before = self.isr.iter().find(|member| member.node == *node);
-            Member { node: *node, intact: before.is_none_or(|member| member.intact) }
+            Member { node: *node, lost: before.and_then(|member| member.lost.clone()) }
         });
         self.isr = members.collect();
-        if !self.isr.is_empty() && self.isr.iter().all(|member| !member.intact) {
+        if let Some(lost) = self.every_copy_lost() {
             // whoever is left cannot give back what only those had who are out
-            self.void = Some(EVERY_COPY);
+            self.void = Some(Void::PowerLost(lost));
         }
     }
 
-    /// A node that hosts a replica went down.
-    pub(crate) fn node_down(&mut self, now_ns: u64, node: i32, lost_unsynced: bool) {
+    /// A node that hosts a replica went down; with `lost_unsynced` its host lost power.
+    pub(crate) fn node_down(
+        &mut self,
+        now_ns: u64,
+        node: i32,
+        (lost_unsynced, cause): (bool, &Cause),
+    ) {
         let Some(at) = self.replicas.iter().position(|replica| replica.node == node) else {
             return;
         };
-        self.history.push(now_ns, node, Turn::Down { lost_unsynced });
+        self.history.push(now_ns, node, Turn::Down { lost_unsynced, why: cause.what.clone() });
         if !lost_unsynced {
             return;
         }
+        self.forgive_recovered();
         self.replicas[at].known = false;
+        let (event, detail) = (cause.event, cause.what.clone());
         for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {
-            member.intact = false;
+            member.lost = Some(Excuse { at_ns: now_ns, node, event, detail: detail.clone() });
         }
-        if !self.isr.is_empty() && self.isr.iter().all(|member| !member.intact) {
-            self.make_void(now_ns, node, EVERY_COPY);
+        if let Some(lost) = self.every_copy_lost() {
+            self.make_void(now_ns, node, Void::PowerLost(lost));
         }
     }
 
-    /// From here to the next election a loss breaks no promise.
-    pub(crate) fn make_void(&mut self, now_ns: u64, node: i32, reason: &'static str) {
-        self.void = Some(reason);
-        self.history.push(now_ns, node, Turn::Void { reason });
+    /// How each member of the ISR lost unsynced data, if all of them did.
+    fn every_copy_lost(&self) -> Option<Vec<Excuse>> {
+        let lost: Option<Vec<Excuse>> = self.isr.iter().map(|member| member.lost.clone()).collect();
+        lost.filter(|lost| !lost.is_empty())
+    }
+
+    /// Members that have everything committed again after they had lost some of it.
+    fn forgive_recovered(&mut self) {
+        let Self { isr, replicas, committed, .. } = self;
+        for member in isr.iter_mut().filter(|member| member.lost.is_some()) {
+            let replica = replicas.iter().find(|r| r.node == member.node.0 && r.known);
+            if replica.is_some_and(|replica| replica.log.agrees(committed, committed.end())) {
+                member.lost = None;
+            }
+        }
+    }
+
+    /// From here to the next election promises are void. What the configuration gave up stays so.
+    pub(crate) fn make_void(&mut self, now_ns: u64, node: i32, void: Void) {
+        self.history.push(now_ns, node, Turn::Void { reason: void.reason() });
+        if self.void != Some(Void::Unclean) {
+            self.void = Some(void);
+        }
     }
 
     /// The log of a new leader is the truth now: what it does not hold is gone.
-    pub(crate) fn follow_new_leader(&mut self, leader: usize) {
-        let excused = self.void.take().is_some();
+    pub(crate) fn follow_new_leader(&mut self, now_ns: u64, leader: usize, epoch: LeaderEpoch) {
+        let void = self.void.take();
+        let flags = flags_of(void.as_ref());
         let node = self.replicas[leader].node;
         for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {
-            member.intact = true; // nobody has more
+            member.lost = None; // nobody has more
         }
         let log = &self.replicas[leader].log;
-        let (displaced, returned_from) = self.table.adopt(log, if excused { EXCUSED } else { 0 });
+        let (displaced, returned_from) = self.table.adopt(log, flags);
+        let mut from = displaced;
+        let mut folded = 0;
         if !self.committed.agrees(log, self.committed.end()) {
-            let upto = self.committed.first_missing_in(log, Offset::MAX);
-            self.committed.truncate(upto.unwrap_or(log.end()));
-            if excused {
-                self.lost_excused += self.table.cut_blocks(log.end());
-            }
+            let missing = self.committed.first_missing_in(log, Offset::MAX).unwrap_or(log.end());
+            self.committed.truncate(missing);
+            folded = self.table.cut_blocks(missing);
+            from = Some(from.map_or(missing, |from| from.min(missing)));
         }
-        if displaced || returned_from < self.table.main.len() {
+        if let Some(from) = from {
+            let leader = NodeId(self.replicas[leader].node);
+            self.losses.push(Loss { at_ns: now_ns, leader, epoch, from, void, folded });
+        }
+        if displaced.is_some() || returned_from < self.table.main.len() {
             self.producers.rebuild(&self.table);
         }
     }
@@ -209,5 +255,14 @@ impl Partition {
             let upto = self.table.main[cut].base.min(self.exposed());
             self.table.trim(upto);
         }
+    }
+}
+
+/// Flags of batches that are displaced while promises are void.
+pub(crate) fn flags_of(void: Option<&Void>) -> u8 {
+    match void {
+        None => 0,
+        Some(Void::PowerLost(_)) => EXCUSED,
+        Some(Void::Unclean) => EXCUSED | GIVEN_UP,
     }
 }

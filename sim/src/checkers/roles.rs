@@ -3,6 +3,7 @@
 use super::history::Turn;
 use super::ledger::Ledger;
 use super::partition::Partition;
+use super::void::Void;
 use super::{completeness, high_watermark, isr_rules, one_leader, one_value};
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 
@@ -29,7 +30,7 @@ pub(crate) fn leads(
     isr_rules::committed(p, ledger, NodeId(node), isr);
     if is_newest {
         completeness::leads(p, ledger, at, epoch);
-        p.follow_new_leader(at);
+        p.follow_new_leader(ledger.now_ns, at, epoch);
         if !p.isr_from_controller {
             p.set_isr(isr);
         }
@@ -74,7 +75,7 @@ pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change:
         isr_rules::committed(p, ledger, leader, isr);
     }
     if unclean {
-        p.make_void(ledger.now_ns, node, "the leader was elected from outside the ISR");
+        p.make_void(ledger.now_ns, node, Void::Unclean);
     }
     p.isr_from_controller = true;
     p.set_isr(isr);

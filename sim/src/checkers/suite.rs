@@ -12,6 +12,7 @@ use super::one_leader::Quorum;
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::table::Entry;
+use super::void::Cause;
 use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
 use stormglass_broker_core::ids::TopicPartition;
@@ -168,10 +169,15 @@ impl Checkers {
         }
     }
 
-    /// A node's process ended; with `lost_unsynced` its host lost power.
-    pub fn node_down(&mut self, now_ns: u64, node: i32, lost_unsynced: bool) {
+    /// A fault or operation of the plan begins or ends.
+    pub fn fault(&mut self, now_ns: u64, what: &str) {
+        self.ledger.faults.push(now_ns, what);
+    }
+
+    /// A node's process ended, and why; with `lost_unsynced` its host lost power.
+    pub fn node_down(&mut self, now_ns: u64, node: i32, (lost_unsynced, cause): (bool, &Cause)) {
         for partition in &mut self.partitions {
-            partition.node_down(now_ns, node, lost_unsynced);
+            partition.node_down(now_ns, node, (lost_unsynced, cause));
         }
     }
 

@@ -19,8 +19,10 @@ const FORKS_MAX: usize = 4_096;
 pub(crate) const ACKED: u8 = 1;
 /// Acknowledged with `acks=all`.
 pub(crate) const ACKED_ALL: u8 = 2;
-/// Its loss breaks no promise.
+/// Displaced while promises were void: a consumer may still get what it fetched before.
 pub(crate) const EXCUSED: u8 = 4;
+/// The configuration gave it up: its loss is counted and breaks no promise.
+pub(crate) const GIVEN_UP: u8 = 8;
 
 /// A batch in some replica's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +36,13 @@ pub(crate) struct Entry {
     pub(crate) count: u32,
     pub(crate) sequence: i32,
     pub(crate) producer_epoch: i16,
-    /// [`ACKED`], [`ACKED_ALL`], [`EXCUSED`].
+    /// [`ACKED`], [`ACKED_ALL`], [`EXCUSED`], [`GIVEN_UP`].
     pub(crate) flags: u8,
+    /// Replicas that held it when it was acknowledged, as bits by index.
+    pub(crate) holders: u8,
     pub(crate) producer_id: i64,
+    /// When its producer learned of the first acknowledgement.
+    pub(crate) acked_ns: u64,
 }
 
 impl Entry {
@@ -55,7 +61,9 @@ impl Entry {
             sequence: header.base_sequence,
             producer_epoch: header.producer_epoch,
             flags: 0,
+            holders: 0,
             producer_id: header.producer_id,
+            acked_ns: 0,
         }
     }
 
@@ -86,6 +94,8 @@ pub(crate) struct Block {
     pub(crate) batches: u32,
     /// Acknowledged records whose loss would break the promise.
     pub(crate) promised: u64,
+    /// A leader's log ended within it: the sum says more than is left.
+    pub(crate) is_cut: bool,
 }
 
 /// Batches of a partition.
@@ -126,23 +136,30 @@ impl Table {
         Some(at)
     }
 
+    /// Epoch of the batch with this content that was at an offset in a log other than the newest.
+    pub(crate) fn fork_of(&self, base: Offset, fingerprint: u64) -> Option<LeaderEpoch> {
+        let forks = self.forks.range((base, LeaderEpoch::MIN)..=(base, LeaderEpoch::MAX));
+        forks.into_iter().find(|(_, e)| e.fingerprint == fingerprint).map(|(_, e)| e.epoch)
+    }
+
     /// Makes `main` the log of a new leader; displaced batches become forks with `flags` added.
-    /// Returns whether anything was displaced, and the index of the first batch that came back from
-    /// the forks.
-    pub(crate) fn adopt(&mut self, log: &EpochLog, flags: u8) -> (bool, usize) {
-        let mut displaced = false;
+    /// Returns the first offset displaced, if any, and the index of the first batch that came back
+    /// from the forks.
+    pub(crate) fn adopt(&mut self, log: &EpochLog, flags: u8) -> (Option<Offset>, usize) {
+        let mut displaced = None;
         while let Some(last) = self.main.back() {
             let held = log.epoch_at(last.base) == Some(last.epoch);
             if held || log.is_empty() || last.next() <= log.known_from() {
                 break;
             }
-            displaced = true;
+            displaced = Some(last.base);
             self.displace_last(flags);
         }
         let returned_from = self.main.len();
         while let Some(end) = self.end() {
             let Some(epoch) = log.epoch_at(end) else { break };
-            let Some(entry) = self.forks.remove(&(end, epoch)) else { break };
+            let Some(mut entry) = self.forks.remove(&(end, epoch)) else { break };
+            entry.flags &= !(EXCUSED | GIVEN_UP);
             self.main.push_back(entry);
         }
         (displaced, returned_from)
@@ -170,13 +187,13 @@ impl Table {
     }
 
     /// Takes out what blocks say about offsets from `end` on: other batches will come there. Returns
-    /// how many promised records that were; those of a block that begins before `end` stay unknown.
+    /// how many promised records that were; a block that begins before `end` goes on promising all
+    /// of its records, so that the final log shows how many are missing.
     pub(crate) fn cut_blocks(&mut self, end: Offset) -> u64 {
         let mut records = 0;
         while let Some(last) = self.blocks.last_mut().filter(|last| last.to > end) {
             if last.from < end {
-                (last.to, last.promised) = (end, 0);
-                last.batches = BLOCK_BATCHES; // its sum holds what is gone: nothing may join it
+                (last.to, last.is_cut) = (end, true);
                 break;
             }
             records += last.promised;
@@ -189,7 +206,7 @@ impl Table {
         let joins = self
             .blocks
             .last()
-            .is_some_and(|block| block.batches < BLOCK_BATCHES && block.to == entry.base);
+            .is_some_and(|b| b.batches < BLOCK_BATCHES && b.to == entry.base && !b.is_cut);
         if !joins {
             self.blocks.push(Block { from: entry.base, ..Block::default() });
         }
@@ -197,7 +214,7 @@ impl Table {
         block.to = entry.next();
         block.sum = block.sum.wrapping_add(entry.digest());
         block.batches += 1;
-        let is_promised = entry.flags & (ACKED_ALL | EXCUSED) == ACKED_ALL;
+        let is_promised = entry.flags & (ACKED_ALL | GIVEN_UP) == ACKED_ALL;
         block.promised += if is_promised { u64::from(entry.count) } else { 0 };
     }
 }
@@ -233,12 +250,12 @@ mod tests {
         let mut table = table(3);
         let mut other = EpochLog::default();
         other.append(0, 0, 10);
-        assert_eq!(table.adopt(&other, 0), (true, 1));
+        assert_eq!(table.adopt(&other, 0), (Some(10), 1));
         assert_eq!((table.main.len(), table.forks.len()), (1, 2));
         table.main.push_back(entry(10, 1));
         let mut first = EpochLog::default();
         first.append(0, 0, 30);
-        assert_eq!(table.adopt(&first, 0), (true, 1));
+        assert_eq!(table.adopt(&first, 0), (Some(10), 1));
         assert_eq!((table.end(), table.forks.len()), (Some(30), 1));
     }
 
@@ -263,10 +280,11 @@ mod tests {
         table.trim(20_000);
         assert_eq!(table.cut_blocks(20_000), 0);
         assert_eq!(table.cut_blocks(10_240), 20_000 - 10_240);
-        assert_eq!(table.cut_blocks(5_000), 0, "a part of a block is not counted");
+        assert_eq!(table.cut_blocks(5_000), 0, "the final log will show what is missing");
         let block = table.blocks[0];
-        assert_eq!((table.blocks.len(), block.to, block.promised), (1, 5_000, 0));
+        assert_eq!((table.blocks.len(), block.to, block.promised), (1, 5_000, 10_240));
+        assert!(block.is_cut);
         table.fold(&entry(5_000, 1));
-        assert_eq!(table.blocks.len(), 2, "its sum is not that of its offsets any more");
+        assert_eq!(table.blocks.len(), 2, "nothing joins what was cut");
     }
 }

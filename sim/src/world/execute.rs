@@ -7,6 +7,7 @@ use super::World;
 use super::event::Event;
 use super::node::{Arrived, Job, Marks};
 use super::payload::Payload;
+use crate::checkers::Cause;
 use crate::cpu::{CostProfile, Pool};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
 use stormglass_broker_core::protocol::Response;
@@ -143,9 +144,12 @@ impl World {
         self.schedule_writeback(node);
         self.read_next_requests(node);
         match exit {
-            Some(Exit::ShutdownComplete) => self.process_ended(node, "controlled shutdown"),
+            Some(Exit::ShutdownComplete) => {
+                self.process_ended(node, &exit_cause("controlled shutdown"))
+            }
             Some(Exit::LogDirFailed(error)) => {
-                self.process_ended(node, &format!("log directory failed: {error:?}"));
+                let why = format!("log directory failed: {error:?}");
+                self.process_ended(node, &exit_cause(&why));
             }
             None => {}
         }
@@ -297,6 +301,11 @@ impl World {
             self.at(due, Event::Writeback { node });
         }
     }
+}
+
+/// Why a process ended by itself.
+fn exit_cause(why: &str) -> Cause {
+    Cause { event: None, what: why.to_owned() }
 }
 
 /// Time of a network processor for an answer. Its fixed cost is in that of the request.

@@ -1,7 +1,9 @@
 //! Faults and operations of the plan: how each begins and ends.
 
+use super::describe::describe;
 use super::event::Event;
 use super::{SECOND_NS, World};
+use crate::checkers::Cause;
 use crate::client::ClientInput;
 use crate::net::{Hosts, LinkRule};
 use stormglass_broker_core::ids::NodeId;
@@ -22,10 +24,10 @@ impl World {
                 self.add_rule(index, LinkRule::isolate_az(*az));
             }
             Action::AzDown { az, mode: AzDownMode::PowerOff, clients } => {
-                self.az_power_off(*az, *clients);
+                self.az_power_off(*az, *clients, &self.cause(index));
             }
-            Action::HostCrash { node } => self.power_off(*node),
-            Action::ProcessCrash { node } => self.kill(*node),
+            Action::HostCrash { node } => self.power_off(*node, &self.cause(index)),
+            Action::ProcessCrash { node } => self.kill(*node, &self.cause(index)),
             Action::ProcessPause { node } => self.pause(*node, until_ns + self.origin_ns),
             Action::Link { from, to, one_way, effect } => {
                 self.add_link_rules(index, from, to, *one_way, *effect);
@@ -110,10 +112,16 @@ impl World {
         }
     }
 
-    fn az_power_off(&mut self, az: usize, clients: bool) {
+    /// An action of the plan as the reason why something went down.
+    fn cause(&self, index: u32) -> Cause {
+        let action = &self.plan.events[index as usize].action;
+        Cause { event: Some(index), what: describe(action, &self.plan.cluster.azs).1 }
+    }
+
+    fn az_power_off(&mut self, az: usize, clients: bool, cause: &Cause) {
         let nodes: Vec<i32> = self.nodes.iter().filter(|n| n.az == az).map(|n| n.id.0).collect();
         for id in nodes {
-            self.power_off(id);
+            self.power_off(id, cause);
         }
         if clients {
             for client in self.clients_in(az) {
@@ -145,7 +153,7 @@ impl World {
     }
 
     /// The host of a node loses power: unsynced bytes are gone, peers learn nothing.
-    fn power_off(&mut self, id: i32) {
+    fn power_off(&mut self, id: i32, cause: &Cause) {
         let Some(node) = self.node(id) else { return };
         let now = self.now;
         let at = &mut self.nodes[node as usize];
@@ -162,7 +170,7 @@ impl World {
         self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
         self.forget_connections(node);
         self.event_now("broker-down", Some(id), format!("node {id} loses power"), None);
-        self.node_down(node, true);
+        self.node_down(node, true, cause);
     }
 
     fn power_on(&mut self, id: i32) {
@@ -177,13 +185,13 @@ impl World {
     }
 
     /// The process is killed; what it wrote is in the page cache.
-    fn kill(&mut self, id: i32) {
+    fn kill(&mut self, id: i32, cause: &Cause) {
         let Some(node) = self.node(id) else { return };
-        self.process_ended(node, "killed");
+        self.process_ended(node, cause);
     }
 
     /// A process ends, however: the system closes its sockets.
-    pub(super) fn process_ended(&mut self, node: u16, why: &str) {
+    pub(super) fn process_ended(&mut self, node: u16, cause: &Cause) {
         let now = self.now;
         let at = &mut self.nodes[node as usize];
         if !at.is_up() {
@@ -194,8 +202,9 @@ impl World {
         let (host, id) = (at.host, at.id.0);
         self.with_net(|net, now, sched, out| net.process_exit(now, host, sched, out));
         self.forget_connections(node);
-        self.event_now("broker-down", Some(id), format!("node {id} is down: {why}"), None);
-        self.node_down(node, false);
+        let what = format!("node {id} is down: {}", cause.what);
+        self.event_now("broker-down", Some(id), what, None);
+        self.node_down(node, false, cause);
         self.after_exit(node);
     }
 
@@ -369,6 +378,8 @@ impl World {
     fn note_action(&mut self, action: &Action, kind: &str, until_ns: Option<u64>) {
         let (node, detail) = describe(action, &self.plan.cluster.azs);
         let detail = if kind == "fault-end" { format!("over: {detail}") } else { detail };
+        let now = self.now.saturating_sub(self.origin_ns.min(self.now));
+        self.checkers.fault(now, &detail);
         self.event_now(kind, node, detail, until_ns);
     }
 
@@ -392,74 +403,4 @@ impl World {
 
 fn has_end(action: &Action) -> bool {
     !matches!(action, Action::RollingRestart { .. } | Action::SetCredits { .. })
-}
-
-/// An action in words.
-fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
-    match action {
-        Action::AzDown { az, mode, .. } => {
-            let how = match mode {
-                AzDownMode::PowerOff => "loses power",
-                AzDownMode::Isolate => "is cut off from the network",
-            };
-            (None, format!("AZ {} {how}", azs[*az]))
-        }
-        Action::HostCrash { node } => (Some(*node), format!("host of node {node} loses power")),
-        Action::ProcessCrash { node } => (Some(*node), format!("process of node {node} is killed")),
-        Action::ProcessPause { node } => {
-            (Some(*node), format!("process of node {node} is stopped"))
-        }
-        Action::Link { from, to, one_way, effect } => {
-            let what = match effect {
-                LinkEffect::Cut => "is cut".to_owned(),
-                LinkEffect::Delay { extra_ns, .. } => {
-                    format!("is slower by {} ms", extra_ns / 1_000_000)
-                }
-                LinkEffect::Loss { ppm } => format!("loses {ppm} ppm of packets"),
-            };
-            let joint = if *one_way { "to" } else { "and" };
-            let (from, to) = (endpoints(from, azs), endpoints(to, azs));
-            (None, format!("link of {from} {joint} {to} {what}"))
-        }
-        Action::SlowDisk { node, rate_permille, .. } => {
-            (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
-        }
-        Action::DiskFull { node } => (Some(*node), format!("volume of node {node} is full")),
-        Action::RollingRestart { nodes, .. } => {
-            (None, format!("rolling restart of {} brokers", nodes.len()))
-        }
-        Action::Load { producer, rate_permille } => {
-            let who = producer.as_deref().unwrap_or("all producers");
-            (None, format!("load of {who} at {} %", rate_permille / 10))
-        }
-        Action::SetCredits { node, resource, level_permille } => (
-            Some(*node),
-            format!(
-                "{} credits of node {node} at {} %",
-                credits_name(*resource),
-                level_permille / 10
-            ),
-        ),
-        Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
-    }
-}
-
-/// One side of a link in words.
-fn endpoints(side: &[Endpoint], azs: &[String]) -> String {
-    let name = |end: &Endpoint| match end {
-        Endpoint::Node(id) => format!("node {id}"),
-        Endpoint::Az(az) => format!("AZ {}", azs[*az]),
-        Endpoint::Clients => "all clients".to_owned(),
-        Endpoint::Controllers => "all controllers".to_owned(),
-        Endpoint::Brokers => "all brokers".to_owned(),
-    };
-    side.iter().map(name).collect::<Vec<_>>().join(", ")
-}
-
-const fn credits_name(resource: CreditResource) -> &'static str {
-    match resource {
-        CreditResource::Cpu => "CPU",
-        CreditResource::Network => "network",
-        CreditResource::Volume => "volume",
-    }
 }

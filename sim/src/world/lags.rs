@@ -2,14 +2,15 @@
 
 use crate::client::Outcome;
 use rustc_hash::FxHashMap;
-use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicPartition};
 
 /// Positions of all groups.
 #[derive(Debug, Default)]
 pub(super) struct Lags {
     index: FxHashMap<TopicPartition, usize>,
     partitions: Vec<TopicPartition>,
-    high_watermarks: Vec<Offset>,
+    /// Of the newest leader, with its epoch.
+    high_watermarks: Vec<(LeaderEpoch, Offset)>,
     /// Per group: next offset per partition; `None` until the group has a position there.
     positions: Vec<Vec<Option<Offset>>>,
 }
@@ -23,7 +24,7 @@ impl Lags {
         let Self { index, partitions, high_watermarks, positions } = self;
         *index.entry(tp).or_insert_with(|| {
             partitions.push(tp);
-            high_watermarks.push(0);
+            high_watermarks.push((NO_EPOCH, 0));
             for group in positions {
                 group.push(None);
             }
@@ -31,10 +32,15 @@ impl Lags {
         })
     }
 
-    /// A leader's high watermark.
-    pub(super) fn high_watermark(&mut self, tp: TopicPartition, offset: Offset) {
+    /// A leader's high watermark. That of a new leader may be lower: what was lost is no lag.
+    pub(super) fn high_watermark(
+        &mut self,
+        tp: TopicPartition,
+        epoch: LeaderEpoch,
+        offset: Offset,
+    ) {
         let at = self.at(tp);
-        self.high_watermarks[at] = self.high_watermarks[at].max(offset);
+        self.high_watermarks[at] = self.high_watermarks[at].max((epoch, offset));
     }
 
     /// What a consumer got or where it stands.
@@ -58,15 +64,15 @@ impl Lags {
         let lags = self.positions[group]
             .iter()
             .zip(&self.high_watermarks)
-            .map(|(next, high)| next.map_or(0, |next| (*high - next).max(0).unsigned_abs()));
+            .map(|(next, (_, high))| next.map_or(0, |next| (high - next).max(0).unsigned_abs()));
         lags.fold((0, 0), |(sum, max), lag| (sum + lag, max.max(lag)))
     }
 
     /// Partitions in which a group is behind, with the records missing.
     pub(super) fn behind(&self, group: usize) -> Vec<(TopicPartition, u64)> {
         let all = self.partitions.iter().zip(&self.positions[group]).zip(&self.high_watermarks);
-        all.filter_map(|((tp, next), high)| {
-            let lag = (*high - (*next)?).max(0).unsigned_abs();
+        all.filter_map(|((tp, next), (_, high))| {
+            let lag = (high - (*next)?).max(0).unsigned_abs();
             (lag > 0).then_some((*tp, lag))
         })
         .collect()

@@ -6,6 +6,7 @@
 mod boot;
 mod clients;
 mod conn_table;
+mod describe;
 mod event;
 mod execute;
 mod faults;

@@ -2,6 +2,7 @@
 
 use super::event::Event;
 use super::{SECOND_NS, World};
+use crate::checkers::Cause;
 use crate::disk::DiskCounters;
 use crate::recorder::SecondGauges;
 use stormglass_broker_core::seam::{Effects, TraceEvent};
@@ -16,8 +17,8 @@ impl World {
         let id = self.nodes[node as usize].id.0;
         let now = self.now.saturating_sub(self.origin_ns.min(self.now));
         for event in &effects.trace {
-            if let TraceEvent::HighWatermark { tp, offset, leader: true, .. } = event {
-                self.lags.high_watermark(*tp, *offset);
+            if let TraceEvent::HighWatermark { tp, offset, leader: true, epoch } = event {
+                self.lags.high_watermark(*tp, *epoch, *offset);
             }
             if let TraceEvent::LeaderAppended { records, .. } = event {
                 self.nodes[node as usize].tally.messages_in += records.record_count();
@@ -38,10 +39,10 @@ impl World {
     }
 
     /// A node lost its process.
-    pub(super) fn node_down(&mut self, node: u16, lost_unsynced: bool) {
+    pub(super) fn node_down(&mut self, node: u16, lost_unsynced: bool, cause: &Cause) {
         let id = self.nodes[node as usize].id.0;
         let now = self.now.saturating_sub(self.origin_ns.min(self.now));
-        self.checkers.node_down(now, id, lost_unsynced);
+        self.checkers.node_down(now, id, (lost_unsynced, cause));
     }
 
     /// A simulated second ends.

@@ -7,7 +7,7 @@ use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
 use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
-use crate::checkers::{Checkers, Story};
+use crate::checkers::{Cause, Checkers, Story};
 use crate::client::{
     Admin, ClientEffects, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic,
     ProducerConfig,
@@ -273,7 +273,7 @@ impl World {
     fn preload(&mut self) {
         for index in 0..self.nodes.len() {
             let node = u16::try_from(index).unwrap_or(u16::MAX);
-            self.process_ended(node, "set-up");
+            self.process_ended(node, &Cause { event: None, what: "set-up".to_owned() });
         }
         for plan in self.plan.topics.clone() {
             let Some(id) = self.topics.get(&plan.name).copied() else { continue };

@@ -11,7 +11,14 @@ fn an_acknowledged_batch_that_is_gone() {
     assert_eq!(fired(&findings), ["no-acked-loss"]);
     assert_eq!((findings.lost_records, findings.checkers[0].violations), (10, 10));
     let account = &findings.violations[0].account;
-    assert!(account.contains("offsets 10..20 of t-0, acknowledged with acks=all"), "{account}");
+    assert!(
+        account.contains("10 records of t-0, acknowledged with acks=all, are not"),
+        "{account}"
+    );
+    assert!(account.contains("offsets 10..20 in leader epoch 0"), "{account}");
+    assert!(account.contains("held then by brokers 1,2,3"), "{account}");
+    assert!(account.contains("lost : by no election"), "{account}");
+    assert!(findings.violations[0].excused_by.is_empty());
 }
 
 #[test]

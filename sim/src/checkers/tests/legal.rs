@@ -106,34 +106,10 @@ fn promises_hold_again_after_an_unclean_election() {
 }
 
 #[test]
-fn every_in_sync_copy_loses_power() {
-    let mut rig = Rig::new();
-    let mut log = rig.healthy(2);
-    for node in [1, 2, 3] {
-        rig.checkers.node_down(5, node, true);
-    }
-    rig.lead(2, 1, 10, &[2]); // its unsynced tail is gone
-    log.pop();
-    let end = End { leader: Some(2), drained: false, ..End::of(&log) };
-    let findings = rig.end(&end);
-    assert_eq!(fired(&findings), [""; 0]);
-    assert_eq!(findings.lost_records, 10);
-}
-
-#[test]
-fn one_copy_without_power_is_no_excuse() {
-    let mut rig = Rig::new();
-    rig.healthy(2);
-    rig.checkers.node_down(5, 3, true);
-    rig.lead(3, 1, 10, &[3]);
-    assert_eq!(rig.fired(), ["leader-completeness"]);
-}
-
-#[test]
 fn a_power_loss_shortens_a_follower_that_catches_up() {
     let mut rig = Rig::new();
     let mut log = rig.healthy(3);
-    rig.checkers.node_down(5, 3, true);
+    rig.power_off(3, 0);
     rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
     rig.write((1, &[2]), (30, 0, 3));
     rig.high_watermark(1, 0, 40);
@@ -222,7 +198,7 @@ fn an_append_confirmed_after_a_crash_fills_the_gap() {
     let mut rig = Rig::new();
     rig.healthy(1);
     rig.write((1, &[2]), (10, 0, 1));
-    rig.checkers.node_down(5, 3, false); // its append of 10..20 was on its way to the page cache
+    rig.kill(3); // its append of 10..20 was on its way to the page cache
     rig.write((1, &[2]), (20, 0, 2));
     rig.follow_append(3, named(20, 0, 2));
     rig.high_watermark(1, 0, 30);
@@ -238,18 +214,6 @@ fn a_replica_that_is_too_far_behind_goes_on_at_its_leaders_log_start() {
     rig.high_watermark(1, 0, 30);
     rig.cut(3, 20, 30); // the leader has deleted everything below 30
     rig.isr(1, 0, &[1, 2], &[1, 2, 3]);
-    assert_eq!(rig.fired(), [""; 0]);
-}
-
-#[test]
-fn an_isr_that_shrinks_to_copies_without_their_unsynced_bytes_promises_nothing() {
-    let mut rig = Rig::new();
-    rig.healthy(2);
-    rig.checkers.node_down(5, 3, true);
-    // the silent nodes 1 and 2, whose copies are whole, are fenced before node 3 is
-    let (tp, leader, isr) = (tp(0), None, ids(&[3]));
-    rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch: 1, isr, unclean: false });
-    rig.lead(3, 2, 10, &[3]);
     assert_eq!(rig.fired(), [""; 0]);
 }
 

@@ -2,6 +2,7 @@
 
 mod clients;
 mod legal;
+mod losses;
 mod memory;
 mod replicas;
 mod rig;

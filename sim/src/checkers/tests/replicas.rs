@@ -88,7 +88,7 @@ fn truncation_to_the_high_watermark_on_becoming_follower() {
     let account = &findings.violations[0].account;
     assert_eq!(findings.violations[0].partition.as_deref(), Some("t-0"));
     assert!(account.contains("in-sync replica 3 cuts its log from 20 to 10"), "{account}");
-    assert!(account.contains("node 1 leads in epoch 0 from offset 0, ISR 1,2,3"), "{account}");
+    assert!(account.contains("broker 1 leads in epoch 0 from offset 0, ISR 1,2,3"), "{account}");
 }
 
 #[test]

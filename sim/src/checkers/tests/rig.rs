@@ -2,7 +2,7 @@
 //!
 //! Batches hold ten records and are named by a number: number n of producer 1 has sequence 10 n.
 
-use crate::checkers::{Checkers, FinalPartition, FinalState, Findings, LogView};
+use crate::checkers::{Cause, Checkers, FinalPartition, FinalState, Findings, LogView};
 use crate::client::Outcome;
 use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp};
 use std::sync::Arc;
@@ -150,6 +150,20 @@ impl Rig {
     pub(super) fn isr(&mut self, node: i32, epoch: LeaderEpoch, old: &[i32], isr: &[i32]) {
         let (old, isr) = (ids(old), ids(isr));
         self.trace(node, &TraceEvent::IsrCommitted { tp: tp(0), epoch, old, isr });
+    }
+
+    /// The host of a node loses power, by the plan's event of that number.
+    pub(super) fn power_off(&mut self, node: i32, event: u32) {
+        self.now_ns += 1_000_000;
+        let cause = Cause { event: Some(event), what: format!("host of node {node} loses power") };
+        self.checkers.fault(self.now_ns, &cause.what);
+        self.checkers.node_down(self.now_ns, node, (true, &cause));
+    }
+
+    /// The process of a node is killed.
+    pub(super) fn kill(&mut self, node: i32) {
+        let cause = Cause { event: None, what: "killed".to_owned() };
+        self.checkers.node_down(self.now_ns, node, (false, &cause));
     }
 
     pub(super) fn ack(&mut self, producer: usize, base: Offset, name: u64) {

@@ -1,0 +1,90 @@
+//! Actions of the plan in words, for the cluster's story and for accounts of violations.
+
+use stormglass_scenarios::plan::{Action, AzDownMode, CreditResource, Endpoint, LinkEffect};
+
+/// An action in words.
+pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
+    match action {
+        Action::AzDown { az, mode, .. } => {
+            let how = match mode {
+                AzDownMode::PowerOff => "loses power",
+                AzDownMode::Isolate => "is cut off from the network",
+            };
+            (None, format!("AZ {} {how}", azs[*az]))
+        }
+        Action::HostCrash { node } => (Some(*node), format!("host of node {node} loses power")),
+        Action::ProcessCrash { node } => (Some(*node), format!("process of node {node} is killed")),
+        Action::ProcessPause { node } => {
+            (Some(*node), format!("process of node {node} is stopped"))
+        }
+        Action::Link { from, to, one_way, effect } => {
+            let what = match effect {
+                LinkEffect::Cut => "is cut".to_owned(),
+                LinkEffect::Delay { extra_ns, .. } => {
+                    format!("is slower by {} ms", extra_ns / 1_000_000)
+                }
+                LinkEffect::Loss { ppm } => format!("loses {ppm} ppm of packets"),
+            };
+            let joint = if *one_way { "to" } else { "and" };
+            let (from, to) = (endpoints(from, azs), endpoints(to, azs));
+            (None, format!("link of {from} {joint} {to} {what}"))
+        }
+        Action::SlowDisk { node, rate_permille, .. } => {
+            (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
+        }
+        Action::DiskFull { node } => (Some(*node), format!("volume of node {node} is full")),
+        Action::RollingRestart { nodes, .. } => {
+            (None, format!("rolling restart of {} brokers", nodes.len()))
+        }
+        Action::Load { producer, rate_permille } => {
+            let who = producer.as_deref().unwrap_or("all producers");
+            (None, format!("load of {who} at {} %", rate_permille / 10))
+        }
+        Action::SetCredits { node, resource, level_permille } => (
+            Some(*node),
+            format!(
+                "{} credits of node {node} at {} %",
+                credits_name(*resource),
+                level_permille / 10
+            ),
+        ),
+        Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
+    }
+}
+
+/// One side of a link in words.
+fn endpoints(side: &[Endpoint], azs: &[String]) -> String {
+    let name = |end: &Endpoint| match end {
+        Endpoint::Node(id) => format!("node {id}"),
+        Endpoint::Az(az) => format!("AZ {}", azs[*az]),
+        Endpoint::Clients => "all clients".to_owned(),
+        Endpoint::Controllers => "all controllers".to_owned(),
+        Endpoint::Brokers => "all brokers".to_owned(),
+    };
+    side.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+const fn credits_name(resource: CreditResource) -> &'static str {
+    match resource {
+        CreditResource::Cpu => "CPU",
+        CreditResource::Network => "network",
+        CreditResource::Volume => "volume",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_both_of_its_ends() {
+        let azs = ["use1-az1".to_owned()];
+        let to = vec![Endpoint::Node(2), Endpoint::Az(0)];
+        let from = vec![Endpoint::Node(1)];
+        let cut = Action::Link { from, to, one_way: true, effect: LinkEffect::Cut };
+        assert_eq!(
+            describe(&cut, &azs),
+            (None, "link of node 1 to node 2, AZ use1-az1 is cut".into())
+        );
+    }
+}
