@@ -159,7 +159,9 @@ impl Partition {
             Member { node: *node, lost: before.and_then(|member| member.lost.clone()) }
         });
         self.isr = members.collect();
-        if let Some(lost) = self.every_copy_lost() {
+        if self.void.is_none()
+            && let Some(lost) = self.every_copy_lost()
+        {
             // whoever is left cannot give back what only those had who are out
             self.void = Some(Void::PowerLost(lost));
         }
