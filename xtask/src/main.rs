@@ -1,5 +1,6 @@
 //! Chores, one file each: `cargo xtask NAME`.
 
+mod bench;
 mod ci;
 #[cfg(test)]
 mod tidy;
@@ -9,8 +10,9 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask NAME
 
-  ci      everything that must hold before a change is accepted: runs .ci/run
-  tidy    the style rules that no other tool checks
+  bench     speed and memory of the simulator; writes the table of docs/benchmarks.md
+  ci        everything that must hold before a change is accepted: runs .ci/run
+  tidy      the style rules that no other tool checks
   validate  simulates published benchmarks and writes docs/validation.md
 ";
 
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
+        ["bench"] => bench::bench(),
         ["ci"] => ci::ci(),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),
