@@ -213,6 +213,7 @@ pub(crate) fn batch(values: &[&str], producer: Option<(i64, i32)>) -> Bytes {
     let record = |(delta, value): (i32, &&str)| Record {
         transactional: false,
         control: false,
+        delete_horizon: false,
         partition_leader_epoch: -1,
         producer_id,
         producer_epoch: if producer.is_some() { 0 } else { -1 },
