@@ -226,7 +226,6 @@ pub(crate) fn batch(values: &[&str], producer: Option<(i64, i32)>) -> Bytes {
         key: None,
         value: Some(Bytes::from((*value).to_owned())),
         headers: indexmap::IndexMap::default(),
-        delete_horizon: false,
     };
     let records: Vec<Record> = (0..).zip(values).map(record).collect();
     let mut out = BytesMut::new();
