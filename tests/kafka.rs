@@ -180,6 +180,7 @@ impl Client {
 }
 
 /// Tries until there is a result.
+#[track_caller]
 pub(crate) fn retry<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     for _ in 0..TRIES {
         if let Some(done) = attempt() {
@@ -213,17 +214,18 @@ pub(crate) fn batch(values: &[&str], producer: Option<(i64, i32)>) -> Bytes {
     let record = |(delta, value): (i32, &&str)| Record {
         transactional: false,
         control: false,
+        delete_horizon: false,
         partition_leader_epoch: -1,
         producer_id,
         producer_epoch: if producer.is_some() { 0 } else { -1 },
         timestamp_type: TimestampType::Creation,
         offset: i64::from(delta),
-        sequence: if producer.is_some() { sequence + delta } else { -1 },
+        // counted up in any case: where it is not, the encoder begins another batch
+        sequence: sequence + delta,
         timestamp: 1_700_000_000_000 + i64::from(delta),
         key: None,
         value: Some(Bytes::from((*value).to_owned())),
         headers: indexmap::IndexMap::default(),
-        delete_horizon: false,
     };
     let records: Vec<Record> = (0..).zip(values).map(record).collect();
     let mut out = BytesMut::new();

@@ -214,9 +214,16 @@ fn three_brokers_replicate() {
     assert_eq!(serving.addresses.len(), 3);
     let leader = usize::try_from(serving.client().topic("orders")).unwrap();
     let mut client = Client::connect(&serving.addresses[leader - 1]);
-    assert_eq!(client.produce("orders", batch(&["a", "b"], None)), (0, 0));
-    let other = &serving.addresses[leader % 3];
-    assert_eq!(Client::connect(other).produce("orders", batch(&["c"], None)).0, 6, "not leader");
+    // brokers learn of a topic one after the other
+    let produce_until = |client: &mut Client, error: i16| {
+        retry(|| {
+            let answer = client.produce("orders", batch(&["a", "b"], None));
+            (answer.0 == error).then_some(answer.1)
+        })
+    };
+    assert_eq!(produce_until(&mut client, 0), 0);
+    let mut other = Client::connect(&serving.addresses[leader % 3]);
+    produce_until(&mut other, 6); // it is not the leader
     serving.stop();
     let log = |node: u32| {
         std::fs::read(place.path(&format!("data/node-{node}/orders-0/00000000000000000000.log")))
