@@ -8,6 +8,32 @@ use stormglass_broker_core::ids::NodeId;
 
 const META: &str = "meta.properties";
 const LOCK: &str = ".lock";
+/// The root of a volume may have it.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// Where a node's data is: one node has the directory for itself, several have one each below it.
+pub(crate) fn node_dir(data_dir: &Path, node: NodeId, brokers: u16) -> PathBuf {
+    match brokers {
+        1 => data_dir.to_owned(),
+        _ => data_dir.join(format!("node-{node}")),
+    }
+}
+
+/// The data must be of a cluster with as many nodes: voters that come or go with a restart could
+/// elect a leader that lacks what was committed.
+pub(crate) fn check_size(data_dir: &Path, brokers: u16) -> Result<(), ServeError> {
+    let formatted = |dir: PathBuf| dir.join(META).exists();
+    let below = (1..=i32::from(u8::MAX)).map(NodeId);
+    let below = below.filter(|node| formatted(node_dir(data_dir, *node, u16::MAX))).count();
+    let found = if formatted(data_dir.to_owned()) { 1 } else { below };
+    if found == 0 || found == usize::from(brokers) {
+        return Ok(());
+    }
+    Err(ServeError::new(
+        format!("{} holds a cluster of {found}, not of {brokers}", data_dir.display()),
+        format!("start it with --brokers {found}, or choose another directory with --data-dir"),
+    ))
+}
 
 /// A data directory that this process has locked, and that belongs to its node.
 #[derive(Debug)]
@@ -66,7 +92,10 @@ fn lock(path: &Path) -> Result<File, ServeError> {
 
 fn format(path: &Path, node: NodeId, cluster_id: Option<&str>) -> Result<Meta, ServeError> {
     let entries = fs::read_dir(path).map_err(|error| ServeError::io("read", path, &error))?;
-    let foreign = entries.flatten().find(|entry| entry.file_name() != LOCK);
+    let foreign = entries.flatten().find(|entry| {
+        let name = entry.file_name();
+        name != LOCK && name != LOST_AND_FOUND
+    });
     if let Some(entry) = foreign {
         return Err(ServeError::new(
             format!("{} has no {META}, but holds {:?}", path.display(), entry.file_name()),
@@ -160,6 +189,24 @@ mod tests {
         fs::write(full.path().join("thesis.txt"), "precious").unwrap();
         let refused = DataDir::open(full.path(), NodeId(1), None).unwrap_err();
         assert!(refused.to_string().contains("thesis.txt"), "{refused}");
+    }
+
+    #[test]
+    fn a_cluster_keeps_its_size() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(check_size(dir.path(), 3), Ok(()));
+        for node in 1..=3 {
+            let place = node_dir(dir.path(), NodeId(node), 3);
+            drop(DataDir::open(&place, NodeId(node), Some("one")).unwrap());
+        }
+        assert_eq!(check_size(dir.path(), 3), Ok(()));
+        let error = check_size(dir.path(), 5).unwrap_err();
+        assert!(error.to_string().ends_with("holds a cluster of 3, not of 5"), "{error}");
+        assert!(check_size(dir.path(), 1).is_err());
+        let single = node_dir(&dir.path().join("single"), NodeId(1), 1);
+        drop(DataDir::open(&single, NodeId(1), None).unwrap());
+        assert_eq!(check_size(&single, 1), Ok(()));
+        assert!(check_size(&single, 3).is_err());
     }
 
     #[test]

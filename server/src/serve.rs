@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Options, SocketLimits};
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, check_size, node_dir};
 use crate::error::ServeError;
 use crate::net::{Door, listen};
 use crate::node::{Directory, Event, Inbox, Node, Outbox, Parts, SharedDirectory};
@@ -10,7 +10,6 @@ use crate::storage::Store;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -202,8 +201,13 @@ impl Starting<'_> {
 fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), ServeError> {
     let (mut places, mut outboxes) = (Vec::new(), BTreeMap::new());
     let mut cluster_id = options.cluster_id.clone();
+    check_size(&options.data_dir, options.brokers)?;
     for (index, node) in (0..).zip(options.nodes()) {
-        let dir = DataDir::open(&node_dir(options, node), node, cluster_id.as_deref())?;
+        let dir = DataDir::open(
+            &node_dir(&options.data_dir, node, options.brokers),
+            node,
+            cluster_id.as_deref(),
+        )?;
         cluster_id.get_or_insert_with(|| dir.cluster_id.clone());
         let listener = bind(options.listen, index)?;
         let (outbox, inbox) = channel();
@@ -211,14 +215,6 @@ fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), Ser
         places.push(Place { node, dir, listener, inbox });
     }
     Ok((places, outboxes))
-}
-
-/// One node has the directory for itself; several have one each below it.
-fn node_dir(options: &Options, node: NodeId) -> PathBuf {
-    match options.brokers {
-        1 => options.data_dir.clone(),
-        _ => options.data_dir.join(format!("node-{node}")),
-    }
 }
 
 fn bind(first: SocketAddr, index: u16) -> Result<TcpListener, ServeError> {
