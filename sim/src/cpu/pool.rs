@@ -67,7 +67,7 @@ impl CpuConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     pool: Pool,
-    thread: usize,
+    thread: u32,
 }
 
 /// When a job runs.
@@ -105,68 +105,72 @@ pub struct CpuCounters {
 struct Slot {
     free_at_ns: u64,
     busy_since_ns: u64,
+    id: u32,
 }
 
 /// Busy time of a set of slots, with what lies in the future kept apart.
 #[derive(Debug, Default)]
 struct Busy {
+    /// The first to become free first; of several at one time, in order of their ids.
     slots: Vec<Slot>,
-    /// The slot that becomes free last.
-    last: usize,
     total_ns: u64,
 }
 
 impl Busy {
-    fn new(count: u32) -> Self {
-        Self { slots: vec![Slot::default(); count.max(1) as usize], last: 0, total_ns: 0 }
+    fn new(count: usize) -> Self {
+        let ids = 0..u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let slots = ids.map(|id| Slot { id, ..Slot::default() }).collect();
+        Self { slots, total_ns: 0 }
     }
 
-    /// Of the slots free at `start_ns`, the one that became free last, so that earlier gaps stay
-    /// open; without one, the first to become free. And when it is free.
+    /// Place of the slot that of those free at `start_ns` became free last, so that earlier gaps
+    /// stay open; without one, of the first to become free. And when it is free. Few slots are
+    /// busy as a rule, so the search begins with those.
     fn best_fit(&self, start_ns: u64) -> (usize, u64) {
-        let last_ns = self.slots[self.last].free_at_ns;
-        if last_ns <= start_ns {
-            return (self.last, last_ns);
+        let mut place = self.slots.len() - 1;
+        while place > 0 && self.slots[place].free_at_ns > start_ns {
+            place -= 1;
         }
-        let (mut fit, mut first) = ((usize::MAX, 0), (0, u64::MAX));
-        for (index, slot) in self.slots.iter().enumerate() {
-            let at_ns = slot.free_at_ns;
-            if at_ns <= start_ns && at_ns >= fit.1 {
-                fit = (index, at_ns);
-            }
-            if at_ns < first.1 {
-                first = (index, at_ns);
-            }
-        }
-        if fit.0 == usize::MAX { first } else { fit }
+        (place, self.slots[place].free_at_ns)
     }
 
-    fn occupy(&mut self, index: usize, from_ns: u64, to_ns: u64) {
-        let slot = &mut self.slots[index];
+    /// Gives a slot a job; returns the slot's id.
+    fn occupy(&mut self, place: usize, from_ns: u64, to_ns: u64) -> u32 {
+        let mut slot = self.slots[place];
         assert!(slot.free_at_ns <= from_ns, "a slot holds one job at a time");
         if slot.free_at_ns < from_ns {
             slot.busy_since_ns = from_ns;
         }
         slot.free_at_ns = to_ns;
         self.total_ns += to_ns - from_ns;
-        self.note_last(index);
+        self.settle(place, slot);
+        slot.id
     }
 
-    fn note_last(&mut self, index: usize) {
-        if self.slots[index].free_at_ns >= self.slots[self.last].free_at_ns {
-            self.last = index;
+    /// Puts a slot that was at `place` where its time, no earlier than before, belongs.
+    fn settle(&mut self, mut place: usize, slot: Slot) {
+        let key = (slot.free_at_ns, slot.id);
+        while let Some(&next) = self.slots.get(place + 1)
+            && (next.free_at_ns, next.id) < key
+        {
+            self.slots[place] = next;
+            place += 1;
         }
+        self.slots[place] = slot;
     }
 
-    fn extend(&mut self, index: usize, to_ns: u64) {
-        let slot = &mut self.slots[index];
+    fn extend(&mut self, id: u32, to_ns: u64) {
+        let place = self.slots.iter().rposition(|slot| slot.id == id);
+        let place = place.expect("a ticket names a thread of its pool");
+        let mut slot = self.slots[place];
         if to_ns > slot.free_at_ns {
             self.total_ns += to_ns - slot.free_at_ns;
             slot.free_at_ns = to_ns;
-            self.note_last(index);
+            self.settle(place, slot);
         }
     }
 
+    /// Slots that are busy at `from_ns` become free later; their order stays.
     fn pause(&mut self, from_ns: u64, pause_ns: u64) {
         for slot in &mut self.slots {
             if slot.free_at_ns > from_ns {
@@ -209,8 +213,8 @@ impl Cpu {
     pub fn new(config: CpuConfig) -> Self {
         let sizes = config.sizes;
         Self {
-            pools: [Busy::new(sizes.network), Busy::new(sizes.handler), Busy::new(sizes.fetcher)],
-            cores: Busy::new(config.vcpus),
+            pools: [sizes.network, sizes.handler, sizes.fetcher].map(|n| Busy::new(n as usize)),
+            cores: Busy::new(config.vcpus as usize),
             paused_until_ns: 0,
             taken_at_ns: 0,
             work_ns: 0,
@@ -239,12 +243,12 @@ impl Cpu {
     /// Starts a job at `start_ns`, or as soon after as a thread and a core are free.
     pub fn begin(&mut self, pool: Pool, start_ns: u64, demand_ns: u64) -> Service {
         let threads = &mut self.pools[pool as usize];
-        let (thread, thread_ns) = threads.best_fit(start_ns);
+        let (place, thread_ns) = threads.best_fit(start_ns);
         let ready_ns = start_ns.max(thread_ns).max(self.paused_until_ns);
         let (core, core_ns) = self.cores.best_fit(ready_ns);
         let begin_ns = ready_ns.max(core_ns);
         let finish_ns = begin_ns.saturating_add(self.config.credits.occupy(begin_ns, demand_ns));
-        threads.occupy(thread, begin_ns, finish_ns);
+        let thread = threads.occupy(place, begin_ns, finish_ns);
         self.cores.occupy(core, begin_ns, finish_ns);
         self.work_ns += demand_ns;
         self.counters.jobs += 1;
@@ -276,8 +280,7 @@ impl Cpu {
     pub fn reset(&mut self, now_ns: u64) {
         for busy in self.pools.iter_mut().chain([&mut self.cores]) {
             let past_ns = busy.take(now_ns);
-            let slots = vec![Slot::default(); busy.slots.len()];
-            *busy = Busy { total_ns: past_ns, last: 0, slots };
+            *busy = Busy { total_ns: past_ns, ..Busy::new(busy.slots.len()) };
         }
         self.paused_until_ns = now_ns;
     }
