@@ -152,8 +152,13 @@ fn interpolate(points: &[(u32, u64)], position: u64) -> u64 {
     let (low_ppm, low) = points[above - 1];
     let Some(&(high_ppm, high)) = points.get(above) else { return low };
     let part = u128::from(position - (u64::from(low_ppm) << 32));
-    let whole = u128::from(high_ppm - low_ppm) << 32;
-    low + (u128::from(high.saturating_sub(low)) * part / whole) as u64
+    // Below `difference * width`. Rounding down twice is rounding down once.
+    let product = u128::from(high.saturating_sub(low)) * part >> 32;
+    let width = high_ppm - low_ppm;
+    low + match u64::try_from(product) {
+        Ok(product) => product / u64::from(width),
+        Err(_) => (product / u128::from(width)) as u64,
+    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,19 @@ impl Bucket {
         u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
+    /// The smaller of `at_most_ns` and [`Self::depletion_ns`], which is worked out only if it
+    /// is the smaller one.
+    pub(super) fn depletion_within(&self, used_per_sec: u64, at_most_ns: u64) -> u64 {
+        if used_per_sec <= self.baseline || self.level == 0 || at_most_ns == 0 {
+            return at_most_ns;
+        }
+        // `level / excess`, rounded up, is at least `n` when `n - 1` times the excess is below it.
+        let before = u128::from(used_per_sec - self.baseline) * u128::from(at_most_ns - 1);
+        if before < self.level { at_most_ns } else { self.depletion_ns(used_per_sec) }
+    }
+
     /// Lets `used_per_sec` flow for `for_ns`.
+    #[inline]
     pub(super) fn flow(&mut self, used_per_sec: u64, for_ns: u64) {
         if self.size == 0 {
             return;
@@ -85,13 +97,12 @@ impl Ingress {
         debug_assert!(first_ns <= last_ns, "a message begins before it ends");
         let mut at_ns = self.free_at_ns.max(first_ns);
         self.settle(at_ns);
-        let mut left = u128::from(bytes) * u128::from(UNITS_PER_BYTE);
+        let mut left = bytes.saturating_mul(UNITS_PER_BYTE);
         while left > 0 {
             let rate = self.bucket.limit();
-            let whole_ns = u64::try_from(left.div_ceil(u128::from(rate))).unwrap_or(u64::MAX);
-            let dt_ns = whole_ns.min(self.bucket.depletion_ns(rate));
+            let dt_ns = self.bucket.depletion_within(rate, left.div_ceil(rate));
             self.bucket.flow(rate, dt_ns);
-            left = left.saturating_sub(u128::from(rate) * u128::from(dt_ns));
+            left = left.saturating_sub(rate.saturating_mul(dt_ns));
             at_ns += dt_ns;
         }
         self.free_at_ns = at_ns;
@@ -136,6 +147,10 @@ mod tests {
         assert_eq!(bucket.depletion_ns(100), u64::MAX);
         bucket.flow(1_000, 4 * S);
         assert_eq!((bucket.permille(), bucket.limit()), (600, 1_000));
+        for at_most_ns in [0, 1, 6 * S - 1, 6 * S, 6 * S + 1, u64::MAX] {
+            assert_eq!(bucket.depletion_within(1_000, at_most_ns), at_most_ns.min(6 * S));
+            assert_eq!(bucket.depletion_within(100, at_most_ns), at_most_ns);
+        }
         bucket.flow(1_000, 6 * S);
         assert_eq!((bucket.permille(), bucket.limit()), (0, 100));
         bucket.flow(40, 50 * S);

@@ -97,8 +97,8 @@ impl Egress {
             }
             let limit = self.bucket.limit();
             let fill = Fill::of(&self.flows, limit);
-            let credits_ns = self.bucket.depletion_ns(fill.total);
-            let dt_ns = self.next_head_ns(fill).min(credits_ns).min(now_ns - self.at_ns);
+            let next_ns = self.next_head_ns(fill).min(now_ns - self.at_ns);
+            let dt_ns = self.bucket.depletion_within(fill.total, next_ns);
             self.bucket.flow(fill.total, dt_ns);
             self.sent_units += u128::from(fill.total) * u128::from(dt_ns);
             self.saturated_ns += if fill.total == limit { dt_ns } else { 0 };
@@ -144,15 +144,38 @@ impl Egress {
             assert_eq!(flow.pipe, pipe, "only a pipe with something to send has a forecast");
             let rate = flow.cap.min(self.bucket.limit());
             let dt_ns = flow.head.div_ceil(rate);
-            if dt_ns <= self.bucket.depletion_ns(rate) {
+            if self.bucket.depletion_within(rate, dt_ns) == dt_ns {
                 return self.at_ns + dt_ns;
             }
         }
+        match step(&self.flows, &self.bucket, pipe) {
+            (_, Step::Ends(dt_ns)) => self.at_ns + dt_ns,
+            (fill, Step::Changes(dt_ns)) => self.forecast_far(pipe, fill, dt_ns),
+        }
+    }
+
+    /// As [`Self::forecast`] when rates, which are `fill` now, change after `dt_ns`.
+    fn forecast_far(&mut self, pipe: u32, mut fill: Fill, mut dt_ns: u64) -> u64 {
         let mut flows = std::mem::take(&mut self.scratch);
         flows.clone_from(&self.flows);
-        let at_ns = forecast(&mut flows, self.bucket, pipe);
+        let (mut bucket, mut at_ns) = (self.bucket, self.at_ns);
+        let mut left = FORECAST_STEPS;
+        let through_ns = loop {
+            bucket.flow(fill.total, dt_ns);
+            at_ns += dt_ns;
+            run_ahead(&mut flows, fill, dt_ns);
+            left -= 1;
+            if left == 0 {
+                let flow = flows.iter().find(|flow| flow.pipe == pipe).expect("not ended yet");
+                break at_ns + (flow.head / flow.cap.min(bucket.limit())).max(1);
+            }
+            match step(&flows, &bucket, pipe) {
+                (_, Step::Ends(dt_ns)) => break at_ns + dt_ns,
+                (now, Step::Changes(after_ns)) => (fill, dt_ns) = (now, after_ns),
+            }
+        };
         self.scratch = flows;
-        self.at_ns + at_ns
+        through_ns
     }
 
     /// Pipes with something to send.
@@ -208,30 +231,38 @@ impl Egress {
     }
 }
 
-/// Runs the fluid ahead on copies; returns the ns until the head of `pipe` is through.
-fn forecast(flows: &mut Vec<Flow>, mut bucket: Bucket, pipe: u32) -> u64 {
-    let mut at_ns = 0;
-    for _ in 0..FORECAST_STEPS {
-        let fill = Fill::of(flows, bucket.limit());
-        let index = flows.iter().position(|flow| flow.pipe == pipe);
-        let index = index.expect("only a pipe with something to send has a forecast");
-        let end_ns = flows[index].head.div_ceil(fill.rate(index, &flows[index]));
-        let dt_ns = bucket.depletion_ns(fill.total).min(first_leave_ns(flows, fill, pipe));
-        if end_ns <= dt_ns {
-            return at_ns + end_ns;
-        }
-        bucket.flow(fill.total, dt_ns);
-        at_ns += dt_ns;
-        for (index, flow) in flows.iter_mut().enumerate() {
-            let served = fill.rate(index, flow) * dt_ns;
-            let from_behind = served.saturating_sub(flow.head);
-            flow.behind = flow.behind.saturating_sub(from_behind);
-            flow.head = flow.head.saturating_sub(served);
-        }
-        flows.retain(|flow| flow.head + flow.behind > 0);
+/// What comes first while rates stay as they are.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// The head of the pipe in question is through after this time, ns.
+    Ends(u64),
+    /// Rates change after this time, ns.
+    Changes(u64),
+}
+
+fn step(flows: &[Flow], bucket: &Bucket, pipe: u32) -> (Fill, Step) {
+    let fill = Fill::of(flows, bucket.limit());
+    let index = flows.iter().position(|flow| flow.pipe == pipe);
+    let index = index.expect("only a pipe with something to send has a forecast");
+    let end_ns = flows[index].head.div_ceil(fill.rate(index, &flows[index]));
+    // Who runs at its cap does so whoever leaves, and the use of credits only falls.
+    if index < fill.capped && bucket.depletion_within(fill.total, end_ns) == end_ns {
+        return (fill, Step::Ends(end_ns));
     }
-    let flow = flows.iter().find(|flow| flow.pipe == pipe).expect("it has not ended yet");
-    at_ns + (flow.head / flow.cap.min(bucket.limit())).max(1)
+    let leave_ns = first_leave_ns(flows, fill, pipe);
+    let dt_ns = bucket.depletion_within(fill.total, leave_ns.min(end_ns));
+    (fill, if end_ns <= dt_ns { Step::Ends(end_ns) } else { Step::Changes(dt_ns) })
+}
+
+/// Lets copies of flows run for `dt_ns`. Where one message ends and the next begins is not kept.
+fn run_ahead(flows: &mut Vec<Flow>, fill: Fill, dt_ns: u64) {
+    for (index, flow) in flows.iter_mut().enumerate() {
+        let served = fill.rate(index, flow) * dt_ns;
+        let from_behind = served.saturating_sub(flow.head);
+        flow.behind = flow.behind.saturating_sub(from_behind);
+        flow.head = flow.head.saturating_sub(served);
+    }
+    flows.retain(|flow| flow.head + flow.behind > 0);
 }
 
 /// When the first flow other than `pipe` has nothing left.
