@@ -153,7 +153,7 @@ fn interpolate(points: &[(u32, u64)], position: u64) -> u64 {
     let Some(&(high_ppm, high)) = points.get(above) else { return low };
     let part = u128::from(position - (u64::from(low_ppm) << 32));
     // Below `difference * width`. Rounding down twice is rounding down once.
-    let product = u128::from(high.saturating_sub(low)) * part >> 32;
+    let product = (u128::from(high.saturating_sub(low)) * part) >> 32;
     let width = high_ppm - low_ppm;
     low + match u64::try_from(product) {
         Ok(product) => product / u64::from(width),
@@ -235,6 +235,21 @@ mod tests {
         let hits = (0..100_000).filter(|_| stream.chance_ppm(50_000)).count();
         assert!(hits.abs_diff(5_000) < 345, "{hits}");
         assert!(!stream.chance_ppm(0) && stream.chance_ppm(1_000_000));
+    }
+
+    #[test]
+    fn interpolation_rounds_down_once() {
+        let mut stream = Streams::new(3).stream("t", "interpolate");
+        for high in [7, 1_000_003, 1 << 44, u64::MAX >> 1, u64::MAX] {
+            let points = [(3, 5), (999_983, high)];
+            for _ in 0..1_000 {
+                let position = stream.uniform(3 << 32, (999_983 << 32) - 1);
+                let (part, whole) = (position - (3 << 32), 999_980_u64 << 32);
+                let (whole, part) = (u128::from(whole), u128::from(part));
+                let exact = 5 + u128::from(high - 5) * part / whole;
+                assert_eq!(u128::from(interpolate(&points, position)), exact);
+            }
+        }
     }
 
     #[test]

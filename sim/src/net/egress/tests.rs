@@ -160,3 +160,17 @@ fn forecasts_are_never_late() {
         }
     }
 }
+
+#[test]
+fn a_flow_at_its_cap_has_an_exact_forecast_whoever_leaves() {
+    // Twenty flows leave one after another, more than a forecast follows. The cap does not divide
+    // the work, so that rounding down would come a nanosecond early.
+    const CAP: u64 = 9_999_999;
+    let mut nic = Nic::new(1_000 * MB, 1_000 * MB, 0);
+    for pipe in 1..=20 {
+        nic.send(0, pipe, CAP, MB * u64::from(pipe));
+    }
+    let forecast_ns = nic.send(0, 99, CAP, 50 * MB);
+    assert_eq!(forecast_ns, (50 * MB * UNITS_PER_BYTE).div_ceil(CAP));
+    assert_eq!(nic.run().last(), Some(&(99, forecast_ns)));
+}
