@@ -205,6 +205,18 @@ fn clients_lost_with_their_az_ask_for_nothing_and_come_back_without_a_backlog() 
 }
 
 #[test]
+fn a_broker_comes_back_when_the_last_of_its_faults_is_over() {
+    // broker 2 is in AZ b: its own crash ends at 16 s, that of the AZ at 26 s
+    let crash = "{at=\"4s\",for=\"10s\",fault=\"host-crash\",node=2}";
+    let az = "{at=\"8s\",for=\"16s\",fault=\"az-down\",az=\"b\",mode=\"power-off\"}";
+    let run = Run::new(0, &scenario("az"), &[&format!("events=[{crash},{az}]")]);
+    let up = run.column("Up (Broker 2)", (7, 26));
+    assert!(up.iter().all(|up| *up == 0.0), "{up:?}");
+    assert_eq!(run.cell(45, "Up (Broker 2)"), Some(1.0));
+    run.assert_healed();
+}
+
+#[test]
 fn a_rolling_restart_hands_over_before_it_stops_and_fails_nothing() {
     let sets = ["events.0={at=\"2s\",fault=\"rolling-restart\",down=\"3s\",pause=\"8s\"}"];
     let run = Run::new(0, &scenario("az"), &sets);

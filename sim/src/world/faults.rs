@@ -67,10 +67,11 @@ impl World {
         }
         match &event.action {
             Action::AzDown { az, mode: AzDownMode::PowerOff, clients } => {
-                self.az_power_on(*az, *clients);
+                self.az_power_on(*az, *clients, index);
             }
-            Action::HostCrash { node } => self.power_on(*node),
-            Action::ProcessCrash { node } => self.boot_later(*node, 0),
+            Action::HostCrash { node } | Action::ProcessCrash { node } => {
+                self.bring_back(*node, index);
+            }
             Action::SlowDisk { node, .. } => {
                 self.with_disk(*node, |disk, now| disk.set_slow(now, 1000, 0));
             }
@@ -134,10 +135,29 @@ impl World {
         }
     }
 
-    fn az_power_on(&mut self, az: usize, clients: bool) {
+    /// A fault that took a node down is over: it comes back, unless another one still holds it down.
+    fn bring_back(&mut self, id: i32, ended: u32) {
+        let Some(node) = self.node(id) else { return };
+        let (now, az) = (self.now - self.origin_ns, self.nodes[node as usize].az);
+        let held = (0..).zip(&self.plan.events).any(|(index, event)| {
+            index != ended
+                && holds_down(&event.action, id, az)
+                && (event.at_ns..self.end_of_action(event)).contains(&now)
+        });
+        if held {
+            return;
+        }
+        if self.nodes[node as usize].powered {
+            self.boot_later(id, 0);
+        } else {
+            self.power_on(id);
+        }
+    }
+
+    fn az_power_on(&mut self, az: usize, clients: bool, ended: u32) {
         let nodes: Vec<i32> = self.nodes.iter().filter(|n| n.az == az).map(|n| n.id.0).collect();
         for id in nodes {
-            self.power_on(id);
+            self.bring_back(id, ended);
         }
         if clients {
             for client in self.clients_in(az) {
@@ -398,6 +418,15 @@ impl World {
         let (kind, partition) = (kind.to_owned(), None);
         let event = ClusterEvent { at_ns, kind, node, partition, partitions: 0, detail, until_ns };
         self.recorder.event(event);
+    }
+}
+
+/// Whether an action keeps a node's process from running while it lasts.
+fn holds_down(action: &Action, id: i32, az_of_node: usize) -> bool {
+    match action {
+        Action::AzDown { az, mode: AzDownMode::PowerOff, .. } => *az == az_of_node,
+        Action::HostCrash { node } | Action::ProcessCrash { node } => *node == id,
+        _ => false,
     }
 }
 
