@@ -39,7 +39,7 @@ fn row(label: &str, cells: [String; 7]) -> String {
 fn cells(fault: &Recovery) -> [String; 7] {
     let exact = |after: Option<Milli>| after.map_or("-".to_owned(), text::short_seconds);
     let returned = |state: Return| match state {
-        Return::Undisturbed => "-".to_owned(),
+        Return::Undisturbed => "steady".to_owned(),
         Return::Back { after_s } => text::short_seconds(after_s),
         Return::NotBack => "never".to_owned(),
     };
