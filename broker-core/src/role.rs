@@ -9,6 +9,7 @@ use crate::group::GroupCoordinator;
 use crate::ids::{CorrelationId, NodeId, TopicId};
 use crate::log::Log;
 use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::pending::Pending;
 use crate::protocol::{
     AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, ElectLeadersResponse,
     Request, Response,
@@ -17,7 +18,6 @@ use crate::replica::ReplicaManager;
 use crate::seam::{Channel, DiskResult, PeerError};
 use crate::step::{Owner, ReplyTo, Step};
 use crate::time::Duration;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(crate) struct BrokerRole {
     pub(crate) broker_epoch: i64,
     /// Topics that this broker has asked the controller to create.
     pub(crate) creating_topics: BTreeSet<Arc<str>>,
-    forwarded: FxHashMap<u64, Forwarded>,
+    forwarded: Pending<Forwarded>,
 }
 
 /// A request that the controller answers.
@@ -61,7 +61,7 @@ impl BrokerRole {
             controller: None,
             broker_epoch: -1,
             creating_topics: BTreeSet::new(),
-            forwarded: FxHashMap::default(),
+            forwarded: Pending::default(),
             config,
         }
     }
@@ -126,7 +126,7 @@ impl BrokerRole {
         id: CorrelationId,
         result: Result<Response, PeerError>,
     ) {
-        let Some(forwarded) = self.forwarded.remove(&id.0) else { return };
+        let Some(forwarded) = self.forwarded.remove(id.0) else { return };
         let response = result.unwrap_or_else(|_| forwarded.failed.clone());
         self.controller_answered(step, forwarded, response);
     }

@@ -5,6 +5,7 @@
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, TopicPartition};
 use crate::log::TimestampLookup;
+use crate::pending::Pending;
 use crate::protocol::{
     IsolationLevel, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetSpec, Response,
@@ -18,7 +19,7 @@ use rustc_hash::FxHashMap;
 /// Requests that wait for a scan.
 #[derive(Debug, Default)]
 pub(crate) struct ListOffsetsWaits {
-    by_op: FxHashMap<u64, Scan>,
+    by_op: Pending<Scan>,
     requests: FxHashMap<u64, Waiting>,
     next: u64,
 }
@@ -131,7 +132,7 @@ pub(crate) fn disk_done(
     id: DiskOpId,
     result: &DiskResult,
 ) {
-    let Some(done) = role.list_offsets.by_op.remove(&id.0) else { return };
+    let Some(done) = role.list_offsets.by_op.remove(id.0) else { return };
     let Scan { request, index, tp, segment, timestamp } = done;
     if *result == DiskResult::Found(None)
         && let Some(partition) = role.replicas.find(tp)

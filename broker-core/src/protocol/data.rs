@@ -1,7 +1,7 @@
 //! The data path: Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, InitProducerId, groups.
 
 use crate::error::ErrorCode;
-use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::records::Records;
 use std::sync::Arc;
 
@@ -69,6 +69,21 @@ pub struct ProducePartitionResponse {
     pub log_start_offset: Offset,
     /// Present when the leader is another one.
     pub current_leader: Option<LeaderAndEpoch>,
+}
+
+impl ProducePartitionResponse {
+    /// Nothing was appended, for this reason.
+    #[must_use]
+    pub fn refused(tp: TopicPartition, error: ErrorCode) -> Self {
+        Self {
+            tp,
+            error,
+            base_offset: NO_OFFSET,
+            log_append_time_ms: -1,
+            log_start_offset: NO_OFFSET,
+            current_leader: None,
+        }
+    }
 }
 
 /// Which records a fetch may see.

@@ -6,7 +6,6 @@ use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_OFFSET, Offset, TopicPartition};
 use crate::log::{AppendContext, Appended, Origin};
-use crate::pending::Pending;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
     Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
@@ -33,14 +32,9 @@ pub(crate) struct ProduceOutcome {
     pub(crate) error: ErrorCode,
 }
 
-/// Appends at the disk.
-#[derive(Debug, Default)]
-pub(super) struct PendingAppends {
-    by_op: Pending<PendingAppend>,
-}
-
+/// An append at the disk.
 #[derive(Debug)]
-struct PendingAppend {
+pub(super) struct PendingAppend {
     slot: u32,
     tp: TopicPartition,
     last_offset: Offset,
@@ -82,7 +76,8 @@ impl ReplicaManager {
             && super::has_duplicates(request.partitions.iter().map(|p| p.tp))
         {
             for (index, partition) in (0u32..).zip(&request.partitions) {
-                let refused = refusal(partition.tp, ErrorCode::InvalidRequest);
+                let refused =
+                    ProducePartitionResponse::refused(partition.tp, ErrorCode::InvalidRequest);
                 self.purgatory.settle(produce, index, refused);
             }
         } else {
@@ -135,13 +130,14 @@ impl ReplicaManager {
         data: ProducePartition,
     ) -> Result<(u32, Appended, Vec<DiskOpKind>), ProducePartitionResponse> {
         let tp = data.tp;
+        let refused = |error| ProducePartitionResponse::refused(tp, error);
         if self.log_dir_failed.is_some() {
-            return Err(refusal(tp, ErrorCode::KafkaStorageError));
+            return Err(refused(ErrorCode::KafkaStorageError));
         }
-        let slot = self.slot(tp).ok_or_else(|| refusal(tp, ErrorCode::UnknownTopicOrPartition))?;
+        let slot = self.slot(tp).ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
         let plant = self.config.plant;
         let Some(partition) = self.partition_mut(slot) else {
-            return Err(refusal(tp, ErrorCode::UnknownTopicOrPartition));
+            return Err(refused(ErrorCode::UnknownTopicOrPartition));
         };
         if !partition.is_leader() {
             let current_leader = partition
@@ -149,11 +145,11 @@ impl ReplicaManager {
                 .map(|leader| LeaderAndEpoch { leader, epoch: partition.leader_epoch });
             return Err(ProducePartitionResponse {
                 current_leader,
-                ..refusal(tp, ErrorCode::NotLeaderOrFollower)
+                ..refused(ErrorCode::NotLeaderOrFollower)
             });
         }
         if acks == Acks::All && partition.is_under_min_isr() {
-            return Err(refusal(tp, ErrorCode::NotEnoughReplicas));
+            return Err(refused(ErrorCode::NotEnoughReplicas));
         }
         let context = AppendContext {
             wall_ms: step.wall_ms,
@@ -168,7 +164,7 @@ impl ReplicaManager {
         let appended = partition
             .log
             .append_as_leader(&data.records, context, &mut ops)
-            .map_err(|error| refusal(tp, error.error_code()))?;
+            .map_err(|error| refused(error.error_code()))?;
         Ok((slot, appended, ops))
     }
 
@@ -209,7 +205,7 @@ impl ReplicaManager {
             records: appended.records,
             then,
         };
-        self.appends.by_op.insert(op.0, pending);
+        self.appends.insert(op.0, pending);
     }
 
     /// Appends what a leader sent; `None` when there is nothing to wait for.
@@ -248,7 +244,7 @@ impl ReplicaManager {
         if let Some(error) = failed {
             self.fail_log_dir(step, error);
         }
-        let Some(pending) = self.appends.by_op.remove(id.0) else {
+        let Some(pending) = self.appends.remove(id.0) else {
             if failed.is_none() {
                 self.maintenance_done(step, id);
             }
@@ -349,16 +345,5 @@ impl Acks {
             Self::None => Self::None,
             Self::Leader | Self::All => Self::Leader,
         }
-    }
-}
-
-fn refusal(tp: TopicPartition, error: ErrorCode) -> ProducePartitionResponse {
-    ProducePartitionResponse {
-        tp,
-        error,
-        base_offset: NO_OFFSET,
-        log_append_time_ms: -1,
-        log_start_offset: NO_OFFSET,
-        current_leader: None,
     }
 }

@@ -23,14 +23,15 @@ pub(crate) use partition::Partition;
 use crate::config::{NodeConfig, TopicConfig};
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::Log;
+use crate::pending::Pending;
 use crate::seam::{DiskError, TraceEvent};
 use crate::step::{ReplyTo, Step};
 use crate::time::Instant;
-use append::PendingAppends;
+use append::PendingAppend;
 use fetcher::Fetchers;
 use isr::AlterPartitions;
 use purgatory::Purgatory;
-use read::PendingReads;
+use read::PendingRead;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session::SessionCache;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,8 +48,8 @@ pub(crate) struct ReplicaManager {
     partitions: Vec<Option<Partition>>,
     by_tp: FxHashMap<TopicPartition, u32>,
     eligible: EligibleBrokers,
-    appends: PendingAppends,
-    reads: PendingReads,
+    appends: Pending<PendingAppend>,
+    reads: Pending<PendingRead>,
     purgatory: Purgatory,
     sessions: SessionCache,
     /// Led slots whose ISR lacks a replica: each fetch of a follower may bring one back.
@@ -70,8 +71,8 @@ impl ReplicaManager {
             partitions: Vec::new(),
             by_tp: FxHashMap::default(),
             eligible: EligibleBrokers::new(),
-            appends: PendingAppends::default(),
-            reads: PendingReads::default(),
+            appends: Pending::default(),
+            reads: Pending::default(),
             purgatory: Purgatory::default(),
             sessions: SessionCache::new(config.seed),
             incomplete: BTreeSet::new(),

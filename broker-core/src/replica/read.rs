@@ -6,7 +6,6 @@ use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_EPOCH, NO_OFFSET};
 use crate::log::Log;
-use crate::pending::Pending;
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
 };
@@ -14,14 +13,9 @@ use crate::records::Records;
 use crate::seam::{DiskOpKind, DiskResult, ReadRange};
 use crate::step::{Owner, ReplyTo, Step};
 
-/// Reads at the disk.
-#[derive(Debug, Default)]
-pub(super) struct PendingReads {
-    by_op: Pending<PendingRead>,
-}
-
+/// A read at the disk.
 #[derive(Debug)]
-struct PendingRead {
+pub(super) struct PendingRead {
     session: u32,
     to: ReplyTo,
     /// Index of the session partition of each range.
@@ -36,7 +30,7 @@ enum Look {
     Data(ReadRange, u64),
 }
 
-/// What a whole fetch would return; `bytes` is at least 1 when there is something.
+/// What a whole fetch would return.
 #[derive(Default)]
 struct Plan {
     ranges: Vec<ReadRange>,
@@ -44,19 +38,6 @@ struct Plan {
     answers: Vec<FetchPartitionResponse>,
     bytes: u64,
     urgent: bool,
-}
-
-impl Plan {
-    /// Most fetches find data in one partition.
-    fn add(&mut self, part: u32, range: ReadRange, bytes: u64) {
-        if self.ranges.capacity() == 0 {
-            self.ranges.reserve_exact(1);
-            self.parts.reserve_exact(1);
-        }
-        self.bytes += bytes;
-        self.ranges.push(range);
-        self.parts.push(part);
-    }
 }
 
 /// Whether the fetcher's log differs from this one before its fetch offset (KIP-595), and from where
@@ -99,7 +80,7 @@ impl ReplicaManager {
         let max_bytes = session.max_bytes;
         let Plan { ranges, parts, answers, .. } = plan;
         let id = step.disk(Owner::Fetch, DiskOpKind::Read { ranges, max_bytes });
-        self.reads.by_op.insert(id.0, PendingRead { session: slot, to: parked.to, parts, answers });
+        self.reads.insert(id.0, PendingRead { session: slot, to: parked.to, parts, answers });
     }
 
     /// Looks at every dirty partition once. Those with data stay dirty: the fetcher says in its
@@ -123,9 +104,7 @@ impl ReplicaManager {
                 .slot
                 .and_then(|at| partitions.get(at as usize)?.as_ref())
                 .filter(|partition| partition.tp == tp);
-            // How much there is matters only beside other partitions or a minimum.
-            let counts = session.min_bytes > 1 || !session.dirty.is_empty() || plan.bytes > 0;
-            match look(session, part, partition, counts) {
+            match look(session, part, partition) {
                 Look::Nothing => {}
                 Look::Answer(answer) => {
                     plan.urgent |= !answer.error.is_ok() || answer.diverging_epoch.is_some();
@@ -133,7 +112,9 @@ impl ReplicaManager {
                 }
                 Look::Data(range, bytes) => {
                     session.mark(part);
-                    plan.add(part, range, bytes);
+                    plan.bytes += bytes;
+                    plan.ranges.push(range);
+                    plan.parts.push(part);
                 }
             }
         }
@@ -142,7 +123,7 @@ impl ReplicaManager {
 
     /// The disk has read.
     pub(crate) fn read_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) {
-        let Some(read) = self.reads.by_op.remove(id.0) else { return };
+        let Some(read) = self.reads.remove(id.0) else { return };
         let PendingRead { session: slot, to, parts, mut answers } = read;
         if let Some(session) = self.sessions.get_mut(slot) {
             session.reading = false;
@@ -228,12 +209,7 @@ impl ReplicaManager {
     }
 }
 
-fn look(
-    session: &FetchSession,
-    part: u32,
-    partition: Option<&Partition>,
-    count_bytes: bool,
-) -> Look {
+fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Look {
     let entry = &session.parts[part as usize];
     let Some(partition) = partition else {
         return Look::Answer(failure(entry.tp, ErrorCode::UnknownTopicOrPartition));
@@ -267,8 +243,8 @@ fn look(
     if entry.fetch_offset < end
         && let Ok(Some(range)) = log.read_plan(entry.fetch_offset, end, entry.max_bytes)
     {
-        let bytes = if count_bytes { log.bytes_between(entry.fetch_offset, end) } else { 1 };
-        let bytes = bytes.clamp(1, u64::from(entry.max_bytes.max(1)));
+        let bytes =
+            log.bytes_between(entry.fetch_offset, end).clamp(1, u64::from(entry.max_bytes.max(1)));
         return Look::Data(range, bytes);
     }
     let changed = entry.must_answer

@@ -10,7 +10,7 @@ use crate::reader::Reader;
 use crate::writer::Writer;
 use bytes::Bytes;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{NO_OFFSET, TopicPartition};
+use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
     Acks, ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, Request,
     Response,
@@ -43,7 +43,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     for (tp, bytes) in topics.ok_or(WireError::Null)? {
         match refusal.map_or_else(|| records(bytes), Err) {
             Ok(records) => partitions.push(ProducePartition { tp, records }),
-            Err(error) => refused.push(refuse(tp, error)),
+            Err(error) => refused.push(ProducePartitionResponse::refused(tp, error)),
         }
     }
     let all_refused = partitions.is_empty() && !refused.is_empty();
@@ -71,17 +71,6 @@ fn acks(value: i16) -> Option<Acks> {
 fn records(bytes: Option<Bytes>) -> Result<Records, ErrorCode> {
     let bytes = bytes.ok_or(ErrorCode::InvalidRecord)?;
     Records::decode(bytes).map_err(|error| error.error_code())
-}
-
-fn refuse(tp: TopicPartition, error: ErrorCode) -> ProducePartitionResponse {
-    ProducePartitionResponse {
-        tp,
-        error,
-        base_offset: NO_OFFSET,
-        log_append_time_ms: -1,
-        log_start_offset: NO_OFFSET,
-        current_leader: None,
-    }
 }
 
 pub(crate) fn encode(
