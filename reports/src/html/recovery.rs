@@ -29,7 +29,7 @@ pub(super) fn table(result: &RunResult) -> Markup {
             }
             p.small {
                 "Times after its beginning, until the next fault or the end of the run; a dash: \
-                 nothing of the kind. What comes from gauges (≤) is rounded up to a whole second. \
+                 nothing of the kind; steady: never disturbed. What comes from gauges (≤) is rounded up to a whole second. \
                  New leaders: the end of the first burst of elections. \
                  Produce flows when nine tenths of a second's offered records are acknowledged; \
                  the p99 is normal when it stays within three times its level before."
@@ -60,7 +60,7 @@ fn fault_row(row: &Recovery) -> Markup {
 fn returned(state: Return) -> Markup {
     html! {
         @match state {
-            Return::Undisturbed => "–",
+            Return::Undisturbed => "steady",
             Return::Back { after_s } => { "≤\u{a0}" (text::short_seconds(after_s)) "\u{a0}s" },
             Return::NotBack => strong.full { "not back" },
         }
