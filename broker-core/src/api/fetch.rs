@@ -8,7 +8,7 @@ pub(crate) fn handle(
     role: &mut BrokerRole,
     step: &mut Step<'_>,
     to: ReplyTo,
-    request: FetchRequest,
+    request: Box<FetchRequest>,
 ) {
-    role.replicas.fetch(step, to, request);
+    role.replicas.fetch(step, to, &request);
 }

@@ -32,7 +32,7 @@ pub(crate) fn handle(
         .map(|(id, broker)| (id, broker.rack.clone()))
         .collect();
     let response = MetadataResponse { brokers, controller: role.controller, topics };
-    step.reply(to, Response::Metadata(response));
+    step.reply(to, Response::Metadata(Box::new(response)));
 }
 
 /// Topics that do not exist are on their way; the client asks again for them.

@@ -120,8 +120,9 @@ impl Log {
             debug_assert!(false, "completion of an append that is not in flight: {last_offset}");
             return;
         };
-        for done in self.in_flight.drain(..=index) {
-            self.log_end = self.log_end.max(done.confirms);
+        for _ in 0..=index {
+            let done = self.in_flight.pop_front();
+            self.log_end = done.map_or(self.log_end, |done| self.log_end.max(done.confirms));
         }
         debug_assert!(self.log_end <= self.next_offset, "only appended records are confirmed");
     }

@@ -13,13 +13,14 @@ pub use data::*;
 pub use quorum::*;
 pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
 
-/// A request, from a client or a peer.
+/// A request, from a client or a peer. The large ones are boxed: requests are moved about ten times
+/// between client and handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Append records.
     Produce(ProduceRequest),
     /// Read records, as consumer, follower, or metadata observer.
-    Fetch(FetchRequest),
+    Fetch(Box<FetchRequest>),
     /// Offsets by timestamp or position.
     ListOffsets(ListOffsetsRequest),
     /// Leaders and replicas of topics.
@@ -63,7 +64,7 @@ pub enum Response {
     Produce(ProduceResponse),
     Fetch(FetchResponse),
     ListOffsets(ListOffsetsResponse),
-    Metadata(MetadataResponse),
+    Metadata(Box<MetadataResponse>),
     OffsetForLeaderEpoch(OffsetForLeaderEpochResponse),
     InitProducerId(InitProducerIdResponse),
     FindCoordinator(FindCoordinatorResponse),
@@ -78,5 +79,5 @@ pub enum Response {
     Vote(VoteResponse),
     BeginQuorumEpoch(BeginQuorumEpochResponse),
     EndQuorumEpoch(EndQuorumEpochResponse),
-    FetchSnapshot(FetchSnapshotResponse),
+    FetchSnapshot(Box<FetchSnapshotResponse>),
 }

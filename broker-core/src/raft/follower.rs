@@ -106,7 +106,7 @@ impl Raft {
     }
 
     fn fetch_request(&self, max_wait_ms: i32) -> Request {
-        Request::Fetch(FetchRequest {
+        Request::Fetch(Box::new(FetchRequest {
             replica: Some(ReplicaState { id: self.node, epoch: -1 }),
             max_wait_ms,
             min_bytes: 0,
@@ -124,7 +124,7 @@ impl Raft {
             }],
             forgotten: Vec::new(),
             rack: None,
-        })
+        }))
     }
 
     pub(super) fn on_fetch_result(

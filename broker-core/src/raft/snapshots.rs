@@ -209,7 +209,7 @@ impl Raft {
             position: request.position,
             bytes,
         };
-        self.out(Out::Reply(from, Response::FetchSnapshot(response)));
+        self.out(Out::Reply(from, Response::FetchSnapshot(Box::new(response))));
     }
 
     /// Takes a chunk; false when it was of no use.

@@ -98,7 +98,7 @@ impl ReplicaManager {
         data: ProducePartition,
     ) {
         let tp = data.tp;
-        let (slot, appended, ops) = match self.append_to_leader(step, origin, acks, data) {
+        let (slot, appended) = match self.append_to_leader(step, origin, acks, data) {
             Ok(done) => done,
             Err(refused) => return self.purgatory.settle(produce, index, refused),
         };
@@ -119,7 +119,7 @@ impl ReplicaManager {
         work.produce_batches += u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
         work.produce_bytes += u64::from(appended.records.size_bytes());
         let then = Then::Produce { produce, index };
-        self.submit_append(step, slot, appended, ops, then);
+        self.submit_append(step, slot, appended, then);
     }
 
     fn append_to_leader(
@@ -128,7 +128,7 @@ impl ReplicaManager {
         origin: AppendOrigin,
         acks: Acks,
         data: ProducePartition,
-    ) -> Result<(u32, Appended, Vec<DiskOpKind>), ProducePartitionResponse> {
+    ) -> Result<(u32, Appended), ProducePartitionResponse> {
         let tp = data.tp;
         let refused = |error| ProducePartitionResponse::refused(tp, error);
         if self.log_dir_failed.is_some() {
@@ -136,7 +136,8 @@ impl ReplicaManager {
         }
         let slot = self.slot(tp).ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
         let plant = self.config.plant;
-        let Some(partition) = self.partition_mut(slot) else {
+        let Self { partitions, ops, .. } = self;
+        let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
             return Err(refused(ErrorCode::UnknownTopicOrPartition));
         };
         if !partition.is_leader() {
@@ -160,12 +161,11 @@ impl ReplicaManager {
             },
             plant,
         };
-        let mut ops = Vec::new();
         let appended = partition
             .log
-            .append_as_leader(&data.records, context, &mut ops)
+            .append_as_leader(&data.records, context, ops)
             .map_err(|error| refused(error.error_code()))?;
-        Ok((slot, appended, ops))
+        Ok((slot, appended))
     }
 
     /// Hands an append to the disk. Other operations that it needs (a new segment's checkpoint,
@@ -175,14 +175,13 @@ impl ReplicaManager {
         step: &mut Step<'_>,
         slot: u32,
         appended: Appended,
-        ops: Vec<DiskOpKind>,
         then: Then,
     ) {
         let Some(partition) = self.partition(slot) else { return };
         let tp = partition.tp;
         let bytes = appended.records.size_bytes();
         let mut last_append = None;
-        for kind in ops {
+        for kind in self.ops.drain(..) {
             let is_append = matches!(kind, DiskOpKind::Append { .. });
             let sync = match &kind {
                 DiskOpKind::Sync { segment, .. } => Some(*segment),
@@ -217,11 +216,13 @@ impl ReplicaManager {
         records: &Records,
         leader_high_watermark: Offset,
     ) -> Result<bool, ErrorCode> {
-        let Some(partition) = self.partition_mut(slot) else { return Ok(false) };
-        let mut ops = Vec::new();
+        let Self { partitions, ops, .. } = self;
+        let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return Ok(false);
+        };
         let appended = partition
             .log
-            .append_as_follower(records, &mut ops)
+            .append_as_follower(records, ops)
             .map_err(|error| error.error_code())?;
         if appended.records.is_empty() {
             return Ok(false);
@@ -231,7 +232,7 @@ impl ReplicaManager {
             u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
         work.follower_bytes += u64::from(appended.records.size_bytes());
         let then = Then::Follow { fetcher, leader_high_watermark };
-        self.submit_append(step, slot, appended, ops, then);
+        self.submit_append(step, slot, appended, then);
         Ok(true)
     }
 

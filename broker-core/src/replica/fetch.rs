@@ -13,8 +13,8 @@ use crate::step::{ReplyTo, Step};
 
 impl ReplicaManager {
     /// Answers a fetch now, or parks it until there is something to say.
-    pub(crate) fn fetch(&mut self, step: &mut Step<'_>, to: ReplyTo, request: FetchRequest) {
-        let slot = match self.open_session(step, to, &request) {
+    pub(crate) fn fetch(&mut self, step: &mut Step<'_>, to: ReplyTo, request: &FetchRequest) {
+        let slot = match self.open_session(step, to, request) {
             Ok(slot) => slot,
             Err(error) => return refuse_session(step, to, error),
         };
@@ -351,7 +351,7 @@ mod tests {
         let mut step =
             Step { now: Instant::ZERO, wall_ms: 0, effects: &mut effects, ids: &mut ids };
         let to = ReplyTo { conn: ConnectionId(conn), correlation: CorrelationId(1) };
-        manager.fetch(&mut step, to, full_fetch(session_id));
+        manager.fetch(&mut step, to, &full_fetch(session_id));
         let answers = effects.replies.into_iter().filter_map(|reply| match reply.response {
             Some(Response::Fetch(answer)) => Some((reply.conn.0, answer.error, answer.session_id)),
             _ => None,

@@ -129,7 +129,7 @@ impl ReplicaManager {
         let fetcher = &mut self.fetchers.list[at as usize];
         let channel = Channel::Fetcher(fetcher.id);
         let id =
-            step.send(Owner::Fetcher, fetcher.leader, channel, timeout, Request::Fetch(request));
+            step.send(Owner::Fetcher, fetcher.leader, channel, timeout, Request::Fetch(Box::new(request)));
         fetcher.in_flight = Some(id.0);
         self.fetchers.by_request.insert(id.0, at);
     }
@@ -152,23 +152,22 @@ impl ReplicaManager {
         let fetcher = &mut self.fetchers.list[at as usize];
         let mut changed = std::mem::take(&mut fetcher.changed);
         changed.sort_unstable();
-        let partitions = changed
-            .iter()
-            .filter_map(|slot| {
-                let followed = fetcher.parts.get_mut(slot)?;
-                let followed = Some(followed).filter(|p| p.delayed_until.is_none())?;
-                let log = &self.partitions.get(*slot as usize)?.as_ref()?.log;
-                followed.asked = log.log_end_offset();
-                Some(FetchPartition {
-                    tp: followed.tp,
-                    current_leader_epoch: followed.epoch,
-                    fetch_offset: followed.asked,
-                    last_fetched_epoch: log.last_epoch(),
-                    log_start_offset: log.log_start_offset(),
-                    max_bytes,
-                })
+        let mut partitions = Vec::with_capacity(changed.len());
+        partitions.extend(changed.drain(..).filter_map(|slot| {
+            let followed = fetcher.parts.get_mut(&slot)?;
+            let followed = Some(followed).filter(|p| p.delayed_until.is_none())?;
+            let log = &self.partitions.get(slot as usize)?.as_ref()?.log;
+            followed.asked = log.log_end_offset();
+            Some(FetchPartition {
+                tp: followed.tp,
+                current_leader_epoch: followed.epoch,
+                fetch_offset: followed.asked,
+                last_fetched_epoch: log.last_epoch(),
+                log_start_offset: log.log_start_offset(),
+                max_bytes,
             })
-            .collect();
+        }));
+        fetcher.changed = changed;
         FetchRequest {
             replica: Some(ReplicaState { id: self.config.node, epoch: broker_epoch }),
             max_wait_ms: server.replica_fetch_wait_max_ms,
@@ -243,12 +242,12 @@ impl ReplicaManager {
         if fetcher.session_id == 0 {
             fetcher.changed = fetcher.parts.keys().copied().collect();
         }
-        for answer in response.partitions {
+        for answer in &response.partitions {
             self.take_partition(step, at, answer);
         }
     }
 
-    fn take_partition(&mut self, step: &mut Step<'_>, at: u32, answer: FetchPartitionResponse) {
+    fn take_partition(&mut self, step: &mut Step<'_>, at: u32, answer: &FetchPartitionResponse) {
         let Some(slot) = self.slot(answer.tp) else { return };
         let fetcher = &mut self.fetchers.list[at as usize];
         let Some(followed) = fetcher.parts.get(&slot).copied() else { return };
@@ -271,8 +270,8 @@ impl ReplicaManager {
             return;
         }
         match answer.error {
-            ErrorCode::None => self.take_records(step, at, slot, &answer),
-            ErrorCode::OffsetOutOfRange => self.reset_to_leader(step, at, slot, &answer),
+            ErrorCode::None => self.take_records(step, at, slot, answer),
+            ErrorCode::OffsetOutOfRange => self.reset_to_leader(step, at, slot, answer),
             _ => self.delay(step, at, slot),
         }
     }

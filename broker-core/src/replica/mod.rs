@@ -24,7 +24,7 @@ use crate::config::{NodeConfig, TopicConfig};
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::Log;
 use crate::pending::Pending;
-use crate::seam::{DiskError, TraceEvent};
+use crate::seam::{DiskError, DiskOpKind, TraceEvent};
 use crate::step::{ReplyTo, Step};
 use crate::time::Instant;
 use append::PendingAppend;
@@ -60,6 +60,10 @@ pub(crate) struct ReplicaManager {
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
     log_dir_failed: Option<DiskError>,
+    /// What a log wants from the disk; emptied after each use, kept for its room.
+    ops: Vec<DiskOpKind>,
+    /// Empty lists of partitions for the next fetches.
+    spare_parts: Vec<(Vec<u32>, Vec<u32>)>,
 }
 
 impl ReplicaManager {
@@ -81,6 +85,8 @@ impl ReplicaManager {
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
             log_dir_failed: None,
+            ops: Vec::new(),
+            spare_parts: Vec::new(),
             config,
         };
         for (log, high_watermark) in logs {

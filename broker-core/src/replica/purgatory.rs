@@ -6,11 +6,11 @@ use super::session::Parked;
 use super::{ReplicaManager, Waiting};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, Offset};
+use crate::pending::Window;
 use crate::protocol::{Acks, ProducePartitionResponse, ProduceResponse, Response};
 use crate::seam::{Reply, TimerKey};
 use crate::step::Step;
 use crate::time::Instant;
-use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
 /// A produce request on its way.
@@ -87,8 +87,7 @@ impl<K: Copy> Deadlines<K> {
 /// Waiting requests.
 #[derive(Debug)]
 pub(super) struct Purgatory {
-    produces: FxHashMap<u64, DelayedProduce>,
-    next: u64,
+    produces: Window<DelayedProduce>,
     produce_deadlines: Deadlines<u64>,
     /// By session slot; stale when its parked fetch has another deadline by then.
     fetch_deadlines: Deadlines<u32>,
@@ -99,8 +98,7 @@ pub(super) struct Purgatory {
 impl Default for Purgatory {
     fn default() -> Self {
         Self {
-            produces: FxHashMap::default(),
-            next: 0,
+            produces: Window::default(),
             produce_deadlines: Deadlines(VecDeque::new()),
             fetch_deadlines: Deadlines(VecDeque::new()),
             armed: None,
@@ -111,9 +109,7 @@ impl Default for Purgatory {
 
 impl Purgatory {
     pub(super) fn open(&mut self, produce: DelayedProduce) -> u64 {
-        self.next += 1;
-        self.produces.insert(self.next, produce);
-        self.next
+        self.produces.push(produce)
     }
 
     /// A partition whose outcome is known at once.
@@ -130,22 +126,22 @@ impl Purgatory {
         answer: ProducePartitionResponse,
         required: Offset,
     ) {
-        if let Some(delayed) = self.produces.get_mut(&produce) {
+        if let Some(delayed) = self.produces.get_mut(produce) {
             delayed.parts[index as usize] = Part { answer: Some(answer), required, settled: false };
         }
     }
 
     pub(super) fn required(&self, produce: u64, index: u32) -> Option<Offset> {
-        let part = self.produces.get(&produce)?.parts.get(index as usize)?;
+        let part = self.produces.get(produce)?.parts.get(index as usize)?;
         (!part.settled).then_some(part.required)
     }
 
     pub(super) fn acks(&self, produce: u64) -> Option<Acks> {
-        self.produces.get(&produce).map(|delayed| delayed.acks)
+        self.produces.get(produce).map(|delayed| delayed.acks)
     }
 
     pub(super) fn done(&mut self, produce: u64, index: u32) {
-        if let Some(delayed) = self.produces.get_mut(&produce) {
+        if let Some(delayed) = self.produces.get_mut(produce) {
             let part = &mut delayed.parts[index as usize];
             if !part.settled {
                 part.settled = true;
@@ -155,7 +151,7 @@ impl Purgatory {
     }
 
     pub(super) fn fail(&mut self, produce: u64, index: u32, error: ErrorCode) {
-        if let Some(delayed) = self.produces.get_mut(&produce) {
+        if let Some(delayed) = self.produces.get_mut(produce) {
             let part = &mut delayed.parts[index as usize];
             if let Some(answer) = part.answer.as_mut().filter(|_| !part.settled) {
                 answer.error = error;
@@ -177,15 +173,13 @@ impl Purgatory {
 
     fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
         let produces = &self.produces;
-        self.produce_deadlines.drop_stale(|_, id| !produces.contains_key(&id));
+        self.produce_deadlines.drop_stale(|_, id| produces.get(id).is_none());
         self.produce_deadlines.insert(at, produce);
         self.arm(step);
     }
 
     pub(super) fn drop_connection(&mut self, conn: ConnectionId) {
-        // Answering order does not matter here: nothing is sent.
-        #[expect(clippy::iter_over_hash_type, reason = "each entry is flagged on its own")]
-        for delayed in self.produces.values_mut() {
+        for delayed in self.produces.iter_mut() {
             if matches!(delayed.origin, AppendOrigin::Client(to) if to.conn == conn) {
                 delayed.orphaned = true;
             }
@@ -196,7 +190,7 @@ impl Purgatory {
 impl ReplicaManager {
     /// Answers a produce request when nothing of it is open any more; else gives it a deadline.
     pub(super) fn finish_produce(&mut self, step: &mut Step<'_>, produce: u64) {
-        let Some(delayed) = self.purgatory.produces.get_mut(&produce) else { return };
+        let Some(delayed) = self.purgatory.produces.get_mut(produce) else { return };
         if delayed.open > 0 {
             let at = std::mem::replace(&mut delayed.deadline, Instant::FAR_FUTURE);
             if at != Instant::FAR_FUTURE && delayed.acks == Acks::All {
@@ -204,7 +198,7 @@ impl ReplicaManager {
             }
             return;
         }
-        let Some(delayed) = self.purgatory.produces.remove(&produce) else { return };
+        let Some(delayed) = self.purgatory.produces.remove(produce) else { return };
         self.answer_produce(step, delayed);
     }
 
@@ -244,7 +238,7 @@ impl ReplicaManager {
         self.purgatory.armed = None;
         loop {
             let Purgatory { produces, produce_deadlines, .. } = &mut self.purgatory;
-            let due = produce_deadlines.pop_due(step.now, |_, id| produces.contains_key(&id));
+            let due = produce_deadlines.pop_due(step.now, |_, id| produces.get(id).is_some());
             let Some(id) = due else { break };
             self.expire_produce(step, id);
         }
@@ -261,7 +255,7 @@ impl ReplicaManager {
     }
 
     fn expire_produce(&mut self, step: &mut Step<'_>, produce: u64) {
-        let Some(delayed) = self.purgatory.produces.get(&produce) else { return };
+        let Some(delayed) = self.purgatory.produces.get(produce) else { return };
         for index in 0..u32::try_from(delayed.parts.len()).unwrap_or(u32::MAX) {
             self.purgatory.fail(produce, index, ErrorCode::RequestTimedOut);
         }

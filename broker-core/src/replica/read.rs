@@ -20,7 +20,9 @@ pub(super) struct PendingRead {
     to: ReplyTo,
     /// Index of the session partition of each range.
     parts: Vec<u32>,
+    /// Answers without data, and their partitions.
     answers: Vec<FetchPartitionResponse>,
+    answered: Vec<u32>,
 }
 
 /// What one partition contributes.
@@ -36,6 +38,7 @@ struct Plan {
     ranges: Vec<ReadRange>,
     parts: Vec<u32>,
     answers: Vec<FetchPartitionResponse>,
+    answered: Vec<u32>,
     bytes: u64,
     urgent: bool,
 }
@@ -62,34 +65,40 @@ impl ReplicaManager {
         if !enough && !force {
             session.available = plan.bytes;
             // What was looked at stays dirty until it has been told.
-            for &part in &plan.parts {
+            for &part in plan.parts.iter().chain(&plan.answered) {
                 session.mark(part);
             }
-            let untold: Vec<u32> =
-                plan.answers.iter().filter_map(|a| session.index.get(&a.tp).copied()).collect();
-            for part in untold {
-                session.mark(part);
-            }
-            return;
+            return self.keep_room(plan.parts, plan.answered);
         }
         session.parked = None;
-        if plan.ranges.is_empty() {
-            return self.send_fetch(step, slot, parked.to, plan.answers);
+        let to = parked.to;
+        let Plan { ranges, parts, answers, answered, .. } = plan;
+        if ranges.is_empty() {
+            self.send_fetch(step, slot, to, answers, &answered);
+            return self.keep_room(parts, answered);
         }
         session.reading = true;
         let max_bytes = session.max_bytes;
-        let Plan { ranges, parts, answers, .. } = plan;
         let id = step.disk(Owner::Fetch, DiskOpKind::Read { ranges, max_bytes });
-        self.reads.insert(id.0, PendingRead { session: slot, to: parked.to, parts, answers });
+        self.reads.insert(id.0, PendingRead { session: slot, to, parts, answers, answered });
+    }
+
+    /// Lists of partitions come and go with every fetch: their memory is used again.
+    fn keep_room(&mut self, mut parts: Vec<u32>, mut answered: Vec<u32>) {
+        parts.clear();
+        answered.clear();
+        self.spare_parts.push((parts, answered));
     }
 
     /// Looks at every dirty partition once. Those with data stay dirty: the fetcher says in its
     /// next request how far it got.
     fn plan_fetch(&mut self, step: &mut Step<'_>, slot: u32) -> Plan {
-        let mut plan = Plan::default();
+        let (parts, answered) = self.spare_parts.pop().unwrap_or_default();
+        let mut plan = Plan { parts, answered, ..Plan::default() };
         let Self { sessions, partitions, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return plan };
-        for _ in 0..session.dirty.len() {
+        let dirty = session.dirty.len();
+        for _ in 0..dirty {
             if plan.bytes >= u64::from(session.max_bytes) {
                 break;
             }
@@ -108,11 +117,18 @@ impl ReplicaManager {
                 Look::Nothing => {}
                 Look::Answer(answer) => {
                     plan.urgent |= !answer.error.is_ok() || answer.diverging_epoch.is_some();
+                    if plan.answers.is_empty() {
+                        plan.answers = Vec::with_capacity(dirty);
+                    }
                     plan.answers.push(answer);
+                    plan.answered.push(part);
                 }
                 Look::Data(range, bytes) => {
                     session.mark(part);
                     plan.bytes += bytes;
+                    if plan.ranges.is_empty() {
+                        plan.ranges = Vec::with_capacity(dirty);
+                    }
                     plan.ranges.push(range);
                     plan.parts.push(part);
                 }
@@ -124,7 +140,7 @@ impl ReplicaManager {
     /// The disk has read.
     pub(crate) fn read_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) {
         let Some(read) = self.reads.remove(id.0) else { return };
-        let PendingRead { session: slot, to, parts, mut answers } = read;
+        let PendingRead { session: slot, to, parts, mut answers, mut answered } = read;
         if let Some(session) = self.sessions.get_mut(slot) {
             session.reading = false;
         }
@@ -132,15 +148,19 @@ impl ReplicaManager {
             DiskResult::Read(records) => (ErrorCode::None, records),
             _ => (ErrorCode::KafkaStorageError, Vec::new()),
         };
-        answers.reserve_exact(parts.len());
+        if answers.is_empty() {
+            answers = Vec::with_capacity(parts.len());
+        }
         let mut records = records.into_iter();
-        for part in parts {
+        for &part in &parts {
             let records = records.next().unwrap_or_default();
             if let Some(answer) = self.data_answer(step, slot, part, error, records) {
                 answers.push(answer);
+                answered.push(part);
             }
         }
-        self.send_fetch(step, slot, to, answers);
+        self.send_fetch(step, slot, to, answers, &answered);
+        self.keep_room(parts, answered);
         self.free_if_closed(slot);
     }
 
@@ -182,18 +202,17 @@ impl ReplicaManager {
         slot: u32,
         to: ReplyTo,
         answers: Vec<FetchPartitionResponse>,
+        answered: &[u32],
     ) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        for answer in &answers {
-            if let Some(&part) = session.index.get(&answer.tp) {
-                let entry = &mut session.parts[part as usize];
-                entry.told_high_watermark = answer.high_watermark;
-                entry.told_log_start = answer.log_start_offset;
-                entry.must_answer = !answer.error.is_ok();
-                if entry.must_answer {
-                    // An error is repeated until the fetcher changes or drops the partition.
-                    session.mark(part);
-                }
+        for (answer, &part) in answers.iter().zip(answered) {
+            let entry = &mut session.parts[part as usize];
+            entry.told_high_watermark = answer.high_watermark;
+            entry.told_log_start = answer.log_start_offset;
+            entry.must_answer = !answer.error.is_ok();
+            if entry.must_answer {
+                // An error is repeated until the fetcher changes or drops the partition.
+                session.mark(part);
             }
         }
         let session_id = session.id;

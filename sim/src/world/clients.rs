@@ -32,7 +32,7 @@ pub(super) struct Client {
     busy_until_ns: u64,
     inbox: VecDeque<ClientInput>,
     /// Path of the answer that is being handled.
-    answered: Option<(u64, Marks)>,
+    answered: Option<(u64, Option<Box<Marks>>)>,
 }
 
 /// What a client is.
@@ -107,7 +107,7 @@ impl World {
 
     fn step_client(&mut self, client: u32, input: ClientInput) {
         let now = self.now;
-        let mut effects = std::mem::take(&mut self.client_effects);
+        let mut effects = self.client_effects.take().unwrap_or_default();
         let at = &mut self.clients[client as usize];
         let input = at.unwrap_marks(input);
         let now_ns = now - at.origin_ns;
@@ -121,7 +121,7 @@ impl World {
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
-        self.client_effects = effects;
+        self.client_effects = Some(effects);
     }
 
     fn client_did(&mut self, client: u32, effects: &mut ClientEffects) {
@@ -206,7 +206,7 @@ impl World {
         node: NodeId,
         correlation: u64,
         response: Response,
-        marks: Marks,
+        marks: Option<Box<Marks>>,
     ) {
         let at = &mut self.clients[client as usize];
         at.answered = Some((correlation, marks));
@@ -248,8 +248,8 @@ impl World {
     fn sample_path(&mut self, client: u32, group: usize, outcome: &Outcome) {
         let Outcome::Acked(done) = outcome else { return };
         let at = &self.clients[client as usize];
-        let Some((correlation, marks)) = at.answered else { return };
-        if correlation != done.correlation || done.records.is_empty() || marks.sent == 0 {
+        let Some((correlation, Some(marks))) = &at.answered else { return };
+        if *correlation != done.correlation || done.records.is_empty() || marks.sent == 0 {
             return;
         }
         let origin = at.origin_ns;
@@ -296,8 +296,8 @@ impl Client {
     /// Inputs that waited lost the marks of their answer: only one handled at once is sampled.
     fn unwrap_marks(&mut self, input: ClientInput) -> ClientInput {
         if let (ClientInput::Response { correlation, .. }, Some((sampled, _))) =
-            (&input, self.answered)
-            && *correlation != sampled
+            (&input, &self.answered)
+            && correlation != sampled
         {
             self.answered = None;
         }

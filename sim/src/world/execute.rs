@@ -9,6 +9,7 @@ use super::node::{Arrived, Job, Marks};
 use super::payload::Payload;
 use crate::checkers::Cause;
 use crate::cpu::{CostProfile, Pool};
+use crate::net::Side;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
 use stormglass_broker_core::protocol::Response;
 use stormglass_broker_core::seam::{DiskOpKind, Effects, Exit, Input, Reply, TimerKey, Work};
@@ -21,7 +22,7 @@ impl World {
     /// A request arrived at a node: it waits for its turn on the connection.
     pub(super) fn request_arrived(&mut self, node: u16, conn: ConnectionId, arrived: Arrived) {
         let Some(accepted) = self.nodes[node as usize].accepted.get_mut(conn) else { return };
-        if accepted.current.is_some() {
+        if accepted.busy {
             accepted.inbox.push_back(arrived);
         } else {
             self.read_request(node, conn, arrived);
@@ -33,21 +34,21 @@ impl World {
     /// it will have: state changes up to one network service early, and an event is saved.
     fn read_request(&mut self, node: u16, conn: ConnectionId, arrived: Arrived) {
         let now = self.now;
-        let tls = self.tls_of(conn);
         let at = &mut self.nodes[node as usize];
         let Some(accepted) = at.accepted.get_mut(conn) else { return };
         let unmuted = now.max(accepted.muted_until_ns);
-        let demand = at.profile.network_ns(arrived.bytes, 0, tls);
+        let demand = at.profile.network_ns(arrived.bytes, 0, accepted.tls);
         let service = at.cpu.submit(unmuted, Pool::Network, demand);
         let ready = service.finish_ns;
-        accepted.current = Some(Marks {
+        accepted.busy = true;
+        accepted.marks = Marks {
             sent: arrived.sent_ns,
             arrived: arrived.arrived_ns,
             unmuted,
             network_start: service.start_ns,
             network_finish: ready,
             ..Marks::default()
-        });
+        };
         let correlation = CorrelationId(arrived.correlation);
         let job = Job::Request { conn, correlation, request: arrived.request };
         let idle = at.queues[Pool::Handler as usize].is_idle()
@@ -60,11 +61,6 @@ impl World {
         at.queues[Pool::Handler as usize].coming += 1;
         let life = at.life;
         self.at(ready, Event::Ready { node, life, pool: Pool::Handler, job });
-    }
-
-    fn tls_of(&self, conn: ConnectionId) -> bool {
-        let from_client = self.conns.get(conn).is_some_and(|end| end.is_client());
-        if from_client { self.tls_client } else { self.tls_in_cluster }
     }
 
     /// A request that has passed its network processor queues for a handler.
@@ -106,14 +102,14 @@ impl World {
     }
 
     /// A thread starts a job at `start`, which is now or will be shortly.
-    fn run_job(&mut self, node: u16, pool: Pool, start: u64, job: Job) {
+    pub(super) fn run_job(&mut self, node: u16, pool: Pool, start: u64, job: Job) {
         match job {
             Job::Request { conn, correlation, request } => {
                 let accepted = &mut self.nodes[node as usize].accepted;
-                let Some(marks) = accepted.get_mut(conn).and_then(|a| a.current.as_mut()) else {
+                let Some(accepted) = accepted.get_mut(conn).filter(|a| a.busy) else {
                     return; // the connection ended while the request was waiting
                 };
-                marks.handler_start = start;
+                accepted.marks.handler_start = start;
                 let input = Input::Request { conn, correlation, request };
                 self.step_node(node, input, Some(Thread { pool, start, conn: Some(conn) }));
             }
@@ -126,21 +122,21 @@ impl World {
 
     /// One step of a node's core, with everything that follows at once.
     pub(super) fn step_node(&mut self, node: u16, input: Input, thread: Option<Thread>) {
-        let mut effects = std::mem::take(&mut self.effects);
+        let mut effects = self.effects.take().unwrap_or_default();
         let held_until = self.run_core(node, input, &mut effects);
         let finish = self.charge(node, &effects.work.take(), thread, held_until);
         self.arm_timers(node, &mut effects);
         self.observe_trace(node, &mut effects);
         if let Some(Thread { conn: Some(conn), start, .. }) = thread
-            && let Some(marks) = self.marks_mut(node, conn)
+            && let Some(accepted) = self.nodes[node as usize].accepted.get_mut(conn)
         {
-            marks.handler_finish = finish;
-            marks.disk_wait = held_until.saturating_sub(start);
+            accepted.marks.handler_finish = finish;
+            accepted.marks.disk_wait = held_until.saturating_sub(start);
         }
         let exit = effects.exit.take();
         self.collect_outgoing(node, &mut effects, finish);
         debug_assert!(effects.disk.is_empty());
-        self.effects = effects;
+        self.effects = Some(effects);
         self.schedule_writeback(node);
         self.read_next_requests(node);
         match exit {
@@ -164,10 +160,6 @@ impl World {
             self.read_request(node, conn, arrived);
         }
         self.reading_later = false;
-    }
-
-    fn marks_mut(&mut self, node: u16, conn: ConnectionId) -> Option<&mut Marks> {
-        self.nodes[node as usize].accepted.get_mut(conn)?.current.as_mut()
     }
 
     /// Steps the core until no disk operation completes at once. Returns until when the thread is
@@ -228,8 +220,7 @@ impl World {
     }
 
     fn arm_timers(&mut self, node: u16, effects: &mut Effects) {
-        let mut timers = std::mem::take(&mut effects.timers);
-        for (at, key) in timers.drain(..) {
+        for (at, key) in effects.timers.drain(..) {
             if at == Instant::FAR_FUTURE {
                 continue;
             }
@@ -238,49 +229,46 @@ impl World {
             let life = state.life;
             self.at(due, Event::Timer { node, life, key });
         }
-        effects.timers = timers;
     }
 
     /// Answers and requests leave at `finish`; answers pass a network processor first.
     fn collect_outgoing(&mut self, node: u16, effects: &mut Effects, finish: u64) {
-        let mut replies = std::mem::take(&mut effects.replies);
-        for reply in replies.drain(..) {
+        for reply in effects.replies.drain(..) {
             self.send_reply(node, reply, finish);
         }
-        effects.replies = replies;
-        let mut sends = std::mem::take(&mut effects.sends);
-        for send in sends.drain(..) {
+        for send in effects.sends.drain(..) {
             let link = self.link(node, send.to, send.channel);
             let times = (finish, send.timeout.as_nanos());
             self.send_to_peer(node, link, send.correlation, send.request, times);
         }
-        effects.sends = sends;
     }
 
     fn send_reply(&mut self, node: u16, reply: Reply, finish: u64) {
         let Reply { conn, correlation, response } = reply;
-        let tls = self.tls_of(conn);
-        let now = self.now;
         let at = &mut self.nodes[node as usize];
-        let az = at.az;
-        let bytes = response.as_ref().map_or(0, Response::wire_size);
-        let leaves = match &response {
-            Some(response) => {
-                let demand = answer_ns(&at.profile, response, bytes, tls);
-                at.cpu.submit(finish, Pool::Network, demand).finish_ns
-            }
-            None => finish,
-        };
+        let mut leaves = finish;
         let Some(accepted) = at.accepted.get_mut(conn) else { return };
-        let mut marks = accepted.current.take().unwrap_or_default();
-        accepted.muted_until_ns = leaves;
-        marks.answered = now;
-        marks.released = leaves;
-        let (net, peer_az) = (accepted.conn, accepted.peer_az);
-        let next = accepted.inbox.pop_front();
+        let (net, is_client, crosses_az) =
+            (accepted.conn, accepted.is_client, accepted.crosses_az);
+        let mut message = None;
         if let Some(response) = response {
+            let bytes = response.wire_size();
+            let demand = answer_ns(&at.profile, &response, bytes, accepted.tls);
+            leaves = at.cpu.submit(finish, Pool::Network, demand).finish_ns;
+            // Only the way of a batch to its acknowledgement is looked at.
+            let marks = (accepted.busy && matches!(response, Response::Produce(_)))
+                .then(|| Box::new(Marks { answered: self.now, ..accepted.marks }));
             let payload = Payload::Response { correlation: correlation.0, response, marks };
-            self.send_response(net, bytes, payload, leaves, az != peer_az);
+            message = Some((bytes, payload));
+        }
+        accepted.busy = false;
+        accepted.muted_until_ns = leaves;
+        let next = accepted.inbox.pop_front();
+        if let Some((bytes, payload)) = message {
+            if crosses_az {
+                self.note_answer_transfer(is_client, bytes);
+            }
+            self.net_send((net, Side::Server), leaves, bytes, payload);
         }
         if let Some(next) = next {
             self.later.push_back((conn, next));

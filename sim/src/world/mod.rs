@@ -95,8 +95,9 @@ pub(crate) struct World {
     conns: ConnTable<End>,
     payloads: Slab<Payload>,
     shared: ClientShared,
-    effects: Effects,
-    client_effects: ClientEffects,
+    /// Emptied after each step and taken again for the next.
+    effects: Option<Box<Effects>>,
+    client_effects: Option<Box<ClientEffects>>,
     completed: VecDeque<(DiskOpId, DiskResult)>,
     /// Next requests of connections that were unmuted in the current step.
     later: VecDeque<(ConnectionId, node::Arrived)>,

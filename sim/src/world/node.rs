@@ -76,6 +76,11 @@ impl PoolQueue {
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.coming == 0
     }
+
+    /// Whether nobody waits, and nobody was put off until a thread is free.
+    pub(super) fn is_unattended(&self) -> bool {
+        self.waiting.is_empty() && self.pump_at.is_none()
+    }
 }
 
 /// Something that a thread works on.
@@ -92,11 +97,15 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) conn: ConnId,
-    /// AZ of the other end.
-    pub(super) peer_az: usize,
+    pub(super) is_client: bool,
+    pub(super) tls: bool,
+    /// The other end is in another AZ.
+    pub(super) crosses_az: bool,
     pub(super) inbox: VecDeque<Arrived>,
-    /// The request that is being handled.
-    pub(super) current: Option<Marks>,
+    /// A request is being handled.
+    pub(super) busy: bool,
+    /// The way of that request.
+    pub(super) marks: Marks,
     /// The last answer leaves then: the next request cannot be read earlier, ns.
     pub(super) muted_until_ns: u64,
 }
@@ -125,7 +134,6 @@ pub(super) struct Marks {
     pub(super) disk_wait: u64,
     /// The step that answered.
     pub(super) answered: u64,
-    pub(super) released: u64,
 }
 
 /// A node's own connection to a peer.

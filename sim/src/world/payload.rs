@@ -8,6 +8,6 @@ use stormglass_broker_core::protocol::{Request, Response};
 pub(super) enum Payload {
     /// A request with its id on the connection, and when its sender let it go.
     Request { correlation: u64, request: Request, sent_ns: u64 },
-    /// An answer, with the stations that its request passed.
-    Response { correlation: u64, response: Response, marks: Marks },
+    /// An answer, with the stations that its request passed (of Produce only).
+    Response { correlation: u64, response: Response, marks: Option<Box<Marks>> },
 }

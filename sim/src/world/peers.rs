@@ -145,7 +145,13 @@ impl World {
     }
 
     fn queue_response(&mut self, node: u16, channel: Channel, job: Job) {
-        let job = self.nodes[node as usize].jobs.insert(job);
-        self.ready(node, Node::pool_of(channel), job);
+        let pool = Node::pool_of(channel);
+        let at = &mut self.nodes[node as usize];
+        let is_next = at.queues[pool as usize].is_unattended();
+        if is_next && at.cpu.earliest_start(self.now, pool) == self.now {
+            return self.run_job(node, pool, self.now, job);
+        }
+        let job = at.jobs.insert(job);
+        self.ready(node, pool, job);
     }
 }

@@ -9,7 +9,7 @@ use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
 use crate::checkers::{Cause, Checkers, Story};
 use crate::client::{
-    Admin, ClientEffects, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic,
+    Admin, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic,
     ProducerConfig,
 };
 use crate::clock::NodeClock;
@@ -27,7 +27,6 @@ use stormglass_broker_core::config::{NodeConfig, ServerConfig};
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::plant::Plant;
 use stormglass_broker_core::protocol::{NewTopic, Placement};
-use stormglass_broker_core::seam::Effects;
 use stormglass_scenarios::plan::{ClientProfile, NodePlan, Plan, RatePlan, TopicPlan};
 
 /// Events between checkpoints of the audit.
@@ -101,8 +100,8 @@ impl World {
             conns: ConnTable::default(),
             payloads: Slab::default(),
             shared: ClientShared::default(),
-            effects: Effects::default(),
-            client_effects: ClientEffects::default(),
+            effects: None,
+            client_effects: None,
             completed: VecDeque::new(),
             later: VecDeque::new(),
             reading_later: false,

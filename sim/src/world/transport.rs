@@ -1,7 +1,7 @@
 //! Between the network's tokens and the messages of nodes and clients.
 
 use super::event::Event;
-use super::node::{Accepted, Arrived};
+use super::node::{Accepted, Arrived, Marks};
 use super::payload::Payload;
 use super::{End, Transfer, World};
 use crate::kernel::EventQueue;
@@ -102,15 +102,23 @@ impl World {
 
     fn accepted(&mut self, conn: ConnId, from: HostId, to: HostId) {
         let id = ConnectionId(conn.as_u64());
-        let peer_az = self.az_of_host(from);
+        let from_az = self.az_of_host(from);
         let now = self.now;
         let is_client = self.conns.get(id).is_some_and(|end| end.is_client());
         let tls = if is_client { self.tls_client } else { self.tls_in_cluster };
         let Some(node) = self.nodes.iter_mut().find(|n| n.host == to) else { return };
         let demand = node.profile.connection_ns(tls);
         node.cpu.submit(now, crate::cpu::Pool::Network, demand);
-        let inbox = std::collections::VecDeque::new();
-        let accepted = Accepted { conn, peer_az, inbox, current: None, muted_until_ns: now };
+        let accepted = Accepted {
+            conn,
+            is_client,
+            tls,
+            crosses_az: node.az != from_az,
+            inbox: std::collections::VecDeque::new(),
+            busy: false,
+            marks: Marks::default(),
+            muted_until_ns: now,
+        };
         node.accepted.insert(id, accepted);
     }
 
@@ -174,20 +182,12 @@ impl World {
         }
     }
 
-    pub(super) fn send_response(
-        &mut self,
-        conn: ConnId,
-        bytes: u64,
-        payload: Payload,
-        leaves_ns: u64,
-        crosses_az: bool,
-    ) {
-        if crosses_az && self.origin_ns != u64::MAX {
-            let to_client = self.end_of(conn).is_some_and(End::is_client);
+    /// Bytes that an answer takes across AZs, for the bill.
+    pub(super) fn note_answer_transfer(&mut self, to_client: bool, bytes: u64) {
+        if self.origin_ns != u64::MAX {
             let kind = if to_client { Transfer::Consume } else { Transfer::Replication };
             self.recorder.transfer(self.now - self.origin_ns, kind, bytes);
         }
-        self.net_send((conn, Side::Server), leaves_ns, bytes, payload);
     }
 }
 

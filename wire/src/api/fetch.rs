@@ -41,7 +41,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     reader.tags(|tag, field| if tag == 1 { check_replica(field.i32()?) } else { Ok(()) })?;
     let (session_id, session_epoch) =
         if version >= BY_ID { session } else { (0, SESSION_EPOCH_FINAL) };
-    Ok(Asked::Broker(Request::Fetch(FetchRequest {
+    Ok(Asked::Broker(Request::Fetch(Box::new(FetchRequest {
         replica: None,
         max_wait_ms,
         min_bytes,
@@ -52,7 +52,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         partitions: partitions.ok_or(WireError::Null)?,
         forgotten: forgotten.ok_or(WireError::Null)?,
         rack: rack.filter(|rack| !rack.is_empty()),
-    })))
+    }))))
 }
 
 fn check_replica(id: i32) -> Result<(), WireError> {

@@ -123,7 +123,7 @@ impl Consumer {
         };
         cx.effects.cpu_ns += self.costs.request_ns;
         let (node, call) = (session.node, Some(Call::Fetch(index)));
-        self.network.connections.send(node, Request::Fetch(request), call, cx);
+        self.network.connections.send(node, Request::Fetch(Box::new(request)), call, cx);
     }
 
     /// Adds a partition to a request unless the session says the same already.
