@@ -6,7 +6,7 @@ use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicId,
 use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
-use crate::protocol::{Request, Response};
+use crate::protocol::{FetchPartition, Request, Response};
 use crate::raft::{Committed, Content, Raft};
 use crate::replica::parse_checkpoint;
 use crate::role::BrokerRole;
@@ -129,25 +129,39 @@ impl Broker {
         if let Some((role, _)) = &mut self.broker {
             role.finish_step(&mut step);
         }
-        self.finish_shutdown(&mut step);
+        if self.closing {
+            self.finish_shutdown(&mut step);
+        }
         self.ids = ids;
     }
 
     /// Returns whether committed metadata or the controller may have changed.
     fn dispatch(&mut self, step: &mut Step<'_>, input: Input) -> bool {
         match input {
-            Input::Start => self.start(step),
             Input::Request { conn, correlation, request } => {
-                return self.request(step, ReplyTo { conn, correlation }, request);
+                self.request(step, ReplyTo { conn, correlation }, request)
             }
             Input::Response { from, correlation, result } => {
-                return self.response(step, from, correlation, result);
+                self.response(step, from, correlation, result)
             }
-            Input::Disk { id, result } => return self.disk(step, id, result),
+            Input::Disk { id, result } => self.disk(step, id, result),
+            rare => self.rare_input(step, rare),
+        }
+    }
+
+    // What happens seldom is kept out of the hot path's code, which is larger than an instruction
+    // cache as it is.
+    #[cold]
+    fn rare_input(&mut self, step: &mut Step<'_>, input: Input) -> bool {
+        match input {
+            Input::Start => self.start(step),
             Input::Timer(key) => return self.timer(step, key),
             Input::ConnectionClosed(conn) => self.drop_connection(conn),
             Input::Shutdown => self.shutdown(step),
-            Input::WallClock(_) => return false,
+            Input::Request { .. }
+            | Input::Response { .. }
+            | Input::Disk { .. }
+            | Input::WallClock(_) => return false,
         }
         true
     }
@@ -170,6 +184,21 @@ impl Broker {
     }
 
     fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) -> bool {
+        let of_metadata = |p: &FetchPartition| p.tp == TopicPartition::METADATA;
+        let is_data = match &request {
+            Request::Produce(_) => true,
+            Request::Fetch(fetch) => !fetch.partitions.iter().any(of_metadata),
+            _ => false,
+        };
+        match &mut self.broker {
+            Some((role, _)) if is_data => role.request(step, to, request),
+            _ => return self.rare_request(step, to, request),
+        }
+        false
+    }
+
+    #[cold]
+    fn rare_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) -> bool {
         match request {
             Request::Vote(_)
             | Request::BeginQuorumEpoch(_)
@@ -219,6 +248,23 @@ impl Broker {
         id: CorrelationId,
         result: Result<Response, PeerError>,
     ) -> bool {
+        match (owner_of(id.0), &mut self.broker) {
+            (Some(Owner::Fetcher), Some((role, _))) => {
+                role.replicas.fetcher_response(step, id, result);
+                false
+            }
+            _ => self.rare_response(step, from, id, result),
+        }
+    }
+
+    #[cold]
+    fn rare_response(
+        &mut self,
+        step: &mut Step<'_>,
+        from: NodeId,
+        id: CorrelationId,
+        result: Result<Response, PeerError>,
+    ) -> bool {
         let view = self.view();
         let owner = owner_of(id.0);
         if owner == Some(Owner::Raft) {
@@ -232,7 +278,6 @@ impl Broker {
                 role.broker_epoch = lifecycle.broker_epoch().unwrap_or(-1);
                 return true;
             }
-            Some(Owner::Fetcher) => role.replicas.fetcher_response(step, id, result),
             Some(Owner::AlterPartition) => {
                 role.replicas.alter_partition_response(step, id, result);
             }
@@ -243,15 +288,28 @@ impl Broker {
     }
 
     fn disk(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) -> bool {
-        let owner = owner_of(id.0);
+        match (owner_of(id.0), &mut self.broker) {
+            (Some(Owner::Replica), Some((role, _))) => role.replicas.disk_done(step, id, &result),
+            (Some(Owner::Fetch), Some((role, _))) => role.replicas.read_done(step, id, result),
+            (owner, _) => return self.rare_disk(step, owner, id, result),
+        }
+        false
+    }
+
+    #[cold]
+    fn rare_disk(
+        &mut self,
+        step: &mut Step<'_>,
+        owner: Option<Owner>,
+        id: DiskOpId,
+        result: DiskResult,
+    ) -> bool {
         if owner == Some(Owner::Raft) {
             self.raft.on_disk(step, id, result);
             return true;
         }
         let Some((role, _)) = &mut self.broker else { return false };
         match owner {
-            Some(Owner::Replica) => role.replicas.disk_done(step, id, &result),
-            Some(Owner::Fetch) => role.replicas.read_done(step, id, result),
             Some(Owner::ListOffsets) => {
                 crate::api::list_offsets::disk_done(role, step, id, &result);
             }
@@ -312,8 +370,9 @@ impl Broker {
     }
 
     /// Controlled shutdown ends when the controller has moved every leader away.
+    #[cold]
     fn finish_shutdown(&mut self, step: &mut Step<'_>) {
-        if !self.closing || step.effects.exit.is_some() {
+        if step.effects.exit.is_some() {
             return;
         }
         if let Some((role, lifecycle)) = &mut self.broker {
@@ -336,6 +395,7 @@ impl Broker {
     }
 
     /// Hands committed metadata to the controller and to the broker role.
+    #[cold]
     fn publish_metadata(&mut self, step: &mut Step<'_>) {
         // A controller's reaction may commit more at once (a quorum of one).
         loop {

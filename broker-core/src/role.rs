@@ -71,6 +71,14 @@ impl BrokerRole {
         match request {
             Request::Produce(request) => api::produce::handle(self, step, to, request),
             Request::Fetch(request) => api::fetch::handle(self, step, to, request),
+            rare => self.rare_request(step, to, rare),
+        }
+    }
+
+    /// Everything but records.
+    #[cold]
+    fn rare_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+        match request {
             Request::ListOffsets(request) => api::list_offsets::handle(self, step, to, request),
             Request::Metadata(request) => api::metadata::handle(self, step, to, request),
             Request::OffsetForLeaderEpoch(request) => {
@@ -87,6 +95,7 @@ impl BrokerRole {
             Request::CreateTopics(_) | Request::ElectLeaders(_) => {
                 api::create_topics::forward(self, step, to, request);
             }
+            Request::Produce(_) | Request::Fetch(_) => self.request(step, to, request),
             // Quorum and controller requests never reach a broker's data listener.
             Request::AlterPartition(_)
             | Request::BrokerRegistration(_)
@@ -164,8 +173,10 @@ impl BrokerRole {
 
     /// After every input.
     pub(crate) fn finish_step(&mut self, step: &mut Step<'_>) {
-        for outcome in self.replicas.take_outcomes() {
-            self.groups.append_done(step, outcome);
+        if self.replicas.has_outcomes() {
+            for outcome in self.replicas.take_outcomes() {
+                self.groups.append_done(step, outcome);
+            }
         }
         self.groups.resume_loads(step, &self.replicas);
         self.replicas.finish_step(step, self.controller, self.broker_epoch);

@@ -118,6 +118,9 @@ impl GroupCoordinator {
 
     /// Goes on with loads that had to wait; to be called after every input.
     pub(crate) fn resume_loads(&mut self, step: &mut Step<'_>, replicas: &ReplicaManager) {
+        if self.stalled.is_empty() {
+            return;
+        }
         for partition in std::mem::take(&mut self.stalled) {
             self.load_more(step, replicas, partition);
         }

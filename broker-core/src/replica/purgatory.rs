@@ -232,6 +232,10 @@ impl ReplicaManager {
         std::mem::take(&mut self.purgatory.outcomes)
     }
 
+    pub(crate) fn has_outcomes(&self) -> bool {
+        !self.purgatory.outcomes.is_empty()
+    }
+
     /// Deadlines passed: `acks=all` fails with `REQUEST_TIMED_OUT`, fetches answer with what
     /// there is.
     pub(crate) fn purgatory_due(&mut self, step: &mut Step<'_>) {

@@ -117,7 +117,7 @@ impl World {
         match &mut at.kind {
             ClientKind::Producer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Consumer { machine, .. } => machine.step(input, &mut cx),
-            ClientKind::Admin(machine) => machine.step(input, &mut cx),
+            ClientKind::Admin(machine) => step_admin(machine, input, &mut cx),
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
@@ -130,13 +130,8 @@ impl World {
         let (origin, life) = (at.origin_ns, at.life);
         at.busy_until_ns = at.busy_until_ns.max(now) + std::mem::take(&mut effects.cpu_ns);
         let leaves = at.busy_until_ns;
-        for node in effects.closes.drain(..) {
-            if let Some((conn, _)) = self.clients[client as usize].conns.remove(&node) {
-                self.net_close(conn, Side::Client);
-            }
-        }
-        for node in effects.connects.drain(..) {
-            self.connect_client(client, node);
+        if !effects.closes.is_empty() || !effects.connects.is_empty() {
+            self.change_connections(client, effects);
         }
         for (at_ns, timer) in effects.timers.drain(..) {
             if at_ns != u64::MAX {
@@ -152,6 +147,18 @@ impl World {
             self.client_outcome(client, outcome);
         }
         effects.outcomes.clear();
+    }
+
+    #[cold]
+    fn change_connections(&mut self, client: u32, effects: &mut ClientEffects) {
+        for node in effects.closes.drain(..) {
+            if let Some((conn, _)) = self.clients[client as usize].conns.remove(&node) {
+                self.net_close(conn, Side::Client);
+            }
+        }
+        for node in effects.connects.drain(..) {
+            self.connect_client(client, node);
+        }
     }
 
     fn connect_client(&mut self, client: u32, node: NodeId) {
@@ -290,6 +297,11 @@ impl World {
             self.recorder.transfer(now, super::Transfer::Produce, bytes);
         }
     }
+}
+
+#[cold]
+fn step_admin(machine: &mut Admin, input: ClientInput, cx: &mut ClientCx<'_>) {
+    machine.step(input, cx);
 }
 
 impl Client {

@@ -125,8 +125,12 @@ impl World {
         let mut effects = self.effects.take().unwrap_or_default();
         let held_until = self.run_core(node, input, &mut effects);
         let finish = self.charge(node, &effects.work.take(), thread, held_until);
-        self.arm_timers(node, &mut effects);
-        self.observe_trace(node, &mut effects);
+        if !effects.timers.is_empty() {
+            self.arm_timers(node, &mut effects);
+        }
+        if !effects.trace.is_empty() {
+            self.observe_trace(node, &mut effects);
+        }
         if let Some(Thread { conn: Some(conn), start, .. }) = thread
             && let Some(accepted) = self.nodes[node as usize].accepted.get_mut(conn)
         {
@@ -139,15 +143,19 @@ impl World {
         self.effects = Some(effects);
         self.schedule_writeback(node);
         self.read_next_requests(node);
+        if let Some(exit) = exit {
+            self.process_exits(node, exit);
+        }
+    }
+
+    #[cold]
+    fn process_exits(&mut self, node: u16, exit: Exit) {
         match exit {
-            Some(Exit::ShutdownComplete) => {
-                self.process_ended(node, &exit_cause("controlled shutdown"))
-            }
-            Some(Exit::LogDirFailed(error)) => {
+            Exit::ShutdownComplete => self.process_ended(node, &exit_cause("controlled shutdown")),
+            Exit::LogDirFailed(error) => {
                 let why = format!("log directory failed: {error:?}");
                 self.process_ended(node, &exit_cause(&why));
             }
-            None => {}
         }
     }
 
@@ -235,6 +243,9 @@ impl World {
     fn collect_outgoing(&mut self, node: u16, effects: &mut Effects, finish: u64) {
         for reply in effects.replies.drain(..) {
             self.send_reply(node, reply, finish);
+        }
+        if effects.sends.is_empty() {
+            return;
         }
         for send in effects.sends.drain(..) {
             let link = self.link(node, send.to, send.channel);

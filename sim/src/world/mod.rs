@@ -210,9 +210,32 @@ impl World {
             }
             Event::Disk { node, life, id, result } => self.disk_due(node, life, id, result),
             Event::Writeback { node } => self.writeback_due(node),
+            Event::Client { client, life, timer } => {
+                if self.is_alive(client, life) {
+                    self.client_timer(client, timer);
+                }
+            }
+            Event::ClientReady { client, life } => {
+                if self.is_alive(client, life) {
+                    self.client_ready(client);
+                }
+            }
+            rare => self.rare_event(rare),
+        }
+    }
+
+    /// What happens a few times in a run, or a second.
+    #[cold]
+    fn rare_event(&mut self, event: Event) {
+        match event {
             Event::PeerTimeout { node, life, link } => {
                 if self.is_current(node, life) {
                     self.link_timeout(node, link);
+                }
+            }
+            Event::ClientStart { client, life } => {
+                if self.is_alive(client, life) {
+                    self.client_input(client, crate::client::ClientInput::Start);
                 }
             }
             Event::Boot { node, life } => {
@@ -225,35 +248,26 @@ impl World {
                     self.start_process(node);
                 }
             }
-            Event::Client { .. } | Event::ClientReady { .. } | Event::ClientStart { .. } => {
-                self.client_event(event)
-            }
             Event::Settle => self.settle(),
             Event::ActionBegin { index } => self.begin_action(index),
             Event::ActionEnd { index } => self.end_action(index),
             Event::Rolling { index, step } => self.rolling_step(index, step),
             Event::Phase { index } => self.begin_phase(index),
             Event::Second => self.end_of_second(),
+            Event::Net(_)
+            | Event::Ready { .. }
+            | Event::Pump { .. }
+            | Event::Timer { .. }
+            | Event::Disk { .. }
+            | Event::Writeback { .. }
+            | Event::Client { .. }
+            | Event::ClientReady { .. } => self.handle(event),
         }
     }
 
-    fn client_event(&mut self, event: Event) {
-        let alive = |clients: &[Client], client: u32, life: u32| {
-            let at = &clients[client as usize];
-            at.running && at.life == life
-        };
-        match event {
-            Event::Client { client, life, timer } if alive(&self.clients, client, life) => {
-                self.client_timer(client, timer);
-            }
-            Event::ClientStart { client, life } if alive(&self.clients, client, life) => {
-                self.client_input(client, crate::client::ClientInput::Start);
-            }
-            Event::ClientReady { client, life } if alive(&self.clients, client, life) => {
-                self.client_ready(client);
-            }
-            _ => {}
-        }
+    fn is_alive(&self, client: u32, life: u32) -> bool {
+        let at = &self.clients[client as usize];
+        at.running && at.life == life
     }
 
     /// A stopped process does nothing until it goes on; its sockets and disk do.

@@ -11,9 +11,6 @@ use stormglass_reports::recording::BrokerSecond;
 impl World {
     /// Hands a step's trace to the checkers and to the story.
     pub(super) fn observe_trace(&mut self, node: u16, effects: &mut Effects) {
-        if effects.trace.is_empty() {
-            return;
-        }
         let id = self.nodes[node as usize].id.0;
         let now = self.now.saturating_sub(self.origin_ns.min(self.now));
         for event in &effects.trace {
@@ -29,7 +26,9 @@ impl World {
             }
         }
         effects.trace.clear();
-        self.tell_story();
+        if !self.story_out.is_empty() {
+            self.tell_story();
+        }
     }
 
     fn tell_story(&mut self) {

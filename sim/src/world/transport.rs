@@ -74,21 +74,31 @@ impl World {
                 NetOut::Delivered { conn, to, token, bytes, .. } => {
                     self.delivered(conn, to, token, bytes);
                 }
-                NetOut::Accepted { conn, from, to } => self.accepted(conn, from, to),
-                NetOut::Connected { conn } => match self.end_of(conn) {
-                    Some(End::Client { client, node }) => self.client_connected(client, node, conn),
-                    Some(End::Peer { node, link }) => self.peer_connected(node, link, conn),
-                    None => {}
-                },
-                NetOut::ConnectFailed { conn, .. } => {
-                    self.opener_lost(conn);
-                    self.conns.remove(ConnectionId(conn.as_u64()));
-                }
-                NetOut::Closed { conn, side: Side::Client } => self.opener_lost(conn),
-                NetOut::Closed { conn, side: Side::Server } => self.acceptor_lost(conn),
-                NetOut::Dropped { token } => {
-                    self.payloads.take(token_key(token));
-                }
+                rare => self.connection_changed(rare),
+            }
+        }
+    }
+
+    #[cold]
+    fn connection_changed(&mut self, what: NetOut) {
+        match what {
+            NetOut::Accepted { conn, from, to } => self.accepted(conn, from, to),
+            NetOut::Connected { conn } => match self.end_of(conn) {
+                Some(End::Client { client, node }) => self.client_connected(client, node, conn),
+                Some(End::Peer { node, link }) => self.peer_connected(node, link, conn),
+                None => {}
+            },
+            NetOut::ConnectFailed { conn, .. } => {
+                self.opener_lost(conn);
+                self.conns.remove(ConnectionId(conn.as_u64()));
+            }
+            NetOut::Closed { conn, side: Side::Client } => self.opener_lost(conn),
+            NetOut::Closed { conn, side: Side::Server } => self.acceptor_lost(conn),
+            NetOut::Dropped { token } => {
+                self.payloads.take(token_key(token));
+            }
+            NetOut::Delivered { conn, to, token, bytes, .. } => {
+                self.delivered(conn, to, token, bytes);
             }
         }
     }
