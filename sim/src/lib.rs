@@ -20,6 +20,7 @@ pub mod recorder;
 pub mod rng;
 pub mod workload;
 
+mod partition_index;
 mod runtime;
 mod world;
 

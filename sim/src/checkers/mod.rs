@@ -10,7 +10,6 @@ mod epoch_log;
 mod final_state;
 mod high_watermark;
 mod history;
-mod index;
 mod isr_rules;
 mod ledger;
 mod log_matching;

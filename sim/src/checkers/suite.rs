@@ -6,7 +6,6 @@ use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::final_state::FinalState;
 use super::history::Turn;
-use super::index::PartitionIndex;
 use super::ledger::Ledger;
 use super::one_leader::Quorum;
 use super::partition::Partition;
@@ -15,6 +14,7 @@ use super::table::Entry;
 use super::void::Cause;
 use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
+use crate::partition_index::PartitionIndex;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::TraceEvent;
@@ -276,10 +276,15 @@ impl Checkers {
         }
     }
 
+    #[inline]
     fn partition(&mut self, tp: TopicPartition) -> usize {
-        if let Some(at) = self.index.get(tp) {
-            return at;
+        match self.index.get(tp) {
+            Some(at) => at,
+            None => self.new_partition(tp),
         }
+    }
+
+    fn new_partition(&mut self, tp: TopicPartition) -> usize {
         let is_metadata = tp == TopicPartition::METADATA;
         let id = || format!("{:x}", { tp.topic.0 });
         let topic = if is_metadata { "__cluster_metadata".to_owned() } else { id() };

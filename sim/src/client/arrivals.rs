@@ -1,7 +1,7 @@
 //! Where a producer's records come from: a lazily pulled sequence of intended times.
 
 use crate::rng::Streams;
-use crate::workload::RecordSource;
+use crate::workload::{RecordSource, Take};
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use stormglass_scenarios::plan::{Arrival as Process, ProducerPlan};
@@ -31,6 +31,23 @@ pub trait Arrivals: Debug + Send {
             return None;
         }
         self.pull()
+    }
+
+    /// Size of every record there will ever be, bytes, if all have one size and no key.
+    fn bytes_of_all(&self) -> Option<u32> {
+        None
+    }
+
+    /// Takes records within the bounds and adds their times to `times`. Only where
+    /// [`Arrivals::bytes_of_all`] says what they are like.
+    fn pull_run(&mut self, take: Take, times: &mut Vec<u64>) {
+        for _ in 0..take.max {
+            let Some(arrival) = self.pull_due(take.until_ns) else { break };
+            times.push(arrival.intended_ns);
+            if arrival.intended_ns >= take.enough_ns {
+                break;
+            }
+        }
     }
 
     /// The load changes. Records pulled already keep their times: a tenth of a second at most.
@@ -85,6 +102,14 @@ impl Arrivals for PlannedArrivals {
         };
         let (intended_ns, bytes, key_hash) = (record.intended_ns, record.bytes, record.key_hash);
         Some(Arrival { intended_ns, bytes, key_hash })
+    }
+
+    fn bytes_of_all(&self) -> Option<u32> {
+        self.source.bytes_of_all().filter(|_| self.closed.is_none())
+    }
+
+    fn pull_run(&mut self, take: Take, times: &mut Vec<u64>) {
+        self.source.next_run(take, times);
     }
 
     fn set_rate(&mut self, now_ns: u64, rate_permille: u32) {

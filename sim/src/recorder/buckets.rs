@@ -18,10 +18,30 @@ const LATENCY_NS_MIN: u64 = 1_000;
 const BUCKETS: usize = bucket_of(LATENCY_NS_MAX) + 1;
 
 /// Bucket of a value that is at most [`LATENCY_NS_MAX`].
+#[inline]
 pub(crate) const fn bucket_of(value_ns: u64) -> usize {
-    let units = value_ns >> UNIT_BITS;
-    let shift = (u64::BITS - units.leading_zeros()).saturating_sub(SUB_BITS);
-    (HALF * shift as u64 + (units >> shift)) as usize
+    Scale::of(value_ns).bucket_of(value_ns)
+}
+
+/// Values whose buckets are equally wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scale {
+    shift: u32,
+}
+
+impl Scale {
+    /// The scale of a value.
+    #[inline]
+    pub(crate) const fn of(value_ns: u64) -> Self {
+        let units = value_ns >> UNIT_BITS;
+        Self { shift: (u64::BITS - units.leading_zeros()).saturating_sub(SUB_BITS) }
+    }
+
+    /// Bucket of a value of this scale.
+    #[inline]
+    pub(crate) const fn bucket_of(self, value_ns: u64) -> usize {
+        (HALF * self.shift as u64 + (value_ns >> UNIT_BITS >> self.shift)) as usize
+    }
 }
 
 /// Smallest value of a bucket, ns; the library's `value_for`.

@@ -328,6 +328,9 @@ impl Recorder {
 
 fn share_of_bytes(batch: &Batch, count: u32) -> u64 {
     let records = u64::from(batch.header.record_count.unsigned_abs()).max(1);
+    if u64::from(count) == records {
+        return u64::from(batch.size_bytes());
+    }
     u64::from(batch.size_bytes()) * u64::from(count) / records
 }
 

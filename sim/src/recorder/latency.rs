@@ -4,7 +4,7 @@
 //! user sees it), response is done - intended. Records that fail are counted elsewhere and have no
 //! latency.
 
-use super::buckets::{Buckets, LATENCY_NS_MAX, bucket_of};
+use super::buckets::{Buckets, LATENCY_NS_MAX, Scale, bucket_of};
 use super::phases::{PHASES, Phases};
 use crate::client::{BatchDone, RecordTimes};
 use stormglass_reports::recording::{LatencyKind, LatencySeries};
@@ -28,6 +28,13 @@ impl Clamped {
     }
 }
 
+/// What the records of a batch have in common, ns.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    done_ns: u64,
+    service_ns: u64,
+}
+
 /// Latencies of one producer group.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerLatency {
@@ -45,21 +52,39 @@ impl ProducerLatency {
         second: &mut Buckets,
         clamped: &mut Clamped,
     ) {
+        let Some((first, last)) = done.records.first().zip(done.records.last()) else { return };
+        let phase_of = |times: &RecordTimes| phases.index_at(times.intended_ns);
+        let delay_ns = |times: &RecordTimes| times.handed_ns.saturating_sub(times.intended_ns);
         let service_ns = clamped.between(done.first_sent_ns, done.done_ns);
-        let service_bucket = bucket_of(service_ns);
-        let key = |times: &RecordTimes| {
-            let delay_ns = times.handed_ns.saturating_sub(times.intended_ns);
-            (delay_ns, phases.index_at(times.intended_ns))
-        };
-        for run in done.records.chunk_by(|a, b| key(a) == key(b)) {
-            let records = run.len() as u64;
-            let phase = phases.index_at(run[0].intended_ns);
-            let delay_ns = clamped.between(run[0].intended_ns, run[0].handed_ns);
-            self.delay[phase].add(delay_ns, bucket_of(delay_ns), records);
-            self.service[phase].add(service_ns, service_bucket, records);
-            let intended = run.iter().map(|times| times.intended_ns);
-            add_until(done.done_ns, intended, [&mut self.response[phase], second], clamped);
+        let ended = Ended { done_ns: done.done_ns, service_ns };
+        let first_delay_ns = delay_ns(first);
+        // nearly always one run: intended times rise, and no record waits
+        let is_one_run = phase_of(first) == phase_of(last)
+            && done.records.iter().all(|times| delay_ns(times) == first_delay_ns);
+        if is_one_run {
+            return self.run(phase_of(first), &done.records, ended, (second, clamped));
         }
+        let key = |times: &RecordTimes| (delay_ns(times), phase_of(times));
+        for run in done.records.chunk_by(|a, b| key(a) == key(b)) {
+            self.run(phase_of(&run[0]), run, ended, (second, clamped));
+        }
+    }
+
+    /// Adds records of one delay and one phase.
+    fn run(
+        &mut self,
+        phase: usize,
+        run: &[RecordTimes],
+        ended: Ended,
+        (second, clamped): (&mut Buckets, &mut Clamped),
+    ) {
+        let records = run.len() as u64;
+        let Ended { done_ns, service_ns } = ended;
+        let delay_ns = clamped.between(run[0].intended_ns, run[0].handed_ns);
+        self.delay[phase].add(delay_ns, bucket_of(delay_ns), records);
+        self.service[phase].add(service_ns, bucket_of(service_ns), records);
+        let intended = run.iter().map(|times| times.intended_ns);
+        add_until(done_ns, intended, [&mut self.response[phase], second], clamped);
     }
 
     /// Series that have records.
@@ -85,6 +110,15 @@ pub(crate) fn add_until(
     let high_ns = until_ns.saturating_sub(first_ns).min(LATENCY_NS_MAX);
     let low_ns = until_ns.saturating_sub(last_ns).min(LATENCY_NS_MAX);
     let [one, other] = both.map(|buckets| buckets.add_run(low_ns, high_ns, records));
+    let scale = Scale::of(low_ns);
+    if scale == Scale::of(high_ns) && (last_ns..=first_ns + LATENCY_NS_MAX).contains(&until_ns) {
+        for intended_ns in intended {
+            let bucket = scale.bucket_of(until_ns - intended_ns);
+            one[bucket] += 1;
+            other[bucket] += 1;
+        }
+        return;
+    }
     for intended_ns in intended {
         let latency_ns = clamped.between(intended_ns, until_ns);
         debug_assert!((low_ns..=high_ns).contains(&latency_ns), "intended times rise");

@@ -7,12 +7,12 @@
 //! at the earliest. Left out: records that still wait when the run ends, and an older batch that is
 //! overtaken (its wait is counted from the overtaking acknowledgement when its own turn comes).
 
-use rustc_hash::FxHashMap;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_reports::recording::Unavailability;
 
 use super::topics::Topics;
 use crate::client::BatchDone;
+use crate::partition_index::PartitionIndex;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Gap {
@@ -24,20 +24,26 @@ struct Gap {
 /// Longest gaps by partition.
 #[derive(Debug)]
 pub(crate) struct Outages {
-    gaps: FxHashMap<TopicPartition, Gap>,
+    index: PartitionIndex,
+    gaps: Vec<(TopicPartition, Gap)>,
     from_ns: u64,
 }
 
 impl Outages {
     /// Gaps count from `from_ns` on.
     pub(crate) fn new(from_ns: u64) -> Self {
-        Self { gaps: FxHashMap::default(), from_ns }
+        Self { index: PartitionIndex::default(), gaps: Vec::new(), from_ns }
     }
 
     /// A batch ended.
     pub(crate) fn ended(&mut self, done: &BatchDone, acked: bool) {
         let Some(oldest) = done.records.first() else { return };
-        let gap = self.gaps.entry(done.tp).or_default();
+        let at = self.index.get(done.tp).unwrap_or_else(|| {
+            self.index.insert(done.tp, self.gaps.len());
+            self.gaps.push((done.tp, Gap::default()));
+            self.gaps.len() - 1
+        });
+        let gap = &mut self.gaps[at].1;
         let from_ns = oldest.intended_ns.max(gap.last_ack_ns).max(self.from_ns);
         let length_ns = done.done_ns.saturating_sub(from_ns);
         if length_ns > gap.longest_ns {
@@ -50,7 +56,7 @@ impl Outages {
 
     /// Worst first, then by name.
     pub(crate) fn into_list(self, topics: &Topics) -> Vec<Unavailability> {
-        let mut partitions: Vec<(TopicPartition, Gap)> = self.gaps.into_iter().collect();
+        let mut partitions = self.gaps;
         partitions.sort_unstable_by_key(|(tp, gap)| (std::cmp::Reverse(gap.longest_ns), *tp));
         let list = partitions.into_iter().map(|(tp, gap)| Unavailability {
             partition: topics.label(tp),

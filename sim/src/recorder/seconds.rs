@@ -48,9 +48,13 @@ impl Timeline {
 
     /// Counts intended records of a batch whose outcome is known.
     pub(crate) fn offered_batch(&mut self, done: &BatchDone) {
+        let Some((first, last)) = done.records.first().zip(done.records.last()) else { return };
         let total = done.records.len() as u64;
         let mut bytes_left = done.raw_bytes;
         let second_of = |intended_ns: u64| intended_ns / NS_PER_SECOND;
+        if second_of(first.intended_ns) == second_of(last.intended_ns) {
+            return self.offered(first.intended_ns, total, bytes_left);
+        }
         let runs =
             done.records.chunk_by(|a, b| second_of(a.intended_ns) == second_of(b.intended_ns));
         let mut records_left = total;

@@ -15,6 +15,17 @@ use stormglass_scenarios::plan::Arrival;
 /// Work of one record: milli-records/s x ns x parts per thousand.
 const RECORD: u128 = 1_000_000_000_000_000;
 
+/// How many records to take at once: up to the first bound that is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Take {
+    /// No record later than this, ns.
+    pub until_ns: u64,
+    /// No record after the first one that comes then or later, ns.
+    pub enough_ns: u64,
+    /// No more records.
+    pub max: usize,
+}
+
 /// The arrival process of one client instance.
 #[derive(Debug)]
 pub struct Arrivals {
@@ -101,7 +112,7 @@ impl Arrivals {
             steady: None,
         };
         if matches!(arrivals.process, Process::Poisson(..)) {
-            arrivals.gap = arrivals.draw_gap();
+            arrivals.gap = arrivals.process.draw_gap(mean_gap);
         }
         arrivals.solve_next();
         arrivals
@@ -118,11 +129,58 @@ impl Arrivals {
     pub fn next_ns(&mut self) -> Option<u64> {
         let (at_ns, position) = self.next?;
         self.position = position;
-        self.gap = self.draw_gap();
+        self.gap = self.process.draw_gap(self.mean_gap);
         if !self.step() {
             self.solve_next();
         }
         Some(at_ns)
+    }
+
+    /// Takes intended times as [`Arrivals::next_ns`] does one by one, and adds them to `times`. How
+    /// many.
+    pub fn next_run(&mut self, take: Take, times: &mut Vec<u64>) -> usize {
+        let before = times.len();
+        while let Some(max) = take.max.checked_sub(times.len() - before).filter(|left| *left > 0) {
+            let Some(at_ns) = self.peek_ns().filter(|at_ns| *at_ns <= take.until_ns) else { break };
+            if self.steady.is_some() {
+                self.steady_run(Take { max, ..take }, times);
+            } else {
+                self.next_ns();
+                times.push(at_ns);
+            }
+            if times.last().is_some_and(|last_ns| *last_ns >= take.enough_ns) {
+                break;
+            }
+        }
+        times.len() - before
+    }
+
+    /// Takes records by the shortcut as far as it reaches, at least the next one, which must be
+    /// within the bounds.
+    fn steady_run(&mut self, take: Take, times: &mut Vec<u64>) {
+        let (Some(steady), Some((_, mut at))) = (self.steady, self.next) else { return };
+        let Ok(mut over) = u64::try_from(at.over) else {
+            times.extend(self.next_ns());
+            return;
+        };
+        let mut left = take.max;
+        loop {
+            times.push(at.at_ns);
+            left -= 1;
+            let gap = self.process.draw_gap(self.mean_gap);
+            let stepped = u64::try_from(gap).ok().and_then(|gap| steady.step(at.at_ns, over, gap));
+            let Some((next_ns, next_over)) = stepped else {
+                (self.position, self.gap) = (Position { over: u128::from(over), ..at }, gap);
+                return self.solve_next();
+            };
+            if left == 0 || next_ns > take.until_ns || at.at_ns >= take.enough_ns {
+                (self.position, self.gap) = (Position { over: u128::from(over), ..at }, gap);
+                at = Position { at_ns: next_ns, over: u128::from(next_over), ..at };
+                self.next = Some((next_ns, at));
+                return;
+            }
+            (at.at_ns, over) = (next_ns, next_over);
+        }
     }
 
     /// Multiplies the curve's rate from `now_ns` on, in parts per thousand of the original. Work
@@ -146,19 +204,9 @@ impl Arrivals {
         let (Ok(gap), Ok(over)) = (u64::try_from(self.gap), u64::try_from(at.over)) else {
             return false;
         };
-        at.over = match gap.checked_sub(over) {
-            Some(need) => {
-                let dt = need.div_ceil(steady.rate);
-                if dt > steady.end_ns - at.at_ns {
-                    return false;
-                }
-                at.at_ns += dt;
-                let part = need % steady.rate;
-                u128::from(if part == 0 { 0 } else { steady.rate - part })
-            }
-            None => u128::from(over - gap),
-        };
-        self.next = Some((at.at_ns, at));
+        let Some((at_ns, over)) = steady.step(at.at_ns, over, gap) else { return false };
+        (at.at_ns, at.over) = (at_ns, u128::from(over));
+        self.next = Some((at_ns, at));
         true
     }
 
@@ -176,17 +224,6 @@ impl Arrivals {
         let (weight, end_ns) = self.stretch(&at);
         let rate = self.curve.segment(at.segment).constant_rate()? * u64::from(weight);
         (rate > 0).then_some(Steady { rate, end_ns })
-    }
-
-    fn draw_gap(&mut self) -> u128 {
-        match &mut self.process {
-            Process::Poisson(stream, mean_gap) => {
-                let work = -libm::log(stream.unit()) * *mean_gap;
-                // Conversion to 64 bits is one instruction, to 128 a function.
-                if work < u64::MAX as f64 { u128::from(work as u64) } else { work as u128 }
-            }
-            Process::Uniform | Process::Bursty { .. } | Process::Closed => self.mean_gap,
-        }
     }
 
     /// Time at which `gap` is done from `position` on, and the state then.
@@ -256,6 +293,38 @@ impl Arrivals {
         let segment = self.curve.segment(at.segment);
         let last = segment.end_ns == u64::MAX && at.multiplier + 1 == self.multipliers.len();
         last && (segment.constant_rate() == Some(0) || self.multipliers[at.multiplier].1 == 0)
+    }
+}
+
+impl Steady {
+    /// The next record's time, and the work done beyond it, from those of the last one. `None` if
+    /// it comes after the steady stretch.
+    #[inline]
+    fn step(self, at_ns: u64, over: u64, gap: u64) -> Option<(u64, u64)> {
+        let Some(need) = gap.checked_sub(over) else { return Some((at_ns, over - gap)) };
+        let (whole_ns, part) = (need / self.rate, need % self.rate);
+        let dt = whole_ns + u64::from(part > 0);
+        let over = if part == 0 { 0 } else { self.rate - part };
+        (dt <= self.end_ns - at_ns).then(|| (at_ns + dt, over))
+    }
+}
+
+impl Process {
+    /// Work until the next record.
+    #[inline]
+    fn draw_gap(&mut self, mean_gap: u128) -> u128 {
+        match self {
+            Self::Poisson(stream, mean_gap) => {
+                let work = -libm::log(stream.unit()) * *mean_gap;
+                // Conversion to 63 bits is one instruction, to 64 a few, to 128 a function.
+                if work < i64::MAX as f64 {
+                    u128::from((work as i64).cast_unsigned())
+                } else {
+                    work as u128
+                }
+            }
+            Self::Uniform | Self::Bursty { .. } | Self::Closed => mean_gap,
+        }
     }
 }
 

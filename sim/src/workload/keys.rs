@@ -36,6 +36,12 @@ impl KeySampler {
         Self { keys, stream }
     }
 
+    /// Whether no record has a key: nothing is drawn then.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self.keys, Keys::None)
+    }
+
     /// Number of the next record's key; `None` if records have none.
     pub fn next_key(&mut self) -> Option<u64> {
         match &self.keys {

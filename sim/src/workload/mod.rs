@@ -8,7 +8,7 @@ mod sizes;
 mod source;
 mod zipf;
 
-pub use arrivals::Arrivals;
+pub use arrivals::{Arrivals, Take};
 pub use curve::RateCurve;
 pub use keys::{KeySampler, murmur2, partition_hash};
 pub use sizes::SizeSampler;

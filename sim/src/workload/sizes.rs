@@ -17,6 +17,15 @@ impl SizeSampler {
         Self { dist, stream }
     }
 
+    /// The one size of all records, bytes, if they have one: nothing is drawn then.
+    #[must_use]
+    pub fn fixed(&self) -> Option<u32> {
+        match self.dist {
+            SizeDist::Fixed { bytes } => Some(bytes),
+            SizeDist::Uniform { .. } => None,
+        }
+    }
+
     /// Size of the next record, bytes.
     pub fn next_bytes(&mut self) -> u32 {
         match self.dist {

@@ -1,7 +1,7 @@
 //! The records of one client instance: intended time, size and key, pulled one at a time.
 //! Leaves out what the client does with them.
 
-use super::{Arrivals, KeySampler, RateCurve, SizeSampler, partition_hash};
+use super::{Arrivals, KeySampler, RateCurve, SizeSampler, Take, partition_hash};
 use crate::rng::Streams;
 use stormglass_scenarios::plan::ProducerPlan;
 
@@ -54,6 +54,19 @@ impl RecordSource {
         }
         let intended_ns = self.arrivals.next_ns()?;
         Some(self.record_at(intended_ns))
+    }
+
+    /// Size of every record, bytes, if all have one size and no key.
+    #[must_use]
+    pub fn bytes_of_all(&self) -> Option<u32> {
+        self.sizes.fixed().filter(|_| self.keys.is_none())
+    }
+
+    /// Takes the next records within the bounds and adds their times to `times`: as
+    /// [`RecordSource::next_due`], where [`RecordSource::bytes_of_all`] says the rest.
+    pub fn next_run(&mut self, take: Take, times: &mut Vec<u64>) {
+        debug_assert!(self.bytes_of_all().is_some(), "no size or key is left undrawn");
+        self.arrivals.next_run(take, times);
     }
 
     /// A record of a closed loop, whose time the client decides.

@@ -1,13 +1,13 @@
 //! How far consumer groups are behind: delivered positions against high watermarks.
 
 use crate::client::Outcome;
-use rustc_hash::FxHashMap;
+use crate::partition_index::PartitionIndex;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicPartition};
 
 /// Positions of all groups.
 #[derive(Debug, Default)]
 pub(super) struct Lags {
-    index: FxHashMap<TopicPartition, usize>,
+    index: PartitionIndex,
     partitions: Vec<TopicPartition>,
     /// Of the newest leader, with its epoch.
     high_watermarks: Vec<(LeaderEpoch, Offset)>,
@@ -21,15 +21,17 @@ impl Lags {
     }
 
     fn at(&mut self, tp: TopicPartition) -> usize {
-        let Self { index, partitions, high_watermarks, positions } = self;
-        *index.entry(tp).or_insert_with(|| {
-            partitions.push(tp);
-            high_watermarks.push((NO_EPOCH, 0));
-            for group in positions {
-                group.push(None);
-            }
-            partitions.len() - 1
-        })
+        if let Some(at) = self.index.get(tp) {
+            return at;
+        }
+        let at = self.partitions.len();
+        self.index.insert(tp, at);
+        self.partitions.push(tp);
+        self.high_watermarks.push((NO_EPOCH, 0));
+        for group in &mut self.positions {
+            group.push(None);
+        }
+        at
     }
 
     /// A leader's high watermark. That of a new leader may be lower: what was lost is no lag.

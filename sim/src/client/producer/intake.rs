@@ -6,38 +6,25 @@
 //! the time at which a batch will be full, so no record costs an event of its own.
 
 use super::accumulator::Append;
-use super::batch::RecordSizes;
+use super::ahead::{Ahead, Kind};
 use super::machine::Producer;
-use crate::client::arrivals::{Arrival, Arrivals};
+use crate::client::arrivals::Arrivals;
 use crate::client::config::Partitioner;
 use crate::client::io::{ClientCx, Outcome, RecordTimes, RejectReason};
 use crate::client::wakeup::NEVER;
-use std::collections::VecDeque;
 
 /// Arrivals looked ahead at most.
 const AHEAD_MAX: usize = 4_096;
-/// How far ahead arrivals are pulled at most, so that a change of load takes effect soon, ns.
-const HORIZON_NS: u64 = 100_000_000;
 /// Arrivals looked at, at most, to find one that could be sent.
 const PROBE_MAX: usize = 64;
-
-/// An arrival that is pulled, with its sizes.
-#[derive(Debug, Clone, Copy)]
-struct Due {
-    arrival: Arrival,
-    sizes: RecordSizes,
-}
 
 /// Records on their way to `send()`.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    arrivals: Box<dyn Arrivals>,
     /// Pulled, not handed over.
-    ahead: VecDeque<Due>,
-    /// Of the arrival pulled last; most are of one size.
-    sizes: RecordSizes,
-    compression_permille: u32,
-    /// How many of `ahead` are counted in the planned bytes.
+    ahead: Ahead,
+    /// How many of `ahead` have been looked at and leave every batch open. Where records differ,
+    /// their bytes are counted as planned.
     planned: usize,
     /// Planned bytes of records without a key.
     planned_unkeyed_bytes: u32,
@@ -47,45 +34,19 @@ pub(crate) struct Intake {
     blocked_until_ns: Option<u64>,
     /// The blocked call waits for memory.
     pub(crate) exhausted: bool,
-    stopped: bool,
 }
 
 impl Intake {
     /// Nothing pulled yet.
     pub(crate) fn new(arrivals: Box<dyn Arrivals>, compression_permille: u32) -> Self {
         Self {
-            arrivals,
-            sizes: RecordSizes::new(0, compression_permille),
-            compression_permille,
-            ahead: VecDeque::new(),
+            ahead: Ahead::new(arrivals, compression_permille),
             planned: 0,
             planned_unkeyed_bytes: 0,
             returned_ns: 0,
             blocked_until_ns: None,
             exhausted: false,
-            stopped: false,
         }
-    }
-
-    /// The arrival at a position, pulled when need be. `None` beyond the horizon.
-    fn ahead(&mut self, at: usize, now_ns: u64) -> Option<Due> {
-        if let Some(due) = self.ahead.get(at) {
-            return Some(*due);
-        }
-        while self.ahead.len() <= at && !self.stopped {
-            let arrival = self.arrivals.pull_due(now_ns.saturating_add(HORIZON_NS))?;
-            if arrival.bytes != self.sizes.raw {
-                self.sizes = RecordSizes::new(arrival.bytes, self.compression_permille);
-            }
-            self.ahead.push_back(Due { arrival, sizes: self.sizes });
-        }
-        self.ahead.get(at).copied()
-    }
-
-    /// When the next arrival comes that is not pulled yet, ns.
-    fn beyond_ns(&self) -> u64 {
-        let due_ns = if self.stopped { None } else { self.arrivals.peek_ns() };
-        due_ns.unwrap_or(NEVER)
     }
 
     /// Whether a call blocks.
@@ -95,20 +56,17 @@ impl Intake {
 
     /// Records end; closed loops go on.
     pub(crate) fn completed(&mut self, now_ns: u64, records: u64) {
-        if !self.stopped {
-            self.arrivals.completed(now_ns, records);
-        }
+        self.ahead.completed(now_ns, records);
     }
 
     /// No records intended later than now.
     pub(crate) fn stop(&mut self, now_ns: u64) {
-        self.stopped = true;
-        self.ahead.retain(|due| due.arrival.intended_ns <= now_ns);
+        self.ahead.stop(now_ns);
     }
 
     /// Whether every record has been handed over for good.
     pub(crate) fn is_done(&self) -> bool {
-        self.stopped && self.ahead.is_empty()
+        self.ahead.is_done()
     }
 
     /// The application calls `send()` again after a pause.
@@ -123,21 +81,20 @@ impl Producer {
         if self.paused {
             return;
         }
-        while let Some(due) = self.intake.ahead(0, cx.now_ns) {
-            let arrival = due.arrival;
-            if arrival.intended_ns > cx.now_ns {
+        while let Some((intended_ns, kind)) = self.intake.ahead.get(0, cx.now_ns) {
+            if intended_ns > cx.now_ns {
                 break;
             }
-            let call_ns = arrival.intended_ns.max(self.intake.returned_ns);
+            let call_ns = intended_ns.max(self.intake.returned_ns);
             let handed_ns = if self.intake.is_blocked() { cx.now_ns } else { call_ns };
-            match self.offer(due, handed_ns, cx) {
+            match self.offer(kind, RecordTimes { intended_ns, handed_ns }, cx) {
                 Append::Done { .. } => {
-                    self.returned(handed_ns);
-                    self.ingest_run(due, cx);
+                    self.returned(kind, handed_ns);
+                    self.ingest_run(kind, cx);
                 }
                 Append::TooLarge => {
                     self.reject(RejectReason::TooLarge, cx);
-                    self.returned(handed_ns);
+                    self.returned(kind, handed_ns);
                 }
                 Append::NoMemory | Append::Closed => {
                     let until_ns = call_ns.saturating_add(self.config.max_block_ns);
@@ -146,69 +103,65 @@ impl Producer {
                         return;
                     }
                     self.reject(RejectReason::BlockedTooLong, cx);
-                    self.returned(until_ns);
+                    self.returned(kind, until_ns);
                 }
             }
         }
     }
 
-    /// Hands over the records that follow `first` as long as they are like it and leave both the
-    /// open batch open and the sticky partition as it is: nothing else happens at such a record.
-    /// Only what is ahead already; the rest goes one by one.
-    fn ingest_run(&mut self, first: Due, cx: &mut ClientCx<'_>) {
-        if first.arrival.key_hash.is_some() {
+    /// Hands over the records that follow one of this kind as long as they are like it and leave
+    /// both the open batch open and the sticky partition as it is: nothing else happens at such a
+    /// record. Only what is ahead already; the rest goes one by one.
+    fn ingest_run(&mut self, kind: Kind, cx: &mut ClientCx<'_>) {
+        if kind.key_hash.is_some() {
             return;
         }
         let Some(partition) = self.sticky.current() else { return };
-        let bytes = first.sizes.record;
+        let bytes = kind.sizes.record;
         let room = self.accumulator.room(partition, bytes, &self.config);
         let room = room.min(self.sticky.room(bytes, &self.config));
         let intake = &mut self.intake;
-        let is_like_first = |due: &&Due| {
-            let arrival = due.arrival;
-            let same = arrival.bytes == first.arrival.bytes && arrival.key_hash.is_none();
-            same && arrival.intended_ns <= cx.now_ns
-        };
-        let count = intake.ahead.iter().take(room).take_while(is_like_first).count();
+        let count = intake.ahead.due(kind, room, cx.now_ns);
         let Some(total) = u32::try_from(count).ok().filter(|count| *count > 0) else { return };
+        let mut handed_ns = intake.returned_ns;
+        let run = intake.ahead.times()[..count].iter().map(|intended_ns| {
+            handed_ns = handed_ns.max(*intended_ns);
+            RecordTimes { intended_ns: *intended_ns, handed_ns }
+        });
+        self.accumulator.append_run(partition, run, kind.sizes);
+        intake.returned_ns = handed_ns;
+        intake.ahead.hand_over(count);
         let planned = count.min(intake.planned);
         intake.planned -= planned;
         let planned_bytes = bytes.saturating_mul(u32::try_from(planned).unwrap_or(u32::MAX));
         intake.planned_unkeyed_bytes = intake.planned_unkeyed_bytes.saturating_sub(planned_bytes);
-        let mut handed_ns = intake.returned_ns;
-        let run = intake.ahead.drain(..count).map(|Due { arrival, .. }| {
-            handed_ns = handed_ns.max(arrival.intended_ns);
-            RecordTimes { intended_ns: arrival.intended_ns, handed_ns }
-        });
-        self.accumulator.append_run(partition, run, first.sizes);
-        intake.returned_ns = handed_ns;
         self.sticky.count(bytes * total);
         cx.effects.cpu_ns += self.costs.record_ns * u64::from(total);
     }
 
     /// `send()` of the first record ahead has returned.
-    fn returned(&mut self, at_ns: u64) {
+    fn returned(&mut self, kind: Kind, at_ns: u64) {
         self.intake.returned_ns = at_ns;
         self.intake.blocked_until_ns = None;
         self.intake.exhausted = false;
-        let Some(due) = self.intake.ahead.pop_front() else { return };
+        self.intake.ahead.hand_over(1);
         if self.intake.planned > 0 {
             self.intake.planned -= 1;
-            let planned = self.planned_bytes(due.arrival);
-            *planned = planned.saturating_sub(due.sizes.record);
+            let planned = self.planned_bytes(kind);
+            *planned = planned.saturating_sub(kind.sizes.record);
         }
     }
 
-    fn planned_bytes(&mut self, arrival: Arrival) -> &mut u32 {
-        match self.keyed_partition(arrival) {
+    fn planned_bytes(&mut self, kind: Kind) -> &mut u32 {
+        match self.keyed_partition(kind) {
             Some(partition) => &mut self.accumulator.partitions[partition].planned_bytes,
             None => &mut self.intake.planned_unkeyed_bytes,
         }
     }
 
     /// Java's `toPositive(murmur2(key)) % partitions`.
-    fn keyed_partition(&self, arrival: Arrival) -> Option<usize> {
-        let hash = arrival.key_hash? & 0x7fff_ffff;
+    fn keyed_partition(&self, kind: Kind) -> Option<usize> {
+        let hash = kind.key_hash? & 0x7fff_ffff;
         Some(hash as usize % self.accumulator.partitions.len())
     }
 
@@ -217,21 +170,21 @@ impl Producer {
         self.intake.completed(cx.now_ns, 1);
     }
 
-    fn offer(&mut self, due: Due, handed_ns: u64, cx: &mut ClientCx<'_>) -> Append {
+    fn offer(&mut self, kind: Kind, times: RecordTimes, cx: &mut ClientCx<'_>) -> Append {
         if self.accumulator.partitions.is_empty() {
             self.network.view.want_refresh();
             return Append::NoMemory;
         }
         cx.effects.cpu_ns += self.costs.record_ns;
-        let keyed = self.keyed_partition(due.arrival);
-        let times = RecordTimes { intended_ns: due.arrival.intended_ns, handed_ns };
+        let keyed = self.keyed_partition(kind);
+        let handed_ns = times.handed_ns;
         let mut result = Append::Closed;
         while result == Append::Closed {
             let (view, draws) = (&self.network.view, &mut self.network.draws);
             let partition = keyed.unwrap_or_else(|| {
                 self.sticky.partition(handed_ns, &self.accumulator, view, &self.config, draws)
             });
-            result = self.accumulator.append(partition, times, due.sizes, &self.config, cx);
+            result = self.accumulator.append(partition, times, kind.sizes, &self.config, cx);
         }
         match result {
             Append::Done { appended_bytes } => {
@@ -260,7 +213,7 @@ impl Producer {
 
     /// The load changes for arrivals that are not pulled yet.
     pub(crate) fn change_load(&mut self, now_ns: u64, rate_permille: u32) {
-        self.intake.arrivals.set_rate(now_ns, rate_permille);
+        self.intake.ahead.set_rate(now_ns, rate_permille);
     }
 
     /// When arrivals make the next step worthwhile, at most `limit_ns`.
@@ -272,38 +225,41 @@ impl Producer {
             return limit_ns.min(until_ns);
         }
         if self.accumulator.partitions.is_empty() {
-            let first = self.intake.ahead(0, now_ns).map(|first| first.arrival.intended_ns);
-            let first_ns = first.unwrap_or_else(|| self.intake.beyond_ns());
+            let first = self.intake.ahead.get(0, now_ns).map(|(intended_ns, _)| intended_ns);
+            let first_ns = first.unwrap_or_else(|| self.intake.ahead.beyond_ns());
             return limit_ns.min(first_ns.saturating_add(self.config.max_block_ns));
         }
         let limit_ns = limit_ns.min(self.linger_wake_ns(now_ns));
-        self.full_wake_ns(limit_ns, now_ns)
+        match self.intake.ahead.alike() {
+            Some(kind) => self.alike_full_wake_ns(kind, limit_ns, now_ns),
+            None => self.full_wake_ns(limit_ns, now_ns),
+        }
     }
 
     /// When the first arrival that could be sent will have lingered.
     fn linger_wake_ns(&mut self, now_ns: u64) -> u64 {
         let mut at = 0;
-        while let Some(Due { arrival, .. }) = self.intake.ahead(at, now_ns) {
-            let from_ns = self.arrival_sendable_ns(arrival);
+        while let Some((intended_ns, kind)) = self.intake.ahead.get(at, now_ns) {
+            let from_ns = self.arrival_sendable_ns(kind);
             if from_ns != NEVER || at >= PROBE_MAX {
-                let lingered_ns = arrival.intended_ns.saturating_add(self.config.linger_ns);
+                let lingered_ns = intended_ns.saturating_add(self.config.linger_ns);
                 return if from_ns == NEVER { lingered_ns } else { lingered_ns.max(from_ns) };
             }
-            if arrival.key_hash.is_none() {
+            if kind.key_hash.is_none() {
                 // all records without a key share a partition; the full batch decides
                 return NEVER;
             }
             at += 1;
         }
-        self.intake.beyond_ns()
+        self.intake.ahead.beyond_ns()
     }
 
-    fn arrival_sendable_ns(&self, arrival: Arrival) -> u64 {
+    fn arrival_sendable_ns(&self, kind: Kind) -> u64 {
         let elsewhere = [Partitioner::Batch, Partitioner::Record];
-        if arrival.key_hash.is_none() && elsewhere.contains(&self.config.partitioner) {
+        if kind.key_hash.is_none() && elsewhere.contains(&self.config.partitioner) {
             return 0; // it may go to a partition whose broker takes requests
         }
-        let partition = self.keyed_partition(arrival).or(self.sticky.current());
+        let partition = self.keyed_partition(kind).or(self.sticky.current());
         let Some(partition) = partition else { return 0 };
         let leader = self.network.view.partition(0, partition).and_then(|known| known.leader);
         leader.map_or(NEVER, |leader| {
@@ -311,35 +267,64 @@ impl Producer {
         })
     }
 
+    fn sticky_open_bytes(&self) -> u32 {
+        self.sticky.current().map_or(0, |at| self.accumulator.partitions[at].open_bytes())
+    }
+
     /// When the first batch will be full. Goes on where the last call stopped: planned bytes stay
     /// true as records are handed over in order.
     fn full_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
         let batch_bytes = self.config.batch_bytes;
-        let open_bytes =
-            |producer: &Self, at: usize| producer.accumulator.partitions[at].open_bytes();
-        let sticky_open = self.sticky.current().map_or(0, |at| open_bytes(self, at));
-        while let Some(Due { arrival, sizes }) = self.intake.ahead(self.intake.planned, now_ns) {
-            if arrival.intended_ns >= limit_ns {
+        let sticky_open = self.sticky_open_bytes();
+        while let Some((intended_ns, kind)) = self.intake.ahead.get(self.intake.planned, now_ns) {
+            if intended_ns >= limit_ns {
                 return limit_ns;
             }
             if self.intake.planned >= AHEAD_MAX {
-                return arrival.intended_ns;
+                return intended_ns;
             }
-            let (open, matters) = match self.keyed_partition(arrival) {
+            let (open, matters) = match self.keyed_partition(kind) {
                 None => (sticky_open, true),
                 Some(at) => {
-                    let sendable_ns = self.arrival_sendable_ns(arrival);
-                    (open_bytes(self, at), sendable_ns <= arrival.intended_ns)
+                    let sendable_ns = self.arrival_sendable_ns(kind);
+                    let open = self.accumulator.partitions[at].open_bytes();
+                    (open, sendable_ns <= intended_ns)
                 }
             };
-            let planned = self.planned_bytes(arrival);
-            let sum = *planned + sizes.record;
+            let planned = self.planned_bytes(kind);
+            let sum = *planned + kind.sizes.record;
             if matters && open.saturating_add(sum) >= batch_bytes {
-                return arrival.intended_ns.max(now_ns);
+                return intended_ns.max(now_ns);
             }
             *planned = sum;
             self.intake.planned += 1;
         }
-        limit_ns.min(self.intake.beyond_ns())
+        limit_ns.min(self.intake.ahead.beyond_ns())
+    }
+
+    /// [`Producer::full_wake_ns`] where all records are alike: their number tells which one fills
+    /// the batch.
+    fn alike_full_wake_ns(&mut self, kind: Kind, limit_ns: u64, now_ns: u64) -> u64 {
+        let room = self.config.batch_bytes.saturating_sub(self.sticky_open_bytes());
+        let full_at = (room.div_ceil(kind.sizes.record.max(1)) as usize).saturating_sub(1);
+        let Intake { ahead, planned, .. } = &mut self.intake;
+        if ahead.get(*planned, now_ns).is_none() {
+            return limit_ns.min(ahead.beyond_ns());
+        }
+        let last = full_at.min(AHEAD_MAX).max(*planned);
+        ahead.pull(last, limit_ns, now_ns);
+        let times = ahead.times();
+        let end = times.len().min(last + 1);
+        let is_late = |intended_ns: &u64| *intended_ns >= limit_ns;
+        if is_late(&times[end - 1]) {
+            *planned += times[*planned..end].iter().take_while(|time_ns| !is_late(time_ns)).count();
+            return limit_ns;
+        }
+        if end > last {
+            *planned = last;
+            return times[last].max(now_ns);
+        }
+        *planned = end;
+        limit_ns.min(ahead.beyond_ns())
     }
 }

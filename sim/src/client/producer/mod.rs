@@ -1,6 +1,7 @@
 //! The producer: Java's accumulator, sender and idempotence, and librdkafka's with its defaults.
 
 mod accumulator;
+mod ahead;
 mod batch;
 mod idempotence;
 mod intake;

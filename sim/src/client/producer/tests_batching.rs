@@ -1,7 +1,7 @@
 //! How records become batches: closed forms, limits, memory, balance.
 
 use super::{Producer, ProducerSetup};
-use crate::client::arrivals::{Arrival, Arrivals};
+use crate::client::arrivals::{Arrival, Arrivals, PlannedArrivals};
 use crate::client::config::{ClientCosts, ProducerConfig};
 use crate::client::io::{BatchDone, ClientInput, Outcome, RejectReason};
 use crate::client::mock::{Listed, MS, Mock};
@@ -12,9 +12,9 @@ use stormglass_scenarios::plan::{
     Arrival as Process, ClientProfile, KeyDist, ProducerPlan, SizeDist,
 };
 
-pub(super) fn config(profile: ClientProfile, pairs: &[(&str, &str)]) -> ProducerConfig {
+fn plan(profile: ClientProfile, pairs: &[(&str, &str)]) -> ProducerPlan {
     let config = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    let plan = ProducerPlan {
+    ProducerPlan {
         name: "p".to_owned(),
         topic: "t".to_owned(),
         count: 1,
@@ -26,8 +26,11 @@ pub(super) fn config(profile: ClientProfile, pairs: &[(&str, &str)]) -> Producer
         record_size: SizeDist::Fixed { bytes: 100 },
         keys: KeyDist::None,
         compression_permille: 1_000,
-    };
-    ProducerConfig::parse(&plan).unwrap()
+    }
+}
+
+pub(super) fn config(profile: ClientProfile, pairs: &[(&str, &str)]) -> ProducerConfig {
+    ProducerConfig::parse(&plan(profile, pairs)).unwrap()
 }
 
 pub(super) fn producer(config: ProducerConfig, arrivals: Box<dyn Arrivals>) -> Producer {
@@ -292,4 +295,66 @@ fn round_robin_changes_with_each_record() {
     // a batch lingers for 1 ms, its partition gets a record each 2.4 ms
     assert_eq!(seen.len(), 3_000);
     assert!(seen.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 8));
+}
+
+/// A source that does not tell that its records are alike.
+#[derive(Debug)]
+struct OneByOne(PlannedArrivals);
+
+impl Arrivals for OneByOne {
+    fn peek_ns(&self) -> Option<u64> {
+        self.0.peek_ns()
+    }
+
+    fn pull(&mut self) -> Option<Arrival> {
+        self.0.pull()
+    }
+
+    fn set_rate(&mut self, now_ns: u64, rate_permille: u32) {
+        self.0.set_rate(now_ns, rate_permille);
+    }
+}
+
+/// Runs of records that are alike must end up in the same batches at the same times as the same
+/// records one by one: through changes of load, a full buffer, a lost connection and the end.
+#[test]
+fn records_by_the_run_go_the_way_that_they_go_one_by_one() {
+    let settings: [&[(&str, &str)]; 5] = [
+        &[],
+        &[("linger.ms", "0")],
+        &[("linger.ms", "100"), ("batch.size", "1000000"), ("max.request.size", "2000000")],
+        &[("buffer.memory", "70000"), ("max.in.flight.requests.per.connection", "1")],
+        &[("partitioner.class", "RoundRobinPartitioner"), ("linger.ms", "7")],
+    ];
+    for profile in [ClientProfile::Java, ClientProfile::Librdkafka] {
+        for pairs in settings {
+            let outcomes = [false, true].map(|by_run| {
+                let mut config = config(profile, pairs);
+                config.idempotent |= profile == ClientProfile::Java;
+                let mut plan = plan(profile, &[]);
+                plan.rate_curve = vec![(0, 4_000_000), (1_000 * MS, 9_000_000)];
+                plan.record_size = SizeDist::Fixed { bytes: 700 };
+                let streams = crate::rng::Streams::new(8);
+                let planned = PlannedArrivals::new(&plan, 0, &streams, 0);
+                assert_eq!(planned.bytes_of_all(), Some(700));
+                let arrivals: Box<dyn Arrivals> =
+                    if by_run { Box::new(planned) } else { Box::new(OneByOne(planned)) };
+                let mut mock = Mock::new(producer(config, arrivals), 2, 6);
+                mock.run_until(600 * MS);
+                mock.input(ClientInput::LoadChanged { rate_permille: 2_000 });
+                mock.run_until(1_100 * MS);
+                mock.disconnect(1);
+                mock.run_until(1_400 * MS);
+                mock.input(ClientInput::Pause);
+                mock.run_until(1_450 * MS);
+                mock.input(ClientInput::Resume);
+                mock.run_until(1_700 * MS);
+                mock.input(ClientInput::StopLoad);
+                mock.run_until(4_000 * MS);
+                (mock.outcomes, mock.steps, mock.timers)
+            });
+            assert!(records(&outcomes[0].0) > 1_000, "{profile:?} {pairs:?}");
+            assert!(outcomes[0] == outcomes[1], "{profile:?} {pairs:?}");
+        }
+    }
 }

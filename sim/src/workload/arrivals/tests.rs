@@ -136,3 +136,38 @@ fn instances_draw_apart() {
     let two = until(&mut arrivals(Arrival::Poisson, &[(0, 10_000)], (1, 2)), 10 * S);
     assert_ne!(one, two);
 }
+
+#[test]
+fn a_run_takes_what_one_by_one_gives_and_leaves_the_same_state() {
+    let ramp: &[(u64, u64)] = &[(0, 900_000), (S, 900_000), (2 * S, 5_000_000), (3 * S, 40_000)];
+    let bursty = Arrival::Bursty { on_ns: S / 20, off_ns: S / 10 };
+    for process in [Arrival::Uniform, Arrival::Poisson, bursty] {
+        for points in [ramp, &[(0, 70_000_000)], &[(0, 3)]] {
+            let mut single = arrivals(process, points, (0, 1));
+            let mut runs = arrivals(process, points, (0, 1));
+            let mut bounds = Streams::new(5).stream("test", "bounds");
+            let mut now_ns = 0;
+            for step in 0..2_000 {
+                now_ns += bounds.below(2_000_000);
+                let (until_ns, enough_ns) = (now_ns + 700_000, now_ns + bounds.below(1_000_000));
+                let take = Take { until_ns, enough_ns, max: bounds.below(20) as usize };
+                let mut times = Vec::new();
+                assert_eq!(runs.next_run(take, &mut times), times.len());
+                let mut expected = Vec::new();
+                while expected.len() < take.max
+                    && expected.last().is_none_or(|last_ns| *last_ns < enough_ns)
+                    && single.peek_ns().is_some_and(|at_ns| at_ns <= until_ns)
+                {
+                    expected.extend(single.next_ns());
+                }
+                assert_eq!(times, expected, "{process:?} {points:?} step {step}");
+                assert_eq!(runs.peek_ns(), single.peek_ns(), "{process:?} step {step}");
+                if step % 500 == 250 {
+                    let permille = 500 + step;
+                    single.set_multiplier(now_ns, permille);
+                    runs.set_multiplier(now_ns, permille);
+                }
+            }
+        }
+    }
+}

@@ -12,6 +12,7 @@ pub(crate) struct PartitionIndex {
 
 impl PartitionIndex {
     /// The number of a partition.
+    #[inline]
     pub(crate) fn get(&mut self, tp: TopicPartition) -> Option<usize> {
         let slot = self.slot(tp.topic)?;
         let known = &self.topics[slot].1;
@@ -35,6 +36,7 @@ impl PartitionIndex {
         known[partition] = u32::try_from(at).ok();
     }
 
+    #[inline]
     fn slot(&mut self, topic: TopicId) -> Option<usize> {
         if self.topics.get(self.last).is_none_or(|(known, _)| *known != topic) {
             self.last = self.topics.iter().position(|(known, _)| *known == topic)?;
