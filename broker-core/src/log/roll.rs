@@ -76,6 +76,7 @@ impl Log {
     }
 
     /// Starts the segment that a batch goes to.
+    #[cold]
     pub(super) fn roll_for(&mut self, batch: &Batch, ops: &mut Vec<DiskOpKind>) {
         let next = self.next_offset;
         // LOG-18: after a large jump the batch's own offset is the only base it can refer to

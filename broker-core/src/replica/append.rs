@@ -324,6 +324,7 @@ impl ReplicaManager {
     }
 
     /// This replica leads no longer: nothing that waits here can be acknowledged by it.
+    #[cold]
     pub(super) fn fail_acks(&mut self, step: &mut Step<'_>, slot: u32, error: ErrorCode) {
         let Some(partition) = self.partition_mut(slot) else { return };
         for waiter in std::mem::take(&mut partition.ack_waiters) {
@@ -334,6 +335,7 @@ impl ReplicaManager {
 
     /// ENOSPC or EIO on the only log directory: Kafka halts the broker, and so do we. Nothing
     /// that was not confirmed by the disk has been acknowledged.
+    #[cold]
     fn fail_log_dir(&mut self, step: &mut Step<'_>, error: DiskError) {
         self.log_dir_failed = Some(error);
         step.effects.exit = Some(Exit::LogDirFailed(error));

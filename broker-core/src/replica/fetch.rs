@@ -44,9 +44,15 @@ impl ReplicaManager {
     ) -> Result<u32, ErrorCode> {
         let is_full = request.session_epoch == SESSION_EPOCH_INITIAL
             || request.session_epoch == SESSION_EPOCH_FINAL;
-        if !is_full {
-            return self.continue_session(to, request);
+        if is_full {
+            Ok(self.begin_session(step, request))
+        } else {
+            self.continue_session(to, request)
         }
+    }
+
+    #[cold]
+    fn begin_session(&mut self, step: &mut Step<'_>, request: &FetchRequest) -> u32 {
         if let Some(old) = self.sessions.slot_of(request.session_id) {
             self.end_session(step, old);
         }
@@ -56,7 +62,7 @@ impl ReplicaManager {
             Some(_) => i32::MAX,
             None => self.config.server.fetch_max_bytes,
         };
-        Ok(self.sessions.insert(FetchSession {
+        self.sessions.insert(FetchSession {
             id,
             next_epoch: 1,
             replica: request.replica,
@@ -72,7 +78,7 @@ impl ReplicaManager {
             reading: false,
             used_at: step.now,
             closed: false,
-        }))
+        })
     }
 
     fn continue_session(&mut self, to: ReplyTo, request: &FetchRequest) -> Result<u32, ErrorCode> {
@@ -91,6 +97,7 @@ impl ReplicaManager {
     }
 
     /// Room for one more session: a free slot, or one that was idle for two minutes (KIP-227).
+    #[cold]
     fn has_session_room(&mut self, step: &mut Step<'_>) -> bool {
         const IDLE_NANOS: u64 = 120_000_000_000;
         let limit =
@@ -113,6 +120,7 @@ impl ReplicaManager {
 
     /// Takes a session out, watches included. A fetch that waits in it is answered: whoever sent it
     /// does not know that somebody else ended its session.
+    #[cold]
     pub(super) fn end_session(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         session.closed = true;
@@ -227,6 +235,7 @@ impl ReplicaManager {
     }
 
     /// Leadership or existence changed: parked fetches must say so at once.
+    #[cold]
     pub(super) fn wake_watchers(&mut self, slot: u32) {
         let Self { partitions, sessions, ready, .. } = self;
         let Some(partition) = &partitions[slot as usize] else { return };

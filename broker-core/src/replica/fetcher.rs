@@ -57,6 +57,7 @@ struct Followed {
 }
 
 impl Fetcher {
+    #[cold]
     fn reset_session(&mut self) {
         self.session_id = 0;
         self.session_epoch = SESSION_EPOCH_INITIAL;
@@ -201,6 +202,7 @@ impl ReplicaManager {
         self.fetchers.idle.push(at);
     }
 
+    #[cold]
     fn back_off(&mut self, step: &mut Step<'_>, at: u32) {
         let until = step.now + self.config.server.replica_fetch_backoff;
         let fetcher = &mut self.fetchers.list[at as usize];
@@ -325,6 +327,7 @@ impl ReplicaManager {
     }
 
     /// KIP-595: cut to where the leader's log and ours last agree, then ask again.
+    #[cold]
     fn truncate_to_leader(&mut self, step: &mut Step<'_>, slot: u32, leader: EpochEndOffset) {
         let Some(partition) = self.partition(slot) else { return };
         let log = &partition.log;
@@ -341,6 +344,7 @@ impl ReplicaManager {
 
     /// Cuts a replica's log. Even where no record goes, an epoch that begins at the end does
     /// (REP-09): a leader that was deposed before its first append would diverge for ever.
+    #[cold]
     pub(super) fn truncate(&mut self, step: &mut Step<'_>, slot: u32, to: Offset) {
         let Some(partition) = self.partition_mut(slot) else { return };
         let from = partition.log.next_offset();
@@ -362,6 +366,7 @@ impl ReplicaManager {
     }
 
     /// The leader no longer has what comes next: start again at its log start (REP-16).
+    #[cold]
     fn reset_to_leader(
         &mut self,
         step: &mut Step<'_>,
@@ -386,6 +391,7 @@ impl ReplicaManager {
         self.fetchers.list[at as usize].touch(slot);
     }
 
+    #[cold]
     fn delay(&mut self, step: &mut Step<'_>, at: u32, slot: u32) {
         let until = step.now + self.config.server.replica_fetch_backoff;
         let fetcher = &mut self.fetchers.list[at as usize];

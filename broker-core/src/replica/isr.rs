@@ -88,6 +88,7 @@ impl ReplicaManager {
         step.timer(step.now + Duration::from_nanos(half.max(1)), TimerKey::IsrCheck);
     }
 
+    #[cold]
     fn propose_isr(&mut self, step: &mut Step<'_>, slot: u32, isr: Vec<NodeId>) {
         let Some(partition) = self.partition_mut(slot) else { return };
         let (tp, epoch) = (partition.tp, partition.leader_epoch);

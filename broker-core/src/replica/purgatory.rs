@@ -53,6 +53,9 @@ struct Deadlines<K>(VecDeque<(Instant, K)>);
 
 impl<K: Copy> Deadlines<K> {
     fn insert(&mut self, at: Instant, key: K) {
+        if self.0.back().is_none_or(|(last, _)| *last <= at) {
+            return self.0.push_back((at, key));
+        }
         let place = self.0.iter().rposition(|(other, _)| *other <= at).map_or(0, |i| i + 1);
         self.0.insert(place, (at, key));
     }
@@ -150,6 +153,7 @@ impl Purgatory {
         }
     }
 
+    #[cold]
     pub(super) fn fail(&mut self, produce: u64, index: u32, error: ErrorCode) {
         if let Some(delayed) = self.produces.get_mut(produce) {
             let part = &mut delayed.parts[index as usize];
@@ -178,6 +182,7 @@ impl Purgatory {
         self.arm(step);
     }
 
+    #[cold]
     pub(super) fn drop_connection(&mut self, conn: ConnectionId) {
         for delayed in self.produces.iter_mut() {
             if matches!(delayed.origin, AppendOrigin::Client(to) if to.conn == conn) {
@@ -238,6 +243,7 @@ impl ReplicaManager {
 
     /// Deadlines passed: `acks=all` fails with `REQUEST_TIMED_OUT`, fetches answer with what
     /// there is.
+    #[cold]
     pub(crate) fn purgatory_due(&mut self, step: &mut Step<'_>) {
         self.purgatory.armed = None;
         loop {
@@ -258,6 +264,7 @@ impl ReplicaManager {
         self.purgatory.arm(step);
     }
 
+    #[cold]
     fn expire_produce(&mut self, step: &mut Step<'_>, produce: u64) {
         let Some(delayed) = self.purgatory.produces.get(produce) else { return };
         for index in 0..u32::try_from(delayed.parts.len()).unwrap_or(u32::MAX) {

@@ -122,6 +122,7 @@ impl ClusterView {
     }
 
     /// The request failed.
+    #[cold]
     pub(crate) fn failed(&mut self, draws: &mut Stream, now_ns: u64) {
         self.asked = false;
         self.wanted = true;
@@ -134,6 +135,7 @@ impl ClusterView {
     }
 
     /// Takes an answer in.
+    #[cold]
     pub(crate) fn update(&mut self, response: &MetadataResponse, draws: &mut Stream, now_ns: u64) {
         self.asked = false;
         self.last_success_ns = now_ns;
@@ -190,6 +192,7 @@ impl ClusterView {
     }
 
     /// Takes a leader from an error response (KIP-951). Whether it was news.
+    #[cold]
     pub(crate) fn hint(&mut self, topic: usize, partition: usize, told: LeaderAndEpoch) -> bool {
         let slot = self.topics.get_mut(topic).and_then(|topic| topic.partitions.get_mut(partition));
         let Some(known) = slot else { return false };

@@ -128,6 +128,7 @@ impl<T> Connections<T> {
 
     /// The broker to ask for things that any broker knows: connected and least busy, else
     /// connecting, else one that may be connected to. Ties go to the first from a random start.
+    #[cold]
     pub(crate) fn least_loaded(
         &self,
         candidates: &[NodeId],
@@ -190,6 +191,7 @@ impl<T> Connections<T> {
     }
 
     /// A connection was refused, closed or given up: what was in flight on it.
+    #[cold]
     pub(crate) fn disconnected(
         &mut self,
         id: NodeId,
@@ -217,9 +219,11 @@ impl<T> Connections<T> {
     /// A broker whose connection must be given up now: set-up or a request took too long. The
     /// caller goes on with [`Connections::disconnected`] and asks again.
     pub(crate) fn expired(&mut self, cx: &mut ClientCx<'_>) -> Option<NodeId> {
-        if cx.now_ns < self.floor_ns {
-            return None;
-        }
+        if cx.now_ns < self.floor_ns { None } else { self.find_expired(cx) }
+    }
+
+    #[cold]
+    fn find_expired(&mut self, cx: &mut ClientCx<'_>) -> Option<NodeId> {
         let mut floor_ns = NEVER;
         let mut due = None;
         for node in &mut self.nodes {

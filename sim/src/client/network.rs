@@ -35,9 +35,11 @@ impl<T> Network<T> {
     /// Sends a metadata request when one is due. When to come back, ns.
     pub(crate) fn refresh(&mut self, call: T, cx: &mut ClientCx<'_>) -> u64 {
         let due_ns = self.view.refresh_ns();
-        if due_ns > cx.now_ns {
-            return due_ns;
-        }
+        if due_ns > cx.now_ns { due_ns } else { self.refresh_now(call, cx) }
+    }
+
+    #[cold]
+    fn refresh_now(&mut self, call: T, cx: &mut ClientCx<'_>) -> u64 {
         match self.any_ready(cx) {
             Ok(node) => {
                 let request = self.view.request();

@@ -15,6 +15,7 @@ use stormglass_broker_core::protocol::{
 
 impl Consumer {
     /// The coordinator, connected; otherwise works towards it and says when to come back, ns.
+    #[cold]
     pub(crate) fn coordinator_ready(&mut self, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
         match self.coordinator {
             Coordinator::Known(node) => self.network.ready(node, cx),
@@ -57,6 +58,11 @@ impl Consumer {
         if cx.now_ns < self.commit_ns || self.commit_in_flight {
             return if self.commit_in_flight { NEVER } else { self.commit_ns };
         }
+        self.commit_now(interval_ns, cx)
+    }
+
+    #[cold]
+    fn commit_now(&mut self, interval_ns: u64, cx: &mut ClientCx<'_>) -> u64 {
         if self.uncommitted.is_empty() {
             self.commit_ns = cx.now_ns + interval_ns;
             return self.commit_ns;
@@ -82,6 +88,7 @@ impl Consumer {
     }
 
     /// Takes the outcome of a commit.
+    #[cold]
     pub(crate) fn commit_answered(
         &mut self,
         asked: &[(u32, Offset)],
@@ -110,6 +117,7 @@ impl Consumer {
     }
 
     /// A commit's connection was lost.
+    #[cold]
     pub(crate) fn commit_lost(&mut self, asked: &[(u32, Offset)]) {
         self.commit_in_flight = false;
         for (at, _) in asked {

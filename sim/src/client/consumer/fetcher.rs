@@ -207,6 +207,7 @@ impl Consumer {
         }
     }
 
+    #[cold]
     fn part_failed(
         &mut self,
         at: usize,

@@ -160,8 +160,12 @@ impl Consumer {
         while let Some(node) = self.network.connections.expired(cx) {
             self.disconnected(node, cx);
         }
-        self.notice_leaders(cx.now_ns);
-        self.end_backoffs(cx.now_ns);
+        if self.network.view.version() != self.seen_version {
+            self.notice_leaders(cx.now_ns);
+        }
+        if cx.now_ns >= self.retry_floor_ns {
+            self.end_backoffs(cx.now_ns);
+        }
         self.poll(cx);
         let wake_ns = [
             self.look_up_positions(cx),
@@ -212,6 +216,14 @@ impl Consumer {
             (Call::Fetch(session), Response::Fetch(answer)) => {
                 self.fetched(session, answer, cx);
             }
+            (call, response) => self.rarely_answered(call, response, cx),
+        }
+    }
+
+    /// Everything but records.
+    #[cold]
+    fn rarely_answered(&mut self, call: Call, response: Response, cx: &mut ClientCx<'_>) {
+        match (call, response) {
             (Call::Metadata, Response::Metadata(answer)) => {
                 self.network.view.update(&answer, &mut self.network.draws, cx.now_ns);
             }
@@ -237,6 +249,7 @@ impl Consumer {
         }
     }
 
+    #[cold]
     fn disconnected(&mut self, node: NodeId, cx: &mut ClientCx<'_>) {
         let network = &mut self.network;
         let lost = network.connections.disconnected(node, &mut network.draws, cx.now_ns);
@@ -256,6 +269,7 @@ impl Consumer {
         }
     }
 
+    #[cold]
     fn call_lost(&mut self, call: Call, now_ns: u64) {
         match call {
             Call::Metadata => self.network.view.failed(&mut self.network.draws, now_ns),
@@ -269,10 +283,8 @@ impl Consumer {
     }
 
     /// Reacts to changed leaders: positions are validated, sessions changed.
+    #[cold]
     fn notice_leaders(&mut self, now_ns: u64) {
-        if self.network.view.version() == self.seen_version {
-            return;
-        }
         self.seen_version = self.network.view.version();
         for at in 0..self.partitions.len() {
             if let Some(tp) = self.tp(at) {
@@ -293,10 +305,8 @@ impl Consumer {
         }
     }
 
+    #[cold]
     fn end_backoffs(&mut self, now_ns: u64) {
-        if now_ns < self.retry_floor_ns {
-            return;
-        }
         self.retry_floor_ns = NEVER;
         for at in 0..self.partitions.len() {
             let retry_ns = self.partitions[at].retry_ns;
@@ -310,6 +320,7 @@ impl Consumer {
     }
 
     /// Leaves a partition alone for a while.
+    #[cold]
     pub(super) fn back_off(&mut self, at: usize, wait_ns: u64, now_ns: u64) {
         let retry_ns = now_ns + wait_ns;
         self.partitions[at].retry_ns = retry_ns;

@@ -19,9 +19,11 @@ type Asks = Vec<(NodeId, Vec<u32>)>;
 impl Consumer {
     /// Asks for what partitions need before they can be fetched. When to come back, ns.
     pub(crate) fn look_up_positions(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        if self.unsettled == 0 {
-            return NEVER;
-        }
+        if self.unsettled == 0 { NEVER } else { self.look_up_unsettled(cx) }
+    }
+
+    #[cold]
+    fn look_up_unsettled(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let (mut committed, mut resets, mut validations) = (Vec::new(), Asks::new(), Asks::new());
         for at in 0..self.partitions.len() {
             let state = &self.partitions[at];
@@ -120,6 +122,7 @@ impl Consumer {
     }
 
     /// Takes committed offsets.
+    #[cold]
     pub(crate) fn committed_found(
         &mut self,
         asked: &[u32],
@@ -174,6 +177,7 @@ impl Consumer {
     }
 
     /// Takes log starts and ends.
+    #[cold]
     pub(crate) fn offsets_listed(
         &mut self,
         asked: &[u32],
@@ -194,6 +198,7 @@ impl Consumer {
     }
 
     /// Takes the end offsets of epochs.
+    #[cold]
     pub(crate) fn validated(
         &mut self,
         asked: &[u32],
@@ -220,6 +225,7 @@ impl Consumer {
 
     /// The log differs from what was read: goes back to the first offset that differs, or by
     /// policy when none is known.
+    #[cold]
     pub(crate) fn truncated(
         &mut self,
         at: usize,

@@ -73,6 +73,7 @@ impl Producer {
         }
     }
 
+    #[cold]
     fn learn_from_error(&mut self, at: usize, answer: &ProducePartitionResponse) {
         let stale = matches!(
             answer.error,
@@ -93,6 +94,7 @@ impl Producer {
     }
 
     /// A connection ended: everything in flight on it failed.
+    #[cold]
     pub(crate) fn disconnected(&mut self, node: NodeId, cx: &mut ClientCx<'_>) {
         let network = &mut self.network;
         let lost = network.connections.disconnected(node, &mut network.draws, cx.now_ns);
@@ -103,6 +105,7 @@ impl Producer {
         }
     }
 
+    #[cold]
     fn call_lost(&mut self, call: Call, cx: &mut ClientCx<'_>) {
         match call {
             Call::Metadata => self.network.view.failed(&mut self.network.draws, cx.now_ns),
@@ -122,6 +125,7 @@ impl Producer {
     }
 
     /// Puts a batch back, unless its time or tries are used up.
+    #[cold]
     fn retry(
         &mut self,
         at: usize,
@@ -145,6 +149,7 @@ impl Producer {
         self.accumulator.activate(at);
     }
 
+    #[cold]
     fn split(&mut self, at: usize, mut batch: ProducerBatch, cx: &mut ClientCx<'_>) {
         cx.effects.marks.push("producer: batch split");
         let tag = self.accumulator.tag();
@@ -160,6 +165,7 @@ impl Producer {
         self.accumulator.activate(at);
     }
 
+    #[cold]
     fn fail(&mut self, at: usize, batch: ProducerBatch, reason: FailReason, cx: &mut ClientCx<'_>) {
         self.finish(at, batch, NO_OFFSET, |done| Outcome::Failed(done, reason), cx);
     }
