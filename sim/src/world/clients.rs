@@ -107,7 +107,7 @@ impl World {
 
     fn step_client(&mut self, client: u32, input: ClientInput) {
         let now = self.now;
-        let mut effects = std::mem::take(&mut self.client_effects);
+        let mut effects = self.client_effects.take().unwrap_or_default();
         let at = &mut self.clients[client as usize];
         let input = at.unwrap_marks(input);
         let now_ns = now - at.origin_ns;
@@ -121,7 +121,7 @@ impl World {
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
-        self.client_effects = effects;
+        self.client_effects = Some(effects);
     }
 
     fn client_did(&mut self, client: u32, effects: &mut ClientEffects) {
@@ -130,13 +130,8 @@ impl World {
         let (origin, life) = (at.origin_ns, at.life);
         at.busy_until_ns = at.busy_until_ns.max(now) + std::mem::take(&mut effects.cpu_ns);
         let leaves = at.busy_until_ns;
-        for node in effects.closes.drain(..) {
-            if let Some((conn, _)) = self.clients[client as usize].conns.remove(&node) {
-                self.net_close(conn, Side::Client);
-            }
-        }
-        for node in effects.connects.drain(..) {
-            self.connect_client(client, node);
+        if !effects.closes.is_empty() || !effects.connects.is_empty() {
+            self.reconnect_client(client, effects);
         }
         for (at_ns, timer) in effects.timers.drain(..) {
             if at_ns != u64::MAX {
@@ -152,6 +147,17 @@ impl World {
             self.client_outcome(client, outcome);
         }
         effects.outcomes.clear();
+    }
+
+    fn reconnect_client(&mut self, client: u32, effects: &mut ClientEffects) {
+        for node in effects.closes.drain(..) {
+            if let Some((conn, _)) = self.clients[client as usize].conns.remove(&node) {
+                self.net_close(conn, Side::Client);
+            }
+        }
+        for node in effects.connects.drain(..) {
+            self.connect_client(client, node);
+        }
     }
 
     fn connect_client(&mut self, client: u32, node: NodeId) {

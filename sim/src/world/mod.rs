@@ -96,7 +96,7 @@ pub(crate) struct World {
     payloads: Slab<Payload>,
     shared: ClientShared,
     effects: Effects,
-    client_effects: ClientEffects,
+    client_effects: Option<Box<ClientEffects>>,
     completed: VecDeque<(DiskOpId, DiskResult)>,
     /// Next requests of connections that were unmuted in the current step.
     later: VecDeque<(ConnectionId, node::Arrived)>,

@@ -9,8 +9,7 @@ use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
 use crate::checkers::{Cause, Checkers, Story};
 use crate::client::{
-    Admin, ClientEffects, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic,
-    ProducerConfig,
+    Admin, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic, ProducerConfig,
 };
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
@@ -102,7 +101,7 @@ impl World {
             payloads: Slab::default(),
             shared: ClientShared::default(),
             effects: Effects::default(),
-            client_effects: ClientEffects::default(),
+            client_effects: None,
             completed: VecDeque::new(),
             later: VecDeque::new(),
             reading_later: false,
