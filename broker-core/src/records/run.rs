@@ -57,6 +57,15 @@ impl Records {
         }
     }
 
+    /// The last batch, without a count of its users going up and down.
+    #[must_use]
+    pub fn into_last(self) -> Option<Arc<Batch>> {
+        match self.repr {
+            Repr::One(batch) => Some(batch),
+            Repr::Many(mut batches) => batches.pop(),
+        }
+    }
+
     /// Encoded size in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u32 {

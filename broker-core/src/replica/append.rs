@@ -170,13 +170,7 @@ impl ReplicaManager {
 
     /// Hands an append to the disk. Other operations that it needs (a new segment's checkpoint,
     /// the sync of a rolled one) go along; their completions are not waited for.
-    fn submit_append(
-        &mut self,
-        step: &mut Step<'_>,
-        slot: u32,
-        appended: Appended,
-        then: Then,
-    ) {
+    fn submit_append(&mut self, step: &mut Step<'_>, slot: u32, appended: Appended, then: Then) {
         let Some(partition) = self.partition(slot) else { return };
         let tp = partition.tp;
         let bytes = appended.records.size_bytes();
@@ -220,10 +214,8 @@ impl ReplicaManager {
         let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
             return Ok(false);
         };
-        let appended = partition
-            .log
-            .append_as_follower(records, ops)
-            .map_err(|error| error.error_code())?;
+        let appended =
+            partition.log.append_as_follower(records, ops).map_err(|error| error.error_code())?;
         if appended.records.is_empty() {
             return Ok(false);
         }

@@ -129,8 +129,13 @@ impl ReplicaManager {
         let timeout = self.config.server.replica_socket_timeout;
         let fetcher = &mut self.fetchers.list[at as usize];
         let channel = Channel::Fetcher(fetcher.id);
-        let id =
-            step.send(Owner::Fetcher, fetcher.leader, channel, timeout, Request::Fetch(Box::new(request)));
+        let id = step.send(
+            Owner::Fetcher,
+            fetcher.leader,
+            channel,
+            timeout,
+            Request::Fetch(Box::new(request)),
+        );
         fetcher.in_flight = Some(id.0);
         self.fetchers.by_request.insert(id.0, at);
     }

@@ -7,7 +7,7 @@ use super::partition::{Partition, flags_of};
 use super::table::{EXCUSED, Entry, GIVEN_UP};
 use super::void::Loss;
 use super::{completeness, log_matching, one_value};
-use stormglass_broker_core::ids::{NodeId, Offset};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 
 /// Who appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,24 +23,19 @@ pub(crate) fn appended(
     (at, origin): (usize, Origin),
     entry: &Entry,
 ) {
-    if entry.base < p.replicas[at].log.end() {
-        // Without a cut of its own: a log that was recovered, or written again.
-        completeness::cuts(p, ledger, at, entry.base);
-    } else if entry.base > p.replicas[at].log.end() {
-        bridge(p, at, entry.base);
-    }
+    let past = if p.replicas[at].log.go_on(entry.epoch, entry.base, entry.next()) {
+        Some(entry.epoch)
+    } else {
+        turn(p, ledger, at, entry)
+    };
     let replica = &mut p.replicas[at];
-    let past = replica.log.epoch_at(entry.base - 1);
-    replica.log.append(entry.epoch, entry.base, entry.next());
     replica.known = true;
-    let mut hint = replica.hint;
-    let found = p.table.find(entry.base, &mut hint);
-    p.replicas[at].hint = if found.is_some() { hint } else { hint + 1 };
-    let node = p.replicas[at].node;
+    let found = p.table.find(entry.base, &mut replica.hint);
+    replica.hint += u64::from(found.is_none());
+    let node = replica.node;
     match found {
         Some(found) if p.table.main[found].epoch == entry.epoch => {
-            let old = p.table.main[found];
-            log_matching::same_batch(p, ledger, &old, entry, node);
+            log_matching::same_batch(p, ledger, &p.table.main[found], entry, node);
             let before = found.checked_sub(1).map(|before| p.table.main[before]);
             let before = before.filter(|before| before.next() == entry.base);
             let theirs = before.map(|before| before.epoch);
@@ -48,6 +43,21 @@ pub(crate) fn appended(
         }
         _ => added(p, ledger, (at, origin), entry),
     }
+}
+
+/// A replica's log begins, goes on in another epoch, or elsewhere than at its end. The epoch of what
+/// it holds before the batch.
+fn turn(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) -> Option<LeaderEpoch> {
+    if entry.base < p.replicas[at].log.end() {
+        // Without a cut of its own: a log that was recovered, or written again.
+        completeness::cuts(p, ledger, at, entry.base);
+    } else if entry.base > p.replicas[at].log.end() {
+        bridge(p, at, entry.base);
+    }
+    let log = &mut p.replicas[at].log;
+    let past = log.epoch_at(entry.base - 1);
+    log.append(entry.epoch, entry.base, entry.next());
+    past
 }
 
 /// The batch is not in the newest leader's log as far as it is known.

@@ -30,6 +30,16 @@ impl EpochLog {
         self.start >= self.end
     }
 
+    /// Adds `base..next` if it goes on where the log ends, in the epoch of its end: whether it does.
+    #[inline]
+    pub(crate) fn go_on(&mut self, epoch: LeaderEpoch, base: Offset, next: Offset) -> bool {
+        let goes_on = base == self.end && self.start < base && self.last_epoch() == Some(epoch);
+        if goes_on {
+            self.end = next;
+        }
+        goes_on
+    }
+
     /// Adds `base..next`. What was there is cut first; after a hole the log is known from `base`.
     pub(crate) fn append(&mut self, epoch: LeaderEpoch, base: Offset, next: Offset) {
         debug_assert!(base < next, "a batch holds an offset");

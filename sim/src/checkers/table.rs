@@ -121,19 +121,22 @@ impl Table {
 
     /// Index into `main` of the batch that starts at an offset. `hint` is a position to try first,
     /// and becomes the position after the one found.
+    #[inline]
     pub(crate) fn find(&self, base: Offset, hint: &mut u64) -> Option<usize> {
-        let (first, last) = self.main.front().zip(self.main.back())?;
-        if base < first.base || base > last.base {
-            return None; // a leader's append, or far behind: no search
-        }
         let try_at = usize::try_from(hint.wrapping_sub(self.head)).ok();
         let hit = try_at.filter(|at| self.main.get(*at).is_some_and(|entry| entry.base == base));
-        let at = hit.or_else(|| {
-            let at = self.main.partition_point(|entry| entry.base < base);
-            (self.main.get(at)?.base == base).then_some(at)
-        })?;
+        let at = hit.or_else(|| self.search(base))?;
         *hint = self.head + at as u64 + 1;
         Some(at)
+    }
+
+    fn search(&self, base: Offset) -> Option<usize> {
+        let (first, last) = self.main.front().zip(self.main.back())?;
+        if base < first.base || base > last.base {
+            return None; // a leader's append, or far behind
+        }
+        let at = self.main.partition_point(|entry| entry.base < base);
+        (self.main.get(at)?.base == base).then_some(at)
     }
 
     /// Epoch of the batch with this content that was at an offset in a log other than the newest.

@@ -212,6 +212,10 @@ impl<T> Connections<T> {
     /// The request that an answer belongs to; `None` when the client has given it up.
     pub(crate) fn answered(&mut self, id: NodeId, correlation: u64) -> Option<InFlight<T>> {
         let node = self.find_mut(id)?;
+        // answers come in order
+        if node.in_flight.front()?.correlation == correlation {
+            return node.in_flight.pop_front();
+        }
         let at = node.in_flight.iter().position(|request| request.correlation == correlation)?;
         node.in_flight.remove(at)
     }

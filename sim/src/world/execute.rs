@@ -259,8 +259,7 @@ impl World {
         let at = &mut self.nodes[node as usize];
         let mut leaves = finish;
         let Some(accepted) = at.accepted.get_mut(conn) else { return };
-        let (net, is_client, crosses_az) =
-            (accepted.conn, accepted.is_client, accepted.crosses_az);
+        let (net, is_client, crosses_az) = (accepted.conn, accepted.is_client, accepted.crosses_az);
         let mut message = None;
         if let Some(response) = response {
             let bytes = response.wire_size();

@@ -9,8 +9,7 @@ use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
 use crate::checkers::{Cause, Checkers, Story};
 use crate::client::{
-    Admin, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic,
-    ProducerConfig,
+    Admin, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic, ProducerConfig,
 };
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};

@@ -9,7 +9,6 @@ use super::poll::Chunk;
 use super::session::Session;
 use crate::client::io::ClientCx;
 use crate::client::wakeup::NEVER;
-use std::collections::VecDeque;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, NodeId};
 use stormglass_broker_core::protocol::{
@@ -146,7 +145,12 @@ impl Consumer {
     }
 
     /// Takes an answer.
-    pub(crate) fn fetched(&mut self, index: usize, answer: FetchResponse, cx: &mut ClientCx<'_>) {
+    pub(crate) fn fetched(
+        &mut self,
+        index: usize,
+        answer: &mut FetchResponse,
+        cx: &mut ClientCx<'_>,
+    ) {
         let session = &mut self.sessions[index];
         session.answered(answer.error, answer.session_id);
         let from = session.node;
@@ -157,8 +161,8 @@ impl Consumer {
             }
             return;
         }
-        for part in answer.partitions {
-            let Some(at) = self.by_tp.get(&part.tp).map(|at| *at as usize) else { continue };
+        for part in &mut answer.partitions {
+            let Some(at) = self.by_tp.get(part.tp) else { continue };
             let state = &self.partitions[at];
             let asked = state.sent.is_some_and(|sent| sent.fetch_offset == state.position);
             if state.session == Some(index) && asked {
@@ -171,11 +175,11 @@ impl Consumer {
         &mut self,
         at: usize,
         from: NodeId,
-        part: FetchPartitionResponse,
+        part: &mut FetchPartitionResponse,
         cx: &mut ClientCx<'_>,
     ) {
         if !part.error.is_ok() {
-            self.part_failed(at, from, &part, cx);
+            self.part_failed(at, from, part, cx);
             self.touch(at, cx.now_ns);
             return;
         }
@@ -191,16 +195,18 @@ impl Consumer {
         }
         let state = &mut self.partitions[at];
         let position = state.position;
-        let fresh = part.records.batches().iter().filter(|batch| batch.last_offset() >= position);
-        let batches: VecDeque<_> = fresh.cloned().collect();
-        let Some(last) = batches.back() else { return };
-        let bytes = batches.iter().map(|batch| u64::from(batch.size_bytes())).sum::<u64>();
-        cx.effects.cpu_ns += batches.len() as u64 * self.costs.batch_ns
-            + bytes * self.costs.fetch_ns_per_kib / 1_024;
+        let batches = part.records.batches();
+        let done = batches.iter().take_while(|batch| batch.last_offset() < position).count();
+        let fresh = &batches[done..];
+        let Some(last) = fresh.last() else { return };
+        let bytes = fresh.iter().map(|batch| u64::from(batch.size_bytes())).sum::<u64>();
+        cx.effects.cpu_ns +=
+            fresh.len() as u64 * self.costs.batch_ns + bytes * self.costs.fetch_ns_per_kib / 1_024;
         state.position = last.next_offset();
         state.position_epoch = last.header.partition_leader_epoch;
         state.buffered = true;
-        self.chunks.push_back(Chunk { at, batches, next: position, from });
+        let records = std::mem::take(&mut part.records);
+        self.chunks.push_back(Chunk { at, records, done, next: position, from });
         if self.config.process_ns_per_record > 0 || self.paused {
             // without processing time the records are gone before the next request is made
             self.touch(at, cx.now_ns);

@@ -12,8 +12,8 @@ use crate::client::connections::InFlight;
 use crate::client::io::{ClientCx, ClientInput};
 use crate::client::network::Network;
 use crate::client::wakeup::{NEVER, Wakeup};
+use crate::partition_index::PartitionIndex;
 use crate::rng::Stream;
-use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
@@ -81,7 +81,7 @@ pub struct Consumer {
     pub(super) network: Network<Call>,
     pub(super) partitions: Vec<PartitionState>,
     /// Position in `partitions`, once the topic's id is known.
-    pub(super) by_tp: FxHashMap<TopicPartition, u32>,
+    pub(super) by_tp: PartitionIndex,
     pub(super) sessions: Vec<Session>,
     /// Fetched, waiting for `poll()`.
     pub(super) chunks: VecDeque<Chunk>,
@@ -128,7 +128,7 @@ impl Consumer {
             costs,
             unsettled: partitions.len(),
             partitions,
-            by_tp: FxHashMap::default(),
+            by_tp: PartitionIndex::default(),
             sessions: Vec::new(),
             chunks: VecDeque::new(),
             busy_until_ns: 0,
@@ -147,13 +147,13 @@ impl Consumer {
     }
 
     /// Takes one input. Everything that follows from it is in `cx.effects`.
-    pub fn step(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+    pub fn step(&mut self, mut input: ClientInput, cx: &mut ClientCx<'_>) {
         if let ClientInput::Timer(timer) = input
             && !self.wakeup.fired(timer)
         {
             return;
         }
-        self.handle(input, cx);
+        self.handle(&mut input, cx);
         if !self.started || self.partitions.is_empty() {
             return;
         }
@@ -182,7 +182,7 @@ impl Consumer {
         }
     }
 
-    fn handle(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+    fn handle(&mut self, input: &mut ClientInput, cx: &mut ClientCx<'_>) {
         match input {
             ClientInput::Start => {
                 self.started = true;
@@ -190,13 +190,13 @@ impl Consumer {
                 self.commit_ns = interval_ns.map_or(NEVER, |interval| cx.now_ns + interval);
             }
             ClientInput::Connected { node } => {
-                self.network.connections.connected(node);
+                self.network.connections.connected(*node);
             }
             ClientInput::ConnectFailed { node } | ClientInput::Disconnected { node } => {
-                self.disconnected(node, cx);
+                self.disconnected(*node, cx);
             }
             ClientInput::Response { node, correlation, response } => {
-                self.answered(node, correlation, response, cx);
+                self.answered(*node, *correlation, response, cx);
             }
             ClientInput::Pause => self.paused = true,
             ClientInput::Resume => self.paused = false,
@@ -208,7 +208,7 @@ impl Consumer {
         &mut self,
         node: NodeId,
         correlation: u64,
-        response: Response,
+        response: &mut Response,
         cx: &mut ClientCx<'_>,
     ) {
         let Some(request) = self.network.connections.answered(node, correlation) else { return };
@@ -225,22 +225,22 @@ impl Consumer {
     fn rarely_answered(&mut self, call: Call, response: Response, cx: &mut ClientCx<'_>) {
         match (call, response) {
             (Call::Metadata, Response::Metadata(answer)) => {
-                self.network.view.update(&answer, &mut self.network.draws, cx.now_ns);
+                self.network.view.update(answer, &mut self.network.draws, cx.now_ns);
             }
             (Call::FindCoordinator, Response::FindCoordinator(answer)) => {
-                self.coordinator_found(answer, cx.now_ns);
+                self.coordinator_found(*answer, cx.now_ns);
             }
             (Call::OffsetFetch(asked), Response::OffsetFetch(answer)) => {
-                self.committed_found(&asked, &answer, cx);
+                self.committed_found(&asked, answer, cx);
             }
             (Call::ListOffsets(asked), Response::ListOffsets(answer)) => {
-                self.offsets_listed(&asked, &answer, cx);
+                self.offsets_listed(&asked, answer, cx);
             }
             (Call::Validate(asked), Response::OffsetForLeaderEpoch(answer)) => {
-                self.validated(&asked, &answer, cx);
+                self.validated(&asked, answer, cx);
             }
             (Call::Commit(asked), Response::OffsetCommit(answer)) => {
-                self.commit_answered(&asked, &answer, cx);
+                self.commit_answered(&asked, answer, cx);
             }
             (call, _) => {
                 debug_assert!(false, "an answer has its request's kind");
@@ -288,7 +288,7 @@ impl Consumer {
         self.seen_version = self.network.view.version();
         for at in 0..self.partitions.len() {
             if let Some(tp) = self.tp(at) {
-                self.by_tp.insert(tp, u32::try_from(at).unwrap_or(u32::MAX));
+                self.by_tp.insert(tp, at);
             }
             let state = &mut self.partitions[at];
             let known = self.network.view.partition(state.topic, state.partition);

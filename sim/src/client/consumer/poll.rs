@@ -5,18 +5,19 @@
 
 use super::machine::Consumer;
 use crate::client::io::{ClientCx, Outcome};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset};
-use stormglass_broker_core::records::Batch;
+use stormglass_broker_core::records::Records;
 
 /// Fetched records of one partition.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     /// Position among the assigned partitions.
     pub(crate) at: usize,
-    /// Not yet handed over; the first perhaps in part.
-    pub(crate) batches: VecDeque<Arc<Batch>>,
+    /// As they came.
+    pub(crate) records: Records,
+    /// How many batches are handed over; the next one perhaps in part.
+    pub(crate) done: usize,
     /// Next offset to hand over.
     pub(crate) next: Offset,
     /// Replica that sent it.
@@ -43,34 +44,32 @@ impl Consumer {
     fn hand_over(&mut self, records_max: u32, cx: &mut ClientCx<'_>) -> u32 {
         let Some(chunk) = self.chunks.front_mut() else { return 0 };
         let (at, from_broker) = (chunk.at, chunk.from);
-        let Some(batch) = chunk.batches.front().cloned() else {
-            self.chunks.pop_front();
-            self.partitions[at].buffered = false;
-            self.touch(at, cx.now_ns);
-            return 0;
-        };
+        let batches = chunk.records.batches();
+        let (batch, is_last) = (&batches[chunk.done], chunk.done + 1 == batches.len());
         // a batch may begin before the position
         let first_offset = chunk.next.max(batch.base_offset());
         let left = u32::try_from(batch.next_offset() - first_offset).unwrap_or(0);
         // control records are skipped without being counted
-        let count = if batch.header.is_control() { left } else { left.min(records_max) };
-        chunk.next = first_offset + Offset::from(count);
-        if count == left {
-            chunk.batches.pop_front();
-        }
-        let next = chunk.next;
-        if chunk.batches.is_empty() {
-            self.chunks.pop_front();
+        let (is_control, epoch) = (batch.header.is_control(), batch.header.partition_leader_epoch);
+        let count = if is_control { left } else { left.min(records_max) };
+        let next = first_offset + Offset::from(count);
+        let batch = if count == left && is_last {
             self.partitions[at].buffered = false;
-        }
-        self.consumed(at, next, batch.header.partition_leader_epoch);
+            self.chunks.pop_front().and_then(|chunk| chunk.records.into_last())
+        } else {
+            let batch = Arc::clone(batch);
+            chunk.next = next;
+            chunk.done += usize::from(count == left);
+            Some(batch)
+        };
+        self.consumed(at, next, epoch);
         if !self.partitions[at].buffered {
             self.touch(at, cx.now_ns);
         }
-        if batch.header.is_control() || count == 0 {
+        if is_control || count == 0 {
             return 0;
         }
-        if let Some(tp) = self.tp(at) {
+        if let Some((tp, batch)) = self.tp(at).zip(batch) {
             let delivered_ns = cx.now_ns;
             let outcome =
                 Outcome::Delivered { tp, batch, first_offset, count, delivered_ns, from_broker };

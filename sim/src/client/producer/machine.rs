@@ -111,7 +111,7 @@ impl Producer {
         }
         // records due before the input must see the state before it
         self.ingest(cx);
-        self.handle(input, cx);
+        self.handle(&input, cx);
         while let Some(node) = self.network.connections.expired(cx) {
             self.disconnected(node, cx);
         }
@@ -125,20 +125,20 @@ impl Producer {
         }
     }
 
-    fn handle(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+    fn handle(&mut self, input: &ClientInput, cx: &mut ClientCx<'_>) {
         match input {
             ClientInput::Start | ClientInput::Timer(_) => {}
             ClientInput::Connected { node } => {
-                self.network.connections.connected(node);
+                self.network.connections.connected(*node);
             }
             ClientInput::ConnectFailed { node } | ClientInput::Disconnected { node } => {
-                self.disconnected(node, cx);
+                self.disconnected(*node, cx);
             }
             ClientInput::Response { node, correlation, response } => {
-                self.answered(node, correlation, &response, cx);
+                self.answered(*node, *correlation, response, cx);
             }
             ClientInput::LoadChanged { rate_permille } => {
-                self.change_load(cx.now_ns, rate_permille);
+                self.change_load(cx.now_ns, *rate_permille);
             }
             ClientInput::StopLoad => {
                 self.intake.stop(cx.now_ns);

@@ -161,8 +161,12 @@ impl Producer {
         cx.effects.cpu_ns += self.costs.batch_ns;
         let sent = SentBatch { partition: u32::try_from(at).unwrap_or(u32::MAX), tag: batch.tag };
         // a retry goes before the batches that were sent first after it
-        let position = queue.in_flight.iter().take_while(|b| b.order < batch.order).count();
-        queue.in_flight.insert(position, batch);
+        if queue.in_flight.back().is_none_or(|last| last.order < batch.order) {
+            queue.in_flight.push_back(batch);
+        } else {
+            let position = queue.in_flight.iter().take_while(|b| b.order < batch.order).count();
+            queue.in_flight.insert(position, batch);
+        }
         Some((ProducePartition { tp, records: Records::single(built) }, sent))
     }
 
