@@ -100,12 +100,23 @@ pub struct CpuCounters {
     pub wait_ns: u64,
 }
 
-/// A thread or a core: free from a time on.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    free_at_ns: u64,
-    busy_since_ns: u64,
-    id: u32,
+/// A thread or a core as one number, so that one comparison orders two of them: when it is free,
+/// above its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Slot(u128);
+
+impl Slot {
+    fn new(free_at_ns: u64, id: u32) -> Self {
+        Self(u128::from(free_at_ns) << 64 | u128::from(id))
+    }
+
+    fn free_at_ns(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    fn id(self) -> u32 {
+        self.0 as u32
+    }
 }
 
 /// Busy time of a set of slots, with what lies in the future kept apart.
@@ -113,68 +124,63 @@ struct Slot {
 struct Busy {
     /// The first to become free first; of several at one time, in order of their ids.
     slots: Vec<Slot>,
+    /// Since when each slot is busy without a gap, by id, ns.
+    since_ns: Vec<u64>,
     total_ns: u64,
 }
 
 impl Busy {
     fn new(count: usize) -> Self {
         let ids = 0..u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        let slots = ids.map(|id| Slot { id, ..Slot::default() }).collect();
-        Self { slots, total_ns: 0 }
+        let slots: Vec<Slot> = ids.map(|id| Slot::new(0, id)).collect();
+        Self { since_ns: vec![0; slots.len()], slots, total_ns: 0 }
     }
 
     /// Place of the slot that of those free at `start_ns` became free last, so that earlier gaps
     /// stay open; without one, of the first to become free. And when it is free. Few slots are
     /// busy as a rule, so the search begins with those.
     fn best_fit(&self, start_ns: u64) -> (usize, u64) {
-        let mut place = self.slots.len() - 1;
-        while place > 0 && self.slots[place].free_at_ns > start_ns {
-            place -= 1;
-        }
-        (place, self.slots[place].free_at_ns)
+        let place = self.slots.iter().rposition(|slot| slot.free_at_ns() <= start_ns).unwrap_or(0);
+        (place, self.slots[place].free_at_ns())
     }
 
     /// Gives a slot a job; returns the slot's id.
     fn occupy(&mut self, place: usize, from_ns: u64, to_ns: u64) -> u32 {
-        let mut slot = self.slots[place];
-        assert!(slot.free_at_ns <= from_ns, "a slot holds one job at a time");
-        if slot.free_at_ns < from_ns {
-            slot.busy_since_ns = from_ns;
+        let slot = self.slots[place];
+        assert!(slot.free_at_ns() <= from_ns, "a slot holds one job at a time");
+        if slot.free_at_ns() < from_ns {
+            self.since_ns[slot.id() as usize] = from_ns;
         }
-        slot.free_at_ns = to_ns;
         self.total_ns += to_ns - from_ns;
-        self.settle(place, slot);
-        slot.id
+        self.settle(place, Slot::new(to_ns, slot.id()));
+        slot.id()
     }
 
     /// Puts a slot that was at `place` where its time, no earlier than before, belongs.
     fn settle(&mut self, mut place: usize, slot: Slot) {
-        let key = (slot.free_at_ns, slot.id);
-        while let Some(&next) = self.slots.get(place + 1)
-            && (next.free_at_ns, next.id) < key
-        {
-            self.slots[place] = next;
+        let slots = self.slots.as_mut_slice();
+        while place + 1 < slots.len() && slots[place + 1] < slot {
+            slots[place] = slots[place + 1];
             place += 1;
         }
-        self.slots[place] = slot;
+        slots[place] = slot;
     }
 
     fn extend(&mut self, id: u32, to_ns: u64) {
-        let place = self.slots.iter().rposition(|slot| slot.id == id);
+        let place = self.slots.iter().rposition(|slot| slot.id() == id);
         let place = place.expect("a ticket names a thread of its pool");
-        let mut slot = self.slots[place];
-        if to_ns > slot.free_at_ns {
-            self.total_ns += to_ns - slot.free_at_ns;
-            slot.free_at_ns = to_ns;
-            self.settle(place, slot);
+        let free_at_ns = self.slots[place].free_at_ns();
+        if to_ns > free_at_ns {
+            self.total_ns += to_ns - free_at_ns;
+            self.settle(place, Slot::new(to_ns, id));
         }
     }
 
     /// Slots that are busy at `from_ns` become free later; their order stays.
     fn pause(&mut self, from_ns: u64, pause_ns: u64) {
         for slot in &mut self.slots {
-            if slot.free_at_ns > from_ns {
-                slot.free_at_ns += pause_ns;
+            if slot.free_at_ns() > from_ns {
+                *slot = Slot::new(slot.free_at_ns() + pause_ns, slot.id());
                 self.total_ns += pause_ns;
             }
         }
@@ -183,9 +189,9 @@ impl Busy {
     /// Busy time up to `now_ns`; what lies beyond is left for the next call.
     fn take(&mut self, now_ns: u64) -> u64 {
         let mut future_ns = 0;
-        for slot in &mut self.slots {
-            if slot.free_at_ns > now_ns {
-                future_ns += slot.free_at_ns - slot.busy_since_ns.max(now_ns);
+        for slot in &self.slots {
+            if slot.free_at_ns() > now_ns {
+                future_ns += slot.free_at_ns() - self.since_ns[slot.id() as usize].max(now_ns);
             }
         }
         let past_ns = self.total_ns.saturating_sub(future_ns);

@@ -1,6 +1,8 @@
-//! Keys of pending events by time: one heap for today, a ring of unsorted days for the near future,
-//! and one heap for what lies beyond. Most events are a few milliseconds away, so they cost a push
-//! into a day's list, and later a pop from a heap of a handful.
+//! Keys of pending events by time: a sorted list for today, a ring of unsorted days for the near
+//! future, and one heap for what lies beyond. Most events are a few milliseconds away: they cost a
+//! push into a day's list, their share of sorting a handful of keys, and a pop from its end. What
+//! comes for today when today has begun waits in a heap beside the list, so that a full day never
+//! moves for it.
 //!
 //! Leaves out what an event is. The order is that of the keys, whatever the days are.
 
@@ -16,8 +18,10 @@ const WORD_BITS: u64 = 64;
 /// Pending keys, smallest first.
 #[derive(Debug)]
 pub(super) struct Calendar {
-    /// Keys of the current day and before.
-    today: Heap,
+    /// Keys of the current day that were there when it began, smallest last.
+    today: Vec<u128>,
+    /// Keys of the current day and before that came later.
+    late: Heap,
     day: u64,
     /// Keys of the days after, by day modulo [`DAYS`].
     ring: Vec<Vec<u128>>,
@@ -31,7 +35,8 @@ pub(super) struct Calendar {
 impl Calendar {
     pub(super) fn new() -> Self {
         Self {
-            today: Heap::new(),
+            today: Vec::new(),
+            late: Heap::new(),
             day: 0,
             ring: vec![Vec::new(); DAYS as usize],
             occupied: [0; (DAYS / WORD_BITS) as usize],
@@ -48,7 +53,7 @@ impl Calendar {
         let day = at_ns >> DAY_BITS;
         self.len += 1;
         if day <= self.day {
-            self.today.push(key);
+            self.late.push(key);
         } else if day - self.day < DAYS {
             let place = day % DAYS;
             self.ring[place as usize].push(key);
@@ -59,26 +64,32 @@ impl Calendar {
     }
 
     pub(super) fn pop(&mut self) -> Option<u128> {
-        if let Some(key) = self.today.pop() {
-            self.len -= 1;
-            return Some(key);
+        loop {
+            let late = self.late.first();
+            let key = match self.today.last() {
+                Some(&key) if late.is_none_or(|late| key < late) => self.today.pop(),
+                _ => self.late.pop(),
+            };
+            if key.is_some() {
+                self.len -= 1;
+                return key;
+            }
+            self.begin_next_day()?;
         }
-        self.begin_next_day()?;
-        self.len -= 1;
-        self.today.pop()
     }
 
     /// The smallest key.
     pub(super) fn first(&self) -> Option<u128> {
-        if let Some(key) = self.today.first() {
-            return Some(key);
+        let today = self.today.last().copied().into_iter().chain(self.late.first()).min();
+        if today.is_some() {
+            return today;
         }
         let near = self.next_near_day().map(|day| &self.ring[(day % DAYS) as usize]);
         let near = near.and_then(|keys| keys.iter().copied().min());
         near.into_iter().chain(self.far.first()).min()
     }
 
-    /// Moves to the next day that holds keys.
+    /// Moves to the next day that holds keys. Nothing is left of the one before.
     fn begin_next_day(&mut self) -> Option<()> {
         let far = self.far.first().map(day_of);
         self.day = self.next_near_day().into_iter().chain(far).min()?;
@@ -87,13 +98,12 @@ impl Calendar {
         let word = &mut self.occupied[(place / WORD_BITS) as usize];
         if *word & mask != 0 {
             *word &= !mask;
-            for key in self.ring[place as usize].drain(..) {
-                self.today.push(key);
-            }
+            std::mem::swap(&mut self.today, &mut self.ring[place as usize]);
+            self.today.sort_unstable_by(|a, b| b.cmp(a));
         }
         while let Some(key) = self.far.first().filter(|key| day_of(*key) <= self.day) {
             self.far.pop();
-            self.today.push(key);
+            self.late.push(key);
         }
         Some(())
     }

@@ -30,7 +30,7 @@ pub enum Order {
 pub struct EventQueue<E> {
     calendar: Calendar,
     slots: Vec<Option<E>>,
-    free: Vec<usize>,
+    free: Vec<u32>,
     order: Order,
     sequence: u64,
     now_ns: u64,
@@ -99,7 +99,7 @@ impl<E> EventQueue<E> {
         debug_assert!(at_ns >= self.now_ns, "the calendar gave an event of the past");
         self.now_ns = at_ns;
         let event = self.slots[slot].take().expect("a pending key owns its slot");
-        self.free.push(slot);
+        self.free.push(slot as u32);
         Some((at_ns, event))
     }
 
@@ -113,8 +113,8 @@ impl<E> EventQueue<E> {
 
     fn store(&mut self, event: E) -> usize {
         if let Some(slot) = self.free.pop() {
-            self.slots[slot] = Some(event);
-            return slot;
+            self.slots[slot as usize] = Some(event);
+            return slot as usize;
         }
         assert!(self.slots.len() < SLOT_LIMIT, "more pending events than the queue has room for");
         self.slots.push(Some(event));
