@@ -222,7 +222,7 @@ impl Consumer {
 
     /// Everything but records.
     #[cold]
-    fn rarely_answered(&mut self, call: Call, response: Response, cx: &mut ClientCx<'_>) {
+    fn rarely_answered(&mut self, call: Call, response: &Response, cx: &mut ClientCx<'_>) {
         match (call, response) {
             (Call::Metadata, Response::Metadata(answer)) => {
                 self.network.view.update(answer, &mut self.network.draws, cx.now_ns);
