@@ -1,6 +1,7 @@
 //! Fetch, as the leader answers it: sessions, follower progress, long polls.
 
-use super::session::{FetchSession, SessionPartition};
+use super::read::diverges;
+use super::session::FetchSession;
 use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicPartition};
@@ -193,7 +194,9 @@ impl ReplicaManager {
         let Some(partition) = self.partition_mut(slot) else { return };
         let same_epoch = fetch.current_leader_epoch == partition.leader_epoch;
         // A fetch of another epoch, or one that diverges, proves nothing (REP-06).
-        if !same_epoch || super::read::diverges(&partition.log, fetch).is_some() {
+        if !same_epoch
+            || diverges(&partition.log, fetch.last_fetched_epoch, fetch.fetch_offset).is_some()
+        {
             return;
         }
         if fetch.fetch_offset > partition.log.log_end_offset() {
@@ -296,18 +299,6 @@ pub(super) fn readable_end(
                 partition.log.last_stable_offset(partition.high_watermark)
             }
         }
-    }
-}
-
-/// Position of a session's partition as a fetch.
-pub(super) fn as_fetch(part: &SessionPartition) -> FetchPartition {
-    FetchPartition {
-        tp: part.tp,
-        current_leader_epoch: part.current_leader_epoch,
-        fetch_offset: part.fetch_offset,
-        last_fetched_epoch: part.last_fetched_epoch,
-        log_start_offset: -1,
-        max_bytes: i32::try_from(part.max_bytes).unwrap_or(i32::MAX),
     }
 }
 

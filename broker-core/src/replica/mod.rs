@@ -62,8 +62,8 @@ pub(crate) struct ReplicaManager {
     log_dir_failed: Option<DiskError>,
     /// What a log wants from the disk; emptied after each use, kept for its room.
     ops: Vec<DiskOpKind>,
-    /// Empty lists of partitions for the next fetches.
-    spare_parts: Vec<(Vec<u32>, Vec<u32>)>,
+    /// Empty lists for the next fetches.
+    spare_lists: Vec<read::Lists>,
 }
 
 impl ReplicaManager {
@@ -86,7 +86,7 @@ impl ReplicaManager {
             maintenance: maintenance::Maintenance::default(),
             log_dir_failed: None,
             ops: Vec::new(),
-            spare_parts: Vec::new(),
+            spare_lists: Vec::new(),
             config,
         };
         for (log, high_watermark) in logs {

@@ -1,13 +1,13 @@
 //! The reading half of Fetch: which bytes of which segments, and the answer made from them.
 
-use super::fetch::{as_fetch, readable_end};
-use super::session::FetchSession;
+use super::fetch::readable_end;
+use super::session::{FetchSession, SessionPartition};
 use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
-use crate::ids::{DiskOpId, NO_EPOCH, NO_OFFSET};
+use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset};
 use crate::log::Log;
 use crate::protocol::{
-    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
+    EpochEndOffset, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
 };
 use crate::records::Records;
 use crate::seam::{DiskOpKind, DiskResult, ReadRange};
@@ -18,17 +18,41 @@ use crate::step::{Owner, ReplyTo, Step};
 pub(super) struct PendingRead {
     session: u32,
     to: ReplyTo,
-    /// Index of the session partition of each range.
-    parts: Vec<u32>,
-    /// Answers without data, and their partitions.
+    /// Answers without data, with room for the rest.
     answers: Vec<FetchPartitionResponse>,
-    answered: Vec<u32>,
+    lists: Lists,
+}
+
+/// Partitions of a session, by index. The lists come and go with every fetch, so their memory is
+/// used again.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// Those answered without data, in the order of the answers.
+    told: Vec<(u32, Told)>,
+    /// Those that are read, in the order of the ranges.
+    read: Vec<u32>,
+}
+
+/// What is told of a partition besides its state.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    error: ErrorCode,
+    diverging: Option<EpochEndOffset>,
+}
+
+impl Told {
+    /// Nothing but the state, which has changed.
+    const STATE: Self = Self { error: ErrorCode::None, diverging: None };
+
+    fn error(error: ErrorCode) -> Self {
+        Self { error, diverging: None }
+    }
 }
 
 /// What one partition contributes.
 enum Look {
     Nothing,
-    Answer(FetchPartitionResponse),
+    Answer(Told),
     Data(ReadRange, u64),
 }
 
@@ -36,21 +60,23 @@ enum Look {
 #[derive(Default)]
 struct Plan {
     ranges: Vec<ReadRange>,
-    parts: Vec<u32>,
-    answers: Vec<FetchPartitionResponse>,
-    answered: Vec<u32>,
+    lists: Lists,
     bytes: u64,
     urgent: bool,
 }
 
 /// Whether the fetcher's log differs from this one before its fetch offset (KIP-595), and from where
 /// on; `NO_OFFSET` when nothing here can tell.
-pub(super) fn diverges(log: &Log, fetch: &FetchPartition) -> Option<EpochEndOffset> {
-    if fetch.last_fetched_epoch == NO_EPOCH {
+pub(super) fn diverges(
+    log: &Log,
+    last_fetched_epoch: LeaderEpoch,
+    fetch_offset: Offset,
+) -> Option<EpochEndOffset> {
+    if last_fetched_epoch == NO_EPOCH {
         return None;
     }
-    let end = log.end_offset_for_epoch(fetch.last_fetched_epoch);
-    let differs = end.epoch < fetch.last_fetched_epoch || end.end_offset < fetch.fetch_offset;
+    let end = log.end_offset_for_epoch(last_fetched_epoch);
+    let differs = end.epoch < last_fetched_epoch || end.end_offset < fetch_offset;
     differs.then_some(end)
 }
 
@@ -59,42 +85,42 @@ impl ReplicaManager {
     pub(super) fn answer_fetch(&mut self, step: &mut Step<'_>, slot: u32, force: bool) {
         let Some(session) = self.sessions.get(slot) else { return };
         let Some(parked) = session.parked.filter(|_| !session.reading) else { return };
-        let plan = self.plan_fetch(step, slot);
+        let Plan { ranges, lists, bytes, urgent } = self.plan_fetch(step, slot);
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let enough = plan.bytes >= session.min_bytes.max(1) || plan.urgent || session.len() == 0;
+        let enough = bytes >= session.min_bytes.max(1) || urgent || session.len() == 0;
         if !enough && !force {
-            session.available = plan.bytes;
+            session.available = bytes;
             // What was looked at stays dirty until it has been told.
-            for &part in plan.parts.iter().chain(&plan.answered) {
+            for &part in lists.read.iter().chain(lists.told.iter().map(|(part, _)| part)) {
                 session.mark(part);
             }
-            return self.keep_room(plan.parts, plan.answered);
+            return self.keep_room(lists);
         }
         session.parked = None;
-        let to = parked.to;
-        let Plan { ranges, parts, answers, answered, .. } = plan;
+        let answers = self.answers_without_data(slot, &lists);
         if ranges.is_empty() {
-            self.send_fetch(step, slot, to, answers, &answered);
-            return self.keep_room(parts, answered);
+            self.send_fetch(step, slot, parked.to, answers, &lists);
+            return self.keep_room(lists);
         }
+        let Some(session) = self.sessions.get_mut(slot) else { return };
         session.reading = true;
         let max_bytes = session.max_bytes;
         let id = step.disk(Owner::Fetch, DiskOpKind::Read { ranges, max_bytes });
-        self.reads.insert(id.0, PendingRead { session: slot, to, parts, answers, answered });
+        let read = PendingRead { session: slot, to: parked.to, answers, lists };
+        self.reads.insert(id.0, read);
     }
 
-    /// Lists of partitions come and go with every fetch: their memory is used again.
-    fn keep_room(&mut self, mut parts: Vec<u32>, mut answered: Vec<u32>) {
-        parts.clear();
-        answered.clear();
-        self.spare_parts.push((parts, answered));
+    fn keep_room(&mut self, mut lists: Lists) {
+        lists.told.clear();
+        lists.read.clear();
+        self.spare_lists.push(lists);
     }
 
     /// Looks at every dirty partition once. Those with data stay dirty: the fetcher says in its
     /// next request how far it got.
     fn plan_fetch(&mut self, step: &mut Step<'_>, slot: u32) -> Plan {
-        let (parts, answered) = self.spare_parts.pop().unwrap_or_default();
-        let mut plan = Plan { parts, answered, ..Plan::default() };
+        let lists = self.spare_lists.pop().unwrap_or_default();
+        let mut plan = Plan { lists, ..Plan::default() };
         let Self { sessions, partitions, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return plan };
         let dirty = session.dirty.len();
@@ -103,25 +129,19 @@ impl ReplicaManager {
                 break;
             }
             let Some(part) = session.dirty.pop_front() else { break };
-            session.parts[part as usize].queued = false;
-            if !session.parts[part as usize].live {
+            let entry = &mut session.parts[part as usize];
+            entry.queued = false;
+            if !entry.live {
                 continue;
             }
             step.effects.work.fetch_partitions += 1;
-            let tp = session.parts[part as usize].tp;
-            let partition = session.parts[part as usize]
-                .slot
-                .and_then(|at| partitions.get(at as usize)?.as_ref())
-                .filter(|partition| partition.tp == tp);
-            match look(session, part, partition) {
+            let tp = entry.tp;
+            let hosted = entry.slot.and_then(|at| partitions.get(at as usize)?.as_ref());
+            match look(session, part, hosted.filter(|partition| partition.tp == tp)) {
                 Look::Nothing => {}
-                Look::Answer(answer) => {
-                    plan.urgent |= !answer.error.is_ok() || answer.diverging_epoch.is_some();
-                    if plan.answers.is_empty() {
-                        plan.answers = Vec::with_capacity(dirty);
-                    }
-                    plan.answers.push(answer);
-                    plan.answered.push(part);
+                Look::Answer(told) => {
+                    plan.urgent |= !told.error.is_ok() || told.diverging.is_some();
+                    plan.lists.told.push((part, told));
                 }
                 Look::Data(range, bytes) => {
                     session.mark(part);
@@ -130,17 +150,36 @@ impl ReplicaManager {
                         plan.ranges = Vec::with_capacity(dirty);
                     }
                     plan.ranges.push(range);
-                    plan.parts.push(part);
+                    plan.lists.read.push(part);
                 }
             }
         }
         plan
     }
 
+    /// Answers of partitions that are not read, with room for those that are.
+    fn answers_without_data(&self, slot: u32, lists: &Lists) -> Vec<FetchPartitionResponse> {
+        let mut answers = Vec::with_capacity(lists.told.len() + lists.read.len());
+        let Some(session) = self.sessions.get(slot) else { return answers };
+        answers.extend(lists.told.iter().map(|(part, told)| {
+            let entry = &session.parts[*part as usize];
+            let Some(partition) = self.partition_of(entry) else {
+                return failure(entry.tp, told.error);
+            };
+            let (error, diverging_epoch) = (told.error, told.diverging);
+            FetchPartitionResponse { error, diverging_epoch, ..state_of(partition) }
+        }));
+        answers
+    }
+
+    fn partition_of(&self, entry: &SessionPartition) -> Option<&Partition> {
+        entry.slot.and_then(|at| self.partition(at)).filter(|partition| partition.tp == entry.tp)
+    }
+
     /// The disk has read.
     pub(crate) fn read_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) {
         let Some(read) = self.reads.remove(id.0) else { return };
-        let PendingRead { session: slot, to, parts, mut answers, mut answered } = read;
+        let PendingRead { session: slot, to, mut answers, lists } = read;
         if let Some(session) = self.sessions.get_mut(slot) {
             session.reading = false;
         }
@@ -148,19 +187,15 @@ impl ReplicaManager {
             DiskResult::Read(records) => (ErrorCode::None, records),
             _ => (ErrorCode::KafkaStorageError, Vec::new()),
         };
-        if answers.is_empty() {
-            answers = Vec::with_capacity(parts.len());
-        }
         let mut records = records.into_iter();
-        for &part in &parts {
+        for &part in &lists.read {
             let records = records.next().unwrap_or_default();
             if let Some(answer) = self.data_answer(step, slot, part, error, records) {
                 answers.push(answer);
-                answered.push(part);
             }
         }
-        self.send_fetch(step, slot, to, answers, &answered);
-        self.keep_room(parts, answered);
+        self.send_fetch(step, slot, to, answers, &lists);
+        self.keep_room(lists);
         self.free_if_closed(slot);
     }
 
@@ -174,7 +209,7 @@ impl ReplicaManager {
     ) -> Option<FetchPartitionResponse> {
         let session = self.sessions.get(slot)?;
         let entry = &session.parts[part as usize];
-        let partition = entry.slot.and_then(|at| self.partition(at)).filter(|p| p.tp == entry.tp);
+        let partition = self.partition_of(entry);
         let bytes = u64::from(records.size_bytes());
         if session.replica.is_some() {
             step.effects.work.replica_fetch_bytes += bytes;
@@ -202,10 +237,11 @@ impl ReplicaManager {
         slot: u32,
         to: ReplyTo,
         answers: Vec<FetchPartitionResponse>,
-        answered: &[u32],
+        lists: &Lists,
     ) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        for (answer, &part) in answers.iter().zip(answered) {
+        let parts = lists.told.iter().map(|(part, _)| *part).chain(lists.read.iter().copied());
+        for (answer, part) in answers.iter().zip(parts) {
             let entry = &mut session.parts[part as usize];
             entry.told_high_watermark = answer.high_watermark;
             entry.told_log_start = answer.log_start_offset;
@@ -231,32 +267,25 @@ impl ReplicaManager {
 fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Look {
     let entry = &session.parts[part as usize];
     let Some(partition) = partition else {
-        return Look::Answer(failure(entry.tp, ErrorCode::UnknownTopicOrPartition));
+        return Look::Answer(Told::error(ErrorCode::UnknownTopicOrPartition));
     };
     if let Some(error) = fence(partition, entry.current_leader_epoch) {
-        return Look::Answer(FetchPartitionResponse { error, ..state_of(partition) });
+        return Look::Answer(Told::error(error));
     }
     let log = &partition.log;
-    let out_of_range = || {
-        let error = ErrorCode::OffsetOutOfRange;
-        Look::Answer(FetchPartitionResponse { error, ..state_of(partition) })
-    };
+    let out_of_range = Look::Answer(Told::error(ErrorCode::OffsetOutOfRange));
     // Also where logs differ: what the fetcher would be compared with is gone.
     if entry.fetch_offset < log.log_start_offset() {
-        return out_of_range();
+        return out_of_range;
     }
-    let fetch = as_fetch(entry);
-    if let Some(diverging) = diverges(log, &fetch) {
+    if let Some(diverging) = diverges(log, entry.last_fetched_epoch, entry.fetch_offset) {
         if diverging.end_offset == NO_OFFSET {
-            return out_of_range();
+            return out_of_range;
         }
-        return Look::Answer(FetchPartitionResponse {
-            diverging_epoch: Some(diverging),
-            ..state_of(partition)
-        });
+        return Look::Answer(Told { error: ErrorCode::None, diverging: Some(diverging) });
     }
     if entry.fetch_offset > log.log_end_offset() {
-        return out_of_range();
+        return out_of_range;
     }
     let end = readable_end(session.replica.is_some(), session.isolation, partition);
     if entry.fetch_offset < end
@@ -269,7 +298,7 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     let changed = entry.must_answer
         || entry.told_high_watermark != partition.high_watermark
         || entry.told_log_start != log.log_start_offset();
-    if changed { Look::Answer(state_of(partition)) } else { Look::Nothing }
+    if changed { Look::Answer(Told::STATE) } else { Look::Nothing }
 }
 
 /// KIP-320: a fetcher with another idea of the epoch is told so.
