@@ -129,6 +129,7 @@ impl World {
     fn run_until(&mut self, at_ns: u64) {
         while let Some((now_ns, event)) = self.queue.0.pop_until(at_ns) {
             self.net.on_event(now_ns, event, &mut self.queue, &mut self.out);
+            self.net.flush(now_ns, &mut self.queue);
             self.out.clear();
         }
         self.now_ns = at_ns;
@@ -138,14 +139,10 @@ impl World {
     fn burst(&mut self, count: usize, gap_ns: u64) {
         for n in 0..count {
             let conn = self.conns[n % self.conns.len()];
-            let taken = self.net.send(
-                self.now_ns,
-                (conn, Side::Client),
-                (16_384, n as u64),
-                0,
-                &mut self.queue,
-            );
+            let message = (16_384, n as u64);
+            let taken = self.net.send(self.now_ns, (conn, Side::Client), message, 0);
             assert!(taken, "the connection is open");
+            self.net.flush(self.now_ns, &mut self.queue);
             self.run_until(self.now_ns + gap_ns);
         }
         self.run_until(self.now_ns + 100_000_000);

@@ -33,11 +33,11 @@ enum Payload {
 
 /// A batch of the tail and where it lies.
 #[derive(Debug)]
-struct Hot {
+pub(crate) struct Hot {
     /// Kept here so that a search touches no batch.
     next_offset: Offset,
-    position: u32,
-    batch: Arc<Batch>,
+    pub(crate) position: u32,
+    pub(crate) batch: Arc<Batch>,
 }
 
 /// A batch on the way out: shared, or to be built.
@@ -180,27 +180,11 @@ impl Content {
             .chain(self.hot[first_hot..].iter().map(|hot| Found::Hot(hot.position, &hot.batch)))
     }
 
-    /// Visits batches as [`Self::batches_from`] yields them, for as long as `visit` says so. Short
-    /// for the tail, which is where nearly all reads are.
-    pub(crate) fn visit_from<'a>(
-        &'a self,
-        from: Offset,
-        dictionary: &'a Dictionary,
-        mut visit: impl FnMut(Found<'a>) -> bool,
-    ) {
-        if self.blocks.last().is_none_or(|block| block.next_offset <= from) {
-            for hot in &self.hot[self.first_hot(from)..] {
-                if !visit(Found::Hot(hot.position, &hot.batch)) {
-                    return;
-                }
-            }
-        } else {
-            for found in self.batches_from(from, dictionary) {
-                if !visit(found) {
-                    return;
-                }
-            }
-        }
+    /// As [`Self::batches_from`], when all of them are in the tail, which is where nearly all reads
+    /// are.
+    pub(crate) fn tail_from(&self, from: Offset) -> Option<&[Hot]> {
+        let in_tail = self.blocks.last().is_none_or(|block| block.next_offset <= from);
+        in_tail.then(|| &self.hot[self.first_hot(from)..])
     }
 
     /// Index of the first batch of the tail that ends behind an offset. Most reads are near the

@@ -10,6 +10,7 @@ mod dictionary;
 mod flusher;
 mod image;
 mod latency;
+mod log_table;
 #[cfg(test)]
 mod model_tests;
 mod packed;

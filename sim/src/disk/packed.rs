@@ -90,20 +90,23 @@ impl Expect {
 impl Packed {
     /// Packs batches of one segment, in order.
     pub(crate) fn new<'a>(
-        batches: impl Iterator<Item = &'a Arc<Batch>>,
+        batches: impl Iterator<Item = &'a Arc<Batch>> + Clone,
         first_offset: Offset,
         dictionary: &mut Dictionary,
     ) -> Self {
+        // Batches have left the processor's caches long ago. Coding waits for one after the other;
+        // a look at all of them first lets these waits overlap.
+        let owned = batches.clone().filter_map(|batch| match &batch.body {
+            Body::Owned(body) => Some(body.clone()),
+            Body::Template { .. } => None,
+        });
+        let owned = owned.collect();
         let mut expect = Expect::new(first_offset);
         let mut bytes = dictionary.take_scratch();
-        let mut owned = Vec::new();
         for batch in batches {
-            if let Body::Owned(body) = &batch.body {
-                owned.push(body.clone());
-            }
             encode(batch, &mut expect, &mut bytes, dictionary);
         }
-        let packed = Self { bytes: Box::from(&*bytes), owned: owned.into_boxed_slice() };
+        let packed = Self { bytes: Box::from(&*bytes), owned };
         dictionary.give_back(bytes);
         packed
     }

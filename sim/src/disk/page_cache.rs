@@ -123,7 +123,29 @@ impl PageCache {
     }
 
     /// Bytes `from..to` were appended to a file.
-    pub(crate) fn append(&mut self, now_ns: u64, file: FileId, mut from: u64, to: u64) {
+    pub(crate) fn append(&mut self, now_ns: u64, file: FileId, from: u64, to: u64) {
+        if !self.append_to_dirty(file, from, to) {
+            self.append_by_chunk(now_ns, file, from, to);
+        }
+        self.evict();
+    }
+
+    /// Appends within the chunk used last, if that is dirty up to here.
+    fn append_to_dirty(&mut self, file: FileId, from: u64, to: u64) -> bool {
+        let chunk_bytes = self.chunk_bytes;
+        let Some(chunk) = self.recent_mut(file) else { return false };
+        let start = u64::from(chunk.index) * chunk_bytes;
+        let fits = from == start + u64::from(chunk.to) && to <= start + chunk_bytes;
+        if !fits || chunk.state != State::Dirty {
+            return false;
+        }
+        chunk.to += within(to - from);
+        self.resident_bytes += to - from;
+        self.dirty_bytes += to - from;
+        true
+    }
+
+    fn append_by_chunk(&mut self, now_ns: u64, file: FileId, mut from: u64, to: u64) {
         while from < to {
             let index = chunk_index(from / self.chunk_bytes);
             let start = u64::from(index) * self.chunk_bytes;
@@ -131,7 +153,6 @@ impl PageCache {
             self.append_within(now_ns, file, index, within(from - start), within(end - start));
             from = end;
         }
-        self.evict();
     }
 
     fn append_within(&mut self, now_ns: u64, file: FileId, index: u32, from: u32, to: u32) {
@@ -154,6 +175,16 @@ impl PageCache {
             (chunk.state, chunk.dirty_from, chunk.dirty_since_ns) = (State::Dirty, from, now_ns);
             self.push(slot);
         }
+    }
+
+    /// When `from..to` is there, ns, if all of it is in the chunk used last.
+    pub(crate) fn lookup_recent(&mut self, file: FileId, from: u64, to: u64) -> Option<u64> {
+        let chunk_bytes = self.chunk_bytes;
+        let chunk = self.recent_mut(file)?;
+        let start = u64::from(chunk.index) * chunk_bytes;
+        let there = from >= start + u64::from(chunk.from) && to <= start + u64::from(chunk.to);
+        // A clean one moves in the list of least recent use.
+        (there && chunk.state != State::Clean).then_some(chunk.ready_ns)
     }
 
     /// What a read of `from..to`, within one chunk, finds.
@@ -288,6 +319,13 @@ impl PageCache {
         while self.resident_bytes > self.capacity && self.clean.head != NONE {
             self.remove(self.clean.head);
         }
+    }
+
+    /// The chunk of a file used last.
+    fn recent_mut(&mut self, file: FileId) -> Option<&mut Chunk> {
+        let slot = *self.recent.get(file.0 as usize)?;
+        let chunk = self.chunks.get_mut(slot as usize)?;
+        (chunk.file == file && chunk.state != State::Free).then_some(chunk)
     }
 
     fn slot(&mut self, file: FileId, index: u32) -> Option<u32> {

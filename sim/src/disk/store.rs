@@ -2,12 +2,12 @@
 //! survive a power failure. Leaves out time, which is the device's matter, and directories: a
 //! file's creation, truncation and deletion are durable at once.
 
-use super::content::Content;
+use super::content::{Content, Hot};
 use super::dictionary::Dictionary;
+use super::log_table::LogTable;
 use super::run::Run;
 use super::timestamp::first_at_or_after;
 use bytes::Bytes;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
@@ -91,7 +91,7 @@ pub(crate) type Cut = (FileId, u64, u64);
 #[derive(Debug)]
 pub(crate) struct Store {
     logs: Vec<Option<Log>>,
-    index: FxHashMap<TopicPartition, usize>,
+    index: LogTable,
     /// Of each file, the log and segment that it belongs to.
     owners: Vec<(usize, Offset)>,
     files: BTreeMap<FileName, Bytes>,
@@ -164,7 +164,7 @@ impl Store {
     pub(crate) fn new(volumes: usize) -> Self {
         Self {
             logs: Vec::new(),
-            index: FxHashMap::default(),
+            index: LogTable::default(),
             owners: Vec::new(),
             files: BTreeMap::new(),
             dictionary: Dictionary::default(),
@@ -186,7 +186,7 @@ impl Store {
     }
 
     pub(crate) fn log(&self, tp: TopicPartition) -> Option<&Log> {
-        self.logs[*self.index.get(&tp)?].as_ref()
+        self.logs[self.index.get(tp)?].as_ref()
     }
 
     pub(crate) fn segment(&self, tp: TopicPartition, base: Offset) -> Option<&Segment> {
@@ -196,8 +196,8 @@ impl Store {
 
     /// The log, made when absent in the directory with the fewest logs, as Kafka chooses it.
     pub(crate) fn log_or_create(&mut self, tp: TopicPartition) -> &mut Log {
-        let at = match self.index.get(&tp) {
-            Some(&at) => at,
+        let at = match self.index.get(tp) {
+            Some(at) => at,
             None => {
                 let volume = self.emptiest_volume();
                 let at = self.logs.len();
@@ -222,13 +222,13 @@ impl Store {
 
     /// Where a log is kept, made when absent.
     pub(crate) fn locate(&mut self, tp: TopicPartition) -> (LogIndex, usize) {
-        if let Some(&at) = self.index.get(&tp)
+        if let Some(at) = self.index.get(tp)
             && let Some(log) = &self.logs[at]
         {
             return (LogIndex(at), log.volume);
         }
         let volume = self.log_or_create(tp).volume;
-        (LogIndex(self.index[&tp]), volume)
+        (LogIndex(self.index.get(tp).expect("made above")), volume)
     }
 
     /// The volume that a file is on; `None` when its log is gone.
@@ -302,22 +302,38 @@ impl Store {
         let Some(at) = find(&log.segments, range.segment) else { return (records, None) };
         let segment = &log.segments[at];
         let limit = range.max_bytes.min(left);
-        let mut span: Option<(u64, u64)> = None;
-        segment.content.visit_from(range.from, &self.dictionary, |found| {
-            let size = found.size_bytes();
-            let over = records.size_bytes().saturating_add(size) > limit;
-            let exempt = first && records.is_empty();
-            if found.base_offset() >= range.upto || (over && !exempt) {
-                return false;
+        // From the first batch to the end of the last one.
+        let mut span = (u32::MAX, 0);
+        let mut take = |base_offset, position, size_bytes| {
+            let over = span.1 - span.0.min(span.1) + size_bytes > limit;
+            let exempt = first && span.1 == 0;
+            let takes = base_offset < range.upto && (exempt || !over);
+            if takes {
+                span = (span.0.min(position), position + size_bytes);
             }
-            let from = u64::from(found.position());
-            let to = from + u64::from(size);
-            span = Some((span.map_or(from, |span| span.0), to));
-            records.push(found.into_batch(&self.dictionary));
-            true
-        });
-        let (file, len) = (segment.file, segment.len());
-        let extent = span.map(|(from, to)| Extent { volume: log.volume, file, from, to, len });
+            takes
+        };
+        match segment.content.tail_from(range.from) {
+            Some(tail) => {
+                for Hot { position, batch, .. } in tail {
+                    if !take(batch.base_offset(), *position, batch.size_bytes()) {
+                        break;
+                    }
+                    records.push(Arc::clone(batch));
+                }
+            }
+            None => {
+                for found in segment.content.batches_from(range.from, &self.dictionary) {
+                    if !take(found.base_offset(), found.position(), found.size_bytes()) {
+                        break;
+                    }
+                    records.push(found.into_batch(&self.dictionary));
+                }
+            }
+        }
+        let (from, to) = (u64::from(span.0), u64::from(span.1));
+        let (volume, file, len) = (log.volume, segment.file, segment.len());
+        let extent = (to > 0).then_some(Extent { volume, file, from, to, len });
         (records, extent)
     }
 
@@ -355,7 +371,7 @@ impl Store {
 
     /// Cuts a log as [`stormglass_broker_core::seam::DiskOpKind::Truncate`] says.
     pub(crate) fn truncate(&mut self, tp: TopicPartition, to: Offset, cuts: &mut Vec<Cut>) {
-        let Some(&at) = self.index.get(&tp) else { return };
+        let Some(at) = self.index.get(tp) else { return };
         let log = self.logs[at].as_mut().expect("the index names logs that exist");
         let used = &mut self.used_bytes[log.volume];
         let empties = log.segments.first().is_none_or(|first| to <= first.base);
@@ -382,7 +398,7 @@ impl Store {
         bases: &[Offset],
         cuts: &mut Vec<Cut>,
     ) {
-        let Some(&at) = self.index.get(&tp) else { return };
+        let Some(at) = self.index.get(tp) else { return };
         let log = self.logs[at].as_mut().expect("the index names logs that exist");
         for &base in bases {
             if let Some(at) = find(&log.segments, base) {
@@ -395,7 +411,7 @@ impl Store {
 
     /// Deletes a log and the small files of its directory.
     pub(crate) fn delete_log(&mut self, tp: TopicPartition, cuts: &mut Vec<Cut>) {
-        let Some(at) = self.index.remove(&tp) else { return };
+        let Some(at) = self.index.remove(tp) else { return };
         let log = self.logs[at].take().expect("the index names logs that exist");
         for segment in &log.segments {
             self.used_bytes[log.volume] -= segment.len();
@@ -460,7 +476,7 @@ impl Store {
         let per_segment = (preload.segment_bytes / batch_bytes).max(1);
         let template = self.dictionary.template_index(&preload.template);
         self.log_or_create(tp);
-        let at = self.index[&tp];
+        let at = self.index.get(tp).expect("made above");
         let log = self.logs[at].as_mut().expect("made above");
         let start = log.segments.last().map_or(0, Segment::next_offset);
         let mut done = 0;

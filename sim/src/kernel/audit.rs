@@ -104,19 +104,21 @@ impl Audit {
         self.events += 1;
         self.at_ns = at_ns;
         self.node = node;
-        self.mix(at_ns);
-        self.mix((node as u64) << 32 ^ kind);
+        self.mix(&[at_ns, (node as u64) << 32 ^ kind]);
         if self.close_up.contains(&self.events) {
             let hash = self.global;
             self.marks.push(EventMark { index: self.events, at_ns, node, kind, hash });
         }
     }
 
-    /// Adds a word to the current event.
-    pub fn mix(&mut self, word: u64) {
-        self.global = step(self.global, word);
+    /// Adds words to the current event.
+    #[inline]
+    pub fn mix(&mut self, words: &[u64]) {
         let node = &mut self.nodes[self.node];
-        *node = step(*node, word);
+        for &word in words {
+            self.global = step(self.global, word);
+            *node = step(*node, word);
+        }
     }
 
     /// Number of events so far.
@@ -194,7 +196,7 @@ mod tests {
         let mut audit = Audit::new(3, 10);
         for i in 1..=events {
             audit.event(i * 100, (i % 3) as usize, 1);
-            audit.mix(if Some(i) == odd_one { 1 } else { 0 });
+            audit.mix(&[if Some(i) == odd_one { 1 } else { 0 }]);
         }
         audit.into_checkpoints()
     }
@@ -240,7 +242,7 @@ mod tests {
         let hash = |words: [u64; 2]| {
             let mut audit = Audit::new(1, 0);
             audit.event(1, 0, 0);
-            words.into_iter().for_each(|word| audit.mix(word));
+            audit.mix(&words);
             audit.hash()
         };
         assert_ne!(hash([1, 2]), hash([2, 1]));

@@ -59,12 +59,13 @@ impl Bucket {
     /// Lets `used_per_sec` flow for `for_ns`.
     #[inline]
     pub(super) fn flow(&mut self, used_per_sec: u64, for_ns: u64) {
-        if self.size == 0 {
-            return;
+        if used_per_sec > self.baseline {
+            let spent = u128::from(used_per_sec - self.baseline) * u128::from(for_ns);
+            self.level = self.level.saturating_sub(spent);
+        } else if self.level < self.size {
+            let earned = u128::from(self.baseline - used_per_sec) * u128::from(for_ns);
+            self.level = (self.level + earned).min(self.size);
         }
-        let earned = u128::from(self.baseline) * u128::from(for_ns);
-        let spent = u128::from(used_per_sec) * u128::from(for_ns);
-        self.level = (self.level + earned).saturating_sub(spent).min(self.size);
     }
 
     /// Sets the credits, parts per thousand of a full bucket.

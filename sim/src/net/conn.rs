@@ -135,6 +135,9 @@ pub(super) struct Pipe {
     /// Events of another epoch are stale.
     pub(super) epoch: u32,
     pub(super) link: u32,
+    /// Hosts at its ends.
+    pub(super) sender: HostId,
+    pub(super) receiver: HostId,
     pub(super) window_bytes: u64,
     /// Highest rate, bytes per second.
     pub(super) cap: u64,
@@ -150,10 +153,17 @@ impl Pipe {
             status: Status::Idle,
             epoch: 0,
             link: 0,
+            sender: HostId(0),
+            receiver: HostId(0),
             window_bytes: 0,
             cap: u64::MAX,
             previous_through_ns: 0,
         }
+    }
+
+    /// Both ends are on one host.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.sender == self.receiver
     }
 
     /// The next message to leave the sending NIC leaves at `at_ns`. Returns the units of the one

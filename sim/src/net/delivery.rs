@@ -44,7 +44,7 @@ impl Network {
             Kind::Reset(from) if is_fresh(from) => self.on_reset((conn, from), out),
             Kind::Syn => self.on_syn(now_ns, conn, sched),
             Kind::SynTimeout => self.on_syn_timeout(now_ns, conn, sched, out),
-            Kind::Established => self.on_established(now_ns, conn, sched, out),
+            Kind::Established => self.on_established(now_ns, conn, out),
             Kind::Refused => self.on_refused(conn, out),
             Kind::Arrive(_)
             | Kind::Received(_)
@@ -62,19 +62,20 @@ impl Network {
         sched: &mut impl Schedule,
         out: &mut Vec<NetOut>,
     ) {
-        // The sending NIC runs up to now only if that may let the first message through.
-        let mut advanced = false;
+        let index = pipe_index(conn, from) as usize;
         loop {
-            let pipe = self.pipe_mut((conn, from));
-            let Some(&head) = pipe.queue.front() else {
+            let mut pipe = &mut self.pipes.0[index];
+            if pipe.queue.is_empty() {
                 pipe.status = Status::Idle;
                 return;
-            };
-            if pipe.through == 0 && !advanced {
-                self.advance(now_ns, self.host_of(conn, from));
-                advanced = true;
-                continue;
             }
+            if pipe.through == 0 {
+                // The sending NIC runs up to now only if that may let the first message through.
+                let sender = pipe.sender;
+                self.advance(now_ns, sender);
+                pipe = &mut self.pipes.0[index];
+            }
+            let head = &pipe.queue[0];
             if pipe.through == 0 || head.through_ns + head.latency_ns > now_ns {
                 self.schedule_head(now_ns, (conn, from), sched);
                 return;
@@ -101,22 +102,25 @@ impl Network {
 
     /// The first message passes the receiving NIC; returns when it is through.
     fn receive(&mut self, now_ns: u64, (conn, from): (ConnId, Side)) -> u64 {
-        if self.link_of((conn, from)).is_loopback() {
+        let pipe = &self.pipes.0[pipe_index(conn, from) as usize];
+        if pipe.is_loopback() {
             return now_ns;
         }
-        let pipe = self.pipe_mut((conn, from));
         let head = pipe.queue.front().expect("a message arrives");
         let began_ns = head.sent_at_ns.max(pipe.previous_through_ns).min(head.through_ns);
         let first_ns = now_ns - (head.through_ns - began_ns).min(now_ns);
-        let bytes = head.wire_bytes;
-        let receiver = self.host_of(conn, from.other());
-        self.hosts[receiver.0 as usize].ingress.accept(first_ns, now_ns, bytes)
+        let ingress = &mut self.hosts[pipe.receiver.0 as usize].ingress;
+        ingress.accept(first_ns, now_ns, head.wire_bytes)
     }
 
     /// Hands the first message over. `false`: the connection ended with it.
     fn deliver(&mut self, (conn, from): (ConnId, Side), out: &mut Vec<NetOut>) -> bool {
         let pipe = self.pipe_mut((conn, from));
         let msg = pipe.queue.pop_front().expect("a message arrives");
+        if pipe.queue.is_empty() {
+            // Begins anew at its first place, which is in the processor's caches.
+            pipe.queue.clear();
+        }
         pipe.through -= 1;
         pipe.previous_through_ns = msg.through_ns;
         let to = from.other();
@@ -139,14 +143,14 @@ impl Network {
     }
 
     /// Whether the receiving host has a socket for this connection.
-    fn has_receiver(&mut self, (conn, from): (ConnId, Side)) -> bool {
-        let to = from.other();
-        let host = self.host_of(conn, to);
-        let head = self.pipe_mut((conn, from)).queue.front();
+    fn has_receiver(&self, (conn, from): (ConnId, Side)) -> bool {
+        if self.conns[conn.index as usize].gone[from.other().index()] {
+            return false;
+        }
+        let pipe = &self.pipes.0[pipe_index(conn, from) as usize];
         // A process that came up since the request does not know of it.
-        let first = head.is_some_and(|msg| msg.kind == MsgKind::Open);
-        !(self.conns[conn.index as usize].gone[to.index()]
-            || first && !self.hosts[host.0 as usize].listening)
+        let first = pipe.queue.front().is_some_and(|msg| msg.kind == MsgKind::Open);
+        !first || self.hosts[pipe.receiver.0 as usize].listening
     }
 
     /// What is under way was lost at a cut: it stays with its sender.
@@ -259,8 +263,8 @@ impl Network {
 
     /// Whether packets of this direction get lost on their way or at a host without power.
     pub(super) fn is_blocked(&self, (conn, from): (ConnId, Side)) -> bool {
-        let receiver = self.host_of(conn, from.other());
-        self.link_of((conn, from)).effect.cut || !self.hosts[receiver.0 as usize].powered
+        let pipe = &self.pipes.0[pipe_index(conn, from) as usize];
+        self.links[pipe.link as usize].effect.cut || !self.hosts[pipe.receiver.0 as usize].powered
     }
 
     pub(super) fn link_of(&self, (conn, from): (ConnId, Side)) -> &Link {

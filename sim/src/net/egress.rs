@@ -3,8 +3,9 @@
 //!
 //! Rates by water-filling: flows whose cap is below an even share run at their cap, the rest
 //! share what is left evenly. Rates change only when a flow comes, goes or the credits run out, so
-//! the fluid is exact between these times. Rounding: an even share loses less than 1 byte/s, an end
-//! is at most 1 ns late.
+//! the fluid is exact between these times: such a [`Phase`] is worked out once, and a flow is not
+//! touched before its own rate changes. Rounding: an even share loses less than 1 byte/s, an end is
+//! at most 1 ns late.
 //!
 //! **Why a forecast is enough.** [`Egress::forecast`] tells when a message will be through if
 //! nothing else is submitted. A later submission can only slow others down (max-min shares and
@@ -29,22 +30,58 @@ pub(super) trait Marks {
 /// The sending side of a NIC.
 #[derive(Debug)]
 pub(super) struct Egress {
+    /// As of the beginning of the phase.
     bucket: Bucket,
     /// Flows with something to send, lowest cap first.
     flows: Vec<Flow>,
+    phase: Phase,
+    /// Flows have changed since the phase was worked out. The present is its beginning.
+    stale: bool,
+    /// Until when the fluid has run.
     at_ns: u64,
     sent_units: u128,
     saturated_ns: u64,
     scratch: Vec<Flow>,
 }
 
+/// The fluid for as long as rates stay as they are.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    began_ns: u64,
+    /// When the first message is through or the credits run out; `u64::MAX` if neither will be.
+    ends_ns: u64,
+    limit: u64,
+    fill: Fill,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Flow {
     cap: u64,
-    /// Units left of the first message, and of all behind it.
+    /// Units left of the first message as of `since_ns`, and of all behind it.
     head: u64,
     behind: u64,
     pipe: u32,
+    /// Units per ns since then; 0 before the first phase.
+    rate: u64,
+    since_ns: u64,
+    /// When the first message is through at that rate.
+    ends_ns: u64,
+}
+
+impl Flow {
+    /// The flow with what is left of it at `now_ns`, not after the end of its first message.
+    fn at(self, now_ns: u64) -> Self {
+        let served = self.rate * (now_ns - self.since_ns);
+        Self { head: self.head - served, since_ns: now_ns, ..self }
+    }
+
+    /// From `now_ns` on the flow runs at `rate`.
+    fn set_rate(&mut self, now_ns: u64, rate: u64) {
+        if rate != self.rate {
+            *self = Self { rate, ..self.at(now_ns) };
+            self.ends_ns = now_ns.saturating_add(self.head.div_ceil(rate));
+        }
+    }
 }
 
 /// How a rate is shared: the first `capped` flows run at their cap, the others at `share`.
@@ -60,7 +97,8 @@ impl Fill {
         let mut left = limit;
         for (index, flow) in flows.iter().enumerate() {
             let sharers = (flows.len() - index) as u64;
-            if flow.cap * sharers >= left {
+            // A cap that is just the even share is not in anybody's way.
+            if flow.cap * sharers > left {
                 // The rounding of the share counts as used, or credits would grow out of it.
                 return Self { capped: index, share: (left / sharers).max(1), total: limit };
             }
@@ -76,9 +114,14 @@ impl Fill {
 
 impl Egress {
     pub(super) fn new(plan: RatePlan) -> Self {
+        let bucket = Bucket::new(plan);
+        let fill = Fill { capped: 0, share: 0, total: 0 };
+        let limit = bucket.limit();
         Self {
-            bucket: Bucket::new(plan),
+            bucket,
             flows: Vec::new(),
+            phase: Phase { began_ns: 0, ends_ns: u64::MAX, limit, fill },
+            stale: false,
             at_ns: 0,
             sent_units: 0,
             saturated_ns: 0,
@@ -87,24 +130,18 @@ impl Egress {
     }
 
     /// Lets the fluid run until `now_ns`.
+    #[inline]
     pub(super) fn advance(&mut self, now_ns: u64, marks: &mut impl Marks) {
         debug_assert!(now_ns >= self.at_ns, "a NIC never goes back");
-        while self.at_ns < now_ns {
-            if self.flows.is_empty() {
-                self.bucket.flow(0, now_ns - self.at_ns);
-                self.at_ns = now_ns;
-                return;
-            }
-            let limit = self.bucket.limit();
-            let fill = Fill::of(&self.flows, limit);
-            let next_ns = self.next_head_ns(fill).min(now_ns - self.at_ns);
-            let dt_ns = self.bucket.depletion_within(fill.total, next_ns);
-            self.bucket.flow(fill.total, dt_ns);
-            self.sent_units += u128::from(fill.total) * u128::from(dt_ns);
-            self.saturated_ns += if fill.total == limit { dt_ns } else { 0 };
-            self.at_ns += dt_ns;
-            self.serve(fill, dt_ns, marks);
+        if self.stale && now_ns > self.at_ns {
+            self.begin_phase();
         }
+        while self.phase.ends_ns <= now_ns {
+            self.flow_until(self.phase.ends_ns);
+            self.pass(marks);
+            self.begin_phase();
+        }
+        self.at_ns = now_ns;
     }
 
     /// Adds a message. The caller has advanced to now.
@@ -115,52 +152,65 @@ impl Egress {
             return;
         }
         let cap = cap.clamp(1, CAP_MAX);
-        let place = self.flows.partition_point(|flow| flow.cap <= cap);
-        self.flows.insert(place, Flow { cap, head: units, behind: 0, pipe });
+        let (since_ns, ends_ns) = (self.at_ns, u64::MAX);
+        self.insert(Flow { cap, head: units, behind: 0, pipe, rate: 0, since_ns, ends_ns });
+        self.change();
     }
 
     /// Forgets what a pipe has not sent yet.
     pub(super) fn remove(&mut self, pipe: u32) {
         self.flows.retain(|flow| flow.pipe != pipe);
+        self.change();
     }
 
     /// Changes a flow's cap. The caller has advanced to now.
     pub(super) fn set_cap(&mut self, pipe: u32, cap: u64) {
         let Some(place) = self.flows.iter().position(|flow| flow.pipe == pipe) else { return };
         let flow = Flow { cap: cap.clamp(1, CAP_MAX), ..self.flows.remove(place) };
-        let place = self.flows.partition_point(|other| other.cap <= flow.cap);
-        self.flows.insert(place, flow);
+        self.insert(flow);
+        self.change();
     }
 
     /// Sets the credits. The caller has advanced to now.
     pub(super) fn set_credits(&mut self, permille: u32) {
+        self.change();
         self.bucket.set_permille(permille);
     }
 
     /// When the first message of `pipe` is through if nothing else comes; never later than what
     /// will happen. The caller has advanced to now.
     pub(super) fn forecast(&mut self, pipe: u32) -> u64 {
-        if let [flow] = self.flows.as_slice() {
-            assert_eq!(flow.pipe, pipe, "only a pipe with something to send has a forecast");
-            let rate = flow.cap.min(self.bucket.limit());
-            let dt_ns = flow.head.div_ceil(rate);
-            if self.bucket.depletion_within(rate, dt_ns) == dt_ns {
-                return self.at_ns + dt_ns;
-            }
+        if self.stale {
+            self.begin_phase();
         }
-        match step(&self.flows, &self.bucket, pipe) {
-            (_, Step::Ends(dt_ns)) => self.at_ns + dt_ns,
-            (fill, Step::Changes(dt_ns)) => self.forecast_far(pipe, fill, dt_ns),
+        let Phase { began_ns, ends_ns, fill, .. } = self.phase;
+        let index = self.flows.iter().position(|flow| flow.pipe == pipe);
+        let index = index.expect("only a pipe with something to send has a forecast");
+        let through_ns = self.flows[index].ends_ns;
+        if through_ns == ends_ns {
+            return through_ns;
         }
+        // As in `step`, and so the most frequent case.
+        let end_ns = through_ns - began_ns;
+        if index < fill.capped && self.bucket.depletion_within(fill.total, end_ns) == end_ns {
+            return through_ns;
+        }
+        self.forecast_far(pipe)
     }
 
-    /// As [`Self::forecast`] when rates, which are `fill` now, change after `dt_ns`.
-    fn forecast_far(&mut self, pipe: u32, mut fill: Fill, mut dt_ns: u64) -> u64 {
+    /// As [`Self::forecast`] when rates change before.
+    fn forecast_far(&mut self, pipe: u32) -> u64 {
+        let (mut bucket, mut at_ns) = (self.bucket, self.phase.began_ns);
         let mut flows = std::mem::take(&mut self.scratch);
-        flows.clone_from(&self.flows);
-        let (mut bucket, mut at_ns) = (self.bucket, self.at_ns);
+        flows.clear();
+        flows.extend(self.flows.iter().map(|flow| flow.at(at_ns)));
         let mut left = FORECAST_STEPS;
         let through_ns = loop {
+            let fill = Fill::of(&flows, bucket.limit());
+            let dt_ns = match step(&flows, fill, &bucket, pipe) {
+                Step::Ends(dt_ns) => break at_ns + dt_ns,
+                Step::Changes(dt_ns) => dt_ns,
+            };
             bucket.flow(fill.total, dt_ns);
             at_ns += dt_ns;
             run_ahead(&mut flows, fill, dt_ns);
@@ -168,10 +218,6 @@ impl Egress {
             if left == 0 {
                 let flow = flows.iter().find(|flow| flow.pipe == pipe).expect("not ended yet");
                 break at_ns + (flow.head / flow.cap.min(bucket.limit())).max(1);
-            }
-            match step(&flows, &bucket, pipe) {
-                (_, Step::Ends(dt_ns)) => break at_ns + dt_ns,
-                (now, Step::Changes(after_ns)) => (fill, dt_ns) = (now, after_ns),
             }
         };
         self.scratch = flows;
@@ -185,6 +231,7 @@ impl Egress {
 
     /// Bytes sent since the last call, and for how long the limit was reached, ns.
     pub(super) fn take_usage(&mut self) -> (u64, u64) {
+        self.flow_until(self.at_ns);
         let bytes = self.sent_units / u128::from(UNITS_PER_BYTE);
         self.sent_units -= bytes * u128::from(UNITS_PER_BYTE);
         (bytes as u64, std::mem::take(&mut self.saturated_ns))
@@ -192,37 +239,72 @@ impl Egress {
 
     /// Bytes that wait.
     pub(super) fn backlog_bytes(&self) -> u64 {
-        let units = self.flows.iter().map(|flow| u128::from(flow.head) + u128::from(flow.behind));
-        (units.sum::<u128>() / u128::from(UNITS_PER_BYTE)) as u64
+        let left = self
+            .flows
+            .iter()
+            .map(|flow| u128::from(flow.at(self.at_ns).head) + u128::from(flow.behind));
+        (left.sum::<u128>() / u128::from(UNITS_PER_BYTE)) as u64
     }
 
     /// Credits left, parts per thousand.
-    pub(super) fn credits_permille(&self) -> u32 {
+    pub(super) fn credits_permille(&mut self) -> u32 {
+        self.flow_until(self.at_ns);
         self.bucket.permille()
     }
 
-    fn next_head_ns(&self, fill: Fill) -> u64 {
-        let (capped, fair) = self.flows.split_at(fill.capped);
-        let first_capped = capped.iter().map(|flow| flow.head.div_ceil(flow.cap)).min();
-        // All fair flows have one rate, so the least work is the first to end.
-        let first_fair = fair.iter().map(|flow| flow.head).min().map(|u| u.div_ceil(fill.share));
-        first_capped.into_iter().chain(first_fair).min().unwrap_or(u64::MAX)
+    /// Keeps flows in order of their caps.
+    fn insert(&mut self, flow: Flow) {
+        let place = self.flows.partition_point(|other| other.cap <= flow.cap);
+        self.flows.insert(place, flow);
     }
 
-    fn serve(&mut self, fill: Fill, dt_ns: u64, marks: &mut impl Marks) {
-        let mut idle = false;
+    /// Flows or credits change now: the phase is worked out anew when it is needed, which is once
+    /// for all that comes at one time.
+    fn change(&mut self) {
+        self.flow_until(self.at_ns);
+        self.stale = true;
+    }
+
+    /// Works out the phase that begins where the last one was left.
+    fn begin_phase(&mut self) {
+        self.stale = false;
+        let phase = &mut self.phase;
+        phase.limit = self.bucket.limit();
+        phase.fill = Fill::of(&self.flows, phase.limit);
+        phase.ends_ns = u64::MAX;
         for (index, flow) in self.flows.iter_mut().enumerate() {
-            let served = fill.rate(index, flow) * dt_ns;
-            if served < flow.head {
-                flow.head -= served;
-                continue;
-            }
-            let next = marks.through(flow.pipe, self.at_ns);
+            flow.set_rate(phase.began_ns, phase.fill.rate(index, flow));
+            phase.ends_ns = phase.ends_ns.min(flow.ends_ns);
+        }
+        if phase.ends_ns < u64::MAX {
+            let dt_ns = phase.ends_ns - phase.began_ns;
+            phase.ends_ns = phase.began_ns + self.bucket.depletion_within(phase.fill.total, dt_ns);
+        }
+    }
+
+    /// Moves the beginning of the phase to `at_ns`. The phase goes on as it is.
+    fn flow_until(&mut self, at_ns: u64) {
+        let phase = &mut self.phase;
+        let dt_ns = at_ns - phase.began_ns;
+        phase.began_ns = at_ns;
+        self.bucket.flow(phase.fill.total, dt_ns);
+        self.sent_units += u128::from(phase.fill.total) * u128::from(dt_ns);
+        self.saturated_ns += if phase.fill.total == phase.limit { dt_ns } else { 0 };
+    }
+
+    /// Messages that end where the phase is are through.
+    fn pass(&mut self, marks: &mut impl Marks) {
+        let now_ns = self.phase.began_ns;
+        let mut idle = false;
+        for flow in self.flows.iter_mut().filter(|flow| flow.ends_ns <= now_ns) {
+            let next = marks.through(flow.pipe, now_ns);
             assert!(next <= flow.behind, "a pipe and its NIC disagree");
             flow.behind -= next;
             // What the rounded-up time served beyond the end belongs to the next message.
-            let beyond = served - flow.head;
+            let beyond = flow.rate * (now_ns - flow.since_ns) - flow.head;
             flow.head = if next == 0 { 0 } else { next.saturating_sub(beyond).max(1) };
+            flow.since_ns = now_ns;
+            flow.ends_ns = now_ns.saturating_add(flow.head.div_ceil(flow.rate));
             idle |= next == 0;
         }
         if idle {
@@ -240,18 +322,17 @@ enum Step {
     Changes(u64),
 }
 
-fn step(flows: &[Flow], bucket: &Bucket, pipe: u32) -> (Fill, Step) {
-    let fill = Fill::of(flows, bucket.limit());
+fn step(flows: &[Flow], fill: Fill, bucket: &Bucket, pipe: u32) -> Step {
     let index = flows.iter().position(|flow| flow.pipe == pipe);
     let index = index.expect("only a pipe with something to send has a forecast");
     let end_ns = flows[index].head.div_ceil(fill.rate(index, &flows[index]));
     // Who runs at its cap does so whoever leaves, and the use of credits only falls.
     if index < fill.capped && bucket.depletion_within(fill.total, end_ns) == end_ns {
-        return (fill, Step::Ends(end_ns));
+        return Step::Ends(end_ns);
     }
     let leave_ns = first_leave_ns(flows, fill, pipe);
     let dt_ns = bucket.depletion_within(fill.total, leave_ns.min(end_ns));
-    (fill, if end_ns <= dt_ns { Step::Ends(end_ns) } else { Step::Changes(dt_ns) })
+    if end_ns <= dt_ns { Step::Ends(end_ns) } else { Step::Changes(dt_ns) }
 }
 
 /// Lets copies of flows run for `dt_ns`. Where one message ends and the next begins is not kept.

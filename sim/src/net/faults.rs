@@ -46,13 +46,7 @@ impl Network {
 
     /// The process on a host ends, however: the system closes its sockets. What has left the NIC
     /// still arrives, then the peers learn.
-    pub fn process_exit(
-        &mut self,
-        now_ns: u64,
-        host: HostId,
-        sched: &mut impl Schedule,
-        out: &mut Vec<NetOut>,
-    ) {
+    pub fn process_exit(&mut self, now_ns: u64, host: HostId, out: &mut Vec<NetOut>) {
         self.advance(now_ns, host);
         self.hosts[host.0 as usize].listening = false;
         for (conn, side) in self.ends_at(host) {
@@ -63,7 +57,7 @@ impl Network {
             self.cut_off((conn, side), out);
             if self.conn(conn).is_some_and(|slot| slot.state == State::Open) {
                 self.drop_pipe(now_ns, (conn, side.other()), out);
-                self.enqueue(now_ns, (conn, side), (MsgKind::Fin, OPEN_BYTES, 0), sched);
+                self.enqueue(now_ns, (conn, side), (MsgKind::Fin, OPEN_BYTES, 0));
             }
         }
     }

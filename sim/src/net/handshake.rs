@@ -65,16 +65,10 @@ impl Network {
         self.send_syn(now_ns, conn, sched);
     }
 
-    pub(super) fn on_established(
-        &mut self,
-        now_ns: u64,
-        conn: ConnId,
-        sched: &mut impl Schedule,
-        out: &mut Vec<NetOut>,
-    ) {
+    pub(super) fn on_established(&mut self, now_ns: u64, conn: ConnId, out: &mut Vec<NetOut>) {
         self.conns[conn.index as usize].state = State::Open;
         out.push(NetOut::Connected { conn });
-        self.enqueue(now_ns, (conn, Side::Client), (MsgKind::Open, OPEN_BYTES, 0), sched);
+        self.enqueue(now_ns, (conn, Side::Client), (MsgKind::Open, OPEN_BYTES, 0));
     }
 
     pub(super) fn on_refused(&mut self, conn: ConnId, out: &mut Vec<NetOut>) {

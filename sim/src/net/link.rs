@@ -14,6 +14,7 @@
 //! at most `MSS / RTT * sqrt(3 / 2p)` (Mathis et al. 1997; Reno, so a floor under CUBIC).
 
 use super::HostId;
+use super::latency::Sampler;
 use crate::rng::{Stream, Streams, quantile_at};
 use stormglass_scenarios::plan::{LinkEffect, Quantiles};
 
@@ -177,11 +178,11 @@ impl Link {
     }
 
     /// Draws the latency of one message without loss, ns.
-    pub(super) fn latency_ns(&mut self, quantiles: &Quantiles) -> u64 {
+    pub(super) fn latency_ns(&mut self, sampler: &Sampler) -> u64 {
         if self.is_loopback() {
             return self.base_ns;
         }
-        let drawn = self.base_ns + self.stream.sample(quantiles);
+        let drawn = self.base_ns + sampler.draw(&mut self.stream);
         let latency_ns = drawn.saturating_sub(self.median_ns).max(self.least_ns);
         let jitter_ns = match self.effect.jitter_ns {
             0 => 0,

@@ -9,8 +9,9 @@
 //!    NIC is busy.
 //! 4. Messages of one direction of a connection arrive in order.
 //!
-//! A message that meets no contention costs one event: submission forecasts its arrival. Contention
-//! that arises later makes the event come early, and it is scheduled once more.
+//! A message that meets no contention costs one event: its arrival is forecast when all that is sent
+//! at its time is known ([`Network::flush`]). Contention that arises later makes the event come
+//! early, and it is scheduled once more.
 //!
 //! # Faults
 //! Whether a link is cut is looked at when a message would arrive. What is cut off stays with its
@@ -48,6 +49,7 @@ mod event;
 mod faults;
 mod handshake;
 mod host;
+mod latency;
 mod link;
 mod network;
 

@@ -6,6 +6,7 @@ use super::conn::{Conn, ConnId, Msg, MsgKind, Pipe, Side, State, Status, Windows
 use super::egress::Marks;
 use super::event::{Kind, NetEvent, NetOut, Schedule};
 use super::host::{Host, HostCounters, HostId, HostSpec};
+use super::latency::Sampler;
 use super::link::{Link, LinkRule, Passage};
 use crate::rng::Streams;
 use rustc_hash::FxHashMap;
@@ -23,6 +24,8 @@ pub struct RuleId(pub(super) u32);
 #[derive(Debug)]
 pub struct Network {
     pub(super) config: NetConfig,
+    /// Latencies within an AZ, and between AZs.
+    samplers: [Sampler; 2],
     streams: Streams,
     pub(super) hosts: Vec<Host>,
     pub(super) links: Vec<Link>,
@@ -33,6 +36,8 @@ pub struct Network {
     free: Vec<u32>,
     pub(super) rules: BTreeMap<RuleId, LinkRule>,
     next_rule: u32,
+    /// Directions that got a first message since the last [`Self::flush`], with their epochs.
+    started: Vec<(ConnId, Side, u32)>,
 }
 
 /// All directions, apart from the hosts so that both can be borrowed.
@@ -50,6 +55,7 @@ impl Network {
     #[must_use]
     pub fn new(config: NetConfig, streams: Streams) -> Self {
         Self {
+            samplers: [Sampler::new(&config.same_az), Sampler::new(&config.cross_az)],
             config,
             streams,
             hosts: Vec::new(),
@@ -60,6 +66,7 @@ impl Network {
             free: Vec::new(),
             rules: BTreeMap::new(),
             next_rule: 0,
+            started: Vec::new(),
         }
     }
 
@@ -87,7 +94,6 @@ impl Network {
         (conn, from): (ConnId, Side),
         (bytes, token): (u64, u64),
         hold_ns: u64,
-        sched: &mut impl Schedule,
     ) -> bool {
         let Some(slot) = self.conn(conn) else { return false };
         if slot.state != State::Open || slot.gone[from.index()] {
@@ -95,19 +101,13 @@ impl Network {
         }
         let wire_bytes = self.config.wire_bytes(bytes).max(CONTROL_BYTES);
         let msg = (MsgKind::Data { token, bytes }, wire_bytes, hold_ns);
-        self.enqueue(now_ns, (conn, from), msg, sched);
+        self.enqueue(now_ns, (conn, from), msg);
         true
     }
 
     /// `side` closes: what it has sent still arrives, then the other side learns. What was under
     /// way to it is dropped. Closing a connection that is gone does nothing.
-    pub fn close(
-        &mut self,
-        now_ns: u64,
-        (conn, side): (ConnId, Side),
-        sched: &mut impl Schedule,
-        out: &mut Vec<NetOut>,
-    ) {
+    pub fn close(&mut self, now_ns: u64, (conn, side): (ConnId, Side), out: &mut Vec<NetOut>) {
         let Some(slot) = self.conn(conn) else { return };
         let opening = slot.state != State::Open;
         if opening || slot.gone[side.other().index()] {
@@ -115,7 +115,7 @@ impl Network {
         } else if !slot.gone[side.index()] {
             self.conns[conn.index as usize].gone[side.index()] = true;
             self.drop_pipe(now_ns, (conn, side.other()), out);
-            self.enqueue(now_ns, (conn, side), (MsgKind::Fin, CONTROL_BYTES, 0), sched);
+            self.enqueue(now_ns, (conn, side), (MsgKind::Fin, CONTROL_BYTES, 0));
         }
     }
 
@@ -211,33 +211,45 @@ impl Network {
         now_ns: u64,
         (conn, from): (ConnId, Side),
         (kind, wire_bytes, hold_ns): (MsgKind, u64, u64),
-        sched: &mut impl Schedule,
     ) {
-        let host = self.host_of(conn, from);
         let index = pipe_index(conn, from);
-        let link = self.pipes.0[index as usize].link;
         let latency_ns = hold_ns + self.draw_latency((conn, from), wire_bytes);
         let msg = Msg { kind, sent_at_ns: now_ns, wire_bytes, latency_ns, through_ns: u64::MAX };
-        let loopback = self.links[link as usize].is_loopback();
-        let moving = matches!(self.pipes.0[index as usize].status, Status::Idle | Status::Due);
+        let pipe = &self.pipes.0[index as usize];
+        let (sender, loopback, status) = (pipe.sender, pipe.is_loopback(), pipe.status);
+        let moving = matches!(status, Status::Idle | Status::Due);
         if moving && !loopback {
             // The fluid runs up to now before the message joins it.
-            self.advance(now_ns, host);
+            self.advance(now_ns, sender);
         }
         let pipe = &mut self.pipes.0[index as usize];
         pipe.queue.push_back(msg);
         if !moving {
             return;
         }
-        self.links[link as usize].bytes += wire_bytes;
+        self.links[pipe.link as usize].bytes += wire_bytes;
         if loopback {
             pipe.next_through(now_ns);
         } else {
-            self.hosts[host.0 as usize].egress.push(index, pipe.cap, msg.units());
+            self.hosts[sender.0 as usize].egress.push(index, pipe.cap, msg.units());
         }
-        if self.pipes.0[index as usize].status == Status::Idle {
-            self.schedule_head(now_ns, (conn, from), sched);
+        if status == Status::Idle {
+            pipe.status = Status::Due;
+            self.started.push((conn, from, pipe.epoch));
         }
+    }
+
+    /// Schedules the arrivals of what was sent. To be called after each event, so that messages
+    /// sent at one time share a NIC before they are forecast: none of them is looked at too early.
+    pub fn flush(&mut self, now_ns: u64, sched: &mut impl Schedule) {
+        let mut started = std::mem::take(&mut self.started);
+        for (conn, from, epoch) in started.drain(..) {
+            let pipe = &self.pipes.0[pipe_index(conn, from) as usize];
+            if pipe.epoch == epoch && pipe.status == Status::Due {
+                self.schedule_head(now_ns, (conn, from), sched);
+            }
+        }
+        self.started = started;
     }
 
     /// Schedules the arrival of a direction's first message. The sending NIC is at `now_ns`.
@@ -247,14 +259,13 @@ impl Network {
         (conn, from): (ConnId, Side),
         sched: &mut impl Schedule,
     ) {
-        let host = self.host_of(conn, from);
         let index = pipe_index(conn, from);
         let pipe = &mut self.pipes.0[index as usize];
         let head = pipe.queue.front().expect("a direction with a first message");
         let through_ns = if pipe.through > 0 {
             head.through_ns
         } else {
-            self.hosts[host.0 as usize].egress.forecast(index)
+            self.hosts[pipe.sender.0 as usize].egress.forecast(index)
         };
         pipe.status = Status::Due;
         let event = NetEvent { conn, epoch: pipe.epoch, kind: Kind::Arrive(from) };
@@ -291,7 +302,7 @@ impl Network {
         let (host, peer) = (self.host_of(conn, from), self.host_of(conn, from.other()));
         let link = self.link_between(host, peer);
         let pipe = &mut self.pipes.0[pipe_index(conn, from) as usize];
-        pipe.link = link;
+        (pipe.link, pipe.sender, pipe.receiver) = (link, host, peer);
         pipe.window_bytes = window_bytes.unwrap_or(self.config.window_bytes);
         pipe.previous_through_ns = 0;
         let cap = self.flow_cap((conn, from));
@@ -316,7 +327,7 @@ impl Network {
     pub(super) fn draw_latency(&mut self, (conn, from): (ConnId, Side), wire_bytes: u64) -> u64 {
         let index = self.pipes.0[pipe_index(conn, from) as usize].link as usize;
         let link = &mut self.links[index];
-        let latency_ns = link.latency_ns(quantiles(&self.config, link.is_cross_az()));
+        let latency_ns = link.latency_ns(&self.samplers[usize::from(link.is_cross_az())]);
         if !link.is_lossy() {
             return latency_ns;
         }

@@ -220,7 +220,7 @@ impl World {
         at.forget_process(now);
         at.disk.crash_process(now);
         let (host, id) = (at.host, at.id.0);
-        self.with_net(|net, now, sched, out| net.process_exit(now, host, sched, out));
+        self.with_net(|net, now, _, out| net.process_exit(now, host, out));
         self.forget_connections(node);
         let what = format!("node {id} is down: {}", cause.what);
         self.event_now("broker-down", Some(id), what, None);

@@ -51,6 +51,7 @@ const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
 /// Longest set-up, ns of simulated time.
 const SETUP_LIMIT_NS: u64 = 300_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
+const MILLISECOND_NS: u64 = 1_000_000;
 
 /// Who opened a connection.
 #[derive(Debug, Clone, Copy)]
@@ -136,18 +137,19 @@ impl World {
         observer: &mut dyn Observer,
         interrupt: &AtomicBool,
     ) -> Result<Recording, SetupError> {
-        let mut told_ns = 0;
+        let (mut told_ns, mut tell_at_ns) = (0, MILLISECOND_NS);
         let mut interrupted = false;
         while let Some((at, event)) = self.queue.pop() {
             self.now = at;
-            let whole = at / 1_000_000;
-            if whole > told_ns / 1_000_000 {
+            if at >= tell_at_ns {
                 observer.advance(at - told_ns);
                 told_ns = at;
+                tell_at_ns = (at / MILLISECOND_NS + 1) * MILLISECOND_NS;
             }
             self.audit_event(&event);
             let is_second = matches!(event, Event::Second);
             self.handle(event);
+            self.flush_network();
             if is_second {
                 observer.progress(at - self.origin_ns.min(at), self.audit.events());
                 interrupted = interrupt.load(Ordering::Relaxed);
@@ -171,9 +173,7 @@ impl World {
         let world = self.nodes.len();
         self.audit.event(self.now, node.map_or(world, usize::from), kind);
         if let Event::Net(event) = event {
-            for word in event.words() {
-                self.audit.mix(word);
-            }
+            self.audit.mix(&event.words());
         }
     }
 
@@ -188,6 +188,10 @@ impl World {
     }
 
     fn handle(&mut self, event: Event) {
+        // Nine of ten are of the network, and none of those waits for a stopped process.
+        if let Event::Net(event) = event {
+            return self.network_event(event);
+        }
         if let Some(until) = self.paused_until(&event) {
             return self.at(until, event);
         }

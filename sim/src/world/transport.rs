@@ -37,16 +37,15 @@ impl World {
     ) {
         let token = self.payloads.insert(payload);
         let hold_ns = leaves_ns - self.now;
-        let sched = &mut Sched(&mut self.queue);
         let message = (bytes, u64::from(token));
-        if !self.net.send(self.now, (conn, from), message, hold_ns, sched) {
+        if !self.net.send(self.now, (conn, from), message, hold_ns) {
             self.payloads.take(token);
         }
     }
 
     pub(super) fn net_close(&mut self, conn: ConnId, side: Side) {
         let mut out = std::mem::take(&mut self.net_out);
-        self.net.close(self.now, (conn, side), &mut Sched(&mut self.queue), &mut out);
+        self.net.close(self.now, (conn, side), &mut out);
         self.network_did(&mut out);
         self.net_out = out;
     }
@@ -56,6 +55,11 @@ impl World {
         self.net.on_event(self.now, event, &mut Sched(&mut self.queue), &mut out);
         self.network_did(&mut out);
         self.net_out = out;
+    }
+
+    /// Ends an event for the network: what was sent during it gets its events.
+    pub(super) fn flush_network(&mut self) {
+        self.net.flush(self.now, &mut Sched(&mut self.queue));
     }
 
     /// Runs a change of the network and deals with what comes of it.

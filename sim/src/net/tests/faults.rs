@@ -172,7 +172,7 @@ fn close_lets_what_was_sent_arrive_first() {
     world.send(conn, Side::Server, MB, 2);
     world.close(conn, Side::Client);
     assert_eq!(world.dropped(), [2]);
-    assert!(!world.net.send(world.now_ns, (conn, Side::Client), (1, 3), 0, &mut world.queue));
+    assert!(!world.net.send(world.now_ns, (conn, Side::Client), (1, 3), 0));
     world.run();
     assert_eq!(world.delivered(), [(S + 10 * MS + CROSS, 1)]);
     assert_eq!(world.closed(), [(S + 10 * MS + CROSS + 660, Side::Server)]);
@@ -274,9 +274,10 @@ fn storm(seed: u64) -> (Vec<(u64, NetOut)>, u64) {
             (3..28, Some(conn)) => {
                 let bytes = stream.below(3 * MB);
                 let now_ns = world.now_ns;
-                if world.net.send(now_ns, (conn, side), (bytes, token), 0, &mut world.queue) {
+                if world.net.send(now_ns, (conn, side), (bytes, token), 0) {
                     token += 1;
                 }
+                world.net.flush(now_ns, &mut world.queue);
             }
             (28, Some(conn)) => world.close(conn, side),
             (29, _) => world.exit(a),

@@ -92,7 +92,8 @@ impl World {
     }
 
     fn send(&mut self, conn: ConnId, from: Side, bytes: u64, token: u64) {
-        assert!(self.net.send(self.now_ns, (conn, from), (bytes, token), 0, &mut self.queue));
+        assert!(self.net.send(self.now_ns, (conn, from), (bytes, token), 0));
+        self.net.flush(self.now_ns, &mut self.queue);
     }
 
     fn step(&mut self, limit_ns: u64) -> bool {
@@ -106,6 +107,7 @@ impl World {
 
     fn note(&mut self, out: Vec<NetOut>) {
         let now_ns = self.now_ns;
+        self.net.flush(now_ns, &mut self.queue);
         self.seen.extend(out.into_iter().map(|out| (now_ns, out)));
     }
 
@@ -134,13 +136,13 @@ impl World {
 
     fn exit(&mut self, host: u32) {
         let mut out = Vec::new();
-        self.net.process_exit(self.now_ns, HostId(host), &mut self.queue, &mut out);
+        self.net.process_exit(self.now_ns, HostId(host), &mut out);
         self.note(out);
     }
 
     fn close(&mut self, conn: ConnId, side: Side) {
         let mut out = Vec::new();
-        self.net.close(self.now_ns, (conn, side), &mut self.queue, &mut out);
+        self.net.close(self.now_ns, (conn, side), &mut out);
         self.note(out);
     }
 
