@@ -79,6 +79,10 @@ impl PartitionQueue {
 
     /// Takes a batch out of the flight.
     pub(crate) fn take_in_flight(&mut self, tag: u64) -> Option<ProducerBatch> {
+        // answers come in order
+        if self.in_flight.front()?.tag == tag {
+            return self.in_flight.pop_front();
+        }
         let at = self.in_flight.iter().position(|batch| batch.tag == tag)?;
         self.in_flight.remove(at)
     }
@@ -168,8 +172,7 @@ impl Accumulator {
         cx: &mut ClientCx<'_>,
     ) -> Append {
         let record = sizes.record;
-        let raw = u64::from(BATCH_OVERHEAD) + u64::from(sizes.record_raw);
-        if raw > u64::from(config.request_bytes_max) || raw > config.buffer_bytes {
+        if is_too_large(sizes, config) {
             return Append::TooLarge;
         }
         let per_record = config.profile == ClientProfile::Librdkafka;
@@ -188,7 +191,7 @@ impl Accumulator {
                 }
             }
             _ => {
-                let whole = u64::from(config.batch_bytes).max(raw);
+                let whole = u64::from(config.batch_bytes).max(batch_of_one(sizes));
                 let memory = if per_record { 0 } else { whole };
                 if self.free_bytes < memory {
                     return Append::NoMemory;
@@ -215,25 +218,22 @@ impl Accumulator {
         Append::Done { appended_bytes }
     }
 
-    /// How many records of one size the open batch of a partition takes and stays open. None where
-    /// each record takes memory of its own.
+    /// Bytes of records like these that the open batch of a partition takes and stays open. None
+    /// where each record takes memory of its own.
     pub(crate) fn room(
         &self,
         partition: usize,
-        record_bytes: u32,
+        sizes: RecordSizes,
         config: &ProducerConfig,
-    ) -> usize {
+    ) -> u32 {
         let Some(open) = self.partitions[partition].waiting.back().filter(|last| !last.closed)
         else {
             return 0;
         };
-        if config.profile == ClientProfile::Librdkafka {
+        if config.profile == ClientProfile::Librdkafka || is_too_large(sizes, config) {
             return 0;
         }
-        let left = config.batch_bytes.saturating_sub(open.size_bytes.saturating_add(1));
-        let records_left =
-            (config.batch_records_max as usize).saturating_sub(open.records.len() + 1);
-        records_left.min((left / record_bytes.max(1)) as usize)
+        config.batch_bytes.saturating_sub(open.size_bytes.saturating_add(1))
     }
 
     /// Adds records of one size, at most [`Accumulator::room`].
@@ -256,4 +256,15 @@ impl Accumulator {
         }
         debug_assert!(self.free_bytes <= config.buffer_bytes, "memory is freed once");
     }
+}
+
+/// Bytes of a batch with one record, not compressed.
+fn batch_of_one(sizes: RecordSizes) -> u64 {
+    u64::from(BATCH_OVERHEAD) + u64::from(sizes.record_raw)
+}
+
+/// Whether a record fits in no request, or not in memory.
+fn is_too_large(sizes: RecordSizes, config: &ProducerConfig) -> bool {
+    let bytes = batch_of_one(sizes);
+    bytes > u64::from(config.request_bytes_max) || bytes > config.buffer_bytes
 }

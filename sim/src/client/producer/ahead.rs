@@ -111,12 +111,12 @@ impl Ahead {
         }
     }
 
-    /// How many of the first records, at most `max`, are of a kind and intended by `now_ns`.
-    pub(crate) fn due(&self, kind: Kind, max: usize, now_ns: u64) -> usize {
+    /// How many of the first records are of a kind and intended by `now_ns`.
+    pub(crate) fn due(&self, kind: Kind, now_ns: u64) -> usize {
         let times = self.times();
-        let mut count = max.min(times.len());
+        let mut count = times.len();
         if let Kinds::Mixed(kinds) = &self.kinds {
-            count = kinds.iter().take(count).take_while(|other| **other == kind).count();
+            count = kinds.iter().take_while(|other| **other == kind).count();
         }
         match times[..count].last() {
             Some(last_ns) if *last_ns > now_ns => {

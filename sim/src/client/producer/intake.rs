@@ -85,13 +85,13 @@ impl Producer {
             if intended_ns > cx.now_ns {
                 break;
             }
+            if !self.intake.is_blocked() && self.ingest_run(kind, cx) {
+                continue;
+            }
             let call_ns = intended_ns.max(self.intake.returned_ns);
             let handed_ns = if self.intake.is_blocked() { cx.now_ns } else { call_ns };
             match self.offer(kind, RecordTimes { intended_ns, handed_ns }, cx) {
-                Append::Done { .. } => {
-                    self.returned(kind, handed_ns);
-                    self.ingest_run(kind, cx);
-                }
+                Append::Done { .. } => self.returned(kind, handed_ns),
                 Append::TooLarge => {
                     self.reject(RejectReason::TooLarge, cx);
                     self.returned(kind, handed_ns);
@@ -109,20 +109,25 @@ impl Producer {
         }
     }
 
-    /// Hands over the records that follow one of this kind as long as they are like it and leave
-    /// both the open batch open and the sticky partition as it is: nothing else happens at such a
-    /// record. Only what is ahead already; the rest goes one by one.
-    fn ingest_run(&mut self, kind: Kind, cx: &mut ClientCx<'_>) {
+    /// Hands over the first records that are of a kind and leave both the open batch open and the
+    /// sticky partition as it is: nothing else happens at such a record. Only what is ahead already;
+    /// the rest goes one by one. Whether there were any.
+    fn ingest_run(&mut self, kind: Kind, cx: &mut ClientCx<'_>) -> bool {
         if kind.key_hash.is_some() {
-            return;
+            return false;
         }
-        let Some(partition) = self.sticky.current() else { return };
+        let Some(partition) = self.sticky.current() else { return false };
         let bytes = kind.sizes.record;
-        let room = self.accumulator.room(partition, bytes, &self.config);
-        let room = room.min(self.sticky.room(bytes, &self.config));
+        let room = self.accumulator.room(partition, kind.sizes, &self.config);
+        let room = room.min(self.sticky.room(&self.config));
+        if room < bytes {
+            return false;
+        }
         let intake = &mut self.intake;
-        let count = intake.ahead.due(kind, room, cx.now_ns);
-        let Some(total) = u32::try_from(count).ok().filter(|count| *count > 0) else { return };
+        let count = intake.ahead.due(kind, cx.now_ns);
+        let fits = |count: usize| count as u64 * u64::from(bytes) <= u64::from(room);
+        let count = if fits(count) { count } else { (room / bytes) as usize };
+        let total = u32::try_from(count).unwrap_or(u32::MAX);
         let mut handed_ns = intake.returned_ns;
         let run = intake.ahead.times()[..count].iter().map(|intended_ns| {
             handed_ns = handed_ns.max(*intended_ns);
@@ -137,6 +142,7 @@ impl Producer {
         intake.planned_unkeyed_bytes = intake.planned_unkeyed_bytes.saturating_sub(planned_bytes);
         self.sticky.count(bytes * total);
         cx.effects.cpu_ns += self.costs.record_ns * u64::from(total);
+        true
     }
 
     /// `send()` of the first record ahead has returned.

@@ -54,16 +54,16 @@ impl Sticky {
         self.produced_bytes >= u64::from(config.batch_bytes)
     }
 
-    /// How many records of one size can be counted before the partition might change, if its open
-    /// batch stays open. None where time or each record decides.
-    pub(crate) fn room(&self, record_bytes: u32, config: &ProducerConfig) -> usize {
+    /// Bytes of records that can be counted before the partition might change, if its open batch
+    /// stays open. None where time or each record decides.
+    pub(crate) fn room(&self, config: &ProducerConfig) -> u32 {
         match config.partitioner {
             Partitioner::Bytes => {}
-            Partitioner::Batch => return usize::MAX,
+            Partitioner::Batch => return u32::MAX,
             Partitioner::Record | Partitioner::Time(_) => return 0,
         }
         let left = (2 * u64::from(config.batch_bytes)).saturating_sub(self.produced_bytes + 1);
-        usize::try_from(left / u64::from(record_bytes.max(1))).unwrap_or(usize::MAX)
+        u32::try_from(left).unwrap_or(u32::MAX)
     }
 
     /// Counts records within [`Sticky::room`].
