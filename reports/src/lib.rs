@@ -4,7 +4,10 @@
 //! [`result::RunResult`] made from it.
 
 pub mod charts;
+pub mod columns;
+pub mod compare;
 pub mod cost;
+pub mod figures;
 pub mod html;
 pub mod recording;
 pub mod result;

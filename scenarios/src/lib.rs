@@ -11,6 +11,7 @@ mod resolve;
 mod schema;
 mod text;
 pub mod units;
+mod variant;
 
 pub use digest::PlanError;
 pub use format::{constants_reference, format_reference};
@@ -19,3 +20,4 @@ pub use load::load;
 pub use schema::json::{plan_schema, scenario_schema};
 pub use text::diagnostic::{Diagnostic, DiagnosticRecord, ScenarioError};
 pub use text::source::{Source, Span};
+pub use variant::{Change, Document};

@@ -12,7 +12,7 @@ use super::tree::{self, Entry, Node, Table, Value};
 const TEXT_KEYS: &[&str] = &["kafka"];
 
 /// Keys below which the rest of a path is one dotted key.
-const DOTTED_BELOW: &[&str] = &["config", "model"];
+pub(crate) const DOTTED_BELOW: &[&str] = &["config", "model"];
 
 /// A part of a path and where it stands.
 #[derive(Debug, Clone)]
@@ -223,7 +223,7 @@ fn set_in_array(items: &mut [Node], segment: &Segment, rest: &[Segment], new: &N
 }
 
 /// What a list element can be called by.
-fn element_names(node: &Node) -> Vec<String> {
+pub(crate) fn element_names(node: &Node) -> Vec<String> {
     let Value::Table(table) = &node.value else { return Vec::new() };
     let name = |key: &&str| match table.entry(key).map(|entry| &entry.node.value) {
         Some(Value::String(text)) => Some(text.clone()),
