@@ -73,9 +73,7 @@ impl Output {
 
     /// Prints a document as JSON.
     pub(crate) fn json(self, document: &impl Serialize) -> Result<(), Failure> {
-        let mut text = serde_json::to_string_pretty(document).map_err(Failure::internal)?;
-        text.push('\n');
-        self.text(&text)
+        self.text(&json_text(document)?)
     }
 
     /// A line on stderr beside a result on stdout.
@@ -94,6 +92,13 @@ impl Output {
             }
         }
     }
+}
+
+/// A document as indented JSON.
+pub(crate) fn json_text(document: &impl Serialize) -> Result<String, Failure> {
+    let mut text = serde_json::to_string_pretty(document).map_err(Failure::internal)?;
+    text.push('\n');
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ mod interrupt;
 mod json;
 // Bills.
 mod cost;
+// What changed, and why.
+mod compare;
 // The library, the schemas, completions, explanations.
 mod catalogue;
 // A client for `serve`.

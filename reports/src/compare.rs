@@ -7,12 +7,14 @@ mod curves;
 mod deltas;
 mod html;
 mod path;
+mod plans;
 mod text;
 mod types;
 
 pub use deltas::{deltas, median};
 pub use html::page;
 pub use path::{path_shifts, sentence as path_sentence};
+pub use plans::plan_changes;
 pub use text::table;
 pub use types::*;
 

@@ -36,6 +36,20 @@ impl FigureName {
         let [metric, phase, aggregate] = [metric, phase, aggregate].map(str::to_owned);
         Self { metric, phase, aggregate }
     }
+
+    /// Reads `metric aggregate` or `metric{phase:heal} aggregate`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (head, aggregate) = text.trim().rsplit_once(' ')?;
+        let (metric, phase) = match head.trim().split_once('{') {
+            None => (head.trim(), ALL_MEASURED),
+            Some((metric, rest)) => {
+                (metric.trim(), rest.strip_suffix('}')?.trim().strip_prefix("phase:")?.trim())
+            }
+        };
+        let is_name = |text: &str| !text.is_empty() && !text.contains(char::is_whitespace);
+        (is_name(metric) && is_name(phase)).then(|| Self::new(metric, phase, aggregate))
+    }
 }
 
 impl fmt::Display for FigureName {
@@ -261,6 +275,12 @@ mod tests {
         let cost = find("monthly_cost value").value.unwrap();
         assert_eq!(cost.units(), result.cost.total_usd.units() * 10);
         assert_eq!(find("lost_records value").value, Some(Milli::ZERO));
+        for one in &figures {
+            assert_eq!(FigureName::parse(&one.name.to_string()), Some(one.name.clone()));
+        }
+        for text in ["", "p99", "{phase:heal} p(99)", "a{heal} p(99)", "a b p(99)"] {
+            assert_eq!(FigureName::parse(text), None, "{text}");
+        }
         names.sort();
         let count = names.len();
         names.dedup();

@@ -58,8 +58,8 @@ impl Plan {
         sha256_hex(&serde_json::to_vec(self).expect("a plan is plain data"))
     }
 
-    /// SHA-256 of what decides the run, hex: the plan without its name, its wording, the text that
-    /// it was made from, its thresholds and its prices. Plans that share it are the same run.
+    /// SHA-256 of what decides the run and its bill, hex: the plan without its name, its wording, the
+    /// text that it was made from and its thresholds. Plans that share it have the same figures.
     #[must_use]
     pub fn run_digest(&self) -> String {
         let mut plan = self.clone();
@@ -68,7 +68,6 @@ impl Plan {
         }
         plan.scenario_digest.clear();
         plan.thresholds.clear();
-        plan.prices.clear();
         for event in &mut plan.events {
             event.line = None;
         }

@@ -3,7 +3,8 @@
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
 use super::low::{
-    LowCommand, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction, LowServe,
+    LowCommand, LowCompare, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction,
+    LowServe,
 };
 use super::price;
 use crate::failure::Failure;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
+use stormglass_reports::figures::FigureName;
 use stormglass_scenarios::units;
 use stormglass_server::Options;
 
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Where the time goes.
     Explain(Explain),
+    /// What changed.
+    Compare(Compare),
     /// Price a cluster.
     Cost(Bill),
     /// Run a broker.
@@ -113,6 +117,36 @@ pub(crate) struct Explain {
     pub(crate) band: Option<Band>,
 }
 
+/// `compare`.
+#[derive(Debug)]
+pub(crate) struct Compare {
+    /// First side.
+    pub(crate) a: SideArgs,
+    /// Second side.
+    pub(crate) b: SideArgs,
+    /// Seeds of scenarios.
+    pub(crate) seeds: Vec<u64>,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Figure whose change the keys explain.
+    pub(crate) figure: FigureName,
+    /// Whether to find out what each key explains.
+    pub(crate) keys: bool,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
+/// A side of a comparison.
+#[derive(Debug)]
+pub(crate) struct SideArgs {
+    /// As typed.
+    pub(crate) text: String,
+    /// The scenario, if the text names one.
+    pub(crate) target: Target,
+    /// Pairs of path and value, if it is a scenario.
+    pub(crate) sets: Vec<(String, String)>,
+}
+
 /// `cost`.
 #[derive(Debug)]
 pub(crate) struct Bill {
@@ -169,6 +203,7 @@ impl Command {
             LowCommand::Explain(LowExplain { result, band }) => {
                 Self::Explain(Explain { result, band })
             }
+            LowCommand::Compare(low) => Self::Compare(compare(low)?),
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
@@ -182,23 +217,60 @@ impl Command {
 }
 
 fn run(low: LowRun) -> Result<Run, Failure> {
-    if let Some(count) = low.seeds
-        && low.seed.checked_add(count - 1).is_none()
-    {
-        let message = format!("--seed {} and --seeds {count} go past {}", low.seed, u64::MAX);
-        return Err(Failure::usage(message).help("start at a smaller seed"));
-    }
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    check_seeds(low.seed, low.seeds.unwrap_or(1))?;
     Ok(Run {
         target: Target::new(&low.scenario),
         sets: pairs("--set", &low.set)?,
         seed: low.seed,
         seeds: low.seeds,
-        jobs: low.jobs.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads),
+        jobs: jobs(low.jobs),
         out: low.out,
         trace: low.trace,
         plant: low.plant,
         scenario: low.scenario,
+    })
+}
+
+fn check_seeds(first: u64, count: u64) -> Result<(), Failure> {
+    if first.checked_add(count - 1).is_some() {
+        return Ok(());
+    }
+    let message = format!("--seed {first} and --seeds {count} go past {}", u64::MAX);
+    Err(Failure::usage(message).help("start at a smaller seed"))
+}
+
+/// Runs at a time: the machine's threads if nothing was said.
+fn jobs(typed: Option<u64>) -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    typed.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads)
+}
+
+fn seeds(first: u64, count: u64) -> Result<Vec<u64>, Failure> {
+    check_seeds(first, count)?;
+    Ok((first..=first + (count - 1)).collect())
+}
+
+fn compare(low: LowCompare) -> Result<Compare, Failure> {
+    let both = pairs("--set", &low.set)?;
+    let side = |text: String, flag: &str, sets: &[String]| -> Result<SideArgs, Failure> {
+        let sets = both.iter().cloned().chain(pairs(flag, sets)?).collect();
+        Ok(SideArgs { target: Target::new(&text), text, sets })
+    };
+    Ok(Compare {
+        a: side(low.a, "--set-a", &low.set_a)?,
+        b: side(low.b, "--set-b", &low.set_b)?,
+        seeds: seeds(low.seed, low.seeds)?,
+        jobs: jobs(low.jobs),
+        figure: figure(&low.figure)?,
+        keys: !low.no_keys,
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/compare")),
+    })
+}
+
+fn figure(text: &str) -> Result<FigureName, Failure> {
+    FigureName::parse(text).ok_or_else(|| {
+        Failure::usage(format!("`{text}` is not a figure"))
+            .help("write metric and aggregate, such as \"response_latency{phase:heal} p(99)\"")
     })
 }
 

@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes:
-  0  done, promises kept, thresholds met    5  invalid scenario or plan
-  1  internal or I/O error                  8  safety or liveness promise broken
-  2  usage                                  9  replay differs
-  4  threshold missed                     130  interrupted, partial results written";
+  0  done, promises kept, thresholds met    6  nothing to compare with
+  1  internal or I/O error                  7  no cluster meets the requirements
+  2  usage                                  8  safety or liveness promise broken
+  3  regression                             9  replay differs
+  4  threshold missed                     130  interrupted, partial results written
+  5  invalid scenario, suite or plan";
 
 /// Replays storms on a simulated Kafka cluster: latency, throughput, safety and cost from one
 /// scenario.
@@ -32,6 +34,8 @@ pub(super) enum LowCommand {
     Replay(LowReplay),
     /// Show where the time of produce requests goes, by percentile.
     Explain(LowExplain),
+    /// Say what changed from one run or scenario to another, and what explains it.
+    Compare(LowCompare),
     /// Price a cluster, line by line.
     Cost(LowCost),
     /// Run a real Kafka broker, on real sockets and files.
@@ -116,6 +120,50 @@ pub(crate) enum Band {
     P99,
     /// The slowest.
     Max,
+}
+
+/// `compare`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Runs are paired by seed. Of two scenarios, each changed key is switched over alone \
+and left out alone, to see what it explains. Examples:
+  stormglass compare stormglass-out/before stormglass-out/after
+  stormglass compare steady steady --set-b producers.*.config.linger.ms=20
+Exit 6 when the two cannot be compared: other values in the catalogue, other schema, interrupted."
+)]
+pub(super) struct LowCompare {
+    /// First side: the directory of a run or of its seeds, a result.json, or a scenario.
+    pub(super) a: String,
+    /// Second side.
+    pub(super) b: String,
+    /// First seed of the scenarios.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seeds of the scenarios.
+    #[arg(long, value_name = "K", default_value_t = 3,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: u64,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Change a key of both scenarios. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Change a key of the first scenario only. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set_a: Vec<String>,
+    /// Change a key of the second scenario only. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set_b: Vec<String>,
+    /// Figure whose change the keys explain.
+    #[arg(long, value_name = "FIGURE", default_value = "response_latency p(99)")]
+    pub(super) figure: String,
+    /// Do not run what it takes to say what each key explains.
+    #[arg(long)]
+    pub(super) no_keys: bool,
+    /// Directory of the page and of compare.json. Default: stormglass-out/compare.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// `cost`.

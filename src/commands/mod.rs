@@ -1,5 +1,7 @@
 //! The commands, one file each, and what all of them share.
 
+mod compare;
+mod compare_keys;
 mod completions;
 mod cost;
 mod cost_cluster;
@@ -13,5 +15,6 @@ mod run_seeds;
 mod scenarios;
 mod schema;
 mod serve;
+mod sides;
 
 pub(crate) use dispatch::main;

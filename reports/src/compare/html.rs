@@ -3,7 +3,7 @@
 use super::curves;
 use super::path;
 use super::text as words;
-use super::types::{Comparison, Delta, KeyAttribution, PathShift, Trend};
+use super::types::{ChangedKey, Comparison, Delta, KeyAttribution, PathShift, Trend};
 use crate::charts::{Chart, shift};
 use crate::figures::{ALL_MEASURED, Better, FigureName};
 use crate::html::{figure, shell};
@@ -37,6 +37,12 @@ pub fn page(comparison: &Comparison, pairs: &[(&RunResult, &RunResult)], command
         main {
             (key_figures(comparison))
             @if let Some(keys) = &comparison.keys { (keys_section(keys)) }
+            @else if !comparison.plan_changes.is_empty() {
+                section id="plans" {
+                    h2 { "What differs in the plans" }
+                    (plans_table(&comparison.plan_changes))
+                }
+            }
             @if !charts.is_empty() {
                 section id="charts" {
                     h2 { "Charts" }
@@ -233,6 +239,25 @@ fn keys_section(keys: &KeyAttribution) -> Markup {
         section id="keys" {
             h2 { "Which key explains how much" }
             (keys_table(keys))
+        }
+    }
+}
+
+fn plans_table(changes: &[ChangedKey]) -> Markup {
+    html! {
+        div.table {
+            table.packed {
+                thead { tr { th { "Value" } th { "A" } th { "B" } } }
+                tbody {
+                    @for key in changes {
+                        tr {
+                            td.wide { code { (key.path) } }
+                            td.value { (shown(key.before.as_deref())) }
+                            td.value { (shown(key.after.as_deref())) }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -57,7 +57,7 @@ pub fn sentence(shift: &PathShift) -> Option<String> {
     let mut parts: Vec<&PartShift> = shift
         .parts
         .iter()
-        .filter(|part| part.share_percent.is_some_and(|share| share.units() >= TOLD_MIN))
+        .filter(|part| part.share_percent.is_some_and(|share| share.units().abs() >= TOLD_MIN))
         .collect();
     parts.sort_by_key(|part| -part.change_ms.units().abs());
     let told: Vec<String> = parts

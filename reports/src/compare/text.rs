@@ -1,7 +1,7 @@
 //! A comparison as text for a terminal.
 
 use super::path::{self, signed_duration};
-use super::types::{Comparison, Delta, KeyAttribution, KeyShare, Trend};
+use super::types::{ChangedKey, Comparison, Delta, KeyAttribution, KeyShare, Trend};
 use crate::columns::columns;
 use crate::figures::{ALL_MEASURED, Better};
 use crate::result::Milli;
@@ -33,6 +33,9 @@ pub fn table(comparison: &Comparison) -> String {
     if let Some(keys) = &comparison.keys {
         out.push('\n');
         out.push_str(&keys_text(keys));
+    } else if !comparison.plan_changes.is_empty() {
+        out.push('\n');
+        out.push_str(&plans_text(&comparison.plan_changes));
     }
     for note in &comparison.notes {
         out.push_str(&format!("\nnote: {note}\n"));
@@ -115,6 +118,15 @@ fn attribution(comparison: &Comparison) -> Option<String> {
     let told = path::sentence(shift)?;
     let change = signed_duration(shift.change_ms);
     Some(format!("\nWhere the requests' p99 changed by {change}: {told}\n"))
+}
+
+fn plans_text(changes: &[ChangedKey]) -> String {
+    let mut rows = vec![["differs in the plan", "A", "B"].map(str::to_owned).to_vec()];
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    rows.extend(
+        changes.iter().map(|key| vec![key.path.clone(), shown(&key.before), shown(&key.after)]),
+    );
+    columns(&rows, &[false, false, false])
 }
 
 fn keys_text(keys: &KeyAttribution) -> String {

@@ -24,6 +24,8 @@ pub struct Comparison {
     pub deltas: Vec<Delta>,
     /// Where the time of a produce request changed, by band of latency.
     pub path: Vec<PathShift>,
+    /// What differs in the plans, the first forty values; empty where a plan is not known.
+    pub plan_changes: Vec<ChangedKey>,
     /// Keys that differ, with what each explains, where that was found out.
     pub keys: Option<KeyAttribution>,
     /// What is to be kept in mind.
