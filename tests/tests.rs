@@ -24,6 +24,8 @@ mod json;
 mod cost;
 // What changed, and why.
 mod compare;
+// What got worse, and what did not.
+mod gate;
 // The library, the schemas, completions, explanations.
 mod catalogue;
 // A client for `serve`.

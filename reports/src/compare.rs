@@ -20,6 +20,8 @@ pub use types::*;
 
 pub(crate) use curves::curves;
 pub(crate) use html::{delta_rows, keys_table, path_table};
+pub(crate) use path::signed_duration;
+pub(crate) use text::{change, keys_text, signed, signed_percent, value};
 
 use crate::result::{RESULT_SCHEMA_VERSION, RunResult, Status};
 

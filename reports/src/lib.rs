@@ -8,6 +8,7 @@ pub mod columns;
 pub mod compare;
 pub mod cost;
 pub mod figures;
+pub mod gate;
 pub mod html;
 pub mod recording;
 pub mod result;

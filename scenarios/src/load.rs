@@ -93,7 +93,7 @@ fn empty() -> Diagnostic {
 }
 
 /// The text of a file, or an error that points at the first byte that is not text.
-fn decode_text(source: &Source, sources: &mut Sources) -> Result<String, ScenarioError> {
+pub(crate) fn decode_text(source: &Source, sources: &mut Sources) -> Result<String, ScenarioError> {
     if source.bytes.len() > SCENARIO_BYTES_MAX {
         let message = format!(
             "the scenario has {} bytes, more than {SCENARIO_BYTES_MAX}",

@@ -3,8 +3,8 @@
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
 use super::low::{
-    LowCommand, LowCompare, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction,
-    LowServe,
+    LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowMonth, LowReplay, LowRun,
+    LowScenariosAction, LowServe,
 };
 use super::price;
 use crate::failure::Failure;
@@ -14,7 +14,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
 use stormglass_reports::figures::FigureName;
-use stormglass_scenarios::units;
+use stormglass_scenarios::suite::Base;
+use stormglass_scenarios::{split_pair, units};
 use stormglass_server::Options;
 
 pub(crate) use super::low::{Band, LogLevel, Schema};
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// What changed.
     Compare(Compare),
+    /// Fail when a suite got worse.
+    Gate(Gate),
     /// Price a cluster.
     Cost(Bill),
     /// Run a broker.
@@ -63,7 +66,8 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    fn new(text: &str) -> Self {
+    /// A file if the text has a slash or ends in `.toml`.
+    pub(crate) fn new(text: &str) -> Self {
         if text.contains(['/', '\\']) || text.ends_with(".toml") {
             Self::File(PathBuf::from(text))
         } else {
@@ -136,6 +140,37 @@ pub(crate) struct Compare {
     pub(crate) out: PathBuf,
 }
 
+/// `gate`.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The suite's file.
+    pub(crate) suite: PathBuf,
+    /// In place of the suite's own base.
+    pub(crate) base: Option<Base>,
+    /// Compare with other seeds.
+    pub(crate) noise: bool,
+    /// Show the effect of another program apart.
+    pub(crate) rebaseline: bool,
+    /// First seed.
+    pub(crate) seed: u64,
+    /// In place of the suite's own number of seeds.
+    pub(crate) seeds: Option<u64>,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Pairs of path and value for this side.
+    pub(crate) sets: Vec<(String, String)>,
+    /// Where to store this side's results.
+    pub(crate) save: Option<PathBuf>,
+    /// Whether to speak to GitHub Actions.
+    pub(crate) github: bool,
+    /// Its summary of the step.
+    pub(crate) github_summary: Option<PathBuf>,
+    /// Print every figure of what failed.
+    pub(crate) verbose: bool,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
 /// A side of a comparison.
 #[derive(Debug)]
 pub(crate) struct SideArgs {
@@ -204,6 +239,7 @@ impl Command {
                 Self::Explain(Explain { result, band })
             }
             LowCommand::Compare(low) => Self::Compare(compare(low)?),
+            LowCommand::Gate(low) => Self::Gate(gate(low)?),
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
@@ -267,6 +303,28 @@ fn compare(low: LowCompare) -> Result<Compare, Failure> {
     })
 }
 
+fn gate(low: LowGate) -> Result<Gate, Failure> {
+    let in_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let github = low.github || in_github;
+    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    check_seeds(low.seed, low.seeds.unwrap_or(1))?;
+    Ok(Gate {
+        suite: low.suite,
+        base: low.base.as_deref().map(Base::parse),
+        noise: low.noise,
+        rebaseline: low.rebaseline,
+        seed: low.seed,
+        seeds: low.seeds,
+        jobs: jobs(low.jobs),
+        sets: pairs("--set", &low.set)?,
+        save: low.save,
+        github,
+        github_summary: summary.filter(|_| github).map(PathBuf::from),
+        verbose: low.verbose,
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/gate")),
+    })
+}
+
 fn figure(text: &str) -> Result<FigureName, Failure> {
     FigureName::parse(text).ok_or_else(|| {
         Failure::usage(format!("`{text}` is not a figure"))
@@ -327,16 +385,10 @@ fn storage(text: &str) -> Result<u64, Failure> {
 /// `PATH=VALUE` split at the first `=` outside of quotes.
 pub(super) fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let pair = |text: &String| {
-        let mut quoted = false;
-        let at = text.char_indices().find(|(_, c)| {
-            quoted ^= *c == '"';
-            *c == '=' && !quoted
-        });
-        match at {
-            Some((at, _)) if at > 0 => Ok((text[..at].to_owned(), text[at + 1..].to_owned())),
-            _ => Err(Failure::usage(format!("{flag} `{text}` is not a pair"))
-                .help(format!("write {flag} NAME=VALUE"))),
-        }
+        split_pair(text).ok_or_else(|| {
+            Failure::usage(format!("{flag} `{text}` is not a pair"))
+                .help(format!("write {flag} NAME=VALUE"))
+        })
     };
     texts.iter().map(pair).collect()
 }

@@ -36,6 +36,8 @@ pub(super) enum LowCommand {
     Explain(LowExplain),
     /// Say what changed from one run or scenario to another, and what explains it.
     Compare(LowCompare),
+    /// Fail when a suite of scenarios got worse.
+    Gate(LowGate),
     /// Price a cluster, line by line.
     Cost(LowCost),
     /// Run a real Kafka broker, on real sockets and files.
@@ -166,6 +168,58 @@ pub(super) struct LowCompare {
     pub(super) out: Option<PathBuf>,
 }
 
+/// `gate`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A suite is TOML: name, base, seeds, and [[scenarios]] with scenario, set and limits \
+such as
+  response_latency = [\"p(99) < +5%\"]
+A limit is passed when the median of the paired changes is beyond it and nearly all seeds agree on \
+the direction. Exit 3 then, 4 when a scenario misses a threshold of its own, 6 when the base is \
+missing or has other values in its catalogue. `stormglass schema suite` has every key."
+)]
+pub(super) struct LowGate {
+    /// The suite's file.
+    pub(super) suite: PathBuf,
+    /// What to compare with, in place of the suite's own: `git:REVISION`, a file that --save wrote,
+    /// or `none`.
+    #[arg(long, value_name = "BASE", conflicts_with = "noise")]
+    pub(super) base: Option<String>,
+    /// Compare the scenarios with themselves at other seeds: what passes a limit then is noise.
+    #[arg(long)]
+    pub(super) noise: bool,
+    /// When the base has another program or catalogue, run its scenarios with this one, too, show
+    /// both effects apart, and judge the scenarios' alone.
+    #[arg(long)]
+    pub(super) rebaseline: bool,
+    /// First seed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Paired seeds, in place of the suite's own.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: Option<u64>,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Change a key of every scenario on this side only. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Store this side's results, to be a base later.
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Print annotations of GitHub Actions on stderr and add to its step summary; by itself in a
+    /// job of GitHub Actions.
+    #[arg(long)]
+    pub(super) github: bool,
+    /// Print every figure of what failed.
+    #[arg(long)]
+    pub(super) verbose: bool,
+    /// Directory of index.html, gate.json, junit.xml, metrics.txt and summary.md. Default:
+    /// stormglass-out/gate.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
 /// `cost`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example, three small brokers and 100 GiB at prices of one's own, $118.00:
@@ -289,6 +343,8 @@ pub(crate) enum Schema {
     Plan,
     /// result.json.
     Result,
+    /// A suite of `gate`.
+    Suite,
 }
 
 /// `completions`.

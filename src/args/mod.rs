@@ -6,8 +6,8 @@ mod parse;
 mod price;
 
 pub(crate) use high::{
-    Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, LogLevel, Replay,
-    Run, Schema, Serve, SideArgs, Target,
+    Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
+    Replay, Run, Schema, Serve, SideArgs, Target,
 };
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};

@@ -128,7 +128,7 @@ fn violations(pairs: &[(&RunResult, &RunResult)]) -> Vec<String> {
     notes
 }
 
-fn side(name: &str, result: &RunResult) -> report::Side {
+pub(super) fn side(name: &str, result: &RunResult) -> report::Side {
     report::Side {
         name: name.to_owned(),
         scenario: result.scenario.name.clone(),

@@ -70,7 +70,7 @@ fn in_directory(path: &Path, name: &str) -> PathBuf {
 }
 
 /// What is not there, or is no file, is a wrong name; anything else is the machine's fault.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| {
         let failure = Failure::io("read", path, &error);
         match error.kind() {

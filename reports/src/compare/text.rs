@@ -129,7 +129,8 @@ fn plans_text(changes: &[ChangedKey]) -> String {
     columns(&rows, &[false, false, false])
 }
 
-fn keys_text(keys: &KeyAttribution) -> String {
+/// What each key explains, as a table.
+pub(crate) fn keys_text(keys: &KeyAttribution) -> String {
     let figure = &keys.figure;
     let mut rows =
         vec![["changed key", "A", "B", "alone", "without", "explains"].map(str::to_owned).to_vec()];

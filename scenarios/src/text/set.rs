@@ -21,6 +21,17 @@ struct Segment {
     span: Span,
 }
 
+/// `PATH=VALUE` split at the first `=` outside of quotes; nothing when there is no path or no `=`.
+#[must_use]
+pub fn split_pair(text: &str) -> Option<(String, String)> {
+    let mut quoted = false;
+    let (at, _) = text.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == '=' && !quoted
+    })?;
+    (at > 0).then(|| (text[..at].to_owned(), text[at + 1..].to_owned()))
+}
+
 /// Applies one `--set` to a scenario's tree. Its text becomes a source of its own, so that later
 /// messages about the new value point at it.
 pub(crate) fn apply(
