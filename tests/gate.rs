@@ -109,7 +109,7 @@ fn a_changed_linger_is_caught_with_its_key_and_its_part() {
     assert!(called.stderr.contains(&annotation), "{}", called.stderr);
     assert_eq!(Called::last_line(&called.stderr), "stormglass gate suite.toml --github --json");
     let text = place.expect(3, &["gate", "suite.toml"]).stdout;
-    assert!(text.contains("Failed: of 1 scenario 1 regression (exit 3)."), "{text}");
+    assert!(text.contains("Failed: 1 regression of 1 scenario (exit 3)."), "{text}");
     assert!(text.contains("run it: stormglass run ./day.toml --seed 1"), "{text}");
 }
 

@@ -26,6 +26,8 @@ mod cost;
 mod compare;
 // What got worse, and what did not.
 mod gate;
+// Many values of some keys.
+mod sweep;
 // The library, the schemas, completions, explanations.
 mod catalogue;
 // A client for `serve`.

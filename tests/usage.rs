@@ -35,7 +35,7 @@ fn what_makes_no_sense_is_refused_and_repeated() {
 #[test]
 fn commands_of_later_versions_do_not_appear() {
     let help = Place::new().expect(0, &["--help"]).stdout;
-    for command in ["run", "replay", "explain", "compare", "gate", "cost", "serve"] {
+    for command in ["run", "replay", "explain", "compare", "gate", "sweep", "cost"] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
     }
     for later in ["hunt", "plan", "bench", "import", "export"] {

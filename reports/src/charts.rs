@@ -10,6 +10,7 @@ mod chart;
 pub(crate) mod palette;
 pub(crate) mod percentiles;
 pub(crate) mod shift;
+pub(crate) mod steps;
 mod time;
 mod traffic;
 

@@ -19,6 +19,7 @@ pub use text::table;
 pub use types::*;
 
 pub(crate) use curves::curves;
+pub(crate) use deltas::agree;
 pub(crate) use html::{delta_rows, keys_table, path_table};
 pub(crate) use path::signed_duration;
 pub(crate) use text::{change, keys_text, signed, signed_percent, value};

@@ -2,8 +2,8 @@
 //! thresholds were missed, and what explains it; as table, page, JUnit, annotations and metrics.
 //!
 //! Only declared figures decide; all others are shown. A limit is passed when the median of the
-//! paired changes is beyond it and the direction is the same in nearly all seeds, so that what a
-//! seed deals decides nothing.
+//! paired changes is beyond it and the direction is the same in all seeds (one of sixteen may differ),
+//! so that what a seed deals decides nothing.
 
 mod github;
 mod html;

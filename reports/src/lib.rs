@@ -14,6 +14,7 @@ pub mod recording;
 pub mod result;
 pub mod run_dir;
 pub mod summary;
+pub mod sweep;
 
 mod text;
 mod thresholds;

@@ -4,9 +4,10 @@
 
 use super::low::{
     LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowMonth, LowReplay, LowRun,
-    LowScenariosAction, LowServe,
+    LowScenariosAction, LowServe, LowSweep,
 };
 use super::price;
+use super::vary::Vary;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
@@ -14,6 +15,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
 use stormglass_reports::figures::FigureName;
+use stormglass_reports::sweep::SWEPT;
 use stormglass_scenarios::suite::Base;
 use stormglass_scenarios::{split_pair, units};
 use stormglass_server::Options;
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Fail when a suite got worse.
     Gate(Gate),
+    /// A scenario at many values.
+    Sweep(Sweep),
     /// Price a cluster.
     Cost(Bill),
     /// Run a broker.
@@ -171,11 +175,32 @@ pub(crate) struct Gate {
     pub(crate) out: PathBuf,
 }
 
+/// `sweep`.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// Which scenario.
+    pub(crate) target: Target,
+    /// What varies.
+    pub(crate) vary: Vec<Vary>,
+    /// Pairs of path and value at every point.
+    pub(crate) sets: Vec<(String, String)>,
+    /// Seeds of every point.
+    pub(crate) seeds: Vec<u64>,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Columns.
+    pub(crate) figures: Vec<FigureName>,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
 /// A side of a comparison.
 #[derive(Debug)]
 pub(crate) struct SideArgs {
     /// As typed.
     pub(crate) text: String,
+    /// What to call it: the text, and what only this side has.
+    pub(crate) name: String,
     /// The scenario, if the text names one.
     pub(crate) target: Target,
     /// Pairs of path and value, if it is a scenario.
@@ -240,6 +265,7 @@ impl Command {
             }
             LowCommand::Compare(low) => Self::Compare(compare(low)?),
             LowCommand::Gate(low) => Self::Gate(gate(low)?),
+            LowCommand::Sweep(low) => Self::Sweep(sweep(low)?),
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
@@ -288,9 +314,13 @@ fn seeds(first: u64, count: u64) -> Result<Vec<u64>, Failure> {
 
 fn compare(low: LowCompare) -> Result<Compare, Failure> {
     let both = pairs("--set", &low.set)?;
-    let side = |text: String, flag: &str, sets: &[String]| -> Result<SideArgs, Failure> {
-        let sets = both.iter().cloned().chain(pairs(flag, sets)?).collect();
-        Ok(SideArgs { target: Target::new(&text), text, sets })
+    let side = |text: String, flag: &str, typed: &[String]| -> Result<SideArgs, Failure> {
+        let sets = both.iter().cloned().chain(pairs(flag, typed)?).collect();
+        let name = match typed {
+            [] => text.clone(),
+            _ => format!("{text} with {}", typed.join(", ")),
+        };
+        Ok(SideArgs { target: Target::new(&text), text, name, sets })
     };
     Ok(Compare {
         a: side(low.a, "--set-a", &low.set_a)?,
@@ -322,6 +352,20 @@ fn gate(low: LowGate) -> Result<Gate, Failure> {
         github_summary: summary.filter(|_| github).map(PathBuf::from),
         verbose: low.verbose,
         out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/gate")),
+    })
+}
+
+fn sweep(low: LowSweep) -> Result<Sweep, Failure> {
+    let usual = SWEPT.map(str::to_owned).to_vec();
+    let figures = if low.figure.is_empty() { usual } else { low.figure };
+    Ok(Sweep {
+        target: Target::new(&low.scenario),
+        vary: low.vary.iter().map(|text| Vary::parse(text)).collect::<Result<_, _>>()?,
+        sets: pairs("--set", &low.set)?,
+        seeds: seeds(low.seed, low.seeds)?,
+        jobs: jobs(low.jobs),
+        figures: figures.iter().map(|text| figure(text)).collect::<Result<_, _>>()?,
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/sweep")),
     })
 }
 

@@ -38,6 +38,8 @@ pub(super) enum LowCommand {
     Compare(LowCompare),
     /// Fail when a suite of scenarios got worse.
     Gate(LowGate),
+    /// Simulate a scenario at many values of some keys.
+    Sweep(LowSweep),
     /// Price a cluster, line by line.
     Cost(LowCost),
     /// Run a real Kafka broker, on real sockets and files.
@@ -174,8 +176,8 @@ pub(super) struct LowCompare {
     after_help = "A suite is TOML: name, base, seeds, and [[scenarios]] with scenario, set and limits \
 such as
   response_latency = [\"p(99) < +5%\"]
-A limit is passed when the median of the paired changes is beyond it and nearly all seeds agree on \
-the direction. Exit 3 then, 4 when a scenario misses a threshold of its own, 6 when the base is \
+A limit is passed when the median of the paired changes is beyond it and all seeds agree on the \
+direction (one of sixteen may differ). Exit 3 then, 4 when a scenario misses a threshold of its own, 6 when the base is \
 missing or has other values in its catalogue. `stormglass schema suite` has every key."
 )]
 pub(super) struct LowGate {
@@ -216,6 +218,40 @@ pub(super) struct LowGate {
     pub(super) verbose: bool,
     /// Directory of index.html, gate.json, junit.xml, metrics.txt and summary.md. Default:
     /// stormglass-out/gate.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `sweep`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Every combination of the values is a point. Example:
+  stormglass sweep steady --vary 'producers.*.rate=10 MB/s,20 MB/s,40 MB/s' \\
+    --vary cluster.instance=kafka.m7g.large,kafka.m7g.xlarge
+A missed threshold is what a sweep looks for, and no failure; a broken promise is exit 8.")]
+pub(super) struct LowSweep {
+    /// A file, or a name that `stormglass scenarios` lists.
+    pub(super) scenario: String,
+    /// A key and its values. Repeatable: every combination is run.
+    #[arg(long, value_name = "PATH=VALUE,VALUE", required = true)]
+    pub(super) vary: Vec<String>,
+    /// Change a key at every point. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// First seed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seeds of every point; figures are their medians.
+    #[arg(long, value_name = "K", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: u64,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// A column, such as \"response_latency{phase:heal} p(99)\". Repeatable; replaces the usual
+    /// ones.
+    #[arg(long, value_name = "FIGURE")]
+    pub(super) figure: Vec<String>,
+    /// Directory of index.html, sweep.csv, sweep.json and charts. Default: stormglass-out/sweep.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 }

@@ -46,8 +46,8 @@ pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure
     notes.extend(violations(&borrowed));
     let comparison = Comparison {
         schema_version: COMPARISON_SCHEMA_VERSION,
-        a: side(&args.a.text, borrowed[0].0),
-        b: side(&args.b.text, borrowed[0].1),
+        a: side(&args.a.name, borrowed[0].0),
+        b: side(&args.b.name, borrowed[0].1),
         seeds,
         deltas: deltas(&borrowed),
         path: path_shifts(&borrowed),

@@ -19,5 +19,6 @@ mod scenarios;
 mod schema;
 mod serve;
 mod sides;
+mod sweep;
 
 pub(crate) use dispatch::main;

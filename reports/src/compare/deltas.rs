@@ -5,8 +5,11 @@ use crate::figures::{Better, Figure, FigureName, figures};
 use crate::result::{Milli, RunResult, div_half_up};
 use std::collections::BTreeMap;
 
-/// In this many pairs of eight a figure may go the other way and still have a direction.
-const AGAINST_OF_EIGHT: u32 = 1;
+/// Of this many pairs one may go another way.
+///
+/// Of eight pairs all must agree: by chance they do in one of 128 cases, either way. If one of eight
+/// might differ, they would in one of 14, and a suite of a few figures would fail on noise.
+const PAIRS_FOR_ONE_AGAINST: u32 = 16;
 
 /// The change of every figure. `pairs` are runs of the same seed, first side first.
 #[must_use]
@@ -78,9 +81,7 @@ fn direction(better: Better, pair: (Option<Milli>, Option<Milli>)) -> i8 {
 }
 
 fn trend(better: Better, up: u32, down: u32, pairs: u32) -> Trend {
-    let against = pairs / 8 * AGAINST_OF_EIGHT;
-    let is_up = up > 0 && pairs - up <= against;
-    let is_down = down > 0 && pairs - down <= against;
+    let (is_up, is_down) = (agree(up, pairs), agree(down, pairs));
     match (up, down, better) {
         (0, 0, _) => Trend::Same,
         _ if !is_up && !is_down => Trend::Mixed,
@@ -100,6 +101,11 @@ fn trend(better: Better, up: u32, down: u32, pairs: u32) -> Trend {
             }
         }
     }
+}
+
+/// Whether so many of the pairs are a direction and not chance.
+pub(crate) fn agree(with: u32, pairs: u32) -> bool {
+    with > 0 && pairs - with <= pairs / PAIRS_FOR_ONE_AGAINST
 }
 
 fn minus(a: Milli, b: Milli) -> Milli {

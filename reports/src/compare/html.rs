@@ -30,7 +30,10 @@ pub fn page(comparison: &Comparison, pairs: &[(&RunResult, &RunResult)], command
     let body = html! {
         header {
             p.kind { "Stormglass comparison" }
-            h1 { "A " (a.name) ", B " (b.name) }
+            h1 { (heading(comparison)) }
+            @if a.name != a.scenario || b.name != b.scenario {
+                p.setting { "A is " (a.name) ". B is " (b.name) "." }
+            }
             p.setting { (setting(comparison)) }
             (verdict(comparison))
         }
@@ -67,6 +70,12 @@ pub fn page(comparison: &Comparison, pairs: &[(&RunResult, &RunResult)], command
         }
     };
     shell(&format!("{} and {}", a.name, b.name), &body)
+}
+
+/// The scenario, if it is one.
+fn heading(comparison: &Comparison) -> String {
+    let (a, b) = (&comparison.a.scenario, &comparison.b.scenario);
+    if a == b { a.clone() } else { format!("{a} and {b}") }
 }
 
 fn setting(comparison: &Comparison) -> String {

@@ -93,13 +93,7 @@ pub(crate) fn value(value: Option<Milli>, unit: &str) -> String {
 
 /// A change with its sign and unit.
 pub(crate) fn change(delta: &Delta) -> String {
-    match delta.change {
-        Some(change) if change.units() > 0 => {
-            format!("+{}", text::with_unit(change, &delta.unit))
-        }
-        Some(change) => text::with_unit(change, &delta.unit),
-        None => "-".to_owned(),
-    }
+    delta.change.map_or_else(|| "-".to_owned(), |change| signed(change, &delta.unit))
 }
 
 /// `+12.3 %`.
@@ -175,5 +169,7 @@ fn effects(share: &KeyShare, unit: &str) -> Vec<String> {
 /// A change with its sign and unit.
 pub(crate) fn signed(value: Milli, unit: &str) -> String {
     let sign = if value.units() > 0 { "+" } else { "" };
+    // A change of a share is no share: +1 % of 50 % would be two things.
+    let unit = if unit == "%" { "points" } else { unit };
     format!("{sign}{}", text::with_unit(value, unit))
 }

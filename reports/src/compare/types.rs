@@ -54,9 +54,9 @@ pub struct Side {
 pub enum Trend {
     /// Not changed in any seed.
     Same,
-    /// Better in nearly all seeds.
+    /// Better in all seeds; one of sixteen may differ.
     Better,
-    /// Worse in nearly all seeds.
+    /// Worse in all seeds; one of sixteen may differ.
     Worse,
     /// Other, and neither direction is good.
     Other,

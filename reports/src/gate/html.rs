@@ -80,7 +80,7 @@ fn overview(report: &GateReport) -> Markup {
         section id="limits" {
             h2 { "Declared figures" }
             p { "Only these decide. A limit is passed when the median of the paired changes is \
-                 beyond it and nearly all seeds agree on the direction." }
+                 beyond it and all seeds agree on the direction; one of sixteen may differ." }
             div.table {
                 table.packed {
                     thead { tr {

@@ -1,14 +1,11 @@
 //! Limits against changes, thresholds against runs.
 
 use super::types::{CheckReport, LimitReport, Outcome, ThresholdReport, worst};
-use crate::compare::{Comparison, Delta, Trend};
+use crate::compare::{Comparison, Delta, Trend, agree, signed};
 use crate::figures::{ALL_MEASURED, Better, FigureName};
 use crate::result::{Milli, RunResult};
 use crate::text;
 use stormglass_scenarios::suite::{Amount, Check, Limit, Side};
-
-/// Of eight pairs so many may go the other way.
-const AGAINST_OF_EIGHT: u32 = 1;
 
 /// What a scenario is judged by.
 #[derive(Debug)]
@@ -87,8 +84,7 @@ fn judge(limit: &Limit, delta: &Delta) -> (Outcome, String) {
     let told = told(delta);
     let upwards = matches!(limit.side, Side::Below | Side::AtMost);
     let with = if upwards { delta.up } else { delta.down };
-    let against = delta.pairs / 8 * AGAINST_OF_EIGHT;
-    let agrees = with > 0 && delta.pairs - with <= against;
+    let agrees = agree(with, delta.pairs);
     // A value that is never reached any more has no change, and is worse than any.
     let lost = delta.a.is_some() && delta.b.is_none();
     let is_worse =
@@ -142,10 +138,7 @@ fn told(delta: &Delta) -> String {
             let sign = if percent.units() > 0 { "+" } else { "" };
             format!(", {sign}{} %", text::number(percent, 1))
         }
-        (None, Some(change)) => {
-            let sign = if change.units() > 0 { "+" } else { "" };
-            format!(", {sign}{}", text::with_unit(change, &delta.unit))
-        }
+        (None, Some(change)) => format!(", {}", signed(change, &delta.unit)),
         (None, None) => String::new(),
     };
     let (word, count) =

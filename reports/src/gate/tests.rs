@@ -114,8 +114,10 @@ fn a_regression_needs_the_median_beyond_the_limit_and_the_seeds_to_agree() {
     assert_eq!(outcome(P99, &[60; 8]), Outcome::Regression);
     assert_eq!(outcome(P99, &[40; 8]), Outcome::Passed);
     assert_eq!(outcome(P99, &[-300; 8]), Outcome::Passed);
-    assert_eq!(outcome(P99, &[60, 60, 60, 60, 60, 60, 60, -10]), Outcome::Regression);
-    assert_eq!(outcome(P99, &[60, 60, 60, 60, 60, 60, -10, -10]), Outcome::Passed);
+    assert_eq!(outcome(P99, &[60, 60, 60, 60, 60, 60, 60, -10]), Outcome::Passed);
+    let mut many = [60; 16];
+    many[3] = -10;
+    assert_eq!(outcome(P99, &many), Outcome::Regression);
     assert_eq!(outcome(P99, &[60, 60, -10, 60]), Outcome::Passed);
     assert_eq!(outcome(P99, &[60]), Outcome::Regression);
 }

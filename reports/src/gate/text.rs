@@ -39,8 +39,11 @@ pub(crate) fn sentence(report: &GateReport) -> String {
         Outcome::Regression,
         Outcome::ThresholdMissed,
     ] {
-        if count(outcome) > 0 {
-            parts.push(format!("{} {}", count(outcome), outcome.word().to_lowercase()));
+        let word = outcome.word().to_lowercase();
+        match (count(outcome), outcome) {
+            (0, _) => {}
+            (count, Outcome::Regression) => parts.push(text::counted(count, &word)),
+            (count, _) => parts.push(format!("{count} {word}")),
         }
     }
     let all = text::counted(report.checks.len() as u64, "scenario");
@@ -48,7 +51,7 @@ pub(crate) fn sentence(report: &GateReport) -> String {
         let limits = text::counted(report.limit_count() as u64, "limit");
         return format!("Passed: {all}, {limits}.");
     }
-    format!("Failed: of {all} {} (exit {}).", parts.join(", "), report.exit_code)
+    format!("Failed: {} of {all} (exit {}).", parts.join(", "), report.exit_code)
 }
 
 fn check_text(check: &CheckReport) -> String {

@@ -54,6 +54,14 @@ fn a_suite_has_its_scenarios_and_limits_with_their_lines() {
 }
 
 #[test]
+fn the_documented_suite_can_be_read() {
+    let page = include_str!("../../../docs/gate.md");
+    let block = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let suite = read(block).unwrap();
+    assert_eq!((suite.checks.len(), suite.checks[0].limits.len()), (2, 5));
+}
+
+#[test]
 fn what_is_not_said_has_defaults() {
     let suite = read("name = \"a\"\n[[scenarios]]\nscenario = \"steady\"\n").unwrap();
     assert_eq!((suite.base, suite.seeds), (Base::None, SEEDS_DEFAULT));
