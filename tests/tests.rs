@@ -28,6 +28,8 @@ mod compare;
 mod gate;
 // Many values of some keys.
 mod sweep;
+// Which cluster.
+mod plan;
 // The library, the schemas, completions, explanations.
 mod catalogue;
 // A client for `serve`.

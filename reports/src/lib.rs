@@ -10,6 +10,7 @@ pub mod cost;
 pub mod figures;
 pub mod gate;
 pub mod html;
+pub mod planner;
 pub mod recording;
 pub mod result;
 pub mod run_dir;

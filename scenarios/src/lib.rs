@@ -14,6 +14,7 @@ mod text;
 pub mod units;
 mod variant;
 
+pub use catalogue::hardware::{Offer, msk_offers};
 pub use digest::PlanError;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};

@@ -8,7 +8,7 @@ mod vary;
 
 pub(crate) use high::{
     Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
-    Replay, Run, Schema, Serve, SideArgs, Sweep, Target,
+    Plan, Replay, Run, Schema, Serve, SideArgs, Sweep, Target,
 };
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};

@@ -1,7 +1,7 @@
 //! From a command to the file that does it, and from its outcome to the exit code.
 
 use super::{
-    compare, completions, cost, explain, gate, replay, run, scenarios, schema, serve, sweep,
+    compare, completions, cost, explain, gate, plan, replay, run, scenarios, schema, serve, sweep,
 };
 use crate::args::{self, Command, Context, Parsed};
 use crate::exit::Exit;
@@ -33,6 +33,7 @@ fn run_command(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Compare(args) => compare::compare(&args, context),
         Command::Gate(args) => gate::gate(&args, context),
         Command::Sweep(args) => sweep::sweep(&args, context),
+        Command::Plan(args) => plan::plan(&args, context),
         Command::Cost(args) => cost::cost(&args, output),
         Command::Serve(args) => serve::serve(&args, output),
         Command::ListScenarios => scenarios::list(output),
