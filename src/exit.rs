@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How the process ends. Codes of commands that do not exist yet are not listed.
+/// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything asked for was done, every promise kept, every threshold met.
@@ -11,10 +11,16 @@ pub(crate) enum Exit {
     Internal,
     /// The arguments make no sense.
     Usage,
+    /// A figure is worse than its base by more than its limit.
+    Regression,
     /// A threshold of the scenario was missed.
     ThresholdMissed,
     /// The scenario or plan cannot be run as it is written.
     InvalidScenario,
+    /// There is nothing to compare with, or it cannot be compared.
+    NotComparable,
+    /// No cluster meets the requirements.
+    NoPlan,
     /// A safety or liveness promise was broken.
     PromiseBroken,
     /// A replay was not the same run.
@@ -27,13 +33,16 @@ impl Exit {
     /// When several hold, the first in this order is the process's code. An internal error hides
     /// what the rest would have shown, and an interrupted run has missed thresholds for that
     /// reason alone.
-    const PRECEDENCE: [Self; 8] = [
+    const PRECEDENCE: [Self; 11] = [
         Self::ReplayDiffers,
         Self::PromiseBroken,
         Self::InvalidScenario,
+        Self::NotComparable,
+        Self::NoPlan,
         Self::Usage,
         Self::Internal,
         Self::Interrupted,
+        Self::Regression,
         Self::ThresholdMissed,
         Self::Ok,
     ];
@@ -44,8 +53,11 @@ impl Exit {
             Self::Ok => 0,
             Self::Internal => 1,
             Self::Usage => 2,
+            Self::Regression => 3,
             Self::ThresholdMissed => 4,
             Self::InvalidScenario => 5,
+            Self::NotComparable => 6,
+            Self::NoPlan => 7,
             Self::PromiseBroken => 8,
             Self::ReplayDiffers => 9,
             Self::Interrupted => 130,
@@ -83,6 +95,8 @@ mod tests {
         assert_eq!(codes(&[Exit::ReplayDiffers, Exit::PromiseBroken]), 9);
         assert_eq!(codes(&[Exit::ThresholdMissed, Exit::InvalidScenario]), 5);
         assert_eq!(codes(&[Exit::Interrupted, Exit::ThresholdMissed]), 130);
+        assert_eq!(codes(&[Exit::ThresholdMissed, Exit::Regression]), 3);
+        assert_eq!(codes(&[Exit::Regression, Exit::NoPlan, Exit::NotComparable]), 6);
     }
 
     #[test]

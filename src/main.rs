@@ -3,15 +3,18 @@
 //! Leaves out every decision about a cluster: those live in the crates.
 
 mod args;
+mod batch;
 mod commands;
 mod exit;
 mod failure;
+mod files;
 mod host;
 mod interrupt;
 mod invocation;
 mod output;
 mod progress;
 mod simulation;
+mod trials;
 
 /// A simulation makes and drops millions of short-lived messages on one thread.
 #[global_allocator]

@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use stormglass_reports::summary::Style;
 
+pub(crate) use stormglass_reports::columns::columns;
+
 /// How to print.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -71,9 +73,7 @@ impl Output {
 
     /// Prints a document as JSON.
     pub(crate) fn json(self, document: &impl Serialize) -> Result<(), Failure> {
-        let mut text = serde_json::to_string_pretty(document).map_err(Failure::internal)?;
-        text.push('\n');
-        self.text(&text)
+        self.text(&json_text(document)?)
     }
 
     /// A line on stderr beside a result on stdout.
@@ -94,39 +94,16 @@ impl Output {
     }
 }
 
-/// Lines of cells as columns: the first column flush left, the others as `right` says.
-pub(crate) fn columns(rows: &[Vec<String>], right: &[bool]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if right.get(column).copied().unwrap_or(false) {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
-            }
-        });
-        let line = cells.collect::<Vec<_>>().join("  ");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+/// A document as indented JSON.
+pub(crate) fn json_text(document: &impl Serialize) -> Result<String, Failure> {
+    let mut text = serde_json::to_string_pretty(document).map_err(Failure::internal)?;
+    text.push('\n');
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up() {
-        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
-        let rows = [row(["seed", "p99", "verdict"]), row(["1", "12.5", "ok"])];
-        assert_eq!(columns(&rows, &[false, true, false]), "seed   p99  verdict\n1     12.5  ok\n");
-    }
 
     #[test]
     fn colours_need_a_terminal_that_wants_them() {

@@ -49,7 +49,7 @@ impl Job {
         let simulated = simulate(&plan, options, progress);
         let Finished { recording, wall } =
             simulated.map_err(|error| failure(error, &self.command))?;
-        let result = result::build(&plan.digest(), &plan.model.digest(), &plan, &recording);
+        let result = result::build(&plan.digest(), &plan.model.catalogue_digest, &plan, &recording);
         let info = RunInfo::new(
             wall,
             recording.sim_ns,

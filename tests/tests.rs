@@ -22,6 +22,14 @@ mod interrupt;
 mod json;
 // Bills.
 mod cost;
+// What changed, and why.
+mod compare;
+// What got worse, and what did not.
+mod gate;
+// Many values of some keys.
+mod sweep;
+// Which cluster.
+mod plan;
 // The library, the schemas, completions, explanations.
 mod catalogue;
 // A client for `serve`.

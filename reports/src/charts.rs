@@ -2,13 +2,15 @@
 //!
 //! Drawn by `plotters` at twice the displayed size, because its SVG coordinates are integers.
 
-mod axis;
+pub(crate) mod axis;
 mod bars;
 mod brokers;
-mod canvas;
+pub(crate) mod canvas;
 mod chart;
-mod palette;
-mod percentiles;
+pub(crate) mod palette;
+pub(crate) mod percentiles;
+pub(crate) mod shift;
+pub(crate) mod steps;
 mod time;
 mod traffic;
 

@@ -9,7 +9,9 @@ mod money;
 mod numbers;
 mod page;
 mod recovery;
+mod shell;
 mod story;
 mod verdict;
 
 pub use page::page;
+pub(crate) use shell::{figure, shell};

@@ -4,12 +4,18 @@
 //! [`result::RunResult`] made from it.
 
 pub mod charts;
+pub mod columns;
+pub mod compare;
 pub mod cost;
+pub mod figures;
+pub mod gate;
 pub mod html;
+pub mod planner;
 pub mod recording;
 pub mod result;
 pub mod run_dir;
 pub mod summary;
+pub mod sweep;
 
 mod text;
 mod thresholds;

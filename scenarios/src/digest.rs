@@ -2,8 +2,7 @@
 //!
 //! The JSON is canonical: fields in their declared order, maps sorted by key, integers only.
 
-use crate::plan::{ModelPlan, PLAN_SCHEMA_VERSION, Plan};
-use serde::Serialize;
+use crate::plan::{PLAN_SCHEMA_VERSION, Plan};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -56,20 +55,24 @@ impl Plan {
     /// SHA-256 of the canonical JSON, hex.
     #[must_use]
     pub fn digest(&self) -> String {
-        canonical_digest(self)
+        sha256_hex(&serde_json::to_vec(self).expect("a plan is plain data"))
     }
-}
 
-impl ModelPlan {
-    /// SHA-256 of the canonical JSON of the model's constants and distributions, hex.
+    /// SHA-256 of what decides the run and its bill, hex: the plan without its name, its wording, the
+    /// text that it was made from and its thresholds. Plans that share it have the same figures.
     #[must_use]
-    pub fn digest(&self) -> String {
-        canonical_digest(self)
+    pub fn run_digest(&self) -> String {
+        let mut plan = self.clone();
+        for text in [&mut plan.scenario, &mut plan.question, &mut plan.expect] {
+            text.clear();
+        }
+        plan.scenario_digest.clear();
+        plan.thresholds.clear();
+        for event in &mut plan.events {
+            event.line = None;
+        }
+        plan.digest()
     }
-}
-
-fn canonical_digest(value: &impl Serialize) -> String {
-    sha256_hex(&serde_json::to_vec(value).expect("a plan is plain data"))
 }
 
 /// SHA-256, hex.

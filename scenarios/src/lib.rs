@@ -9,13 +9,18 @@ mod load;
 pub mod plan;
 mod resolve;
 mod schema;
+pub mod suite;
 mod text;
 pub mod units;
+mod variant;
 
+pub use catalogue::hardware::{Offer, msk_offers};
 pub use digest::PlanError;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};
 pub use load::load;
 pub use schema::json::{plan_schema, scenario_schema};
 pub use text::diagnostic::{Diagnostic, DiagnosticRecord, ScenarioError};
+pub use text::set::split_pair;
 pub use text::source::{Source, Span};
+pub use variant::{Change, Document};

@@ -10,7 +10,7 @@ use crate::schema::scenario::Scenario;
 use crate::text::diagnostic::{Diagnostic, ScenarioError, suggestion};
 use crate::text::set;
 use crate::text::source::{SCENARIO_BYTES_MAX, Source, Sources, Span};
-use crate::text::tree;
+use crate::text::tree::{self, Node};
 
 /// The plan of a scenario.
 ///
@@ -20,6 +20,31 @@ use crate::text::tree;
 /// # Errors
 /// Every error that was found in the scenario, each with its place.
 pub fn load(source: &Source, sets: &[(String, String)], seed: u64) -> Result<Plan, ScenarioError> {
+    let (root, sources, mut errors) = parsed(source, sets)?;
+    let scenario = Scenario::decode(&root, &mut errors);
+    if let Some(scenario) = &scenario {
+        check::check(scenario, &mut errors);
+    }
+    match scenario {
+        Some(scenario) if errors.is_empty() => {
+            let digest = scenario_digest(&source.bytes, sets);
+            Ok(resolve::plan(&scenario, &sources, digest, seed))
+        }
+        _ => Err(ScenarioError::new(sources, errors)),
+    }
+}
+
+/// A scenario's tree with `sets` laid over it.
+pub(crate) fn tree_of(source: &Source, sets: &[(String, String)]) -> Result<Node, ScenarioError> {
+    let (root, sources, errors) = parsed(source, sets)?;
+    if errors.is_empty() { Ok(root) } else { Err(ScenarioError::new(sources, errors)) }
+}
+
+/// The tree, the texts that it came from, and what is wrong with `sets`.
+fn parsed(
+    source: &Source,
+    sets: &[(String, String)],
+) -> Result<(Node, Sources, Errors), ScenarioError> {
     let mut sources = Sources::default();
     let text = decode_text(source, &mut sources)?;
     let offset = sources.add(source.name.as_str(), text.as_str());
@@ -37,17 +62,7 @@ pub fn load(source: &Source, sets: &[(String, String)], seed: u64) -> Result<Pla
     for (path, value) in sets {
         set::apply(&mut root, path, value, &mut sources, &mut errors);
     }
-    let scenario = Scenario::decode(&root, &mut errors);
-    if let Some(scenario) = &scenario {
-        check::check(scenario, &mut errors);
-    }
-    match scenario {
-        Some(scenario) if errors.is_empty() => {
-            let digest = scenario_digest(&source.bytes, sets);
-            Ok(resolve::plan(&scenario, &sources, digest, seed))
-        }
-        _ => Err(ScenarioError::new(sources, errors)),
-    }
+    Ok((root, sources, errors))
 }
 
 impl Source {
@@ -78,7 +93,7 @@ fn empty() -> Diagnostic {
 }
 
 /// The text of a file, or an error that points at the first byte that is not text.
-fn decode_text(source: &Source, sources: &mut Sources) -> Result<String, ScenarioError> {
+pub(crate) fn decode_text(source: &Source, sources: &mut Sources) -> Result<String, ScenarioError> {
     if source.bytes.len() > SCENARIO_BYTES_MAX {
         let message = format!(
             "the scenario has {} bytes, more than {SCENARIO_BYTES_MAX}",

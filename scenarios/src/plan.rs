@@ -95,6 +95,9 @@ pub struct Quantiles {
 pub struct ModelPlan {
     /// Version of the models' formulas.
     pub version: String,
+    /// SHA-256 of the values of the catalogue that resolved this plan, hex: without the wording of
+    /// sources and without the scenario's own overrides. Runs that share it are comparable.
+    pub catalogue_digest: String,
     /// Name of the CPU cost profile.
     pub cpu_profile: String,
     /// Constants by dotted name, such as `cpu.request_fixed_ns`. The list of names that the

@@ -3,16 +3,23 @@
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
 use super::low::{
-    LowCommand, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction, LowServe,
+    LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowMonth, LowPlan, LowReplay, LowRun,
+    LowScenariosAction, LowServe, LowState, LowSweep,
 };
 use super::price;
+use super::vary::Vary;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
-use stormglass_scenarios::units;
+use stormglass_reports::figures::FigureName;
+use stormglass_reports::planner::{Requirements, State};
+use stormglass_reports::sweep::SWEPT;
+use stormglass_scenarios::suite::Base;
+use stormglass_scenarios::units::UnitError;
+use stormglass_scenarios::{split_pair, units};
 use stormglass_server::Options;
 
 pub(crate) use super::low::{Band, LogLevel, Schema};
@@ -35,6 +42,14 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Where the time goes.
     Explain(Explain),
+    /// What changed.
+    Compare(Compare),
+    /// Fail when a suite got worse.
+    Gate(Gate),
+    /// A scenario at many values.
+    Sweep(Sweep),
+    /// Find a cluster.
+    Plan(Plan),
     /// Price a cluster.
     Cost(Bill),
     /// Run a broker.
@@ -59,7 +74,8 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    fn new(text: &str) -> Self {
+    /// A file if the text has a slash or ends in `.toml`.
+    pub(crate) fn new(text: &str) -> Self {
         if text.contains(['/', '\\']) || text.ends_with(".toml") {
             Self::File(PathBuf::from(text))
         } else {
@@ -111,6 +127,107 @@ pub(crate) struct Explain {
     pub(crate) result: PathBuf,
     /// Only this band.
     pub(crate) band: Option<Band>,
+}
+
+/// `compare`.
+#[derive(Debug)]
+pub(crate) struct Compare {
+    /// First side.
+    pub(crate) a: SideArgs,
+    /// Second side.
+    pub(crate) b: SideArgs,
+    /// Seeds of scenarios.
+    pub(crate) seeds: Vec<u64>,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Figure whose change the keys explain.
+    pub(crate) figure: FigureName,
+    /// Whether to find out what each key explains.
+    pub(crate) keys: bool,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
+/// `gate`.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The suite's file.
+    pub(crate) suite: PathBuf,
+    /// In place of the suite's own base.
+    pub(crate) base: Option<Base>,
+    /// Compare with other seeds.
+    pub(crate) noise: bool,
+    /// Show the effect of another program apart.
+    pub(crate) rebaseline: bool,
+    /// First seed.
+    pub(crate) seed: u64,
+    /// In place of the suite's own number of seeds.
+    pub(crate) seeds: Option<u64>,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Pairs of path and value for this side.
+    pub(crate) sets: Vec<(String, String)>,
+    /// Where to store this side's results.
+    pub(crate) save: Option<PathBuf>,
+    /// Whether to speak to GitHub Actions.
+    pub(crate) github: bool,
+    /// Its summary of the step.
+    pub(crate) github_summary: Option<PathBuf>,
+    /// Print every figure of what failed.
+    pub(crate) verbose: bool,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
+/// `sweep`.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    /// Which scenario.
+    pub(crate) target: Target,
+    /// What varies.
+    pub(crate) vary: Vec<Vary>,
+    /// Pairs of path and value at every point.
+    pub(crate) sets: Vec<(String, String)>,
+    /// Seeds of every point.
+    pub(crate) seeds: Vec<u64>,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Columns.
+    pub(crate) figures: Vec<FigureName>,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
+/// `plan`.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// What the cluster must stand.
+    pub(crate) requirements: Requirements,
+    /// Instance types or families; all if empty.
+    pub(crate) instances: Vec<String>,
+    /// Largest number of brokers.
+    pub(crate) brokers_max: u32,
+    /// How many clusters to find.
+    pub(crate) top: usize,
+    /// Seed of every simulation.
+    pub(crate) seed: u64,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
+    /// Where to.
+    pub(crate) out: PathBuf,
+}
+
+/// A side of a comparison.
+#[derive(Debug)]
+pub(crate) struct SideArgs {
+    /// As typed.
+    pub(crate) text: String,
+    /// What to call it: the text, and what only this side has.
+    pub(crate) name: String,
+    /// The scenario, if the text names one.
+    pub(crate) target: Target,
+    /// Pairs of path and value, if it is a scenario.
+    pub(crate) sets: Vec<(String, String)>,
 }
 
 /// `cost`.
@@ -169,6 +286,10 @@ impl Command {
             LowCommand::Explain(LowExplain { result, band }) => {
                 Self::Explain(Explain { result, band })
             }
+            LowCommand::Compare(low) => Self::Compare(compare(low)?),
+            LowCommand::Gate(low) => Self::Gate(gate(low)?),
+            LowCommand::Sweep(low) => Self::Sweep(sweep(low)?),
+            LowCommand::Plan(low) => Self::Plan(plan(low)?),
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
@@ -182,23 +303,160 @@ impl Command {
 }
 
 fn run(low: LowRun) -> Result<Run, Failure> {
-    if let Some(count) = low.seeds
-        && low.seed.checked_add(count - 1).is_none()
-    {
-        let message = format!("--seed {} and --seeds {count} go past {}", low.seed, u64::MAX);
-        return Err(Failure::usage(message).help("start at a smaller seed"));
-    }
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    check_seeds(low.seed, low.seeds.unwrap_or(1))?;
     Ok(Run {
         target: Target::new(&low.scenario),
         sets: pairs("--set", &low.set)?,
         seed: low.seed,
         seeds: low.seeds,
-        jobs: low.jobs.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads),
+        jobs: jobs(low.jobs),
         out: low.out,
         trace: low.trace,
         plant: low.plant,
         scenario: low.scenario,
+    })
+}
+
+fn check_seeds(first: u64, count: u64) -> Result<(), Failure> {
+    if first.checked_add(count - 1).is_some() {
+        return Ok(());
+    }
+    let message = format!("--seed {first} and --seeds {count} go past {}", u64::MAX);
+    Err(Failure::usage(message).help("start at a smaller seed"))
+}
+
+/// Runs at a time: the machine's threads if nothing was said.
+fn jobs(typed: Option<u64>) -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    typed.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads)
+}
+
+fn seeds(first: u64, count: u64) -> Result<Vec<u64>, Failure> {
+    check_seeds(first, count)?;
+    Ok((first..=first + (count - 1)).collect())
+}
+
+fn compare(low: LowCompare) -> Result<Compare, Failure> {
+    let both = pairs("--set", &low.set)?;
+    let side = |text: String, flag: &str, typed: &[String]| -> Result<SideArgs, Failure> {
+        let sets = both.iter().cloned().chain(pairs(flag, typed)?).collect();
+        let name = match typed {
+            [] => text.clone(),
+            _ => format!("{text} with {}", typed.join(", ")),
+        };
+        Ok(SideArgs { target: Target::new(&text), text, name, sets })
+    };
+    Ok(Compare {
+        a: side(low.a, "--set-a", &low.set_a)?,
+        b: side(low.b, "--set-b", &low.set_b)?,
+        seeds: seeds(low.seed, low.seeds)?,
+        jobs: jobs(low.jobs),
+        figure: figure(&low.figure)?,
+        keys: !low.no_keys,
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/compare")),
+    })
+}
+
+fn gate(low: LowGate) -> Result<Gate, Failure> {
+    let in_github = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let github = low.github || in_github;
+    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    check_seeds(low.seed, low.seeds.unwrap_or(1))?;
+    Ok(Gate {
+        suite: low.suite,
+        base: low.base.as_deref().map(Base::parse),
+        noise: low.noise,
+        rebaseline: low.rebaseline,
+        seed: low.seed,
+        seeds: low.seeds,
+        jobs: jobs(low.jobs),
+        sets: pairs("--set", &low.set)?,
+        save: low.save,
+        github,
+        github_summary: summary.filter(|_| github).map(PathBuf::from),
+        verbose: low.verbose,
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/gate")),
+    })
+}
+
+fn sweep(low: LowSweep) -> Result<Sweep, Failure> {
+    let usual = SWEPT.map(str::to_owned).to_vec();
+    let figures = if low.figure.is_empty() { usual } else { low.figure };
+    Ok(Sweep {
+        target: Target::new(&low.scenario),
+        vary: low.vary.iter().map(|text| Vary::parse(text)).collect::<Result<_, _>>()?,
+        sets: pairs("--set", &low.set)?,
+        seeds: seeds(low.seed, low.seeds)?,
+        jobs: jobs(low.jobs),
+        figures: figures.iter().map(|text| figure(text)).collect::<Result<_, _>>()?,
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/sweep")),
+    })
+}
+
+fn plan(low: LowPlan) -> Result<Plan, Failure> {
+    let refuse = |flag: &str, text: &str, error: UnitError| {
+        Failure::usage(format!("{flag} `{text}`: {}", error.message)).help(error.help)
+    };
+    let rate = |flag: &str, text: &str| {
+        units::parse_byte_rate(text).map_err(|error| refuse(flag, text, error))
+    };
+    let time = |flag: &str, text: &str| {
+        units::parse_duration_ns(text).map_err(|error| refuse(flag, text, error))
+    };
+    let ingress = rate("--ingress", &low.ingress)?;
+    let egress = low.egress.as_deref().map_or(Ok(ingress), |text| rate("--egress", text))?;
+    if ingress < 1000 || egress % ingress != 0 || egress / ingress > 100 {
+        let message = format!("--egress {egress} B/s is no multiple of --ingress {ingress} B/s");
+        let help = "each group reads everything: give a whole multiple of it, at most 100";
+        return Err(Failure::usage(message).help(help));
+    }
+    if !(1.0..=100.0).contains(&low.peak) {
+        return Err(Failure::usage(format!("--peak {} is no factor", low.peak))
+            .help("give a number from 1 to 100"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 100")]
+    let peak_permille = (low.peak * 1000.0).round() as u64;
+    let size = &low.record_size;
+    let states =
+        State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
+    Ok(Plan {
+        requirements: Requirements {
+            ingress_bytes_per_sec: ingress,
+            groups: u32::try_from(egress / ingress).unwrap_or(1),
+            peak_permille,
+            record_bytes: units::parse_bytes(size)
+                .map_err(|error| refuse("--record-size", size, error))?,
+            retention_seconds: time("--retention", &low.retention)? / 1_000_000_000,
+            replication: low.replication,
+            p99_ns: time("--p99", &low.p99)?,
+            states: states.collect(),
+        },
+        instances: low.instance,
+        brokers_max: low.brokers_max,
+        top: usize::try_from(low.top).unwrap_or(usize::MAX),
+        seed: low.seed,
+        jobs: jobs(low.jobs),
+        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/plan")),
+    })
+}
+
+impl LowState {
+    fn is(self, state: State) -> bool {
+        let own = match self {
+            Self::None => State::None,
+            Self::Broker => State::Broker,
+            Self::Rolling => State::Rolling,
+            Self::Az => State::Az,
+            Self::AzAtPeak => State::AzAtPeak,
+        };
+        own == state
+    }
+}
+
+fn figure(text: &str) -> Result<FigureName, Failure> {
+    FigureName::parse(text).ok_or_else(|| {
+        Failure::usage(format!("`{text}` is not a figure"))
+            .help("write metric and aggregate, such as \"response_latency{phase:heal} p(99)\"")
     })
 }
 
@@ -255,16 +513,10 @@ fn storage(text: &str) -> Result<u64, Failure> {
 /// `PATH=VALUE` split at the first `=` outside of quotes.
 pub(super) fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let pair = |text: &String| {
-        let mut quoted = false;
-        let at = text.char_indices().find(|(_, c)| {
-            quoted ^= *c == '"';
-            *c == '=' && !quoted
-        });
-        match at {
-            Some((at, _)) if at > 0 => Ok((text[..at].to_owned(), text[at + 1..].to_owned())),
-            _ => Err(Failure::usage(format!("{flag} `{text}` is not a pair"))
-                .help(format!("write {flag} NAME=VALUE"))),
-        }
+        split_pair(text).ok_or_else(|| {
+            Failure::usage(format!("{flag} `{text}` is not a pair"))
+                .help(format!("write {flag} NAME=VALUE"))
+        })
     };
     texts.iter().map(pair).collect()
 }

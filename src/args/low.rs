@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const EXIT_CODES: &str = "Exit codes:
-  0  done, promises kept, thresholds met    5  invalid scenario or plan
-  1  internal or I/O error                  8  safety or liveness promise broken
-  2  usage                                  9  replay differs
-  4  threshold missed                     130  interrupted, partial results written";
+  0  done, promises kept, thresholds met    6  nothing to compare with
+  1  internal or I/O error                  7  no cluster meets the requirements
+  2  usage                                  8  safety or liveness promise broken
+  3  regression                             9  replay differs
+  4  threshold missed                     130  interrupted, partial results written
+  5  invalid scenario, suite or plan";
 
 /// Replays storms on a simulated Kafka cluster: latency, throughput, safety and cost from one
 /// scenario.
@@ -32,6 +34,14 @@ pub(super) enum LowCommand {
     Replay(LowReplay),
     /// Show where the time of produce requests goes, by percentile.
     Explain(LowExplain),
+    /// Say what changed from one run or scenario to another, and what explains it.
+    Compare(LowCompare),
+    /// Fail when a suite of scenarios got worse.
+    Gate(LowGate),
+    /// Simulate a scenario at many values of some keys.
+    Sweep(LowSweep),
+    /// Find the cheapest cluster that meets requirements in every failure state.
+    Plan(LowPlan),
     /// Price a cluster, line by line.
     Cost(LowCost),
     /// Run a real Kafka broker, on real sockets and files.
@@ -116,6 +126,212 @@ pub(crate) enum Band {
     P99,
     /// The slowest.
     Max,
+}
+
+/// `compare`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Runs are paired by seed. Of two scenarios, each changed key is switched over alone \
+and left out alone, to see what it explains. Examples:
+  stormglass compare stormglass-out/before stormglass-out/after
+  stormglass compare steady steady --set-b producers.*.config.linger.ms=20
+Exit 6 when the two cannot be compared: other values in the catalogue, other schema, interrupted."
+)]
+pub(super) struct LowCompare {
+    /// First side: the directory of a run or of its seeds, a result.json, or a scenario.
+    pub(super) a: String,
+    /// Second side.
+    pub(super) b: String,
+    /// First seed of the scenarios.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seeds of the scenarios.
+    #[arg(long, value_name = "K", default_value_t = 3,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: u64,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Change a key of both scenarios. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Change a key of the first scenario only. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set_a: Vec<String>,
+    /// Change a key of the second scenario only. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set_b: Vec<String>,
+    /// Figure whose change the keys explain.
+    #[arg(long, value_name = "FIGURE", default_value = "response_latency p(99)")]
+    pub(super) figure: String,
+    /// Do not run what it takes to say what each key explains.
+    #[arg(long)]
+    pub(super) no_keys: bool,
+    /// Directory of the page and of compare.json. Default: stormglass-out/compare.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `gate`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A suite is TOML: name, base, seeds, and [[scenarios]] with scenario, set and limits \
+such as
+  response_latency = [\"p(99) < +5%\"]
+A limit is passed when the median of the paired changes is beyond it and all seeds agree on the \
+direction (one of sixteen may differ). Exit 3 then, 4 when a scenario misses a threshold of its own, 6 when the base is \
+missing or has other values in its catalogue. `stormglass schema suite` has every key."
+)]
+pub(super) struct LowGate {
+    /// The suite's file.
+    pub(super) suite: PathBuf,
+    /// What to compare with, in place of the suite's own: `git:REVISION`, a file that --save wrote,
+    /// or `none`.
+    #[arg(long, value_name = "BASE", conflicts_with = "noise")]
+    pub(super) base: Option<String>,
+    /// Compare the scenarios with themselves at other seeds: what passes a limit then is noise.
+    #[arg(long)]
+    pub(super) noise: bool,
+    /// When the base has another program or catalogue, run its scenarios with this one, too, show
+    /// both effects apart, and judge the scenarios' alone.
+    #[arg(long)]
+    pub(super) rebaseline: bool,
+    /// First seed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Paired seeds, in place of the suite's own.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: Option<u64>,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Change a key of every scenario on this side only. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Store this side's results, to be a base later.
+    #[arg(long, value_name = "FILE")]
+    pub(super) save: Option<PathBuf>,
+    /// Print annotations of GitHub Actions on stderr and add to its step summary; by itself in a
+    /// job of GitHub Actions.
+    #[arg(long)]
+    pub(super) github: bool,
+    /// Print every figure of what failed.
+    #[arg(long)]
+    pub(super) verbose: bool,
+    /// Directory of index.html, gate.json, junit.xml, metrics.txt and summary.md. Default:
+    /// stormglass-out/gate.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `sweep`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Every combination of the values is a point. Example:
+  stormglass sweep steady --vary 'producers.*.rate=10 MB/s,20 MB/s,40 MB/s' \\
+    --vary cluster.instance=kafka.m7g.large,kafka.m7g.xlarge
+A missed threshold is what a sweep looks for, and no failure; a broken promise is exit 8.")]
+pub(super) struct LowSweep {
+    /// A file, or a name that `stormglass scenarios` lists.
+    pub(super) scenario: String,
+    /// A key and its values. Repeatable: every combination is run.
+    #[arg(long, value_name = "PATH=VALUE,VALUE", required = true)]
+    pub(super) vary: Vec<String>,
+    /// Change a key at every point. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// First seed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Seeds of every point; figures are their medians.
+    #[arg(long, value_name = "K", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) seeds: u64,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// A column, such as \"response_latency{phase:heal} p(99)\". Repeatable; replaces the usual
+    /// ones.
+    #[arg(long, value_name = "FIGURE")]
+    pub(super) figure: Vec<String>,
+    /// Directory of index.html, sweep.csv, sweep.json and charts. Default: stormglass-out/sweep.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `plan`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Arithmetic rules out what cannot carry the load; simulation judges the rest, the \
+cheapest first and in the hardest state first. Burst credits count as spent. A failure state is judged \
+once it has settled; the stall until then is reported as the longest gap. Example:
+  stormglass plan --ingress '100 MB/s' --egress '200 MB/s' --retention 24h --peak 2 --p99 50ms \\
+    --survive none,broker,az-at-peak
+Exit 7 and the nearest miss when no cluster meets the requirements."
+)]
+pub(super) struct LowPlan {
+    /// Average rate of producers, such as '100 MB/s'.
+    #[arg(long, value_name = "RATE")]
+    pub(super) ingress: String,
+    /// Average rate of consumers; a whole multiple of --ingress, as each group reads everything.
+    /// Default: once --ingress.
+    #[arg(long, value_name = "RATE")]
+    pub(super) egress: Option<String>,
+    /// Peak over average.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub(super) peak: f64,
+    /// Size of a record.
+    #[arg(long, value_name = "SIZE", default_value = "1 KiB")]
+    pub(super) record_size: String,
+    /// How long records are kept.
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    pub(super) retention: String,
+    /// Replicas of each partition.
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u32).range(1..=5))]
+    pub(super) replication: u32,
+    /// Response p99 must stay below this.
+    #[arg(long, value_name = "TIME", default_value = "50ms")]
+    pub(super) p99: String,
+    /// States in which it must.
+    #[arg(long, value_name = "STATE", value_enum, value_delimiter = ',',
+          default_values_t = [LowState::None, LowState::Broker, LowState::Az])]
+    pub(super) survive: Vec<LowState>,
+    /// Only these instance types, or families such as kafka.m7g. Repeatable.
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub(super) instance: Vec<String>,
+    /// Largest number of brokers.
+    #[arg(long, value_name = "N", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(3..=300))]
+    pub(super) brokers_max: u32,
+    /// How many clusters to find.
+    #[arg(long, value_name = "N", default_value_t = 3,
+          value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub(super) top: u64,
+    /// Seed of every simulation.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Runs at a time; the machine's threads if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Directory of index.html and plan.json, and of what was simulated, to be known next time.
+    /// Default: stormglass-out/plan.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// A failure state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LowState {
+    /// All is well, peak load.
+    None,
+    /// A broker's host is lost, average load.
+    Broker,
+    /// Brokers restart one after another, average load.
+    Rolling,
+    /// An AZ is lost, average load.
+    Az,
+    /// An AZ is lost, peak load.
+    AzAtPeak,
 }
 
 /// `cost`.
@@ -241,6 +457,8 @@ pub(crate) enum Schema {
     Plan,
     /// result.json.
     Result,
+    /// A suite of `gate`.
+    Suite,
 }
 
 /// `completions`.

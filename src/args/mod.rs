@@ -4,10 +4,12 @@ mod high;
 mod low;
 mod parse;
 mod price;
+mod vary;
 
 pub(crate) use high::{
-    Band, Bill, ClusterFlags, Command, Context, CostSubject, Explain, LogLevel, Replay, Run,
-    Schema, Serve, Target,
+    Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
+    Plan, Replay, Run, Schema, Serve, SideArgs, Sweep, Target,
 };
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};
+pub(crate) use vary::Vary;

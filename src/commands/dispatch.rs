@@ -1,17 +1,18 @@
 //! From a command to the file that does it, and from its outcome to the exit code.
 
-use super::{completions, cost, explain, replay, run, scenarios, schema, serve};
+use super::{
+    compare, completions, cost, explain, gate, plan, replay, run, scenarios, schema, serve, sweep,
+};
 use crate::args::{self, Command, Context, Parsed};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
 use std::ffi::OsString;
 
 /// Runs the program with these words, its own name first.
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     match args::parse(words) {
         Parsed::Command(context, command) => {
-            run_command(command, context.output).unwrap_or_else(|failure| fail(&context, &failure))
+            run_command(command, &context).unwrap_or_else(|failure| fail(&context, &failure))
         }
         Parsed::Page(page) => {
             // A reader that went away is no error.
@@ -23,11 +24,16 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-fn run_command(command: Command, output: Output) -> Result<Exit, Failure> {
+fn run_command(command: Command, context: &Context) -> Result<Exit, Failure> {
+    let output = context.output;
     match command {
         Command::Run(args) => run::run(&args, output),
         Command::Replay(args) => replay::replay(&args, output),
         Command::Explain(args) => explain::explain(&args, output),
+        Command::Compare(args) => compare::compare(&args, context),
+        Command::Gate(args) => gate::gate(&args, context),
+        Command::Sweep(args) => sweep::sweep(&args, context),
+        Command::Plan(args) => plan::plan(&args, context),
         Command::Cost(args) => cost::cost(&args, output),
         Command::Serve(args) => serve::serve(&args, output),
         Command::ListScenarios => scenarios::list(output),

@@ -28,7 +28,7 @@ pub(super) fn plan_of_text(
     Ok(load(&Source::new(name, text), sets, 1)?)
 }
 
-fn source(target: &Target) -> Result<Source, Failure> {
+pub(super) fn source(target: &Target) -> Result<Source, Failure> {
     match target {
         Target::Library(name) => Ok(Source::library(name)?),
         Target::File(path) => {
@@ -53,7 +53,12 @@ pub(super) fn plan_file(path: &Path) -> Result<(Plan, PathBuf), Failure> {
 /// A result, from its file or from a run's directory.
 pub(super) fn result_file(path: &Path) -> Result<RunResult, Failure> {
     let file = in_directory(path, "result.json");
-    serde_json::from_slice(&read(&file)?).map_err(|error| {
+    result_of_bytes(&read(&file)?, &file)
+}
+
+/// A result from its text; `file` is where it is from.
+pub(super) fn result_of_bytes(bytes: &[u8], file: &Path) -> Result<RunResult, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| {
         let message = format!("{}: not a result of this version: {error}", file.display());
         Failure::new(Exit::InvalidScenario, message)
             .help("give the directory of a run, such as stormglass-out/az-outage-1")
@@ -65,7 +70,7 @@ fn in_directory(path: &Path, name: &str) -> PathBuf {
 }
 
 /// What is not there, or is no file, is a wrong name; anything else is the machine's fault.
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|error| {
         let failure = Failure::io("read", path, &error);
         match error.kind() {

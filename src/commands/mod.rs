@@ -1,11 +1,19 @@
 //! The commands, one file each, and what all of them share.
 
+mod compare;
+mod compare_keys;
 mod completions;
 mod cost;
 mod cost_cluster;
 mod dispatch;
 mod explain;
+mod gate;
+mod gate_base;
+mod gate_worktree;
 mod load;
+mod plan;
+mod plan_scenario;
+mod plan_search;
 mod replay;
 mod replay_check;
 mod run;
@@ -13,5 +21,7 @@ mod run_seeds;
 mod scenarios;
 mod schema;
 mod serve;
+mod sides;
+mod sweep;
 
 pub(crate) use dispatch::main;

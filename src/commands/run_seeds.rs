@@ -5,6 +5,7 @@
 use super::load::plan_of;
 use super::run::reproducing;
 use crate::args::Run;
+use crate::batch;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -14,8 +15,7 @@ use crate::simulation::{Job, default_dir, total_ns};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::AtomicBool;
 use stormglass_reports::result::{Milli, RunResult, Status};
 
 /// One finished seed.
@@ -37,28 +37,18 @@ struct SeedRuns<'a> {
     runs: &'a [SeedRun],
 }
 
-/// The work shared by the jobs.
-struct Crew<'a> {
-    args: &'a Run,
-    count: u64,
-    next: AtomicU64,
-    interrupt: Arc<AtomicBool>,
-    failed: AtomicBool,
-}
-
 /// Simulates `count` seeds, writes a report for each, prints a table.
 pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failure> {
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
     let label = format!("{}, {count} seeds", plan.scenario);
-    let crew = Crew {
-        args,
-        count,
-        next: AtomicU64::new(0),
-        interrupt: interrupt::install()?,
-        failed: AtomicBool::new(false),
-    };
+    let interrupt = interrupt::install()?;
     let total_ns = total_ns(&plan).saturating_mul(count);
-    let runs = progress::watch(output, &label, total_ns, |board| crew.work(board))?;
+    let seeds: Vec<u64> = (args.seed..=args.seed + (count - 1)).collect();
+    let runs = progress::watch(output, &label, total_ns, |board| {
+        batch::map(seeds.len(), args.jobs, &interrupt, |index| {
+            seed(args, seeds[index], &interrupt, board)
+        })
+    })?;
     let not_run = count - runs.len() as u64;
     let cut_short = if not_run > 0 { Exit::Interrupted } else { Exit::Ok };
     let exit =
@@ -73,59 +63,27 @@ pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failur
     Ok(exit)
 }
 
-impl Crew<'_> {
-    fn work(&self, board: &Arc<Board>) -> Result<Vec<SeedRun>, Failure> {
-        let jobs = self.args.jobs.min(usize::try_from(self.count).unwrap_or(usize::MAX)).max(1);
-        let outcomes: Vec<Result<Vec<SeedRun>, Failure>> = thread::scope(|scope| {
-            let job = || scope.spawn(|| self.job(board));
-            let handles: Vec<_> = std::iter::repeat_with(job).take(jobs).collect();
-            let join = |handle: thread::ScopedJoinHandle<'_, _>| {
-                handle.join().unwrap_or_else(|_| Err(Failure::internal("a job panicked")))
-            };
-            handles.into_iter().map(join).collect()
-        });
-        let mut runs = Vec::new();
-        for outcome in outcomes {
-            runs.extend(outcome?);
-        }
-        runs.sort_by_key(|run| run.seed);
-        Ok(runs)
-    }
-
-    /// Takes one seed after another until there is none left.
-    fn job(&self, board: &Arc<Board>) -> Result<Vec<SeedRun>, Failure> {
-        let mut runs = Vec::new();
-        while !self.interrupt.load(Ordering::Relaxed) && !self.failed.load(Ordering::Relaxed) {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.count {
-                break;
-            }
-            let run = self.seed(self.args.seed + index, board);
-            if run.is_err() {
-                self.failed.store(true, Ordering::Relaxed);
-            }
-            runs.push(run?);
-        }
-        Ok(runs)
-    }
-
-    fn seed(&self, seed: u64, board: &Arc<Board>) -> Result<SeedRun, Failure> {
-        let args = self.args;
-        let plan = plan_of(&args.target, &args.sets, seed)?;
-        let dir = match &args.out {
-            Some(out) => out.join(format!("seed-{seed}")),
-            None => default_dir(&plan, ""),
-        };
-        let job = Job {
-            plan,
-            plant: args.plant.clone(),
-            interrupt: Arc::clone(&self.interrupt),
-            command: reproducing(args, seed),
-        };
-        let outcome = job.simulate(board.meter())?;
-        outcome.write(&dir)?;
-        Ok(SeedRun { seed, exit_code: outcome.exit().code(), dir, result: outcome.result })
-    }
+/// Simulates one seed and writes its report.
+fn seed(
+    args: &Run,
+    seed: u64,
+    interrupt: &Arc<AtomicBool>,
+    board: &Arc<Board>,
+) -> Result<SeedRun, Failure> {
+    let plan = plan_of(&args.target, &args.sets, seed)?;
+    let dir = match &args.out {
+        Some(out) => out.join(format!("seed-{seed}")),
+        None => default_dir(&plan, ""),
+    };
+    let job = Job {
+        plan,
+        plant: args.plant.clone(),
+        interrupt: Arc::clone(interrupt),
+        command: reproducing(args, seed),
+    };
+    let outcome = job.simulate(board.meter())?;
+    outcome.write(&dir)?;
+    Ok(SeedRun { seed, exit_code: outcome.exit().code(), dir, result: outcome.result })
 }
 
 /// A row per seed; after bad seeds, the command that runs the worst of them again.

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use stormglass_reports::result::result_schema;
+use stormglass_scenarios::suite::suite_schema;
 use stormglass_scenarios::{plan_schema, scenario_schema};
 
 /// Prints one schema, or all of them as one object.
@@ -13,10 +14,12 @@ pub(super) fn schema(of: Option<Schema>, output: Output) -> Result<Exit, Failure
         Some(Schema::Scenario) => scenario_schema(),
         Some(Schema::Plan) => plan_schema(),
         Some(Schema::Result) => result_schema(),
+        Some(Schema::Suite) => suite_schema(),
         None => serde_json::json!({
             "scenario": scenario_schema(),
             "plan": plan_schema(),
             "result": result_schema(),
+            "suite": suite_schema(),
         }),
     };
     output.json(&document)?;

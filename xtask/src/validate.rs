@@ -20,7 +20,7 @@ use stormglass_sim::{RunOptions, simulate};
 struct Predicted {
     /// One value per published one, in its unit.
     values: Vec<f64>,
-    /// The model with this run's overrides.
+    /// The catalogue's values.
     model_digest: String,
     /// Promises that did not hold.
     violations: usize,
@@ -82,7 +82,7 @@ fn predict(run: &Run) -> Result<Predicted, String> {
     eprintln!("{} done in {:.1} s", run.id, finished.wall.as_secs_f64());
     Ok(Predicted {
         values: run.cells.iter().map(|cell| value(&recording, cell.metric)).collect(),
-        model_digest: plan.model.digest(),
+        model_digest: plan.model.catalogue_digest.clone(),
         violations: recording.violations.len(),
     })
 }

@@ -11,7 +11,7 @@ const WIDTH: i32 = 1800;
 const BAR: i32 = 56;
 const GAP: i32 = 36;
 
-fn title(canvas: &Canvas<'_>, text: &str) {
+pub(super) fn title(canvas: &Canvas<'_>, text: &str) {
     let look = Type { px: TITLE_PX, bold: true, ..Type::label(TEXT, Align::Left) };
     canvas.text(text, (MARGIN, TITLE_STRIP / 2), look);
 }

@@ -27,18 +27,20 @@ const STEPS_PER_DECADE: u32 = 60;
 /// A percentile needs this many records beyond it.
 const BEYOND_MIN: f64 = 10.0;
 
-struct Curve {
-    label: &'static str,
-    ink: Ink,
-    width: u32,
-    /// Rarity and milliseconds.
-    points: Vec<(f64, f64)>,
+/// A line of the chart.
+pub(crate) struct Curve {
+    pub(crate) label: String,
+    pub(crate) ink: Ink,
+    pub(crate) width: u32,
+    /// Rarity (one in how many) and milliseconds.
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 /// Response and end-to-end latency in measure and in heal.
 pub(crate) fn curve(recording: &Recording) -> Option<Chart> {
     let of = |kind, phase, label, index, width| {
         let histogram = merged(recording, Scope::Only(phase), kind, None);
+        let label = String::from(label);
         Curve { label, ink: palette::series(index), width, points: points(&histogram) }
     };
     let (response, end_to_end) = (LatencyKind::Response, LatencyKind::EndToEnd);
@@ -49,6 +51,11 @@ pub(crate) fn curve(recording: &Recording) -> Option<Chart> {
         of(end_to_end, Phase::Heal, "end to end, heal", 6, 3),
     ];
     curves.retain(|curve| !curve.points.is_empty());
+    drawn(&curves, "Percentiles", caption(recording))
+}
+
+/// The chart of some curves; none when there are no curves.
+pub(crate) fn drawn(curves: &[Curve], title: &str, caption: String) -> Option<Chart> {
     let rarest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.0);
     let rarest = rarest.fold(0.0, f64::max);
     if curves.is_empty() {
@@ -57,10 +64,10 @@ pub(crate) fn curve(recording: &Recording) -> Option<Chart> {
     let scale = Scale::log(curves.iter().flat_map(|curve| &curve.points).map(|point| point.1));
     let across = Scale::Log { min: 1.0, max: rarest.max(10.0) };
     let svg = canvas::sheet(WIDTH, HEIGHT, |canvas| {
-        let title = Type { px: TITLE_PX, bold: true, ..Type::label(TEXT, Align::Left) };
-        canvas.text("Percentiles", (MARGIN, TITLE_STRIP / 2), title);
+        let look = Type { px: TITLE_PX, bold: true, ..Type::label(TEXT, Align::Left) };
+        canvas.text(title, (MARGIN, TITLE_STRIP / 2), look);
         grid(canvas, scale, across);
-        for curve in &curves {
+        for curve in curves {
             let line: Vec<Point> = curve
                 .points
                 .iter()
@@ -68,12 +75,12 @@ pub(crate) fn curve(recording: &Recording) -> Option<Chart> {
                 .collect();
             canvas.line(&line, curve.ink, curve.width);
         }
-        legend(canvas, &curves);
+        legend(canvas, curves);
     });
     Some(Chart {
         name: "percentiles",
-        title: "Percentiles".to_owned(),
-        caption: caption(recording),
+        title: title.to_owned(),
+        caption,
         width: WIDTH,
         height: HEIGHT,
         svg,
@@ -140,8 +147,8 @@ fn legend(canvas: &Canvas<'_>, curves: &[Curve]) {
     let mut x = MARGIN + text_width("Latency", LABEL_PX) + 50;
     for curve in curves {
         canvas.line(&[(x, y), (x + 34, y)], curve.ink, curve.width * 2 - 2);
-        canvas.text(curve.label, (x + 46, y), Type::label(TEXT, Align::Left));
-        x += 46 + text_width(curve.label, LABEL_PX) + 34;
+        canvas.text(&curve.label, (x + 46, y), Type::label(TEXT, Align::Left));
+        x += 46 + text_width(&curve.label, LABEL_PX) + 34;
     }
 }
 

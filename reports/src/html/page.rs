@@ -1,13 +1,11 @@
 //! The page's order: answer, story, charts, numbers, safety, cost, assumptions, how to repeat it.
 
+use super::shell::{figure, shell};
 use super::{facts, money, numbers, story, verdict};
 use crate::charts::Chart;
 use crate::run_dir::ReportInput;
 use crate::text;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("readout.js");
+use maud::{Markup, html};
 
 /// The whole page.
 #[must_use]
@@ -15,43 +13,30 @@ pub fn page(input: &ReportInput<'_>, charts: &[Chart]) -> String {
     let result = input.result;
     let (of_cost, over_time): (Vec<&Chart>, Vec<&Chart>) =
         charts.iter().partition(|chart| chart.name == "cost");
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (result.scenario.name) ", seed " (result.seed) " - Stormglass" }
-                style { (PreEscaped(STYLE)) }
+    let body = html! {
+        (verdict::banner(input))
+        (navigation())
+        main {
+            (verdict::key_figures(result))
+            (verdict::thresholds(result))
+            (facts::violations(result))
+            (story::section(input))
+            section id="charts" {
+                h2 { "Charts" }
+                p { "A red band is a fault, dashed verticals part the phases. A line \
+                     breaks off where nothing was completed in a second, or while a \
+                     broker is down. Point at a chart over time to read its values." }
+                (contents(&over_time))
+                @for chart in over_time { (figure(chart)) }
             }
-            body {
-                (verdict::banner(input))
-                (navigation())
-                main {
-                    (verdict::key_figures(result))
-                    (verdict::thresholds(result))
-                    (facts::violations(result))
-                    (story::section(input))
-                    section id="charts" {
-                        h2 { "Charts" }
-                        p { "A red band is a fault, dashed verticals part the phases. A line \
-                             breaks off where nothing was completed in a second, or while a \
-                             broker is down. Point at a chart over time to read its values." }
-                        (contents(&over_time))
-                        @for chart in over_time { (figure(chart)) }
-                    }
-                    (numbers::section(result))
-                    (facts::checkers(result))
-                    (money::section(result, of_cost.first().map(|chart| figure(chart))))
-                    (facts::assumptions(result))
-                    (reproduce(input))
-                }
-                script { (PreEscaped(SCRIPT)) }
-            }
+            (numbers::section(result))
+            (facts::checkers(result))
+            (money::section(result, of_cost.first().map(|chart| figure(chart))))
+            (facts::assumptions(result))
+            (reproduce(input))
         }
-    }
-    .into_string()
+    };
+    shell(&format!("{}, seed {}", result.scenario.name, result.seed), &body)
 }
 
 fn navigation() -> Markup {
@@ -79,28 +64,6 @@ fn contents(charts: &[&Chart]) -> Markup {
             }
         }
     }
-}
-
-fn figure(chart: &Chart) -> Markup {
-    html! {
-        figure id={ "chart-" (chart.name) } {
-            figcaption {
-                h3 { (chart.title) }
-                p { (nbsp(&chart.caption)) }
-            }
-            div.drawing tabindex="0" role="region" aria-label=(chart.title) {
-                (PreEscaped(chart.inline()))
-            }
-            @if let Some(readout) = &chart.readout {
-                script type="application/json" { (PreEscaped(readout.replace('<', "\\u003c"))) }
-            }
-        }
-    }
-}
-
-/// A number and its percent sign stay on one line.
-fn nbsp(text: &str) -> String {
-    text.replace(" %", "\u{a0}%")
 }
 
 fn reproduce(input: &ReportInput<'_>) -> Markup {

@@ -78,6 +78,7 @@ fn model() -> ModelPlan {
     };
     ModelPlan {
         version: "1".to_owned(),
+        catalogue_digest: "9a".repeat(32),
         cpu_profile: "kafka-jvm".to_owned(),
         constants,
         latency_same_az: quantiles(&[(0, 40_000), (500_000, 60_000), (1_000_000, 900_000)]),

@@ -191,6 +191,25 @@ pub(crate) fn volumes() -> &'static Volumes {
     FILE.get_or_init(|| read("volumes.toml", include_str!("../../catalogue/volumes.toml")))
 }
 
+/// An instance type that a plan may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// Name, such as `kafka.m7g.large`.
+    pub name: &'static str,
+    /// Partition replicas for each broker that AWS recommends at most.
+    pub recommended_partitions: u32,
+}
+
+/// The instance types of MSK Standard brokers, in the catalogue's order.
+#[must_use]
+pub fn msk_offers() -> Vec<Offer> {
+    let offer = |row: &'static MskInstance| Offer {
+        name: &row.name,
+        recommended_partitions: row.recommended_partitions,
+    };
+    msk().instances.iter().map(offer).collect()
+}
+
 /// An MSK broker size by name.
 pub(crate) fn msk_instance(name: &str) -> Option<&'static MskInstance> {
     msk().instances.iter().find(|instance| instance.name == name)

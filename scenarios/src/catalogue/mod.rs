@@ -7,3 +7,4 @@ pub(crate) mod hardware;
 pub(crate) mod model;
 pub(crate) mod prices;
 pub(crate) mod provenance;
+pub(crate) mod values;

@@ -4,6 +4,7 @@ use super::hosts;
 use crate::catalogue::hardware;
 use crate::catalogue::model::{latency, model as catalogue};
 use crate::catalogue::prices::{price, prices as price_list};
+use crate::catalogue::values;
 use crate::plan::{ClusterKind, ModelPlan, Price, Quantiles};
 use crate::schema::cluster::{Cluster, VolumeKind};
 use crate::schema::decode::At;
@@ -38,6 +39,7 @@ pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
     let disk_ns = disk.map(|latency| latency.value.0);
     ModelPlan {
         version: file.version.clone(),
+        catalogue_digest: values::digest().to_owned(),
         cpu_profile: file.cpu_profile.clone(),
         constants,
         latency_same_az: round_trip(

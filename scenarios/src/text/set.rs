@@ -12,13 +12,24 @@ use super::tree::{self, Entry, Node, Table, Value};
 const TEXT_KEYS: &[&str] = &["kafka"];
 
 /// Keys below which the rest of a path is one dotted key.
-const DOTTED_BELOW: &[&str] = &["config", "model"];
+pub(crate) const DOTTED_BELOW: &[&str] = &["config", "model"];
 
 /// A part of a path and where it stands.
 #[derive(Debug, Clone)]
 struct Segment {
     text: String,
     span: Span,
+}
+
+/// `PATH=VALUE` split at the first `=` outside of quotes; nothing when there is no path or no `=`.
+#[must_use]
+pub fn split_pair(text: &str) -> Option<(String, String)> {
+    let mut quoted = false;
+    let (at, _) = text.char_indices().find(|(_, c)| {
+        quoted ^= *c == '"';
+        *c == '=' && !quoted
+    })?;
+    (at > 0).then(|| (text[..at].to_owned(), text[at + 1..].to_owned()))
 }
 
 /// Applies one `--set` to a scenario's tree. Its text becomes a source of its own, so that later
@@ -223,7 +234,7 @@ fn set_in_array(items: &mut [Node], segment: &Segment, rest: &[Segment], new: &N
 }
 
 /// What a list element can be called by.
-fn element_names(node: &Node) -> Vec<String> {
+pub(crate) fn element_names(node: &Node) -> Vec<String> {
     let Value::Table(table) = &node.value else { return Vec::new() };
     let name = |key: &&str| match table.entry(key).map(|entry| &entry.node.value) {
         Some(Value::String(text)) => Some(text.clone()),

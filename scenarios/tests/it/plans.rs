@@ -258,12 +258,21 @@ fn digests_follow_the_text_the_plan_and_the_model() {
     let base = named("steady", &[]);
     assert_eq!(base.digest(), named("steady", &[]).digest());
     let faster = named("steady", &[("model.cpu.request_ns", "1")]);
-    assert_ne!(faster.model.digest(), base.model.digest());
+    assert_ne!(faster.run_digest(), base.run_digest());
     assert_ne!(faster.scenario_digest, base.scenario_digest);
+    // A scenario's own constants are a change of the scenario, not another model.
+    assert_eq!(faster.model.catalogue_digest, base.model.catalogue_digest);
     let mut seeded = base.clone();
     seeded.seed += 1;
     assert_ne!(seeded.digest(), base.digest());
-    assert_eq!(seeded.model.digest(), base.model.digest());
+    assert_eq!(seeded.model.catalogue_digest, base.model.catalogue_digest);
+    assert_ne!(seeded.run_digest(), base.run_digest());
+    let reworded = named(
+        "steady",
+        &[("question", "Another?"), ("thresholds.lost_records", "[\"value < 1\"]")],
+    );
+    assert_ne!(reworded.digest(), base.digest());
+    assert_eq!(reworded.run_digest(), base.run_digest());
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(crate) fn model() -> ModelPlan {
         .collect::<BTreeMap<_, _>>();
     ModelPlan {
         version: "test".to_owned(),
+        catalogue_digest: String::new(),
         cpu_profile: "test".to_owned(),
         constants,
         latency_same_az: fixed(100_000),

@@ -75,6 +75,7 @@ pub(crate) fn plan() -> Plan {
         seed: 1,
         model: ModelPlan {
             version: String::new(),
+            catalogue_digest: String::new(),
             cpu_profile: String::new(),
             constants: BTreeMap::new(),
             latency_same_az: quantiles(),

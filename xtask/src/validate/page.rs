@@ -35,14 +35,16 @@ pub(super) fn page(predicted: &[Predicted]) -> String {
         }
     }
     text.push_str(&median_error(predicted));
-    text.push_str("\n## Runs\n\n| run | published by | command | model |\n|---|---|---|---|\n");
-    for (run, one) in RUNS.iter().zip(predicted) {
-        let (id, source, digest) = (run.id, run.source, &one.model_digest[..12]);
-        let _ = writeln!(text, "| {id} | {source} | `{}` | `{digest}` |", command(run));
+    text.push_str("\n## Runs\n\n| run | published by | command |\n|---|---|---|\n");
+    for run in RUNS {
+        let (id, source) = (run.id, run.source);
+        let _ = writeln!(text, "| {id} | {source} | `{}` |", command(run));
     }
-    text.push_str(
-        "\n`model` is the digest of all constants and distributions of a run. Runs differ in it by \
-         what their set-ups say about hosts, disks and network, and by nothing else.\n\n",
+    let digest = predicted.first().map_or("", |one| &one.model_digest[..12]);
+    let _ = writeln!(
+        text,
+        "\nAll runs have the catalogue's values with the digest `{digest}`; what a set-up says about \
+         hosts, disks and network comes on top, from its scenario.\n"
     );
     text + NOTES
 }

@@ -1,0 +1,17 @@
+//! Which cluster meets a set of requirements: analytic bounds, judgement of simulated failure
+//! states, the ranking, and its report. Leaves out the search, which takes runs.
+
+mod bounds;
+mod html;
+mod judge;
+mod text;
+mod types;
+
+pub use bounds::bounds;
+pub use html::page;
+pub use judge::judge;
+pub use text::table;
+pub use types::*;
+
+#[cfg(test)]
+mod tests;

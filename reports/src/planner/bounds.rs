@@ -1,0 +1,89 @@
+//! What arithmetic alone says of a cluster: the least that each broker must carry in a state.
+//!
+//! Bounds are optimistic on purpose: they count bytes, not requests, queues or pauses, so what they
+//! rule out no simulation could save. With `n` brokers, `m` survivors, ingress `I` and egress `E`, a
+//! survivor receives `I*rf/n` (its replicas stay what they were), leads `I/m` and sends `E/m` to
+//! consumers and `I*rf/n - I/m` to followers.
+
+use super::types::{Bound, Requirements, State};
+use crate::result::Milli;
+use stormglass_scenarios::plan::Plan;
+
+const NS_PER_SECOND: u128 = 1_000_000_000;
+
+/// The tightest bound of each resource over the required states, the tightest first.
+/// `partitions_max` is the quota of replicas for each broker.
+#[must_use]
+pub fn bounds(plan: &Plan, requirements: &Requirements, partitions_max: u64) -> Vec<Bound> {
+    let mut tightest: Vec<Bound> = Vec::new();
+    for state in &requirements.states {
+        for (resource, percent) in of_state(plan, requirements, *state, partitions_max) {
+            let bound = Bound { resource: resource.to_owned(), state: *state, percent };
+            match tightest.iter_mut().find(|known| known.resource == resource) {
+                Some(known) if known.percent < percent => *known = bound,
+                Some(_) => {}
+                None => tightest.push(bound),
+            }
+        }
+    }
+    tightest.sort_by_key(|bound| std::cmp::Reverse(bound.percent));
+    tightest
+}
+
+fn of_state(
+    plan: &Plan,
+    requirements: &Requirements,
+    state: State,
+    partitions_max: u64,
+) -> Vec<(&'static str, Milli)> {
+    let brokers = plan.cluster.brokers.len() as u64;
+    let left = u128::from(state.survivors(brokers, plan.cluster.azs.len() as u64).max(1));
+    let (brokers, copies) = (u128::from(brokers), u128::from(requirements.replication));
+    let load = u128::from(state.load_permille(requirements.peak_permille));
+    let ingress = u128::from(requirements.ingress_bytes_per_sec) * load / 1000;
+    let egress = ingress * u128::from(requirements.groups);
+    let received = ingress * copies / brokers;
+    let led = ingress / left;
+    let followed = received.saturating_sub(led);
+    let sent = egress / left + followed;
+    let Some(host) = plan.cluster.brokers.first().map(|broker| &broker.host) else {
+        return Vec::new();
+    };
+    let disk: u128 = host
+        .volumes
+        .iter()
+        .map(|volume| {
+            let path = volume.instance_throughput.baseline_per_sec;
+            u128::from(volume.throughput.baseline_per_sec.min(path))
+        })
+        .sum();
+    let constant = |name: &str| -> u128 {
+        let value = plan.model.constants.get(name).map_or(0, |constant| constant.value);
+        u128::try_from(value).unwrap_or(0)
+    };
+    let (network, tls) = (constant("cpu.network_ns_per_kib"), constant("cpu.tls_ns_per_kib"));
+    let client = network + if plan.cluster.tls_client { tls } else { 0 };
+    let peer = network + if plan.cluster.tls_in_cluster { tls } else { 0 };
+    let work = led * (client + constant("cpu.produce_ns_per_kib"))
+        + followed * (peer + constant("cpu.follower_append_ns_per_kib"))
+        + egress / left * (client + constant("cpu.fetch_ns_per_kib"))
+        + followed * (peer + constant("cpu.fetch_ns_per_kib"));
+    let speed = u128::from(host.vcpus) * u128::from(host.cpu_speed_permille);
+    let cores = speed * u128::from(host.cpu_baseline_permille) / 1000;
+    let replicas: u128 = plan.topics.iter().map(|topic| topic.assignment.len() as u128).sum();
+    vec![
+        ("network", percent(received.max(sent), u128::from(host.nic.baseline_per_sec))),
+        ("disk", percent(received, disk)),
+        ("cpu", percent(work / 1024, cores * NS_PER_SECOND / 1000)),
+        ("partitions", percent(replicas * copies / brokers, u128::from(partitions_max))),
+    ]
+}
+
+fn percent(part: u128, whole: u128) -> Milli {
+    let signed = |value: u128| i128::try_from(value).unwrap_or(i128::MAX / 1_000_000);
+    if whole == 0 {
+        // Nothing is there: whatever is needed is too much.
+        return Milli::from_units(if part == 0 { 0 } else { i64::MAX });
+    }
+    Milli::ratio(signed(part) * 100, signed(whole))
+}

@@ -1,0 +1,153 @@
+//! The answer as a page.
+
+use super::text::{binds, headroom, missed, question};
+use super::types::{Candidate, PlanReport};
+use crate::html::shell;
+use crate::text;
+use maud::{Markup, html};
+
+/// The whole page.
+#[must_use]
+pub fn page(report: &PlanReport) -> String {
+    let body = html! {
+        header {
+            p.kind { "Stormglass plan" }
+            h1 { @match report.fits.first() { Some(first) => (first.name()), None => "No cluster" } }
+            p.setting { (question(&report.requirements)) }
+            (verdict(report))
+        }
+        main {
+            @if !report.fits.is_empty() {
+                section id="ranking" { h2 { "Clusters that meet it" } (ranking(&report.fits)) }
+                @for candidate in &report.fits { (section(candidate)) }
+            }
+            @if !report.misses.is_empty() {
+                section id="misses" { h2 { "Simulated and too small" } (misses(&report.misses)) }
+            }
+            section id="notes" {
+                h2 { "What to keep in mind" }
+                ul { @for assumption in &report.assumptions { li { (assumption) } } }
+                p.small {
+                    (text::counted(u64::from(report.cut_by_bounds), "cluster"))
+                    " ruled out by arithmetic, "
+                    (text::counted(u64::from(report.runs), "simulation")) "."
+                }
+            }
+            section id="reproduce" {
+                h2 { "Reproduce" }
+                pre.command { code { (report.command) } }
+            }
+        }
+    };
+    shell("Plan", &body)
+}
+
+fn verdict(report: &PlanReport) -> Markup {
+    let answer = match (report.fits.first(), report.nearest_miss()) {
+        (Some(first), _) => format!(
+            "{} a month; holds up to {} of the load.",
+            text::dollars(first.cluster.monthly_usd),
+            headroom(first)
+        ),
+        (None, Some(miss)) => format!("Nearest: {}, {}.", miss.name(), missed(miss)),
+        (None, None) => "Arithmetic rules out every cluster that was allowed.".to_owned(),
+    };
+    let (class, mark, word) = if report.fits.is_empty() {
+        ("missed", "!", "Nothing fits")
+    } else {
+        ("ok", "✓", "Fits")
+    };
+    html! {
+        div class={ "verdict " (class) } role="status" {
+            p.word { span.mark aria-hidden="true" { (mark) } (word) }
+            div { p.answer { (answer) } }
+        }
+    }
+}
+
+fn ranking(fits: &[Candidate]) -> Markup {
+    html! {
+        div.table {
+            table.packed {
+                thead { tr {
+                    th { "Cluster" } th.n { "A month" } th.n { "Storage each" } th.n { "Partitions" }
+                    th.n { "Headroom" } th { "Binds first" } th { "In state" }
+                } }
+                tbody {
+                    @for one in fits {
+                        tr {
+                            td { (one.name()) }
+                            td.n { (text::dollars(one.cluster.monthly_usd)) }
+                            td.n { (text::grouped(one.cluster.storage_gib)) " GiB" }
+                            td.n { (one.cluster.partitions) }
+                            td.n { (headroom(one)) }
+                            td { (binds(one)) }
+                            td { (one.headroom.as_ref().map_or("-", |h| h.state.name())) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn section(candidate: &Candidate) -> Markup {
+    html! {
+        section {
+            h3 { (candidate.name()) " in each state" }
+            div.table {
+                table.packed {
+                    thead { tr {
+                        th { "State" } th.n { "Load" } th.n { "p99, settled" }
+                        th.n { "Acknowledged" } th.n { "Longest gap" } th { "Use, busiest broker" }
+                    } }
+                    tbody {
+                        @for one in &candidate.states {
+                            tr {
+                                td { (one.state.name()) }
+                                td.n { (one.load_permille / 10) " %" }
+                                td.n { (one.p99_ms.map_or("-".to_owned(), text::duration)) }
+                                td.n { (text::number(one.acked_percent, 1)) " %" }
+                                td.n { (text::duration(one.longest_gap_ms)) }
+                                td {
+                                    @for (at, used) in one.uses.iter().enumerate() {
+                                        @if at > 0 { ", " }
+                                        (used.resource) " " (text::number(used.percent, 0)) " %"
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            p.small {
+                "By arithmetic at least: "
+                @for (at, bound) in candidate.bounds.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (bound.resource) " " (text::number(bound.percent, 0)) " % in "
+                    (bound.state.name())
+                }
+                "."
+            }
+        }
+    }
+}
+
+fn misses(misses: &[Candidate]) -> Markup {
+    html! {
+        div.table {
+            table.packed {
+                thead { tr { th { "Cluster" } th.n { "A month" } th { "What does not hold" } } }
+                tbody {
+                    @for one in misses {
+                        tr {
+                            td { (one.name()) }
+                            td.n { (text::dollars(one.cluster.monthly_usd)) }
+                            td.wide { (missed(one)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether a cluster holds in a state, from what was recorded of it.
+//!
+//! A failure has a transition, in which detection and election stall some records for seconds
+//! whatever the cluster's size, and a state that lasts. The thresholds are on the latter; the longest
+//! gap of the former is reported beside it.
+
+use super::types::{Judgement, Requirements, State, Use};
+use crate::recording::{BrokerSecond, Recording, Second};
+use crate::result::{Milli, RunResult};
+use crate::text;
+use std::ops::Range;
+
+/// Less than this share of the offered load acknowledged means that the cluster falls behind.
+const ACKED_MIN: i64 = 98_000;
+
+/// The judgement over the settled seconds, counted from the run's begin.
+#[must_use]
+pub fn judge(
+    state: State,
+    load_permille: u64,
+    requirements: &Requirements,
+    settled: &Range<u32>,
+    (result, recording): (&RunResult, &Recording),
+) -> Judgement {
+    let seconds: Vec<&Second> =
+        recording.seconds.iter().filter(|second| settled.contains(&second.index)).collect();
+    let mut p99: Vec<u64> = seconds
+        .iter()
+        .filter(|second| second.response.count > 0)
+        .map(|second| second.response.p99_ns)
+        .collect();
+    p99.sort_unstable();
+    let p99_ns = p99.get(p99.len() / 2).copied();
+    let sum = |of: fn(&Second) -> u64| seconds.iter().map(|second| i128::from(of(second))).sum();
+    let acked: i128 = sum(|second| second.acked_records);
+    let acked_percent = Milli::ratio(acked * 100, sum(|second| second.offered_records));
+    let gap = result.availability.worst_partitions.first();
+    let limit = Milli::ms_from_ns(requirements.p99_ns);
+    let reason = if result.lost_records > 0 {
+        Some(format!("{} were lost", text::counted(result.lost_records, "acknowledged record")))
+    } else if acked_percent < Milli::from_units(ACKED_MIN) {
+        Some(format!("only {} % of the load is acknowledged", text::number(acked_percent, 1)))
+    } else {
+        match p99_ns {
+            Some(ns) if ns < requirements.p99_ns => None,
+            Some(ns) => Some(format!(
+                "response p99 {}, not below {}",
+                text::duration(Milli::ms_from_ns(ns)),
+                text::duration(limit)
+            )),
+            None => Some("nothing was acknowledged".to_owned()),
+        }
+    };
+    Judgement {
+        state,
+        load_permille,
+        holds: reason.is_none(),
+        reason,
+        p99_ms: p99_ns.map(Milli::ms_from_ns),
+        acked_percent,
+        longest_gap_ms: gap.map_or(Milli::ZERO, |gap| gap.longest_ms),
+        lost_records: result.lost_records,
+        uses: uses(&seconds),
+    }
+}
+
+/// Use of the busiest broker that is up, the most used resource first.
+fn uses(seconds: &[&Second]) -> Vec<Use> {
+    let resources: [(&str, fn(&BrokerSecond) -> u32); 3] = [
+        ("cpu", |broker| broker.cpu_permille),
+        ("network", |broker| broker.net_permille),
+        ("disk", |broker| broker.disk_permille),
+    ];
+    let brokers = seconds.first().map_or(0, |second| second.brokers.len());
+    let mean = |broker: usize, of: fn(&BrokerSecond) -> u32| {
+        let up = || seconds.iter().filter_map(|s| s.brokers.get(broker)).filter(|one| one.up);
+        Milli::ratio(up().map(|one| i128::from(of(one))).sum(), up().count() as i128 * 10)
+    };
+    let mut uses: Vec<Use> = resources
+        .into_iter()
+        .map(|(resource, of)| {
+            let percent = (0..brokers).map(|broker| mean(broker, of)).max().unwrap_or(Milli::ZERO);
+            Use { resource: resource.to_owned(), percent }
+        })
+        .collect();
+    uses.sort_by_key(|one| std::cmp::Reverse(one.percent));
+    uses
+}

@@ -1,0 +1,126 @@
+//! The answer as text for a terminal.
+
+use super::types::{Candidate, PlanReport, Requirements};
+use crate::columns::columns;
+use crate::result::Milli;
+use crate::text;
+
+/// The ranking, or the nearest miss.
+#[must_use]
+pub fn table(report: &PlanReport) -> String {
+    let mut out = format!("{}\n\n", question(&report.requirements));
+    if report.fits.is_empty() {
+        out.push_str("No cluster meets it.");
+        if let Some(miss) = report.nearest_miss() {
+            out.push_str(&format!(" Nearest: {}, {}.", miss.name(), missed(miss)));
+        }
+        out.push_str("\n\n");
+    } else {
+        out.push_str(&ranking(&report.fits));
+        out.push('\n');
+    }
+    for candidate in report.fits.iter().take(1) {
+        out.push_str(&states(candidate));
+        out.push('\n');
+    }
+    if !report.misses.is_empty() {
+        out.push_str("Simulated and too small:\n");
+        for miss in &report.misses {
+            let cost = text::dollars(miss.cluster.monthly_usd);
+            out.push_str(&format!("  {} ({cost}): {}\n", miss.name(), missed(miss)));
+        }
+        out.push('\n');
+    }
+    let cut = text::counted(u64::from(report.cut_by_bounds), "cluster");
+    let runs = text::counted(u64::from(report.runs), "simulation");
+    out.push_str(&format!("{cut} ruled out by arithmetic, {runs}.\n"));
+    for assumption in &report.assumptions {
+        out.push_str(&format!("note: {assumption}\n"));
+    }
+    out
+}
+
+/// `100 MB/s in, 200 MB/s out, peak 2x, ...`.
+pub(super) fn question(requirements: &Requirements) -> String {
+    let rate = |bytes: u64| format!("{} MB/s", text::short(Milli::mb_from_bytes(bytes)));
+    let states: Vec<&str> = requirements.states.iter().map(|state| state.name()).collect();
+    let hours = Milli::ratio(i128::from(requirements.retention_seconds), 3600);
+    format!(
+        "{} in, {} out, peak {}x, {} h kept, {} replicas; response p99 below {} in: {}",
+        rate(requirements.ingress_bytes_per_sec),
+        rate(requirements.ingress_bytes_per_sec * u64::from(requirements.groups)),
+        text::short_seconds(Milli::ratio(i128::from(requirements.peak_permille), 1000)),
+        text::short_seconds(hours),
+        requirements.replication,
+        text::duration(Milli::ms_from_ns(requirements.p99_ns)),
+        states.join(", "),
+    )
+}
+
+fn ranking(fits: &[Candidate]) -> String {
+    let titles = ["cluster", "USD/month", "storage", "partitions", "headroom", "binds first", "at"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(fits.iter().map(|candidate| {
+        let cluster = &candidate.cluster;
+        vec![
+            candidate.name(),
+            text::dollars(cluster.monthly_usd),
+            format!("{} GiB", text::grouped(cluster.storage_gib)),
+            cluster.partitions.to_string(),
+            headroom(candidate),
+            binds(candidate),
+            candidate.headroom.as_ref().map_or("-", |one| one.state.name()).to_owned(),
+        ]
+    }));
+    columns(&rows, &[false, true, true, true, true, false, false])
+}
+
+/// `1.25x`, `over 3x`.
+pub(super) fn headroom(candidate: &Candidate) -> String {
+    candidate.headroom.as_ref().map_or_else(
+        || "-".to_owned(),
+        |headroom| {
+            let at = text::short_seconds(headroom.holds_at);
+            if headroom.breaks_at.is_some() { format!("{at}x") } else { format!("over {at}x") }
+        },
+    )
+}
+
+/// `cpu 92 %`.
+pub(super) fn binds(candidate: &Candidate) -> String {
+    let binds = candidate.headroom.as_ref().and_then(|headroom| headroom.binds.as_ref());
+    binds.map_or_else(
+        || "-".to_owned(),
+        |one| format!("{} {} %", one.resource, text::number(one.percent, 0)),
+    )
+}
+
+fn states(candidate: &Candidate) -> String {
+    let titles = ["state", "load", "p99", "acknowledged", "longest gap", "most used"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(candidate.states.iter().map(|judgement| {
+        vec![
+            judgement.state.name().to_owned(),
+            format!("{} %", judgement.load_permille / 10),
+            judgement.p99_ms.map_or("-".to_owned(), text::duration),
+            format!("{} %", text::number(judgement.acked_percent, 1)),
+            text::duration(judgement.longest_gap_ms),
+            judgement.uses.first().map_or("-".to_owned(), |one| {
+                format!("{} {} %", one.resource, text::number(one.percent, 0))
+            }),
+        ]
+    }));
+    let table = columns(&rows, &[false, true, true, true, true, false]);
+    format!("{} in each state, once it has settled:\n{table}", candidate.name())
+}
+
+/// Which state a cluster fails in, and why.
+pub(super) fn missed(candidate: &Candidate) -> String {
+    candidate.failed().map_or_else(
+        || "not simulated".to_owned(),
+        |failed| {
+            let reason = failed.reason.as_deref().unwrap_or("does not hold");
+            format!("{}: {reason}", failed.state.name())
+        },
+    )
+}

@@ -1,0 +1,232 @@
+//! What is asked of a plan and what it answers, as `--json` prints it.
+
+use crate::result::{Cents, Milli};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Version of the shape of a plan's report.
+pub const PLANNER_SCHEMA_VERSION: u32 = 1;
+
+/// What a cluster must stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requirements {
+    /// Average bytes per second from producers.
+    pub ingress_bytes_per_sec: u64,
+    /// Groups that each read all of it.
+    pub groups: u32,
+    /// Peak over average, parts per thousand.
+    pub peak_permille: u64,
+    /// Size of a record, bytes.
+    pub record_bytes: u64,
+    /// How long records are kept, seconds.
+    pub retention_seconds: u64,
+    /// Replicas of each partition.
+    pub replication: u32,
+    /// Response p99 must stay below this, nanoseconds.
+    pub p99_ns: u64,
+    /// Failure states in which it must.
+    pub states: Vec<State>,
+}
+
+/// A state in which the thresholds must hold.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// All is well, peak load.
+    None,
+    /// A broker's host lost power, average load.
+    Broker,
+    /// Brokers restart one after another, average load.
+    Rolling,
+    /// An AZ lost power, average load.
+    Az,
+    /// An AZ lost power, peak load.
+    AzAtPeak,
+}
+
+impl State {
+    /// All, the hardest first.
+    pub const ALL: [Self; 5] = [Self::AzAtPeak, Self::Az, Self::None, Self::Broker, Self::Rolling];
+
+    /// As written on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Broker => "broker",
+            Self::Rolling => "rolling",
+            Self::Az => "az",
+            Self::AzAtPeak => "az-at-peak",
+        }
+    }
+
+    /// Load in parts per thousand of the average.
+    #[must_use]
+    pub const fn load_permille(self, peak_permille: u64) -> u64 {
+        match self {
+            Self::None | Self::AzAtPeak => peak_permille,
+            Self::Broker | Self::Rolling | Self::Az => 1000,
+        }
+    }
+
+    /// Brokers that are left of so many in so many AZs.
+    #[must_use]
+    pub fn survivors(self, brokers: u64, azs: u64) -> u64 {
+        match self {
+            Self::None => brokers,
+            Self::Broker | Self::Rolling => brokers.saturating_sub(1),
+            Self::Az | Self::AzAtPeak => brokers - brokers / azs.max(1),
+        }
+    }
+}
+
+/// A cluster that is considered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// Instance type.
+    pub instance: String,
+    /// Brokers.
+    pub brokers: u32,
+    /// Storage of each, GiB.
+    pub storage_gib: u64,
+    /// Partitions of the topic.
+    pub partitions: u32,
+    /// US dollars a month, at list prices, without traffic.
+    pub monthly_usd: Cents,
+}
+
+/// A resource's use by arithmetic alone: at least this much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// `network`, `disk`, `cpu` or `partitions`.
+    pub resource: String,
+    /// State in which it is highest.
+    pub state: State,
+    /// Use of the busiest survivor, percent of what is always there.
+    pub percent: Milli,
+}
+
+/// How a cluster behaved in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Judgement {
+    /// The state.
+    pub state: State,
+    /// Load, parts per thousand of the average.
+    pub load_permille: u64,
+    /// Whether every threshold holds.
+    pub holds: bool,
+    /// What does not hold.
+    pub reason: Option<String>,
+    /// Response p99 once the state has settled: of its median second.
+    pub p99_ms: Option<Milli>,
+    /// Acknowledged share of the offered load once settled, percent.
+    pub acked_percent: Milli,
+    /// Longest time without an acknowledgement on a partition, transition included.
+    pub longest_gap_ms: Milli,
+    /// Acknowledged records that were lost.
+    pub lost_records: u64,
+    /// Use of each resource by the busiest broker once settled, percent.
+    pub uses: Vec<Use>,
+}
+
+/// A resource's use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Use {
+    /// `cpu`, `network` or `disk`.
+    pub resource: String,
+    /// Mean over the settled seconds, busiest broker.
+    pub percent: Milli,
+}
+
+/// A cluster and its states.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Bounds, the tightest first.
+    pub bounds: Vec<Bound>,
+    /// States that were simulated, the hardest first; the first that fails is the last.
+    pub states: Vec<Judgement>,
+    /// Whether it meets the requirements in every state.
+    pub fits: bool,
+    /// The largest multiple of the load at which the hardest state still holds, as far as it was
+    /// looked for.
+    pub headroom: Option<Headroom>,
+}
+
+/// Where a cluster's thresholds break.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Headroom {
+    /// State that was looked at.
+    pub state: State,
+    /// Holds at this multiple of the required load.
+    pub holds_at: Milli,
+    /// Breaks at this one; absent when it held as far as was looked.
+    pub breaks_at: Option<Milli>,
+    /// What binds there: the most used resource.
+    pub binds: Option<Use>,
+    /// What does not hold there.
+    pub reason: Option<String>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanReport {
+    /// [`PLANNER_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// 0, or 7 when no cluster meets the requirements.
+    pub exit_code: u8,
+    /// What was asked.
+    pub requirements: Requirements,
+    /// Clusters that meet it, the cheapest first.
+    pub fits: Vec<Candidate>,
+    /// Clusters that were simulated and do not, the cheapest first.
+    pub misses: Vec<Candidate>,
+    /// Clusters that arithmetic alone rules out.
+    pub cut_by_bounds: u32,
+    /// Simulations that this took; those known from earlier are not counted.
+    pub runs: u32,
+    /// What is to be kept in mind.
+    pub assumptions: Vec<String>,
+    /// The command that repeats this.
+    pub command: String,
+}
+
+impl Candidate {
+    /// `6 x kafka.m7g.xlarge`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} x {}", self.cluster.brokers, self.cluster.instance)
+    }
+
+    /// The state that failed, if one did.
+    #[must_use]
+    pub fn failed(&self) -> Option<&Judgement> {
+        self.states.iter().find(|judgement| !judgement.holds)
+    }
+}
+
+impl PlanReport {
+    /// The miss whose failed state comes nearest to its threshold.
+    #[must_use]
+    pub fn nearest_miss(&self) -> Option<&Candidate> {
+        let distance = |candidate: &&Candidate| {
+            let failed = candidate.failed()?;
+            Some((
+                std::cmp::Reverse(candidate.states.len()),
+                failed.p99_ms.unwrap_or(Milli::from_units(i64::MAX)),
+            ))
+        };
+        self.misses.iter().filter(|one| distance(one).is_some()).min_by_key(distance)
+    }
+}

@@ -1,0 +1,53 @@
+//! `stormglass plan`: the cheapest clusters that meet requirements in every failure state.
+
+use super::plan_search::Search;
+use crate::args::{Context, Plan};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::output::json_text;
+use stormglass_reports::planner::{self as report, PLANNER_SCHEMA_VERSION, PlanReport};
+
+/// What every answer rests on.
+const ASSUMPTIONS: [&str; 6] = [
+    "MSK Standard brokers in three AZs; traffic and tiered storage are not part of the bill",
+    "burst credits of network, volumes and CPU are spent: what is always there must do",
+    "a failure state is judged by its median second from 18 to 28 s after the failure; the stall of \
+     detection and election before, and batches on half-open connections until request.timeout.ms, \
+     are the longest gap",
+    "rolling restarts are judged over the first 40 s, in which one broker after another is away",
+    "producers have linger.ms=5 and Kafka's other defaults, consumers Kafka's defaults; each group \
+     reads everything; a partition takes 5 MB/s at peak",
+    "volumes have a quarter more than retention needs, and at least 334 GiB, from which on gp2 has its \
+     full throughput; provisioned throughput is not considered",
+];
+
+/// Prints the ranking and writes its page.
+pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
+    let found = Search::new(args, context.output)?.run()?;
+    let exit = if found.fits.is_empty() { Exit::NoPlan } else { Exit::Ok };
+    let report = PlanReport {
+        schema_version: PLANNER_SCHEMA_VERSION,
+        exit_code: exit.code(),
+        requirements: args.requirements.clone(),
+        fits: found.fits,
+        misses: found.misses,
+        cut_by_bounds: found.cut,
+        runs: found.runs,
+        assumptions: ASSUMPTIONS.map(str::to_owned).to_vec(),
+        command: context.invocation.clone(),
+    };
+    let (json, page) = (json_text(&report)?, report::page(&report));
+    files::write(&args.out, &[("plan.json", json.as_bytes()), ("index.html", page.as_bytes())])?;
+    if context.output.is_json() {
+        context.output.json(&report)?;
+    } else {
+        let page = args.out.join("index.html");
+        let text = report::table(&report);
+        context.output.text(&format!("{text}\nPage: {}\n", page.display()))?;
+    }
+    if exit != Exit::Ok {
+        context.output.note(&context.invocation);
+    }
+    Ok(exit)
+}

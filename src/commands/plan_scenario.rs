@@ -1,0 +1,192 @@
+//! The scenario of a candidate cluster in a failure state.
+
+use super::load::plan_of_text;
+use crate::failure::Failure;
+use std::ops::Range;
+use stormglass_reports::planner::{Requirements, State};
+use stormglass_scenarios::plan::Plan;
+
+/// Before anything happens.
+const WARMUP_S: u32 = 4;
+/// Settled seconds that are judged.
+const JUDGED_S: u32 = 10;
+/// From a failure until it has settled: nine seconds until a broker is fenced, an election, and the
+/// backlog. Batches on half-open connections follow after 30 s and are part of the longest gap.
+const SETTLE_S: u32 = 18;
+/// What one partition takes at peak, bytes per second.
+const PARTITION_BYTES_PER_SEC: u64 = 5_000_000;
+/// What one client takes at peak, bytes per second.
+const CLIENT_BYTES_PER_SEC: u64 = 20_000_000;
+/// Storage beyond what retention needs, percent.
+const STORAGE_RESERVE_PERCENT: u64 = 25;
+/// From this size on a gp2 volume has its full 250 MiB/s.
+const STORAGE_GIB_MIN: u64 = 334;
+const AZS: u32 = 3;
+
+/// A candidate before it has a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Instance type.
+    pub(super) instance: &'static str,
+    /// Brokers, a multiple of the AZs.
+    pub(super) brokers: u32,
+    /// Partition replicas for each broker at most.
+    pub(super) partitions_max: u64,
+}
+
+impl Shape {
+    /// Storage of each broker, GiB.
+    pub(super) fn storage_gib(&self, requirements: &Requirements) -> u64 {
+        let kept =
+            requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
+        let all = kept.saturating_mul(u64::from(requirements.replication));
+        let each = all / u64::from(self.brokers) / 100 * (100 + STORAGE_RESERVE_PERCENT);
+        each.div_ceil(1 << 30).max(STORAGE_GIB_MIN)
+    }
+
+    /// Partitions: enough for the peak and two for each broker, the same number for all.
+    pub(super) fn partitions(&self, requirements: &Requirements) -> u32 {
+        let peak = requirements.ingress_bytes_per_sec * requirements.peak_permille / 1000;
+        let wanted = u32::try_from(peak.div_ceil(PARTITION_BYTES_PER_SEC)).unwrap_or(u32::MAX);
+        wanted.max(2 * self.brokers).next_multiple_of(self.brokers)
+    }
+
+    /// The plan of a state at so many parts per thousand of the average load.
+    ///
+    /// # Errors
+    /// If the cluster cannot be: too much storage for a volume, for example.
+    pub(super) fn plan(
+        &self,
+        requirements: &Requirements,
+        state: State,
+        load_permille: u64,
+        seed: u64,
+    ) -> Result<Plan, Failure> {
+        let text = self.text(requirements, state, load_permille);
+        let mut plan = plan_of_text("plan", &text, &[])?;
+        plan.seed = seed;
+        spend_credits(&mut plan);
+        Ok(plan)
+    }
+
+    fn text(&self, requirements: &Requirements, state: State, load_permille: u64) -> String {
+        let load = requirements.ingress_bytes_per_sec * load_permille / 1000;
+        let clients = u32::try_from(load.div_ceil(CLIENT_BYTES_PER_SEC)).unwrap_or(u32::MAX);
+        let clients = clients.max(1).next_multiple_of(AZS);
+        let copies = requirements.replication;
+        let groups: String = (1..=requirements.groups)
+            .map(|group| {
+                format!(
+                    "[[consumers]]\ngroup = \"g{group}\"\ntopics = [\"t\"]\ncount = {clients}\n"
+                )
+            })
+            .collect();
+        format!(
+            "name = \"plan\"\nquestion = \"Does it hold?\"\nexpect = \"It does.\"\n\
+             [cluster]\nkind = \"msk-standard\"\ninstance = \"{}\"\nbrokers = {}\n\
+             azs = [\"a\", \"b\", \"c\"]\nstorage.size = \"{} GiB\"\n\
+             config.min.insync.replicas = {}\n\
+             [[topics]]\nname = \"t\"\npartitions = {}\nreplication = {copies}\n\
+             [[producers]]\nname = \"p\"\ntopic = \"t\"\ncount = {clients}\nrate = \"{load} B/s\"\n\
+             record_size = \"{} B\"\narrival = \"poisson\"\nconfig.linger.ms = 5\n\
+             {groups}{}\
+             [phases]\nwarmup = \"{WARMUP_S}s\"\nmeasure = \"{}s\"\nheal = \"0s\"\ndrain = \"1s\"\n",
+            self.instance,
+            self.brokers,
+            self.storage_gib(requirements),
+            copies.saturating_sub(1).max(1),
+            self.partitions(requirements),
+            requirements.record_bytes,
+            event(state),
+            measure_s(state),
+        )
+    }
+}
+
+/// Seconds of the run that are judged.
+pub(super) fn settled(state: State) -> Range<u32> {
+    let end = WARMUP_S + measure_s(state);
+    match state {
+        State::Rolling => WARMUP_S..end,
+        _ => end - JUDGED_S..end,
+    }
+}
+
+const fn measure_s(state: State) -> u32 {
+    match state {
+        State::None => JUDGED_S,
+        State::Rolling => 40,
+        State::Broker | State::Az | State::AzAtPeak => SETTLE_S + JUDGED_S,
+    }
+}
+
+/// The fault lasts until the end.
+fn event(state: State) -> String {
+    let fault = match state {
+        State::None => return String::new(),
+        State::Broker => "fault = \"host-crash\"\nnode = 3",
+        State::Az | State::AzAtPeak => "fault = \"az-down\"\naz = \"c\"\nmode = \"power-off\"",
+        State::Rolling => {
+            return "[[events]]\nat = \"0s\"\nfault = \"rolling-restart\"\ndown = \"15s\"\n\
+                    pause = \"5s\"\n"
+                .to_owned();
+        }
+    };
+    format!("[[events]]\nat = \"0s\"\nfor = \"{}s\"\n{fault}\n", measure_s(state))
+}
+
+/// A plan for years cannot count on credits that last for minutes.
+fn spend_credits(plan: &mut Plan) {
+    for node in &mut plan.cluster.brokers {
+        let host = &mut node.host;
+        host.cpu_credits_ns = 0;
+        host.nic.initial = 0;
+        for volume in &mut host.volumes {
+            volume.throughput.initial = 0;
+            volume.iops.initial = 0;
+            volume.instance_throughput.initial = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn requirements() -> Requirements {
+        Requirements {
+            ingress_bytes_per_sec: 100_000_000,
+            groups: 2,
+            peak_permille: 2000,
+            record_bytes: 1024,
+            retention_seconds: 86_400,
+            replication: 3,
+            p99_ns: 50_000_000,
+            states: State::ALL.to_vec(),
+        }
+    }
+
+    #[test]
+    fn every_state_of_a_candidate_can_be_planned() {
+        let shape = Shape { instance: "kafka.m7g.xlarge", brokers: 6, partitions_max: 1000 };
+        // 100 MB/s for a day, three times over six brokers, and a quarter more.
+        assert_eq!(shape.storage_gib(&requirements()), 5_030);
+        assert_eq!(shape.partitions(&requirements()), 42);
+        for state in State::ALL {
+            let plan = shape.plan(&requirements(), state, 1000, 7).unwrap();
+            assert_eq!((plan.cluster.brokers.len(), plan.seed), (6, 7));
+            assert_eq!(plan.consumers.len(), 2);
+            assert_eq!(plan.events.is_empty(), state == State::None, "{state:?}");
+            assert!(plan.cluster.brokers.iter().all(|node| node.host.nic.initial == 0));
+            let end = (plan.phases.warmup_ns + plan.phases.measure_ns) / 1_000_000_000;
+            assert_eq!(u64::from(settled(state).end), end);
+        }
+    }
+
+    #[test]
+    fn what_no_volume_holds_is_refused() {
+        let shape = Shape { instance: "kafka.m7g.large", brokers: 3, partitions_max: 1000 };
+        let long = Requirements { retention_seconds: 86_400 * 30, ..requirements() };
+        assert!(shape.plan(&long, State::None, 1000, 1).is_err());
+    }
+}

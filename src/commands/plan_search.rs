@@ -1,0 +1,289 @@
+//! The search for clusters: bounds first, then simulations, the cheapest cluster and the hardest
+//! state first; what was simulated is kept by the digest of its plan.
+
+use super::plan_scenario::{Shape, settled};
+use crate::args::Plan as PlanArgs;
+use crate::batch;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::interrupt;
+use crate::output::{Output, json_text};
+use crate::progress;
+use crate::simulation::{Job, total_ns};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use stormglass_reports::cost::of_cluster;
+use stormglass_reports::planner::{
+    Candidate, Cluster, Headroom, Judgement, Requirements, State, bounds, judge,
+};
+use stormglass_reports::result::Milli;
+use stormglass_scenarios::msk_offers;
+
+/// More brokers come in steps of the AZs.
+const AZS: u32 = 3;
+/// Clusters that are simulated before the search gives up.
+const SIMULATED_MAX: usize = 40;
+/// Multiples of the load at which headroom is looked for, parts per thousand. Neighbours are close
+/// enough for an answer to be right within a quarter.
+const MULTIPLES: [u64; 8] = [1_100, 1_250, 1_400, 1_600, 1_800, 2_000, 2_400, 3_000];
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Clusters that fit, the cheapest first.
+    pub(super) fits: Vec<Candidate>,
+    /// Clusters that were simulated and do not.
+    pub(super) misses: Vec<Candidate>,
+    /// Clusters that arithmetic rules out.
+    pub(super) cut: u32,
+    /// Simulations.
+    pub(super) runs: u32,
+}
+
+/// A search that is under way.
+pub(super) struct Search<'a> {
+    args: &'a PlanArgs,
+    output: Output,
+    interrupt: Arc<AtomicBool>,
+    runs: AtomicU32,
+}
+
+/// A shape with its price and bounds.
+struct Choice {
+    shape: Shape,
+    candidate: Candidate,
+}
+
+impl<'a> Search<'a> {
+    /// Once per process: it takes over Ctrl-C.
+    pub(super) fn new(args: &'a PlanArgs, output: Output) -> Result<Self, Failure> {
+        let interrupt = interrupt::install()?;
+        Ok(Self { args, output, interrupt, runs: AtomicU32::new(0) })
+    }
+
+    /// Searches.
+    pub(super) fn run(&self) -> Result<Found, Failure> {
+        let (mut options, cut) = self.options()?;
+        options.sort_by_key(|one| one.candidate.cluster.monthly_usd);
+        let mut found = Found { cut, ..Found::default() };
+        let mut simulated = 0;
+        while found.fits.len() < self.args.top && !options.is_empty() && simulated < SIMULATED_MAX {
+            let wave: Vec<Choice> = options.drain(..self.args.jobs.min(options.len())).collect();
+            simulated += wave.len();
+            for (one, candidate) in wave.iter().zip(self.judge_all(&wave)?) {
+                if candidate.fits {
+                    // More of the same instance only costs more.
+                    options.retain(|other| other.shape.instance != one.shape.instance);
+                    found.fits.push(candidate);
+                } else {
+                    found.misses.push(candidate);
+                }
+            }
+        }
+        // Of a wave, a larger cluster of the same instance may have fitted as well.
+        let mut instances: Vec<String> = Vec::new();
+        found.fits.retain(|one| {
+            let is_new = !instances.contains(&one.cluster.instance);
+            instances.push(one.cluster.instance.clone());
+            is_new
+        });
+        found.fits.truncate(self.args.top);
+        self.add_headroom(&mut found.fits)?;
+        found.runs = self.runs.load(Ordering::Relaxed);
+        Ok(found)
+    }
+
+    /// Clusters within the bounds, and how many are not.
+    fn options(&self) -> Result<(Vec<Choice>, u32), Failure> {
+        let wanted = &self.args.instances;
+        let is_wanted = |name: &str| {
+            let family = name.rsplit_once('.').map_or(name, |(family, _)| family);
+            wanted.is_empty() || wanted.iter().any(|one| one == name || one == family)
+        };
+        let offers: Vec<_> = msk_offers().into_iter().filter(|one| is_wanted(one.name)).collect();
+        if offers.is_empty() {
+            let names: Vec<&str> = msk_offers().iter().map(|one| one.name).collect();
+            return Err(Failure::usage("no instance type of that name")
+                .help(format!("the catalogue has {}", names.join(", "))));
+        }
+        let (mut options, mut cut) = (Vec::new(), 0);
+        let least = AZS.max(self.args.requirements.replication).next_multiple_of(AZS);
+        for offer in offers {
+            for brokers in (least..=self.args.brokers_max).step_by(AZS as usize) {
+                let partitions_max = u64::from(offer.recommended_partitions);
+                let shape = Shape { instance: offer.name, brokers, partitions_max };
+                match self.option(shape) {
+                    Some(option) => options.push(option),
+                    None => cut += 1,
+                }
+            }
+        }
+        Ok((options, cut))
+    }
+
+    /// A cluster that arithmetic does not rule out.
+    fn option(&self, shape: Shape) -> Option<Choice> {
+        let requirements = &self.args.requirements;
+        let plan = shape.plan(requirements, State::None, 1000, self.args.seed).ok()?;
+        let bounds = bounds(&plan, requirements, shape.partitions_max);
+        if bounds.iter().any(|bound| bound.percent > Milli::from_units(100_000)) {
+            return None;
+        }
+        let candidate = Candidate {
+            cluster: Cluster {
+                instance: shape.instance.to_owned(),
+                brokers: shape.brokers,
+                storage_gib: shape.storage_gib(requirements),
+                partitions: shape.partitions(requirements),
+                monthly_usd: of_cluster(&plan).total_usd,
+            },
+            bounds,
+            states: Vec::new(),
+            fits: false,
+            headroom: None,
+        };
+        Some(Choice { shape, candidate })
+    }
+
+    /// Judges some clusters side by side.
+    fn judge_all(&self, wave: &[Choice]) -> Result<Vec<Candidate>, Failure> {
+        let names: Vec<String> = wave.iter().map(|one| one.candidate.name()).collect();
+        let total = wave.iter().flat_map(|one| self.plans(&one.shape)).sum();
+        self.side_by_side(&names.join(", "), total, wave.len(), |at, board| {
+            let mut candidate = wave[at].candidate.clone();
+            for state in &self.args.requirements.states {
+                let load = state.load_permille(self.args.requirements.peak_permille);
+                let judgement = self.judge(&wave[at].shape, *state, load, board)?;
+                let holds = judgement.holds;
+                candidate.states.push(judgement);
+                if !holds {
+                    return Ok(candidate);
+                }
+            }
+            candidate.fits = true;
+            Ok(candidate)
+        })
+    }
+
+    fn plans(&self, shape: &Shape) -> Vec<u64> {
+        let requirements = &self.args.requirements;
+        let time = |state: &State| {
+            shape.plan(requirements, *state, 1000, 1).map_or(0, |plan| total_ns(&plan))
+        };
+        requirements.states.iter().map(time).collect()
+    }
+
+    fn side_by_side<T: Send>(
+        &self,
+        label: &str,
+        total_ns: u64,
+        count: usize,
+        work: impl Fn(usize, &Arc<progress::Board>) -> Result<T, Failure> + Sync,
+    ) -> Result<Vec<T>, Failure> {
+        let done = progress::watch(self.output, label, total_ns, |board| {
+            batch::map(count, self.args.jobs, &self.interrupt, |at| work(at, board))
+        })?;
+        if self.interrupt.load(Ordering::Relaxed) {
+            let help = "what was simulated is kept: the same command goes on from there";
+            return Err(Failure::new(Exit::Interrupted, "interrupted").help(help));
+        }
+        Ok(done)
+    }
+
+    /// A state of a cluster: known from earlier, or simulated.
+    fn judge(
+        &self,
+        shape: &Shape,
+        state: State,
+        load_permille: u64,
+        board: &Arc<progress::Board>,
+    ) -> Result<Judgement, Failure> {
+        let requirements = &self.args.requirements;
+        let plan = shape.plan(requirements, state, load_permille, self.args.seed)?;
+        let file = self.known_file(&plan.run_digest(), requirements);
+        let known = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(judgement) = known {
+            return Ok(judgement);
+        }
+        let job = Job {
+            plan,
+            plant: None,
+            interrupt: Arc::clone(&self.interrupt),
+            command: String::new(),
+        };
+        let outcome = job.simulate(board.meter())?;
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        let run = (&outcome.result, &outcome.recording);
+        let judgement = judge(state, load_permille, requirements, &settled(state), run);
+        if !self.interrupt.load(Ordering::Relaxed) {
+            let json = json_text(&judgement)?;
+            let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+            files::write(&self.known_dir(), &[(&name, json.as_bytes())])?;
+        }
+        Ok(judgement)
+    }
+
+    fn known_dir(&self) -> PathBuf {
+        self.args.out.join("known")
+    }
+
+    /// The plan decides the run; the version and the threshold decide the judgement.
+    fn known_file(&self, digest: &str, requirements: &Requirements) -> PathBuf {
+        let version = env!("CARGO_PKG_VERSION");
+        let name = format!("{digest}-{version}-{}.json", requirements.p99_ns);
+        self.known_dir().join(name)
+    }
+
+    /// Raises the load in the hardest state until a threshold breaks.
+    fn add_headroom(&self, fits: &mut [Candidate]) -> Result<(), Failure> {
+        let Some(state) = self.args.requirements.states.first().copied() else { return Ok(()) };
+        let shapes: Vec<Shape> = fits.iter().filter_map(Shape::of).collect();
+        let found = self.side_by_side("headroom", 0, shapes.len(), |at, board| {
+            self.headroom(&shapes[at], state, board)
+        })?;
+        for (candidate, headroom) in fits.iter_mut().zip(found) {
+            candidate.headroom = Some(headroom);
+        }
+        Ok(())
+    }
+
+    fn headroom(
+        &self,
+        shape: &Shape,
+        state: State,
+        board: &Arc<progress::Board>,
+    ) -> Result<Headroom, Failure> {
+        let required = state.load_permille(self.args.requirements.peak_permille);
+        let mut holds_at = Milli::from_units(1_000);
+        for multiple in MULTIPLES {
+            let judgement = self.judge(shape, state, required * multiple / 1000, board)?;
+            let at = Milli::from_units(i64::try_from(multiple).unwrap_or(i64::MAX));
+            if !judgement.holds {
+                return Ok(Headroom {
+                    state,
+                    holds_at,
+                    breaks_at: Some(at),
+                    binds: judgement.uses.first().cloned(),
+                    reason: judgement.reason,
+                });
+            }
+            holds_at = at;
+        }
+        Ok(Headroom { state, holds_at, breaks_at: None, binds: None, reason: None })
+    }
+}
+
+impl Shape {
+    /// The shape of a candidate; quotas were checked when it became one.
+    fn of(candidate: &Candidate) -> Option<Self> {
+        let offer = msk_offers().into_iter().find(|one| one.name == candidate.cluster.instance)?;
+        Some(Self {
+            instance: offer.name,
+            brokers: candidate.cluster.brokers,
+            partitions_max: u64::from(offer.recommended_partitions),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! A side of a comparison: stored results, or a scenario that is run.
+
+use super::load::{plan_file, result_file, source};
+use crate::args::SideArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stormglass_reports::result::RunResult;
+use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::{Document, Source, library, load, negative};
+
+/// A side before anything is run.
+pub(super) enum Side {
+    /// Results by seed, and the plan of the first of them where it lies beside it.
+    Stored(Vec<Arc<RunResult>>, Option<Plan>),
+    /// A scenario, as it was written and as a document.
+    Scenario(Box<ScenarioSide>),
+}
+
+/// A scenario with what was laid over it.
+pub(super) struct ScenarioSide {
+    source: Source,
+    sets: Vec<(String, String)>,
+    /// The same as a document.
+    pub(super) document: Document,
+}
+
+impl Side {
+    /// Reads a side: a directory of a run, or of one directory per seed, a result file, or else a
+    /// scenario. A name that the library has is the library's.
+    pub(super) fn read(args: &SideArgs) -> Result<Self, Failure> {
+        let path = Path::new(&args.text);
+        let in_library = library().iter().chain(negative()).any(|entry| entry.name == args.text);
+        let is_result = path.extension().is_some_and(|extension| extension == "json");
+        if !in_library && (path.is_dir() || is_result) {
+            if !args.sets.is_empty() {
+                let message = format!("{} is a finished run: --set comes too late", args.text);
+                return Err(Failure::usage(message).help("compare the scenarios instead"));
+            }
+            return stored(path);
+        }
+        let source = source(&args.target)?;
+        let document = Document::read(&source, &args.sets)?;
+        let sets = args.sets.clone();
+        Ok(Self::Scenario(Box::new(ScenarioSide { source, sets, document })))
+    }
+
+    /// Seeds that it has, if it is stored.
+    pub(super) fn seeds(&self) -> Option<Vec<u64>> {
+        match self {
+            Self::Stored(results, _) => Some(results.iter().map(|result| result.seed).collect()),
+            Self::Scenario(_) => None,
+        }
+    }
+
+    /// Its plan, if it is known, for the seed given if it is a scenario.
+    pub(super) fn plan(&self, seed: u64) -> Result<Option<Plan>, Failure> {
+        match self {
+            Self::Stored(_, plan) => Ok(plan.clone()),
+            Self::Scenario(side) => Ok(Some(side.plan(seed)?)),
+        }
+    }
+}
+
+impl ScenarioSide {
+    /// The plan for a seed.
+    pub(super) fn plan(&self, seed: u64) -> Result<Plan, Failure> {
+        Ok(load(&self.source, &self.sets, seed)?)
+    }
+}
+
+fn stored(path: &Path) -> Result<Side, Failure> {
+    if !path.is_dir() || path.join("result.json").is_file() {
+        let result = Arc::new(result_file(path)?);
+        let plan = if path.is_dir() { plan_file(path).ok().map(|(plan, _)| plan) } else { None };
+        return Ok(Side::Stored(vec![result], plan));
+    }
+    let mut dirs = seed_dirs(path)?;
+    dirs.sort();
+    let mut results: Vec<Arc<RunResult>> =
+        dirs.iter().map(|dir| result_file(dir).map(Arc::new)).collect::<Result<_, _>>()?;
+    results.sort_by_key(|result| result.seed);
+    results.dedup_by_key(|result| result.seed);
+    if results.is_empty() {
+        let message = format!("{} holds no result", path.display());
+        let help = "give the directory of a run, or the one that `run --seeds --out` made";
+        return Err(Failure::new(Exit::NotComparable, message).help(help));
+    }
+    let plan = dirs.first().and_then(|dir| plan_file(dir).ok()).map(|(plan, _)| plan);
+    Ok(Side::Stored(results, plan))
+}
+
+/// Directories of seeds within a directory.
+fn seed_dirs(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failure = |error: &std::io::Error| Failure::io("read", path, error);
+    let mut dirs = Vec::new();
+    for entry in fs::read_dir(path).map_err(|error| failure(&error))? {
+        let dir = entry.map_err(|error| failure(&error))?.path();
+        if dir.join("result.json").is_file() {
+            dirs.push(dir);
+        }
+    }
+    Ok(dirs)
+}

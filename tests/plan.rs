@@ -1,0 +1,80 @@
+//! `stormglass plan`: the cheapest cluster that stands what it must.
+
+use crate::common::{Called, Place};
+
+/// A load so small that a build without optimisation simulates it in seconds.
+const SMALL: [&str; 9] = [
+    "plan",
+    "--ingress",
+    "100 KB/s",
+    "--instance",
+    "kafka.m7g.large",
+    "--retention",
+    "1h",
+    "--survive",
+    "none,az",
+];
+
+#[test]
+fn a_small_load_fits_the_smallest_cluster_and_is_known_the_next_time() {
+    let place = Place::new();
+    let mut words = SMALL.to_vec();
+    words.extend(["--p99", "100ms", "--brokers-max", "6", "--json"]);
+    let first = place.expect(0, &words).json();
+    let fit = &first["fits"][0];
+    assert_eq!((&fit["cluster"]["brokers"], &fit["fits"]), (&3.into(), &true.into()), "{fit:#}");
+    let states: Vec<&str> = fit["states"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["az", "none"], "the hardest first");
+    // Detection takes nine seconds: the gap is there, the settled state does not show it.
+    let az = &fit["states"][0];
+    assert!(az["longest_gap_ms"].as_f64().unwrap() > 5_000.0, "{az:#}");
+    assert!(az["p99_ms"].as_f64().unwrap() < 100.0, "{az:#}");
+    assert!(fit["headroom"]["holds_at"].as_f64().unwrap() >= 1.0);
+    assert!(first["runs"].as_u64().unwrap() >= 3);
+    let mut again = place.expect(0, &words).json();
+    assert_eq!(again["runs"], 0, "all of it is known");
+    again["runs"] = first["runs"].clone();
+    assert_eq!(again, first);
+    let page = place.read("stormglass-out/plan/index.html");
+    assert!(page.contains("3 x kafka.m7g.large"));
+}
+
+#[test]
+fn nothing_fits_is_exit_7_with_the_nearest_miss() {
+    let place = Place::new();
+    let mut words = SMALL.to_vec();
+    words.extend(["--p99", "100us", "--brokers-max", "3"]);
+    let called = place.expect(7, &words);
+    assert!(called.stdout.contains("No cluster meets it. Nearest: 3 x kafka.m7g.large, az"));
+    assert!(called.stdout.contains("not below 0.10 ms"), "{}", called.stdout);
+    assert!(Called::last_line(&called.stderr).starts_with("stormglass plan --ingress"));
+}
+
+#[test]
+fn arithmetic_alone_rules_out_what_cannot_be() {
+    let place = Place::new();
+    let words = ["plan", "--ingress", "5 GB/s", "--instance", "kafka.m7g.large", "--json"];
+    let report = place.expect(7, &words).json();
+    assert_eq!((&report["runs"], &report["cut_by_bounds"]), (&0.into(), &10.into()));
+}
+
+#[test]
+fn requirements_that_make_no_sense_are_refused() {
+    let place = Place::new();
+    for (words, expected) in [
+        (&["plan"][..], "--ingress"),
+        (&["plan", "--ingress", "100"], "has no unit"),
+        (&["plan", "--ingress", "10 MB/s", "--egress", "15 MB/s"], "no multiple"),
+        (&["plan", "--ingress", "10 MB/s", "--peak", "0.5"], "no factor"),
+        (&["plan", "--ingress", "10 MB/s", "--survive", "flood"], "possible values"),
+        (&["plan", "--ingress", "10 MB/s", "--instance", "m9.huge"], "no instance type"),
+    ] {
+        let called = place.expect(2, words);
+        assert!(called.stderr.contains(expected), "{words:?}\n{}", called.stderr);
+    }
+}
