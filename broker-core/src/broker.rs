@@ -282,6 +282,7 @@ impl Broker {
                     TimerKey::Checkpoint => role.replicas.checkpoint_due(step),
                     TimerKey::Flush => role.replicas.flush_due(step),
                     TimerKey::Expiry => role.replicas.expiry_due(step),
+                    TimerKey::Groups => role.groups_due(step),
                     TimerKey::Raft | TimerKey::Controller | TimerKey::Forward => {}
                 }
                 return false;

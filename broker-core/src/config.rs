@@ -168,6 +168,16 @@ configs! {
         offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions", 50;
         /// Replicas of `__consumer_offsets`.
         offsets_topic_replication_factor: i32 = "offsets.topic.replication.factor", 3;
+        /// Longest metadata of a committed offset, bytes.
+        offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes", 4096;
+        /// How long the first rebalance of a group waits for more members.
+        group_initial_rebalance_delay: Duration = "group.initial.rebalance.delay.ms", Duration::from_millis(3000);
+        /// Shortest session of a member.
+        group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms", 6000;
+        /// Longest session of a member.
+        group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms", 1_800_000;
+        /// Members that a group may have.
+        group_max_size: i32 = "group.max.size", i32::MAX;
         /// Partitions of a new topic.
         num_partitions: i32 = "num.partitions", 1;
         /// Replicas of a new topic.

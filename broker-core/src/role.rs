@@ -54,7 +54,7 @@ impl BrokerRole {
     pub(crate) fn new(config: NodeConfig, logs: Vec<(Log, i64)>) -> Self {
         Self {
             replicas: ReplicaManager::new(config.clone(), logs),
-            groups: GroupCoordinator::default(),
+            groups: GroupCoordinator::new(&config),
             image: MetadataImage::default(),
             list_offsets: ListOffsetsWaits::default(),
             producer_ids: ProducerIds::default(),
@@ -79,11 +79,17 @@ impl BrokerRole {
             Request::InitProducerId(request) => {
                 api::init_producer_id::handle(self, step, to, request);
             }
-            Request::FindCoordinator(request) => {
-                api::find_coordinator::handle(self, step, to, request);
-            }
-            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, request),
-            Request::OffsetFetch(request) => api::offset_fetch::handle(self, step, to, request),
+            Request::FindCoordinator(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::JoinGroup(_)
+            | Request::SyncGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::DescribeGroups(_)
+            | Request::ListGroups(_)
+            | Request::DeleteGroups(_)
+            | Request::OffsetDelete(_) => self.group_request(step, to, request),
             Request::CreateTopics(_) | Request::ElectLeaders(_) => {
                 api::create_topics::forward(self, step, to, request);
             }
@@ -96,6 +102,28 @@ impl BrokerRole {
             | Request::BeginQuorumEpoch(_)
             | Request::EndQuorumEpoch(_)
             | Request::FetchSnapshot(_) => {}
+        }
+    }
+
+    /// A request about groups.
+    fn group_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+        match request {
+            Request::FindCoordinator(request) => {
+                api::find_coordinator::handle(self, step, to, request);
+            }
+            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, request),
+            Request::OffsetFetch(request) => api::offset_fetch::handle(self, step, to, request),
+            Request::JoinGroup(request) => api::join_group::handle(self, step, to, *request),
+            Request::SyncGroup(request) => api::sync_group::handle(self, step, to, *request),
+            Request::Heartbeat(request) => api::heartbeat::handle(self, step, to, &request),
+            Request::LeaveGroup(request) => api::leave_group::handle(self, step, to, request),
+            Request::DescribeGroups(request) => {
+                api::describe_groups::handle(self, step, to, &request);
+            }
+            Request::ListGroups(request) => api::list_groups::handle(self, step, to, &request),
+            Request::DeleteGroups(request) => api::delete_groups::handle(self, step, to, request),
+            Request::OffsetDelete(request) => api::offset_delete::handle(self, step, to, request),
+            _ => debug_assert!(false, "not about groups"),
         }
     }
 
@@ -162,12 +190,24 @@ impl BrokerRole {
         self.groups.disk_done(step, &mut self.replicas, id, result);
     }
 
+    /// Deadlines of groups.
+    pub(crate) fn groups_due(&mut self, step: &mut Step<'_>) {
+        self.groups.timer_due(step, &mut self.replicas);
+    }
+
     /// After every input.
     pub(crate) fn finish_step(&mut self, step: &mut Step<'_>) {
-        for outcome in self.replicas.take_outcomes() {
-            self.groups.append_done(step, outcome);
+        // what follows from one append may be another that is refused at once
+        loop {
+            let outcomes = self.replicas.take_outcomes();
+            if outcomes.is_empty() {
+                break;
+            }
+            for outcome in outcomes {
+                self.groups.append_done(step, &mut self.replicas, outcome);
+            }
         }
-        self.groups.resume_loads(step, &self.replicas);
+        self.groups.finish_step(step, &mut self.replicas);
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
     }
 }

@@ -310,6 +310,8 @@ pub enum TimerKey {
     Forward,
     /// Flush of a rolled segment is due.
     Flush,
+    /// Groups: sessions and rebalances, whichever ends next.
+    Groups,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.

@@ -41,7 +41,8 @@ pub(crate) enum Asked {
 /// The frame cannot be answered, and its connection is to be closed.
 pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, WireError> {
     let mut reader = Reader::new(frame);
-    let RequestHeader { api, version, correlation } = RequestHeader::decode(&mut reader)?;
+    let header = RequestHeader::decode(&mut reader)?;
+    let RequestHeader { api, version, correlation, client_id } = header;
     if api.key == ApiKey::ApiVersions {
         if !api.serves(version) {
             return Ok(Decoded::Answer(api::api_versions::refuse(correlation)));
@@ -50,7 +51,8 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         reader.end()?;
         return Ok(Decoded::Answer(api::api_versions::encode(version, correlation)));
     }
-    let mut cx = DecodeCx { version, cluster, names: Names::default(), aside: Aside::Nothing };
+    let mut cx =
+        DecodeCx { version, cluster, client_id, names: Names::default(), aside: Aside::Nothing };
     let asked = decode_body(api.key, &mut reader, &mut cx)?;
     reader.end()?;
     let DecodeCx { names, aside, .. } = cx;
@@ -77,6 +79,14 @@ fn decode_body(
         ApiKey::OffsetCommit => api::offset_commit::decode(reader, cx)?,
         ApiKey::OffsetFetch => api::offset_fetch::decode(reader, cx)?,
         ApiKey::FindCoordinator => api::find_coordinator::decode(reader, cx)?,
+        ApiKey::JoinGroup => api::join_group::decode(reader, cx)?,
+        ApiKey::SyncGroup => api::sync_group::decode(reader, cx)?,
+        ApiKey::Heartbeat => api::heartbeat::decode(reader, cx)?,
+        ApiKey::LeaveGroup => api::leave_group::decode(reader, cx)?,
+        ApiKey::DescribeGroups => api::describe_groups::decode(reader, cx)?,
+        ApiKey::ListGroups => api::list_groups::decode(reader, cx)?,
+        ApiKey::DeleteGroups => api::delete_groups::decode(reader, cx)?,
+        ApiKey::OffsetDelete => api::offset_delete::decode(reader, cx)?,
         ApiKey::CreateTopics => api::create_topics::decode(reader, cx)?,
         ApiKey::InitProducerId => api::init_producer_id::decode(reader, cx)?,
         ApiKey::OffsetForLeaderEpoch => api::offset_for_leader_epoch::decode(reader, cx)?,
@@ -107,6 +117,24 @@ pub fn encode_response(call: &Call, response: &Response, cluster: &dyn Cluster) 
         }
         (ApiKey::FindCoordinator, Response::FindCoordinator(r)) => {
             api::find_coordinator::encode(&mut out, call, cluster, r);
+        }
+        (ApiKey::JoinGroup, Response::JoinGroup(r)) => api::join_group::encode(&mut out, call, r),
+        (ApiKey::SyncGroup, Response::SyncGroup(r)) => api::sync_group::encode(&mut out, call, r),
+        (ApiKey::Heartbeat, Response::Heartbeat(r)) => api::heartbeat::encode(&mut out, call, r),
+        (ApiKey::LeaveGroup, Response::LeaveGroup(r)) => {
+            api::leave_group::encode(&mut out, call, r);
+        }
+        (ApiKey::DescribeGroups, Response::DescribeGroups(r)) => {
+            api::describe_groups::encode(&mut out, call, r);
+        }
+        (ApiKey::ListGroups, Response::ListGroups(r)) => {
+            api::list_groups::encode(&mut out, call, r);
+        }
+        (ApiKey::DeleteGroups, Response::DeleteGroups(r)) => {
+            api::delete_groups::encode(&mut out, r);
+        }
+        (ApiKey::OffsetDelete, Response::OffsetDelete(r)) => {
+            api::offset_delete::encode(&mut out, call, cluster, r);
         }
         (ApiKey::CreateTopics, Response::CreateTopics(r)) => {
             api::create_topics::encode(&mut out, call, cluster, r);

@@ -99,6 +99,12 @@ impl Writer {
         self.nullable_string(Some(text));
     }
 
+    /// A blob, copied.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.len32(Some(bytes.len()));
+        self.head.put_slice(bytes);
+    }
+
     pub(crate) fn array_len(&mut self, len: usize) {
         self.len32(Some(len));
     }

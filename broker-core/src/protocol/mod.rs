@@ -5,11 +5,15 @@
 
 mod admin;
 mod data;
+mod group;
 mod quorum;
 mod size;
 
+use std::sync::Arc;
+
 pub use admin::*;
 pub use data::*;
+pub use group::*;
 pub use quorum::*;
 pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
 
@@ -34,6 +38,22 @@ pub enum Request {
     OffsetCommit(OffsetCommitRequest),
     /// Read a group's positions.
     OffsetFetch(OffsetFetchRequest),
+    /// Become a member of a group, or say that one still is.
+    JoinGroup(Box<JoinGroupRequest>),
+    /// Hand out, or ask for, the assignment of a generation.
+    SyncGroup(Box<SyncGroupRequest>),
+    /// A member is alive.
+    Heartbeat(HeartbeatRequest),
+    /// Members go.
+    LeaveGroup(LeaveGroupRequest),
+    /// State and members of groups.
+    DescribeGroups(DescribeGroupsRequest),
+    /// Groups of this coordinator.
+    ListGroups(ListGroupsRequest),
+    /// Delete groups without members.
+    DeleteGroups(DeleteGroupsRequest),
+    /// Delete positions of a group.
+    OffsetDelete(OffsetDeleteRequest),
     /// Create topics.
     CreateTopics(CreateTopicsRequest),
     /// Elect preferred leaders.
@@ -56,6 +76,16 @@ pub enum Request {
     FetchSnapshot(FetchSnapshotRequest),
 }
 
+impl Request {
+    /// Tells a request that names its client where it came from, as Kafka writes addresses:
+    /// `/127.0.0.1`. Frames do not say it.
+    pub fn set_client_host(&mut self, host: &Arc<str>) {
+        if let Self::JoinGroup(join) = self {
+            join.client_host = Arc::clone(host);
+        }
+    }
+}
+
 /// A response to the [`Request`] of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant answers the request of the same name")]
@@ -69,6 +99,14 @@ pub enum Response {
     FindCoordinator(FindCoordinatorResponse),
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponse),
+    JoinGroup(Box<JoinGroupResponse>),
+    SyncGroup(Box<SyncGroupResponse>),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    DescribeGroups(DescribeGroupsResponse),
+    ListGroups(ListGroupsResponse),
+    DeleteGroups(DeleteGroupsResponse),
+    OffsetDelete(OffsetDeleteResponse),
     CreateTopics(CreateTopicsResponse),
     ElectLeaders(ElectLeadersResponse),
     AlterPartition(AlterPartitionResponse),

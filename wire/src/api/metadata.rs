@@ -17,7 +17,7 @@ use stormglass_broker_core::protocol::{
 /// Topics that Kafka itself makes.
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 /// Authorized operations were not asked for, or cannot be told.
-const OPERATIONS_UNKNOWN: i32 = i32::MIN;
+pub(super) const OPERATIONS_UNKNOWN: i32 = i32::MIN;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;

@@ -4,6 +4,7 @@
 mod admin;
 mod data;
 mod group;
+mod members;
 mod quorum;
 
 use crate::ids::{TopicId, TopicPartition};
