@@ -5,6 +5,7 @@ mod cluster;
 mod data;
 mod groups;
 mod hostile;
+mod members;
 
 use crate::apis::{Api, ApiKey};
 use crate::call::Call;
