@@ -28,6 +28,8 @@ mod catalogue;
 mod kafka;
 // A real broker: what is acknowledged is there, also after a kill.
 mod serve;
+// Groups with members.
+mod groups;
 // What the README promises.
 mod readme;
 // Historical bugs put back; only with the feature that builds them.
