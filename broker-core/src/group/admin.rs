@@ -1,11 +1,10 @@
 //! What tools ask of groups: DescribeGroups, ListGroups, DeleteGroups, OffsetDelete.
 
 use super::codec::{OffsetKey, encode_group_key, encode_offset_key};
-use super::coordinator::GroupCoordinator;
+use super::coordinator::{GroupCoordinator, Place};
 use super::positions::key;
 use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
-use crate::ids::TopicPartition;
 use crate::metadata::MetadataImage;
 use crate::protocol::{
     DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
@@ -224,7 +223,7 @@ impl GroupCoordinator {
         &mut self,
         image: &MetadataImage,
         group: &Arc<str>,
-    ) -> Result<((TopicPartition, crate::ids::LeaderEpoch), BTreeSet<Arc<str>>), ErrorCode> {
+    ) -> Result<(Place, BTreeSet<Arc<str>>), ErrorCode> {
         if group.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }

@@ -45,6 +45,9 @@ pub(crate) struct GroupCoordinator {
     random: SplitMix64,
 }
 
+/// Where a group's records go: the partition, and the epoch in which it is led here.
+pub(super) type Place = (TopicPartition, LeaderEpoch);
+
 /// One led partition of `__consumer_offsets`.
 #[derive(Debug)]
 pub(super) struct OffsetsPartition {

@@ -1,17 +1,22 @@
 //! Taking over a partition of `__consumer_offsets`.
 
-use super::codec::{OffsetKey, OffsetValue, encode_offset_key, encode_offset_value};
+use super::codec::{
+    GroupValue, MemberValue, OffsetKey, OffsetValue, encode_group_key, encode_group_value,
+    encode_offset_key, encode_offset_value,
+};
 use super::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::error::ErrorCode;
-use crate::ids::TopicPartition;
+use crate::ids::{ConnectionId, CorrelationId, TopicPartition};
 use crate::log::testing::numbered;
 use crate::protocol::{
-    FetchPartitionResponse, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
+    FetchPartitionResponse, HeartbeatRequest, JoinGroupRequest, OffsetFetchGroup,
+    OffsetFetchGroupResponse, OffsetFetchRequest, Response,
 };
-use crate::records::{Batch, Record};
+use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
-use crate::seam::DiskResult;
-use crate::step::{Owner, owner_of};
+use crate::seam::{DiskResult, TimerKey};
+use crate::step::{Owner, ReplyTo, owner_of};
+use bytes::Bytes;
 
 fn position(groups: &mut GroupCoordinator, rig: &Rig) -> OffsetFetchGroupResponse {
     let asked = OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]) };
@@ -24,29 +29,122 @@ fn read() -> TopicPartition {
     TP
 }
 
-#[test]
-fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confirmed() {
+/// Broker 1 follows, and has these records from the leader; then it leads.
+fn take_over(records: &mut [Record]) -> (Rig, GroupCoordinator, Records) {
     let mut rig = Rig::new(OFFSETS_TOPIC, |_| {});
     rig.create(2, &[1, 2]);
-    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
-    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1 };
-    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
-    let records = numbered(Batch::build(1, &mut [record].to_vec()), 0, 0);
+    let records = numbered(Batch::build(1, records), 0, 0);
     let (id, _) = rig.sent_fetch();
     rig.answer_fetch(id, FetchPartitionResponse { records: records.clone(), ..nothing_new(0) });
     let delta = rig.elect(1);
     let mut groups = GroupCoordinator::new(&rig.replicas.config);
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
-    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
-    rig.act(|replicas, step| groups.finish_step(step, replicas));
-    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    (rig, groups, records)
+}
+
+/// The disk confirms what was written, and what is read is these records.
+fn load(rig: &mut Rig, groups: &mut GroupCoordinator, records: Records) {
     rig.disk();
     rig.act(|replicas, step| groups.finish_step(step, replicas));
     let load = rig.effects.disk.pop().expect("it reads on");
     assert_eq!(owner_of(load.id.0), Some(Owner::Group));
     let result = DiskResult::Read(vec![records]);
     rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, result));
+}
+
+#[test]
+fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confirmed() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record]);
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    load(&mut rig, &mut groups, records);
     let found = &position(&mut groups, &rig).offsets[0];
     assert_eq!((found.tp, found.offset, found.leader_epoch), (read(), 42, 0));
+}
+
+/// Two members of generation 5, the first of which leads.
+fn members() -> Record {
+    let member = |id: &str| MemberValue {
+        id: id.into(),
+        instance: None,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        rebalance_timeout_ms: 60_000,
+        session_timeout_ms: 10_000,
+        subscription: Bytes::from_static(b"topics"),
+        assignment: Bytes::from_static(b"partitions"),
+    };
+    let value = GroupValue {
+        protocol_type: "consumer".into(),
+        generation: 5,
+        protocol: Some("range".into()),
+        leader: Some("a".into()),
+        state_since_ms: 1,
+        members: vec![member("a"), member("b")],
+    };
+    Record::new(Some(encode_group_key("billing")), Some(encode_group_value(&value)))
+}
+
+fn beat(rig: &mut Rig, groups: &mut GroupCoordinator, member: &str) -> ErrorCode {
+    let request = HeartbeatRequest {
+        group: "billing".into(),
+        generation: 5,
+        member: member.into(),
+        instance: None,
+    };
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.heartbeat(step, replicas, &image, &request).error)
+}
+
+#[test]
+fn a_new_coordinator_knows_the_members_and_an_old_one_sends_them_away() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None, "nothing calls for a rejoin");
+    load(&mut rig, &mut groups, records);
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
+    assert_eq!(beat(&mut rig, &mut groups, "stranger"), ErrorCode::UnknownMemberId);
+    let rejoin = JoinGroupRequest {
+        group: "billing".into(),
+        member: "a".into(),
+        instance: None,
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), Bytes::from_static(b"topics"))],
+        requires_known_member: true,
+        can_skip_assignment: true,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+    };
+    let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) };
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.join(step, replicas, &image, to, rejoin));
+    assert!(rig.effects.replies.is_empty(), "it waits for the other one");
+    let delta = rig.elect(3);
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
+    let told = rig.effects.replies.pop().and_then(|reply| reply.response);
+    let Some(Response::JoinGroup(told)) = told else { panic!("{told:?}") };
+    assert_eq!(told.error, ErrorCode::NotCoordinator);
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::NotCoordinator);
+}
+
+#[test]
+fn members_that_do_not_follow_to_the_new_coordinator_are_out_after_a_session() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    load(&mut rig, &mut groups, records);
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let armed = |rig: &Rig| rig.effects.timers.iter().any(|(_, key)| *key == TimerKey::Groups);
+    assert!(armed(&rig));
+    rig.now_ms += 9_999;
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
+    rig.now_ms += 1;
+    rig.act(|replicas, step| groups.timer_due(step, replicas));
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::RebalanceInProgress);
+    assert_eq!(beat(&mut rig, &mut groups, "b"), ErrorCode::UnknownMemberId);
 }

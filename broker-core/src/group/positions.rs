@@ -1,7 +1,7 @@
 //! OffsetCommit and OffsetFetch.
 
 use super::codec::{OffsetKey, OffsetValue, encode_offset_key, encode_offset_value};
-use super::coordinator::{Group, GroupCoordinator};
+use super::coordinator::{Group, GroupCoordinator, Place};
 use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
 use crate::ids::{TopicId, TopicPartition};
@@ -15,13 +15,16 @@ use crate::replica::ReplicaManager;
 use crate::step::{ReplyTo, Step};
 use std::sync::Arc;
 
+/// What the log is told.
+type Position = (OffsetKey, OffsetValue);
+
 /// A commit under way.
 #[derive(Debug)]
 pub(super) struct Commit {
     to: ReplyTo,
     pub(super) group: Arc<str>,
     /// In the request's order, with those that cannot be committed, and why.
-    positions: Vec<(TopicPartition, Result<(OffsetKey, OffsetValue), ErrorCode>)>,
+    positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
 }
 
 impl Commit {
@@ -108,7 +111,7 @@ impl GroupCoordinator {
         replicas: &mut ReplicaManager,
         image: &MetadataImage,
         request: &OffsetCommitRequest,
-    ) -> Result<(TopicPartition, crate::ids::LeaderEpoch), ErrorCode> {
+    ) -> Result<Place, ErrorCode> {
         let partition = self.ready(image, &request.group)?;
         let (tp, epoch) = (partition.tp, partition.epoch);
         let checked = self.act(step, replicas, tp.partition, &request.group, |membership, cx| {

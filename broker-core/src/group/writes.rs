@@ -1,10 +1,11 @@
 //! Appends to `__consumer_offsets`: what waits for each of them.
 
 use super::admin::Deletion;
+use super::coordinator::Place;
 use super::membership::Then;
 use super::positions::Commit;
 use crate::error::ErrorCode;
-use crate::ids::{LeaderEpoch, TopicPartition};
+use crate::ids::LeaderEpoch;
 use crate::protocol::{Acks, ProducePartition, ProduceRequest};
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager};
@@ -47,7 +48,7 @@ impl Writes {
         &mut self,
         step: &mut Step<'_>,
         replicas: &mut ReplicaManager,
-        (tp, epoch): (TopicPartition, LeaderEpoch),
+        (tp, epoch): Place,
         mut records: Vec<Record>,
         write: Write,
     ) {

@@ -167,10 +167,8 @@ impl Rig {
     /// Time passes, and what is due happens.
     pub(super) fn wait(&mut self, ms: u64) {
         let until = self.now_ms + ms;
-        loop {
-            let Some(deadline) = self.timers.pop(Instant::from_nanos(until * 1_000_000)) else {
-                break;
-            };
+        let end = Instant::from_nanos(until * 1_000_000);
+        while let Some(deadline) = self.timers.pop(end) {
             self.now_ms = self.now_ms.max(deadline.at.as_nanos() / 1_000_000);
             self.act(|group, cx| group.due(cx, deadline.at, &deadline.due));
         }

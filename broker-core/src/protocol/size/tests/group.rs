@@ -1,6 +1,6 @@
 //! InitProducerId, coordinators and committed offsets.
 
-use super::{HOST, TOPIC, check_request, check_response, text, topic, tp};
+use super::{HOST, check_request, check_response, text, topic, tp};
 use crate::error::ErrorCode;
 use crate::protocol as ours;
 use crate::protocol::{Request, Response};
