@@ -188,7 +188,13 @@ impl Broker {
             | Request::BrokerRegistration(_)
             | Request::BrokerHeartbeat(_)
             | Request::AllocateProducerIds(_) => self.controller_request(step, to, request),
-            Request::CreateTopics(_) | Request::ElectLeaders(_) if self.is_active_controller() => {
+            Request::CreateTopics(_)
+            | Request::ElectLeaders(_)
+            | Request::DeleteTopics(_)
+            | Request::CreatePartitions(_)
+            | Request::AlterConfigs(_)
+                if self.is_active_controller() =>
+            {
                 self.controller_request(step, to, request)
             }
             _ => {

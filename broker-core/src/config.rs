@@ -1,6 +1,10 @@
 //! server.properties and topic configs, typed. Names and defaults are Kafka 3.9's; MSK's own
 //! defaults come in as explicit keys of the plan.
 
+mod topic_keys;
+
+pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
+
 use crate::ids::NodeId;
 use crate::plant::Plant;
 use crate::time::Duration;
@@ -79,47 +83,95 @@ macro_rules! configs {
                 })*
                 Ok(())
             }
+
+            /// Keys with their values and types, in no particular order.
+            #[must_use]
+            pub fn entries(&self) -> Vec<(&'static str, String, ConfigKind)> {
+                vec![$(($key, self.$field.show(), <$ty as ConfigValue>::KIND)),*]
+            }
         }
     };
 }
 
+/// Type of a config; values are Kafka's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum ConfigKind {
+    /// true or false.
+    Boolean = 1,
+    /// Text.
+    String = 2,
+    /// 32 bits.
+    Int = 3,
+    /// 16 bits.
+    Short = 4,
+    /// 64 bits.
+    Long = 5,
+    /// A floating-point number.
+    Double = 6,
+    /// Words with commas between them.
+    List = 7,
+}
+
 trait ConfigValue: Sized {
     const EXPECTED: &'static str;
+    const KIND: ConfigKind;
     fn parse(text: &str) -> Option<Self>;
+    fn show(&self) -> String;
 }
 
 impl ConfigValue for i64 {
     const EXPECTED: &'static str = "a whole number";
+    const KIND: ConfigKind = ConfigKind::Long;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for i32 {
     const EXPECTED: &'static str = "a whole number";
+    const KIND: ConfigKind = ConfigKind::Int;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for u16 {
     const EXPECTED: &'static str = "a whole number from 1 to 65535";
+    const KIND: ConfigKind = ConfigKind::Int;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok().filter(|n| *n > 0)
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for bool {
     const EXPECTED: &'static str = "true or false";
+    const KIND: ConfigKind = ConfigKind::Boolean;
     fn parse(text: &str) -> Option<Self> {
         text.trim().to_ascii_lowercase().parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for Duration {
     const EXPECTED: &'static str = "milliseconds, a whole number from 0";
+    const KIND: ConfigKind = ConfigKind::Long;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok().map(Self::from_millis)
+    }
+    fn show(&self) -> String {
+        self.as_millis().to_string()
     }
 }
 
@@ -182,6 +234,8 @@ configs! {
         num_partitions: i32 = "num.partitions", 1;
         /// Replicas of a new topic.
         default_replication_factor: i32 = "default.replication.factor", 1;
+        /// Whether topics may be deleted.
+        delete_topic_enable: bool = "delete.topic.enable", true;
         /// Whether asking for a topic's metadata may create it.
         auto_create_topics_enable: bool = "auto.create.topics.enable", true;
         /// Fetch sessions kept.
@@ -258,11 +312,18 @@ pub enum TimestampType {
 
 impl ConfigValue for TimestampType {
     const EXPECTED: &'static str = "CreateTime or LogAppendTime";
+    const KIND: ConfigKind = ConfigKind::String;
     fn parse(text: &str) -> Option<Self> {
         match text.trim() {
             "CreateTime" => Some(Self::CreateTime),
             "LogAppendTime" => Some(Self::LogAppendTime),
             _ => None,
+        }
+    }
+    fn show(&self) -> String {
+        match self {
+            Self::CreateTime => "CreateTime".to_owned(),
+            Self::LogAppendTime => "LogAppendTime".to_owned(),
         }
     }
 }

@@ -63,6 +63,8 @@ pub enum ErrorCode {
     InvalidPartitions = 37,
     /// Replication factor is wrong.
     InvalidReplicationFactor = 38,
+    /// Replicas of partitions are wrong.
+    InvalidReplicaAssignment = 39,
     /// Config value is wrong.
     InvalidConfig = 40,
     /// This node is not the active controller.
@@ -85,6 +87,8 @@ pub enum ErrorCode {
     GroupIdNotFound = 69,
     /// Fetch session is not known.
     FetchSessionIdNotFound = 70,
+    /// `delete.topic.enable` is off.
+    TopicDeletionDisabled = 73,
     /// Fetch session epoch is not the next one.
     InvalidFetchSessionEpoch = 71,
     /// Request's leader epoch is older than the replica's.
@@ -127,6 +131,8 @@ pub enum ErrorCode {
     PositionOutOfRange = 99,
     /// A replica proposed for the ISR is fenced or shutting down.
     IneligibleReplica = 107,
+    /// Controllers were asked for where brokers listen.
+    MismatchedEndpointType = 114,
     /// AlterPartition succeeded, but leadership moved meanwhile.
     NewLeaderElected = 108,
 }

@@ -90,8 +90,16 @@ impl BrokerRole {
             | Request::ListGroups(_)
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_) => self.group_request(step, to, request),
-            Request::CreateTopics(_) | Request::ElectLeaders(_) => {
-                api::create_topics::forward(self, step, to, request);
+            Request::CreateTopics(_)
+            | Request::ElectLeaders(_)
+            | Request::DeleteTopics(_)
+            | Request::CreatePartitions(_)
+            | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
+            Request::DescribeConfigs(request) => {
+                api::describe_configs::handle(self, step, to, &request);
+            }
+            Request::DeleteRecords(request) => {
+                api::delete_records::handle(self, step, to, request);
             }
             // Quorum and controller requests never reach a broker's data listener.
             Request::AlterPartition(_)
@@ -215,6 +223,9 @@ impl BrokerRole {
 /// What is answered when no controller can be reached.
 fn failure_of(request: &Request) -> Response {
     let error = ErrorCode::NotController;
+    if let Some(refused) = crate::controller::refuse_topics(request, error) {
+        return refused;
+    }
     match request {
         Request::CreateTopics(CreateTopicsRequest { topics, .. }) => {
             let topics =

@@ -19,10 +19,18 @@ pub enum ApiKey {
     ListGroups = 16,
     ApiVersions = 18,
     CreateTopics = 19,
+    DeleteTopics = 20,
+    DeleteRecords = 21,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
+    DescribeConfigs = 32,
+    AlterConfigs = 33,
+    CreatePartitions = 37,
     DeleteGroups = 42,
+    ElectLeaders = 43,
+    IncrementalAlterConfigs = 44,
     OffsetDelete = 47,
+    DescribeCluster = 60,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -49,7 +57,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
 /// end where a request asks for what `broker-core` does not do: configs of a created topic in the
 /// answer, tiered storage.
-pub const APIS: [Api; 19] = [
+pub const APIS: [Api; 27] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -65,10 +73,18 @@ pub const APIS: [Api; 19] = [
     api(ApiKey::ListGroups, 0, 5, 3),
     api(ApiKey::ApiVersions, 0, 4, 3),
     api(ApiKey::CreateTopics, 2, 4, 5),
+    api(ApiKey::DeleteTopics, 1, 6, 4),
+    api(ApiKey::DeleteRecords, 0, 2, 2),
     api(ApiKey::InitProducerId, 0, 5, 2),
     api(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
+    api(ApiKey::DescribeConfigs, 1, 4, 4),
+    api(ApiKey::AlterConfigs, 0, 2, 2),
+    api(ApiKey::CreatePartitions, 0, 3, 2),
     api(ApiKey::DeleteGroups, 0, 2, 2),
+    api(ApiKey::ElectLeaders, 0, 2, 2),
+    api(ApiKey::IncrementalAlterConfigs, 0, 1, 1),
     api(ApiKey::OffsetDelete, 0, 0, NEVER),
+    api(ApiKey::DescribeCluster, 0, 2, 0),
 ];
 
 impl Api {

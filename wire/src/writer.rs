@@ -47,6 +47,10 @@ impl Writer {
         self.head.put_u8(u8::from(value));
     }
 
+    pub(crate) fn i8(&mut self, value: i8) {
+        self.head.put_i8(value);
+    }
+
     pub(crate) fn i16(&mut self, value: i16) {
         self.head.put_i16(value);
     }

@@ -141,6 +141,9 @@ impl Controller {
             Request::CreateTopics(r) => self.create_topics(raft, &r),
             Request::ElectLeaders(r) => self.elect_leaders(&r),
             Request::AllocateProducerIds(r) => self.allocate_producer_ids(r),
+            Request::DeleteTopics(r) => self.delete_topics(&r),
+            Request::CreatePartitions(r) => self.create_partitions(&r),
+            Request::AlterConfigs(r) => self.alter_configs(&r),
             _ => return None,
         })
     }
@@ -401,7 +404,7 @@ fn not_controller(request: Request) -> Option<Response> {
         Request::AllocateProducerIds(_) => {
             Response::AllocateProducerIds(AllocateProducerIdsResponse { error, first: -1, len: 0 })
         }
-        _ => return None,
+        other => return super::refuse_topics(&other, error),
     })
 }
 
@@ -425,7 +428,7 @@ fn refuse(mut response: Response) -> Response {
             response.partitions.clear();
         }
         Response::AllocateProducerIds(response) => response.error = not_controller,
-        _ => {}
+        other => super::take_back_topics(other, not_controller),
     }
     response
 }

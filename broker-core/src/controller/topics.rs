@@ -1,8 +1,8 @@
 //! CreateTopics: validation, placement, ids. Quotas and policies are left out.
 
+use super::configs::check_topic_config;
 use super::placement::place;
 use super::state::Controller;
-use crate::config::TopicConfig;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
 use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
@@ -11,7 +11,7 @@ use crate::raft::Raft;
 
 const NAME_LEN_MAX: usize = 249;
 /// Partitions of one request, as in Kafka.
-const PARTITIONS_MAX: usize = 100_000;
+pub(super) const PARTITIONS_MAX: usize = 100_000;
 
 impl Controller {
     pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
@@ -39,8 +39,9 @@ impl Controller {
         if self.image.topic_named(&topic.name).is_some() {
             return Err(ErrorCode::TopicAlreadyExists);
         }
-        let mut config = TopicConfig::from_server(&self.server);
-        config.apply(&topic.config).map_err(|_| ErrorCode::InvalidConfig)?;
+        for (key, value) in &topic.config {
+            check_topic_config(key, value).map_err(|_| ErrorCode::InvalidConfig)?;
+        }
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {
             Placement::Automatic { partitions, replication_factor } => {
@@ -87,7 +88,7 @@ impl Controller {
         place(&self.image, partitions, factor, (id.0 >> 64) as u64)
     }
 
-    fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
+    pub(super) fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
         if placement.is_empty() || placement.len() > PARTITIONS_MAX {
             return Err(ErrorCode::InvalidPartitions);
         }
@@ -108,7 +109,7 @@ impl Controller {
     }
 
     /// Fenced brokers are replicas, but not in sync (ISR-24).
-    fn create_partition(&mut self, tp: TopicPartition, replicas: Vec<NodeId>) {
+    pub(super) fn create_partition(&mut self, tp: TopicPartition, replicas: Vec<NodeId>) {
         let isr: Vec<NodeId> =
             replicas.iter().copied().filter(|node| self.image.is_active(*node)).collect();
         assert!(!isr.is_empty(), "placement has at least one live replica");

@@ -1,7 +1,7 @@
 //! What tools ask of groups: DescribeGroups, ListGroups, DeleteGroups, OffsetDelete.
 
 use super::codec::{OffsetKey, encode_group_key, encode_offset_key};
-use super::coordinator::{GroupCoordinator, Place};
+use super::coordinator::{Group, GroupCoordinator, Place};
 use super::positions::key;
 use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
@@ -25,6 +25,8 @@ const CLASSIC: &str = "classic";
 pub(super) enum Deletion {
     /// A group with all that it has; part of a request.
     Group { request: u64, group: Arc<str> },
+    /// Positions in a topic that is no more; nobody waits for it.
+    Topic { group: Arc<str>, keys: Vec<OffsetKey> },
     /// Positions of a group.
     Positions { to: ReplyTo, group: Arc<str>, keys: Vec<OffsetKey>, answer: OffsetDeleteResponse },
 }
@@ -65,6 +67,24 @@ impl Deletions {
         let Some(groups) = done.collect::<Option<Vec<_>>>() else { return };
         step.reply(unfinished.to, Response::DeleteGroups(DeleteGroupsResponse { groups }));
         self.requests.remove(&request);
+    }
+}
+
+impl Group {
+    /// Keys of positions in a topic.
+    fn keys_in(&self, id: &Arc<str>, topic: &Arc<str>) -> impl Iterator<Item = OffsetKey> {
+        let of_topic = self.positions.keys().filter(move |(name, _)| name == topic);
+        of_topic.map(move |(topic, partition)| OffsetKey {
+            group: Arc::clone(id),
+            topic: Arc::clone(topic),
+            partition: *partition,
+        })
+    }
+
+    fn forget(&mut self, keys: Vec<OffsetKey>) {
+        for key in keys {
+            self.positions.remove(&(key.topic, key.partition));
+        }
     }
 }
 
@@ -218,6 +238,30 @@ impl GroupCoordinator {
         self.writes.append(step, replicas, place, records, Write::Deletion(deletion));
     }
 
+    /// Positions in a topic that was deleted mean nothing in one that gets its name.
+    pub(super) fn forget_topic(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        topic: &Arc<str>,
+    ) {
+        let mut found = Vec::new();
+        for partition in self.partitions.values().filter(|p| p.loading.is_none()) {
+            for (id, group) in &partition.groups {
+                let keys: Vec<_> = group.keys_in(id, topic).collect();
+                if !keys.is_empty() {
+                    found.push(((partition.tp, partition.epoch), Arc::clone(id), keys));
+                }
+            }
+        }
+        for (place, group, keys) in found {
+            let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
+            let records = keys.iter().map(tombstone).collect();
+            let write = Write::Deletion(Deletion::Topic { group, keys });
+            self.writes.append(step, replicas, place, records, write);
+        }
+    }
+
     /// Where the group is, and topics whose positions must stay.
     fn check_offset_delete(
         &mut self,
@@ -260,12 +304,16 @@ impl GroupCoordinator {
                 self.deletions.settle(request, &group, error);
                 self.deletions.finish(step, request);
             }
+            Deletion::Topic { group, keys } => {
+                let group = state.and_then(|state| state.groups.get_mut(&group));
+                if let Some(group) = group.filter(|_| error.is_ok()) {
+                    group.forget(keys);
+                }
+            }
             Deletion::Positions { to, group, keys, mut answer } => {
                 let group = state.and_then(|state| state.groups.get_mut(&group));
                 if let Some(group) = group.filter(|_| error.is_ok()) {
-                    for key in keys {
-                        group.positions.remove(&(key.topic, key.partition));
-                    }
+                    group.forget(keys);
                 }
                 for (_, outcome) in answer.partitions.iter_mut().filter(|(_, e)| e.is_ok()) {
                     *outcome = error;

@@ -25,6 +25,14 @@ impl GroupCoordinator {
         image: &MetadataImage,
         delta: &MetadataDelta,
     ) {
+        for topic in &delta.removed_topics {
+            if *topic.name == *OFFSETS_TOPIC {
+                let led: Vec<_> = self.partitions.keys().copied().collect();
+                led.into_iter().for_each(|index| self.unload(step, replicas, index));
+            } else {
+                self.forget_topic(step, replicas, &topic.name);
+            }
+        }
         let Some(topic) = image.topic_named(OFFSETS_TOPIC) else { return };
         let node: NodeId = replicas.config.node;
         for tp in delta.partitions.iter().filter(|tp| tp.topic == topic.id) {

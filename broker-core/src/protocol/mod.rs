@@ -8,6 +8,7 @@ mod data;
 mod group;
 mod quorum;
 mod size;
+mod topics;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use data::*;
 pub use group::*;
 pub use quorum::*;
 pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
+pub use topics::*;
 
 /// A request, from a client or a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,16 @@ pub enum Request {
     CreateTopics(CreateTopicsRequest),
     /// Elect preferred leaders.
     ElectLeaders(ElectLeadersRequest),
+    /// Delete topics.
+    DeleteTopics(DeleteTopicsRequest),
+    /// Give topics more partitions.
+    CreatePartitions(CreatePartitionsRequest),
+    /// Change configs.
+    AlterConfigs(AlterConfigsRequest),
+    /// Read configs.
+    DescribeConfigs(DescribeConfigsRequest),
+    /// Delete the oldest records of partitions.
+    DeleteRecords(DeleteRecordsRequest),
     /// Change of ISR, leader -> controller.
     AlterPartition(AlterPartitionRequest),
     /// Broker start, broker -> controller.
@@ -109,6 +121,11 @@ pub enum Response {
     OffsetDelete(OffsetDeleteResponse),
     CreateTopics(CreateTopicsResponse),
     ElectLeaders(ElectLeadersResponse),
+    DeleteTopics(DeleteTopicsResponse),
+    CreatePartitions(CreatePartitionsResponse),
+    AlterConfigs(AlterConfigsResponse),
+    DescribeConfigs(DescribeConfigsResponse),
+    DeleteRecords(DeleteRecordsResponse),
     AlterPartition(AlterPartitionResponse),
     BrokerRegistration(BrokerRegistrationResponse),
     BrokerHeartbeat(BrokerHeartbeatResponse),

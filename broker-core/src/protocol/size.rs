@@ -9,6 +9,7 @@ mod requests;
 mod responses;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use super::{Request, Response};
 use crate::ids::TopicId;

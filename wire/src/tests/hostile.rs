@@ -90,6 +90,7 @@ fn samples() -> Vec<Bytes> {
     ]
     .into_iter()
     .chain(membership())
+    .chain(super::admin::samples())
     .collect()
 }
 

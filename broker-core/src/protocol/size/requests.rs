@@ -2,7 +2,7 @@
 
 use super::{
     CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name,
+    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics,
 };
 use crate::protocol::{
     AlterPartitionRequest, BrokerRegistrationRequest, CreateTopicsRequest, ElectLeadersRequest,
@@ -46,6 +46,11 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::OffsetDelete(_) => groups::request(request),
         Request::CreateTopics(request) => create_topics(request),
         Request::ElectLeaders(request) => elect_leaders(request),
+        Request::DeleteTopics(_)
+        | Request::CreatePartitions(_)
+        | Request::AlterConfigs(_)
+        | Request::DescribeConfigs(_)
+        | Request::DeleteRecords(_) => topics::request(request),
         Request::AlterPartition(request) => alter_partition(request),
         Request::BrokerRegistration(request) => broker_registration(request),
         // v1: broker, epoch, metadata offset, two flags; no failed directories (a tagged field)

@@ -2,7 +2,7 @@
 
 use super::{
     CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name,
+    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics,
 };
 use crate::protocol::{
     AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
@@ -61,6 +61,11 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::OffsetDelete(_) => groups::response(response),
         Response::CreateTopics(response) => create_topics(response),
         Response::ElectLeaders(response) => elect_leaders(response),
+        Response::DeleteTopics(_)
+        | Response::CreatePartitions(_)
+        | Response::AlterConfigs(_)
+        | Response::DescribeConfigs(_)
+        | Response::DeleteRecords(_) => topics::response(response),
         Response::AlterPartition(response) => alter_partition(response),
         // v4: throttle, error, epoch
         Response::BrokerRegistration(_) => 4 + 2 + 8 + TAGS,
