@@ -114,6 +114,25 @@ fn all_topics_are_asked_for_in_two_ways() {
     assert_eq!(topics(12, &null), None);
 }
 
+/// As librdkafka 2.16 asks for all topics.
+#[test]
+fn a_null_array_in_four_bytes_is_one() {
+    let body = theirs::MetadataRequest::default().with_topics(None);
+    let frame = frame(ApiKey::Metadata, 12, &body);
+    let cut = frame.len() - 4;
+    let odd = [&frame[..cut], &[0, 0, 0, 0, 1, 0, 0]].concat();
+    match decode_request(odd.into(), &Known) {
+        Ok(Decoded::Ask(request, _)) => {
+            let topics = None;
+            let expected = MetadataRequest { topics, allow_auto_topic_creation: false };
+            assert_eq!(*request, Request::Metadata(expected));
+        }
+        other => panic!("{other:?}"),
+    }
+    let longer = [&frame[..cut], &[0, 0, 0, 0, 1, 0, 0, 0]].concat();
+    assert!(decode_request(longer.into(), &Known).is_err());
+}
+
 #[test]
 fn topics_are_found_by_id_and_unknown_ids_are_said_to_be_unknown() {
     use theirs::metadata_request::MetadataRequestTopic;
