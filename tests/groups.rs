@@ -15,9 +15,9 @@ use kafka_protocol::messages::offset_delete_request::{
 use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, FindCoordinatorRequest, HeartbeatRequest,
-    JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
+    DeleteGroupsRequest, DescribeGroupsRequest, ElectLeadersRequest, FindCoordinatorRequest,
+    HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
 };
 
 const GROUP: &str = "billing";
@@ -28,6 +28,7 @@ const NO_DELAY: [&str; 2] = ["--set", "group.initial.rebalance.delay.ms=0"];
 /// A member with its own connection to the coordinator.
 struct Member {
     client: Client,
+    group: String,
     id: String,
     instance: Option<&'static str>,
     generation: i32,
@@ -36,8 +37,18 @@ struct Member {
 
 impl Member {
     fn new(address: &str) -> Self {
-        let client = Client::connect(address);
-        Self { client, id: String::new(), instance: None, generation: -1, session_ms: 10_000 }
+        Self::of(GROUP, address)
+    }
+
+    fn of(group: &str, address: &str) -> Self {
+        Self {
+            client: Client::connect(address),
+            group: group.to_owned(),
+            id: String::new(),
+            instance: None,
+            generation: -1,
+            session_ms: 10_000,
+        }
     }
 
     fn ask_to_join(&mut self) {
@@ -45,7 +56,7 @@ impl Member {
             .with_name(text("range"))
             .with_metadata(Bytes::from_static(b"\0\0\0\0\0\x01\0\x06orders\xff\xff\xff\xff"));
         let request = JoinGroupRequest::default()
-            .with_group_id(group_id(GROUP))
+            .with_group_id(group_id(&self.group))
             .with_session_timeout_ms(self.session_ms)
             .with_rebalance_timeout_ms(20_000)
             .with_member_id(text(&self.id))
@@ -95,7 +106,7 @@ impl Member {
                 .with_assignment(Bytes::from_static(what.as_bytes()))
         });
         let request = SyncGroupRequest::default()
-            .with_group_id(group_id(GROUP))
+            .with_group_id(group_id(&self.group))
             .with_generation_id(self.generation)
             .with_member_id(text(&self.id))
             .with_group_instance_id(self.instance.map(text))
@@ -107,7 +118,7 @@ impl Member {
 
     fn beat(&mut self) -> i16 {
         let request = HeartbeatRequest::default()
-            .with_group_id(group_id(GROUP))
+            .with_group_id(group_id(&self.group))
             .with_generation_id(self.generation)
             .with_member_id(text(&self.id))
             .with_group_instance_id(self.instance.map(text));
@@ -127,7 +138,7 @@ impl Member {
             .with_name(topic_name(TOPIC))
             .with_partitions(vec![partition]);
         let request = OffsetCommitRequest::default()
-            .with_group_id(group_id(GROUP))
+            .with_group_id(group_id(&self.group))
             .with_generation_id_or_member_epoch(self.generation)
             .with_member_id(text(&self.id))
             .with_topics(vec![topic]);
@@ -136,15 +147,16 @@ impl Member {
 
     fn leave(&mut self) {
         let who = MemberIdentity::default().with_member_id(text(&self.id));
-        let request =
-            LeaveGroupRequest::default().with_group_id(group_id(GROUP)).with_members(vec![who]);
+        let request = LeaveGroupRequest::default()
+            .with_group_id(group_id(&self.group))
+            .with_members(vec![who]);
         let answer = self.client.call(5, &request);
         assert_eq!((answer.error_code, answer.members[0].error_code), (0, 0));
     }
 
     /// The group's position, and what was attached to it.
     fn position(&mut self) -> (i64, String) {
-        let asked = OffsetFetchRequestGroup::default().with_group_id(group_id(GROUP));
+        let asked = OffsetFetchRequestGroup::default().with_group_id(group_id(&self.group));
         let request = OffsetFetchRequest::default().with_groups(vec![asked.with_topics(None)]);
         let answer = retry(|| {
             let answer = self.client.call(8, &request);
@@ -156,24 +168,41 @@ impl Member {
     }
 
     fn state(&mut self) -> String {
-        let request = DescribeGroupsRequest::default().with_groups(vec![group_id(GROUP)]);
+        let request = DescribeGroupsRequest::default().with_groups(vec![group_id(&self.group)]);
         self.client.call(5, &request).groups[0].group_state.to_string()
     }
 
     fn delete_group(&mut self) -> i16 {
-        let request = DeleteGroupsRequest::default().with_groups_names(vec![group_id(GROUP)]);
+        let request = DeleteGroupsRequest::default().with_groups_names(vec![group_id(&self.group)]);
         self.client.call(2, &request).results[0].error_code
     }
 }
 
 /// Address of the group's coordinator.
 fn coordinator(serving: &Serving) -> String {
-    let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(GROUP)]);
+    let node = coordinators(serving, &[GROUP]).remove(0);
+    serving.addresses[node - 1].clone()
+}
+
+/// Nodes that coordinate several groups.
+fn coordinators(serving: &Serving, groups: &[&str]) -> Vec<usize> {
+    let keys = groups.iter().map(|group| text(group)).collect();
+    let request = FindCoordinatorRequest::default().with_coordinator_keys(keys);
     let mut client = serving.client();
     retry(|| {
         let answer = client.call(6, &request);
-        let found = &answer.coordinators[0];
-        (found.error_code == 0).then(|| format!("{}:{}", found.host, found.port))
+        let found = answer.coordinators.iter();
+        let node = found.map(|at| {
+            assert!(
+                at.error_code != 0
+                    || serving
+                        .addresses
+                        .iter()
+                        .any(|address| { *address == format!("{}:{}", at.host, at.port) })
+            );
+            (at.error_code == 0).then(|| usize::try_from(at.node_id.0).unwrap())
+        });
+        node.collect()
     })
 }
 
@@ -186,7 +215,11 @@ fn start(place: &Place, more: &[&str]) -> Serving {
 
 /// Two members in a stable group, the first of which leads.
 fn pair(address: &str) -> (Member, Member) {
-    let (mut a, mut b) = (Member::new(address), Member::new(address));
+    pair_of(GROUP, address)
+}
+
+fn pair_of(group: &str, address: &str) -> (Member, Member) {
+    let (mut a, mut b) = (Member::of(group, address), Member::of(group, address));
     let first = a.join();
     assert_eq!((first.error_code, first.leader.to_string()), (0, a.id.clone()));
     assert_eq!(a.sync(&[(&a.id.clone(), "all")]), (0, Bytes::from_static(b"all")));
@@ -351,4 +384,38 @@ fn three_brokers_hand_a_group_on() {
     assert_eq!((a.beat(), b.beat()), (0, 0));
     assert_eq!(a.sync(&[]), (0, Bytes::from_static(b"A")));
     assert_eq!(b.position(), (1, "so far".to_owned()));
+}
+
+/// A stop in order moves leaders away from brokers; preferred leaders come back on request, and with
+/// them coordinators, while members are there.
+#[test]
+fn a_coordinator_moves_while_members_are_there() {
+    const GROUPS: [&str; 12] =
+        ["g-1", "g-2", "g-3", "g-4", "g-5", "g-6", "g-7", "g-8", "g-9", "g-10", "g-11", "g-12"];
+    let place = Place::new();
+    let sets = ["--brokers", "3", "--set", "auto.leader.rebalance.enable=false"];
+    let serving = start(&place, &sets);
+    let preferred = coordinators(&serving, &GROUPS);
+    serving.stop();
+    let serving = start(&place, &sets);
+    let now = coordinators(&serving, &GROUPS);
+    let moved = (0..GROUPS.len()).find(|at| preferred[*at] != now[*at]);
+    let at = moved.expect("the last broker to stop leads everything that it can");
+    let (group, home) = (GROUPS[at], &serving.addresses[preferred[at] - 1]);
+    let away = &serving.addresses[now[at] - 1];
+    retry(|| (Member::of(group, away).state() == "Dead").then_some(()));
+    let (mut a, mut b) = pair_of(group, away);
+    assert_eq!(b.commit(1), 0);
+    let elect = ElectLeadersRequest::default().with_topic_partitions(None);
+    retry(|| {
+        // brokers may still be on their way into the ISR
+        serving.client().call(2, &elect);
+        (coordinators(&serving, &[group])[0] == preferred[at]).then_some(())
+    });
+    a.beat_until(16);
+    (a.client, b.client) = (Client::connect(home), Client::connect(home));
+    a.beat_until(0);
+    assert_eq!(b.beat(), 0);
+    assert_eq!(b.sync(&[]), (0, Bytes::from_static(b"B")));
+    assert_eq!(a.position(), (1, "so far".to_owned()));
 }

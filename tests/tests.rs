@@ -30,6 +30,8 @@ mod kafka;
 mod serve;
 // Groups with members.
 mod groups;
+// Deletion, partitions, configs.
+mod topics;
 // What the README promises.
 mod readme;
 // Historical bugs put back; only with the feature that builds them.

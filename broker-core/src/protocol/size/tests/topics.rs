@@ -47,8 +47,7 @@ fn create_partitions() {
     check_request(Request::CreatePartitions(request), body, 3);
     let topics = vec![(Arc::from(TOPIC), ErrorCode::None)];
     let response = Response::CreatePartitions(ours::CreatePartitionsResponse { topics });
-    let result =
-        CreatePartitionsTopicResult::default().with_name(topic()).with_error_message(None);
+    let result = CreatePartitionsTopicResult::default().with_name(topic()).with_error_message(None);
     let body = theirs::CreatePartitionsResponse::default().with_results(vec![result]);
     check_response(response, body, 3);
 }
