@@ -289,6 +289,7 @@ impl Broker {
                     TimerKey::Flush => role.replicas.flush_due(step),
                     TimerKey::Expiry => role.replicas.expiry_due(step),
                     TimerKey::Groups => role.groups_due(step),
+                    TimerKey::GroupExpiry => role.groups_expire(step),
                     TimerKey::Raft | TimerKey::Controller | TimerKey::Forward => {}
                 }
                 return false;

@@ -220,6 +220,10 @@ configs! {
         offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions", 50;
         /// Replicas of `__consumer_offsets`.
         offsets_topic_replication_factor: i32 = "offsets.topic.replication.factor", 3;
+        /// Positions of a group without members are kept this long, minutes.
+        offsets_retention_minutes: i32 = "offsets.retention.minutes", 10_080;
+        /// How often positions that are too old are looked for.
+        offsets_retention_check_interval: Duration = "offsets.retention.check.interval.ms", Duration::from_millis(600_000);
         /// Longest metadata of a committed offset, bytes.
         offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes", 4096;
         /// How long the first rebalance of a group waits for more members.

@@ -203,6 +203,11 @@ impl BrokerRole {
         self.groups.timer_due(step, &mut self.replicas);
     }
 
+    /// Lets positions of groups expire.
+    pub(crate) fn groups_expire(&mut self, step: &mut Step<'_>) {
+        self.groups.expiry_due(step, &mut self.replicas);
+    }
+
     /// After every input.
     pub(crate) fn finish_step(&mut self, step: &mut Step<'_>) {
         // what follows from one append may be another that is refused at once

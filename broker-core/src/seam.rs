@@ -312,6 +312,8 @@ pub enum TimerKey {
     Flush,
     /// Groups: sessions and rebalances, whichever ends next.
     Groups,
+    /// Look for positions of groups that are too old.
+    GroupExpiry,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.

@@ -27,6 +27,8 @@ pub(super) enum Deletion {
     Group { request: u64, group: Arc<str> },
     /// Positions in a topic that is no more; nobody waits for it.
     Topic { group: Arc<str>, keys: Vec<OffsetKey> },
+    /// Positions that are too old, and their group if it has nothing left.
+    Expired { group: Arc<str>, keys: Vec<OffsetKey>, is_over: bool },
     /// Positions of a group.
     Positions { to: ReplyTo, group: Arc<str>, keys: Vec<OffsetKey>, answer: OffsetDeleteResponse },
 }
@@ -79,6 +81,11 @@ impl Group {
             topic: Arc::clone(topic),
             partition: *partition,
         })
+    }
+
+    /// Whether nobody has come since it was to be removed.
+    fn is_unused(&self) -> bool {
+        self.positions.is_empty() && self.membership.is_unused()
     }
 
     fn forget(&mut self, keys: Vec<OffsetKey>) {
@@ -308,6 +315,15 @@ impl GroupCoordinator {
                 let group = state.and_then(|state| state.groups.get_mut(&group));
                 if let Some(group) = group.filter(|_| error.is_ok()) {
                     group.forget(keys);
+                }
+            }
+            Deletion::Expired { group, keys, is_over } => {
+                let Some(state) = state.filter(|_| error.is_ok()) else { return };
+                if let Some(known) = state.groups.get_mut(&group) {
+                    known.forget(keys);
+                    if is_over && known.is_unused() {
+                        state.groups.remove(&group);
+                    }
                 }
             }
             Deletion::Positions { to, group, keys, mut answer } => {

@@ -29,6 +29,8 @@ pub(super) struct Limits {
     pub(super) session_timeout_ms: (i32, i32),
     pub(super) members_max: usize,
     pub(super) metadata_bytes_max: usize,
+    pub(super) retention_ms: i64,
+    pub(super) retention_check: Duration,
 }
 
 /// The coordinator of a broker.
@@ -41,6 +43,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
+    /// Whether the timer for what expires is armed.
+    pub(super) looks_for_expired: bool,
     timers: Timers,
     random: SplitMix64,
 }
@@ -90,6 +94,8 @@ impl GroupCoordinator {
             ),
             members_max: usize::try_from(server.group_max_size).unwrap_or(0),
             metadata_bytes_max: usize::try_from(server.offset_metadata_max_bytes).unwrap_or(0),
+            retention_ms: i64::from(server.offsets_retention_minutes.max(1)) * 60_000,
+            retention_check: server.offsets_retention_check_interval,
         };
         Self {
             partitions: BTreeMap::new(),
@@ -98,6 +104,7 @@ impl GroupCoordinator {
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,
+            looks_for_expired: false,
             timers: Timers::default(),
             random: SplitMix64::for_purpose(config.seed, MEMBER_IDS),
         }

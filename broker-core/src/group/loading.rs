@@ -68,6 +68,9 @@ impl GroupCoordinator {
         let groups = BTreeMap::new();
         let loading = OffsetsPartition { tp, epoch, loading: Some(start), groups };
         self.partitions.insert(tp.partition, loading);
+        if !self.looks_for_expired {
+            self.arm_expiry(step);
+        }
         self.load_more(step, replicas, tp.partition);
     }
 

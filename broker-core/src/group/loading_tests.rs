@@ -9,12 +9,12 @@ use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, TopicPartition};
 use crate::log::testing::numbered;
 use crate::protocol::{
-    FetchPartitionResponse, HeartbeatRequest, JoinGroupRequest, OffsetFetchGroup,
-    OffsetFetchGroupResponse, OffsetFetchRequest, Response,
+    FetchPartitionResponse, HeartbeatRequest, JoinGroupRequest, ListGroupsRequest,
+    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, Response,
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
-use crate::seam::{DiskResult, TimerKey};
+use crate::seam::{DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
 
@@ -147,4 +147,57 @@ fn members_that_do_not_follow_to_the_new_coordinator_are_out_after_a_session() {
     rig.act(|replicas, step| groups.timer_due(step, replicas));
     assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::RebalanceInProgress);
     assert_eq!(beat(&mut rig, &mut groups, "b"), ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn positions_of_a_group_without_members_expire_and_the_group_with_them() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1_000 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record]);
+    load(&mut rig, &mut groups, records);
+    let armed = |rig: &Rig| {
+        rig.effects.timers.iter().filter(|(_, key)| *key == TimerKey::GroupExpiry).count()
+    };
+    assert_eq!(armed(&rig), 1);
+    let retention_ms = 10_080 * 60_000;
+    rig.now_ms = retention_ms + 999;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    assert_eq!(armed(&rig), 2, "it looks again");
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
+    rig.now_ms += 1;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42, "the log does not know yet");
+    let appended = rig.disk().into_iter().find_map(|op| match op {
+        DiskOpKind::Append { records, .. } => Some(records),
+        _ => None,
+    });
+    let tombstones = appended.unwrap().batches()[0].records().unwrap();
+    let keys: Vec<_> = tombstones.iter().map(|r| (r.key.clone(), r.value.is_some())).collect();
+    let expected =
+        [(Some(encode_offset_key(&key)), false), (Some(encode_group_key("billing")), false)];
+    assert_eq!(keys, expected);
+    rig.fetched_by(2, 2, 0);
+    for _ in 0..2 {
+        rig.act(|replicas, step| {
+            for outcome in replicas.take_outcomes() {
+                groups.append_done(step, replicas, outcome);
+            }
+        });
+        rig.fetched_by(2, 3, 1);
+    }
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, -1);
+    let all = ListGroupsRequest { states: Vec::new(), types: Vec::new() };
+    assert!(groups.list(&all).groups.is_empty());
+}
+
+#[test]
+fn a_group_with_members_keeps_what_it_has() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    load(&mut rig, &mut groups, records);
+    rig.disk();
+    rig.now_ms += 100 * 10_080 * 60_000;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    assert!(rig.disk().iter().all(|op| !matches!(op, DiskOpKind::Append { .. })));
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
 }

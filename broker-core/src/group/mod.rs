@@ -5,12 +5,14 @@
 //! - `membership/`: the state machine of a group's members
 //! - `members`, `positions`, `admin`: what clients ask
 //! - `loading`: taking over partitions; `writes`: appends under way; `timers`: deadlines
+//! - `expiry`: positions and groups that nobody uses
 //!
-//! Left out for now: the protocol of KIP-848, expiry of positions, compaction, transactions.
+//! Left out for now: the protocol of KIP-848, compaction, transactions.
 
 mod admin;
 mod codec;
 mod coordinator;
+mod expiry;
 mod loading;
 mod members;
 mod membership;

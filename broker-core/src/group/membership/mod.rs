@@ -123,6 +123,16 @@ impl Membership {
         self.state
     }
 
+    /// When the group came into its state, ms since the epoch; `-1` = unknown.
+    pub(super) fn state_since_ms(&self) -> i64 {
+        self.state_since_ms
+    }
+
+    /// Whether it has no members, and nobody is about to become one.
+    pub(super) fn is_unused(&self) -> bool {
+        self.state == GroupState::Empty && self.pending.is_empty()
+    }
+
     /// Being deleted; `false` takes that back.
     pub(super) fn set_dead(&mut self, dead: bool) {
         self.state = if dead { GroupState::Dead } else { GroupState::Empty };
