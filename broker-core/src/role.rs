@@ -6,13 +6,13 @@ use crate::api::list_offsets::ListOffsetsWaits;
 use crate::config::NodeConfig;
 use crate::error::ErrorCode;
 use crate::group::GroupCoordinator;
-use crate::ids::{CorrelationId, NodeId, TopicId};
+use crate::ids::{CorrelationId, NodeId};
 use crate::log::Log;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::pending::Pending;
 use crate::protocol::{
-    AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, ElectLeadersResponse,
-    Request, Response,
+    AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic,
+    ElectLeadersResponse, NewTopic, Request, Response,
 };
 use crate::replica::ReplicaManager;
 use crate::seam::{Channel, DiskResult, PeerError};
@@ -174,8 +174,8 @@ impl BrokerRole {
                 api::init_producer_id::allocated(self, step, Some(response));
             }
             (None, Response::CreateTopics(response)) => {
-                for (name, _, _) in &response.topics {
-                    self.creating_topics.remove(name);
+                for topic in &response.topics {
+                    self.creating_topics.remove(&topic.name);
                 }
             }
             (None, _) => {}
@@ -233,8 +233,8 @@ fn failure_of(request: &Request) -> Response {
     }
     match request {
         Request::CreateTopics(CreateTopicsRequest { topics, .. }) => {
-            let topics =
-                topics.iter().map(|topic| (topic.name.clone(), error, TopicId(0))).collect();
+            let refused = |topic: &NewTopic| CreatedTopic::refused(topic.name.clone(), error, None);
+            let topics = topics.iter().map(refused).collect();
             Response::CreateTopics(CreateTopicsResponse { topics })
         }
         Request::ElectLeaders(_) => {

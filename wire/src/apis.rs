@@ -55,8 +55,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896)
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
-/// end where a request asks for what `broker-core` does not do: configs of a created topic in the
-/// answer, tiered storage.
+/// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage.
 pub const APIS: [Api; 27] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
@@ -72,7 +71,7 @@ pub const APIS: [Api; 27] = [
     api(ApiKey::DescribeGroups, 0, 6, 5),
     api(ApiKey::ListGroups, 0, 5, 3),
     api(ApiKey::ApiVersions, 0, 4, 3),
-    api(ApiKey::CreateTopics, 2, 4, 5),
+    api(ApiKey::CreateTopics, 2, 7, 5),
     api(ApiKey::DeleteTopics, 1, 6, 4),
     api(ApiKey::DeleteRecords, 0, 2, 2),
     api(ApiKey::InitProducerId, 0, 5, 2),

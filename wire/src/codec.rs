@@ -175,7 +175,7 @@ fn encode_groups(
 fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dyn Cluster) -> bool {
     match (call.api, response) {
         (ApiKey::CreateTopics, Response::CreateTopics(r)) => {
-            api::create_topics::encode(out, call, cluster, r);
+            api::create_topics::encode(out, call, r);
         }
         (ApiKey::DeleteTopics, Response::DeleteTopics(r)) => {
             api::delete_topics::encode(out, call, r);

@@ -6,13 +6,14 @@
 use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, LeaderEpoch, Offset, TopicId};
+use crate::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
 };
 use crate::protocol::{
     AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
-    BrokerRegistrationResponse, CreateTopicsResponse, ElectLeadersResponse, Request, Response,
+    BrokerRegistrationResponse, CreateTopicsResponse, CreatedTopic, ElectLeadersResponse, NewTopic,
+    Request, Response,
 };
 use crate::raft::{Committed, Content, Raft, RoleName};
 use crate::seam::{DiskError, Exit, Reply, TimerKey, TraceEvent};
@@ -395,7 +396,8 @@ fn not_controller(request: Request) -> Option<Response> {
             Response::AlterPartition(AlterPartitionResponse { error, partitions: Vec::new() })
         }
         Request::CreateTopics(request) => {
-            let topics = request.topics.into_iter().map(|topic| (topic.name, error, TopicId(0)));
+            let refused = |topic: NewTopic| CreatedTopic::refused(topic.name, error, None);
+            let topics = request.topics.into_iter().map(refused);
             Response::CreateTopics(CreateTopicsResponse { topics: topics.collect() })
         }
         Request::ElectLeaders(_) => {
@@ -419,8 +421,8 @@ fn refuse(mut response: Response) -> Response {
             response.partitions.clear();
         }
         Response::CreateTopics(response) => {
-            for (_, error, _) in &mut response.topics {
-                *error = not_controller;
+            for topic in &mut response.topics {
+                *topic = CreatedTopic::refused(topic.name.clone(), not_controller, None);
             }
         }
         Response::ElectLeaders(response) => {

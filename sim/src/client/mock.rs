@@ -343,7 +343,9 @@ impl<C: Client> Mock<C> {
                 let first = !std::mem::replace(&mut self.created, true);
                 let error = if first { ErrorCode::RequestTimedOut } else { ErrorCode::None };
                 let names = request.topics.iter().map(|topic| topic.name.clone());
-                let topics = names.map(|name| (name, error, TOPIC)).collect();
+                let created =
+                    |name| CreatedTopic { id: TOPIC, ..CreatedTopic::refused(name, error, None) };
+                let topics = names.map(created).collect();
                 Response::CreateTopics(CreateTopicsResponse { topics })
             }
             Request::ElectLeaders(_) => {

@@ -84,7 +84,7 @@ fn samples() -> Vec<Bytes> {
             &theirs::FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]),
         ),
         frame(ApiKey::ApiVersions, 3, &theirs::ApiVersionsRequest::default()),
-        frame(ApiKey::CreateTopics, 4, &theirs::CreateTopicsRequest::default()),
+        frame(ApiKey::CreateTopics, 7, &theirs::CreateTopicsRequest::default()),
         frame(ApiKey::InitProducerId, 4, &theirs::InitProducerIdRequest::default()),
         frame(ApiKey::OffsetForLeaderEpoch, 4, &theirs::OffsetForLeaderEpochRequest::default()),
     ]

@@ -128,12 +128,17 @@ fn metadata_partition(partition: &MetadataPartition) -> u64 {
     2 + 4 + 4 + 4 + nodes(replicas) + nodes(isr) + nodes(0) + TAGS
 }
 
-/// v7: throttle; per topic name, id, error, no message, partitions, replication factor, no configs.
+/// v7: throttle; per topic name, id, error, message, partitions, replication factor, configs with
+/// name, value, two flags and source.
 fn create_topics(response: &CreateTopicsResponse) -> u64 {
-    let topics = response
-        .topics
-        .iter()
-        .map(|(name, _, _)| blob(name.len() as u64) + UUID + 2 + NULL + 4 + 2 + array(0) + TAGS);
+    let topics = response.topics.iter().map(|topic| {
+        let configs = topic.configs.iter().map(|config| {
+            blob(config.key.len() as u64) + blob(config.value.len() as u64) + 1 + 1 + 1 + TAGS
+        });
+        let configs = array(topic.configs.len()) + configs.sum::<u64>();
+        let message = nullable(topic.message.as_deref());
+        blob(topic.name.len() as u64) + UUID + 2 + message + 4 + 2 + configs + TAGS
+    });
     4 + array(response.topics.len()) + topics.sum::<u64>() + TAGS
 }
 
