@@ -84,6 +84,12 @@ impl Client {
 
     /// Asks and reads the answer.
     pub(crate) fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
+        self.send(version, request);
+        self.receive::<R>(version)
+    }
+
+    /// Asks.
+    pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) {
         self.correlation += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -95,6 +101,10 @@ impl Client {
         request.encode(&mut out, version).unwrap();
         let len = u32::try_from(out.len()).unwrap().to_be_bytes();
         self.stream.write_all(&[&len, &out[..]].concat()).unwrap();
+    }
+
+    /// Reads the answer to the last question.
+    pub(crate) fn receive<R: Request>(&mut self, version: i16) -> R::Response {
         let mut answer = self.read_frame();
         let header_version = <R::Response as HeaderVersion>::header_version(version);
         let header = ResponseHeader::decode(&mut answer, header_version).unwrap();

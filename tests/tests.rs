@@ -36,6 +36,10 @@ mod catalogue;
 mod kafka;
 // A real broker: what is acknowledged is there, also after a kill.
 mod serve;
+// Groups with members.
+mod groups;
+// Deletion, partitions, configs.
+mod topics;
 // What the README promises.
 mod readme;
 // Historical bugs put back; only with the feature that builds them.

@@ -217,7 +217,13 @@ impl Broker {
             | Request::BrokerRegistration(_)
             | Request::BrokerHeartbeat(_)
             | Request::AllocateProducerIds(_) => self.controller_request(step, to, request),
-            Request::CreateTopics(_) | Request::ElectLeaders(_) if self.is_active_controller() => {
+            Request::CreateTopics(_)
+            | Request::ElectLeaders(_)
+            | Request::DeleteTopics(_)
+            | Request::CreatePartitions(_)
+            | Request::AlterConfigs(_)
+                if self.is_active_controller() =>
+            {
                 self.controller_request(step, to, request)
             }
             _ => {
@@ -340,6 +346,8 @@ impl Broker {
                     TimerKey::Checkpoint => role.replicas.checkpoint_due(step),
                     TimerKey::Flush => role.replicas.flush_due(step),
                     TimerKey::Expiry => role.replicas.expiry_due(step),
+                    TimerKey::Groups => role.groups_due(step),
+                    TimerKey::GroupExpiry => role.groups_expire(step),
                     TimerKey::Raft | TimerKey::Controller | TimerKey::Forward => {}
                 }
                 return false;

@@ -1,6 +1,10 @@
 //! server.properties and topic configs, typed. Names and defaults are Kafka 3.9's; MSK's own
 //! defaults come in as explicit keys of the plan.
 
+mod topic_keys;
+
+pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
+
 use crate::ids::NodeId;
 use crate::plant::Plant;
 use crate::time::Duration;
@@ -79,47 +83,95 @@ macro_rules! configs {
                 })*
                 Ok(())
             }
+
+            /// Keys with their values and types, in no particular order.
+            #[must_use]
+            pub fn entries(&self) -> Vec<(&'static str, String, ConfigKind)> {
+                vec![$(($key, self.$field.show(), <$ty as ConfigValue>::KIND)),*]
+            }
         }
     };
 }
 
+/// Type of a config; values are Kafka's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum ConfigKind {
+    /// true or false.
+    Boolean = 1,
+    /// Text.
+    String = 2,
+    /// 32 bits.
+    Int = 3,
+    /// 16 bits.
+    Short = 4,
+    /// 64 bits.
+    Long = 5,
+    /// A floating-point number.
+    Double = 6,
+    /// Words with commas between them.
+    List = 7,
+}
+
 trait ConfigValue: Sized {
     const EXPECTED: &'static str;
+    const KIND: ConfigKind;
     fn parse(text: &str) -> Option<Self>;
+    fn show(&self) -> String;
 }
 
 impl ConfigValue for i64 {
     const EXPECTED: &'static str = "a whole number";
+    const KIND: ConfigKind = ConfigKind::Long;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for i32 {
     const EXPECTED: &'static str = "a whole number";
+    const KIND: ConfigKind = ConfigKind::Int;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for u16 {
     const EXPECTED: &'static str = "a whole number from 1 to 65535";
+    const KIND: ConfigKind = ConfigKind::Int;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok().filter(|n| *n > 0)
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for bool {
     const EXPECTED: &'static str = "true or false";
+    const KIND: ConfigKind = ConfigKind::Boolean;
     fn parse(text: &str) -> Option<Self> {
         text.trim().to_ascii_lowercase().parse().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl ConfigValue for Duration {
     const EXPECTED: &'static str = "milliseconds, a whole number from 0";
+    const KIND: ConfigKind = ConfigKind::Long;
     fn parse(text: &str) -> Option<Self> {
         text.trim().parse().ok().map(Self::from_millis)
+    }
+    fn show(&self) -> String {
+        self.as_millis().to_string()
     }
 }
 
@@ -168,10 +220,26 @@ configs! {
         offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions", 50;
         /// Replicas of `__consumer_offsets`.
         offsets_topic_replication_factor: i32 = "offsets.topic.replication.factor", 3;
+        /// Positions of a group without members are kept this long, minutes.
+        offsets_retention_minutes: i32 = "offsets.retention.minutes", 10_080;
+        /// How often positions that are too old are looked for.
+        offsets_retention_check_interval: Duration = "offsets.retention.check.interval.ms", Duration::from_millis(600_000);
+        /// Longest metadata of a committed offset, bytes.
+        offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes", 4096;
+        /// How long the first rebalance of a group waits for more members.
+        group_initial_rebalance_delay: Duration = "group.initial.rebalance.delay.ms", Duration::from_millis(3000);
+        /// Shortest session of a member.
+        group_min_session_timeout_ms: i32 = "group.min.session.timeout.ms", 6000;
+        /// Longest session of a member.
+        group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms", 1_800_000;
+        /// Members that a group may have.
+        group_max_size: i32 = "group.max.size", i32::MAX;
         /// Partitions of a new topic.
         num_partitions: i32 = "num.partitions", 1;
         /// Replicas of a new topic.
         default_replication_factor: i32 = "default.replication.factor", 1;
+        /// Whether topics may be deleted.
+        delete_topic_enable: bool = "delete.topic.enable", true;
         /// Whether asking for a topic's metadata may create it.
         auto_create_topics_enable: bool = "auto.create.topics.enable", true;
         /// Fetch sessions kept.
@@ -248,11 +316,18 @@ pub enum TimestampType {
 
 impl ConfigValue for TimestampType {
     const EXPECTED: &'static str = "CreateTime or LogAppendTime";
+    const KIND: ConfigKind = ConfigKind::String;
     fn parse(text: &str) -> Option<Self> {
         match text.trim() {
             "CreateTime" => Some(Self::CreateTime),
             "LogAppendTime" => Some(Self::LogAppendTime),
             _ => None,
+        }
+    }
+    fn show(&self) -> String {
+        match self {
+            Self::CreateTime => "CreateTime".to_owned(),
+            Self::LogAppendTime => "LogAppendTime".to_owned(),
         }
     }
 }

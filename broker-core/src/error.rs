@@ -23,6 +23,8 @@ pub enum ErrorCode {
     RequestTimedOut = 7,
     /// Batch larger than `max.message.bytes`.
     MessageTooLarge = 10,
+    /// Metadata of a committed offset is longer than `offset.metadata.max.bytes`.
+    OffsetMetadataTooLarge = 12,
     /// Coordinator is loading its state.
     CoordinatorLoadInProgress = 14,
     /// Coordinator has no leader now.
@@ -39,6 +41,18 @@ pub enum ErrorCode {
     NotEnoughReplicasAfterAppend = 20,
     /// `acks` is not -1, 0 or 1.
     InvalidRequiredAcks = 21,
+    /// Not the group's current generation.
+    IllegalGeneration = 22,
+    /// Protocol type or protocols that the group's members do not share.
+    InconsistentGroupProtocol = 23,
+    /// Group id is empty.
+    InvalidGroupId = 24,
+    /// Session timeout outside of what the coordinator allows.
+    InvalidSessionTimeout = 26,
+    /// The group rebalances: join again.
+    RebalanceInProgress = 27,
+    /// A commit's records are larger than a batch may be.
+    InvalidCommitOffsetSize = 28,
     /// Timestamp outside the allowed range.
     InvalidTimestamp = 32,
     /// API version not supported.
@@ -49,6 +63,8 @@ pub enum ErrorCode {
     InvalidPartitions = 37,
     /// Replication factor is wrong.
     InvalidReplicationFactor = 38,
+    /// Replicas of partitions are wrong.
+    InvalidReplicaAssignment = 39,
     /// Config value is wrong.
     InvalidConfig = 40,
     /// This node is not the active controller.
@@ -65,8 +81,14 @@ pub enum ErrorCode {
     KafkaStorageError = 56,
     /// No state for this producer id.
     UnknownProducerId = 59,
+    /// The group has members.
+    NonEmptyGroup = 68,
+    /// The group does not exist.
+    GroupIdNotFound = 69,
     /// Fetch session is not known.
     FetchSessionIdNotFound = 70,
+    /// `delete.topic.enable` is off.
+    TopicDeletionDisabled = 73,
     /// Fetch session epoch is not the next one.
     InvalidFetchSessionEpoch = 71,
     /// Request's leader epoch is older than the replica's.
@@ -77,6 +99,14 @@ pub enum ErrorCode {
     StaleBrokerEpoch = 77,
     /// Offset is not available yet on a new leader.
     OffsetNotAvailable = 78,
+    /// Join again with the member id in this answer (KIP-394).
+    MemberIdRequired = 79,
+    /// The group has `group.max.size` members.
+    GroupMaxSizeReached = 81,
+    /// Another member has taken over this `group.instance.id`.
+    FencedInstanceId = 82,
+    /// Members of the group read the topic.
+    GroupSubscribedToTopic = 86,
     /// No preferred leader election needed.
     ElectionNotNeeded = 84,
     /// Preferred leader is not eligible.
@@ -101,6 +131,8 @@ pub enum ErrorCode {
     PositionOutOfRange = 99,
     /// A replica proposed for the ISR is fenced or shutting down.
     IneligibleReplica = 107,
+    /// Controllers were asked for where brokers listen.
+    MismatchedEndpointType = 114,
     /// AlterPartition succeeded, but leadership moved meanwhile.
     NewLeaderElected = 108,
 }

@@ -17,6 +17,7 @@ pub mod time;
 mod api;
 mod broker;
 mod controller;
+mod effective;
 mod group;
 mod lifecycle;
 mod pending;

@@ -6,13 +6,13 @@ use crate::api::list_offsets::ListOffsetsWaits;
 use crate::config::NodeConfig;
 use crate::error::ErrorCode;
 use crate::group::GroupCoordinator;
-use crate::ids::{CorrelationId, NodeId, TopicId};
+use crate::ids::{CorrelationId, NodeId};
 use crate::log::Log;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::pending::Pending;
 use crate::protocol::{
-    AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, ElectLeadersResponse,
-    Request, Response,
+    AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic,
+    ElectLeadersResponse, NewTopic, Request, Response,
 };
 use crate::replica::ReplicaManager;
 use crate::seam::{Channel, DiskResult, PeerError};
@@ -54,7 +54,7 @@ impl BrokerRole {
     pub(crate) fn new(config: NodeConfig, logs: Vec<(Log, i64)>) -> Self {
         Self {
             replicas: ReplicaManager::new(config.clone(), logs),
-            groups: GroupCoordinator::default(),
+            groups: GroupCoordinator::new(&config),
             image: MetadataImage::default(),
             list_offsets: ListOffsetsWaits::default(),
             producer_ids: ProducerIds::default(),
@@ -87,13 +87,27 @@ impl BrokerRole {
             Request::InitProducerId(request) => {
                 api::init_producer_id::handle(self, step, to, request);
             }
-            Request::FindCoordinator(request) => {
-                api::find_coordinator::handle(self, step, to, request);
+            Request::FindCoordinator(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::JoinGroup(_)
+            | Request::SyncGroup(_)
+            | Request::Heartbeat(_)
+            | Request::LeaveGroup(_)
+            | Request::DescribeGroups(_)
+            | Request::ListGroups(_)
+            | Request::DeleteGroups(_)
+            | Request::OffsetDelete(_) => self.group_request(step, to, request),
+            Request::CreateTopics(_)
+            | Request::ElectLeaders(_)
+            | Request::DeleteTopics(_)
+            | Request::CreatePartitions(_)
+            | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
+            Request::DescribeConfigs(request) => {
+                api::describe_configs::handle(self, step, to, &request);
             }
-            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, request),
-            Request::OffsetFetch(request) => api::offset_fetch::handle(self, step, to, request),
-            Request::CreateTopics(_) | Request::ElectLeaders(_) => {
-                api::create_topics::forward(self, step, to, request);
+            Request::DeleteRecords(request) => {
+                api::delete_records::handle(self, step, to, request);
             }
             Request::Produce(_) | Request::Fetch(_) => self.request(step, to, request),
             // Quorum and controller requests never reach a broker's data listener.
@@ -105,6 +119,28 @@ impl BrokerRole {
             | Request::BeginQuorumEpoch(_)
             | Request::EndQuorumEpoch(_)
             | Request::FetchSnapshot(_) => {}
+        }
+    }
+
+    /// A request about groups.
+    fn group_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+        match request {
+            Request::FindCoordinator(request) => {
+                api::find_coordinator::handle(self, step, to, request);
+            }
+            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, request),
+            Request::OffsetFetch(request) => api::offset_fetch::handle(self, step, to, request),
+            Request::JoinGroup(request) => api::join_group::handle(self, step, to, *request),
+            Request::SyncGroup(request) => api::sync_group::handle(self, step, to, *request),
+            Request::Heartbeat(request) => api::heartbeat::handle(self, step, to, &request),
+            Request::LeaveGroup(request) => api::leave_group::handle(self, step, to, request),
+            Request::DescribeGroups(request) => {
+                api::describe_groups::handle(self, step, to, &request);
+            }
+            Request::ListGroups(request) => api::list_groups::handle(self, step, to, &request),
+            Request::DeleteGroups(request) => api::delete_groups::handle(self, step, to, request),
+            Request::OffsetDelete(request) => api::offset_delete::handle(self, step, to, request),
+            _ => debug_assert!(false, "not about groups"),
         }
     }
 
@@ -147,8 +183,8 @@ impl BrokerRole {
                 api::init_producer_id::allocated(self, step, Some(response));
             }
             (None, Response::CreateTopics(response)) => {
-                for (name, _, _) in &response.topics {
-                    self.creating_topics.remove(name);
+                for topic in &response.topics {
+                    self.creating_topics.remove(&topic.name);
                 }
             }
             (None, _) => {}
@@ -171,14 +207,25 @@ impl BrokerRole {
         self.groups.disk_done(step, &mut self.replicas, id, result);
     }
 
+    /// Deadlines of groups.
+    pub(crate) fn groups_due(&mut self, step: &mut Step<'_>) {
+        self.groups.timer_due(step, &mut self.replicas);
+    }
+
+    /// Lets positions of groups expire.
+    pub(crate) fn groups_expire(&mut self, step: &mut Step<'_>) {
+        self.groups.expiry_due(step, &mut self.replicas);
+    }
+
     /// After every input.
     pub(crate) fn finish_step(&mut self, step: &mut Step<'_>) {
-        if self.replicas.has_outcomes() {
+        // what follows from one append may be another that is refused at once
+        while self.replicas.has_outcomes() {
             for outcome in self.replicas.take_outcomes() {
-                self.groups.append_done(step, outcome);
+                self.groups.append_done(step, &mut self.replicas, outcome);
             }
         }
-        self.groups.resume_loads(step, &self.replicas);
+        self.groups.finish_step(step, &mut self.replicas);
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
     }
 }
@@ -186,10 +233,13 @@ impl BrokerRole {
 /// What is answered when no controller can be reached.
 fn failure_of(request: &Request) -> Response {
     let error = ErrorCode::NotController;
+    if let Some(refused) = crate::controller::refuse_topics(request, error) {
+        return refused;
+    }
     match request {
         Request::CreateTopics(CreateTopicsRequest { topics, .. }) => {
-            let topics =
-                topics.iter().map(|topic| (topic.name.clone(), error, TopicId(0))).collect();
+            let refused = |topic: &NewTopic| CreatedTopic::refused(topic.name.clone(), error, None);
+            let topics = topics.iter().map(refused).collect();
             Response::CreateTopics(CreateTopicsResponse { topics })
         }
         Request::ElectLeaders(_) => {

@@ -310,6 +310,10 @@ pub enum TimerKey {
     Forward,
     /// Flush of a rolled segment is due.
     Flush,
+    /// Groups: sessions and rebalances, whichever ends next.
+    Groups,
+    /// Look for positions of groups that are too old.
+    GroupExpiry,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.

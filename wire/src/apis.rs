@@ -11,10 +11,26 @@ pub enum ApiKey {
     OffsetCommit = 8,
     OffsetFetch = 9,
     FindCoordinator = 10,
+    JoinGroup = 11,
+    Heartbeat = 12,
+    LeaveGroup = 13,
+    SyncGroup = 14,
+    DescribeGroups = 15,
+    ListGroups = 16,
     ApiVersions = 18,
     CreateTopics = 19,
+    DeleteTopics = 20,
+    DeleteRecords = 21,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
+    DescribeConfigs = 32,
+    AlterConfigs = 33,
+    CreatePartitions = 37,
+    DeleteGroups = 42,
+    ElectLeaders = 43,
+    IncrementalAlterConfigs = 44,
+    OffsetDelete = 47,
+    DescribeCluster = 60,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -30,26 +46,44 @@ pub struct Api {
     pub flexible_from: i16,
 }
 
+/// First flexible version of what has none.
+const NEVER: i16 = i16::MAX;
+
 const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
     Api { key, min, max, flexible_from }
 }
 
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896)
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
-/// end where a request asks for what `broker-core` does not do: several groups or coordinators in
-/// one request, configs of a created topic in the answer, tiered storage.
-pub const APIS: [Api; 11] = [
+/// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage.
+pub const APIS: [Api; 27] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
     api(ApiKey::Metadata, 0, 12, 9),
     api(ApiKey::OffsetCommit, 2, 9, 8),
-    api(ApiKey::OffsetFetch, 1, 7, 6),
-    api(ApiKey::FindCoordinator, 0, 3, 3),
+    api(ApiKey::OffsetFetch, 1, 9, 6),
+    api(ApiKey::FindCoordinator, 0, 6, 3),
+    api(ApiKey::JoinGroup, 0, 9, 6),
+    api(ApiKey::Heartbeat, 0, 4, 4),
+    api(ApiKey::LeaveGroup, 0, 5, 4),
+    api(ApiKey::SyncGroup, 0, 5, 4),
+    api(ApiKey::DescribeGroups, 0, 6, 5),
+    api(ApiKey::ListGroups, 0, 5, 3),
     api(ApiKey::ApiVersions, 0, 4, 3),
-    api(ApiKey::CreateTopics, 2, 4, 5),
+    api(ApiKey::CreateTopics, 2, 7, 5),
+    api(ApiKey::DeleteTopics, 1, 6, 4),
+    api(ApiKey::DeleteRecords, 0, 2, 2),
     api(ApiKey::InitProducerId, 0, 5, 2),
     api(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
+    api(ApiKey::DescribeConfigs, 1, 4, 4),
+    api(ApiKey::AlterConfigs, 0, 2, 2),
+    api(ApiKey::CreatePartitions, 0, 3, 2),
+    api(ApiKey::DeleteGroups, 0, 2, 2),
+    api(ApiKey::ElectLeaders, 0, 2, 2),
+    api(ApiKey::IncrementalAlterConfigs, 0, 1, 1),
+    api(ApiKey::OffsetDelete, 0, 0, NEVER),
+    api(ApiKey::DescribeCluster, 0, 2, 0),
 ];
 
 impl Api {

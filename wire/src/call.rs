@@ -4,6 +4,7 @@ use crate::apis::ApiKey;
 use crate::cluster::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{TopicId, TopicPartition};
 use stormglass_broker_core::protocol::ProducePartitionResponse;
 
@@ -44,6 +45,10 @@ pub(crate) enum Aside {
     Refused(Vec<ProducePartitionResponse>),
     /// OffsetFetch: partitions in the request, as the oldest version has an error per partition.
     Asked(Vec<TopicPartition>),
+    /// DescribeConfigs: where values come from is wanted, too.
+    WithSynonyms,
+    /// DescribeCluster: what cannot be told.
+    Refusal(ErrorCode),
     /// Metadata: ids that no topic has.
     UnknownIds(Vec<TopicId>),
 }

@@ -41,7 +41,8 @@ pub(crate) enum Asked {
 /// The frame cannot be answered, and its connection is to be closed.
 pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, WireError> {
     let mut reader = Reader::new(frame);
-    let RequestHeader { api, version, correlation } = RequestHeader::decode(&mut reader)?;
+    let header = RequestHeader::decode(&mut reader)?;
+    let RequestHeader { api, version, correlation, client_id } = header;
     if api.key == ApiKey::ApiVersions {
         if !api.serves(version) {
             return Ok(Decoded::Answer(api::api_versions::refuse(correlation)));
@@ -50,7 +51,8 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         reader.end()?;
         return Ok(Decoded::Answer(api::api_versions::encode(version, correlation)));
     }
-    let mut cx = DecodeCx { version, cluster, names: Names::default(), aside: Aside::Nothing };
+    let mut cx =
+        DecodeCx { version, cluster, client_id, names: Names::default(), aside: Aside::Nothing };
     let asked = decode_body(api.key, &mut reader, &mut cx)?;
     reader.end()?;
     let DecodeCx { names, aside, .. } = cx;
@@ -77,6 +79,22 @@ fn decode_body(
         ApiKey::OffsetCommit => api::offset_commit::decode(reader, cx)?,
         ApiKey::OffsetFetch => api::offset_fetch::decode(reader, cx)?,
         ApiKey::FindCoordinator => api::find_coordinator::decode(reader, cx)?,
+        ApiKey::JoinGroup => api::join_group::decode(reader, cx)?,
+        ApiKey::SyncGroup => api::sync_group::decode(reader, cx)?,
+        ApiKey::Heartbeat => api::heartbeat::decode(reader, cx)?,
+        ApiKey::LeaveGroup => api::leave_group::decode(reader, cx)?,
+        ApiKey::DescribeGroups => api::describe_groups::decode(reader, cx)?,
+        ApiKey::ListGroups => api::list_groups::decode(reader, cx)?,
+        ApiKey::DeleteGroups => api::delete_groups::decode(reader, cx)?,
+        ApiKey::OffsetDelete => api::offset_delete::decode(reader, cx)?,
+        ApiKey::DeleteTopics => api::delete_topics::decode(reader, cx)?,
+        ApiKey::DeleteRecords => api::delete_records::decode(reader, cx)?,
+        ApiKey::DescribeConfigs => api::describe_configs::decode(reader, cx)?,
+        ApiKey::AlterConfigs => api::alter_configs::decode(reader, cx)?,
+        ApiKey::CreatePartitions => api::create_partitions::decode(reader, cx)?,
+        ApiKey::ElectLeaders => api::elect_leaders::decode(reader, cx)?,
+        ApiKey::DescribeCluster => api::describe_cluster::decode(reader, cx)?,
+        ApiKey::IncrementalAlterConfigs => api::alter_configs::decode_incremental(reader, cx)?,
         ApiKey::CreateTopics => api::create_topics::decode(reader, cx)?,
         ApiKey::InitProducerId => api::init_producer_id::decode(reader, cx)?,
         ApiKey::OffsetForLeaderEpoch => api::offset_for_leader_epoch::decode(reader, cx)?,
@@ -90,34 +108,94 @@ fn decode_body(
 pub fn encode_response(call: &Call, response: &Response, cluster: &dyn Cluster) -> Option<Frame> {
     let flexible = Api::of(call.api).is_flexible(call.version);
     let mut out = Writer::response(call.correlation, flexible, flexible);
+    let is_answer = encode_data(&mut out, call, response, cluster)
+        || encode_groups(&mut out, call, response, cluster)
+        || encode_admin(&mut out, call, response, cluster);
+    is_answer.then(|| out.finish())
+}
+
+/// Records and offsets; whether it was one of these.
+fn encode_data(out: &mut Writer, call: &Call, response: &Response, cluster: &dyn Cluster) -> bool {
     match (call.api, response) {
-        (ApiKey::Produce, Response::Produce(r)) => api::produce::encode(&mut out, call, cluster, r),
-        (ApiKey::Fetch, Response::Fetch(r)) => api::fetch::encode(&mut out, call, cluster, r),
+        (ApiKey::Produce, Response::Produce(r)) => api::produce::encode(out, call, cluster, r),
+        (ApiKey::Fetch, Response::Fetch(r)) => api::fetch::encode(out, call, cluster, r),
         (ApiKey::ListOffsets, Response::ListOffsets(r)) => {
-            api::list_offsets::encode(&mut out, call, cluster, r);
+            api::list_offsets::encode(out, call, cluster, r);
         }
-        (ApiKey::Metadata, Response::Metadata(r)) => {
-            api::metadata::encode(&mut out, call, cluster, r);
-        }
-        (ApiKey::OffsetCommit, Response::OffsetCommit(r)) => {
-            api::offset_commit::encode(&mut out, call, cluster, r);
-        }
-        (ApiKey::OffsetFetch, Response::OffsetFetch(r)) => {
-            api::offset_fetch::encode(&mut out, call, cluster, r);
-        }
-        (ApiKey::FindCoordinator, Response::FindCoordinator(r)) => {
-            api::find_coordinator::encode(&mut out, call, cluster, r);
-        }
-        (ApiKey::CreateTopics, Response::CreateTopics(r)) => {
-            api::create_topics::encode(&mut out, call, cluster, r);
-        }
+        (ApiKey::Metadata, Response::Metadata(r)) => api::metadata::encode(out, call, cluster, r),
         (ApiKey::InitProducerId, Response::InitProducerId(r)) => {
-            api::init_producer_id::encode(&mut out, call, cluster, r);
+            api::init_producer_id::encode(out, call, cluster, r);
         }
         (ApiKey::OffsetForLeaderEpoch, Response::OffsetForLeaderEpoch(r)) => {
-            api::offset_for_leader_epoch::encode(&mut out, call, cluster, r);
+            api::offset_for_leader_epoch::encode(out, call, cluster, r);
         }
-        _ => return None,
+        (ApiKey::DeleteRecords, Response::DeleteRecords(r)) => {
+            api::delete_records::encode(out, call, cluster, r);
+        }
+        _ => return false,
     }
-    Some(out.finish())
+    true
+}
+
+/// Groups, likewise.
+fn encode_groups(
+    out: &mut Writer,
+    call: &Call,
+    response: &Response,
+    cluster: &dyn Cluster,
+) -> bool {
+    match (call.api, response) {
+        (ApiKey::OffsetCommit, Response::OffsetCommit(r)) => {
+            api::offset_commit::encode(out, call, cluster, r);
+        }
+        (ApiKey::OffsetFetch, Response::OffsetFetch(r)) => {
+            api::offset_fetch::encode(out, call, cluster, r);
+        }
+        (ApiKey::FindCoordinator, Response::FindCoordinator(r)) => {
+            api::find_coordinator::encode(out, call, cluster, r);
+        }
+        (ApiKey::JoinGroup, Response::JoinGroup(r)) => api::join_group::encode(out, call, r),
+        (ApiKey::SyncGroup, Response::SyncGroup(r)) => api::sync_group::encode(out, call, r),
+        (ApiKey::Heartbeat, Response::Heartbeat(r)) => api::heartbeat::encode(out, call, r),
+        (ApiKey::LeaveGroup, Response::LeaveGroup(r)) => api::leave_group::encode(out, call, r),
+        (ApiKey::DescribeGroups, Response::DescribeGroups(r)) => {
+            api::describe_groups::encode(out, call, r);
+        }
+        (ApiKey::ListGroups, Response::ListGroups(r)) => api::list_groups::encode(out, call, r),
+        (ApiKey::DeleteGroups, Response::DeleteGroups(r)) => api::delete_groups::encode(out, r),
+        (ApiKey::OffsetDelete, Response::OffsetDelete(r)) => {
+            api::offset_delete::encode(out, call, cluster, r);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Topics, configs and the cluster, likewise.
+fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dyn Cluster) -> bool {
+    match (call.api, response) {
+        (ApiKey::CreateTopics, Response::CreateTopics(r)) => {
+            api::create_topics::encode(out, call, r);
+        }
+        (ApiKey::DeleteTopics, Response::DeleteTopics(r)) => {
+            api::delete_topics::encode(out, call, r);
+        }
+        (ApiKey::CreatePartitions, Response::CreatePartitions(r)) => {
+            api::create_partitions::encode(out, r);
+        }
+        (ApiKey::DescribeConfigs, Response::DescribeConfigs(r)) => {
+            api::describe_configs::encode(out, call, r);
+        }
+        (ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs, Response::AlterConfigs(r)) => {
+            api::alter_configs::encode(out, r);
+        }
+        (ApiKey::ElectLeaders, Response::ElectLeaders(r)) => {
+            api::elect_leaders::encode(out, call, cluster, r);
+        }
+        (ApiKey::DescribeCluster, Response::Metadata(r)) => {
+            api::describe_cluster::encode(out, call, cluster, r);
+        }
+        _ => return false,
+    }
+    true
 }

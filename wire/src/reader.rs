@@ -39,6 +39,13 @@ impl Reader {
         }
     }
 
+    /// Skips up to this many bytes at the end of the request.
+    pub(crate) fn ignore(&mut self, bytes_max: usize) {
+        if self.bytes.len() <= bytes_max {
+            self.bytes.clear();
+        }
+    }
+
     pub(crate) fn i8(&mut self) -> Result<i8, WireError> {
         self.bytes.try_get_i8().map_err(|_| WireError::CutShort)
     }

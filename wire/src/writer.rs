@@ -47,6 +47,10 @@ impl Writer {
         self.head.put_u8(u8::from(value));
     }
 
+    pub(crate) fn i8(&mut self, value: i8) {
+        self.head.put_i8(value);
+    }
+
     pub(crate) fn i16(&mut self, value: i16) {
         self.head.put_i16(value);
     }
@@ -97,6 +101,12 @@ impl Writer {
 
     pub(crate) fn string(&mut self, text: &str) {
         self.nullable_string(Some(text));
+    }
+
+    /// A blob, copied.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.len32(Some(bytes.len()));
+        self.head.put_slice(bytes);
     }
 
     pub(crate) fn array_len(&mut self, len: usize) {

@@ -1,4 +1,5 @@
-//! CreateTopics (key 19) and ElectLeaders (key 43): forwarded to the active controller (KIP-590).
+//! CreateTopics (key 19), DeleteTopics (20), AlterConfigs (33), CreatePartitions (37), ElectLeaders
+//! (43) and IncrementalAlterConfigs (44): forwarded to the active controller (KIP-590).
 
 use crate::protocol::Request;
 use crate::role::BrokerRole;

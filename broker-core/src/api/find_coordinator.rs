@@ -3,7 +3,11 @@
 use super::auto_create;
 use crate::error::ErrorCode;
 use crate::group::{OFFSETS_TOPIC, partition_for};
-use crate::protocol::{FindCoordinatorRequest, FindCoordinatorResponse, Response};
+use crate::ids::NodeId;
+use crate::metadata::MetadataImage;
+use crate::protocol::{
+    FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Response,
+};
 use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
 
@@ -13,16 +17,23 @@ pub(crate) fn handle(
     to: ReplyTo,
     request: FindCoordinatorRequest,
 ) {
-    let node = role.image.topic_named(OFFSETS_TOPIC).and_then(|topic| {
-        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        let index = usize::try_from(partition_for(&request.key, count)).ok()?;
-        topic.partitions.get(index)?.leader
-    });
     // The first group of a cluster brings the topic into being.
     if role.image.topic_named(OFFSETS_TOPIC).is_none() {
         auto_create::create(role, step, &[OFFSETS_TOPIC.into()]);
     }
-    let error = if node.is_some() { ErrorCode::None } else { ErrorCode::CoordinatorNotAvailable };
-    let response = FindCoordinatorResponse { error, node };
+    let found = request.keys.into_iter().map(|key| {
+        let node = coordinator(&role.image, &key);
+        let none = ErrorCode::CoordinatorNotAvailable;
+        let error = if node.is_some() { ErrorCode::None } else { none };
+        FoundCoordinator { key, error, node }
+    });
+    let response = FindCoordinatorResponse { coordinators: found.collect() };
     step.reply(to, Response::FindCoordinator(response));
+}
+
+fn coordinator(image: &MetadataImage, group: &str) -> Option<NodeId> {
+    let topic = image.topic_named(OFFSETS_TOPIC)?;
+    let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    let index = usize::try_from(partition_for(group, count)).ok()?;
+    topic.partitions.get(index)?.leader
 }

@@ -1,16 +1,22 @@
 //! The controller: decides the cluster's metadata while its node leads the quorum (KIP-500,
-//! KIP-631). Reassignment, topic deletion, ELR (KIP-966) and feature upgrades are left out.
+//! KIP-631). Reassignment, ELR (KIP-966), dynamic configs of brokers and feature upgrades
+//! are left out.
 
 mod alter_partition;
 mod brokers;
+mod configs;
 mod elections;
 mod placement;
 mod producer_ids;
+mod refusals;
 mod sessions;
 mod state;
 #[cfg(test)]
 mod tests;
+mod topic_changes;
 mod topics;
 
+pub(crate) use refusals::refuse_topics;
+use refusals::take_back_topics;
 pub(crate) use state::Controller;
 pub(crate) use topics::is_legal_name;

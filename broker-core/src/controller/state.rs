@@ -6,13 +6,14 @@
 use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, LeaderEpoch, Offset, TopicId};
+use crate::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
 };
 use crate::protocol::{
     AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
-    BrokerRegistrationResponse, CreateTopicsResponse, ElectLeadersResponse, Request, Response,
+    BrokerRegistrationResponse, CreateTopicsResponse, CreatedTopic, ElectLeadersResponse, NewTopic,
+    Request, Response,
 };
 use crate::raft::{Committed, Content, Raft, RoleName};
 use crate::seam::{DiskError, Exit, Reply, TimerKey, TraceEvent};
@@ -141,6 +142,9 @@ impl Controller {
             Request::CreateTopics(r) => self.create_topics(raft, &r),
             Request::ElectLeaders(r) => self.elect_leaders(&r),
             Request::AllocateProducerIds(r) => self.allocate_producer_ids(r),
+            Request::DeleteTopics(r) => self.delete_topics(&r),
+            Request::CreatePartitions(r) => self.create_partitions(&r),
+            Request::AlterConfigs(r) => self.alter_configs(&r),
             _ => return None,
         })
     }
@@ -392,7 +396,8 @@ fn not_controller(request: Request) -> Option<Response> {
             Response::AlterPartition(AlterPartitionResponse { error, partitions: Vec::new() })
         }
         Request::CreateTopics(request) => {
-            let topics = request.topics.into_iter().map(|topic| (topic.name, error, TopicId(0)));
+            let refused = |topic: NewTopic| CreatedTopic::refused(topic.name, error, None);
+            let topics = request.topics.into_iter().map(refused);
             Response::CreateTopics(CreateTopicsResponse { topics: topics.collect() })
         }
         Request::ElectLeaders(_) => {
@@ -401,7 +406,7 @@ fn not_controller(request: Request) -> Option<Response> {
         Request::AllocateProducerIds(_) => {
             Response::AllocateProducerIds(AllocateProducerIdsResponse { error, first: -1, len: 0 })
         }
-        _ => return None,
+        other => return super::refuse_topics(&other, error),
     })
 }
 
@@ -416,8 +421,8 @@ fn refuse(mut response: Response) -> Response {
             response.partitions.clear();
         }
         Response::CreateTopics(response) => {
-            for (_, error, _) in &mut response.topics {
-                *error = not_controller;
+            for topic in &mut response.topics {
+                *topic = CreatedTopic::refused(topic.name.clone(), not_controller, None);
             }
         }
         Response::ElectLeaders(response) => {
@@ -425,7 +430,7 @@ fn refuse(mut response: Response) -> Response {
             response.partitions.clear();
         }
         Response::AllocateProducerIds(response) => response.error = not_controller,
-        _ => {}
+        other => super::take_back_topics(other, not_controller),
     }
     response
 }

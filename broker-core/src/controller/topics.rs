@@ -1,28 +1,31 @@
 //! CreateTopics: validation, placement, ids. Quotas and policies are left out.
 
+use super::configs::check_topic_config;
 use super::placement::place;
 use super::state::Controller;
-use crate::config::TopicConfig;
+use crate::effective::of_topic;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
 use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
-use crate::protocol::{CreateTopicsRequest, CreateTopicsResponse, NewTopic, Placement, Response};
+use crate::protocol::{
+    CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, NewTopic, Placement, Response,
+};
 use crate::raft::Raft;
+use std::sync::Arc;
 
 const NAME_LEN_MAX: usize = 249;
 /// Partitions of one request, as in Kafka.
-const PARTITIONS_MAX: usize = 100_000;
+pub(super) const PARTITIONS_MAX: usize = 100_000;
 
 impl Controller {
     pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
         let mut topics = Vec::with_capacity(request.topics.len());
         for topic in &request.topics {
             let offset = raft.log_end_offset() + self.staged() as Offset;
-            let (error, id) = match self.create_topic(topic, offset, request.validate_only) {
-                Ok(id) => (ErrorCode::None, id),
-                Err(error) => (error, TopicId(0)),
-            };
-            topics.push((topic.name.clone(), error, id));
+            let created = self.create_topic(topic, offset, request.validate_only);
+            topics.push(created.unwrap_or_else(|(error, message)| {
+                CreatedTopic::refused(topic.name.clone(), error, message)
+            }));
         }
         Response::CreateTopics(CreateTopicsResponse { topics })
     }
@@ -32,27 +35,31 @@ impl Controller {
         topic: &NewTopic,
         offset: Offset,
         validate_only: bool,
-    ) -> Result<TopicId, ErrorCode> {
+    ) -> Result<CreatedTopic, (ErrorCode, Option<Arc<str>>)> {
+        let plain = |error| (error, None);
         if !is_legal_name(&topic.name) {
-            return Err(ErrorCode::InvalidTopic);
+            return Err(plain(ErrorCode::InvalidTopic));
         }
         if self.image.topic_named(&topic.name).is_some() {
-            return Err(ErrorCode::TopicAlreadyExists);
+            return Err(plain(ErrorCode::TopicAlreadyExists));
         }
-        let mut config = TopicConfig::from_server(&self.server);
-        config.apply(&topic.config).map_err(|_| ErrorCode::InvalidConfig)?;
+        for (key, value) in &topic.config {
+            check_topic_config(key, value)
+                .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
+        }
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {
             Placement::Automatic { partitions, replication_factor } => {
-                self.place_automatically(*partitions, *replication_factor, id)?
+                self.place_automatically(*partitions, *replication_factor, id).map_err(plain)?
             }
             Placement::Manual(replicas) => {
-                self.check_manual(replicas)?;
+                self.check_manual(replicas).map_err(plain)?;
                 replicas.clone()
             }
         };
+        let created = self.created(topic, id, &placement);
         if validate_only {
-            return Ok(id);
+            return Ok(created);
         }
         self.stage(MetadataRecord::Topic { name: topic.name.clone(), id });
         for (key, value) in &topic.config {
@@ -65,7 +72,23 @@ impl Controller {
         for (index, replicas) in (0..).zip(placement) {
             self.create_partition(TopicPartition::new(id, index), replicas);
         }
-        Ok(id)
+        Ok(created)
+    }
+
+    /// What the client is told of its new topic.
+    fn created(&self, topic: &NewTopic, id: TopicId, placement: &[Vec<NodeId>]) -> CreatedTopic {
+        let overrides = topic.config.iter();
+        let overrides = overrides.map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+        let factor = placement.first().map_or(0, Vec::len);
+        CreatedTopic {
+            name: topic.name.clone(),
+            error: ErrorCode::None,
+            message: None,
+            id,
+            partitions: i32::try_from(placement.len()).unwrap_or(i32::MAX),
+            replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
+            configs: of_topic(&self.server, Some(&overrides.collect())),
+        }
     }
 
     fn place_automatically(
@@ -87,7 +110,7 @@ impl Controller {
         place(&self.image, partitions, factor, (id.0 >> 64) as u64)
     }
 
-    fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
+    pub(super) fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
         if placement.is_empty() || placement.len() > PARTITIONS_MAX {
             return Err(ErrorCode::InvalidPartitions);
         }
@@ -108,7 +131,7 @@ impl Controller {
     }
 
     /// Fenced brokers are replicas, but not in sync (ISR-24).
-    fn create_partition(&mut self, tp: TopicPartition, replicas: Vec<NodeId>) {
+    pub(super) fn create_partition(&mut self, tp: TopicPartition, replicas: Vec<NodeId>) {
         let isr: Vec<NodeId> =
             replicas.iter().copied().filter(|node| self.image.is_active(*node)).collect();
         assert!(!isr.is_empty(), "placement has at least one live replica");

@@ -1,19 +1,27 @@
 //! Taking over a partition of `__consumer_offsets`.
 
-use super::codec::{OffsetKey, OffsetValue, encode_key, encode_value};
+use super::codec::{
+    GroupValue, MemberValue, OffsetKey, OffsetValue, encode_group_key, encode_group_value,
+    encode_offset_key, encode_offset_value,
+};
 use super::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::error::ErrorCode;
-use crate::ids::TopicPartition;
+use crate::ids::{ConnectionId, CorrelationId, TopicPartition};
 use crate::log::testing::numbered;
-use crate::protocol::{FetchPartitionResponse, OffsetFetchRequest, OffsetFetchResponse};
-use crate::records::{Batch, Record};
+use crate::protocol::{
+    FetchPartitionResponse, HeartbeatRequest, JoinGroupRequest, ListGroupsRequest,
+    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, Response,
+};
+use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
-use crate::seam::DiskResult;
-use crate::step::{Owner, owner_of};
+use crate::seam::{DiskOpKind, DiskResult, TimerKey};
+use crate::step::{Owner, ReplyTo, owner_of};
+use bytes::Bytes;
 
-fn position(groups: &GroupCoordinator, rig: &Rig) -> OffsetFetchResponse {
-    let request = OffsetFetchRequest { group: "billing".into(), partitions: Some(vec![read()]) };
-    groups.fetch(&rig.image, &request)
+fn position(groups: &mut GroupCoordinator, rig: &Rig) -> OffsetFetchGroupResponse {
+    let asked = OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]) };
+    let request = OffsetFetchRequest { groups: vec![asked] };
+    groups.fetch(&rig.image, &request).groups.remove(0)
 }
 
 /// The partition whose position is committed: any that exists will do.
@@ -21,28 +29,175 @@ fn read() -> TopicPartition {
     TP
 }
 
-#[test]
-fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confirmed() {
+/// Broker 1 follows, and has these records from the leader; then it leads.
+fn take_over(records: &mut [Record]) -> (Rig, GroupCoordinator, Records) {
     let mut rig = Rig::new(OFFSETS_TOPIC, |_| {});
     rig.create(2, &[1, 2]);
-    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
-    let value = OffsetValue { offset: 42, leader_epoch: 0, commit_ms: 1 };
-    let record = Record::new(Some(encode_key(&key)), Some(encode_value(&value)));
-    let records = numbered(Batch::build(1, &mut [record].to_vec()), 0, 0);
+    let records = numbered(Batch::build(1, records), 0, 0);
     let (id, _) = rig.sent_fetch();
     rig.answer_fetch(id, FetchPartitionResponse { records: records.clone(), ..nothing_new(0) });
     let delta = rig.elect(1);
-    let mut groups = GroupCoordinator::default();
+    let mut groups = GroupCoordinator::new(&rig.replicas.config);
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
-    assert_eq!(position(&groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
-    rig.act(|replicas, step| groups.resume_loads(step, replicas));
-    assert_eq!(position(&groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    (rig, groups, records)
+}
+
+/// The disk confirms what was written, and what is read is these records.
+fn load(rig: &mut Rig, groups: &mut GroupCoordinator, records: Records) {
     rig.disk();
-    rig.act(|replicas, step| groups.resume_loads(step, replicas));
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
     let load = rig.effects.disk.pop().expect("it reads on");
     assert_eq!(owner_of(load.id.0), Some(Owner::Group));
     let result = DiskResult::Read(vec![records]);
     rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, result));
-    assert_eq!(position(&groups, &rig).offsets, vec![(read(), 42, 0)]);
+}
+
+#[test]
+fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confirmed() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record]);
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    load(&mut rig, &mut groups, records);
+    let found = &position(&mut groups, &rig).offsets[0];
+    assert_eq!((found.tp, found.offset, found.leader_epoch), (read(), 42, 0));
+}
+
+/// Two members of generation 5, the first of which leads.
+fn members() -> Record {
+    let member = |id: &str| MemberValue {
+        id: id.into(),
+        instance: None,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+        rebalance_timeout_ms: 60_000,
+        session_timeout_ms: 10_000,
+        subscription: Bytes::from_static(b"topics"),
+        assignment: Bytes::from_static(b"partitions"),
+    };
+    let value = GroupValue {
+        protocol_type: "consumer".into(),
+        generation: 5,
+        protocol: Some("range".into()),
+        leader: Some("a".into()),
+        state_since_ms: 1,
+        members: vec![member("a"), member("b")],
+    };
+    Record::new(Some(encode_group_key("billing")), Some(encode_group_value(&value)))
+}
+
+fn beat(rig: &mut Rig, groups: &mut GroupCoordinator, member: &str) -> ErrorCode {
+    let request = HeartbeatRequest {
+        group: "billing".into(),
+        generation: 5,
+        member: member.into(),
+        instance: None,
+    };
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.heartbeat(step, replicas, &image, &request).error)
+}
+
+#[test]
+fn a_new_coordinator_knows_the_members_and_an_old_one_sends_them_away() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None, "nothing calls for a rejoin");
+    load(&mut rig, &mut groups, records);
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
+    assert_eq!(beat(&mut rig, &mut groups, "stranger"), ErrorCode::UnknownMemberId);
+    let rejoin = JoinGroupRequest {
+        group: "billing".into(),
+        member: "a".into(),
+        instance: None,
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 60_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), Bytes::from_static(b"topics"))],
+        requires_known_member: true,
+        can_skip_assignment: true,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+    };
+    let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) };
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.join(step, replicas, &image, to, rejoin));
+    assert!(rig.effects.replies.is_empty(), "it waits for the other one");
+    let delta = rig.elect(3);
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
+    let told = rig.effects.replies.pop().and_then(|reply| reply.response);
+    let Some(Response::JoinGroup(told)) = told else { panic!("{told:?}") };
+    assert_eq!(told.error, ErrorCode::NotCoordinator);
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::NotCoordinator);
+}
+
+#[test]
+fn members_that_do_not_follow_to_the_new_coordinator_are_out_after_a_session() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    load(&mut rig, &mut groups, records);
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let armed = |rig: &Rig| rig.effects.timers.iter().any(|(_, key)| *key == TimerKey::Groups);
+    assert!(armed(&rig));
+    rig.now_ms += 9_999;
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
+    rig.now_ms += 1;
+    rig.act(|replicas, step| groups.timer_due(step, replicas));
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::RebalanceInProgress);
+    assert_eq!(beat(&mut rig, &mut groups, "b"), ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn positions_of_a_group_without_members_expire_and_the_group_with_them() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1_000 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record]);
+    load(&mut rig, &mut groups, records);
+    let armed = |rig: &Rig| {
+        rig.effects.timers.iter().filter(|(_, key)| *key == TimerKey::GroupExpiry).count()
+    };
+    assert_eq!(armed(&rig), 1);
+    let retention_ms = 10_080 * 60_000;
+    rig.now_ms = retention_ms + 999;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    assert_eq!(armed(&rig), 2, "it looks again");
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
+    rig.now_ms += 1;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42, "the log does not know yet");
+    let appended = rig.disk().into_iter().find_map(|op| match op {
+        DiskOpKind::Append { records, .. } => Some(records),
+        _ => None,
+    });
+    let tombstones = appended.unwrap().batches()[0].records().unwrap();
+    let keys: Vec<_> = tombstones.iter().map(|r| (r.key.clone(), r.value.is_some())).collect();
+    let expected =
+        [(Some(encode_offset_key(&key)), false), (Some(encode_group_key("billing")), false)];
+    assert_eq!(keys, expected);
+    rig.fetched_by(2, 2, 0);
+    for _ in 0..2 {
+        rig.act(|replicas, step| {
+            for outcome in replicas.take_outcomes() {
+                groups.append_done(step, replicas, outcome);
+            }
+        });
+        rig.fetched_by(2, 3, 1);
+    }
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, -1);
+    let all = ListGroupsRequest { states: Vec::new(), types: Vec::new() };
+    assert!(groups.list(&all).groups.is_empty());
+}
+
+#[test]
+fn a_group_with_members_keeps_what_it_has() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    load(&mut rig, &mut groups, records);
+    rig.disk();
+    rig.now_ms += 100 * 10_080 * 60_000;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    assert!(rig.disk().iter().all(|op| !matches!(op, DiskOpKind::Append { .. })));
+    assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
 }

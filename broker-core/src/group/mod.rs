@@ -1,10 +1,24 @@
-//! Group coordinator, as far as groups with static assignment need it: positions in
-//! `__consumer_offsets`, committed with `acks=all`, rebuilt from the log by whoever leads it.
+//! Group coordinator: members in the classic protocol, and positions, in `__consumer_offsets`.
+//! Everything is appended with `acks=all` and rebuilt from the log by whoever leads it.
 //!
-//! Left out for now: membership (join, sync, heartbeat), expiry of positions, compaction.
+//! - `coordinator`: which groups this broker has; appends, timers
+//! - `membership/`: the state machine of a group's members
+//! - `members`, `positions`, `admin`: what clients ask
+//! - `loading`: taking over partitions; `writes`: appends under way; `timers`: deadlines
+//! - `expiry`: positions and groups that nobody uses
+//!
+//! Left out for now: the protocol of KIP-848, compaction, transactions.
 
+mod admin;
 mod codec;
 mod coordinator;
+mod expiry;
+mod loading;
+mod members;
+mod membership;
+mod positions;
+mod timers;
+mod writes;
 
 pub(crate) use coordinator::GroupCoordinator;
 

@@ -1,5 +1,6 @@
 //! Cluster state: Metadata, CreateTopics, ElectLeaders, AlterPartition, broker lifecycle.
 
+use super::ConfigEntry;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, NodeId, TopicId, TopicPartition};
 use std::collections::BTreeMap;
@@ -90,8 +91,43 @@ pub enum Placement {
 /// Answer to [`CreateTopicsRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateTopicsResponse {
-    /// Name, outcome, id (0 on error).
-    pub topics: Vec<(Arc<str>, ErrorCode, TopicId)>,
+    /// In the request's order.
+    pub topics: Vec<CreatedTopic>,
+}
+
+/// What became of a new topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedTopic {
+    /// Name.
+    pub name: Arc<str>,
+    /// Outcome.
+    pub error: ErrorCode,
+    /// What is wrong, when the code does not say it.
+    pub message: Option<Arc<str>>,
+    /// Id, 0 on error.
+    pub id: TopicId,
+    /// Partitions, `-1` on error.
+    pub partitions: i32,
+    /// Replicas of each, `-1` on error.
+    pub replication_factor: i16,
+    /// Configs, in order of key; none on error.
+    pub configs: Vec<ConfigEntry>,
+}
+
+impl CreatedTopic {
+    /// The topic was not created.
+    #[must_use]
+    pub fn refused(name: Arc<str>, error: ErrorCode, message: Option<Arc<str>>) -> Self {
+        Self {
+            name,
+            error,
+            message,
+            id: TopicId(0),
+            partitions: -1,
+            replication_factor: -1,
+            configs: Vec::new(),
+        }
+    }
 }
 
 /// Preferred leader election.

@@ -1,4 +1,4 @@
-//! The data path: Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, InitProducerId, groups.
+//! The data path: Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, InitProducerId.
 
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
@@ -283,54 +283,4 @@ pub struct InitProducerIdResponse {
     pub producer_id: i64,
     /// Epoch.
     pub producer_epoch: i16,
-}
-
-/// FindCoordinator of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FindCoordinatorRequest {
-    /// Group id.
-    pub key: Arc<str>,
-}
-
-/// Answer to [`FindCoordinatorRequest`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FindCoordinatorResponse {
-    /// Outcome.
-    pub error: ErrorCode,
-    /// Coordinator.
-    pub node: Option<NodeId>,
-}
-
-/// OffsetCommit of a group with static assignment (no generation).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffsetCommitRequest {
-    /// Group id.
-    pub group: Arc<str>,
-    /// Next offset to read per partition, with the leader epoch of the last record read.
-    pub offsets: Vec<(TopicPartition, Offset, LeaderEpoch)>,
-}
-
-/// Answer to [`OffsetCommitRequest`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffsetCommitResponse {
-    /// Outcome per partition, in the request's order.
-    pub partitions: Vec<(TopicPartition, ErrorCode)>,
-}
-
-/// OffsetFetch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffsetFetchRequest {
-    /// Group id.
-    pub group: Arc<str>,
-    /// Partitions asked for; `None` = all that the group has positions for.
-    pub partitions: Option<Vec<TopicPartition>>,
-}
-
-/// Answer to [`OffsetFetchRequest`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffsetFetchResponse {
-    /// Group-level outcome.
-    pub error: ErrorCode,
-    /// Committed offset and epoch per partition; offset `-1` without a commit.
-    pub offsets: Vec<(TopicPartition, Offset, LeaderEpoch)>,
 }

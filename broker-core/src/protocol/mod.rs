@@ -5,13 +5,19 @@
 
 mod admin;
 mod data;
+mod group;
 mod quorum;
 mod size;
+mod topics;
+
+use std::sync::Arc;
 
 pub use admin::*;
 pub use data::*;
+pub use group::*;
 pub use quorum::*;
 pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
+pub use topics::*;
 
 /// A request, from a client or a peer. The large ones are boxed: requests are moved about ten times
 /// between client and handler.
@@ -35,10 +41,36 @@ pub enum Request {
     OffsetCommit(OffsetCommitRequest),
     /// Read a group's positions.
     OffsetFetch(OffsetFetchRequest),
+    /// Become a member of a group, or say that one still is.
+    JoinGroup(Box<JoinGroupRequest>),
+    /// Hand out, or ask for, the assignment of a generation.
+    SyncGroup(Box<SyncGroupRequest>),
+    /// A member is alive.
+    Heartbeat(HeartbeatRequest),
+    /// Members go.
+    LeaveGroup(LeaveGroupRequest),
+    /// State and members of groups.
+    DescribeGroups(DescribeGroupsRequest),
+    /// Groups of this coordinator.
+    ListGroups(ListGroupsRequest),
+    /// Delete groups without members.
+    DeleteGroups(DeleteGroupsRequest),
+    /// Delete positions of a group.
+    OffsetDelete(OffsetDeleteRequest),
     /// Create topics.
     CreateTopics(CreateTopicsRequest),
     /// Elect preferred leaders.
     ElectLeaders(ElectLeadersRequest),
+    /// Delete topics.
+    DeleteTopics(DeleteTopicsRequest),
+    /// Give topics more partitions.
+    CreatePartitions(CreatePartitionsRequest),
+    /// Change configs.
+    AlterConfigs(AlterConfigsRequest),
+    /// Read configs.
+    DescribeConfigs(DescribeConfigsRequest),
+    /// Delete the oldest records of partitions.
+    DeleteRecords(DeleteRecordsRequest),
     /// Change of ISR, leader -> controller.
     AlterPartition(AlterPartitionRequest),
     /// Broker start, broker -> controller.
@@ -57,6 +89,16 @@ pub enum Request {
     FetchSnapshot(FetchSnapshotRequest),
 }
 
+impl Request {
+    /// Tells a request that names its client where it came from, as Kafka writes addresses:
+    /// `/127.0.0.1`. Frames do not say it.
+    pub fn set_client_host(&mut self, host: &Arc<str>) {
+        if let Self::JoinGroup(join) = self {
+            join.client_host = Arc::clone(host);
+        }
+    }
+}
+
 /// A response to the [`Request`] of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each variant answers the request of the same name")]
@@ -70,8 +112,21 @@ pub enum Response {
     FindCoordinator(FindCoordinatorResponse),
     OffsetCommit(OffsetCommitResponse),
     OffsetFetch(OffsetFetchResponse),
+    JoinGroup(Box<JoinGroupResponse>),
+    SyncGroup(Box<SyncGroupResponse>),
+    Heartbeat(HeartbeatResponse),
+    LeaveGroup(LeaveGroupResponse),
+    DescribeGroups(DescribeGroupsResponse),
+    ListGroups(ListGroupsResponse),
+    DeleteGroups(DeleteGroupsResponse),
+    OffsetDelete(OffsetDeleteResponse),
     CreateTopics(CreateTopicsResponse),
     ElectLeaders(ElectLeadersResponse),
+    DeleteTopics(DeleteTopicsResponse),
+    CreatePartitions(CreatePartitionsResponse),
+    AlterConfigs(AlterConfigsResponse),
+    DescribeConfigs(DescribeConfigsResponse),
+    DeleteRecords(DeleteRecordsResponse),
     AlterPartition(AlterPartitionResponse),
     BrokerRegistration(BrokerRegistrationResponse),
     BrokerHeartbeat(BrokerHeartbeatResponse),

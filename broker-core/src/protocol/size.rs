@@ -4,10 +4,12 @@
 //! APIs that do not speak topic ids, host names and the cluster id. Partitions of one topic are
 //! taken to stand next to each other, as clients send them.
 
+mod groups;
 mod requests;
 mod responses;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use super::{Request, Response};
 use crate::ids::TopicId;
@@ -44,7 +46,7 @@ impl Request {
     }
 
     fn is_flexible(&self) -> bool {
-        !matches!(self, Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_))
+        !matches!(self, Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_) | Self::OffsetDelete(_))
     }
 }
 
@@ -57,7 +59,7 @@ impl Response {
     }
 
     fn is_flexible(&self) -> bool {
-        !matches!(self, Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_))
+        !matches!(self, Self::BeginQuorumEpoch(_) | Self::EndQuorumEpoch(_) | Self::OffsetDelete(_))
     }
 }
 

@@ -12,6 +12,8 @@ use crate::seam::{DiskOpKind, TraceEvent};
 use crate::step::{Owner, Step};
 use std::sync::Arc;
 
+const CLEANUP_POLICY: &str = "cleanup.policy";
+
 impl ReplicaManager {
     /// Applies what changed since the last call.
     pub(crate) fn apply_metadata(
@@ -29,6 +31,7 @@ impl ReplicaManager {
                 .map(|(id, broker)| (id, broker.epoch))
                 .collect();
         }
+        self.remove_strays(step, image);
         for topic in &delta.removed_topics {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 self.remove(step, TopicPartition::new(topic.id, index));
@@ -45,6 +48,19 @@ impl ReplicaManager {
             } else {
                 self.remove(step, *tp);
             }
+        }
+    }
+
+    /// Logs that the process found at its start and whose topics were deleted meanwhile. The first
+    /// metadata that is applied is complete.
+    fn remove_strays(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
+        if std::mem::replace(&mut self.strays_removed, true) {
+            return;
+        }
+        let strays: Vec<_> =
+            self.iter().map(|p| p.tp).filter(|tp| image.partition(*tp).is_none()).collect();
+        for tp in strays {
+            self.remove(step, tp);
         }
     }
 
@@ -157,11 +173,13 @@ impl ReplicaManager {
     /// A topic's configs over the broker's. Overrides were validated when they were set.
     fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> crate::config::TopicConfig {
         let mut config = self.topic_defaults.clone();
-        if config.apply(&image.topic_overrides(topic)).is_err() {
+        let overrides = image.topic_overrides(topic);
+        if config.apply(&overrides).is_err() {
             return self.topic_defaults.clone();
         }
-        if **topic == *OFFSETS_TOPIC {
-            // Kafka compacts it, which is left out: its records are never deleted by age or size.
+        let compacted = overrides.get(CLEANUP_POLICY).is_some_and(|p| !p.contains("delete"));
+        if compacted || **topic == *OFFSETS_TOPIC {
+            // Compaction is left out: what Kafka would compact is kept whole.
             (config.retention_ms, config.retention_bytes) = (-1, -1);
         }
         config

@@ -5,6 +5,7 @@
 
 mod append;
 mod apply;
+mod delete_records;
 mod fetch;
 mod fetcher;
 mod isr;
@@ -59,6 +60,8 @@ pub(crate) struct ReplicaManager {
     fetchers: Fetchers,
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
+    /// Whether logs of topics that are no more have been looked for.
+    strays_removed: bool,
     log_dir_failed: Option<DiskError>,
     /// What a log wants from the disk; emptied after each use, kept for its room.
     ops: Vec<DiskOpKind>,
@@ -84,6 +87,7 @@ impl ReplicaManager {
             fetchers: Fetchers::default(),
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
+            strays_removed: false,
             log_dir_failed: None,
             ops: Vec::new(),
             spare_lists: Vec::new(),

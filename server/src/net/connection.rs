@@ -7,6 +7,7 @@ use crate::node::Event;
 use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
 use stormglass_wire::{Decoded, Frame, WireError, decode_request, encode_response};
@@ -43,7 +44,7 @@ impl From<io::Error> for Closing {
 pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door, id: ConnectionId) {
     // answers are whole when they are written: nothing is gained by waiting for more
     let _ = stream.set_nodelay(true);
-    match converse(&mut stream, &door, id).await {
+    match converse(&mut stream, client, &door, id).await {
         Closing::Quiet => tracing::debug!(%client, "connection ended"),
         Closing::Frame(error) => tracing::warn!(%client, %error, "connection closed"),
         Closing::Request(error) => tracing::warn!(%client, %error, "connection closed"),
@@ -53,8 +54,14 @@ pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door,
     let _ = door.outbox.send(Event::Closed(id));
 }
 
-async fn converse(stream: &mut TcpStream, door: &Door, id: ConnectionId) -> Closing {
+async fn converse(
+    stream: &mut TcpStream,
+    client: SocketAddr,
+    door: &Door,
+    id: ConnectionId,
+) -> Closing {
     let mut buffer = BytesMut::new();
+    let host: Arc<str> = format!("/{}", client.ip()).into();
     let idle = Duration::from_millis(door.limits.idle_ms_max);
     for turn in 0.. {
         let frame =
@@ -64,7 +71,8 @@ async fn converse(stream: &mut TcpStream, door: &Door, id: ConnectionId) -> Clos
                 Ok(Ok(None)) | Err(_) | Ok(Err(FrameError::Io(_))) => return Closing::Quiet,
                 Ok(Err(error)) => return Closing::Frame(error),
             };
-        let answer = match answer(frame, door, id, CorrelationId(turn)).await {
+        let asked = Asked { conn: id, correlation: CorrelationId(turn), host: &host };
+        let answer = match answer(frame, door, asked).await {
             Ok(answer) => answer,
             Err(closing) => return closing,
         };
@@ -77,18 +85,25 @@ async fn converse(stream: &mut TcpStream, door: &Door, id: ConnectionId) -> Clos
     Closing::Quiet
 }
 
+/// Where a frame came from.
+struct Asked<'a> {
+    conn: ConnectionId,
+    correlation: CorrelationId,
+    host: &'a Arc<str>,
+}
+
 /// The answer to a frame, if it has one.
 async fn answer(
     frame: bytes::Bytes,
     door: &Door,
-    conn: ConnectionId,
-    correlation: CorrelationId,
+    Asked { conn, correlation, host }: Asked<'_>,
 ) -> Result<Option<Frame>, Closing> {
-    let (request, call) = match decode_request(frame, &*door.directory.current())? {
+    let (mut request, call) = match decode_request(frame, &*door.directory.current())? {
         Decoded::Ask(request, call) => (request, call),
         Decoded::Answer(frame) => return Ok(Some(frame)),
         Decoded::Silence => return Ok(None),
     };
+    request.set_client_host(host);
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;

@@ -161,9 +161,9 @@ impl Admin {
 
     fn created(&mut self, answer: &CreateTopicsResponse, cx: &mut ClientCx<'_>) {
         self.asked = false;
-        for (name, error, _) in &answer.topics {
-            if matches!(error, ErrorCode::None | ErrorCode::TopicAlreadyExists) {
-                self.missing.retain(|topic| topic.name != *name);
+        for created in &answer.topics {
+            if matches!(created.error, ErrorCode::None | ErrorCode::TopicAlreadyExists) {
+                self.missing.retain(|topic| topic.name != created.name);
             }
         }
         if self.missing.is_empty() {

@@ -328,17 +328,24 @@ impl<C: Client> Mock<C> {
                 let partitions = request.partitions.iter().map(end).collect();
                 Response::OffsetForLeaderEpoch(OffsetForLeaderEpochResponse { partitions })
             }
-            Request::FindCoordinator(_) => Response::FindCoordinator(FindCoordinatorResponse {
-                error: ErrorCode::None,
-                node: Some(NodeId(self.coordinator)),
-            }),
+            Request::FindCoordinator(request) => {
+                let found = |key| FoundCoordinator {
+                    key,
+                    error: ErrorCode::None,
+                    node: Some(NodeId(self.coordinator)),
+                };
+                let coordinators = request.keys.into_iter().map(found).collect();
+                Response::FindCoordinator(FindCoordinatorResponse { coordinators })
+            }
             Request::OffsetCommit(request) => Response::OffsetCommit(self.commit(node, request)),
             Request::OffsetFetch(request) => Response::OffsetFetch(self.committed(&request)),
             Request::CreateTopics(request) => {
                 let first = !std::mem::replace(&mut self.created, true);
                 let error = if first { ErrorCode::RequestTimedOut } else { ErrorCode::None };
                 let names = request.topics.iter().map(|topic| topic.name.clone());
-                let topics = names.map(|name| (name, error, TOPIC)).collect();
+                let created =
+                    |name| CreatedTopic { id: TOPIC, ..CreatedTopic::refused(name, error, None) };
+                let topics = names.map(created).collect();
                 Response::CreateTopics(CreateTopicsResponse { topics })
             }
             Request::ElectLeaders(_) => {
@@ -501,22 +508,26 @@ impl<C: Client> Mock<C> {
         let right = node.0 == self.coordinator;
         let error = if right { ErrorCode::None } else { ErrorCode::NotCoordinator };
         let mut partitions = Vec::new();
-        for (tp, offset, epoch) in request.offsets {
+        for at in request.offsets {
             if right {
-                self.committed.insert(tp, (offset, epoch));
+                self.committed.insert(at.tp, (at.offset, at.leader_epoch));
             }
-            partitions.push((tp, error));
+            partitions.push((at.tp, error));
         }
         OffsetCommitResponse { partitions }
     }
 
     fn committed(&self, request: &OffsetFetchRequest) -> OffsetFetchResponse {
         let find = |tp: &TopicPartition| {
-            let (offset, epoch) = self.committed.get(tp).copied().unwrap_or((-1, -1));
-            (*tp, offset, epoch)
+            let (offset, leader_epoch) = self.committed.get(tp).copied().unwrap_or((-1, -1));
+            CommittedOffset { tp: *tp, offset, leader_epoch, metadata: None }
         };
-        let offsets = request.partitions.iter().flatten().map(find).collect();
-        OffsetFetchResponse { error: ErrorCode::None, offsets }
+        let groups = request.groups.iter().map(|asked| OffsetFetchGroupResponse {
+            group: Arc::clone(&asked.group),
+            error: ErrorCode::None,
+            offsets: asked.partitions.iter().flatten().map(find).collect(),
+        });
+        OffsetFetchResponse { groups: groups.collect() }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::shared::DecodeCx;
 use crate::call::Call;
-use crate::cluster::Cluster;
 use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
@@ -10,7 +9,7 @@ use crate::writer::Writer;
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::{
-    CreateTopicsRequest, CreateTopicsResponse, NewTopic, Placement, Request,
+    ConfigEntry, CreateTopicsRequest, CreateTopicsResponse, NewTopic, Placement, Request,
 };
 
 pub(crate) fn decode(reader: &mut Reader, _cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
@@ -54,16 +53,30 @@ fn manual(assignments: Vec<(i32, Vec<NodeId>)>) -> Vec<Vec<NodeId>> {
     if consecutive { by_index.into_values().collect() } else { Vec::new() }
 }
 
-pub(crate) fn encode(
-    out: &mut Writer,
-    _call: &Call,
-    _cluster: &dyn Cluster,
-    response: &CreateTopicsResponse,
-) {
+pub(crate) fn encode(out: &mut Writer, call: &Call, response: &CreateTopicsResponse) {
     out.i32(0); // throttle time
-    out.array(response.topics.iter(), |out, (name, error, _)| {
-        out.string(name);
-        out.error(*error);
-        out.nullable_string(None); // error message
+    out.array(response.topics.iter(), |out, topic| {
+        out.string(&topic.name);
+        if call.version >= 7 {
+            out.topic_id(topic.id);
+        }
+        out.error(topic.error);
+        out.nullable_string(topic.message.as_deref());
+        if call.version >= 5 {
+            out.i32(topic.partitions);
+            out.i16(topic.replication_factor);
+            out.array(topic.configs.iter(), write_config);
+        }
+        out.no_tags();
     });
+    out.no_tags();
+}
+
+fn write_config(out: &mut Writer, config: &ConfigEntry) {
+    out.string(config.key);
+    out.nullable_string(Some(&config.value));
+    out.bool(config.read_only);
+    out.i8(config.source as i8);
+    out.bool(false); // sensitive
+    out.no_tags();
 }

@@ -1,4 +1,5 @@
-//! FindCoordinator (key 10) of groups; there are no transactions to coordinate.
+//! FindCoordinator (key 10) of groups, several at once from version 4 on (KIP-699); there are no
+//! transactions to coordinate.
 
 use super::shared::DecodeCx;
 use crate::call::Call;
@@ -9,21 +10,30 @@ use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
-    FindCoordinatorRequest, FindCoordinatorResponse, Request, Response,
+    FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Request, Response,
 };
 
 const GROUP: i8 = 0;
+/// First version that asks for several keys.
+const KEYS_FROM: i16 = 4;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
-    let key = reader.string()?;
+    let mut keys = Vec::new();
+    if cx.version < KEYS_FROM {
+        keys.push(reader.string()?);
+    }
     let kind = if cx.version >= 1 { reader.i8()? } else { GROUP };
+    if cx.version >= KEYS_FROM {
+        keys = reader.array(Reader::string)?;
+    }
     reader.skip_tags()?;
     if kind != GROUP {
         let error = ErrorCode::InvalidRequest;
-        let response = FindCoordinatorResponse { error, node: None };
+        let refused = keys.into_iter().map(|key| FoundCoordinator { key, error, node: None });
+        let response = FindCoordinatorResponse { coordinators: refused.collect() };
         return Ok(Asked::Edge(Response::FindCoordinator(response)));
     }
-    Ok(Asked::Broker(Request::FindCoordinator(FindCoordinatorRequest { key })))
+    Ok(Asked::Broker(Request::FindCoordinator(FindCoordinatorRequest { keys })))
 }
 
 pub(crate) fn encode(
@@ -35,18 +45,43 @@ pub(crate) fn encode(
     if call.version >= 1 {
         out.i32(0); // throttle time
     }
-    let found = response.node.and_then(|node| Some((node, cluster.endpoint(node)?)));
-    // a coordinator that cannot be reached is none
-    let error = match found {
-        None if response.error.is_ok() => ErrorCode::CoordinatorNotAvailable,
-        _ => response.error,
-    };
-    out.error(error);
-    if call.version >= 1 {
-        out.nullable_string(None); // error message
+    if call.version >= KEYS_FROM {
+        out.array(response.coordinators.iter(), |out, found| {
+            let (error, node) = reachable(cluster, found);
+            out.string(&found.key);
+            write_node(out, node);
+            out.error(error);
+            out.nullable_string(None); // error message
+            out.no_tags();
+        });
+    } else if let Some(found) = response.coordinators.first() {
+        let (error, node) = reachable(cluster, found);
+        out.error(error);
+        if call.version >= 1 {
+            out.nullable_string(None); // error message
+        }
+        write_node(out, node);
     }
-    out.i32(found.map_or(-1, |(node, _)| node.0));
-    out.string(found.map_or("", |(_, endpoint)| endpoint.host));
-    out.i32(found.map_or(-1, |(_, endpoint)| i32::from(endpoint.port)));
     out.no_tags();
+}
+
+type Node<'a> = Option<(i32, &'a str, u16)>;
+
+/// A coordinator that cannot be reached is none.
+fn reachable<'a>(cluster: &'a dyn Cluster, found: &FoundCoordinator) -> (ErrorCode, Node<'a>) {
+    let node = found.node.and_then(|node| {
+        let endpoint = cluster.endpoint(node)?;
+        Some((node.0, endpoint.host, endpoint.port))
+    });
+    match node {
+        None if found.error.is_ok() => (ErrorCode::CoordinatorNotAvailable, None),
+        _ => (found.error, node),
+    }
+}
+
+fn write_node(out: &mut Writer, node: Node<'_>) {
+    let (id, host, port) = node.map_or((-1, "", -1), |(id, host, port)| (id, host, port.into()));
+    out.i32(id);
+    out.string(host);
+    out.i32(port);
 }

@@ -17,7 +17,7 @@ use stormglass_broker_core::protocol::{
 /// Topics that Kafka itself makes.
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 /// Authorized operations were not asked for, or cannot be told.
-const OPERATIONS_UNKNOWN: i32 = i32::MIN;
+pub(super) const OPERATIONS_UNKNOWN: i32 = i32::MIN;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -42,6 +42,11 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         let _topic_operations = reader.bool()?;
     }
     reader.skip_tags()?;
+    if topics.is_none() {
+        // librdkafka 2.16 writes the null array of a flexible version in four bytes instead of
+        // one. Kafka reads the first, and never looks at the three bytes that are left then.
+        reader.ignore(3);
+    }
     cx.aside = Aside::UnknownIds(unknown_ids);
     let topics: Option<Vec<Arc<str>>> = topics.map(|topics| topics.into_iter().flatten().collect());
     Ok(Asked::Broker(Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation })))

@@ -1,5 +1,4 @@
-//! OffsetCommit (key 8) of groups without members. Metadata that a client attaches to a position
-//! is not kept.
+//! OffsetCommit (key 8).
 
 use super::shared::{DecodeCx, by_topic, topic_name};
 use crate::call::Call;
@@ -8,10 +7,9 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
-use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, TopicPartition};
 use stormglass_broker_core::protocol::{
-    OffsetCommitRequest, OffsetCommitResponse, Request, Response,
+    CommittedOffset, OffsetCommitRequest, OffsetCommitResponse, Request,
 };
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
@@ -19,9 +17,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     let group = reader.string()?;
     let generation = reader.i32()?;
     let member = reader.string()?;
-    if version >= 7 {
-        let _instance = reader.nullable_string()?;
-    }
+    let instance = if version >= 7 { reader.nullable_string()? } else { None };
     if version <= 4 {
         let _retention_ms = reader.i64()?;
     }
@@ -32,21 +28,16 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         |reader, topic| {
             let tp = TopicPartition::new(topic, reader.i32()?);
             let offset = reader.i64()?;
-            let epoch = if version >= 6 { reader.i32()? } else { NO_EPOCH };
-            let _metadata = reader.nullable_string()?;
+            let leader_epoch = if version >= 6 { reader.i32()? } else { NO_EPOCH };
+            let metadata = reader.nullable_string()?.filter(|text| !text.is_empty());
             reader.skip_tags()?;
-            Ok((tp, offset, epoch))
+            Ok(CommittedOffset { tp, offset, leader_epoch, metadata })
         },
     )?;
     reader.skip_tags()?;
     let offsets = offsets.ok_or(WireError::Null)?;
-    if generation >= 0 || !member.is_empty() {
-        // nobody is a member of anything here
-        let refused = offsets.iter().map(|(tp, ..)| (*tp, ErrorCode::UnknownMemberId));
-        let response = OffsetCommitResponse { partitions: refused.collect() };
-        return Ok(Asked::Edge(Response::OffsetCommit(response)));
-    }
-    Ok(Asked::Broker(Request::OffsetCommit(OffsetCommitRequest { group, offsets })))
+    let request = OffsetCommitRequest { group, generation, member, instance, offsets };
+    Ok(Asked::Broker(Request::OffsetCommit(request)))
 }
 
 pub(crate) fn encode(

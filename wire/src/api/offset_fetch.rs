@@ -1,4 +1,4 @@
-//! OffsetFetch (key 9) of one group.
+//! OffsetFetch (key 9); of several groups from version 8 on (KIP-709).
 
 use super::shared::{DecodeCx, by_topic, topic_name, tp};
 use crate::call::{Aside, Call};
@@ -8,22 +8,43 @@ use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, TopicPartition};
-use stormglass_broker_core::protocol::{OffsetFetchRequest, OffsetFetchResponse, Request};
+use stormglass_broker_core::protocol::{
+    CommittedOffset, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
+    OffsetFetchResponse, Request,
+};
+
+/// First version that asks about several groups.
+const GROUPS_FROM: i16 = 8;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
-    let group = reader.string()?;
-    let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
+    let groups = if cx.version >= GROUPS_FROM {
+        reader.array(|reader| read_group(reader, cx))?
+    } else {
+        let group = reader.string()?;
+        let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
+        vec![OffsetFetchGroup { group, partitions }]
+    };
     if cx.version >= 7 {
         // no position is of an open transaction here
         let _require_stable = reader.bool()?;
     }
     reader.skip_tags()?;
     if cx.version < 2 {
-        let asked = partitions.as_ref().ok_or(WireError::Null)?;
-        cx.aside = Aside::Asked(asked.clone());
+        let asked = groups.first().and_then(|group| group.partitions.as_ref());
+        cx.aside = Aside::Asked(asked.ok_or(WireError::Null)?.clone());
     }
-    Ok(Asked::Broker(Request::OffsetFetch(OffsetFetchRequest { group, partitions })))
+    Ok(Asked::Broker(Request::OffsetFetch(OffsetFetchRequest { groups })))
+}
+
+fn read_group(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<OffsetFetchGroup, WireError> {
+    let group = reader.string()?;
+    if cx.version >= 9 {
+        // of the protocol of KIP-848
+        let (_member, _epoch) = (reader.nullable_string()?, reader.i32()?);
+    }
+    let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
+    reader.skip_tags()?;
+    Ok(OffsetFetchGroup { group, partitions })
 }
 
 pub(crate) fn encode(
@@ -32,36 +53,61 @@ pub(crate) fn encode(
     cluster: &dyn Cluster,
     response: &OffsetFetchResponse,
 ) {
-    let version = call.version;
-    if version >= 3 {
+    if call.version >= 3 {
         out.i32(0); // throttle time
     }
-    let (offsets, error) = match &call.aside {
-        Aside::Asked(asked) if !response.error.is_ok() => (unknown(asked), response.error),
-        _ => (response.offsets.clone(), ErrorCode::None),
-    };
-    out.by_topic(
-        &offsets,
-        |(tp, ..)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, offset, epoch)| {
-            out.i32(tp.partition);
-            out.i64(*offset);
-            if version >= 5 {
-                out.i32(*epoch);
-            }
-            out.nullable_string(Some("")); // metadata
-            out.error(error);
+    if call.version >= GROUPS_FROM {
+        out.array(response.groups.iter(), |out, group| {
+            out.string(&group.group);
+            write_positions(out, call, cluster, &group.offsets, ErrorCode::None);
+            out.error(group.error);
             out.no_tags();
-        },
-    );
-    if version >= 2 {
-        out.error(response.error);
+        });
+    } else if let Some(group) = response.groups.first() {
+        write_only(out, call, cluster, group);
     }
     out.no_tags();
 }
 
-/// What the oldest version says of each partition when the group cannot be read.
-fn unknown(asked: &[TopicPartition]) -> Vec<(TopicPartition, Offset, LeaderEpoch)> {
-    asked.iter().map(|tp| (*tp, NO_OFFSET, NO_EPOCH)).collect()
+/// The one group of older versions, the oldest of which has an error per partition only.
+fn write_only(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    group: &OffsetFetchGroupResponse,
+) {
+    match &call.aside {
+        Aside::Asked(asked) if !group.error.is_ok() => {
+            let none: Vec<_> = asked.iter().map(|tp| CommittedOffset::none(*tp)).collect();
+            write_positions(out, call, cluster, &none, group.error);
+        }
+        _ => write_positions(out, call, cluster, &group.offsets, ErrorCode::None),
+    }
+    if call.version >= 2 {
+        out.error(group.error);
+    }
+}
+
+fn write_positions(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    offsets: &[CommittedOffset],
+    error: ErrorCode,
+) {
+    out.by_topic(
+        offsets,
+        |at| at.tp.topic,
+        |out, id| topic_name(out, call, cluster, id),
+        |out, at| {
+            out.i32(at.tp.partition);
+            out.i64(at.offset);
+            if call.version >= 5 {
+                out.i32(at.leader_epoch);
+            }
+            out.string(at.metadata.as_deref().unwrap_or(""));
+            out.error(error);
+            out.no_tags();
+        },
+    );
 }

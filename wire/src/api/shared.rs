@@ -5,7 +5,9 @@ use crate::cluster::Cluster;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use bytes::Bytes;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{IsolationLevel, LeaderAndEpoch};
@@ -14,6 +16,7 @@ use stormglass_broker_core::protocol::{IsolationLevel, LeaderAndEpoch};
 pub(crate) struct DecodeCx<'a> {
     pub(crate) version: i16,
     pub(crate) cluster: &'a dyn Cluster,
+    pub(crate) client_id: Option<Arc<str>>,
     pub(crate) names: Names,
     pub(crate) aside: Aside,
 }
@@ -40,6 +43,12 @@ pub(super) fn by_topic<T>(
         reader.skip_tags()
     })?;
     Ok(topics.map(|_| flat))
+}
+
+/// A blob that will be kept for long, and must not keep the whole frame with it.
+pub(super) fn kept_bytes(reader: &mut Reader) -> Result<Bytes, WireError> {
+    let bytes = reader.nullable_bytes()?.ok_or(WireError::Null)?;
+    Ok(Bytes::copy_from_slice(&bytes))
 }
 
 /// A partition's index.

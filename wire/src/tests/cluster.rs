@@ -5,11 +5,13 @@ use crate::apis::{APIS, ApiKey};
 use crate::codec::{Decoded, decode_request};
 use kafka_protocol::messages as theirs;
 use std::collections::BTreeMap;
+use stormglass_broker_core::config::ConfigKind;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::{
-    CreateTopicsRequest, CreateTopicsResponse, MetadataPartition, MetadataRequest,
-    MetadataResponse, MetadataTopic, NewTopic, Placement, Request, Response,
+    ConfigEntry, ConfigSource, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic,
+    MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic, NewTopic, Placement,
+    Request, Response,
 };
 
 fn told(version: i16, body: &theirs::ApiVersionsRequest) -> bytes::Bytes {
@@ -114,6 +116,25 @@ fn all_topics_are_asked_for_in_two_ways() {
     assert_eq!(topics(12, &null), None);
 }
 
+/// As librdkafka 2.16 asks for all topics.
+#[test]
+fn a_null_array_in_four_bytes_is_one() {
+    let body = theirs::MetadataRequest::default().with_topics(None);
+    let frame = frame(ApiKey::Metadata, 12, &body);
+    let cut = frame.len() - 4;
+    let odd = [&frame[..cut], &[0, 0, 0, 0, 1, 0, 0]].concat();
+    match decode_request(odd.into(), &Known) {
+        Ok(Decoded::Ask(request, _)) => {
+            let topics = None;
+            let expected = MetadataRequest { topics, allow_auto_topic_creation: false };
+            assert_eq!(*request, Request::Metadata(expected));
+        }
+        other => panic!("{other:?}"),
+    }
+    let longer = [&frame[..cut], &[0, 0, 0, 0, 1, 0, 0, 0]].concat();
+    assert!(decode_request(longer.into(), &Known).is_err());
+}
+
 #[test]
 fn topics_are_found_by_id_and_unknown_ids_are_said_to_be_unknown() {
     use theirs::metadata_request::MetadataRequestTopic;
@@ -171,12 +192,39 @@ fn topics_are_created_in_every_version() {
         let expected = CreateTopicsRequest { topics: vec![automatic, manual], validate_only: true };
         assert_eq!(request, Request::CreateTopics(expected));
 
-        let topics = vec![
-            ("topic-8".into(), ErrorCode::None, TopicId(5)),
-            ("topic-9".into(), ErrorCode::TopicAlreadyExists, TopicId(0)),
-        ];
+        let config = ConfigEntry {
+            key: "retention.ms",
+            value: "1000".into(),
+            source: ConfigSource::Topic,
+            kind: ConfigKind::Long,
+            read_only: false,
+            inherited: None,
+        };
+        let created = CreatedTopic {
+            name: "topic-8".into(),
+            error: ErrorCode::None,
+            message: None,
+            id: TopicId(5),
+            partitions: 6,
+            replication_factor: 2,
+            configs: vec![config],
+        };
+        let message = Some("there is one".into());
+        let refused =
+            CreatedTopic::refused("topic-9".into(), ErrorCode::TopicAlreadyExists, message);
+        let topics = vec![created, refused];
         let response = Response::CreateTopics(CreateTopicsResponse { topics });
         let read: theirs::CreateTopicsResponse = answer(&call, &response);
         assert_eq!(read.topics[1].error_code, 36);
+        assert_eq!(read.topics[1].error_message.as_deref(), Some("there is one"));
+        if version >= 5 {
+            let created = &read.topics[0];
+            assert_eq!((created.num_partitions, created.replication_factor), (6, 2));
+            let config = &created.configs.as_ref().unwrap()[0];
+            assert_eq!((config.name.as_str(), config.config_source), ("retention.ms", 1));
+        }
+        if version >= 7 {
+            assert_eq!(read.topics[0].topic_id, uuid::Uuid::from_u128(5));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! OffsetCommit, OffsetFetch, FindCoordinator.
+//! OffsetCommit, OffsetFetch, OffsetDelete, FindCoordinator.
 
 use super::{Known, answer, ask, by_topic, frame, partitions, read, text, topic_name, versions};
 use crate::apis::ApiKey;
@@ -8,17 +8,15 @@ use proptest::prelude::*;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    FindCoordinatorRequest, FindCoordinatorResponse, OffsetCommitRequest, OffsetCommitResponse,
-    OffsetFetchRequest, OffsetFetchResponse, Request, Response,
+    CommittedOffset, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator,
+    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
+    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, OffsetFetchResponse, Request,
+    Response,
 };
 
 type Position = (i64, i32);
 
-fn commit(
-    parts: &[(TopicPartition, Position)],
-    version: i16,
-    generation: i32,
-) -> theirs::OffsetCommitRequest {
+fn commit(parts: &[(TopicPartition, Position)], version: i16) -> theirs::OffsetCommitRequest {
     use theirs::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
     let partition = |index, (offset, epoch): &Position| {
         let at = OffsetCommitRequestPartition::default()
@@ -30,10 +28,27 @@ fn commit(
     let topics = by_topic(parts, partition, |topic, list| {
         OffsetCommitRequestTopic::default().with_name(topic_name(topic)).with_partitions(list)
     });
-    theirs::OffsetCommitRequest::default()
+    let body = theirs::OffsetCommitRequest::default()
         .with_group_id(theirs::GroupId(text("billing")))
-        .with_generation_id_or_member_epoch(generation)
-        .with_topics(topics)
+        .with_member_id(text("a-1"))
+        .with_generation_id_or_member_epoch(3)
+        .with_topics(topics);
+    if version >= 7 { body.with_group_instance_id(Some(text("a"))) } else { body }
+}
+
+fn positions(parts: &[(TopicPartition, Position)], with_epoch: bool) -> Vec<CommittedOffset> {
+    let position = |(tp, (offset, epoch)): &(TopicPartition, Position)| CommittedOffset {
+        tp: *tp,
+        offset: *offset,
+        leader_epoch: if with_epoch { *epoch } else { -1 },
+        metadata: Some("why".into()),
+    };
+    parts.iter().map(position).collect()
+}
+
+fn fetched(error: ErrorCode, offsets: Vec<CommittedOffset>) -> Response {
+    let group = OffsetFetchGroupResponse { group: "billing".into(), error, offsets };
+    Response::OffsetFetch(OffsetFetchResponse { groups: vec![group.clone(), group] })
 }
 
 proptest! {
@@ -42,10 +57,14 @@ proptest! {
     #[test]
     fn commits_in_every_version(parts in partitions((0..i64::MAX, 0..9_i32))) {
         for version in versions(ApiKey::OffsetCommit) {
-            let (request, call) = ask(ApiKey::OffsetCommit, version, &commit(&parts, version, -1));
-            let epoch = |epoch: i32| if version >= 6 { epoch } else { -1 };
-            let offsets = parts.iter().map(|(tp, at)| (*tp, at.0, epoch(at.1))).collect();
-            let expected = OffsetCommitRequest { group: "billing".into(), offsets };
+            let (request, call) = ask(ApiKey::OffsetCommit, version, &commit(&parts, version));
+            let expected = OffsetCommitRequest {
+                group: "billing".into(),
+                generation: 3,
+                member: "a-1".into(),
+                instance: (version >= 7).then(|| "a".into()),
+                offsets: positions(&parts, version >= 6),
+            };
             prop_assert_eq!(request, Request::OffsetCommit(expected));
 
             let partitions = parts.iter().map(|(tp, _)| (*tp, ErrorCode::NotCoordinator)).collect();
@@ -58,7 +77,7 @@ proptest! {
 
     #[test]
     fn positions_in_every_version(parts in partitions((0..i64::MAX, 0..9_i32)), all in any::<bool>()) {
-        for version in versions(ApiKey::OffsetFetch) {
+        for version in 1..=7 {
             use theirs::offset_fetch_request::OffsetFetchRequestTopic;
             let topics = by_topic(&parts, |index, _| index, |topic, list| {
                 OffsetFetchRequestTopic::default()
@@ -71,17 +90,18 @@ proptest! {
                 .with_topics((!all).then_some(topics));
             let (request, call) = ask(ApiKey::OffsetFetch, version, &body);
             let partitions = (!all).then(|| parts.iter().map(|(tp, _)| *tp).collect());
-            let expected = OffsetFetchRequest { group: "billing".into(), partitions };
+            let group = OffsetFetchGroup { group: "billing".into(), partitions };
+            let expected = OffsetFetchRequest { groups: vec![group] };
             prop_assert_eq!(request, Request::OffsetFetch(expected));
 
-            let offsets = parts.iter().map(|(tp, at)| (*tp, at.0, at.1)).collect();
-            let response = OffsetFetchResponse { error: ErrorCode::None, offsets };
-            let read: theirs::OffsetFetchResponse = answer(&call, &Response::OffsetFetch(response));
-            prop_assert_eq!(read.topics[0].partitions[0].committed_offset, parts[0].1.0);
+            let response = fetched(ErrorCode::None, positions(&parts, true));
+            let read: theirs::OffsetFetchResponse = answer(&call, &response);
+            let first = &read.topics[0].partitions[0];
+            prop_assert_eq!(first.committed_offset, parts[0].1.0);
+            prop_assert_eq!(first.metadata.as_deref(), Some("why"));
 
-            let error = ErrorCode::NotCoordinator;
-            let response = OffsetFetchResponse { error, offsets: Vec::new() };
-            let read: theirs::OffsetFetchResponse = answer(&call, &Response::OffsetFetch(response));
+            let response = fetched(ErrorCode::NotCoordinator, Vec::new());
+            let read: theirs::OffsetFetchResponse = answer(&call, &response);
             let told = match version {
                 1 => read.topics[0].partitions[0].error_code,
                 _ => read.error_code,
@@ -89,41 +109,113 @@ proptest! {
             prop_assert_eq!(told, 16);
         }
     }
-}
 
-#[test]
-fn coordinators_in_every_version() {
-    for version in versions(ApiKey::FindCoordinator) {
-        let body = theirs::FindCoordinatorRequest::default().with_key(text("billing"));
-        let (request, call) = ask(ApiKey::FindCoordinator, version, &body);
-        let expected = FindCoordinatorRequest { key: "billing".into() };
-        assert_eq!(request, Request::FindCoordinator(expected));
-        for (node, error, told) in [(Some(2), 0, 2), (None, 15, -1), (Some(77), 15, -1)] {
-            let found = FindCoordinatorResponse { error: ErrorCode::None, node: node.map(NodeId) };
-            let read: theirs::FindCoordinatorResponse =
-                answer(&call, &Response::FindCoordinator(found));
-            assert_eq!((read.node_id.0, read.error_code), (told, error), "v{version} {node:?}");
+    #[test]
+    fn positions_of_several_groups(parts in partitions((0..i64::MAX, 0..9_i32))) {
+        for version in 8..=*versions(ApiKey::OffsetFetch).end() {
+            use theirs::offset_fetch_request::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
+            let topics = by_topic(&parts, |index, _| index, |topic, list| {
+                OffsetFetchRequestTopics::default()
+                    .with_name(topic_name(topic))
+                    .with_partition_indexes(list)
+            });
+            let group = |name, topics| OffsetFetchRequestGroup::default()
+                .with_group_id(theirs::GroupId(text(name)))
+                .with_topics(topics);
+            let body = theirs::OffsetFetchRequest::default()
+                .with_groups(vec![group("billing", Some(topics)), group("audit", None)])
+                .with_require_stable(true);
+            let (request, call) = ask(ApiKey::OffsetFetch, version, &body);
+            let partitions = Some(parts.iter().map(|(tp, _)| *tp).collect());
+            let groups = vec![
+                OffsetFetchGroup { group: "billing".into(), partitions },
+                OffsetFetchGroup { group: "audit".into(), partitions: None },
+            ];
+            prop_assert_eq!(request, Request::OffsetFetch(OffsetFetchRequest { groups }));
+
+            let response = fetched(ErrorCode::None, positions(&parts, true));
+            let read: theirs::OffsetFetchResponse = answer(&call, &response);
+            let group = &read.groups[1];
+            prop_assert_eq!(group.group_id.as_str(), "billing");
+            prop_assert_eq!(group.topics[0].partitions[0].committed_leader_epoch, parts[0].1.1);
+            let read: theirs::OffsetFetchResponse =
+                answer(&call, &fetched(ErrorCode::NotCoordinator, Vec::new()));
+            prop_assert_eq!(read.groups[0].error_code, 16);
         }
     }
 }
 
 #[test]
-fn what_needs_members_or_transactions_is_refused_without_asking_the_broker() {
-    let refused = |frame, version| match decode_request(frame, &Known) {
-        Ok(Decoded::Answer(answer)) => (answer.to_bytes(), version),
+fn positions_are_deleted() {
+    use theirs::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+    let partition = OffsetDeleteRequestPartition::default().with_partition_index(4);
+    let topic = OffsetDeleteRequestTopic::default()
+        .with_name(topic_name(2))
+        .with_partitions(vec![partition]);
+    let body = theirs::OffsetDeleteRequest::default()
+        .with_group_id(theirs::GroupId(text("billing")))
+        .with_topics(vec![topic]);
+    let (request, call) = ask(ApiKey::OffsetDelete, 0, &body);
+    let at = super::tp(2, 4);
+    let expected = OffsetDeleteRequest { group: "billing".into(), partitions: vec![at] };
+    assert_eq!(request, Request::OffsetDelete(expected));
+    let partitions = vec![(at, ErrorCode::GroupSubscribedToTopic)];
+    let response = OffsetDeleteResponse { error: ErrorCode::None, partitions };
+    let read: theirs::OffsetDeleteResponse = answer(&call, &Response::OffsetDelete(response));
+    let partition = &read.topics[0].partitions[0];
+    assert_eq!((partition.partition_index, partition.error_code), (4, 86));
+}
+
+#[test]
+fn coordinators_in_every_version() {
+    for version in versions(ApiKey::FindCoordinator) {
+        let several = version >= 4;
+        let body = theirs::FindCoordinatorRequest::default();
+        let body = if several {
+            body.with_coordinator_keys(vec![text("billing"), text("audit")])
+        } else {
+            body.with_key(text("billing"))
+        };
+        let (request, call) = ask(ApiKey::FindCoordinator, version, &body);
+        let keys =
+            if several { vec!["billing".into(), "audit".into()] } else { vec!["billing".into()] };
+        assert_eq!(request, Request::FindCoordinator(FindCoordinatorRequest { keys }));
+        for (node, told_error, told_node) in [(Some(2), 0, 2), (None, 15, -1), (Some(77), 15, -1)] {
+            let node = node.map(NodeId);
+            let found = FoundCoordinator { key: "billing".into(), error: ErrorCode::None, node };
+            let response = FindCoordinatorResponse { coordinators: vec![found] };
+            let read: theirs::FindCoordinatorResponse =
+                answer(&call, &Response::FindCoordinator(response));
+            let told = if several {
+                let only = &read.coordinators[0];
+                assert_eq!(only.key.as_str(), "billing");
+                (only.error_code, only.node_id.0)
+            } else {
+                (read.error_code, read.node_id.0)
+            };
+            assert_eq!(told, (told_error, told_node), "v{version} {node:?}");
+        }
+    }
+}
+
+#[test]
+fn what_needs_transactions_is_refused_without_asking_the_broker() {
+    let refused = |frame| match decode_request(frame, &Known) {
+        Ok(Decoded::Answer(answer)) => answer.to_bytes(),
         other => panic!("{other:?}"),
     };
-    let parts = [(super::tp(1, 0), (5, 0))];
-    let (answer, version) = refused(frame(ApiKey::OffsetCommit, 8, &commit(&parts, 8, 3)), 8);
-    let answer: theirs::OffsetCommitResponse = read(answer, version);
-    assert_eq!(answer.topics[0].partitions[0].error_code, 25);
-
     let body = theirs::FindCoordinatorRequest::default().with_key(text("t")).with_key_type(1);
-    let (answer, version) = refused(frame(ApiKey::FindCoordinator, 3, &body), 3);
-    assert_eq!(read::<theirs::FindCoordinatorResponse>(answer, version).error_code, 42);
+    let answer = refused(frame(ApiKey::FindCoordinator, 3, &body));
+    assert_eq!(read::<theirs::FindCoordinatorResponse>(answer, 3).error_code, 42);
+    let body = theirs::FindCoordinatorRequest::default()
+        .with_coordinator_keys(vec![text("t")])
+        .with_key_type(1);
+    let answer = refused(frame(ApiKey::FindCoordinator, 6, &body));
+    let answer: theirs::FindCoordinatorResponse = read(answer, 6);
+    assert_eq!(answer.coordinators[0].error_code, 42);
 
     let id = theirs::TransactionalId(text("t"));
     let body = theirs::InitProducerIdRequest::default().with_transactional_id(Some(id));
-    let (answer, version) = refused(frame(ApiKey::InitProducerId, 4, &body), 4);
-    assert_eq!(read::<theirs::InitProducerIdResponse>(answer, version).error_code, 42);
+    let answer = refused(frame(ApiKey::InitProducerId, 4, &body));
+    assert_eq!(read::<theirs::InitProducerIdResponse>(answer, 4).error_code, 42);
 }

@@ -77,15 +77,62 @@ fn samples() -> Vec<Bytes> {
             7,
             &theirs::OffsetFetchRequest::default().with_group_id(group()).with_topics(Some(topics)),
         ),
+        frame(ApiKey::OffsetFetch, 9, &several_groups()),
         frame(
             ApiKey::FindCoordinator,
-            3,
-            &theirs::FindCoordinatorRequest::default().with_key(text("g")),
+            6,
+            &theirs::FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]),
         ),
         frame(ApiKey::ApiVersions, 3, &theirs::ApiVersionsRequest::default()),
-        frame(ApiKey::CreateTopics, 4, &theirs::CreateTopicsRequest::default()),
+        frame(ApiKey::CreateTopics, 7, &theirs::CreateTopicsRequest::default()),
         frame(ApiKey::InitProducerId, 4, &theirs::InitProducerIdRequest::default()),
         frame(ApiKey::OffsetForLeaderEpoch, 4, &theirs::OffsetForLeaderEpochRequest::default()),
+    ]
+    .into_iter()
+    .chain(membership())
+    .chain(super::admin::samples())
+    .collect()
+}
+
+fn several_groups() -> theirs::OffsetFetchRequest {
+    let group = theirs::offset_fetch_request::OffsetFetchRequestGroup::default()
+        .with_group_id(theirs::GroupId(text("g")));
+    theirs::OffsetFetchRequest::default().with_groups(vec![group])
+}
+
+/// The same of the APIs of members and of tools.
+fn membership() -> Vec<Bytes> {
+    use theirs::join_group_request::JoinGroupRequestProtocol;
+    use theirs::leave_group_request::MemberIdentity;
+    use theirs::sync_group_request::SyncGroupRequestAssignment;
+    let group = || theirs::GroupId(text("g"));
+    let blob = Bytes::from_static(b"topics");
+    let protocol =
+        JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(blob.clone());
+    let join = theirs::JoinGroupRequest::default()
+        .with_group_id(group())
+        .with_protocol_type(text("consumer"))
+        .with_protocols(vec![protocol]);
+    let given =
+        SyncGroupRequestAssignment::default().with_member_id(text("a")).with_assignment(blob);
+    let sync =
+        theirs::SyncGroupRequest::default().with_group_id(group()).with_assignments(vec![given]);
+    let gone = vec![MemberIdentity::default().with_member_id(text("a"))];
+    let leave = theirs::LeaveGroupRequest::default().with_group_id(group()).with_members(gone);
+    let beat = theirs::HeartbeatRequest::default().with_group_id(group());
+    let describe = theirs::DescribeGroupsRequest::default().with_groups(vec![group()]);
+    let list = theirs::ListGroupsRequest::default().with_states_filter(vec![text("Empty")]);
+    let delete = theirs::DeleteGroupsRequest::default().with_groups_names(vec![group()]);
+    let positions = theirs::OffsetDeleteRequest::default().with_group_id(group());
+    vec![
+        frame(ApiKey::JoinGroup, 9, &join),
+        frame(ApiKey::SyncGroup, 5, &sync),
+        frame(ApiKey::Heartbeat, 4, &beat),
+        frame(ApiKey::LeaveGroup, 5, &leave),
+        frame(ApiKey::DescribeGroups, 6, &describe),
+        frame(ApiKey::ListGroups, 5, &list),
+        frame(ApiKey::DeleteGroups, 2, &delete),
+        frame(ApiKey::OffsetDelete, 0, &positions),
     ]
 }
 
@@ -105,11 +152,11 @@ proptest! {
 
     #[test]
     fn damaged_frames_do_no_harm(
-        sample in 0..11_usize,
+        sample in any::<prop::sample::Index>(),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut bytes = samples()[sample].to_vec();
+        let mut bytes = sample.get(&samples()).to_vec();
         for (at, value) in damage {
             let at = at.index(bytes.len());
             bytes[at] = value;

@@ -1,10 +1,12 @@
 //! The codec against an independent one, in every version that is served: what that one encodes is
 //! read, and what ours encodes is read by that one and comes back byte for byte.
 
+mod admin;
 mod cluster;
 mod data;
 mod groups;
 mod hostile;
+mod members;
 
 use crate::apis::{Api, ApiKey};
 use crate::call::Call;

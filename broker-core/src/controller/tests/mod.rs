@@ -4,3 +4,4 @@ mod brokers;
 mod partitions;
 mod rig;
 mod takeover;
+mod topic_changes;

@@ -167,10 +167,10 @@ impl Rig {
             topics: vec![topic],
             validate_only: false,
         })) {
-            Response::CreateTopics(response) => match response.topics[0] {
-                (_, ErrorCode::None, id) => Ok(id),
-                (_, error, _) => Err(error),
-            },
+            Response::CreateTopics(response) => {
+                let created = &response.topics[0];
+                if created.error.is_ok() { Ok(created.id) } else { Err(created.error) }
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -1,13 +1,13 @@
 //! Sizes of request bodies, in the version named beside each.
 
 use super::{
-    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name,
+    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
+    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics,
 };
 use crate::protocol::{
     AlterPartitionRequest, BrokerRegistrationRequest, CreateTopicsRequest, ElectLeadersRequest,
-    EndQuorumEpochRequest, FetchRequest, MetadataRequest, NewTopic, OffsetCommitRequest,
-    OffsetFetchRequest, Placement, ProduceRequest, Request,
+    EndQuorumEpochRequest, FetchRequest, MetadataRequest, NewTopic, Placement, ProduceRequest,
+    Request,
 };
 
 /// Listener name, as brokers register it.
@@ -33,12 +33,24 @@ pub(super) fn body(request: &Request) -> u64 {
         }
         // v5: no transactional id, timeout, producer id, epoch
         Request::InitProducerId(_) => NULL + 4 + 8 + 2 + TAGS,
-        // v6: key type, one key
-        Request::FindCoordinator(request) => 1 + array(1) + blob(request.key.len() as u64) + TAGS,
-        Request::OffsetCommit(request) => offset_commit(request),
-        Request::OffsetFetch(request) => offset_fetch(request),
+        Request::FindCoordinator(_)
+        | Request::OffsetCommit(_)
+        | Request::OffsetFetch(_)
+        | Request::JoinGroup(_)
+        | Request::SyncGroup(_)
+        | Request::Heartbeat(_)
+        | Request::LeaveGroup(_)
+        | Request::DescribeGroups(_)
+        | Request::ListGroups(_)
+        | Request::DeleteGroups(_)
+        | Request::OffsetDelete(_) => groups::request(request),
         Request::CreateTopics(request) => create_topics(request),
         Request::ElectLeaders(request) => elect_leaders(request),
+        Request::DeleteTopics(_)
+        | Request::CreatePartitions(_)
+        | Request::AlterConfigs(_)
+        | Request::DescribeConfigs(_)
+        | Request::DeleteRecords(_) => topics::request(request),
         Request::AlterPartition(request) => alter_partition(request),
         Request::BrokerRegistration(request) => broker_registration(request),
         // v1: broker, epoch, metadata offset, two flags; no failed directories (a tagged field)
@@ -96,24 +108,6 @@ fn metadata(request: &MetadataRequest) -> u64 {
         array(topics.len()) + names.sum::<u64>()
     });
     topics + 1 + 1 + TAGS
-}
-
-/// v9: group, generation, empty member id, no instance id; per partition index, offset, epoch,
-/// empty metadata.
-fn offset_commit(request: &OffsetCommitRequest) -> u64 {
-    let partition = 4 + 8 + 4 + blob(0) + TAGS;
-    let offsets = by_topic(&request.offsets, topic_name(), |o| o.0.topic, |_| partition);
-    blob(request.group.len() as u64) + 4 + blob(0) + NULL + offsets + TAGS
-}
-
-/// v9: one group with no member id and an epoch, require-stable flag.
-fn offset_fetch(request: &OffsetFetchRequest) -> u64 {
-    let topics = request
-        .partitions
-        .as_ref()
-        .map_or(NULL, |partitions| by_topic(partitions, topic_name(), |tp| tp.topic, |_| 4));
-    let group = blob(request.group.len() as u64) + NULL + 4 + topics + TAGS;
-    array(1) + group + 1 + TAGS
 }
 
 /// v7: timeout, validate-only flag.

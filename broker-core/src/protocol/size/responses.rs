@@ -1,13 +1,13 @@
 //! Sizes of response bodies, in the version named beside each.
 
 use super::{
-    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, TOPIC_NAME_BYTES, UUID, array, blob, by_topic,
-    metadata_topic, metadata_topic_rigid, nodes, nullable, tagged, topic_name,
+    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
+    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics,
 };
 use crate::protocol::{
     AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
     FetchResponse, FetchSnapshotResponse, LeaderAndEpoch, MetadataPartition, MetadataResponse,
-    OffsetFetchResponse, ProducePartitionResponse, ProduceResponse, Response,
+    ProducePartitionResponse, ProduceResponse, Response,
 };
 
 /// A leader and its epoch, as a tagged field.
@@ -48,18 +48,24 @@ pub(super) fn body(response: &Response) -> u64 {
         }
         // v5: throttle, error, producer id, epoch
         Response::InitProducerId(_) => 4 + 2 + 8 + 2 + TAGS,
-        // v6: the key is repeated; its length is taken as a topic name's
-        Response::FindCoordinator(_) => {
-            let coordinator = blob(TOPIC_NAME_BYTES) + 4 + blob(HOST_BYTES) + 4 + 2 + NULL + TAGS;
-            4 + array(1) + coordinator + TAGS
-        }
-        // v9: per partition index, error
-        Response::OffsetCommit(response) => {
-            4 + by_topic(&response.partitions, topic_name(), |p| p.0.topic, |_| 4 + 2 + TAGS) + TAGS
-        }
-        Response::OffsetFetch(response) => offset_fetch(response),
+        Response::FindCoordinator(_)
+        | Response::OffsetCommit(_)
+        | Response::OffsetFetch(_)
+        | Response::JoinGroup(_)
+        | Response::SyncGroup(_)
+        | Response::Heartbeat(_)
+        | Response::LeaveGroup(_)
+        | Response::DescribeGroups(_)
+        | Response::ListGroups(_)
+        | Response::DeleteGroups(_)
+        | Response::OffsetDelete(_) => groups::response(response),
         Response::CreateTopics(response) => create_topics(response),
         Response::ElectLeaders(response) => elect_leaders(response),
+        Response::DeleteTopics(_)
+        | Response::CreatePartitions(_)
+        | Response::AlterConfigs(_)
+        | Response::DescribeConfigs(_)
+        | Response::DeleteRecords(_) => topics::response(response),
         Response::AlterPartition(response) => alter_partition(response),
         // v4: throttle, error, epoch
         Response::BrokerRegistration(_) => 4 + 2 + 8 + TAGS,
@@ -122,20 +128,17 @@ fn metadata_partition(partition: &MetadataPartition) -> u64 {
     2 + 4 + 4 + 4 + nodes(replicas) + nodes(isr) + nodes(0) + TAGS
 }
 
-/// v9: throttle, one group (its name is taken as long as a topic's); per partition index, offset,
-/// epoch, empty metadata, error.
-fn offset_fetch(response: &OffsetFetchResponse) -> u64 {
-    let partition = 4 + 8 + 4 + blob(0) + 2 + TAGS;
-    let topics = by_topic(&response.offsets, topic_name(), |o| o.0.topic, |_| partition);
-    4 + array(1) + blob(TOPIC_NAME_BYTES) + topics + 2 + TAGS + TAGS
-}
-
-/// v7: throttle; per topic name, id, error, no message, partitions, replication factor, no configs.
+/// v7: throttle; per topic name, id, error, message, partitions, replication factor, configs with
+/// name, value, two flags and source.
 fn create_topics(response: &CreateTopicsResponse) -> u64 {
-    let topics = response
-        .topics
-        .iter()
-        .map(|(name, _, _)| blob(name.len() as u64) + UUID + 2 + NULL + 4 + 2 + array(0) + TAGS);
+    let topics = response.topics.iter().map(|topic| {
+        let configs = topic.configs.iter().map(|config| {
+            blob(config.key.len() as u64) + blob(config.value.len() as u64) + 1 + 1 + 1 + TAGS
+        });
+        let configs = array(topic.configs.len()) + configs.sum::<u64>();
+        let message = nullable(topic.message.as_deref());
+        blob(topic.name.len() as u64) + UUID + 2 + message + 4 + 2 + configs + TAGS
+    });
     4 + array(response.topics.len()) + topics.sum::<u64>() + TAGS
 }
 

@@ -165,7 +165,7 @@ impl Rig {
     }
 
     /// A follower fetches, and with that says how far it is.
-    pub(super) fn fetched_by(&mut self, follower: i32, offset: Offset, last_epoch: LeaderEpoch) {
+    pub(crate) fn fetched_by(&mut self, follower: i32, offset: Offset, last_epoch: LeaderEpoch) {
         let epoch = self.partition().leader_epoch;
         let request = FetchRequest {
             replica: Some(ReplicaState { id: NodeId(follower), epoch: i64::from(follower) * 10 }),

@@ -9,8 +9,8 @@ use crate::client::wakeup::NEVER;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, Offset};
 use stormglass_broker_core::protocol::{
-    FindCoordinatorRequest, FindCoordinatorResponse, OffsetCommitRequest, OffsetCommitResponse,
-    Request,
+    CommittedOffset, FindCoordinatorRequest, FindCoordinatorResponse, OffsetCommitRequest,
+    OffsetCommitResponse, Request,
 };
 
 impl Consumer {
@@ -23,8 +23,8 @@ impl Consumer {
             Coordinator::Unknown { retry_ns } if retry_ns > cx.now_ns => Err(retry_ns),
             Coordinator::Unknown { .. } => {
                 let node = self.network.any_ready(cx)?;
-                let key = self.config.group.clone();
-                let request = Request::FindCoordinator(FindCoordinatorRequest { key });
+                let keys = vec![self.config.group.clone()];
+                let request = Request::FindCoordinator(FindCoordinatorRequest { keys });
                 let call = Some(Call::FindCoordinator);
                 self.network.connections.send(node, request, call, cx);
                 self.coordinator = Coordinator::Asked;
@@ -34,8 +34,9 @@ impl Consumer {
     }
 
     /// Takes the coordinator's name.
-    pub(crate) fn coordinator_found(&mut self, answer: FindCoordinatorResponse, now_ns: u64) {
-        match answer.node.filter(|_| answer.error.is_ok()) {
+    pub(crate) fn coordinator_found(&mut self, answer: &FindCoordinatorResponse, now_ns: u64) {
+        let found = answer.coordinators.first().filter(|found| found.error.is_ok());
+        match found.and_then(|found| found.node) {
             Some(node) => {
                 self.coordinator_failures = 0;
                 self.coordinator = Coordinator::Known(node);
@@ -76,11 +77,13 @@ impl Consumer {
             let Some(tp) = self.tp(at as usize) else { continue };
             let state = &mut self.partitions[at as usize];
             state.uncommitted = false;
-            offsets.push((tp, state.consumed, state.consumed_epoch));
+            let (offset, leader_epoch) = (state.consumed, state.consumed_epoch);
+            offsets.push(CommittedOffset { tp, offset, leader_epoch, metadata: None });
             asked.push((at, state.consumed));
         }
         let group = self.config.group.clone();
-        let request = Request::OffsetCommit(OffsetCommitRequest { group, offsets });
+        let request = OffsetCommitRequest::without_member(group, offsets);
+        let request = Request::OffsetCommit(request);
         self.network.connections.send(node, request, Some(Call::Commit(asked)), cx);
         self.commit_in_flight = true;
         self.commit_ns = cx.now_ns + interval_ns;

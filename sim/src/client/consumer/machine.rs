@@ -228,7 +228,7 @@ impl Consumer {
                 self.network.view.update(answer, &mut self.network.draws, cx.now_ns);
             }
             (Call::FindCoordinator, Response::FindCoordinator(answer)) => {
-                self.coordinator_found(*answer, cx.now_ns);
+                self.coordinator_found(answer, cx.now_ns);
             }
             (Call::OffsetFetch(asked), Response::OffsetFetch(answer)) => {
                 self.committed_found(&asked, answer, cx);

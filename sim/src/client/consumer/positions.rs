@@ -9,8 +9,9 @@ use crate::client::wakeup::NEVER;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 use stormglass_broker_core::protocol::{
-    ListOffsetsRequest, ListOffsetsResponse, OffsetFetchRequest, OffsetFetchResponse,
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec, Request,
+    ListOffsetsRequest, ListOffsetsResponse, OffsetFetchGroup, OffsetFetchRequest,
+    OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec,
+    Request,
 };
 
 /// Partitions to ask one broker about.
@@ -61,8 +62,8 @@ impl Consumer {
         };
         let partitions = asked.iter().filter_map(|at| self.tp(*at as usize)).collect();
         let group = self.config.group.clone();
-        let request =
-            Request::OffsetFetch(OffsetFetchRequest { group, partitions: Some(partitions) });
+        let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions) }];
+        let request = Request::OffsetFetch(OffsetFetchRequest { groups });
         self.ask(node, request, Call::OffsetFetch(asked), cx)
     }
 
@@ -129,6 +130,7 @@ impl Consumer {
         answer: &OffsetFetchResponse,
         cx: &mut ClientCx<'_>,
     ) {
+        let Some(answer) = answer.groups.first() else { return };
         if !answer.error.is_ok() {
             if answer.error != ErrorCode::CoordinatorLoadInProgress {
                 self.coordinator = Coordinator::Unknown { retry_ns: cx.now_ns };
@@ -140,10 +142,10 @@ impl Consumer {
         for at in asked {
             let at = *at as usize;
             let Some(tp) = self.tp(at) else { continue };
-            let found = answer.offsets.iter().find(|(other, ..)| *other == tp);
+            let found = answer.offsets.iter().find(|at| at.tp == tp);
             match found {
-                Some((_, offset, epoch)) if *offset >= 0 => {
-                    self.found(at, *offset, *epoch, true, cx);
+                Some(found) if found.offset >= 0 => {
+                    self.found(at, found.offset, found.leader_epoch, true, cx);
                 }
                 _ => self.reset(at, self.config.start),
             }

@@ -30,11 +30,35 @@ fn create_topics() {
     let assigned = plain.clone().with_assignments(vec![assignment; 2]);
     let body = theirs::CreateTopicsRequest::default().with_topics(vec![plain, assigned]);
     check_request(Request::CreateTopics(request), body, 7);
-    let topics = vec![(Arc::from(TOPIC), ErrorCode::None, TopicId(4))];
-    let result = theirs::create_topics_response::CreatableTopicResult::default()
-        .with_name(topic())
-        .with_error_message(None);
-    let body = theirs::CreateTopicsResponse::default().with_topics(vec![result]);
+    let config = ours::ConfigEntry {
+        key: "retention.ms",
+        value: "1000".into(),
+        source: ours::ConfigSource::Topic,
+        kind: crate::config::ConfigKind::Long,
+        read_only: false,
+        inherited: None,
+    };
+    let created = ours::CreatedTopic {
+        name: TOPIC.into(),
+        error: ErrorCode::None,
+        message: None,
+        id: TopicId(4),
+        partitions: 6,
+        replication_factor: 3,
+        configs: vec![config],
+    };
+    let message = Some("no such config".into());
+    let refused = ours::CreatedTopic::refused(TOPIC.into(), ErrorCode::InvalidConfig, message);
+    let topics = vec![created, refused];
+    let result = theirs::create_topics_response::CreatableTopicResult::default().with_name(topic());
+    let config = theirs::create_topics_response::CreatableTopicConfigs::default()
+        .with_name(text("retention.ms"))
+        .with_value(Some(text("1000")));
+    let results = vec![
+        result.clone().with_error_message(None).with_configs(Some(vec![config])),
+        result.with_error_message(Some(text("no such config"))),
+    ];
+    let body = theirs::CreateTopicsResponse::default().with_topics(results);
     check_response(Response::CreateTopics(ours::CreateTopicsResponse { topics }), body, 7);
 }
 

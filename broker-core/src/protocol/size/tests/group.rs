@@ -1,6 +1,6 @@
 //! InitProducerId, coordinators and committed offsets.
 
-use super::{HOST, TOPIC, check_request, check_response, text, topic, tp};
+use super::{HOST, check_request, check_response, text, topic, tp};
 use crate::error::ErrorCode;
 use crate::protocol as ours;
 use crate::protocol::{Request, Response};
@@ -8,6 +8,11 @@ use kafka_protocol::messages as theirs;
 use std::sync::Arc;
 
 const GROUP: &str = "billing-v2";
+
+fn position(index: i32, metadata: Option<&str>) -> ours::CommittedOffset {
+    let metadata = metadata.map(Into::into);
+    ours::CommittedOffset { tp: tp(1, index), offset: 5, leader_epoch: 1, metadata }
+}
 
 #[test]
 fn init_producer_id() {
@@ -25,12 +30,14 @@ fn init_producer_id() {
 
 #[test]
 fn find_coordinator() {
-    let request = ours::FindCoordinatorRequest { key: Arc::from(GROUP) };
+    let request = ours::FindCoordinatorRequest { keys: vec![Arc::from(GROUP)] };
     let body = theirs::FindCoordinatorRequest::default().with_coordinator_keys(vec![text(GROUP)]);
     check_request(Request::FindCoordinator(request), body, 6);
-    let response = ours::FindCoordinatorResponse { error: ErrorCode::None, node: None };
+    let found =
+        ours::FoundCoordinator { key: Arc::from(GROUP), error: ErrorCode::None, node: None };
+    let response = ours::FindCoordinatorResponse { coordinators: vec![found] };
     let coordinator = theirs::find_coordinator_response::Coordinator::default()
-        .with_key(text(TOPIC))
+        .with_key(text(GROUP))
         .with_error_message(None)
         .with_host(text(HOST));
     let body = theirs::FindCoordinatorResponse::default().with_coordinators(vec![coordinator]);
@@ -43,10 +50,8 @@ fn offset_commit() {
     use theirs::offset_commit_response::{
         OffsetCommitResponsePartition, OffsetCommitResponseTopic,
     };
-    let request = ours::OffsetCommitRequest {
-        group: Arc::from(GROUP),
-        offsets: (0..3).map(|index| (tp(1, index), 5, 1)).collect(),
-    };
+    let offsets = (0..3).map(|index| position(index, None)).collect();
+    let request = ours::OffsetCommitRequest::without_member(Arc::from(GROUP), offsets);
     let partition = OffsetCommitRequestPartition::default().with_committed_metadata(Some(text("")));
     let topics =
         OffsetCommitRequestTopic::default().with_name(topic()).with_partitions(vec![partition; 3]);
@@ -70,8 +75,8 @@ fn offset_fetch() {
         OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
     };
     let partitions = vec![tp(1, 0), tp(1, 1)];
-    let request =
-        ours::OffsetFetchRequest { group: Arc::from(GROUP), partitions: Some(partitions) };
+    let asked = ours::OffsetFetchGroup { group: Arc::from(GROUP), partitions: Some(partitions) };
+    let request = ours::OffsetFetchRequest { groups: vec![asked] };
     let topics =
         OffsetFetchRequestTopics::default().with_name(topic()).with_partition_indexes(vec![0, 1]);
     let group = OffsetFetchRequestGroup::default()
@@ -80,13 +85,15 @@ fn offset_fetch() {
         .with_topics(Some(vec![topics]));
     let body = theirs::OffsetFetchRequest::default().with_groups(vec![group]);
     check_request(Request::OffsetFetch(request), body, 9);
-    let offsets = vec![(tp(1, 0), 5, 1), (tp(1, 1), 6, 1)];
-    let response = ours::OffsetFetchResponse { error: ErrorCode::None, offsets };
-    let partition = OffsetFetchResponsePartitions::default().with_metadata(Some(text("")));
+    let offsets = vec![position(0, Some("why")), position(1, Some("why"))];
+    let group = Arc::from(GROUP);
+    let answer = ours::OffsetFetchGroupResponse { group, error: ErrorCode::None, offsets };
+    let response = ours::OffsetFetchResponse { groups: vec![answer] };
+    let partition = OffsetFetchResponsePartitions::default().with_metadata(Some(text("why")));
     let topics =
         OffsetFetchResponseTopics::default().with_name(topic()).with_partitions(vec![partition; 2]);
     let group = OffsetFetchResponseGroup::default()
-        .with_group_id(theirs::GroupId(text(TOPIC)))
+        .with_group_id(theirs::GroupId(text(GROUP)))
         .with_topics(vec![topics]);
     let body = theirs::OffsetFetchResponse::default().with_groups(vec![group]);
     check_response(Response::OffsetFetch(response), body, 9);

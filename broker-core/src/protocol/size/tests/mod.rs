@@ -4,7 +4,9 @@
 mod admin;
 mod data;
 mod group;
+mod members;
 mod quorum;
+mod topics;
 
 use crate::ids::{TopicId, TopicPartition};
 use crate::protocol::{CLUSTER_ID_BYTES, HOST_BYTES, Request, Response, TOPIC_NAME_BYTES};

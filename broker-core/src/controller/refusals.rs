@@ -1,0 +1,51 @@
+//! Answers of a node that cannot decide about topics: not the active controller, or no longer.
+
+use crate::error::ErrorCode;
+use crate::ids::TopicId;
+use crate::protocol::{
+    AlterConfigsResponse, AlteredConfigs, CreatePartitionsResponse, DeleteTopicsResponse,
+    DeletedTopic, Request, Response, TopicRef,
+};
+
+/// Refuses all of a request about topics; `None` for other requests.
+pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Response> {
+    Some(match request {
+        Request::DeleteTopics(request) => {
+            let refused = request.topics.iter().map(|topic| match topic {
+                TopicRef::Name(name) => {
+                    DeletedTopic { name: Some(name.clone()), id: TopicId(0), error }
+                }
+                TopicRef::Id(id) => DeletedTopic { name: None, id: *id, error },
+            });
+            Response::DeleteTopics(DeleteTopicsResponse { topics: refused.collect() })
+        }
+        Request::CreatePartitions(request) => {
+            let topics = request.topics.iter().map(|topic| (topic.name.clone(), error)).collect();
+            Response::CreatePartitions(CreatePartitionsResponse { topics })
+        }
+        Request::AlterConfigs(request) => {
+            let refused = request.resources.iter().map(|resource| {
+                let target = resource.target.clone();
+                AlteredConfigs { target, error, message: None }
+            });
+            Response::AlterConfigs(AlterConfigsResponse { resources: refused.collect() })
+        }
+        _ => return None,
+    })
+}
+
+/// Takes back an answer about topics that was never given.
+pub(super) fn take_back_topics(response: &mut Response, error: ErrorCode) {
+    match response {
+        Response::DeleteTopics(response) => {
+            response.topics.iter_mut().for_each(|topic| topic.error = error);
+        }
+        Response::CreatePartitions(response) => {
+            response.topics.iter_mut().for_each(|topic| topic.1 = error);
+        }
+        Response::AlterConfigs(response) => {
+            response.resources.iter_mut().for_each(|resource| resource.error = error);
+        }
+        _ => {}
+    }
+}

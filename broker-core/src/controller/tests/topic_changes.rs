@@ -1,0 +1,210 @@
+use super::rig::{Rig, nodes};
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, TopicId};
+use crate::protocol::{
+    AlterConfigsRequest, AlteredResource, ConfigChange, ConfigOp, ConfigTarget,
+    CreatePartitionsRequest, DeleteTopicsRequest, NewPartitions, Placement, Request, Response,
+    TopicRef,
+};
+
+fn automatic(partitions: i32, replication_factor: i16) -> Placement {
+    Placement::Automatic { partitions, replication_factor }
+}
+
+fn delete(rig: &mut Rig, topics: Vec<TopicRef>) -> Vec<(Option<String>, ErrorCode)> {
+    match rig.ask(Request::DeleteTopics(DeleteTopicsRequest { topics })) {
+        Response::DeleteTopics(answer) => {
+            let told = answer.topics.into_iter();
+            told.map(|topic| (topic.name.map(|name| name.to_string()), topic.error)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn topics_go_by_name_or_id_with_their_configs_and_their_names_are_free() {
+    let mut rig = Rig::with_brokers(1);
+    let a = rig.create("a", automatic(2, 1), &[("retention.ms", "1000")]).unwrap();
+    let b = rig.create("b", automatic(1, 1), &[]).unwrap();
+    let gone = delete(
+        &mut rig,
+        vec![
+            TopicRef::Name("a".into()),
+            TopicRef::Id(b),
+            TopicRef::Name("c".into()),
+            TopicRef::Id(TopicId(9)),
+            TopicRef::Name("a".into()),
+        ],
+    );
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    assert_eq!(
+        gone,
+        [
+            (Some("a".to_owned()), ErrorCode::None),
+            (Some("b".to_owned()), ErrorCode::None),
+            (Some("c".to_owned()), unknown),
+            (None, ErrorCode::UnknownTopicId),
+            (Some("a".to_owned()), unknown),
+        ]
+    );
+    assert_eq!(rig.controller.image().topics().count(), 0);
+    let again = rig.create("a", automatic(1, 1), &[]).unwrap();
+    assert_ne!(again, a);
+    assert!(rig.controller.image().topic_overrides(&"a".into()).is_empty());
+}
+
+#[test]
+fn deletion_can_be_forbidden() {
+    let mut rig = Rig::with_brokers(1);
+    rig.controller.server.delete_topic_enable = false;
+    rig.create("a", automatic(1, 1), &[]).unwrap();
+    let refused = delete(&mut rig, vec![TopicRef::Name("a".into())]);
+    assert_eq!(refused[0].1, ErrorCode::TopicDeletionDisabled);
+}
+
+fn extend(
+    rig: &mut Rig,
+    name: &str,
+    count: i32,
+    assignments: Option<&[&[i32]]>,
+    validate_only: bool,
+) -> ErrorCode {
+    let assignments = assignments.map(|all| all.iter().map(|list| nodes(list)).collect());
+    let topics = vec![NewPartitions { name: name.into(), count, assignments }];
+    let request = CreatePartitionsRequest { topics, validate_only };
+    match rig.ask(Request::CreatePartitions(request)) {
+        Response::CreatePartitions(answer) => answer.topics[0].1,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn topics_get_more_partitions_with_as_many_replicas() {
+    let mut rig = Rig::with_brokers(3);
+    let id = rig.create("a", automatic(2, 2), &[]).unwrap();
+    for (name, count, given, error) in [
+        ("b", 3, None, ErrorCode::UnknownTopicOrPartition),
+        ("a", 2, None, ErrorCode::InvalidPartitions),
+        ("a", 1, None, ErrorCode::InvalidPartitions),
+        ("a", -1, None, ErrorCode::InvalidPartitions),
+        ("a", 200_000, None, ErrorCode::InvalidPartitions),
+        ("a", 4, Some(&[&[1, 2][..]][..]), ErrorCode::InvalidReplicaAssignment),
+        ("a", 3, Some(&[&[1][..]][..]), ErrorCode::InvalidReplicaAssignment),
+        ("a", 3, Some(&[&[1, 9][..]][..]), ErrorCode::InvalidReplicaAssignment),
+    ] {
+        assert_eq!(extend(&mut rig, name, count, given, false), error, "{name} {count}");
+    }
+    assert_eq!(extend(&mut rig, "a", 5, None, true), ErrorCode::None);
+    let count = |rig: &Rig| rig.controller.image().topic(id).unwrap().partitions.len();
+    assert_eq!(count(&rig), 2, "it was only asked whether they could be");
+    assert_eq!(extend(&mut rig, "a", 5, None, false), ErrorCode::None);
+    assert_eq!(extend(&mut rig, "a", 6, Some(&[&[3, 1]]), false), ErrorCode::None);
+    assert_eq!(count(&rig), 6);
+    let partitions = &rig.controller.image().topic(id).unwrap().partitions;
+    assert!(partitions.iter().all(|p| p.replicas.len() == 2 && p.leader.is_some()));
+    assert_eq!((partitions[5].leader, &partitions[5].replicas), (Some(NodeId(3)), &nodes(&[3, 1])));
+}
+
+/// Changes of topic `a`; what was said, and the overrides after it.
+fn alter(
+    rig: &mut Rig,
+    replace: bool,
+    changes: &[(&str, ConfigOp, Option<&str>)],
+) -> (ErrorCode, Vec<(String, String)>) {
+    let target = ConfigTarget { kind: ConfigTarget::TOPIC, name: "a".into() };
+    alter_of(rig, target, replace, changes)
+}
+
+fn alter_of(
+    rig: &mut Rig,
+    target: ConfigTarget,
+    replace: bool,
+    changes: &[(&str, ConfigOp, Option<&str>)],
+) -> (ErrorCode, Vec<(String, String)>) {
+    let change = |(key, op, value): &(&str, ConfigOp, Option<&str>)| ConfigChange {
+        key: (*key).into(),
+        op: *op,
+        value: value.map(Into::into),
+    };
+    let changes = changes.iter().map(change).collect();
+    let resources = vec![AlteredResource { target, replace, changes }];
+    let request = AlterConfigsRequest { resources, validate_only: false };
+    let error = match rig.ask(Request::AlterConfigs(request)) {
+        Response::AlterConfigs(answer) => {
+            let only = &answer.resources[0];
+            assert_eq!(only.message.is_some(), !only.error.is_ok(), "errors are explained");
+            only.error
+        }
+        other => panic!("{other:?}"),
+    };
+    (error, rig.controller.image().topic_overrides(&"a".into()).into_iter().collect())
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn configs_are_set_deleted_and_lists_extended() {
+    let mut rig = Rig::with_brokers(1);
+    rig.create("a", automatic(1, 1), &[("retention.ms", "1000")]).unwrap();
+    let policy = "cleanup.policy";
+    let set = alter(
+        &mut rig,
+        false,
+        &[
+            ("segment.bytes", ConfigOp::Set, Some("20000")),
+            (policy, ConfigOp::Append, Some("compact")),
+        ],
+    );
+    let expected =
+        pairs(&[(policy, "delete,compact"), ("retention.ms", "1000"), ("segment.bytes", "20000")]);
+    assert_eq!(set, (ErrorCode::None, expected));
+    let taken = alter(
+        &mut rig,
+        false,
+        &[(policy, ConfigOp::Subtract, Some("delete")), ("retention.ms", ConfigOp::Delete, None)],
+    );
+    let expected = pairs(&[(policy, "compact"), ("segment.bytes", "20000")]);
+    assert_eq!(taken, (ErrorCode::None, expected));
+    let replaced = alter(&mut rig, true, &[("retention.ms", ConfigOp::Set, Some("5"))]);
+    assert_eq!(replaced, (ErrorCode::None, pairs(&[("retention.ms", "5")])));
+}
+
+#[test]
+fn impossible_configs_are_refused_and_change_nothing() {
+    let mut rig = Rig::with_brokers(1);
+    rig.create("a", automatic(1, 1), &[]).unwrap();
+    let end = rig.solo.raft.log_end_offset();
+    let good = ("retention.ms", ConfigOp::Set, Some("5"));
+    for (bad, error) in [
+        (("retention.ms", ConfigOp::Set, Some("6")), ErrorCode::InvalidRequest),
+        (("segment.ms", ConfigOp::Set, None), ErrorCode::InvalidRequest),
+        (("segment.ms", ConfigOp::Set, Some("0")), ErrorCode::InvalidConfig),
+        (("segment.ms", ConfigOp::Append, Some("1")), ErrorCode::InvalidConfig),
+        (("cleanup.policy", ConfigOp::Subtract, Some("delete")), ErrorCode::InvalidConfig),
+        (("retention.minutes", ConfigOp::Set, Some("1")), ErrorCode::InvalidConfig),
+    ] {
+        assert_eq!(alter(&mut rig, false, &[good, bad]), (error, Vec::new()), "{bad:?}");
+    }
+    for (kind, name, error) in [
+        (ConfigTarget::TOPIC, "b", ErrorCode::UnknownTopicOrPartition),
+        (ConfigTarget::BROKER, "1", ErrorCode::InvalidConfig),
+        (99, "1", ErrorCode::InvalidRequest),
+    ] {
+        let target = ConfigTarget { kind, name: name.into() };
+        assert_eq!(alter_of(&mut rig, target, false, &[good]).0, error, "{kind} {name}");
+    }
+    assert_eq!(rig.solo.raft.log_end_offset(), end);
+}
+
+#[test]
+fn who_is_not_the_controller_says_so() {
+    let mut rig = Rig::new();
+    rig.act(|controller, step, raft| {
+        raft.resign(step);
+        controller.on_committed(step, raft, &[]);
+    });
+    let refused = delete(&mut rig, vec![TopicRef::Name("a".into())]);
+    assert_eq!(refused, [(Some("a".to_owned()), ErrorCode::NotController)]);
+}

@@ -1,0 +1,341 @@
+//! What tools ask of groups: DescribeGroups, ListGroups, DeleteGroups, OffsetDelete.
+
+use super::codec::{OffsetKey, encode_group_key, encode_offset_key};
+use super::coordinator::{Group, GroupCoordinator, Place};
+use super::positions::key;
+use super::writes::{Write, commit_error};
+use crate::error::ErrorCode;
+use crate::metadata::MetadataImage;
+use crate::protocol::{
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
+    DescribedGroup, GroupState, ListGroupsRequest, ListGroupsResponse, ListedGroup,
+    OffsetDeleteRequest, OffsetDeleteResponse, Response,
+};
+use crate::records::Record;
+use crate::replica::ReplicaManager;
+use crate::step::{ReplyTo, Step};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The only type of group that there is (KIP-848).
+const CLASSIC: &str = "classic";
+
+/// Tombstones under way.
+#[derive(Debug)]
+pub(super) enum Deletion {
+    /// A group with all that it has; part of a request.
+    Group { request: u64, group: Arc<str> },
+    /// Positions in a topic that is no more; nobody waits for it.
+    Topic { group: Arc<str>, keys: Vec<OffsetKey> },
+    /// Positions that are too old, and their group if it has nothing left.
+    Expired { group: Arc<str>, keys: Vec<OffsetKey>, is_over: bool },
+    /// Positions of a group.
+    Positions { to: ReplyTo, group: Arc<str>, keys: Vec<OffsetKey>, answer: OffsetDeleteResponse },
+}
+
+/// A DeleteGroups of which some groups are not done yet.
+#[derive(Debug)]
+struct Unfinished {
+    to: ReplyTo,
+    groups: Vec<(Arc<str>, Option<ErrorCode>)>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Deletions {
+    requests: BTreeMap<u64, Unfinished>,
+    next: u64,
+}
+
+impl Deletions {
+    fn open(&mut self, to: ReplyTo) -> u64 {
+        self.next += 1;
+        self.requests.insert(self.next, Unfinished { to, groups: Vec::new() });
+        self.next
+    }
+
+    fn settle(&mut self, request: u64, group: &Arc<str>, error: ErrorCode) {
+        let Some(unfinished) = self.requests.get_mut(&request) else { return };
+        let waits = unfinished.groups.iter_mut().find(|(id, e)| id == group && e.is_none());
+        if let Some((_, outcome)) = waits {
+            *outcome = Some(error);
+        }
+    }
+
+    /// Answers a request when all its groups are done.
+    fn finish(&mut self, step: &mut Step<'_>, request: u64) {
+        let Some(unfinished) = self.requests.get(&request) else { return };
+        let done = unfinished.groups.iter().map(|(id, error)| Some((Arc::clone(id), (*error)?)));
+        let Some(groups) = done.collect::<Option<Vec<_>>>() else { return };
+        step.reply(unfinished.to, Response::DeleteGroups(DeleteGroupsResponse { groups }));
+        self.requests.remove(&request);
+    }
+}
+
+impl Group {
+    /// Keys of positions in a topic.
+    fn keys_in(&self, id: &Arc<str>, topic: &Arc<str>) -> impl Iterator<Item = OffsetKey> {
+        let of_topic = self.positions.keys().filter(move |(name, _)| name == topic);
+        of_topic.map(move |(topic, partition)| OffsetKey {
+            group: Arc::clone(id),
+            topic: Arc::clone(topic),
+            partition: *partition,
+        })
+    }
+
+    /// Whether nobody has come since it was to be removed.
+    fn is_unused(&self) -> bool {
+        self.positions.is_empty() && self.membership.is_unused()
+    }
+
+    fn forget(&mut self, keys: Vec<OffsetKey>) {
+        for key in keys {
+            self.positions.remove(&(key.topic, key.partition));
+        }
+    }
+}
+
+impl GroupCoordinator {
+    /// DescribeGroups.
+    pub(crate) fn describe(
+        &mut self,
+        image: &MetadataImage,
+        request: &DescribeGroupsRequest,
+    ) -> DescribeGroupsResponse {
+        let groups = request.groups.iter().map(|group| self.describe_group(image, group)).collect();
+        DescribeGroupsResponse { groups }
+    }
+
+    fn describe_group(&mut self, image: &MetadataImage, group: &Arc<str>) -> DescribedGroup {
+        let found = self.ready(image, group).map(|partition| {
+            let group = partition.groups.get(group);
+            group.map(|group| group.membership.describe())
+        });
+        let (error, state) = match found {
+            Ok(Some(described)) => return described,
+            Ok(None) => (ErrorCode::GroupIdNotFound, Some(GroupState::Dead)),
+            Err(error) => (error, None),
+        };
+        DescribedGroup {
+            error,
+            group: Arc::clone(group),
+            state,
+            protocol_type: "".into(),
+            protocol: "".into(),
+            members: Vec::new(),
+        }
+    }
+
+    /// ListGroups.
+    pub(crate) fn list(&self, request: &ListGroupsRequest) -> ListGroupsResponse {
+        if self.partitions.values().any(|partition| partition.loading.is_some()) {
+            let error = ErrorCode::CoordinatorLoadInProgress;
+            return ListGroupsResponse { error, groups: Vec::new() };
+        }
+        let any = |wanted: &[Arc<str>], is: &str| {
+            wanted.is_empty() || wanted.iter().any(|name| name.eq_ignore_ascii_case(is))
+        };
+        let all = self.partitions.values().flat_map(|partition| &partition.groups);
+        let listed = all.map(|(id, group)| ListedGroup {
+            group: Arc::clone(id),
+            protocol_type: group.membership.protocol_type(),
+            state: group.membership.state(),
+        });
+        let mut groups: Vec<_> = listed
+            .filter(|group| any(&request.states, group.state.name()))
+            .filter(|_| any(&request.types, CLASSIC))
+            .collect();
+        groups.sort_by(|a, b| a.group.cmp(&b.group));
+        ListGroupsResponse { error: ErrorCode::None, groups }
+    }
+
+    /// DeleteGroups: groups without members go with their positions.
+    pub(crate) fn delete(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        to: ReplyTo,
+        request: DeleteGroupsRequest,
+    ) {
+        let id = self.deletions.open(to);
+        for group in request.groups {
+            let refused = self.delete_group(step, replicas, image, id, &group).err();
+            if let Some(unfinished) = self.deletions.requests.get_mut(&id) {
+                unfinished.groups.push((group, refused));
+            }
+        }
+        self.deletions.finish(step, id);
+    }
+
+    fn delete_group(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        request: u64,
+        id: &Arc<str>,
+    ) -> Result<(), ErrorCode> {
+        if id.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        let partition = self.ready(image, id)?;
+        let place = (partition.tp, partition.epoch);
+        let group = partition.groups.get_mut(id).ok_or(ErrorCode::GroupIdNotFound)?;
+        match group.membership.state() {
+            GroupState::Empty => {}
+            GroupState::Dead => return Err(ErrorCode::GroupIdNotFound),
+            GroupState::PreparingRebalance
+            | GroupState::CompletingRebalance
+            | GroupState::Stable => return Err(ErrorCode::NonEmptyGroup),
+        }
+        group.membership.set_dead(true);
+        let own = group.positions.keys().map(|(topic, partition)| OffsetKey {
+            group: Arc::clone(id),
+            topic: Arc::clone(topic),
+            partition: *partition,
+        });
+        let mut keys: BTreeSet<_> = own.collect();
+        // what is being committed goes, too: its records come before the tombstones
+        keys.extend(self.writes.commits_of(id).flat_map(|commit| commit.keys().cloned()));
+        let mut records: Vec<_> =
+            keys.iter().map(|key| Record::new(Some(encode_offset_key(key)), None)).collect();
+        records.push(Record::new(Some(encode_group_key(id)), None));
+        let deletion = Deletion::Group { request, group: Arc::clone(id) };
+        self.writes.append(step, replicas, place, records, Write::Deletion(deletion));
+        Ok(())
+    }
+
+    /// OffsetDelete: positions in topics that no member reads.
+    pub(crate) fn delete_offsets(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        to: ReplyTo,
+        request: OffsetDeleteRequest,
+    ) {
+        let OffsetDeleteRequest { group, partitions } = request;
+        let (place, subscribed) = match self.check_offset_delete(image, &group) {
+            Ok(found) => found,
+            Err(error) => {
+                let response = OffsetDeleteResponse { error, partitions: Vec::new() };
+                return step.reply(to, Response::OffsetDelete(response));
+            }
+        };
+        let (mut keys, mut outcomes) = (Vec::new(), Vec::new());
+        for tp in partitions {
+            let error = match key(image, &group, tp) {
+                None => ErrorCode::UnknownTopicOrPartition,
+                Some(key) if subscribed.contains(&key.topic) => ErrorCode::GroupSubscribedToTopic,
+                Some(key) => {
+                    keys.push(key);
+                    ErrorCode::None
+                }
+            };
+            outcomes.push((tp, error));
+        }
+        let answer = OffsetDeleteResponse { error: ErrorCode::None, partitions: outcomes };
+        if keys.is_empty() {
+            return step.reply(to, Response::OffsetDelete(answer));
+        }
+        let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
+        let records = keys.iter().map(tombstone).collect();
+        let deletion = Deletion::Positions { to, group, keys, answer };
+        self.writes.append(step, replicas, place, records, Write::Deletion(deletion));
+    }
+
+    /// Positions in a topic that was deleted mean nothing in one that gets its name.
+    pub(super) fn forget_topic(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        topic: &Arc<str>,
+    ) {
+        let mut found = Vec::new();
+        for partition in self.partitions.values().filter(|p| p.loading.is_none()) {
+            for (id, group) in &partition.groups {
+                let keys: Vec<_> = group.keys_in(id, topic).collect();
+                if !keys.is_empty() {
+                    found.push(((partition.tp, partition.epoch), Arc::clone(id), keys));
+                }
+            }
+        }
+        for (place, group, keys) in found {
+            let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
+            let records = keys.iter().map(tombstone).collect();
+            let write = Write::Deletion(Deletion::Topic { group, keys });
+            self.writes.append(step, replicas, place, records, write);
+        }
+    }
+
+    /// Where the group is, and topics whose positions must stay.
+    fn check_offset_delete(
+        &mut self,
+        image: &MetadataImage,
+        group: &Arc<str>,
+    ) -> Result<(Place, BTreeSet<Arc<str>>), ErrorCode> {
+        if group.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        let partition = self.ready(image, group)?;
+        let place = (partition.tp, partition.epoch);
+        let known = partition.groups.get(group).ok_or(ErrorCode::GroupIdNotFound)?;
+        if known.membership.state() == GroupState::Dead {
+            return Err(ErrorCode::GroupIdNotFound);
+        }
+        let subscribed = known.membership.subscriptions().ok_or(ErrorCode::NonEmptyGroup)?;
+        Ok((place, subscribed))
+    }
+
+    /// Tombstones are in the log, or are not.
+    pub(super) fn deleted(
+        &mut self,
+        step: &mut Step<'_>,
+        deletion: Deletion,
+        is_here: bool,
+        partition: i32,
+        error: ErrorCode,
+    ) {
+        let error = commit_error(error);
+        let state = self.partitions.get_mut(&partition).filter(|_| is_here);
+        match deletion {
+            Deletion::Group { request, group } => {
+                if let Some(state) = state {
+                    if error.is_ok() {
+                        state.groups.remove(&group);
+                    } else if let Some(group) = state.groups.get_mut(&group) {
+                        group.membership.set_dead(false);
+                    }
+                }
+                self.deletions.settle(request, &group, error);
+                self.deletions.finish(step, request);
+            }
+            Deletion::Topic { group, keys } => {
+                let group = state.and_then(|state| state.groups.get_mut(&group));
+                if let Some(group) = group.filter(|_| error.is_ok()) {
+                    group.forget(keys);
+                }
+            }
+            Deletion::Expired { group, keys, is_over } => {
+                let Some(state) = state.filter(|_| error.is_ok()) else { return };
+                if let Some(known) = state.groups.get_mut(&group) {
+                    known.forget(keys);
+                    if is_over && known.is_unused() {
+                        state.groups.remove(&group);
+                    }
+                }
+            }
+            Deletion::Positions { to, group, keys, mut answer } => {
+                let group = state.and_then(|state| state.groups.get_mut(&group));
+                if let Some(group) = group.filter(|_| error.is_ok()) {
+                    group.forget(keys);
+                }
+                for (_, outcome) in answer.partitions.iter_mut().filter(|(_, e)| e.is_ok()) {
+                    *outcome = error;
+                }
+                step.reply(to, Response::OffsetDelete(answer));
+            }
+        }
+    }
+}

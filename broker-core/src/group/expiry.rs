@@ -1,0 +1,74 @@
+//! Positions that nobody uses any more, and groups that have nothing left (KIP-211, Kafka's
+//! `cleanupGroupMetadata`).
+//!
+//! Positions are kept for `offsets.retention.minutes` after the group lost its last member; those of
+//! a group that never had members, after their commit. Positions of a group with members are kept;
+//! Kafka drops those in topics that no member reads.
+
+use super::admin::Deletion;
+use super::codec::{OffsetKey, encode_group_key, encode_offset_key};
+use super::coordinator::{Group, GroupCoordinator};
+use super::writes::Write;
+use crate::protocol::GroupState;
+use crate::records::Record;
+use crate::replica::ReplicaManager;
+use crate::seam::TimerKey;
+use crate::step::Step;
+use std::sync::Arc;
+
+impl GroupCoordinator {
+    /// Timer: lets positions expire, and looks again later.
+    pub(crate) fn expiry_due(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+        let oldest_ms = step.wall_ms.saturating_sub(self.limits.retention_ms);
+        let mut expired = Vec::new();
+        for partition in self.partitions.values().filter(|p| p.loading.is_none()) {
+            for (id, group) in &partition.groups {
+                if group.membership.state() != GroupState::Empty
+                    || self.writes.commits_of(id).next().is_some()
+                {
+                    continue;
+                }
+                let keys = group.expired(id, oldest_ms);
+                let is_over = keys.len() == group.positions.len();
+                if is_over || !keys.is_empty() {
+                    let place = (partition.tp, partition.epoch);
+                    expired.push((place, Arc::clone(id), keys, is_over));
+                }
+            }
+        }
+        for (place, group, keys, is_over) in expired {
+            let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
+            let mut records: Vec<_> = keys.iter().map(tombstone).collect();
+            if is_over {
+                records.push(Record::new(Some(encode_group_key(&group)), None));
+            }
+            let write = Write::Deletion(Deletion::Expired { group, keys, is_over });
+            self.writes.append(step, replicas, place, records, write);
+        }
+        self.arm_expiry(step);
+    }
+
+    /// Looks for what has expired every `offsets.retention.check.interval.ms` from now on.
+    pub(super) fn arm_expiry(&mut self, step: &mut Step<'_>) {
+        self.looks_for_expired = true;
+        step.timer(step.now + self.limits.retention_check, TimerKey::GroupExpiry);
+    }
+}
+
+impl Group {
+    /// Positions that are too old; all of them when there are none.
+    fn expired(&self, id: &Arc<str>, oldest_ms: i64) -> Vec<OffsetKey> {
+        let had_members = !self.membership.protocol_type().is_empty();
+        if had_members && self.membership.state_since_ms() > oldest_ms {
+            return Vec::new();
+        }
+        let too_old =
+            self.positions.iter().filter(|(_, v)| had_members || v.commit_ms <= oldest_ms);
+        let key = |((topic, partition), _): (&(Arc<str>, i32), _)| OffsetKey {
+            group: Arc::clone(id),
+            topic: Arc::clone(topic),
+            partition: *partition,
+        };
+        too_old.map(key).collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! Taking over and giving up partitions of `__consumer_offsets`.
+
+use super::OFFSETS_TOPIC;
+use super::codec::{Key, decode_group_value, decode_key, decode_offset_value};
+use super::coordinator::{GroupCoordinator, OffsetsPartition};
+use super::membership::Membership;
+use crate::ids::{DiskOpId, LeaderEpoch, NodeId, TopicPartition};
+use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::records::Record;
+use crate::replica::ReplicaManager;
+use crate::seam::{DiskOpKind, DiskResult};
+use crate::step::{Owner, Step};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `offsets.load.buffer.size`.
+const LOAD_BYTES: u32 = 5 << 20;
+
+impl GroupCoordinator {
+    /// Loads partitions that this broker leads from now on, drops those that it leads no longer.
+    pub(crate) fn apply_metadata(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        delta: &MetadataDelta,
+    ) {
+        for topic in &delta.removed_topics {
+            if *topic.name == *OFFSETS_TOPIC {
+                let led: Vec<_> = self.partitions.keys().copied().collect();
+                led.into_iter().for_each(|index| self.unload(step, replicas, index));
+            } else {
+                self.forget_topic(step, replicas, &topic.name);
+            }
+        }
+        let Some(topic) = image.topic_named(OFFSETS_TOPIC) else { return };
+        let node: NodeId = replicas.config.node;
+        for tp in delta.partitions.iter().filter(|tp| tp.topic == topic.id) {
+            let Some(state) = image.partition(*tp) else { continue };
+            let known = self.partitions.get(&tp.partition);
+            let is_newer = known.is_none_or(|p| p.epoch < state.leader_epoch);
+            if state.leader != Some(node) {
+                self.unload(step, replicas, tp.partition);
+            } else if is_newer {
+                self.unload(step, replicas, tp.partition);
+                self.begin_load(step, replicas, *tp, state.leader_epoch);
+            }
+        }
+    }
+
+    fn unload(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+        let Some(state) = self.partitions.get(&partition) else { return };
+        let groups: Vec<_> = state.groups.keys().cloned().collect();
+        for group in groups {
+            self.act(step, replicas, partition, &group, Membership::unload);
+        }
+        self.partitions.remove(&partition);
+    }
+
+    fn begin_load(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        tp: TopicPartition,
+        epoch: LeaderEpoch,
+    ) {
+        let start = replicas.find(tp).map_or(0, |p| p.log.log_start_offset());
+        let groups = BTreeMap::new();
+        let loading = OffsetsPartition { tp, epoch, loading: Some(start), groups };
+        self.partitions.insert(tp.partition, loading);
+        if !self.looks_for_expired {
+            self.arm_expiry(step);
+        }
+        self.load_more(step, replicas, tp.partition);
+    }
+
+    /// Reads on, up to the log's end: what a former leader appended counts, committed or not yet,
+    /// as the new leader's log is what will be committed.
+    fn load_more(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+        let Some(state) = self.partitions.get_mut(&partition) else { return };
+        let Some(from) = state.loading else { return };
+        let Some(replica) = replicas.find(state.tp) else { return };
+        let end = replica.log.log_end_offset();
+        match replica.log.read_plan(from, end, LOAD_BYTES) {
+            Ok(Some(range)) => {
+                let kind = DiskOpKind::Read { ranges: vec![range], max_bytes: LOAD_BYTES };
+                let id = step.disk(Owner::Group, kind);
+                self.loads.insert(id.0, (partition, state.epoch));
+            }
+            Ok(None) | Err(_) => {
+                let Some(lead) = replica.leadership() else { return };
+                if end < lead.epoch_start {
+                    self.stalled.push(partition);
+                } else {
+                    state.loading = None;
+                    self.loaded(step, replicas, partition);
+                }
+            }
+        }
+    }
+
+    /// Members that the log knows must show that they are alive.
+    fn loaded(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+        let Some(state) = self.partitions.get(&partition) else { return };
+        let groups: Vec<_> = state.groups.keys().cloned().collect();
+        for group in groups {
+            self.act(step, replicas, partition, &group, Membership::loaded);
+        }
+    }
+
+    /// Goes on with loads that had to wait; to be called after every input.
+    pub(super) fn resume_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+        if self.stalled.is_empty() {
+            return;
+        }
+        for partition in std::mem::take(&mut self.stalled) {
+            self.load_more(step, replicas, partition);
+        }
+    }
+
+    /// A read of a load ended.
+    pub(crate) fn disk_done(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        id: DiskOpId,
+        result: DiskResult,
+    ) {
+        let Some((partition, epoch)) = self.loads.remove(&id.0) else { return };
+        let Some(state) = self.partitions.get_mut(&partition) else { return };
+        if state.epoch != epoch {
+            return;
+        }
+        let DiskResult::Read(read) = result else { return };
+        let batches = read.iter().flat_map(|records| records.batches());
+        for batch in batches {
+            state.loading = state.loading.map(|at| at.max(batch.next_offset()));
+            let Ok(records) = batch.records() else { continue };
+            step.effects.work.records_walked += records.len() as u64;
+            for record in &records {
+                state.replay(record);
+            }
+        }
+        self.load_more(step, replicas, partition);
+    }
+}
+
+impl OffsetsPartition {
+    /// Takes a record of the log. A value that cannot be read is none.
+    fn replay(&mut self, record: &Record) {
+        let value = record.value.as_deref();
+        match record.key.as_deref().and_then(decode_key) {
+            Some(Key::Offset(key)) => {
+                let place = (key.topic, key.partition);
+                if let Some(value) = value.and_then(decode_offset_value) {
+                    self.group(&key.group).positions.insert(place, value);
+                } else if let Some(group) = self.groups.get_mut(&key.group) {
+                    group.positions.remove(&place);
+                }
+            }
+            Some(Key::Group(id)) => match value.and_then(decode_group_value) {
+                Some(value) => {
+                    self.group(&id).membership = Membership::load(Arc::clone(&id), value);
+                }
+                None => {
+                    let positions = self.groups.remove(&id).map(|group| group.positions);
+                    if let Some(positions) = positions.filter(|positions| !positions.is_empty()) {
+                        self.group(&id).positions = positions;
+                    }
+                }
+            },
+            None => {}
+        }
+    }
+}

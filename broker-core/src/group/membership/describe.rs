@@ -1,0 +1,130 @@
+//! What the log and tools are told of a group.
+
+use super::member::Member;
+use super::{Cx, Membership};
+use crate::error::ErrorCode;
+use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
+use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
+use crate::time::{Duration, Instant};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Membership {
+    /// What the log is told; with assignments that are not handed out yet, or the current ones.
+    pub(in crate::group) fn value(
+        &self,
+        assignments: Option<&BTreeMap<Arc<str>, Bytes>>,
+    ) -> GroupValue {
+        let millis = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+        let member = |member: &Member| MemberValue {
+            id: Arc::clone(&member.id),
+            instance: member.instance.clone(),
+            client_id: Arc::clone(&member.client_id),
+            client_host: Arc::clone(&member.client_host),
+            rebalance_timeout_ms: millis(member.rebalance),
+            session_timeout_ms: millis(member.session),
+            subscription: member.metadata(self.protocol.as_ref()),
+            assignment: match assignments {
+                Some(given) => given.get(&member.id).cloned().unwrap_or_default(),
+                None => member.assignment.clone(),
+            },
+        };
+        GroupValue {
+            protocol_type: self.protocol_type.clone().unwrap_or_else(|| "".into()),
+            generation: self.generation,
+            protocol: self.protocol.clone(),
+            leader: self.leader.clone(),
+            state_since_ms: self.state_since_ms,
+            members: self.members.values().map(member).collect(),
+        }
+    }
+
+    /// A group as the log tells of it.
+    pub(in crate::group) fn load(group: Arc<str>, value: GroupValue) -> Self {
+        let mut loaded = Self::new(group);
+        loaded.generation = value.generation;
+        loaded.protocol_type = (!value.protocol_type.is_empty()).then_some(value.protocol_type);
+        loaded.leader = value.leader;
+        loaded.state_since_ms = value.state_since_ms;
+        if !value.members.is_empty() {
+            loaded.state = GroupState::Stable;
+        }
+        let millis = |ms: i32| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        for member in value.members {
+            if let Some(instance) = &member.instance {
+                loaded.instances.insert(Arc::clone(instance), Arc::clone(&member.id));
+            }
+            let protocols =
+                value.protocol.iter().map(|p| (Arc::clone(p), member.subscription.clone()));
+            let protocols = protocols.collect();
+            let member = Member {
+                id: member.id,
+                instance: member.instance,
+                client_id: member.client_id,
+                client_host: member.client_host,
+                session: millis(member.session_timeout_ms),
+                rebalance: millis(member.rebalance_timeout_ms),
+                protocols,
+                assignment: member.assignment,
+                joining: None,
+                syncing: None,
+                is_new: false,
+                expires: Instant::ZERO,
+                queued: None,
+            };
+            loaded.members.insert(Arc::clone(&member.id), member);
+        }
+        loaded.protocol = value.protocol;
+        loaded
+    }
+
+    /// The log is read: from now on members must show that they are alive.
+    pub(in crate::group) fn loaded(&mut self, cx: &mut Cx<'_, '_>) {
+        for member in self.members.values_mut() {
+            let session = member.session;
+            member.expect(cx, &self.group, session);
+        }
+    }
+
+    /// Kind of the group, empty before its first member.
+    pub(in crate::group) fn protocol_type(&self) -> Arc<str> {
+        self.protocol_type.clone().unwrap_or_else(|| "".into())
+    }
+
+    /// What tools are told. Metadata and assignments mean something in a stable group only.
+    pub(in crate::group) fn describe(&self) -> DescribedGroup {
+        let stable = self.state == GroupState::Stable;
+        let member = |member: &Member| DescribedMember {
+            member: Arc::clone(&member.id),
+            instance: member.instance.clone(),
+            client_id: Arc::clone(&member.client_id),
+            client_host: Arc::clone(&member.client_host),
+            metadata: if stable { member.metadata(self.protocol.as_ref()) } else { Bytes::new() },
+            assignment: if stable { member.assignment.clone() } else { Bytes::new() },
+        };
+        let protocol = self.protocol.clone().filter(|_| stable);
+        DescribedGroup {
+            error: ErrorCode::None,
+            group: Arc::clone(&self.group),
+            state: Some(self.state),
+            protocol_type: self.protocol_type(),
+            protocol: protocol.unwrap_or_else(|| "".into()),
+            members: self.members.values().map(member).collect(),
+        }
+    }
+
+    /// Topics that members of a consumer group read; `None` when that cannot be known.
+    pub(in crate::group) fn subscriptions(&self) -> Option<BTreeSet<Arc<str>>> {
+        if self.protocol_type.as_deref() != Some("consumer") {
+            return self.members.is_empty().then(BTreeSet::new);
+        }
+        let mut topics = BTreeSet::new();
+        for member in self.members.values() {
+            for (_, metadata) in &member.protocols {
+                topics.extend(subscribed_topics(metadata)?);
+            }
+        }
+        Some(topics)
+    }
+}

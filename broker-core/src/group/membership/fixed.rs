@@ -1,0 +1,127 @@
+//! Static members (KIP-345) that come back: they take their old place, under a new member id.
+
+use super::member::{Member, join_error};
+use super::{Cx, Membership, Store, Then};
+use crate::error::ErrorCode;
+use crate::protocol::{GroupState, JoinGroupRequest, JoinGroupResponse, Response};
+use crate::step::{ReplyTo, Step};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A member that takes the place of its former self, until the log has it.
+#[derive(Debug)]
+pub(in crate::group) struct Replacement {
+    to: ReplyTo,
+    old: Arc<str>,
+    new: Arc<str>,
+    generation: i32,
+    can_skip_assignment: bool,
+    /// What the place had before, should the write fail.
+    protocols: Vec<(Arc<str>, Bytes)>,
+}
+
+impl Replacement {
+    pub(super) fn abandon(self, step: &mut Step<'_>) {
+        let answer = join_error(self.new, ErrorCode::NotCoordinator);
+        step.reply(self.to, Response::JoinGroup(Box::new(answer)));
+    }
+}
+
+impl Membership {
+    /// A static member without a member id comes back.
+    pub(super) fn join_returning(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        to: ReplyTo,
+        old: &Arc<str>,
+        new: Arc<str>,
+        request: &JoinGroupRequest,
+    ) {
+        let Some(mut member) = self.take_place(cx, old, &new) else { return };
+        let before = std::mem::replace(&mut member.protocols, request.protocols.clone());
+        member.update(request);
+        let session = member.session;
+        member.expect(cx, &self.group, session);
+        self.members.insert(Arc::clone(&new), member);
+        if self.state == GroupState::Stable && self.best_protocol() == self.protocol {
+            let replacement = Replacement {
+                to,
+                old: Arc::clone(old),
+                new,
+                generation: self.generation,
+                can_skip_assignment: request.can_skip_assignment,
+                protocols: before,
+            };
+            let then = Then::Replace(replacement);
+            return cx.stores.push(Store { value: self.value(None), then });
+        }
+        // Between join and sync the leader assigns to ids that it was told (GRP-08).
+        self.rejoin(cx, to, &new, request);
+    }
+
+    /// Moves a member to another id. Whoever waits under the old one is fenced.
+    fn take_place(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        old: &Arc<str>,
+        new: &Arc<str>,
+    ) -> Option<Member> {
+        let mut member = self.members.remove(old)?;
+        member.answer_join_error(cx, ErrorCode::FencedInstanceId);
+        member.answer_sync_error(cx, ErrorCode::FencedInstanceId);
+        member.id = Arc::clone(new);
+        member.queued = None;
+        if self.unsynced.remove(old) {
+            self.unsynced.insert(Arc::clone(new));
+        }
+        if let Some(instance) = &member.instance {
+            self.instances.insert(Arc::clone(instance), Arc::clone(new));
+        }
+        if self.leader.as_ref() == Some(old) {
+            self.leader = Some(Arc::clone(new));
+        }
+        Some(member)
+    }
+
+    /// The log knows the new id, or does not.
+    pub(super) fn replaced(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        replacement: Replacement,
+        error: ErrorCode,
+    ) {
+        let Replacement { to, old, new, generation, can_skip_assignment, protocols } = replacement;
+        let answer = if error.is_ok() && self.generation == generation {
+            self.returned(&new, &old, can_skip_assignment)
+        } else {
+            // the client asks for its place once more, with no id
+            if !error.is_ok()
+                && let Some(mut member) = self.take_place(cx, &new, &old)
+            {
+                member.protocols = protocols;
+                let session = member.session;
+                member.expect(cx, &self.group, session);
+                self.members.insert(Arc::clone(&old), member);
+            }
+            join_error(new, ErrorCode::UnknownMemberId)
+        };
+        cx.step.reply(to, Response::JoinGroup(Box::new(answer)));
+    }
+
+    /// The place as it is. A leader learns who the members are only if it knows that it must not
+    /// assign (KIP-814); others are told of a leader that they are not.
+    fn returned(
+        &self,
+        new: &Arc<str>,
+        old: &Arc<str>,
+        can_skip_assignment: bool,
+    ) -> JoinGroupResponse {
+        let leads = self.leader.as_ref() == Some(new);
+        let answer = self.joined(new);
+        if can_skip_assignment {
+            return JoinGroupResponse { skip_assignment: leads, ..answer };
+        }
+        let leader = if leads { Arc::clone(old) } else { answer.leader };
+        JoinGroupResponse { leader, members: Vec::new(), ..answer }
+    }
+}

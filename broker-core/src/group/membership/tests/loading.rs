@@ -1,0 +1,53 @@
+//! What the log knows of a group is the group.
+
+use super::rig::{Rig, SESSION_MS, join};
+use crate::error::ErrorCode;
+use crate::group::codec::{decode_group_value, encode_group_value};
+use crate::group::membership::Membership;
+use crate::protocol::GroupState;
+
+fn reload(rig: &Rig) -> Rig {
+    let bytes = encode_group_value(&rig.group.value(None));
+    let value = decode_group_value(&bytes).unwrap();
+    let mut loaded = Rig::of(Membership::load("billing".into(), value));
+    loaded.now_ms = rig.now_ms;
+    loaded.act(Membership::loaded);
+    loaded
+}
+
+#[test]
+fn members_go_on_with_another_coordinator() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    let mut rig = reload(&rig);
+    assert_eq!((rig.state(), rig.generation()), (GroupState::Stable, 1));
+    assert_eq!(rig.beat(&a, 1), ErrorCode::None);
+    let sync = rig.sync(&b, &[]);
+    assert_eq!(rig.synced(sync).assignment, "B");
+    let again = rig.join_as(join("a", &a));
+    assert!(rig.is_open(again), "it still leads");
+    let described = rig.group.describe();
+    assert_eq!(&*described.members[0].client_host, "/127.0.0.1");
+}
+
+#[test]
+fn members_that_do_not_come_to_the_new_coordinator_are_out_after_a_session() {
+    let mut rig = Rig::new();
+    let (a, _) = rig.stable();
+    let mut rig = reload(&rig);
+    rig.wait(u64::try_from(SESSION_MS).unwrap() - 1);
+    rig.beat(&a, 1);
+    rig.wait(1);
+    assert_eq!(rig.ids(), [a]);
+}
+
+#[test]
+fn an_empty_group_stays_one() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    rig.leave(&a);
+    rig.leave(&b);
+    let rig = reload(&rig);
+    assert_eq!((rig.state(), rig.generation()), (GroupState::Empty, 2));
+    assert_eq!(rig.group.describe().state.unwrap().name(), "Empty");
+}

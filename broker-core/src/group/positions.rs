@@ -1,0 +1,202 @@
+//! OffsetCommit and OffsetFetch.
+
+use super::codec::{OffsetKey, OffsetValue, encode_offset_key, encode_offset_value};
+use super::coordinator::{Group, GroupCoordinator, Place};
+use super::writes::{Write, commit_error};
+use crate::error::ErrorCode;
+use crate::ids::{TopicId, TopicPartition};
+use crate::metadata::MetadataImage;
+use crate::protocol::{
+    CommittedOffset, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
+    OffsetFetchGroupResponse, OffsetFetchRequest, OffsetFetchResponse, Response,
+};
+use crate::records::Record;
+use crate::replica::ReplicaManager;
+use crate::step::{ReplyTo, Step};
+use std::sync::Arc;
+
+/// What the log is told.
+type Position = (OffsetKey, OffsetValue);
+
+/// A commit under way.
+#[derive(Debug)]
+pub(super) struct Commit {
+    to: ReplyTo,
+    pub(super) group: Arc<str>,
+    /// In the request's order, with those that cannot be committed, and why.
+    positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
+}
+
+impl Commit {
+    pub(super) fn keys(&self) -> impl Iterator<Item = &OffsetKey> {
+        self.positions.iter().filter_map(|(_, position)| position.as_ref().ok().map(|(key, _)| key))
+    }
+}
+
+impl GroupCoordinator {
+    /// Positions of groups.
+    pub(crate) fn fetch(
+        &mut self,
+        image: &MetadataImage,
+        request: &OffsetFetchRequest,
+    ) -> OffsetFetchResponse {
+        let groups = request.groups.iter().map(|asked| self.fetch_group(image, asked)).collect();
+        OffsetFetchResponse { groups }
+    }
+
+    fn fetch_group(
+        &mut self,
+        image: &MetadataImage,
+        asked: &OffsetFetchGroup,
+    ) -> OffsetFetchGroupResponse {
+        let group = Arc::clone(&asked.group);
+        let partition = match self.ready(image, &group) {
+            Ok(partition) => partition,
+            Err(error) => return OffsetFetchGroupResponse { group, error, offsets: Vec::new() },
+        };
+        let known = partition.groups.get(&group);
+        let offsets = match &asked.partitions {
+            None => known.map_or_else(Vec::new, |known| known.all_positions(image)),
+            Some(asked) => asked.iter().map(|tp| Group::position(known, image, *tp)).collect(),
+        };
+        OffsetFetchGroupResponse { group, error: ErrorCode::None, offsets }
+    }
+
+    /// Appends positions to the log; they count, and the client hears of it, once replicated.
+    pub(crate) fn commit(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        to: ReplyTo,
+        request: OffsetCommitRequest,
+    ) {
+        let place = match self.check_commit(step, replicas, image, &request) {
+            Ok(place) => place,
+            Err(error) => return reply(step, to, request.offsets.iter().map(|o| (o.tp, error))),
+        };
+        let metadata_bytes_max = self.limits.metadata_bytes_max;
+        let wall_ms = step.wall_ms;
+        let position = |at: CommittedOffset| {
+            let metadata = at.metadata.filter(|text| !text.is_empty());
+            if metadata.as_ref().is_some_and(|text| text.len() > metadata_bytes_max) {
+                return (at.tp, Err(ErrorCode::OffsetMetadataTooLarge));
+            }
+            let key = key(image, &request.group, at.tp).ok_or(ErrorCode::UnknownTopicOrPartition);
+            let (offset, leader_epoch) = (at.offset, at.leader_epoch);
+            let value = OffsetValue { offset, leader_epoch, metadata, commit_ms: wall_ms };
+            (at.tp, key.map(|key| (key, value)))
+        };
+        let positions: Vec<_> = request.offsets.into_iter().map(position).collect();
+        let known = positions.iter().filter_map(|(_, position)| position.as_ref().ok());
+        let records: Vec<_> = known
+            .map(|(key, value)| {
+                Record::new(Some(encode_offset_key(key)), Some(encode_offset_value(value)))
+            })
+            .collect();
+        if records.is_empty() {
+            let refused = positions.iter().map(|(tp, position)| {
+                (*tp, position.as_ref().err().copied().unwrap_or(ErrorCode::None))
+            });
+            return reply(step, to, refused);
+        }
+        let commit = Commit { to, group: request.group, positions };
+        self.writes.append(step, replicas, place, records, Write::Positions(commit));
+    }
+
+    /// Whether who commits may, and where to.
+    fn check_commit(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        request: &OffsetCommitRequest,
+    ) -> Result<Place, ErrorCode> {
+        let partition = self.ready(image, &request.group)?;
+        let (tp, epoch) = (partition.tp, partition.epoch);
+        let checked = self.act(step, replicas, tp.partition, &request.group, |membership, cx| {
+            let OffsetCommitRequest { generation, member, instance, .. } = request;
+            membership.check_commit(cx, *generation, member, instance.as_ref())
+        });
+        match checked {
+            Some(checked) => checked?,
+            // whoever has a generation has it from a group that is gone
+            None if request.generation >= 0 => return Err(ErrorCode::IllegalGeneration),
+            None => {}
+        }
+        Ok((tp, epoch))
+    }
+
+    /// A commit's append ended.
+    pub(super) fn committed(
+        &mut self,
+        step: &mut Step<'_>,
+        commit: Commit,
+        is_here: bool,
+        partition: i32,
+        error: ErrorCode,
+    ) {
+        let error = commit_error(error);
+        let state = self.partitions.get_mut(&partition).filter(|_| is_here && error.is_ok());
+        let mut group = state.map(|state| state.group(&commit.group));
+        let mut answers = Vec::with_capacity(commit.positions.len());
+        for (tp, position) in commit.positions {
+            answers.push((tp, position.as_ref().err().copied().unwrap_or(error)));
+            if let (Some(group), Ok((key, value))) = (&mut group, position) {
+                group.positions.insert((key.topic, key.partition), value);
+            }
+        }
+        reply(step, commit.to, answers.into_iter());
+    }
+}
+
+impl Group {
+    /// A group's position in a partition.
+    fn position(
+        group: Option<&Self>,
+        image: &MetadataImage,
+        tp: TopicPartition,
+    ) -> CommittedOffset {
+        let found = group.and_then(|group| {
+            let topic = image.topic(tp.topic)?;
+            group.positions.get(&(Arc::clone(&topic.name), tp.partition))
+        });
+        found.map_or_else(|| CommittedOffset::none(tp), |value| value.at(tp))
+    }
+
+    /// Every position in topics that exist.
+    fn all_positions(&self, image: &MetadataImage) -> Vec<CommittedOffset> {
+        let known = self.positions.iter().filter_map(|((topic, partition), value)| {
+            let topic = image.topic_named(topic)?;
+            Some(value.at(TopicPartition::new(topic.id, *partition)))
+        });
+        known.collect()
+    }
+}
+
+impl OffsetValue {
+    fn at(&self, tp: TopicPartition) -> CommittedOffset {
+        let metadata = self.metadata.clone();
+        CommittedOffset { tp, offset: self.offset, leader_epoch: self.leader_epoch, metadata }
+    }
+}
+
+pub(super) fn key(
+    image: &MetadataImage,
+    group: &Arc<str>,
+    tp: TopicPartition,
+) -> Option<OffsetKey> {
+    let topic = image.topic(tp.topic).filter(|t| t.id != TopicId::METADATA)?;
+    usize::try_from(tp.partition).ok().filter(|index| *index < topic.partitions.len())?;
+    let topic = Arc::clone(&topic.name);
+    Some(OffsetKey { group: Arc::clone(group), topic, partition: tp.partition })
+}
+
+fn reply(
+    step: &mut Step<'_>,
+    to: ReplyTo,
+    partitions: impl Iterator<Item = (TopicPartition, ErrorCode)>,
+) {
+    let response = OffsetCommitResponse { partitions: partitions.collect() };
+    step.reply(to, Response::OffsetCommit(response));
+}

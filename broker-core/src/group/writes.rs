@@ -1,0 +1,98 @@
+//! Appends to `__consumer_offsets`: what waits for each of them.
+
+use super::admin::Deletion;
+use super::coordinator::Place;
+use super::membership::Then;
+use super::positions::Commit;
+use crate::error::ErrorCode;
+use crate::ids::LeaderEpoch;
+use crate::protocol::{Acks, ProducePartition, ProduceRequest};
+use crate::records::{Batch, Record, Records};
+use crate::replica::{AppendOrigin, ReplicaManager};
+use crate::step::Step;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `offsets.commit.timeout.ms`.
+const COMMIT_TIMEOUT_MS: i32 = 5000;
+
+/// What an append is for.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// Members of a group.
+    Members { group: Arc<str>, then: Then },
+    /// Positions.
+    Positions(Commit),
+    /// Tombstones.
+    Deletion(Deletion),
+}
+
+/// An append under way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) partition: i32,
+    pub(super) epoch: LeaderEpoch,
+    pub(super) write: Write,
+}
+
+/// All appends under way, by token.
+#[derive(Debug, Default)]
+pub(super) struct Writes {
+    pending: BTreeMap<u64, Pending>,
+    next_token: u64,
+}
+
+impl Writes {
+    /// Appends records with `acks=all`; the outcome comes with the step's other outcomes.
+    pub(super) fn append(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        (tp, epoch): Place,
+        mut records: Vec<Record>,
+        write: Write,
+    ) {
+        let batch = Batch::build(step.wall_ms, &mut records);
+        self.next_token += 1;
+        self.pending.insert(self.next_token, Pending { partition: tp.partition, epoch, write });
+        let request = ProduceRequest {
+            acks: Acks::All,
+            timeout_ms: COMMIT_TIMEOUT_MS,
+            partitions: vec![ProducePartition { tp, records: Records::single(Arc::new(batch)) }],
+        };
+        replicas.produce(step, AppendOrigin::Coordinator(self.next_token), request);
+    }
+
+    pub(super) fn take(&mut self, token: u64) -> Option<Pending> {
+        self.pending.remove(&token)
+    }
+
+    /// Commits of a group that the log may have soon.
+    pub(super) fn commits_of(&self, group: &Arc<str>) -> impl Iterator<Item = &Commit> {
+        self.pending.values().filter_map(move |pending| match &pending.write {
+            Write::Positions(commit) if commit.group == *group => Some(commit),
+            Write::Positions(_) | Write::Members { .. } | Write::Deletion(_) => None,
+        })
+    }
+}
+
+/// What a client is told of a commit's or deletion's failed append.
+pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::None => ErrorCode::None,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge => ErrorCode::InvalidCommitOffsetSize,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}
+
+/// What members are told when the log does not take what they agreed on.
+pub(super) fn members_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::None => ErrorCode::None,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::RequestTimedOut => ErrorCode::RebalanceInProgress,
+        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}

@@ -1,0 +1,47 @@
+//! DeleteTopics (key 20); by name or id from version 6 on (KIP-516).
+
+use super::shared::DecodeCx;
+use crate::call::Call;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use stormglass_broker_core::protocol::{
+    DeleteTopicsRequest, DeleteTopicsResponse, Request, TopicRef,
+};
+
+/// First version that names topics by id, too.
+const IDS_FROM: i16 = 6;
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let topics = if cx.version >= IDS_FROM {
+        reader.array(|reader| {
+            let (name, id) = (reader.nullable_string()?, reader.topic_id()?);
+            reader.skip_tags()?;
+            Ok(name.map_or(TopicRef::Id(id), TopicRef::Name))
+        })?
+    } else {
+        reader.array(|reader| reader.string().map(TopicRef::Name))?
+    };
+    let _timeout_ms = reader.i32()?;
+    reader.skip_tags()?;
+    Ok(Asked::Broker(Request::DeleteTopics(DeleteTopicsRequest { topics })))
+}
+
+pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DeleteTopicsResponse) {
+    out.i32(0); // throttle time
+    out.array(response.topics.iter(), |out, topic| {
+        if call.version >= IDS_FROM {
+            out.nullable_string(topic.name.as_deref());
+            out.topic_id(topic.id);
+        } else {
+            out.string(topic.name.as_deref().unwrap_or(""));
+        }
+        out.error(topic.error);
+        if call.version >= 5 {
+            out.nullable_string(None); // error message
+        }
+        out.no_tags();
+    });
+    out.no_tags();
+}

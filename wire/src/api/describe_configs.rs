@@ -1,0 +1,68 @@
+//! DescribeConfigs (key 32). No config is sensitive, and none is documented here.
+
+use super::shared::DecodeCx;
+use crate::call::{Aside, Call};
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use stormglass_broker_core::protocol::{
+    ConfigEntry, ConfigTarget, DescribeConfigsRequest, DescribeConfigsResponse, Request,
+};
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let resources = reader.array(|reader| {
+        let target = ConfigTarget { kind: reader.i8()?, name: reader.string()? };
+        let keys = reader.nullable_array(Reader::string)?;
+        reader.skip_tags()?;
+        // Kafka takes an empty list for no list
+        Ok((target, keys.filter(|keys| !keys.is_empty())))
+    })?;
+    if reader.bool()? {
+        cx.aside = Aside::WithSynonyms;
+    }
+    if cx.version >= 3 {
+        let _with_documentation = reader.bool()?;
+    }
+    reader.skip_tags()?;
+    Ok(Asked::Broker(Request::DescribeConfigs(DescribeConfigsRequest { resources })))
+}
+
+pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DescribeConfigsResponse) {
+    out.i32(0); // throttle time
+    out.array(response.resources.iter(), |out, described| {
+        out.error(described.error);
+        out.nullable_string(described.message.as_deref());
+        out.i8(described.target.kind);
+        out.string(&described.target.name);
+        out.array(described.entries.iter(), |out, entry| write_entry(out, call, entry));
+        out.no_tags();
+    });
+    out.no_tags();
+}
+
+fn write_entry(out: &mut Writer, call: &Call, entry: &ConfigEntry) {
+    out.string(entry.key);
+    out.nullable_string(Some(&entry.value));
+    out.bool(entry.read_only);
+    out.i8(entry.source as i8);
+    out.bool(false); // sensitive
+    let own = (entry.key, entry.value.clone(), entry.source);
+    let inherited = entry.inherited.clone();
+    let is_own = inherited.as_ref().is_none_or(|(.., source)| *source != entry.source);
+    let mut synonyms: Vec<_> = is_own.then_some(own).into_iter().chain(inherited).collect();
+    if !matches!(call.aside, Aside::WithSynonyms) {
+        synonyms.clear();
+    }
+    out.array(synonyms.into_iter(), |out, (key, value, source)| {
+        out.string(key);
+        out.nullable_string(Some(&value));
+        out.i8(source as i8);
+        out.no_tags();
+    });
+    if call.version >= 3 {
+        out.i8(entry.kind as i8);
+        out.nullable_string(None); // documentation
+    }
+    out.no_tags();
+}

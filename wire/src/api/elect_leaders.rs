@@ -1,0 +1,58 @@
+//! ElectLeaders (key 43) of preferred leaders; unclean elections on request are refused.
+
+use super::shared::{DecodeCx, by_topic, topic_name};
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::protocol::{
+    ElectLeadersRequest, ElectLeadersResponse, Request, Response,
+};
+
+const PREFERRED: i8 = 0;
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let kind = if cx.version >= 1 { reader.i8()? } else { PREFERRED };
+    let partitions = by_topic(
+        reader,
+        cx,
+        |reader, cx| cx.named_topic(reader),
+        |reader, topic| Ok(TopicPartition::new(topic, reader.i32()?)),
+    )?;
+    let _timeout_ms = reader.i32()?;
+    reader.skip_tags()?;
+    if kind != PREFERRED {
+        let error = ErrorCode::InvalidRequest;
+        let response = ElectLeadersResponse { error, partitions: Vec::new() };
+        return Ok(Asked::Edge(Response::ElectLeaders(response)));
+    }
+    Ok(Asked::Broker(Request::ElectLeaders(ElectLeadersRequest { partitions })))
+}
+
+pub(crate) fn encode(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    response: &ElectLeadersResponse,
+) {
+    out.i32(0); // throttle time
+    if call.version >= 1 {
+        out.error(response.error);
+    }
+    out.by_topic(
+        &response.partitions,
+        |(tp, _)| tp.topic,
+        |out, id| topic_name(out, call, cluster, id),
+        |out, (tp, error)| {
+            out.i32(tp.partition);
+            out.error(*error);
+            out.nullable_string(None); // error message
+            out.no_tags();
+        },
+    );
+    out.no_tags();
+}
