@@ -18,7 +18,7 @@ mod trials;
 
 /// A simulation makes and drops millions of short-lived messages on one thread.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> std::process::ExitCode {
     commands::main(std::env::args_os()).into()

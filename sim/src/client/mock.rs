@@ -300,7 +300,7 @@ impl<C: Client> Mock<C> {
     ) {
         let mut delay_ns = self.latency_ns;
         let response = match request {
-            Request::Metadata(_) => Response::Metadata(self.metadata()),
+            Request::Metadata(_) => Response::Metadata(Box::new(self.metadata())),
             Request::InitProducerId(_) => Response::InitProducerId(InitProducerIdResponse {
                 error: ErrorCode::None,
                 producer_id: 4_000,
@@ -314,7 +314,7 @@ impl<C: Client> Mock<C> {
                 Response::Produce(response)
             }
             Request::Fetch(request) => {
-                let (response, empty) = self.fetch(node, request.clone());
+                let (response, empty) = self.fetch(node, (*request).clone());
                 if empty {
                     delay_ns += u64::try_from(request.max_wait_ms).unwrap() * MS;
                 }

@@ -91,7 +91,7 @@ fn metadata_in_every_version() {
             controller: Some(NodeId(1)),
             topics: vec![topic(1), topic(2)],
         };
-        let read: theirs::MetadataResponse = answer(&call, &Response::Metadata(response));
+        let read: theirs::MetadataResponse = answer(&call, &Response::Metadata(Box::new(response)));
         assert_eq!(read.brokers.len(), 2, "the third has no known address");
         assert_eq!((read.brokers[0].host.as_str(), read.brokers[0].port), ("broker.example", 9092));
         assert_eq!(read.topics[1].name, Some(topic_name(2)));
@@ -146,7 +146,7 @@ fn topics_are_found_by_id_and_unknown_ids_are_said_to_be_unknown() {
     assert_eq!(request.topics, Some(vec!["topic-2".into()]));
     let response =
         MetadataResponse { brokers: Vec::new(), controller: None, topics: vec![topic(2)] };
-    let read: theirs::MetadataResponse = answer(&call, &Response::Metadata(response));
+    let read: theirs::MetadataResponse = answer(&call, &Response::Metadata(Box::new(response)));
     assert_eq!((read.topics[1].error_code, read.topics[1].topic_id), (100, topic_id(55)));
 }
 

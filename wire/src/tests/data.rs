@@ -124,7 +124,7 @@ proptest! {
     ) {
         for version in versions(ApiKey::Fetch) {
             let (request, call) = ask(ApiKey::Fetch, version, &fetch(&parts, version, committed));
-            prop_assert_eq!(request, Request::Fetch(fetched(&parts, version, committed)));
+            prop_assert_eq!(request, Request::Fetch(Box::new(fetched(&parts, version, committed))));
 
             let diverging = diverging.filter(|_| version >= 12);
             let state = |tp: TopicPartition| FetchPartitionResponse {

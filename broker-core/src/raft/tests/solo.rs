@@ -97,7 +97,7 @@ pub(crate) fn alone(disk: &mut TestDisk) -> Solo {
 
 /// A fetch of voter 1.
 pub(crate) fn fetch(epoch: i32, offset: i64, last_epoch: i32) -> Request {
-    Request::Fetch(FetchRequest {
+    Request::Fetch(Box::new(FetchRequest {
         replica: Some(ReplicaState { id: NodeId(1), epoch: -1 }),
         max_wait_ms: 500,
         min_bytes: 0,
@@ -115,7 +115,7 @@ pub(crate) fn fetch(epoch: i32, offset: i64, last_epoch: i32) -> Request {
         }],
         forgotten: Vec::new(),
         rack: None,
-    })
+    }))
 }
 
 /// A node that won the election of a three-voter quorum, its opening record fsynced.

@@ -186,7 +186,7 @@ impl Rig {
             forgotten: Vec::new(),
             rack: None,
         };
-        self.act(|replicas, step| replicas.fetch(step, client(), request));
+        self.act(|replicas, step| replicas.fetch(step, client(), &request));
     }
 
     /// What went to peers since the last call.
@@ -198,7 +198,7 @@ impl Rig {
     pub(crate) fn sent_fetch(&mut self) -> (CorrelationId, FetchRequest) {
         let sent = self.sent().pop().expect("something was sent");
         match sent.request {
-            Request::Fetch(fetch) => (sent.correlation, fetch),
+            Request::Fetch(fetch) => (sent.correlation, *fetch),
             other => panic!("{other:?}"),
         }
     }

@@ -116,7 +116,7 @@ fn fetch() {
             .with_topics(if partitions == 0 { vec![] } else { vec![topic] })
             .with_forgotten_topics_data(if forgotten == 0 { vec![] } else { vec![gone] })
             .with_rack_id(text("use1-az1"));
-        check_request(Request::Fetch(request), body, 17);
+        check_request(Request::Fetch(Box::new(request)), body, 17);
     }
 }
 
@@ -202,7 +202,7 @@ fn metadata() {
         .with_brokers(vec![broker.clone().with_rack(Some(text("use1-az1"))), broker])
         .with_cluster_id(Some(text(CLUSTER_ID)))
         .with_topics(vec![topic]);
-    check_response(Response::Metadata(response), body, 12);
+    check_response(Response::Metadata(Box::new(response)), body, 12);
 }
 
 #[test]

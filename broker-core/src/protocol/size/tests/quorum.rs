@@ -117,5 +117,5 @@ fn fetch_snapshot() {
     let topic =
         answer::TopicSnapshot::default().with_name(METADATA).with_partitions(vec![partition]);
     let body = theirs::FetchSnapshotResponse::default().with_topics(vec![topic]);
-    check_response(Response::FetchSnapshot(response), body, 0);
+    check_response(Response::FetchSnapshot(Box::new(response)), body, 0);
 }
