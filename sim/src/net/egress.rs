@@ -12,11 +12,11 @@
 //! credits are both monotone), so a forecast is never too late: one event per message, and only
 //! contention that arises afterwards costs another look.
 
-use super::bucket::{Bucket, UNITS_PER_BYTE};
-use stormglass_scenarios::plan::RatePlan;
+mod ahead;
 
-/// Flows that leave, at most, in a forecast; beyond, it is only a lower bound.
-const FORECAST_STEPS: u32 = 8;
+use super::bucket::{Bucket, UNITS_PER_BYTE};
+use ahead::Ahead;
+use stormglass_scenarios::plan::RatePlan;
 
 /// No cap is above this, bytes per second: keeps products within 64 bits.
 const CAP_MAX: u64 = 1_000_000_000_000;
@@ -41,7 +41,7 @@ pub(super) struct Egress {
     at_ns: u64,
     sent_units: u128,
     saturated_ns: u64,
-    scratch: Vec<Flow>,
+    ahead: Ahead,
 }
 
 /// The fluid for as long as rates stay as they are.
@@ -93,22 +93,25 @@ struct Fill {
 }
 
 impl Fill {
-    fn of(flows: &[Flow], limit: u64) -> Self {
+    /// For flows with these caps, lowest first.
+    fn of(caps: impl ExactSizeIterator<Item = u64>, limit: u64) -> Self {
         let mut left = limit;
-        for (index, flow) in flows.iter().enumerate() {
-            let sharers = (flows.len() - index) as u64;
+        let count = caps.len();
+        for (index, cap) in caps.enumerate() {
+            let sharers = (count - index) as u64;
             // A cap that is just the even share is not in anybody's way.
-            if flow.cap * sharers > left {
+            if cap * sharers > left {
                 // The rounding of the share counts as used, or credits would grow out of it.
                 return Self { capped: index, share: (left / sharers).max(1), total: limit };
             }
-            left -= flow.cap;
+            left -= cap;
         }
-        Self { capped: flows.len(), share: 0, total: limit - left }
+        Self { capped: count, share: 0, total: limit - left }
     }
 
-    fn rate(&self, index: usize, flow: &Flow) -> u64 {
-        if index < self.capped { flow.cap } else { self.share }
+    /// Rate of the flow at `index`, whose cap is `cap`.
+    fn rate(&self, index: usize, cap: u64) -> u64 {
+        if index < self.capped { cap } else { self.share }
     }
 }
 
@@ -125,7 +128,7 @@ impl Egress {
             at_ns: 0,
             sent_units: 0,
             saturated_ns: 0,
-            scratch: Vec::new(),
+            ahead: Ahead::default(),
         }
     }
 
@@ -190,38 +193,12 @@ impl Egress {
         if through_ns == ends_ns {
             return through_ns;
         }
-        // As in `step`, and so the most frequent case.
+        // Who runs at its cap does so whoever leaves, and the use of credits only falls.
         let end_ns = through_ns - began_ns;
         if index < fill.capped && self.bucket.depletion_within(fill.total, end_ns) == end_ns {
             return through_ns;
         }
-        self.forecast_far(pipe)
-    }
-
-    /// As [`Self::forecast`] when rates change before.
-    fn forecast_far(&mut self, pipe: u32) -> u64 {
-        let (mut bucket, mut at_ns) = (self.bucket, self.phase.began_ns);
-        let mut flows = std::mem::take(&mut self.scratch);
-        flows.clear();
-        flows.extend(self.flows.iter().map(|flow| flow.at(at_ns)));
-        let mut left = FORECAST_STEPS;
-        let through_ns = loop {
-            let fill = Fill::of(&flows, bucket.limit());
-            let dt_ns = match step(&flows, fill, &bucket, pipe) {
-                Step::Ends(dt_ns) => break at_ns + dt_ns,
-                Step::Changes(dt_ns) => dt_ns,
-            };
-            bucket.flow(fill.total, dt_ns);
-            at_ns += dt_ns;
-            run_ahead(&mut flows, fill, dt_ns);
-            left -= 1;
-            if left == 0 {
-                let flow = flows.iter().find(|flow| flow.pipe == pipe).expect("not ended yet");
-                break at_ns + (flow.head / flow.cap.min(bucket.limit())).max(1);
-            }
-        };
-        self.scratch = flows;
-        through_ns
+        self.ahead.look(began_ns, &self.flows, index, self.bucket)
     }
 
     /// Pipes with something to send.
@@ -270,10 +247,10 @@ impl Egress {
         self.stale = false;
         let phase = &mut self.phase;
         phase.limit = self.bucket.limit();
-        phase.fill = Fill::of(&self.flows, phase.limit);
+        phase.fill = Fill::of(self.flows.iter().map(|flow| flow.cap), phase.limit);
         phase.ends_ns = u64::MAX;
         for (index, flow) in self.flows.iter_mut().enumerate() {
-            flow.set_rate(phase.began_ns, phase.fill.rate(index, flow));
+            flow.set_rate(phase.began_ns, phase.fill.rate(index, flow.cap));
             phase.ends_ns = phase.ends_ns.min(flow.ends_ns);
         }
         if phase.ends_ns < u64::MAX {
@@ -311,50 +288,6 @@ impl Egress {
             self.flows.retain(|flow| flow.head > 0);
         }
     }
-}
-
-/// What comes first while rates stay as they are.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    /// The head of the pipe in question is through after this time, ns.
-    Ends(u64),
-    /// Rates change after this time, ns.
-    Changes(u64),
-}
-
-fn step(flows: &[Flow], fill: Fill, bucket: &Bucket, pipe: u32) -> Step {
-    let index = flows.iter().position(|flow| flow.pipe == pipe);
-    let index = index.expect("only a pipe with something to send has a forecast");
-    let end_ns = flows[index].head.div_ceil(fill.rate(index, &flows[index]));
-    // Who runs at its cap does so whoever leaves, and the use of credits only falls.
-    if index < fill.capped && bucket.depletion_within(fill.total, end_ns) == end_ns {
-        return Step::Ends(end_ns);
-    }
-    let leave_ns = first_leave_ns(flows, fill, pipe);
-    let dt_ns = bucket.depletion_within(fill.total, leave_ns.min(end_ns));
-    if end_ns <= dt_ns { Step::Ends(end_ns) } else { Step::Changes(dt_ns) }
-}
-
-/// Lets copies of flows run for `dt_ns`. Where one message ends and the next begins is not kept.
-fn run_ahead(flows: &mut Vec<Flow>, fill: Fill, dt_ns: u64) {
-    for (index, flow) in flows.iter_mut().enumerate() {
-        let served = fill.rate(index, flow) * dt_ns;
-        let from_behind = served.saturating_sub(flow.head);
-        flow.behind = flow.behind.saturating_sub(from_behind);
-        flow.head = flow.head.saturating_sub(served);
-    }
-    flows.retain(|flow| flow.head + flow.behind > 0);
-}
-
-/// When the first flow other than `pipe` has nothing left.
-fn first_leave_ns(flows: &[Flow], fill: Fill, pipe: u32) -> u64 {
-    let left = |flow: &Flow| flow.head.saturating_add(flow.behind);
-    let (capped, fair) = flows.split_at(fill.capped);
-    let others = |flow: &&Flow| flow.pipe != pipe;
-    let first_capped = capped.iter().filter(others).map(|flow| left(flow).div_ceil(flow.cap)).min();
-    // One division for all that share evenly.
-    let first_fair = fair.iter().filter(others).map(left).min().map(|u| u.div_ceil(fill.share));
-    first_capped.into_iter().chain(first_fair).min().unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
