@@ -16,6 +16,7 @@ pub(crate) const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 /// Shortest latency told apart by the published histograms, ns.
 const LATENCY_NS_MIN: u64 = 1_000;
 const BUCKETS: usize = bucket_of(LATENCY_NS_MAX) + 1;
+const _: () = assert!(BUCKETS <= 1 << 16, "the number of a bucket takes 16 bits");
 
 /// Bucket of a value that is at most [`LATENCY_NS_MAX`].
 #[inline]
@@ -26,7 +27,10 @@ pub(crate) const fn bucket_of(value_ns: u64) -> usize {
 /// Values whose buckets are equally wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Scale {
+    /// Bits of a value below its bucket.
     shift: u32,
+    /// Bucket of 0, if the scale reached so far.
+    zero: u64,
 }
 
 impl Scale {
@@ -34,13 +38,14 @@ impl Scale {
     #[inline]
     pub(crate) const fn of(value_ns: u64) -> Self {
         let units = value_ns >> UNIT_BITS;
-        Self { shift: (u64::BITS - units.leading_zeros()).saturating_sub(SUB_BITS) }
+        let coarser = (u64::BITS - units.leading_zeros()).saturating_sub(SUB_BITS);
+        Self { shift: UNIT_BITS + coarser, zero: HALF * coarser as u64 }
     }
 
     /// Bucket of a value of this scale.
     #[inline]
     pub(crate) const fn bucket_of(self, value_ns: u64) -> usize {
-        (HALF * self.shift as u64 + (value_ns >> UNIT_BITS >> self.shift)) as usize
+        (self.zero + (value_ns >> self.shift)) as usize
     }
 }
 
@@ -82,14 +87,21 @@ impl Buckets {
         self.high = self.high.max(bucket + 1);
     }
 
-    /// Makes ready for `records` latencies between two, which the caller counts by bucket in what
-    /// comes back: one by one, that is the cheapest way.
-    pub(crate) fn add_run(&mut self, low_ns: u64, high_ns: u64, records: u64) -> &mut [u64] {
-        let (low, high) = (bucket_of(low_ns), bucket_of(high_ns));
-        self.add(high_ns, high, 0);
-        self.low = self.low.min(low);
-        self.total += records;
-        &mut self.counts
+    /// Adds a record for each bucket of a list. `max_ns` is the largest value.
+    pub(crate) fn add_list(&mut self, list: &[u16], max_ns: u64) {
+        let Some((low, high)) = list.iter().min().zip(list.iter().max()) else { return };
+        let (low, high) = (usize::from(*low), usize::from(*high) + 1);
+        if self.total == 0 {
+            self.counts.resize(BUCKETS, 0);
+            (self.low, self.high) = (low, high);
+        }
+        (self.low, self.high) = (self.low.min(low), self.high.max(high));
+        let counts = self.counts.as_mut_slice();
+        for bucket in list {
+            counts[usize::from(*bucket)] += 1;
+        }
+        self.total += list.len() as u64;
+        self.max_ns = self.max_ns.max(max_ns);
     }
 
     /// Records counted.
@@ -159,15 +171,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_counts_as_its_records_do_one_by_one() {
+    fn a_list_counts_as_its_records_do_one_by_one() {
         let values = [9_000_000, 7_000_000, 7_000_100, 512];
-        let (mut one_by_one, mut run) = (Buckets::default(), Buckets::default());
+        let (mut one_by_one, mut list) = (Buckets::default(), Buckets::default());
         for value in values {
             one_by_one.add(value, bucket_of(value), 1);
         }
-        let counts = run.add_run(512, 9_000_000, 4);
-        values.iter().for_each(|&value| counts[bucket_of(value)] += 1);
-        assert_eq!(format!("{run:?}"), format!("{one_by_one:?}"));
+        list.add_list(&values.map(|value| bucket_of(value) as u16), 9_000_000);
+        list.add_list(&[], 0);
+        assert_eq!(format!("{list:?}"), format!("{one_by_one:?}"));
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! business.
 
 use super::delivery::{BatchRegistry, Delivery, Spread};
-use super::latency::{ByPhase, Clamped, ProducerLatency, add_until, push_series};
+use super::latency::{ByPhase, Clamped, ProducerLatency, push_series};
 use super::outage::Outages;
 use super::paths::{PathTaken, Paths};
 use super::phases::Phases;
 use super::seconds::Timeline;
+use super::tally::Tally;
 use super::topics::Topics;
 use crate::client::{BatchDone, Outcome};
 use std::sync::Arc;
@@ -198,6 +199,7 @@ impl Recorder {
 
     /// A second is over.
     pub fn end_of_second(&mut self, gauges: SecondGauges) {
+        self.count();
         self.timeline.end(gauges);
     }
 
@@ -214,6 +216,7 @@ impl Recorder {
     /// Everything measured.
     #[must_use]
     pub fn finish(mut self, finish: Finish) -> Recording {
+        self.count();
         let latency = self.series();
         let group_name = |group: usize| self.producers[group].name.clone();
         let paths = std::mem::take(&mut self.paths).into_samples(group_name);
@@ -240,6 +243,17 @@ impl Recorder {
             sim_ns: finish.sim_ns,
             interrupted: finish.interrupted,
             assumptions,
+        }
+    }
+
+    /// Counts latencies that are only noted.
+    fn count(&mut self) {
+        let current = &mut self.timeline.current;
+        for group in &mut self.producers {
+            group.latency.count(&mut current.response);
+        }
+        for tally in self.consumers.iter_mut().flat_map(|group| &mut group.topics).flatten() {
+            tally.count(&mut current.end_to_end);
         }
     }
 
@@ -284,8 +298,8 @@ impl Recorder {
             let beyond = |index: &u32| phase_of(*index) != phase;
             let to = if whole { end } else { (from..end).find(beyond).unwrap_or(end) };
             let intended = (from..to).map(|index| spread.intended_ns(index));
-            let both = [&mut by_phase[phase], &mut self.timeline.current.end_to_end];
-            add_until(delivery.at_ns, intended, both, &mut self.clamped);
+            let second = &mut self.timeline.current.end_to_end;
+            by_phase[phase].add_until(delivery.at_ns, intended, second, &mut self.clamped);
             from = to;
         }
     }
@@ -298,6 +312,7 @@ impl Recorder {
         for group in &self.consumers {
             for (topic, by_phase) in group.topics.iter().enumerate() {
                 let names = (group.name.as_str(), self.topics.name(topic));
+                let by_phase = by_phase.iter().map(Tally::counted);
                 push_series(LatencyKind::EndToEnd, by_phase, names, &mut series);
             }
         }

@@ -4,13 +4,14 @@
 //! user sees it), response is done - intended. Records that fail are counted elsewhere and have no
 //! latency.
 
-use super::buckets::{Buckets, LATENCY_NS_MAX, Scale, bucket_of};
+use super::buckets::{Buckets, LATENCY_NS_MAX, bucket_of};
 use super::phases::{PHASES, Phases};
+use super::tally::Tally;
 use crate::client::{BatchDone, RecordTimes};
 use stormglass_reports::recording::{LatencyKind, LatencySeries};
 
 /// One kind of latency by phase.
-pub(crate) type ByPhase = [Buckets; 4];
+pub(crate) type ByPhase = [Tally; 4];
 
 /// Values above the range, clamped into the last bucket.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,8 +39,8 @@ struct Ended {
 /// Latencies of one producer group.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerLatency {
-    delay: ByPhase,
-    service: ByPhase,
+    delay: [Buckets; 4],
+    service: [Buckets; 4],
     response: ByPhase,
 }
 
@@ -84,58 +85,31 @@ impl ProducerLatency {
         self.delay[phase].add(delay_ns, bucket_of(delay_ns), records);
         self.service[phase].add(service_ns, bucket_of(service_ns), records);
         let intended = run.iter().map(|times| times.intended_ns);
-        add_until(done_ns, intended, [&mut self.response[phase], second], clamped);
+        self.response[phase].add_until(done_ns, intended, second, clamped);
+    }
+
+    /// A second ends: counts all response latencies.
+    pub(crate) fn count(&mut self, second: &mut Buckets) {
+        self.response.iter_mut().for_each(|tally| tally.count(second));
     }
 
     /// Series that have records.
     pub(crate) fn series(&self, group: &str, topic: &str, out: &mut Vec<LatencySeries>) {
-        push_series(LatencyKind::Delay, &self.delay, (group, topic), out);
-        push_series(LatencyKind::Service, &self.service, (group, topic), out);
-        push_series(LatencyKind::Response, &self.response, (group, topic), out);
-    }
-}
-
-/// Adds the latencies from rising intended times until `until_ns` to both.
-pub(crate) fn add_until(
-    until_ns: u64,
-    intended: impl ExactSizeIterator<Item = u64> + DoubleEndedIterator + Clone,
-    both: [&mut Buckets; 2],
-    clamped: &mut Clamped,
-) {
-    let records = intended.len() as u64;
-    let mut ends = intended.clone();
-    let Some(first_ns) = ends.next() else { return };
-    let last_ns = ends.next_back().unwrap_or(first_ns);
-    // Times rise, so latencies fall.
-    let high_ns = until_ns.saturating_sub(first_ns).min(LATENCY_NS_MAX);
-    let low_ns = until_ns.saturating_sub(last_ns).min(LATENCY_NS_MAX);
-    let [one, other] = both.map(|buckets| buckets.add_run(low_ns, high_ns, records));
-    let scale = Scale::of(low_ns);
-    if scale == Scale::of(high_ns) && (last_ns..=first_ns + LATENCY_NS_MAX).contains(&until_ns) {
-        for intended_ns in intended {
-            let bucket = scale.bucket_of(until_ns - intended_ns);
-            one[bucket] += 1;
-            other[bucket] += 1;
-        }
-        return;
-    }
-    for intended_ns in intended {
-        let latency_ns = clamped.between(intended_ns, until_ns);
-        debug_assert!((low_ns..=high_ns).contains(&latency_ns), "intended times rise");
-        let bucket = bucket_of(latency_ns);
-        one[bucket] += 1;
-        other[bucket] += 1;
+        push_series(LatencyKind::Delay, self.delay.iter(), (group, topic), out);
+        push_series(LatencyKind::Service, self.service.iter(), (group, topic), out);
+        let response = self.response.iter().map(Tally::counted);
+        push_series(LatencyKind::Response, response, (group, topic), out);
     }
 }
 
 /// Adds the phases that have records.
-pub(crate) fn push_series(
+pub(crate) fn push_series<'a>(
     kind: LatencyKind,
-    by_phase: &ByPhase,
+    by_phase: impl Iterator<Item = &'a Buckets>,
     (group, topic): (&str, &str),
     out: &mut Vec<LatencySeries>,
 ) {
-    for (buckets, phase) in by_phase.iter().zip(PHASES) {
+    for (buckets, phase) in by_phase.zip(PHASES) {
         if buckets.total() > 0 {
             let (group, topic) = (group.to_owned(), topic.to_owned());
             out.push(LatencySeries {
@@ -168,6 +142,7 @@ mod tests {
         let (mut latency, mut second) = (ProducerLatency::default(), Buckets::default());
         let mut clamped = Clamped::default();
         latency.acked(&Phases::new(&plan), &done, &mut second, &mut clamped);
+        latency.count(&mut second);
         let mut series = Vec::new();
         latency.series("g", "t", &mut series);
         let found: Vec<_> = series

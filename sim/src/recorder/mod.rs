@@ -9,6 +9,7 @@ mod outage;
 mod paths;
 mod phases;
 mod seconds;
+mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

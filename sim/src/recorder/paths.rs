@@ -25,7 +25,7 @@ pub struct PathTaken {
 #[derive(Debug)]
 pub(crate) struct Paths {
     kept: Vec<PathTaken>,
-    /// One of this many is taken.
+    /// One of this many is taken; a power of two.
     stride: u64,
     seen: u64,
     max: usize,
@@ -39,7 +39,7 @@ impl Default for Paths {
 
 impl Paths {
     pub(crate) fn push(&mut self, sample: PathTaken) {
-        let taken = self.seen.is_multiple_of(self.stride);
+        let taken = self.seen & (self.stride - 1) == 0;
         self.seen += 1;
         if !taken {
             return;
