@@ -150,6 +150,30 @@ fn topics_are_found_by_id_and_unknown_ids_are_said_to_be_unknown() {
     assert_eq!((read.topics[1].error_code, read.topics[1].topic_id), (100, topic_id(55)));
 }
 
+/// A topic that was created, and one that was not.
+fn created_and_refused() -> Vec<CreatedTopic> {
+    let config = ConfigEntry {
+        key: "retention.ms",
+        value: "1000".into(),
+        source: ConfigSource::Topic,
+        kind: ConfigKind::Long,
+        read_only: false,
+        inherited: None,
+    };
+    let created = CreatedTopic {
+        name: "topic-8".into(),
+        error: ErrorCode::None,
+        message: None,
+        id: TopicId(5),
+        partitions: 6,
+        replication_factor: 2,
+        configs: vec![config],
+    };
+    let message = Some("there is one".into());
+    let refused = CreatedTopic::refused("topic-9".into(), ErrorCode::TopicAlreadyExists, message);
+    vec![created, refused]
+}
+
 #[test]
 fn topics_are_created_in_every_version() {
     use theirs::create_topics_request::{
@@ -192,27 +216,7 @@ fn topics_are_created_in_every_version() {
         let expected = CreateTopicsRequest { topics: vec![automatic, manual], validate_only: true };
         assert_eq!(request, Request::CreateTopics(expected));
 
-        let config = ConfigEntry {
-            key: "retention.ms",
-            value: "1000".into(),
-            source: ConfigSource::Topic,
-            kind: ConfigKind::Long,
-            read_only: false,
-            inherited: None,
-        };
-        let created = CreatedTopic {
-            name: "topic-8".into(),
-            error: ErrorCode::None,
-            message: None,
-            id: TopicId(5),
-            partitions: 6,
-            replication_factor: 2,
-            configs: vec![config],
-        };
-        let message = Some("there is one".into());
-        let refused =
-            CreatedTopic::refused("topic-9".into(), ErrorCode::TopicAlreadyExists, message);
-        let topics = vec![created, refused];
+        let topics = created_and_refused();
         let response = Response::CreateTopics(CreateTopicsResponse { topics });
         let read: theirs::CreateTopicsResponse = answer(&call, &response);
         assert_eq!(read.topics[1].error_code, 36);
