@@ -193,6 +193,9 @@ fn availability(list: &mut List, result: &RunResult) {
     list.add("under_replicated", "seconds", "s", lower, whole(under));
 }
 
+/// One of the things that return to normal after a fault.
+type Returned = fn(&Recovery) -> Return;
+
 /// The slowest recovery of each kind over all faults.
 fn recovery(list: &mut List, recoveries: &[Recovery]) {
     let worst = |of: fn(&Recovery) -> Option<Milli>| recoveries.iter().filter_map(of).max();
@@ -204,7 +207,7 @@ fn recovery(list: &mut List, recoveries: &[Recovery]) {
             list.add(metric, "max", "s", Better::Lower, value);
         }
     }
-    let returns: [(&str, fn(&Recovery) -> Return); 5] = [
+    let returns: [(&str, Returned); 5] = [
         ("recovery_produce", |one| one.produce),
         ("recovery_backlog", |one| one.backlog),
         ("recovery_latency", |one| one.latency),

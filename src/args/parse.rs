@@ -13,7 +13,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 #[derive(Debug)]
 pub(crate) enum Parsed {
     /// A command.
-    Command(Context, Command),
+    Command(Context, Box<Command>),
     /// Help or the version was asked for.
     Page(clap::Error),
     /// The words make no sense; the error is clap's own text.
@@ -32,7 +32,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
         Ok(low) => {
             let context = context(low.json);
             match Command::new(low.command) {
-                Ok(command) => Parsed::Command(context, command),
+                Ok(command) => Parsed::Command(context, Box::new(command)),
                 Err(failure) => Parsed::Senseless(context, failure),
             }
         }

@@ -12,7 +12,7 @@ use std::ffi::OsString;
 pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     match args::parse(words) {
         Parsed::Command(context, command) => {
-            run_command(command, &context).unwrap_or_else(|failure| fail(&context, &failure))
+            run_command(*command, &context).unwrap_or_else(|failure| fail(&context, &failure))
         }
         Parsed::Page(page) => {
             // A reader that went away is no error.

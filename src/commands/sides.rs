@@ -14,7 +14,7 @@ use stormglass_scenarios::{Document, Source, library, load, negative};
 /// A side before anything is run.
 pub(super) enum Side {
     /// Results by seed, and the plan of the first of them where it lies beside it.
-    Stored(Vec<Arc<RunResult>>, Option<Plan>),
+    Stored(Vec<Arc<RunResult>>, Option<Box<Plan>>),
     /// A scenario, as it was written and as a document.
     Scenario(Box<ScenarioSide>),
 }
@@ -58,7 +58,7 @@ impl Side {
     /// Its plan, if it is known, for the seed given if it is a scenario.
     pub(super) fn plan(&self, seed: u64) -> Result<Option<Plan>, Failure> {
         match self {
-            Self::Stored(_, plan) => Ok(plan.clone()),
+            Self::Stored(_, plan) => Ok(plan.as_deref().cloned()),
             Self::Scenario(side) => Ok(Some(side.plan(seed)?)),
         }
     }
@@ -74,7 +74,8 @@ impl ScenarioSide {
 fn stored(path: &Path) -> Result<Side, Failure> {
     if !path.is_dir() || path.join("result.json").is_file() {
         let result = Arc::new(result_file(path)?);
-        let plan = if path.is_dir() { plan_file(path).ok().map(|(plan, _)| plan) } else { None };
+        let plan =
+            if path.is_dir() { plan_file(path).ok().map(|(plan, _)| Box::new(plan)) } else { None };
         return Ok(Side::Stored(vec![result], plan));
     }
     let mut dirs = seed_dirs(path)?;
@@ -88,7 +89,7 @@ fn stored(path: &Path) -> Result<Side, Failure> {
         let help = "give the directory of a run, or the one that `run --seeds --out` made";
         return Err(Failure::new(Exit::NotComparable, message).help(help));
     }
-    let plan = dirs.first().and_then(|dir| plan_file(dir).ok()).map(|(plan, _)| plan);
+    let plan = dirs.first().and_then(|dir| plan_file(dir).ok()).map(|(plan, _)| Box::new(plan));
     Ok(Side::Stored(results, plan))
 }
 

@@ -64,15 +64,18 @@ pub fn judge(
     }
 }
 
+/// A resource's use in a second, parts per thousand.
+type Permille = fn(&BrokerSecond) -> u32;
+
 /// Use of the busiest broker that is up, the most used resource first.
 fn uses(seconds: &[&Second]) -> Vec<Use> {
-    let resources: [(&str, fn(&BrokerSecond) -> u32); 3] = [
+    let resources: [(&str, Permille); 3] = [
         ("cpu", |broker| broker.cpu_permille),
         ("network", |broker| broker.net_permille),
         ("disk", |broker| broker.disk_permille),
     ];
     let brokers = seconds.first().map_or(0, |second| second.brokers.len());
-    let mean = |broker: usize, of: fn(&BrokerSecond) -> u32| {
+    let mean = |broker: usize, of: Permille| {
         let up = || seconds.iter().filter_map(|s| s.brokers.get(broker)).filter(|one| one.up);
         Milli::ratio(up().map(|one| i128::from(of(one))).sum(), up().count() as i128 * 10)
     };
