@@ -128,7 +128,7 @@ impl BrokerRole {
             Request::FindCoordinator(request) => {
                 api::find_coordinator::handle(self, step, to, request);
             }
-            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, request),
+            Request::OffsetCommit(request) => api::offset_commit::handle(self, step, to, *request),
             Request::OffsetFetch(request) => api::offset_fetch::handle(self, step, to, request),
             Request::JoinGroup(request) => api::join_group::handle(self, step, to, *request),
             Request::SyncGroup(request) => api::sync_group::handle(self, step, to, *request),

@@ -38,7 +38,7 @@ pub enum Request {
     /// Which broker coordinates a group.
     FindCoordinator(FindCoordinatorRequest),
     /// Store a group's positions.
-    OffsetCommit(OffsetCommitRequest),
+    OffsetCommit(Box<OffsetCommitRequest>),
     /// Read a group's positions.
     OffsetFetch(OffsetFetchRequest),
     /// Become a member of a group, or say that one still is.
@@ -46,7 +46,7 @@ pub enum Request {
     /// Hand out, or ask for, the assignment of a generation.
     SyncGroup(Box<SyncGroupRequest>),
     /// A member is alive.
-    Heartbeat(HeartbeatRequest),
+    Heartbeat(Box<HeartbeatRequest>),
     /// Members go.
     LeaveGroup(LeaveGroupRequest),
     /// State and members of groups.
@@ -98,6 +98,9 @@ impl Request {
         }
     }
 }
+
+// A request is moved about ten times on its way; box the contents of a new one that is larger.
+const _: () = assert!(size_of::<Request>() <= 56 && size_of::<Response>() <= 40);
 
 /// A response to the [`Request`] of the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]

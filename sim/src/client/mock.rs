@@ -337,7 +337,7 @@ impl<C: Client> Mock<C> {
                 let coordinators = request.keys.into_iter().map(found).collect();
                 Response::FindCoordinator(FindCoordinatorResponse { coordinators })
             }
-            Request::OffsetCommit(request) => Response::OffsetCommit(self.commit(node, request)),
+            Request::OffsetCommit(request) => Response::OffsetCommit(self.commit(node, *request)),
             Request::OffsetFetch(request) => Response::OffsetFetch(self.committed(&request)),
             Request::CreateTopics(request) => {
                 let first = !std::mem::replace(&mut self.created, true);

@@ -15,7 +15,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     let instance = if cx.version >= 3 { reader.nullable_string()? } else { None };
     reader.skip_tags()?;
     let request = HeartbeatRequest { group, generation, member, instance };
-    Ok(Asked::Broker(Request::Heartbeat(request)))
+    Ok(Asked::Broker(Request::Heartbeat(Box::new(request))))
 }
 
 pub(crate) fn encode(out: &mut Writer, call: &Call, response: &HeartbeatResponse) {

@@ -37,7 +37,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     reader.skip_tags()?;
     let offsets = offsets.ok_or(WireError::Null)?;
     let request = OffsetCommitRequest { group, generation, member, instance, offsets };
-    Ok(Asked::Broker(Request::OffsetCommit(request)))
+    Ok(Asked::Broker(Request::OffsetCommit(Box::new(request))))
 }
 
 pub(crate) fn encode(

@@ -257,7 +257,8 @@ fn the_cluster_is_described_in_every_version() {
             controller: Some(NodeId(1)),
             topics: Vec::new(),
         };
-        let told: theirs::DescribeClusterResponse = answer(&call, &Response::Metadata(Box::new(response)));
+        let told: theirs::DescribeClusterResponse =
+            answer(&call, &Response::Metadata(Box::new(response)));
         assert_eq!((told.brokers.len(), told.controller_id.0), (1, 1));
         assert_eq!(told.cluster_id.as_str(), "a-cluster");
         assert_eq!(told.brokers[0].rack.as_deref(), Some("az-1"));

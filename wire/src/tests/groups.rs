@@ -65,7 +65,7 @@ proptest! {
                 instance: (version >= 7).then(|| "a".into()),
                 offsets: positions(&parts, version >= 6),
             };
-            prop_assert_eq!(request, Request::OffsetCommit(expected));
+            prop_assert_eq!(request, Request::OffsetCommit(Box::new(expected)));
 
             let partitions = parts.iter().map(|(tp, _)| (*tp, ErrorCode::NotCoordinator)).collect();
             let response = Response::OffsetCommit(OffsetCommitResponse { partitions });

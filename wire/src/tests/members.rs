@@ -181,7 +181,7 @@ fn heartbeats_in_every_version() {
             member: "a-1".into(),
             instance: instance(fixed),
         };
-        assert_eq!(request, Request::Heartbeat(expected));
+        assert_eq!(request, Request::Heartbeat(Box::new(expected)));
         let response = HeartbeatResponse { error: ErrorCode::RebalanceInProgress };
         let read: theirs::HeartbeatResponse = answer(&call, &Response::Heartbeat(response));
         assert_eq!(read.error_code, 27);

@@ -83,7 +83,7 @@ impl Consumer {
         }
         let group = self.config.group.clone();
         let request = OffsetCommitRequest::without_member(group, offsets);
-        let request = Request::OffsetCommit(request);
+        let request = Request::OffsetCommit(Box::new(request));
         self.network.connections.send(node, request, Some(Call::Commit(asked)), cx);
         self.commit_in_flight = true;
         self.commit_ns = cx.now_ns + interval_ns;

@@ -58,7 +58,7 @@ fn offset_commit() {
     let body = theirs::OffsetCommitRequest::default()
         .with_group_id(theirs::GroupId(text(GROUP)))
         .with_topics(vec![topics]);
-    check_request(Request::OffsetCommit(request), body, 9);
+    check_request(Request::OffsetCommit(Box::new(request)), body, 9);
     let partitions = (0..3).map(|index| (tp(1, index), ErrorCode::None)).collect();
     let response = ours::OffsetCommitResponse { partitions };
     let topics = OffsetCommitResponseTopic::default()

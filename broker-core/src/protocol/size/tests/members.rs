@@ -116,7 +116,7 @@ fn heartbeat_and_leave() {
     };
     let body =
         theirs::HeartbeatRequest::default().with_group_id(group()).with_member_id(text(MEMBER));
-    check_request(Request::Heartbeat(request), body, 4);
+    check_request(Request::Heartbeat(Box::new(request)), body, 4);
     let response = ours::HeartbeatResponse { error: ErrorCode::None };
     check_response(Response::Heartbeat(response), theirs::HeartbeatResponse::default(), 4);
 
