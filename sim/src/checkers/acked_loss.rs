@@ -22,12 +22,28 @@ pub(crate) const PROMISE: Promise = Promise {
            retention passed it or unclean.leader.election.enable gave it up",
 };
 
+/// A batch whose offset its producer was told.
+#[derive(Debug)]
+pub(crate) struct Acked<'a> {
+    pub(crate) done: &'a BatchDone,
+    pub(crate) fingerprint: u64,
+    /// Index into the table's `main` of the batch at that offset.
+    pub(crate) found: Option<usize>,
+}
+
+impl<'a> Acked<'a> {
+    /// `None` without an offset.
+    pub(crate) fn of(p: &mut Partition, done: &'a BatchDone) -> Option<Self> {
+        let batch = done.batch.as_ref().filter(|_| done.base_offset >= 0)?;
+        let found = p.table.find(done.base_offset, &mut p.acked_hint);
+        Some(Self { done, fingerprint: batch.fingerprint(), found })
+    }
+}
+
 /// A producer was told that a batch is in the log: the table remembers it, when, and who had it.
-pub(crate) fn acked(p: &mut Partition, ledger: &mut Ledger, done: &BatchDone, acks_all: bool) {
-    let Some(batch) = done.batch.as_ref().filter(|_| done.base_offset >= 0) else { return };
-    let (base, fingerprint) = (done.base_offset, batch.fingerprint());
-    let in_main = p.table.find(base, &mut p.acked_hint);
-    let in_main = in_main.filter(|at| p.table.main[*at].fingerprint == fingerprint);
+pub(crate) fn acked(p: &mut Partition, ledger: &mut Ledger, acked: &Acked<'_>, acks_all: bool) {
+    let (base, fingerprint) = (acked.done.base_offset, acked.fingerprint);
+    let in_main = acked.found.filter(|at| p.table.main[*at].fingerprint == fingerprint);
     let epoch = match in_main {
         Some(at) => Some(p.table.main[at].epoch),
         None => p.table.fork_of(base, fingerprint),

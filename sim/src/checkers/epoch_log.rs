@@ -71,11 +71,16 @@ impl EpochLog {
     }
 
     /// Epoch at an offset, when known.
+    #[inline]
     pub(crate) fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
         if !(self.start..self.end).contains(&offset) {
             return None;
         }
-        self.ranges.iter().rev().find(|(_, start)| *start <= offset).map(|(epoch, _)| *epoch)
+        match self.ranges.last() {
+            // nearly always
+            Some((epoch, start)) if *start <= offset => Some(*epoch),
+            _ => self.ranges.iter().rfind(|(_, start)| *start <= offset).map(|(epoch, _)| *epoch),
+        }
     }
 
     /// Epoch of the last offset.

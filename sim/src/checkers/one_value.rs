@@ -1,10 +1,10 @@
 //! An offset has one value, to everybody, for ever.
 
+use super::acked_loss::Acked;
 use super::history::seconds;
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
 use super::table::{EXCUSED, Entry};
-use crate::client::BatchDone;
 use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::Batch;
 
@@ -29,16 +29,14 @@ pub(crate) fn overwritten(p: &Partition, ledger: &mut Ledger, old: &Entry, new: 
 }
 
 /// A producer was told an offset.
-pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, done: &BatchDone) {
-    let Some(batch) = done.batch.as_ref().filter(|_| done.base_offset >= 0) else { return };
+pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, acked: &Acked<'_>) {
+    let Acked { done, fingerprint, found } = *acked;
     ledger.checked(Check::OneValue, 1);
     let base = done.base_offset;
     if base >= p.exposed() || p.table.start().is_none_or(|start| base < start) {
         return;
     }
-    let fingerprint = batch.fingerprint();
-    let mut hint = p.acked_hint;
-    let found = p.table.find(base, &mut hint).map(|at| p.table.main[at]);
+    let found = found.map(|at| &p.table.main[at]);
     if found.is_some_and(|entry| entry.fingerprint == fingerprint)
         || p.table.fork_of(base, fingerprint).is_some()
     {
@@ -62,7 +60,7 @@ pub(crate) fn delivered(p: &Partition, ledger: &mut Ledger, (batch, hint): (&Bat
         return;
     }
     ledger.checked(Check::OneValue, 1);
-    let found = p.table.find(base, hint).map(|at| p.table.main[at]);
+    let found = p.table.find(base, hint).map(|at| &p.table.main[at]);
     if found.is_some_and(|entry| entry.fingerprint == batch.fingerprint()) {
         return;
     }
@@ -103,7 +101,7 @@ pub(crate) fn follower_committed(p: &Partition, ledger: &mut Ledger, at: usize, 
     });
 }
 
-fn describe(entry: Option<Entry>) -> String {
+fn describe(entry: Option<&Entry>) -> String {
     entry.map_or_else(
         || "no batch that begins there".to_owned(),
         |entry| format!("batch {:016x} of epoch {}", entry.fingerprint, entry.epoch),

@@ -1,6 +1,7 @@
 //! All checkers behind one door: trace events, outcomes and crashes go in, summaries and violations
 //! come out. Looks only; never changes what it looks at.
 
+use super::acked_loss::Acked;
 use super::appends::{self, Origin};
 use super::consumed::Reader;
 use super::epoch_log::EpochLog;
@@ -131,8 +132,9 @@ impl Checkers {
         let acks_all = self.acks_all[producer];
         let at = self.partition(done.tp);
         let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
-        one_value::acked(p, ledger, done);
-        acked_loss::acked(p, ledger, done, acks_all);
+        let Some(acked) = Acked::of(p, done) else { return };
+        one_value::acked(p, ledger, &acked);
+        acked_loss::acked(p, ledger, &acked, acks_all);
         if acks_all {
             isr_rules::acked(p, ledger, done);
         }

@@ -109,7 +109,7 @@ impl World {
         let now = self.now;
         let mut effects = self.client_effects.take().unwrap_or_default();
         let at = &mut self.clients[client as usize];
-        let input = at.unwrap_marks(input);
+        at.forget_other_marks(&input);
         let now_ns = now - at.origin_ns;
         let wall_ms = super::WALL_EPOCH_MS + i64::try_from(now / 1_000_000).unwrap_or(i64::MAX);
         let shared = &mut self.shared;
@@ -300,13 +300,12 @@ impl World {
 
 impl Client {
     /// Inputs that waited lost the marks of their answer: only one handled at once is sampled.
-    fn unwrap_marks(&mut self, input: ClientInput) -> ClientInput {
+    fn forget_other_marks(&mut self, input: &ClientInput) {
         if let (ClientInput::Response { correlation, .. }, Some((sampled, _))) =
-            (&input, self.answered)
-            && *correlation != sampled
+            (input, &self.answered)
+            && correlation != sampled
         {
             self.answered = None;
         }
-        input
     }
 }

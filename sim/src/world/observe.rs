@@ -33,6 +33,9 @@ impl World {
     }
 
     fn tell_story(&mut self) {
+        if self.story_out.is_empty() {
+            return;
+        }
         for event in self.story_out.drain(..) {
             self.recorder.event(event);
         }

@@ -20,6 +20,9 @@ impl Producer {
         loop {
             self.apply_bumps(cx);
             self.accumulator.prune();
+            if self.accumulator.active.is_empty() {
+                return id_wake_ns;
+            }
             let mut ready = std::mem::take(&mut self.ready_scratch);
             let wake_ns = self.find_ready(&mut ready, cx);
             let mut sent = 0;
