@@ -11,13 +11,14 @@ use std::collections::VecDeque;
 use stormglass_broker_core::records::BATCH_OVERHEAD;
 use stormglass_scenarios::plan::ClientProfile;
 
-/// One partition's batches and sequence state.
+/// One partition's batches and sequence state. Batches are boxed: they change places often, and
+/// those of few partitions are there at a time.
 #[derive(Debug)]
 pub(crate) struct PartitionQueue {
     /// To be sent, first first. Retries stand before new ones.
-    pub(crate) waiting: VecDeque<ProducerBatch>,
+    pub(crate) waiting: VecDeque<Box<ProducerBatch>>,
     /// Sent, not answered, in order of first send.
-    pub(crate) in_flight: VecDeque<ProducerBatch>,
+    pub(crate) in_flight: VecDeque<Box<ProducerBatch>>,
     /// Listed in [`Accumulator::active`].
     pub(crate) active: bool,
     /// `order` of the next batch sent for the first time.
@@ -67,7 +68,7 @@ impl PartitionQueue {
     }
 
     /// Puts a batch that was sent back: in order of first send with idempotence, else first.
-    pub(crate) fn put_back(&mut self, batch: ProducerBatch, in_order: bool) {
+    pub(crate) fn put_back(&mut self, batch: Box<ProducerBatch>, in_order: bool) {
         let at = if in_order {
             let before = |other: &ProducerBatch| other.order > 0 && other.order < batch.order;
             self.waiting.iter().take_while(|other| before(other)).count()
@@ -78,7 +79,7 @@ impl PartitionQueue {
     }
 
     /// Takes a batch out of the flight.
-    pub(crate) fn take_in_flight(&mut self, tag: u64) -> Option<ProducerBatch> {
+    pub(crate) fn take_in_flight(&mut self, tag: u64) -> Option<Box<ProducerBatch>> {
         // answers come in order
         if self.in_flight.front()?.tag == tag {
             return self.in_flight.pop_front();
@@ -201,7 +202,7 @@ impl Accumulator {
                     ProducerBatch::new(self.next_tag, cx.shared.times(), times.handed_ns);
                 batch.memory_bytes = memory;
                 self.next_tag += 1;
-                queue.waiting.push_back(batch);
+                queue.waiting.push_back(Box::new(batch));
                 appended_bytes += BATCH_OVERHEAD;
             }
         }

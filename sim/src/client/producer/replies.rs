@@ -129,7 +129,7 @@ impl Producer {
     fn retry(
         &mut self,
         at: usize,
-        mut batch: ProducerBatch,
+        mut batch: Box<ProducerBatch>,
         exhausted: FailReason,
         cx: &mut ClientCx<'_>,
     ) {
@@ -150,10 +150,10 @@ impl Producer {
     }
 
     #[cold]
-    fn split(&mut self, at: usize, mut batch: ProducerBatch, cx: &mut ClientCx<'_>) {
+    fn split(&mut self, at: usize, mut batch: Box<ProducerBatch>, cx: &mut ClientCx<'_>) {
         cx.effects.marks.push("producer: batch split");
         let tag = self.accumulator.tag();
-        let mut rest = batch.split(tag, cx.shared.times());
+        let mut rest = Box::new(batch.split(tag, cx.shared.times()));
         let queue = &mut self.accumulator.partitions[at];
         // the halves go on at once, and in order even without idempotence
         rest.order = batch.order;
@@ -166,7 +166,13 @@ impl Producer {
     }
 
     #[cold]
-    fn fail(&mut self, at: usize, batch: ProducerBatch, reason: FailReason, cx: &mut ClientCx<'_>) {
+    fn fail(
+        &mut self,
+        at: usize,
+        batch: Box<ProducerBatch>,
+        reason: FailReason,
+        cx: &mut ClientCx<'_>,
+    ) {
         self.finish(at, batch, NO_OFFSET, |done| Outcome::Failed(done, reason), cx);
     }
 
@@ -174,7 +180,7 @@ impl Producer {
     pub(crate) fn finish(
         &mut self,
         at: usize,
-        batch: ProducerBatch,
+        batch: Box<ProducerBatch>,
         base_offset: Offset,
         outcome: impl FnOnce(BatchDone) -> Outcome,
         cx: &mut ClientCx<'_>,
@@ -205,9 +211,12 @@ impl Producer {
                 let is_due = |batch: &ProducerBatch| {
                     batch.created_ns.saturating_add(timeout_ns) <= cx.now_ns
                 };
-                let batch = if let Some(position) = queue.in_flight.iter().position(is_due) {
+                let batch = if let Some(position) =
+                    queue.in_flight.iter().position(|batch| is_due(batch))
+                {
                     queue.in_flight.remove(position)
-                } else if let Some(position) = queue.waiting.iter().position(is_due) {
+                } else if let Some(position) = queue.waiting.iter().position(|batch| is_due(batch))
+                {
                     queue.waiting.remove(position)
                 } else {
                     break;
