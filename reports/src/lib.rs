@@ -6,6 +6,8 @@
 pub mod charts;
 pub mod cost;
 pub mod html;
+pub mod hunt;
+pub mod narrative;
 pub mod recording;
 pub mod result;
 pub mod run_dir;

@@ -2,8 +2,10 @@
 //!
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
+use super::hunt::{self, Hunt};
 use super::low::{
-    LowCommand, LowCost, LowExplain, LowMonth, LowReplay, LowRun, LowScenariosAction, LowServe,
+    LowCommand, LowCost, LowExplain, LowHunt, LowHuntAction, LowMonth, LowReplay, LowRun,
+    LowScenariosAction, LowServe,
 };
 use super::price;
 use crate::failure::Failure;
@@ -31,6 +33,10 @@ pub(crate) struct Context {
 pub(crate) enum Command {
     /// Simulate a scenario.
     Run(Run),
+    /// Simulate many storms.
+    Hunt(Hunt),
+    /// Add up the directories of a hunt's shards, into one if not the default.
+    MergeHunts(Vec<PathBuf>, Option<PathBuf>),
     /// Simulate a plan.
     Replay(Replay),
     /// Where the time goes.
@@ -59,7 +65,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         if text.contains(['/', '\\']) || text.ends_with(".toml") {
             Self::File(PathBuf::from(text))
         } else {
@@ -165,6 +171,10 @@ impl Command {
     pub(super) fn new(low: LowCommand) -> Result<Self, Failure> {
         Ok(match low {
             LowCommand::Run(low) => Self::Run(run(low)?),
+            LowCommand::Hunt(LowHunt {
+                action: Some(LowHuntAction::Merge { dirs, out }), ..
+            }) => Self::MergeHunts(dirs, out),
+            LowCommand::Hunt(low) => Self::Hunt(hunt::hunt(low)?),
             LowCommand::Replay(low) => Self::Replay(replay(low)),
             LowCommand::Explain(LowExplain { result, band }) => {
                 Self::Explain(Explain { result, band })
@@ -188,18 +198,23 @@ fn run(low: LowRun) -> Result<Run, Failure> {
         let message = format!("--seed {} and --seeds {count} go past {}", low.seed, u64::MAX);
         return Err(Failure::usage(message).help("start at a smaller seed"));
     }
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     Ok(Run {
         target: Target::new(&low.scenario),
         sets: pairs("--set", &low.set)?,
         seed: low.seed,
         seeds: low.seeds,
-        jobs: low.jobs.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads),
+        jobs: jobs(low.jobs),
         out: low.out,
         trace: low.trace,
         plant: low.plant,
         scenario: low.scenario,
     })
+}
+
+/// Runs at a time: the machine's threads unless said otherwise.
+pub(super) fn jobs(asked: Option<u64>) -> usize {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    asked.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads)
 }
 
 fn replay(low: LowReplay) -> Replay {

@@ -1,6 +1,6 @@
 //! From a command to the file that does it, and from its outcome to the exit code.
 
-use super::{completions, cost, explain, replay, run, scenarios, schema, serve};
+use super::{completions, cost, explain, hunt, replay, run, scenarios, schema, serve};
 use crate::args::{self, Command, Context, Parsed};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,6 +26,8 @@ pub(crate) fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
 fn run_command(command: Command, output: Output) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&args, output),
+        Command::Hunt(args) => hunt::hunt(&args, output),
+        Command::MergeHunts(dirs, out) => hunt::merge(&dirs, out, output),
         Command::Replay(args) => replay::replay(&args, output),
         Command::Explain(args) => explain::explain(&args, output),
         Command::Cost(args) => cost::cost(&args, output),

@@ -5,6 +5,7 @@ mod cost;
 mod cost_cluster;
 mod dispatch;
 mod explain;
+mod hunt;
 mod load;
 mod replay;
 mod replay_check;

@@ -14,6 +14,7 @@ mod index;
 mod isr_rules;
 mod ledger;
 mod log_matching;
+mod marks;
 mod one_leader;
 mod one_value;
 mod order;
@@ -27,6 +28,7 @@ mod tests;
 mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};
+pub use marks::{MARKS, Marks};
 pub use story::Story;
 pub use suite::{Checkers, Findings};
 pub use void::Cause;

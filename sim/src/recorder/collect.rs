@@ -9,6 +9,7 @@ use super::phases::Phases;
 use super::seconds::Timeline;
 use super::topics::Topics;
 use crate::client::{BatchDone, Outcome};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
@@ -67,6 +68,8 @@ pub struct Finish {
     pub interrupted: bool,
     /// Ranges that the models left.
     pub assumptions: Vec<String>,
+    /// *Sometimes* marks that were hit, and how often.
+    pub marks: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -240,6 +243,7 @@ impl Recorder {
             sim_ns: finish.sim_ns,
             interrupted: finish.interrupted,
             assumptions,
+            marks: finish.marks,
         }
     }
 

@@ -147,7 +147,9 @@ impl World {
         for send in effects.sends.drain(..) {
             self.send_from_client(client, send, leaves);
         }
-        effects.marks.clear();
+        for mark in effects.marks.drain(..) {
+            self.marks.hit(mark);
+        }
         for outcome in &mut effects.outcomes {
             self.client_outcome(client, outcome);
         }

@@ -69,6 +69,7 @@ impl World {
             sim_ns,
             interrupted,
             assumptions: Vec::new(),
+            marks: self.marks.finish(),
         })
     }
 

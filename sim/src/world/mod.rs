@@ -21,12 +21,13 @@ mod setup;
 mod slab;
 mod transport;
 
-use crate::checkers::{Checkers, Story};
+use crate::checkers::{Checkers, Marks, Story};
 use crate::client::{ClientEffects, ClientShared};
 use crate::kernel::{Audit, EventQueue};
 use crate::net::{ConnId, NetOut, Network, RuleId};
 use crate::recorder::Recorder;
 use crate::rng::Streams;
+use crate::runtime::SimError;
 use clients::Client;
 use conn_table::ConnTable;
 use event::Event;
@@ -122,6 +123,7 @@ pub(crate) struct World {
     drained: bool,
     recorder: Recorder,
     checkers: Checkers,
+    marks: Marks,
     story: Story,
     story_out: Vec<ClusterEvent>,
     lags: Lags,
@@ -129,12 +131,13 @@ pub(crate) struct World {
 
 impl World {
     /// Runs to the end of the plan, or until `interrupt` is set. The flag is looked at once a
-    /// simulated second.
+    /// simulated second. More than `events_max` events make a run endless.
     pub(crate) fn run(
         mut self,
         observer: &mut dyn Observer,
         interrupt: &AtomicBool,
-    ) -> Result<Recording, SetupError> {
+        events_max: u64,
+    ) -> Result<Recording, SimError> {
         let mut told_ns = 0;
         let mut interrupted = false;
         while let Some((at, event)) = self.queue.pop() {
@@ -155,7 +158,10 @@ impl World {
                 break;
             }
             if self.origin_ns == u64::MAX && at > SETUP_LIMIT_NS {
-                return Err(self.setup_failed());
+                return Err(self.setup_failed().into());
+            }
+            if self.audit.events() > events_max {
+                return Err(SimError::Endless(events_max));
             }
         }
         Ok(self.finish(interrupted))

@@ -1,0 +1,118 @@
+//! What a run of a hunt is worth: sound, excused, or a failure with a signature by which it is
+//! recognised again.
+
+use crate::runtime::{Finished, SimError};
+use stormglass_reports::recording::Violation;
+
+/// Longest signature, characters.
+const SIGNATURE_MAX: usize = 110;
+
+/// A broken promise of a seed: its first that no fault excuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The same for failures of one kind: checker, and what was seen without its numbers.
+    pub signature: String,
+    /// Checker that fired; `panic` when an assertion failed, `endless` when the run did not end.
+    pub checker: String,
+    /// When, ns since the run began.
+    pub at_ns: u64,
+    /// What was promised and seen, and the history that led there.
+    pub account: String,
+}
+
+/// What a run is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// No promise was broken.
+    Sound,
+    /// Only promises that Kafka itself does not keep under these faults were broken.
+    Excused,
+    /// A promise was broken.
+    Failed(Failure),
+    /// The plan cannot be run, or this build cannot.
+    Refused(String),
+}
+
+/// Judges a run.
+#[must_use]
+pub fn judge(outcome: &Result<Finished, SimError>) -> Judgement {
+    let finished = match outcome {
+        Ok(finished) => finished,
+        Err(SimError::Panicked(message)) => return Judgement::Failed(crash("panic", message)),
+        Err(SimError::Endless(events)) => {
+            let message = format!("the run did not end within {events} events");
+            return Judgement::Failed(crash("endless", &message));
+        }
+        Err(error) => return Judgement::Refused(error.to_string()),
+    };
+    let violations = &finished.recording.violations;
+    let real = violations.iter().filter(|violation| violation.excused_by.is_empty());
+    match real.min_by_key(|violation| violation.at_ns) {
+        Some(violation) => Judgement::Failed(failure(violation)),
+        None if violations.is_empty() => Judgement::Sound,
+        None => Judgement::Excused,
+    }
+}
+
+fn failure(violation: &Violation) -> Failure {
+    let seen = violation.account.lines().find_map(|line| line.strip_prefix("seen: "));
+    let mut seen = seen.unwrap_or_default().to_owned();
+    if let Some(partition) = &violation.partition {
+        seen = seen.replace(partition, "P");
+    }
+    Failure {
+        signature: signature(&violation.checker, &seen),
+        checker: violation.checker.clone(),
+        at_ns: violation.at_ns,
+        account: violation.account.clone(),
+    }
+}
+
+fn crash(kind: &str, message: &str) -> Failure {
+    Failure {
+        signature: signature(kind, message.lines().next().unwrap_or_default()),
+        checker: kind.to_owned(),
+        at_ns: 0,
+        account: format!("{kind}: {message}\n"),
+    }
+}
+
+/// Checker and text, each run of digits and each list of them as one `#`.
+fn signature(checker: &str, text: &str) -> String {
+    let mut short = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' if short.ends_with('#') => {}
+            '0'..='9' => short.push('#'),
+            _ => short.push(c),
+        }
+    }
+    for list in ["#, #", "# and #", "#.#", "#..#"] {
+        while short.contains(list) {
+            short = short.replace(list, "#");
+        }
+    }
+    let short: String = short.chars().take(SIGNATURE_MAX).collect();
+    format!("{checker}: {short}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_lists_of_them_do_not_matter() {
+        let a = signature("isr-rules", "leader 1 has ISR 1, 2 and 13 at 20..31");
+        let b = signature("isr-rules", "leader 22 has ISR 3 at 7..8");
+        assert_eq!(a, "isr-rules: leader # has ISR # at #");
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_and_a_refused_plan_is_none() {
+        let panicked = judge(&Err(SimError::Panicked("offset 12 is gone".to_owned())));
+        let Judgement::Failed(failure) = panicked else { panic!("{panicked:?}") };
+        assert_eq!(failure.signature, "panic: offset # is gone");
+        assert!(matches!(judge(&Err(SimError::NoPlants)), Judgement::Refused(_)));
+    }
+}

@@ -1,0 +1,74 @@
+//! From a scenario's plan and a seed to the plan of one storm. The plan is explicit: it reproduces
+//! the run without the seed's draws.
+
+use super::configs;
+use super::dice::Dice;
+use super::storm;
+use stormglass_scenarios::plan::{NodePlan, Plan, TopicPlan};
+
+/// The scenario whose cluster, clients and configs are drawn, too. Any other scenario keeps them,
+/// and its own events, and gets faults on top.
+pub const SWARM: &str = "swarm";
+
+/// The storm of a seed. Thresholds go: what is slow in a storm is no finding.
+#[must_use]
+pub fn swarm(base: &Plan, seed: u64) -> Plan {
+    let mut plan = base.clone();
+    plan.seed = seed;
+    plan.thresholds.clear();
+    if plan.scenario == SWARM {
+        draw_cluster(&mut plan);
+        draw_topics(&mut plan);
+        configs::draw(&mut plan);
+    }
+    storm::draw(&mut plan);
+    plan
+}
+
+/// Three to five brokers; one controller now and then instead of three.
+fn draw_cluster(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "cluster");
+    let brokers = dice.pick(&[3_usize, 3, 3, 3, 3, 4, 5]);
+    let cluster = &mut plan.cluster;
+    let azs = cluster.azs.len().max(1);
+    while let Some(last) = cluster.brokers.last().filter(|_| cluster.brokers.len() < brokers) {
+        let id = last.id + 1;
+        let more = NodePlan { id, az: cluster.brokers.len() % azs, host: last.host.clone() };
+        cluster.brokers.push(more);
+    }
+    if dice.percent(10) {
+        cluster.controllers.truncate(1);
+    }
+}
+
+/// Partitions and where their replicas are.
+fn draw_topics(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "topics");
+    let brokers: Vec<i32> = plan.cluster.brokers.iter().map(|node| node.id).collect();
+    let replicas = if dice.percent(15) { 2 } else { 3 };
+    let min_isr = match replicas {
+        2 => dice.pick(&["1", "1", "2"]),
+        _ => dice.pick(&["2", "2", "2", "2", "1"]),
+    };
+    plan.cluster.config.insert("min.insync.replicas".to_owned(), min_isr.to_owned());
+    let replication = "offsets.topic.replication.factor";
+    plan.cluster.config.insert(replication.to_owned(), replicas.to_string());
+    for topic in &mut plan.topics {
+        let partitions = dice.between(1, 3);
+        topic.assignment = (0..partitions)
+            .map(|_| dice.shuffled(&brokers).into_iter().take(replicas).collect())
+            .collect();
+        draw_segments(&mut dice, topic);
+    }
+    let unclean = if dice.percent(6) { "true" } else { "false" };
+    plan.cluster.config.insert("unclean.leader.election.enable".to_owned(), unclean.to_owned());
+}
+
+/// Segments of a few batches make rolls, snapshots and retention common.
+fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
+    let bytes = dice.pick(&["8192", "32768", "131072", "1073741824", "1073741824"]);
+    topic.config.insert("segment.bytes".to_owned(), bytes.to_owned());
+    if dice.percent(15) {
+        topic.config.insert("retention.bytes".to_owned(), "65536".to_owned());
+    }
+}
