@@ -10,6 +10,7 @@ use crate::ids::{ConnectionId, LeaderEpoch, Offset, TopicId};
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
 };
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
     BrokerRegistrationResponse, CreateTopicsResponse, ElectLeadersResponse, Request, Response,
@@ -27,6 +28,7 @@ const METADATA_VERSION: i16 = 21;
 #[derive(Debug)]
 pub(crate) struct Controller {
     pub(super) server: ServerConfig,
+    pub(super) plant: Option<Plant>,
     /// Of this process, and so of the broker that may run in it.
     pub(super) incarnation: u128,
     pub(super) image: MetadataImage,
@@ -75,6 +77,7 @@ impl Controller {
     pub(crate) fn new(config: &NodeConfig) -> Self {
         Self {
             server: config.server.clone(),
+            plant: config.plant,
             incarnation: config.incarnation,
             image: MetadataImage::default(),
             draft: Draft::default(),
@@ -181,7 +184,8 @@ impl Controller {
         }
         // what earlier leaders committed is applied once the record that opened this epoch is
         // (RAFT-06)
-        let caught_up = raft.epoch_start_offset().is_some_and(|start| self.image.offset() >= start);
+        let caught_up = raft.epoch_start_offset().is_some_and(|start| self.image.offset() >= start)
+            || planted(self.plant, Plant::ActiveBeforeCommit);
         if self.active.is_none() && leads && caught_up {
             self.activate(step, raft);
         }
@@ -225,6 +229,9 @@ impl Controller {
             Content::Snapshot(image) => {
                 assert!(self.active.is_none(), "an active controller is not behind");
                 self.image.replace(image.as_ref().clone(), &mut MetadataDelta::default());
+                if planted(self.plant, Plant::ProducerIdsForgotten) {
+                    self.image.forget_producer_ids();
+                }
                 return;
             }
             Content::Records(records) => {

@@ -7,13 +7,14 @@ use crate::ids::{
     DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicId, TopicPartition,
 };
 use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     Acks, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse,
     ProducePartition, ProduceRequest, Response,
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ProduceOutcome, ReplicaManager};
-use crate::seam::{DiskOpKind, DiskResult};
+use crate::seam::{DiskOpKind, DiskResult, TraceEvent};
 use crate::step::{Owner, ReplyTo, Step};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(crate) struct GroupCoordinator {
     stalled: Vec<i32>,
     commits: BTreeMap<u64, PendingCommit>,
     next_token: u64,
+    plant: Option<Plant>,
 }
 
 /// One led partition of `__consumer_offsets`.
@@ -64,10 +66,13 @@ impl GroupCoordinator {
     ) {
         let Some(topic) = image.topic_named(OFFSETS_TOPIC) else { return };
         let node: NodeId = replicas.config.node;
+        self.plant = replicas.config.plant;
         for tp in delta.partitions.iter().filter(|tp| tp.topic == topic.id) {
             let Some(state) = image.partition(*tp) else { continue };
             if state.leader != Some(node) {
-                self.partitions.remove(&tp.partition);
+                if !planted(self.plant, Plant::CoordinatorStays) {
+                    self.partitions.remove(&tp.partition);
+                }
             } else if self
                 .partitions
                 .get(&tp.partition)
@@ -158,7 +163,7 @@ impl GroupCoordinator {
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
         let partition =
             self.partitions.get(&partition_for(group, count)).ok_or(ErrorCode::NotCoordinator)?;
-        if partition.loading.is_some() {
+        if partition.loading.is_some() && !planted(self.plant, Plant::AnswersWhileLoading) {
             return Err(ErrorCode::CoordinatorLoadInProgress);
         }
         Ok(partition)
@@ -200,7 +205,12 @@ impl GroupCoordinator {
     ) {
         let (tp, epoch) = match self.ready(image, &request.group) {
             Ok(partition) => (partition.tp, partition.epoch),
-            Err(error) => return reply(step, to, request.offsets.iter().map(|o| (o.0, error))),
+            Err(error) => {
+                if error == ErrorCode::CoordinatorLoadInProgress {
+                    step.trace(TraceEvent::Mark("coordinator-loading"));
+                }
+                return reply(step, to, request.offsets.iter().map(|o| (o.0, error)));
+            }
         };
         let positions: Vec<_> = request
             .offsets

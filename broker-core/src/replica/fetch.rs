@@ -4,11 +4,13 @@ use super::session::{FetchSession, SessionPartition};
 use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicPartition};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     FetchPartition, FetchRequest, FetchResponse, IsolationLevel, Response, SESSION_EPOCH_FINAL,
     SESSION_EPOCH_INITIAL,
 };
 use crate::replica::partition::Watch;
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 
 impl ReplicaManager {
@@ -16,7 +18,10 @@ impl ReplicaManager {
     pub(crate) fn fetch(&mut self, step: &mut Step<'_>, to: ReplyTo, request: FetchRequest) {
         let slot = match self.open_session(step, to, &request) {
             Ok(slot) => slot,
-            Err(error) => return refuse_session(step, to, error),
+            Err(error) => {
+                step.trace(TraceEvent::Mark("fetch-session-unknown"));
+                return refuse_session(step, to, error);
+            }
         };
         for tp in &request.forgotten {
             self.forget(slot, *tp);
@@ -148,7 +153,13 @@ impl ReplicaManager {
 
     fn update_position(&mut self, step: &mut Step<'_>, slot: u32, fetch: &FetchPartition) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
+        let epoch_before = session.epoch_of(fetch.tp);
         let (part, is_new) = session.update(fetch);
+        if let Some(epoch) = epoch_before
+            && planted(self.config.plant, Plant::SessionKeepsOldEpoch)
+        {
+            session.parts[part as usize].current_leader_epoch = epoch;
+        }
         let known = session.parts[part as usize].slot.filter(|at| self.hosts(*at, fetch.tp));
         let at = known.or_else(|| self.slot(fetch.tp));
         let Some(session) = self.sessions.get_mut(slot) else { return };
@@ -183,8 +194,12 @@ impl ReplicaManager {
         fetch: &FetchPartition,
     ) {
         let Some(partition) = self.partition_mut(slot) else { return };
-        let same_epoch = fetch.current_leader_epoch == partition.leader_epoch;
+        let same_epoch = fetch.current_leader_epoch == partition.leader_epoch
+            || planted(partition.plant, Plant::OldEpochFetchCounts);
         // A fetch of another epoch, or one that diverges, proves nothing (REP-06).
+        if !same_epoch {
+            step.trace(TraceEvent::Mark("fetch-wrong-epoch"));
+        }
         if !same_epoch || super::read::diverges(&partition.log, fetch).is_some() {
             return;
         }

@@ -6,6 +6,7 @@ use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_EPOCH, NO_OFFSET};
 use crate::log::Log;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
 };
@@ -47,6 +48,9 @@ pub(super) fn diverges(log: &Log, fetch: &FetchPartition) -> Option<EpochEndOffs
         return None;
     }
     let end = log.end_offset_for_epoch(fetch.last_fetched_epoch);
+    if planted(log.config().plant, Plant::DivergenceByOffsetOnly) {
+        return (log.log_end_offset() < fetch.fetch_offset).then_some(end);
+    }
     let differs = end.epoch < fetch.last_fetched_epoch || end.end_offset < fetch.fetch_offset;
     differs.then_some(end)
 }

@@ -24,13 +24,15 @@ pub(crate) struct Reader {
     pub(crate) reached: Option<Offset>,
     /// Where its next batch is in the table.
     pub(crate) hint: u64,
+    /// Position that was last acknowledged as committed, and when, ns.
+    pub(crate) committed: Option<(Offset, u64)>,
     /// Offsets that were jumped over, `from..to`.
     holes: Vec<(Offset, Offset)>,
 }
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        Self { group, reached: None, hint: 0, holes: Vec::new() }
+        Self { group, reached: None, hint: 0, committed: None, holes: Vec::new() }
     }
 
     /// A position to begin with.

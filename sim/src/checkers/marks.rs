@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 35] = [
+pub const MARKS: [(&str, &str); 34] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -19,7 +19,6 @@ pub const MARKS: [(&str, &str); 35] = [
     ("isr-of-one", "a leader was alone in its ISR"),
     ("leader-lost", "a partition had no leader"),
     ("unclean-election", "a leader was elected from outside the ISR"),
-    ("led-again-at-once", "a broker led a partition in two epochs, one right after the other"),
     ("controller-elected", "a controller became active"),
     ("controller-resigned", "a controller gave up"),
     ("broker-fenced", "the controller fenced a broker"),
@@ -27,13 +26,13 @@ pub const MARKS: [(&str, &str); 35] = [
     ("broker-found-itself-fenced", "a broker learned that it was fenced while it ran"),
     ("duplicate-batch", "a leader recognised a batch that it had already"),
     ("out-of-order-sequence", "a leader refused a batch that came too early"),
-    ("producer-state-cut", "a truncation took batches of a producer away"),
     ("not-enough-replicas", "a leader refused acks=all for want of replicas"),
     ("not-enough-replicas-after-append", "a batch was appended, then the ISR was too small"),
     ("fetch-diverged", "a leader told a follower to cut its log"),
     ("fetch-wrong-epoch", "a fetch came from an older or a newer leader epoch"),
     ("fetch-session-unknown", "a fetch named a session that its broker did not have"),
-    ("isr-change-refused", "the controller refused an ISR"),
+    ("isr-change-refused", "the controller refused an ISR with a broker that is not ready"),
+    ("isr-change-outdated", "the controller refused an ISR of an earlier state"),
     ("raft-election-lost", "a candidate lost"),
     ("raft-fetch-timeout", "a follower of the quorum heard nothing from its leader"),
     ("raft-check-quorum-resigned", "a quorum's leader resigned: a majority was silent"),
@@ -50,8 +49,6 @@ pub const MARKS: [(&str, &str); 35] = [
 #[derive(Debug, Default)]
 pub struct Marks {
     hits: BTreeMap<&'static str, u64>,
-    /// Last leader of each partition seen, for [`TraceEvent::BecameLeader`].
-    led: BTreeMap<(u128, i32), (i32, i32)>,
 }
 
 impl Marks {
@@ -61,7 +58,7 @@ impl Marks {
     }
 
     /// Something changed inside a node.
-    pub fn trace(&mut self, node: i32, event: &TraceEvent) {
+    pub fn trace(&mut self, event: &TraceEvent) {
         match event {
             // routine, by the hundred thousand
             TraceEvent::LeaderAppended { .. }
@@ -84,11 +81,7 @@ impl Marks {
                 }
             }
             TraceEvent::LogStart { .. } => self.hit("retention"),
-            TraceEvent::BecameLeader { tp, epoch, isr, .. } => {
-                let before = self.led.insert((tp.topic.0, tp.partition), (node, *epoch));
-                if before == Some((node, epoch - 1)) {
-                    self.hit("led-again-at-once");
-                }
+            TraceEvent::BecameLeader { isr, .. } => {
                 if isr.len() == 1 {
                     self.hit("isr-of-one");
                 }

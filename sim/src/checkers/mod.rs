@@ -3,6 +3,7 @@
 
 mod acked_loss;
 mod appends;
+mod commits;
 mod completeness;
 mod consumed;
 mod duplicates;

@@ -13,7 +13,7 @@ use super::partition::Partition;
 use super::roles::{self, Change};
 use super::table::Entry;
 use super::void::Cause;
-use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
+use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
@@ -25,6 +25,8 @@ use stormglass_scenarios::plan::Plan;
 const WINDOW_TOTAL: usize = 3 << 20;
 /// Batches that every partition may keep.
 const WINDOW_MIN: usize = 1_024;
+/// Where groups' positions are.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// A partition is trimmed after this many appends.
 const TRIM_EVERY: u32 = 512;
 
@@ -53,6 +55,8 @@ pub struct Checkers {
     subscriptions: Vec<Vec<String>>,
     window_max: usize,
     lost_records: u64,
+    /// `__consumer_offsets` has been where Kafka promises nothing: positions may be gone.
+    positions_void: bool,
 }
 
 impl Checkers {
@@ -72,6 +76,7 @@ impl Checkers {
             subscriptions: plan.consumers.iter().map(|group| group.topics.clone()).collect(),
             window_max: WINDOW_TOTAL,
             lost_records: 0,
+            positions_void: false,
         }
     }
 
@@ -145,16 +150,22 @@ impl Checkers {
             Outcome::PositionFound { tp, .. }
             | Outcome::Delivered { tp, .. }
             | Outcome::OffsetReset { tp, .. }
+            | Outcome::Committed { tp, .. }
             | Outcome::TruncationDetected { tp, .. } => *tp,
             _ => return,
         };
         let at = self.partition(tp);
+        let positions_void = self.positions_void;
         let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
         let Some(reader) = p.readers.iter().position(|reader| reader.group == consumer) else {
             return;
         };
         match outcome {
-            Outcome::PositionFound { offset, .. } => p.readers[reader].found(*offset),
+            Outcome::PositionFound { offset, committed, .. } => {
+                commits::found(p, ledger, (reader, *offset, *committed), positions_void);
+                p.readers[reader].found(*offset);
+            }
+            Outcome::Committed { offset, .. } => commits::acked(p, ledger, (reader, *offset)),
             Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),
             Outcome::TruncationDetected { to, .. } => p.readers[reader].truncated(*to),
             Outcome::Delivered { batch, first_offset, count, .. } => {
@@ -179,6 +190,7 @@ impl Checkers {
         for partition in &mut self.partitions {
             partition.node_down(now_ns, node, (lost_unsynced, cause));
         }
+        self.note_positions_void();
     }
 
     /// A partition's logs were replaced before the run: what replicas had is no longer so.
@@ -249,7 +261,8 @@ impl Checkers {
         match event {
             TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
                 let change = Change { leader: *leader, epoch: *epoch, isr, unclean: *unclean };
-                return roles::changed(p, ledger, node, change);
+                roles::changed(p, ledger, node, change);
+                return self.note_positions_void();
             }
             TraceEvent::LogStart { offset, .. } => {
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
@@ -274,6 +287,11 @@ impl Checkers {
             }
             _ => {}
         }
+    }
+
+    fn note_positions_void(&mut self) {
+        let mut positions = self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
+        self.positions_void |= positions.any(|p| p.void.is_some());
     }
 
     fn partition(&mut self, tp: TopicPartition) -> usize {

@@ -80,8 +80,11 @@ fn crash(kind: &str, message: &str) -> Failure {
 /// Checker and text, each run of digits and each list of them as one `#`.
 fn signature(checker: &str, text: &str) -> String {
     let mut short = String::new();
+    let mut in_hex = false;
     for c in text.chars() {
+        in_hex = c == 'x' && short.ends_with('#') || in_hex && c.is_ascii_hexdigit();
         match c {
+            _ if in_hex => {}
             '0'..='9' if short.ends_with('#') => {}
             '0'..='9' => short.push('#'),
             _ => short.push(c),
@@ -106,6 +109,7 @@ mod tests {
         let b = signature("isr-rules", "leader 22 has ISR 3 at 7..8");
         assert_eq!(a, "isr-rules: leader # has ISR # at #");
         assert_eq!(a, b);
+        assert_eq!(signature("a", "tag 0x2f is at 0x1"), "a: tag # is at #");
     }
 
     #[test]

@@ -41,6 +41,8 @@ enum Kind {
     SlowDisk,
     DiskFull,
     AzIsolate,
+    /// With its clients, which begin anew.
+    AzPowerOff,
     RollingRestart,
     ControllerCrash,
     ControllerPause,
@@ -49,7 +51,7 @@ enum Kind {
     LoadBurst,
 }
 
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 22] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -65,6 +67,7 @@ const KINDS: [Kind; 21] = [
     Kind::SlowDisk,
     Kind::DiskFull,
     Kind::AzIsolate,
+    Kind::AzPowerOff,
     Kind::RollingRestart,
     Kind::ControllerCrash,
     Kind::ControllerPause,
@@ -210,10 +213,13 @@ impl<'a> Storm<'a> {
             },
             Kind::DiskFull => Action::DiskFull { node },
             Kind::AzIsolate => {
-                let (az, mode) =
-                    (self.dice.index(self.plan.cluster.azs.len()), AzDownMode::Isolate);
-                Action::AzDown { az, mode, clients: true }
+                let az = self.dice.index(self.plan.cluster.azs.len());
+                Action::AzDown { az, mode: AzDownMode::Isolate, clients: true }
             }
+            Kind::AzPowerOff => match self.powerless_az() {
+                Some(az) => Action::AzDown { az, mode: AzDownMode::PowerOff, clients: true },
+                None => return,
+            },
             Kind::RollingRestart => Action::RollingRestart {
                 nodes: self.dice.shuffled(&self.brokers),
                 down_ns: self.dice.between(50, 2_000) * MS,
@@ -243,6 +249,17 @@ impl<'a> Storm<'a> {
 
     fn others_of(&self, node: i32) -> Vec<Endpoint> {
         self.brokers.iter().filter(|id| **id != node).map(|id| Endpoint::Node(*id)).collect()
+    }
+
+    /// An AZ all of whose brokers may lose power.
+    fn powerless_az(&self) -> Option<usize> {
+        let az_of = |id: i32| {
+            let node = self.plan.cluster.brokers.iter().find(|node| node.id == id);
+            node.map(|node| node.az)
+        };
+        let az = self.powerless.first().and_then(|id| az_of(*id))?;
+        let all = self.brokers.iter().filter(|id| az_of(**id) == Some(az));
+        all.into_iter().all(|id| self.powerless.contains(id)).then_some(az)
     }
 
     fn slow_link(&mut self, node: i32, one_way: bool) -> Action {

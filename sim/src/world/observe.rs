@@ -25,7 +25,7 @@ impl World {
             }
             self.checkers.trace(now, id, event);
             if self.origin_ns != u64::MAX {
-                self.marks.trace(id, event);
+                self.marks.trace(event);
                 self.story.trace(now, id, event, &mut self.story_out);
             }
         }
