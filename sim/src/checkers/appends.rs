@@ -29,6 +29,9 @@ pub(crate) fn appended(
     } else if entry.base > p.replicas[at].log.end() {
         bridge(p, at, entry.base);
     }
+    if origin == Origin::Leader {
+        follow_unannounced(p, ledger, at, entry);
+    }
     let replica = &mut p.replicas[at];
     let past = replica.log.epoch_at(entry.base - 1);
     replica.log.append(entry.epoch, entry.base, entry.next());
@@ -48,6 +51,20 @@ pub(crate) fn appended(
         }
         _ => added(p, ledger, (at, origin), entry),
     }
+}
+
+/// A leader of the quorum says so with its first batch only: what others appended in epochs that
+/// came to nothing is not in its log.
+fn follow_unannounced(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
+    let replica = &p.replicas[at];
+    let Some(last) = p.table.main.back().filter(|last| last.epoch < entry.epoch) else { return };
+    let log = &replica.log;
+    let goes_on = log.end() == last.next() && log.last_epoch() == Some(last.epoch);
+    if goes_on || !replica.known || log.is_empty() || log.end() != entry.base || !p.is_metadata() {
+        return;
+    }
+    completeness::leads(p, ledger, at, entry.epoch);
+    p.follow_new_leader(ledger.now_ns, at, entry.epoch);
 }
 
 /// The batch is not in the newest leader's log as far as it is known.

@@ -1,7 +1,7 @@
 //! After healing, everything committed reaches every group, and the cluster is whole again.
 
 use super::final_state::{FinalPartition, FinalState};
-use super::history::nodes;
+use super::history::{History, nodes};
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
 use stormglass_broker_core::ids::Offset;
@@ -9,7 +9,8 @@ use stormglass_broker_core::ids::Offset;
 pub(crate) const PROMISE: Promise = Promise {
     name: "everything-consumed",
     text: "after heal and drain every partition has a leader and all replicas in sync, and every \
-           running group has received every record below the high watermark, without holes",
+           running group has received every record below the high watermark, without holes, and \
+           producers are answered",
 };
 
 /// Holes of one reader that are remembered.
@@ -111,7 +112,9 @@ pub(crate) fn check_final(
             continue;
         }
         ledger.checked(Check::Consumed, 1);
-        let Some(missing) = reader.missing(start, last.high_watermark) else { continue };
+        // what was committed in the last seconds may still be under way
+        let due = p.due.map_or(last.high_watermark, |due| due.min(last.high_watermark));
+        let Some(missing) = reader.missing(start, due) else { continue };
         ledger.broken(Check::Consumed, p.about(), &|| {
             let group = state.groups.get(reader.group).map_or("?", String::as_str);
             format!(
@@ -124,6 +127,16 @@ pub(crate) fn check_final(
             )
         });
     }
+}
+
+/// Producers that wait in vain: the cluster is healed, so acknowledgements must come.
+pub(crate) fn check_producers(ledger: &mut Ledger, state: &FinalState<'_>) {
+    ledger.checked(Check::Consumed, 1);
+    let Some(first) = state.stuck.first() else { return };
+    ledger.broken(Check::Consumed, ("", &History::default()), &|| {
+        let waits = waiting(state, "a producer");
+        format!("{first}, although every fault is over{waits}")
+    });
 }
 
 /// Who waits for whom, as the world says.

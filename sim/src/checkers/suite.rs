@@ -202,9 +202,19 @@ impl Checkers {
         }
     }
 
+    /// What is committed by now has to reach every group before the run ends.
+    pub fn deadline(&mut self) {
+        for partition in &mut self.partitions {
+            partition.due = Some(partition.shown);
+        }
+    }
+
     /// The run is over: compares what should be there with what is.
     pub fn final_state(&mut self, now_ns: u64, state: &FinalState<'_>) {
         self.ledger.now_ns = now_ns;
+        if state.drained {
+            consumed::check_producers(&mut self.ledger, state);
+        }
         for last in &state.partitions {
             let at = self.partition(last.tp);
             let (p, ledger) = (&self.partitions[at], &mut self.ledger);

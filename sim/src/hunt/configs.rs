@@ -37,9 +37,9 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     let session = set(config, dice, "broker.session.timeout.ms", &[1_000, 2_000, 2_000, 4_000]);
     let heartbeat = session / dice.pick(&[3, 4, 8]);
     config.insert("broker.heartbeat.interval.ms".to_owned(), heartbeat.to_string());
+    let lag = set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 2_000, 5_000]);
     for (key, values) in [
-        ("replica.lag.time.max.ms", &[300_u64, 1_000, 2_000, 5_000][..]),
-        ("replica.fetch.wait.max.ms", &[50, 200, 500, 500]),
+        ("replica.fetch.wait.max.ms", &[50_u64, 200, 500, 500][..]),
         ("replica.fetch.min.bytes", &[1, 1, 1, 1_000]),
         ("replica.fetch.max.bytes", &[1_000, 16_384, 1 << 20, 1 << 20]),
         ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
@@ -58,6 +58,10 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     ] {
         set(config, dice, key, values);
     }
+    if lag < 1_000 {
+        // as Kafka asks for: an idle follower must fetch often enough to stay in sync
+        config.insert("replica.fetch.wait.max.ms".to_owned(), "50".to_owned());
+    }
 }
 
 fn draw_producer(dice: &mut Dice, config: &mut Config) {
@@ -73,6 +77,9 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
     set(config, dice, "linger.ms", &[5, 20, 20, 50, 100]);
     set(config, dice, "batch.size", &[500, 16_384, 16_384]);
     set(config, dice, "retry.backoff.ms", &[20, 100, 100]);
+    // a backlog that is worked off before the run ends
+    config.insert("buffer.memory".to_owned(), "262144".to_owned());
+    config.insert("max.block.ms".to_owned(), "1000".to_owned());
 }
 
 fn draw_consumer(dice: &mut Dice, config: &mut Config) {

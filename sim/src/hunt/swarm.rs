@@ -64,9 +64,11 @@ fn draw_topics(plan: &mut Plan) {
     plan.cluster.config.insert("unclean.leader.election.enable".to_owned(), unclean.to_owned());
 }
 
-/// Segments of a few batches make rolls, snapshots and retention common.
+/// Segments of a few batches make rolls, snapshots and retention common. The largest batch fits: a
+/// producer whose first batch is refused for its size while the next ones are taken writes
+/// duplicates, in Kafka as here.
 fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
-    let bytes = dice.pick(&["8192", "32768", "131072", "1073741824", "1073741824"]);
+    let bytes = dice.pick(&["20000", "40000", "131072", "1073741824", "1073741824"]);
     topic.config.insert("segment.bytes".to_owned(), bytes.to_owned());
     if dice.percent(15) {
         topic.config.insert("retention.bytes".to_owned(), "65536".to_owned());

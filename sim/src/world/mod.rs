@@ -52,6 +52,9 @@ const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
 /// Longest set-up, ns of simulated time.
 const SETUP_LIMIT_NS: u64 = 300_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
+/// What is committed this long before the end of a run must be consumed by then, and producers must
+/// have been acknowledged something within it, ns.
+const DEADLINE_NS: u64 = 6 * SECOND_NS;
 
 /// Who opened a connection.
 #[derive(Debug, Clone, Copy)]

@@ -61,6 +61,9 @@ impl World {
         let offline_partitions = offline;
         let gauges = SecondGauges { index, phase, brokers, lags, offline_partitions, controller };
         self.recorder.end_of_second(gauges);
+        if self.now + super::DEADLINE_NS == self.ends_ns {
+            self.checkers.deadline();
+        }
         self.at(self.now + SECOND_NS, Event::Second);
         self.check_drained();
     }
