@@ -13,9 +13,9 @@ use std::process::Command;
 use stormglass_broker_core::plant::Plant;
 
 /// Seeds that every bug is hunted with.
-const SEEDS_FIRST: u64 = 40;
+const SEEDS_FIRST: u64 = 24;
 /// Seeds for a bug that those did not show.
-const SEEDS_MORE: u64 = 400;
+const SEEDS_MORE: u64 = 240;
 
 const HEAD: &str = "# Planted bugs\n\n\
 Bugs of Kafka's past (and a few of our own making), put back one at a time behind `--plant`, and \
@@ -72,15 +72,18 @@ fn build() -> Result<PathBuf, String> {
     }
 }
 
-fn hunt(
-    binary: &Path,
-    out: &Path,
-    plant: Option<&'static str>,
-    seeds: u64,
-) -> Result<Row, String> {
+fn hunt(binary: &Path, out: &Path, plant: Option<&'static str>, seeds: u64) -> Result<Row, String> {
     let dir = out.join(plant.unwrap_or("none"));
     let mut command = Command::new(binary);
-    command.args(["hunt", "swarm", "--jobs", "1", "--json", "--seeds", &format!("1..{}", seeds + 1)]);
+    command.args([
+        "hunt",
+        "swarm",
+        "--jobs",
+        "1",
+        "--json",
+        "--seeds",
+        &format!("1..{}", seeds + 1),
+    ]);
     command.arg("--out").arg(&dir);
     if let Some(plant) = plant {
         command.args(["--shrink", "--plant", plant]);
@@ -93,7 +96,8 @@ fn hunt(
     let speed: Value = serde_json::from_str(&speed).map_err(|_| error("no speed"))?;
     let count = |of: &Value, key: &str| of[key].as_u64().unwrap_or(0);
     let failures = found["failures"].as_array().cloned().unwrap_or_default();
-    let top = failures.iter().max_by_key(|row| (count(row, "count"), u64::MAX - count(row, "seed")));
+    let top =
+        failures.iter().max_by_key(|row| (count(row, "count"), u64::MAX - count(row, "seed")));
     Ok(Row {
         name: plant.unwrap_or("none"),
         seeds: count(&found, "seeds"),

@@ -36,8 +36,12 @@ impl Reader {
         Self { group, reached: None, hint: 0, committed: None, holes: Vec::new() }
     }
 
-    /// A position to begin with.
-    pub(crate) fn found(&mut self, offset: Offset) {
+    /// A position to begin with. A member that comes back before its group has committed anything
+    /// begins where the reset policy says: what lies between is given up on purpose.
+    pub(crate) fn found(&mut self, offset: Offset, committed: bool) {
+        if !committed && self.committed.is_none() {
+            return self.reset(offset);
+        }
         self.reached.get_or_insert(offset);
     }
 
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn holes_are_found_and_filled() {
         let mut reader = Reader::new(0);
-        reader.found(5);
+        reader.found(5, false);
         reader.delivered(5, 10);
         reader.delivered(20, 30);
         assert_eq!(reader.missing(0, 30), Some(10));
@@ -179,5 +183,10 @@ mod tests {
         assert_eq!(reader.missing(0, 60), None);
         reader.truncated(55);
         assert_eq!(reader.missing(0, 60), Some(55));
+        reader.found(58, false);
+        assert_eq!(reader.missing(0, 60), Some(58), "nothing was committed");
+        reader.committed = Some((55, 0));
+        reader.found(60, false);
+        assert_eq!(reader.missing(0, 60), Some(58), "a lost commit is no reset");
     }
 }

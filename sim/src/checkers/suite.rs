@@ -163,7 +163,7 @@ impl Checkers {
         match outcome {
             Outcome::PositionFound { offset, committed, .. } => {
                 commits::found(p, ledger, (reader, *offset, *committed), positions_void);
-                p.readers[reader].found(*offset);
+                p.readers[reader].found(*offset, *committed);
             }
             Outcome::Committed { offset, .. } => commits::acked(p, ledger, (reader, *offset)),
             Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),

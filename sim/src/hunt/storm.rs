@@ -220,10 +220,9 @@ impl<'a> Storm<'a> {
                 Some(az) => Action::AzDown { az, mode: AzDownMode::PowerOff, clients: true },
                 None => return,
             },
-            Kind::RollingRestart => Action::RollingRestart {
-                nodes: self.dice.shuffled(&self.brokers),
-                down_ns: self.dice.between(50, 2_000) * MS,
-                pause_ns: self.dice.between(100, 3_000) * MS,
+            Kind::RollingRestart => match self.rolling_restart(at) {
+                Some(action) => action,
+                None => return,
             },
             Kind::ControllerCrash | Kind::ControllerPause | Kind::ControllerCut => {
                 return self.controller_fault(kind, at, lasts);
@@ -249,6 +248,17 @@ impl<'a> Storm<'a> {
 
     fn others_of(&self, node: i32) -> Vec<Endpoint> {
         self.brokers.iter().filter(|id| **id != node).map(|id| Endpoint::Node(*id)).collect()
+    }
+
+    /// One that is through before the storm is over: nothing lifts it.
+    fn rolling_restart(&mut self, at: u64) -> Option<Action> {
+        let nodes = self.dice.shuffled(&self.brokers);
+        let down_ns = self.dice.between(50, 1_500) * MS;
+        let pause_ns = self.dice.between(100, 1_500) * MS;
+        // each one's shutdown may wait for leaders to move, and the next one for replicas
+        let each_ns = down_ns + self.timing.process_start_ns + 2 * pause_ns + 2_000 * MS;
+        let lasts_ns = each_ns * u64::try_from(nodes.len()).unwrap_or(u64::MAX);
+        (at + lasts_ns <= self.to_ns).then_some(Action::RollingRestart { nodes, down_ns, pause_ns })
     }
 
     /// An AZ all of whose brokers may lose power.
