@@ -1,7 +1,9 @@
 //! Hunts: the same findings with any number of jobs and on any shard; failures are kept, shrunk and
 //! reproduced.
 
-use crate::common::{Called, Place, files};
+use crate::common::Place;
+#[cfg(feature = "planted-bugs")]
+use crate::common::{Called, files};
 use serde_json::Value;
 
 fn hunt_json(place: &Place, dir: &str) -> Value {

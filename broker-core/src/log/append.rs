@@ -116,8 +116,8 @@ impl Log {
         }
         if context.origin == Origin::Client
             && let Some(first) = self.producers.duplicate_of(header)
-            && !(planted(context.plant, Plant::NewestBatchOnly)
-                && !self.producers.is_newest(header.producer_id, &first))
+            && (!planted(context.plant, Plant::NewestBatchOnly)
+                || self.producers.is_newest(header.producer_id, &first))
         {
             return Ok(Some(first));
         }

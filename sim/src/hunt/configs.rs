@@ -40,7 +40,6 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     let lag = set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 2_000, 5_000]);
     for (key, values) in [
         ("replica.fetch.wait.max.ms", &[50_u64, 200, 500, 500][..]),
-        ("replica.fetch.min.bytes", &[1, 1, 1, 1_000]),
         ("replica.fetch.max.bytes", &[1_000, 16_384, 1 << 20, 1 << 20]),
         ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
         ("replica.fetch.backoff.ms", &[50, 200, 1_000]),

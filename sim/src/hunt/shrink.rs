@@ -291,3 +291,50 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::ConsumerPause { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    fn base() -> Plan {
+        load(&Source::library(SWARM).unwrap(), &[], 1).unwrap()
+    }
+
+    #[test]
+    fn only_what_the_failure_needs_is_left() {
+        let base = base();
+        let plan = (1..50)
+            .map(|seed| swarm(&base, seed))
+            .find(|plan| plan.events.iter().any(is_pause) && plan.events.len() > 8)
+            .unwrap();
+        let mut fails = |plan: &Plan| plan.events.iter().any(is_pause);
+        let shrunk = shrink(&plan, &base, 1_000, &mut fails);
+        assert!(shrunk.verified && shrunk.runs < 400, "{} runs", shrunk.runs);
+        let small = &shrunk.plan;
+        assert_eq!((small.events.len(), small.consumers.len(), small.producers.len()), (1, 0, 1));
+        assert_eq!((small.topics.len(), small.topics[0].assignment.len()), (1, 1));
+        assert_eq!(small.cluster.controllers.len(), 1);
+        assert_eq!(small.cluster.config, base.cluster.config);
+        assert!(small.phases.heal_ns < base.phases.heal_ns);
+        assert_eq!(small.seed, plan.seed);
+    }
+
+    #[test]
+    fn a_failure_that_does_not_come_again_is_not_verified() {
+        let base = base();
+        let plan = swarm(&base, 3);
+        let mut runs = 0;
+        let shrunk = shrink(&plan, &base, 20, &mut |_| {
+            runs += 1;
+            runs == 1
+        });
+        assert!(!shrunk.verified);
+        assert_eq!(shrunk.runs, 22);
+    }
+
+    fn is_pause(event: &stormglass_scenarios::plan::EventPlan) -> bool {
+        matches!(event.action, Action::ProcessPause { .. })
+    }
+}

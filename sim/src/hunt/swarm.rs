@@ -74,3 +74,58 @@ fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
         topic.config.insert("retention.bytes".to_owned(), "65536".to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use stormglass_scenarios::plan::Action;
+    use stormglass_scenarios::{Source, load};
+
+    fn base(name: &str) -> Plan {
+        load(&Source::library(name).unwrap(), &[], 1).unwrap()
+    }
+
+    #[test]
+    fn a_seed_has_one_plan_and_another_seed_another_one() {
+        let base = base(SWARM);
+        let digests: BTreeSet<String> = (1..40).map(|seed| swarm(&base, seed).digest()).collect();
+        assert_eq!(digests.len(), 39);
+        assert_eq!(swarm(&base, 5), swarm(&base, 5));
+        let plan = swarm(&base, 5);
+        assert_eq!(Plan::from_json(&plan.to_json()).unwrap(), plan);
+    }
+
+    #[test]
+    fn storms_stay_in_their_phase_and_power_fails_at_few_brokers() {
+        let base = base(SWARM);
+        let mut several = 0;
+        for seed in 1..300 {
+            let plan = swarm(&base, seed);
+            let ends_ns = plan.phases.warmup_ns + plan.phases.measure_ns;
+            assert!(!plan.events.is_empty() && plan.events.is_sorted_by_key(|event| event.at_ns));
+            assert!(plan.events.iter().all(|event| event.at_ns < ends_ns), "seed {seed}");
+            let powerless: BTreeSet<i32> = plan
+                .events
+                .iter()
+                .filter_map(|event| match event.action {
+                    Action::HostCrash { node } if node < 10_000 => Some(node),
+                    _ => None,
+                })
+                .collect();
+            assert!(powerless.len() <= 2, "seed {seed}");
+            several += u32::from(powerless.len() == 2);
+        }
+        assert!(several < 40, "{several}");
+    }
+
+    #[test]
+    fn another_scenario_keeps_its_cluster_its_clients_and_its_events() {
+        let base = base("az-outage");
+        let plan = swarm(&base, 9);
+        assert_eq!((&plan.cluster, &plan.topics), (&base.cluster, &base.topics));
+        assert_eq!((&plan.producers, &plan.consumers), (&base.producers, &base.consumers));
+        assert!(base.events.iter().all(|event| plan.events.contains(event)));
+        assert!(plan.events.len() > base.events.len() && plan.thresholds.is_empty());
+    }
+}
