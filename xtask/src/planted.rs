@@ -8,14 +8,17 @@ use crate::ci::root;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use stormglass_broker_core::plant::Plant;
 
-/// Seeds that every bug is hunted with.
-const SEEDS_FIRST: u64 = 24;
-/// Seeds for a bug that those did not show.
-const SEEDS_MORE: u64 = 240;
+/// Seeds that every bug is hunted with; `seeds=N` says otherwise.
+const SEEDS_FIRST: u64 = 40;
+/// Seeds for a bug that those did not show, and without a bug; `more=N` says otherwise.
+const SEEDS_MORE: u64 = 400;
+/// Ticks of the kernel's clock per second, as /proc counts CPU time.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 const HEAD: &str = "# Planted bugs\n\n\
 Bugs of Kafka's past (and a few of our own making), put back one at a time behind `--plant`, and \
@@ -30,29 +33,42 @@ struct Row {
     first: Option<u64>,
     checker: String,
     shrunk: Option<u64>,
-    /// Wall time of all seeds, ms, with one job.
-    wall_ms: u64,
+    /// CPU time of all seeds, s.
+    cpu_s: f64,
 }
 
-/// Hunts all bugs and writes the page. `only`: names of bugs, all if there are none.
-pub(crate) fn planted(only: &[&str]) -> Result<(), String> {
+/// What was asked for.
+struct Request<'a> {
+    names: Vec<&'a str>,
+    seeds: u64,
+    more: u64,
+    shrink: bool,
+}
+
+/// Hunts all bugs and writes the page; with the names of some, hunts those and prints it. `seeds=N`
+/// and `more=N` change how many seeds there are, `shrink=no` leaves out the small plans.
+pub(crate) fn planted(words: &[&str]) -> Result<(), String> {
+    let request = read(words)?;
     let binary = build()?;
     let out = std::env::temp_dir().join(format!("stormglass-planted-{}", std::process::id()));
-    let sound = hunt(&binary, &out, None, SEEDS_MORE)?;
+    let sound = hunt(&binary, &out, None, 1..request.more.max(request.seeds) + 1)?;
     println!("no bug: {} of {} seeds failed", sound.failed, sound.seeds);
     let mut rows = Vec::new();
-    let wanted = |name: &str| only.is_empty() || only.contains(&name);
+    let wanted = |name: &str| request.names.is_empty() || request.names.contains(&name);
     for (name, _) in Plant::ALL.into_iter().filter(|(name, _)| wanted(name)) {
-        let mut row = hunt(&binary, &out, Some(name), SEEDS_FIRST)?;
-        if row.failed == 0 {
-            row = hunt(&binary, &out, Some(name), SEEDS_MORE)?;
+        let mut row = hunt(&binary, &out, Some(name), 1..request.seeds + 1)?;
+        if row.failed == 0 && request.more > request.seeds {
+            row = hunt(&binary, &out, Some(name), 1..request.more + 1)?;
+        }
+        if let Some(first) = row.first.filter(|_| request.shrink) {
+            row.shrunk = shrink(&binary, &out, name, first)?;
         }
         println!("{name}: {} of {} seeds, {}", row.failed, row.seeds, row.checker);
         rows.push(row);
     }
     let page = page(&sound, &rows);
     let _ = fs::remove_dir_all(&out);
-    if only.is_empty() {
+    if request.names.is_empty() {
         let path = root().join("docs/planted-bugs.md");
         fs::write(&path, page).map_err(|error| format!("docs/planted-bugs.md: {error}"))?;
         println!("docs/planted-bugs.md is written");
@@ -60,6 +76,26 @@ pub(crate) fn planted(only: &[&str]) -> Result<(), String> {
         print!("{page}");
     }
     Ok(())
+}
+
+fn read<'a>(words: &[&'a str]) -> Result<Request<'a>, String> {
+    let (seeds, more) = (SEEDS_FIRST, SEEDS_MORE);
+    let mut request = Request { names: Vec::new(), seeds, more, shrink: true };
+    for word in words {
+        let number = |text: &str| text.parse().map_err(|_| format!("`{word}` has no number"));
+        match word.split_once('=') {
+            Some(("seeds", text)) => request.seeds = number(text)?,
+            Some(("more", text)) => request.more = number(text)?,
+            Some(("shrink", text)) => request.shrink = text != "no",
+            _ if Plant::by_name(word).is_some() => request.names.push(word),
+            _ => {
+                return Err(format!(
+                    "`{word}` is no planted bug, and none of seeds=, more=, shrink="
+                ));
+            }
+        }
+    }
+    Ok(request)
 }
 
 fn build() -> Result<PathBuf, String> {
@@ -72,41 +108,71 @@ fn build() -> Result<PathBuf, String> {
     }
 }
 
-fn hunt(binary: &Path, out: &Path, plant: Option<&'static str>, seeds: u64) -> Result<Row, String> {
+fn hunt(
+    binary: &Path,
+    out: &Path,
+    plant: Option<&'static str>,
+    seeds: Range<u64>,
+) -> Result<Row, String> {
     let dir = out.join(plant.unwrap_or("none"));
-    let mut command = Command::new(binary);
-    command.args([
-        "hunt",
-        "swarm",
-        "--jobs",
-        "1",
-        "--json",
-        "--seeds",
-        &format!("1..{}", seeds + 1),
-    ]);
-    command.arg("--out").arg(&dir);
-    if let Some(plant) = plant {
-        command.args(["--shrink", "--plant", plant]);
-    }
-    let output = command.output().map_err(|error| format!("cannot hunt: {error}"))?;
-    let error = |what: &str| format!("{what}: {}", String::from_utf8_lossy(&output.stderr));
-    let found: Value =
-        serde_json::from_slice(&output.stdout).map_err(|_| error("the hunt said nothing"))?;
-    let speed = fs::read_to_string(dir.join("speed.json")).map_err(|_| error("no speed.json"))?;
-    let speed: Value = serde_json::from_str(&speed).map_err(|_| error("no speed"))?;
-    let count = |of: &Value, key: &str| of[key].as_u64().unwrap_or(0);
+    let before = children_cpu_s();
+    let found = call(binary, &dir, plant, seeds, false)?;
     let failures = found["failures"].as_array().cloned().unwrap_or_default();
-    let top =
-        failures.iter().max_by_key(|row| (count(row, "count"), u64::MAX - count(row, "seed")));
     Ok(Row {
         name: plant.unwrap_or("none"),
         seeds: count(&found, "seeds"),
         failed: count(&found, "failed"),
         first: failures.iter().map(|row| count(row, "seed")).min(),
         checker: checkers(&failures),
-        shrunk: top.and_then(|row| row["shrunk_events"].as_u64()),
-        wall_ms: count(&speed, "wall_ms"),
+        shrunk: None,
+        cpu_s: children_cpu_s() - before,
     })
+}
+
+/// Events that are left of the plan of a seed.
+fn shrink(
+    binary: &Path,
+    out: &Path,
+    plant: &'static str,
+    seed: u64,
+) -> Result<Option<u64>, String> {
+    let found = call(binary, &out.join("shrunk"), Some(plant), seed..seed + 1, true)?;
+    Ok(found["failures"][0]["shrunk_events"].as_u64())
+}
+
+fn call(
+    binary: &Path,
+    dir: &Path,
+    plant: Option<&'static str>,
+    seeds: Range<u64>,
+    shrink: bool,
+) -> Result<Value, String> {
+    let mut command = Command::new(binary);
+    let seeds = format!("{}..{}", seeds.start, seeds.end);
+    command.args(["hunt", "swarm", "--json", "--seeds", &seeds]).arg("--out").arg(dir);
+    if let Some(plant) = plant {
+        command.args(["--plant", plant]);
+    }
+    if shrink {
+        command.arg("--shrink");
+    }
+    let output = command.output().map_err(|error| format!("cannot hunt: {error}"))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("no findings: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn count(of: &Value, key: &str) -> u64 {
+    of[key].as_u64().unwrap_or(0)
+}
+
+/// CPU time of all processes that this one has waited for, s; 0 where /proc does not tell.
+fn children_cpu_s() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // the name may hold spaces; after it come state and numbers, the children's times 14th and 15th
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks =
+        |at: usize| rest.split_whitespace().nth(at).and_then(|text| text.parse::<u64>().ok());
+    (ticks(13).unwrap_or(0) + ticks(14).unwrap_or(0)) as f64 / TICKS_PER_SECOND
 }
 
 /// Checkers that fired, the one that did so most often first.
@@ -149,13 +215,13 @@ fn page(sound: &Row, rows: &[Row]) -> String {
         sound.seeds
     );
     page.push_str(
-        "| bug | seeds that show it | first | median seeds | wall s to find | checkers that fired | \
+        "| bug | seeds that show it | first | median seeds | CPU s to find | checkers that fired | \
          events after shrinking |\n|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let or_none = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
-        let per_seed_s = row.wall_ms as f64 / 1_000.0 / row.seeds.max(1) as f64;
-        let wall = median_seeds(row).map(|seeds| format!("{:.1}", seeds as f64 * per_seed_s));
+        let per_seed_s = row.cpu_s / row.seeds.max(1) as f64;
+        let cpu = median_seeds(row).map(|seeds| format!("{:.1}", seeds as f64 * per_seed_s));
         let _ = writeln!(
             page,
             "| {} | {} of {} | {} | {} | {} | {} | {} |",
@@ -164,7 +230,7 @@ fn page(sound: &Row, rows: &[Row]) -> String {
             row.seeds,
             or_none(row.first),
             or_none(median_seeds(row)),
-            wall.unwrap_or("-".to_owned()),
+            cpu.unwrap_or("-".to_owned()),
             if row.checker.is_empty() { "**missed**" } else { &row.checker },
             or_none(row.shrunk)
         );

@@ -178,7 +178,7 @@ fn a_group_that_is_told_less_than_it_committed() {
     let mut rig = Rig::new();
     rig.healthy(3);
     rig.checkers.consumed(5, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
-    let found = Outcome::PositionFound { tp: tp(0), offset: 30, committed: true };
+    let found = Outcome::PositionFound { tp: tp(0), offset: 20, committed: true };
     rig.checkers.consumed(7, 0, &found);
     assert_eq!(rig.fired(), [""; 0]);
 }

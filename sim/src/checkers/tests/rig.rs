@@ -207,6 +207,8 @@ impl Rig {
             self.follower_high_watermark(2, base + 10);
             self.ack(ALL, base, name);
             self.deliver((base, epoch, name));
+            let committed = Outcome::Committed { tp: tp(0), offset: base + 10 };
+            self.checkers.consumed(self.now_ns, 0, &committed);
         }
         log
     }
