@@ -115,7 +115,7 @@ impl FailureRow {
     }
 }
 
-/// The JSON Schema of `hunt.json`.
+/// The JSON Schema of `hunt.json`, as committed in `reports/schema/hunt.schema.json`.
 #[must_use]
 pub fn hunt_schema() -> serde_json::Value {
     schemars::schema_for!(HuntResult).to_value()
@@ -202,6 +202,15 @@ mod tests {
         assert_eq!(up, down);
         assert_eq!((up.seed, up.count, up.plan_events), (3, 2, 7));
         assert_eq!(up.seeds, [3, 9]);
+    }
+
+    /// After a change of the types: `stormglass schema hunt` prints the new text.
+    #[test]
+    fn the_committed_schema_is_the_types_schema() {
+        let committed = include_str!("../schema/hunt.schema.json");
+        let mut current = serde_json::to_string_pretty(&hunt_schema()).unwrap();
+        current.push('\n');
+        assert!(committed == current, "reports/schema/hunt.schema.json is out of date");
     }
 
     #[test]

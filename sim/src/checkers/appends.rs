@@ -46,7 +46,9 @@ pub(crate) fn appended(
             log_matching::same_batch(p, ledger, &old, entry, node);
             let before = found.checked_sub(1).map(|before| p.table.main[before]);
             let before = before.filter(|before| before.next() == entry.base);
-            let theirs = before.map(|before| before.epoch);
+            // what retention has deleted at the leader is compared with nobody's
+            let is_kept = entry.base > p.producers.forgotten_below;
+            let theirs = before.map(|before| before.epoch).filter(|_| is_kept);
             log_matching::same_past(p, ledger, (entry, node), (past, theirs));
         }
         _ => added(p, ledger, (at, origin), entry),
