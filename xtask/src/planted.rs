@@ -192,12 +192,13 @@ fn checkers(failures: &[Value]) -> String {
 
 /// Seeds after which half of all hunts have found it, from the share of seeds that show it.
 fn median_seeds(row: &Row) -> Option<u64> {
-    let share = row.failed as f64 / row.seeds as f64;
-    match row.failed {
-        0 => None,
-        _ if share >= 0.5 => Some(1),
-        _ => Some((0.5_f64.ln() / (1.0 - share).ln()).ceil() as u64),
-    }
+    let missed = 1.0 - row.failed as f64 / row.seeds as f64;
+    let mut still_hidden = 1.0;
+    // at most some seven tenths of the seeds that were run
+    (1..=row.seeds).find(|_| {
+        still_hidden *= missed;
+        still_hidden <= 0.5
+    })
 }
 
 fn page(sound: &Row, rows: &[Row]) -> String {
