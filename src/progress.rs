@@ -5,8 +5,8 @@
 
 use crate::output::Output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use stormglass_sim::Progress;
@@ -21,6 +21,7 @@ pub(crate) struct Board {
     sim_ns: AtomicU64,
     events: AtomicU64,
     done: AtomicBool,
+    note: Mutex<String>,
 }
 
 impl Board {
@@ -29,12 +30,22 @@ impl Board {
         Box::new(Meter { board: Arc::clone(self), sim_ns: 0, events: 0 })
     }
 
+    /// Says something more.
+    pub(crate) fn note(&self, text: String) {
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
     /// What stands beside the bar after `wall`.
     fn message(&self, total_ns: u64, wall: Duration) -> String {
         let (sim_ns, events) =
             (self.sim_ns.load(Ordering::Relaxed), self.events.load(Ordering::Relaxed));
         let wall_ms = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX).max(1);
         let speed_tenths = sim_ns / NS_PER_MS * 10 / wall_ms;
+        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        if !note.is_empty() {
+            let events = short_count(events.saturating_mul(1000) / wall_ms);
+            return format!("{note}, {events} events/s");
+        }
         format!(
             "{} of {} s simulated, {}.{} s/s, {} events/s",
             sim_ns / 1_000_000_000,

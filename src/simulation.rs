@@ -44,11 +44,11 @@ pub(crate) struct Job {
 impl Job {
     /// Simulates the plan, on a thread of its own: no state of an earlier run can leak in.
     pub(crate) fn simulate(self, progress: Box<dyn Progress>) -> Result<Outcome, Failure> {
-        let options = RunOptions { plant: self.plant, interrupt: self.interrupt };
+        let options = RunOptions { plant: self.plant, interrupt: self.interrupt, events_max: None };
         let plan = self.plan;
         let simulated = simulate(&plan, options, progress);
         let Finished { recording, wall } =
-            simulated.map_err(|error| failure(error, &self.command))?;
+            simulated.map_err(|error| refused(error, &self.command))?;
         let result = result::build(&plan.digest(), &plan.model.catalogue_digest, &plan, &recording);
         let info = RunInfo::new(
             wall,
@@ -101,7 +101,8 @@ impl Outcome {
     }
 }
 
-fn failure(error: SimError, command: &str) -> Failure {
+/// Why there is no recording, for people.
+pub(crate) fn refused(error: SimError, command: &str) -> Failure {
     match error {
         SimError::Setup(_) => Failure::new(Exit::InvalidScenario, error.to_string())
             .help("the cluster does not come up as it is described"),
@@ -111,7 +112,9 @@ fn failure(error: SimError, command: &str) -> Failure {
                 .help(format!("in a checkout: cargo run --features planted-bugs -- {words}"))
         }
         SimError::UnknownPlant(_) => Failure::usage(error.to_string()),
-        SimError::Panicked(_) => Failure::new(Exit::Internal, error.to_string()),
+        SimError::Panicked(_) | SimError::Endless(_) => {
+            Failure::new(Exit::Internal, error.to_string())
+        }
     }
 }
 

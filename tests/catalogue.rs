@@ -29,7 +29,7 @@ fn the_printed_result_schema_is_the_committed_one() {
 #[test]
 fn schemas_are_schemas() {
     let place = Place::new();
-    for of in ["scenario", "plan", "result"] {
+    for of in ["scenario", "plan", "result", "hunt"] {
         let schema = place.expect(0, &["schema", of]).json();
         assert!(jsonschema::validator_for(&schema).is_ok(), "{of}");
         assert!(schema["properties"].as_object().is_some_and(|keys| keys.len() > 3), "{of}");

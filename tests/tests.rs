@@ -16,6 +16,8 @@ mod run;
 mod regress;
 // The same run again, and the audit.
 mod replay;
+// Many storms, and what they broke.
+mod hunt;
 // Ctrl-C.
 mod interrupt;
 // JSON on stdout.

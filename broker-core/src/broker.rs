@@ -6,6 +6,7 @@ use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicId,
 use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::plant::{Plant, planted};
 use crate::protocol::{FetchPartition, Request, Response};
 use crate::raft::{Committed, Content, Raft};
 use crate::replica::parse_checkpoint;
@@ -172,7 +173,9 @@ impl Broker {
             step.disk(Owner::Replica, kind);
         }
         // From here on a crash is a crash (DUR-02).
-        step.disk(Owner::Replica, DiskOpKind::DeleteFile { file: FileName::CleanShutdown });
+        if !planted(self.config.plant, Plant::MarkerSurvivesStart) {
+            step.disk(Owner::Replica, DiskOpKind::DeleteFile { file: FileName::CleanShutdown });
+        }
         step.trace(TraceEvent::Recovered { scanned_bytes, truncated_bytes });
         self.raft.on_start(step);
         let view = self.view();
@@ -542,7 +545,7 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
     let starts = read(FileName::LogStartOffsets);
     let clean = image.file(&FileName::CleanShutdown).is_some();
     let topic = crate::config::TopicConfig::from_server(&config.server);
-    let log_config = LogConfig::new(&topic, &config.server);
+    let log_config = LogConfig { plant: config.plant, ..LogConfig::new(&topic, &config.server) };
     let mut logs = Vec::new();
     for tp in image.logs().into_iter().filter(|tp| *tp != TopicPartition::METADATA) {
         let known = Recover {

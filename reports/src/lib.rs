@@ -10,6 +10,8 @@ pub mod cost;
 pub mod figures;
 pub mod gate;
 pub mod html;
+pub mod hunt;
+pub mod narrative;
 pub mod planner;
 pub mod recording;
 pub mod result;

@@ -4,6 +4,7 @@
 //! published form made from it.
 
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 
 /// Which latency is measured (DESIGN.md section 5). All per record, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -339,6 +340,8 @@ pub struct Recording {
     pub interrupted: bool,
     /// Notes on model validity: which ranges the run left.
     pub assumptions: Vec<String>,
+    /// Rare situations that the run reached (*sometimes* marks), and how often.
+    pub marks: BTreeMap<String, u64>,
 }
 
 /// A second's response-latency counts in compressed form: `(value ns, count)` of the buckets hit.

@@ -9,4 +9,4 @@ mod timeline;
 mod write;
 
 pub use run_info::RunInfo;
-pub use write::{ReportInput, write_run_dir};
+pub use write::{ReportInput, write_run_dir, write_whole};

@@ -33,6 +33,7 @@ const LIBRARY: &[(&str, &str)] = files!("library":
     "hot-partition",
     "credit-exhaustion",
     "reference",
+    "swarm",
 );
 
 const NEGATIVE: &[(&str, &str)] = files!("negative":

@@ -14,6 +14,7 @@ pub mod client;
 pub mod clock;
 pub mod cpu;
 pub mod disk;
+pub mod hunt;
 pub mod kernel;
 pub mod net;
 pub mod recorder;
@@ -24,5 +25,5 @@ mod partition_index;
 mod runtime;
 mod world;
 
-pub use runtime::{Finished, Progress, RunOptions, SimError, simulate};
+pub use runtime::{Finished, Progress, RunOptions, SimError, quiet_panics, simulate};
 pub use world::SetupError;

@@ -5,13 +5,18 @@
 
 use crate::kernel::Order;
 use crate::world::{Observer, SetupError, World};
+use std::cell::RefCell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use stormglass_broker_core::plant::Plant;
 use stormglass_reports::recording::Recording;
 use stormglass_scenarios::plan::Plan;
+
+/// Names of the threads that simulate begin with this.
+const THREAD_PREFIX: &str = "sim-";
 
 /// How to run a plan.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +25,8 @@ pub struct RunOptions {
     pub plant: Option<String>,
     /// Set to end the run early; looked at once a simulated second.
     pub interrupt: Arc<AtomicBool>,
+    /// Events after which a run counts as endless; no limit if not given.
+    pub events_max: Option<u64>,
 }
 
 /// Told about progress from the simulation's thread. Must not change the run.
@@ -52,6 +59,8 @@ pub enum SimError {
     UnknownPlant(String),
     /// The simulation itself is wrong: an assertion failed.
     Panicked(String),
+    /// The run did not end within this many events.
+    Endless(u64),
 }
 
 impl fmt::Display for SimError {
@@ -71,11 +80,21 @@ impl fmt::Display for SimError {
                 "the simulation stopped at one of its own assertions: {message}\n\
                  This is a bug of Stormglass; the plan reproduces it."
             ),
+            Self::Endless(events) => write!(
+                f,
+                "the run did not end within {events} events: something goes on without time passing"
+            ),
         }
     }
 }
 
 impl std::error::Error for SimError {}
+
+impl From<SetupError> for SimError {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
+    }
+}
 
 /// Runs a plan to its end on a thread of its own.
 ///
@@ -92,12 +111,39 @@ pub fn simulate(
     };
     let plan = plan.clone();
     let began = wall_clock();
-    let thread = std::thread::Builder::new().name(format!("sim-{}", plan.seed));
-    let run = move || run_inside_madsim(plan, plant, &options.interrupt, progress);
+    let thread = std::thread::Builder::new().name(format!("{THREAD_PREFIX}{}", plan.seed));
+    let run = move || {
+        // The run owns all that it touches, so nothing half-changed is left behind.
+        let run = AssertUnwindSafe(|| run_inside_madsim(plan, plant, &options, progress));
+        catch_unwind(run).map_err(|panic| panic_message(&*panic))
+    };
     let spawned = thread.spawn(run).map_err(|error| SimError::Panicked(error.to_string()))?;
     let outcome = spawned.join().map_err(|panic| SimError::Panicked(panic_message(&*panic)))?;
-    let recording = outcome.map_err(SimError::Setup)?;
+    let recording = outcome.map_err(SimError::Panicked)??;
     Ok(Finished { recording, wall: wall_clock() - began })
+}
+
+thread_local! {
+    /// Where this thread's last panic was, if [`quiet_panics`] watches.
+    static PANICKED_AT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on a failed assertion of a simulation is not printed; its message names the place
+/// instead. For hunts, in which it is a finding like any other. Panics elsewhere are printed as before.
+pub fn quiet_panics() {
+    let loud = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let thread = std::thread::current();
+        if !thread.name().is_some_and(|name| name.starts_with(THREAD_PREFIX)) {
+            return loud(info);
+        }
+        // Without the directory: it differs from machine to machine.
+        let place = info.location().map(|at| {
+            let file = at.file().rsplit_once("/src/").map_or(at.file(), |(_, file)| file);
+            format!("{file}:{}", at.line())
+        });
+        PANICKED_AT.with(|at| *at.borrow_mut() = place);
+    }));
 }
 
 fn find_plant(name: &str) -> Result<Plant, SimError> {
@@ -117,22 +163,29 @@ fn wall_clock() -> Duration {
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let text = text.unwrap_or_else(|| "panic".to_owned());
+    match PANICKED_AT.take() {
+        Some(place) => format!("{place}: {text}"),
+        None => text,
+    }
 }
 
 fn run_inside_madsim(
     plan: Plan,
     plant: Option<Plant>,
-    interrupt: &AtomicBool,
+    options: &RunOptions,
     progress: Box<dyn Progress>,
-) -> Result<Recording, SetupError> {
+) -> Result<Recording, SimError> {
     let runtime =
         madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
     runtime.block_on(async move {
         let phases = plan.phases;
         let total_ns = phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
         let mut watcher = Watcher { progress, total_ns };
-        World::new(plan, plant, Order::Fixed)?.run(&mut watcher, interrupt)
+        let world = World::new(plan, plant, Order::Fixed)?;
+        let events_max = options.events_max.unwrap_or(u64::MAX);
+        world.run(&mut watcher, &options.interrupt, events_max)
     })
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
+use super::hunt::{self, Hunt};
 use super::low::{
-    LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowMonth, LowPlan, LowReplay, LowRun,
-    LowScenariosAction, LowServe, LowState, LowSweep,
+    LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowHunt, LowHuntAction, LowMonth,
+    LowPlan, LowReplay, LowRun, LowScenariosAction, LowServe, LowState, LowSweep,
 };
 use super::price;
 use super::vary::Vary;
@@ -38,6 +39,10 @@ pub(crate) struct Context {
 pub(crate) enum Command {
     /// Simulate a scenario.
     Run(Run),
+    /// Simulate many storms.
+    Hunt(Hunt),
+    /// Add up the directories of a hunt's shards, into one if not the default.
+    MergeHunts(Vec<PathBuf>, Option<PathBuf>),
     /// Simulate a plan.
     Replay(Replay),
     /// Where the time goes.
@@ -282,6 +287,10 @@ impl Command {
     pub(super) fn new(low: LowCommand) -> Result<Self, Failure> {
         Ok(match low {
             LowCommand::Run(low) => Self::Run(run(low)?),
+            LowCommand::Hunt(LowHunt {
+                action: Some(LowHuntAction::Merge { dirs, out }), ..
+            }) => Self::MergeHunts(dirs, out),
+            LowCommand::Hunt(low) => Self::Hunt(hunt::hunt(low)?),
             LowCommand::Replay(low) => Self::Replay(replay(low)),
             LowCommand::Explain(LowExplain { result, band }) => {
                 Self::Explain(Explain { result, band })
@@ -326,7 +335,7 @@ fn check_seeds(first: u64, count: u64) -> Result<(), Failure> {
 }
 
 /// Runs at a time: the machine's threads if nothing was said.
-fn jobs(typed: Option<u64>) -> usize {
+pub(super) fn jobs(typed: Option<u64>) -> usize {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     typed.and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(threads)
 }

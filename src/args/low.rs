@@ -30,6 +30,8 @@ pub(crate) struct Low {
 pub(super) enum LowCommand {
     /// Simulate a scenario, print a summary, write a report.
     Run(LowRun),
+    /// Simulate many storms, each drawn from a seed, and keep a plan of every way to break a promise.
+    Hunt(LowHunt),
     /// Simulate a plan again, exactly; with --check, audit that it is the same run.
     Replay(LowReplay),
     /// Show where the time of produce requests goes, by percentile.
@@ -83,6 +85,64 @@ pub(super) struct LowRun {
     /// notices. Only in a build with `cargo run --features planted-bugs`.
     #[arg(long, value_name = "NAME")]
     pub(super) plant: Option<String>,
+}
+
+/// `hunt`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Examples:
+  stormglass hunt --seeds 1..2001 --jobs 8 --shrink
+  stormglass hunt az-outage --for 10m
+  stormglass hunt --seeds 1..20001 --shard 3/16 --out shard-3
+  stormglass hunt merge shard-* --out all")]
+pub(super) struct LowHunt {
+    #[command(subcommand)]
+    pub(super) action: Option<LowHuntAction>,
+    /// A file, or a name that `stormglass scenarios` lists. `swarm` draws cluster, load and faults;
+    /// any other keeps its own and gets faults on top.
+    #[arg(default_value = "swarm")]
+    pub(super) scenario: String,
+    /// Seeds from A up to, but not with, B. Default: 1..101; without end when --for is given.
+    #[arg(long, value_name = "A..B")]
+    pub(super) seeds: Option<String>,
+    /// Runs at a time; the machine's threads if not given. Changes no result.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Begin no new seed after this long, such as 10m.
+    #[arg(long = "for", value_name = "TIME")]
+    pub(super) time: Option<String>,
+    /// Only every N-th seed, the I-th of each N (from 0). Default: what an array job says in
+    /// SLURM_ARRAY_TASK_ID and ..._COUNT, AWS_BATCH_JOB_ARRAY_INDEX and ..._SIZE,
+    /// JOB_COMPLETION_INDEX and ..._COUNT, or CI_NODE_INDEX and ..._TOTAL.
+    #[arg(long, value_name = "I/N")]
+    pub(super) shard: Option<String>,
+    /// Make the plan of every failure as small as possible.
+    #[arg(long)]
+    pub(super) shrink: bool,
+    /// Change a key of the scenario first. Repeatable.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Where to; hunts add to nothing that is there. Default: stormglass-out/hunt-SCENARIO.
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Put a bug of Kafka's past back into the brokers, such as REP-01, to see how soon it is found.
+    /// Only in a build with `cargo run --profile hunt --features planted-bugs`.
+    #[arg(long, value_name = "NAME")]
+    pub(super) plant: Option<String>,
+}
+
+/// `hunt merge`.
+#[derive(Debug, Subcommand)]
+pub(super) enum LowHuntAction {
+    /// Add up the directories of shards.
+    Merge {
+        /// Directories of hunts.
+        #[arg(required = true)]
+        dirs: Vec<PathBuf>,
+        /// Where to. Default: stormglass-out/hunt-merged.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// `replay`.
@@ -459,6 +519,8 @@ pub(crate) enum Schema {
     Result,
     /// A suite of `gate`.
     Suite,
+    /// hunt.json.
+    Hunt,
 }
 
 /// `completions`.

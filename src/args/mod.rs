@@ -1,6 +1,7 @@
 //! Arguments in two layers: what was typed, and what it means.
 
 mod high;
+mod hunt;
 mod low;
 mod parse;
 mod price;
@@ -10,6 +11,7 @@ pub(crate) use high::{
     Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
     Plan, Replay, Run, Schema, Serve, SideArgs, Sweep, Target,
 };
+pub(crate) use hunt::Hunt;
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};
 pub(crate) use vary::Vary;

@@ -1,7 +1,8 @@
 //! From a command to the file that does it, and from its outcome to the exit code.
 
 use super::{
-    compare, completions, cost, explain, gate, plan, replay, run, scenarios, schema, serve, sweep,
+    compare, completions, cost, explain, gate, hunt, plan, replay, run, scenarios, schema, serve,
+    sweep,
 };
 use crate::args::{self, Command, Context, Parsed};
 use crate::exit::Exit;
@@ -28,6 +29,8 @@ fn run_command(command: Command, context: &Context) -> Result<Exit, Failure> {
     let output = context.output;
     match command {
         Command::Run(args) => run::run(&args, output),
+        Command::Hunt(args) => hunt::hunt(&args, output),
+        Command::MergeHunts(dirs, out) => hunt::merge(&dirs, out, output),
         Command::Replay(args) => replay::replay(&args, output),
         Command::Explain(args) => explain::explain(&args, output),
         Command::Compare(args) => compare::compare(&args, context),

@@ -10,6 +10,7 @@ mod explain;
 mod gate;
 mod gate_base;
 mod gate_worktree;
+mod hunt;
 mod load;
 mod plan;
 mod plan_scenario;

@@ -10,8 +10,10 @@ use crate::invocation::quoted;
 use crate::output::Output;
 use crate::progress;
 use crate::simulation::{Job, default_dir, total_ns};
+use stormglass_reports::narrative::narrative;
 
-/// Simulates the plan, writes the report, prints the summary.
+/// Simulates the plan, writes the report, prints the summary; if a promise was broken, what led to
+/// it comes first.
 pub(super) fn replay(args: &Replay, output: Output) -> Result<Exit, Failure> {
     let (plan, dir_of_plan) = plan_file(&args.plan)?;
     let label = format!("replay of {} seed {}", plan.scenario, plan.seed);
@@ -28,6 +30,9 @@ pub(super) fn replay(args: &Replay, output: Output) -> Result<Exit, Failure> {
     }
     let outcome = progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
     outcome.write(&dir)?;
+    if let Some(story) = narrative(&outcome.recording).filter(|_| !output.is_json()) {
+        output.text(&format!("{story}\n"))?;
+    }
     run::show(&outcome, &dir, true, output)
 }
 

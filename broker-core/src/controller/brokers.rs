@@ -5,6 +5,7 @@ use super::state::{Controller, heartbeat_error};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset};
 use crate::metadata::{BrokerImage, MetadataRecord, RegisterBrokerRecord};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse, Response,
@@ -76,7 +77,11 @@ impl Controller {
     pub(super) fn check_broker_epoch(&self, broker: NodeId, epoch: Offset) -> ErrorCode {
         match self.image.broker(broker) {
             None => ErrorCode::BrokerIdNotRegistered,
-            Some(known) if known.epoch != epoch => ErrorCode::StaleBrokerEpoch,
+            Some(known)
+                if known.epoch != epoch && !planted(self.plant, Plant::OldBrokerEpochAccepted) =>
+            {
+                ErrorCode::StaleBrokerEpoch
+            }
             Some(_) => ErrorCode::None,
         }
     }
@@ -162,7 +167,7 @@ impl Controller {
         self.remove_from_isrs(broker);
     }
 
-    fn change_registration(
+    pub(super) fn change_registration(
         &mut self,
         broker: NodeId,
         fenced: Option<bool>,

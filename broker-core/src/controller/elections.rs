@@ -109,6 +109,33 @@ impl Controller {
         }
     }
 
+    /// Bug ISR-18: each broker's partitions are decided from what held before the others' were.
+    pub(super) fn fence_from_one_base(
+        &mut self,
+        step: &mut Step<'_>,
+        raft: &mut Raft,
+        brokers: &[NodeId],
+    ) {
+        let mut changes = Vec::new();
+        for broker in brokers {
+            let others = |node| node != *broker && self.image.is_active(node);
+            for (tp, partition) in self.image.partitions() {
+                if partition.in_isr(*broker) || partition.leader == Some(*broker) {
+                    let members = partition.isr.iter().copied();
+                    let target: Vec<NodeId> = members.filter(|member| member != broker).collect();
+                    changes.push(elect(tp, partition, &target, self.election_for(tp), &others));
+                }
+            }
+        }
+        for broker in brokers {
+            self.change_registration(*broker, Some(true), false);
+        }
+        for change in changes.into_iter().filter(|change| !change.is_empty()) {
+            self.stage(MetadataRecord::PartitionChange(change));
+        }
+        self.submit(step, raft);
+    }
+
     /// A broker is back: it may lead what nobody could.
     pub(super) fn elect_for_leaderless(&mut self, broker: NodeId) {
         let leaderless: Vec<TopicPartition> = self

@@ -3,6 +3,7 @@
 
 use super::state::Controller;
 use crate::ids::{NO_OFFSET, NodeId, Offset};
+use crate::plant::{Plant, planted};
 use crate::raft::Raft;
 use crate::step::Step;
 use crate::time::Instant;
@@ -71,6 +72,9 @@ impl Controller {
             .filter(|(broker, image)| !image.fenced && !self.has_valid_session(*broker, step.now))
             .map(|(broker, _)| broker)
             .collect();
+        if planted(self.plant, Plant::ExpirationsFromOneBase) {
+            return self.fence_from_one_base(step, raft, &silent);
+        }
         for broker in silent {
             self.fence(broker);
             self.submit(step, raft);

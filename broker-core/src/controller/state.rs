@@ -10,6 +10,7 @@ use crate::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
 };
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     AllocateProducerIdsResponse, AlterPartitionResponse, BrokerHeartbeatResponse,
     BrokerRegistrationResponse, CreateTopicsResponse, CreatedTopic, ElectLeadersResponse, NewTopic,
@@ -28,6 +29,7 @@ const METADATA_VERSION: i16 = 21;
 #[derive(Debug)]
 pub(crate) struct Controller {
     pub(super) server: ServerConfig,
+    pub(super) plant: Option<Plant>,
     /// Of this process, and so of the broker that may run in it.
     pub(super) incarnation: u128,
     pub(super) image: MetadataImage,
@@ -76,6 +78,7 @@ impl Controller {
     pub(crate) fn new(config: &NodeConfig) -> Self {
         Self {
             server: config.server.clone(),
+            plant: config.plant,
             incarnation: config.incarnation,
             image: MetadataImage::default(),
             draft: Draft::default(),
@@ -185,7 +188,8 @@ impl Controller {
         }
         // what earlier leaders committed is applied once the record that opened this epoch is
         // (RAFT-06)
-        let caught_up = raft.epoch_start_offset().is_some_and(|start| self.image.offset() >= start);
+        let caught_up = raft.epoch_start_offset().is_some_and(|start| self.image.offset() >= start)
+            || planted(self.plant, Plant::ActiveBeforeCommit);
         if self.active.is_none() && leads && caught_up {
             self.activate(step, raft);
         }
@@ -229,6 +233,9 @@ impl Controller {
             Content::Snapshot(image) => {
                 assert!(self.active.is_none(), "an active controller is not behind");
                 self.image.replace(image.as_ref().clone(), &mut MetadataDelta::default());
+                if planted(self.plant, Plant::ProducerIdsForgotten) {
+                    self.image.forget_producer_ids();
+                }
                 return;
             }
             Content::Records(records) => {

@@ -10,6 +10,7 @@ use crate::config::NodeConfig;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 use crate::metadata::MetadataImage;
+use crate::plant::{Plant, planted};
 use crate::random::SplitMix64;
 use crate::records::Record;
 use crate::replica::{ProduceOutcome, ReplicaManager};
@@ -43,6 +44,7 @@ pub(crate) struct GroupCoordinator {
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
+    pub(super) plant: Option<Plant>,
     /// Whether the timer for what expires is armed.
     pub(super) looks_for_expired: bool,
     timers: Timers,
@@ -104,6 +106,7 @@ impl GroupCoordinator {
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,
+            plant: config.plant,
             looks_for_expired: false,
             timers: Timers::default(),
             random: SplitMix64::for_purpose(config.seed, MEMBER_IDS),
@@ -122,7 +125,7 @@ impl GroupCoordinator {
             .partitions
             .get_mut(&partition_for(group, count))
             .ok_or(ErrorCode::NotCoordinator)?;
-        if partition.loading.is_some() {
+        if partition.loading.is_some() && !planted(self.plant, Plant::AnswersWhileLoading) {
             return Err(ErrorCode::CoordinatorLoadInProgress);
         }
         Ok(partition)

@@ -6,6 +6,7 @@ use super::coordinator::{GroupCoordinator, OffsetsPartition};
 use super::membership::Membership;
 use crate::ids::{DiskOpId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::plant::{Plant, planted};
 use crate::records::Record;
 use crate::replica::ReplicaManager;
 use crate::seam::{DiskOpKind, DiskResult};
@@ -40,7 +41,9 @@ impl GroupCoordinator {
             let known = self.partitions.get(&tp.partition);
             let is_newer = known.is_none_or(|p| p.epoch < state.leader_epoch);
             if state.leader != Some(node) {
-                self.unload(step, replicas, tp.partition);
+                if !planted(self.plant, Plant::CoordinatorStays) {
+                    self.unload(step, replicas, tp.partition);
+                }
             } else if is_newer {
                 self.unload(step, replicas, tp.partition);
                 self.begin_load(step, replicas, *tp, state.leader_epoch);

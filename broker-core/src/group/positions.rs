@@ -12,6 +12,7 @@ use crate::protocol::{
 };
 use crate::records::Record;
 use crate::replica::ReplicaManager;
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use std::sync::Arc;
 
@@ -73,7 +74,12 @@ impl GroupCoordinator {
     ) {
         let place = match self.check_commit(step, replicas, image, &request) {
             Ok(place) => place,
-            Err(error) => return reply(step, to, request.offsets.iter().map(|o| (o.tp, error))),
+            Err(error) => {
+                if error == ErrorCode::CoordinatorLoadInProgress {
+                    step.trace(TraceEvent::Mark("coordinator-loading"));
+                }
+                return reply(step, to, request.offsets.iter().map(|o| (o.tp, error)));
+            }
         };
         let metadata_bytes_max = self.limits.metadata_bytes_max;
         let wall_ms = step.wall_ms;

@@ -64,6 +64,13 @@ impl Log {
                 let found = batch.base_offset();
                 return Err(AppendError::OffsetsOutOfOrder { expected, found });
             }
+            if planted(self.config.plant, Plant::FollowerWantsProducer)
+                && self.producers.is_stranger(&batch.header)
+                && batch.header.base_sequence > 0
+            {
+                let found = batch.base_offset();
+                return Err(AppendError::OffsetsOutOfOrder { expected, found });
+            }
             expected = batch.next_offset();
         }
         Ok(self.commit(records.clone(), ops))
@@ -109,6 +116,8 @@ impl Log {
         }
         if context.origin == Origin::Client
             && let Some(first) = self.producers.duplicate_of(header)
+            && (!planted(context.plant, Plant::NewestBatchOnly)
+                || self.producers.is_newest(header.producer_id, &first))
         {
             return Ok(Some(first));
         }

@@ -1,6 +1,7 @@
 //! What a log needs of its topic's and its broker's configs. Leaves out compaction.
 
 use crate::config::{ServerConfig, TimestampType, TopicConfig};
+use crate::plant::Plant;
 
 /// Configs of one log, in the units that the log works in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct LogConfig {
     pub timestamp_type: TimestampType,
     /// Idle producers are forgotten after this long, ms.
     pub producer_expiration_ms: i64,
+    /// A planted bug, only with the feature `planted-bugs`.
+    pub plant: Option<Plant>,
 }
 
 impl LogConfig {
@@ -38,6 +41,7 @@ impl LogConfig {
             max_message_bytes: unsigned(topic.max_message_bytes),
             timestamp_type: topic.log_append_time,
             producer_expiration_ms: millis(server.producer_id_expiration.as_millis()),
+            plant: None,
         }
     }
 

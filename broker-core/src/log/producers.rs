@@ -211,6 +211,17 @@ impl Producers {
         self.producers[index].duplicate_of(header)
     }
 
+    /// Whether a remembered batch is the newest of its producer.
+    pub(crate) fn is_newest(&self, id: i64, batch: &BatchMeta) -> bool {
+        let producer = self.find(id).ok().map(|index| &self.producers[index]);
+        producer.and_then(|producer| producer.batches().last()) == Some(batch)
+    }
+
+    /// Whether a batch has a producer of whom nothing is known.
+    pub(crate) fn is_stranger(&self, header: &BatchHeader) -> bool {
+        header.has_producer_id() && self.find(header.producer_id).is_err()
+    }
+
     /// Whether a leader may append this batch; duplicates have been ruled out. A producer without
     /// state may start anywhere: its state may have expired or its records may be gone.
     pub(crate) fn check(&self, header: &BatchHeader, origin: Origin) -> Result<(), AppendError> {

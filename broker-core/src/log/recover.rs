@@ -13,6 +13,7 @@ use super::segment::Segment;
 use super::snapshot::{self, ProducerSnapshot};
 use super::types::{Recover, RecoveryStats};
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
+use crate::plant::{Plant, planted};
 use crate::records::Batch;
 use crate::seam::{DiskImage, DiskOpKind, FileName, ScanEnd};
 
@@ -203,7 +204,7 @@ impl<'a> Loader<'a> {
     fn reconcile(&mut self, ops: &mut Vec<DiskOpKind>) {
         let log = &mut self.log;
         let start = log.log_start;
-        if log.next_offset < start {
+        if log.next_offset < start && !planted(log.config.plant, Plant::EmptyLogEndsAtZero) {
             // LOG-22: the log goes on at its start, never at an offset that was used before
             let epochs = std::mem::take(&mut log.epochs);
             log.truncate_fully_and_start_at(start, ops);
@@ -212,7 +213,8 @@ impl<'a> Loader<'a> {
         let end = log.next_offset;
         log.log_end = end;
         // DUR-01: never ahead of the log, and never raised without a clean shutdown
-        let flushed = if self.boot.clean { end } else { self.boot.recovery_point.min(end) };
+        let clean = self.boot.clean || planted(log.config.plant, Plant::RecoveryPointUnflushed);
+        let flushed = if clean { end } else { self.boot.recovery_point.min(end) };
         log.recovery_point = flushed.max(log.oldest().base.min(end));
         log.epochs.truncate_from_end(end);
         log.epochs.truncate_from_start(start);
@@ -241,7 +243,8 @@ impl<'a> Loader<'a> {
 /// Takes a batch that the disk holds into the log.
 fn replay(log: &mut Log, batch: &Batch, replay_from: Offset) {
     let epoch = batch.header.partition_leader_epoch;
-    if epoch > log.epochs.latest_epoch() {
+    let skipped = epoch == 0 && planted(log.config.plant, Plant::EpochZeroNotRebuilt);
+    if epoch > log.epochs.latest_epoch() && !skipped {
         log.epochs.assign(epoch, batch.base_offset());
     }
     if batch.base_offset() >= replay_from {

@@ -6,6 +6,7 @@ use super::producers::Undo;
 use super::roll::delete_snapshot;
 use super::segment::{Segment, TimestampAt};
 use crate::ids::Offset;
+use crate::plant::{Plant, planted};
 use crate::seam::DiskOpKind;
 
 impl Log {
@@ -34,7 +35,8 @@ impl Log {
             ops.push(DiskOpKind::Truncate { tp: self.tp, to: end });
             self.lower_end(end, ops);
         }
-        if self.epochs.truncate_from_end(self.next_offset.min(offset)) {
+        let keeps = !cuts && planted(self.config.plant, Plant::EpochsStayAtLogEnd);
+        if !keeps && self.epochs.truncate_from_end(self.next_offset.min(offset)) {
             self.checkpoint_epochs(ops);
         }
         cuts

@@ -235,6 +235,11 @@ impl MetadataImage {
         self.next_producer_id
     }
 
+    /// Bug IDEM-12: the next block is the first again.
+    pub(crate) fn forget_producer_ids(&mut self) {
+        self.next_producer_id = 0;
+    }
+
     /// Applies a committed batch and notes what changed.
     ///
     /// # Errors

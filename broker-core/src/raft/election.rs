@@ -5,6 +5,7 @@ use super::outbox::{Out, Sent};
 use super::role::{Ballot, Follower, Role, backoff};
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, NodeId};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     BeginQuorumEpochRequest, BeginQuorumEpochResponse, EndQuorumEpochRequest,
     EndQuorumEpochResponse, Request, Response, VoteRequest, VoteResponse,
@@ -152,6 +153,9 @@ impl Raft {
         let span = self.timing.election_backoff_max.as_nanos().max(1);
         let pause = Duration::from_nanos(self.random() % span);
         let election_at = step.now + self.timing.retry + pause;
+        if planted(self.plant, Plant::VoteErased) {
+            self.state.voted = None;
+        }
         self.turn(step, Role::Unattached { election_at });
     }
 

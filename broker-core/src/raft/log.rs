@@ -34,6 +34,8 @@ pub(super) struct MetaLog {
     /// Everything below survives a power failure.
     synced: Offset,
     repairs: Vec<DiskOpKind>,
+    /// Start and end of what a snapshot of the life before has replaced.
+    replaced: Option<(Offset, Offset)>,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl MetaLog {
             log.segments.iter().copied().filter(|base| *base < log.end).collect();
         // a crash may have come between a fetched snapshot and the end of what it replaces
         if let Some(snapshot) = snapshot.filter(|snapshot| !log.contains(*snapshot)) {
+            log.replaced = Some((log.start, log.end));
             log.forget_all(snapshot);
         }
         log
@@ -113,6 +116,7 @@ impl MetaLog {
             sync_target: 0,
             synced: 0,
             repairs: Vec::new(),
+            replaced: None,
         }
     }
 
@@ -143,7 +147,20 @@ impl MetaLog {
         for kind in std::mem::take(&mut self.repairs) {
             step.disk(Owner::Raft, kind);
         }
+        if let Some((start, end)) = self.replaced.take() {
+            self.note_replaced(step, start, end);
+        }
         self.poll_sync(step);
+    }
+
+    /// As when a snapshot is installed: what was not committed is cut, the rest is in the snapshot.
+    fn note_replaced(&self, step: &mut Step<'_>, start: Offset, end: Offset) {
+        let (to, high_watermark) = (self.start, self.start);
+        if end > to {
+            step.trace(TraceEvent::Truncated { tp: TP, to, from: end, high_watermark });
+        }
+        let from = start.min(to - 1);
+        step.trace(TraceEvent::Truncated { tp: TP, to, from, high_watermark });
     }
 
     fn push(&mut self, batch: Arc<Batch>) {

@@ -11,6 +11,7 @@ use crate::ids::{
     ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NO_EPOCH, NodeId, Offset, TopicPartition,
 };
 use crate::metadata::{MetadataImage, MetadataRecord, decode_batch};
+use crate::plant::{Plant, planted};
 use crate::protocol::{Request, Response};
 use crate::random::SplitMix64;
 use crate::seam::{
@@ -59,6 +60,7 @@ pub(super) struct Timing {
 pub(crate) struct Raft {
     pub(super) node: NodeId,
     pub(super) voters: Vec<NodeId>,
+    pub(super) plant: Option<Plant>,
     pub(super) timing: Timing,
     rng: SplitMix64,
     pub(super) state: QuorumState,
@@ -83,7 +85,8 @@ impl Raft {
         let mut failed = state.is_some_and(|state| state.is_none()).then_some(DiskError::Io);
         let mut state = state.flatten().unwrap_or_default();
         let is_voter = config.voters.contains(&config.node);
-        let log = MetaLog::recover(image, is_voter, state.snapshot);
+        let flushes = is_voter && !planted(config.plant, Plant::UnflushedCounts);
+        let log = MetaLog::recover(image, flushes, state.snapshot);
         let snapshots = Snapshots::recover(image, state.snapshot).unwrap_or_else(|error| {
             failed = Some(error);
             Snapshots::default()
@@ -102,6 +105,7 @@ impl Raft {
         Self {
             node: config.node,
             voters: config.voters.clone(),
+            plant: config.plant,
             timing: Timing {
                 election: server.quorum_election_timeout,
                 election_backoff_max: server.quorum_election_backoff_max,
@@ -135,6 +139,13 @@ impl Raft {
         match self.state.leader {
             // nobody else can lead, and nobody's vote is waited for
             _ if self.voters == [self.node] => self.stand(step),
+            Some(leader)
+                if leader == self.node && planted(self.plant, Plant::LeadsOnAfterRestart) =>
+            {
+                self.state.leader = None;
+                let voters = self.voters.clone();
+                self.win(step, &voters);
+            }
             // it may have lost records of this epoch that others have (RAFT-02)
             Some(leader) if leader == self.node => {
                 self.role = Role::Resigned { until: self.election_deadline(step.now) };

@@ -112,6 +112,7 @@ impl ReplicaManager {
         };
         self.purgatory.expect(produce, index, answer, appended.last_offset + 1);
         if appended.duplicate {
+            step.trace(TraceEvent::Mark("duplicate-batch"));
             // Appended before; only replication may still be missing.
             return self.appended_locally(step, slot, produce, index);
         }
@@ -150,6 +151,7 @@ impl ReplicaManager {
             });
         }
         if acks == Acks::All && partition.is_under_min_isr() {
+            step.trace(TraceEvent::Mark("not-enough-replicas"));
             return Err(refused(ErrorCode::NotEnoughReplicas));
         }
         let context = AppendContext {
@@ -161,10 +163,13 @@ impl ReplicaManager {
             },
             plant,
         };
-        let appended = partition
-            .log
-            .append_as_leader(&data.records, context, ops)
-            .map_err(|error| refused(error.error_code()))?;
+        let appended =
+            partition.log.append_as_leader(&data.records, context, ops).map_err(|error| {
+                if error.error_code() == ErrorCode::OutOfOrderSequenceNumber {
+                    step.trace(TraceEvent::Mark("out-of-order-sequence"));
+                }
+                refused(error.error_code())
+            })?;
         Ok((slot, appended))
     }
 
@@ -306,6 +311,7 @@ impl ReplicaManager {
             }
             partition.ack_waiters.pop_front();
             if under_min_isr {
+                step.trace(TraceEvent::Mark("not-enough-replicas-after-append"));
                 let error = ErrorCode::NotEnoughReplicasAfterAppend;
                 self.purgatory.fail(waiter.produce, waiter.index, error);
             } else {

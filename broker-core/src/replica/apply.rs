@@ -2,6 +2,7 @@
 
 use super::ReplicaManager;
 use super::partition::{Partition, Role};
+use crate::config::TopicConfig;
 use crate::error::ErrorCode;
 use crate::group::OFFSETS_TOPIC;
 use crate::ids::{NodeId, TopicPartition};
@@ -75,6 +76,7 @@ impl ReplicaManager {
         let is_new = self.slot(tp).is_none();
         let slot = self.slot_or_create(step, image, tp, topic);
         let min_isr = self.topic_config(image, topic).min_insync_replicas;
+        let node = self.config.node;
         let Some(partition) = self.partition_mut(slot) else { return };
         if partition.topic != *topic {
             partition.topic = Arc::clone(topic);
@@ -87,6 +89,9 @@ impl ReplicaManager {
             self.begin_epoch(step, slot, state);
         } else if state.partition_epoch > partition.partition_epoch {
             if partition.is_leader() {
+                if planted(partition.plant, Plant::IsrChangeForgetsFollowers) {
+                    partition.lead(node, state.isr.clone(), step.now);
+                }
                 self.commit_isr(step, slot, state.isr.clone(), state.partition_epoch);
             } else {
                 partition.partition_epoch = state.partition_epoch;
@@ -99,9 +104,17 @@ impl ReplicaManager {
         let node = self.config.node;
         let Some(partition) = self.partition_mut(slot) else { return };
         let was_leader = partition.is_leader();
+        let same_leader = matches!(partition.role, Role::Follower)
+            && partition.leader == state.leader
+            && planted(partition.plant, Plant::SameLeaderSkipped);
         partition.leader = state.leader;
         partition.leader_epoch = state.leader_epoch;
-        partition.partition_epoch = state.partition_epoch;
+        if !planted(partition.plant, Plant::PartitionEpochNotTaken) {
+            partition.partition_epoch = state.partition_epoch;
+        }
+        if same_leader {
+            return;
+        }
         if state.leader == Some(node) {
             self.become_leader(step, slot, state);
         } else {
@@ -124,7 +137,9 @@ impl ReplicaManager {
         let Some(partition) = self.partition_mut(slot) else { return };
         let start = partition.log.next_offset();
         // The epoch is on record before the first append in it (REP-08).
-        partition.log.assign_epoch_start(state.leader_epoch, start, &mut ops);
+        if !planted(partition.plant, Plant::EpochStartsWithFirstAppend) {
+            partition.log.assign_epoch_start(state.leader_epoch, start, &mut ops);
+        }
         partition.lead(node, state.isr.clone(), now);
         step.trace(TraceEvent::BecameLeader {
             tp: partition.tp,
@@ -164,14 +179,14 @@ impl ReplicaManager {
             return slot;
         }
         let config = self.topic_config(image, topic);
-        let log = Log::create(tp, LogConfig::new(&config, &self.config.server), 0);
+        let log = Log::create(tp, self.log_config(&config), 0);
         let kind = DiskOpKind::CreateLog { tp, topic: Arc::clone(topic) };
         step.disk(Owner::Replica, kind);
         self.insert(Partition::new(tp, Arc::clone(topic), log, self.config.plant))
     }
 
     /// A topic's configs over the broker's. Overrides were validated when they were set.
-    fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> crate::config::TopicConfig {
+    fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> TopicConfig {
         let mut config = self.topic_defaults.clone();
         let overrides = image.topic_overrides(topic);
         if config.apply(&overrides).is_err() {
@@ -196,13 +211,17 @@ impl ReplicaManager {
                 continue;
             };
             let config = self.topic_config(image, &topic);
-            let log_config = LogConfig::new(&config, &self.config.server);
+            let log_config = self.log_config(&config);
             if let Some(partition) = &mut self.partitions[slot] {
                 partition.log.set_config(log_config);
                 let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
                 partition.min_isr = min_isr.min(partition.replicas.len().max(1));
             }
         }
+    }
+
+    fn log_config(&self, topic: &TopicConfig) -> LogConfig {
+        LogConfig { plant: self.config.plant, ..LogConfig::new(topic, &self.config.server) }
     }
 
     /// A replica that is no longer here.

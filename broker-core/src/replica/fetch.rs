@@ -5,11 +5,13 @@ use super::session::FetchSession;
 use super::{ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicPartition};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     FetchPartition, FetchRequest, FetchResponse, IsolationLevel, Response, SESSION_EPOCH_FINAL,
     SESSION_EPOCH_INITIAL,
 };
 use crate::replica::partition::Watch;
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 
 impl ReplicaManager {
@@ -17,7 +19,10 @@ impl ReplicaManager {
     pub(crate) fn fetch(&mut self, step: &mut Step<'_>, to: ReplyTo, request: &FetchRequest) {
         let slot = match self.open_session(step, to, request) {
             Ok(slot) => slot,
-            Err(error) => return refuse_session(step, to, error),
+            Err(error) => {
+                step.trace(TraceEvent::Mark("fetch-session-unknown"));
+                return refuse_session(step, to, error);
+            }
         };
         for tp in &request.forgotten {
             self.forget(slot, *tp);
@@ -157,7 +162,12 @@ impl ReplicaManager {
 
     fn update_position(&mut self, step: &mut Step<'_>, slot: u32, fetch: &FetchPartition) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
+        let keeps_epoch = planted(self.config.plant, Plant::SessionKeepsOldEpoch);
+        let epoch_before = if keeps_epoch { session.epoch_of(fetch.tp) } else { None };
         let (part, is_new) = session.update(fetch);
+        if let Some(epoch) = epoch_before {
+            session.parts[part as usize].current_leader_epoch = epoch;
+        }
         let known = session.parts[part as usize].slot.filter(|at| self.hosts(*at, fetch.tp));
         let at = known.or_else(|| self.slot(fetch.tp));
         let Some(session) = self.sessions.get_mut(slot) else { return };
@@ -192,8 +202,12 @@ impl ReplicaManager {
         fetch: &FetchPartition,
     ) {
         let Some(partition) = self.partition_mut(slot) else { return };
-        let same_epoch = fetch.current_leader_epoch == partition.leader_epoch;
+        let same_epoch = fetch.current_leader_epoch == partition.leader_epoch
+            || planted(partition.plant, Plant::OldEpochFetchCounts);
         // A fetch of another epoch, or one that diverges, proves nothing (REP-06).
+        if !same_epoch {
+            step.trace(TraceEvent::Mark("fetch-wrong-epoch"));
+        }
         if !same_epoch
             || diverges(&partition.log, fetch.last_fetched_epoch, fetch.fetch_offset).is_some()
         {

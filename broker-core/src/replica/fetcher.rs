@@ -8,6 +8,7 @@ use super::ReplicaManager;
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::pending::Pending;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
     IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
@@ -256,6 +257,11 @@ impl ReplicaManager {
 
     fn take_partition(&mut self, step: &mut Step<'_>, at: u32, answer: &FetchPartitionResponse) {
         let Some(slot) = self.slot(answer.tp) else { return };
+        if let Some(diverging) = answer.diverging_epoch
+            && planted(self.config.plant, Plant::TruncationWithoutOwnership)
+        {
+            self.truncate_to_leader(step, slot, diverging);
+        }
         let fetcher = &mut self.fetchers.list[at as usize];
         let Some(followed) = fetcher.parts.get(&slot).copied() else { return };
         // A new epoch began while the answer was on its way (REP-14).
@@ -272,6 +278,10 @@ impl ReplicaManager {
             return;
         }
         if let Some(diverging) = answer.diverging_epoch {
+            step.trace(TraceEvent::Mark("fetch-diverged"));
+            if planted(self.config.plant, Plant::HighWatermarkBeforeTruncation) {
+                self.follow_high_watermark(step, slot, answer.high_watermark);
+            }
             self.truncate_to_leader(step, slot, diverging);
             self.fetchers.list[at as usize].touch(slot);
             return;
@@ -388,7 +398,9 @@ impl ReplicaManager {
         let high_watermark = partition.high_watermark;
         let mut ops = Vec::new();
         partition.log.truncate_fully_and_start_at(start, &mut ops);
-        partition.high_watermark = start;
+        if !planted(partition.plant, Plant::HighWatermarkLeftBehind) {
+            partition.high_watermark = start;
+        }
         step.trace(TraceEvent::Truncated { tp, to: start, from, high_watermark });
         for kind in ops {
             step.disk(Owner::Replica, kind);

@@ -3,6 +3,7 @@
 use super::ReplicaManager;
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, NodeId};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     AlterPartitionData, AlterPartitionRequest, AlterPartitionResult, Request, Response,
 };
@@ -34,7 +35,8 @@ impl ReplicaManager {
         let fetch_epoch = lead.followers.iter().find(|f| f.id == id).map_or(-1, |f| f.broker_epoch);
         // KIP-903: the fetch must come from the registration that the controller knows.
         let Some(&registered) = self.eligible.get(&id) else { return };
-        if fetch_epoch != -1 && fetch_epoch != registered {
+        let trusts = planted(self.config.plant, Plant::StaleFetchNewBroker);
+        if fetch_epoch != -1 && fetch_epoch != registered && !trusts {
             return;
         }
         let mut isr = lead.isr.clone();
@@ -136,6 +138,9 @@ impl ReplicaManager {
             if id == self.config.node {
                 return broker_epoch;
             }
+            if planted(self.config.plant, Plant::StaleFetchNewBroker) {
+                return self.eligible.get(&id).copied().unwrap_or(-1);
+            }
             lead.followers.iter().find(|f| f.id == id).map_or(-1, |f| f.broker_epoch)
         };
         let new_isr = lead.pending_isr.as_ref()?.iter().map(|id| (*id, epoch_of(*id))).collect();
@@ -183,16 +188,22 @@ impl ReplicaManager {
         let Some(slot) = self.slot(answer.tp) else { return };
         let Some(partition) = self.partition_mut(slot) else { return };
         let (epoch, partition_epoch) = (partition.leader_epoch, partition.partition_epoch);
+        let plant = partition.plant;
         let Some(lead) = partition.leadership_mut() else { return };
         match answer.error {
             ErrorCode::None if answer.leader_epoch == epoch => {
                 // An equal partition epoch means that nothing had to change (ISR-08).
-                if answer.partition_epoch >= partition_epoch {
+                let no_op = answer.partition_epoch == partition_epoch;
+                let ignored = no_op && planted(plant, Plant::NoOpIsrIgnored);
+                if answer.partition_epoch >= partition_epoch && !ignored {
                     self.commit_isr(step, slot, answer.isr, answer.partition_epoch);
                 }
             }
             // The one error which says that the proposal was not applied and never will be.
-            ErrorCode::IneligibleReplica => lead.pending_isr = None,
+            ErrorCode::IneligibleReplica => {
+                step.trace(TraceEvent::Mark("isr-change-refused"));
+                lead.pending_isr = None;
+            }
             // It may have been applied, by an earlier try or another controller: until the metadata
             // says so, whoever is proposed counts for the high watermark (ISR-01).
             ErrorCode::None
@@ -201,7 +212,12 @@ impl ReplicaManager {
             | ErrorCode::FencedLeaderEpoch
             | ErrorCode::InvalidUpdateVersion
             | ErrorCode::InvalidRequest
-            | ErrorCode::NewLeaderElected => {}
+            | ErrorCode::NewLeaderElected => {
+                step.trace(TraceEvent::Mark("isr-change-outdated"));
+                if planted(plant, Plant::RefusalIsFinal) {
+                    lead.pending_isr = None;
+                }
+            }
             _ => self.retry_proposals(step, vec![slot]),
         }
     }
@@ -225,6 +241,8 @@ impl ReplicaManager {
         }
         self.note_isr(slot);
         // A smaller ISR may let the high watermark move (ISR-10).
-        self.try_advance_high_watermark(step, slot);
+        if !planted(self.config.plant, Plant::NoMoveAfterShrink) {
+            self.try_advance_high_watermark(step, slot);
+        }
     }
 }

@@ -181,7 +181,7 @@ impl Partition {
         eligible: impl Fn(NodeId) -> bool,
     ) -> bool {
         // KAFKA-15583: below min ISR nothing becomes committed (ISR-02).
-        if self.is_under_min_isr() {
+        if self.is_under_min_isr() && !planted(self.plant, Plant::HighWatermarkBelowMinIsr) {
             return false;
         }
         let end = self.log.log_end_offset();
@@ -196,7 +196,12 @@ impl Partition {
                     && follower.log_end != NO_OFFSET
                     && eligible(follower.id)
             };
-            if lead.is_in_maximal_isr(follower.id) || joins_soon() {
+            let counts = if planted(self.plant, Plant::ProposedIsrCounts) {
+                lead.pending_isr.as_ref().unwrap_or(&lead.isr).contains(&follower.id)
+            } else {
+                lead.is_in_maximal_isr(follower.id) || joins_soon()
+            };
+            if counts {
                 candidate = follower.log_end;
             }
         }

@@ -6,6 +6,7 @@ use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset};
 use crate::log::Log;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     EpochEndOffset, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
 };
@@ -76,6 +77,9 @@ pub(super) fn diverges(
         return None;
     }
     let end = log.end_offset_for_epoch(last_fetched_epoch);
+    if planted(log.config().plant, Plant::DivergenceByOffsetOnly) {
+        return (log.log_end_offset() < fetch_offset).then_some(end);
+    }
     let differs = end.epoch < last_fetched_epoch || end.end_offset < fetch_offset;
     differs.then_some(end)
 }

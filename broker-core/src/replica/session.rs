@@ -103,6 +103,12 @@ impl FetchSession {
         (at, true)
     }
 
+    /// Leader epoch with which a partition is in the session.
+    pub(crate) fn epoch_of(&self, tp: TopicPartition) -> Option<LeaderEpoch> {
+        let at = *self.index.get(&tp)?;
+        Some(self.parts[at as usize].current_leader_epoch)
+    }
+
     /// Queues a partition for the next look.
     pub(crate) fn mark(&mut self, part: u32) {
         let entry = &mut self.parts[part as usize];

@@ -77,7 +77,11 @@ fn events(recording: &Recording) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file: a temporary one beside it, then a rename.
+///
+/// # Errors
+/// When it cannot be made or written; the message names it, and no half of it stays behind.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let named = |error: io::Error| {
         io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
     };

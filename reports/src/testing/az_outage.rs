@@ -6,6 +6,7 @@ use crate::recording::{
     Violation,
 };
 use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -35,6 +36,7 @@ pub(crate) fn empty_recording() -> Recording {
         sim_ns: 0,
         interrupted: false,
         assumptions: Vec::new(),
+        marks: BTreeMap::new(),
     }
 }
 

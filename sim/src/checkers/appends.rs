@@ -26,7 +26,7 @@ pub(crate) fn appended(
     let past = if p.replicas[at].log.go_on(entry.epoch, entry.base, entry.next()) {
         Some(entry.epoch)
     } else {
-        turn(p, ledger, at, entry)
+        turn(p, ledger, (at, origin), entry)
     };
     let replica = &mut p.replicas[at];
     replica.known = true;
@@ -38,7 +38,9 @@ pub(crate) fn appended(
             log_matching::same_batch(p, ledger, &p.table.main[found], entry, node);
             let before = found.checked_sub(1).map(|before| p.table.main[before]);
             let before = before.filter(|before| before.next() == entry.base);
-            let theirs = before.map(|before| before.epoch);
+            // what retention has deleted at the leader is compared with nobody's
+            let is_kept = entry.base > p.producers.forgotten_below;
+            let theirs = before.map(|before| before.epoch).filter(|_| is_kept);
             log_matching::same_past(p, ledger, (entry, node), (past, theirs));
         }
         _ => added(p, ledger, (at, origin), entry),
@@ -47,17 +49,39 @@ pub(crate) fn appended(
 
 /// A replica's log begins, goes on in another epoch, or elsewhere than at its end. The epoch of what
 /// it holds before the batch.
-fn turn(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) -> Option<LeaderEpoch> {
+fn turn(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (at, origin): (usize, Origin),
+    entry: &Entry,
+) -> Option<LeaderEpoch> {
     if entry.base < p.replicas[at].log.end() {
         // Without a cut of its own: a log that was recovered, or written again.
         completeness::cuts(p, ledger, at, entry.base);
     } else if entry.base > p.replicas[at].log.end() {
         bridge(p, at, entry.base);
     }
+    if origin == Origin::Leader {
+        follow_unannounced(p, ledger, at, entry);
+    }
     let log = &mut p.replicas[at].log;
     let past = log.epoch_at(entry.base - 1);
     log.append(entry.epoch, entry.base, entry.next());
     past
+}
+
+/// A leader of the quorum says so with its first batch only: what others appended in epochs that
+/// came to nothing is not in its log.
+fn follow_unannounced(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
+    let replica = &p.replicas[at];
+    let Some(last) = p.table.main.back().filter(|last| last.epoch < entry.epoch) else { return };
+    let log = &replica.log;
+    let goes_on = log.end() == last.next() && log.last_epoch() == Some(last.epoch);
+    if goes_on || !replica.known || log.is_empty() || log.end() != entry.base || !p.is_metadata() {
+        return;
+    }
+    completeness::leads(p, ledger, at, entry.epoch);
+    p.follow_new_leader(ledger.now_ns, at, entry.epoch);
 }
 
 /// The batch is not in the newest leader's log as far as it is known.

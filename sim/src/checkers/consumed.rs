@@ -1,7 +1,7 @@
 //! After healing, everything committed reaches every group, and the cluster is whole again.
 
 use super::final_state::{FinalPartition, FinalState};
-use super::history::nodes;
+use super::history::{History, nodes};
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
 use stormglass_broker_core::ids::Offset;
@@ -9,7 +9,8 @@ use stormglass_broker_core::ids::Offset;
 pub(crate) const PROMISE: Promise = Promise {
     name: "everything-consumed",
     text: "after heal and drain every partition has a leader and all replicas in sync, and every \
-           running group has received every record below the high watermark, without holes",
+           running group has received every record below the high watermark, without holes, and \
+           producers are answered",
 };
 
 /// Holes of one reader that are remembered.
@@ -24,17 +25,23 @@ pub(crate) struct Reader {
     pub(crate) reached: Option<Offset>,
     /// Where its next batch is in the table.
     pub(crate) hint: u64,
+    /// Position that was last acknowledged as committed, and when, ns.
+    pub(crate) committed: Option<(Offset, u64)>,
     /// Offsets that were jumped over, `from..to`.
     holes: Vec<(Offset, Offset)>,
 }
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        Self { group, reached: None, hint: 0, holes: Vec::new() }
+        Self { group, reached: None, hint: 0, committed: None, holes: Vec::new() }
     }
 
-    /// A position to begin with.
-    pub(crate) fn found(&mut self, offset: Offset) {
+    /// A position to begin with. A member that comes back before its group has committed anything
+    /// begins where the reset policy says: what lies between is given up on purpose.
+    pub(crate) fn found(&mut self, offset: Offset, committed: bool) {
+        if !committed && self.committed.is_none() {
+            return self.reset(offset);
+        }
         self.reached.get_or_insert(offset);
     }
 
@@ -109,7 +116,9 @@ pub(crate) fn check_final(
             continue;
         }
         ledger.checked(Check::Consumed, 1);
-        let Some(missing) = reader.missing(start, last.high_watermark) else { continue };
+        // what was committed in the last seconds may still be under way
+        let due = p.due.map_or(last.high_watermark, |due| due.min(last.high_watermark));
+        let Some(missing) = reader.missing(start, due) else { continue };
         ledger.broken(Check::Consumed, p.about(), &|| {
             let group = state.groups.get(reader.group).map_or("?", String::as_str);
             format!(
@@ -122,6 +131,16 @@ pub(crate) fn check_final(
             )
         });
     }
+}
+
+/// Producers that wait in vain: the cluster is healed, so acknowledgements must come.
+pub(crate) fn check_producers(ledger: &mut Ledger, state: &FinalState<'_>) {
+    ledger.checked(Check::Consumed, 1);
+    let Some(first) = state.stuck.first() else { return };
+    ledger.broken(Check::Consumed, ("", &History::default()), &|| {
+        let waits = waiting(state, "a producer");
+        format!("{first}, although every fault is over{waits}")
+    });
 }
 
 /// Who waits for whom, as the world says.
@@ -143,7 +162,7 @@ mod tests {
     #[test]
     fn holes_are_found_and_filled() {
         let mut reader = Reader::new(0);
-        reader.found(5);
+        reader.found(5, false);
         reader.delivered(5, 10);
         reader.delivered(20, 30);
         assert_eq!(reader.missing(0, 30), Some(10));
@@ -164,5 +183,10 @@ mod tests {
         assert_eq!(reader.missing(0, 60), None);
         reader.truncated(55);
         assert_eq!(reader.missing(0, 60), Some(55));
+        reader.found(58, false);
+        assert_eq!(reader.missing(0, 60), Some(58), "nothing was committed");
+        reader.committed = Some((55, 0));
+        reader.found(60, false);
+        assert_eq!(reader.missing(0, 60), Some(58), "a lost commit is no reset");
     }
 }

@@ -48,6 +48,8 @@ pub struct FinalState<'a> {
     pub groups: Vec<String>,
     /// Whether each group reads; a group that a fault stopped for good need not have everything.
     pub running: Vec<bool>,
+    /// Producers that have had no acknowledgement for seconds, a sentence each.
+    pub stuck: Vec<String>,
     /// Who waits for whom, a sentence each; those that name a `topic-partition` go to its account.
     pub notes: Vec<String>,
     /// Whether heal and drain ran to their end; else liveness is not asked for.

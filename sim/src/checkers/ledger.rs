@@ -2,8 +2,8 @@
 
 use super::history::{Faults, History};
 use super::{
-    acked_loss, completeness, consumed, duplicates, high_watermark, isr_rules, log_matching,
-    one_leader, one_value, order,
+    acked_loss, commits, completeness, consumed, duplicates, high_watermark, isr_rules,
+    log_matching, one_leader, one_value, order,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -31,9 +31,10 @@ pub(crate) enum Check {
     Order,
     Consumed,
     IsrRules,
+    Commits,
 }
 
-const PROMISES: [Promise; 10] = [
+const PROMISES: [Promise; 11] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -44,6 +45,7 @@ const PROMISES: [Promise; 10] = [
     order::PROMISE,
     consumed::PROMISE,
     isr_rules::PROMISE,
+    commits::PROMISE,
 ];
 
 /// Names of the checkers, in order.

@@ -3,6 +3,7 @@
 
 mod acked_loss;
 mod appends;
+mod commits;
 mod completeness;
 mod consumed;
 mod duplicates;
@@ -13,6 +14,7 @@ mod history;
 mod isr_rules;
 mod ledger;
 mod log_matching;
+mod marks;
 mod one_leader;
 mod one_value;
 mod order;
@@ -26,6 +28,7 @@ mod tests;
 mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};
+pub use marks::{MARKS, Marks};
 pub use story::Story;
 pub use suite::{Checkers, Findings};
 pub use void::Cause;

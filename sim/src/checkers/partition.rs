@@ -16,6 +16,9 @@ use stormglass_reports::recording::Excuse;
 /// that they are acknowledged.
 const LATE_MAX: usize = 256;
 
+/// Label of the quorum's log.
+pub(crate) const METADATA: &str = "__cluster_metadata-0";
+
 /// One replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -52,6 +55,8 @@ pub(crate) struct Partition {
     pub(crate) committed: EpochLog,
     /// The highest high watermark ever shown: what a producer or consumer may know of.
     pub(crate) shown: Offset,
+    /// Of these offsets, those below this one have to be consumed before the run ends.
+    pub(crate) due: Option<Offset>,
     pub(crate) isr: Vec<Member>,
     /// Whether `isr` comes from the controller, which is ahead of the leaders.
     pub(crate) isr_from_controller: bool,
@@ -77,6 +82,7 @@ impl Partition {
             replicas: Vec::new(),
             committed: EpochLog::default(),
             shown: 0,
+            due: None,
             isr: Vec::new(),
             isr_from_controller: false,
             leaders: BTreeMap::new(),
@@ -215,6 +221,11 @@ impl Partition {
         if self.void != Some(Void::Unclean) {
             self.void = Some(void);
         }
+    }
+
+    /// Whether this is the log of the quorum.
+    pub(crate) fn is_metadata(&self) -> bool {
+        self.label == METADATA
     }
 
     /// The log of a new leader is the truth now: what it does not hold is gone.

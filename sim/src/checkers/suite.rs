@@ -13,7 +13,7 @@ use super::partition::Partition;
 use super::roles::{self, Change};
 use super::table::Entry;
 use super::void::Cause;
-use super::{acked_loss, consumed, high_watermark, isr_rules, one_value};
+use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
 use crate::partition_index::PartitionIndex;
 use stormglass_broker_core::ids::TopicPartition;
@@ -26,6 +26,8 @@ use stormglass_scenarios::plan::Plan;
 const WINDOW_TOTAL: usize = 3 << 20;
 /// Batches that every partition may keep.
 const WINDOW_MIN: usize = 1_024;
+/// Where groups' positions are.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// A partition is trimmed after this many appends.
 const TRIM_EVERY: u32 = 512;
 
@@ -54,6 +56,8 @@ pub struct Checkers {
     subscriptions: Vec<Vec<String>>,
     window_max: usize,
     lost_records: u64,
+    /// `__consumer_offsets` has been where Kafka promises nothing: positions may be gone.
+    positions_void: bool,
 }
 
 impl Checkers {
@@ -73,6 +77,7 @@ impl Checkers {
             subscriptions: plan.consumers.iter().map(|group| group.topics.clone()).collect(),
             window_max: WINDOW_TOTAL,
             lost_records: 0,
+            positions_void: false,
         }
     }
 
@@ -147,16 +152,22 @@ impl Checkers {
             Outcome::PositionFound { tp, .. }
             | Outcome::Delivered { tp, .. }
             | Outcome::OffsetReset { tp, .. }
+            | Outcome::Committed { tp, .. }
             | Outcome::TruncationDetected { tp, .. } => *tp,
             _ => return,
         };
         let at = self.partition(tp);
+        let positions_void = self.positions_void;
         let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
         let Some(reader) = p.readers.iter().position(|reader| reader.group == consumer) else {
             return;
         };
         match outcome {
-            Outcome::PositionFound { offset, .. } => p.readers[reader].found(*offset),
+            Outcome::PositionFound { offset, committed, .. } => {
+                commits::found(p, ledger, (reader, *offset, *committed), positions_void);
+                p.readers[reader].found(*offset, *committed);
+            }
+            Outcome::Committed { offset, .. } => commits::acked(p, ledger, (reader, *offset)),
             Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),
             Outcome::TruncationDetected { to, .. } => p.readers[reader].truncated(*to),
             Outcome::Delivered { batch, first_offset, count, .. } => {
@@ -181,6 +192,7 @@ impl Checkers {
         for partition in &mut self.partitions {
             partition.node_down(now_ns, node, (lost_unsynced, cause));
         }
+        self.note_positions_void();
     }
 
     /// A partition's logs were replaced before the run: what replicas had is no longer so.
@@ -192,9 +204,19 @@ impl Checkers {
         }
     }
 
+    /// What is committed by now has to reach every group before the run ends.
+    pub fn deadline(&mut self) {
+        for partition in &mut self.partitions {
+            partition.due = Some(partition.shown);
+        }
+    }
+
     /// The run is over: compares what should be there with what is.
     pub fn final_state(&mut self, now_ns: u64, state: &FinalState<'_>) {
         self.ledger.now_ns = now_ns;
+        if state.drained {
+            consumed::check_producers(&mut self.ledger, state);
+        }
         for last in &state.partitions {
             let at = self.partition(last.tp);
             let (p, ledger) = (&self.partitions[at], &mut self.ledger);
@@ -251,7 +273,8 @@ impl Checkers {
         match event {
             TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
                 let change = Change { leader: *leader, epoch: *epoch, isr, unclean: *unclean };
-                return roles::changed(p, ledger, node, change);
+                roles::changed(p, ledger, node, change);
+                return self.note_positions_void();
             }
             TraceEvent::LogStart { offset, .. } => {
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
@@ -276,6 +299,11 @@ impl Checkers {
             }
             _ => {}
         }
+    }
+
+    fn note_positions_void(&mut self) {
+        let mut positions = self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
+        self.positions_void |= positions.any(|p| p.void.is_some());
     }
 
     #[inline]

@@ -10,6 +10,7 @@ use super::seconds::Timeline;
 use super::tally::Tally;
 use super::topics::Topics;
 use crate::client::{BatchDone, Outcome};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
@@ -68,6 +69,8 @@ pub struct Finish {
     pub interrupted: bool,
     /// Ranges that the models left.
     pub assumptions: Vec<String>,
+    /// *Sometimes* marks that were hit, and how often.
+    pub marks: BTreeMap<String, u64>,
 }
 
 #[derive(Debug)]
@@ -243,6 +246,7 @@ impl Recorder {
             sim_ns: finish.sim_ns,
             interrupted: finish.interrupted,
             assumptions,
+            marks: finish.marks,
         }
     }
 

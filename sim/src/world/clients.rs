@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) origin_ns: u64,
     conns: FxHashMap<NodeId, (ConnId, bool)>,
     busy_until_ns: u64,
+    /// When it was last acknowledged something, ns.
+    pub(super) acked_at_ns: u64,
     inbox: VecDeque<ClientInput>,
     /// Path of the answer that is being handled.
     answered: Option<(u64, Option<Box<Marks>>)>,
@@ -57,6 +59,7 @@ impl Client {
             origin_ns,
             conns: FxHashMap::default(),
             busy_until_ns: 0,
+            acked_at_ns: 0,
             inbox: VecDeque::new(),
             answered: None,
         }
@@ -142,7 +145,9 @@ impl World {
         for send in effects.sends.drain(..) {
             self.send_from_client(client, send, leaves);
         }
-        effects.marks.clear();
+        for mark in effects.marks.drain(..) {
+            self.marks.hit(mark);
+        }
         for outcome in &mut effects.outcomes {
             self.client_outcome(client, outcome);
         }
@@ -233,6 +238,9 @@ impl World {
                 self.sample_path(client, group, outcome);
                 self.checkers.produced(now, group, outcome);
                 self.recorder.produced(group, outcome);
+                if let Outcome::Acked(_) = outcome {
+                    self.clients[client as usize].acked_at_ns = self.now;
+                }
                 if let Outcome::Acked(done) | Outcome::Failed(done, _) = outcome {
                     self.shared.recycle(std::mem::take(&mut done.records));
                 }

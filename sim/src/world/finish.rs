@@ -69,6 +69,7 @@ impl World {
             sim_ns,
             interrupted,
             assumptions: Vec::new(),
+            marks: self.marks.finish(),
         })
     }
 
@@ -102,6 +103,7 @@ impl World {
             partitions,
             groups,
             running: self.plan.consumers.iter().map(|_| true).collect(),
+            stuck: self.stuck_producers(),
             notes: self.who_waits(),
             drained: !interrupted && self.origin_ns != u64::MAX,
         };
@@ -149,6 +151,24 @@ impl World {
             .find(|n| n.broker.as_ref().is_some_and(|b| b.active_controller() == Some(n.id)));
         let node = active.or_else(|| controllers().next());
         node.and_then(|n| n.broker.as_ref()?.isr(tp)).unwrap_or_default()
+    }
+
+    /// Producers that have something to send and were not answered for a while.
+    fn stuck_producers(&self) -> Vec<String> {
+        let mut stuck = Vec::new();
+        for client in self.clients.iter().filter(|c| c.running) {
+            if let ClientKind::Producer { group, machine } = &client.kind
+                && !machine.is_drained()
+                && self.now.saturating_sub(client.acked_at_ns) >= super::DEADLINE_NS
+            {
+                let name = &self.plan.producers[*group].name;
+                let silent_ms = (self.now - client.acked_at_ns) / 1_000_000;
+                stuck.push(format!(
+                    "a producer of {name} has had no acknowledgement for {silent_ms} ms"
+                ));
+            }
+        }
+        stuck
     }
 
     /// Who waits for whom, in sentences: read when a run is stuck.

@@ -21,12 +21,13 @@ mod setup;
 mod slab;
 mod transport;
 
-use crate::checkers::{Checkers, Story};
+use crate::checkers::{Checkers, Marks, Story};
 use crate::client::{ClientEffects, ClientShared};
 use crate::kernel::{Audit, EventQueue};
 use crate::net::{ConnId, NetOut, Network, RuleId};
 use crate::recorder::Recorder;
 use crate::rng::Streams;
+use crate::runtime::SimError;
 use clients::Client;
 use conn_table::ConnTable;
 use event::Event;
@@ -52,6 +53,9 @@ const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
 const SETUP_LIMIT_NS: u64 = 300_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
+/// What is committed this long before the end of a run must be consumed by then, and producers must
+/// have been acknowledged something within it, ns.
+const DEADLINE_NS: u64 = 6 * SECOND_NS;
 
 /// Who opened a connection.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +128,7 @@ pub(crate) struct World {
     drained: bool,
     recorder: Recorder,
     checkers: Checkers,
+    marks: Marks,
     story: Story,
     story_out: Vec<ClusterEvent>,
     lags: Lags,
@@ -131,12 +136,13 @@ pub(crate) struct World {
 
 impl World {
     /// Runs to the end of the plan, or until `interrupt` is set. The flag is looked at once a
-    /// simulated second.
+    /// simulated second. More than `events_max` events make a run endless.
     pub(crate) fn run(
         mut self,
         observer: &mut dyn Observer,
         interrupt: &AtomicBool,
-    ) -> Result<Recording, SetupError> {
+        events_max: u64,
+    ) -> Result<Recording, SimError> {
         let (mut told_ns, mut tell_at_ns) = (0, MILLISECOND_NS);
         let mut interrupted = false;
         while let Some((at, event)) = self.queue.pop() {
@@ -158,7 +164,10 @@ impl World {
                 break;
             }
             if self.origin_ns == u64::MAX && at > SETUP_LIMIT_NS {
-                return Err(self.setup_failed());
+                return Err(self.setup_failed().into());
+            }
+            if self.audit.events() > events_max {
+                return Err(SimError::Endless(events_max));
             }
         }
         Ok(self.finish(interrupted))

@@ -22,6 +22,7 @@ impl World {
             }
             self.checkers.trace(now, id, event);
             if self.origin_ns != u64::MAX {
+                self.marks.trace(event);
                 self.story.trace(now, id, event, &mut self.story_out);
             }
         }
@@ -62,6 +63,9 @@ impl World {
         let offline_partitions = offline;
         let gauges = SecondGauges { index, phase, brokers, lags, offline_partitions, controller };
         self.recorder.end_of_second(gauges);
+        if self.now + super::DEADLINE_NS == self.ends_ns {
+            self.checkers.deadline();
+        }
         self.at(self.now + SECOND_NS, Event::Second);
         self.check_drained();
     }

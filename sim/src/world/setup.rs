@@ -7,7 +7,7 @@ use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
 use super::slab::Slab;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
-use crate::checkers::{Cause, Checkers, Story};
+use crate::checkers::{Cause, Checkers, Marks, Story};
 use crate::client::{
     Admin, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic, ProducerConfig,
 };
@@ -118,6 +118,7 @@ impl World {
             drained: false,
             recorder: Recorder::new(&plan),
             checkers: Checkers::new(&plan),
+            marks: Marks::default(),
             story: Story::new(),
             story_out: Vec::new(),
             instances: BTreeMap::new(),

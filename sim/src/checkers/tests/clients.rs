@@ -1,6 +1,8 @@
 //! What clients see.
 
 use super::rig::{ALL, End, ONE, Rig, fired, named};
+use crate::client::Outcome;
+use crate::recorder::testing::tp;
 
 #[test]
 fn an_acknowledged_batch_that_is_gone() {
@@ -161,4 +163,33 @@ fn accounts_are_capped_and_the_rest_is_counted() {
     assert_eq!(findings.violations.len(), 5);
     let summary = findings.checkers.iter().find(|c| c.name == "one-value-per-offset").unwrap();
     assert_eq!(summary.violations, 8);
+}
+
+#[test]
+fn a_group_that_is_told_less_than_it_committed() {
+    for (offset, committed) in [(10, true), (0, false)] {
+        let mut rig = Rig::new();
+        rig.healthy(3);
+        rig.checkers.consumed(5, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
+        let found = Outcome::PositionFound { tp: tp(0), offset, committed };
+        rig.checkers.consumed(7, 0, &found);
+        assert_eq!(rig.fired(), ["committed-positions"]);
+    }
+    let mut rig = Rig::new();
+    rig.healthy(3);
+    rig.checkers.consumed(5, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
+    let found = Outcome::PositionFound { tp: tp(0), offset: 20, committed: true };
+    rig.checkers.consumed(7, 0, &found);
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn a_producer_that_waits_in_vain() {
+    let mut rig = Rig::new();
+    let log = rig.healthy(2);
+    let stuck = vec!["a producer of p has had no acknowledgement for 9000 ms".to_owned()];
+    let findings = rig.end(&End { stuck, ..End::of(&log) });
+    assert_eq!(fired(&findings), ["everything-consumed"]);
+    let account = &findings.violations[0].account;
+    assert!(account.contains("although every fault is over"), "{account}");
 }

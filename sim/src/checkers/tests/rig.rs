@@ -57,6 +57,7 @@ pub(super) struct End {
     pub(super) leader: Option<i32>,
     pub(super) isr: Vec<i32>,
     pub(super) running: [bool; GROUPS],
+    pub(super) stuck: Vec<String>,
     pub(super) notes: Vec<String>,
     pub(super) drained: bool,
 }
@@ -70,6 +71,7 @@ impl End {
             leader: Some(1),
             isr: vec![1, 2, 3],
             running: [true; GROUPS],
+            stuck: Vec::new(),
             notes: Vec::new(),
             drained: true,
         }
@@ -205,6 +207,8 @@ impl Rig {
             self.follower_high_watermark(2, base + 10);
             self.ack(ALL, base, name);
             self.deliver((base, epoch, name));
+            let committed = Outcome::Committed { tp: tp(0), offset: base + 10 };
+            self.checkers.consumed(self.now_ns, 0, &committed);
         }
         log
     }
@@ -224,6 +228,7 @@ impl Rig {
             partitions: vec![last],
             groups: vec!["c0".to_owned(), "c1".to_owned()],
             running: end.running.to_vec(),
+            stuck: end.stuck.clone(),
             notes: end.notes.clone(),
             drained: end.drained,
         };

@@ -1,0 +1,90 @@
+//! Configs of a swarm: short time-outs, small limits, few slots, so that what is rare in a real
+//! cluster is common here. Every value is one that Kafka accepts or a smaller one of its kind.
+
+use super::dice::Dice;
+use std::collections::BTreeMap;
+use stormglass_scenarios::plan::{ClientProfile, Plan};
+
+type Config = BTreeMap<String, String>;
+
+/// Draws configs of brokers and clients.
+pub(super) fn draw(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "server");
+    draw_server(&mut dice, &mut plan.cluster.config);
+    for (index, producer) in plan.producers.iter_mut().enumerate() {
+        let mut dice = Dice::new(plan.seed, &format!("producer {index}"));
+        if dice.percent(15) {
+            producer.profile = ClientProfile::Librdkafka;
+        }
+        producer.count = dice.pick(&[1, 2, 2, 3]);
+        let azs = plan.cluster.azs.len().max(1);
+        producer.azs = (0..producer.count).map(|_| dice.index(azs)).collect();
+        draw_producer(&mut dice, &mut producer.config);
+    }
+    for (index, consumer) in plan.consumers.iter_mut().enumerate() {
+        let mut dice = Dice::new(plan.seed, &format!("consumer {index}"));
+        draw_consumer(&mut dice, &mut consumer.config);
+    }
+}
+
+fn set(config: &mut Config, dice: &mut Dice, key: &str, values: &[u64]) -> u64 {
+    let value = dice.pick(values);
+    config.insert(key.to_owned(), value.to_string());
+    value
+}
+
+fn draw_server(dice: &mut Dice, config: &mut Config) {
+    let session = set(config, dice, "broker.session.timeout.ms", &[1_000, 2_000, 2_000, 4_000]);
+    let heartbeat = session / dice.pick(&[3, 4, 8]);
+    config.insert("broker.heartbeat.interval.ms".to_owned(), heartbeat.to_string());
+    let lag = set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 2_000, 5_000]);
+    for (key, values) in [
+        ("replica.fetch.wait.max.ms", &[50_u64, 200, 500, 500][..]),
+        ("replica.fetch.max.bytes", &[1_000, 16_384, 1 << 20, 1 << 20]),
+        ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
+        ("replica.fetch.backoff.ms", &[50, 200, 1_000]),
+        ("replica.socket.timeout.ms", &[1_000, 2_000, 4_000]),
+        ("replica.high.watermark.checkpoint.interval.ms", &[200, 1_000, 5_000]),
+        ("log.flush.offset.checkpoint.interval.ms", &[300, 2_000, 60_000]),
+        ("log.retention.check.interval.ms", &[500, 3_000]),
+        ("max.incremental.fetch.session.cache.slots", &[1, 2, 1_000, 1_000]),
+        ("num.replica.fetchers", &[1, 1, 2]),
+        ("leader.imbalance.check.interval.seconds", &[2, 5, 300]),
+        ("offsets.topic.num.partitions", &[1, 2]),
+        ("metadata.log.max.record.bytes.between.snapshots", &[500, 2_000, 20 << 20]),
+        ("controller.quorum.fetch.timeout.ms", &[500, 1_000, 2_000]),
+        ("controller.quorum.election.timeout.ms", &[300, 500, 1_000]),
+    ] {
+        set(config, dice, key, values);
+    }
+    if lag < 1_000 {
+        // as Kafka asks for: an idle follower must fetch often enough to stay in sync
+        config.insert("replica.fetch.wait.max.ms".to_owned(), "50".to_owned());
+    }
+}
+
+fn draw_producer(dice: &mut Dice, config: &mut Config) {
+    let acks = dice.pick(&["all", "all", "all", "all", "all", "all", "all", "all", "1", "0"]);
+    config.insert("acks".to_owned(), acks.to_owned());
+    let idempotent = acks == "all" && dice.percent(80);
+    config.insert("enable.idempotence".to_owned(), idempotent.to_string());
+    let timeout = set(config, dice, "request.timeout.ms", &[500, 1_000, 2_000]);
+    config.insert("socket.timeout.ms".to_owned(), timeout.to_string());
+    let delivery = set(config, dice, "delivery.timeout.ms", &[4_000, 10_000, 30_000, 30_000]);
+    config.insert("message.timeout.ms".to_owned(), delivery.to_string());
+    set(config, dice, "max.in.flight.requests.per.connection", &[1, 3, 5, 5]);
+    set(config, dice, "linger.ms", &[5, 20, 20, 50, 100]);
+    set(config, dice, "batch.size", &[500, 16_384, 16_384]);
+    set(config, dice, "retry.backoff.ms", &[20, 100, 100]);
+    // a backlog that is worked off before the run ends
+    config.insert("buffer.memory".to_owned(), "262144".to_owned());
+    config.insert("max.block.ms".to_owned(), "1000".to_owned());
+}
+
+fn draw_consumer(dice: &mut Dice, config: &mut Config) {
+    set(config, dice, "auto.commit.interval.ms", &[200, 1_000, 5_000]);
+    set(config, dice, "fetch.max.wait.ms", &[100, 500, 500]);
+    set(config, dice, "max.poll.records", &[10, 500, 500]);
+    set(config, dice, "max.partition.fetch.bytes", &[2_000, 1 << 20, 1 << 20]);
+    set(config, dice, "request.timeout.ms", &[1_000, 3_000]);
+}

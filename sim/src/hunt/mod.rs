@@ -1,0 +1,18 @@
+//! The hunt: a seed becomes a storm, a broken promise becomes a signature and a small plan.
+//!
+//! Pure: draws plans, judges recordings, makes plans smaller. Who runs many seeds side by side, and
+//! what is written where, is the binary's business.
+
+mod configs;
+mod dice;
+mod judge;
+mod names;
+mod shrink;
+mod storm;
+mod swarm;
+mod timing;
+
+pub use judge::{Failure, Judgement, judge};
+pub use names::fault_name;
+pub use shrink::{Shrunk, shrink};
+pub use swarm::{SWARM, swarm};

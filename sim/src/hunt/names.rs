@@ -1,0 +1,25 @@
+//! Names of faults, for counts.
+
+use stormglass_scenarios::plan::{Action, AzDownMode, LinkEffect};
+
+/// What kind of fault an action is.
+#[must_use]
+pub fn fault_name(action: &Action) -> &'static str {
+    match action {
+        Action::AzDown { mode: AzDownMode::PowerOff, .. } => "az-power-off",
+        Action::AzDown { mode: AzDownMode::Isolate, .. } => "az-isolate",
+        Action::HostCrash { .. } => "host-crash",
+        Action::ProcessCrash { .. } => "process-crash",
+        Action::ProcessPause { .. } => "process-pause",
+        Action::Link { effect: LinkEffect::Cut, one_way: true, .. } => "link-cut-one-way",
+        Action::Link { effect: LinkEffect::Cut, .. } => "link-cut",
+        Action::Link { effect: LinkEffect::Delay { .. }, .. } => "link-delay",
+        Action::Link { effect: LinkEffect::Loss { .. }, .. } => "link-loss",
+        Action::SlowDisk { .. } => "slow-disk",
+        Action::DiskFull { .. } => "disk-full",
+        Action::RollingRestart { .. } => "rolling-restart",
+        Action::Load { .. } => "load",
+        Action::SetCredits { .. } => "set-credits",
+        Action::ConsumerPause { .. } => "consumer-pause",
+    }
+}

@@ -1,0 +1,131 @@
+//! From a scenario's plan and a seed to the plan of one storm. The plan is explicit: it reproduces
+//! the run without the seed's draws.
+
+use super::configs;
+use super::dice::Dice;
+use super::storm;
+use stormglass_scenarios::plan::{NodePlan, Plan, TopicPlan};
+
+/// The scenario whose cluster, clients and configs are drawn, too. Any other scenario keeps them,
+/// and its own events, and gets faults on top.
+pub const SWARM: &str = "swarm";
+
+/// The storm of a seed. Thresholds go: what is slow in a storm is no finding.
+#[must_use]
+pub fn swarm(base: &Plan, seed: u64) -> Plan {
+    let mut plan = base.clone();
+    plan.seed = seed;
+    plan.thresholds.clear();
+    if plan.scenario == SWARM {
+        draw_cluster(&mut plan);
+        draw_topics(&mut plan);
+        configs::draw(&mut plan);
+    }
+    storm::draw(&mut plan);
+    plan
+}
+
+/// Three to five brokers; one controller now and then instead of three.
+fn draw_cluster(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "cluster");
+    let brokers = dice.pick(&[3_usize, 3, 3, 3, 3, 4, 5]);
+    let cluster = &mut plan.cluster;
+    let azs = cluster.azs.len().max(1);
+    while let Some(last) = cluster.brokers.last().filter(|_| cluster.brokers.len() < brokers) {
+        let id = last.id + 1;
+        let more = NodePlan { id, az: cluster.brokers.len() % azs, host: last.host.clone() };
+        cluster.brokers.push(more);
+    }
+    if dice.percent(10) {
+        cluster.controllers.truncate(1);
+    }
+}
+
+/// Partitions and where their replicas are.
+fn draw_topics(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "topics");
+    let brokers: Vec<i32> = plan.cluster.brokers.iter().map(|node| node.id).collect();
+    let replicas = if dice.percent(15) { 2 } else { 3 };
+    let min_isr = match replicas {
+        2 => dice.pick(&["1", "1", "2"]),
+        _ => dice.pick(&["2", "2", "2", "2", "1"]),
+    };
+    plan.cluster.config.insert("min.insync.replicas".to_owned(), min_isr.to_owned());
+    let replication = "offsets.topic.replication.factor";
+    plan.cluster.config.insert(replication.to_owned(), replicas.to_string());
+    for topic in &mut plan.topics {
+        let partitions = dice.between(1, 3);
+        topic.assignment = (0..partitions)
+            .map(|_| dice.shuffled(&brokers).into_iter().take(replicas).collect())
+            .collect();
+        draw_segments(&mut dice, topic);
+    }
+    let unclean = if dice.percent(6) { "true" } else { "false" };
+    plan.cluster.config.insert("unclean.leader.election.enable".to_owned(), unclean.to_owned());
+}
+
+/// Segments of a few batches make rolls, snapshots and retention common. The largest batch fits: a
+/// producer whose first batch is refused for its size while the next ones are taken writes
+/// duplicates, in Kafka as here.
+fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
+    let bytes = dice.pick(&["20000", "40000", "131072", "1073741824", "1073741824"]);
+    topic.config.insert("segment.bytes".to_owned(), bytes.to_owned());
+    if dice.percent(15) {
+        topic.config.insert("retention.bytes".to_owned(), "65536".to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use stormglass_scenarios::plan::Action;
+    use stormglass_scenarios::{Source, load};
+
+    fn base(name: &str) -> Plan {
+        load(&Source::library(name).unwrap(), &[], 1).unwrap()
+    }
+
+    #[test]
+    fn a_seed_has_one_plan_and_another_seed_another_one() {
+        let base = base(SWARM);
+        let digests: BTreeSet<String> = (1..40).map(|seed| swarm(&base, seed).digest()).collect();
+        assert_eq!(digests.len(), 39);
+        assert_eq!(swarm(&base, 5), swarm(&base, 5));
+        let plan = swarm(&base, 5);
+        assert_eq!(Plan::from_json(&plan.to_json()).unwrap(), plan);
+    }
+
+    #[test]
+    fn storms_stay_in_their_phase_and_power_fails_at_few_brokers() {
+        let base = base(SWARM);
+        let mut several = 0;
+        for seed in 1..300 {
+            let plan = swarm(&base, seed);
+            let ends_ns = plan.phases.warmup_ns + plan.phases.measure_ns;
+            assert!(!plan.events.is_empty() && plan.events.is_sorted_by_key(|event| event.at_ns));
+            assert!(plan.events.iter().all(|event| event.at_ns < ends_ns), "seed {seed}");
+            let powerless: BTreeSet<i32> = plan
+                .events
+                .iter()
+                .filter_map(|event| match event.action {
+                    Action::HostCrash { node } if node < 10_000 => Some(node),
+                    _ => None,
+                })
+                .collect();
+            assert!(powerless.len() <= 2, "seed {seed}");
+            several += u32::from(powerless.len() == 2);
+        }
+        assert!(several < 40, "{several}");
+    }
+
+    #[test]
+    fn another_scenario_keeps_its_cluster_its_clients_and_its_events() {
+        let base = base("az-outage");
+        let plan = swarm(&base, 9);
+        assert_eq!((&plan.cluster, &plan.topics), (&base.cluster, &base.topics));
+        assert_eq!((&plan.producers, &plan.consumers), (&base.producers, &base.consumers));
+        assert!(base.events.iter().all(|event| plan.events.contains(event)));
+        assert!(plan.events.len() > base.events.len() && plan.thresholds.is_empty());
+    }
+}

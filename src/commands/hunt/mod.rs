@@ -1,0 +1,11 @@
+//! `stormglass hunt`: many storms, and what they broke.
+
+mod crew;
+mod find;
+mod folder;
+mod merge;
+mod show;
+mod shrinking;
+
+pub(super) use crew::hunt;
+pub(super) use merge::merge;

@@ -1,0 +1,89 @@
+//! Hunts: the same findings with any number of jobs and on any shard; failures are kept, shrunk and
+//! reproduced.
+
+use crate::common::Place;
+#[cfg(feature = "planted-bugs")]
+use crate::common::{Called, files};
+use serde_json::Value;
+
+fn hunt_json(place: &Place, dir: &str) -> Value {
+    serde_json::from_str(&place.read(&format!("{dir}/hunt.json"))).unwrap()
+}
+
+#[test]
+fn jobs_and_shards_find_the_same() {
+    let place = Place::new();
+    let hunt = |words: &[&str]| {
+        let mut all = vec!["hunt", "--seeds", "1..7"];
+        all.extend(words);
+        place.expect(0, &all)
+    };
+    let whole = hunt(&["--jobs", "1", "--out", "one", "--json"]).json();
+    assert_eq!(whole, hunt(&["--jobs", "3", "--out", "three", "--json"]).json());
+    assert_eq!(place.read("one/hunt.json"), place.read("three/hunt.json"));
+    hunt(&["--shard", "0/2", "--out", "a"]);
+    hunt(&["--shard", "1/2", "--out", "b"]);
+    place.expect(0, &["hunt", "merge", "a", "b", "--out", "all"]);
+    assert_eq!(place.read("one/hunt.json"), place.read("all/hunt.json"));
+    assert_eq!((whole["seeds"].as_u64(), whole["sound"].as_u64()), (Some(6), Some(6)));
+    assert!(whole["acked_records"].as_u64().unwrap() > 6 * 10_000);
+    let schema = place.expect(0, &["schema", "hunt"]).json();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&whole));
+}
+
+#[test]
+fn another_scenario_keeps_its_clients_and_gets_faults() {
+    let place = Place::new();
+    let sets = ["--set", "phases.measure=20s", "--set", "producers.*.rate=200 records/s"];
+    let mut words = vec!["hunt", "steady", "--seeds", "1..3", "--out", "h"];
+    words.extend(sets);
+    place.expect(0, &words);
+    let found = hunt_json(&place, "h");
+    assert_eq!((found["scenario"].as_str(), found["seeds"].as_u64()), (Some("steady"), Some(2)));
+    let faults = found["faults"].as_object().unwrap().values();
+    assert!(faults.map(|count| count.as_u64().unwrap()).sum::<u64>() > 2);
+}
+
+#[test]
+fn what_makes_no_sense_is_said() {
+    let place = Place::new();
+    for words in [
+        &["hunt", "--seeds", "9..3"][..],
+        &["hunt", "--shard", "4/4"],
+        &["hunt", "--for", "10 parsecs"],
+        &["hunt", "--jobs", "0"],
+        &["hunt", "merge"],
+    ] {
+        place.expect(2, words);
+    }
+    place.expect(5, &["hunt", "swam"]);
+    place.expect(5, &["hunt", "merge", "nowhere"]);
+}
+
+#[test]
+fn a_full_disk_keeps_what_is_there() {
+    let place = Place::new();
+    place.write("in-the-way", "a file where the directory would be");
+    let called = place.expect(1, &["hunt", "--seeds", "1..2", "--out", "in-the-way"]);
+    assert!(called.stderr.contains("in-the-way"), "{}", called.stderr);
+}
+
+#[test]
+#[cfg(feature = "planted-bugs")]
+fn planted_bugs_are_found_shrunk_and_reproduced() {
+    let place = Place::new();
+    let words = ["hunt", "--seeds", "1..2", "--plant", "ACK-EARLY", "--shrink", "--out", "h"];
+    let called = place.expect(8, &words);
+    let found = hunt_json(&place, "h");
+    let failure = &found["failures"][0];
+    assert_eq!(failure["checker"], "isr-rules");
+    assert!(failure["shrunk_events"].as_u64().unwrap() < 10, "{failure}");
+    let folder = format!("h/{}", failure["folder"].as_str().unwrap());
+    assert_eq!(files(&place.path(&folder)), ["account.txt", "plan.json", "shrunk.json"]);
+    let command = Called::last_line(&called.stdout).to_owned();
+    assert_eq!(command, Called::last_line(&place.read(&format!("{folder}/account.txt"))));
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    let replayed = place.expect(8, &words);
+    assert!(replayed.stdout.starts_with("What happened:"), "{}", replayed.stdout);
+    assert!(replayed.stdout.contains("** isr-rules broken for"), "{}", replayed.stdout);
+}
