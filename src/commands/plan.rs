@@ -9,13 +9,14 @@ use crate::output::json_text;
 use stormglass_reports::planner::{self as report, PLANNER_SCHEMA_VERSION, PlanReport};
 
 /// What every answer rests on.
-const ASSUMPTIONS: [&str; 6] = [
+const ASSUMPTIONS: [&str; 7] = [
     "MSK Standard brokers in three AZs; traffic and tiered storage are not part of the bill",
     "burst credits of network, volumes and CPU are spent: what is always there must do",
     "a failure state is judged by its median second from 18 to 28 s after the failure; the stall of \
      detection and election before, and batches on half-open connections until request.timeout.ms, \
      are the longest gap",
-    "rolling restarts are judged over the first 40 s, in which one broker after another is away",
+    "runs are shorter than the page cache's writeback: of disks, arithmetic is the judge, not simulation",
+    "rolling restarts are judged over the 40 s in which the first two brokers are restarted",
     "producers have linger.ms=5 and Kafka's other defaults, consumers Kafka's defaults; each group \
      reads everything; a partition takes 5 MB/s at peak",
     "volumes have a quarter more than retention needs, and at least 334 GiB, from which on gp2 has its \

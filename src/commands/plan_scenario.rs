@@ -127,7 +127,7 @@ fn event(state: State) -> String {
         State::Broker => "fault = \"host-crash\"\nnode = 3",
         State::Az | State::AzAtPeak => "fault = \"az-down\"\naz = \"c\"\nmode = \"power-off\"",
         State::Rolling => {
-            return "[[events]]\nat = \"0s\"\nfault = \"rolling-restart\"\ndown = \"15s\"\n\
+            return "[[events]]\nat = \"0s\"\nfault = \"rolling-restart\"\nnodes = [1, 2]\ndown = \"15s\"\n\
                     pause = \"5s\"\n"
                 .to_owned();
         }
