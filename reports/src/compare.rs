@@ -36,6 +36,12 @@ pub fn incomparable(a: &RunResult, b: &RunResult) -> Option<String> {
                 result.scenario.name, result.seed, result.schema_version
             ));
         }
+        if result.model_digest.is_empty() {
+            let (name, seed) = (&result.scenario.name, result.seed);
+            return Some(format!(
+                "{name} seed {seed} ran a plan of an earlier version, which does not say its model"
+            ));
+        }
         if result.verdict.status == Status::Interrupted {
             let (name, seed) = (&result.scenario.name, result.seed);
             return Some(format!("{name} seed {seed} was interrupted: its figures cover a part"));

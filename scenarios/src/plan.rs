@@ -97,6 +97,7 @@ pub struct ModelPlan {
     pub version: String,
     /// SHA-256 of the values of the catalogue that resolved this plan, hex: without the wording of
     /// sources and without the scenario's own overrides. Runs that share it are comparable.
+    #[serde(default)]
     pub catalogue_digest: String,
     /// Name of the CPU cost profile.
     pub cpu_profile: String,
