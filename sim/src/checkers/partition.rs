@@ -32,6 +32,8 @@ pub(crate) struct Replica {
     pub(crate) high_watermark: (LeaderEpoch, Offset),
     /// ISR that it knows as leader, and of which epoch.
     pub(crate) lead_isr: (LeaderEpoch, Vec<NodeId>),
+    /// Epoch in which it takes itself for the leader.
+    pub(crate) leads: Option<LeaderEpoch>,
 }
 
 /// A member of the ISR.
@@ -117,6 +119,19 @@ impl Partition {
             .map_or((NO_EPOCH, None), |(epoch, node)| (*epoch, Some(*node)))
     }
 
+    /// Whether a replica that is up takes itself for the leader while a later one leads.
+    pub(crate) fn has_stale_leader(&self) -> bool {
+        let (newest, _) = self.newest();
+        self.replicas.iter().any(|replica| replica.leads.is_some_and(|epoch| epoch < newest))
+    }
+
+    /// A replica leads no longer.
+    pub(crate) fn resigns(&mut self, node: i32) {
+        for replica in self.replicas.iter_mut().filter(|replica| replica.node == node) {
+            replica.leads = None;
+        }
+    }
+
     /// Index of a node's replica.
     pub(crate) fn replica(&mut self, node: i32) -> usize {
         if let Some(at) = self.replicas.iter().position(|replica| replica.node == node) {
@@ -129,6 +144,7 @@ impl Partition {
             hint: 0,
             high_watermark: (NO_EPOCH, 0),
             lead_isr: (NO_EPOCH, Vec::new()),
+            leads: None,
         });
         self.replicas.len() - 1
     }

@@ -28,6 +28,8 @@ const WINDOW_TOTAL: usize = 3 << 20;
 const WINDOW_MIN: usize = 1_024;
 /// Where groups' positions are.
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// An answer is on its way for less than this, ns.
+const ANSWER_NS: u64 = 2_000_000_000;
 /// A partition is trimmed after this many appends.
 const TRIM_EVERY: u32 = 512;
 
@@ -58,6 +60,8 @@ pub struct Checkers {
     lost_records: u64,
     /// `__consumer_offsets` has been where Kafka promises nothing: positions may be gone.
     positions_void: bool,
+    /// A coordinator that did not know of its successor ended then, ns.
+    stale_coordinator_ns: Option<u64>,
 }
 
 impl Checkers {
@@ -78,6 +82,7 @@ impl Checkers {
             window_max: WINDOW_TOTAL,
             lost_records: 0,
             positions_void: false,
+            stale_coordinator_ns: None,
         }
     }
 
@@ -157,7 +162,8 @@ impl Checkers {
             _ => return,
         };
         let at = self.partition(tp);
-        let positions_void = self.positions_void;
+        let asks = matches!(outcome, Outcome::PositionFound { .. });
+        let positions_void = self.positions_void || (asks && self.coordinator_may_be_stale());
         let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
         let Some(reader) = p.readers.iter().position(|reader| reader.group == consumer) else {
             return;
@@ -189,8 +195,9 @@ impl Checkers {
 
     /// A node's process ended, and why; with `lost_unsynced` its host lost power.
     pub fn node_down(&mut self, now_ns: u64, node: i32, (lost_unsynced, cause): (bool, &Cause)) {
-        for partition in &mut self.partitions {
-            partition.node_down(now_ns, node, (lost_unsynced, cause));
+        for at in 0..self.partitions.len() {
+            self.resigns(at, node, now_ns);
+            self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
         }
         self.note_positions_void();
     }
@@ -282,7 +289,9 @@ impl Checkers {
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {
                 let turn = Turn::Follows { epoch: *epoch, leader: *leader };
-                return p.history.push(ledger.now_ns, node, turn);
+                p.history.push(ledger.now_ns, node, turn);
+                let now_ns = ledger.now_ns;
+                return self.resigns(at, node, now_ns);
             }
             _ => {}
         }
@@ -299,6 +308,26 @@ impl Checkers {
             }
             _ => {}
         }
+    }
+
+    /// A node leads a partition no longer.
+    fn resigns(&mut self, at: usize, node: i32, now_ns: u64) {
+        let p = &mut self.partitions[at];
+        let was_stale = p.label.starts_with(OFFSETS_TOPIC) && p.has_stale_leader();
+        p.resigns(node);
+        if was_stale && !p.has_stale_leader() {
+            self.stale_coordinator_ns = Some(now_ns);
+        }
+    }
+
+    /// Whether a position may come, or be on its way, from a coordinator that does not know of its
+    /// successor. Kafka's answers OffsetFetch from memory: nothing fences it until it hears of the
+    /// new leader.
+    fn coordinator_may_be_stale(&self) -> bool {
+        let now_ns = self.ledger.now_ns;
+        let mut positions = self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
+        self.stale_coordinator_ns.is_some_and(|ended_ns| now_ns - ended_ns < ANSWER_NS)
+            || positions.any(Partition::has_stale_leader)
     }
 
     fn note_positions_void(&mut self) {

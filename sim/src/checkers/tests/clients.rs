@@ -3,6 +3,8 @@
 use super::rig::{ALL, End, ONE, Rig, fired, named};
 use crate::client::Outcome;
 use crate::recorder::testing::tp;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::seam::TraceEvent;
 
 #[test]
 fn an_acknowledged_batch_that_is_gone() {
@@ -181,6 +183,30 @@ fn a_group_that_is_told_less_than_it_committed() {
     let found = Outcome::PositionFound { tp: tp(0), offset: 20, committed: true };
     rig.checkers.consumed(7, 0, &found);
     assert_eq!(rig.fired(), [""; 0]);
+}
+
+/// Kafka's coordinator answers from memory until it hears of its successor, and no longer.
+#[test]
+fn a_coordinator_without_news_may_tell_an_older_position() {
+    const SECOND_NS: u64 = 1_000_000_000;
+    let (positions, isr) = (tp(5), vec![NodeId(1), NodeId(2)]);
+    let leads =
+        |epoch| TraceEvent::BecameLeader { tp: positions, epoch, start: 0, isr: isr.clone() };
+    let follows = TraceEvent::BecameFollower { tp: positions, epoch: 1, leader: Some(NodeId(2)) };
+    for (told_at_s, fired) in [(3, None), (5, None), (7, Some("committed-positions"))] {
+        let mut rig = Rig::new();
+        rig.healthy(3);
+        rig.checkers.topic(positions, "__consumer_offsets", 1);
+        rig.checkers.trace(2 * SECOND_NS, 1, &leads(0));
+        rig.checkers.consumed(2 * SECOND_NS, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
+        rig.checkers.trace(2 * SECOND_NS, 2, &leads(1));
+        let told = Outcome::PositionFound { tp: tp(0), offset: 10, committed: true };
+        if told_at_s > 3 {
+            rig.checkers.trace(4 * SECOND_NS, 1, &follows);
+        }
+        rig.checkers.consumed(told_at_s * SECOND_NS, 0, &told);
+        assert_eq!(rig.fired(), fired.into_iter().collect::<Vec<_>>(), "told at {told_at_s} s");
+    }
 }
 
 #[test]
