@@ -58,7 +58,9 @@ pub struct Checkers {
     subscriptions: Vec<Vec<String>>,
     window_max: usize,
     lost_records: u64,
-    /// `__consumer_offsets` has been where Kafka promises nothing: positions may be gone.
+    /// The partitions of `__consumer_offsets`.
+    positions: Vec<usize>,
+    /// One of them has been where Kafka promises nothing: positions may be gone.
     positions_void: bool,
     /// A coordinator that did not know of its successor ended then, ns.
     stale_coordinator_ns: Option<u64>,
@@ -81,6 +83,7 @@ impl Checkers {
             subscriptions: plan.consumers.iter().map(|group| group.topics.clone()).collect(),
             window_max: WINDOW_TOTAL,
             lost_records: 0,
+            positions: Vec::new(),
             positions_void: false,
             stale_coordinator_ns: None,
         }
@@ -90,6 +93,9 @@ impl Checkers {
     /// `min.insync.replicas`, at most the number of replicas.
     pub fn topic(&mut self, tp: TopicPartition, topic: &str, min_isr: usize) {
         let at = self.partition(tp);
+        if topic == OFFSETS_TOPIC {
+            self.positions.push(at);
+        }
         let partition = &mut self.partitions[at];
         partition.label = format!("{topic}-{}", tp.partition);
         partition.min_isr = min_isr.max(1);
@@ -313,9 +319,9 @@ impl Checkers {
     /// A node leads a partition no longer.
     fn resigns(&mut self, at: usize, node: i32, now_ns: u64) {
         let p = &mut self.partitions[at];
-        let was_stale = p.label.starts_with(OFFSETS_TOPIC) && p.has_stale_leader();
+        let was_stale = p.has_stale_leader();
         p.resigns(node);
-        if was_stale && !p.has_stale_leader() {
+        if was_stale && !p.has_stale_leader() && self.positions.contains(&at) {
             self.stale_coordinator_ns = Some(now_ns);
         }
     }
@@ -325,13 +331,13 @@ impl Checkers {
     /// new leader.
     fn coordinator_may_be_stale(&self) -> bool {
         let now_ns = self.ledger.now_ns;
-        let mut positions = self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
+        let mut positions = self.positions.iter().map(|at| &self.partitions[*at]);
         self.stale_coordinator_ns.is_some_and(|ended_ns| now_ns - ended_ns < ANSWER_NS)
             || positions.any(Partition::has_stale_leader)
     }
 
     fn note_positions_void(&mut self) {
-        let mut positions = self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
+        let mut positions = self.positions.iter().map(|at| &self.partitions[*at]);
         self.positions_void |= positions.any(|p| p.void.is_some());
     }
 
