@@ -39,7 +39,8 @@ struct Node {
 impl Node {
     fn new() -> Self {
         let mut server = ServerConfig::kafka_defaults();
-        let single = [("offsets.topic.replication.factor", "1"), ("default.replication.factor", "1")];
+        let single =
+            [("offsets.topic.replication.factor", "1"), ("default.replication.factor", "1")];
         let single = single.map(|(key, value)| (key.to_owned(), value.to_owned()));
         server.apply(&BTreeMap::from(single)).expect("valid");
         let config = NodeConfig {
