@@ -137,6 +137,7 @@ proptest! {
                 snapshot_id: diverging.map(|epoch| SnapshotId { end_offset: 5, epoch }),
                 current_leader,
                 preferred_read_replica: None,
+                aborted: None,
                 records: records(&sizes),
             };
             let partitions = parts.iter().map(|(tp, _)| state(*tp)).collect();

@@ -241,6 +241,7 @@ pub(crate) fn nothing_new(high_watermark: Offset) -> FetchPartitionResponse {
         snapshot_id: None,
         current_leader: None,
         preferred_read_replica: None,
+        aborted: None,
         records: Records::default(),
     }
 }
