@@ -103,9 +103,7 @@ fn answer(
 fn readable_end(isolation: IsolationLevel, partition: &Partition) -> Offset {
     match isolation {
         IsolationLevel::ReadUncommitted => partition.high_watermark,
-        IsolationLevel::ReadCommitted => {
-            partition.log.last_stable_offset(partition.high_watermark)
-        }
+        IsolationLevel::ReadCommitted => partition.log.last_stable_offset(partition.high_watermark),
     }
 }
 

@@ -142,8 +142,7 @@ impl GroupCoordinator {
                 state.replay_marker(batch);
                 continue;
             }
-            let producer_id =
-                batch.header.is_transactional().then_some(batch.header.producer_id);
+            let producer_id = batch.header.is_transactional().then_some(batch.header.producer_id);
             let Ok(records) = batch.records() else { continue };
             step.effects.work.records_walked += records.len() as u64;
             for record in &records {

@@ -37,8 +37,9 @@ impl GroupCoordinator {
         to: ReplyTo,
         request: TxnOffsetCommitRequest,
     ) {
-        let TxnOffsetCommitRequest { producer, group, generation, member, instance, offsets, .. } =
-            request;
+        let TxnOffsetCommitRequest {
+            producer, group, generation, member, instance, offsets, ..
+        } = request;
         // before KIP-447 producers could not say for which member they commit
         let of_member = generation >= 0 || !member.is_empty() || instance.is_some();
         let request = OffsetCommitRequest { group, generation, member, instance, offsets };

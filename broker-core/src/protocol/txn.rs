@@ -1,7 +1,7 @@
 //! Transactions (KIP-98, KIP-890): coordinators, markers between brokers, and what tools ask.
 
-use super::group::CommittedOffset;
 use super::data::ProduceRequest;
+use super::group::CommittedOffset;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 use crate::log::ActiveProducer;

@@ -8,7 +8,8 @@ use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
-    AbortedTransaction, EpochEndOffset, FetchPartitionResponse, FetchResponse, IsolationLevel, LeaderAndEpoch, Response,
+    AbortedTransaction, EpochEndOffset, FetchPartitionResponse, FetchResponse, IsolationLevel,
+    LeaderAndEpoch, Response,
 };
 use crate::records::Records;
 use crate::seam::{DiskOpKind, DiskResult, ReadRange};

@@ -37,8 +37,11 @@ impl TransactionCoordinator {
     ) -> ListTransactionsResponse {
         let is_unknown = |name: &&Arc<str>| !TransactionState::is_name(name);
         let unknown_states = request.states.iter().filter(is_unknown).cloned().collect();
-        let mut response =
-            ListTransactionsResponse { error: ErrorCode::None, unknown_states, transactions: Vec::new() };
+        let mut response = ListTransactionsResponse {
+            error: ErrorCode::None,
+            unknown_states,
+            transactions: Vec::new(),
+        };
         if self.partitions.values().any(|partition| partition.loading.is_some()) {
             response.error = ErrorCode::CoordinatorLoadInProgress;
             return response;

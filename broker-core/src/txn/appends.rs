@@ -73,10 +73,8 @@ impl MarkerAppends {
         self.requests.insert(id, Unfinished { to, answer, open });
         for (index, marker) in request.markers.iter().enumerate() {
             let producer = marker.producer;
-            let content = EndTxnMarker {
-                commit: marker.commit,
-                coordinator_epoch: marker.coordinator_epoch,
-            };
+            let content =
+                EndTxnMarker { commit: marker.commit, coordinator_epoch: marker.coordinator_epoch };
             let batch = content.to_batch(producer.id, producer.epoch, cx.step.wall_ms);
             let batch = Arc::new(batch);
             for (partition, tp) in marker.partitions.iter().enumerate() {

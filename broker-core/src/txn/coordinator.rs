@@ -162,7 +162,8 @@ impl TransactionCoordinator {
     ) {
         let Some(LogPartition { tp, epoch, .. }) = self.partitions.get(&partition) else { return };
         let (tp, epoch) = (*tp, *epoch);
-        let record = Record::new(Some(codec::encode_key(id)), values.as_ref().map(codec::encode_value));
+        let record =
+            Record::new(Some(codec::encode_key(id)), values.as_ref().map(codec::encode_value));
         let batch = Batch::build(cx.step.wall_ms, &mut [record]);
         self.next_token += 1;
         let token = COORDINATOR_TOKEN | self.next_token;
@@ -221,7 +222,8 @@ impl TransactionCoordinator {
             }
             (Then::Fenced(to), values) => {
                 if let Some(to) = to {
-                    let told = if error.is_ok() { ErrorCode::ConcurrentTransactions } else { error };
+                    let told =
+                        if error.is_ok() { ErrorCode::ConcurrentTransactions } else { error };
                     super::init::refuse(cx.step, to, told);
                 }
                 self.end_decided(cx, partition, id, error, values);
@@ -232,7 +234,9 @@ impl TransactionCoordinator {
                 }
             }
             (Then::Forgotten, _) => {
-                if error.is_ok() && let Some(state) = self.partitions.get_mut(&partition) {
+                if error.is_ok()
+                    && let Some(state) = self.partitions.get_mut(&partition)
+                {
                     state.transactions.remove(id);
                 }
             }

@@ -10,9 +10,9 @@ impl TransactionCoordinator {
     pub(crate) fn end(&mut self, cx: &mut Cx<'_, '_>, to: ReplyTo, request: &EndTxnRequest) {
         let EndTxnRequest { transactional_id: id, producer, commit } = request;
         let wall_ms = cx.step.wall_ms;
-        let ended = self.known(cx.image, id).and_then(|(place, known)| {
-            Ok((place, known.end(*producer, *commit, wall_ms)?))
-        });
+        let ended = self
+            .known(cx.image, id)
+            .and_then(|(place, known)| Ok((place, known.end(*producer, *commit, wall_ms)?)));
         let error = match ended {
             Ok((place, Some(values))) => {
                 return self.write(cx, place, id, Some(values), Then::Ended(to));

@@ -61,7 +61,8 @@ impl TransactionCoordinator {
         request: &InitTransactions,
         new_id: Option<i64>,
     ) -> Result<bool, ErrorCode> {
-        let InitTransactions { to, transactional: TransactionalId { id, timeout_ms }, held } = request;
+        let InitTransactions { to, transactional: TransactionalId { id, timeout_ms }, held } =
+            request;
         let partition = self.ready(cx.image, id)?;
         if !(1..=self.limits.timeout_ms_max).contains(timeout_ms) {
             return Err(ErrorCode::InvalidTransactionTimeout);

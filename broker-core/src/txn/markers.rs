@@ -163,9 +163,9 @@ impl TransactionCoordinator {
                     sending.left.remove(&named);
                 }
                 // somebody else decides now, with a newer epoch
-                Some(
-                    ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced,
-                ) => is_fenced = true,
+                Some(ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced) => {
+                    is_fenced = true
+                }
                 _ => {
                     sending.unsent.insert(named);
                 }

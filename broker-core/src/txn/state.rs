@@ -209,8 +209,9 @@ impl Transaction {
         self.check(producer)?;
         match (self.values.state, commit) {
             (TransactionState::Ongoing, _) => Ok(Some(self.prepare(producer, commit, wall_ms))),
-            (TransactionState::CompleteCommit, true)
-            | (TransactionState::CompleteAbort, false) => Ok(None),
+            (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false) => {
+                Ok(None)
+            }
             (TransactionState::PrepareCommit, true) | (TransactionState::PrepareAbort, false) => {
                 Err(ErrorCode::ConcurrentTransactions)
             }

@@ -9,7 +9,8 @@ use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
-    CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Request, Response,
+    CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Request,
+    Response,
 };
 
 const GROUP: i8 = 0;

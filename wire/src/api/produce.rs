@@ -57,9 +57,12 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
             let produce = ProduceRequest { acks, timeout_ms, partitions };
             Asked::Broker(match transactional_id {
                 None => Request::Produce(produce),
-                Some(transactional_id) => Request::TransactionalProduce(Box::new(
-                    TransactionalProduceRequest { transactional_id, produce },
-                )),
+                Some(transactional_id) => {
+                    Request::TransactionalProduce(Box::new(TransactionalProduceRequest {
+                        transactional_id,
+                        produce,
+                    }))
+                }
             })
         }
     })

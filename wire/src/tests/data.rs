@@ -12,11 +12,12 @@ use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    AbortedTransaction, TransactionalProduceRequest,    Acks, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
+    AbortedTransaction, Acks, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
+    FetchResponse, InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec, ProducePartition,
     ProducePartitionResponse, ProduceRequest, ProduceResponse, Request, Response, SnapshotId,
+    TransactionalProduceRequest,
 };
 use stormglass_broker_core::records::{Batch, Record, Records};
 
@@ -381,7 +382,8 @@ fn transactions_are_produced_under_their_name_only() {
         let (request, call) = ask(ApiKey::Produce, version, &named);
         let partitions = vec![ProducePartition { tp: tp(1, 0), records: transactional() }];
         let produce = ProduceRequest { acks: Acks::All, timeout_ms: 77, partitions };
-        let expected = TransactionalProduceRequest { transactional_id: "billing-1".into(), produce };
+        let expected =
+            TransactionalProduceRequest { transactional_id: "billing-1".into(), produce };
         assert_eq!(request, Request::TransactionalProduce(Box::new(expected)));
         let refused = ProducePartitionResponse::refused(tp(1, 0), ErrorCode::TransactionAbortable);
         let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    CommittedOffset, CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
-    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, OffsetFetchResponse, Request,
-    Response,
+    CommittedOffset, CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse,
+    FoundCoordinator, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
+    OffsetFetchResponse, Request, Response,
 };
 
 type Position = (i64, i32);
@@ -46,12 +46,8 @@ fn positions(parts: &[(TopicPartition, Position)], with_epoch: bool) -> Vec<Comm
 }
 
 fn fetched(error: ErrorCode, offsets: Vec<CommittedOffset>) -> Response {
-    let group = OffsetFetchGroupResponse {
-        group: "billing".into(),
-        error,
-        offsets,
-        unstable: Vec::new(),
-    };
+    let group =
+        OffsetFetchGroupResponse { group: "billing".into(), error, offsets, unstable: Vec::new() };
     Response::OffsetFetch(OffsetFetchResponse { groups: vec![group.clone(), group] })
 }
 
@@ -183,7 +179,10 @@ fn coordinators_in_every_version() {
         let (request, call) = ask(ApiKey::FindCoordinator, version, &body);
         let keys =
             if several { vec!["billing".into(), "audit".into()] } else { vec!["billing".into()] };
-        assert_eq!(request, Request::FindCoordinator(FindCoordinatorRequest { kind: CoordinatorKind::Group, keys }));
+        assert_eq!(
+            request,
+            Request::FindCoordinator(FindCoordinatorRequest { kind: CoordinatorKind::Group, keys })
+        );
         for (node, told_error, told_node) in [(Some(2), 0, 2), (None, 15, -1), (Some(77), 15, -1)] {
             let node = node.map(NodeId);
             let found = FoundCoordinator { key: "billing".into(), error: ErrorCode::None, node };

@@ -1,6 +1,8 @@
 //! Transactions: what producers ask, markers between brokers, and what tools ask.
 
-use super::{Known, answer, ask, by_topic, frame, partitions, read, text, topic_name, tp, versions};
+use super::{
+    Known, answer, ask, by_topic, frame, partitions, read, text, topic_name, tp, versions,
+};
 use crate::apis::{Api, ApiKey};
 use crate::codec::{Decoded, decode_request};
 use kafka_protocol::messages as theirs;
@@ -263,8 +265,7 @@ fn coordinators_of_transactions() {
 #[test]
 fn producers_of_partitions() {
     use theirs::describe_producers_request::TopicRequest;
-    let topic =
-        TopicRequest::default().with_name(topic_name(2)).with_partition_indexes(vec![3, 4]);
+    let topic = TopicRequest::default().with_name(topic_name(2)).with_partition_indexes(vec![3, 4]);
     let body = theirs::DescribeProducersRequest::default().with_topics(vec![topic]);
     let (request, call) = ask(ApiKey::DescribeProducers, 0, &body);
     let partitions = vec![tp(2, 3), tp(2, 4)];
@@ -278,10 +279,8 @@ fn producers_of_partitions() {
         coordinator_epoch: 3,
         open_transaction: 1234,
     };
-    let partitions = vec![
-        (tp(2, 3), Ok(vec![producer])),
-        (tp(2, 4), Err(ErrorCode::NotLeaderOrFollower)),
-    ];
+    let partitions =
+        vec![(tp(2, 3), Ok(vec![producer])), (tp(2, 4), Err(ErrorCode::NotLeaderOrFollower))];
     let response = Response::DescribeProducers(ours::DescribeProducersResponse { partitions });
     let read: theirs::DescribeProducersResponse = answer(&call, &response);
     let [first, second] = &read.topics[0].partitions[..] else { panic!("{read:?}") };
@@ -304,10 +303,8 @@ fn transactions_are_described_and_listed() {
         producer: PRODUCER,
         partitions: vec![("orders".into(), vec![0, 3])],
     };
-    let transactions = vec![
-        (ID.into(), Ok(described)),
-        ("other".into(), Err(ErrorCode::TransactionalIdNotFound)),
-    ];
+    let transactions =
+        vec![(ID.into(), Ok(described)), ("other".into(), Err(ErrorCode::TransactionalIdNotFound))];
     let response = ours::DescribeTransactionsResponse { transactions };
     let read: theirs::DescribeTransactionsResponse =
         answer(&call, &Response::DescribeTransactions(response));

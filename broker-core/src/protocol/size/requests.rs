@@ -31,9 +31,7 @@ pub(super) fn body(request: &Request) -> u64 {
             4 + by_topic(&request.partitions, topic_name(), |p| p.0.topic, |_| 4 + 4 + 4 + TAGS)
                 + TAGS
         }
-        Request::InitProducerId(request) => {
-            txn::init_producer_id(request.transactional.as_deref())
-        }
+        Request::InitProducerId(request) => txn::init_producer_id(request.transactional.as_deref()),
         Request::FindCoordinator(_)
         | Request::OffsetCommit(_)
         | Request::OffsetFetch(_)

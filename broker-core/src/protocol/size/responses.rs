@@ -115,9 +115,10 @@ fn fetched(partition: &FetchPartitionResponse) -> u64 {
         + current_leader(partition.current_leader)
         + partition.snapshot_id.map_or(0, |_| tagged(8 + 4 + TAGS));
     let records = blob(u64::from(partition.records.size_bytes()));
-    let aborted = partition.aborted.as_ref().map_or(NULL, |list| {
-        array(list.len()) + (8 + 8 + TAGS) * list.len() as u64
-    });
+    let aborted = partition
+        .aborted
+        .as_ref()
+        .map_or(NULL, |list| array(list.len()) + (8 + 8 + TAGS) * list.len() as u64);
     4 + 2 + 8 + 8 + 8 + aborted + 4 + records + TAGS + tags
 }
 

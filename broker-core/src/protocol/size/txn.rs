@@ -120,11 +120,16 @@ pub(super) fn response(response: &Response) -> u64 {
         }
         // v1: throttle, error
         Response::ListTransactions(response) => {
-            let transactions = response.transactions.iter().map(|(id, _, state)| {
-                text(id) + 8 + blob(state.name().len() as u64) + TAGS
-            });
+            let transactions = response
+                .transactions
+                .iter()
+                .map(|(id, _, state)| text(id) + 8 + blob(state.name().len() as u64) + TAGS);
             let all: u64 = transactions.sum();
-            4 + 2 + texts(&response.unknown_states) + array(response.transactions.len()) + all + TAGS
+            4 + 2
+                + texts(&response.unknown_states)
+                + array(response.transactions.len())
+                + all
+                + TAGS
         }
         _ => 0,
     }

@@ -61,15 +61,10 @@ impl Bed {
         self.act(|coordinator, cx| coordinator.apply_metadata(cx, delta));
     }
 
-    fn act<T>(
-        &mut self,
-        act: impl FnOnce(&mut TransactionCoordinator, &mut Cx<'_, '_>) -> T,
-    ) -> T {
+    fn act<T>(&mut self, act: impl FnOnce(&mut TransactionCoordinator, &mut Cx<'_, '_>) -> T) -> T {
         let image = self.rig.image.clone();
         let coordinator = &mut self.coordinator;
-        self.rig.act(|replicas, step| {
-            act(coordinator, &mut Cx { step, replicas, image: &image })
-        })
+        self.rig.act(|replicas, step| act(coordinator, &mut Cx { step, replicas, image: &image }))
     }
 
     /// The disk does what it was asked, and what follows from it.
@@ -105,10 +100,9 @@ impl Bed {
             }
         });
         match self.reply() {
-            Response::InitProducerId(answer) if answer.error.is_ok() => Ok(ProducerIdAndEpoch {
-                id: answer.producer_id,
-                epoch: answer.producer_epoch,
-            }),
+            Response::InitProducerId(answer) if answer.error.is_ok() => {
+                Ok(ProducerIdAndEpoch { id: answer.producer_id, epoch: answer.producer_epoch })
+            }
             Response::InitProducerId(answer) => Err(answer.error),
             other => panic!("{other:?}"),
         }

@@ -58,9 +58,7 @@ impl Bed {
     ) -> T {
         let image = self.rig.image.clone();
         let Self { rig, verifier, markers } = self;
-        rig.act(|replicas, step| {
-            act(verifier, markers, &mut Cx { step, replicas, image: &image })
-        })
+        rig.act(|replicas, step| act(verifier, markers, &mut Cx { step, replicas, image: &image }))
     }
 
     /// A record of the transaction; nothing if the coordinator is asked first.

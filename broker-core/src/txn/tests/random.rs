@@ -8,9 +8,17 @@ use std::collections::BTreeSet;
 
 #[derive(Debug, Clone)]
 enum Act {
-    Init { held: Option<usize> },
-    Add { who: usize, index: i32 },
-    End { who: usize, commit: bool },
+    Init {
+        held: Option<usize>,
+    },
+    Add {
+        who: usize,
+        index: i32,
+    },
+    End {
+        who: usize,
+        commit: bool,
+    },
     Complete,
     TimeOut,
     /// The log does not take the last change.

@@ -16,11 +16,8 @@ fn position(index: i32, metadata: Option<&str>) -> ours::CommittedOffset {
 
 #[test]
 fn init_producer_id() {
-    let request = ours::InitProducerIdRequest {
-        transactional: None,
-        producer_id: -1,
-        producer_epoch: -1,
-    };
+    let request =
+        ours::InitProducerIdRequest { transactional: None, producer_id: -1, producer_epoch: -1 };
     let body = theirs::InitProducerIdRequest::default().with_transactional_id(None);
     check_request(Request::InitProducerId(request), body, 5);
     let response = ours::InitProducerIdResponse {
@@ -95,11 +92,11 @@ fn offset_fetch() {
     let offsets = vec![position(0, Some("why")), position(1, Some("why"))];
     let group = Arc::from(GROUP);
     let answer = ours::OffsetFetchGroupResponse {
-            group,
-            error: ErrorCode::None,
-            offsets,
-            unstable: Vec::new(),
-        };
+        group,
+        error: ErrorCode::None,
+        offsets,
+        unstable: Vec::new(),
+    };
     let response = ours::OffsetFetchResponse { groups: vec![answer] };
     let partition = OffsetFetchResponsePartitions::default().with_metadata(Some(text("why")));
     let topics =
