@@ -387,8 +387,8 @@ fn transactions_are_produced_under_their_name_only() {
         assert_eq!(request, Request::TransactionalProduce(Box::new(expected)));
         let refused = ProducePartitionResponse::refused(tp(1, 0), ErrorCode::TransactionAbortable);
         let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };
-        let read: theirs::ProduceResponse = answer(&call, &Response::Produce(response));
-        let told = read.responses[0].partition_responses[0].error_code;
+        let answered: theirs::ProduceResponse = answer(&call, &Response::Produce(response));
+        let told = answered.responses[0].partition_responses[0].error_code;
         assert_eq!(told, if version >= 11 { 120 } else { 48 });
 
         let answer = match decode_request(frame(ApiKey::Produce, version, &body), &Known) {
