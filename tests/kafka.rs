@@ -220,14 +220,27 @@ pub(crate) fn group_id(group: &str) -> GroupId {
 
 /// A batch of records, of an idempotent producer when one is given with its first sequence.
 pub(crate) fn batch(values: &[&str], producer: Option<(i64, i32)>) -> Bytes {
-    let (producer_id, sequence) = producer.unwrap_or((-1, -1));
+    let (id, sequence) = producer.unwrap_or((-1, -1));
+    encode(values, (id, if producer.is_some() { 0 } else { -1 }, sequence), false)
+}
+
+/// A batch within a transaction of a producer, with its epoch and first sequence.
+pub(crate) fn transactional_batch(values: &[&str], producer: (i64, i16, i32)) -> Bytes {
+    encode(values, producer, true)
+}
+
+fn encode(
+    values: &[&str],
+    (producer_id, producer_epoch, sequence): (i64, i16, i32),
+    transactional: bool,
+) -> Bytes {
     let record = |(delta, value): (i32, &&str)| Record {
-        transactional: false,
+        transactional,
         control: false,
         delete_horizon: false,
         partition_leader_epoch: -1,
         producer_id,
-        producer_epoch: if producer.is_some() { 0 } else { -1 },
+        producer_epoch,
         timestamp_type: TimestampType::Creation,
         offset: i64::from(delta),
         // counted up in any case: where it is not, the encoder begins another batch

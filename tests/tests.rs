@@ -42,6 +42,8 @@ mod serve;
 mod groups;
 // Deletion, partitions, configs.
 mod topics;
+// Transactions: committed, aborted, fenced, killed.
+mod transactions;
 // What the README promises.
 mod readme;
 // Historical bugs put back; only with the feature that builds them.

@@ -291,6 +291,9 @@ impl Broker {
                 role.replicas.alter_partition_response(step, id, result);
             }
             Some(Owner::Forward) => role.forwarded_response(step, id, result),
+            Some(Owner::Transactions) => {
+                crate::api::transactions::answered(role, step, id, &result);
+            }
             _ => debug_assert!(false, "a response to a request that nobody sent"),
         }
         false
@@ -323,6 +326,9 @@ impl Broker {
                 crate::api::list_offsets::disk_done(role, step, id, &result);
             }
             Some(Owner::Group) => role.group_disk_done(step, id, result),
+            Some(Owner::Transactions) => {
+                crate::api::transactions::disk_done(role, step, id, result);
+            }
             _ => debug_assert!(false, "a completion of an operation that nobody started"),
         }
         false
@@ -351,6 +357,8 @@ impl Broker {
                     TimerKey::Expiry => role.replicas.expiry_due(step),
                     TimerKey::Groups => role.groups_due(step),
                     TimerKey::GroupExpiry => role.groups_expire(step),
+                    TimerKey::TxnTimeouts => crate::api::transactions::timeouts_due(role, step),
+                    TimerKey::TxnMarkers => crate::api::transactions::markers_due(role, step),
                     TimerKey::Raft | TimerKey::Controller | TimerKey::Forward => {}
                 }
                 return false;

@@ -226,6 +226,24 @@ configs! {
         offsets_retention_check_interval: Duration = "offsets.retention.check.interval.ms", Duration::from_millis(600_000);
         /// Longest metadata of a committed offset, bytes.
         offset_metadata_max_bytes: i32 = "offset.metadata.max.bytes", 4096;
+        /// Partitions of `__transaction_state`.
+        transaction_topic_num_partitions: i32 = "transaction.state.log.num.partitions", 50;
+        /// Replicas of `__transaction_state`.
+        transaction_topic_replication_factor: i32 = "transaction.state.log.replication.factor", 3;
+        /// ISR that `__transaction_state` needs.
+        transaction_topic_min_isr: i32 = "transaction.state.log.min.isr", 2;
+        /// Size of the segments of `__transaction_state`.
+        transaction_topic_segment_bytes: i32 = "transaction.state.log.segment.bytes", 100 << 20;
+        /// Longest `transaction.timeout.ms` of a producer.
+        transaction_max_timeout_ms: i32 = "transaction.max.timeout.ms", 900_000;
+        /// How often transactions that take too long are looked for.
+        transaction_timeout_check_interval: Duration = "transaction.abort.timed.out.transaction.cleanup.interval.ms", Duration::from_millis(10_000);
+        /// Transactional ids that nobody uses are forgotten after this long.
+        transactional_id_expiration: Duration = "transactional.id.expiration.ms", Duration::from_millis(604_800_000);
+        /// How often they are looked for.
+        transactional_id_expiration_check_interval: Duration = "transaction.remove.expired.transaction.cleanup.interval.ms", Duration::from_millis(3_600_000);
+        /// Whether leaders ask before a transaction begins in a partition (KIP-890).
+        transaction_partition_verification: bool = "transaction.partition.verification.enable", true;
         /// How long the first rebalance of a group waits for more members.
         group_initial_rebalance_delay: Duration = "group.initial.rebalance.delay.ms", Duration::from_millis(3000);
         /// Shortest session of a member.

@@ -77,6 +77,20 @@ pub enum ErrorCode {
     DuplicateSequenceNumber = 46,
     /// A newer producer epoch exists.
     InvalidProducerEpoch = 47,
+    /// The transaction's state does not allow this.
+    InvalidTxnState = 48,
+    /// The producer id is not the one of this transactional id.
+    InvalidProducerIdMapping = 49,
+    /// Transaction timeout is larger than `transaction.max.timeout.ms`.
+    InvalidTransactionTimeout = 50,
+    /// The transaction is being changed: try again.
+    ConcurrentTransactions = 51,
+    /// The coordinator that sent a marker has a successor.
+    TransactionCoordinatorFenced = 52,
+    /// Not allowed to use this transactional id.
+    TransactionalIdAuthorizationFailed = 53,
+    /// Not attempted, as another part of the request failed.
+    OperationNotAttempted = 55,
     /// The log directory failed.
     KafkaStorageError = 56,
     /// No state for this producer id.
@@ -111,6 +125,14 @@ pub enum ErrorCode {
     ElectionNotNeeded = 84,
     /// Preferred leader is not eligible.
     PreferredLeaderNotAvailable = 80,
+    /// Positions of an open transaction: ask again.
+    UnstableOffsetCommit = 88,
+    /// A newer producer with this transactional id exists.
+    ProducerFenced = 90,
+    /// Nobody uses this transactional id.
+    TransactionalIdNotFound = 105,
+    /// The transaction can only be aborted (KIP-1050).
+    TransactionAbortable = 120,
     /// Record refused by validation.
     InvalidRecord = 87,
     /// Raft vote or fetch with inconsistent voters.
@@ -161,6 +183,8 @@ impl ErrorCode {
                 | Self::NotEnoughReplicasAfterAppend
                 | Self::NotController
                 | Self::KafkaStorageError
+                | Self::ConcurrentTransactions
+                | Self::UnstableOffsetCommit
                 | Self::FetchSessionIdNotFound
                 | Self::InvalidFetchSessionEpoch
                 | Self::FencedLeaderEpoch

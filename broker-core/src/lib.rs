@@ -26,5 +26,6 @@ mod random;
 mod replica;
 mod role;
 mod step;
+mod txn;
 
 pub use broker::{Broker, BrokerGauges, ReplicaState};

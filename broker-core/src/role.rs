@@ -18,6 +18,7 @@ use crate::replica::ReplicaManager;
 use crate::seam::{Channel, DiskResult, PeerError};
 use crate::step::{Owner, ReplyTo, Step};
 use crate::time::Duration;
+use crate::txn::{Cx, MarkerAppends, TransactionCoordinator, Verifier};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ pub(crate) struct BrokerRole {
     pub(crate) image: MetadataImage,
     pub(crate) replicas: ReplicaManager,
     pub(crate) groups: GroupCoordinator,
+    pub(crate) transactions: Box<TransactionCoordinator>,
+    pub(crate) markers: MarkerAppends,
+    pub(crate) verifier: Verifier,
     pub(crate) list_offsets: ListOffsetsWaits,
     pub(crate) producer_ids: ProducerIds,
     /// Active controller, as the metadata quorum says.
@@ -55,6 +59,9 @@ impl BrokerRole {
         Self {
             replicas: ReplicaManager::new(config.clone(), logs),
             groups: GroupCoordinator::new(&config),
+            transactions: Box::new(TransactionCoordinator::new(&config)),
+            markers: MarkerAppends::default(),
+            verifier: Verifier::default(),
             image: MetadataImage::default(),
             list_offsets: ListOffsetsWaits::default(),
             producer_ids: ProducerIds::default(),
@@ -109,6 +116,17 @@ impl BrokerRole {
             Request::DeleteRecords(request) => {
                 api::delete_records::handle(self, step, to, request);
             }
+            Request::DescribeProducers(request) => {
+                api::describe_producers::handle(self, step, to, request);
+            }
+            Request::TransactionalProduce(_)
+            | Request::AddPartitionsToTxn(_)
+            | Request::AddOffsetsToTxn(_)
+            | Request::EndTxn(_)
+            | Request::WriteTxnMarkers(_)
+            | Request::TxnOffsetCommit(_)
+            | Request::DescribeTransactions(_)
+            | Request::ListTransactions(_) => api::transactions::handle(self, step, to, request),
             Request::Produce(_) | Request::Fetch(_) => self.request(step, to, request),
             // Quorum and controller requests never reach a broker's data listener.
             Request::AlterPartition(_)
@@ -195,6 +213,8 @@ impl BrokerRole {
     pub(crate) fn apply_metadata(&mut self, step: &mut Step<'_>, delta: &MetadataDelta) {
         self.replicas.apply_metadata(step, &self.image, delta);
         self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);
+        let Self { replicas, image, transactions, .. } = self;
+        transactions.apply_metadata(&mut Cx { step, replicas, image }, delta);
     }
 
     /// A disk operation of the groups ended.
@@ -222,10 +242,13 @@ impl BrokerRole {
         // what follows from one append may be another that is refused at once
         while self.replicas.has_outcomes() {
             for outcome in self.replicas.take_outcomes() {
-                self.groups.append_done(step, &mut self.replicas, outcome);
+                api::transactions::append_done(self, step, outcome);
             }
         }
         self.groups.finish_step(step, &mut self.replicas);
+        if self.transactions.has_stalled_loads() {
+            api::transactions::resume_loads(self, step);
+        }
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
     }
 }

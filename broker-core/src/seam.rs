@@ -133,6 +133,8 @@ pub enum Channel {
     Controller,
     /// Replica fetcher thread n.
     Fetcher(u16),
+    /// Markers and verifications of transactions.
+    Transactions,
 }
 
 /// A request to a peer.
@@ -279,6 +281,8 @@ pub enum FileName {
     LeaderEpochs(TopicPartition),
     /// `<offset>.snapshot`: producer state of a partition.
     ProducerSnapshot(TopicPartition, Offset),
+    /// `<base>.txnindex`: aborted transactions of a segment.
+    TransactionIndex(TopicPartition, Offset),
     /// `<offset>-<epoch>.checkpoint`: snapshot of the metadata log.
     MetadataSnapshot(Offset, LeaderEpoch),
 }
@@ -314,6 +318,10 @@ pub enum TimerKey {
     Groups,
     /// Look for positions of groups that are too old.
     GroupExpiry,
+    /// Look for transactions that take too long, and for transactional ids that nobody uses.
+    TxnTimeouts,
+    /// Markers that could not be written are sent again.
+    TxnMarkers,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.

@@ -27,6 +27,8 @@ pub(crate) enum Owner {
     ListOffsets = 8,
     /// Group coordinator.
     Group = 9,
+    /// Transactions.
+    Transactions = 10,
 }
 
 const OWNER_SHIFT: u32 = 56;
@@ -43,6 +45,7 @@ pub(crate) fn owner_of(id: u64) -> Option<Owner> {
         7 => Owner::Forward,
         8 => Owner::ListOffsets,
         9 => Owner::Group,
+        10 => Owner::Transactions,
         _ => return None,
     })
 }

@@ -62,6 +62,9 @@ impl Options {
         let brokers = i32::from(self.brokers);
         server.offsets_topic_replication_factor =
             server.offsets_topic_replication_factor.min(brokers);
+        server.transaction_topic_replication_factor =
+            server.transaction_topic_replication_factor.min(brokers);
+        server.transaction_topic_min_isr = server.transaction_topic_min_isr.min(brokers);
         self.check_keys()?;
         server
             .apply(&self.properties)

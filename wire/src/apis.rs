@@ -23,6 +23,11 @@ pub enum ApiKey {
     DeleteRecords = 21,
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
+    AddPartitionsToTxn = 24,
+    AddOffsetsToTxn = 25,
+    EndTxn = 26,
+    WriteTxnMarkers = 27,
+    TxnOffsetCommit = 28,
     DescribeConfigs = 32,
     AlterConfigs = 33,
     CreatePartitions = 37,
@@ -31,6 +36,9 @@ pub enum ApiKey {
     IncrementalAlterConfigs = 44,
     OffsetDelete = 47,
     DescribeCluster = 60,
+    DescribeProducers = 61,
+    DescribeTransactions = 65,
+    ListTransactions = 66,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -55,8 +63,9 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896)
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
-/// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage.
-pub const APIS: [Api; 27] = [
+/// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
+/// an epoch per transaction (KIP-890, second part).
+pub const APIS: [Api; 35] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -76,6 +85,11 @@ pub const APIS: [Api; 27] = [
     api(ApiKey::DeleteRecords, 0, 2, 2),
     api(ApiKey::InitProducerId, 0, 5, 2),
     api(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
+    api(ApiKey::AddPartitionsToTxn, 0, 5, 3),
+    api(ApiKey::AddOffsetsToTxn, 0, 4, 3),
+    api(ApiKey::EndTxn, 0, 4, 3),
+    api(ApiKey::WriteTxnMarkers, 1, 1, 1),
+    api(ApiKey::TxnOffsetCommit, 0, 4, 3),
     api(ApiKey::DescribeConfigs, 1, 4, 4),
     api(ApiKey::AlterConfigs, 0, 2, 2),
     api(ApiKey::CreatePartitions, 0, 3, 2),
@@ -84,6 +98,9 @@ pub const APIS: [Api; 27] = [
     api(ApiKey::IncrementalAlterConfigs, 0, 1, 1),
     api(ApiKey::OffsetDelete, 0, 0, NEVER),
     api(ApiKey::DescribeCluster, 0, 2, 0),
+    api(ApiKey::DescribeProducers, 0, 0, 0),
+    api(ApiKey::DescribeTransactions, 0, 0, 0),
+    api(ApiKey::ListTransactions, 0, 1, 0),
 ];
 
 impl Api {

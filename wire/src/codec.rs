@@ -98,6 +98,14 @@ fn decode_body(
         ApiKey::CreateTopics => api::create_topics::decode(reader, cx)?,
         ApiKey::InitProducerId => api::init_producer_id::decode(reader, cx)?,
         ApiKey::OffsetForLeaderEpoch => api::offset_for_leader_epoch::decode(reader, cx)?,
+        ApiKey::AddPartitionsToTxn => api::add_partitions_to_txn::decode(reader, cx)?,
+        ApiKey::AddOffsetsToTxn => api::add_offsets_to_txn::decode(reader, cx)?,
+        ApiKey::EndTxn => api::end_txn::decode(reader, cx)?,
+        ApiKey::WriteTxnMarkers => api::write_txn_markers::decode(reader, cx)?,
+        ApiKey::TxnOffsetCommit => api::txn_offset_commit::decode(reader, cx)?,
+        ApiKey::DescribeProducers => api::describe_producers::decode(reader, cx)?,
+        ApiKey::DescribeTransactions => api::describe_transactions::decode(reader, cx)?,
+        ApiKey::ListTransactions => api::list_transactions::decode(reader, cx)?,
         ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
     };
     Ok(asked)
@@ -110,6 +118,7 @@ pub fn encode_response(call: &Call, response: &Response, cluster: &dyn Cluster) 
     let mut out = Writer::response(call.correlation, flexible, flexible);
     let is_answer = encode_data(&mut out, call, response, cluster)
         || encode_groups(&mut out, call, response, cluster)
+        || encode_transactions(&mut out, call, response, cluster)
         || encode_admin(&mut out, call, response, cluster);
     is_answer.then(|| out.finish())
 }
@@ -165,6 +174,41 @@ fn encode_groups(
         (ApiKey::DeleteGroups, Response::DeleteGroups(r)) => api::delete_groups::encode(out, r),
         (ApiKey::OffsetDelete, Response::OffsetDelete(r)) => {
             api::offset_delete::encode(out, call, cluster, r);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Transactions, likewise.
+fn encode_transactions(
+    out: &mut Writer,
+    call: &Call,
+    response: &Response,
+    cluster: &dyn Cluster,
+) -> bool {
+    match (call.api, response) {
+        (ApiKey::AddPartitionsToTxn, Response::AddPartitionsToTxn(r)) => {
+            api::add_partitions_to_txn::encode(out, call, cluster, r);
+        }
+        (ApiKey::AddOffsetsToTxn, Response::AddOffsetsToTxn(r)) => {
+            api::add_offsets_to_txn::encode(out, call, r);
+        }
+        (ApiKey::EndTxn, Response::EndTxn(r)) => api::end_txn::encode(out, call, r),
+        (ApiKey::WriteTxnMarkers, Response::WriteTxnMarkers(r)) => {
+            api::write_txn_markers::encode(out, call, cluster, r);
+        }
+        (ApiKey::TxnOffsetCommit, Response::TxnOffsetCommit(r)) => {
+            api::txn_offset_commit::encode(out, call, cluster, r);
+        }
+        (ApiKey::DescribeProducers, Response::DescribeProducers(r)) => {
+            api::describe_producers::encode(out, call, cluster, r);
+        }
+        (ApiKey::DescribeTransactions, Response::DescribeTransactions(r)) => {
+            api::describe_transactions::encode(out, r);
+        }
+        (ApiKey::ListTransactions, Response::ListTransactions(r)) => {
+            api::list_transactions::encode(out, r);
         }
         _ => return false,
     }

@@ -5,6 +5,7 @@ use crate::group::OFFSETS_TOPIC;
 use crate::protocol::{CreateTopicsRequest, NewTopic, Placement, Request};
 use crate::role::BrokerRole;
 use crate::step::Step;
+use crate::txn::TRANSACTIONS_TOPIC;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,12 +28,23 @@ pub(super) fn create(role: &mut BrokerRole, step: &mut Step<'_>, names: &[Arc<st
 
 fn new_topic(role: &BrokerRole, name: &Arc<str>) -> NewTopic {
     let server = &role.config.server;
-    let (placement, config) = if **name == *OFFSETS_TOPIC {
-        let replication_factor = i16::try_from(server.offsets_topic_replication_factor);
-        let placement = Placement::Automatic {
-            partitions: server.offsets_topic_num_partitions,
-            replication_factor: replication_factor.unwrap_or(3),
-        };
+    let internal = |partitions, factor: i32| Placement::Automatic {
+        partitions,
+        replication_factor: i16::try_from(factor).unwrap_or(3),
+    };
+    let (placement, config) = if **name == *TRANSACTIONS_TOPIC {
+        let config = [
+            ("cleanup.policy", "compact".to_owned()),
+            ("min.insync.replicas", server.transaction_topic_min_isr.to_string()),
+            ("segment.bytes", server.transaction_topic_segment_bytes.to_string()),
+        ];
+        let partitions = server.transaction_topic_num_partitions;
+        let config = config.map(|(key, value)| (key.to_owned(), value));
+        let factor = server.transaction_topic_replication_factor;
+        (internal(partitions, factor), BTreeMap::from(config))
+    } else if **name == *OFFSETS_TOPIC {
+        let partitions = server.offsets_topic_num_partitions;
+        let placement = internal(partitions, server.offsets_topic_replication_factor);
         let config =
             BTreeMap::from([("segment.bytes".to_owned(), OFFSETS_SEGMENT_BYTES.to_string())]);
         (placement, config)

@@ -1,4 +1,5 @@
-//! FindCoordinator (key 10) of groups: the leader of the group's `__consumer_offsets` partition.
+//! FindCoordinator (key 10): the leader of the partition of `__consumer_offsets` or
+//! `__transaction_state` where the key's state is kept.
 
 use super::auto_create;
 use crate::error::ErrorCode;
@@ -6,10 +7,11 @@ use crate::group::{OFFSETS_TOPIC, partition_for};
 use crate::ids::NodeId;
 use crate::metadata::MetadataImage;
 use crate::protocol::{
-    FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Response,
+    CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Response,
 };
 use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
+use crate::txn::{self, TRANSACTIONS_TOPIC};
 
 pub(crate) fn handle(
     role: &mut BrokerRole,
@@ -17,12 +19,20 @@ pub(crate) fn handle(
     to: ReplyTo,
     request: FindCoordinatorRequest,
 ) {
-    // The first group of a cluster brings the topic into being.
-    if role.image.topic_named(OFFSETS_TOPIC).is_none() {
-        auto_create::create(role, step, &[OFFSETS_TOPIC.into()]);
+    let FindCoordinatorRequest { kind, keys } = request;
+    let topic = match kind {
+        CoordinatorKind::Group => OFFSETS_TOPIC,
+        CoordinatorKind::Transaction => TRANSACTIONS_TOPIC,
+    };
+    // The first one of a cluster brings the topic into being.
+    if role.image.topic_named(topic).is_none() {
+        auto_create::create(role, step, &[topic.into()]);
     }
-    let found = request.keys.into_iter().map(|key| {
-        let node = coordinator(&role.image, &key);
+    let found = keys.into_iter().map(|key| {
+        let node = match kind {
+            CoordinatorKind::Group => coordinator(&role.image, &key),
+            CoordinatorKind::Transaction => txn::coordinator(&role.image, &key),
+        };
         let none = ErrorCode::CoordinatorNotAvailable;
         let error = if node.is_some() { ErrorCode::None } else { none };
         FoundCoordinator { key, error, node }

@@ -1,6 +1,7 @@
-//! InitProducerId (key 22) for idempotent producers: each request gets a fresh id, whatever it names
-//! (epochs are bumped for transactional ids only). Ids come in blocks from the controller.
+//! InitProducerId (key 22): producer ids come in blocks from the controller. Transactional
+//! producers go on to their coordinator.
 
+use super::transactions;
 use crate::error::ErrorCode;
 use crate::protocol::{
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, InitProducerIdRequest,
@@ -8,34 +9,63 @@ use crate::protocol::{
 };
 use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
+use crate::txn::{InitTransactions, refuse_init};
 
 /// Producer ids of this broker.
 #[derive(Debug, Default)]
 pub(crate) struct ProducerIds {
     next: i64,
     end: i64,
-    waiting: Vec<ReplyTo>,
+    waiting: Vec<Waiting>,
     asked: bool,
+}
+
+/// Who waits for a producer id.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    /// An idempotent producer.
+    Producer(ReplyTo),
+    /// A transactional one, at its coordinator.
+    Transactions(InitTransactions),
+}
+
+impl ProducerIds {
+    pub(super) fn wait(&mut self, waiting: Waiting) {
+        self.waiting.push(waiting);
+    }
 }
 
 pub(crate) fn handle(
     role: &mut BrokerRole,
     step: &mut Step<'_>,
     to: ReplyTo,
-    _request: InitProducerIdRequest,
+    mut request: InitProducerIdRequest,
 ) {
-    role.producer_ids.waiting.push(to);
+    if let Some(transactional) = request.transactional.take() {
+        return transactions::init(role, step, to, *transactional, &request);
+    }
+    role.producer_ids.wait(Waiting::Producer(to));
     hand_out(role, step);
 }
 
-fn hand_out(role: &mut BrokerRole, step: &mut Step<'_>) {
+pub(super) fn hand_out(role: &mut BrokerRole, step: &mut Step<'_>) {
     while role.producer_ids.next < role.producer_ids.end {
-        let Some(to) = role.producer_ids.waiting.pop() else { return };
+        let Some(waiting) = role.producer_ids.waiting.pop() else { return };
         let producer_id = role.producer_ids.next;
         role.producer_ids.next += 1;
-        let response =
-            InitProducerIdResponse { error: ErrorCode::None, producer_id, producer_epoch: 0 };
-        step.reply(to, Response::InitProducerId(response));
+        match waiting {
+            Waiting::Producer(to) => {
+                let response = InitProducerIdResponse {
+                    error: ErrorCode::None,
+                    producer_id,
+                    producer_epoch: 0,
+                };
+                step.reply(to, Response::InitProducerId(response));
+            }
+            Waiting::Transactions(request) => {
+                transactions::begin(role, step, request, Some(producer_id));
+            }
+        }
     }
     if !role.producer_ids.waiting.is_empty() && !role.producer_ids.asked {
         role.producer_ids.asked = true;
@@ -59,13 +89,12 @@ pub(crate) fn allocated(
             hand_out(role, step);
         }
         None => {
-            for to in std::mem::take(&mut role.producer_ids.waiting) {
-                let response = InitProducerIdResponse {
-                    error: ErrorCode::CoordinatorLoadInProgress,
-                    producer_id: -1,
-                    producer_epoch: -1,
+            for waiting in std::mem::take(&mut role.producer_ids.waiting) {
+                let to = match waiting {
+                    Waiting::Producer(to) => to,
+                    Waiting::Transactions(request) => request.to,
                 };
-                step.reply(to, Response::InitProducerId(response));
+                refuse_init(step, to, ErrorCode::CoordinatorLoadInProgress);
             }
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct ListOffsetsWaits {
 #[derive(Debug)]
 struct Waiting {
     to: ReplyTo,
+    isolation: IsolationLevel,
     answers: Vec<ListOffsetsPartitionResponse>,
     open: usize,
 }
@@ -49,7 +50,7 @@ pub(crate) fn handle(
     role.list_offsets.next += 1;
     let id = role.list_offsets.next;
     let isolation = request.isolation;
-    let mut waiting = Waiting { to, answers: Vec::new(), open: 0 };
+    let mut waiting = Waiting { to, isolation, answers: Vec::new(), open: 0 };
     for (index, (tp, epoch, spec)) in request.partitions.into_iter().enumerate() {
         let (answer, lookup) = answer(role, tp, epoch, spec, isolation);
         waiting.answers.push(answer);
@@ -86,14 +87,7 @@ fn answer(
     }
     match spec {
         OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),
-        OffsetSpec::Latest => {
-            answer.offset = match isolation {
-                IsolationLevel::ReadUncommitted => partition.high_watermark,
-                IsolationLevel::ReadCommitted => {
-                    partition.log.last_stable_offset(partition.high_watermark)
-                }
-            };
-        }
+        OffsetSpec::Latest => answer.offset = readable_end(isolation, partition),
         OffsetSpec::MaxTimestamp => {
             (answer.timestamp, answer.offset) = partition.log.max_timestamp();
         }
@@ -103,6 +97,14 @@ fn answer(
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
     (answer, None)
+}
+
+/// What a reader may see ends here.
+fn readable_end(isolation: IsolationLevel, partition: &Partition) -> Offset {
+    match isolation {
+        IsolationLevel::ReadUncommitted => partition.high_watermark,
+        IsolationLevel::ReadCommitted => partition.log.last_stable_offset(partition.high_watermark),
+    }
 }
 
 fn is_end_unknown(partition: &Partition) -> bool {
@@ -147,10 +149,11 @@ pub(crate) fn disk_done(
         DiskResult::Found(None) => Ok(None),
         _ => Err(ErrorCode::KafkaStorageError),
     };
-    // What is not committed yet is not there for clients.
-    let visible = role.replicas.find(tp).map_or(NO_OFFSET, |p| p.high_watermark);
     let epoch = |offset| role.replicas.find(tp).map_or(NO_EPOCH, |p| p.log.epoch_at(offset));
     let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
+    // What is not committed yet is not there for clients.
+    let isolation = waiting.isolation;
+    let visible = role.replicas.find(tp).map_or(NO_OFFSET, |p| readable_end(isolation, p));
     let answer = &mut waiting.answers[index];
     match found {
         Ok(Some((timestamp, offset))) if offset < visible => {

@@ -100,6 +100,7 @@ impl Rig {
             snapshot_id: None,
             current_leader: Some(LeaderAndEpoch { leader: CONTROLLER, epoch: 1 }),
             preferred_read_replica: None,
+            aborted: None,
             records: batches,
         };
         let response = FetchResponse {

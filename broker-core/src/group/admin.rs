@@ -85,12 +85,14 @@ impl Group {
 
     /// Whether nobody has come since it was to be removed.
     fn is_unused(&self) -> bool {
-        self.positions.is_empty() && self.membership.is_unused()
+        self.positions.is_empty() && self.pending.is_empty() && self.membership.is_unused()
     }
 
     fn forget(&mut self, keys: Vec<OffsetKey>) {
         for key in keys {
-            self.positions.remove(&(key.topic, key.partition));
+            let place = (key.topic, key.partition);
+            self.supersede(&place);
+            self.positions.remove(&place);
         }
     }
 }
@@ -190,7 +192,8 @@ impl GroupCoordinator {
             | GroupState::Stable => return Err(ErrorCode::NonEmptyGroup),
         }
         group.membership.set_dead(true);
-        let own = group.positions.keys().map(|(topic, partition)| OffsetKey {
+        let open = group.pending.values().flat_map(BTreeMap::keys);
+        let own = group.positions.keys().chain(open).map(|(topic, partition)| OffsetKey {
             group: Arc::clone(id),
             topic: Arc::clone(topic),
             partition: *partition,

@@ -70,11 +70,17 @@ pub(super) struct Group {
     pub(super) membership: Membership,
     /// By topic and partition.
     pub(super) positions: BTreeMap<(Arc<str>, i32), OffsetValue>,
+    /// Positions of open transactions, by producer id.
+    pub(super) pending: BTreeMap<i64, BTreeMap<(Arc<str>, i32), OffsetValue>>,
 }
 
 impl Group {
     pub(super) fn new(id: &Arc<str>) -> Self {
-        Self { membership: Membership::new(Arc::clone(id)), positions: BTreeMap::new() }
+        Self {
+            membership: Membership::new(Arc::clone(id)),
+            positions: BTreeMap::new(),
+            pending: BTreeMap::new(),
+        }
     }
 }
 

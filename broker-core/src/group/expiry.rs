@@ -24,6 +24,7 @@ impl GroupCoordinator {
         for partition in self.partitions.values().filter(|p| p.loading.is_none()) {
             for (id, group) in &partition.groups {
                 if group.membership.state() != GroupState::Empty
+                    || !group.pending.is_empty()
                     || self.writes.commits_of(id).next().is_some()
                 {
                     continue;

@@ -2,7 +2,7 @@
 
 use super::OFFSETS_TOPIC;
 use super::codec::{Key, decode_group_value, decode_key, decode_offset_value};
-use super::coordinator::{GroupCoordinator, OffsetsPartition};
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::membership::Membership;
 use crate::ids::{DiskOpId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::{MetadataDelta, MetadataImage};
@@ -138,10 +138,15 @@ impl GroupCoordinator {
         let batches = read.iter().flat_map(|records| records.batches());
         for batch in batches {
             state.loading = state.loading.map(|at| at.max(batch.next_offset()));
+            if batch.header.is_control() {
+                state.replay_marker(batch);
+                continue;
+            }
+            let producer_id = batch.header.is_transactional().then_some(batch.header.producer_id);
             let Ok(records) = batch.records() else { continue };
             step.effects.work.records_walked += records.len() as u64;
             for record in &records {
-                state.replay(record);
+                state.replay(record, producer_id);
             }
         }
         self.load_more(step, replicas, partition);
@@ -149,15 +154,23 @@ impl GroupCoordinator {
 }
 
 impl OffsetsPartition {
-    /// Takes a record of the log. A value that cannot be read is none.
-    fn replay(&mut self, record: &Record) {
+    /// Takes a record of the log, perhaps of a producer's transaction. A value that cannot be read
+    /// is none.
+    fn replay(&mut self, record: &Record, producer_id: Option<i64>) {
         let value = record.value.as_deref();
         match record.key.as_deref().and_then(decode_key) {
             Some(Key::Offset(key)) => {
                 let place = (key.topic, key.partition);
                 if let Some(value) = value.and_then(decode_offset_value) {
-                    self.group(&key.group).positions.insert(place, value);
+                    let group = self.group(&key.group);
+                    if let Some(producer_id) = producer_id {
+                        group.pending.entry(producer_id).or_default().insert(place, value);
+                    } else {
+                        group.supersede(&place);
+                        group.positions.insert(place, value);
+                    }
                 } else if let Some(group) = self.groups.get_mut(&key.group) {
+                    group.supersede(&place);
                     group.positions.remove(&place);
                 }
             }
@@ -166,9 +179,12 @@ impl OffsetsPartition {
                     self.group(&id).membership = Membership::load(Arc::clone(&id), value);
                 }
                 None => {
-                    let positions = self.groups.remove(&id).map(|group| group.positions);
-                    if let Some(positions) = positions.filter(|positions| !positions.is_empty()) {
-                        self.group(&id).positions = positions;
+                    let Some(Group { positions, pending, .. }) = self.groups.remove(&id) else {
+                        return;
+                    };
+                    if !positions.is_empty() || !pending.is_empty() {
+                        let group = self.group(&id);
+                        (group.positions, group.pending) = (positions, pending);
                     }
                 }
             },

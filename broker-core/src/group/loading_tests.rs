@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 fn position(groups: &mut GroupCoordinator, rig: &Rig) -> OffsetFetchGroupResponse {
     let asked = OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]) };
-    let request = OffsetFetchRequest { groups: vec![asked] };
+    let request = OffsetFetchRequest { require_stable: false, groups: vec![asked] };
     groups.fetch(&rig.image, &request).groups.remove(0)
 }
 

@@ -6,8 +6,9 @@
 //! - `members`, `positions`, `admin`: what clients ask
 //! - `loading`: taking over partitions; `writes`: appends under way; `timers`: deadlines
 //! - `expiry`: positions and groups that nobody uses
+//! - `transactions`: positions that wait for the end of a transaction
 //!
-//! Left out for now: the protocol of KIP-848, compaction, transactions.
+//! Left out for now: the protocol of KIP-848, compaction.
 
 mod admin;
 mod codec;
@@ -18,6 +19,7 @@ mod members;
 mod membership;
 mod positions;
 mod timers;
+mod transactions;
 mod writes;
 
 pub(crate) use coordinator::GroupCoordinator;

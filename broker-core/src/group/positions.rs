@@ -14,6 +14,7 @@ use crate::records::Record;
 use crate::replica::ReplicaManager;
 use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the log is told.
@@ -26,9 +27,31 @@ pub(super) struct Commit {
     pub(super) group: Arc<str>,
     /// In the request's order, with those that cannot be committed, and why.
     positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
+    /// The producer in whose transaction it is.
+    producer_id: Option<i64>,
+}
+
+/// Records of those positions that can be committed.
+pub(super) fn commit_records(
+    positions: &[(TopicPartition, Result<Position, ErrorCode>)],
+) -> Vec<Record> {
+    let known = positions.iter().filter_map(|(_, position)| position.as_ref().ok());
+    let record = |(key, value): &Position| {
+        Record::new(Some(encode_offset_key(key)), Some(encode_offset_value(value)))
+    };
+    known.map(record).collect()
 }
 
 impl Commit {
+    pub(super) fn new(
+        to: ReplyTo,
+        group: Arc<str>,
+        positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
+        producer_id: Option<i64>,
+    ) -> Self {
+        Self { to, group, positions, producer_id }
+    }
+
     pub(super) fn keys(&self) -> impl Iterator<Item = &OffsetKey> {
         self.positions.iter().filter_map(|(_, position)| position.as_ref().ok().map(|(key, _)| key))
     }
@@ -41,26 +64,45 @@ impl GroupCoordinator {
         image: &MetadataImage,
         request: &OffsetFetchRequest,
     ) -> OffsetFetchResponse {
-        let groups = request.groups.iter().map(|asked| self.fetch_group(image, asked)).collect();
-        OffsetFetchResponse { groups }
+        let answer = |asked| self.fetch_group(image, asked, request.require_stable);
+        OffsetFetchResponse { groups: request.groups.iter().map(answer).collect() }
     }
 
     fn fetch_group(
         &mut self,
         image: &MetadataImage,
         asked: &OffsetFetchGroup,
+        require_stable: bool,
     ) -> OffsetFetchGroupResponse {
         let group = Arc::clone(&asked.group);
+        let committing: BTreeSet<OffsetKey> = if require_stable {
+            let open = self.writes.commits_of(&group).filter(|commit| commit.producer_id.is_some());
+            open.flat_map(|commit| commit.keys().cloned()).collect()
+        } else {
+            BTreeSet::new()
+        };
         let partition = match self.ready(image, &group) {
             Ok(partition) => partition,
-            Err(error) => return OffsetFetchGroupResponse { group, error, offsets: Vec::new() },
+            Err(error) => {
+                let (offsets, unstable) = (Vec::new(), Vec::new());
+                return OffsetFetchGroupResponse { group, error, offsets, unstable };
+            }
         };
         let known = partition.groups.get(&group);
-        let offsets = match &asked.partitions {
+        let offsets: Vec<CommittedOffset> = match &asked.partitions {
             None => known.map_or_else(Vec::new, |known| known.all_positions(image)),
             Some(asked) => asked.iter().map(|tp| Group::position(known, image, *tp)).collect(),
         };
-        OffsetFetchGroupResponse { group, error: ErrorCode::None, offsets }
+        let mut unstable = Vec::new();
+        if require_stable {
+            let is_open = |at: &CommittedOffset| {
+                let key = key(image, &group, at.tp)?;
+                let pending = known.is_some_and(|k| k.is_unstable(&key.topic, key.partition));
+                (pending || committing.contains(&key)).then_some(at.tp)
+            };
+            unstable.extend(offsets.iter().filter_map(is_open));
+        }
+        OffsetFetchGroupResponse { group, error: ErrorCode::None, offsets, unstable }
     }
 
     /// Appends positions to the log; they count, and the client hears of it, once replicated.
@@ -81,6 +123,26 @@ impl GroupCoordinator {
                 return reply(step, to, request.offsets.iter().map(|o| (o.tp, error)));
             }
         };
+        let group = Arc::clone(&request.group);
+        let positions = self.positions_of(step, image, request);
+        let records = commit_records(&positions);
+        if records.is_empty() {
+            let refused = positions.iter().map(|(tp, position)| {
+                (*tp, position.as_ref().err().copied().unwrap_or(ErrorCode::None))
+            });
+            return reply(step, to, refused);
+        }
+        let commit = Commit::new(to, group, positions, None);
+        self.writes.append(step, replicas, place, records, Write::Positions(commit));
+    }
+
+    /// What the log is to be told of a commit, and what cannot be committed.
+    pub(super) fn positions_of(
+        &self,
+        step: &Step<'_>,
+        image: &MetadataImage,
+        request: OffsetCommitRequest,
+    ) -> Vec<(TopicPartition, Result<Position, ErrorCode>)> {
         let metadata_bytes_max = self.limits.metadata_bytes_max;
         let wall_ms = step.wall_ms;
         let position = |at: CommittedOffset| {
@@ -93,25 +155,11 @@ impl GroupCoordinator {
             let value = OffsetValue { offset, leader_epoch, metadata, commit_ms: wall_ms };
             (at.tp, key.map(|key| (key, value)))
         };
-        let positions: Vec<_> = request.offsets.into_iter().map(position).collect();
-        let known = positions.iter().filter_map(|(_, position)| position.as_ref().ok());
-        let records: Vec<_> = known
-            .map(|(key, value)| {
-                Record::new(Some(encode_offset_key(key)), Some(encode_offset_value(value)))
-            })
-            .collect();
-        if records.is_empty() {
-            let refused = positions.iter().map(|(tp, position)| {
-                (*tp, position.as_ref().err().copied().unwrap_or(ErrorCode::None))
-            });
-            return reply(step, to, refused);
-        }
-        let commit = Commit { to, group: request.group, positions };
-        self.writes.append(step, replicas, place, records, Write::Positions(commit));
+        request.offsets.into_iter().map(position).collect()
     }
 
     /// Whether who commits may, and where to.
-    fn check_commit(
+    pub(super) fn check_commit(
         &mut self,
         step: &mut Step<'_>,
         replicas: &mut ReplicaManager,
@@ -149,10 +197,20 @@ impl GroupCoordinator {
         for (tp, position) in commit.positions {
             answers.push((tp, position.as_ref().err().copied().unwrap_or(error)));
             if let (Some(group), Ok((key, value))) = (&mut group, position) {
-                group.positions.insert((key.topic, key.partition), value);
+                let place = (key.topic, key.partition);
+                if let Some(producer_id) = commit.producer_id {
+                    group.pending.entry(producer_id).or_default().insert(place, value);
+                } else {
+                    group.supersede(&place);
+                    group.positions.insert(place, value);
+                }
             }
         }
-        reply(step, commit.to, answers.into_iter());
+        if commit.producer_id.is_some() {
+            super::transactions::reply(step, commit.to, answers.into_iter());
+        } else {
+            reply(step, commit.to, answers.into_iter());
+        }
     }
 }
 

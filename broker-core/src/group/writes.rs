@@ -6,7 +6,7 @@ use super::membership::Then;
 use super::positions::Commit;
 use crate::error::ErrorCode;
 use crate::ids::LeaderEpoch;
-use crate::protocol::{Acks, ProducePartition, ProduceRequest};
+use crate::protocol::{Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch};
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager};
 use crate::step::Step;
@@ -53,6 +53,34 @@ impl Writes {
         write: Write,
     ) {
         let batch = Batch::build(step.wall_ms, &mut records);
+        self.append_batch(step, replicas, (tp, epoch), batch, write);
+    }
+
+    /// The same, within a transaction.
+    pub(super) fn append_in_transaction(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        place: Place,
+        producer: ProducerIdAndEpoch,
+        mut records: Vec<Record>,
+        write: Write,
+    ) {
+        let mut batch = Batch::build(step.wall_ms, &mut records);
+        batch.header = batch.header.as_transactional();
+        batch.header.producer_id = producer.id;
+        batch.header.producer_epoch = producer.epoch;
+        self.append_batch(step, replicas, place, batch, write);
+    }
+
+    fn append_batch(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        (tp, epoch): Place,
+        batch: Batch,
+        write: Write,
+    ) {
         self.next_token += 1;
         self.pending.insert(self.next_token, Pending { partition: tp.partition, epoch, write });
         let request = ProduceRequest {
@@ -82,6 +110,8 @@ pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
         ErrorCode::None => ErrorCode::None,
         ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
         ErrorCode::MessageTooLarge => ErrorCode::InvalidCommitOffsetSize,
+        // of a transaction
+        ErrorCode::InvalidProducerEpoch | ErrorCode::InvalidTxnState => error,
         _ => ErrorCode::CoordinatorNotAvailable,
     }
 }

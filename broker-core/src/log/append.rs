@@ -36,6 +36,9 @@ impl Log {
         }
         for batch in batches {
             self.validate(batch, context.origin)?;
+            if batch.header.is_control() {
+                self.producers.check_marker(batch)?;
+            }
             if let Some(first) = self.validate_producer(&batch.header, context)? {
                 return Ok(duplicate(first, self.config.timestamp_type));
             }

@@ -2,8 +2,10 @@
 //!
 //! Pure bookkeeping that yields disk operations; the shell stores the bytes.
 
+mod aborted;
 mod append;
 mod config;
+mod describe;
 mod epochs;
 mod index;
 mod marks;
@@ -24,6 +26,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use config::LogConfig;
+pub use describe::ActiveProducer;
 pub use epochs::EpochEntry;
 pub use partition_log::Log;
 pub use types::{

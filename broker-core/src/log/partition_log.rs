@@ -36,6 +36,8 @@ pub struct Log {
     pub(super) syncs: VecDeque<PendingSync>,
     /// Offsets of the producer snapshots on disk, ascending.
     pub(super) snapshots: Vec<Offset>,
+    /// Base offsets of the segments that have a `.txnindex`, ascending.
+    pub(super) txn_indexes: Vec<Offset>,
 }
 
 /// An append that the disk has not confirmed.
@@ -75,6 +77,7 @@ impl Log {
             in_flight: VecDeque::new(),
             syncs: VecDeque::new(),
             snapshots: Vec::new(),
+            txn_indexes: Vec::new(),
         }
     }
 

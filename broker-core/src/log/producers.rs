@@ -1,9 +1,10 @@
 //! State per producer id (Kafka's `ProducerStateManager`): duplicates, sequences, fencing, expiry
-//! and open transactions. Leaves out transaction verification and the aborted-transaction index.
+//! and transactions, open or aborted. Leaves out transaction verification, which comes before.
 
+use super::aborted::Aborted;
 use super::types::{AppendError, Origin};
 use crate::ids::Offset;
-use crate::records::{Batch, BatchHeader};
+use crate::records::{Batch, BatchHeader, EndTxnMarker};
 
 /// Batches remembered per producer, as many as an idempotent producer may have in flight.
 pub(crate) const REMEMBERED_BATCHES: usize = 5;
@@ -60,6 +61,8 @@ pub(crate) struct Producer {
     batches: [BatchMeta; REMEMBERED_BATCHES],
     /// Largest timestamp of its newest batch, ms since the epoch.
     pub(crate) last_timestamp: i64,
+    /// Epoch of the coordinator that wrote its last marker, `-1` = none.
+    pub(crate) coordinator_epoch: i32,
     /// First offset of its open transaction.
     pub(crate) open_transaction: Option<Offset>,
 }
@@ -73,6 +76,7 @@ impl Producer {
             len: 0,
             batches: [BatchMeta::default(); REMEMBERED_BATCHES],
             last_timestamp: -1,
+            coordinator_epoch: -1,
             open_transaction: None,
         }
     }
@@ -115,7 +119,8 @@ impl Producer {
         self.len = 0;
     }
 
-    fn last_sequence(&self) -> i32 {
+    /// Sequence of its newest record, `-1` = none.
+    pub(crate) fn last_sequence(&self) -> i32 {
         self.batches().last().map_or(NO_SEQUENCE, |batch| batch.last_sequence)
     }
 
@@ -178,6 +183,8 @@ pub(crate) struct Producers {
     producers: Vec<Producer>,
     /// By first offset.
     transactions: Vec<Transaction>,
+    /// By offset of the marker.
+    aborted: Vec<Aborted>,
 }
 
 impl Producers {
@@ -190,7 +197,28 @@ impl Producers {
             .map(|(producer_id, first_offset)| Transaction { producer_id, first_offset, end: None })
             .collect();
         transactions.sort_by_key(|transaction| transaction.first_offset);
-        Self { producers, transactions }
+        Self { producers, transactions, aborted: Vec::new() }
+    }
+
+    /// A producer.
+    pub(crate) fn get(&self, id: i64) -> Option<&Producer> {
+        self.find(id).ok().map(|index| &self.producers[index])
+    }
+
+    /// Aborted transactions, by offset of the marker.
+    pub(crate) fn aborted(&self) -> &[Aborted] {
+        &self.aborted
+    }
+
+    /// Adds what the index of a segment says.
+    pub(crate) fn load_aborted(&mut self, entries: impl Iterator<Item = Aborted>) {
+        self.aborted.extend(entries);
+    }
+
+    /// Forgets transactions that were aborted below an offset.
+    pub(crate) fn forget_aborted_below(&mut self, offset: Offset) {
+        let count = self.aborted.partition_point(|entry| entry.last_offset < offset);
+        self.aborted.drain(..count);
     }
 
     /// Entries by producer id.
@@ -234,7 +262,28 @@ impl Producers {
                 found: header.producer_epoch,
             });
         }
-        if origin == Origin::Client { producer.check_sequence(header) } else { Ok(()) }
+        if origin != Origin::Client {
+            return Ok(());
+        }
+        if producer.open_transaction.is_some()
+            && header.producer_epoch == producer.epoch
+            && !header.is_transactional()
+        {
+            return Err(AppendError::InvalidTxnState { producer_id: producer.id });
+        }
+        producer.check_sequence(header)
+    }
+
+    /// Whether a marker comes from the newest coordinator that this log knows.
+    #[cold]
+    pub(crate) fn check_marker(&self, batch: &Batch) -> Result<(), AppendError> {
+        let producer_id = batch.header.producer_id;
+        let known = self.get(producer_id).map_or(-1, |producer| producer.coordinator_epoch);
+        let Some(marker) = EndTxnMarker::of(batch) else { return Ok(()) };
+        if marker.coordinator_epoch < known {
+            return Err(AppendError::CoordinatorFenced { producer_id });
+        }
+        Ok(())
     }
 
     /// Takes a batch into the state without any check, as a follower does.
@@ -285,17 +334,38 @@ impl Producers {
         let producer = &mut self.producers[index];
         let open = producer.open_transaction;
         if batch.header.is_control() {
-            let Some(first) = open else { return };
-            producer.open_transaction = None;
-            let ended = |t: &&mut Transaction| t.first_offset == first && t.end.is_none();
-            if let Some(transaction) = self.transactions.iter_mut().find(ended) {
-                transaction.end = Some(batch.last_offset());
-            }
+            self.end_transaction(index, batch);
         } else if batch.header.is_transactional() && open.is_none() {
             let first_offset = batch.base_offset();
             producer.open_transaction = Some(first_offset);
             let producer_id = producer.id;
             self.transactions.push(Transaction { producer_id, first_offset, end: None });
+        }
+    }
+
+    /// A marker, with or without records of its transaction.
+    #[cold]
+    fn end_transaction(&mut self, index: usize, batch: &Batch) {
+        let marker = EndTxnMarker::of(batch);
+        let producer = &mut self.producers[index];
+        if let Some(marker) = marker {
+            producer.coordinator_epoch = marker.coordinator_epoch;
+        }
+        let Some(first_offset) = producer.open_transaction.take() else { return };
+        let (producer_id, last_offset) = (producer.id, batch.last_offset());
+        let ended = |t: &&mut Transaction| t.first_offset == first_offset && t.end.is_none();
+        if let Some(transaction) = self.transactions.iter_mut().find(ended) {
+            transaction.end = Some(last_offset);
+        }
+        if marker.is_some_and(|marker| !marker.commit) {
+            let open = self.transactions.iter().find(|t| t.end.is_none());
+            let last_stable_offset = open.map_or(last_offset + 1, |t| t.first_offset);
+            self.aborted.push(Aborted {
+                producer_id,
+                first_offset,
+                last_offset,
+                last_stable_offset,
+            });
         }
     }
 
@@ -326,6 +396,7 @@ impl Producers {
     /// Transactions of a log that now ends at `end`: later ones go, later markers are undone.
     pub(crate) fn truncate_transactions(&mut self, end: Offset) {
         self.transactions.retain(|transaction| transaction.first_offset < end);
+        self.aborted.retain(|entry| entry.last_offset < end);
         for transaction in &mut self.transactions {
             transaction.end = transaction.end.filter(|marker| *marker < end);
         }
@@ -348,6 +419,7 @@ impl Producers {
     pub(crate) fn clear(&mut self) {
         self.producers.clear();
         self.transactions.clear();
+        self.aborted.clear();
     }
 
     /// Forgets producers that have been idle for too long, unless a transaction is open.

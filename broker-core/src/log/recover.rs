@@ -5,6 +5,7 @@
 //! state exactly; Kafka reads it when it truncates, so it is not counted here. Leaves out index files: a segment that
 //! was not scanned has no index entries, and lookups in it start at its beginning.
 
+use super::aborted;
 use super::config::LogConfig;
 use super::epochs::EpochCache;
 use super::partition_log::Log;
@@ -139,6 +140,7 @@ impl<'a> Loader<'a> {
         for index in 0..self.bases.len() {
             let base = self.bases[index];
             let next_base = self.bases.get(index + 1).copied();
+            self.load_txn_index(base);
             let trusted = self.is_trusted(index) && !rebuilding;
             if !trusted && !rebuilding {
                 // from here on epochs are rebuilt from the batches
@@ -168,6 +170,17 @@ impl<'a> Loader<'a> {
                 return;
             }
         }
+    }
+
+    /// Takes what was aborted below the snapshot from the segment's index; the rest comes from the
+    /// batches.
+    fn load_txn_index(&mut self, base: Offset) {
+        let file = FileName::TransactionIndex(self.log.tp, base);
+        let Some(bytes) = self.image.file(&file) else { return };
+        self.log.txn_indexes.push(base);
+        let replay_from = self.replay_from;
+        let entries = aborted::decode(&bytes).into_iter();
+        self.log.producers.load_aborted(entries.filter(|e| e.last_offset < replay_from));
     }
 
     /// Reads the batches of a segment into the log.

@@ -97,5 +97,6 @@ impl Log {
         self.syncs.retain(|sync| !segments.contains(&sync.segment));
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
         self.drop_old_snapshots(ops);
+        self.drop_old_txn_indexes(ops);
     }
 }

@@ -56,6 +56,7 @@ impl Log {
     /// the log's end. No append may be in flight.
     pub fn close(&mut self, ops: &mut Vec<DiskOpKind>) {
         debug_assert!(!self.has_in_flight(), "a log is closed when all appends are done");
+        self.push_txn_index(ops);
         self.flush(ops);
         self.push_snapshot(ops);
     }
@@ -89,6 +90,7 @@ impl Log {
             self.segments.pop_back();
         } else {
             self.active_mut().index.seal();
+            self.push_txn_index(ops);
             self.flush(ops);
         }
         let start_bytes = self.segments.back().map_or(0, Segment::end_bytes);

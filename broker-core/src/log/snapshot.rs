@@ -6,11 +6,13 @@ use crate::ids::{LeaderEpoch, Offset};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Version of the form.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// The version before there were coordinators' epochs.
+const VERSION_WITHOUT_COORDINATORS: u16 = 1;
 /// Bytes before the producers: CRC, version, offset, epoch, count.
 const HEADER_BYTES: usize = 4 + 2 + 8 + 4 + 4;
 /// Bytes of a producer without its batches.
-const PRODUCER_BYTES: usize = 8 + 2 + 8 + 8 + 1;
+const PRODUCER_BYTES: usize = 8 + 2 + 8 + 8 + 4 + 1;
 /// Bytes of a batch.
 const BATCH_BYTES: usize = 4 + 4 + 8 + 8;
 /// Stands for "no open transaction".
@@ -44,6 +46,7 @@ pub(crate) fn encode(offset: Offset, last_epoch: LeaderEpoch, producers: &Produc
         out.put_i16(producer.epoch);
         out.put_i64(producer.last_timestamp);
         out.put_i64(producer.open_transaction.unwrap_or(NO_TRANSACTION));
+        out.put_i32(producer.coordinator_epoch);
         out.put_u8(u8::try_from(producer.batches().len()).unwrap_or(0));
         for batch in producer.batches() {
             out.put_i32(batch.last_sequence);
@@ -61,7 +64,11 @@ pub(crate) fn encode(offset: Offset, last_epoch: LeaderEpoch, producers: &Produc
 pub(crate) fn decode(bytes: &[u8]) -> Option<ProducerSnapshot> {
     let mut input = bytes;
     let crc = input.try_get_u32().ok()?;
-    if crc32c::crc32c(input) != crc || input.try_get_u16().ok()? != VERSION {
+    if crc32c::crc32c(input) != crc {
+        return None;
+    }
+    let version = input.try_get_u16().ok()?;
+    if !(VERSION_WITHOUT_COORDINATORS..=VERSION).contains(&version) {
         return None;
     }
     let offset = input.try_get_i64().ok()?;
@@ -69,18 +76,21 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<ProducerSnapshot> {
     let count = input.try_get_u32().ok()?;
     let mut entries = Vec::new();
     for _ in 0..count {
-        entries.push(decode_producer(&mut input)?);
+        entries.push(decode_producer(&mut input, version)?);
     }
     let producers = Producers::from_entries(entries);
     input.is_empty().then_some(ProducerSnapshot { offset, last_epoch, producers })
 }
 
-fn decode_producer(input: &mut &[u8]) -> Option<Producer> {
+fn decode_producer(input: &mut &[u8], version: u16) -> Option<Producer> {
     let id = input.try_get_i64().ok()?;
     let mut producer = Producer::new(id, input.try_get_i16().ok()?);
     producer.last_timestamp = input.try_get_i64().ok()?;
     let open = input.try_get_i64().ok()?;
     producer.open_transaction = (open != NO_TRANSACTION).then_some(open);
+    if version > VERSION_WITHOUT_COORDINATORS {
+        producer.coordinator_epoch = input.try_get_i32().ok()?;
+    }
     let batches = input.try_get_u8().ok()?;
     if usize::from(batches) > REMEMBERED_BATCHES {
         return None;

@@ -34,6 +34,7 @@ impl Log {
             };
             ops.push(DiskOpKind::Truncate { tp: self.tp, to: end });
             self.lower_end(end, ops);
+            self.drop_later_txn_indexes(ops);
         }
         let keeps = !cuts && planted(self.config.plant, Plant::EpochsStayAtLogEnd);
         if !keeps && self.epochs.truncate_from_end(self.next_offset.min(offset)) {
@@ -53,6 +54,7 @@ impl Log {
         self.log_start = offset;
         self.lower_end(offset, ops);
         (self.log_end, self.recovery_point) = (offset, offset);
+        self.drop_txn_indexes(ops);
         for snapshot in self.snapshots.drain(..) {
             ops.push(delete_snapshot(self.tp, snapshot));
         }

@@ -77,6 +77,16 @@ pub enum AppendError {
         /// Epoch of the batch.
         found: i16,
     },
+    /// A producer writes outside of its open transaction.
+    InvalidTxnState {
+        /// Producer.
+        producer_id: i64,
+    },
+    /// A marker of a coordinator that has a successor.
+    CoordinatorFenced {
+        /// Producer.
+        producer_id: i64,
+    },
     /// A follower was given offsets that it already has, or that go down.
     OffsetsOutOfOrder {
         /// Smallest acceptable offset.
@@ -96,6 +106,8 @@ impl AppendError {
             Self::InvalidTimestamp => ErrorCode::InvalidTimestamp,
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
             Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+            Self::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,
+            Self::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
             Self::OffsetsOutOfOrder { .. } => ErrorCode::UnknownServerError,
         }
     }

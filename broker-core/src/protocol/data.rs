@@ -1,5 +1,6 @@
 //! The data path: Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, InitProducerId.
 
+use super::txn::{AbortedTransaction, TransactionalId};
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::records::Records;
@@ -203,6 +204,8 @@ pub struct FetchPartitionResponse {
     pub current_leader: Option<LeaderAndEpoch>,
     /// Closer replica to read from (KIP-392).
     pub preferred_read_replica: Option<NodeId>,
+    /// For readers of committed records: transactions to leave out, by marker.
+    pub aborted: Option<Box<[AbortedTransaction]>>,
     /// Whole batches; the first may begin before the fetch offset.
     pub records: Records,
 }
@@ -265,9 +268,11 @@ pub struct OffsetForLeaderEpochResponse {
     pub partitions: Vec<(TopicPartition, ErrorCode, EpochEndOffset)>,
 }
 
-/// InitProducerId for an idempotent producer.
+/// InitProducerId for an idempotent or a transactional producer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InitProducerIdRequest {
+    /// Present for a transactional producer.
+    pub transactional: Option<Box<TransactionalId>>,
     /// Id held before, `-1` = none (KIP-360: ask for an epoch bump).
     pub producer_id: i64,
     /// Epoch held before, `-1` = none.

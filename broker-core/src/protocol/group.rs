@@ -8,10 +8,21 @@ use std::sync::Arc;
 /// Generation of a commit that comes from no member.
 pub const NO_GENERATION: i32 = -1;
 
-/// FindCoordinator of groups; several at once since KIP-699.
+/// What a coordinator is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoordinatorKind {
+    /// A group.
+    Group,
+    /// Transactions of a transactional id.
+    Transaction,
+}
+
+/// FindCoordinator; several at once since KIP-699.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindCoordinatorRequest {
-    /// Group ids.
+    /// What the keys are.
+    pub kind: CoordinatorKind,
+    /// Group ids or transactional ids.
     pub keys: Vec<Arc<str>>,
 }
 
@@ -22,10 +33,10 @@ pub struct FindCoordinatorResponse {
     pub coordinators: Vec<FoundCoordinator>,
 }
 
-/// Who coordinates a group.
+/// Who coordinates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundCoordinator {
-    /// Group id.
+    /// As in the request.
     pub key: Arc<str>,
     /// Outcome.
     pub error: ErrorCode,
@@ -87,6 +98,8 @@ pub struct OffsetCommitResponse {
 /// OffsetFetch; several groups at once since KIP-709.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetFetchRequest {
+    /// Positions of an open transaction are waited for (KIP-447).
+    pub require_stable: bool,
     /// Groups.
     pub groups: Vec<OffsetFetchGroup>,
 }
@@ -116,6 +129,8 @@ pub struct OffsetFetchGroupResponse {
     pub error: ErrorCode,
     /// Positions; offset `-1` without a commit.
     pub offsets: Vec<CommittedOffset>,
+    /// Partitions whose position is part of an open transaction, when it must be stable.
+    pub unstable: Vec<TopicPartition>,
 }
 
 /// JoinGroup.

@@ -9,6 +9,7 @@ mod group;
 mod quorum;
 mod size;
 mod topics;
+mod txn;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use group::*;
 pub use quorum::*;
 pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
 pub use topics::*;
+pub use txn::*;
 
 /// A request, from a client or a peer. The large ones are boxed: requests are moved about ten times
 /// between client and handler.
@@ -71,6 +73,24 @@ pub enum Request {
     DescribeConfigs(DescribeConfigsRequest),
     /// Delete the oldest records of partitions.
     DeleteRecords(DeleteRecordsRequest),
+    /// Append records of a transaction.
+    TransactionalProduce(Box<TransactionalProduceRequest>),
+    /// Partitions become part of a transaction, or are asked for.
+    AddPartitionsToTxn(AddPartitionsToTxnRequest),
+    /// A group's positions become part of a transaction.
+    AddOffsetsToTxn(Box<AddOffsetsToTxnRequest>),
+    /// Commit or abort.
+    EndTxn(EndTxnRequest),
+    /// The end of transactions, coordinator -> leaders.
+    WriteTxnMarkers(WriteTxnMarkersRequest),
+    /// Store a group's positions within a transaction.
+    TxnOffsetCommit(Box<TxnOffsetCommitRequest>),
+    /// Producers of partitions.
+    DescribeProducers(DescribeProducersRequest),
+    /// State of transactions.
+    DescribeTransactions(DescribeTransactionsRequest),
+    /// Transactions of this coordinator.
+    ListTransactions(Box<ListTransactionsRequest>),
     /// Change of ISR, leader -> controller.
     AlterPartition(AlterPartitionRequest),
     /// Broker start, broker -> controller.
@@ -130,6 +150,14 @@ pub enum Response {
     AlterConfigs(AlterConfigsResponse),
     DescribeConfigs(DescribeConfigsResponse),
     DeleteRecords(DeleteRecordsResponse),
+    AddPartitionsToTxn(AddPartitionsToTxnResponse),
+    AddOffsetsToTxn(AddOffsetsToTxnResponse),
+    EndTxn(EndTxnResponse),
+    WriteTxnMarkers(WriteTxnMarkersResponse),
+    TxnOffsetCommit(TxnOffsetCommitResponse),
+    DescribeProducers(DescribeProducersResponse),
+    DescribeTransactions(DescribeTransactionsResponse),
+    ListTransactions(Box<ListTransactionsResponse>),
     AlterPartition(AlterPartitionResponse),
     BrokerRegistration(BrokerRegistrationResponse),
     BrokerHeartbeat(BrokerHeartbeatResponse),

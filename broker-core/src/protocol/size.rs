@@ -10,6 +10,7 @@ mod responses;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod txn;
 
 use super::{Request, Response};
 use crate::ids::TopicId;

@@ -228,6 +228,7 @@ impl Raft {
                 epoch: self.state.epoch,
             }),
             preferred_read_replica: None,
+            aborted: None,
             records: Records::default(),
         };
         match answer {

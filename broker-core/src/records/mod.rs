@@ -4,10 +4,12 @@ mod batch;
 mod body;
 mod build;
 mod codec;
+mod marker;
 mod run;
 
 pub use batch::{BATCH_OVERHEAD, Batch, BatchHeader};
 pub use body::{Body, BodyTemplate};
 pub use build::{Record, RecordError, RecordHeader, varint_len};
 pub use codec::{BatchError, BatchWalk};
+pub use marker::EndTxnMarker;
 pub use run::Records;

@@ -88,7 +88,7 @@ impl ReplicaManager {
         self.finish_produce(step, produce);
     }
 
-    fn produce_partition(
+    pub(super) fn produce_partition(
         &mut self,
         step: &mut Step<'_>,
         origin: AppendOrigin,

@@ -237,7 +237,14 @@ impl ReplicaManager {
         let Some(partition) = &partitions[slot as usize] else { return };
         for watch in &partition.consumer_watch {
             let wants_size = sessions.get(watch.session).is_some_and(|s| s.min_bytes > 1);
-            let bytes = if wants_size {
+            let is_committed = || {
+                let session = sessions.get(watch.session);
+                session.is_some_and(|s| s.isolation == IsolationLevel::ReadCommitted)
+            };
+            let bytes = if wants_size && is_committed() {
+                // the end of a transaction makes more readable than itself
+                u64::from(u32::MAX)
+            } else if wants_size {
                 partition.log.bytes_between(before, partition.high_watermark)
             } else {
                 1

@@ -4,6 +4,7 @@
 //! nothing blocks. An append or read is a disk operation whose completion goes on with the request.
 
 mod append;
+mod append_verified;
 mod apply;
 mod delete_records;
 mod fetch;

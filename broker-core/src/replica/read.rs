@@ -8,7 +8,8 @@ use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
-    EpochEndOffset, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Response,
+    AbortedTransaction, EpochEndOffset, FetchPartitionResponse, FetchResponse, IsolationLevel,
+    LeaderAndEpoch, Response,
 };
 use crate::records::Records;
 use crate::seam::{DiskOpKind, DiskResult, ReadRange};
@@ -222,7 +223,13 @@ impl ReplicaManager {
         }
         Some(match partition {
             Some(partition) if partition.is_leader() && error.is_ok() => {
-                FetchPartitionResponse { records, ..state_of(partition) }
+                let aborted = match session.isolation {
+                    IsolationLevel::ReadUncommitted => None,
+                    IsolationLevel::ReadCommitted => {
+                        Some(aborted(partition, entry.fetch_offset, &records))
+                    }
+                };
+                FetchPartitionResponse { records, aborted, ..state_of(partition) }
             }
             Some(partition) if !partition.is_leader() => FetchPartitionResponse {
                 error: ErrorCode::NotLeaderOrFollower,
@@ -318,6 +325,13 @@ pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
     }
 }
 
+/// Transactions that a reader of committed records must leave out of what was read.
+#[cold]
+fn aborted(partition: &Partition, from: Offset, records: &Records) -> Box<[AbortedTransaction]> {
+    let upto = records.last_offset().map_or(from, |last| last + 1);
+    partition.log.aborted_transactions(from, upto).into()
+}
+
 fn state_of(partition: &Partition) -> FetchPartitionResponse {
     let current_leader = (!partition.is_leader())
         .then_some(partition.leader)
@@ -333,6 +347,7 @@ fn state_of(partition: &Partition) -> FetchPartitionResponse {
         snapshot_id: None,
         current_leader,
         preferred_read_replica: None,
+        aborted: None,
         records: Records::default(),
     }
 }
@@ -348,6 +363,7 @@ fn failure(tp: crate::ids::TopicPartition, error: ErrorCode) -> FetchPartitionRe
         snapshot_id: None,
         current_leader: None,
         preferred_read_replica: None,
+        aborted: None,
         records: Records::default(),
     }
 }

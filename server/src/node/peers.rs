@@ -68,7 +68,8 @@ fn connection(from: NodeId, channel: Channel) -> ConnectionId {
         Channel::Raft => 0,
         Channel::Lifecycle => 1,
         Channel::Controller => 2,
-        Channel::Fetcher(thread) => 3 + u64::from(thread),
+        Channel::Transactions => 3,
+        Channel::Fetcher(thread) => 4 + u64::from(thread),
     };
     ConnectionId(PEER | u64::from(from.0.unsigned_abs()) << NODE_SHIFT | channel)
 }

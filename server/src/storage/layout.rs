@@ -68,6 +68,7 @@ pub(super) fn file_path(
         FileName::ProducerSnapshot(tp, offset) => {
             log_dir(*tp)?.join(segment_name(*offset, "snapshot"))
         }
+        FileName::TransactionIndex(tp, base) => log_dir(*tp)?.join(segment_name(*base, "txnindex")),
         FileName::MetadataSnapshot(offset, epoch) => {
             metadata().join(format!("{offset:020}-{epoch:010}.checkpoint"))
         }

@@ -461,6 +461,7 @@ impl<C: Client> Mock<C> {
             snapshot_id: None,
             current_leader: None,
             preferred_read_replica: None,
+            aborted: None,
             records: Records::default(),
         };
         if leader != node && self.preferred_replica != Some(node) {
@@ -526,6 +527,7 @@ impl<C: Client> Mock<C> {
             group: Arc::clone(&asked.group),
             error: ErrorCode::None,
             offsets: asked.partitions.iter().flatten().map(find).collect(),
+            unstable: Vec::new(),
         });
         OffsetFetchResponse { groups: groups.collect() }
     }

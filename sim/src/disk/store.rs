@@ -418,7 +418,9 @@ impl Store {
             cuts.push((segment.file, 0, segment.len()));
         }
         self.files.retain(|name, _| match name {
-            FileName::LeaderEpochs(owner) | FileName::ProducerSnapshot(owner, _) => *owner != tp,
+            FileName::LeaderEpochs(owner)
+            | FileName::ProducerSnapshot(owner, _)
+            | FileName::TransactionIndex(owner, _) => *owner != tp,
             _ => true,
         });
     }

@@ -159,7 +159,9 @@ impl Node {
     pub(super) fn pool_of(channel: Channel) -> Pool {
         match channel {
             Channel::Fetcher(_) => Pool::Fetcher,
-            Channel::Raft | Channel::Lifecycle | Channel::Controller => Pool::Handler,
+            Channel::Raft | Channel::Lifecycle | Channel::Controller | Channel::Transactions => {
+                Pool::Handler
+            }
         }
     }
 

@@ -139,7 +139,14 @@ fn write_partition(
     if version >= 5 {
         out.i64(partition.log_start_offset);
     }
-    out.null_array(); // aborted transactions
+    match &partition.aborted {
+        None => out.null_array(),
+        Some(aborted) => out.array(aborted.iter(), |out, transaction| {
+            out.i64(transaction.producer_id);
+            out.i64(transaction.first_offset);
+            out.no_tags();
+        }),
+    }
     if version >= 11 {
         out.i32(partition.preferred_read_replica.map_or(-1, |node| node.0));
     }

@@ -1,5 +1,4 @@
-//! FindCoordinator (key 10) of groups, several at once from version 4 on (KIP-699); there are no
-//! transactions to coordinate.
+//! FindCoordinator (key 10), several at once from version 4 on (KIP-699).
 
 use super::shared::DecodeCx;
 use crate::call::Call;
@@ -10,10 +9,12 @@ use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
-    FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Request, Response,
+    CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, Request,
+    Response,
 };
 
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 /// First version that asks for several keys.
 const KEYS_FROM: i16 = 4;
 
@@ -27,13 +28,17 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         keys = reader.array(Reader::string)?;
     }
     reader.skip_tags()?;
-    if kind != GROUP {
-        let error = ErrorCode::InvalidRequest;
-        let refused = keys.into_iter().map(|key| FoundCoordinator { key, error, node: None });
-        let response = FindCoordinatorResponse { coordinators: refused.collect() };
-        return Ok(Asked::Edge(Response::FindCoordinator(response)));
-    }
-    Ok(Asked::Broker(Request::FindCoordinator(FindCoordinatorRequest { keys })))
+    let kind = match kind {
+        GROUP => CoordinatorKind::Group,
+        TRANSACTION => CoordinatorKind::Transaction,
+        _ => {
+            let error = ErrorCode::InvalidRequest;
+            let refused = keys.into_iter().map(|key| FoundCoordinator { key, error, node: None });
+            let response = FindCoordinatorResponse { coordinators: refused.collect() };
+            return Ok(Asked::Edge(Response::FindCoordinator(response)));
+        }
+    };
+    Ok(Asked::Broker(Request::FindCoordinator(FindCoordinatorRequest { kind, keys })))
 }
 
 pub(crate) fn encode(

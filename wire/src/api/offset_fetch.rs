@@ -8,6 +8,7 @@ use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NO_OFFSET, TopicPartition};
 use stormglass_broker_core::protocol::{
     CommittedOffset, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
     OffsetFetchResponse, Request,
@@ -24,16 +25,13 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
         vec![OffsetFetchGroup { group, partitions }]
     };
-    if cx.version >= 7 {
-        // no position is of an open transaction here
-        let _require_stable = reader.bool()?;
-    }
+    let require_stable = if cx.version >= 7 { reader.bool()? } else { false };
     reader.skip_tags()?;
     if cx.version < 2 {
         let asked = groups.first().and_then(|group| group.partitions.as_ref());
         cx.aside = Aside::Asked(asked.ok_or(WireError::Null)?.clone());
     }
-    Ok(Asked::Broker(Request::OffsetFetch(OffsetFetchRequest { groups })))
+    Ok(Asked::Broker(Request::OffsetFetch(OffsetFetchRequest { require_stable, groups })))
 }
 
 fn read_group(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<OffsetFetchGroup, WireError> {
@@ -59,7 +57,7 @@ pub(crate) fn encode(
     if call.version >= GROUPS_FROM {
         out.array(response.groups.iter(), |out, group| {
             out.string(&group.group);
-            write_positions(out, call, cluster, &group.offsets, ErrorCode::None);
+            write_positions(out, call, cluster, &group.offsets, |tp| unstable(group, tp));
             out.error(group.error);
             out.no_tags();
         });
@@ -79,13 +77,18 @@ fn write_only(
     match &call.aside {
         Aside::Asked(asked) if !group.error.is_ok() => {
             let none: Vec<_> = asked.iter().map(|tp| CommittedOffset::none(*tp)).collect();
-            write_positions(out, call, cluster, &none, group.error);
+            write_positions(out, call, cluster, &none, |_| group.error);
         }
-        _ => write_positions(out, call, cluster, &group.offsets, ErrorCode::None),
+        _ => write_positions(out, call, cluster, &group.offsets, |tp| unstable(group, tp)),
     }
     if call.version >= 2 {
         out.error(group.error);
     }
+}
+
+/// Whether a position must be asked for again, as a transaction is open.
+fn unstable(group: &OffsetFetchGroupResponse, tp: TopicPartition) -> ErrorCode {
+    if group.unstable.contains(&tp) { ErrorCode::UnstableOffsetCommit } else { ErrorCode::None }
 }
 
 fn write_positions(
@@ -93,7 +96,7 @@ fn write_positions(
     call: &Call,
     cluster: &dyn Cluster,
     offsets: &[CommittedOffset],
-    error: ErrorCode,
+    error: impl Fn(TopicPartition) -> ErrorCode,
 ) {
     out.by_topic(
         offsets,
@@ -101,7 +104,9 @@ fn write_positions(
         |out, id| topic_name(out, call, cluster, id),
         |out, at| {
             out.i32(at.tp.partition);
-            out.i64(at.offset);
+            let error = error(at.tp);
+            let offset = if error.is_ok() { at.offset } else { NO_OFFSET };
+            out.i64(offset);
             if call.version >= 5 {
                 out.i32(at.leader_epoch);
             }

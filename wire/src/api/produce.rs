@@ -1,5 +1,4 @@
 //! Produce (key 0). Record batches are checked here, CRC included, and stay slices of the frame.
-//! Transactions are refused.
 
 use super::shared::{DecodeCx, by_topic, current_leader, error_by_id, node_endpoints, topic_name};
 use crate::call::{Aside, Call};
@@ -13,7 +12,7 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
     Acks, ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse, Request,
-    Response,
+    Response, TransactionalProduceRequest,
 };
 use stormglass_broker_core::records::Records;
 
@@ -36,12 +35,11 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     reader.skip_tags()?;
     let refusal = match acks {
         None => Some(ErrorCode::InvalidRequiredAcks),
-        Some(_) if transactional_id.is_some() => Some(ErrorCode::InvalidRequest),
         Some(_) => None,
     };
     let (mut partitions, mut refused) = (Vec::new(), Vec::new());
     for (tp, bytes) in topics.ok_or(WireError::Null)? {
-        match refusal.map_or_else(|| records(bytes), Err) {
+        match refusal.map_or_else(|| records(bytes, transactional_id.is_some()), Err) {
             Ok(records) => partitions.push(ProducePartition { tp, records }),
             Err(error) => refused.push(ProducePartitionResponse::refused(tp, error)),
         }
@@ -55,7 +53,18 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
             let partitions = Vec::new();
             Asked::Edge(Response::Produce(ProduceResponse { partitions, throttle_ms: 0 }))
         }
-        _ => Asked::Broker(Request::Produce(ProduceRequest { acks, timeout_ms, partitions })),
+        _ => {
+            let produce = ProduceRequest { acks, timeout_ms, partitions };
+            Asked::Broker(match transactional_id {
+                None => Request::Produce(produce),
+                Some(transactional_id) => {
+                    Request::TransactionalProduce(Box::new(TransactionalProduceRequest {
+                        transactional_id,
+                        produce,
+                    }))
+                }
+            })
+        }
     })
 }
 
@@ -68,10 +77,18 @@ fn acks(value: i16) -> Option<Acks> {
     }
 }
 
-fn records(bytes: Option<Bytes>) -> Result<Records, ErrorCode> {
+fn records(bytes: Option<Bytes>, in_transaction: bool) -> Result<Records, ErrorCode> {
     let bytes = bytes.ok_or(ErrorCode::InvalidRecord)?;
-    Records::decode(bytes).map_err(|error| error.error_code())
+    let records = Records::decode(bytes).map_err(|error| error.error_code())?;
+    // whoever writes in a transaction must say in whose
+    if !in_transaction && records.batches().iter().any(|batch| batch.header.is_transactional()) {
+        return Err(ErrorCode::TransactionalIdAuthorizationFailed);
+    }
+    Ok(records)
 }
+
+/// First version with `TRANSACTION_ABORTABLE`.
+const ABORTABLE_FROM: i16 = 11;
 
 pub(crate) fn encode(
     out: &mut Writer,
@@ -105,6 +122,10 @@ fn write_partition(
     let by_id = version >= 13;
     let error = partition.error;
     let error = if by_id { error_by_id(error, partition.tp.topic, cluster) } else { error };
+    let error = match error {
+        ErrorCode::TransactionAbortable if version < ABORTABLE_FROM => ErrorCode::InvalidTxnState,
+        error => error,
+    };
     out.i32(partition.tp.partition);
     out.error(error);
     out.i64(partition.base_offset);

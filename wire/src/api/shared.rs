@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
-use stormglass_broker_core::protocol::{IsolationLevel, LeaderAndEpoch};
+use stormglass_broker_core::protocol::{IsolationLevel, LeaderAndEpoch, ProducerIdAndEpoch};
 
 /// A request that is being decoded.
 pub(crate) struct DecodeCx<'a> {
@@ -61,6 +61,19 @@ pub(super) fn isolation(reader: &mut Reader) -> Result<IsolationLevel, WireError
         0 => Ok(IsolationLevel::ReadUncommitted),
         1 => Ok(IsolationLevel::ReadCommitted),
         _ => Err(WireError::Forbidden("an unknown isolation level")),
+    }
+}
+
+/// Producer id and epoch.
+pub(super) fn producer(reader: &mut Reader) -> Result<ProducerIdAndEpoch, WireError> {
+    Ok(ProducerIdAndEpoch { id: reader.i64()?, epoch: reader.i16()? })
+}
+
+/// Versions before KIP-588 have another error for a producer that is fenced.
+pub(super) fn fenced(error: ErrorCode, is_known: bool) -> ErrorCode {
+    match error {
+        ErrorCode::ProducerFenced if !is_known => ErrorCode::InvalidProducerEpoch,
+        error => error,
     }
 }
 

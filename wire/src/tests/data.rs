@@ -1,7 +1,10 @@
 //! Produce, Fetch, ListOffsets, OffsetForLeaderEpoch, InitProducerId.
 
-use super::{answer, ask, by_topic, partitions, topic_id, topic_name, tp, versions};
+use super::{
+    Known, answer, ask, by_topic, frame, partitions, read, topic_id, topic_name, tp, versions,
+};
 use crate::apis::ApiKey;
+use crate::codec::{Decoded, decode_request};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
 use proptest::prelude::*;
@@ -9,11 +12,12 @@ use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    Acks, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
+    AbortedTransaction, Acks, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
+    FetchResponse, InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec, ProducePartition,
     ProducePartitionResponse, ProduceRequest, ProduceResponse, Request, Response, SnapshotId,
+    TransactionalProduceRequest,
 };
 use stormglass_broker_core::records::{Batch, Record, Records};
 
@@ -69,6 +73,8 @@ fn produce(parts: &[(TopicPartition, Vec<usize>)], version: i16) -> theirs::Prod
     });
     theirs::ProduceRequest::default().with_acks(-1).with_timeout_ms(77).with_topic_data(topics)
 }
+
+const ABORTED: AbortedTransaction = AbortedTransaction { producer_id: 4000, first_offset: 17 };
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
@@ -137,6 +143,7 @@ proptest! {
                 snapshot_id: diverging.map(|epoch| SnapshotId { end_offset: 5, epoch }),
                 current_leader,
                 preferred_read_replica: None,
+                aborted: committed.then(|| vec![ABORTED; 2].into()),
                 records: records(&sizes),
             };
             let partitions = parts.iter().map(|(tp, _)| state(*tp)).collect();
@@ -245,7 +252,11 @@ proptest! {
             };
             let (request, call) = ask(ApiKey::InitProducerId, version, &body);
             let held = if version >= 3 { (id, epoch) } else { (-1, -1) };
-            let expected = InitProducerIdRequest { producer_id: held.0, producer_epoch: held.1 };
+            let expected = InitProducerIdRequest {
+                transactional: None,
+                producer_id: held.0,
+                producer_epoch: held.1,
+            };
             prop_assert_eq!(request, Request::InitProducerId(expected));
 
             let (error, producer_id, producer_epoch) = (ErrorCode::None, id, epoch);
@@ -348,5 +359,43 @@ fn an_id_that_no_topic_has_is_named_as_such() {
         let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };
         let read: theirs::ProduceResponse = answer(&call, &Response::Produce(response));
         assert_eq!(read.responses[0].partition_responses[0].error_code, expected);
+    }
+}
+
+/// A batch of a transaction, with a CRC that is right.
+fn transactional() -> Records {
+    let mut batch = Batch::clone(&records(&[5]).batches()[0]);
+    batch.header = batch.header.as_transactional();
+    batch.header.producer_id = 4000;
+    batch.header.producer_epoch = 0;
+    batch.header.base_sequence = 0;
+    Records::single(Arc::new(batch))
+}
+
+#[test]
+fn transactions_are_produced_under_their_name_only() {
+    for version in versions(ApiKey::Produce) {
+        let mut body = produce(&[(tp(1, 0), vec![5])], version);
+        body.topic_data[0].partition_data[0].records = Some(encoded(&transactional()));
+        let id = theirs::TransactionalId(super::text("billing-1"));
+        let named = body.clone().with_transactional_id(Some(id));
+        let (request, call) = ask(ApiKey::Produce, version, &named);
+        let partitions = vec![ProducePartition { tp: tp(1, 0), records: transactional() }];
+        let produce = ProduceRequest { acks: Acks::All, timeout_ms: 77, partitions };
+        let expected =
+            TransactionalProduceRequest { transactional_id: "billing-1".into(), produce };
+        assert_eq!(request, Request::TransactionalProduce(Box::new(expected)));
+        let refused = ProducePartitionResponse::refused(tp(1, 0), ErrorCode::TransactionAbortable);
+        let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };
+        let answered: theirs::ProduceResponse = answer(&call, &Response::Produce(response));
+        let told = answered.responses[0].partition_responses[0].error_code;
+        assert_eq!(told, if version >= 11 { 120 } else { 48 });
+
+        let answer = match decode_request(frame(ApiKey::Produce, version, &body), &Known) {
+            Ok(Decoded::Answer(answer)) => answer.to_bytes(),
+            other => panic!("{other:?}"),
+        };
+        let answer: theirs::ProduceResponse = read(answer, version);
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 53);
     }
 }

@@ -1,17 +1,16 @@
 //! OffsetCommit, OffsetFetch, OffsetDelete, FindCoordinator.
 
-use super::{Known, answer, ask, by_topic, frame, partitions, read, text, topic_name, versions};
+use super::{answer, ask, by_topic, partitions, text, topic_name, versions};
 use crate::apis::ApiKey;
-use crate::codec::{Decoded, decode_request};
 use kafka_protocol::messages as theirs;
 use proptest::prelude::*;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    CommittedOffset, FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator,
-    OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest, OffsetDeleteResponse,
-    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, OffsetFetchResponse, Request,
-    Response,
+    CommittedOffset, CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse,
+    FoundCoordinator, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
+    OffsetFetchResponse, Request, Response,
 };
 
 type Position = (i64, i32);
@@ -47,7 +46,8 @@ fn positions(parts: &[(TopicPartition, Position)], with_epoch: bool) -> Vec<Comm
 }
 
 fn fetched(error: ErrorCode, offsets: Vec<CommittedOffset>) -> Response {
-    let group = OffsetFetchGroupResponse { group: "billing".into(), error, offsets };
+    let group =
+        OffsetFetchGroupResponse { group: "billing".into(), error, offsets, unstable: Vec::new() };
     Response::OffsetFetch(OffsetFetchResponse { groups: vec![group.clone(), group] })
 }
 
@@ -91,7 +91,7 @@ proptest! {
             let (request, call) = ask(ApiKey::OffsetFetch, version, &body);
             let partitions = (!all).then(|| parts.iter().map(|(tp, _)| *tp).collect());
             let group = OffsetFetchGroup { group: "billing".into(), partitions };
-            let expected = OffsetFetchRequest { groups: vec![group] };
+            let expected = OffsetFetchRequest { require_stable: false, groups: vec![group] };
             prop_assert_eq!(request, Request::OffsetFetch(expected));
 
             let response = fetched(ErrorCode::None, positions(&parts, true));
@@ -131,7 +131,7 @@ proptest! {
                 OffsetFetchGroup { group: "billing".into(), partitions },
                 OffsetFetchGroup { group: "audit".into(), partitions: None },
             ];
-            prop_assert_eq!(request, Request::OffsetFetch(OffsetFetchRequest { groups }));
+            prop_assert_eq!(request, Request::OffsetFetch(OffsetFetchRequest { require_stable: true, groups }));
 
             let response = fetched(ErrorCode::None, positions(&parts, true));
             let read: theirs::OffsetFetchResponse = answer(&call, &response);
@@ -179,7 +179,10 @@ fn coordinators_in_every_version() {
         let (request, call) = ask(ApiKey::FindCoordinator, version, &body);
         let keys =
             if several { vec!["billing".into(), "audit".into()] } else { vec!["billing".into()] };
-        assert_eq!(request, Request::FindCoordinator(FindCoordinatorRequest { keys }));
+        assert_eq!(
+            request,
+            Request::FindCoordinator(FindCoordinatorRequest { kind: CoordinatorKind::Group, keys })
+        );
         for (node, told_error, told_node) in [(Some(2), 0, 2), (None, 15, -1), (Some(77), 15, -1)] {
             let node = node.map(NodeId);
             let found = FoundCoordinator { key: "billing".into(), error: ErrorCode::None, node };
@@ -199,23 +202,23 @@ fn coordinators_in_every_version() {
 }
 
 #[test]
-fn what_needs_transactions_is_refused_without_asking_the_broker() {
-    let refused = |frame| match decode_request(frame, &Known) {
-        Ok(Decoded::Answer(answer)) => answer.to_bytes(),
-        other => panic!("{other:?}"),
+fn positions_of_an_open_transaction_must_be_asked_for_again() {
+    use theirs::offset_fetch_request::OffsetFetchRequestGroup;
+    let group = OffsetFetchRequestGroup::default()
+        .with_group_id(theirs::GroupId(text("billing")))
+        .with_topics(None);
+    let body = theirs::OffsetFetchRequest::default().with_groups(vec![group]);
+    let (_, call) = ask(ApiKey::OffsetFetch, 8, &body);
+    let at = super::tp(1, 0);
+    let offsets = positions(&[(at, (42, 1))], true);
+    let group = OffsetFetchGroupResponse {
+        group: "billing".into(),
+        error: ErrorCode::None,
+        offsets,
+        unstable: vec![at],
     };
-    let body = theirs::FindCoordinatorRequest::default().with_key(text("t")).with_key_type(1);
-    let answer = refused(frame(ApiKey::FindCoordinator, 3, &body));
-    assert_eq!(read::<theirs::FindCoordinatorResponse>(answer, 3).error_code, 42);
-    let body = theirs::FindCoordinatorRequest::default()
-        .with_coordinator_keys(vec![text("t")])
-        .with_key_type(1);
-    let answer = refused(frame(ApiKey::FindCoordinator, 6, &body));
-    let answer: theirs::FindCoordinatorResponse = read(answer, 6);
-    assert_eq!(answer.coordinators[0].error_code, 42);
-
-    let id = theirs::TransactionalId(text("t"));
-    let body = theirs::InitProducerIdRequest::default().with_transactional_id(Some(id));
-    let answer = refused(frame(ApiKey::InitProducerId, 4, &body));
-    assert_eq!(read::<theirs::InitProducerIdResponse>(answer, 4).error_code, 42);
+    let response = Response::OffsetFetch(OffsetFetchResponse { groups: vec![group] });
+    let read: theirs::OffsetFetchResponse = answer(&call, &response);
+    let partition = &read.groups[0].topics[0].partitions[0];
+    assert_eq!((partition.error_code, partition.committed_offset), (88, -1));
 }

@@ -90,6 +90,7 @@ fn samples() -> Vec<Bytes> {
     ]
     .into_iter()
     .chain(membership())
+    .chain(transactions())
     .chain(super::admin::samples())
     .collect()
 }
@@ -133,6 +134,54 @@ fn membership() -> Vec<Bytes> {
         frame(ApiKey::ListGroups, 5, &list),
         frame(ApiKey::DeleteGroups, 2, &delete),
         frame(ApiKey::OffsetDelete, 0, &positions),
+    ]
+}
+
+/// The same of the APIs of transactions.
+fn transactions() -> Vec<Bytes> {
+    use theirs::add_partitions_to_txn_request::{
+        AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+    };
+    use theirs::txn_offset_commit_request::{
+        TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+    };
+    use theirs::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
+    let id = || theirs::TransactionalId(text("t"));
+    let topic =
+        || AddPartitionsToTxnTopic::default().with_name(topic_name(1)).with_partitions(vec![0, 1]);
+    let one = AddPartitionsToTxnTransaction::default()
+        .with_transactional_id(id())
+        .with_topics(vec![topic()]);
+    let several = theirs::AddPartitionsToTxnRequest::default().with_transactions(vec![one; 2]);
+    let single = theirs::AddPartitionsToTxnRequest::default()
+        .with_v3_and_below_transactional_id(id())
+        .with_v3_and_below_topics(vec![topic()]);
+    let offsets = theirs::AddOffsetsToTxnRequest::default().with_transactional_id(id());
+    let end = theirs::EndTxnRequest::default().with_transactional_id(id());
+    let marked = WritableTxnMarkerTopic::default()
+        .with_name(topic_name(1))
+        .with_partition_indexes(vec![0, 1]);
+    let marker = WritableTxnMarker::default().with_topics(vec![marked]);
+    let markers = theirs::WriteTxnMarkersRequest::default().with_markers(vec![marker]);
+    let positions = TxnOffsetCommitRequestTopic::default()
+        .with_name(topic_name(1))
+        .with_partitions(vec![TxnOffsetCommitRequestPartition::default()]);
+    let commit = theirs::TxnOffsetCommitRequest::default()
+        .with_transactional_id(id())
+        .with_topics(vec![positions]);
+    let describe =
+        theirs::DescribeTransactionsRequest::default().with_transactional_ids(vec![id()]);
+    let list = theirs::ListTransactionsRequest::default().with_state_filters(vec![text("Ongoing")]);
+    vec![
+        frame(ApiKey::AddPartitionsToTxn, 3, &single),
+        frame(ApiKey::AddPartitionsToTxn, 5, &several),
+        frame(ApiKey::AddOffsetsToTxn, 4, &offsets),
+        frame(ApiKey::EndTxn, 4, &end),
+        frame(ApiKey::WriteTxnMarkers, 1, &markers),
+        frame(ApiKey::TxnOffsetCommit, 4, &commit),
+        frame(ApiKey::DescribeProducers, 0, &theirs::DescribeProducersRequest::default()),
+        frame(ApiKey::DescribeTransactions, 0, &describe),
+        frame(ApiKey::ListTransactions, 1, &list),
     ]
 }
 

@@ -7,3 +7,4 @@ mod model_run;
 mod producers;
 mod recovery;
 mod retention;
+mod transactions;

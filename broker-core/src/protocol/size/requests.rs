@@ -2,7 +2,7 @@
 
 use super::{
     CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics,
+    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics, txn,
 };
 use crate::protocol::{
     AlterPartitionRequest, BrokerRegistrationRequest, CreateTopicsRequest, ElectLeadersRequest,
@@ -17,7 +17,7 @@ const FEATURE_NAME_BYTES: u64 = 16;
 
 pub(super) fn body(request: &Request) -> u64 {
     match request {
-        Request::Produce(request) => produce(request),
+        Request::Produce(request) => produce(request, NULL),
         Request::Fetch(request) => fetch(request),
         // v9: replica id, isolation level; per partition index, epoch, timestamp
         Request::ListOffsets(request) => {
@@ -31,8 +31,7 @@ pub(super) fn body(request: &Request) -> u64 {
             4 + by_topic(&request.partitions, topic_name(), |p| p.0.topic, |_| 4 + 4 + 4 + TAGS)
                 + TAGS
         }
-        // v5: no transactional id, timeout, producer id, epoch
-        Request::InitProducerId(_) => NULL + 4 + 8 + 2 + TAGS,
+        Request::InitProducerId(request) => txn::init_producer_id(request.transactional.as_deref()),
         Request::FindCoordinator(_)
         | Request::OffsetCommit(_)
         | Request::OffsetFetch(_)
@@ -51,6 +50,15 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::AlterConfigs(_)
         | Request::DescribeConfigs(_)
         | Request::DeleteRecords(_) => topics::request(request),
+        Request::TransactionalProduce(_)
+        | Request::AddPartitionsToTxn(_)
+        | Request::AddOffsetsToTxn(_)
+        | Request::EndTxn(_)
+        | Request::WriteTxnMarkers(_)
+        | Request::TxnOffsetCommit(_)
+        | Request::DescribeProducers(_)
+        | Request::DescribeTransactions(_)
+        | Request::ListTransactions(_) => txn::request(request),
         Request::AlterPartition(request) => alter_partition(request),
         Request::BrokerRegistration(request) => broker_registration(request),
         // v1: broker, epoch, metadata offset, two flags; no failed directories (a tagged field)
@@ -80,14 +88,14 @@ fn cluster_id_rigid() -> u64 {
 }
 
 /// v11: transactional id, acks, timeout; per partition index and records.
-fn produce(request: &ProduceRequest) -> u64 {
+pub(super) fn produce(request: &ProduceRequest, transactional_id: u64) -> u64 {
     let partitions = by_topic(
         &request.partitions,
         topic_name(),
         |partition| partition.tp.topic,
         |partition| 4 + blob(u64::from(partition.records.size_bytes())) + TAGS,
     );
-    NULL + 2 + 4 + partitions + TAGS
+    transactional_id + 2 + 4 + partitions + TAGS
 }
 
 /// v17: four limits, isolation level, session; replica state is a tagged field.

@@ -2,7 +2,7 @@
 
 use super::{
     CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics,
+    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics, txn,
 };
 use crate::protocol::{
     AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
@@ -66,6 +66,14 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::AlterConfigs(_)
         | Response::DescribeConfigs(_)
         | Response::DeleteRecords(_) => topics::response(response),
+        Response::AddPartitionsToTxn(_)
+        | Response::AddOffsetsToTxn(_)
+        | Response::EndTxn(_)
+        | Response::WriteTxnMarkers(_)
+        | Response::TxnOffsetCommit(_)
+        | Response::DescribeProducers(_)
+        | Response::DescribeTransactions(_)
+        | Response::ListTransactions(_) => txn::response(response),
         Response::AlterPartition(response) => alter_partition(response),
         // v4: throttle, error, epoch
         Response::BrokerRegistration(_) => 4 + 2 + 8 + TAGS,
@@ -101,13 +109,17 @@ fn fetch(response: &FetchResponse) -> u64 {
     4 + 2 + 4 + partitions + TAGS + endpoints(moved)
 }
 
-/// Index, error, three offsets, no aborted transactions, read replica, records.
+/// Index, error, three offsets, aborted transactions, read replica, records.
 fn fetched(partition: &FetchPartitionResponse) -> u64 {
     let tags = partition.diverging_epoch.map_or(0, |_| tagged(4 + 8 + TAGS))
         + current_leader(partition.current_leader)
         + partition.snapshot_id.map_or(0, |_| tagged(8 + 4 + TAGS));
     let records = blob(u64::from(partition.records.size_bytes()));
-    4 + 2 + 8 + 8 + 8 + NULL + 4 + records + TAGS + tags
+    let aborted = partition
+        .aborted
+        .as_ref()
+        .map_or(NULL, |list| array(list.len()) + (8 + 8 + TAGS) * list.len() as u64);
+    4 + 2 + 8 + 8 + 8 + aborted + 4 + records + TAGS + tags
 }
 
 /// v12: throttle, brokers, cluster id, controller, topics.

@@ -209,6 +209,7 @@ fn diverging(leader: NodeId, epoch: i32) -> Response {
             snapshot_id: None,
             current_leader: Some(LeaderAndEpoch { leader, epoch }),
             preferred_read_replica: None,
+            aborted: None,
             records: Records::default(),
         }],
     })

@@ -102,7 +102,7 @@ impl Rig {
         self.apply(&[MetadataRecord::PartitionChange(change)])
     }
 
-    pub(super) fn apply(&mut self, records: &[MetadataRecord]) -> MetadataDelta {
+    pub(crate) fn apply(&mut self, records: &[MetadataRecord]) -> MetadataDelta {
         let mut delta = MetadataDelta::default();
         let last = self.image.offset() + records.len() as Offset;
         self.image.apply_batch(last, 1, records, &mut delta).unwrap();
@@ -190,7 +190,7 @@ impl Rig {
     }
 
     /// What went to peers since the last call.
-    pub(super) fn sent(&mut self) -> Vec<PeerRequest> {
+    pub(crate) fn sent(&mut self) -> Vec<PeerRequest> {
         std::mem::take(&mut self.effects.sends)
     }
 
@@ -215,7 +215,7 @@ impl Rig {
         self.act(|replicas, step| replicas.fetcher_response(step, id, result));
     }
 
-    pub(super) fn replies(&mut self) -> Vec<Response> {
+    pub(crate) fn replies(&mut self) -> Vec<Response> {
         std::mem::take(&mut self.effects.replies).into_iter().filter_map(|r| r.response).collect()
     }
 
@@ -241,6 +241,7 @@ pub(crate) fn nothing_new(high_watermark: Offset) -> FetchPartitionResponse {
         snapshot_id: None,
         current_leader: None,
         preferred_read_replica: None,
+        aborted: None,
         records: Records::default(),
     }
 }

@@ -9,8 +9,8 @@ use crate::client::wakeup::NEVER;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, Offset};
 use stormglass_broker_core::protocol::{
-    CommittedOffset, FindCoordinatorRequest, FindCoordinatorResponse, OffsetCommitRequest,
-    OffsetCommitResponse, Request,
+    CommittedOffset, CoordinatorKind, FindCoordinatorRequest, FindCoordinatorResponse,
+    OffsetCommitRequest, OffsetCommitResponse, Request,
 };
 
 impl Consumer {
@@ -24,7 +24,10 @@ impl Consumer {
             Coordinator::Unknown { .. } => {
                 let node = self.network.any_ready(cx)?;
                 let keys = vec![self.config.group.clone()];
-                let request = Request::FindCoordinator(FindCoordinatorRequest { keys });
+                let request = Request::FindCoordinator(FindCoordinatorRequest {
+                    kind: CoordinatorKind::Group,
+                    keys,
+                });
                 let call = Some(Call::FindCoordinator);
                 self.network.connections.send(node, request, call, cx);
                 self.coordinator = Coordinator::Asked;

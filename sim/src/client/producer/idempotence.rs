@@ -189,7 +189,11 @@ impl Producer {
         match self.network.any_ready(cx) {
             Ok(node) => {
                 self.idempotence.asked = true;
-                let request = InitProducerIdRequest { producer_id: -1, producer_epoch: -1 };
+                let request = InitProducerIdRequest {
+                    transactional: None,
+                    producer_id: -1,
+                    producer_epoch: -1,
+                };
                 let request = Request::InitProducerId(request);
                 self.network.connections.send(node, request, Some(Call::InitProducerId), cx);
                 NEVER

@@ -137,6 +137,7 @@ fn fetch_response() {
             snapshot_id: special.then_some(ours::SnapshotId { epoch: 1, end_offset: 2 }),
             current_leader: None,
             preferred_read_replica: None,
+            aborted: None,
             records: records.clone(),
         };
         let response = ours::FetchResponse {

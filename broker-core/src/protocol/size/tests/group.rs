@@ -16,7 +16,8 @@ fn position(index: i32, metadata: Option<&str>) -> ours::CommittedOffset {
 
 #[test]
 fn init_producer_id() {
-    let request = ours::InitProducerIdRequest { producer_id: -1, producer_epoch: -1 };
+    let request =
+        ours::InitProducerIdRequest { transactional: None, producer_id: -1, producer_epoch: -1 };
     let body = theirs::InitProducerIdRequest::default().with_transactional_id(None);
     check_request(Request::InitProducerId(request), body, 5);
     let response = ours::InitProducerIdResponse {
@@ -30,7 +31,10 @@ fn init_producer_id() {
 
 #[test]
 fn find_coordinator() {
-    let request = ours::FindCoordinatorRequest { keys: vec![Arc::from(GROUP)] };
+    let request = ours::FindCoordinatorRequest {
+        kind: ours::CoordinatorKind::Group,
+        keys: vec![Arc::from(GROUP)],
+    };
     let body = theirs::FindCoordinatorRequest::default().with_coordinator_keys(vec![text(GROUP)]);
     check_request(Request::FindCoordinator(request), body, 6);
     let found =
@@ -76,7 +80,7 @@ fn offset_fetch() {
     };
     let partitions = vec![tp(1, 0), tp(1, 1)];
     let asked = ours::OffsetFetchGroup { group: Arc::from(GROUP), partitions: Some(partitions) };
-    let request = ours::OffsetFetchRequest { groups: vec![asked] };
+    let request = ours::OffsetFetchRequest { require_stable: true, groups: vec![asked] };
     let topics =
         OffsetFetchRequestTopics::default().with_name(topic()).with_partition_indexes(vec![0, 1]);
     let group = OffsetFetchRequestGroup::default()
@@ -87,7 +91,12 @@ fn offset_fetch() {
     check_request(Request::OffsetFetch(request), body, 9);
     let offsets = vec![position(0, Some("why")), position(1, Some("why"))];
     let group = Arc::from(GROUP);
-    let answer = ours::OffsetFetchGroupResponse { group, error: ErrorCode::None, offsets };
+    let answer = ours::OffsetFetchGroupResponse {
+        group,
+        error: ErrorCode::None,
+        offsets,
+        unstable: Vec::new(),
+    };
     let response = ours::OffsetFetchResponse { groups: vec![answer] };
     let partition = OffsetFetchResponsePartitions::default().with_metadata(Some(text("why")));
     let topics =

@@ -7,6 +7,7 @@ mod group;
 mod members;
 mod quorum;
 mod topics;
+mod txn;
 
 use crate::ids::{TopicId, TopicPartition};
 use crate::protocol::{CLUSTER_ID_BYTES, HOST_BYTES, Request, Response, TOPIC_NAME_BYTES};

@@ -1,0 +1,125 @@
+//! Positions that are committed within a transaction (TxnOffsetCommit): in the log at once, but of
+//! effect only when the transaction's marker follows them there.
+
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
+use super::positions::{Commit, commit_records};
+use super::writes::Write;
+use crate::error::ErrorCode;
+use crate::ids::TopicPartition;
+use crate::metadata::MetadataImage;
+use crate::protocol::{
+    OffsetCommitRequest, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+};
+use crate::records::{Batch, EndTxnMarker};
+use crate::replica::ReplicaManager;
+use crate::step::{ReplyTo, Step};
+use std::sync::Arc;
+
+impl GroupCoordinator {
+    /// Where a group's positions are kept, when this broker coordinates it.
+    pub(crate) fn partition_of(
+        &mut self,
+        image: &MetadataImage,
+        group: &str,
+    ) -> Result<TopicPartition, ErrorCode> {
+        if group.is_empty() {
+            return Err(ErrorCode::InvalidGroupId);
+        }
+        self.ready(image, group).map(|partition| partition.tp)
+    }
+
+    /// TxnOffsetCommit of a transaction that is known to have the group's partition.
+    pub(crate) fn commit_in_transaction(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        to: ReplyTo,
+        request: TxnOffsetCommitRequest,
+    ) {
+        let TxnOffsetCommitRequest {
+            producer, group, generation, member, instance, offsets, ..
+        } = request;
+        // before KIP-447 producers could not say for which member they commit
+        let of_member = generation >= 0 || !member.is_empty() || instance.is_some();
+        let request = OffsetCommitRequest { group, generation, member, instance, offsets };
+        let place = if of_member {
+            self.check_commit(step, replicas, image, &request)
+        } else {
+            self.ready(image, &request.group).map(|partition| (partition.tp, partition.epoch))
+        };
+        let place = match place {
+            Ok(place) => place,
+            Err(error) => {
+                return reply(step, to, request.offsets.iter().map(|at| (at.tp, error)));
+            }
+        };
+        let group = Arc::clone(&request.group);
+        let positions = self.positions_of(step, image, request);
+        let records = commit_records(&positions);
+        if records.is_empty() {
+            let refused = positions.iter().map(|(tp, position)| {
+                (*tp, position.as_ref().err().copied().unwrap_or(ErrorCode::None))
+            });
+            return reply(step, to, refused);
+        }
+        let commit = Commit::new(to, group, positions, Some(producer.id));
+        let write = Write::Positions(commit);
+        self.writes.append_in_transaction(step, replicas, place, producer, records, write);
+    }
+
+    /// A transaction's marker is in a partition of `__consumer_offsets`.
+    pub(crate) fn transaction_ended(&mut self, partition: i32, producer_id: i64, commit: bool) {
+        if let Some(state) = self.partitions.get_mut(&partition) {
+            state.transaction_ended(producer_id, commit);
+        }
+    }
+}
+
+impl OffsetsPartition {
+    pub(super) fn transaction_ended(&mut self, producer_id: i64, commit: bool) {
+        for group in self.groups.values_mut().filter(|group| !group.pending.is_empty()) {
+            if let Some(positions) = group.pending.remove(&producer_id)
+                && commit
+            {
+                group.positions.extend(positions);
+            }
+        }
+    }
+
+    /// Takes a control batch of the log.
+    pub(super) fn replay_marker(&mut self, batch: &Batch) {
+        if let Some(marker) = EndTxnMarker::of(batch) {
+            self.transaction_ended(batch.header.producer_id, marker.commit);
+        }
+    }
+}
+
+impl Group {
+    /// A position that was committed or deleted without a transaction: what open ones said before
+    /// counts no more.
+    pub(super) fn supersede(&mut self, place: &(Arc<str>, i32)) {
+        if !self.pending.is_empty() {
+            self.pending.values_mut().for_each(|positions| {
+                positions.remove(place);
+            });
+            self.pending.retain(|_, positions| !positions.is_empty());
+        }
+    }
+
+    /// Whether an open transaction says something of a position.
+    pub(super) fn is_unstable(&self, topic: &Arc<str>, partition: i32) -> bool {
+        let place = (Arc::clone(topic), partition);
+        self.pending.values().any(|positions| positions.contains_key(&place))
+    }
+}
+
+/// Answers a TxnOffsetCommit.
+pub(super) fn reply(
+    step: &mut Step<'_>,
+    to: ReplyTo,
+    partitions: impl Iterator<Item = (TopicPartition, ErrorCode)>,
+) {
+    let response = TxnOffsetCommitResponse { partitions: partitions.collect() };
+    step.reply(to, Response::TxnOffsetCommit(response));
+}

@@ -1,0 +1,119 @@
+//! WriteTxnMarkers, as the leaders of a transaction's partitions do it: a control batch is appended
+//! with `acks=all`, and positions of groups that are kept there take effect.
+
+use super::MARKER_TOKEN;
+use super::coordinator::Cx;
+use crate::error::ErrorCode;
+use crate::ids::TopicPartition;
+use crate::protocol::{
+    Acks, ProducePartition, ProduceRequest, Response, WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
+};
+use crate::records::{EndTxnMarker, Records};
+use crate::replica::{AppendOrigin, ProduceOutcome};
+use crate::step::{ReplyTo, Step};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `request.timeout.ms`.
+const APPEND_TIMEOUT_MS: i32 = 30_000;
+
+/// Requests whose markers are not all replicated.
+#[derive(Debug, Default)]
+pub(crate) struct MarkerAppends {
+    requests: BTreeMap<u64, Unfinished>,
+    appends: BTreeMap<u64, Append>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Unfinished {
+    to: ReplyTo,
+    answer: WriteTxnMarkersResponse,
+    open: usize,
+}
+
+/// A marker on its way into a log.
+#[derive(Debug, Clone, Copy)]
+struct Append {
+    request: u64,
+    marker: usize,
+    partition: usize,
+    ended: Ended,
+}
+
+/// A transaction that has ended in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Where.
+    pub(crate) tp: TopicPartition,
+    /// Whose.
+    pub(crate) producer_id: i64,
+    /// Whether it was committed.
+    pub(crate) commit: bool,
+}
+
+impl MarkerAppends {
+    /// Appends the markers of a request, which is answered when all are replicated.
+    pub(crate) fn write(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        to: ReplyTo,
+        request: &WriteTxnMarkersRequest,
+    ) {
+        self.next += 1;
+        let id = self.next;
+        let unanswered = |marker: &crate::protocol::TxnMarker| {
+            let outcomes = marker.partitions.iter().map(|tp| (*tp, ErrorCode::None));
+            (marker.producer.id, outcomes.collect())
+        };
+        let markers: Vec<(i64, Vec<_>)> = request.markers.iter().map(unanswered).collect();
+        let open = markers.iter().map(|(_, partitions)| partitions.len()).sum();
+        let answer = WriteTxnMarkersResponse { markers };
+        self.requests.insert(id, Unfinished { to, answer, open });
+        for (index, marker) in request.markers.iter().enumerate() {
+            let producer = marker.producer;
+            let content =
+                EndTxnMarker { commit: marker.commit, coordinator_epoch: marker.coordinator_epoch };
+            let batch = content.to_batch(producer.id, producer.epoch, cx.step.wall_ms);
+            let batch = Arc::new(batch);
+            for (partition, tp) in marker.partitions.iter().enumerate() {
+                self.next += 1;
+                let token = MARKER_TOKEN | self.next;
+                let ended = Ended { tp: *tp, producer_id: producer.id, commit: marker.commit };
+                self.appends.insert(token, Append { request: id, marker: index, partition, ended });
+                let records = Records::single(Arc::clone(&batch));
+                let request = ProduceRequest {
+                    acks: Acks::All,
+                    timeout_ms: APPEND_TIMEOUT_MS,
+                    partitions: vec![ProducePartition { tp: *tp, records }],
+                };
+                cx.replicas.produce(cx.step, AppendOrigin::Coordinator(token), request);
+            }
+        }
+        self.finish(cx.step, id);
+    }
+
+    /// A marker is replicated, or failed. Tells which transaction has ended here.
+    pub(crate) fn append_done(
+        &mut self,
+        step: &mut Step<'_>,
+        outcome: ProduceOutcome,
+    ) -> Option<Ended> {
+        let Append { request, marker, partition, ended } = self.appends.remove(&outcome.token)?;
+        if let Some(unfinished) = self.requests.get_mut(&request) {
+            unfinished.answer.markers[marker].1[partition].1 = outcome.error;
+            unfinished.open -= 1;
+        }
+        self.finish(step, request);
+        outcome.error.is_ok().then_some(ended)
+    }
+
+    fn finish(&mut self, step: &mut Step<'_>, request: u64) {
+        if self.requests.get(&request).is_some_and(|unfinished| unfinished.open == 0)
+            && let Some(Unfinished { to, answer, .. }) = self.requests.remove(&request)
+        {
+            step.reply(to, Response::WriteTxnMarkers(answer));
+        }
+    }
+}

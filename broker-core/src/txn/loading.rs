@@ -1,0 +1,132 @@
+//! Taking over and giving up partitions of `__transaction_state`.
+
+use super::coordinator::{Cx, LogPartition, TransactionCoordinator};
+use super::state::Transaction;
+use super::{TRANSACTIONS_TOPIC, codec};
+use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
+use crate::metadata::MetadataDelta;
+use crate::records::Record;
+use crate::seam::{DiskOpKind, DiskResult};
+use crate::step::Owner;
+use std::collections::BTreeMap;
+
+/// `transaction.state.log.load.buffer.size`.
+const LOAD_BYTES: u32 = 5 << 20;
+
+impl TransactionCoordinator {
+    /// Loads partitions that this broker leads from now on, drops those that it leads no longer.
+    pub(crate) fn apply_metadata(&mut self, cx: &mut Cx<'_, '_>, delta: &MetadataDelta) {
+        if delta.removed_topics.iter().any(|topic| *topic.name == *TRANSACTIONS_TOPIC) {
+            let led: Vec<_> = self.partitions.keys().copied().collect();
+            led.into_iter().for_each(|index| self.unload(index));
+        }
+        let image = cx.image;
+        let Some(topic) = image.topic_named(TRANSACTIONS_TOPIC) else { return };
+        let node = cx.replicas.config.node;
+        for tp in delta.partitions.iter().filter(|tp| tp.topic == topic.id) {
+            let Some(state) = image.partition(*tp) else { continue };
+            let known = self.partitions.get(&tp.partition);
+            let is_newer = known.is_none_or(|p| p.epoch < state.leader_epoch);
+            if state.leader != Some(node) {
+                self.unload(tp.partition);
+            } else if is_newer {
+                self.unload(tp.partition);
+                self.begin_load(cx, *tp, state.leader_epoch);
+            }
+        }
+    }
+
+    fn unload(&mut self, partition: i32) {
+        self.partitions.remove(&partition);
+        self.markers.forget(partition);
+    }
+
+    fn begin_load(&mut self, cx: &mut Cx<'_, '_>, tp: TopicPartition, epoch: LeaderEpoch) {
+        let start = cx.replicas.find(tp).map_or(0, |p| p.log.log_start_offset());
+        let transactions = BTreeMap::new();
+        let loading = LogPartition { tp, epoch, loading: Some(start), transactions };
+        self.partitions.insert(tp.partition, loading);
+        self.arm_timeouts(cx.step);
+        self.load_more(cx, tp.partition);
+    }
+
+    /// Reads on, up to the log's end: what a former leader appended counts, committed or not yet,
+    /// as the new leader's log is what will be committed.
+    fn load_more(&mut self, cx: &mut Cx<'_, '_>, partition: i32) {
+        let Some(state) = self.partitions.get_mut(&partition) else { return };
+        let Some(from) = state.loading else { return };
+        let Some(replica) = cx.replicas.find(state.tp) else { return };
+        let end = replica.log.log_end_offset();
+        match replica.log.read_plan(from, end, LOAD_BYTES) {
+            Ok(Some(range)) => {
+                let kind = DiskOpKind::Read { ranges: vec![range], max_bytes: LOAD_BYTES };
+                let id = cx.step.disk(Owner::Transactions, kind);
+                self.loads.insert(id.0, (partition, state.epoch));
+            }
+            Ok(None) | Err(_) => {
+                let Some(lead) = replica.leadership() else { return };
+                if end < lead.epoch_start {
+                    self.stalled.push(partition);
+                } else {
+                    state.loading = None;
+                    self.loaded(cx, partition);
+                }
+            }
+        }
+    }
+
+    /// What was decided is carried out.
+    fn loaded(&mut self, cx: &mut Cx<'_, '_>, partition: i32) {
+        let Some(state) = self.partitions.get(&partition) else { return };
+        let decided: Vec<_> = state
+            .transactions
+            .iter()
+            .filter(|(_, transaction)| transaction.values.state.is_ending())
+            .map(|(id, transaction)| (id.clone(), transaction.values.clone()))
+            .collect();
+        for (id, values) in decided {
+            self.send_markers(cx, partition, &id, &values);
+        }
+    }
+
+    /// Goes on with loads that had to wait.
+    pub(crate) fn resume_loads(&mut self, cx: &mut Cx<'_, '_>) {
+        for partition in std::mem::take(&mut self.stalled) {
+            self.load_more(cx, partition);
+        }
+    }
+
+    /// A read of a load ended.
+    pub(crate) fn disk_done(&mut self, cx: &mut Cx<'_, '_>, id: DiskOpId, result: DiskResult) {
+        let Some((partition, epoch)) = self.loads.remove(&id.0) else { return };
+        let Some(state) = self.partitions.get_mut(&partition) else { return };
+        if state.epoch != epoch {
+            return;
+        }
+        let DiskResult::Read(read) = result else { return };
+        for batch in read.iter().flat_map(|records| records.batches()) {
+            state.loading = state.loading.map(|at| at.max(batch.next_offset()));
+            let Ok(records) = batch.records() else { continue };
+            cx.step.effects.work.records_walked += records.len() as u64;
+            for record in &records {
+                state.replay(record);
+            }
+        }
+        self.load_more(cx, partition);
+    }
+}
+
+impl LogPartition {
+    /// Takes a record of the log. A value that cannot be read is none.
+    fn replay(&mut self, record: &Record) {
+        let Some(id) = record.key.as_deref().and_then(codec::decode_key) else { return };
+        match record.value.as_deref().and_then(codec::decode_value) {
+            Some(values) => {
+                self.transactions.insert(id, Transaction::loaded(values));
+            }
+            None => {
+                self.transactions.remove(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Markers on their way to the leaders of a transaction's partitions (Kafka's
+//! `TransactionMarkerChannelManager`). What fails is sent again until it is written, as nothing
+//! else ends a decided transaction; what answers too late is known by its number (TXN-06). Kafka
+//! gathers the markers of several transactions for a broker; here each is sent at once.
+
+use super::coordinator::{Cx, LogPartition, Then, TransactionCoordinator};
+use super::state::{NamedPartition, Values};
+use crate::error::ErrorCode;
+use crate::ids::{CorrelationId, LeaderEpoch, NodeId, TopicPartition};
+use crate::metadata::MetadataImage;
+use crate::protocol::{
+    ProducerIdAndEpoch, Request, Response, TransactionState, TxnMarker, WriteTxnMarkersRequest,
+};
+use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
+use crate::step::{Owner, Step};
+use crate::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// `request.timeout.ms` between brokers.
+const TIMEOUT: Duration = Duration::from_millis(30_000);
+/// `retry.backoff.ms` between brokers.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// A transaction whose end is decided.
+#[derive(Debug)]
+struct Sending {
+    partition: i32,
+    id: Arc<str>,
+    coordinator_epoch: LeaderEpoch,
+    producer: ProducerIdAndEpoch,
+    commit: bool,
+    /// Partitions without a marker.
+    left: BTreeSet<NamedPartition>,
+    /// Those of them that nobody has been asked for.
+    unsent: BTreeSet<NamedPartition>,
+}
+
+/// A request under way.
+#[derive(Debug)]
+struct Asked {
+    sending: u64,
+    partitions: Vec<(TopicPartition, NamedPartition)>,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Markers {
+    open: BTreeMap<u64, Sending>,
+    next: u64,
+    asked: BTreeMap<u64, Asked>,
+    /// Transactions that are over, which the log could not be told.
+    untold: Vec<(i32, Arc<str>)>,
+    is_armed: bool,
+}
+
+impl Markers {
+    fn arm(&mut self, step: &mut Step<'_>) {
+        if !std::mem::replace(&mut self.is_armed, true) {
+            step.timer(step.now + BACKOFF, TimerKey::TxnMarkers);
+        }
+    }
+
+    /// The log did not take the end of a transaction: it is told again.
+    pub(super) fn complete_later(&mut self, step: &mut Step<'_>, partition: i32, id: &Arc<str>) {
+        self.untold.push((partition, Arc::clone(id)));
+        self.arm(step);
+    }
+
+    /// This broker coordinates a partition no more.
+    pub(super) fn forget(&mut self, partition: i32) {
+        self.open.retain(|_, sending| sending.partition != partition);
+        self.untold.retain(|(other, _)| *other != partition);
+    }
+}
+
+impl TransactionCoordinator {
+    /// The end is decided: tells the leaders of all partitions.
+    pub(super) fn send_markers(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        partition: i32,
+        id: &Arc<str>,
+        values: &Values,
+    ) {
+        let Some(LogPartition { epoch, .. }) = self.partitions.get(&partition) else { return };
+        self.markers.next += 1;
+        let number = self.markers.next;
+        let sending = Sending {
+            partition,
+            id: Arc::clone(id),
+            coordinator_epoch: *epoch,
+            producer: values.producer,
+            commit: values.state == TransactionState::PrepareCommit,
+            left: values.partitions.clone(),
+            unsent: values.partitions.clone(),
+        };
+        self.markers.open.insert(number, sending);
+        self.send_unsent(cx, number);
+    }
+
+    fn send_unsent(&mut self, cx: &mut Cx<'_, '_>, number: u64) {
+        let Some(sending) = self.markers.open.get_mut(&number) else { return };
+        let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, NamedPartition)>> =
+            BTreeMap::new();
+        for named in std::mem::take(&mut sending.unsent) {
+            match find(cx.image, &named) {
+                Some((tp, Some(leader))) => by_leader.entry(leader).or_default().push((tp, named)),
+                Some((_, None)) => {
+                    sending.unsent.insert(named);
+                }
+                // its topic was deleted
+                None => {
+                    sending.left.remove(&named);
+                }
+            }
+        }
+        let waits = !sending.unsent.is_empty();
+        let is_over = sending.left.is_empty();
+        let Sending { producer, commit, coordinator_epoch, .. } = *sending;
+        for (leader, partitions) in by_leader {
+            let marker = TxnMarker {
+                producer,
+                commit,
+                coordinator_epoch,
+                partitions: partitions.iter().map(|(tp, _)| *tp).collect(),
+            };
+            let request =
+                Request::WriteTxnMarkers(WriteTxnMarkersRequest { markers: vec![marker] });
+            let channel = Channel::Transactions;
+            let asked = cx.step.send(Owner::Transactions, leader, channel, TIMEOUT, request);
+            self.markers.asked.insert(asked.0, Asked { sending: number, partitions });
+        }
+        if waits {
+            self.markers.arm(cx.step);
+        }
+        if is_over {
+            self.markers_written(cx, number);
+        }
+    }
+
+    /// A leader answered, or did not. False: it was not asked for markers.
+    pub(crate) fn markers_answered(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        id: CorrelationId,
+        result: &Result<Response, PeerError>,
+    ) -> bool {
+        let Some(Asked { sending: number, partitions }) = self.markers.asked.remove(&id.0) else {
+            return false;
+        };
+        let outcomes: BTreeMap<TopicPartition, ErrorCode> = match result {
+            Ok(Response::WriteTxnMarkers(answer)) => {
+                answer.markers.iter().flat_map(|(_, outcomes)| outcomes).copied().collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        let Some(sending) = self.markers.open.get_mut(&number) else { return true };
+        let mut is_fenced = false;
+        for (tp, named) in partitions {
+            match outcomes.get(&tp) {
+                Some(ErrorCode::None) => {
+                    sending.left.remove(&named);
+                }
+                // somebody else decides now, with a newer epoch
+                Some(ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced) => {
+                    is_fenced = true
+                }
+                _ => {
+                    sending.unsent.insert(named);
+                }
+            }
+        }
+        let (is_over, waits) = (sending.left.is_empty(), !sending.unsent.is_empty());
+        if is_fenced {
+            cx.step.trace(TraceEvent::Mark("transaction-marker-fenced"));
+            self.markers.open.remove(&number);
+        } else if is_over {
+            self.markers_written(cx, number);
+        } else if waits {
+            cx.step.trace(TraceEvent::Mark("transaction-marker-retried"));
+            self.markers.arm(cx.step);
+        }
+        true
+    }
+
+    /// Timer: sends again what was not written.
+    pub(crate) fn markers_due(&mut self, cx: &mut Cx<'_, '_>) {
+        self.markers.is_armed = false;
+        for (partition, id) in std::mem::take(&mut self.markers.untold) {
+            self.complete(cx, partition, &id);
+        }
+        let waiting = self.markers.open.iter().filter(|(_, sending)| !sending.unsent.is_empty());
+        let waiting: Vec<u64> = waiting.map(|(number, _)| *number).collect();
+        for number in waiting {
+            self.send_unsent(cx, number);
+        }
+    }
+
+    fn markers_written(&mut self, cx: &mut Cx<'_, '_>, number: u64) {
+        if let Some(Sending { partition, id, .. }) = self.markers.open.remove(&number) {
+            self.complete(cx, partition, &id);
+        }
+    }
+
+    fn complete(&mut self, cx: &mut Cx<'_, '_>, partition: i32, id: &Arc<str>) {
+        let wall_ms = cx.step.wall_ms;
+        let completed = self.find(partition, id).and_then(|known| known.complete(wall_ms));
+        if let Some(values) = completed {
+            self.write(cx, partition, id, Some(values), Then::Completed);
+        }
+    }
+}
+
+/// A partition and its leader; `None` when its topic is no more.
+fn find(
+    image: &MetadataImage,
+    (topic, partition): &NamedPartition,
+) -> Option<(TopicPartition, Option<NodeId>)> {
+    let topic = image.topic_named(topic)?;
+    let state = topic.partitions.get(usize::try_from(*partition).ok()?)?;
+    Some((TopicPartition::new(topic.id, *partition), state.leader))
+}

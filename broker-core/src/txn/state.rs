@@ -1,0 +1,270 @@
+//! The state machine of one transactional id (Kafka's `TransactionMetadata`). A change is made in
+//! two steps: [`Transaction`] says what it will be, the log takes that, and then it is. Until then
+//! everybody is told to try again. Leaves out the log, time-outs and markers.
+
+use crate::error::ErrorCode;
+use crate::protocol::{ProducerIdAndEpoch, TransactionState};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// No producer, or no epoch yet.
+pub(super) const NOBODY: ProducerIdAndEpoch = ProducerIdAndEpoch { id: -1, epoch: -1 };
+/// No transaction has begun.
+pub(super) const NOT_STARTED: i64 = -1;
+
+/// A partition by its topic's name, as the log has it.
+pub(super) type NamedPartition = (Arc<str>, i32);
+
+/// What the log says of a transactional id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Values {
+    pub(super) producer: ProducerIdAndEpoch,
+    /// Who had the id before, for retries of InitProducerId; not in the log.
+    pub(super) last: ProducerIdAndEpoch,
+    pub(super) timeout_ms: i32,
+    pub(super) state: TransactionState,
+    pub(super) partitions: BTreeSet<NamedPartition>,
+    /// When the transaction began, ms since the epoch.
+    pub(super) start_ms: i64,
+    pub(super) update_ms: i64,
+}
+
+/// A transactional id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Transaction {
+    pub(super) values: Values,
+    /// Whether the log is being told of a change.
+    pub(super) is_changing: bool,
+}
+
+/// What InitProducerId comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Init {
+    /// This, once the log has it.
+    Ready(Values),
+    /// The transaction that is open must be aborted first.
+    Fence(Values),
+    /// A new producer id is needed.
+    NeedsId,
+}
+
+impl Transaction {
+    /// A transactional id that nobody has used yet.
+    pub(super) fn new(producer_id: i64, timeout_ms: i32, wall_ms: i64) -> Self {
+        Self::loaded(Values {
+            producer: ProducerIdAndEpoch { id: producer_id, epoch: NOBODY.epoch },
+            last: NOBODY,
+            timeout_ms,
+            state: TransactionState::Empty,
+            partitions: BTreeSet::new(),
+            start_ms: NOT_STARTED,
+            update_ms: wall_ms,
+        })
+    }
+
+    /// As the log has it.
+    pub(super) fn loaded(values: Values) -> Self {
+        Self { values, is_changing: false }
+    }
+
+    /// The log has these values.
+    pub(super) fn apply(&mut self, values: Values) {
+        self.values = values;
+        self.is_changing = false;
+    }
+
+    /// The log has not taken the change.
+    pub(super) fn give_up(&mut self) {
+        self.is_changing = false;
+    }
+
+    fn change(&mut self, values: Values) -> Values {
+        self.is_changing = true;
+        values
+    }
+
+    /// A producer begins its session. `held` is what it had before, if it says so (KIP-360); a new
+    /// producer id is used where one is needed.
+    pub(super) fn init(
+        &mut self,
+        timeout_ms: i32,
+        held: Option<ProducerIdAndEpoch>,
+        new_id: Option<i64>,
+        wall_ms: i64,
+    ) -> Result<Init, ErrorCode> {
+        if self.is_changing || self.values.state.is_ending() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
+        if held.is_some_and(|held| !self.may_have_been(held)) {
+            return Err(ErrorCode::ProducerFenced);
+        }
+        if self.values.state == TransactionState::Ongoing {
+            return Ok(Init::Fence(self.fence(wall_ms)));
+        }
+        let now = &self.values;
+        let (producer, last) = if is_exhausted(now.producer.epoch) {
+            let Some(id) = new_id else { return Ok(Init::NeedsId) };
+            let epoch = if held.is_some() { now.producer.epoch } else { NOBODY.epoch };
+            let last = ProducerIdAndEpoch { id: now.producer.id, epoch };
+            (ProducerIdAndEpoch { id, epoch: 0 }, last)
+        } else {
+            self.next_epoch(held)?
+        };
+        let values = Values {
+            producer,
+            last,
+            timeout_ms,
+            state: TransactionState::Empty,
+            partitions: BTreeSet::new(),
+            start_ms: NOT_STARTED,
+            update_ms: wall_ms,
+        };
+        Ok(Init::Ready(self.change(values)))
+    }
+
+    /// Whether a producer may have had this id, or the one before it when its epochs ended.
+    fn may_have_been(&self, held: ProducerIdAndEpoch) -> bool {
+        let Values { producer, last, .. } = &self.values;
+        producer.epoch == NOBODY.epoch
+            || held.id == producer.id
+            || (held.id == last.id && is_exhausted(held.epoch))
+    }
+
+    /// The next epoch, or the current one when this is the retry of the request that led to it.
+    fn next_epoch(
+        &self,
+        held: Option<ProducerIdAndEpoch>,
+    ) -> Result<(ProducerIdAndEpoch, ProducerIdAndEpoch), ErrorCode> {
+        let Values { producer, last, .. } = self.values;
+        let bumped = ProducerIdAndEpoch { epoch: producer.epoch + 1, ..producer };
+        let last_of = |epoch| ProducerIdAndEpoch { epoch, ..last };
+        match held.map(|held| held.epoch) {
+            None => Ok((bumped, last_of(NOBODY.epoch))),
+            Some(epoch) if producer.epoch == NOBODY.epoch || epoch == producer.epoch => {
+                Ok((bumped, last_of(producer.epoch)))
+            }
+            Some(epoch) if epoch == last.epoch => Ok((producer, last)),
+            Some(_) => Err(ErrorCode::ProducerFenced),
+        }
+    }
+
+    /// Whether a request of this producer may change the transaction now.
+    fn check(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        let current = self.values.producer;
+        if producer.id != current.id {
+            return Err(ErrorCode::InvalidProducerIdMapping);
+        }
+        if producer.epoch != current.epoch {
+            return Err(ErrorCode::ProducerFenced);
+        }
+        if self.is_changing {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
+        Ok(())
+    }
+
+    /// Partitions become part of the transaction, which begins with the first of them. `None`: they
+    /// are part of it already.
+    pub(super) fn add(
+        &mut self,
+        producer: ProducerIdAndEpoch,
+        partitions: BTreeSet<NamedPartition>,
+        wall_ms: i64,
+    ) -> Result<Option<Values>, ErrorCode> {
+        self.check(producer)?;
+        let now = &self.values;
+        let is_ongoing = now.state == TransactionState::Ongoing;
+        if now.state.is_ending() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
+        if is_ongoing && partitions.is_subset(&now.partitions) {
+            return Ok(None);
+        }
+        let mut values = Values {
+            state: TransactionState::Ongoing,
+            start_ms: if is_ongoing { now.start_ms } else { wall_ms },
+            update_ms: wall_ms,
+            ..now.clone()
+        };
+        values.partitions.extend(partitions);
+        Ok(Some(self.change(values)))
+    }
+
+    /// Whether partitions could be part of the transaction of this producer now.
+    pub(super) fn verify(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        self.check(producer)?;
+        if self.values.state.is_ending() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
+        Ok(())
+    }
+
+    /// The producer ends the transaction. `None`: it has ended like this already.
+    pub(super) fn end(
+        &mut self,
+        producer: ProducerIdAndEpoch,
+        commit: bool,
+        wall_ms: i64,
+    ) -> Result<Option<Values>, ErrorCode> {
+        self.check(producer)?;
+        match (self.values.state, commit) {
+            (TransactionState::Ongoing, _) => Ok(Some(self.prepare(producer, commit, wall_ms))),
+            (TransactionState::CompleteCommit, true) | (TransactionState::CompleteAbort, false) => {
+                Ok(None)
+            }
+            (TransactionState::PrepareCommit, true) | (TransactionState::PrepareAbort, false) => {
+                Err(ErrorCode::ConcurrentTransactions)
+            }
+            _ => Err(ErrorCode::InvalidTxnState),
+        }
+    }
+
+    fn prepare(&mut self, producer: ProducerIdAndEpoch, commit: bool, wall_ms: i64) -> Values {
+        let state =
+            if commit { TransactionState::PrepareCommit } else { TransactionState::PrepareAbort };
+        let values = Values { producer, state, update_ms: wall_ms, ..self.values.clone() };
+        self.change(values)
+    }
+
+    /// Aborts an open transaction in the next epoch, so that its producer can write no more
+    /// (TXN-10). The last epoch of an id is used for nothing else.
+    pub(super) fn fence(&mut self, wall_ms: i64) -> Values {
+        let producer = self.values.producer;
+        let fenced = ProducerIdAndEpoch { epoch: producer.epoch.saturating_add(1), ..producer };
+        let mut values = self.prepare(fenced, false, wall_ms);
+        values.last.epoch = NOBODY.epoch;
+        values
+    }
+
+    /// All markers are written.
+    pub(super) fn complete(&mut self, wall_ms: i64) -> Option<Values> {
+        let state = match self.values.state {
+            TransactionState::PrepareCommit => TransactionState::CompleteCommit,
+            TransactionState::PrepareAbort => TransactionState::CompleteAbort,
+            _ => return None,
+        };
+        let partitions = BTreeSet::new();
+        let values = Values { state, partitions, update_ms: wall_ms, ..self.values.clone() };
+        Some(self.change(values))
+    }
+
+    /// Whether the transaction takes longer than its producer has said.
+    pub(super) fn is_late(&self, wall_ms: i64) -> bool {
+        let Values { state, start_ms, timeout_ms, .. } = self.values;
+        !self.is_changing
+            && state == TransactionState::Ongoing
+            && start_ms.saturating_add(i64::from(timeout_ms)) < wall_ms
+    }
+
+    /// Whether nobody has used the id since `oldest_ms`.
+    pub(super) fn is_unused(&self, oldest_ms: i64) -> bool {
+        let Values { state, update_ms, .. } = self.values;
+        let is_over = state != TransactionState::Ongoing && !state.is_ending();
+        !self.is_changing && is_over && update_ms <= oldest_ms
+    }
+}
+
+/// Whether an epoch has none after it that a producer may have.
+fn is_exhausted(epoch: i16) -> bool {
+    epoch >= i16::MAX - 1
+}

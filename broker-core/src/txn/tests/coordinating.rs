@@ -1,0 +1,407 @@
+//! A coordinator whose partition of `__transaction_state` broker 1 leads: what it writes, answers
+//! and asks of the leaders of a transaction's partitions.
+
+use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, CorrelationId, NodeId, TopicId, TopicPartition};
+use crate::log::testing::numbered;
+use crate::metadata::{
+    LeaderUpdate, MetadataDelta, MetadataRecord, PartitionChangeRecord, PartitionRecord,
+};
+use crate::protocol::{
+    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, ProducerIdAndEpoch, Request,
+    Response, TransactionState, TransactionalId, TxnMarker, TxnPartitions, WriteTxnMarkersResponse,
+};
+use crate::records::{Batch, Record, Records};
+use crate::replica::tests::{Rig, TP};
+use crate::seam::{DiskResult, PeerError, TimerKey};
+use crate::step::{Owner, ReplyTo, owner_of};
+use crate::txn::state::{NOBODY, Values};
+use crate::txn::{Cx, InitTransactions, TRANSACTIONS_TOPIC, TransactionCoordinator, codec};
+use std::collections::BTreeSet;
+
+const ORDERS: TopicPartition = TopicPartition::new(TopicId(99), 0);
+const PRODUCER: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 5000, epoch: 0 };
+const CLIENT: ReplyTo = ReplyTo { conn: ConnectionId(9), correlation: CorrelationId(1) };
+
+/// Broker 1, which coordinates; `orders` is led by broker 2.
+struct Bed {
+    rig: Rig,
+    coordinator: TransactionCoordinator,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let mut rig = Rig::new(TRANSACTIONS_TOPIC, |_| {});
+        rig.apply(&[
+            MetadataRecord::Topic { name: "orders".into(), id: ORDERS.topic },
+            MetadataRecord::Partition(PartitionRecord {
+                tp: ORDERS,
+                replicas: vec![NodeId(2), NodeId(3)],
+                isr: vec![NodeId(2), NodeId(3)],
+                leader: Some(NodeId(2)),
+                recovering: false,
+                leader_epoch: 0,
+                partition_epoch: 0,
+            }),
+        ]);
+        let coordinator = TransactionCoordinator::new(&rig.replicas.config);
+        Self { rig, coordinator }
+    }
+
+    /// Leads with an empty log.
+    fn leading() -> Self {
+        let mut bed = Self::new();
+        bed.rig.create(1, &[1]);
+        let delta = MetadataDelta { partitions: BTreeSet::from([TP]), ..MetadataDelta::default() };
+        bed.learn(&delta);
+        bed
+    }
+
+    fn learn(&mut self, delta: &MetadataDelta) {
+        self.act(|coordinator, cx| coordinator.apply_metadata(cx, delta));
+    }
+
+    fn act<T>(&mut self, act: impl FnOnce(&mut TransactionCoordinator, &mut Cx<'_, '_>) -> T) -> T {
+        let image = self.rig.image.clone();
+        let coordinator = &mut self.coordinator;
+        self.rig.act(|replicas, step| act(coordinator, &mut Cx { step, replicas, image: &image }))
+    }
+
+    /// The disk does what it was asked, and what follows from it.
+    fn settle(&mut self) {
+        loop {
+            self.rig.disk();
+            let outcomes = self.rig.act(|replicas, _| replicas.take_outcomes());
+            if outcomes.is_empty() {
+                return;
+            }
+            for outcome in outcomes {
+                self.act(|coordinator, cx| coordinator.append_done(cx, outcome));
+            }
+        }
+    }
+
+    fn reply(&mut self) -> Response {
+        self.settle();
+        let mut replies = self.rig.replies();
+        assert_eq!(replies.len(), 1, "{replies:?}");
+        replies.remove(0)
+    }
+
+    /// InitProducerId; a new producer id is 5000.
+    fn init(&mut self) -> Result<ProducerIdAndEpoch, ErrorCode> {
+        let transactional = TransactionalId { id: "billing".into(), timeout_ms: 60_000 };
+        let request =
+            InitProducerIdRequest { transactional: None, producer_id: -1, producer_epoch: -1 };
+        let request = InitTransactions::new(CLIENT, transactional, &request).unwrap();
+        self.act(|coordinator, cx| {
+            if let Some(request) = coordinator.init(cx, request, None) {
+                assert!(coordinator.init(cx, request, Some(5000)).is_none());
+            }
+        });
+        match self.reply() {
+            Response::InitProducerId(answer) if answer.error.is_ok() => {
+                Ok(ProducerIdAndEpoch { id: answer.producer_id, epoch: answer.producer_epoch })
+            }
+            Response::InitProducerId(answer) => Err(answer.error),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn add(&mut self, verify_only: bool, partitions: &[TopicPartition]) -> Vec<ErrorCode> {
+        let transactions = vec![TxnPartitions {
+            transactional_id: "billing".into(),
+            producer: PRODUCER,
+            verify_only,
+            partitions: partitions.to_vec(),
+        }];
+        let request = AddPartitionsToTxnRequest { transactions };
+        self.act(|coordinator, cx| coordinator.add_partitions(cx, CLIENT, request));
+        match self.reply() {
+            Response::AddPartitionsToTxn(answer) => {
+                answer.transactions[0].partitions.iter().map(|(_, error)| *error).collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn end(&mut self, commit: bool) -> ErrorCode {
+        let request =
+            EndTxnRequest { transactional_id: "billing".into(), producer: PRODUCER, commit };
+        self.act(|coordinator, cx| coordinator.end(cx, CLIENT, &request));
+        match self.reply() {
+            Response::EndTxn(answer) => answer.error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The marker that was sent, and to whom.
+    fn marker(&mut self) -> (CorrelationId, NodeId, TxnMarker) {
+        let sent = self.rig.sent().into_iter().filter_map(|sent| match sent.request {
+            Request::WriteTxnMarkers(mut request) => {
+                Some((sent.correlation, sent.to, request.markers.remove(0)))
+            }
+            _ => None,
+        });
+        let sent: Vec<_> = sent.collect();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        sent.into_iter().next().unwrap()
+    }
+
+    fn answer(&mut self, id: CorrelationId, result: Result<ErrorCode, PeerError>) {
+        let result = result.map(|error| {
+            let markers = vec![(PRODUCER.id, vec![(ORDERS, error)])];
+            Response::WriteTxnMarkers(WriteTxnMarkersResponse { markers })
+        });
+        assert!(self.act(|coordinator, cx| coordinator.markers_answered(cx, id, &result)));
+        self.settle();
+    }
+
+    fn state(&mut self) -> TransactionState {
+        self.coordinator.find(0, "billing").unwrap().values.state
+    }
+
+    fn is_armed(&self, key: TimerKey) -> bool {
+        self.rig.effects.timers.iter().any(|(_, armed)| *armed == key)
+    }
+}
+
+#[test]
+fn a_commit_is_decided_told_and_completed() {
+    let mut bed = Bed::leading();
+    assert_eq!(bed.init(), Ok(PRODUCER));
+    assert_eq!(bed.add(false, &[ORDERS]), [ErrorCode::None]);
+    assert_eq!(bed.state(), TransactionState::Ongoing);
+    assert_eq!(bed.end(true), ErrorCode::None, "the client need not wait for markers");
+    assert_eq!(bed.state(), TransactionState::PrepareCommit);
+    let (id, to, marker) = bed.marker();
+    assert_eq!((to, marker.producer, marker.commit), (NodeId(2), PRODUCER, true));
+    assert_eq!((marker.partitions, marker.coordinator_epoch), (vec![ORDERS], 0));
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.state(), TransactionState::CompleteCommit);
+}
+
+#[test]
+fn a_marker_is_sent_until_it_is_written_and_follows_the_leader() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    bed.add(false, &[ORDERS]);
+    bed.end(false);
+    let (id, _, _) = bed.marker();
+    bed.answer(id, Ok(ErrorCode::NotLeaderOrFollower));
+    assert!(bed.is_armed(TimerKey::TxnMarkers) && bed.rig.sent().is_empty());
+    let mut change = PartitionChangeRecord::new(ORDERS);
+    change.leader = LeaderUpdate::Elected(NodeId(3));
+    bed.rig.apply(&[MetadataRecord::PartitionChange(change)]);
+    bed.act(|coordinator, cx| coordinator.markers_due(cx));
+    let (id, to, marker) = bed.marker();
+    assert_eq!((to, marker.commit), (NodeId(3), false));
+    // TXN-08: nothing that may pass is final
+    let mut id = id;
+    for told in [
+        Ok(ErrorCode::KafkaStorageError),
+        Ok(ErrorCode::NotEnoughReplicas),
+        Ok(ErrorCode::RequestTimedOut),
+        Err(PeerError::TimedOut),
+        Err(PeerError::Disconnected),
+    ] {
+        bed.answer(id, told);
+        assert_eq!(bed.state(), TransactionState::PrepareAbort);
+        bed.act(|coordinator, cx| coordinator.markers_due(cx));
+        id = bed.marker().0;
+    }
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.state(), TransactionState::CompleteAbort);
+}
+
+#[test]
+fn a_partition_of_a_deleted_topic_needs_no_marker() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    bed.add(false, &[ORDERS]);
+    bed.rig.apply(&[MetadataRecord::RemoveTopic { id: ORDERS.topic }]);
+    assert_eq!(bed.end(true), ErrorCode::None);
+    bed.settle();
+    assert_eq!(bed.state(), TransactionState::CompleteCommit);
+}
+
+#[test]
+fn what_does_not_exist_is_not_added_and_neither_is_the_rest() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    let unknown = TopicPartition::new(ORDERS.topic, 1);
+    let refused = [ErrorCode::OperationNotAttempted, ErrorCode::UnknownTopicOrPartition];
+    assert_eq!(bed.add(false, &[ORDERS, unknown]), refused);
+    assert_eq!(bed.state(), TransactionState::Empty);
+}
+
+#[test]
+fn leaders_are_told_what_is_part_of_a_transaction() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::TransactionAbortable]);
+    bed.add(false, &[ORDERS]);
+    assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::None]);
+    bed.end(true);
+    assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::ConcurrentTransactions]);
+    let (id, _, _) = bed.marker();
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::TransactionAbortable]);
+}
+
+#[test]
+fn a_second_producer_aborts_the_first_ones_transaction() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    bed.add(false, &[ORDERS]);
+    assert_eq!(bed.init(), Err(ErrorCode::ConcurrentTransactions));
+    let (id, _, marker) = bed.marker();
+    assert_eq!((marker.commit, marker.producer.epoch), (false, 1));
+    assert_eq!(bed.init(), Err(ErrorCode::ConcurrentTransactions), "markers are on their way");
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.init(), Ok(ProducerIdAndEpoch { epoch: 2, ..PRODUCER }));
+    assert_eq!(bed.end(true), ErrorCode::ProducerFenced);
+}
+
+#[test]
+fn what_takes_too_long_is_aborted() {
+    let mut bed = Bed::leading();
+    assert!(bed.is_armed(TimerKey::TxnTimeouts));
+    bed.init().unwrap();
+    bed.add(false, &[ORDERS]);
+    bed.rig.now_ms += 60_000;
+    bed.act(|coordinator, cx| coordinator.timeouts_due(cx));
+    bed.settle();
+    assert_eq!(bed.state(), TransactionState::Ongoing, "to the millisecond");
+    bed.rig.now_ms += 1;
+    bed.act(|coordinator, cx| coordinator.timeouts_due(cx));
+    bed.settle();
+    assert_eq!(bed.state(), TransactionState::PrepareAbort);
+    let (id, _, marker) = bed.marker();
+    assert_eq!((marker.commit, marker.producer.epoch), (false, 1));
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.end(true), ErrorCode::ProducerFenced);
+}
+
+#[test]
+fn unused_ids_are_forgotten() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    bed.rig.now_ms += 604_800_000;
+    bed.act(|coordinator, cx| coordinator.timeouts_due(cx));
+    bed.settle();
+    assert!(bed.coordinator.find(0, "billing").is_none());
+    assert_eq!(bed.end(true), ErrorCode::InvalidProducerIdMapping);
+}
+
+#[test]
+fn who_does_not_lead_coordinates_nothing_and_late_answers_change_nothing() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    bed.add(false, &[ORDERS]);
+    bed.end(true);
+    let (id, _, _) = bed.marker();
+    let delta = bed.rig.elect(2);
+    bed.learn(&delta);
+    assert_eq!(bed.end(true), ErrorCode::NotCoordinator);
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.init(), Err(ErrorCode::NotCoordinator));
+}
+
+#[test]
+fn a_change_that_the_log_does_not_take_has_not_happened() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    let transactions = vec![TxnPartitions {
+        transactional_id: "billing".into(),
+        producer: PRODUCER,
+        verify_only: false,
+        partitions: vec![ORDERS],
+    }];
+    let request = AddPartitionsToTxnRequest { transactions };
+    bed.act(|coordinator, cx| coordinator.add_partitions(cx, CLIENT, request));
+    // deposed before the disk has it
+    let delta = bed.rig.elect(2);
+    bed.learn(&delta);
+    bed.settle();
+    let replies = bed.rig.replies();
+    let Some(Response::AddPartitionsToTxn(answer)) = replies.first() else { panic!("{replies:?}") };
+    assert_eq!(answer.transactions[0].partitions, [(ORDERS, ErrorCode::NotCoordinator)]);
+}
+
+/// What a coordinator has left behind.
+fn left_behind(state: TransactionState) -> Record {
+    let values = Values {
+        producer: PRODUCER,
+        last: NOBODY,
+        timeout_ms: 60_000,
+        state,
+        partitions: BTreeSet::from([("orders".into(), 0)]),
+        start_ms: 1,
+        update_ms: 2,
+    };
+    let key = codec::encode_key("billing");
+    Record::new(Some(key), Some(codec::encode_value(&values)))
+}
+
+/// Broker 1 has these records as a follower, and then leads.
+fn taken_over(record: Record) -> Bed {
+    let mut bed = Bed::new();
+    bed.rig.create(2, &[1, 2]);
+    let records = numbered(Batch::build(1, &mut [record]), 0, 0);
+    let (id, _) = bed.rig.sent_fetch();
+    let answer = crate::protocol::FetchPartitionResponse {
+        records: records.clone(),
+        ..crate::replica::tests::nothing_new(0)
+    };
+    bed.rig.answer_fetch(id, answer);
+    bed.rig.disk();
+    let delta = bed.rig.elect(1);
+    bed.rig.sent();
+    bed.learn(&delta);
+    bed.load(records);
+    bed
+}
+
+impl Bed {
+    /// The one read of the coordinator's returns these records.
+    fn load(&mut self, records: Records) {
+        assert_eq!(self.end_at_once(), ErrorCode::CoordinatorLoadInProgress);
+        let ops = &mut self.rig.effects.disk;
+        let is_load = |id: u64| owner_of(id) == Some(Owner::Transactions);
+        let at = ops.iter().position(|op| is_load(op.id.0)).expect("it reads");
+        let id = ops.remove(at).id;
+        let result = DiskResult::Read(vec![records]);
+        self.act(|coordinator, cx| coordinator.disk_done(cx, id, result));
+    }
+
+    /// EndTxn that is refused without the log.
+    fn end_at_once(&mut self) -> ErrorCode {
+        let request =
+            EndTxnRequest { transactional_id: "billing".into(), producer: PRODUCER, commit: true };
+        self.act(|coordinator, cx| coordinator.end(cx, CLIENT, &request));
+        match self.rig.replies().pop() {
+            Some(Response::EndTxn(answer)) => answer.error,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_decided_is_carried_out_by_the_next_coordinator() {
+    for (state, commit) in
+        [(TransactionState::PrepareCommit, true), (TransactionState::PrepareAbort, false)]
+    {
+        let mut bed = taken_over(left_behind(state));
+        let (_, to, marker) = bed.marker();
+        assert_eq!((to, marker.commit, marker.coordinator_epoch), (NodeId(2), commit, 1));
+        assert_eq!(bed.end(commit), ErrorCode::ConcurrentTransactions);
+    }
+}
+
+#[test]
+fn what_was_open_goes_on_at_the_next_coordinator() {
+    let mut bed = taken_over(left_behind(TransactionState::Ongoing));
+    assert!(bed.rig.sent().is_empty());
+    assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::None]);
+}

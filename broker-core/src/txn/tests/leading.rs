@@ -1,0 +1,232 @@
+//! What the leader of a partition does for transactions: it asks before one begins, and writes
+//! markers.
+
+use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, CorrelationId, NodeId, TopicId, TopicPartition};
+use crate::log::testing::sequenced;
+use crate::metadata::{MetadataRecord, PartitionRecord};
+use crate::protocol::{
+    Acks, AddPartitionsToTxnResponse, ProducePartition, ProduceRequest, ProducerIdAndEpoch,
+    Request, Response, TransactionalProduceRequest, TxnMarker, TxnPartitionsResult,
+    WriteTxnMarkersRequest,
+};
+use crate::records::Records;
+use crate::replica::AppendOrigin;
+use crate::replica::tests::{Rig, TP};
+use crate::seam::PeerError;
+use crate::step::ReplyTo;
+use crate::txn::{Cx, MarkerAppends, TRANSACTIONS_TOPIC, Verified, Verifier};
+use std::sync::Arc;
+
+const PRODUCER: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 5000, epoch: 3 };
+const CLIENT: ReplyTo = ReplyTo { conn: ConnectionId(9), correlation: CorrelationId(1) };
+
+struct Bed {
+    rig: Rig,
+    verifier: Verifier,
+    markers: MarkerAppends,
+}
+
+impl Bed {
+    /// Broker 1 leads the partition, alone; broker 3 coordinates all transactions.
+    fn new() -> Self {
+        let mut bed = Self::without_coordinator();
+        let topic = TopicId(99);
+        bed.rig.apply(&[
+            MetadataRecord::Topic { name: TRANSACTIONS_TOPIC.into(), id: topic },
+            MetadataRecord::Partition(PartitionRecord {
+                tp: TopicPartition::new(topic, 0),
+                replicas: vec![NodeId(3)],
+                isr: vec![NodeId(3)],
+                leader: Some(NodeId(3)),
+                recovering: false,
+                leader_epoch: 0,
+                partition_epoch: 0,
+            }),
+        ]);
+        bed
+    }
+
+    fn without_coordinator() -> Self {
+        let rig = Rig::with_partition(1, &[1]);
+        Self { rig, verifier: Verifier::default(), markers: MarkerAppends::default() }
+    }
+
+    fn act<T>(
+        &mut self,
+        act: impl FnOnce(&mut Verifier, &mut MarkerAppends, &mut Cx<'_, '_>) -> T,
+    ) -> T {
+        let image = self.rig.image.clone();
+        let Self { rig, verifier, markers } = self;
+        rig.act(|replicas, step| act(verifier, markers, &mut Cx { step, replicas, image: &image }))
+    }
+
+    /// A record of the transaction; nothing if the coordinator is asked first.
+    fn produce(&mut self, sequence: i32) -> Option<Verified> {
+        let mut batch = sequenced(PRODUCER.id, PRODUCER.epoch, sequence, 1);
+        batch.header = batch.header.as_transactional();
+        let records = Records::single(Arc::new(batch));
+        let produce = ProduceRequest {
+            acks: Acks::All,
+            timeout_ms: 1000,
+            partitions: vec![ProducePartition { tp: TP, records }],
+        };
+        let request = TransactionalProduceRequest { transactional_id: "billing".into(), produce };
+        self.act(|verifier, _, cx| verifier.produce(cx, CLIENT, Box::new(request)))
+    }
+
+    /// What was asked, of broker 3.
+    fn question(&mut self) -> CorrelationId {
+        let sent = self.rig.sent().pop().expect("the coordinator is asked");
+        let Request::AddPartitionsToTxn(request) = sent.request else { panic!("{sent:?}") };
+        let asked = &request.transactions[0];
+        assert_eq!((sent.to, asked.producer, asked.verify_only), (NodeId(3), PRODUCER, true));
+        assert_eq!(asked.partitions, [TP]);
+        sent.correlation
+    }
+
+    fn told(&mut self, id: CorrelationId, result: Result<ErrorCode, PeerError>) -> Verified {
+        let result = result.map(|error| {
+            let transactional_id = "billing".into();
+            let one = TxnPartitionsResult { transactional_id, partitions: vec![(TP, error)] };
+            Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions: vec![one] })
+        });
+        self.act(|verifier, _, cx| verifier.answered(cx, id, &result)).expect("it was asked")
+    }
+
+    /// What may be written is.
+    fn write(&mut self, verified: Verified) {
+        let Verified::Produce(to, request, refused) = verified else { panic!("{verified:?}") };
+        let origin = AppendOrigin::Client(to);
+        self.act(|_, _, cx| cx.replicas.produce_verified(cx.step, origin, request, &refused));
+        self.rig.disk();
+    }
+
+    fn outcome(&mut self, verified: Verified) -> ErrorCode {
+        self.write(verified);
+        match self.rig.replies().pop() {
+            Some(Response::Produce(answer)) => answer.partitions[0].error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn marker(&mut self, commit: bool, epoch: i16, coordinator_epoch: i32) -> ErrorCode {
+        let marker = TxnMarker {
+            producer: ProducerIdAndEpoch { epoch, ..PRODUCER },
+            commit,
+            coordinator_epoch,
+            partitions: vec![TP],
+        };
+        let request = WriteTxnMarkersRequest { markers: vec![marker] };
+        self.act(|verifier, markers, cx| {
+            verifier.marker_written(TP, PRODUCER.id);
+            markers.write(cx, CLIENT, &request);
+        });
+        self.rig.disk();
+        for outcome in self.rig.act(|replicas, _| replicas.take_outcomes()) {
+            self.act(|_, markers, cx| markers.append_done(cx.step, outcome));
+        }
+        match self.rig.replies().pop() {
+            Some(Response::WriteTxnMarkers(answer)) => answer.markers[0].1[0].1,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn txn_01_a_transaction_begins_here_when_its_coordinator_knows_of_it() {
+    let mut bed = Bed::new();
+    assert!(bed.produce(0).is_none());
+    let id = bed.question();
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
+    let open = bed.produce(1).expect("it is open");
+    assert_eq!(bed.outcome(open), ErrorCode::None);
+    assert_eq!(bed.marker(true, 3, 1), ErrorCode::None);
+    assert!(bed.produce(2).is_none(), "the next one is asked for again");
+    let id = bed.question();
+    let late = bed.told(id, Ok(ErrorCode::TransactionAbortable));
+    assert_eq!(bed.outcome(late), ErrorCode::TransactionAbortable);
+    assert_eq!(bed.rig.partition().log.log_end_offset(), 3);
+}
+
+#[test]
+fn what_was_asked_before_a_marker_is_void() {
+    let mut bed = Bed::new();
+    bed.produce(0);
+    let id = bed.question();
+    assert_eq!(bed.marker(false, 3, 1), ErrorCode::None);
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::InvalidTxnState);
+}
+
+#[test]
+fn what_was_asked_in_another_epoch_is_void() {
+    let mut bed = Bed::new();
+    bed.produce(0);
+    let id = bed.question();
+    bed.rig.elect(2);
+    bed.rig.elect(1);
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::NotLeaderOrFollower);
+}
+
+#[test]
+fn producers_try_again_when_the_coordinator_cannot_tell() {
+    for told in [
+        Ok(ErrorCode::ConcurrentTransactions),
+        Ok(ErrorCode::CoordinatorLoadInProgress),
+        Ok(ErrorCode::NotCoordinator),
+        Err(PeerError::TimedOut),
+    ] {
+        let mut bed = Bed::new();
+        bed.produce(0);
+        let id = bed.question();
+        let verified = bed.told(id, told);
+        assert_eq!(bed.outcome(verified), ErrorCode::NotEnoughReplicas, "{told:?}");
+    }
+    let mut bed = Bed::without_coordinator();
+    let verified = bed.produce(0).expect("there is nobody to ask");
+    assert_eq!(bed.outcome(verified), ErrorCode::NotEnoughReplicas);
+    let mut bed = Bed::new();
+    bed.produce(0);
+    let id = bed.question();
+    let fenced = bed.told(id, Ok(ErrorCode::ProducerFenced));
+    assert_eq!(bed.outcome(fenced), ErrorCode::InvalidProducerEpoch);
+}
+
+#[test]
+fn nothing_is_let_in_before_what_was_refused() {
+    let mut bed = Bed::new();
+    bed.produce(0);
+    let first = bed.question();
+    bed.produce(1);
+    let second = bed.question();
+    let refused = bed.told(first, Err(PeerError::TimedOut));
+    assert_eq!(bed.outcome(refused), ErrorCode::NotEnoughReplicas);
+    let ahead = bed.told(second, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(ahead), ErrorCode::OutOfOrderSequenceNumber);
+    for sequence in 0..2 {
+        let verified = bed.produce(sequence).unwrap_or_else(|| {
+            let id = bed.question();
+            bed.told(id, Ok(ErrorCode::None))
+        });
+        assert_eq!(bed.outcome(verified), ErrorCode::None);
+    }
+}
+
+#[test]
+fn markers_of_the_past_are_refused() {
+    let mut bed = Bed::new();
+    assert_eq!(bed.marker(false, 4, 7), ErrorCode::None);
+    assert_eq!(bed.marker(true, 4, 6), ErrorCode::TransactionCoordinatorFenced);
+    assert_eq!(bed.marker(true, 3, 7), ErrorCode::InvalidProducerEpoch);
+    assert_eq!(bed.marker(true, 4, 7), ErrorCode::None, "repeated, which does no harm");
+}
+
+#[test]
+fn a_marker_for_a_partition_that_is_elsewhere_is_refused() {
+    let mut bed = Bed::new();
+    bed.rig.elect(2);
+    assert_eq!(bed.marker(true, 3, 1), ErrorCode::NotLeaderOrFollower);
+}

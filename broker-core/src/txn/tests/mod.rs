@@ -1,0 +1,7 @@
+//! The state machine alone, by its rules and by random histories; the coordinator and the leaders
+//! of partitions, with a broker around them.
+
+mod coordinating;
+mod leading;
+mod random;
+mod rules;

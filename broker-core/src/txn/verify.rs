@@ -1,0 +1,292 @@
+//! KIP-890, first part: before a producer's transaction begins in a partition, the leader asks the
+//! coordinator whether the partition is part of it. A late request of a transaction that is over
+//! can then not begin one that nobody would end (TXN-01).
+//!
+//! While it asks, markers and elections may come: what was asked before them is void. A producer of
+//! whom the log knows nothing may begin with any sequence; so the lowest one that has been refused
+//! is remembered, and nothing after it is let in before it.
+
+use super::TRANSACTIONS_TOPIC;
+use super::coordinator::Cx;
+use crate::error::ErrorCode;
+use crate::group::partition_for;
+use crate::ids::{CorrelationId, LeaderEpoch, NodeId, TopicPartition};
+use crate::metadata::MetadataImage;
+use crate::protocol::{
+    AddPartitionsToTxnRequest, ProducePartition, ProduceRequest, ProducerIdAndEpoch, Request,
+    Response, TransactionalProduceRequest, TxnOffsetCommitRequest, TxnPartitions,
+};
+use crate::seam::{Channel, PeerError, TraceEvent};
+use crate::step::{Owner, ReplyTo};
+use crate::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// `request.timeout.ms` between brokers.
+const TIMEOUT: Duration = Duration::from_millis(30_000);
+/// Lowest sequences remembered before old ones are looked for.
+const SEQUENCES_MAX: usize = 1000;
+
+/// Questions under way.
+#[derive(Debug, Default)]
+pub(crate) struct Verifier {
+    asked: BTreeMap<u64, Asked>,
+    /// Lowest sequences that are not in the log, by partition and producer id.
+    lowest: BTreeMap<(TopicPartition, i64), Lowest>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    work: Work,
+    producer: ProducerIdAndEpoch,
+    guards: Vec<Guard>,
+}
+
+/// What waits for the answer.
+#[derive(Debug)]
+enum Work {
+    Produce(ReplyTo, Box<TransactionalProduceRequest>),
+    Offsets(ReplyTo, Box<TxnOffsetCommitRequest>),
+}
+
+/// A partition that was asked for.
+#[derive(Debug, Clone, Copy)]
+struct Guard {
+    tp: TopicPartition,
+    epoch: LeaderEpoch,
+    first_sequence: Option<i32>,
+    /// A marker has been written meanwhile.
+    is_void: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lowest {
+    epoch: i16,
+    sequence: i32,
+    at: Instant,
+}
+
+/// What may go on.
+#[derive(Debug)]
+pub(crate) enum Verified {
+    /// A produce, without these partitions.
+    Produce(ReplyTo, ProduceRequest, Vec<(TopicPartition, ErrorCode)>),
+    /// A commit of positions, or not.
+    Offsets(ReplyTo, Box<TxnOffsetCommitRequest>, ErrorCode),
+}
+
+impl Verifier {
+    /// A produce within a transaction; goes on at once if there is nothing to ask.
+    pub(crate) fn produce(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        to: ReplyTo,
+        request: Box<TransactionalProduceRequest>,
+    ) -> Option<Verified> {
+        let mut producers = request.produce.partitions.iter().filter_map(producer_of);
+        let first = producers.next();
+        let Some(producer) = first.filter(|first| producers.all(|(other, _)| other == first.0))
+        else {
+            // without a transaction in it, or with those of several producers
+            let error = ErrorCode::InvalidProducerIdMapping;
+            let partitions = request.produce.partitions.iter().map(|p| (p.tp, error));
+            let refused = if first.is_some() { partitions.collect() } else { Vec::new() };
+            return Some(Verified::Produce(to, request.produce, refused));
+        };
+        let producer = producer.0;
+        let guards: Vec<Guard> = request
+            .produce
+            .partitions
+            .iter()
+            .filter_map(|data| Some((data.tp, producer_of(data)?.1)))
+            .filter_map(|(tp, sequence)| guard(cx, tp, producer, Some(sequence)))
+            .collect();
+        if guards.is_empty() || !cx.replicas.config.server.transaction_partition_verification {
+            return Some(Verified::Produce(to, request.produce, Vec::new()));
+        }
+        for guard in &guards {
+            self.note_sequence(cx.step.now, producer, guard);
+        }
+        let id = Arc::clone(&request.transactional_id);
+        self.ask(cx, &id, Asked { work: Work::Produce(to, request), producer, guards })
+    }
+
+    /// A group's positions within a transaction.
+    pub(crate) fn offsets(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        to: ReplyTo,
+        partition: TopicPartition,
+        request: Box<TxnOffsetCommitRequest>,
+    ) -> Option<Verified> {
+        let producer = request.producer;
+        let guard = guard(cx, partition, producer, None)
+            .filter(|_| cx.replicas.config.server.transaction_partition_verification);
+        let Some(guard) = guard else {
+            return Some(Verified::Offsets(to, request, ErrorCode::None));
+        };
+        let id = Arc::clone(&request.transactional_id);
+        let work = Work::Offsets(to, request);
+        self.ask(cx, &id, Asked { work, producer, guards: vec![guard] })
+    }
+
+    fn ask(&mut self, cx: &mut Cx<'_, '_>, id: &Arc<str>, asked: Asked) -> Option<Verified> {
+        let Some(coordinator) = coordinator(cx.image, id) else {
+            return Some(self.outcome(cx, asked, |_| ErrorCode::CoordinatorNotAvailable));
+        };
+        let transaction = TxnPartitions {
+            transactional_id: Arc::clone(id),
+            producer: asked.producer,
+            verify_only: true,
+            partitions: asked.guards.iter().map(|guard| guard.tp).collect(),
+        };
+        let request = AddPartitionsToTxnRequest { transactions: vec![transaction] };
+        let request = Request::AddPartitionsToTxn(request);
+        let channel = Channel::Transactions;
+        let sent = cx.step.send(Owner::Transactions, coordinator, channel, TIMEOUT, request);
+        self.asked.insert(sent.0, asked);
+        None
+    }
+
+    /// The coordinator answered, or did not.
+    pub(crate) fn answered(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        id: CorrelationId,
+        result: &Result<Response, PeerError>,
+    ) -> Option<Verified> {
+        let asked = self.asked.remove(&id.0)?;
+        let outcomes: BTreeMap<TopicPartition, ErrorCode> = match result {
+            Ok(Response::AddPartitionsToTxn(answer)) => {
+                answer.transactions.iter().flat_map(|t| &t.partitions).copied().collect()
+            }
+            _ => BTreeMap::new(),
+        };
+        Some(self.outcome(cx, asked, |tp| {
+            outcomes.get(&tp).copied().unwrap_or(ErrorCode::CoordinatorNotAvailable)
+        }))
+    }
+
+    fn outcome(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        asked: Asked,
+        told: impl Fn(TopicPartition) -> ErrorCode,
+    ) -> Verified {
+        let Asked { work, producer, guards } = asked;
+        let errors: Vec<_> = guards
+            .iter()
+            .map(|guard| (guard.tp, self.check(cx, producer, guard, told(guard.tp))))
+            .filter(|(_, error)| !error.is_ok())
+            .collect();
+        if !errors.is_empty() {
+            cx.step.trace(TraceEvent::Mark("transaction-not-verified"));
+        }
+        match work {
+            Work::Produce(to, request) => {
+                let retriable = |(tp, error)| (tp, produce_error(error));
+                let refused = errors.into_iter().map(retriable).collect();
+                Verified::Produce(to, request.produce, refused)
+            }
+            Work::Offsets(to, request) => {
+                let error = errors.first().map_or(ErrorCode::None, |(_, error)| *error);
+                Verified::Offsets(to, request, error)
+            }
+        }
+    }
+
+    fn check(
+        &mut self,
+        cx: &Cx<'_, '_>,
+        producer: ProducerIdAndEpoch,
+        guard: &Guard,
+        told: ErrorCode,
+    ) -> ErrorCode {
+        match told {
+            ErrorCode::None => {}
+            // a producer knows this error from its leaders
+            ErrorCode::ProducerFenced => return ErrorCode::InvalidProducerEpoch,
+            error => return error,
+        }
+        let led = cx.replicas.find(guard.tp).filter(|partition| partition.is_leader());
+        if led.is_none_or(|partition| partition.leader_epoch != guard.epoch) {
+            return ErrorCode::NotLeaderOrFollower;
+        }
+        if guard.is_void {
+            return ErrorCode::InvalidTxnState;
+        }
+        let key = (guard.tp, producer.id);
+        let Some(first) = guard.first_sequence else { return ErrorCode::None };
+        match self.lowest.get(&key) {
+            Some(lowest) if lowest.epoch == producer.epoch && lowest.sequence < first => {
+                ErrorCode::OutOfOrderSequenceNumber
+            }
+            _ => {
+                self.lowest.remove(&key);
+                ErrorCode::None
+            }
+        }
+    }
+
+    fn note_sequence(&mut self, now: Instant, producer: ProducerIdAndEpoch, guard: &Guard) {
+        let Some(sequence) = guard.first_sequence else { return };
+        if self.lowest.len() >= SEQUENCES_MAX {
+            self.lowest.retain(|_, lowest| now.since(lowest.at) < TIMEOUT);
+        }
+        let new = Lowest { epoch: producer.epoch, sequence, at: now };
+        let lowest = self.lowest.entry((guard.tp, producer.id)).or_insert(new);
+        if lowest.epoch != producer.epoch || sequence < lowest.sequence {
+            *lowest = new;
+        }
+    }
+
+    /// A transaction ends in a partition: what was asked before is void.
+    pub(crate) fn marker_written(&mut self, tp: TopicPartition, producer_id: i64) {
+        self.lowest.remove(&(tp, producer_id));
+        for asked in self.asked.values_mut().filter(|asked| asked.producer.id == producer_id) {
+            for guard in asked.guards.iter_mut().filter(|guard| guard.tp == tp) {
+                guard.is_void = true;
+            }
+        }
+    }
+}
+
+/// Producer and first sequence of a transaction's batch.
+fn producer_of(data: &ProducePartition) -> Option<(ProducerIdAndEpoch, i32)> {
+    let header = data.records.batches().first()?.header;
+    let producer = ProducerIdAndEpoch { id: header.producer_id, epoch: header.producer_epoch };
+    header.is_transactional().then_some((producer, header.base_sequence))
+}
+
+/// What must be asked for; nothing for partitions where the transaction is open, or that are led
+/// elsewhere.
+fn guard(
+    cx: &Cx<'_, '_>,
+    tp: TopicPartition,
+    producer: ProducerIdAndEpoch,
+    first_sequence: Option<i32>,
+) -> Option<Guard> {
+    let partition = cx.replicas.find(tp).filter(|partition| partition.is_leader())?;
+    if partition.log.has_open_transaction(producer.id, producer.epoch) {
+        return None;
+    }
+    Some(Guard { tp, epoch: partition.leader_epoch, first_sequence, is_void: false })
+}
+
+/// Leader of a transactional id's partition.
+pub(crate) fn coordinator(image: &MetadataImage, id: &str) -> Option<NodeId> {
+    let topic = image.topic_named(TRANSACTIONS_TOPIC)?;
+    let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+    topic.partitions.get(usize::try_from(partition_for(id, count)).ok()?)?.leader
+}
+
+/// Producers try again after this error, old ones included.
+fn produce_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::ConcurrentTransactions
+        | ErrorCode::CoordinatorLoadInProgress
+        | ErrorCode::CoordinatorNotAvailable
+        | ErrorCode::NotCoordinator => ErrorCode::NotEnoughReplicas,
+        other => other,
+    }
+}

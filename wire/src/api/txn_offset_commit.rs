@@ -1,0 +1,87 @@
+//! TxnOffsetCommit (key 28). Version 5 would make the group's partition a part of the transaction
+//! by itself (KIP-890, second part), which the core does not do.
+
+use super::shared::{DecodeCx, by_topic, producer, topic_name};
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NO_EPOCH, TopicPartition};
+use stormglass_broker_core::protocol::{
+    CommittedOffset, NO_GENERATION, Request, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+};
+
+/// First version that names the member (KIP-447).
+const MEMBER_FROM: i16 = 3;
+/// First version with `TRANSACTION_ABORTABLE`.
+const ABORTABLE_FROM: i16 = 4;
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let version = cx.version;
+    let transactional_id = reader.string()?;
+    let group = reader.string()?;
+    let producer = producer(reader)?;
+    let (generation, member, instance) = if version >= MEMBER_FROM {
+        (reader.i32()?, reader.string()?, reader.nullable_string()?)
+    } else {
+        (NO_GENERATION, Arc::from(""), None)
+    };
+    let offsets = by_topic(
+        reader,
+        cx,
+        |reader, cx| cx.named_topic(reader),
+        |reader, topic| {
+            let tp = TopicPartition::new(topic, reader.i32()?);
+            let offset = reader.i64()?;
+            let leader_epoch = if version >= 2 { reader.i32()? } else { NO_EPOCH };
+            let metadata = reader.nullable_string()?.filter(|text| !text.is_empty());
+            reader.skip_tags()?;
+            Ok(CommittedOffset { tp, offset, leader_epoch, metadata })
+        },
+    )?;
+    reader.skip_tags()?;
+    let offsets = offsets.ok_or(WireError::Null)?;
+    Ok(Asked::Broker(Request::TxnOffsetCommit(Box::new(TxnOffsetCommitRequest {
+        transactional_id,
+        producer,
+        group,
+        generation,
+        member,
+        instance,
+        offsets,
+    }))))
+}
+
+pub(crate) fn encode(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    response: &TxnOffsetCommitResponse,
+) {
+    let told = |error| match error {
+        ErrorCode::TransactionAbortable if call.version < ABORTABLE_FROM => {
+            ErrorCode::InvalidTxnState
+        }
+        // producers before Kafka 2.0 do not know that a coordinator may be loading
+        ErrorCode::CoordinatorLoadInProgress if call.version < 2 => {
+            ErrorCode::CoordinatorNotAvailable
+        }
+        error => error,
+    };
+    out.i32(0); // throttle time
+    out.by_topic(
+        &response.partitions,
+        |(tp, _)| tp.topic,
+        |out, id| topic_name(out, call, cluster, id),
+        |out, (tp, error)| {
+            out.i32(tp.partition);
+            out.error(told(*error));
+            out.no_tags();
+        },
+    );
+    out.no_tags();
+}

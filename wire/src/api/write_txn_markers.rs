@@ -1,0 +1,49 @@
+//! WriteTxnMarkers (key 27), between brokers.
+
+use super::shared::{DecodeCx, by_topic, producer, topic_name, tp};
+use crate::call::Call;
+use crate::cluster::Cluster;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use stormglass_broker_core::protocol::{
+    Request, TxnMarker, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+};
+
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+    let markers = reader.array(|reader| {
+        let producer = producer(reader)?;
+        let commit = reader.bool()?;
+        let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
+        let partitions = partitions.ok_or(WireError::Null)?;
+        let coordinator_epoch = reader.i32()?;
+        reader.skip_tags()?;
+        Ok(TxnMarker { producer, commit, coordinator_epoch, partitions })
+    })?;
+    reader.skip_tags()?;
+    Ok(Asked::Broker(Request::WriteTxnMarkers(WriteTxnMarkersRequest { markers })))
+}
+
+pub(crate) fn encode(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    response: &WriteTxnMarkersResponse,
+) {
+    out.array(response.markers.iter(), |out, (producer_id, partitions)| {
+        out.i64(*producer_id);
+        out.by_topic(
+            partitions,
+            |(tp, _)| tp.topic,
+            |out, id| topic_name(out, call, cluster, id),
+            |out, (tp, error)| {
+                out.i32(tp.partition);
+                out.error(*error);
+                out.no_tags();
+            },
+        );
+        out.no_tags();
+    });
+    out.no_tags();
+}
