@@ -12,6 +12,23 @@ fn a_replay_gives_the_same_result() {
     assert_eq!(place.read("stormglass-out/short-7-replay/plan.json"), place.read("a/plan.json"));
 }
 
+/// A crash on the way, so that clients look for leaders, and are told.
+#[test]
+fn through_the_codec_the_results_are_the_same() {
+    let place = Place::new();
+    let crash = scenario("crash");
+    place.expect(0, &["run", &crash, "--out", "typed"]);
+    place.expect(0, &["run", &crash, "--set", "wire=true", "--out", "wire"]);
+    let result = |of: &str| -> serde_json::Value {
+        let mut result: serde_json::Value =
+            serde_json::from_str(&place.read(&format!("{of}/result.json"))).unwrap();
+        result.as_object_mut().unwrap().remove("scenario");
+        result.as_object_mut().unwrap().remove("plan_digest");
+        result
+    };
+    assert_eq!(result("wire"), result("typed"));
+}
+
 #[test]
 fn the_audit_passes_and_writes_nothing() {
     let place = Place::new();

@@ -1,5 +1,17 @@
 //! Kafka's error codes, as far as this broker answers with them.
 
+macro_rules! error_codes {
+    ($(#[$about:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $code:expr,)* }) => {
+        $(#[$about])*
+        pub enum $name { $($(#[$doc])* $variant = $code,)* }
+
+        impl $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+        }
+    };
+}
+
+error_codes! {
 /// A peer's or client's mistake, or a state that it must react to. Values are Kafka's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i16)]
@@ -158,8 +170,15 @@ pub enum ErrorCode {
     /// AlterPartition succeeded, but leadership moved meanwhile.
     NewLeaderElected = 108,
 }
+}
 
 impl ErrorCode {
+    /// The error that Kafka gives this number; `None` for those that this broker never answers with.
+    #[must_use]
+    pub fn of_code(code: i16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|error| *error as i16 == code)
+    }
+
     /// Whether this is no error.
     #[must_use]
     pub fn is_ok(self) -> bool {

@@ -27,6 +27,10 @@ pub struct Plan {
     pub scenario_digest: String,
     /// Seed of every random stream of the run.
     pub seed: u64,
+    /// What clients and brokers say to each other goes through Kafka's wire protocol. That checks
+    /// the codec; results are the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wire: bool,
     /// Model constants, each with its source.
     pub model: ModelPlan,
     /// Brokers, controllers, hosts and zones.

@@ -1,12 +1,13 @@
 //! Kafka's wire protocol around `broker-core`: frames to typed requests, typed responses to frames.
 //!
-//! The broker's half only: what a client does (encode requests, decode responses) is left out.
+//! The client's half covers what the simulator's clients say, in the newest version of each API.
 //! Nothing here does IO. A frame is decoded without trusting any length in it, records are slices
 //! of the frame, and a response is a list of slices for a vectored write.
 
 mod api;
 mod apis;
 mod call;
+mod client;
 mod cluster;
 mod codec;
 mod error;
@@ -19,6 +20,7 @@ mod writer;
 
 pub use apis::{APIS, Api, ApiKey};
 pub use call::Call;
+pub use client::{decode_response, encode_request};
 pub use cluster::{Cluster, Endpoint};
 pub use codec::{Decoded, decode_request, encode_response};
 pub use error::WireError;

@@ -5,6 +5,7 @@
 use crate::error::WireError;
 use bytes::{Buf, Bytes};
 use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::TopicId;
 
 /// Elements of all arrays of a request; ten thousand partitions with everything about them are
@@ -162,6 +163,12 @@ impl Reader {
         element: impl FnMut(&mut Self) -> Result<T, WireError>,
     ) -> Result<Vec<T>, WireError> {
         self.nullable_array(element)?.ok_or(WireError::Null)
+    }
+
+    /// Kafka's number of an error that this broker answers with.
+    pub(crate) fn error(&mut self) -> Result<ErrorCode, WireError> {
+        let unknown = WireError::Forbidden("an error that this broker does not know");
+        ErrorCode::of_code(self.i16()?).ok_or(unknown)
     }
 
     /// Skips tagged fields, of which versions without compact lengths have none.

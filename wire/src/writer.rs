@@ -1,6 +1,7 @@
 //! Puts fields at the end of a response. Bodies of record batches are not copied: they become
 //! slices of their own.
 
+use crate::apis::Api;
 use crate::frame::Frame;
 use bytes::{BufMut, Bytes, BytesMut};
 use stormglass_broker_core::error::ErrorCode;
@@ -26,6 +27,19 @@ impl Writer {
         if tagged {
             writer.no_tags();
         }
+        writer
+    }
+
+    /// Begins a request with its header.
+    pub(crate) fn request(api: Api, version: i16, correlation: i32, client_id: &str) -> Self {
+        let mut writer = Self { done: vec![Bytes::new()], head: BytesMut::new(), flexible: false };
+        writer.i16(api.key as i16);
+        writer.i16(version);
+        writer.i32(correlation);
+        // has a fixed-size length in every version of the header
+        writer.nullable_string(Some(client_id));
+        writer.flexible = api.is_flexible(version);
+        writer.no_tags();
         writer
     }
 

@@ -22,6 +22,7 @@ pub(crate) fn plan() -> Plan {
             .to_owned(),
         scenario_digest: "5c1e".repeat(16),
         seed: 7,
+        wire: false,
         model: model(),
         cluster: cluster(),
         topics: vec![TopicPlan {

@@ -21,6 +21,7 @@ pub(crate) fn plan(scenario: &Scenario, sources: &Sources, digest: String, seed:
         expect: scenario.expect.sound().0.clone(),
         scenario_digest: digest,
         seed,
+        wire: scenario.wire.as_ref().is_some_and(|wire| wire.value),
         model: model::model(scenario),
         topics,
         producers: clients::producers(scenario, &cluster, times),

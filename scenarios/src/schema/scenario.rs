@@ -17,6 +17,9 @@ section! {
         question: Part<Text>,
         /// What to expect from a healthy cluster.
         expect: Part<Text>,
+        /// Clients and brokers speak through the codec of `stormglass serve`, which checks it and
+        /// changes no result. Default: false.
+        wire: Option<At<bool>>,
         /// Brokers, hosts and their settings.
         cluster: Part<Cluster>,
         /// Topics that exist when the run begins.

@@ -73,6 +73,7 @@ pub(crate) fn plan() -> Plan {
         expect: String::new(),
         scenario_digest: String::new(),
         seed: 1,
+        wire: false,
         model: ModelPlan {
             version: String::new(),
             catalogue_digest: String::new(),

@@ -12,7 +12,7 @@ use crate::net::{ConnId, HostId, Side};
 use crate::recorder::PathTaken;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
-use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::ids::{ConnectionId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_reports::recording::PathParts;
 
@@ -179,6 +179,9 @@ impl World {
         else {
             return; // closed in the same step; the client knows
         };
+        if self.wire.is_some() {
+            self.through_wire(ConnectionId(conn.as_u64()), send.correlation, &send.request);
+        }
         let bytes = send.request.wire_size(CLIENT_ID_LEN);
         if let Request::Produce(_) = send.request {
             self.note_produce_transfer(client, send.node, bytes);

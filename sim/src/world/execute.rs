@@ -256,6 +256,9 @@ impl World {
 
     fn send_reply(&mut self, node: u16, reply: Reply, finish: u64) {
         let Reply { conn, correlation, response } = reply;
+        if let Some(response) = response.as_ref().filter(|_| self.wire.is_some()) {
+            self.back_through_wire(conn, correlation.0, response);
+        }
         let at = &mut self.nodes[node as usize];
         let mut leaves = finish;
         let Some(accepted) = at.accepted.get_mut(conn) else { return };

@@ -20,6 +20,7 @@ mod peers;
 mod setup;
 mod slab;
 mod transport;
+mod wire;
 
 use crate::checkers::{Checkers, Marks, Story};
 use crate::client::{ClientEffects, ClientShared};
@@ -132,6 +133,8 @@ pub(crate) struct World {
     story: Story,
     story_out: Vec<ClusterEvent>,
     lags: Lags,
+    /// Present with `wire = true`.
+    wire: Option<Box<wire::Wire>>,
 }
 
 impl World {

@@ -123,6 +123,7 @@ impl World {
             story_out: Vec::new(),
             instances: BTreeMap::new(),
             lags: Lags::new(plan.consumers.len()),
+            wire: plan.wire.then(Box::default),
             streams,
             plan,
         };

@@ -143,6 +143,7 @@ impl World {
 
     /// The side that connected learns that the connection is gone.
     fn opener_lost(&mut self, conn: ConnId) {
+        self.forget_calls(ConnectionId(conn.as_u64()));
         match self.conns.remove(ConnectionId(conn.as_u64())) {
             Some(End::Client { client, node }) => self.client_lost(client, node, conn),
             Some(End::Peer { node, link }) => {

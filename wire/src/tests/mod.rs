@@ -29,7 +29,7 @@ const ID_FIRST: u128 = 1 << 64;
 const TOPICS: u128 = 3;
 
 /// Three topics, and nodes 1 to 3.
-struct Known;
+pub(crate) struct Known;
 
 impl Cluster for Known {
     fn topic_id(&self, name: &str) -> Option<TopicId> {
@@ -51,7 +51,7 @@ impl Cluster for Known {
     }
 }
 
-fn tp(topic: u128, index: i32) -> TopicPartition {
+pub(crate) fn tp(topic: u128, index: i32) -> TopicPartition {
     TopicPartition::new(TopicId(ID_FIRST + topic), index)
 }
 
