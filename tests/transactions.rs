@@ -98,13 +98,12 @@ impl Producer {
             .with_v3_and_below_producer_id(self.producer_id.into())
             .with_v3_and_below_producer_epoch(self.epoch)
             .with_v3_and_below_topics(vec![topic]);
-        let answer = retry(|| {
+        retry(|| {
             let answer = self.coordinator.call(3, &request);
             let first = &answer.results_by_topic_v3_and_below[0].results_by_partition[0];
             let error = first.partition_error_code;
             (!matches!(error, 14..=16 | CONCURRENT)).then_some(error)
-        });
-        answer
+        })
     }
 
     /// Records, in a partition that has or has not been added; error and base offset.

@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Version of the form.
 const VERSION: u16 = 2;
-/// The version before there were coordinators' epochs.
+/// The version without coordinators' epochs, for logs that have had no transactions.
 const VERSION_WITHOUT_COORDINATORS: u16 = 1;
 /// Bytes before the producers: CRC, version, offset, epoch, count.
 const HEADER_BYTES: usize = 4 + 2 + 8 + 4 + 4;
@@ -37,7 +37,8 @@ pub(crate) fn encode(offset: Offset, last_epoch: LeaderEpoch, producers: &Produc
         HEADER_BYTES + entries.len() * (PRODUCER_BYTES + REMEMBERED_BATCHES * BATCH_BYTES);
     let mut out = BytesMut::with_capacity(capacity);
     out.put_u32(0);
-    out.put_u16(VERSION);
+    let has_coordinators = entries.iter().any(|producer| producer.coordinator_epoch >= 0);
+    out.put_u16(if has_coordinators { VERSION } else { VERSION_WITHOUT_COORDINATORS });
     out.put_i64(offset);
     out.put_i32(last_epoch);
     out.put_u32(u32::try_from(entries.len()).unwrap_or(u32::MAX));
@@ -46,7 +47,9 @@ pub(crate) fn encode(offset: Offset, last_epoch: LeaderEpoch, producers: &Produc
         out.put_i16(producer.epoch);
         out.put_i64(producer.last_timestamp);
         out.put_i64(producer.open_transaction.unwrap_or(NO_TRANSACTION));
-        out.put_i32(producer.coordinator_epoch);
+        if has_coordinators {
+            out.put_i32(producer.coordinator_epoch);
+        }
         out.put_u8(u8::try_from(producer.batches().len()).unwrap_or(0));
         for batch in producer.batches() {
             out.put_i32(batch.last_sequence);

@@ -181,6 +181,9 @@ fn a_clean_end_keeps_the_index() {
     rig.load(Recover { clean: true, ..Recover::default() });
     assert_eq!((rig.aborted(), rig.stable()), (aborted.clone(), 12));
     assert!(rig.log.has_open_transaction(8, 0));
+    let producers = rig.log.active_producers();
+    let coordinators = producers.iter().map(|producer| producer.coordinator_epoch);
+    assert_eq!(coordinators.collect::<Vec<_>>(), [1, -1]);
     rig.end(8, false);
     assert_eq!(rig.aborted().len(), 4, "it is known where the open one began");
 }
