@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod planted;
 #[cfg(test)]
 mod tidy;
@@ -11,12 +12,14 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask NAME
 
-  bench     speed and memory of the simulator; writes the table of docs/benchmarks.md
-  ci        everything that must hold before a change is accepted: runs .ci/run
-  planted   plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only those
-            that are named
-  tidy      the style rules that no other tool checks
-  validate  simulates published benchmarks and writes docs/validation.md
+  bench        speed and memory of the simulator; writes the table of docs/benchmarks.md
+  ci           everything that must hold before a change is accepted: runs .ci/run
+  conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
+               those that are named
+  planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
+               those that are named
+  tidy         the style rules that no other tool checks
+  validate     simulates published benchmarks and writes docs/validation.md
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["bench"] => bench::bench(),
         ["ci"] => ci::ci(),
+        ["conformance", only @ ..] => conformance::conformance(only),
         ["planted", only @ ..] => planted::planted(only),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),

@@ -3,6 +3,7 @@
 
 use super::framing::{FrameError, read_frame, write_frame};
 use super::listener::Door;
+use super::peer;
 use crate::node::Event;
 use bytes::BytesMut;
 use std::io;
@@ -10,20 +11,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
-use stormglass_wire::{Decoded, Frame, WireError, decode_request, encode_response};
+use stormglass_wire::{Decoded, Frame, Hello, WireError, decode_request, encode_response};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// Why a connection is closed by this side.
 #[derive(Debug)]
-enum Closing {
+pub(super) enum Closing {
     /// The client went away, or said nothing for too long.
     Quiet,
     /// What came is no frame.
     Frame(FrameError),
     /// The frame is no request that can be answered.
     Request(WireError),
+    /// A node of another cluster, or one that looks for another node.
+    Stranger(Hello),
+    /// Clients are not served here.
+    NotForClients,
     /// The node stops, or has no answer for what it was asked.
     NoAnswer,
 }
@@ -48,6 +53,10 @@ pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door,
         Closing::Quiet => tracing::debug!(%client, "connection ended"),
         Closing::Frame(error) => tracing::warn!(%client, %error, "connection closed"),
         Closing::Request(error) => tracing::warn!(%client, %error, "connection closed"),
+        Closing::Stranger(hello) => tracing::warn!(%client, ?hello, "a strange node; closed"),
+        Closing::NotForClients => {
+            tracing::warn!(%client, "a client on the controllers' listener; closed");
+        }
         Closing::NoAnswer => tracing::debug!(%client, "connection closed: no answer"),
     }
     // a node that is gone does not mind
@@ -71,6 +80,12 @@ async fn converse(
                 Ok(Ok(None)) | Err(_) | Ok(Err(FrameError::Io(_))) => return Closing::Quiet,
                 Ok(Err(error)) => return Closing::Frame(error),
             };
+        if turn == 0 && Hello::is_hello(&frame) && door.peers {
+            return peer::serve(stream, buffer, frame, door, id).await;
+        }
+        if !door.clients {
+            return Closing::NotForClients;
+        }
         let asked = Asked { conn: id, correlation: CorrelationId(turn), host: &host };
         let answer = match answer(frame, door, asked).await {
             Ok(answer) => answer,
