@@ -282,6 +282,7 @@ mod tests {
                 controller: false,
                 voters: vec![NodeId(1)],
                 rack: None,
+                endpoint: None,
                 server: ServerConfig::kafka_defaults(),
                 seed: 1,
                 incarnation: 9,

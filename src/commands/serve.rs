@@ -1,12 +1,13 @@
 //! `stormglass serve`: a real broker. stdout says where it listens, stderr has the log.
 
-use crate::args::{LogLevel, Serve};
+use crate::args::{LogLevel, Serve, Served};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use stormglass_server::{ServeError, Server};
+use stormglass_server::{NodeOptions, ServeError, Server};
 use tracing::level_filters::LevelFilter;
 
 /// Serves until a signal says to stop.
@@ -17,15 +18,31 @@ pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
         .with_ansi(output.errors_coloured())
         .with_target(false)
         .init();
-    let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
-    args.options.check().map_err(senseless)?;
-    let server = Server::start(&args.options).map_err(failure)?;
+    let mut server = start(&args.what)?;
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())
         .map_err(|error| Failure::internal(format!("cannot handle signals: {error}")))?;
+    server.ready().map_err(failure)?;
     announce(&server, output)?;
     server.wait().map_err(failure)?;
     Ok(Exit::Ok)
+}
+
+fn start(what: &Served) -> Result<Server, Failure> {
+    let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
+    match what {
+        Served::Cluster(options) => {
+            options.check().map_err(senseless)?;
+            Server::start(options).map_err(failure)
+        }
+        Served::Node { file, sets } => {
+            let text = fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
+            let options = NodeOptions::parse(&text, sets).map_err(|error| {
+                Failure::usage(format!("{}: {error}", file.display())).help(error.help())
+            })?;
+            Server::start_node(&options).map_err(failure)
+        }
+    }
 }
 
 fn announce(server: &Server, output: Output) -> Result<(), Failure> {

@@ -47,7 +47,8 @@ struct Place {
 
 impl Counted {
     /// Connections that are open.
-    pub(crate) fn total(&self) -> usize {
+    #[cfg(test)]
+    fn total(&self) -> usize {
         self.lock().values().sum()
     }
 

@@ -1,5 +1,6 @@
 //! What can happen to a node.
 
+use crate::net::LinkId;
 use std::sync::mpsc::{Receiver, Sender};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
@@ -14,7 +15,7 @@ pub(crate) type Outbox = Sender<Event>;
 /// An event.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A client asks.
+    /// A client asks, or a node of another process.
     Request {
         conn: ConnectionId,
         correlation: CorrelationId,
@@ -24,8 +25,10 @@ pub(crate) enum Event {
     },
     /// A node of this process asks.
     PeerRequest { conn: ConnectionId, correlation: CorrelationId, request: Box<Request> },
-    /// A node of this process answers.
+    /// A node answers.
     PeerResponse { from: NodeId, correlation: CorrelationId, response: Box<Response> },
+    /// A connection to a node of another process ended, and what it was asked gets no answer.
+    LinkDown(LinkId),
     /// A connection ended.
     Closed(ConnectionId),
     /// A disk operation ended.
