@@ -133,11 +133,7 @@ fn check_keys(properties: &BTreeMap<String, String>) -> Result<(), ServeError> {
         None => Ok(()),
         Some(key) => Err(ServeError::new(
             format!("config `{key}` is not one that this broker reads"),
-            format!(
-                "known are: {}, {}",
-                ServerConfig::KEYS.join(", "),
-                SHELL_KEYS.join(", ")
-            ),
+            format!("known are: {}, {}", ServerConfig::KEYS.join(", "), SHELL_KEYS.join(", ")),
         )),
     }
 }

@@ -142,7 +142,8 @@ impl Keys {
         self.check_protocols()?;
         let listeners = self.listeners(controller)?;
         if broker && !listeners.iter().any(|listener| listener.clients) {
-            let help = "add one that is not in controller.listener.names, such as PLAINTEXT://:9092";
+            let help =
+                "add one that is not in controller.listener.names, such as PLAINTEXT://:9092";
             return Err(ServeError::new("`listeners` has none for clients", help));
         }
         Ok(NodeOptions {
@@ -282,10 +283,8 @@ mod tests {
         let options = parse(SOUND).unwrap();
         assert_eq!((options.node, options.broker, options.controller), (NodeId(2), true, true));
         assert_eq!(options.voters[&NodeId(3)], ("::1".to_owned(), 9093));
-        let listener = |host: &str, port, clients| Listener {
-            address: (host.to_owned(), port),
-            clients,
-        };
+        let listener =
+            |host: &str, port, clients| Listener { address: (host.to_owned(), port), clients };
         let expected = [listener("", 9092, true), listener("10.0.0.2", 9093, false)];
         assert_eq!(options.listeners, expected);
         assert_eq!(options.advertised, Some(("kafka-2.example".to_owned(), 9092)));

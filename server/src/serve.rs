@@ -121,7 +121,8 @@ impl Server {
                 Ok(_) => waiting -= 1,
                 Err(_) if self.nodes.iter().any(JoinHandle::is_finished) => {
                     self.stopper().stop();
-                    let stopped = ServeError::new("a node stopped while starting", "see the log above");
+                    let stopped =
+                        ServeError::new("a node stopped while starting", "see the log above");
                     let nodes = std::mem::take(&mut self.nodes);
                     return join(nodes).and(Err(stopped));
                 }
@@ -202,11 +203,7 @@ impl Shared {
     }
 
     /// Starts the nodes.
-    fn start(
-        self,
-        places: Vec<Place>,
-        addresses: Vec<SocketAddr>,
-    ) -> Result<Server, ServeError> {
+    fn start(self, places: Vec<Place>, addresses: Vec<SocketAddr>) -> Result<Server, ServeError> {
         let (ready, announced) = channel();
         let cluster_id = places[0].dir.cluster_id.clone();
         let directory = Directory::new(&cluster_id, self.endpoints.clone());
@@ -237,7 +234,16 @@ impl Shared {
             dirs.push(dir);
         }
         let (outboxes, runtime) = (self.outboxes, self.runtime);
-        Ok(Server { addresses, cluster_id, outboxes, nodes, announced, doors, runtime, _dirs: dirs })
+        Ok(Server {
+            addresses,
+            cluster_id,
+            outboxes,
+            nodes,
+            announced,
+            doors,
+            runtime,
+            _dirs: dirs,
+        })
     }
 
     fn door(
@@ -259,12 +265,7 @@ impl Shared {
         }
     }
 
-    fn links(
-        &self,
-        node: NodeId,
-        cluster_id: &str,
-        directory: &SharedDirectory,
-    ) -> Option<Links> {
+    fn links(&self, node: NodeId, cluster_id: &str, directory: &SharedDirectory) -> Option<Links> {
         let voters = self.voters.clone()?;
         let (runtime, outbox) = (self.runtime.handle().clone(), self.outboxes[&node].clone());
         Some(Links::new(runtime, cluster_id.into(), node, voters, directory.clone(), outbox))

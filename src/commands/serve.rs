@@ -36,7 +36,8 @@ fn start(what: &Served) -> Result<Server, Failure> {
             Server::start(options).map_err(failure)
         }
         Served::Node { file, sets } => {
-            let text = fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
+            let text =
+                fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
             let options = NodeOptions::parse(&text, sets).map_err(|error| {
                 Failure::usage(format!("{}: {error}", file.display())).help(error.help())
             })?;

@@ -132,10 +132,7 @@ async fn converse(
     either(ask(write, asked), hear(read, hello.to, outbox)).await
 }
 
-async fn ask(
-    mut write: OwnedWriteHalf,
-    asked: &mut UnboundedReceiver<Asked>,
-) -> io::Result<()> {
+async fn ask(mut write: OwnedWriteHalf, asked: &mut UnboundedReceiver<Asked>) -> io::Result<()> {
     while let Some((correlation, request)) = asked.recv().await {
         let Some(frame) = encode_peer_request(correlation, &request) else {
             tracing::error!(?request, "not a request between nodes; please report it");

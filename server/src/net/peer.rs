@@ -8,9 +8,7 @@ use super::listener::Door;
 use crate::node::Event;
 use bytes::{Bytes, BytesMut};
 use stormglass_broker_core::ids::ConnectionId;
-use stormglass_wire::{
-    Cluster as _, Frame, Hello, decode_peer_request, encode_peer_response,
-};
+use stormglass_wire::{Cluster as _, Frame, Hello, decode_peer_request, encode_peer_response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

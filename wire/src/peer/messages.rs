@@ -213,7 +213,9 @@ impl Field for &'static str {
     fn take(from: &mut Reader) -> Result<Self, WireError> {
         let name: Arc<str> = from.string()?;
         let mut names = TOPIC_KEYS.iter().flat_map(|key| [key.name, key.server]);
-        names.find(|known| **known == *name).ok_or(WireError::Forbidden("a config that is not known"))
+        names
+            .find(|known| **known == *name)
+            .ok_or(WireError::Forbidden("a config that is not known"))
     }
 }
 

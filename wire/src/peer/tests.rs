@@ -154,9 +154,9 @@ fn what_is_said_is_heard() {
 
 #[test]
 fn what_is_cut_short_or_goes_on_is_refused() {
-    let frames = requests().into_iter().map(|request| {
-        content(&encode_peer_request(CorrelationId(1), &request).unwrap())
-    });
+    let frames = requests()
+        .into_iter()
+        .map(|request| content(&encode_peer_request(CorrelationId(1), &request).unwrap()));
     for frame in frames {
         for len in 0..frame.len() {
             assert!(decode_peer_request(frame.slice(..len)).is_err(), "{len} bytes");
