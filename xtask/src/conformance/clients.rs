@@ -87,7 +87,15 @@ fn do_it(program: &str, args: &[&str], dir: &Path) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("{program} failed: {}", super::last_line(&output.stderr)))
+    Err(format!("{program} failed: {}", cause(&output.stderr)))
+}
+
+/// The last line that says what failed, or else the last one.
+fn cause(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let mut lines = text.lines().rev();
+    let line = lines.find(|line| line.contains("Failed to") || line.contains(" fatal error"));
+    super::last_line(line.map_or(stderr, str::as_bytes))
 }
 
 fn kcat() -> Result<Installed, String> {

@@ -30,13 +30,18 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     Ok(root().join("target/hunt/stormglass"))
 }
 
+fn log_path(brokers: u16) -> PathBuf {
+    work_dir().join(format!("serve-{brokers}.log"))
+}
+
 impl Cluster {
     pub(crate) fn start(binary: &Path, brokers: u16) -> Result<Self, String> {
         let data_dir = work_dir().join(format!("data-{brokers}"));
+        fs::create_dir_all(work_dir()).map_err(|error| format!("no place to work: {error}"))?;
         if data_dir.exists() {
             fs::remove_dir_all(&data_dir).map_err(|error| format!("old data: {error}"))?;
         }
-        let log_path = work_dir().join(format!("serve-{brokers}.log"));
+        let log_path = log_path(brokers);
         let log = File::create(&log_path).map_err(|error| format!("no log: {error}"))?;
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--brokers", &brokers.to_string()])
@@ -58,6 +63,15 @@ impl Cluster {
             return Err(format!("the broker did not start; see {}", log_path.display()));
         }
         Ok(cluster)
+    }
+
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> Result<String, String> {
+        fs::read_to_string(log_path(self.brokers)).map_err(|error| format!("no log: {error}"))
     }
 
     /// SIGTERM; the process must end well.
