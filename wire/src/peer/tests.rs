@@ -7,27 +7,15 @@ use stormglass_broker_core::config::ConfigKind;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{TopicId, TopicPartition};
 use stormglass_broker_core::protocol::*;
-use stormglass_broker_core::records::{Batch, BatchHeader, Body, Records};
+use stormglass_broker_core::records::{Batch, Record, Records};
 
 fn tp() -> TopicPartition {
     TopicPartition::new(TopicId(u128::MAX - 5), 17)
 }
 
 fn batch() -> Records {
-    let header = BatchHeader {
-        base_offset: 7,
-        partition_leader_epoch: 3,
-        attributes: 0,
-        last_offset_delta: 4,
-        base_timestamp: 1_700_000_000_000,
-        max_timestamp: 1_700_000_000_001,
-        producer_id: 9,
-        producer_epoch: 1,
-        base_sequence: 0,
-        records_count: 5,
-    };
-    let body = Body::from(Bytes::from(vec![7; 5000]));
-    Records::single(Arc::new(Batch::new(header, body)))
+    let record = Record::new(Some(Bytes::from_static(b"key")), Some(vec![7; 5000].into()));
+    Records::single(Arc::new(Batch::build(1_700_000_000_000, &mut [record])))
 }
 
 fn requests() -> Vec<Request> {
@@ -168,7 +156,7 @@ fn what_is_cut_short_or_goes_on_is_refused() {
 
 #[test]
 fn what_only_clients_ask_is_not_said() {
-    let request = Request::ListGroups(ListGroupsRequest::default());
+    let request = Request::ListGroups(ListGroupsRequest { states: Vec::new(), types: Vec::new() });
     assert!(encode_peer_request(CorrelationId(1), &request).is_none());
 }
 
