@@ -9,6 +9,7 @@ mod config;
 mod data_dir;
 mod error;
 mod ids;
+mod metrics;
 mod net;
 mod node;
 mod node_config;

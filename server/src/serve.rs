@@ -6,6 +6,7 @@ use crate::config::{Options, SocketLimits};
 use crate::data_dir::{DataDir, check_size, is_formatted, node_dir};
 use crate::error::ServeError;
 use crate::ids;
+use crate::metrics::{self, Counters, Exposed};
 use crate::net::{Counted, Door, Links, listen};
 use crate::node::{Directory, Endpoints, Event, Inbox, Node, Outbox, Parts, SharedDirectory};
 use crate::node_config::{Address, Listener, NodeOptions};
@@ -36,6 +37,8 @@ pub struct Server {
     announced: Receiver<NodeId>,
     /// Opened when all nodes serve.
     doors: Vec<(TcpListener, Door)>,
+    /// Where counts are asked for.
+    metrics: Option<SocketAddr>,
     runtime: Runtime,
     /// Locked until the end.
     _dirs: Vec<DataDir>,
@@ -78,7 +81,7 @@ impl Server {
     ///
     /// # Errors
     /// What the operator must see to.
-    pub fn start(options: &Options) -> Result<Self, ServeError> {
+    pub fn start(options: &Options, metrics: Option<SocketAddr>) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
         let (places, outboxes) = open(options)?;
         let addresses: Vec<SocketAddr> =
@@ -87,7 +90,7 @@ impl Server {
         let endpoints = endpoints
             .map(|(node, address)| (node, (advertised(options, *address), address.port())))
             .collect();
-        let shared = Shared::new(limits, outboxes, endpoints, None)?;
+        let shared = Shared::new(limits, outboxes, endpoints, None, metrics)?;
         shared.start(places, addresses)
     }
 
@@ -96,7 +99,10 @@ impl Server {
     ///
     /// # Errors
     /// What the operator must see to.
-    pub fn start_node(options: &NodeOptions) -> Result<Self, ServeError> {
+    pub fn start_node(
+        options: &NodeOptions,
+        metrics: Option<SocketAddr>,
+    ) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
         let (place, outbox) = open_node(options)?;
         let clients = place.listeners.iter().filter(|listener| listener.clients);
@@ -104,7 +110,7 @@ impl Server {
         let mut voters = options.voters.clone();
         voters.remove(&options.node);
         let outboxes = BTreeMap::from([(options.node, outbox)]);
-        let shared = Shared::new(limits, outboxes, Endpoints::new(), Some(voters))?;
+        let shared = Shared::new(limits, outboxes, Endpoints::new(), Some(voters), metrics)?;
         let mut server = shared.start(vec![place], addresses)?;
         server.open_doors()?;
         Ok(server)
@@ -148,6 +154,12 @@ impl Server {
         &self.addresses
     }
 
+    /// Where counts are asked for, if they are.
+    #[must_use]
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics
+    }
+
     /// The cluster's id.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
@@ -180,6 +192,7 @@ struct Shared {
     endpoints: Endpoints,
     /// Controllers of other processes, if there are other processes.
     voters: Option<BTreeMap<NodeId, Address>>,
+    metrics: Option<Listening>,
     clock: Clock,
     connections: Arc<AtomicU64>,
     runtime: Runtime,
@@ -191,7 +204,9 @@ impl Shared {
         outboxes: BTreeMap<NodeId, Outbox>,
         endpoints: Endpoints,
         voters: Option<BTreeMap<NodeId, Address>>,
+        metrics: Option<SocketAddr>,
     ) -> Result<Self, ServeError> {
+        let metrics = metrics.map(|address| bind(address, false)).transpose()?;
         let runtime = Builder::new_multi_thread()
             .thread_name("sockets")
             .enable_io()
@@ -199,7 +214,7 @@ impl Shared {
             .build()
             .map_err(|error| thread_error(&error))?;
         let (clock, connections) = (Clock::start(), Arc::new(AtomicU64::new(1)));
-        Ok(Self { limits, outboxes, endpoints, voters, clock, connections, runtime })
+        Ok(Self { limits, outboxes, endpoints, voters, metrics, clock, connections, runtime })
     }
 
     /// Starts the nodes.
@@ -208,14 +223,22 @@ impl Shared {
         let cluster_id = places[0].dir.cluster_id.clone();
         let directory = Directory::new(&cluster_id, self.endpoints.clone());
         let (mut nodes, mut dirs, mut doors) = (Vec::new(), Vec::new(), Vec::new());
+        let mut exposed = Vec::new();
         for Place { config, dir, listeners, inbox } in places {
             let node = config.node;
             let directory = SharedDirectory::new(directory.clone());
-            let counted = Counted::default();
+            let counts = Exposed {
+                node,
+                outbox: self.outboxes[&node].clone(),
+                directory: directory.clone(),
+                counted: Counted::default(),
+                counters: Counters::default(),
+            };
             doors.extend(listeners.into_iter().map(|listening| {
-                let door = self.door(node, listening.clients, &directory, &counted);
+                let door = self.door(&counts, listening.clients);
                 (listening.socket, door)
             }));
+            exposed.push(counts);
             let parts = Parts {
                 links: self.links(node, &cluster_id, &directory),
                 config,
@@ -233,6 +256,13 @@ impl Shared {
             nodes.push(thread);
             dirs.push(dir);
         }
+        let metrics = self.metrics.as_ref().map(|listening| listening.address);
+        if let Some(Listening { socket, .. }) = self.metrics {
+            let _guard = self.runtime.enter();
+            let socket = tokio::net::TcpListener::from_std(socket)
+                .map_err(|error| socket_error(&error))?;
+            self.runtime.spawn(metrics::serve(socket, exposed));
+        }
         let (outboxes, runtime) = (self.outboxes, self.runtime);
         Ok(Server {
             addresses,
@@ -241,27 +271,23 @@ impl Shared {
             nodes,
             announced,
             doors,
+            metrics,
             runtime,
             _dirs: dirs,
         })
     }
 
-    fn door(
-        &self,
-        node: NodeId,
-        clients: bool,
-        directory: &SharedDirectory,
-        counted: &Counted,
-    ) -> Door {
+    fn door(&self, counts: &Exposed, clients: bool) -> Door {
         Door {
-            node,
-            outbox: self.outboxes[&node].clone(),
-            directory: directory.clone(),
+            node: counts.node,
+            outbox: counts.outbox.clone(),
+            directory: counts.directory.clone(),
             limits: self.limits,
             clients,
             peers: self.voters.is_some(),
             connections: Arc::clone(&self.connections),
-            counted: counted.clone(),
+            counted: counts.counted.clone(),
+            counters: self.metrics.is_some().then(|| counts.counters.clone()),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
@@ -250,6 +251,8 @@ pub(crate) struct Bill {
 pub(crate) struct Serve {
     /// What is started.
     pub(crate) what: Served,
+    /// Where counts are asked for.
+    pub(crate) metrics: Option<SocketAddr>,
     /// Least level that is logged.
     pub(crate) log: LogLevel,
 }
@@ -530,7 +533,7 @@ fn serve(low: LowServe) -> Result<Serve, Failure> {
         }),
         (None, None) => return Err(Failure::usage("no --data-dir").help("give --data-dir DIR")),
     };
-    Ok(Serve { what, log: low.log })
+    Ok(Serve { what, metrics: low.metrics, log: low.log })
 }
 
 fn storage(text: &str) -> Result<u64, Failure> {

@@ -470,6 +470,9 @@ pub(super) struct LowServe {
     /// Set a key of server.properties, such as num.partitions=6. Repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
+    /// Answer GET /metrics here, in the OpenMetrics format, with Kafka's and CloudWatch's names.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(super) metrics: Option<SocketAddr>,
     /// How much goes to the log on stderr.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info)]
     pub(super) log: LogLevel,

@@ -18,7 +18,7 @@ pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
         .with_ansi(output.errors_coloured())
         .with_target(false)
         .init();
-    let mut server = start(&args.what)?;
+    let mut server = start(&args.what, args.metrics)?;
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())
         .map_err(|error| Failure::internal(format!("cannot handle signals: {error}")))?;
@@ -28,12 +28,12 @@ pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn start(what: &Served) -> Result<Server, Failure> {
+fn start(what: &Served, metrics: Option<SocketAddr>) -> Result<Server, Failure> {
     let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
     match what {
         Served::Cluster(options) => {
             options.check().map_err(senseless)?;
-            Server::start(options).map_err(failure)
+            Server::start(options, metrics).map_err(failure)
         }
         Served::Node { file, sets } => {
             let text =
@@ -41,7 +41,7 @@ fn start(what: &Served) -> Result<Server, Failure> {
             let options = NodeOptions::parse(&text, sets).map_err(|error| {
                 Failure::usage(format!("{}: {error}", file.display())).help(error.help())
             })?;
-            Server::start_node(&options).map_err(failure)
+            Server::start_node(&options, metrics).map_err(failure)
         }
     }
 }
@@ -51,9 +51,16 @@ fn announce(server: &Server, output: Output) -> Result<(), Failure> {
     let bootstrap = addresses.join(",");
     if output.is_json() {
         let cluster_id = server.cluster_id();
-        output.json(&serde_json::json!({ "bootstrap": bootstrap, "cluster_id": cluster_id }))
+        let metrics = server.metrics().map(|address| format!("http://{address}/metrics"));
+        output.json(&serde_json::json!({
+            "bootstrap": bootstrap,
+            "cluster_id": cluster_id,
+            "metrics": metrics,
+        }))
     } else {
-        output.text(&format!("serving Kafka clients on {bootstrap}\n"))
+        let metrics = server.metrics().map(|at| format!("metrics on http://{at}/metrics\n"));
+        let metrics = metrics.unwrap_or_default();
+        output.text(&format!("serving Kafka clients on {bootstrap}\n{metrics}"))
     }
 }
 

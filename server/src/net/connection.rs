@@ -4,14 +4,15 @@
 use super::framing::{FrameError, read_frame, write_frame};
 use super::listener::Door;
 use super::peer;
+use crate::metrics::Counters;
 use crate::node::Event;
 use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
-use stormglass_wire::{Decoded, Frame, Hello, WireError, decode_request, encode_response};
+use stormglass_wire::{Api, ApiKey, Decoded, Frame, Hello, WireError, decode_request, encode_response};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -87,10 +88,14 @@ async fn converse(
             return Closing::NotForClients;
         }
         let asked = Asked { conn: id, correlation: CorrelationId(turn), host: &host };
+        let timed = door.counters.as_ref().and_then(|counters| begin(counters, &frame));
         let answer = match answer(frame, door, asked).await {
             Ok(answer) => answer,
             Err(closing) => return closing,
         };
+        if let Some((counters, api, since)) = timed {
+            counters.timed(api, since.elapsed());
+        }
         if let Some(answer) = answer
             && write_frame(stream, &answer).await.is_err()
         {
@@ -98,6 +103,13 @@ async fn converse(
         }
     }
     Closing::Quiet
+}
+
+/// Begins to take the time of a request.
+#[expect(clippy::disallowed_methods, reason = "real clients take real time")]
+fn begin<'a>(counters: &'a Counters, frame: &[u8]) -> Option<(&'a Counters, ApiKey, Instant)> {
+    let key = i16::from_be_bytes(*frame.first_chunk()?);
+    Some((counters, Api::find(key)?.key, Instant::now()))
 }
 
 /// Where a frame came from.
@@ -118,11 +130,17 @@ async fn answer(
         Decoded::Answer(frame) => return Ok(Some(frame)),
         Decoded::Silence => return Ok(None),
     };
+    if let Some(counters) = &door.counters {
+        counters.asked(&request);
+    }
     request.set_client_host(host);
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
     let Some(response) = answered.await.map_err(|_| Closing::NoAnswer)? else { return Ok(None) };
+    if let Some(counters) = &door.counters {
+        counters.answered(&response);
+    }
     // the newest directory: the answer may be about a topic that the request has made
     encode_response(&call, &response, &*door.directory.current()).map(Some).ok_or(Closing::NoAnswer)
 }

@@ -2,6 +2,7 @@
 
 use super::connection;
 use crate::config::SocketLimits;
+use crate::metrics::Counters;
 use crate::node::{Outbox, SharedDirectory};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -30,6 +31,8 @@ pub(crate) struct Door {
     pub(crate) connections: Arc<AtomicU64>,
     /// Connections of the node.
     pub(crate) counted: Counted,
+    /// What clients do, if somebody may ask for it.
+    pub(crate) counters: Option<Counters>,
 }
 
 /// Open connections of a node by address.
@@ -47,8 +50,7 @@ struct Place {
 
 impl Counted {
     /// Connections that are open.
-    #[cfg(test)]
-    fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.lock().values().sum()
     }
 

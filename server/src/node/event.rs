@@ -2,6 +2,7 @@
 
 use crate::net::LinkId;
 use std::sync::mpsc::{Receiver, Sender};
+use stormglass_broker_core::{BrokerGauges, ReplicaState};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_broker_core::seam::DiskResult;
@@ -33,6 +34,17 @@ pub(crate) enum Event {
     Closed(ConnectionId),
     /// A disk operation ended.
     Disk(DiskOpId, DiskResult),
+    /// Somebody wants to know how things are.
+    Scrape(oneshot::Sender<Snapshot>),
     /// The node shall stop in order.
     Shutdown,
+}
+
+/// How things are with a node.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) gauges: BrokerGauges,
+    pub(crate) offline_partitions: u32,
+    pub(crate) active_controller: Option<NodeId>,
+    pub(crate) replicas: Vec<ReplicaState>,
 }

@@ -1,7 +1,7 @@
 //! The loop of a node: take what happened, step the broker, do what it wants done.
 
 use super::directory::SharedDirectory;
-use super::event::{Event, Inbox, Outbox};
+use super::event::{Event, Inbox, Outbox, Snapshot};
 use super::peers::{Peers, node_of};
 use super::timers::{Due, Timers};
 use crate::clock::{Clock, std_duration};
@@ -155,6 +155,11 @@ impl Node {
                 }
                 return;
             }
+            Event::Scrape(reply) => {
+                // whoever asked may be gone
+                let _ = reply.send(self.snapshot());
+                return;
+            }
             Event::Closed(conn) => Input::ConnectionClosed(conn),
             Event::Disk(id, result) => Input::Disk { id, result },
             Event::Shutdown => {
@@ -164,6 +169,15 @@ impl Node {
             }
         };
         self.act(input);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            gauges: self.broker.gauges(),
+            offline_partitions: self.broker.offline_partitions(),
+            active_controller: self.broker.active_controller(),
+            replicas: self.broker.replicas(),
+        }
     }
 
     fn fire_timers(&mut self) {
