@@ -14,7 +14,7 @@ use kafka_protocol::records::{
     Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -77,19 +77,37 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Self { stream, correlation: 0 }
+        Self::try_connect(address, Duration::from_secs(30)).unwrap()
+    }
+
+    /// To a broker that may not be there, or not answer in this time.
+    pub(crate) fn try_connect(address: &str, patience: Duration) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(patience))?;
+        Ok(Self { stream, correlation: 0 })
     }
 
     /// Asks and reads the answer.
     pub(crate) fn call<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
-        self.send(version, request);
-        self.receive::<R>(version)
+        self.try_call(version, request).unwrap()
+    }
+
+    /// The same where the broker may go away.
+    pub(crate) fn try_call<R: Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+    ) -> io::Result<R::Response> {
+        self.try_send(version, request)?;
+        self.try_receive::<R>(version)
     }
 
     /// Asks.
     pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) {
+        self.try_send(version, request).unwrap();
+    }
+
+    fn try_send<R: Request>(&mut self, version: i16, request: &R) -> io::Result<()> {
         self.correlation += 1;
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
@@ -100,27 +118,31 @@ impl Client {
         header.encode(&mut out, R::header_version(version)).unwrap();
         request.encode(&mut out, version).unwrap();
         let len = u32::try_from(out.len()).unwrap().to_be_bytes();
-        self.stream.write_all(&[&len, &out[..]].concat()).unwrap();
+        self.stream.write_all(&[&len, &out[..]].concat())
     }
 
     /// Reads the answer to the last question.
     pub(crate) fn receive<R: Request>(&mut self, version: i16) -> R::Response {
-        let mut answer = self.read_frame();
+        self.try_receive::<R>(version).unwrap()
+    }
+
+    fn try_receive<R: Request>(&mut self, version: i16) -> io::Result<R::Response> {
+        let mut answer = self.read_frame()?;
         let header_version = <R::Response as HeaderVersion>::header_version(version);
         let header = ResponseHeader::decode(&mut answer, header_version).unwrap();
         assert_eq!(header.correlation_id, self.correlation);
         let response =
             <R::Response as kafka_protocol::protocol::Decodable>::decode(&mut answer, version);
         assert!(!answer.has_remaining(), "bytes follow the answer");
-        response.unwrap()
+        Ok(response.unwrap())
     }
 
-    fn read_frame(&mut self) -> Bytes {
+    fn read_frame(&mut self) -> io::Result<Bytes> {
         let mut len = [0; 4];
-        self.stream.read_exact(&mut len).unwrap();
+        self.stream.read_exact(&mut len)?;
         let mut frame = vec![0; u32::from_be_bytes(len) as usize];
-        self.stream.read_exact(&mut frame).unwrap();
-        frame.into()
+        self.stream.read_exact(&mut frame)?;
+        Ok(frame.into())
     }
 
     /// Asks for a topic until it is there with a leader; the first question may create it. Returns
@@ -154,6 +176,11 @@ impl Client {
 
     /// Produces with `acks=all`; error and base offset.
     pub(crate) fn produce(&mut self, topic: &str, batch: Bytes) -> (i16, i64) {
+        self.try_produce(topic, batch).unwrap()
+    }
+
+    /// The same where the broker may go away.
+    pub(crate) fn try_produce(&mut self, topic: &str, batch: Bytes) -> io::Result<(i16, i64)> {
         let data = PartitionProduceData::default().with_records(Some(batch));
         let data = TopicProduceData::default()
             .with_name(topic_name(topic))
@@ -162,13 +189,22 @@ impl Client {
             .with_acks(-1)
             .with_timeout_ms(20_000)
             .with_topic_data(vec![data]);
-        let answer = self.call(9, &request);
+        let answer = self.try_call(9, &request)?;
         let partition = &answer.responses[0].partition_responses[0];
-        (partition.error_code, partition.base_offset)
+        Ok((partition.error_code, partition.base_offset))
     }
 
     /// Values of the records from an offset on, with their offsets.
     pub(crate) fn consume(&mut self, topic: &str, from: i64) -> Vec<(i64, Bytes)> {
+        self.try_consume(topic, from).unwrap().expect("the leader has it")
+    }
+
+    /// The same where the broker may go away, or lead no more (`None`).
+    pub(crate) fn try_consume(
+        &mut self,
+        topic: &str,
+        from: i64,
+    ) -> io::Result<Option<Vec<(i64, Bytes)>>> {
         let partition =
             FetchPartition::default().with_fetch_offset(from).with_partition_max_bytes(10 << 20);
         let asked =
@@ -178,14 +214,17 @@ impl Client {
             .with_min_bytes(1)
             .with_max_bytes(50 << 20)
             .with_topics(vec![asked]);
-        let answer = self.call(11, &request);
+        let answer = self.try_call(11, &request)?;
         let partition = &answer.responses[0].partitions[0];
-        assert_eq!(partition.error_code, 0);
+        if partition.error_code != 0 {
+            return Ok(None);
+        }
         let mut bytes = partition.records.clone().unwrap_or_default();
         let sets = RecordBatchDecoder::decode_all(&mut bytes).unwrap();
         let records = sets.into_iter().flat_map(|set| set.records);
         let records = records.filter(|record| record.offset >= from);
-        records.map(|record| (record.offset, record.value.unwrap_or_default())).collect()
+        let found = records.map(|record| (record.offset, record.value.unwrap_or_default()));
+        Ok(Some(found.collect()))
     }
 }
 

@@ -38,6 +38,8 @@ mod catalogue;
 mod kafka;
 // A real broker: what is acknowledged is there, also after a kill.
 mod serve;
+// A cluster of three processes that are killed, paused and stopped under load.
+mod processes;
 // Groups with members.
 mod groups;
 // Deletion, partitions, configs.

@@ -7,7 +7,7 @@ use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
-use crate::protocol::{FetchPartition, Request, Response};
+use crate::protocol::{BrokerEndpoint, FetchPartition, Request, Response};
 use crate::raft::{Committed, Content, Raft};
 use crate::replica::parse_checkpoint;
 use crate::role::BrokerRole;
@@ -460,7 +460,10 @@ impl Broker {
                 }
             }
         }
-        if !delta.partitions.is_empty() || !delta.removed_topics.is_empty() {
+        if !delta.partitions.is_empty()
+            || !delta.removed_topics.is_empty()
+            || !delta.brokers.is_empty()
+        {
             self.topics_revision += 1;
         }
         if !fresh.is_empty() {
@@ -514,7 +517,15 @@ impl Broker {
         image.flat_map(|image| image.topics().map(|topic| (topic.id, &topic.name)))
     }
 
-    /// A number that is another one after each change of [`Self::topics`].
+    /// Where registered brokers listen, as far as their registration says it.
+    pub fn endpoints(&self) -> impl Iterator<Item = (NodeId, &BrokerEndpoint)> {
+        let image = self.broker.iter().map(|(role, _)| &role.image);
+        image.flat_map(|image| {
+            image.brokers().filter_map(|(id, broker)| Some((id, &**broker.endpoint.as_ref()?)))
+        })
+    }
+
+    /// A number that is another one after each change of [`Self::topics`] or [`Self::endpoints`].
     #[must_use]
     pub fn topics_revision(&self) -> u64 {
         self.topics_revision

@@ -7,6 +7,7 @@ pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
 use crate::ids::NodeId;
 use crate::plant::Plant;
+use crate::protocol::BrokerEndpoint;
 use crate::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct NodeConfig {
     pub voters: Vec<NodeId>,
     /// `broker.rack`.
     pub rack: Option<Arc<str>>,
+    /// `advertised.listeners`; `None` where the shell knows where nodes are.
+    pub endpoint: Option<Arc<BrokerEndpoint>>,
     /// server.properties.
     pub server: ServerConfig,
     /// Seed of the few random choices (election jitter); different for each node and start.

@@ -6,7 +6,8 @@ macro_rules! error_codes {
         pub enum $name { $($(#[$doc])* $variant = $code,)* }
 
         impl $name {
-            const ALL: &'static [Self] = &[$(Self::$variant),*];
+            /// Every code that this broker knows.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
         }
     };
 }
@@ -175,7 +176,7 @@ pub enum ErrorCode {
 impl ErrorCode {
     /// The error that Kafka gives this number; `None` for those that this broker never answers with.
     #[must_use]
-    pub fn of_code(code: i16) -> Option<Self> {
+    pub fn from_code(code: i16) -> Option<Self> {
         Self::ALL.iter().copied().find(|error| *error as i16 == code)
     }
 

@@ -5,7 +5,7 @@ use crate::config::NodeConfig;
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, NO_OFFSET, NodeId, Offset};
 use crate::protocol::{
-    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerEndpoint, BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse, Request, Response,
 };
 use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
@@ -46,6 +46,7 @@ pub(crate) struct Lifecycle {
     broker: NodeId,
     incarnation: u128,
     rack: Option<Arc<str>>,
+    endpoint: Option<Arc<BrokerEndpoint>>,
     previous_broker_epoch: i64,
     interval: Duration,
     timeout: Duration,
@@ -70,6 +71,7 @@ impl Lifecycle {
             broker: config.node,
             incarnation: config.incarnation,
             rack: config.rack.clone(),
+            endpoint: config.endpoint.clone(),
             previous_broker_epoch,
             interval: config.server.broker_heartbeat_interval,
             // half a session, so that a lost request leaves time for another
@@ -236,12 +238,13 @@ impl Lifecycle {
             return;
         }
         let request = match self.epoch {
-            None => Request::BrokerRegistration(BrokerRegistrationRequest {
+            None => Request::BrokerRegistration(Box::new(BrokerRegistrationRequest {
                 broker: self.broker,
                 incarnation: self.incarnation,
                 rack: self.rack.clone(),
+                endpoint: self.endpoint.clone(),
                 previous_broker_epoch: self.previous_broker_epoch,
-            }),
+            })),
             Some(broker_epoch) => Request::BrokerHeartbeat(BrokerHeartbeatRequest {
                 broker: self.broker,
                 broker_epoch,
@@ -279,6 +282,7 @@ mod tests {
                 controller: false,
                 voters: vec![NodeId(1)],
                 rack: None,
+                endpoint: None,
                 server: ServerConfig::kafka_defaults(),
                 seed: 1,
                 incarnation: 9,

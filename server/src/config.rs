@@ -14,6 +14,11 @@ const FRAME_BYTES_DEFAULT: usize = 100 << 20;
 /// Key of the longest silence of a client, which the shell reads.
 const IDLE_KEY: &str = "connections.max.idle.ms";
 const IDLE_MS_DEFAULT: u64 = 600_000;
+/// Keys of how many connections there may be, which the shell reads.
+const CONNECTIONS_KEY: &str = "max.connections";
+const CONNECTIONS_PER_IP_KEY: &str = "max.connections.per.ip";
+/// All keys that the shell reads.
+const SHELL_KEYS: [&str; 4] = [FRAME_BYTES_KEY, IDLE_KEY, CONNECTIONS_KEY, CONNECTIONS_PER_IP_KEY];
 
 /// What `serve` is told.
 #[derive(Debug, Clone)]
@@ -39,6 +44,10 @@ pub(crate) struct SocketLimits {
     pub(crate) frame_bytes_max: usize,
     /// `connections.max.idle.ms`.
     pub(crate) idle_ms_max: u64,
+    /// `max.connections`.
+    pub(crate) connections_max: usize,
+    /// `max.connections.per.ip`.
+    pub(crate) connections_per_ip_max: usize,
 }
 
 impl Options {
@@ -56,51 +65,12 @@ impl Options {
         (1..=i32::from(self.brokers)).map(NodeId).collect()
     }
 
-    /// Kafka's defaults, except for replication factors that this cluster could not meet.
     pub(crate) fn server_config(&self) -> Result<ServerConfig, ServeError> {
-        let mut server = ServerConfig::kafka_defaults();
-        let brokers = i32::from(self.brokers);
-        server.offsets_topic_replication_factor =
-            server.offsets_topic_replication_factor.min(brokers);
-        server.transaction_topic_replication_factor =
-            server.transaction_topic_replication_factor.min(brokers);
-        server.transaction_topic_min_isr = server.transaction_topic_min_isr.min(brokers);
-        self.check_keys()?;
-        server
-            .apply(&self.properties)
-            .map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
-        Ok(server)
+        server_config(&self.properties, usize::from(self.brokers))
     }
 
     pub(crate) fn socket_limits(&self) -> Result<SocketLimits, ServeError> {
-        Ok(SocketLimits {
-            frame_bytes_max: self.number(FRAME_BYTES_KEY)?.unwrap_or(FRAME_BYTES_DEFAULT),
-            idle_ms_max: self.number(IDLE_KEY)?.unwrap_or(IDLE_MS_DEFAULT),
-        })
-    }
-
-    fn number<T: std::str::FromStr>(&self, key: &str) -> Result<Option<T>, ServeError> {
-        let Some(value) = self.properties.get(key) else { return Ok(None) };
-        value.trim().parse().map(Some).map_err(|_| {
-            let message = format!("config `{key}` = `{value}`: expected a whole number from 0");
-            ServeError::new(message, "correct the value")
-        })
-    }
-
-    fn check_keys(&self) -> Result<(), ServeError> {
-        let known = |key: &str| {
-            ServerConfig::KEYS.contains(&key) || [FRAME_BYTES_KEY, IDLE_KEY].contains(&key)
-        };
-        match self.properties.keys().find(|key| !known(key)) {
-            None => Ok(()),
-            Some(key) => Err(ServeError::new(
-                format!("config `{key}` is not one that this broker reads"),
-                format!(
-                    "known are: {}, {FRAME_BYTES_KEY}, {IDLE_KEY}",
-                    ServerConfig::KEYS.join(", ")
-                ),
-            )),
-        }
+        socket_limits(&self.properties)
     }
 
     /// Config of one node; each process start is an incarnation of its own.
@@ -111,10 +81,62 @@ impl Options {
             controller: true,
             voters: self.nodes(),
             rack: None,
+            endpoint: None,
             server,
             seed: (ids::random_u128() >> 64) as u64,
             incarnation: ids::random_uuid(),
             plant: None,
         }
+    }
+}
+
+/// Kafka's defaults, except for replication factors that this cluster could not meet.
+pub(crate) fn server_config(
+    properties: &BTreeMap<String, String>,
+    nodes: usize,
+) -> Result<ServerConfig, ServeError> {
+    let mut server = ServerConfig::kafka_defaults();
+    let nodes = i32::try_from(nodes).unwrap_or(i32::MAX);
+    server.offsets_topic_replication_factor = server.offsets_topic_replication_factor.min(nodes);
+    server.transaction_topic_replication_factor =
+        server.transaction_topic_replication_factor.min(nodes);
+    server.transaction_topic_min_isr = server.transaction_topic_min_isr.min(nodes);
+    check_keys(properties)?;
+    server
+        .apply(properties)
+        .map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
+    Ok(server)
+}
+
+pub(crate) fn socket_limits(
+    properties: &BTreeMap<String, String>,
+) -> Result<SocketLimits, ServeError> {
+    Ok(SocketLimits {
+        frame_bytes_max: number(properties, FRAME_BYTES_KEY)?.unwrap_or(FRAME_BYTES_DEFAULT),
+        idle_ms_max: number(properties, IDLE_KEY)?.unwrap_or(IDLE_MS_DEFAULT),
+        connections_max: number(properties, CONNECTIONS_KEY)?.unwrap_or(usize::MAX),
+        connections_per_ip_max: number(properties, CONNECTIONS_PER_IP_KEY)?.unwrap_or(usize::MAX),
+    })
+}
+
+fn number<T: std::str::FromStr>(
+    properties: &BTreeMap<String, String>,
+    key: &str,
+) -> Result<Option<T>, ServeError> {
+    let Some(value) = properties.get(key) else { return Ok(None) };
+    value.trim().parse().map(Some).map_err(|_| {
+        let message = format!("config `{key}` = `{value}`: expected a whole number from 0");
+        ServeError::new(message, "correct the value")
+    })
+}
+
+fn check_keys(properties: &BTreeMap<String, String>) -> Result<(), ServeError> {
+    let known = |key: &str| ServerConfig::KEYS.contains(&key) || SHELL_KEYS.contains(&key);
+    match properties.keys().find(|key| !known(key)) {
+        None => Ok(()),
+        Some(key) => Err(ServeError::new(
+            format!("config `{key}` is not one that this broker reads"),
+            format!("known are: {}, {}", ServerConfig::KEYS.join(", "), SHELL_KEYS.join(", ")),
+        )),
     }
 }

@@ -19,10 +19,15 @@ pub(crate) fn node_dir(data_dir: &Path, node: NodeId, brokers: u16) -> PathBuf {
     }
 }
 
+/// Whether a node has used the directory before.
+pub(crate) fn is_formatted(dir: &Path) -> bool {
+    dir.join(META).exists()
+}
+
 /// The data must be of a cluster with as many nodes: voters that come or go with a restart could
 /// elect a leader that lacks what was committed.
 pub(crate) fn check_size(data_dir: &Path, brokers: u16) -> Result<(), ServeError> {
-    let formatted = |dir: PathBuf| dir.join(META).exists();
+    let formatted = |dir: PathBuf| is_formatted(&dir);
     let below = (1..=i32::from(u8::MAX)).map(NodeId);
     let below = below.filter(|node| formatted(node_dir(data_dir, *node, u16::MAX))).count();
     let found = if formatted(data_dir.to_owned()) { 1 } else { below };

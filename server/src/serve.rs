@@ -1,34 +1,44 @@
-//! A cluster in one process: opens directories and sockets, starts nodes, waits for their end.
+//! A cluster in one process, or one node of several: opens directories and sockets, starts nodes,
+//! waits for their end.
 
 use crate::clock::Clock;
 use crate::config::{Options, SocketLimits};
-use crate::data_dir::{DataDir, check_size, node_dir};
+use crate::data_dir::{DataDir, check_size, is_formatted, node_dir};
 use crate::error::ServeError;
-use crate::net::{Door, listen};
-use crate::node::{Directory, Event, Inbox, Node, Outbox, Parts, SharedDirectory};
+use crate::ids;
+use crate::metrics::{self, Counters, Exposed};
+use crate::net::{Counted, Door, Links, listen};
+use crate::node::{Directory, Endpoints, Event, Inbox, Node, Outbox, Parts, SharedDirectory};
+use crate::node_config::{Address, Listener, NodeOptions};
 use crate::storage::Store;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use stormglass_broker_core::config::ServerConfig;
+use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::protocol::BrokerEndpoint;
 use tokio::runtime::{Builder, Runtime};
 
 /// How often a start looks whether a node has failed meanwhile.
 const START_POLL: Duration = Duration::from_millis(50);
 
-/// A running cluster.
+/// A running cluster, or one node of a cluster of several processes.
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
     cluster_id: String,
     outboxes: BTreeMap<NodeId, Outbox>,
-    nodes: Vec<JoinHandle<Result<(), ServeError>>>,
+    nodes: Nodes,
+    announced: Receiver<NodeId>,
+    /// Opened when all nodes serve.
+    doors: Vec<(TcpListener, Door)>,
+    /// Where counts are asked for.
+    metrics: Option<SocketAddr>,
     runtime: Runtime,
     /// Locked until the end.
     _dirs: Vec<DataDir>,
@@ -52,54 +62,102 @@ impl Stopper {
 
 /// What a node needs before it starts.
 struct Place {
-    node: NodeId,
+    config: NodeConfig,
     dir: DataDir,
-    listener: TcpListener,
+    listeners: Vec<Listening>,
     inbox: Inbox,
 }
 
+/// A bound socket.
+struct Listening {
+    socket: TcpListener,
+    address: SocketAddr,
+    /// Whether clients are served there.
+    clients: bool,
+}
+
 impl Server {
-    /// Starts a cluster, and returns when all its brokers serve.
+    /// Starts a cluster of one process. [`Self::ready`] waits until its brokers serve.
     ///
     /// # Errors
     /// What the operator must see to.
-    pub fn start(options: &Options) -> Result<Self, ServeError> {
-        let server_config = options.server_config()?;
+    pub fn start(options: &Options, metrics: Option<SocketAddr>) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
         let (places, outboxes) = open(options)?;
-        let cluster_id = places[0].dir.cluster_id.clone();
-        let mut addresses = Vec::new();
-        for place in &places {
-            addresses.push(place.listener.local_addr().map_err(|error| socket_error(&error))?);
-        }
+        let addresses: Vec<SocketAddr> =
+            places.iter().flat_map(|place| &place.listeners).map(|l| l.address).collect();
         let endpoints = options.nodes().into_iter().zip(&addresses);
         let endpoints = endpoints
             .map(|(node, address)| (node, (advertised(options, *address), address.port())))
             .collect();
-        let directory = Directory::new(&cluster_id, endpoints);
-        let runtime = Builder::new_multi_thread()
-            .thread_name("sockets")
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|error| thread_error(&error))?;
-        let mut starting = Starting {
-            options,
-            server_config,
-            limits,
-            directory,
-            outboxes: &outboxes,
-            clock: Clock::start(),
-            connections: Arc::new(AtomicU64::new(1)),
-        };
-        let (nodes, dirs) = starting.start(places, &runtime)?;
-        Ok(Self { addresses, cluster_id, outboxes, nodes, runtime, _dirs: dirs })
+        let shared = Shared::new(limits, outboxes, endpoints, None, metrics)?;
+        shared.start(places, addresses)
+    }
+
+    /// Starts one node of a cluster of several processes, with its sockets open: the others must
+    /// reach it before any of them serves.
+    ///
+    /// # Errors
+    /// What the operator must see to.
+    pub fn start_node(
+        options: &NodeOptions,
+        metrics: Option<SocketAddr>,
+    ) -> Result<Self, ServeError> {
+        let limits = options.socket_limits()?;
+        let (place, outbox) = open_node(options)?;
+        let clients = place.listeners.iter().filter(|listener| listener.clients);
+        let addresses = clients.map(|listener| listener.address).collect();
+        let mut voters = options.voters.clone();
+        voters.remove(&options.node);
+        let outboxes = BTreeMap::from([(options.node, outbox)]);
+        let shared = Shared::new(limits, outboxes, Endpoints::new(), Some(voters), metrics)?;
+        let mut server = shared.start(vec![place], addresses)?;
+        server.open_doors()?;
+        Ok(server)
+    }
+
+    /// Waits until all nodes serve, and opens the sockets that are not open yet.
+    ///
+    /// # Errors
+    /// Why a node has stopped meanwhile.
+    pub fn ready(&mut self) -> Result<(), ServeError> {
+        let mut waiting = self.nodes.len();
+        while waiting > 0 {
+            match self.announced.recv_timeout(START_POLL) {
+                Ok(_) => waiting -= 1,
+                Err(_) if self.nodes.iter().any(JoinHandle::is_finished) => {
+                    self.stopper().stop();
+                    let stopped =
+                        ServeError::new("a node stopped while starting", "see the log above");
+                    let nodes = std::mem::take(&mut self.nodes);
+                    return join(nodes).and(Err(stopped));
+                }
+                Err(_) => {}
+            }
+        }
+        self.open_doors()
+    }
+
+    fn open_doors(&mut self) -> Result<(), ServeError> {
+        let _guard = self.runtime.enter();
+        for (listener, door) in self.doors.drain(..) {
+            let listener = tokio::net::TcpListener::from_std(listener)
+                .map_err(|error| socket_error(&error))?;
+            self.runtime.spawn(listen(listener, door));
+        }
+        Ok(())
     }
 
     /// Where the brokers listen.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where counts are asked for, if they are.
+    #[must_use]
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// The cluster's id.
@@ -125,36 +183,69 @@ impl Server {
     }
 }
 
-/// Everything that the nodes of a process share while they start.
-struct Starting<'a> {
-    options: &'a Options,
-    server_config: ServerConfig,
-    limits: SocketLimits,
-    directory: Directory,
-    outboxes: &'a BTreeMap<NodeId, Outbox>,
-    clock: Clock,
-    connections: Arc<AtomicU64>,
-}
-
 type Nodes = Vec<JoinHandle<Result<(), ServeError>>>;
 
-impl Starting<'_> {
-    /// Starts the nodes; once all of them serve, their sockets.
-    fn start(
-        &mut self,
-        places: Vec<Place>,
-        runtime: &Runtime,
-    ) -> Result<(Nodes, Vec<DataDir>), ServeError> {
+/// Everything that the nodes of a process share.
+struct Shared {
+    limits: SocketLimits,
+    outboxes: BTreeMap<NodeId, Outbox>,
+    endpoints: Endpoints,
+    /// Controllers of other processes, if there are other processes.
+    voters: Option<BTreeMap<NodeId, Address>>,
+    metrics: Option<Listening>,
+    clock: Clock,
+    connections: Arc<AtomicU64>,
+    runtime: Runtime,
+}
+
+impl Shared {
+    fn new(
+        limits: SocketLimits,
+        outboxes: BTreeMap<NodeId, Outbox>,
+        endpoints: Endpoints,
+        voters: Option<BTreeMap<NodeId, Address>>,
+        metrics: Option<SocketAddr>,
+    ) -> Result<Self, ServeError> {
+        let metrics = metrics.map(|address| bind(address, false)).transpose()?;
+        let runtime = Builder::new_multi_thread()
+            .thread_name("sockets")
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| thread_error(&error))?;
+        let (clock, connections) = (Clock::start(), Arc::new(AtomicU64::new(1)));
+        Ok(Self { limits, outboxes, endpoints, voters, metrics, clock, connections, runtime })
+    }
+
+    /// Starts the nodes.
+    fn start(self, places: Vec<Place>, addresses: Vec<SocketAddr>) -> Result<Server, ServeError> {
         let (ready, announced) = channel();
+        let cluster_id = places[0].dir.cluster_id.clone();
+        let directory = Directory::new(&cluster_id, self.endpoints.clone());
         let (mut nodes, mut dirs, mut doors) = (Vec::new(), Vec::new(), Vec::new());
-        for Place { node, dir, listener, inbox } in places {
-            let directory = SharedDirectory::new(self.directory.clone());
+        let mut exposed = Vec::new();
+        for Place { config, dir, listeners, inbox } in places {
+            let node = config.node;
+            let directory = SharedDirectory::new(directory.clone());
+            let counts = Exposed {
+                node,
+                outbox: self.outboxes[&node].clone(),
+                directory: directory.clone(),
+                counted: Counted::default(),
+                counters: Counters::default(),
+            };
+            doors.extend(listeners.into_iter().map(|listening| {
+                let door = self.door(&counts, listening.clients);
+                (listening.socket, door)
+            }));
+            exposed.push(counts);
             let parts = Parts {
-                config: self.options.node_config(node, self.server_config.clone()),
+                links: self.links(node, &cluster_id, &directory),
+                config,
                 store: Store::open(&dir.path)?,
                 inbox,
                 outboxes: self.outboxes.clone(),
-                directory: directory.clone(),
+                directory,
                 clock: self.clock,
                 ready: ready.clone(),
             };
@@ -162,38 +253,48 @@ impl Starting<'_> {
                 .name(format!("node-{node}"))
                 .spawn(move || Node::new(parts)?.run())
                 .map_err(|error| thread_error(&error))?;
-            let outbox = self.outboxes[&node].clone();
-            let (limits, connections) = (self.limits, Arc::clone(&self.connections));
-            doors.push((listener, Door { outbox, directory, limits, connections }));
             nodes.push(thread);
             dirs.push(dir);
         }
-        let mut waiting = nodes.len();
-        while waiting > 0 {
-            match announced.recv_timeout(START_POLL) {
-                Ok(_) => waiting -= 1,
-                Err(RecvTimeoutError::Timeout) if nodes.iter().any(JoinHandle::is_finished) => {
-                    return Err(self.abandon(nodes));
-                }
-                Err(_) => {}
-            }
+        let metrics = self.metrics.as_ref().map(|listening| listening.address);
+        if let Some(Listening { socket, .. }) = self.metrics {
+            let _guard = self.runtime.enter();
+            let socket =
+                tokio::net::TcpListener::from_std(socket).map_err(|error| socket_error(&error))?;
+            self.runtime.spawn(metrics::serve(socket, exposed));
         }
-        for (listener, door) in doors {
-            let _guard = runtime.enter();
-            let listener = tokio::net::TcpListener::from_std(listener)
-                .map_err(|error| socket_error(&error))?;
-            runtime.spawn(listen(listener, door));
-        }
-        Ok((nodes, dirs))
+        let (outboxes, runtime) = (self.outboxes, self.runtime);
+        Ok(Server {
+            addresses,
+            cluster_id,
+            outboxes,
+            nodes,
+            announced,
+            doors,
+            metrics,
+            runtime,
+            _dirs: dirs,
+        })
     }
 
-    /// A node has failed while starting: the others stop too.
-    fn abandon(&self, nodes: Nodes) -> ServeError {
-        for outbox in self.outboxes.values() {
-            let _ = outbox.send(Event::Shutdown);
+    fn door(&self, counts: &Exposed, clients: bool) -> Door {
+        Door {
+            node: counts.node,
+            outbox: counts.outbox.clone(),
+            directory: counts.directory.clone(),
+            limits: self.limits,
+            clients,
+            peers: self.voters.is_some(),
+            connections: Arc::clone(&self.connections),
+            counted: counts.counted.clone(),
+            counters: self.metrics.is_some().then(|| counts.counters.clone()),
         }
-        let stopped = ServeError::new("a node stopped while starting", "see the log above");
-        join(nodes).err().unwrap_or(stopped)
+    }
+
+    fn links(&self, node: NodeId, cluster_id: &str, directory: &SharedDirectory) -> Option<Links> {
+        let voters = self.voters.clone()?;
+        let (runtime, outbox) = (self.runtime.handle().clone(), self.outboxes[&node].clone());
+        Some(Links::new(runtime, cluster_id.into(), node, voters, directory.clone(), outbox))
     }
 }
 
@@ -201,6 +302,7 @@ impl Starting<'_> {
 fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), ServeError> {
     let (mut places, mut outboxes) = (Vec::new(), BTreeMap::new());
     let mut cluster_id = options.cluster_id.clone();
+    let server = options.server_config()?;
     check_size(&options.data_dir, options.brokers)?;
     for (index, node) in (0..).zip(options.nodes()) {
         let dir = DataDir::open(
@@ -209,15 +311,68 @@ fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), Ser
             cluster_id.as_deref(),
         )?;
         cluster_id.get_or_insert_with(|| dir.cluster_id.clone());
-        let listener = bind(options.listen, index)?;
+        let listeners = vec![bind_nth(options.listen, index)?];
         let (outbox, inbox) = channel();
         outboxes.insert(node, outbox);
-        places.push(Place { node, dir, listener, inbox });
+        let config = options.node_config(node, server.clone());
+        places.push(Place { config, dir, listeners, inbox });
     }
     Ok((places, outboxes))
 }
 
-fn bind(first: SocketAddr, index: u16) -> Result<TcpListener, ServeError> {
+/// The same for one node of several processes.
+fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
+    let formatted = is_formatted(&options.data_dir);
+    if !formatted && options.cluster_id.is_none() && options.voters.len() > 1 {
+        return Err(ServeError::new(
+            "the node's directory is new, and nobody says which cluster it is to belong to",
+            format!("add `cluster.id`, the same for all nodes, such as {}", random_id()),
+        ));
+    }
+    let dir = DataDir::open(&options.data_dir, options.node, options.cluster_id.as_deref())?;
+    let mut listeners = Vec::new();
+    for Listener { address, clients } in &options.listeners {
+        listeners.push(bind(resolve(address)?, *clients)?);
+    }
+    let clients = listeners.iter().find(|listener| listener.clients);
+    let endpoint = clients.map(|listener| {
+        let local = (told(listener.address), listener.address.port());
+        let (host, port) = options.advertised.clone().unwrap_or(local);
+        Arc::new(BrokerEndpoint { host: host.into(), port })
+    });
+    let config = NodeConfig {
+        node: options.node,
+        broker: options.broker,
+        controller: options.controller,
+        voters: options.voters.keys().copied().collect(),
+        rack: options.rack.as_deref().map(Arc::from),
+        endpoint,
+        server: options.server_config()?,
+        seed: (ids::random_u128() >> 64) as u64,
+        incarnation: ids::random_uuid(),
+        plant: None,
+    };
+    let (outbox, inbox) = channel();
+    Ok((Place { config, dir, listeners, inbox }, outbox))
+}
+
+fn random_id() -> String {
+    ids::to_text(ids::random_uuid())
+}
+
+/// The address of a listener's host; an empty one stands for all addresses.
+fn resolve((host, port): &Address) -> Result<SocketAddr, ServeError> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    let found = (host, *port).to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.ok_or_else(|| {
+        ServeError::new(
+            format!("`listeners` has the host {host}, which has no address"),
+            "name an address of this machine, or leave the host empty",
+        )
+    })
+}
+
+fn bind_nth(first: SocketAddr, index: u16) -> Result<Listening, ServeError> {
     let port = match first.port() {
         0 => Some(0),
         port => port.checked_add(index),
@@ -228,20 +383,27 @@ fn bind(first: SocketAddr, index: u16) -> Result<TcpListener, ServeError> {
             "choose a lower port with --listen",
         ));
     };
-    let address = SocketAddr::new(first.ip(), port);
-    let listener = TcpListener::bind(address).map_err(|error| bind_error(address, &error))?;
-    listener.set_nonblocking(true).map_err(|error| socket_error(&error))?;
-    Ok(listener)
+    bind(SocketAddr::new(first.ip(), port), true)
+}
+
+fn bind(address: SocketAddr, clients: bool) -> Result<Listening, ServeError> {
+    let socket = TcpListener::bind(address).map_err(|error| bind_error(address, &error))?;
+    socket.set_nonblocking(true).map_err(|error| socket_error(&error))?;
+    let address = socket.local_addr().map_err(|error| socket_error(&error))?;
+    Ok(Listening { socket, address, clients })
 }
 
 /// What clients are told to connect to.
 fn advertised(options: &Options, address: SocketAddr) -> String {
     match &options.advertised_host {
         Some(host) => host.clone(),
-        // a client on another machine needs --advertised-host
-        None if address.ip().is_unspecified() => "localhost".to_owned(),
-        None => address.ip().to_string(),
+        None => told(address),
     }
+}
+
+/// An address as a host's name; clients on other machines need to be told a better one.
+fn told(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() }
 }
 
 fn join(nodes: Nodes) -> Result<(), ServeError> {

@@ -12,6 +12,8 @@ use super::vary::Vary;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month};
@@ -247,10 +249,26 @@ pub(crate) struct Bill {
 /// `serve`.
 #[derive(Debug)]
 pub(crate) struct Serve {
-    /// What the server is told.
-    pub(crate) options: Options,
+    /// What is started.
+    pub(crate) what: Served,
+    /// Where counts are asked for.
+    pub(crate) metrics: Option<SocketAddr>,
     /// Least level that is logged.
     pub(crate) log: LogLevel,
+}
+
+/// What `serve` starts.
+#[derive(Debug)]
+pub(crate) enum Served {
+    /// A cluster in this process.
+    Cluster(Options),
+    /// One node of a cluster of several processes.
+    Node {
+        /// Its config.
+        file: PathBuf,
+        /// More keys, which win.
+        sets: BTreeMap<String, String>,
+    },
 }
 
 /// What is priced.
@@ -502,15 +520,20 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
 }
 
 fn serve(low: LowServe) -> Result<Serve, Failure> {
-    let options = Options {
-        data_dir: low.data_dir,
-        listen: low.listen,
-        advertised_host: low.advertised_host,
-        brokers: low.brokers,
-        cluster_id: low.cluster_id,
-        properties: pairs("--set", &low.set)?.into_iter().collect(),
+    let properties = pairs("--set", &low.set)?.into_iter().collect();
+    let what = match (low.config, low.data_dir) {
+        (Some(file), _) => Served::Node { file, sets: properties },
+        (None, Some(data_dir)) => Served::Cluster(Options {
+            data_dir,
+            listen: low.listen,
+            advertised_host: low.advertised_host,
+            brokers: low.brokers,
+            cluster_id: low.cluster_id,
+            properties,
+        }),
+        (None, None) => return Err(Failure::usage("no --data-dir").help("give --data-dir DIR")),
     };
-    Ok(Serve { options, log: low.log })
+    Ok(Serve { what, metrics: low.metrics, log: low.log })
 }
 
 fn storage(text: &str) -> Result<u64, Failure> {

@@ -446,8 +446,13 @@ again, also after kill -9."
 )]
 pub(super) struct LowServe {
     /// Where topics are kept, in Kafka's layout; made when absent, locked while in use.
-    #[arg(long, value_name = "DIR")]
-    pub(super) data_dir: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// One node of a cluster of several processes: a TOML file with server.properties keys, such as
+    /// node.id, process.roles, controller.quorum.voters, listeners, log.dirs and cluster.id.
+    #[arg(long, value_name = "FILE", conflicts_with_all =
+          ["data_dir", "listen", "advertised_host", "brokers", "cluster_id"])]
+    pub(super) config: Option<PathBuf>,
     /// Address of the first broker; others listen on the ports that follow. Port 0 takes any free
     /// one.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9092")]
@@ -465,6 +470,9 @@ pub(super) struct LowServe {
     /// Set a key of server.properties, such as num.partitions=6. Repeatable.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
+    /// Answer GET /metrics here, in the OpenMetrics format, with Kafka's and CloudWatch's names.
+    #[arg(long, value_name = "IP:PORT")]
+    pub(super) metrics: Option<SocketAddr>,
     /// How much goes to the log on stderr.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Info)]
     pub(super) log: LogLevel,

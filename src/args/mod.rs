@@ -9,7 +9,7 @@ mod vary;
 
 pub(crate) use high::{
     Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
-    Plan, Replay, Run, Schema, Serve, SideArgs, Sweep, Target,
+    Plan, Replay, Run, Schema, Serve, Served, SideArgs, Sweep, Target,
 };
 pub(crate) use hunt::Hunt;
 pub(crate) use low::command_tree;

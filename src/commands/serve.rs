@@ -1,12 +1,13 @@
 //! `stormglass serve`: a real broker. stdout says where it listens, stderr has the log.
 
-use crate::args::{LogLevel, Serve};
+use crate::args::{LogLevel, Serve, Served};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use stormglass_server::{ServeError, Server};
+use stormglass_server::{NodeOptions, ServeError, Server};
 use tracing::level_filters::LevelFilter;
 
 /// Serves until a signal says to stop.
@@ -17,15 +18,32 @@ pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
         .with_ansi(output.errors_coloured())
         .with_target(false)
         .init();
-    let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
-    args.options.check().map_err(senseless)?;
-    let server = Server::start(&args.options).map_err(failure)?;
+    let mut server = start(&args.what, args.metrics)?;
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())
         .map_err(|error| Failure::internal(format!("cannot handle signals: {error}")))?;
+    server.ready().map_err(failure)?;
     announce(&server, output)?;
     server.wait().map_err(failure)?;
     Ok(Exit::Ok)
+}
+
+fn start(what: &Served, metrics: Option<SocketAddr>) -> Result<Server, Failure> {
+    let senseless = |error: ServeError| Failure::usage(error.to_string()).help(error.help());
+    match what {
+        Served::Cluster(options) => {
+            options.check().map_err(senseless)?;
+            Server::start(options, metrics).map_err(failure)
+        }
+        Served::Node { file, sets } => {
+            let text =
+                fs::read_to_string(file).map_err(|error| Failure::io("read", file, &error))?;
+            let options = NodeOptions::parse(&text, sets).map_err(|error| {
+                Failure::usage(format!("{}: {error}", file.display())).help(error.help())
+            })?;
+            Server::start_node(&options, metrics).map_err(failure)
+        }
+    }
 }
 
 fn announce(server: &Server, output: Output) -> Result<(), Failure> {
@@ -33,9 +51,16 @@ fn announce(server: &Server, output: Output) -> Result<(), Failure> {
     let bootstrap = addresses.join(",");
     if output.is_json() {
         let cluster_id = server.cluster_id();
-        output.json(&serde_json::json!({ "bootstrap": bootstrap, "cluster_id": cluster_id }))
+        let metrics = server.metrics().map(|address| format!("http://{address}/metrics"));
+        output.json(&serde_json::json!({
+            "bootstrap": bootstrap,
+            "cluster_id": cluster_id,
+            "metrics": metrics,
+        }))
     } else {
-        output.text(&format!("serving Kafka clients on {bootstrap}\n"))
+        let metrics = server.metrics().map(|at| format!("metrics on http://{at}/metrics\n"));
+        let metrics = metrics.unwrap_or_default();
+        output.text(&format!("serving Kafka clients on {bootstrap}\n{metrics}"))
     }
 }
 

@@ -13,6 +13,7 @@ mod codec;
 mod error;
 mod frame;
 mod header;
+mod peer;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,6 @@ pub use cluster::{Cluster, Endpoint};
 pub use codec::{Decoded, decode_request, encode_response};
 pub use error::WireError;
 pub use frame::Frame;
+pub use peer::{
+    Hello, decode_peer_request, decode_peer_response, encode_peer_request, encode_peer_response,
+};

@@ -168,7 +168,7 @@ impl Reader {
     /// Kafka's number of an error that this broker answers with.
     pub(crate) fn error(&mut self) -> Result<ErrorCode, WireError> {
         let unknown = WireError::Forbidden("an error that this broker does not know");
-        ErrorCode::of_code(self.i16()?).ok_or(unknown)
+        ErrorCode::from_code(self.i16()?).ok_or(unknown)
     }
 
     /// Skips tagged fields, of which versions without compact lengths have none.

@@ -43,6 +43,11 @@ impl Writer {
         writer
     }
 
+    /// Begins a message without a header, with compact lengths.
+    pub(crate) fn bare() -> Self {
+        Self { done: vec![Bytes::new()], head: BytesMut::new(), flexible: true }
+    }
+
     /// A tagged field's content.
     pub(crate) fn field() -> Self {
         Self { done: Vec::new(), head: BytesMut::new(), flexible: true }

@@ -1,7 +1,10 @@
 //! Chores, one file each: `cargo xtask NAME`.
 
+mod apis;
 mod bench;
 mod ci;
+mod conformance;
+mod fuzz;
 mod planted;
 #[cfg(test)]
 mod tidy;
@@ -11,20 +14,27 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask NAME
 
-  bench     speed and memory of the simulator; writes the table of docs/benchmarks.md
-  ci        everything that must hold before a change is accepted: runs .ci/run
-  planted   plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only those
-            that are named
-  tidy      the style rules that no other tool checks
-  validate  simulates published benchmarks and writes docs/validation.md
+  apis         what is served against what Apache Kafka serves; writes docs/apis.md
+  bench        speed and memory of the simulator; writes the table of docs/benchmarks.md
+  ci           everything that must hold before a change is accepted: runs .ci/run
+  conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
+               those that are named
+  fuzz         frames that no client would send, through the codec and to a running broker
+  planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
+               those that are named
+  tidy         the style rules that no other tool checks
+  validate     simulates published benchmarks and writes docs/validation.md
 ";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
+        ["apis"] => apis::apis(),
         ["bench"] => bench::bench(),
         ["ci"] => ci::ci(),
+        ["conformance", only @ ..] => conformance::conformance(only),
+        ["fuzz", words @ ..] => fuzz::fuzz(words),
         ["planted", only @ ..] => planted::planted(only),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),

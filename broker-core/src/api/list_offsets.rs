@@ -54,7 +54,7 @@ pub(crate) fn handle(
     for (index, (tp, epoch, spec)) in request.partitions.into_iter().enumerate() {
         let (answer, lookup) = answer(role, tp, epoch, spec, isolation);
         waiting.answers.push(answer);
-        if let (Some(lookup), OffsetSpec::Timestamp(timestamp)) = (lookup, spec) {
+        if let Some((timestamp, lookup)) = lookup {
             waiting.open += usize::from(scan(role, step, lookup, id, index, tp, timestamp));
         }
     }
@@ -68,7 +68,7 @@ fn answer(
     epoch: LeaderEpoch,
     spec: OffsetSpec,
     isolation: IsolationLevel,
-) -> (ListOffsetsPartitionResponse, Option<TimestampLookup>) {
+) -> (ListOffsetsPartitionResponse, Option<(i64, TimestampLookup)>) {
     let mut answer = ListOffsetsPartitionResponse {
         tp,
         error: ErrorCode::None,
@@ -85,18 +85,22 @@ fn answer(
         answer.error = ErrorCode::OffsetNotAvailable;
         return (answer, None);
     }
+    let mut lookup = None;
     match spec {
         OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),
         OffsetSpec::Latest => answer.offset = readable_end(isolation, partition),
         OffsetSpec::MaxTimestamp => {
             (answer.timestamp, answer.offset) = partition.log.max_timestamp();
+            if answer.timestamp >= 0 {
+                // the log knows the batch; which of its records it is takes a look (KAFKA-16310)
+                lookup = Some(answer.timestamp);
+            }
         }
-        OffsetSpec::Timestamp(timestamp) => {
-            return (answer, Some(partition.log.offset_for_timestamp(timestamp)));
-        }
+        OffsetSpec::Timestamp(timestamp) => lookup = Some(timestamp),
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
-    (answer, None)
+    let lookup = lookup.map(|time| (time, partition.log.offset_for_timestamp(time)));
+    (answer, lookup)
 }
 
 /// What a reader may see ends here.

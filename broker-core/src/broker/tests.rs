@@ -36,6 +36,7 @@ impl Rig {
             controller: false,
             voters: vec![CONTROLLER],
             rack: None,
+            endpoint: None,
             server: ServerConfig::kafka_defaults(),
             seed: 7,
             incarnation: 2,
@@ -127,6 +128,7 @@ fn registration(incarnation: u128, epoch: Offset) -> MetadataRecord {
         incarnation,
         epoch,
         rack: None,
+        endpoint: None,
         fenced: false,
         in_controlled_shutdown: false,
     })

@@ -67,6 +67,7 @@ impl Controller {
             incarnation: request.incarnation,
             epoch,
             rack: request.rack.clone(),
+            endpoint: request.endpoint.clone(),
             fenced: true,
             in_controlled_shutdown: false,
         }));

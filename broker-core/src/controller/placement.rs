@@ -99,6 +99,7 @@ mod tests {
                 incarnation: 1,
                 epoch: 0,
                 rack: Some((*rack).into()),
+                endpoint: None,
                 fenced: *fenced,
                 in_controlled_shutdown: false,
             };

@@ -7,6 +7,7 @@ use super::records::{
 };
 use super::wire::{DecodeError, Reader, Writer};
 use crate::ids::{NodeId, TopicId, TopicPartition};
+use crate::protocol::BrokerEndpoint;
 use std::sync::Arc;
 
 /// Version of the frame around each record.
@@ -27,6 +28,8 @@ mod key {
     pub(super) const NO_OP: u64 = 20;
 }
 
+/// The one listener that a broker has for clients.
+const LISTENER: &str = "PLAINTEXT";
 const RESOURCE_TOPIC: i8 = 2;
 const RESOURCE_BROKER: i8 = 4;
 
@@ -124,7 +127,17 @@ fn encode_register_broker(broker: &RegisterBrokerRecord, w: &mut Writer) {
     w.i32(broker.broker.0);
     w.u128(broker.incarnation);
     w.i64(broker.epoch);
-    w.empty_array(); // endpoints: the shells know where nodes are
+    match &broker.endpoint {
+        None => w.empty_array(), // the shell knows where nodes are
+        Some(endpoint) => {
+            w.compact_len(1);
+            w.string(LISTENER);
+            w.string(&endpoint.host);
+            w.i16(endpoint.port.cast_signed());
+            w.i16(0); // PLAINTEXT
+            w.tags(&[]);
+        }
+    }
     w.empty_array(); // features
     w.nullable_string(broker.rack.as_deref());
     w.bool(broker.fenced);
@@ -237,11 +250,13 @@ fn decode_register_broker(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeEr
     let broker = NodeId(r.i32()?);
     let incarnation = r.u128()?;
     let epoch = r.i64()?;
+    let mut endpoint = None;
     for _ in 0..r.compact_len()?.unwrap_or(0) {
-        r.string()?;
-        r.string()?;
-        r.take(4)?; // port and security protocol
+        r.string()?; // listener's name
+        let (host, port) = (r.string()?, r.i16()?.cast_unsigned());
+        r.i16()?; // security protocol
         r.tags(&mut |_, _| Ok(()))?;
+        endpoint.get_or_insert_with(|| Arc::new(BrokerEndpoint { host, port }));
     }
     for _ in 0..r.compact_len()?.unwrap_or(0) {
         r.string()?;
@@ -257,6 +272,7 @@ fn decode_register_broker(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeEr
         incarnation,
         epoch,
         rack,
+        endpoint,
         fenced,
         in_controlled_shutdown,
     }))
@@ -413,15 +429,18 @@ pub(super) mod tests {
                 any::<u128>(),
                 any::<i64>(),
                 prop::option::of(text()),
-                any::<(bool, bool)>()
+                any::<(bool, bool)>(),
+                prop::option::of((text(), any::<u16>()))
             )
                 .prop_map(
-                    |(id, incarnation, epoch, rack, (fenced, in_controlled_shutdown))| {
+                    |(id, incarnation, epoch, rack, (fenced, in_controlled_shutdown), at)| {
                         MetadataRecord::RegisterBroker(RegisterBrokerRecord {
                             broker: NodeId(id),
                             incarnation,
                             epoch,
                             rack,
+                            endpoint: at
+                                .map(|(host, port)| Arc::new(BrokerEndpoint { host, port })),
                             fenced,
                             in_controlled_shutdown,
                         })

@@ -8,6 +8,7 @@ use super::records::{
     ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
 };
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicId, TopicPartition};
+use crate::protocol::BrokerEndpoint;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct BrokerImage {
     pub incarnation: u128,
     /// `broker.rack`.
     pub rack: Option<Arc<str>>,
+    /// Where it listens, unless the shell knows.
+    pub endpoint: Option<Arc<BrokerEndpoint>>,
     /// Fenced brokers lead nothing and join no ISR.
     pub fenced: bool,
     /// Whether controlled shutdown has begun.
@@ -283,6 +286,7 @@ impl MetadataImage {
                     epoch: broker.epoch,
                     incarnation: broker.incarnation,
                     rack: broker.rack.clone(),
+                    endpoint: broker.endpoint.clone(),
                     fenced: broker.fenced,
                     in_controlled_shutdown: broker.in_controlled_shutdown,
                 };

@@ -4,6 +4,7 @@
 //! Encoding is in `codec.rs`.
 
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicId, TopicPartition};
+use crate::protocol::BrokerEndpoint;
 use std::sync::Arc;
 
 /// One record of the metadata log.
@@ -85,6 +86,8 @@ pub struct RegisterBrokerRecord {
     pub epoch: Offset,
     /// `broker.rack`.
     pub rack: Option<Arc<str>>,
+    /// Where it listens, unless the shell knows.
+    pub endpoint: Option<Arc<BrokerEndpoint>>,
     /// Whether it starts fenced.
     pub fenced: bool,
     /// Whether it is shutting down.

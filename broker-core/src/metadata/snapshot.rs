@@ -35,6 +35,7 @@ impl MetadataImage {
                 incarnation: image.incarnation,
                 epoch: image.epoch,
                 rack: image.rack.clone(),
+                endpoint: image.endpoint.clone(),
                 fenced: image.fenced,
                 in_controlled_shutdown: image.in_controlled_shutdown,
             })

@@ -60,7 +60,7 @@ impl Writer {
         self.uvarint(((value << 1) ^ (value >> 63)).cast_unsigned());
     }
 
-    fn compact_len(&mut self, len: usize) {
+    pub(super) fn compact_len(&mut self, len: usize) {
         self.uvarint(len as u64 + 1);
     }
 

@@ -196,6 +196,15 @@ pub struct AlterPartitionResult {
     pub partition_epoch: i32,
 }
 
+/// Where clients and nodes of other processes reach a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerEndpoint {
+    /// Host name or address.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+}
+
 /// BrokerRegistration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerRegistrationRequest {
@@ -205,6 +214,8 @@ pub struct BrokerRegistrationRequest {
     pub incarnation: u128,
     /// `broker.rack`.
     pub rack: Option<Arc<str>>,
+    /// `advertised.listeners`; `None` where the shell knows where nodes are.
+    pub endpoint: Option<Arc<BrokerEndpoint>>,
     /// Broker epoch of a clean shutdown before, `-1` otherwise (KIP-966).
     pub previous_broker_epoch: i64,
 }

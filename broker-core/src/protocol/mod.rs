@@ -94,7 +94,7 @@ pub enum Request {
     /// Change of ISR, leader -> controller.
     AlterPartition(AlterPartitionRequest),
     /// Broker start, broker -> controller.
-    BrokerRegistration(BrokerRegistrationRequest),
+    BrokerRegistration(Box<BrokerRegistrationRequest>),
     /// Broker liveness and controlled shutdown, broker -> controller.
     BrokerHeartbeat(BrokerHeartbeatRequest),
     /// A block of producer ids, broker -> controller.

@@ -339,6 +339,7 @@ mod tests {
             controller: false,
             voters: vec![NodeId(9)],
             rack: None,
+            endpoint: None,
             server: ServerConfig::kafka_defaults(),
             seed,
             incarnation: 1,

@@ -3,27 +3,35 @@
 
 use super::framing::{FrameError, read_frame, write_frame};
 use super::listener::Door;
+use super::peer;
+use crate::metrics::Counters;
 use crate::node::Event;
 use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
-use stormglass_wire::{Decoded, Frame, WireError, decode_request, encode_response};
+use stormglass_wire::{
+    Api, ApiKey, Decoded, Frame, Hello, WireError, decode_request, encode_response,
+};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// Why a connection is closed by this side.
 #[derive(Debug)]
-enum Closing {
+pub(super) enum Closing {
     /// The client went away, or said nothing for too long.
     Quiet,
     /// What came is no frame.
     Frame(FrameError),
     /// The frame is no request that can be answered.
     Request(WireError),
+    /// A node of another cluster, or one that looks for another node.
+    Stranger(Hello),
+    /// Clients are not served here.
+    NotForClients,
     /// The node stops, or has no answer for what it was asked.
     NoAnswer,
 }
@@ -48,6 +56,10 @@ pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door,
         Closing::Quiet => tracing::debug!(%client, "connection ended"),
         Closing::Frame(error) => tracing::warn!(%client, %error, "connection closed"),
         Closing::Request(error) => tracing::warn!(%client, %error, "connection closed"),
+        Closing::Stranger(hello) => tracing::warn!(%client, ?hello, "a strange node; closed"),
+        Closing::NotForClients => {
+            tracing::warn!(%client, "a client on the controllers' listener; closed");
+        }
         Closing::NoAnswer => tracing::debug!(%client, "connection closed: no answer"),
     }
     // a node that is gone does not mind
@@ -71,11 +83,21 @@ async fn converse(
                 Ok(Ok(None)) | Err(_) | Ok(Err(FrameError::Io(_))) => return Closing::Quiet,
                 Ok(Err(error)) => return Closing::Frame(error),
             };
+        if turn == 0 && Hello::is_hello(&frame) && door.peers {
+            return peer::serve(stream, buffer, frame, door, id).await;
+        }
+        if !door.clients {
+            return Closing::NotForClients;
+        }
         let asked = Asked { conn: id, correlation: CorrelationId(turn), host: &host };
+        let timed = door.counters.as_ref().and_then(|counters| begin(counters, &frame));
         let answer = match answer(frame, door, asked).await {
             Ok(answer) => answer,
             Err(closing) => return closing,
         };
+        if let Some((counters, api, since)) = timed {
+            counters.timed(api, since.elapsed());
+        }
         if let Some(answer) = answer
             && write_frame(stream, &answer).await.is_err()
         {
@@ -83,6 +105,13 @@ async fn converse(
         }
     }
     Closing::Quiet
+}
+
+/// Begins to take the time of a request.
+#[expect(clippy::disallowed_methods, reason = "real clients take real time")]
+fn begin<'a>(counters: &'a Counters, frame: &[u8]) -> Option<(&'a Counters, ApiKey, Instant)> {
+    let key = i16::from_be_bytes(*frame.first_chunk()?);
+    Some((counters, Api::find(key)?.key, Instant::now()))
 }
 
 /// Where a frame came from.
@@ -103,11 +132,17 @@ async fn answer(
         Decoded::Answer(frame) => return Ok(Some(frame)),
         Decoded::Silence => return Ok(None),
     };
+    if let Some(counters) = &door.counters {
+        counters.asked(&request);
+    }
     request.set_client_host(host);
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
     let Some(response) = answered.await.map_err(|_| Closing::NoAnswer)? else { return Ok(None) };
+    if let Some(counters) = &door.counters {
+        counters.answered(&response);
+    }
     // the newest directory: the answer may be about a topic that the request has made
     encode_response(&call, &response, &*door.directory.current()).map(Some).ok_or(Closing::NoAnswer)
 }

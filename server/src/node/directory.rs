@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use stormglass_broker_core::ids::{NodeId, TopicId};
+use stormglass_broker_core::protocol::BrokerEndpoint;
 use stormglass_wire::{Cluster, Endpoint};
 
 /// Addresses of brokers as clients are told.
@@ -29,11 +30,21 @@ impl Directory {
         }
     }
 
-    /// The same with other topics.
-    fn with_topics<'a>(&self, topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>) -> Self {
+    /// The same with other topics, and with brokers where they have registered.
+    fn with<'a>(
+        &self,
+        topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
+        brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+    ) -> Self {
         let mut next = Self::new("", Endpoints::new());
         (next.cluster_id, next.endpoints) =
             (Arc::clone(&self.cluster_id), Arc::clone(&self.endpoints));
+        for (node, endpoint) in brokers {
+            let address = (endpoint.host.as_ref().to_owned(), endpoint.port);
+            if next.endpoints.get(&node) != Some(&address) {
+                Arc::make_mut(&mut next.endpoints).insert(node, address);
+            }
+        }
         for (id, name) in topics {
             next.by_name.insert(Arc::clone(name), id);
             next.by_id.insert(id, Arc::clone(name));
@@ -76,8 +87,12 @@ impl SharedDirectory {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn replace_topics<'a>(&self, topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>) {
-        let next = Arc::new(self.current().with_topics(topics));
+    pub(super) fn replace<'a>(
+        &self,
+        topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
+        brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+    ) {
+        let next = Arc::new(self.current().with(topics, brokers));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }

@@ -1,9 +1,11 @@
 //! What can happen to a node.
 
+use crate::net::LinkId;
 use std::sync::mpsc::{Receiver, Sender};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_broker_core::seam::DiskResult;
+use stormglass_broker_core::{BrokerGauges, ReplicaState};
 use tokio::sync::oneshot;
 
 /// Where a node's events come from.
@@ -14,7 +16,7 @@ pub(crate) type Outbox = Sender<Event>;
 /// An event.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A client asks.
+    /// A client asks, or a node of another process.
     Request {
         conn: ConnectionId,
         correlation: CorrelationId,
@@ -24,12 +26,25 @@ pub(crate) enum Event {
     },
     /// A node of this process asks.
     PeerRequest { conn: ConnectionId, correlation: CorrelationId, request: Box<Request> },
-    /// A node of this process answers.
+    /// A node answers.
     PeerResponse { from: NodeId, correlation: CorrelationId, response: Box<Response> },
+    /// A connection to a node of another process ended, and what it was asked gets no answer.
+    LinkDown(LinkId),
     /// A connection ended.
     Closed(ConnectionId),
     /// A disk operation ended.
     Disk(DiskOpId, DiskResult),
+    /// Somebody wants to know how things are.
+    Scrape(oneshot::Sender<Snapshot>),
     /// The node shall stop in order.
     Shutdown,
+}
+
+/// How things are with a node.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) gauges: BrokerGauges,
+    pub(crate) offline_partitions: u32,
+    pub(crate) active_controller: Option<NodeId>,
+    pub(crate) replicas: Vec<ReplicaState>,
 }

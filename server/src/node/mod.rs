@@ -6,6 +6,6 @@ mod peers;
 mod run;
 mod timers;
 
-pub(crate) use directory::{Directory, SharedDirectory};
-pub(crate) use event::{Event, Inbox, Outbox};
+pub(crate) use directory::{Directory, Endpoints, SharedDirectory};
+pub(crate) use event::{Event, Inbox, Outbox, Snapshot};
 pub(crate) use run::{Node, Parts};

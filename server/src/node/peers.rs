@@ -1,8 +1,9 @@
-//! Requests between the nodes of this process, a node's requests to itself included. Each pair of
-//! nodes has one connection per channel, named by a [`ConnectionId`] that no client gets.
+//! Requests between nodes, a node's requests to itself included. Each pair of nodes of one process
+//! has one connection per channel, named by a [`ConnectionId`] that no client gets; nodes of other
+//! processes are behind [`Links`].
 
 use super::event::{Event, Outbox};
-use rustc_hash::FxHashMap;
+use crate::net::{LinkId, Links};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId};
 use stormglass_broker_core::protocol::Response;
@@ -17,24 +18,49 @@ const NODE_SHIFT: u32 = 24;
 pub(super) struct Peers {
     node: NodeId,
     outboxes: BTreeMap<NodeId, Outbox>,
-    open: FxHashMap<CorrelationId, (NodeId, ConnectionId)>,
+    links: Option<Links>,
+    open: BTreeMap<CorrelationId, Asked>,
+}
+
+/// A request without an answer yet.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    to: NodeId,
+    channel: Channel,
+    /// `None` within this process.
+    link: Option<LinkId>,
 }
 
 impl Peers {
-    pub(super) fn new(node: NodeId, outboxes: BTreeMap<NodeId, Outbox>) -> Self {
-        Self { node, outboxes, open: FxHashMap::default() }
+    /// Nodes of this process, and the ways to others if there are any.
+    pub(super) fn new(
+        node: NodeId,
+        outboxes: BTreeMap<NodeId, Outbox>,
+        links: Option<Links>,
+    ) -> Self {
+        Self { node, outboxes, links, open: BTreeMap::new() }
     }
 
     /// Sends a request; false when nobody is there.
     pub(super) fn ask(&mut self, asked: PeerRequest) -> bool {
         let PeerRequest { to, channel, correlation, request, .. } = asked;
-        let conn = connection(self.node, channel);
-        let event = Event::PeerRequest { conn, correlation, request: Box::new(request) };
-        let sent = self.outboxes.get(&to).is_some_and(|outbox| outbox.send(event).is_ok());
-        if sent {
-            self.open.insert(correlation, (to, conn));
-        }
-        sent
+        let link = if let Some(outbox) = self.outboxes.get(&to) {
+            let conn = connection(self.node, channel);
+            let event = Event::PeerRequest { conn, correlation, request: Box::new(request) };
+            if outbox.send(event).is_err() {
+                return false;
+            }
+            None
+        } else {
+            let links = self.links.as_mut();
+            let link = links.and_then(|links| links.ask(to, channel, correlation, request));
+            if link.is_none() {
+                return false;
+            }
+            link
+        };
+        self.open.insert(correlation, Asked { to, channel, link });
+        true
     }
 
     /// Answers a request that came on a connection of [`node_of`].
@@ -55,11 +81,21 @@ impl Peers {
     /// The time of a request is over: who did not answer, if it was still open. The connection
     /// ends with it.
     pub(super) fn expire(&mut self, correlation: CorrelationId) -> Option<NodeId> {
-        let (to, conn) = self.open.remove(&correlation)?;
-        if let Some(outbox) = self.outboxes.get(&to) {
-            let _ = outbox.send(Event::Closed(conn));
+        let Asked { to, channel, link } = self.open.remove(&correlation)?;
+        if link.is_some() {
+            if let Some(links) = &mut self.links {
+                links.close(to, channel);
+            }
+        } else if let Some(outbox) = self.outboxes.get(&to) {
+            let _ = outbox.send(Event::Closed(connection(self.node, channel)));
         }
         Some(to)
+    }
+
+    /// A connection ended: who was asked what on it and gives no answer.
+    pub(super) fn link_down(&mut self, link: LinkId) -> Vec<(NodeId, CorrelationId)> {
+        let lost = self.open.extract_if(.., |_, asked| asked.link == Some(link));
+        lost.map(|(correlation, asked)| (asked.to, correlation)).collect()
     }
 }
 

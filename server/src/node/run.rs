@@ -1,11 +1,12 @@
 //! The loop of a node: take what happened, step the broker, do what it wants done.
 
 use super::directory::SharedDirectory;
-use super::event::{Event, Inbox, Outbox};
+use super::event::{Event, Inbox, Outbox, Snapshot};
 use super::peers::{Peers, node_of};
 use super::timers::{Due, Timers};
 use crate::clock::{Clock, std_duration};
 use crate::error::ServeError;
+use crate::net::Links;
 use crate::storage::{Store, Submitted};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -35,9 +36,11 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) inbox: Inbox,
     pub(crate) outboxes: BTreeMap<NodeId, Outbox>,
+    /// Ways to nodes of other processes.
+    pub(crate) links: Option<Links>,
     pub(crate) directory: SharedDirectory,
     pub(crate) clock: Clock,
-    /// Told once, when the cluster lets the broker serve.
+    /// Told once, when the cluster lets the broker serve, or the controller has found its quorum.
     pub(crate) ready: std::sync::mpsc::Sender<NodeId>,
 }
 
@@ -45,6 +48,7 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct Node {
     id: NodeId,
+    is_broker: bool,
     broker: Broker,
     effects: Effects,
     store: Store,
@@ -66,8 +70,8 @@ pub(crate) struct Node {
 impl Node {
     /// Recovers what the disk holds.
     pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
-        let Parts { config, mut store, inbox, outboxes, directory, clock, ready } = parts;
-        let id = config.node;
+        let Parts { config, mut store, inbox, outboxes, links, directory, clock, ready } = parts;
+        let (id, is_broker) = (config.node, config.broker);
         let broker = Broker::new(config, &store);
         store.check_readable()?;
         let own = outboxes.get(&id).expect("a node can send to itself");
@@ -76,11 +80,12 @@ impl Node {
         })?;
         Ok(Self {
             id,
+            is_broker,
             broker,
             effects: Effects::default(),
             store,
             inbox,
-            peers: Peers::new(id, outboxes),
+            peers: Peers::new(id, outboxes, links),
             timers: Timers::default(),
             directory,
             topics_revision: 0,
@@ -143,6 +148,18 @@ impl Node {
                 }
                 Input::Response { from, correlation, result: Ok(*response) }
             }
+            Event::LinkDown(link) => {
+                for (from, correlation) in self.peers.link_down(link) {
+                    let result = Err(PeerError::Disconnected);
+                    self.act(Input::Response { from, correlation, result });
+                }
+                return;
+            }
+            Event::Scrape(reply) => {
+                // whoever asked may be gone
+                let _ = reply.send(self.snapshot());
+                return;
+            }
             Event::Closed(conn) => Input::ConnectionClosed(conn),
             Event::Disk(id, result) => Input::Disk { id, result },
             Event::Shutdown => {
@@ -152,6 +169,15 @@ impl Node {
             }
         };
         self.act(input);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            gauges: self.broker.gauges(),
+            offline_partitions: self.broker.offline_partitions(),
+            active_controller: self.broker.active_controller(),
+            replicas: self.broker.replicas(),
+        }
     }
 
     fn fire_timers(&mut self) {
@@ -184,7 +210,7 @@ impl Node {
         let revision = self.broker.topics_revision();
         if revision != self.topics_revision {
             self.topics_revision = revision;
-            self.directory.replace_topics(self.broker.topics());
+            self.directory.replace(self.broker.topics(), self.broker.endpoints());
         }
     }
 
@@ -232,8 +258,12 @@ impl Node {
     }
 
     fn announce(&mut self) {
+        let is_ready = || match self.is_broker {
+            true => self.broker.gauges().unfenced,
+            false => self.broker.active_controller().is_some(),
+        };
         if self.ready.is_some()
-            && self.broker.gauges().unfenced
+            && is_ready()
             && let Some(ready) = self.ready.take()
         {
             // whoever wanted to know may have given up

@@ -342,6 +342,7 @@ fn build_nodes(
                 controller: !is_broker,
                 voters: voters.clone(),
                 rack: plan.cluster.azs.get(node.az).map(|az| Arc::from(az.as_str())),
+                endpoint: None,
                 server: server.clone(),
                 seed: streams
                     .stream(("node", u64::from(node.id.unsigned_abs())), "core")

@@ -102,9 +102,10 @@ impl Rig {
             broker: NodeId(broker),
             incarnation,
             rack: Some(rack.into()),
+            endpoint: None,
             previous_broker_epoch: -1,
         };
-        match self.ask(Request::BrokerRegistration(request)) {
+        match self.ask(Request::BrokerRegistration(Box::new(request))) {
             Response::BrokerRegistration(r) if r.error.is_ok() => Ok(r.broker_epoch),
             Response::BrokerRegistration(r) => Err(r.error),
             other => panic!("{other:?}"),

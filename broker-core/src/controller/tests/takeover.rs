@@ -15,12 +15,13 @@ fn leading_three() -> Rig {
 }
 
 fn register(rig: &mut Rig, broker: i32) {
-    rig.request(Request::BrokerRegistration(BrokerRegistrationRequest {
+    rig.request(Request::BrokerRegistration(Box::new(BrokerRegistrationRequest {
         broker: NodeId(broker),
         incarnation: 1,
         rack: None,
+        endpoint: None,
         previous_broker_epoch: -1,
-    }));
+    })));
 }
 
 fn error_of(response: Option<Response>) -> Option<ErrorCode> {

@@ -11,6 +11,7 @@ fn register(id: i32, epoch: Offset) -> MetadataRecord {
         incarnation: 5,
         epoch,
         rack: Some("a".into()),
+        endpoint: None,
         fenced: true,
         in_controlled_shutdown: false,
     })

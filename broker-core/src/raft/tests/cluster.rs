@@ -118,6 +118,7 @@ impl Cluster {
                     controller: n < voters,
                     voters: ids.clone(),
                     rack: None,
+                    endpoint: None,
                     server: server.clone(),
                     seed: 0,
                     incarnation: 0,

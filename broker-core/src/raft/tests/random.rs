@@ -23,6 +23,7 @@ fn record(cluster: &mut Cluster) -> MetadataRecord {
             incarnation: u128::from(draw),
             epoch: 0,
             rack: None,
+            endpoint: None,
             fenced: true,
             in_controlled_shutdown: false,
         })

@@ -22,6 +22,7 @@ pub(crate) fn config(voters: i32) -> NodeConfig {
         controller: true,
         voters: (0..voters).map(NodeId).collect(),
         rack: None,
+        endpoint: None,
         server: ServerConfig::kafka_defaults(),
         seed: 7,
         incarnation: 1,

@@ -47,6 +47,7 @@ impl Rig {
             controller: false,
             voters: vec![NodeId(10_001)],
             rack: None,
+            endpoint: None,
             server,
             seed: 7,
             incarnation: 1,
@@ -66,6 +67,7 @@ impl Rig {
                 incarnation: 1,
                 epoch: i64::from(id) * 10,
                 rack: None,
+                endpoint: None,
                 fenced: false,
                 in_controlled_shutdown: false,
             })

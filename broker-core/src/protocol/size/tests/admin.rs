@@ -123,6 +123,7 @@ fn broker_registration() {
         broker: NodeId(1),
         incarnation: 5,
         rack: Some(Arc::from("use1-az1")),
+        endpoint: None,
         previous_broker_epoch: -1,
     };
     let listener = Listener::default().with_name(text("CLIENT_TLS")).with_host(text(HOST));
@@ -133,7 +134,7 @@ fn broker_registration() {
         .with_features(vec![feature])
         .with_rack(Some(text("use1-az1")))
         .with_log_dirs(vec![Default::default()]);
-    check_request(Request::BrokerRegistration(request), body, 4);
+    check_request(Request::BrokerRegistration(Box::new(request)), body, 4);
     let response = ours::BrokerRegistrationResponse { error: ErrorCode::None, broker_epoch: 7 };
     let body = theirs::BrokerRegistrationResponse::default();
     check_response(Response::BrokerRegistration(response), body, 4);

@@ -1,0 +1,322 @@
+//! `--config node.toml`: one node of a cluster of several processes. Keys are those of Kafka's
+//! server.properties, with or without quotes (`node.id = 1`), and `cluster.id`, which Kafka takes
+//! when it formats a directory.
+
+use crate::config::{SocketLimits, server_config, socket_limits};
+use crate::error::ServeError;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use stormglass_broker_core::config::ServerConfig;
+use stormglass_broker_core::ids::NodeId;
+
+/// Host and port.
+pub(crate) type Address = (String, u16);
+
+/// Keys that say who and where a node is; all others are server.properties of the broker.
+const KEYS: [&str; 10] = [
+    "node.id",
+    "process.roles",
+    "controller.quorum.voters",
+    "listeners",
+    "advertised.listeners",
+    "controller.listener.names",
+    "listener.security.protocol.map",
+    "broker.rack",
+    "log.dirs",
+    "cluster.id",
+];
+
+/// A socket that a node listens on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listener {
+    /// An empty host means all addresses.
+    pub(crate) address: Address,
+    /// Whether clients are served there; nodes of the cluster are on every listener.
+    pub(crate) clients: bool,
+}
+
+/// One node of a cluster of several processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeOptions {
+    pub(crate) node: NodeId,
+    pub(crate) broker: bool,
+    pub(crate) controller: bool,
+    pub(crate) voters: BTreeMap<NodeId, Address>,
+    pub(crate) listeners: Vec<Listener>,
+    /// What clients are told; `None` = where the node listens for them.
+    pub(crate) advertised: Option<Address>,
+    pub(crate) rack: Option<String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) cluster_id: Option<String>,
+    properties: BTreeMap<String, String>,
+}
+
+impl NodeOptions {
+    /// Reads a node.toml; `sets` are more keys, which win.
+    ///
+    /// # Errors
+    /// What is wrong with it, and how to correct it.
+    pub fn parse(text: &str, sets: &BTreeMap<String, String>) -> Result<Self, ServeError> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let message = format!("the node's config is not TOML: {}", error.message());
+            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            ServeError::new(message, format!("correct line {line}"))
+        })?;
+        let mut all = BTreeMap::new();
+        flatten("", &table, &mut all)?;
+        all.extend(sets.clone());
+        let (own, properties): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.into_iter().partition(|(key, _)| KEYS.contains(&key.as_str()));
+        let options = Keys { own }.options(properties)?;
+        options.server_config()?;
+        options.socket_limits()?;
+        Ok(options)
+    }
+
+    pub(crate) fn server_config(&self) -> Result<ServerConfig, ServeError> {
+        server_config(&self.properties, self.voters.len())
+    }
+
+    pub(crate) fn socket_limits(&self) -> Result<SocketLimits, ServeError> {
+        socket_limits(&self.properties)
+    }
+}
+
+/// `a.b = 1` is a table within a table for TOML, and one key for Kafka.
+fn flatten(
+    prefix: &str,
+    table: &toml::Table,
+    into: &mut BTreeMap<String, String>,
+) -> Result<(), ServeError> {
+    for (key, value) in table {
+        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        let text = match value {
+            toml::Value::Table(inner) => {
+                flatten(&key, inner, into)?;
+                continue;
+            }
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                value.to_string()
+            }
+            toml::Value::Array(_) | toml::Value::Datetime(_) => {
+                return Err(wrong(&key, &value.to_string(), "text, a number, true or false"));
+            }
+        };
+        into.insert(key, text);
+    }
+    Ok(())
+}
+
+fn wrong(key: &str, value: &str, expected: &str) -> ServeError {
+    ServeError::new(format!("config `{key}` = `{value}`: expected {expected}"), "correct the value")
+}
+
+/// The keys that say who and where a node is.
+struct Keys {
+    own: BTreeMap<String, String>,
+}
+
+impl Keys {
+    fn text(&self, key: &str) -> Option<&str> {
+        self.own.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    fn needed(&self, key: &str) -> Result<&str, ServeError> {
+        self.text(key).ok_or_else(|| {
+            ServeError::new(format!("the node's config has no `{key}`"), format!("add `{key}`"))
+        })
+    }
+
+    fn options(&self, properties: BTreeMap<String, String>) -> Result<NodeOptions, ServeError> {
+        let node = self.node()?;
+        let (broker, controller) = self.roles()?;
+        let voters = self.voters()?;
+        if voters.contains_key(&node) != controller {
+            let message = format!(
+                "node {node} {} controller.quorum.voters, and its process.roles say otherwise",
+                if controller { "is not in" } else { "is in" }
+            );
+            return Err(ServeError::new(message, "correct one of them: voters are controllers"));
+        }
+        self.check_protocols()?;
+        let listeners = self.listeners(controller)?;
+        if broker && !listeners.iter().any(|listener| listener.clients) {
+            let help =
+                "add one that is not in controller.listener.names, such as PLAINTEXT://:9092";
+            return Err(ServeError::new("`listeners` has none for clients", help));
+        }
+        Ok(NodeOptions {
+            node,
+            broker,
+            controller,
+            voters,
+            listeners,
+            advertised: self.advertised()?,
+            rack: self.text("broker.rack").map(str::to_owned),
+            data_dir: self.data_dir()?,
+            cluster_id: self.text("cluster.id").map(str::to_owned),
+            properties,
+        })
+    }
+
+    fn node(&self) -> Result<NodeId, ServeError> {
+        let text = self.needed("node.id")?;
+        node_id(text).ok_or_else(|| wrong("node.id", text, "a whole number from 0"))
+    }
+
+    fn roles(&self) -> Result<(bool, bool), ServeError> {
+        let text = self.needed("process.roles")?;
+        let mut roles = (false, false);
+        for role in text.split(',').map(str::trim) {
+            match role {
+                "broker" => roles.0 = true,
+                "controller" => roles.1 = true,
+                _ => return Err(wrong("process.roles", text, "broker, controller, or both")),
+            }
+        }
+        Ok(roles)
+    }
+
+    fn voters(&self) -> Result<BTreeMap<NodeId, Address>, ServeError> {
+        let key = "controller.quorum.voters";
+        let text = self.needed(key)?;
+        let mut voters = BTreeMap::new();
+        for voter in text.split(',').map(str::trim) {
+            let parsed = voter
+                .split_once('@')
+                .and_then(|(node, address)| Some((node_id(node)?, parse_address(address)?)))
+                .filter(|(_, (host, port))| !host.is_empty() && *port != 0);
+            let (node, address) =
+                parsed.ok_or_else(|| wrong(key, text, "a list of `id@host:port`"))?;
+            if voters.insert(node, address).is_some() {
+                return Err(wrong(key, text, "each node once"));
+            }
+        }
+        Ok(voters)
+    }
+
+    /// Only one protocol is spoken.
+    fn check_protocols(&self) -> Result<(), ServeError> {
+        let key = "listener.security.protocol.map";
+        let Some(text) = self.text(key) else { return Ok(()) };
+        let plain = |entry: &str| entry.trim().ends_with(":PLAINTEXT");
+        if text.split(',').all(plain) {
+            return Ok(());
+        }
+        Err(wrong(key, text, "PLAINTEXT everywhere: nothing else is spoken"))
+    }
+
+    fn listeners(&self, controller: bool) -> Result<Vec<Listener>, ServeError> {
+        let controllers = match self.text("controller.listener.names") {
+            Some(names) => names,
+            None if controller => self.needed("controller.listener.names")?,
+            None => "",
+        };
+        let controllers: Vec<&str> = controllers.split(',').map(str::trim).collect();
+        let text = self.needed("listeners")?;
+        let listener = |entry: &str| {
+            let (name, address) = parse_listener(entry)?;
+            Some(Listener { address, clients: !controllers.contains(&name) })
+        };
+        let parsed: Option<Vec<Listener>> = text.split(',').map(listener).collect();
+        parsed.ok_or_else(|| wrong("listeners", text, "a list of `NAME://host:port`"))
+    }
+
+    fn advertised(&self) -> Result<Option<Address>, ServeError> {
+        let key = "advertised.listeners";
+        let Some(text) = self.text(key) else { return Ok(None) };
+        match parse_listener(text) {
+            Some((_, (host, port))) if !host.is_empty() && port != 0 => Ok(Some((host, port))),
+            _ => Err(wrong(key, text, "one `NAME://host:port`")),
+        }
+    }
+
+    fn data_dir(&self) -> Result<PathBuf, ServeError> {
+        match self.needed("log.dirs")? {
+            several if several.contains(',') => Err(wrong("log.dirs", several, "one directory")),
+            one => Ok(PathBuf::from(one)),
+        }
+    }
+}
+
+fn node_id(text: &str) -> Option<NodeId> {
+    text.trim().parse().ok().filter(|id| *id >= 0).map(NodeId)
+}
+
+fn parse_address(text: &str) -> Option<Address> {
+    let (host, port) = text.trim().rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Some((host.to_owned(), port.parse().ok()?))
+}
+
+fn parse_listener(text: &str) -> Option<(&str, Address)> {
+    let (name, address) = text.trim().split_once("://")?;
+    Some((name, parse_address(address)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: &str = r#"
+        node.id = 2
+        process.roles = "broker,controller"
+        controller.quorum.voters = "1@10.0.0.1:9093, 2@10.0.0.2:9093,3@[::1]:9093"
+        listeners = "PLAINTEXT://:9092,CONTROLLER://10.0.0.2:9093"
+        advertised.listeners = "PLAINTEXT://kafka-2.example:9092"
+        "controller.listener.names" = "CONTROLLER"
+        listener.security.protocol.map = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT"
+        broker.rack = "az-2"
+        log.dirs = "/var/lib/kafka"
+        cluster.id = "abc"
+        num.partitions = 6
+        auto.create.topics.enable = false
+    "#;
+
+    fn parse(text: &str) -> Result<NodeOptions, ServeError> {
+        NodeOptions::parse(text, &BTreeMap::new())
+    }
+
+    #[test]
+    fn a_sound_config_says_who_and_where() {
+        let options = parse(SOUND).unwrap();
+        assert_eq!((options.node, options.broker, options.controller), (NodeId(2), true, true));
+        assert_eq!(options.voters[&NodeId(3)], ("::1".to_owned(), 9093));
+        let listener =
+            |host: &str, port, clients| Listener { address: (host.to_owned(), port), clients };
+        let expected = [listener("", 9092, true), listener("10.0.0.2", 9093, false)];
+        assert_eq!(options.listeners, expected);
+        assert_eq!(options.advertised, Some(("kafka-2.example".to_owned(), 9092)));
+        let server = options.server_config().unwrap();
+        assert_eq!((server.num_partitions, server.auto_create_topics_enable), (6, false));
+        let sets = BTreeMap::from([("num.partitions".to_owned(), "7".to_owned())]);
+        let server = NodeOptions::parse(SOUND, &sets).unwrap().server_config().unwrap();
+        assert_eq!(server.num_partitions, 7);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_said_with_what_would() {
+        for (from, to, expected) in [
+            ("node.id = 2", "", "has no `node.id`"),
+            ("node.id = 2", "node.id = -2", "a whole number from 0"),
+            ("node.id = 2", "node.id = 4", "node 4 is not in controller.quorum.voters"),
+            ("broker,controller", "broker", "node 2 is in controller.quorum.voters"),
+            ("broker,controller", "leader", "broker, controller, or both"),
+            ("2@10.0.0.2:9093", "2@10.0.0.2", "a list of `id@host:port`"),
+            ("2@10.0.0.2:9093", "1@10.0.0.2:9093", "each node once"),
+            ("PLAINTEXT://:9092,", "", "none for clients"),
+            ("PLAINTEXT://:9092", "PLAINTEXT", "a list of `NAME://host:port`"),
+            ("PLAINTEXT:PLAINTEXT", "PLAINTEXT:SSL", "nothing else is spoken"),
+            ("/var/lib/kafka", "/a,/b", "one directory"),
+            ("num.partitions = 6", "num.partition = 6", "`num.partition` is not one"),
+            ("num.partitions = 6", "num.partitions = true", "a whole number"),
+            ("num.partitions = 6", "num.partitions = [6]", "text, a number, true or false"),
+            ("num.partitions = 6", "num.partitions =", "is not TOML"),
+        ] {
+            let error = parse(&SOUND.replace(from, to)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{to}: {error}");
+            assert!(!error.help().is_empty());
+        }
+    }
+}

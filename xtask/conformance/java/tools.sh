@@ -1,0 +1,129 @@
+#!/bin/sh
+# Apache Kafka's command-line tools. tools.sh CLASSPATH BOOTSTRAP BROKERS FEATURE TOPIC
+# DATA_DIR is where the broker keeps its logs; exit 0 and what was done, 1 and what failed, or 3 when the tools have no such feature.
+set -eu
+classpath=$1 bootstrap=$2 brokers=$3 feature=$4 topic=$5
+factor=$(( brokers < 3 ? brokers : 3 ))
+
+tool() {
+    class=$1
+    shift
+    timeout 60 java -Xmx256m -cp "$classpath" "$class" "$@"
+}
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$bootstrap" "$@"; }
+
+create() { topics --create --topic "$topic" --partitions "$1" --replication-factor "$factor"; }
+
+groups() {
+    tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand \
+        --bootstrap-server "$bootstrap" "$@"
+}
+
+consume() {
+    tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$bootstrap" \
+        --topic "$topic" --from-beginning --timeout-ms 20000 "$@"
+}
+
+produce() {
+    tool org.apache.kafka.tools.ConsoleProducer --bootstrap-server "$bootstrap" \
+        --topic "$topic" "$@"
+}
+
+case $feature in
+version)
+    tool org.apache.kafka.tools.TopicCommand --version | cut -d' ' -f1
+    ;;
+codecs)
+    create 1 >/dev/null
+    for codec in none gzip snappy lz4 zstd; do
+        echo "with $codec" | produce --compression-codec "$codec"
+    done
+    found=$(consume --max-messages 5 2>/dev/null)
+    expected=$(printf 'with %s\n' none gzip snappy lz4 zstd)
+    [ "$found" = "$expected" ] || fail "console-consumer read: $found"
+    log=$(find "$DATA_DIR" -path "*/$topic-0/*.log" | head -1)
+    tool kafka.tools.DumpLogSegments --files "$log" --deep-iteration --print-data-log |
+        grep -q 'payload: with zstd' || fail "dump-log does not read $log"
+    echo "console-producer and console-consumer, 5 codecs; dump-log reads the files"
+    ;;
+records)
+    create 1 >/dev/null
+    printf 'h:1\tkey\tvalue\n' | produce --property parse.key=true --property parse.headers=true
+    found=$(consume --max-messages 1 --property print.key=true --property print.headers=true \
+        2>/dev/null)
+    expected=$(printf 'h:1\tkey\tvalue')
+    [ "$found" = "$expected" ] || fail "console-consumer read: $found"
+    found=$(tool org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$bootstrap" \
+        --topic "$topic")
+    [ "$found" = "$topic:0:1" ] || fail "get-offsets said: $found"
+    echo "keys and headers, get-offsets"
+    ;;
+groups)
+    create 2 >/dev/null
+    group="group-$topic"
+    printf 'a\nb\nc\n' | produce
+    consume --max-messages 3 --group "$group" >/dev/null 2>&1
+    groups --describe --group "$group" 2>/dev/null | grep -q "$topic" || fail "describe"
+    groups --list | grep -q "$group" || fail "list"
+    groups --reset-offsets --to-earliest --all-topics --group "$group" --execute >/dev/null 2>&1
+    lag=$(groups --describe --group "$group" 2>/dev/null |
+        awk -v t="$topic" '$2 == t { sum += $6 } END { print sum }')
+    [ "$lag" = 3 ] || fail "lag after the reset: $lag"
+    groups --delete --group "$group" | grep -q successful || fail "delete"
+    echo "consumer-groups: describe, list, reset, delete"
+    ;;
+admin)
+    create 2 >/dev/null
+    topics --describe --topic "$topic" | grep -q 'PartitionCount: 2' || fail "describe"
+    topics --alter --topic "$topic" --partitions 4
+    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --alter --entity-type topics \
+        --entity-name "$topic" --add-config retention.ms=7200000 >/dev/null
+    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --describe \
+        --entity-type topics --entity-name "$topic" | grep -q retention.ms=7200000 ||
+        fail "configs"
+    tool org.apache.kafka.tools.BrokerApiVersionsCommand --bootstrap-server "$bootstrap" |
+        grep -q Produce || fail "broker-api-versions"
+    topics --delete --topic "$topic"
+    echo "topics, configs, broker-api-versions"
+    ;;
+large)
+    create 1 >/dev/null
+    tool org.apache.kafka.tools.ProducerPerformance --topic "$topic" --num-records 20 \
+        --record-size 900000 --throughput -1 \
+        --producer-props bootstrap.servers="$bootstrap" acks=all | tail -1 |
+        grep -q '^20 records sent' || fail "producer-perf"
+    tool org.apache.kafka.tools.ConsumerPerformance --bootstrap-server "$bootstrap" \
+        --topic "$topic" --messages 20 --timeout 20000 | tail -1 | cut -d, -f5 |
+        grep -q ' 20$' || fail "consumer-perf"
+    echo "producer-perf and consumer-perf, 900 kB records"
+    ;;
+partitions)
+    create 1000 >/dev/null
+    found=$(topics --describe --topic "$topic" | grep -c 'Partition: ')
+    [ "$found" = 1000 ] || fail "$found partitions described"
+    topics --delete --topic "$topic"
+    echo "1000 partitions"
+    ;;
+transactions)
+    create 1 >/dev/null
+    tool org.apache.kafka.tools.ProducerPerformance --topic "$topic" --num-records 500 \
+        --record-size 100 --throughput -1 --transactional-id "tx-$topic" \
+        --transaction-duration-ms 50 \
+        --producer-props bootstrap.servers="$bootstrap" acks=all | tail -1 |
+        grep -q '^500 records sent' || fail "producer-perf with transactions"
+    found=$(consume --max-messages 500 --isolation-level read_committed 2>/dev/null | wc -l)
+    [ "$found" = 500 ] || fail "console-consumer read $found committed records"
+    tool org.apache.kafka.tools.TransactionsCommand --bootstrap-server "$bootstrap" list |
+        grep -q "tx-$topic" || fail "transactions list"
+    echo "producer-perf with transactions, read_committed, transactions list"
+    ;;
+*)
+    exit 3
+    ;;
+esac

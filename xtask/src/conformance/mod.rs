@@ -1,0 +1,174 @@
+//! Real clients against `stormglass serve`: `cargo xtask conformance` starts a cluster of one broker
+//! and one of three, runs what is in xtask/conformance against them, and writes docs/conformance.md.
+//! Words after the name choose clients (`conformance kcat java`), whose table is only printed.
+//!
+//! Every client checks its own answers. Here is who is asked what, for how long, and what is made of
+//! it. A client that cannot be installed is skipped and never counts as passed.
+
+mod clients;
+pub(crate) mod cluster;
+mod page;
+
+use crate::ci::root;
+use clients::{CLIENTS, Client, Installed};
+use cluster::Cluster;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// What is asked of every client.
+pub(crate) const FEATURES: [(&str, &str); 7] = [
+    ("codecs", "every codec"),
+    ("records", "keys, headers, times"),
+    ("groups", "groups"),
+    ("admin", "administration"),
+    ("large", "large records"),
+    ("partitions", "1000 partitions"),
+    ("transactions", "transactions"),
+];
+
+/// Sizes of the clusters.
+const CLUSTERS: [u16; 2] = [1, 3];
+/// Longest run of one feature, s.
+const SECONDS_MAX: &str = "150";
+/// Exit code of a client that has no such feature.
+const NOT_OFFERED: i32 = 3;
+/// Exit code of `timeout` when the time was over.
+const TIMED_OUT: i32 = 124;
+
+/// What became of a feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With what was done.
+    Passed(String),
+    /// With what went wrong.
+    Failed(String),
+    /// It fails, and the reason is known.
+    Explained(&'static str),
+    /// The client has no such feature.
+    NotOffered,
+    /// The client could not be installed.
+    Skipped,
+}
+
+/// A client and what became of it: per cluster, per feature.
+pub(crate) struct Row {
+    pub(crate) client: &'static Client,
+    /// Version, or why it could not be installed.
+    pub(crate) version: Result<String, String>,
+    /// In the order of [`FEATURES`], by the brokers of the cluster.
+    pub(crate) outcomes: Vec<(u16, Vec<Outcome>)>,
+}
+
+/// Failures that are known and why. An entry whose feature passes is an error: it is out of date.
+const EXPLAINED: [(&str, &str, &str); 0] = [];
+
+/// Runs all clients, or those that are named.
+pub(crate) fn conformance(names: &[&str]) -> Result<(), String> {
+    if let Some(unknown) = names.iter().find(|name| CLIENTS.iter().all(|c| c.name != **name)) {
+        let known: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
+        return Err(format!("no client `{unknown}`; there are {}", known.join(", ")));
+    }
+    let binary = cluster::build()?;
+    let wanted = |client: &&Client| names.is_empty() || names.contains(&client.name);
+    let mut rows: Vec<(Row, Option<Installed>)> =
+        CLIENTS.iter().filter(wanted).map(install).collect();
+    for brokers in CLUSTERS {
+        let cluster = Cluster::start(&binary, brokers)?;
+        for (row, installed) in &mut rows {
+            let outcomes = FEATURES.iter().map(|(feature, _)| match installed {
+                None => Outcome::Skipped,
+                Some(installed) => run(row.client, installed, &cluster, feature),
+            });
+            row.outcomes.push((brokers, outcomes.collect()));
+        }
+        cluster.stop()?;
+    }
+    let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
+    let page = page::page(&rows);
+    if names.is_empty() {
+        fs::write(root().join("docs/conformance.md"), &page)
+            .map_err(|error| format!("cannot write docs/conformance.md: {error}"))?;
+    }
+    print!("{page}");
+    judge(&rows)
+}
+
+fn install(client: &'static Client) -> (Row, Option<Installed>) {
+    eprintln!("installing {}", client.name);
+    let installed = (client.install)().and_then(|installed| {
+        let version = installed.command(SECONDS_MAX, "-", 0, "version", "-");
+        let output = output(version)?;
+        if !output.status.success() {
+            return Err(last_line(&output.stderr));
+        }
+        Ok((installed, last_line(&output.stdout)))
+    });
+    let (installed, version) = match installed {
+        Ok((installed, version)) => (Some(installed), Ok(version)),
+        Err(reason) => (None, Err(reason)),
+    };
+    (Row { client, version, outcomes: Vec::new() }, installed)
+}
+
+fn run(client: &Client, installed: &Installed, cluster: &Cluster, feature: &str) -> Outcome {
+    let topic = format!("{}-{feature}", client.name);
+    let mut command =
+        installed.command(SECONDS_MAX, &cluster.bootstrap, cluster.brokers, feature, &topic);
+    command.env("DATA_DIR", &cluster.data_dir);
+    let outcome = match output(command) {
+        Err(error) => Outcome::Failed(error),
+        Ok(output) => match output.status.code() {
+            Some(0) => Outcome::Passed(last_line(&output.stdout)),
+            Some(NOT_OFFERED) => Outcome::NotOffered,
+            Some(TIMED_OUT) => Outcome::Failed(format!("no end within {SECONDS_MAX} s")),
+            _ => Outcome::Failed(last_line(&output.stderr)),
+        },
+    };
+    let known = EXPLAINED.iter().find(|(c, f, _)| (*c, *f) == (client.name, feature));
+    let outcome = match (known, outcome) {
+        (Some((_, _, reason)), Outcome::Failed(_)) => Outcome::Explained(reason),
+        (_, outcome) => outcome,
+    };
+    eprintln!("{} brokers, {} {feature}: {outcome:?}", cluster.brokers, client.name);
+    outcome
+}
+
+fn judge(rows: &[Row]) -> Result<(), String> {
+    let all = || rows.iter().flat_map(|row| row.outcomes.iter().flat_map(|(_, list)| list));
+    let failed = all().filter(|outcome| matches!(outcome, Outcome::Failed(_))).count();
+    let passed = |row: &Row, feature: &str| {
+        let at = FEATURES.iter().position(|(name, _)| *name == feature);
+        at.is_some_and(|at| {
+            row.outcomes.iter().all(|(_, list)| matches!(list[at], Outcome::Passed(_)))
+        })
+    };
+    for (client, feature, _) in EXPLAINED {
+        if rows.iter().any(|row| row.client.name == client && passed(row, feature)) {
+            return Err(format!("{client} passes {feature}: take it out of EXPLAINED"));
+        }
+    }
+    match failed {
+        0 if !all().any(|outcome| matches!(outcome, Outcome::Passed(_))) => {
+            Err("nothing was put to the test".to_owned())
+        }
+        0 => Ok(()),
+        _ => Err(format!("{failed} of {} failed", all().count())),
+    }
+}
+
+/// Where clients are installed and clusters keep their data.
+fn work_dir() -> PathBuf {
+    root().join("target/conformance")
+}
+
+fn output(mut command: Command) -> Result<Output, String> {
+    command.output().map_err(|error| format!("cannot run {command:?}: {error}"))
+}
+
+/// The last line that says something, not too long for a table.
+fn last_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.trim().chars().take(160).collect()
+}

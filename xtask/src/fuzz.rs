@@ -1,0 +1,119 @@
+//! Frames that no client would send: `cargo xtask fuzz [frames=N] [seed=N] [live=N]`. Frames of real
+//! clients (fuzz/corpus/frames) are damaged, cut, joined and stretched, a million of them by default,
+//! and decoded as the broker decodes them; what a node of the cluster would say is put through the
+//! same. Then some thousands (`live=N`) go to a running `stormglass serve`.
+//!
+//! Nothing may panic, memory may not grow with what a length claims, and the broker must serve a
+//! well-behaved client afterwards. Needs no special compiler; the targets in fuzz/ search deeper.
+
+mod live;
+mod mutate;
+
+use crate::ci::root;
+use mutate::Mutator;
+use std::fs;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{NodeId, TopicId};
+use stormglass_broker_core::records::Records;
+use stormglass_wire::{
+    Cluster, Decoded, Endpoint, Hello, decode_peer_request, decode_peer_response, decode_request,
+};
+
+/// Frames by default.
+const FRAMES: u64 = 1_000_000;
+/// Frames to a running broker by default.
+const LIVE: u64 = 20_000;
+/// Resident memory that decoding small frames may take in all, KiB.
+const PEAK_KIB_MAX: u64 = 512 << 10;
+
+/// A cluster with one topic.
+struct OneTopic;
+
+impl Cluster for OneTopic {
+    fn topic_id(&self, name: &str) -> Option<TopicId> {
+        (!name.is_empty()).then_some(TopicId(1 << 64))
+    }
+
+    fn topic_name(&self, _: TopicId) -> Option<Arc<str>> {
+        Some("topic".into())
+    }
+
+    fn endpoint(&self, _: NodeId) -> Option<Endpoint<'_>> {
+        Some(Endpoint { host: "localhost", port: 9092 })
+    }
+
+    fn cluster_id(&self) -> &str {
+        "cluster"
+    }
+}
+
+/// What became of the frames.
+#[derive(Debug, Default)]
+struct Tally {
+    asked: u64,
+    answered: u64,
+    refused: u64,
+}
+
+/// Runs all of it.
+pub(crate) fn fuzz(words: &[&str]) -> Result<(), String> {
+    let (mut frames, mut seed, mut live) = (FRAMES, 1, LIVE);
+    for word in words {
+        let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not KEY=N"))?;
+        let value = value.parse().map_err(|_| format!("`{word}`: not a number"))?;
+        match key {
+            "frames" => frames = value,
+            "seed" => seed = value,
+            "live" => live = value,
+            _ => return Err(format!("`{key}`: there are frames, seed and live")),
+        }
+    }
+    let corpus = corpus()?;
+    let mut mutator = Mutator::new(seed);
+    let mut tally = Tally::default();
+    for _ in 0..frames {
+        decode(&mutator.frame(&corpus), &mut tally);
+    }
+    let peak = peak_kib("self")?;
+    println!("{frames} frames (seed {seed}): {tally:?}, peak memory {} MiB", peak >> 10);
+    if peak > PEAK_KIB_MAX {
+        return Err(format!("decoding took {peak} KiB: a length was believed"));
+    }
+    if live == 0 { Ok(()) } else { live::live(&corpus, &mut mutator, live) }
+}
+
+/// Frames of real clients, in order of name.
+fn corpus() -> Result<Vec<Vec<u8>>, String> {
+    let dir = root().join("fuzz/corpus/frames");
+    let failed = |error: std::io::Error| format!("no corpus in {}: {error}", dir.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(&dir).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).map_err(failed)).collect()
+}
+
+fn decode(frame: &[u8], tally: &mut Tally) {
+    let frame = bytes::Bytes::copy_from_slice(frame);
+    match decode_request(frame.clone(), &OneTopic) {
+        Ok(Decoded::Ask(..)) => tally.asked += 1,
+        Ok(Decoded::Answer(_) | Decoded::Silence) => tally.answered += 1,
+        Err(_) => tally.refused += 1,
+    }
+    // none of these may panic either; what they say of noise does not matter
+    let _ = Records::decode(frame.clone());
+    let _ = Records::decode_prefix(frame.clone());
+    let _ = Hello::decode(frame.clone());
+    let _ = decode_peer_request(frame.clone());
+    let _ = decode_peer_response(frame);
+}
+
+/// Largest resident memory of a process so far, KiB.
+fn peak_kib(process: &str) -> Result<u64, String> {
+    let path = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.ok_or_else(|| format!("{path} does not tell the peak"))
+}
