@@ -49,6 +49,7 @@ impl Node {
             controller: true,
             voters: vec![NODE],
             rack: None,
+            endpoint: None,
             server,
             seed: 1,
             incarnation: 1,

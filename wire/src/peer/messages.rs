@@ -7,6 +7,7 @@ use crate::writer::Writer;
 use std::sync::Arc;
 use stormglass_broker_core::config::{ConfigKind, TOPIC_KEYS};
 use stormglass_broker_core::protocol::{
+    AbortedTransaction, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest,
     AlterConfigsResponse, AlterPartitionData, AlterPartitionRequest, AlterPartitionResponse,
     AlterPartitionResult, AlteredConfigs, AlteredResource, BeginQuorumEpochRequest,
@@ -18,7 +19,9 @@ use stormglass_broker_core::protocol::{
     EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset, FetchPartition,
     FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
     FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, NewPartitions, NewTopic, Placement,
-    ReplicaState, Request, Response, SnapshotId, TopicRef, VoteRequest, VoteResponse,
+    ProducerIdAndEpoch, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker,
+    TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -78,6 +81,8 @@ messages! {
     12 DeleteTopics;
     13 CreatePartitions;
     14 AlterConfigs;
+    15 AddPartitionsToTxn;
+    16 WriteTxnMarkers;
 }
 
 fields! {
@@ -106,8 +111,20 @@ fields! {
     FetchResponse { throttle_ms, error, session_id, partitions }
     FetchPartitionResponse {
         tp, error, high_watermark, last_stable_offset, log_start_offset, diverging_epoch,
-        snapshot_id, current_leader, preferred_read_replica, records,
+        snapshot_id, current_leader, preferred_read_replica, aborted, records,
     }
+    AbortedTransaction { producer_id, first_offset }
+}
+
+fields! {
+    AddPartitionsToTxnRequest { transactions }
+    TxnPartitions { transactional_id, producer, verify_only, partitions }
+    ProducerIdAndEpoch { id, epoch }
+    AddPartitionsToTxnResponse { transactions }
+    TxnPartitionsResult { transactional_id, partitions }
+    WriteTxnMarkersRequest { markers }
+    TxnMarker { producer, commit, coordinator_epoch, partitions }
+    WriteTxnMarkersResponse { markers }
 }
 
 fields! {

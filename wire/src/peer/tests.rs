@@ -28,6 +28,22 @@ fn requests() -> Vec<Request> {
             last_offset: i64::MAX,
             pre_vote: true,
         }),
+        Request::AddPartitionsToTxn(AddPartitionsToTxnRequest {
+            transactions: vec![TxnPartitions {
+                transactional_id: "copy".into(),
+                producer: ProducerIdAndEpoch { id: 7, epoch: 3 },
+                verify_only: true,
+                partitions: vec![tp()],
+            }],
+        }),
+        Request::WriteTxnMarkers(WriteTxnMarkersRequest {
+            markers: vec![TxnMarker {
+                producer: ProducerIdAndEpoch { id: 7, epoch: 3 },
+                commit: true,
+                coordinator_epoch: 4,
+                partitions: vec![tp()],
+            }],
+        }),
         Request::EndQuorumEpoch(EndQuorumEpochRequest {
             leader: NodeId(1),
             epoch: 9,
@@ -75,6 +91,15 @@ fn requests() -> Vec<Request> {
 
 fn responses() -> Vec<Response> {
     vec![
+        Response::AddPartitionsToTxn(AddPartitionsToTxnResponse {
+            transactions: vec![TxnPartitionsResult {
+                transactional_id: "copy".into(),
+                partitions: vec![(tp(), ErrorCode::InvalidTxnState)],
+            }],
+        }),
+        Response::WriteTxnMarkers(WriteTxnMarkersResponse {
+            markers: vec![(7, vec![(tp(), ErrorCode::None)])],
+        }),
         Response::Fetch(FetchResponse {
             throttle_ms: 0,
             error: ErrorCode::None,
@@ -89,6 +114,7 @@ fn responses() -> Vec<Response> {
                 snapshot_id: Some(SnapshotId { end_offset: 4, epoch: 1 }),
                 current_leader: Some(LeaderAndEpoch { leader: NodeId(2), epoch: 8 }),
                 preferred_read_replica: None,
+                aborted: Some(Box::new([AbortedTransaction { producer_id: 4, first_offset: 2 }])),
                 records: batch(),
             }],
         }),
