@@ -150,7 +150,7 @@ impl GroupCoordinator {
 
 impl OffsetsPartition {
     /// Takes a record of the log. A value that cannot be read is none.
-    fn replay(&mut self, record: &Record) {
+    pub(super) fn replay(&mut self, record: &Record) {
         let value = record.value.as_deref();
         match record.key.as_deref().and_then(decode_key) {
             Some(Key::Offset(key)) => {

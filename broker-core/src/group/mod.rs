@@ -10,6 +10,7 @@
 //! Left out for now: the protocol of KIP-848, compaction, transactions.
 
 mod admin;
+mod audit;
 mod codec;
 mod coordinator;
 mod expiry;
@@ -20,6 +21,7 @@ mod positions;
 mod timers;
 mod writes;
 
+pub(crate) use audit::replay_positions;
 pub(crate) use coordinator::GroupCoordinator;
 
 /// Name of the topic that holds positions.

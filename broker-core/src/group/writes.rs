@@ -6,6 +6,7 @@ use super::membership::Then;
 use super::positions::Commit;
 use crate::error::ErrorCode;
 use crate::ids::LeaderEpoch;
+use crate::plant::{Plant, planted};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest};
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager};
@@ -52,11 +53,12 @@ impl Writes {
         mut records: Vec<Record>,
         write: Write,
     ) {
+        let early = planted(replicas.config.plant, Plant::CommitNotReplicated);
         let batch = Batch::build(step.wall_ms, &mut records);
         self.next_token += 1;
         self.pending.insert(self.next_token, Pending { partition: tp.partition, epoch, write });
         let request = ProduceRequest {
-            acks: Acks::All,
+            acks: if early { Acks::Leader } else { Acks::All },
             timeout_ms: COMMIT_TIMEOUT_MS,
             partitions: vec![ProducePartition { tp, records: Records::single(Arc::new(batch)) }],
         };

@@ -3,6 +3,7 @@
 
 use super::types::{AppendError, Origin};
 use crate::ids::Offset;
+use crate::inspect::ProducerView;
 use crate::records::{Batch, BatchHeader};
 
 /// Batches remembered per producer, as many as an idempotent producer may have in flight.
@@ -196,6 +197,17 @@ impl Producers {
     /// Entries by producer id.
     pub(crate) fn entries(&self) -> &[Producer] {
         &self.producers
+    }
+
+    /// What is remembered, for checkers.
+    pub(crate) fn views(&self) -> Vec<ProducerView> {
+        let view = |producer: &Producer| ProducerView {
+            id: producer.id,
+            epoch: producer.epoch,
+            batches: producer.batches().len(),
+            newest: producer.batches().last().map(|b| (b.last_sequence, b.last_offset)),
+        };
+        self.producers.iter().map(view).collect()
     }
 
     fn find(&self, id: i64) -> Result<usize, usize> {

@@ -37,7 +37,9 @@ impl Log {
         }
         let keeps = !cuts && planted(self.config.plant, Plant::EpochsStayAtLogEnd);
         if !keeps && self.epochs.truncate_from_end(self.next_offset.min(offset)) {
-            self.checkpoint_epochs(ops);
+            if !planted(self.config.plant, Plant::EpochsNotWritten) {
+                self.checkpoint_epochs(ops);
+            }
         }
         cuts
     }

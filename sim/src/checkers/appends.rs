@@ -173,5 +173,6 @@ pub(crate) fn truncated(
         replica.log.truncate(to);
     }
     replica.known = true;
+    replica.turned = true;
     p.history.push(ledger.now_ns, node, Turn::Truncated { to, from, high_watermark });
 }

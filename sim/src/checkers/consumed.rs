@@ -37,9 +37,10 @@ impl Reader {
     }
 
     /// A position to begin with. A member that comes back before its group has committed anything
-    /// begins where the reset policy says: what lies between is given up on purpose.
-    pub(crate) fn found(&mut self, offset: Offset, committed: bool) {
-        if !committed && self.committed.is_none() {
+    /// begins where the reset policy says: what lies between is given up on purpose. So does one
+    /// whose commit was lost where Kafka does not promise to keep it (`void`).
+    pub(crate) fn found(&mut self, offset: Offset, committed: bool, void: bool) {
+        if !committed && (void || self.committed.is_none()) {
             return self.reset(offset);
         }
         self.reached.get_or_insert(offset);
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn holes_are_found_and_filled() {
         let mut reader = Reader::new(0);
-        reader.found(5, false);
+        reader.found(5, false, false);
         reader.delivered(5, 10);
         reader.delivered(20, 30);
         assert_eq!(reader.missing(0, 30), Some(10));
@@ -183,10 +184,12 @@ mod tests {
         assert_eq!(reader.missing(0, 60), None);
         reader.truncated(55);
         assert_eq!(reader.missing(0, 60), Some(55));
-        reader.found(58, false);
+        reader.found(58, false, false);
         assert_eq!(reader.missing(0, 60), Some(58), "nothing was committed");
         reader.committed = Some((55, 0));
-        reader.found(60, false);
+        reader.found(60, false, false);
         assert_eq!(reader.missing(0, 60), Some(58), "a lost commit is no reset");
+        reader.found(60, false, true);
+        assert_eq!(reader.missing(0, 60), None, "unless positions may be gone (hunt seed 20286)");
     }
 }

@@ -6,6 +6,7 @@ use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
+use super::state::Stall;
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::void::{Cause, Loss, Losses, Void};
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ pub(crate) struct Replica {
     pub(crate) lead_isr: (LeaderEpoch, Vec<NodeId>),
     /// Epoch in which it takes itself for the leader.
     pub(crate) leads: Option<LeaderEpoch>,
+    /// Its log was cut, loaded or taken over since it was last compared with its disk.
+    pub(crate) turned: bool,
 }
 
 /// A member of the ISR.
@@ -73,6 +76,8 @@ pub(crate) struct Partition {
     /// Where the next acknowledged batch is in the table.
     pub(crate) acked_hint: u64,
     pub(crate) history: History,
+    /// Its leader could commit more than it does.
+    pub(crate) stall: Option<Stall>,
 }
 
 impl Partition {
@@ -94,6 +99,7 @@ impl Partition {
             producers: Producers::default(),
             acked_hint: 0,
             history: History::default(),
+            stall: None,
         }
     }
 
@@ -145,6 +151,7 @@ impl Partition {
             high_watermark: (NO_EPOCH, 0),
             lead_isr: (NO_EPOCH, Vec::new()),
             leads: None,
+            turned: false,
         });
         self.replicas.len() - 1
     }

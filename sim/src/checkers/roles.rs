@@ -25,6 +25,7 @@ pub(crate) fn leads(
     }
     replica.lead_isr = (epoch, isr.to_vec());
     replica.leads = Some(epoch);
+    replica.turned = true;
     p.history.push(ledger.now_ns, node, Turn::Leads { epoch, start, isr: isr.to_vec() });
     let is_newest = epoch >= p.newest().0;
     one_leader::leads(p, ledger, node, epoch);

@@ -47,10 +47,10 @@ pub struct Findings {
 /// The checkers of one run.
 #[derive(Debug)]
 pub struct Checkers {
-    partitions: Vec<Partition>,
+    pub(super) partitions: Vec<Partition>,
     appends: Vec<u32>,
     index: PartitionIndex,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     quorum: Quorum,
     /// Whether each producer group uses `acks=all`.
     acks_all: Vec<bool>,
@@ -62,6 +62,8 @@ pub struct Checkers {
     positions_void: bool,
     /// A coordinator that did not know of its successor ended then, ns.
     stale_coordinator_ns: Option<u64>,
+    /// `replica.lag.time.max.ms`, ns.
+    pub(super) lag_max_ns: u64,
 }
 
 impl Checkers {
@@ -83,6 +85,7 @@ impl Checkers {
             lost_records: 0,
             positions_void: false,
             stale_coordinator_ns: None,
+            lag_max_ns: lag_max_ns(plan),
         }
     }
 
@@ -124,10 +127,11 @@ impl Checkers {
             TraceEvent::Voted { epoch, candidate } => {
                 self.quorum.voted(&mut self.ledger, node, (*epoch, *candidate));
             }
-            TraceEvent::Recovered { truncated_bytes, .. } if *truncated_bytes > 0 => {
+            TraceEvent::Recovered { truncated_bytes, .. } => {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
-                        replica.known = false;
+                        replica.known &= *truncated_bytes == 0;
+                        replica.turned = true;
                     }
                 }
             }
@@ -171,7 +175,7 @@ impl Checkers {
         match outcome {
             Outcome::PositionFound { offset, committed, .. } => {
                 commits::found(p, ledger, (reader, *offset, *committed), positions_void);
-                p.readers[reader].found(*offset, *committed);
+                p.readers[reader].found(*offset, *committed, positions_void);
             }
             Outcome::Committed { offset, .. } => commits::acked(p, ledger, (reader, *offset)),
             Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),
@@ -336,7 +340,7 @@ impl Checkers {
     }
 
     #[inline]
-    fn partition(&mut self, tp: TopicPartition) -> usize {
+    pub(super) fn partition(&mut self, tp: TopicPartition) -> usize {
         match self.index.get(tp) {
             Some(at) => at,
             None => self.new_partition(tp),
@@ -354,4 +358,11 @@ impl Checkers {
         self.window_max = (WINDOW_TOTAL / self.partitions.len()).max(WINDOW_MIN);
         at
     }
+}
+
+/// `replica.lag.time.max.ms` of a plan's brokers, ns; Kafka's default when it has none.
+fn lag_max_ns(plan: &Plan) -> u64 {
+    let config = plan.cluster.config.get("replica.lag.time.max.ms");
+    let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(30_000);
+    ms.saturating_mul(1_000_000)
 }
