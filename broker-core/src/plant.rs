@@ -100,8 +100,8 @@ pub enum Plant {
     CoordinatorStays,
     /// GRP-LOAD: A coordinator answers before it has loaded: groups seem to have no positions.
     AnswersWhileLoading,
-    /// REP-12: A follower whose last answer was empty does not say which epoch it fetched last
-    /// (KAFKA-15510).
+    /// REP-12: A follower's first fetch from a leader does not say which epoch it fetched last
+    /// (KAFKA-15510's family).
     LastEpochForgotten,
     /// REP-ASKED: A follower takes an answer to what it asked before its log was cut (our own).
     StaleAnswerTaken,
@@ -114,9 +114,6 @@ pub enum Plant {
     /// REP-HW-AHEAD: A follower's high watermark is its leader's, however far its own log goes
     /// (our own).
     HighWatermarkUnbounded,
-    /// ISR-STALE: The controller takes an ISR that was proposed before the last change
-    /// (KAFKA-9836's family).
-    OldPartitionEpochAccepted,
     /// ISR-FENCED: The controller takes an ISR with a fenced or restarted broker (KIP-841, KIP-903).
     FencedReplicaJoins,
     /// ISR-ASSUMED: A new leader takes in-sync followers for caught up before they fetch (our own).
@@ -139,7 +136,7 @@ pub enum Plant {
     VoteNotWritten,
     /// RAFT-MINORITY: What one voter has fsynced is committed (our own).
     MinorityCommits,
-    /// DUR-06: A truncation does not reach the leader-epoch checkpoint (KAFKA-8069's family).
+    /// DUR-06: The start of an epoch does not reach the leader-epoch checkpoint.
     EpochsNotWritten,
     /// DUR-HOLE: Recovery goes on behind a segment that has lost its tail (our own).
     HoleAfterCrash,
@@ -149,7 +146,7 @@ pub enum Plant {
     RetentionPassesHighWatermark,
     /// IDEM-06: Producer snapshots are empty (KAFKA-9088's family).
     SnapshotWithoutProducers,
-    /// IDEM-EPOCH: A producer's new epoch is compared with batches of the old one (our own).
+    /// IDEM-EPOCH: A producer's new epoch is held to the sequences of the old one (our own).
     OldEpochBatchesStay,
     /// IDEM-BLOCK: Brokers are given the same block of producer ids (KAFKA-12219's family).
     ProducerIdBlockReused,
@@ -168,7 +165,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 68] = [
+    pub const ALL: [(&'static str, Self); 67] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -213,7 +210,6 @@ impl Plant {
         ("REP-EPOCH-END", Self::EpochEndsAtLogEnd),
         ("REP-BOOT-HW", Self::HighWatermarkFromLogEnd),
         ("REP-HW-AHEAD", Self::HighWatermarkUnbounded),
-        ("ISR-STALE", Self::OldPartitionEpochAccepted),
         ("ISR-FENCED", Self::FencedReplicaJoins),
         ("ISR-ASSUMED", Self::FollowersAssumedCaughtUp),
         ("ISR-UNCLEAN", Self::ElectsAnyReplica),

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod planted;
+mod planted_plans;
 #[cfg(test)]
 mod tidy;
 mod validate;
@@ -14,7 +15,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   bench     speed and memory of the simulator; writes the table of docs/benchmarks.md
   ci        everything that must hold before a change is accepted: runs .ci/run
   planted   plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only those
-            that are named
+            that are named. `planted plans` shows that each can be reached, by a plan of its own
   tidy      the style rules that no other tool checks
   validate  simulates published benchmarks and writes docs/validation.md
 ";
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["bench"] => bench::bench(),
         ["ci"] => ci::ci(),
+        ["planted", "plans"] => planted_plans::plans(),
         ["planted", only @ ..] => planted::planted(only),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),

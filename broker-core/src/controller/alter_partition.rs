@@ -52,8 +52,7 @@ impl Controller {
         if partition.leader != Some(from) {
             return ErrorCode::InvalidRequest;
         }
-        let is_old = data.partition_epoch < partition.partition_epoch;
-        if is_old && !planted(self.plant, Plant::OldPartitionEpochAccepted) {
+        if data.partition_epoch < partition.partition_epoch {
             return ErrorCode::InvalidUpdateVersion;
         }
         self.check_isr(from, partition, data)

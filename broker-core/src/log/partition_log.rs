@@ -172,7 +172,8 @@ impl Log {
         start_offset: Offset,
         ops: &mut Vec<DiskOpKind>,
     ) {
-        if self.epochs.assign(epoch, start_offset) {
+        let begins = self.epochs.assign(epoch, start_offset);
+        if begins && !planted(self.config.plant, Plant::EpochsNotWritten) {
             self.checkpoint_epochs(ops);
         }
     }

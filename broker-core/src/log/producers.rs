@@ -229,6 +229,12 @@ impl Producers {
         producer.and_then(|producer| producer.batches().last()) == Some(batch)
     }
 
+    /// Bug IDEM-EPOCH: the header as if its producer had not begun a new epoch.
+    pub(crate) fn in_known_epoch(&self, header: BatchHeader) -> BatchHeader {
+        let known = self.find(header.producer_id).map(|index| self.producers[index].epoch);
+        BatchHeader { producer_epoch: known.unwrap_or(header.producer_epoch), ..header }
+    }
+
     /// Whether a batch has a producer of whom nothing is known.
     pub(crate) fn is_stranger(&self, header: &BatchHeader) -> bool {
         header.has_producer_id() && self.find(header.producer_id).is_err()

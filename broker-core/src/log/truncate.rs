@@ -37,9 +37,7 @@ impl Log {
         }
         let keeps = !cuts && planted(self.config.plant, Plant::EpochsStayAtLogEnd);
         if !keeps && self.epochs.truncate_from_end(self.next_offset.min(offset)) {
-            if !planted(self.config.plant, Plant::EpochsNotWritten) {
-                self.checkpoint_epochs(ops);
-            }
+            self.checkpoint_epochs(ops);
         }
         cuts
     }

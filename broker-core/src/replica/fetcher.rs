@@ -164,8 +164,8 @@ impl ReplicaManager {
             let followed = fetcher.parts.get_mut(&slot)?;
             let followed = Some(followed).filter(|p| p.delayed_until.is_none())?;
             let log = &self.partitions.get(slot as usize)?.as_ref()?.log;
-            let was_empty = followed.asked == log.log_end_offset();
-            let forgets = was_empty && planted(plant, Plant::LastEpochForgotten);
+            let is_first = followed.asked == NO_OFFSET;
+            let forgets = is_first && planted(plant, Plant::LastEpochForgotten);
             followed.asked = log.log_end_offset();
             Some(FetchPartition {
                 tp: followed.tp,

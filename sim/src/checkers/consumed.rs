@@ -27,13 +27,16 @@ pub(crate) struct Reader {
     pub(crate) hint: u64,
     /// Position that was last acknowledged as committed, and when, ns.
     pub(crate) committed: Option<(Offset, u64)>,
+    /// Positions whose commit was sent and not acknowledged.
+    pub(crate) in_doubt: Vec<Offset>,
     /// Offsets that were jumped over, `from..to`.
     holes: Vec<(Offset, Offset)>,
 }
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        Self { group, reached: None, hint: 0, committed: None, holes: Vec::new() }
+        let (in_doubt, holes) = (Vec::new(), Vec::new());
+        Self { group, reached: None, hint: 0, committed: None, in_doubt, holes }
     }
 
     /// A position to begin with. A member that comes back before its group has committed anything

@@ -37,6 +37,9 @@ pub(crate) struct Replica {
     pub(crate) leads: Option<LeaderEpoch>,
     /// Its log was cut, loaded or taken over since it was last compared with its disk.
     pub(crate) turned: bool,
+    /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
+    /// its snapshots are.
+    pub(crate) cut_deep: bool,
 }
 
 /// A member of the ISR.
@@ -53,6 +56,8 @@ pub(crate) struct Partition {
     pub(crate) label: String,
     /// `min.insync.replicas`; 0 for the metadata log and other partitions without an ISR to check.
     pub(crate) min_isr: usize,
+    /// `unclean.leader.election.enable`.
+    pub(crate) unclean: bool,
     pub(crate) table: Table,
     pub(crate) replicas: Vec<Replica>,
     /// Everything below the highest high watermark that a leader has shown; after an election
@@ -85,6 +90,7 @@ impl Partition {
         Self {
             label,
             min_isr,
+            unclean: false,
             table: Table::default(),
             replicas: Vec::new(),
             committed: EpochLog::default(),
@@ -152,6 +158,7 @@ impl Partition {
             lead_isr: (NO_EPOCH, Vec::new()),
             leads: None,
             turned: false,
+            cut_deep: false,
         });
         self.replicas.len() - 1
     }

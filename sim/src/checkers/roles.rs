@@ -77,6 +77,7 @@ pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change:
         isr_rules::committed(p, ledger, leader, isr);
     }
     if unclean {
+        isr_rules::unclean(p, ledger, leader);
         p.make_void(ledger.now_ns, node, Void::Unclean);
     }
     p.isr_from_controller = true;

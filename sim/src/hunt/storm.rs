@@ -47,13 +47,17 @@ enum Kind {
     ControllerCrash,
     ControllerPause,
     ControllerCut,
+    /// Messages of a controller come late: votes of an election that is over, for one.
+    ControllerDelay,
+    /// All brokers from the controllers: their sessions end together.
+    CutAllFromControllers,
     ConsumerPause,
     /// Producers or consumers begin anew.
     ClientCrash,
     LoadBurst,
 }
 
-const KINDS: [Kind; 23] = [
+const KINDS: [Kind; 25] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -74,16 +78,20 @@ const KINDS: [Kind; 23] = [
     Kind::ControllerCrash,
     Kind::ControllerPause,
     Kind::ControllerCut,
+    Kind::ControllerDelay,
+    Kind::CutAllFromControllers,
     Kind::ConsumerPause,
     Kind::ClientCrash,
     Kind::LoadBurst,
 ];
 
 /// What a storm over the quorum alone is made of: elections need several faults in a row.
-const QUORUM_KINDS: [Kind; 5] = [
+const QUORUM_KINDS: [Kind; 7] = [
     Kind::ControllerCrash,
     Kind::ControllerPause,
     Kind::ControllerCut,
+    Kind::ControllerDelay,
+    Kind::CutAllFromControllers,
     Kind::CutFromControllers,
     Kind::ClientCrash,
 ];
@@ -242,7 +250,11 @@ impl<'a> Storm<'a> {
                 Some(action) => action,
                 None => return,
             },
-            Kind::ControllerCrash | Kind::ControllerPause | Kind::ControllerCut => {
+            Kind::CutAllFromControllers => self.sided(vec![Brokers], vec![Controllers], one_way),
+            Kind::ControllerCrash
+            | Kind::ControllerPause
+            | Kind::ControllerCut
+            | Kind::ControllerDelay => {
                 return self.controller_fault(kind, at, lasts);
             }
             Kind::ConsumerPause => match self.dice.index(self.plan.consumers.len().max(1)) {
@@ -340,6 +352,12 @@ impl<'a> Storm<'a> {
             Kind::ControllerCrash if self.dice.percent(50) => Action::HostCrash { node },
             Kind::ControllerCrash => Action::ProcessCrash { node },
             Kind::ControllerPause => Action::ProcessPause { node },
+            Kind::ControllerDelay => {
+                let extra_ns = self.dice.pick(&[100, 400, 900, 2_000]) * MS;
+                let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 2 };
+                let (from, to) = (vec![Endpoint::Node(node)], vec![Endpoint::Controllers]);
+                Action::Link { from, to, one_way: self.dice.percent(60), effect }
+            }
             _ => {
                 let others = self.controllers.iter().filter(|id| **id != node);
                 let mut others: Vec<_> = others.map(|id| Endpoint::Node(*id)).collect();

@@ -343,6 +343,9 @@ impl World {
 
     fn kill_clients(&mut self, name: &str) {
         for client in self.clients_of(name) {
+            if !self.clients[client].running {
+                continue;
+            }
             self.clients[client].stop();
             let host = self.clients[client].host;
             self.with_net(|net, now, _, out| net.process_exit(now, host, out));
@@ -351,8 +354,21 @@ impl World {
 
     fn start_killed(&mut self, name: &str) {
         for client in self.clients_of(name) {
-            self.start_client(client);
+            if !self.is_without_power(client) {
+                self.start_client(client);
+            }
         }
+    }
+
+    /// Whether a client's AZ has lost power, with its clients.
+    fn is_without_power(&self, client: usize) -> bool {
+        let (now, at) = (self.now - self.origin_ns, self.clients[client].az);
+        self.plan.events.iter().any(|event| {
+            let mode = AzDownMode::PowerOff;
+            matches!(&event.action, Action::AzDown { az, mode: found, clients: true }
+                if (*az, *found) == (at, mode))
+                && (event.at_ns..self.end_of_action(event)).contains(&now)
+        })
     }
 
     /// A client starts unless another fault's end has started it already.

@@ -26,7 +26,8 @@ struct Found {
     batch: Arc<Batch>,
 }
 
-/// Compares what is in memory with the disk. No append may be in flight.
+/// Compares what is in memory with the disk. No append may be in flight. Left out: producers of a log
+/// that was cut below its high watermark, which is a loss, and whose core forgets them.
 pub(crate) fn rebuilt(
     p: &Partition,
     ledger: &mut Ledger,
@@ -45,7 +46,9 @@ pub(crate) fn rebuilt(
     };
     ends(replica, &found, &mut says);
     epochs(replica, &found, disk, &mut says);
-    producers(replica, &found, &mut says);
+    if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
+        producers(replica, &found, &mut says);
+    }
 }
 
 type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;

@@ -1,19 +1,24 @@
 //! Nodes agree on the metadata, do what it says, and coordinators know what their log says.
 
 use super::{Moment, NodeView};
-use crate::checkers::history::{History, nodes as list};
+use crate::checkers::commits;
+use crate::checkers::history::{History, nodes as list, seconds};
 use crate::checkers::ledger::{Check, Ledger, Promise};
+use crate::checkers::partition::Partition;
+use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::{ReplicaView, positions_from_log};
+use stormglass_broker_core::inspect::{PositionKey, ReplicaView, positions_from_log};
 use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
-use stormglass_broker_core::seam::DiskImage;
+use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "metadata-state",
     text: "nodes that know the metadata up to the same offset know the same, brokers lead and \
            follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
-           lead, with the positions that the log has",
+           lead, with the positions that the log has and no older ones than groups were told; ISRs \
+           have no fenced member, and snapshots of one name are the same",
 };
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -33,6 +38,61 @@ pub(crate) fn images(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
                 )
             });
         }
+    }
+}
+
+/// Who is fenced or shuts down is in no ISR, unless it is its only member.
+pub(crate) fn members(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata() else { return };
+    for (tp, state) in image.partitions().filter(|(_, state)| state.isr.len() > 1) {
+        let is_active = |id: &NodeId| image.broker(*id).is_some_and(|broker| broker.is_active());
+        let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
+        says(ledger, &format!("{name}-{}", tp.partition), state.isr.iter().all(is_active), &|| {
+            format!(
+                "at metadata offset {} the ISR is {}, with a broker that is fenced or shutting down",
+                image.offset(),
+                list(&state.isr)
+            )
+        });
+    }
+}
+
+/// Snapshots of one name hold the same.
+pub(crate) fn snapshots(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+    let mut seen: BTreeMap<&FileName, (i32, &Bytes)> = BTreeMap::new();
+    for view in nodes {
+        for (name, bytes) in view.disk.metadata_snapshots() {
+            let (first, theirs) = *seen.entry(name).or_insert((view.node, bytes));
+            says(ledger, "", theirs == bytes, &|| {
+                format!("nodes {first} and {} have different snapshots {name:?}", view.node)
+            });
+        }
+    }
+}
+
+/// What the newest coordinators know is what groups were told is committed, or later.
+pub(crate) fn positions(
+    p: &Partition,
+    ledger: &mut Ledger,
+    groups: &[String],
+    known: &BTreeMap<PositionKey, Offset>,
+) {
+    let Some((topic, partition)) = p.label.rsplit_once('-') else { return };
+    let Ok(partition) = partition.parse::<i32>() else { return };
+    for reader in &p.readers {
+        let Some((before, at_ns)) = reader.committed else { continue };
+        let Some(group) = groups.get(reader.group) else { continue };
+        let key = (Arc::from(group.as_str()), Arc::from(topic), partition);
+        let found = known.get(&key).copied();
+        let holds = found.is_some_and(|offset| commits::may_be_known(reader, before, offset));
+        says(ledger, &p.label, holds, &|| {
+            format!(
+                "group {group} was told at {} that position {before} of {} is committed; its \
+                 coordinator knows {found:?}",
+                seconds(at_ns),
+                p.label
+            )
+        });
     }
 }
 

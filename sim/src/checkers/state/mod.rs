@@ -8,8 +8,9 @@ mod replicas;
 #[cfg(test)]
 mod tests;
 
-use super::suite::Checkers;
+use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
+use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::TopicPartition;
 
@@ -66,11 +67,40 @@ impl Checkers {
             }
             replicas::marker(&mut self.ledger, view);
             metadata::applied(&mut self.ledger, view);
+            metadata::members(&mut self.ledger, view);
             metadata::coordinates(&mut self.ledger, view, moment);
         }
         metadata::images(&mut self.ledger, nodes);
+        metadata::snapshots(&mut self.ledger, nodes);
+        self.compare_positions(nodes);
         if moment == Moment::Drained {
             self.compare_logs(nodes);
+        }
+    }
+
+    /// Only while every partition of `__consumer_offsets` is led, and loaded, by its newest leader.
+    fn compare_positions(&mut self, nodes: &[NodeView<'_>]) {
+        if self.positions_void {
+            return;
+        }
+        let mut known = BTreeMap::new();
+        let mut newest = Vec::new();
+        for p in self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)) {
+            let (epoch, leader) = p.newest();
+            let index = p.label.rsplit_once('-').and_then(|(_, index)| index.parse::<i32>().ok());
+            newest.extend(index.zip(leader).map(|(index, leader)| (index, leader, epoch)));
+        }
+        for (index, leader, epoch) in newest {
+            let view = nodes.iter().find(|view| view.node == leader);
+            let is_ready = |view: &&NodeView<'_>| {
+                let mut coordinated = view.broker.coordinated().into_iter();
+                coordinated.any(|at| (at.partition, at.epoch, at.is_loaded) == (index, epoch, true))
+            };
+            let Some(view) = view.filter(is_ready) else { return };
+            known.extend(view.broker.positions(index));
+        }
+        for p in &self.partitions {
+            metadata::positions(p, &mut self.ledger, &self.groups, &known);
         }
     }
 

@@ -10,7 +10,7 @@ use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "replica-state",
-    text: "a replica's high watermark lies in its log, its recovery point is on disk, its leader \
+    text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its recovery point is on disk, its leader \
            epoch is on record, a leader is in its own ISR, knows no more of a follower than that \
            one has, and commits what all in-sync replicas have",
 };
@@ -47,6 +47,13 @@ pub(crate) fn rules(
     let high_watermark = replica.high_watermark;
     says((start..=end).contains(&high_watermark), &|| {
         format!("replica {node} has high watermark {high_watermark}, but its log is {start}..{end}")
+    });
+    let is_shown = p.shown >= high_watermark || p.shown == 0 || high_watermark == start;
+    says(!p.has_isr() || is_shown, &|| {
+        format!(
+            "replica {node} has high watermark {high_watermark}, but no leader has shown more than {}",
+            p.shown
+        )
     });
     says(start <= end && end <= next, &|| {
         format!("replica {node} has a log from {start} to {end}, and appends at {next}")

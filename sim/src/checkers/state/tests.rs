@@ -113,7 +113,8 @@ fn a_sound_replica_keeps_every_rule() {
 
 #[test]
 fn each_rule_is_seen_when_it_is_broken() {
-    let cases: [(&str, fn(&mut ReplicaView<'_>)); 6] = [
+    type Change = fn(&mut ReplicaView<'_>);
+    let cases: [(&str, Change); 6] = [
         ("high watermark 31", |replica| replica.high_watermark = 31),
         ("high watermark -1", |replica| replica.high_watermark = -1),
         ("the last epoch that its log has on record is 2", |replica| replica.leader_epoch = 3),
