@@ -152,7 +152,7 @@ fn broken_line(
     let mut lines: Vec<Vec<String>> = Vec::new();
     let mut before = None;
     for row in rows {
-        if before != row.second.checked_sub(1) {
+        if lines.is_empty() || before != row.second.checked_sub(1) {
             lines.push(Vec::new());
         }
         before = Some(row.second);
