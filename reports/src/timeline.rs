@@ -146,10 +146,12 @@ fn accounts(recording: &Recording) -> Markup {
     html! {
         section id="account" {
             h2 { "What led to it" }
-            @if let Some(story) = narrative(recording) { pre { (story) } }
+            @if let Some(story) = narrative(recording) { div.violation { pre { (story) } } }
             @for violation in &recording.violations {
-                h3 { (violation.checker) }
-                pre { (violation.account) }
+                div.violation {
+                    h3 { (violation.checker) }
+                    pre { (violation.account) }
+                }
             }
         }
     }
