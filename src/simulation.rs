@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use stormglass_reports::recording::Recording;
 use stormglass_reports::result::{self, RunResult};
-use stormglass_reports::run_dir::{ReportInput, RunInfo, write_run_dir};
+use stormglass_reports::run_dir::{ReportInput, RunInfo, write_run_dir, write_whole};
 use stormglass_reports::summary::{self, Style, SummaryInput};
+use stormglass_reports::timeline::timeline_page;
 use stormglass_scenarios::plan::Plan;
 use stormglass_sim::{Finished, Progress, RunOptions, SimError, simulate};
 
@@ -86,6 +87,15 @@ impl Outcome {
             Failure::new(Exit::Internal, error.to_string())
                 .help("choose another place with --out DIR")
         })
+    }
+
+    /// Writes `timeline.html` when a promise was broken in a cluster that is small enough to draw.
+    pub(crate) fn write_timeline(&self, dir: &Path) -> Result<(), Failure> {
+        let title = format!("{}, seed {}", self.plan.scenario, self.plan.seed);
+        let Some(page) = timeline_page(&title, &self.recording) else { return Ok(()) };
+        let path = dir.join("timeline.html");
+        write_whole(&path, page.as_bytes())
+            .map_err(|error| Failure::new(Exit::Internal, error.to_string()))
     }
 
     /// The summary for people; `dir` holds the report.

@@ -86,4 +86,6 @@ fn planted_bugs_are_found_shrunk_and_reproduced() {
     let replayed = place.expect(8, &words);
     assert!(replayed.stdout.starts_with("What happened:"), "{}", replayed.stdout);
     assert!(replayed.stdout.contains("** isr-rules broken for"), "{}", replayed.stdout);
+    let timeline = place.read("stormglass-out/swarm-1-replay/timeline.html");
+    assert!(timeline.contains("class=\"broken\""), "the promise is broken somewhere");
 }

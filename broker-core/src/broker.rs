@@ -93,6 +93,7 @@ impl Broker {
             let logs = recover_logs(&config, image, &mut boot);
             (BrokerRole::new(config.clone(), logs), Lifecycle::new(&config, -1))
         });
+        let early = planted(config.plant, Plant::ActsBeforeRegistered);
         Self {
             config,
             ids: IdCounters::default(),
@@ -101,7 +102,7 @@ impl Broker {
             controller,
             broker,
             boot,
-            withheld: Some(MetadataDelta::default()),
+            withheld: (!early).then(MetadataDelta::default),
             closing: false,
             topics_revision: 0,
         }
@@ -535,6 +536,23 @@ impl Broker {
     #[must_use]
     pub fn active_controller(&self) -> Option<NodeId> {
         self.raft.leader()
+    }
+
+    /// The broker role.
+    pub(crate) fn role(&self) -> Option<&BrokerRole> {
+        self.broker.as_ref().map(|(role, _)| role)
+    }
+
+    /// The controller role.
+    pub(crate) fn controller(&self) -> Option<&Controller> {
+        self.controller.as_ref()
+    }
+
+    /// Whether replicas are what the metadata says: what was committed before this process's own
+    /// registration is withheld from them.
+    #[must_use]
+    pub fn applies_metadata(&self) -> bool {
+        self.withheld.is_none()
     }
 
     /// Replicas hosted here, for checkers.

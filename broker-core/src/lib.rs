@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod ids;
+pub mod inspect;
 pub mod log;
 pub mod metadata;
 pub mod plant;

@@ -100,11 +100,72 @@ pub enum Plant {
     CoordinatorStays,
     /// GRP-LOAD: A coordinator answers before it has loaded: groups seem to have no positions.
     AnswersWhileLoading,
+    /// REP-12: A follower's first fetch from a leader does not say which epoch it fetched last
+    /// (KAFKA-15510's family).
+    LastEpochForgotten,
+    /// REP-ASKED: A follower takes an answer to what it asked before its log was cut (our own).
+    StaleAnswerTaken,
+    /// REP-CUT-HW: Truncation leaves the high watermark where it was (KAFKA-9491's family).
+    HighWatermarkSurvivesCut,
+    /// REP-EPOCH-END: Every epoch ends at the log's end: divergence is not seen (our own).
+    EpochEndsAtLogEnd,
+    /// REP-BOOT-HW: A broker takes the end of what it loads for its high watermark (our own).
+    HighWatermarkFromLogEnd,
+    /// REP-HW-AHEAD: A follower's high watermark is its leader's, however far its own log goes
+    /// (our own).
+    HighWatermarkUnbounded,
+    /// ISR-FENCED: The controller takes an ISR with a fenced or restarted broker (KIP-841, KIP-903).
+    FencedReplicaJoins,
+    /// ISR-ASSUMED: A new leader takes in-sync followers for caught up before they fetch (our own).
+    FollowersAssumedCaughtUp,
+    /// ISR-UNCLEAN: Any live replica is elected when no in-sync one is left (our own).
+    ElectsAnyReplica,
+    /// ACK-DEPOSED: Who loses the leadership acknowledges what waits for replication (our own).
+    DeposedLeaderAcks,
+    /// ACK-TIMEOUT: A batch that is not replicated in time is acknowledged (our own).
+    TimeoutAcks,
+    /// ACK-DUPLICATE: A repeated batch is acknowledged before it is replicated (our own).
+    DuplicateAckedEarly,
+    /// RAFT-12: A restarted voter goes back to the epoch of its snapshot, and forgets its vote.
+    EpochFromSnapshot,
+    /// RAFT-26: A snapshot holds what is proposed and not committed.
+    SnapshotWithProposals,
+    /// RAFT-VOTE-LOG: Voters do not compare logs (Raft's election restriction).
+    VoteIgnoresLog,
+    /// RAFT-VOTE-SYNC: A vote is given before it is on disk (RAFT-30's family).
+    VoteNotWritten,
+    /// RAFT-MINORITY: What one voter has fsynced is committed (our own).
+    MinorityCommits,
+    /// DUR-06: The start of an epoch does not reach the leader-epoch checkpoint.
+    EpochsNotWritten,
+    /// DUR-HOLE: Recovery goes on behind a segment that has lost its tail (our own).
+    HoleAfterCrash,
+    /// LOG-20: Retention deletes segments, and the log start stays (KAFKA-15391's family).
+    StartStaysBehind,
+    /// LOG-RETAIN: Retention deletes what is not committed (our own).
+    RetentionPassesHighWatermark,
+    /// IDEM-06: Producer snapshots are empty (KAFKA-9088's family).
+    SnapshotWithoutProducers,
+    /// IDEM-EPOCH: A producer's new epoch is held to the sequences of the old one (our own).
+    OldEpochBatchesStay,
+    /// IDEM-BLOCK: Brokers are given the same block of producer ids (KAFKA-12219's family).
+    ProducerIdBlockReused,
+    /// FETCH-UNCOMMITTED: Consumers read beyond the high watermark (our own).
+    ConsumersReadToTheEnd,
+    /// META-01: A starting broker deletes the logs of topics that exist (KAFKA-14616's family).
+    StraysInverted,
+    /// META-EARLY: A restarted broker acts on metadata from before its registration (ISR-22's
+    /// family).
+    ActsBeforeRegistered,
+    /// GRP-06: A commit that the log did not take is answered as done.
+    FailedCommitAnswered,
+    /// GRP-ACK: A commit is answered before it is replicated (our own).
+    CommitNotReplicated,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 38] = [
+    pub const ALL: [(&'static str, Self); 67] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -143,6 +204,35 @@ impl Plant {
         ("META-06", Self::IsrChangeForgetsFollowers),
         ("GRP-14", Self::CoordinatorStays),
         ("GRP-LOAD", Self::AnswersWhileLoading),
+        ("REP-12", Self::LastEpochForgotten),
+        ("REP-ASKED", Self::StaleAnswerTaken),
+        ("REP-CUT-HW", Self::HighWatermarkSurvivesCut),
+        ("REP-EPOCH-END", Self::EpochEndsAtLogEnd),
+        ("REP-BOOT-HW", Self::HighWatermarkFromLogEnd),
+        ("REP-HW-AHEAD", Self::HighWatermarkUnbounded),
+        ("ISR-FENCED", Self::FencedReplicaJoins),
+        ("ISR-ASSUMED", Self::FollowersAssumedCaughtUp),
+        ("ISR-UNCLEAN", Self::ElectsAnyReplica),
+        ("ACK-DEPOSED", Self::DeposedLeaderAcks),
+        ("ACK-TIMEOUT", Self::TimeoutAcks),
+        ("ACK-DUPLICATE", Self::DuplicateAckedEarly),
+        ("RAFT-12", Self::EpochFromSnapshot),
+        ("RAFT-26", Self::SnapshotWithProposals),
+        ("RAFT-VOTE-LOG", Self::VoteIgnoresLog),
+        ("RAFT-VOTE-SYNC", Self::VoteNotWritten),
+        ("RAFT-MINORITY", Self::MinorityCommits),
+        ("DUR-06", Self::EpochsNotWritten),
+        ("DUR-HOLE", Self::HoleAfterCrash),
+        ("LOG-20", Self::StartStaysBehind),
+        ("LOG-RETAIN", Self::RetentionPassesHighWatermark),
+        ("IDEM-06", Self::SnapshotWithoutProducers),
+        ("IDEM-EPOCH", Self::OldEpochBatchesStay),
+        ("IDEM-BLOCK", Self::ProducerIdBlockReused),
+        ("FETCH-UNCOMMITTED", Self::ConsumersReadToTheEnd),
+        ("META-01", Self::StraysInverted),
+        ("META-EARLY", Self::ActsBeforeRegistered),
+        ("GRP-06", Self::FailedCommitAnswered),
+        ("GRP-ACK", Self::CommitNotReplicated),
     ];
 
     /// By name.

@@ -18,6 +18,7 @@ pub mod result;
 pub mod run_dir;
 pub mod summary;
 pub mod sweep;
+pub mod timeline;
 
 mod text;
 mod thresholds;

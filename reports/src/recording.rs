@@ -5,6 +5,7 @@
 
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which latency is measured (DESIGN.md section 5). All per record, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -342,6 +343,30 @@ pub struct Recording {
     pub assumptions: Vec<String>,
     /// Rare situations that the run reached (*sometimes* marks), and how often.
     pub marks: BTreeMap<String, u64>,
+    /// Replicas at the end of each second, for the timeline of a broken promise; empty when the
+    /// cluster is too large for that.
+    pub replicas: Vec<ReplicaSecond>,
+}
+
+/// A replica at the end of a simulated second.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaSecond {
+    /// Second since the run began (0 = first).
+    pub second: u32,
+    /// `topic-partition`.
+    pub partition: Arc<str>,
+    /// Broker that holds it.
+    pub node: i32,
+    /// Whether it takes itself for the leader.
+    pub leads: bool,
+    /// Whether it is in the ISR, as the newest leader knows it.
+    pub in_sync: bool,
+    /// Its leader epoch; `-1` before any.
+    pub epoch: i32,
+    /// Offset after the last record of its log.
+    pub log_end: i64,
+    /// Its high watermark.
+    pub high_watermark: i64,
 }
 
 /// A second's response-latency counts in compressed form: `(value ns, count)` of the buckets hit.

@@ -459,6 +459,12 @@ pub enum Action {
         /// Group id.
         group: String,
     },
+    /// The processes of a producer or of a consumer group are killed, and start again after
+    /// `for_ns` with nothing but their configs.
+    ClientCrash {
+        /// Name of the producer, or group id.
+        client: String,
+    },
 }
 
 /// How an AZ is lost.

@@ -30,6 +30,7 @@ pub(super) fn replay(args: &Replay, output: Output) -> Result<Exit, Failure> {
     }
     let outcome = progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
     outcome.write(&dir)?;
+    outcome.write_timeline(&dir)?;
     if let Some(story) = narrative(&outcome.recording).filter(|_| !output.is_json()) {
         output.text(&format!("{story}\n"))?;
     }

@@ -6,6 +6,7 @@ mod ci;
 mod conformance;
 mod fuzz;
 mod planted;
+mod planted_plans;
 #[cfg(test)]
 mod tidy;
 mod validate;
@@ -21,7 +22,8 @@ const USAGE: &str = "usage: cargo xtask NAME
                those that are named
   fuzz         frames that no client would send, through the codec and to a running broker
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
-               those that are named
+               those that are named. `planted plans` shows that each can be reached, by a plan of its
+               own
   tidy         the style rules that no other tool checks
   validate     simulates published benchmarks and writes docs/validation.md
 ";
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::ci(),
         ["conformance", only @ ..] => conformance::conformance(only),
         ["fuzz", words @ ..] => fuzz::fuzz(words),
+        ["planted", "plans"] => planted_plans::plans(),
         ["planted", only @ ..] => planted::planted(only),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),

@@ -98,7 +98,7 @@ fn read<'a>(words: &[&'a str]) -> Result<Request<'a>, String> {
     Ok(request)
 }
 
-fn build() -> Result<PathBuf, String> {
+pub(crate) fn build() -> Result<PathBuf, String> {
     let words = ["build", "--quiet", "--profile", "hunt", "--features", "planted-bugs"];
     let status = Command::new(env!("CARGO")).args(words).current_dir(root()).status();
     match status {

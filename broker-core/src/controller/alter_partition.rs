@@ -5,6 +5,7 @@ use super::state::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionImage};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     AlterPartitionData, AlterPartitionRequest, AlterPartitionResponse, AlterPartitionResult,
     Response,
@@ -77,7 +78,8 @@ impl Controller {
                 .broker(*node)
                 .is_some_and(|broker| broker.is_active() && (*epoch < 0 || *epoch == broker.epoch))
         });
-        if eligible { ErrorCode::None } else { ErrorCode::IneligibleReplica }
+        let takes_any = planted(self.plant, Plant::FencedReplicaJoins);
+        if eligible || takes_any { ErrorCode::None } else { ErrorCode::IneligibleReplica }
     }
 
     fn change_isr(&mut self, data: &AlterPartitionData) -> ErrorCode {

@@ -7,6 +7,7 @@ use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::{
     ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionImage,
 };
+use crate::plant::{Plant, planted};
 use crate::protocol::{ElectLeadersRequest, ElectLeadersResponse, Response};
 use crate::raft::Raft;
 use crate::step::Step;
@@ -73,7 +74,8 @@ impl Controller {
             Some(value) => value.trim().eq_ignore_ascii_case("true"),
             None => self.server.unclean_leader_election_enable,
         };
-        if unclean { Election::Unclean } else { Election::Clean }
+        let any = planted(self.plant, Plant::ElectsAnyReplica);
+        if unclean || any { Election::Unclean } else { Election::Clean }
     }
 
     /// Stages the election's outcome unless nothing changes; whether something did.

@@ -2,6 +2,7 @@
 
 use super::state::Controller;
 use crate::metadata::MetadataRecord;
+use crate::plant::{Plant, planted};
 use crate::protocol::{AllocateProducerIdsRequest, AllocateProducerIdsResponse, Response};
 
 /// Ids in a block.
@@ -17,10 +18,11 @@ impl Controller {
         if error.is_ok() {
             response.first = self.image.next_producer_id();
             response.len = BLOCK_LEN;
+            let reused = planted(self.plant, Plant::ProducerIdBlockReused);
             self.stage(MetadataRecord::ProducerIds {
                 broker: request.broker,
                 broker_epoch: request.broker_epoch,
-                next_producer_id: response.first + i64::from(BLOCK_LEN),
+                next_producer_id: response.first + i64::from(if reused { 0 } else { BLOCK_LEN }),
             });
         }
         Response::AllocateProducerIds(response)

@@ -111,6 +111,9 @@ impl Controller {
 
     /// A snapshot of what is committed, without what is only proposed (RAFT-26).
     pub(super) fn take_snapshot(&mut self, step: &mut Step<'_>, raft: &mut Raft) {
+        if planted(self.plant, Plant::SnapshotWithProposals) {
+            return raft.create_snapshot(step, &self.image);
+        }
         self.take_back_proposals();
         raft.create_snapshot(step, &self.image);
         self.redo_proposals();

@@ -7,7 +7,7 @@ use super::membership::Membership;
 use crate::ids::{DiskOpId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
-use crate::records::Record;
+use crate::records::{Batch, Record};
 use crate::replica::ReplicaManager;
 use crate::seam::{DiskOpKind, DiskResult};
 use crate::step::{Owner, Step};
@@ -138,22 +138,27 @@ impl GroupCoordinator {
         let batches = read.iter().flat_map(|records| records.batches());
         for batch in batches {
             state.loading = state.loading.map(|at| at.max(batch.next_offset()));
-            if batch.header.is_control() {
-                state.replay_marker(batch);
-                continue;
-            }
-            let producer_id = batch.header.is_transactional().then_some(batch.header.producer_id);
-            let Ok(records) = batch.records() else { continue };
-            step.effects.work.records_walked += records.len() as u64;
-            for record in &records {
-                state.replay(record, producer_id);
-            }
+            step.effects.work.records_walked += state.replay_batch(batch);
         }
         self.load_more(step, replicas, partition);
     }
 }
 
 impl OffsetsPartition {
+    /// Takes a batch of the log. Returns how many records were walked.
+    pub(super) fn replay_batch(&mut self, batch: &Batch) -> u64 {
+        if batch.header.is_control() {
+            self.replay_marker(batch);
+            return 0;
+        }
+        let producer_id = batch.header.is_transactional().then_some(batch.header.producer_id);
+        let Ok(records) = batch.records() else { return 0 };
+        for record in &records {
+            self.replay(record, producer_id);
+        }
+        records.len() as u64
+    }
+
     /// Takes a record of the log, perhaps of a producer's transaction. A value that cannot be read
     /// is none.
     fn replay(&mut self, record: &Record, producer_id: Option<i64>) {

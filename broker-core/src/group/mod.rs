@@ -11,6 +11,7 @@
 //! Left out for now: the protocol of KIP-848, compaction.
 
 mod admin;
+mod audit;
 mod codec;
 mod coordinator;
 mod expiry;
@@ -22,6 +23,7 @@ mod timers;
 mod transactions;
 mod writes;
 
+pub(crate) use audit::replay_positions;
 pub(crate) use coordinator::GroupCoordinator;
 
 /// Name of the topic that holds positions.

@@ -6,6 +6,7 @@ use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
 use crate::ids::{TopicId, TopicPartition};
 use crate::metadata::MetadataImage;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     CommittedOffset, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
     OffsetFetchGroupResponse, OffsetFetchRequest, OffsetFetchResponse, Response,
@@ -190,12 +191,16 @@ impl GroupCoordinator {
         partition: i32,
         error: ErrorCode,
     ) {
-        let error = commit_error(error);
+        let told = if planted(self.plant, Plant::FailedCommitAnswered) {
+            ErrorCode::None
+        } else {
+            commit_error(error)
+        };
         let state = self.partitions.get_mut(&partition).filter(|_| is_here && error.is_ok());
         let mut group = state.map(|state| state.group(&commit.group));
         let mut answers = Vec::with_capacity(commit.positions.len());
         for (tp, position) in commit.positions {
-            answers.push((tp, position.as_ref().err().copied().unwrap_or(error)));
+            answers.push((tp, position.as_ref().err().copied().unwrap_or(told)));
             if let (Some(group), Ok((key, value))) = (&mut group, position) {
                 let place = (key.topic, key.partition);
                 if let Some(producer_id) = commit.producer_id {

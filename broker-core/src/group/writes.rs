@@ -6,6 +6,7 @@ use super::membership::Then;
 use super::positions::Commit;
 use crate::error::ErrorCode;
 use crate::ids::LeaderEpoch;
+use crate::plant::{Plant, planted};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch};
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager};
@@ -81,10 +82,11 @@ impl Writes {
         batch: Batch,
         write: Write,
     ) {
+        let early = planted(replicas.config.plant, Plant::CommitNotReplicated);
         self.next_token += 1;
         self.pending.insert(self.next_token, Pending { partition: tp.partition, epoch, write });
         let request = ProduceRequest {
-            acks: Acks::All,
+            acks: if early { Acks::Leader } else { Acks::All },
             timeout_ms: COMMIT_TIMEOUT_MS,
             partitions: vec![ProducePartition { tp, records: Records::single(Arc::new(batch)) }],
         };

@@ -124,6 +124,11 @@ impl Log {
         {
             return Ok(Some(first));
         }
+        if planted(context.plant, Plant::OldEpochBatchesStay) {
+            let held = self.producers.in_known_epoch(*header);
+            self.producers.check(&held, context.origin)?;
+            return Ok(None);
+        }
         self.producers.check(header, context.origin)?;
         Ok(None)
     }

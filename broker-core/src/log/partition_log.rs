@@ -7,6 +7,8 @@ use super::marks::Marks;
 use super::producers::Producers;
 use super::segment::Segment;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
+use crate::inspect::ProducerView;
+use crate::plant::{Plant, planted};
 use crate::protocol::EpochEndOffset;
 use crate::seam::{DiskOpKind, FileName};
 use std::collections::VecDeque;
@@ -158,7 +160,11 @@ impl Log {
     /// newest epoch, the start of the next one otherwise, `-1`, `-1` for an unknown later epoch.
     #[must_use]
     pub fn end_offset_for_epoch(&self, epoch: LeaderEpoch) -> EpochEndOffset {
-        self.epochs.end_offset_for(epoch, self.log_end)
+        let end = self.epochs.end_offset_for(epoch, self.log_end);
+        if end.end_offset >= 0 && planted(self.config.plant, Plant::EpochEndsAtLogEnd) {
+            return EpochEndOffset { epoch, end_offset: self.log_end };
+        }
+        end
     }
 
     /// Notes that an epoch starts at an offset. A new leader calls this with [`Log::next_offset`]
@@ -169,7 +175,8 @@ impl Log {
         start_offset: Offset,
         ops: &mut Vec<DiskOpKind>,
     ) {
-        if self.epochs.assign(epoch, start_offset) {
+        let begins = self.epochs.assign(epoch, start_offset);
+        if begins && !planted(self.config.plant, Plant::EpochsNotWritten) {
             self.checkpoint_epochs(ops);
         }
     }
@@ -197,6 +204,18 @@ impl Log {
     #[must_use]
     pub fn producer_count(&self) -> usize {
         self.producers.entries().len()
+    }
+
+    /// What is remembered of producers, by id.
+    #[must_use]
+    pub fn producer_views(&self) -> Vec<ProducerView> {
+        self.producers.views()
+    }
+
+    /// The leader-epoch checkpoint as it should be on disk.
+    #[must_use]
+    pub fn epoch_checkpoint(&self) -> bytes::Bytes {
+        self.epochs.to_checkpoint()
     }
 
     /// Bytes in all segments.

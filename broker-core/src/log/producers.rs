@@ -4,6 +4,7 @@
 use super::aborted::Aborted;
 use super::types::{AppendError, Origin};
 use crate::ids::Offset;
+use crate::inspect::ProducerView;
 use crate::records::{Batch, BatchHeader, EndTxnMarker};
 
 /// Batches remembered per producer, as many as an idempotent producer may have in flight.
@@ -226,6 +227,17 @@ impl Producers {
         &self.producers
     }
 
+    /// What is remembered, for checkers.
+    pub(crate) fn views(&self) -> Vec<ProducerView> {
+        let view = |producer: &Producer| ProducerView {
+            id: producer.id,
+            epoch: producer.epoch,
+            batches: producer.batches().len(),
+            newest: producer.batches().last().map(|b| (b.last_sequence, b.last_offset)),
+        };
+        self.producers.iter().map(view).collect()
+    }
+
     fn find(&self, id: i64) -> Result<usize, usize> {
         match self.producers.last() {
             Some(last) if last.id < id => Err(self.producers.len()),
@@ -243,6 +255,12 @@ impl Producers {
     pub(crate) fn is_newest(&self, id: i64, batch: &BatchMeta) -> bool {
         let producer = self.find(id).ok().map(|index| &self.producers[index]);
         producer.and_then(|producer| producer.batches().last()) == Some(batch)
+    }
+
+    /// Bug IDEM-EPOCH: the header as if its producer had not begun a new epoch.
+    pub(crate) fn in_known_epoch(&self, header: BatchHeader) -> BatchHeader {
+        let known = self.find(header.producer_id).map(|index| self.producers[index].epoch);
+        BatchHeader { producer_epoch: known.unwrap_or(header.producer_epoch), ..header }
     }
 
     /// Whether a batch has a producer of whom nothing is known.

@@ -164,7 +164,9 @@ impl<'a> Loader<'a> {
             let counts = !(self.is_intact(index) && self.may_be_cut(index));
             self.scan(base, next_base, counts);
             // an unflushed segment that ends before the next one begins has lost its tail
-            let hole = !trusted && next_base.is_some_and(|next| self.log.next_offset < next);
+            let hole = !planted(self.log.config.plant, Plant::HoleAfterCrash)
+                && !trusted
+                && next_base.is_some_and(|next| self.log.next_offset < next);
             if self.cut || hole {
                 self.cut_after(index, ops);
                 return;

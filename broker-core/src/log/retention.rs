@@ -4,6 +4,7 @@
 use super::partition_log::Log;
 use super::segment::Segment;
 use crate::ids::Offset;
+use crate::plant::{Plant, planted};
 use crate::records::Records;
 use crate::seam::DiskOpKind;
 
@@ -29,7 +30,9 @@ impl Log {
         }
         let new_start = self.segments[count].base;
         let moved = new_start > self.log_start;
-        self.log_start = self.log_start.max(new_start);
+        if !planted(self.config.plant, Plant::StartStaysBehind) {
+            self.log_start = self.log_start.max(new_start);
+        }
         self.delete_first(count, ops);
         if self.epochs.truncate_from_start(self.log_start) {
             self.checkpoint_epochs(ops);
@@ -70,7 +73,9 @@ impl Log {
             let next = self.segments.get(index + 1);
             let end = next.map_or(self.next_offset, |next| next.base);
             // an append in flight still needs its segment
-            if segment.bytes == 0 || end > high_watermark || end > self.log_end {
+            let is_open = end > high_watermark
+                && !planted(self.config.plant, Plant::RetentionPassesHighWatermark);
+            if segment.bytes == 0 || is_open || end > self.log_end {
                 break;
             }
             let too_much = excess > 0 && excess >= u64::from(segment.bytes);

@@ -2,9 +2,11 @@
 //! snapshotted, as Kafka's `LocalLog.roll` and its flush do.
 
 use super::partition_log::{Log, PendingSync};
+use super::producers::Producers;
 use super::segment::Segment;
 use super::snapshot;
 use crate::ids::Offset;
+use crate::plant::{Plant, planted};
 use crate::records::Batch;
 use crate::seam::{DiskOpKind, FileName};
 
@@ -103,7 +105,10 @@ impl Log {
     /// recovery may begin at any segment, when those with a producer's batches are gone (IDEM-04).
     fn push_snapshot(&mut self, ops: &mut Vec<DiskOpKind>) {
         let offset = self.next_offset;
-        let bytes = snapshot::encode(offset, self.epochs.epoch_at(offset - 1), &self.producers);
+        let none = Producers::default();
+        let is_empty = planted(self.config.plant, Plant::SnapshotWithoutProducers);
+        let producers = if is_empty { &none } else { &self.producers };
+        let bytes = snapshot::encode(offset, self.epochs.epoch_at(offset - 1), producers);
         ops.push(DiskOpKind::WriteFile {
             file: FileName::ProducerSnapshot(self.tp, offset),
             bytes,

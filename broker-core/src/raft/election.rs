@@ -40,7 +40,8 @@ impl Raft {
 
     fn may_vote(&self, now: Instant, request: &VoteRequest) -> bool {
         let own = (self.log.last_epoch(), self.log.end_offset());
-        if (request.last_offset_epoch, request.last_offset) < own {
+        let is_behind = (request.last_offset_epoch, request.last_offset) < own;
+        if is_behind && !planted(self.plant, Plant::VoteIgnoresLog) {
             return false;
         }
         if request.pre_vote {
@@ -60,7 +61,9 @@ impl Raft {
         assert!(candidate != self.node, "a node votes for itself by standing");
         if self.state.voted.is_none() {
             self.state.voted = Some(candidate);
-            self.outbox.mark_dirty();
+            if !planted(self.plant, Plant::VoteNotWritten) {
+                self.outbox.mark_dirty();
+            }
             let epoch = self.state.epoch;
             self.out(Out::Trace(TraceEvent::Voted { epoch, candidate }));
         }

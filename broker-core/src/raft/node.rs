@@ -98,6 +98,11 @@ impl Raft {
         // the epoch never falls, even without the file (RAFT-12)
         let known = log.last_epoch().max(state.snapshot.map_or(NO_EPOCH, |s| s.epoch));
         let mut outbox = Outbox::new(server.quorum_request_timeout);
+        if let Some(snapshot) = state.snapshot
+            && planted(config.plant, Plant::EpochFromSnapshot)
+        {
+            (state.epoch, state.voted, state.leader) = (snapshot.epoch, None, None);
+        }
         if known > state.epoch {
             state.enter(known);
             outbox.mark_dirty();

@@ -113,6 +113,9 @@ impl ReplicaManager {
         self.purgatory.expect(produce, index, answer, appended.last_offset + 1);
         if appended.duplicate {
             step.trace(TraceEvent::Mark("duplicate-batch"));
+            if planted(self.config.plant, Plant::DuplicateAckedEarly) {
+                return self.purgatory.done(produce, index);
+            }
             // Appended before; only replication may still be missing.
             return self.appended_locally(step, slot, produce, index);
         }
@@ -326,6 +329,9 @@ impl ReplicaManager {
     pub(super) fn fail_acks(&mut self, step: &mut Step<'_>, slot: u32, error: ErrorCode) {
         let Some(partition) = self.partition_mut(slot) else { return };
         for waiter in std::mem::take(&mut partition.ack_waiters) {
+            if planted(self.config.plant, Plant::DeposedLeaderAcks) {
+                self.purgatory.done(waiter.produce, waiter.index);
+            }
             self.purgatory.fail(waiter.produce, waiter.index, error);
             self.finish_produce(step, waiter.produce);
         }

@@ -58,8 +58,12 @@ impl ReplicaManager {
         if std::mem::replace(&mut self.strays_removed, true) {
             return;
         }
-        let strays: Vec<_> =
-            self.iter().map(|p| p.tp).filter(|tp| image.partition(*tp).is_none()).collect();
+        let inverted = planted(self.config.plant, Plant::StraysInverted);
+        let strays: Vec<_> = self
+            .iter()
+            .map(|p| p.tp)
+            .filter(|tp| image.partition(*tp).is_some() == inverted)
+            .collect();
         for tp in strays {
             self.remove(step, tp);
         }

@@ -311,7 +311,7 @@ pub(super) fn readable_end(
     isolation: IsolationLevel,
     partition: &super::Partition,
 ) -> Offset {
-    if session_replica {
+    if session_replica || planted(partition.plant, Plant::ConsumersReadToTheEnd) {
         partition.log.log_end_offset()
     } else {
         match isolation {

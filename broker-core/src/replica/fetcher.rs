@@ -154,7 +154,7 @@ impl ReplicaManager {
     }
 
     fn fetch_request(&mut self, at: u32, broker_epoch: i64) -> FetchRequest {
-        let server = &self.config.server;
+        let (server, plant) = (&self.config.server, self.config.plant);
         let max_bytes = server.replica_fetch_max_bytes;
         let fetcher = &mut self.fetchers.list[at as usize];
         let mut changed = std::mem::take(&mut fetcher.changed);
@@ -164,12 +164,14 @@ impl ReplicaManager {
             let followed = fetcher.parts.get_mut(&slot)?;
             let followed = Some(followed).filter(|p| p.delayed_until.is_none())?;
             let log = &self.partitions.get(slot as usize)?.as_ref()?.log;
+            let is_first = followed.asked == NO_OFFSET;
+            let forgets = is_first && planted(plant, Plant::LastEpochForgotten);
             followed.asked = log.log_end_offset();
             Some(FetchPartition {
                 tp: followed.tp,
                 current_leader_epoch: followed.epoch,
                 fetch_offset: followed.asked,
-                last_fetched_epoch: log.last_epoch(),
+                last_fetched_epoch: if forgets { NO_EPOCH } else { log.last_epoch() },
                 log_start_offset: log.log_start_offset(),
                 max_bytes,
             })
@@ -273,7 +275,10 @@ impl ReplicaManager {
         }
         // The log was cut or written to meanwhile, as by appends of a lost leadership that the disk
         // confirmed late: the answer says nothing about what it holds now.
-        if self.partition(slot).is_some_and(|p| p.log.log_end_offset() != followed.asked) {
+        let asked_now = |p: &super::Partition| p.log.log_end_offset() == followed.asked;
+        if !planted(self.config.plant, Plant::StaleAnswerTaken)
+            && !self.partition(slot).is_some_and(asked_now)
+        {
             self.fetchers.list[at as usize].touch(slot);
             return;
         }
@@ -330,7 +335,8 @@ impl ReplicaManager {
         if partition.is_leader() {
             return;
         }
-        let target = leader.min(partition.log.log_end_offset());
+        let ahead = planted(partition.plant, Plant::HighWatermarkUnbounded);
+        let target = if ahead { leader } else { leader.min(partition.log.log_end_offset()) };
         let before = partition.high_watermark;
         if target > before {
             partition.high_watermark = target;
@@ -368,7 +374,9 @@ impl ReplicaManager {
         let flushed = partition.log.recovery_point();
         if partition.log.truncate_to(to, &mut ops) {
             let high_watermark = partition.high_watermark;
-            partition.high_watermark = high_watermark.min(to);
+            if !planted(partition.plant, Plant::HighWatermarkSurvivesCut) {
+                partition.high_watermark = high_watermark.min(to);
+            }
             step.trace(TraceEvent::Truncated { tp: partition.tp, to, from, high_watermark });
         }
         if partition.log.recovery_point() < flushed {

@@ -26,6 +26,7 @@ use crate::config::{NodeConfig, TopicConfig};
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::Log;
 use crate::pending::Pending;
+use crate::plant::{Plant, planted};
 use crate::seam::{DiskError, DiskOpKind, TraceEvent};
 use crate::step::{ReplyTo, Step};
 use crate::time::Instant;
@@ -97,8 +98,9 @@ impl ReplicaManager {
         for (log, high_watermark) in logs {
             let tp = log.tp();
             let mut partition = Partition::new(tp, "".into(), log, manager.config.plant);
-            partition.high_watermark = high_watermark
-                .clamp(partition.log.log_start_offset(), partition.log.log_end_offset());
+            let (start, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
+            let all = planted(manager.config.plant, Plant::HighWatermarkFromLogEnd);
+            partition.high_watermark = if all { end } else { high_watermark.clamp(start, end) };
             manager.insert(partition);
         }
         manager

@@ -240,20 +240,22 @@ impl Partition {
 
     /// Takes over leadership in a new epoch.
     pub(crate) fn lead(&mut self, this: NodeId, isr: Vec<NodeId>, now: Instant) {
+        let epoch_start = self.log.next_offset();
+        let assumes = planted(self.plant, Plant::FollowersAssumedCaughtUp);
+        let assumed = |id: &NodeId| assumes && isr.contains(id);
         let followers = self
             .replicas
             .iter()
             .filter(|id| **id != this)
             .map(|id| Follower {
                 id: *id,
-                log_end: NO_OFFSET,
+                log_end: if assumed(id) { epoch_start } else { NO_OFFSET },
                 caught_up_at: if isr.contains(id) { now } else { Instant::ZERO },
                 last_fetch_at: Instant::ZERO,
                 leader_end_at_last_fetch: NO_OFFSET,
                 broker_epoch: -1,
             })
             .collect();
-        let epoch_start = self.log.next_offset();
         self.role = Role::Leader(Leadership { epoch_start, isr, pending_isr: None, followers });
     }
 }

@@ -7,6 +7,7 @@ use super::{ReplicaManager, Waiting};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, Offset};
 use crate::pending::Window;
+use crate::plant::{Plant, planted};
 use crate::protocol::{Acks, ProducePartitionResponse, ProduceResponse, Response};
 use crate::seam::{Reply, TimerKey};
 use crate::step::Step;
@@ -268,6 +269,9 @@ impl ReplicaManager {
     fn expire_produce(&mut self, step: &mut Step<'_>, produce: u64) {
         let Some(delayed) = self.purgatory.produces.get(produce) else { return };
         for index in 0..u32::try_from(delayed.parts.len()).unwrap_or(u32::MAX) {
+            if planted(self.config.plant, Plant::TimeoutAcks) {
+                self.purgatory.done(produce, index);
+            }
             self.purgatory.fail(produce, index, ErrorCode::RequestTimedOut);
         }
         self.finish_produce(step, produce);

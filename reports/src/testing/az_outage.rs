@@ -37,6 +37,7 @@ pub(crate) fn empty_recording() -> Recording {
         interrupted: false,
         assumptions: Vec::new(),
         marks: BTreeMap::new(),
+        replicas: Vec::new(),
     }
 }
 

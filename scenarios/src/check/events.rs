@@ -112,7 +112,7 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::LinkLoss(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::RollingRestart(fault) => check_restart_nodes(fault, cluster, errors),
         Action::SetCredits(fault) => check_credits(fault, cluster, errors),
-        Action::ConsumerPause(_) | Action::Load(_) => {}
+        Action::ConsumerPause(_) | Action::ClientCrash(_) | Action::Load(_) => {}
     }
 }
 
@@ -285,6 +285,18 @@ fn check_reference(action: &Action, scenario: &Scenario, errors: &mut Errors) {
             |consumer| consumer.group.value.0.as_str(),
             errors,
         ),
+        Action::ClientCrash(fault) => {
+            let producers = scenario.producers.items.iter().map(|item| &item.value.name);
+            let groups = scenario.consumers.items.iter().map(|item| &item.value.group);
+            let names: Vec<&str> =
+                producers.chain(groups).map(|name| name.value.0.as_str()).collect();
+            let complete = scenario.producers.complete && scenario.consumers.complete;
+            let wanted = fault.client.value.0.as_str();
+            if complete && !names.contains(&wanted) {
+                let what = "producer or consumer group";
+                errors.push(unknown_name(what, wanted, fault.client.span, &names));
+            }
+        }
         Action::Load(load) => {
             if let Some(producer) = &load.producer {
                 require_known(

@@ -159,6 +159,15 @@ section! {
 }
 
 section! {
+    /// The processes of a producer or of a consumer group are killed and start anew when the event
+    /// ends.
+    "fault `client-crash`" ClientCrash {
+        /// Name of the producer, or group id.
+        client: At<Name>,
+    }
+}
+
+section! {
     /// Producers' rate is multiplied.
     "a load change" Load {
         /// New rate as a share of the curve's.
@@ -242,6 +251,9 @@ faults! {
 
     "A consumer group stops reading, and goes on when the event ends."
     "consumer-pause" ConsumerPause(ConsumerPause),
+
+    "The processes of a producer or of a consumer group are killed and start anew when the event ends."
+    "client-crash" ClientCrash(ClientCrash),
 }
 
 /// Faults whose length is not the scenario's to choose: `check` refuses their `for`.

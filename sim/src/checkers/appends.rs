@@ -173,5 +173,7 @@ pub(crate) fn truncated(
         replica.log.truncate(to);
     }
     replica.known = true;
+    replica.turned = true;
+    replica.cut_deep |= to < high_watermark;
     p.history.push(ledger.now_ns, node, Turn::Truncated { to, from, high_watermark });
 }

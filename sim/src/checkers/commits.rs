@@ -1,5 +1,6 @@
 //! A group finds the position that it committed.
 
+use super::consumed::Reader;
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
 use stormglass_broker_core::ids::Offset;
@@ -7,14 +8,36 @@ use stormglass_broker_core::ids::Offset;
 pub(crate) const PROMISE: Promise = Promise {
     name: "committed-positions",
     text: "a group that asks where it was is told the position that it was last told is committed, \
-           or a later one, unless __consumer_offsets itself lost records that Kafka does not promise \
-           to keep",
+           a later one, or one whose commit was never answered and may have arrived late, unless \
+           __consumer_offsets itself lost records that Kafka does not promise to keep",
 };
+
+/// Commits without an answer that are remembered per reader.
+const IN_DOUBT_MAX: usize = 64;
+
+/// A commit is on its way. A request that its client has given up may still arrive, after later ones
+/// of another connection: a group without a generation is not fenced from its own past (hunt seed
+/// 121).
+pub(crate) fn sent(reader: &mut Reader, offset: Offset) {
+    if reader.in_doubt.len() == IN_DOUBT_MAX {
+        reader.in_doubt.remove(0);
+    }
+    reader.in_doubt.push(offset);
+}
+
+/// Whether a coordinator may know this position after `before` was acknowledged.
+pub(crate) fn may_be_known(reader: &Reader, before: Offset, offset: Offset) -> bool {
+    offset >= before || reader.in_doubt.contains(&offset)
+}
 
 /// The coordinator acknowledged a commit of reader `reader`.
 pub(crate) fn acked(p: &mut Partition, ledger: &mut Ledger, (reader, offset): (usize, Offset)) {
     ledger.checked(Check::Commits, 1);
-    p.readers[reader].committed = Some((offset, ledger.now_ns));
+    let reader = &mut p.readers[reader];
+    if let Some(at) = reader.in_doubt.iter().position(|sent| *sent == offset) {
+        reader.in_doubt.remove(at);
+    }
+    reader.committed = Some((offset, ledger.now_ns));
 }
 
 /// A reader that starts was told its position; `committed` when a commit said so. `void` when
@@ -27,7 +50,7 @@ pub(crate) fn found(
 ) {
     let Some((before, at_ns)) = p.readers[reader].committed.filter(|_| !void) else { return };
     ledger.checked(Check::Commits, 1);
-    if committed && offset >= before {
+    if committed && may_be_known(&p.readers[reader], before, offset) {
         return;
     }
     ledger.broken(Check::Commits, p.about(), &|| {

@@ -54,6 +54,12 @@ pub(crate) fn commits(p: &Partition, ledger: &mut Ledger, at: usize, upto: Offse
 pub(crate) fn cuts(p: &Partition, ledger: &mut Ledger, at: usize, to: Offset) {
     ledger.checked(Check::Completeness, 1);
     let replica = &p.replicas[at];
+    if let Some(epoch) = replica.leads.filter(|_| p.has_isr()) {
+        ledger.broken(Check::Completeness, p.about(), &|| {
+            let (node, end) = (replica.node, replica.log.end());
+            format!("replica {node} leads in epoch {epoch} and cuts its own log from {end} to {to}")
+        });
+    }
     let bound = !p.has_isr() || p.is_in_sync(replica.node);
     if !replica.known || !bound || p.void.is_some() || to >= p.exposed() {
         return;

@@ -27,19 +27,23 @@ pub(crate) struct Reader {
     pub(crate) hint: u64,
     /// Position that was last acknowledged as committed, and when, ns.
     pub(crate) committed: Option<(Offset, u64)>,
+    /// Positions whose commit was sent and not acknowledged.
+    pub(crate) in_doubt: Vec<Offset>,
     /// Offsets that were jumped over, `from..to`.
     holes: Vec<(Offset, Offset)>,
 }
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        Self { group, reached: None, hint: 0, committed: None, holes: Vec::new() }
+        let (in_doubt, holes) = (Vec::new(), Vec::new());
+        Self { group, reached: None, hint: 0, committed: None, in_doubt, holes }
     }
 
     /// A position to begin with. A member that comes back before its group has committed anything
-    /// begins where the reset policy says: what lies between is given up on purpose.
-    pub(crate) fn found(&mut self, offset: Offset, committed: bool) {
-        if !committed && self.committed.is_none() {
+    /// begins where the reset policy says: what lies between is given up on purpose. So does one
+    /// whose commit was lost where Kafka does not promise to keep it (`void`).
+    pub(crate) fn found(&mut self, offset: Offset, committed: bool, void: bool) {
+        if !committed && (void || self.committed.is_none()) {
             return self.reset(offset);
         }
         self.reached.get_or_insert(offset);
@@ -162,7 +166,7 @@ mod tests {
     #[test]
     fn holes_are_found_and_filled() {
         let mut reader = Reader::new(0);
-        reader.found(5, false);
+        reader.found(5, false, false);
         reader.delivered(5, 10);
         reader.delivered(20, 30);
         assert_eq!(reader.missing(0, 30), Some(10));
@@ -183,10 +187,12 @@ mod tests {
         assert_eq!(reader.missing(0, 60), None);
         reader.truncated(55);
         assert_eq!(reader.missing(0, 60), Some(55));
-        reader.found(58, false);
+        reader.found(58, false, false);
         assert_eq!(reader.missing(0, 60), Some(58), "nothing was committed");
         reader.committed = Some((55, 0));
-        reader.found(60, false);
+        reader.found(60, false, false);
         assert_eq!(reader.missing(0, 60), Some(58), "a lost commit is no reset");
+        reader.found(60, false, true);
+        assert_eq!(reader.missing(0, 60), None, "unless positions may be gone (hunt seed 20286)");
     }
 }

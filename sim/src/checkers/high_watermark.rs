@@ -40,7 +40,13 @@ pub(crate) fn follower_moved(p: &Partition, ledger: &mut Ledger, at: usize, offs
         return;
     }
     ledger.checked(Check::HighWatermark, 1);
-    let node = p.replicas[at].node;
+    let replica = &p.replicas[at];
+    let (node, end) = (replica.node, replica.log.end());
+    if replica.known && offset > end {
+        ledger.broken(Check::HighWatermark, p.about(), &|| {
+            format!("follower {node} has high watermark {offset}, but its log ends at {end}")
+        });
+    }
     if offset > p.shown {
         beyond(p, ledger, &format!("follower {node} has high watermark {offset}"));
     }

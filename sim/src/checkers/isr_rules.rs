@@ -10,7 +10,8 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "isr-rules",
     text: "a committed ISR contains its leader, the high watermark rises only while the ISR has \
            min.insync.replicas members that all hold what becomes committed, who joins the ISR \
-           holds everything committed, and acks=all waits for the high watermark",
+           holds everything committed, nobody is elected from outside it unless \
+           unclean.leader.election.enable says so, and acks=all waits for the high watermark",
 };
 
 /// An ISR is committed, as the leader or the controller says.
@@ -22,6 +23,19 @@ pub(crate) fn committed(p: &Partition, ledger: &mut Ledger, leader: NodeId, isr:
     if !isr.contains(&leader) {
         ledger.broken(Check::IsrRules, p.about(), &|| {
             format!("the committed ISR is {}, without leader {leader}", nodes(isr))
+        });
+    }
+}
+
+/// The controller elects from outside the ISR.
+pub(crate) fn unclean(p: &Partition, ledger: &mut Ledger, leader: Option<NodeId>) {
+    ledger.checked(Check::IsrRules, 1);
+    if p.has_isr() && !p.unclean {
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!(
+                "{leader:?} is elected from outside the ISR, although \
+                 unclean.leader.election.enable is false"
+            )
         });
     }
 }

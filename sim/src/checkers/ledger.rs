@@ -3,7 +3,7 @@
 use super::history::{Faults, History};
 use super::{
     acked_loss, commits, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, one_leader, one_value, order,
+    log_matching, one_leader, one_value, order, state,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -32,9 +32,13 @@ pub(crate) enum Check {
     Consumed,
     IsrRules,
     Commits,
+    Replicas,
+    Logs,
+    Metadata,
+    Quorum,
 }
 
-const PROMISES: [Promise; 11] = [
+const PROMISES: [Promise; 15] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -46,6 +50,10 @@ const PROMISES: [Promise; 11] = [
     consumed::PROMISE,
     isr_rules::PROMISE,
     commits::PROMISE,
+    state::REPLICAS,
+    state::LOGS,
+    state::METADATA,
+    state::QUORUM,
 ];
 
 /// Names of the checkers, in order.

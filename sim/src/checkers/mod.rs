@@ -20,6 +20,7 @@ mod one_value;
 mod order;
 mod partition;
 mod roles;
+mod state;
 mod story;
 mod suite;
 mod table;
@@ -29,6 +30,7 @@ mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};
 pub use marks::{MARKS, Marks};
+pub use state::{Moment, NodeView};
 pub use story::Story;
 pub use suite::{Checkers, Findings};
 pub use void::Cause;

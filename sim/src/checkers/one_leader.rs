@@ -9,7 +9,7 @@ use stormglass_broker_core::ids::{LeaderEpoch, NodeId};
 pub(crate) const PROMISE: Promise = Promise {
     name: "one-leader-per-epoch",
     text: "at most one broker leads a partition in a leader epoch, at most one controller is active \
-           in a Raft epoch, and nobody votes for two candidates in one epoch",
+           in a Raft epoch, and once, and nobody votes for two candidates in one epoch",
 };
 
 /// Epochs of a partition whose leader is remembered.
@@ -42,7 +42,16 @@ impl Quorum {
     pub(crate) fn elected(&mut self, ledger: &mut Ledger, node: i32, epoch: LeaderEpoch) {
         ledger.checked(Check::OneLeader, 1);
         self.history.push(ledger.now_ns, node, Turn::Active { epoch });
+        let is_first = !self.active.contains_key(&epoch);
         let before = *self.active.entry(epoch).or_insert(node);
+        if before == node && !is_first {
+            ledger.broken(Check::OneLeader, ("", &self.history), &|| {
+                format!(
+                    "controller {node} becomes active in Raft epoch {epoch} for the second time: \
+                     what it had proposed before may come back"
+                )
+            });
+        }
         if before != node {
             ledger.broken(Check::OneLeader, ("", &self.history), &|| {
                 format!("controllers {before} and {node} are both active in Raft epoch {epoch}")

@@ -6,6 +6,7 @@ use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
+use super::state::Stall;
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::void::{Cause, Loss, Losses, Void};
 use std::collections::BTreeMap;
@@ -34,6 +35,11 @@ pub(crate) struct Replica {
     pub(crate) lead_isr: (LeaderEpoch, Vec<NodeId>),
     /// Epoch in which it takes itself for the leader.
     pub(crate) leads: Option<LeaderEpoch>,
+    /// Its log was cut, loaded or taken over since it was last compared with its disk.
+    pub(crate) turned: bool,
+    /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
+    /// its snapshots are.
+    pub(crate) cut_deep: bool,
 }
 
 /// A member of the ISR.
@@ -50,6 +56,8 @@ pub(crate) struct Partition {
     pub(crate) label: String,
     /// `min.insync.replicas`; 0 for the metadata log and other partitions without an ISR to check.
     pub(crate) min_isr: usize,
+    /// `unclean.leader.election.enable`.
+    pub(crate) unclean: bool,
     pub(crate) table: Table,
     pub(crate) replicas: Vec<Replica>,
     /// Everything below the highest high watermark that a leader has shown; after an election
@@ -73,6 +81,8 @@ pub(crate) struct Partition {
     /// Where the next acknowledged batch is in the table.
     pub(crate) acked_hint: u64,
     pub(crate) history: History,
+    /// Its leader could commit more than it does.
+    pub(crate) stall: Option<Stall>,
 }
 
 impl Partition {
@@ -80,6 +90,7 @@ impl Partition {
         Self {
             label,
             min_isr,
+            unclean: false,
             table: Table::default(),
             replicas: Vec::new(),
             committed: EpochLog::default(),
@@ -94,6 +105,7 @@ impl Partition {
             producers: Producers::default(),
             acked_hint: 0,
             history: History::default(),
+            stall: None,
         }
     }
 
@@ -145,6 +157,8 @@ impl Partition {
             high_watermark: (NO_EPOCH, 0),
             lead_isr: (NO_EPOCH, Vec::new()),
             leads: None,
+            turned: false,
+            cut_deep: false,
         });
         self.replicas.len() - 1
     }

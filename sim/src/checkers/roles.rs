@@ -25,6 +25,7 @@ pub(crate) fn leads(
     }
     replica.lead_isr = (epoch, isr.to_vec());
     replica.leads = Some(epoch);
+    replica.turned = true;
     p.history.push(ledger.now_ns, node, Turn::Leads { epoch, start, isr: isr.to_vec() });
     let is_newest = epoch >= p.newest().0;
     one_leader::leads(p, ledger, node, epoch);
@@ -76,6 +77,7 @@ pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change:
         isr_rules::committed(p, ledger, leader, isr);
     }
     if unclean {
+        isr_rules::unclean(p, ledger, leader);
         p.make_void(ledger.now_ns, node, Void::Unclean);
     }
     p.isr_from_controller = true;

@@ -27,7 +27,7 @@ const WINDOW_TOTAL: usize = 3 << 20;
 /// Batches that every partition may keep.
 const WINDOW_MIN: usize = 1_024;
 /// Where groups' positions are.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
+pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// An answer is on its way for less than this, ns.
 const ANSWER_NS: u64 = 2_000_000_000;
 /// A partition is trimmed after this many appends.
@@ -47,10 +47,10 @@ pub struct Findings {
 /// The checkers of one run.
 #[derive(Debug)]
 pub struct Checkers {
-    partitions: Vec<Partition>,
+    pub(super) partitions: Vec<Partition>,
     appends: Vec<u32>,
     index: PartitionIndex,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     quorum: Quorum,
     /// Whether each producer group uses `acks=all`.
     acks_all: Vec<bool>,
@@ -61,9 +61,15 @@ pub struct Checkers {
     /// The partitions of `__consumer_offsets`.
     positions: Vec<usize>,
     /// One of them has been where Kafka promises nothing: positions may be gone.
-    positions_void: bool,
+    pub(super) positions_void: bool,
     /// A coordinator that did not know of its successor ended then, ns.
     stale_coordinator_ns: Option<u64>,
+    /// `replica.lag.time.max.ms`, ns.
+    pub(super) lag_max_ns: u64,
+    /// `unclean.leader.election.enable` of the brokers, or of any topic.
+    unclean: bool,
+    /// Ids of the consumer groups.
+    pub(super) groups: Vec<String>,
 }
 
 impl Checkers {
@@ -86,6 +92,9 @@ impl Checkers {
             positions: Vec::new(),
             positions_void: false,
             stale_coordinator_ns: None,
+            lag_max_ns: lag_max_ns(plan),
+            unclean: is_unclean_allowed(plan),
+            groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
         }
     }
 
@@ -99,6 +108,7 @@ impl Checkers {
         let partition = &mut self.partitions[at];
         partition.label = format!("{topic}-{}", tp.partition);
         partition.min_isr = min_isr.max(1);
+        partition.unclean = self.unclean;
         let groups = self.subscriptions.iter().enumerate();
         let reads = groups.filter(|(_, topics)| topics.iter().any(|name| name == topic));
         partition.readers = reads.map(|(group, _)| Reader::new(group)).collect();
@@ -130,10 +140,11 @@ impl Checkers {
             TraceEvent::Voted { epoch, candidate } => {
                 self.quorum.voted(&mut self.ledger, node, (*epoch, *candidate));
             }
-            TraceEvent::Recovered { truncated_bytes, .. } if *truncated_bytes > 0 => {
+            TraceEvent::Recovered { truncated_bytes, .. } => {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
-                        replica.known = false;
+                        replica.known &= *truncated_bytes == 0;
+                        replica.turned = true;
                     }
                 }
             }
@@ -163,6 +174,7 @@ impl Checkers {
             Outcome::PositionFound { tp, .. }
             | Outcome::Delivered { tp, .. }
             | Outcome::OffsetReset { tp, .. }
+            | Outcome::CommitSent { tp, .. }
             | Outcome::Committed { tp, .. }
             | Outcome::TruncationDetected { tp, .. } => *tp,
             _ => return,
@@ -177,8 +189,9 @@ impl Checkers {
         match outcome {
             Outcome::PositionFound { offset, committed, .. } => {
                 commits::found(p, ledger, (reader, *offset, *committed), positions_void);
-                p.readers[reader].found(*offset, *committed);
+                p.readers[reader].found(*offset, *committed, positions_void);
             }
+            Outcome::CommitSent { offset, .. } => commits::sent(&mut p.readers[reader], *offset),
             Outcome::Committed { offset, .. } => commits::acked(p, ledger, (reader, *offset)),
             Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),
             Outcome::TruncationDetected { to, .. } => p.readers[reader].truncated(*to),
@@ -342,7 +355,7 @@ impl Checkers {
     }
 
     #[inline]
-    fn partition(&mut self, tp: TopicPartition) -> usize {
+    pub(super) fn partition(&mut self, tp: TopicPartition) -> usize {
         match self.index.get(tp) {
             Some(at) => at,
             None => self.new_partition(tp),
@@ -360,4 +373,18 @@ impl Checkers {
         self.window_max = (WINDOW_TOTAL / self.partitions.len()).max(WINDOW_MIN);
         at
     }
+}
+
+/// `replica.lag.time.max.ms` of a plan's brokers, ns; Kafka's default when it has none.
+fn lag_max_ns(plan: &Plan) -> u64 {
+    let config = plan.cluster.config.get("replica.lag.time.max.ms");
+    let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(30_000);
+    ms.saturating_mul(1_000_000)
+}
+
+/// Whether some topic may have a leader from outside its ISR.
+fn is_unclean_allowed(plan: &Plan) -> bool {
+    let configs = plan.topics.iter().map(|topic| &topic.config).chain([&plan.cluster.config]);
+    let mut values = configs.filter_map(|config| config.get("unclean.leader.election.enable"));
+    values.any(|value| value.trim().eq_ignore_ascii_case("true"))
 }

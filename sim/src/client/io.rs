@@ -226,6 +226,13 @@ pub enum Outcome {
         /// First offset known to differ; the new position.
         to: Offset,
     },
+    /// A request to commit leaves: it may be carried out late, whatever becomes of its answer.
+    CommitSent {
+        /// Partition.
+        tp: TopicPartition,
+        /// Next offset to read.
+        offset: Offset,
+    },
     /// Positions are committed.
     Committed {
         /// Partition.

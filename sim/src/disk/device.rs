@@ -348,7 +348,7 @@ impl Disk {
         (now_ns, DiskResult::Done)
     }
 
-    fn settle(&mut self, now_ns: u64) {
+    pub(super) fn settle(&mut self, now_ns: u64) {
         self.with_flusher(|flusher, target| flusher.settle(now_ns, target));
     }
 

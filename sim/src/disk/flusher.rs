@@ -60,10 +60,11 @@ impl Flusher {
             self.in_flight_bytes -= bytes;
             self.written_bytes += bytes;
             target.cache.written(&writeback);
-            if !writeback.lost {
+            let to = writeback.to.min(writeback.cut_at);
+            if writeback.from < to {
                 let others = self.in_flight.values().filter(|other| other.file == writeback.file);
                 let barrier = others.map(|other| other.from).min().unwrap_or(u64::MAX);
-                target.store.written_back(writeback.file, writeback.to, barrier);
+                target.store.written_back(writeback.file, to, barrier);
             }
             self.first_end_ns = self.in_flight.keys().next().map_or(u64::MAX, |key| key.0);
         }
@@ -129,7 +130,9 @@ impl Flusher {
     /// A file was cut: what is on its way beyond `len` says nothing about what comes there next.
     pub(crate) fn forget(&mut self, file: FileId, len: u64) {
         for writeback in self.in_flight.values_mut() {
-            writeback.lost |= writeback.file == file && writeback.to > len;
+            if writeback.file == file {
+                writeback.cut_at = writeback.cut_at.min(len);
+            }
         }
     }
 

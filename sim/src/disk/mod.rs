@@ -7,6 +7,7 @@ mod device;
 #[cfg(test)]
 mod device_tests;
 mod dictionary;
+mod durable;
 mod flusher;
 mod image;
 mod latency;

@@ -52,8 +52,8 @@ pub(crate) struct Writeback {
     index: u32,
     pub(crate) from: u64,
     pub(crate) to: u64,
-    /// The file was cut in the meantime.
-    pub(crate) lost: bool,
+    /// The file was cut there in the meantime: what lies behind says nothing about what comes next.
+    pub(crate) cut_at: u64,
 }
 
 /// What a read finds in one chunk.
@@ -250,7 +250,7 @@ impl PageCache {
         chunk.dirty_from = chunk.to;
         self.dirty_bytes -= to - from;
         self.writing_bytes += to - from;
-        Writeback { file: chunk.file, index: chunk.index, from, to, lost: false }
+        Writeback { file: chunk.file, index: chunk.index, from, to, cut_at: u64::MAX }
     }
 
     /// A stretch has reached the volume.

@@ -455,6 +455,10 @@ impl Store {
         }
     }
 
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&FileName, &Bytes)> {
+        self.files.iter()
+    }
+
     pub(crate) fn file(&self, name: &FileName) -> Option<&Bytes> {
         self.files.get(name)
     }

@@ -69,7 +69,9 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
     let idempotent = acks == "all" && dice.percent(80);
     config.insert("enable.idempotence".to_owned(), idempotent.to_string());
     let timeout = set(config, dice, "request.timeout.ms", &[500, 1_000, 2_000]);
-    config.insert("socket.timeout.ms".to_owned(), timeout.to_string());
+    // librdkafka's own, which may outlast what the broker is given to replicate
+    let patience = timeout * dice.pick(&[1, 3]);
+    config.insert("socket.timeout.ms".to_owned(), patience.to_string());
     let delivery = set(config, dice, "delivery.timeout.ms", &[4_000, 10_000, 30_000, 30_000]);
     config.insert("message.timeout.ms".to_owned(), delivery.to_string());
     set(config, dice, "max.in.flight.requests.per.connection", &[1, 3, 5, 5]);

@@ -21,5 +21,6 @@ pub fn fault_name(action: &Action) -> &'static str {
         Action::Load { .. } => "load",
         Action::SetCredits { .. } => "set-credits",
         Action::ConsumerPause { .. } => "consumer-pause",
+        Action::ClientCrash { .. } => "client-crash",
     }
 }

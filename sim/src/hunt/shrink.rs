@@ -288,7 +288,8 @@ fn names(action: &Action, id: i32) -> bool {
         Action::AzDown { .. }
         | Action::RollingRestart { .. }
         | Action::Load { .. }
-        | Action::ConsumerPause { .. } => false,
+        | Action::ConsumerPause { .. }
+        | Action::ClientCrash { .. } => false,
     }
 }
 

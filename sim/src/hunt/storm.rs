@@ -15,7 +15,7 @@ use stormglass_scenarios::plan::{Action, AzDownMode, Endpoint, EventPlan, LinkEf
 
 const MS: u64 = 1_000_000;
 /// Faults of a storm at most.
-const EVENTS_MAX: usize = 24;
+const EVENTS_MAX: usize = 32;
 /// The longest fault, ns.
 const LONGEST_NS: u64 = 12_000 * MS;
 
@@ -47,11 +47,17 @@ enum Kind {
     ControllerCrash,
     ControllerPause,
     ControllerCut,
+    /// Messages of a controller come late: votes of an election that is over, for one.
+    ControllerDelay,
+    /// All brokers from the controllers: their sessions end together.
+    CutAllFromControllers,
     ConsumerPause,
+    /// Producers or consumers begin anew.
+    ClientCrash,
     LoadBurst,
 }
 
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 25] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -72,8 +78,22 @@ const KINDS: [Kind; 22] = [
     Kind::ControllerCrash,
     Kind::ControllerPause,
     Kind::ControllerCut,
+    Kind::ControllerDelay,
+    Kind::CutAllFromControllers,
     Kind::ConsumerPause,
+    Kind::ClientCrash,
     Kind::LoadBurst,
+];
+
+/// What a storm over the quorum alone is made of: elections need several faults in a row.
+const QUORUM_KINDS: [Kind; 7] = [
+    Kind::ControllerCrash,
+    Kind::ControllerPause,
+    Kind::ControllerCut,
+    Kind::ControllerDelay,
+    Kind::CutAllFromControllers,
+    Kind::CutFromControllers,
+    Kind::ClientCrash,
 ];
 
 /// Adds a storm to a plan's events.
@@ -83,7 +103,10 @@ pub(super) fn draw(plan: &mut Plan) {
     if window == 0 || storm.brokers.is_empty() {
         return;
     }
-    let episodes = storm.dice.between(2, 6);
+    let episodes = match storm.dice.percent(25) {
+        true => storm.dice.between(6, 12),
+        false => storm.dice.between(2, 6),
+    };
     for _ in 0..episodes {
         storm.episode();
     }
@@ -111,6 +134,9 @@ impl<'a> Storm<'a> {
     fn new(plan: &'a Plan) -> Self {
         let mut dice = Dice::new(plan.seed, "storm");
         let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.percent(45)).collect();
+        if dice.percent(10) {
+            kinds = QUORUM_KINDS.to_vec();
+        }
         if kinds.is_empty() {
             kinds.push(Kind::ProcessCrash);
         }
@@ -224,7 +250,11 @@ impl<'a> Storm<'a> {
                 Some(action) => action,
                 None => return,
             },
-            Kind::ControllerCrash | Kind::ControllerPause | Kind::ControllerCut => {
+            Kind::CutAllFromControllers => self.sided(vec![Brokers], vec![Controllers], one_way),
+            Kind::ControllerCrash
+            | Kind::ControllerPause
+            | Kind::ControllerCut
+            | Kind::ControllerDelay => {
                 return self.controller_fault(kind, at, lasts);
             }
             Kind::ConsumerPause => match self.dice.index(self.plan.consumers.len().max(1)) {
@@ -233,11 +263,24 @@ impl<'a> Storm<'a> {
                 }
                 _ => return,
             },
+            Kind::ClientCrash => match self.client() {
+                Some(client) => Action::ClientCrash { client },
+                None => return,
+            },
+            // next to nothing: epochs pass without a record
             Kind::LoadBurst => {
-                Action::Load { producer: None, rate_permille: self.dice.pick(&[100, 3_000]) }
+                Action::Load { producer: None, rate_permille: self.dice.pick(&[2, 100, 3_000]) }
             }
         };
         self.push(at, lasts, action);
+    }
+
+    /// A producer or a consumer group.
+    fn client(&mut self) -> Option<String> {
+        let producers = self.plan.producers.iter().map(|producer| &producer.name);
+        let groups = self.plan.consumers.iter().map(|consumer| &consumer.group);
+        let clients: Vec<String> = producers.chain(groups).cloned().collect();
+        (!clients.is_empty()).then(|| self.dice.pick(&clients))
     }
 
     /// A cut whose one direction, if it has only one, is either.
@@ -309,6 +352,12 @@ impl<'a> Storm<'a> {
             Kind::ControllerCrash if self.dice.percent(50) => Action::HostCrash { node },
             Kind::ControllerCrash => Action::ProcessCrash { node },
             Kind::ControllerPause => Action::ProcessPause { node },
+            Kind::ControllerDelay => {
+                let extra_ns = self.dice.pick(&[100, 400, 900, 2_000]) * MS;
+                let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 2 };
+                let (from, to) = (vec![Endpoint::Node(node)], vec![Endpoint::Controllers]);
+                Action::Link { from, to, one_way: self.dice.percent(60), effect }
+            }
             _ => {
                 let others = self.controllers.iter().filter(|id| **id != node);
                 let mut others: Vec<_> = others.map(|id| Endpoint::Node(*id)).collect();
@@ -342,6 +391,7 @@ fn clash(a: &EventPlan, b: &EventPlan) -> bool {
         _ => match (&a.action, &b.action) {
             (Action::SlowDisk { node: a, .. }, Action::SlowDisk { node: b, .. }) => a == b,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
+            (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
             (Action::Load { .. }, Action::Load { .. }) => true,
             // it has no end of its own

@@ -25,7 +25,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     plan
 }
 
-/// Three to five brokers; one controller now and then instead of three.
+/// Three to five brokers; one controller now and then instead of three, or five.
 fn draw_cluster(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "cluster");
     let brokers = dice.pick(&[3_usize, 3, 3, 3, 3, 4, 5]);
@@ -38,6 +38,13 @@ fn draw_cluster(plan: &mut Plan) {
     }
     if dice.percent(10) {
         cluster.controllers.truncate(1);
+    } else if dice.percent(15) {
+        while let Some(last) = cluster.controllers.last().filter(|_| cluster.controllers.len() < 5)
+        {
+            let (id, az) = (last.id + 1, cluster.controllers.len() % azs);
+            let more = NodePlan { id, az, host: last.host.clone() };
+            cluster.controllers.push(more);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
 use stormglass_reports::recording::{
     BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, Phase, Recording,
-    TransferTotals, Violation,
+    ReplicaSecond, TransferTotals, Violation,
 };
 use stormglass_scenarios::plan::Plan;
 
@@ -71,6 +71,8 @@ pub struct Finish {
     pub assumptions: Vec<String>,
     /// *Sometimes* marks that were hit, and how often.
     pub marks: BTreeMap<String, u64>,
+    /// Replicas at the end of each second.
+    pub replicas: Vec<ReplicaSecond>,
 }
 
 #[derive(Debug)]
@@ -247,6 +249,7 @@ impl Recorder {
             interrupted: finish.interrupted,
             assumptions,
             marks: finish.marks,
+            replicas: finish.replicas,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Faults and operations of the plan: how each begins and ends.
 
+use super::clients::ClientKind;
 use super::describe::describe;
 use super::event::Event;
 use super::{SECOND_NS, World};
@@ -46,6 +47,7 @@ impl World {
                 self.set_credits(*node, *resource, *level_permille);
             }
             Action::ConsumerPause { group } => self.pause_group(group, true),
+            Action::ClientCrash { client } => self.kill_clients(client),
         }
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
@@ -82,6 +84,7 @@ impl World {
             }
             Action::Load { producer, .. } => self.set_load(producer.as_deref(), 1000),
             Action::ConsumerPause { group } => self.pause_group(group, false),
+            Action::ClientCrash { client } => self.start_killed(client),
             Action::AzDown { .. }
             | Action::ProcessPause { .. }
             | Action::Link { .. }
@@ -163,7 +166,7 @@ impl World {
             for client in self.clients_in(az) {
                 let host = self.clients[client].host;
                 self.with_net(|net, now, sched, out| net.host_power(now, (host, true), sched, out));
-                self.restart_client(client);
+                self.start_client(client);
             }
         }
     }
@@ -325,6 +328,53 @@ impl World {
                 let client = u32::try_from(client).unwrap_or(u32::MAX);
                 self.client_input(client, ClientInput::LoadChanged { rate_permille });
             }
+        }
+    }
+
+    /// Clients of a producer or group of that name.
+    fn clients_of(&self, name: &str) -> Vec<usize> {
+        let is_of = |client: &usize| match &self.clients[*client].kind {
+            ClientKind::Producer { group, .. } => self.plan.producers[*group].name == name,
+            ClientKind::Consumer { group, .. } => self.plan.consumers[*group].group == name,
+            ClientKind::Admin(_) => false,
+        };
+        (0..self.clients.len()).filter(is_of).collect()
+    }
+
+    fn kill_clients(&mut self, name: &str) {
+        for client in self.clients_of(name) {
+            if !self.clients[client].running {
+                continue;
+            }
+            self.clients[client].stop();
+            let host = self.clients[client].host;
+            self.with_net(|net, now, _, out| net.process_exit(now, host, out));
+        }
+    }
+
+    fn start_killed(&mut self, name: &str) {
+        for client in self.clients_of(name) {
+            if !self.is_without_power(client) {
+                self.start_client(client);
+            }
+        }
+    }
+
+    /// Whether a client's AZ has lost power, with its clients.
+    fn is_without_power(&self, client: usize) -> bool {
+        let (now, at) = (self.now - self.origin_ns, self.clients[client].az);
+        self.plan.events.iter().any(|event| {
+            let mode = AzDownMode::PowerOff;
+            matches!(&event.action, Action::AzDown { az, mode: found, clients: true }
+                if (*az, *found) == (at, mode))
+                && (event.at_ns..self.end_of_action(event)).contains(&now)
+        })
+    }
+
+    /// A client starts unless another fault's end has started it already.
+    fn start_client(&mut self, client: usize) {
+        if !self.clients[client].running {
+            self.restart_client(client);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::clients::ClientKind;
-use crate::checkers::{FinalPartition, FinalState, LogView};
+use crate::checkers::{FinalPartition, FinalState, LogView, Moment};
 use crate::disk::Disk;
 use crate::recorder::Finish;
 use stormglass_broker_core::ReplicaState;
@@ -55,6 +55,9 @@ impl World {
             self.recorder.event(event);
         }
         self.check_final_state(sim_ns, interrupted);
+        if !interrupted {
+            self.show_state(Moment::Drained);
+        }
         let findings = self.checkers.finish();
         let event_hash = format!("{:016x}", self.audit.hash());
         let events_processed = self.audit.events();
@@ -70,6 +73,7 @@ impl World {
             interrupted,
             assumptions: Vec::new(),
             marks: self.marks.finish(),
+            replicas: self.samples,
         })
     }
 

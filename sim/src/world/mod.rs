@@ -11,6 +11,7 @@ mod event;
 mod execute;
 mod faults;
 mod finish;
+mod inspect;
 mod lags;
 mod load;
 mod node;
@@ -41,7 +42,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use stormglass_broker_core::ids::{ConnectionId, DiskOpId, NodeId, TopicPartition};
 use stormglass_broker_core::seam::{DiskResult, Effects};
-use stormglass_reports::recording::{ClusterEvent, Phase, Recording};
+use stormglass_reports::recording::{ClusterEvent, Phase, Recording, ReplicaSecond};
 use stormglass_scenarios::plan::Plan;
 
 pub use setup::SetupError;
@@ -112,6 +113,8 @@ pub(crate) struct World {
     tls_in_cluster: bool,
     topics: BTreeMap<String, stormglass_broker_core::ids::TopicId>,
     partition_names: BTreeMap<TopicPartition, String>,
+    /// Replicas at the end of each second, of a small cluster.
+    samples: Vec<ReplicaSecond>,
     streams: Streams,
     setup: setup::Stage,
     boot_times: setup::BootTimes,

@@ -2,9 +2,10 @@
 
 use super::event::Event;
 use super::{SECOND_NS, World};
-use crate::checkers::Cause;
+use crate::checkers::{Cause, Moment};
 use crate::disk::DiskCounters;
 use crate::recorder::SecondGauges;
+use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::seam::{Effects, TraceEvent};
 use stormglass_reports::recording::BrokerSecond;
 
@@ -16,6 +17,9 @@ impl World {
         for event in &effects.trace {
             if let TraceEvent::HighWatermark { tp, offset, leader: true, epoch } = event {
                 self.lags.high_watermark(*tp, *epoch, *offset);
+                if *tp == TopicPartition::METADATA {
+                    self.show_quorum(now, (id, *epoch, *offset));
+                }
             }
             if let TraceEvent::LeaderAppended { records, .. } = event {
                 self.nodes[node as usize].tally.messages_in += records.record_count();
@@ -60,6 +64,7 @@ impl World {
         // Cross-AZ bytes are counted by message; taking the network's own keeps its tables small.
         let _ = self.net.take_cross_az_bytes();
         self.tell_story();
+        self.show_state(Moment::Running);
         let offline_partitions = offline;
         let gauges = SecondGauges { index, phase, brokers, lags, offline_partitions, controller };
         self.recorder.end_of_second(gauges);

@@ -108,6 +108,7 @@ impl World {
             tls_in_cluster: plan.cluster.tls_in_cluster,
             topics: BTreeMap::new(),
             partition_names: BTreeMap::new(),
+            samples: Vec::new(),
             setup: Stage::Creating,
             boot_times,
             booting: BTreeSet::new(),

@@ -185,6 +185,26 @@ fn a_group_that_is_told_less_than_it_committed() {
     assert_eq!(rig.fired(), [""; 0]);
 }
 
+/// A request that its client has given up arrives after later ones; what was acknowledged does not.
+#[test]
+fn a_commit_without_an_answer_may_come_back() {
+    for (told, fired) in [(10, None), (11, Some("committed-positions"))] {
+        let mut rig = Rig::new();
+        rig.healthy(3);
+        for event in [
+            Outcome::CommitSent { tp: tp(0), offset: 10 },
+            Outcome::CommitSent { tp: tp(0), offset: 11 },
+            Outcome::Committed { tp: tp(0), offset: 11 },
+            Outcome::CommitSent { tp: tp(0), offset: 20 },
+            Outcome::Committed { tp: tp(0), offset: 20 },
+            Outcome::PositionFound { tp: tp(0), offset: told, committed: true },
+        ] {
+            rig.checkers.consumed(5, 0, &event);
+        }
+        assert_eq!(rig.fired(), fired.into_iter().collect::<Vec<_>>(), "told {told}");
+    }
+}
+
 /// Kafka's coordinator answers from memory until it hears of its successor, and no longer.
 #[test]
 fn a_coordinator_without_news_may_tell_an_older_position() {

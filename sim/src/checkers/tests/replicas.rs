@@ -167,3 +167,40 @@ fn committed_metadata_that_is_cut() {
     }
     assert_eq!(rig.fired(), ["leader-completeness"]);
 }
+
+#[test]
+fn a_leader_that_cuts_its_own_log() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.lead_append(1, named(20, 0, 2));
+    rig.cut_as_it_is(1, 30, 20);
+    assert_eq!(rig.fired(), ["leader-completeness"]);
+}
+
+#[test]
+fn an_unclean_election_that_nobody_allowed() {
+    let mut rig = Rig::with_unclean_elections("false");
+    rig.lead(1, 0, 0, &[1, 2, 3]);
+    let (leader, isr) = (Some(ids(&[2])[0]), ids(&[2]));
+    let change = TraceEvent::PartitionChanged { tp: tp(0), leader, epoch: 1, isr, unclean: true };
+    rig.trace(9, &change);
+    assert_eq!(rig.fired(), ["isr-rules"]);
+}
+
+#[test]
+fn a_follower_that_knows_more_as_committed_than_it_has() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.follower_high_watermark(3, 30);
+    assert_eq!(rig.fired().first(), Some(&"high-watermark-monotone"));
+}
+
+#[test]
+fn a_controller_that_is_active_twice_in_an_epoch() {
+    let mut rig = Rig::new();
+    for node in [9, 9] {
+        rig.trace(node, &TraceEvent::ControllerElected { epoch: 4 });
+    }
+    assert_eq!(rig.fired(), ["one-leader-per-epoch"]);
+}

@@ -92,9 +92,16 @@ impl Rig {
         rig
     }
 
-    /// Nothing has happened yet.
+    /// Nothing has happened yet; leaders may come from outside the ISR.
     pub(super) fn without_leader() -> Self {
+        Self::with_unclean_elections("true")
+    }
+
+    /// Nothing has happened yet.
+    pub(super) fn with_unclean_elections(enable: &str) -> Self {
         let mut plan = plan();
+        let key = "unclean.leader.election.enable".to_owned();
+        plan.cluster.config.insert(key, enable.to_owned());
         plan.producers.push(producer_plan("q", "1"));
         let mut rig = Self { checkers: Checkers::new(&plan), now_ns: 1_000_000_000 };
         rig.checkers.topic(tp(0), "t", 2);
@@ -145,6 +152,13 @@ impl Rig {
     }
 
     pub(super) fn cut(&mut self, node: i32, from: Offset, to: Offset) {
+        // nobody cuts what it leads
+        let (epoch, leader) = (0, None);
+        self.trace(node, &TraceEvent::BecameFollower { tp: tp(0), epoch, leader });
+        self.cut_as_it_is(node, from, to);
+    }
+
+    pub(super) fn cut_as_it_is(&mut self, node: i32, from: Offset, to: Offset) {
         let high_watermark = to;
         self.trace(node, &TraceEvent::Truncated { tp: tp(0), to, from, high_watermark });
     }

@@ -83,6 +83,7 @@ impl Consumer {
             let (offset, leader_epoch) = (state.consumed, state.consumed_epoch);
             offsets.push(CommittedOffset { tp, offset, leader_epoch, metadata: None });
             asked.push((at, state.consumed));
+            cx.effects.outcomes.push(Outcome::CommitSent { tp, offset });
         }
         let group = self.config.group.clone();
         let request = OffsetCommitRequest::without_member(group, offsets);

@@ -1,0 +1,145 @@
+//! What a node holds in memory, for checkers: they compare it with the disk, with other nodes and
+//! with what follows from it. Looks only. Nothing of a running broker depends on it.
+
+use crate::broker::Broker;
+use crate::group::replay_positions;
+use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use crate::log::Log;
+use crate::metadata::MetadataImage;
+use crate::records::Batch;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A position that a group has committed: group, topic, partition.
+pub type PositionKey = (Arc<str>, Arc<str>, i32);
+
+/// A hosted replica.
+#[derive(Debug)]
+pub struct ReplicaView<'a> {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Its log.
+    pub log: &'a Log,
+    /// Leader, as applied.
+    pub leader: Option<NodeId>,
+    /// Leader epoch, as applied; `-1` before any.
+    pub leader_epoch: LeaderEpoch,
+    /// Partition epoch, as applied or as the controller has answered.
+    pub partition_epoch: i32,
+    /// High watermark.
+    pub high_watermark: Offset,
+    /// What only a leader knows.
+    pub lead: Option<LeadView<'a>>,
+}
+
+/// What a leader knows of its followers.
+#[derive(Debug)]
+pub struct LeadView<'a> {
+    /// Log end when the epoch began.
+    pub epoch_start: Offset,
+    /// Committed ISR.
+    pub isr: &'a [NodeId],
+    /// Proposed and not yet answered.
+    pub pending_isr: Option<&'a [NodeId]>,
+    /// `min.insync.replicas`, at most the number of replicas.
+    pub min_isr: usize,
+    /// Followers.
+    pub followers: Vec<FollowerView>,
+}
+
+/// A follower as its leader sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowerView {
+    /// Which.
+    pub id: NodeId,
+    /// Its log end, from its last fetch; `-1` before the first one in this epoch.
+    pub log_end: Offset,
+    /// Epoch of its registration, from that fetch.
+    pub broker_epoch: i64,
+}
+
+/// What a log remembers of an idempotent producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerView {
+    /// Producer id.
+    pub id: i64,
+    /// Newest epoch.
+    pub epoch: i16,
+    /// Number of batches remembered.
+    pub batches: usize,
+    /// Sequence of the last record, and its offset, of the newest batch remembered.
+    pub newest: Option<(i32, Offset)>,
+}
+
+/// A partition of `__consumer_offsets` that a broker coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoordinatorView {
+    /// Index.
+    pub partition: i32,
+    /// Epoch in which its log is led.
+    pub epoch: LeaderEpoch,
+    /// Whether all of the log has been read.
+    pub is_loaded: bool,
+}
+
+impl Broker {
+    /// Replicas hosted here.
+    pub fn replica_views(&self) -> impl Iterator<Item = ReplicaView<'_>> {
+        self.role().into_iter().flat_map(|role| role.replicas.iter()).map(|p| ReplicaView {
+            tp: p.tp,
+            log: &p.log,
+            leader: p.leader,
+            leader_epoch: p.leader_epoch,
+            partition_epoch: p.partition_epoch,
+            high_watermark: p.high_watermark,
+            lead: p.leadership().map(|lead| LeadView {
+                epoch_start: lead.epoch_start,
+                isr: &lead.isr,
+                pending_isr: lead.pending_isr.as_deref(),
+                min_isr: p.min_isr,
+                followers: lead
+                    .followers
+                    .iter()
+                    .map(|f| FollowerView {
+                        id: f.id,
+                        log_end: f.log_end,
+                        broker_epoch: f.broker_epoch,
+                    })
+                    .collect(),
+            }),
+        })
+    }
+
+    /// Metadata as committed, of the broker role; `None` for a controller of its own.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&MetadataImage> {
+        self.role().map(|role| &role.image)
+    }
+
+    /// Metadata of the controller role while it is not active: an active one's holds proposals, too.
+    #[must_use]
+    pub fn standby_metadata(&self) -> Option<&MetadataImage> {
+        self.controller().filter(|c| c.active().is_none()).map(|c| c.image())
+    }
+
+    /// Partitions of `__consumer_offsets` coordinated here.
+    #[must_use]
+    pub fn coordinated(&self) -> Vec<CoordinatorView> {
+        self.role().map(|role| role.groups.views()).unwrap_or_default()
+    }
+
+    /// Positions that this coordinator answers with, of one partition of `__consumer_offsets`.
+    #[must_use]
+    pub fn positions(&self, partition: i32) -> BTreeMap<PositionKey, Offset> {
+        self.role().map(|role| role.groups.positions_in(partition)).unwrap_or_default()
+    }
+}
+
+/// Positions that follow from batches of `__consumer_offsets`, in the order of the log: what a
+/// coordinator that reads it anew would answer.
+#[must_use]
+pub fn positions_from_log<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> BTreeMap<PositionKey, Offset> {
+    replay_positions(batches)
+}

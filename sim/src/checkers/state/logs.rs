@@ -1,0 +1,185 @@
+//! A log's bookkeeping is what its batches on disk say, and in-sync replicas hold the same batches.
+
+use super::NodeView;
+use super::replicas::Of;
+use crate::checkers::ledger::{Check, Ledger, Promise};
+use crate::checkers::partition::Partition;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::records::Batch;
+use stormglass_broker_core::seam::{DiskImage, FileName};
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "log-rebuild",
+    text: "what a replica knows of its log (its end, leader epochs, producers, where offsets are) is \
+           what its batches on disk say, and in-sync replicas hold the same batches",
+};
+
+/// Longer logs are not read, bytes: a hunt's are short.
+const BYTES_MAX: u64 = 8 << 20;
+
+/// A batch that a disk holds.
+struct Found {
+    segment: Offset,
+    batch: Arc<Batch>,
+}
+
+/// Compares what is in memory with the disk. No append may be in flight. Left out: producers of a log
+/// that was cut below its high watermark, which is a loss, and whose core forgets them.
+pub(crate) fn rebuilt(
+    p: &Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    disk: &dyn DiskImage,
+) {
+    if replica.log.size_bytes() > BYTES_MAX {
+        return;
+    }
+    let found = read(disk, replica.tp);
+    let mut says = |holds: bool, seen: &dyn Fn() -> String| {
+        ledger.checked(Check::Logs, 1);
+        if !holds {
+            ledger.broken(Check::Logs, p.about(), &|| format!("replica {node}: {}", seen()));
+        }
+    };
+    ends(replica, &found, &mut says);
+    epochs(replica, &found, disk, &mut says);
+    if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
+        producers(replica, &found, &mut says);
+    }
+}
+
+type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;
+
+fn read(disk: &dyn DiskImage, tp: TopicPartition) -> Vec<Found> {
+    let mut found = Vec::new();
+    for segment in disk.segments(tp) {
+        disk.scan(tp, segment, &mut |_, batch| {
+            found.push(Found { segment, batch: Arc::clone(batch) });
+        });
+    }
+    found
+}
+
+/// Offsets rise, the log ends where its batches end, and every offset is looked for in its segment.
+fn ends(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+    let log = replica.log;
+    let mut next = Offset::MIN;
+    for Found { batch, .. } in found {
+        let base = batch.base_offset();
+        says(base >= next, &|| format!("a batch at offset {base} follows one that ends at {next}"));
+        next = batch.next_offset();
+    }
+    if let Some(last) = found.last().map(|last| last.batch.next_offset()) {
+        let end = log.log_end_offset();
+        says(last == end || last < end && log.log_start_offset() == end, &|| {
+            format!("the log ends at {end}, its batches on disk at {last}")
+        });
+    }
+    for Found { segment, batch } in readable(replica, found) {
+        let from = batch.base_offset();
+        let plan = log.read_plan(from, log.log_end_offset(), u32::MAX);
+        let at = plan.as_ref().ok().and_then(|range| range.as_ref().map(|range| range.segment));
+        says(at == Some(*segment), &|| {
+            format!("offset {from} is in segment {segment}, but looked for in {at:?}")
+        });
+    }
+}
+
+/// Every batch's epoch is on record, and the checkpoint says the same.
+fn epochs(replica: &ReplicaView<'_>, found: &[Found], disk: &dyn DiskImage, says: &mut Says<'_>) {
+    let log = replica.log;
+    for Found { batch, .. } in readable(replica, found) {
+        let (base, epoch) = (batch.base_offset(), batch.header.partition_leader_epoch);
+        let known = log.epoch_at(base);
+        says(known == epoch, &|| {
+            format!("the batch at offset {base} is of epoch {epoch}, the epoch cache has {known}")
+        });
+    }
+    let kept = disk.file(&FileName::LeaderEpochs(replica.tp));
+    let same = kept.is_some_and(|kept| kept == log.epoch_checkpoint());
+    says(same || log.epoch_entries().is_empty(), &|| {
+        format!("the epochs in memory are {:?}, the checkpoint has others", log.epoch_entries())
+    });
+}
+
+/// Of every producer whose newest batch is in the log, the log remembers that batch.
+fn producers(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+    let mut newest: BTreeMap<i64, (i16, i32, Offset, usize)> = BTreeMap::new();
+    for Found { batch, .. } in readable(replica, found) {
+        let header = &batch.header;
+        if header.has_producer_id() && !header.is_control() {
+            let (epoch, last) = (header.producer_epoch, header.last_sequence());
+            let of = newest.entry(header.producer_id).or_insert((epoch, last, 0, 0));
+            let count = if of.0 == epoch { of.3 + 1 } else { 1 };
+            *of = (epoch, last, batch.last_offset(), count);
+        }
+    }
+    let known = replica.log.producer_views();
+    for (id, (epoch, sequence, offset, count)) in newest {
+        let remembered = known.iter().find(|producer| producer.id == id);
+        let same = remembered.is_some_and(|producer| {
+            (producer.epoch, producer.newest) == (epoch, Some((sequence, offset)))
+                && producer.batches >= count.min(5)
+        });
+        says(same, &|| {
+            format!(
+                "producer {id} wrote sequence {sequence} in epoch {epoch} at offset {offset}, \
+                 its newest of {count} batches in the log; remembered is {remembered:?}"
+            )
+        });
+    }
+}
+
+/// Batches that are not below the log's start.
+fn readable<'a>(replica: &ReplicaView<'_>, found: &'a [Found]) -> impl Iterator<Item = &'a Found> {
+    let start = replica.log.log_start_offset();
+    found.iter().filter(move |found| found.batch.base_offset() >= start)
+}
+
+/// In-sync replicas hold what their leader holds below its high watermark.
+pub(crate) fn equal(
+    p: &Partition,
+    ledger: &mut Ledger,
+    (leader, of): (&NodeView<'_>, &ReplicaView<'_>),
+    nodes: &[NodeView<'_>],
+) {
+    let Some(lead) = of.lead.as_ref().filter(|_| of.log.size_bytes() <= BYTES_MAX) else { return };
+    let ours = read(leader.disk, of.tp);
+    let members = nodes.iter().filter(|view| lead.isr.iter().any(|id| id.0 == view.node));
+    for view in members.filter(|view| view.node != leader.node) {
+        let Some(replica) = view.broker.replica_views().find(|r| r.tp == of.tp) else { continue };
+        let from = of.log.log_start_offset().max(replica.log.log_start_offset());
+        let theirs = read(view.disk, of.tp);
+        let part = |found: &'_ [Found]| -> Vec<(Offset, i32, u64)> {
+            let committed = found.iter().filter(|found| {
+                found.batch.base_offset() >= from && found.batch.next_offset() <= of.high_watermark
+            });
+            committed.map(|found| key(&found.batch)).collect()
+        };
+        let (ours, theirs) = (part(&ours), part(&theirs));
+        ledger.checked(Check::Logs, 1);
+        if ours == theirs {
+            continue;
+        }
+        let differs = ours.iter().zip(&theirs).position(|(a, b)| a != b);
+        let at = differs.unwrap_or(ours.len().min(theirs.len()));
+        ledger.broken(Check::Logs, p.about(), &|| {
+            format!(
+                "in-sync replicas differ below the high watermark {}: leader {} has {:?} where \
+                 replica {} has {:?} (offset, epoch, fingerprint)",
+                of.high_watermark,
+                leader.node,
+                ours.get(at),
+                view.node,
+                theirs.get(at)
+            )
+        });
+    }
+}
+
+fn key(batch: &Batch) -> (Offset, i32, u64) {
+    (batch.base_offset(), batch.header.partition_leader_epoch, batch.fingerprint())
+}

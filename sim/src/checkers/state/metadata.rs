@@ -1,0 +1,222 @@
+//! Nodes agree on the metadata, do what it says, and coordinators know what their log says.
+
+use super::{Moment, NodeView};
+use crate::checkers::commits;
+use crate::checkers::history::{History, nodes as list, seconds};
+use crate::checkers::ledger::{Check, Ledger, Promise};
+use crate::checkers::partition::Partition;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::inspect::{PositionKey, ReplicaView, positions_from_log};
+use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
+use stormglass_broker_core::seam::{DiskImage, FileName};
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "metadata-state",
+    text: "nodes that know the metadata up to the same offset know the same, brokers lead and \
+           follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
+           lead, with the positions that the log has and no older ones than groups were told; ISRs \
+           have no fenced member, and snapshots of one name are the same",
+};
+
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// Images at one offset are equal.
+pub(crate) fn images(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+    let mut seen: BTreeMap<Offset, (i32, &MetadataImage)> = BTreeMap::new();
+    for view in nodes {
+        for image in [view.broker.metadata(), view.broker.standby_metadata()].into_iter().flatten()
+        {
+            let (first, theirs) = *seen.entry(image.offset()).or_insert((view.node, image));
+            says(ledger, "", theirs == image, &|| {
+                format!(
+                    "nodes {first} and {} have different metadata at offset {}",
+                    view.node,
+                    image.offset()
+                )
+            });
+        }
+    }
+}
+
+/// Who is fenced or shuts down is in no ISR, unless it is its only member.
+pub(crate) fn members(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata() else { return };
+    for (tp, state) in image.partitions().filter(|(_, state)| state.isr.len() > 1) {
+        let is_active = |id: &NodeId| image.broker(*id).is_some_and(|broker| broker.is_active());
+        let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
+        says(ledger, &format!("{name}-{}", tp.partition), state.isr.iter().all(is_active), &|| {
+            format!(
+                "at metadata offset {} the ISR is {}, with a broker that is fenced or shutting down",
+                image.offset(),
+                list(&state.isr)
+            )
+        });
+    }
+}
+
+/// Snapshots of one name hold the same.
+pub(crate) fn snapshots(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+    let mut seen: BTreeMap<&FileName, (i32, &Bytes)> = BTreeMap::new();
+    for view in nodes {
+        for (name, bytes) in view.disk.metadata_snapshots() {
+            let (first, theirs) = *seen.entry(name).or_insert((view.node, bytes));
+            says(ledger, "", theirs == bytes, &|| {
+                format!("nodes {first} and {} have different snapshots {name:?}", view.node)
+            });
+        }
+    }
+}
+
+/// What the newest coordinators know is what groups were told is committed, or later.
+pub(crate) fn positions(
+    p: &Partition,
+    ledger: &mut Ledger,
+    groups: &[String],
+    known: &BTreeMap<PositionKey, Offset>,
+) {
+    let Some((topic, partition)) = p.label.rsplit_once('-') else { return };
+    let Ok(partition) = partition.parse::<i32>() else { return };
+    for reader in &p.readers {
+        let Some((before, at_ns)) = reader.committed else { continue };
+        let Some(group) = groups.get(reader.group) else { continue };
+        let key = (Arc::from(group.as_str()), Arc::from(topic), partition);
+        let found = known.get(&key).copied();
+        let holds = found.is_some_and(|offset| commits::may_be_known(reader, before, offset));
+        says(ledger, &p.label, holds, &|| {
+            format!(
+                "group {group} was told at {} that position {before} of {} is committed; its \
+                 coordinator knows {found:?}",
+                seconds(at_ns),
+                p.label
+            )
+        });
+    }
+}
+
+/// A broker's replicas have the roles that its metadata gives them.
+pub(crate) fn applied(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    for replica in view.broker.replica_views() {
+        let Some(state) = image.partition(replica.tp) else { continue };
+        let name = image.topic(replica.tp.topic).map_or("?", |topic| &topic.name);
+        let label = format!("{name}-{}", replica.tp.partition);
+        role(ledger, &label, view.node, (&replica, state));
+    }
+}
+
+fn role(
+    ledger: &mut Ledger,
+    label: &str,
+    node: i32,
+    (replica, state): (&ReplicaView<'_>, &PartitionImage),
+) {
+    let (leader, epoch) = (replica.leader, replica.leader_epoch);
+    says(ledger, label, (leader, epoch) == (state.leader, state.leader_epoch), &|| {
+        format!(
+            "replica {node} follows {leader:?} in epoch {epoch}, the metadata says {:?} in epoch {}",
+            state.leader, state.leader_epoch
+        )
+    });
+    let leads = replica.lead.is_some();
+    says(ledger, label, leads == (state.leader == Some(NodeId(node))), &|| {
+        let does = if leads { "leads" } else { "does not lead" };
+        format!("replica {node} {does}, the metadata names {:?} as leader", state.leader)
+    });
+    let partition_epoch = replica.partition_epoch;
+    says(ledger, label, partition_epoch >= state.partition_epoch, &|| {
+        format!(
+            "replica {node} is at partition epoch {partition_epoch}, the metadata that it has \
+             applied at {}",
+            state.partition_epoch
+        )
+    });
+    let Some(lead) = &replica.lead else { return };
+    let sorted = |isr: &[NodeId]| {
+        let mut isr = isr.to_vec();
+        isr.sort_unstable();
+        isr
+    };
+    let differs =
+        partition_epoch == state.partition_epoch && sorted(lead.isr) != sorted(&state.isr);
+    says(ledger, label, !differs, &|| {
+        format!(
+            "leader {node} has ISR {} at partition epoch {partition_epoch}, the metadata has {}",
+            list(lead.isr),
+            list(&state.isr)
+        )
+    });
+}
+
+/// A broker coordinates what it leads of `__consumer_offsets`.
+pub(crate) fn coordinates(ledger: &mut Ledger, view: &NodeView<'_>, moment: Moment) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    let Some(topic) = image.topic_named(OFFSETS_TOPIC) else { return };
+    let mut led: Vec<(i32, i32)> = view
+        .broker
+        .replica_views()
+        .filter(|replica| replica.tp.topic == topic.id && replica.lead.is_some())
+        .map(|replica| (replica.tp.partition, replica.leader_epoch))
+        .collect();
+    led.sort_unstable();
+    let coordinated = view.broker.coordinated();
+    let has: Vec<(i32, i32)> = coordinated.iter().map(|at| (at.partition, at.epoch)).collect();
+    says(ledger, OFFSETS_TOPIC, led == has, &|| {
+        format!(
+            "broker {} leads partitions {led:?} of __consumer_offsets (with their epochs), and \
+             coordinates {has:?}",
+            view.node
+        )
+    });
+    if moment == Moment::Drained {
+        for at in coordinated {
+            let tp = TopicPartition::new(topic.id, at.partition);
+            says(ledger, OFFSETS_TOPIC, at.is_loaded, &|| {
+                format!("broker {} still loads partition {} of it", view.node, at.partition)
+            });
+            replay(ledger, view, tp);
+        }
+    }
+}
+
+/// What a coordinator answers is what its log says.
+fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
+    let Some(replica) = view.broker.replica_views().find(|replica| replica.tp == tp) else {
+        return;
+    };
+    if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
+        return; // a commit is under way
+    }
+    let mut batches = Vec::new();
+    for segment in view.disk.segments(tp) {
+        view.disk.scan(tp, segment, &mut |_, batch| batches.push(Arc::clone(batch)));
+    }
+    let log = positions_from_log(batches.iter().map(Arc::as_ref));
+    let memory = view.broker.positions(tp.partition);
+    let gone = log.iter().find(|(key, offset)| memory.get(*key) != Some(offset));
+    says(ledger, OFFSETS_TOPIC, log.len() == memory.len() && gone.is_none(), &|| {
+        let (key, offset) = gone.map_or((None, None), |(key, offset)| (Some(key), Some(offset)));
+        format!(
+            "coordinator {} of partition {} has {} positions, its log {}; first difference: {key:?} \
+             is {offset:?} in the log, {:?} in memory",
+            view.node,
+            tp.partition,
+            memory.len(),
+            log.len(),
+            key.and_then(|key| memory.get(key))
+        )
+    });
+}
+
+fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String) {
+    ledger.checked(Check::Metadata, 1);
+    if !holds {
+        ledger.broken(Check::Metadata, (label, &History::default()), seen);
+    }
+}

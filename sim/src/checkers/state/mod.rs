@@ -1,0 +1,129 @@
+//! What nodes hold in memory, compared with their disks, with each other and with the rules that it
+//! must obey. Looked at between events, once a simulated second and at the end.
+
+mod logs;
+mod metadata;
+mod quorum;
+mod replicas;
+#[cfg(test)]
+mod tests;
+
+use super::suite::{Checkers, OFFSETS_TOPIC};
+use crate::disk::Disk;
+use std::collections::BTreeMap;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::TopicPartition;
+
+pub(crate) use logs::PROMISE as LOGS;
+pub(crate) use metadata::PROMISE as METADATA;
+pub(crate) use quorum::PROMISE as QUORUM;
+pub(crate) use replicas::PROMISE as REPLICAS;
+pub(crate) use replicas::Stall;
+
+/// A node that is up.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeView<'a> {
+    /// Node id.
+    pub node: i32,
+    /// Its process.
+    pub broker: &'a Broker,
+    /// Its disk.
+    pub disk: &'a Disk,
+}
+
+/// When the nodes are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A simulated second ends.
+    Running,
+    /// The run is over, healed and drained.
+    Drained,
+}
+
+impl Checkers {
+    /// Looks at all nodes that are up.
+    pub fn state(&mut self, now_ns: u64, nodes: &[NodeView<'_>], moment: Moment) {
+        self.ledger.now_ns = now_ns;
+        let lag_max_ns = self.lag_max_ns;
+        for view in nodes {
+            for replica in view.broker.replica_views() {
+                let at = self.partition(replica.tp);
+                let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+                let of = replicas::Of { node: view.node, replica: &replica };
+                let durable = view.disk.durable_end(replica.tp);
+                replicas::rules(p, ledger, of, durable);
+                if moment == Moment::Drained {
+                    replicas::settled(p, ledger, of);
+                }
+                replicas::progress(p, ledger, of, lag_max_ns);
+                replicas::followers(p, ledger, of, nodes);
+                let mine = p.replica(view.node);
+                let is_due = std::mem::take(&mut p.replicas[mine].turned);
+                if replica.log.has_in_flight() {
+                    p.replicas[mine].turned = is_due;
+                } else if is_due || moment == Moment::Drained {
+                    logs::rebuilt(p, ledger, of, view.disk);
+                }
+            }
+            replicas::marker(&mut self.ledger, view);
+            metadata::applied(&mut self.ledger, view);
+            metadata::members(&mut self.ledger, view);
+            metadata::coordinates(&mut self.ledger, view, moment);
+        }
+        metadata::images(&mut self.ledger, nodes);
+        metadata::snapshots(&mut self.ledger, nodes);
+        self.compare_positions(nodes);
+        if moment == Moment::Drained {
+            self.compare_logs(nodes);
+        }
+    }
+
+    /// Only while every partition of `__consumer_offsets` is led, and loaded, by its newest leader.
+    fn compare_positions(&mut self, nodes: &[NodeView<'_>]) {
+        if self.positions_void {
+            return;
+        }
+        let mut known = BTreeMap::new();
+        let mut newest = Vec::new();
+        for p in self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)) {
+            let (epoch, leader) = p.newest();
+            let index = p.label.rsplit_once('-').and_then(|(_, index)| index.parse::<i32>().ok());
+            newest.extend(index.zip(leader).map(|(index, leader)| (index, leader, epoch)));
+        }
+        for (index, leader, epoch) in newest {
+            let view = nodes.iter().find(|view| view.node == leader);
+            let is_ready = |view: &&NodeView<'_>| {
+                let mut coordinated = view.broker.coordinated().into_iter();
+                coordinated.any(|at| (at.partition, at.epoch, at.is_loaded) == (index, epoch, true))
+            };
+            let Some(view) = view.filter(is_ready) else { return };
+            known.extend(view.broker.positions(index));
+        }
+        for p in &self.partitions {
+            metadata::positions(p, &mut self.ledger, &self.groups, &known);
+        }
+    }
+
+    fn compare_logs(&mut self, nodes: &[NodeView<'_>]) {
+        for view in nodes {
+            for replica in view.broker.replica_views().filter(|replica| replica.lead.is_some()) {
+                let at = self.partition(replica.tp);
+                logs::equal(&self.partitions[at], &mut self.ledger, (view, &replica), nodes);
+            }
+        }
+    }
+
+    /// The leader of the quorum commits metadata up to an offset; `durable` has what each voter's
+    /// disk would keep.
+    pub fn quorum_commits(
+        &mut self,
+        now_ns: u64,
+        (node, epoch, offset): (i32, i32, i64),
+        durable: &[(i32, i64)],
+    ) {
+        self.ledger.now_ns = now_ns;
+        let at = self.partition(TopicPartition::METADATA);
+        let (p, ledger) = (&self.partitions[at], &mut self.ledger);
+        quorum::commits(p, ledger, (node, epoch, offset), durable);
+    }
+}

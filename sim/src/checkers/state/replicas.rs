@@ -1,0 +1,192 @@
+//! Rules for what a replica, and a leader of its followers, holds in memory.
+
+use super::NodeView;
+use crate::checkers::history::{History, nodes as list};
+use crate::checkers::ledger::{Check, Ledger, Promise};
+use crate::checkers::partition::Partition;
+use stormglass_broker_core::ids::{NodeId, Offset};
+use stormglass_broker_core::inspect::{FollowerView, LeadView, ReplicaView};
+use stormglass_broker_core::seam::{DiskImage, FileName};
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "replica-state",
+    text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its recovery point is on disk, its leader \
+           epoch is on record, a leader is in its own ISR, knows no more of a follower than that \
+           one has, and commits what all in-sync replicas have",
+};
+
+/// What a leader is given beyond `replica.lag.time.max.ms` to commit what every in-sync replica
+/// has, ns.
+const STALL_NS: u64 = 2_500_000_000;
+
+/// A replica and where it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Of<'a> {
+    pub(crate) node: i32,
+    pub(crate) replica: &'a ReplicaView<'a>,
+}
+
+/// Since when a leader could commit more than it does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Stall {
+    node: i32,
+    high_watermark: Offset,
+    since_ns: u64,
+}
+
+/// What holds at any time. `durable`: where the disk would end after a power failure.
+pub(crate) fn rules(
+    p: &Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    durable: Option<Offset>,
+) {
+    let log = replica.log;
+    let mut says = |holds: bool, seen: &dyn Fn() -> String| check(p, ledger, holds, seen);
+    let (start, end, next) = (log.log_start_offset(), log.log_end_offset(), log.next_offset());
+    let high_watermark = replica.high_watermark;
+    says((start..=end).contains(&high_watermark), &|| {
+        format!("replica {node} has high watermark {high_watermark}, but its log is {start}..{end}")
+    });
+    let is_shown = p.shown >= high_watermark || p.shown == 0 || high_watermark == start;
+    says(!p.has_isr() || is_shown, &|| {
+        format!(
+            "replica {node} has high watermark {high_watermark}, but no leader has shown more than {}",
+            p.shown
+        )
+    });
+    says(start <= end && end <= next, &|| {
+        format!("replica {node} has a log from {start} to {end}, and appends at {next}")
+    });
+    let point = log.recovery_point();
+    if let Some(durable) = durable {
+        says(point <= durable, &|| {
+            format!(
+                "replica {node} has recovery point {point}, as if everything below were flushed, \
+                 but its disk would keep only what is below {durable}"
+            )
+        });
+    }
+    let Some(lead) = &replica.lead else { return };
+    let epoch = replica.leader_epoch;
+    says(log.last_epoch() == epoch, &|| {
+        format!(
+            "replica {node} leads in epoch {epoch}, but the last epoch that its log has on record \
+             is {}",
+            log.last_epoch()
+        )
+    });
+    says(lead.isr.contains(&NodeId(node)), &|| {
+        format!("replica {node} leads with ISR {}, without itself", list(lead.isr))
+    });
+    for follower in &lead.followers {
+        says(follower.log_end <= end, &|| {
+            format!(
+                "leader {node} takes follower {} for {} long, its own log ends at {end}",
+                follower.id, follower.log_end
+            )
+        });
+    }
+}
+
+/// What holds once the cluster has healed.
+pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
+    let Some(lead) = &replica.lead else { return };
+    check(p, ledger, lead.pending_isr.is_none(), &|| {
+        format!(
+            "leader {node} still waits for an answer to its proposal of ISR {}, long after every \
+             fault is over",
+            list(lead.pending_isr.unwrap_or_default())
+        )
+    });
+}
+
+/// A leader whose in-sync replicas have more than it commits must not stay so.
+pub(crate) fn progress(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    lag_max_ns: u64,
+) {
+    let Some(lead) = replica.lead.as_ref().filter(|lead| lead.isr.len() >= lead.min_isr) else {
+        return;
+    };
+    let high_watermark = replica.high_watermark;
+    let could = could_commit(lead, replica.log.log_end_offset());
+    if lead.pending_isr.is_some() || could <= high_watermark {
+        p.stall = None;
+        return;
+    }
+    let now_ns = ledger.now_ns;
+    let fresh = Stall { node, high_watermark, since_ns: now_ns };
+    let stall = *p.stall.get_or_insert(fresh);
+    if (stall.node, stall.high_watermark) != (node, high_watermark) {
+        p.stall = Some(fresh);
+        return;
+    }
+    let waited_ns = now_ns - stall.since_ns;
+    check(p, ledger, waited_ns < lag_max_ns + STALL_NS, &|| {
+        format!(
+            "leader {node} keeps its high watermark at {high_watermark} for {} ms, although all of \
+             ISR {} have told it that they have everything below {could}",
+            waited_ns / 1_000_000,
+            list(lead.isr)
+        )
+    });
+}
+
+fn could_commit(lead: &LeadView<'_>, end: Offset) -> Offset {
+    let members = lead.followers.iter().filter(|follower| lead.isr.contains(&follower.id));
+    members.map(|follower| follower.log_end).fold(end, Offset::min)
+}
+
+/// What a leader believes of a follower in its epoch and of its present life is so.
+pub(crate) fn followers(
+    p: &Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    nodes: &[NodeView<'_>],
+) {
+    let Some(lead) = &replica.lead else { return };
+    for FollowerView { id, log_end, broker_epoch } in lead.followers.iter().copied() {
+        let view = nodes.iter().find(|view| view.node == id.0);
+        let Some(view) = view.filter(|_| log_end >= 0 && broker_epoch >= 0) else { continue };
+        let registered = view.broker.metadata().and_then(|image| image.broker(id));
+        if registered.is_none_or(|broker| broker.epoch != broker_epoch) {
+            continue; // of an earlier life
+        }
+        let theirs = view.broker.replica_views().find(|theirs| theirs.tp == replica.tp);
+        let Some(theirs) = theirs.filter(|t| t.leader_epoch == replica.leader_epoch) else {
+            continue;
+        };
+        let has = theirs.log.log_end_offset();
+        check(p, ledger, has >= log_end, &|| {
+            format!(
+                "leader {node} counts follower {id} up to {log_end} in epoch {}, but that one's log \
+                 ends at {has}",
+                replica.leader_epoch
+            )
+        });
+    }
+}
+
+/// The marker of a clean shutdown is gone while a broker runs.
+pub(crate) fn marker(ledger: &mut Ledger, view: &NodeView<'_>) {
+    ledger.checked(Check::Replicas, 1);
+    if view.broker.metadata().is_some() && view.disk.file(&FileName::CleanShutdown).is_some() {
+        ledger.broken(Check::Replicas, ("", &History::default()), &|| {
+            format!(
+                "broker {} runs, and its disk says that it was shut down cleanly: after a crash \
+                 its logs would not be looked at",
+                view.node
+            )
+        });
+    }
+}
+
+fn check(p: &Partition, ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
+    ledger.checked(Check::Replicas, 1);
+    if !holds {
+        ledger.broken(Check::Replicas, p.about(), seen);
+    }
+}

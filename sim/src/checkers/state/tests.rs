@@ -1,0 +1,200 @@
+//! What each rule about the state must catch, and what it must let pass.
+
+use super::{logs, quorum, replicas};
+use crate::checkers::ledger::Ledger;
+use crate::checkers::partition::Partition;
+use crate::recorder::testing::{batch, tp};
+use bytes::Bytes;
+use replicas::Of;
+use std::sync::Arc;
+use stormglass_broker_core::config::{ServerConfig, TopicConfig};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::inspect::{FollowerView, LeadView, ReplicaView};
+use stormglass_broker_core::log::{Log, LogConfig};
+use stormglass_broker_core::records::{Batch, Records};
+use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
+
+/// Batches of ten records: `(base offset, epoch)`.
+fn batches(of: &[(Offset, LeaderEpoch)]) -> Vec<Arc<Batch>> {
+    let one = |(name, &(base, epoch)): (usize, &(Offset, LeaderEpoch))| {
+        let mut batch = (*batch(base, 10, u64::try_from(name).unwrap())).clone();
+        batch.header.partition_leader_epoch = epoch;
+        batch.header.base_sequence = i32::try_from(name).unwrap() * 10;
+        Arc::new(batch)
+    };
+    of.iter().enumerate().map(one).collect()
+}
+
+fn log(of: &[(Offset, LeaderEpoch)]) -> Log {
+    let server = ServerConfig::kafka_defaults();
+    let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
+    let mut log = Log::create(tp(0), config, 0);
+    let records = Records::new(batches(of));
+    log.append_as_follower(&records, &mut Vec::new()).unwrap();
+    log.append_done(records.last_offset().unwrap());
+    log
+}
+
+/// A disk that holds one segment and the checkpoint of a log.
+struct Image(Vec<Arc<Batch>>, Bytes);
+
+impl DiskImage for Image {
+    fn logs(&self) -> Vec<TopicPartition> {
+        vec![tp(0)]
+    }
+
+    fn segments(&self, _: TopicPartition) -> Vec<Offset> {
+        vec![0]
+    }
+
+    fn summary(&self, _: TopicPartition, _: Offset) -> SegmentSummary {
+        SegmentSummary { bytes: 0, next_offset: 0, max_timestamp: -1, max_timestamp_offset: 0 }
+    }
+
+    fn scan(
+        &self,
+        _: TopicPartition,
+        _: Offset,
+        visit: &mut dyn FnMut(u32, &Arc<Batch>),
+    ) -> ScanEnd {
+        self.0.iter().for_each(|batch| visit(0, batch));
+        ScanEnd::Clean
+    }
+
+    fn file(&self, _: &FileName) -> Option<Bytes> {
+        Some(self.1.clone())
+    }
+}
+
+const LOG: [(Offset, LeaderEpoch); 3] = [(0, 0), (10, 0), (20, 2)];
+const ISR: [NodeId; 2] = [NodeId(1), NodeId(2)];
+
+fn view(log: &Log) -> ReplicaView<'_> {
+    let follower = FollowerView { id: NodeId(2), log_end: 30, broker_epoch: 1 };
+    let lead = LeadView {
+        epoch_start: 20,
+        isr: &ISR,
+        pending_isr: None,
+        min_isr: 2,
+        followers: vec![follower],
+    };
+    ReplicaView {
+        tp: tp(0),
+        log,
+        leader: Some(NodeId(1)),
+        leader_epoch: 2,
+        partition_epoch: 3,
+        high_watermark: 30,
+        lead: Some(lead),
+    }
+}
+
+/// What the rules say of a changed view of a sound leader.
+fn said(change: impl FnOnce(&mut ReplicaView<'_>), durable: Offset) -> Vec<String> {
+    let log = log(&LOG);
+    let mut replica = view(&log);
+    change(&mut replica);
+    let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    let of = Of { node: 1, replica: &replica };
+    replicas::rules(&p, &mut ledger, of, Some(durable));
+    replicas::settled(&p, &mut ledger, of);
+    accounts(ledger)
+}
+
+fn accounts(ledger: Ledger) -> Vec<String> {
+    ledger.finish().1.into_iter().map(|violation| violation.account).collect()
+}
+
+#[test]
+fn a_sound_replica_keeps_every_rule() {
+    assert_eq!(said(|_| {}, 30), [""; 0]);
+    assert_eq!(said(|replica| replica.lead = None, 0), [""; 0]);
+}
+
+#[test]
+fn each_rule_is_seen_when_it_is_broken() {
+    type Change = fn(&mut ReplicaView<'_>);
+    let cases: [(&str, Change); 6] = [
+        ("high watermark 31", |replica| replica.high_watermark = 31),
+        ("high watermark -1", |replica| replica.high_watermark = -1),
+        ("the last epoch that its log has on record is 2", |replica| replica.leader_epoch = 3),
+        ("without itself", |replica| replica.lead.as_mut().unwrap().isr = &ISR[1..]),
+        ("for 31 long", |replica| replica.lead.as_mut().unwrap().followers[0].log_end = 31),
+        ("still waits", |replica| replica.lead.as_mut().unwrap().pending_isr = Some(&ISR)),
+    ];
+    for (seen, change) in cases {
+        let said = said(change, 30);
+        assert!(said.len() == 1 && said[0].contains(seen), "{seen}: {said:?}");
+    }
+}
+
+#[test]
+fn a_recovery_point_must_be_on_disk() {
+    let mut log = log(&LOG);
+    let mut ops = Vec::new();
+    log.flush(&mut ops);
+    log.sync_done(0);
+    let replica = view(&log);
+    let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    let of = Of { node: 1, replica: &replica };
+    replicas::rules(&p, &mut ledger, of, Some(30));
+    replicas::rules(&p, &mut ledger, of, Some(20));
+    let said = accounts(ledger);
+    assert!(said.len() == 1 && said[0].contains("recovery point 30"), "{said:?}");
+}
+
+#[test]
+fn a_leader_that_could_commit_must_do_so_in_time() {
+    let log = log(&LOG);
+    let mut replica = view(&log);
+    replica.high_watermark = 20;
+    let mut p = Partition::new("t-0".to_owned(), 2);
+    let mut ledger = Ledger::default();
+    for second in 1..=4 {
+        ledger.now_ns = second * 1_000_000_000;
+        replicas::progress(&mut p, &mut ledger, Of { node: 1, replica: &replica }, 0);
+        if second == 2 {
+            replica.high_watermark = 21; // it moves: all is well
+        }
+    }
+    ledger.now_ns = 8_000_000_000;
+    replicas::progress(&mut p, &mut ledger, Of { node: 1, replica: &replica }, 0);
+    let said = accounts(ledger);
+    assert!(said.len() == 1 && said[0].contains("at 21 for 5000 ms"), "{said:?}");
+}
+
+/// What the comparison of the log with a disk of these batches says.
+fn rebuilt(of: &[(Offset, LeaderEpoch)], checkpoint: Option<Bytes>) -> Vec<String> {
+    let log = log(&LOG);
+    let image = Image(batches(of), checkpoint.unwrap_or_else(|| log.epoch_checkpoint()));
+    let replica = view(&log);
+    let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    logs::rebuilt(&p, &mut ledger, Of { node: 1, replica: &replica }, &image);
+    accounts(ledger)
+}
+
+#[test]
+fn memory_is_compared_with_the_batches_on_disk() {
+    assert_eq!(rebuilt(&LOG, None), [""; 0]);
+    let short = rebuilt(&LOG[..2], None).join("");
+    assert!(short.contains("its batches on disk at 20"), "{short}");
+    let epoch = rebuilt(&[(0, 0), (10, 1), (20, 2)], None).join("");
+    assert!(epoch.contains("is of epoch 1, the epoch cache has 0"), "{epoch}");
+    let stale = rebuilt(&LOG, Some(Bytes::from_static(b"0\n0\n"))).join("");
+    assert!(stale.contains("the checkpoint has others"), "{stale}");
+    let more = rebuilt(&[(0, 0), (10, 0), (20, 2), (30, 2)], None).join("");
+    assert!(more.contains("remembered is"), "{more}");
+}
+
+#[test]
+fn the_quorum_commits_what_a_majority_has_on_disk() {
+    let p = Partition::new("m".to_owned(), 0);
+    let said = |durable: &[(i32, Offset)]| {
+        let mut ledger = Ledger::default();
+        quorum::commits(&p, &mut ledger, (1, 4, 30), durable);
+        accounts(ledger)
+    };
+    assert_eq!(said(&[(1, 30), (2, 30), (3, 0)]), [""; 0]);
+    let minority = said(&[(1, 30), (2, 29), (3, 0)]);
+    assert!(minority.len() == 1 && minority[0].contains("only 1"), "{minority:?}");
+}

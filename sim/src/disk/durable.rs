@@ -1,0 +1,36 @@
+//! What of a log would survive a power failure, for checkers.
+
+use super::device::Disk;
+use bytes::Bytes;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::seam::FileName;
+
+impl Disk {
+    /// Takes note of what has reached the volume by now, as every operation does before anything
+    /// else.
+    pub fn catch_up(&mut self, now_ns: u64) {
+        self.settle(now_ns);
+    }
+
+    /// Snapshots of the cluster's metadata.
+    pub fn metadata_snapshots(&self) -> impl Iterator<Item = (&FileName, &Bytes)> {
+        self.store.files().filter(|(name, _)| matches!(name, FileName::MetadataSnapshot(..)))
+    }
+
+    /// As of the last operation or [`Self::catch_up`]: offset below which everything that a log holds is on the volume: the first batch that is not,
+    /// or the log's end. `None` when there is no such log.
+    #[must_use]
+    pub fn durable_end(&self, tp: TopicPartition) -> Option<Offset> {
+        let log = self.store.log(tp)?;
+        let dictionary = self.store.dictionary();
+        let lost = log.segments.iter().find(|segment| segment.durable < segment.bytes());
+        match lost {
+            Some(segment) => segment
+                .content
+                .batch_across(segment.durable, dictionary)
+                .map(|(offset, _)| offset)
+                .or(Some(segment.base)),
+            None => log.segments.last().map(super::store::Segment::next_offset),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Shows the checkers what nodes hold in memory and on disk.
+
+use super::World;
+use crate::checkers::{Moment, NodeView};
+use std::collections::BTreeMap;
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_reports::recording::ReplicaSecond;
+
+/// Replicas of a cluster small enough to be looked at every second: hunts, not benchmarks.
+const REPLICAS_MAX: usize = 64;
+
+impl World {
+    /// Lets the checkers look at every node that is up.
+    pub(super) fn show_state(&mut self, moment: Moment) {
+        let replicas: usize =
+            self.plan.topics.iter().flat_map(|topic| &topic.assignment).map(Vec::len).sum();
+        if replicas > REPLICAS_MAX || self.origin_ns == u64::MAX {
+            return;
+        }
+        let now_ns = self.now - self.origin_ns;
+        let Self { nodes, checkers, now, .. } = self;
+        nodes.iter_mut().for_each(|node| node.disk.catch_up(*now));
+        let up = nodes.iter().filter_map(|node| {
+            Some(NodeView { node: node.id.0, broker: node.broker.as_ref()?, disk: &node.disk })
+        });
+        let views: Vec<NodeView<'_>> = up.collect();
+        checkers.state(now_ns, &views, moment);
+        if moment == Moment::Running {
+            self.sample();
+        }
+    }
+
+    /// Notes where the replicas stand as a second ends.
+    fn sample(&mut self) {
+        let second = self.second.saturating_sub(1);
+        let mut isrs: BTreeMap<TopicPartition, (LeaderEpoch, &[NodeId])> = BTreeMap::new();
+        let brokers = self.nodes.iter().filter_map(|node| Some((node.id, node.broker.as_ref()?)));
+        let views: Vec<_> = brokers
+            .flat_map(|(node, broker)| broker.replica_views().map(move |view| (node, view)))
+            .collect();
+        for (_, view) in &views {
+            let Some(lead) = &view.lead else { continue };
+            let known = isrs.entry(view.tp).or_insert((view.leader_epoch, lead.isr));
+            if known.0 < view.leader_epoch {
+                *known = (view.leader_epoch, lead.isr);
+            }
+        }
+        let samples = views.iter().filter_map(|(node, view)| {
+            Some(ReplicaSecond {
+                second,
+                partition: self.partition_names.get(&view.tp)?.as_str().into(),
+                node: node.0,
+                leads: view.lead.is_some(),
+                in_sync: isrs.get(&view.tp).is_some_and(|(_, isr)| isr.contains(node)),
+                epoch: view.leader_epoch,
+                log_end: view.log.log_end_offset(),
+                high_watermark: view.high_watermark,
+            })
+        });
+        self.samples.extend(samples);
+    }
+
+    /// The quorum's leader commits metadata.
+    #[cold]
+    pub(super) fn show_quorum(&mut self, at_ns: u64, commit: (i32, LeaderEpoch, Offset)) {
+        let now_ns = self.now;
+        let voters = self.nodes.iter_mut().filter(|node| node.config.controller);
+        let durable = voters.map(|node| {
+            node.disk.catch_up(now_ns);
+            (node.id.0, node.disk.durable_end(TopicPartition::METADATA).unwrap_or(0))
+        });
+        let durable: Vec<(i32, Offset)> = durable.collect();
+        self.checkers.quorum_commits(at_ns, commit, &durable);
+    }
+}
