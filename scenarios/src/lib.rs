@@ -1,9 +1,11 @@
 //! The scenario language: schema, validation, plan, library and catalogue.
 
+mod base64;
 mod catalogue;
 mod check;
 mod digest;
 mod format;
+pub mod import;
 mod library;
 mod load;
 pub mod plan;
@@ -14,6 +16,7 @@ mod text;
 pub mod units;
 mod variant;
 
+pub use base64::decode_base64;
 pub use catalogue::hardware::{Offer, msk_offers};
 pub use digest::PlanError;
 pub use format::{constants_reference, format_reference};

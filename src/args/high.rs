@@ -8,6 +8,7 @@ use super::low::{
     LowPlan, LowReplay, LowRun, LowScenariosAction, LowServe, LowState, LowSweep,
 };
 use super::price;
+use super::transfer::{self, Export, Import};
 use super::vary::Vary;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -57,6 +58,10 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Price a cluster.
     Cost(Bill),
+    /// Make a scenario of other tools' files.
+    Import(Import),
+    /// Write a run's results in another format.
+    Export(Export),
     /// Run a broker.
     Serve(Serve),
     /// List the scenarios.
@@ -300,6 +305,8 @@ impl Command {
             LowCommand::Sweep(low) => Self::Sweep(sweep(low)?),
             LowCommand::Plan(low) => Self::Plan(plan(low)?),
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
+            LowCommand::Import(low) => Self::Import(transfer::import(low)),
+            LowCommand::Export(low) => Self::Export(transfer::export(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
                 Some(LowScenariosAction::Show { name }) => Self::ShowScenario(name),

@@ -1,5 +1,6 @@
 //! What was typed. The one source of parsing, help and completions; decides nothing.
 
+use super::transfer::{LowExport, LowImport};
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  usage                                  8  safety or liveness promise broken
   3  regression                             9  replay differs
   4  threshold missed                     130  interrupted, partial results written
-  5  invalid scenario, suite or plan";
+  5  invalid scenario, suite, plan or import";
 
 /// Replays storms on a simulated Kafka cluster: latency, throughput, safety and cost from one
 /// scenario.
@@ -46,6 +47,10 @@ pub(super) enum LowCommand {
     Plan(LowPlan),
     /// Price a cluster, line by line.
     Cost(LowCost),
+    /// Make a scenario of other tools' files: MSK, CloudWatch, Kafka's tools, Prometheus, benchmarks.
+    Import(LowImport),
+    /// Write a run's results in another tool's format.
+    Export(LowExport),
     /// Run a real Kafka broker, on real sockets and files.
     Serve(LowServe),
     /// List the scenarios that are built in.

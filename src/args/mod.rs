@@ -5,6 +5,7 @@ mod hunt;
 mod low;
 mod parse;
 mod price;
+mod transfer;
 mod vary;
 
 pub(crate) use high::{
@@ -14,4 +15,5 @@ pub(crate) use high::{
 pub(crate) use hunt::Hunt;
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};
+pub(crate) use transfer::{Export, Import};
 pub(crate) use vary::Vary;
