@@ -18,6 +18,11 @@ mod variant;
 
 pub use base64::decode_base64;
 pub use catalogue::hardware::{Offer, msk_offers};
+pub use catalogue::prices::read_prices;
+pub use catalogue::services::{
+    Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, list_price, msk_price,
+    service_limit, service_meters, service_price, sizer,
+};
 pub use digest::PlanError;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};

@@ -15,7 +15,7 @@ use crate::output::Output;
 use clap_complete::Shell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use stormglass_reports::cost::{CostOptions, Month};
+use stormglass_reports::cost::{CostOptions, Month, Workload};
 use stormglass_reports::figures::FigureName;
 use stormglass_reports::planner::{Requirements, State};
 use stormglass_reports::sweep::SWEPT;
@@ -247,6 +247,10 @@ pub(crate) struct Bill {
     pub(crate) subject: CostSubject,
     /// How.
     pub(crate) options: CostOptions,
+    /// File of prices, which come after those of the command line.
+    pub(crate) prices: Option<PathBuf>,
+    /// Also the workload elsewhere.
+    pub(crate) alternatives: bool,
 }
 
 /// `serve`.
@@ -272,6 +276,8 @@ pub(crate) enum CostSubject {
     Plan(PathBuf),
     /// A cluster described by flags.
     Cluster(ClusterFlags),
+    /// A workload without a cluster, and its partition replicas.
+    Workload(Workload, u64),
 }
 
 /// A cluster described by flags.
@@ -432,6 +438,9 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 100")]
     let peak_permille = (low.peak * 1000.0).round() as u64;
+    let growth = &low.growth;
+    let growth_permille =
+        units::parse_share_ppm(growth).map_err(|error| refuse("--growth", growth, error))? / 1000;
     let size = &low.record_size;
     let states =
         State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
@@ -446,6 +455,7 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
             replication: low.replication,
             p99_ns: time("--p99", &low.p99)?,
             states: states.collect(),
+            growth_permille,
         },
         instances: low.instance,
         brokers_max: low.brokers_max,
@@ -488,6 +498,7 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
         },
         prices: price::overrides(&low.price)?,
     };
+    let workload = low.workload.read()?;
     let subject = match (low.subject, low.instance) {
         (Some(text), _) if text.ends_with(".json") => CostSubject::Plan(PathBuf::from(text)),
         (Some(text), _) => {
@@ -500,12 +511,21 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
             storage_bytes: low.storage.as_deref().map(storage).transpose()?,
         }),
         (None, None) => {
+            if let Some((workload, replicas)) = workload {
+                let (prices, alternatives) = (low.prices, true);
+                let subject = CostSubject::Workload(workload, replicas);
+                return Ok(Bill { subject, options, prices, alternatives });
+            }
             let help = "name a scenario, a plan.json or a run's directory, or give --instance and \
-                        --brokers";
+                        --brokers, or --ingress";
             return Err(Failure::usage("nothing to price").help(help));
         }
     };
-    Ok(Bill { subject, options })
+    if low.alternatives && matches!(subject, CostSubject::Cluster(_)) {
+        return Err(Failure::usage("--alternatives of a cluster without a load")
+            .help("name a scenario or a run, or give --ingress"));
+    }
+    Ok(Bill { subject, options, prices: low.prices, alternatives: low.alternatives })
 }
 
 fn serve(low: LowServe) -> Result<Serve, Failure> {

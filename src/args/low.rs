@@ -1,6 +1,7 @@
 //! What was typed. The one source of parsing, help and completions; decides nothing.
 
 use super::transfer::{LowExport, LowImport};
+use super::workload::LowWorkload;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -344,6 +345,9 @@ pub(super) struct LowPlan {
     /// Peak over average.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub(super) peak: f64,
+    /// Growth of the load in a year, such as 30%: says when the headroom is used up.
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    pub(super) growth: String,
     /// Size of a record.
     #[arg(long, value_name = "SIZE", default_value = "1 KiB")]
     pub(super) record_size: String,
@@ -403,7 +407,10 @@ pub(super) enum LowState {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example, three small brokers and 100 GiB at prices of one's own, $118.00:
   stormglass cost --instance kafka.t3.small --brokers 3 --storage '100 GiB' --month 30d \\
-    --price broker-hour=0.05 --price storage-gb-month=0.10")]
+    --price broker-hour=0.05 --price storage-gb-month=0.10
+The same workload elsewhere:
+  stormglass cost steady --alternatives
+  stormglass cost --ingress '100 MiB/s' --egress '200 MiB/s' --replicas 1000")]
 pub(super) struct LowCost {
     /// A scenario, a plan.json, or the directory of a run (whose bill includes its traffic).
     pub(super) subject: Option<String>,
@@ -430,6 +437,16 @@ pub(super) struct LowCost {
     /// Replace a price of the catalogue, in US dollars per unit of the meter. Repeatable.
     #[arg(long, value_name = "METER=USD")]
     pub(super) price: Vec<String>,
+    /// Replace prices by those of a TOML file: [[prices]] with meter, usd, and if known source, date
+    /// and confidence.
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
+    /// Also the same workload on other services and their limits, what would save money, AWS's
+    /// sizing script, and when Kafka is the wrong tool.
+    #[arg(long)]
+    pub(super) alternatives: bool,
+    #[command(flatten)]
+    pub(super) workload: LowWorkload,
 }
 
 /// Length of a month.

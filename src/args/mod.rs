@@ -7,6 +7,7 @@ mod parse;
 mod price;
 mod transfer;
 mod vary;
+mod workload;
 
 pub(crate) use high::{
     Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,

@@ -1,6 +1,7 @@
 //! A run's directory, exported and read as the other tools would read it.
 
 use super::*;
+use crate::recording::Phase;
 use crate::result;
 use crate::run_dir::{ReportInput, RunInfo, write_run_dir};
 use crate::testing;
@@ -109,14 +110,19 @@ fn the_benchmarks_result_has_its_keys_and_the_runs_figures() {
             assert_eq!(list.len(), windows, "{key}");
         }
     }
-    let response: f64 = document["publishLatencyMax"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|value| value.as_f64().unwrap())
-        .fold(0.0, f64::max);
-    let max = run.result.latency_of("measure+heal", "response").unwrap().max_ms.to_f64();
-    assert!((response - max).abs() <= max / 1000.0, "{response} {max}");
+    // The benchmark's windows are whole: the slowest record of all of them is one of theirs.
+    let seconds = u32::try_from(windows * 10).unwrap();
+    let recording = testing::az_outage();
+    let first =
+        recording.seconds.iter().find(|second| second.phase == Phase::Measure).unwrap().index;
+    let shown = |index: u32| (first..first + seconds).contains(&index);
+    let counts = recording.response_intervals.iter().filter(|one| shown(one.index));
+    let max = counts.flat_map(|one| one.counts.iter().map(|(ns, _)| *ns)).max().unwrap();
+    let listed: Vec<f64> = serde_json::from_value(document["publishLatencyMax"].clone()).unwrap();
+    let slowest = listed.into_iter().fold(0.0, f64::max) * 1e6;
+    #[expect(clippy::cast_precision_loss, reason = "nanoseconds of a minute")]
+    let max = max as f64;
+    assert!((slowest - max).abs() <= max / 500.0, "{slowest} {max}");
     for key in document["aggregatedPublishLatencyQuantiles"].as_object().unwrap().keys() {
         assert!((0.0..=100.0).contains(&key.parse::<f64>().unwrap()), "{key}");
     }
@@ -207,8 +213,7 @@ fn texts_of_hdrhistogram_and_csv_are_passed_on() {
 
 #[test]
 fn damage_is_named_and_never_a_panic() {
-    let formats =
-        [Format::Omb(OmbMode::Strict), Format::Hgrm, Format::Hlog, Format::Csv, Format::Perfetto];
+    let formats = [Format::Omb(OmbMode::Precise), Format::Csv, Format::Perfetto];
     let whole = run();
     for name in ["timeline.csv", "events.jsonl", "latency/phases.hlog", "latency/response.hlog"] {
         let mut gone = whole.clone();
