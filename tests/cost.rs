@@ -132,3 +132,15 @@ fn a_file_of_prices_replaces_the_catalogues() {
     place.write("unknown.toml", "[[prices]]\nmeter = \"made-up\"\nusd = \"1\"\n");
     place.expect(2, &["cost", "steady", "--prices", "unknown.toml"]);
 }
+
+#[test]
+fn another_region_has_its_own_prices_and_says_what_it_lacks() {
+    let place = Place::new();
+    let here = ["cost", "steady", "--set", "cluster.instance=kafka.m7g.large", "--json"];
+    let words = [&here[..], &["--set", "cluster.region=ap-southeast-1"]].concat();
+    let (home, away) = (place.expect(0, &here).json(), place.expect(0, &words).json());
+    assert_eq!(home["lines"][0]["unit_price_usd"], 0.204);
+    assert_eq!(away["lines"][0]["unit_price_usd"], 0.255);
+    assert_eq!((&home["complete"], &away["complete"]), (&true.into(), &false.into()));
+    assert!(away["notes"].to_string().contains("storage-gb-month"), "{away}");
+}

@@ -17,6 +17,7 @@ mod prometheus;
 mod properties;
 mod render;
 mod series;
+mod toolkit;
 mod trogdor;
 mod trogdor_faults;
 
@@ -151,6 +152,7 @@ pub fn import(files: &[ImportFile], options: &ImportOptions) -> Result<Imported,
                     detect::JsonKind::Metrics => metrics.push((file.name.as_str(), value)),
                     detect::JsonKind::Prometheus => prometheus::range(&doc, &mut draft)?,
                     detect::JsonKind::LogDirs => kafka_tools::log_dirs(&doc, &mut draft)?,
+                    detect::JsonKind::Toolkit => toolkit::cluster(&doc, &mut draft)?,
                     detect::JsonKind::Trogdor => trogdor::spec(&doc, &mut draft)?,
                 }
             }

@@ -4,6 +4,7 @@ mod base64;
 mod catalogue;
 mod check;
 mod digest;
+mod flags;
 mod format;
 pub mod import;
 mod library;
@@ -24,6 +25,7 @@ pub use catalogue::services::{
     service_limit, service_meters, service_price, sizer,
 };
 pub use digest::PlanError;
+pub use flags::read_flags;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};
 pub use load::load;

@@ -13,6 +13,7 @@ use super::vary::Vary;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month, Workload};
@@ -33,6 +34,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The command line as typed.
     pub(crate) invocation: String,
+    /// Its words, the program's name first.
+    pub(crate) words: Vec<OsString>,
 }
 
 /// What is to be done.
@@ -56,6 +59,8 @@ pub(crate) enum Command {
     Sweep(Sweep),
     /// Find a cluster.
     Plan(Plan),
+    /// Find a cluster for the requirements of a file.
+    PlanFile(PathBuf),
     /// Price a cluster.
     Cost(Bill),
     /// Make a scenario of other tools' files.
@@ -309,7 +314,10 @@ impl Command {
             LowCommand::Compare(low) => Self::Compare(compare(low)?),
             LowCommand::Gate(low) => Self::Gate(gate(low)?),
             LowCommand::Sweep(low) => Self::Sweep(sweep(low)?),
-            LowCommand::Plan(low) => Self::Plan(plan(low)?),
+            LowCommand::Plan(low) => match low.requirements {
+                Some(file) => Self::PlanFile(file),
+                None => Self::Plan(plan(low)?),
+            },
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
             LowCommand::Import(low) => Self::Import(transfer::import(low)),
             LowCommand::Export(low) => Self::Export(transfer::export(low)?),
@@ -425,7 +433,7 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
     let time = |flag: &str, text: &str| {
         units::parse_duration_ns(text).map_err(|error| refuse(flag, text, error))
     };
-    let ingress = rate("--ingress", &low.ingress)?;
+    let ingress = rate("--ingress", low.ingress.as_deref().unwrap_or_default())?;
     let egress = low.egress.as_deref().map_or(Ok(ingress), |text| rate("--egress", text))?;
     if ingress < 1000 || egress % ingress != 0 || egress / ingress > 100 {
         let message = format!("--egress {egress} B/s is no multiple of --ingress {ingress} B/s");

@@ -335,9 +335,12 @@ once it has settled; the stall until then is reported as the longest gap. Exampl
 Exit 7 and the nearest miss when no cluster meets the requirements."
 )]
 pub(super) struct LowPlan {
+    /// A TOML file whose keys are the flags below; what is typed beside it comes first.
+    #[arg(long, value_name = "FILE")]
+    pub(super) requirements: Option<PathBuf>,
     /// Average rate of producers, such as '100 MB/s'.
-    #[arg(long, value_name = "RATE")]
-    pub(super) ingress: String,
+    #[arg(long, value_name = "RATE", required_unless_present = "requirements")]
+    pub(super) ingress: Option<String>,
     /// Average rate of consumers; a whole multiple of --ingress, as each group reads everything.
     /// Default: once --ingress.
     #[arg(long, value_name = "RATE")]

@@ -77,7 +77,9 @@ pub(super) fn text(found: &Elsewhere) -> String {
         workload.retention_seconds / 3600,
         workload.partitions,
     );
-    text.push_str("The same workload elsewhere, a month at list prices:\n");
+    text.push_str(
+        "The same workload elsewhere, a month at list prices of us-east-1 and its like:\n",
+    );
     text.push_str(&services(&found.alternatives));
     if !found.savings.is_empty() {
         text.push_str("\nWhat would save money here, each on its own:\n");

@@ -16,6 +16,7 @@ mod hunt;
 mod import;
 mod load;
 mod plan;
+mod plan_file;
 mod plan_scenario;
 mod plan_search;
 mod price_file;

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 #[serde(deny_unknown_fields)]
 struct File {
     sources: Vec<Sourced>,
+    regions: BTreeMap<String, BTreeMap<String, PriceRow>>,
     prices: BTreeMap<String, PriceRow>,
     limits: BTreeMap<String, LimitRow>,
     sizer: SizerRow,
@@ -185,6 +186,19 @@ pub fn service_price(meter: &str) -> Option<Price> {
     Some(price(meter, &row.usd, &row.unit, file().provenance(&row.source)))
 }
 
+/// Regions of which some prices are known, beside the one of the whole catalogue.
+pub(crate) fn other_regions() -> Vec<&'static str> {
+    file().regions.keys().map(String::as_str).collect()
+}
+
+/// A meter's price in another region, for this instance if it is by instance.
+pub(crate) fn regional_price(region: &str, meter: &str, instance: &str) -> Option<Price> {
+    let rows = file().regions.get(region)?;
+    let row = rows.get(meter).or_else(|| rows.get(&format!("{meter}:{instance}")))?;
+    let unit = format!("USD per {} in {region}", row.unit);
+    Some(price(meter, &row.usd, &unit, file().provenance(&row.source)))
+}
+
 /// A limit of a service; nothing when it is not known.
 #[must_use]
 pub fn service_limit(name: &str) -> Option<Limit> {
@@ -286,6 +300,11 @@ mod tests {
         }
         for meter in service_meters() {
             assert!(service_price(meter).unwrap().nano_usd > 0, "{meter}");
+        }
+        for (region, rows) in &file().regions {
+            for meter in rows.keys() {
+                assert!(regional_price(region, meter, "").is_some(), "{region} {meter}");
+            }
         }
         for name in file().limits.keys() {
             assert!(service_limit(name).unwrap().value > 0, "{name}");

@@ -30,13 +30,14 @@ pub(super) enum JsonKind {
     Metrics,
     Prometheus,
     LogDirs,
+    Toolkit,
     Trogdor,
 }
 
 const KNOWN: &str = "known are: describe-cluster-v2, create-cluster, list-nodes and \
 describe-configuration-revision of MSK, CloudWatch \
 metric data and its queries, kafka-topics, kafka-log-dirs and kafka-consumer-groups --describe, \
-Prometheus range queries and text, OpenMessaging workloads and drivers, Trogdor specs";
+Prometheus range queries and text, OpenMessaging workloads and drivers, Trogdor specs, cluster-config.json of AWS's migration toolkit";
 
 /// The kind of a file that is not empty.
 pub(super) fn kind(file: &str, text: &str) -> Result<Kind, ImportError> {
@@ -105,6 +106,7 @@ fn json_kind(value: &Value) -> Option<JsonKind> {
         (JsonKind::MskConfiguration, has("ServerProperties")),
         (JsonKind::Trogdor, value.get("class").is_some_and(Value::is_string)),
         (JsonKind::Prometheus, value.get("data").is_some_and(|data| data.get("result").is_some())),
+        (JsonKind::Toolkit, value.get("topology").is_some_and(Value::is_object)),
         (JsonKind::LogDirs, value.get("brokers").is_some_and(Value::is_array)),
         (
             JsonKind::Msk,

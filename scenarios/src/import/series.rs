@@ -30,6 +30,9 @@ impl Series {
 /// The load at one point in time, or on average.
 pub(super) fn reduce(draft: &mut Draft, load: Load) {
     let series = std::mem::take(&mut draft.series);
+    if series.is_empty() {
+        return;
+    }
     let traffic = traffic(&series, load, draft);
     if let (Some(bytes), Some(messages)) = (&traffic.bytes_in, &traffic.messages_in)
         && messages.value > 0

@@ -149,6 +149,20 @@ fn a_configuration_comes_in_base64() {
 }
 
 #[test]
+fn the_migration_toolkits_discovery() {
+    let text = r#"{"cluster_name": "old", "kafka": {"version": "2.8.0"},
+      "topology": {"num_brokers": 5, "num_azs": 1},
+      "topics": [{"name": "t", "num_partitions": 10, "replication_factor": 2,
+                  "configs": {"retention.ms": "3600000"}}],
+      "broker_configs": {"num.io.threads": 16},
+      "metrics": {"peak_bytes_in_per_broker_mbps": 2, "peak_bytes_out_per_broker_mbps": 4.1}}"#;
+    let result = imported(&[("cluster-config.json", text)]);
+    assert!(result.toml.contains("rate = \"10000000 B/s\""), "{}", result.toml);
+    let plan = plan(&result);
+    assert_eq!((plan.cluster.brokers.len(), plan.consumers.len()), (5, 2));
+}
+
+#[test]
 fn average_and_peak_are_told_apart() {
     let files = [file("m.json", METRICS), file("q.json", QUERIES)];
     let of = |load| import(&files, &ImportOptions { name: None, load }).unwrap().toml;
