@@ -55,7 +55,7 @@ pub fn formulas<'a>(
             all.push(of_instance(candidate, requirements));
             all.len() - 1
         });
-        if candidate.fits {
+        if candidate.fits && all[at].simulated.is_none_or(|least| cluster.brokers < least) {
             all[at].simulated = Some(cluster.brokers);
             all[at].simulated_usd = Some(cluster.monthly_usd);
         }
