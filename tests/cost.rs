@@ -72,3 +72,75 @@ fn a_finished_run_cannot_be_changed() {
     let called = place.expect(2, &["cost", "a", "--set", "cluster.brokers=6"]);
     assert!(called.stderr.contains("comes too late"), "{}", called.stderr);
 }
+
+#[test]
+fn the_sizing_scripts_totals_come_out_to_the_cent() {
+    let rate = ["--ingress", "100 MiB/s", "--egress", "200 MiB/s", "--replicas", "1000"];
+    let place = Place::new();
+    let report = place.expect(0, &[&["cost"][..], &rate, &["--json"]].concat()).stdout;
+    for total in ["11703.67", "12163.58", "11164.93", "12058.45", "9512.59", "10406.11"] {
+        assert!(report.contains(&format!("\"monthly_usd\": {total}")), "{total}");
+    }
+    let text = place.expect(0, &[&["cost"][..], &rate].concat()).stdout;
+    assert!(text.contains("9 x express.m7g.large"), "{text}");
+    assert!(text.contains("the replication factor does not enter"), "quirks are reported");
+}
+
+#[test]
+fn a_scenario_is_priced_elsewhere_with_the_limits_it_would_hit() {
+    let place = Place::new();
+    let found = place.expect(0, &["cost", "reference", "--alternatives", "--json"]).json();
+    let bill = place.expect(0, &["cost", "reference", "--json"]).json();
+    assert_eq!(found["bill"], bill);
+    let all = found["alternatives"].as_array().unwrap();
+    let find = |name: &str| {
+        all.iter().find(|one| one["name"].as_str().unwrap().starts_with(name)).unwrap()
+    };
+    // 100 MB/s are more than the 40 units of 1 MB/s that Event Hubs Standard has.
+    let hubs = find("Event Hubs");
+    assert_eq!(hubs["fits"], false);
+    let first = &hubs["limits"][0];
+    assert_eq!((&first["needed"], &first["limit"]), (&100.into(), &40.into()));
+    assert_eq!(find("Self-managed, 3 x m7g.2xlarge")["bill"]["complete"], true);
+    let saves = found["savings"].as_array().unwrap();
+    assert!(saves.iter().any(|one| one["change"].as_str().unwrap().contains("client.rack")));
+    for line in all.iter().flat_map(|one| one["bill"]["lines"].as_array().unwrap()) {
+        assert!(!line["source"].as_str().unwrap().is_empty(), "{line}");
+    }
+    let text = place.expect(0, &["cost", "reference", "--alternatives"]).stdout;
+    assert!(text.contains("passed: 100 of 40 TUs"), "{text}");
+    place.expect(2, &["cost", "--instance", "kafka.m7g.large", "--brokers", "3", "--alternatives"]);
+}
+
+#[test]
+fn a_file_of_prices_replaces_the_catalogues() {
+    let place = Place::new();
+    place.write(
+        "prices.toml",
+        "[[prices]]\nmeter = \"broker-hour\"\nusd = \"1\"\nsource = \"our contract\"\n\
+         [[prices]]\nmeter = \"serverless-cluster-hour\"\nusd = \"2\"\n",
+    );
+    let words = ["cost", "steady", "--prices", "prices.toml", "--alternatives", "--json"];
+    let found = place.expect(0, &words).json();
+    assert_eq!(found["bill"]["lines"][0]["source"], "our contract");
+    let all = found["alternatives"].as_array().unwrap();
+    let serverless = all.iter().find(|one| one["name"] == "MSK Serverless").unwrap();
+    assert_eq!(serverless["bill"]["lines"][0]["amount_usd"], 1460.0);
+    place.write("broken.toml", "[[prices]]\nmeter = \"broker-hour\"\nusd = 1\n");
+    let called = place.expect(5, &["cost", "steady", "--prices", "broken.toml"]);
+    assert!(called.stderr.contains("broken.toml:3: "), "{}", called.stderr);
+    place.write("unknown.toml", "[[prices]]\nmeter = \"made-up\"\nusd = \"1\"\n");
+    place.expect(2, &["cost", "steady", "--prices", "unknown.toml"]);
+}
+
+#[test]
+fn another_region_has_its_own_prices_and_says_what_it_lacks() {
+    let place = Place::new();
+    let here = ["cost", "steady", "--set", "cluster.instance=kafka.m7g.large", "--json"];
+    let words = [&here[..], &["--set", "cluster.region=ap-southeast-1"]].concat();
+    let (home, away) = (place.expect(0, &here).json(), place.expect(0, &words).json());
+    assert_eq!(home["lines"][0]["unit_price_usd"], 0.204);
+    assert_eq!(away["lines"][0]["unit_price_usd"], 0.255);
+    assert_eq!((&home["complete"], &away["complete"]), (&true.into(), &false.into()));
+    assert!(away["notes"].to_string().contains("storage-gb-month"), "{away}");
+}

@@ -19,7 +19,7 @@ const SMALL: [&str; 9] = [
 fn a_small_load_fits_the_smallest_cluster_and_is_known_the_next_time() {
     let place = Place::new();
     let mut words = SMALL.to_vec();
-    words.extend(["--p99", "100ms", "--brokers-max", "6", "--json"]);
+    words.extend(["--p99", "100ms", "--brokers-max", "6", "--growth", "10%", "--json"]);
     let first = place.expect(0, &words).json();
     let fit = &first["fits"][0];
     assert_eq!((&fit["cluster"]["brokers"], &fit["fits"]), (&3.into(), &true.into()), "{fit:#}");
@@ -35,6 +35,22 @@ fn a_small_load_fits_the_smallest_cluster_and_is_known_the_next_time() {
     assert!(az["longest_gap_ms"].as_f64().unwrap() > 5_000.0, "{az:#}");
     assert!(az["p99_ms"].as_f64().unwrap() < 100.0, "{az:#}");
     assert!(fit["headroom"]["holds_at"].as_f64().unwrap() >= 1.0);
+    let verified = &fit["headroom"]["verified"];
+    assert_eq!(verified["holds_below"], true, "{fit:#}");
+    let loads: Vec<u64> = fit["curve"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["load_permille"].as_u64().unwrap())
+        .collect();
+    assert!(loads.is_sorted() && loads[0] == 500 && loads.contains(&1000), "{loads:?}");
+    // 10 % a year: 1.1 times the load in a year.
+    let months = fit["growth"]["volume_months"].as_f64().unwrap();
+    assert!((28.0..28.2).contains(&months), "{months}");
+    assert_eq!(
+        (&first["formulas"][0]["simulated"], &first["formulas"][0]["equation_1"]),
+        (&3.into(), &3.into())
+    );
     assert!(first["runs"].as_u64().unwrap() >= 3);
     let mut again = place.expect(0, &words).json();
     assert_eq!(again["runs"], 0, "all of it is known");
@@ -76,5 +92,26 @@ fn requirements_that_make_no_sense_are_refused() {
     ] {
         let called = place.expect(2, words);
         assert!(called.stderr.contains(expected), "{words:?}\n{}", called.stderr);
+    }
+}
+
+#[test]
+fn requirements_come_from_a_file_and_from_flags() {
+    let place = Place::new();
+    let file = "ingress = \"5 GB/s\"\ninstance = [\"kafka.m7g.large\"]\nbrokers_max = 30\n";
+    place.write("r.toml", file);
+    let words = ["plan", "--requirements", "r.toml", "--brokers-max", "6", "--json"];
+    let report = place.expect(7, &words).json();
+    assert_eq!(report["requirements"]["ingress_bytes_per_sec"], 5_000_000_000_u64);
+    assert_eq!(report["cut_by_bounds"], 2, "what is typed comes first");
+    for (text, part) in [
+        ("ingress = \"5\"", "has no unit"),
+        ("ingress = ", "r.toml:1: "),
+        ("ingress = \"5 GB/s\"\ncolour = 3", "--colour"),
+        ("peak = 2", "--ingress"),
+    ] {
+        place.write("r.toml", text);
+        let called = place.expect(5, &["plan", "--requirements", "r.toml"]);
+        assert!(called.stderr.contains(part), "{text}\n{}", called.stderr);
     }
 }

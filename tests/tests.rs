@@ -22,6 +22,8 @@ mod hunt;
 mod interrupt;
 // JSON on stdout.
 mod json;
+// Other tools' files, in and out.
+mod transfer;
 // Bills.
 mod cost;
 // What changed, and why.

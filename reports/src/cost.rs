@@ -4,8 +4,23 @@
 //! half up to the cent; the total is the sum of the rounded lines, so the table adds up. Leaves
 //! out taxes, discounts, free tiers and what the clients' own hosts cost.
 
-mod bill;
-mod types;
+//!
+//! Beside a cluster's own bill: the same workload on other services, AWS's sizing script, what a
+//! change would save, and when another tool would do.
 
+mod advice;
+mod alternatives;
+mod bill;
+mod savings;
+mod sheet;
+mod sizer;
+mod types;
+mod workload;
+
+pub use advice::advice;
+pub use alternatives::{Alternative, LimitCheck, alternatives, self_managed};
 pub use bill::{of_cluster, of_cluster_with, of_run, of_run_with};
+pub use savings::{Saving, savings};
+pub use sizer::{Sized, SizerReport, aws_sizer};
 pub use types::{CostLine, CostOptions, CostReport, Month, PriceOverride};
+pub use workload::Workload;

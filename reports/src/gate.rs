@@ -17,9 +17,11 @@ mod types;
 pub use github::annotations;
 pub use html::page;
 pub use judge::{Judged, check, limit_outcome, thresholds};
+pub(crate) use junit::escaped;
 pub use junit::junit;
 pub use markdown::summary;
 pub use metrics::open_metrics;
+pub(crate) use metrics::{family_name, label_set};
 pub use text::table;
 pub use types::*;
 

@@ -7,6 +7,7 @@ pub mod charts;
 pub mod columns;
 pub mod compare;
 pub mod cost;
+pub mod export;
 pub mod figures;
 pub mod gate;
 pub mod html;

@@ -2,12 +2,18 @@
 //! states, the ranking, and its report. Leaves out the search, which takes runs.
 
 mod bounds;
+mod charts;
+mod formulas;
+mod growth;
 mod html;
 mod judge;
 mod text;
 mod types;
 
 pub use bounds::bounds;
+pub use charts::charts;
+pub use formulas::{FORMULA_NOTES, equation_1, formulas};
+pub use growth::growth;
 pub use html::page;
 pub use judge::judge;
 pub use text::table;

@@ -1,9 +1,12 @@
 //! The scenario language: schema, validation, plan, library and catalogue.
 
+mod base64;
 mod catalogue;
 mod check;
 mod digest;
+mod flags;
 mod format;
+pub mod import;
 mod library;
 mod load;
 pub mod plan;
@@ -14,8 +17,15 @@ mod text;
 pub mod units;
 mod variant;
 
+pub use base64::decode_base64;
 pub use catalogue::hardware::{Offer, msk_offers};
+pub use catalogue::prices::read_prices;
+pub use catalogue::services::{
+    Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, list_price, msk_price,
+    service_limit, service_meters, service_price, sizer,
+};
 pub use digest::PlanError;
+pub use flags::read_flags;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};
 pub use load::load;

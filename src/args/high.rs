@@ -8,15 +8,17 @@ use super::low::{
     LowPlan, LowReplay, LowRun, LowScenariosAction, LowServe, LowState, LowSweep,
 };
 use super::price;
+use super::transfer::{self, Export, Import};
 use super::vary::Vary;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use stormglass_reports::cost::{CostOptions, Month};
+use stormglass_reports::cost::{CostOptions, Month, Workload};
 use stormglass_reports::figures::FigureName;
 use stormglass_reports::planner::{Requirements, State};
 use stormglass_reports::sweep::SWEPT;
@@ -34,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     /// The command line as typed.
     pub(crate) invocation: String,
+    /// Its words, the program's name first.
+    pub(crate) words: Vec<OsString>,
 }
 
 /// What is to be done.
@@ -57,8 +61,14 @@ pub(crate) enum Command {
     Sweep(Sweep),
     /// Find a cluster.
     Plan(Plan),
+    /// Find a cluster for the requirements of a file.
+    PlanFile(PathBuf),
     /// Price a cluster.
     Cost(Bill),
+    /// Make a scenario of other tools' files.
+    Import(Import),
+    /// Write a run's results in another format.
+    Export(Export),
     /// Run a broker.
     Serve(Serve),
     /// List the scenarios.
@@ -244,6 +254,10 @@ pub(crate) struct Bill {
     pub(crate) subject: CostSubject,
     /// How.
     pub(crate) options: CostOptions,
+    /// File of prices, which come after those of the command line.
+    pub(crate) prices: Option<PathBuf>,
+    /// Also the workload elsewhere.
+    pub(crate) alternatives: bool,
 }
 
 /// `serve`.
@@ -285,6 +299,8 @@ pub(crate) enum CostSubject {
     Plan(PathBuf),
     /// A cluster described by flags.
     Cluster(ClusterFlags),
+    /// A workload without a cluster, and its partition replicas.
+    Workload(Workload, u64),
 }
 
 /// A cluster described by flags.
@@ -316,8 +332,13 @@ impl Command {
             LowCommand::Compare(low) => Self::Compare(compare(low)?),
             LowCommand::Gate(low) => Self::Gate(gate(low)?),
             LowCommand::Sweep(low) => Self::Sweep(sweep(low)?),
-            LowCommand::Plan(low) => Self::Plan(plan(low)?),
+            LowCommand::Plan(low) => match low.requirements {
+                Some(file) => Self::PlanFile(file),
+                None => Self::Plan(plan(low)?),
+            },
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
+            LowCommand::Import(low) => Self::Import(transfer::import(low)),
+            LowCommand::Export(low) => Self::Export(transfer::export(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
             LowCommand::Scenarios(low) => match low.action {
                 Some(LowScenariosAction::Show { name }) => Self::ShowScenario(name),
@@ -430,7 +451,7 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
     let time = |flag: &str, text: &str| {
         units::parse_duration_ns(text).map_err(|error| refuse(flag, text, error))
     };
-    let ingress = rate("--ingress", &low.ingress)?;
+    let ingress = rate("--ingress", low.ingress.as_deref().unwrap_or_default())?;
     let egress = low.egress.as_deref().map_or(Ok(ingress), |text| rate("--egress", text))?;
     if ingress < 1000 || egress % ingress != 0 || egress / ingress > 100 {
         let message = format!("--egress {egress} B/s is no multiple of --ingress {ingress} B/s");
@@ -443,6 +464,9 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 100")]
     let peak_permille = (low.peak * 1000.0).round() as u64;
+    let growth = &low.growth;
+    let growth_permille =
+        units::parse_share_ppm(growth).map_err(|error| refuse("--growth", growth, error))? / 1000;
     let size = &low.record_size;
     let states =
         State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
@@ -457,6 +481,7 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
             replication: low.replication,
             p99_ns: time("--p99", &low.p99)?,
             states: states.collect(),
+            growth_permille,
         },
         instances: low.instance,
         brokers_max: low.brokers_max,
@@ -499,6 +524,7 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
         },
         prices: price::overrides(&low.price)?,
     };
+    let workload = low.workload.read()?;
     let subject = match (low.subject, low.instance) {
         (Some(text), _) if text.ends_with(".json") => CostSubject::Plan(PathBuf::from(text)),
         (Some(text), _) => {
@@ -511,12 +537,21 @@ fn bill(low: LowCost) -> Result<Bill, Failure> {
             storage_bytes: low.storage.as_deref().map(storage).transpose()?,
         }),
         (None, None) => {
+            if let Some((workload, replicas)) = workload {
+                let (prices, alternatives) = (low.prices, true);
+                let subject = CostSubject::Workload(workload, replicas);
+                return Ok(Bill { subject, options, prices, alternatives });
+            }
             let help = "name a scenario, a plan.json or a run's directory, or give --instance and \
-                        --brokers";
+                        --brokers, or --ingress";
             return Err(Failure::usage("nothing to price").help(help));
         }
     };
-    Ok(Bill { subject, options })
+    if low.alternatives && matches!(subject, CostSubject::Cluster(_)) {
+        return Err(Failure::usage("--alternatives of a cluster without a load")
+            .help("name a scenario or a run, or give --ingress"));
+    }
+    Ok(Bill { subject, options, prices: low.prices, alternatives: low.alternatives })
 }
 
 fn serve(low: LowServe) -> Result<Serve, Failure> {

@@ -1,5 +1,7 @@
 //! What was typed. The one source of parsing, help and completions; decides nothing.
 
+use super::transfer::{LowExport, LowImport};
+use super::workload::LowWorkload;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::net::SocketAddr;
@@ -11,7 +13,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  usage                                  8  safety or liveness promise broken
   3  regression                             9  replay differs
   4  threshold missed                     130  interrupted, partial results written
-  5  invalid scenario, suite or plan";
+  5  invalid scenario, suite, plan or import";
 
 /// Replays storms on a simulated Kafka cluster: latency, throughput, safety and cost from one
 /// scenario.
@@ -46,6 +48,10 @@ pub(super) enum LowCommand {
     Plan(LowPlan),
     /// Price a cluster, line by line.
     Cost(LowCost),
+    /// Make a scenario of other tools' files: MSK, CloudWatch, Kafka's tools, Prometheus, benchmarks.
+    Import(LowImport),
+    /// Write a run's results in another tool's format.
+    Export(LowExport),
     /// Run a real Kafka broker, on real sockets and files.
     Serve(LowServe),
     /// List the scenarios that are built in.
@@ -329,9 +335,12 @@ once it has settled; the stall until then is reported as the longest gap. Exampl
 Exit 7 and the nearest miss when no cluster meets the requirements."
 )]
 pub(super) struct LowPlan {
+    /// A TOML file whose keys are the flags below; what is typed beside it comes first.
+    #[arg(long, value_name = "FILE")]
+    pub(super) requirements: Option<PathBuf>,
     /// Average rate of producers, such as '100 MB/s'.
-    #[arg(long, value_name = "RATE")]
-    pub(super) ingress: String,
+    #[arg(long, value_name = "RATE", required_unless_present = "requirements")]
+    pub(super) ingress: Option<String>,
     /// Average rate of consumers; a whole multiple of --ingress, as each group reads everything.
     /// Default: once --ingress.
     #[arg(long, value_name = "RATE")]
@@ -339,6 +348,9 @@ pub(super) struct LowPlan {
     /// Peak over average.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub(super) peak: f64,
+    /// Growth of the load in a year, such as 30%: says when the headroom is used up.
+    #[arg(long, value_name = "SHARE", default_value = "0%")]
+    pub(super) growth: String,
     /// Size of a record.
     #[arg(long, value_name = "SIZE", default_value = "1 KiB")]
     pub(super) record_size: String,
@@ -398,7 +410,10 @@ pub(super) enum LowState {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example, three small brokers and 100 GiB at prices of one's own, $118.00:
   stormglass cost --instance kafka.t3.small --brokers 3 --storage '100 GiB' --month 30d \\
-    --price broker-hour=0.05 --price storage-gb-month=0.10")]
+    --price broker-hour=0.05 --price storage-gb-month=0.10
+The same workload elsewhere:
+  stormglass cost steady --alternatives
+  stormglass cost --ingress '100 MiB/s' --egress '200 MiB/s' --replicas 1000")]
 pub(super) struct LowCost {
     /// A scenario, a plan.json, or the directory of a run (whose bill includes its traffic).
     pub(super) subject: Option<String>,
@@ -425,6 +440,16 @@ pub(super) struct LowCost {
     /// Replace a price of the catalogue, in US dollars per unit of the meter. Repeatable.
     #[arg(long, value_name = "METER=USD")]
     pub(super) price: Vec<String>,
+    /// Replace prices by those of a TOML file: [[prices]] with meter, usd, and if known source, date
+    /// and confidence.
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
+    /// Also the same workload on other services and their limits, what would save money, AWS's
+    /// sizing script, and when Kafka is the wrong tool.
+    #[arg(long)]
+    pub(super) alternatives: bool,
+    #[command(flatten)]
+    pub(super) workload: LowWorkload,
 }
 
 /// Length of a month.

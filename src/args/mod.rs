@@ -5,7 +5,9 @@ mod hunt;
 mod low;
 mod parse;
 mod price;
+mod transfer;
 mod vary;
+mod workload;
 
 pub(crate) use high::{
     Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
@@ -14,4 +16,5 @@ pub(crate) use high::{
 pub(crate) use hunt::Hunt;
 pub(crate) use low::command_tree;
 pub(crate) use parse::{Parsed, parse};
+pub(crate) use transfer::{Export, Import};
 pub(crate) use vary::Vary;

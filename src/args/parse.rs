@@ -27,7 +27,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     let words: Vec<OsString> = words.into_iter().collect();
     let rest = words.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
     let invocation = quoted(std::iter::once("stormglass".to_owned()).chain(rest));
-    let context = |json: bool| Context { output: output(json), invocation };
+    let typed = words.clone();
+    let context = |json: bool| Context { output: output(json), invocation, words: typed };
     match Low::try_parse_from(&words) {
         Ok(low) => {
             let context = context(low.json);

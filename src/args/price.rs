@@ -10,7 +10,7 @@ const DECIMALS: usize = 9;
 pub(super) fn overrides(texts: &[String]) -> Result<Vec<PriceOverride>, Failure> {
     let pairs = pairs("--price", texts)?;
     let price = |(meter, usd): (String, String)| match nano_usd(&usd) {
-        Some(nano_usd) => Ok(PriceOverride { meter, nano_usd }),
+        Some(nano_usd) => Ok(PriceOverride::typed(&meter, nano_usd)),
         None => Err(Failure::usage(format!("--price {meter}: `{usd}` is not an amount"))
             .help("write US dollars with at most nine decimals, such as broker-hour=0.05")),
     };

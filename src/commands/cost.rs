@@ -4,7 +4,9 @@
 //! as well, from its result.json.
 
 use super::cost_cluster;
+use super::cost_elsewhere::{self, Elsewhere};
 use super::load::{plan_file, plan_of, result_file};
+use super::price_file;
 use crate::args::{Bill, CostSubject, Target};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,8 +14,8 @@ use crate::output::{Output, columns};
 use std::path::Path;
 use stormglass_reports::cost::{CostOptions, CostReport, of_cluster_with, of_run_with};
 use stormglass_reports::recording::TransferTotals;
-use stormglass_scenarios::library;
 use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::{library, list_price, service_meters};
 
 /// Words with which the bill names measured flows.
 const FLOWS: [&str; 3] =
@@ -24,8 +26,55 @@ const BYTES_PER_MILLI_GB: u64 = 1_000_000;
 
 /// Prints the bill.
 pub(super) fn cost(bill: &Bill, output: Output) -> Result<Exit, Failure> {
-    let options = &bill.options;
-    let report = match &bill.subject {
+    let mut options = bill.options.clone();
+    if let Some(path) = &bill.prices {
+        options.prices.extend(price_file::read_file(path)?);
+    }
+    let options = &options;
+    if let CostSubject::Workload(workload, replicas) = &bill.subject {
+        known_meters(options)?;
+        return show(
+            &cost_elsewhere::of_workload(workload.clone(), *replicas, options),
+            "",
+            output,
+        );
+    }
+    let report = own(bill, options)?;
+    if bill.alternatives {
+        let text = table(&report) + "\n";
+        let found = cost_elsewhere::of_plan(&planned(&bill.subject)?, report, options);
+        return show(&found, &text, output);
+    }
+    if output.is_json() { output.json(&report) } else { output.text(&table(&report)) }?;
+    Ok(Exit::Ok)
+}
+
+fn show(found: &Elsewhere, bill: &str, output: Output) -> Result<Exit, Failure> {
+    if output.is_json() {
+        output.json(found)?;
+    } else {
+        output.text(&format!("{bill}{}", cost_elsewhere::text(found)))?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// The plan behind what is priced.
+fn planned(subject: &CostSubject) -> Result<Plan, Failure> {
+    match subject {
+        CostSubject::Plan(path) => Ok(plan_file(path)?.0),
+        CostSubject::Scenario { target, sets } => match directory(target) {
+            Some(dir) => Ok(plan_file(dir)?.0),
+            None => plan_of(target, sets, 1),
+        },
+        CostSubject::Cluster(_) | CostSubject::Workload(..) => {
+            Err(Failure::internal("what has no load has no alternatives"))
+        }
+    }
+}
+
+/// The cluster's own bill.
+fn own(bill: &Bill, options: &CostOptions) -> Result<CostReport, Failure> {
+    Ok(match &bill.subject {
         CostSubject::Plan(path) => of_plan(&plan_file(path)?.0, options)?,
         CostSubject::Cluster(flags) => of_plan(&cost_cluster::plan(flags, options)?, options)?,
         CostSubject::Scenario { target, sets } => match directory(target) {
@@ -36,9 +85,8 @@ pub(super) fn cost(bill: &Bill, output: Output) -> Result<Exit, Failure> {
             Some(dir) => of_directory(dir, options)?,
             None => of_plan(&plan_of(target, sets, 1)?, options)?,
         },
-    };
-    if output.is_json() { output.json(&report) } else { output.text(&table(&report)) }?;
-    Ok(Exit::Ok)
+        CostSubject::Workload(..) => return Err(Failure::internal("a workload is no cluster")),
+    })
 }
 
 /// The run's directory that a text names, unless the library has a scenario of that name.
@@ -87,6 +135,7 @@ fn check_meters(plan: &Plan, options: &CostOptions) -> Result<(), Failure> {
     let known = |meter: &str| {
         let general = meter.split(':').next().unwrap_or(meter);
         plan.prices.iter().any(|price| price.meter == meter || price.meter == general)
+            || list_price(meter).is_some()
     };
     let Some(unknown) = options.prices.iter().find(|price| !known(&price.meter)) else {
         return Ok(());
@@ -94,6 +143,20 @@ fn check_meters(plan: &Plan, options: &CostOptions) -> Result<(), Failure> {
     let meters: Vec<&str> = plan.prices.iter().map(|price| price.meter.as_str()).collect();
     Err(Failure::usage(format!("this cluster has no meter `{}`", unknown.meter))
         .help(format!("it has {}", meters.join(", "))))
+}
+
+/// Meters of a workload's bills: those of the catalogue.
+fn known_meters(options: &CostOptions) -> Result<(), Failure> {
+    let is_known = |meter: &str| {
+        list_price(meter).is_some()
+            || meter.starts_with("broker-hour")
+            || meter.starts_with("ec2-hour")
+    };
+    let unknown = options.prices.iter().find(|price| !is_known(&price.meter));
+    unknown.map_or(Ok(()), |price| {
+        Err(Failure::usage(format!("no bill has the meter `{}`", price.meter))
+            .help(format!("services have {}", service_meters().join(", "))))
+    })
 }
 
 fn table(report: &CostReport) -> String {
@@ -169,7 +232,7 @@ mod tests {
     fn a_price_for_an_unknown_meter_is_refused() {
         let price = |meter: &str| CostOptions {
             month: Month::Average,
-            prices: vec![PriceOverride { meter: meter.to_owned(), nano_usd: 1 }],
+            prices: vec![PriceOverride::typed(meter, 1)],
         };
         assert!(check_meters(&plan(), &price("broker-hour")).is_ok());
         assert!(check_meters(&plan(), &price("broker-hour:kafka.m7g.large")).is_ok());

@@ -131,7 +131,7 @@ mod tests {
         let none = CostOptions::default();
         assert!(plan(&flags("kafka.t3.small", None), &none).is_err());
         assert!(plan(&flags("z9.huge", None), &none).is_err());
-        let price = PriceOverride { meter: "broker-hour".to_owned(), nano_usd: 1 };
+        let price = PriceOverride::typed("broker-hour", 1);
         let options = CostOptions { prices: vec![price], ..none };
         let plan = plan(&flags("kafka.t3.small", None), &options).unwrap();
         assert_eq!(plan.cluster.brokers[2].host.instance, "kafka.t3.small");

@@ -1,8 +1,8 @@
 //! From a command to the file that does it, and from its outcome to the exit code.
 
 use super::{
-    compare, completions, cost, explain, gate, hunt, plan, replay, run, scenarios, schema, serve,
-    sweep,
+    compare, completions, cost, explain, export, gate, hunt, import, plan, plan_file, replay, run,
+    scenarios, schema, serve, sweep,
 };
 use crate::args::{self, Command, Context, Parsed};
 use crate::exit::Exit;
@@ -37,7 +37,10 @@ fn run_command(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Gate(args) => gate::gate(&args, context),
         Command::Sweep(args) => sweep::sweep(&args, context),
         Command::Plan(args) => plan::plan(&args, context),
+        Command::PlanFile(path) => plan_file::plan(&path, context),
         Command::Cost(args) => cost::cost(&args, output),
+        Command::Import(args) => import::import(&args, output),
+        Command::Export(args) => export::export(&args, output),
         Command::Serve(args) => serve::serve(&args, output),
         Command::ListScenarios => scenarios::list(output),
         Command::ShowScenario(name) => scenarios::show(&name, output),

@@ -31,6 +31,7 @@ pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         schema_version: PLANNER_SCHEMA_VERSION,
         exit_code: exit.code(),
         requirements: args.requirements.clone(),
+        formulas: report::formulas(found.fits.iter().chain(&found.misses), &args.requirements),
         fits: found.fits,
         misses: found.misses,
         cut_by_bounds: found.cut,

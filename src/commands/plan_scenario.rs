@@ -163,6 +163,7 @@ mod tests {
             replication: 3,
             p99_ns: 50_000_000,
             states: State::ALL.to_vec(),
+            growth_permille: 0,
         }
     }
 

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use stormglass_reports::cost::of_cluster;
 use stormglass_reports::planner::{
-    Candidate, Cluster, Headroom, Judgement, Requirements, State, bounds, judge,
+    Candidate, Cluster, Headroom, Judgement, Requirements, State, Verified, bounds, equation_1,
+    growth, judge,
 };
 use stormglass_reports::result::Milli;
 use stormglass_scenarios::msk_offers;
@@ -29,6 +30,12 @@ const SIMULATED_MAX: usize = 40;
 /// Multiples of the load at which headroom is looked for, parts per thousand. Neighbours are close
 /// enough for an answer to be right within a quarter.
 const MULTIPLES: [u64; 8] = [1_100, 1_250, 1_400, 1_600, 1_800, 2_000, 2_400, 3_000];
+
+/// Shares of the required load that the chart begins with, parts per thousand.
+const LIGHTER: [u64; 2] = [500, 750];
+/// The stated headroom must hold at this much of it, and break at the other, parts per thousand.
+const BELOW_PERMILLE: u64 = 900;
+const ABOVE_PERMILLE: u64 = 1_300;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -144,6 +151,9 @@ impl<'a> Search<'a> {
             states: Vec::new(),
             fits: false,
             headroom: None,
+            curve: Vec::new(),
+            growth: None,
+            equation_1: equation_1(&plan, requirements),
         };
         Some(Choice { shape, candidate })
     }
@@ -233,7 +243,7 @@ impl<'a> Search<'a> {
     /// The plan decides the run; the version and the threshold decide the judgement.
     fn known_file(&self, digest: &str, requirements: &Requirements) -> PathBuf {
         let version = env!("CARGO_PKG_VERSION");
-        let name = format!("{digest}-{version}-{}.json", requirements.p99_ns);
+        let name = format!("{digest}-{version}-{}-v2.json", requirements.p99_ns);
         self.known_dir().join(name)
     }
 
@@ -244,9 +254,46 @@ impl<'a> Search<'a> {
         let found = self.side_by_side("headroom", 0, shapes.len(), |at, board| {
             self.headroom(&shapes[at], state, board)
         })?;
-        for (candidate, headroom) in fits.iter_mut().zip(found) {
+        for (candidate, (headroom, curve)) in fits.iter_mut().zip(found) {
             candidate.headroom = Some(headroom);
+            candidate.curve = curve;
         }
+        if let (Some(first), Some(shape)) = (fits.first_mut(), shapes.first()) {
+            self.verify(first, shape, state)?;
+        }
+        for candidate in fits {
+            candidate.growth = growth(candidate, &self.args.requirements);
+        }
+        Ok(())
+    }
+
+    /// The first answer beside its own headroom, and at lighter load, for the chart and as a check of
+    /// the search itself.
+    fn verify(
+        &self,
+        candidate: &mut Candidate,
+        shape: &Shape,
+        state: State,
+    ) -> Result<(), Failure> {
+        let Some(headroom) = &mut candidate.headroom else { return Ok(()) };
+        let required = state.load_permille(self.args.requirements.peak_permille);
+        let stated = u64::try_from(headroom.holds_at.units()).unwrap_or(1000);
+        let mut loads = LIGHTER.map(|part| required * part / 1000).to_vec();
+        loads.push(required * stated / 1000 * BELOW_PERMILLE / 1000);
+        if headroom.breaks_at.is_some() {
+            loads.push(required * stated / 1000 * ABOVE_PERMILLE / 1000);
+        }
+        let judged = self.side_by_side("verification", 0, loads.len(), |at, board| {
+            self.judge(shape, state, loads[at], board)
+        })?;
+        let holds = |at: usize| judged.get(at).map(|one: &Judgement| one.holds);
+        headroom.verified = Some(Verified {
+            holds_below: holds(LIGHTER.len()).unwrap_or(false),
+            breaks_above: holds(LIGHTER.len() + 1).map(|holds| !holds),
+        });
+        candidate.curve.extend(judged);
+        candidate.curve.sort_by_key(|one| one.load_permille);
+        candidate.curve.dedup_by_key(|one| one.load_permille);
         Ok(())
     }
 
@@ -255,24 +302,30 @@ impl<'a> Search<'a> {
         shape: &Shape,
         state: State,
         board: &Arc<progress::Board>,
-    ) -> Result<Headroom, Failure> {
+    ) -> Result<(Headroom, Vec<Judgement>), Failure> {
         let required = state.load_permille(self.args.requirements.peak_permille);
         let mut holds_at = Milli::from_units(1_000);
+        // Known from the search.
+        let mut curve = vec![self.judge(shape, state, required, board)?];
         for multiple in MULTIPLES {
             let judgement = self.judge(shape, state, required * multiple / 1000, board)?;
             let at = Milli::from_units(i64::try_from(multiple).unwrap_or(i64::MAX));
+            curve.push(judgement.clone());
             if !judgement.holds {
-                return Ok(Headroom {
+                let headroom = Headroom {
                     state,
                     holds_at,
                     breaks_at: Some(at),
                     binds: judgement.uses.first().cloned(),
                     reason: judgement.reason,
-                });
+                    verified: None,
+                };
+                return Ok((headroom, curve));
             }
             holds_at = at;
         }
-        Ok(Headroom { state, holds_at, breaks_at: None, binds: None, reason: None })
+        let (breaks_at, binds, reason, verified) = (None, None, None, None);
+        Ok((Headroom { state, holds_at, breaks_at, binds, reason, verified }, curve))
     }
 }
 

@@ -213,9 +213,9 @@ impl<'a> Bill<'a> {
                 meter: price.meter.clone(),
                 nano_usd: price.nano_usd,
                 unit: String::new(),
-                source: "given on the command line".to_owned(),
-                date: String::new(),
-                confidence: "U".to_owned(),
+                source: price.source.clone(),
+                date: price.date.clone(),
+                confidence: price.confidence.clone(),
             })
         });
         overridden.or_else(|| {
@@ -269,8 +269,8 @@ mod tests {
         let options = CostOptions {
             month: Month::ThirtyDays,
             prices: vec![
-                PriceOverride { meter: "broker-hour".into(), nano_usd: 50_000_000 },
-                PriceOverride { meter: "storage-gb-month".into(), nano_usd: 100_000_000 },
+                PriceOverride::typed("broker-hour", 50_000_000),
+                PriceOverride::typed("storage-gb-month", 100_000_000),
             ],
         };
         let report = of_cluster_with(&plan, &options);

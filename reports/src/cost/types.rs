@@ -71,6 +71,26 @@ pub struct PriceOverride {
     pub meter: String,
     /// US dollars in billionths per unit of the meter.
     pub nano_usd: i64,
+    /// Where it is from.
+    pub source: String,
+    /// Date of the source; empty if there is none.
+    pub date: String,
+    /// Confidence tag, as in the catalogue.
+    pub confidence: String,
+}
+
+impl PriceOverride {
+    /// A price of the command line.
+    #[must_use]
+    pub fn typed(meter: &str, nano_usd: i64) -> Self {
+        Self {
+            meter: meter.to_owned(),
+            nano_usd,
+            source: "given on the command line".to_owned(),
+            date: String::new(),
+            confidence: "U".to_owned(),
+        }
+    }
 }
 
 /// How to bill.

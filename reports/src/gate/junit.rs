@@ -80,7 +80,8 @@ fn cases(check: &CheckReport) -> Vec<Case> {
     cases
 }
 
-fn escaped(text: &str) -> String {
+/// Text of an element or an attribute.
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -40,9 +40,13 @@ pub fn open_metrics(report: &GateReport) -> String {
     text
 }
 
-/// `stormglass_response_latency_ms`: a unit ends the name, as OpenMetrics wants it.
 fn family(delta: &Delta) -> String {
-    let unit = match delta.unit.as_str() {
+    family_name(&delta.name.metric, &delta.unit)
+}
+
+/// `stormglass_response_latency_milliseconds`: a unit ends the name, as OpenMetrics wants it.
+pub(crate) fn family_name(metric: &str, unit: &str) -> String {
+    let unit = match unit {
         "ms" => "_milliseconds",
         "s" => "_seconds",
         "MB/s" => "_megabytes_per_second",
@@ -50,15 +54,20 @@ fn family(delta: &Delta) -> String {
         "USD" => "_usd",
         _ => "",
     };
-    format!("stormglass_{}{unit}", delta.name.metric)
+    format!("stormglass_{metric}{unit}")
 }
 
 fn labels(check: &CheckReport, more: &[(&str, &str)]) -> String {
-    let pair = |name: &str, value: &str| {
+    let mut pairs = vec![("scenario", check.name.as_str())];
+    pairs.extend(more);
+    label_set(&pairs)
+}
+
+/// Labels in braces.
+pub(crate) fn label_set(pairs: &[(&str, &str)]) -> String {
+    let pair = |(name, value): &(&str, &str)| {
         let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
         format!("{name}=\"{value}\"")
     };
-    let mut pairs = vec![pair("scenario", &check.name)];
-    pairs.extend(more.iter().map(|(name, value)| pair(name, value)));
-    format!("{{{}}}", pairs.join(","))
+    format!("{{{}}}", pairs.iter().map(pair).collect::<Vec<_>>().join(","))
 }

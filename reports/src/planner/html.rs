@@ -1,8 +1,10 @@
 //! The answer as a page.
 
-use super::text::{binds, headroom, missed, question};
+use super::charts::charts;
+use super::formulas::FORMULA_NOTES;
+use super::text::{binds, headroom, missed, outlook, question};
 use super::types::{Candidate, PlanReport};
-use crate::html::shell;
+use crate::html::{figure, shell};
 use crate::text;
 use maud::{Markup, html};
 
@@ -18,8 +20,19 @@ pub fn page(report: &PlanReport) -> String {
         }
         main {
             @if !report.fits.is_empty() {
-                section id="ranking" { h2 { "Clusters that meet it" } (ranking(&report.fits)) }
+                section id="ranking" {
+                    h2 { "Clusters that meet it" }
+                    (ranking(&report.fits))
+                    @for line in report.fits.first().map(outlook).unwrap_or_default() { p { (line) } }
+                }
                 @for candidate in &report.fits { (section(candidate)) }
+            }
+            @let charts = charts(report);
+            @if !charts.is_empty() {
+                section id="charts" { h2 { "Charts" } @for chart in &charts { (figure(chart)) } }
+            }
+            @if !report.formulas.is_empty() {
+                section id="formulas" { h2 { "By other formulas" } (side_by_side(report)) }
             }
             @if !report.misses.is_empty() {
                 section id="misses" { h2 { "Simulated and too small" } (misses(&report.misses)) }
@@ -130,6 +143,32 @@ fn section(candidate: &Candidate) -> Markup {
                 "."
             }
         }
+    }
+}
+
+fn side_by_side(report: &PlanReport) -> Markup {
+    html! {
+        div.table {
+            table.packed {
+                thead { tr {
+                    th { "Instance type" } th.n { "This plan" } th.n { "Equation 1" }
+                    th.n { "AWS's script" } th.n { "A month here" } th.n { "A month, script" }
+                } }
+                tbody {
+                    @for one in &report.formulas {
+                        tr {
+                            td { (one.instance) }
+                            td.n { (one.simulated.map_or("-".to_owned(), |n| n.to_string())) }
+                            td.n { (one.equation_1) }
+                            td.n { (one.aws_script.map_or("-".to_owned(), |n| n.to_string())) }
+                            td.n { (one.simulated_usd.map_or("-".to_owned(), text::dollars)) }
+                            td.n { (one.aws_script_usd.map_or("-".to_owned(), text::dollars)) }
+                        }
+                    }
+                }
+            }
+        }
+        ul.small { @for note in FORMULA_NOTES { li { (note) } } }
     }
 }
 

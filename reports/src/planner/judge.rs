@@ -5,7 +5,7 @@
 //! gap of the former is reported beside it.
 
 use super::types::{Judgement, Requirements, State, Use};
-use crate::recording::{BrokerSecond, Recording, Second};
+use crate::recording::{BrokerSecond, Recording, Second, SecondLatency};
 use crate::result::{Milli, RunResult};
 use crate::text;
 use std::ops::Range;
@@ -24,13 +24,7 @@ pub fn judge(
 ) -> Judgement {
     let seconds: Vec<&Second> =
         recording.seconds.iter().filter(|second| settled.contains(&second.index)).collect();
-    let mut p99: Vec<u64> = seconds
-        .iter()
-        .filter(|second| second.response.count > 0)
-        .map(|second| second.response.p99_ns)
-        .collect();
-    p99.sort_unstable();
-    let p99_ns = p99.get(p99.len() / 2).copied();
+    let p99_ns = median(&seconds, |response| response.p99_ns);
     let sum = |of: fn(&Second) -> u64| seconds.iter().map(|second| i128::from(of(second))).sum();
     let acked: i128 = sum(|second| second.acked_records);
     let acked_percent = Milli::ratio(acked * 100, sum(|second| second.offered_records));
@@ -56,12 +50,21 @@ pub fn judge(
         load_permille,
         holds: reason.is_none(),
         reason,
+        p50_ms: median(&seconds, |response| response.p50_ns).map(Milli::ms_from_ns),
         p99_ms: p99_ns.map(Milli::ms_from_ns),
         acked_percent,
         longest_gap_ms: gap.map_or(Milli::ZERO, |gap| gap.longest_ms),
         lost_records: result.lost_records,
         uses: uses(&seconds),
     }
+}
+
+/// The median second's percentile.
+fn median(seconds: &[&Second], of: fn(&SecondLatency) -> u64) -> Option<u64> {
+    let responses = seconds.iter().map(|second| &second.response);
+    let mut values: Vec<u64> = responses.filter(|one| one.count > 0).map(of).collect();
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
 }
 
 /// A resource's use in a second, parts per thousand.

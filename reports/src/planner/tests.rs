@@ -15,6 +15,7 @@ fn requirements() -> Requirements {
         replication: 3,
         p99_ns: 50_000_000,
         states: State::ALL.to_vec(),
+        growth_permille: 300,
     }
 }
 
@@ -78,6 +79,7 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         load_permille: state.load_permille(2000),
         holds: p99_ms < 50,
         reason: (p99_ms >= 50).then(|| format!("response p99 {p99_ms} ms, not below 50.0 ms")),
+        p50_ms: Some(Milli::from_units(p99_ms * 300)),
         p99_ms: Some(Milli::from_units(p99_ms * 1000)),
         acked_percent: Milli::from_units(100_000),
         longest_gap_ms: Milli::from_units(30_000_000),
@@ -91,8 +93,11 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         breaks_at: Some(Milli::from_units(1_500)),
         binds: Some(Use { resource: "network".to_owned(), percent: Milli::from_units(96_000) }),
         reason: None,
+        verified: Some(Verified { holds_below: true, breaks_above: Some(true) }),
     };
-    Candidate {
+    let curve = [1000, 2000, 2500]
+        .map(|load_permille| Judgement { load_permille, ..state(State::AzAtPeak) });
+    let mut candidate = Candidate {
         cluster: Cluster {
             instance: "kafka.m7g.xlarge".to_owned(),
             brokers,
@@ -104,11 +109,18 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         states: if fits { State::ALL.map(state).to_vec() } else { vec![state(State::AzAtPeak)] },
         fits,
         headroom: fits.then_some(headroom),
-    }
+        curve: if fits { curve.to_vec() } else { Vec::new() },
+        growth: None,
+        equation_1: 3,
+    };
+    candidate.growth = growth(&candidate, &requirements());
+    candidate
 }
 
 fn report(fits: Vec<Candidate>, misses: Vec<Candidate>) -> PlanReport {
+    let formulas = formulas(fits.iter().chain(&misses), &requirements());
     PlanReport {
+        formulas,
         schema_version: PLANNER_SCHEMA_VERSION,
         exit_code: if fits.is_empty() { 7 } else { 0 },
         requirements: requirements(),
@@ -137,6 +149,33 @@ fn nothing_fits_and_the_nearest_miss_is_named() {
         "{text}"
     );
     assert!(page(&report).contains("Nothing fits"));
+}
+
+#[test]
+fn equation_1_counts_bytes_against_baselines() {
+    let mut plan = testing::plan();
+    for node in &mut plan.cluster.brokers {
+        node.host.nic.baseline_per_sec = 93_750_000;
+        node.host.volumes[0].throughput.baseline_per_sec = 262_144_000;
+        node.host.volumes[0].instance_throughput.baseline_per_sec = 81_250_000;
+    }
+    // AWS's own worked limit: three m5.large carry 70 MB/s, bound by the network.
+    let at = |rate: u64| Requirements {
+        ingress_bytes_per_sec: rate,
+        peak_permille: 1000,
+        ..requirements()
+    };
+    assert_eq!(equation_1(&plan, &at(70_000_000)), 3);
+    assert_eq!(equation_1(&plan, &at(71_000_000)), 6);
+}
+
+#[test]
+fn the_charts_have_a_knee_and_a_price() {
+    let fits = vec![candidate(6, 312_345, 12), candidate(9, 400_000, 9)];
+    let report = report(fits, vec![candidate(3, 150_000, 90)]);
+    let names: Vec<&str> = charts(&report).iter().map(|chart| chart.name).collect();
+    assert_eq!(names, ["plan-load", "plan-cost", "plan-use"]);
+    assert_eq!(page(&report).matches("<figure").count(), 3);
 }
 
 #[test]

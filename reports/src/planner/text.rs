@@ -1,6 +1,7 @@
 //! The answer as text for a terminal.
 
-use super::types::{Candidate, PlanReport, Requirements};
+use super::formulas::FORMULA_NOTES;
+use super::types::{Candidate, Judgement, PlanReport, Requirements};
 use crate::columns::columns;
 use crate::result::Milli;
 use crate::text;
@@ -22,6 +23,12 @@ pub fn table(report: &PlanReport) -> String {
     for candidate in report.fits.iter().take(1) {
         out.push_str(&states(candidate));
         out.push('\n');
+    }
+    if let Some(first) = report.fits.first() {
+        for line in outlook(first) {
+            out.push_str(&format!("{line}\n"));
+        }
+        out.push_str(&format!("\n{}\n", side_by_side(report)));
     }
     if !report.misses.is_empty() {
         out.push_str("Simulated and too small:\n");
@@ -93,6 +100,55 @@ pub(super) fn binds(candidate: &Candidate) -> String {
         || "-".to_owned(),
         |one| format!("{} {} %", one.resource, text::number(one.percent, 0)),
     )
+}
+
+/// The judgement of the hardest state that was asked for.
+pub(super) fn required(candidate: &Candidate) -> Option<&Judgement> {
+    candidate.states.first()
+}
+
+/// What was checked of the headroom, and what growth does to it.
+pub(super) fn outlook(candidate: &Candidate) -> Vec<String> {
+    let mut lines = Vec::new();
+    let verified = candidate.headroom.as_ref().and_then(|one| one.verified.as_ref());
+    if let Some(verified) = verified {
+        let below = if verified.holds_below { "holds" } else { "does NOT hold" };
+        let above = match verified.breaks_above {
+            Some(true) => "; at 1.3 times of it, it breaks",
+            Some(false) => "; at 1.3 times of it, it does NOT break",
+            None => "; no limit was found",
+        };
+        lines.push(format!("Simulated again at 0.9 times its headroom, it {below}{above}."));
+    }
+    if let Some(growth) = &candidate.growth {
+        let more = if growth.is_beyond { "more than " } else { "" };
+        lines.push(format!(
+            "At this growth the load is there in {more}{} months, and volumes are full in {} months.",
+            text::number(growth.load_months, 0),
+            text::number(growth.volume_months, 0)
+        ));
+    }
+    lines
+}
+
+/// Brokers by other formulas, and why they differ.
+fn side_by_side(report: &PlanReport) -> String {
+    let titles = ["instance", "this plan", "Equation 1", "AWS's script", "USD here", "USD script"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    rows.extend(report.formulas.iter().map(|one| {
+        vec![
+            one.instance.clone(),
+            or_dash(one.simulated.map(|count| count.to_string())),
+            one.equation_1.to_string(),
+            or_dash(one.aws_script.map(|count| count.to_string())),
+            or_dash(one.simulated_usd.map(text::dollars)),
+            or_dash(one.aws_script_usd.map(text::dollars)),
+        ]
+    }));
+    let table = columns(&rows, &[false, true, true, true, true, true]);
+    let notes: String = FORMULA_NOTES.iter().map(|note| format!("note: {note}\n")).collect();
+    format!("Brokers by other formulas:\n{table}{notes}")
 }
 
 fn states(candidate: &Candidate) -> String {

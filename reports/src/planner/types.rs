@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the shape of a plan's report.
-pub const PLANNER_SCHEMA_VERSION: u32 = 1;
+pub const PLANNER_SCHEMA_VERSION: u32 = 2;
 
 /// What a cluster must stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,8 @@ pub struct Requirements {
     pub p99_ns: u64,
     /// Failure states in which it must.
     pub states: Vec<State>,
+    /// Growth of the load in a year, parts per thousand; 0 for none.
+    pub growth_permille: u64,
 }
 
 /// A state in which the thresholds must hold.
@@ -123,6 +125,8 @@ pub struct Judgement {
     pub holds: bool,
     /// What does not hold.
     pub reason: Option<String>,
+    /// Response p50 once the state has settled: of its median second.
+    pub p50_ms: Option<Milli>,
     /// Response p99 once the state has settled: of its median second.
     pub p99_ms: Option<Milli>,
     /// Acknowledged share of the offered load once settled, percent.
@@ -160,6 +164,42 @@ pub struct Candidate {
     /// The largest multiple of the load at which the hardest state still holds, as far as it was
     /// looked for.
     pub headroom: Option<Headroom>,
+    /// The hardest state at rising load, as far as it was simulated.
+    pub curve: Vec<Judgement>,
+    /// When growth uses the headroom up.
+    pub growth: Option<Growth>,
+    /// Brokers of this instance type by Equation 1.
+    pub equation_1: u32,
+}
+
+/// When growth uses a cluster up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Growth {
+    /// Months until the load is at the headroom.
+    pub load_months: Milli,
+    /// Whether the cluster holds longer than that: nothing broke as far as was looked.
+    pub is_beyond: bool,
+    /// Months until the volumes are full.
+    pub volume_months: Milli,
+}
+
+/// An instance type's brokers by different ways of reckoning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Formulas {
+    /// Instance type.
+    pub instance: String,
+    /// The least that holds here; absent when none was found.
+    pub simulated: Option<u32>,
+    /// Its bill, US dollars a month.
+    pub simulated_usd: Option<Cents>,
+    /// Equation 1 of AWS's right-sizing article.
+    pub equation_1: u32,
+    /// AWS's sizing script; absent when it does not know the type.
+    pub aws_script: Option<u64>,
+    /// The script's bill, US dollars a month.
+    pub aws_script_usd: Option<Cents>,
 }
 
 /// Where a cluster's thresholds break.
@@ -176,6 +216,18 @@ pub struct Headroom {
     pub binds: Option<Use>,
     /// What does not hold there.
     pub reason: Option<String>,
+    /// The answer simulated once more beside its own headroom; only of the first cluster.
+    pub verified: Option<Verified>,
+}
+
+/// A headroom, checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verified {
+    /// Whether every threshold holds at 0.9 times the stated headroom.
+    pub holds_below: bool,
+    /// Whether one breaks at 1.3 times of it; absent when no limit was found.
+    pub breaks_above: Option<bool>,
 }
 
 /// The answer.
@@ -192,6 +244,8 @@ pub struct PlanReport {
     pub fits: Vec<Candidate>,
     /// Clusters that were simulated and do not, the cheapest first.
     pub misses: Vec<Candidate>,
+    /// Brokers by other people's formulas.
+    pub formulas: Vec<Formulas>,
     /// Clusters that arithmetic alone rules out.
     pub cut_by_bounds: u32,
     /// Simulations that this took; those known from earlier are not counted.

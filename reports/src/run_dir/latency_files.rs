@@ -179,30 +179,14 @@ mod tests {
     use crate::testing;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
-
-    /// Standard alphabet; padding carries no bits.
-    fn from_base64(text: &str) -> Vec<u8> {
-        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut bytes = Vec::new();
-        let (mut bits, mut count) = (0_u32, 0);
-        for digit in text.bytes().filter(|byte| *byte != b'=') {
-            let value = ALPHABET.iter().position(|byte| *byte == digit).unwrap();
-            bits = bits << 6 | u32::try_from(value).unwrap();
-            count += 6;
-            if count >= 8 {
-                count -= 8;
-                bytes.push(u8::try_from(bits >> count & 0xFF).unwrap());
-            }
-        }
-        bytes
-    }
+    use stormglass_scenarios::decode_base64;
 
     fn decoded(log: &[u8]) -> Vec<(String, Duration, Histogram<u64>)> {
         let mut deserializer = Deserializer::new();
         IntervalLogIterator::new(log)
             .filter_map(|entry| match entry.unwrap() {
                 LogEntry::Interval(interval) => {
-                    let bytes = from_base64(interval.encoded_histogram());
+                    let bytes = decode_base64(interval.encoded_histogram()).unwrap();
                     let tag = interval.tag().map(|tag| tag.as_str().to_owned());
                     Some((
                         tag.unwrap_or_default(),

@@ -7,4 +7,5 @@ pub(crate) mod hardware;
 pub(crate) mod model;
 pub(crate) mod prices;
 pub(crate) mod provenance;
+pub(crate) mod services;
 pub(crate) mod values;

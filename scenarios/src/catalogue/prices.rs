@@ -36,9 +36,13 @@ impl Prices {
     /// # Panics
     /// If the file has no such meter: callers name meters that a test looks up.
     pub(crate) fn meter(&self, meter: &str) -> Price {
-        let row = self.prices.iter().find(|row| row.meter == meter);
-        let row = row.unwrap_or_else(|| panic!("prices.toml has the meter `{meter}`"));
-        price(meter, &row.usd, &row.unit, &row.provenance)
+        self.find(meter).unwrap_or_else(|| panic!("prices.toml has the meter `{meter}`"))
+    }
+
+    /// The price of a meter, if this file has it.
+    pub(crate) fn find(&self, meter: &str) -> Option<Price> {
+        let row = self.prices.iter().find(|row| row.meter == meter)?;
+        Some(price(meter, &row.usd, &row.unit, &row.provenance))
     }
 }
 
@@ -55,10 +59,71 @@ pub(crate) fn price(meter: &str, usd: &str, unit: &str, provenance: &Provenance)
     }
 }
 
+/// A price file of a user: the catalogue's shape, with less that must be there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnPrices {
+    prices: Vec<OwnPrice>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnPrice {
+    meter: String,
+    usd: String,
+    #[serde(default)]
+    unit: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    date: String,
+    #[serde(default)]
+    confidence: String,
+}
+
+/// Prices of a user's file.
+///
+/// # Errors
+/// What is wrong, after `:LINE: ` where the line is known.
+pub fn read_prices(text: &str) -> Result<Vec<Price>, String> {
+    let file: OwnPrices = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text.get(..at).unwrap_or_default().lines().count().max(1);
+        format!(":{line}: {}", error.message())
+    })?;
+    let price = |row: OwnPrice| {
+        let nano =
+            scaled_decimal(&row.usd, 1_000_000_000).and_then(|nano| i64::try_from(nano).ok());
+        let nano_usd = nano.ok_or_else(|| {
+            format!(": the price of `{}`, `{}`, is not an amount in US dollars", row.meter, row.usd)
+        })?;
+        let (meter, unit, source, date) = (row.meter, row.unit, row.source, row.date);
+        let confidence = if row.confidence.is_empty() { "U".to_owned() } else { row.confidence };
+        Ok(Price { meter, nano_usd, unit, source, date, confidence })
+    };
+    file.prices.into_iter().map(price).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalogue::hardware;
+
+    #[test]
+    fn a_users_prices_need_no_more_than_meter_and_amount() {
+        let text = "[[prices]]\nmeter = \"broker-hour\"\nusd = \"0.05\"\nsource = \"contract\"\n";
+        let prices = read_prices(text).unwrap();
+        assert_eq!((prices[0].nano_usd, prices[0].confidence.as_str()), (50_000_000, "U"));
+        for (text, place) in [
+            ("[[prices]]\nmeter = \"a\"\nusd = 5\n", ":3: "),
+            ("[[prices]]\nmeter = \"a\"\nusd = \"x\"\n", ": the price of `a`"),
+            ("[[prices]\n", ":1: "),
+            ("[[prices]]\nmeter = \"a\"\nusd = \"1\"\nusb = 1", ":"),
+        ] {
+            let error = read_prices(text).unwrap_err();
+            assert!(error.starts_with(place), "{error}");
+        }
+    }
 
     #[test]
     fn every_price_is_a_sourced_decimal() {

@@ -4,6 +4,7 @@ use super::hosts;
 use crate::catalogue::hardware;
 use crate::catalogue::model::{latency, model as catalogue};
 use crate::catalogue::prices::{price, prices as price_list};
+use crate::catalogue::services::{other_regions, regional_price};
 use crate::catalogue::values;
 use crate::plan::{ClusterKind, ModelPlan, Price, Quantiles};
 use crate::schema::cluster::{Cluster, VolumeKind};
@@ -90,8 +91,17 @@ impl Cluster {
     }
 }
 
-/// The prices that this cluster's bill needs.
+/// The prices that this cluster's bill needs, as far as they are known in its region.
 pub(crate) fn prices(cluster: &Cluster) -> Vec<Price> {
+    let all = prices_of_the_catalogue(cluster);
+    let region = cluster.region.as_ref().map(|region| region.value.0.as_str());
+    let elsewhere = region.filter(|region| other_regions().contains(region));
+    let Some(region) = elsewhere else { return all };
+    let instance = cluster.instance.value.0.as_str();
+    all.iter().filter_map(|price| regional_price(region, &price.meter, instance)).collect()
+}
+
+fn prices_of_the_catalogue(cluster: &Cluster) -> Vec<Price> {
     let list = price_list();
     let name = cluster.instance.value.0.as_str();
     let instance = hosts::host_instance(cluster.plan_kind(), name);

@@ -1,0 +1,452 @@
+//! The same workload on other services: what each would bill, and the limits that it would meet.
+//!
+//! Sized for the peak, billed for the mean, at list prices. Nothing of this is simulated: quotas and
+//! prices are all that is known of these services.
+
+use super::sheet::Sheet;
+use super::types::{CostOptions, CostReport};
+use super::workload::Workload;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stormglass_scenarios::{Express, ec2_price, express_offers, service_limit};
+
+const DAY_S: u64 = 86_400;
+const WEEK_S: u64 = 7 * DAY_S;
+/// A PUT payload unit of Kinesis.
+const PUT_UNIT_BYTES: u64 = 25_000;
+const TIB: i128 = 1 << 40;
+const GIB: i128 = 1 << 30;
+
+/// A service that could carry the workload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alternative {
+    /// Name of the service and of its size.
+    pub name: String,
+    /// The month.
+    pub bill: CostReport,
+    /// Limits, those that are passed first.
+    pub limits: Vec<LimitCheck>,
+    /// Whether the workload stays within all of them.
+    pub fits: bool,
+    /// What else to know.
+    pub notes: Vec<String>,
+}
+
+/// A limit and what the workload needs of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitCheck {
+    /// What is limited.
+    pub what: String,
+    /// What the workload needs.
+    pub needed: u64,
+    /// The limit.
+    pub limit: u64,
+    /// Unit of both.
+    pub unit: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Where the limit is from.
+    pub source: String,
+}
+
+/// Limits that are being checked.
+#[derive(Debug, Default)]
+struct Limits(Vec<LimitCheck>);
+
+impl Limits {
+    /// A limit of the catalogue; one that is not known cannot be checked.
+    fn check(&mut self, name: &str, needed: u64) {
+        if let Some(limit) = service_limit(name) {
+            self.known(name, needed, limit.value, &limit.unit, &limit.source);
+        }
+    }
+
+    fn known(&mut self, what: &str, needed: u64, limit: u64, unit: &str, source: &str) {
+        let (what, unit, source) = (what.to_owned(), unit.to_owned(), source.to_owned());
+        self.0.push(LimitCheck { what, needed, limit, unit, holds: needed <= limit, source });
+    }
+}
+
+fn limit(name: &str) -> u64 {
+    service_limit(name).map_or(u64::MAX, |limit| limit.value)
+}
+
+fn alternative(name: String, sheet: Sheet<'_>, limits: Limits, notes: &[&str]) -> Alternative {
+    let mut limits = limits.0;
+    limits.sort_by_key(|limit| limit.holds);
+    Alternative {
+        name,
+        bill: sheet.finish(),
+        fits: limits.iter().all(|limit| limit.holds),
+        limits,
+        notes: notes.iter().map(|note| (*note).to_owned()).collect(),
+    }
+}
+
+/// Every alternative that is known, those that carry the load first, the cheapest first.
+#[must_use]
+pub fn alternatives(workload: &Workload, options: &CostOptions) -> Vec<Alternative> {
+    let mut all = vec![
+        express(workload, options),
+        serverless(workload, options),
+        kinesis_provisioned(workload, options),
+        kinesis_on_demand(workload, options),
+        kinesis_advantage(workload, options),
+        confluent_dedicated(workload, options),
+        confluent_freight(workload, options),
+        confluent_basic(workload, options),
+        event_hubs(workload, options),
+        pubsub(workload, options),
+    ];
+    all.sort_by_key(|one| (!one.fits, !one.bill.complete, one.bill.total_usd));
+    all
+}
+
+/// Producers and consumers in three AZs: two thirds of the bytes cross.
+fn cross_az(sheet: &mut Sheet<'_>, workload: &Workload) {
+    let crossing = |bytes: u64| bytes / 3 * 2;
+    sheet.flow("Producers across AZs", "cross-az-gb", crossing(workload.in_bytes_per_sec));
+    sheet.flow("Consumers across AZs", "cross-az-gb", crossing(workload.out_bytes_per_sec));
+}
+
+fn express_brokers(workload: &Workload, one: &Express) -> u64 {
+    let replicas = workload.partitions.saturating_mul(3);
+    [
+        workload.in_peak_bytes_per_sec.div_ceil(one.in_sustained),
+        workload.out_peak_bytes_per_sec.div_ceil(one.out_sustained),
+        replicas.div_ceil(u64::from(one.partitions)),
+        3,
+    ]
+    .into_iter()
+    .max()
+    .unwrap_or(3)
+    .next_multiple_of(3)
+}
+
+/// The size whose brokers cost least at the sustained quotas.
+fn express(workload: &Workload, options: &CostOptions) -> Alternative {
+    let offers = express_offers();
+    let cost =
+        |one: &&Express| i128::from(express_brokers(workload, one)) * i128::from(one.hour.nano_usd);
+    let mut sheet = Sheet::new(options);
+    let mut limits = Limits::default();
+    let Some(best) = offers.iter().min_by_key(cost) else {
+        return alternative("MSK Express".to_owned(), sheet, limits, &[]);
+    };
+    let brokers = express_brokers(workload, best);
+    let hours = i128::from(brokers) * sheet.hours() * 1000;
+    sheet.line(&format!("{brokers} brokers {}", best.name), hours, best.hour.clone());
+    sheet.flow("Data in", "express-data-in-gb", workload.in_bytes_per_sec);
+    sheet.kept("Storage", "express-storage-gb-month", workload.kept_bytes);
+    cross_az(&mut sheet, workload);
+    let each = |bytes: u64| bytes.div_ceil(brokers);
+    let (unit, source) = ("B/s of a broker, sustained", best.source.as_str());
+    limits.known("ingress", each(workload.in_peak_bytes_per_sec), best.in_sustained, unit, source);
+    limits.known("egress", each(workload.out_peak_bytes_per_sec), best.out_sustained, unit, source);
+    let replicas = workload.partitions.saturating_mul(3).div_ceil(brokers);
+    let max = u64::from(best.partitions_max);
+    limits.known("partitions", replicas, max, "replicas of a broker", source);
+    limits
+        .check("express-partition-bytes", per_partition(workload.in_peak_bytes_per_sec, workload));
+    limits.known(
+        "brokers",
+        brokers,
+        60,
+        "brokers of a cluster",
+        "AWS skill managing-amazon-msk, 2026-06-23, A",
+    );
+    let notes = ["replication factor 3 and min.insync.replicas 2 are fixed; no volumes to size"];
+    alternative(format!("MSK Express, {brokers} x {}", best.name), sheet, limits, &notes)
+}
+
+fn per_partition(bytes: u64, workload: &Workload) -> u64 {
+    bytes.div_ceil(workload.partitions.max(1))
+}
+
+fn serverless(workload: &Workload, options: &CostOptions) -> Alternative {
+    let mut sheet = Sheet::new(options);
+    sheet.hourly("Cluster", "serverless-cluster-hour", 1);
+    sheet.hourly("Partitions", "serverless-partition-hour", workload.partitions);
+    sheet.flow("Data in", "serverless-data-in-gb", workload.in_bytes_per_sec);
+    sheet.flow("Data out", "serverless-data-out-gb", workload.out_bytes_per_sec);
+    sheet.kept("Storage", "serverless-storage-gb-month", workload.kept_bytes);
+    let mut limits = Limits::default();
+    limits.check("serverless-in-bytes", workload.in_peak_bytes_per_sec);
+    limits.check("serverless-out-bytes", workload.out_peak_bytes_per_sec);
+    let each = |bytes| per_partition(bytes, workload);
+    limits.check("serverless-partition-in-bytes", each(workload.in_peak_bytes_per_sec));
+    limits.check("serverless-partition-out-bytes", each(workload.out_peak_bytes_per_sec));
+    limits.check("serverless-partitions", workload.partitions);
+    limits.check("serverless-connections", workload.clients);
+    limits.check("serverless-groups", u64::from(workload.groups));
+    limits.check("serverless-record-bytes", workload.record_bytes_max);
+    let notes = ["IAM is its only authentication", "its longest retention is not known here"];
+    alternative("MSK Serverless".to_owned(), sheet, limits, &notes)
+}
+
+/// Kinesis has no groups that share a stream's reads beyond 2 MB/s of a shard: more shards, or
+/// enhanced fan-out for every group.
+fn kinesis_provisioned(workload: &Workload, options: &CostOptions) -> Alternative {
+    let write = [
+        workload.in_peak_bytes_per_sec.div_ceil(limit("kinesis-shard-in-bytes")),
+        workload.records_peak_per_sec.div_ceil(limit("kinesis-shard-in-records")),
+        1,
+    ];
+    let write = write.into_iter().max().unwrap_or(1);
+    let shards =
+        write.max(workload.out_peak_bytes_per_sec.div_ceil(limit("kinesis-shard-out-bytes")));
+    let mut sheet = Sheet::new(options);
+    sheet.hourly(&format!("{shards} shards"), "kinesis-shard-hour", shards);
+    let mean = workload.in_bytes_per_sec.checked_div(workload.records_per_sec).unwrap_or(0).max(1);
+    let units = sheet.month(workload.records_per_sec) * i128::from(mean.div_ceil(PUT_UNIT_BYTES));
+    // Thousandths of a million are thousands.
+    sheet.meter("PUT payload units", "kinesis-put-million", units / 1000);
+    if workload.retention_seconds > DAY_S {
+        sheet.hourly("Retention from 24 h to 7 d", "kinesis-shard-retention-hour", shards);
+    }
+    long_retention(&mut sheet, workload);
+    let mut limits = Limits::default();
+    limits.check("kinesis-shards", shards);
+    kinesis_limits(&mut limits, workload);
+    let notes = [
+        "records are put one by one or in calls of 500: a producer that batches keeps its own framing",
+        "readers share 2 MB/s and five calls a second of each shard",
+    ];
+    alternative(format!("Kinesis, {shards} shards"), sheet, limits, &notes)
+}
+
+fn kinesis_limits(limits: &mut Limits, workload: &Workload) {
+    limits.check("kinesis-record-bytes", workload.record_bytes_max);
+    limits.check("kinesis-retention-seconds", workload.retention_seconds);
+}
+
+/// What is older than a week.
+fn long_retention(sheet: &mut Sheet<'_>, workload: &Workload) {
+    let over = workload.retention_seconds.saturating_sub(WEEK_S);
+    let bytes = workload.in_bytes_per_sec.saturating_mul(over);
+    sheet.kept("Kept over 7 d", "kinesis-long-retention-gb-month", bytes);
+}
+
+fn kinesis_on_demand(workload: &Workload, options: &CostOptions) -> Alternative {
+    let mut sheet = Sheet::new(options);
+    sheet.hourly("Stream", "kinesis-stream-hour", 1);
+    sheet.flow("Data in", "kinesis-on-demand-in-gb", workload.in_bytes_per_sec);
+    let (item, meter) = if workload.groups > 2 {
+        ("Data out, enhanced fan-out", "kinesis-on-demand-efo-gb")
+    } else {
+        ("Data out", "kinesis-on-demand-out-gb")
+    };
+    sheet.flow(item, meter, workload.out_bytes_per_sec);
+    on_demand_storage(&mut sheet, workload);
+    let limits = on_demand_limits(workload);
+    let notes =
+        ["a record is billed in steps of 1 KB, which small records pay for: not in this bill"];
+    alternative("Kinesis on demand".to_owned(), sheet, limits, &notes)
+}
+
+fn kinesis_advantage(workload: &Workload, options: &CostOptions) -> Alternative {
+    // The least that is billed is shared between in and out as the workload shares it.
+    let least = limit("kinesis-advantage-min-bytes");
+    let all = workload.in_bytes_per_sec.saturating_add(workload.out_bytes_per_sec).max(1);
+    let billed = |bytes: u64| {
+        let scaled = u128::from(bytes) * u128::from(least.max(all)) / u128::from(all);
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    };
+    let mut sheet = Sheet::new(options);
+    sheet.flow("Data in", "kinesis-advantage-in-gb", billed(workload.in_bytes_per_sec));
+    sheet.flow("Data out", "kinesis-advantage-out-gb", billed(workload.out_bytes_per_sec));
+    on_demand_storage(&mut sheet, workload);
+    if all < least {
+        sheet.note("25 MB/s in and out are billed at least: this workload has less.");
+    }
+    let limits = on_demand_limits(workload);
+    alternative(
+        "Kinesis on demand, Advantage".to_owned(),
+        sheet,
+        limits,
+        &["the whole account is on it"],
+    )
+}
+
+fn on_demand_storage(sheet: &mut Sheet<'_>, workload: &Workload) {
+    let days = workload.retention_seconds.clamp(DAY_S, WEEK_S) - DAY_S;
+    let bytes = workload.in_bytes_per_sec.saturating_mul(days);
+    sheet.kept("Kept from 24 h to 7 d", "kinesis-retention-gb-month", bytes);
+    long_retention(sheet, workload);
+}
+
+fn on_demand_limits(workload: &Workload) -> Limits {
+    let mut limits = Limits::default();
+    limits.check("kinesis-on-demand-in-bytes", workload.in_peak_bytes_per_sec);
+    limits.check("kinesis-on-demand-out-bytes", workload.out_peak_bytes_per_sec);
+    limits.check("kinesis-efo-consumers", u64::from(workload.groups));
+    kinesis_limits(&mut limits, workload);
+    limits
+}
+
+/// Units of Confluent Cloud.
+fn confluent_units(workload: &Workload) -> u64 {
+    [
+        workload.in_peak_bytes_per_sec.div_ceil(limit("confluent-unit-in-bytes")),
+        workload.out_peak_bytes_per_sec.div_ceil(limit("confluent-unit-out-bytes")),
+        workload.partitions.div_ceil(limit("confluent-unit-partitions")),
+        1,
+    ]
+    .into_iter()
+    .max()
+    .unwrap_or(1)
+}
+
+fn confluent_dedicated(workload: &Workload, options: &CostOptions) -> Alternative {
+    // Several AZs take two units at least.
+    let units = confluent_units(workload).max(2);
+    let mut sheet = Sheet::new(options);
+    sheet.hourly(&format!("{units} CKUs"), "confluent-dedicated-cku-hour", units);
+    sheet.unknown("data in and out of Dedicated clusters");
+    sheet.unknown("storage of Dedicated clusters");
+    alternative(format!("Confluent Cloud Dedicated, {units} CKUs"), sheet, Limits::default(), &[])
+}
+
+fn confluent_freight(workload: &Workload, options: &CostOptions) -> Alternative {
+    let units = confluent_units(workload).max(2);
+    let mut sheet = Sheet::new(options);
+    sheet.hourly(&format!("{units} eCKUs"), "confluent-freight-ecku-hour", units);
+    sheet.kept("Storage", "confluent-freight-storage-gb-month", workload.kept_bytes);
+    sheet.unknown("data in and out of Freight clusters");
+    let notes = ["latency of up to one or two seconds"];
+    alternative(format!("Confluent Cloud Freight, {units} eCKUs"), sheet, Limits::default(), &notes)
+}
+
+fn confluent_basic(workload: &Workload, options: &CostOptions) -> Alternative {
+    let units = confluent_units(workload);
+    let mut sheet = Sheet::new(options);
+    sheet.hourly("eCKUs after the first", "confluent-basic-ecku-hour", units - 1);
+    let gib = |sheet: &Sheet<'_>, bytes: u64| sheet.month(bytes) * 1000 / GIB;
+    let (data_in, data_out) =
+        (gib(&sheet, workload.in_bytes_per_sec), gib(&sheet, workload.out_bytes_per_sec));
+    sheet.meter("Data in", "confluent-basic-in-gb", data_in);
+    sheet.meter("Data out", "confluent-basic-out-gb", data_out);
+    let kept = i128::from(workload.kept_bytes) * 1000 / GIB;
+    sheet.meter("Storage", "confluent-basic-storage-gb-month", kept);
+    let notes = ["one AZ, 99.5 %", "the largest number of eCKUs of Basic is not known here"];
+    alternative(format!("Confluent Cloud Basic, {units} eCKUs"), sheet, Limits::default(), &notes)
+}
+
+fn event_hubs(workload: &Workload, options: &CostOptions) -> Alternative {
+    let out_records = workload.records_peak_per_sec.saturating_mul(u64::from(workload.groups));
+    let units = [
+        workload.in_peak_bytes_per_sec.div_ceil(limit("event-hubs-tu-in-bytes")),
+        workload.records_peak_per_sec.div_ceil(limit("event-hubs-tu-in-events")),
+        workload.out_peak_bytes_per_sec.div_ceil(limit("event-hubs-tu-out-bytes")),
+        out_records.div_ceil(limit("event-hubs-tu-out-events")),
+        1,
+    ];
+    let units = units.into_iter().max().unwrap_or(1);
+    let mut sheet = Sheet::new(options);
+    sheet.hourly(&format!("{units} TUs"), "event-hubs-tu-hour", units);
+    let events = sheet.month(workload.records_per_sec);
+    sheet.meter("Events", "event-hubs-million-events", events / 1000);
+    let mut limits = Limits::default();
+    limits.check("event-hubs-tus", units);
+    limits.check("event-hubs-partitions", workload.partitions);
+    limits.check("event-hubs-groups", u64::from(workload.groups));
+    limits.check("event-hubs-retention-seconds", workload.retention_seconds);
+    limits.check("event-hubs-record-bytes", workload.record_bytes_max);
+    limits.check("event-hubs-connections", workload.clients);
+    let notes = [
+        "Azure: traffic out of AWS is not in this bill",
+        "Premium and Dedicated state no throughput of a unit, so they are not sized here",
+    ];
+    alternative(format!("Event Hubs Standard, {units} TUs"), sheet, limits, &notes)
+}
+
+fn pubsub(workload: &Workload, options: &CostOptions) -> Alternative {
+    let mut sheet = Sheet::new(options);
+    let free = i128::from(limit("pubsub-free-gib")) * GIB;
+    let published = (sheet.month(workload.in_bytes_per_sec) - free).max(0);
+    sheet.meter("Published, after what is free", "pubsub-publish-tib", published * 1000 / TIB);
+    let delivered = sheet.month(workload.out_bytes_per_sec);
+    sheet.meter("Delivered", "pubsub-delivery-tib", delivered * 1000 / TIB);
+    let kept = i128::from(workload.kept_bytes) * 1000 / GIB;
+    sheet.meter("Kept after it was acknowledged", "pubsub-retained-gib-month", kept);
+    let notes = [
+        "Google Cloud: traffic out of AWS is not in this bill",
+        "no offsets and no partitions: order by key only, and consumers acknowledge each message",
+        "its quotas are not known here",
+    ];
+    alternative("Pub/Sub".to_owned(), sheet, Limits::default(), &notes)
+}
+
+/// The same brokers on EC2 instances with gp3 volumes, and three controllers; nothing when an
+/// instance has no price here.
+#[must_use]
+pub fn self_managed(
+    workload: &Workload,
+    (ec2, brokers, volume_gib): (&str, u64, u64),
+    options: &CostOptions,
+) -> Option<Alternative> {
+    let (hour, controller) = (ec2_price(ec2)?, ec2_price("m6g.large")?);
+    let mut sheet = Sheet::new(options);
+    let hours = sheet.hours() * 1000;
+    sheet.line(&format!("{brokers} instances {ec2}"), i128::from(brokers) * hours, hour);
+    sheet.line("3 controllers m6g.large", 3 * hours, controller);
+    let gib = i128::from(brokers) * i128::from(volume_gib) * 1000;
+    sheet.meter("EBS gp3 storage", "ebs-gp3-gb-month", gib);
+    let over = i128::from(brokers) * 125 * 1000;
+    sheet.meter("gp3 throughput up to 250 MiB/s a volume", "ebs-gp3-mbps-month", over);
+    cross_az(&mut sheet, workload);
+    let copies = u64::from(workload.replication.saturating_sub(1));
+    let replicated = workload.in_bytes_per_sec.saturating_mul(copies);
+    sheet.flow("Replication across AZs", "cross-az-gb", replicated);
+    let notes = ["people who run it are not in this bill"];
+    let name = format!("Self-managed, {brokers} x {ec2}");
+    Some(alternative(name, sheet, Limits::default(), &notes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find<'a>(all: &'a [Alternative], name: &str) -> &'a Alternative {
+        all.iter().find(|one| one.name.starts_with(name)).unwrap()
+    }
+
+    #[test]
+    fn a_workload_by_hand() {
+        // 1 MB/s in and 2 out, 1 KB records: 2628 GB in, 5256 GB out a month.
+        let workload = Workload::steady(1_000_000, 2, 1000, 1000).kept_for(86_400);
+        let all = alternatives(&workload, &CostOptions::default());
+        let usd = |name: &str| find(&all, name).bill.total_usd.to_string();
+        // 547.50 + 6 x 0.0015 x 730 + 262.80 + 262.80 + 86.4 GB x 0.10.
+        assert_eq!(usd("MSK Serverless"), "1088.31");
+        // One shard: 10.95, and 2628 million units at 0.014.
+        assert_eq!(usd("Kinesis, 1 shards"), "47.74");
+        // 29.20 + 2628 x 0.08 + 5256 x 0.04.
+        assert_eq!(usd("Kinesis on demand"), "449.68");
+        // 25 MB/s are billed: 8.333 in and 16.667 out.
+        assert_eq!(usd("Kinesis on demand, Advantage"), "1401.60");
+        // One TU: 21.90, and 2628 million events.
+        assert_eq!(usd("Event Hubs"), "95.48");
+        assert!(!find(&all, "Confluent Cloud Dedicated").bill.complete);
+        for one in &all {
+            assert!(one.bill.lines.iter().all(|line| !line.source.is_empty()), "{}", one.name);
+        }
+    }
+
+    #[test]
+    fn limits_that_are_passed_come_first_and_rule_out() {
+        let workload = Workload::steady(300_000_000, 2, 2000, 1024).kept_for(30 * DAY_S);
+        let all = alternatives(&workload, &CostOptions::default());
+        let serverless = find(&all, "MSK Serverless");
+        assert!(!serverless.fits && !serverless.limits[0].holds);
+        assert_eq!(serverless.limits[0].needed, 600_000_000);
+        let hubs = find(&all, "Event Hubs");
+        assert!(hubs.limits.iter().any(|one| one.what.contains("retention") && !one.holds));
+        let express = find(&all, "MSK Express");
+        assert!(express.fits, "{:?}", express.limits);
+        let firsts: Vec<bool> = all.iter().map(|one| one.fits).collect();
+        assert!(firsts.is_sorted_by(|a, b| a >= b), "what fits comes first");
+    }
+}

@@ -1,0 +1,243 @@
+//! What a change of the cluster or of its clients would save a month, by arithmetic on prices.
+
+use super::types::CostOptions;
+use super::workload::Workload;
+use crate::result::{Cents, div_half_up};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use stormglass_scenarios::plan::{ClusterKind, Plan};
+use stormglass_scenarios::{list_price, msk_price};
+
+const GB: i128 = 1_000_000_000;
+const GIB: i128 = 1 << 30;
+/// Hours that stay on the volumes with tiered storage.
+const LOCAL_HOURS: u64 = 4;
+/// MSK keeps tiered topics three days at least.
+const TIERED_MIN_S: u64 = 3 * 86_400;
+/// Raw bytes to compressed ones, percent; text and JSON compress better, random bytes do not.
+const COMPRESSED_PERCENT: i128 = 50;
+
+/// A change and what it saves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Saving {
+    /// The change.
+    pub change: String,
+    /// US dollars a month; negative when it costs more.
+    pub usd: Cents,
+    /// How it was reckoned, and what it takes for granted.
+    pub because: String,
+}
+
+/// Prices in billionths of a dollar, with the user's own first.
+struct Prices<'a>(&'a CostOptions);
+
+impl Prices<'_> {
+    fn of(&self, meter: &str) -> Option<i128> {
+        let own = self.0.prices.iter().find(|price| price.meter == meter);
+        let nano = own.map(|price| price.nano_usd);
+        nano.or_else(|| Some(list_price(meter)?.nano_usd)).map(i128::from)
+    }
+}
+
+/// Changes that apply to the plan's cluster, the largest saving first.
+#[must_use]
+pub fn savings(plan: &Plan, workload: &Workload, options: &CostOptions) -> Vec<Saving> {
+    let prices = Prices(options);
+    let mut all = Vec::new();
+    all.extend(tiered(plan, workload, &prices));
+    all.extend(compression(plan, workload, &prices));
+    all.extend(follower_fetching(plan, workload, &prices));
+    all.extend(retention(plan, workload, &prices));
+    all.extend(volumes(plan, workload, &prices));
+    all.extend(family(plan, options));
+    all.sort_by_key(|one| std::cmp::Reverse(one.usd));
+    all
+}
+
+fn cents(nano: i128) -> Cents {
+    Cents::from_units(i64::try_from(div_half_up(nano, 10_000_000)).unwrap_or(i64::MAX))
+}
+
+fn month_gb(bytes_per_sec: i128, options: &CostOptions) -> i128 {
+    bytes_per_sec * i128::from(options.month.hours()) * 3600 / GB
+}
+
+/// The meter of the brokers' volumes.
+fn volume_meter(plan: &Plan) -> Option<String> {
+    if plan.cluster.kind == ClusterKind::MskStandard {
+        return Some("storage-gb-month".to_owned());
+    }
+    let kind = &plan.cluster.brokers.first()?.host.volumes.first()?.kind;
+    (kind != "nvme").then(|| format!("ebs-{kind}-gb-month"))
+}
+
+/// Billionths of a dollar of so many kept bytes with all their copies, on volumes.
+fn on_volumes(plan: &Plan, workload: &Workload, bytes: u64, prices: &Prices<'_>) -> Option<i128> {
+    let price = prices.of(&volume_meter(plan)?)?;
+    Some(i128::from(bytes) * i128::from(workload.replication) * price / GIB)
+}
+
+fn tiered(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
+    if plan.cluster.kind != ClusterKind::MskStandard || workload.retention_seconds < TIERED_MIN_S {
+        return None;
+    }
+    let local = workload.in_bytes_per_sec.saturating_mul(LOCAL_HOURS * 3600);
+    let moved = workload.kept_bytes.saturating_sub(local);
+    let volumes = on_volumes(plan, workload, moved, prices)?;
+    let tiered = i128::from(workload.kept_bytes) * prices.of("tiered-storage-gb-month")? / GIB;
+    Some(Saving {
+        change: "tiered storage".to_owned(),
+        usd: cents(volumes - tiered),
+        because: format!(
+            "{LOCAL_HOURS} h stay on the volumes, which shrink by all copies of the rest; everything \
+             is kept once in the tier. Reading it back costs extra: its price is not known here"
+        ),
+    })
+}
+
+fn compression(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
+    if plan.producers.is_empty() || plan.producers.iter().any(|one| one.compression_permille < 1000)
+    {
+        return None;
+    }
+    let share = 100 - COMPRESSED_PERCENT;
+    let storage = on_volumes(plan, workload, workload.kept_bytes, prices).unwrap_or(0);
+    let crossing = crossing(plan, workload, prices)?;
+    Some(Saving {
+        change: "compression (lz4 or zstd) at the producers".to_owned(),
+        usd: cents((storage + crossing) * share / 100),
+        because: format!(
+            "if records shrink to {COMPRESSED_PERCENT} %: volumes and transfer between AZs shrink with \
+             them; fewer brokers may do, which is not counted"
+        ),
+    })
+}
+
+/// Transfer between AZs of producers and consumers, billionths of a dollar a month.
+fn crossing(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<i128> {
+    let price = prices.of("cross-az-gb")?;
+    let azs = plan.cluster.azs.len() as i128;
+    let bytes = i128::from(workload.in_bytes_per_sec) + i128::from(workload.out_bytes_per_sec);
+    Some(month_gb(bytes * (azs - 1) / azs.max(1), prices.0) * price)
+}
+
+fn follower_fetching(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
+    let is_rack_aware = plan
+        .consumers
+        .iter()
+        .any(|group| group.config.get("client.rack").is_some_and(|rack| !rack.is_empty()));
+    let azs = plan.cluster.azs.len() as i128;
+    if is_rack_aware || azs < 2 || workload.out_bytes_per_sec == 0 {
+        return None;
+    }
+    let price = prices.of("cross-az-gb")?;
+    let bytes = i128::from(workload.out_bytes_per_sec) * (azs - 1) / azs;
+    Some(Saving {
+        change: "consumers fetch from the replica in their own AZ (client.rack)".to_owned(),
+        usd: cents(month_gb(bytes, prices.0) * price),
+        because: format!(
+            "consumers are spread over {azs} AZs, and each AZ has a replica: nothing that they read \
+             crosses any more. They see records a little later"
+        ),
+    })
+}
+
+fn retention(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
+    let half = workload.kept_bytes / 2;
+    let saved = on_volumes(plan, workload, half, prices).filter(|nano| *nano > 0)?;
+    let hours = workload.retention_seconds / 3600;
+    Some(Saving {
+        change: format!("half the retention: {} h instead of {hours} h", hours / 2),
+        usd: cents(saved),
+        because: "if the volumes shrink with what is kept; MSK's cannot shrink in place".to_owned(),
+    })
+}
+
+/// Volumes that hold far more than is kept.
+fn volumes(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
+    let price = prices.of(&volume_meter(plan)?)?;
+    let paid: i128 = plan
+        .cluster
+        .brokers
+        .iter()
+        .flat_map(|node| &node.host.volumes)
+        .map(|volume| i128::from(volume.size_bytes))
+        .sum();
+    // Half as much again, so that they are two thirds full.
+    let needed = i128::from(workload.kept_bytes) * i128::from(workload.replication) * 3 / 2;
+    let saved = (paid - needed) * price / GIB;
+    (needed > 0 && saved > 0).then(|| Saving {
+        change: "smaller volumes".to_owned(),
+        usd: cents(saved),
+        because: "two thirds full at this load and retention; a gp2 volume below 334 GiB has less \
+                  throughput"
+            .to_owned(),
+    })
+}
+
+/// m5 and m7g brokers come in the same sizes.
+fn family(plan: &Plan, options: &CostOptions) -> Option<Saving> {
+    let name = &plan.cluster.brokers.first()?.host.instance;
+    let other = name.strip_prefix("kafka.m5.").map(|size| format!("kafka.m7g.{size}"))?;
+    let (old, new) = (msk_price(name)?, msk_price(&other)?);
+    let brokers = plan.cluster.brokers.len() as i128;
+    let hours = i128::from(options.month.hours());
+    Some(Saving {
+        change: format!("{other} in place of {name}"),
+        usd: cents(i128::from(old.nano_usd - new.nano_usd) * brokers * hours),
+        because:
+            "the same size of the newer family, which has more network and faster cores; fewer \
+                  brokers may do, which `stormglass plan` looks for"
+                .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn workload() -> Workload {
+        Workload::steady(10_000_000, 2, 1000, 1024).kept_for(7 * 86_400)
+    }
+
+    fn find(all: &[Saving], part: &str) -> Option<String> {
+        all.iter().find(|one| one.change.contains(part)).map(|one| one.usd.to_string())
+    }
+
+    #[test]
+    fn savings_by_hand() {
+        let mut plan = testing::plan();
+        plan.cluster
+            .brokers
+            .iter_mut()
+            .for_each(|node| "kafka.m5.large".clone_into(&mut node.host.instance));
+        plan.producers.iter_mut().for_each(|one| one.compression_permille = 1000);
+        let all = savings(&plan, &workload(), &CostOptions::default());
+        // 20 MB/s x 2/3 x 2628000 s = 35040 GB at 0.02; the rate is rounded down to a byte.
+        assert_eq!(find(&all, "client.rack").unwrap(), "700.78");
+        // 6048 GB are 5632.64 GiB: half of it, three times, at 0.10.
+        assert_eq!(find(&all, "half the retention").unwrap(), "844.90");
+        // Three brokers, 0.006 an hour.
+        assert_eq!(find(&all, "kafka.m7g.large").unwrap(), "13.14");
+        assert!(find(&all, "tiered").is_some() && find(&all, "compression").is_some());
+        assert!(all.is_sorted_by(|a, b| a.usd >= b.usd));
+    }
+
+    #[test]
+    fn what_is_done_already_saves_nothing() {
+        let mut plan = testing::plan();
+        let brokers = plan.cluster.brokers.iter_mut();
+        brokers.for_each(|node| "kafka.m7g.large".clone_into(&mut node.host.instance));
+        plan.producers.iter_mut().for_each(|one| one.compression_permille = 400);
+        for group in &mut plan.consumers {
+            group.config.insert("client.rack".to_owned(), "a".to_owned());
+        }
+        let day = workload().kept_for(86_400);
+        let all = savings(&plan, &day, &CostOptions::default());
+        for part in ["compression", "client.rack", "tiered", "in place of"] {
+            assert!(find(&all, part).is_none(), "{part}: {all:?}");
+        }
+    }
+}

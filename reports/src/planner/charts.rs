@@ -1,0 +1,114 @@
+//! Charts of a plan: response latency against offered load with its knee, cost against latency, and
+//! how much of each resource is used.
+
+use super::text::required;
+use super::types::{Candidate, Judgement, PlanReport};
+use crate::charts::Chart;
+use crate::charts::steps::{Line, Steps, chart};
+use crate::result::Milli;
+use crate::text;
+
+/// More clusters than this make no legible axis.
+const CLUSTERS_MAX: usize = 12;
+
+/// Every chart that there is something to draw for.
+#[must_use]
+pub fn charts(report: &PlanReport) -> Vec<Chart> {
+    [knee(report), cost(report), resources(report)].into_iter().flatten().collect()
+}
+
+/// The best cluster at rising load in its hardest state.
+fn knee(report: &PlanReport) -> Option<Chart> {
+    let best = report.fits.first()?;
+    let curve: Vec<&Judgement> = best.curve.iter().collect();
+    if curve.len() < 2 {
+        return None;
+    }
+    let average = report.requirements.ingress_bytes_per_sec;
+    let labels: Vec<String> = curve
+        .iter()
+        .map(|one| {
+            let bytes = average.saturating_mul(one.load_permille) / 1000;
+            format!("{} MB/s", text::short(Milli::mb_from_bytes(bytes)))
+        })
+        .collect();
+    let limit = Milli::ms_from_ns(report.requirements.p99_ns);
+    let lines = [
+        Line { label: "p50".to_owned(), values: curve.iter().map(|one| one.p50_ms).collect() },
+        Line { label: "p99".to_owned(), values: curve.iter().map(|one| one.p99_ms).collect() },
+        Line { label: "limit of p99".to_owned(), values: vec![Some(limit); curve.len()] },
+    ];
+    let state = best.headroom.as_ref().map_or("none", |one| one.state.name());
+    chart(&Steps {
+        name: "plan-load",
+        title: "Response latency against offered load",
+        caption: format!(
+            "{} in the state {state}. It holds up to {} of the required load.",
+            best.name(),
+            super::text::headroom(best)
+        ),
+        unit: "ms",
+        labels: &labels,
+        lines: &lines,
+    })
+}
+
+/// Every simulated cluster in order of price.
+fn cost(report: &PlanReport) -> Option<Chart> {
+    let clusters = by_cost(report);
+    if clusters.len() < 2 {
+        return None;
+    }
+    let labels: Vec<String> = clusters.iter().map(|one| short_name(one)).collect();
+    let limit = Milli::ms_from_ns(report.requirements.p99_ns);
+    let p99 = |one: &&Candidate| required(one).and_then(|judgement| judgement.p99_ms);
+    let lines = [
+        Line { label: "p99".to_owned(), values: clusters.iter().map(p99).collect() },
+        Line { label: "limit of p99".to_owned(), values: vec![Some(limit); clusters.len()] },
+    ];
+    chart(&Steps {
+        name: "plan-cost",
+        title: "Cost against latency",
+        caption: "Simulated clusters in order of price, p99 in the first state that was judged."
+            .to_owned(),
+        unit: "ms",
+        labels: &labels,
+        lines: &lines,
+    })
+}
+
+/// What each cluster uses of each resource.
+fn resources(report: &PlanReport) -> Option<Chart> {
+    let clusters: Vec<&Candidate> = report.fits.iter().take(CLUSTERS_MAX).collect();
+    let labels: Vec<String> = clusters.iter().map(|one| short_name(one)).collect();
+    let used = |one: &&Candidate, resource: &str| {
+        let uses = &required(one)?.uses;
+        Some(uses.iter().find(|used| used.resource == resource)?.percent)
+    };
+    let lines = ["cpu", "network", "disk"].map(|resource| Line {
+        label: resource.to_owned(),
+        values: clusters.iter().map(|one| used(one, resource)).collect(),
+    });
+    chart(&Steps {
+        name: "plan-use",
+        title: "Use of each resource in the hardest state",
+        caption: "Busiest broker, share of what is always there; the rest is headroom.".to_owned(),
+        unit: "%",
+        labels: &labels,
+        lines: &lines,
+    })
+}
+
+fn by_cost(report: &PlanReport) -> Vec<&Candidate> {
+    let mut all: Vec<&Candidate> = report.fits.iter().chain(&report.misses).collect();
+    all.sort_by_key(|one| one.cluster.monthly_usd);
+    let skipped = all.len().saturating_sub(CLUSTERS_MAX);
+    all.split_off(skipped)
+}
+
+/// `6 x m7g.xlarge $3,123`.
+fn short_name(candidate: &Candidate) -> String {
+    let cluster = &candidate.cluster;
+    let kind = cluster.instance.trim_start_matches("kafka.");
+    format!("{} x {kind} ${}", cluster.brokers, cluster.monthly_usd.units() / 100)
+}

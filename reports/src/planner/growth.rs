@@ -1,0 +1,41 @@
+//! When growth uses up a cluster's headroom.
+
+use super::types::{Candidate, Growth, Requirements};
+use crate::result::Milli;
+
+/// Volumes have a quarter more than is kept: they are full at this multiple of the load.
+const VOLUMES_FULL_PERMILLE: i64 = 1_250;
+const MONTHS: f64 = 12.0;
+
+/// Months until the load has grown to where thresholds break, and until volumes are full; nothing
+/// without growth or headroom.
+#[must_use]
+pub fn growth(candidate: &Candidate, requirements: &Requirements) -> Option<Growth> {
+    let headroom = candidate.headroom.as_ref()?;
+    let yearly = requirements.growth_permille;
+    (yearly > 0).then(|| Growth {
+        load_months: months(headroom.holds_at, yearly),
+        is_beyond: headroom.breaks_at.is_none(),
+        volume_months: months(Milli::from_units(VOLUMES_FULL_PERMILLE), yearly),
+    })
+}
+
+/// Compound growth from 1 to `multiple`.
+#[expect(clippy::cast_possible_truncation, reason = "months of centuries fit")]
+fn months(multiple: Milli, yearly_permille: u64) -> Milli {
+    let yearly = 1.0 + f64::from(u32::try_from(yearly_permille).unwrap_or(u32::MAX)) / 1000.0;
+    let months = libm::log(multiple.to_f64().max(1.0)) / libm::log(yearly) * MONTHS;
+    Milli::from_units((months * 1000.0).round().clamp(0.0, 1e12) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubling_every_year_reaches_twice_the_load_in_twelve_months() {
+        assert_eq!(months(Milli::from_units(2_000), 1_000), Milli::from_units(12_000));
+        assert_eq!(months(Milli::from_units(1_000), 1_000), Milli::ZERO);
+        assert_eq!(months(Milli::from_units(1_210), 100), Milli::from_units(24_000));
+    }
+}

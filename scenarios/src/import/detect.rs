@@ -1,0 +1,139 @@
+//! What a file is, by what is in it: nobody wants to say so on the command line.
+
+use super::ImportError;
+use serde_json::Value;
+
+/// A file, read as far as its kind tells.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// JSON, also the JSON line of kafka-log-dirs.
+    Json(Value, JsonKind),
+    /// kafka-topics --describe.
+    Topics,
+    /// kafka-consumer-groups --describe.
+    Groups,
+    /// Prometheus's text format.
+    Exposition,
+    /// An OpenMessaging Benchmark driver.
+    OmbDriver(Value),
+    /// An OpenMessaging Benchmark workload or template.
+    OmbWorkload(Value),
+}
+
+/// What a JSON document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JsonKind {
+    Msk,
+    MskNodes,
+    MskConfiguration,
+    Queries,
+    Metrics,
+    Prometheus,
+    LogDirs,
+    Toolkit,
+    Trogdor,
+}
+
+const KNOWN: &str = "known are: describe-cluster-v2, create-cluster, list-nodes and \
+describe-configuration-revision of MSK, CloudWatch \
+metric data and its queries, kafka-topics, kafka-log-dirs and kafka-consumer-groups --describe, \
+Prometheus range queries and text, OpenMessaging workloads and drivers, Trogdor specs, cluster-config.json of AWS's migration toolkit";
+
+/// The kind of a file that is not empty.
+pub(super) fn kind(file: &str, text: &str) -> Result<Kind, ImportError> {
+    if text.trim_start().starts_with(['{', '[']) {
+        let value = json(file, text)?;
+        let kind = json_kind(&value).ok_or_else(|| unknown(file, "JSON of no known shape"))?;
+        return Ok(Kind::Json(value, kind));
+    }
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    if text.starts_with("Querying brokers") || text.contains("\nReceived log directory") {
+        let line = lines.find(|line| line.starts_with('{'));
+        let line = line.ok_or_else(|| {
+            ImportError::new(file, "kafka-log-dirs' output has no JSON line").help("is it cut off?")
+        })?;
+        return Ok(Kind::Json(json(file, line)?, JsonKind::LogDirs));
+    }
+    if lines.clone().any(|line| line.trim_start().starts_with("Topic:") && line.contains('\t')) {
+        return Ok(Kind::Topics);
+    }
+    if lines.clone().any(is_groups_header) {
+        return Ok(Kind::Groups);
+    }
+    if lines.clone().any(|line| line.starts_with("# TYPE ") || line.starts_with("# HELP "))
+        || lines.all(|line| line.starts_with("kafka_"))
+    {
+        return Ok(Kind::Exposition);
+    }
+    yaml(file, text)
+}
+
+/// The first line of a table of kafka-consumer-groups.
+pub(super) fn is_groups_header(line: &str) -> bool {
+    line.contains("TOPIC") && line.contains("PARTITION") && line.contains("CURRENT-OFFSET")
+}
+
+fn unknown(file: &str, what: &str) -> ImportError {
+    ImportError::new(file, what).help(KNOWN)
+}
+
+fn json(file: &str, text: &str) -> Result<Value, ImportError> {
+    serde_json::from_str(text).map_err(|error| {
+        let place = format!("{file}:{}:{}", error.line(), error.column());
+        let message = error.to_string();
+        // The library ends its message with the place.
+        let message = message.split(" at line ").next().unwrap_or_default();
+        ImportError::new(place, format!("not JSON: {message}"))
+    })
+}
+
+fn json_kind(value: &Value) -> Option<JsonKind> {
+    let has = |key: &str| {
+        let lower = || {
+            let mut chars = key.chars();
+            let first = chars.next().map(|c| c.to_ascii_lowercase());
+            first.into_iter().chain(chars).collect::<String>()
+        };
+        value.get(key).is_some() || value.get(lower()).is_some()
+    };
+    if value.as_array().is_some_and(|items| items.iter().any(|item| item.get("Id").is_some())) {
+        return Some(JsonKind::Queries);
+    }
+    let kinds = [
+        (JsonKind::Metrics, has("MetricDataResults") || has("Datapoints")),
+        (JsonKind::Queries, has("MetricDataQueries")),
+        (JsonKind::MskNodes, has("NodeInfoList")),
+        (JsonKind::MskConfiguration, has("ServerProperties")),
+        (JsonKind::Trogdor, value.get("class").is_some_and(Value::is_string)),
+        (JsonKind::Prometheus, value.get("data").is_some_and(|data| data.get("result").is_some())),
+        (JsonKind::Toolkit, value.get("topology").is_some_and(Value::is_object)),
+        (JsonKind::LogDirs, value.get("brokers").is_some_and(Value::is_array)),
+        (
+            JsonKind::Msk,
+            ["ClusterInfo", "Provisioned", "Serverless", "BrokerNodeGroupInfo"]
+                .into_iter()
+                .any(has),
+        ),
+    ];
+    kinds.into_iter().find(|(_, is)| *is).map(|(kind, _)| kind)
+}
+
+fn yaml(file: &str, text: &str) -> Result<Kind, ImportError> {
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| {
+        let place = error
+            .location()
+            .map_or_else(|| file.to_owned(), |at| format!("{file}:{}:{}", at.line(), at.column()));
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        let first = first.strip_prefix("error: ").unwrap_or(first);
+        ImportError::new(place, format!("not YAML: {first}")).help(KNOWN)
+    })?;
+    let has = |keys: &[&str]| keys.iter().any(|key| value.get(key).is_some());
+    if has(&["driverClass", "producerConfig", "topicConfig", "replicationFactor"]) {
+        return Ok(Kind::OmbDriver(value));
+    }
+    if has(&["partitionsPerTopic", "producerRate", "messageSize", "producersPerTopic"]) {
+        return Ok(Kind::OmbWorkload(value));
+    }
+    Err(unknown(file, "neither JSON nor YAML of a known shape"))
+}

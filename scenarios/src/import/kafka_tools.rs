@@ -1,0 +1,188 @@
+//! Output of kafka-topics, kafka-log-dirs and kafka-consumer-groups with `--describe`.
+
+use super::ImportError;
+use super::detect::is_groups_header;
+use super::doc::Doc;
+use super::draft::{Configs, ConsumerDraft, Draft, Fact, plain_name, set};
+use super::properties::{Owner, keep};
+use std::collections::{BTreeMap, BTreeSet};
+
+const PARTITIONS_MAX: u32 = 100_000;
+
+/// kafka-topics: a line per topic, then a line per partition.
+pub(super) fn topics(file: &str, text: &str, draft: &mut Draft) -> Result<(), ImportError> {
+    let mut brokers = BTreeSet::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let place = format!("{file}:{number}");
+        let fields = fields(line);
+        let Some(name) = fields.get("Topic").copied() else { continue };
+        if let Some(partitions) = fields.get("PartitionCount") {
+            topic_line(name, partitions, &fields, &place, draft)?;
+        } else if let Some(replicas) = fields.get("Replicas") {
+            for id in replicas.split(',').filter(|id| !id.is_empty()) {
+                let id = id.trim().parse::<i32>().map_err(|_| {
+                    ImportError::new(&place, format!("`{id}` in Replicas is not a broker id"))
+                })?;
+                brokers.insert(id);
+            }
+        }
+    }
+    if draft.topics.is_empty() {
+        return Err(ImportError::new(file, "no topic has a line with PartitionCount"));
+    }
+    note_brokers(brokers.len(), &format!("{file}, ids in Replicas"), draft);
+    Ok(())
+}
+
+fn topic_line(
+    name: &str,
+    partitions: &str,
+    fields: &BTreeMap<&str, &str>,
+    place: &str,
+    draft: &mut Draft,
+) -> Result<(), ImportError> {
+    let number = |key: &str, text: &str, max: u32| {
+        let number = text.trim().parse::<u32>().ok().filter(|number| (1..=max).contains(number));
+        number.ok_or_else(|| {
+            ImportError::new(place, format!("{key} `{text}` is not a number from 1 to {max}"))
+        })
+    };
+    let partitions = number("PartitionCount", partitions, PARTITIONS_MAX)?;
+    let factor = fields.get("ReplicationFactor");
+    let factor = factor.map(|text| number("ReplicationFactor", text, 32)).transpose()?;
+    let mut config = Configs::new();
+    let text = fields.get("Configs").copied().unwrap_or_default();
+    keep(config_pairs(text), Owner::Topic, place, &mut config, draft);
+    let Some(topic) = draft.topic(name, place)? else { return Ok(()) };
+    set(&mut topic.partitions, partitions, place)?;
+    if let Some(factor) = factor {
+        set(&mut topic.replication, factor, place)?;
+    }
+    topic.config.extend(config);
+    Ok(())
+}
+
+/// `Key: value` fields, separated by tabs.
+fn fields(line: &str) -> BTreeMap<&str, &str> {
+    line.split('\t')
+        .filter_map(|field| field.split_once(':'))
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .collect()
+}
+
+/// `a=b,c=d`, where a value may hold commas itself.
+fn config_pairs(text: &str) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for part in text.split(',').filter(|part| !part.is_empty()) {
+        match (part.split_once('='), pairs.last_mut()) {
+            (Some((key, value)), _) => pairs.push((key.trim().to_owned(), value.to_owned())),
+            (None, Some((_, value))) => value.push_str(&format!(",{part}")),
+            (None, None) => {}
+        }
+    }
+    pairs
+}
+
+/// Brokers that were seen are a lower bound: a broker may have no replica.
+fn note_brokers(count: usize, from: &str, draft: &mut Draft) {
+    if let Some(count) = u32::try_from(count).ok().filter(|count| *count > 0)
+        && draft.cluster.brokers.is_none()
+    {
+        draft.cluster.brokers = Some(Fact::new(count, from));
+    }
+}
+
+/// kafka-log-dirs: bytes of every replica.
+pub(super) fn log_dirs(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
+    let list = doc.need("brokers")?;
+    let brokers = list.items()?;
+    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut partitions: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for broker in &brokers {
+        for dir in broker.need("logDirs")?.items()? {
+            if let Some(error) = dir.get("error") {
+                draft.leave_out(format!("{}: {}", dir.place(), error.scalar()?));
+            }
+            let Some(list) = dir.get("partitions") else { continue };
+            for replica in list.items()? {
+                if replica.get("isFuture").is_some_and(|doc| doc.value().as_bool() == Some(true)) {
+                    continue;
+                }
+                let name = replica.need("partition")?;
+                let (topic, number) = name
+                    .text()?
+                    .rsplit_once('-')
+                    .and_then(|(topic, number)| Some((topic, number.parse::<u32>().ok()?)))
+                    .filter(|(_, number)| *number < PARTITIONS_MAX)
+                    .ok_or_else(|| name.error("not TOPIC-NUMBER"))?;
+                let bytes = replica.need("size")?.whole(1 << 50)?;
+                let sum = sizes.entry(topic.to_owned()).or_default();
+                *sum = sum.saturating_add(bytes);
+                partitions.entry(topic.to_owned()).or_default().insert(number);
+            }
+        }
+    }
+    let place = list.place().to_owned();
+    for (name, bytes) in sizes {
+        let highest = partitions.get(&name).and_then(|numbers| numbers.last().copied());
+        let Some(topic) = draft.topic(&name, &place)? else { continue };
+        set(&mut topic.stored_bytes, bytes, &place)?;
+        if topic.partitions.is_none() {
+            topic.partitions = highest.map(|highest| Fact::new(highest + 1, place.as_str()));
+        }
+    }
+    note_brokers(brokers.len(), &place, draft);
+    Ok(())
+}
+
+/// kafka-consumer-groups: a table for each group, a row for each partition.
+pub(super) fn groups(file: &str, text: &str, draft: &mut Draft) -> Result<(), ImportError> {
+    let mut columns: Vec<&str> = Vec::new();
+    let mut groups: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if is_groups_header(line) {
+            columns = words;
+            continue;
+        }
+        // Lines such as "Consumer group 'x' has no active members." are no rows.
+        if words.len() != columns.len() || words.is_empty() {
+            continue;
+        }
+        let cell = |name: &str| {
+            let at = columns.iter().position(|column| *column == name)?;
+            words.get(at).copied().filter(|cell| *cell != "-")
+        };
+        let Some(topic) = cell("TOPIC") else { continue };
+        let place = format!("{file}:{number}");
+        if cell("PARTITION").is_none_or(|cell| cell.parse::<u32>().is_err()) {
+            return Err(ImportError::new(place, "PARTITION is not a number"));
+        }
+        if draft.topic(topic, &place)?.is_none() {
+            continue;
+        }
+        let (topics, members) =
+            groups.entry(cell("GROUP").unwrap_or("group").to_owned()).or_default();
+        topics.insert(topic.to_owned());
+        members.extend(cell("CONSUMER-ID").map(str::to_owned));
+    }
+    if groups.is_empty() {
+        return Err(ImportError::new(file, "no row of the table is of a group"));
+    }
+    for (name, (topics, members)) in groups {
+        let count = match u32::try_from(members.len()) {
+            Ok(count) if count > 0 => Fact::new(count.min(10_000), file),
+            _ => {
+                draft.guess(format!("group {name} has one member: it had none when asked"));
+                Fact::guess(1)
+            }
+        };
+        draft.consumers.push(ConsumerDraft {
+            group: plain_name(&name),
+            topics: Fact::new(topics, file),
+            count,
+            config: Configs::new(),
+        });
+    }
+    Ok(())
+}

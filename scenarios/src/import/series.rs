@@ -1,0 +1,149 @@
+//! Measured series, CloudWatch's or Prometheus's, and what they say about the load.
+//!
+//! A rate of the cluster is the sum over its brokers and topics at one point in time. Metrics by
+//! topic, by broker and of the cluster count the same bytes: the finest that there is is taken.
+
+use super::Load;
+use super::draft::{Draft, Fact, Traffic};
+use std::collections::BTreeMap;
+
+/// A series of points.
+#[derive(Debug)]
+pub(super) struct Series {
+    /// CloudWatch's name, such as `BytesInPerSec`.
+    pub(super) metric: String,
+    pub(super) broker: Option<String>,
+    pub(super) topic: Option<String>,
+    /// Values by time as text; the order of points does not matter.
+    pub(super) points: BTreeMap<String, f64>,
+    /// File and place.
+    pub(super) from: String,
+}
+
+impl Series {
+    /// Detail: by topic before by broker before the whole cluster.
+    fn detail(&self) -> u8 {
+        u8::from(self.topic.is_some()) * 2 + u8::from(self.broker.is_some())
+    }
+}
+
+/// The load at one point in time, or on average.
+pub(super) fn reduce(draft: &mut Draft, load: Load) {
+    let series = std::mem::take(&mut draft.series);
+    if series.is_empty() {
+        return;
+    }
+    let traffic = traffic(&series, load, draft);
+    if let (Some(bytes), Some(messages)) = (&traffic.bytes_in, &traffic.messages_in)
+        && messages.value > 0
+        && draft.record_bytes.is_none()
+    {
+        let size = (bytes.value / messages.value).clamp(16, 1 << 20);
+        let from = format!(
+            "BytesInPerSec / MessagesInPerSec, {}",
+            messages.from.as_deref().unwrap_or_default()
+        );
+        draft.record_bytes = Some(Fact::new(size, from));
+    }
+    draft.traffic = traffic;
+    for series in &series {
+        if !matches!(
+            series.metric.as_str(),
+            "BytesInPerSec" | "BytesOutPerSec" | "MessagesInPerSec"
+        ) {
+            draft.leave_out(format!("metric {}: a result, not a load", series.metric));
+        }
+    }
+}
+
+fn traffic(series: &[Series], load: Load, draft: &mut Draft) -> Traffic {
+    let bytes_in = total(series, "BytesInPerSec", load, draft);
+    let mut by_topic = BTreeMap::new();
+    // Topics are read at the time at which the whole cluster was.
+    if let Some((_, at)) = &bytes_in {
+        let mut names: Vec<&String> = series
+            .iter()
+            .filter(|one| one.metric == "BytesInPerSec")
+            .filter_map(|one| one.topic.as_ref())
+            .collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let own: Vec<&Series> = series
+                .iter()
+                .filter(|one| one.metric == "BytesInPerSec" && one.topic.as_ref() == Some(name))
+                .collect();
+            let sum: f64 = own.iter().map(|one| value(one, at.as_deref())).sum();
+            let from = own.first().map(|one| one.from.clone()).unwrap_or_default();
+            by_topic.insert(name.clone(), Fact::new(whole(sum), from));
+        }
+    }
+    Traffic {
+        bytes_out: total(series, "BytesOutPerSec", load, draft).map(|(fact, _)| fact),
+        messages_in: total(series, "MessagesInPerSec", load, draft).map(|(fact, _)| fact),
+        bytes_in: bytes_in.map(|(fact, _)| fact),
+        bytes_in_by_topic: by_topic,
+    }
+}
+
+/// The value at a time, or the mean.
+fn value(series: &Series, at: Option<&str>) -> f64 {
+    match at {
+        Some(at) => series.points.get(at).copied().unwrap_or(0.0),
+        None => {
+            #[expect(clippy::cast_precision_loss, reason = "points are few")]
+            let count = series.points.len().max(1) as f64;
+            series.points.values().sum::<f64>() / count
+        }
+    }
+}
+
+/// The cluster's rate and, at the peak, its time.
+fn total(
+    series: &[Series],
+    metric: &str,
+    load: Load,
+    draft: &mut Draft,
+) -> Option<(Fact<u64>, Option<String>)> {
+    let finest = series.iter().filter(|one| one.metric == metric).map(Series::detail).max()?;
+    let taken: Vec<&Series> =
+        series.iter().filter(|one| one.metric == metric && one.detail() == finest).collect();
+    let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+    for (at, value) in taken.iter().flat_map(|one| &one.points) {
+        let sum = sums.entry(at).or_default();
+        *sum = (sum.0 + value, sum.1 + 1);
+    }
+    let partial = sums.values().filter(|(_, count)| *count < taken.len()).count();
+    if partial > 0 {
+        draft.leave_out(format!(
+            "{metric}: at {partial} of {} points in time some series has no value, which counts as 0",
+            sums.len()
+        ));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "points are few")]
+    let mean = sums.values().map(|(sum, _)| sum).sum::<f64>() / sums.len().max(1) as f64;
+    let (peak_at, peak) =
+        sums.iter().map(|(at, (sum, _))| (*at, *sum)).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let from = taken.first().map(|one| one.from.clone()).unwrap_or_default();
+    Some(match load {
+        Load::Peak => {
+            let from =
+                format!("{from}, sum of {} at {peak_at}; average {}", taken.len(), whole(mean));
+            (Fact::new(whole(peak), from), Some(peak_at.to_owned()))
+        }
+        Load::Average => {
+            let from = format!(
+                "{from}, average of {} points; peak {} at {peak_at}",
+                sums.len(),
+                whole(peak)
+            );
+            (Fact::new(whole(mean), from), None)
+        }
+    })
+}
+
+/// A rate as a whole number; what is negative or no number is none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+fn whole(value: f64) -> u64 {
+    if value.is_finite() { value.round().clamp(0.0, 1e15) as u64 } else { 0 }
+}

@@ -1,0 +1,385 @@
+//! Files written from the field lists of the formats, whole, halved and hostile.
+
+use super::*;
+use crate::plan::Plan;
+use crate::{Source, load};
+use proptest::prelude::*;
+
+fn file(name: &str, text: &str) -> ImportFile {
+    ImportFile { name: name.to_owned(), bytes: text.as_bytes().to_vec() }
+}
+
+fn imported(files: &[(&str, &str)]) -> Imported {
+    let files: Vec<ImportFile> = files.iter().map(|(name, text)| file(name, text)).collect();
+    import(&files, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn plan(imported: &Imported) -> Plan {
+    load(&Source::new("imported", imported.toml.as_str()), &[], 1).unwrap()
+}
+
+fn refused(files: &[(&str, &str)]) -> ImportError {
+    let files: Vec<ImportFile> = files.iter().map(|(name, text)| file(name, text)).collect();
+    import(&files, &ImportOptions::default()).unwrap_err()
+}
+
+const CLUSTER: &str = r#"{"ClusterInfo": {
+  "ClusterType": "PROVISIONED", "ClusterName": "shop prod", "State": "ACTIVE",
+  "Provisioned": {
+    "BrokerNodeGroupInfo": {
+      "ClientSubnets": ["subnet-1", "subnet-2", "subnet-3"], "InstanceType": "kafka.m7g.2xlarge",
+      "StorageInfo": {"EbsStorageInfo": {
+        "ProvisionedThroughput": {"Enabled": true, "VolumeThroughput": 300}, "VolumeSize": 2000}}},
+    "CurrentBrokerSoftwareInfo": {"KafkaVersion": "3.9.x"},
+    "EncryptionInfo": {"EncryptionInTransit": {"ClientBroker": "PLAINTEXT", "InCluster": true}},
+    "NumberOfBrokerNodes": 6, "StorageMode": "LOCAL"}}}"#;
+
+const METRICS: &str = r#"{"MetricDataResults": [
+  {"Id": "i1", "Label": "x", "StatusCode": "Complete",
+   "Timestamps": ["2026-11-20T10:01:00Z", "2026-11-20T10:00:00Z"], "Values": [3000000, 1000000]},
+  {"Id": "i2", "Label": "y", "StatusCode": "PartialData",
+   "Timestamps": ["2026-11-20T10:01:00Z"], "Values": [2000000]},
+  {"Id": "o1", "Timestamps": ["2026-11-20T10:01:00Z"], "Values": [9900000]},
+  {"Id": "m1", "Timestamps": ["2026-11-20T10:01:00Z"], "Values": [2500]}]}"#;
+
+const QUERIES: &str = r#"{"MetricDataQueries": [
+  {"Id": "i1", "MetricStat": {"Metric": {"Namespace": "AWS/Kafka", "MetricName": "BytesInPerSec",
+    "Dimensions": [{"Name": "Cluster Name", "Value": "shop"}, {"Name": "Broker ID", "Value": "1"},
+                   {"Name": "Topic", "Value": "orders"}]}, "Period": 60, "Stat": "Average"}},
+  {"Id": "i2", "MetricStat": {"Metric": {"MetricName": "BytesInPerSec",
+    "Dimensions": [{"Name": "Broker ID", "Value": "2"}, {"Name": "Topic", "Value": "clicks"}]},
+    "Stat": "Average"}},
+  {"Id": "o1", "MetricStat": {"Metric": {"MetricName": "BytesOutPerSec"}, "Stat": "Average"}},
+  {"Id": "m1", "MetricStat": {"Metric": {"MetricName": "MessagesInPerSec"}, "Stat": "Average"}}]}"#;
+
+const TOPICS: &str = "Topic: orders\tTopicId: AbC\tPartitionCount: 12\tReplicationFactor: 3\t\
+  Configs: min.insync.replicas=2,cleanup.policy=compact,delete,retention.ms=86400000,made.up=1\n\
+  \tTopic: orders\tPartition: 0\tLeader: 1\tReplicas: 1,2,3\tIsr: 1,2,3\tElr: N/A\n\
+  Topic: __consumer_offsets\tPartitionCount: 50\tReplicationFactor: 3\tConfigs: \n";
+
+const LOG_DIRS: &str = "Querying brokers for log directories information\n\
+  Received log directory information from brokers 1,2\n\
+  {\"version\":1,\"brokers\":[{\"broker\":1,\"logDirs\":[{\"logDir\":\"/d\",\"error\":null,\
+  \"partitions\":[{\"partition\":\"orders-0\",\"size\":3000000000,\"offsetLag\":0,\"isFuture\":false},\
+  {\"partition\":\"my-topic-7\",\"size\":600000000,\"offsetLag\":0,\"isFuture\":false}]}]}]}\n";
+
+const GROUPS: &str = "\n\
+  GROUP   TOPIC  PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID HOST CLIENT-ID\n\
+  billing orders 0         10             12             2   c-1         /1   c\n\
+  billing orders 1         10             12             2   c-2         /1   c\n\
+  idle    orders 0         -              12             -   -           -    -\n";
+
+#[test]
+fn a_cluster_its_topics_groups_and_traffic_make_one_scenario() {
+    let result = imported(&[
+        ("metrics.json", METRICS),
+        ("cluster.json", CLUSTER),
+        ("queries.json", QUERIES),
+        ("topics.txt", TOPICS),
+        ("dirs.txt", LOG_DIRS),
+        ("groups.txt", GROUPS),
+    ]);
+    insta::assert_snapshot!(result.toml);
+    let plan = plan(&result);
+    assert_eq!(plan.cluster.brokers.len(), 6);
+    assert_eq!(plan.scenario, "shop-prod");
+}
+
+/// The same document as the REST API writes it.
+fn camel(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(c);
+        if c == '"' && chars.peek().is_some_and(char::is_ascii_uppercase) {
+            let word: String = chars.clone().take_while(|c| *c != '"').collect();
+            let rest: String = chars.clone().skip(word.chars().count() + 1).take(1).collect();
+            if rest == ":" {
+                out.extend(chars.next().map(|c| c.to_ascii_lowercase()));
+            }
+        }
+    }
+    out
+}
+
+#[test]
+fn both_cases_of_aws_read_alike() {
+    let lower = camel(CLUSTER);
+    assert!(lower.contains("\"numberOfBrokerNodes\"") && !lower.contains("\"Provisioned\""));
+    let values = |text: &str| {
+        imported(&[("c.json", text)])
+            .found
+            .into_iter()
+            .map(|f| (f.key, f.value))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(CLUSTER), values(&lower));
+}
+
+#[test]
+fn what_is_to_be_created_and_what_cannot_be_simulated_still_runs() {
+    let create = r#"{"ClusterName": "c", "KafkaVersion": "2.8.1", "NumberOfBrokerNodes": 4,
+      "BrokerNodeGroupInfo": {"ClientSubnets": ["a", "b"], "InstanceType": "kafka.t3.small"}}"#;
+    let result = imported(&[("create.json", create)]);
+    assert!(result.left_out.iter().any(|one| one.contains("kafka.t3.small")), "{result:?}");
+    assert!(result.left_out.iter().any(|one| one.contains("2.8.1")));
+    assert_eq!(plan(&result).cluster.brokers.len(), 4);
+    let express = CLUSTER.replace("kafka.m7g.2xlarge", "express.m7g.large");
+    let result = imported(&[("x.json", &express)]);
+    assert_eq!(plan(&result).cluster.brokers[0].host.instance, "kafka.m7g.large");
+    let serverless = r#"{"ClusterInfo": {"ClusterName": "s", "Serverless": {"VpcConfigs": []}}}"#;
+    assert_eq!(plan(&imported(&[("s.json", serverless)])).cluster.brokers.len(), 3);
+}
+
+#[test]
+fn a_configuration_comes_in_base64() {
+    // "num.io.threads=16\nmade.up=1\n"
+    let text = r#"{"Arn": "a", "Revision": 1, "ServerProperties": "bnVtLmlvLnRocmVhZHM9MTYKbWFkZS51cD0xCg=="}"#;
+    let with =
+        CLUSTER.replace("{\"KafkaVersion\"", "{\"ConfigurationArn\": \"a\", \"KafkaVersion\"");
+    for files in
+        [[("c.json", with.as_str()), ("p.json", text)], [("p.json", text), ("c.json", &with)]]
+    {
+        let result = imported(&files);
+        assert!(result.toml.contains("config.\"num.io.threads\" = 16"), "{}", result.toml);
+        assert!(!result.left_out.iter().any(|one| one.contains("MSK configuration")));
+    }
+    let error = refused(&[("p.json", r#"{"serverProperties": "%%%"}"#)]);
+    assert_eq!(error.place, "p.json: serverProperties");
+}
+
+#[test]
+fn the_migration_toolkits_discovery() {
+    let text = r#"{"cluster_name": "old", "kafka": {"version": "2.8.0"},
+      "topology": {"num_brokers": 5, "num_azs": 1},
+      "topics": [{"name": "t", "num_partitions": 10, "replication_factor": 2,
+                  "configs": {"retention.ms": "3600000"}}],
+      "broker_configs": {"num.io.threads": 16},
+      "metrics": {"peak_bytes_in_per_broker_mbps": 2, "peak_bytes_out_per_broker_mbps": 4.1}}"#;
+    let result = imported(&[("cluster-config.json", text)]);
+    assert!(result.toml.contains("rate = \"10000000 B/s\""), "{}", result.toml);
+    let plan = plan(&result);
+    assert_eq!((plan.cluster.brokers.len(), plan.consumers.len()), (5, 2));
+}
+
+#[test]
+fn average_and_peak_are_told_apart() {
+    let files = [file("m.json", METRICS), file("q.json", QUERIES)];
+    let of = |load| import(&files, &ImportOptions { name: None, load }).unwrap().toml;
+    assert!(of(Load::Peak).contains("rate = \"3000000 B/s\""), "{}", of(Load::Peak));
+    assert!(of(Load::Average).contains("rate = \"2000000 B/s\""), "{}", of(Load::Average));
+}
+
+#[test]
+fn our_own_queries_explain_their_results() {
+    let options = |topics: &[&str]| QueryOptions {
+        cluster: "shop".to_owned(),
+        brokers: 2,
+        topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+    };
+    let text = queries(&options(&["orders"])).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let list = value["MetricDataQueries"].as_array().unwrap();
+    assert_eq!(list.len(), 6);
+    assert!(queries(&options(&[])).unwrap().contains("SUM(SEARCH("));
+    let results: Vec<serde_json::Value> = list
+        .iter()
+        .map(|query| {
+            serde_json::json!({"Id": query["Id"], "Label": query["Label"],
+                "Timestamps": ["2026-11-20T10:00:00Z"], "Values": [500_000.0]})
+        })
+        .collect();
+    let results = serde_json::json!({ "MetricDataResults": results }).to_string();
+    for files in [vec![("r.json", results.as_str())], vec![("r.json", &results), ("q.json", &text)]]
+    {
+        assert!(imported(&files).toml.contains("rate = \"1000000 B/s\""));
+    }
+    let many: Vec<String> = (0..200).map(|n| format!("t{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(queries(&options(&many)).is_err());
+}
+
+#[test]
+fn prometheus_by_either_name_and_with_a_counter_that_began_anew() {
+    let range = r#"{"status": "success", "data": {"resultType": "matrix", "result": [
+      {"metric": {"__name__": "kafka_server_brokertopicmetrics_bytesin_total", "topic": "orders",
+        "instance": "b1:11001"}, "values": [[100, "0"], [160, "60000000"], [220, "6000000"]]},
+      {"metric": {"__name__": "kafka_server_BrokerTopicMetrics_OneMinuteRate",
+        "name": "BytesOutPerSec", "topic": "", "instance": "b1:11001"},
+        "values": [[160, "2000000"], [220, "NaN"]]},
+      {"metric": {"__name__": "kafka_topic_partitions", "topic": "orders"}, "values": [[160, "8"]]},
+      {"metric": {"__name__": "kafka_brokers"}, "values": [[160, "3"]]},
+      {"metric": {"__name__": "up"}, "values": [[160, "1"]]}]}}"#;
+    let result = imported(&[("prom.json", range)]);
+    assert!(result.toml.contains("rate = \"1000000 B/s\""), "{}", result.toml);
+    assert!(result.toml.contains("partitions = 8"));
+    assert_eq!(plan(&result).consumers.len(), 2);
+    let text = "# TYPE kafka_topic_partitions gauge\nkafka_topic_partitions{topic=\"a\"} 4\n\
+      kafka_consumergroup_members{consumergroup=\"g\"} 3\nkafka_brokers 3\n";
+    let result = imported(&[("metrics.txt", text)]);
+    assert!(result.toml.contains("partitions = 4") && result.toml.contains("group = \"g\""));
+    plan(&result);
+}
+
+const WORKLOAD: &str = "name: 2 topics\ntopics: 2\npartitionsPerTopic: 4\nmessageSize: 1024\n\
+  useRandomizedPayloads: true\nrandomBytesRatio: 0.5\nrandomizedPayloadPoolSize: 1000\n\
+  keyDistributor: KEY_ROUND_ROBIN\nsubscriptionsPerTopic: 1\nconsumerPerSubscription: 2\n\
+  producersPerTopic: 2\nproducerRate: 20000\nconsumerBacklogSizeGB: 0\ntestDurationMinutes: 15\n";
+const DRIVER: &str = "name: Kafka\n\
+  driverClass: io.openmessaging.benchmark.driver.kafka.KafkaBenchmarkDriver\n\
+  replicationFactor: 3\ntopicConfig: |\n  min.insync.replicas=2\ncommonConfig: |\n  bootstrap.servers=h:9092\n\
+  producerConfig: |\n  acks=all\n  linger.ms=1\n  batch.size=131072\n  compression.type=lz4\n\
+  consumerConfig: |\n  auto.offset.reset=earliest\n  enable.auto.commit=false\n";
+
+#[test]
+fn a_benchmarks_workload_and_driver() {
+    let result = imported(&[("w.yaml", WORKLOAD), ("d.yaml", DRIVER)]);
+    insta::assert_snapshot!(result.toml);
+    assert_eq!(plan(&result).producers.len(), 2);
+}
+
+#[test]
+fn a_template_is_a_sweep_and_a_search_brackets_the_rate() {
+    let template = "nameFormat: ${topics}-topics\ntopics: [1]\npartitionsPerTopic: [1, 10]\n\
+      messageSize: [100, 1024]\nsubscriptionsPerTopic: [1]\nproducersPerTopic: [1]\n\
+      consumerPerSubscription: [1]\nproducerRate: [0]\ntestDurationMinutes: 1\n";
+    let result = imported(&[("t.yaml", template)]);
+    let paths: Vec<&str> = result.sweep.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(paths, ["topics.*.partitions", "producers.*.record_size", "producers.*.rate"]);
+    assert_eq!(result.sweep[0].values, ["1", "10"]);
+    // Every value is one that the scenario takes.
+    for varied in &result.sweep {
+        for value in &varied.values {
+            let sets = [(varied.path.clone(), value.clone())];
+            load(&Source::new("t", result.toml.as_str()), &sets, 1).unwrap();
+        }
+    }
+    let stepped =
+        WORKLOAD.replace("producerRate: 20000", "producerRateList: [[0, 1000], [5, 4000]]");
+    assert!(imported(&[("s.yaml", &stepped), ("d.yaml", DRIVER)]).toml.contains("interpolation"));
+    let crowd = WORKLOAD.replace("topics: 2\n", "topics: 5000\n");
+    assert_eq!(
+        plan(&imported(&[("c.yaml", &crowd), ("d.yaml", DRIVER)])).topics[0].assignment.len(),
+        20_000
+    );
+}
+
+#[test]
+fn trogdor_loads_and_faults() {
+    let produce = r#"{"class": "org.apache.kafka.trogdor.workload.ProduceBenchSpec", "startMs": 1000,
+      "durationMs": 60000, "producerNode": "node0", "targetMessagesPerSec": 1000, "maxMessages": 100,
+      "valueGenerator": {"type": "constant", "size": 512}, "producerConf": {"linger.ms": 3},
+      "activeTopics": {"foo[1-3]": {"numPartitions": 4, "replicationFactor": 3}},
+      "inactiveTopics": {"bar": {"numPartitions": 1, "replicationFactor": 3}}}"#;
+    let consume = r#"{"class": "org.apache.kafka.trogdor.workload.ConsumeBenchSpec",
+      "startMs": 1000, "durationMs": 60000, "activeTopics": ["foo[1-2]:[0-1]"],
+      "threadsPerWorker": 2, "consumerGroup": "cg"}"#;
+    let cut = r#"{"class": "org.apache.kafka.trogdor.fault.NetworkPartitionFaultSpec",
+      "startMs": 11000, "durationMs": 5000, "partitions": [["node1", "node2"], ["node3"]]}"#;
+    let slow = r#"{"class": "org.apache.kafka.trogdor.fault.DegradedNetworkFaultSpec",
+      "startMs": 21000, "durationMs": 5000, "nodeSpecs": {"node1": {"latencyMs": 50}}}"#;
+    let stop = r#"{"class": "org.apache.kafka.trogdor.fault.ProcessStopFaultSpec",
+      "startMs": 31000, "durationMs": 5000, "nodeNames": ["node2"], "javaProcessName": "Kafka"}"#;
+    let result = imported(&[
+        ("p.json", produce),
+        ("c.json", consume),
+        ("cut.json", cut),
+        ("slow.json", slow),
+        ("stop.json", stop),
+    ]);
+    insta::assert_snapshot!(result.toml);
+    let plan = plan(&result);
+    assert_eq!((plan.topics.len(), plan.producers.len(), plan.consumers.len()), (4, 3, 1));
+}
+
+#[test]
+fn broken_files_are_refused_with_their_place() {
+    for (name, text, place, part) in [
+        ("a.json", "{\"ClusterInfo\": {\n  \"x\": }", "a.json:2:8", "not JSON"),
+        ("b.json", "{\"what\": 1}", "b.json", "no known shape"),
+        ("c.txt", "  \n", "c.txt", "empty"),
+        ("d.yaml", "topics: [1\nmessageSize: 3", "d.yaml:", "not YAML"),
+        ("e.yaml", "messageSize: -4\nproducerRate: 1", "e.yaml: messageSize", "whole number"),
+        ("f.yaml", "messageSize: 4", "f.yaml", "producerRate"),
+        (
+            "g.json",
+            r#"{"ClusterInfo": {"Provisioned": {}}}"#,
+            "g.json: ClusterInfo.Provisioned",
+            "BrokerNodeGroupInfo",
+        ),
+        (
+            "h.json",
+            r#"{"MetricDataResults": [{"Id": "x", "Timestamps": [], "Values": []}]}"#,
+            "h.json: MetricDataResults",
+            "which metric",
+        ),
+        (
+            "i.json",
+            r#"{"MetricDataResults": [{"Id": "x", "Label": "BytesInPerSec", "Timestamps": [], "Values": [1]}]}"#,
+            "h.json: MetricDataResults[0]",
+            "0 timestamps",
+        ),
+        ("j.txt", "Topic: a b\tPartitionCount: 1\tConfigs: ", "j.txt:1", "not a topic's name"),
+        ("k.txt", "Topic: a\tPartitionCount: many\tConfigs: ", "k.txt:1", "not a number"),
+        ("l.json", r#"{"class": "a.b.MadeUpSpec"}"#, "l.json: class", "not known"),
+        (
+            "m.json",
+            r#"{"class": "ProduceBenchSpec", "targetMessagesPerSec": 1, "activeTopics": {"t[0-4000000000]": {}}}"#,
+            "m.json",
+            "range",
+        ),
+        (
+            "n.yaml",
+            "driverClass: io.x.PulsarDriver",
+            "n.yaml: driverClass",
+            "not a driver of Kafka",
+        ),
+        ("o.json", r#"{"status": "error", "data": {"result": []}}"#, "o.json: status", "failed"),
+        ("p.yaml", "a: &a [x]\nb: *c", "p.yaml", "not YAML"),
+    ] {
+        let error = refused(&[(name, text)]);
+        let place = place.replace("h.json: MetricDataResults[0]", "i.json: MetricDataResults[0]");
+        assert!(error.place.starts_with(&place), "{name}: {error:?}");
+        assert!(error.message.contains(part), "{name}: {error:?}");
+    }
+    let two = CLUSTER.replace("\"NumberOfBrokerNodes\": 6", "\"NumberOfBrokerNodes\": 9");
+    let error = refused(&[("one.json", CLUSTER), ("two.json", &two)]);
+    assert!(error.message.contains("one.json"), "{error:?}");
+}
+
+#[test]
+fn a_bomb_of_aliases_is_refused() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x]\n");
+    for level in 1..30 {
+        let refs = vec![format!("*a{}", level - 1); 8].join(", ");
+        bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+    }
+    assert!(refused(&[("bomb.yaml", &bomb)]).message.contains("not YAML"));
+    let deep = "[".repeat(100_000);
+    assert!(refused(&[("deep.json", &deep)]).message.contains("not JSON"));
+    assert!(
+        refused(&[("deep.yaml", &format!("messageSize: {deep}"))]).message.contains("not YAML")
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// What is cut out of a file, or put into it, never makes a panic, and what is taken loads.
+    #[test]
+    fn damaged_files_never_panic(which in 0..8_usize, at in 0..2000_usize, cut in 0..40_usize, noise in ".{0,6}") {
+        let all = [CLUSTER, METRICS, QUERIES, TOPICS, LOG_DIRS, GROUPS, WORKLOAD, DRIVER];
+        let chars: Vec<char> = all[which].chars().collect();
+        let at = at % chars.len();
+        let damaged: String = chars[..at].iter().copied()
+            .chain(noise.chars())
+            .chain(chars[(at + cut).min(chars.len())..].iter().copied())
+            .collect();
+        if let Ok(result) = import(&[file("x", &damaged), file("w", WORKLOAD)], &ImportOptions::default()) {
+            plan(&result);
+        }
+        if let Ok(result) = import(&[file("x", &damaged)], &ImportOptions::default()) {
+            plan(&result);
+        }
+    }
+}
