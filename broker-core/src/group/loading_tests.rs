@@ -221,12 +221,10 @@ fn marker(producer: i64, commit: bool) -> Batch {
 
 /// What a coordinator makes of a log: the position, and whether it is stable.
 fn position_after(batches: Vec<Batch>) -> (i64, bool) {
-    let mut offset = 0;
-    let mut numbered_batches = Vec::new();
-    for batch in batches {
-        numbered_batches.extend(numbered(batch, offset, 0).batches().to_vec());
-        offset += 1;
-    }
+    let numbered_batches = (0..).zip(batches);
+    let numbered_batches = numbered_batches
+        .flat_map(|(offset, batch)| numbered(batch, offset, 0).batches().to_vec())
+        .collect();
     let mut rig = Rig::new(OFFSETS_TOPIC, |_| {});
     rig.create(2, &[1, 2]);
     let records = Records::new(numbered_batches);
