@@ -12,7 +12,7 @@ use crate::protocol::{
     FetchPartitionResponse, HeartbeatRequest, JoinGroupRequest, ListGroupsRequest,
     OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, Response,
 };
-use crate::records::{Batch, Record, Records};
+use crate::records::{Batch, EndTxnMarker, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
 use crate::seam::{DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
@@ -200,4 +200,61 @@ fn a_group_with_members_keeps_what_it_has() {
     rig.act(|replicas, step| groups.expiry_due(step, replicas));
     assert!(rig.disk().iter().all(|op| !matches!(op, DiskOpKind::Append { .. })));
     assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
+}
+
+/// A position within a producer's transaction, or without one.
+fn committed(offset: i64, producer: Option<i64>) -> Batch {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset, leader_epoch: 0, metadata: None, commit_ms: 1 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let mut batch = Batch::build(1, &mut [record]);
+    if let Some(id) = producer {
+        batch.header = batch.header.as_transactional();
+        (batch.header.producer_id, batch.header.producer_epoch) = (id, 0);
+    }
+    batch
+}
+
+fn marker(producer: i64, commit: bool) -> Batch {
+    EndTxnMarker { commit, coordinator_epoch: 1 }.to_batch(producer, 0, 1)
+}
+
+/// What a coordinator makes of a log: the position, and whether it is stable.
+fn position_after(batches: Vec<Batch>) -> (i64, bool) {
+    let numbered_batches = (0..).zip(batches);
+    let numbered_batches = numbered_batches
+        .flat_map(|(offset, batch)| numbered(batch, offset, 0).batches().to_vec())
+        .collect();
+    let mut rig = Rig::new(OFFSETS_TOPIC, |_| {});
+    rig.create(2, &[1, 2]);
+    let records = Records::new(numbered_batches);
+    let (id, _) = rig.sent_fetch();
+    rig.answer_fetch(id, FetchPartitionResponse { records: records.clone(), ..nothing_new(0) });
+    let delta = rig.elect(1);
+    let mut groups = GroupCoordinator::new(&rig.replicas.config);
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
+    load(&mut rig, &mut groups, records);
+    let asked = OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]) };
+    let request = OffsetFetchRequest { require_stable: true, groups: vec![asked] };
+    let found = groups.fetch(&rig.image, &request).groups.remove(0);
+    (found.offsets[0].offset, found.unstable.is_empty())
+}
+
+#[test]
+fn positions_of_transactions_count_from_their_marker_on() {
+    let cases = [
+        (vec![committed(5, None), committed(9, Some(7))], (5, false)),
+        (vec![committed(5, None), committed(9, Some(7)), marker(7, true)], (9, true)),
+        (vec![committed(5, None), committed(9, Some(7)), marker(7, false)], (5, true)),
+        (vec![committed(9, Some(7)), marker(8, true)], (-1, false)),
+        (vec![committed(9, Some(7)), committed(8, Some(8)), marker(8, true)], (8, false)),
+        // a later commit outside of the transaction counts more
+        (vec![committed(9, Some(7)), committed(5, None), marker(7, true)], (5, true)),
+        (vec![committed(9, Some(7)), marker(7, true), marker(7, false)], (9, true)),
+    ];
+    for (log, expected) in cases {
+        let what = format!("{log:?}");
+        assert_eq!(position_after(log), expected, "{what}");
+    }
 }
