@@ -42,7 +42,8 @@ pub(super) fn of_plan(plan: &Plan, bill: CostReport, options: &CostOptions) -> E
     let mut alternatives = alternatives(&workload, options);
     alternatives.extend(on_ec2(plan, &workload, options));
     alternatives.sort_by_key(|one| (!one.fits, !one.bill.complete, one.bill.total_usd));
-    let advice = advice(&workload, bill.total_usd, &alternatives);
+    let mut advice = advice(&workload, bill.total_usd, &alternatives);
+    advice.extend(too_small(plan, &workload));
     Elsewhere {
         savings: savings(plan, &workload, options),
         aws_sizer: aws_sizer(&workload, replicas),
@@ -51,6 +52,21 @@ pub(super) fn of_plan(plan: &Plan, bill: CostReport, options: &CostOptions) -> E
         alternatives,
         advice,
     }
+}
+
+/// Volumes that do not hold what is to be kept make the bill too small to compare.
+fn too_small(plan: &Plan, workload: &Workload) -> Option<String> {
+    let volumes = plan.cluster.brokers.iter().flat_map(|node| &node.host.volumes);
+    let has = volumes.map(|volume| volume.size_bytes).sum::<u64>();
+    let needs = workload.kept_bytes.saturating_mul(u64::from(workload.replication));
+    (needs > has).then(|| {
+        format!(
+            "the volumes hold {} GiB, and this retention fills {} GiB: services and savings above are \
+             for the latter, the bill of this cluster is not",
+            has / GIB,
+            needs / GIB
+        )
+    })
 }
 
 /// The same brokers without MSK.

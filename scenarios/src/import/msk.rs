@@ -45,12 +45,12 @@ pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErro
     {
         draft.leave_out("tiered storage (StorageMode TIERED): all data is kept on the volumes");
     }
-    if provisioned.at(&["CurrentBrokerSoftwareInfo", "ConfigurationArn"]).is_some()
-        || provisioned.get("ConfigurationInfo").is_some()
-    {
-        if draft.cluster.config.is_empty() {
-            draft.leave_out(CONFIGURATION);
-        }
+    let is_configured = provisioned
+        .at(&["CurrentBrokerSoftwareInfo", "ConfigurationArn"])
+        .or_else(|| provisioned.get("ConfigurationInfo"))
+        .is_some();
+    if is_configured && draft.cluster.config.is_empty() {
+        draft.leave_out(CONFIGURATION);
     }
     Ok(())
 }
