@@ -259,8 +259,8 @@ impl Shared {
         let metrics = self.metrics.as_ref().map(|listening| listening.address);
         if let Some(Listening { socket, .. }) = self.metrics {
             let _guard = self.runtime.enter();
-            let socket = tokio::net::TcpListener::from_std(socket)
-                .map_err(|error| socket_error(&error))?;
+            let socket =
+                tokio::net::TcpListener::from_std(socket).map_err(|error| socket_error(&error))?;
             self.runtime.spawn(metrics::serve(socket, exposed));
         }
         let (outboxes, runtime) = (self.outboxes, self.runtime);

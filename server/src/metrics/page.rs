@@ -51,11 +51,8 @@ const LOG_END: Family = Family {
     kind: "gauge",
     help: "Offset after a log's last record",
 };
-const LOG_START: Family = Family {
-    name: "kafka_log_log_logstartoffset",
-    kind: "gauge",
-    help: "First offset of a log",
-};
+const LOG_START: Family =
+    Family { name: "kafka_log_log_logstartoffset", kind: "gauge", help: "First offset of a log" };
 
 /// Gauges of a node: Kafka's name, CloudWatch's, and where the value comes from.
 type Gauge = (&'static str, &'static str, &'static str, fn(&Node) -> u64);
@@ -200,9 +197,10 @@ fn requests(page: &mut String, all: &[Exposed]) {
             let _ = writeln!(page, "{name}_sum{{{labels}}} {}", milliseconds(counts.total));
         }
     }
-    for (cloudwatch, api) in
-        [("ProduceTotalTimeMsMean", ApiKey::Produce), ("FetchConsumerTotalTimeMsMean", ApiKey::Fetch)]
-    {
+    for (cloudwatch, api) in [
+        ("ProduceTotalTimeMsMean", ApiKey::Produce),
+        ("FetchConsumerTotalTimeMsMean", ApiKey::Fetch),
+    ] {
         begin(page, &Family { name: cloudwatch, kind: "gauge", help: "Mean since the start" });
         for exposed in all {
             if let Some(RequestCounts { count, total, .. }) =

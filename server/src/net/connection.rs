@@ -12,7 +12,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
-use stormglass_wire::{Api, ApiKey, Decoded, Frame, Hello, WireError, decode_request, encode_response};
+use stormglass_wire::{
+    Api, ApiKey, Decoded, Frame, Hello, WireError, decode_request, encode_response,
+};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;

@@ -2,10 +2,10 @@
 
 use crate::net::LinkId;
 use std::sync::mpsc::{Receiver, Sender};
-use stormglass_broker_core::{BrokerGauges, ReplicaState};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_broker_core::seam::DiskResult;
+use stormglass_broker_core::{BrokerGauges, ReplicaState};
 use tokio::sync::oneshot;
 
 /// Where a node's events come from.
