@@ -26,6 +26,8 @@ const TRIES: usize = 1000;
 pub(crate) struct Serving {
     child: Child,
     pub(crate) addresses: Vec<String>,
+    /// Where counts are asked for, if `--metrics` was given.
+    pub(crate) metrics: Option<String>,
 }
 
 impl Serving {
@@ -36,11 +38,18 @@ impl Serving {
         command.stderr(File::create(place.path(&format!("{dir}.log"))).unwrap());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
+        let metrics = more.contains(&"--metrics").then(|| {
+            let mut line = String::new();
+            out.read_line(&mut line).unwrap();
+            let address = line.strip_prefix("metrics on http://").unwrap();
+            address.strip_suffix("/metrics\n").unwrap().to_owned()
+        });
         let log = || place.read(&format!("{dir}.log"));
         let list = line.trim().strip_prefix("serving Kafka clients on ");
         let list = list.unwrap_or_else(|| panic!("{line}{}", log()));
-        Self { child, addresses: list.split(',').map(str::to_owned).collect() }
+        Self { child, addresses: list.split(',').map(str::to_owned).collect(), metrics }
     }
 
     pub(crate) fn client(&self) -> Client {

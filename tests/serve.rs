@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetFetchRequest,
 };
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 fn create(client: &mut Client, name: &str, partitions: i32, configs: &[(&str, &str)]) -> i16 {
     let config = |(key, value): &(&str, &str)| {
@@ -203,6 +204,51 @@ fn versions_are_told_before_anything_else() {
     let answer = serving.client().call(0, &ApiVersionsRequest::default());
     assert_eq!(answer.error_code, 0);
     assert!(answer.api_keys.iter().any(|api| (api.api_key, api.min_version) == (0, 3)));
+    serving.stop();
+}
+
+/// What a scrape gives.
+fn scrape(serving: &Serving) -> String {
+    let mut stream = TcpStream::connect(serving.metrics.as_ref().unwrap()).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn counts_are_told_in_kafkas_and_cloudwatchs_names() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &["--metrics", "127.0.0.1:0"]);
+    let mut client = serving.client();
+    client.topic("orders");
+    let sent = batch(&["a", "b", "c"], None);
+    let bytes = sent.len();
+    assert_eq!(client.produce("orders", sent), (0, 0));
+    assert_eq!(client.consume("orders", 0).len(), 3);
+    let page = scrape(&serving);
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+    assert!(page.contains("application/openmetrics-text"), "{page}");
+    for line in [
+        &format!(
+            "kafka_server_brokertopicmetrics_bytesin_total{{node=\"1\",topic=\"orders\"}} {bytes}"
+        ),
+        &format!(
+            "kafka_server_brokertopicmetrics_bytesout_total{{node=\"1\",topic=\"orders\"}} {bytes}"
+        ),
+        "kafka_server_brokertopicmetrics_messagesin_total{node=\"1\",topic=\"orders\"} 3",
+        "kafka_log_log_logendoffset{node=\"1\",topic=\"orders\",partition=\"0\"} 3",
+        "kafka_network_requestmetrics_totaltimems_count{node=\"1\",request=\"Produce\"} 1",
+        "kafka_server_replicamanager_leadercount{node=\"1\"} 1",
+        "PartitionCount{node=\"1\"} 1",
+        "UnderReplicatedPartitions{node=\"1\"} 0",
+        "OfflinePartitionsCount{node=\"1\"} 0",
+        "ActiveControllerCount{node=\"1\"} 1",
+        "ConnectionCount{node=\"1\"} 1",
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "no `{line}` in\n{page}");
+    }
     serving.stop();
 }
 

@@ -4,7 +4,7 @@
 //! same. Then some thousands (`live=N`) go to a running `stormglass serve`.
 //!
 //! Nothing may panic, memory may not grow with what a length claims, and the broker must serve a
-//! well-behaved client afterwards. Needs no special compiler; the targets in fuzz/ search deeper.
+//! well-behaved client afterwards. Needs no special compiler, and knows nothing of coverage.
 
 mod live;
 mod mutate;

@@ -2,7 +2,6 @@
 
 use super::layout::{PARTITION_METADATA, partition_metadata, segment_base};
 use super::segment::Segment;
-use super::workers::write_durably;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -30,11 +29,21 @@ impl LogDir {
         Ok(Self { path: path.to_owned(), segments })
     }
 
-    /// A new one.
+    /// A new one, whose name is as durable as its first segment: see [`Self::names`]. Waits for no
+    /// disk, as a topic may have thousands of partitions. What a power failure has left there of a
+    /// log that never was fsynced goes.
     pub(super) fn create(path: &Path, topic: TopicId) -> io::Result<Self> {
+        if path.exists() {
+            fs::remove_dir_all(path)?;
+        }
         fs::create_dir_all(path)?;
-        write_durably(&path.join(PARTITION_METADATA), partition_metadata(topic).as_bytes())?;
-        Self::existing(path)
+        fs::write(path.join(PARTITION_METADATA), partition_metadata(topic))?;
+        Ok(Self { path: path.to_owned(), segments: BTreeMap::new() })
+    }
+
+    /// What must be fsynced before a segment counts as durable: whose log it is, and the names.
+    pub(super) fn names(&self, root: &Path) -> Vec<PathBuf> {
+        vec![self.path.join(PARTITION_METADATA), self.path.clone(), root.to_owned()]
     }
 
     /// The segment with a base offset, made when absent. A segment that is followed by another one

@@ -75,6 +75,8 @@ impl Store {
         }
         let Some(partition) = partition_of(name) else { return Ok(()) };
         match fs::read_to_string(path.join(PARTITION_METADATA)) {
+            // made, but not fsynced when the machine lost its power: nor was anything in it
+            Ok(text) if text.bytes().all(|byte| byte == 0) => {}
             Ok(text) => match parse_partition_metadata(&text) {
                 Some(topic) => {
                     let tp = TopicPartition::new(topic, partition);
@@ -155,7 +157,14 @@ impl Store {
             DiskOpKind::DeleteSegments { tp, segments } => {
                 self.log(tp, |log| log.delete_segments(&segments))
             }
-            DiskOpKind::DeleteLog { tp } => self.delete_log(tp),
+            DiskOpKind::DeleteLog { tp } => match self.delete_log(tp) {
+                Ok(Some(renamed)) => {
+                    self.workers().files.submit(id, Job::DeleteDir(renamed));
+                    return Submitted::Later;
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
             DiskOpKind::WriteFile { file: FileName::CleanShutdown, .. } => {
                 self.marker = self.path(&FileName::CleanShutdown);
                 Ok(())
@@ -280,20 +289,20 @@ impl Store {
 
     fn sync_job(&mut self, tp: TopicPartition, base: Offset) -> io::Result<Option<Job>> {
         let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
+        let is_named = log.segments.get(&base).is_some_and(|segment| segment.is_named);
+        let names = if is_named { Vec::new() } else { log.names(&self.root) };
         let Some(segment) = log.segments.get_mut(&base) else { return Ok(None) };
-        let dirs =
-            if segment.is_named { Vec::new() } else { vec![log.path.clone(), self.root.clone()] };
         segment.is_named = true;
-        Ok(Some(Job::Sync(segment.file()?, dirs)))
+        Ok(Some(Job::Sync(segment.file()?, names)))
     }
 
     /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.
-    fn delete_log(&mut self, tp: TopicPartition) -> io::Result<()> {
-        let Some(log) = self.logs.remove(&tp) else { return Ok(()) };
+    fn delete_log(&mut self, tp: TopicPartition) -> io::Result<Option<PathBuf>> {
+        let Some(log) = self.logs.remove(&tp) else { return Ok(None) };
         let mut renamed = log.path.clone().into_os_string();
         renamed.push(format!(".{:x}{DELETED}", { tp.topic.0 }));
         fs::rename(&log.path, &renamed)?;
-        fs::remove_dir_all(&renamed)
+        Ok(Some(PathBuf::from(renamed)))
     }
 }
 

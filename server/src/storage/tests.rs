@@ -260,10 +260,14 @@ fn segments_are_kept_apart_and_deleted_whole() {
     rig.reopen();
     assert_eq!(rig.store.segments(TP), [2]);
     assert_eq!(rig.store.summary(TP, 2).next_offset, 2);
-    rig.submit(DiskOpKind::DeleteLog { tp: TP });
+    let (outbox, _inbox) = channel();
+    rig.store.start_workers(&outbox, |id, result| (id, result)).unwrap();
+    rig.store.submit(DiskOp { id: DiskOpId(1), kind: DiskOpKind::DeleteLog { tp: TP } });
     assert!(!rig.dir.path().join("orders-0").exists());
-    rig.reopen();
-    assert!(rig.store.logs().is_empty());
+    let Rig { dir, store } = rig;
+    store.close().unwrap();
+    let left = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["__cluster_metadata-0"], "the renamed one is gone, too");
 }
 
 #[test]
@@ -314,4 +318,18 @@ fn the_marker_of_a_clean_shutdown_is_written_last() {
     let store = Store::open(rig.dir.path()).unwrap();
     assert_eq!(store.file(&epochs), Some(checkpoint));
     assert_eq!(store.file(&FileName::CleanShutdown), Some(Bytes::new()));
+}
+
+#[test]
+fn a_log_whose_name_was_never_fsynced_begins_anew_after_a_power_failure() {
+    let (mut rig, _) = filled(&[10, 20]);
+    // the file is there, but its content did not get to the disk; nor did what else was written
+    fs::write(rig.dir.path().join("orders-0/partition.metadata"), "").unwrap();
+    rig.reopen();
+    assert!(rig.store.logs().is_empty());
+    rig.submit(DiskOpKind::CreateLog { tp: TP, topic: "orders".into() });
+    assert!(rig.store.segments(TP).is_empty(), "what was left of it is gone");
+    rig.append(0, &batch(0, 5));
+    rig.reopen();
+    assert_eq!((rig.store.logs(), rig.store.segments(TP)), (vec![TP], vec![0]));
 }

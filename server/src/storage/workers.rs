@@ -12,7 +12,7 @@ use stormglass_broker_core::ids::DiskOpId;
 /// What to do.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// fsync a file, and the directories that must know its name.
+    /// fsync a file, and what must be durable for it to be found.
     Sync(Arc<File>, Vec<PathBuf>),
     /// Replace a file.
     Write(PathBuf, bytes::Bytes),
@@ -20,6 +20,8 @@ pub(super) enum Job {
     Read(PathBuf),
     /// Delete a file.
     Delete(PathBuf),
+    /// Delete a directory with what is in it.
+    DeleteDir(PathBuf),
 }
 
 /// What became of a job.
@@ -87,6 +89,7 @@ fn execute(job: Job) -> io::Result<Finished> {
             };
         }
         Job::Delete(path) => ignore_missing(fs::remove_file(path))?,
+        Job::DeleteDir(path) => ignore_missing(fs::remove_dir_all(path))?,
     }
     Ok(Finished::Done)
 }
