@@ -35,6 +35,8 @@ pub(crate) struct Replica {
     pub(crate) lead_isr: (LeaderEpoch, Vec<NodeId>),
     /// Epoch in which it takes itself for the leader.
     pub(crate) leads: Option<LeaderEpoch>,
+    /// Where its log ended when it began to lead last.
+    pub(crate) lead_start: Offset,
     /// Its log was cut, loaded or taken over since it was last compared with its disk.
     pub(crate) turned: bool,
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
@@ -157,6 +159,7 @@ impl Partition {
             high_watermark: (NO_EPOCH, 0),
             lead_isr: (NO_EPOCH, Vec::new()),
             leads: None,
+            lead_start: 0,
             turned: false,
             cut_deep: false,
         });
