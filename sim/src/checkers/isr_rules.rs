@@ -62,6 +62,7 @@ pub(crate) fn joined(
                     replica.log.end()
                 )
             });
+            continue;
         }
         if replica.log.agrees(&p.committed, p.exposed()) {
             continue;
