@@ -126,9 +126,7 @@ fn count_in_block(blocks: &[&Block], found: &mut [Block], batch: &Batch) {
 /// Whether a lost record was promised. What an unclean election took away was given up, also if its old
 /// leader, which had not heard of it, acknowledged it later (hunt seed 30060).
 fn is_promised(p: &Partition, entry: &Entry) -> bool {
-    let loss = p.losses.of(entry.epoch, entry.base).and_then(|at| p.losses.get(at));
-    let given_up = loss.is_some_and(|loss| loss.void == Some(Void::Unclean));
-    entry.flags & (ACKED_ALL | GIVEN_UP) == ACKED_ALL && !given_up
+    entry.flags & (ACKED_ALL | GIVEN_UP) == ACKED_ALL && !p.was_given_up(entry.epoch, entry.base)
 }
 
 /// Lost records that break no promise.
