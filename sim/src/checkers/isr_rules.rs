@@ -10,7 +10,7 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "isr-rules",
     text: "a committed ISR contains its leader, the high watermark rises only while the ISR has \
            min.insync.replicas members that all hold what becomes committed, who joins the ISR \
-           holds everything committed, nobody is elected from outside it unless \
+           holds everything committed and all that its leader began with, nobody is elected from outside it unless \
            unclean.leader.election.enable says so, and acks=all waits for the high watermark",
 };
 
@@ -40,12 +40,31 @@ pub(crate) fn unclean(p: &Partition, ledger: &mut Ledger, leader: Option<NodeId>
     }
 }
 
-/// A leader learns of an ISR with new members.
-pub(crate) fn joined(p: &Partition, ledger: &mut Ledger, old: &[NodeId], isr: &[NodeId]) {
+/// A leader learns of an ISR with new members. Its log up to the begin of its epoch may be committed,
+/// whatever its own high watermark says so far (KAFKA-7128).
+pub(crate) fn joined(
+    p: &Partition,
+    ledger: &mut Ledger,
+    (old, isr): (&[NodeId], &[NodeId]),
+    lead_start: Offset,
+) {
     for node in isr.iter().filter(|node| !old.contains(node)) {
         ledger.checked(Check::IsrRules, 1);
         let Some(replica) = p.known_replica(node.0) else { continue };
-        if p.void.is_some() || replica.log.agrees(&p.committed, p.exposed()) {
+        if p.void.is_some() {
+            continue;
+        }
+        if replica.log.end() < lead_start {
+            ledger.broken(Check::IsrRules, p.about(), &|| {
+                format!(
+                    "node {node} joins the ISR with its log ending at {}, but its leader's epoch \
+                     begins at {lead_start}",
+                    replica.log.end()
+                )
+            });
+            continue;
+        }
+        if replica.log.agrees(&p.committed, p.exposed()) {
             continue;
         }
         ledger.broken(Check::IsrRules, p.about(), &|| {

@@ -67,7 +67,8 @@ pub(crate) fn delivered(p: &Partition, ledger: &mut Ledger, (batch, hint): (&Bat
     let fork = p.table.forks.get(&(base, batch.header.partition_leader_epoch));
     let excused = fork
         .is_some_and(|fork| fork.flags & EXCUSED != 0 && fork.fingerprint == batch.fingerprint());
-    if base >= p.exposed() || p.void.is_some() || excused {
+    let given_up = p.was_given_up(batch.header.partition_leader_epoch, base);
+    if base >= p.exposed() || p.void.is_some() || excused || given_up {
         return; // the high-watermark checker's business, or nobody's
     }
     ledger.broken(Check::OneValue, p.about(), &|| {

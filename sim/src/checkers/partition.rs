@@ -35,6 +35,8 @@ pub(crate) struct Replica {
     pub(crate) lead_isr: (LeaderEpoch, Vec<NodeId>),
     /// Epoch in which it takes itself for the leader.
     pub(crate) leads: Option<LeaderEpoch>,
+    /// Where its log ended when it began to lead last.
+    pub(crate) lead_start: Offset,
     /// Its log was cut, loaded or taken over since it was last compared with its disk.
     pub(crate) turned: bool,
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
@@ -109,6 +111,13 @@ impl Partition {
         }
     }
 
+    /// Whether an unclean election took away what an epoch has at an offset; its leader may not have
+    /// heard of that yet.
+    pub(crate) fn was_given_up(&self, epoch: LeaderEpoch, offset: Offset) -> bool {
+        let loss = self.losses.of(epoch, offset).and_then(|at| self.losses.get(at));
+        loss.is_some_and(|loss| loss.void == Some(Void::Unclean))
+    }
+
     /// Name and history, for an account.
     pub(crate) fn about(&self) -> (&str, &History) {
         (&self.label, &self.history)
@@ -157,6 +166,7 @@ impl Partition {
             high_watermark: (NO_EPOCH, 0),
             lead_isr: (NO_EPOCH, Vec::new()),
             leads: None,
+            lead_start: 0,
             turned: false,
             cut_deep: false,
         });

@@ -25,6 +25,7 @@ pub(crate) fn leads(
     }
     replica.lead_isr = (epoch, isr.to_vec());
     replica.leads = Some(epoch);
+    replica.lead_start = start;
     replica.turned = true;
     p.history.push(ledger.now_ns, node, Turn::Leads { epoch, start, isr: isr.to_vec() });
     let is_newest = epoch >= p.newest().0;
@@ -51,7 +52,8 @@ pub(crate) fn isr_committed(
     isr_rules::committed(p, ledger, NodeId(node), isr);
     p.replicas[at].lead_isr = (epoch, isr.to_vec());
     if epoch >= p.newest().0 {
-        isr_rules::joined(p, ledger, old, isr);
+        let start = p.replicas[at].lead_start;
+        isr_rules::joined(p, ledger, (old, isr), start);
         if !p.isr_from_controller {
             p.set_isr(isr);
         }

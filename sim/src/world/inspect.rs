@@ -4,6 +4,7 @@ use super::World;
 use crate::checkers::{Moment, NodeView};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::seam::FileName;
 use stormglass_reports::recording::ReplicaSecond;
 
 /// Replicas of a cluster small enough to be looked at every second: hunts, not benchmarks.
@@ -67,7 +68,13 @@ impl World {
         let voters = self.nodes.iter_mut().filter(|node| node.config.controller);
         let durable = voters.map(|node| {
             node.disk.catch_up(now_ns);
-            (node.id.0, node.disk.durable_end(TopicPartition::METADATA).unwrap_or(0))
+            let log = node.disk.durable_end(TopicPartition::METADATA).unwrap_or(0);
+            // what a snapshot replaced in the log is in the snapshot
+            let snapshots = node.disk.metadata_snapshots().map(|(name, _)| match name {
+                FileName::MetadataSnapshot(end, _) => *end,
+                _ => 0,
+            });
+            (node.id.0, snapshots.fold(log, Offset::max))
         });
         let durable: Vec<(i32, Offset)> = durable.collect();
         self.checkers.quorum_commits(at_ns, commit, &durable);

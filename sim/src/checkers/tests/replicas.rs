@@ -204,3 +204,14 @@ fn a_controller_that_is_active_twice_in_an_epoch() {
     }
     assert_eq!(rig.fired(), ["one-leader-per-epoch"]);
 }
+
+#[test]
+fn a_replica_that_joins_below_the_start_of_its_leaders_epoch() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    rig.write((1, &[2]), (20, 0, 2)); // committed perhaps, and nobody knows
+    rig.lead(2, 1, 30, &[1, 2]);
+    rig.isr(2, 1, &[1, 2], &[1, 2, 3]);
+    assert_eq!(rig.fired(), ["isr-rules"]);
+}
