@@ -440,7 +440,7 @@ pub(super) struct LowCost {
     /// Replace a price of the catalogue, in US dollars per unit of the meter. Repeatable.
     #[arg(long, value_name = "METER=USD")]
     pub(super) price: Vec<String>,
-    /// Replace prices by those of a TOML file: [[prices]] with meter, usd, and if known source, date
+    /// Replace prices by those of a TOML file: `[[prices]]` with meter, usd, and if known source, date
     /// and confidence.
     #[arg(long, value_name = "FILE")]
     pub(super) prices: Option<PathBuf>,
