@@ -11,6 +11,8 @@ const LEFT: u64 = 80;
 const TOP: u64 = 26;
 const LANE: u64 = 64;
 const GAP: u64 = 14;
+/// Room for a band's number.
+const LABEL: u64 = 16;
 /// Ticks of the time axis at most.
 const TICKS_MAX: u64 = 12;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -41,7 +43,9 @@ pub(super) fn draw(
     let height = TOP + (LANE + GAP) * lanes.len() as u64 + 24;
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (height) } width="100%" role="img" {
-            @for (number, fault) in (1..).zip(faults) { (band(scale, height, number, *fault)) }
+            @for (number, (fault, label)) in (1..).zip(faults.iter().zip(labels(scale, faults))) {
+                (band(scale, height, (number, label), *fault))
+            }
             @for (at, (node, rows)) in (0..).zip(&lanes) { (lane(scale, at, *node, rows)) }
             (axis(scale, height))
             @for at_ns in broken_ns {
@@ -75,14 +79,25 @@ impl Scale {
     }
 }
 
-fn band(scale: Scale, height: u64, number: u32, fault: Band<'_>) -> Markup {
+/// Where the bands' numbers stand: at their beginnings, side by side where those are close.
+fn labels(scale: Scale, faults: &[Band<'_>]) -> Vec<u64> {
+    let mut free = 0;
+    let place = |fault: &Band<'_>| {
+        let x = scale.x(fault.from_ns).max(free);
+        free = x + LABEL;
+        x
+    };
+    faults.iter().map(place).collect()
+}
+
+fn band(scale: Scale, height: u64, (number, label): (u32, u64), fault: Band<'_>) -> Markup {
     let (from, until) = (scale.x(fault.from_ns), scale.x(fault.until_ns));
     html! {
         rect x=(from) y="14" width=((until - from).max(1)) height=(height - 34)
             fill="var(--fault)" fill-opacity="0.10" {
             title { (number) ": " (fault.what) }
         }
-        text x=(from) y="11" font-size="10" fill="var(--fault)" { (number) }
+        text x=(label) y="11" font-size="10" fill="var(--fault)" { (number) }
     }
 }
 
