@@ -35,6 +35,13 @@ pub(crate) struct Listener {
     pub(crate) clients: bool,
 }
 
+impl Listener {
+    /// Whether it listens on all addresses, of which no single one can be told.
+    fn is_everywhere(&self) -> bool {
+        matches!(self.address.0.as_str(), "" | "0.0.0.0" | "::")
+    }
+}
+
 /// One node of a cluster of several processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeOptions {
@@ -146,13 +153,21 @@ impl Keys {
                 "add one that is not in controller.listener.names, such as PLAINTEXT://:9092";
             return Err(ServeError::new("`listeners` has none for clients", help));
         }
+        let advertised = self.advertised()?;
+        let is_alone = voters.len() == 1 && controller;
+        let mut everywhere = listeners.iter().filter(|listener| listener.clients);
+        if advertised.is_none() && !is_alone && everywhere.any(Listener::is_everywhere) {
+            let help = "add `advertised.listeners`, such as PLAINTEXT://kafka-1.example:9092";
+            let message = "other nodes and clients are not told on which host this one listens";
+            return Err(ServeError::new(message, help));
+        }
         Ok(NodeOptions {
             node,
             broker,
             controller,
             voters,
             listeners,
-            advertised: self.advertised()?,
+            advertised,
             rack: self.text("broker.rack").map(str::to_owned),
             data_dir: self.data_dir()?,
             cluster_id: self.text("cluster.id").map(str::to_owned),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -34,6 +34,7 @@ pub struct Server {
     cluster_id: String,
     outboxes: BTreeMap<NodeId, Outbox>,
     nodes: Nodes,
+    stopping: Arc<AtomicBool>,
     announced: Receiver<NodeId>,
     /// Opened when all nodes serve.
     doors: Vec<(TcpListener, Door)>,
@@ -48,11 +49,13 @@ pub struct Server {
 #[derive(Debug, Clone)]
 pub struct Stopper {
     outboxes: Vec<Outbox>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Stopper {
     /// Begins a controlled shutdown.
     pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
         for outbox in &self.outboxes {
             // a node that is gone has stopped
             let _ = outbox.send(Event::Shutdown);
@@ -116,16 +119,20 @@ impl Server {
         Ok(server)
     }
 
-    /// Waits until all nodes serve, and opens the sockets that are not open yet.
+    /// Waits until all nodes serve, and opens the sockets that are not open yet. `false`: it was
+    /// stopped before.
     ///
     /// # Errors
     /// Why a node has stopped meanwhile.
-    pub fn ready(&mut self) -> Result<(), ServeError> {
+    pub fn ready(&mut self) -> Result<bool, ServeError> {
         let mut waiting = self.nodes.len();
         while waiting > 0 {
             match self.announced.recv_timeout(START_POLL) {
                 Ok(_) => waiting -= 1,
                 Err(_) if self.nodes.iter().any(JoinHandle::is_finished) => {
+                    if self.stopping.load(Ordering::Relaxed) {
+                        return join(std::mem::take(&mut self.nodes)).map(|()| false);
+                    }
                     self.stopper().stop();
                     let stopped =
                         ServeError::new("a node stopped while starting", "see the log above");
@@ -135,7 +142,7 @@ impl Server {
                 Err(_) => {}
             }
         }
-        self.open_doors()
+        self.open_doors().map(|()| true)
     }
 
     fn open_doors(&mut self) -> Result<(), ServeError> {
@@ -169,7 +176,8 @@ impl Server {
     /// A handle that stops it.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper { outboxes: self.outboxes.values().cloned().collect() }
+        let outboxes = self.outboxes.values().cloned().collect();
+        Stopper { outboxes, stopping: Arc::clone(&self.stopping) }
     }
 
     /// Waits until all nodes have stopped.
@@ -269,6 +277,7 @@ impl Shared {
             cluster_id,
             outboxes,
             nodes,
+            stopping: Arc::default(),
             announced,
             doors,
             metrics,

@@ -22,8 +22,9 @@ pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())
         .map_err(|error| Failure::internal(format!("cannot handle signals: {error}")))?;
-    server.ready().map_err(failure)?;
-    announce(&server, output)?;
+    if server.ready().map_err(failure)? {
+        announce(&server, output)?;
+    }
     server.wait().map_err(failure)?;
     Ok(Exit::Ok)
 }

@@ -17,8 +17,8 @@ What `stormglass serve` answers, and what brokers of Apache Kafka 3.9 and 4.1 an
 Written by `cargo xtask apis` from the codec's own table and from Kafka's \
 (xtask/conformance/kafka-apis.csv says how it was made). Versions that are served are served in \
 full; what is not served is not announced, so that clients do without it or say so.\n\n\
-Requests between brokers are not listed: nodes of a Stormglass cluster have a protocol of their \
-own.\n";
+Requests between brokers are not listed, but for WriteTxnMarkers, which tools send, too: nodes of a \
+Stormglass cluster have a protocol of their own.\n";
 
 /// Oldest and newest version.
 type Range = (i16, i16);

@@ -192,7 +192,7 @@ impl Log {
     #[must_use]
     pub fn last_stable_offset(&self, high_watermark: Offset) -> Offset {
         let unstable = self.producers.first_unstable_offset(high_watermark);
-        unstable.map_or(high_watermark, |first| first.min(high_watermark))
+        unstable.map_or(high_watermark, |first| first.max(self.log_start).min(high_watermark))
     }
 
     /// Forgets idle producers.

@@ -423,14 +423,17 @@ impl Producers {
     /// For a truncation deeper than what can be taken back one by one: forgets batches that are
     /// gone, and producers of whom nothing is left. Those may then go on with any sequence.
     pub(crate) fn forget_from(&mut self, end: Offset) {
+        self.truncate_transactions(end);
         for producer in &mut self.producers {
             let keep = producer.batches().iter().take_while(|b| b.last_offset < end).count();
             producer.len = u8::try_from(keep).unwrap_or(0);
             producer.batches[keep..].fill(BatchMeta::default());
-            producer.open_transaction = producer.open_transaction.filter(|first| *first < end);
+            // open again when it was its marker that went
+            let of_it = |t: &&Transaction| t.producer_id == producer.id && t.end.is_none();
+            let open = self.transactions.iter().rev().find(of_it);
+            producer.open_transaction = open.map(|transaction| transaction.first_offset);
         }
         self.producers.retain(|producer| producer.len > 0 || producer.open_transaction.is_some());
-        self.truncate_transactions(end);
     }
 
     /// Forgets everything.

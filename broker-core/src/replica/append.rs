@@ -2,7 +2,7 @@
 
 use super::partition::AckWaiter;
 use super::purgatory::DelayedProduce;
-use super::{ReplicaManager, deadline};
+use super::{ReplicaManager, deadline, is_internal};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_OFFSET, Offset, TopicPartition};
 use crate::log::{AppendContext, Appended, Origin};
@@ -144,6 +144,9 @@ impl ReplicaManager {
         let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
             return Err(refused(ErrorCode::UnknownTopicOrPartition));
         };
+        if matches!(origin, AppendOrigin::Client(_)) && is_internal(&partition.topic) {
+            return Err(refused(ErrorCode::InvalidTopic));
+        }
         if !partition.is_leader() {
             let current_leader = partition
                 .leader

@@ -1,8 +1,7 @@
 //! DeleteRecords: moving a leader's log start up to the high watermark (KIP-107).
 
-use super::ReplicaManager;
+use super::{ReplicaManager, is_internal};
 use crate::error::ErrorCode;
-use crate::group::OFFSETS_TOPIC;
 use crate::ids::{NO_OFFSET, Offset, TopicPartition};
 use crate::seam::TraceEvent;
 use crate::step::{Owner, Step};
@@ -20,7 +19,7 @@ impl ReplicaManager {
     ) -> Result<Offset, ErrorCode> {
         let slot = self.slot(tp).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let partition = self.partition_mut(slot).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        if *partition.topic == *OFFSETS_TOPIC {
+        if is_internal(&partition.topic) {
             return Err(ErrorCode::InvalidTopic);
         }
         if !partition.is_leader() {

@@ -23,6 +23,7 @@ pub(crate) use maintenance::parse_checkpoint;
 pub(crate) use partition::Partition;
 
 use crate::config::{NodeConfig, TopicConfig};
+use crate::group::OFFSETS_TOPIC;
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::Log;
 use crate::pending::Pending;
@@ -30,6 +31,7 @@ use crate::plant::{Plant, planted};
 use crate::seam::{DiskError, DiskOpKind, TraceEvent};
 use crate::step::{ReplyTo, Step};
 use crate::time::Instant;
+use crate::txn::TRANSACTIONS_TOPIC;
 use append::PendingAppend;
 use fetcher::Fetchers;
 use isr::AlterPartitions;
@@ -210,6 +212,11 @@ impl ReplicaManager {
         self.satisfy_acks(step, slot);
         self.mark_readable(slot, before);
     }
+}
+
+/// Whether only coordinators write to a topic (Kafka's `Topic.isInternal`).
+fn is_internal(topic: &str) -> bool {
+    topic == OFFSETS_TOPIC || topic == TRANSACTIONS_TOPIC
 }
 
 /// The deadline of a request that may wait `timeout_ms`.

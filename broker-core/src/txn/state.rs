@@ -103,6 +103,9 @@ impl Transaction {
         }
         let now = &self.values;
         let (producer, last) = if is_exhausted(now.producer.epoch) {
+            if held.is_some_and(|held| held.epoch != now.producer.epoch) {
+                return Err(ErrorCode::ProducerFenced);
+            }
             let Some(id) = new_id else { return Ok(Init::NeedsId) };
             let epoch = if held.is_some() { now.producer.epoch } else { NOBODY.epoch };
             let last = ProducerIdAndEpoch { id: now.producer.id, epoch };

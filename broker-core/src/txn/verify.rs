@@ -26,6 +26,8 @@ use std::sync::Arc;
 const TIMEOUT: Duration = Duration::from_millis(30_000);
 /// Lowest sequences remembered before old ones are looked for.
 const SEQUENCES_MAX: usize = 1000;
+/// How often they are looked for.
+const AGE_EVERY: Duration = Duration::from_millis(1000);
 
 /// Questions under way.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub(crate) struct Verifier {
     asked: BTreeMap<u64, Asked>,
     /// Lowest sequences that are not in the log, by partition and producer id.
     lowest: BTreeMap<(TopicPartition, i64), Lowest>,
+    /// Old ones are looked for then at the earliest.
+    age_at: Instant,
 }
 
 #[derive(Debug)]
@@ -61,7 +65,10 @@ struct Guard {
 
 #[derive(Debug, Clone, Copy)]
 struct Lowest {
+    /// Of the producer.
     epoch: i16,
+    /// Of the leader that refused it: another one may have let it in meanwhile.
+    led_in: LeaderEpoch,
     sequence: i32,
     at: Instant,
 }
@@ -184,12 +191,19 @@ impl Verifier {
         }
         match work {
             Work::Produce(to, request) => {
+                let unasked = unasked(&request.produce, &guards);
+                let over = unasked.filter(|tp| is_over(cx, *tp, producer));
+                let over = over.map(|tp| (tp, ErrorCode::InvalidTxnState));
                 let retriable = |(tp, error)| (tp, produce_error(error));
-                let refused = errors.into_iter().map(retriable).collect();
+                let refused = errors.into_iter().map(retriable).chain(over).collect();
                 Verified::Produce(to, request.produce, refused)
             }
             Work::Offsets(to, request) => {
-                let error = errors.first().map_or(ErrorCode::None, |(_, error)| *error);
+                let error = match errors.first() {
+                    Some((_, ErrorCode::NotLeaderOrFollower)) => ErrorCode::NotCoordinator,
+                    Some((_, error)) => *error,
+                    None => ErrorCode::None,
+                };
                 Verified::Offsets(to, request, error)
             }
         }
@@ -218,7 +232,10 @@ impl Verifier {
         let key = (guard.tp, producer.id);
         let Some(first) = guard.first_sequence else { return ErrorCode::None };
         match self.lowest.get(&key) {
-            Some(lowest) if lowest.epoch == producer.epoch && lowest.sequence < first => {
+            Some(lowest)
+                if (lowest.epoch, lowest.led_in) == (producer.epoch, guard.epoch)
+                    && lowest.sequence < first =>
+            {
                 ErrorCode::OutOfOrderSequenceNumber
             }
             _ => {
@@ -230,12 +247,14 @@ impl Verifier {
 
     fn note_sequence(&mut self, now: Instant, producer: ProducerIdAndEpoch, guard: &Guard) {
         let Some(sequence) = guard.first_sequence else { return };
-        if self.lowest.len() >= SEQUENCES_MAX {
+        if self.lowest.len() >= SEQUENCES_MAX && now >= self.age_at {
             self.lowest.retain(|_, lowest| now.since(lowest.at) < TIMEOUT);
+            self.age_at = now + AGE_EVERY;
         }
-        let new = Lowest { epoch: producer.epoch, sequence, at: now };
+        let new = Lowest { epoch: producer.epoch, led_in: guard.epoch, sequence, at: now };
         let lowest = self.lowest.entry((guard.tp, producer.id)).or_insert(new);
-        if lowest.epoch != producer.epoch || sequence < lowest.sequence {
+        let is_other = (lowest.epoch, lowest.led_in) != (producer.epoch, guard.epoch);
+        if is_other || sequence < lowest.sequence {
             *lowest = new;
         }
     }
@@ -256,6 +275,22 @@ fn producer_of(data: &ProducePartition) -> Option<(ProducerIdAndEpoch, i32)> {
     let header = data.records.batches().first()?.header;
     let producer = ProducerIdAndEpoch { id: header.producer_id, epoch: header.producer_epoch };
     header.is_transactional().then_some((producer, header.base_sequence))
+}
+
+/// Partitions of a transaction that needed no question when the others were asked for.
+fn unasked<'a>(
+    produce: &'a ProduceRequest,
+    guards: &'a [Guard],
+) -> impl Iterator<Item = TopicPartition> + 'a {
+    let transactional = produce.partitions.iter().filter(|data| producer_of(data).is_some());
+    transactional.map(|data| data.tp).filter(|tp| guards.iter().all(|guard| guard.tp != *tp))
+}
+
+/// Whether a transaction that was open when others were asked for has ended since: its batch must
+/// not begin another one.
+fn is_over(cx: &Cx<'_, '_>, tp: TopicPartition, producer: ProducerIdAndEpoch) -> bool {
+    let led = cx.replicas.find(tp).filter(|partition| partition.is_leader());
+    led.is_some_and(|led| !led.log.has_open_transaction(producer.id, producer.epoch))
 }
 
 /// What must be asked for; nothing for partitions where the transaction is open, or that are led

@@ -13,7 +13,7 @@ use std::time::Duration;
 use stormglass_broker_core::ids::TopicId;
 use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_broker_core::records::Records;
-use stormglass_wire::ApiKey;
+use stormglass_wire::{ApiKey, Cluster};
 
 /// Upper ends of the buckets of request times, ms.
 const BUCKETS_MS: [u64; 9] = [1, 2, 5, 10, 50, 100, 500, 1000, 5000];
@@ -48,15 +48,21 @@ struct RequestCounts {
 }
 
 impl Counters {
-    /// Records that a client sends.
-    pub(crate) fn asked(&self, request: &Request) {
-        if let Request::Produce(produce) = request {
-            let mut counts = self.lock();
-            for partition in &produce.partitions {
-                let topic = counts.topics.entry(partition.tp.topic).or_default();
-                topic.bytes_in += u64::from(partition.records.size_bytes());
-                topic.messages_in += messages(&partition.records);
+    /// Records that a client sends, to topics of the cluster.
+    pub(crate) fn asked(&self, request: &Request, cluster: &dyn Cluster) {
+        let produce = match request {
+            Request::Produce(produce) => produce,
+            Request::TransactionalProduce(request) => &request.produce,
+            _ => return,
+        };
+        let mut counts = self.lock();
+        for partition in &produce.partitions {
+            if cluster.topic_name(partition.tp.topic).is_none() {
+                continue; // clients may invent ids
             }
+            let topic = counts.topics.entry(partition.tp.topic).or_default();
+            topic.bytes_in += u64::from(partition.records.size_bytes());
+            topic.messages_in += messages(&partition.records);
         }
     }
 
@@ -64,7 +70,7 @@ impl Counters {
     pub(crate) fn answered(&self, response: &Response) {
         if let Response::Fetch(fetch) = response {
             let mut counts = self.lock();
-            for partition in &fetch.partitions {
+            for partition in fetch.partitions.iter().filter(|part| !part.records.is_empty()) {
                 let topic = counts.topics.entry(partition.tp.topic).or_default();
                 topic.bytes_out += u64::from(partition.records.size_bytes());
             }

@@ -164,6 +164,11 @@ fn logs(page: &mut String, nodes: &[(&Exposed, Node)]) {
 }
 
 fn topics(page: &mut String, all: &[Exposed]) {
+    for exposed in all {
+        // topics that are gone leave nothing behind
+        let is_known = |id: &TopicId| topic_name(exposed, *id).is_some();
+        exposed.counters.lock().topics.retain(|id, _| is_known(id));
+    }
     for family in [BYTES_IN, BYTES_OUT, MESSAGES_IN] {
         begin(page, &family);
         for exposed in all {

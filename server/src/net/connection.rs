@@ -133,7 +133,7 @@ async fn answer(
         Decoded::Silence => return Ok(None),
     };
     if let Some(counters) = &door.counters {
-        counters.asked(&request);
+        counters.asked(&request, &*door.directory.current());
     }
     request.set_client_host(host);
     let (reply, answered) = oneshot::channel();

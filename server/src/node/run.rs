@@ -160,7 +160,11 @@ impl Node {
                 let _ = reply.send(self.snapshot());
                 return;
             }
-            Event::Closed(conn) => Input::ConnectionClosed(conn),
+            Event::Closed(conn) => {
+                // nodes close connections whose requests wait; nobody answers those any more
+                self.waiting.retain(|(of, _), _| *of != conn);
+                Input::ConnectionClosed(conn)
+            }
             Event::Disk(id, result) => Input::Disk { id, result },
             Event::Shutdown => {
                 tracing::info!(node = self.id.0, "shutting down");

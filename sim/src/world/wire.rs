@@ -4,7 +4,7 @@
 //! way round. What comes out must say the same, bytes of records included, and the frame must be as
 //! long as the size that the network was told. A difference is a bug of the codec and ends the run.
 //! The typed message goes on, so that a run has the same results either way. Leaves out what nodes
-//! say among themselves, which has no codec.
+//! say among themselves: nodes of `serve` have a protocol of their own for it.
 
 use super::World;
 use super::execute::CLIENT_ID_LEN;

@@ -247,3 +247,32 @@ fn a_follower_knows_what_its_leader_does() {
     assert_eq!((producers[0].coordinator_epoch, producers[0].open_transaction), (1, -1));
     assert_eq!((producers[1].coordinator_epoch, producers[1].open_transaction), (-1, 2));
 }
+
+/// More batches than are remembered one by one lie behind the marker.
+#[test]
+fn a_transaction_whose_marker_is_cut_deep_is_open_and_ends_again() {
+    let mut rig = Rig::new();
+    rig.write(7, 0); // 0
+    rig.end(7, false); // 1
+    for _ in 0..2_100 {
+        rig.append(batch(1, 10, 0), Origin::Client).unwrap();
+    }
+    let mut ops = Vec::new();
+    assert!(rig.log.truncate_to(1, &mut ops));
+    rig.disk.apply(&ops);
+    assert!(rig.log.has_open_transaction(7, 0));
+    assert_eq!(rig.stable(), 0);
+    rig.end(7, false); // 1
+    assert_eq!((rig.stable(), rig.aborted()), (2, vec![of(7, 0)]));
+}
+
+#[test]
+fn stable_is_nowhere_below_the_start() {
+    let mut rig = Rig::new();
+    rig.write(7, 0); // 0
+    for _ in 0..4 {
+        rig.append(batch(1, 10, 0), Origin::Client).unwrap();
+    }
+    rig.log.advance_log_start(3, &mut Vec::new());
+    assert_eq!(rig.stable(), 3);
+}

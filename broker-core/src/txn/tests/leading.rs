@@ -63,14 +63,17 @@ impl Bed {
 
     /// A record of the transaction; nothing if the coordinator is asked first.
     fn produce(&mut self, sequence: i32) -> Option<Verified> {
-        let mut batch = sequenced(PRODUCER.id, PRODUCER.epoch, sequence, 1);
-        batch.header = batch.header.as_transactional();
-        let records = Records::single(Arc::new(batch));
-        let produce = ProduceRequest {
-            acks: Acks::All,
-            timeout_ms: 1000,
-            partitions: vec![ProducePartition { tp: TP, records }],
+        self.produce_to(&[(TP, sequence)])
+    }
+
+    fn produce_to(&mut self, to: &[(TopicPartition, i32)]) -> Option<Verified> {
+        let data = |&(tp, sequence): &(TopicPartition, i32)| {
+            let mut batch = sequenced(PRODUCER.id, PRODUCER.epoch, sequence, 1);
+            batch.header = batch.header.as_transactional();
+            ProducePartition { tp, records: Records::single(Arc::new(batch)) }
         };
+        let partitions = to.iter().map(data).collect();
+        let produce = ProduceRequest { acks: Acks::All, timeout_ms: 1000, partitions };
         let request = TransactionalProduceRequest { transactional_id: "billing".into(), produce };
         self.act(|verifier, _, cx| verifier.produce(cx, CLIENT, Box::new(request)))
     }
@@ -160,6 +163,33 @@ fn what_was_asked_before_a_marker_is_void() {
     assert_eq!(bed.outcome(verified), ErrorCode::InvalidTxnState);
 }
 
+/// Another partition of the request has to be asked for, and this one's transaction ends meanwhile.
+#[test]
+fn what_was_open_when_another_partition_was_asked_for_must_be_open_still() {
+    let mut bed = Bed::new();
+    let other = TopicPartition::new(TP.topic, TP.partition + 1);
+    bed.rig.apply(&[MetadataRecord::Partition(PartitionRecord {
+        tp: other,
+        replicas: vec![NodeId(1)],
+        isr: vec![NodeId(1)],
+        leader: Some(NodeId(1)),
+        recovering: false,
+        leader_epoch: 0,
+        partition_epoch: 0,
+    })]);
+    bed.produce(0);
+    let id = bed.question();
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
+    assert!(bed.produce_to(&[(TP, 1), (other, 0)]).is_none());
+    let id = bed.rig.sent().pop().expect("the coordinator is asked").correlation;
+    assert_eq!(bed.marker(false, 3, 1), ErrorCode::None);
+    let unknown = Err(PeerError::TimedOut);
+    let Verified::Produce(_, _, refused) = bed.told(id, unknown) else { panic!("a produce") };
+    let expected = [(other, ErrorCode::NotEnoughReplicas), (TP, ErrorCode::InvalidTxnState)];
+    assert_eq!(refused, expected);
+}
+
 #[test]
 fn what_was_asked_in_another_epoch_is_void() {
     let mut bed = Bed::new();
@@ -213,6 +243,22 @@ fn nothing_is_let_in_before_what_was_refused() {
         });
         assert_eq!(bed.outcome(verified), ErrorCode::None);
     }
+}
+
+/// Another leader may have let it in since.
+#[test]
+fn what_was_refused_in_an_earlier_epoch_is_forgotten() {
+    let mut bed = Bed::new();
+    bed.produce(0);
+    let id = bed.question();
+    let refused = bed.told(id, Err(PeerError::TimedOut));
+    assert_eq!(bed.outcome(refused), ErrorCode::NotEnoughReplicas);
+    bed.rig.elect(2);
+    bed.rig.elect(1);
+    bed.produce(7);
+    let id = bed.question();
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
 }
 
 #[test]

@@ -172,6 +172,8 @@ fn when_epochs_are_used_up_there_is_a_new_id() {
     let mut transaction = begun();
     transaction.values.producer.epoch = i16::MAX - 1;
     assert_eq!(transaction.init(TIMEOUT_MS, None, None, 0), Ok(Init::NeedsId));
+    let zombie = transaction.init(TIMEOUT_MS, Some(producer(7)), None, 0);
+    assert_eq!(zombie, Err(ErrorCode::ProducerFenced));
     let held = producer(i16::MAX - 1);
     let new = ProducerIdAndEpoch { id: 2000, epoch: 0 };
     assert_eq!(init(&mut transaction, Some(held)), new);
