@@ -360,7 +360,8 @@ impl Broker {
                     TimerKey::GroupExpiry => role.groups_expire(step),
                     TimerKey::TxnTimeouts => crate::api::transactions::timeouts_due(role, step),
                     TimerKey::TxnMarkers => crate::api::transactions::markers_due(role, step),
-                    TimerKey::Raft | TimerKey::Controller | TimerKey::Forward => {}
+                    TimerKey::Forward => role.forwarding_due(step),
+                    TimerKey::Raft | TimerKey::Controller => {}
                 }
                 return false;
             }
@@ -375,6 +376,7 @@ impl Broker {
         }
         if let Some((role, _)) = &mut self.broker {
             role.replicas.drop_connection(conn);
+            role.forwarding.drop_connection(conn);
         }
     }
 
@@ -431,6 +433,9 @@ impl Broker {
         let view = self.view();
         let Some((role, lifecycle)) = &mut self.broker else { return };
         role.controller = view.controller;
+        if role.forwarding.holds_requests() {
+            role.resume_forwarding(step);
+        }
         lifecycle.on_view(step, view);
         role.broker_epoch = lifecycle.broker_epoch().unwrap_or(-1);
         if lifecycle.is_caught_up()

@@ -19,6 +19,7 @@ mod api;
 mod broker;
 mod controller;
 mod effective;
+mod forwarding;
 mod group;
 mod lifecycle;
 mod pending;

@@ -4,26 +4,18 @@ use crate::api;
 use crate::api::init_producer_id::ProducerIds;
 use crate::api::list_offsets::ListOffsetsWaits;
 use crate::config::NodeConfig;
-use crate::error::ErrorCode;
+use crate::forwarding::Forwarding;
 use crate::group::GroupCoordinator;
-use crate::ids::{CorrelationId, NodeId};
+use crate::ids::NodeId;
 use crate::log::Log;
 use crate::metadata::{MetadataDelta, MetadataImage};
-use crate::pending::Pending;
-use crate::protocol::{
-    AllocateProducerIdsResponse, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic,
-    ElectLeadersResponse, NewTopic, Request, Response,
-};
+use crate::protocol::Request;
 use crate::replica::ReplicaManager;
-use crate::seam::{Channel, DiskResult, PeerError};
-use crate::step::{Owner, ReplyTo, Step};
-use crate::time::Duration;
+use crate::seam::DiskResult;
+use crate::step::{ReplyTo, Step};
 use crate::txn::{Cx, MarkerAppends, TransactionCoordinator, Verifier};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Time-out of requests to the controller (`controller.socket.timeout.ms`).
-const CONTROLLER_TIMEOUT: Duration = Duration::from_millis(30_000);
 
 /// Everything of the broker role.
 #[derive(Debug)]
@@ -43,15 +35,7 @@ pub(crate) struct BrokerRole {
     pub(crate) broker_epoch: i64,
     /// Topics that this broker has asked the controller to create.
     pub(crate) creating_topics: BTreeSet<Arc<str>>,
-    forwarded: Pending<Forwarded>,
-}
-
-/// A request that the controller answers.
-#[derive(Debug)]
-struct Forwarded {
-    /// Client that waits; `None` when this broker asks for itself.
-    to: Option<ReplyTo>,
-    failed: Response,
+    pub(crate) forwarding: Forwarding,
 }
 
 impl BrokerRole {
@@ -68,7 +52,7 @@ impl BrokerRole {
             controller: None,
             broker_epoch: -1,
             creating_topics: BTreeSet::new(),
-            forwarded: Pending::default(),
+            forwarding: Forwarding::default(),
             config,
         }
     }
@@ -162,53 +146,6 @@ impl BrokerRole {
         }
     }
 
-    /// Asks the active controller, for a client or for this broker.
-    pub(crate) fn ask_controller(
-        &mut self,
-        step: &mut Step<'_>,
-        request: Request,
-        to: Option<ReplyTo>,
-    ) {
-        let failed = failure_of(&request);
-        let Some(controller) = self.controller else {
-            return self.controller_answered(
-                step,
-                Forwarded { to, failed: failed.clone() },
-                failed,
-            );
-        };
-        let channel = Channel::Controller;
-        let id = step.send(Owner::Forward, controller, channel, CONTROLLER_TIMEOUT, request);
-        self.forwarded.insert(id.0, Forwarded { to, failed });
-    }
-
-    /// The controller's answer to a forwarded request.
-    pub(crate) fn forwarded_response(
-        &mut self,
-        step: &mut Step<'_>,
-        id: CorrelationId,
-        result: Result<Response, PeerError>,
-    ) {
-        let Some(forwarded) = self.forwarded.remove(id.0) else { return };
-        let response = result.unwrap_or_else(|_| forwarded.failed.clone());
-        self.controller_answered(step, forwarded, response);
-    }
-
-    fn controller_answered(&mut self, step: &mut Step<'_>, asked: Forwarded, response: Response) {
-        match (asked.to, response) {
-            (Some(to), response) => step.reply(to, response),
-            (None, Response::AllocateProducerIds(response)) => {
-                api::init_producer_id::allocated(self, step, Some(response));
-            }
-            (None, Response::CreateTopics(response)) => {
-                for topic in &response.topics {
-                    self.creating_topics.remove(&topic.name);
-                }
-            }
-            (None, _) => {}
-        }
-    }
-
     /// Committed metadata changed.
     pub(crate) fn apply_metadata(&mut self, step: &mut Step<'_>, delta: &MetadataDelta) {
         self.replicas.apply_metadata(step, &self.image, delta);
@@ -250,24 +187,5 @@ impl BrokerRole {
             api::transactions::resume_loads(self, step);
         }
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
-    }
-}
-
-/// What is answered when no controller can be reached.
-fn failure_of(request: &Request) -> Response {
-    let error = ErrorCode::NotController;
-    if let Some(refused) = crate::controller::refuse_topics(request, error) {
-        return refused;
-    }
-    match request {
-        Request::CreateTopics(CreateTopicsRequest { topics, .. }) => {
-            let refused = |topic: &NewTopic| CreatedTopic::refused(topic.name.clone(), error, None);
-            let topics = topics.iter().map(refused).collect();
-            Response::CreateTopics(CreateTopicsResponse { topics })
-        }
-        Request::ElectLeaders(_) => {
-            Response::ElectLeaders(ElectLeadersResponse { error, partitions: Vec::new() })
-        }
-        _ => Response::AllocateProducerIds(AllocateProducerIdsResponse { error, first: 0, len: 0 }),
     }
 }

@@ -310,7 +310,7 @@ pub enum TimerKey {
     Checkpoint,
     /// Age out idle producer ids, sessions and the like.
     Expiry,
-    /// Retry of producer id block allocation and forwarded requests.
+    /// Requests that wait for a controller: when to ask again, when to give up.
     Forward,
     /// Flush of a rolled segment is due.
     Flush,

@@ -22,7 +22,7 @@ pub(super) fn create(role: &mut BrokerRole, step: &mut Step<'_>, names: &[Arc<st
     }
     if !topics.is_empty() {
         let request = CreateTopicsRequest { topics, validate_only: false };
-        role.ask_controller(step, Request::CreateTopics(request), None);
+        role.ask_controller(step, Request::CreateTopics(request));
     }
 }
 

@@ -6,5 +6,5 @@ use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
 
 pub(crate) fn forward(role: &mut BrokerRole, step: &mut Step<'_>, to: ReplyTo, request: Request) {
-    role.ask_controller(step, request, Some(to));
+    role.forward(step, to, request);
 }

@@ -71,7 +71,7 @@ pub(super) fn hand_out(role: &mut BrokerRole, step: &mut Step<'_>) {
         role.producer_ids.asked = true;
         let broker_epoch = role.broker_epoch;
         let request = AllocateProducerIdsRequest { broker: role.config.node, broker_epoch };
-        role.ask_controller(step, Request::AllocateProducerIds(request), None);
+        role.ask_controller(step, Request::AllocateProducerIds(request));
     }
 }
 

@@ -403,6 +403,9 @@ public final class Conformance {
                 consumer.poll(Duration.ofMillis(100));
                 return !consumer.assignment().isEmpty();
             });
+            // waits for the answer about committed positions that poll() has asked for: committed()
+            // would take it for its own, though it is older than the transaction
+            consumer.position(where);
             producer.beginTransaction();
             var position = new org.apache.kafka.clients.consumer.OffsetAndMetadata(3, "in order");
             producer.sendOffsetsToTransaction(Map.of(where, position), consumer.groupMetadata());

@@ -95,7 +95,14 @@ fn cause(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let mut lines = text.lines().rev();
     let line = lines.find(|line| line.contains("Failed to") || line.contains(" fatal error"));
-    super::last_line(line.map_or(stderr, str::as_bytes))
+    without_places(&super::last_line(line.map_or(stderr, str::as_bytes)))
+}
+
+/// Paths and addresses are this machine's: of each, its last part says enough.
+fn without_places(line: &str) -> String {
+    let words = line.split_whitespace();
+    let words: Vec<&str> = words.map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
+    words.join(" ")
 }
 
 fn kcat() -> Result<Installed, String> {
