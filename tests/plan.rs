@@ -61,6 +61,41 @@ fn a_small_load_fits_the_smallest_cluster_and_is_known_the_next_time() {
 }
 
 #[test]
+fn nine_tenths_of_the_stated_headroom_hold_and_thirteen_tenths_break() {
+    let place = Place::new();
+    // Large records: much to carry with few events.
+    let words = [
+        "plan",
+        "--ingress",
+        "60 MB/s",
+        "--record-size",
+        "500 KB",
+        "--instance",
+        "kafka.m7g.large",
+        "--brokers-max",
+        "3",
+        "--retention",
+        "1h",
+        "--survive",
+        "none,az",
+        "--p99",
+        "100ms",
+        "--json",
+    ];
+    let report = place.expect(0, &words).json();
+    let headroom = &report["fits"][0]["headroom"];
+    let verified = &headroom["verified"];
+    assert_eq!(verified["holds_below"], true, "{headroom:#}");
+    assert_eq!(verified["breaks_above"], true, "{headroom:#}");
+    assert!(verified["reason_above"].is_string() && verified["reason_below"].is_null());
+    let of = |key: &str| headroom[key].as_f64().unwrap();
+    let (holds, breaks) = (of("holds_at"), of("breaks_at"));
+    assert!(holds >= 1.0 && breaks > holds && breaks < holds * 1.1, "{headroom:#}");
+    // A volume takes 78.75 MB/s: the page cache hides it for a while, arithmetic does not.
+    assert!(holds < 78.75 / 60.0, "{headroom:#}");
+}
+
+#[test]
 fn nothing_fits_is_exit_7_with_the_nearest_miss() {
     let place = Place::new();
     let mut words = SMALL.to_vec();

@@ -2,6 +2,7 @@
 //! states, the ranking, and its report. Leaves out the search, which takes runs.
 
 mod bounds;
+mod bracket;
 mod charts;
 mod formulas;
 mod growth;
@@ -11,6 +12,7 @@ mod text;
 mod types;
 
 pub use bounds::bounds;
+pub use bracket::Bracket;
 pub use charts::charts;
 pub use formulas::{FORMULA_NOTES, equation_1, formulas};
 pub use growth::growth;

@@ -17,6 +17,7 @@ mod import;
 mod load;
 mod plan;
 mod plan_file;
+mod plan_headroom;
 mod plan_scenario;
 mod plan_search;
 mod price_file;

@@ -12,10 +12,10 @@ use stormglass_reports::planner::{self as report, PLANNER_SCHEMA_VERSION, PlanRe
 const ASSUMPTIONS: [&str; 7] = [
     "MSK Standard brokers in three AZs; traffic and tiered storage are not part of the bill",
     "burst credits of network, volumes and CPU are spent: what is always there must do",
-    "a failure state is judged by its median second from 18 to 28 s after the failure; the stall of \
-     detection and election before, and batches on half-open connections until request.timeout.ms, \
-     are the longest gap",
-    "runs are shorter than the page cache's writeback: of disks, arithmetic is the judge, not simulation",
+    "a failure state is judged by its median second from 36 to 46 s after the failure; the stall of \
+     detection and election before, and of requests on half-open connections until \
+     request.timeout.ms, is the longest gap",
+    "runs are shorter than the page cache's writeback: of disks, arithmetic is the judge, not simulation, for the headroom too",
     "rolling restarts are judged over the 40 s in which the first two brokers are restarted",
     "producers have linger.ms=5 and Kafka's other defaults, consumers Kafka's defaults; each group \
      reads everything; a partition takes 5 MB/s at peak",

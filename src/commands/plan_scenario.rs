@@ -10,9 +10,9 @@ use stormglass_scenarios::plan::Plan;
 const WARMUP_S: u32 = 4;
 /// Settled seconds that are judged.
 const JUDGED_S: u32 = 10;
-/// From a failure until it has settled: nine seconds until a broker is fenced, an election, and the
-/// backlog. Batches on half-open connections follow after 30 s and are part of the longest gap.
-const SETTLE_S: u32 = 18;
+/// From a failure until it has settled: nine seconds until a broker is fenced, an election, 30 s
+/// until requests on half-open connections have failed (`request.timeout.ms`), and the backlog.
+const SETTLE_S: u32 = 36;
 /// What one partition takes at peak, bytes per second.
 const PARTITION_BYTES_PER_SEC: u64 = 5_000_000;
 /// What one client takes at peak, bytes per second.
@@ -22,6 +22,42 @@ const STORAGE_RESERVE_PERCENT: u64 = 25;
 /// From this size on a gp2 volume has its full 250 MiB/s.
 const STORAGE_GIB_MIN: u64 = 334;
 const AZS: u32 = 3;
+
+/// What a cluster is put through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trial {
+    /// The state.
+    pub(super) state: State,
+    /// Load, parts per thousand of the average.
+    pub(super) load_permille: u64,
+    /// Longer than usual by so much before it is judged, seconds.
+    pub(super) longer_s: u32,
+}
+
+impl Trial {
+    /// As long as usual.
+    pub(super) const fn new(state: State, load_permille: u64) -> Self {
+        Self { state, load_permille, longer_s: 0 }
+    }
+
+    /// Seconds of the run that are judged.
+    pub(super) fn settled(self) -> Range<u32> {
+        let end = WARMUP_S + self.measure_s();
+        match self.state {
+            State::Rolling => WARMUP_S..end,
+            _ => end - JUDGED_S..end,
+        }
+    }
+
+    const fn measure_s(self) -> u32 {
+        let usual = match self.state {
+            State::None => JUDGED_S,
+            State::Rolling => 40,
+            State::Broker | State::Az | State::AzAtPeak => SETTLE_S + JUDGED_S,
+        };
+        usual + self.longer_s
+    }
+}
 
 /// A candidate before it has a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,26 +87,25 @@ impl Shape {
         wanted.max(2 * self.brokers).next_multiple_of(self.brokers)
     }
 
-    /// The plan of a state at so many parts per thousand of the average load.
+    /// The plan of a trial.
     ///
     /// # Errors
     /// If the cluster cannot be: too much storage for a volume, for example.
     pub(super) fn plan(
         &self,
         requirements: &Requirements,
-        state: State,
-        load_permille: u64,
+        trial: Trial,
         seed: u64,
     ) -> Result<Plan, Failure> {
-        let text = self.text(requirements, state, load_permille);
+        let text = self.text(requirements, trial);
         let mut plan = plan_of_text("plan", &text, &[])?;
         plan.seed = seed;
         spend_credits(&mut plan);
         Ok(plan)
     }
 
-    fn text(&self, requirements: &Requirements, state: State, load_permille: u64) -> String {
-        let load = requirements.ingress_bytes_per_sec * load_permille / 1000;
+    fn text(&self, requirements: &Requirements, trial: Trial) -> String {
+        let load = requirements.ingress_bytes_per_sec * trial.load_permille / 1000;
         let clients = u32::try_from(load.div_ceil(CLIENT_BYTES_PER_SEC)).unwrap_or(u32::MAX);
         let clients = clients.max(1).next_multiple_of(AZS);
         let copies = requirements.replication;
@@ -97,32 +132,15 @@ impl Shape {
             copies.saturating_sub(1).max(1),
             self.partitions(requirements),
             requirements.record_bytes,
-            event(state),
-            measure_s(state),
+            event(trial),
+            trial.measure_s(),
         )
     }
 }
 
-/// Seconds of the run that are judged.
-pub(super) fn settled(state: State) -> Range<u32> {
-    let end = WARMUP_S + measure_s(state);
-    match state {
-        State::Rolling => WARMUP_S..end,
-        _ => end - JUDGED_S..end,
-    }
-}
-
-const fn measure_s(state: State) -> u32 {
-    match state {
-        State::None => JUDGED_S,
-        State::Rolling => 40,
-        State::Broker | State::Az | State::AzAtPeak => SETTLE_S + JUDGED_S,
-    }
-}
-
 /// The fault lasts until the end.
-fn event(state: State) -> String {
-    let fault = match state {
+fn event(trial: Trial) -> String {
+    let fault = match trial.state {
         State::None => return String::new(),
         State::Broker => "fault = \"host-crash\"\nnode = 3",
         State::Az | State::AzAtPeak => "fault = \"az-down\"\naz = \"c\"\nmode = \"power-off\"",
@@ -132,7 +150,7 @@ fn event(state: State) -> String {
                 .to_owned();
         }
     };
-    format!("[[events]]\nat = \"0s\"\nfor = \"{}s\"\n{fault}\n", measure_s(state))
+    format!("[[events]]\nat = \"0s\"\nfor = \"{}s\"\n{fault}\n", trial.measure_s())
 }
 
 /// A plan for years cannot count on credits that last for minutes.
@@ -174,13 +192,16 @@ mod tests {
         assert_eq!(shape.storage_gib(&requirements()), 5_030);
         assert_eq!(shape.partitions(&requirements()), 42);
         for state in State::ALL {
-            let plan = shape.plan(&requirements(), state, 1000, 7).unwrap();
+            let trial = Trial::new(state, 1000);
+            let plan = shape.plan(&requirements(), trial, 7).unwrap();
             assert_eq!((plan.cluster.brokers.len(), plan.seed), (6, 7));
             assert_eq!(plan.consumers.len(), 2);
             assert_eq!(plan.events.is_empty(), state == State::None, "{state:?}");
             assert!(plan.cluster.brokers.iter().all(|node| node.host.nic.initial == 0));
             let end = (plan.phases.warmup_ns + plan.phases.measure_ns) / 1_000_000_000;
-            assert_eq!(u64::from(settled(state).end), end);
+            assert_eq!(u64::from(trial.settled().end), end);
+            let longer = Trial { longer_s: 60, ..trial };
+            assert_eq!(longer.settled().end, trial.settled().end + 60);
         }
     }
 
@@ -188,6 +209,6 @@ mod tests {
     fn what_no_volume_holds_is_refused() {
         let shape = Shape { instance: "kafka.m7g.large", brokers: 3, partitions_max: 1000 };
         let long = Requirements { retention_seconds: 86_400 * 30, ..requirements() };
-        assert!(shape.plan(&long, State::None, 1000, 1).is_err());
+        assert!(shape.plan(&long, Trial::new(State::None, 1000), 1).is_err());
     }
 }

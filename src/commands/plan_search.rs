@@ -1,7 +1,7 @@
 //! The search for clusters: bounds first, then simulations, the cheapest cluster and the hardest
 //! state first; what was simulated is kept by the digest of its plan.
 
-use super::plan_scenario::{Shape, settled};
+use super::plan_scenario::{Shape, Trial};
 use crate::args::Plan as PlanArgs;
 use crate::batch;
 use crate::exit::Exit;
@@ -17,8 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use stormglass_reports::cost::of_cluster;
 use stormglass_reports::planner::{
-    Candidate, Cluster, Headroom, Judgement, Requirements, State, Verified, bounds, equation_1,
-    growth, judge,
+    Candidate, Cluster, Judgement, Requirements, State, bounds, equation_1, judge,
 };
 use stormglass_reports::result::Milli;
 use stormglass_scenarios::msk_offers;
@@ -27,16 +26,6 @@ use stormglass_scenarios::msk_offers;
 const AZS: u32 = 3;
 /// Clusters that are simulated before the search gives up.
 const SIMULATED_MAX: usize = 40;
-/// Multiples of the load at which headroom is looked for, parts per thousand. Neighbours are close
-/// enough for an answer to be right within a quarter.
-const MULTIPLES: [u64; 8] = [1_100, 1_250, 1_400, 1_600, 1_800, 2_000, 2_400, 3_000];
-
-/// Shares of the required load that the chart begins with, parts per thousand.
-const LIGHTER: [u64; 2] = [500, 750];
-/// The stated headroom must hold at this much of it, and break at the other, parts per thousand.
-const BELOW_PERMILLE: u64 = 900;
-const ABOVE_PERMILLE: u64 = 1_300;
-
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -52,7 +41,7 @@ pub(super) struct Found {
 
 /// A search that is under way.
 pub(super) struct Search<'a> {
-    args: &'a PlanArgs,
+    pub(super) args: &'a PlanArgs,
     output: Output,
     interrupt: Arc<AtomicBool>,
     runs: AtomicU32,
@@ -134,7 +123,7 @@ impl<'a> Search<'a> {
     /// A cluster that arithmetic does not rule out.
     fn option(&self, shape: Shape) -> Option<Choice> {
         let requirements = &self.args.requirements;
-        let plan = shape.plan(requirements, State::None, 1000, self.args.seed).ok()?;
+        let plan = shape.plan(requirements, Trial::new(State::None, 1000), self.args.seed).ok()?;
         let bounds = bounds(&plan, requirements, shape.partitions_max);
         if bounds.iter().any(|bound| bound.percent > Milli::from_units(100_000)) {
             return None;
@@ -166,7 +155,7 @@ impl<'a> Search<'a> {
             let mut candidate = wave[at].candidate.clone();
             for state in &self.args.requirements.states {
                 let load = state.load_permille(self.args.requirements.peak_permille);
-                let judgement = self.judge(&wave[at].shape, *state, load, board)?;
+                let judgement = self.judge(&wave[at].shape, Trial::new(*state, load), board)?;
                 let holds = judgement.holds;
                 candidate.states.push(judgement);
                 if !holds {
@@ -181,12 +170,14 @@ impl<'a> Search<'a> {
     fn plans(&self, shape: &Shape) -> Vec<u64> {
         let requirements = &self.args.requirements;
         let time = |state: &State| {
-            shape.plan(requirements, *state, 1000, 1).map_or(0, |plan| total_ns(&plan))
+            let trial = Trial::new(*state, 1000);
+            shape.plan(requirements, trial, 1).map_or(0, |plan| total_ns(&plan))
         };
         requirements.states.iter().map(time).collect()
     }
 
-    fn side_by_side<T: Send>(
+    /// Does `work` for `0..count` on all jobs, with its progress shown.
+    pub(super) fn side_by_side<T: Send>(
         &self,
         label: &str,
         total_ns: u64,
@@ -203,16 +194,15 @@ impl<'a> Search<'a> {
         Ok(done)
     }
 
-    /// A state of a cluster: known from earlier, or simulated.
-    fn judge(
+    /// A trial of a cluster: known from earlier, or simulated.
+    pub(super) fn judge(
         &self,
         shape: &Shape,
-        state: State,
-        load_permille: u64,
+        trial: Trial,
         board: &Arc<progress::Board>,
     ) -> Result<Judgement, Failure> {
         let requirements = &self.args.requirements;
-        let plan = shape.plan(requirements, state, load_permille, self.args.seed)?;
+        let plan = shape.plan(requirements, trial, self.args.seed)?;
         let file = self.known_file(&plan.run_digest(), requirements);
         let known = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some(judgement) = known {
@@ -227,7 +217,8 @@ impl<'a> Search<'a> {
         let outcome = job.simulate(board.meter())?;
         self.runs.fetch_add(1, Ordering::Relaxed);
         let run = (&outcome.result, &outcome.recording);
-        let judgement = judge(state, load_permille, requirements, &settled(state), run);
+        let judgement =
+            judge(trial.state, trial.load_permille, requirements, &trial.settled(), run);
         if !self.interrupt.load(Ordering::Relaxed) {
             let json = json_text(&judgement)?;
             let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
@@ -243,95 +234,14 @@ impl<'a> Search<'a> {
     /// The plan decides the run; the version and the threshold decide the judgement.
     fn known_file(&self, digest: &str, requirements: &Requirements) -> PathBuf {
         let version = env!("CARGO_PKG_VERSION");
-        let name = format!("{digest}-{version}-{}-v2.json", requirements.p99_ns);
+        let name = format!("{digest}-{version}-{}-v3.json", requirements.p99_ns);
         self.known_dir().join(name)
-    }
-
-    /// Raises the load in the hardest state until a threshold breaks.
-    fn add_headroom(&self, fits: &mut [Candidate]) -> Result<(), Failure> {
-        let Some(state) = self.args.requirements.states.first().copied() else { return Ok(()) };
-        let shapes: Vec<Shape> = fits.iter().filter_map(Shape::of).collect();
-        let found = self.side_by_side("headroom", 0, shapes.len(), |at, board| {
-            self.headroom(&shapes[at], state, board)
-        })?;
-        for (candidate, (headroom, curve)) in fits.iter_mut().zip(found) {
-            candidate.headroom = Some(headroom);
-            candidate.curve = curve;
-        }
-        if let (Some(first), Some(shape)) = (fits.first_mut(), shapes.first()) {
-            self.verify(first, shape, state)?;
-        }
-        for candidate in fits {
-            candidate.growth = growth(candidate, &self.args.requirements);
-        }
-        Ok(())
-    }
-
-    /// The first answer beside its own headroom, and at lighter load, for the chart and as a check of
-    /// the search itself.
-    fn verify(
-        &self,
-        candidate: &mut Candidate,
-        shape: &Shape,
-        state: State,
-    ) -> Result<(), Failure> {
-        let Some(headroom) = &mut candidate.headroom else { return Ok(()) };
-        let required = state.load_permille(self.args.requirements.peak_permille);
-        let stated = u64::try_from(headroom.holds_at.units()).unwrap_or(1000);
-        let mut loads = LIGHTER.map(|part| required * part / 1000).to_vec();
-        loads.push(required * stated / 1000 * BELOW_PERMILLE / 1000);
-        if headroom.breaks_at.is_some() {
-            loads.push(required * stated / 1000 * ABOVE_PERMILLE / 1000);
-        }
-        let judged = self.side_by_side("verification", 0, loads.len(), |at, board| {
-            self.judge(shape, state, loads[at], board)
-        })?;
-        let holds = |at: usize| judged.get(at).map(|one: &Judgement| one.holds);
-        headroom.verified = Some(Verified {
-            holds_below: holds(LIGHTER.len()).unwrap_or(false),
-            breaks_above: holds(LIGHTER.len() + 1).map(|holds| !holds),
-        });
-        candidate.curve.extend(judged);
-        candidate.curve.sort_by_key(|one| one.load_permille);
-        candidate.curve.dedup_by_key(|one| one.load_permille);
-        Ok(())
-    }
-
-    fn headroom(
-        &self,
-        shape: &Shape,
-        state: State,
-        board: &Arc<progress::Board>,
-    ) -> Result<(Headroom, Vec<Judgement>), Failure> {
-        let required = state.load_permille(self.args.requirements.peak_permille);
-        let mut holds_at = Milli::from_units(1_000);
-        // Known from the search.
-        let mut curve = vec![self.judge(shape, state, required, board)?];
-        for multiple in MULTIPLES {
-            let judgement = self.judge(shape, state, required * multiple / 1000, board)?;
-            let at = Milli::from_units(i64::try_from(multiple).unwrap_or(i64::MAX));
-            curve.push(judgement.clone());
-            if !judgement.holds {
-                let headroom = Headroom {
-                    state,
-                    holds_at,
-                    breaks_at: Some(at),
-                    binds: judgement.uses.first().cloned(),
-                    reason: judgement.reason,
-                    verified: None,
-                };
-                return Ok((headroom, curve));
-            }
-            holds_at = at;
-        }
-        let (breaks_at, binds, reason, verified) = (None, None, None, None);
-        Ok((Headroom { state, holds_at, breaks_at, binds, reason, verified }, curve))
     }
 }
 
 impl Shape {
     /// The shape of a candidate; quotas were checked when it became one.
-    fn of(candidate: &Candidate) -> Option<Self> {
+    pub(super) fn of(candidate: &Candidate) -> Option<Self> {
         let offer = msk_offers().into_iter().find(|one| one.name == candidate.cluster.instance)?;
         Some(Self {
             instance: offer.name,

@@ -12,6 +12,10 @@ use std::ops::Range;
 
 /// Less than this share of the offered load acknowledged means that the cluster falls behind.
 const ACKED_MIN: i64 = 98_000;
+/// Less than this share of the load given to producers means that they are blocked: records count as
+/// offered once they have an outcome, so that those of a producer that still waits are missing. Lower
+/// than [`ACKED_MIN`], as few large records arrive unevenly.
+const OFFERED_MIN: i64 = 90_000;
 
 /// The judgement over the settled seconds, counted from the run's begin.
 #[must_use]
@@ -28,12 +32,18 @@ pub fn judge(
     let sum = |of: fn(&Second) -> u64| seconds.iter().map(|second| i128::from(of(second))).sum();
     let acked: i128 = sum(|second| second.acked_records);
     let acked_percent = Milli::ratio(acked * 100, sum(|second| second.offered_records));
+    let wanted = u128::from(requirements.ingress_bytes_per_sec) * u128::from(load_permille) / 1000;
+    let wanted = i128::try_from(wanted * seconds.len() as u128).unwrap_or(i128::MAX);
+    let offered_percent = Milli::ratio(sum(|second| second.offered_bytes) * 100, wanted);
     let gap = result.availability.worst_partitions.first();
     let limit = Milli::ms_from_ns(requirements.p99_ns);
     let reason = if result.lost_records > 0 {
         Some(format!("{} were lost", text::counted(result.lost_records, "acknowledged record")))
     } else if acked_percent < Milli::from_units(ACKED_MIN) {
         Some(format!("only {} % of the load is acknowledged", text::number(acked_percent, 1)))
+    } else if offered_percent < Milli::from_units(OFFERED_MIN) {
+        let percent = text::number(offered_percent, 1);
+        Some(format!("producers are blocked: only {percent} % of the load has an outcome"))
     } else {
         match p99_ns {
             Some(ns) if ns < requirements.p99_ns => None,

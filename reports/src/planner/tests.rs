@@ -69,6 +69,9 @@ fn only_settled_seconds_are_judged() {
     let strict = Requirements { p99_ns: 1_000, ..requirements() };
     let late = judge(State::None, 1000, &strict, &(30..50), run);
     assert!(late.reason.unwrap().contains("not below"));
+    // Of records that producers still hold nothing is known: a part of the load is missing.
+    let blocked = judge(State::None, 2000, &requirements(), &(30..50), run);
+    assert!(blocked.reason.unwrap().contains("producers are blocked"));
     let nothing = judge(State::None, 1000, &requirements(), &(9_000..9_010), run);
     assert!(!nothing.holds);
 }
@@ -93,7 +96,12 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         breaks_at: Some(Milli::from_units(1_500)),
         binds: Some(Use { resource: "network".to_owned(), percent: Milli::from_units(96_000) }),
         reason: None,
-        verified: Some(Verified { holds_below: true, breaks_above: Some(true) }),
+        verified: Some(Verified {
+            holds_below: true,
+            reason_below: None,
+            breaks_above: Some(true),
+            reason_above: Some("az-at-peak: response p99 90 ms, not below 50.0 ms".to_owned()),
+        }),
     };
     let curve = [1000, 2000, 2500]
         .map(|load_permille| Judgement { load_permille, ..state(State::AzAtPeak) });

@@ -112,13 +112,21 @@ pub(super) fn outlook(candidate: &Candidate) -> Vec<String> {
     let mut lines = Vec::new();
     let verified = candidate.headroom.as_ref().and_then(|one| one.verified.as_ref());
     if let Some(verified) = verified {
-        let below = if verified.holds_below { "holds" } else { "does NOT hold" };
+        let because = |reason: &Option<String>| {
+            reason.as_ref().map_or(String::new(), |reason| format!(" ({reason})"))
+        };
+        let below =
+            if verified.holds_below { "every state holds" } else { "NOT every state holds" };
         let above = match verified.breaks_above {
-            Some(true) => "; at 1.3 times of it, it breaks",
-            Some(false) => "; at 1.3 times of it, it does NOT break",
+            Some(true) => "; at 1.3 times, one breaks",
+            Some(false) => "; at 1.3 times, NONE breaks",
             None => "; no limit was found",
         };
-        lines.push(format!("Simulated again at 0.9 times its headroom, it {below}{above}."));
+        lines.push(format!(
+            "Simulated again at 0.9 times its headroom, {below}{}{above}{}.",
+            because(&verified.reason_below),
+            because(&verified.reason_above),
+        ));
     }
     if let Some(growth) = &candidate.growth {
         let more = if growth.is_beyond { "more than " } else { "" };

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the shape of a plan's report.
-pub const PLANNER_SCHEMA_VERSION: u32 = 2;
+pub const PLANNER_SCHEMA_VERSION: u32 = 3;
 
 /// What a cluster must stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -161,10 +161,10 @@ pub struct Candidate {
     pub states: Vec<Judgement>,
     /// Whether it meets the requirements in every state.
     pub fits: bool,
-    /// The largest multiple of the load at which the hardest state still holds, as far as it was
-    /// looked for.
+    /// The largest multiple of the load at which every state still holds, as far as it was looked
+    /// for.
     pub headroom: Option<Headroom>,
-    /// The hardest state at rising load, as far as it was simulated.
+    /// The state that breaks first at rising load, as far as it was simulated.
     pub curve: Vec<Judgement>,
     /// When growth uses the headroom up.
     pub growth: Option<Growth>,
@@ -206,11 +206,11 @@ pub struct Formulas {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Headroom {
-    /// State that was looked at.
+    /// State that breaks first; the hardest one when none did.
     pub state: State,
-    /// Holds at this multiple of the required load.
+    /// Every state holds at this multiple of the required load.
     pub holds_at: Milli,
-    /// Breaks at this one; absent when it held as far as was looked.
+    /// One breaks at this multiple; absent when all held as far as was looked.
     pub breaks_at: Option<Milli>,
     /// What binds there: the most used resource.
     pub binds: Option<Use>,
@@ -224,10 +224,14 @@ pub struct Headroom {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verified {
-    /// Whether every threshold holds at 0.9 times the stated headroom.
+    /// Whether every state holds at 0.9 times the stated headroom.
     pub holds_below: bool,
-    /// Whether one breaks at 1.3 times of it; absent when no limit was found.
+    /// What does not hold there, with its state.
+    pub reason_below: Option<String>,
+    /// Whether a state breaks at 1.3 times of it, simulated; absent when no limit was found.
     pub breaks_above: Option<bool>,
+    /// What does not hold there, with its state.
+    pub reason_above: Option<String>,
 }
 
 /// The answer.
