@@ -119,6 +119,7 @@ fn overwrite(p: &mut Partition, ledger: &mut Ledger, node: i32, entry: &Entry) {
         epoch: entry.epoch,
         from: entry.base,
         void: p.void.clone(),
+        is_empty: false,
         folded: 0,
     });
     while p.table.main.back().is_some_and(|last| last.next() > entry.base) {

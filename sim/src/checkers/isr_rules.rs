@@ -104,7 +104,7 @@ pub(crate) fn rises(
     }
     for member in isr.iter().filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
         let Some(replica) = p.known_replica(member.0) else { continue };
-        if replica.log.agrees(&leader.log, offset) {
+        if replica.log.agrees(&leader.log, offset) || p.holds_given_up(leader, offset - 1) {
             continue;
         }
         ledger.broken(Check::IsrRules, p.about(), &|| {

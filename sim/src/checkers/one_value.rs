@@ -91,6 +91,9 @@ pub(crate) fn follower_committed(p: &Partition, ledger: &mut Ledger, at: usize, 
         return;
     }
     let differs = replica.log.first_missing_in(&p.committed, upto).unwrap_or(upto - 1);
+    if p.holds_given_up(replica, differs) {
+        return; // its leader is deposed, and has not heard of it
+    }
     ledger.broken(Check::OneValue, p.about(), &|| {
         format!(
             "follower {} has high watermark {upto} or more, but at offset {differs} holds epoch \

@@ -63,11 +63,12 @@ pub(crate) struct Partition {
     pub(crate) table: Table,
     pub(crate) replicas: Vec<Replica>,
     /// Everything below the highest high watermark that a leader has shown; after an election
-    /// that voids promises, what is left of it.
+    /// that voids promises, what is left of it. What a leader shows that an unclean election has
+    /// deposed is not in it, as far as that election gave it up.
     pub(crate) committed: EpochLog,
     /// The highest high watermark ever shown: what a producer or consumer may know of.
     pub(crate) shown: Offset,
-    /// Of these offsets, those below this one have to be consumed before the run ends.
+    /// Committed offsets below this one have to be consumed before the run ends.
     pub(crate) due: Option<Offset>,
     pub(crate) isr: Vec<Member>,
     /// Whether `isr` comes from the controller, which is ahead of the leaders.
@@ -116,6 +117,11 @@ impl Partition {
     pub(crate) fn was_given_up(&self, epoch: LeaderEpoch, offset: Offset) -> bool {
         let loss = self.losses.of(epoch, offset).and_then(|at| self.losses.get(at));
         loss.is_some_and(|loss| loss.void == Some(Void::Unclean))
+    }
+
+    /// Whether what a replica holds at an offset was given up by an unclean election.
+    pub(crate) fn holds_given_up(&self, replica: &Replica, offset: Offset) -> bool {
+        replica.log.epoch_at(offset).is_some_and(|epoch| self.was_given_up(epoch, offset))
     }
 
     /// Name and history, for an account.
@@ -286,9 +292,12 @@ impl Partition {
             folded = self.table.cut_blocks(missing);
             from = Some(from.map_or(missing, |from| from.min(missing)));
         }
-        if let Some(from) = from {
-            let leader = NodeId(self.replicas[leader].node);
-            self.losses.push(Loss { at_ns: now_ns, leader, epoch, from, void, folded });
+        // after an unclean election the old leader may go on where the new one's log ends
+        let end = (void == Some(Void::Unclean)).then(|| log.end());
+        if let Some(at) = from.or(end) {
+            let (leader, is_empty) = (NodeId(self.replicas[leader].node), from.is_none());
+            let loss = Loss { at_ns: now_ns, leader, epoch, from: at, void, is_empty, folded };
+            self.losses.push(loss);
         }
         if displaced.is_some() || returned_from < self.table.main.len() {
             self.producers.rebuild(&self.table);

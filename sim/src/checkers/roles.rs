@@ -96,11 +96,15 @@ pub(crate) fn leader_high_watermark(
     high_watermark::leader_moved(p, ledger, at, (epoch, offset));
     isr_rules::rises(p, ledger, at, (epoch, offset));
     completeness::commits(p, ledger, at, offset);
-    let Partition { committed, replicas, .. } = p;
-    if offset > committed.end() {
-        committed.extend_from(&replicas[at].log, offset);
-        p.shown = p.shown.max(p.committed.end());
+    if offset <= p.committed.end() {
+        return;
     }
+    // a leader that an unclean election has deposed shows what is given up (hunt seed 30060)
+    let given_up = p.losses.given_up_from(epoch).unwrap_or(offset);
+    let Partition { committed, replicas, .. } = p;
+    let log = &replicas[at].log;
+    committed.extend_from(log, offset.min(given_up));
+    p.shown = p.shown.max(offset.min(log.end()));
 }
 
 /// A follower's high watermark moved.

@@ -233,7 +233,7 @@ impl Checkers {
     /// What is committed by now has to reach every group before the run ends.
     pub fn deadline(&mut self) {
         for partition in &mut self.partitions {
-            partition.due = Some(partition.shown);
+            partition.due = Some(partition.exposed());
         }
     }
 

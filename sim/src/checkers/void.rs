@@ -50,6 +50,8 @@ pub(crate) struct Loss {
     /// First offset that is gone.
     pub(crate) from: Offset,
     pub(crate) void: Option<Void>,
+    /// Whether nothing was there yet; the leader before may go on there all the same.
+    pub(crate) is_empty: bool,
     /// Acknowledged records among those that were not kept one by one any more.
     pub(crate) folded: u64,
 }
@@ -101,7 +103,13 @@ impl Losses {
 
     /// The one that took away everything from an offset on.
     pub(crate) fn from(&self, offset: Offset) -> Option<usize> {
-        self.0.iter().position(|loss| loss.from == offset)
+        self.0.iter().position(|loss| loss.from == offset && !loss.is_empty)
+    }
+
+    /// From where on an unclean election gave up what a leader's log holds, or will hold.
+    pub(crate) fn given_up_from(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        let later = self.0.iter().filter(|loss| loss.epoch > epoch);
+        later.filter(|loss| loss.void == Some(Void::Unclean)).map(|loss| loss.from).min()
     }
 }
 

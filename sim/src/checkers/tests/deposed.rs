@@ -1,0 +1,101 @@
+//! A leader that an unclean election has deposed goes on until it hears of it: what it shows was given
+//! up (hunt seed 30060). The same from a leader that was deposed in any other way is a violation.
+
+use super::rig::{ALL, End, Rig, fired, ids};
+use crate::recorder::testing::tp;
+use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::seam::TraceEvent;
+
+/// Two batches are everywhere; then the controller elects node 3, whose log ends at `start`, while
+/// nodes 1 and 2, in sync in epoch 0, cannot be reached. They go on with batch 2 at 20, which is
+/// acknowledged.
+fn deposed(unclean: bool, start: Offset) -> Rig {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    if start < 20 {
+        rig.cut(3, 20, start); // out of sync, so that it may
+    }
+    let (tp, leader, isr) = (tp(0), Some(ids(&[3])[0]), ids(&[3]));
+    rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch: 1, isr, unclean });
+    rig.lead(3, 1, start, &[3]);
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.high_watermark(1, 0, 30);
+    rig.follower_high_watermark(2, 30);
+    rig.ack(ALL, 20, 2);
+    rig
+}
+
+/// Node 3 goes on from `start` up to 30 in epoch 1, with all others back.
+fn heal(rig: &mut Rig, start: Offset) {
+    let bases: Vec<Offset> = (start..30).step_by(10).collect();
+    for node in [1, 2] {
+        rig.cut(node, 30, start);
+    }
+    rig.isr(3, 1, &[3], &[1, 2, 3]);
+    for base in bases {
+        rig.write((3, &[1, 2]), (base, 1, base.unsigned_abs()));
+    }
+    rig.high_watermark(3, 1, 30);
+}
+
+#[test]
+fn what_it_shows_was_given_up() {
+    for start in [10, 20] {
+        let mut rig = deposed(true, start);
+        rig.deliver((20, 0, 2));
+        heal(&mut rig, start);
+        let log: Vec<_> =
+            (0..start).step_by(10).map(|base| (base, 0, base.unsigned_abs() / 10)).collect();
+        let own = (start..30).step_by(10).map(|base| (base, 1, base.unsigned_abs()));
+        let log: Vec<_> = log.into_iter().chain(own).collect();
+        let findings = rig.end(&End { leader: Some(3), ..End::of(&log) });
+        assert_eq!(fired(&findings), [""; 0], "elected with its log ending at {start}");
+        // batch 2, and batch 1 where the new leader did not have it
+        assert_eq!(findings.lost_records, (30 - start).unsigned_abs());
+    }
+}
+
+#[test]
+fn it_may_show_what_its_successor_has_written_otherwise() {
+    let mut rig = deposed(true, 20);
+    rig.write((3, &[]), (20, 1, 20));
+    rig.write((3, &[]), (30, 1, 30));
+    rig.isr(3, 1, &[3], &[3]);
+    rig.write((1, &[2]), (30, 0, 3));
+    rig.high_watermark(1, 0, 40);
+    rig.follower_high_watermark(2, 40);
+    rig.deliver((30, 0, 3));
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+#[test]
+fn who_joins_its_successor_must_have_what_that_one_committed() {
+    let mut rig = deposed(true, 20);
+    rig.cut(2, 30, 20);
+    rig.isr(3, 1, &[3], &[2, 3]);
+    rig.write((3, &[2]), (20, 1, 20));
+    rig.high_watermark(3, 1, 30);
+    rig.cut(1, 30, 20);
+    rig.isr(3, 1, &[2, 3], &[1, 2, 3]);
+    assert_eq!(rig.fired(), ["isr-rules"], "node 1 lacks 20..30 of epoch 1");
+}
+
+#[test]
+fn nothing_is_given_up_by_a_clean_election() {
+    let mut rig = deposed(false, 20);
+    heal(&mut rig, 20);
+    let fired = rig.fired();
+    assert!(fired.contains(&"isr-rules"), "{fired:?}");
+    assert!(fired.contains(&"leader-completeness"), "{fired:?}");
+}
+
+#[test]
+fn its_successors_records_are_not_given_up() {
+    let mut rig = deposed(true, 20);
+    heal(&mut rig, 20);
+    rig.ack(ALL, 20, 20);
+    let end = End { leader: Some(3), high_watermark: 30, ..End::of(&[(0, 0, 0), (10, 0, 1)]) };
+    let findings = rig.end(&end);
+    assert!(fired(&findings).contains(&"no-acked-loss"), "{:?}", fired(&findings));
+}
