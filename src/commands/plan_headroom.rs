@@ -116,9 +116,9 @@ impl Search<'_> {
         Ok(tightest.filter(|bound| bound.percent > Milli::from_units(100_000)).map(|bound| Break {
             state: bound.state,
             reason: Some(format!(
-                "{} needs up to {} % of what is always there, by arithmetic",
+                "{} needs at least {} % of what is always there, by arithmetic",
                 bound.resource,
-                bound.percent.units() / 1000 + 1
+                bound.percent.units() / 1000
             )),
             binds: Some(Use { resource: bound.resource, percent: bound.percent }),
         }))
