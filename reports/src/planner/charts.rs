@@ -92,7 +92,7 @@ fn resources(report: &PlanReport) -> Option<Chart> {
     chart(&Steps {
         name: "plan-use",
         title: "Use of each resource in the hardest state",
-        caption: "Busiest broker, share of what is always there; the rest is headroom.".to_owned(),
+        caption: "Busiest broker, share of what there was at the time, bursts included.".to_owned(),
         unit: "%",
         labels: &labels,
         lines: &lines,
