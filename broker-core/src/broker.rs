@@ -403,7 +403,9 @@ impl Broker {
             if waits || role.replicas.has_appends_in_flight() {
                 return;
             }
-            role.replicas.close(step);
+            if !role.replicas.close(step) {
+                return; // what it waits for comes by here again
+            }
             self.raft.resign(step);
         }
         step.effects.exit = Some(Exit::ShutdownComplete);

@@ -138,6 +138,9 @@ impl ReplicaManager {
         if self.log_dir_failed.is_some() {
             return Err(refused(ErrorCode::KafkaStorageError));
         }
+        if self.is_closing() {
+            return Err(refused(ErrorCode::NotLeaderOrFollower));
+        }
         let slot = self.slot(tp).ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
         let plant = self.config.plant;
         let Self { partitions, ops, .. } = self;
@@ -221,6 +224,9 @@ impl ReplicaManager {
         records: &Records,
         leader_high_watermark: Offset,
     ) -> Result<bool, ErrorCode> {
+        if self.is_closing() {
+            return Ok(false);
+        }
         let Self { partitions, ops, .. } = self;
         let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
             return Ok(false);

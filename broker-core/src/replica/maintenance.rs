@@ -8,7 +8,7 @@ use crate::step::{Owner, Step};
 use crate::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// `producer.id.expiration.check.interval.ms`.
@@ -18,6 +18,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(600_000);
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
     syncs: FxHashMap<u64, (u32, Offset)>,
+    /// Present from the beginning of the end: what must be on disk before logs count as closed.
+    closing: Option<BTreeSet<u64>>,
     written: BTreeMap<FileName, Bytes>,
 }
 
@@ -41,6 +43,9 @@ impl Maintenance {
 impl ReplicaManager {
     /// A disk operation that is not an append has ended.
     pub(super) fn maintenance_done(&mut self, _step: &mut Step<'_>, id: DiskOpId) {
+        if let Some(closing) = &mut self.maintenance.closing {
+            closing.remove(&id.0);
+        }
         if let Some((slot, segment)) = self.maintenance.syncs.remove(&id.0)
             && let Some(partition) = self.partition_mut(slot)
         {
@@ -114,15 +119,34 @@ impl ReplicaManager {
         self.write_if_changed(step, FileName::RecoveryPoints, points);
     }
 
-    /// End of a controlled shutdown: everything is flushed, and a marker says so.
-    pub(crate) fn close(&mut self, step: &mut Step<'_>) {
+    /// Logs take nothing more: they are being closed.
+    pub(super) fn is_closing(&self) -> bool {
+        self.maintenance.closing.is_some()
+    }
+
+    /// End of a controlled shutdown, to be called until it is done: everything is flushed, and when
+    /// it is on disk, a marker says so.
+    pub(crate) fn close(&mut self, step: &mut Step<'_>) -> bool {
+        if self.maintenance.closing.is_none() {
+            self.flush_all(step);
+        }
+        let is_flushed = self.maintenance.closing.as_ref().is_some_and(BTreeSet::is_empty);
+        if is_flushed {
+            self.note_closed(step);
+        }
+        is_flushed
+    }
+
+    fn flush_all(&mut self, step: &mut Step<'_>) {
         let mut ops = Vec::new();
         for partition in self.partitions.iter_mut().flatten() {
             partition.log.close(&mut ops);
         }
-        for kind in ops {
-            step.disk(Owner::Replica, kind);
-        }
+        let under_way = ops.into_iter().map(|kind| step.disk(Owner::Replica, kind).0);
+        self.maintenance.closing = Some(under_way.collect());
+    }
+
+    fn note_closed(&mut self, step: &mut Step<'_>) {
         let ends = checkpoint(self.iter().map(|p| (p.tp, p.log.log_end_offset())));
         let marks = checkpoint(self.iter().map(|p| (p.tp, p.high_watermark)));
         self.write_if_changed(step, FileName::RecoveryPoints, ends);
