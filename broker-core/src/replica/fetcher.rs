@@ -369,7 +369,7 @@ impl ReplicaManager {
     pub(super) fn truncate(&mut self, step: &mut Step<'_>, slot: u32, to: Offset) {
         let Some(partition) = self.partition_mut(slot) else { return };
         let from = partition.log.next_offset();
-        let to = to.max(partition.log.log_start_offset()).min(partition.log.log_end_offset());
+        let to = to.max(0).min(partition.log.log_end_offset());
         let mut ops = Vec::new();
         let flushed = partition.log.recovery_point();
         if partition.log.truncate_to(to, &mut ops) {
