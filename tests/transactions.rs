@@ -324,20 +324,25 @@ fn commit_offset(producer: &mut Producer, group: &mut Client, offset: i64) {
         .with_producer_epoch(producer.epoch)
         .with_group_id(group_id(GROUP));
     retry(|| (producer.coordinator.call(3, &request).error_code == 0).then_some(()));
+    let request = commit_of(producer, offset);
+    let answer = group.call(3, &request);
+    assert_eq!(answer.topics[0].partitions[0].error_code, 0);
+}
+
+/// A position of the group within a producer's transaction.
+fn commit_of(producer: &Producer, offset: i64) -> TxnOffsetCommitRequest {
     let partition = TxnOffsetCommitRequestPartition::default()
         .with_committed_offset(offset)
         .with_committed_metadata(Some(text("")));
     let topic = TxnOffsetCommitRequestTopic::default()
         .with_name(topic_name(TOPIC))
         .with_partitions(vec![partition]);
-    let request = TxnOffsetCommitRequest::default()
+    TxnOffsetCommitRequest::default()
         .with_transactional_id(id_of(&producer.id))
         .with_group_id(group_id(GROUP))
         .with_producer_id(producer.producer_id.into())
         .with_producer_epoch(producer.epoch)
-        .with_topics(vec![topic]);
-    let answer = group.call(3, &request);
-    assert_eq!(answer.topics[0].partitions[0].error_code, 0);
+        .with_topics(vec![topic])
 }
 
 #[test]
@@ -374,16 +379,7 @@ fn positions_outside_of_the_transaction_are_refused() {
     let mut group = serving.client();
     coordinator(&mut group, GROUP, 0);
     let producer = Producer::begin(&serving, "t-1");
-    let partition = TxnOffsetCommitRequestPartition::default().with_committed_offset(5);
-    let topic = TxnOffsetCommitRequestTopic::default()
-        .with_name(topic_name(TOPIC))
-        .with_partitions(vec![partition]);
-    let request = TxnOffsetCommitRequest::default()
-        .with_transactional_id(id_of(&producer.id))
-        .with_group_id(group_id(GROUP))
-        .with_producer_id(producer.producer_id.into())
-        .with_producer_epoch(producer.epoch)
-        .with_topics(vec![topic]);
+    let request = commit_of(&producer, 5);
     let error = retry(|| {
         let answer = group.call(3, &request);
         let error = answer.topics[0].partitions[0].error_code;

@@ -1,6 +1,8 @@
 //! A whole request through a broker of one node, its disk's page cache included: produce, fetch
 //! with data, a fetch that waits and is answered by the next append.
 
+mod common;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +16,7 @@ use stormglass_broker_core::protocol::{
 use stormglass_broker_core::records::{Batch, Body, BodyTemplate, Record, Records};
 use stormglass_broker_core::seam::{Effects, Input, PeerRequest, Reply, TimerKey};
 use stormglass_broker_core::time::Instant;
-use stormglass_scenarios::plan::{Quantiles, RatePlan, VolumePlan};
-use stormglass_sim::disk::{Disk, DiskConfig};
+use stormglass_sim::disk::Disk;
 use stormglass_sim::rng::Streams;
 
 const NODE: NodeId = NodeId(1);
@@ -55,7 +56,7 @@ impl Node {
             incarnation: 1,
             plant: None,
         };
-        let disk = Disk::new(disk_config(), &Streams::new(1), 1);
+        let disk = Disk::new(common::disk_config(), &Streams::new(1), 1);
         let broker = Broker::new(config, &disk);
         let (effects, timers) = (Effects::default(), BTreeMap::new());
         let mut node =
@@ -107,40 +108,6 @@ impl Node {
             self.step(Input::Timer(key));
         }
         self.replies.pop().expect("an answer")
-    }
-}
-
-fn disk_config() -> DiskConfig {
-    let latency = Quantiles {
-        points: vec![(0, 500_000), (900_000, 2_000_000), (1_000_000, 20_000_000)],
-        source: String::new(),
-        confidence: String::new(),
-    };
-    let flat = |per_sec| RatePlan {
-        baseline_per_sec: per_sec,
-        burst_per_sec: per_sec,
-        bucket: 0,
-        initial: 0,
-    };
-    DiskConfig {
-        volumes: vec![VolumePlan {
-            kind: "gp3".to_owned(),
-            size_bytes: u64::MAX,
-            throughput: flat(250 << 20),
-            iops: flat(3000),
-            instance_throughput: flat(0),
-            io_size_bytes: 256 << 10,
-        }],
-        read: latency.clone(),
-        write: latency,
-        cache_bytes: 4 << 30,
-        dirty_background_bytes: 400 << 20,
-        dirty_limit_bytes: 800 << 20,
-        writeback_expire_ns: 30_000_000_000,
-        writeback_interval_ns: 5_000_000_000,
-        readahead_bytes: 128 << 10,
-        chunk_bytes: 1 << 20,
-        recovery_bytes_per_sec: 200_000_000,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The simulated disk on the hot path: append of a 16 KiB batch and read of the tail, through the
 //! page cache, with background writeback running as it would at 100 MB/s.
 
+mod common;
+
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -10,8 +12,7 @@ use stormglass_broker_core::records::{
     BATCH_OVERHEAD, Batch, BatchHeader, Body, BodyTemplate, Records,
 };
 use stormglass_broker_core::seam::{DiskOp, DiskOpKind, ReadRange};
-use stormglass_scenarios::plan::{Quantiles, RatePlan, VolumePlan};
-use stormglass_sim::disk::{Disk, DiskConfig};
+use stormglass_sim::disk::Disk;
 use stormglass_sim::rng::Streams;
 
 const RECORDS: i32 = 16;
@@ -23,38 +24,6 @@ const GAP_NS: u64 = 160_000;
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).expect("far below 2^63")
-}
-
-fn flat(per_sec: u64) -> RatePlan {
-    RatePlan { baseline_per_sec: per_sec, burst_per_sec: per_sec, bucket: 0, initial: 0 }
-}
-
-fn config() -> DiskConfig {
-    let latency = Quantiles {
-        points: vec![(0, 500_000), (900_000, 2_000_000), (1_000_000, 20_000_000)],
-        source: String::new(),
-        confidence: String::new(),
-    };
-    DiskConfig {
-        volumes: vec![VolumePlan {
-            kind: "gp3".to_owned(),
-            size_bytes: u64::MAX,
-            throughput: flat(250 << 20),
-            iops: flat(3000),
-            instance_throughput: flat(0),
-            io_size_bytes: 256 << 10,
-        }],
-        read: latency.clone(),
-        write: latency,
-        cache_bytes: 4 << 30,
-        dirty_background_bytes: 400 << 20,
-        dirty_limit_bytes: 800 << 20,
-        writeback_expire_ns: 30_000_000_000,
-        writeback_interval_ns: 5_000_000_000,
-        readahead_bytes: 128 << 10,
-        chunk_bytes: 1 << 20,
-        recovery_bytes_per_sec: 200_000_000,
-    }
 }
 
 /// Writes to 60 partitions in turn.
@@ -69,7 +38,12 @@ impl Writer {
     fn new() -> Self {
         let body = Bytes::from(vec![7; (BATCH_BYTES - BATCH_OVERHEAD) as usize]);
         let template = Arc::new(BodyTemplate::new(body, 0));
-        Self { disk: Disk::new(config(), &Streams::new(1), 1), template, now_ns: 0, made: 0 }
+        Self {
+            disk: Disk::new(common::disk_config(), &Streams::new(1), 1),
+            template,
+            now_ns: 0,
+            made: 0,
+        }
     }
 
     /// Partition, base offset of the segment, and base offset of batch `index`.

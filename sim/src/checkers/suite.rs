@@ -332,9 +332,9 @@ impl Checkers {
     /// A node leads a partition no longer.
     fn resigns(&mut self, at: usize, node: i32, now_ns: u64) {
         let p = &mut self.partitions[at];
-        let was_stale = p.has_stale_leader();
+        let was_stale = self.positions.contains(&at) && p.has_stale_leader();
         p.resigns(node);
-        if was_stale && !p.has_stale_leader() && self.positions.contains(&at) {
+        if was_stale && !p.has_stale_leader() {
             self.stale_coordinator_ns = Some(now_ns);
         }
     }

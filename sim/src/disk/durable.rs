@@ -17,8 +17,8 @@ impl Disk {
         self.store.files().filter(|(name, _)| matches!(name, FileName::MetadataSnapshot(..)))
     }
 
-    /// As of the last operation or [`Self::catch_up`]: offset below which everything that a log holds is on the volume: the first batch that is not,
-    /// or the log's end. `None` when there is no such log.
+    /// Offset below which everything that a log holds is on the volume, as of the last operation or
+    /// [`Self::catch_up`]. `None` when there is no such log.
     #[must_use]
     pub fn durable_end(&self, tp: TopicPartition) -> Option<Offset> {
         let log = self.store.log(tp)?;

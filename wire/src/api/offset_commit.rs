@@ -1,16 +1,13 @@
 //! OffsetCommit (key 8).
 
-use super::shared::{DecodeCx, by_topic, topic_name};
+use super::shared::{DecodeCx, committed_offsets, topic_name};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
-use stormglass_broker_core::ids::{NO_EPOCH, TopicPartition};
-use stormglass_broker_core::protocol::{
-    CommittedOffset, OffsetCommitRequest, OffsetCommitResponse, Request,
-};
+use stormglass_broker_core::protocol::{OffsetCommitRequest, OffsetCommitResponse, Request};
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -21,21 +18,8 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     if version <= 4 {
         let _retention_ms = reader.i64()?;
     }
-    let offsets = by_topic(
-        reader,
-        cx,
-        |reader, cx| cx.named_topic(reader),
-        |reader, topic| {
-            let tp = TopicPartition::new(topic, reader.i32()?);
-            let offset = reader.i64()?;
-            let leader_epoch = if version >= 6 { reader.i32()? } else { NO_EPOCH };
-            let metadata = reader.nullable_string()?.filter(|text| !text.is_empty());
-            reader.skip_tags()?;
-            Ok(CommittedOffset { tp, offset, leader_epoch, metadata })
-        },
-    )?;
+    let offsets = committed_offsets(reader, cx, 6)?;
     reader.skip_tags()?;
-    let offsets = offsets.ok_or(WireError::Null)?;
     let request = OffsetCommitRequest { group, generation, member, instance, offsets };
     Ok(Asked::Broker(Request::OffsetCommit(Box::new(request))))
 }

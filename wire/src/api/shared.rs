@@ -9,8 +9,10 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
-use stormglass_broker_core::protocol::{IsolationLevel, LeaderAndEpoch, ProducerIdAndEpoch};
+use stormglass_broker_core::ids::{NO_EPOCH, NodeId, TopicId, TopicPartition};
+use stormglass_broker_core::protocol::{
+    CommittedOffset, IsolationLevel, LeaderAndEpoch, ProducerIdAndEpoch,
+};
 
 /// A request that is being decoded.
 pub(crate) struct DecodeCx<'a> {
@@ -43,6 +45,29 @@ pub(super) fn by_topic<T>(
         reader.skip_tags()
     })?;
     Ok(topics.map(|_| flat))
+}
+
+/// Positions that a group commits, in a transaction or not. `epoch_from`: first version with epochs.
+pub(super) fn committed_offsets(
+    reader: &mut Reader,
+    cx: &mut DecodeCx<'_>,
+    epoch_from: i16,
+) -> Result<Vec<CommittedOffset>, WireError> {
+    let version = cx.version;
+    let offsets = by_topic(
+        reader,
+        cx,
+        |reader, cx| cx.named_topic(reader),
+        |reader, topic| {
+            let tp = tp(reader, topic)?;
+            let offset = reader.i64()?;
+            let leader_epoch = if version >= epoch_from { reader.i32()? } else { NO_EPOCH };
+            let metadata = reader.nullable_string()?.filter(|text| !text.is_empty());
+            reader.skip_tags()?;
+            Ok(CommittedOffset { tp, offset, leader_epoch, metadata })
+        },
+    )?;
+    offsets.ok_or(WireError::Null)
 }
 
 /// A blob that will be kept for long, and must not keep the whole frame with it.

@@ -1,7 +1,7 @@
 //! TxnOffsetCommit (key 28). Version 5 would make the group's partition a part of the transaction
 //! by itself (KIP-890, second part), which the core does not do.
 
-use super::shared::{DecodeCx, by_topic, producer, topic_name};
+use super::shared::{DecodeCx, committed_offsets, producer, topic_name};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -10,9 +10,8 @@ use crate::reader::Reader;
 use crate::writer::Writer;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{NO_EPOCH, TopicPartition};
 use stormglass_broker_core::protocol::{
-    CommittedOffset, NO_GENERATION, Request, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    NO_GENERATION, Request, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 
 /// First version that names the member (KIP-447).
@@ -30,21 +29,8 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     } else {
         (NO_GENERATION, Arc::from(""), None)
     };
-    let offsets = by_topic(
-        reader,
-        cx,
-        |reader, cx| cx.named_topic(reader),
-        |reader, topic| {
-            let tp = TopicPartition::new(topic, reader.i32()?);
-            let offset = reader.i64()?;
-            let leader_epoch = if version >= 2 { reader.i32()? } else { NO_EPOCH };
-            let metadata = reader.nullable_string()?.filter(|text| !text.is_empty());
-            reader.skip_tags()?;
-            Ok(CommittedOffset { tp, offset, leader_epoch, metadata })
-        },
-    )?;
+    let offsets = committed_offsets(reader, cx, 2)?;
     reader.skip_tags()?;
-    let offsets = offsets.ok_or(WireError::Null)?;
     Ok(Asked::Broker(Request::TxnOffsetCommit(Box::new(TxnOffsetCommitRequest {
         transactional_id,
         producer,

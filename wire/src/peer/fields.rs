@@ -125,8 +125,7 @@ impl Field for ErrorCode {
     }
 
     fn take(from: &mut Reader) -> Result<Self, WireError> {
-        let code = from.i16()?;
-        Self::from_code(code).ok_or(WireError::Forbidden("an error code stands for nothing"))
+        from.error()
     }
 }
 
