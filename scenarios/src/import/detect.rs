@@ -79,7 +79,7 @@ fn unknown(file: &str, what: &str) -> ImportError {
 
 fn json(file: &str, text: &str) -> Result<Value, ImportError> {
     serde_json::from_str(text).map_err(|error| {
-        let place = format!("{file}:{}:{}", error.line(), error.column());
+        let place = format!("{file}:{}:{}", error.line(), error.column().max(1));
         let message = error.to_string();
         // The library ends its message with the place.
         let message = message.split(" at line ").next().unwrap_or_default();
