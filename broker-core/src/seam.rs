@@ -80,6 +80,8 @@ pub enum DiskError {
     Full,
     /// EIO.
     Io,
+    /// What the node's metadata directory holds does not fit together.
+    Damaged,
 }
 
 /// What the core wants done. Reused between steps; the shell drains it.
@@ -225,6 +227,12 @@ pub enum DiskOpKind {
     },
     /// Delete a partition's log.
     DeleteLog {
+        /// Partition.
+        tp: TopicPartition,
+    },
+    /// Set a partition's log aside under a name that no start reads (Kafka's `-stray`). Its bytes stay
+    /// until an operator deletes them.
+    SetLogAside {
         /// Partition.
         tp: TopicPartition,
     },

@@ -3,11 +3,17 @@
 //! and decoded as the broker decodes them; what a node of the cluster would say is put through the
 //! same. Then some thousands (`live=N`) go to a running `stormglass serve`.
 //!
+//! `cargo xtask fuzz dirs [dirs=N] [seed=N]` damages data directories instead, see `dirs`.
+//!
 //! Nothing may panic, memory may not grow with what a length claims, and the broker must serve a
 //! well-behaved client afterwards. Needs no special compiler, and knows nothing of coverage.
 
+mod asker;
+mod damage;
+mod dirs;
 mod live;
 mod mutate;
+mod written;
 
 use crate::ci::root;
 use mutate::Mutator;
@@ -57,6 +63,9 @@ struct Tally {
 
 /// Runs all of it.
 pub(crate) fn fuzz(words: &[&str]) -> Result<(), String> {
+    if let ["dirs", words @ ..] = words {
+        return dirs::dirs(words);
+    }
     let (mut frames, mut seed, mut live) = (FRAMES, 1, LIVE);
     for word in words {
         let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not KEY=N"))?;

@@ -20,7 +20,8 @@ const USAGE: &str = "usage: cargo xtask NAME
   ci           everything that must hold before a change is accepted: runs .ci/run
   conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
                those that are named
-  fuzz         frames that no client would send, through the codec and to a running broker
+  fuzz         frames that no client would send, through the codec and to a running broker;
+               `fuzz dirs` starts brokers on damaged data directories
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
                those that are named. `planted plans` shows that most can be reached, by a plan of their
                own; `planted plans dev` the same with a build that CI has anyway

@@ -253,7 +253,7 @@ impl Controller {
                 } else if self.apply(records, &mut events).is_err() {
                     // a controller with holes in its state must not become active (RAFT-22)
                     step.trace(TraceEvent::Mark("controller-replay-failed"));
-                    step.effects.exit = Some(Exit::LogDirFailed(DiskError::Io));
+                    step.effects.exit = Some(Exit::LogDirFailed(DiskError::Damaged));
                     return;
                 }
                 if leads {

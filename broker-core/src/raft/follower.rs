@@ -216,7 +216,7 @@ impl Raft {
         let high_watermark = self.high_watermark;
         if to < high_watermark {
             step.trace(TraceEvent::Mark("raft-truncation-below-high-watermark"));
-            self.fail(step, DiskError::Io);
+            self.fail(step, DiskError::Damaged);
             return;
         }
         self.log.truncate(step, to);

@@ -82,7 +82,7 @@ impl Raft {
         let server = &config.server;
         let state = image.file(&FileName::QuorumState);
         let state = state.map(|bytes| QuorumState::decode(&bytes));
-        let mut failed = state.is_some_and(|state| state.is_none()).then_some(DiskError::Io);
+        let mut failed = state.is_some_and(|state| state.is_none()).then_some(DiskError::Damaged);
         let mut state = state.flatten().unwrap_or_default();
         let is_voter = config.voters.contains(&config.node);
         let flushes = is_voter && !planted(config.plant, Plant::UnflushedCounts);
@@ -93,7 +93,7 @@ impl Raft {
         });
         let snapshot_end = state.snapshot.map_or(0, |snapshot| snapshot.end_offset);
         if log.start_offset() > snapshot_end {
-            failed = Some(DiskError::Io); // records are missing between snapshot and log
+            failed = Some(DiskError::Damaged); // records are missing between snapshot and log
         }
         // the epoch never falls, even without the file (RAFT-12)
         let known = log.last_epoch().max(state.snapshot.map_or(NO_EPOCH, |s| s.epoch));
@@ -274,7 +274,7 @@ impl Raft {
         if corrupt {
             // a node that skips committed metadata would go on with wrong state (RAFT-22)
             step.trace(TraceEvent::Mark("raft-corrupt-metadata"));
-            self.fail(step, DiskError::Io);
+            self.fail(step, DiskError::Damaged);
         }
         committed
     }

@@ -56,10 +56,10 @@ impl Snapshots {
         id: Option<SnapshotId>,
     ) -> Result<Self, DiskError> {
         let Some(id) = id else { return Ok(Self::default()) };
-        let bytes = image.file(&file(id)).ok_or(DiskError::Io)?;
-        let content = decode_snapshot(&bytes).map_err(|_| DiskError::Io)?;
+        let bytes = image.file(&file(id)).ok_or(DiskError::Damaged)?;
+        let content = decode_snapshot(&bytes).map_err(|_| DiskError::Damaged)?;
         if (content.offset() + 1, content.epoch()) != (id.end_offset, id.epoch) {
-            return Err(DiskError::Io);
+            return Err(DiskError::Damaged);
         }
         Ok(Self { bytes, delivery: Some(Arc::new(content)), ..Self::default() })
     }

@@ -32,10 +32,10 @@ impl ReplicaManager {
                 .map(|(id, broker)| (id, broker.epoch))
                 .collect();
         }
-        self.remove_strays(step, image);
+        self.set_strays_aside(step, image);
         for topic in &delta.removed_topics {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
-                self.remove(step, TopicPartition::new(topic.id, index));
+                self.delete(step, TopicPartition::new(topic.id, index));
             }
         }
         if !delta.configs.is_empty() {
@@ -47,25 +47,27 @@ impl ReplicaManager {
             if state.is_replica(self.config.node) {
                 self.apply_partition(step, image, *tp, &topic.name, state);
             } else {
-                self.remove(step, *tp);
+                self.delete(step, *tp);
             }
         }
     }
 
-    /// Logs that the process found at its start and whose topics were deleted meanwhile. The first
-    /// metadata that is applied is complete.
-    fn remove_strays(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
+    /// Logs that the process found at its start and that are not its own by the metadata: their topics
+    /// were deleted meanwhile. The first metadata that is applied is complete. Metadata can be lost or
+    /// be another cluster's, so the bytes are kept, as in Kafka (`LogManager.isStrayKraftReplica`).
+    fn set_strays_aside(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
         if std::mem::replace(&mut self.strays_removed, true) {
             return;
         }
         let inverted = planted(self.config.plant, Plant::StraysInverted);
-        let strays: Vec<_> = self
-            .iter()
-            .map(|p| p.tp)
-            .filter(|tp| image.partition(*tp).is_some() == inverted)
-            .collect();
+        let node = self.config.node;
+        let is_own = |tp| image.partition(tp).is_some_and(|state| state.is_replica(node));
+        let strays: Vec<_> =
+            self.iter().map(|p| p.tp).filter(|tp| is_own(*tp) == inverted).collect();
         for tp in strays {
-            self.remove(step, tp);
+            if self.drop_replica(step, tp) {
+                step.disk(Owner::Replica, DiskOpKind::SetLogAside { tp });
+            }
         }
     }
 
@@ -228,15 +230,22 @@ impl ReplicaManager {
         LogConfig { plant: self.config.plant, ..LogConfig::new(topic, &self.config.server) }
     }
 
-    /// A replica that is no longer here.
-    fn remove(&mut self, step: &mut Step<'_>, tp: TopicPartition) {
-        let Some(slot) = self.slot(tp) else { return };
+    /// A replica that is no longer here: its log goes.
+    fn delete(&mut self, step: &mut Step<'_>, tp: TopicPartition) {
+        if self.drop_replica(step, tp) {
+            step.disk(Owner::Replica, DiskOpKind::DeleteLog { tp });
+        }
+    }
+
+    /// Whoever waits for the replica hears that it is gone. `false`: there is none.
+    fn drop_replica(&mut self, step: &mut Step<'_>, tp: TopicPartition) -> bool {
+        let Some(slot) = self.slot(tp) else { return false };
         self.stop_following(slot);
         self.fail_acks(step, slot, ErrorCode::UnknownTopicOrPartition);
         self.wake_watchers(slot);
         self.incomplete.remove(&slot);
         self.by_tp.remove(&tp);
         self.partitions[slot as usize] = None;
-        step.disk(Owner::Replica, DiskOpKind::DeleteLog { tp });
+        true
     }
 }

@@ -15,7 +15,7 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId, TopicPartition};
 use stormglass_broker_core::protocol::Response;
-use stormglass_broker_core::seam::{Effects, Exit, Input, PeerError, Reply, TraceEvent};
+use stormglass_broker_core::seam::{DiskError, Effects, Exit, Input, PeerError, Reply, TraceEvent};
 use stormglass_broker_core::time::{Duration, Instant};
 use stormglass_wire::Cluster as _;
 use tokio::sync::oneshot;
@@ -283,6 +283,10 @@ impl Node {
                 tracing::info!(node, "stopped");
                 Ok(())
             }
+            Exit::LogDirFailed(DiskError::Damaged) => Err(ServeError::new(
+                format!("the metadata of node {node} in __cluster_metadata-0 is damaged"),
+                "restore quorum-state, snapshots and log of that directory; no log was changed",
+            )),
             Exit::LogDirFailed(error) => Err(ServeError::new(
                 format!("the log directory of node {node} failed: {error:?}"),
                 "the log says which operation; make room or replace the volume, then start again",

@@ -9,6 +9,8 @@ use stormglass_broker_core::seam::FileName;
 pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 /// Ending of a directory that is being deleted.
 pub(super) const DELETED: &str = "-delete";
+/// Ending of a directory that is set aside: what is in it belongs to no topic of the cluster.
+pub(super) const STRAY: &str = "-stray";
 /// Directory of the metadata log.
 pub(super) const METADATA_DIR: &str = "__cluster_metadata-0";
 

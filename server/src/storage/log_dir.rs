@@ -29,6 +29,11 @@ impl LogDir {
         Ok(Self { path: path.to_owned(), segments })
     }
 
+    /// Whether there are no records in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.segments.values().all(|segment| segment.size() == 0)
+    }
+
     /// A new one, whose name is as durable as its first segment: see [`Self::names`]. Waits for no
     /// disk, as a topic may have thousands of partitions. What a power failure has left there of a
     /// log that never was fsynced goes.

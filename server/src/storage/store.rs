@@ -1,13 +1,14 @@
 //! All logs and small files of a node: executes the core's disk operations.
 
 use super::layout::{
-    DELETED, METADATA_DIR, PARTITION_METADATA, dir_name, file_path, parse_partition_metadata,
-    partition_of,
+    DELETED, METADATA_DIR, PARTITION_METADATA, STRAY, dir_name, file_path,
+    parse_partition_metadata, partition_of,
 };
 use super::log_dir::LogDir;
 use super::read;
 use super::workers::{Finished, Job, Worker, write_durably};
 use crate::error::ServeError;
+use crate::ids;
 use rustc_hash::FxHashMap;
 use std::fs;
 use std::io;
@@ -19,6 +20,9 @@ use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::{
     DiskError, DiskOp, DiskOpKind, DiskResult, FileName, ReadRange,
 };
+
+/// Longest name of a directory on usual file systems, bytes.
+const NAME_MAX: usize = 255;
 
 /// When an operation's outcome is known.
 #[derive(Debug)]
@@ -76,7 +80,7 @@ impl Store {
         let Some(partition) = partition_of(name) else { return Ok(()) };
         match fs::read_to_string(path.join(PARTITION_METADATA)) {
             // made, but not fsynced when the machine lost its power: nor was anything in it
-            Ok(text) if text.bytes().all(|byte| byte == 0) => {}
+            Ok(text) if text.bytes().all(|byte| byte == 0) => self.open_nameless(path)?,
             Ok(text) => match parse_partition_metadata(&text) {
                 Some(topic) => {
                     let tp = TopicPartition::new(topic, partition);
@@ -88,10 +92,24 @@ impl Store {
                 }
             },
             // made, but not named yet, when the process was killed: there is nothing in it
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.open_nameless(path)?,
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// A directory that does not say whose log it is. Records in it never counted as durable, or their
+    /// name was lost since; they are kept either way. Without its metadata log a node does not start.
+    fn open_nameless(&self, path: &Path) -> io::Result<()> {
+        if LogDir::existing(path)?.is_empty() {
+            return Ok(());
+        }
+        if path.ends_with(METADATA_DIR) {
+            tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is missing or empty");
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let id = format!("{:x}", ids::random_u128());
+        set_aside(path, &id, "nothing says which topic it belongs to")
     }
 
     /// Whether everything could be read that a starting broker asked for. If not, it must not go
@@ -165,6 +183,7 @@ impl Store {
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             },
+            DiskOpKind::SetLogAside { tp } => self.set_log_aside(tp),
             DiskOpKind::WriteFile { file: FileName::CleanShutdown, .. } => {
                 self.marker = self.path(&FileName::CleanShutdown);
                 Ok(())
@@ -299,11 +318,28 @@ impl Store {
     /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.
     fn delete_log(&mut self, tp: TopicPartition) -> io::Result<Option<PathBuf>> {
         let Some(log) = self.logs.remove(&tp) else { return Ok(None) };
-        let mut renamed = log.path.clone().into_os_string();
-        renamed.push(format!(".{:x}{DELETED}", { tp.topic.0 }));
-        fs::rename(&log.path, &renamed)?;
-        Ok(Some(PathBuf::from(renamed)))
+        rename(&log.path, &format!(".{:x}{DELETED}", { tp.topic.0 })).map(Some)
     }
+
+    fn set_log_aside(&mut self, tp: TopicPartition) -> io::Result<()> {
+        let Some(log) = self.logs.remove(&tp) else { return Ok(()) };
+        set_aside(&log.path, &format!("{:x}", { tp.topic.0 }), "its topic is not in the metadata")
+    }
+}
+
+/// Gives a directory another ending; a long name is cut, as in Kafka.
+fn rename(path: &Path, ending: &str) -> io::Result<PathBuf> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let kept: String = name.chars().take(NAME_MAX - ending.len()).collect();
+    let renamed = path.with_file_name(kept + ending);
+    fs::rename(path, &renamed)?;
+    Ok(renamed)
+}
+
+fn set_aside(path: &Path, id: &str, why: &str) -> io::Result<()> {
+    let renamed = rename(path, &format!(".{id}{STRAY}"))?;
+    tracing::warn!(log = %path.display(), now = %renamed.display(), "log set aside: {why}");
+    Ok(())
 }
 
 /// An error as the core knows it; the log has the details.

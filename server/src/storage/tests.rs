@@ -320,6 +320,49 @@ fn the_marker_of_a_clean_shutdown_is_written_last() {
     assert_eq!(store.file(&FileName::CleanShutdown), Some(Bytes::new()));
 }
 
+/// Directories that were set aside and hold a log.
+fn aside(rig: &Rig) -> usize {
+    let names = fs::read_dir(rig.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let is_aside = |path: &PathBuf| {
+        path.to_str().unwrap().ends_with("-stray") && path.join(segment_name(0, "log")).exists()
+    };
+    names.filter(is_aside).count()
+}
+
+#[test]
+fn a_log_that_belongs_to_no_topic_is_set_aside_with_all_its_bytes() {
+    let long = "l".repeat(249);
+    let mut rig = Rig::new();
+    let tp = TopicPartition::new(TopicId(78 << 64), 10_000);
+    rig.submit(DiskOpKind::CreateLog { tp, topic: long.as_str().into() });
+    let records = Records::single(batch(0, 10));
+    rig.submit(DiskOpKind::Append { tp, segment: 0, records });
+    rig.append(0, &batch(0, 10));
+    for tp in [tp, TP] {
+        assert_eq!(rig.submit(DiskOpKind::SetLogAside { tp }), DiskResult::Done);
+    }
+    rig.reopen();
+    assert!(rig.store.logs().is_empty());
+    assert_eq!(aside(&rig), 2);
+}
+
+#[test]
+fn a_metadata_log_that_does_not_say_what_it_is_stops_the_start() {
+    let (rig, _) = filled(&[10]);
+    let (dir, metadata) = (rig.dir.path(), rig.dir.path().join("__cluster_metadata-0"));
+    let store = Store::open(dir).unwrap();
+    drop(store);
+    fs::copy(rig.file(0), metadata.join(segment_name(0, "log"))).unwrap();
+    for damage in [None, Some("\0\0\0")] {
+        if let Some(text) = damage {
+            fs::write(metadata.join("partition.metadata"), text).unwrap();
+        }
+        let error = Store::open(dir).unwrap_err().to_string();
+        assert!(error.contains("__cluster_metadata-0"), "{error}");
+    }
+    assert!(metadata.join(segment_name(0, "log")).exists());
+}
+
 #[test]
 fn a_log_whose_name_was_never_fsynced_begins_anew_after_a_power_failure() {
     let (mut rig, _) = filled(&[10, 20]);
@@ -328,7 +371,8 @@ fn a_log_whose_name_was_never_fsynced_begins_anew_after_a_power_failure() {
     rig.reopen();
     assert!(rig.store.logs().is_empty());
     rig.submit(DiskOpKind::CreateLog { tp: TP, topic: "orders".into() });
-    assert!(rig.store.segments(TP).is_empty(), "what was left of it is gone");
+    assert!(rig.store.segments(TP).is_empty(), "what was left of it is not in it");
+    assert_eq!(aside(&rig), 1);
     rig.append(0, &batch(0, 5));
     rig.reopen();
     assert_eq!((rig.store.logs(), rig.store.segments(TP)), (vec![TP], vec![0]));

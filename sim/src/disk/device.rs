@@ -148,6 +148,10 @@ impl Disk {
                 self.store.delete_log(*tp, &mut self.cuts);
                 self.cut(now_ns)
             }
+            DiskOpKind::SetLogAside { tp } => {
+                self.store.set_log_aside(*tp);
+                (now_ns, DiskResult::Done)
+            }
             DiskOpKind::WriteFile { file, bytes } => self.write_file(now_ns, file, bytes),
             DiskOpKind::ReadFile { file } => {
                 (now_ns, DiskResult::File(self.store.file(file).cloned()))

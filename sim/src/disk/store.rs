@@ -411,18 +411,28 @@ impl Store {
 
     /// Deletes a log and the small files of its directory.
     pub(crate) fn delete_log(&mut self, tp: TopicPartition, cuts: &mut Vec<Cut>) {
-        let Some(at) = self.index.remove(tp) else { return };
-        let log = self.logs[at].take().expect("the index names logs that exist");
+        let Some(log) = self.take_log(tp) else { return };
         for segment in &log.segments {
             self.used_bytes[log.volume] -= segment.len();
             cuts.push((segment.file, 0, segment.len()));
         }
+    }
+
+    /// Nobody reads the log any more; its bytes still take room.
+    pub(crate) fn set_log_aside(&mut self, tp: TopicPartition) {
+        self.take_log(tp);
+    }
+
+    fn take_log(&mut self, tp: TopicPartition) -> Option<Log> {
+        let at = self.index.remove(tp)?;
+        let log = self.logs[at].take().expect("the index names logs that exist");
         self.files.retain(|name, _| match name {
             FileName::LeaderEpochs(owner)
             | FileName::ProducerSnapshot(owner, _)
             | FileName::TransactionIndex(owner, _) => *owner != tp,
             _ => true,
         });
+        Some(log)
     }
 
     /// A stretch of a file has reached the volume. Durable is what lies before `to` and before

@@ -24,11 +24,11 @@ impl Mutator {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> usize {
+    pub(super) fn below(&mut self, end: u64) -> usize {
         usize::try_from(self.next() % end.max(1)).unwrap_or(0)
     }
 
-    fn byte(&mut self) -> u8 {
+    pub(super) fn byte(&mut self) -> u8 {
         self.next() as u8
     }
 

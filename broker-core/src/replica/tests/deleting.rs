@@ -28,22 +28,22 @@ fn a_log_starts_where_the_rest_begins_and_never_above_the_high_watermark() {
 }
 
 #[test]
-fn a_log_of_a_topic_that_was_deleted_meanwhile_goes_at_the_start() {
+fn a_log_of_a_topic_that_was_deleted_meanwhile_is_set_aside_at_the_start() {
     let mut rig = Rig::with_partition(1, &[1]);
     let stray = crate::ids::TopicPartition::new(crate::ids::TopicId(99), 4);
     let log = |tp| (Log::create(tp, LogConfig::kafka_defaults(), 0), 0);
     rig.replicas = ReplicaManager::new(rig.replicas.config.clone(), vec![log(TP), log(stray)]);
     rig.effects.disk.clear();
     rig.apply(&[MetadataRecord::NoOp]);
-    let deleted: Vec<_> = rig
+    let aside: Vec<_> = rig
         .disk()
         .into_iter()
         .filter_map(|op| match op {
-            DiskOpKind::DeleteLog { tp } => Some(tp),
+            DiskOpKind::SetLogAside { tp } => Some(tp),
             _ => None,
         })
         .collect();
-    assert_eq!(deleted, [stray]);
+    assert_eq!(aside, [stray]);
     assert!(rig.replicas.find(TP).is_some() && rig.replicas.find(stray).is_none());
 }
 
