@@ -15,8 +15,8 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use stormglass_server::{Options, Server, Stopper};
 
@@ -159,14 +159,7 @@ fn start(dir: &Path) -> Result<(Server, Stopper), String> {
     let mut server = Server::start(&options, None).map_err(|error| error.to_string())?;
     let stopper = server.stopper();
     let (done, waiting) = channel::<()>();
-    let watch = {
-        let stopper = stopper.clone();
-        thread::spawn(move || {
-            if waiting.recv_timeout(START_MAX) == Err(RecvTimeoutError::Timeout) {
-                stopper.stop();
-            }
-        })
-    };
+    let watch = watch(stopper.clone(), waiting);
     let ready = server.ready().map_err(|error| error.to_string());
     drop(done);
     // it has nothing to say
@@ -176,6 +169,16 @@ fn start(dir: &Path) -> Result<(Server, Stopper), String> {
         Ok(false) => Err("HANGS: it does not get ready".to_owned()),
         Err(error) => Err(error),
     }
+}
+
+/// Stops a broker that does not get ready in time.
+#[expect(clippy::disallowed_methods, reason = "`ready` waits as long as it takes")]
+fn watch(stopper: Stopper, done: Receiver<()>) -> JoinHandle<()> {
+    thread::spawn(move || {
+        if done.recv_timeout(START_MAX) == Err(RecvTimeoutError::Timeout) {
+            stopper.stop();
+        }
+    })
 }
 
 /// Starts a broker on a damaged directory and holds what it says against what was written.

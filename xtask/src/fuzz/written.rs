@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
@@ -25,9 +25,8 @@ const BATCHES: usize = 40;
 const VALUE_BYTES: usize = 700;
 /// Size of a segment: several for each partition.
 const SEGMENT_BYTES: &str = "20000";
-/// How long a partition may take to be led after a start.
-const PATIENCE: Duration = Duration::from_secs(10);
-
+/// Tries until a partition must be led after a start, about 10 s.
+const TRIES: u32 = 10_000;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -73,7 +72,7 @@ fn batch(partition: i32, number: usize) -> Batch {
 /// Appends, and waits while the partition is not led yet.
 fn produce(asker: &mut Asker, partition: i32, batch: &Arc<Batch>) -> Result<Offset, String> {
     let tp = TopicPartition::new(asker.topic.id, partition);
-    let started = Instant::now();
+    let mut tries = 0;
     loop {
         let records = Records::single(Arc::clone(batch));
         let partitions = vec![ProducePartition { tp, records }];
@@ -81,14 +80,18 @@ fn produce(asker: &mut Asker, partition: i32, batch: &Arc<Batch>) -> Result<Offs
         match asker.ask(&Request::Produce(request))? {
             Response::Produce(answer) => match answer.partitions[0].error {
                 ErrorCode::None => return Ok(answer.partitions[0].base_offset),
-                error if error.is_retriable() && started.elapsed() < PATIENCE => {
-                    std::thread::sleep(PAUSE);
-                }
+                error if error.is_retriable() && tries < TRIES => pause(&mut tries),
                 error => return Err(format!("orders-{partition} takes no records: {error:?}")),
             },
             other => return Err(format!("produce was answered with {other:?}")),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a broker of another thread is waited for")]
+fn pause(tries: &mut u32) {
+    *tries += 1;
+    std::thread::sleep(PAUSE);
 }
 
 /// Holds a broker against what was written. `false`: it does not know the topic, and need not.
@@ -195,7 +198,7 @@ fn fetch(
     fetch_offset: Offset,
 ) -> Result<Option<FetchPartitionResponse>, String> {
     let tp = TopicPartition::new(asker.topic.id, partition);
-    let started = Instant::now();
+    let mut tries = 0;
     loop {
         let wanted = FetchPartition {
             tp,
@@ -222,11 +225,11 @@ fn fetch(
                 let Some(found) = answer.partitions.pop() else {
                     return Err(format!("orders-{partition} is not in the answer"));
                 };
-                let again = found.error.is_retriable() && started.elapsed() < PATIENCE;
+                let again = found.error.is_retriable() && tries < TRIES;
                 match found.error {
                     ErrorCode::None => return Ok(Some(found)),
                     ErrorCode::OffsetOutOfRange | ErrorCode::CorruptMessage => return Ok(None),
-                    _ if again => std::thread::sleep(PAUSE),
+                    _ if again => pause(&mut tries),
                     _ => return Ok(None),
                 }
             }
