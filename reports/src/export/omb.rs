@@ -27,7 +27,8 @@ const SUFFIXES: [(&str, f64); 6] = [
 pub(super) fn files(run: &RunFiles, mode: OmbMode) -> Result<Vec<(String, Vec<u8>)>, ExportError> {
     let document = Omb::read(run, mode)?.document()?;
     let name = format!("{}-{}.json", run.result.scenario.name, run.result.seed);
-    let note = format!("{}-{}.stormglass.json", run.result.scenario.name, run.result.seed);
+    // JSON by another name: the benchmark's scripts are given `*.json`
+    let note = format!("{}-{}.provenance", run.result.scenario.name, run.result.seed);
     Ok(vec![(name, pretty(&Value::Object(document))), (note, pretty(&sidecar(run, mode)))])
 }
 
