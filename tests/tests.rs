@@ -15,6 +15,7 @@ mod run;
 // What went wrong once: each scenario keeps every promise now.
 mod regress;
 // The same run again, and the audit.
+mod reassign;
 mod replay;
 // Many storms, and what they broke.
 mod hunt;

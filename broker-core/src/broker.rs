@@ -225,6 +225,8 @@ impl Broker {
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
+            | Request::AlterPartitionReassignments(_)
+            | Request::ListPartitionReassignments(_)
             | Request::AlterConfigs(_)
                 if self.is_active_controller() =>
             {

@@ -136,6 +136,8 @@ pub enum ErrorCode {
     GroupSubscribedToTopic = 86,
     /// No preferred leader election needed.
     ElectionNotNeeded = 84,
+    /// There is no reassignment to take back.
+    NoReassignmentInProgress = 85,
     /// Preferred leader is not eligible.
     PreferredLeaderNotAvailable = 80,
     /// Positions of an open transaction: ask again.

@@ -199,6 +199,8 @@ fn is_from_no_controller(response: &Response) -> bool {
             response.resources.iter().any(|resource| not_controller(resource.error))
         }
         Response::ElectLeaders(response) => not_controller(response.error),
+        Response::AlterPartitionReassignments(response) => not_controller(response.error),
+        Response::ListPartitionReassignments(response) => not_controller(response.error),
         Response::AllocateProducerIds(response) => not_controller(response.error),
         _ => false,
     }

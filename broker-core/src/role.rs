@@ -93,6 +93,8 @@ impl BrokerRole {
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
+            | Request::AlterPartitionReassignments(_)
+            | Request::ListPartitionReassignments(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
             Request::DescribeConfigs(request) => {
                 api::describe_configs::handle(self, step, to, &request);

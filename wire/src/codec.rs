@@ -93,6 +93,12 @@ fn decode_body(
         ApiKey::AlterConfigs => api::alter_configs::decode(reader, cx)?,
         ApiKey::CreatePartitions => api::create_partitions::decode(reader, cx)?,
         ApiKey::ElectLeaders => api::elect_leaders::decode(reader, cx)?,
+        ApiKey::AlterPartitionReassignments => {
+            api::alter_partition_reassignments::decode(reader, cx)?
+        }
+        ApiKey::ListPartitionReassignments => {
+            api::list_partition_reassignments::decode(reader, cx)?
+        }
         ApiKey::DescribeCluster => api::describe_cluster::decode(reader, cx)?,
         ApiKey::IncrementalAlterConfigs => api::alter_configs::decode_incremental(reader, cx)?,
         ApiKey::CreateTopics => api::create_topics::decode(reader, cx)?,
@@ -235,6 +241,12 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::ElectLeaders, Response::ElectLeaders(r)) => {
             api::elect_leaders::encode(out, call, cluster, r);
+        }
+        (ApiKey::AlterPartitionReassignments, Response::AlterPartitionReassignments(r)) => {
+            api::alter_partition_reassignments::encode(out, call, cluster, r);
+        }
+        (ApiKey::ListPartitionReassignments, Response::ListPartitionReassignments(r)) => {
+            api::list_partition_reassignments::encode(out, call, cluster, r);
         }
         (ApiKey::DescribeCluster, Response::Metadata(r)) => {
             api::describe_cluster::encode(out, call, cluster, r);

@@ -145,6 +145,7 @@ fn raft_02_a_restarted_broker_leads_nothing_before_its_new_registration_is_known
             tp: TopicPartition::new(TOPIC, 0),
             replicas: vec![NodeId(1)],
             isr: vec![NodeId(1)],
+            moving: None,
             leader: Some(NodeId(1)),
             recovering: false,
             leader_epoch: 0,

@@ -1,6 +1,7 @@
 //! Leader elections: who leads when brokers come and go, ElectLeaders, and the periodic return
 //! to preferred leaders (Kafka's `PartitionChangeBuilder` and `ReplicationControlManager`).
 
+use super::reassignments::completed;
 use super::state::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
@@ -30,7 +31,8 @@ pub(super) enum Election {
 }
 
 /// The change that gives `partition` the ISR `target` and a leader from it. An empty target
-/// leaves the ISR as it is: the last member's log is the only one that is known to be complete.
+/// leaves the ISR as it is: the last member's log is the only one that is known to be complete. A
+/// reassignment that only waited for this ISR ends with it.
 pub(super) fn elect(
     tp: TopicPartition,
     partition: &PartitionImage,
@@ -39,6 +41,9 @@ pub(super) fn elect(
     is_active: &dyn Fn(NodeId) -> bool,
 ) -> PartitionChangeRecord {
     let isr = if target.is_empty() { partition.isr.as_slice() } else { target };
+    if let Some(after) = completed(partition, isr) {
+        return elect(tp, &after, &[], election, is_active).assigning(partition, &after);
+    }
     let eligible = |node: &NodeId| isr.contains(node) && is_active(*node);
     let keep = partition.leader.filter(eligible);
     let first = partition.replicas.iter().copied().find(eligible);
@@ -64,7 +69,7 @@ pub(super) fn elect(
 }
 
 impl Controller {
-    fn election_for(&self, tp: TopicPartition) -> Election {
+    pub(super) fn election_for(&self, tp: TopicPartition) -> Election {
         let configs = |resource| self.image.configs(&resource)?.get(UNCLEAN);
         let topic = self.image.topic(tp.topic).map(|topic| topic.name.clone());
         let value = topic

@@ -1,5 +1,5 @@
 //! The controller: decides the cluster's metadata while its node leads the quorum (KIP-500,
-//! KIP-631). Reassignment, ELR (KIP-966), dynamic configs of brokers and feature upgrades
+//! KIP-631). ELR (KIP-966), dynamic configs of brokers and feature upgrades
 //! are left out.
 
 mod alter_partition;
@@ -8,6 +8,7 @@ mod configs;
 mod elections;
 mod placement;
 mod producer_ids;
+mod reassignments;
 mod refusals;
 mod sessions;
 mod state;

@@ -3,8 +3,9 @@
 use crate::error::ErrorCode;
 use crate::ids::TopicId;
 use crate::protocol::{
-    AlterConfigsResponse, AlteredConfigs, CreatePartitionsResponse, DeleteTopicsResponse,
-    DeletedTopic, Request, Response, TopicRef,
+    AlterConfigsResponse, AlterPartitionReassignmentsResponse, AlteredConfigs,
+    CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
+    ListPartitionReassignmentsResponse, Request, Response, TopicRef,
 };
 
 /// Refuses all of a request about topics; `None` for other requests.
@@ -30,6 +31,19 @@ pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Respo
             });
             Response::AlterConfigs(AlterConfigsResponse { resources: refused.collect() })
         }
+        Request::AlterPartitionReassignments(request) => {
+            Response::AlterPartitionReassignments(AlterPartitionReassignmentsResponse {
+                error,
+                allow_replication_factor_change: request.allow_replication_factor_change,
+                partitions: Vec::new(),
+            })
+        }
+        Request::ListPartitionReassignments(_) => {
+            Response::ListPartitionReassignments(ListPartitionReassignmentsResponse {
+                error,
+                partitions: Vec::new(),
+            })
+        }
         _ => return None,
     })
 }
@@ -45,6 +59,14 @@ pub(super) fn take_back_topics(response: &mut Response, error: ErrorCode) {
         }
         Response::AlterConfigs(response) => {
             response.resources.iter_mut().for_each(|resource| resource.error = error);
+        }
+        Response::AlterPartitionReassignments(response) => {
+            response.error = error;
+            response.partitions.clear();
+        }
+        Response::ListPartitionReassignments(response) => {
+            response.error = error;
+            response.partitions.clear();
         }
         _ => {}
     }

@@ -151,6 +151,8 @@ impl Controller {
             Request::DeleteTopics(r) => self.delete_topics(&r),
             Request::CreatePartitions(r) => self.create_partitions(&r),
             Request::AlterConfigs(r) => self.alter_configs(&r),
+            Request::AlterPartitionReassignments(r) => self.alter_reassignments(&r),
+            Request::ListPartitionReassignments(r) => self.list_reassignments(&r),
             _ => return None,
         })
     }

@@ -140,6 +140,7 @@ impl Controller {
             leader: isr.first().copied(),
             replicas,
             isr,
+            moving: None,
             recovering: false,
             leader_epoch: 0,
             partition_epoch: 0,

@@ -2,7 +2,7 @@
 //! Kafka's flexible encoding. Versions are those of the oldest layout that has all our fields.
 
 use super::records::{
-    ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
+    ConfigResource, LeaderUpdate, MetadataRecord, Moving, PartitionChangeRecord, PartitionRecord,
     RegisterBrokerRecord,
 };
 use super::wire::{DecodeError, Reader, Writer};
@@ -150,8 +150,16 @@ fn encode_partition(partition: &PartitionRecord, w: &mut Writer) {
     w.u128(partition.tp.topic.0);
     w.nodes(&partition.replicas);
     w.nodes(&partition.isr);
-    w.empty_array(); // removing replicas
-    w.empty_array(); // adding replicas
+    match &partition.moving {
+        None => {
+            w.empty_array();
+            w.empty_array();
+        }
+        Some(moving) => {
+            w.nodes(&moving.removing);
+            w.nodes(&moving.adding);
+        }
+    }
     w.i32(partition.leader.map_or(-1, |leader| leader.0));
     w.i32(partition.leader_epoch);
     w.i32(partition.partition_epoch);
@@ -176,6 +184,10 @@ fn encode_partition_change(change: &PartitionChangeRecord, w: &mut Writer) {
     }
     if let Some(replicas) = &change.replicas {
         tags.push((2, field(|w| w.nodes(replicas))));
+    }
+    if let Some(moving) = &change.moving {
+        tags.push((3, field(|w| w.nodes(&moving.removing))));
+        tags.push((4, field(|w| w.nodes(&moving.adding))));
     }
     if let Some(recovering) = change.recovering {
         tags.push((5, field(|w| w.i8(i8::from(recovering)))));
@@ -303,8 +315,7 @@ fn decode_partition(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeError> {
     let tp = TopicPartition::new(TopicId(r.u128()?), partition);
     let replicas = r.nodes()?;
     let isr = r.nodes()?;
-    r.nodes()?;
-    r.nodes()?;
+    let moving = Moving { removing: r.nodes()?, adding: r.nodes()? }.kept();
     let leader = node(r.i32()?);
     let leader_epoch = r.i32()?;
     let partition_epoch = r.i32()?;
@@ -319,6 +330,7 @@ fn decode_partition(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeError> {
         tp,
         replicas,
         isr,
+        moving,
         leader,
         recovering,
         leader_epoch,
@@ -341,6 +353,16 @@ fn decode_partition_change(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeE
                 }
             }
             2 => change.replicas = field.nullable_nodes()?,
+            3 => {
+                if let Some(removing) = field.nullable_nodes()? {
+                    change.moving.get_or_insert_default().removing = removing;
+                }
+            }
+            4 => {
+                if let Some(adding) = field.nullable_nodes()? {
+                    change.moving.get_or_insert_default().adding = adding;
+                }
+            }
             5 => {
                 change.recovering = match field.i8()? {
                     -1 => None,
@@ -386,13 +408,20 @@ pub(super) mod tests {
     }
 
     prop_compose! {
+        fn moving()(removing in nodes(), adding in nodes()) -> Moving {
+            Moving { removing, adding }
+        }
+    }
+
+    prop_compose! {
         fn partition()(
             tp in (any::<u128>(), 0..99_i32), replicas in nodes(), isr in nodes(),
             leader in prop::option::of(0..9_i32), recovering: bool, epochs: (i32, i32),
+            moving in moving(),
         ) -> MetadataRecord {
             MetadataRecord::Partition(PartitionRecord {
                 tp: TopicPartition::new(TopicId(tp.0), tp.1),
-                replicas, isr, leader: leader.map(NodeId), recovering,
+                replicas, isr, moving: moving.kept(), leader: leader.map(NodeId), recovering,
                 leader_epoch: epochs.0, partition_epoch: epochs.1,
             })
         }
@@ -402,10 +431,11 @@ pub(super) mod tests {
         fn partition_change()(
             tp in (any::<u128>(), 0..99_i32), isr in prop::option::of(nodes()),
             replicas in prop::option::of(nodes()), recovering: Option<bool>, leader in -2..5_i32,
+            moving in prop::option::of(moving()),
         ) -> MetadataRecord {
             MetadataRecord::PartitionChange(PartitionChangeRecord {
                 tp: TopicPartition::new(TopicId(tp.0), tp.1),
-                isr, replicas, recovering,
+                isr, replicas, moving, recovering,
                 leader: match leader {
                     -2 => LeaderUpdate::Unchanged,
                     -1 => LeaderUpdate::NoLeader,

@@ -5,7 +5,7 @@
 
 use super::delta::MetadataDelta;
 use super::records::{
-    ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
+    ConfigResource, LeaderUpdate, MetadataRecord, Moving, PartitionChangeRecord, PartitionRecord,
 };
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicId, TopicPartition};
 use crate::protocol::BrokerEndpoint;
@@ -72,6 +72,8 @@ pub struct PartitionImage {
     pub replicas: Vec<NodeId>,
     /// In-sync replicas.
     pub isr: Vec<NodeId>,
+    /// What a reassignment changes, if one is under way.
+    pub moving: Option<Box<Moving>>,
     /// Leader.
     pub leader: Option<NodeId>,
     /// Leader epoch.
@@ -360,6 +362,7 @@ impl MetadataImage {
         topic.partitions.push(PartitionImage {
             replicas: record.replicas.clone(),
             isr: record.isr.clone(),
+            moving: record.moving.clone(),
             leader: record.leader,
             leader_epoch: record.leader_epoch,
             partition_epoch: record.partition_epoch,
@@ -376,6 +379,9 @@ impl MetadataImage {
         }
         if let Some(replicas) = &record.replicas {
             image.replicas.clone_from(replicas);
+        }
+        if let Some(moving) = &record.moving {
+            image.moving = moving.clone().kept();
         }
         match record.leader {
             LeaderUpdate::Unchanged => {}

@@ -13,7 +13,7 @@ pub use codec::{decode_record, encode_record};
 pub use delta::MetadataDelta;
 pub use image::{ApplyError, BrokerImage, Change, MetadataImage, PartitionImage, TopicImage};
 pub use records::{
-    ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
+    ConfigResource, LeaderUpdate, MetadataRecord, Moving, PartitionChangeRecord, PartitionRecord,
     RegisterBrokerRecord,
 };
 pub use snapshot::{decode_snapshot, encode_snapshot};

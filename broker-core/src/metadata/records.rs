@@ -103,6 +103,8 @@ pub struct PartitionRecord {
     pub replicas: Vec<NodeId>,
     /// In-sync replicas.
     pub isr: Vec<NodeId>,
+    /// What a reassignment changes, if one is under way.
+    pub moving: Option<Box<Moving>>,
     /// Leader.
     pub leader: Option<NodeId>,
     /// Whether an unclean leader still recovers.
@@ -111,6 +113,24 @@ pub struct PartitionRecord {
     pub leader_epoch: LeaderEpoch,
     /// Partition epoch.
     pub partition_epoch: i32,
+}
+
+/// What a reassignment changes (KIP-455). The replicas are those before and after together, until all
+/// that are added are in sync.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moving {
+    /// Replicas that will be gone.
+    pub removing: Vec<NodeId>,
+    /// Replicas that were not there before.
+    pub adding: Vec<NodeId>,
+}
+
+impl Moving {
+    /// As partitions keep it: most are never reassigned.
+    #[must_use]
+    pub fn kept(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
 }
 
 /// What changes in a partition. The partition epoch grows by one with each; the leader epoch with
@@ -125,6 +145,8 @@ pub struct PartitionChangeRecord {
     pub leader: LeaderUpdate,
     /// New assignment.
     pub replicas: Option<Vec<NodeId>>,
+    /// What a reassignment changes from now on; empty when it has ended.
+    pub moving: Option<Moving>,
     /// `Some(true)` with an unclean election, `Some(false)` once the leader has recovered.
     pub recovering: Option<bool>,
 }
@@ -133,7 +155,14 @@ impl PartitionChangeRecord {
     /// A record that changes nothing yet.
     #[must_use]
     pub fn new(tp: TopicPartition) -> Self {
-        Self { tp, isr: None, leader: LeaderUpdate::Unchanged, replicas: None, recovering: None }
+        Self {
+            tp,
+            isr: None,
+            leader: LeaderUpdate::Unchanged,
+            replicas: None,
+            moving: None,
+            recovering: None,
+        }
     }
 
     /// Whether it would change nothing.

@@ -78,6 +78,7 @@ fn partition_record(tp: TopicPartition, image: &PartitionImage) -> MetadataRecor
         tp,
         replicas: image.replicas.clone(),
         isr: image.isr.clone(),
+        moving: image.moving.clone(),
         leader: image.leader,
         recovering: image.recovering,
         leader_epoch: image.leader_epoch,

@@ -146,6 +146,55 @@ pub struct ElectLeadersResponse {
     pub partitions: Vec<(TopicPartition, ErrorCode)>,
 }
 
+/// AlterPartitionReassignments (KIP-455).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterPartitionReassignmentsRequest {
+    /// Whether a partition may get more or fewer replicas than it has.
+    pub allow_replication_factor_change: bool,
+    /// Wanted replicas, preferred leader first; `None` takes back what is under way.
+    pub partitions: Vec<(TopicPartition, Option<Vec<NodeId>>)>,
+}
+
+/// Answer to [`AlterPartitionReassignmentsRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterPartitionReassignmentsResponse {
+    /// Request-level outcome.
+    pub error: ErrorCode,
+    /// As asked.
+    pub allow_replication_factor_change: bool,
+    /// Outcome per partition.
+    pub partitions: Vec<(TopicPartition, ErrorCode)>,
+}
+
+/// ListPartitionReassignments (KIP-455).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPartitionReassignmentsRequest {
+    /// `None` = all partitions.
+    pub partitions: Option<Vec<TopicPartition>>,
+}
+
+/// Answer to [`ListPartitionReassignmentsRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPartitionReassignmentsResponse {
+    /// Request-level outcome.
+    pub error: ErrorCode,
+    /// Those that are under way.
+    pub partitions: Vec<Reassignment>,
+}
+
+/// A reassignment that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reassignment {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Its replicas, those that are added and removed included.
+    pub replicas: Vec<NodeId>,
+    /// Replicas that are added.
+    pub adding: Vec<NodeId>,
+    /// Replicas that will be gone.
+    pub removing: Vec<NodeId>,
+}
+
 /// AlterPartition (KIP-497; with broker epochs since KIP-903).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlterPartitionRequest {

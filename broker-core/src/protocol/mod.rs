@@ -67,6 +67,10 @@ pub enum Request {
     DeleteTopics(DeleteTopicsRequest),
     /// Give topics more partitions.
     CreatePartitions(CreatePartitionsRequest),
+    /// Move partitions to other brokers.
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    /// What is being moved.
+    ListPartitionReassignments(ListPartitionReassignmentsRequest),
     /// Change configs.
     AlterConfigs(AlterConfigsRequest),
     /// Read configs.
@@ -147,6 +151,8 @@ pub enum Response {
     ElectLeaders(ElectLeadersResponse),
     DeleteTopics(DeleteTopicsResponse),
     CreatePartitions(CreatePartitionsResponse),
+    AlterPartitionReassignments(AlterPartitionReassignmentsResponse),
+    ListPartitionReassignments(ListPartitionReassignmentsResponse),
     AlterConfigs(AlterConfigsResponse),
     DescribeConfigs(DescribeConfigsResponse),
     DeleteRecords(DeleteRecordsResponse),

@@ -87,7 +87,7 @@ impl ReplicaManager {
         if partition.topic != *topic {
             partition.topic = Arc::clone(topic);
         }
-        partition.replicas.clone_from(&state.replicas);
+        partition.set_replicas(&state.replicas, node);
         let min_isr = usize::try_from(min_isr).unwrap_or(1).max(1);
         partition.min_isr = min_isr.min(state.replicas.len());
         let is_new_epoch = state.leader_epoch > partition.leader_epoch || is_new;

@@ -238,6 +238,22 @@ impl Partition {
             .collect()
     }
 
+    /// Takes an assignment. A leader that goes on in its epoch hears of replicas that a reassignment
+    /// adds.
+    pub(crate) fn set_replicas(&mut self, replicas: &[NodeId], this: NodeId) {
+        if self.replicas == replicas {
+            return;
+        }
+        self.replicas = replicas.to_vec();
+        let Role::Leader(lead) = &mut self.role else { return };
+        lead.followers.retain(|follower| replicas.contains(&follower.id));
+        for id in replicas.iter().filter(|id| **id != this) {
+            if !lead.followers.iter().any(|follower| follower.id == *id) {
+                lead.followers.push(Follower::unknown(*id));
+            }
+        }
+    }
+
     /// Takes over leadership in a new epoch.
     pub(crate) fn lead(&mut self, this: NodeId, isr: Vec<NodeId>, now: Instant) {
         let epoch_start = self.log.next_offset();
@@ -248,12 +264,9 @@ impl Partition {
             .iter()
             .filter(|id| **id != this)
             .map(|id| Follower {
-                id: *id,
                 log_end: if assumed(id) { epoch_start } else { NO_OFFSET },
                 caught_up_at: if isr.contains(id) { now } else { Instant::ZERO },
-                last_fetch_at: Instant::ZERO,
-                leader_end_at_last_fetch: NO_OFFSET,
-                broker_epoch: -1,
+                ..Follower::unknown(*id)
             })
             .collect();
         self.role = Role::Leader(Leadership { epoch_start, isr, pending_isr: None, followers });
@@ -269,6 +282,18 @@ impl Leadership {
 }
 
 impl Follower {
+    /// One that has not fetched yet.
+    fn unknown(id: NodeId) -> Self {
+        Self {
+            id,
+            log_end: NO_OFFSET,
+            caught_up_at: Instant::ZERO,
+            last_fetch_at: Instant::ZERO,
+            leader_end_at_last_fetch: NO_OFFSET,
+            broker_epoch: -1,
+        }
+    }
+
     fn is_caught_up(&self, leader_end: Offset, now: Instant, lag_max: Duration) -> bool {
         self.log_end == leader_end || now.since(self.caught_up_at) <= lag_max
     }

@@ -9,7 +9,8 @@ use stormglass_broker_core::config::{ConfigKind, TOPIC_KEYS};
 use stormglass_broker_core::protocol::{
     AbortedTransaction, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
     AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest,
-    AlterConfigsResponse, AlterPartitionData, AlterPartitionRequest, AlterPartitionResponse,
+    AlterConfigsResponse, AlterPartitionData, AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse, AlterPartitionRequest, AlterPartitionResponse,
     AlterPartitionResult, AlteredConfigs, AlteredResource, BeginQuorumEpochRequest,
     BeginQuorumEpochResponse, BrokerEndpoint, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
     BrokerRegistrationRequest, BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp,
@@ -18,9 +19,10 @@ use stormglass_broker_core::protocol::{
     DeleteTopicsResponse, DeletedTopic, ElectLeadersRequest, ElectLeadersResponse,
     EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset, FetchPartition,
     FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
-    FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, NewPartitions, NewTopic, Placement,
-    ProducerIdAndEpoch, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker,
-    TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
+    FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
+    Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker, TxnPartitions,
+    TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
     WriteTxnMarkersResponse,
 };
 
@@ -83,6 +85,8 @@ messages! {
     14 AlterConfigs;
     15 AddPartitionsToTxn;
     16 WriteTxnMarkers;
+    17 AlterPartitionReassignments;
+    18 ListPartitionReassignments;
 }
 
 fields! {
@@ -156,6 +160,11 @@ fields! {
     CreatePartitionsRequest { topics, validate_only }
     NewPartitions { name, count, assignments }
     CreatePartitionsResponse { topics }
+    AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions }
+    AlterPartitionReassignmentsResponse { error, allow_replication_factor_change, partitions }
+    ListPartitionReassignmentsRequest { partitions }
+    ListPartitionReassignmentsResponse { error, partitions }
+    Reassignment { tp, replicas, adding, removing }
     AlterConfigsRequest { resources, validate_only }
     AlteredResource { target, replace, changes }
     ConfigTarget { kind, name }

@@ -21,6 +21,10 @@ fn batch() -> Records {
 fn requests() -> Vec<Request> {
     let named: Arc<str> = "orders".into();
     vec![
+        Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest {
+            allow_replication_factor_change: true,
+            partitions: vec![(tp(), Some(vec![NodeId(3)])), (tp(), None)],
+        }),
         Request::Vote(VoteRequest {
             epoch: 4,
             candidate: NodeId(2),
@@ -137,6 +141,15 @@ fn responses() -> Vec<Response> {
                     inherited: Some(("log.retention.ms", "2".into(), ConfigSource::Default)),
                 }],
                 ..CreatedTopic::refused("orders".into(), ErrorCode::None, None)
+            }],
+        }),
+        Response::ListPartitionReassignments(ListPartitionReassignmentsResponse {
+            error: ErrorCode::None,
+            partitions: vec![Reassignment {
+                tp: tp(),
+                replicas: vec![NodeId(1), NodeId(2)],
+                adding: vec![NodeId(1)],
+                removing: Vec::new(),
             }],
         }),
         Response::CreatePartitions(CreatePartitionsResponse {

@@ -8,12 +8,14 @@ use stormglass_broker_core::config::ConfigKind;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::{
-    AlterConfigsRequest, AlterConfigsResponse, AlteredConfigs, AlteredResource, ConfigChange,
+    AlterConfigsRequest, AlterConfigsResponse, AlterPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsResponse, AlteredConfigs, AlteredResource, ConfigChange,
     ConfigEntry, ConfigOp, ConfigSource, ConfigTarget, CreatePartitionsRequest,
     CreatePartitionsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, DeletedTopic, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribedConfigs, ElectLeadersRequest, ElectLeadersResponse, MetadataRequest, MetadataResponse,
-    NewPartitions, Request, Response, TopicRef,
+    DescribedConfigs, ElectLeadersRequest, ElectLeadersResponse, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, MetadataRequest, MetadataResponse, NewPartitions,
+    Reassignment, Request, Response, TopicRef,
 };
 
 #[test]
@@ -242,6 +244,72 @@ fn leaders_are_elected_in_every_version() {
             assert_eq!(super::read::<theirs::ElectLeadersResponse>(told, version).error_code, 42);
         }
     }
+}
+
+#[test]
+fn partitions_are_reassigned_in_every_version() {
+    use theirs::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
+    for version in versions(ApiKey::AlterPartitionReassignments) {
+        let partition = |index, replicas: Option<Vec<theirs::BrokerId>>| {
+            ReassignablePartition::default().with_partition_index(index).with_replicas(replicas)
+        };
+        let moved = Some(vec![4.into(), 1.into()]);
+        let topic = ReassignableTopic::default()
+            .with_name(topic_name(2))
+            .with_partitions(vec![partition(3, moved), partition(5, None)]);
+        let mut body =
+            theirs::AlterPartitionReassignmentsRequest::default().with_topics(vec![topic]);
+        if version >= 1 {
+            body.allow_replication_factor_change = false;
+        }
+        let (request, call) = ask(ApiKey::AlterPartitionReassignments, version, &body);
+        let expected = AlterPartitionReassignmentsRequest {
+            allow_replication_factor_change: version < 1,
+            partitions: vec![(tp(2, 3), Some(vec![NodeId(4), NodeId(1)])), (tp(2, 5), None)],
+        };
+        assert_eq!(request, Request::AlterPartitionReassignments(expected));
+        let response = AlterPartitionReassignmentsResponse {
+            error: ErrorCode::None,
+            allow_replication_factor_change: false,
+            partitions: vec![(tp(2, 5), ErrorCode::NoReassignmentInProgress)],
+        };
+        let response = Response::AlterPartitionReassignments(response);
+        let read: theirs::AlterPartitionReassignmentsResponse = answer(&call, &response);
+        let told = &read.responses[0].partitions[0];
+        assert_eq!((told.partition_index, told.error_code), (5, 85));
+        assert_eq!(read.allow_replication_factor_change, version < 1);
+    }
+}
+
+#[test]
+fn reassignments_are_listed() {
+    use theirs::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
+    let topic = ListPartitionReassignmentsTopics::default()
+        .with_name(topic_name(2))
+        .with_partition_indexes(vec![3]);
+    let body = theirs::ListPartitionReassignmentsRequest::default();
+    let all = body.clone().with_topics(None);
+    let (request, _) = ask(ApiKey::ListPartitionReassignments, 0, &all);
+    let expected = ListPartitionReassignmentsRequest { partitions: None };
+    assert_eq!(request, Request::ListPartitionReassignments(expected));
+    let some = body.with_topics(Some(vec![topic]));
+    let (request, call) = ask(ApiKey::ListPartitionReassignments, 0, &some);
+    let expected = ListPartitionReassignmentsRequest { partitions: Some(vec![tp(2, 3)]) };
+    assert_eq!(request, Request::ListPartitionReassignments(expected));
+    let moved = Reassignment {
+        tp: tp(2, 3),
+        replicas: vec![NodeId(4), NodeId(1)],
+        adding: vec![NodeId(4)],
+        removing: vec![NodeId(1)],
+    };
+    let response =
+        ListPartitionReassignmentsResponse { error: ErrorCode::None, partitions: vec![moved] };
+    let response = Response::ListPartitionReassignments(response);
+    let read: theirs::ListPartitionReassignmentsResponse = answer(&call, &response);
+    let told = &read.topics[0].partitions[0];
+    let ids = |list: &[theirs::BrokerId]| list.iter().map(|id| id.0).collect::<Vec<_>>();
+    let lists = [&told.replicas, &told.adding_replicas, &told.removing_replicas];
+    assert_eq!(lists.map(|list| ids(list)), [vec![4, 1], vec![4], vec![1]]);
 }
 
 #[test]

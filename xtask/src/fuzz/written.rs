@@ -166,8 +166,13 @@ fn read(
     let mut found = Vec::new();
     let mut next = 0;
     while let Some((offset, _)) = batches.get(next) {
-        // an answer that cannot be read is what a client sees of damaged records: the next one then
-        let Some(answer) = fetch(address, asker, partition, *offset)? else {
+        // an answer that cannot be read is what a client sees of damaged records: one batch alone, or
+        // the next one then
+        let answer = match fetch(address, asker, partition, *offset, 1 << 20)? {
+            None => fetch(address, asker, partition, *offset, 1)?,
+            answer => answer,
+        };
+        let Some(answer) = answer else {
             next += 1;
             continue;
         };
@@ -196,6 +201,7 @@ fn fetch(
     asker: &mut Asker,
     partition: i32,
     fetch_offset: Offset,
+    max_bytes: i32,
 ) -> Result<Option<FetchPartitionResponse>, String> {
     let tp = TopicPartition::new(asker.topic.id, partition);
     let mut tries = 0;
@@ -206,13 +212,13 @@ fn fetch(
             fetch_offset,
             last_fetched_epoch: -1,
             log_start_offset: -1,
-            max_bytes: 1 << 20,
+            max_bytes,
         };
         let request = FetchRequest {
             replica: None,
             max_wait_ms: 0,
             min_bytes: 0,
-            max_bytes: 1 << 20,
+            max_bytes,
             isolation: IsolationLevel::ReadUncommitted,
             session_id: 0,
             session_epoch: -1,

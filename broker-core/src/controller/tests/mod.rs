@@ -2,6 +2,7 @@
 
 mod brokers;
 mod partitions;
+mod reassignments;
 mod rig;
 mod takeover;
 mod topic_changes;

@@ -22,6 +22,7 @@ fn partition(topic: TopicId, index: i32) -> MetadataRecord {
         tp: TopicPartition::new(topic, index),
         replicas: vec![NodeId(1), NodeId(2), NodeId(3)],
         isr: vec![NodeId(1), NodeId(2)],
+        moving: None,
         leader: Some(NodeId(1)),
         recovering: false,
         leader_epoch: 0,

@@ -47,6 +47,8 @@ pub(super) fn body(request: &Request) -> u64 {
         Request::ElectLeaders(request) => elect_leaders(request),
         Request::DeleteTopics(_)
         | Request::CreatePartitions(_)
+        | Request::AlterPartitionReassignments(_)
+        | Request::ListPartitionReassignments(_)
         | Request::AlterConfigs(_)
         | Request::DescribeConfigs(_)
         | Request::DeleteRecords(_) => topics::request(request),

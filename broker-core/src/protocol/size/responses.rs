@@ -63,6 +63,8 @@ pub(super) fn body(response: &Response) -> u64 {
         Response::ElectLeaders(response) => elect_leaders(response),
         Response::DeleteTopics(_)
         | Response::CreatePartitions(_)
+        | Response::AlterPartitionReassignments(_)
+        | Response::ListPartitionReassignments(_)
         | Response::AlterConfigs(_)
         | Response::DescribeConfigs(_)
         | Response::DeleteRecords(_) => topics::response(response),

@@ -2,9 +2,10 @@
 //! each.
 
 use super::{NULL, TAGS, UUID, array, blob, by_topic, nodes, nullable, topic_name};
+use crate::ids::{NodeId, TopicPartition};
 use crate::protocol::{
-    AlteredResource, ConfigEntry, ConfigTarget, DescribedConfigs, NewPartitions, Request, Response,
-    TopicRef,
+    AlteredResource, ConfigEntry, ConfigTarget, DescribedConfigs, NewPartitions, Reassignment,
+    Request, Response, TopicRef,
 };
 
 /// Where a value comes from.
@@ -46,6 +47,23 @@ pub(super) fn request(request: &Request) -> u64 {
         Request::DeleteRecords(request) => {
             by_topic(&request.partitions, topic_name(), |p| p.0.topic, |_| 4 + 8 + TAGS) + 4 + TAGS
         }
+        // v1: timeout, flag, per partition index, replicas
+        Request::AlterPartitionReassignments(request) => {
+            let replicas = |wanted: &Option<Vec<NodeId>>| {
+                wanted.as_ref().map_or(NULL, |wanted| nodes(wanted.len()))
+            };
+            let of = |p: &(TopicPartition, Option<Vec<NodeId>>)| 4 + replicas(&p.1) + TAGS;
+            let partitions = by_topic(&request.partitions, topic_name(), |p| p.0.topic, of);
+            4 + 1 + partitions + TAGS
+        }
+        // v0: timeout, partitions or all
+        Request::ListPartitionReassignments(request) => {
+            let partitions = request
+                .partitions
+                .as_ref()
+                .map_or(NULL, |asked| by_topic(asked, topic_name(), |tp| tp.topic, |_| 4));
+            4 + partitions + TAGS
+        }
         _ => 0,
     }
 }
@@ -68,6 +86,22 @@ fn altered(resource: &AlteredResource) -> u64 {
 
 pub(super) fn response(response: &Response) -> u64 {
     match response {
+        // v1: throttle, flag, error, no message, per partition index, error, no message
+        Response::AlterPartitionReassignments(response) => {
+            let partition = 4 + 2 + NULL + TAGS;
+            let of = |_: &_| partition;
+            let partitions = by_topic(&response.partitions, topic_name(), |p| p.0.topic, of);
+            4 + 1 + 2 + NULL + partitions + TAGS
+        }
+        // v0: throttle, error, no message, per partition index, three lists of replicas
+        Response::ListPartitionReassignments(response) => {
+            let of = |moved: &Reassignment| {
+                let lists = [&moved.replicas, &moved.adding, &moved.removing];
+                4 + lists.map(|list| nodes(list.len())).iter().sum::<u64>() + TAGS
+            };
+            let partitions = by_topic(&response.partitions, topic_name(), |p| p.tp.topic, of);
+            4 + 2 + NULL + partitions + TAGS
+        }
         // v6: throttle; per topic name, id, error, no message
         Response::DeleteTopics(response) => {
             let topics = response

@@ -3,6 +3,7 @@
 use super::rig::{Rig, TP};
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, NodeId};
+use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord};
 use crate::protocol::{AlterPartitionResponse, AlterPartitionResult, Request, Response};
 
 /// Broker 1 leads alone; broker 2 has caught up and is proposed.
@@ -74,4 +75,25 @@ fn isr_12_a_controller_that_is_behind_is_asked_again() {
     assert!(proposal(&mut rig).is_some());
     let lead = rig.partition().leadership().unwrap();
     assert_eq!(lead.pending_isr, Some([1, 2].map(NodeId).to_vec()));
+}
+
+#[test]
+fn a_replica_that_a_reassignment_adds_is_known_without_a_new_epoch_and_one_that_goes_is_forgotten()
+{
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    let assigned = |rig: &mut Rig, replicas: &[i32], moving: Moving| {
+        let mut change = PartitionChangeRecord::new(TP);
+        change.replicas = Some(replicas.iter().copied().map(NodeId).collect());
+        change.moving = Some(moving);
+        rig.apply(&[MetadataRecord::PartitionChange(change)]);
+    };
+    assigned(&mut rig, &[1, 2], Moving::default());
+    rig.fetched_by(3, 1, 0);
+    assert_eq!(proposal(&mut rig), None, "3 is no replica any more");
+    assigned(&mut rig, &[3, 1, 2], Moving { adding: vec![NodeId(3)], removing: Vec::new() });
+    assert_eq!((rig.partition().leader_epoch, rig.high_watermark()), (0, 1));
+    rig.fetched_by(3, 1, 0);
+    assert!(proposal(&mut rig).is_some(), "3 has caught up");
 }

@@ -90,6 +90,7 @@ impl Rig {
             tp: TP,
             replicas: [1, 2, 3].map(NodeId).to_vec(),
             isr: isr.iter().copied().map(NodeId).collect(),
+            moving: None,
             leader: Some(NodeId(leader)),
             recovering: false,
             leader_epoch: 0,

@@ -38,6 +38,7 @@ impl Bed {
                 tp: ORDERS,
                 replicas: vec![NodeId(2), NodeId(3)],
                 isr: vec![NodeId(2), NodeId(3)],
+                moving: None,
                 leader: Some(NodeId(2)),
                 recovering: false,
                 leader_epoch: 0,

@@ -1,0 +1,167 @@
+//! AlterPartitionReassignments and ListPartitionReassignments (KIP-455; Kafka's
+//! `PartitionReassignmentReplicas` and `PartitionReassignmentRevert`).
+//!
+//! A partition first has the replicas of both assignments. Once all that are added are in sync, which
+//! the leader's AlterPartition tells, the others go.
+
+use super::elections::{Election, elect};
+use super::state::Controller;
+use crate::error::ErrorCode;
+use crate::ids::{NodeId, TopicPartition};
+use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord, PartitionImage};
+use crate::protocol::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, Reassignment, Response,
+};
+
+/// What a partition is once its reassignment has ended, if its ISR allows that.
+pub(super) fn completed(partition: &PartitionImage, isr: &[NodeId]) -> Option<PartitionImage> {
+    let moving = partition.moving.as_ref()?;
+    let stays = |node: &NodeId| !moving.removing.contains(node);
+    let isr: Vec<NodeId> = isr.iter().copied().filter(stays).collect();
+    let is_complete = !isr.is_empty() && moving.adding.iter().all(|node| isr.contains(node));
+    is_complete.then(|| PartitionImage {
+        replicas: partition.replicas.iter().copied().filter(stays).collect(),
+        isr,
+        moving: None,
+        ..partition.clone()
+    })
+}
+
+/// The replicas of both assignments, the new ones first, and what changes.
+fn united(now: &[NodeId], target: &[NodeId]) -> (Vec<NodeId>, Moving) {
+    let lacks = |list: &[NodeId], node: &NodeId| !list.contains(node);
+    let removing: Vec<NodeId> = now.iter().copied().filter(|node| lacks(target, node)).collect();
+    let adding = target.iter().copied().filter(|node| lacks(now, node)).collect();
+    ([target, &removing].concat(), Moving { removing, adding })
+}
+
+impl Controller {
+    pub(super) fn alter_reassignments(
+        &mut self,
+        request: &AlterPartitionReassignmentsRequest,
+    ) -> Response {
+        let mut partitions = Vec::with_capacity(request.partitions.len());
+        for (tp, target) in &request.partitions {
+            let change = match target {
+                Some(target) => self.reassign(*tp, target, request.allow_replication_factor_change),
+                None => self.cancel_reassignment(*tp),
+            };
+            let error = match change {
+                Ok(change) if change.is_empty() => ErrorCode::None,
+                Ok(change) => {
+                    self.stage(MetadataRecord::PartitionChange(change));
+                    ErrorCode::None
+                }
+                Err(error) => error,
+            };
+            partitions.push((*tp, error));
+        }
+        Response::AlterPartitionReassignments(AlterPartitionReassignmentsResponse {
+            error: ErrorCode::None,
+            allow_replication_factor_change: request.allow_replication_factor_change,
+            partitions,
+        })
+    }
+
+    fn reassign(
+        &self,
+        tp: TopicPartition,
+        target: &[NodeId],
+        may_change_factor: bool,
+    ) -> Result<PartitionChangeRecord, ErrorCode> {
+        let partition = self.image.partition(tp).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let mut distinct = target.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let known = target.iter().all(|node| self.image.broker(*node).is_some());
+        if target.is_empty() || distinct.len() != target.len() || !known {
+            return Err(ErrorCode::InvalidReplicaAssignment);
+        }
+        let adding = partition.moving.as_ref().map_or(0, |moving| moving.adding.len());
+        if !may_change_factor && target.len() != partition.replicas.len() - adding {
+            return Err(ErrorCode::InvalidReplicationFactor);
+        }
+        let (replicas, moving) = united(&partition.replicas, target);
+        let during = PartitionImage { replicas, moving: moving.kept(), ..partition.clone() };
+        // nothing has to catch up where nothing is added, or what is added is in sync already
+        let after = completed(&during, &partition.isr).unwrap_or(during);
+        Ok(self.change_to(tp, partition, &after))
+    }
+
+    fn cancel_reassignment(&self, tp: TopicPartition) -> Result<PartitionChangeRecord, ErrorCode> {
+        let partition = self.image.partition(tp).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let moving = partition.moving.as_ref().ok_or(ErrorCode::NoReassignmentInProgress)?;
+        let stays = |node: &NodeId| !moving.adding.contains(node);
+        let isr: Vec<NodeId> = partition.isr.iter().copied().filter(stays).collect();
+        if isr.is_empty() && self.election_for(tp) != Election::Unclean {
+            return Err(ErrorCode::InvalidReplicaAssignment); // records would be lost
+        }
+        let after = PartitionImage {
+            replicas: partition.replicas.iter().copied().filter(stays).collect(),
+            isr,
+            moving: None,
+            ..partition.clone()
+        };
+        Ok(self.change_to(tp, partition, &after))
+    }
+
+    fn change_to(
+        &self,
+        tp: TopicPartition,
+        before: &PartitionImage,
+        after: &PartitionImage,
+    ) -> PartitionChangeRecord {
+        let is_active = |node| self.image.is_active(node);
+        let change = elect(tp, after, &[], self.election_for(tp), &is_active);
+        change.assigning(before, after)
+    }
+
+    pub(super) fn list_reassignments(
+        &self,
+        request: &ListPartitionReassignmentsRequest,
+    ) -> Response {
+        let one = |(tp, partition): (TopicPartition, &PartitionImage)| {
+            let moving = partition.moving.as_ref()?;
+            Some(Reassignment {
+                tp,
+                replicas: partition.replicas.clone(),
+                adding: moving.adding.clone(),
+                removing: moving.removing.clone(),
+            })
+        };
+        let partitions = match &request.partitions {
+            None => self.image.partitions().filter_map(one).collect(),
+            Some(asked) => {
+                asked.iter().filter_map(|tp| one((*tp, self.image.partition(*tp)?))).collect()
+            }
+        };
+        Response::ListPartitionReassignments(ListPartitionReassignmentsResponse {
+            error: ErrorCode::None,
+            partitions,
+        })
+    }
+}
+
+impl PartitionChangeRecord {
+    /// The same with the assignment of `after`, whose leader this change elects. A replica that goes
+    /// ends the leader's epoch, so that it cannot be taken for one that is in sync.
+    pub(super) fn assigning(mut self, before: &PartitionImage, after: &PartitionImage) -> Self {
+        use crate::metadata::LeaderUpdate;
+        if self.isr.is_none() && after.isr != before.isr {
+            self.isr = Some(after.isr.clone());
+        }
+        if after.replicas != before.replicas {
+            self.replicas = Some(after.replicas.clone());
+        }
+        if after.moving != before.moving {
+            self.moving = Some(after.moving.as_deref().cloned().unwrap_or_default());
+        }
+        let one_goes = before.replicas.iter().any(|node| !after.is_replica(*node));
+        if let (true, LeaderUpdate::Unchanged, Some(leader)) = (one_goes, self.leader, after.leader)
+        {
+            self.leader = LeaderUpdate::Elected(leader);
+        }
+        self
+    }
+}

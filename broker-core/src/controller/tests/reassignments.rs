@@ -1,0 +1,204 @@
+//! Partitions that move to other brokers (KIP-455).
+
+use super::rig::{Rig, nodes};
+use crate::error::ErrorCode;
+use crate::ids::{TopicId, TopicPartition};
+use crate::protocol::{
+    AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest, Reassignment, Request,
+    Response,
+};
+use proptest::prelude::*;
+
+impl Rig {
+    fn reassign(&mut self, tp: TopicPartition, target: Option<&[i32]>) -> ErrorCode {
+        self.reassign_with(tp, target, true)
+    }
+
+    fn reassign_with(
+        &mut self,
+        tp: TopicPartition,
+        target: Option<&[i32]>,
+        allow_replication_factor_change: bool,
+    ) -> ErrorCode {
+        let partitions = vec![(tp, target.map(nodes))];
+        let request =
+            AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions };
+        match self.ask(Request::AlterPartitionReassignments(request)) {
+            Response::AlterPartitionReassignments(response) => response.partitions[0].1,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn moving(&mut self, partitions: Option<Vec<TopicPartition>>) -> Vec<Reassignment> {
+        let request = ListPartitionReassignmentsRequest { partitions };
+        match self.ask(Request::ListPartitionReassignments(request)) {
+            Response::ListPartitionReassignments(response) => response.partitions,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn replicas(&self, tp: TopicPartition) -> Vec<i32> {
+        self.partition(tp).replicas.iter().map(|node| node.0).collect()
+    }
+}
+
+#[test]
+fn a_partition_moves_once_what_is_added_is_in_sync() {
+    let mut rig = Rig::with_brokers(4);
+    let tp = rig.create_on(&[1, 2], &[]);
+    assert_eq!(rig.reassign(tp, Some(&[3, 4])), ErrorCode::None);
+    assert_eq!(rig.replicas(tp), [3, 4, 1, 2]);
+    assert_eq!(
+        rig.state(tp),
+        (1, 0, vec![1, 2]),
+        "nothing is in sync yet, so nobody stops leading"
+    );
+    let expected = Reassignment {
+        tp,
+        replicas: nodes(&[3, 4, 1, 2]),
+        adding: nodes(&[3, 4]),
+        removing: nodes(&[1, 2]),
+    };
+    assert_eq!(rig.moving(None), [expected.clone()]);
+    assert_eq!(rig.moving(Some(vec![tp, TopicPartition::new(TopicId(9), 0)])), [expected]);
+
+    let joined = rig.alter(tp, &[1, 2, 3], |_| {}).unwrap();
+    assert_eq!(joined.isr, nodes(&[1, 2, 3]));
+    let ended = rig.alter(tp, &[1, 2, 3, 4], |_| {});
+    assert_eq!(ended, Err(ErrorCode::NewLeaderElected), "the old leader is none of the new ones");
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![3, 4], (3, 1, vec![3, 4])));
+    assert_eq!(rig.moving(None), []);
+}
+
+#[test]
+fn replicas_that_only_go_or_change_places_need_not_wait() {
+    let mut rig = Rig::with_brokers(3);
+    let tp = rig.create_on(&[1, 2, 3], &[]);
+    assert_eq!(rig.reassign(tp, Some(&[2, 1, 3])), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![2, 1, 3], (1, 0, vec![1, 2, 3])));
+    assert_eq!(rig.reassign(tp, Some(&[2, 1])), ErrorCode::None);
+    // the epoch ends all the same: who goes must not be taken for one in sync
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![2, 1], (1, 1, vec![1, 2])));
+    let epoch = rig.partition(tp).partition_epoch;
+    assert_eq!(rig.reassign(tp, Some(&[2, 1])), ErrorCode::None);
+    assert_eq!(rig.partition(tp).partition_epoch, epoch, "no change, no record");
+}
+
+#[test]
+fn what_stays_must_be_in_sync() {
+    let mut rig = Rig::with_brokers(2);
+    let tp = rig.create_on(&[1, 2], &[]);
+    rig.only_heard(&[1]);
+    assert_eq!(rig.state(tp), (1, 0, vec![1]));
+    assert_eq!(rig.reassign(tp, Some(&[2])), ErrorCode::None);
+    assert_eq!(rig.state(tp), (1, 0, vec![1]), "2 lacks records");
+    rig.register(2, 22).unwrap();
+    rig.beat(2);
+    assert_eq!(rig.alter(tp, &[1, 2], |_| {}), Err(ErrorCode::NewLeaderElected));
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![2], (2, 1, vec![2])));
+}
+
+#[test]
+fn a_reassignment_is_taken_back() {
+    let mut rig = Rig::with_brokers(4);
+    let tp = rig.create_on(&[1, 2], &[]);
+    assert_eq!(rig.reassign(tp, None), ErrorCode::NoReassignmentInProgress);
+    rig.reassign(tp, Some(&[3, 4]));
+    rig.alter(tp, &[1, 2, 3], |_| {}).unwrap();
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![1, 2], (1, 1, vec![1, 2])));
+
+    // only what is added is left in sync: taking it back would lose records
+    rig.reassign(tp, Some(&[3, 4]));
+    rig.alter(tp, &[1, 2, 3], |_| {}).unwrap();
+    rig.only_heard(&[3, 4]);
+    assert_eq!(rig.state(tp).2, [3]);
+    assert_eq!(rig.reassign(tp, None), ErrorCode::InvalidReplicaAssignment);
+    assert_eq!(rig.moving(None).len(), 1);
+}
+
+#[test]
+fn wrong_assignments_are_refused() {
+    let mut rig = Rig::with_brokers(3);
+    let tp = rig.create_on(&[1, 2], &[]);
+    let unknown = TopicPartition::new(TopicId(99), 0);
+    assert_eq!(rig.reassign(unknown, Some(&[1])), ErrorCode::UnknownTopicOrPartition);
+    assert_eq!(rig.reassign(unknown, None), ErrorCode::UnknownTopicOrPartition);
+    for target in [&[][..], &[1, 1], &[1, 7], &[-1]] {
+        assert_eq!(rig.reassign(tp, Some(target)), ErrorCode::InvalidReplicaAssignment);
+    }
+    let fewer = rig.reassign_with(tp, Some(&[3]), false);
+    assert_eq!(fewer, ErrorCode::InvalidReplicationFactor);
+    assert_eq!(rig.reassign_with(tp, Some(&[3, 1]), false), ErrorCode::None);
+    assert_eq!(rig.reassign_with(tp, Some(&[2, 3, 1]), false), ErrorCode::InvalidReplicationFactor);
+    assert_eq!(rig.reassign_with(tp, Some(&[2, 3]), false), ErrorCode::None);
+}
+
+#[derive(Debug, Clone)]
+enum Deed {
+    Reassign(Vec<i32>),
+    Cancel,
+    InSync(Vec<i32>),
+    Heard(Vec<i32>),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let all = vec![1, 2, 3, 4];
+    let some = move |least| prop::sample::subsequence(all.clone(), least..=4).prop_shuffle();
+    prop_oneof![
+        3 => some(1).prop_map(Deed::Reassign),
+        1 => Just(Deed::Cancel),
+        4 => some(1).prop_map(Deed::InSync),
+        1 => some(1).prop_map(Deed::Heard),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_is_asked_a_leader_is_in_sync_and_nothing_in_sync_is_forgotten(
+        deeds in prop::collection::vec(deed(), 1..20),
+    ) {
+        let mut rig = Rig::with_brokers(4);
+        let tp = rig.create_on(&[1, 2], &[]);
+        for deed in deeds {
+            let mut complete = rig.state(tp).2;
+            match deed {
+                Deed::Reassign(target) => {
+                    prop_assert_eq!(rig.reassign(tp, Some(&target)), ErrorCode::None);
+                }
+                Deed::Cancel => {
+                    rig.reassign(tp, None);
+                }
+                Deed::InSync(isr) if rig.state(tp).0 != 0 => {
+                    let outcome = rig.alter(tp, &isr, |_| {});
+                    if matches!(outcome, Ok(_) | Err(ErrorCode::NewLeaderElected)) {
+                        complete.extend(isr);
+                    }
+                }
+                Deed::InSync(_) => {}
+                Deed::Heard(brokers) => {
+                    rig.only_heard(&brokers);
+                    for broker in 1..=4 {
+                        if rig.broker(broker).fenced {
+                            rig.register(broker, 100 + u128::from(rig.solo.now)).unwrap();
+                            rig.beat(broker);
+                        }
+                    }
+                }
+            }
+            let partition = rig.partition(tp);
+            prop_assert!(!partition.isr.is_empty());
+            prop_assert!(partition.isr.iter().all(|node| partition.is_replica(*node)));
+            prop_assert!(partition.leader.is_none_or(|leader| partition.in_isr(leader)));
+            let moving = partition.moving.as_deref().cloned().unwrap_or_default();
+            let known = moving.adding.iter().chain(&moving.removing);
+            prop_assert!(known.clone().all(|node| partition.is_replica(*node)));
+            prop_assert!(moving.adding.iter().all(|node| !moving.removing.contains(node)));
+            // no record is lost: somebody who has all of them is still there
+            let now = rig.state(tp).2;
+            prop_assert!(now.iter().all(|node| complete.contains(node)), "{now:?} {complete:?}");
+        }
+    }
+}
