@@ -283,6 +283,9 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     if let Some(error) = fence(partition, entry.current_leader_epoch) {
         return Look::Answer(Told::error(error));
     }
+    if session.replica.is_some_and(|replica| !partition.replicas.contains(&replica.id)) {
+        return Look::Answer(Told::error(not_a_replica(entry.current_leader_epoch)));
+    }
     let log = &partition.log;
     let out_of_range = Look::Answer(Told::error(ErrorCode::OffsetOutOfRange));
     // Also where logs differ: what the fetcher would be compared with is gone.
@@ -323,6 +326,13 @@ pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
     } else {
         None
     }
+}
+
+/// Who fetches as a replica and is none, as far as this leader knows: a reassignment adds it, or took
+/// it away. It asks again (Kafka's `followerReplicaOrThrow`).
+#[cold]
+fn not_a_replica(epoch: i32) -> ErrorCode {
+    if epoch == NO_EPOCH { ErrorCode::NotLeaderOrFollower } else { ErrorCode::UnknownLeaderEpoch }
 }
 
 /// Transactions that a reader of committed records must leave out of what was read.

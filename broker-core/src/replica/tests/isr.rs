@@ -90,8 +90,16 @@ fn a_replica_that_a_reassignment_adds_is_known_without_a_new_epoch_and_one_that_
         rig.apply(&[MetadataRecord::PartitionChange(change)]);
     };
     assigned(&mut rig, &[1, 2], Moving::default());
+    rig.replies();
     rig.fetched_by(3, 1, 0);
     assert_eq!(proposal(&mut rig), None, "3 is no replica any more");
+    match &rig.replies()[..] {
+        // told so, it asks again: nothing else would make it known here once it is added
+        [Response::Fetch(told)] => {
+            assert_eq!(told.partitions[0].error, ErrorCode::UnknownLeaderEpoch);
+        }
+        other => panic!("{other:?}"),
+    }
     assigned(&mut rig, &[3, 1, 2], Moving { adding: vec![NodeId(3)], removing: Vec::new() });
     assert_eq!((rig.partition().leader_epoch, rig.high_watermark()), (0, 1));
     rig.fetched_by(3, 1, 0);
