@@ -31,7 +31,7 @@ impl Controller {
             let altered = self.altered(resource);
             let (error, message) = match altered {
                 Ok(after) => {
-                    if !request.validate_only {
+                    if let (Some(after), false) = (after, request.validate_only) {
                         self.stage_configs(&target.name, &after);
                     }
                     (ErrorCode::None, None)
@@ -43,11 +43,13 @@ impl Controller {
         Response::AlterConfigs(AlterConfigsResponse { resources })
     }
 
-    /// A topic's overrides after the changes.
-    fn altered(&self, resource: &AlteredResource) -> Result<Overrides, Refusal> {
+    /// A topic's overrides after the changes. A broker has none, so that there is nothing to delete:
+    /// kafka-reassign-partitions takes throttles away that it never set.
+    fn altered(&self, resource: &AlteredResource) -> Result<Option<Overrides>, Refusal> {
         let ConfigTarget { kind, name } = &resource.target;
         match *kind {
             ConfigTarget::TOPIC => {}
+            ConfigTarget::BROKER if resource.only_deletes() => return Ok(None),
             ConfigTarget::BROKER => {
                 let message = "Configs of brokers cannot be changed while they run.".to_owned();
                 return Err((ErrorCode::InvalidConfig, message));
@@ -69,7 +71,7 @@ impl Controller {
             }
             change.apply(&mut after)?;
         }
-        Ok(after)
+        Ok(Some(after))
     }
 
     fn stage_configs(&mut self, topic: &Arc<str>, after: &Overrides) {
@@ -82,6 +84,12 @@ impl Controller {
                 self.stage(MetadataRecord::Config { resource: resource.clone(), key, value });
             }
         }
+    }
+}
+
+impl AlteredResource {
+    fn only_deletes(&self) -> bool {
+        !self.replace && self.changes.iter().all(|change| change.op == ConfigOp::Delete)
     }
 }
 

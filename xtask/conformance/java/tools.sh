@@ -90,7 +90,25 @@ admin)
     tool org.apache.kafka.tools.BrokerApiVersionsCommand --bootstrap-server "$bootstrap" |
         grep -q Produce || fail "broker-api-versions"
     topics --delete --topic "$topic"
-    echo "topics, configs, broker-api-versions"
+    done="topics, configs, broker-api-versions"
+    if [ "$brokers" -ge 3 ]; then
+        topics --create --topic "moved-$topic" --replica-assignment 1:2,2:3 >/dev/null
+        plan=$(mktemp)
+        partition="{\"topic\":\"moved-$topic\",\"partition\""
+        echo "{\"version\":1,\"partitions\":[$partition:0,\"replicas\":[2,3]}," \
+            "$partition:1,\"replicas\":[1]}]}" >"$plan"
+        tool org.apache.kafka.tools.reassign.ReassignPartitionsCommand \
+            --bootstrap-server "$bootstrap" --reassignment-json-file "$plan" --execute >/dev/null
+        for try in 1 2 3 4 5; do
+            found=$(tool org.apache.kafka.tools.reassign.ReassignPartitionsCommand \
+                --bootstrap-server "$bootstrap" --reassignment-json-file "$plan" --verify)
+            [ "$(echo "$found" | grep -c 'is completed')" = 2 ] && break
+        done
+        rm "$plan"
+        [ "$(echo "$found" | grep -c 'is completed')" = 2 ] || fail "reassign, try $try: $found"
+        done="$done, reassign-partitions"
+    fi
+    echo "$done"
     ;;
 large)
     create 1 >/dev/null

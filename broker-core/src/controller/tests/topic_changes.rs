@@ -195,6 +195,10 @@ fn impossible_configs_are_refused_and_change_nothing() {
         let target = ConfigTarget { kind, name: name.into() };
         assert_eq!(alter_of(&mut rig, target, false, &[good]).0, error, "{kind} {name}");
     }
+    // nothing of a broker's is set, so nothing has to be deleted
+    let target = ConfigTarget { kind: ConfigTarget::BROKER, name: "1".into() };
+    let delete = ("leader.replication.throttled.rate", ConfigOp::Delete, None);
+    assert_eq!(alter_of(&mut rig, target, false, &[delete]).0, ErrorCode::None);
     assert_eq!(rig.solo.raft.log_end_offset(), end);
 }
 
