@@ -139,13 +139,16 @@ impl Lifecycle {
         self.drive(step, view);
     }
 
-    /// Begins controlled shutdown; [`Self::state`] says when the process may end.
+    /// Begins controlled shutdown; [`Self::state`] says when the process may end. Said again, it does
+    /// so without the controller, which may be gone for good.
     pub(crate) fn begin_shutdown(&mut self, step: &mut Step<'_>, view: View) {
         match self.state {
             BrokerState::Running => self.state = BrokerState::PendingControlledShutdown,
             // it leads nothing yet: there is nothing to hand over
-            BrokerState::Starting => self.state = BrokerState::ShuttingDown,
-            BrokerState::PendingControlledShutdown | BrokerState::ShuttingDown => return,
+            BrokerState::Starting | BrokerState::PendingControlledShutdown => {
+                self.state = BrokerState::ShuttingDown;
+            }
+            BrokerState::ShuttingDown => return,
         }
         self.next_at = step.now;
         self.drive(step, view);
@@ -399,6 +402,15 @@ mod tests {
         assert_eq!(rig.lifecycle.state(), BrokerState::ShuttingDown);
         rig.wait(5000);
         assert!(rig.effects.sends.is_empty());
+    }
+
+    #[test]
+    fn said_again_a_shutdown_waits_for_nobody() {
+        let mut rig = Rig::running();
+        rig.act(Lifecycle::begin_shutdown);
+        assert_eq!(rig.lifecycle.state(), BrokerState::PendingControlledShutdown);
+        rig.act(Lifecycle::begin_shutdown);
+        assert_eq!(rig.lifecycle.state(), BrokerState::ShuttingDown);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub enum Input {
     Timer(TimerKey),
     /// A connection ended: what waits for it is dropped.
     ConnectionClosed(ConnectionId),
-    /// SIGTERM: controlled shutdown begins.
+    /// SIGTERM: controlled shutdown begins. Again: it goes on without the controller.
     Shutdown,
     /// Wall clock, ms since the epoch, that belongs to this step's `now`; sent at the start and
     /// whenever the offset between the two clocks changes.

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -232,6 +232,7 @@ impl Shared {
         let directory = Directory::new(&cluster_id, self.endpoints.clone());
         let (mut nodes, mut dirs, mut doors) = (Vec::new(), Vec::new(), Vec::new());
         let mut exposed = Vec::new();
+        let here = self.voters.is_none().then(|| Arc::new(AtomicUsize::new(places.len())));
         for Place { config, dir, listeners, inbox } in places {
             let node = config.node;
             let directory = SharedDirectory::new(directory.clone());
@@ -255,6 +256,7 @@ impl Shared {
                 outboxes: self.outboxes.clone(),
                 directory,
                 clock: self.clock,
+                peers_here: here.clone(),
                 ready: ready.clone(),
             };
             let thread = thread::Builder::new()

@@ -10,6 +10,8 @@ use crate::net::Links;
 use crate::storage::{Store, Submitted};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
@@ -26,8 +28,10 @@ const EVENTS_MAX: usize = 256;
 const SLEEP_MAX: Duration = Duration::from_millis(1000);
 /// Difference of the clocks' distance that the core is told, ms.
 const WALL_STEP_MS: i64 = 5;
-/// A controlled shutdown that takes longer is given up; the next start recovers.
-const SHUTDOWN_MAX: Duration = Duration::from_millis(10_000);
+/// A controller that has not let a broker go by then is waited for no longer.
+const HANDOVER_MAX: Duration = Duration::from_millis(10_000);
+/// A shutdown that takes longer than this after that is given up; the next start recovers.
+const CLOSE_MAX: Duration = Duration::from_millis(20_000);
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) links: Option<Links>,
     pub(crate) directory: SharedDirectory,
     pub(crate) clock: Clock,
+    /// Nodes of this process that have not ended; none, if others have controllers.
+    pub(crate) peers_here: Option<Arc<AtomicUsize>>,
     /// Told once, when the cluster lets the broker serve, or the controller has found its quorum.
     pub(crate) ready: std::sync::mpsc::Sender<NodeId>,
 }
@@ -64,14 +70,27 @@ pub(crate) struct Node {
     /// Inputs that follow from what was done.
     next: VecDeque<Input>,
     ready: Option<std::sync::mpsc::Sender<NodeId>>,
-    give_up_at: Option<Instant>,
+    shutdown: Option<Closing>,
+    peers_here: Option<Arc<AtomicUsize>>,
+    /// Voters that make a majority.
+    quorum: usize,
+}
+
+/// A shutdown that is under way.
+#[derive(Debug)]
+enum Closing {
+    /// Until the controller has moved leaderships away, or this time.
+    HandingOver(Instant),
+    /// Until the logs are closed, or this time.
+    ClosingLogs(Instant),
 }
 
 impl Node {
     /// Recovers what the disk holds.
     pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
-        let Parts { config, mut store, inbox, outboxes, links, directory, clock, ready } = parts;
+        let Parts { config, mut store, inbox, outboxes, links, directory, clock, .. } = parts;
         let (id, is_broker) = (config.node, config.broker);
+        let quorum = config.voters.len() / 2 + 1;
         let broker = Broker::new(config, &store);
         store.check_readable()?;
         let own = outboxes.get(&id).expect("a node can send to itself");
@@ -93,8 +112,10 @@ impl Node {
             wall_offset_ms: None,
             waiting: FxHashMap::default(),
             next: VecDeque::new(),
-            ready: Some(ready),
-            give_up_at: None,
+            ready: Some(parts.ready),
+            shutdown: None,
+            peers_here: parts.peers_here,
+            quorum,
         })
     }
 
@@ -115,12 +136,36 @@ impl Node {
             self.sync_wall_clock();
             self.fire_timers();
             self.announce();
-            if self.give_up_at.is_some_and(|at| self.clock.now() >= at) {
-                tracing::warn!(node = self.id.0, "controlled shutdown takes too long; stopping");
+            if self.hurry() {
+                tracing::warn!(node = self.id.0, "shutdown takes too long; stopping");
                 break Exit::ShutdownComplete;
             }
         };
+        if let Some(here) = &self.peers_here {
+            here.fetch_sub(1, Ordering::Relaxed);
+        }
         self.finish(exit)
+    }
+
+    /// Goes on with a shutdown that nobody answers any more. Whether to stop now, come what may.
+    fn hurry(&mut self) -> bool {
+        let now = self.clock.now();
+        match self.shutdown {
+            Some(Closing::HandingOver(until)) => {
+                let alone = |here: &Arc<AtomicUsize>| here.load(Ordering::Relaxed) < self.quorum;
+                if self.peers_here.as_ref().is_some_and(alone) || now >= until {
+                    tracing::info!(
+                        node = self.id.0,
+                        "no controller lets it go; closing all the same"
+                    );
+                    self.shutdown = Some(Closing::ClosingLogs(now + CLOSE_MAX));
+                    self.act(Input::Shutdown);
+                }
+                false
+            }
+            Some(Closing::ClosingLogs(until)) => now >= until,
+            None => false,
+        }
     }
 
     fn take_events(&mut self, first: Event) {
@@ -168,7 +213,8 @@ impl Node {
             Event::Disk(id, result) => Input::Disk { id, result },
             Event::Shutdown => {
                 tracing::info!(node = self.id.0, "shutting down");
-                self.give_up_at = Some(self.clock.now() + SHUTDOWN_MAX);
+                let until = self.clock.now() + HANDOVER_MAX;
+                self.shutdown.get_or_insert(Closing::HandingOver(until));
                 Input::Shutdown
             }
         };
