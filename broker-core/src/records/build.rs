@@ -215,6 +215,39 @@ impl Batch {
         }
     }
 
+    /// The batch with only some of its records, which keep their offsets and timestamps; so do
+    /// header and producer. With `horizon_ms` the delete horizon is set (KIP-534).
+    ///
+    /// # Errors
+    /// The body cannot be compressed again.
+    pub(crate) fn with_records(
+        &self,
+        mut records: Vec<Record>,
+        horizon_ms: Option<i64>,
+    ) -> Result<Self, RecordError> {
+        let mut header = self.header;
+        let first = records.first().map_or(0, |record| record.timestamp_delta);
+        header.base_timestamp = header.delete_horizon_ms().unwrap_or(header.base_timestamp + first);
+        if let Some(horizon_ms) = horizon_ms {
+            header = header.with_delete_horizon(horizon_ms);
+        }
+        let moved = self.header.base_timestamp - header.base_timestamp;
+        let mut body = BytesMut::new();
+        for record in &mut records {
+            record.timestamp_delta += moved;
+            record.encode(&mut body);
+        }
+        if !header.is_log_append_time() {
+            let youngest = records.iter().map(|record| record.timestamp_delta).max();
+            header.max_timestamp = youngest.map_or(-1, |delta| header.base_timestamp + delta);
+        }
+        header.record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        if header.is_compressed() {
+            return Err(RecordError::Compressed);
+        }
+        Ok(Self { header, body: Body::Owned(body.freeze()) })
+    }
+
     /// Its records, one by one.
     ///
     /// # Errors

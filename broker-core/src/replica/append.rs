@@ -349,7 +349,7 @@ impl ReplicaManager {
     /// ENOSPC or EIO on the only log directory: Kafka halts the broker, and so do we. Nothing
     /// that was not confirmed by the disk has been acknowledged.
     #[cold]
-    fn fail_log_dir(&mut self, step: &mut Step<'_>, error: DiskError) {
+    pub(super) fn fail_log_dir(&mut self, step: &mut Step<'_>, error: DiskError) {
         self.log_dir_failed = Some(error);
         step.effects.exit = Some(Exit::LogDirFailed(error));
     }
