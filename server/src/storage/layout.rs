@@ -9,6 +9,10 @@ use stormglass_broker_core::seam::FileName;
 pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 /// Ending of a directory that is being deleted.
 pub(super) const DELETED: &str = "-delete";
+/// Ending of files of a cleaned segment before they count.
+pub(super) const CLEANED: &str = ".cleaned";
+/// Ending of files of a cleaned segment that is taking the place of others.
+pub(super) const SWAP: &str = ".swap";
 /// Directory of the metadata log.
 pub(super) const METADATA_DIR: &str = "__cluster_metadata-0";
 
@@ -62,6 +66,7 @@ pub(super) fn file_path(
         FileName::RecoveryPoints => root.join("recovery-point-offset-checkpoint"),
         FileName::HighWatermarks => root.join("replication-offset-checkpoint"),
         FileName::LogStartOffsets => root.join("log-start-offset-checkpoint"),
+        FileName::CleanerOffsets => root.join("cleaner-offset-checkpoint"),
         FileName::CleanShutdown => root.join(".kafka_cleanshutdown"),
         FileName::QuorumState => metadata().join("quorum-state"),
         FileName::LeaderEpochs(tp) => log_dir(*tp)?.join("leader-epoch-checkpoint"),

@@ -6,8 +6,10 @@ use super::layout::{
 };
 use super::log_dir::LogDir;
 use super::read;
+use super::swap::cleaned_txn_index;
 use super::workers::{Finished, Job, Worker, write_durably};
 use crate::error::ServeError;
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::fs;
 use std::io;
@@ -157,6 +159,28 @@ impl Store {
             DiskOpKind::DeleteSegments { tp, segments } => {
                 self.log(tp, |log| log.delete_segments(&segments))
             }
+            DiskOpKind::AppendCleaned { tp, segment, records } => {
+                self.log(tp, |log| log.append_cleaned(segment, &records))
+            }
+            DiskOpKind::SyncCleaned { tp, aborted, .. } => match self.sync_cleaned(tp, aborted) {
+                Ok(Some(job)) => {
+                    self.workers().files.submit(id, job);
+                    return Submitted::Later;
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+            DiskOpKind::ReplaceSegments { tp, segment, replaced } => {
+                match self.replace_segments(tp, segment, &replaced) {
+                    Ok(Some(dir)) => {
+                        self.workers().files.submit(id, Job::SyncDir(dir));
+                        return Submitted::Later;
+                    }
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            DiskOpKind::DropCleaned { tp } => self.log(tp, LogDir::drop_cleaned),
             DiskOpKind::DeleteLog { tp } => match self.delete_log(tp) {
                 Ok(Some(renamed)) => {
                     self.workers().files.submit(id, Job::DeleteDir(renamed));
@@ -294,6 +318,25 @@ impl Store {
         let Some(segment) = log.segments.get_mut(&base) else { return Ok(None) };
         segment.is_named = true;
         Ok(Some(Job::Sync(segment.file()?, names)))
+    }
+
+    fn sync_cleaned(&mut self, tp: TopicPartition, aborted: Bytes) -> io::Result<Option<Job>> {
+        let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
+        let Some(cleaned) = &mut log.cleaned else { return Ok(None) };
+        cleaned.flush_index()?;
+        let index = cleaned_txn_index(&log.path, cleaned.base);
+        Ok(Some(Job::SyncCleaned { log: cleaned.file()?, index, aborted }))
+    }
+
+    fn replace_segments(
+        &mut self,
+        tp: TopicPartition,
+        base: Offset,
+        replaced: &[Offset],
+    ) -> io::Result<Option<PathBuf>> {
+        let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
+        log.replace_segments(base, replaced)?;
+        Ok(Some(log.path.clone()))
     }
 
     /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.
