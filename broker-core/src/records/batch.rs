@@ -98,6 +98,11 @@ impl BatchHeader {
         self.attributes & COMPRESSION != 0
     }
 
+    /// Which codec has compressed the body, if one has.
+    pub(crate) fn codec_bits(&self) -> Option<i16> {
+        Some(self.attributes & COMPRESSION).filter(|bits| *bits != 0)
+    }
+
     /// Whether it holds control records (markers, leader changes).
     #[must_use]
     pub fn is_control(&self) -> bool {

@@ -69,6 +69,15 @@ impl Rig {
         self.append(batch, client(1))
     }
 
+    /// A batch that a codec has compressed.
+    pub(super) fn write_packed(&mut self, codec: i16, writes: &[Write]) -> Offset {
+        let mut batch = self.batch(writes);
+        let records = batch.records().unwrap();
+        batch.header.attributes |= codec;
+        let packed = batch.with_records(records, None).unwrap();
+        self.append(packed, client(1))
+    }
+
     /// Part of a producer's transaction.
     pub(super) fn write_in_txn(&mut self, producer_id: i64, writes: &[Write]) -> Offset {
         let mut batch = self.batch(writes);

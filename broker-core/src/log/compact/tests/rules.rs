@@ -228,3 +228,31 @@ fn a_follower_takes_a_compacted_log_with_its_gaps() {
     follower.clean_all();
     assert_eq!(follower.records(), rig.records());
 }
+
+#[test]
+fn compressed_batches_are_cleaned_and_compressed_again() {
+    for codec in 1..=4_i16 {
+        let mut rig = Rig::new();
+        rig.write_packed(codec, &[(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+        rig.write_packed(codec, &[(1, Some(4)), (3, None)]);
+        rig.clean_all();
+        assert_eq!(rig.records(), [(1, 2, Some(2)), (3, 1, Some(4)), (4, 3, None)], "{codec}");
+        assert!(rig.disk.batches().iter().all(|batch| batch.header.attributes & 7 == codec));
+    }
+}
+
+#[test]
+fn a_log_with_records_that_cannot_be_read_is_left_alone() {
+    let mut rig = Rig::new();
+    rig.write(&[(1, Some(1))]);
+    rig.roll();
+    rig.write(&[(1, Some(2))]);
+    rig.roll();
+    let mut pass = rig.pass().unwrap();
+    let stored = rig.disk.segments.get_mut(&1).unwrap();
+    let mut damaged = Batch::clone(&stored.batches[0]);
+    damaged.header.attributes |= 5;
+    stored.batches[0] = Arc::new(damaged);
+    let outcome = std::iter::repeat_with(|| rig.step(&mut pass, &mut |_| {})).find(|o| o.is_err());
+    assert_eq!(outcome, Some(Err(CleaningError::Unreadable)));
+}
