@@ -52,7 +52,15 @@ impl ReplicaManager {
             return;
         }
         self.cleaner.compacted.insert(slot);
-        if self.config.server.log_cleaner_enable && !self.cleaner.is_armed {
+        self.wake_cleaner(step);
+    }
+
+    /// A log has rolled, or may have more than its active segment: there may be something to clean.
+    #[cold]
+    pub(super) fn wake_cleaner(&mut self, step: &mut Step<'_>) {
+        let Cleaner { compacted, is_armed, running, .. } = &self.cleaner;
+        let idle = !is_armed && running.is_none() && !compacted.is_empty();
+        if idle && self.config.server.log_cleaner_enable {
             self.cleaner_rests(step);
         }
     }
@@ -88,7 +96,13 @@ impl ReplicaManager {
         self.cleaner.running.as_ref().is_some_and(|running| running.pass.tp() == tp)
     }
 
+    /// The cleaner looks again later; never, where no log has more than its active segment, until
+    /// one has.
     fn cleaner_rests(&mut self, step: &mut Step<'_>) {
+        let mut logs = self.cleaner.compacted.iter().filter_map(|slot| self.partition(*slot));
+        if !logs.any(|partition| partition.log.segment_count() > 1) {
+            return;
+        }
         self.cleaner.is_armed = true;
         step.timer(step.now + self.config.server.log_cleaner_backoff, TimerKey::Cleaner);
     }
