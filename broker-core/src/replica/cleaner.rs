@@ -104,7 +104,9 @@ impl ReplicaManager {
             return;
         }
         self.cleaner.is_armed = true;
-        step.timer(step.now + self.config.server.log_cleaner_backoff, TimerKey::Cleaner);
+        // Kafka allows 0, which would be a loop without end here
+        let rest = self.config.server.log_cleaner_backoff.max(Duration::from_millis(1));
+        step.timer(step.now + rest, TimerKey::Cleaner);
     }
 
     /// Timer: the cleaner has rested, or waited long enough for its speed limit.
