@@ -256,3 +256,37 @@ fn a_log_with_records_that_cannot_be_read_is_left_alone() {
     let outcome = std::iter::repeat_with(|| rig.step(&mut pass, &mut |_| {})).find(|o| o.is_err());
     assert_eq!(outcome, Some(Err(CleaningError::Unreadable)));
 }
+
+/// Bugs that no simulated client can show, as none writes transactions.
+#[cfg(feature = "planted-bugs")]
+mod planted {
+    use super::*;
+    use crate::log::LogConfig;
+    use crate::plant::Plant;
+
+    fn markers_left(plant: Plant) -> usize {
+        let mut rig = Rig::new();
+        rig.log.set_config(LogConfig { plant: Some(plant), ..config() });
+        rig.write_in_txn(8, &[(1, Some(1))]);
+        rig.write_in_txn(9, &[(2, Some(1))]);
+        for filler in 10..30 {
+            rig.write(&[(filler, Some(1))]);
+        }
+        rig.end_txn(8, true);
+        rig.end_txn(9, true);
+        for pass in 0..3 {
+            rig.now_ms += 5_000;
+            rig.write(&[(50 + pass, Some(1))]);
+            rig.clean_all();
+        }
+        let batches = rig.disk.batches().into_iter();
+        batches.filter(|b| b.header.is_control() && b.header.record_count > 0).count()
+    }
+
+    #[test]
+    fn log_04_and_log_08_lose_markers_of_transactions_that_are_there() {
+        assert_eq!(markers_left(Plant::TombstonesGoAtOnce), 2, "another bug leaves them alone");
+        assert!(markers_left(Plant::TransactionsForgottenPerGroup) < 2);
+        assert!(markers_left(Plant::MarkersCleanedByKey) < 2);
+    }
+}
