@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use stormglass_broker_core::ids::{DiskOpId, Offset, TopicId, TopicPartition};
-use stormglass_broker_core::records::{Batch, Record, Records};
+use stormglass_broker_core::records::{Batch, Body, Record, Records};
 use stormglass_broker_core::seam::{
     DiskImage as _, DiskOp, DiskOpKind, DiskResult, FileName, ReadRange, ScanEnd,
 };
@@ -401,4 +401,15 @@ fn a_crash_at_any_step_of_the_swap_leaves_the_old_segments_or_the_new_one() {
         assert_eq!(odd, None, "step {done}");
     }
     assert_eq!(counts_from, Some(4), "when the log ends in .swap");
+}
+
+#[test]
+fn a_batch_that_has_lost_its_records_is_not_found_by_time() {
+    let mut rig = Rig::new();
+    let mut empty = Batch::clone(&batch(0, 5));
+    (empty.header.record_count, empty.body) = (0, Body::Owned(Bytes::new()));
+    rig.append(0, &Arc::new(empty));
+    rig.append(0, &batch(3, 5));
+    let find = DiskOpKind::FindTimestamp { tp: TP, segment: 0, position: 0, timestamp: 1000 };
+    assert_eq!(rig.submit(find), DiskResult::Found(Some((1030, 3))));
 }

@@ -361,7 +361,7 @@ impl Store {
         let found = segment
             .content
             .batches_from(from, &self.dictionary)
-            .find(|found| found.max_timestamp() >= timestamp);
+            .find(|found| found.max_timestamp() >= timestamp && found.has_records());
         let to = found
             .as_ref()
             .map_or(segment.bytes(), |found| u64::from(found.position() + found.size_bytes()));
