@@ -147,14 +147,10 @@ impl Store {
                     },
                 );
             }
-            DiskOpKind::Sync { tp, segment } => match self.sync_job(tp, segment) {
-                Ok(Some(job)) => {
-                    self.workers().syncs.submit(id, job);
-                    return Submitted::Later;
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
+            DiskOpKind::Sync { tp, segment } => {
+                let job = self.sync_job(tp, segment);
+                return self.job(id, job, |workers| &workers.syncs);
+            }
             DiskOpKind::Truncate { tp, to } => self.log(tp, |log| log.truncate(to)),
             DiskOpKind::DeleteSegments { tp, segments } => {
                 self.log(tp, |log| log.delete_segments(&segments))
@@ -162,33 +158,19 @@ impl Store {
             DiskOpKind::AppendCleaned { tp, segment, records } => {
                 self.log(tp, |log| log.append_cleaned(segment, &records))
             }
-            DiskOpKind::SyncCleaned { tp, aborted, .. } => match self.sync_cleaned(tp, aborted) {
-                Ok(Some(job)) => {
-                    self.workers().files.submit(id, job);
-                    return Submitted::Later;
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
+            DiskOpKind::SyncCleaned { tp, aborted, .. } => {
+                let job = self.sync_cleaned(tp, aborted);
+                return self.job(id, job, |workers| &workers.files);
+            }
             DiskOpKind::ReplaceSegments { tp, segment, replaced } => {
-                match self.replace_segments(tp, segment, &replaced) {
-                    Ok(Some(dir)) => {
-                        self.workers().files.submit(id, Job::SyncDir(dir));
-                        return Submitted::Later;
-                    }
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error),
-                }
+                let job = self.replace_segments(tp, segment, &replaced);
+                return self.job(id, job, |workers| &workers.files);
             }
             DiskOpKind::DropCleaned { tp } => self.log(tp, LogDir::drop_cleaned),
-            DiskOpKind::DeleteLog { tp } => match self.delete_log(tp) {
-                Ok(Some(renamed)) => {
-                    self.workers().files.submit(id, Job::DeleteDir(renamed));
-                    return Submitted::Later;
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
+            DiskOpKind::DeleteLog { tp } => {
+                let job = self.delete_log(tp).map(|renamed| renamed.map(Job::DeleteDir));
+                return self.job(id, job, |workers| &workers.files);
+            }
             DiskOpKind::WriteFile { file: FileName::CleanShutdown, .. } => {
                 self.marker = self.path(&FileName::CleanShutdown);
                 Ok(())
@@ -233,6 +215,23 @@ impl Store {
 
     fn workers(&self) -> &Workers {
         self.workers.as_ref().expect("workers are started before the first step")
+    }
+
+    /// Hands a job to a worker; where there is nothing to do, it is done.
+    fn job(
+        &self,
+        id: DiskOpId,
+        job: io::Result<Option<Job>>,
+        worker: impl FnOnce(&Workers) -> &Worker,
+    ) -> Submitted {
+        match job {
+            Ok(Some(job)) => {
+                worker(self.workers()).submit(id, job);
+                Submitted::Later
+            }
+            Ok(None) => Submitted::Now(DiskResult::Done),
+            Err(error) => Submitted::Now(failure("write", &error)),
+        }
     }
 
     fn file_job(
@@ -333,10 +332,10 @@ impl Store {
         tp: TopicPartition,
         base: Offset,
         replaced: &[Offset],
-    ) -> io::Result<Option<PathBuf>> {
+    ) -> io::Result<Option<Job>> {
         let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
         log.replace_segments(base, replaced)?;
-        Ok(Some(log.path.clone()))
+        Ok(Some(Job::SyncDir(log.path.clone())))
     }
 
     /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.

@@ -174,8 +174,12 @@ mod tests {
         assert_eq!(accounts(&written, &written, 0), 0, "whole");
         let compacted = [second.clone(), tombstone.clone()];
         assert_eq!(accounts(&written, &compacted, 0), 0, "compacted");
-        assert_eq!(accounts(&written, &[second.clone()], 1000), 0, "the tombstone may go");
-        assert_eq!(accounts(&written, &[second.clone()], 999), 1, "but not yet");
+        assert_eq!(
+            accounts(&written, std::slice::from_ref(second), 1000),
+            0,
+            "the tombstone may go"
+        );
+        assert_eq!(accounts(&written, std::slice::from_ref(second), 999), 1, "but not yet");
         assert_eq!(accounts(&written, &[without_b, tombstone.clone()], 0), 1, "an older value");
         assert_eq!(accounts(&written, &[first.clone(), second.clone()], 5000), 1, "b came back");
     }
