@@ -205,10 +205,9 @@ impl World {
         let placement = (0..setting("offsets.topic.num.partitions", 50))
             .map(|p| (0..replicas).map(|r| brokers[(p + r) % brokers.len()]).collect())
             .collect();
+        // that it is compacted goes without saying
         let segment = setting("offsets.topic.segment.bytes", 100 << 20);
-        let config =
-            [("cleanup.policy", "compact".to_owned()), ("segment.bytes", segment.to_string())];
-        let config = BTreeMap::from(config.map(|(key, value)| (key.to_owned(), value)));
+        let config = BTreeMap::from([("segment.bytes".to_owned(), segment.to_string())]);
         NewTopic {
             name: "__consumer_offsets".into(),
             placement: Placement::Manual(placement),
