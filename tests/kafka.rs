@@ -277,6 +277,30 @@ pub(crate) fn transactional_batch(values: &[&str], producer: (i64, i16, i32)) ->
     encode(values, producer, true)
 }
 
+/// A batch of records with keys; without a value they are tombstones.
+pub(crate) fn keyed_batch(pairs: &[(&str, Option<&str>)]) -> Bytes {
+    let record = |(delta, (key, value)): (i32, &(&str, Option<&str>))| Record {
+        transactional: false,
+        control: false,
+        delete_horizon: false,
+        partition_leader_epoch: -1,
+        producer_id: -1,
+        producer_epoch: -1,
+        timestamp_type: TimestampType::Creation,
+        offset: i64::from(delta),
+        sequence: delta - 1,
+        timestamp: 1_700_000_000_000 + i64::from(delta),
+        key: Some(Bytes::from((*key).to_owned())),
+        value: value.map(|value| Bytes::from(value.to_owned())),
+        headers: indexmap::IndexMap::default(),
+    };
+    let records: Vec<Record> = (0..).zip(pairs).map(record).collect();
+    let mut out = BytesMut::new();
+    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+    RecordBatchEncoder::encode(&mut out, &records, &options).unwrap();
+    out.freeze()
+}
+
 fn encode(
     values: &[&str],
     (producer_id, producer_epoch, sequence): (i64, i16, i32),

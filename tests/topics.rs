@@ -1,7 +1,7 @@
 //! Administration, against a real broker: deletion, more partitions, configs, deleted records.
 
 use crate::common::Place;
-use crate::kafka::{Client, Serving, batch, retry, text, topic_name};
+use crate::kafka::{Client, Serving, batch, keyed_batch, retry, text, topic_name};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
     CreatePartitionsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
     DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListOffsetsRequest, MetadataRequest,
 };
+use std::collections::BTreeSet;
 
 const TOPIC: &str = "orders";
 /// Kafka's number of a topic's configs.
@@ -74,6 +75,51 @@ fn log_start(client: &mut Client) -> i64 {
     let request =
         ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
     client.call(7, &request).topics[0].partitions[0].offset
+}
+
+/// The newest value of each key stays, at its offset; what a kill leaves is the same.
+#[test]
+fn a_compacted_topic_keeps_the_newest_record_of_each_key() {
+    let place = Place::new();
+    let flags =
+        ["--set", "log.cleaner.backoff.ms=100", "--set", "log.cleaner.min.cleanable.ratio=0"];
+    let serving = Serving::start(&place, "data", &flags);
+    let mut client = serving.client();
+    client.topic(TOPIC);
+    assert_eq!(alter(&mut client, "cleanup.policy", Some("compact")), 0);
+    assert_eq!(alter(&mut client, "segment.bytes", Some("200")), 0);
+    let policy = |client: &mut Client| config(client, "cleanup.policy").0;
+    retry(|| (policy(&mut client) == "compact").then_some(()));
+    retry(|| (client.produce(TOPIC, batch(&["no key"], None)).0 == 87).then_some(()));
+    let base = client.produce(TOPIC, keyed_batch(&[("a", Some("1"))])).1;
+    for _ in 0..4 {
+        let pairs = [("a", Some("2")), ("b", Some("2")), ("c", Some("2"))];
+        assert_eq!(client.produce(TOPIC, keyed_batch(&pairs)).0, 0);
+    }
+    for value in ["3", "4", "5"] {
+        let pairs = [("a", Some(value)), ("b", None), ("d", Some("in the active segment"))];
+        assert_eq!(client.produce(TOPIC, keyed_batch(&pairs)).0, 0);
+    }
+    // 1 + 12 + 9 records, the last three in the active segment
+    // an answer has records of one segment, and perhaps only a batch that has lost all of them
+    let offsets = |client: &mut Client| -> Vec<i64> {
+        let read = (0..22).flat_map(|from| client.consume(TOPIC, base + from));
+        let found: BTreeSet<i64> = read.map(|(offset, _)| offset - base).collect();
+        found.into_iter().collect()
+    };
+    retry(|| {
+        let found = offsets(&mut client);
+        // c, then a, b and d of the last batch but one, and the active segment
+        (found == [12, 16, 17, 18, 19, 20, 21]).then_some(())
+    });
+    let checkpoint = place.path("data/cleaner-offset-checkpoint");
+    retry(|| checkpoint.exists().then_some(()));
+    let before = offsets(&mut client);
+    serving.kill();
+    let serving = Serving::start(&place, "data", &flags);
+    let mut client = serving.client();
+    client.topic(TOPIC);
+    assert_eq!(offsets(&mut client), before);
 }
 
 #[test]

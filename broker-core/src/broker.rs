@@ -91,7 +91,10 @@ impl Broker {
         let controller = config.controller.then(|| Controller::new(&config));
         let broker = config.broker.then(|| {
             let logs = recover_logs(&config, image, &mut boot);
-            (BrokerRole::new(config.clone(), logs), Lifecycle::new(&config, -1))
+            let mut role = BrokerRole::new(config.clone(), logs);
+            let cleaned = image.file(&FileName::CleanerOffsets);
+            role.replicas.load_cleaner(cleaned.as_deref().unwrap_or_default());
+            (role, Lifecycle::new(&config, -1))
         });
         let early = planted(config.plant, Plant::ActsBeforeRegistered);
         Self {
@@ -329,6 +332,7 @@ impl Broker {
                 crate::api::list_offsets::disk_done(role, step, id, &result);
             }
             Some(Owner::Group) => role.group_disk_done(step, id, result),
+            Some(Owner::Cleaner) => role.replicas.cleaner_disk_done(step, id, result),
             Some(Owner::Transactions) => {
                 crate::api::transactions::disk_done(role, step, id, result);
             }
@@ -357,6 +361,7 @@ impl Broker {
                     TimerKey::Retention => role.replicas.retention_due(step),
                     TimerKey::Checkpoint => role.replicas.checkpoint_due(step),
                     TimerKey::Flush => role.replicas.flush_due(step),
+                    TimerKey::Cleaner => role.replicas.cleaner_due(step),
                     TimerKey::Expiry => role.replicas.expiry_due(step),
                     TimerKey::Groups => role.groups_due(step),
                     TimerKey::GroupExpiry => role.groups_expire(step),

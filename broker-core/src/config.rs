@@ -1,8 +1,10 @@
 //! server.properties and topic configs, typed. Names and defaults are Kafka 3.9's; MSK's own
 //! defaults come in as explicit keys of the plan.
 
+mod cleanup;
 mod topic_keys;
 
+pub use cleanup::{CleanupPolicy, IoRate, Ratio};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
 use crate::ids::NodeId;
@@ -223,6 +225,8 @@ configs! {
         offsets_topic_num_partitions: i32 = "offsets.topic.num.partitions", 50;
         /// Replicas of `__consumer_offsets`.
         offsets_topic_replication_factor: i32 = "offsets.topic.replication.factor", 3;
+        /// Size of the segments of `__consumer_offsets`.
+        offsets_topic_segment_bytes: i32 = "offsets.topic.segment.bytes", 100 << 20;
         /// Positions of a group without members are kept this long, minutes.
         offsets_retention_minutes: i32 = "offsets.retention.minutes", 10_080;
         /// How often positions that are too old are looked for.
@@ -299,6 +303,26 @@ configs! {
         min_insync_replicas: i32 = "min.insync.replicas", 1;
         /// Whether a replica outside the ISR may lead when nobody else can.
         unclean_leader_election_enable: bool = "unclean.leader.election.enable", false;
+        /// What becomes of old records.
+        log_cleanup_policy: CleanupPolicy = "log.cleanup.policy", CleanupPolicy::DELETE;
+        /// Whether logs are compacted at all.
+        log_cleaner_enable: bool = "log.cleaner.enable", true;
+        /// How long the cleaner rests when no log needs it.
+        log_cleaner_backoff: Duration = "log.cleaner.backoff.ms", Duration::from_millis(15_000);
+        /// What the cleaner may read and write.
+        log_cleaner_io_rate_max: IoRate = "log.cleaner.io.max.bytes.per.second", IoRate::UNLIMITED;
+        /// Memory of the cleaner's map of keys, bytes.
+        log_cleaner_dedupe_buffer_size: i64 = "log.cleaner.dedupe.buffer.size", 128 << 20;
+        /// What the cleaner reads at once, bytes.
+        log_cleaner_io_buffer_size: i32 = "log.cleaner.io.buffer.size", 512 << 10;
+        /// Share of a log that must be dirty.
+        log_cleaner_min_cleanable_ratio: Ratio = "log.cleaner.min.cleanable.ratio", Ratio::HALF;
+        /// Age below which records are not compacted.
+        log_cleaner_min_compaction_lag: Duration = "log.cleaner.min.compaction.lag.ms", Duration::ZERO;
+        /// Age above which records are compacted, however few they are, ms.
+        log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms", i64::MAX;
+        /// How long tombstones and markers stay after they were cleaned first.
+        log_cleaner_delete_retention: Duration = "log.cleaner.delete.retention.ms", Duration::from_millis(86_400_000);
     }
 }
 
@@ -323,6 +347,16 @@ configs! {
         unclean_leader_election_enable: bool = "unclean.leader.election.enable", false;
         /// Broker sets timestamps.
         log_append_time: TimestampType = "message.timestamp.type", TimestampType::CreateTime;
+        /// What becomes of old records.
+        cleanup_policy: CleanupPolicy = "cleanup.policy", CleanupPolicy::DELETE;
+        /// Share of the log that must be dirty.
+        min_cleanable_dirty_ratio: Ratio = "min.cleanable.dirty.ratio", Ratio::HALF;
+        /// Age below which records are not compacted.
+        min_compaction_lag: Duration = "min.compaction.lag.ms", Duration::ZERO;
+        /// Age above which records are compacted, however few they are, ms.
+        max_compaction_lag_ms: i64 = "max.compaction.lag.ms", i64::MAX;
+        /// How long tombstones and markers stay after they were cleaned first.
+        delete_retention: Duration = "delete.retention.ms", Duration::from_millis(86_400_000);
     }
 }
 
@@ -367,6 +401,11 @@ impl TopicConfig {
             min_insync_replicas: server.min_insync_replicas,
             unclean_leader_election_enable: server.unclean_leader_election_enable,
             log_append_time: TimestampType::CreateTime,
+            cleanup_policy: server.log_cleanup_policy,
+            min_cleanable_dirty_ratio: server.log_cleaner_min_cleanable_ratio,
+            min_compaction_lag: server.log_cleaner_min_compaction_lag,
+            max_compaction_lag_ms: server.log_cleaner_max_compaction_lag_ms,
+            delete_retention: server.log_cleaner_delete_retention,
         }
     }
 }

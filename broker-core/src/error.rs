@@ -84,6 +84,8 @@ pub enum ErrorCode {
     NotController = 41,
     /// Request is malformed.
     InvalidRequest = 42,
+    /// The topic's configs do not allow this.
+    PolicyViolation = 44,
     /// Sequence is ahead of the expected one.
     OutOfOrderSequenceNumber = 45,
     /// Sequence was seen before, but is no longer among the remembered batches.

@@ -144,6 +144,16 @@ pub enum Plant {
     StartStaysBehind,
     /// LOG-RETAIN: Retention deletes what is not committed (our own).
     RetentionPassesHighWatermark,
+    /// LOG-02: The cleaner goes beyond the high watermark when no transaction is open
+    /// (KAFKA-13194).
+    CleanerPassesHighWatermark,
+    /// LOG-04: The cleaner forgets with each group of segments what it knows of transactions
+    /// (KAFKA-8351).
+    TransactionsForgottenPerGroup,
+    /// LOG-06: The first cleaning drops tombstones (KAFKA-8522's family).
+    TombstonesGoAtOnce,
+    /// LOG-08: Markers are cleaned by their keys, which are the same for all.
+    MarkersCleanedByKey,
     /// IDEM-06: Producer snapshots are empty (KAFKA-9088's family).
     SnapshotWithoutProducers,
     /// IDEM-EPOCH: A producer's new epoch is held to the sequences of the old one (our own).
@@ -165,7 +175,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 67] = [
+    pub const ALL: [(&'static str, Self); 71] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -225,6 +235,10 @@ impl Plant {
         ("DUR-HOLE", Self::HoleAfterCrash),
         ("LOG-20", Self::StartStaysBehind),
         ("LOG-RETAIN", Self::RetentionPassesHighWatermark),
+        ("LOG-02", Self::CleanerPassesHighWatermark),
+        ("LOG-04", Self::TransactionsForgottenPerGroup),
+        ("LOG-06", Self::TombstonesGoAtOnce),
+        ("LOG-08", Self::MarkersCleanedByKey),
         ("IDEM-06", Self::SnapshotWithoutProducers),
         ("IDEM-EPOCH", Self::OldEpochBatchesStay),
         ("IDEM-BLOCK", Self::ProducerIdBlockReused),

@@ -225,6 +225,41 @@ pub enum DiskOpKind {
         /// Base offsets.
         segments: Vec<Offset>,
     },
+    /// Append batches to the file that will replace segments of a log: `<base>.log.cleaned`, made
+    /// when absent. A log has one at a time. A starting shell drops what it finds of it.
+    AppendCleaned {
+        /// Partition.
+        tp: TopicPartition,
+        /// Base offset of the segment that it will be.
+        segment: Offset,
+        /// Batches.
+        records: Records,
+    },
+    /// fsync the cleaned file, and write the index of aborted transactions that belongs to it.
+    SyncCleaned {
+        /// Partition.
+        tp: TopicPartition,
+        /// Base offset of the segment that it will be.
+        segment: Offset,
+        /// Content of `<base>.txnindex`; empty when there is none.
+        aborted: Bytes,
+    },
+    /// Put the cleaned file in the place of segments, all or nothing: it is renamed to
+    /// `<base>.log.swap`, they are deleted, and it is renamed to `<base>.log`. A starting shell that
+    /// finds a `.swap` goes on from there (Kafka's `replaceSegments` and `LogLoader`).
+    ReplaceSegments {
+        /// Partition.
+        tp: TopicPartition,
+        /// Base offset of the cleaned file.
+        segment: Offset,
+        /// Base offsets of the segments that go, neighbours of each other.
+        replaced: Vec<Offset>,
+    },
+    /// Delete the cleaned file, if there is one.
+    DropCleaned {
+        /// Partition.
+        tp: TopicPartition,
+    },
     /// Delete a partition's log.
     DeleteLog {
         /// Partition.
@@ -281,6 +316,8 @@ pub enum FileName {
     HighWatermarks,
     /// `log-start-offset-checkpoint`
     LogStartOffsets,
+    /// `cleaner-offset-checkpoint`
+    CleanerOffsets,
     /// `.kafka_cleanshutdown`
     CleanShutdown,
     /// `quorum-state`
@@ -330,6 +367,8 @@ pub enum TimerKey {
     TxnTimeouts,
     /// Markers that could not be written are sent again.
     TxnMarkers,
+    /// The log cleaner has rested, or may read and write again.
+    Cleaner,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.
@@ -357,6 +396,10 @@ pub struct Work {
     pub follower_batches: u32,
     /// Metadata records applied or written.
     pub metadata_records: u32,
+    /// Bytes that the log cleaner read or wrote.
+    pub cleaner_bytes: u64,
+    /// Records that the log cleaner looked up in its map.
+    pub cleaner_records: u64,
 }
 
 impl Work {
@@ -413,6 +456,15 @@ pub enum TraceEvent {
         tp: TopicPartition,
         /// New value.
         offset: Offset,
+    },
+    /// The log cleaner replaced the segments that hold these offsets.
+    Compacted {
+        /// Partition.
+        tp: TopicPartition,
+        /// Base offset of the first segment.
+        from: Offset,
+        /// Offset after the last one's last record.
+        upto: Offset,
     },
     /// This broker leads a partition now.
     BecameLeader {

@@ -29,6 +29,8 @@ pub(crate) enum Owner {
     Group = 9,
     /// Transactions.
     Transactions = 10,
+    /// The log cleaner.
+    Cleaner = 11,
 }
 
 const OWNER_SHIFT: u32 = 56;
@@ -46,6 +48,7 @@ pub(crate) fn owner_of(id: u64) -> Option<Owner> {
         8 => Owner::ListOffsets,
         9 => Owner::Group,
         10 => Owner::Transactions,
+        11 => Owner::Cleaner,
         _ => return None,
     })
 }

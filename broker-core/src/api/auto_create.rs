@@ -9,9 +9,6 @@ use crate::txn::TRANSACTIONS_TOPIC;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// `offsets.topic.segment.bytes`.
-const OFFSETS_SEGMENT_BYTES: u32 = 100 << 20;
-
 /// Asks the controller for topics, except for those that were asked for already.
 pub(super) fn create(role: &mut BrokerRole, step: &mut Step<'_>, names: &[Arc<str>]) {
     let mut topics = Vec::new();
@@ -45,9 +42,11 @@ fn new_topic(role: &BrokerRole, name: &Arc<str>) -> NewTopic {
     } else if **name == *OFFSETS_TOPIC {
         let partitions = server.offsets_topic_num_partitions;
         let placement = internal(partitions, server.offsets_topic_replication_factor);
-        let config =
-            BTreeMap::from([("segment.bytes".to_owned(), OFFSETS_SEGMENT_BYTES.to_string())]);
-        (placement, config)
+        let config = [
+            ("cleanup.policy", "compact".to_owned()),
+            ("segment.bytes", server.offsets_topic_segment_bytes.to_string()),
+        ];
+        (placement, BTreeMap::from(config.map(|(key, value)| (key.to_owned(), value))))
     } else {
         (Placement::Automatic { partitions: -1, replication_factor: -1 }, BTreeMap::new())
     };

@@ -106,7 +106,7 @@ impl TopicKey {
                 value.parse().is_ok_and(|number: i32| self.rule.admits(number.into()))
             }
             ConfigKind::Long => value.parse().is_ok_and(|number| self.rule.admits(number)),
-            ConfigKind::Double => value.parse().is_ok_and(|n: f64| (0.0..=1.0).contains(&n)),
+            ConfigKind::Double => super::Ratio::of_text(value).is_some(),
             ConfigKind::String | ConfigKind::List => match self.rule {
                 Rule::OneOf(words) => words.contains(&value),
                 Rule::ListOf(words) => value.split(',').all(|word| words.contains(&word.trim())),

@@ -135,6 +135,8 @@ impl GroupCoordinator {
             return;
         }
         let DiskResult::Read(read) = result else { return };
+        // what begins in a gap that a cut has left finds nothing, and must get on
+        state.loading = state.loading.map(|at| at + 1);
         let batches = read.iter().flat_map(|records| records.batches());
         for batch in batches {
             state.loading = state.loading.map(|at| at.max(batch.next_offset()));

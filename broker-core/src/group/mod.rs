@@ -8,7 +8,7 @@
 //! - `expiry`: positions and groups that nobody uses
 //! - `transactions`: positions that wait for the end of a transaction
 //!
-//! Left out for now: the protocol of KIP-848, compaction.
+//! Left out for now: the protocol of KIP-848.
 
 mod admin;
 mod audit;

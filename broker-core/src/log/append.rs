@@ -105,7 +105,7 @@ impl Log {
         if header.is_log_append_time() {
             return Err(AppendError::InvalidTimestamp);
         }
-        Ok(())
+        if self.config.compaction.is_some() { check_keys(batch) } else { Ok(()) }
     }
 
     /// Checks an idempotent producer's epoch and sequence; `Some` when the batch is a repetition.
@@ -215,6 +215,18 @@ impl Log {
         self.in_flight.push_back(InFlight { last_offset, confirms: self.next_offset });
         ops.push(DiskOpKind::Append { tp: self.tp, segment: self.active().base, records });
     }
+}
+
+/// A compacted topic takes no record without a key: nothing would ever replace it.
+#[cold]
+fn check_keys(batch: &Batch) -> Result<(), AppendError> {
+    let Ok(records) = batch.records() else {
+        return Err(AppendError::InvalidRecord("records that cannot be read"));
+    };
+    if records.iter().any(|record| record.key.is_none()) {
+        return Err(AppendError::InvalidRecord("a compacted topic takes no record without a key"));
+    }
+    Ok(())
 }
 
 /// Answer to a repeated batch: where it went the first time.

@@ -1,6 +1,6 @@
-//! What a log needs of its topic's and its broker's configs. Leaves out compaction.
+//! What a log needs of its topic's and its broker's configs.
 
-use crate::config::{ServerConfig, TimestampType, TopicConfig};
+use crate::config::{Ratio, ServerConfig, TimestampType, TopicConfig};
 use crate::plant::Plant;
 
 /// Configs of one log, in the units that the log works in.
@@ -22,8 +22,25 @@ pub struct LogConfig {
     pub timestamp_type: TimestampType,
     /// Idle producers are forgotten after this long, ms.
     pub producer_expiration_ms: i64,
+    /// Whether old segments may be deleted (`cleanup.policy`).
+    pub deletes: bool,
+    /// How the log is compacted, if it is (`cleanup.policy`).
+    pub compaction: Option<Compaction>,
     /// A planted bug, only with the feature `planted-bugs`.
     pub plant: Option<Plant>,
+}
+
+/// Configs of compaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compaction {
+    /// Share of the log that must be dirty.
+    pub min_dirty_ratio: Ratio,
+    /// Age below which records are not compacted, ms.
+    pub min_lag_ms: i64,
+    /// Age above which records are compacted, however few they are, ms.
+    pub max_lag_ms: i64,
+    /// How long tombstones and markers stay after they were cleaned first, ms.
+    pub delete_retention_ms: i64,
 }
 
 impl LogConfig {
@@ -32,15 +49,26 @@ impl LogConfig {
     pub fn new(topic: &TopicConfig, server: &ServerConfig) -> Self {
         let unsigned = |value: i32| u32::try_from(value).unwrap_or(0);
         let millis = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+        let compaction = topic.cleanup_policy.compact.then(|| Compaction {
+            min_dirty_ratio: topic.min_cleanable_dirty_ratio,
+            min_lag_ms: millis(topic.min_compaction_lag.as_millis()),
+            max_lag_ms: topic.max_compaction_lag_ms,
+            delete_retention_ms: millis(topic.delete_retention.as_millis()),
+        });
+        let deletes = topic.cleanup_policy.delete;
+        // Kafka's `maxSegmentMs`: what must be compacted in time must leave the active segment
+        let age_limit_ms = compaction.map_or(i64::MAX, |c| c.max_lag_ms);
         Self {
             segment_bytes: unsigned(topic.segment_bytes),
-            segment_age_ms: millis(topic.segment_age.as_millis()),
+            segment_age_ms: millis(topic.segment_age.as_millis()).min(age_limit_ms),
             index_interval_bytes: unsigned(topic.index_interval_bytes),
-            retention_ms: (topic.retention_ms >= 0).then_some(topic.retention_ms),
-            retention_bytes: u64::try_from(topic.retention_bytes).ok(),
+            retention_ms: (deletes && topic.retention_ms >= 0).then_some(topic.retention_ms),
+            retention_bytes: u64::try_from(topic.retention_bytes).ok().filter(|_| deletes),
             max_message_bytes: unsigned(topic.max_message_bytes),
             timestamp_type: topic.log_append_time,
             producer_expiration_ms: millis(server.producer_id_expiration.as_millis()),
+            deletes,
+            compaction,
             plant: None,
         }
     }

@@ -1,9 +1,11 @@
-//! The log of a partition: segments, indexes, leader epochs, producer state, recovery, retention.
+//! The log of a partition: segments, indexes, leader epochs, producer state, recovery, retention,
+//! compaction.
 //!
 //! Pure bookkeeping that yields disk operations; the shell stores the bytes.
 
 mod aborted;
 mod append;
+mod compact;
 mod config;
 mod describe;
 mod epochs;
@@ -25,7 +27,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use config::LogConfig;
+pub(crate) use compact::{CleaningDone, CleaningError, CleaningStart, Dirty, Pass, Progress};
+pub use config::{Compaction, LogConfig};
 pub use describe::ActiveProducer;
 pub use epochs::EpochEntry;
 pub use partition_log::Log;

@@ -1,5 +1,5 @@
 //! The log of one partition (Kafka's `UnifiedLog`) as pure bookkeeping: what is where, and which
-//! disk operations make it so. Leaves out the bytes, which the shell stores, and compaction.
+//! disk operations make it so. Leaves out the bytes, which the shell stores.
 
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochEntry};
@@ -40,6 +40,9 @@ pub struct Log {
     pub(super) snapshots: Vec<Offset>,
     /// Base offsets of the segments that have a `.txnindex`, ascending.
     pub(super) txn_indexes: Vec<Offset>,
+    /// Another one after each change of what was appended before: whoever cleans the log begins
+    /// anew then (LOG-10).
+    pub(super) revision: u64,
 }
 
 /// An append that the disk has not confirmed.
@@ -80,6 +83,7 @@ impl Log {
             syncs: VecDeque::new(),
             snapshots: Vec::new(),
             txn_indexes: Vec::new(),
+            revision: 0,
         }
     }
 

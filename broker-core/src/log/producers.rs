@@ -216,6 +216,12 @@ impl Producers {
         self.aborted.extend(entries);
     }
 
+    /// Forgets transactions whose records compaction has removed, marker or not: a reader who never
+    /// meets the marker must not learn of them.
+    pub(crate) fn retain_aborted(&mut self, keep: impl FnMut(&Aborted) -> bool) {
+        self.aborted.retain(keep);
+    }
+
     /// Forgets transactions that were aborted below an offset.
     pub(crate) fn forget_aborted_below(&mut self, offset: Offset) {
         let count = self.aborted.partition_point(|entry| entry.last_offset < offset);

@@ -1,5 +1,5 @@
 //! Deleting the oldest segments: by age, by size, and below a log start that was moved (Kafka's
-//! `deleteOldSegments`). Leaves out compaction and tiered storage.
+//! `deleteOldSegments`). Leaves out tiered storage.
 
 use super::partition_log::Log;
 use super::segment::Segment;
@@ -96,6 +96,7 @@ impl Log {
     }
 
     fn delete_first(&mut self, count: usize, ops: &mut Vec<DiskOpKind>) {
+        self.revision += 1;
         let segments: Vec<Offset> =
             self.segments.drain(..count).map(|segment| segment.base).collect();
         self.recovery_point = self.recovery_point.max(self.oldest().base);

@@ -4,7 +4,7 @@
 use crate::ids::{Offset, TopicId, TopicPartition};
 use crate::log::{AppendContext, Origin};
 use crate::records::{Batch, BatchHeader, Body, Records};
-use crate::seam::{DiskImage, DiskOpKind, FileName, ScanEnd, SegmentSummary};
+use crate::seam::{DiskImage, DiskOpKind, FileName, ReadRange, ScanEnd, SegmentSummary};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ pub(crate) struct StoredSegment {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MemoryDisk {
     pub(crate) segments: BTreeMap<Offset, StoredSegment>,
+    /// The file that will replace segments, and the transaction index that belongs to it.
+    pub(crate) cleaned: Option<(Offset, StoredSegment, Bytes)>,
     pub(crate) files: BTreeMap<FileName, Bytes>,
 }
 
@@ -43,6 +45,21 @@ impl MemoryDisk {
                         self.segments.get_mut(segment).expect("only what exists is synced");
                     stored.synced = stored.batches.len();
                 }
+                DiskOpKind::AppendCleaned { segment, records, .. } => {
+                    let empty = || (*segment, StoredSegment::default(), Bytes::new());
+                    let (base, stored, _) = self.cleaned.get_or_insert_with(empty);
+                    assert_eq!(base, segment, "one at a time");
+                    stored.batches.extend(records.batches().iter().cloned());
+                }
+                DiskOpKind::SyncCleaned { aborted, .. } => {
+                    let cleaned = self.cleaned.as_mut().expect("only what exists is synced");
+                    cleaned.1.synced = cleaned.1.batches.len();
+                    cleaned.2 = aborted.clone();
+                }
+                DiskOpKind::ReplaceSegments { segment, replaced, .. } => {
+                    self.replace(*segment, replaced);
+                }
+                DiskOpKind::DropCleaned { .. } => self.cleaned = None,
                 DiskOpKind::Truncate { to, .. } => self.truncate(*to),
                 DiskOpKind::DeleteSegments { segments, .. } => {
                     self.segments.retain(|base, _| !segments.contains(base));
@@ -56,6 +73,40 @@ impl MemoryDisk {
                 other => panic!("a log does not do {other:?}"),
             }
         }
+    }
+
+    fn replace(&mut self, segment: Offset, replaced: &[Offset]) {
+        let (base, stored, aborted) = self.cleaned.take().expect("it was written");
+        assert_eq!(base, segment);
+        assert_eq!(stored.synced, stored.batches.len(), "synced before it counts");
+        assert!(replaced.iter().all(|base| self.segments.contains_key(base)));
+        self.segments.retain(|base, _| !replaced.contains(base));
+        self.segments.insert(base, stored);
+        let file = FileName::TransactionIndex(TP, base);
+        self.files.remove(&file);
+        if !aborted.is_empty() {
+            self.files.insert(file, aborted);
+        }
+    }
+
+    /// What a read finds.
+    pub(crate) fn read(&self, range: &ReadRange) -> Records {
+        let stored = &self.segments[&range.segment];
+        let (mut records, mut position) = (Records::default(), 0);
+        for batch in &stored.batches {
+            let wanted = batch.last_offset() >= range.from && batch.base_offset() < range.upto;
+            let fits =
+                records.is_empty() || records.size_bytes() + batch.size_bytes() <= range.max_bytes;
+            if !fits {
+                break;
+            }
+            if wanted {
+                assert!(position >= range.position, "a read begins at or before its first batch");
+                records.push(Arc::clone(batch));
+            }
+            position += batch.size_bytes();
+        }
+        records
     }
 
     fn truncate(&mut self, to: Offset) {
@@ -76,6 +127,7 @@ impl MemoryDisk {
     /// Power fails: of the batches after the flushed ones, `survivors(base, unsynced)` stay, and
     /// half of the next one when there is one.
     pub(crate) fn crash(&mut self, mut survivors: impl FnMut(Offset, usize) -> usize) {
+        self.cleaned = None;
         for (base, segment) in &mut self.segments {
             let unsynced = segment.batches.len() - segment.synced;
             let keep = segment.synced + survivors(*base, unsynced).min(unsynced);

@@ -26,6 +26,7 @@ impl Log {
         self.log_start = self.log_start.min(offset);
         let cuts = offset < self.next_offset;
         if cuts {
+            self.revision += 1;
             let end = if self.marks.reach(offset) {
                 self.take_back(offset)
             } else {
@@ -45,6 +46,7 @@ impl Log {
 
     /// Drops all records; the log goes on, empty, at an offset.
     pub fn truncate_fully_and_start_at(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) {
+        self.revision += 1;
         let segments = self.segments.iter().map(|segment| segment.base).collect();
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
         self.segments.clear();

@@ -17,6 +17,9 @@ const TRANSACTIONAL: i16 = 0x10;
 /// Bit of `attributes` for LogAppendTime.
 const LOG_APPEND_TIME: i16 = 0x08;
 
+/// Bit of `attributes` that says that the base timestamp is the delete horizon (KIP-534).
+const DELETE_HORIZON: i16 = 0x40;
+
 /// Header of a v2 batch. `batchLength`, `magic` and `crc` are not kept: the first two follow from
 /// the rest, the CRC (which does not cover base offset and leader epoch) is a function of the rest
 /// and the body.
@@ -26,11 +29,12 @@ pub struct BatchHeader {
     pub base_offset: Offset,
     /// Epoch of the leader that appended it; assigned by the leader.
     pub partition_leader_epoch: LeaderEpoch,
-    /// Compression codec (bits 0-2), timestamp type (3), transactional (4), control (5).
+    /// Compression codec (bits 0-2), timestamp type (3), transactional (4), control (5), delete
+    /// horizon (6).
     pub attributes: i16,
     /// Offset of the last record minus base offset.
     pub last_offset_delta: i32,
-    /// Timestamp of the first record, ms since the epoch.
+    /// Timestamp of the first record, ms since the epoch; with a delete horizon, the horizon.
     pub base_timestamp: i64,
     /// Largest timestamp, ms since the epoch.
     pub max_timestamp: i64,
@@ -94,6 +98,11 @@ impl BatchHeader {
         self.attributes & COMPRESSION != 0
     }
 
+    /// Which codec has compressed the body, if one has.
+    pub(crate) fn codec_bits(&self) -> Option<i16> {
+        Some(self.attributes & COMPRESSION).filter(|bits| *bits != 0)
+    }
+
     /// Whether it holds control records (markers, leader changes).
     #[must_use]
     pub fn is_control(&self) -> bool {
@@ -127,6 +136,31 @@ impl BatchHeader {
         let sum = i64::from(self.base_sequence) + i64::from(self.last_offset_delta);
         let wrapped = if sum > i64::from(i32::MAX) { sum - i64::from(i32::MAX) - 1 } else { sum };
         i32::try_from(wrapped).unwrap_or(i32::MAX)
+    }
+
+    /// When tombstones and markers in it may go, ms since the epoch; `None` before the first
+    /// cleaning that found some (KIP-534).
+    #[must_use]
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        (self.attributes & DELETE_HORIZON != 0).then_some(self.base_timestamp)
+    }
+
+    /// The header with a delete horizon. Timestamps of records count from it now.
+    #[must_use]
+    pub(crate) fn with_delete_horizon(mut self, horizon_ms: i64) -> Self {
+        self.attributes |= DELETE_HORIZON;
+        self.base_timestamp = horizon_ms;
+        self
+    }
+
+    /// The header of a batch that has lost all its records, as Kafka's `writeEmptyHeader` has it:
+    /// offsets, producer and sequence stay.
+    #[must_use]
+    pub(crate) fn without_records(mut self) -> Self {
+        self.attributes &= !(COMPRESSION | DELETE_HORIZON);
+        self.base_timestamp = -1;
+        self.record_count = 0;
+        self
     }
 
     /// The header with timestamps set by the broker: `max_timestamp` becomes the append time, the

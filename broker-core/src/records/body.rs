@@ -24,6 +24,14 @@ pub struct BodyTemplate {
     bytes: Bytes,
     tag_at: usize,
     digest: u64,
+    keys: Option<Keys>,
+}
+
+/// Where keys are in a template, and how many different ones there are.
+struct Keys {
+    count: u64,
+    /// Of each record, the first of [`BodyTemplate::KEY_BYTES`].
+    slots: Vec<usize>,
 }
 
 impl fmt::Debug for BodyTemplate {
@@ -41,7 +49,18 @@ impl BodyTemplate {
     #[must_use]
     pub fn new(bytes: Bytes, tag_at: usize) -> Self {
         let digest = u64::from(crc32c::crc32c(&bytes)) << 32 | bytes.len() as u64;
-        Self { bytes, tag_at, digest }
+        Self { bytes, tag_at, digest, keys: None }
+    }
+
+    /// Bytes of a key that [`Self::with_keys`] fills in: a number in hex.
+    pub const KEY_BYTES: usize = 16;
+
+    /// The template with keys: `slots` are the places of [`Self::KEY_BYTES`] each, which are filled
+    /// with one of `count` keys, drawn from the tag.
+    #[must_use]
+    pub fn with_keys(mut self, count: u64, slots: Vec<usize>) -> Self {
+        self.keys = Some(Keys { count: count.max(1), slots });
+        self
     }
 
     /// Size of the body in bytes.
@@ -84,6 +103,9 @@ impl Body {
                 if let Some(slot) = bytes.get_mut(template.tag_at..end) {
                     slot.copy_from_slice(&tag.to_be_bytes());
                 }
+                if let Some(keys) = &template.keys {
+                    keys.fill(&mut bytes, *tag);
+                }
                 Bytes::from(bytes)
             }
         }
@@ -95,11 +117,30 @@ impl Body {
         match self {
             Self::Owned(bytes) => u64::from(crc32c::crc32c(bytes)) << 32 | bytes.len() as u64,
             Self::Template { template, tag } => {
-                // splitmix64 finaliser: neighbouring tags must not look alike
-                let mut z = template.digest ^ tag.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-                z ^ (z >> 31)
+                // neighbouring tags must not look alike
+                mix(template.digest ^ tag.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+            }
+        }
+    }
+}
+
+/// splitmix64's finaliser.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Keys {
+    fn fill(&self, bytes: &mut [u8], tag: u64) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        for (index, slot) in (1_u64..).zip(&self.slots) {
+            let drawn = mix(mix(tag).wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let mut key = drawn % self.count;
+            let text = bytes.get_mut(*slot..*slot + BodyTemplate::KEY_BYTES).unwrap_or_default();
+            for digit in text.iter_mut().rev() {
+                *digit = HEX[(key % 16) as usize];
+                key /= 16;
             }
         }
     }

@@ -1,5 +1,6 @@
-//! Records inside an uncompressed body: building and walking them. Leaves out compression.
+//! Records inside a body: building and walking them.
 
+use super::compression::Codec;
 use super::{Batch, BatchHeader, Body, BodyTemplate};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::fmt;
@@ -34,8 +35,8 @@ pub struct Record {
 /// The bytes of a body are not records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordError {
-    /// The body is compressed.
-    Compressed,
+    /// The body is compressed in a way that is not known, or is not what its codec makes.
+    BadCompression,
     /// It ends inside a record.
     TooShort,
     /// A number has more digits than its type.
@@ -47,7 +48,7 @@ pub enum RecordError {
 impl fmt::Display for RecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Compressed => "body is compressed",
+            Self::BadCompression => "compressed body cannot be unpacked",
             Self::TooShort => "body ends inside a record",
             Self::BadVarint => "variable-length number is too long",
             Self::BadLength => "length of a record or field is wrong",
@@ -215,15 +216,49 @@ impl Batch {
         }
     }
 
+    /// The batch with only some of its records, which keep their offsets and timestamps; so do
+    /// header and producer. With `horizon_ms` the delete horizon is set (KIP-534).
+    ///
+    /// # Errors
+    /// The body cannot be compressed again.
+    pub(crate) fn with_records(
+        &self,
+        mut records: Vec<Record>,
+        horizon_ms: Option<i64>,
+    ) -> Result<Self, RecordError> {
+        let mut header = self.header;
+        let first = records.first().map_or(0, |record| record.timestamp_delta);
+        header.base_timestamp = header.delete_horizon_ms().unwrap_or(header.base_timestamp + first);
+        if let Some(horizon_ms) = horizon_ms {
+            header = header.with_delete_horizon(horizon_ms);
+        }
+        let moved = self.header.base_timestamp - header.base_timestamp;
+        let mut body = BytesMut::new();
+        for record in &mut records {
+            record.timestamp_delta += moved;
+            record.encode(&mut body);
+        }
+        if !header.is_log_append_time() {
+            let youngest = records.iter().map(|record| record.timestamp_delta).max();
+            header.max_timestamp = youngest.map_or(-1, |delta| header.base_timestamp + delta);
+        }
+        header.record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
+        let mut body = body.freeze();
+        if let Some(bits) = header.codec_bits() {
+            body = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?.pack(&body)?;
+        }
+        Ok(Self { header, body: Body::Owned(body) })
+    }
+
     /// Its records, one by one.
     ///
     /// # Errors
-    /// The body is compressed, or not records.
+    /// The body cannot be unpacked, or is not records.
     pub fn records(&self) -> Result<Vec<Record>, RecordError> {
-        if self.header.is_compressed() {
-            return Err(RecordError::Compressed);
-        }
         let mut body = self.body.to_bytes();
+        if let Some(bits) = self.header.codec_bits().filter(|_| !body.is_empty()) {
+            body = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?.unpack(&body)?;
+        }
         let mut records = Vec::new();
         while !body.is_empty() {
             records.push(Record::decode(&mut body)?);

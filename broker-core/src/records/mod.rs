@@ -4,6 +4,7 @@ mod batch;
 mod body;
 mod build;
 mod codec;
+mod compression;
 mod marker;
 mod run;
 

@@ -188,7 +188,7 @@ impl ReplicaManager {
         let Some(partition) = self.partition(slot) else { return };
         let tp = partition.tp;
         let bytes = appended.records.size_bytes();
-        let mut last_append = None;
+        let (mut last_append, mut rolls) = (None, false);
         for kind in self.ops.drain(..) {
             let is_append = matches!(kind, DiskOpKind::Append { .. });
             let sync = match &kind {
@@ -201,7 +201,11 @@ impl ReplicaManager {
             }
             if let Some(segment) = sync {
                 self.maintenance.note_sync(id, slot, segment);
+                rolls = true;
             }
+        }
+        if rolls {
+            self.wake_cleaner(step);
         }
         let Some(op) = last_append else { return };
         let pending = PendingAppend {
@@ -349,7 +353,7 @@ impl ReplicaManager {
     /// ENOSPC or EIO on the only log directory: Kafka halts the broker, and so do we. Nothing
     /// that was not confirmed by the disk has been acknowledged.
     #[cold]
-    fn fail_log_dir(&mut self, step: &mut Step<'_>, error: DiskError) {
+    pub(super) fn fail_log_dir(&mut self, step: &mut Step<'_>, error: DiskError) {
         self.log_dir_failed = Some(error);
         step.effects.exit = Some(Exit::LogDirFailed(error));
     }

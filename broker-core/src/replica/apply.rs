@@ -2,9 +2,8 @@
 
 use super::ReplicaManager;
 use super::partition::{Partition, Role};
-use crate::config::TopicConfig;
+use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::ErrorCode;
-use crate::group::OFFSETS_TOPIC;
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionImage};
@@ -12,8 +11,6 @@ use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, TraceEvent};
 use crate::step::{Owner, Step};
 use std::sync::Arc;
-
-const CLEANUP_POLICY: &str = "cleanup.policy";
 
 impl ReplicaManager {
     /// Applies what changed since the last call.
@@ -39,7 +36,7 @@ impl ReplicaManager {
             }
         }
         if !delta.configs.is_empty() {
-            self.apply_configs(image);
+            self.apply_configs(step, image);
         }
         for tp in &delta.partitions {
             let Some(state) = image.partition(*tp) else { continue };
@@ -81,6 +78,9 @@ impl ReplicaManager {
     ) {
         let is_new = self.slot(tp).is_none();
         let slot = self.slot_or_create(step, image, tp, topic);
+        if is_new {
+            self.note_compaction(step, slot);
+        }
         let min_isr = self.topic_config(image, topic).min_insync_replicas;
         let node = self.config.node;
         let Some(partition) = self.partition_mut(slot) else { return };
@@ -194,20 +194,17 @@ impl ReplicaManager {
     /// A topic's configs over the broker's. Overrides were validated when they were set.
     fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> TopicConfig {
         let mut config = self.topic_defaults.clone();
+        if super::is_internal(topic) {
+            // whatever the broker's default is: coordinators need what deletion would take
+            config.cleanup_policy = CleanupPolicy::COMPACT;
+        }
+        let inherited = config.clone();
         let overrides = image.topic_overrides(topic);
-        if config.apply(&overrides).is_err() {
-            return self.topic_defaults.clone();
-        }
-        let compacted = overrides.get(CLEANUP_POLICY).is_some_and(|p| !p.contains("delete"));
-        if compacted || **topic == *OFFSETS_TOPIC {
-            // Compaction is left out: what Kafka would compact is kept whole.
-            (config.retention_ms, config.retention_bytes) = (-1, -1);
-        }
-        config
+        if config.apply(&overrides).is_ok() { config } else { inherited }
     }
 
     /// Logs found at the start were loaded with defaults; from now on their topic's configs hold.
-    fn apply_configs(&mut self, image: &MetadataImage) {
+    fn apply_configs(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
         for slot in 0..self.partitions.len() {
             let Some(topic) = self.partitions[slot]
                 .as_ref()
@@ -223,6 +220,7 @@ impl ReplicaManager {
                 let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
                 partition.min_isr = min_isr.min(partition.replicas.len().max(1));
             }
+            self.note_compaction(step, u32::try_from(slot).unwrap_or(u32::MAX));
         }
     }
 
@@ -245,6 +243,7 @@ impl ReplicaManager {
         self.wake_watchers(slot);
         self.incomplete.remove(&slot);
         self.by_tp.remove(&tp);
+        self.forget_compaction(step, slot, tp);
         self.partitions[slot as usize] = None;
         true
     }

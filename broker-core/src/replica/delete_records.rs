@@ -30,6 +30,9 @@ impl ReplicaManager {
         if to <= NO_OFFSET || to > high_watermark {
             return Err(ErrorCode::OffsetOutOfRange);
         }
+        if !partition.log.config().deletes {
+            return Err(ErrorCode::PolicyViolation);
+        }
         let mut ops = Vec::new();
         if partition.log.advance_log_start(to, &mut ops) {
             step.trace(TraceEvent::LogStart { tp, offset: to });

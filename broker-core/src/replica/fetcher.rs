@@ -377,8 +377,11 @@ impl ReplicaManager {
             if !planted(partition.plant, Plant::HighWatermarkSurvivesCut) {
                 partition.high_watermark = high_watermark.min(to);
             }
-            step.trace(TraceEvent::Truncated { tp: partition.tp, to, from, high_watermark });
+            let tp = partition.tp;
+            step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
+            self.cleaned_log_was_cut(step, tp, to);
         }
+        let Some(partition) = self.partition(slot) else { return };
         if partition.log.recovery_point() < flushed {
             // What is written there again is not flushed yet (DUR-01, `LogManager.truncateTo`).
             self.checkpoint_recovery_points(step);

@@ -55,20 +55,28 @@ impl ReplicaManager {
 
     /// Timer: deletes what is too old or too much.
     pub(crate) fn retention_due(&mut self, step: &mut Step<'_>) {
-        let wall_ms = step.wall_ms;
-        for slot in 0..self.partitions.len() {
-            let Some(partition) = self.partitions[slot].as_mut() else { continue };
-            let mut ops = Vec::new();
-            let high_watermark = partition.high_watermark;
-            let moved = partition.log.retention(wall_ms, high_watermark, &mut ops);
-            for kind in ops {
-                step.disk(Owner::Replica, kind);
-            }
-            if let Some(offset) = moved {
-                step.trace(TraceEvent::LogStart { tp: partition.tp, offset });
-            }
+        for slot in 0..u32::try_from(self.partitions.len()).unwrap_or(u32::MAX) {
+            self.delete_old_segments(step, slot);
         }
         step.timer(step.now + self.config.server.log_retention_check_interval, TimerKey::Retention);
+    }
+
+    /// Deletes what is too old or too much of one log, unless the cleaner is at it.
+    pub(super) fn delete_old_segments(&mut self, step: &mut Step<'_>, slot: u32) {
+        let Some(tp) = self.partition(slot).map(|partition| partition.tp) else { return };
+        if self.is_being_cleaned(tp) {
+            return;
+        }
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let mut ops = Vec::new();
+        let high_watermark = partition.high_watermark;
+        let moved = partition.log.retention(step.wall_ms, high_watermark, &mut ops);
+        for kind in ops {
+            step.disk(Owner::Replica, kind);
+        }
+        if let Some(offset) = moved {
+            step.trace(TraceEvent::LogStart { tp, offset });
+        }
     }
 
     /// A follower's log starts where its leader's does.
@@ -157,7 +165,7 @@ impl ReplicaManager {
         step.disk(Owner::Replica, marker);
     }
 
-    fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, bytes: Bytes) {
+    pub(super) fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, bytes: Bytes) {
         if self.log_dir_failed.is_some() || self.maintenance.written.get(&file) == Some(&bytes) {
             return;
         }
@@ -168,7 +176,7 @@ impl ReplicaManager {
 
 /// Kafka's `OffsetCheckpointFile` (version, count, one line each), with the topic's id in hex in
 /// the place of its name.
-fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset)>) -> Bytes {
+pub(super) fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset)>) -> Bytes {
     let mut lines = String::new();
     let mut count = 0usize;
     for (tp, offset) in rows {

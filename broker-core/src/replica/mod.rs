@@ -6,6 +6,7 @@
 mod append;
 mod append_verified;
 mod apply;
+mod cleaner;
 mod delete_records;
 mod fetch;
 mod fetcher;
@@ -64,6 +65,7 @@ pub(crate) struct ReplicaManager {
     fetchers: Fetchers,
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
+    cleaner: cleaner::Cleaner,
     /// Whether logs of topics that are no more have been looked for.
     strays_removed: bool,
     log_dir_failed: Option<DiskError>,
@@ -91,6 +93,7 @@ impl ReplicaManager {
             fetchers: Fetchers::default(),
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
+            cleaner: cleaner::Cleaner::default(),
             strays_removed: false,
             log_dir_failed: None,
             ops: Vec::new(),

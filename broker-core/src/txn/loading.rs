@@ -104,6 +104,8 @@ impl TransactionCoordinator {
             return;
         }
         let DiskResult::Read(read) = result else { return };
+        // what begins in a gap that a cut has left finds nothing, and must get on
+        state.loading = state.loading.map(|at| at + 1);
         for batch in read.iter().flat_map(|records| records.batches()) {
             state.loading = state.loading.map(|at| at.max(batch.next_offset()));
             let Ok(records) = batch.records() else { continue };

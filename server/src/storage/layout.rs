@@ -11,6 +11,10 @@ pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 pub(super) const DELETED: &str = "-delete";
 /// Ending of a directory that is set aside: what is in it belongs to no topic of the cluster.
 pub(super) const STRAY: &str = "-stray";
+/// Ending of files of a cleaned segment before they count.
+pub(super) const CLEANED: &str = ".cleaned";
+/// Ending of files of a cleaned segment that is taking the place of others.
+pub(super) const SWAP: &str = ".swap";
 /// Directory of the metadata log.
 pub(super) const METADATA_DIR: &str = "__cluster_metadata-0";
 
@@ -64,6 +68,7 @@ pub(super) fn file_path(
         FileName::RecoveryPoints => root.join("recovery-point-offset-checkpoint"),
         FileName::HighWatermarks => root.join("replication-offset-checkpoint"),
         FileName::LogStartOffsets => root.join("log-start-offset-checkpoint"),
+        FileName::CleanerOffsets => root.join("cleaner-offset-checkpoint"),
         FileName::CleanShutdown => root.join(".kafka_cleanshutdown"),
         FileName::QuorumState => metadata().join("quorum-state"),
         FileName::LeaderEpochs(tp) => log_dir(*tp)?.join("leader-epoch-checkpoint"),

@@ -2,6 +2,7 @@
 
 use super::layout::{PARTITION_METADATA, partition_metadata, segment_base};
 use super::segment::Segment;
+use super::swap;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -14,11 +15,14 @@ use stormglass_broker_core::records::Records;
 pub(super) struct LogDir {
     pub(super) path: PathBuf,
     pub(super) segments: BTreeMap<Offset, Segment>,
+    /// What the log cleaner writes.
+    pub(super) cleaned: Option<Segment>,
 }
 
 impl LogDir {
     /// A directory that is there.
     pub(super) fn existing(path: &Path) -> io::Result<Self> {
+        swap::recover(path)?;
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(path)? {
             let name = entry?.file_name();
@@ -26,7 +30,7 @@ impl LogDir {
                 segments.insert(base, Segment::existing(path, base)?);
             }
         }
-        Ok(Self { path: path.to_owned(), segments })
+        Ok(Self { path: path.to_owned(), segments, cleaned: None })
     }
 
     /// Whether there are no records in it.
@@ -43,7 +47,7 @@ impl LogDir {
         }
         fs::create_dir_all(path)?;
         fs::write(path.join(PARTITION_METADATA), partition_metadata(topic))?;
-        Ok(Self { path: path.to_owned(), segments: BTreeMap::new() })
+        Ok(Self { path: path.to_owned(), segments: BTreeMap::new(), cleaned: None })
     }
 
     /// What must be fsynced before a segment counts as durable: whose log it is, and the names.
@@ -81,6 +85,31 @@ impl LogDir {
             last.get_mut().truncate(to)?;
         }
         Ok(())
+    }
+
+    /// Appends to what the log cleaner writes.
+    pub(super) fn append_cleaned(&mut self, base: Offset, records: &Records) -> io::Result<()> {
+        let cleaned = match self.cleaned.take() {
+            Some(cleaned) if cleaned.base == base => cleaned,
+            _ => Segment::create_cleaned(&self.path, base)?,
+        };
+        self.cleaned.insert(cleaned).append(records)
+    }
+
+    /// What the log cleaner has written takes the place of segments: see [`swap`].
+    pub(super) fn replace_segments(&mut self, base: Offset, bases: &[Offset]) -> io::Result<()> {
+        let cleaned = self.cleaned.take().filter(|cleaned| cleaned.base == base);
+        let cleaned = cleaned.ok_or(io::ErrorKind::NotFound)?;
+        swap::carry_out(&self.path, base, bases)?;
+        for base in bases {
+            self.segments.remove(base);
+        }
+        self.segments.insert(base, cleaned.counts());
+        Ok(())
+    }
+
+    pub(super) fn drop_cleaned(&mut self) -> io::Result<()> {
+        self.cleaned.take().map_or(Ok(()), Segment::delete)
     }
 
     pub(super) fn delete_segments(&mut self, bases: &[Offset]) -> io::Result<()> {

@@ -12,6 +12,7 @@ mod log_dir;
 mod read;
 mod segment;
 mod store;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -69,6 +69,8 @@ pub(super) fn find_timestamp(
             continue;
         }
         return match walk.take(&head) {
+            // compaction has left its header alone
+            Ok(batch) if batch.header.record_count == 0 => continue,
             Ok(batch) => Ok(Some(first_in(&batch, timestamp))),
             Err(WalkError::Io(error)) => Err(error),
             Err(WalkError::Corrupt) => Err(io::ErrorKind::InvalidData.into()),
@@ -77,8 +79,8 @@ pub(super) fn find_timestamp(
     Ok(None)
 }
 
-/// First record of a batch at or after a timestamp that one of them reaches. Records of a
-/// compressed batch are not looked at: the batch begins at or before the record.
+/// First record of a batch at or after a timestamp that one of them reaches. Where records cannot
+/// be read, the batch is named: it begins at or before the record.
 fn first_in(batch: &Batch, timestamp: i64) -> (i64, Offset) {
     let header = &batch.header;
     if header.is_log_append_time() {

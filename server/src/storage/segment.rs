@@ -1,7 +1,7 @@
 //! One segment's files. The `.log` is opened when it is first used.
 
 use super::index::SegmentIndex;
-use super::layout::segment_name;
+use super::layout::{CLEANED, segment_name};
 use super::walk::{Head, Walk};
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, File, OpenOptions};
@@ -14,11 +14,16 @@ use stormglass_broker_core::records::{Batch, Records};
 /// Bytes read at a time when only headers are wanted.
 pub(super) const HEAD_CHUNK: usize = 64 << 10;
 
+/// Endings of a segment's own files.
+pub(super) const SEGMENT_FILES: [&str; 3] = ["log", "index", "timeindex"];
+
 /// A segment.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) base: Offset,
     dir: PathBuf,
+    /// Behind the names of its files: nothing, or what says that it does not count yet.
+    suffix: &'static str,
     size: u64,
     file: Option<Arc<File>>,
     index: Option<SegmentIndex>,
@@ -30,14 +35,38 @@ impl Segment {
     /// A segment that is there.
     pub(super) fn existing(dir: &Path, base: Offset) -> io::Result<Self> {
         let size = fs::metadata(dir.join(segment_name(base, "log")))?.len();
-        Ok(Self { base, dir: dir.to_owned(), size, file: None, index: None, is_named: true })
+        Ok(Self {
+            base,
+            dir: dir.to_owned(),
+            suffix: "",
+            size,
+            file: None,
+            index: None,
+            is_named: true,
+        })
     }
 
     /// A segment that is not; the file is made, and replaces one that a crash may have left.
     pub(super) fn create(dir: &Path, base: Offset) -> io::Result<Self> {
+        Self::create_as(dir, base, "")
+    }
+
+    /// A segment that the log cleaner writes, under a name that does not count.
+    pub(super) fn create_cleaned(dir: &Path, base: Offset) -> io::Result<Self> {
+        Self::create_as(dir, base, CLEANED)
+    }
+
+    /// Its files have been renamed: it counts from now on.
+    pub(super) fn counts(mut self) -> Self {
+        (self.suffix, self.is_named) = ("", true);
+        self
+    }
+
+    fn create_as(dir: &Path, base: Offset, suffix: &'static str) -> io::Result<Self> {
         let mut segment = Self {
             base,
             dir: dir.to_owned(),
+            suffix,
             size: 0,
             file: None,
             index: Some(SegmentIndex::new(base)),
@@ -53,7 +82,7 @@ impl Segment {
     }
 
     fn path(&self, ending: &str) -> PathBuf {
-        self.dir.join(segment_name(self.base, ending))
+        self.dir.join(segment_name(self.base, ending) + self.suffix)
     }
 
     /// The `.log`.
@@ -134,7 +163,7 @@ impl Segment {
 
     /// Deletes the files.
     pub(super) fn delete(self) -> io::Result<()> {
-        for ending in ["log", "index", "timeindex"] {
+        for ending in SEGMENT_FILES {
             match fs::remove_file(self.path(ending)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}

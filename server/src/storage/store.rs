@@ -6,9 +6,11 @@ use super::layout::{
 };
 use super::log_dir::LogDir;
 use super::read;
+use super::swap::cleaned_txn_index;
 use super::workers::{Finished, Job, Worker, write_durably};
 use crate::error::ServeError;
 use crate::ids;
+use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::fs;
 use std::io;
@@ -163,27 +165,31 @@ impl Store {
                     },
                 );
             }
-            DiskOpKind::Sync { tp, segment } => match self.sync_job(tp, segment) {
-                Ok(Some(job)) => {
-                    self.workers().syncs.submit(id, job);
-                    return Submitted::Later;
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
+            DiskOpKind::Sync { tp, segment } => {
+                let job = self.sync_job(tp, segment);
+                return self.job(id, job, |workers| &workers.syncs);
+            }
             DiskOpKind::Truncate { tp, to } => self.log(tp, |log| log.truncate(to)),
             DiskOpKind::DeleteSegments { tp, segments } => {
                 self.log(tp, |log| log.delete_segments(&segments))
             }
-            DiskOpKind::DeleteLog { tp } => match self.delete_log(tp) {
-                Ok(Some(renamed)) => {
-                    self.workers().files.submit(id, Job::DeleteDir(renamed));
-                    return Submitted::Later;
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            },
             DiskOpKind::SetLogAside { tp } => self.set_log_aside(tp),
+            DiskOpKind::AppendCleaned { tp, segment, records } => {
+                self.log(tp, |log| log.append_cleaned(segment, &records))
+            }
+            DiskOpKind::SyncCleaned { tp, aborted, .. } => {
+                let job = self.sync_cleaned(tp, aborted);
+                return self.job(id, job, |workers| &workers.files);
+            }
+            DiskOpKind::ReplaceSegments { tp, segment, replaced } => {
+                let job = self.replace_segments(tp, segment, &replaced);
+                return self.job(id, job, |workers| &workers.files);
+            }
+            DiskOpKind::DropCleaned { tp } => self.log(tp, LogDir::drop_cleaned),
+            DiskOpKind::DeleteLog { tp } => {
+                let job = self.delete_log(tp).map(|renamed| renamed.map(Job::DeleteDir));
+                return self.job(id, job, |workers| &workers.files);
+            }
             DiskOpKind::WriteFile { file: FileName::CleanShutdown, .. } => {
                 self.marker = self.path(&FileName::CleanShutdown);
                 Ok(())
@@ -228,6 +234,23 @@ impl Store {
 
     fn workers(&self) -> &Workers {
         self.workers.as_ref().expect("workers are started before the first step")
+    }
+
+    /// Hands a job to a worker; where there is nothing to do, it is done.
+    fn job(
+        &self,
+        id: DiskOpId,
+        job: io::Result<Option<Job>>,
+        worker: impl FnOnce(&Workers) -> &Worker,
+    ) -> Submitted {
+        match job {
+            Ok(Some(job)) => {
+                worker(self.workers()).submit(id, job);
+                Submitted::Later
+            }
+            Ok(None) => Submitted::Now(DiskResult::Done),
+            Err(error) => Submitted::Now(failure("write", &error)),
+        }
     }
 
     fn file_job(
@@ -313,6 +336,25 @@ impl Store {
         let Some(segment) = log.segments.get_mut(&base) else { return Ok(None) };
         segment.is_named = true;
         Ok(Some(Job::Sync(segment.file()?, names)))
+    }
+
+    fn sync_cleaned(&mut self, tp: TopicPartition, aborted: Bytes) -> io::Result<Option<Job>> {
+        let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
+        let Some(cleaned) = &mut log.cleaned else { return Ok(None) };
+        cleaned.flush_index()?;
+        let index = cleaned_txn_index(&log.path, cleaned.base);
+        Ok(Some(Job::SyncCleaned { log: cleaned.file()?, index, aborted }))
+    }
+
+    fn replace_segments(
+        &mut self,
+        tp: TopicPartition,
+        base: Offset,
+        replaced: &[Offset],
+    ) -> io::Result<Option<Job>> {
+        let Some(log) = self.logs.get_mut(&tp) else { return Ok(None) };
+        log.replace_segments(base, replaced)?;
+        Ok(Some(Job::SyncDir(log.path.clone())))
     }
 
     /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.

@@ -3,6 +3,7 @@
 
 use super::layout::segment_name;
 use super::store::{Store, Submitted};
+use super::swap;
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use std::fs;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use stormglass_broker_core::ids::{DiskOpId, Offset, TopicId, TopicPartition};
-use stormglass_broker_core::records::{Batch, Record, Records};
+use stormglass_broker_core::records::{Batch, Body, Record, Records};
 use stormglass_broker_core::seam::{
     DiskImage as _, DiskOp, DiskOpKind, DiskResult, FileName, ReadRange, ScanEnd,
 };
@@ -376,4 +377,83 @@ fn a_log_whose_name_was_never_fsynced_begins_anew_after_a_power_failure() {
     rig.append(0, &batch(0, 5));
     rig.reopen();
     assert_eq!((rig.store.logs(), rig.store.segments(TP)), (vec![TP], vec![0]));
+}
+
+/// Three segments of which the first two are cleaned into one; what readers find then.
+fn cleaned() -> (Rig, [Arc<Batch>; 2], Bytes) {
+    let mut rig = Rig::new();
+    for segment in [0, 6, 12] {
+        rig.append(segment, &batch(segment, 400));
+        rig.append(segment, &batch(segment + 3, 400));
+    }
+    let kept = [batch(3, 9), batch(9, 400)];
+    for batch in &kept {
+        let records = Records::single(Arc::clone(batch));
+        let append = DiskOpKind::AppendCleaned { tp: TP, segment: 0, records };
+        assert_eq!(rig.submit(append), DiskResult::Done);
+    }
+    let aborted = Bytes::from(vec![7; 34]);
+    let (outbox, inbox) = channel();
+    rig.store.start_workers(&outbox, |id, result| (id, result)).unwrap();
+    let sync = DiskOpKind::SyncCleaned { tp: TP, segment: 0, aborted: aborted.clone() };
+    rig.store.submit(DiskOp { id: DiskOpId(1), kind: sync });
+    assert_eq!(inbox.recv().unwrap().1, DiskResult::Done);
+    (rig, kept, aborted)
+}
+
+#[test]
+fn a_cleaned_segment_takes_the_place_of_those_it_was_made_from() {
+    let (mut rig, kept, aborted) = cleaned();
+    let kind = DiskOpKind::ReplaceSegments { tp: TP, segment: 0, replaced: vec![0, 6] };
+    rig.store.submit(DiskOp { id: DiskOpId(2), kind });
+    for _ in 0..2 {
+        assert_eq!(rig.store.segments(TP), [0, 12]);
+        assert_eq!(rig.read(0, 0, 99, 1 << 20).batches(), kept);
+        assert_eq!(rig.store.summary(TP, 0).next_offset, kept[1].next_offset());
+        let index = FileName::TransactionIndex(TP, 0);
+        assert_eq!(rig.store.file(&index), Some(aborted.clone()));
+        rig.reopen();
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_of_the_swap_leaves_the_old_segments_or_the_new_one() {
+    let steps = swap::acts(&PathBuf::new(), 0, &[0, 6]).len();
+    let mut counts_from = None;
+    for done in 0..=steps {
+        let (mut rig, kept, aborted) = cleaned();
+        let dir = rig.dir.path().join("orders-0");
+        for act in &swap::acts(&dir, 0, &[0, 6])[..done] {
+            act.carry_out().unwrap();
+        }
+        rig.reopen();
+        let is_new = rig.store.segments(TP) == [0, 12];
+        let index = rig.store.file(&FileName::TransactionIndex(TP, 0));
+        if is_new {
+            counts_from.get_or_insert(done);
+            assert_eq!(rig.read(0, 0, 99, 1 << 20).batches(), kept, "step {done}");
+            assert_eq!(index, Some(aborted), "step {done}");
+        } else {
+            assert_eq!(counts_from, None, "it never goes back");
+            assert_eq!(rig.store.segments(TP), [0, 6, 12], "step {done}");
+            assert_eq!((rig.scan(0).0.len(), rig.scan(6).0.len()), (2, 2), "step {done}");
+            assert_eq!(index, None, "step {done}");
+        }
+        let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut odd = names.filter_map(|name| name.into_string().ok());
+        let odd = odd.find(|name| name.ends_with(".cleaned") || name.ends_with(".swap"));
+        assert_eq!(odd, None, "step {done}");
+    }
+    assert_eq!(counts_from, Some(4), "when the log ends in .swap");
+}
+
+#[test]
+fn a_batch_that_has_lost_its_records_is_not_found_by_time() {
+    let mut rig = Rig::new();
+    let mut empty = Batch::clone(&batch(0, 5));
+    (empty.header.record_count, empty.body) = (0, Body::Owned(Bytes::new()));
+    rig.append(0, &Arc::new(empty));
+    rig.append(0, &batch(3, 5));
+    let find = DiskOpKind::FindTimestamp { tp: TP, segment: 0, position: 0, timestamp: 1000 };
+    assert_eq!(rig.submit(find), DiskResult::Found(Some((1030, 3))));
 }

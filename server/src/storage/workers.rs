@@ -14,6 +14,17 @@ use stormglass_broker_core::ids::DiskOpId;
 pub(super) enum Job {
     /// fsync a file, and what must be durable for it to be found.
     Sync(Arc<File>, Vec<PathBuf>),
+    /// fsync a cleaned segment, and write its index of aborted transactions.
+    SyncCleaned {
+        /// The `.log`.
+        log: Arc<File>,
+        /// Where the index goes.
+        index: PathBuf,
+        /// The index.
+        aborted: bytes::Bytes,
+    },
+    /// fsync a directory.
+    SyncDir(PathBuf),
     /// Replace a file.
     Write(PathBuf, bytes::Bytes),
     /// Read a file.
@@ -77,6 +88,12 @@ fn execute(job: Job) -> io::Result<Finished> {
                 ignore_missing(sync_dir(&dir))?;
             }
         }
+        Job::SyncCleaned { log, index, aborted } => {
+            log.sync_data()?;
+            // both may have been given up meanwhile
+            ignore_missing(write_synced(&index, &aborted))?;
+        }
+        Job::SyncDir(dir) => ignore_missing(sync_dir(&dir))?,
         Job::Write(path, bytes) => {
             // the log that it belongs to may have been deleted meanwhile
             ignore_missing(write_durably(&path, &bytes))?;
@@ -106,11 +123,15 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".tmp");
     let temporary = PathBuf::from(temporary);
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
+    write_synced(&temporary, bytes)?;
     fs::rename(&temporary, path)?;
     path.parent().map_or(Ok(()), sync_dir)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {

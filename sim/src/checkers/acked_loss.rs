@@ -74,6 +74,9 @@ struct Gone {
 
 /// Compares the final log with what was acknowledged. Returns lost records, given up ones included.
 pub(crate) fn check_final(p: &Partition, ledger: &mut Ledger, log: &dyn LogView) -> u64 {
+    if p.keys.is_some() {
+        return 0; // most records go; which ones stay is the compaction checker's business
+    }
     let start = log.log_start();
     let mut expected = expected_batches(p, start);
     ledger.checked(Check::AckedLoss, expected.len() as u64);

@@ -23,6 +23,9 @@ pub(crate) fn appended(
     (at, origin): (usize, Origin),
     entry: &Entry,
 ) {
+    if p.keys.is_some() && origin == Origin::Follower {
+        return followed_compacted(p, ledger, at, entry);
+    }
     let past = if p.replicas[at].log.go_on(entry.epoch, entry.base, entry.next()) {
         Some(entry.epoch)
     } else {
@@ -45,6 +48,23 @@ pub(crate) fn appended(
         }
         _ => added(p, ledger, (at, origin), entry),
     }
+}
+
+/// A follower of a compacted partition takes what compaction has left: gaps, and batches with fewer
+/// records. What is missing was committed, and counts as held.
+fn followed_compacted(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
+    if entry.base < p.replicas[at].log.end() {
+        completeness::cuts(p, ledger, at, entry.base);
+    }
+    let Partition { replicas, committed, .. } = p;
+    let replica = &mut replicas[at];
+    let log = &mut replica.log;
+    if entry.base > log.end() && !log.is_empty() {
+        log.extend_from(committed, entry.base);
+    }
+    let base = if log.is_empty() { entry.base } else { entry.base.min(log.end()) };
+    log.append(entry.epoch, base, entry.next());
+    replica.known = true;
 }
 
 /// A replica's log begins, goes on in another epoch, or elsewhere than at its end. The epoch of what

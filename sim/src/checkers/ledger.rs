@@ -2,7 +2,7 @@
 
 use super::history::{Faults, History};
 use super::{
-    acked_loss, commits, completeness, consumed, duplicates, high_watermark, isr_rules,
+    acked_loss, commits, compaction, completeness, consumed, duplicates, high_watermark, isr_rules,
     log_matching, one_leader, one_value, order, state,
 };
 use std::fmt::Write as _;
@@ -36,9 +36,10 @@ pub(crate) enum Check {
     Logs,
     Metadata,
     Quorum,
+    Compaction,
 }
 
-const PROMISES: [Promise; 15] = [
+const PROMISES: [Promise; 16] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -54,6 +55,7 @@ const PROMISES: [Promise; 15] = [
     state::LOGS,
     state::METADATA,
     state::QUORUM,
+    compaction::PROMISE,
 ];
 
 /// Names of the checkers, in order.

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 34] = [
+pub const MARKS: [(&str, &str); 36] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
     ("torn-tail", "a log that was loaded ended in half a batch"),
     ("retention", "a log's start moved"),
+    ("log-cleaned", "the log cleaner went over a log"),
+    ("cleaning-abandoned", "a log was cut or lost segments while it was being cleaned"),
     ("isr-shrunk", "a leader learned of a smaller ISR"),
     ("isr-expanded", "a leader learned of a larger ISR"),
     ("isr-of-one", "a leader was alone in its ISR"),
@@ -66,6 +68,7 @@ impl Marks {
             | TraceEvent::HighWatermark { .. }
             | TraceEvent::BecameFollower { .. }
             | TraceEvent::IsrProposed { .. }
+            | TraceEvent::Compacted { .. }
             | TraceEvent::Voted { .. } => {}
             TraceEvent::Mark(mark) => self.hit(mark),
             TraceEvent::Truncated { tp, to, from, high_watermark } => {

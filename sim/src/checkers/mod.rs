@@ -4,6 +4,7 @@
 mod acked_loss;
 mod appends;
 mod commits;
+mod compaction;
 mod completeness;
 mod consumed;
 mod duplicates;

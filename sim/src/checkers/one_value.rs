@@ -56,6 +56,9 @@ pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, acked: &Acked<'_>) {
 /// A consumer received a batch.
 pub(crate) fn delivered(p: &Partition, ledger: &mut Ledger, (batch, hint): (&Batch, &mut u64)) {
     let base = batch.base_offset();
+    if p.keys.is_some() {
+        return; // what compaction leaves of a batch is another one
+    }
     if p.table.start().is_none_or(|start| base < start) {
         return;
     }

@@ -2,6 +2,7 @@
 //! readers. Made from trace events alone; a log that a power loss may have cut is unknown until its
 //! replica says where it stands.
 
+use super::compaction::Keys;
 use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
@@ -84,6 +85,8 @@ pub(crate) struct Partition {
     /// Where the next acknowledged batch is in the table.
     pub(crate) acked_hint: u64,
     pub(crate) history: History,
+    /// What leaders have written, by key, where it is compacted.
+    pub(crate) keys: Option<Keys>,
     /// Its leader could commit more than it does.
     pub(crate) stall: Option<Stall>,
 }
@@ -108,6 +111,7 @@ impl Partition {
             producers: Producers::default(),
             acked_hint: 0,
             history: History::default(),
+            keys: None,
             stall: None,
         }
     }

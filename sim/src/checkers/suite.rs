@@ -3,6 +3,7 @@
 
 use super::acked_loss::Acked;
 use super::appends::{self, Origin};
+use super::compaction::Keys;
 use super::consumed::Reader;
 use super::epoch_log::EpochLog;
 use super::final_state::FinalState;
@@ -16,6 +17,7 @@ use super::void::Cause;
 use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
 use crate::partition_index::PartitionIndex;
+use std::collections::BTreeMap;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::TraceEvent;
@@ -68,6 +70,8 @@ pub struct Checkers {
     pub(super) lag_max_ns: u64,
     /// `unclean.leader.election.enable` of the brokers, or of any topic.
     unclean: bool,
+    /// Compacted topics with their `delete.retention.ms`.
+    compacted: BTreeMap<String, u64>,
     /// Ids of the consumer groups.
     pub(super) groups: Vec<String>,
 }
@@ -76,7 +80,7 @@ impl Checkers {
     /// For a plan's clients.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let acks = |config: &std::collections::BTreeMap<String, String>| {
+        let acks = |config: &BTreeMap<String, String>| {
             config.get("acks").is_none_or(|acks| acks == "all" || acks == "-1")
         };
         Self {
@@ -94,6 +98,7 @@ impl Checkers {
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
             unclean: is_unclean_allowed(plan),
+            compacted: compacted_topics(plan),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
         }
     }
@@ -109,6 +114,7 @@ impl Checkers {
         partition.label = format!("{topic}-{}", tp.partition);
         partition.min_isr = min_isr.max(1);
         partition.unclean = self.unclean;
+        partition.keys = self.compacted.get(topic).map(|retention_ms| Keys::new(*retention_ms));
         let groups = self.subscriptions.iter().enumerate();
         let reads = groups.filter(|(_, topics)| topics.iter().any(|name| name == topic));
         partition.readers = reads.map(|(group, _)| Reader::new(group)).collect();
@@ -118,7 +124,12 @@ impl Checkers {
     pub fn trace(&mut self, now_ns: u64, node: i32, event: &TraceEvent) {
         self.ledger.now_ns = now_ns;
         match event {
-            TraceEvent::LeaderAppended { tp, records, .. } => {
+            TraceEvent::LeaderAppended { tp, records, epoch } => {
+                let at = self.partition(*tp);
+                if let Some(keys) = &mut self.partitions[at].keys {
+                    let batches = records.batches().iter();
+                    batches.for_each(|batch| keys.appended(now_ns, *epoch, batch));
+                }
                 self.appended(*tp, node, Origin::Leader, records);
             }
             TraceEvent::FollowerAppended { tp, records } => {
@@ -201,7 +212,10 @@ impl Checkers {
                 let next = first_offset + i64::from(*count);
                 high_watermark::delivered(p, ledger, next);
                 p.readers[reader].hint = hint;
-                p.readers[reader].delivered(*first_offset, next);
+                // what compaction has removed is no hole
+                let jumps = p.keys.is_some().then_some(p.readers[reader].reached).flatten();
+                let from = jumps.map_or(*first_offset, |reached| reached.min(*first_offset));
+                p.readers[reader].delivered(from, next);
             }
             _ => {}
         }
@@ -288,6 +302,7 @@ impl Checkers {
         let tp = match event {
             TraceEvent::Truncated { tp, .. }
             | TraceEvent::LogStart { tp, .. }
+            | TraceEvent::Compacted { tp, .. }
             | TraceEvent::BecameLeader { tp, .. }
             | TraceEvent::BecameFollower { tp, .. }
             | TraceEvent::IsrCommitted { tp, .. }
@@ -316,10 +331,14 @@ impl Checkers {
         }
         let replica = p.replica(node);
         match event {
+            TraceEvent::Compacted { .. } => p.replicas[replica].turned = true,
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {
+                if let Some(keys) = &mut p.keys {
+                    keys.leads(*epoch, *start);
+                }
                 roles::leads(p, ledger, (replica, *epoch), (*start, isr));
             }
             TraceEvent::IsrCommitted { epoch, old, isr, .. } => {
@@ -380,6 +399,27 @@ fn lag_max_ns(plan: &Plan) -> u64 {
     let config = plan.cluster.config.get("replica.lag.time.max.ms");
     let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(30_000);
     ms.saturating_mul(1_000_000)
+}
+
+/// Compacted topics with their `delete.retention.ms`. The log of positions is among them when its
+/// segments are small enough to be compacted in a run.
+fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
+    let server = &plan.cluster.config;
+    let number = |text: Option<&String>| text.and_then(|text| text.parse().ok());
+    let inherited = number(server.get("log.cleaner.delete.retention.ms")).unwrap_or(86_400_000);
+    let is_compact = |policy: &String| policy.contains("compact");
+    let of = plan.topics.iter().filter(|topic| {
+        let own = topic.config.get("cleanup.policy");
+        own.or_else(|| server.get("log.cleanup.policy")).is_some_and(is_compact)
+    });
+    let mut topics: BTreeMap<String, u64> = of
+        .map(|topic| (topic.name.clone(), number(topic.config.get("delete.retention.ms"))))
+        .map(|(name, own)| (name, own.unwrap_or(inherited)))
+        .collect();
+    if server.contains_key("offsets.topic.segment.bytes") {
+        topics.insert(OFFSETS_TOPIC.to_owned(), inherited);
+    }
+    topics
 }
 
 /// Whether some topic may have a leader from outside its ISR.

@@ -169,6 +169,8 @@ pub struct ProducerConfig {
     pub request_partitions_max: u32,
     /// Compressed size in parts per thousand of the raw size.
     pub compression_permille: u32,
+    /// Different keys in the bodies of records, where the topic is compacted.
+    pub keys: Option<u64>,
 }
 
 impl ProducerConfig {
@@ -215,6 +217,7 @@ impl ProducerConfig {
             adaptive: keys.flag(&["partitioner.adaptive.partitioning.enable"], true)?,
             request_partitions_max: u32::MAX,
             compression_permille: 1_000,
+            keys: None,
         })
     }
 
@@ -246,6 +249,7 @@ impl ProducerConfig {
             adaptive: false,
             request_partitions_max: 1,
             compression_permille: 1_000,
+            keys: None,
         })
     }
 }

@@ -5,17 +5,37 @@
 //! of templates stays small: at most 1/16 more bytes than intended. Left out: keys as separate
 //! fields (their bytes count in the value), timestamp deltas (all zero) and real compression (a
 //! compressed batch is modelled as smaller records).
+//!
+//! Where a topic is compacted, records have keys of their own: drawn evenly from as many as the
+//! source has, batch by batch, whatever its distribution and whichever partition they are in. One
+//! batch in eight ends with a tombstone.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
-use stormglass_broker_core::records::BodyTemplate;
+use stormglass_broker_core::records::{BodyTemplate, Record};
 
 /// Templates by (value size, record count).
 #[derive(Debug, Default)]
 pub struct Templates {
     by_shape: FxHashMap<(u32, u32), Arc<BodyTemplate>>,
+    with_keys: FxHashMap<Keyed, Arc<BodyTemplate>>,
 }
+
+/// Shape of a body with keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Keyed {
+    /// Of key and value, bytes.
+    bytes: u32,
+    count: u32,
+    /// Different keys.
+    keys: u64,
+    /// Whether the last record is a tombstone.
+    deletes: bool,
+}
+
+/// One batch in so many ends with a tombstone.
+const TOMBSTONE_EVERY: u64 = 8;
 
 impl Templates {
     /// The body of `count` records with values of `value_bytes` each.
@@ -24,16 +44,23 @@ impl Templates {
         self.by_shape.entry((value_bytes, count)).or_insert_with(build).clone()
     }
 
+    /// The body of `count` records of `bytes` each, with one of `keys` keys, for a batch with a tag.
+    pub fn keyed(&mut self, bytes: u32, count: u32, (keys, tag): (u64, u64)) -> Arc<BodyTemplate> {
+        let shape = Keyed { bytes, count, keys, deletes: tag.is_multiple_of(TOMBSTONE_EVERY) };
+        let build = || Arc::new(build_keyed(shape));
+        self.with_keys.entry(shape).or_insert_with(build).clone()
+    }
+
     /// Number of shapes in memory.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.by_shape.len()
+        self.by_shape.len() + self.with_keys.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_shape.is_empty()
+        self.len() == 0
     }
 }
 
@@ -93,6 +120,31 @@ fn build_body(value_bytes: u32, count: u32) -> BodyTemplate {
     BodyTemplate::new(Bytes::from(out), tag_at)
 }
 
+fn build_keyed(Keyed { bytes, count, keys, deletes }: Keyed) -> BodyTemplate {
+    /// The tag, which makes a value unique.
+    const VALUE_BYTES_MIN: usize = 8;
+    let value_bytes = (bytes as usize).saturating_sub(BodyTemplate::KEY_BYTES);
+    let value = Bytes::from(vec![b'x'; value_bytes.max(VALUE_BYTES_MIN)]);
+    let key = Bytes::from(vec![b'0'; BodyTemplate::KEY_BYTES]);
+    let (mut out, mut slots, mut tag_at) = (BytesMut::new(), Vec::new(), usize::MAX - 8);
+    for index in 0..count {
+        let is_tombstone = deletes && index + 1 == count;
+        let value = (!is_tombstone).then(|| value.clone());
+        let tail = value.as_ref().map_or(1, |value| {
+            let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+            varint_len(length) as usize + value.len()
+        }) + 1;
+        let mut record = Record::new(Some(key.clone()), value);
+        record.offset_delta = i32::try_from(index).unwrap_or(i32::MAX);
+        record.encode(&mut out);
+        slots.push(out.len() - tail - key.len());
+        if index == 0 && !is_tombstone {
+            tag_at = out.len() - 1 - value_bytes.max(VALUE_BYTES_MIN);
+        }
+    }
+    BodyTemplate::new(out.freeze(), tag_at).with_keys(keys, slots)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +162,29 @@ mod tests {
             assert_ne!(body(1).fingerprint(), body(2).fingerprint());
         }
         assert_eq!(templates.len(), 6);
+    }
+
+    #[test]
+    fn keys_are_drawn_from_the_tag_and_some_records_are_tombstones() {
+        let mut templates = Templates::default();
+        let mut header =
+            stormglass_broker_core::records::Batch::build(0, &mut [Record::default()]).header;
+        let (mut seen, mut tombstones) = (std::collections::BTreeSet::new(), 0);
+        for tag in 0..80 {
+            let template = templates.keyed(100, 10, (50, tag));
+            assert!(tag % 8 == 0 || template.len() == templates.body(100, 10).len());
+            let body = Body::Template { template, tag };
+            header.record_count = 10;
+            let batch = stormglass_broker_core::records::Batch { header, body };
+            let records = batch.records().unwrap();
+            assert_eq!(records, batch.records().unwrap());
+            assert_eq!(records.len(), 10);
+            assert_eq!(&records[0].value.as_ref().unwrap()[..8], tag.to_be_bytes());
+            tombstones += records.iter().filter(|record| record.value.is_none()).count();
+            seen.extend(records.into_iter().map(|record| record.key.unwrap()));
+        }
+        assert_eq!((seen.len(), tombstones), (50, 10));
+        assert!(seen.iter().all(|key| key.len() == 16 && key.starts_with(b"00000000000000")));
     }
 
     #[test]

@@ -119,10 +119,12 @@ impl CostProfile {
         let fetched = work.fetch_bytes + work.replica_fetch_bytes;
         let per_item = u64::from(work.produce_partitions) * self.produce_partition_ns
             + u64::from(work.produce_batches) * self.produce_batch_ns
-            + (work.records_walked + u64::from(work.metadata_records)) * self.record_ns
+            + (work.records_walked + work.cleaner_records + u64::from(work.metadata_records))
+                * self.record_ns
             + u64::from(work.fetch_partitions) * self.fetch_partition_ns
             + u64::from(work.session_partitions) * self.session_partition_ns;
-        let per_byte = work.produce_bytes * self.produce_ns_per_kib
+        // the cleaner checks, copies and sums up each byte, as a leader does with what it is sent
+        let per_byte = (work.produce_bytes + work.cleaner_bytes) * self.produce_ns_per_kib
             + fetched * self.fetch_ns_per_kib
             + work.follower_bytes * self.follower_append_ns_per_kib;
         per_item + per_byte / KIB

@@ -83,6 +83,14 @@ impl Found<'_> {
         }
     }
 
+    /// Whether compaction has left any record.
+    pub(crate) fn has_records(&self) -> bool {
+        match self {
+            Self::Hot(_, batch) => batch.header.record_count > 0,
+            Self::Cold(cold) => cold.header.record_count > 0,
+        }
+    }
+
     pub(crate) fn into_batch(self, dictionary: &Dictionary) -> Arc<Batch> {
         match self {
             Self::Hot(_, batch) => Arc::clone(batch),

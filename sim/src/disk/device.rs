@@ -9,7 +9,7 @@ use super::config::DiskConfig;
 use super::flusher::{Flusher, Target};
 use super::page_cache::PageCache;
 use super::reader::Reader;
-use super::store::{Cut, Extent, Preload, Store};
+use super::store::{Cut, Extent, FileId, Preload, Store};
 use super::volume::{Io, VolumeCounters, Volumes};
 use crate::rng::Streams;
 use bytes::Bytes;
@@ -144,6 +144,21 @@ impl Disk {
                 self.store.delete_segments(*tp, segments, &mut self.cuts);
                 self.cut(now_ns)
             }
+            DiskOpKind::AppendCleaned { tp, segment, records } => {
+                self.append_cleaned(now_ns, *tp, *segment, records)
+            }
+            DiskOpKind::SyncCleaned { tp, segment, aborted } => {
+                self.store.set_cleaned_aborted(*tp, *segment, aborted.clone());
+                (self.sync_cleaned(now_ns, *tp), DiskResult::Done)
+            }
+            DiskOpKind::ReplaceSegments { tp, segment, replaced } => {
+                self.store.replace_segments(*tp, *segment, replaced, &mut self.cuts);
+                self.cut(now_ns)
+            }
+            DiskOpKind::DropCleaned { tp } => {
+                self.store.drop_cleaned(*tp, &mut self.cuts);
+                self.cut(now_ns)
+            }
             DiskOpKind::DeleteLog { tp } => {
                 self.store.delete_log(*tp, &mut self.cuts);
                 self.cut(now_ns)
@@ -190,12 +205,16 @@ impl Disk {
     /// The process died: the page cache and all that was submitted stay.
     pub fn crash_process(&mut self, now_ns: u64) {
         self.settle(now_ns);
+        self.store.drop_all_cleaned(&mut self.cuts);
+        self.cut(now_ns);
     }
 
     /// The host lost power: the page cache is gone, and of what was not written back only what
     /// luck left. `below(n)` draws uniformly from `0..n`.
     pub fn crash_power(&mut self, now_ns: u64, below: &mut dyn FnMut(u64) -> u64) {
         self.settle(now_ns);
+        self.store.drop_all_cleaned(&mut self.cuts);
+        self.cut(now_ns);
         self.store.crash_power(below);
         // Latest first: an older value can only come back if the newer ones were lost.
         while let Some(pending) = self.pending_files.pop() {
@@ -306,6 +325,34 @@ impl Disk {
         (at_ns, DiskResult::Done)
     }
 
+    fn append_cleaned(
+        &mut self,
+        now_ns: u64,
+        tp: TopicPartition,
+        segment: Offset,
+        records: &Records,
+    ) -> (u64, DiskResult) {
+        let (log, volume) = self.store.locate(tp);
+        let size = u64::from(records.size_bytes());
+        if self.full
+            || self.store.used_bytes(volume) + size > self.config.volumes[volume].size_bytes
+        {
+            return (now_ns, DiskResult::Failed(DiskError::Full));
+        }
+        let extent = self.store.append_cleaned(log, segment, records.batches());
+        self.cache.append(now_ns, extent.file, extent.from, extent.to);
+        let free_ns = self.with_flusher(|flusher, target| {
+            flusher.pump(now_ns, target);
+            flusher.throttle(now_ns, target)
+        });
+        (free_ns, DiskResult::Done)
+    }
+
+    fn sync_cleaned(&mut self, now_ns: u64, tp: TopicPartition) -> u64 {
+        let Some((file, from, to)) = self.store.cleaned(tp) else { return now_ns };
+        self.sync_file(now_ns, file, from, to)
+    }
+
     fn read(&mut self, now_ns: u64, ranges: &[ReadRange], max_bytes: u32) -> (u64, DiskResult) {
         let records = self.store.read(ranges, max_bytes, &mut self.extents);
         (self.read_extents(now_ns), DiskResult::Read(records))
@@ -323,6 +370,10 @@ impl Disk {
     fn sync(&mut self, now_ns: u64, tp: TopicPartition, base: Offset) -> u64 {
         let Some(segment) = self.store.segment(tp, base) else { return now_ns };
         let (file, from, to) = (segment.file, segment.durable, segment.len());
+        self.sync_file(now_ns, file, from, to)
+    }
+
+    fn sync_file(&mut self, now_ns: u64, file: FileId, from: u64, to: u64) -> u64 {
         let Some(volume) = self.store.volume_of(file) else { return now_ns };
         if from == to {
             return now_ns;

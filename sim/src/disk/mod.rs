@@ -1,6 +1,7 @@
 //! The disk of a host: volumes, page cache and content.
 
 mod bucket;
+mod cleaned;
 mod config;
 mod content;
 mod device;

@@ -2,6 +2,7 @@
 //! survive a power failure. Leaves out time, which is the device's matter, and directories: a
 //! file's creation, truncation and deletion are durable at once.
 
+use super::cleaned::Cleaned;
 use super::content::{Content, Hot};
 use super::dictionary::Dictionary;
 use super::log_table::LogTable;
@@ -63,6 +64,8 @@ pub(crate) struct Log {
     pub(crate) volume: usize,
     /// Ascending by base offset; only the last one grows.
     pub(crate) segments: Vec<Segment>,
+    /// What will replace segments.
+    pub(super) cleaned: Option<Cleaned>,
     /// When the last append is confirmed, ns: later ones are not confirmed earlier.
     pub(crate) appended_ns: u64,
     /// That append had to wait when it came.
@@ -71,7 +74,7 @@ pub(crate) struct Log {
 
 /// A log's place in the store, until it is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LogIndex(usize);
+pub(crate) struct LogIndex(pub(super) usize);
 
 /// A stretch of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,18 +93,18 @@ pub(crate) type Cut = (FileId, u64, u64);
 /// The store.
 #[derive(Debug)]
 pub(crate) struct Store {
-    logs: Vec<Option<Log>>,
+    pub(super) logs: Vec<Option<Log>>,
     index: LogTable,
     /// Of each file, the log and segment that it belongs to.
-    owners: Vec<(usize, Offset)>,
+    pub(super) owners: Vec<(usize, Offset)>,
     files: BTreeMap<FileName, Bytes>,
-    dictionary: Dictionary,
+    pub(super) dictionary: Dictionary,
     /// Per volume.
-    used_bytes: Vec<u64>,
+    pub(super) used_bytes: Vec<u64>,
 }
 
 impl Segment {
-    fn new(base: Offset, file: FileId) -> Self {
+    pub(super) fn new(base: Offset, file: FileId) -> Self {
         Self {
             base,
             file,
@@ -126,7 +129,7 @@ impl Segment {
         self.content.next_offset().unwrap_or(self.base)
     }
 
-    fn saw(&mut self, max_timestamp: i64, last_offset: Offset) {
+    pub(super) fn saw(&mut self, max_timestamp: i64, last_offset: Offset) {
         if max_timestamp > self.max_timestamp {
             self.max_timestamp = max_timestamp;
             self.max_timestamp_offset = last_offset;
@@ -189,6 +192,10 @@ impl Store {
         self.logs[self.index.get(tp)?].as_ref()
     }
 
+    pub(super) fn log_mut(&mut self, tp: TopicPartition) -> Option<&mut Log> {
+        self.logs[self.index.get(tp)?].as_mut()
+    }
+
     pub(crate) fn segment(&self, tp: TopicPartition, base: Offset) -> Option<&Segment> {
         let segments = &self.log(tp)?.segments;
         Some(&segments[find(segments, base)?])
@@ -205,6 +212,7 @@ impl Store {
                     tp,
                     volume,
                     segments: Vec::new(),
+                    cleaned: None,
                     appended_ns: 0,
                     append_waits: false,
                 }));
@@ -353,7 +361,7 @@ impl Store {
         let found = segment
             .content
             .batches_from(from, &self.dictionary)
-            .find(|found| found.max_timestamp() >= timestamp);
+            .find(|found| found.max_timestamp() >= timestamp && found.has_records());
         let to = found
             .as_ref()
             .map_or(segment.bytes(), |found| u64::from(found.position() + found.size_bytes()));
@@ -412,7 +420,7 @@ impl Store {
     /// Deletes a log and the small files of its directory.
     pub(crate) fn delete_log(&mut self, tp: TopicPartition, cuts: &mut Vec<Cut>) {
         let Some(log) = self.take_log(tp) else { return };
-        for segment in &log.segments {
+        for segment in log.segments.iter().chain(log.cleaned.as_ref().map(|c| &c.segment)) {
             self.used_bytes[log.volume] -= segment.len();
             cuts.push((segment.file, 0, segment.len()));
         }
@@ -440,8 +448,11 @@ impl Store {
     pub(crate) fn written_back(&mut self, file: FileId, to: u64, barrier: u64) {
         let (at, base) = self.owners[file.0 as usize];
         let Some(log) = self.logs[at].as_mut() else { return };
-        let Some(at) = find(&log.segments, base) else { return };
-        let segment = &mut log.segments[at];
+        let segment = match &mut log.cleaned {
+            Some(cleaned) if cleaned.segment.file == file => Some(&mut cleaned.segment),
+            _ => find(&log.segments, base).map(|at| &mut log.segments[at]),
+        };
+        let Some(segment) = segment else { return };
         if segment.file == file {
             segment.reached = segment.reached.max(to.min(segment.bytes()));
             segment.durable = segment.durable.max(segment.reached.min(barrier));
@@ -552,7 +563,7 @@ fn open(
     log.segments.push(Segment::new(base, file));
 }
 
-fn find(segments: &[Segment], base: Offset) -> Option<usize> {
+pub(super) fn find(segments: &[Segment], base: Offset) -> Option<usize> {
     match segments.last() {
         Some(last) if last.base == base => Some(segments.len() - 1),
         _ => segments.binary_search_by_key(&base, |segment| segment.base).ok(),

@@ -12,7 +12,7 @@ const CODEC: i16 = 0x07;
 /// `(timestamp, offset)` of that record, if the batch has one.
 pub(crate) fn first_at_or_after(batch: &Batch, timestamp: i64) -> Option<(i64, Offset)> {
     let header = &batch.header;
-    if header.max_timestamp < timestamp {
+    if header.max_timestamp < timestamp || header.record_count == 0 {
         return None;
     }
     let first =
@@ -20,7 +20,8 @@ pub(crate) fn first_at_or_after(batch: &Batch, timestamp: i64) -> Option<(i64, O
     if header.is_log_append_time() {
         return Some((header.max_timestamp, header.base_offset));
     }
-    if header.base_timestamp >= timestamp {
+    // with a delete horizon the base is no record's time (KIP-534)
+    if header.base_timestamp >= timestamp && header.delete_horizon_ms().is_none() {
         return Some((header.base_timestamp, header.base_offset));
     }
     if header.attributes & CODEC != 0 {

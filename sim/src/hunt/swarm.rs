@@ -4,7 +4,7 @@
 use super::configs;
 use super::dice::Dice;
 use super::storm;
-use stormglass_scenarios::plan::{NodePlan, Plan, TopicPlan};
+use stormglass_scenarios::plan::{KeyDist, NodePlan, Plan, TopicPlan};
 
 /// The scenario whose cluster, clients and configs are drawn, too. Any other scenario keeps them,
 /// and its own events, and gets faults on top.
@@ -20,6 +20,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         draw_cluster(&mut plan);
         draw_topics(&mut plan);
         configs::draw(&mut plan);
+        draw_compaction(&mut plan);
     }
     storm::draw(&mut plan);
     plan
@@ -79,6 +80,39 @@ fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
     topic.config.insert("segment.bytes".to_owned(), bytes.to_owned());
     if dice.percent(15) {
         topic.config.insert("retention.bytes".to_owned(), "65536".to_owned());
+    }
+}
+
+/// Some storms have a compacted topic, whose cleaner is at work all the time: tiny segments, a map
+/// of a few keys now and then, tombstones that go at once or never. Others compact the positions of
+/// groups.
+fn draw_compaction(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "compaction");
+    let (topics, positions) = (dice.percent(25), dice.percent(10));
+    if !topics && !positions {
+        return;
+    }
+    let server = &mut plan.cluster.config;
+    let mut set = |key: &str, value: &str| server.insert(key.to_owned(), value.to_owned());
+    set("log.cleaner.backoff.ms", dice.pick(&["100", "300", "1000"]));
+    set("log.cleaner.min.cleanable.ratio", dice.pick(&["0.01", "0.2", "0.5"]));
+    set("log.cleaner.dedupe.buffer.size", dice.pick(&["480", "134217728", "134217728"]));
+    set("log.cleaner.io.buffer.size", dice.pick(&["2000", "524288"]));
+    set("log.cleaner.delete.retention.ms", dice.pick(&["0", "500", "5000", "86400000"]));
+    if positions {
+        set("offsets.topic.segment.bytes", dice.pick(&["2000", "10000"]));
+    }
+    if !topics {
+        return;
+    }
+    let at = dice.index(plan.topics.len());
+    let Some(topic) = plan.topics.get_mut(at) else { return };
+    let policy = dice.pick(&["compact", "compact", "compact", "compact,delete"]);
+    topic.config.insert("cleanup.policy".to_owned(), policy.to_owned());
+    topic.config.insert("segment.bytes".to_owned(), dice.pick(&["20000", "40000"]).to_owned());
+    let keys = dice.pick(&[5, 50, 500]);
+    for producer in plan.producers.iter_mut().filter(|producer| producer.topic == topic.name) {
+        producer.keys = KeyDist::Uniform { count: keys };
     }
 }
 

@@ -11,7 +11,7 @@ use crate::client::{
 };
 use crate::cpu::constant;
 use std::sync::Arc;
-use stormglass_scenarios::plan::Action;
+use stormglass_scenarios::plan::{Action, KeyDist, ProducerPlan};
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -79,8 +79,10 @@ impl World {
         if load_permille != 1000 {
             arrivals.set_rate(start_ns, load_permille);
         }
+        let mut config = ProducerConfig::parse(plan).expect("checked before the run");
+        config.keys = self.keys_in_bodies(plan);
         Producer::new(ProducerSetup {
-            config: ProducerConfig::parse(plan).expect("checked before the run"),
+            config,
             costs: self.costs(),
             bootstrap: self.bootstrap(),
             topic: Arc::from(plan.topic.as_str()),
@@ -88,6 +90,18 @@ impl World {
             draws: self.draws(&plan.name, u64::from(instance)),
             first_tag: tag_space << 40,
         })
+    }
+
+    /// How many keys a producer's records have, where they must be in the bodies.
+    pub(super) fn keys_in_bodies(&self, plan: &ProducerPlan) -> Option<u64> {
+        let topic = self.plan.topics.iter().find(|topic| topic.name == plan.topic)?;
+        let own = topic.config.get("cleanup.policy");
+        let policy = own.or_else(|| self.plan.cluster.config.get("log.cleanup.policy"));
+        policy.filter(|policy| policy.contains("compact"))?;
+        match plan.keys {
+            KeyDist::None => None,
+            KeyDist::Uniform { count } | KeyDist::Zipf { count, .. } => Some(count),
+        }
     }
 
     /// What the plan's changes of load make of a producer group's rate by now, parts per thousand.

@@ -205,7 +205,9 @@ impl World {
         let placement = (0..setting("offsets.topic.num.partitions", 50))
             .map(|p| (0..replicas).map(|r| brokers[(p + r) % brokers.len()]).collect())
             .collect();
-        let config = BTreeMap::from([("segment.bytes".to_owned(), (100 << 20).to_string())]);
+        // that it is compacted goes without saying
+        let segment = setting("offsets.topic.segment.bytes", 100 << 20);
+        let config = BTreeMap::from([("segment.bytes".to_owned(), segment.to_string())]);
         NewTopic {
             name: "__consumer_offsets".into(),
             placement: Placement::Manual(placement),
@@ -297,7 +299,12 @@ impl World {
         let Some(&node) = self.node_index.get(&NodeId(replica)) else { return };
         let record = u32::try_from(plan.preload_record_bytes.clamp(1, 1 << 20)).unwrap_or(1024);
         let records_per_batch = (16_384 / record).max(1);
-        let template = self.shared.templates.body(record, records_per_batch);
+        let writers = self.plan.producers.iter().filter(|producer| producer.topic == plan.name);
+        let keys = writers.filter_map(|producer| self.keys_in_bodies(producer)).max();
+        let template = match keys {
+            Some(keys) => self.shared.templates.keyed(record, records_per_batch, (keys, 1)),
+            None => self.shared.templates.body(record, records_per_batch),
+        };
         let segment = plan.config.get("segment.bytes").and_then(|v| v.parse().ok());
         let preload = Preload {
             bytes: plan.preload_bytes,

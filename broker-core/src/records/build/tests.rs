@@ -65,10 +65,10 @@ fn a_cut_record_and_an_endless_number_are_errors() {
 }
 
 #[test]
-fn compressed_bodies_are_not_looked_into() {
+fn a_body_that_is_not_what_its_codec_makes_is_an_error() {
     let mut batch = Batch::build(0, &mut [Record::default()]);
     batch.header.attributes = 4;
-    assert_eq!(batch.records(), Err(RecordError::Compressed));
+    assert_eq!(batch.records(), Err(RecordError::BadCompression));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The replica manager by itself: metadata, requests, answers and disk completions go in by hand.
 
+mod cleaning;
 mod deleting;
 mod fetching;
 mod isr;

@@ -2,6 +2,7 @@
 
 use super::NodeView;
 use super::replicas::Of;
+use crate::checkers::compaction;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
 use std::collections::BTreeMap;
@@ -167,6 +168,12 @@ pub(crate) fn equal(
             });
             committed.map(|found| key(&found.batch)).collect()
         };
+        if p.keys.is_some() {
+            // cleaned at other times, they hold other records of the same newest values
+            let to = of.high_watermark;
+            same_values(p, ledger, (leader.node, &ours), (view.node, &theirs), (from, to));
+            continue;
+        }
         let (ours, theirs) = (part(&ours), part(&theirs));
         ledger.checked(Check::Logs, 1);
         if ours == theirs {
@@ -186,6 +193,53 @@ pub(crate) fn equal(
             )
         });
     }
+}
+
+/// Replicas of a compacted partition agree on the newest value of each key.
+fn same_values(
+    p: &Partition,
+    ledger: &mut Ledger,
+    (leader, ours): (i32, &[Found]),
+    (node, theirs): (i32, &[Found]),
+    (from, upto): (Offset, Offset),
+) {
+    let values = |found: &[Found]| {
+        let mut table = compaction::table(found.iter().map(|found| &*found.batch), upto);
+        // of a key without a value, the tombstone may be gone
+        table.retain(|_, (offset, value)| *offset >= from && value.is_some());
+        table
+    };
+    let (ours, theirs) = (values(ours), values(theirs));
+    ledger.checked(Check::Logs, 1);
+    let differs = ours.iter().find(|(key, at)| theirs.get(*key) != Some(at));
+    let differs = differs.or_else(|| theirs.iter().find(|(key, _)| !ours.contains_key(*key)));
+    let Some((key, _)) = differs else { return };
+    ledger.broken(Check::Logs, p.about(), &|| {
+        format!(
+            "in-sync replicas of a compacted log differ below the high watermark {upto}: of key {},              leader {leader} has {:?}, replica {node} {:?} (offset, digest of the value)",
+            String::from_utf8_lossy(key),
+            ours.get(key),
+            theirs.get(key)
+        )
+    });
+}
+
+/// The log of a compacted partition against what was written.
+pub(crate) fn compacted(
+    p: &Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    disk: &dyn DiskImage,
+) {
+    if p.keys.is_none() || replica.log.size_bytes() > BYTES_MAX {
+        return;
+    }
+    let log = replica.log;
+    let of = (node, log.log_start_offset(), log.log_end_offset());
+    compaction::check(p, ledger, of, |upto| {
+        let found = read(disk, replica.tp);
+        compaction::table(found.iter().map(|found| &*found.batch), upto)
+    });
 }
 
 fn key(batch: &Batch) -> (Offset, i32, u64) {

@@ -63,6 +63,11 @@ impl Checkers {
                     p.replicas[mine].turned = is_due;
                 } else if is_due || moment == Moment::Drained {
                     logs::rebuilt(p, ledger, of, view.disk);
+                    let leads = replica.lead.is_some()
+                        && p.newest() == (replica.leader_epoch, Some(view.node));
+                    if leads {
+                        logs::compacted(p, ledger, of, view.disk);
+                    }
                 }
             }
             replicas::marker(&mut self.ledger, view);

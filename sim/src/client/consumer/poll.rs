@@ -50,7 +50,9 @@ impl Consumer {
         let first_offset = chunk.next.max(batch.base_offset());
         let left = u32::try_from(batch.next_offset() - first_offset).unwrap_or(0);
         // control records are skipped without being counted
-        let (is_control, epoch) = (batch.header.is_control(), batch.header.partition_leader_epoch);
+        // so are batches that compaction has emptied
+        let is_control = batch.header.is_control() || batch.header.record_count == 0;
+        let epoch = batch.header.partition_leader_epoch;
         let count = if is_control { left } else { left.min(records_max) };
         let next = first_offset + Offset::from(count);
         let batch = if count == left && is_last {

@@ -156,9 +156,9 @@ impl ProducerBatch {
         self.built = None;
     }
 
-    /// The batch as it goes on the wire, built once per identity. Record timestamps are the
+    /// The batch as it goes on the wire, built once per identity; with `keys` keys in its body. Record timestamps are the
     /// intended times on the client's wall clock.
-    pub(crate) fn build(&mut self, cx: &mut ClientCx<'_>) -> Arc<Batch> {
+    pub(crate) fn build(&mut self, keys: Option<u64>, cx: &mut ClientCx<'_>) -> Arc<Batch> {
         if let Some(built) = &self.built {
             return built.clone();
         }
@@ -166,7 +166,10 @@ impl ProducerBatch {
         let mean = u32::try_from(self.value_total.div_ceil(u64::from(count.max(1))));
         let value =
             if self.mixed { round_shape(mean.unwrap_or(u32::MAX)) } else { self.value_first };
-        let template = cx.shared.templates.body(value, count);
+        let template = match keys {
+            Some(keys) => cx.shared.templates.keyed(value, count, (keys, self.tag)),
+            None => cx.shared.templates.body(value, count),
+        };
         let wall_ms = |times: Option<&RecordTimes>| {
             let age_ns = times.map_or(0, |times| cx.now_ns.saturating_sub(times.intended_ns));
             cx.wall_ms - i64::try_from(age_ns / NS_PER_MS).unwrap_or(0)

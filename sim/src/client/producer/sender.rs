@@ -152,7 +152,7 @@ impl Producer {
             batch.order = queue.next_order;
             queue.next_order += 1;
         }
-        let built = batch.build(cx);
+        let built = batch.build(self.config.keys, cx);
         batch.sends += 1;
         batch.sent_ns = cx.now_ns;
         if batch.sends == 1 {

@@ -1,0 +1,158 @@
+//! The log cleaner of a broker: when it looks, how fast it goes, what it notes.
+
+use super::rig::{Rig, TP};
+use crate::config::{CleanupPolicy, IoRate, Ratio, ServerConfig};
+use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, CorrelationId, Offset};
+use crate::log::testing::MemoryDisk;
+use crate::protocol::{Acks, ProducePartition, ProduceRequest, Response};
+use crate::records::{Batch, Record, Records};
+use crate::replica::{AppendOrigin, parse_checkpoint};
+use crate::seam::{DiskOpKind, DiskResult, FileName, TimerKey};
+use crate::step::{Owner, ReplyTo, owner_of};
+use bytes::Bytes;
+use std::sync::Arc;
+
+struct Cleaning {
+    rig: Rig,
+    disk: MemoryDisk,
+}
+
+fn compacted(server: &mut ServerConfig) {
+    server.log_cleanup_policy = CleanupPolicy::COMPACT;
+    server.log_cleaner_min_cleanable_ratio = Ratio::of_text("0").unwrap();
+    server.log_segment_bytes = 100;
+}
+
+impl Cleaning {
+    fn new(change: impl FnOnce(&mut ServerConfig)) -> Self {
+        let mut rig = Rig::new("orders", |server| {
+            compacted(server);
+            change(server);
+        });
+        rig.create(1, &[1]);
+        Self { rig, disk: MemoryDisk::default() }
+    }
+
+    fn produce(&mut self, key: Option<&'static str>) -> ErrorCode {
+        let value = Some(Bytes::from_static(b"value"));
+        let record = Record::new(key.map(|key| Bytes::from_static(key.as_bytes())), value);
+        let records = Records::single(Arc::new(Batch::build(1, &mut [record])));
+        let request = ProduceRequest {
+            acks: Acks::All,
+            timeout_ms: 30_000,
+            partitions: vec![ProducePartition { tp: TP, records }],
+        };
+        let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) };
+        let origin = AppendOrigin::Client(to);
+        self.rig.act(|replicas, step| replicas.produce(step, origin, request));
+        self.settle();
+        match self.rig.replies().pop() {
+            Some(Response::Produce(answer)) => answer.partitions[0].error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The disk does what was asked, and what follows from that.
+    fn settle(&mut self) {
+        while !self.rig.effects.disk.is_empty() {
+            let op = self.rig.effects.disk.remove(0);
+            let id = op.id;
+            let result = match &op.kind {
+                DiskOpKind::Read { ranges, .. } => {
+                    DiskResult::Read(vec![self.disk.read(&ranges[0])])
+                }
+                DiskOpKind::CreateLog { .. } | DiskOpKind::DeleteLog { .. } => DiskResult::Done,
+                kind => {
+                    self.disk.apply(std::slice::from_ref(kind));
+                    DiskResult::Done
+                }
+            };
+            self.rig.act(|replicas, step| match owner_of(id.0) {
+                Some(Owner::Cleaner) => replicas.cleaner_disk_done(step, id, result),
+                _ => replicas.disk_done(step, id, &result),
+            });
+        }
+    }
+
+    /// The cleaner's next timer is due, if it has one.
+    fn wake(&mut self) -> bool {
+        let timers = std::mem::take(&mut self.rig.effects.timers);
+        let due = timers.iter().filter(|(_, key)| *key == TimerKey::Cleaner).map(|(at, _)| *at);
+        let Some(at) = due.min() else { return false };
+        self.rig.now_ms = self.rig.now_ms.max(at.as_nanos().div_ceil(1_000_000));
+        self.rig.act(|replicas, step| replicas.cleaner_due(step));
+        self.settle();
+        true
+    }
+
+    /// Of the batches that have records.
+    fn offsets(&self) -> Vec<Offset> {
+        let batches = self.disk.batches().into_iter();
+        batches.filter(|b| b.header.record_count > 0).map(|b| b.base_offset()).collect()
+    }
+
+    fn checkpoint(&self) -> Option<Offset> {
+        let bytes = self.disk.files.get(&FileName::CleanerOffsets)?;
+        parse_checkpoint(bytes).get(&TP).copied()
+    }
+}
+
+#[test]
+fn a_log_is_cleaned_when_there_is_something_to_clean() {
+    let mut cleaning = Cleaning::new(|_| {});
+    assert!(!cleaning.wake(), "no timer while all is in the active segment");
+    for _ in 0..3 {
+        assert_eq!(cleaning.produce(Some("a")), ErrorCode::None);
+    }
+    assert_eq!(cleaning.produce(None), ErrorCode::InvalidRecord);
+    assert_eq!(cleaning.offsets(), [0, 1, 2]);
+    assert!(cleaning.wake());
+    assert_eq!(cleaning.rig.now_ms, 16_000, "log.cleaner.backoff.ms after the first roll");
+    assert_eq!((cleaning.offsets(), cleaning.checkpoint()), (vec![1, 2], Some(2)));
+    let work = cleaning.rig.effects.work;
+    assert!(work.cleaner_bytes > 0 && work.cleaner_records == 4, "{work:?}");
+    assert!(cleaning.wake(), "it looks again as long as there is more than the active segment");
+    assert_eq!(cleaning.offsets(), [1, 2]);
+}
+
+#[test]
+fn a_cleaner_keeps_to_its_speed_limit_and_survives_what_happens_meanwhile() {
+    let slow = |server: &mut ServerConfig| {
+        server.log_cleaner_io_rate_max = IoRate { bytes_per_second: Some(10) };
+    };
+    let mut cleaning = Cleaning::new(slow);
+    for _ in 0..4 {
+        cleaning.produce(Some("a"));
+    }
+    assert!(cleaning.wake());
+    let mut waits = 0;
+    while cleaning.checkpoint().is_none() {
+        assert!(cleaning.wake());
+        waits += 1;
+    }
+    assert!(waits >= 3, "{waits}");
+    let seconds = cleaning.rig.now_ms / 1000 - 16;
+    assert!(seconds >= 30, "more than 300 bytes at 10 bytes a second took {seconds} s");
+    for _ in 0..2 {
+        cleaning.produce(Some("a"));
+    }
+    cleaning.wake();
+    cleaning.rig.act(|replicas, step| replicas.truncate(step, 0, 2));
+    cleaning.settle();
+    assert_eq!(cleaning.checkpoint(), Some(2), "what was clean is dirty again");
+    assert!(cleaning.disk.cleaned.is_none());
+    cleaning.wake();
+}
+
+#[test]
+fn nothing_is_cleaned_where_the_cleaner_is_off() {
+    let mut cleaning = Cleaning::new(|server| server.log_cleaner_enable = false);
+    for _ in 0..3 {
+        cleaning.produce(Some("a"));
+    }
+    assert!(!cleaning.wake());
+    assert_eq!(cleaning.offsets(), [0, 1, 2]);
+    let refused = cleaning.rig.act(|replicas, step| replicas.delete_records(step, TP, -1));
+    assert_eq!(refused, Err(ErrorCode::PolicyViolation));
+}

@@ -1,0 +1,198 @@
+//! Compaction keeps the newest record of each key, and tombstones for as long as readers may need
+//! them. Leaves out transactions, which no simulated client writes.
+
+use super::ledger::{Check, Ledger, Promise};
+use super::partition::Partition;
+use std::collections::BTreeMap;
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset};
+use stormglass_broker_core::records::{Batch, Body};
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "compaction",
+    text: "of each key of a compacted topic, the newest committed record is in the log at its \
+           offset; a tombstone may go delete.retention.ms after it was written, and no older value \
+           comes back then",
+};
+
+/// Records of a partition that are kept to compare with; with more, nothing is compared.
+const RECORDS_MAX: usize = 500_000;
+
+/// A record that a leader wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Written {
+    key: Vec<u8>,
+    /// Digest of the value; `None` for a tombstone.
+    value: Option<u64>,
+    at_ns: u64,
+}
+
+/// What leaders have written to a compacted partition.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    delete_retention_ns: u64,
+    written: BTreeMap<Offset, Written>,
+    epoch: LeaderEpoch,
+    is_complete: bool,
+}
+
+/// The newest record of each key: its offset, and a digest of its value.
+pub(crate) type Table = BTreeMap<Vec<u8>, (Offset, Option<u64>)>;
+
+impl Keys {
+    /// Nothing yet.
+    pub(crate) fn new(delete_retention_ms: u64) -> Self {
+        Self {
+            delete_retention_ns: delete_retention_ms.saturating_mul(1_000_000),
+            written: BTreeMap::new(),
+            epoch: NO_EPOCH,
+            is_complete: true,
+        }
+    }
+
+    /// A leader appended a batch. One that is deposed and has not heard of it counts no more.
+    pub(crate) fn appended(&mut self, now_ns: u64, epoch: LeaderEpoch, batch: &Batch) {
+        if epoch < self.epoch || batch.header.is_control() {
+            return;
+        }
+        self.written.split_off(&batch.base_offset());
+        for (offset, key, value) in records(batch) {
+            self.written.insert(offset, Written { key, value, at_ns: now_ns });
+        }
+        self.is_complete &= self.written.len() <= RECORDS_MAX;
+    }
+
+    /// Somebody leads from an offset on: what others wrote there is gone.
+    pub(crate) fn leads(&mut self, epoch: LeaderEpoch, start: Offset) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.written.split_off(&start);
+        }
+    }
+}
+
+/// Records of a batch that have keys: offset, key, digest of the value.
+fn records(batch: &Batch) -> impl Iterator<Item = (Offset, Vec<u8>, Option<u64>)> {
+    let (base, all) = (batch.base_offset(), batch.records().unwrap_or_default());
+    all.into_iter().filter_map(move |record| {
+        let value = record.value.map(|value| Body::Owned(value).fingerprint());
+        Some((base + Offset::from(record.offset_delta), record.key?.to_vec(), value))
+    })
+}
+
+/// The newest records of batches, below an offset.
+pub(crate) fn table<'a>(batches: impl Iterator<Item = &'a Batch>, upto: Offset) -> Table {
+    let mut table = Table::new();
+    for batch in batches.filter(|batch| !batch.header.is_control()) {
+        for (offset, key, value) in records(batch).filter(|(offset, ..)| *offset < upto) {
+            table.insert(key, (offset, value));
+        }
+    }
+    table
+}
+
+/// Compares a replica's log, which begins at `start`, with what was written and committed.
+pub(crate) fn check(
+    p: &Partition,
+    ledger: &mut Ledger,
+    (node, start, end): (i32, Offset, Offset),
+    found: impl FnOnce(Offset) -> Table,
+) {
+    let Some(keys) = p.keys.as_ref().filter(|keys| keys.is_complete) else { return };
+    if p.void.is_some() {
+        return;
+    }
+    let upto = p.exposed().min(end);
+    let mut newest: BTreeMap<&[u8], (Offset, &Written)> = BTreeMap::new();
+    for (offset, written) in keys.written.range(start..upto.max(start)) {
+        newest.insert(&written.key, (*offset, written));
+    }
+    let found = found(upto);
+    ledger.checked(Check::Compaction, newest.len() as u64);
+    for (key, (offset, written)) in newest {
+        let there = found.get(key).copied();
+        let age_ns = ledger.now_ns.saturating_sub(written.at_ns);
+        let holds = match (there, written.value) {
+            (None, None) => age_ns >= keys.delete_retention_ns,
+            _ => there == Some((offset, written.value)),
+        };
+        if holds {
+            continue;
+        }
+        ledger.broken(Check::Compaction, p.about(), &|| {
+            let what = if written.value.is_some() { "a value" } else { "a tombstone" };
+            format!(
+                "the newest record of key {} below {upto} is {what} at offset {offset}, written {} \
+                 ms ago; replica {node}, whose log begins at {start}, has {there:?} (offset, digest \
+                 of the value)",
+                String::from_utf8_lossy(key),
+                age_ns / 1_000_000
+            )
+        });
+        return; // one key stands for all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use stormglass_broker_core::records::Record;
+
+    fn batch(base: Offset, writes: &[(&str, Option<&str>)]) -> Batch {
+        let bytes = |text: &str| Bytes::from(text.to_owned());
+        let record =
+            |(key, value): &(&str, Option<&str>)| Record::new(Some(bytes(key)), value.map(bytes));
+        let mut records: Vec<Record> = writes.iter().map(record).collect();
+        let mut batch = Batch::build(0, &mut records);
+        batch.header.base_offset = base;
+        batch.header.partition_leader_epoch = 0;
+        batch
+    }
+
+    /// Accounts of a log, of which everything is committed, `age_ms` after its last batch.
+    fn accounts(written: &[Batch], log: &[Batch], age_ms: u64) -> usize {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        p.keys = Some(Keys::new(1000));
+        for batch in written {
+            p.keys.as_mut().unwrap().appended(0, 0, batch);
+            p.committed.append(0, batch.base_offset(), batch.next_offset());
+        }
+        ledger.now_ns = age_ms * 1_000_000;
+        check(&p, &mut ledger, (1, 0, 99), |upto| table(log.iter(), upto));
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn the_newest_of_each_key_must_be_there_and_nothing_else() {
+        let written = [
+            batch(0, &[("a", Some("1")), ("b", Some("1"))]),
+            batch(2, &[("a", Some("2"))]),
+            batch(3, &[("b", None)]),
+        ];
+        let [first, second, tombstone] = &written;
+        let without_b = batch(0, &[("a", Some("1"))]);
+        assert_eq!(accounts(&written, &written, 0), 0, "whole");
+        let compacted = [second.clone(), tombstone.clone()];
+        assert_eq!(accounts(&written, &compacted, 0), 0, "compacted");
+        assert_eq!(
+            accounts(&written, std::slice::from_ref(second), 1000),
+            0,
+            "the tombstone may go"
+        );
+        assert_eq!(accounts(&written, std::slice::from_ref(second), 999), 1, "but not yet");
+        assert_eq!(accounts(&written, &[without_b, tombstone.clone()], 0), 1, "an older value");
+        assert_eq!(accounts(&written, &[first.clone(), second.clone()], 5000), 1, "b came back");
+    }
+
+    #[test]
+    fn what_a_deposed_leader_writes_does_not_count() {
+        let mut keys = Keys::new(0);
+        keys.appended(0, 1, &batch(0, &[("a", Some("1"))]));
+        keys.appended(0, 1, &batch(1, &[("a", Some("2"))]));
+        keys.leads(2, 1);
+        keys.appended(0, 1, &batch(1, &[("a", Some("3"))]));
+        assert_eq!(keys.written.len(), 1);
+        keys.appended(0, 2, &batch(1, &[("a", None)]));
+        assert_eq!(keys.written[&1].value, None);
+    }
+}
