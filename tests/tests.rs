@@ -26,6 +26,8 @@ mod json;
 mod transfer;
 // Bills.
 mod cost;
+// Express, Serverless: quotas, recovery, meters.
+mod kinds;
 // What changed, and why.
 mod compare;
 // What got worse, and what did not.

@@ -377,6 +377,7 @@ impl Broker {
         if let Some((role, _)) = &mut self.broker {
             role.replicas.drop_connection(conn);
             role.forwarding.drop_connection(conn);
+            role.quotas.drop_connection(conn);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::ids::NodeId;
 use crate::log::Log;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::protocol::Request;
+use crate::quota::Quotas;
 use crate::replica::ReplicaManager;
 use crate::seam::DiskResult;
 use crate::step::{ReplyTo, Step};
@@ -36,6 +37,7 @@ pub(crate) struct BrokerRole {
     /// Topics that this broker has asked the controller to create.
     pub(crate) creating_topics: BTreeSet<Arc<str>>,
     pub(crate) forwarding: Forwarding,
+    pub(crate) quotas: Quotas,
 }
 
 impl BrokerRole {
@@ -53,12 +55,16 @@ impl BrokerRole {
             broker_epoch: -1,
             creating_topics: BTreeSet::new(),
             forwarding: Forwarding::default(),
+            quotas: Quotas::new(config.limits),
             config,
         }
     }
 
     /// A client's or follower's request.
-    pub(crate) fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+    pub(crate) fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, mut request: Request) {
+        if self.quotas.is_active() {
+            self.quotas.asked(to, &mut request);
+        }
         match request {
             Request::Produce(request) => api::produce::handle(self, step, to, request),
             Request::Fetch(request) => api::fetch::handle(self, step, to, request),
@@ -187,5 +193,8 @@ impl BrokerRole {
             api::transactions::resume_loads(self, step);
         }
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
+        if self.quotas.awaits_answers() {
+            self.quotas.answering(step, &mut self.replicas);
+        }
     }
 }

@@ -119,6 +119,8 @@ pub struct Reply {
     pub correlation: CorrelationId,
     /// What. `None`: the request has no answer (`acks=0`), but its turn is over.
     pub response: Option<Response>,
+    /// Quotas: nothing is read from the connection for so long after the answer, ms (KIP-219).
+    pub throttle_ms: u32,
 }
 
 /// Which of a node's connections to a peer carries a request. Requests on one channel keep their

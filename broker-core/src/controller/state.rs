@@ -391,7 +391,7 @@ impl Controller {
 
 fn reply(step: &mut Step<'_>, to: ReplyTo, response: Option<Response>) {
     let ReplyTo { conn, correlation } = to;
-    step.effects.replies.push(Reply { conn, correlation, response });
+    step.effects.replies.push(Reply { conn, correlation, response, throttle_ms: 0 });
 }
 
 /// The answer of a node that is not the active controller.

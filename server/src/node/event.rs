@@ -13,6 +13,15 @@ pub(crate) type Inbox = Receiver<Event>;
 /// Where they are sent.
 pub(crate) type Outbox = Sender<Event>;
 
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// `None`: there is no answer, but the client's turn is over.
+    pub(crate) response: Option<Response>,
+    /// Quotas: nothing is read from the client for so long, ms.
+    pub(crate) throttle_ms: u32,
+}
+
 /// An event.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -21,8 +30,7 @@ pub(crate) enum Event {
         conn: ConnectionId,
         correlation: CorrelationId,
         request: Box<Request>,
-        /// `None`: there is no answer, but the client's turn is over.
-        reply: oneshot::Sender<Option<Response>>,
+        reply: oneshot::Sender<Answer>,
     },
     /// A node of this process asks.
     PeerRequest { conn: ConnectionId, correlation: CorrelationId, request: Box<Request> },
