@@ -48,6 +48,8 @@ mod processes;
 mod groups;
 // Deletion, partitions, configs.
 mod topics;
+// Quotas of clients.
+mod quotas;
 // Transactions: committed, aborted, fenced, killed.
 mod transactions;
 // What the README promises.

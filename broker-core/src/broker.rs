@@ -159,6 +159,12 @@ impl Broker {
             Input::Start => self.start(step),
             Input::Timer(key) => return self.timer(step, key),
             Input::ConnectionClosed(conn) => self.drop_connection(conn),
+            Input::Client { conn, client_id } => {
+                if let Some((role, _)) = &mut self.broker {
+                    role.quotas.client(conn, client_id);
+                }
+                return false;
+            }
             Input::Shutdown => self.shutdown(step),
             Input::Request { .. }
             | Input::Response { .. }
@@ -226,6 +232,7 @@ impl Broker {
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
             | Request::AlterConfigs(_)
+            | Request::AlterClientQuotas(_)
                 if self.is_active_controller() =>
             {
                 self.controller_request(step, to, request)

@@ -99,9 +99,13 @@ impl BrokerRole {
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
+            | Request::AlterClientQuotas(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
             Request::DescribeConfigs(request) => {
                 api::describe_configs::handle(self, step, to, &request);
+            }
+            Request::DescribeClientQuotas(request) => {
+                api::describe_client_quotas::handle(self, step, to, &request);
             }
             Request::DeleteRecords(request) => {
                 api::delete_records::handle(self, step, to, request);
@@ -158,6 +162,9 @@ impl BrokerRole {
         self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);
         let Self { replicas, image, transactions, .. } = self;
         transactions.apply_metadata(&mut Cx { step, replicas, image }, delta);
+        if delta.quotas {
+            self.quotas.set_client_quotas(self.image.quotas().clone());
+        }
     }
 
     /// A disk operation of the groups ended.

@@ -42,6 +42,14 @@ pub enum Input {
     Timer(TimerKey),
     /// A connection ended: what waits for it is dropped.
     ConnectionClosed(ConnectionId),
+    /// A connection's client says what it is (`client.id`), for quotas. Clients that no shell tells
+    /// of have no name.
+    Client {
+        /// Connection.
+        conn: ConnectionId,
+        /// `client.id`.
+        client_id: std::sync::Arc<str>,
+    },
     /// SIGTERM: controlled shutdown begins.
     Shutdown,
     /// Wall clock, ms since the epoch, that belongs to this step's `now`; sent at the start and

@@ -35,6 +35,8 @@ pub enum ApiKey {
     ElectLeaders = 43,
     IncrementalAlterConfigs = 44,
     OffsetDelete = 47,
+    DescribeClientQuotas = 48,
+    AlterClientQuotas = 49,
     DescribeCluster = 60,
     DescribeProducers = 61,
     DescribeTransactions = 65,
@@ -65,7 +67,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
 /// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 35] = [
+pub const APIS: [Api; 37] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -97,6 +99,8 @@ pub const APIS: [Api; 35] = [
     api(ApiKey::ElectLeaders, 0, 2, 2),
     api(ApiKey::IncrementalAlterConfigs, 0, 1, 1),
     api(ApiKey::OffsetDelete, 0, 0, NEVER),
+    api(ApiKey::DescribeClientQuotas, 0, 1, 1),
+    api(ApiKey::AlterClientQuotas, 0, 1, 1),
     api(ApiKey::DescribeCluster, 0, 2, 0),
     api(ApiKey::DescribeProducers, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),

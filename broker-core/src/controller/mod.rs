@@ -8,6 +8,7 @@ mod configs;
 mod elections;
 mod placement;
 mod producer_ids;
+mod quotas;
 mod refusals;
 mod sessions;
 mod state;

@@ -3,8 +3,8 @@
 use crate::error::ErrorCode;
 use crate::ids::TopicId;
 use crate::protocol::{
-    AlterConfigsResponse, AlteredConfigs, CreatePartitionsResponse, DeleteTopicsResponse,
-    DeletedTopic, Request, Response, TopicRef,
+    AlterClientQuotasResponse, AlterConfigsResponse, AlteredConfigs, AlteredQuotas,
+    CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic, Request, Response, TopicRef,
 };
 
 /// Refuses all of a request about topics; `None` for other requests.
@@ -30,6 +30,13 @@ pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Respo
             });
             Response::AlterConfigs(AlterConfigsResponse { resources: refused.collect() })
         }
+        Request::AlterClientQuotas(request) => {
+            let refused = request.entries.iter().map(|alter| {
+                let entity = alter.entity.clone();
+                AlteredQuotas { error, message: None, entity }
+            });
+            Response::AlterClientQuotas(AlterClientQuotasResponse { entries: refused.collect() })
+        }
         _ => return None,
     })
 }
@@ -45,6 +52,9 @@ pub(super) fn take_back_topics(response: &mut Response, error: ErrorCode) {
         }
         Response::AlterConfigs(response) => {
             response.resources.iter_mut().for_each(|resource| resource.error = error);
+        }
+        Response::AlterClientQuotas(response) => {
+            response.entries.iter_mut().for_each(|entry| entry.error = error);
         }
         _ => {}
     }

@@ -151,6 +151,7 @@ impl Controller {
             Request::DeleteTopics(r) => self.delete_topics(&r),
             Request::CreatePartitions(r) => self.create_partitions(&r),
             Request::AlterConfigs(r) => self.alter_configs(&r),
+            Request::AlterClientQuotas(r) => self.alter_client_quotas(&r),
             _ => return None,
         })
     }

@@ -48,7 +48,7 @@ pub(super) struct LimitRates {
 }
 
 /// Direction of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Flow {
     /// From producers.
     Produce,

@@ -5,18 +5,23 @@
 //! as long (`Reply::throttle_ms`, which the shell heeds). A fetch that is over it is answered
 //! without records, which then do not count. Followers are not limited (no replication quotas).
 
+mod clients;
 mod limits;
 mod rate;
 
+pub(crate) use clients::QUOTA_KEYS;
 pub use limits::BrokerLimits;
 
 use crate::ids::{ConnectionId, CorrelationId};
+use crate::metadata::QuotaMap;
 use crate::protocol::{FetchRequest, ProduceRequest, Request, Response, SESSION_EPOCH_INITIAL};
 use crate::replica::ReplicaManager;
 use crate::seam::Reply;
 use crate::step::{ReplyTo, Step};
+use clients::ClientQuotas;
 use limits::{Flow, LimitRates, Moved, window_bytes};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// What is kept of a request until it is answered. A connection has one at a time.
 #[derive(Debug)]
@@ -33,18 +38,35 @@ struct Asked {
 pub(crate) struct Quotas {
     limits: BrokerLimits,
     rates: LimitRates,
+    clients: ClientQuotas,
     /// Looked up by connection, never walked.
     asked: FxHashMap<ConnectionId, Asked>,
 }
 
 impl Quotas {
     pub(crate) fn new(limits: BrokerLimits) -> Self {
-        Self { limits, rates: LimitRates::default(), asked: FxHashMap::default() }
+        Self {
+            limits,
+            rates: LimitRates::default(),
+            clients: ClientQuotas::default(),
+            asked: FxHashMap::default(),
+        }
     }
 
     /// Whether any quota is set: without one nothing here costs anything.
     pub(crate) fn is_active(&self) -> bool {
-        self.limits.is_limited()
+        self.limits.is_limited() || self.clients.is_set()
+    }
+
+    /// The metadata's quotas of clients.
+    #[cold]
+    pub(crate) fn set_client_quotas(&mut self, quotas: QuotaMap) {
+        self.clients.replace(quotas);
+    }
+
+    /// Who is at the other end of a connection.
+    pub(crate) fn client(&mut self, conn: ConnectionId, client_id: Arc<str>) {
+        self.clients.client(conn, client_id);
     }
 
     /// Whether an answer may have to be counted.
@@ -64,7 +86,7 @@ impl Quotas {
             Request::Produce(produce) => Some(produced(produce, size)),
             Request::TransactionalProduce(within) => Some(produced(&within.produce, size)),
             Request::Fetch(fetch) => {
-                self.fit_into_windows(fetch);
+                self.fit_into_windows(to.conn, fetch);
                 is_full_fetch = fetch.session_epoch == SESSION_EPOCH_INITIAL;
                 None
             }
@@ -75,13 +97,14 @@ impl Quotas {
     }
 
     /// An answer that is larger than all windows together could never be sent.
-    fn fit_into_windows(&self, fetch: &mut FetchRequest) {
+    fn fit_into_windows(&self, conn: ConnectionId, fetch: &mut FetchRequest) {
         let (bound, bound_of_partition) = self.limits.of(Flow::Fetch);
         let fit = |wanted: i32, bound: Option<u64>| match bound {
             Some(bound) => wanted.min(i32::try_from(window_bytes(bound)).unwrap_or(i32::MAX)),
             None => wanted,
         };
         fetch.max_bytes = fit(fetch.max_bytes, bound);
+        fetch.max_bytes = fit(fetch.max_bytes, self.clients.bound(conn, Flow::Fetch));
         for partition in &mut fetch.partitions {
             partition.max_bytes = fit(partition.max_bytes, bound_of_partition);
         }
@@ -121,9 +144,9 @@ impl Quotas {
                 let partitions =
                     partitions.map(|p| (p.tp, u64::from(p.records.size_bytes()))).collect();
                 let moved = Moved { flow: Flow::Fetch, bytes, partitions };
-                wait_ms = wait_ms.max(self.rates.throttle_ms(&self.limits, now_ms, &moved));
+                wait_ms = wait_ms.max(self.wait_ms(reply.conn, now_ms, &moved));
                 if wait_ms == 0 {
-                    self.rates.record(&self.limits, now_ms, &moved);
+                    self.record(reply.conn, now_ms, &moved);
                 } else if asked.is_full_fetch {
                     // The fetcher takes an empty answer for no session at all.
                     replicas.drop_session(step, fetch.session_id);
@@ -136,9 +159,8 @@ impl Quotas {
                 fetch.throttle_ms = clamp(wait_ms);
             }
             (response, Some(moved)) => {
-                self.rates.record(&self.limits, now_ms, &moved);
-                let counted = moved.without_bytes();
-                wait_ms = wait_ms.max(self.rates.throttle_ms(&self.limits, now_ms, &counted));
+                self.record(reply.conn, now_ms, &moved);
+                wait_ms = wait_ms.max(self.wait_ms(reply.conn, now_ms, &moved.without_bytes()));
                 if let Some(Response::Produce(produce)) = response {
                     produce.throttle_ms = clamp(wait_ms);
                 }
@@ -148,8 +170,20 @@ impl Quotas {
         reply.throttle_ms = clamp(wait_ms).unsigned_abs();
     }
 
+    /// How long bytes must wait if they are counted now, ms.
+    fn wait_ms(&mut self, conn: ConnectionId, now_ms: u64, moved: &Moved) -> u64 {
+        let of_broker = self.rates.throttle_ms(&self.limits, now_ms, moved);
+        of_broker.max(self.clients.throttle_ms(conn, now_ms, moved))
+    }
+
+    fn record(&mut self, conn: ConnectionId, now_ms: u64, moved: &Moved) {
+        self.rates.record(&self.limits, now_ms, moved);
+        self.clients.record(conn, now_ms, moved);
+    }
+
     #[cold]
     pub(crate) fn drop_connection(&mut self, conn: ConnectionId) {
+        self.clients.drop_connection(conn);
         self.asked.remove(&conn);
     }
 }

@@ -64,6 +64,12 @@ impl Rate {
         }
     }
 
+    /// Whether nothing was counted for so long that nothing is known any more.
+    pub(super) fn is_idle(&mut self, now_ms: u64) -> bool {
+        self.forget_old(now_ms);
+        self.windows.is_empty()
+    }
+
     fn drop_first(&mut self) {
         if let Some(window) = self.windows.pop_front() {
             self.total -= window.amount;

@@ -73,6 +73,7 @@ async fn converse(
     id: ConnectionId,
 ) -> Closing {
     let mut buffer = BytesMut::new();
+    let mut client_id: Option<Arc<str>> = None;
     let host: Arc<str> = format!("/{}", client.ip()).into();
     let idle = Duration::from_millis(door.limits.idle_ms_max);
     for turn in 0.. {
@@ -89,7 +90,12 @@ async fn converse(
         if !door.clients {
             return Closing::NotForClients;
         }
-        let asked = Asked { conn: id, correlation: CorrelationId(turn), host: &host };
+        let asked = Asked {
+            conn: id,
+            correlation: CorrelationId(turn),
+            host: &host,
+            client_id: &mut client_id,
+        };
         let timed = door.counters.as_ref().and_then(|counters| begin(counters, &frame));
         let answer = match answer(frame, door, asked).await {
             Ok(answer) => answer,
@@ -123,13 +129,15 @@ struct Asked<'a> {
     conn: ConnectionId,
     correlation: CorrelationId,
     host: &'a Arc<str>,
+    /// What its client last said that it is.
+    client_id: &'a mut Option<Arc<str>>,
 }
 
 /// The answer to a frame, if it has one, and for how long nothing is read after it, ms.
 async fn answer(
     frame: bytes::Bytes,
     door: &Door,
-    Asked { conn, correlation, host }: Asked<'_>,
+    Asked { conn, correlation, host, client_id }: Asked<'_>,
 ) -> Result<(Option<Frame>, u32), Closing> {
     let (mut request, call) = match decode_request(frame, &*door.directory.current())? {
         Decoded::Ask(request, call) => (request, call),
@@ -140,6 +148,11 @@ async fn answer(
         counters.asked(&request, &*door.directory.current());
     }
     request.set_client_host(host);
+    if let Some(said) = call.client_id().filter(|said| client_id.as_ref() != Some(*said)) {
+        *client_id = Some(Arc::clone(said));
+        let event = Event::Client { conn, client_id: Arc::clone(said) };
+        door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
+    }
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;

@@ -1,6 +1,7 @@
 //! What can happen to a node.
 
 use crate::net::LinkId;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
@@ -38,6 +39,8 @@ pub(crate) enum Event {
     PeerResponse { from: NodeId, correlation: CorrelationId, response: Box<Response> },
     /// A connection to a node of another process ended, and what it was asked gets no answer.
     LinkDown(LinkId),
+    /// A connection's client has said what it is.
+    Client { conn: ConnectionId, client_id: Arc<str> },
     /// A connection ended.
     Closed(ConnectionId),
     /// A disk operation ended.

@@ -138,6 +138,7 @@ impl Node {
                 self.waiting.insert((conn, correlation), reply);
                 Input::Request { conn, correlation, request: *request }
             }
+            Event::Client { conn, client_id } => Input::Client { conn, client_id },
             Event::PeerRequest { conn, correlation, request } => {
                 Input::Request { conn, correlation, request: *request }
             }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use stormglass_broker_core::config::{ConfigKind, TOPIC_KEYS};
 use stormglass_broker_core::protocol::{
     AbortedTransaction, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest,
-    AlterConfigsResponse, AlterPartitionData, AlterPartitionRequest, AlterPartitionResponse,
-    AlterPartitionResult, AlteredConfigs, AlteredResource, BeginQuorumEpochRequest,
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterClientQuotasRequest,
+    AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse, AlterPartitionData,
+    AlterPartitionRequest, AlterPartitionResponse, AlterPartitionResult, AlterQuotas,
+    AlteredConfigs, AlteredQuotas, AlteredResource, BeginQuorumEpochRequest,
     BeginQuorumEpochResponse, BrokerEndpoint, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
     BrokerRegistrationRequest, BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp,
     ConfigSource, ConfigTarget, CreatePartitionsRequest, CreatePartitionsResponse,
@@ -19,9 +20,9 @@ use stormglass_broker_core::protocol::{
     EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset, FetchPartition,
     FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
     FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, NewPartitions, NewTopic, Placement,
-    ProducerIdAndEpoch, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker,
-    TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    ProducerIdAndEpoch, QuotaValue, ReplicaState, Request, Response, SnapshotId, TopicRef,
+    TxnMarker, TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse,
+    WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -83,6 +84,7 @@ messages! {
     14 AlterConfigs;
     15 AddPartitionsToTxn;
     16 WriteTxnMarkers;
+    40 AlterClientQuotas;
 }
 
 fields! {
@@ -162,6 +164,10 @@ fields! {
     ConfigChange { key, op, value }
     AlterConfigsResponse { resources }
     AlteredConfigs { target, error, message }
+    AlterClientQuotasRequest { entries, validate_only }
+    AlterQuotas { entity, changes }
+    AlterClientQuotasResponse { entries }
+    AlteredQuotas { error, message, entity }
 }
 
 numbered! {
@@ -169,6 +175,16 @@ numbered! {
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3 }
     ConfigSource { Topic = 1, Static = 4, Default = 5 }
     ConfigKind { Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7 }
+}
+
+impl Field for QuotaValue {
+    fn put(&self, out: &mut Writer) {
+        self.bits().put(out);
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, WireError> {
+        Field::take(from).map(Self::from_bits)
+    }
 }
 
 impl Field for Placement {
