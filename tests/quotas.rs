@@ -16,8 +16,9 @@ const ANY: i8 = 2;
 
 /// Sets a quota of the test's client id, or takes it back.
 fn alter(client: &mut Client, key: &str, value: Option<f64>) -> i16 {
-    let entity =
-        EntityData::default().with_entity_type(text("client-id")).with_entity_name(Some(text("test")));
+    let entity = EntityData::default()
+        .with_entity_type(text("client-id"))
+        .with_entity_name(Some(text("test")));
     let change = OpData::default()
         .with_key(text(key))
         .with_value(value.unwrap_or_default())
@@ -53,7 +54,8 @@ fn produce(client: &mut Client, bytes: usize) -> i32 {
 /// What a consumer is told to wait, ms, and how many topics it hears of.
 fn fetch(client: &mut Client) -> (i32, usize) {
     let partition = FetchPartition::default().with_partition_max_bytes(10 << 20);
-    let topic = FetchTopic::default().with_topic(topic_name(TOPIC)).with_partitions(vec![partition]);
+    let topic =
+        FetchTopic::default().with_topic(topic_name(TOPIC)).with_partitions(vec![partition]);
     let request = FetchRequest::default()
         .with_max_wait_ms(100)
         .with_min_bytes(1)
