@@ -43,7 +43,7 @@ fn a_partition_of_express_is_held_at_its_quota_and_a_broker_is_back_within_secon
     assert!(items.iter().all(|item| !item.contains("MSK storage")), "{items:?}");
     // Power returns 50 s into the measure phase; a Standard broker takes 70 s from there.
     let events = place.read("a/events.jsonl");
-    let up = events.lines().filter(|line| line.contains("broker-up")).last().unwrap();
+    let up = events.lines().rfind(|line| line.contains("broker-up")).unwrap();
     let up: Value = serde_json::from_str(up).unwrap();
     let at_s = up["at_s"].as_f64().unwrap();
     let expected = 97.0..99.5;
