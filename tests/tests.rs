@@ -27,6 +27,8 @@ mod json;
 mod transfer;
 // Bills.
 mod cost;
+// Express, Serverless: quotas, recovery, meters.
+mod kinds;
 // What changed, and why.
 mod compare;
 // What got worse, and what did not.
@@ -47,6 +49,8 @@ mod processes;
 mod groups;
 // Deletion, partitions, configs.
 mod topics;
+// Quotas of clients.
+mod quotas;
 // Transactions: committed, aborted, fenced, killed.
 mod transactions;
 // What the README promises.

@@ -162,6 +162,12 @@ impl Broker {
             Input::Start => self.start(step),
             Input::Timer(key) => return self.timer(step, key),
             Input::ConnectionClosed(conn) => self.drop_connection(conn),
+            Input::Client { conn, client_id } => {
+                if let Some((role, _)) = &mut self.broker {
+                    role.quotas.client(conn, client_id);
+                }
+                return false;
+            }
             Input::Shutdown => self.shutdown(step),
             Input::Request { .. }
             | Input::Response { .. }
@@ -231,6 +237,7 @@ impl Broker {
             | Request::AlterPartitionReassignments(_)
             | Request::ListPartitionReassignments(_)
             | Request::AlterConfigs(_)
+            | Request::AlterClientQuotas(_)
                 if self.is_active_controller() =>
             {
                 self.controller_request(step, to, request)
@@ -384,6 +391,7 @@ impl Broker {
         if let Some((role, _)) = &mut self.broker {
             role.replicas.drop_connection(conn);
             role.forwarding.drop_connection(conn);
+            role.quotas.drop_connection(conn);
         }
     }
 

@@ -10,6 +10,7 @@ pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 use crate::ids::NodeId;
 use crate::plant::Plant;
 use crate::protocol::BrokerEndpoint;
+use crate::quota::BrokerLimits;
 use crate::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub endpoint: Option<Arc<BrokerEndpoint>>,
     /// server.properties.
     pub server: ServerConfig,
+    /// What the service lets this broker do; no limits in plain Kafka.
+    pub limits: BrokerLimits,
     /// Seed of the few random choices (election jitter); different for each node and start.
     pub seed: u64,
     /// Unique per process start (`incarnation.id`).

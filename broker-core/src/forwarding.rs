@@ -198,6 +198,9 @@ fn is_from_no_controller(response: &Response) -> bool {
         Response::AlterConfigs(response) => {
             response.resources.iter().any(|resource| not_controller(resource.error))
         }
+        Response::AlterClientQuotas(response) => {
+            response.entries.iter().any(|entry| not_controller(entry.error))
+        }
         Response::ElectLeaders(response) => not_controller(response.error),
         Response::AlterPartitionReassignments(response) => not_controller(response.error),
         Response::ListPartitionReassignments(response) => not_controller(response.error),

@@ -23,6 +23,7 @@ mod forwarding;
 mod group;
 mod lifecycle;
 mod pending;
+mod quota;
 mod raft;
 mod random;
 mod replica;
@@ -31,3 +32,4 @@ mod step;
 mod txn;
 
 pub use broker::{Broker, BrokerGauges, ReplicaState};
+pub use quota::BrokerLimits;

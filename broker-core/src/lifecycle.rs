@@ -287,6 +287,7 @@ mod tests {
                 rack: None,
                 endpoint: None,
                 server: ServerConfig::kafka_defaults(),
+                limits: crate::BrokerLimits::default(),
                 seed: 1,
                 incarnation: 9,
                 plant: None,

@@ -10,6 +10,7 @@ use crate::ids::NodeId;
 use crate::log::Log;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::protocol::Request;
+use crate::quota::Quotas;
 use crate::replica::ReplicaManager;
 use crate::seam::DiskResult;
 use crate::step::{ReplyTo, Step};
@@ -36,6 +37,7 @@ pub(crate) struct BrokerRole {
     /// Topics that this broker has asked the controller to create.
     pub(crate) creating_topics: BTreeSet<Arc<str>>,
     pub(crate) forwarding: Forwarding,
+    pub(crate) quotas: Quotas,
 }
 
 impl BrokerRole {
@@ -53,12 +55,16 @@ impl BrokerRole {
             broker_epoch: -1,
             creating_topics: BTreeSet::new(),
             forwarding: Forwarding::default(),
+            quotas: Quotas::new(config.limits),
             config,
         }
     }
 
     /// A client's or follower's request.
-    pub(crate) fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+    pub(crate) fn request(&mut self, step: &mut Step<'_>, to: ReplyTo, mut request: Request) {
+        if self.quotas.is_active() {
+            self.quotas.asked(to, &mut request);
+        }
         match request {
             Request::Produce(request) => api::produce::handle(self, step, to, request),
             Request::Fetch(request) => api::fetch::handle(self, step, to, request),
@@ -95,9 +101,13 @@ impl BrokerRole {
             | Request::CreatePartitions(_)
             | Request::AlterPartitionReassignments(_)
             | Request::ListPartitionReassignments(_)
+            | Request::AlterClientQuotas(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
             Request::DescribeConfigs(request) => {
                 api::describe_configs::handle(self, step, to, &request);
+            }
+            Request::DescribeClientQuotas(request) => {
+                api::describe_client_quotas::handle(self, step, to, &request);
             }
             Request::DeleteRecords(request) => {
                 api::delete_records::handle(self, step, to, request);
@@ -154,6 +164,9 @@ impl BrokerRole {
         self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);
         let Self { replicas, image, transactions, .. } = self;
         transactions.apply_metadata(&mut Cx { step, replicas, image }, delta);
+        if delta.quotas {
+            self.quotas.set_client_quotas(self.image.quotas().clone());
+        }
     }
 
     /// A disk operation of the groups ended.
@@ -189,5 +202,8 @@ impl BrokerRole {
             api::transactions::resume_loads(self, step);
         }
         self.replicas.finish_step(step, self.controller, self.broker_epoch);
+        if self.quotas.awaits_answers() {
+            self.quotas.answering(step, &mut self.replicas);
+        }
     }
 }

@@ -42,6 +42,14 @@ pub enum Input {
     Timer(TimerKey),
     /// A connection ended: what waits for it is dropped.
     ConnectionClosed(ConnectionId),
+    /// A connection's client says what it is (`client.id`), for quotas. Clients that no shell tells
+    /// of have no name.
+    Client {
+        /// Connection.
+        conn: ConnectionId,
+        /// `client.id`.
+        client_id: std::sync::Arc<str>,
+    },
     /// SIGTERM: controlled shutdown begins. Again: it goes on without the controller.
     Shutdown,
     /// Wall clock, ms since the epoch, that belongs to this step's `now`; sent at the start and
@@ -121,6 +129,8 @@ pub struct Reply {
     pub correlation: CorrelationId,
     /// What. `None`: the request has no answer (`acks=0`), but its turn is over.
     pub response: Option<Response>,
+    /// Quotas: nothing is read from the connection for so long after the answer, ms (KIP-219).
+    pub throttle_ms: u32,
 }
 
 /// Which of a node's connections to a peer carries a request. Requests on one channel keep their

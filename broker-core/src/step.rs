@@ -102,7 +102,8 @@ impl Step<'_> {
     /// Answers a request.
     pub(crate) fn reply(&mut self, to: ReplyTo, response: Response) {
         let ReplyTo { conn, correlation } = to;
-        self.effects.replies.push(Reply { conn, correlation, response: Some(response) });
+        let response = Some(response);
+        self.effects.replies.push(Reply { conn, correlation, response, throttle_ms: 0 });
     }
 
     /// Arms a timer.

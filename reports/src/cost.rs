@@ -11,6 +11,7 @@
 mod advice;
 mod alternatives;
 mod bill;
+mod managed;
 mod savings;
 mod sheet;
 mod sizer;

@@ -298,6 +298,10 @@ pub struct Unavailability {
 pub struct TransferTotals {
     /// Length of the measured time, ns.
     pub measured_ns: u64,
+    /// Bytes that producers brought in.
+    pub in_bytes: u64,
+    /// Bytes that consumers took out.
+    pub out_bytes: u64,
     /// Client -> broker bytes that crossed AZs.
     pub produce_cross_az_bytes: u64,
     /// Broker -> client bytes that crossed AZs.

@@ -21,8 +21,8 @@ pub use base64::decode_base64;
 pub use catalogue::hardware::{Offer, msk_offers};
 pub use catalogue::prices::read_prices;
 pub use catalogue::services::{
-    Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, list_price, msk_price,
-    service_limit, service_meters, service_price, sizer,
+    Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, express_sizes, list_price,
+    msk_price, service_limit, service_meters, service_price, sizer,
 };
 pub use digest::PlanError;
 pub use flags::read_flags;

@@ -124,8 +124,26 @@ pub struct ModelPlan {
 pub enum ClusterKind {
     /// Amazon MSK provisioned, Standard brokers.
     MskStandard,
+    /// Amazon MSK provisioned, Express brokers.
+    MskExpress,
+    /// Amazon MSK Serverless.
+    MskServerless,
     /// Kafka on EC2 instances that the user runs.
     SelfManaged,
+}
+
+impl ClusterKind {
+    /// Whether AWS runs it.
+    #[must_use]
+    pub const fn is_msk(self) -> bool {
+        !matches!(self, Self::SelfManaged)
+    }
+
+    /// Whether brokers have storage that is apart from them, instead of volumes.
+    #[must_use]
+    pub const fn has_elastic_storage(self) -> bool {
+        matches!(self, Self::MskExpress | Self::MskServerless)
+    }
 }
 
 /// Brokers, controllers and the hosts that they run on.
@@ -148,6 +166,32 @@ pub struct ClusterPlan {
     pub tls_client: bool,
     /// TLS between brokers.
     pub tls_in_cluster: bool,
+    /// What the service lets each broker do; absent: what its hardware can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsPlan>,
+}
+
+/// Quotas of a managed service for each broker, all of its clients together. What is above them is
+/// throttled as Kafka throttles clients above their quotas; absent: not limited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsPlan {
+    /// From producers, without degradation; nothing happens above it but a note in the report.
+    pub in_sustained_bytes_per_sec: Option<u64>,
+    /// From producers at most.
+    pub in_bytes_per_sec: Option<u64>,
+    /// To consumers, without degradation; nothing happens above it but a note in the report.
+    pub out_sustained_bytes_per_sec: Option<u64>,
+    /// To consumers at most.
+    pub out_bytes_per_sec: Option<u64>,
+    /// To one partition at most.
+    pub partition_in_bytes_per_sec: Option<u64>,
+    /// From one partition at most.
+    pub partition_out_bytes_per_sec: Option<u64>,
+    /// Requests of clients per second at most.
+    pub requests_per_sec: Option<u64>,
+    /// Where the figures come from.
+    pub source: String,
 }
 
 /// One broker or controller and its host.
@@ -207,7 +251,8 @@ pub struct RatePlan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VolumePlan {
-    /// `gp2`, `gp3`, `provisioned` or `nvme`.
+    /// `gp2`, `gp3`, `provisioned`, `nvme`, or `elastic`: storage apart from the broker, which
+    /// grows with what is kept and survives the broker.
     pub kind: String,
     /// Size in bytes.
     pub size_bytes: u64,

@@ -83,6 +83,7 @@ impl Options {
             rack: None,
             endpoint: None,
             server,
+            limits: stormglass_broker_core::BrokerLimits::default(),
             seed: (ids::random_u128() >> 64) as u64,
             incarnation: ids::random_uuid(),
             plant: None,

@@ -359,6 +359,7 @@ fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
         rack: options.rack.as_deref().map(Arc::from),
         endpoint,
         server: options.server_config()?,
+        limits: stormglass_broker_core::BrokerLimits::default(),
         seed: (ids::random_u128() >> 64) as u64,
         incarnation: ids::random_uuid(),
         plant: None,

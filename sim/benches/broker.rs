@@ -52,6 +52,7 @@ impl Node {
             rack: None,
             endpoint: None,
             server,
+            limits: stormglass_broker_core::BrokerLimits::default(),
             seed: 1,
             incarnation: 1,
             plant: None,
@@ -80,7 +81,7 @@ impl Node {
             for PeerRequest { correlation, request, .. } in self.effects.sends.drain(..) {
                 inputs.push(Input::Request { conn: OWN, correlation, request });
             }
-            for Reply { conn, correlation, response } in self.effects.replies.drain(..) {
+            for Reply { conn, correlation, response, .. } in self.effects.replies.drain(..) {
                 match response {
                     Some(response) if conn == OWN => {
                         let result = Ok(response);

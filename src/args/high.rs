@@ -222,6 +222,8 @@ pub(crate) struct Plan {
     pub(crate) requirements: Requirements,
     /// Instance types or families; all if empty.
     pub(crate) instances: Vec<String>,
+    /// Kinds of clusters; if empty, those of the instances, or MSK Standard.
+    pub(crate) kinds: Vec<String>,
     /// Largest number of brokers.
     pub(crate) brokers_max: u32,
     /// How many clusters to find.
@@ -484,6 +486,7 @@ fn plan(low: LowPlan) -> Result<Plan, Failure> {
             growth_permille,
         },
         instances: low.instance,
+        kinds: low.kind,
         brokers_max: low.brokers_max,
         top: usize::try_from(low.top).unwrap_or(usize::MAX),
         seed: low.seed,

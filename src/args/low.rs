@@ -371,6 +371,10 @@ pub(super) struct LowPlan {
     /// Only these instance types, or families such as kafka.m7g. Repeatable.
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(super) instance: Vec<String>,
+    /// Kinds of clusters. Repeatable. Default: that of the instances, else msk-standard.
+    #[arg(long, value_name = "KIND", value_delimiter = ',',
+          value_parser = ["msk-standard", "msk-express"])]
+    pub(super) kind: Vec<String>,
     /// Largest number of brokers.
     #[arg(long, value_name = "N", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(3..=300))]

@@ -18,8 +18,13 @@ use stormglass_scenarios::plan::Plan;
 use stormglass_scenarios::{library, list_price, service_meters};
 
 /// Words with which the bill names measured flows.
-const FLOWS: [&str; 3] =
-    ["Producers to brokers", "Brokers to consumers", "Replication between brokers"];
+const FLOWS: [&str; 5] = [
+    "Producers to brokers",
+    "Brokers to consumers",
+    "Replication between brokers",
+    "Data in",
+    "Data out",
+];
 const NS_PER_HOUR: u64 = 3_600_000_000_000;
 /// Bytes in a thousandth of a GB, which is what a bill's quantities count.
 const BYTES_PER_MILLI_GB: u64 = 1_000_000;
@@ -117,13 +122,15 @@ fn of_directory(dir: &Path, options: &CostOptions) -> Result<CostReport, Failure
 
 /// A month's traffic, read back from its bill to a thousandth of a GB.
 fn transfer(report: &CostReport) -> TransferTotals {
-    let [produce, consume, replication] = FLOWS.map(|flow| {
+    let [produce, consume, replication, data_in, data_out] = FLOWS.map(|flow| {
         let line = report.lines.iter().find(|line| line.item.starts_with(flow));
         let milli_gb = line.map_or(0, |line| line.quantity.units());
         u64::try_from(milli_gb).unwrap_or(0).saturating_mul(BYTES_PER_MILLI_GB)
     });
     TransferTotals {
         measured_ns: u64::from(report.month_hours) * NS_PER_HOUR,
+        in_bytes: data_in,
+        out_bytes: data_out,
         produce_cross_az_bytes: produce,
         consume_cross_az_bytes: consume,
         replication_cross_az_bytes: replication,
@@ -220,6 +227,7 @@ mod tests {
             produce_cross_az_bytes: 1_234_567_890,
             consume_cross_az_bytes: 987_654_321,
             replication_cross_az_bytes: 5_000_000_000,
+            ..TransferTotals::default()
         };
         let bill = of_run(&plan, &measured);
         assert_eq!(of_run(&plan, &transfer(&bill)).lines, bill.lines);

@@ -1,6 +1,7 @@
 //! `stormglass plan`: the cheapest clusters that meet requirements in every failure state.
 
-use super::plan_search::Search;
+use super::plan_scenario::is_express;
+use super::plan_search::{Found, Search};
 use crate::args::{Context, Plan};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -23,6 +24,22 @@ const ASSUMPTIONS: [&str; 7] = [
      full throughput; provisioned throughput is not considered",
 ];
 
+/// What holds of MSK Express instead.
+const ASSUMPTIONS_EXPRESS: [&str; 2] = [
+    "MSK Express: a broker stays within its sustained quotas in every state, by arithmetic; below them \
+     it is Kafka on an m7g host with storage that never binds, as AWS publishes no latencies",
+    "MSK Express: the bill has what comes in and what is kept, once; storage is each broker's share of it",
+];
+
+fn assumptions(found: &Found) -> Vec<String> {
+    let mut all: Vec<String> = ASSUMPTIONS.map(str::to_owned).to_vec();
+    let mut candidates = found.fits.iter().chain(&found.misses);
+    if candidates.any(|one| is_express(&one.cluster.instance)) {
+        all.extend(ASSUMPTIONS_EXPRESS.map(str::to_owned));
+    }
+    all
+}
+
 /// Prints the ranking and writes its page.
 pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
     let found = Search::new(args, context.output)?.run()?;
@@ -32,11 +49,11 @@ pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         exit_code: exit.code(),
         requirements: args.requirements.clone(),
         formulas: report::formulas(found.fits.iter().chain(&found.misses), &args.requirements),
+        assumptions: assumptions(&found),
         fits: found.fits,
         misses: found.misses,
         cut_by_bounds: found.cut,
         runs: found.runs,
-        assumptions: ASSUMPTIONS.map(str::to_owned).to_vec(),
         command: context.invocation.clone(),
     };
     let (json, page) = (json_text(&report)?, report::page(&report));

@@ -59,6 +59,16 @@ impl Trial {
     }
 }
 
+/// Whether a size of broker is one of MSK Express.
+pub(super) fn is_express(instance: &str) -> bool {
+    instance.starts_with("express.")
+}
+
+/// Kind of the clusters of a size of broker, as the language has it.
+pub(super) fn kind_of(instance: &str) -> &'static str {
+    if is_express(instance) { "msk-express" } else { "msk-standard" }
+}
+
 /// A candidate before it has a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -71,10 +81,13 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Storage of each broker, GiB.
+    /// Storage of each broker, GiB; on Express a broker's share of what is kept, once.
     pub(super) fn storage_gib(&self, requirements: &Requirements) -> u64 {
         let kept =
             requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
+        if is_express(self.instance) {
+            return (kept / u64::from(self.brokers)).div_ceil(1 << 30);
+        }
         let all = kept.saturating_mul(u64::from(requirements.replication));
         let each = all / u64::from(self.brokers) / 100 * (100 + STORAGE_RESERVE_PERCENT);
         each.div_ceil(1 << 30).max(STORAGE_GIB_MIN)
@@ -104,6 +117,30 @@ impl Shape {
         Ok(plan)
     }
 
+    /// Volumes and what replicas must have; Express fixes both.
+    fn storage_text(&self, requirements: &Requirements) -> String {
+        if is_express(self.instance) {
+            return String::new();
+        }
+        format!(
+            "storage.size = \"{} GiB\"\nconfig.min.insync.replicas = {}\n",
+            self.storage_gib(requirements),
+            requirements.replication.saturating_sub(1).max(1),
+        )
+    }
+
+    /// What Express bills for storage follows from the topic's retention.
+    fn retention_text(&self, requirements: &Requirements) -> String {
+        if is_express(self.instance) {
+            format!(
+                "config.retention.ms = {}\n",
+                requirements.retention_seconds.saturating_mul(1000)
+            )
+        } else {
+            String::new()
+        }
+    }
+
     fn text(&self, requirements: &Requirements, trial: Trial) -> String {
         let load = requirements.ingress_bytes_per_sec * trial.load_permille / 1000;
         let clients = u32::try_from(load.div_ceil(CLIENT_BYTES_PER_SEC)).unwrap_or(u32::MAX);
@@ -118,19 +155,19 @@ impl Shape {
             .collect();
         format!(
             "name = \"plan\"\nquestion = \"Does it hold?\"\nexpect = \"It does.\"\n\
-             [cluster]\nkind = \"msk-standard\"\ninstance = \"{}\"\nbrokers = {}\n\
-             azs = [\"a\", \"b\", \"c\"]\nstorage.size = \"{} GiB\"\n\
-             config.min.insync.replicas = {}\n\
-             [[topics]]\nname = \"t\"\npartitions = {}\nreplication = {copies}\n\
+             [cluster]\nkind = \"{}\"\ninstance = \"{}\"\nbrokers = {}\n\
+             azs = [\"a\", \"b\", \"c\"]\n{}\
+             [[topics]]\nname = \"t\"\npartitions = {}\nreplication = {copies}\n{}\
              [[producers]]\nname = \"p\"\ntopic = \"t\"\ncount = {clients}\nrate = \"{load} B/s\"\n\
              record_size = \"{} B\"\narrival = \"poisson\"\nconfig.linger.ms = 5\n\
              {groups}{}\
              [phases]\nwarmup = \"{WARMUP_S}s\"\nmeasure = \"{}s\"\nheal = \"0s\"\ndrain = \"1s\"\n",
+            kind_of(self.instance),
             self.instance,
             self.brokers,
-            self.storage_gib(requirements),
-            copies.saturating_sub(1).max(1),
+            self.storage_text(requirements),
             self.partitions(requirements),
+            self.retention_text(requirements),
             requirements.record_bytes,
             event(trial),
             trial.measure_s(),
@@ -203,6 +240,16 @@ mod tests {
             let longer = Trial { longer_s: 60, ..trial };
             assert_eq!(longer.settled().end, trial.settled().end + 60);
         }
+    }
+
+    #[test]
+    fn express_has_no_volumes_and_bills_what_is_kept() {
+        let shape = Shape { instance: "express.m7g.xlarge", brokers: 6, partitions_max: 1000 };
+        // 100 MB/s for a day over six brokers.
+        assert_eq!(shape.storage_gib(&requirements()), 1_342);
+        let plan = shape.plan(&requirements(), Trial::new(State::None, 1000), 7).unwrap();
+        assert_eq!(plan.topics[0].config["retention.ms"], "86400000");
+        assert_eq!(plan.cluster.limits.unwrap().in_sustained_bytes_per_sec, Some(31_200_000));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The search for clusters: bounds first, then simulations, the cheapest cluster and the hardest
 //! state first; what was simulated is kept by the digest of its plan.
 
-use super::plan_scenario::{Shape, Trial};
+use super::plan_scenario::{Shape, Trial, is_express, kind_of};
 use crate::args::Plan as PlanArgs;
 use crate::batch;
 use crate::exit::Exit;
@@ -20,7 +20,7 @@ use stormglass_reports::planner::{
     Candidate, Cluster, Judgement, Requirements, State, bounds, equation_1, judge,
 };
 use stormglass_reports::result::Milli;
-use stormglass_scenarios::msk_offers;
+use stormglass_scenarios::{Offer, express_sizes, msk_offers};
 
 /// More brokers come in steps of the AZs.
 const AZS: u32 = 3;
@@ -45,6 +45,13 @@ pub(super) struct Search<'a> {
     output: Output,
     interrupt: Arc<AtomicBool>,
     runs: AtomicU32,
+}
+
+/// Every size of broker that can be chosen.
+fn offers() -> Vec<Offer> {
+    let mut all = msk_offers();
+    all.extend(express_sizes());
+    all
 }
 
 /// A shape with its price and bounds.
@@ -95,13 +102,17 @@ impl<'a> Search<'a> {
     /// Clusters within the bounds, and how many are not.
     fn options(&self) -> Result<(Vec<Choice>, u32), Failure> {
         let wanted = &self.args.instances;
+        let kinds = &self.args.kinds;
         let is_wanted = |name: &str| {
             let family = name.rsplit_once('.').map_or(name, |(family, _)| family);
-            wanted.is_empty() || wanted.iter().any(|one| one == name || one == family)
+            let by_name = wanted.iter().any(|one| one == name || one == family);
+            let by_default = wanted.is_empty() && (!kinds.is_empty() || !is_express(name));
+            (by_name || by_default)
+                && (kinds.is_empty() || kinds.iter().any(|kind| kind == kind_of(name)))
         };
-        let offers: Vec<_> = msk_offers().into_iter().filter(|one| is_wanted(one.name)).collect();
+        let offers: Vec<_> = offers().into_iter().filter(|one| is_wanted(one.name)).collect();
         if offers.is_empty() {
-            let names: Vec<&str> = msk_offers().iter().map(|one| one.name).collect();
+            let names: Vec<&str> = self::offers().iter().map(|one| one.name).collect();
             return Err(Failure::usage("no instance type of that name")
                 .help(format!("the catalogue has {}", names.join(", "))));
         }
@@ -242,7 +253,7 @@ impl<'a> Search<'a> {
 impl Shape {
     /// The shape of a candidate; quotas were checked when it became one.
     pub(super) fn of(candidate: &Candidate) -> Option<Self> {
-        let offer = msk_offers().into_iter().find(|one| one.name == candidate.cluster.instance)?;
+        let offer = offers().into_iter().find(|one| one.name == candidate.cluster.instance)?;
         Some(Self {
             instance: offer.name,
             brokers: candidate.cluster.brokers,

@@ -37,6 +37,8 @@ pub enum ApiKey {
     AlterPartitionReassignments = 45,
     ListPartitionReassignments = 46,
     OffsetDelete = 47,
+    DescribeClientQuotas = 48,
+    AlterClientQuotas = 49,
     DescribeCluster = 60,
     DescribeProducers = 61,
     DescribeTransactions = 65,
@@ -67,7 +69,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
 /// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 37] = [
+pub const APIS: [Api; 39] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -101,6 +103,8 @@ pub const APIS: [Api; 37] = [
     api(ApiKey::AlterPartitionReassignments, 0, 1, 0),
     api(ApiKey::ListPartitionReassignments, 0, 0, 0),
     api(ApiKey::OffsetDelete, 0, 0, NEVER),
+    api(ApiKey::DescribeClientQuotas, 0, 1, 1),
+    api(ApiKey::AlterClientQuotas, 0, 1, 1),
     api(ApiKey::DescribeCluster, 0, 2, 0),
     api(ApiKey::DescribeProducers, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),

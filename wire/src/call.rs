@@ -18,6 +18,7 @@ pub struct Call {
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) correlation: i32,
+    pub(crate) client_id: Option<Arc<str>>,
     pub(crate) names: Names,
     pub(crate) aside: Aside,
 }
@@ -27,6 +28,12 @@ impl Call {
     #[must_use]
     pub fn api(&self) -> ApiKey {
         self.api
+    }
+
+    /// `client.id` of who called.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&Arc<str>> {
+        self.client_id.as_ref()
     }
 
     /// In which version.

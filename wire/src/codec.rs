@@ -51,12 +51,13 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         reader.end()?;
         return Ok(Decoded::Answer(api::api_versions::encode(version, correlation)));
     }
+    let who = client_id.clone();
     let mut cx =
         DecodeCx { version, cluster, client_id, names: Names::default(), aside: Aside::Nothing };
     let asked = decode_body(api.key, &mut reader, &mut cx)?;
     reader.end()?;
     let DecodeCx { names, aside, .. } = cx;
-    let call = Call { api: api.key, version, correlation, names, aside };
+    let call = Call { api: api.key, version, correlation, client_id: who, names, aside };
     Ok(match asked {
         Asked::Broker(request) => Decoded::Ask(Box::new(request), call),
         Asked::Edge(response) => {
@@ -101,6 +102,8 @@ fn decode_body(
         }
         ApiKey::DescribeCluster => api::describe_cluster::decode(reader, cx)?,
         ApiKey::IncrementalAlterConfigs => api::alter_configs::decode_incremental(reader, cx)?,
+        ApiKey::DescribeClientQuotas => api::client_quotas::decode_describe(reader, cx)?,
+        ApiKey::AlterClientQuotas => api::client_quotas::decode_alter(reader, cx)?,
         ApiKey::CreateTopics => api::create_topics::decode(reader, cx)?,
         ApiKey::InitProducerId => api::init_producer_id::decode(reader, cx)?,
         ApiKey::OffsetForLeaderEpoch => api::offset_for_leader_epoch::decode(reader, cx)?,
@@ -238,6 +241,12 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::AlterConfigs | ApiKey::IncrementalAlterConfigs, Response::AlterConfigs(r)) => {
             api::alter_configs::encode(out, r);
+        }
+        (ApiKey::DescribeClientQuotas, Response::DescribeClientQuotas(r)) => {
+            api::client_quotas::encode_describe(out, r);
+        }
+        (ApiKey::AlterClientQuotas, Response::AlterClientQuotas(r)) => {
+            api::client_quotas::encode_alter(out, r);
         }
         (ApiKey::ElectLeaders, Response::ElectLeaders(r)) => {
             api::elect_leaders::encode(out, call, cluster, r);

@@ -38,6 +38,7 @@ impl Rig {
             rack: None,
             endpoint: None,
             server: ServerConfig::kafka_defaults(),
+            limits: crate::BrokerLimits::default(),
             seed: 7,
             incarnation: 2,
             plant: None,

@@ -8,6 +8,7 @@ mod configs;
 mod elections;
 mod placement;
 mod producer_ids;
+mod quotas;
 mod reassignments;
 mod refusals;
 mod sessions;

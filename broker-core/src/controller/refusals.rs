@@ -3,8 +3,8 @@
 use crate::error::ErrorCode;
 use crate::ids::TopicId;
 use crate::protocol::{
-    AlterConfigsResponse, AlterPartitionReassignmentsResponse, AlteredConfigs,
-    CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
+    AlterClientQuotasResponse, AlterConfigsResponse, AlterPartitionReassignmentsResponse,
+    AlteredConfigs, AlteredQuotas, CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
     ListPartitionReassignmentsResponse, Request, Response, TopicRef,
 };
 
@@ -44,6 +44,13 @@ pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Respo
                 partitions: Vec::new(),
             })
         }
+        Request::AlterClientQuotas(request) => {
+            let refused = request.entries.iter().map(|alter| {
+                let entity = alter.entity.clone();
+                AlteredQuotas { error, message: None, entity }
+            });
+            Response::AlterClientQuotas(AlterClientQuotasResponse { entries: refused.collect() })
+        }
         _ => return None,
     })
 }
@@ -67,6 +74,9 @@ pub(super) fn take_back_topics(response: &mut Response, error: ErrorCode) {
         Response::ListPartitionReassignments(response) => {
             response.error = error;
             response.partitions.clear();
+        }
+        Response::AlterClientQuotas(response) => {
+            response.entries.iter_mut().for_each(|entry| entry.error = error);
         }
         _ => {}
     }

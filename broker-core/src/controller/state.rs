@@ -153,6 +153,7 @@ impl Controller {
             Request::AlterConfigs(r) => self.alter_configs(&r),
             Request::AlterPartitionReassignments(r) => self.alter_reassignments(&r),
             Request::ListPartitionReassignments(r) => self.list_reassignments(&r),
+            Request::AlterClientQuotas(r) => self.alter_client_quotas(&r),
             _ => return None,
         })
     }
@@ -393,7 +394,7 @@ impl Controller {
 
 fn reply(step: &mut Step<'_>, to: ReplyTo, response: Option<Response>) {
     let ReplyTo { conn, correlation } = to;
-    step.effects.replies.push(Reply { conn, correlation, response });
+    step.effects.replies.push(Reply { conn, correlation, response, throttle_ms: 0 });
 }
 
 /// The answer of a node that is not the active controller.

@@ -35,6 +35,7 @@ impl Rig {
             rack: None,
             endpoint: None,
             server: ServerConfig::kafka_defaults(),
+            limits: crate::BrokerLimits::default(),
             seed: 7,
             incarnation: 1,
             plant: None,

@@ -1,13 +1,14 @@
 //! Bytes of a metadata record: frame version, api key and version as varints, then the fields in
 //! Kafka's flexible encoding. Versions are those of the oldest layout that has all our fields.
 
+use super::quotas::QuotaOwner;
 use super::records::{
     ConfigResource, LeaderUpdate, MetadataRecord, Moving, PartitionChangeRecord, PartitionRecord,
     RegisterBrokerRecord,
 };
 use super::wire::{DecodeError, Reader, Writer};
 use crate::ids::{NodeId, TopicId, TopicPartition};
-use crate::protocol::BrokerEndpoint;
+use crate::protocol::{BrokerEndpoint, QuotaValue};
 use std::sync::Arc;
 
 /// Version of the frame around each record.
@@ -23,6 +24,7 @@ mod key {
     pub(super) const PARTITION_CHANGE: u64 = 5;
     pub(super) const REMOVE_TOPIC: u64 = 9;
     pub(super) const FEATURE_LEVEL: u64 = 12;
+    pub(super) const CLIENT_QUOTA: u64 = 14;
     pub(super) const PRODUCER_IDS: u64 = 15;
     pub(super) const BROKER_REGISTRATION_CHANGE: u64 = 17;
     pub(super) const NO_OP: u64 = 20;
@@ -54,6 +56,7 @@ fn key_and_version(record: &MetadataRecord) -> (u64, u64) {
         MetadataRecord::Partition(_) => (key::PARTITION, 0),
         MetadataRecord::PartitionChange(_) => (key::PARTITION_CHANGE, 0),
         MetadataRecord::Config { .. } => (key::CONFIG, 0),
+        MetadataRecord::ClientQuota { .. } => (key::CLIENT_QUOTA, 0),
         MetadataRecord::ProducerIds { .. } => (key::PRODUCER_IDS, 0),
         MetadataRecord::FeatureLevel { .. } => (key::FEATURE_LEVEL, 0),
         MetadataRecord::NoOp => (key::NO_OP, 0),
@@ -100,6 +103,19 @@ fn encode_fields(record: &MetadataRecord, w: &mut Writer) {
             encode_resource(resource, w);
             w.string(key);
             w.nullable_string(value.as_deref());
+            w.tags(&[]);
+        }
+        MetadataRecord::ClientQuota { owner, key, value } => {
+            let entity = owner.entity();
+            w.compact_len(entity.len());
+            for (kind, name) in &entity {
+                w.string(kind);
+                w.nullable_string(name.as_deref());
+                w.tags(&[]);
+            }
+            w.string(key);
+            w.i64(value.map_or(0, |value| value.bits().cast_signed()));
+            w.bool(value.is_none());
             w.tags(&[]);
         }
         MetadataRecord::ProducerIds { broker, broker_epoch, next_producer_id } => {
@@ -245,6 +261,7 @@ fn decode_simple(api_key: u64, r: &mut Reader<'_>) -> Result<MetadataRecord, Dec
             key: r.string()?,
             value: r.nullable_string()?,
         },
+        key::CLIENT_QUOTA => decode_client_quota(r)?,
         key::PRODUCER_IDS => MetadataRecord::ProducerIds {
             broker: NodeId(r.i32()?),
             broker_epoch: r.i64()?,
@@ -256,6 +273,19 @@ fn decode_simple(api_key: u64, r: &mut Reader<'_>) -> Result<MetadataRecord, Dec
     };
     r.tags(&mut |_, _| Ok(()))?;
     Ok(record)
+}
+
+fn decode_client_quota(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeError> {
+    let mut entity = Vec::new();
+    for _ in 0..r.compact_len()?.unwrap_or(0) {
+        entity.push((r.string()?, r.nullable_string()?));
+        r.tags(&mut |_, _| Ok(()))?;
+    }
+    let owner = QuotaOwner::of(&entity).map_err(|_| DecodeError("unknown owner of a quota"))?;
+    let key = r.string()?;
+    let value = QuotaValue::from_bits(r.i64()?.cast_unsigned());
+    let removes = r.bool()?;
+    Ok(MetadataRecord::ClientQuota { owner, key, value: (!removes).then_some(value) })
 }
 
 fn decode_register_broker(r: &mut Reader<'_>) -> Result<MetadataRecord, DecodeError> {
@@ -445,6 +475,11 @@ pub(super) mod tests {
         }
     }
 
+    /// A quota's owner, or the default of its type.
+    fn name() -> impl Strategy<Value = Option<Arc<str>>> {
+        prop::option::of("[a-z]{1,8}".prop_map(Arc::from))
+    }
+
     fn record() -> impl Strategy<Value = MetadataRecord> {
         let resource = prop_oneof![
             text().prop_map(ConfigResource::Topic),
@@ -495,6 +530,13 @@ pub(super) mod tests {
             any::<u128>().prop_map(|id| MetadataRecord::RemoveTopic { id: TopicId(id) }),
             (resource, text(), prop::option::of(text()))
                 .prop_map(|(resource, key, value)| MetadataRecord::Config { resource, key, value }),
+            (prop::option::of(name()), name(), text(), any::<Option<u64>>()).prop_map(
+                |(user, client_id, key, bits)| MetadataRecord::ClientQuota {
+                    owner: QuotaOwner { user, client_id: Some(client_id) },
+                    key,
+                    value: bits.map(QuotaValue::from_bits),
+                }
+            ),
             any::<(i64, i64)>().prop_map(|(broker_epoch, next_producer_id)| {
                 MetadataRecord::ProducerIds { broker: NodeId(1), broker_epoch, next_producer_id }
             }),

@@ -16,6 +16,8 @@ pub struct MetadataDelta {
     pub brokers: BTreeSet<NodeId>,
     /// Resources with changed configs.
     pub configs: BTreeSet<ConfigResource>,
+    /// Whether quotas of clients changed.
+    pub quotas: bool,
 }
 
 impl MetadataDelta {
@@ -26,6 +28,7 @@ impl MetadataDelta {
             && self.removed_topics.is_empty()
             && self.brokers.is_empty()
             && self.configs.is_empty()
+            && !self.quotas
     }
 
     /// Takes what is there and leaves nothing.
@@ -46,6 +49,7 @@ impl MetadataDelta {
             Change::Config(resource, ..) => {
                 self.configs.insert(resource);
             }
+            Change::Quota(..) => self.quotas = true,
             Change::None
             | Change::TopicCreated(_)
             | Change::ProducerIds(_)
@@ -72,6 +76,7 @@ impl MetadataDelta {
         let brokers = before.brokers.keys().chain(after.brokers.keys());
         self.brokers
             .extend(brokers.filter(|id| before.brokers.get(id) != after.brokers.get(id)).copied());
+        self.quotas |= before.quotas != after.quotas;
         let configs = before.configs.keys().chain(after.configs.keys());
         self.configs.extend(
             configs.filter(|id| before.configs.get(*id) != after.configs.get(*id)).cloned(),

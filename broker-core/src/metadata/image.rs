@@ -4,11 +4,12 @@
 //! that a controller can take back records that never commit and a broker sees what changed.
 
 use super::delta::MetadataDelta;
+use super::quotas::{QuotaMap, QuotaOwner};
 use super::records::{
     ConfigResource, LeaderUpdate, MetadataRecord, Moving, PartitionChangeRecord, PartitionRecord,
 };
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicId, TopicPartition};
-use crate::protocol::BrokerEndpoint;
+use crate::protocol::{BrokerEndpoint, QuotaValue};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct MetadataImage {
     pub(super) topics: BTreeMap<TopicId, TopicImage>,
     pub(super) names: BTreeMap<Arc<str>, TopicId>,
     pub(super) configs: BTreeMap<ConfigResource, Configs>,
+    pub(super) quotas: QuotaMap,
     pub(super) features: BTreeMap<Arc<str>, i16>,
     pub(super) next_producer_id: i64,
 }
@@ -131,6 +133,8 @@ pub enum Change {
     Partition(TopicPartition, Option<Box<PartitionImage>>),
     /// A config value.
     Config(ConfigResource, Arc<str>, Option<Arc<str>>),
+    /// A quota's value.
+    Quota(QuotaOwner, Arc<str>, Option<QuotaValue>),
     /// Next producer id.
     ProducerIds(i64),
     /// A feature's level.
@@ -146,6 +150,7 @@ impl Default for MetadataImage {
             topics: BTreeMap::new(),
             names: BTreeMap::new(),
             configs: BTreeMap::new(),
+            quotas: QuotaMap::new(),
             features: BTreeMap::new(),
             next_producer_id: 0,
         }
@@ -226,6 +231,12 @@ impl MetadataImage {
             .flatten()
             .map(|(key, value)| (key.to_string(), value.to_string()))
             .collect()
+    }
+
+    /// Quotas of clients.
+    #[must_use]
+    pub fn quotas(&self) -> &QuotaMap {
+        &self.quotas
     }
 
     /// A feature's finalized level.
@@ -316,6 +327,9 @@ impl MetadataImage {
             MetadataRecord::PartitionChange(change) => self.change_partition(change)?,
             MetadataRecord::Config { resource, key, value } => {
                 self.set_config(resource, key, value.clone())
+            }
+            MetadataRecord::ClientQuota { owner, key, value } => {
+                Change::Quota(owner.clone(), key.clone(), self.set_quota(owner, key, *value))
             }
             MetadataRecord::ProducerIds { next_producer_id, .. } => Change::ProducerIds(
                 std::mem::replace(&mut self.next_producer_id, *next_producer_id),
@@ -417,6 +431,23 @@ impl MetadataImage {
         Change::Config(resource.clone(), key.clone(), before)
     }
 
+    fn set_quota(
+        &mut self,
+        owner: &QuotaOwner,
+        key: &Arc<str>,
+        value: Option<QuotaValue>,
+    ) -> Option<QuotaValue> {
+        let quotas = self.quotas.entry(owner.clone()).or_default();
+        let before = match value {
+            Some(value) => quotas.insert(key.clone(), value),
+            None => quotas.remove(key),
+        };
+        if quotas.is_empty() {
+            self.quotas.remove(owner);
+        }
+        before
+    }
+
     /// Takes back the record that was applied last.
     pub fn undo(&mut self, change: Change) {
         match change {
@@ -442,6 +473,9 @@ impl MetadataImage {
             Change::Partition(tp, before) => self.undo_partition(tp, before),
             Change::Config(resource, key, before) => {
                 self.set_config(&resource, &key, before);
+            }
+            Change::Quota(owner, key, before) => {
+                self.set_quota(&owner, &key, before);
             }
             Change::ProducerIds(before) => self.next_producer_id = before,
             Change::Feature(name, Some(before)) => {

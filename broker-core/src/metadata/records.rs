@@ -3,8 +3,9 @@
 //! Only the record types that this controller writes; of their fields only those that it reads.
 //! Encoding is in `codec.rs`.
 
+use super::quotas::QuotaOwner;
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicId, TopicPartition};
-use crate::protocol::BrokerEndpoint;
+use crate::protocol::{BrokerEndpoint, QuotaValue};
 use std::sync::Arc;
 
 /// One record of the metadata log.
@@ -54,6 +55,15 @@ pub enum MetadataRecord {
         key: Arc<str>,
         /// Value.
         value: Option<Arc<str>>,
+    },
+    /// A quota of clients was set, or removed with `None`.
+    ClientQuota {
+        /// Whose.
+        owner: QuotaOwner,
+        /// Key, such as `producer_byte_rate`.
+        key: Arc<str>,
+        /// Value.
+        value: Option<QuotaValue>,
     },
     /// A block of producer ids was handed out.
     ProducerIds {

@@ -19,6 +19,7 @@ impl MetadataImage {
             .chain(self.broker_records())
             .chain(self.topic_records())
             .chain(self.config_records())
+            .chain(self.quota_records())
             .chain(self.producer_id_records())
     }
 
@@ -58,6 +59,16 @@ impl MetadataImage {
                 resource: resource.clone(),
                 key: key.clone(),
                 value: Some(value.clone()),
+            })
+        })
+    }
+
+    fn quota_records(&self) -> impl Iterator<Item = MetadataRecord> {
+        self.quotas.iter().flat_map(|(owner, quotas)| {
+            quotas.iter().map(|(key, value)| MetadataRecord::ClientQuota {
+                owner: owner.clone(),
+                key: key.clone(),
+                value: Some(*value),
             })
         })
     }

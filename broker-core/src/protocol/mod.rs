@@ -7,6 +7,7 @@ mod admin;
 mod data;
 mod group;
 mod quorum;
+mod quotas;
 mod size;
 mod topics;
 mod txn;
@@ -17,6 +18,7 @@ pub use admin::*;
 pub use data::*;
 pub use group::*;
 pub use quorum::*;
+pub use quotas::*;
 pub use size::{CLUSTER_ID_BYTES, HOST_BYTES, TOPIC_NAME_BYTES};
 pub use topics::*;
 pub use txn::*;
@@ -73,6 +75,10 @@ pub enum Request {
     ListPartitionReassignments(ListPartitionReassignmentsRequest),
     /// Change configs.
     AlterConfigs(AlterConfigsRequest),
+    /// Read quotas.
+    DescribeClientQuotas(DescribeClientQuotasRequest),
+    /// Change quotas.
+    AlterClientQuotas(AlterClientQuotasRequest),
     /// Read configs.
     DescribeConfigs(DescribeConfigsRequest),
     /// Delete the oldest records of partitions.
@@ -154,6 +160,10 @@ pub enum Response {
     AlterPartitionReassignments(AlterPartitionReassignmentsResponse),
     ListPartitionReassignments(ListPartitionReassignmentsResponse),
     AlterConfigs(AlterConfigsResponse),
+    /// See [`DescribeClientQuotasResponse`].
+    DescribeClientQuotas(Box<DescribeClientQuotasResponse>),
+    /// See [`AlterClientQuotasResponse`].
+    AlterClientQuotas(AlterClientQuotasResponse),
     DescribeConfigs(DescribeConfigsResponse),
     DeleteRecords(DeleteRecordsResponse),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),

@@ -5,6 +5,7 @@
 //! taken to stand next to each other, as clients send them.
 
 mod groups;
+mod quotas;
 mod requests;
 mod responses;
 #[cfg(test)]

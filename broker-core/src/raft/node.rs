@@ -177,6 +177,7 @@ impl Raft {
                 conn: from.conn,
                 correlation: from.correlation,
                 response: None,
+                throttle_ms: 0,
             }),
         }
         self.finish(step);

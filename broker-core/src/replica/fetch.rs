@@ -64,17 +64,13 @@ impl ReplicaManager {
         }
         let keeps = request.session_epoch == SESSION_EPOCH_INITIAL && self.has_session_room(step);
         let id = if keeps { self.sessions.next_id() } else { 0 };
-        let server_limit = match request.replica {
-            Some(_) => i32::MAX,
-            None => self.config.server.fetch_max_bytes,
-        };
         self.sessions.insert(FetchSession {
             id,
             next_epoch: 1,
             replica: request.replica,
             isolation: request.isolation,
             min_bytes: u64::from(request.min_bytes.max(0).unsigned_abs()),
-            max_bytes: request.max_bytes.min(server_limit).max(0).unsigned_abs(),
+            max_bytes: self.max_bytes(request),
             parts: Vec::with_capacity(request.partitions.len()),
             index: rustc_hash::FxHashMap::default(),
             live: 0,
@@ -87,7 +83,17 @@ impl ReplicaManager {
         })
     }
 
+    /// Soft limit of an answer.
+    fn max_bytes(&self, request: &FetchRequest) -> u32 {
+        let server_limit = match request.replica {
+            Some(_) => i32::MAX,
+            None => self.config.server.fetch_max_bytes,
+        };
+        request.max_bytes.min(server_limit).max(0).unsigned_abs()
+    }
+
     fn continue_session(&mut self, to: ReplyTo, request: &FetchRequest) -> Result<u32, ErrorCode> {
+        let max_bytes = self.max_bytes(request);
         let slot =
             self.sessions.slot_of(request.session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let session = self.sessions.get_mut(slot).ok_or(ErrorCode::FetchSessionIdNotFound)?;
@@ -98,6 +104,7 @@ impl ReplicaManager {
         session.next_epoch =
             if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
         session.replica = request.replica;
+        session.max_bytes = max_bytes;
         session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
         Ok(slot)
     }
@@ -134,6 +141,14 @@ impl ReplicaManager {
             refuse_session(step, parked.to, ErrorCode::FetchSessionIdNotFound);
         }
         self.free_if_closed(slot);
+    }
+
+    /// Forgets a session of which its fetcher never hears.
+    #[cold]
+    pub(crate) fn drop_session(&mut self, step: &mut Step<'_>, id: i32) {
+        if let Some(slot) = self.sessions.slot_of(id) {
+            self.end_session(step, slot);
+        }
     }
 
     pub(super) fn free_if_closed(&mut self, slot: u32) {
@@ -341,6 +356,7 @@ mod tests {
             rack: None,
             endpoint: None,
             server: ServerConfig::kafka_defaults(),
+            limits: crate::BrokerLimits::default(),
             seed,
             incarnation: 1,
             plant: None,

@@ -224,6 +224,7 @@ impl ReplicaManager {
                         conn: to.conn,
                         correlation: to.correlation,
                         response: None,
+                        throttle_ms: 0,
                     });
                     let _ = has_error; // Kafka closes the connection; the client sees no error here
                 } else {

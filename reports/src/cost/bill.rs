@@ -29,6 +29,9 @@ pub fn of_cluster_with(plan: &Plan, options: &CostOptions) -> CostReport {
     let mut bill = Bill::new(plan, options);
     bill.hosts();
     bill.storage();
+    if plan.cluster.kind.has_elastic_storage() {
+        bill.data(None);
+    }
     bill.finish()
 }
 
@@ -44,25 +47,30 @@ pub fn of_run_with(plan: &Plan, transfer: &TransferTotals, options: &CostOptions
     let mut bill = Bill::new(plan, options);
     bill.hosts();
     bill.storage();
-    bill.traffic(transfer);
+    if plan.cluster.kind.has_elastic_storage() {
+        bill.data(Some(transfer));
+    }
+    if plan.cluster.kind != ClusterKind::MskServerless {
+        bill.traffic(transfer);
+    }
     bill.finish()
 }
 
 /// A bill that is being written.
-struct Bill<'a> {
-    plan: &'a Plan,
-    options: &'a CostOptions,
+pub(super) struct Bill<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) options: &'a CostOptions,
     lines: Vec<CostLine>,
     missing: Vec<String>,
     notes: Vec<String>,
 }
 
 /// What is billed on one line; the quantity is in thousandths of `unit`.
-struct Item<'a> {
-    meters: &'a [String],
-    item: String,
-    quantity_milli: i128,
-    unit: &'a str,
+pub(super) struct Item<'a> {
+    pub(super) meters: &'a [String],
+    pub(super) item: String,
+    pub(super) quantity_milli: i128,
+    pub(super) unit: &'a str,
 }
 
 impl<'a> Bill<'a> {
@@ -71,13 +79,19 @@ impl<'a> Bill<'a> {
     }
 
     fn is_msk(&self) -> bool {
-        self.plan.cluster.kind == ClusterKind::MskStandard
+        self.plan.cluster.kind.is_msk()
+    }
+
+    pub(super) fn note(&mut self, note: &str) {
+        self.notes.push(note.to_owned());
     }
 
     /// Brokers by instance type. MSK bills no controllers; self-managed ones are EC2 instances.
     fn hosts(&mut self) {
         let plan = self.plan;
-        if self.is_msk() {
+        if plan.cluster.kind == ClusterKind::MskServerless {
+            self.serverless_hours();
+        } else if self.is_msk() {
             self.add_hosts(&plan.cluster.brokers, "broker-hour", "broker");
             self.notes.push("MSK does not bill KRaft controllers.".to_owned());
         } else {
@@ -105,6 +119,9 @@ impl<'a> Bill<'a> {
 
     fn storage(&mut self) {
         let plan = self.plan;
+        if plan.cluster.kind.has_elastic_storage() {
+            return self.elastic_storage();
+        }
         let of = |nodes: &'a [NodePlan]| nodes.iter().flat_map(|node| &node.host.volumes);
         if self.is_msk() {
             let volumes: Vec<&VolumePlan> = of(&plan.cluster.brokers).collect();
@@ -148,7 +165,7 @@ impl<'a> Bill<'a> {
     }
 
     /// Adds a line unless there is nothing to bill.
-    fn add_over(&mut self, meter: &str, item: &str, quantity_milli: i128, unit: &str) {
+    pub(super) fn add_over(&mut self, meter: &str, item: &str, quantity_milli: i128, unit: &str) {
         if quantity_milli > 0 {
             self.add(Item {
                 meters: &[meter.to_owned()],
@@ -186,7 +203,7 @@ impl<'a> Bill<'a> {
         ));
     }
 
-    fn add(&mut self, item: Item<'_>) {
+    pub(super) fn add(&mut self, item: Item<'_>) {
         let Some(price) = self.price(item.meters) else {
             self.missing.push(format!("{} ({})", item.item, item.meters[0]));
             return;
@@ -290,6 +307,7 @@ mod tests {
             produce_cross_az_bytes: 1_000_000_000,
             consume_cross_az_bytes: 0,
             replication_cross_az_bytes: 5_000_000_000,
+            ..TransferTotals::default()
         };
         let without = of_cluster(&plan).total_usd.units();
         let report = of_run(&plan, &transfer);

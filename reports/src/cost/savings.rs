@@ -68,6 +68,9 @@ fn volume_meter(plan: &Plan) -> Option<String> {
     if plan.cluster.kind == ClusterKind::MskStandard {
         return Some("storage-gb-month".to_owned());
     }
+    if plan.cluster.kind.has_elastic_storage() {
+        return None;
+    }
     let kind = &plan.cluster.brokers.first()?.host.volumes.first()?.kind;
     (kind != "nvme").then(|| format!("ebs-{kind}-gb-month"))
 }

@@ -54,6 +54,8 @@ fn of_state(
         .iter()
         .map(|volume| {
             let path = volume.instance_throughput.baseline_per_sec;
+            // Nought is no path that volumes share.
+            let path = if path == 0 { u64::MAX } else { path };
             u128::from(volume.throughput.baseline_per_sec.min(path))
         })
         .sum();
@@ -71,12 +73,24 @@ fn of_state(
     let speed = u128::from(host.vcpus) * u128::from(host.cpu_speed_permille);
     let cores = speed * u128::from(host.cpu_baseline_permille) / 1000;
     let replicas: u128 = plan.topics.iter().map(|topic| topic.assignment.len() as u128).sum();
-    vec![
+    let mut all = vec![
         ("network", percent(received.max(sent), u128::from(host.nic.baseline_per_sec))),
         ("disk", percent(received, disk)),
         ("cpu", percent(work / 1024, cores * NS_PER_SECOND / 1000)),
         ("partitions", percent(replicas * copies / brokers, u128::from(partitions_max))),
-    ]
+    ];
+    // Above the sustained quotas AWS promises no undegraded performance; what is throttled shows
+    // only after the ten seconds over which quotas are measured, longer than a trial is judged.
+    if let Some(limits) = &plan.cluster.limits {
+        let quotas = [
+            ("ingress quota", led, limits.in_sustained_bytes_per_sec),
+            ("egress quota", egress / left, limits.out_sustained_bytes_per_sec),
+        ];
+        for (name, needed, limit) in quotas {
+            all.extend(limit.map(|limit| (name, percent(needed, u128::from(limit)))));
+        }
+    }
+    all
 }
 
 fn percent(part: u128, whole: u128) -> Milli {

@@ -33,7 +33,11 @@ pub fn equation_1(plan: &Plan, requirements: &Requirements) -> u32 {
         host.volumes.iter().map(|volume| u128::from(of(volume))).sum()
     };
     let volumes = sum(|volume| volume.throughput.baseline_per_sec);
-    let path = sum(|volume| volume.instance_throughput.baseline_per_sec);
+    // Nought is no path that volumes share.
+    let path = match sum(|volume| volume.instance_throughput.baseline_per_sec) {
+        0 => u128::from(u64::MAX),
+        path => path,
+    };
     let network = u128::from(host.nic.baseline_per_sec);
     let needed = [(peak * copies, volumes), (peak * copies, path), (peak * flows, network)]
         .map(|(bytes, has)| bytes.div_ceil(has.max(1)));

@@ -8,7 +8,7 @@ use super::types::{
 };
 use super::{critical_path, gap, latency, recovery, resources, throughput};
 use crate::cost;
-use crate::recording::{ClusterEvent, Excuse, Recording};
+use crate::recording::{BrokerSecond, ClusterEvent, Excuse, Phase, Recording, Second};
 use crate::text;
 use crate::thresholds::{self, Measured};
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub fn build(
         violations: violations(recording),
         cost,
         assumptions: assumptions(plan),
-        validity_notes: recording.assumptions.clone(),
+        validity_notes: validity_notes(plan, recording),
         simulated: Simulated {
             seconds: Milli::seconds_from_ns(recording.sim_ns),
             events: recording.events_processed,
@@ -182,6 +182,39 @@ fn excuse_row(excuse: &Excuse) -> ExcuseResult {
         event: excuse.event,
         detail: excuse.detail.clone(),
     }
+}
+
+/// What the recording says, and brokers that took or sent more than their service promises.
+fn validity_notes(plan: &Plan, recording: &Recording) -> Vec<String> {
+    let mut notes = recording.assumptions.clone();
+    let Some(limits) = &plan.cluster.limits else { return notes };
+    let seconds = || {
+        let counts = |phase| matches!(phase, Phase::Measure | Phase::Heal);
+        recording.seconds.iter().filter(move |second| counts(second.phase))
+    };
+    for (at, node) in plan.cluster.brokers.iter().enumerate() {
+        let over = |bound: Option<u64>, bytes: fn(&BrokerSecond) -> u64| {
+            let bound = bound?;
+            let broker = |second: &Second| second.brokers.get(at).map_or(0, bytes);
+            let count = seconds().filter(|second| broker(second) > bound).count();
+            (count > 0).then_some((bound, count))
+        };
+        let flows = [
+            ("took", over(limits.in_sustained_bytes_per_sec, |broker| broker.bytes_in)),
+            ("sent", over(limits.out_sustained_bytes_per_sec, |broker| broker.bytes_out)),
+        ];
+        for (what, (bound, count)) in flows.iter().filter_map(|(what, over)| Some((what, (*over)?)))
+        {
+            notes.push(format!(
+                "quotas: broker {} {what} more than its sustained {} MB/s in {}: AWS promises no \
+                 undegraded performance there, and how much worse it gets is not simulated",
+                node.id,
+                Milli::ratio(i128::from(bound), 1_000_000),
+                text::counted(count as u64, "second"),
+            ));
+        }
+    }
+    notes
 }
 
 fn assumptions(plan: &Plan) -> Vec<Assumption> {

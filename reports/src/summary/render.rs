@@ -216,6 +216,10 @@ impl Page {
             .as_ref()
             .map_or("nothing went over 90 %".to_owned(), saturation_sentence);
         self.fact("Saturation", &saturated);
+        let quotas = result.validity_notes.iter().filter_map(|note| note.strip_prefix("quotas: "));
+        for (note, name) in quotas.zip(std::iter::once("Quotas").chain(std::iter::repeat(""))) {
+            self.fact(name, note);
+        }
         let without = if result.cost.complete { "" } else { ", not every price is known" };
         let hours = result.cost.month_hours;
         let cost = text::dollars(result.cost.total_usd);

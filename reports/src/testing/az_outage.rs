@@ -85,6 +85,7 @@ pub(crate) fn az_outage() -> Recording {
         produce_cross_az_bytes: 4_500_000_000,
         consume_cross_az_bytes: 9_000_000_000,
         replication_cross_az_bytes: 13_000_000_000,
+        ..TransferTotals::default()
     };
     recording.event_hash = "9f3a61d2c07be845".to_owned();
     recording.events_processed = 18_400_219;

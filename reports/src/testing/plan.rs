@@ -92,6 +92,7 @@ fn model() -> ModelPlan {
 fn cluster() -> ClusterPlan {
     let node = |id: i32, az: usize| NodePlan { id, az, host: host() };
     ClusterPlan {
+        limits: None,
         kind: ClusterKind::MskStandard,
         region: "us-east-1".to_owned(),
         azs: ["a", "b", "c"].map(str::to_owned).to_vec(),

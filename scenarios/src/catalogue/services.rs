@@ -267,6 +267,17 @@ pub fn express_offers() -> Vec<Express> {
     express.instances.iter().map(of).collect()
 }
 
+/// Express brokers as sizes to choose from.
+#[must_use]
+pub fn express_sizes() -> Vec<hardware::Offer> {
+    let rows = file().express.instances.iter();
+    let size = |row: &'static ExpressInstanceRow| hardware::Offer {
+        name: &row.name,
+        recommended_partitions: row.partitions,
+    };
+    rows.map(size).collect()
+}
+
 /// The price of any meter of Stormglass's own catalogue: storage, transfer, EBS, services.
 #[must_use]
 pub fn list_price(meter: &str) -> Option<Price> {

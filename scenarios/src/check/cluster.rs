@@ -1,7 +1,7 @@
 //! Checks of `[cluster]`: instance, topology, version, region, server.properties.
 
 use super::configs::check_config;
-use super::{custom, refuse_duplicates, storage, with_suggestion};
+use super::{custom, managed, refuse_duplicates, storage, with_suggestion};
 use crate::catalogue::configs::configs;
 use crate::catalogue::hardware;
 use crate::catalogue::prices::prices;
@@ -25,6 +25,7 @@ pub(super) fn check(cluster: &Cluster, span: Span, errors: &mut Errors) {
     check_controllers(cluster, errors);
     check_version(cluster, errors);
     check_region(cluster, errors);
+    managed::check_cluster(cluster, errors);
     if cluster.host.is_none() {
         storage::check(cluster, errors);
     }
@@ -48,8 +49,11 @@ impl Cluster {
 }
 
 fn check_instance(cluster: &Cluster, errors: &mut Errors) {
-    let name = &cluster.instance;
     let kind = cluster.plan_kind();
+    let Some(name) = cluster.instance.as_ref().filter(|_| kind != ClusterKind::MskServerless)
+    else {
+        return;
+    };
     if kind == ClusterKind::MskStandard && name.value.0 == "kafka.t3.small" {
         let message = "MSK does not offer kafka.t3.small in KRaft mode, which is what is simulated";
         errors.push(
@@ -62,6 +66,10 @@ fn check_instance(cluster: &Cluster, errors: &mut Errors) {
         custom::check(cluster, errors);
         return;
     }
+    if kind == ClusterKind::MskExpress {
+        errors.extend(managed::unknown_express(&name.value.0, name.span));
+        return;
+    }
     if host_instance(kind, &name.value.0).is_none() {
         errors.push(unknown_instance(name, kind));
     }
@@ -71,7 +79,7 @@ fn unknown_instance(name: &At<Text>, kind: ClusterKind) -> Diagnostic {
     let text = name.value.0.as_str();
     let message = match kind {
         ClusterKind::MskStandard => format!("`{text}` is not an MSK Standard broker size"),
-        ClusterKind::SelfManaged => format!("`{text}` is not a known EC2 instance type"),
+        _ => format!("`{text}` is not a known EC2 instance type"),
     };
     let diagnostic = Diagnostic::new(name.span, message, "unknown instance");
     match kind {
@@ -83,7 +91,7 @@ fn unknown_instance(name: &At<Text>, kind: ClusterKind) -> Diagnostic {
             let names = hardware::msk().instances.iter().map(|row| row.name.as_str());
             with_suggestion(diagnostic, text, names)
         }
-        ClusterKind::SelfManaged => {
+        _ => {
             if let Some(bare) = text.strip_prefix("kafka.") {
                 return diagnostic.help(format!("EC2 calls it `{bare}`"));
             }
@@ -114,27 +122,27 @@ fn check_azs(cluster: &Cluster, errors: &mut Errors) {
 }
 
 fn check_brokers(cluster: &Cluster, errors: &mut Errors) {
-    if cluster.plan_kind() != ClusterKind::MskStandard {
+    if !cluster.plan_kind().is_msk() {
         return;
     }
-    let brokers = cluster.brokers.value.0;
+    let brokers = cluster.broker_count();
     let azs = u32::try_from(cluster.az_names().len()).unwrap_or(1).max(1);
     if !brokers.is_multiple_of(azs) {
         let message = format!("{brokers} brokers cannot be spread evenly over {azs} AZs");
         let nearest = brokers.next_multiple_of(azs);
         errors.push(
-            Diagnostic::new(cluster.brokers.span, message, "not a multiple")
+            Diagnostic::new(cluster.brokers_span(), message, "not a multiple")
                 .help(format!("MSK takes multiples of the number of AZs: {nearest}")),
         );
     }
     if brokers > MSK_BROKERS_MAX {
         let message = format!("MSK clusters in KRaft mode have at most {MSK_BROKERS_MAX} brokers");
-        errors.push(Diagnostic::new(cluster.brokers.span, message, "too many"));
+        errors.push(Diagnostic::new(cluster.brokers_span(), message, "too many"));
     }
 }
 
 fn check_controllers(cluster: &Cluster, errors: &mut Errors) {
-    let msk = cluster.plan_kind() == ClusterKind::MskStandard;
+    let msk = cluster.plan_kind().is_msk();
     if let Some(count) = &cluster.controllers {
         if msk && count.value.0 != 3 {
             let message = "MSK always runs 3 controllers";
@@ -162,7 +170,8 @@ fn check_version(cluster: &Cluster, errors: &mut Errors) {
         return;
     };
     let (least, who) = match cluster.plan_kind() {
-        ClusterKind::MskStandard => ((3, 7), "MSK offers KRaft"),
+        ClusterKind::MskStandard | ClusterKind::MskServerless => ((3, 7), "MSK offers KRaft"),
+        ClusterKind::MskExpress => ((3, 9), "Express has KRaft"),
         ClusterKind::SelfManaged => ((3, 3), "KRaft is fit for production"),
     };
     if version < least || version >= (5, 0) {
@@ -190,7 +199,7 @@ fn check_region(cluster: &Cluster, errors: &mut Errors) {
 /// Cluster-wide replication settings against the number of brokers.
 fn check_replication(cluster: &Cluster, span: Span, errors: &mut Errors) {
     let config = server_config(cluster);
-    let brokers = cluster.brokers.value.0;
+    let brokers = cluster.broker_count();
     let written = |name: &str| cluster.config.as_ref()?.value.entry(name);
     for name in [
         "default.replication.factor",
@@ -205,7 +214,7 @@ fn check_replication(cluster: &Cluster, span: Span, errors: &mut Errors) {
             let message = format!("`{name}` is {factor}, but there are {brokers} brokers");
             errors.push(
                 Diagnostic::new(entry.span, message, "more replicas than brokers")
-                    .related(cluster.brokers.span, "brokers"),
+                    .related(cluster.brokers_span(), "brokers"),
             );
         }
     }
@@ -215,11 +224,12 @@ fn check_replication(cluster: &Cluster, span: Span, errors: &mut Errors) {
             "`min.insync.replicas` is above the {brokers} brokers: nothing could be written"
         );
         let place = written("min.insync.replicas").map_or(span, |entry| entry.span);
-        errors
-            .push(Diagnostic::new(place, message, "here").related(cluster.brokers.span, "brokers"));
+        errors.push(
+            Diagnostic::new(place, message, "here").related(cluster.brokers_span(), "brokers"),
+        );
     }
     let lag = written("replica.lag.time.max.ms");
-    if let Some(lag) = lag.filter(|_| cluster.plan_kind() == ClusterKind::MskStandard)
+    if let Some(lag) = lag.filter(|_| cluster.plan_kind().is_msk())
         && lag.value.parse::<u64>().is_ok_and(|ms| !(10_000..=30_000).contains(&ms))
     {
         let message = "MSK allows `replica.lag.time.max.ms` from 10000 to 30000";

@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 
 /// Reports a host that is half described, or described where the catalogue decides.
 pub(super) fn check(cluster: &Cluster, errors: &mut Errors) {
-    let name = &cluster.instance;
+    let Some(name) = &cluster.instance else { return };
     let Some(host) = &cluster.host else {
         let message = "a custom instance needs [cluster.host]";
         errors.push(

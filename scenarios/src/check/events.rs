@@ -68,7 +68,7 @@ fn check_restart_time(
     errors: &mut Errors,
 ) {
     let written = restart.nodes.as_ref().map(|nodes| nodes.value.items.len() as u64);
-    let all = cluster.map(|cluster| u64::from(cluster.brokers.value.0));
+    let all = cluster.map(|cluster| u64::from(cluster.broker_count()));
     let Some(count) = written.or(all) else { return };
     let pause_ns = restart.pause.as_ref().map_or(30_000_000_000, |pause| pause.value.0);
     let each = restart.down.value.0.saturating_add(pause_ns);
@@ -105,7 +105,13 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::HostCrash(fault) | Action::ProcessCrash(fault) | Action::ProcessPause(fault) => {
             check_node(&fault.node, cluster, errors);
         }
-        Action::DiskFull(fault) => check_node(&fault.node, cluster, errors),
+        Action::DiskFull(fault) => {
+            check_node(&fault.node, cluster, errors);
+            if cluster.plan_kind().has_elastic_storage() {
+                let message = "storage of Express and Serverless grows with what is kept";
+                errors.push(Diagnostic::new(fault.node.span, message, "cannot be full"));
+            }
+        }
         Action::SlowDisk(fault) => check_node(&fault.node, cluster, errors),
         Action::LinkCut(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::LinkDelay(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
@@ -122,7 +128,7 @@ fn unknown_node(number: u32, cluster: &Cluster) -> Option<String> {
     (!known).then(|| {
         format!(
             "brokers are 1 to {}, controllers 10001 to {}",
-            cluster.brokers.value.0,
+            cluster.broker_count(),
             10_000 + cluster.controller_ids().len()
         )
     })
@@ -136,9 +142,9 @@ fn check_node(node: &At<NodeId>, cluster: &Cluster, errors: &mut Errors) {
 }
 
 fn check_broker(node: &At<NodeId>, cluster: &Cluster, errors: &mut Errors) {
-    if node.value.0 > cluster.brokers.value.0 {
+    if node.value.0 > cluster.broker_count() {
         let message = format!("there is no broker {}", node.value.0);
-        let help = format!("brokers are 1 to {}", cluster.brokers.value.0);
+        let help = format!("brokers are 1 to {}", cluster.broker_count());
         errors.push(Diagnostic::new(node.span, message, "no such broker").help(help));
     }
 }
@@ -221,10 +227,10 @@ fn check_credits(fault: &SetCredits, cluster: &Cluster, errors: &mut Errors) {
             .any(|volume| volume.iops.bucket > 0 || volume.instance_throughput.bucket > 0),
     };
     if !has_bucket {
-        let message = format!("{} has no such credits", cluster.instance.value.0);
+        let message = format!("{} has no such credits", cluster.instance_name());
         errors.push(
             Diagnostic::new(fault.resource.span, message, "no bucket")
-                .related(cluster.instance.span, "this instance does not burst"),
+                .related(cluster.instance_span(), "this instance does not burst"),
         );
     }
 }

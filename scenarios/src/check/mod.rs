@@ -8,10 +8,12 @@ mod cluster;
 mod configs;
 mod custom;
 mod events;
+mod managed;
 mod overlaps;
 mod storage;
 mod topics;
 
+use crate::catalogue::managed::settable;
 use crate::schema::decode::{At, Errors, List};
 use crate::schema::scalar::Name;
 use crate::schema::scenario::Scenario;
@@ -24,6 +26,7 @@ pub(crate) fn check(scenario: &Scenario, errors: &mut Errors) {
         cluster::check(&part.value, part.span, errors);
     }
     topics::check(scenario, errors);
+    managed::check_topics(scenario, errors);
     clients::check(scenario, errors);
     check_phases(scenario, errors);
     events::check(scenario, errors);
@@ -79,16 +82,20 @@ fn check_thresholds(scenario: &Scenario, errors: &mut Errors) {
 
 fn check_model(scenario: &Scenario, errors: &mut Errors) {
     let Some(overrides) = &scenario.model.0 else { return };
-    let constants = &crate::catalogue::model::model().constants;
+    let mut constants: Vec<String> =
+        crate::catalogue::model::model().constants.keys().cloned().collect();
+    if let Some(cluster) = scenario.cluster.get() {
+        constants.extend(settable(cluster.plan_kind()));
+    }
     for (name, span, _) in &overrides.value.entries {
-        if constants.contains_key(name) {
+        if constants.contains(name) {
             continue;
         }
         let message = format!("`{name}` is not a model constant");
         errors.push(with_suggestion(
             Diagnostic::new(*span, message, "unknown constant"),
             name,
-            constants.keys().map(String::as_str),
+            constants.iter().map(String::as_str),
         ));
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn check(cluster: &Cluster, errors: &mut Errors) {
     let storage = &storage.value;
     match (cluster.plan_kind(), cluster.volume_kind()) {
         (ClusterKind::MskStandard, _) => check_msk(cluster, storage, errors),
+        // There are no volumes, and `managed` says so.
+        (ClusterKind::MskExpress | ClusterKind::MskServerless, _) => {}
         (_, Some(VolumeKind::Gp2)) => check_gp2(storage, errors),
         (_, Some(VolumeKind::Gp3)) => check_gp3(storage, errors),
         (_, Some(VolumeKind::Nvme) | None) => {}
@@ -53,7 +55,7 @@ fn check_msk(cluster: &Cluster, storage: &Storage, errors: &mut Errors) {
     let span = storage.volumes.as_ref().map(|volumes| volumes.span);
     refuse(span, "MSK brokers have one volume", only, errors);
     let Some(throughput) = &storage.throughput else { return };
-    let name = cluster.instance.value.0.as_str();
+    let name = cluster.instance_name();
     let Some((_, Some(row))) = host_instance(ClusterKind::MskStandard, name) else { return };
     let Some(max) = &row.max_provisioned_mib_per_sec else {
         let message = format!("{name} cannot have provisioned throughput");
@@ -118,7 +120,7 @@ fn check_gp3(storage: &Storage, errors: &mut Errors) {
 }
 
 fn check_nvme(cluster: &Cluster, errors: &mut Errors) {
-    let name = cluster.instance.value.0.as_str();
+    let name = cluster.instance_name();
     let Some((ec2, _)) = host_instance(ClusterKind::SelfManaged, name) else { return };
     let Some(storage) = &cluster.storage else { return };
     let storage = &storage.value;

@@ -4,7 +4,8 @@ use super::configs::check_config;
 use super::refuse_duplicates;
 use crate::catalogue::configs::configs;
 use crate::resolve::{broker_disk_bytes, server_config};
-use crate::schema::decode::{At, Errors};
+use crate::schema::cluster::Cluster;
+use crate::schema::decode::Errors;
 use crate::schema::scenario::Scenario;
 use crate::schema::workload::Topic;
 use crate::text::diagnostic::Diagnostic;
@@ -84,18 +85,18 @@ fn check_topic(
         errors.push(Diagnostic::new(size.span, message, "nothing is preloaded"));
     }
     if let (Some(cluster), Some(server)) = (scenario.cluster.get(), server) {
-        check_replication(topic, &cluster.brokers, server, errors);
+        check_replication(topic, cluster, server, errors);
     }
 }
 
-fn check_replication<const MIN: u32, const MAX: u32>(
+fn check_replication(
     topic: &Topic,
-    brokers: &At<crate::schema::scalar::Count<MIN, MAX>>,
+    cluster: &Cluster,
     server: &BTreeMap<String, String>,
     errors: &mut Errors,
 ) {
     let from_server = |name: &str| server.get(name).and_then(|value| value.parse::<u32>().ok());
-    let count = brokers.value.0;
+    let count = cluster.broker_count();
     let factor = topic
         .replication
         .as_ref()
@@ -105,7 +106,7 @@ fn check_replication<const MIN: u32, const MAX: u32>(
         let message = format!("replication factor {factor}, but there are {count} brokers");
         errors.push(
             Diagnostic::new(place, message, "more replicas than brokers")
-                .related(brokers.span, "brokers")
+                .related(cluster.brokers_span(), "brokers")
                 .help(format!("at most `replication = {count}`")),
         );
         return;
@@ -138,7 +139,7 @@ fn check_preload(
     let (Some(cluster), Some(server)) = (scenario.cluster.get(), server) else { return };
     let Some(disk_bytes) = broker_disk_bytes(cluster) else { return };
     let default = server.get("default.replication.factor").and_then(|value| value.parse().ok());
-    let room = u128::from(disk_bytes) * u128::from(cluster.brokers.value.0);
+    let room = u128::from(disk_bytes) * u128::from(cluster.broker_count());
     let mut held = 0_u128;
     for topic in &scenario.topics.items {
         let Some(preload) = &topic.value.preload else { continue };

@@ -2,6 +2,7 @@
 
 use super::figures;
 use super::reference::{line, one_line};
+use crate::catalogue::managed::managed;
 use crate::catalogue::model::{latencies, latency};
 use std::fmt::Write as _;
 
@@ -18,10 +19,25 @@ part of Linux, TCP or Kafka and that no scenario can change are named there.
 pub fn constants_reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     figures::constants(&mut text);
+    managed_constants(&mut text);
     distributions(&mut text);
     figures::instances(&mut text);
     figures::sources(&mut text);
     text
+}
+
+/// What only MSK Express and Serverless have.
+fn managed_constants(text: &mut String) {
+    line(text, "\n## MSK Express and Serverless\n");
+    line(text, "Quotas and prices of both are those of scenarios/catalogue/services.toml.\n");
+    line(text, "| name | value | unit | confidence | source |");
+    line(text, "|---|---|---|---|---|");
+    let file = managed();
+    for (name, constant) in file.express.iter().chain(&file.serverless) {
+        let (value, unit) = (constant.value, &constant.unit);
+        let (confidence, source) = (&constant.confidence, one_line(&constant.source));
+        let _ = writeln!(text, "| `{name}` | {value} | {unit} | {confidence} | {source} |");
+    }
 }
 
 /// The latency tables, in microseconds at each of their points.

@@ -1,6 +1,7 @@
 //! Brokers and controllers on their hosts and AZs.
 
 use super::{configs, hosts};
+use crate::catalogue::managed::limits;
 use crate::plan::{ClusterKind, ClusterPlan, NodePlan};
 use crate::schema::cluster::{Cluster, Encryption, Kind};
 
@@ -16,13 +17,15 @@ impl Cluster {
     pub(crate) fn plan_kind(&self) -> ClusterKind {
         match self.kind.value {
             Kind::MskStandard => ClusterKind::MskStandard,
+            Kind::MskExpress => ClusterKind::MskExpress,
+            Kind::MskServerless => ClusterKind::MskServerless,
             Kind::SelfManaged => ClusterKind::SelfManaged,
         }
     }
 
     /// Ids of the brokers.
     pub(crate) fn broker_ids(&self) -> Vec<i32> {
-        ids(BROKER_ID_FIRST, self.brokers.value.0)
+        ids(BROKER_ID_FIRST, self.broker_count())
     }
 
     /// Ids of the controllers.
@@ -65,7 +68,7 @@ pub(crate) fn cluster(cluster: &Cluster) -> ClusterPlan {
             .collect()
     };
     let paths = cluster.encryption.as_ref().map(|encryption| &encryption.value);
-    let tls_default = kind == ClusterKind::MskStandard;
+    let tls_default = kind.is_msk();
     let client = paths.and_then(|paths| paths.client.as_ref());
     let in_cluster = paths.and_then(|paths| paths.in_cluster.as_ref());
     ClusterPlan {
@@ -76,6 +79,7 @@ pub(crate) fn cluster(cluster: &Cluster) -> ClusterPlan {
         config: configs::server_config(cluster),
         tls_client: client.map_or(tls_default, |choice| choice.value == Encryption::Tls),
         tls_in_cluster: in_cluster.map_or(tls_default, |choice| choice.value == Encryption::Tls),
+        limits: limits(kind, cluster.instance_name()),
         azs,
     }
 }

@@ -3,6 +3,7 @@
 //! Leaves out configs that have no default and are not written: they stay unset.
 
 use crate::catalogue::configs::{KeySet, configs};
+use crate::catalogue::services::service_limit;
 use crate::plan::ClusterKind;
 use crate::schema::cluster::Cluster;
 use crate::schema::scalar::Config;
@@ -20,7 +21,7 @@ pub(crate) enum Role {
 
 /// server.properties of every broker: what is written, else MSK's default, else Kafka's.
 pub(crate) fn server_config(cluster: &Cluster) -> BTreeMap<String, String> {
-    let msk = cluster.plan_kind() == ClusterKind::MskStandard;
+    let msk = cluster.plan_kind().is_msk();
     let (major, _) = cluster.kafka_version();
     let mut config = BTreeMap::new();
     for (name, spec) in &configs().server.keys {
@@ -36,7 +37,7 @@ pub(crate) fn server_config(cluster: &Cluster) -> BTreeMap<String, String> {
         config.insert("default.replication.factor".into(), "2".into());
         config.insert("min.insync.replicas".into(), "1".into());
     }
-    let brokers = cluster.brokers.value.0;
+    let brokers = cluster.broker_count();
     if brokers < 3 {
         // Internal topics cannot have more replicas than there are brokers.
         for name in ["offsets.topic.replication.factor", "transaction.state.log.replication.factor"]
@@ -44,6 +45,10 @@ pub(crate) fn server_config(cluster: &Cluster) -> BTreeMap<String, String> {
             config.insert(name.into(), brokers.to_string());
         }
         config.insert("transaction.state.log.min.isr".into(), "1".into());
+    }
+    if cluster.plan_kind() == ClusterKind::MskServerless {
+        let largest = service_limit("serverless-record-bytes").map(|limit| limit.value.to_string());
+        config.extend(largest.map(|bytes| ("message.max.bytes".to_owned(), bytes)));
     }
     for entry in cluster.config.iter().flat_map(|config| &config.value.entries) {
         config.insert(entry.key.clone(), entry.value.clone());

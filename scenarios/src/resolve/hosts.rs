@@ -4,6 +4,7 @@
 //! where the catalogue has none.
 
 use crate::catalogue::hardware::{self, Ec2Instance, MskInstance, Nvme};
+use crate::catalogue::managed::{express_instance, managed};
 use crate::plan::{ClusterKind, HostPlan, RatePlan, VolumePlan};
 use crate::schema::cluster::{Cluster, HostSpec, Storage, VolumeKind};
 use crate::units::scaled_decimal;
@@ -15,6 +16,8 @@ const GBPS: u128 = 125_000_000;
 /// Local disks do not pass through the EBS path, nor through any other that they share.
 const NO_SHARED_PATH: RatePlan =
     RatePlan { baseline_per_sec: 0, burst_per_sec: 0, bucket: 0, initial: 0 };
+/// More than any run writes.
+const ELASTIC_BYTES: u64 = 1 << 50;
 /// Largest heap that is assumed, see `provenance.heap` of msk.toml.
 const HEAP_BYTES_MAX: u64 = 6 * GIB;
 
@@ -31,6 +34,14 @@ pub(crate) fn host_instance(
             let row = hardware::msk_instance(name)?;
             Some((hardware::ec2_instance(&row.ec2)?, Some(row)))
         }
+        ClusterKind::MskExpress => {
+            let offer = express_instance(name)?;
+            let ec2 = offer.name.strip_prefix("express.")?;
+            Some((hardware::ec2_instance(ec2)?, None))
+        }
+        ClusterKind::MskServerless => {
+            Some((hardware::ec2_instance(&managed().serverless_instance)?, None))
+        }
         ClusterKind::SelfManaged => Some((hardware::ec2_instance(name)?, None)),
     }
 }
@@ -43,7 +54,7 @@ pub(crate) fn broker_host(kind: ClusterKind, cluster: &Cluster) -> HostPlan {
     if let Some(spec) = &cluster.host {
         return custom_host(&spec.value);
     }
-    let name = cluster.instance.value.0.as_str();
+    let name = cluster.instance_name();
     let (ec2, _) = host_instance(kind, name).expect("check refused unknown instances");
     let storage = cluster.storage.as_ref().map(|storage| &storage.value);
     let count = storage.and_then(|storage| storage.volumes.as_ref());
@@ -61,7 +72,7 @@ pub(crate) fn broker_host_of(cluster: &Cluster) -> Option<HostPlan> {
     if let Some(spec) = &cluster.host {
         return Some(custom_host(&spec.value));
     }
-    let (ec2, _) = host_instance(kind, &cluster.instance.value.0)?;
+    let (ec2, _) = host_instance(kind, cluster.instance_name())?;
     let diskless = cluster.volume_kind() == Some(VolumeKind::Nvme) && ec2.nvme.is_none();
     (!diskless).then(|| broker_host(kind, cluster))
 }
@@ -75,7 +86,9 @@ pub(crate) fn broker_disk_bytes(cluster: &Cluster) -> Option<u64> {
 /// The host of a controller: MSK's are not documented and assumed to be as m5.large.
 pub(crate) fn controller_host(kind: ClusterKind, instance: Option<&str>) -> HostPlan {
     let (name, ec2) = match (kind, instance) {
-        (ClusterKind::MskStandard, _) => ("msk-controller", "m5.large"),
+        (ClusterKind::MskStandard | ClusterKind::MskExpress | ClusterKind::MskServerless, _) => {
+            ("msk-controller", "m5.large")
+        }
         (ClusterKind::SelfManaged, None) => ("m6g.large", "m6g.large"),
         (ClusterKind::SelfManaged, Some(name)) => (name, name),
     };
@@ -151,6 +164,7 @@ fn broker_volume(kind: ClusterKind, ec2: &Ec2Instance, storage: Option<&Storage>
     let iops = storage.and_then(|storage| storage.iops.as_ref()).map(|iops| iops.value.0);
     let volume_kind = storage.and_then(|storage| storage.r#type.as_ref()).map(|kind| kind.value);
     match (kind, volume_kind.unwrap_or(VolumeKind::Gp3)) {
+        (ClusterKind::MskExpress | ClusterKind::MskServerless, _) => elastic(),
         (ClusterKind::MskStandard, _) => match throughput {
             None => gp2(ec2, size_bytes),
             Some(rate) => provisioned(ec2, size_bytes, rate),
@@ -236,6 +250,19 @@ fn within(iops: RatePlan, ec2: &Ec2Instance) -> RatePlan {
         (volume, instance) => volume.min(instance),
     };
     RatePlan { baseline_per_sec, burst_per_sec, bucket, initial: bucket }
+}
+
+/// Storage apart from the broker: it has no size, and is not reached through the EBS path.
+fn elastic() -> VolumePlan {
+    let figures = managed();
+    VolumePlan {
+        kind: "elastic".to_owned(),
+        size_bytes: ELASTIC_BYTES,
+        throughput: flat(figures.express("express.storage_bytes_per_sec")),
+        iops: flat(figures.express("express.storage_iops")),
+        instance_throughput: NO_SHARED_PATH,
+        io_size_bytes: hardware::volumes().gp3.io_size_kib * 1024,
+    }
 }
 
 fn nvme(disks: &Nvme) -> VolumePlan {

@@ -1,11 +1,10 @@
 //! Model constants with their overrides, distributions and prices.
 
 use super::hosts;
-use crate::catalogue::hardware;
 use crate::catalogue::model::{latency, model as catalogue};
 use crate::catalogue::prices::{price, prices as price_list};
-use crate::catalogue::services::{other_regions, regional_price};
-use crate::catalogue::values;
+use crate::catalogue::services::{other_regions, regional_price, service_price};
+use crate::catalogue::{hardware, managed};
 use crate::plan::{ClusterKind, ModelPlan, Price, Quantiles};
 use crate::schema::cluster::{Cluster, VolumeKind};
 use crate::schema::decode::At;
@@ -15,7 +14,10 @@ use crate::schema::scenario::Scenario;
 /// The model of a plan.
 pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
     let file = catalogue();
+    let cluster = scenario.cluster.sound();
+    let kind = cluster.plan_kind();
     let mut constants = file.constants.clone();
+    constants.extend(managed::constants(kind));
     for (name, _, value) in scenario.model.0.iter().flat_map(|model| &model.value.entries) {
         if let Some(constant) = constants.get_mut(name) {
             constant.value = *value;
@@ -23,7 +25,6 @@ pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
             constant.confidence = "U".to_owned();
         }
     }
-    let cluster = scenario.cluster.sound();
     let explicit = cluster
         .config
         .as_ref()
@@ -40,7 +41,7 @@ pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
     let disk_ns = disk.map(|latency| latency.value.0);
     ModelPlan {
         version: file.version.clone(),
-        catalogue_digest: values::digest().to_owned(),
+        catalogue_digest: managed::digest(kind),
         cpu_profile: file.cpu_profile.clone(),
         constants,
         latency_same_az: round_trip(
@@ -80,7 +81,7 @@ fn scaled(quantiles: Quantiles, median_ns: Option<u64>) -> Quantiles {
 impl Cluster {
     /// Kind of volume; `None` on MSK, which has one kind.
     pub(crate) fn volume_kind(&self) -> Option<VolumeKind> {
-        if self.plan_kind() == ClusterKind::MskStandard {
+        if self.plan_kind().is_msk() {
             return None;
         }
         if self.host.is_some() {
@@ -97,13 +98,44 @@ pub(crate) fn prices(cluster: &Cluster) -> Vec<Price> {
     let region = cluster.region.as_ref().map(|region| region.value.0.as_str());
     let elsewhere = region.filter(|region| other_regions().contains(region));
     let Some(region) = elsewhere else { return all };
-    let instance = cluster.instance.value.0.as_str();
+    let instance = cluster.instance_name();
     all.iter().filter_map(|price| regional_price(region, &price.meter, instance)).collect()
+}
+
+/// What Serverless is billed by.
+const SERVERLESS_METERS: [&str; 5] = [
+    "serverless-cluster-hour",
+    "serverless-partition-hour",
+    "serverless-data-in-gb",
+    "serverless-data-out-gb",
+    "serverless-storage-gb-month",
+];
+
+fn express_prices(cluster: &Cluster) -> Vec<Price> {
+    let list = price_list();
+    let offer = managed::express_instance(cluster.instance_name());
+    let hour = offer.map(|offer| Price {
+        meter: "broker-hour".to_owned(),
+        unit: format!("USD per {} broker-hour", offer.name),
+        ..offer.hour
+    });
+    let meters = ["express-data-in-gb", "express-storage-gb-month"];
+    hour.into_iter()
+        .chain(meters.into_iter().filter_map(service_price))
+        .chain([list.meter("cross-az-gb"), list.meter("broker-replication-gb")])
+        .collect()
 }
 
 fn prices_of_the_catalogue(cluster: &Cluster) -> Vec<Price> {
     let list = price_list();
-    let name = cluster.instance.value.0.as_str();
+    match cluster.plan_kind() {
+        ClusterKind::MskExpress => return express_prices(cluster),
+        ClusterKind::MskServerless => {
+            return SERVERLESS_METERS.into_iter().filter_map(service_price).collect();
+        }
+        ClusterKind::MskStandard | ClusterKind::SelfManaged => {}
+    }
+    let name = cluster.instance_name();
     let instance = hosts::host_instance(cluster.plan_kind(), name);
     if let Some((_, Some(msk))) = instance {
         let source = &hardware::msk().provenance.price;

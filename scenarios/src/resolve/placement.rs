@@ -84,6 +84,7 @@ mod tests {
             host: host.clone(),
         };
         ClusterPlan {
+            limits: None,
             kind: ClusterKind::MskStandard,
             region: "us-east-1".into(),
             azs: (0..azs).map(|az| az.to_string()).collect(),

@@ -1,7 +1,9 @@
 //! `[cluster]`: brokers, hosts, storage, encryption, server.properties.
 
-use super::decode::{At, Decode, Errors, List, choice, section, wrong_kind};
+use super::decode::{At, Decode, Errors, List, Place, choice, missing, section, wrong_kind};
 use super::scalar::{ByteRate, Config, Count, Duration, Name, Share, Size, Text};
+use crate::catalogue::managed::{SERVERLESS_INSTANCE, managed};
+use crate::text::source::Span;
 use crate::text::tree::{Node, Value};
 use schemars::JsonSchema;
 
@@ -10,6 +12,10 @@ choice! {
     "a kind of cluster" Kind {
         /// Amazon MSK provisioned, Standard brokers.
         "msk-standard" MskStandard,
+        /// Amazon MSK provisioned, Express brokers: quotas for each, no volumes.
+        "msk-express" MskExpress,
+        /// Amazon MSK Serverless: quotas for the cluster and its partitions, no brokers to choose.
+        "msk-serverless" MskServerless,
         /// Kafka on EC2 instances that you run yourself.
         "self-managed" SelfManaged,
     }
@@ -39,13 +45,14 @@ choice! {
 
 section! {
     /// Brokers, hosts and their settings.
-    "[cluster]" Cluster {
+    "[cluster]" Cluster: whole {
         /// What kind of cluster is simulated.
         kind: At<Kind>,
-        /// Instance type of each broker: `kafka.m7g.large` on MSK, `r5.xlarge` on EC2.
-        instance: At<Text>,
-        /// Number of brokers. On MSK a multiple of the number of AZs.
-        brokers: At<Count<1, 300>>,
+        /// Instance type of each broker: `kafka.m7g.large` on MSK Standard, `express.m7g.large` on
+        /// MSK Express, `r5.xlarge` on EC2. Not for Serverless.
+        instance: Option<At<Text>>,
+        /// Number of brokers. On MSK a multiple of the number of AZs. Not for Serverless.
+        brokers: Option<At<Count<1, 300>>>,
         /// Availability zones: how many (named `a`, `b`, `c`), or their names. Default: 3.
         azs: Option<At<Azs>>,
         /// AWS region, for prices. Default: `us-east-1`.
@@ -158,6 +165,42 @@ impl Decode for Azs {
 }
 
 impl Cluster {
+    /// Only Serverless has no brokers to choose.
+    fn whole(self, span: Span, errors: &mut Errors) -> Option<Self> {
+        if self.kind.value == Kind::MskServerless {
+            return Some(self);
+        }
+        let known = errors.len();
+        for (key, is_missing) in
+            [("instance", self.instance.is_none()), ("brokers", self.brokers.is_none())]
+        {
+            if is_missing {
+                errors.push(missing(&Place { title: Self::TITLE, span, key }));
+            }
+        }
+        (errors.len() == known).then_some(self)
+    }
+
+    /// Instance type of the brokers.
+    pub(crate) fn instance_name(&self) -> &str {
+        self.instance.as_ref().map_or(SERVERLESS_INSTANCE, |name| name.value.0.as_str())
+    }
+
+    /// Where the instance type stands.
+    pub(crate) fn instance_span(&self) -> Span {
+        self.instance.as_ref().map_or(self.kind.span, |name| name.span)
+    }
+
+    /// Number of brokers.
+    pub(crate) fn broker_count(&self) -> u32 {
+        self.brokers.as_ref().map_or(managed().serverless_brokers, |count| count.value.0)
+    }
+
+    /// Where the number of brokers stands.
+    pub(crate) fn brokers_span(&self) -> Span {
+        self.brokers.as_ref().map_or(self.kind.span, |count| count.span)
+    }
+
     /// Names of the AZs.
     pub(crate) fn az_names(&self) -> Vec<String> {
         match self.azs.as_ref().map(|azs| &azs.value) {

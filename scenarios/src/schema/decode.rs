@@ -89,7 +89,7 @@ pub(crate) trait Field: Sized {
     fn read(entry: Option<&Entry>, place: &Place<'_>, errors: &mut Errors) -> Option<Self>;
 }
 
-fn missing(place: &Place<'_>) -> Diagnostic {
+pub(crate) fn missing(place: &Place<'_>) -> Diagnostic {
     let message = format!("{} needs the key `{}`", place.title, place.key);
     Diagnostic::new(place.span, message, format!("`{}` is missing", place.key))
 }
@@ -193,10 +193,11 @@ transparent_schema!(Soft => Option<T>);
 transparent_schema!(List => Vec<T>);
 
 /// Declares a TOML table: its keys are the fields, required unless of type `Option` or `List`.
+/// A method named after the table's name looks at the whole of it.
 macro_rules! section {
     (
         $(#[$meta:meta])*
-        $title:literal $name:ident {
+        $title:literal $name:ident $(: $whole:ident)? {
             $( $(#[$field_meta:meta])* $field:ident : $type:ty, )*
         }
     ) => {
@@ -243,7 +244,9 @@ macro_rules! section {
             ) -> Option<Self> {
                 let table = $crate::schema::decode::table(node, Self::TITLE, errors)?;
                 $crate::schema::decode::refuse_unknown(table, Self::TITLE, Self::KEYS, errors);
-                Self::read(table, node.span, errors)
+                let section = Self::read(table, node.span, errors)?;
+                $( let section = section.$whole(node.span, errors)?; )?
+                Some(section)
             }
         }
     };

@@ -5,7 +5,7 @@ use super::framing::{FrameError, read_frame, write_frame};
 use super::listener::Door;
 use super::peer;
 use crate::metrics::Counters;
-use crate::node::Event;
+use crate::node::{Answer, Event};
 use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use stormglass_wire::{
 };
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Why a connection is closed by this side.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ async fn converse(
     id: ConnectionId,
 ) -> Closing {
     let mut buffer = BytesMut::new();
+    let mut client_id: Option<Arc<str>> = None;
     let host: Arc<str> = format!("/{}", client.ip()).into();
     let idle = Duration::from_millis(door.limits.idle_ms_max);
     for turn in 0.. {
@@ -89,7 +90,12 @@ async fn converse(
         if !door.clients {
             return Closing::NotForClients;
         }
-        let asked = Asked { conn: id, correlation: CorrelationId(turn), host: &host };
+        let asked = Asked {
+            conn: id,
+            correlation: CorrelationId(turn),
+            host: &host,
+            client_id: &mut client_id,
+        };
         let timed = door.counters.as_ref().and_then(|counters| begin(counters, &frame));
         let answer = match answer(frame, door, asked).await {
             Ok(answer) => answer,
@@ -98,10 +104,14 @@ async fn converse(
         if let Some((counters, api, since)) = timed {
             counters.timed(api, since.elapsed());
         }
-        if let Some(answer) = answer
-            && write_frame(stream, &answer).await.is_err()
+        let (frame, throttle_ms) = answer;
+        if let Some(frame) = frame
+            && write_frame(stream, &frame).await.is_err()
         {
             return Closing::Quiet;
+        }
+        if throttle_ms > 0 {
+            sleep(Duration::from_millis(throttle_ms.into())).await;
         }
     }
     Closing::Quiet
@@ -119,30 +129,39 @@ struct Asked<'a> {
     conn: ConnectionId,
     correlation: CorrelationId,
     host: &'a Arc<str>,
+    /// What its client last said that it is.
+    client_id: &'a mut Option<Arc<str>>,
 }
 
-/// The answer to a frame, if it has one.
+/// The answer to a frame, if it has one, and for how long nothing is read after it, ms.
 async fn answer(
     frame: bytes::Bytes,
     door: &Door,
-    Asked { conn, correlation, host }: Asked<'_>,
-) -> Result<Option<Frame>, Closing> {
+    Asked { conn, correlation, host, client_id }: Asked<'_>,
+) -> Result<(Option<Frame>, u32), Closing> {
     let (mut request, call) = match decode_request(frame, &*door.directory.current())? {
         Decoded::Ask(request, call) => (request, call),
-        Decoded::Answer(frame) => return Ok(Some(frame)),
-        Decoded::Silence => return Ok(None),
+        Decoded::Answer(frame) => return Ok((Some(frame), 0)),
+        Decoded::Silence => return Ok((None, 0)),
     };
     if let Some(counters) = &door.counters {
         counters.asked(&request, &*door.directory.current());
     }
     request.set_client_host(host);
+    if let Some(said) = call.client_id().filter(|said| client_id.as_ref() != Some(*said)) {
+        *client_id = Some(Arc::clone(said));
+        let event = Event::Client { conn, client_id: Arc::clone(said) };
+        door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
+    }
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
-    let Some(response) = answered.await.map_err(|_| Closing::NoAnswer)? else { return Ok(None) };
+    let Answer { response, throttle_ms } = answered.await.map_err(|_| Closing::NoAnswer)?;
+    let Some(response) = response else { return Ok((None, throttle_ms)) };
     if let Some(counters) = &door.counters {
         counters.answered(&response);
     }
     // the newest directory: the answer may be about a topic that the request has made
-    encode_response(&call, &response, &*door.directory.current()).map(Some).ok_or(Closing::NoAnswer)
+    let frame = encode_response(&call, &response, &*door.directory.current());
+    Ok((Some(frame.ok_or(Closing::NoAnswer)?), throttle_ms))
 }

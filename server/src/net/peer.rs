@@ -5,7 +5,7 @@ use super::connection::Closing;
 use super::either::either;
 use super::framing::{FrameError, read_frame, write_frame};
 use super::listener::Door;
-use crate::node::Event;
+use crate::node::{Answer, Event};
 use bytes::{Bytes, BytesMut};
 use stormglass_broker_core::ids::ConnectionId;
 use stormglass_wire::{Cluster as _, Frame, Hello, decode_peer_request, encode_peer_response};
@@ -65,7 +65,7 @@ async fn hear(
         let answers = answers.clone();
         tokio::spawn(async move {
             // a node that stops gives no answer, and its connections end
-            if let Ok(Some(response)) = answered.await
+            if let Ok(Answer { response: Some(response), .. }) = answered.await
                 && let Some(frame) = encode_peer_response(correlation, &response)
             {
                 let _ = answers.send(frame);

@@ -1,6 +1,7 @@
 //! What can happen to a node.
 
 use crate::net::LinkId;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
@@ -13,6 +14,15 @@ pub(crate) type Inbox = Receiver<Event>;
 /// Where they are sent.
 pub(crate) type Outbox = Sender<Event>;
 
+/// What became of a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// `None`: there is no answer, but the client's turn is over.
+    pub(crate) response: Option<Response>,
+    /// Quotas: nothing is read from the client for so long, ms.
+    pub(crate) throttle_ms: u32,
+}
+
 /// An event.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -21,8 +31,7 @@ pub(crate) enum Event {
         conn: ConnectionId,
         correlation: CorrelationId,
         request: Box<Request>,
-        /// `None`: there is no answer, but the client's turn is over.
-        reply: oneshot::Sender<Option<Response>>,
+        reply: oneshot::Sender<Answer>,
     },
     /// A node of this process asks.
     PeerRequest { conn: ConnectionId, correlation: CorrelationId, request: Box<Request> },
@@ -30,6 +39,8 @@ pub(crate) enum Event {
     PeerResponse { from: NodeId, correlation: CorrelationId, response: Box<Response> },
     /// A connection to a node of another process ended, and what it was asked gets no answer.
     LinkDown(LinkId),
+    /// A connection's client has said what it is.
+    Client { conn: ConnectionId, client_id: Arc<str> },
     /// A connection ended.
     Closed(ConnectionId),
     /// A disk operation ended.

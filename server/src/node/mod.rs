@@ -7,5 +7,5 @@ mod run;
 mod timers;
 
 pub(crate) use directory::{Directory, Endpoints, SharedDirectory};
-pub(crate) use event::{Event, Inbox, Outbox, Snapshot};
+pub(crate) use event::{Answer, Event, Inbox, Outbox, Snapshot};
 pub(crate) use run::{Node, Parts};

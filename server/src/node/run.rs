@@ -1,7 +1,7 @@
 //! The loop of a node: take what happened, step the broker, do what it wants done.
 
 use super::directory::SharedDirectory;
-use super::event::{Event, Inbox, Outbox, Snapshot};
+use super::event::{Answer, Event, Inbox, Outbox, Snapshot};
 use super::peers::{Peers, node_of};
 use super::timers::{Due, Timers};
 use crate::clock::{Clock, std_duration};
@@ -16,7 +16,6 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId, TopicPartition};
-use stormglass_broker_core::protocol::Response;
 use stormglass_broker_core::seam::{DiskError, Effects, Exit, Input, PeerError, Reply, TraceEvent};
 use stormglass_broker_core::time::{Duration, Instant};
 use stormglass_wire::Cluster as _;
@@ -66,7 +65,7 @@ pub(crate) struct Node {
     clock: Clock,
     /// Wall clock minus monotonic clock as the core knows it, ms.
     wall_offset_ms: Option<i64>,
-    waiting: FxHashMap<(ConnectionId, CorrelationId), oneshot::Sender<Option<Response>>>,
+    waiting: FxHashMap<(ConnectionId, CorrelationId), oneshot::Sender<Answer>>,
     /// Inputs that follow from what was done.
     next: VecDeque<Input>,
     ready: Option<std::sync::mpsc::Sender<NodeId>>,
@@ -184,6 +183,7 @@ impl Node {
                 self.waiting.insert((conn, correlation), reply);
                 Input::Request { conn, correlation, request: *request }
             }
+            Event::Client { conn, client_id } => Input::Client { conn, client_id },
             Event::PeerRequest { conn, correlation, request } => {
                 Input::Request { conn, correlation, request: *request }
             }
@@ -271,10 +271,10 @@ impl Node {
                 self.next.push_back(Input::Disk { id, result });
             }
         }
-        for Reply { conn, correlation, response } in self.effects.replies.drain(..) {
+        for Reply { conn, correlation, response, throttle_ms } in self.effects.replies.drain(..) {
             if let Some(reply) = self.waiting.remove(&(conn, correlation)) {
                 // a connection that is gone needs no answer
-                let _ = reply.send(response);
+                let _ = reply.send(Answer { response, throttle_ms });
             } else if let (Some(node), Some(response)) = (node_of(conn), response) {
                 self.peers.answer(node, correlation, response);
             }

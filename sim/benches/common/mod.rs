@@ -33,5 +33,6 @@ pub(crate) fn disk_config() -> DiskConfig {
         readahead_bytes: 128 << 10,
         chunk_bytes: 1 << 20,
         recovery_bytes_per_sec: 200_000_000,
+        survives_power_failure: false,
     }
 }

@@ -47,6 +47,8 @@ struct Node<T> {
     /// Set-up timeouts since the connection was last set up.
     setup_timeouts: u32,
     in_flight: VecDeque<InFlight<T>>,
+    /// The broker's quotas ask for silence until then, ns (KIP-219).
+    throttled_ns: u64,
 }
 
 /// Connections to the brokers that a client has talked to.
@@ -83,14 +85,15 @@ impl<T> Connections<T> {
             Err(at) => {
                 let state = State::Disconnected { retry_ns: 0 };
                 let in_flight = VecDeque::new();
-                let node = Node { id, state, failures: 0, setup_timeouts: 0, in_flight };
+                let (failures, setup_timeouts, throttled_ns) = (0, 0, 0);
+                let node = Node { id, state, failures, setup_timeouts, in_flight, throttled_ns };
                 self.nodes.insert(at, node);
                 at
             }
         };
         let node = &mut self.nodes[at];
         match node.state {
-            State::Connected => true,
+            State::Connected => node.throttled_ns <= cx.now_ns,
             State::Connecting { .. } => false,
             State::Disconnected { retry_ns } => {
                 if retry_ns <= cx.now_ns {
@@ -105,13 +108,23 @@ impl<T> Connections<T> {
         }
     }
 
-    /// When [`Connections::ready`] is worth asking again, ns: the end of the back-off. `NEVER`
-    /// while an input will tell.
+    /// When [`Connections::ready`] is worth asking again, ns: the end of the back-off, or of what
+    /// quotas ask for. `NEVER` while an input will tell.
     pub(crate) fn retry_ns(&self, id: NodeId) -> u64 {
-        match self.find(id).map(|node| node.state) {
-            Some(State::Disconnected { retry_ns }) => retry_ns,
+        match self.find(id).map(|node| (node.state, node.throttled_ns)) {
+            Some((State::Disconnected { retry_ns }, _)) => retry_ns,
+            Some((State::Connected, throttled_ns)) if throttled_ns > 0 => throttled_ns,
             None => 0,
             Some(_) => NEVER,
+        }
+    }
+
+    /// An answer says that nothing shall be sent for so long, ms.
+    #[cold]
+    pub(crate) fn throttle(&mut self, id: NodeId, throttle_ms: i32, now_ns: u64) {
+        let until_ns = now_ns + u64::from(throttle_ms.unsigned_abs()) * 1_000_000;
+        if let Some(node) = self.find_mut(id) {
+            node.throttled_ns = node.throttled_ns.max(until_ns);
         }
     }
 
@@ -120,7 +133,7 @@ impl<T> Connections<T> {
     pub(crate) fn sendable_ns(&self, id: NodeId, in_flight_max: u32) -> u64 {
         let Some(node) = self.find(id) else { return 0 };
         match node.state {
-            State::Connected if node.in_flight.len() < in_flight_max as usize => 0,
+            State::Connected if node.in_flight.len() < in_flight_max as usize => node.throttled_ns,
             State::Connected | State::Connecting { .. } => NEVER,
             State::Disconnected { retry_ns } => retry_ns,
         }
@@ -139,6 +152,7 @@ impl<T> Connections<T> {
         let (before, after) = candidates.split_at(start.min(candidates.len()));
         let rank = |id: &NodeId| match self.find(*id) {
             Some(node) => match node.state {
+                State::Connected if node.throttled_ns > now_ns => None,
                 State::Connected => Some((0, node.in_flight.len())),
                 State::Connecting { .. } => Some((1, 0)),
                 State::Disconnected { retry_ns } if retry_ns <= now_ns => Some((2, 0)),
@@ -187,6 +201,7 @@ impl<T> Connections<T> {
         node.state = State::Connected;
         node.failures = 0;
         node.setup_timeouts = 0;
+        node.throttled_ns = 0;
         true
     }
 

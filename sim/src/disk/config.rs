@@ -28,6 +28,9 @@ pub struct DiskConfig {
     pub chunk_bytes: u32,
     /// Speed of log recovery when the volume does not limit it, bytes per second.
     pub recovery_bytes_per_sec: u64,
+    /// What was written survives a power failure of the host, written back or not: storage is
+    /// apart from it (MSK Express).
+    pub survives_power_failure: bool,
 }
 
 impl DiskConfig {
@@ -57,9 +60,30 @@ impl DiskConfig {
             writeback_interval_ns: constant(model, "disk.writeback_interval_ns")?.max(1),
             readahead_bytes: narrow(model, "disk.readahead_bytes")?.clamp(4096, chunk),
             chunk_bytes: chunk,
-            recovery_bytes_per_sec: constant(model, "node.recovery_bytes_per_sec")?.max(1),
+            recovery_bytes_per_sec: recovery_rate(host, model)?,
+            survives_power_failure: is_elastic(host)
+                && constant(model, "express.storage_durable")? > 0,
         })
     }
+}
+
+/// Whether storage is apart from the host.
+pub(crate) fn is_elastic(host: &HostPlan) -> bool {
+    !host.volumes.is_empty() && host.volumes.iter().all(|volume| volume.kind == "elastic")
+}
+
+/// Time of a recovery, parts per thousand of that on a host with volumes.
+pub(crate) fn recovery_permille(
+    host: &HostPlan,
+    model: &ModelPlan,
+) -> Result<u64, MissingConstant> {
+    if is_elastic(host) { constant(model, "express.recovery_permille") } else { Ok(1000) }
+}
+
+fn recovery_rate(host: &HostPlan, model: &ModelPlan) -> Result<u64, MissingConstant> {
+    let rate = constant(model, "node.recovery_bytes_per_sec")?;
+    let permille = recovery_permille(host, model)?.max(1);
+    Ok((rate.saturating_mul(1000) / permille).max(1))
 }
 
 fn narrow(model: &ModelPlan, name: &'static str) -> Result<u32, MissingConstant> {

@@ -215,6 +215,16 @@ impl Disk {
         self.settle(now_ns);
         self.store.drop_all_cleaned(&mut self.cuts);
         self.cut(now_ns);
+        if !self.config.survives_power_failure {
+            self.lose_unsynced(now_ns, below);
+        }
+        self.cache = PageCache::new(self.config.cache_bytes, self.config.chunk_bytes);
+        self.flusher.reset();
+        self.reader.reset();
+        self.volumes.reset(now_ns);
+    }
+
+    fn lose_unsynced(&mut self, now_ns: u64, below: &mut dyn FnMut(u64) -> u64) {
         self.store.crash_power(below);
         // Latest first: an older value can only come back if the newer ones were lost.
         while let Some(pending) = self.pending_files.pop() {
@@ -224,10 +234,12 @@ impl Disk {
                 self.pending_files.retain(|older| older.name != pending.name);
             }
         }
-        self.cache = PageCache::new(self.config.cache_bytes, self.config.chunk_bytes);
-        self.flusher.reset();
-        self.reader.reset();
-        self.volumes.reset(now_ns);
+    }
+
+    /// Whether a power failure of the host loses what was not written back.
+    #[must_use]
+    pub fn loses_unsynced(&self) -> bool {
+        !self.config.survives_power_failure
     }
 
     /// Time to scan that many bytes of logs when recovering, ns: reading and checking overlap,

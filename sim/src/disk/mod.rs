@@ -30,6 +30,7 @@ mod volume;
 
 pub use bucket::RateServer;
 pub use config::DiskConfig;
+pub(crate) use config::recovery_permille;
 pub use device::{Completion, Disk, DiskCounters};
 pub use latency::Latency;
 pub use store::Preload;

@@ -110,5 +110,6 @@ pub(crate) fn config() -> DiskConfig {
         chunk_bytes: 1 << 20,
         recovery_bytes_per_sec: u64::try_from(model.constants["node.recovery_bytes_per_sec"].value)
             .unwrap(),
+        survives_power_failure: false,
     }
 }

@@ -231,6 +231,13 @@ impl Recorder {
         let measured_end_ns = finish.sim_ns.min(self.phases.heal_end_ns);
         self.transfer.measured_ns = measured_end_ns.saturating_sub(self.phases.warmup_end_ns);
         let (seconds, response_intervals) = self.timeline.finish();
+        for second in &seconds {
+            if matches!(second.phase, Phase::Measure | Phase::Heal) {
+                let brokers = second.brokers.iter();
+                self.transfer.in_bytes += brokers.clone().map(|b| b.bytes_in).sum::<u64>();
+                self.transfer.out_bytes += brokers.map(|b| b.bytes_out).sum::<u64>();
+            }
+        }
         Recording {
             latency,
             seconds,

@@ -85,6 +85,7 @@ pub(crate) fn plan() -> Plan {
             volume_write: quantiles(),
         },
         cluster: ClusterPlan {
+            limits: None,
             kind: ClusterKind::SelfManaged,
             region: String::new(),
             azs: vec!["a".to_owned()],

@@ -3,7 +3,7 @@
 use crate::client::ClientTimer;
 use crate::cpu::Pool;
 use crate::net::NetEvent;
-use stormglass_broker_core::ids::DiskOpId;
+use stormglass_broker_core::ids::{ConnectionId, DiskOpId};
 use stormglass_broker_core::seam::TimerKey;
 
 /// Something that is due.
@@ -42,6 +42,8 @@ pub(super) enum Event {
     ActionEnd { index: u32 },
     /// One step of a rolling restart.
     Rolling { index: u32, step: u32 },
+    /// A connection that quotas muted is read again.
+    Unmute { node: u16, life: u32, conn: ConnectionId },
     /// A simulated second ends.
     Second,
     /// A phase begins.
@@ -72,6 +74,7 @@ impl Event {
             | Self::Writeback { .. }
             | Self::PeerTimeout { .. }
             | Self::Boot { .. }
+            | Self::Unmute { .. }
             | Self::Start { .. } => 2,
             Self::Ready { .. } | Self::Pump { .. } => 3,
             Self::Client { .. } | Self::ClientReady { .. } | Self::ClientStart { .. } => 4,
@@ -100,6 +103,7 @@ impl Event {
             }
             Self::ClientStart { client, .. } => (None, 19 | u64::from(*client) << 8),
             Self::Settle => (None, 20),
+            Self::Unmute { node, conn, .. } => (Some(*node), 21 | conn.0 << 8),
             Self::Second => (None, 17),
             Self::Phase { index } => (None, 18 | u64::from(*index) << 8),
         }

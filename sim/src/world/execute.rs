@@ -160,7 +160,7 @@ impl World {
     }
 
     /// Connections that were unmuted in this step have their next request read.
-    fn read_next_requests(&mut self, node: u16) {
+    pub(super) fn read_next_requests(&mut self, node: u16) {
         if std::mem::replace(&mut self.reading_later, true) {
             return; // the outer call goes on with it
         }
@@ -255,7 +255,10 @@ impl World {
     }
 
     fn send_reply(&mut self, node: u16, reply: Reply, finish: u64) {
-        let Reply { conn, correlation, response } = reply;
+        let Reply { conn, correlation, response, throttle_ms } = reply;
+        if throttle_ms > 0 {
+            self.throttle(node, conn, throttle_ms, response.as_ref());
+        }
         if let Some(response) = response.as_ref().filter(|_| self.wire.is_some()) {
             self.back_through_wire(conn, correlation.0, response);
         }
@@ -274,9 +277,9 @@ impl World {
             let payload = Payload::Response { correlation: correlation.0, response, marks };
             message = Some((bytes, payload));
         }
-        accepted.busy = false;
+        accepted.busy = throttle_ms > 0;
         accepted.muted_until_ns = leaves;
-        let next = accepted.inbox.pop_front();
+        let next = if throttle_ms > 0 { None } else { accepted.inbox.pop_front() };
         if let Some((bytes, payload)) = message {
             if crosses_az {
                 self.note_answer_transfer(is_client, bytes);

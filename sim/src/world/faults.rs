@@ -193,7 +193,8 @@ impl World {
         self.with_net(|net, now, sched, out| net.host_power(now, (host, false), sched, out));
         self.forget_connections(node);
         self.event_now("broker-down", Some(id), format!("node {id} loses power"), None);
-        self.node_down(node, true, cause);
+        let loses_unsynced = self.nodes[node as usize].disk.loses_unsynced();
+        self.node_down(node, loses_unsynced, cause);
     }
 
     fn power_on(&mut self, id: i32) {
@@ -261,7 +262,8 @@ impl World {
             return;
         }
         let life = at.life;
-        let due = self.now + after_ns + self.boot_times.process_start_ns;
+        let takes_ns = after_ns + self.boot_times.process_start_ns;
+        let due = self.now + takes_ns * at.recovery_permille / 1000;
         self.at(due, Event::Boot { node, life });
     }
 

@@ -58,6 +58,7 @@ impl World {
         if !interrupted {
             self.show_state(Moment::Drained);
         }
+        let assumptions = self.throttle_notes();
         let findings = self.checkers.finish();
         let event_hash = format!("{:016x}", self.audit.hash());
         let events_processed = self.audit.events();
@@ -71,7 +72,7 @@ impl World {
             events_processed,
             sim_ns,
             interrupted,
-            assumptions: Vec::new(),
+            assumptions,
             marks: self.marks.finish(),
             replicas: self.samples,
         })

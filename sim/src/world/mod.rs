@@ -20,6 +20,7 @@ mod payload;
 mod peers;
 mod setup;
 mod slab;
+mod throttle;
 mod transport;
 mod wire;
 
@@ -267,6 +268,11 @@ impl World {
                     self.start_process(node);
                 }
             }
+            Event::Unmute { node, life, conn } => {
+                if self.is_current(node, life) {
+                    self.unmute(node, conn);
+                }
+            }
             Event::Settle => self.settle(),
             Event::ActionBegin { index } => self.begin_action(index),
             Event::ActionEnd { index } => self.end_action(index),
@@ -296,6 +302,7 @@ impl World {
             | Event::Pump { node, .. }
             | Event::Timer { node, .. }
             | Event::Disk { node, .. }
+            | Event::Unmute { node, .. }
             | Event::PeerTimeout { node, .. } => *node,
             _ => return None,
         };

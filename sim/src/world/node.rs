@@ -2,6 +2,7 @@
 
 use super::conn_table::ConnTable;
 use super::slab::Slab;
+use super::throttle::Throttled;
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, Pool};
 use crate::disk::Disk;
@@ -35,6 +36,8 @@ pub(super) struct Node {
     /// SIGSTOP until then, ns.
     pub(super) paused_until_ns: u64,
     pub(super) disk: Disk,
+    /// Time that it takes to come up, parts per thousand of the usual.
+    pub(super) recovery_permille: u64,
     pub(super) cpu: Cpu,
     pub(super) profile: CostProfile,
     pub(super) clock: NodeClock,
@@ -50,6 +53,8 @@ pub(super) struct Node {
     pub(super) link_index: FxHashMap<(NodeId, Channel), u32>,
     /// Running totals since the last second.
     pub(super) tally: Tally,
+    /// What quotas made clients wait, over the whole run.
+    pub(super) throttled: Throttled,
 }
 
 /// What a broker did since the last second.
@@ -102,7 +107,7 @@ pub(super) struct Accepted {
     /// The other end is in another AZ.
     pub(super) crosses_az: bool,
     pub(super) inbox: VecDeque<Arrived>,
-    /// A request is being handled.
+    /// A request is being handled, or quotas keep the connection muted.
     pub(super) busy: bool,
     /// The way of that request.
     pub(super) marks: Marks,

@@ -6,6 +6,7 @@ use super::event::Event;
 use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
 use super::slab::Slab;
+use super::throttle::Throttled;
 use super::{SECOND_NS, WALL_EPOCH_MS, World};
 use crate::checkers::{Cause, Checkers, Marks, Story};
 use crate::client::{
@@ -13,7 +14,7 @@ use crate::client::{
 };
 use crate::clock::NodeClock;
 use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
-use crate::disk::{Disk, DiskConfig, Preload};
+use crate::disk::{Disk, DiskConfig, Preload, recovery_permille};
 use crate::kernel::{Audit, EventQueue, Order};
 use crate::net::{HostId, HostSpec, NetConfig, Network};
 use crate::recorder::Recorder;
@@ -22,6 +23,7 @@ use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use stormglass_broker_core::BrokerLimits;
 use stormglass_broker_core::config::{NodeConfig, ServerConfig};
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::plant::Plant;
@@ -338,6 +340,7 @@ fn build_nodes(
 ) -> Result<Vec<Node>, SetupError> {
     let mut server = ServerConfig::kafka_defaults();
     server.apply(&plan.cluster.config).map_err(setup_error)?;
+    let limits = broker_limits(plan);
     let voters: Vec<NodeId> = plan.cluster.controllers.iter().map(|n| NodeId(n.id)).collect();
     let brokers = plan.cluster.brokers.iter().map(|n| (n, true));
     let controllers = plan.cluster.controllers.iter().map(|n| (n, false));
@@ -352,6 +355,7 @@ fn build_nodes(
                 rack: plan.cluster.azs.get(node.az).map(|az| Arc::from(az.as_str())),
                 endpoint: None,
                 server: server.clone(),
+                limits: if is_broker { limits } else { BrokerLimits::default() },
                 seed: streams
                     .stream(("node", u64::from(node.id.unsigned_abs())), "core")
                     .next_u64(),
@@ -361,6 +365,18 @@ fn build_nodes(
             build_node(plan, node, is_broker, config, net, streams)
         })
         .collect()
+}
+
+/// Quotas of the service for each broker.
+fn broker_limits(plan: &Plan) -> BrokerLimits {
+    let Some(limits) = &plan.cluster.limits else { return BrokerLimits::default() };
+    BrokerLimits {
+        produce_bytes_per_sec: limits.in_bytes_per_sec,
+        fetch_bytes_per_sec: limits.out_bytes_per_sec,
+        partition_produce_bytes_per_sec: limits.partition_in_bytes_per_sec,
+        partition_fetch_bytes_per_sec: limits.partition_out_bytes_per_sec,
+        requests_per_sec: limits.requests_per_sec,
+    }
 }
 
 fn build_node(
@@ -403,6 +419,7 @@ fn build_node(
         powered: true,
         paused_until_ns: 0,
         disk: Disk::new(disk, streams, number),
+        recovery_permille: recovery_permille(&node.host, &plan.model).map_err(setup_error)?,
         cpu: Cpu::new(cpu),
         profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille)
             .map_err(setup_error)?,
@@ -415,5 +432,6 @@ fn build_node(
         links: Vec::new(),
         link_index: FxHashMap::default(),
         tally: Tally::default(),
+        throttled: Throttled::default(),
     })
 }

@@ -8,21 +8,21 @@ use std::sync::Arc;
 use stormglass_broker_core::config::{ConfigKind, TOPIC_KEYS};
 use stormglass_broker_core::protocol::{
     AbortedTransaction, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterConfigsRequest,
-    AlterConfigsResponse, AlterPartitionData, AlterPartitionReassignmentsRequest,
-    AlterPartitionReassignmentsResponse, AlterPartitionRequest, AlterPartitionResponse,
-    AlterPartitionResult, AlteredConfigs, AlteredResource, BeginQuorumEpochRequest,
-    BeginQuorumEpochResponse, BrokerEndpoint, BrokerHeartbeatRequest, BrokerHeartbeatResponse,
-    BrokerRegistrationRequest, BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp,
-    ConfigSource, ConfigTarget, CreatePartitionsRequest, CreatePartitionsResponse,
-    CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, DeleteTopicsRequest,
-    DeleteTopicsResponse, DeletedTopic, ElectLeadersRequest, ElectLeadersResponse,
-    EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset, FetchPartition,
-    FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, AlterClientQuotasRequest,
+    AlterClientQuotasResponse, AlterConfigsRequest, AlterConfigsResponse, AlterPartitionData,
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, AlterPartitionRequest,
+    AlterPartitionResponse, AlterPartitionResult, AlterQuotas, AlteredConfigs, AlteredQuotas,
+    AlteredResource, BeginQuorumEpochRequest, BeginQuorumEpochResponse, BrokerEndpoint,
+    BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
+    BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp, ConfigSource, ConfigTarget,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, ElectLeadersRequest,
+    ElectLeadersResponse, EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset,
+    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
     FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
-    Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker, TxnPartitions,
-    TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
+    QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker,
+    TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
     WriteTxnMarkersResponse,
 };
 
@@ -87,6 +87,7 @@ messages! {
     16 WriteTxnMarkers;
     17 AlterPartitionReassignments;
     18 ListPartitionReassignments;
+    40 AlterClientQuotas;
 }
 
 fields! {
@@ -171,6 +172,10 @@ fields! {
     ConfigChange { key, op, value }
     AlterConfigsResponse { resources }
     AlteredConfigs { target, error, message }
+    AlterClientQuotasRequest { entries, validate_only }
+    AlterQuotas { entity, changes }
+    AlterClientQuotasResponse { entries }
+    AlteredQuotas { error, message, entity }
 }
 
 numbered! {
@@ -178,6 +183,16 @@ numbered! {
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3 }
     ConfigSource { Topic = 1, Static = 4, Default = 5 }
     ConfigKind { Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7 }
+}
+
+impl Field for QuotaValue {
+    fn put(&self, out: &mut Writer) {
+        self.bits().put(out);
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, WireError> {
+        Field::take(from).map(Self::from_bits)
+    }
 }
 
 impl Field for Placement {

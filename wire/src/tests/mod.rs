@@ -7,6 +7,7 @@ mod data;
 mod groups;
 mod hostile;
 mod members;
+mod quotas;
 mod transactions;
 
 use crate::apis::{Api, ApiKey};

@@ -2,7 +2,7 @@
 
 use super::{
     CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics, txn,
+    metadata_topic_rigid, nodes, nullable, quotas, tagged, topic_name, topics, txn,
 };
 use crate::protocol::{
     AlterPartitionRequest, BrokerRegistrationRequest, CreateTopicsRequest, ElectLeadersRequest,
@@ -52,6 +52,9 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::AlterConfigs(_)
         | Request::DescribeConfigs(_)
         | Request::DeleteRecords(_) => topics::request(request),
+        Request::DescribeClientQuotas(_) | Request::AlterClientQuotas(_) => {
+            quotas::request(request)
+        }
         Request::TransactionalProduce(_)
         | Request::AddPartitionsToTxn(_)
         | Request::AddOffsetsToTxn(_)

@@ -2,7 +2,7 @@
 
 use super::{
     CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, tagged, topic_name, topics, txn,
+    metadata_topic_rigid, nodes, nullable, quotas, tagged, topic_name, topics, txn,
 };
 use crate::protocol::{
     AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
@@ -68,6 +68,9 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::AlterConfigs(_)
         | Response::DescribeConfigs(_)
         | Response::DeleteRecords(_) => topics::response(response),
+        Response::DescribeClientQuotas(_) | Response::AlterClientQuotas(_) => {
+            quotas::response(response)
+        }
         Response::AddPartitionsToTxn(_)
         | Response::AddOffsetsToTxn(_)
         | Response::EndTxn(_)

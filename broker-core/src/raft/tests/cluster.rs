@@ -120,6 +120,7 @@ impl Cluster {
                     rack: None,
                     endpoint: None,
                     server: server.clone(),
+                    limits: crate::BrokerLimits::default(),
                     seed: 0,
                     incarnation: 0,
                     plant: None,

@@ -24,6 +24,7 @@ pub(crate) fn config(voters: i32) -> NodeConfig {
         rack: None,
         endpoint: None,
         server: ServerConfig::kafka_defaults(),
+        limits: crate::BrokerLimits::default(),
         seed: 7,
         incarnation: 1,
         plant: None,

@@ -49,6 +49,7 @@ impl Rig {
             rack: None,
             endpoint: None,
             server,
+            limits: crate::BrokerLimits::default(),
             seed: 7,
             incarnation: 1,
             plant: None,

@@ -214,6 +214,9 @@ impl Consumer {
         let Some(request) = self.network.connections.answered(node, correlation) else { return };
         match (request.call, response) {
             (Call::Fetch(session), Response::Fetch(answer)) => {
+                if answer.throttle_ms > 0 {
+                    self.network.connections.throttle(node, answer.throttle_ms, cx.now_ns);
+                }
                 self.fetched(session, answer, cx);
             }
             (call, response) => self.rarely_answered(call, response, cx),

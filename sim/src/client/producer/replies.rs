@@ -21,6 +21,9 @@ impl Producer {
         let Some(request) = self.network.connections.answered(node, correlation) else { return };
         match (request.call, response) {
             (Call::Produce(sent), Response::Produce(answer)) => {
+                if answer.throttle_ms > 0 {
+                    self.network.connections.throttle(node, answer.throttle_ms, cx.now_ns);
+                }
                 for (sent, answer) in sent.into_iter().zip(&answer.partitions) {
                     self.produce_answered(sent, answer, cx);
                 }

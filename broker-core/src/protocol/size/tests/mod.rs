@@ -6,6 +6,7 @@ mod data;
 mod group;
 mod members;
 mod quorum;
+mod quotas;
 mod topics;
 mod txn;
 

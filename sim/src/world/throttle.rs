@@ -1,0 +1,79 @@
+//! What quotas do to a connection: after a throttled answer it is not read for as long as the broker
+//! says (KIP-219). The client hears of it as well, and sends nothing meanwhile.
+
+use super::World;
+use super::event::Event;
+use stormglass_broker_core::ids::ConnectionId;
+use stormglass_broker_core::protocol::Response;
+use stormglass_reports::recording::Phase;
+
+/// Answers that quotas held back, by direction.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Throttled {
+    /// Answers to producers.
+    pub(super) produce: Held,
+    /// Answers to consumers.
+    pub(super) fetch: Held,
+}
+
+/// Number and sum.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Held {
+    pub(super) answers: u64,
+    pub(super) wait_ms: u64,
+}
+
+impl World {
+    /// A client is over a quota.
+    #[cold]
+    pub(super) fn throttle(
+        &mut self,
+        node: u16,
+        conn: ConnectionId,
+        throttle_ms: u32,
+        response: Option<&Response>,
+    ) {
+        let is_measured = self.origin_ns != u64::MAX
+            && matches!(self.phase_at(self.now - self.origin_ns), Phase::Measure | Phase::Heal);
+        let at = &mut self.nodes[node as usize];
+        let held = match response {
+            Some(Response::Fetch(_)) => &mut at.throttled.fetch,
+            _ => &mut at.throttled.produce,
+        };
+        if is_measured {
+            held.answers += 1;
+            held.wait_ms += u64::from(throttle_ms);
+        }
+        let (life, due) = (at.life, self.now + u64::from(throttle_ms) * 1_000_000);
+        self.at(due, Event::Unmute { node, life, conn });
+    }
+
+    /// What quotas did to the run, in sentences.
+    pub(super) fn throttle_notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for node in &self.nodes {
+            let Throttled { produce, fetch } = node.throttled;
+            for (held, whom) in [(produce, "producers"), (fetch, "consumers")] {
+                if held.answers > 0 {
+                    notes.push(format!(
+                        "quotas: broker {} made {whom} wait after {} answers, {} ms each on average",
+                        node.id,
+                        held.answers,
+                        held.wait_ms / held.answers
+                    ));
+                }
+            }
+        }
+        notes
+    }
+
+    /// The wait is over: the next request is read.
+    pub(super) fn unmute(&mut self, node: u16, conn: ConnectionId) {
+        let Some(accepted) = self.nodes[node as usize].accepted.get_mut(conn) else { return };
+        accepted.busy = false;
+        if let Some(next) = accepted.inbox.pop_front() {
+            self.later.push_back((conn, next));
+            self.read_next_requests(node);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! DescribeClientQuotas (key 48) and AlterClientQuotas (key 49, KIP-546).
+
+use super::shared::DecodeCx;
+use crate::codec::Asked;
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::protocol::{
+    AlterClientQuotasRequest, AlterClientQuotasResponse, AlterQuotas, DescribeClientQuotasRequest,
+    DescribeClientQuotasResponse, QuotaEntity, QuotaFilter, QuotaMatch, QuotaValue, Request,
+};
+
+pub(crate) fn decode_describe(
+    reader: &mut Reader,
+    _cx: &mut DecodeCx<'_>,
+) -> Result<Asked, WireError> {
+    let components = reader.array(|reader| {
+        let kind = reader.string()?;
+        let matches = match (reader.i8()?, reader.nullable_string()?) {
+            (0, Some(name)) => QuotaMatch::Exact(name),
+            (0, None) => return Err(WireError::Forbidden("an exact match of no name")),
+            (1, _) => QuotaMatch::Default,
+            (2, _) => QuotaMatch::Any,
+            _ => return Err(WireError::Forbidden("an unknown kind of match")),
+        };
+        reader.skip_tags()?;
+        Ok(QuotaFilter { kind, matches })
+    })?;
+    let strict = reader.bool()?;
+    reader.skip_tags()?;
+    let request = DescribeClientQuotasRequest { components, strict };
+    Ok(Asked::Broker(Request::DescribeClientQuotas(request)))
+}
+
+pub(crate) fn decode_alter(
+    reader: &mut Reader,
+    _cx: &mut DecodeCx<'_>,
+) -> Result<Asked, WireError> {
+    let entries = reader.array(|reader| {
+        let entity = reader.array(|reader| {
+            let part = (reader.string()?, reader.nullable_string()?);
+            reader.skip_tags()?;
+            Ok(part)
+        })?;
+        let changes = reader.array(|reader| {
+            let key = reader.string()?;
+            let value = QuotaValue::from_bits(reader.i64()?.cast_unsigned());
+            let removes = reader.bool()?;
+            reader.skip_tags()?;
+            Ok((key, (!removes).then_some(value)))
+        })?;
+        reader.skip_tags()?;
+        Ok(AlterQuotas { entity, changes })
+    })?;
+    let validate_only = reader.bool()?;
+    reader.skip_tags()?;
+    let request = AlterClientQuotasRequest { entries, validate_only };
+    Ok(Asked::Broker(Request::AlterClientQuotas(request)))
+}
+
+fn write_entity(out: &mut Writer, entity: &QuotaEntity) {
+    out.array(entity.iter(), |out, (kind, name)| {
+        out.string(kind);
+        out.nullable_string(name.as_deref());
+        out.no_tags();
+    });
+}
+
+pub(crate) fn encode_describe(out: &mut Writer, response: &DescribeClientQuotasResponse) {
+    out.i32(0); // throttle time
+    out.error(response.error);
+    out.nullable_string(response.message.as_deref());
+    if response.error == ErrorCode::None {
+        out.array(response.entries.iter(), |out, quotas| {
+            write_entity(out, &quotas.entity);
+            out.array(quotas.values.iter(), |out, (key, value)| {
+                out.string(key);
+                out.i64(value.bits().cast_signed());
+                out.no_tags();
+            });
+            out.no_tags();
+        });
+    } else {
+        out.null_array();
+    }
+    out.no_tags();
+}
+
+pub(crate) fn encode_alter(out: &mut Writer, response: &AlterClientQuotasResponse) {
+    out.i32(0); // throttle time
+    out.array(response.entries.iter(), |out, altered| {
+        out.error(altered.error);
+        out.nullable_string(altered.message.as_deref());
+        write_entity(out, &altered.entity);
+        out.no_tags();
+    });
+    out.no_tags();
+}
