@@ -16,7 +16,6 @@ pub(crate) const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 /// Shortest latency told apart by the published histograms, ns.
 const LATENCY_NS_MIN: u64 = 1_000;
 const BUCKETS: usize = bucket_of(LATENCY_NS_MAX) + 1;
-const _: () = assert!(BUCKETS <= 1 << 16, "the number of a bucket takes 16 bits");
 
 /// Bucket of a value that is at most [`LATENCY_NS_MAX`].
 #[inline]
@@ -87,21 +86,45 @@ impl Buckets {
         self.high = self.high.max(bucket + 1);
     }
 
-    /// Adds a record for each bucket of a list. `max_ns` is the largest value.
-    pub(crate) fn add_list(&mut self, list: &[u16], max_ns: u64) {
-        let Some((low, high)) = list.iter().min().zip(list.iter().max()) else { return };
-        let (low, high) = (usize::from(*low), usize::from(*high) + 1);
+    /// Adds a record for each bucket. All lie between those of two values, `lowest_ns` and
+    /// `highest_ns`, and the latter is the largest value.
+    #[inline]
+    pub(crate) fn add_each(
+        &mut self,
+        (lowest_ns, highest_ns): (u64, u64),
+        buckets: impl ExactSizeIterator<Item = usize>,
+    ) {
+        let (low, high) = (bucket_of(lowest_ns), bucket_of(highest_ns) + 1);
         if self.total == 0 {
             self.counts.resize(BUCKETS, 0);
             (self.low, self.high) = (low, high);
         }
         (self.low, self.high) = (self.low.min(low), self.high.max(high));
+        self.total += buckets.len() as u64;
+        self.max_ns = self.max_ns.max(highest_ns);
         let counts = self.counts.as_mut_slice();
-        for bucket in list {
-            counts[usize::from(*bucket)] += 1;
+        for bucket in buckets {
+            debug_assert!((low..high).contains(&bucket), "a bucket lies in the range announced");
+            counts[bucket] += 1;
         }
-        self.total += list.len() as u64;
-        self.max_ns = self.max_ns.max(max_ns);
+    }
+
+    /// Adds all records of another one.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        if other.total == 0 {
+            return;
+        }
+        if self.total == 0 {
+            self.counts.resize(BUCKETS, 0);
+            (self.low, self.high) = (other.low, other.high);
+        }
+        (self.low, self.high) = (self.low.min(other.low), self.high.max(other.high));
+        let range = other.low..other.high;
+        for (count, more) in self.counts[range.clone()].iter_mut().zip(&other.counts[range]) {
+            *count += more;
+        }
+        self.total += other.total;
+        self.max_ns = self.max_ns.max(other.max_ns);
     }
 
     /// Records counted.
@@ -171,15 +194,23 @@ mod tests {
     }
 
     #[test]
-    fn a_list_counts_as_its_records_do_one_by_one() {
+    fn a_run_and_another_ones_records_count_as_they_do_one_by_one() {
         let values = [9_000_000, 7_000_000, 7_000_100, 512];
-        let (mut one_by_one, mut list) = (Buckets::default(), Buckets::default());
+        let (mut one_by_one, mut run) = (Buckets::default(), Buckets::default());
         for value in values {
             one_by_one.add(value, bucket_of(value), 1);
         }
-        list.add_list(&values.map(|value| bucket_of(value) as u16), 9_000_000);
-        list.add_list(&[], 0);
-        assert_eq!(format!("{list:?}"), format!("{one_by_one:?}"));
+        run.add_each((512, 9_000_000), values.into_iter().map(bucket_of));
+        assert_eq!(format!("{run:?}"), format!("{one_by_one:?}"));
+        let mut sum = Buckets::default();
+        sum.add_all(&run);
+        sum.add_all(&Buckets::default());
+        assert_eq!(format!("{sum:?}"), format!("{one_by_one:?}"));
+        one_by_one.add(40_000_000, bucket_of(40_000_000), 3);
+        let mut more = Buckets::default();
+        more.add(40_000_000, bucket_of(40_000_000), 3);
+        sum.add_all(&more);
+        assert_eq!(format!("{sum:?}"), format!("{one_by_one:?}"));
     }
 
     #[test]
