@@ -1,15 +1,21 @@
 //! Leaders: what waits, what is refused, what is forgotten.
 
-use super::rig::{Rig, TP};
+use super::rig::{Rig, TOPIC, TP};
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET};
+use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
+use crate::log::testing::sequenced;
+use crate::metadata::{MetadataRecord, PartitionRecord};
 use crate::protocol::{
-    FetchPartition, FetchRequest, IsolationLevel, Response, SESSION_EPOCH_FINAL,
+    Acks, FetchPartition, FetchRequest, IsolationLevel, ProducePartition, ProduceRequest, Response,
+    SESSION_EPOCH_FINAL,
 };
-use crate::seam::TimerKey;
+use crate::records::Records;
+use crate::replica::AppendOrigin;
+use crate::seam::{DiskOpKind, TimerKey};
 use crate::step::ReplyTo;
 use crate::time::Instant;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[test]
 fn who_leads_on_in_a_new_epoch_keeps_what_waits_for_replication() {
@@ -85,6 +91,61 @@ fn committed_positions_are_never_deleted_by_age_or_size() {
     let mut rig = Rig::new(crate::group::OFFSETS_TOPIC, short);
     rig.create(1, &[1]);
     assert_eq!(kept(&rig), (None, None));
+}
+
+#[test]
+fn a_fetch_is_filled_by_what_partitions_have_and_not_by_what_they_may_have() {
+    let mut rig = Rig::new("orders", |_| {});
+    let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) };
+    let tps = [0, 1, 2].map(|partition| TopicPartition::new(TOPIC, partition));
+    let mut batch_bytes = 0;
+    for tp in tps {
+        rig.apply(&[MetadataRecord::Partition(PartitionRecord {
+            tp,
+            replicas: vec![NodeId(1)],
+            isr: vec![NodeId(1)],
+            leader: Some(NodeId(1)),
+            recovering: false,
+            leader_epoch: 0,
+            partition_epoch: 0,
+        })]);
+        let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
+        batch_bytes = i32::try_from(records.size_bytes()).unwrap();
+        let partitions = vec![ProducePartition { tp, records }];
+        let request = ProduceRequest { acks: Acks::Leader, timeout_ms: 30_000, partitions };
+        rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));
+        rig.disk();
+    }
+    let mut read = |max_bytes: i32| {
+        let partitions = tps.map(|tp| FetchPartition {
+            tp,
+            current_leader_epoch: 0,
+            fetch_offset: 0,
+            last_fetched_epoch: -1,
+            log_start_offset: NO_OFFSET,
+            max_bytes: 10 * batch_bytes,
+        });
+        let request = FetchRequest {
+            replica: None,
+            max_wait_ms: 0,
+            min_bytes: 1,
+            max_bytes,
+            isolation: IsolationLevel::ReadUncommitted,
+            session_id: 0,
+            session_epoch: SESSION_EPOCH_FINAL,
+            partitions: partitions.to_vec(),
+            forgotten: Vec::new(),
+            rack: None,
+        };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        let ops = rig.disk();
+        let [DiskOpKind::Read { ranges, .. }] = ops.as_slice() else { panic!("{ops:?}") };
+        ranges.len()
+    };
+    assert_eq!(read(40 * batch_bytes), 3);
+    assert_eq!(read(10 * batch_bytes), 3, "three batches are far from ten");
+    assert_eq!(read(batch_bytes + 1), 2);
+    assert_eq!(read(batch_bytes), 1);
 }
 
 /// A short wait between long ones armed the timer of the long ones a second time, and each of the two
