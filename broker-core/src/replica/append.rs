@@ -221,7 +221,7 @@ impl ReplicaManager {
         step: &mut Step<'_>,
         slot: u32,
         fetcher: u32,
-        records: &Records,
+        records: Records,
         leader_high_watermark: Offset,
     ) -> Result<bool, ErrorCode> {
         if self.is_closing() {
