@@ -71,7 +71,8 @@ fn append(c: &mut Criterion) {
                 Records::single(Arc::new(batch))
             },
             |records| {
-                let appended = log.append_as_follower(records, &mut ops).expect("in order");
+                let appended =
+                    log.append_as_follower(std::mem::take(records), &mut ops).expect("in order");
                 settle(&mut log, appended.last_offset, &mut ops);
             },
             criterion::BatchSize::SmallInput,

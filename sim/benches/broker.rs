@@ -75,7 +75,7 @@ impl Node {
             self.effects.trace.clear();
             self.effects.work.take();
             for op in self.effects.disk.drain(..) {
-                let done = self.disk.submit(self.now_ns, &op);
+                let done = self.disk.submit(self.now_ns, op);
                 inputs.push(Input::Disk { id: done.id, result: done.result });
             }
             for PeerRequest { correlation, request, .. } in self.effects.sends.drain(..) {

@@ -83,7 +83,7 @@ impl Writer {
         if self.disk.next_wakeup().is_some_and(|at_ns| at_ns <= self.now_ns) {
             self.disk.on_wakeup(self.now_ns);
         }
-        black_box(self.disk.submit(self.now_ns, &op));
+        black_box(self.disk.submit(self.now_ns, op));
     }
 }
 
@@ -114,7 +114,7 @@ fn bench(criterion: &mut Criterion) {
                 max_bytes: BATCH_BYTES,
             };
             let kind = DiskOpKind::Read { ranges: vec![range], max_bytes: BATCH_BYTES };
-            black_box(writer.disk.submit(writer.now_ns, &DiskOp { id: DiskOpId(0), kind }))
+            black_box(writer.disk.submit(writer.now_ns, DiskOp { id: DiskOpId(0), kind }))
         });
     });
     criterion.bench_function("disk/cold_read_1MiB", |bencher| {
@@ -134,7 +134,7 @@ fn bench(criterion: &mut Criterion) {
                 max_bytes: 1 << 20,
             };
             let kind = DiskOpKind::Read { ranges: vec![range], max_bytes: 1 << 20 };
-            black_box(writer.disk.submit(writer.now_ns, &DiskOp { id: DiskOpId(0), kind }))
+            black_box(writer.disk.submit(writer.now_ns, DiskOp { id: DiskOpId(0), kind }))
         });
     });
 }

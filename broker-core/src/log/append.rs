@@ -58,7 +58,7 @@ impl Log {
     /// [`AppendError::OffsetsOutOfOrder`]; nothing has changed then.
     pub fn append_as_follower(
         &mut self,
-        records: &Records,
+        records: Records,
         ops: &mut Vec<DiskOpKind>,
     ) -> Result<Appended, AppendError> {
         let mut expected = self.next_offset;
@@ -76,7 +76,7 @@ impl Log {
             }
             expected = batch.next_offset();
         }
-        Ok(self.commit(records.clone(), ops))
+        Ok(self.commit(records, ops))
     }
 
     fn validate(&self, batch: &Batch, origin: Origin) -> Result<(), AppendError> {

@@ -66,6 +66,15 @@ impl Records {
         }
     }
 
+    /// The batches, without counts of their users going up and down.
+    pub fn into_batches(self) -> impl Iterator<Item = Arc<Batch>> {
+        let (one, many) = match self.repr {
+            Repr::One(batch) => (Some(batch), Vec::new()),
+            Repr::Many(batches) => (None, batches),
+        };
+        one.into_iter().chain(many)
+    }
+
     /// Encoded size in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u32 {

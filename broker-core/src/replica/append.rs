@@ -117,7 +117,7 @@ impl ReplicaManager {
                 return self.purgatory.done(produce, index);
             }
             // Appended before; only replication may still be missing.
-            return self.appended_locally(step, slot, produce, index);
+            return self.appended_locally(slot, produce, index);
         }
         let work = &mut step.effects.work;
         work.produce_batches += u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
@@ -225,7 +225,7 @@ impl ReplicaManager {
         step: &mut Step<'_>,
         slot: u32,
         fetcher: u32,
-        records: &Records,
+        records: Records,
         leader_high_watermark: Offset,
     ) -> Result<bool, ErrorCode> {
         if self.is_closing() {
@@ -288,7 +288,7 @@ impl ReplicaManager {
                 step.trace(TraceEvent::LeaderAppended { tp, epoch, records });
                 self.mark_for_followers(slot, u64::from(bytes));
                 self.try_advance_high_watermark(step, slot);
-                self.appended_locally(step, slot, produce, index);
+                self.appended_locally(slot, produce, index);
                 self.finish_produce(step, produce);
             }
             Then::Follow { fetcher, leader_high_watermark } => {
@@ -300,7 +300,7 @@ impl ReplicaManager {
     }
 
     /// The leader has the batch: answers `acks=1`, or waits for the high watermark.
-    fn appended_locally(&mut self, step: &mut Step<'_>, slot: u32, produce: u64, index: u32) {
+    fn appended_locally(&mut self, slot: u32, produce: u64, index: u32) {
         let Some(required) = self.purgatory.required(produce, index) else { return };
         let waits_for_all = self.purgatory.acks(produce) == Some(Acks::All);
         let Some(partition) = self.partition_mut(slot) else { return };
@@ -312,7 +312,6 @@ impl ReplicaManager {
             let waiter = AckWaiter { required, produce, index };
             let at = partition.ack_waiters.partition_point(|w| w.required <= required);
             partition.ack_waiters.insert(at, waiter);
-            self.purgatory.arm(step);
         }
     }
 

@@ -239,7 +239,7 @@ impl ReplicaManager {
         self.fetchers.idle.push(at);
     }
 
-    fn take_fetched(&mut self, step: &mut Step<'_>, at: u32, response: FetchResponse) {
+    fn take_fetched(&mut self, step: &mut Step<'_>, at: u32, mut response: FetchResponse) {
         let fetcher = &mut self.fetchers.list[at as usize];
         if fetcher.session_epoch == SESSION_EPOCH_INITIAL {
             fetcher.session_id = response.session_id;
@@ -252,12 +252,17 @@ impl ReplicaManager {
         if fetcher.session_id == 0 {
             fetcher.changed = fetcher.parts.keys().copied().collect();
         }
-        for answer in &response.partitions {
+        for answer in &mut response.partitions {
             self.take_partition(step, at, answer);
         }
     }
 
-    fn take_partition(&mut self, step: &mut Step<'_>, at: u32, answer: &FetchPartitionResponse) {
+    fn take_partition(
+        &mut self,
+        step: &mut Step<'_>,
+        at: u32,
+        answer: &mut FetchPartitionResponse,
+    ) {
         let Some(slot) = self.slot(answer.tp) else { return };
         if let Some(diverging) = answer.diverging_epoch
             && planted(self.config.plant, Plant::TruncationWithoutOwnership)
@@ -303,14 +308,14 @@ impl ReplicaManager {
         step: &mut Step<'_>,
         at: u32,
         slot: u32,
-        answer: &FetchPartitionResponse,
+        answer: &mut FetchPartitionResponse,
     ) {
         if answer.records.is_empty() {
             self.follow_high_watermark(step, slot, answer.high_watermark);
         } else {
             self.fetchers.list[at as usize].touch(slot);
-            let appended =
-                self.append_as_follower(step, slot, at, &answer.records, answer.high_watermark);
+            let records = std::mem::take(&mut answer.records);
+            let appended = self.append_as_follower(step, slot, at, records, answer.high_watermark);
             match appended {
                 Ok(true) => self.fetchers.list[at as usize].appending += 1,
                 Ok(false) => {}

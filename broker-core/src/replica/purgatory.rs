@@ -95,7 +95,9 @@ pub(super) struct Purgatory {
     produce_deadlines: Deadlines<u64>,
     /// By session slot; stale when its parked fetch has another deadline by then.
     fetch_deadlines: Deadlines<u32>,
-    armed: Option<Instant>,
+    /// Timers under way, the earliest last. Each is there until it fires: one that is armed again
+    /// before it has would fire twice, and for ever.
+    armed: Vec<Instant>,
     outcomes: Vec<ProduceOutcome>,
 }
 
@@ -105,7 +107,7 @@ impl Default for Purgatory {
             produces: Window::default(),
             produce_deadlines: Deadlines(VecDeque::new()),
             fetch_deadlines: Deadlines(VecDeque::new()),
-            armed: None,
+            armed: Vec::new(),
             outcomes: Vec::new(),
         }
     }
@@ -166,21 +168,25 @@ impl Purgatory {
         self.done(produce, index);
     }
 
-    /// Keeps the one timer at or before the earliest deadline.
-    pub(super) fn arm(&mut self, step: &mut Step<'_>) {
-        let first = [self.produce_deadlines.first(), self.fetch_deadlines.first()];
-        let Some(at) = first.into_iter().flatten().min() else { return };
-        if self.armed.is_none_or(|armed| at < armed) {
-            self.armed = Some(at);
+    /// Keeps a timer at or before a deadline.
+    fn arm(&mut self, step: &mut Step<'_>, at: Instant) {
+        if self.armed.last().is_none_or(|armed| at < *armed) {
+            self.armed.push(at);
             step.timer(at, TimerKey::Purgatory);
         }
+    }
+
+    /// The earliest deadline.
+    fn first_deadline(&self) -> Option<Instant> {
+        let first = [self.produce_deadlines.first(), self.fetch_deadlines.first()];
+        first.into_iter().flatten().min()
     }
 
     fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
         let produces = &self.produces;
         self.produce_deadlines.drop_stale(|_, id| produces.get(id).is_none());
         self.produce_deadlines.insert(at, produce);
-        self.arm(step);
+        self.arm(step, at);
     }
 
     #[cold]
@@ -247,7 +253,8 @@ impl ReplicaManager {
     /// there is.
     #[cold]
     pub(crate) fn purgatory_due(&mut self, step: &mut Step<'_>) {
-        self.purgatory.armed = None;
+        // Timers fire in order of their times.
+        self.purgatory.armed.pop();
         loop {
             let Purgatory { produces, produce_deadlines, .. } = &mut self.purgatory;
             let due = produce_deadlines.pop_due(step.now, |_, id| produces.get(id).is_some());
@@ -263,7 +270,9 @@ impl ReplicaManager {
             let Some(slot) = due else { break };
             self.answer_fetch(step, slot, true);
         }
-        self.purgatory.arm(step);
+        if let Some(at) = self.purgatory.first_deadline() {
+            self.purgatory.arm(step, at);
+        }
     }
 
     #[cold]
@@ -285,6 +294,6 @@ impl ReplicaManager {
         let (sessions, due) = (&self.sessions, &mut self.purgatory.fetch_deadlines);
         due.drop_stale(|at, slot| sessions.parked_until(slot) != Some(at));
         due.insert(deadline, slot);
-        self.purgatory.arm(step);
+        self.purgatory.arm(step, deadline);
     }
 }

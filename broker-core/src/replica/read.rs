@@ -55,7 +55,7 @@ impl Told {
 enum Look {
     Nothing,
     Answer(Told),
-    Data(ReadRange, u64),
+    Data(ReadRange),
 }
 
 /// What a whole fetch would return.
@@ -63,6 +63,7 @@ enum Look {
 struct Plan {
     ranges: Vec<ReadRange>,
     lists: Lists,
+    /// Exact where it matters, otherwise the most that it could be.
     bytes: u64,
     urgent: bool,
 }
@@ -129,8 +130,16 @@ impl ReplicaManager {
         let Self { sessions, partitions, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return plan };
         let dirty = session.dirty.len();
+        let max_bytes = u64::from(session.max_bytes);
+        // Any data is enough for nearly every fetch, and nearly none could be larger than it may
+        // be. Then the most that a partition may contribute stands for what it has.
+        let mut is_rough = session.min_bytes <= 1;
         for _ in 0..dirty {
-            if plan.bytes >= u64::from(session.max_bytes) {
+            if plan.bytes >= max_bytes && is_rough {
+                is_rough = false;
+                plan.bytes = readable_bytes_of_all(session, partitions, &plan.lists.read);
+            }
+            if plan.bytes >= max_bytes {
                 break;
             }
             let Some(part) = session.dirty.pop_front() else { break };
@@ -141,16 +150,19 @@ impl ReplicaManager {
             }
             step.effects.work.fetch_partitions += 1;
             let tp = entry.tp;
+            let most_bytes = u64::from(entry.max_bytes.max(1));
             let hosted = entry.slot.and_then(|at| partitions.get(at as usize)?.as_ref());
-            match look(session, part, hosted.filter(|partition| partition.tp == tp)) {
+            let hosted = hosted.filter(|partition| partition.tp == tp);
+            match look(session, part, hosted) {
                 Look::Nothing => {}
                 Look::Answer(told) => {
                     plan.urgent |= !told.error.is_ok() || told.diverging.is_some();
                     plan.lists.told.push((part, told));
                 }
-                Look::Data(range, bytes) => {
+                Look::Data(range) => {
+                    let counted = hosted.filter(|_| !is_rough);
+                    plan.bytes += counted.map_or(most_bytes, |p| readable_bytes(session, part, p));
                     session.mark(part);
-                    plan.bytes += bytes;
                     if plan.ranges.is_empty() {
                         plan.ranges = Vec::with_capacity(dirty);
                     }
@@ -305,14 +317,37 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     if entry.fetch_offset < end
         && let Ok(Some(range)) = log.read_plan(entry.fetch_offset, end, entry.max_bytes)
     {
-        let bytes =
-            log.bytes_between(entry.fetch_offset, end).clamp(1, u64::from(entry.max_bytes.max(1)));
-        return Look::Data(range, bytes);
+        return Look::Data(range);
     }
     let changed = entry.must_answer
         || entry.told_high_watermark != partition.high_watermark
         || entry.told_log_start != log.log_start_offset();
     if changed { Look::Answer(Told::STATE) } else { Look::Nothing }
+}
+
+/// Bytes that a partition with data contributes to an answer, at least 1.
+fn readable_bytes(session: &FetchSession, part: u32, partition: &Partition) -> u64 {
+    let entry = &session.parts[part as usize];
+    let end = readable_end(session.replica.is_some(), session.isolation, partition);
+    let bytes = partition.log.bytes_between(entry.fetch_offset, end);
+    bytes.clamp(1, u64::from(entry.max_bytes.max(1)))
+}
+
+/// [`readable_bytes`] of the partitions of a session that are read.
+#[cold]
+fn readable_bytes_of_all(
+    session: &FetchSession,
+    partitions: &[Option<Partition>],
+    read: &[u32],
+) -> u64 {
+    let hosted = |part: u32| {
+        let slot = session.parts[part as usize].slot?;
+        partitions.get(slot as usize)?.as_ref()
+    };
+    let bytes = read
+        .iter()
+        .filter_map(|&part| hosted(part).map(|partition| readable_bytes(session, part, partition)));
+    bytes.sum()
 }
 
 /// KIP-320: a fetcher with another idea of the epoch is told so.

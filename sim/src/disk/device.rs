@@ -106,74 +106,72 @@ impl Disk {
     }
 
     /// Starts an operation.
-    pub fn submit(&mut self, now_ns: u64, op: &DiskOp) -> Completion {
+    pub fn submit(&mut self, now_ns: u64, op: DiskOp) -> Completion {
+        let DiskOp { id, kind } = op;
         self.settle(now_ns);
         let (at_ns, result) = if self.io_error {
             (now_ns, DiskResult::Failed(DiskError::Io))
         } else {
-            self.execute(now_ns, &op.kind)
+            self.execute(now_ns, kind)
         };
         debug_assert!(at_ns >= now_ns, "nothing ends before it begins");
-        Completion { id: op.id, at_ns, result }
+        Completion { id, at_ns, result }
     }
 
-    fn execute(&mut self, now_ns: u64, kind: &DiskOpKind) -> (u64, DiskResult) {
+    fn execute(&mut self, now_ns: u64, kind: DiskOpKind) -> (u64, DiskResult) {
         match kind {
             DiskOpKind::CreateLog { tp, .. } => {
-                self.store.log_or_create(*tp);
+                self.store.log_or_create(tp);
                 (now_ns, DiskResult::Done)
             }
             DiskOpKind::Append { tp, segment, records } => {
-                self.append(now_ns, *tp, *segment, records)
+                self.append(now_ns, tp, segment, records)
             }
-            DiskOpKind::Read { ranges, max_bytes } => self.read(now_ns, ranges, *max_bytes),
+            DiskOpKind::Read { ranges, max_bytes } => self.read(now_ns, &ranges, max_bytes),
             DiskOpKind::FindTimestamp { tp, segment, position, timestamp } => {
-                let (found, extent) =
-                    self.store.find_timestamp(*tp, *segment, *position, *timestamp);
+                let (found, extent) = self.store.find_timestamp(tp, segment, position, timestamp);
                 self.extents.extend(extent);
                 (self.read_extents(now_ns), DiskResult::Found(found))
             }
-            DiskOpKind::Sync { tp, segment } => {
-                (self.sync(now_ns, *tp, *segment), DiskResult::Done)
-            }
+            DiskOpKind::Sync { tp, segment } => (self.sync(now_ns, tp, segment), DiskResult::Done),
             DiskOpKind::Truncate { tp, to } => {
-                self.store.truncate(*tp, *to, &mut self.cuts);
+                self.store.truncate(tp, to, &mut self.cuts);
                 self.cut(now_ns)
             }
             DiskOpKind::DeleteSegments { tp, segments } => {
-                self.store.delete_segments(*tp, segments, &mut self.cuts);
+                self.store.delete_segments(tp, &segments, &mut self.cuts);
                 self.cut(now_ns)
             }
             DiskOpKind::AppendCleaned { tp, segment, records } => {
-                self.append_cleaned(now_ns, *tp, *segment, records)
+                self.append_cleaned(now_ns, tp, segment, &records)
             }
             DiskOpKind::SyncCleaned { tp, segment, aborted } => {
-                self.store.set_cleaned_aborted(*tp, *segment, aborted.clone());
-                (self.sync_cleaned(now_ns, *tp), DiskResult::Done)
+                self.store.set_cleaned_aborted(tp, segment, aborted);
+                (self.sync_cleaned(now_ns, tp), DiskResult::Done)
             }
             DiskOpKind::ReplaceSegments { tp, segment, replaced } => {
-                self.store.replace_segments(*tp, *segment, replaced, &mut self.cuts);
+                self.store.replace_segments(tp, segment, &replaced, &mut self.cuts);
                 self.cut(now_ns)
             }
             DiskOpKind::DropCleaned { tp } => {
-                self.store.drop_cleaned(*tp, &mut self.cuts);
+                self.store.drop_cleaned(tp, &mut self.cuts);
                 self.cut(now_ns)
             }
             DiskOpKind::DeleteLog { tp } => {
-                self.store.delete_log(*tp, &mut self.cuts);
+                self.store.delete_log(tp, &mut self.cuts);
                 self.cut(now_ns)
             }
             DiskOpKind::SetLogAside { tp } => {
-                self.store.set_log_aside(*tp);
+                self.store.set_log_aside(tp);
                 (now_ns, DiskResult::Done)
             }
-            DiskOpKind::WriteFile { file, bytes } => self.write_file(now_ns, file, bytes),
+            DiskOpKind::WriteFile { file, bytes } => self.write_file(now_ns, &file, &bytes),
             DiskOpKind::ReadFile { file } => {
-                (now_ns, DiskResult::File(self.store.file(file).cloned()))
+                (now_ns, DiskResult::File(self.store.file(&file).cloned()))
             }
             DiskOpKind::DeleteFile { file } => {
-                self.store.set_file(file, None);
-                self.pending_files.retain(|pending| pending.name != *file);
+                self.store.set_file(&file, None);
+                self.pending_files.retain(|pending| pending.name != file);
                 (now_ns, DiskResult::Done)
             }
         }
@@ -315,7 +313,7 @@ impl Disk {
         now_ns: u64,
         tp: TopicPartition,
         segment: Offset,
-        records: &Records,
+        records: Records,
     ) -> (u64, DiskResult) {
         let (log, volume) = self.store.locate(tp);
         let size = u64::from(records.size_bytes());
@@ -325,7 +323,7 @@ impl Disk {
             let at_ns = self.store.confirm_append(log, now_ns, now_ns);
             return (at_ns, DiskResult::Failed(DiskError::Full));
         }
-        let extent = self.store.append(log, segment, records.batches());
+        let extent = self.store.append(log, segment, records.into_batches());
         self.append_bytes += size;
         self.cache.append(now_ns, extent.file, extent.from, extent.to);
         let free_ns = self.with_flusher(|flusher, target| {

@@ -18,7 +18,7 @@ fn disk(config: DiskConfig) -> Disk {
 }
 
 fn submit(disk: &mut Disk, now_ns: u64, kind: DiskOpKind) -> Completion {
-    disk.submit(now_ns, &DiskOp { id: DiskOpId(1), kind })
+    disk.submit(now_ns, DiskOp { id: DiskOpId(1), kind })
 }
 
 fn append(disk: &mut Disk, now_ns: u64, segment: Offset, batches: Vec<Arc<Batch>>) -> Completion {

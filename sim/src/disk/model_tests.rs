@@ -46,7 +46,7 @@ impl World {
     }
 
     fn submit(&mut self, kind: DiskOpKind) -> DiskResult {
-        let done = self.disk.submit(self.now_ns, &DiskOp { id: DiskOpId(0), kind });
+        let done = self.disk.submit(self.now_ns, DiskOp { id: DiskOpId(0), kind });
         assert!(done.at_ns >= self.now_ns);
         done.result
     }
@@ -122,7 +122,7 @@ impl World {
             let (segment, batches) = self.model.last().unwrap().clone();
             let kind = DiskOpKind::Sync { tp: tp(0), segment };
             let op = DiskOp { id: DiskOpId(0), kind };
-            self.now_ns = self.disk.submit(self.now_ns, &op).at_ns;
+            self.now_ns = self.disk.submit(self.now_ns, op).at_ns;
             (segment, batches.len())
         });
         let stream = &mut self.stream;
@@ -203,7 +203,7 @@ fn the_same_seed_gives_the_same_times() {
             world.append();
             world.now_ns += MS;
             let kind = DiskOpKind::Sync { tp: tp(0), segment: world.model.last().unwrap().0 };
-            let done = world.disk.submit(world.now_ns, &DiskOp { id: DiskOpId(0), kind });
+            let done = world.disk.submit(world.now_ns, DiskOp { id: DiskOpId(0), kind });
             ends.push(done.at_ns);
         }
         ends

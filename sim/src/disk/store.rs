@@ -265,7 +265,7 @@ impl Store {
         &mut self,
         LogIndex(at): LogIndex,
         base: Offset,
-        batches: &[Arc<Batch>],
+        batches: impl Iterator<Item = Arc<Batch>>,
     ) -> Extent {
         let log = self.logs[at].as_mut().expect("the log was located");
         if log.segments.last().is_none_or(|last| last.base != base) {
@@ -276,7 +276,7 @@ impl Store {
         let from = segment.bytes();
         for batch in batches {
             segment.saw(batch.header.max_timestamp, batch.last_offset());
-            segment.content.push(Arc::clone(batch), &mut self.dictionary);
+            segment.content.push(batch, &mut self.dictionary);
         }
         let to = segment.bytes();
         self.used_bytes[log.volume] += to - from;
@@ -579,7 +579,8 @@ mod tests {
     fn durable_has_no_gaps() {
         let mut store = Store::new(1);
         let (log, _) = store.locate(tp(0));
-        let extent = store.append(log, 0, &Maker::new(Shape::default()).batches(192));
+        let batches = Maker::new(Shape::default()).batches(192);
+        let extent = store.append(log, 0, batches.into_iter());
         let mib = 1 << 20;
         // the second MiB arrives first
         store.written_back(extent.file, 2 * mib, 0);

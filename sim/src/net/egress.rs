@@ -93,6 +93,18 @@ struct Fill {
 }
 
 impl Fill {
+    /// Nobody sends.
+    const NONE: Self = Self { capped: 0, share: 0, total: 0 };
+
+    /// [`Self::of`] a single flow with this cap, which has the rate `total`.
+    fn of_one(cap: u64, limit: u64) -> Self {
+        if cap > limit {
+            Self { capped: 0, share: limit, total: limit }
+        } else {
+            Self { capped: 1, share: 0, total: cap }
+        }
+    }
+
     /// For flows with these caps, lowest first.
     fn of(caps: impl ExactSizeIterator<Item = u64>, limit: u64) -> Self {
         let mut left = limit;
@@ -118,8 +130,7 @@ impl Fill {
 impl Egress {
     pub(super) fn new(plan: RatePlan) -> Self {
         let bucket = Bucket::new(plan);
-        let fill = Fill { capped: 0, share: 0, total: 0 };
-        let limit = bucket.limit();
+        let (fill, limit) = (Fill::NONE, bucket.limit());
         Self {
             bucket,
             flows: Vec::new(),
@@ -242,9 +253,28 @@ impl Egress {
         self.stale = true;
     }
 
-    /// Works out the phase that begins where the last one was left.
+    /// Works out the phase that begins where the last one was left. Most NICs send one message, or
+    /// none: that takes no loop.
+    #[inline]
     fn begin_phase(&mut self) {
         self.stale = false;
+        let (phase, limit) = (&mut self.phase, self.bucket.limit());
+        match self.flows.as_mut_slice() {
+            [] => {
+                *phase = Phase { ends_ns: u64::MAX, limit, fill: Fill::NONE, ..*phase };
+            }
+            [only] => {
+                let fill = Fill::of_one(only.cap, limit);
+                only.set_rate(phase.began_ns, fill.total);
+                let dt_ns = only.ends_ns - phase.began_ns;
+                let dt_ns = self.bucket.depletion_within(fill.total, dt_ns);
+                *phase = Phase { ends_ns: phase.began_ns + dt_ns, limit, fill, ..*phase };
+            }
+            _ => self.begin_shared_phase(),
+        }
+    }
+
+    fn begin_shared_phase(&mut self) {
         let phase = &mut self.phase;
         phase.limit = self.bucket.limit();
         phase.fill = Fill::of(self.flows.iter().map(|flow| flow.cap), phase.limit);
@@ -276,13 +306,17 @@ impl Egress {
         for flow in self.flows.iter_mut().filter(|flow| flow.ends_ns <= now_ns) {
             let next = marks.through(flow.pipe, now_ns);
             assert!(next <= flow.behind, "a pipe and its NIC disagree");
+            if next == 0 {
+                flow.head = 0;
+                idle = true;
+                continue;
+            }
             flow.behind -= next;
             // What the rounded-up time served beyond the end belongs to the next message.
             let beyond = flow.rate * (now_ns - flow.since_ns) - flow.head;
-            flow.head = if next == 0 { 0 } else { next.saturating_sub(beyond).max(1) };
+            flow.head = next.saturating_sub(beyond).max(1);
             flow.since_ns = now_ns;
             flow.ends_ns = now_ns.saturating_add(flow.head.div_ceil(flow.rate));
-            idle |= next == 0;
         }
         if idle {
             self.flows.retain(|flow| flow.head > 0);

@@ -5,6 +5,7 @@
 //! counted as such.
 
 use hdrhistogram::Histogram;
+use std::ops::Range;
 
 /// Resolution of the smallest buckets: 2^9 ns = 512 ns, the largest power of two below 1 µs.
 const UNIT_BITS: u32 = 9;
@@ -16,7 +17,6 @@ pub(crate) const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
 /// Shortest latency told apart by the published histograms, ns.
 const LATENCY_NS_MIN: u64 = 1_000;
 const BUCKETS: usize = bucket_of(LATENCY_NS_MAX) + 1;
-const _: () = assert!(BUCKETS <= 1 << 16, "the number of a bucket takes 16 bits");
 
 /// Bucket of a value that is at most [`LATENCY_NS_MAX`].
 #[inline]
@@ -61,47 +61,62 @@ const fn last_value_of(bucket: usize) -> u64 {
     value_of(bucket + 1) - 1
 }
 
+/// Buckets that are visited or left out together.
+const GROUP: usize = 64;
+const GROUPS: usize = BUCKETS.div_ceil(GROUP);
+/// Groups in a word of the map of those that were hit.
+const WORD: usize = u64::BITS as usize;
+
 /// Counts by bucket. The array comes with the first record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Buckets {
     counts: Vec<u64>,
     total: u64,
     max_ns: u64,
-    /// Range of buckets hit: `low..high`.
-    low: usize,
-    high: usize,
+    /// A bit for each group that may have been hit. Of the many groups a second hits few, and they
+    /// lie far apart when some records wait for a fault to end.
+    groups: [u64; GROUPS.div_ceil(WORD)],
 }
 
 impl Buckets {
     /// Adds records of one latency. `bucket` is the value's, found by the caller once.
     pub(crate) fn add(&mut self, value_ns: u64, bucket: usize, records: u64) {
         debug_assert_eq!(bucket, bucket_of(value_ns));
-        if self.total == 0 {
-            self.counts.resize(BUCKETS, 0);
-            (self.low, self.high) = (bucket, bucket + 1);
-        }
+        self.touch(bucket, bucket);
         self.counts[bucket] += records;
         self.total += records;
         self.max_ns = self.max_ns.max(value_ns);
-        self.low = self.low.min(bucket);
-        self.high = self.high.max(bucket + 1);
     }
 
-    /// Adds a record for each bucket of a list. `max_ns` is the largest value.
-    pub(crate) fn add_list(&mut self, list: &[u16], max_ns: u64) {
-        let Some((low, high)) = list.iter().min().zip(list.iter().max()) else { return };
-        let (low, high) = (usize::from(*low), usize::from(*high) + 1);
-        if self.total == 0 {
-            self.counts.resize(BUCKETS, 0);
-            (self.low, self.high) = (low, high);
-        }
-        (self.low, self.high) = (self.low.min(low), self.high.max(high));
+    /// Adds a record for each bucket. All lie between those of two values, `lowest_ns` and
+    /// `highest_ns`, and the latter is the largest value.
+    #[inline]
+    pub(crate) fn add_each(
+        &mut self,
+        (lowest_ns, highest_ns): (u64, u64),
+        buckets: impl ExactSizeIterator<Item = usize>,
+    ) {
+        let (low, high) = (bucket_of(lowest_ns), bucket_of(highest_ns));
+        self.touch(low, high);
+        self.total += buckets.len() as u64;
+        self.max_ns = self.max_ns.max(highest_ns);
         let counts = self.counts.as_mut_slice();
-        for bucket in list {
-            counts[usize::from(*bucket)] += 1;
+        for bucket in buckets {
+            debug_assert!((low..=high).contains(&bucket), "a bucket lies in the range announced");
+            counts[bucket] += 1;
         }
-        self.total += list.len() as u64;
-        self.max_ns = self.max_ns.max(max_ns);
+    }
+
+    /// Adds all records of another one.
+    pub(crate) fn add_all(&mut self, other: &Self) {
+        for group in other.touched() {
+            self.touch(group.start, group.start);
+            for (count, more) in self.counts[group.clone()].iter_mut().zip(&other.counts[group]) {
+                *count += more;
+            }
+        }
+        self.total += other.total;
+        self.max_ns = self.max_ns.max(other.max_ns);
     }
 
     /// Records counted.
@@ -114,15 +129,38 @@ impl Buckets {
         self.max_ns
     }
 
-    /// Empties it; costs only the range that was hit.
+    /// Empties it; costs only the groups that were hit.
     pub(crate) fn clear(&mut self) {
-        self.counts[self.low..self.high].fill(0);
-        (self.total, self.max_ns, self.low, self.high) = (0, 0, 0, 0);
+        for group in touched(self.groups) {
+            self.counts[group].fill(0);
+        }
+        (self.total, self.max_ns) = (0, 0);
+        self.groups = Default::default();
     }
 
     /// Buckets hit, with their counts, in rising order.
     pub(crate) fn hit(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        (self.low..self.high).map(|at| (at, self.counts[at])).filter(|&(_, count)| count > 0)
+        let buckets = self.touched().flatten().map(|at| (at, self.counts[at]));
+        buckets.filter(|&(_, count)| count > 0)
+    }
+
+    /// Groups that may have been hit, in rising order.
+    fn touched(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        touched(self.groups)
+    }
+
+    /// Records may be added to the buckets from `low` to `high`, both included.
+    #[inline]
+    fn touch(&mut self, low: usize, high: usize) {
+        if self.counts.is_empty() {
+            self.counts = vec![0; GROUPS * GROUP];
+        }
+        let (first, last) = (low / GROUP, high / GROUP);
+        for word in first / WORD..=last / WORD {
+            let from = if word == first / WORD { first % WORD } else { 0 };
+            let upto = if word == last / WORD { last % WORD } else { WORD - 1 };
+            self.groups[word] |= u64::MAX << from & u64::MAX >> (WORD - 1 - upto);
+        }
     }
 
     /// Values at rising percentiles, in parts per thousand: the largest value of the bucket that
@@ -151,6 +189,18 @@ impl Buckets {
     }
 }
 
+/// Buckets of the groups whose bit is set, group by group.
+fn touched(groups: [u64; GROUPS.div_ceil(WORD)]) -> impl Iterator<Item = Range<usize>> {
+    let bits = (0..).zip(groups).flat_map(|(word, mut bits)| {
+        std::iter::from_fn(move || {
+            let bit = bits.trailing_zeros() as usize;
+            bits &= bits.checked_sub(1)?;
+            Some(word * WORD + bit)
+        })
+    });
+    bits.map(|group| group * GROUP..(group + 1) * GROUP)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,16 +220,46 @@ mod tests {
         }
     }
 
+    fn all_of(buckets: &Buckets) -> (u64, u64, Vec<(usize, u64)>) {
+        (buckets.total(), buckets.max_ns(), buckets.hit().collect())
+    }
+
     #[test]
-    fn a_list_counts_as_its_records_do_one_by_one() {
+    fn groups_far_apart_are_found_again() {
+        let mut buckets = Buckets::default();
+        let values = [0, 40_000, 40_000_000, 40_000_000_000, LATENCY_NS_MAX];
+        for value in values {
+            buckets.add(value, bucket_of(value), 2);
+        }
+        let expected = values.map(|value| (bucket_of(value), 2)).to_vec();
+        assert_eq!(all_of(&buckets), (10, LATENCY_NS_MAX, expected));
+        let mut wide = Buckets::default();
+        wide.add_each((0, LATENCY_NS_MAX), values.into_iter().map(bucket_of));
+        assert_eq!(wide.hit().count(), values.len());
+        assert_eq!(wide.touched().count(), GROUPS);
+        wide.clear();
+        assert_eq!(all_of(&wide), (0, 0, Vec::new()));
+        assert!(wide.counts.iter().all(|count| *count == 0));
+    }
+
+    #[test]
+    fn a_run_and_another_ones_records_count_as_they_do_one_by_one() {
         let values = [9_000_000, 7_000_000, 7_000_100, 512];
-        let (mut one_by_one, mut list) = (Buckets::default(), Buckets::default());
+        let (mut one_by_one, mut run) = (Buckets::default(), Buckets::default());
         for value in values {
             one_by_one.add(value, bucket_of(value), 1);
         }
-        list.add_list(&values.map(|value| bucket_of(value) as u16), 9_000_000);
-        list.add_list(&[], 0);
-        assert_eq!(format!("{list:?}"), format!("{one_by_one:?}"));
+        run.add_each((512, 9_000_000), values.into_iter().map(bucket_of));
+        assert_eq!(all_of(&run), all_of(&one_by_one));
+        let mut sum = Buckets::default();
+        sum.add_all(&run);
+        sum.add_all(&Buckets::default());
+        assert_eq!(all_of(&sum), all_of(&one_by_one));
+        one_by_one.add(40_000_000, bucket_of(40_000_000), 3);
+        let mut more = Buckets::default();
+        more.add(40_000_000, bucket_of(40_000_000), 3);
+        sum.add_all(&more);
+        assert_eq!(all_of(&sum), all_of(&one_by_one));
     }
 
     #[test]

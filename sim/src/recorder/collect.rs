@@ -260,7 +260,7 @@ impl Recorder {
         }
     }
 
-    /// Counts latencies that are only noted.
+    /// Adds the latencies of the current second to those of the phases.
     fn count(&mut self) {
         let current = &mut self.timeline.current;
         for group in &mut self.producers {
@@ -276,7 +276,7 @@ impl Recorder {
         current.acked_records += done.records.len() as u64;
         current.acked_bytes += done.raw_bytes;
         let latency = &mut self.producers[producer].latency;
-        latency.acked(&self.phases, done, &mut current.response, &mut self.clamped);
+        latency.acked(&self.phases, done, &mut self.clamped);
         self.ended(done, true);
     }
 
@@ -312,8 +312,7 @@ impl Recorder {
             let beyond = |index: &u32| phase_of(*index) != phase;
             let to = if whole { end } else { (from..end).find(beyond).unwrap_or(end) };
             let intended = (from..to).map(|index| spread.intended_ns(index));
-            let second = &mut self.timeline.current.end_to_end;
-            by_phase[phase].add_until(delivery.at_ns, intended, second, &mut self.clamped);
+            by_phase[phase].add_until(delivery.at_ns, intended, &mut self.clamped);
             from = to;
         }
     }

@@ -45,14 +45,8 @@ pub(crate) struct ProducerLatency {
 }
 
 impl ProducerLatency {
-    /// Adds the records of an acknowledged batch, and their response latency to the second's.
-    pub(crate) fn acked(
-        &mut self,
-        phases: &Phases,
-        done: &BatchDone,
-        second: &mut Buckets,
-        clamped: &mut Clamped,
-    ) {
+    /// Adds the records of an acknowledged batch.
+    pub(crate) fn acked(&mut self, phases: &Phases, done: &BatchDone, clamped: &mut Clamped) {
         let Some((first, last)) = done.records.first().zip(done.records.last()) else { return };
         let phase_of = |times: &RecordTimes| phases.index_at(times.intended_ns);
         let delay_ns = |times: &RecordTimes| times.handed_ns.saturating_sub(times.intended_ns);
@@ -63,32 +57,26 @@ impl ProducerLatency {
         let is_one_run = phase_of(first) == phase_of(last)
             && done.records.iter().all(|times| delay_ns(times) == first_delay_ns);
         if is_one_run {
-            return self.run(phase_of(first), &done.records, ended, (second, clamped));
+            return self.run(phase_of(first), &done.records, ended, clamped);
         }
         let key = |times: &RecordTimes| (delay_ns(times), phase_of(times));
         for run in done.records.chunk_by(|a, b| key(a) == key(b)) {
-            self.run(phase_of(&run[0]), run, ended, (second, clamped));
+            self.run(phase_of(&run[0]), run, ended, clamped);
         }
     }
 
     /// Adds records of one delay and one phase.
-    fn run(
-        &mut self,
-        phase: usize,
-        run: &[RecordTimes],
-        ended: Ended,
-        (second, clamped): (&mut Buckets, &mut Clamped),
-    ) {
+    fn run(&mut self, phase: usize, run: &[RecordTimes], ended: Ended, clamped: &mut Clamped) {
         let records = run.len() as u64;
         let Ended { done_ns, service_ns } = ended;
         let delay_ns = clamped.between(run[0].intended_ns, run[0].handed_ns);
         self.delay[phase].add(delay_ns, bucket_of(delay_ns), records);
         self.service[phase].add(service_ns, bucket_of(service_ns), records);
         let intended = run.iter().map(|times| times.intended_ns);
-        self.response[phase].add_until(done_ns, intended, second, clamped);
+        self.response[phase].add_until(done_ns, intended, clamped);
     }
 
-    /// A second ends: counts all response latencies.
+    /// A second ends: adds its response latencies to `second`.
     pub(crate) fn count(&mut self, second: &mut Buckets) {
         self.response.iter_mut().for_each(|tally| tally.count(second));
     }
@@ -141,7 +129,7 @@ mod tests {
         done.sent_ns = 25 * MS;
         let (mut latency, mut second) = (ProducerLatency::default(), Buckets::default());
         let mut clamped = Clamped::default();
-        latency.acked(&Phases::new(&plan), &done, &mut second, &mut clamped);
+        latency.acked(&Phases::new(&plan), &done, &mut clamped);
         latency.count(&mut second);
         let mut series = Vec::new();
         latency.series("g", "t", &mut series);

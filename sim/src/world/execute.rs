@@ -184,16 +184,16 @@ impl World {
             broker.step(mono, input, effects);
             for op in effects.disk.drain(..) {
                 let is_append = matches!(op.kind, DiskOpKind::Append { .. });
-                let done = at.disk.submit(now, &op);
+                let done = at.disk.submit(now, op);
                 if done.at_ns <= now {
-                    completed.push_back((op.id, done.result));
+                    completed.push_back((done.id, done.result));
                     continue;
                 }
                 if is_append {
                     held_until = held_until.max(done.at_ns);
                 }
                 let result = at.results.insert(done.result);
-                let event = Event::Disk { node, life: at.life, id: op.id, result };
+                let event = Event::Disk { node, life: at.life, id: done.id, result };
                 self.queue.push(done.at_ns, event.class(), event);
             }
             let Some((id, result)) = completed.pop_front() else { break };

@@ -58,10 +58,10 @@ fn nothing_is_visible_before_the_disk_confirms() {
 #[test]
 fn a_completion_from_before_a_truncation_confirms_nothing_new() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
-    log.append_as_follower(&numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
-    log.append_as_follower(&numbered(batch(3, 10, 0), 3, 1), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 3, 1), &mut ops).unwrap();
     log.truncate_to(3, &mut ops);
-    log.append_as_follower(&numbered(batch(3, 10, 0), 3, 2), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 3, 2), &mut ops).unwrap();
     log.append_done(2);
     log.append_done(5);
     assert_eq!(log.log_end_offset(), 3, "the append of epoch 2 is still in flight");
@@ -72,13 +72,13 @@ fn a_completion_from_before_a_truncation_confirms_nothing_new() {
 #[test]
 fn log_24_followers_keep_offsets_and_refuse_those_they_have() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
-    let appended = log.append_as_follower(&numbered(batch(3, 10, 0), 5, 1), &mut ops).unwrap();
+    let appended = log.append_as_follower(numbered(batch(3, 10, 0), 5, 1), &mut ops).unwrap();
     assert_eq!((appended.first_offset, appended.last_offset), (5, 7), "a gap may be there");
     for base in [0, 5, 7] {
-        let error = log.append_as_follower(&numbered(batch(3, 10, 0), base, 1), &mut ops);
+        let error = log.append_as_follower(numbered(batch(3, 10, 0), base, 1), &mut ops);
         assert_eq!(error, Err(AppendError::OffsetsOutOfOrder { expected: 8, found: base }));
     }
-    let nothing = log.append_as_follower(&Records::default(), &mut ops).unwrap();
+    let nothing = log.append_as_follower(Records::default(), &mut ops).unwrap();
     assert!(nothing.records.is_empty() && !nothing.duplicate);
     assert_eq!(log.next_offset(), 8);
 }
@@ -87,7 +87,7 @@ fn log_24_followers_keep_offsets_and_refuse_those_they_have() {
 fn followers_share_the_leaders_batches() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
     let records = numbered(batch(3, 10, 0), 0, 1);
-    log.append_as_follower(&records, &mut ops).unwrap();
+    log.append_as_follower(records.clone(), &mut ops).unwrap();
     let Some(DiskOpKind::Append { records: stored, .. }) = ops.last() else { panic!("appended") };
     assert!(Arc::ptr_eq(&stored.batches()[0], &records.batches()[0]));
 }
@@ -114,7 +114,7 @@ fn segments_roll_by_size_by_age_and_by_distance() {
     let (mut log, mut ops) = (log(config), Vec::new());
     let mut append = |base, timestamp| {
         ops.clear();
-        log.append_as_follower(&numbered(batch(1, 39, timestamp), base, 1), &mut ops).unwrap();
+        log.append_as_follower(numbered(batch(1, 39, timestamp), base, 1), &mut ops).unwrap();
         log.active_segment()
     };
     assert_eq!([append(0, 0), append(1, 0), append(2, 0)], [0, 0, 0]);

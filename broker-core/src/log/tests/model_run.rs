@@ -149,7 +149,7 @@ impl World {
             records.push(Arc::new(next));
         }
         let mut ops = Vec::new();
-        self.log.append_as_follower(&records, &mut ops).expect("offsets go up");
+        self.log.append_as_follower(records.clone(), &mut ops).expect("offsets go up");
         self.submit(&ops);
         self.keep(&records);
     }

@@ -1,8 +1,21 @@
 //! Leaders: what waits, what is refused, what is forgotten.
 
-use super::rig::{Rig, TP};
+use super::rig::{Rig, TOPIC, TP};
 use crate::error::ErrorCode;
-use crate::protocol::Response;
+use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
+use crate::log::testing::sequenced;
+use crate::metadata::{MetadataRecord, PartitionRecord};
+use crate::protocol::{
+    Acks, FetchPartition, FetchRequest, IsolationLevel, ProducePartition, ProduceRequest, Response,
+    SESSION_EPOCH_FINAL,
+};
+use crate::records::Records;
+use crate::replica::AppendOrigin;
+use crate::seam::{DiskOpKind, TimerKey};
+use crate::step::ReplyTo;
+use crate::time::Instant;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[test]
 fn who_leads_on_in_a_new_epoch_keeps_what_waits_for_replication() {
@@ -78,4 +91,114 @@ fn committed_positions_are_never_deleted_by_age_or_size() {
     let mut rig = Rig::new(crate::group::OFFSETS_TOPIC, short);
     rig.create(1, &[1]);
     assert_eq!(kept(&rig), (None, None));
+}
+
+#[test]
+fn a_fetch_is_filled_by_what_partitions_have_and_not_by_what_they_may_have() {
+    let mut rig = Rig::new("orders", |_| {});
+    let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) };
+    let tps = [0, 1, 2].map(|partition| TopicPartition::new(TOPIC, partition));
+    let mut batch_bytes = 0;
+    for tp in tps {
+        rig.apply(&[MetadataRecord::Partition(PartitionRecord {
+            tp,
+            replicas: vec![NodeId(1)],
+            isr: vec![NodeId(1)],
+            leader: Some(NodeId(1)),
+            recovering: false,
+            leader_epoch: 0,
+            partition_epoch: 0,
+        })]);
+        let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
+        batch_bytes = i32::try_from(records.size_bytes()).unwrap();
+        let partitions = vec![ProducePartition { tp, records }];
+        let request = ProduceRequest { acks: Acks::Leader, timeout_ms: 30_000, partitions };
+        rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));
+        rig.disk();
+    }
+    let mut read = |max_bytes: i32| {
+        let partitions = tps.map(|tp| FetchPartition {
+            tp,
+            current_leader_epoch: 0,
+            fetch_offset: 0,
+            last_fetched_epoch: -1,
+            log_start_offset: NO_OFFSET,
+            max_bytes: 10 * batch_bytes,
+        });
+        let request = FetchRequest {
+            replica: None,
+            max_wait_ms: 0,
+            min_bytes: 1,
+            max_bytes,
+            isolation: IsolationLevel::ReadUncommitted,
+            session_id: 0,
+            session_epoch: SESSION_EPOCH_FINAL,
+            partitions: partitions.to_vec(),
+            forgotten: Vec::new(),
+            rack: None,
+        };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        let ops = rig.disk();
+        let [DiskOpKind::Read { ranges, .. }] = ops.as_slice() else { panic!("{ops:?}") };
+        ranges.len()
+    };
+    assert_eq!(read(40 * batch_bytes), 3);
+    assert_eq!(read(10 * batch_bytes), 3, "three batches are far from ten");
+    assert_eq!(read(batch_bytes + 1), 2);
+    assert_eq!(read(batch_bytes), 1);
+}
+
+/// A short wait between long ones armed the timer of the long ones a second time, and each of the two
+/// armed the next one: half of all events of a hunt were such timers.
+#[test]
+fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    let (mut timers, mut fired, mut waits) = (BTreeSet::new(), 0, BTreeSet::new());
+    for round in 0..400_u64 {
+        rig.now_ms += 1;
+        let max_wait_ms = if round % 3 == 0 { 10 } else { 100 };
+        let request = FetchRequest {
+            replica: None,
+            max_wait_ms,
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            isolation: IsolationLevel::ReadUncommitted,
+            session_id: 0,
+            session_epoch: SESSION_EPOCH_FINAL,
+            partitions: vec![FetchPartition {
+                tp: TP,
+                current_leader_epoch: 0,
+                fetch_offset: 0,
+                last_fetched_epoch: -1,
+                log_start_offset: NO_OFFSET,
+                max_bytes: 1 << 20,
+            }],
+            forgotten: Vec::new(),
+            rack: None,
+        };
+        let to = ReplyTo { conn: ConnectionId(round), correlation: CorrelationId(1) };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        waits.insert((rig.now_ms + u64::from(max_wait_ms.unsigned_abs()), to.conn.0));
+        loop {
+            let armed = rig.effects.timers.drain(..).filter(|(_, key)| *key == TimerKey::Purgatory);
+            for (at, _) in armed {
+                assert!(timers.insert(at), "one timer for one time");
+            }
+            let now = Instant::from_nanos(rig.now_ms * 1_000_000);
+            if timers.first().is_none_or(|at| *at > now) {
+                break;
+            }
+            timers.pop_first();
+            fired += 1;
+            rig.act(|replicas, step| replicas.purgatory_due(step));
+        }
+        let answered: BTreeSet<u64> =
+            std::mem::take(&mut rig.effects.replies).iter().map(|reply| reply.conn.0).collect();
+        let due: BTreeSet<u64> =
+            waits.iter().filter(|(at_ms, _)| *at_ms <= rig.now_ms).map(|(_, conn)| *conn).collect();
+        assert_eq!(answered, due, "answered when the wait is over");
+        waits.retain(|(_, conn)| !due.contains(conn));
+    }
+    assert!(timers.len() <= 3, "{} timers", timers.len());
+    assert!(fired <= 450, "{fired} timers fired for 400 fetches");
 }

@@ -30,8 +30,8 @@ fn log(of: &[(Offset, LeaderEpoch)]) -> Log {
     let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
     let mut log = Log::create(tp(0), config, 0);
     let records = Records::new(batches(of));
-    log.append_as_follower(&records, &mut Vec::new()).unwrap();
-    log.append_done(records.last_offset().unwrap());
+    let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+    log.append_done(appended.last_offset);
     log
 }
 
