@@ -85,6 +85,8 @@ impl BrokerRole {
             | Request::SyncGroup(_)
             | Request::Heartbeat(_)
             | Request::LeaveGroup(_)
+            | Request::ConsumerGroupHeartbeat(_)
+            | Request::ConsumerGroupDescribe(_)
             | Request::DescribeGroups(_)
             | Request::ListGroups(_)
             | Request::DeleteGroups(_)
@@ -136,6 +138,12 @@ impl BrokerRole {
             Request::SyncGroup(request) => api::sync_group::handle(self, step, to, *request),
             Request::Heartbeat(request) => api::heartbeat::handle(self, step, to, &request),
             Request::LeaveGroup(request) => api::leave_group::handle(self, step, to, request),
+            Request::ConsumerGroupHeartbeat(request) => {
+                api::consumer_group_heartbeat::handle(self, step, to, &request);
+            }
+            Request::ConsumerGroupDescribe(request) => {
+                api::consumer_group_describe::handle(self, step, to, &request);
+            }
             Request::DescribeGroups(request) => {
                 api::describe_groups::handle(self, step, to, &request);
             }
@@ -166,7 +174,7 @@ impl BrokerRole {
 
     /// Deadlines of groups.
     pub(crate) fn groups_due(&mut self, step: &mut Step<'_>) {
-        self.groups.timer_due(step, &mut self.replicas);
+        self.groups.timer_due(step, &mut self.replicas, &self.image);
     }
 
     /// Lets positions of groups expire.

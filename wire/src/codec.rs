@@ -106,6 +106,8 @@ fn decode_body(
         ApiKey::DescribeProducers => api::describe_producers::decode(reader, cx)?,
         ApiKey::DescribeTransactions => api::describe_transactions::decode(reader, cx)?,
         ApiKey::ListTransactions => api::list_transactions::decode(reader, cx)?,
+        ApiKey::ConsumerGroupHeartbeat => api::consumer_group_heartbeat::decode(reader, cx)?,
+        ApiKey::ConsumerGroupDescribe => api::consumer_group_describe::decode(reader, cx)?,
         ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
     };
     Ok(asked)
@@ -167,6 +169,12 @@ fn encode_groups(
         (ApiKey::SyncGroup, Response::SyncGroup(r)) => api::sync_group::encode(out, call, r),
         (ApiKey::Heartbeat, Response::Heartbeat(r)) => api::heartbeat::encode(out, call, r),
         (ApiKey::LeaveGroup, Response::LeaveGroup(r)) => api::leave_group::encode(out, call, r),
+        (ApiKey::ConsumerGroupHeartbeat, Response::ConsumerGroupHeartbeat(r)) => {
+            api::consumer_group_heartbeat::encode(out, call, r);
+        }
+        (ApiKey::ConsumerGroupDescribe, Response::ConsumerGroupDescribe(r)) => {
+            api::consumer_group_describe::encode(out, call, cluster, r);
+        }
         (ApiKey::DescribeGroups, Response::DescribeGroups(r)) => {
             api::describe_groups::encode(out, call, r);
         }

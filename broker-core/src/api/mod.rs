@@ -2,6 +2,8 @@
 //! `handle(role, step, to, request)`, where `to` says who waits for the answer.
 
 mod auto_create;
+pub(crate) mod consumer_group_describe;
+pub(crate) mod consumer_group_heartbeat;
 pub(crate) mod create_topics;
 pub(crate) mod delete_groups;
 pub(crate) mod delete_records;

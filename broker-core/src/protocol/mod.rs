@@ -4,6 +4,7 @@
 //! message definitions; fields that no part of this broker reads are left out.
 
 mod admin;
+mod consumer_group;
 mod data;
 mod group;
 mod quorum;
@@ -14,6 +15,7 @@ mod txn;
 use std::sync::Arc;
 
 pub use admin::*;
+pub use consumer_group::*;
 pub use data::*;
 pub use group::*;
 pub use quorum::*;
@@ -51,6 +53,10 @@ pub enum Request {
     Heartbeat(Box<HeartbeatRequest>),
     /// Members go.
     LeaveGroup(LeaveGroupRequest),
+    /// A member of a group in the consumer protocol joins, is alive, or leaves.
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatRequest>),
+    /// State and members of groups in the consumer protocol.
+    ConsumerGroupDescribe(ConsumerGroupDescribeRequest),
     /// State and members of groups.
     DescribeGroups(DescribeGroupsRequest),
     /// Groups of this coordinator.
@@ -113,8 +119,10 @@ impl Request {
     /// Tells a request that names its client where it came from, as Kafka writes addresses:
     /// `/127.0.0.1`. Frames do not say it.
     pub fn set_client_host(&mut self, host: &Arc<str>) {
-        if let Self::JoinGroup(join) = self {
-            join.client_host = Arc::clone(host);
+        match self {
+            Self::JoinGroup(join) => join.client_host = Arc::clone(host),
+            Self::ConsumerGroupHeartbeat(beat) => beat.client_host = Arc::clone(host),
+            _ => {}
         }
     }
 }
@@ -139,6 +147,8 @@ pub enum Response {
     SyncGroup(Box<SyncGroupResponse>),
     Heartbeat(HeartbeatResponse),
     LeaveGroup(LeaveGroupResponse),
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatResponse>),
+    ConsumerGroupDescribe(ConsumerGroupDescribeResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),

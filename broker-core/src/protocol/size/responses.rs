@@ -55,6 +55,8 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::SyncGroup(_)
         | Response::Heartbeat(_)
         | Response::LeaveGroup(_)
+        | Response::ConsumerGroupHeartbeat(_)
+        | Response::ConsumerGroupDescribe(_)
         | Response::DescribeGroups(_)
         | Response::ListGroups(_)
         | Response::DeleteGroups(_)
