@@ -1,10 +1,12 @@
 //! server.properties and topic configs, typed. Names and defaults are Kafka 3.9's; MSK's own
 //! defaults come in as explicit keys of the plan.
 
+mod group_config;
 mod group_keys;
 mod topic_keys;
 
 pub use crate::group::Assignor;
+pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 

@@ -59,13 +59,15 @@ impl GroupCoordinator {
         if let Some(tombstones) = self.beginning(place, request) {
             let group = ConsumerGroup::new(id);
             let (drafted, answer) = {
-                let cx = self.consumer_cx(step);
+                let Self { timers, consumer_settings, plant, .. } = &mut *self;
+                let settings = consumer_settings.of_group(image, id);
+                let cx = ConsumerCx { step, timers, settings: &settings, plant: *plant };
                 group.heartbeat(&cx, image, &member, request)?
             };
             let answer = Response::ConsumerGroupHeartbeat(Box::new(answer));
             self.begin(step, replicas, place, (group, tombstones, drafted), (to, answer))?;
         } else {
-            let thought = self.act_consumer(step, partition, id, |group, cx| {
+            let thought = self.act_consumer_of(step, image, partition, id, |group, cx| {
                 group.heartbeat(cx, image, &member, request)
             });
             let (drafted, answer) = thought.ok_or(ErrorCode::GroupIdNotFound)??;
@@ -73,7 +75,7 @@ impl GroupCoordinator {
             self.settle(step, replicas, place, id, drafted, Some((to, answer)))?;
         }
         if request.epoch >= JOIN_EPOCH {
-            self.act_consumer(step, partition, id, |group, cx| group.heard(cx, &member));
+            self.act_consumer_of(step, image, partition, id, |group, cx| group.heard(cx, &member));
         }
         Ok(())
     }
@@ -174,11 +176,6 @@ impl GroupCoordinator {
         self.partitions.get_mut(&partition)?.groups.get_mut(id)?.roster.consumer_mut()
     }
 
-    fn consumer_cx<'a, 's>(&'a mut self, step: &'a mut Step<'s>) -> ConsumerCx<'a, 's> {
-        let Self { timers, consumer_settings: settings, plant, .. } = self;
-        ConsumerCx { step, timers, settings, plant: *plant }
-    }
-
     /// Lets something happen to a group; `None` when it is not here.
     pub(super) fn act_consumer<T>(
         &mut self,
@@ -190,6 +187,21 @@ impl GroupCoordinator {
         let Self { partitions, timers, consumer_settings: settings, plant, .. } = self;
         let group = partitions.get_mut(&partition)?.groups.get_mut(id)?.roster.consumer_mut()?;
         Some(act(group, &mut ConsumerCx { step, timers, settings, plant: *plant }))
+    }
+
+    /// The same, with the configs that the group has of its own.
+    fn act_consumer_of<T>(
+        &mut self,
+        step: &mut Step<'_>,
+        image: &MetadataImage,
+        partition: i32,
+        id: &Arc<str>,
+        act: impl FnOnce(&mut ConsumerGroup, &mut ConsumerCx<'_, '_>) -> T,
+    ) -> Option<T> {
+        let Self { partitions, timers, consumer_settings, plant, .. } = self;
+        let group = partitions.get_mut(&partition)?.groups.get_mut(id)?.roster.consumer_mut()?;
+        let settings = consumer_settings.of_group(image, id);
+        Some(act(group, &mut ConsumerCx { step, timers, settings: &settings, plant: *plant }))
     }
 
     /// A deadline of a group.

@@ -58,19 +58,8 @@ impl GroupCoordinator {
             return Err(ErrorCode::InvalidSessionTimeout);
         }
         let partition = self.ready(image, &request.group)?;
-        let led = (partition.tp, partition.epoch);
-        if let Some(group) = partition.groups.get(&request.group).map(|group| &group.roster)
-            && group.consumer().is_some()
-        {
-            // groups with members are not converted
-            if !group.is_unused() {
-                return Err(ErrorCode::InconsistentGroupProtocol);
-            }
-            let records = group.tombstones(&request.group);
-            self.writes.append_consumers(step, replicas, led, &request.group, records)?;
-            let fresh = Membership::new(Arc::clone(&request.group));
-            let partition = self.ready(image, &request.group)?;
-            partition.group(&request.group).roster = Roster::Classic(Box::new(fresh));
+        if partition.groups.get(&request.group).is_some_and(|g| g.roster.consumer().is_some()) {
+            self.begin_classic(step, replicas, image, &request.group)?;
         }
         let partition = self.ready(image, &request.group)?;
         if !partition.groups.contains_key(&request.group) {
@@ -80,6 +69,35 @@ impl GroupCoordinator {
             partition.group(&request.group);
         }
         Ok(place)
+    }
+
+    /// A group in the consumer protocol begins anew in this one, if it has no members: others are not
+    /// converted.
+    fn begin_classic(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        id: &Arc<str>,
+    ) -> Result<(), ErrorCode> {
+        let partition = self.ready(image, id)?;
+        let place = (partition.tp, partition.epoch);
+        let Some(group) = partition.groups.get(id) else { return Ok(()) };
+        if group.roster.is_dead() {
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        if !group.roster.is_empty() {
+            return Err(ErrorCode::InconsistentGroupProtocol);
+        }
+        if !group.roster.is_unused() {
+            // the log has not confirmed yet that the last member is gone
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        let records = group.roster.tombstones(id);
+        self.writes.append_consumers(step, replicas, place, id, records)?;
+        let fresh = Roster::Classic(Box::new(Membership::new(Arc::clone(id))));
+        self.ready(image, id)?.group(id).roster = fresh;
+        Ok(())
     }
 
     /// SyncGroup.

@@ -46,6 +46,8 @@ pub(crate) fn partition_for(group: &str, partitions: i32) -> i32 {
 }
 
 #[cfg(test)]
+mod consumers_tests;
+#[cfg(test)]
 mod loading_tests;
 
 #[cfg(test)]

@@ -69,9 +69,9 @@ pub struct CreatePartitionsResponse {
 /// Whose configs. Kafka's numbers for kinds, as requests may name any.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigTarget {
-    /// [`Self::TOPIC`], [`Self::BROKER`] or another.
+    /// [`Self::TOPIC`], [`Self::BROKER`], [`Self::GROUP`] or another.
     pub kind: i8,
-    /// Topic, or id of the broker; empty = all brokers.
+    /// Topic, group, or id of the broker; empty = all brokers.
     pub name: Arc<str>,
 }
 
@@ -80,6 +80,8 @@ impl ConfigTarget {
     pub const TOPIC: i8 = 2;
     /// A broker.
     pub const BROKER: i8 = 4;
+    /// A group.
+    pub const GROUP: i8 = 32;
 }
 
 /// AlterConfigs and IncrementalAlterConfigs (KIP-339).
@@ -198,6 +200,8 @@ pub enum ConfigSource {
     Static = 4,
     /// Nobody has set it.
     Default = 5,
+    /// Set for the group.
+    Group = 8,
 }
 
 /// DeleteRecords.
