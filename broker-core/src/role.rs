@@ -96,6 +96,9 @@ impl BrokerRole {
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
+            Request::ListConfigResources(request) => {
+                api::list_config_resources::handle(self, step, to, &request);
+            }
             Request::DescribeConfigs(request) => {
                 api::describe_configs::handle(self, step, to, &request);
             }

@@ -41,6 +41,7 @@ pub enum ApiKey {
     ListTransactions = 66,
     ConsumerGroupHeartbeat = 68,
     ConsumerGroupDescribe = 69,
+    ListConfigResources = 74,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -67,7 +68,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
 /// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 37] = [
+pub const APIS: [Api; 38] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -105,6 +106,7 @@ pub const APIS: [Api; 37] = [
     api(ApiKey::ListTransactions, 0, 1, 0),
     api(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),
     api(ApiKey::ConsumerGroupDescribe, 0, 1, 0),
+    api(ApiKey::ListConfigResources, 0, 1, 0),
 ];
 
 impl Api {

@@ -90,6 +90,7 @@ fn decode_body(
         ApiKey::DeleteTopics => api::delete_topics::decode(reader, cx)?,
         ApiKey::DeleteRecords => api::delete_records::decode(reader, cx)?,
         ApiKey::DescribeConfigs => api::describe_configs::decode(reader, cx)?,
+        ApiKey::ListConfigResources => api::list_config_resources::decode(reader, cx)?,
         ApiKey::AlterConfigs => api::alter_configs::decode(reader, cx)?,
         ApiKey::CreatePartitions => api::create_partitions::decode(reader, cx)?,
         ApiKey::ElectLeaders => api::elect_leaders::decode(reader, cx)?,
@@ -234,6 +235,9 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::CreatePartitions, Response::CreatePartitions(r)) => {
             api::create_partitions::encode(out, r);
+        }
+        (ApiKey::ListConfigResources, Response::ListConfigResources(r)) => {
+            api::list_config_resources::encode(out, call, r);
         }
         (ApiKey::DescribeConfigs, Response::DescribeConfigs(r)) => {
             api::describe_configs::encode(out, call, r);

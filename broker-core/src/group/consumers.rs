@@ -24,6 +24,9 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /// Number of them.
 const UUID_DIGITS: u32 = 22;
 
+/// Who waits for an answer, and the answer.
+type Waiting = (ReplyTo, Response);
+
 impl GroupCoordinator {
     /// ConsumerGroupHeartbeat.
     pub(crate) fn consumer_heartbeat(
@@ -118,12 +121,12 @@ impl GroupCoordinator {
         replicas: &mut ReplicaManager,
         place: Place,
         (mut group, mut records, drafted): (ConsumerGroup, Vec<Record>, Drafted),
-        answer: (ReplyTo, Response),
+        answer: Waiting,
     ) -> Result<(), ErrorCode> {
         records.extend(group.records(&drafted));
         let id = Arc::clone(group.id());
         let token = self.writes.append_consumers(step, replicas, place, &id, records)?;
-        group.appended(token, drafted, Some(answer));
+        group.appended(token, drafted, self.waiting(step, Some(answer)));
         if let Some(partition) = self.partitions.get_mut(&place.0.partition) {
             partition.group(&id).roster = Roster::Consumer(Box::new(group));
         }
@@ -141,7 +144,7 @@ impl GroupCoordinator {
         place: Place,
         id: &Arc<str>,
         mut drafted: Drafted,
-        mut waiting: Option<(ReplyTo, Response)>,
+        mut waiting: Option<Waiting>,
     ) -> Result<(), ErrorCode> {
         let Some(group) = self.consumer_group(place.0.partition, id) else { return Ok(()) };
         if drafted.is_unchanged() {
@@ -161,15 +164,22 @@ impl GroupCoordinator {
         }
         let records = group.records(&drafted);
         let token = self.writes.append_consumers(step, replicas, place, id, records)?;
-        if planted(self.plant, Plant::AssignmentNotWritten)
-            && let Some((to, answer)) = waiting.take()
-        {
-            step.reply(to, answer);
-        }
+        let waiting = self.waiting(step, waiting);
         if let Some(group) = self.consumer_group(place.0.partition, id) {
             group.appended(token, drafted, waiting);
         }
         Ok(())
+    }
+
+    /// Who waits for an append that the log has taken.
+    fn waiting(&self, step: &mut Step<'_>, waiting: Option<Waiting>) -> Option<Waiting> {
+        if planted(self.plant, Plant::AssignmentNotWritten)
+            && let Some((to, answer)) = waiting
+        {
+            step.reply(to, answer);
+            return None;
+        }
+        waiting
     }
 
     fn consumer_group(&mut self, partition: i32, id: &Arc<str>) -> Option<&mut ConsumerGroup> {

@@ -178,7 +178,8 @@ fn what_replicas_do_not_have_is_not_told() {
     let mut world = World::new(&[1, 2], 1);
     assert!(world.beat(&join("x")).is_empty());
     assert!(world.disk().is_empty(), "the other replica does not have it");
-    world.rig.fetched_by(2, 1, 0);
+    let end = world.rig.partition().log.log_end_offset();
+    world.rig.fetched_by(2, end, 0);
     assert_eq!(world.outcomes().len(), 1);
 }
 

@@ -77,6 +77,8 @@ pub enum Request {
     AlterConfigs(AlterConfigsRequest),
     /// Read configs.
     DescribeConfigs(DescribeConfigsRequest),
+    /// Whose configs there are.
+    ListConfigResources(ListConfigResourcesRequest),
     /// Delete the oldest records of partitions.
     DeleteRecords(DeleteRecordsRequest),
     /// Append records of a transaction.
@@ -159,6 +161,7 @@ pub enum Response {
     CreatePartitions(CreatePartitionsResponse),
     AlterConfigs(AlterConfigsResponse),
     DescribeConfigs(DescribeConfigsResponse),
+    ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),
     AddOffsetsToTxn(AddOffsetsToTxnResponse),

@@ -204,6 +204,20 @@ pub enum ConfigSource {
     Group = 8,
 }
 
+/// ListConfigResources (KIP-1142).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListConfigResourcesRequest {
+    /// Kinds of resources, as in [`ConfigTarget`]; empty = all.
+    pub kinds: Vec<i8>,
+}
+
+/// Answer to [`ListConfigResourcesRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListConfigResourcesResponse {
+    /// Topics and brokers that there are, and groups that have configs of their own.
+    pub resources: Vec<ConfigTarget>,
+}
+
 /// DeleteRecords.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteRecordsRequest {

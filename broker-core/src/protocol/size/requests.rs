@@ -51,6 +51,7 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::CreatePartitions(_)
         | Request::AlterConfigs(_)
         | Request::DescribeConfigs(_)
+        | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
         Request::TransactionalProduce(_)
         | Request::AddPartitionsToTxn(_)

@@ -67,6 +67,7 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::CreatePartitions(_)
         | Response::AlterConfigs(_)
         | Response::DescribeConfigs(_)
+        | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
         Response::AddPartitionsToTxn(_)
         | Response::AddOffsetsToTxn(_)
