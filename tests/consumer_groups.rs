@@ -1,5 +1,5 @@
-//! Groups in the consumer protocol (KIP-848), against a real broker: epochs, positions, static members,
-//! a new coordinator, and groups that go over from one protocol to the other.
+//! Groups in the consumer protocol (KIP-848), against a real broker: epochs, positions, static
+//! members, a new coordinator, and groups that go over from one protocol to the other.
 
 use crate::common::Place;
 use crate::kafka::{Client, Serving, group_id, retry, text, topic_name};

@@ -1,5 +1,5 @@
-//! What configs come to, and where each value is from: the topic's or group's own, server.properties,
-//! Kafka's default.
+//! What configs come to, and where each value is from: the topic's or group's own,
+//! server.properties, Kafka's default.
 
 use crate::config::{
     ConfigKind, GROUP_KEYS, GroupConfig, GroupKey, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey,

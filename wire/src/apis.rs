@@ -64,9 +64,9 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
     Api { key, min, max, flexible_from }
 }
 
-/// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896)
-/// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
-/// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
+/// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
+/// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
+/// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
 pub const APIS: [Api; 38] = [
     api(ApiKey::Produce, 3, 13, 9),

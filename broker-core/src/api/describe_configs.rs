@@ -1,4 +1,5 @@
-//! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its server.properties.
+//! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
+//! server.properties.
 
 use crate::effective::{of_broker, of_group, of_topic};
 use crate::error::ErrorCode;

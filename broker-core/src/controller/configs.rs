@@ -1,5 +1,5 @@
-//! AlterConfigs and IncrementalAlterConfigs of topics and groups (Kafka's `ConfigurationControlManager`).
-//! Configs of brokers come from server.properties only.
+//! AlterConfigs and IncrementalAlterConfigs of topics and groups (Kafka's
+//! `ConfigurationControlManager`). Configs of brokers come from server.properties only.
 
 use super::state::Controller;
 use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};

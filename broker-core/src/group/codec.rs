@@ -1,6 +1,6 @@
 //! Keys and values of `__consumer_offsets`: OffsetCommitKey v0-1, OffsetCommitValue v0-3,
-//! GroupMetadataKey v2, GroupMetadataValue v0-3; written are the newest of them, as Kafka does. Groups in
-//! the consumer protocol have records of their own (`consumer/codec`).
+//! GroupMetadataKey v2, GroupMetadataValue v0-3; written are the newest of them, as Kafka does.
+//! Groups in the consumer protocol have records of their own (`consumer/codec`).
 
 use super::consumer::ConsumerKey;
 use crate::ids::{LeaderEpoch, NO_EPOCH, Offset};

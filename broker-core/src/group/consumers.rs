@@ -93,8 +93,8 @@ impl GroupCoordinator {
         (0..UUID_DIGITS).map(digit).collect::<String>().into()
     }
 
-    /// Whether a heartbeat begins a group in this protocol; then with what deletes the one that there
-    /// was, which has no members (KIP-848's conversion of an empty group).
+    /// Whether a heartbeat begins a group in this protocol; then with what deletes the one that
+    /// there was, which has no members (KIP-848's conversion of an empty group).
     fn beginning(
         &mut self,
         (tp, _): Place,
@@ -233,8 +233,8 @@ impl GroupCoordinator {
         }
     }
 
-    /// LeaveGroup of a group in this protocol: tools remove static members so. Answered when the log
-    /// has the last removal.
+    /// LeaveGroup of a group in this protocol: tools remove static members so. Answered when the
+    /// log has the last removal.
     pub(super) fn remove_consumers(
         &mut self,
         step: &mut Step<'_>,

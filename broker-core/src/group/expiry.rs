@@ -1,9 +1,9 @@
 //! Positions that nobody uses any more, and groups that have nothing left (KIP-211, Kafka's
 //! `cleanupGroupMetadata`).
 //!
-//! Positions are kept for `offsets.retention.minutes` after the group lost its last member; those of
-//! a group that never had members, and of one in the consumer protocol, after their commit. Positions of a group with members are kept;
-//! Kafka drops those in topics that no member reads.
+//! Positions are kept for `offsets.retention.minutes` after the group lost its last member; those
+//! of a group that never had members, and of one in the consumer protocol, after their commit.
+//! Positions of a group with members are kept; Kafka drops those in topics that no member reads.
 
 use super::admin::Deletion;
 use super::codec::{OffsetKey, encode_offset_key};

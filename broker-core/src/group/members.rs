@@ -71,8 +71,8 @@ impl GroupCoordinator {
         Ok(place)
     }
 
-    /// A group in the consumer protocol begins anew in this one, if it has no members: others are not
-    /// converted.
+    /// A group in the consumer protocol begins anew in this one, if it has no members: others are
+    /// not converted.
     fn begin_classic(
         &mut self,
         step: &mut Step<'_>,

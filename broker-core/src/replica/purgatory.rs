@@ -238,7 +238,8 @@ impl ReplicaManager {
         std::mem::take(&mut self.purgatory.outcomes)
     }
 
-    /// The end of a coordinator's append that was refused at once; it is among the outcomes no more.
+    /// The end of a coordinator's append that was refused at once; it is among the outcomes no
+    /// more.
     pub(crate) fn take_refusal(&mut self, token: u64) -> Option<ErrorCode> {
         let outcomes = &mut self.purgatory.outcomes;
         let at = outcomes.iter().position(|end| end.token == token && !end.error.is_ok())?;

@@ -39,7 +39,8 @@ pub(crate) fn refuse(correlation: i32) -> Frame {
     out.finish()
 }
 
-/// Features and their highest levels, all of them finalized (KIP-584): the consumer protocol (KIP-848).
+/// Features and their highest levels, all of them finalized (KIP-584): the consumer protocol
+/// (KIP-848).
 const FEATURES: [(&str, i16); 1] = [("group.version", 1)];
 /// First version in which a feature's lowest level may be 0 (KIP-1022).
 const LEVEL_ZERO_FROM: i16 = 4;

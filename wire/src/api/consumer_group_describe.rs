@@ -1,5 +1,5 @@
-//! ConsumerGroupDescribe (key 69, KIP-848). There are no authorized operations to tell, and no member
-//! speaks the classic protocol.
+//! ConsumerGroupDescribe (key 69, KIP-848). There are no authorized operations to tell, and no
+//! member speaks the classic protocol.
 
 use super::metadata::OPERATIONS_UNKNOWN;
 use super::shared::{DecodeCx, topic_name};

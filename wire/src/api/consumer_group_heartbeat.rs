@@ -1,5 +1,5 @@
-//! ConsumerGroupHeartbeat (key 68, KIP-848); with member ids of the client's own and regular expressions
-//! from version 1 on.
+//! ConsumerGroupHeartbeat (key 68, KIP-848); with member ids of the client's own and regular
+//! expressions from version 1 on.
 
 use super::shared::{DecodeCx, by_topic, tp};
 use crate::call::Call;

@@ -1,4 +1,5 @@
-//! ListConfigResources (key 74, KIP-1142). Version 0 asks for client metrics, of which there are none.
+//! ListConfigResources (key 74, KIP-1142). Version 0 asks for client metrics, of which there are
+//! none.
 
 use super::shared::DecodeCx;
 use crate::call::Call;

@@ -2,8 +2,8 @@
 
 use super::state::{Change, State};
 
-/// A state, and what is to become of it. The state is copied when there is a first change, so that a
-/// heartbeat that changes nothing costs next to nothing.
+/// A state, and what is to become of it. The state is copied when there is a first change, so that
+/// a heartbeat that changes nothing costs next to nothing.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     base: &'a State,

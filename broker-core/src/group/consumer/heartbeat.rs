@@ -57,7 +57,8 @@ pub(super) fn check(
             return invalid("TopicPartitions must be empty when (re-)joining.");
         }
         JOIN_EPOCH if request.topics.is_none() && request.regex.is_none() => {
-            let message = "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.";
+            let message = "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null \
+                           when (re-)joining.";
             return invalid(message);
         }
         STATIC_LEAVE_EPOCH if request.instance.is_none() => {

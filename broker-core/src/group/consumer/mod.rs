@@ -6,9 +6,9 @@
 //! - `topics`, `assignor`: what members read, and who shall have what
 //! - `reconcile`: a member's way to its target
 //!
-//! Changes count when the log has taken them, and are told when it has confirmed them. So there are two
-//! states: [`ConsumerGroup::current`] decides, `committed` is what others are shown. An append that
-//! was not confirmed in time stays in line: the next confirmed one confirms it, too.
+//! Changes count when the log has taken them, and are told when it has confirmed them. So there are
+//! two states: [`ConsumerGroup::current`] decides, `committed` is what others are shown. An append
+//! that was not confirmed in time stays in line: the next confirmed one confirms it, too.
 
 mod assignor;
 mod codec;

@@ -1,7 +1,7 @@
 //! A member's way from what it has to what it shall have (Kafka's `CurrentAssignmentBuilder`).
 //!
-//! A member gives up first what is not its own any more, and stays in its epoch until it has. Then it
-//! gets the epoch of the target, and of the target's partitions those that nobody else has.
+//! A member gives up first what is not its own any more, and stays in its epoch until it has. Then
+//! it gets the epoch of the target, and of the target's partitions those that nobody else has.
 
 use super::refusal::Refusal;
 use super::state::{Current, MemberState, Partitions};
