@@ -45,6 +45,8 @@ mod kafka;
 mod serve;
 // A cluster of three processes that are killed, paused and stopped under load.
 mod processes;
+// Groups in the consumer protocol.
+mod consumer_groups;
 // Groups with members.
 mod groups;
 // Deletion, partitions, configs.

@@ -2,9 +2,14 @@
 //! defaults come in as explicit keys of the plan.
 
 mod cleanup;
+mod group_config;
+mod group_keys;
 mod topic_keys;
 
+pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
+pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
+pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
 use crate::ids::NodeId;
@@ -262,6 +267,26 @@ configs! {
         group_max_session_timeout_ms: i32 = "group.max.session.timeout.ms", 1_800_000;
         /// Members that a group may have.
         group_max_size: i32 = "group.max.size", i32::MAX;
+        /// Protocols that groups may speak.
+        group_coordinator_rebalance_protocols: RebalanceProtocols = "group.coordinator.rebalance.protocols", RebalanceProtocols { consumer: true };
+        /// Silence after which a member in the consumer protocol is taken for dead, ms.
+        group_consumer_session_timeout_ms: i32 = "group.consumer.session.timeout.ms", 45_000;
+        /// Shortest such session, ms.
+        group_consumer_min_session_timeout_ms: i32 = "group.consumer.min.session.timeout.ms", 45_000;
+        /// Longest such session, ms.
+        group_consumer_max_session_timeout_ms: i32 = "group.consumer.max.session.timeout.ms", 60_000;
+        /// How often members in the consumer protocol say that they are alive, ms.
+        group_consumer_heartbeat_interval_ms: i32 = "group.consumer.heartbeat.interval.ms", 5000;
+        /// Shortest such interval, ms.
+        group_consumer_min_heartbeat_interval_ms: i32 = "group.consumer.min.heartbeat.interval.ms", 5000;
+        /// Longest such interval, ms.
+        group_consumer_max_heartbeat_interval_ms: i32 = "group.consumer.max.heartbeat.interval.ms", 15_000;
+        /// Members that a group in the consumer protocol may have.
+        group_consumer_max_size: i32 = "group.consumer.max.size", i32::MAX;
+        /// Assignors of the coordinator's.
+        group_consumer_assignors: ConsumerAssignors = "group.consumer.assignors", ConsumerAssignors(Assignor::ALL.to_vec());
+        /// Which groups with members may change their protocol.
+        group_consumer_migration_policy: MigrationPolicy = "group.consumer.migration.policy", MigrationPolicy::Bidirectional;
         /// Partitions of a new topic.
         num_partitions: i32 = "num.partitions", 1;
         /// Replicas of a new topic.

@@ -1,7 +1,9 @@
-//! What configs come to, and where each value is from: the topic's own, server.properties, Kafka's
-//! default.
+//! What configs come to, and where each value is from: the topic's or group's own,
+//! server.properties, Kafka's default.
 
-use crate::config::{ConfigKind, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey};
+use crate::config::{
+    ConfigKind, GROUP_KEYS, GroupConfig, GroupKey, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey,
+};
 use crate::protocol::{ConfigEntry, ConfigSource};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +32,32 @@ pub(crate) fn of_topic(
         }
     };
     TOPIC_KEYS.iter().map(entry).collect()
+}
+
+/// A group's configs with its overrides, in order of key.
+pub(crate) fn of_group(
+    server: &ServerConfig,
+    overrides: Option<&BTreeMap<Arc<str>, Arc<str>>>,
+) -> Vec<ConfigEntry> {
+    let value = |server: &ServerConfig, key: &GroupKey| {
+        GroupConfig::new(server, None).map_or(0, |config| config.value(key)).to_string()
+    };
+    let defaults = ServerConfig::kafka_defaults();
+    let entry = |key: &'static GroupKey| {
+        let inherited = value(server, key);
+        let is_default = inherited == value(&defaults, key);
+        let source = if is_default { ConfigSource::Default } else { ConfigSource::Static };
+        let own = overrides.and_then(|overrides| overrides.get(key.name));
+        ConfigEntry {
+            key: key.name,
+            value: own.map_or_else(|| inherited.as_str().into(), Arc::clone),
+            source: if own.is_some() { ConfigSource::Group } else { source },
+            kind: ConfigKind::Int,
+            read_only: false,
+            inherited: Some((key.server, inherited.into(), source)),
+        }
+    };
+    GROUP_KEYS.iter().map(entry).collect()
 }
 
 /// A broker's configs, in order of key.

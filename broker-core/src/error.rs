@@ -168,6 +168,16 @@ pub enum ErrorCode {
     SnapshotNotFound = 98,
     /// Position outside the snapshot.
     PositionOutOfRange = 99,
+    /// The member's epoch is not the coordinator's: it must give up its partitions and join anew.
+    FencedMemberEpoch = 110,
+    /// Another member has this `group.instance.id`, and has not left.
+    UnreleasedInstanceId = 111,
+    /// The coordinator has no such assignor.
+    UnsupportedAssignor = 112,
+    /// A member commits with an epoch that is not its own any more.
+    StaleMemberEpoch = 113,
+    /// The regular expression of a subscription does not compile.
+    InvalidRegularExpression = 128,
     /// A replica proposed for the ISR is fenced or shutting down.
     IneligibleReplica = 107,
     /// Controllers were asked for where brokers listen.

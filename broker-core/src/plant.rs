@@ -171,11 +171,17 @@ pub enum Plant {
     FailedCommitAnswered,
     /// GRP-ACK: A commit is answered before it is replicated (our own).
     CommitNotReplicated,
+    /// GRP-UNRELEASED: A member gets a partition before its owner has given it up (our own).
+    UnreleasedGiven,
+    /// GRP-16: A heartbeat is answered before the log has what it says.
+    AssignmentNotWritten,
+    /// GRP-STALE: A member that has lost its partitions may still commit (our own).
+    StaleEpochCommits,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 71] = [
+    pub const ALL: [(&'static str, Self); 74] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -247,6 +253,9 @@ impl Plant {
         ("META-EARLY", Self::ActsBeforeRegistered),
         ("GRP-06", Self::FailedCommitAnswered),
         ("GRP-ACK", Self::CommitNotReplicated),
+        ("GRP-UNRELEASED", Self::UnreleasedGiven),
+        ("GRP-16", Self::AssignmentNotWritten),
+        ("GRP-STALE", Self::StaleEpochCommits),
     ];
 
     /// By name.

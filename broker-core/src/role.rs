@@ -91,6 +91,8 @@ impl BrokerRole {
             | Request::SyncGroup(_)
             | Request::Heartbeat(_)
             | Request::LeaveGroup(_)
+            | Request::ConsumerGroupHeartbeat(_)
+            | Request::ConsumerGroupDescribe(_)
             | Request::DescribeGroups(_)
             | Request::ListGroups(_)
             | Request::DeleteGroups(_)
@@ -103,6 +105,9 @@ impl BrokerRole {
             | Request::ListPartitionReassignments(_)
             | Request::AlterClientQuotas(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
+            Request::ListConfigResources(request) => {
+                api::list_config_resources::handle(self, step, to, &request);
+            }
             Request::DescribeConfigs(request) => {
                 api::describe_configs::handle(self, step, to, &request);
             }
@@ -148,6 +153,12 @@ impl BrokerRole {
             Request::SyncGroup(request) => api::sync_group::handle(self, step, to, *request),
             Request::Heartbeat(request) => api::heartbeat::handle(self, step, to, &request),
             Request::LeaveGroup(request) => api::leave_group::handle(self, step, to, request),
+            Request::ConsumerGroupHeartbeat(request) => {
+                api::consumer_group_heartbeat::handle(self, step, to, &request);
+            }
+            Request::ConsumerGroupDescribe(request) => {
+                api::consumer_group_describe::handle(self, step, to, &request);
+            }
             Request::DescribeGroups(request) => {
                 api::describe_groups::handle(self, step, to, &request);
             }
@@ -181,7 +192,7 @@ impl BrokerRole {
 
     /// Deadlines of groups.
     pub(crate) fn groups_due(&mut self, step: &mut Step<'_>) {
-        self.groups.timer_due(step, &mut self.replicas);
+        self.groups.timer_due(step, &mut self.replicas, &self.image);
     }
 
     /// Lets positions of groups expire.

@@ -103,9 +103,8 @@ pub(crate) fn server_config(
         server.transaction_topic_replication_factor.min(nodes);
     server.transaction_topic_min_isr = server.transaction_topic_min_isr.min(nodes);
     check_keys(properties)?;
-    server
-        .apply(properties)
-        .map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
+    let checked = server.apply(properties).and_then(|()| server.check_groups());
+    checked.map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
     Ok(server)
 }
 

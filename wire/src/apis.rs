@@ -43,6 +43,9 @@ pub enum ApiKey {
     DescribeProducers = 61,
     DescribeTransactions = 65,
     ListTransactions = 66,
+    ConsumerGroupHeartbeat = 68,
+    ConsumerGroupDescribe = 69,
+    ListConfigResources = 74,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -65,11 +68,11 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
     Api { key, min, max, flexible_from }
 }
 
-/// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896)
-/// or, where librdkafka looks for an older one before it uses a feature, that one. Newest versions
-/// end where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
+/// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
+/// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
+/// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 39] = [
+pub const APIS: [Api; 42] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -109,6 +112,9 @@ pub const APIS: [Api; 39] = [
     api(ApiKey::DescribeProducers, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),
     api(ApiKey::ListTransactions, 0, 1, 0),
+    api(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),
+    api(ApiKey::ConsumerGroupDescribe, 0, 1, 0),
+    api(ApiKey::ListConfigResources, 0, 1, 0),
 ];
 
 impl Api {

@@ -91,6 +91,7 @@ fn decode_body(
         ApiKey::DeleteTopics => api::delete_topics::decode(reader, cx)?,
         ApiKey::DeleteRecords => api::delete_records::decode(reader, cx)?,
         ApiKey::DescribeConfigs => api::describe_configs::decode(reader, cx)?,
+        ApiKey::ListConfigResources => api::list_config_resources::decode(reader, cx)?,
         ApiKey::AlterConfigs => api::alter_configs::decode(reader, cx)?,
         ApiKey::CreatePartitions => api::create_partitions::decode(reader, cx)?,
         ApiKey::ElectLeaders => api::elect_leaders::decode(reader, cx)?,
@@ -115,6 +116,8 @@ fn decode_body(
         ApiKey::DescribeProducers => api::describe_producers::decode(reader, cx)?,
         ApiKey::DescribeTransactions => api::describe_transactions::decode(reader, cx)?,
         ApiKey::ListTransactions => api::list_transactions::decode(reader, cx)?,
+        ApiKey::ConsumerGroupHeartbeat => api::consumer_group_heartbeat::decode(reader, cx)?,
+        ApiKey::ConsumerGroupDescribe => api::consumer_group_describe::decode(reader, cx)?,
         ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
     };
     Ok(asked)
@@ -176,6 +179,12 @@ fn encode_groups(
         (ApiKey::SyncGroup, Response::SyncGroup(r)) => api::sync_group::encode(out, call, r),
         (ApiKey::Heartbeat, Response::Heartbeat(r)) => api::heartbeat::encode(out, call, r),
         (ApiKey::LeaveGroup, Response::LeaveGroup(r)) => api::leave_group::encode(out, call, r),
+        (ApiKey::ConsumerGroupHeartbeat, Response::ConsumerGroupHeartbeat(r)) => {
+            api::consumer_group_heartbeat::encode(out, call, r);
+        }
+        (ApiKey::ConsumerGroupDescribe, Response::ConsumerGroupDescribe(r)) => {
+            api::consumer_group_describe::encode(out, call, cluster, r);
+        }
         (ApiKey::DescribeGroups, Response::DescribeGroups(r)) => {
             api::describe_groups::encode(out, call, r);
         }
@@ -235,6 +244,9 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::CreatePartitions, Response::CreatePartitions(r)) => {
             api::create_partitions::encode(out, r);
+        }
+        (ApiKey::ListConfigResources, Response::ListConfigResources(r)) => {
+            api::list_config_resources::encode(out, call, r);
         }
         (ApiKey::DescribeConfigs, Response::DescribeConfigs(r)) => {
             api::describe_configs::encode(out, call, r);

@@ -1,6 +1,7 @@
-//! DescribeConfigs (key 32): topics, from metadata; this broker, from its server.properties.
+//! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
+//! server.properties.
 
-use crate::effective::{of_broker, of_topic};
+use crate::effective::{of_broker, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
 use crate::protocol::{
@@ -43,6 +44,11 @@ fn describe(
         ConfigTarget::TOPIC => {
             let overrides = role.image.configs(&ConfigResource::Topic(Arc::clone(name)));
             Ok(of_topic(&role.config.server, overrides))
+        }
+        // groups need not exist
+        ConfigTarget::GROUP if !name.is_empty() => {
+            let overrides = role.image.configs(&ConfigResource::Group(Arc::clone(name)));
+            Ok(of_group(&role.config.server, overrides))
         }
         // configs that hold for all brokers: there are none
         ConfigTarget::BROKER if name.is_empty() => Ok(Vec::new()),

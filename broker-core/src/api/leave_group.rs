@@ -1,6 +1,6 @@
 //! LeaveGroup (key 13).
 
-use crate::protocol::{LeaveGroupRequest, Response};
+use crate::protocol::LeaveGroupRequest;
 use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
 
@@ -10,6 +10,5 @@ pub(crate) fn handle(
     to: ReplyTo,
     request: LeaveGroupRequest,
 ) {
-    let response = role.groups.leave(step, &mut role.replicas, &role.image, request);
-    step.reply(to, Response::LeaveGroup(response));
+    role.groups.leave(step, &mut role.replicas, &role.image, to, request);
 }

@@ -1,8 +1,8 @@
-//! AlterConfigs and IncrementalAlterConfigs of topics (Kafka's `ConfigurationControlManager`).
-//! Configs of brokers come from server.properties only.
+//! AlterConfigs and IncrementalAlterConfigs of topics and groups (Kafka's
+//! `ConfigurationControlManager`). Configs of brokers come from server.properties only.
 
 use super::state::Controller;
-use crate::config::{ConfigKind, TopicKey};
+use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};
 use crate::error::ErrorCode;
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{
@@ -31,8 +31,8 @@ impl Controller {
             let altered = self.altered(resource);
             let (error, message) = match altered {
                 Ok(after) => {
-                    if let (Some(after), false) = (after, request.validate_only) {
-                        self.stage_configs(&target.name, &after);
+                    if let (Some((owner, after)), false) = (after, request.validate_only) {
+                        self.stage_configs(&owner, &after);
                     }
                     (ErrorCode::None, None)
                 }
@@ -43,12 +43,16 @@ impl Controller {
         Response::AlterConfigs(AlterConfigsResponse { resources })
     }
 
-    /// A topic's overrides after the changes. A broker has none, so that there is nothing to delete:
-    /// kafka-reassign-partitions takes throttles away that it never set.
-    fn altered(&self, resource: &AlteredResource) -> Result<Option<Overrides>, Refusal> {
+    /// Whose overrides change, and what they are then. A broker has none, so that there is nothing to
+    /// delete: kafka-reassign-partitions takes throttles away that it never set.
+    fn altered(
+        &self,
+        resource: &AlteredResource,
+    ) -> Result<Option<(ConfigResource, Overrides)>, Refusal> {
         let ConfigTarget { kind, name } = &resource.target;
         match *kind {
             ConfigTarget::TOPIC => {}
+            ConfigTarget::GROUP => return self.altered_group(resource).map(Some),
             ConfigTarget::BROKER if resource.only_deletes() => return Ok(None),
             ConfigTarget::BROKER => {
                 let message = "Configs of brokers cannot be changed while they run.".to_owned();
@@ -60,8 +64,35 @@ impl Controller {
             let message = format!("The topic '{name}' does not exist.");
             return Err((ErrorCode::UnknownTopicOrPartition, message));
         }
-        let current = self.image.configs(&ConfigResource::Topic(Arc::clone(name)));
-        let current = current.cloned().unwrap_or_default();
+        let owner = ConfigResource::Topic(Arc::clone(name));
+        let after = self.after(resource, &owner, ConfigChange::apply)?;
+        Ok(Some((owner, after)))
+    }
+
+    /// The same of a group, which need not exist.
+    fn altered_group(
+        &self,
+        resource: &AlteredResource,
+    ) -> Result<(ConfigResource, Overrides), Refusal> {
+        if resource.target.name.is_empty() {
+            let message = "Default group resources are not allowed.".to_owned();
+            return Err((ErrorCode::InvalidRequest, message));
+        }
+        let owner = ConfigResource::Group(Arc::clone(&resource.target.name));
+        let after = self.after(resource, &owner, ConfigChange::apply_to_group)?;
+        let checked = GroupConfig::new(&self.server, Some(&after))
+            .and_then(|config| config.check(&self.server));
+        checked.map_err(|message| (ErrorCode::InvalidConfig, message))?;
+        Ok((owner, after))
+    }
+
+    fn after(
+        &self,
+        resource: &AlteredResource,
+        owner: &ConfigResource,
+        apply: impl Fn(&ConfigChange, &mut Overrides) -> Result<(), Refusal>,
+    ) -> Result<Overrides, Refusal> {
+        let current = self.image.configs(owner).cloned().unwrap_or_default();
         let mut after = if resource.replace { Overrides::new() } else { current };
         let mut seen = BTreeSet::new();
         for change in &resource.changes {
@@ -69,14 +100,13 @@ impl Controller {
                 let message = format!("Config {} is named twice.", change.key);
                 return Err((ErrorCode::InvalidRequest, message));
             }
-            change.apply(&mut after)?;
+            apply(change, &mut after)?;
         }
-        Ok(Some(after))
+        Ok(after)
     }
 
-    fn stage_configs(&mut self, topic: &Arc<str>, after: &Overrides) {
-        let resource = ConfigResource::Topic(Arc::clone(topic));
-        let before = self.image.configs(&resource).cloned().unwrap_or_default();
+    fn stage_configs(&mut self, resource: &ConfigResource, after: &Overrides) {
+        let before = self.image.configs(resource).cloned().unwrap_or_default();
         let keys: BTreeSet<_> = before.keys().chain(after.keys()).cloned().collect();
         for key in keys {
             let value = after.get(&key).cloned();
@@ -94,6 +124,31 @@ impl AlteredResource {
 }
 
 impl ConfigChange {
+    /// Changes a group's overrides, which are numbers.
+    fn apply_to_group(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
+        let key = &self.key;
+        if GROUP_KEYS.iter().all(|known| known.name != &**key) {
+            return Err((ErrorCode::InvalidConfig, format!("Unknown group config name: {key}")));
+        }
+        match (self.op, &self.value) {
+            (ConfigOp::Delete, _) => {
+                overrides.remove(key);
+            }
+            (ConfigOp::Set, Some(value)) => {
+                overrides.insert(Arc::clone(key), value.trim().into());
+            }
+            (ConfigOp::Set, None) => {
+                let message = format!("Null value not supported for: {key}");
+                return Err((ErrorCode::InvalidRequest, message));
+            }
+            (ConfigOp::Append | ConfigOp::Subtract, _) => {
+                let message = format!("Config {key} is no list: nothing can be added to it.");
+                return Err((ErrorCode::InvalidConfig, message));
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
         let key = &self.key;
         let invalid = |message| (ErrorCode::InvalidConfig, message);

@@ -1,7 +1,8 @@
 //! What tools ask of groups: DescribeGroups, ListGroups, DeleteGroups, OffsetDelete.
 
-use super::codec::{OffsetKey, encode_group_key, encode_offset_key};
+use super::codec::{OffsetKey, encode_offset_key};
 use super::coordinator::{Group, GroupCoordinator, Place};
+use super::membership::Membership;
 use super::positions::key;
 use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
@@ -16,9 +17,6 @@ use crate::replica::ReplicaManager;
 use crate::step::{ReplyTo, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// The only type of group that there is (KIP-848).
-const CLASSIC: &str = "classic";
 
 /// Tombstones under way.
 #[derive(Debug)]
@@ -85,7 +83,7 @@ impl Group {
 
     /// Whether nobody has come since it was to be removed.
     fn is_unused(&self) -> bool {
-        self.positions.is_empty() && self.pending.is_empty() && self.membership.is_unused()
+        self.positions.is_empty() && self.pending.is_empty() && self.roster.is_unused()
     }
 
     fn forget(&mut self, keys: Vec<OffsetKey>) {
@@ -111,7 +109,7 @@ impl GroupCoordinator {
     fn describe_group(&mut self, image: &MetadataImage, group: &Arc<str>) -> DescribedGroup {
         let found = self.ready(image, group).map(|partition| {
             let group = partition.groups.get(group);
-            group.map(|group| group.membership.describe())
+            group.and_then(|group| group.roster.classic()).map(Membership::describe)
         });
         let (error, state) = match found {
             Ok(Some(described)) => return described,
@@ -140,12 +138,12 @@ impl GroupCoordinator {
         let all = self.partitions.values().flat_map(|partition| &partition.groups);
         let listed = all.map(|(id, group)| ListedGroup {
             group: Arc::clone(id),
-            protocol_type: group.membership.protocol_type(),
-            state: group.membership.state(),
+            protocol_type: group.roster.protocol_type(),
+            state: group.roster.shown_state(),
         });
         let mut groups: Vec<_> = listed
             .filter(|group| any(&request.states, group.state.name()))
-            .filter(|_| any(&request.types, CLASSIC))
+            .filter(|group| any(&request.types, group.state.kind()))
             .collect();
         groups.sort_by(|a, b| a.group.cmp(&b.group));
         ListGroupsResponse { error: ErrorCode::None, groups }
@@ -184,14 +182,14 @@ impl GroupCoordinator {
         let partition = self.ready(image, id)?;
         let place = (partition.tp, partition.epoch);
         let group = partition.groups.get_mut(id).ok_or(ErrorCode::GroupIdNotFound)?;
-        match group.membership.state() {
-            GroupState::Empty => {}
-            GroupState::Dead => return Err(ErrorCode::GroupIdNotFound),
-            GroupState::PreparingRebalance
-            | GroupState::CompletingRebalance
-            | GroupState::Stable => return Err(ErrorCode::NonEmptyGroup),
+        if group.roster.is_dead() {
+            return Err(ErrorCode::GroupIdNotFound);
         }
-        group.membership.set_dead(true);
+        if !group.roster.is_empty() {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
+        group.roster.set_dead(true);
+        let own_records = group.roster.tombstones(id);
         let open = group.pending.values().flat_map(BTreeMap::keys);
         let own = group.positions.keys().chain(open).map(|(topic, partition)| OffsetKey {
             group: Arc::clone(id),
@@ -203,7 +201,7 @@ impl GroupCoordinator {
         keys.extend(self.writes.commits_of(id).flat_map(|commit| commit.keys().cloned()));
         let mut records: Vec<_> =
             keys.iter().map(|key| Record::new(Some(encode_offset_key(key)), None)).collect();
-        records.push(Record::new(Some(encode_group_key(id)), None));
+        records.extend(own_records);
         let deletion = Deletion::Group { request, group: Arc::clone(id) };
         self.writes.append(step, replicas, place, records, Write::Deletion(deletion));
         Ok(())
@@ -284,10 +282,10 @@ impl GroupCoordinator {
         let partition = self.ready(image, group)?;
         let place = (partition.tp, partition.epoch);
         let known = partition.groups.get(group).ok_or(ErrorCode::GroupIdNotFound)?;
-        if known.membership.state() == GroupState::Dead {
+        if known.roster.is_dead() {
             return Err(ErrorCode::GroupIdNotFound);
         }
-        let subscribed = known.membership.subscriptions().ok_or(ErrorCode::NonEmptyGroup)?;
+        let subscribed = known.roster.subscriptions().ok_or(ErrorCode::NonEmptyGroup)?;
         Ok((place, subscribed))
     }
 
@@ -308,7 +306,7 @@ impl GroupCoordinator {
                     if error.is_ok() {
                         state.groups.remove(&group);
                     } else if let Some(group) = state.groups.get_mut(&group) {
-                        group.membership.set_dead(false);
+                        group.roster.set_dead(false);
                     }
                 }
                 self.deletions.settle(request, &group, error);

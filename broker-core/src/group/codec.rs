@@ -1,6 +1,8 @@
 //! Keys and values of `__consumer_offsets`: OffsetCommitKey v0-1, OffsetCommitValue v0-3,
 //! GroupMetadataKey v2, GroupMetadataValue v0-3; written are the newest of them, as Kafka does.
+//! Groups in the consumer protocol have records of their own (`consumer/codec`).
 
+use super::consumer::ConsumerKey;
 use crate::ids::{LeaderEpoch, NO_EPOCH, Offset};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::sync::Arc;
@@ -21,8 +23,10 @@ const NULL: i16 = -1;
 pub(super) enum Key {
     /// A position.
     Offset(OffsetKey),
-    /// Members of a group.
+    /// Members of a group in the classic protocol.
     Group(Arc<str>),
+    /// Something of a group in the consumer protocol.
+    Consumer(ConsumerKey),
 }
 
 /// Whose position.
@@ -127,7 +131,7 @@ pub(super) fn decode_key(mut bytes: &[u8]) -> Option<Key> {
             Some(Key::Offset(OffsetKey { group, topic, partition }))
         }
         GROUP_KEY_VERSION => take_string(&mut bytes).map(Key::Group),
-        _ => None,
+        version => ConsumerKey::take(version, &mut bytes).map(Key::Consumer),
     }
 }
 
@@ -194,7 +198,7 @@ pub(super) fn subscribed_topics(mut metadata: &[u8]) -> Option<Vec<Arc<str>>> {
     Some(topics)
 }
 
-fn put_string(bytes: &mut BytesMut, text: &str) {
+pub(super) fn put_string(bytes: &mut BytesMut, text: &str) {
     let len = text.len().min(i16::MAX as usize);
     bytes.put_i16(i16::try_from(len).unwrap_or(i16::MAX));
     bytes.put_slice(&text.as_bytes()[..len]);
@@ -212,7 +216,7 @@ fn put_blob(bytes: &mut BytesMut, blob: &[u8]) {
     bytes.put_slice(blob);
 }
 
-fn take_string(bytes: &mut &[u8]) -> Option<Arc<str>> {
+pub(super) fn take_string(bytes: &mut &[u8]) -> Option<Arc<str>> {
     take_nullable(bytes)?
 }
 

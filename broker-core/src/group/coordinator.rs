@@ -2,7 +2,9 @@
 
 use super::admin::Deletions;
 use super::codec::{OffsetValue, encode_group_key};
+use super::consumer::ConsumerSettings;
 use super::membership::{Cx, Membership, Store};
+use super::roster::Roster;
 use super::timers::Timers;
 use super::writes::{Write, Writes};
 use super::{OFFSETS_TOPIC, partition_for};
@@ -44,11 +46,12 @@ pub(crate) struct GroupCoordinator {
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
+    pub(super) consumer_settings: ConsumerSettings,
     pub(super) plant: Option<Plant>,
     /// Whether the timer for what expires is armed.
     pub(super) looks_for_expired: bool,
-    timers: Timers,
-    random: SplitMix64,
+    pub(super) timers: Timers,
+    pub(super) random: SplitMix64,
 }
 
 /// Where a group's records go: the partition, and the epoch in which it is led here.
@@ -67,7 +70,7 @@ pub(super) struct OffsetsPartition {
 /// Members and positions of a group.
 #[derive(Debug)]
 pub(super) struct Group {
-    pub(super) membership: Membership,
+    pub(super) roster: Roster,
     /// By topic and partition.
     pub(super) positions: BTreeMap<(Arc<str>, i32), OffsetValue>,
     /// Positions of open transactions, by producer id.
@@ -77,7 +80,7 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn new(id: &Arc<str>) -> Self {
         Self {
-            membership: Membership::new(Arc::clone(id)),
+            roster: Roster::Classic(Box::new(Membership::new(Arc::clone(id)))),
             positions: BTreeMap::new(),
             pending: BTreeMap::new(),
         }
@@ -112,6 +115,7 @@ impl GroupCoordinator {
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,
+            consumer_settings: ConsumerSettings::new(server),
             plant: config.plant,
             looks_for_expired: false,
             timers: Timers::default(),
@@ -137,8 +141,8 @@ impl GroupCoordinator {
         Ok(partition)
     }
 
-    /// Lets something happen to the members of a group; what they want written is appended.
-    /// `None` when the group is not here.
+    /// Lets something happen to the members of a group in the classic protocol; what they want
+    /// written is appended. `None` when the group is not here.
     pub(super) fn act<T>(
         &mut self,
         step: &mut Step<'_>,
@@ -150,7 +154,7 @@ impl GroupCoordinator {
         let Self { partitions, timers, random, limits, .. } = self;
         let partition = partitions.get_mut(&partition)?;
         let (tp, epoch) = (partition.tp, partition.epoch);
-        let membership = &mut partition.groups.get_mut(group)?.membership;
+        let membership = partition.groups.get_mut(group)?.roster.classic_mut()?;
         let mut stores = Vec::new();
         let initial_delay = limits.initial_delay;
         let mut cx = Cx { step, timers, stores: &mut stores, random, initial_delay };
@@ -165,12 +169,19 @@ impl GroupCoordinator {
     }
 
     /// Deadlines of groups.
-    pub(crate) fn timer_due(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+    pub(crate) fn timer_due(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+    ) {
         self.timers.fired(step.now);
         while let Some(deadline) = self.timers.pop(step.now) {
             let holds =
                 self.partitions.iter().find(|(_, p)| p.groups.contains_key(&deadline.group));
-            let Some(partition) = holds.map(|(index, _)| *index) else { continue };
+            let Some(place) = holds.map(|(_, p)| (p.tp, p.epoch)) else { continue };
+            let partition = place.0.partition;
+            self.consumer_due(step, replicas, image, place, &deadline);
             self.act(step, replicas, partition, &deadline.group, |membership, cx| {
                 membership.due(cx, deadline.at, &deadline.due);
             });
@@ -188,6 +199,13 @@ impl GroupCoordinator {
         let (partition, epoch, error) = (done.partition, done.epoch, outcome.error);
         let is_here = self.partitions.get(&partition).is_some_and(|p| p.epoch == epoch);
         match done.write {
+            Write::Consumers { group } if is_here => {
+                let error = super::writes::consumers_error(error);
+                self.act_consumer(step, partition, &group, |members, cx| {
+                    members.written(cx.step, outcome.token, error);
+                });
+            }
+            Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {
                 let error = super::writes::members_error(error);
                 self.act(step, replicas, partition, &group, |membership, cx| {

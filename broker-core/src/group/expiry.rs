@@ -1,15 +1,14 @@
 //! Positions that nobody uses any more, and groups that have nothing left (KIP-211, Kafka's
 //! `cleanupGroupMetadata`).
 //!
-//! Positions are kept for `offsets.retention.minutes` after the group lost its last member; those of
-//! a group that never had members, after their commit. Positions of a group with members are kept;
-//! Kafka drops those in topics that no member reads.
+//! Positions are kept for `offsets.retention.minutes` after the group lost its last member; those
+//! of a group that never had members, and of one in the consumer protocol, after their commit.
+//! Positions of a group with members are kept; Kafka drops those in topics that no member reads.
 
 use super::admin::Deletion;
-use super::codec::{OffsetKey, encode_group_key, encode_offset_key};
+use super::codec::{OffsetKey, encode_offset_key};
 use super::coordinator::{Group, GroupCoordinator};
 use super::writes::Write;
-use crate::protocol::GroupState;
 use crate::records::Record;
 use crate::replica::ReplicaManager;
 use crate::seam::TimerKey;
@@ -23,7 +22,7 @@ impl GroupCoordinator {
         let mut expired = Vec::new();
         for partition in self.partitions.values().filter(|p| p.loading.is_none()) {
             for (id, group) in &partition.groups {
-                if group.membership.state() != GroupState::Empty
+                if !group.roster.is_empty()
                     || !group.pending.is_empty()
                     || self.writes.commits_of(id).next().is_some()
                 {
@@ -33,16 +32,16 @@ impl GroupCoordinator {
                 let is_over = keys.len() == group.positions.len();
                 if is_over || !keys.is_empty() {
                     let place = (partition.tp, partition.epoch);
-                    expired.push((place, Arc::clone(id), keys, is_over));
+                    let over = is_over.then(|| group.roster.tombstones(id));
+                    expired.push((place, Arc::clone(id), keys, over));
                 }
             }
         }
-        for (place, group, keys, is_over) in expired {
+        for (place, group, keys, over) in expired {
+            let is_over = over.is_some();
             let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
             let mut records: Vec<_> = keys.iter().map(tombstone).collect();
-            if is_over {
-                records.push(Record::new(Some(encode_group_key(&group)), None));
-            }
+            records.extend(over.into_iter().flatten());
             let write = Write::Deletion(Deletion::Expired { group, keys, is_over });
             self.writes.append(step, replicas, place, records, write);
         }
@@ -59,10 +58,11 @@ impl GroupCoordinator {
 impl Group {
     /// Positions that are too old; all of them when there are none.
     fn expired(&self, id: &Arc<str>, oldest_ms: i64) -> Vec<OffsetKey> {
-        let had_members = !self.membership.protocol_type().is_empty();
-        if had_members && self.membership.state_since_ms() > oldest_ms {
+        let classic = self.roster.classic().filter(|group| !group.protocol_type().is_empty());
+        if classic.is_some_and(|group| group.state_since_ms() > oldest_ms) {
             return Vec::new();
         }
+        let had_members = classic.is_some();
         let too_old =
             self.positions.iter().filter(|(_, v)| had_members || v.commit_ms <= oldest_ms);
         let key = |((topic, partition), _): (&(Arc<str>, i32), _)| OffsetKey {

@@ -2,8 +2,10 @@
 
 use super::OFFSETS_TOPIC;
 use super::codec::{Key, decode_group_value, decode_key, decode_offset_value};
+use super::consumer::{Change, ConsumerGroup};
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::membership::Membership;
+use super::roster::Roster;
 use crate::ids::{DiskOpId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
@@ -34,6 +36,7 @@ impl GroupCoordinator {
                 self.forget_topic(step, replicas, &topic.name);
             }
         }
+        self.topics_changed(image, delta);
         let Some(topic) = image.topic_named(OFFSETS_TOPIC) else { return };
         let node: NodeId = replicas.config.node;
         for tp in delta.partitions.iter().filter(|tp| tp.topic == topic.id) {
@@ -56,6 +59,7 @@ impl GroupCoordinator {
         let groups: Vec<_> = state.groups.keys().cloned().collect();
         for group in groups {
             self.act(step, replicas, partition, &group, Membership::unload);
+            self.act_consumer(step, partition, &group, |group, cx| group.unload(cx.step));
         }
         self.partitions.remove(&partition);
     }
@@ -108,6 +112,7 @@ impl GroupCoordinator {
         let groups: Vec<_> = state.groups.keys().cloned().collect();
         for group in groups {
             self.act(step, replicas, partition, &group, Membership::loaded);
+            self.act_consumer(step, partition, &group, ConsumerGroup::loaded);
         }
     }
 
@@ -183,8 +188,11 @@ impl OffsetsPartition {
             }
             Some(Key::Group(id)) => match value.and_then(decode_group_value) {
                 Some(value) => {
-                    self.group(&id).membership = Membership::load(Arc::clone(&id), value);
+                    let loaded = Membership::load(Arc::clone(&id), value);
+                    self.group(&id).roster = Roster::Classic(Box::new(loaded));
                 }
+                // it was deleted so that it could begin anew in the other protocol
+                None if self.groups.get(&id).is_some_and(|g| g.roster.consumer().is_some()) => {}
                 None => {
                     let Some(Group { positions, pending, .. }) = self.groups.remove(&id) else {
                         return;
@@ -195,7 +203,33 @@ impl OffsetsPartition {
                     }
                 }
             },
+            Some(Key::Consumer(key)) => {
+                if let Some(change) = key.change(value) {
+                    self.replay_consumers(key.group(), &change);
+                }
+            }
             None => {}
+        }
+    }
+
+    /// Takes a change of a group in the consumer protocol.
+    fn replay_consumers(&mut self, id: &Arc<str>, change: &Change) {
+        let is_known = self.groups.get(id).is_some_and(|group| group.roster.consumer().is_some());
+        if !is_known && change.is_removal() {
+            return;
+        }
+        let group = self.group(id);
+        if !is_known {
+            group.roster = Roster::Consumer(Box::new(ConsumerGroup::new(id)));
+        }
+        let Some(members) = group.roster.consumer_mut() else { return };
+        members.replay(change);
+        if members.is_gone() && *change == Change::Group(None) {
+            if group.positions.is_empty() && group.pending.is_empty() {
+                self.groups.remove(id);
+            } else {
+                group.roster = Roster::Classic(Box::new(Membership::new(Arc::clone(id))));
+            }
         }
     }
 }

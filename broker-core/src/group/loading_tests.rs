@@ -19,7 +19,8 @@ use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
 
 fn position(groups: &mut GroupCoordinator, rig: &Rig) -> OffsetFetchGroupResponse {
-    let asked = OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]) };
+    let asked =
+        OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]), member: None };
     let request = OffsetFetchRequest { require_stable: false, groups: vec![asked] };
     groups.fetch(&rig.image, &request).groups.remove(0)
 }
@@ -144,7 +145,8 @@ fn members_that_do_not_follow_to_the_new_coordinator_are_out_after_a_session() {
     rig.now_ms += 9_999;
     assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::None);
     rig.now_ms += 1;
-    rig.act(|replicas, step| groups.timer_due(step, replicas));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
     assert_eq!(beat(&mut rig, &mut groups, "a"), ErrorCode::RebalanceInProgress);
     assert_eq!(beat(&mut rig, &mut groups, "b"), ErrorCode::UnknownMemberId);
 }
@@ -235,7 +237,8 @@ fn position_after(batches: Vec<Batch>) -> (i64, bool) {
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
     load(&mut rig, &mut groups, records);
-    let asked = OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]) };
+    let asked =
+        OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]), member: None };
     let request = OffsetFetchRequest { require_stable: true, groups: vec![asked] };
     let found = groups.fetch(&rig.image, &request).groups.remove(0);
     (found.offsets[0].offset, found.unstable.is_empty())

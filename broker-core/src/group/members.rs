@@ -2,7 +2,8 @@
 //! is meant. The rest is the group's own matter.
 
 use super::coordinator::GroupCoordinator;
-use super::membership::{join_error, sync_error};
+use super::membership::{Membership, join_error, sync_error};
+use super::roster::Roster;
 use crate::error::ErrorCode;
 use crate::metadata::MetadataImage;
 use crate::protocol::{
@@ -33,7 +34,7 @@ impl GroupCoordinator {
     ) {
         let (group, member) = (Arc::clone(&request.group), Arc::clone(&request.member));
         let size_max = self.limits.members_max;
-        let joined = self.place_to_join(image, &request).map(|place| {
+        let joined = self.place_to_join(step, replicas, image, &request).map(|place| {
             self.act(step, replicas, place, &group, |membership, cx| {
                 membership.join(cx, to, request, size_max);
             })
@@ -46,6 +47,8 @@ impl GroupCoordinator {
     /// Makes the group if a member may begin one.
     fn place_to_join(
         &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
         image: &MetadataImage,
         request: &JoinGroupRequest,
     ) -> Result<i32, ErrorCode> {
@@ -55,6 +58,10 @@ impl GroupCoordinator {
             return Err(ErrorCode::InvalidSessionTimeout);
         }
         let partition = self.ready(image, &request.group)?;
+        if partition.groups.get(&request.group).is_some_and(|g| g.roster.consumer().is_some()) {
+            self.begin_classic(step, replicas, image, &request.group)?;
+        }
+        let partition = self.ready(image, &request.group)?;
         if !partition.groups.contains_key(&request.group) {
             if !request.member.is_empty() {
                 return Err(ErrorCode::UnknownMemberId);
@@ -62,6 +69,35 @@ impl GroupCoordinator {
             partition.group(&request.group);
         }
         Ok(place)
+    }
+
+    /// A group in the consumer protocol begins anew in this one, if it has no members: others are
+    /// not converted.
+    fn begin_classic(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+        id: &Arc<str>,
+    ) -> Result<(), ErrorCode> {
+        let partition = self.ready(image, id)?;
+        let place = (partition.tp, partition.epoch);
+        let Some(group) = partition.groups.get(id) else { return Ok(()) };
+        if group.roster.is_dead() {
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        if !group.roster.is_empty() {
+            return Err(ErrorCode::InconsistentGroupProtocol);
+        }
+        if !group.roster.is_unused() {
+            // the log has not confirmed yet that the last member is gone
+            return Err(ErrorCode::CoordinatorNotAvailable);
+        }
+        let records = group.roster.tombstones(id);
+        self.writes.append_consumers(step, replicas, place, id, records)?;
+        let fresh = Roster::Classic(Box::new(Membership::new(Arc::clone(id))));
+        self.ready(image, id)?.group(id).roster = fresh;
+        Ok(())
     }
 
     /// SyncGroup.
@@ -119,19 +155,38 @@ impl GroupCoordinator {
         step: &mut Step<'_>,
         replicas: &mut ReplicaManager,
         image: &MetadataImage,
+        to: ReplyTo,
         request: LeaveGroupRequest,
-    ) -> LeaveGroupResponse {
+    ) {
         let LeaveGroupRequest { group, members } = request;
         let place = match self.place(image, &group) {
             Ok(place) => place,
-            Err(error) => return LeaveGroupResponse { error, members: Vec::new() },
+            Err(error) => {
+                let answer = LeaveGroupResponse { error, members: Vec::new() };
+                return step.reply(to, Response::LeaveGroup(answer));
+            }
         };
+        let found = self.partitions.get(&place).and_then(|p| Some((p, p.groups.get(&group)?)));
+        if let Some((partition, known)) = found
+            && known.roster.consumer().is_some()
+        {
+            let led = (partition.tp, partition.epoch);
+            return self.remove_consumers(
+                step,
+                replicas,
+                image,
+                led,
+                to,
+                LeaveGroupRequest { group, members },
+            );
+        }
         let left = members.into_iter().map(|(member, instance)| {
             let error = self.act(step, replicas, place, &group, |membership, cx| {
                 membership.leave(cx, &member, instance.as_ref())
             });
             (member, instance, error.unwrap_or(ErrorCode::UnknownMemberId))
         });
-        LeaveGroupResponse { error: ErrorCode::None, members: left.collect() }
+        let answer = LeaveGroupResponse { error: ErrorCode::None, members: left.collect() };
+        step.reply(to, Response::LeaveGroup(answer));
     }
 }

@@ -1,29 +1,36 @@
-//! Group coordinator: members in the classic protocol, and positions, in `__consumer_offsets`.
+//! Group coordinator: members and positions, in `__consumer_offsets`.
 //! Everything is appended with `acks=all` and rebuilt from the log by whoever leads it.
 //!
 //! - `coordinator`: which groups this broker has; appends, timers
-//! - `membership/`: the state machine of a group's members
+//! - `membership/`: the state machine of a group's members in the classic protocol
+//! - `consumer/`: the state machine of a group in the consumer protocol (KIP-848), which writes its
+//!   changes as records; `consumers`: what clients ask of it
+//! - `roster`: members in whichever protocol
 //! - `members`, `positions`, `admin`: what clients ask
 //! - `loading`: taking over partitions; `writes`: appends under way; `timers`: deadlines
 //! - `expiry`: positions and groups that nobody uses
 //! - `transactions`: positions that wait for the end of a transaction
 //!
-//! Left out for now: the protocol of KIP-848.
+//! Left out for now: conversion of groups with members from one protocol to the other.
 
 mod admin;
 mod audit;
 mod codec;
+mod consumer;
+mod consumers;
 mod coordinator;
 mod expiry;
 mod loading;
 mod members;
 mod membership;
 mod positions;
+mod roster;
 mod timers;
 mod transactions;
 mod writes;
 
 pub(crate) use audit::replay_positions;
+pub use consumer::Assignor;
 pub(crate) use coordinator::GroupCoordinator;
 
 /// Name of the topic that holds positions.
@@ -38,6 +45,8 @@ pub(crate) fn partition_for(group: &str, partitions: i32) -> i32 {
     (hash & i32::MAX) % partitions.max(1)
 }
 
+#[cfg(test)]
+mod consumers_tests;
 #[cfg(test)]
 mod loading_tests;
 

@@ -90,6 +90,14 @@ impl GroupCoordinator {
             }
         };
         let known = partition.groups.get(&group);
+        let members = known.and_then(|known| known.roster.consumer());
+        let checked = members
+            .zip(asked.member.as_ref())
+            .map(|(members, (id, epoch))| members.check_fetch(id, *epoch));
+        if let Some(Err(error)) = checked {
+            let (offsets, unstable) = (Vec::new(), Vec::new());
+            return OffsetFetchGroupResponse { group, error, offsets, unstable };
+        }
         let offsets: Vec<CommittedOffset> = match &asked.partitions {
             None => known.map_or_else(Vec::new, |known| known.all_positions(image)),
             Some(asked) => asked.iter().map(|tp| Group::position(known, image, *tp)).collect(),
@@ -169,6 +177,17 @@ impl GroupCoordinator {
     ) -> Result<Place, ErrorCode> {
         let partition = self.ready(image, &request.group)?;
         let (tp, epoch) = (partition.tp, partition.epoch);
+        let known = partition.groups.get(&request.group);
+        if let Some(members) = known.and_then(|group| group.roster.consumer()) {
+            return match members.check_commit(&request.member, request.generation) {
+                Err(ErrorCode::StaleMemberEpoch)
+                    if planted(self.plant, Plant::StaleEpochCommits) =>
+                {
+                    Ok((tp, epoch))
+                }
+                checked => checked.map(|()| (tp, epoch)),
+            };
+        }
         let checked = self.act(step, replicas, tp.partition, &request.group, |membership, cx| {
             let OffsetCommitRequest { generation, member, instance, .. } = request;
             membership.check_commit(cx, *generation, member, instance.as_ref())

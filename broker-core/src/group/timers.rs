@@ -18,6 +18,8 @@ pub(super) enum Due {
     Sync,
     /// A member's session ends.
     Session(Arc<str>),
+    /// A member has had the time that it has for giving up partitions (consumer protocol).
+    Rebalance(Arc<str>),
     /// A member id that was given out has not been used.
     Pending(Arc<str>),
 }

@@ -44,7 +44,11 @@ impl GroupCoordinator {
         let of_member = generation >= 0 || !member.is_empty() || instance.is_some();
         let request = OffsetCommitRequest { group, generation, member, instance, offsets };
         let place = if of_member {
-            self.check_commit(step, replicas, image, &request)
+            // producers know members by generations
+            self.check_commit(step, replicas, image, &request).map_err(|error| match error {
+                ErrorCode::StaleMemberEpoch => ErrorCode::IllegalGeneration,
+                error => error,
+            })
         } else {
             self.ready(image, &request.group).map(|partition| (partition.tp, partition.epoch))
         };

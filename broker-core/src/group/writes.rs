@@ -20,6 +20,8 @@ const COMMIT_TIMEOUT_MS: i32 = 5000;
 /// What an append is for.
 #[derive(Debug)]
 pub(super) enum Write {
+    /// Changes of a group in the consumer protocol.
+    Consumers { group: Arc<str> },
     /// Members of a group.
     Members { group: Arc<str>, then: Then },
     /// Positions.
@@ -93,6 +95,31 @@ impl Writes {
         replicas.produce(step, AppendOrigin::Coordinator(self.next_token), request);
     }
 
+    /// Appends changes of a group in the consumer protocol. The token is that of the outcome, which
+    /// comes later.
+    ///
+    /// # Errors
+    /// The log did not take them, for members to be told.
+    pub(super) fn append_consumers(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        place: Place,
+        group: &Arc<str>,
+        records: Vec<Record>,
+    ) -> Result<u64, ErrorCode> {
+        let write = Write::Consumers { group: Arc::clone(group) };
+        self.append(step, replicas, place, records, write);
+        let token = self.next_token;
+        match replicas.take_refusal(token) {
+            None => Ok(token),
+            Some(error) => {
+                self.pending.remove(&token);
+                Err(consumers_error(error))
+            }
+        }
+    }
+
     pub(super) fn take(&mut self, token: u64) -> Option<Pending> {
         self.pending.remove(&token)
     }
@@ -101,7 +128,10 @@ impl Writes {
     pub(super) fn commits_of(&self, group: &Arc<str>) -> impl Iterator<Item = &Commit> {
         self.pending.values().filter_map(move |pending| match &pending.write {
             Write::Positions(commit) if commit.group == *group => Some(commit),
-            Write::Positions(_) | Write::Members { .. } | Write::Deletion(_) => None,
+            Write::Positions(_)
+            | Write::Members { .. }
+            | Write::Consumers { .. }
+            | Write::Deletion(_) => None,
         })
     }
 }
@@ -114,6 +144,16 @@ pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
         ErrorCode::MessageTooLarge => ErrorCode::InvalidCommitOffsetSize,
         // of a transaction
         ErrorCode::InvalidProducerEpoch | ErrorCode::InvalidTxnState => error,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}
+
+/// What members in the consumer protocol are told when the log does not take their changes.
+pub(super) fn consumers_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::None => ErrorCode::None,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
         _ => ErrorCode::CoordinatorNotAvailable,
     }
 }

@@ -34,6 +34,7 @@ mod key {
 const LISTENER: &str = "PLAINTEXT";
 const RESOURCE_TOPIC: i8 = 2;
 const RESOURCE_BROKER: i8 = 4;
+const RESOURCE_GROUP: i8 = 32;
 
 /// Appends a record's bytes.
 pub fn encode_record(record: &MetadataRecord, into: &mut Vec<u8>) {
@@ -225,6 +226,10 @@ fn encode_resource(resource: &ConfigResource, w: &mut Writer) {
             w.i8(RESOURCE_BROKER);
             w.string("");
         }
+        ConfigResource::Group(id) => {
+            w.i8(RESOURCE_GROUP);
+            w.string(id);
+        }
     }
 }
 
@@ -411,6 +416,7 @@ fn decode_resource(r: &mut Reader<'_>) -> Result<ConfigResource, DecodeError> {
     let name: Arc<str> = r.string()?;
     match (kind, &*name) {
         (RESOURCE_TOPIC, _) => Ok(ConfigResource::Topic(name)),
+        (RESOURCE_GROUP, _) => Ok(ConfigResource::Group(name)),
         (RESOURCE_BROKER, "") => Ok(ConfigResource::AllBrokers),
         (RESOURCE_BROKER, id) => id
             .parse()
@@ -485,6 +491,7 @@ pub(super) mod tests {
             text().prop_map(ConfigResource::Topic),
             (0..9_i32).prop_map(|id| ConfigResource::Broker(NodeId(id))),
             Just(ConfigResource::AllBrokers),
+            text().prop_map(ConfigResource::Group),
         ];
         prop_oneof![
             partition(),

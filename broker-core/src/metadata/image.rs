@@ -223,6 +223,11 @@ impl MetadataImage {
         self.configs.get(resource)
     }
 
+    /// Resources that have overrides.
+    pub fn configured(&self) -> impl Iterator<Item = &ConfigResource> {
+        self.configs.iter().filter(|(_, configs)| !configs.is_empty()).map(|(resource, _)| resource)
+    }
+
     /// A topic's overrides, as `TopicConfig::apply` takes them.
     #[must_use]
     pub fn topic_overrides(&self, name: &Arc<str>) -> BTreeMap<String, String> {

@@ -202,4 +202,6 @@ pub enum ConfigResource {
     Broker(NodeId),
     /// All brokers.
     AllBrokers,
+    /// A group, by id.
+    Group(Arc<str>),
 }

@@ -1,5 +1,6 @@
-//! Groups: coordinators, positions, membership (the classic protocol), and what tools ask of them.
+//! Groups: coordinators, positions, membership in the classic protocol, and what tools ask of them.
 
+use super::ConsumerGroupState;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use bytes::Bytes;
@@ -49,7 +50,7 @@ pub struct FoundCoordinator {
 pub struct OffsetCommitRequest {
     /// Group id.
     pub group: Arc<str>,
-    /// Generation of the member, [`NO_GENERATION`] with a manual assignment.
+    /// Generation or epoch of the member, [`NO_GENERATION`] with a manual assignment.
     pub generation: i32,
     /// Member id, empty with a manual assignment.
     pub member: Arc<str>,
@@ -111,6 +112,8 @@ pub struct OffsetFetchGroup {
     pub group: Arc<str>,
     /// Partitions asked for; `None` = all that the group has positions for.
     pub partitions: Option<Vec<TopicPartition>>,
+    /// Member id and epoch, of a member in the consumer protocol.
+    pub member: Option<(Arc<str>, i32)>,
 }
 
 /// Answer to [`OffsetFetchRequest`].
@@ -276,7 +279,7 @@ pub struct DescribeGroupsResponse {
     pub groups: Vec<DescribedGroup>,
 }
 
-/// State of a group. The names are Kafka's.
+/// State of a group in the classic protocol. The names are Kafka's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupState {
     /// No members.
@@ -353,8 +356,37 @@ pub struct ListGroupsRequest {
 pub struct ListGroupsResponse {
     /// Outcome.
     pub error: ErrorCode,
-    /// Groups by id. All of them are of the classic type.
+    /// Groups by id.
     pub groups: Vec<ListedGroup>,
+}
+
+/// Protocol and state of a group of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListedState {
+    /// JoinGroup and SyncGroup: a member assigns.
+    Classic(GroupState),
+    /// ConsumerGroupHeartbeat: the coordinator assigns (KIP-848).
+    Consumer(ConsumerGroupState),
+}
+
+impl ListedState {
+    /// Kafka's name of the protocol (`GroupType`).
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Classic(_) => "classic",
+            Self::Consumer(_) => "consumer",
+        }
+    }
+
+    /// Kafka's name of the state.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic(state) => state.name(),
+            Self::Consumer(state) => state.name(),
+        }
+    }
 }
 
 /// A group of a list.
@@ -364,8 +396,8 @@ pub struct ListedGroup {
     pub group: Arc<str>,
     /// Kind of the group.
     pub protocol_type: Arc<str>,
-    /// State.
-    pub state: GroupState,
+    /// Protocol of its members, and state.
+    pub state: ListedState,
 }
 
 /// DeleteGroups.

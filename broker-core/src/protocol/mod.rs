@@ -4,6 +4,7 @@
 //! message definitions; fields that no part of this broker reads are left out.
 
 mod admin;
+mod consumer_group;
 mod data;
 mod group;
 mod quorum;
@@ -15,6 +16,7 @@ mod txn;
 use std::sync::Arc;
 
 pub use admin::*;
+pub use consumer_group::*;
 pub use data::*;
 pub use group::*;
 pub use quorum::*;
@@ -53,6 +55,10 @@ pub enum Request {
     Heartbeat(Box<HeartbeatRequest>),
     /// Members go.
     LeaveGroup(LeaveGroupRequest),
+    /// A member of a group in the consumer protocol joins, is alive, or leaves.
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatRequest>),
+    /// State and members of groups in the consumer protocol.
+    ConsumerGroupDescribe(ConsumerGroupDescribeRequest),
     /// State and members of groups.
     DescribeGroups(DescribeGroupsRequest),
     /// Groups of this coordinator.
@@ -81,6 +87,8 @@ pub enum Request {
     AlterClientQuotas(AlterClientQuotasRequest),
     /// Read configs.
     DescribeConfigs(DescribeConfigsRequest),
+    /// Whose configs there are.
+    ListConfigResources(ListConfigResourcesRequest),
     /// Delete the oldest records of partitions.
     DeleteRecords(DeleteRecordsRequest),
     /// Append records of a transaction.
@@ -123,8 +131,10 @@ impl Request {
     /// Tells a request that names its client where it came from, as Kafka writes addresses:
     /// `/127.0.0.1`. Frames do not say it.
     pub fn set_client_host(&mut self, host: &Arc<str>) {
-        if let Self::JoinGroup(join) = self {
-            join.client_host = Arc::clone(host);
+        match self {
+            Self::JoinGroup(join) => join.client_host = Arc::clone(host),
+            Self::ConsumerGroupHeartbeat(beat) => beat.client_host = Arc::clone(host),
+            _ => {}
         }
     }
 }
@@ -149,6 +159,8 @@ pub enum Response {
     SyncGroup(Box<SyncGroupResponse>),
     Heartbeat(HeartbeatResponse),
     LeaveGroup(LeaveGroupResponse),
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeatResponse>),
+    ConsumerGroupDescribe(ConsumerGroupDescribeResponse),
     DescribeGroups(DescribeGroupsResponse),
     ListGroups(ListGroupsResponse),
     DeleteGroups(DeleteGroupsResponse),
@@ -165,6 +177,7 @@ pub enum Response {
     /// See [`AlterClientQuotasResponse`].
     AlterClientQuotas(AlterClientQuotasResponse),
     DescribeConfigs(DescribeConfigsResponse),
+    ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),
     AddOffsetsToTxn(AddOffsetsToTxnResponse),

@@ -69,9 +69,9 @@ pub struct CreatePartitionsResponse {
 /// Whose configs. Kafka's numbers for kinds, as requests may name any.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigTarget {
-    /// [`Self::TOPIC`], [`Self::BROKER`] or another.
+    /// [`Self::TOPIC`], [`Self::BROKER`], [`Self::GROUP`] or another.
     pub kind: i8,
-    /// Topic, or id of the broker; empty = all brokers.
+    /// Topic, group, or id of the broker; empty = all brokers.
     pub name: Arc<str>,
 }
 
@@ -80,6 +80,8 @@ impl ConfigTarget {
     pub const TOPIC: i8 = 2;
     /// A broker.
     pub const BROKER: i8 = 4;
+    /// A group.
+    pub const GROUP: i8 = 32;
 }
 
 /// AlterConfigs and IncrementalAlterConfigs (KIP-339).
@@ -198,6 +200,22 @@ pub enum ConfigSource {
     Static = 4,
     /// Nobody has set it.
     Default = 5,
+    /// Set for the group.
+    Group = 8,
+}
+
+/// ListConfigResources (KIP-1142).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListConfigResourcesRequest {
+    /// Kinds of resources, as in [`ConfigTarget`]; empty = all.
+    pub kinds: Vec<i8>,
+}
+
+/// Answer to [`ListConfigResourcesRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListConfigResourcesResponse {
+    /// Topics and brokers that there are, and groups that have configs of their own.
+    pub resources: Vec<ConfigTarget>,
 }
 
 /// DeleteRecords.

@@ -245,6 +245,14 @@ impl ReplicaManager {
         std::mem::take(&mut self.purgatory.outcomes)
     }
 
+    /// The end of a coordinator's append that was refused at once; it is among the outcomes no
+    /// more.
+    pub(crate) fn take_refusal(&mut self, token: u64) -> Option<ErrorCode> {
+        let outcomes = &mut self.purgatory.outcomes;
+        let at = outcomes.iter().position(|end| end.token == token && !end.error.is_ok())?;
+        Some(outcomes.remove(at).error)
+    }
+
     pub(crate) fn has_outcomes(&self) -> bool {
         !self.purgatory.outcomes.is_empty()
     }

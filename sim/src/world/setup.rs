@@ -340,6 +340,7 @@ fn build_nodes(
 ) -> Result<Vec<Node>, SetupError> {
     let mut server = ServerConfig::kafka_defaults();
     server.apply(&plan.cluster.config).map_err(setup_error)?;
+    server.check_groups().map_err(setup_error)?;
     let limits = broker_limits(plan);
     let voters: Vec<NodeId> = plan.cluster.controllers.iter().map(|n| NodeId(n.id)).collect();
     let brokers = plan.cluster.brokers.iter().map(|n| (n, true));

@@ -1,4 +1,4 @@
-//! ApiVersions (key 18), answered at the edge: it is about the codec. Leaves out features.
+//! ApiVersions (key 18), answered at the edge: it is about the codec.
 //!
 //! Tagged fields that hold their default are not written: older librdkafka cannot skip them.
 
@@ -27,7 +27,7 @@ pub(crate) fn encode(version: i16, correlation: i32) -> Frame {
     if version >= 1 {
         out.i32(0); // throttle time
     }
-    out.no_tags();
+    out.tags(features(version));
     out.finish()
 }
 
@@ -37,6 +37,33 @@ pub(crate) fn refuse(correlation: i32) -> Frame {
     out.error(ErrorCode::UnsupportedVersion);
     out.array([Api::of(ApiKey::ApiVersions)].into_iter(), write_api);
     out.finish()
+}
+
+/// Features and their highest levels, all of them finalized (KIP-584): the consumer protocol
+/// (KIP-848).
+const FEATURES: [(&str, i16); 1] = [("group.version", 1)];
+/// First version in which a feature's lowest level may be 0 (KIP-1022).
+const LEVEL_ZERO_FROM: i16 = 4;
+
+/// Supported and finalized features, and the epoch of the latter.
+fn features(version: i16) -> Vec<(u32, Writer)> {
+    let lowest = i16::from(version < LEVEL_ZERO_FROM);
+    let (mut supported, mut epoch, mut finalized) =
+        (Writer::field(), Writer::field(), Writer::field());
+    supported.array(FEATURES.into_iter(), |out, (name, level)| {
+        out.string(name);
+        out.i16(lowest);
+        out.i16(level);
+        out.no_tags();
+    });
+    epoch.i64(0);
+    finalized.array(FEATURES.into_iter(), |out, (name, level)| {
+        out.string(name);
+        out.i16(level); // highest
+        out.i16(level); // lowest
+        out.no_tags();
+    });
+    vec![(0, supported), (1, epoch), (2, finalized)]
 }
 
 fn write_api(out: &mut Writer, api: Api) {

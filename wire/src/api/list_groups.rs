@@ -1,4 +1,4 @@
-//! ListGroups (key 16). All groups are classic ones.
+//! ListGroups (key 16).
 
 use super::shared::DecodeCx;
 use crate::call::Call;
@@ -7,9 +7,6 @@ use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::protocol::{ListGroupsRequest, ListGroupsResponse, Request};
-
-/// Kafka's name of the type.
-const CLASSIC: &str = "classic";
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let states = if cx.version >= 4 { reader.array(Reader::string)? } else { Vec::new() };
@@ -30,7 +27,7 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &ListGroupsRespons
             out.string(group.state.name());
         }
         if call.version >= 5 {
-            out.string(CLASSIC);
+            out.string(group.state.kind());
         }
         out.no_tags();
     });

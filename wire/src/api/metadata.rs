@@ -26,7 +26,8 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         let id = if version >= 10 { reader.topic_id()? } else { TopicId(0) };
         let name = if version >= 10 { reader.nullable_string()? } else { Some(reader.string()?) };
         reader.skip_tags()?;
-        let name = name.or_else(|| cx.cluster.topic_name(id));
+        // an id counts more than a name: Java's client leaves the name empty beside it
+        let name = if id == TopicId(0) { name } else { cx.cluster.topic_name(id) };
         if name.is_none() {
             unknown_ids.push(id);
         }

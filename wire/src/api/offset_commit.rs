@@ -7,7 +7,11 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{OffsetCommitRequest, OffsetCommitResponse, Request};
+
+/// First version with epochs of members (KIP-848).
+const MEMBER_EPOCHS_FROM: i16 = 9;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -39,7 +43,10 @@ pub(crate) fn encode(
         |out, id| topic_name(out, call, cluster, id),
         |out, (tp, error)| {
             out.i32(tp.partition);
-            out.error(*error);
+            // members with epochs must know this one
+            let is_foreign =
+                *error == ErrorCode::StaleMemberEpoch && call.version < MEMBER_EPOCHS_FROM;
+            out.error(if is_foreign { ErrorCode::UnsupportedVersion } else { *error });
             out.no_tags();
         },
     );

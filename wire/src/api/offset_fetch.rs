@@ -7,6 +7,7 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_OFFSET, TopicPartition};
 use stormglass_broker_core::protocol::{
@@ -16,6 +17,8 @@ use stormglass_broker_core::protocol::{
 
 /// First version that asks about several groups.
 const GROUPS_FROM: i16 = 8;
+/// First version in which members say who they are.
+const MEMBERS_FROM: i16 = 9;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let groups = if cx.version >= GROUPS_FROM {
@@ -23,7 +26,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     } else {
         let group = reader.string()?;
         let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
-        vec![OffsetFetchGroup { group, partitions }]
+        vec![OffsetFetchGroup { group, partitions, member: None }]
     };
     let require_stable = if cx.version >= 7 { reader.bool()? } else { false };
     reader.skip_tags()?;
@@ -36,13 +39,17 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
 
 fn read_group(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<OffsetFetchGroup, WireError> {
     let group = reader.string()?;
-    if cx.version >= 9 {
-        // of the protocol of KIP-848
-        let (_member, _epoch) = (reader.nullable_string()?, reader.i32()?);
-    }
+    let member = if cx.version >= MEMBERS_FROM { read_member(reader)? } else { None };
     let partitions = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
     reader.skip_tags()?;
-    Ok(OffsetFetchGroup { group, partitions })
+    Ok(OffsetFetchGroup { group, partitions, member })
+}
+
+/// Who asks, if a member of the consumer protocol does (KIP-848).
+fn read_member(reader: &mut Reader) -> Result<Option<(Arc<str>, i32)>, WireError> {
+    let (member, epoch) = (reader.nullable_string()?, reader.i32()?);
+    let is_member = member.is_some() || epoch >= 0;
+    Ok(is_member.then(|| (member.unwrap_or_else(|| "".into()), epoch)))
 }
 
 pub(crate) fn encode(

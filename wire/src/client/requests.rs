@@ -186,10 +186,10 @@ fn offset_commit(out: &mut Writer, cluster: &dyn Cluster, commit: &OffsetCommitR
 }
 
 fn offset_fetch(out: &mut Writer, cluster: &dyn Cluster, fetch: &OffsetFetchRequest) {
-    out.array(fetch.groups.iter(), |out, OffsetFetchGroup { group, partitions }| {
+    out.array(fetch.groups.iter(), |out, OffsetFetchGroup { group, partitions, member }| {
         out.string(group);
-        out.nullable_string(None); // member of the protocol of KIP-848
-        out.i32(-1); // its epoch
+        out.nullable_string(member.as_ref().map(|(id, _)| &**id));
+        out.i32(member.as_ref().map_or(-1, |(_, epoch)| *epoch));
         tps(out, cluster, partitions.as_deref());
         out.no_tags();
     });

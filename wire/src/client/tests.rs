@@ -208,7 +208,7 @@ fn positions_of_groups() {
     let partitions = vec![(tp(1, 3), ErrorCode::None)];
     answered(&call, Response::OffsetCommit(OffsetCommitResponse { partitions }));
 
-    let asked = |partitions| OffsetFetchGroup { group: "billing".into(), partitions };
+    let asked = |partitions| OffsetFetchGroup { group: "billing".into(), partitions, member: None };
     let groups = vec![asked(Some(vec![tp(1, 3), tp(1, 4)])), asked(None)];
     let request = OffsetFetchRequest { require_stable: true, groups };
     let call = sent(Request::OffsetFetch(request));

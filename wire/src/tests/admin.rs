@@ -13,7 +13,8 @@ use stormglass_broker_core::protocol::{
     ConfigEntry, ConfigOp, ConfigSource, ConfigTarget, CreatePartitionsRequest,
     CreatePartitionsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, DeletedTopic, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribedConfigs, ElectLeadersRequest, ElectLeadersResponse, ListPartitionReassignmentsRequest,
+    DescribedConfigs, ElectLeadersRequest, ElectLeadersResponse, ListConfigResourcesRequest,
+    ListConfigResourcesResponse, ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse, MetadataRequest, MetadataResponse, NewPartitions,
     Reassignment, Request, Response, TopicRef,
 };
@@ -369,4 +370,20 @@ pub(super) fn samples() -> Vec<bytes::Bytes> {
         frame(ApiKey::ElectLeaders, 2, &theirs::ElectLeadersRequest::default()),
         frame(ApiKey::DescribeCluster, 2, &theirs::DescribeClusterRequest::default()),
     ]
+}
+
+#[test]
+fn resources_with_configs_in_every_version() {
+    for version in versions(ApiKey::ListConfigResources) {
+        let kinds = if version >= 1 { vec![ConfigTarget::GROUP] } else { Vec::new() };
+        let body = theirs::ListConfigResourcesRequest::default().with_resource_types(kinds.clone());
+        let (request, call) = ask(ApiKey::ListConfigResources, version, &body);
+        let kinds = if version >= 1 { kinds } else { vec![16] };
+        assert_eq!(request, Request::ListConfigResources(ListConfigResourcesRequest { kinds }));
+        let billing = ConfigTarget { kind: 16, name: "billing".into() };
+        let response = ListConfigResourcesResponse { resources: vec![billing] };
+        let read: theirs::ListConfigResourcesResponse =
+            answer(&call, &Response::ListConfigResources(response));
+        assert_eq!(read.config_resources[0].resource_name.as_str(), "billing");
+    }
 }

@@ -140,10 +140,13 @@ fn topics_are_found_by_id_and_unknown_ids_are_said_to_be_unknown() {
     use theirs::metadata_request::MetadataRequestTopic;
     let by_id =
         |topic| MetadataRequestTopic::default().with_name(None).with_topic_id(topic_id(topic));
-    let body = theirs::MetadataRequest::default().with_topics(Some(vec![by_id(2), by_id(55)]));
+    // Java's client says so
+    let nameless = by_id(1).with_name(Some(theirs::TopicName(text(""))));
+    let topics = vec![by_id(2), by_id(55), nameless];
+    let body = theirs::MetadataRequest::default().with_topics(Some(topics));
     let (request, call) = ask(ApiKey::Metadata, 12, &body);
     let Request::Metadata(request) = request else { panic!("{request:?}") };
-    assert_eq!(request.topics, Some(vec!["topic-2".into()]));
+    assert_eq!(request.topics, Some(vec!["topic-2".into(), "topic-1".into()]));
     let response =
         MetadataResponse { brokers: Vec::new(), controller: None, topics: vec![topic(2)] };
     let read: theirs::MetadataResponse = answer(&call, &Response::Metadata(Box::new(response)));

@@ -90,7 +90,7 @@ proptest! {
                 .with_topics((!all).then_some(topics));
             let (request, call) = ask(ApiKey::OffsetFetch, version, &body);
             let partitions = (!all).then(|| parts.iter().map(|(tp, _)| *tp).collect());
-            let group = OffsetFetchGroup { group: "billing".into(), partitions };
+            let group = OffsetFetchGroup { group: "billing".into(), partitions, member: None };
             let expected = OffsetFetchRequest { require_stable: false, groups: vec![group] };
             prop_assert_eq!(request, Request::OffsetFetch(expected));
 
@@ -128,8 +128,8 @@ proptest! {
             let (request, call) = ask(ApiKey::OffsetFetch, version, &body);
             let partitions = Some(parts.iter().map(|(tp, _)| *tp).collect());
             let groups = vec![
-                OffsetFetchGroup { group: "billing".into(), partitions },
-                OffsetFetchGroup { group: "audit".into(), partitions: None },
+                OffsetFetchGroup { group: "billing".into(), partitions, member: None },
+                OffsetFetchGroup { group: "audit".into(), partitions: None, member: None },
             ];
             prop_assert_eq!(request, Request::OffsetFetch(OffsetFetchRequest { require_stable: true, groups }));
 

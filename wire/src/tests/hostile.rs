@@ -134,7 +134,21 @@ fn membership() -> Vec<Bytes> {
         frame(ApiKey::ListGroups, 5, &list),
         frame(ApiKey::DeleteGroups, 2, &delete),
         frame(ApiKey::OffsetDelete, 0, &positions),
+        consumers_heartbeat(),
     ]
+}
+
+/// A heartbeat of the consumer protocol that says everything.
+fn consumers_heartbeat() -> Bytes {
+    use theirs::consumer_group_heartbeat_request::TopicPartitions;
+    let owned = TopicPartitions::default().with_partitions(vec![0, 1]);
+    let beat = theirs::ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(theirs::GroupId(text("g")))
+        .with_member_id(text("m"))
+        .with_subscribed_topic_names(Some(vec![topic_name(1)]))
+        .with_subscribed_topic_regex(Some(text("t.*")))
+        .with_topic_partitions(Some(vec![owned]));
+    frame(ApiKey::ConsumerGroupHeartbeat, 1, &beat)
 }
 
 /// The same of the APIs of transactions.

@@ -11,8 +11,8 @@ use stormglass_broker_core::protocol::{
     DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
     DescribedGroup, DescribedMember, GroupState, HeartbeatRequest, HeartbeatResponse,
     JoinGroupRequest, JoinGroupResponse, JoinedMember, LeaveGroupRequest, LeaveGroupResponse,
-    ListGroupsRequest, ListGroupsResponse, ListedGroup, Request, Response, SyncGroupRequest,
-    SyncGroupResponse,
+    ListGroupsRequest, ListGroupsResponse, ListedGroup, ListedState, Request, Response,
+    SyncGroupRequest, SyncGroupResponse,
 };
 
 /// Names with what clients attach to them.
@@ -271,7 +271,7 @@ fn lists_in_every_version() {
         let listed = ListedGroup {
             group: "billing".into(),
             protocol_type: "consumer".into(),
-            state: GroupState::PreparingRebalance,
+            state: ListedState::Classic(GroupState::PreparingRebalance),
         };
         let response = ListGroupsResponse { error: ErrorCode::None, groups: vec![listed] };
         let read: theirs::ListGroupsResponse = answer(&call, &Response::ListGroups(response));

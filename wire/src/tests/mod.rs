@@ -3,6 +3,7 @@
 
 mod admin;
 mod cluster;
+mod consumers;
 mod data;
 mod groups;
 mod hostile;

@@ -16,6 +16,8 @@ type franz struct {
 	seeds  []string
 	factor int16
 	admin  *kadm.Client
+	// members speak the consumer protocol
+	serverSide bool
 }
 
 func newFranz(seeds []string, factor int16) (client, error) {
@@ -23,7 +25,7 @@ func newFranz(seeds []string, factor int16) (client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &franz{seeds, factor, kadm.NewClient(c)}, nil
+	return &franz{seeds: seeds, factor: factor, admin: kadm.NewClient(c)}, nil
 }
 
 func patient() (context.Context, context.CancelFunc) {
@@ -126,11 +128,15 @@ func (f *franz) join(group, topic string) (member, error) {
 			}
 		}
 	}
-	c, err := kgo.NewClient(kgo.SeedBrokers(f.seeds...), kgo.ConsumerGroup(group),
+	options := []kgo.Opt{kgo.SeedBrokers(f.seeds...), kgo.ConsumerGroup(group),
 		kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.HeartbeatInterval(500*time.Millisecond), kgo.SessionTimeout(10*time.Second),
+		kgo.HeartbeatInterval(500 * time.Millisecond), kgo.SessionTimeout(10 * time.Second),
 		kgo.OnPartitionsAssigned(change(true)), kgo.OnPartitionsRevoked(change(false)),
-		kgo.OnPartitionsLost(change(false)))
+		kgo.OnPartitionsLost(change(false))}
+	if f.serverSide {
+		options = append(options, kgo.ServerSideBalancer())
+	}
+	c, err := kgo.NewClient(options...)
 	if err != nil {
 		cancel()
 		return nil, err

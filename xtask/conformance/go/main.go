@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -19,6 +20,8 @@ const (
 	partitions = 1000
 	patience   = 40 * time.Second
 )
+
+var errNotOffered = errors.New("the client has no such feature")
 
 var codecs = []string{"none", "gzip", "snappy", "lz4", "zstd"}
 
@@ -69,7 +72,9 @@ func main() {
 	done, err := "", error(nil)
 	if feature == "version" {
 		done = version(name)
-	} else if done, err = check(name, bootstrap, os.Args[3], feature, topic); err != nil {
+	} else if done, err = check(name, bootstrap, os.Args[3], feature, topic); err == errNotOffered {
+		os.Exit(3)
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", " "))
 		os.Exit(1)
 	}
@@ -106,6 +111,13 @@ func check(name, bootstrap, brokers, feature, topic string) (string, error) {
 	features := map[string]func(client, string) (string, error){
 		"codecs": checkCodecs, "records": checkRecords, "groups": checkGroups, "admin": checkAdmin,
 		"large": checkLarge, "partitions": checkPartitions, "transactions": checkTransactions,
+	}
+	if f, is := c.(*franz); is && feature == "consumers" {
+		f.serverSide = true
+		return checkGroups(c, topic)
+	}
+	if features[feature] == nil {
+		return "", errNotOffered
 	}
 	return features[feature](c, topic)
 }

@@ -13,12 +13,15 @@ import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.MemberToRemove;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
+import org.apache.kafka.clients.admin.RemoveMembersFromConsumerGroupOptions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -76,6 +79,7 @@ public final class Conformance {
             case "codecs" -> codecs();
             case "records" -> records();
             case "groups" -> groups();
+            case "consumers" -> consumers();
             case "admin" -> administration();
             case "large" -> large();
             case "partitions" -> partitions();
@@ -228,6 +232,21 @@ public final class Conformance {
             consumer.subscribe(List.of(topic));
         }
 
+        /** In the consumer protocol; `more`: how it differs from others. */
+        Member(String group, Map<String, Object> more) {
+            var config = new HashMap<String, Object>(Map.of(
+                "bootstrap.servers", bootstrap, "auto.offset.reset", "earliest",
+                "enable.auto.commit", false, "group.id", group, "group.protocol", "consumer"));
+            config.putAll(more);
+            consumer = new KafkaConsumer<>(
+                config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        }
+
+        Member subscribed() {
+            consumer.subscribe(List.of(topic));
+            return this;
+        }
+
         int poll() {
             consumer.poll(Duration.ofMillis(100)).forEach(r -> read.add(text(r.value())));
             return consumer.assignment().size();
@@ -274,6 +293,83 @@ public final class Conformance {
         until("the next member goes on", () -> third.poll() > 0 && !third.read.isEmpty());
         equal("what the next member reads", third.read, List.of("later"));
         third.consumer.close();
+    }
+
+    private String consumers() throws Exception {
+        create(4, Map.of());
+        for (String assignor : List.of("uniform", "range")) {
+            shareInConsumerProtocol("group-" + topic + "-" + assignor, assignor);
+        }
+        staticInConsumerProtocol("group-" + topic + "-static");
+        byPattern("group-" + topic + "-pattern");
+        return "2 rebalances, hand-over, positions; uniform and range; static members, patterns";
+    }
+
+    private void shareInConsumerProtocol(String group, String assignor) throws Exception {
+        Map<String, Object> by = Map.of("group.remote.assignor", assignor);
+        var first = new Member(group, by).subscribed();
+        until("one member has all", () -> first.poll() == 4);
+        var second = new Member(group, by).subscribed();
+        until("two members share", () -> first.poll() == 2 & second.poll() == 2);
+        first.read.clear();
+        second.read.clear();
+        var sent = new ArrayList<String>();
+        for (int i = 0; i < 40; i++) {
+            sent.add(String.format("v%02d", i));
+        }
+        produce("none", plain(sent, 4));
+        until("both read everything", () -> {
+            first.poll();
+            second.poll();
+            return first.read.size() + second.read.size() >= sent.size();
+        });
+        var read = new ArrayList<>(first.read);
+        read.addAll(second.read);
+        Collections.sort(read);
+        equal("what both read", read, sent);
+        first.consumer.commitSync();
+        second.consumer.commitSync();
+        var described = admin.describeConsumerGroups(List.of(group)).all()
+            .get(30, TimeUnit.SECONDS).get(group);
+        equal("type", described.type().toString(), "Consumer");
+        equal("state", described.groupState().toString(), "Stable");
+        equal("assignor", described.partitionAssignor(), assignor);
+        equal("members", described.members().size(), 2);
+        second.consumer.close();
+        until("the one left has all", () -> first.poll() == 4);
+        first.consumer.close();
+        produce("none", plain(List.of("later"), 1));
+        var third = new Member(group, by).subscribed();
+        until("the next member goes on", () -> third.poll() > 0 && !third.read.isEmpty());
+        equal("what the next member reads", third.read, List.of("later"));
+        third.consumer.close();
+        admin.deleteConsumerGroups(List.of(group)).all().get(30, TimeUnit.SECONDS);
+    }
+
+    private void staticInConsumerProtocol(String group) throws Exception {
+        Map<String, Object> named = Map.of("group.instance.id", "one");
+        var first = new Member(group, named).subscribed();
+        until("a static member has all", () -> first.poll() == 4);
+        first.consumer.close();
+        var other = new Member(group, Map.of()).subscribed();
+        for (int i = 0; i < 20; i++) {
+            equal("partitions wait for the static member", other.poll(), 0);
+        }
+        var again = new Member(group, named).subscribed();
+        until("it is back, and shares", () -> again.poll() == 2 & other.poll() == 2);
+        again.consumer.close();
+        var removed = List.of(new MemberToRemove("one"));
+        admin.removeMembersFromConsumerGroup(group, new RemoveMembersFromConsumerGroupOptions(removed))
+            .all().get(30, TimeUnit.SECONDS);
+        until("what it had is free", () -> other.poll() == 4);
+        other.consumer.close();
+    }
+
+    private void byPattern(String group) throws Exception {
+        var member = new Member(group, Map.of());
+        member.consumer.subscribe(new SubscriptionPattern(topic.substring(0, 6) + ".*onsumers-.*"));
+        until("the coordinator finds the topic", () -> member.poll() >= 4);
+        member.consumer.close();
     }
 
     private String config(String key) throws Exception {

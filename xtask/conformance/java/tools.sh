@@ -78,6 +78,23 @@ groups)
     groups --delete --group "$group" | grep -q successful || fail "delete"
     echo "consumer-groups: describe, list, reset, delete"
     ;;
+consumers)
+    create 2 >/dev/null
+    group="group-$topic"
+    printf 'a\nb\nc\n' | produce
+    consume --max-messages 3 --group "$group" --consumer-property group.protocol=consumer \
+        >/dev/null 2>&1
+    groups --list --type consumer | grep -q "$group" || fail "list"
+    groups --describe --group "$group" 2>/dev/null | grep -q "$topic" || fail "describe"
+    groups --describe --state --group "$group" 2>/dev/null | grep -q Empty || fail "state"
+    tool org.apache.kafka.tools.FeatureCommand --bootstrap-server "$bootstrap" describe |
+        grep -q 'group.version.*FinalizedVersionLevel: 1' || fail "features"
+    groups --reset-offsets --to-earliest --all-topics --group "$group" --execute >/dev/null 2>&1
+    consume --max-messages 3 --group "$group" --consumer-property group.protocol=consumer \
+        2>/dev/null | grep -q c || fail "read again"
+    groups --delete --group "$group" | grep -q successful || fail "delete"
+    echo "console-consumer, consumer-groups: list, describe, reset, delete; features"
+    ;;
 admin)
     create 2 >/dev/null
     topics --describe --topic "$topic" | grep -q 'PartitionCount: 2' || fail "describe"

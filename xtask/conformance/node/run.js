@@ -269,6 +269,8 @@ const features = {
   },
 };
 
+// a client that has no such feature
+if (!features[feature]) process.exit(3);
 features[feature]().then(
   (done) => { console.log(done); process.exit(0); },
   (error) => {

@@ -61,6 +61,10 @@ class Client:
     def member(self, group, topic):
         return Member(self.base, group, topic)
 
+    def consumer(self, group, topic, instance=None):
+        more = {"group.protocol": "consumer"}
+        return Member(self.base, group, topic, more | ({"group.instance.id": instance} if instance else {}))
+
     def config(self, topic, key):
         resource = ConfigResource(ResourceType.TOPIC, topic)
         return self.admin.describe_configs([resource])[resource].result(30)[key].value
@@ -92,10 +96,11 @@ class Client:
 
 
 class Member:
-    def __init__(self, base, group, topic):
-        self.consumer = Consumer(base | {
-            "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
-            "session.timeout.ms": 10000, "heartbeat.interval.ms": 500})
+    def __init__(self, base, group, topic, more=None):
+        # in the consumer protocol times are the coordinator's
+        times = {"session.timeout.ms": 10000, "heartbeat.interval.ms": 500}
+        self.consumer = Consumer(base | (more or times) | {
+            "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False})
         self.consumer.subscribe([topic])
         self.values = []
 

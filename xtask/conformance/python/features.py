@@ -89,6 +89,42 @@ def groups(client, topic):
     return "2 rebalances, hand-over, positions"
 
 
+def consumers(client, topic):
+    """The same in the consumer protocol, and a static member that comes back."""
+    if not hasattr(client, "consumer"):
+        raise NotOffered
+    client.create(topic, 4)
+    group = f"group-{topic}"
+    first = client.consumer(group, topic)
+    until("one member has all", lambda: len(first.poll()) == 4)
+    second = client.consumer(group, topic, "one")
+
+    def shared():
+        return (len(first.poll()), len(second.poll())) == (2, 2)
+
+    until("two members share", shared)
+    values = sorted(f"v{i}".encode() for i in range(40))
+    client.produce(topic, [(None, value, [], None) for value in values], spread=4)
+
+    def all_read():
+        first.poll(), second.poll()
+        return sorted(first.values + second.values) == values
+
+    until("both read everything", all_read)
+    first.commit()
+    second.commit()
+    second.close()
+    second = client.consumer(group, topic, "one")
+    until("a static member is back", shared)
+    first.close()
+    until("the one left has all", lambda: len(second.poll()) == 4)
+    client.produce(topic, [(None, b"later", [], None)])
+    until("it goes on", lambda: (second.poll(), second.values)[1])
+    equal(second.values, [b"later"], "what it reads")
+    second.close()
+    return "2 rebalances, hand-over, positions; a static member"
+
+
 def admin(client, topic):
     """Topics, configs, partitions, deletion."""
     client.create(topic, 2, {"retention.ms": "3600000"})

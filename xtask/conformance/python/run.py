@@ -21,6 +21,8 @@ def main():
 try:
     print(main(), flush=True)
     code = 0
+except features.NotOffered:
+    code = 3
 except Exception as error:
     traceback.print_exc()
     lines = str(error).strip().splitlines() or [""]

@@ -18,10 +18,11 @@ use std::process::{Command, Output};
 use std::thread;
 
 /// What is asked of every client.
-pub(crate) const FEATURES: [(&str, &str); 7] = [
+pub(crate) const FEATURES: [(&str, &str); 8] = [
     ("codecs", "every codec"),
     ("records", "keys, headers, times"),
     ("groups", "groups"),
+    ("consumers", "consumer protocol"),
     ("admin", "administration"),
     ("large", "large records"),
     ("partitions", "1000 partitions"),

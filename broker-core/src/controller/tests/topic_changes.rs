@@ -1,6 +1,7 @@
 use super::rig::{Rig, nodes};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId};
+use crate::metadata::ConfigResource;
 use crate::protocol::{
     AlterConfigsRequest, AlteredResource, ConfigChange, ConfigOp, ConfigTarget,
     CreatePartitionsRequest, DeleteTopicsRequest, NewPartitions, Placement, Request, Response,
@@ -200,6 +201,26 @@ fn impossible_configs_are_refused_and_change_nothing() {
     let delete = ("leader.replication.throttled.rate", ConfigOp::Delete, None);
     assert_eq!(alter_of(&mut rig, target, false, &[delete]).0, ErrorCode::None);
     assert_eq!(rig.solo.raft.log_end_offset(), end);
+}
+
+#[test]
+fn groups_have_configs_within_the_brokers_bounds() {
+    let mut rig = Rig::with_brokers(1);
+    let mut ask = |name: &str, key, op, value| {
+        let target = ConfigTarget { kind: ConfigTarget::GROUP, name: name.into() };
+        let error = alter_of(&mut rig, target, false, &[(key, op, value)]).0;
+        let own = rig.controller.image().configs(&ConfigResource::Group(name.into()));
+        (error, own.and_then(|own| own.values().next().map(ToString::to_string)))
+    };
+    let session = "consumer.session.timeout.ms";
+    let has = || Some("50000".to_owned());
+    assert_eq!(ask("g", session, ConfigOp::Set, Some("50000")), (ErrorCode::None, has()));
+    assert_eq!(ask("g", session, ConfigOp::Set, Some("5")), (ErrorCode::InvalidConfig, has()));
+    assert_eq!(ask("g", session, ConfigOp::Append, Some("5")), (ErrorCode::InvalidConfig, has()));
+    let foreign = ask("g", "retention.ms", ConfigOp::Set, Some("5"));
+    assert_eq!(foreign, (ErrorCode::InvalidConfig, has()));
+    assert_eq!(ask("", session, ConfigOp::Set, Some("50000")).0, ErrorCode::InvalidRequest);
+    assert_eq!(ask("g", session, ConfigOp::Delete, None), (ErrorCode::None, None));
 }
 
 #[test]

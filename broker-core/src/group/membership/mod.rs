@@ -205,7 +205,7 @@ impl Membership {
                 self.pending.remove(member);
                 self.try_complete_join(cx);
             }
-            Due::Join | Due::Sync | Due::Pending(_) => {}
+            Due::Join | Due::Sync | Due::Pending(_) | Due::Rebalance(_) => {}
         }
     }
 

@@ -1,16 +1,15 @@
 //! Sizes of the bodies of requests and responses about groups, in the version named beside each.
 
 use super::{
-    HOST_BYTES, NULL, TAGS, TOPIC_NAME_BYTES, array, blob, by_topic, nullable, topic_name,
+    HOST_BYTES, NULL, TAGS, TOPIC_NAME_BYTES, UUID, array, blob, by_topic, nullable, topic_name,
 };
+use crate::ids::TopicPartition;
 use crate::protocol::{
-    CommittedOffset, DescribedGroup, JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest,
-    OffsetFetchGroup, OffsetFetchGroupResponse, Request, Response, SyncGroupRequest,
+    CommittedOffset, ConsumerGroupHeartbeatRequest, DescribedConsumerGroup, DescribedGroup,
+    JoinGroupRequest, JoinGroupResponse, OffsetCommitRequest, OffsetFetchGroup,
+    OffsetFetchGroupResponse, Request, Response, SyncGroupRequest,
 };
 use std::sync::Arc;
-
-/// Bytes of `classic`.
-const CLASSIC_BYTES: u64 = 7;
 
 pub(super) fn request(request: &Request) -> u64 {
     match request {
@@ -37,6 +36,9 @@ pub(super) fn request(request: &Request) -> u64 {
             let members: u64 = request.members.iter().map(member).sum();
             text(&request.group) + array(request.members.len()) + members + TAGS
         }
+        Request::ConsumerGroupHeartbeat(request) => consumer_heartbeat(request),
+        // v1: groups, flag
+        Request::ConsumerGroupDescribe(request) => texts(&request.groups) + 1 + TAGS,
         // v6: groups, flag
         Request::DescribeGroups(request) => texts(&request.groups) + 1 + TAGS,
         // v5: states, types
@@ -61,11 +63,27 @@ fn offset_commit(request: &OffsetCommitRequest) -> u64 {
     text(&request.group) + 4 + member + offsets + TAGS
 }
 
-/// v9: id, no member id, epoch, partitions or all.
+/// v1: group, member, epoch, instance, rack, timeout, topics, regex, assignor, partitions.
+fn consumer_heartbeat(request: &ConsumerGroupHeartbeatRequest) -> u64 {
+    let who = text(&request.group) + text(&request.member) + 4;
+    let place = nullable(request.instance.as_deref()) + nullable(request.rack.as_deref());
+    let topics = request.topics.as_ref().map_or(NULL, |topics| texts(topics));
+    let wishes = nullable(request.regex.as_deref()) + nullable(request.assignor.as_deref());
+    let owned = request.owned.as_ref().map_or(NULL, |list| owned(list));
+    who + place + 4 + topics + wishes + owned + TAGS
+}
+
+/// Partitions below the ids of their topics.
+fn owned(partitions: &[TopicPartition]) -> u64 {
+    by_topic(partitions, UUID, |tp| tp.topic, |_| 4)
+}
+
+/// v9: id, member id, epoch, partitions or all.
 fn offset_fetch_group(group: &OffsetFetchGroup) -> u64 {
     let partitions = group.partitions.as_ref();
     let topics = partitions.map_or(NULL, |p| by_topic(p, topic_name(), |tp| tp.topic, |_| 4));
-    text(&group.group) + NULL + 4 + topics + TAGS
+    let member = nullable(group.member.as_ref().map(|(id, _)| &**id));
+    text(&group.group) + member + 4 + topics + TAGS
 }
 
 /// v9: two timeouts, no reason.
@@ -132,6 +150,19 @@ pub(super) fn response(response: &Response) -> u64 {
                 .map(|(id, instance, _)| text(id) + nullable(instance.as_deref()) + 2 + TAGS);
             4 + 2 + array(response.members.len()) + left.sum::<u64>() + TAGS
         }
+        // v1: throttle, error, message, member, epoch, interval, assignment
+        Response::ConsumerGroupHeartbeat(response) => {
+            let who = nullable(response.message.as_deref()) + nullable(response.member.as_deref());
+            // whether there is one takes a byte
+            let assignment = response.assignment.as_ref();
+            let assignment = assignment.map_or(1, |list| 1 + owned(list) + TAGS);
+            4 + 2 + who + 4 + 4 + assignment + TAGS
+        }
+        // v1: throttle, groups
+        Response::ConsumerGroupDescribe(response) => {
+            let groups: u64 = response.groups.iter().map(described_consumers).sum();
+            4 + array(response.groups.len()) + groups + TAGS
+        }
         // v6: throttle, groups
         Response::DescribeGroups(response) => {
             let groups: u64 = response.groups.iter().map(described).sum();
@@ -141,7 +172,11 @@ pub(super) fn response(response: &Response) -> u64 {
         Response::ListGroups(response) => {
             let groups = response.groups.iter().map(|group| {
                 let state = blob(group.state.name().len() as u64);
-                text(&group.group) + text(&group.protocol_type) + state + blob(CLASSIC_BYTES) + TAGS
+                text(&group.group)
+                    + text(&group.protocol_type)
+                    + state
+                    + blob(group.state.kind().len() as u64)
+                    + TAGS
             });
             4 + 2 + array(response.groups.len()) + groups.sum::<u64>() + TAGS
         }
@@ -191,6 +226,24 @@ fn described(group: &DescribedGroup) -> u64 {
     let protocol = text(&group.protocol_type) + text(&group.protocol);
     let members = array(group.members.len()) + members.sum::<u64>();
     2 + NULL + text(&group.group) + state + protocol + members + 4 + TAGS
+}
+
+/// v1: error, no message, id, state, two epochs, assignor, members, operations.
+fn described_consumers(group: &DescribedConsumerGroup) -> u64 {
+    let partitions =
+        |list: &[TopicPartition]| by_topic(list, UUID + topic_name(), |tp| tp.topic, |_| 4) + TAGS;
+    let members = group.members.iter().map(|member| {
+        let who = text(&member.member) + nullable(member.instance.as_deref());
+        let rack = nullable(member.rack.as_deref());
+        let client = text(&member.client_id) + text(&member.client_host);
+        let topics = texts(&member.topics) + nullable(member.regex.as_deref());
+        let assigned = partitions(&member.assignment) + partitions(&member.target);
+        // and whether it speaks the classic protocol
+        who + rack + 4 + client + topics + assigned + 1 + TAGS
+    });
+    let state = blob(group.state.map_or(0, |state| state.name().len()) as u64);
+    let members = array(group.members.len()) + members.sum::<u64>();
+    2 + NULL + text(&group.group) + state + 4 + 4 + text(&group.assignor) + members + 4 + TAGS
 }
 
 fn metadata(at: &CommittedOffset) -> u64 {

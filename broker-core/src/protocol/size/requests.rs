@@ -39,6 +39,8 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::SyncGroup(_)
         | Request::Heartbeat(_)
         | Request::LeaveGroup(_)
+        | Request::ConsumerGroupHeartbeat(_)
+        | Request::ConsumerGroupDescribe(_)
         | Request::DescribeGroups(_)
         | Request::ListGroups(_)
         | Request::DeleteGroups(_)
@@ -51,6 +53,7 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::ListPartitionReassignments(_)
         | Request::AlterConfigs(_)
         | Request::DescribeConfigs(_)
+        | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
         Request::DescribeClientQuotas(_) | Request::AlterClientQuotas(_) => {
             quotas::request(request)

@@ -55,6 +55,8 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::SyncGroup(_)
         | Response::Heartbeat(_)
         | Response::LeaveGroup(_)
+        | Response::ConsumerGroupHeartbeat(_)
+        | Response::ConsumerGroupDescribe(_)
         | Response::DescribeGroups(_)
         | Response::ListGroups(_)
         | Response::DeleteGroups(_)
@@ -67,6 +69,7 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::ListPartitionReassignments(_)
         | Response::AlterConfigs(_)
         | Response::DescribeConfigs(_)
+        | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
         Response::DescribeClientQuotas(_) | Response::AlterClientQuotas(_) => {
             quotas::response(response)

@@ -32,6 +32,10 @@ pub(super) fn request(request: &Request) -> u64 {
             let resources: u64 = request.resources.iter().map(altered).sum();
             array(request.resources.len()) + resources + 1 + TAGS
         }
+        // v1: kinds
+        Request::ListConfigResources(request) => {
+            array(request.kinds.len()) + request.kinds.len() as u64 + TAGS
+        }
         // v4: resources, two flags
         Request::DescribeConfigs(request) => {
             let resource = |(of, keys): &(ConfigTarget, Option<Vec<std::sync::Arc<str>>>)| {
@@ -121,6 +125,11 @@ pub(super) fn response(response: &Response) -> u64 {
                 2 + nullable(altered.message.as_deref()) + target(&altered.target) + TAGS
             });
             4 + array(response.resources.len()) + resources.sum::<u64>() + TAGS
+        }
+        // v1: throttle, error, resources
+        Response::ListConfigResources(response) => {
+            let resources = response.resources.iter().map(|of| target(of) + TAGS);
+            4 + 2 + array(response.resources.len()) + resources.sum::<u64>() + TAGS
         }
         // v4: throttle, resources
         Response::DescribeConfigs(response) => {

@@ -62,7 +62,7 @@ impl Consumer {
         };
         let partitions = asked.iter().filter_map(|at| self.tp(*at as usize)).collect();
         let group = self.config.group.clone();
-        let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions) }];
+        let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions), member: None }];
         let request = Request::OffsetFetch(OffsetFetchRequest { require_stable: false, groups });
         self.ask(node, request, Call::OffsetFetch(asked), cx)
     }

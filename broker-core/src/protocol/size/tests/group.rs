@@ -79,7 +79,11 @@ fn offset_fetch() {
         OffsetFetchResponseGroup, OffsetFetchResponsePartitions, OffsetFetchResponseTopics,
     };
     let partitions = vec![tp(1, 0), tp(1, 1)];
-    let asked = ours::OffsetFetchGroup { group: Arc::from(GROUP), partitions: Some(partitions) };
+    let asked = ours::OffsetFetchGroup {
+        group: Arc::from(GROUP),
+        partitions: Some(partitions),
+        member: None,
+    };
     let request = ours::OffsetFetchRequest { require_stable: true, groups: vec![asked] };
     let topics =
         OffsetFetchRequestTopics::default().with_name(topic()).with_partition_indexes(vec![0, 1]);

@@ -185,7 +185,7 @@ fn describe_and_list() {
     let one = ours::ListedGroup {
         group: arc(GROUP),
         protocol_type: arc("consumer"),
-        state: ours::GroupState::Stable,
+        state: ours::ListedState::Classic(ours::GroupState::Stable),
     };
     let response = ours::ListGroupsResponse { error: ErrorCode::None, groups: vec![one] };
     let one = theirs::list_groups_response::ListedGroup::default()
@@ -227,4 +227,97 @@ fn deletions() {
         .with_partitions(vec![OffsetDeleteResponsePartition::default(); 2]);
     let body = theirs::OffsetDeleteResponse::default().with_topics(vec![one]);
     check_response(Response::OffsetDelete(response), body, 0);
+}
+
+#[test]
+fn consumer_group_heartbeat() {
+    use theirs::consumer_group_heartbeat_request::TopicPartitions;
+    use theirs::consumer_group_heartbeat_response as answer;
+    let request = ours::ConsumerGroupHeartbeatRequest {
+        group: arc(GROUP),
+        member: arc(MEMBER),
+        epoch: 3,
+        instance: Some(arc(INSTANCE)),
+        rack: None,
+        rebalance_timeout_ms: 1,
+        topics: Some(vec![arc(TOPIC), arc(TOPIC)]),
+        regex: Some(arc("a.*")),
+        assignor: Some(arc("uniform")),
+        owned: Some(vec![tp(1, 0), tp(1, 1)]),
+        makes_member_id: true,
+        client_id: arc("client"),
+        client_host: arc("/127.0.0.1"),
+    };
+    let topics = TopicPartitions::default().with_partitions(vec![0, 1]);
+    let body = theirs::ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(group())
+        .with_member_id(text(MEMBER))
+        .with_instance_id(Some(text(INSTANCE)))
+        .with_subscribed_topic_names(Some(vec![topic(), topic()]))
+        .with_subscribed_topic_regex(Some(text("a.*")))
+        .with_server_assignor(Some(text("uniform")))
+        .with_topic_partitions(Some(vec![topics]));
+    check_request(Request::ConsumerGroupHeartbeat(Box::new(request)), body, 1);
+    for assignment in [None, Some(vec![tp(1, 0), tp(1, 1)])] {
+        let topics = answer::TopicPartitions::default().with_partitions(vec![0, 1]);
+        let given = answer::Assignment::default().with_topic_partitions(vec![topics]);
+        let body = theirs::ConsumerGroupHeartbeatResponse::default()
+            .with_member_id(Some(text(MEMBER)))
+            .with_assignment(assignment.as_ref().map(|_| given));
+        let response = ours::ConsumerGroupHeartbeatResponse {
+            error: ErrorCode::None,
+            message: None,
+            member: Some(arc(MEMBER)),
+            epoch: 3,
+            heartbeat_interval_ms: 5000,
+            assignment,
+        };
+        check_response(Response::ConsumerGroupHeartbeat(Box::new(response)), body, 1);
+    }
+}
+
+#[test]
+fn consumer_group_describe() {
+    use theirs::consumer_group_describe_response as answer;
+    let request = ours::ConsumerGroupDescribeRequest { groups: vec![arc(GROUP); 2] };
+    let body = theirs::ConsumerGroupDescribeRequest::default().with_group_ids(vec![group(); 2]);
+    check_request(Request::ConsumerGroupDescribe(request), body, 1);
+    let member = ours::DescribedConsumer {
+        member: arc(MEMBER),
+        instance: Some(arc(INSTANCE)),
+        rack: None,
+        epoch: 1,
+        client_id: arc("client"),
+        client_host: arc("/127.0.0.1"),
+        topics: vec![arc(TOPIC)],
+        regex: None,
+        assignment: vec![tp(1, 0), tp(1, 1)],
+        target: Vec::new(),
+    };
+    let response = ours::DescribedConsumerGroup {
+        error: ErrorCode::None,
+        group: arc(GROUP),
+        state: Some(ours::ConsumerGroupState::Stable),
+        epoch: 1,
+        assignment_epoch: 1,
+        assignor: arc("uniform"),
+        members: vec![member],
+    };
+    let topics =
+        answer::TopicPartitions::default().with_topic_name(topic()).with_partitions(vec![0, 1]);
+    let member = answer::Member::default()
+        .with_member_id(text(MEMBER))
+        .with_instance_id(Some(text(INSTANCE)))
+        .with_client_id(text("client"))
+        .with_client_host(text("/127.0.0.1"))
+        .with_subscribed_topic_names(vec![topic()])
+        .with_assignment(answer::Assignment::default().with_topic_partitions(vec![topics]));
+    let body = answer::DescribedGroup::default()
+        .with_group_id(group())
+        .with_group_state(text("Stable"))
+        .with_assignor_name(text("uniform"))
+        .with_members(vec![member]);
+    let body = theirs::ConsumerGroupDescribeResponse::default().with_groups(vec![body]);
+    let response = ours::ConsumerGroupDescribeResponse { groups: vec![response] };
+    check_response(Response::ConsumerGroupDescribe(response), body, 1);
 }

@@ -141,3 +141,16 @@ fn delete_records() {
         .with_partitions(vec![deleted::DeleteRecordsPartitionResult::default(); 2]);
     check_response(response, theirs::DeleteRecordsResponse::default().with_topics(vec![one]), 2);
 }
+
+#[test]
+fn list_config_resources() {
+    let request = ours::ListConfigResourcesRequest { kinds: vec![2, 32] };
+    let body = theirs::ListConfigResourcesRequest::default().with_resource_types(vec![2, 32]);
+    check_request(Request::ListConfigResources(request), body, 1);
+    let response = ours::ListConfigResourcesResponse { resources: vec![target(); 2] };
+    let one = theirs::list_config_resources_response::ConfigResource::default()
+        .with_resource_name(text(TOPIC))
+        .with_resource_type(2);
+    let body = theirs::ListConfigResourcesResponse::default().with_config_resources(vec![one; 2]);
+    check_response(Response::ListConfigResources(response), body, 1);
+}

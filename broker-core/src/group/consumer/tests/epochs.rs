@@ -1,0 +1,222 @@
+//! Epochs: who joins, who must give up what, and who is fenced.
+
+use super::rig::{REBALANCE_MS, Rig, SESSION_MS, a, alive, join, owns};
+use crate::error::ErrorCode;
+use crate::protocol::ConsumerGroupState;
+
+#[test]
+fn the_first_member_gets_everything_at_once() {
+    let mut rig = Rig::new(3);
+    let told = rig.beat(&join("x", &["a"]));
+    assert_eq!((told.error, told.epoch), (ErrorCode::None, 1));
+    assert_eq!(told.heartbeat_interval_ms, 5000);
+    assert_eq!(told.assignment, Some(a(0..3)));
+    assert_eq!(rig.group.shown_state(), ConsumerGroupState::Stable);
+    let told = rig.beat(&alive("x", 1));
+    assert_eq!((told.epoch, told.assignment), (1, None), "nothing new is not told");
+}
+
+#[test]
+fn an_answer_waits_for_the_log() {
+    let mut rig = Rig::new(3);
+    let asked = rig.send(&join("x", &["a"]));
+    assert!(rig.answers.is_empty());
+    assert_eq!(rig.group.shown_state(), ConsumerGroupState::Empty, "tools see what is confirmed");
+    // what is said after it waits, too, although it changes nothing
+    let again = rig.send(&alive("x", 1));
+    assert!(rig.answers.is_empty());
+    rig.confirm();
+    assert_eq!(rig.answers[&asked].epoch, 1);
+    assert_eq!(rig.answers[&again].epoch, 1);
+}
+
+#[test]
+fn a_change_that_the_log_refuses_has_not_happened() {
+    let mut rig = Rig::new(3);
+    rig.refuses = true;
+    let told = rig.beat(&join("x", &["a"]));
+    assert_eq!(told.error, ErrorCode::CoordinatorNotAvailable);
+    assert!(rig.state().members.is_empty());
+    rig.refuses = false;
+    assert_eq!(rig.beat(&join("x", &["a"])).epoch, 1);
+}
+
+#[test]
+fn after_an_append_that_took_too_long_the_log_must_show_that_it_goes_on() {
+    let mut rig = Rig::new(3);
+    let asked = rig.send(&join("x", &["a"]));
+    rig.time_out();
+    let told = rig.answers.remove(&asked).unwrap();
+    assert_eq!(told.error, ErrorCode::CoordinatorNotAvailable);
+    // the log has the member all the same; whether it keeps it is not known
+    let asked = rig.send(&alive("x", 1));
+    assert!(rig.answers.is_empty());
+    rig.confirm();
+    assert_eq!(rig.answers[&asked].epoch, 1);
+    assert_eq!(rig.committed(), rig.state());
+}
+
+#[test]
+fn a_second_member_waits_for_what_the_first_must_give_up() {
+    let mut rig = Rig::new(4);
+    rig.beat(&join("x", &["a"]));
+    let told = rig.beat(&join("y", &["a"]));
+    assert_eq!((told.epoch, told.assignment), (2, Some(vec![])));
+    assert_eq!(rig.group.shown_state(), ConsumerGroupState::Reconciling);
+    let told = rig.beat(&owns("x", 1, &a(0..4)));
+    assert_eq!((told.epoch, told.assignment), (1, Some(a(0..2))), "it keeps its epoch until then");
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, None);
+    // it has not given anything up yet
+    let told = rig.beat(&owns("x", 1, &a(0..4)));
+    assert_eq!((told.epoch, told.assignment), (1, None));
+    assert_eq!(rig.beat(&owns("x", 1, &a(0..2))).epoch, 2);
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, Some(a(2..4)));
+    assert_eq!(rig.group.shown_state(), ConsumerGroupState::Stable);
+}
+
+#[test]
+fn a_member_that_leaves_makes_room() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    rig.beat(&join("y", &["a"]));
+    rig.beat(&owns("x", 1, &a(0..2)));
+    rig.beat(&owns("x", 1, &a(0..1)));
+    rig.beat(&alive("y", 2));
+    assert_eq!(rig.beat(&alive("x", -1)).epoch, -1);
+    let told = rig.beat(&alive("y", 2));
+    assert_eq!((told.epoch, told.assignment), (3, Some(a(0..2))));
+    rig.beat(&alive("y", -1));
+    assert_eq!(rig.group.shown_state(), ConsumerGroupState::Empty);
+    assert_eq!(rig.state().group_epoch, rig.state().assignment_epoch, "KAFKA-20442");
+    let told = rig.beat(&alive("y", -1));
+    assert_eq!(told.error, ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn wrong_epochs_are_fenced() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    rig.beat(&join("y", &["a"]));
+    rig.beat(&owns("x", 1, &a(0..2)));
+    rig.beat(&owns("x", 1, &a(0..1)));
+    let error = |rig: &mut Rig, beat| rig.beat(&beat).error;
+    assert_eq!(error(&mut rig, alive("x", 7)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(error(&mut rig, alive("x", 1)), ErrorCode::FencedMemberEpoch);
+    assert_eq!(error(&mut rig, alive("z", 1)), ErrorCode::UnknownMemberId);
+    // it may not have heard of its new epoch, but then it has nothing that it may not have
+    assert_eq!(error(&mut rig, owns("x", 1, &a(0..2))), ErrorCode::FencedMemberEpoch);
+    let told = rig.beat(&owns("x", 1, &a(0..1)));
+    assert_eq!((told.error, told.epoch), (ErrorCode::None, 2));
+    // who was fenced joins again under its name (KAFKA-19233)
+    let told = rig.beat(&join("x", &["a"]));
+    assert_eq!((told.epoch, told.assignment), (2, Some(a(0..1))));
+}
+
+#[test]
+fn silence_ends_a_session_and_slowness_a_rebalance() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    rig.wait(SESSION_MS - 1);
+    rig.beat(&alive("x", 1));
+    rig.wait(SESSION_MS - 1);
+    assert_eq!(rig.beat(&alive("x", 1)).epoch, 1);
+    rig.beat(&join("y", &["a"]));
+    rig.beat(&owns("x", 1, &a(0..2)));
+    // alive, but it does not give up its partition
+    for _ in 0..4 {
+        rig.wait(u64::from(REBALANCE_MS.unsigned_abs()) / 4 - 1);
+        rig.beat(&owns("x", 1, &a(0..2)));
+        rig.beat(&alive("y", 2));
+    }
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, None);
+    rig.wait(4);
+    assert_eq!(rig.beat(&alive("x", 1)).error, ErrorCode::UnknownMemberId);
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, Some(a(0..2)));
+    rig.wait(SESSION_MS);
+    rig.confirm();
+    assert_eq!(rig.group.shown_state(), ConsumerGroupState::Empty);
+}
+
+#[test]
+fn a_member_that_the_log_does_not_let_go_is_tried_again() {
+    let mut rig = Rig::new(1);
+    rig.beat(&join("x", &["a"]));
+    rig.refuses = true;
+    rig.wait(SESSION_MS + 100);
+    assert_eq!(rig.state().members.len(), 1);
+    rig.refuses = false;
+    rig.wait(1000);
+    assert!(rig.state().members.is_empty());
+}
+
+#[test]
+fn new_partitions_and_topics_make_the_group_think_again() {
+    let mut rig = Rig::new(2);
+    assert_eq!(rig.beat(&join("x", &["a", "b"])).assignment, Some(a(0..2)));
+    rig.grow(1, 2..3);
+    let told = rig.beat(&alive("x", 1));
+    assert_eq!((told.epoch, told.assignment), (2, Some(a(0..3))));
+    rig.create("b", 2, 1);
+    let told = rig.beat(&alive("x", 2));
+    assert_eq!((told.epoch, told.assignment.map(|list| list.len())), (3, Some(4)));
+}
+
+#[test]
+fn a_regular_expression_reads_topics_that_come() {
+    let mut rig = Rig::new(1);
+    let by = |regex: &str| {
+        let mut beat = join("x", &[]);
+        (beat.topics, beat.regex) = (None, Some(regex.into()));
+        beat
+    };
+    assert_eq!(rig.beat(&by("a(")).error, ErrorCode::InvalidRegularExpression);
+    assert_eq!(rig.beat(&by("[ab]")).assignment, Some(a(0..1)));
+    rig.create("ab", 3, 5);
+    assert_eq!(rig.beat(&alive("x", 1)).assignment, None, "a whole name must match");
+    rig.create("b", 2, 2);
+    assert_eq!(rig.beat(&alive("x", 1)).assignment.map(|list| list.len()), Some(3));
+    rig.beat(&alive("x", -1));
+    assert!(rig.state().regexes.is_empty() && rig.state().topics.is_empty());
+}
+
+#[test]
+fn a_group_has_only_so_many_members() {
+    let mut rig = Rig::new(1);
+    rig.settings.size_max = 1;
+    rig.beat(&join("x", &["a"]));
+    assert_eq!(rig.beat(&join("y", &["a"])).error, ErrorCode::GroupMaxSizeReached);
+    assert_eq!(rig.beat(&alive("x", 1)).error, ErrorCode::None);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_refused() {
+    let mut rig = Rig::new(1);
+    let mut without_topics = join("x", &[]);
+    without_topics.topics = None;
+    let mut without_timeout = join("x", &["a"]);
+    without_timeout.rebalance_timeout_ms = -1;
+    let mut with_partitions = join("x", &["a"]);
+    with_partitions.owned = Some(a(0..1));
+    let mut nameless = join("", &["a"]);
+    for beat in [&without_topics, &without_timeout, &with_partitions, &nameless, &alive("x", -3)] {
+        assert_eq!(rig.beat(beat).error, ErrorCode::InvalidRequest, "{beat:?}");
+    }
+    nameless.makes_member_id = false;
+    assert!(rig.beat(&nameless).member.is_some_and(|id| !id.is_empty()));
+    let mut foreign = join("y", &["a"]);
+    foreign.assignor = Some("sticky".into());
+    assert_eq!(rig.beat(&foreign).error, ErrorCode::UnsupportedAssignor);
+}
+
+#[test]
+fn commits_need_the_epoch_of_the_member() {
+    let mut rig = Rig::new(1);
+    assert_eq!(rig.group.check_commit("", -1), Ok(()));
+    rig.beat(&join("x", &["a"]));
+    assert_eq!(rig.group.check_commit("x", 1), Ok(()));
+    assert_eq!(rig.group.check_commit("x", 0), Err(ErrorCode::StaleMemberEpoch));
+    assert_eq!(rig.group.check_commit("y", 1), Err(ErrorCode::UnknownMemberId));
+    assert_eq!(rig.group.check_commit("", -1), Err(ErrorCode::UnknownMemberId));
+    assert_eq!(rig.group.check_fetch("x", 1), Ok(()));
+    assert_eq!(rig.group.check_fetch("x", 2), Err(ErrorCode::StaleMemberEpoch));
+}

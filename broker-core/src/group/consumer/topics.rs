@@ -1,0 +1,120 @@
+//! Topics that members read, and targets: what a group epoch and an assignment epoch stand for.
+
+use super::assignor::{Assignor, Candidate, Sizes};
+use super::draft::Draft;
+use super::heartbeat::Given;
+use super::refusal::Refusal;
+use super::settings::ConsumerSettings;
+use super::state::{Change, Resolved, State, TopicMetadata};
+use crate::error::ErrorCode;
+use crate::metadata::MetadataImage;
+use regex::{Regex, RegexBuilder};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Most memory that a compiled regular expression may take, bytes.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// A regular expression that matches whole names of topics. Kafka's are RE2's, as these are nearly.
+pub(super) fn compile(regex: &str) -> Result<Regex, Refusal> {
+    let whole = RegexBuilder::new(&format!("^(?:{regex})$")).size_limit(REGEX_BYTES_MAX).build();
+    whole.map_err(|error| {
+        let message =
+            format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {error}.");
+        Refusal::new(ErrorCode::InvalidRegularExpression, &message)
+    })
+}
+
+/// Looks at the topics again. The group gets a new epoch if they changed, or if `bump` says so.
+pub(super) fn refresh(draft: &mut Draft<'_>, given: &Given<'_>, bump: bool) {
+    resolve_regexes(draft, given);
+    let topics = read_by_members(draft.state(), given.image);
+    let changed = topics != draft.state().topics;
+    if changed {
+        draft.put(Change::Topics(Some(topics)));
+    }
+    if changed || bump {
+        bump_epoch(draft);
+    }
+}
+
+/// The group is another one now: its targets must be found anew.
+pub(super) fn bump_epoch(draft: &mut Draft<'_>) {
+    let epoch = draft.state().group_epoch + 1;
+    draft.put(Change::Group(Some(epoch)));
+}
+
+/// Topics that members read, as far as they exist.
+pub(super) fn read_by_members(
+    state: &State,
+    image: &MetadataImage,
+) -> BTreeMap<Arc<str>, TopicMetadata> {
+    let names: BTreeSet<&Arc<str>> =
+        state.members.values().flat_map(|m| state.topics_of(&m.subscription)).collect();
+    let known = names.into_iter().filter_map(|name| {
+        let topic = image.topic_named(name)?;
+        let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        Some((Arc::clone(name), TopicMetadata { id: topic.id, partitions }))
+    });
+    known.collect()
+}
+
+/// Finds out which topics regular expressions match now, and forgets those that nobody uses.
+pub(super) fn resolve_regexes(draft: &mut Draft<'_>, given: &Given<'_>) {
+    let state = draft.state();
+    let used = state.members.values().filter_map(|m| m.subscription.regex.clone());
+    let used: BTreeSet<Arc<str>> = used.collect();
+    let unused: Vec<_> = state.regexes.keys().filter(|r| !used.contains(*r)).cloned().collect();
+    for regex in unused {
+        draft.put(Change::Regex(regex, None));
+    }
+    for regex in used {
+        // what does not compile has been refused, or is from another version's log
+        let Ok(compiled) = compile(&regex) else { continue };
+        let matched = given.image.topics().filter(|topic| compiled.is_match(&topic.name));
+        let topics: BTreeSet<_> = matched.map(|topic| Arc::clone(&topic.name)).collect();
+        if draft.state().regexes.get(&regex).map(|resolved| &resolved.topics) != Some(&topics) {
+            let resolved = Resolved { topics, version: given.image.offset(), at_ms: given.wall_ms };
+            draft.put(Change::Regex(regex, Some(resolved)));
+        }
+    }
+}
+
+/// Finds new targets for all members.
+pub(super) fn assign(draft: &mut Draft<'_>, settings: &ConsumerSettings) {
+    let state = draft.state();
+    let sizes: Sizes = state.topics.values().map(|t| (t.id, t.partitions)).collect();
+    let candidates: Vec<_> = state
+        .members
+        .iter()
+        .map(|(id, member)| Candidate {
+            id: Arc::clone(id),
+            instance: member.subscription.instance.clone(),
+            topics: state
+                .topics_of(&member.subscription)
+                .filter_map(|name| Some(state.topics.get(name)?.id))
+                .collect(),
+            target: state.targets.get(id).cloned().unwrap_or_default(),
+        })
+        .collect();
+    let epoch = state.group_epoch;
+    let targets = preferred(state, settings).assign(&candidates, &sizes);
+    for (id, target) in targets {
+        if draft.state().targets.get(&id).is_none_or(|known| **known != target) {
+            draft.put(Change::Target(id, Some(Arc::new(target))));
+        }
+    }
+    draft.put(Change::TargetEpoch(Some(epoch)));
+}
+
+/// The assignor that most members ask for; of equals the one that comes first in
+/// `group.consumer.assignors`, and the first of all when nobody asks for one.
+pub(super) fn preferred(state: &State, settings: &ConsumerSettings) -> Assignor {
+    let wanted = |assignor: Assignor| {
+        let choices = state.members.values().filter_map(|m| m.subscription.assignor.as_deref());
+        choices.filter(|name| *name == assignor.name()).count()
+    };
+    let votes = settings.assignors.iter().map(|assignor| (wanted(*assignor), *assignor));
+    let best = votes.rev().max_by_key(|(count, _)| *count);
+    best.map_or(Assignor::Uniform, |(_, assignor)| assignor)
+}

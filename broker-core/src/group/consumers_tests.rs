@@ -1,0 +1,336 @@
+//! Groups in the consumer protocol and the log of their coordinator.
+
+use super::codec::{Key, decode_key};
+use super::{GroupCoordinator, OFFSETS_TOPIC};
+use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, CorrelationId};
+use crate::metadata::{ConfigResource, MetadataDelta, MetadataRecord};
+#[cfg(feature = "planted-bugs")]
+use crate::plant::Plant;
+use crate::protocol::{
+    CommittedOffset, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
+    ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, FetchPartitionResponse, GroupState,
+    JoinGroupRequest, ListGroupsRequest, ListedState, OffsetCommitRequest, Response,
+};
+use crate::records::{Batch, Record, Records};
+use crate::replica::tests::{Rig, TP, nothing_new};
+use crate::seam::{DiskOpKind, DiskResult};
+use crate::step::{Owner, ReplyTo, owner_of};
+
+/// A broker that leads the one partition of `__consumer_offsets`, alone in its ISR.
+struct World {
+    rig: Rig,
+    groups: GroupCoordinator,
+    /// Every record that the log has taken.
+    log: Vec<Record>,
+}
+
+fn client() -> ReplyTo {
+    ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) }
+}
+
+fn join(member: &str) -> ConsumerGroupHeartbeatRequest {
+    ConsumerGroupHeartbeatRequest {
+        group: "billing".into(),
+        member: member.into(),
+        epoch: 0,
+        instance: None,
+        rack: None,
+        rebalance_timeout_ms: 20_000,
+        topics: Some(vec![OFFSETS_TOPIC.into()]),
+        regex: None,
+        assignor: None,
+        owned: Some(Vec::new()),
+        makes_member_id: true,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+    }
+}
+
+fn alive(member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+    let quiet = ConsumerGroupHeartbeatRequest { epoch, rebalance_timeout_ms: -1, ..join(member) };
+    ConsumerGroupHeartbeatRequest { topics: None, owned: None, ..quiet }
+}
+
+impl World {
+    fn new(isr: &[i32], min_isr: i32) -> Self {
+        let mut rig = Rig::new(OFFSETS_TOPIC, |server| server.min_insync_replicas = min_isr);
+        let mut groups = GroupCoordinator::new(&rig.replicas.config);
+        rig.create(1, isr);
+        let delta = MetadataDelta { partitions: [TP].into(), ..MetadataDelta::default() };
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
+        Self { rig, groups, log: Vec::new() }
+    }
+
+    /// A request; what is answered before the disk does anything.
+    fn beat(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Vec<Response> {
+        let Self { rig, groups, .. } = self;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| {
+            groups.consumer_heartbeat(step, replicas, &image, client(), request);
+        });
+        self.outcomes()
+    }
+
+    fn outcomes(&mut self) -> Vec<Response> {
+        let Self { rig, groups, .. } = self;
+        rig.act(|replicas, step| {
+            for outcome in replicas.take_outcomes() {
+                groups.append_done(step, replicas, outcome);
+            }
+        });
+        rig.replies()
+    }
+
+    /// The disk does what was asked of it; what is answered then.
+    fn disk(&mut self) -> Vec<Response> {
+        for op in self.rig.disk() {
+            if let DiskOpKind::Append { records, .. } = op {
+                let batches = records.batches().iter();
+                self.log.extend(batches.flat_map(|batch| batch.records().unwrap()));
+            }
+        }
+        self.outcomes()
+    }
+
+    /// The answer to a heartbeat, once the log has all.
+    #[track_caller]
+    fn told(&mut self, request: &ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
+        let mut answers = self.beat(request);
+        answers.extend(self.disk());
+        match answers.pop() {
+            Some(Response::ConsumerGroupHeartbeat(answer)) => *answer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn commit(&mut self, member: &str, epoch: i32) -> ErrorCode {
+        let at = CommittedOffset { offset: 7, ..CommittedOffset::none(TP) };
+        let request = OffsetCommitRequest {
+            group: "billing".into(),
+            generation: epoch,
+            member: member.into(),
+            instance: None,
+            offsets: vec![at],
+        };
+        let Self { rig, groups, .. } = self;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.commit(step, replicas, &image, client(), request));
+        let mut answers = self.outcomes();
+        answers.extend(self.disk());
+        match answers.pop() {
+            Some(Response::OffsetCommit(answer)) => answer.partitions[0].1,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn join_classic(&mut self) -> ErrorCode {
+        let request = JoinGroupRequest {
+            group: "billing".into(),
+            member: "".into(),
+            instance: None,
+            session_timeout_ms: 10_000,
+            rebalance_timeout_ms: 10_000,
+            protocol_type: "consumer".into(),
+            protocols: vec![("range".into(), bytes::Bytes::new())],
+            requires_known_member: true,
+            can_skip_assignment: true,
+            client_id: "client".into(),
+            client_host: "/127.0.0.1".into(),
+        };
+        let Self { rig, groups, .. } = self;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.join(step, replicas, &image, client(), request));
+        match self.outcomes().pop() {
+            Some(Response::JoinGroup(answer)) => answer.error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn listed(&self) -> Vec<ListedState> {
+        let all = ListGroupsRequest { states: Vec::new(), types: Vec::new() };
+        self.groups.list(&all).groups.into_iter().map(|group| group.state).collect()
+    }
+
+    /// Group epoch and members as tools see them.
+    fn described(&mut self) -> (ErrorCode, i32, usize) {
+        let request = ConsumerGroupDescribeRequest { groups: vec!["billing".into()] };
+        let image = self.rig.image.clone();
+        let group = self.groups.describe_consumers(&image, &request).groups.remove(0);
+        (group.error, group.epoch, group.members.len())
+    }
+}
+
+#[test]
+fn grp_16_a_heartbeat_is_answered_once_the_log_has_what_it_says() {
+    let mut world = World::new(&[1], 1);
+    assert!(world.beat(&join("x")).is_empty());
+    assert_eq!(world.described(), (ErrorCode::None, 0, 0), "nothing is confirmed");
+    let answers = world.disk();
+    let [Response::ConsumerGroupHeartbeat(answer)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((answer.epoch, answer.assignment.as_deref()), (1, Some(&[TP][..])));
+    assert_eq!(world.described(), (ErrorCode::None, 1, 1));
+}
+
+#[test]
+fn what_replicas_do_not_have_is_not_told() {
+    let mut world = World::new(&[1, 2], 1);
+    assert!(world.beat(&join("x")).is_empty());
+    assert!(world.disk().is_empty(), "the other replica does not have it");
+    let end = world.rig.partition().log.log_end_offset();
+    world.rig.fetched_by(2, end, 0);
+    let answers = world.outcomes();
+    let told = answers.iter().filter(|told| matches!(told, Response::ConsumerGroupHeartbeat(_)));
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn a_log_that_takes_nothing_leaves_the_group_as_it_was() {
+    let mut world = World::new(&[1], 2);
+    let told = world.told(&join("x"));
+    assert_eq!(told.error, ErrorCode::CoordinatorNotAvailable);
+    assert!(world.listed().is_empty());
+}
+
+#[test]
+fn who_loads_the_log_knows_the_group() {
+    let mut world = World::new(&[1], 1);
+    world.told(&join("x"));
+    world.told(&join("y"));
+    assert_eq!(world.commit("x", 1), ErrorCode::None);
+    let expected = world.described();
+    let mut records = world.log;
+    let kinds = records.iter().filter(|record| {
+        matches!(record.key.as_deref().and_then(decode_key), Some(Key::Consumer(_)))
+    });
+    assert_eq!(kinds.count(), records.len() - 1, "all but a position");
+
+    let mut rig = Rig::new(OFFSETS_TOPIC, |_| {});
+    rig.create(2, &[1, 2]);
+    let records = crate::log::testing::numbered(Batch::build(1, &mut records), 0, 0);
+    let (id, _) = rig.sent_fetch();
+    rig.answer_fetch(id, FetchPartitionResponse { records: records.clone(), ..nothing_new(0) });
+    let delta = rig.elect(1);
+    let mut groups = GroupCoordinator::new(&rig.replicas.config);
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
+    let mut world = World { rig, groups, log: Vec::new() };
+    assert_eq!(world.told_while_loading(records), ErrorCode::CoordinatorLoadInProgress);
+    assert_eq!(world.described(), expected);
+}
+
+impl World {
+    /// What a heartbeat is told before the log is read; then it is read.
+    fn told_while_loading(&mut self, records: Records) -> ErrorCode {
+        let early = self.told(&alive("x", 1)).error;
+        let Self { rig, groups, .. } = self;
+        rig.act(|replicas, step| groups.finish_step(step, replicas));
+        let load = rig.effects.disk.pop().expect("it reads");
+        assert_eq!(owner_of(load.id.0), Some(Owner::Group));
+        let result = DiskResult::Read(vec![records]);
+        rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, result));
+        early
+    }
+}
+
+#[test]
+fn a_group_without_members_goes_over_to_the_other_protocol_and_back() {
+    let mut world = World::new(&[1], 1);
+    world.told(&join("x"));
+    assert_eq!(world.join_classic(), ErrorCode::InconsistentGroupProtocol);
+    world.told(&alive("x", -1));
+    assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
+    assert_eq!(world.listed(), [ListedState::Classic(GroupState::Empty)]);
+    world.disk();
+    let removed = world.log.iter().rev().take_while(|record| record.value.is_none()).count();
+    assert_eq!(removed, 3, "targets' epoch, topics and group");
+    assert_eq!(world.told(&join("y")).epoch, 1);
+    assert_eq!(world.listed()[0].kind(), "consumer");
+}
+
+#[test]
+fn a_group_has_times_of_its_own() {
+    let mut world = World::new(&[1], 1);
+    assert_eq!(world.told(&join("x")).heartbeat_interval_ms, 5000);
+    world.rig.apply(&[MetadataRecord::Config {
+        resource: ConfigResource::Group("billing".into()),
+        key: "consumer.heartbeat.interval.ms".into(),
+        value: Some("7000".into()),
+    }]);
+    assert_eq!(world.told(&alive("x", 1)).heartbeat_interval_ms, 7000);
+}
+
+#[test]
+fn commits_of_members_need_their_epoch() {
+    let mut world = World::new(&[1], 1);
+    world.told(&join("x"));
+    assert_eq!(world.commit("x", 1), ErrorCode::None);
+    assert_eq!(world.commit("x", 0), ErrorCode::StaleMemberEpoch);
+    assert_eq!(world.commit("y", 1), ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn a_group_is_deleted_with_all_its_records() {
+    let mut world = World::new(&[1], 1);
+    world.told(&join("x"));
+    let mut delete = || {
+        let request = DeleteGroupsRequest { groups: vec!["billing".into()] };
+        let World { rig, groups, .. } = &mut world;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.delete(step, replicas, &image, client(), request));
+        let mut answers = world.outcomes();
+        answers.extend(world.disk());
+        let Some(Response::DeleteGroups(answer)) = answers.pop() else { panic!("no answer") };
+        let error = answer.groups[0].1;
+        if error == ErrorCode::NonEmptyGroup {
+            world.told(&alive("x", -1));
+        }
+        error
+    };
+    assert_eq!(delete(), ErrorCode::NonEmptyGroup);
+    assert_eq!(delete(), ErrorCode::None);
+    assert_eq!(delete(), ErrorCode::GroupIdNotFound);
+    let mut alive: std::collections::BTreeSet<_> = std::collections::BTreeSet::new();
+    for record in &world.log {
+        if record.value.is_some() {
+            alive.insert(record.key.clone());
+        } else {
+            alive.remove(&record.key);
+        }
+    }
+    assert!(alive.is_empty(), "{alive:?}");
+}
+
+#[cfg(feature = "planted-bugs")]
+mod plants {
+    use super::*;
+
+    fn planted(plant: Plant) -> World {
+        let mut world = World::new(&[1], 1);
+        world.groups.plant = Some(plant);
+        world
+    }
+
+    #[test]
+    fn grp_16_tells_what_a_crash_takes_back() {
+        let mut world = planted(Plant::AssignmentNotWritten);
+        assert_eq!(world.beat(&join("x")).len(), 1, "answered before the disk has it");
+        assert!(world.log.is_empty());
+    }
+
+    #[test]
+    fn grp_stale_lets_a_member_commit_in_an_epoch_that_is_over() {
+        let mut world = planted(Plant::StaleEpochCommits);
+        world.told(&join("x"));
+        assert_eq!(world.commit("x", 0), ErrorCode::None);
+    }
+
+    #[test]
+    fn grp_unreleased_gives_a_partition_two_owners() {
+        let mut world = planted(Plant::UnreleasedGiven);
+        let first = world.told(&join("y")).assignment.unwrap();
+        let second = world.told(&join("x")).assignment.unwrap();
+        assert_eq!((first, second), (vec![TP], vec![TP]));
+    }
+}
