@@ -3,7 +3,7 @@
 use super::history::{Faults, History};
 use super::{
     acked_loss, commits, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, one_leader, one_value, order, state,
+    log_matching, messages, one_leader, one_value, order, state, timeouts,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -36,9 +36,12 @@ pub(crate) enum Check {
     Logs,
     Metadata,
     Quorum,
+    Waits,
+    Messages,
+    Timeouts,
 }
 
-const PROMISES: [Promise; 15] = [
+const PROMISES: [Promise; 18] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -54,6 +57,9 @@ const PROMISES: [Promise; 15] = [
     state::LOGS,
     state::METADATA,
     state::QUORUM,
+    state::WAITS,
+    messages::PROMISE,
+    timeouts::PROMISE,
 ];
 
 /// Names of the checkers, in order.

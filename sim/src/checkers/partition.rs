@@ -42,6 +42,8 @@ pub(crate) struct Replica {
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
+    /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
+    pub(crate) leader_had: Vec<(LeaderEpoch, u64, Offset)>,
 }
 
 /// A member of the ISR.
@@ -73,6 +75,10 @@ pub(crate) struct Partition {
     pub(crate) isr: Vec<Member>,
     /// Whether `isr` comes from the controller, which is ahead of the leaders.
     pub(crate) isr_from_controller: bool,
+    /// Leader epoch of what the controller committed last.
+    pub(crate) controller_epoch: LeaderEpoch,
+    /// Whether offsets follow each other in its logs: compaction leaves gaps.
+    pub(crate) is_gapless: bool,
     /// Who led in which epoch.
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
     /// Why promises are void until the next election.
@@ -101,6 +107,8 @@ impl Partition {
             due: None,
             isr: Vec::new(),
             isr_from_controller: false,
+            controller_epoch: NO_EPOCH,
+            is_gapless: true,
             leaders: BTreeMap::new(),
             void: None,
             losses: Losses::default(),
@@ -175,6 +183,7 @@ impl Partition {
             lead_start: 0,
             turned: false,
             cut_deep: false,
+            leader_had: Vec::new(),
         });
         self.replicas.len() - 1
     }

@@ -8,10 +8,12 @@ use super::epoch_log::EpochLog;
 use super::final_state::FinalState;
 use super::history::Turn;
 use super::ledger::Ledger;
+use super::messages::Talk;
 use super::one_leader::Quorum;
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::table::Entry;
+use super::timeouts::Timeouts;
 use super::void::Cause;
 use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
@@ -70,6 +72,10 @@ pub struct Checkers {
     unclean: bool,
     /// Ids of the consumer groups.
     pub(super) groups: Vec<String>,
+    /// Topics that are compacted.
+    compacted: Vec<String>,
+    pub(super) talk: Talk,
+    pub(super) timeouts: Timeouts,
 }
 
 impl Checkers {
@@ -95,6 +101,9 @@ impl Checkers {
             lag_max_ns: lag_max_ns(plan),
             unclean: is_unclean_allowed(plan),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
+            compacted: compacted_topics(plan),
+            talk: Talk::default(),
+            timeouts: Timeouts::new(plan),
         }
     }
 
@@ -107,6 +116,8 @@ impl Checkers {
         }
         let partition = &mut self.partitions[at];
         partition.label = format!("{topic}-{}", tp.partition);
+        partition.is_gapless =
+            !topic.starts_with("__") && !self.compacted.iter().any(|t| t == topic);
         partition.min_isr = min_isr.max(1);
         partition.unclean = self.unclean;
         let groups = self.subscriptions.iter().enumerate();
@@ -135,11 +146,16 @@ impl Checkers {
                 }
             }
             TraceEvent::ControllerElected { epoch } => {
+                self.timeouts.trace((&mut self.ledger, now_ns), node, event);
                 self.quorum.elected(&mut self.ledger, node, *epoch);
             }
             TraceEvent::Voted { epoch, candidate } => {
                 self.quorum.voted(&mut self.ledger, node, (*epoch, *candidate));
             }
+            TraceEvent::BrokerFenced { .. } | TraceEvent::ControllerResigned { .. } => {
+                self.timeouts.trace((&mut self.ledger, now_ns), node, event);
+            }
+            TraceEvent::IsrProposed { tp, isr, .. } => self.proposed(node, *tp, isr),
             TraceEvent::Recovered { truncated_bytes, .. } => {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
@@ -214,6 +230,8 @@ impl Checkers {
 
     /// A node's process ended, and why; with `lost_unsynced` its host lost power.
     pub fn node_down(&mut self, now_ns: u64, node: i32, (lost_unsynced, cause): (bool, &Cause)) {
+        self.falls_silent(node);
+        self.timeouts.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
@@ -285,6 +303,8 @@ impl Checkers {
 
     /// Turning points: rare.
     fn turned(&mut self, node: i32, event: &TraceEvent) {
+        let now_ns = self.ledger.now_ns;
+        self.timeouts.trace((&mut self.ledger, now_ns), node, event);
         let tp = match event {
             TraceEvent::Truncated { tp, .. }
             | TraceEvent::LogStart { tp, .. }
@@ -380,6 +400,17 @@ fn lag_max_ns(plan: &Plan) -> u64 {
     let config = plan.cluster.config.get("replica.lag.time.max.ms");
     let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(30_000);
     ms.saturating_mul(1_000_000)
+}
+
+/// Topics whose logs have gaps, as they are compacted.
+fn compacted_topics(plan: &Plan) -> Vec<String> {
+    let policy = |config: &std::collections::BTreeMap<String, String>| {
+        let policy = config.get("cleanup.policy").or_else(|| config.get("log.cleanup.policy"));
+        policy.is_some_and(|policy| policy.contains("compact"))
+    };
+    let by_default = policy(&plan.cluster.config);
+    let topics = plan.topics.iter().filter(|topic| by_default || policy(&topic.config));
+    topics.map(|topic| topic.name.clone()).collect()
 }
 
 /// Whether some topic may have a leader from outside its ISR.

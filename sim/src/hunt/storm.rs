@@ -9,8 +9,11 @@
 //! an intact copy; two of them may lose it in one seed out of ten, in turn or together, and what is
 //! lost then is excused by the checkers. Controllers fsync, so power may go at any of them.
 
+mod compound;
+
 use super::dice::Dice;
 use super::timing::Timing;
+use compound::Compound;
 use stormglass_scenarios::plan::{Action, AzDownMode, Endpoint, EventPlan, LinkEffect, Plan};
 
 const MS: u64 = 1_000_000;
@@ -55,6 +58,8 @@ enum Kind {
     /// Producers or consumers begin anew.
     ClientCrash,
     LoadBurst,
+    /// Several faults that belong together.
+    Compound(Compound),
 }
 
 const KINDS: [Kind; 25] = [
@@ -86,7 +91,8 @@ const KINDS: [Kind; 25] = [
 ];
 
 /// What a storm over the quorum alone is made of: elections need several faults in a row.
-const QUORUM_KINDS: [Kind; 7] = [
+const QUORUM_KINDS: [Kind; 8] = [
+    Kind::Compound(Compound::ControllerRestarts),
     Kind::ControllerCrash,
     Kind::ControllerPause,
     Kind::ControllerCut,
@@ -133,7 +139,9 @@ struct Storm<'a> {
 impl<'a> Storm<'a> {
     fn new(plan: &'a Plan) -> Self {
         let mut dice = Dice::new(plan.seed, "storm");
-        let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.percent(45)).collect();
+        let compounds = Compound::ALL.map(Kind::Compound);
+        let all = KINDS.into_iter().chain(compounds);
+        let mut kinds: Vec<Kind> = all.filter(|_| dice.percent(45)).collect();
         if dice.percent(10) {
             kinds = QUORUM_KINDS.to_vec();
         }
@@ -232,6 +240,7 @@ impl<'a> Storm<'a> {
             Kind::Delay => self.slow_link(node, one_way),
             Kind::Loss => self.lossy_link(node),
             Kind::Flap => return self.flap(node, at, lasts),
+            Kind::Compound(compound) => return self.compound(compound, node, at, lasts),
             Kind::SlowDisk => Action::SlowDisk {
                 node,
                 rate_permille: self.dice.pick(&[10, 100, 500]),

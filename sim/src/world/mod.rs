@@ -21,6 +21,7 @@ mod peers;
 mod setup;
 mod slab;
 mod transport;
+mod watch;
 mod wire;
 
 use crate::checkers::{Checkers, Marks, Story};
@@ -129,6 +130,8 @@ pub(crate) struct World {
     /// Number of each client within its group.
     instances: BTreeMap<u32, u32>,
     second: u32,
+    /// Whether the cluster is small enough for its nodes and what they say to be looked at.
+    watches: bool,
     drained: bool,
     recorder: Recorder,
     checkers: Checkers,

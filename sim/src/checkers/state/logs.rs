@@ -44,7 +44,7 @@ pub(crate) fn rebuilt(
             ledger.broken(Check::Logs, p.about(), &|| format!("replica {node}: {}", seen()));
         }
     };
-    ends(replica, &found, &mut says);
+    ends(replica, &found, p.is_gapless, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
         producers(replica, &found, &mut says);
@@ -63,13 +63,16 @@ fn read(disk: &dyn DiskImage, tp: TopicPartition) -> Vec<Found> {
     found
 }
 
-/// Offsets rise, the log ends where its batches end, and every offset is looked for in its segment.
-fn ends(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+/// Offsets follow each other (or rise, in a compacted log), the log ends where its batches end, and every offset is looked for in its segment.
+fn ends(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut Says<'_>) {
     let log = replica.log;
     let mut next = Offset::MIN;
     for Found { batch, .. } in found {
         let base = batch.base_offset();
-        says(base >= next, &|| format!("a batch at offset {base} follows one that ends at {next}"));
+        let is_first = next == Offset::MIN || base <= log.log_start_offset();
+        says(base == next || base > next && (is_first || !is_gapless), &|| {
+            format!("a batch at offset {base} follows one that ends at {next}")
+        });
         next = batch.next_offset();
     }
     if let Some(last) = found.last().map(|last| last.batch.next_offset()) {

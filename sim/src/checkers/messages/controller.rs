@@ -1,0 +1,122 @@
+//! Answers from metadata: of controllers, of coordinators, of voters.
+
+use super::{Says, Speaker, peers};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::metadata::MetadataImage;
+use stormglass_broker_core::protocol::{AlterPartitionData, MetadataResponse, Request, Response};
+
+/// Any other answer.
+pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
+    match (asked, answer) {
+        (Request::Metadata(_), Response::Metadata(answer)) => metadata(says, by, answer),
+        (Request::Vote(asked), Response::Vote(answer)) => {
+            if answer.granted && !asked.pre_vote {
+                peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
+            }
+        }
+        _ => group(says, by, asked, answer),
+    }
+}
+
+/// A broker tells the metadata that it has.
+fn metadata(says: &mut Says<'_>, by: Speaker<'_>, answer: &MetadataResponse) {
+    let Some(image) = by.broker.metadata() else { return };
+    for topic in answer.topics.iter().filter(|topic| topic.error.is_ok()) {
+        let known = image.topic_named(&topic.name);
+        let holds = known.is_some_and(|known| {
+            known.id == topic.id
+                && known.partitions.len() == topic.partitions.len()
+                && known.partitions.iter().zip(&topic.partitions).all(|(known, told)| {
+                    let alive = |id: &NodeId| image.broker(*id).is_some_and(|b| !b.fenced);
+                    (known.leader_epoch, &known.replicas, &known.isr)
+                        == (told.leader_epoch, &told.replicas, &told.isr)
+                        && told.leader == known.leader.filter(alive)
+                })
+        });
+        says.rule(holds, &|| {
+            format!("broker {} tells {topic:?}, its metadata says {known:?}", by.node)
+        });
+    }
+}
+
+/// Why an active controller must not take a request, as it stands before it does. `None`: it may.
+pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
+    let image = broker.active_metadata()?;
+    let (from, epoch) = match request {
+        Request::BrokerHeartbeat(asked) => (asked.broker, asked.broker_epoch),
+        Request::AllocateProducerIds(asked) => (asked.broker, asked.broker_epoch),
+        Request::AlterPartition(asked) => (asked.broker, asked.broker_epoch),
+        _ => return None,
+    };
+    let known = image.broker(from).map(|known| known.epoch);
+    if known != Some(epoch) {
+        return Some(format!(
+            "it is of broker {from} in its epoch {epoch}, registered is {known:?}"
+        ));
+    }
+    let Request::AlterPartition(asked) = request else { return None };
+    asked.partitions.iter().find_map(|data| ineligible(image, data))
+}
+
+/// Why an ISR must not be taken: it is of an earlier state, or a member is not ready in the life that
+/// the leader has heard.
+fn ineligible(image: &MetadataImage, data: &AlterPartitionData) -> Option<String> {
+    let known = image.partition(data.tp)?;
+    let proposed = (data.leader_epoch, data.partition_epoch);
+    let state = (known.leader_epoch, known.partition_epoch);
+    if proposed != state {
+        return Some(format!("it is for leader and partition epoch {proposed:?}, not {state:?}"));
+    }
+    let is_ready = |(member, epoch): &&(NodeId, i64)| {
+        let registered = image.broker(*member);
+        registered.is_some_and(|known| known.is_active() && (*epoch < 0 || known.epoch == *epoch))
+    };
+    let (member, epoch) = data.new_isr.iter().find(|member| !is_ready(member))?;
+    let registered = image.broker(*member);
+    Some(format!("broker {member} is in it in its epoch {epoch}; registered is {registered:?}"))
+}
+
+/// Whether a controller took a request, or some part of it.
+pub(super) fn is_taken(answer: &Response) -> bool {
+    match answer {
+        Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
+        Response::AllocateProducerIds(answer) => answer.error.is_ok(),
+        Response::AlterPartition(answer) => {
+            let refused = answer.partitions.iter().any(|told| !told.error.is_ok());
+            answer.error.is_ok() && !refused
+        }
+        _ => false,
+    }
+}
+
+/// A coordinator answers only when it has read its log.
+fn group(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
+    let groups: Vec<&str> = match (asked, answer) {
+        (Request::OffsetCommit(asked), Response::OffsetCommit(answer)) => {
+            let taken = answer.partitions.iter().any(|(_, error)| error.is_ok());
+            taken.then_some(&*asked.group).into_iter().collect()
+        }
+        (Request::OffsetFetch(_), Response::OffsetFetch(answer)) => {
+            let known = answer.groups.iter().filter(|group| group.error.is_ok());
+            known.map(|group| &*group.group).collect()
+        }
+        (Request::Heartbeat(asked), Response::Heartbeat(answer)) => {
+            answer.error.is_ok().then_some(&*asked.group).into_iter().collect()
+        }
+        (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
+            let joined = answer.error == ErrorCode::None;
+            joined.then_some(&*asked.group).into_iter().collect()
+        }
+        _ => return,
+    };
+    for group in groups {
+        says.rule(by.broker.has_loaded_group(group), &|| {
+            format!(
+                "broker {} answers for group {group}, which it does not coordinate, or not yet",
+                by.node
+            )
+        });
+    }
+}
