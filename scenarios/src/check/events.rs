@@ -105,7 +105,10 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::HostCrash(fault) | Action::ProcessCrash(fault) | Action::ProcessPause(fault) => {
             check_node(&fault.node, cluster, errors);
         }
-        Action::DiskFull(fault) => check_node(&fault.node, cluster, errors),
+        Action::DiskFull(fault) | Action::DiskError(fault) => {
+            check_node(&fault.node, cluster, errors);
+        }
+        Action::ClockJump(fault) => check_node(&fault.node, cluster, errors),
         Action::SlowDisk(fault) => check_node(&fault.node, cluster, errors),
         Action::LinkCut(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::LinkDelay(fault) => check_ends(&fault.from, &fault.to, cluster, errors),

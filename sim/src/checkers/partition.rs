@@ -132,6 +132,11 @@ impl Partition {
         replica.log.epoch_at(offset).is_some_and(|epoch| self.was_given_up(epoch, offset))
     }
 
+    /// Whether an unclean election took something away.
+    pub(crate) fn was_unclean(&self) -> bool {
+        self.losses.iter().any(|(_, loss)| loss.void == Some(Void::Unclean))
+    }
+
     /// Name and history, for an account.
     pub(crate) fn about(&self) -> (&str, &History) {
         (&self.label, &self.history)

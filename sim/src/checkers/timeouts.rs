@@ -31,8 +31,18 @@ const HEARD_MAX: usize = 64;
 #[derive(Debug, Clone, Copy, Default)]
 struct Lag {
     caught_up_ns: u64,
+    /// When it asked for nothing but what is to come: no other reckoning may be stricter.
+    complete_ns: u64,
     fetched_ns: u64,
     end_at_fetch: Offset,
+}
+
+impl Lag {
+    /// Of a member as its leader begins to lead, or takes it in.
+    fn fresh(now_ns: u64) -> Self {
+        let (caught_up_ns, complete_ns) = (now_ns, now_ns);
+        Self { caught_up_ns, complete_ns, fetched_ns: 0, end_at_fetch: Offset::MAX }
+    }
 }
 
 /// When a controller heard a broker.
@@ -51,6 +61,8 @@ pub(crate) struct Timeouts {
     lags: BTreeMap<(i32, TopicPartition, i32), Lag>,
     /// By controller and broker.
     heard: BTreeMap<(i32, i32), Heard>,
+    /// Since when a follower that should have left the ISR has been in it as far as was seen, ns.
+    overdue: BTreeMap<(i32, TopicPartition, i32), u64>,
     /// Since when each controller is active, ns.
     active: BTreeMap<i32, u64>,
 }
@@ -63,6 +75,7 @@ impl Timeouts {
             session_ns: ms.saturating_mul(1_000_000),
             lags: BTreeMap::new(),
             heard: BTreeMap::new(),
+            overdue: BTreeMap::new(),
             active: BTreeMap::new(),
         }
     }
@@ -91,6 +104,12 @@ impl Timeouts {
             }
             _ => {}
         }
+    }
+
+    /// A replica leads anew, or no longer.
+    fn forget(&mut self, node: i32, tp: TopicPartition) {
+        self.lags.retain(|(of, at, _), _| (*of, *at) != (node, tp));
+        self.overdue.retain(|(of, at, _), _| (*of, *at) != (node, tp));
     }
 
     fn hears(&mut self, now_ns: u64, (node, broker): (i32, NodeId), asks: bool) {
@@ -125,7 +144,7 @@ impl Timeouts {
         let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
         let lag = self.lags.entry((node, part.tp, follower.0)).or_insert(unknown);
         if offset >= end {
-            lag.caught_up_ns = now_ns;
+            (lag.caught_up_ns, lag.complete_ns) = (now_ns, now_ns);
         } else if offset >= lag.end_at_fetch {
             lag.caught_up_ns = lag.caught_up_ns.max(lag.fetched_ns);
         }
@@ -141,20 +160,18 @@ impl Timeouts {
     ) {
         match event {
             TraceEvent::BecameLeader { tp, isr, .. } => {
-                self.lags.retain(|(of, at, _), _| (*of, *at) != (node, *tp));
+                self.forget(node, *tp);
                 for member in isr {
-                    let fresh =
-                        Lag { caught_up_ns: now_ns, fetched_ns: 0, end_at_fetch: Offset::MAX };
+                    let fresh = Lag::fresh(now_ns);
                     self.lags.insert((node, *tp, member.0), fresh);
                 }
             }
             TraceEvent::BecameFollower { tp, .. } => {
-                self.lags.retain(|(of, at, _), _| (*of, *at) != (node, *tp));
+                self.forget(node, *tp);
             }
             TraceEvent::IsrCommitted { tp, old, isr, .. } => {
                 for member in isr.iter().filter(|member| !old.contains(member)) {
-                    let fresh =
-                        Lag { caught_up_ns: now_ns, fetched_ns: 0, end_at_fetch: Offset::MAX };
+                    let fresh = Lag::fresh(now_ns);
                     self.lags.entry((node, *tp, member.0)).or_insert(fresh);
                 }
             }
@@ -177,14 +194,14 @@ impl Timeouts {
         &self,
         (ledger, now_ns): (&mut Ledger, u64),
         (node, tp, member): (i32, TopicPartition, NodeId),
-        lag_max_ns: u64,
+        (before, lag_max_ns): (&[NodeId], u64),
     ) {
         let Some(lag) = self.lags.get(&(node, tp, member.0)) else { return };
-        let ago_ns = now_ns.saturating_sub(lag.caught_up_ns);
+        let ago_ns = now_ns.saturating_sub(lag.complete_ns);
         says(ledger, ago_ns >= lag_max_ns, &|| {
             format!(
-                "leader {node} proposes an ISR without {member}, which had all {} ms ago; \
-                 replica.lag.time.max.ms is {}",
+                "leader {node} proposes an ISR of {tp:?} without {member}, which had all {} ms ago \
+                 (before: {before:?}); replica.lag.time.max.ms is {}; {lag:?} at {now_ns}",
                 ago_ns / 1_000_000,
                 lag_max_ns / 1_000_000
             )
@@ -219,31 +236,43 @@ impl Timeouts {
     /// A node's process ended.
     pub(super) fn node_down(&mut self, node: i32) {
         self.lags.retain(|(of, ..), _| *of != node);
+        self.overdue.retain(|(of, ..), _| *of != node);
         self.heard.retain(|(of, _), _| *of != node);
         self.active.remove(&node);
     }
 
     /// What is overdue at a node that is awake.
     pub(super) fn overdue(
-        &self,
+        &mut self,
         (ledger, now_ns): (&mut Ledger, u64),
         view: &NodeView<'_>,
         lag_max_ns: u64,
     ) {
         let node = view.node;
         if view.awake_ns < SLACK_NS {
+            self.overdue.retain(|(of, ..), _| *of != node);
             return;
         }
         for replica in view.broker.replica_views() {
             let Some(lead) = &replica.lead else { continue };
             let end = replica.log.log_end_offset();
-            for member in lead.isr.iter().filter(|_| lead.pending_isr.is_none()) {
+            if lead.pending_isr.is_some() {
+                self.overdue.retain(|(of, tp, _), _| (*of, *tp) != (node, replica.tp));
+                continue;
+            }
+            for member in lead.isr {
                 let Some(lag) = self.lags.get(&(node, replica.tp, member.0)) else { continue };
                 let known = lead.followers.iter().find(|follower| follower.id == *member);
                 let lags = known.is_some_and(|follower| follower.log_end < end);
                 let ago_ns = now_ns.saturating_sub(lag.caught_up_ns);
-                let due_ns = lag_max_ns + lag_max_ns / 2 + SLACK_NS;
-                says(ledger, !lags || ago_ns <= due_ns.max(SLACK_NS), &|| {
+                let key = (node, replica.tp, member.0);
+                if !lags || ago_ns <= lag_max_ns {
+                    self.overdue.remove(&key);
+                    continue;
+                }
+                // it may have lagged only since an append just now
+                let seen_ns = *self.overdue.entry(key).or_insert(now_ns);
+                says(ledger, now_ns - seen_ns <= lag_max_ns / 2 + SLACK_NS, &|| {
                     format!(
                         "leader {node} keeps {member} in the ISR, which had all {} ms ago; \
                          replica.lag.time.max.ms is {}",
@@ -286,9 +315,10 @@ impl Checkers {
         let p = &self.partitions[at];
         let old = p.replicas.iter().find(|r| r.node == node).map(|r| r.lead_isr.1.clone());
         let now_ns = self.ledger.now_ns;
-        for member in old.unwrap_or_default().into_iter().filter(|member| !isr.contains(member)) {
-            let of = (node, tp, member);
-            self.timeouts.left((&mut self.ledger, now_ns), of, self.lag_max_ns);
+        let old = old.unwrap_or_default();
+        for member in old.iter().filter(|member| !isr.contains(member)) {
+            let of = (node, tp, *member);
+            self.timeouts.left((&mut self.ledger, now_ns), of, (&old, self.lag_max_ns));
         }
     }
 }
@@ -336,7 +366,7 @@ mod tests {
         timeouts.trace((&mut Ledger::default(), 100 * MS), 1, &leads);
         let broken = |at_ms: u64| {
             let mut ledger = Ledger::default();
-            timeouts.left((&mut ledger, at_ms * MS), (1, tp, NodeId(2)), 500 * MS);
+            timeouts.left((&mut ledger, at_ms * MS), (1, tp, NodeId(2)), (&[], 500 * MS));
             ledger.finish().1.len()
         };
         assert_eq!((broken(599), broken(600)), (1, 0));

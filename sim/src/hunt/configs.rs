@@ -53,7 +53,8 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
         ("offsets.topic.num.partitions", &[1, 2]),
         ("metadata.log.max.record.bytes.between.snapshots", &[500, 2_000, 20 << 20]),
         ("controller.quorum.fetch.timeout.ms", &[500, 1_000, 2_000]),
-        ("controller.quorum.election.timeout.ms", &[300, 500, 1_000]),
+        ("controller.quorum.election.timeout.ms", &[100, 300, 500, 1_000]),
+        ("controller.quorum.election.backoff.max.ms", &[20, 200, 500]),
     ] {
         set(config, dice, key, values);
     }

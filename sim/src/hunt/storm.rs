@@ -43,6 +43,10 @@ enum Kind {
     Flap,
     SlowDisk,
     DiskFull,
+    /// EIO: the process ends, and comes back to the disk as it is.
+    DiskError,
+    /// Of a wall clock, by less or more than anything is kept.
+    ClockJump,
     AzIsolate,
     /// With its clients, which begin anew.
     AzPowerOff,
@@ -62,7 +66,7 @@ enum Kind {
     Compound(Compound),
 }
 
-const KINDS: [Kind; 25] = [
+const KINDS: [Kind; 27] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -77,6 +81,8 @@ const KINDS: [Kind; 25] = [
     Kind::Flap,
     Kind::SlowDisk,
     Kind::DiskFull,
+    Kind::DiskError,
+    Kind::ClockJump,
     Kind::AzIsolate,
     Kind::AzPowerOff,
     Kind::RollingRestart,
@@ -247,6 +253,8 @@ impl<'a> Storm<'a> {
                 extra_latency_ns: self.dice.pick(&[0, 20, 200, 1_500]) * MS,
             },
             Kind::DiskFull => Action::DiskFull { node },
+            Kind::DiskError => Action::DiskError { node },
+            Kind::ClockJump => self.clock_jump(node),
             Kind::AzIsolate => {
                 let az = self.dice.index(self.plan.cluster.azs.len());
                 Action::AzDown { az, mode: AzDownMode::Isolate, clients: true }
@@ -300,6 +308,18 @@ impl<'a> Storm<'a> {
 
     fn others_of(&self, node: i32) -> Vec<Endpoint> {
         self.brokers.iter().filter(|id| **id != node).map(|id| Endpoint::Node(*id)).collect()
+    }
+
+    /// Of a broker or a controller, by milliseconds to minutes, as Jepsen's does; not beyond what
+    /// logs and producers are kept for, as records would expire by right.
+    fn clock_jump(&mut self, node: i32) -> Action {
+        let node = match self.dice.percent(25) && !self.controllers.is_empty() {
+            true => self.dice.pick(&self.controllers),
+            false => node,
+        };
+        let ms = self.dice.pick(&[11_i64, 130, 1_500, 9_000, 70_000, 288_000]);
+        let sign = if self.dice.percent(50) { 1 } else { -1 };
+        Action::ClockJump { node, by_ns: sign * ms * 1_000_000 }
     }
 
     /// One that is through before the storm is over: nothing lifts it.
@@ -399,6 +419,7 @@ fn clash(a: &EventPlan, b: &EventPlan) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => match (&a.action, &b.action) {
             (Action::SlowDisk { node: a, .. }, Action::SlowDisk { node: b, .. }) => a == b,
+            (Action::ClockJump { node: a, .. }, Action::ClockJump { node: b, .. }) => a == b,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
             (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
@@ -417,7 +438,8 @@ fn process_of(action: &Action) -> Option<i32> {
         Action::HostCrash { node }
         | Action::ProcessCrash { node }
         | Action::ProcessPause { node }
-        | Action::DiskFull { node } => Some(*node),
+        | Action::DiskFull { node }
+        | Action::DiskError { node } => Some(*node),
         _ => None,
     }
 }

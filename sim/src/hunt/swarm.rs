@@ -38,7 +38,7 @@ fn draw_cluster(plan: &mut Plan) {
     }
     if dice.percent(10) {
         cluster.controllers.truncate(1);
-    } else if dice.percent(15) {
+    } else if dice.percent(25) {
         while let Some(last) = cluster.controllers.last().filter(|_| cluster.controllers.len() < 5)
         {
             let (id, az) = (last.id + 1, cluster.controllers.len() % azs);

@@ -2,7 +2,6 @@
 
 use super::{Says, Speaker, peers};
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::metadata::MetadataImage;
 use stormglass_broker_core::protocol::{AlterPartitionData, MetadataResponse, Request, Response};
@@ -16,7 +15,7 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
                 peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
             }
         }
-        _ => group(says, by, asked, answer),
+        _ => {}
     }
 }
 
@@ -41,8 +40,20 @@ fn metadata(says: &mut Says<'_>, by: Speaker<'_>, answer: &MetadataResponse) {
     }
 }
 
-/// Why an active controller must not take a request, as it stands before it does. `None`: it may.
+/// Why a coordinator or an active controller must not take a request, as it stands before it does.
+/// `None`: it may.
 pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
+    let group = match request {
+        Request::OffsetCommit(asked) => Some(&asked.group),
+        Request::OffsetFetch(asked) => asked.groups.first().map(|group| &group.group),
+        Request::Heartbeat(asked) => Some(&asked.group),
+        Request::JoinGroup(asked) => Some(&asked.group),
+        Request::SyncGroup(asked) => Some(&asked.group),
+        _ => None,
+    };
+    if let Some(group) = group.filter(|group| !broker.has_loaded_group(group)) {
+        return Some(format!("group {group} is not coordinated there, or not loaded yet"));
+    }
     let image = broker.active_metadata()?;
     let (from, epoch) = match request {
         Request::BrokerHeartbeat(asked) => (asked.broker, asked.broker_epoch),
@@ -78,9 +89,14 @@ fn ineligible(image: &MetadataImage, data: &AlterPartitionData) -> Option<String
     Some(format!("broker {member} is in it in its epoch {epoch}; registered is {registered:?}"))
 }
 
-/// Whether a controller took a request, or some part of it.
+/// Whether a request was taken.
 pub(super) fn is_taken(answer: &Response) -> bool {
     match answer {
+        Response::OffsetCommit(answer) => answer.partitions.iter().any(|(_, error)| error.is_ok()),
+        Response::OffsetFetch(answer) => answer.groups.first().is_some_and(|g| g.error.is_ok()),
+        Response::Heartbeat(answer) => answer.error.is_ok(),
+        Response::JoinGroup(answer) => answer.error.is_ok(),
+        Response::SyncGroup(answer) => answer.error.is_ok(),
         Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
         Response::AllocateProducerIds(answer) => answer.error.is_ok(),
         Response::AlterPartition(answer) => {
@@ -88,35 +104,5 @@ pub(super) fn is_taken(answer: &Response) -> bool {
             answer.error.is_ok() && !refused
         }
         _ => false,
-    }
-}
-
-/// A coordinator answers only when it has read its log.
-fn group(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
-    let groups: Vec<&str> = match (asked, answer) {
-        (Request::OffsetCommit(asked), Response::OffsetCommit(answer)) => {
-            let taken = answer.partitions.iter().any(|(_, error)| error.is_ok());
-            taken.then_some(&*asked.group).into_iter().collect()
-        }
-        (Request::OffsetFetch(_), Response::OffsetFetch(answer)) => {
-            let known = answer.groups.iter().filter(|group| group.error.is_ok());
-            known.map(|group| &*group.group).collect()
-        }
-        (Request::Heartbeat(asked), Response::Heartbeat(answer)) => {
-            answer.error.is_ok().then_some(&*asked.group).into_iter().collect()
-        }
-        (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
-            let joined = answer.error == ErrorCode::None;
-            joined.then_some(&*asked.group).into_iter().collect()
-        }
-        _ => return,
-    };
-    for group in groups {
-        says.rule(by.broker.has_loaded_group(group), &|| {
-            format!(
-                "broker {} answers for group {group}, which it does not coordinate, or not yet",
-                by.node
-            )
-        });
     }
 }

@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use sessions::Sessions;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -55,6 +55,15 @@ struct Before {
     high_watermark: Offset,
 }
 
+/// A follower whose fetch must not count: where its leader took its log to end before.
+#[derive(Debug, Clone, Copy)]
+struct Unproven {
+    tp: TopicPartition,
+    follower: NodeId,
+    fetch: FetchPartition,
+    log_end: Offset,
+}
+
 /// Questions that are open, and what fetch sessions hold.
 #[derive(Debug, Default)]
 pub(crate) struct Talk {
@@ -67,6 +76,8 @@ pub(crate) struct Talk {
     fetching: FxHashMap<(i32, TopicPartition), Offset>,
     /// Of the answer that is being taken.
     before: Vec<Before>,
+    /// Of the fetch that is being handled.
+    unproven: Vec<Unproven>,
 }
 
 /// Says a rule, and how it is broken.
@@ -95,8 +106,10 @@ impl Checkers {
         request: &Request,
     ) {
         let mut positions = Vec::new();
+        self.talk.unproven.clear();
         if let Request::Fetch(fetch) = request {
             self.talk.sessions.asked(node, fetch);
+            self.talk.unproven.extend(peers::unproven(broker, fetch));
             if fetch.replica.is_some() {
                 positions = self.talk.sessions.positions(node, fetch);
             }
@@ -112,6 +125,7 @@ impl Checkers {
     /// A node is about to take a peer's answer.
     pub fn hears(&mut self, (node, broker): (i32, &Broker), result: &Result<Response, PeerError>) {
         self.talk.before.clear();
+        self.talk.unproven.clear();
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
             let Some(asked) = self.talk.fetching.get(&(node, answer.tp)) else { continue };
@@ -126,11 +140,20 @@ impl Checkers {
         }
     }
 
-    /// A node has said something in a step.
+    /// Whether a node is looked at after its step, though it says nothing.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        !self.talk.before.is_empty() || !self.talk.unproven.is_empty()
+    }
+
+    /// A node has taken an input, and perhaps said something.
     pub fn said(&mut self, now_ns: u64, by: Speaker<'_>, replies: &[Reply], sends: &[PeerRequest]) {
         self.ledger.now_ns = now_ns;
         for before in std::mem::take(&mut self.talk.before) {
             self.about(before.tp, |says| peers::stale_answer(says, by, before));
+        }
+        for unproven in std::mem::take(&mut self.talk.unproven) {
+            self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
         for reply in replies {
             let key = (by.node, reply.conn.0, reply.correlation.0);
@@ -140,7 +163,7 @@ impl Checkers {
                 if let Some(objection) = objection {
                     self.rest(|says| {
                         says.rule(!controller::is_taken(answer), &|| {
-                            format!("controller {} takes a request, though {objection}", by.node)
+                            format!("node {} takes a request, though {objection}", by.node)
                         });
                     });
                 }

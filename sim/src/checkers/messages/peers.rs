@@ -1,12 +1,50 @@
 //! What nodes ask of each other, and what they take from answers.
 
-use super::{Before, Says, Speaker, is_self};
+use super::fetches::diverging;
+use super::{Before, Says, Speaker, Unproven, is_self};
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::quorum_state;
 use stormglass_broker_core::protocol::{
     AlterPartitionData, FetchPartition, FetchRequest, VoteRequest,
 };
 use stormglass_broker_core::seam::FileName;
+
+/// Partitions of a fetch that say nothing of how far a follower is: it knows another leader epoch, or
+/// its log is not this one up to there.
+pub(super) fn unproven<'a>(
+    broker: &'a Broker,
+    fetch: &'a FetchRequest,
+) -> impl Iterator<Item = Unproven> + 'a {
+    let replica = fetch.replica.into_iter();
+    replica.flat_map(move |replica| {
+        fetch.partitions.iter().filter_map(move |part| {
+            let view = broker.replica_view(part.tp)?;
+            let (log, lead) = (view.log, view.lead.as_ref()?);
+            let counts = part.current_leader_epoch == view.leader_epoch
+                && part.fetch_offset <= log.log_end_offset()
+                && diverging(log, part.last_fetched_epoch, part.fetch_offset).is_none();
+            let follower = lead.followers.iter().find(|f| f.id == replica.id)?;
+            let log_end = follower.log_end;
+            let of = Unproven { tp: part.tp, follower: replica.id, fetch: *part, log_end };
+            (!counts).then_some(of)
+        })
+    })
+}
+
+/// A leader counts on what a fetch does not prove.
+pub(super) fn counts_unproven(says: &mut Says<'_>, by: Speaker<'_>, of: Unproven) {
+    let Some(view) = by.broker.replica_view(of.tp) else { return };
+    let Some(lead) = &view.lead else { return };
+    let Some(follower) = lead.followers.iter().find(|f| f.id == of.follower) else { return };
+    says.rule(follower.log_end <= of.log_end, &|| {
+        format!(
+            "leader {} in epoch {} takes follower {} to have all below {} after a fetch of another \
+             epoch, or from another log: {:?}",
+            by.node, view.leader_epoch, of.follower, follower.log_end, of.fetch
+        )
+    });
+}
 
 /// A partition that a follower names in a fetch.
 pub(super) fn follower_fetch(

@@ -16,6 +16,18 @@ struct Session {
     positions: BTreeMap<TopicPartition, FetchPartition>,
 }
 
+impl Session {
+    /// Whether the last fetch that it took had this epoch.
+    fn follows(&self, epoch: i32) -> bool {
+        self.next_epoch == after(epoch)
+    }
+}
+
+/// The epoch of the next fetch of a session.
+fn after(epoch: i32) -> i32 {
+    if epoch == i32::MAX { 1 } else { epoch + 1 }
+}
+
 fn is_full(fetch: &FetchRequest) -> bool {
     fetch.session_epoch <= 0
 }
@@ -31,21 +43,21 @@ impl Sessions {
         if session.next_epoch != fetch.session_epoch {
             return;
         }
-        session.next_epoch =
-            if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
+        session.next_epoch = after(session.next_epoch);
         for tp in &fetch.forgotten {
             session.positions.remove(tp);
         }
         session.positions.extend(fetch.partitions.iter().map(|part| (part.tp, *part)));
     }
 
-    /// What a fetch that is about to be handled is about.
+    /// What a fetch that is about to be handled is about; nothing if it will be refused.
     pub(super) fn positions(&self, node: i32, fetch: &FetchRequest) -> Vec<FetchPartition> {
         if is_full(fetch) {
             return fetch.partitions.clone();
         }
         let session = self.0.get(&(node, fetch.session_id));
-        session.map(|session| session.positions.values().copied().collect()).unwrap_or_default()
+        let taken = session.filter(|session| session.follows(fetch.session_epoch));
+        taken.map(|session| session.positions.values().copied().collect()).unwrap_or_default()
     }
 
     /// A fetch was answered: what it had asked, in the order of the answer.

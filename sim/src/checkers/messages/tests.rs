@@ -32,15 +32,21 @@ fn batches(of: &[(Offset, LeaderEpoch)]) -> Records {
 /// Offsets 0 to 29: epoch 1, then 3 from offset 20 on.
 fn log() -> Log {
     let server = ServerConfig::kafka_defaults();
-    let mut log = Log::create(tp(0), LogConfig::new(&TopicConfig::from_server(&server), &server), 0);
+    let mut log =
+        Log::create(tp(0), LogConfig::new(&TopicConfig::from_server(&server), &server), 0);
     log.append_as_follower(&batches(&[(0, 1), (10, 1), (20, 3)]), &mut Vec::new()).unwrap();
     log.append_done(29);
     log
 }
 
 fn view(log: &Log) -> ReplicaView<'_> {
-    let lead =
-        LeadView { epoch_start: 20, isr: &ISR, pending_isr: None, min_isr: 1, followers: Vec::new() };
+    let lead = LeadView {
+        epoch_start: 20,
+        isr: &ISR,
+        pending_isr: None,
+        min_isr: 1,
+        followers: Vec::new(),
+    };
     ReplicaView {
         tp: tp(0),
         log,
@@ -132,16 +138,21 @@ fn each_lie_is_seen() {
         ("its log has 1 there", part(10, -1), told(batches(&[(10, 2)]))),
         ("may see up to 20", part(20, -1), told(batches(&[(20, 3)]))),
         ("whose log differs", part(15, 0), told(batches(&[(10, 1)]))),
-        ("that it is behind", part(10, -1), with(|a| a.error = ErrorCode::FencedLeaderEpoch, none())),
-        ("know epoch 3 yet", part(10, -1), with(|a| a.error = ErrorCode::UnknownLeaderEpoch, none())),
+        (
+            "that it is behind",
+            part(10, -1),
+            with(|a| a.error = ErrorCode::FencedLeaderEpoch, none()),
+        ),
+        (
+            "know epoch 3 yet",
+            part(10, -1),
+            with(|a| a.error = ErrorCode::UnknownLeaderEpoch, none()),
+        ),
         ("outside its log", part(10, -1), with(|a| a.error = ErrorCode::OffsetOutOfRange, none())),
         (
             "that it diverges",
             part(20, 1),
-            with(
-                |a| a.diverging_epoch = Some(EpochEndOffset { epoch: 1, end_offset: 10 }),
-                none(),
-            ),
+            with(|a| a.diverging_epoch = Some(EpochEndOffset { epoch: 1, end_offset: 10 }), none()),
         ),
     ];
     for (seen, position, answer) in cases {
@@ -181,6 +192,7 @@ fn a_session_holds_what_was_said_last() {
     assert_eq!(sessions.positions(1, &later)[0].fetch_offset, 15);
     let wrong_epoch = fetch((9, 7), vec![part(25, -1)]);
     sessions.asked(1, &wrong_epoch);
+    assert!(sessions.positions(1, &wrong_epoch).is_empty());
     assert_eq!(sessions.positions(1, &later)[0].fetch_offset, 15);
     let dropped = FetchRequest { forgotten: vec![tp(0)], ..fetch((9, 2), Vec::new()) };
     sessions.asked(1, &dropped);

@@ -113,7 +113,11 @@ pub(crate) fn progress(
     };
     let high_watermark = replica.high_watermark;
     let could = could_commit(lead, replica.log.log_end_offset());
-    if lead.pending_isr.is_some() || could <= high_watermark {
+    // a follower that was about to join holds it back, also when it is gone: nothing makes the leader
+    // reckon again before the next append or fetch, in Kafka as here (hunt seed 50053)
+    let held =
+        lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && f.log_end == high_watermark);
+    if lead.pending_isr.is_some() || could <= high_watermark || held {
         p.stall = None;
         return;
     }

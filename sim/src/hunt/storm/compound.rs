@@ -69,9 +69,18 @@ impl Storm<'_> {
 
     fn ping_pong(&mut self, node: i32, at: u64) {
         let other = self.other(node);
-        let every = self.timing.process_start_ns + self.dice.between(60, 700) * MS;
+        let every = self.timing.process_start_ns + self.dice.between(60, 1_500) * MS;
+        let turns = self.dice.pick(&[3_u64, 4, 5]);
+        if self.dice.percent(50) {
+            // answers of one leader arrive under the next one
+            let jitter_ns = self.dice.pick(&[50, 150, 400]) * MS;
+            let effect = LinkEffect::Delay { extra_ns: jitter_ns / 4, jitter_ns };
+            let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
+            let action = Action::Link { from, to, one_way: false, effect };
+            self.push(at, every * turns, action);
+        }
         let mut at = at;
-        for turn in 0..self.dice.pick(&[3_usize, 4, 5]) {
+        for turn in 0..turns {
             let node = if turn.is_multiple_of(2) { node } else { other };
             let down = self.dice.between(5, 60) * MS;
             self.push(at, down, Action::ProcessCrash { node });
@@ -79,28 +88,31 @@ impl Storm<'_> {
         }
     }
 
+    /// The link is slow until just before the restart, so that what is under way then belongs to the
+    /// life before, and what comes after overtakes it.
     fn late_messages(&mut self, node: i32, at: u64, lasts: u64) {
-        let extra_ns = self.dice.pick(&[20, 200, 600, 1_200]) * MS;
-        let effect = LinkEffect::Delay { extra_ns: extra_ns / 10, jitter_ns: extra_ns };
-        let to = match self.dice.index(3) {
-            0 => vec![Endpoint::Controllers],
-            1 => self.others_of(node),
-            _ => vec![Endpoint::Brokers, Endpoint::Controllers],
+        let extra_ns = self.dice.pick(&[60, 400, 900, 1_800]) * MS;
+        let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 2 };
+        let everybody = vec![Endpoint::Brokers];
+        let (from, to, victim) = match self.dice.index(4) {
+            0 => (vec![Endpoint::Node(node)], vec![Endpoint::Controllers], node),
+            1 => (everybody, vec![Endpoint::Controllers], node),
+            2 => (self.others_of(node), vec![Endpoint::Node(node)], self.other(node)),
+            _ => (vec![Endpoint::Node(node)], self.others_of(node), node),
         };
-        let one_way = self.dice.percent(50);
-        let (from, to) = match self.dice.percent(50) {
-            true => (vec![Endpoint::Node(node)], to),
-            false => (to, vec![Endpoint::Node(node)]),
-        };
-        let lasts = lasts.max(2 * extra_ns).max(2_000 * MS);
+        let one_way = self.dice.percent(70);
+        let lasts = lasts.clamp(extra_ns, 4_000 * MS);
         self.push(at, lasts, Action::Link { from, to, one_way, effect });
-        let mut crash_at = at + self.dice.between(100, 1_200) * MS;
-        for _ in 0..self.dice.pick(&[1_u32, 1, 2]) {
-            let victim = if self.dice.percent(70) { node } else { self.other(node) };
-            let down = self.dice.between(5, 100) * MS;
-            self.push(crash_at, down, Action::ProcessCrash { node: victim });
-            crash_at += down + self.timing.process_start_ns + self.dice.around(400 * MS);
+        if self.dice.percent(40) {
+            // it has just come back, and is about to be taken in
+            let down = self.dice.between(5, 60) * MS;
+            let back = down + self.timing.process_start_ns + self.dice.between(20, 900) * MS;
+            let earlier = (at + lasts).saturating_sub(back).max(at);
+            self.push(earlier, down, Action::ProcessCrash { node: victim });
         }
+        let before = self.dice.around(40 * MS).min(lasts);
+        let down = self.dice.between(5, 60) * MS;
+        self.push(at + lasts - before, down, Action::ProcessCrash { node: victim });
     }
 
     fn staggered(&mut self, node: i32, at: u64) {
@@ -135,10 +147,18 @@ impl Storm<'_> {
         let action = self.crash(node);
         let down = self.dice.between(20, 800) * MS;
         self.push(at, down, action);
+        let up = at + down + self.timing.host_boot_ns + self.timing.process_start_ns;
         let extra_latency_ns = self.dice.pick(&[20, 100, 400]) * MS;
-        let lasts = self.timing.host_boot_ns + self.timing.process_start_ns + 1_500 * MS;
+        let lasts = self.dice.between(1_500, 6_000) * MS;
         let slow = Action::SlowDisk { node, rate_permille: 100, extra_latency_ns };
         self.push(at + down, lasts, slow);
+        if self.dice.percent(60) {
+            // it leads, and loads what it coordinates, from a cold disk
+            let other = self.other(node);
+            let after = self.dice.between(300, 3_000) * MS;
+            let down = self.dice.between(5, 800) * MS;
+            self.push(up + after, down, Action::ProcessCrash { node: other });
+        }
     }
 
     fn controller_restarts(&mut self, at: u64) {
