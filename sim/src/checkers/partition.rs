@@ -42,6 +42,8 @@ pub(crate) struct Replica {
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
+    /// It deleted old segments while it led; not looked at since.
+    pub(crate) deleted: bool,
     /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
     pub(crate) leader_had: Vec<(LeaderEpoch, u64, Offset)>,
 }
@@ -188,6 +190,7 @@ impl Partition {
             lead_start: 0,
             turned: false,
             cut_deep: false,
+            deleted: false,
             leader_had: Vec::new(),
         });
         self.replicas.len() - 1

@@ -324,6 +324,8 @@ impl Checkers {
             }
             TraceEvent::LogStart { offset, .. } => {
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
+                let replica = p.replica(node);
+                p.replicas[replica].deleted = p.replicas[replica].leads.is_some();
                 return;
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {

@@ -31,7 +31,8 @@ const HEARD_MAX: usize = 64;
 #[derive(Debug, Clone, Copy, Default)]
 struct Lag {
     caught_up_ns: u64,
-    /// When it asked for nothing but what is to come: no other reckoning may be stricter.
+    /// When it said that it has all, in a fetch that named the partition: no reckoning is stricter.
+    /// Kafka's leader counts every fetch of a session, this one's those that name it.
     complete_ns: u64,
     fetched_ns: u64,
     end_at_fetch: Offset,
@@ -92,7 +93,8 @@ impl Timeouts {
             Request::Fetch(fetch) => {
                 let Some(replica) = fetch.replica else { return };
                 for part in positions {
-                    self.fetched(now_ns, (node, broker), replica.id, part);
+                    let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
+                    self.fetched(now_ns, (node, broker), replica.id, (part, is_named));
                 }
             }
             Request::BrokerHeartbeat(heartbeat) => {
@@ -128,7 +130,7 @@ impl Timeouts {
         now_ns: u64,
         (node, broker): (i32, &Broker),
         follower: NodeId,
-        part: &FetchPartition,
+        (part, is_named): (&FetchPartition, bool),
     ) {
         let Some(view) = broker.replica_view(part.tp) else { return };
         let end = view.log.log_end_offset();
@@ -144,7 +146,10 @@ impl Timeouts {
         let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
         let lag = self.lags.entry((node, part.tp, follower.0)).or_insert(unknown);
         if offset >= end {
-            (lag.caught_up_ns, lag.complete_ns) = (now_ns, now_ns);
+            lag.caught_up_ns = now_ns;
+            if is_named {
+                lag.complete_ns = now_ns;
+            }
         } else if offset >= lag.end_at_fetch {
             lag.caught_up_ns = lag.caught_up_ns.max(lag.fetched_ns);
         }

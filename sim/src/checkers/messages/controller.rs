@@ -2,7 +2,7 @@
 
 use super::{Says, Speaker, peers};
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
 use stormglass_broker_core::protocol::{AlterPartitionData, MetadataResponse, Request, Response};
 
@@ -54,6 +54,12 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
     if let Some(group) = group.filter(|group| !broker.has_loaded_group(group)) {
         return Some(format!("group {group} is not coordinated there, or not loaded yet"));
     }
+    if let Request::Fetch(fetch) = request {
+        let part = fetch.partitions.first().filter(|part| part.tp == TopicPartition::METADATA)?;
+        let (epoch, asked) = (broker.quorum().epoch, part.current_leader_epoch);
+        return (asked != epoch)
+            .then(|| format!("it is of Raft epoch {asked}, the node is in {epoch}"));
+    }
     let image = broker.active_metadata()?;
     let (from, epoch) = match request {
         Request::BrokerHeartbeat(asked) => (asked.broker, asked.broker_epoch),
@@ -89,11 +95,37 @@ fn ineligible(image: &MetadataImage, data: &AlterPartitionData) -> Option<String
     Some(format!("broker {member} is in it in its epoch {epoch}; registered is {registered:?}"))
 }
 
+/// A fenced broker that does not know of its own registration yet: it would act on the one before.
+pub(super) fn stays_fenced(broker: &Broker, request: &Request) -> Option<NodeId> {
+    let Request::BrokerHeartbeat(asked) = request else { return None };
+    let known = broker.active_metadata()?.broker(asked.broker)?;
+    let is_behind = known.fenced && asked.current_metadata_offset < known.epoch;
+    is_behind.then_some(asked.broker)
+}
+
+/// The same broker, after the heartbeat.
+pub(super) fn is_still_fenced(says: &mut Says<'_>, by: Speaker<'_>, broker: NodeId) {
+    let Some(image) = by.broker.active_metadata() else { return };
+    says.rule(image.broker(broker).is_none_or(|known| known.fenced), &|| {
+        format!("controller {} unfences broker {broker}, which does not know it yet", by.node)
+    });
+}
+
+/// A broker that wants to end and leads a partition.
+pub(super) fn stays_up(broker: &Broker, request: &Request) -> Option<NodeId> {
+    let Request::BrokerHeartbeat(asked) = request else { return None };
+    let image = broker.active_metadata()?;
+    let leads = image.partitions().any(|(_, partition)| partition.leader == Some(asked.broker));
+    let is_orderly = asked.want_shut_down && !asked.want_fence;
+    (is_orderly && leads).then_some(asked.broker)
+}
+
 /// Whether a request was taken.
 pub(super) fn is_taken(answer: &Response) -> bool {
     match answer {
         Response::OffsetCommit(answer) => answer.partitions.iter().any(|(_, error)| error.is_ok()),
         Response::OffsetFetch(answer) => answer.groups.first().is_some_and(|g| g.error.is_ok()),
+        Response::Fetch(answer) => answer.partitions.iter().all(|part| part.error.is_ok()),
         Response::Heartbeat(answer) => answer.error.is_ok(),
         Response::JoinGroup(answer) => answer.error.is_ok(),
         Response::SyncGroup(answer) => answer.error.is_ok(),

@@ -2,7 +2,7 @@
 
 use super::{Says, Speaker};
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset};
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::log::Log;
 use stormglass_broker_core::protocol::{
@@ -25,6 +25,24 @@ pub(super) fn answer(
 ) {
     if let Some(view) = by.broker.replica_view(part.tp) {
         of_replica(says, by.node, &view, question, part);
+    }
+}
+
+/// A session does not keep what its fetcher has dropped.
+pub(super) fn forgets(says: &mut Says<'_>, by: Speaker<'_>, fetch: &FetchRequest) {
+    if fetch.forgotten.is_empty() {
+        return;
+    }
+    let sessions = by.broker.fetch_sessions();
+    let Some(session) = sessions.iter().find(|session| session.id == fetch.session_id) else {
+        return;
+    };
+    let is_back = |tp: &TopicPartition| fetch.partitions.iter().any(|part| part.tp == *tp);
+    let dropped = fetch.forgotten.iter().filter(|tp| !is_back(tp));
+    for tp in dropped {
+        says.rule(session.parts.iter().all(|part| part.tp != *tp), &|| {
+            format!("broker {} keeps {tp:?} in fetch session {}", by.node, fetch.session_id)
+        });
     }
 }
 

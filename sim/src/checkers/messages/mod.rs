@@ -78,6 +78,10 @@ pub(crate) struct Talk {
     before: Vec<Before>,
     /// Of the fetch that is being handled.
     unproven: Vec<Unproven>,
+    /// Of the heartbeat that is being handled: a broker that must stay fenced.
+    stays_fenced: Option<NodeId>,
+    /// Of the heartbeat that is being handled: a broker that must not end, as it leads.
+    stays_up: Option<NodeId>,
 }
 
 /// Says a rule, and how it is broken.
@@ -115,6 +119,8 @@ impl Checkers {
             }
         }
         self.timeouts.asked(now_ns, (node, broker), request, &positions);
+        self.talk.stays_fenced = controller::stays_fenced(broker, request);
+        self.talk.stays_up = controller::stays_up(broker, request);
         let key = (node, conn, correlation);
         if let Some(objection) = controller::objection(broker, request) {
             self.talk.objections.insert(key, objection);
@@ -126,6 +132,7 @@ impl Checkers {
     pub fn hears(&mut self, (node, broker): (i32, &Broker), result: &Result<Response, PeerError>) {
         self.talk.before.clear();
         self.talk.unproven.clear();
+        (self.talk.stays_fenced, self.talk.stays_up) = (None, None);
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
             let Some(asked) = self.talk.fetching.get(&(node, answer.tp)) else { continue };
@@ -143,7 +150,8 @@ impl Checkers {
     /// Whether a node is looked at after its step, though it says nothing.
     #[must_use]
     pub fn has_heard(&self) -> bool {
-        !self.talk.before.is_empty() || !self.talk.unproven.is_empty()
+        let heartbeat = self.talk.stays_fenced.is_some();
+        heartbeat || !self.talk.before.is_empty() || !self.talk.unproven.is_empty()
     }
 
     /// A node has taken an input, and perhaps said something.
@@ -154,6 +162,9 @@ impl Checkers {
         }
         for unproven in std::mem::take(&mut self.talk.unproven) {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
+        }
+        if let Some(broker) = self.talk.stays_fenced.take() {
+            self.rest(|says| controller::is_still_fenced(says, by, broker));
         }
         for reply in replies {
             let key = (by.node, reply.conn.0, reply.correlation.0);
@@ -187,6 +198,7 @@ impl Checkers {
         match (asked, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
                 let positions = self.talk.sessions.answered(by.node, fetch, answer);
+                self.rest(|says| fetches::forgets(says, by, fetch));
                 for (part, position) in answer.partitions.iter().zip(&positions) {
                     let Some(position) = position else { continue };
                     let question = fetches::Question { fetch, position };
@@ -207,6 +219,14 @@ impl Checkers {
                 for part in &answer.partitions {
                     self.about(part.0, |says| answers::epoch_end(says, by, asked, part));
                 }
+            }
+            (Request::BrokerHeartbeat(_), Response::BrokerHeartbeat(answer)) => {
+                let Some(broker) = self.talk.stays_up.take() else { return };
+                self.rest(|says| {
+                    says.rule(!answer.should_shut_down, &|| {
+                        format!("controller {} lets broker {broker} end, which leads", by.node)
+                    });
+                });
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
         }

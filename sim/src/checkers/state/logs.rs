@@ -23,6 +23,8 @@ const BYTES_MAX: u64 = 8 << 20;
 /// A batch that a disk holds.
 struct Found {
     segment: Offset,
+    /// Where it begins in its segment, bytes.
+    position: u32,
     batch: Arc<Batch>,
 }
 
@@ -56,8 +58,8 @@ type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;
 fn read(disk: &dyn DiskImage, tp: TopicPartition) -> Vec<Found> {
     let mut found = Vec::new();
     for segment in disk.segments(tp) {
-        disk.scan(tp, segment, &mut |_, batch| {
-            found.push(Found { segment, batch: Arc::clone(batch) });
+        disk.scan(tp, segment, &mut |position, batch| {
+            found.push(Found { segment, position, batch: Arc::clone(batch) });
         });
     }
     found
@@ -81,10 +83,16 @@ fn ends(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut
             format!("the log ends at {end}, its batches on disk at {last}")
         });
     }
-    for Found { segment, batch } in readable(replica, found) {
+    for Found { segment, position, batch } in readable(replica, found) {
         let from = batch.base_offset();
         let plan = log.read_plan(from, log.log_end_offset(), u32::MAX);
-        let at = plan.as_ref().ok().and_then(|range| range.as_ref().map(|range| range.segment));
+        let plan = plan.ok().flatten();
+        says(plan.is_none_or(|range| range.position <= *position), &|| {
+            format!(
+                "offset {from} is at {position} in its segment, but looked for behind: {plan:?}"
+            )
+        });
+        let at = plan.map(|range| range.segment);
         says(at == Some(*segment), &|| {
             format!("offset {from} is in segment {segment}, but looked for in {at:?}")
         });

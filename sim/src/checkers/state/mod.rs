@@ -93,6 +93,7 @@ impl Checkers {
             let of = replicas::Of { node: view.node, replica: &replica };
             let durable = view.disk.durable_end(replica.tp);
             replicas::rules(p, ledger, of, durable);
+            replicas::deleted(p, ledger, of);
             let mine = p.replica(view.node);
             let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);
             if is_due && moment.is_some() && !replica.log.has_in_flight() {

@@ -89,6 +89,19 @@ pub(crate) fn rules(
     }
 }
 
+/// A leader that deletes keeps `retention.bytes`. What is deleted by time is older than a hunt's runs.
+pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
+    let mine = p.replica(node);
+    if !std::mem::take(&mut p.replicas[mine].deleted) {
+        return;
+    }
+    let Some(limit) = replica.log.config().retention_bytes else { return };
+    let left = replica.log.size_bytes();
+    check(p, ledger, left >= limit, &|| {
+        format!("leader {node} deletes segments and keeps {left} bytes; retention.bytes is {limit}")
+    });
+}
+
 /// What holds once the cluster has healed.
 pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
     let Some(lead) = &replica.lead else { return };
