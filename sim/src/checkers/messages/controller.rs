@@ -10,10 +10,8 @@ use stormglass_broker_core::protocol::{AlterPartitionData, MetadataResponse, Req
 pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
     match (asked, answer) {
         (Request::Metadata(_), Response::Metadata(answer)) => metadata(says, by, answer),
-        (Request::Vote(asked), Response::Vote(answer)) => {
-            if answer.granted && !asked.pre_vote {
-                peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
-            }
+        (Request::Vote(asked), Response::Vote(answer)) if answer.granted && !asked.pre_vote => {
+            peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
         }
         _ => {}
     }

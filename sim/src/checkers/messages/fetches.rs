@@ -30,7 +30,7 @@ pub(super) fn answer(
 
 /// A session does not keep what its fetcher has dropped.
 pub(super) fn forgets(says: &mut Says<'_>, by: Speaker<'_>, fetch: &FetchRequest) {
-    if fetch.forgotten.is_empty() {
+    if fetch.forgotten.is_empty() || fetch.session_id == 0 {
         return;
     }
     let sessions = by.broker.fetch_sessions();
