@@ -18,11 +18,11 @@ pub(crate) fn find(
     (about, table): ((&str, &History), &Table),
 ) -> bool {
     let is_same = |old: &&Entry| {
-        let same_life =
-            old.producer_id == entry.producer_id && old.producer_epoch == entry.producer_epoch;
         let by_tag = entry.tag != 0 && old.tag == entry.tag;
-        let by_sequence = old.sequence == entry.sequence;
-        old.base < entry.base && same_life && (by_tag || by_sequence)
+        let by_sequence = old.producer_id == entry.producer_id
+            && old.producer_epoch == entry.producer_epoch
+            && old.sequence == entry.sequence;
+        old.base < entry.base && (by_tag || by_sequence)
     };
     let Some(old) = table.main.iter().rev().find(is_same) else { return false };
     ledger.broken(Check::Duplicates, about, &|| {

@@ -42,6 +42,8 @@ pub(crate) struct Replica {
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
+    /// How its host lost power last, with what was not on disk.
+    pub(crate) power_lost: Option<Excuse>,
     /// It deleted old segments while it led; not looked at since.
     pub(crate) deleted: bool,
     /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
@@ -190,6 +192,7 @@ impl Partition {
             lead_start: 0,
             turned: false,
             cut_deep: false,
+            power_lost: None,
             deleted: false,
             leader_had: Vec::new(),
         });
@@ -225,7 +228,11 @@ impl Partition {
     pub(crate) fn set_isr(&mut self, isr: &[NodeId]) {
         let members = isr.iter().map(|node| {
             let before = self.isr.iter().find(|member| member.node == *node);
-            Member { node: *node, lost: before.and_then(|member| member.lost.clone()) }
+            let lost = match before {
+                Some(member) => member.lost.clone(),
+                None => self.lost_before_joining(*node),
+            };
+            Member { node: *node, lost }
         });
         self.isr = members.collect();
         if self.void.is_none()
@@ -234,6 +241,14 @@ impl Partition {
             // whoever is left cannot give back what only those had who are out
             self.void = Some(Void::PowerLost(lost));
         }
+    }
+
+    /// How a new member lost what it had when it was proposed: the proposal may be committed by a
+    /// later controller, when the member has lost power meanwhile (hunt seed 77045).
+    fn lost_before_joining(&self, node: NodeId) -> Option<Excuse> {
+        let replica = self.replicas.iter().find(|replica| replica.node == node.0)?;
+        let has_all = replica.known && replica.log.agrees(&self.committed, self.committed.end());
+        replica.power_lost.clone().filter(|_| !has_all)
     }
 
     /// A node that hosts a replica went down; with `lost_unsynced` its host lost power.
@@ -253,6 +268,8 @@ impl Partition {
         self.forgive_recovered();
         self.replicas[at].known = false;
         let (event, detail) = (cause.event, cause.what.clone());
+        self.replicas[at].power_lost =
+            Some(Excuse { at_ns: now_ns, node, event, detail: detail.clone() });
         for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {
             member.lost = Some(Excuse { at_ns: now_ns, node, event, detail: detail.clone() });
         }
