@@ -98,6 +98,12 @@ impl Timeouts {
                 }
             }
             Request::BrokerHeartbeat(heartbeat) => {
+                // one of an earlier life is refused, and keeps no session
+                let known =
+                    broker.active_metadata().and_then(|image| image.broker(heartbeat.broker));
+                if known.is_none_or(|known| known.epoch != heartbeat.broker_epoch) {
+                    return;
+                }
                 let asks = heartbeat.want_fence || heartbeat.want_shut_down;
                 self.hears(now_ns, (node, heartbeat.broker), asks);
             }
