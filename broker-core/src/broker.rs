@@ -565,6 +565,11 @@ impl Broker {
         self.broker.as_ref().map(|(role, _)| role)
     }
 
+    /// Its part in the quorum.
+    pub(crate) fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
     /// The controller role.
     pub(crate) fn controller(&self) -> Option<&Controller> {
         self.controller.as_ref()

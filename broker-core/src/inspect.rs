@@ -1,12 +1,19 @@
 //! What a node holds in memory, for checkers: they compare it with the disk, with other nodes and
 //! with what follows from it. Looks only. Nothing of a running broker depends on it.
 
+mod fetching;
+mod quorum;
+
+pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
+pub use quorum::{QuorumView, quorum_state};
+
 use crate::broker::Broker;
 use crate::group::replay_positions;
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::metadata::MetadataImage;
 use crate::records::Batch;
+use crate::replica::{Follower, Partition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +37,31 @@ pub struct ReplicaView<'a> {
     pub high_watermark: Offset,
     /// What only a leader knows.
     pub lead: Option<LeadView<'a>>,
+}
+
+impl<'a> ReplicaView<'a> {
+    fn of(p: &'a Partition) -> Self {
+        let follower = |f: &Follower| FollowerView {
+            id: f.id,
+            log_end: f.log_end,
+            broker_epoch: f.broker_epoch,
+        };
+        Self {
+            tp: p.tp,
+            log: &p.log,
+            leader: p.leader,
+            leader_epoch: p.leader_epoch,
+            partition_epoch: p.partition_epoch,
+            high_watermark: p.high_watermark,
+            lead: p.leadership().map(|lead| LeadView {
+                epoch_start: lead.epoch_start,
+                isr: &lead.isr,
+                pending_isr: lead.pending_isr.as_deref(),
+                min_isr: p.min_isr,
+                followers: lead.followers.iter().map(follower).collect(),
+            }),
+        }
+    }
 }
 
 /// What a leader knows of its followers.
@@ -85,29 +117,19 @@ pub struct CoordinatorView {
 impl Broker {
     /// Replicas hosted here.
     pub fn replica_views(&self) -> impl Iterator<Item = ReplicaView<'_>> {
-        self.role().into_iter().flat_map(|role| role.replicas.iter()).map(|p| ReplicaView {
-            tp: p.tp,
-            log: &p.log,
-            leader: p.leader,
-            leader_epoch: p.leader_epoch,
-            partition_epoch: p.partition_epoch,
-            high_watermark: p.high_watermark,
-            lead: p.leadership().map(|lead| LeadView {
-                epoch_start: lead.epoch_start,
-                isr: &lead.isr,
-                pending_isr: lead.pending_isr.as_deref(),
-                min_isr: p.min_isr,
-                followers: lead
-                    .followers
-                    .iter()
-                    .map(|f| FollowerView {
-                        id: f.id,
-                        log_end: f.log_end,
-                        broker_epoch: f.broker_epoch,
-                    })
-                    .collect(),
-            }),
-        })
+        self.role().into_iter().flat_map(|role| role.replicas.iter()).map(ReplicaView::of)
+    }
+
+    /// A replica hosted here.
+    #[must_use]
+    pub fn replica_view(&self, tp: TopicPartition) -> Option<ReplicaView<'_>> {
+        self.role()?.replicas.find(tp).map(ReplicaView::of)
+    }
+
+    /// Metadata of the active controller, proposals that are not committed yet included.
+    #[must_use]
+    pub fn active_metadata(&self) -> Option<&MetadataImage> {
+        self.controller().filter(|c| c.active().is_some()).map(|c| c.image())
     }
 
     /// Metadata as committed, of the broker role; `None` for a controller of its own.

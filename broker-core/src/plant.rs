@@ -177,11 +177,84 @@ pub enum Plant {
     AssignmentNotWritten,
     /// GRP-STALE: A member that has lost its partitions may still commit (our own).
     StaleEpochCommits,
+    /// HW-AHEAD-ONE: The high watermark is one offset ahead of the slowest in-sync follower (our
+    /// own).
+    HighWatermarkOneAhead,
+    /// HW-NEEDS-DATA: A follower takes the high watermark from answers with records only (our own).
+    HighWatermarkNeedsData,
+    /// HW-NOT-KEPT: The checkpoint of high watermarks is written once, and its timer not armed
+    /// again (our own).
+    HighWatermarksKeptOnce,
+    /// FETCH-FORGOTTEN: A fetch session keeps the partitions that its fetcher has dropped (our
+    /// own).
+    ForgottenStays,
+    /// FETCH-LAST-EPOCH: A fetch session keeps the last fetched epoch with which a partition was
+    /// added (our own).
+    SessionKeepsLastEpoch,
+    /// FETCH-NOT-TOLD: A moved high watermark does not make partitions of followers' sessions due
+    /// (our own).
+    FollowersNotTold,
+    /// FETCH-DELAY: A partition that a fetcher left out after an error does not come back (our
+    /// own).
+    DelayHasNoEnd,
+    /// FETCH-LIST-END: ListOffsets answers the log end for the latest offset (our own).
+    ListsLogEnd,
+    /// WAIT-NOT-ARMED: The timer of waiting requests is not armed again for those that are left
+    /// (our own).
+    PurgatoryNotArmed,
+    /// WAIT-ACK-ONE: A moved high watermark answers the first of the requests that wait for it (our
+    /// own).
+    OneAckPerMove,
+    /// WAIT-ACK-LEFT: Who loses the leadership leaves requests waiting for replication (our own).
+    DeposedKeepsWaiting,
+    /// ISR-CHECK-ONCE: The look for lagging followers is not armed again after it has found one
+    /// (our own).
+    IsrCheckNotArmed,
+    /// ISR-STUCK-STAYS: A follower that fetches counts as caught up, however far behind (our own).
+    AnyFetchCatchesUp,
+    /// ISR-EARLY: Followers leave the ISR after half of `replica.lag.time.max.ms` (our own).
+    IsrShrinksEarly,
+    /// ISR-OLD-STATE: The controller takes an ISR that was proposed for an earlier partition epoch
+    /// (our own).
+    OldPartitionEpochAccepted,
+    /// CTRL-SESSION-HALF: Broker sessions end after half their time (our own).
+    SessionsHalved,
+    /// CTRL-UNFENCE-BLIND: A broker is unfenced before it knows of its registration (our own).
+    UnfencedBlindly,
+    /// CTRL-SHUTDOWN-LEADS: A broker may end its controlled shutdown while it leads partitions (our
+    /// own).
+    ShutsDownLeading,
+    /// RAFT-OLD-FETCH: A quorum's leader serves fetches of earlier epochs (our own).
+    OldRaftEpochServed,
+    /// RAFT-UNSETTLED: A voter fetches on before what it has is flushed (our own).
+    FetchesUnsettled,
+    /// LOG-EPOCH-START: The first epoch of a log that retention has cut begins one offset too late
+    /// (our own).
+    EpochTrimOneOff,
+    /// LOG-EPOCH-END: The end of an epoch that is not the newest is one offset too late (our own).
+    EpochEndOneOff,
+    /// LOG-INDEX: A lookup in the sparse index finds the entry after the right one (our own).
+    IndexOneOff,
+    /// LOG-ROLL-TRUSTED: A rolled segment counts as flushed before its sync is done (our own).
+    RollCountsAsFlushed,
+    /// LOG-UNDO: Truncation leaves producers as they were (our own).
+    ProducersNotUndone,
+    /// LOG-RETAIN-MORE: Retention by size deletes a segment more than it may (our own).
+    RetentionOneMore,
+    /// LOG-START-LOST: The checkpoint of log starts is not written (our own).
+    LogStartsNotKept,
+    /// IDEM-FOUR: Four batches of a producer are compared with a repeated one, instead of five (our
+    /// own).
+    FourBatchesRemembered,
+    /// IDEM-ANY-EPOCH: A batch repeats another one of any epoch of its producer (our own).
+    DuplicateOfAnyEpoch,
+    /// GRP-LOAD-SHORT: A coordinator stops reading its log one batch before the end (our own).
+    LoadEndsEarly,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 74] = [
+    pub const ALL: [(&'static str, Self); 104] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -256,6 +329,36 @@ impl Plant {
         ("GRP-UNRELEASED", Self::UnreleasedGiven),
         ("GRP-16", Self::AssignmentNotWritten),
         ("GRP-STALE", Self::StaleEpochCommits),
+        ("HW-AHEAD-ONE", Self::HighWatermarkOneAhead),
+        ("HW-NEEDS-DATA", Self::HighWatermarkNeedsData),
+        ("HW-NOT-KEPT", Self::HighWatermarksKeptOnce),
+        ("FETCH-FORGOTTEN", Self::ForgottenStays),
+        ("FETCH-LAST-EPOCH", Self::SessionKeepsLastEpoch),
+        ("FETCH-NOT-TOLD", Self::FollowersNotTold),
+        ("FETCH-DELAY", Self::DelayHasNoEnd),
+        ("FETCH-LIST-END", Self::ListsLogEnd),
+        ("WAIT-NOT-ARMED", Self::PurgatoryNotArmed),
+        ("WAIT-ACK-ONE", Self::OneAckPerMove),
+        ("WAIT-ACK-LEFT", Self::DeposedKeepsWaiting),
+        ("ISR-CHECK-ONCE", Self::IsrCheckNotArmed),
+        ("ISR-STUCK-STAYS", Self::AnyFetchCatchesUp),
+        ("ISR-EARLY", Self::IsrShrinksEarly),
+        ("ISR-OLD-STATE", Self::OldPartitionEpochAccepted),
+        ("CTRL-SESSION-HALF", Self::SessionsHalved),
+        ("CTRL-UNFENCE-BLIND", Self::UnfencedBlindly),
+        ("CTRL-SHUTDOWN-LEADS", Self::ShutsDownLeading),
+        ("RAFT-OLD-FETCH", Self::OldRaftEpochServed),
+        ("RAFT-UNSETTLED", Self::FetchesUnsettled),
+        ("LOG-EPOCH-START", Self::EpochTrimOneOff),
+        ("LOG-EPOCH-END", Self::EpochEndOneOff),
+        ("LOG-INDEX", Self::IndexOneOff),
+        ("LOG-ROLL-TRUSTED", Self::RollCountsAsFlushed),
+        ("LOG-UNDO", Self::ProducersNotUndone),
+        ("LOG-RETAIN-MORE", Self::RetentionOneMore),
+        ("LOG-START-LOST", Self::LogStartsNotKept),
+        ("IDEM-FOUR", Self::FourBatchesRemembered),
+        ("IDEM-ANY-EPOCH", Self::DuplicateOfAnyEpoch),
+        ("GRP-LOAD-SHORT", Self::LoadEndsEarly),
     ];
 
     /// By name.

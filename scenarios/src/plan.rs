@@ -473,6 +473,19 @@ pub enum Action {
         /// Node id.
         node: i32,
     },
+    /// Every operation on a volume fails with EIO; a process that uses it ends, as its only log
+    /// directory has failed, and starts again when the event ends.
+    DiskError {
+        /// Node id.
+        node: i32,
+    },
+    /// The wall clock of a node is wrong until the event ends; its monotonic clock is not.
+    ClockJump {
+        /// Node id.
+        node: i32,
+        /// By how much it is ahead, ns; negative: behind.
+        by_ns: i64,
+    },
     /// Brokers restart one after another with controlled shutdown.
     RollingRestart {
         /// Node ids in order.

@@ -6,6 +6,7 @@ use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, TopicPartition};
 use crate::log::TimestampLookup;
 use crate::pending::Pending;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     IsolationLevel, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetSpec, Response,
@@ -88,6 +89,9 @@ fn answer(
     let mut lookup = None;
     match spec {
         OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),
+        OffsetSpec::Latest if planted(partition.plant, Plant::ListsLogEnd) => {
+            answer.offset = partition.log.log_end_offset();
+        }
         OffsetSpec::Latest => answer.offset = readable_end(isolation, partition),
         OffsetSpec::MaxTimestamp => {
             (answer.timestamp, answer.offset) = partition.log.max_timestamp();

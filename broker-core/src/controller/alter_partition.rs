@@ -52,7 +52,8 @@ impl Controller {
         if partition.leader != Some(from) {
             return ErrorCode::InvalidRequest;
         }
-        if data.partition_epoch < partition.partition_epoch {
+        let takes_old = planted(self.plant, Plant::OldPartitionEpochAccepted);
+        if data.partition_epoch < partition.partition_epoch && !takes_old {
             return ErrorCode::InvalidUpdateVersion;
         }
         self.check_isr(from, partition, data)

@@ -126,7 +126,11 @@ impl Controller {
                 _ if request.want_shut_down => Next::ShutDownNow,
                 _ if request.want_fence => Next::Stay,
                 // it must know of its own registration, or it would act on the one before
-                _ if request.current_metadata_offset >= broker.epoch => Next::Unfence,
+                _ if request.current_metadata_offset >= broker.epoch
+                    || planted(self.plant, Plant::UnfencedBlindly) =>
+                {
+                    Next::Unfence
+                }
                 _ => Next::Stay,
             };
         }
@@ -136,7 +140,8 @@ impl Controller {
                 .as_ref()
                 .and_then(|active| active.sessions.of(request.broker))
                 .is_none_or(|session| session.shutdown_offset <= self.lowest_active_offset());
-            let done = !self.leads_something(request.broker) && known_to_all;
+            let may_lead = planted(self.plant, Plant::ShutsDownLeading);
+            let done = may_lead || !self.leads_something(request.broker) && known_to_all;
             return if done { Next::ShutDownNow } else { Next::Stay };
         }
         match (request.want_fence, request.want_shut_down) {

@@ -87,7 +87,10 @@ impl GroupCoordinator {
         let Some(state) = self.partitions.get_mut(&partition) else { return };
         let Some(from) = state.loading else { return };
         let Some(replica) = replicas.find(state.tp) else { return };
-        let end = replica.log.log_end_offset();
+        let mut end = replica.log.log_end_offset();
+        if planted(self.plant, Plant::LoadEndsEarly) {
+            end = (end - 1).max(replica.log.log_start_offset());
+        }
         match replica.log.read_plan(from, end, LOAD_BYTES) {
             Ok(Some(range)) => {
                 let kind = DiskOpKind::Read { ranges: vec![range], max_bytes: LOAD_BYTES };

@@ -118,7 +118,9 @@ impl Log {
             return Ok(None);
         }
         if context.origin == Origin::Client
-            && let Some(first) = self.producers.duplicate_of(header)
+            && let Some(first) = self.repeated(header, context)
+            && !(planted(context.plant, Plant::FourBatchesRemembered)
+                && self.producers.is_oldest_of_five(header.producer_id, &first))
             && (!planted(context.plant, Plant::NewestBatchOnly)
                 || self.producers.is_newest(header.producer_id, &first))
         {
@@ -131,6 +133,13 @@ impl Log {
         }
         self.producers.check(header, context.origin)?;
         Ok(None)
+    }
+
+    fn repeated(&self, header: &BatchHeader, context: AppendContext) -> Option<BatchMeta> {
+        if planted(context.plant, Plant::DuplicateOfAnyEpoch) {
+            return self.producers.duplicate_of(&self.producers.in_known_epoch(*header));
+        }
+        self.producers.duplicate_of(header)
     }
 
     fn assign(&self, batches: &[Arc<Batch>], context: AppendContext) -> Records {

@@ -168,6 +168,9 @@ impl Log {
         if end.end_offset >= 0 && planted(self.config.plant, Plant::EpochEndsAtLogEnd) {
             return EpochEndOffset { epoch, end_offset: self.log_end };
         }
+        if epoch < self.last_epoch() && planted(self.config.plant, Plant::EpochEndOneOff) {
+            return EpochEndOffset { end_offset: end.end_offset + 1, ..end };
+        }
         end
     }
 

@@ -263,6 +263,12 @@ impl Producers {
         producer.and_then(|producer| producer.batches().last()) == Some(batch)
     }
 
+    /// Bug IDEM-FOUR: whether a remembered batch is the oldest of five.
+    pub(crate) fn is_oldest_of_five(&self, id: i64, batch: &BatchMeta) -> bool {
+        let producer = self.find(id).ok().map(|index| &self.producers[index]);
+        producer.is_some_and(|p| p.batches().len() == 5 && p.batches().first() == Some(batch))
+    }
+
     /// Bug IDEM-EPOCH: the header as if its producer had not begun a new epoch.
     pub(crate) fn in_known_epoch(&self, header: BatchHeader) -> BatchHeader {
         let known = self.find(header.producer_id).map(|index| self.producers[index].epoch);

@@ -4,6 +4,7 @@
 use super::partition_log::Log;
 use super::types::{OffsetOutOfRange, TimestampLookup};
 use crate::ids::Offset;
+use crate::plant::{Plant, planted};
 use crate::seam::ReadRange;
 
 impl Log {
@@ -38,7 +39,10 @@ impl Log {
         Ok(Some(ReadRange {
             tp: self.tp,
             segment: segment.base,
-            position: segment.position_floor(from),
+            position: match planted(self.config.plant, Plant::IndexOneOff) {
+                true => segment.position_after(from),
+                false => segment.position_floor(from),
+            },
             from,
             upto,
             max_bytes,

@@ -34,7 +34,11 @@ impl Log {
             self.log_start = self.log_start.max(new_start);
         }
         self.delete_first(count, ops);
-        if self.epochs.truncate_from_start(self.log_start) {
+        let trim = match planted(self.config.plant, Plant::EpochTrimOneOff) {
+            true => self.log_start + 1,
+            false => self.log_start,
+        };
+        if self.epochs.truncate_from_start(trim) {
             self.checkpoint_epochs(ops);
         }
         moved.then_some(self.log_start)
@@ -78,7 +82,8 @@ impl Log {
             if segment.bytes == 0 || is_open || end > self.log_end {
                 break;
             }
-            let too_much = excess > 0 && excess >= u64::from(segment.bytes);
+            let one_more = planted(self.config.plant, Plant::RetentionOneMore);
+            let too_much = excess > 0 && (one_more || excess >= u64::from(segment.bytes));
             let below_start = end <= self.log_start;
             if !(too_much || below_start || self.is_too_old(segment, wall_ms)) {
                 break;

@@ -94,6 +94,9 @@ impl Log {
             self.active_mut().index.seal();
             self.push_txn_index(ops);
             self.flush(ops);
+            if planted(self.config.plant, Plant::RollCountsAsFlushed) {
+                self.recovery_point = self.next_offset;
+            }
         }
         let start_bytes = self.segments.back().map_or(0, Segment::end_bytes);
         debug_assert!(self.segments.back().is_none_or(|last| last.base < base));

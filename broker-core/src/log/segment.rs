@@ -130,6 +130,12 @@ impl Segment {
         self.index.floor(self.relative(offset)).position
     }
 
+    /// Bug LOG-INDEX: position of the entry after the right one, if there is one.
+    pub(crate) fn position_after(&self, offset: Offset) -> u32 {
+        let (low, above) = self.index.around(self.relative(offset));
+        above.map_or(low.position, |above| above.position)
+    }
+
     /// Best guess of an offset's position, bytes: exact at index entries and at both ends.
     pub(crate) fn position_estimate(&self, offset: Offset) -> u32 {
         if offset >= self.next_offset {

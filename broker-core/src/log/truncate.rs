@@ -69,7 +69,10 @@ impl Log {
     fn take_back(&mut self, offset: Offset) -> Offset {
         let mut first_cut = None;
         while let Some(mut mark) = self.marks.pop_above(offset) {
-            self.producers.undo(std::mem::replace(&mut mark.undo, Undo::Nothing));
+            let undo = std::mem::replace(&mut mark.undo, Undo::Nothing);
+            if !planted(self.config.plant, Plant::ProducersNotUndone) {
+                self.producers.undo(undo);
+            }
             first_cut = Some(mark);
         }
         let Some(first) = first_cut else { return offset }; // in a gap at the end

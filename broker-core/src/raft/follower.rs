@@ -8,6 +8,7 @@ use super::outbox::{Out, Sent};
 use super::role::{Role, backoff};
 use crate::error::ErrorCode;
 use crate::ids::{NO_OFFSET, NodeId, TopicPartition};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchSnapshotRequest,
     IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_FINAL,
@@ -60,7 +61,8 @@ impl Raft {
             _ => false,
         };
         // the next fetch tells the leader that everything before it is fsynced (RAFT-03)
-        may && !self.fetcher.in_flight && self.log.is_settled() && !self.snapshots.is_installing()
+        let settled = self.log.is_settled() || planted(self.plant, Plant::FetchesUnsettled);
+        may && !self.fetcher.in_flight && settled && !self.snapshots.is_installing()
     }
 
     pub(super) fn maybe_fetch(&mut self, step: &mut Step<'_>) {

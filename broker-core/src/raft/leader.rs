@@ -150,7 +150,7 @@ impl Raft {
 
     /// Whether this node leads the epoch that a request names.
     pub(super) fn check_leadership(&self, epoch: LeaderEpoch) -> ErrorCode {
-        if epoch < self.state.epoch {
+        if epoch < self.state.epoch && !planted(self.plant, Plant::OldRaftEpochServed) {
             ErrorCode::FencedLeaderEpoch
         } else if epoch > self.state.epoch {
             ErrorCode::UnknownLeaderEpoch

@@ -15,3 +15,4 @@ pub(crate) mod tests;
 
 pub(crate) use node::{Committed, Content, Raft};
 pub(crate) use role::RoleName;
+pub(crate) use state::persisted;

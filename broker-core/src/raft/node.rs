@@ -10,6 +10,7 @@ use crate::config::NodeConfig;
 use crate::ids::{
     ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NO_EPOCH, NodeId, Offset, TopicPartition,
 };
+use crate::inspect::QuorumView;
 use crate::metadata::{MetadataImage, MetadataRecord, decode_batch};
 use crate::plant::{Plant, planted};
 use crate::protocol::{Request, Response};
@@ -278,6 +279,16 @@ impl Raft {
             self.fail(step, DiskError::Damaged);
         }
         committed
+    }
+
+    /// For checkers.
+    pub(crate) fn view(&self) -> QuorumView {
+        QuorumView {
+            epoch: self.state.epoch,
+            voted: self.state.voted,
+            log_end: self.log.end_offset(),
+            high_watermark: self.high_watermark,
+        }
     }
 
     /// Role.

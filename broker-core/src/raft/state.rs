@@ -60,6 +60,11 @@ impl QuorumState {
     }
 }
 
+/// Epoch and vote of a `quorum-state` file, for checkers.
+pub(crate) fn persisted(bytes: &[u8]) -> Option<(LeaderEpoch, Option<NodeId>)> {
+    QuorumState::decode(bytes).map(|state| (state.epoch, state.voted))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

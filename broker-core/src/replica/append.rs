@@ -333,6 +333,9 @@ impl ReplicaManager {
                 self.purgatory.done(waiter.produce, waiter.index);
             }
             self.finish_produce(step, waiter.produce);
+            if planted(self.config.plant, Plant::OneAckPerMove) {
+                return;
+            }
         }
     }
 

@@ -129,7 +129,8 @@ impl ReplicaManager {
         self.note_isr(slot);
         // Who leads on keeps its log, and what waits for replication goes on waiting.
         let leads = self.partition(slot).is_some_and(Partition::is_leader);
-        if was_leader && !leads {
+        let keeps = planted(self.config.plant, Plant::DeposedKeepsWaiting);
+        if was_leader && !leads && !keeps {
             self.fail_acks(step, slot, ErrorCode::NotLeaderOrFollower);
         }
         self.wake_watchers(slot);

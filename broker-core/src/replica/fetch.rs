@@ -165,6 +165,9 @@ impl ReplicaManager {
     }
 
     fn forget(&mut self, slot: u32, tp: TopicPartition) {
+        if planted(self.config.plant, Plant::ForgottenStays) {
+            return;
+        }
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let Some(part) = session.forget(tp) else { return };
         let at = session.parts[part as usize].slot;
@@ -179,7 +182,12 @@ impl ReplicaManager {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         let keeps_epoch = planted(self.config.plant, Plant::SessionKeepsOldEpoch);
         let epoch_before = if keeps_epoch { session.epoch_of(fetch.tp) } else { None };
+        let keeps_last = planted(self.config.plant, Plant::SessionKeepsLastEpoch);
+        let last_before = if keeps_last { session.last_epoch_of(fetch.tp) } else { None };
         let (part, is_new) = session.update(fetch);
+        if let Some(last) = last_before {
+            session.parts[part as usize].last_fetched_epoch = last;
+        }
         if let Some(epoch) = epoch_before {
             session.parts[part as usize].current_leader_epoch = epoch;
         }
@@ -265,6 +273,9 @@ impl ReplicaManager {
                 1
             };
             note_readable(sessions, ready, *watch, bytes);
+        }
+        if planted(partition.plant, Plant::FollowersNotTold) {
+            return;
         }
         for watch in &partition.follower_watch {
             if let Some(session) = sessions.get_mut(watch.session) {

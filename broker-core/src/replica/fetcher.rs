@@ -7,6 +7,7 @@
 use super::ReplicaManager;
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
+use crate::inspect::FollowedView;
 use crate::pending::Pending;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
@@ -230,6 +231,9 @@ impl ReplicaManager {
         for (slot, followed) in &mut fetcher.parts {
             if followed.delayed_until.is_some_and(|until| until <= step.now) {
                 followed.delayed_until = None;
+                if planted(self.config.plant, Plant::DelayHasNoEnd) {
+                    continue;
+                }
                 due.push(*slot);
             }
         }
@@ -311,7 +315,9 @@ impl ReplicaManager {
         answer: &mut FetchPartitionResponse,
     ) {
         if answer.records.is_empty() {
-            self.follow_high_watermark(step, slot, answer.high_watermark);
+            if !planted(self.config.plant, Plant::HighWatermarkNeedsData) {
+                self.follow_high_watermark(step, slot, answer.high_watermark);
+            }
         } else {
             self.fetchers.list[at as usize].touch(slot);
             let records = std::mem::take(&mut answer.records);
@@ -437,6 +443,21 @@ impl ReplicaManager {
 }
 
 impl Fetchers {
+    /// What is copied from whom, for checkers.
+    pub(super) fn views(&self) -> Vec<FollowedView> {
+        let of = |fetcher: &Fetcher| {
+            let leader = fetcher.leader;
+            let parts = fetcher.parts.values().map(move |part| FollowedView {
+                tp: part.tp,
+                leader,
+                epoch: part.epoch,
+                is_delayed: part.delayed_until.is_some(),
+            });
+            parts.collect::<Vec<_>>()
+        };
+        self.list.iter().flat_map(of).collect()
+    }
+
     fn fetcher_for(&mut self, leader: NodeId, id: u16) -> u32 {
         if let Some(&at) = self.by_key.get(&(leader, id)) {
             return at;

@@ -72,6 +72,7 @@ impl ReplicaManager {
     /// Timer: followers that fell behind leave the ISR.
     pub(crate) fn check_isr(&mut self, step: &mut Step<'_>) {
         let lag_max = self.config.server.replica_lag_time_max;
+        let mut found = false;
         for slot in 0..u32::try_from(self.partitions.len()).unwrap_or(u32::MAX) {
             let Some(partition) = self.partition(slot) else { continue };
             let behind = partition.out_of_sync(step.now, lag_max);
@@ -80,6 +81,10 @@ impl ReplicaManager {
             };
             let isr = lead.isr.iter().copied().filter(|id| !behind.contains(id)).collect();
             self.propose_isr(step, slot, isr);
+            found = true;
+        }
+        if found && planted(self.config.plant, Plant::IsrCheckNotArmed) {
+            return;
         }
         self.arm_isr_check(step);
     }

@@ -3,6 +3,7 @@
 use super::ReplicaManager;
 use crate::config::ServerConfig;
 use crate::ids::{DiskOpId, Offset, TopicId, TopicPartition};
+use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, FileName, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
 use crate::time::Duration;
@@ -108,6 +109,9 @@ impl ReplicaManager {
         let rows = self.iter().map(|p| (p.tp, p.high_watermark));
         let bytes = checkpoint(rows);
         self.write_if_changed(step, FileName::HighWatermarks, bytes);
+        if planted(self.config.plant, Plant::HighWatermarksKeptOnce) {
+            return;
+        }
         let every = self.config.server.replica_high_watermark_checkpoint_interval;
         step.timer(step.now + every, TimerKey::Checkpoint);
     }
@@ -116,7 +120,9 @@ impl ReplicaManager {
     pub(crate) fn flush_due(&mut self, step: &mut Step<'_>) {
         self.checkpoint_recovery_points(step);
         let starts = checkpoint(self.iter().map(|p| (p.tp, p.log.log_start_offset())));
-        self.write_if_changed(step, FileName::LogStartOffsets, starts);
+        if !planted(self.config.plant, Plant::LogStartsNotKept) {
+            self.write_if_changed(step, FileName::LogStartOffsets, starts);
+        }
         let every = self.config.server.log_flush_offset_checkpoint_interval;
         step.timer(step.now + every, TimerKey::Flush);
     }

@@ -18,10 +18,11 @@ mod read;
 mod session;
 #[cfg(test)]
 pub(crate) mod tests;
+mod views;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};
 pub(crate) use maintenance::parse_checkpoint;
-pub(crate) use partition::Partition;
+pub(crate) use partition::{Follower, Partition};
 
 use crate::config::{NodeConfig, TopicConfig};
 use crate::group::OFFSETS_TOPIC;

@@ -158,7 +158,7 @@ impl Partition {
         let leader_end = self.log.log_end_offset();
         let Role::Leader(lead) = &mut self.role else { return false };
         let Some(follower) = lead.followers.iter_mut().find(|f| f.id == id) else { return false };
-        if fetch_offset >= leader_end {
+        if fetch_offset >= leader_end || planted(self.plant, Plant::AnyFetchCatchesUp) {
             follower.caught_up_at = now;
         } else if fetch_offset >= follower.leader_end_at_last_fetch && follower.log_end != NO_OFFSET
         {
@@ -203,6 +203,9 @@ impl Partition {
             };
             if counts {
                 candidate = follower.log_end;
+                if planted(self.plant, Plant::HighWatermarkOneAhead) {
+                    candidate = end.min(candidate + 1);
+                }
             }
         }
         if candidate > self.high_watermark {
@@ -227,6 +230,8 @@ impl Partition {
     /// Members of the ISR that fell behind for longer than `lag_max`.
     pub(crate) fn out_of_sync(&self, now: Instant, lag_max: Duration) -> Vec<NodeId> {
         let end = self.log.log_end_offset();
+        let half = Duration::from_nanos(lag_max.as_nanos() / 2);
+        let lag_max = if planted(self.plant, Plant::IsrShrinksEarly) { half } else { lag_max };
         let Role::Leader(lead) = &self.role else { return Vec::new() };
         if lead.pending_isr.is_some() {
             return Vec::new();

@@ -182,6 +182,17 @@ impl Purgatory {
         first.into_iter().flatten().min()
     }
 
+    /// When the timer is due, for checkers.
+    pub(super) fn armed(&self) -> Option<Instant> {
+        self.armed.last().copied()
+    }
+
+    /// Deadline of the first produce that waits, for checkers.
+    pub(super) fn first_produce_deadline(&self) -> Option<Instant> {
+        let waits = |(at, id): &(Instant, u64)| self.produces.get(*id).map(|_| *at);
+        self.produce_deadlines.0.iter().find_map(waits)
+    }
+
     fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
         let produces = &self.produces;
         self.produce_deadlines.drop_stale(|_, id| produces.get(id).is_none());
@@ -277,6 +288,9 @@ impl ReplicaManager {
                 .pop_due(step.now, |at, slot| sessions.parked_until(slot) == Some(at));
             let Some(slot) = due else { break };
             self.answer_fetch(step, slot, true);
+        }
+        if planted(self.config.plant, Plant::PurgatoryNotArmed) {
+            return;
         }
         if let Some(at) = self.purgatory.first_deadline() {
             self.purgatory.arm(step, at);

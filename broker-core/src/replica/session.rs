@@ -109,6 +109,12 @@ impl FetchSession {
         Some(self.parts[at as usize].current_leader_epoch)
     }
 
+    /// Last fetched epoch with which a partition is in the session.
+    pub(crate) fn last_epoch_of(&self, tp: TopicPartition) -> Option<LeaderEpoch> {
+        let at = *self.index.get(&tp)?;
+        Some(self.parts[at as usize].last_fetched_epoch)
+    }
+
     /// Queues a partition for the next look.
     pub(crate) fn mark(&mut self, part: u32) {
         let entry = &mut self.parts[part as usize];

@@ -112,6 +112,8 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
                 errors.push(Diagnostic::new(fault.node.span, message, "cannot be full"));
             }
         }
+        Action::DiskError(fault) => check_node(&fault.node, cluster, errors),
+        Action::ClockJump(fault) => check_node(&fault.node, cluster, errors),
         Action::SlowDisk(fault) => check_node(&fault.node, cluster, errors),
         Action::LinkCut(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::LinkDelay(fault) => check_ends(&fault.from, &fault.to, cluster, errors),

@@ -43,6 +43,8 @@ fn same_target(a: &Action, b: &Action) -> bool {
         | (Action::ProcessCrash(a), Action::ProcessCrash(b))
         | (Action::ProcessPause(a), Action::ProcessPause(b)) => a.node.value == b.node.value,
         (Action::DiskFull(a), Action::DiskFull(b)) => a.node.value == b.node.value,
+        (Action::DiskError(a), Action::DiskError(b)) => a.node.value == b.node.value,
+        (Action::ClockJump(a), Action::ClockJump(b)) => a.node.value == b.node.value,
         (Action::SlowDisk(a), Action::SlowDisk(b)) => a.node.value == b.node.value,
         (Action::ConsumerPause(a), Action::ConsumerPause(b)) => a.group.value.0 == b.group.value.0,
         (Action::ClientCrash(a), Action::ClientCrash(b)) => a.client.value.0 == b.client.value.0,

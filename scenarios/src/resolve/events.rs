@@ -80,6 +80,11 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
             extra_latency_ns: fault.extra_latency.as_ref().map_or(0, |extra| extra.value.0),
         },
         Action::DiskFull(fault) => plan::Action::DiskFull { node: id(fault.node.value.0) },
+        Action::DiskError(fault) => plan::Action::DiskError { node: id(fault.node.value.0) },
+        Action::ClockJump(fault) => plan::Action::ClockJump {
+            node: id(fault.node.value.0),
+            by_ns: signed(fault.by.value.0, fault.back.as_ref().is_some_and(|back| back.value)),
+        },
         Action::RollingRestart(fault) => plan::Action::RollingRestart {
             nodes: match &fault.nodes {
                 Some(nodes) => nodes.value.items.iter().map(|node| id(node.value.0)).collect(),
@@ -100,6 +105,12 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
         },
         Action::SetCredits(_) => unreachable!("resolved for each broker by the caller"),
     }
+}
+
+/// A distance in time, into the past if it goes back.
+fn signed(ns: u64, back: bool) -> i64 {
+    let ns = i64::try_from(ns).unwrap_or(i64::MAX);
+    if back { -ns } else { ns }
 }
 
 fn link(action: &Action, cluster: &ClusterPlan) -> plan::Action {

@@ -127,6 +127,18 @@ section! {
 }
 
 section! {
+    /// A node's wall clock is wrong until the event ends; its monotonic clock is not.
+    "fault `clock-jump`" ClockJump {
+        /// Broker id from 1, or controller id from 10001.
+        node: At<NodeId>,
+        /// How far.
+        by: At<Duration>,
+        /// Into the past. Default: false.
+        back: Option<At<bool>>,
+    }
+}
+
+section! {
     /// Brokers restart one after another with controlled shutdown.
     "fault `rolling-restart`" RollingRestart {
         /// Broker ids in order. Default: all, by id.
@@ -242,6 +254,12 @@ faults! {
 
     "A volume is full: appends fail."
     "disk-full" DiskFull(OneNode),
+
+    "Every operation on a volume fails: a process that uses it ends, and starts again when the event ends."
+    "disk-error" DiskError(OneNode),
+
+    "A node's wall clock is wrong until the event ends; its monotonic clock is not."
+    "clock-jump" ClockJump(ClockJump),
 
     "Brokers restart one after another with controlled shutdown."
     "rolling-restart" RollingRestart(RollingRestart),

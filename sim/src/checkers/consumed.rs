@@ -82,9 +82,11 @@ impl Reader {
         self.holes = rest;
     }
 
-    /// First offset that is missing in `start..end`.
-    fn missing(&self, start: Offset, end: Offset) -> Option<Offset> {
+    /// First offset that is missing in `start..end`. After an unclean election only the end counts:
+    /// whoever has read what it gave up goes on behind, whatever is there now (hunt seed 72070).
+    fn missing(&self, start: Offset, end: Offset, was_unclean: bool) -> Option<Offset> {
         let hole = self.holes.iter().find(|(_, to)| *to > start).map(|(from, _)| *from.max(&start));
+        let hole = hole.filter(|_| !was_unclean);
         let tail = self.reached.map_or(start, |reached| reached.max(start));
         hole.or((tail < end).then_some(tail))
     }
@@ -122,7 +124,7 @@ pub(crate) fn check_final(
         ledger.checked(Check::Consumed, 1);
         // what was committed in the last seconds may still be under way
         let due = p.due.map_or(last.high_watermark, |due| due.min(last.high_watermark));
-        let Some(missing) = reader.missing(start, due) else { continue };
+        let Some(missing) = reader.missing(start, due, p.was_unclean()) else { continue };
         ledger.broken(Check::Consumed, p.about(), &|| {
             let group = state.groups.get(reader.group).map_or("?", String::as_str);
             format!(
@@ -169,12 +171,13 @@ mod tests {
         reader.found(5, false, false);
         reader.delivered(5, 10);
         reader.delivered(20, 30);
-        assert_eq!(reader.missing(0, 30), Some(10));
-        assert_eq!(reader.missing(25, 30), None);
+        assert_eq!(reader.missing(0, 30, false), Some(10));
+        assert_eq!((reader.missing(0, 30, true), reader.missing(0, 31, true)), (None, Some(30)));
+        assert_eq!(reader.missing(25, 30, false), None);
         reader.delivered(12, 20);
-        assert_eq!(reader.missing(0, 30), Some(10));
+        assert_eq!(reader.missing(0, 30, false), Some(10));
         reader.delivered(10, 12);
-        assert_eq!((reader.missing(0, 30), reader.missing(0, 31)), (None, Some(30)));
+        assert_eq!((reader.missing(0, 30, false), reader.missing(0, 31, false)), (None, Some(30)));
     }
 
     #[test]
@@ -184,15 +187,19 @@ mod tests {
         reader.delivered(4, 10);
         reader.reset(50);
         reader.delivered(50, 60);
-        assert_eq!(reader.missing(0, 60), None);
+        assert_eq!(reader.missing(0, 60, false), None);
         reader.truncated(55);
-        assert_eq!(reader.missing(0, 60), Some(55));
+        assert_eq!(reader.missing(0, 60, false), Some(55));
         reader.found(58, false, false);
-        assert_eq!(reader.missing(0, 60), Some(58), "nothing was committed");
+        assert_eq!(reader.missing(0, 60, false), Some(58), "nothing was committed");
         reader.committed = Some((55, 0));
         reader.found(60, false, false);
-        assert_eq!(reader.missing(0, 60), Some(58), "a lost commit is no reset");
+        assert_eq!(reader.missing(0, 60, false), Some(58), "a lost commit is no reset");
         reader.found(60, false, true);
-        assert_eq!(reader.missing(0, 60), None, "unless positions may be gone (hunt seed 20286)");
+        assert_eq!(
+            reader.missing(0, 60, false),
+            None,
+            "unless positions may be gone (hunt seed 20286)"
+        );
     }
 }

@@ -102,7 +102,11 @@ pub(crate) fn rises(
             )
         });
     }
-    for member in isr.iter().filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
+    // whoever the controller has taken in counts, whatever the leader has been told of it (KIP-497)
+    let taken_in = p.isr.iter().map(|member| member.node).filter(|_| p.controller_epoch == epoch);
+    let unknown = taken_in.filter(|member| !isr.contains(member));
+    let members = isr.iter().copied().chain(unknown);
+    for member in members.filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
         let Some(replica) = p.known_replica(member.0) else { continue };
         if replica.log.agrees(&leader.log, offset) || p.holds_given_up(leader, offset - 1) {
             continue;

@@ -3,7 +3,7 @@
 use super::history::{Faults, History};
 use super::{
     acked_loss, commits, compaction, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, one_leader, one_value, order, state,
+    log_matching, messages, one_leader, one_value, order, state, timeouts,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -37,9 +37,12 @@ pub(crate) enum Check {
     Metadata,
     Quorum,
     Compaction,
+    Waits,
+    Messages,
+    Timeouts,
 }
 
-const PROMISES: [Promise; 16] = [
+const PROMISES: [Promise; 19] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -56,6 +59,9 @@ const PROMISES: [Promise; 16] = [
     state::METADATA,
     state::QUORUM,
     compaction::PROMISE,
+    state::WAITS,
+    messages::PROMISE,
+    timeouts::PROMISE,
 ];
 
 /// Names of the checkers, in order.

@@ -16,6 +16,7 @@ mod isr_rules;
 mod ledger;
 mod log_matching;
 mod marks;
+mod messages;
 mod one_leader;
 mod one_value;
 mod order;
@@ -27,10 +28,12 @@ mod suite;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};
 pub use marks::{MARKS, Marks};
+pub use messages::Speaker;
 pub use state::{Moment, NodeView};
 pub use story::Story;
 pub use suite::{Checkers, Findings};

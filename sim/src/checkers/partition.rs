@@ -43,6 +43,12 @@ pub(crate) struct Replica {
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
+    /// How its host lost power last, with what was not on disk.
+    pub(crate) power_lost: Option<Excuse>,
+    /// It deleted old segments while it led; not looked at since.
+    pub(crate) deleted: bool,
+    /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
+    pub(crate) leader_had: Vec<(LeaderEpoch, u64, Offset)>,
 }
 
 /// A member of the ISR.
@@ -74,6 +80,10 @@ pub(crate) struct Partition {
     pub(crate) isr: Vec<Member>,
     /// Whether `isr` comes from the controller, which is ahead of the leaders.
     pub(crate) isr_from_controller: bool,
+    /// Leader epoch of what the controller committed last.
+    pub(crate) controller_epoch: LeaderEpoch,
+    /// Whether offsets follow each other in its logs: compaction leaves gaps.
+    pub(crate) is_gapless: bool,
     /// Who led in which epoch.
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
     /// Why promises are void until the next election.
@@ -104,6 +114,8 @@ impl Partition {
             due: None,
             isr: Vec::new(),
             isr_from_controller: false,
+            controller_epoch: NO_EPOCH,
+            is_gapless: true,
             leaders: BTreeMap::new(),
             void: None,
             losses: Losses::default(),
@@ -126,6 +138,11 @@ impl Partition {
     /// Whether what a replica holds at an offset was given up by an unclean election.
     pub(crate) fn holds_given_up(&self, replica: &Replica, offset: Offset) -> bool {
         replica.log.epoch_at(offset).is_some_and(|epoch| self.was_given_up(epoch, offset))
+    }
+
+    /// Whether an unclean election took something away.
+    pub(crate) fn was_unclean(&self) -> bool {
+        self.losses.iter().any(|(_, loss)| loss.void == Some(Void::Unclean))
     }
 
     /// Name and history, for an account.
@@ -179,6 +196,9 @@ impl Partition {
             lead_start: 0,
             turned: false,
             cut_deep: false,
+            power_lost: None,
+            deleted: false,
+            leader_had: Vec::new(),
         });
         self.replicas.len() - 1
     }
@@ -212,7 +232,11 @@ impl Partition {
     pub(crate) fn set_isr(&mut self, isr: &[NodeId]) {
         let members = isr.iter().map(|node| {
             let before = self.isr.iter().find(|member| member.node == *node);
-            Member { node: *node, lost: before.and_then(|member| member.lost.clone()) }
+            let lost = match before {
+                Some(member) => member.lost.clone(),
+                None => self.lost_before_joining(*node),
+            };
+            Member { node: *node, lost }
         });
         self.isr = members.collect();
         if self.void.is_none()
@@ -221,6 +245,14 @@ impl Partition {
             // whoever is left cannot give back what only those had who are out
             self.void = Some(Void::PowerLost(lost));
         }
+    }
+
+    /// How a new member lost what it had when it was proposed: the proposal may be committed by a
+    /// later controller, when the member has lost power meanwhile (hunt seed 77045).
+    fn lost_before_joining(&self, node: NodeId) -> Option<Excuse> {
+        let replica = self.replicas.iter().find(|replica| replica.node == node.0)?;
+        let has_all = replica.known && replica.log.agrees(&self.committed, self.committed.end());
+        replica.power_lost.clone().filter(|_| !has_all)
     }
 
     /// A node that hosts a replica went down; with `lost_unsynced` its host lost power.
@@ -240,6 +272,8 @@ impl Partition {
         self.forgive_recovered();
         self.replicas[at].known = false;
         let (event, detail) = (cause.event, cause.what.clone());
+        self.replicas[at].power_lost =
+            Some(Excuse { at_ns: now_ns, node, event, detail: detail.clone() });
         for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {
             member.lost = Some(Excuse { at_ns: now_ns, node, event, detail: detail.clone() });
         }

@@ -83,6 +83,7 @@ pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change:
         p.make_void(ledger.now_ns, node, Void::Unclean);
     }
     p.isr_from_controller = true;
+    p.controller_epoch = epoch;
     p.set_isr(isr);
 }
 

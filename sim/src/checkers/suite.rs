@@ -9,10 +9,12 @@ use super::epoch_log::EpochLog;
 use super::final_state::FinalState;
 use super::history::Turn;
 use super::ledger::Ledger;
+use super::messages::Talk;
 use super::one_leader::Quorum;
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::table::Entry;
+use super::timeouts::Timeouts;
 use super::void::Cause;
 use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
@@ -74,6 +76,8 @@ pub struct Checkers {
     compacted: BTreeMap<String, u64>,
     /// Ids of the consumer groups.
     pub(super) groups: Vec<String>,
+    pub(super) talk: Talk,
+    pub(super) timeouts: Timeouts,
 }
 
 impl Checkers {
@@ -100,6 +104,8 @@ impl Checkers {
             unclean: is_unclean_allowed(plan),
             compacted: compacted_topics(plan),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
+            talk: Talk::default(),
+            timeouts: Timeouts::new(plan),
         }
     }
 
@@ -112,6 +118,7 @@ impl Checkers {
         }
         let partition = &mut self.partitions[at];
         partition.label = format!("{topic}-{}", tp.partition);
+        partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
         partition.min_isr = min_isr.max(1);
         partition.unclean = self.unclean;
         partition.keys = self.compacted.get(topic).map(|retention_ms| Keys::new(*retention_ms));
@@ -146,11 +153,16 @@ impl Checkers {
                 }
             }
             TraceEvent::ControllerElected { epoch } => {
+                self.timeouts.trace((&mut self.ledger, now_ns), node, event);
                 self.quorum.elected(&mut self.ledger, node, *epoch);
             }
             TraceEvent::Voted { epoch, candidate } => {
                 self.quorum.voted(&mut self.ledger, node, (*epoch, *candidate));
             }
+            TraceEvent::BrokerFenced { .. } | TraceEvent::ControllerResigned { .. } => {
+                self.timeouts.trace((&mut self.ledger, now_ns), node, event);
+            }
+            TraceEvent::IsrProposed { tp, isr, .. } => self.proposed(node, *tp, isr),
             TraceEvent::Recovered { truncated_bytes, .. } => {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
@@ -228,6 +240,8 @@ impl Checkers {
 
     /// A node's process ended, and why; with `lost_unsynced` its host lost power.
     pub fn node_down(&mut self, now_ns: u64, node: i32, (lost_unsynced, cause): (bool, &Cause)) {
+        self.falls_silent(node);
+        self.timeouts.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
@@ -299,6 +313,8 @@ impl Checkers {
 
     /// Turning points: rare.
     fn turned(&mut self, node: i32, event: &TraceEvent) {
+        let now_ns = self.ledger.now_ns;
+        self.timeouts.trace((&mut self.ledger, now_ns), node, event);
         let tp = match event {
             TraceEvent::Truncated { tp, .. }
             | TraceEvent::LogStart { tp, .. }
@@ -319,6 +335,8 @@ impl Checkers {
             }
             TraceEvent::LogStart { offset, .. } => {
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
+                let replica = p.replica(node);
+                p.replicas[replica].deleted = p.replicas[replica].leads.is_some();
                 return;
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {

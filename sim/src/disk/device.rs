@@ -55,10 +55,10 @@ pub struct DiskCounters {
 
 /// A small file whose write is not confirmed yet.
 #[derive(Debug)]
-struct PendingFile {
-    name: FileName,
-    before: Option<Bytes>,
-    at_ns: u64,
+pub(super) struct PendingFile {
+    pub(super) name: FileName,
+    pub(super) before: Option<Bytes>,
+    pub(super) at_ns: u64,
 }
 
 /// The disk of a host. It outlives the broker's process; a restarted broker reads it as a
@@ -74,7 +74,7 @@ pub struct Disk {
     volumes: Volumes,
     flusher: Flusher,
     reader: Reader,
-    pending_files: Vec<PendingFile>,
+    pub(super) pending_files: Vec<PendingFile>,
     full: bool,
     io_error: bool,
     append_bytes: u64,

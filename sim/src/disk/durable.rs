@@ -12,6 +12,16 @@ impl Disk {
         self.settle(now_ns);
     }
 
+    /// A small file as it would be after a power failure, if nothing that is under way gets through.
+    #[must_use]
+    pub fn durable_file(&self, now_ns: u64, name: &FileName) -> Option<&Bytes> {
+        let mut pending = self.pending_files.iter();
+        match pending.find(|pending| pending.name == *name && pending.at_ns > now_ns) {
+            Some(pending) => pending.before.as_ref(),
+            None => self.store.file(name),
+        }
+    }
+
     /// Snapshots of the cluster's metadata.
     pub fn metadata_snapshots(&self) -> impl Iterator<Item = (&FileName, &Bytes)> {
         self.store.files().filter(|(name, _)| matches!(name, FileName::MetadataSnapshot(..)))

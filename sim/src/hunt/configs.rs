@@ -40,7 +40,7 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     let lag = set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 2_000, 5_000]);
     for (key, values) in [
         ("replica.fetch.wait.max.ms", &[50_u64, 200, 500, 500][..]),
-        ("replica.fetch.max.bytes", &[1_000, 16_384, 1 << 20, 1 << 20]),
+        ("replica.fetch.max.bytes", &[1_000, 1_000, 16_384, 1 << 20, 1 << 20]),
         ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
         ("replica.fetch.backoff.ms", &[50, 200, 1_000]),
         ("replica.socket.timeout.ms", &[1_000, 2_000, 4_000]),
@@ -48,12 +48,13 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
         ("log.flush.offset.checkpoint.interval.ms", &[300, 2_000, 60_000]),
         ("log.retention.check.interval.ms", &[500, 3_000]),
         ("max.incremental.fetch.session.cache.slots", &[1, 2, 1_000, 1_000]),
-        ("num.replica.fetchers", &[1, 1, 2]),
-        ("leader.imbalance.check.interval.seconds", &[2, 5, 300]),
+        ("num.replica.fetchers", &[1, 2]),
+        ("leader.imbalance.check.interval.seconds", &[1, 2, 5, 300]),
         ("offsets.topic.num.partitions", &[1, 2]),
         ("metadata.log.max.record.bytes.between.snapshots", &[500, 2_000, 20 << 20]),
         ("controller.quorum.fetch.timeout.ms", &[500, 1_000, 2_000]),
-        ("controller.quorum.election.timeout.ms", &[300, 500, 1_000]),
+        ("controller.quorum.election.timeout.ms", &[100, 300, 500, 1_000]),
+        ("controller.quorum.election.backoff.max.ms", &[20, 200, 500]),
     ] {
         set(config, dice, key, values);
     }
@@ -72,7 +73,7 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
     // librdkafka's own, which may outlast what the broker is given to replicate
     let patience = timeout * dice.pick(&[1, 3]);
     config.insert("socket.timeout.ms".to_owned(), patience.to_string());
-    let delivery = set(config, dice, "delivery.timeout.ms", &[4_000, 10_000, 30_000, 30_000]);
+    let delivery = set(config, dice, "delivery.timeout.ms", &[2_500, 4_000, 10_000, 30_000]);
     config.insert("message.timeout.ms".to_owned(), delivery.to_string());
     set(config, dice, "max.in.flight.requests.per.connection", &[1, 3, 5, 5]);
     set(config, dice, "linger.ms", &[5, 20, 20, 50, 100]);

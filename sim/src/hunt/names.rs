@@ -17,6 +17,8 @@ pub fn fault_name(action: &Action) -> &'static str {
         Action::Link { effect: LinkEffect::Loss { .. }, .. } => "link-loss",
         Action::SlowDisk { .. } => "slow-disk",
         Action::DiskFull { .. } => "disk-full",
+        Action::DiskError { .. } => "disk-error",
+        Action::ClockJump { .. } => "clock-jump",
         Action::RollingRestart { .. } => "rolling-restart",
         Action::Load { .. } => "load",
         Action::SetCredits { .. } => "set-credits",

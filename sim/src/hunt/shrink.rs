@@ -283,6 +283,8 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::ProcessPause { node }
         | Action::SlowDisk { node, .. }
         | Action::DiskFull { node }
+        | Action::DiskError { node }
+        | Action::ClockJump { node, .. }
         | Action::SetCredits { node, .. } => *node == id,
         Action::Link { from, to, .. } => ends(from) || ends(to),
         Action::AzDown { .. }

@@ -9,8 +9,11 @@
 //! an intact copy; two of them may lose it in one seed out of ten, in turn or together, and what is
 //! lost then is excused by the checkers. Controllers fsync, so power may go at any of them.
 
+mod compound;
+
 use super::dice::Dice;
 use super::timing::Timing;
+use compound::Compound;
 use stormglass_scenarios::plan::{Action, AzDownMode, Endpoint, EventPlan, LinkEffect, Plan};
 
 const MS: u64 = 1_000_000;
@@ -40,6 +43,10 @@ enum Kind {
     Flap,
     SlowDisk,
     DiskFull,
+    /// EIO: the process ends, and comes back to the disk as it is.
+    DiskError,
+    /// Of a wall clock, by less or more than anything is kept.
+    ClockJump,
     AzIsolate,
     /// With its clients, which begin anew.
     AzPowerOff,
@@ -55,9 +62,11 @@ enum Kind {
     /// Producers or consumers begin anew.
     ClientCrash,
     LoadBurst,
+    /// Several faults that belong together.
+    Compound(Compound),
 }
 
-const KINDS: [Kind; 25] = [
+const KINDS: [Kind; 27] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -72,6 +81,8 @@ const KINDS: [Kind; 25] = [
     Kind::Flap,
     Kind::SlowDisk,
     Kind::DiskFull,
+    Kind::DiskError,
+    Kind::ClockJump,
     Kind::AzIsolate,
     Kind::AzPowerOff,
     Kind::RollingRestart,
@@ -86,7 +97,8 @@ const KINDS: [Kind; 25] = [
 ];
 
 /// What a storm over the quorum alone is made of: elections need several faults in a row.
-const QUORUM_KINDS: [Kind; 7] = [
+const QUORUM_KINDS: [Kind; 8] = [
+    Kind::Compound(Compound::ControllerRestarts),
     Kind::ControllerCrash,
     Kind::ControllerPause,
     Kind::ControllerCut,
@@ -133,7 +145,9 @@ struct Storm<'a> {
 impl<'a> Storm<'a> {
     fn new(plan: &'a Plan) -> Self {
         let mut dice = Dice::new(plan.seed, "storm");
-        let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.percent(45)).collect();
+        let compounds = Compound::ALL.map(Kind::Compound);
+        let all = KINDS.into_iter().chain(compounds);
+        let mut kinds: Vec<Kind> = all.filter(|_| dice.percent(45)).collect();
         if dice.percent(10) {
             kinds = QUORUM_KINDS.to_vec();
         }
@@ -232,12 +246,15 @@ impl<'a> Storm<'a> {
             Kind::Delay => self.slow_link(node, one_way),
             Kind::Loss => self.lossy_link(node),
             Kind::Flap => return self.flap(node, at, lasts),
+            Kind::Compound(compound) => return self.compound(compound, node, at, lasts),
             Kind::SlowDisk => Action::SlowDisk {
                 node,
                 rate_permille: self.dice.pick(&[10, 100, 500]),
                 extra_latency_ns: self.dice.pick(&[0, 20, 200, 1_500]) * MS,
             },
             Kind::DiskFull => Action::DiskFull { node },
+            Kind::DiskError => Action::DiskError { node },
+            Kind::ClockJump => self.clock_jump(node),
             Kind::AzIsolate => {
                 let az = self.dice.index(self.plan.cluster.azs.len());
                 Action::AzDown { az, mode: AzDownMode::Isolate, clients: true }
@@ -291,6 +308,18 @@ impl<'a> Storm<'a> {
 
     fn others_of(&self, node: i32) -> Vec<Endpoint> {
         self.brokers.iter().filter(|id| **id != node).map(|id| Endpoint::Node(*id)).collect()
+    }
+
+    /// Of a broker or a controller, by milliseconds to minutes, as Jepsen's does; not beyond what
+    /// logs and producers are kept for, as records would expire by right.
+    fn clock_jump(&mut self, node: i32) -> Action {
+        let node = match self.dice.percent(25) && !self.controllers.is_empty() {
+            true => self.dice.pick(&self.controllers),
+            false => node,
+        };
+        let ms = self.dice.pick(&[11_i64, 130, 1_500, 9_000, 70_000, 288_000]);
+        let sign = if self.dice.percent(50) { 1 } else { -1 };
+        Action::ClockJump { node, by_ns: sign * ms * 1_000_000 }
     }
 
     /// One that is through before the storm is over: nothing lifts it.
@@ -390,6 +419,7 @@ fn clash(a: &EventPlan, b: &EventPlan) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => match (&a.action, &b.action) {
             (Action::SlowDisk { node: a, .. }, Action::SlowDisk { node: b, .. }) => a == b,
+            (Action::ClockJump { node: a, .. }, Action::ClockJump { node: b, .. }) => a == b,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
             (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
@@ -408,7 +438,8 @@ fn process_of(action: &Action) -> Option<i32> {
         Action::HostCrash { node }
         | Action::ProcessCrash { node }
         | Action::ProcessPause { node }
-        | Action::DiskFull { node } => Some(*node),
+        | Action::DiskFull { node }
+        | Action::DiskError { node } => Some(*node),
         _ => None,
     }
 }

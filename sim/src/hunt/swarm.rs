@@ -39,7 +39,7 @@ fn draw_cluster(plan: &mut Plan) {
     }
     if dice.percent(10) {
         cluster.controllers.truncate(1);
-    } else if dice.percent(15) {
+    } else if dice.percent(25) {
         while let Some(last) = cluster.controllers.last().filter(|_| cluster.controllers.len() < 5)
         {
             let (id, az) = (last.id + 1, cluster.controllers.len() % azs);
@@ -62,7 +62,7 @@ fn draw_topics(plan: &mut Plan) {
     let replication = "offsets.topic.replication.factor";
     plan.cluster.config.insert(replication.to_owned(), replicas.to_string());
     for topic in &mut plan.topics {
-        let partitions = dice.between(1, 3);
+        let partitions = dice.pick(&[1, 2, 3, 3, 5]);
         topic.assignment = (0..partitions)
             .map(|_| dice.shuffled(&brokers).into_iter().take(replicas).collect())
             .collect();
@@ -77,10 +77,14 @@ fn draw_topics(plan: &mut Plan) {
 /// duplicates, in Kafka as here.
 fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
     let bytes = dice.pick(&["20000", "40000", "131072", "1073741824", "1073741824"]);
+    let bytes = if dice.percent(25) {
+        let retention = dice.pick(&["20000", "40000", "65536"]);
+        topic.config.insert("retention.bytes".to_owned(), retention.to_owned());
+        dice.pick(&["20000", "20000", "40000"])
+    } else {
+        bytes
+    };
     topic.config.insert("segment.bytes".to_owned(), bytes.to_owned());
-    if dice.percent(15) {
-        topic.config.insert("retention.bytes".to_owned(), "65536".to_owned());
-    }
 }
 
 /// Some storms have a compacted topic, whose cleaner is at work all the time: tiny segments, a map

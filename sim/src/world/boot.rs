@@ -29,6 +29,8 @@ impl World {
         let mono = Instant::from_nanos(at.clock.monotonic_ns(now));
         broker.step(mono, Input::WallClock(wall_ms), &mut Effects::default());
         at.broker = Some(broker);
+        self.watch_start(node);
+        let at = &mut self.nodes[node as usize];
         at.cpu.reset(now);
         let (host, id) = (at.host, at.id.0);
         self.booting.remove(&node);

@@ -33,6 +33,12 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
             (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
         }
         Action::DiskFull { node } => (Some(*node), format!("volume of node {node} is full")),
+        Action::DiskError { node } => (Some(*node), format!("volume of node {node} fails")),
+        Action::ClockJump { node, by_ns } => {
+            let side = if *by_ns < 0 { "slow" } else { "fast" };
+            let ms = by_ns.unsigned_abs() / 1_000_000;
+            (Some(*node), format!("wall clock of node {node} is {ms} ms {side}"))
+        }
         Action::RollingRestart { nodes, .. } => {
             (None, format!("rolling restart of {} brokers", nodes.len()))
         }

@@ -123,6 +123,9 @@ impl World {
     /// One step of a node's core, with everything that follows at once.
     pub(super) fn step_node(&mut self, node: u16, input: Input, thread: Option<Thread>) {
         let mut effects = self.effects.take().unwrap_or_default();
+        if self.watches {
+            self.watch_input(node, &input);
+        }
         let held_until = self.run_core(node, input, &mut effects);
         let finish = self.charge(node, &effects.work.take(), thread, held_until);
         if !effects.timers.is_empty() {
@@ -181,7 +184,12 @@ impl World {
         loop {
             let at = &mut self.nodes[node as usize];
             let Some(broker) = &mut at.broker else { break };
+            let said = (effects.replies.len(), effects.sends.len());
             broker.step(mono, input, effects);
+            if self.watches {
+                self.watch_output(node, effects, said);
+            }
+            let at = &mut self.nodes[node as usize];
             for op in effects.disk.drain(..) {
                 let is_append = matches!(op.kind, DiskOpKind::Append { .. });
                 let done = at.disk.submit(now, op);

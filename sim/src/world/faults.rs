@@ -39,6 +39,10 @@ impl World {
                 });
             }
             Action::DiskFull { node } => self.with_disk(*node, |disk, _| disk.set_full(true)),
+            Action::DiskError { node } => {
+                self.with_disk(*node, |disk, _| disk.set_io_error(true));
+            }
+            Action::ClockJump { node, by_ns } => self.jump_clock(*node, *by_ns),
             Action::RollingRestart { .. } => self.at(self.now, Event::Rolling { index, step: 0 }),
             Action::Load { producer, rate_permille } => {
                 self.set_load(producer.as_deref(), *rate_permille);
@@ -82,6 +86,11 @@ impl World {
                 // Kafka halts when its only log directory fails; the operator starts it again.
                 self.boot_if_down(*node);
             }
+            Action::DiskError { node } => {
+                self.with_disk(*node, |disk, _| disk.set_io_error(false));
+                self.boot_if_down(*node);
+            }
+            Action::ClockJump { node, by_ns } => self.jump_clock(*node, by_ns.saturating_neg()),
             Action::Load { producer, .. } => self.set_load(producer.as_deref(), 1000),
             Action::ConsumerPause { group } => self.pause_group(group, false),
             Action::ClientCrash { client } => self.start_killed(client),
@@ -242,6 +251,18 @@ impl World {
             let at = &mut self.nodes[node as usize];
             at.paused_until_ns = until;
             at.cpu.pause_until(now, until);
+        }
+    }
+
+    /// The wall clock of a node jumps; a process that runs is told, as clocks are read when asked.
+    fn jump_clock(&mut self, id: i32, by_ns: i64) {
+        let Some(node) = self.node(id) else { return };
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        at.clock.jump(by_ns);
+        let wall_ms = at.clock.wall_ns(now) / 1_000_000;
+        if at.is_up() {
+            self.step_node(node, Input::WallClock(wall_ms), None);
         }
     }
 

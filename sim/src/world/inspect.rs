@@ -1,33 +1,58 @@
 //! Shows the checkers what nodes hold in memory and on disk.
 
 use super::World;
+use super::node::Node;
 use crate::checkers::{Moment, NodeView};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::seam::FileName;
 use stormglass_reports::recording::ReplicaSecond;
+use stormglass_scenarios::plan::Plan;
 
 /// Replicas of a cluster small enough to be looked at every second: hunts, not benchmarks.
 const REPLICAS_MAX: usize = 64;
 
+fn view_of(node: &Node, now_ns: u64) -> Option<NodeView<'_>> {
+    let awake_ns = match node.paused_until_ns {
+        0 => u64::MAX,
+        until => now_ns.saturating_sub(until),
+    };
+    let broker = node.broker.as_ref()?;
+    Some(NodeView { node: node.id.0, broker, disk: &node.disk, awake_ns })
+}
+
 impl World {
     /// Lets the checkers look at every node that is up.
     pub(super) fn show_state(&mut self, moment: Moment) {
-        let replicas: usize =
-            self.plan.topics.iter().flat_map(|topic| &topic.assignment).map(Vec::len).sum();
-        if replicas > REPLICAS_MAX || self.origin_ns == u64::MAX {
+        if !self.watches || self.origin_ns == u64::MAX {
             return;
         }
         let now_ns = self.now - self.origin_ns;
         let Self { nodes, checkers, now, .. } = self;
         nodes.iter_mut().for_each(|node| node.disk.catch_up(*now));
-        let up = nodes.iter().filter_map(|node| {
-            Some(NodeView { node: node.id.0, broker: node.broker.as_ref()?, disk: &node.disk })
-        });
+        let up = nodes.iter().filter_map(|node| view_of(node, *now));
         let views: Vec<NodeView<'_>> = up.collect();
         checkers.state(now_ns, &views, moment);
-        if moment == Moment::Running {
+        if moment != Moment::Drained {
             self.sample();
+        }
+    }
+
+    /// Whether a cluster is small enough for that.
+    pub(super) fn is_watched(plan: &Plan) -> bool {
+        let topics = plan.topics.iter().flat_map(|topic| &topic.assignment);
+        topics.map(Vec::len).sum::<usize>() <= REPLICAS_MAX
+    }
+
+    /// Lets the checkers look at one node, where something has changed.
+    #[cold]
+    pub(super) fn show_node(&mut self, node: u16) {
+        let now_ns = self.now - self.origin_ns;
+        let Self { nodes, checkers, now, .. } = self;
+        let at = &mut nodes[node as usize];
+        at.disk.catch_up(*now);
+        if let Some(view) = view_of(at, *now) {
+            checkers.node_state(now_ns, &view);
         }
     }
 

@@ -22,6 +22,7 @@ mod setup;
 mod slab;
 mod throttle;
 mod transport;
+mod watch;
 mod wire;
 
 use crate::checkers::{Checkers, Marks, Story};
@@ -130,6 +131,8 @@ pub(crate) struct World {
     /// Number of each client within its group.
     instances: BTreeMap<u32, u32>,
     second: u32,
+    /// Whether the cluster is small enough for its nodes and what they say to be looked at.
+    watches: bool,
     drained: bool,
     recorder: Recorder,
     checkers: Checkers,

@@ -7,13 +7,19 @@ use crate::disk::DiskCounters;
 use crate::recorder::SecondGauges;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::seam::{Effects, TraceEvent};
-use stormglass_reports::recording::BrokerSecond;
+use stormglass_reports::recording::{BrokerSecond, Phase};
+
+/// A cluster counts as healed so long after the last fault, ns: heal is longer.
+const HEALED_NS: u64 = 8 * SECOND_NS;
 
 impl World {
     /// Hands a step's trace to the checkers and to the story.
     pub(super) fn observe_trace(&mut self, node: u16, effects: &mut Effects) {
         let id = self.nodes[node as usize].id.0;
         let now = self.now.saturating_sub(self.origin_ns.min(self.now));
+        let turns = self.watches
+            && self.origin_ns != u64::MAX
+            && effects.trace.iter().any(super::watch::is_turn);
         for event in &effects.trace {
             if let TraceEvent::HighWatermark { tp, offset, leader: true, epoch } = event {
                 self.lags.high_watermark(*tp, *epoch, *offset);
@@ -31,6 +37,9 @@ impl World {
             }
         }
         effects.trace.clear();
+        if turns {
+            self.show_node(node);
+        }
         if !self.story_out.is_empty() {
             self.tell_story();
         }
@@ -64,7 +73,8 @@ impl World {
         // Cross-AZ bytes are counted by message; taking the network's own keeps its tables small.
         let _ = self.net.take_cross_az_bytes();
         self.tell_story();
-        self.show_state(Moment::Running);
+        let healed = self.phase_at(at_ns.saturating_sub(HEALED_NS)) >= Phase::Heal;
+        self.show_state(if healed { Moment::Healed } else { Moment::Running });
         let offline_partitions = offline;
         let gauges = SecondGauges { index, phase, brokers, lags, offline_partitions, controller };
         self.recorder.end_of_second(gauges);

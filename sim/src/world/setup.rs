@@ -118,6 +118,7 @@ impl World {
             rolling: BTreeMap::new(),
             rolling_waits: BTreeMap::new(),
             second: 0,
+            watches: Self::is_watched(&plan),
             drained: false,
             recorder: Recorder::new(&plan),
             checkers: Checkers::new(&plan),

@@ -24,6 +24,8 @@ const BYTES_MAX: u64 = 8 << 20;
 /// A batch that a disk holds.
 struct Found {
     segment: Offset,
+    /// Where it begins in its segment, bytes.
+    position: u32,
     batch: Arc<Batch>,
 }
 
@@ -45,7 +47,7 @@ pub(crate) fn rebuilt(
             ledger.broken(Check::Logs, p.about(), &|| format!("replica {node}: {}", seen()));
         }
     };
-    ends(replica, &found, &mut says);
+    ends(replica, &found, p.is_gapless, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
         producers(replica, &found, &mut says);
@@ -57,20 +59,23 @@ type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;
 fn read(disk: &dyn DiskImage, tp: TopicPartition) -> Vec<Found> {
     let mut found = Vec::new();
     for segment in disk.segments(tp) {
-        disk.scan(tp, segment, &mut |_, batch| {
-            found.push(Found { segment, batch: Arc::clone(batch) });
+        disk.scan(tp, segment, &mut |position, batch| {
+            found.push(Found { segment, position, batch: Arc::clone(batch) });
         });
     }
     found
 }
 
-/// Offsets rise, the log ends where its batches end, and every offset is looked for in its segment.
-fn ends(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+/// Offsets follow each other (or rise, in a compacted log), the log ends where its batches end, and every offset is looked for in its segment.
+fn ends(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut Says<'_>) {
     let log = replica.log;
     let mut next = Offset::MIN;
     for Found { batch, .. } in found {
         let base = batch.base_offset();
-        says(base >= next, &|| format!("a batch at offset {base} follows one that ends at {next}"));
+        let is_first = next == Offset::MIN || base <= log.log_start_offset();
+        says(base == next || base > next && (is_first || !is_gapless), &|| {
+            format!("a batch at offset {base} follows one that ends at {next}")
+        });
         next = batch.next_offset();
     }
     if let Some(last) = found.last().map(|last| last.batch.next_offset()) {
@@ -79,10 +84,16 @@ fn ends(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
             format!("the log ends at {end}, its batches on disk at {last}")
         });
     }
-    for Found { segment, batch } in readable(replica, found) {
+    for Found { segment, position, batch } in readable(replica, found) {
         let from = batch.base_offset();
         let plan = log.read_plan(from, log.log_end_offset(), u32::MAX);
-        let at = plan.as_ref().ok().and_then(|range| range.as_ref().map(|range| range.segment));
+        let plan = plan.ok().flatten();
+        says(plan.is_none_or(|range| range.position <= *position), &|| {
+            format!(
+                "offset {from} is at {position} in its segment, but looked for behind: {plan:?}"
+            )
+        });
+        let at = plan.map(|range| range.segment);
         says(at == Some(*segment), &|| {
             format!("offset {from} is in segment {segment}, but looked for in {at:?}")
         });

@@ -7,6 +7,7 @@ mod quorum;
 mod replicas;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
@@ -19,6 +20,7 @@ pub(crate) use metadata::PROMISE as METADATA;
 pub(crate) use quorum::PROMISE as QUORUM;
 pub(crate) use replicas::PROMISE as REPLICAS;
 pub(crate) use replicas::Stall;
+pub(crate) use waits::PROMISE as WAITS;
 
 /// A node that is up.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +31,8 @@ pub struct NodeView<'a> {
     pub broker: &'a Broker,
     /// Its disk.
     pub disk: &'a Disk,
+    /// Since when it has not been stopped, ns; `u64::MAX` when it never was.
+    pub awake_ns: u64,
 }
 
 /// When the nodes are looked at.
@@ -36,6 +40,8 @@ pub struct NodeView<'a> {
 pub enum Moment {
     /// A simulated second ends.
     Running,
+    /// The same, and every fault has been over for a while.
+    Healed,
     /// The run is over, healed and drained.
     Drained,
 }
@@ -46,32 +52,23 @@ impl Checkers {
         self.ledger.now_ns = now_ns;
         let lag_max_ns = self.lag_max_ns;
         for view in nodes {
+            self.look(view, Some(moment));
             for replica in view.broker.replica_views() {
                 let at = self.partition(replica.tp);
                 let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
                 let of = replicas::Of { node: view.node, replica: &replica };
-                let durable = view.disk.durable_end(replica.tp);
-                replicas::rules(p, ledger, of, durable);
                 if moment == Moment::Drained {
                     replicas::settled(p, ledger, of);
                 }
                 replicas::progress(p, ledger, of, lag_max_ns);
                 replicas::followers(p, ledger, of, nodes);
-                let mine = p.replica(view.node);
-                let is_due = std::mem::take(&mut p.replicas[mine].turned);
-                if replica.log.has_in_flight() {
-                    p.replicas[mine].turned = is_due;
-                } else if is_due || moment == Moment::Drained {
-                    logs::rebuilt(p, ledger, of, view.disk);
-                    let leads = replica.lead.is_some()
-                        && p.newest() == (replica.leader_epoch, Some(view.node));
-                    if leads {
-                        logs::compacted(p, ledger, of, view.disk);
-                    }
+                if moment != Moment::Running {
+                    waits::learns(p, ledger, view.node, &replica, nodes);
                 }
             }
+            let now = (&mut self.ledger, now_ns);
+            self.timeouts.overdue(now, view, lag_max_ns);
             replicas::marker(&mut self.ledger, view);
-            metadata::applied(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::coordinates(&mut self.ledger, view, moment);
         }
@@ -81,6 +78,36 @@ impl Checkers {
         if moment == Moment::Drained {
             self.compare_logs(nodes);
         }
+    }
+
+    /// Something has changed at a node: looks at it alone.
+    pub fn node_state(&mut self, now_ns: u64, view: &NodeView<'_>) {
+        self.ledger.now_ns = now_ns;
+        self.look(view, None);
+    }
+
+    fn look(&mut self, view: &NodeView<'_>, moment: Option<Moment>) {
+        for replica in view.broker.replica_views() {
+            let at = self.partition(replica.tp);
+            let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+            let of = replicas::Of { node: view.node, replica: &replica };
+            let durable = view.disk.durable_end(replica.tp);
+            replicas::rules(p, ledger, of, durable);
+            replicas::deleted(p, ledger, of);
+            let mine = p.replica(view.node);
+            let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);
+            if is_due && moment.is_some() && !replica.log.has_in_flight() {
+                p.replicas[mine].turned = false;
+                logs::rebuilt(p, ledger, of, view.disk);
+                let leads =
+                    replica.lead.is_some() && p.newest() == (replica.leader_epoch, Some(view.node));
+                if leads {
+                    logs::compacted(p, ledger, of, view.disk);
+                }
+            }
+        }
+        metadata::applied(&mut self.ledger, view);
+        waits::node(&mut self.ledger, view);
     }
 
     /// Only while every partition of `__consumer_offsets` is led, and loaded, by its newest leader.

@@ -89,6 +89,19 @@ pub(crate) fn rules(
     }
 }
 
+/// A leader that deletes keeps `retention.bytes`. What is deleted by time is older than a hunt's runs.
+pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
+    let mine = p.replica(node);
+    if !std::mem::take(&mut p.replicas[mine].deleted) {
+        return;
+    }
+    let Some(limit) = replica.log.config().retention_bytes else { return };
+    let left = replica.log.size_bytes();
+    check(p, ledger, left >= limit, &|| {
+        format!("leader {node} deletes segments and keeps {left} bytes; retention.bytes is {limit}")
+    });
+}
+
 /// What holds once the cluster has healed.
 pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
     let Some(lead) = &replica.lead else { return };
@@ -113,7 +126,11 @@ pub(crate) fn progress(
     };
     let high_watermark = replica.high_watermark;
     let could = could_commit(lead, replica.log.log_end_offset());
-    if lead.pending_isr.is_some() || could <= high_watermark {
+    // a follower that was about to join holds it back, also when it is gone: nothing makes the leader
+    // reckon again before the next append or fetch, in Kafka as here (hunt seed 50053)
+    let held =
+        lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && f.log_end == high_watermark);
+    if lead.pending_isr.is_some() || could <= high_watermark || held {
         p.stall = None;
         return;
     }

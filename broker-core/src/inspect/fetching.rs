@@ -1,0 +1,108 @@
+//! Fetch sessions, what a follower copies from whom, and requests that wait.
+
+use crate::broker::Broker;
+use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use crate::protocol::IsolationLevel;
+use crate::time::Instant;
+
+/// A fetch session, or (with `id` 0) a fetch without one.
+#[derive(Debug, Clone)]
+pub struct SessionView {
+    /// Session id.
+    pub id: i32,
+    /// Follower that fetches; `None` for a consumer.
+    pub replica: Option<NodeId>,
+    /// What it may read.
+    pub isolation: IsolationLevel,
+    /// Bytes that it waits for.
+    pub min_bytes: u64,
+    /// Until when its fetch waits at most, on the node's monotonic clock.
+    pub parked_until: Option<Instant>,
+    /// Whether a read of it is at the disk.
+    pub is_reading: bool,
+    /// Partitions in it.
+    pub parts: Vec<SessionPartView>,
+}
+
+/// A partition of a fetch session.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionPartView {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Next offset wanted.
+    pub fetch_offset: Offset,
+    /// Leader epoch as the fetcher knows it.
+    pub current_leader_epoch: LeaderEpoch,
+    /// Epoch of the last record that the fetcher has, `-1` for most consumers.
+    pub last_fetched_epoch: LeaderEpoch,
+    /// High watermark that the fetcher was told last.
+    pub told_high_watermark: Offset,
+    /// Whether it is looked at before the next answer.
+    pub is_queued: bool,
+    /// Whether its replica tells the session of news; `None` when there is no replica here.
+    pub is_watched: Option<bool>,
+}
+
+/// A partition that a follower copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FollowedView {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// From whom.
+    pub leader: NodeId,
+    /// In which leader epoch.
+    pub epoch: LeaderEpoch,
+    /// Whether it is left out until a back-off ends.
+    pub is_delayed: bool,
+}
+
+/// The oldest deadlines of requests that wait, on the node's monotonic clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WaitsView {
+    /// Of produces.
+    pub produce: Option<Instant>,
+    /// Of fetches.
+    pub fetch: Option<Instant>,
+    /// When the timer that ends them is due.
+    pub timer: Option<Instant>,
+    /// Partitions whose high watermark has passed what an acknowledgement waits for.
+    pub overdue_acks: usize,
+}
+
+impl Broker {
+    /// Epoch of this broker's registration, `-1` before it and for a controller.
+    #[must_use]
+    pub fn registered_epoch(&self) -> i64 {
+        self.role().map_or(-1, |role| role.broker_epoch)
+    }
+
+    /// Fetch sessions and fetches without one.
+    #[must_use]
+    pub fn fetch_sessions(&self) -> Vec<SessionView> {
+        self.role().map(|role| role.replicas.session_views()).unwrap_or_default()
+    }
+
+    /// What this broker copies from others.
+    #[must_use]
+    pub fn followed(&self) -> Vec<FollowedView> {
+        self.role().map(|role| role.replicas.followed_views()).unwrap_or_default()
+    }
+
+    /// Whether this broker coordinates a group and has read all that the log says of it. Also true
+    /// when there is no `__consumer_offsets` yet.
+    #[must_use]
+    pub fn has_loaded_group(&self, group: &str) -> bool {
+        let Some(role) = self.role() else { return false };
+        let Some(topic) = role.image.topic_named(crate::group::OFFSETS_TOPIC) else { return true };
+        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let partition = crate::group::partition_for(group, count);
+        let views = role.groups.views();
+        views.iter().any(|view| view.partition == partition && view.is_loaded)
+    }
+
+    /// Requests that wait for replication or for data.
+    #[must_use]
+    pub fn waits(&self) -> WaitsView {
+        self.role().map(|role| role.replicas.waits_view()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,65 @@
+//! What the replica manager shows to checkers.
+
+use super::ReplicaManager;
+use super::partition::Watch;
+use super::session::FetchSession;
+use crate::inspect::{FollowedView, SessionPartView, SessionView, WaitsView};
+
+impl ReplicaManager {
+    /// Fetch sessions in order of their slots.
+    pub(crate) fn session_views(&self) -> Vec<SessionView> {
+        self.sessions.slots().map(|(slot, session)| self.session_view(slot, session)).collect()
+    }
+
+    fn session_view(&self, slot: u32, session: &FetchSession) -> SessionView {
+        let live = session.parts.iter().zip(0..).filter(|(part, _)| part.live);
+        let parts = live.map(|(part, index)| {
+            let watch = Watch { session: slot, part: index };
+            let hosted = part.slot.filter(|at| self.hosts(*at, part.tp));
+            let watched = hosted.and_then(|at| self.partition(at)).map(|partition| {
+                let list = match session.replica {
+                    Some(_) => &partition.follower_watch,
+                    None => &partition.consumer_watch,
+                };
+                list.contains(&watch)
+            });
+            SessionPartView {
+                tp: part.tp,
+                fetch_offset: part.fetch_offset,
+                current_leader_epoch: part.current_leader_epoch,
+                last_fetched_epoch: part.last_fetched_epoch,
+                told_high_watermark: part.told_high_watermark,
+                is_queued: part.queued,
+                is_watched: watched,
+            }
+        });
+        SessionView {
+            id: session.id,
+            replica: session.replica.map(|replica| replica.id),
+            isolation: session.isolation,
+            min_bytes: session.min_bytes,
+            parked_until: session.parked.map(|parked| parked.deadline),
+            is_reading: session.reading,
+            parts: parts.collect(),
+        }
+    }
+
+    /// What is copied from whom.
+    pub(crate) fn followed_views(&self) -> Vec<FollowedView> {
+        self.fetchers.views()
+    }
+
+    /// Requests that wait.
+    pub(crate) fn waits_view(&self) -> WaitsView {
+        let passed = |p: &super::Partition| {
+            p.ack_waiters.front().is_some_and(|waiter| waiter.required <= p.high_watermark)
+        };
+        let parked = self.sessions.slots().filter(|(_, session)| !session.reading);
+        WaitsView {
+            produce: self.purgatory.first_produce_deadline(),
+            fetch: parked.filter_map(|(_, session)| Some(session.parked?.deadline)).min(),
+            timer: self.purgatory.armed(),
+            overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Answers from metadata: of controllers, of coordinators, of voters.
+
+use super::{Says, Speaker, peers};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::metadata::MetadataImage;
+use stormglass_broker_core::protocol::{AlterPartitionData, MetadataResponse, Request, Response};
+
+/// Any other answer.
+pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
+    match (asked, answer) {
+        (Request::Metadata(_), Response::Metadata(answer)) => metadata(says, by, answer),
+        (Request::Vote(asked), Response::Vote(answer)) if answer.granted && !asked.pre_vote => {
+            peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
+        }
+        _ => {}
+    }
+}
+
+/// A broker tells the metadata that it has.
+fn metadata(says: &mut Says<'_>, by: Speaker<'_>, answer: &MetadataResponse) {
+    let Some(image) = by.broker.metadata() else { return };
+    for topic in answer.topics.iter().filter(|topic| topic.error.is_ok()) {
+        let known = image.topic_named(&topic.name);
+        let holds = known.is_some_and(|known| {
+            known.id == topic.id
+                && known.partitions.len() == topic.partitions.len()
+                && known.partitions.iter().zip(&topic.partitions).all(|(known, told)| {
+                    let alive = |id: &NodeId| image.broker(*id).is_some_and(|b| !b.fenced);
+                    (known.leader_epoch, &known.replicas, &known.isr)
+                        == (told.leader_epoch, &told.replicas, &told.isr)
+                        && told.leader == known.leader.filter(alive)
+                })
+        });
+        says.rule(holds, &|| {
+            format!("broker {} tells {topic:?}, its metadata says {known:?}", by.node)
+        });
+    }
+}
+
+/// Why a coordinator or an active controller must not take a request, as it stands before it does.
+/// `None`: it may.
+pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
+    let group = match request {
+        Request::OffsetCommit(asked) => Some(&asked.group),
+        Request::OffsetFetch(asked) => asked.groups.first().map(|group| &group.group),
+        Request::Heartbeat(asked) => Some(&asked.group),
+        Request::JoinGroup(asked) => Some(&asked.group),
+        Request::SyncGroup(asked) => Some(&asked.group),
+        _ => None,
+    };
+    if let Some(group) = group.filter(|group| !broker.has_loaded_group(group)) {
+        return Some(format!("group {group} is not coordinated there, or not loaded yet"));
+    }
+    if let Request::Fetch(fetch) = request {
+        let part = fetch.partitions.first().filter(|part| part.tp == TopicPartition::METADATA)?;
+        let (epoch, asked) = (broker.quorum().epoch, part.current_leader_epoch);
+        return (asked != epoch)
+            .then(|| format!("it is of Raft epoch {asked}, the node is in {epoch}"));
+    }
+    let image = broker.active_metadata()?;
+    let (from, epoch) = match request {
+        Request::BrokerHeartbeat(asked) => (asked.broker, asked.broker_epoch),
+        Request::AllocateProducerIds(asked) => (asked.broker, asked.broker_epoch),
+        Request::AlterPartition(asked) => (asked.broker, asked.broker_epoch),
+        _ => return None,
+    };
+    let known = image.broker(from).map(|known| known.epoch);
+    if known != Some(epoch) {
+        return Some(format!(
+            "it is of broker {from} in its epoch {epoch}, registered is {known:?}"
+        ));
+    }
+    let Request::AlterPartition(asked) = request else { return None };
+    asked.partitions.iter().find_map(|data| ineligible(image, data))
+}
+
+/// Why an ISR must not be taken: it is of an earlier state, or a member is not ready in the life that
+/// the leader has heard.
+fn ineligible(image: &MetadataImage, data: &AlterPartitionData) -> Option<String> {
+    let known = image.partition(data.tp)?;
+    let proposed = (data.leader_epoch, data.partition_epoch);
+    let state = (known.leader_epoch, known.partition_epoch);
+    if proposed != state {
+        return Some(format!("it is for leader and partition epoch {proposed:?}, not {state:?}"));
+    }
+    let is_ready = |(member, epoch): &&(NodeId, i64)| {
+        let registered = image.broker(*member);
+        registered.is_some_and(|known| known.is_active() && (*epoch < 0 || known.epoch == *epoch))
+    };
+    let (member, epoch) = data.new_isr.iter().find(|member| !is_ready(member))?;
+    let registered = image.broker(*member);
+    Some(format!("broker {member} is in it in its epoch {epoch}; registered is {registered:?}"))
+}
+
+/// A fenced broker that does not know of its own registration yet: it would act on the one before.
+pub(super) fn stays_fenced(broker: &Broker, request: &Request) -> Option<NodeId> {
+    let Request::BrokerHeartbeat(asked) = request else { return None };
+    let known = broker.active_metadata()?.broker(asked.broker)?;
+    let is_behind = known.fenced && asked.current_metadata_offset < known.epoch;
+    is_behind.then_some(asked.broker)
+}
+
+/// The same broker, after the heartbeat.
+pub(super) fn is_still_fenced(says: &mut Says<'_>, by: Speaker<'_>, broker: NodeId) {
+    let Some(image) = by.broker.active_metadata() else { return };
+    says.rule(image.broker(broker).is_none_or(|known| known.fenced), &|| {
+        format!("controller {} unfences broker {broker}, which does not know it yet", by.node)
+    });
+}
+
+/// A broker that wants to end and leads a partition.
+pub(super) fn stays_up(broker: &Broker, request: &Request) -> Option<NodeId> {
+    let Request::BrokerHeartbeat(asked) = request else { return None };
+    let image = broker.active_metadata()?;
+    let leads = image.partitions().any(|(_, partition)| partition.leader == Some(asked.broker));
+    let is_orderly = asked.want_shut_down && !asked.want_fence;
+    (is_orderly && leads).then_some(asked.broker)
+}
+
+/// Whether a request was taken.
+pub(super) fn is_taken(answer: &Response) -> bool {
+    match answer {
+        Response::OffsetCommit(answer) => answer.partitions.iter().any(|(_, error)| error.is_ok()),
+        Response::OffsetFetch(answer) => answer.groups.first().is_some_and(|g| g.error.is_ok()),
+        Response::Fetch(answer) => answer.partitions.iter().all(|part| part.error.is_ok()),
+        Response::Heartbeat(answer) => answer.error.is_ok(),
+        Response::JoinGroup(answer) => answer.error.is_ok(),
+        Response::SyncGroup(answer) => answer.error.is_ok(),
+        Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
+        Response::AllocateProducerIds(answer) => answer.error.is_ok(),
+        Response::AlterPartition(answer) => {
+            let refused = answer.partitions.iter().any(|told| !told.error.is_ok());
+            answer.error.is_ok() && !refused
+        }
+        _ => false,
+    }
+}

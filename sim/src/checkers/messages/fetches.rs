@@ -1,0 +1,198 @@
+//! What a broker answers to a fetch is what its log holds, from the offset that was asked for.
+
+use super::{Says, Speaker};
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicPartition};
+use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::log::Log;
+use stormglass_broker_core::protocol::{
+    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
+};
+
+/// A partition of a fetch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) fetch: &'a FetchRequest,
+    pub(super) position: &'a FetchPartition,
+}
+
+/// A partition's answer.
+pub(super) fn answer(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    question: Question<'_>,
+    part: &FetchPartitionResponse,
+) {
+    if let Some(view) = by.broker.replica_view(part.tp) {
+        of_replica(says, by.node, &view, question, part);
+    }
+}
+
+/// A session does not keep what its fetcher has dropped.
+pub(super) fn forgets(says: &mut Says<'_>, by: Speaker<'_>, fetch: &FetchRequest) {
+    if fetch.forgotten.is_empty() || fetch.session_id == 0 {
+        return;
+    }
+    let sessions = by.broker.fetch_sessions();
+    let Some(session) = sessions.iter().find(|session| session.id == fetch.session_id) else {
+        return;
+    };
+    let is_back = |tp: &TopicPartition| fetch.partitions.iter().any(|part| part.tp == *tp);
+    let dropped = fetch.forgotten.iter().filter(|tp| !is_back(tp));
+    for tp in dropped {
+        says.rule(session.parts.iter().all(|part| part.tp != *tp), &|| {
+            format!("broker {} keeps {tp:?} in fetch session {}", by.node, fetch.session_id)
+        });
+    }
+}
+
+/// What a replica may answer.
+pub(super) fn of_replica(
+    says: &mut Says<'_>,
+    node: i32,
+    view: &ReplicaView<'_>,
+    question: Question<'_>,
+    part: &FetchPartitionResponse,
+) {
+    let (epoch, asked) = (view.leader_epoch, question.position.current_leader_epoch);
+    let offset = question.position.fetch_offset;
+    match part.error {
+        ErrorCode::None => state(says, node, view, part),
+        ErrorCode::FencedLeaderEpoch => says.rule(asked < epoch, &|| {
+            format!("broker {node}, in epoch {epoch}, tells a fetcher of epoch {asked} that it is behind")
+        }),
+        ErrorCode::UnknownLeaderEpoch => says.rule(asked > epoch, &|| {
+            format!("broker {node}, in epoch {epoch}, says that it does not know epoch {asked} yet")
+        }),
+        ErrorCode::OffsetOutOfRange => out_of_range(says, node, view, question.position),
+        _ => {}
+    }
+    if !part.error.is_ok() {
+        return;
+    }
+    let diverges = diverging(view.log, question.position.last_fetched_epoch, offset);
+    if let Some(told) = part.diverging_epoch {
+        says.rule(diverges == Some(told), &|| {
+            format!(
+                "broker {node} tells a follower at offset {offset}, whose last epoch is {}, that it \
+                 diverges: {told:?}; by the log's epochs it is {diverges:?}",
+                question.position.last_fetched_epoch
+            )
+        });
+        return;
+    }
+    if part.records.is_empty() {
+        return;
+    }
+    records(says, node, (view, question), part);
+    let follows = asked == epoch && view.lead.is_some();
+    says.rule(!follows || diverges.is_none(), &|| {
+        format!(
+            "broker {node} sends records from offset {offset} to a fetcher whose last epoch is {}, \
+             and whose log differs: {diverges:?}",
+            question.position.last_fetched_epoch
+        )
+    });
+}
+
+/// The state that comes with an answer.
+fn state(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, part: &FetchPartitionResponse) {
+    let start = view.log.log_start_offset();
+    let told = (part.log_start_offset, part.high_watermark, part.last_stable_offset);
+    let (log_start, high_watermark, last_stable) = told;
+    says.rule(high_watermark <= view.high_watermark, &|| {
+        format!(
+            "broker {node} tells high watermark {high_watermark}, but has {}",
+            view.high_watermark
+        )
+    });
+    says.rule(log_start <= start, &|| {
+        format!("broker {node} tells log start {log_start}, but has {start}")
+    });
+    says.rule(last_stable <= high_watermark, &|| {
+        format!("broker {node} tells last stable offset {last_stable} above {high_watermark}")
+    });
+}
+
+/// Records follow each other, the first batch holds what was asked for, none is beyond what the
+/// fetcher may see, and each is of the epoch that the log has there.
+fn records(
+    says: &mut Says<'_>,
+    node: i32,
+    (view, question): (&ReplicaView<'_>, Question<'_>),
+    part: &FetchPartitionResponse,
+) {
+    let offset = question.position.fetch_offset;
+    let is_follower = question.fetch.replica.is_some();
+    let limit = if is_follower { view.log.log_end_offset() } else { view.high_watermark };
+    let mut next: Option<Offset> = None;
+    for batch in part.records.batches() {
+        let base = batch.base_offset();
+        let follows = match next {
+            Some(next) => base == next,
+            None => (base..batch.next_offset()).contains(&offset),
+        };
+        says.rule(follows, &|| {
+            let expected = next.unwrap_or(offset);
+            format!("broker {node} sends a batch at offset {base} where {expected} is expected")
+        });
+        next = Some(batch.next_offset());
+        let (epoch, known) = (batch.header.partition_leader_epoch, view.log.epoch_at(base));
+        let is_of_epoch = question.position.current_leader_epoch == view.leader_epoch;
+        let unknown = known == NO_EPOCH || view.lead.is_none() || !is_of_epoch;
+        says.rule(epoch == known || unknown, &|| {
+            format!("broker {node} sends offset {base} of epoch {epoch}, its log has {known} there")
+        });
+    }
+    let end = next.unwrap_or(offset);
+    // a read may outlast the leadership that it began in (hunt seed 78067)
+    let is_of_epoch = question.position.current_leader_epoch == view.leader_epoch;
+    says.rule(end <= limit || view.lead.is_none() || !is_of_epoch, &|| {
+        format!("broker {node} sends records up to {end}, but its fetcher may see up to {limit}")
+    });
+    let first = part.records.batches().first().map_or(0, |batch| batch.size_bytes());
+    let max = question.position.max_bytes.max(0).unsigned_abs().max(first);
+    says.rule(part.records.size_bytes() <= max, &|| {
+        format!("broker {node} sends {} bytes, asked for at most {max}", part.records.size_bytes())
+    });
+}
+
+fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position: &FetchPartition) {
+    let (start, end) = (view.log.log_start_offset(), view.log.log_end_offset());
+    let offset = position.fetch_offset;
+    let unknown = diverging(view.log, position.last_fetched_epoch, offset);
+    let holds = !(start..=end).contains(&offset) || unknown.is_some_and(|end| end.end_offset < 0);
+    says.rule(holds, &|| {
+        format!(
+            "broker {node} says that offset {offset} is outside its log, which is {start}..{end}"
+        )
+    });
+}
+
+/// Where a follower's log leaves this one, by the epochs alone: the largest epoch that is not above
+/// its last one must be that epoch, and reach as far as it.
+pub(crate) fn diverging(
+    log: &Log,
+    last_epoch: LeaderEpoch,
+    offset: Offset,
+) -> Option<EpochEndOffset> {
+    if last_epoch == NO_EPOCH {
+        return None;
+    }
+    let end = epoch_end(log, last_epoch);
+    (end.epoch < last_epoch || end.end_offset < offset).then_some(end)
+}
+
+/// Where an epoch ends in a log, by its entries: the start of the first later one, or the log's end.
+pub(super) fn epoch_end(log: &Log, asked: LeaderEpoch) -> EpochEndOffset {
+    let entries = log.epoch_entries();
+    let newest = entries.last().map_or(NO_EPOCH, |entry| entry.epoch);
+    if asked < 0 || asked > newest {
+        return EpochEndOffset { epoch: NO_EPOCH, end_offset: -1 };
+    }
+    let known = entries.iter().rev().find(|entry| entry.epoch <= asked);
+    let later = entries.iter().find(|entry| entry.epoch > asked);
+    let start = known.map_or(0, |entry| entry.start_offset);
+    let end_offset = later.map_or(log.log_end_offset().max(start), |entry| entry.start_offset);
+    EpochEndOffset { epoch: known.map_or(asked, |entry| entry.epoch), end_offset }
+}

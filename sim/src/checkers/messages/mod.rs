@@ -1,0 +1,278 @@
+//! What nodes say is what they hold: every answer, and every request between nodes, is compared with
+//! the state of who sends it, by rules of their own. A wrong line in the core is seen here when it
+//! speaks, not when what it said has done harm.
+
+mod answers;
+mod controller;
+mod fetches;
+mod peers;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+pub(super) use fetches::diverging;
+
+use super::history::History;
+use super::ledger::{Check, Ledger, Promise};
+use super::suite::Checkers;
+use crate::disk::Disk;
+use rustc_hash::FxHashMap;
+use sessions::Sessions;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
+use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "messages-true",
+    text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
+           metadata and high watermarks in messages are those of its logs and its image, votes are \
+           on disk before they are given, errors have their reason, and an answer to an earlier \
+           question changes nothing",
+};
+
+/// A node that speaks.
+#[derive(Debug, Clone, Copy)]
+pub struct Speaker<'a> {
+    /// Node id.
+    pub node: i32,
+    /// Its process, after the step.
+    pub broker: &'a Broker,
+    /// Its disk.
+    pub disk: &'a Disk,
+    /// Simulated time on the disk's clock, ns.
+    pub disk_now_ns: u64,
+}
+
+/// What a follower had before an answer.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    tp: TopicPartition,
+    /// What it had asked for.
+    asked: Offset,
+    log_end: Offset,
+    next: Offset,
+    high_watermark: Offset,
+}
+
+/// A follower whose fetch must not count: where its leader took its log to end before.
+#[derive(Debug, Clone, Copy)]
+struct Unproven {
+    tp: TopicPartition,
+    follower: NodeId,
+    fetch: FetchPartition,
+    log_end: Offset,
+}
+
+/// Questions that are open, and what fetch sessions hold.
+#[derive(Debug, Default)]
+pub(crate) struct Talk {
+    /// By node, connection and correlation.
+    open: FxHashMap<(i32, u64, u64), Request>,
+    /// Why some of them must be refused.
+    objections: FxHashMap<(i32, u64, u64), String>,
+    sessions: Sessions,
+    /// Offset that a follower has asked for last, by node and partition.
+    fetching: FxHashMap<(i32, TopicPartition), Offset>,
+    /// Of the answer that is being taken.
+    before: Vec<Before>,
+    /// Of the fetch that is being handled.
+    unproven: Vec<Unproven>,
+    /// Of the heartbeat that is being handled: a broker that must stay fenced.
+    stays_fenced: Option<NodeId>,
+    /// Of the heartbeat that is being handled: a broker that must not end, as it leads.
+    stays_up: Option<NodeId>,
+}
+
+/// Says a rule, and how it is broken.
+struct Says<'a> {
+    ledger: &'a mut Ledger,
+    label: &'a str,
+    history: &'a History,
+}
+
+impl Says<'_> {
+    fn rule(&mut self, holds: bool, seen: &dyn Fn() -> String) {
+        self.ledger.checked(Check::Messages, 1);
+        if !holds {
+            self.ledger.broken(Check::Messages, (self.label, self.history), seen);
+        }
+    }
+}
+
+impl Checkers {
+    /// A node begins to work on a request.
+    pub fn asked(
+        &mut self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        (conn, correlation): (u64, u64),
+        request: &Request,
+    ) {
+        let mut positions = Vec::new();
+        self.talk.unproven.clear();
+        if let Request::Fetch(fetch) = request {
+            self.talk.sessions.asked(node, fetch);
+            self.talk.unproven.extend(peers::unproven(broker, fetch));
+            if fetch.replica.is_some() {
+                positions = self.talk.sessions.positions(node, fetch);
+            }
+        }
+        self.timeouts.asked(now_ns, (node, broker), request, &positions);
+        self.talk.stays_fenced = controller::stays_fenced(broker, request);
+        self.talk.stays_up = controller::stays_up(broker, request);
+        let key = (node, conn, correlation);
+        if let Some(objection) = controller::objection(broker, request) {
+            self.talk.objections.insert(key, objection);
+        }
+        self.talk.open.insert(key, request.clone());
+    }
+
+    /// A node is about to take a peer's answer.
+    pub fn hears(&mut self, (node, broker): (i32, &Broker), result: &Result<Response, PeerError>) {
+        self.talk.before.clear();
+        self.talk.unproven.clear();
+        (self.talk.stays_fenced, self.talk.stays_up) = (None, None);
+        let Ok(Response::Fetch(fetch)) = result else { return };
+        for answer in &fetch.partitions {
+            let Some(asked) = self.talk.fetching.get(&(node, answer.tp)) else { continue };
+            let Some(view) = broker.replica_view(answer.tp) else { continue };
+            self.talk.before.push(Before {
+                tp: answer.tp,
+                asked: *asked,
+                log_end: view.log.log_end_offset(),
+                next: view.log.next_offset(),
+                high_watermark: view.high_watermark,
+            });
+        }
+    }
+
+    /// Whether a node is looked at after its step, though it says nothing.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        let heartbeat = self.talk.stays_fenced.is_some();
+        heartbeat || !self.talk.before.is_empty() || !self.talk.unproven.is_empty()
+    }
+
+    /// A node has taken an input, and perhaps said something.
+    pub fn said(&mut self, now_ns: u64, by: Speaker<'_>, replies: &[Reply], sends: &[PeerRequest]) {
+        self.ledger.now_ns = now_ns;
+        for before in std::mem::take(&mut self.talk.before) {
+            self.about(before.tp, |says| peers::stale_answer(says, by, before));
+        }
+        for unproven in std::mem::take(&mut self.talk.unproven) {
+            self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
+        }
+        if let Some(broker) = self.talk.stays_fenced.take() {
+            self.rest(|says| controller::is_still_fenced(says, by, broker));
+        }
+        for reply in replies {
+            let key = (by.node, reply.conn.0, reply.correlation.0);
+            let asked = self.talk.open.remove(&key);
+            let objection = self.talk.objections.remove(&key);
+            if let Some((asked, answer)) = asked.zip(reply.response.as_ref()) {
+                if let Some(objection) = objection {
+                    self.rest(|says| {
+                        says.rule(!controller::is_taken(answer), &|| {
+                            format!("node {} takes a request, though {objection}", by.node)
+                        });
+                    });
+                }
+                self.answered(by, &asked, answer);
+            }
+        }
+        for send in sends {
+            self.asks(by, send);
+        }
+    }
+
+    /// A node's process ended: nobody answers what it was asked.
+    pub(super) fn falls_silent(&mut self, node: i32) {
+        self.talk.open.retain(|(of, ..), _| *of != node);
+        self.talk.objections.retain(|(of, ..), _| *of != node);
+        self.talk.fetching.retain(|(of, _), _| *of != node);
+        self.talk.sessions.forget(node);
+    }
+
+    fn answered(&mut self, by: Speaker<'_>, asked: &Request, answer: &Response) {
+        match (asked, answer) {
+            (Request::Fetch(fetch), Response::Fetch(answer)) => {
+                let positions = self.talk.sessions.answered(by.node, fetch, answer);
+                self.rest(|says| fetches::forgets(says, by, fetch));
+                for (part, position) in answer.partitions.iter().zip(&positions) {
+                    let Some(position) = position else { continue };
+                    let question = fetches::Question { fetch, position };
+                    self.about(part.tp, |says| fetches::answer(says, by, question, part));
+                }
+            }
+            (Request::Produce(asked), Response::Produce(answer)) => {
+                for part in &answer.partitions {
+                    self.about(part.tp, |says| answers::produce(says, by, asked, part));
+                }
+            }
+            (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
+                for part in &answer.partitions {
+                    self.about(part.tp, |says| answers::list_offsets(says, by, asked, part));
+                }
+            }
+            (Request::OffsetForLeaderEpoch(asked), Response::OffsetForLeaderEpoch(answer)) => {
+                for part in &answer.partitions {
+                    self.about(part.0, |says| answers::epoch_end(says, by, asked, part));
+                }
+            }
+            (Request::BrokerHeartbeat(_), Response::BrokerHeartbeat(answer)) => {
+                let Some(broker) = self.talk.stays_up.take() else { return };
+                self.rest(|says| {
+                    says.rule(!answer.should_shut_down, &|| {
+                        format!("controller {} lets broker {broker} end, which leads", by.node)
+                    });
+                });
+            }
+            (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
+        }
+    }
+
+    fn asks(&mut self, by: Speaker<'_>, send: &PeerRequest) {
+        match &send.request {
+            Request::Fetch(fetch) => {
+                if fetch.partitions.first().is_some_and(|p| p.tp == TopicPartition::METADATA) {
+                    return self.rest(|says| peers::raft_fetch(says, by, fetch));
+                }
+                for part in &fetch.partitions {
+                    self.talk.fetching.insert((by.node, part.tp), part.fetch_offset);
+                    self.about(part.tp, |says| peers::follower_fetch(says, by, send.to, part));
+                }
+            }
+            Request::AlterPartition(alter) => {
+                for part in &alter.partitions {
+                    self.about(part.tp, |says| peers::proposal(says, by, part));
+                }
+            }
+            Request::Vote(vote) => self.rest(|says| peers::stands(says, by, vote)),
+            _ => {}
+        }
+    }
+
+    /// A process has started: it knows what its disk says of its epoch and vote.
+    pub fn started(&mut self, now_ns: u64, by: Speaker<'_>, quorum_state: Option<&[u8]>) {
+        self.ledger.now_ns = now_ns;
+        self.rest(|says| peers::remembers(says, by, quorum_state));
+    }
+
+    fn about(&mut self, tp: TopicPartition, check: impl FnOnce(&mut Says<'_>)) {
+        let at = self.partition(tp);
+        let p = &self.partitions[at];
+        let (label, history) = p.about();
+        check(&mut Says { ledger: &mut self.ledger, label, history });
+    }
+
+    fn rest(&mut self, check: impl FnOnce(&mut Says<'_>)) {
+        let history = History::default();
+        check(&mut Says { ledger: &mut self.ledger, label: "", history: &history });
+    }
+}
+
+/// Whether a broker takes part as what a follower's request names.
+fn is_self(by: Speaker<'_>, id: NodeId) -> bool {
+    by.node == id.0
+}

@@ -1,0 +1,194 @@
+//! What nodes ask of each other, and what they take from answers.
+
+use super::fetches::diverging;
+use super::{Before, Says, Speaker, Unproven, is_self};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::inspect::quorum_state;
+use stormglass_broker_core::protocol::{
+    AlterPartitionData, FetchPartition, FetchRequest, VoteRequest,
+};
+use stormglass_broker_core::seam::FileName;
+
+/// Partitions of a fetch that say nothing of how far a follower is: it knows another leader epoch, or
+/// its log is not this one up to there.
+pub(super) fn unproven<'a>(
+    broker: &'a Broker,
+    fetch: &'a FetchRequest,
+) -> impl Iterator<Item = Unproven> + 'a {
+    let replica = fetch.replica.into_iter();
+    replica.flat_map(move |replica| {
+        fetch.partitions.iter().filter_map(move |part| {
+            let view = broker.replica_view(part.tp)?;
+            let (log, lead) = (view.log, view.lead.as_ref()?);
+            let counts = part.current_leader_epoch == view.leader_epoch
+                && part.fetch_offset <= log.log_end_offset()
+                && diverging(log, part.last_fetched_epoch, part.fetch_offset).is_none();
+            let follower = lead.followers.iter().find(|f| f.id == replica.id)?;
+            let log_end = follower.log_end;
+            let of = Unproven { tp: part.tp, follower: replica.id, fetch: *part, log_end };
+            (!counts).then_some(of)
+        })
+    })
+}
+
+/// A leader counts on what a fetch does not prove.
+pub(super) fn counts_unproven(says: &mut Says<'_>, by: Speaker<'_>, of: Unproven) {
+    let Some(view) = by.broker.replica_view(of.tp) else { return };
+    let Some(lead) = &view.lead else { return };
+    let Some(follower) = lead.followers.iter().find(|f| f.id == of.follower) else { return };
+    says.rule(follower.log_end <= of.log_end, &|| {
+        format!(
+            "leader {} in epoch {} takes follower {} to have all below {} after a fetch of another \
+             epoch, or from another log: {:?}",
+            by.node, view.leader_epoch, of.follower, follower.log_end, of.fetch
+        )
+    });
+}
+
+/// A partition that a follower names in a fetch.
+pub(super) fn follower_fetch(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    leader: NodeId,
+    part: &FetchPartition,
+) {
+    let node = by.node;
+    let Some(view) = by.broker.replica_view(part.tp) else { return };
+    says.rule(
+        (view.leader, view.leader_epoch) == (Some(leader), part.current_leader_epoch),
+        &|| {
+            format!(
+                "replica {node} fetches from {leader} in epoch {}, but follows {:?} in epoch {}",
+                part.current_leader_epoch, view.leader, view.leader_epoch
+            )
+        },
+    );
+    let log = view.log;
+    let has = (log.log_end_offset(), log.last_epoch(), log.log_start_offset());
+    let asks = (part.fetch_offset, part.last_fetched_epoch, part.log_start_offset);
+    says.rule(has == asks, &|| {
+        format!(
+            "replica {node} fetches with offset, last epoch and log start {asks:?}, its log has {has:?}"
+        )
+    });
+}
+
+/// An answer to a question about another log end changes nothing.
+pub(super) fn stale_answer(says: &mut Says<'_>, by: Speaker<'_>, before: Before) {
+    if before.log_end == before.asked {
+        return;
+    }
+    let Some(view) = by.broker.replica_view(before.tp) else { return };
+    let now = (view.log.next_offset(), view.high_watermark);
+    says.rule(now == (before.next, before.high_watermark), &|| {
+        format!(
+            "replica {} had asked for offset {}, its log ended at {} when the answer came, and goes \
+             on with it: its log end and high watermark were {:?}, and are {now:?}",
+            by.node,
+            before.asked,
+            before.log_end,
+            (before.next, before.high_watermark)
+        )
+    });
+}
+
+/// A leader proposes an ISR.
+pub(super) fn proposal(says: &mut Says<'_>, by: Speaker<'_>, data: &AlterPartitionData) {
+    let node = by.node;
+    let Some(view) = by.broker.replica_view(data.tp) else { return };
+    let Some(lead) = &view.lead else { return };
+    let state = (view.leader_epoch, view.partition_epoch);
+    says.rule(state == (data.leader_epoch, data.partition_epoch), &|| {
+        format!(
+            "leader {node} proposes an ISR for leader and partition epoch {:?}, and is at {state:?}",
+            (data.leader_epoch, data.partition_epoch)
+        )
+    });
+    for (member, epoch) in &data.new_isr {
+        if is_self(by, *member) {
+            let own = by.broker.registered_epoch();
+            says.rule(*epoch == own, &|| {
+                format!("leader {node} proposes itself in its epoch {epoch}, registered as {own}")
+            });
+            continue;
+        }
+        let Some(follower) = lead.followers.iter().find(|f| f.id == *member) else { continue };
+        says.rule(*epoch == follower.broker_epoch, &|| {
+            format!(
+                "leader {node} proposes broker {member} in its epoch {epoch}, but that one fetched \
+                 last in its epoch {}",
+                follower.broker_epoch
+            )
+        });
+        let needs = view.high_watermark.max(lead.epoch_start);
+        says.rule(lead.isr.contains(member) || follower.log_end >= needs, &|| {
+            format!(
+                "leader {node} proposes broker {member}, which has fetched up to {}; its high \
+                 watermark is {}, its epoch began at {}",
+                follower.log_end, view.high_watermark, lead.epoch_start
+            )
+        });
+    }
+}
+
+/// A voter fetches: all that it has is on its disk, as its leader counts on that.
+pub(super) fn raft_fetch(says: &mut Says<'_>, by: Speaker<'_>, fetch: &FetchRequest) {
+    let Some(part) = fetch.partitions.first() else { return };
+    if by.broker.metadata().is_some() {
+        return; // an observer, of which nobody counts anything
+    }
+    let log = by.disk.durable_end(TopicPartition::METADATA).unwrap_or(0);
+    let snapshots = by.disk.metadata_snapshots().map(|(name, _)| match name {
+        FileName::MetadataSnapshot(end, _) => *end,
+        _ => 0,
+    });
+    let durable = snapshots.fold(log, Offset::max);
+    says.rule(part.fetch_offset <= durable, &|| {
+        format!(
+            "voter {} fetches metadata from {}, as if all before were on its disk, which has it up \
+             to {durable}",
+            by.node, part.fetch_offset
+        )
+    });
+}
+
+/// A candidate asks for votes: its own is on disk.
+pub(super) fn stands(says: &mut Says<'_>, by: Speaker<'_>, vote: &VoteRequest) {
+    if !vote.pre_vote {
+        vote_is_kept(says, by, (vote.epoch, vote.candidate));
+    }
+}
+
+/// A vote that is given would be remembered after a power failure.
+pub(super) fn vote_is_kept(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    (epoch, candidate): (LeaderEpoch, NodeId),
+) {
+    let kept = by.disk.durable_file(by.disk_now_ns, &FileName::QuorumState);
+    let kept = kept.and_then(|bytes| quorum_state(bytes));
+    let holds =
+        kept.is_some_and(|(kept, voted)| kept > epoch || kept == epoch && voted == Some(candidate));
+    says.rule(holds, &|| {
+        format!(
+            "node {} votes for {candidate} in Raft epoch {epoch}; after a power failure it would \
+             know of {kept:?} (epoch, vote)",
+            by.node
+        )
+    });
+}
+
+/// A node that starts knows its epoch and its vote.
+pub(super) fn remembers(says: &mut Says<'_>, by: Speaker<'_>, file: Option<&[u8]>) {
+    let Some((epoch, voted)) = file.and_then(quorum_state) else { return };
+    let quorum = by.broker.quorum();
+    let same =
+        quorum.epoch > epoch || quorum.epoch == epoch && (voted.is_none() || quorum.voted == voted);
+    says.rule(same, &|| {
+        format!(
+            "node {} starts in Raft epoch {} with vote {:?}; its disk says epoch {epoch} and {voted:?}",
+            by.node, quorum.epoch, quorum.voted
+        )
+    });
+}

@@ -1,0 +1,202 @@
+//! What each rule about messages must catch, and what it must let pass.
+
+use super::Says;
+use super::fetches::{self, Question};
+use super::sessions::Sessions;
+use crate::checkers::history::History;
+use crate::checkers::ledger::Ledger;
+use crate::recorder::testing::{batch, tp};
+use std::sync::Arc;
+use stormglass_broker_core::config::{ServerConfig, TopicConfig};
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+use stormglass_broker_core::inspect::{LeadView, ReplicaView};
+use stormglass_broker_core::log::{Log, LogConfig};
+use stormglass_broker_core::protocol::{
+    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
+    IsolationLevel,
+};
+use stormglass_broker_core::records::{Batch, Records};
+
+const ISR: [NodeId; 1] = [NodeId(1)];
+
+fn batches(of: &[(Offset, LeaderEpoch)]) -> Records {
+    let one = |&(base, epoch): &(Offset, LeaderEpoch)| {
+        let mut batch: Batch = (*batch(base, 10, 1)).clone();
+        batch.header.partition_leader_epoch = epoch;
+        Arc::new(batch)
+    };
+    Records::new(of.iter().map(one).collect())
+}
+
+/// Offsets 0 to 29: epoch 1, then 3 from offset 20 on.
+fn log() -> Log {
+    let server = ServerConfig::kafka_defaults();
+    let mut log =
+        Log::create(tp(0), LogConfig::new(&TopicConfig::from_server(&server), &server), 0);
+    log.append_as_follower(batches(&[(0, 1), (10, 1), (20, 3)]), &mut Vec::new()).unwrap();
+    log.append_done(29);
+    log
+}
+
+fn view(log: &Log) -> ReplicaView<'_> {
+    let lead = LeadView {
+        epoch_start: 20,
+        isr: &ISR,
+        pending_isr: None,
+        min_isr: 1,
+        followers: Vec::new(),
+    };
+    ReplicaView {
+        tp: tp(0),
+        log,
+        leader: Some(NodeId(1)),
+        leader_epoch: 3,
+        partition_epoch: 0,
+        high_watermark: 20,
+        lead: Some(lead),
+    }
+}
+
+fn part(offset: Offset, last_fetched_epoch: LeaderEpoch) -> FetchPartition {
+    FetchPartition {
+        tp: tp(0),
+        current_leader_epoch: 3,
+        fetch_offset: offset,
+        last_fetched_epoch,
+        log_start_offset: -1,
+        max_bytes: 1 << 20,
+    }
+}
+
+fn fetch(session: (i32, i32), partitions: Vec<FetchPartition>) -> FetchRequest {
+    FetchRequest {
+        replica: None,
+        max_wait_ms: 0,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        isolation: IsolationLevel::ReadUncommitted,
+        session_id: session.0,
+        session_epoch: session.1,
+        partitions,
+        forgotten: Vec::new(),
+        rack: None,
+    }
+}
+
+fn told(records: Records) -> FetchPartitionResponse {
+    FetchPartitionResponse {
+        tp: tp(0),
+        error: ErrorCode::None,
+        high_watermark: 20,
+        last_stable_offset: 20,
+        log_start_offset: 0,
+        diverging_epoch: None,
+        snapshot_id: None,
+        current_leader: None,
+        preferred_read_replica: None,
+        aborted: None,
+        records,
+    }
+}
+
+/// What the rules say of a consumer's answer.
+fn said(position: &FetchPartition, answer: &FetchPartitionResponse) -> Vec<String> {
+    let log = log();
+    let request = fetch((0, -1), vec![*position]);
+    let (mut ledger, history) = (Ledger::default(), History::default());
+    let mut says = Says { ledger: &mut ledger, label: "t-0", history: &history };
+    let question = Question { fetch: &request, position };
+    fetches::of_replica(&mut says, 1, &view(&log), question, answer);
+    ledger.finish().1.into_iter().map(|violation| violation.account).collect()
+}
+
+#[test]
+fn a_true_answer_passes() {
+    assert_eq!(said(&part(10, -1), &told(batches(&[(10, 1)]))), [""; 0]);
+    assert_eq!(said(&part(15, -1), &told(batches(&[(10, 1)]))), [""; 0]);
+    assert_eq!(said(&part(20, -1), &told(Records::default())), [""; 0]);
+    let diverging = Some(EpochEndOffset { epoch: 1, end_offset: 20 });
+    let answer = FetchPartitionResponse { diverging_epoch: diverging, ..told(Records::default()) };
+    assert_eq!(said(&part(25, 2), &answer), [""; 0]);
+}
+
+#[test]
+fn each_lie_is_seen() {
+    let with = |change: fn(&mut FetchPartitionResponse), records| {
+        let mut answer = told(records);
+        change(&mut answer);
+        answer
+    };
+    let none = Records::default;
+    let cases: Vec<(&str, FetchPartition, FetchPartitionResponse)> = vec![
+        ("high watermark 21", part(10, -1), with(|a| a.high_watermark = 21, none())),
+        ("log start 1", part(10, -1), with(|a| a.log_start_offset = 1, none())),
+        ("above 20", part(10, -1), with(|a| a.last_stable_offset = 21, none())),
+        ("where 0 is expected", part(0, -1), told(batches(&[(10, 1)]))),
+        ("where 10 is expected", part(0, -1), told(batches(&[(0, 1), (20, 1)]))),
+        ("its log has 1 there", part(10, -1), told(batches(&[(10, 2)]))),
+        ("may see up to 20", part(20, -1), told(batches(&[(20, 3)]))),
+        ("whose log differs", part(15, 0), told(batches(&[(10, 1)]))),
+        (
+            "that it is behind",
+            part(10, -1),
+            with(|a| a.error = ErrorCode::FencedLeaderEpoch, none()),
+        ),
+        (
+            "know epoch 3 yet",
+            part(10, -1),
+            with(|a| a.error = ErrorCode::UnknownLeaderEpoch, none()),
+        ),
+        ("outside its log", part(10, -1), with(|a| a.error = ErrorCode::OffsetOutOfRange, none())),
+        (
+            "that it diverges",
+            part(20, 1),
+            with(|a| a.diverging_epoch = Some(EpochEndOffset { epoch: 1, end_offset: 10 }), none()),
+        ),
+    ];
+    for (seen, position, answer) in cases {
+        let said = said(&position, &answer);
+        assert!(said.iter().any(|account| account.contains(seen)), "{seen}: {said:?}");
+    }
+}
+
+#[test]
+fn an_epoch_ends_where_the_next_one_begins() {
+    let log = log();
+    let end = |epoch| {
+        let end = fetches::epoch_end(&log, epoch);
+        (end.epoch, end.end_offset)
+    };
+    assert_eq!([0, 1, 2, 3, 4].map(end), [(0, 0), (1, 20), (1, 20), (3, 30), (-1, -1)]);
+    for epoch in 0..5 {
+        assert_eq!(log.end_offset_for_epoch(epoch), fetches::epoch_end(&log, epoch));
+    }
+}
+
+#[test]
+fn a_session_holds_what_was_said_last() {
+    let mut sessions = Sessions::default();
+    let answer = |session_id| FetchResponse {
+        throttle_ms: 0,
+        error: ErrorCode::None,
+        session_id,
+        partitions: vec![told(Records::default())],
+    };
+    let first = fetch((0, 0), vec![part(5, -1)]);
+    sessions.asked(1, &first);
+    let positions = sessions.answered(1, &first, &answer(9));
+    assert_eq!(positions[0].unwrap().fetch_offset, 5);
+    let later = fetch((9, 1), vec![part(15, -1)]);
+    sessions.asked(1, &later);
+    assert_eq!(sessions.positions(1, &later)[0].fetch_offset, 15);
+    let wrong_epoch = fetch((9, 7), vec![part(25, -1)]);
+    sessions.asked(1, &wrong_epoch);
+    assert!(sessions.positions(1, &wrong_epoch).is_empty());
+    assert_eq!(sessions.positions(1, &later)[0].fetch_offset, 15);
+    let dropped = FetchRequest { forgotten: vec![tp(0)], ..fetch((9, 2), Vec::new()) };
+    sessions.asked(1, &dropped);
+    assert!(sessions.positions(1, &dropped).is_empty());
+    sessions.forget(1);
+    assert!(sessions.answered(1, &later, &answer(9))[0].is_none_or(|part| part.fetch_offset == 15));
+}

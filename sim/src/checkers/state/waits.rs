@@ -1,0 +1,152 @@
+//! Who waits is woken: nothing that could be answered waits, the timers for what waits are armed, and
+//! a follower copies exactly what the metadata says.
+
+use super::NodeView;
+use crate::checkers::history::History;
+use crate::checkers::ledger::{Check, Ledger, Promise};
+use crate::checkers::messages::diverging;
+use crate::checkers::partition::Partition;
+use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset};
+use stormglass_broker_core::inspect::{ReplicaView, SessionPartView, SessionView};
+use stormglass_broker_core::protocol::IsolationLevel;
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "waits-end",
+    text: "no acknowledgement waits for what is committed, a partition of a fetch session with news \
+           is looked at again, the timer for waiting requests is armed, each follower copies from \
+           the leader that it knows, in its epoch, and learns what is committed",
+};
+
+/// A follower is given this long to learn of a high watermark in a healed cluster, ns: the times at
+/// which it is looked at are a second apart.
+pub(crate) const LEARNS_NS: u64 = 3_000_000_000;
+
+/// What waits at a node.
+pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let node = view.node;
+    let waits = view.broker.waits();
+    says(ledger, waits.overdue_acks == 0, &|| {
+        format!(
+            "broker {node} has {} partitions with acknowledgements that wait for what is committed",
+            waits.overdue_acks
+        )
+    });
+    let first = [waits.produce, waits.fetch].into_iter().flatten().min();
+    says(ledger, first.is_none_or(|first| waits.timer.is_some_and(|at| at <= first)), &|| {
+        format!(
+            "broker {node} has a request that waits until {first:?}, and its timer is due at {:?}",
+            waits.timer
+        )
+    });
+    follows(ledger, view);
+    for session in view.broker.fetch_sessions() {
+        for part in &session.parts {
+            news(ledger, view, &session, part);
+        }
+    }
+}
+
+/// A follower copies from its leader, a leader from nobody.
+fn follows(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let node = view.node;
+    let followed = view.broker.followed();
+    for replica in view.broker.replica_views() {
+        let leader = replica.leader.filter(|leader| leader.0 != node && replica.lead.is_none());
+        let of: Vec<_> = followed.iter().filter(|f| f.tp == replica.tp).collect();
+        let holds = match leader {
+            None => of.is_empty(),
+            Some(leader) => {
+                of.len() == 1 && (of[0].leader, of[0].epoch) == (leader, replica.leader_epoch)
+            }
+        };
+        says(ledger, holds, &|| {
+            format!(
+                "broker {node} knows leader {:?} of {:?} in epoch {}, and copies as {of:?} says",
+                replica.leader, replica.tp, replica.leader_epoch
+            )
+        });
+    }
+}
+
+/// A partition of a session that is not looked at again has nothing to say.
+fn news(ledger: &mut Ledger, view: &NodeView<'_>, session: &SessionView, part: &SessionPartView) {
+    let node = view.node;
+    says(ledger, part.is_watched != Some(false), &|| {
+        format!("broker {node} does not tell fetch session {} of news of {:?}", session.id, part.tp)
+    });
+    if part.is_queued || session.is_reading {
+        return;
+    }
+    let replica = view.broker.replica_view(part.tp);
+    let has_none = replica.as_ref().is_some_and(|replica| is_quiet(replica, session, part));
+    says(ledger, has_none, &|| {
+        let state = replica.as_ref().map(|replica| {
+            let end = replica.log.log_end_offset();
+            (replica.leader_epoch, replica.lead.is_some(), replica.high_watermark, end)
+        });
+        format!(
+            "broker {node} does not look again at {part:?} of fetch session {} (follower {:?}), \
+             though there is news: its replica is {state:?} (epoch, leads, high watermark, end)",
+            session.id, session.replica
+        )
+    });
+}
+
+fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPartView) -> bool {
+    let end: Offset = match (session.replica, session.isolation) {
+        (Some(_), _) => replica.log.log_end_offset(),
+        (None, IsolationLevel::ReadUncommitted) => replica.high_watermark,
+        (None, IsolationLevel::ReadCommitted) => {
+            replica.log.last_stable_offset(replica.high_watermark)
+        }
+    };
+    if diverging(replica.log, part.last_fetched_epoch, part.fetch_offset).is_some() {
+        return true; // told so, and waited for with another position
+    }
+    let epoch = part.current_leader_epoch;
+    replica.lead.is_some()
+        && (epoch == NO_EPOCH || epoch == replica.leader_epoch)
+        && part.fetch_offset >= end
+        && part.told_high_watermark == replica.high_watermark
+}
+
+/// In a healed cluster: a follower knows what was committed a while ago.
+pub(crate) fn learns(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    node: i32,
+    replica: &ReplicaView<'_>,
+    nodes: &[NodeView<'_>],
+) {
+    let Some(leader) = replica.leader.filter(|leader| *leader != NodeId(node)) else { return };
+    let theirs = nodes.iter().find(|view| view.node == leader.0);
+    let Some(theirs) = theirs.and_then(|view| view.broker.replica_view(replica.tp)) else { return };
+    let is_same = theirs.lead.is_some() && theirs.leader_epoch == replica.leader_epoch;
+    let now_ns = ledger.now_ns;
+    let at = p.replica(node);
+    let known = &mut p.replicas[at].leader_had;
+    known.retain(|(epoch, ..)| *epoch == replica.leader_epoch && is_same);
+    let past = known.iter().rev().find(|(_, at_ns, _)| now_ns - at_ns >= LEARNS_NS);
+    let due = past.map_or(0, |(.., high_watermark)| *high_watermark);
+    if known.len() == 8 {
+        known.remove(0);
+    }
+    if is_same {
+        known.push((replica.leader_epoch, now_ns, theirs.high_watermark));
+    }
+    says(ledger, replica.high_watermark >= due, &|| {
+        format!(
+            "replica {node} of {:?} has high watermark {}, its leader {leader} had {due} {} s ago",
+            replica.tp,
+            replica.high_watermark,
+            LEARNS_NS / 1_000_000_000
+        )
+    });
+}
+
+fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
+    ledger.checked(Check::Waits, 1);
+    if !holds {
+        ledger.broken(Check::Waits, ("", &History::default()), seen);
+    }
+}

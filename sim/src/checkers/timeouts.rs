@@ -1,0 +1,385 @@
+//! Timeouts are kept, neither early nor late: followers leave the ISR when they have lagged for
+//! `replica.lag.time.max.ms`, brokers are fenced when they have been silent for
+//! `broker.session.timeout.ms`. Reckoned anew from what leaders and controllers hear.
+
+use super::history::History;
+use super::ledger::{Check, Ledger, Promise};
+use super::state::NodeView;
+use super::suite::Checkers;
+use std::collections::BTreeMap;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::protocol::{FetchPartition, Request};
+use stormglass_broker_core::seam::TraceEvent;
+use stormglass_scenarios::plan::Plan;
+
+pub(crate) const PROMISE: Promise = Promise {
+    name: "timeouts-kept",
+    text: "a follower leaves the ISR when it has lagged for replica.lag.time.max.ms and not before, \
+           and a broker is fenced when its controller has not heard it for \
+           broker.session.timeout.ms, or it asked for it",
+};
+
+/// What a node that is awake is given beyond a timeout, ns.
+const SLACK_NS: u64 = 1_500_000_000;
+/// What a controller's decision takes to be committed, ns.
+const COMMIT_NS: u64 = 5_000_000_000;
+/// Times at which a broker was heard that are remembered.
+const HEARD_MAX: usize = 64;
+
+/// When a leader last knew that a follower had all.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lag {
+    caught_up_ns: u64,
+    /// When it said that it has all, in a fetch that named the partition: no reckoning is stricter.
+    /// Kafka's leader counts every fetch of a session, this one's those that name it.
+    complete_ns: u64,
+    fetched_ns: u64,
+    end_at_fetch: Offset,
+}
+
+impl Lag {
+    /// Of a member as its leader begins to lead, or takes it in.
+    fn fresh(now_ns: u64) -> Self {
+        let (caught_up_ns, complete_ns) = (now_ns, now_ns);
+        Self { caught_up_ns, complete_ns, fetched_ns: 0, end_at_fetch: Offset::MAX }
+    }
+}
+
+/// When a controller heard a broker.
+#[derive(Debug, Default)]
+struct Heard {
+    at_ns: Vec<u64>,
+    /// It registered, or asked to be fenced or to shut down.
+    asked_ns: Option<u64>,
+}
+
+/// What leaders and controllers have heard.
+#[derive(Debug)]
+pub(crate) struct Timeouts {
+    session_ns: u64,
+    /// By leader, partition and follower.
+    lags: BTreeMap<(i32, TopicPartition, i32), Lag>,
+    /// By controller and broker.
+    heard: BTreeMap<(i32, i32), Heard>,
+    /// Since when a follower that should have left the ISR has been in it as far as was seen, ns.
+    overdue: BTreeMap<(i32, TopicPartition, i32), u64>,
+    /// Since when each controller is active, ns.
+    active: BTreeMap<i32, u64>,
+}
+
+impl Timeouts {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let config = plan.cluster.config.get("broker.session.timeout.ms");
+        let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(9_000);
+        Self {
+            session_ns: ms.saturating_mul(1_000_000),
+            lags: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            overdue: BTreeMap::new(),
+            active: BTreeMap::new(),
+        }
+    }
+
+    /// A node works on a request; `positions` has what a follower's fetch is about.
+    pub(super) fn asked(
+        &mut self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        request: &Request,
+        positions: &[FetchPartition],
+    ) {
+        match request {
+            Request::Fetch(fetch) => {
+                let Some(replica) = fetch.replica else { return };
+                for part in positions {
+                    let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
+                    self.fetched(now_ns, (node, broker), replica.id, (part, is_named));
+                }
+            }
+            Request::BrokerHeartbeat(heartbeat) => {
+                // one of an earlier life is refused, and keeps no session
+                let known =
+                    broker.active_metadata().and_then(|image| image.broker(heartbeat.broker));
+                if known.is_none_or(|known| known.epoch != heartbeat.broker_epoch) {
+                    return;
+                }
+                let asks = heartbeat.want_fence || heartbeat.want_shut_down;
+                self.hears(now_ns, (node, heartbeat.broker), asks);
+            }
+            Request::BrokerRegistration(register) => {
+                self.hears(now_ns, (node, register.broker), true);
+            }
+            _ => {}
+        }
+    }
+
+    /// A replica leads anew, or no longer.
+    fn forget(&mut self, node: i32, tp: TopicPartition) {
+        self.lags.retain(|(of, at, _), _| (*of, *at) != (node, tp));
+        self.overdue.retain(|(of, at, _), _| (*of, *at) != (node, tp));
+    }
+
+    fn hears(&mut self, now_ns: u64, (node, broker): (i32, NodeId), asks: bool) {
+        let heard = self.heard.entry((node, broker.0)).or_default();
+        if heard.at_ns.len() == HEARD_MAX {
+            heard.at_ns.remove(0);
+        }
+        heard.at_ns.push(now_ns);
+        if asks {
+            heard.asked_ns = Some(now_ns);
+        }
+    }
+
+    fn fetched(
+        &mut self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        follower: NodeId,
+        (part, is_named): (&FetchPartition, bool),
+    ) {
+        let Some(view) = broker.replica_view(part.tp) else { return };
+        let end = view.log.log_end_offset();
+        if view.lead.is_none() || part.current_leader_epoch != view.leader_epoch {
+            return;
+        }
+        let offset = part.fetch_offset;
+        let is_on_log = offset <= view.log.log_start_offset()
+            || view.log.epoch_at(offset - 1) == part.last_fetched_epoch;
+        if offset > end || !is_on_log {
+            return;
+        }
+        let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
+        let lag = self.lags.entry((node, part.tp, follower.0)).or_insert(unknown);
+        if offset >= end {
+            lag.caught_up_ns = now_ns;
+            if is_named {
+                lag.complete_ns = now_ns;
+            }
+        } else if offset >= lag.end_at_fetch {
+            lag.caught_up_ns = lag.caught_up_ns.max(lag.fetched_ns);
+        }
+        (lag.fetched_ns, lag.end_at_fetch) = (now_ns, end);
+    }
+
+    /// Something changed inside a node.
+    pub(super) fn trace(
+        &mut self,
+        (ledger, now_ns): (&mut Ledger, u64),
+        node: i32,
+        event: &TraceEvent,
+    ) {
+        match event {
+            TraceEvent::BecameLeader { tp, isr, .. } => {
+                self.forget(node, *tp);
+                for member in isr {
+                    let fresh = Lag::fresh(now_ns);
+                    self.lags.insert((node, *tp, member.0), fresh);
+                }
+            }
+            TraceEvent::BecameFollower { tp, .. } => {
+                self.forget(node, *tp);
+            }
+            TraceEvent::IsrCommitted { tp, old, isr, .. } => {
+                for member in isr.iter().filter(|member| !old.contains(member)) {
+                    let fresh = Lag::fresh(now_ns);
+                    self.lags.entry((node, *tp, member.0)).or_insert(fresh);
+                }
+            }
+            TraceEvent::ControllerElected { .. } => {
+                self.heard.retain(|(of, _), _| *of != node);
+                self.active.insert(node, now_ns);
+            }
+            TraceEvent::ControllerResigned { .. } => {
+                self.active.remove(&node);
+            }
+            TraceEvent::BrokerFenced { broker, fenced: true } => {
+                self.fenced((ledger, now_ns), node, broker.0);
+            }
+            _ => {}
+        }
+    }
+
+    /// A leader proposes an ISR without `member`.
+    fn left(
+        &self,
+        (ledger, now_ns): (&mut Ledger, u64),
+        (node, tp, member): (i32, TopicPartition, NodeId),
+        (before, lag_max_ns): (&[NodeId], u64),
+    ) {
+        let Some(lag) = self.lags.get(&(node, tp, member.0)) else { return };
+        let ago_ns = now_ns.saturating_sub(lag.complete_ns);
+        says(ledger, ago_ns >= lag_max_ns, &|| {
+            format!(
+                "leader {node} proposes an ISR of {tp:?} without {member}, which had all {} ms ago \
+                 (before: {before:?}); replica.lag.time.max.ms is {}; {lag:?} at {now_ns}",
+                ago_ns / 1_000_000,
+                lag_max_ns / 1_000_000
+            )
+        });
+    }
+
+    /// Some time before it was fenced, the broker must have been silent for long enough.
+    fn fenced(&self, (ledger, now_ns): (&mut Ledger, u64), node: i32, broker: i32) {
+        let Some(active_ns) = self.active.get(&node) else { return };
+        let Some(heard) = self.heard.get(&(node, broker)) else { return };
+        if heard.asked_ns.is_some_and(|asked_ns| now_ns - asked_ns < COMMIT_NS) {
+            return;
+        }
+        let mut before_ns = *active_ns;
+        let mut longest_ns = 0;
+        for at_ns in heard.at_ns.iter().copied().chain([now_ns]) {
+            if now_ns - at_ns < COMMIT_NS {
+                longest_ns = longest_ns.max(at_ns.saturating_sub(before_ns));
+            }
+            before_ns = at_ns;
+        }
+        says(ledger, longest_ns >= self.session_ns, &|| {
+            format!(
+                "controller {node} fences broker {broker}, which was never silent for longer than \
+                 {} ms; broker.session.timeout.ms is {}",
+                longest_ns / 1_000_000,
+                self.session_ns / 1_000_000
+            )
+        });
+    }
+
+    /// A node's process ended.
+    pub(super) fn node_down(&mut self, node: i32) {
+        self.lags.retain(|(of, ..), _| *of != node);
+        self.overdue.retain(|(of, ..), _| *of != node);
+        self.heard.retain(|(of, _), _| *of != node);
+        self.active.remove(&node);
+    }
+
+    /// What is overdue at a node that is awake.
+    pub(super) fn overdue(
+        &mut self,
+        (ledger, now_ns): (&mut Ledger, u64),
+        view: &NodeView<'_>,
+        lag_max_ns: u64,
+    ) {
+        let node = view.node;
+        if view.awake_ns < SLACK_NS {
+            self.overdue.retain(|(of, ..), _| *of != node);
+            return;
+        }
+        for replica in view.broker.replica_views() {
+            let Some(lead) = &replica.lead else { continue };
+            let end = replica.log.log_end_offset();
+            if lead.pending_isr.is_some() {
+                self.overdue.retain(|(of, tp, _), _| (*of, *tp) != (node, replica.tp));
+                continue;
+            }
+            for member in lead.isr {
+                let Some(lag) = self.lags.get(&(node, replica.tp, member.0)) else { continue };
+                let known = lead.followers.iter().find(|follower| follower.id == *member);
+                let lags = known.is_some_and(|follower| follower.log_end < end);
+                let ago_ns = now_ns.saturating_sub(lag.caught_up_ns);
+                let key = (node, replica.tp, member.0);
+                if !lags || ago_ns <= lag_max_ns {
+                    self.overdue.remove(&key);
+                    continue;
+                }
+                // it may have lagged only since an append just now
+                let seen_ns = *self.overdue.entry(key).or_insert(now_ns);
+                says(ledger, now_ns - seen_ns <= lag_max_ns / 2 + SLACK_NS, &|| {
+                    format!(
+                        "leader {node} keeps {member} in the ISR, which had all {} ms ago; \
+                         replica.lag.time.max.ms is {}",
+                        ago_ns / 1_000_000,
+                        lag_max_ns / 1_000_000
+                    )
+                });
+            }
+        }
+        let Some((image, active_ns)) = view.broker.active_metadata().zip(self.active.get(&node))
+        else {
+            return;
+        };
+        for (broker, _) in image.brokers().filter(|(_, image)| !image.fenced) {
+            let heard = self.heard.get(&(node, broker.0)).and_then(|heard| heard.at_ns.last());
+            let silent_ns = now_ns.saturating_sub(*heard.unwrap_or(active_ns));
+            says(ledger, silent_ns <= self.session_ns + SLACK_NS, &|| {
+                format!(
+                    "controller {node} has not heard broker {broker} for {} ms, and does not fence \
+                     it; broker.session.timeout.ms is {}",
+                    silent_ns / 1_000_000,
+                    self.session_ns / 1_000_000
+                )
+            });
+        }
+    }
+}
+
+fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
+    ledger.checked(Check::Timeouts, 1);
+    if !holds {
+        ledger.broken(Check::Timeouts, ("", &History::default()), seen);
+    }
+}
+
+impl Checkers {
+    /// A leader's proposal: who leaves the ISR has lagged.
+    pub(super) fn proposed(&mut self, node: i32, tp: TopicPartition, isr: &[NodeId]) {
+        let at = self.partition(tp);
+        let p = &self.partitions[at];
+        let old = p.replicas.iter().find(|r| r.node == node).map(|r| r.lead_isr.1.clone());
+        let now_ns = self.ledger.now_ns;
+        let old = old.unwrap_or_default();
+        for member in old.iter().filter(|member| !isr.contains(member)) {
+            let of = (node, tp, *member);
+            self.timeouts.left((&mut self.ledger, now_ns), of, (&old, self.lag_max_ns));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::plan;
+
+    const MS: u64 = 1_000_000;
+
+    fn timeouts() -> Timeouts {
+        let mut plan = plan();
+        plan.cluster.config.insert("broker.session.timeout.ms".to_owned(), "1000".to_owned());
+        Timeouts::new(&plan)
+    }
+
+    /// A controller that is active from 0 on and hears broker 1 at these times, ms; how many rules
+    /// are broken when it fences that broker at `at_ms`.
+    fn fenced(heard_ms: &[u64], asks: bool, at_ms: u64) -> usize {
+        let (mut timeouts, mut ledger) = (timeouts(), Ledger::default());
+        let elected = TraceEvent::ControllerElected { epoch: 1 };
+        timeouts.trace((&mut ledger, 0), 9, &elected);
+        for at in heard_ms {
+            timeouts.hears(at * MS, (9, NodeId(1)), asks);
+        }
+        let fenced = TraceEvent::BrokerFenced { broker: NodeId(1), fenced: true };
+        timeouts.trace((&mut ledger, at_ms * MS), 9, &fenced);
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn a_broker_is_fenced_after_its_session() {
+        assert_eq!(fenced(&[300, 600], false, 1_600), 0, "silent for a second");
+        assert_eq!(fenced(&[300, 1_400], false, 1_410), 0, "heard again before it was committed");
+        assert_eq!(fenced(&[300, 600], true, 700), 0, "it asked for it");
+        assert_eq!(fenced(&[300, 600], false, 1_500), 1, "too early");
+    }
+
+    #[test]
+    fn a_follower_leaves_when_it_has_lagged() {
+        let (tp, isr) = (crate::recorder::testing::tp(0), vec![NodeId(1), NodeId(2)]);
+        let mut timeouts = timeouts();
+        let leads = TraceEvent::BecameLeader { tp, epoch: 1, start: 0, isr };
+        timeouts.trace((&mut Ledger::default(), 100 * MS), 1, &leads);
+        let broken = |at_ms: u64| {
+            let mut ledger = Ledger::default();
+            timeouts.left((&mut ledger, at_ms * MS), (1, tp, NodeId(2)), (&[], 500 * MS));
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(599), broken(600)), (1, 0));
+    }
+}
