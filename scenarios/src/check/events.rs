@@ -6,7 +6,8 @@ use crate::resolve::{broker_host_of, endpoint};
 use crate::schema::cluster::Cluster;
 use crate::schema::decode::{At, Errors, List};
 use crate::schema::events::{
-    Action, Event, LinkDelay, LinkLoss, NodeId, Resource, RollingRestart, SetCredits, SlowDisk,
+    Action, ClientCrash, ClientPause, Event, LinkDelay, LinkLoss, NodeId, Resource, RollingRestart,
+    SetCredits, SlowDisk,
 };
 use crate::schema::scalar::{Share, Text};
 use crate::schema::scenario::{PhaseTimes, Scenario};
@@ -112,7 +113,10 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::LinkLoss(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::RollingRestart(fault) => check_restart_nodes(fault, cluster, errors),
         Action::SetCredits(fault) => check_credits(fault, cluster, errors),
-        Action::ConsumerPause(_) | Action::ClientCrash(_) | Action::Load(_) => {}
+        Action::ConsumerPause(_)
+        | Action::ClientCrash(_)
+        | Action::ClientPause(_)
+        | Action::Load(_) => {}
     }
 }
 
@@ -285,16 +289,17 @@ fn check_reference(action: &Action, scenario: &Scenario, errors: &mut Errors) {
             |consumer| consumer.group.value.0.as_str(),
             errors,
         ),
-        Action::ClientCrash(fault) => {
+        Action::ClientCrash(ClientCrash { client })
+        | Action::ClientPause(ClientPause { client }) => {
             let producers = scenario.producers.items.iter().map(|item| &item.value.name);
             let groups = scenario.consumers.items.iter().map(|item| &item.value.group);
             let names: Vec<&str> =
                 producers.chain(groups).map(|name| name.value.0.as_str()).collect();
             let complete = scenario.producers.complete && scenario.consumers.complete;
-            let wanted = fault.client.value.0.as_str();
+            let wanted = client.value.0.as_str();
             if complete && !names.contains(&wanted) {
                 let what = "producer or consumer group";
-                errors.push(unknown_name(what, wanted, fault.client.span, &names));
+                errors.push(unknown_name(what, wanted, client.span, &names));
             }
         }
         Action::Load(load) => {

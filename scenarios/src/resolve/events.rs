@@ -94,6 +94,9 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
         Action::ClientCrash(fault) => {
             plan::Action::ClientCrash { client: fault.client.value.0.clone() }
         }
+        Action::ClientPause(fault) => {
+            plan::Action::ClientPause { client: fault.client.value.0.clone() }
+        }
         Action::Load(load) => plan::Action::Load {
             producer: load.producer.as_ref().map(|producer| producer.value.0.clone()),
             rate_permille: permille(load.load.value.0),

@@ -3,7 +3,7 @@
 use super::history::{Faults, History};
 use super::{
     acked_loss, commits, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, one_leader, one_value, order, state,
+    log_matching, one_leader, one_value, order, ownership, state, transactions,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -36,9 +36,14 @@ pub(crate) enum Check {
     Logs,
     Metadata,
     Quorum,
+    Transactions,
+    Ownership,
 }
 
-const PROMISES: [Promise; 15] = [
+/// Checkers that are listed only where there is something for them to check.
+const RARE: [Check; 2] = [Check::Transactions, Check::Ownership];
+
+const PROMISES: [Promise; 17] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -54,6 +59,8 @@ const PROMISES: [Promise; 15] = [
     state::LOGS,
     state::METADATA,
     state::QUORUM,
+    transactions::PROMISE,
+    ownership::PROMISE,
 ];
 
 /// Names of the checkers, in order.
@@ -147,7 +154,10 @@ impl Ledger {
 
     /// Summaries in a fixed order, and violations in order of detection.
     pub(crate) fn finish(self) -> (Vec<CheckerSummary>, Vec<Violation>) {
-        let summaries = self.tallies.iter().zip(PROMISES).map(|(tally, promise)| CheckerSummary {
+        let idle = |at: usize| RARE.iter().any(|rare| *rare as usize == at);
+        let listed = self.tallies.iter().zip(PROMISES).enumerate();
+        let listed = listed.filter(|(at, (tally, _))| tally.checked > 0 || !idle(*at));
+        let summaries = listed.map(|(_, (tally, promise))| CheckerSummary {
             name: promise.name.to_owned(),
             promise: promise.text.to_owned(),
             checked: tally.checked,

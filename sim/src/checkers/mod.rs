@@ -18,6 +18,7 @@ mod marks;
 mod one_leader;
 mod one_value;
 mod order;
+mod ownership;
 mod partition;
 mod roles;
 mod state;
@@ -26,6 +27,7 @@ mod suite;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};

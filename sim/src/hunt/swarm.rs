@@ -4,6 +4,7 @@
 use super::configs;
 use super::dice::Dice;
 use super::storm;
+use super::transactions;
 use stormglass_scenarios::plan::{NodePlan, Plan, TopicPlan};
 
 /// The scenario whose cluster, clients and configs are drawn, too. Any other scenario keeps them,
@@ -20,8 +21,11 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         draw_cluster(&mut plan);
         draw_topics(&mut plan);
         configs::draw(&mut plan);
+        transactions::draw(&mut plan);
+        transactions::draw_groups(&mut plan);
     }
     storm::draw(&mut plan);
+    transactions::storm(&mut plan);
     plan
 }
 

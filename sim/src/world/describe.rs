@@ -50,6 +50,7 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
         ),
         Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
         Action::ClientCrash { client } => (None, format!("clients of {client} are killed")),
+        Action::ClientPause { client } => (None, format!("clients of {client} are stopped")),
     }
 }
 

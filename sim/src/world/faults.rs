@@ -48,6 +48,9 @@ impl World {
             }
             Action::ConsumerPause { group } => self.pause_group(group, true),
             Action::ClientCrash { client } => self.kill_clients(client),
+            Action::ClientPause { client } => {
+                self.pause_clients(client, until_ns + self.origin_ns);
+            }
         }
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
@@ -87,6 +90,7 @@ impl World {
             Action::ClientCrash { client } => self.start_killed(client),
             Action::AzDown { .. }
             | Action::ProcessPause { .. }
+            | Action::ClientPause { .. }
             | Action::Link { .. }
             | Action::RollingRestart { .. }
             | Action::SetCredits { .. } => {}
@@ -349,6 +353,13 @@ impl World {
             self.clients[client].stop();
             let host = self.clients[client].host;
             self.with_net(|net, now, _, out| net.process_exit(now, host, out));
+        }
+    }
+
+    /// Processes do nothing until then; what comes meanwhile waits.
+    fn pause_clients(&mut self, name: &str, until_ns: u64) {
+        for client in self.clients_of(name) {
+            self.clients[client].pause(until_ns);
         }
     }
 

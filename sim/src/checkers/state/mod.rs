@@ -7,6 +7,7 @@ mod quorum;
 mod replicas;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;

@@ -1,8 +1,11 @@
 //! The consumer: fetch sessions, positions, one polling thread, commits. Java's semantics.
 
+mod aborted;
+mod assignors;
 mod commits;
 mod fetcher;
 mod machine;
+mod membership;
 mod partition;
 mod poll;
 mod positions;
@@ -11,3 +14,5 @@ mod session;
 mod tests;
 
 pub use machine::{Assignment, Consumer, ConsumerSetup};
+pub(crate) use membership::COORDINATOR_IDS;
+pub use membership::MembershipSetup;

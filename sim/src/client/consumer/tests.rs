@@ -26,6 +26,7 @@ fn plan(pairs: &[(&str, &str)]) -> ConsumerPlan {
         start_ns: 0,
         process_ns_per_record: 0,
         from_beginning: true,
+        membership: None,
     }
 }
 
@@ -36,6 +37,7 @@ fn consumer(plan: &ConsumerPlan, partitions: u32) -> Consumer {
         costs: ClientCosts::default(),
         bootstrap: vec![NodeId(1)],
         assignment: (0..partitions).map(assign).collect(),
+        membership: None,
         draws: Streams::new(5).stream("client", "draws"),
     })
 }

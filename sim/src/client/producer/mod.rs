@@ -13,5 +13,7 @@ mod sticky;
 mod tests_batching;
 #[cfg(test)]
 mod tests_faults;
+mod transactions;
 
 pub use machine::{Producer, ProducerSetup};
+pub use transactions::TransactionsSetup;
