@@ -161,11 +161,30 @@ pub enum Plant {
     FailedCommitAnswered,
     /// GRP-ACK: A commit is answered before it is replicated (our own).
     CommitNotReplicated,
+    /// GRP-16: Assignments are handed out before the log has them (KAFKA-2017).
+    AssignsBeforeWritten,
+    /// GRP-GENERATION: A coordinator that loads a group counts its generations anew (our own).
+    GenerationsBeginAnew,
+    /// GRP-FENCE: Members commit in generations that are over (our own).
+    OldGenerationCommits,
+    /// TXN-08: A leader that refuses a marker for now is not told again (KAFKA-9749).
+    MarkerErrorIsFinal,
+    /// TXN-10: A transaction that takes too long is aborted in its own epoch, so that its producer
+    /// goes on (KAFKA-6119).
+    TimeoutWithoutFence,
+    /// TXN-14: A new coordinator does not go on with what was decided before it (KAFKA-5131).
+    DecisionsNotResumed,
+    /// TXN-SESSION: A new session of a producer leaves the transaction before it open (our own).
+    SessionLeavesOpen,
+    /// TXN-LSO: Readers of committed records read beyond the last stable offset (our own).
+    ReadsBeyondStable,
+    /// TXN-ABORTED: Readers of committed records are not told what was aborted (our own).
+    AbortedNotTold,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 67] = [
+    pub const ALL: [(&'static str, Self); 76] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -233,6 +252,15 @@ impl Plant {
         ("META-EARLY", Self::ActsBeforeRegistered),
         ("GRP-06", Self::FailedCommitAnswered),
         ("GRP-ACK", Self::CommitNotReplicated),
+        ("GRP-16", Self::AssignsBeforeWritten),
+        ("GRP-GENERATION", Self::GenerationsBeginAnew),
+        ("GRP-FENCE", Self::OldGenerationCommits),
+        ("TXN-08", Self::MarkerErrorIsFinal),
+        ("TXN-10", Self::TimeoutWithoutFence),
+        ("TXN-14", Self::DecisionsNotResumed),
+        ("TXN-SESSION", Self::SessionLeavesOpen),
+        ("TXN-LSO", Self::ReadsBeyondStable),
+        ("TXN-ABORTED", Self::AbortedNotTold),
     ];
 
     /// By name.

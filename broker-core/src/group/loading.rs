@@ -104,6 +104,11 @@ impl GroupCoordinator {
 
     /// Members that the log knows must show that they are alive.
     fn loaded(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+        if planted(self.plant, Plant::GenerationsBeginAnew)
+            && let Some(state) = self.partitions.get_mut(&partition)
+        {
+            state.groups.values_mut().for_each(|group| group.membership.forget_generation());
+        }
         let Some(state) = self.partitions.get(&partition) else { return };
         let groups: Vec<_> = state.groups.keys().cloned().collect();
         for group in groups {

@@ -328,6 +328,9 @@ pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
 /// Transactions that a reader of committed records must leave out of what was read.
 #[cold]
 fn aborted(partition: &Partition, from: Offset, records: &Records) -> Box<[AbortedTransaction]> {
+    if planted(partition.plant, Plant::AbortedNotTold) {
+        return Box::default();
+    }
     let upto = records.last_offset().map_or(from, |last| last + 1);
     partition.log.aborted_transactions(from, upto).into()
 }

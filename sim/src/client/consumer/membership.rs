@@ -86,6 +86,8 @@ pub(crate) struct Membership {
     failures: u32,
     /// Since when the application does not poll, ns.
     idle_since_ns: Option<u64>,
+    /// Positions have been committed for the rebalance that is about to come, or that was tried.
+    has_committed: bool,
 }
 
 impl Membership {
@@ -103,6 +105,7 @@ impl Membership {
             retry_ns: 0,
             failures: 0,
             idle_since_ns: None,
+            has_committed: false,
         }
     }
 
@@ -223,8 +226,11 @@ impl Consumer {
 
     /// Positions are committed before they may go to another member. Whether a commit was sent.
     fn commit_before_rebalance(&mut self, node: NodeId, cx: &mut ClientCx<'_>) -> bool {
-        let is_member = self.membership.as_ref().is_some_and(|member| member.is_member());
-        if !is_member || self.uncommitted.is_empty() || self.config.commit_interval_ns.is_none() {
+        let commits = self.config.commit_interval_ns.is_some() && !self.uncommitted.is_empty();
+        let Some(membership) = self.membership.as_mut().filter(|member| member.is_member()) else {
+            return false;
+        };
+        if std::mem::replace(&mut membership.has_committed, true) || !commits {
             return false;
         }
         self.send_commit(node, cx);
@@ -307,10 +313,13 @@ impl Consumer {
                 membership.member = Arc::clone(&answer.member);
                 return;
             }
-            error => return self.group_refused(error, cx),
+            error => {
+                self.group_backs_off(cx.now_ns);
+                return self.group_refused(error, cx);
+            }
         }
         cx.effects.marks.push("consumer: joined its group");
-        membership.failures = 0;
+        (membership.failures, membership.has_committed) = (0, false);
         membership.stage = Stage::Joined;
         membership.member = Arc::clone(&answer.member);
         membership.generation = answer.generation;
