@@ -27,7 +27,8 @@ impl LogPartition {
             state: *state,
             partitions: partitions.iter().cloned().collect(),
         };
-        let written = self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);
+        let written =
+            self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);
         written.map(|(id, known)| (Arc::clone(id), view(&known.values))).collect()
     }
 }

@@ -403,6 +403,11 @@ impl Checkers {
         }
     }
 
+    /// Whether there are transactions, and everything is promised of them.
+    pub(super) fn has_sound_transactions(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| !transactions.is_void)
+    }
+
     #[cold]
     fn note_transactions_void(&mut self) {
         let Some(transactions) = &mut self.transactions else { return };

@@ -75,6 +75,7 @@ impl Checkers {
         metadata::snapshots(&mut self.ledger, nodes);
         self.compare_positions(nodes);
         if moment == Moment::Drained {
+            self.compare_transactions(nodes);
             self.compare_logs(nodes);
         }
     }
@@ -102,6 +103,13 @@ impl Checkers {
         }
         for p in &self.partitions {
             metadata::positions(p, &mut self.ledger, &self.groups, &known);
+        }
+    }
+
+    /// What coordinators know of transactional ids, where nothing of it may be gone.
+    fn compare_transactions(&mut self, nodes: &[NodeView<'_>]) {
+        if self.has_sound_transactions() {
+            nodes.iter().for_each(|view| metadata::transactions(&mut self.ledger, view));
         }
     }
 

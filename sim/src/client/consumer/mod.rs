@@ -12,6 +12,8 @@ mod positions;
 mod session;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_membership;
 
 pub use machine::{Assignment, Consumer, ConsumerSetup};
 pub(crate) use membership::COORDINATOR_IDS;

@@ -13,6 +13,8 @@ mod sticky;
 mod tests_batching;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_transactions;
 mod transactions;
 
 pub use machine::{Producer, ProducerSetup};
