@@ -510,6 +510,9 @@ pub enum Action {
     ClientPause {
         /// Name of the producer, or group id.
         client: String,
+        /// Only this one of its processes, counted from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
 }
 

@@ -95,7 +95,8 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
             plan::Action::ClientCrash { client: fault.client.value.0.clone() }
         }
         Action::ClientPause(fault) => {
-            plan::Action::ClientPause { client: fault.client.value.0.clone() }
+            let instance = fault.instance.as_ref().map(|instance| instance.value.0);
+            plan::Action::ClientPause { client: fault.client.value.0.clone(), instance }
         }
         Action::Load(load) => plan::Action::Load {
             producer: load.producer.as_ref().map(|producer| producer.value.0.clone()),

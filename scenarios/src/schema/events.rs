@@ -173,6 +173,8 @@ section! {
     "fault `client-pause`" ClientPause {
         /// Name of the producer, or group id.
         client: At<Name>,
+        /// Only this one of its processes, counted from 0. Default: all.
+        instance: Option<At<Count<0, 9_999>>>,
     }
 }
 

@@ -8,8 +8,8 @@ use stormglass_broker_core::ids::TopicPartition;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "single-owner",
-    text: "in one generation of a group, a partition is assigned to one member only, and that member \
-           keeps its id",
+    text: "in one generation of a group, a partition is assigned to one member only; a static member is \
+           the same after a restart",
 };
 
 /// Who was told what, per group (index into the plan), generation and partition.

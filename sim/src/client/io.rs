@@ -244,7 +244,7 @@ pub enum Outcome {
     Assigned {
         /// Generation of the group.
         generation: i32,
-        /// Member id.
+        /// Instance id of a static member, else member id.
         member: Arc<str>,
         /// Everything that it has now.
         partitions: Vec<TopicPartition>,

@@ -392,7 +392,9 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
             (Action::SlowDisk { node: a, .. }, Action::SlowDisk { node: b, .. }) => a == b,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
             (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
-            (Action::ClientPause { client: a }, Action::ClientPause { client: b }) => a == b,
+            (Action::ClientPause { client: a, .. }, Action::ClientPause { client: b, .. }) => {
+                a == b
+            }
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
             (Action::Load { .. }, Action::Load { .. }) => true,
             // it has no end of its own

@@ -115,7 +115,11 @@ pub(super) fn storm(plan: &mut Plan) {
         let lasts = dice.pick(&[300, 2_000, 4_500, 9_000]) * MS;
         let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
         let action = match dice.percent(60) {
-            true => Action::ClientPause { client },
+            true => {
+                // the others go on, and take over what it had
+                let instance = dice.percent(60).then_some(0);
+                Action::ClientPause { client, instance }
+            }
             false => Action::ClientCrash { client },
         };
         let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };

@@ -48,8 +48,8 @@ impl World {
             }
             Action::ConsumerPause { group } => self.pause_group(group, true),
             Action::ClientCrash { client } => self.kill_clients(client),
-            Action::ClientPause { client } => {
-                self.pause_clients(client, until_ns + self.origin_ns);
+            Action::ClientPause { client, instance } => {
+                self.pause_clients((client, *instance), until_ns + self.origin_ns);
             }
         }
         if has_end(&event.action) {
@@ -357,9 +357,12 @@ impl World {
     }
 
     /// Processes do nothing until then; what comes meanwhile waits.
-    fn pause_clients(&mut self, name: &str, until_ns: u64) {
+    fn pause_clients(&mut self, (name, instance): (&str, Option<u32>), until_ns: u64) {
         for client in self.clients_of(name) {
-            self.clients[client].pause(until_ns);
+            let number = u32::try_from(client).ok().and_then(|at| self.instances.get(&at).copied());
+            if instance.is_none() || instance == number {
+                self.clients[client].pause(until_ns);
+            }
         }
     }
 

@@ -306,6 +306,9 @@ impl Consumer {
         });
         let counts: Vec<(Arc<str>, u32)> = counts.collect();
         let Some(membership) = self.membership.as_mut() else { return };
+        if membership.stage != Stage::Joining {
+            return; // it has lost its membership meanwhile
+        }
         membership.stage = Stage::Unjoined;
         match answer.error {
             ErrorCode::None => {}
@@ -340,6 +343,9 @@ impl Consumer {
     /// Takes the answer to SyncGroup.
     pub(super) fn synced(&mut self, answer: &SyncGroupResponse, cx: &mut ClientCx<'_>) {
         let Some(membership) = self.membership.as_mut() else { return };
+        if membership.stage != Stage::Syncing {
+            return; // it has lost its membership meanwhile
+        }
         membership.stage = Stage::Unjoined;
         if !answer.error.is_ok() {
             return self.group_refused(answer.error, cx);
@@ -371,7 +377,9 @@ impl Consumer {
             // others wait for what was given up (KIP-429)
             membership.stage = Stage::Unjoined;
         }
-        let (generation, member) = (membership.generation, Arc::clone(&membership.member));
+        let generation = membership.generation;
+        // who has an identity of its own is the same member after a restart (KIP-345)
+        let member = membership.instance().unwrap_or_else(|| Arc::clone(&membership.member));
         cx.effects.outcomes.push(Outcome::Assigned { generation, member, partitions });
     }
 
@@ -442,7 +450,13 @@ impl Consumer {
     pub(super) fn group_call_lost(&mut self, call: GroupCall, now_ns: u64) {
         let Some(membership) = self.membership.as_mut() else { return };
         match call {
-            GroupCall::Join | GroupCall::Sync => membership.stage = Stage::Unjoined,
+            GroupCall::Join if membership.stage == Stage::Joining => {
+                membership.stage = Stage::Unjoined;
+            }
+            GroupCall::Sync if membership.stage == Stage::Syncing => {
+                membership.stage = Stage::Unjoined;
+            }
+            GroupCall::Join | GroupCall::Sync => return,
             GroupCall::Heartbeat(_) => membership.heartbeat_asked = false,
             GroupCall::Leave => return,
         }
