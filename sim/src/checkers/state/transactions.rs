@@ -6,6 +6,9 @@ use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::records::{Batch, EndTxnMarker};
 
+/// Aborted transactions: producer and first offset.
+type Aborted = BTreeSet<(i64, Offset)>;
+
 /// A check: whether it holds, and what was seen if not.
 type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;
 
@@ -14,8 +17,7 @@ type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;
 struct Read {
     /// First offset by producer.
     open: BTreeMap<i64, Offset>,
-    /// Producer and first offset.
-    aborted: BTreeSet<(i64, Offset)>,
+    aborted: Aborted,
     /// First offsets of those that ended, and where.
     ended: Vec<(Offset, Offset)>,
 }
@@ -68,7 +70,7 @@ pub(super) fn check<'a>(
         format!("open transactions are {open:?}, by its batches {:?} (producer, offset)", read.open)
     });
     let aborted = log.aborted_transactions(start, end).into_iter();
-    let (aborted, cut): (BTreeSet<(i64, Offset)>, BTreeSet<(i64, Offset)>) = aborted
+    let (aborted, cut): (Aborted, Aborted) = aborted
         .map(|transaction| (transaction.producer_id, transaction.first_offset))
         .partition(|(_, first)| *first >= start);
     // what is left of one that began below the start looks like a whole one
@@ -79,7 +81,7 @@ pub(super) fn check<'a>(
         }
     }
     says(aborted == read.aborted, &|| {
-        let only = |a: &BTreeSet<(i64, Offset)>, b| a.difference(b).take(4).copied().collect();
+        let only = |a: &Aborted, b: &Aborted| a.difference(b).take(4).copied().collect();
         let (known, missing): (Vec<_>, Vec<_>) =
             (only(&aborted, &read.aborted), only(&read.aborted, &aborted));
         format!(
