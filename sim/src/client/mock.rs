@@ -322,31 +322,6 @@ impl<C: Client> Mock<C> {
         let (link, node) = (node, broker_behind(node));
         let response = match request {
             Request::Metadata(_) => Response::Metadata(Box::new(self.metadata())),
-            Request::InitProducerId(request) => {
-                let is_session = request.transactional.is_some();
-                self.sessions_begun += i16::from(is_session);
-                Response::InitProducerId(InitProducerIdResponse {
-                    error: ErrorCode::None,
-                    producer_id: 4_000,
-                    producer_epoch: if is_session { self.sessions_begun } else { 0 },
-                })
-            }
-            Request::AddPartitionsToTxn(request) => {
-                let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
-                let transactions = request.transactions.into_iter().map(|asked| {
-                    let partitions = asked.partitions.iter().map(|tp| (*tp, error)).collect();
-                    TxnPartitionsResult { transactional_id: asked.transactional_id, partitions }
-                });
-                let transactions = transactions.collect();
-                Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions })
-            }
-            Request::EndTxn(_) => {
-                let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
-                Response::EndTxn(EndTxnResponse { error })
-            }
-            Request::TransactionalProduce(request) => {
-                Response::Produce(self.produce(node, &request.produce))
-            }
             Request::Produce(request) => {
                 let response = self.produce(node, &request);
                 if self.lose_acks || !answer {
@@ -378,23 +353,6 @@ impl<C: Client> Mock<C> {
                 let coordinators = request.keys.into_iter().map(found).collect();
                 Response::FindCoordinator(FindCoordinatorResponse { coordinators })
             }
-            Request::JoinGroup(request) => Response::JoinGroup(Box::new(self.join(*request))),
-            Request::SyncGroup(request) => Response::SyncGroup(Box::new(SyncGroupResponse {
-                error: ErrorCode::None,
-                protocol_type: request.protocol_type,
-                protocol: request.protocol,
-                assignment: request.assignments[0].1.clone(),
-            })),
-            Request::Heartbeat(_) => {
-                self.heartbeats += 1;
-                let error = self.heartbeat_errors.pop_front().unwrap_or(ErrorCode::None);
-                Response::Heartbeat(HeartbeatResponse { error })
-            }
-            Request::LeaveGroup(_) => {
-                self.left += 1;
-                let members = Vec::new();
-                Response::LeaveGroup(LeaveGroupResponse { error: ErrorCode::None, members })
-            }
             Request::OffsetCommit(request) => Response::OffsetCommit(self.commit(node, *request)),
             Request::OffsetFetch(request) => Response::OffsetFetch(self.committed(&request)),
             Request::CreateTopics(request) => {
@@ -413,10 +371,59 @@ impl<C: Client> Mock<C> {
                 let partitions = Vec::new();
                 Response::ElectLeaders(ElectLeadersResponse { error: ErrorCode::None, partitions })
             }
-            other => panic!("the mock does not serve {other:?}"),
+            other => self.serve_session(node, other),
         };
         let event = Event::Response { node: link, connection, correlation, response };
         self.push(self.now_ns + delay_ns, event);
+    }
+
+    /// Producer ids, transactions and membership.
+    fn serve_session(&mut self, node: NodeId, request: Request) -> Response {
+        match request {
+            Request::InitProducerId(request) => {
+                let is_session = request.transactional.is_some();
+                self.sessions_begun += i16::from(is_session);
+                Response::InitProducerId(InitProducerIdResponse {
+                    error: ErrorCode::None,
+                    producer_id: 4_000,
+                    producer_epoch: if is_session { self.sessions_begun } else { 0 },
+                })
+            }
+            Request::AddPartitionsToTxn(request) => {
+                let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
+                let transactions = request.transactions.into_iter().map(|asked| {
+                    let partitions = asked.partitions.iter().map(|tp| (*tp, error)).collect();
+                    TxnPartitionsResult { transactional_id: asked.transactional_id, partitions }
+                });
+                let transactions = transactions.collect();
+                Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions })
+            }
+            Request::EndTxn(_) => {
+                let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
+                Response::EndTxn(EndTxnResponse { error })
+            }
+            Request::TransactionalProduce(request) => {
+                Response::Produce(self.produce(node, &request.produce))
+            }
+            Request::JoinGroup(request) => Response::JoinGroup(Box::new(self.join(*request))),
+            Request::SyncGroup(request) => Response::SyncGroup(Box::new(SyncGroupResponse {
+                error: ErrorCode::None,
+                protocol_type: request.protocol_type,
+                protocol: request.protocol,
+                assignment: request.assignments[0].1.clone(),
+            })),
+            Request::Heartbeat(_) => {
+                self.heartbeats += 1;
+                let error = self.heartbeat_errors.pop_front().unwrap_or(ErrorCode::None);
+                Response::Heartbeat(HeartbeatResponse { error })
+            }
+            Request::LeaveGroup(_) => {
+                self.left += 1;
+                let members = Vec::new();
+                Response::LeaveGroup(LeaveGroupResponse { error: ErrorCode::None, members })
+            }
+            other => panic!("the mock does not serve {other:?}"),
+        }
     }
 
     /// A group of one.
