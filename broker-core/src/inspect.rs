@@ -12,8 +12,10 @@ use crate::group::replay_positions;
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::metadata::MetadataImage;
+use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use crate::records::Batch;
 use crate::replica::{Follower, Partition};
+use crate::txn::replay_transactions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -103,6 +105,17 @@ pub struct ProducerView {
     pub newest: Option<(i32, Offset)>,
 }
 
+/// A transactional id, as its coordinator has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionView {
+    /// Producer id and epoch.
+    pub producer: ProducerIdAndEpoch,
+    /// Where its transaction is.
+    pub state: TransactionState,
+    /// Partitions of the transaction, by the names of their topics.
+    pub partitions: Vec<(Arc<str>, i32)>,
+}
+
 /// A partition of `__consumer_offsets` that a broker coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CoordinatorView {
@@ -150,11 +163,26 @@ impl Broker {
         self.role().map(|role| role.groups.views()).unwrap_or_default()
     }
 
+    /// Transactional ids of a partition of `__transaction_state`; `None` while they are not known here,
+    /// or about to change.
+    #[must_use]
+    pub fn transactions(&self, partition: i32) -> Option<BTreeMap<Arc<str>, TransactionView>> {
+        self.role().and_then(|role| role.transactions.views(partition))
+    }
+
     /// Positions that this coordinator answers with, of one partition of `__consumer_offsets`.
     #[must_use]
     pub fn positions(&self, partition: i32) -> BTreeMap<PositionKey, Offset> {
         self.role().map(|role| role.groups.positions_in(partition)).unwrap_or_default()
     }
+}
+
+/// Transactional ids that follow from batches of `__transaction_state`, in the order of the log.
+#[must_use]
+pub fn transactions_from_log<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> BTreeMap<Arc<str>, TransactionView> {
+    replay_transactions(batches)
 }
 
 /// Positions that follow from batches of `__consumer_offsets`, in the order of the log: what a

@@ -173,7 +173,7 @@ pub enum Plant {
     CommitNotReplicated,
     /// GRP-UNRELEASED: A member gets a partition before its owner has given it up (our own).
     UnreleasedGiven,
-    /// GRP-16: A heartbeat is answered before the log has what it says.
+    /// GRP-UNWRITTEN: A heartbeat is answered before the log has what it says (our own).
     AssignmentNotWritten,
     /// GRP-STALE: A member that has lost its partitions may still commit (our own).
     StaleEpochCommits,
@@ -250,11 +250,30 @@ pub enum Plant {
     DuplicateOfAnyEpoch,
     /// GRP-LOAD-SHORT: A coordinator stops reading its log one batch before the end (our own).
     LoadEndsEarly,
+    /// GRP-16: Assignments are handed out before the log has them (KAFKA-2017).
+    AssignsBeforeWritten,
+    /// GRP-GENERATION: A coordinator that loads a group counts its generations anew (our own).
+    GenerationsBeginAnew,
+    /// GRP-FENCE: Members commit in generations that are over (our own).
+    OldGenerationCommits,
+    /// TXN-08: A leader that refuses a marker for now is not told again (KAFKA-9749).
+    MarkerErrorIsFinal,
+    /// TXN-10: A transaction that takes too long is aborted in its own epoch, so that its producer
+    /// goes on (KAFKA-6119).
+    TimeoutWithoutFence,
+    /// TXN-14: A new coordinator does not go on with what was decided before it (KAFKA-5131).
+    DecisionsNotResumed,
+    /// TXN-SESSION: A new session of a producer leaves the transaction before it open (our own).
+    SessionLeavesOpen,
+    /// TXN-LSO: Readers of committed records read beyond the last stable offset (our own).
+    ReadsBeyondStable,
+    /// TXN-ABORTED: Readers of committed records are not told what was aborted (our own).
+    AbortedNotTold,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 104] = [
+    pub const ALL: [(&'static str, Self); 113] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -327,7 +346,7 @@ impl Plant {
         ("GRP-06", Self::FailedCommitAnswered),
         ("GRP-ACK", Self::CommitNotReplicated),
         ("GRP-UNRELEASED", Self::UnreleasedGiven),
-        ("GRP-16", Self::AssignmentNotWritten),
+        ("GRP-UNWRITTEN", Self::AssignmentNotWritten),
         ("GRP-STALE", Self::StaleEpochCommits),
         ("HW-AHEAD-ONE", Self::HighWatermarkOneAhead),
         ("HW-NEEDS-DATA", Self::HighWatermarkNeedsData),
@@ -359,6 +378,15 @@ impl Plant {
         ("IDEM-FOUR", Self::FourBatchesRemembered),
         ("IDEM-ANY-EPOCH", Self::DuplicateOfAnyEpoch),
         ("GRP-LOAD-SHORT", Self::LoadEndsEarly),
+        ("GRP-16", Self::AssignsBeforeWritten),
+        ("GRP-GENERATION", Self::GenerationsBeginAnew),
+        ("GRP-FENCE", Self::OldGenerationCommits),
+        ("TXN-08", Self::MarkerErrorIsFinal),
+        ("TXN-10", Self::TimeoutWithoutFence),
+        ("TXN-14", Self::DecisionsNotResumed),
+        ("TXN-SESSION", Self::SessionLeavesOpen),
+        ("TXN-LSO", Self::ReadsBeyondStable),
+        ("TXN-ABORTED", Self::AbortedNotTold),
     ];
 
     /// By name.

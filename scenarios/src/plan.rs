@@ -320,6 +320,22 @@ pub struct ProducerPlan {
     pub keys: KeyDist,
     /// Compressed size in parts per thousand of the raw size (1000 = incompressible or none).
     pub compression_permille: u32,
+    /// Records go in transactions. Each instance has a transactional id of its own, its name and
+    /// number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<TransactionsPlan>,
+}
+
+/// How a producer's records are divided into transactions: one ends with whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionsPlan {
+    /// Records after which a transaction ends. Those handed over in one go are not divided.
+    pub records: u32,
+    /// Time after which it ends, from its first record, ns.
+    pub length_ns: u64,
+    /// Transactions that the application aborts, parts per thousand.
+    pub aborted_permille: u32,
 }
 
 /// Arrival process.
@@ -382,7 +398,8 @@ pub enum KeyDist {
     },
 }
 
-/// A consumer group with static assignment.
+/// A consumer group: with `membership` its members divide the partitions among themselves, else they
+/// are dealt out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsumerPlan {
@@ -390,7 +407,7 @@ pub struct ConsumerPlan {
     pub group: String,
     /// Topics read.
     pub topics: Vec<String>,
-    /// Members; partitions are dealt out by range.
+    /// Members; without `membership` partitions are dealt out by range.
     pub count: u32,
     /// Index into `azs` of each member.
     pub azs: Vec<usize>,
@@ -404,6 +421,29 @@ pub struct ConsumerPlan {
     pub process_ns_per_record: u64,
     /// `true`: starts at the log's beginning, `false`: at its end.
     pub from_beginning: bool,
+    /// Members join their group by the classic protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub membership: Option<MembershipPlan>,
+}
+
+/// Membership of a group by the classic protocol (JoinGroup, SyncGroup, Heartbeat).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipPlan {
+    /// Who gets what.
+    pub assignor: Assignor,
+    /// Members keep their identity over a restart (`group.instance.id`, KIP-345).
+    pub static_members: bool,
+}
+
+/// How a group's leader divides partitions (`partition.assignment.strategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assignor {
+    /// `RangeAssignor`: everything is given up before each rebalance.
+    Range,
+    /// `CooperativeStickyAssignor` (KIP-429): only what moves is given up.
+    CooperativeSticky,
 }
 
 /// Something that happens at a time.
@@ -522,6 +562,15 @@ pub enum Action {
     ClientCrash {
         /// Name of the producer, or group id.
         client: String,
+    },
+    /// The processes of a producer or of a consumer group are stopped, and go on after `for_ns` where
+    /// they were: zombies, if the cluster has given them up meanwhile.
+    ClientPause {
+        /// Name of the producer, or group id.
+        client: String,
+        /// Only this one of its processes, counted from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
 }
 

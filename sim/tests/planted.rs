@@ -65,6 +65,17 @@ fn appending_a_retried_batch_twice_is_seen() {
 }
 
 #[test]
+fn showing_what_is_open_or_aborted_is_seen() {
+    check("transactions", "TXN-LSO", &["transactions"]);
+    check("transactions", "TXN-ABORTED", &["transactions"]);
+}
+
+#[test]
+fn leaving_a_dead_producers_transaction_open_is_seen() {
+    check("transactions", "TXN-SESSION", &["transactions"]);
+}
+
+#[test]
 fn losses_after_a_power_loss_of_the_whole_isr_name_the_faults() {
     for (name, nodes) in [("min-isr-one-loss", &[1][..]), ("isr-power-loss", &[1, 2, 3])] {
         let recording = run(name, None);

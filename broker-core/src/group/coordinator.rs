@@ -151,6 +151,7 @@ impl GroupCoordinator {
         group: &Arc<str>,
         act: impl FnOnce(&mut Membership, &mut Cx<'_, '_>) -> T,
     ) -> Option<T> {
+        let early = planted(self.plant, Plant::AssignsBeforeWritten);
         let Self { partitions, timers, random, limits, .. } = self;
         let partition = partitions.get_mut(&partition)?;
         let (tp, epoch) = (partition.tp, partition.epoch);
@@ -159,6 +160,9 @@ impl GroupCoordinator {
         let initial_delay = limits.initial_delay;
         let mut cx = Cx { step, timers, stores: &mut stores, random, initial_delay };
         let result = act(membership, &mut cx);
+        if early {
+            membership.assign_early(&mut cx);
+        }
         for Store { value, then } in stores {
             let value = super::codec::encode_group_value(&value);
             let record = Record::new(Some(encode_group_key(group)), Some(value));

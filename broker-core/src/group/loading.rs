@@ -111,6 +111,12 @@ impl GroupCoordinator {
 
     /// Members that the log knows must show that they are alive.
     fn loaded(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+        if planted(self.plant, Plant::GenerationsBeginAnew)
+            && let Some(state) = self.partitions.get_mut(&partition)
+        {
+            let classic = state.groups.values_mut().filter_map(|group| group.roster.classic_mut());
+            classic.for_each(Membership::forget_generation);
+        }
         let Some(state) = self.partitions.get(&partition) else { return };
         let groups: Vec<_> = state.groups.keys().cloned().collect();
         for group in groups {

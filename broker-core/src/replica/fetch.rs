@@ -342,6 +342,7 @@ pub(super) fn readable_end(
     } else {
         match isolation {
             IsolationLevel::ReadUncommitted => partition.high_watermark,
+            _ if planted(partition.plant, Plant::ReadsBeyondStable) => partition.high_watermark,
             IsolationLevel::ReadCommitted => {
                 partition.log.last_stable_offset(partition.high_watermark)
             }

@@ -373,6 +373,9 @@ fn not_a_replica(epoch: i32) -> ErrorCode {
 /// Transactions that a reader of committed records must leave out of what was read.
 #[cold]
 fn aborted(partition: &Partition, from: Offset, records: &Records) -> Box<[AbortedTransaction]> {
+    if planted(partition.plant, Plant::AbortedNotTold) {
+        return Box::default();
+    }
     let upto = records.last_offset().map_or(from, |last| last + 1);
     partition.log.aborted_transactions(from, upto).into()
 }

@@ -3,6 +3,7 @@
 use super::coordinator::{Cx, Then, TransactionCoordinator};
 use super::state::{Init, Transaction};
 use crate::error::ErrorCode;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     InitProducerIdRequest, InitProducerIdResponse, ProducerIdAndEpoch, Response, TransactionalId,
 };
@@ -77,6 +78,9 @@ impl TransactionCoordinator {
             state.transactions.insert(id.clone(), new);
         }
         let Some(transaction) = state.transactions.get_mut(id) else { return Ok(false) };
+        if planted(cx.replicas.config.plant, Plant::SessionLeavesOpen) {
+            transaction.leave_open();
+        }
         let (values, then) = match transaction.init(*timeout_ms, *held, new_id, wall_ms)? {
             Init::NeedsId => return Ok(false),
             Init::Ready(values) => (values, Then::Begun(*to)),

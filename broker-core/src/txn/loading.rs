@@ -5,6 +5,7 @@ use super::state::Transaction;
 use super::{TRANSACTIONS_TOPIC, codec};
 use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataDelta;
+use crate::plant::{Plant, planted};
 use crate::records::Record;
 use crate::seam::{DiskOpKind, DiskResult};
 use crate::step::Owner;
@@ -77,6 +78,9 @@ impl TransactionCoordinator {
 
     /// What was decided is carried out.
     fn loaded(&mut self, cx: &mut Cx<'_, '_>, partition: i32) {
+        if planted(cx.replicas.config.plant, Plant::DecisionsNotResumed) {
+            return;
+        }
         let Some(state) = self.partitions.get(&partition) else { return };
         let decided: Vec<_> = state
             .transactions
@@ -120,7 +124,7 @@ impl TransactionCoordinator {
 
 impl LogPartition {
     /// Takes a record of the log. A value that cannot be read is none.
-    fn replay(&mut self, record: &Record) {
+    pub(super) fn replay(&mut self, record: &Record) {
         let Some(id) = record.key.as_deref().and_then(codec::decode_key) else { return };
         match record.value.as_deref().and_then(codec::decode_value) {
             Some(values) => {

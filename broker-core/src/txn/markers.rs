@@ -8,6 +8,7 @@ use super::state::{NamedPartition, Values};
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::MetadataImage;
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     ProducerIdAndEpoch, Request, Response, TransactionState, TxnMarker, WriteTxnMarkersRequest,
 };
@@ -165,6 +166,9 @@ impl TransactionCoordinator {
                 // somebody else decides now, with a newer epoch
                 Some(ErrorCode::InvalidProducerEpoch | ErrorCode::TransactionCoordinatorFenced) => {
                     is_fenced = true
+                }
+                Some(_) if planted(cx.replicas.config.plant, Plant::MarkerErrorIsFinal) => {
+                    sending.left.remove(&named);
                 }
                 _ => {
                     sending.unsent.insert(named);

@@ -5,6 +5,7 @@
 //! - `coordinator`: which transactional ids this broker has; appends; `loading`: taking over
 //! - `init`, `partitions`, `end`: what producers ask; `timeouts`: what nobody asks for
 //! - `markers`: telling leaders how transactions end; `admin`: what tools ask
+//! - `audit`: what checkers compare
 //! - `appends`: a leader writes markers; `verify`: a leader asks whether it may append (KIP-890)
 //!
 //! Left out: the second part of KIP-890 (an epoch per transaction; `transaction.version` 2), and
@@ -12,6 +13,7 @@
 
 mod admin;
 mod appends;
+mod audit;
 mod codec;
 mod coordinator;
 mod end;
@@ -26,6 +28,7 @@ mod timeouts;
 mod verify;
 
 pub(crate) use appends::MarkerAppends;
+pub(crate) use audit::replay_transactions;
 pub(crate) use coordinator::{Cx, TransactionCoordinator};
 pub(crate) use init::{InitTransactions, refuse as refuse_init};
 pub(crate) use verify::{Verified, Verifier, coordinator};

@@ -239,6 +239,18 @@ impl Transaction {
         values
     }
 
+    /// Aborts an open transaction in its own epoch: a planted bug.
+    pub(super) fn abort_in_epoch(&mut self, wall_ms: i64) -> Values {
+        self.prepare(self.values.producer, false, wall_ms)
+    }
+
+    /// Forgets an open transaction: a planted bug.
+    pub(super) fn leave_open(&mut self) {
+        if self.values.state == TransactionState::Ongoing {
+            self.values.state = TransactionState::Empty;
+        }
+    }
+
     /// All markers are written.
     pub(super) fn complete(&mut self, wall_ms: i64) -> Option<Values> {
         let state = match self.values.state {

@@ -2,6 +2,7 @@
 //! nobody has used for `transactional.id.expiration.ms` are forgotten.
 
 use super::coordinator::{Cx, Then, TransactionCoordinator};
+use crate::plant::{Plant, planted};
 use crate::seam::{TimerKey, TraceEvent};
 use crate::step::Step;
 use crate::time::Instant;
@@ -41,11 +42,16 @@ impl TransactionCoordinator {
 
     fn abort_late(&mut self, cx: &mut Cx<'_, '_>) {
         let wall_ms = cx.step.wall_ms;
+        let unfenced = planted(cx.replicas.config.plant, Plant::TimeoutWithoutFence);
         let mut late = Vec::new();
         for (index, partition) in self.partitions.iter_mut().filter(|(_, p)| p.loading.is_none()) {
             for (id, transaction) in &mut partition.transactions {
                 if transaction.is_late(wall_ms) {
-                    late.push((*index, Arc::clone(id), transaction.fence(wall_ms)));
+                    let values = match unfenced {
+                        true => transaction.abort_in_epoch(wall_ms),
+                        false => transaction.fence(wall_ms),
+                    };
+                    late.push((*index, Arc::clone(id), values));
                 }
             }
         }

@@ -145,6 +145,7 @@ fn producer() -> ProducerPlan {
         record_size: SizeDist::Fixed { bytes: 1000 },
         keys: KeyDist::None,
         compression_permille: 1000,
+        transactions: None,
     }
 }
 
@@ -159,6 +160,7 @@ fn consumer(group: &str) -> ConsumerPlan {
         start_ns: 0,
         process_ns_per_record: 0,
         from_beginning: false,
+        membership: None,
     }
 }
 

@@ -7,7 +7,8 @@ use crate::schema::decode::{At, Errors, List};
 use crate::schema::scalar::RateValue;
 use crate::schema::scenario::Scenario;
 use crate::schema::workload::{
-    Arrival, Consumer, CurvePoint, Interpolation, Keys, Producer, Profile, RecordSize, Topic,
+    Arrival, Consumer, CurvePoint, Interpolation, Keys, Membership, Producer, Profile, RecordSize,
+    Topic,
 };
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
@@ -50,6 +51,40 @@ fn check_producer(producer: &Producer, span: Span, scenario: &Scenario, errors: 
     check_keys(producer, errors);
     check_compression(producer, scenario, errors);
     check_record_size(producer, scenario, errors);
+    check_transactions(producer, kafka_major(scenario), errors);
+}
+
+/// What the Java client refuses: transactions need idempotence, and so `acks=all`.
+fn check_transactions(producer: &Producer, kafka_major: u32, errors: &mut Errors) {
+    let transactional = producer.transactional.as_ref().filter(|written| written.value);
+    match (transactional, &producer.transaction) {
+        (None, Some(transaction)) => errors.push(
+            Diagnostic::new(transaction.span, "`transaction` without transactions", "no effect")
+                .help("write `transactional = true`"),
+        ),
+        (Some(transactional), _) => {
+            let profile = producer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
+            let config = producer.config.as_ref().map(|config| &config.value);
+            let resolved = client_config(profile, Role::Producer, config, kafka_major);
+            let is = |key: &str, value: &str| resolved.get(key).is_none_or(|text| text == value);
+            let written = |key: &str| config.is_some_and(|config| config.entry(key).is_some());
+            let idempotent = is("enable.idempotence", "true") || !written("enable.idempotence");
+            if !idempotent || !(is("acks", "all") || is("acks", "-1")) {
+                let message = "a transactional producer needs idempotence and acks=all";
+                errors.push(Diagnostic::new(transactional.span, message, "asked for here"));
+            }
+        }
+        (None, None) => {}
+    }
+    let Some(transaction) = &producer.transaction else { return };
+    if let Some(length) = transaction.value.length.as_ref().filter(|length| length.value.0 == 0) {
+        errors.push(Diagnostic::new(length.span, "a transaction needs some time", "here"));
+    }
+    if let Some(share) = &transaction.value.aborted
+        && share.value.0 > 1_000_000
+    {
+        errors.push(Diagnostic::new(share.span, "more than all transactions", "above 100%"));
+    }
 }
 
 fn check_rate(producer: &Producer, span: Span, scenario: &Scenario, errors: &mut Errors) {
@@ -237,6 +272,15 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
     let config = consumer.config.as_ref();
     check_client(profile, Role::Consumer, config, kafka_major(scenario), errors);
+    let classic = consumer.membership.as_ref().is_some_and(|at| at.value == Membership::Classic);
+    let assignor = consumer.assignor.as_ref().map(|written| written.span);
+    let fixed = consumer.static_members.as_ref().map(|written| written.span);
+    for span in assignor.into_iter().chain(fixed).filter(|_| !classic) {
+        errors.push(
+            Diagnostic::new(span, "only a group with members needs this", "no effect")
+                .help("write `membership = \"classic\"`"),
+        );
+    }
     let times = scenario.phases.get().map(|phases| phases.times());
     if let (Some(start), Some(times)) = (&consumer.start_at, times) {
         let end = times.measure_ns.saturating_add(times.heal_ns);

@@ -6,9 +6,10 @@ use crate::resolve::{broker_host_of, endpoint};
 use crate::schema::cluster::Cluster;
 use crate::schema::decode::{At, Errors, List};
 use crate::schema::events::{
-    Action, Event, LinkDelay, LinkLoss, NodeId, Resource, RollingRestart, SetCredits, SlowDisk,
+    Action, ClientCrash, ClientPause, Event, LinkDelay, LinkLoss, NodeId, Resource, RollingRestart,
+    SetCredits, SlowDisk,
 };
-use crate::schema::scalar::{Share, Text};
+use crate::schema::scalar::{Count, Name, Share, Text};
 use crate::schema::scenario::{PhaseTimes, Scenario};
 use crate::text::diagnostic::Diagnostic;
 
@@ -120,7 +121,10 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::LinkLoss(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::RollingRestart(fault) => check_restart_nodes(fault, cluster, errors),
         Action::SetCredits(fault) => check_credits(fault, cluster, errors),
-        Action::ConsumerPause(_) | Action::ClientCrash(_) | Action::Load(_) => {}
+        Action::ConsumerPause(_)
+        | Action::ClientCrash(_)
+        | Action::ClientPause(_)
+        | Action::Load(_) => {}
     }
 }
 
@@ -293,17 +297,10 @@ fn check_reference(action: &Action, scenario: &Scenario, errors: &mut Errors) {
             |consumer| consumer.group.value.0.as_str(),
             errors,
         ),
-        Action::ClientCrash(fault) => {
-            let producers = scenario.producers.items.iter().map(|item| &item.value.name);
-            let groups = scenario.consumers.items.iter().map(|item| &item.value.group);
-            let names: Vec<&str> =
-                producers.chain(groups).map(|name| name.value.0.as_str()).collect();
-            let complete = scenario.producers.complete && scenario.consumers.complete;
-            let wanted = fault.client.value.0.as_str();
-            if complete && !names.contains(&wanted) {
-                let what = "producer or consumer group";
-                errors.push(unknown_name(what, wanted, fault.client.span, &names));
-            }
+        Action::ClientCrash(ClientCrash { client }) => check_client(client, scenario, errors),
+        Action::ClientPause(ClientPause { client, instance }) => {
+            check_client(client, scenario, errors);
+            check_instance(client, instance.as_ref(), scenario, errors);
         }
         Action::Load(load) => {
             if let Some(producer) = &load.producer {
@@ -317,5 +314,40 @@ fn check_reference(action: &Action, scenario: &Scenario, errors: &mut Errors) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether there is a producer or a group of that name.
+fn check_client(client: &At<Name>, scenario: &Scenario, errors: &mut Errors) {
+    let producers = scenario.producers.items.iter().map(|item| &item.value.name);
+    let groups = scenario.consumers.items.iter().map(|item| &item.value.group);
+    let names: Vec<&str> = producers.chain(groups).map(|name| name.value.0.as_str()).collect();
+    let complete = scenario.producers.complete && scenario.consumers.complete;
+    let wanted = client.value.0.as_str();
+    if complete && !names.contains(&wanted) {
+        let what = "producer or consumer group";
+        errors.push(unknown_name(what, wanted, client.span, &names));
+    }
+}
+
+/// Whether a producer or a group has so many processes.
+fn check_instance(
+    client: &At<Name>,
+    instance: Option<&At<Count<0, 9_999>>>,
+    scenario: &Scenario,
+    errors: &mut Errors,
+) {
+    let Some(instance) = instance else { return };
+    let named = |name: &At<Name>| name.value.0 == client.value.0;
+    let producers = scenario.producers.items.iter().filter(|item| named(&item.value.name));
+    let groups = scenario.consumers.items.iter().filter(|item| named(&item.value.group));
+    let counts = producers.map(|item| &item.value.count);
+    let counts = counts.chain(groups.map(|item| &item.value.count));
+    let most = counts.map(|count| count.as_ref().map_or(1, |count| count.value.0)).max();
+    if most.is_some_and(|count| instance.value.0 >= count) {
+        let message = format!("`{}` has no process {}", client.value.0, instance.value.0);
+        errors.push(
+            Diagnostic::new(instance.span, message, "too many").help("they are counted from 0"),
+        );
     }
 }

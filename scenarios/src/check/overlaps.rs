@@ -48,6 +48,7 @@ fn same_target(a: &Action, b: &Action) -> bool {
         (Action::SlowDisk(a), Action::SlowDisk(b)) => a.node.value == b.node.value,
         (Action::ConsumerPause(a), Action::ConsumerPause(b)) => a.group.value.0 == b.group.value.0,
         (Action::ClientCrash(a), Action::ClientCrash(b)) => a.client.value.0 == b.client.value.0,
+        (Action::ClientPause(a), Action::ClientPause(b)) => a.client.value.0 == b.client.value.0,
         (Action::Load(a), Action::Load(b)) => match (&a.producer, &b.producer) {
             (Some(a), Some(b)) => a.value.0 == b.value.0,
             _ => true,

@@ -83,6 +83,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("`cluster.network`", "NetworkSpec"),
     ("`[[topics]]`", "Topic"),
     ("`[[producers]]`", "Producer"),
+    ("`transaction`", "Transaction"),
     ("`record_size` with bounds", "SizeRange"),
     ("`curve`", "CurvePoint"),
     ("`arrival = { bursty = { .. } }`", "Bursty"),

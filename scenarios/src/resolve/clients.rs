@@ -2,17 +2,23 @@
 
 use super::configs::{Role, client_config};
 use crate::plan::{
-    Arrival, ClientProfile, ClusterPlan, ConsumerPlan, KeyDist, ProducerPlan, SizeDist,
+    Arrival, Assignor, ClientProfile, ClusterPlan, ConsumerPlan, KeyDist, MembershipPlan,
+    ProducerPlan, SizeDist, TransactionsPlan,
 };
 use crate::schema::decode::{At, List};
 use crate::schema::scalar::{Name, RateValue};
 use crate::schema::scenario::{PhaseTimes, Scenario};
 use crate::schema::workload::{
-    self, Consumer, From, Interpolation, Keys, Producer, Profile, RecordSize,
+    self, AssignorName, Consumer, From, Interpolation, Isolation, Keys, Membership, Producer,
+    Profile, RecordSize, Transaction,
 };
 
 /// Size of a record when none is written, bytes.
 const RECORD_BYTES_DEFAULT: u64 = 1024;
+/// Records of a transaction when none are written.
+const TRANSACTION_RECORDS_DEFAULT: u32 = 100;
+/// Length of a transaction when none is written, ns.
+const TRANSACTION_NS_DEFAULT: u64 = 100_000_000;
 
 /// The producers of a plan.
 pub(crate) fn producers(
@@ -47,7 +53,21 @@ fn producer(
         record_size: record_size(producer),
         keys: keys(producer),
         compression_permille: to_u32(compressed / 1_000),
+        transactions: transactions(producer),
     }
+}
+
+fn transactions(producer: &Producer) -> Option<TransactionsPlan> {
+    producer.transactional.as_ref().filter(|written| written.value)?;
+    let written = producer.transaction.as_ref().map(|written| &written.value);
+    let records = written.and_then(|Transaction { records, .. }| records.as_ref());
+    let length = written.and_then(|Transaction { length, .. }| length.as_ref());
+    let aborted = written.and_then(|Transaction { aborted, .. }| aborted.as_ref());
+    Some(TransactionsPlan {
+        records: records.map_or(TRANSACTION_RECORDS_DEFAULT, |count| count.value.0),
+        length_ns: length.map_or(TRANSACTION_NS_DEFAULT, |length| length.value.0),
+        aborted_permille: aborted.map_or(0, |share| to_u32(share.value.0 / 1_000)),
+    })
 }
 
 /// Values that `check` has bounded far below 32 bits.
@@ -171,7 +191,14 @@ fn consumer(
     let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
     let count = consumer.count.as_ref().map_or(1, |count| count.value.0);
     let written = consumer.config.as_ref().map(|config| &config.value);
-    let config = client_config(profile, Role::Consumer, written, kafka_major);
+    let mut config = client_config(profile, Role::Consumer, written, kafka_major);
+    if let Some(isolation) = &consumer.isolation {
+        let level = match isolation.value {
+            Isolation::ReadCommitted => "read_committed",
+            Isolation::ReadUncommitted => "read_uncommitted",
+        };
+        config.insert("isolation.level".to_owned(), level.to_owned());
+    }
     let reset = config.get("auto.offset.reset").is_some_and(|reset| reset == "earliest");
     let from = consumer.from.as_ref().map(|from| from.value == From::Beginning);
     ConsumerPlan {
@@ -184,5 +211,16 @@ fn consumer(
         start_ns: consumer.start_at.as_ref().map_or(0, |at| times.warmup_ns + at.value.0),
         process_ns_per_record: consumer.process_time.as_ref().map_or(0, |time| time.value.0),
         from_beginning: from.unwrap_or(reset),
+        membership: membership(consumer),
     }
+}
+
+fn membership(consumer: &Consumer) -> Option<MembershipPlan> {
+    consumer.membership.as_ref().filter(|written| written.value == Membership::Classic)?;
+    let assignor = match consumer.assignor.as_ref().map(|written| written.value) {
+        None | Some(AssignorName::Range) => Assignor::Range,
+        Some(AssignorName::CooperativeSticky) => Assignor::CooperativeSticky,
+    };
+    let static_members = consumer.static_members.as_ref().is_some_and(|written| written.value);
+    Some(MembershipPlan { assignor, static_members })
 }

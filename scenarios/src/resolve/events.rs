@@ -99,6 +99,10 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
         Action::ClientCrash(fault) => {
             plan::Action::ClientCrash { client: fault.client.value.0.clone() }
         }
+        Action::ClientPause(fault) => {
+            let instance = fault.instance.as_ref().map(|instance| instance.value.0);
+            plan::Action::ClientPause { client: fault.client.value.0.clone(), instance }
+        }
         Action::Load(load) => plan::Action::Load {
             producer: load.producer.as_ref().map(|producer| producer.value.0.clone()),
             rate_permille: permille(load.load.value.0),

@@ -180,6 +180,17 @@ section! {
 }
 
 section! {
+    /// The processes of a producer or of a consumer group are stopped (SIGSTOP), connections open, and
+    /// go on where they were when the event ends.
+    "fault `client-pause`" ClientPause {
+        /// Name of the producer, or group id.
+        client: At<Name>,
+        /// Only this one of its processes, counted from 0. Default: all.
+        instance: Option<At<Count<0, 9_999>>>,
+    }
+}
+
+section! {
     /// Producers' rate is multiplied.
     "a load change" Load {
         /// New rate as a share of the curve's.
@@ -272,6 +283,9 @@ faults! {
 
     "The processes of a producer or of a consumer group are killed and start anew when the event ends."
     "client-crash" ClientCrash(ClientCrash),
+
+    "The processes of a producer or of a consumer group are stopped and go on where they were when the event ends."
+    "client-pause" ClientPause(ClientPause),
 }
 
 /// Faults whose length is not the scenario's to choose: `check` refuses their `for`.

@@ -76,6 +76,10 @@ section! {
         arrival: Option<At<Arrival>>,
         /// Keys. Default: none (sticky partitioner).
         keys: Option<At<Keys>>,
+        /// Records go in transactions; each instance has its own transactional id. Default: false.
+        transactional: Option<At<bool>>,
+        /// How long transactions are, and how many are aborted; needs `transactional`.
+        transaction: Option<At<Transaction>>,
         /// Compressed size as a share of the raw size; needs `compression.type`. Default: 100%.
         compressed_to: Option<At<Share>>,
         /// Client library. Default: `java`.
@@ -84,6 +88,18 @@ section! {
         azs: Option<At<List<Name>>>,
         /// Client config with the client library's names.
         config: Option<At<Config>>,
+    }
+}
+
+section! {
+    /// Transactions of a producer: one ends with whichever comes first, records or time.
+    "transaction" Transaction {
+        /// Records after which it ends; those handed over in one go are not divided. Default: 100.
+        records: Option<At<Count<1, 1_000_000>>>,
+        /// Time after which it ends, from its first record. Default: 100ms.
+        length: Option<At<Duration>>,
+        /// Share of transactions that the application aborts. Default: 0%.
+        aborted: Option<At<Share>>,
     }
 }
 
@@ -262,14 +278,44 @@ fn misplaced(
     Diagnostic::new(node.span, message, "here").help(format!("write {{ {name} = {{ .. }} }}"))
 }
 
+choice! {
+    /// What readers see of transactions.
+    "an isolation level" Isolation {
+        /// Committed transactions only, up to the first one that is open.
+        "read_committed" ReadCommitted,
+        /// Everything up to the high watermark.
+        "read_uncommitted" ReadUncommitted,
+    }
+}
+
+choice! {
+    /// How partitions come to members.
+    "a kind of membership" Membership {
+        /// Dealt out by range before the run.
+        "none" None,
+        /// The classic group protocol: join, sync, heartbeats, rebalances.
+        "classic" Classic,
+    }
+}
+
+choice! {
+    /// How a group's leader divides partitions.
+    "an assignor" AssignorName {
+        /// Java's `RangeAssignor`.
+        "range" Range,
+        /// Java's `CooperativeStickyAssignor` (KIP-429).
+        "cooperative-sticky" CooperativeSticky,
+    }
+}
+
 section! {
-    /// A consumer group with static assignment.
+    /// A consumer group.
     "[[consumers]]" Consumer {
         /// Group id.
         group: At<Name>,
         /// Topics read.
         topics: At<List<Name>>,
-        /// Members; partitions are dealt out by range. Default: 1.
+        /// Members. Default: 1.
         count: Option<At<Count<1, 10_000>>>,
         /// When the group starts, counted from the begin of the measure phase. Default: with the
         /// run.
@@ -278,6 +324,16 @@ section! {
         from: Option<At<From>>,
         /// Processing time per record. Default: none.
         process_time: Option<At<Duration>>,
+        /// What the group sees of transactions; `isolation.level` of its config. Default: what the
+        /// client library does.
+        isolation: Option<At<Isolation>>,
+        /// How partitions come to members. Default: `none`, dealt out by range.
+        membership: Option<At<Membership>>,
+        /// How the group's leader divides partitions; needs `membership`. Default: `range`.
+        assignor: Option<At<AssignorName>>,
+        /// Members keep their identity over a restart (`group.instance.id`); needs `membership`.
+        /// Default: false.
+        static_members: Option<At<bool>>,
         /// Client library. Default: `java`.
         profile: Option<At<Profile>>,
         /// AZs of the members, dealt out in turn. Default: all AZs.

@@ -30,12 +30,22 @@ pub(crate) fn may_be_known(reader: &Reader, before: Offset, offset: Offset) -> b
     offset >= before || reader.in_doubt.contains(&offset)
 }
 
-/// The coordinator acknowledged a commit of reader `reader`.
-pub(crate) fn acked(p: &mut Partition, ledger: &mut Ledger, (reader, offset): (usize, Offset)) {
+/// The coordinator acknowledged a commit of reader `reader`. `shared`: the group's members divide its
+/// partitions, so the answer to one that has lost the partition since may come after the answers to
+/// its heir, who began where it had left off.
+pub(crate) fn acked(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (reader, offset): (usize, Offset),
+    shared: bool,
+) {
     ledger.checked(Check::Commits, 1);
     let reader = &mut p.readers[reader];
     if let Some(at) = reader.in_doubt.iter().position(|sent| *sent == offset) {
         reader.in_doubt.remove(at);
+    }
+    if shared && reader.committed.is_some_and(|(before, _)| before > offset) {
+        return;
     }
     reader.committed = Some((offset, ledger.now_ns));
 }

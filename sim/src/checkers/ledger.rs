@@ -3,7 +3,7 @@
 use super::history::{Faults, History};
 use super::{
     acked_loss, commits, compaction, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, messages, one_leader, one_value, order, state, timeouts,
+    log_matching, messages, one_leader, one_value, order, ownership, state, timeouts, transactions,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -40,9 +40,14 @@ pub(crate) enum Check {
     Waits,
     Messages,
     Timeouts,
+    Transactions,
+    Ownership,
 }
 
-const PROMISES: [Promise; 19] = [
+/// Checkers that are listed only where there is something for them to check.
+const RARE: [Check; 2] = [Check::Transactions, Check::Ownership];
+
+const PROMISES: [Promise; 21] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -62,6 +67,8 @@ const PROMISES: [Promise; 19] = [
     state::WAITS,
     messages::PROMISE,
     timeouts::PROMISE,
+    transactions::PROMISE,
+    ownership::PROMISE,
 ];
 
 /// Names of the checkers, in order.
@@ -155,7 +162,10 @@ impl Ledger {
 
     /// Summaries in a fixed order, and violations in order of detection.
     pub(crate) fn finish(self) -> (Vec<CheckerSummary>, Vec<Violation>) {
-        let summaries = self.tallies.iter().zip(PROMISES).map(|(tally, promise)| CheckerSummary {
+        let idle = |at: usize| RARE.iter().any(|rare| *rare as usize == at);
+        let listed = self.tallies.iter().zip(PROMISES).enumerate();
+        let listed = listed.filter(|(at, (tally, _))| tally.checked > 0 || !idle(*at));
+        let summaries = listed.map(|(_, (tally, promise))| CheckerSummary {
             name: promise.name.to_owned(),
             promise: promise.text.to_owned(),
             checked: tally.checked,

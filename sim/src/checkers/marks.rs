@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 36] = [
+pub const MARKS: [(&str, &str); 40] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -42,6 +42,16 @@ pub const MARKS: [(&str, &str); 36] = [
     ("raft-snapshot-fetched", "a node fetched a snapshot of the metadata"),
     ("coordinator-loading", "a group asked while its coordinator was still loading"),
     ("producer: epoch bumped", "an idempotent producer gave up on a batch and began a new epoch"),
+    (
+        "producer: epoch bumped after an abort",
+        "a transaction failed and its producer began a new epoch",
+    ),
+    (
+        "producer: fatal error of a transaction",
+        "a transactional producer was fenced and began anew",
+    ),
+    ("consumer: joined its group", "a member got into a new generation of its group"),
+    ("consumer: lost its membership", "a group had given a member up before it knew"),
     ("consumer: offset out of range", "a consumer's position was outside the log"),
     ("consumer: fetch session restarted", "a consumer lost its fetch session"),
     ("client: connection given up after a timeout", "a client waited in vain for an answer"),

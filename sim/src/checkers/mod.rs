@@ -20,6 +20,7 @@ mod messages;
 mod one_leader;
 mod one_value;
 mod order;
+mod ownership;
 mod partition;
 mod roles;
 mod state;
@@ -29,6 +30,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod transactions;
 mod void;
 
 pub use final_state::{FinalPartition, FinalState, LogView};

@@ -6,15 +6,17 @@ use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::consumed::Reader;
 use super::epoch_log::EpochLog;
-use super::final_state::FinalState;
+use super::final_state::{FinalPartition, FinalState};
 use super::history::Turn;
 use super::ledger::Ledger;
 use super::messages::Talk;
 use super::one_leader::Quorum;
+use super::ownership::Ownership;
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::table::Entry;
 use super::timeouts::Timeouts;
+use super::transactions::Transactions;
 use super::void::Cause;
 use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
@@ -32,6 +34,8 @@ const WINDOW_TOTAL: usize = 3 << 20;
 const WINDOW_MIN: usize = 1_024;
 /// Where groups' positions are.
 pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// Where coordinators keep transactions.
+const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// An answer is on its way for less than this, ns.
 const ANSWER_NS: u64 = 2_000_000_000;
 /// A partition is trimmed after this many appends.
@@ -64,6 +68,8 @@ pub struct Checkers {
     lost_records: u64,
     /// The partitions of `__consumer_offsets`.
     positions: Vec<usize>,
+    /// The partitions of `__transaction_state`.
+    coordinators: Vec<usize>,
     /// One of them has been where Kafka promises nothing: positions may be gone.
     pub(super) positions_void: bool,
     /// A coordinator that did not know of its successor ended then, ns.
@@ -78,6 +84,11 @@ pub struct Checkers {
     pub(super) groups: Vec<String>,
     pub(super) talk: Talk,
     pub(super) timeouts: Timeouts,
+    /// Where some producer has transactions.
+    transactions: Option<Box<Transactions>>,
+    ownership: Ownership,
+    /// Groups whose members divide partitions among themselves.
+    with_members: Vec<bool>,
 }
 
 impl Checkers {
@@ -98,6 +109,7 @@ impl Checkers {
             window_max: WINDOW_TOTAL,
             lost_records: 0,
             positions: Vec::new(),
+            coordinators: Vec::new(),
             positions_void: false,
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
@@ -106,6 +118,9 @@ impl Checkers {
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
             talk: Talk::default(),
             timeouts: Timeouts::new(plan),
+            transactions: Transactions::of(plan).map(Box::new),
+            ownership: Ownership::default(),
+            with_members: plan.consumers.iter().map(|group| group.membership.is_some()).collect(),
         }
     }
 
@@ -115,6 +130,9 @@ impl Checkers {
         let at = self.partition(tp);
         if topic == OFFSETS_TOPIC {
             self.positions.push(at);
+        }
+        if topic == TRANSACTIONS_TOPIC {
+            self.coordinators.push(at);
         }
         let partition = &mut self.partitions[at];
         partition.label = format!("{topic}-{}", tp.partition);
@@ -177,6 +195,10 @@ impl Checkers {
 
     /// An outcome of a client of producer group `producer` (index into the plan).
     pub fn produced(&mut self, now_ns: u64, producer: usize, outcome: &Outcome) {
+        if let (Outcome::Transaction(step), Some(transactions)) = (outcome, &mut self.transactions)
+        {
+            transactions.step(now_ns, *step);
+        }
         let Outcome::Acked(done) = outcome else { return };
         self.ledger.now_ns = now_ns;
         let acks_all = self.acks_all[producer];
@@ -196,10 +218,16 @@ impl Checkers {
         let tp = match outcome {
             Outcome::PositionFound { tp, .. }
             | Outcome::Delivered { tp, .. }
+            | Outcome::Skipped { tp, .. }
             | Outcome::OffsetReset { tp, .. }
             | Outcome::CommitSent { tp, .. }
             | Outcome::Committed { tp, .. }
             | Outcome::TruncationDetected { tp, .. } => *tp,
+            Outcome::Assigned { generation, member, partitions } => {
+                let group = (consumer, self.groups[consumer].as_str(), self.positions_void);
+                let share = (*generation, member, partitions.as_slice());
+                return self.ownership.assigned(&mut self.ledger, group, share);
+            }
             _ => return,
         };
         let at = self.partition(tp);
@@ -215,7 +243,9 @@ impl Checkers {
                 p.readers[reader].found(*offset, *committed, positions_void);
             }
             Outcome::CommitSent { offset, .. } => commits::sent(&mut p.readers[reader], *offset),
-            Outcome::Committed { offset, .. } => commits::acked(p, ledger, (reader, *offset)),
+            Outcome::Committed { offset, .. } => {
+                commits::acked(p, ledger, (reader, *offset), self.with_members[consumer]);
+            }
             Outcome::OffsetReset { to, .. } => p.readers[reader].reset(*to),
             Outcome::TruncationDetected { to, .. } => p.readers[reader].truncated(*to),
             Outcome::Delivered { batch, first_offset, count, .. } => {
@@ -228,6 +258,15 @@ impl Checkers {
                 let jumps = p.keys.is_some().then_some(p.readers[reader].reached).flatten();
                 let from = jumps.map_or(*first_offset, |reached| reached.min(*first_offset));
                 p.readers[reader].delivered(from, next);
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.delivered(ledger, (consumer, &p.label), batch);
+                }
+            }
+            Outcome::Skipped { batch, first_offset, next, .. } => {
+                p.readers[reader].delivered(*first_offset, *next);
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.skipped(ledger, (consumer, &p.label), batch);
+                }
             }
             _ => {}
         }
@@ -268,8 +307,16 @@ impl Checkers {
     /// The run is over: compares what should be there with what is.
     pub fn final_state(&mut self, now_ns: u64, state: &FinalState<'_>) {
         self.ledger.now_ns = now_ns;
-        if state.drained {
+        // a transaction whose coordinator has lost records may never end, in Kafka as here (hunt seed 168)
+        if state.drained && !self.transactions.as_ref().is_some_and(|t| t.is_void) {
             consumed::check_producers(&mut self.ledger, state);
+        }
+        if let Some(transactions) = &self.transactions {
+            let of = |last: &FinalPartition<'_>| self.index.get(last.tp);
+            let indices: Vec<Option<usize>> = state.partitions.iter().map(of).collect();
+            let label = |at: &Option<usize>| at.map_or("", |at| &self.partitions[at].label);
+            let labels: Vec<&str> = indices.iter().map(label).collect();
+            transactions.check_final(&mut self.ledger, state, &labels);
         }
         for last in &state.partitions {
             let at = self.partition(last.tp);
@@ -389,6 +436,23 @@ impl Checkers {
     fn note_positions_void(&mut self) {
         let mut positions = self.positions.iter().map(|at| &self.partitions[*at]);
         self.positions_void |= positions.any(|p| p.void.is_some());
+        if self.transactions.is_some() {
+            self.note_transactions_void();
+        }
+    }
+
+    /// Whether there are transactions, and everything is promised of them.
+    pub(super) fn has_sound_transactions(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| !transactions.is_void)
+    }
+
+    #[cold]
+    fn note_transactions_void(&mut self) {
+        let Some(transactions) = &mut self.transactions else { return };
+        for (at, p) in self.partitions.iter().enumerate().filter(|(_, p)| p.void.is_some()) {
+            transactions.is_void |= self.coordinators.contains(&at);
+            transactions.gave_up(&p.label);
+        }
     }
 
     #[inline]

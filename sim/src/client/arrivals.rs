@@ -143,6 +143,7 @@ mod tests {
             record_size: SizeDist::Fixed { bytes: 10 },
             keys: KeyDist::None,
             compression_permille: 1_000,
+            transactions: None,
         }
     }
 

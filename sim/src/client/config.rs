@@ -171,6 +171,8 @@ pub struct ProducerConfig {
     pub compression_permille: u32,
     /// Different keys in the bodies of records, where the topic is compacted.
     pub keys: Option<u64>,
+    /// `transaction.timeout.ms`
+    pub transaction_timeout_ms: i32,
 }
 
 impl ProducerConfig {
@@ -218,6 +220,7 @@ impl ProducerConfig {
             request_partitions_max: u32::MAX,
             compression_permille: 1_000,
             keys: None,
+            transaction_timeout_ms: keys.millis_i32(&["transaction.timeout.ms"], 60_000)?,
         })
     }
 
@@ -250,6 +253,7 @@ impl ProducerConfig {
             request_partitions_max: 1,
             compression_permille: 1_000,
             keys: None,
+            transaction_timeout_ms: keys.millis_i32(&["transaction.timeout.ms"], 60_000)?,
         })
     }
 }
@@ -294,6 +298,12 @@ pub struct ConsumerConfig {
     pub rack: Option<Arc<str>>,
     /// Processing time per record of the single polling thread.
     pub process_ns_per_record: u64,
+    /// `session.timeout.ms`
+    pub session_timeout_ms: i32,
+    /// `heartbeat.interval.ms`
+    pub heartbeat_interval_ns: u64,
+    /// `max.poll.interval.ms`
+    pub poll_interval_ms: i32,
 }
 
 impl ConsumerConfig {
@@ -327,6 +337,9 @@ impl ConsumerConfig {
             isolation: keys.isolation(pick(0, 1) == 1)?,
             rack: rack.map(|rack| Arc::from(rack.as_str())),
             process_ns_per_record: plan.process_ns_per_record,
+            session_timeout_ms: keys.millis_i32(&["session.timeout.ms"], 45_000)?,
+            heartbeat_interval_ns: keys.ms(&["heartbeat.interval.ms"], 3_000)?,
+            poll_interval_ms: keys.millis_i32(&["max.poll.interval.ms"], 300_000)?,
         })
     }
 }

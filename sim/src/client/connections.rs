@@ -172,11 +172,24 @@ impl<T> Connections<T> {
         call: Option<T>,
         cx: &mut ClientCx<'_>,
     ) -> u64 {
+        let timeout_ns = self.config.request_timeout_ns;
+        self.send_within(id, request, call, timeout_ns, cx)
+    }
+
+    /// As [`Connections::send`], with a time-out of its own.
+    pub(crate) fn send_within(
+        &mut self,
+        id: NodeId,
+        request: Request,
+        call: Option<T>,
+        timeout_ns: u64,
+        cx: &mut ClientCx<'_>,
+    ) -> u64 {
         self.next_correlation += 1;
         let correlation = self.next_correlation;
         let expects_response = call.is_some();
         if let Some(call) = call {
-            let deadline_ns = cx.now_ns + self.config.request_timeout_ns;
+            let deadline_ns = cx.now_ns + timeout_ns;
             self.floor_ns = self.floor_ns.min(deadline_ns);
             if let Some(node) = self.find_mut(id) {
                 assert!(node.state == State::Connected, "a request needs a connection");

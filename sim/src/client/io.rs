@@ -240,6 +240,28 @@ pub enum Outcome {
         /// Next offset to read.
         offset: Offset,
     },
+    /// A member learned its share of a group's partitions.
+    Assigned {
+        /// Generation of the group.
+        generation: i32,
+        /// Instance id of a static member, else member id.
+        member: Arc<str>,
+        /// Everything that it has now.
+        partitions: Vec<TopicPartition>,
+    },
+    /// A transaction of a producer has got further.
+    Transaction(TransactionStep),
+    /// Offsets that `poll()` does not show: markers, and batches of aborted transactions.
+    Skipped {
+        /// Partition.
+        tp: TopicPartition,
+        /// The whole batch.
+        batch: Arc<Batch>,
+        /// First offset passed over now.
+        first_offset: Offset,
+        /// Next offset.
+        next: Offset,
+    },
     /// The topics asked for exist and every partition has a leader.
     TopicsReady(Vec<CreatedTopic>),
 }
@@ -255,6 +277,45 @@ pub struct CreatedTopic {
     pub partitions: u32,
 }
 
+/// What a producer does about a transaction. Numbers are unique over the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStep {
+    /// It begins.
+    Began {
+        /// Which.
+        number: u64,
+        /// An EndTxn of the same producer epoch was never answered: if it arrives late it ends this
+        /// transaction (KAFKA-17754), which no broker without the second part of KIP-890 can tell.
+        endangered: bool,
+    },
+    /// A batch of it goes out for the first time.
+    Wrote {
+        /// Which.
+        number: u64,
+        /// Partition.
+        tp: TopicPartition,
+        /// Tag of the batch.
+        tag: u64,
+    },
+    /// A request to commit leaves: from now on the transaction may be committed.
+    CommitSent {
+        /// Which.
+        number: u64,
+    },
+    /// The coordinator has confirmed the end.
+    Ended {
+        /// Which.
+        number: u64,
+        /// Committed, not aborted.
+        committed: bool,
+    },
+    /// The producer was told that it is fenced, or another fatal error, and begins anew.
+    Abandoned {
+        /// Which.
+        number: u64,
+    },
+}
+
 /// Why a batch failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailReason {
@@ -266,6 +327,8 @@ pub enum FailReason {
     Fatal(stormglass_broker_core::error::ErrorCode),
     /// The connection was lost and no retries are left.
     Disconnected,
+    /// Its transaction is aborted.
+    TransactionAborted,
 }
 
 /// Why a record was refused.

@@ -138,6 +138,17 @@ pub(crate) struct Mock<C> {
     pub(crate) preferred_replica: Option<NodeId>,
     pub(crate) committed: BTreeMap<TopicPartition, (Offset, i32)>,
     pub(crate) coordinator: i32,
+    /// Errors of the next AddPartitionsToTxn and EndTxn requests.
+    pub(crate) transaction_errors: VecDeque<ErrorCode>,
+    /// Errors of the next heartbeats, heartbeats so far, and members that left.
+    pub(crate) heartbeat_errors: VecDeque<ErrorCode>,
+    pub(crate) heartbeats: u32,
+    pub(crate) left: u32,
+    /// Members that came without an id, and generations of their group.
+    members: i32,
+    generation: i32,
+    /// Epochs given to a transactional producer.
+    pub(crate) sessions_begun: i16,
     pub(crate) outcomes: Vec<Outcome>,
     pub(crate) marks: Vec<&'static str>,
     pub(crate) produced: Vec<Seen>,
@@ -176,6 +187,13 @@ impl<C: Client> Mock<C> {
             preferred_replica: None,
             committed: BTreeMap::new(),
             coordinator: 1,
+            transaction_errors: VecDeque::new(),
+            heartbeat_errors: VecDeque::new(),
+            heartbeats: 0,
+            left: 0,
+            members: 0,
+            generation: 0,
+            sessions_begun: 0,
             outcomes: Vec::new(),
             marks: Vec::new(),
             produced: Vec::new(),
@@ -231,7 +249,9 @@ impl<C: Client> Mock<C> {
         }
         for send in effects.sends {
             let connection = self.connections[&send.node];
-            if matches!(send.request, Request::Produce(_)) && send.expects_response {
+            let is_produce =
+                matches!(send.request, Request::Produce(_) | Request::TransactionalProduce(_));
+            if is_produce && send.expects_response {
                 let count = self.in_flight.entry(send.node).or_default();
                 count.0 += 1;
                 count.1 = count.1.max(count.0);
@@ -299,13 +319,9 @@ impl<C: Client> Mock<C> {
         answer: bool,
     ) {
         let mut delay_ns = self.latency_ns;
+        let (link, node) = (node, broker_behind(node));
         let response = match request {
             Request::Metadata(_) => Response::Metadata(Box::new(self.metadata())),
-            Request::InitProducerId(_) => Response::InitProducerId(InitProducerIdResponse {
-                error: ErrorCode::None,
-                producer_id: 4_000,
-                producer_epoch: 0,
-            }),
             Request::Produce(request) => {
                 let response = self.produce(node, &request);
                 if self.lose_acks || !answer {
@@ -355,10 +371,82 @@ impl<C: Client> Mock<C> {
                 let partitions = Vec::new();
                 Response::ElectLeaders(ElectLeadersResponse { error: ErrorCode::None, partitions })
             }
-            other => panic!("the mock does not serve {other:?}"),
+            other => self.serve_session(node, other),
         };
-        let event = Event::Response { node, connection, correlation, response };
+        let event = Event::Response { node: link, connection, correlation, response };
         self.push(self.now_ns + delay_ns, event);
+    }
+
+    /// Producer ids, transactions and membership.
+    fn serve_session(&mut self, node: NodeId, request: Request) -> Response {
+        match request {
+            Request::InitProducerId(request) => {
+                let is_session = request.transactional.is_some();
+                self.sessions_begun += i16::from(is_session);
+                Response::InitProducerId(InitProducerIdResponse {
+                    error: ErrorCode::None,
+                    producer_id: 4_000,
+                    producer_epoch: if is_session { self.sessions_begun } else { 0 },
+                })
+            }
+            Request::AddPartitionsToTxn(request) => {
+                let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
+                let transactions = request.transactions.into_iter().map(|asked| {
+                    let partitions = asked.partitions.iter().map(|tp| (*tp, error)).collect();
+                    TxnPartitionsResult { transactional_id: asked.transactional_id, partitions }
+                });
+                let transactions = transactions.collect();
+                Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions })
+            }
+            Request::EndTxn(_) => {
+                let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
+                Response::EndTxn(EndTxnResponse { error })
+            }
+            Request::TransactionalProduce(request) => {
+                Response::Produce(self.produce(node, &request.produce))
+            }
+            Request::JoinGroup(request) => Response::JoinGroup(Box::new(self.join(*request))),
+            Request::SyncGroup(request) => Response::SyncGroup(Box::new(SyncGroupResponse {
+                error: ErrorCode::None,
+                protocol_type: request.protocol_type,
+                protocol: request.protocol,
+                assignment: request.assignments[0].1.clone(),
+            })),
+            Request::Heartbeat(_) => {
+                self.heartbeats += 1;
+                let error = self.heartbeat_errors.pop_front().unwrap_or(ErrorCode::None);
+                Response::Heartbeat(HeartbeatResponse { error })
+            }
+            Request::LeaveGroup(_) => {
+                self.left += 1;
+                let members = Vec::new();
+                Response::LeaveGroup(LeaveGroupResponse { error: ErrorCode::None, members })
+            }
+            other => panic!("the mock does not serve {other:?}"),
+        }
+    }
+
+    /// A group of one.
+    fn join(&mut self, request: JoinGroupRequest) -> JoinGroupResponse {
+        let is_new = request.member.is_empty();
+        self.members += i32::from(is_new);
+        self.generation += i32::from(!is_new);
+        let member: Arc<str> = match is_new {
+            true => format!("member-{}", self.members).into(),
+            false => request.member,
+        };
+        let (name, metadata) = request.protocols[0].clone();
+        let joined = JoinedMember { member: Arc::clone(&member), instance: None, metadata };
+        JoinGroupResponse {
+            error: if is_new { ErrorCode::MemberIdRequired } else { ErrorCode::None },
+            generation: self.generation,
+            protocol_type: Some(request.protocol_type),
+            protocol: Some(name),
+            leader: Arc::clone(&member),
+            skip_assignment: false,
+            member,
+            members: vec![joined],
+        }
     }
 
     fn metadata(&self) -> MetadataResponse {
@@ -531,6 +619,12 @@ impl<C: Client> Mock<C> {
         });
         OffsetFetchResponse { groups: groups.collect() }
     }
+}
+
+/// The broker of a connection, which may be the second one to it.
+fn broker_behind(node: NodeId) -> NodeId {
+    let is_second = node.0 > super::COORDINATOR_IDS / 2;
+    if is_second { NodeId(super::COORDINATOR_IDS - node.0) } else { node }
 }
 
 /// Arrivals from a list.

@@ -1,7 +1,7 @@
 //! Simulated Kafka clients: producer, consumer and admin as pure state machines.
 //!
 //! The world drives each with [`ClientInput`]s and carries out its [`ClientEffects`]. Left out:
-//! group membership (assignments are static), transactions, the ApiVersions and SASL exchanges
+//! the consumer group protocol of KIP-848, the ApiVersions and SASL exchanges
 //! (the world charges them to connection set-up).
 
 mod admin;
@@ -24,10 +24,11 @@ pub use arrivals::{Arrival, Arrivals, PlannedArrivals};
 pub use config::{
     AutoOffsetReset, ClientCosts, ConfigError, ConnectionConfig, ConsumerConfig, ProducerConfig,
 };
-pub use consumer::{Assignment, Consumer, ConsumerSetup};
+pub(crate) use consumer::COORDINATOR_IDS;
+pub use consumer::{Assignment, Consumer, ConsumerSetup, MembershipSetup};
 pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
-    CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason,
+    CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep,
 };
-pub use producer::{Producer, ProducerSetup};
+pub use producer::{Producer, ProducerSetup, TransactionsSetup};
 pub use templates::Templates;

@@ -11,6 +11,7 @@ mod shrink;
 mod storm;
 mod swarm;
 mod timing;
+mod transactions;
 
 pub use judge::{Failure, Judgement, judge};
 pub use names::fault_name;

@@ -24,5 +24,6 @@ pub fn fault_name(action: &Action) -> &'static str {
         Action::SetCredits { .. } => "set-credits",
         Action::ConsumerPause { .. } => "consumer-pause",
         Action::ClientCrash { .. } => "client-crash",
+        Action::ClientPause { .. } => "client-pause",
     }
 }

@@ -152,7 +152,11 @@ impl Search<'_> {
             self.try_change(|plan| plan.producers[at].count = 1);
             self.try_change(|plan| plan.producers[at].arrival = Arrival::Uniform);
         }
+        for at in 0..self.best.producers.len() {
+            self.try_change(|plan| plan.producers[at].transactions = None);
+        }
         for at in 0..self.best.consumers.len() {
+            self.try_change(|plan| plan.consumers[at].membership = None);
             self.try_change(|plan| plan.consumers[at].count = 1);
         }
     }
@@ -291,7 +295,8 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::RollingRestart { .. }
         | Action::Load { .. }
         | Action::ConsumerPause { .. }
-        | Action::ClientCrash { .. } => false,
+        | Action::ClientCrash { .. }
+        | Action::ClientPause { .. } => false,
     }
 }
 

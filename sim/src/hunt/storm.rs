@@ -412,7 +412,7 @@ impl<'a> Storm<'a> {
 }
 
 /// Whether two events would undo each other.
-fn clash(a: &EventPlan, b: &EventPlan) -> bool {
+pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
     let end = |event: &EventPlan| event.for_ns.map_or(u64::MAX, |lasts| event.at_ns + lasts);
     let overlap = a.at_ns <= end(b) && b.at_ns <= end(a);
     let same = match (process_of(&a.action), process_of(&b.action)) {
@@ -422,6 +422,9 @@ fn clash(a: &EventPlan, b: &EventPlan) -> bool {
             (Action::ClockJump { node: a, .. }, Action::ClockJump { node: b, .. }) => a == b,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
             (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
+            (Action::ClientPause { client: a, .. }, Action::ClientPause { client: b, .. }) => {
+                a == b
+            }
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
             (Action::Load { .. }, Action::Load { .. }) => true,
             // it has no end of its own

@@ -4,6 +4,7 @@
 use super::configs;
 use super::dice::Dice;
 use super::storm;
+use super::transactions;
 use stormglass_scenarios::plan::{KeyDist, NodePlan, Plan, TopicPlan};
 
 /// The scenario whose cluster, clients and configs are drawn, too. Any other scenario keeps them,
@@ -21,8 +22,11 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         draw_topics(&mut plan);
         configs::draw(&mut plan);
         draw_compaction(&mut plan);
+        transactions::draw(&mut plan);
+        transactions::draw_groups(&mut plan);
     }
     storm::draw(&mut plan);
+    transactions::storm(&mut plan);
     plan
 }
 

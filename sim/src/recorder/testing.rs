@@ -124,10 +124,11 @@ pub(crate) fn producer_plan(name: &str, acks: &str) -> ProducerPlan {
         record_size: SizeDist::Fixed { bytes: 100 },
         keys: KeyDist::None,
         compression_permille: 1_000,
+        transactions: None,
     }
 }
 
-fn consumer_plan(group: &str) -> ConsumerPlan {
+pub(crate) fn consumer_plan(group: &str) -> ConsumerPlan {
     ConsumerPlan {
         group: group.to_owned(),
         topics: vec!["t".to_owned()],
@@ -138,5 +139,6 @@ fn consumer_plan(group: &str) -> ConsumerPlan {
         start_ns: 0,
         process_ns_per_record: 0,
         from_beginning: true,
+        membership: None,
     }
 }

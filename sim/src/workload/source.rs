@@ -102,6 +102,7 @@ mod tests {
             record_size: SizeDist::Uniform { min_bytes: 100, max_bytes: 200 },
             keys: KeyDist::Zipf { count: 1_000, exponent_permille: 1_000 },
             compression_permille: 1_000,
+            transactions: None,
         }
     }
 

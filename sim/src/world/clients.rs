@@ -5,8 +5,8 @@ use super::node::Marks;
 use super::payload::Payload;
 use super::{End, World};
 use crate::client::{
-    Admin, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer, Consumer, Outcome,
-    Producer,
+    Admin, COORDINATOR_IDS, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer,
+    Consumer, Outcome, Producer,
 };
 use crate::net::{ConnId, HostId, Side};
 use crate::recorder::PathTaken;
@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) origin_ns: u64,
     conns: FxHashMap<NodeId, (ConnId, bool)>,
     busy_until_ns: u64,
+    /// It has been stopped by a fault.
+    is_paused: bool,
     /// When it was last acknowledged something, ns.
     pub(super) acked_at_ns: u64,
     inbox: VecDeque<ClientInput>,
@@ -59,15 +61,27 @@ impl Client {
             origin_ns,
             conns: FxHashMap::default(),
             busy_until_ns: 0,
+            is_paused: false,
             acked_at_ns: 0,
             inbox: VecDeque::new(),
             answered: None,
         }
     }
 
+    /// The process is stopped until then; one that is not running has nothing to stop.
+    pub(super) fn pause(&mut self, until_ns: u64) {
+        if self.running {
+            self.busy_until_ns = self.busy_until_ns.max(until_ns);
+            self.is_paused = true;
+        }
+    }
+
     /// The process is gone, its connections with it.
     pub(super) fn stop(&mut self) {
         self.running = false;
+        if std::mem::take(&mut self.is_paused) {
+            self.busy_until_ns = 0;
+        }
         self.life += 1;
         self.conns.clear();
         self.inbox.clear();
@@ -167,7 +181,12 @@ impl World {
     }
 
     fn connect_client(&mut self, client: u32, node: NodeId) {
-        let Some(&to) = self.node_index.get(&node) else { return };
+        // a second connection to a broker that coordinates a group
+        let broker = match node.0 > COORDINATOR_IDS / 2 {
+            true => NodeId(COORDINATOR_IDS - node.0),
+            false => node,
+        };
+        let Some(&to) = self.node_index.get(&broker) else { return };
         let (from, to) = (self.clients[client as usize].host, self.nodes[to as usize].host);
         let conn = self.net_connect(from, to, End::Client { client, node });
         self.clients[client as usize].conns.insert(node, (conn, false));

@@ -56,6 +56,12 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
         ),
         Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
         Action::ClientCrash { client } => (None, format!("clients of {client} are killed")),
+        Action::ClientPause { client, instance: None } => {
+            (None, format!("clients of {client} are stopped"))
+        }
+        Action::ClientPause { client, instance: Some(instance) } => {
+            (None, format!("client {instance} of {client} is stopped"))
+        }
     }
 }
 

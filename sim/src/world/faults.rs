@@ -52,6 +52,9 @@ impl World {
             }
             Action::ConsumerPause { group } => self.pause_group(group, true),
             Action::ClientCrash { client } => self.kill_clients(client),
+            Action::ClientPause { client, instance } => {
+                self.pause_clients((client, *instance), until_ns + self.origin_ns);
+            }
         }
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
@@ -96,6 +99,7 @@ impl World {
             Action::ClientCrash { client } => self.start_killed(client),
             Action::AzDown { .. }
             | Action::ProcessPause { .. }
+            | Action::ClientPause { .. }
             | Action::Link { .. }
             | Action::RollingRestart { .. }
             | Action::SetCredits { .. } => {}
@@ -372,6 +376,16 @@ impl World {
             self.clients[client].stop();
             let host = self.clients[client].host;
             self.with_net(|net, now, _, out| net.process_exit(now, host, out));
+        }
+    }
+
+    /// Processes do nothing until then; what comes meanwhile waits.
+    fn pause_clients(&mut self, (name, instance): (&str, Option<u32>), until_ns: u64) {
+        for client in self.clients_of(name) {
+            let number = u32::try_from(client).ok().and_then(|at| self.instances.get(&at).copied());
+            if instance.is_none() || instance == number {
+                self.clients[client].pause(until_ns);
+            }
         }
     }
 

@@ -195,6 +195,10 @@ impl World {
                 let name = &self.plan.producers[*group].name;
                 let bytes = machine.buffered_bytes();
                 notes.push(format!("a producer of {name} holds {bytes} bytes without an answer"));
+                notes.extend(machine.transaction_waits());
+            }
+            if let ClientKind::Consumer { machine, .. } = &client.kind {
+                notes.extend(machine.membership_waits());
             }
         }
         notes

@@ -52,6 +52,7 @@ impl Lags {
                 (*tp, first_offset + Offset::from(*count))
             }
             Outcome::PositionFound { tp, offset, .. } => (*tp, *offset),
+            Outcome::Skipped { tp, next, .. } => (*tp, *next),
             Outcome::OffsetReset { tp, to, .. } | Outcome::TruncationDetected { tp, to, .. } => {
                 (*tp, *to)
             }

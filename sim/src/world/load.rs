@@ -7,7 +7,7 @@ use super::setup::Stage;
 use super::{SECOND_NS, World};
 use crate::client::{
     Arrivals, Assignment, ClientCosts, ClientInput, Consumer, ConsumerConfig, ConsumerSetup,
-    PlannedArrivals, Producer, ProducerConfig, ProducerSetup,
+    MembershipSetup, PlannedArrivals, Producer, ProducerConfig, ProducerSetup, TransactionsSetup,
 };
 use crate::cpu::constant;
 use std::sync::Arc;
@@ -89,6 +89,13 @@ impl World {
             arrivals: Box::new(arrivals),
             draws: self.draws(&plan.name, u64::from(instance)),
             first_tag: tag_space << 40,
+            transactions: plan.transactions.map(|transactions| TransactionsSetup {
+                id: format!("{}-{instance}", plan.name).into(),
+                plan: transactions,
+                timeout_ms: config.transaction_timeout_ms,
+                draws: self.streams.stream((plan.name.as_str(), tag_space), "transactions"),
+                first_number: tag_space << 40,
+            }),
         })
     }
 
@@ -143,8 +150,19 @@ impl World {
 
     fn consumer(&self, group: usize, member: u32) -> Consumer {
         let plan = &self.plan.consumers[group];
+        let config = ConsumerConfig::parse(plan).expect("checked before the run");
+        let client_id: Arc<str> = format!("{}-{member}", plan.group).into();
+        let membership = plan.membership.map(|membership| MembershipSetup {
+            assignor: membership.assignor,
+            instance: membership.static_members.then(|| client_id.clone()),
+            client_id,
+            session_timeout_ms: config.session_timeout_ms,
+            rebalance_timeout_ms: config.poll_interval_ms,
+            heartbeat_ns: config.heartbeat_interval_ns,
+        });
         Consumer::new(ConsumerSetup {
-            config: ConsumerConfig::parse(plan).expect("checked before the run"),
+            config,
+            membership,
             costs: self.costs(),
             bootstrap: self.bootstrap(),
             assignment: self.assignment(group, member),
@@ -159,7 +177,10 @@ impl World {
         for name in &plan.topics {
             let Some(topic) = self.plan.topics.iter().find(|t| t.name == *name) else { continue };
             let partitions = u32::try_from(topic.assignment.len()).unwrap_or(0);
-            let (each, extra) = (partitions / plan.count, partitions % plan.count);
+            // members see to it themselves
+            let (count, member) =
+                if plan.membership.is_some() { (1, 0) } else { (plan.count, member) };
+            let (each, extra) = (partitions / count, partitions % count);
             let first = each * member + extra.min(member);
             let count = each + u32::from(member < extra);
             mine.extend(

@@ -37,6 +37,9 @@ const CLIENT_NIC: u64 = 1_250_000_000;
 /// Age of a backlog that exists before the run, ms.
 const BACKLOG_AGE_MS: i64 = 3_600_000;
 
+/// Where coordinators keep transactions.
+const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+
 /// Why a plan cannot be simulated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupError(pub String);
@@ -192,6 +195,9 @@ impl World {
             .expect("the defaults parse");
         let mut topics: Vec<NewTopic> = self.plan.topics.iter().map(new_topic).collect();
         topics.push(self.offsets_topic());
+        if self.plan.producers.iter().any(|producer| producer.transactions.is_some()) {
+            topics.push(self.transactions_topic());
+        }
         let draws = self.draws("admin", self.clients.len() as u64);
         let admin = Admin::new(config, &self.bootstrap(), topics, draws);
         let client = self.add_client(ClientKind::Admin(admin), 0, 0);
@@ -200,22 +206,48 @@ impl World {
 
     /// `__consumer_offsets` would come with the first group; it is there before the run.
     fn offsets_topic(&self) -> NewTopic {
-        let setting = |key: &str, default: usize| {
-            self.plan.cluster.config.get(key).and_then(|v| v.parse().ok()).unwrap_or(default)
-        };
         let brokers = self.bootstrap();
-        let replicas = setting("offsets.topic.replication.factor", 3).clamp(1, brokers.len());
-        let placement = (0..setting("offsets.topic.num.partitions", 50))
+        let replicas = self.setting("offsets.topic.replication.factor", 3).clamp(1, brokers.len());
+        let placement = (0..self.setting("offsets.topic.num.partitions", 50))
             .map(|p| (0..replicas).map(|r| brokers[(p + r) % brokers.len()]).collect())
             .collect();
         // that it is compacted goes without saying
-        let segment = setting("offsets.topic.segment.bytes", 100 << 20);
+        let segment = self.setting("offsets.topic.segment.bytes", 100 << 20);
         let config = BTreeMap::from([("segment.bytes".to_owned(), segment.to_string())]);
         NewTopic {
             name: "__consumer_offsets".into(),
             placement: Placement::Manual(placement),
             config,
         }
+    }
+
+    /// `__transaction_state`, as the first transactional producer of a cluster brings it about.
+    fn transactions_topic(&self) -> NewTopic {
+        let brokers = self.bootstrap();
+        let replicas = self.setting("transaction.state.log.replication.factor", 3);
+        let replicas = replicas.clamp(1, brokers.len());
+        let partitions = self.setting("transaction.state.log.num.partitions", 50);
+        let placement = (0..partitions)
+            .map(|p| (0..replicas).map(|r| brokers[(p + r + 1) % brokers.len()]).collect())
+            .collect();
+        let segment = self.setting("transaction.state.log.segment.bytes", 100 << 20);
+        let min_isr = self.setting("transaction.state.log.min.isr", 2);
+        let config = [
+            ("cleanup.policy", "compact".to_owned()),
+            ("min.insync.replicas", min_isr.to_string()),
+            ("segment.bytes", segment.to_string()),
+        ];
+        let config = config.map(|(key, value)| (key.to_owned(), value));
+        NewTopic {
+            name: TRANSACTIONS_TOPIC.into(),
+            placement: Placement::Manual(placement),
+            config: BTreeMap::from(config),
+        }
+    }
+
+    /// A number of server.properties.
+    fn setting(&self, key: &str, default: usize) -> usize {
+        self.plan.cluster.config.get(key).and_then(|v| v.parse().ok()).unwrap_or(default)
     }
 
     /// The topics exist and are led.
@@ -253,7 +285,11 @@ impl World {
             let Some((topic, _)) = name.rsplit_once('-') else { continue };
             let plan = self.plan.topics.iter().find(|t| t.name == topic);
             let replicas = plan.map_or(3, |t| t.assignment.first().map_or(1, Vec::len));
-            let min_isr = self.min_isr(plan).min(replicas);
+            let min_isr = match topic {
+                TRANSACTIONS_TOPIC => self.setting("transaction.state.log.min.isr", 2),
+                _ => self.min_isr(plan),
+            };
+            let min_isr = min_isr.min(replicas);
             self.checkers.topic(*tp, topic, min_isr);
         }
     }

@@ -74,6 +74,23 @@ impl Membership {
         cx.stores.push(Store { value, then });
     }
 
+    /// Hands out what the log does not have yet: a planted bug.
+    pub(in crate::group) fn assign_early(&mut self, cx: &mut Cx<'_, '_>) {
+        let assigned = |store: &Store| match &store.then {
+            Then::Assign { generation, assignments } => Some((*generation, assignments.clone())),
+            Then::Nothing | Then::Replace(_) => None,
+        };
+        let early: Vec<_> = cx.stores.iter().filter_map(assigned).collect();
+        for (generation, assignments) in early {
+            self.assigned(cx, generation, assignments, ErrorCode::None);
+        }
+    }
+
+    /// Counts generations anew: a planted bug.
+    pub(in crate::group) fn forget_generation(&mut self) {
+        self.generation = 0;
+    }
+
     fn has_synced(&mut self, member: &Arc<str>) {
         self.unsynced.remove(member);
         if self.unsynced.is_empty() {

@@ -1,7 +1,7 @@
 //! A log's bookkeeping is what its batches on disk say, and in-sync replicas hold the same batches.
 
-use super::NodeView;
 use super::replicas::Of;
+use super::{NodeView, transactions};
 use crate::checkers::compaction;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
@@ -51,6 +51,8 @@ pub(crate) fn rebuilt(
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
         producers(replica, &found, &mut says);
+        let batches = readable(replica, &found).map(|found| &*found.batch);
+        transactions::check(replica, batches, &mut says);
     }
 }
 
@@ -125,12 +127,17 @@ fn epochs(
     });
 }
 
-/// Of every producer whose newest batch is in the log, the log remembers that batch.
+/// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker
+/// of a newer epoch makes it begin anew.
 fn producers(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
     let mut newest: BTreeMap<i64, (i16, i32, Offset, usize)> = BTreeMap::new();
     for Found { batch, .. } in readable(replica, found) {
         let header = &batch.header;
-        if header.has_producer_id() && !header.is_control() {
+        if header.is_control() {
+            if newest.get(&header.producer_id).is_some_and(|of| of.0 < header.producer_epoch) {
+                newest.remove(&header.producer_id);
+            }
+        } else if header.has_producer_id() {
             let (epoch, last) = (header.producer_epoch, header.last_sequence());
             let of = newest.entry(header.producer_id).or_insert((epoch, last, 0, 0));
             let count = if of.0 == epoch { of.3 + 1 } else { 1 };

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::{PositionKey, ReplicaView, positions_from_log};
+use stormglass_broker_core::inspect::{
+    PositionKey, ReplicaView, positions_from_log, transactions_from_log,
+};
 use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
 use stormglass_broker_core::seam::{DiskImage, FileName};
 
@@ -22,6 +24,7 @@ pub(crate) const PROMISE: Promise = Promise {
 };
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
+const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 
 /// Images at one offset are equal.
 pub(crate) fn images(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
@@ -182,6 +185,36 @@ pub(crate) fn coordinates(ledger: &mut Ledger, view: &NodeView<'_>, moment: Mome
             });
             replay(ledger, view, tp);
         }
+    }
+}
+
+/// What a coordinator knows of transactional ids is what its log says.
+pub(crate) fn transactions(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let image = view.broker.metadata();
+    let Some(topic) = image.and_then(|image| image.topic_named(TRANSACTIONS_TOPIC)) else { return };
+    let led = view.broker.replica_views().filter(|replica| {
+        let settled = replica.high_watermark == replica.log.next_offset();
+        replica.tp.topic == topic.id && replica.lead.is_some() && settled
+    });
+    for replica in led.filter(|replica| !replica.log.has_in_flight()) {
+        let Some(memory) = view.broker.transactions(replica.tp.partition) else { continue };
+        let mut batches = Vec::new();
+        for segment in view.disk.segments(replica.tp) {
+            view.disk.scan(replica.tp, segment, &mut |_, batch| batches.push(Arc::clone(batch)));
+        }
+        let log = transactions_from_log(batches.iter().map(Arc::as_ref));
+        let differs = memory.iter().find(|(id, known)| log.get(*id) != Some(known));
+        says(ledger, TRANSACTIONS_TOPIC, differs.is_none() && log.len() == memory.len(), &|| {
+            let said = differs.map(|(id, _)| log.get(id));
+            format!(
+                "coordinator {} of partition {} knows {} transactional ids, its log {}; first \
+                 difference: {differs:?}, by its log {said:?}",
+                view.node,
+                replica.tp.partition,
+                memory.len(),
+                log.len()
+            )
+        });
     }
 }
 

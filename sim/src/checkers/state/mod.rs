@@ -7,6 +7,7 @@ mod quorum;
 mod replicas;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod waits;
 
 use super::suite::{Checkers, OFFSETS_TOPIC};
@@ -76,6 +77,7 @@ impl Checkers {
         metadata::snapshots(&mut self.ledger, nodes);
         self.compare_positions(nodes);
         if moment == Moment::Drained {
+            self.compare_transactions(nodes);
             self.compare_logs(nodes);
         }
     }
@@ -133,6 +135,13 @@ impl Checkers {
         }
         for p in &self.partitions {
             metadata::positions(p, &mut self.ledger, &self.groups, &known);
+        }
+    }
+
+    /// What coordinators know of transactional ids, where nothing of it may be gone.
+    fn compare_transactions(&mut self, nodes: &[NodeView<'_>]) {
+        if self.has_sound_transactions() {
+            nodes.iter().for_each(|view| metadata::transactions(&mut self.ledger, view));
         }
     }
 

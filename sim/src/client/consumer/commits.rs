@@ -4,6 +4,8 @@
 //! the answer. Java commits only what an earlier `poll()` returned; the difference is one poll.
 
 use super::machine::{Call, Consumer, Coordinator};
+use super::membership::COORDINATOR_IDS;
+use super::partition::Phase;
 use crate::client::io::{ClientCx, Outcome};
 use crate::client::wakeup::NEVER;
 use stormglass_broker_core::error::ErrorCode;
@@ -42,7 +44,9 @@ impl Consumer {
         match found.and_then(|found| found.node) {
             Some(node) => {
                 self.coordinator_failures = 0;
-                self.coordinator = Coordinator::Known(node);
+                // Java's members talk to it on a connection of its own
+                let id = self.membership.as_ref().map_or(node.0, |_| COORDINATOR_IDS - node.0);
+                self.coordinator = Coordinator::Known(NodeId(id));
             }
             None => self.lose_coordinator(now_ns),
         }
@@ -67,7 +71,8 @@ impl Consumer {
 
     #[cold]
     fn commit_now(&mut self, interval_ns: u64, cx: &mut ClientCx<'_>) -> u64 {
-        if self.uncommitted.is_empty() {
+        let may_commit = self.membership.as_ref().is_none_or(|member| member.is_member());
+        if self.uncommitted.is_empty() || !may_commit {
             self.commit_ns = cx.now_ns + interval_ns;
             return self.commit_ns;
         }
@@ -75,6 +80,13 @@ impl Consumer {
             Ok(node) => node,
             Err(retry_ns) => return retry_ns,
         };
+        self.commit_ns = cx.now_ns + interval_ns;
+        self.send_commit(node, cx);
+        NEVER
+    }
+
+    /// Sends a commit of everything consumed and not committed.
+    pub(super) fn send_commit(&mut self, node: NodeId, cx: &mut ClientCx<'_>) {
         let (mut offsets, mut asked) = (Vec::new(), Vec::new());
         for at in std::mem::take(&mut self.uncommitted) {
             let Some(tp) = self.tp(at as usize) else { continue };
@@ -86,12 +98,15 @@ impl Consumer {
             cx.effects.outcomes.push(Outcome::CommitSent { tp, offset });
         }
         let group = self.config.group.clone();
-        let request = OffsetCommitRequest::without_member(group, offsets);
+        let mut request = OffsetCommitRequest::without_member(group, offsets);
+        if let Some(membership) = &self.membership {
+            request.generation = membership.generation;
+            request.member = membership.member.clone();
+            request.instance = membership.instance();
+        }
         let request = Request::OffsetCommit(Box::new(request));
         self.network.connections.send(node, request, Some(Call::Commit(asked)), cx);
         self.commit_in_flight = true;
-        self.commit_ns = cx.now_ns + interval_ns;
-        NEVER
     }
 
     /// Takes the outcome of a commit.
@@ -116,6 +131,7 @@ impl Consumer {
         if moved {
             self.lose_coordinator(cx.now_ns);
         }
+        self.commit_refused(answer, cx);
         if !self.uncommitted.is_empty() && answer.partitions.iter().any(|(_, e)| !e.is_ok()) {
             // sooner than the next interval, as Java retries a failed automatic commit
             let retry_ns = cx.now_ns + self.config.connection.retry_backoff_ns;
@@ -132,7 +148,27 @@ impl Consumer {
         }
     }
 
+    /// A member that is none any more hears of it.
+    fn commit_refused(&mut self, answer: &OffsetCommitResponse, cx: &mut ClientCx<'_>) {
+        if self.membership.is_none() {
+            return;
+        }
+        let membership_errors = [
+            ErrorCode::UnknownMemberId,
+            ErrorCode::IllegalGeneration,
+            ErrorCode::FencedInstanceId,
+            ErrorCode::RebalanceInProgress,
+        ];
+        let mut errors = answer.partitions.iter().map(|(_, error)| *error);
+        if let Some(error) = errors.find(|error| membership_errors.contains(error)) {
+            self.group_refused(error, cx);
+        }
+    }
+
     fn recommit(&mut self, at: u32) {
+        if self.partitions[at as usize].phase == Phase::Unassigned {
+            return;
+        }
         let state = &mut self.partitions[at as usize];
         if !state.uncommitted {
             state.uncommitted = true;

@@ -3,6 +3,7 @@
 //! One fetch in flight per broker. A partition is read from its leader, or from the replica that
 //! the leader names (KIP-392).
 
+use super::aborted::Aborted;
 use super::machine::{Call, Consumer};
 use super::partition::Phase;
 use super::poll::Chunk;
@@ -206,7 +207,8 @@ impl Consumer {
         state.position_epoch = last.header.partition_leader_epoch;
         state.buffered = true;
         let records = std::mem::take(&mut part.records);
-        self.chunks.push_back(Chunk { at, records, done, next: position, from });
+        let aborted = part.aborted.take().and_then(|list| Aborted::new(&list));
+        self.chunks.push_back(Chunk { at, records, done, next: position, from, aborted });
         if self.config.process_ns_per_record > 0 || self.paused {
             // without processing time the records are gone before the next request is made
             self.touch(at, cx.now_ns);

@@ -1,9 +1,9 @@
 //! The consumer as a state machine: one step per input, one timer.
 //!
-//! The assignment is fixed. Left out: group membership, seeks, pausing single partitions,
-//! aborted-transaction filtering. Java talks to the coordinator on a second connection; here
+//! Without membership the assignment is fixed. Left out: seeks, pausing single partitions. Java talks to the coordinator on a second connection; here
 //! commits share the connection of the fetches, so a commit may wait for a long poll.
 
+use super::membership::{GroupCall, Membership, MembershipSetup};
 use super::partition::{PartitionState, Phase};
 use super::poll::Chunk;
 use super::session::Session;
@@ -26,8 +26,8 @@ pub(crate) enum Call {
     Metadata,
     /// Group coordinator.
     FindCoordinator,
-    /// Committed offsets of these partitions.
-    OffsetFetch(Vec<u32>),
+    /// Committed offsets of these partitions, as assigned then.
+    OffsetFetch(Vec<u32>, u64),
     /// Log start or end of these partitions.
     ListOffsets(Vec<u32>),
     /// Validation of these partitions' positions.
@@ -36,6 +36,8 @@ pub(crate) enum Call {
     Fetch(usize),
     /// Commit of these offsets.
     Commit(Vec<(u32, Offset)>),
+    /// Of the membership.
+    Group(GroupCall),
 }
 
 /// A partition assigned to a member.
@@ -56,8 +58,10 @@ pub struct ConsumerSetup {
     pub costs: ClientCosts,
     /// Bootstrap servers.
     pub bootstrap: Vec<NodeId>,
-    /// Partitions to read.
+    /// Partitions to read; with membership all that its group reads.
     pub assignment: Vec<Assignment>,
+    /// Present where members divide partitions among themselves.
+    pub membership: Option<MembershipSetup>,
     /// Random draws of this instance alone.
     pub draws: Stream,
 }
@@ -73,7 +77,7 @@ pub(crate) enum Coordinator {
     Known(NodeId),
 }
 
-/// A member of a consumer group with a fixed assignment.
+/// A member of a consumer group.
 #[derive(Debug)]
 pub struct Consumer {
     pub(super) config: ConsumerConfig,
@@ -100,6 +104,9 @@ pub struct Consumer {
     /// Retries in a row of position lookups.
     pub(super) lookup_failures: u32,
     pub(super) paused: bool,
+    pub(super) membership: Option<Box<Membership>>,
+    /// Changes of the assignment so far.
+    pub(super) assignments: u64,
     seen_version: u64,
     started: bool,
     wakeup: Wakeup,
@@ -109,10 +116,13 @@ impl Consumer {
     /// A consumer that waits for [`ClientInput::Start`].
     #[must_use]
     pub fn new(setup: ConsumerSetup) -> Self {
-        let ConsumerSetup { config, costs, bootstrap, assignment, draws } = setup;
+        let ConsumerSetup { config, costs, bootstrap, assignment, membership, draws } = setup;
         let mut topics: Vec<Arc<str>> = Vec::new();
-        let first =
-            if config.group.is_empty() { Phase::Reset(config.start) } else { Phase::Committed };
+        let first = match &membership {
+            Some(_) => Phase::Unassigned,
+            None if config.group.is_empty() => Phase::Reset(config.start),
+            None => Phase::Committed,
+        };
         let mut partitions = Vec::with_capacity(assignment.len());
         for Assignment { topic, partition } in assignment {
             let known = topics.iter().position(|other| *other == topic);
@@ -126,7 +136,7 @@ impl Consumer {
             network: Network::new(config.connection, &bootstrap, topics, draws),
             config,
             costs,
-            unsettled: partitions.len(),
+            unsettled: if membership.is_some() { 0 } else { partitions.len() },
             partitions,
             by_tp: PartitionIndex::default(),
             sessions: Vec::new(),
@@ -140,6 +150,8 @@ impl Consumer {
             retry_floor_ns: NEVER,
             lookup_failures: 0,
             paused: false,
+            membership: membership.map(|setup| Box::new(Membership::new(setup))),
+            assignments: 0,
             seen_version: 0,
             started: false,
             wakeup: Wakeup::new(),
@@ -168,6 +180,7 @@ impl Consumer {
         }
         self.poll(cx);
         let wake_ns = [
+            self.keep_membership(cx),
             self.look_up_positions(cx),
             self.send_fetches(cx),
             self.commit_if_due(cx),
@@ -233,9 +246,19 @@ impl Consumer {
             (Call::FindCoordinator, Response::FindCoordinator(answer)) => {
                 self.coordinator_found(answer, cx.now_ns);
             }
-            (Call::OffsetFetch(asked), Response::OffsetFetch(answer)) => {
-                self.committed_found(&asked, answer, cx);
+            (Call::OffsetFetch(asked, since), Response::OffsetFetch(answer)) => {
+                if since == self.assignments {
+                    self.committed_found(&asked, answer, cx);
+                } else {
+                    self.look_up_later(&asked, cx.now_ns);
+                }
             }
+            (Call::Group(GroupCall::Join), Response::JoinGroup(answer)) => self.joined(answer, cx),
+            (Call::Group(GroupCall::Sync), Response::SyncGroup(answer)) => self.synced(answer, cx),
+            (Call::Group(GroupCall::Heartbeat(generation)), Response::Heartbeat(answer)) => {
+                self.heartbeat_answered(generation, *answer, cx);
+            }
+            (Call::Group(GroupCall::Leave), Response::LeaveGroup(_)) => {}
             (Call::ListOffsets(asked), Response::ListOffsets(answer)) => {
                 self.offsets_listed(&asked, answer, cx);
             }
@@ -277,7 +300,8 @@ impl Consumer {
         match call {
             Call::Metadata => self.network.view.failed(&mut self.network.draws, now_ns),
             Call::FindCoordinator => self.lose_coordinator(now_ns),
-            Call::OffsetFetch(asked) | Call::ListOffsets(asked) | Call::Validate(asked) => {
+            Call::Group(call) => self.group_call_lost(call, now_ns),
+            Call::OffsetFetch(asked, _) | Call::ListOffsets(asked) | Call::Validate(asked) => {
                 self.look_up_later(&asked, now_ns);
             }
             Call::Fetch(session) => self.sessions[session].lost(),

@@ -17,6 +17,8 @@ pub(crate) enum Phase {
     Fetch,
     /// No position and no policy to find one.
     Stopped,
+    /// Another member's.
+    Unassigned,
 }
 
 /// An assigned partition.
@@ -89,6 +91,6 @@ impl PartitionState {
 
     /// Whether a request has to be made before it can be fetched.
     pub(crate) fn is_unsettled(&self) -> bool {
-        !matches!(self.phase, Phase::Fetch | Phase::Stopped)
+        !matches!(self.phase, Phase::Fetch | Phase::Stopped | Phase::Unassigned)
     }
 }

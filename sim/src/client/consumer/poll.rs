@@ -3,6 +3,7 @@
 //! A record counts as delivered when `poll()` returns it. Records fetched meanwhile wait; their
 //! partitions are not fetched again until `poll()` has taken them, as in Java.
 
+use super::aborted::Aborted;
 use super::machine::Consumer;
 use crate::client::io::{ClientCx, Outcome};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub(crate) struct Chunk {
     pub(crate) next: Offset,
     /// Replica that sent it.
     pub(crate) from: NodeId,
+    /// What a reader of committed records leaves out.
+    pub(crate) aborted: Option<Box<Aborted>>,
 }
 
 impl Consumer {
@@ -49,11 +52,12 @@ impl Consumer {
         // a batch may begin before the position
         let first_offset = chunk.next.max(batch.base_offset());
         let left = u32::try_from(batch.next_offset() - first_offset).unwrap_or(0);
-        // control records are skipped without being counted
-        // so are batches that compaction has emptied
-        let is_control = batch.header.is_control() || batch.header.record_count == 0;
+        // markers, what is aborted, and batches that compaction has emptied are passed over without
+        // being counted
         let epoch = batch.header.partition_leader_epoch;
-        let count = if is_control { left } else { left.min(records_max) };
+        let aborted = chunk.aborted.as_mut().is_some_and(|aborted| aborted.hides(batch));
+        let is_hidden = aborted || batch.header.is_control() || batch.header.record_count == 0;
+        let count = if is_hidden { left } else { left.min(records_max) };
         let next = first_offset + Offset::from(count);
         let batch = if count == left && is_last {
             self.partitions[at].buffered = false;
@@ -68,7 +72,13 @@ impl Consumer {
         if !self.partitions[at].buffered {
             self.touch(at, cx.now_ns);
         }
-        if is_control || count == 0 {
+        if count == 0 {
+            return 0;
+        }
+        if is_hidden {
+            if let Some((tp, batch)) = self.tp(at).zip(batch) {
+                cx.effects.outcomes.push(Outcome::Skipped { tp, batch, first_offset, next });
+            }
             return 0;
         }
         if let Some((tp, batch)) = self.tp(at).zip(batch) {

@@ -39,7 +39,7 @@ impl Consumer {
                 (Phase::Reset(_), Some(leader)) => group(&mut resets, leader, id),
                 (Phase::Validate, Some(leader)) => group(&mut validations, leader, id),
                 (Phase::Reset(_) | Phase::Validate, None) => self.network.view.want_refresh(),
-                (Phase::Fetch | Phase::Stopped, _) => {}
+                (Phase::Fetch | Phase::Stopped | Phase::Unassigned, _) => {}
             }
         }
         let mut wake_ns = self.ask_committed(committed, cx);
@@ -64,7 +64,8 @@ impl Consumer {
         let group = self.config.group.clone();
         let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions), member: None }];
         let request = Request::OffsetFetch(OffsetFetchRequest { require_stable: false, groups });
-        self.ask(node, request, Call::OffsetFetch(asked), cx)
+        let call = Call::OffsetFetch(asked, self.assignments);
+        self.ask(node, request, call, cx)
     }
 
     fn ask_offsets(&mut self, leader: NodeId, asked: Vec<u32>, cx: &mut ClientCx<'_>) -> u64 {
@@ -96,7 +97,9 @@ impl Consumer {
         if let Err(retry_ns) = self.network.ready(node, cx) {
             return retry_ns;
         }
-        if let Call::OffsetFetch(asked) | Call::ListOffsets(asked) | Call::Validate(asked) = &call {
+        if let Call::OffsetFetch(asked, _) | Call::ListOffsets(asked) | Call::Validate(asked) =
+            &call
+        {
             for at in asked {
                 self.partitions[*at as usize].pending = true;
             }
@@ -141,7 +144,10 @@ impl Consumer {
         self.lookup_failures = 0;
         for at in asked {
             let at = *at as usize;
-            let Some(tp) = self.tp(at) else { continue };
+            let Some(tp) = self.tp(at).filter(|_| self.partitions[at].phase == Phase::Committed)
+            else {
+                continue;
+            };
             let found = answer.offsets.iter().find(|at| at.tp == tp);
             match found {
                 Some(found) if found.offset >= 0 => {

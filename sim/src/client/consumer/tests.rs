@@ -14,7 +14,7 @@ use stormglass_broker_core::protocol::SESSION_EPOCH_INITIAL;
 use stormglass_broker_core::records::{Batch, BatchHeader, Body};
 use stormglass_scenarios::plan::{ClientProfile, ConsumerPlan};
 
-fn plan(pairs: &[(&str, &str)]) -> ConsumerPlan {
+pub(super) fn plan(pairs: &[(&str, &str)]) -> ConsumerPlan {
     let config = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     ConsumerPlan {
         group: "g".to_owned(),
@@ -26,6 +26,7 @@ fn plan(pairs: &[(&str, &str)]) -> ConsumerPlan {
         start_ns: 0,
         process_ns_per_record: 0,
         from_beginning: true,
+        membership: None,
     }
 }
 
@@ -36,6 +37,7 @@ fn consumer(plan: &ConsumerPlan, partitions: u32) -> Consumer {
         costs: ClientCosts::default(),
         bootstrap: vec![NodeId(1)],
         assignment: (0..partitions).map(assign).collect(),
+        membership: None,
         draws: Streams::new(5).stream("client", "draws"),
     })
 }
@@ -56,18 +58,18 @@ fn batch(records: i32) -> Batch {
     Batch { header, body: Body::Owned(bytes::Bytes::from(vec![0; 100])) }
 }
 
-fn fill(log: &mut Log, batches: usize) {
+pub(super) fn fill(log: &mut Log, batches: usize) {
     for _ in 0..batches {
         log.append(&batch(10));
     }
 }
 
-fn tp(partition: i32) -> TopicPartition {
+pub(super) fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new(TOPIC, partition)
 }
 
 /// Delivered offsets per partition are without gap or repetition from `start`; the ends.
-fn delivered(outcomes: &[Outcome], start: i64) -> BTreeMap<i32, i64> {
+pub(super) fn delivered(outcomes: &[Outcome], start: i64) -> BTreeMap<i32, i64> {
     let mut next = BTreeMap::new();
     for outcome in outcomes {
         if let Outcome::Delivered { tp, first_offset, count, batch, .. } = outcome {

@@ -87,6 +87,8 @@ pub(crate) struct ProducerBatch {
     pub(crate) closed: bool,
     /// Some send ended without an answer.
     pub(crate) ambiguous: bool,
+    /// Part of a transaction.
+    pub(crate) is_transactional: bool,
     /// Broker of the last send.
     pub(crate) broker: NodeId,
     /// Correlation of the last send.
@@ -117,6 +119,7 @@ impl ProducerBatch {
             sent_ns: 0,
             closed: false,
             ambiguous: false,
+            is_transactional: false,
             broker: NodeId(-1),
             correlation: 0,
             built: None,
@@ -186,6 +189,7 @@ impl ProducerBatch {
             base_sequence: self.sequence,
             record_count: self.count(),
         };
+        let header = if self.is_transactional { header.as_transactional() } else { header };
         let batch = Arc::new(Batch { header, body: Body::Template { template, tag: self.tag } });
         self.built = Some(batch.clone());
         batch
@@ -202,6 +206,7 @@ impl ProducerBatch {
         rest.size_bytes +=
             u32::try_from(share(u64::from(self.size_bytes - BATCH_OVERHEAD))).unwrap_or(u32::MAX);
         (rest.value_first, rest.mixed, rest.closed) = (self.value_first, self.mixed, true);
+        rest.is_transactional = self.is_transactional;
         self.value_total -= rest.value_total;
         self.raw_bytes -= rest.raw_bytes;
         self.size_bytes -= rest.size_bytes - BATCH_OVERHEAD;

@@ -1,5 +1,5 @@
-//! Producer id, epochs and sequences: Kafka's `TransactionManager` without transactions (KIP-98,
-//! KIP-360).
+//! Producer id, epochs and sequences: the part of Kafka's `TransactionManager` that producers without
+//! transactions need, too (KIP-98, KIP-360).
 //!
 //! A partition whose sequences may have a gap restarts at 0 under a bumped epoch. Java rewrites
 //! the sequences of batches that are on the wire, too; here the bump waits until the partition has
@@ -147,6 +147,21 @@ impl Idempotence {
         queue.unresolved = None;
         if next_sequence(queue.acked_sequence, 1) != queue.next_sequence {
             self.want_bump(partition, queue);
+        }
+    }
+
+    /// Whether a partition has asked for a new epoch. Asked by producers with transactions, whose
+    /// epochs the coordinator gives.
+    pub(crate) fn take_bumps(&mut self) -> bool {
+        !std::mem::take(&mut self.bumps).is_empty()
+    }
+
+    /// The coordinator has given an epoch: every partition begins anew.
+    pub(crate) fn begin_session(&mut self, producer: ProducerId, queues: &mut [PartitionQueue]) {
+        self.producer = producer;
+        self.bumps.clear();
+        for queue in queues {
+            restart(queue, producer);
         }
     }
 

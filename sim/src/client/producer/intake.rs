@@ -78,7 +78,7 @@ impl Intake {
 impl Producer {
     /// Hands over every record that is due and does not block.
     pub(crate) fn ingest(&mut self, cx: &mut ClientCx<'_>) {
-        if self.paused {
+        if !self.is_sending() {
             return;
         }
         while let Some((intended_ns, kind)) = self.intake.ahead.get(0, cx.now_ns) {
@@ -224,7 +224,7 @@ impl Producer {
 
     /// When arrivals make the next step worthwhile, at most `limit_ns`.
     pub(crate) fn arrivals_wake_ns(&mut self, limit_ns: u64, now_ns: u64) -> u64 {
-        if self.paused {
+        if !self.is_sending() {
             return limit_ns;
         }
         if let Some(until_ns) = self.intake.blocked_until_ns {

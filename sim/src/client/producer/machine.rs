@@ -1,13 +1,14 @@
 //! The producer as a state machine: one step per input, one timer.
 //!
-//! Semantics are Java's (3.9 and later) or librdkafka's, by profile. Left out: transactions,
-//! interceptors, and librdkafka's CRC32 key hash (murmur2 is used for
+//! Semantics are Java's (3.9 and later) or librdkafka's, by profile. Left out: interceptors, and
+//! librdkafka's CRC32 key hash (murmur2 is used for
 //! both, which spreads keys as evenly but elsewhere).
 
 use super::accumulator::Accumulator;
 use super::idempotence::Idempotence;
 use super::intake::Intake;
 use super::sticky::Sticky;
+use super::transactions::{TransactionCall, Transactions, TransactionsSetup};
 use crate::client::arrivals::Arrivals;
 use crate::client::config::{ClientCosts, ProducerConfig};
 use crate::client::io::{ClientCx, ClientInput};
@@ -26,6 +27,8 @@ pub(crate) enum Call {
     InitProducerId,
     /// Batches, in the order of the request.
     Produce(Vec<SentBatch>),
+    /// Of transactions.
+    Transaction(TransactionCall),
 }
 
 /// A batch in flight.
@@ -54,6 +57,8 @@ pub struct ProducerSetup {
     pub draws: Stream,
     /// First batch tag; tags count up. To be unique over the run: client index << 40.
     pub first_tag: u64,
+    /// Present where records go in transactions.
+    pub transactions: Option<TransactionsSetup>,
 }
 
 /// A simulated producer for one topic.
@@ -66,6 +71,7 @@ pub struct Producer {
     pub(super) intake: Intake,
     pub(super) sticky: Sticky,
     pub(super) idempotence: Idempotence,
+    pub(super) transactions: Option<Box<Transactions>>,
     /// No batch reaches its delivery timeout earlier, ns.
     pub(super) expiry_floor_ns: u64,
     pub(super) paused: bool,
@@ -91,7 +97,8 @@ impl Producer {
             accumulator: Accumulator::new(&config, setup.first_tag),
             intake: Intake::new(setup.arrivals, config.compression_permille),
             sticky: Sticky::default(),
-            idempotence: Idempotence::new(config.idempotent),
+            idempotence: Idempotence::new(config.idempotent || setup.transactions.is_some()),
+            transactions: setup.transactions.map(|setup| Box::new(Transactions::new(setup))),
             expiry_floor_ns: NEVER,
             paused: false,
             flushing: false,
@@ -143,6 +150,9 @@ impl Producer {
             ClientInput::StopLoad => {
                 self.intake.stop(cx.now_ns);
                 self.flushing = true;
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.stopped = true;
+                }
             }
             ClientInput::Pause => self.paused = true,
             ClientInput::Resume => {
@@ -179,7 +189,20 @@ impl Producer {
         let ended = |at: &super::accumulator::PartitionQueue| {
             at.waiting.is_empty() && at.in_flight.is_empty()
         };
-        self.intake.is_done() && self.accumulator.partitions.iter().all(ended)
+        let open = self.transactions.as_ref().is_some_and(|transactions| transactions.is_open());
+        self.intake.is_done() && !open && self.accumulator.partitions.iter().all(ended)
+    }
+
+    /// What its transaction waits for, in words; `None` without transactions.
+    #[must_use]
+    pub fn transaction_waits(&self) -> Option<String> {
+        self.transactions.as_ref().map(|transactions| transactions.waits())
+    }
+
+    /// Whether the application calls `send()` now.
+    pub(super) fn is_sending(&self) -> bool {
+        let held_back = self.transactions.as_ref().is_some_and(|txn| txn.holds_back());
+        !self.paused && !held_back
     }
 
     /// Bytes of `buffer.memory` in use.

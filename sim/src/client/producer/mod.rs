@@ -13,5 +13,9 @@ mod sticky;
 mod tests_batching;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_transactions;
+mod transactions;
 
 pub use machine::{Producer, ProducerSetup};
+pub use transactions::TransactionsSetup;

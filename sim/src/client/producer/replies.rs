@@ -38,6 +38,7 @@ impl Producer {
                     self.producer_id_failed(cx.now_ns);
                 }
             }
+            (Call::Transaction(call), response) => self.transaction_answered(call, response, cx),
             (call, _) => {
                 debug_assert!(false, "an answer has its request's kind");
                 self.call_lost(call, cx);
@@ -113,6 +114,7 @@ impl Producer {
         match call {
             Call::Metadata => self.network.view.failed(&mut self.network.draws, cx.now_ns),
             Call::InitProducerId => self.producer_id_failed(cx.now_ns),
+            Call::Transaction(call) => self.transaction_call_lost(call, cx.now_ns),
             Call::Produce(sent) => {
                 for SentBatch { partition, tag } in sent {
                     let at = partition as usize;
@@ -157,11 +159,14 @@ impl Producer {
         cx.effects.marks.push("producer: batch split");
         let tag = self.accumulator.tag();
         let mut rest = Box::new(batch.split(tag, cx.shared.times()));
-        let queue = &mut self.accumulator.partitions[at];
         // the halves go on at once, and in order even without idempotence
         rest.order = batch.order;
         (batch.retry_ns, rest.retry_ns) = (cx.now_ns, cx.now_ns);
         rest.sends = batch.sends;
+        if let Some((tp, txn)) = self.tp(at).zip(self.transactions.as_mut()) {
+            txn.wrote(tp, tag, 0, cx);
+        }
+        let queue = &mut self.accumulator.partitions[at];
         (rest.first_sent_ns, rest.broker) = (batch.first_sent_ns, batch.broker);
         queue.put_back(rest, self.idempotence.enabled);
         queue.put_back(batch, self.idempotence.enabled);
@@ -170,6 +175,18 @@ impl Producer {
 
     #[cold]
     fn fail(
+        &mut self,
+        at: usize,
+        batch: Box<ProducerBatch>,
+        reason: FailReason,
+        cx: &mut ClientCx<'_>,
+    ) {
+        self.spoil_transaction();
+        self.give_up(at, batch, reason, cx);
+    }
+
+    /// Ends a batch that the application has given up.
+    pub(super) fn give_up(
         &mut self,
         at: usize,
         batch: Box<ProducerBatch>,

@@ -10,13 +10,18 @@ use super::machine::{Call, Producer, SentBatch};
 use crate::client::io::{ClientCx, Outcome};
 use crate::client::wakeup::NEVER;
 use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, NodeId};
-use stormglass_broker_core::protocol::{Acks, ProducePartition, ProduceRequest, Request};
+use stormglass_broker_core::protocol::{
+    Acks, ProducePartition, ProduceRequest, Request, TransactionalProduceRequest,
+};
 use stormglass_broker_core::records::Records;
 
 impl Producer {
     /// Sends everything that can be sent. When to come back for what waits already, ns.
     pub(crate) fn send_ready(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let id_wake_ns = self.ensure_producer_id(cx);
+        let id_wake_ns = match self.transactions {
+            None => self.ensure_producer_id(cx),
+            Some(_) => self.transact(cx),
+        };
         loop {
             self.apply_bumps(cx);
             self.accumulator.prune();
@@ -47,7 +52,7 @@ impl Producer {
                 self.network.view.want_refresh();
                 continue;
             };
-            if ready.contains(&leader) || !self.may_send(queue, first) {
+            if ready.contains(&leader) || !self.may_send(partition, queue, first) {
                 continue;
             }
             let epoch = known.map_or(NO_EPOCH, |known| known.epoch);
@@ -78,7 +83,12 @@ impl Producer {
         if now { 0 } else { first.created_ns.saturating_add(self.config.linger_ns) }
     }
 
-    fn may_send(&self, queue: &PartitionQueue, first: &ProducerBatch) -> bool {
+    fn may_send(&self, at: usize, queue: &PartitionQueue, first: &ProducerBatch) -> bool {
+        if let Some(transactions) = &self.transactions
+            && !transactions.allows(u32::try_from(at).unwrap_or(u32::MAX))
+        {
+            return false;
+        }
         if self.config.in_flight_max == 1 && !queue.in_flight.is_empty() {
             return false;
         }
@@ -128,7 +138,7 @@ impl Producer {
             let queue = &self.accumulator.partitions[at];
             let Some(first) = queue.waiting.front() else { continue };
             let backing_off = first.sends > 0 && self.ready_ns(queue, first, known.epoch) > now_ns;
-            if !backing_off && self.may_send(queue, first) {
+            if !backing_off && self.may_send(at, queue, first) {
                 chosen.push(*partition);
             }
         }
@@ -151,6 +161,10 @@ impl Producer {
             self.idempotence.assign(queue, &mut batch);
             batch.order = queue.next_order;
             queue.next_order += 1;
+            if let Some(transactions) = &mut self.transactions {
+                batch.is_transactional = true;
+                transactions.wrote(tp, batch.tag, batch.records.len(), cx);
+            }
         }
         let built = batch.build(self.config.keys, cx);
         batch.sends += 1;
@@ -182,7 +196,16 @@ impl Producer {
     ) {
         cx.effects.cpu_ns += self.costs.request_ns;
         let (acks, timeout_ms) = (self.config.acks, self.config.produce_timeout_ms);
-        let request = Request::Produce(ProduceRequest { acks, timeout_ms, partitions });
+        let request = ProduceRequest { acks, timeout_ms, partitions };
+        let request = match &self.transactions {
+            None => Request::Produce(request),
+            Some(transactions) => {
+                Request::TransactionalProduce(Box::new(TransactionalProduceRequest {
+                    transactional_id: transactions.id(),
+                    produce: request,
+                }))
+            }
+        };
         if acks != Acks::None {
             self.network.connections.send(node, request, Some(Call::Produce(sent)), cx);
             return;

@@ -26,6 +26,7 @@ fn plan(profile: ClientProfile, pairs: &[(&str, &str)]) -> ProducerPlan {
         record_size: SizeDist::Fixed { bytes: 100 },
         keys: KeyDist::None,
         compression_permille: 1_000,
+        transactions: None,
     }
 }
 
@@ -41,6 +42,7 @@ pub(super) fn producer(config: ProducerConfig, arrivals: Box<dyn Arrivals>) -> P
         topic: Arc::from("t"),
         arrivals,
         draws: crate::rng::Streams::new(3).stream("client", "draws"),
+        transactions: None,
         first_tag: 5 << 40,
     })
 }

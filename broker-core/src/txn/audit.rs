@@ -1,0 +1,52 @@
+//! What a coordinator knows of transactions, and what it would know had it just read its log: for
+//! checkers.
+
+use super::coordinator::{LogPartition, TransactionCoordinator};
+use super::state::Values;
+use crate::ids::{NO_EPOCH, TopicPartition};
+use crate::inspect::TransactionView;
+use crate::records::Batch;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl TransactionCoordinator {
+    /// Transactional ids of a partition; `None` while it is not coordinated here, or being loaded, or
+    /// a change is under way.
+    pub(crate) fn views(&self, partition: i32) -> Option<BTreeMap<Arc<str>, TransactionView>> {
+        let state = self.partitions.get(&partition).filter(|state| state.loading.is_none())?;
+        let mut all = state.transactions.values();
+        // an id that has got no further than its first InitProducerId is not in the log
+        (!all.any(|transaction| transaction.is_changing)).then(|| state.views())
+    }
+}
+
+impl LogPartition {
+    fn views(&self) -> BTreeMap<Arc<str>, TransactionView> {
+        let view = |Values { producer, state, partitions, .. }: &Values| TransactionView {
+            producer: *producer,
+            state: *state,
+            partitions: partitions.iter().cloned().collect(),
+        };
+        let written =
+            self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);
+        written.map(|(id, known)| (Arc::clone(id), view(&known.values))).collect()
+    }
+}
+
+/// Transactional ids that follow from a log's batches.
+pub(crate) fn replay_transactions<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> BTreeMap<Arc<str>, TransactionView> {
+    let mut state = LogPartition {
+        tp: TopicPartition::METADATA,
+        epoch: NO_EPOCH,
+        loading: None,
+        transactions: BTreeMap::new(),
+    };
+    for batch in batches {
+        for record in &batch.records().unwrap_or_default() {
+            state.replay(record);
+        }
+    }
+    state.views()
+}

@@ -1,0 +1,137 @@
+//! What a log knows of transactions is what its batches on disk say: which are open, which were
+//! aborted, and the last stable offset that follows. Leaves out what began below the log's start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::records::{Batch, EndTxnMarker};
+
+/// Aborted transactions: producer and first offset.
+type Aborted = BTreeSet<(i64, Offset)>;
+
+/// A check: whether it holds, and what was seen if not.
+type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;
+
+/// A log's transactions, read from its batches.
+#[derive(Debug, Default)]
+struct Read {
+    /// First offset by producer.
+    open: BTreeMap<i64, Offset>,
+    aborted: Aborted,
+    /// First offsets of those that ended, and where.
+    ended: Vec<(Offset, Offset)>,
+}
+
+impl Read {
+    fn add(&mut self, batch: &Batch) {
+        let producer = batch.header.producer_id;
+        if !batch.header.is_transactional() {
+            return;
+        }
+        let Some(marker) = EndTxnMarker::of(batch) else {
+            self.open.entry(producer).or_insert(batch.base_offset());
+            return;
+        };
+        let Some(first) = self.open.remove(&producer) else { return };
+        self.ended.push((first, batch.last_offset()));
+        if !marker.commit {
+            self.aborted.insert((producer, first));
+        }
+    }
+
+    /// First offset whose transaction is not known to every in-sync replica to have ended.
+    fn last_stable(&self, high_watermark: Offset) -> Offset {
+        let open = self.open.values().copied();
+        let late = self.ended.iter().filter(|(_, marker)| *marker >= high_watermark);
+        open.chain(late.map(|(first, _)| *first)).fold(high_watermark, Offset::min)
+    }
+}
+
+/// Compares a replica's transactions with the batches on its disk.
+pub(super) fn check<'a>(
+    replica: &ReplicaView<'_>,
+    batches: impl Iterator<Item = &'a Batch>,
+    says: &mut Says<'_>,
+) {
+    let log = replica.log;
+    let (start, end) = (log.log_start_offset(), log.log_end_offset());
+    let mut read = Read::default();
+    batches.for_each(|batch| read.add(batch));
+    let known = log.active_producers();
+    let open: BTreeMap<i64, Offset> = known
+        .iter()
+        .filter(|producer| producer.open_transaction >= 0)
+        .map(|producer| (producer.id, producer.open_transaction))
+        .collect();
+    if open.values().any(|first| *first < start) {
+        return;
+    }
+    says(open == read.open, &|| {
+        format!("open transactions are {open:?}, by its batches {:?} (producer, offset)", read.open)
+    });
+    let aborted = log.aborted_transactions(start, end).into_iter();
+    let (aborted, cut): (Aborted, Aborted) = aborted
+        .map(|transaction| (transaction.producer_id, transaction.first_offset))
+        .partition(|(_, first)| *first >= start);
+    // what is left of one that began below the start looks like a whole one
+    for (producer, _) in cut {
+        let rest = read.aborted.range((producer, start)..=(producer, Offset::MAX)).next().copied();
+        if let Some(rest) = rest.filter(|rest| !aborted.contains(rest)) {
+            read.aborted.remove(&rest);
+        }
+    }
+    says(aborted == read.aborted, &|| {
+        let only = |a: &Aborted, b: &Aborted| a.difference(b).take(4).copied().collect();
+        let (known, missing): (Vec<_>, Vec<_>) =
+            (only(&aborted, &read.aborted), only(&read.aborted, &aborted));
+        format!(
+            "aborted transactions are known that its batches do not have: {known:?}, and not known \
+             that they have: {missing:?} (producer, offset), of {start}..{end}"
+        )
+    });
+    if replica.lead.is_some() && start == 0 {
+        let (found, wanted) = (
+            log.last_stable_offset(replica.high_watermark),
+            read.last_stable(replica.high_watermark),
+        );
+        says(found == wanted, &|| {
+            let high_watermark = replica.high_watermark;
+            format!(
+                "the last stable offset is {found}, by its batches {wanted} (high watermark \
+                 {high_watermark})"
+            )
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::batch;
+
+    fn written(base: Offset) -> Batch {
+        let mut batch = Batch::clone(&batch(base, 2, 1));
+        batch.header = batch.header.as_transactional();
+        batch
+    }
+
+    fn marker(base: Offset, commit: bool) -> Batch {
+        let mut batch = EndTxnMarker { commit, coordinator_epoch: 0 }.to_batch(1, 0, 0);
+        batch.header.base_offset = base;
+        batch
+    }
+
+    #[test]
+    fn batches_tell_what_is_open_aborted_and_stable() {
+        let mut read = Read::default();
+        for batch in [written(0), written(2), marker(4, false), written(5), marker(7, true)] {
+            read.add(&batch);
+        }
+        assert!(read.open.is_empty() && read.aborted.contains(&(1, 0)));
+        assert_eq!((read.aborted.len(), read.last_stable(8)), (1, 8));
+        assert_eq!(read.last_stable(7), 5, "the marker is not replicated");
+        assert_eq!(read.last_stable(4), 0);
+        read.add(&written(8));
+        assert_eq!((read.last_stable(10), read.open.get(&1)), (8, Some(&8)));
+    }
+}

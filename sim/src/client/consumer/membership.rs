@@ -1,0 +1,514 @@
+//! Membership of a group by the classic protocol: Kafka's `AbstractCoordinator` and
+//! `ConsumerCoordinator`.
+//!
+//! A member joins, learns its share through the group's leader, and keeps its place with heartbeats.
+//! It talks to the coordinator on a connection of its own, as Java's does. Left out: `enforceRebalance`,
+//! KIP-848, and the time that Java's heartbeat thread takes to notice what the application does.
+
+use super::assignors::{self, Named, Subscriber};
+use super::machine::{Call, Consumer, Coordinator};
+use super::partition::Phase;
+use crate::client::io::{ClientCx, Outcome};
+use crate::client::wakeup::NEVER;
+use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, NodeId, TopicPartition};
+use stormglass_broker_core::protocol::{
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    NO_GENERATION, Request, SyncGroupRequest, SyncGroupResponse,
+};
+use stormglass_scenarios::plan::Assignor;
+
+/// What a JoinGroup may take beyond the time that the group gives its members, ns, as Java's.
+const JOIN_EXTRA_NS: u64 = 5_000_000_000;
+/// Connections to a coordinator have ids of their own, as Java's: this less the broker's.
+pub(crate) const COORDINATOR_IDS: i32 = i32::MAX;
+
+/// What a member is told beside its consumer's config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MembershipSetup {
+    /// Who gets what.
+    pub assignor: Assignor,
+    /// `group.instance.id`
+    pub instance: Option<Arc<str>>,
+    /// `client.id`
+    pub client_id: Arc<str>,
+    /// `session.timeout.ms`
+    pub session_timeout_ms: i32,
+    /// `max.poll.interval.ms`
+    pub rebalance_timeout_ms: i32,
+    /// `heartbeat.interval.ms`, ns.
+    pub heartbeat_ns: u64,
+}
+
+/// A request of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupCall {
+    /// JoinGroup.
+    Join,
+    /// SyncGroup.
+    Sync,
+    /// Heartbeat, of a generation.
+    Heartbeat(i32),
+    /// LeaveGroup, whose answer changes nothing.
+    Leave,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Has to join.
+    Unjoined,
+    /// Waits for JoinGroup.
+    Joining,
+    /// Has to tell, or ask for, assignments.
+    Joined,
+    /// Waits for SyncGroup.
+    Syncing,
+    /// Has its share.
+    Stable,
+}
+
+/// A member of a group.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    setup: MembershipSetup,
+    stage: Stage,
+    pub(super) member: Arc<str>,
+    pub(super) generation: i32,
+    protocol: Option<Arc<str>>,
+    /// What the leader deals out; empty for others.
+    shares: Vec<(Arc<str>, Vec<Named>)>,
+    heartbeat_due_ns: u64,
+    heartbeat_asked: bool,
+    /// The coordinator last answered then, ns.
+    heard_ns: u64,
+    retry_ns: u64,
+    failures: u32,
+    /// Since when the application does not poll, ns.
+    idle_since_ns: Option<u64>,
+    /// Positions have been committed for the rebalance that is about to come, or that was tried.
+    has_committed: bool,
+}
+
+impl Membership {
+    pub(super) fn new(setup: MembershipSetup) -> Self {
+        Self {
+            setup,
+            stage: Stage::Unjoined,
+            member: Arc::from(""),
+            generation: NO_GENERATION,
+            protocol: None,
+            shares: Vec::new(),
+            heartbeat_due_ns: NEVER,
+            heartbeat_asked: false,
+            heard_ns: 0,
+            retry_ns: 0,
+            failures: 0,
+            idle_since_ns: None,
+            has_committed: false,
+        }
+    }
+
+    pub(super) fn instance(&self) -> Option<Arc<str>> {
+        self.setup.instance.clone()
+    }
+
+    /// Whether it belongs to a generation, and may commit in it.
+    pub(super) fn is_member(&self) -> bool {
+        self.generation != NO_GENERATION
+    }
+
+    /// How long an answer to a request may take; JoinGroup waits for the other members, ns.
+    fn join_timeout_ns(&self, request_timeout_ns: u64) -> u64 {
+        let rebalance_ns = u64::from(self.setup.rebalance_timeout_ms.unsigned_abs()) * 1_000_000;
+        request_timeout_ns.max(rebalance_ns + JOIN_EXTRA_NS)
+    }
+
+    /// What it waits for, in words.
+    pub(super) fn waits(&self) -> String {
+        let Self { stage, member, generation, .. } = self;
+        format!("member {member:?} of generation {generation} is {stage:?}")
+    }
+}
+
+impl Consumer {
+    /// Works towards having a share, and keeping it. When to come back, ns.
+    pub(super) fn keep_membership(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        if self.membership.is_none() { NEVER } else { self.go_on_as_member(cx) }
+    }
+
+    #[cold]
+    fn go_on_as_member(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        let idle_ns = self.leave_if_idle(cx);
+        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        match membership.stage {
+            _ if membership.idle_since_ns.is_some() && membership.stage != Stage::Stable => idle_ns,
+            Stage::Unjoined => self.join(cx).min(idle_ns),
+            Stage::Joined => self.sync(cx).min(idle_ns),
+            Stage::Joining | Stage::Syncing => idle_ns,
+            Stage::Stable => self.heartbeat(cx).min(idle_ns),
+        }
+    }
+
+    /// An application that does not poll for `max.poll.interval.ms` is taken out of its group.
+    fn leave_if_idle(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        let paused = self.paused;
+        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        if !paused {
+            membership.idle_since_ns = None;
+            return NEVER;
+        }
+        let since_ns = *membership.idle_since_ns.get_or_insert(cx.now_ns);
+        let limit_ms = u64::from(membership.setup.rebalance_timeout_ms.unsigned_abs());
+        let due_ns = since_ns.saturating_add(limit_ms * 1_000_000);
+        if cx.now_ns < due_ns {
+            return due_ns;
+        }
+        if membership.is_member() {
+            let members = vec![(Arc::clone(&membership.member), membership.instance())];
+            let is_fixed = membership.setup.instance.is_some();
+            if !is_fixed && let Ok(node) = self.coordinator_ready(cx) {
+                let group = self.config.group.clone();
+                let request = Request::LeaveGroup(LeaveGroupRequest { group, members });
+                let call = Some(Call::Group(GroupCall::Leave));
+                self.network.connections.send(node, request, call, cx);
+            }
+            self.lose_membership(true, cx);
+        }
+        NEVER
+    }
+
+    fn join(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        if self.network.view.topics().iter().any(|topic| topic.id.is_none()) {
+            return NEVER; // metadata will tell
+        }
+        let node = match self.coordinator_ready(cx) {
+            Ok(node) => node,
+            Err(retry_ns) => return retry_ns,
+        };
+        if self.commit_in_flight || self.commit_before_rebalance(node, cx) {
+            return NEVER; // its answer comes first
+        }
+        let Some(membership) = self.membership.as_ref() else { return NEVER };
+        if membership.retry_ns > cx.now_ns {
+            return membership.retry_ns;
+        }
+        if membership.setup.assignor == Assignor::Range {
+            self.revoke_all(cx);
+        }
+        let owned = self.owned();
+        let topics: Vec<Arc<str>> =
+            self.network.view.topics().iter().map(|topic| Arc::clone(&topic.name)).collect();
+        let group = self.config.group.clone();
+        let timeout_ns = self.config.connection.request_timeout_ns;
+        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let setup = &membership.setup;
+        let metadata = assignors::subscription(&topics, &owned, membership.generation);
+        let request = JoinGroupRequest {
+            group,
+            member: Arc::clone(&membership.member),
+            instance: setup.instance.clone(),
+            session_timeout_ms: setup.session_timeout_ms,
+            rebalance_timeout_ms: setup.rebalance_timeout_ms,
+            protocol_type: Arc::from("consumer"),
+            protocols: vec![(Arc::from(assignors::name_of(setup.assignor)), metadata)],
+            requires_known_member: true,
+            can_skip_assignment: true,
+            client_id: Arc::clone(&setup.client_id),
+            client_host: Arc::from("/127.0.0.1"),
+        };
+        let timeout_ns = membership.join_timeout_ns(timeout_ns);
+        membership.stage = Stage::Joining;
+        let (request, call) = (Request::JoinGroup(Box::new(request)), Call::Group(GroupCall::Join));
+        self.network.connections.send_within(node, request, Some(call), timeout_ns, cx);
+        NEVER
+    }
+
+    /// Positions are committed before they may go to another member. Whether a commit was sent.
+    fn commit_before_rebalance(&mut self, node: NodeId, cx: &mut ClientCx<'_>) -> bool {
+        let commits = self.config.commit_interval_ns.is_some() && !self.uncommitted.is_empty();
+        let Some(membership) = self.membership.as_mut().filter(|member| member.is_member()) else {
+            return false;
+        };
+        if std::mem::replace(&mut membership.has_committed, true) || !commits {
+            return false;
+        }
+        self.send_commit(node, cx);
+        true
+    }
+
+    fn sync(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        let node = match self.coordinator_ready(cx) {
+            Ok(node) => node,
+            Err(retry_ns) => return retry_ns,
+        };
+        let group = self.config.group.clone();
+        let timeout_ns = self.config.connection.request_timeout_ns;
+        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let shares = std::mem::take(&mut membership.shares).into_iter();
+        let request = SyncGroupRequest {
+            group,
+            generation: membership.generation,
+            member: Arc::clone(&membership.member),
+            instance: membership.instance(),
+            protocol_type: Some(Arc::from("consumer")),
+            protocol: membership.protocol.clone(),
+            assignments: shares.map(|(m, share)| (m, assignors::assignment(&share))).collect(),
+        };
+        let timeout_ns = membership.join_timeout_ns(timeout_ns);
+        membership.stage = Stage::Syncing;
+        let (request, call) = (Request::SyncGroup(Box::new(request)), Call::Group(GroupCall::Sync));
+        self.network.connections.send_within(node, request, Some(call), timeout_ns, cx);
+        NEVER
+    }
+
+    fn heartbeat(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let session_ns = u64::from(membership.setup.session_timeout_ms.unsigned_abs()) * 1_000_000;
+        let lost_ns = membership.heard_ns.saturating_add(session_ns);
+        if cx.now_ns >= lost_ns {
+            membership.heard_ns = cx.now_ns;
+            self.coordinator = Coordinator::Unknown { retry_ns: cx.now_ns };
+            return cx.now_ns + 1;
+        }
+        if membership.heartbeat_asked || membership.heartbeat_due_ns > cx.now_ns {
+            return lost_ns.min(match membership.heartbeat_asked {
+                true => NEVER,
+                false => membership.heartbeat_due_ns,
+            });
+        }
+        let node = match self.coordinator_ready(cx) {
+            Ok(node) => node,
+            Err(retry_ns) => return lost_ns.min(retry_ns),
+        };
+        let group = self.config.group.clone();
+        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        membership.heartbeat_asked = true;
+        membership.heartbeat_due_ns = cx.now_ns + membership.setup.heartbeat_ns;
+        let generation = membership.generation;
+        let request = HeartbeatRequest {
+            group,
+            generation,
+            member: Arc::clone(&membership.member),
+            instance: membership.instance(),
+        };
+        let call = Some(Call::Group(GroupCall::Heartbeat(generation)));
+        self.network.connections.send(node, Request::Heartbeat(Box::new(request)), call, cx);
+        lost_ns
+    }
+
+    /// Takes the answer to JoinGroup.
+    pub(super) fn joined(&mut self, answer: &JoinGroupResponse, cx: &mut ClientCx<'_>) {
+        let view = &self.network.view;
+        let topics = view.topics().iter();
+        let counts = topics.map(|topic| {
+            (Arc::clone(&topic.name), u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX))
+        });
+        let counts: Vec<(Arc<str>, u32)> = counts.collect();
+        let Some(membership) = self.membership.as_mut() else { return };
+        if membership.stage != Stage::Joining {
+            return; // it has lost its membership meanwhile
+        }
+        membership.stage = Stage::Unjoined;
+        match answer.error {
+            ErrorCode::None => {}
+            ErrorCode::MemberIdRequired => {
+                membership.member = Arc::clone(&answer.member);
+                return;
+            }
+            error => {
+                self.group_backs_off(cx.now_ns);
+                return self.group_refused(error, cx);
+            }
+        }
+        cx.effects.marks.push("consumer: joined its group");
+        (membership.failures, membership.has_committed) = (0, false);
+        membership.stage = Stage::Joined;
+        membership.member = Arc::clone(&answer.member);
+        membership.generation = answer.generation;
+        membership.protocol.clone_from(&answer.protocol);
+        if answer.leader == answer.member && !answer.skip_assignment {
+            let read = answer.members.iter().filter_map(|member| {
+                assignors::subscriber(
+                    &member.member,
+                    member.instance.as_ref(),
+                    member.metadata.clone(),
+                )
+            });
+            let members: Vec<Subscriber> = read.collect();
+            membership.shares = assignors::divide(membership.setup.assignor, &members, &counts);
+        }
+    }
+
+    /// Takes the answer to SyncGroup.
+    pub(super) fn synced(&mut self, answer: &SyncGroupResponse, cx: &mut ClientCx<'_>) {
+        let Some(membership) = self.membership.as_mut() else { return };
+        if membership.stage != Stage::Syncing {
+            return; // it has lost its membership meanwhile
+        }
+        membership.stage = Stage::Unjoined;
+        if !answer.error.is_ok() {
+            return self.group_refused(answer.error, cx);
+        }
+        membership.stage = Stage::Stable;
+        membership.failures = 0;
+        membership.heard_ns = cx.now_ns;
+        membership.heartbeat_asked = false;
+        membership.heartbeat_due_ns = cx.now_ns + membership.setup.heartbeat_ns;
+        let share = assignors::assigned(answer.assignment.clone());
+        let mut gives_up = false;
+        for at in 0..self.partitions.len() {
+            let is_mine = self.named(at).is_some_and(|named| share.contains(&named));
+            let had = self.partitions[at].phase != Phase::Unassigned;
+            if had && !is_mine {
+                gives_up = true;
+                self.recommit_lost(at);
+                self.unassign(at, cx.now_ns);
+            } else if is_mine && !had {
+                self.assign(at, cx.now_ns);
+            }
+        }
+        let partitions: Vec<TopicPartition> = (0..self.partitions.len())
+            .filter(|at| self.partitions[*at].phase != Phase::Unassigned)
+            .filter_map(|at| self.tp(at))
+            .collect();
+        let Some(membership) = self.membership.as_mut() else { return };
+        if gives_up {
+            // others wait for what was given up (KIP-429)
+            membership.stage = Stage::Unjoined;
+        }
+        let generation = membership.generation;
+        // who has an identity of its own is the same member after a restart (KIP-345)
+        let member = membership.instance().unwrap_or_else(|| Arc::clone(&membership.member));
+        cx.effects.outcomes.push(Outcome::Assigned { generation, member, partitions });
+    }
+
+    /// Takes the answer to a heartbeat.
+    pub(super) fn heartbeat_answered(
+        &mut self,
+        generation: i32,
+        answer: HeartbeatResponse,
+        cx: &mut ClientCx<'_>,
+    ) {
+        let Some(membership) = self.membership.as_mut() else { return };
+        if membership.generation != generation || membership.stage != Stage::Stable {
+            return;
+        }
+        membership.heartbeat_asked = false;
+        if answer.error.is_ok() {
+            membership.heard_ns = cx.now_ns;
+        } else {
+            self.group_refused(answer.error, cx);
+        }
+    }
+
+    /// The coordinator refuses something because of the membership.
+    pub(super) fn group_refused(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
+        match error {
+            ErrorCode::RebalanceInProgress => self.rejoin(),
+            ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => {
+                cx.effects.marks.push("consumer: lost its membership");
+                self.lose_membership(true, cx);
+            }
+            ErrorCode::IllegalGeneration => self.lose_membership(false, cx),
+            ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable => {
+                self.lose_coordinator(cx.now_ns);
+            }
+            _ => self.group_backs_off(cx.now_ns),
+        }
+    }
+
+    fn rejoin(&mut self) {
+        if let Some(membership) = self.membership.as_mut()
+            && membership.stage == Stage::Stable
+        {
+            membership.stage = Stage::Unjoined;
+        }
+    }
+
+    fn group_backs_off(&mut self, now_ns: u64) {
+        let backoff = self.config.connection.retry_backoff();
+        let Some(membership) = self.membership.as_mut() else { return };
+        membership.retry_ns = now_ns + backoff.after(membership.failures, &mut self.network.draws);
+        membership.failures = membership.failures.saturating_add(1);
+    }
+
+    /// Partitions are somebody else's by now, and nothing of them can be committed. `forgotten`: the
+    /// group does not know the member any more.
+    fn lose_membership(&mut self, forgotten: bool, cx: &mut ClientCx<'_>) {
+        self.revoke_all(cx);
+        self.group_backs_off(cx.now_ns);
+        let Some(membership) = self.membership.as_mut() else { return };
+        membership.stage = Stage::Unjoined;
+        membership.generation = NO_GENERATION;
+        if forgotten {
+            membership.member = Arc::from("");
+        }
+    }
+
+    /// A request of the member got no answer.
+    pub(super) fn group_call_lost(&mut self, call: GroupCall, now_ns: u64) {
+        let Some(membership) = self.membership.as_mut() else { return };
+        match call {
+            GroupCall::Join if membership.stage == Stage::Joining => {
+                membership.stage = Stage::Unjoined;
+            }
+            GroupCall::Sync if membership.stage == Stage::Syncing => {
+                membership.stage = Stage::Unjoined;
+            }
+            GroupCall::Join | GroupCall::Sync => return,
+            GroupCall::Heartbeat(_) => membership.heartbeat_asked = false,
+            GroupCall::Leave => return,
+        }
+        self.group_backs_off(now_ns);
+    }
+
+    fn revoke_all(&mut self, cx: &mut ClientCx<'_>) {
+        for at in 0..self.partitions.len() {
+            if self.partitions[at].phase != Phase::Unassigned {
+                self.unassign(at, cx.now_ns);
+            }
+        }
+        self.uncommitted.clear();
+    }
+
+    /// A partition that goes to another member is committed no more.
+    fn recommit_lost(&mut self, at: usize) {
+        let id = u32::try_from(at).unwrap_or(u32::MAX);
+        self.uncommitted.retain(|other| *other != id);
+    }
+
+    fn assign(&mut self, at: usize, now_ns: u64) {
+        self.assignments += 1;
+        self.set_phase(at, Phase::Committed);
+        self.touch(at, now_ns);
+    }
+
+    fn unassign(&mut self, at: usize, now_ns: u64) {
+        self.assignments += 1;
+        self.drop_buffered(at);
+        self.set_phase(at, Phase::Unassigned);
+        let state = &mut self.partitions[at];
+        state.seek(NO_OFFSET, NO_EPOCH);
+        (state.retry_ns, state.uncommitted, state.preferred) = (0, false, None);
+        self.touch(at, now_ns);
+    }
+
+    fn named(&self, at: usize) -> Option<Named> {
+        let state = &self.partitions[at];
+        let topic = self.network.view.topics().get(state.topic)?;
+        Some((Arc::clone(&topic.name), u32::try_from(state.partition).ok()?))
+    }
+
+    fn owned(&self) -> Vec<Named> {
+        let owned = |at: &usize| self.partitions[*at].phase != Phase::Unassigned;
+        (0..self.partitions.len()).filter(owned).filter_map(|at| self.named(at)).collect()
+    }
+
+    /// What the member waits for, in words; `None` without membership.
+    #[must_use]
+    pub fn membership_waits(&self) -> Option<String> {
+        let waits = self.membership.as_ref()?.waits();
+        Some(format!("{waits}, coordinator {:?}", self.coordinator))
+    }
+}

@@ -1,0 +1,168 @@
+//! Transactions: what follows what, and what errors do to them.
+
+use super::machine::{Producer, ProducerSetup};
+use super::tests_batching::{acked, config};
+use super::transactions::TransactionsSetup;
+use crate::client::config::ClientCosts;
+use crate::client::io::{ClientInput, Outcome, TransactionStep};
+use crate::client::mock::{Listed, MS, Mock};
+use crate::rng::Streams;
+use std::sync::Arc;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_scenarios::plan::{ClientProfile, TransactionsPlan};
+
+/// A producer of 1,000 records in a second, in transactions of 50 ms.
+fn mock(aborted_permille: u32) -> Mock<Producer> {
+    let producer = Producer::new(ProducerSetup {
+        config: config(ClientProfile::Java, &[]),
+        costs: ClientCosts::default(),
+        bootstrap: vec![NodeId(1)],
+        topic: Arc::from("t"),
+        arrivals: Listed::even(100 * MS, MS, 1_000, 100),
+        draws: Streams::new(5).stream("client", "draws"),
+        first_tag: 5 << 40,
+        transactions: Some(TransactionsSetup {
+            id: Arc::from("id"),
+            plan: TransactionsPlan { records: 10_000, length_ns: 50 * MS, aborted_permille },
+            timeout_ms: 60_000,
+            draws: Streams::new(5).stream("client", "transactions"),
+            first_number: 0,
+        }),
+    });
+    Mock::new(producer, 2, 3)
+}
+
+fn steps(mock: &Mock<Producer>) -> Vec<TransactionStep> {
+    let step = |outcome: &Outcome| match outcome {
+        Outcome::Transaction(step) => Some(*step),
+        _ => None,
+    };
+    mock.outcomes.iter().filter_map(step).collect()
+}
+
+fn ends(mock: &Mock<Producer>) -> Vec<bool> {
+    let end = |step: TransactionStep| match step {
+        TransactionStep::Ended { committed, .. } => Some(committed),
+        _ => None,
+    };
+    steps(mock).into_iter().filter_map(end).collect()
+}
+
+/// Runs to the end of the load and beyond.
+fn drain(mock: &mut Mock<Producer>) {
+    mock.run_until(5_000 * MS);
+    mock.input(ClientInput::StopLoad);
+    mock.run_until(20_000 * MS);
+    assert!(mock.client.is_drained(), "{:?}", mock.client.transaction_waits());
+}
+
+/// Transactions do not overlap, and write between their begin and their end.
+fn check_order(steps: &[TransactionStep]) {
+    let (mut open, mut last) = (None, 0);
+    for step in steps {
+        match *step {
+            TransactionStep::Began { number, .. } => {
+                assert_eq!((open, number > last), (None, true));
+                (open, last) = (Some(number), number);
+            }
+            TransactionStep::Wrote { number, .. } | TransactionStep::CommitSent { number } => {
+                assert_eq!(open, Some(number));
+            }
+            TransactionStep::Ended { number, .. } | TransactionStep::Abandoned { number } => {
+                assert_eq!(open.take(), Some(number));
+            }
+        }
+    }
+    assert_eq!(open, None);
+}
+
+#[test]
+fn everything_goes_in_transactions_one_after_the_other() {
+    let mut mock = mock(0);
+    drain(&mut mock);
+    check_order(&steps(&mock));
+    let ends = ends(&mock);
+    assert!((15..=25).contains(&ends.len()) && ends.iter().all(|committed| *committed), "{ends:?}");
+    let records: usize = acked(&mock.outcomes).iter().map(|batch| batch.records.len()).sum();
+    assert_eq!((records, mock.sessions_begun), (1_000, 1));
+    let batches = mock.logs.iter().flat_map(|log| &log.batches);
+    assert!(batches.into_iter().all(|batch| batch.header.is_transactional()));
+}
+
+#[test]
+fn the_application_aborts_some() {
+    let mut mock = mock(400);
+    drain(&mut mock);
+    check_order(&steps(&mock));
+    let aborted = ends(&mock).iter().filter(|committed| !**committed).count();
+    assert!((3..=15).contains(&aborted), "{aborted}");
+    assert_eq!(mock.sessions_begun, 1, "an abort alone needs no new epoch");
+}
+
+#[test]
+fn a_failed_batch_spoils_its_transaction_and_begins_an_epoch() {
+    let mut mock = mock(0);
+    mock.run_until(400 * MS);
+    mock.produce_errors.push_back(ErrorCode::InvalidTxnState);
+    drain(&mut mock);
+    check_order(&steps(&mock));
+    let aborted = ends(&mock).iter().filter(|committed| !**committed).count();
+    assert_eq!((aborted, mock.sessions_begun), (1, 2));
+    assert!(mock.marks.contains(&"producer: epoch bumped after an abort"));
+}
+
+#[test]
+fn a_fenced_producer_begins_anew() {
+    let mut mock = mock(0);
+    mock.run_until(400 * MS);
+    mock.transaction_errors.push_back(ErrorCode::ProducerFenced);
+    drain(&mut mock);
+    let steps = steps(&mock);
+    check_order(&steps);
+    let abandoned = steps.iter().filter(|s| matches!(s, TransactionStep::Abandoned { .. }));
+    assert_eq!((abandoned.count(), mock.sessions_begun), (1, 2));
+}
+
+#[test]
+fn what_may_pass_is_tried_again() {
+    let mut mock = mock(0);
+    mock.run_until(400 * MS);
+    for error in [
+        ErrorCode::ConcurrentTransactions,
+        ErrorCode::NotCoordinator,
+        ErrorCode::CoordinatorLoadInProgress,
+        ErrorCode::CoordinatorNotAvailable,
+    ] {
+        mock.transaction_errors.push_back(error);
+    }
+    drain(&mut mock);
+    check_order(&steps(&mock));
+    assert!(ends(&mock).iter().all(|committed| *committed));
+    assert_eq!((acked(&mock.outcomes).len() > 20, mock.sessions_begun), (true, 1));
+}
+
+#[test]
+fn an_end_without_an_answer_endangers_what_follows_in_its_epoch() {
+    let mut mock = mock(0);
+    mock.run_until(400 * MS);
+    let sent = |mock: &Mock<Producer>| {
+        let all = steps(mock).into_iter();
+        all.filter(|step| matches!(step, TransactionStep::CommitSent { .. })).count()
+    };
+    let before = sent(&mock);
+    while sent(&mock) == before {
+        mock.run_until(mock.now_ns + MS / 10);
+    }
+    mock.disconnect(1);
+    drain(&mut mock);
+    let steps = steps(&mock);
+    check_order(&steps);
+    let began = |step: &&TransactionStep| matches!(step, TransactionStep::Began { .. });
+    let endangered =
+        |step: &&TransactionStep| matches!(step, TransactionStep::Began { endangered: true, .. });
+    let (all, after) =
+        (steps.iter().filter(began).count(), steps.iter().filter(endangered).count());
+    assert!(after > 0 && after < all, "{after} of {all}");
+    assert!(ends(&mock).iter().all(|committed| *committed));
+}

@@ -1,0 +1,131 @@
+//! Transactions and members of groups in a swarm: a third of the seeds has the ones, a third the
+//! others, with time-outs short enough that a storm outlasts them. Draws come from a stream of their own, so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use stormglass_scenarios::plan::{
+    Action, Assignor, EventPlan, MembershipPlan, Plan, TransactionsPlan,
+};
+
+const MS: u64 = 1_000_000;
+
+/// Makes some producers transactional, and some groups readers of committed records.
+pub(super) fn draw(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "transactions");
+    if !dice.percent(33) {
+        return;
+    }
+    draw_server(&mut dice, plan);
+    let first = dice.index(plan.producers.len().max(1));
+    for (index, producer) in plan.producers.iter_mut().enumerate() {
+        if index != first && dice.percent(40) {
+            continue;
+        }
+        producer.transactions = Some(TransactionsPlan {
+            records: dice.pick(&[1, 10, 50, 200]),
+            length_ns: dice.pick(&[20, 100, 400, 1_500]) * MS,
+            aborted_permille: dice.pick(&[0, 100, 300, 500]),
+        });
+        let timeout_ms = dice.pick(&[1_500, 3_000, 3_000, 8_000]);
+        for (key, value) in [
+            ("acks", "all".to_owned()),
+            ("enable.idempotence", "true".to_owned()),
+            ("transaction.timeout.ms", timeout_ms.to_string()),
+        ] {
+            producer.config.insert(key.to_owned(), value);
+        }
+    }
+    let first = dice.index(plan.consumers.len().max(1));
+    for (index, consumer) in plan.consumers.iter_mut().enumerate() {
+        let committed = index == first || dice.percent(60);
+        let isolation = if committed { "read_committed" } else { "read_uncommitted" };
+        consumer.config.insert("isolation.level".to_owned(), isolation.to_owned());
+    }
+}
+
+/// Lets members of some groups divide their partitions among themselves.
+pub(super) fn draw_groups(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "groups");
+    if !dice.percent(33) || plan.consumers.is_empty() {
+        return;
+    }
+    let delay = dice.pick(&["0", "200", "1000"]);
+    for (key, value) in
+        [("group.initial.rebalance.delay.ms", delay), ("group.min.session.timeout.ms", "500")]
+    {
+        plan.cluster.config.insert(key.to_owned(), value.to_owned());
+    }
+    let azs = plan.cluster.azs.len().max(1);
+    let first = dice.index(plan.consumers.len());
+    for (index, group) in plan.consumers.iter_mut().enumerate() {
+        if index != first && dice.percent(40) {
+            continue;
+        }
+        let assignor = dice.pick(&[Assignor::Range, Assignor::CooperativeSticky]);
+        group.membership = Some(MembershipPlan { assignor, static_members: dice.percent(30) });
+        group.count = dice.pick(&[1, 2, 3, 4]);
+        group.azs = (0..group.count).map(|_| dice.index(azs)).collect();
+        let session_ms = dice.pick(&[1_500, 3_000, 6_000]);
+        let poll_ms = dice.pick(&[2_000, 4_000, 8_000]);
+        for (key, value) in [
+            ("session.timeout.ms", session_ms),
+            ("heartbeat.interval.ms", session_ms / dice.pick(&[3, 5])),
+            ("max.poll.interval.ms", poll_ms),
+        ] {
+            group.config.insert(key.to_owned(), value.to_string());
+        }
+    }
+}
+
+/// Few partitions for the coordinators, replicated as everything else, and time-outs that are looked
+/// for often.
+fn draw_server(dice: &mut Dice, plan: &mut Plan) {
+    let same = |key: &str| plan.cluster.config.get(key).cloned();
+    let replicas = same("offsets.topic.replication.factor").unwrap_or_else(|| "3".to_owned());
+    let min_isr = same("min.insync.replicas").unwrap_or_else(|| "2".to_owned());
+    for (key, value) in [
+        ("transaction.state.log.replication.factor", replicas),
+        ("transaction.state.log.min.isr", min_isr),
+        ("transaction.state.log.num.partitions", dice.pick(&["1", "2"]).to_owned()),
+        ("transaction.state.log.segment.bytes", dice.pick(&["16384", "104857600"]).to_owned()),
+        (
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+            dice.pick(&["200", "1000"]).to_owned(),
+        ),
+    ] {
+        plan.cluster.config.insert(key.to_owned(), value);
+    }
+}
+
+/// Adds what a storm has for such clients alone: one that is stopped, and crashes between two steps
+/// of a transaction.
+pub(super) fn storm(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "zombies");
+    let producers = plan.producers.iter().filter(|producer| producer.transactions.is_some());
+    let groups = plan.consumers.iter().filter(|group| group.membership.is_some());
+    let names = producers.map(|producer| producer.name.clone());
+    let names: Vec<String> = names.chain(groups.map(|group| group.group.clone())).collect();
+    if names.is_empty() {
+        return;
+    }
+    let from_ns = plan.phases.warmup_ns;
+    let to_ns = from_ns + plan.phases.measure_ns;
+    for _ in 0..dice.between(0, 3) {
+        let client = dice.pick(&names);
+        let lasts = dice.pick(&[300, 2_000, 4_500, 9_000]) * MS;
+        let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
+        let action = match dice.percent(60) {
+            true => {
+                // the others go on, and take over what it had
+                let instance = dice.percent(60).then_some(0);
+                Action::ClientPause { client, instance }
+            }
+            false => Action::ClientCrash { client },
+        };
+        let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
+        if !plan.events.iter().any(|other| clash(other, &event)) {
+            plan.events.push(event);
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
