@@ -18,13 +18,17 @@ fn batch() -> Records {
     Records::single(Arc::new(Batch::build(1_700_000_000_000, &mut [record])))
 }
 
+fn reassignment() -> Request {
+    Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest {
+        allow_replication_factor_change: true,
+        partitions: vec![(tp(), Some(vec![NodeId(3)])), (tp(), None)],
+    })
+}
+
 fn requests() -> Vec<Request> {
     let named: Arc<str> = "orders".into();
     vec![
-        Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest {
-            allow_replication_factor_change: true,
-            partitions: vec![(tp(), Some(vec![NodeId(3)])), (tp(), None)],
-        }),
+        reassignment(),
         Request::Vote(VoteRequest {
             epoch: 4,
             candidate: NodeId(2),
