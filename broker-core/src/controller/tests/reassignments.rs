@@ -59,7 +59,7 @@ fn a_partition_moves_once_what_is_added_is_in_sync() {
         adding: nodes(&[3, 4]),
         removing: nodes(&[1, 2]),
     };
-    assert_eq!(rig.moving(None), [expected.clone()]);
+    assert_eq!(rig.moving(None), std::slice::from_ref(&expected));
     assert_eq!(rig.moving(Some(vec![tp, TopicPartition::new(TopicId(9), 0)])), [expected]);
 
     let joined = rig.alter(tp, &[1, 2, 3], |_| {}).unwrap();

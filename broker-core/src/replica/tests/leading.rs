@@ -104,6 +104,7 @@ fn a_fetch_is_filled_by_what_partitions_have_and_not_by_what_they_may_have() {
             tp,
             replicas: vec![NodeId(1)],
             isr: vec![NodeId(1)],
+            moving: None,
             leader: Some(NodeId(1)),
             recovering: false,
             leader_epoch: 0,

@@ -82,6 +82,7 @@ impl Rig {
                 tp: TopicPartition::new(TopicId(id), index),
                 replicas: vec![NodeId(1)],
                 isr: vec![NodeId(1)],
+                moving: None,
                 leader: Some(NodeId(1)),
                 recovering: false,
                 leader_epoch: 0,
