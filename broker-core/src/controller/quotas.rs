@@ -8,20 +8,21 @@ use crate::protocol::{
     Response,
 };
 use crate::quota::QUOTA_KEYS;
+use std::collections::BTreeSet;
 
 /// How far from a whole number a rate may be, as floats are not exact.
 const NEARLY_WHOLE: f64 = 1e-6;
 
 impl Controller {
     pub(super) fn alter_client_quotas(&mut self, request: &AlterClientQuotasRequest) -> Response {
-        let mut seen: Vec<QuotaOwner> = Vec::new();
+        let mut seen: BTreeSet<QuotaOwner> = BTreeSet::new();
         let mut entries = Vec::with_capacity(request.entries.len());
         for alter in &request.entries {
             let checked = check(alter).and_then(|owner| {
                 if seen.contains(&owner) {
                     return Err("An entity is named twice.".to_owned());
                 }
-                seen.push(owner.clone());
+                seen.insert(owner.clone());
                 Ok(owner)
             });
             let (error, message) = match checked {

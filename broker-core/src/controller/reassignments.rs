@@ -14,18 +14,15 @@ use crate::protocol::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, Reassignment, Response,
 };
 
-/// What a partition is once its reassignment has ended, if its ISR allows that.
+/// What a partition is once its reassignment has ended, if its ISR allows that: all that stay are in
+/// sync, so that as many copies are left as are wanted.
 pub(super) fn completed(partition: &PartitionImage, isr: &[NodeId]) -> Option<PartitionImage> {
     let moving = partition.moving.as_ref()?;
     let stays = |node: &NodeId| !moving.removing.contains(node);
     let isr: Vec<NodeId> = isr.iter().copied().filter(stays).collect();
-    let is_complete = !isr.is_empty() && moving.adding.iter().all(|node| isr.contains(node));
-    is_complete.then(|| PartitionImage {
-        replicas: partition.replicas.iter().copied().filter(stays).collect(),
-        isr,
-        moving: None,
-        ..partition.clone()
-    })
+    let replicas: Vec<NodeId> = partition.replicas.iter().copied().filter(stays).collect();
+    let is_complete = !replicas.is_empty() && replicas.iter().all(|node| isr.contains(node));
+    is_complete.then(|| PartitionImage { replicas, isr, moving: None, ..partition.clone() })
 }
 
 /// The replicas of both assignments, the new ones first, and what changes.

@@ -147,14 +147,18 @@ impl Quotas {
                 wait_ms = wait_ms.max(self.wait_ms(reply.conn, now_ms, &moved));
                 if wait_ms == 0 {
                     self.record(reply.conn, now_ms, &moved);
-                } else if asked.is_full_fetch {
-                    // The fetcher takes an empty answer for no session at all.
-                    replicas.drop_session(step, fetch.session_id);
-                    fetch.session_id = 0;
-                    fetch.partitions.clear();
                 } else {
-                    // What has no records says something that is not said again.
-                    fetch.partitions.retain(|p| p.records.is_empty());
+                    // Windows begin all the same: who has none would be refused the same for ever.
+                    self.record(reply.conn, now_ms, &moved.without_bytes());
+                    if asked.is_full_fetch {
+                        // The fetcher takes an empty answer for no session at all.
+                        replicas.drop_session(step, fetch.session_id);
+                        fetch.session_id = 0;
+                        fetch.partitions.clear();
+                    } else {
+                        // What has no records says something that is not said again.
+                        fetch.partitions.retain(|p| p.records.is_empty());
+                    }
                 }
                 fetch.throttle_ms = clamp(wait_ms);
             }

@@ -110,8 +110,7 @@ impl Store {
             tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is missing or empty");
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let id = format!("{:x}", ids::random_u128());
-        set_aside(path, &id, "nothing says which topic it belongs to")
+        set_aside(path, "nothing says which topic it belongs to")
     }
 
     /// Whether everything could be read that a starting broker asked for. If not, it must not go
@@ -360,26 +359,28 @@ impl Store {
     /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.
     fn delete_log(&mut self, tp: TopicPartition) -> io::Result<Option<PathBuf>> {
         let Some(log) = self.logs.remove(&tp) else { return Ok(None) };
-        rename(&log.path, &format!(".{:x}{DELETED}", { tp.topic.0 })).map(Some)
+        rename(&log.path, DELETED).map(Some)
     }
 
     fn set_log_aside(&mut self, tp: TopicPartition) -> io::Result<()> {
         let Some(log) = self.logs.remove(&tp) else { return Ok(()) };
-        set_aside(&log.path, &format!("{:x}", { tp.topic.0 }), "its topic is not in the metadata")
+        set_aside(&log.path, "its topic is not in the metadata")
     }
 }
 
-/// Gives a directory another ending; a long name is cut, as in Kafka.
+/// Gives a directory another ending and, as in Kafka, a name that there was never before; a long one is
+/// cut.
 fn rename(path: &Path, ending: &str) -> io::Result<PathBuf> {
+    let ending = format!(".{:x}{ending}", ids::random_u128());
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let kept: String = name.chars().take(NAME_MAX - ending.len()).collect();
-    let renamed = path.with_file_name(kept + ending);
+    let renamed = path.with_file_name(kept + &ending);
     fs::rename(path, &renamed)?;
     Ok(renamed)
 }
 
-fn set_aside(path: &Path, id: &str, why: &str) -> io::Result<()> {
-    let renamed = rename(path, &format!(".{id}{STRAY}"))?;
+fn set_aside(path: &Path, why: &str) -> io::Result<()> {
+    let renamed = rename(path, STRAY)?;
     tracing::warn!(log = %path.display(), now = %renamed.display(), "log set aside: {why}");
     Ok(())
 }

@@ -334,17 +334,19 @@ fn aside(rig: &Rig) -> usize {
 fn a_log_that_belongs_to_no_topic_is_set_aside_with_all_its_bytes() {
     let long = "l".repeat(249);
     let mut rig = Rig::new();
-    let tp = TopicPartition::new(TopicId(78 << 64), 10_000);
-    rig.submit(DiskOpKind::CreateLog { tp, topic: long.as_str().into() });
-    let records = Records::single(batch(0, 10));
-    rig.submit(DiskOpKind::Append { tp, segment: 0, records });
+    let two = [0, 10_000].map(|index| TopicPartition::new(TopicId(78 << 64), index));
+    for tp in two {
+        rig.submit(DiskOpKind::CreateLog { tp, topic: long.as_str().into() });
+        let records = Records::single(batch(0, 10));
+        rig.submit(DiskOpKind::Append { tp, segment: 0, records });
+    }
     rig.append(0, &batch(0, 10));
-    for tp in [tp, TP] {
+    for tp in two.into_iter().chain([TP]) {
         assert_eq!(rig.submit(DiskOpKind::SetLogAside { tp }), DiskResult::Done);
     }
     rig.reopen();
     assert!(rig.store.logs().is_empty());
-    assert_eq!(aside(&rig), 2);
+    assert_eq!(aside(&rig), 3);
 }
 
 #[test]

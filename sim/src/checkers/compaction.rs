@@ -49,6 +49,17 @@ impl Keys {
         }
     }
 
+    /// Values are not compared: what is aborted is compacted away, and counted here.
+    pub(crate) fn incomplete(mut self) -> Self {
+        self.is_complete = false;
+        self
+    }
+
+    /// Whether all that was written is known.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     /// A leader appended a batch. One that is deposed and has not heard of it counts no more.
     pub(crate) fn appended(&mut self, now_ns: u64, epoch: LeaderEpoch, batch: &Batch) {
         if epoch < self.epoch || batch.header.is_control() {

@@ -21,7 +21,7 @@ use super::void::Cause;
 use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
 use crate::client::Outcome;
 use crate::partition_index::PartitionIndex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::TraceEvent;
@@ -80,6 +80,8 @@ pub struct Checkers {
     unclean: bool,
     /// Compacted topics with their `delete.retention.ms`.
     compacted: BTreeMap<String, u64>,
+    /// Topics that transactional producers write.
+    transactional: BTreeSet<String>,
     /// Ids of the consumer groups.
     pub(super) groups: Vec<String>,
     pub(super) talk: Talk,
@@ -115,6 +117,12 @@ impl Checkers {
             lag_max_ns: lag_max_ns(plan),
             unclean: is_unclean_allowed(plan),
             compacted: compacted_topics(plan),
+            transactional: plan
+                .producers
+                .iter()
+                .filter(|producer| producer.transactions.is_some())
+                .map(|producer| producer.topic.clone())
+                .collect(),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
             talk: Talk::default(),
             timeouts: Timeouts::new(plan),
@@ -139,7 +147,10 @@ impl Checkers {
         partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
         partition.min_isr = min_isr.max(1);
         partition.unclean = self.unclean;
-        partition.keys = self.compacted.get(topic).map(|retention_ms| Keys::new(*retention_ms));
+        partition.keys = self.compacted.get(topic).map(|retention_ms| {
+            let keys = Keys::new(*retention_ms);
+            if self.transactional.contains(topic) { keys.incomplete() } else { keys }
+        });
         let groups = self.subscriptions.iter().enumerate();
         let reads = groups.filter(|(_, topics)| topics.iter().any(|name| name == topic));
         partition.readers = reads.map(|(group, _)| Reader::new(group)).collect();
@@ -263,7 +274,9 @@ impl Checkers {
                 }
             }
             Outcome::Skipped { batch, first_offset, next, .. } => {
-                p.readers[reader].delivered(*first_offset, *next);
+                let jumps = p.keys.is_some().then_some(p.readers[reader].reached).flatten();
+                let from = jumps.map_or(*first_offset, |reached| reached.min(*first_offset));
+                p.readers[reader].delivered(from, *next);
                 if let Some(transactions) = &mut self.transactions {
                     transactions.skipped(ledger, (consumer, &p.label), batch);
                 }
@@ -500,6 +513,9 @@ fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
         .collect();
     if server.contains_key("offsets.topic.segment.bytes") {
         topics.insert(OFFSETS_TOPIC.to_owned(), inherited);
+    }
+    if server.contains_key("transaction.state.log.segment.bytes") {
+        topics.insert(TRANSACTIONS_TOPIC.to_owned(), inherited);
     }
     topics
 }

@@ -99,6 +99,27 @@ fn what_stays_must_be_in_sync() {
 }
 
 #[test]
+fn what_is_asked_twice_or_keeps_a_lagging_replica_waits_for_all_of_them() {
+    let mut rig = Rig::with_brokers(6);
+    let tp = rig.create_on(&[1, 2, 3], &[]);
+    for _ in 0..2 {
+        assert_eq!(rig.reassign(tp, Some(&[4, 5, 6])), ErrorCode::None);
+    }
+    rig.alter(tp, &[1, 2, 3, 4], |_| {}).unwrap();
+    assert_eq!(rig.state(tp), (1, 0, vec![1, 2, 3, 4]), "5 and 6 have no copy yet");
+    let ended = rig.alter(tp, &[1, 2, 3, 4, 5, 6], |_| {});
+    assert_eq!(ended, Err(ErrorCode::NewLeaderElected));
+    assert_eq!((rig.replicas(tp), rig.state(tp).2), (vec![4, 5, 6], vec![4, 5, 6]));
+
+    let tp = rig.create_on(&[1, 2, 3], &[]);
+    rig.alter(tp, &[1, 3], |_| {}).unwrap();
+    assert_eq!(rig.reassign(tp, Some(&[1, 2])), ErrorCode::None);
+    assert_eq!(rig.state(tp).2, [1, 3], "2 lags: 3 must stay");
+    rig.alter(tp, &[1, 2, 3], |_| {}).unwrap_err();
+    assert_eq!((rig.replicas(tp), rig.state(tp).2), (vec![1, 2], vec![1, 2]));
+}
+
+#[test]
 fn a_reassignment_is_taken_back() {
     let mut rig = Rig::with_brokers(4);
     let tp = rig.create_on(&[1, 2], &[]);

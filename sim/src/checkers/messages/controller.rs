@@ -44,7 +44,6 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
     let group = match request {
         Request::OffsetCommit(asked) => Some(&asked.group),
         Request::OffsetFetch(asked) => asked.groups.first().map(|group| &group.group),
-        Request::Heartbeat(asked) => Some(&asked.group),
         Request::JoinGroup(asked) => Some(&asked.group),
         Request::SyncGroup(asked) => Some(&asked.group),
         _ => None,

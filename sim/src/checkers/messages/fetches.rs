@@ -129,8 +129,10 @@ fn records(
     for batch in part.records.batches() {
         let base = batch.base_offset();
         let follows = match next {
-            Some(next) => base == next,
-            None => (base..batch.next_offset()).contains(&offset),
+            Some(next) => base == next || base > next && !says.is_gapless,
+            None => {
+                (base..batch.next_offset()).contains(&offset) || base > offset && !says.is_gapless
+            }
         };
         says.rule(follows, &|| {
             let expected = next.unwrap_or(offset);

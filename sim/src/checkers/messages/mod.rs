@@ -89,6 +89,8 @@ struct Says<'a> {
     ledger: &'a mut Ledger,
     label: &'a str,
     history: &'a History,
+    /// Whether every offset between two batches is one of a batch: nothing has been compacted.
+    is_gapless: bool,
 }
 
 impl Says<'_> {
@@ -263,12 +265,13 @@ impl Checkers {
         let at = self.partition(tp);
         let p = &self.partitions[at];
         let (label, history) = p.about();
-        check(&mut Says { ledger: &mut self.ledger, label, history });
+        check(&mut Says { ledger: &mut self.ledger, label, history, is_gapless: p.is_gapless });
     }
 
     fn rest(&mut self, check: impl FnOnce(&mut Says<'_>)) {
         let history = History::default();
-        check(&mut Says { ledger: &mut self.ledger, label: "", history: &history });
+        let is_gapless = true;
+        check(&mut Says { ledger: &mut self.ledger, label: "", history: &history, is_gapless });
     }
 }
 

@@ -95,6 +95,9 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
     if !std::mem::take(&mut p.replicas[mine].deleted) {
         return;
     }
+    if p.keys.is_some() {
+        return; // the cleaner makes a log smaller, too
+    }
     let Some(limit) = replica.log.config().retention_bytes else { return };
     let left = replica.log.size_bytes();
     check(p, ledger, left >= limit, &|| {

@@ -81,12 +81,15 @@ fn news(ledger: &mut Ledger, view: &NodeView<'_>, session: &SessionView, part: &
     let has_none = replica.as_ref().is_some_and(|replica| is_quiet(replica, session, part));
     says(ledger, has_none, &|| {
         let state = replica.as_ref().map(|replica| {
-            let end = replica.log.log_end_offset();
-            (replica.leader_epoch, replica.lead.is_some(), replica.high_watermark, end)
+            let (high_watermark, log) = (replica.high_watermark, replica.log);
+            let stable = log.last_stable_offset(high_watermark);
+            let end = log.log_end_offset();
+            (replica.leader_epoch, replica.lead.is_some(), stable, high_watermark, end)
         });
         format!(
             "broker {node} does not look again at {part:?} of fetch session {} (follower {:?}), \
-             though there is news: its replica is {state:?} (epoch, leads, high watermark, end)",
+             though there is news: its replica is {state:?} (epoch, leads, last stable offset, \
+             high watermark, end)",
             session.id, session.replica
         )
     });
