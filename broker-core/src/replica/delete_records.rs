@@ -34,12 +34,14 @@ impl ReplicaManager {
             return Err(ErrorCode::PolicyViolation);
         }
         let mut ops = Vec::new();
-        if partition.log.advance_log_start(to, &mut ops) {
-            step.trace(TraceEvent::LogStart { tp, offset: to });
-        }
+        let moved = partition.log.advance_log_start(to, &mut ops);
         let start = partition.log.log_start_offset();
         for kind in ops {
             step.disk(Owner::Replica, kind);
+        }
+        if moved {
+            step.trace(TraceEvent::LogStart { tp, offset: to });
+            self.wake_watchers(slot);
         }
         Ok(start)
     }

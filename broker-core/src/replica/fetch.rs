@@ -284,7 +284,8 @@ impl ReplicaManager {
         }
     }
 
-    /// Leadership or existence changed: parked fetches must say so at once.
+    /// Leadership, existence or the log's start changed: parked fetches must say so at once. Who reads
+    /// below the start would otherwise wait for the next record.
     #[cold]
     pub(super) fn wake_watchers(&mut self, slot: u32) {
         let Self { partitions, sessions, ready, .. } = self;

@@ -77,6 +77,7 @@ impl ReplicaManager {
         }
         if let Some(offset) = moved {
             step.trace(TraceEvent::LogStart { tp, offset });
+            self.wake_watchers(slot);
         }
     }
 
@@ -94,6 +95,7 @@ impl ReplicaManager {
         for kind in ops {
             step.disk(Owner::Replica, kind);
         }
+        self.wake_watchers(slot);
     }
 
     /// Timer: forgets producers that were idle for `producer.id.expiration.ms`.

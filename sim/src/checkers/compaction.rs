@@ -55,6 +55,15 @@ impl Keys {
         self
     }
 
+    /// Whether the newest record of a key is a tombstone that may be gone by now.
+    pub(crate) fn is_deleted(&self, key: &[u8], upto: Offset, now_ns: u64) -> bool {
+        let newest = self.written.range(..upto).rev().find(|(_, written)| written.key == key);
+        newest.is_some_and(|(_, written)| {
+            written.value.is_none()
+                && now_ns.saturating_sub(written.at_ns) >= self.delete_retention_ns
+        })
+    }
+
     /// Whether all that was written is known.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_complete
@@ -123,7 +132,8 @@ pub(crate) fn check(
         let there = found.get(key).copied();
         let age_ns = ledger.now_ns.saturating_sub(written.at_ns);
         let holds = match (there, written.value) {
-            (None, None) => age_ns >= keys.delete_retention_ns,
+            // a replica that was away for longer never saw the tombstone, and kept the value before it
+            (_, None) if age_ns >= keys.delete_retention_ns => true,
             _ => there == Some((offset, written.value)),
         };
         if holds {
