@@ -4,11 +4,12 @@ use super::rig::{Rig, TP};
 use crate::config::{CleanupPolicy, IoRate, Ratio, ServerConfig};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, Offset};
-use crate::log::testing::MemoryDisk;
+use crate::log::testing::{MemoryDisk, client};
+use crate::log::{Log, LogConfig};
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest, Response};
 use crate::records::{Batch, Record, Records};
-use crate::replica::{AppendOrigin, parse_checkpoint};
+use crate::replica::{AppendOrigin, ReplicaManager, parse_checkpoint};
 use crate::seam::{DiskOpKind, DiskResult, FileName, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
@@ -195,6 +196,25 @@ fn a_pass_that_ends_while_its_limit_holds_it_arms_no_second_timer() {
     cleaning.rig.act(|replicas, step| replicas.truncate(step, 0, 3));
     cleaning.settle();
     assert!(!cleaning.rig.replicas.is_being_cleaned(TP));
+    assert_eq!(cleaning.armed(), 1);
+}
+
+#[test]
+fn logs_found_at_the_start_are_cleaned_though_the_metadata_has_no_config() {
+    let mut rig = Rig::new("orders", compacted);
+    rig.create(1, &[1]);
+    let mut log = Log::create(TP, LogConfig::kafka_defaults(), 0);
+    for _ in 0..3 {
+        let batch = Records::single(Arc::new(rig.batch()));
+        log.append_as_leader(&batch, client(1), &mut Vec::new()).unwrap();
+        log.append_done(log.next_offset() - 1);
+        log.roll(&mut Vec::new());
+    }
+    rig.replicas = ReplicaManager::new(rig.replicas.config.clone(), vec![(log, 0)]);
+    rig.effects.timers.clear();
+    rig.apply(&[MetadataRecord::NoOp]);
+    assert!(rig.partition().log.config().compaction.is_some());
+    let cleaning = Cleaning { rig, disk: MemoryDisk::default() };
     assert_eq!(cleaning.armed(), 1);
 }
 
