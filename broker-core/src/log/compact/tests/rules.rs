@@ -118,6 +118,30 @@ fn what_is_too_young_waits_and_what_is_too_old_does_not() {
 }
 
 #[test]
+fn what_is_too_old_does_not_wait_after_a_restart_either() {
+    let mut rig = Rig::new();
+    let mut compaction = config().compaction.unwrap();
+    compaction.max_lag_ms = 150;
+    compaction.min_dirty_ratio = crate::config::Ratio::of_text("1").unwrap();
+    rig.write(&[(1, Some(1))]);
+    rig.now_ms += 100;
+    rig.write(&[(1, Some(2))]);
+    rig.roll();
+    rig.write(&[(1, Some(3))]);
+    let mut ops = Vec::new();
+    rig.log.close(&mut ops);
+    rig.carry_out(&ops);
+    rig.log = rig.recovered(true);
+    assert_eq!(rig.log.oldest().first_timestamp, -1, "not read again");
+    rig.log.set_config(LogConfig { compaction: Some(compaction), ..config() });
+    let is_due = |rig: &Rig| rig.log.dirty(None, 3, rig.now_ms).unwrap().is_due(&compaction);
+    rig.now_ms += 150;
+    assert!(!is_due(&rig));
+    rig.now_ms += 1;
+    assert!(is_due(&rig));
+}
+
+#[test]
 fn aborted_records_go_first_and_their_marker_after_the_horizon() {
     let mut rig = Rig::new();
     rig.write(&[(1, Some(1))]);
