@@ -217,7 +217,7 @@ impl Batch {
                 attributes: 0,
                 last_offset_delta: record_count - 1,
                 base_timestamp,
-                max_timestamp: base_timestamp + youngest,
+                max_timestamp: base_timestamp.saturating_add(youngest),
                 producer_id: -1,
                 producer_epoch: -1,
                 base_sequence: -1,
@@ -239,19 +239,22 @@ impl Batch {
     ) -> Result<Self, RecordError> {
         let mut header = self.header;
         let first = records.first().map_or(0, |record| record.timestamp_delta);
-        header.base_timestamp = header.delete_horizon_ms().unwrap_or(header.base_timestamp + first);
+        // a client may have sent any timestamps: they are only kept from wrapping around
+        let from_first = header.base_timestamp.saturating_add(first);
+        header.base_timestamp = header.delete_horizon_ms().unwrap_or(from_first);
         if let Some(horizon_ms) = horizon_ms {
             header = header.with_delete_horizon(horizon_ms);
         }
-        let moved = self.header.base_timestamp - header.base_timestamp;
+        let moved = self.header.base_timestamp.saturating_sub(header.base_timestamp);
         let mut body = BytesMut::new();
         for record in &mut records {
-            record.timestamp_delta += moved;
+            record.timestamp_delta = record.timestamp_delta.saturating_add(moved);
             record.encode(&mut body);
         }
         if !header.is_log_append_time() {
             let youngest = records.iter().map(|record| record.timestamp_delta).max();
-            header.max_timestamp = youngest.map_or(-1, |delta| header.base_timestamp + delta);
+            let base = header.base_timestamp;
+            header.max_timestamp = youngest.map_or(-1, |delta| base.saturating_add(delta));
         }
         header.record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
         let mut body = body.freeze();

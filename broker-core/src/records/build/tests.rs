@@ -125,3 +125,14 @@ fn a_record_is_inside_of_its_batch() {
     let record = Record { offset_delta: -1, ..Record::default() };
     assert_eq!(batch.offset_of(&record), Err(RecordError::BadOffset));
 }
+
+#[test]
+fn timestamps_at_the_ends_of_their_range_do_not_wrap_around() {
+    for (base, delta) in [(i64::MAX, i64::MAX), (i64::MIN, i64::MIN), (i64::MAX, i64::MIN)] {
+        let mut records = [Record { timestamp_delta: delta, ..Record::default() }];
+        let batch = Batch::build(base, &mut records);
+        let once = batch.with_records(records.to_vec(), Some(1000)).unwrap();
+        let again = once.with_records(once.records().unwrap(), None).unwrap();
+        assert_eq!(again.header.max_timestamp >= 0, delta > 0 && base > 0, "{base} {delta}");
+    }
+}
