@@ -1,7 +1,8 @@
 //! Records inside a body: building and walking them.
 
-use super::compression::Codec;
+use super::compression::{Codec, UNPACKED_BYTES_MAX};
 use super::{Batch, BatchHeader, Body, BodyTemplate};
+use crate::ids::Offset;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::fmt;
 
@@ -43,6 +44,10 @@ pub enum RecordError {
     BadVarint,
     /// A length is negative, or a record's length is not that of its parts.
     BadLength,
+    /// There are more or fewer records than the batch's header says.
+    BadCount,
+    /// A record has an offset outside of its batch.
+    BadOffset,
 }
 
 impl fmt::Display for RecordError {
@@ -52,6 +57,8 @@ impl fmt::Display for RecordError {
             Self::TooShort => "body ends inside a record",
             Self::BadVarint => "variable-length number is too long",
             Self::BadLength => "length of a record or field is wrong",
+            Self::BadCount => "number of records is not that of the header",
+            Self::BadOffset => "offset of a record is outside of its batch",
         })
     }
 }
@@ -164,14 +171,18 @@ impl Record {
         }
     }
 
-    fn decode(input: &mut Bytes) -> Result<Self, RecordError> {
+    /// The next record; its headers go to `take_header`.
+    fn decode(
+        input: &mut Bytes,
+        mut take_header: impl FnMut(RecordHeader),
+    ) -> Result<Self, RecordError> {
         let length = usize::try_from(get_varint(input)?).map_err(|_| RecordError::BadLength)?;
         if input.len() < length {
             return Err(RecordError::TooShort);
         }
         let mut content = input.split_to(length);
         content.try_get_u8().map_err(|_| RecordError::TooShort)?;
-        let mut record = Self {
+        let record = Self {
             timestamp_delta: get_varint(&mut content)?,
             offset_delta: get_int(&mut content)?,
             key: get_bytes(&mut content)?,
@@ -180,7 +191,7 @@ impl Record {
         };
         for _ in 0..get_int(&mut content)? {
             let key = get_bytes(&mut content)?.ok_or(RecordError::BadLength)?;
-            record.headers.push(RecordHeader { key, value: get_bytes(&mut content)? });
+            take_header(RecordHeader { key, value: get_bytes(&mut content)? });
         }
         if content.is_empty() { Ok(record) } else { Err(RecordError::BadLength) }
     }
@@ -206,7 +217,7 @@ impl Batch {
                 attributes: 0,
                 last_offset_delta: record_count - 1,
                 base_timestamp,
-                max_timestamp: base_timestamp + youngest,
+                max_timestamp: base_timestamp.saturating_add(youngest),
                 producer_id: -1,
                 producer_epoch: -1,
                 base_sequence: -1,
@@ -228,19 +239,22 @@ impl Batch {
     ) -> Result<Self, RecordError> {
         let mut header = self.header;
         let first = records.first().map_or(0, |record| record.timestamp_delta);
-        header.base_timestamp = header.delete_horizon_ms().unwrap_or(header.base_timestamp + first);
+        // a client may have sent any timestamps: they are only kept from wrapping around
+        let from_first = header.base_timestamp.saturating_add(first);
+        header.base_timestamp = header.delete_horizon_ms().unwrap_or(from_first);
         if let Some(horizon_ms) = horizon_ms {
             header = header.with_delete_horizon(horizon_ms);
         }
-        let moved = self.header.base_timestamp - header.base_timestamp;
+        let moved = self.header.base_timestamp.saturating_sub(header.base_timestamp);
         let mut body = BytesMut::new();
         for record in &mut records {
-            record.timestamp_delta += moved;
+            record.timestamp_delta = record.timestamp_delta.saturating_add(moved);
             record.encode(&mut body);
         }
         if !header.is_log_append_time() {
             let youngest = records.iter().map(|record| record.timestamp_delta).max();
-            header.max_timestamp = youngest.map_or(-1, |delta| header.base_timestamp + delta);
+            let base = header.base_timestamp;
+            header.max_timestamp = youngest.map_or(-1, |delta| base.saturating_add(delta));
         }
         header.record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
         let mut body = body.freeze();
@@ -250,20 +264,80 @@ impl Batch {
         Ok(Self { header, body: Body::Owned(body) })
     }
 
-    /// Its records, one by one.
+    /// Its records, as many as the header says.
     ///
     /// # Errors
-    /// The body cannot be unpacked, or is not records.
+    /// The body cannot be unpacked, or is not these records.
     pub fn records(&self) -> Result<Vec<Record>, RecordError> {
+        let mut left = self.unpack(UNPACKED_BYTES_MAX)?;
+        // the header's count ends the walk, but nothing is reserved for it: it may be anybody's
+        let mut records = Vec::new();
+        while !left.body.is_empty() {
+            let mut headers = Vec::new();
+            let mut record = left.next(|header| headers.push(header))?;
+            record.headers = headers;
+            records.push(record);
+        }
+        left.end()?;
+        Ok(records)
+    }
+
+    /// Looks at its records one after the other, without their headers, and keeps none: for what
+    /// strangers have sent. A compressed body is unpacked up to `unpacked_bytes_max`.
+    ///
+    /// # Errors
+    /// The body cannot be unpacked, or is not as many records as the header says; or `look` returns
+    /// an error.
+    pub(crate) fn look_at_records<E: From<RecordError>>(
+        &self,
+        unpacked_bytes_max: u64,
+        mut look: impl FnMut(&Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut left = self.unpack(unpacked_bytes_max)?;
+        while !left.body.is_empty() {
+            look(&left.next(drop)?)?;
+        }
+        Ok(left.end()?)
+    }
+
+    fn unpack(&self, unpacked_bytes_max: u64) -> Result<Left, RecordError> {
         let mut body = self.body.to_bytes();
         if let Some(bits) = self.header.codec_bits().filter(|_| !body.is_empty()) {
-            body = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?.unpack(&body)?;
+            let codec = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?;
+            body = codec.unpack(&body, unpacked_bytes_max)?;
         }
-        let mut records = Vec::new();
-        while !body.is_empty() {
-            records.push(Record::decode(&mut body)?);
+        Ok(Left { body, count: self.header.record_count })
+    }
+
+    /// Offset of one of its records.
+    ///
+    /// # Errors
+    /// It is not within the batch.
+    pub(crate) fn offset_of(&self, record: &Record) -> Result<Offset, RecordError> {
+        let is_within = (0..=self.header.last_offset_delta).contains(&record.offset_delta);
+        let offset = || self.base_offset() + Offset::from(record.offset_delta);
+        is_within.then(offset).ok_or(RecordError::BadOffset)
+    }
+}
+
+/// What is left of a batch's records.
+struct Left {
+    body: Bytes,
+    count: i32,
+}
+
+impl Left {
+    fn next(&mut self, take_header: impl FnMut(RecordHeader)) -> Result<Record, RecordError> {
+        if self.count <= 0 {
+            return Err(RecordError::BadCount);
         }
-        Ok(records)
+        self.count -= 1;
+        Record::decode(&mut self.body, take_header)
+    }
+
+    /// There is no more.
+    fn end(&self) -> Result<(), RecordError> {
+        if self.count == 0 { Ok(()) } else { Err(RecordError::BadCount) }
     }
 }
 

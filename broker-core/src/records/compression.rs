@@ -7,7 +7,9 @@ use bytes::Bytes;
 use std::io::{Read, Write};
 
 /// Limit of a body that is unpacked, bytes: far above any batch that a broker takes.
-const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+pub(super) const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+/// Most that one byte of a snappy block stands for: three bytes copy at most 64.
+const SNAPPY_RATIO_MAX: usize = 22;
 /// Beginning of a snappy-java stream, with its version and the oldest compatible one.
 const SNAPPY_HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 /// Bytes that snappy-java compresses at once.
@@ -34,16 +36,17 @@ impl Codec {
         }
     }
 
-    /// What was compressed.
-    pub(crate) fn unpack(self, body: &[u8]) -> Result<Bytes, RecordError> {
+    /// What was compressed; an error when it is longer than `max` bytes.
+    pub(crate) fn unpack(self, body: &[u8], max: u64) -> Result<Bytes, RecordError> {
+        let max = max.min(UNPACKED_BYTES_MAX);
         match self {
-            Self::Gzip => read_all(flate2::read::MultiGzDecoder::new(body)),
-            Self::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(body)),
+            Self::Gzip => read_all(flate2::read::MultiGzDecoder::new(body), max),
+            Self::Lz4 => read_all(lz4_flex::frame::FrameDecoder::new(body), max),
             Self::Zstd => {
                 let decoder = ruzstd::decoding::StreamingDecoder::new(body);
-                read_all(decoder.map_err(|_| RecordError::BadCompression)?)
+                read_all(decoder.map_err(|_| RecordError::BadCompression)?, max)
             }
-            Self::Snappy => unpack_snappy(body),
+            Self::Snappy => unpack_snappy(body, max),
         }
     }
 
@@ -71,39 +74,37 @@ impl Codec {
     }
 }
 
-fn read_all(reader: impl Read) -> Result<Bytes, RecordError> {
+fn read_all(reader: impl Read, max: u64) -> Result<Bytes, RecordError> {
     let mut out = Vec::new();
-    let read = reader.take(UNPACKED_BYTES_MAX + 1).read_to_end(&mut out);
+    let read = reader.take(max + 1).read_to_end(&mut out);
     match read {
-        Ok(length) if length as u64 <= UNPACKED_BYTES_MAX => Ok(Bytes::from(out)),
+        Ok(length) if length as u64 <= max => Ok(Bytes::from(out)),
         _ => Err(RecordError::BadCompression),
     }
 }
 
 /// Blocks with their lengths behind a header, or one block without either (librdkafka).
-fn unpack_snappy(body: &[u8]) -> Result<Bytes, RecordError> {
+fn unpack_snappy(body: &[u8], max: u64) -> Result<Bytes, RecordError> {
     let bad = RecordError::BadCompression;
     if !body.starts_with(&SNAPPY_HEADER[..8]) {
-        return unpack_block(body).map(Bytes::from);
+        return unpack_block(body, max).map(Bytes::from);
     }
     let mut rest = body.get(SNAPPY_HEADER.len()..).ok_or(bad)?;
     let mut out = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| bad)?;
         let (block, after) = after.split_at_checked(length).ok_or(bad)?;
-        out.extend(unpack_block(block)?);
-        if out.len() as u64 > UNPACKED_BYTES_MAX {
-            return Err(bad);
-        }
+        out.extend(unpack_block(block, max - out.len() as u64)?);
         rest = after;
     }
     if rest.is_empty() { Ok(Bytes::from(out)) } else { Err(bad) }
 }
 
-fn unpack_block(block: &[u8]) -> Result<Vec<u8>, RecordError> {
+/// The length is the block's word only, and memory is taken for it: it must be a likely one.
+fn unpack_block(block: &[u8], max: u64) -> Result<Vec<u8>, RecordError> {
     let bad = RecordError::BadCompression;
     let length = snap::raw::decompress_len(block).map_err(|_| bad)?;
-    if length as u64 > UNPACKED_BYTES_MAX {
+    if length as u64 > max || length > block.len().saturating_mul(SNAPPY_RATIO_MAX) {
         return Err(bad);
     }
     snap::raw::Decoder::new().decompress_vec(block).map_err(|_| bad)
@@ -135,12 +136,32 @@ mod tests {
             let codec = Codec::of_bits(bits).unwrap();
             for length in [0, 1, 100, 100_000] {
                 let packed = codec.pack(&bytes(length)).unwrap();
-                assert_eq!(codec.unpack(&packed).unwrap(), bytes(length), "{codec:?} {length}");
+                assert_eq!(
+                    codec.unpack(&packed, UNPACKED_BYTES_MAX).unwrap(),
+                    bytes(length),
+                    "{codec:?} {length}"
+                );
             }
             let mut damaged = codec.pack(&bytes(1000)).unwrap().to_vec();
             damaged.truncate(damaged.len() / 2);
-            assert_eq!(codec.unpack(&damaged), Err(RecordError::BadCompression), "{codec:?}");
+            let damaged = codec.unpack(&damaged, UNPACKED_BYTES_MAX);
+            assert_eq!(damaged, Err(RecordError::BadCompression), "{codec:?}");
         }
         assert_eq!(Codec::of_bits(5), None);
+    }
+    #[test]
+    fn what_is_longer_than_allowed_is_not_unpacked() {
+        for bits in 1..=4 {
+            let codec = Codec::of_bits(bits).unwrap();
+            let packed = codec.pack(&[0; 100_000]).unwrap();
+            assert!(packed.len() < 10_000, "{codec:?}");
+            assert!(codec.unpack(&packed, 100_000).is_ok(), "{codec:?}");
+            assert_eq!(codec.unpack(&packed, 99_999), Err(RecordError::BadCompression));
+        }
+        // a snappy block of a few bytes that says it is 100 MiB
+        let lie = [0x80, 0x80, 0x80, 0x32, 0, 0];
+        assert_eq!(snap::raw::decompress_len(&lie).unwrap(), 100 << 20);
+        let unpacked = Codec::Snappy.unpack(&lie, UNPACKED_BYTES_MAX);
+        assert_eq!(unpacked, Err(RecordError::BadCompression));
     }
 }

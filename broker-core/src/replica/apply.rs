@@ -29,13 +29,17 @@ impl ReplicaManager {
                 .map(|(id, broker)| (id, broker.epoch))
                 .collect();
         }
-        self.set_strays_aside(step, image);
+        let is_first = !std::mem::replace(&mut self.strays_removed, true);
+        if is_first {
+            self.set_strays_aside(step, image);
+        }
         for topic in &delta.removed_topics {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 self.delete(step, TopicPartition::new(topic.id, index));
             }
         }
-        if !delta.configs.is_empty() {
+        // logs found at the start wait for it, whether the metadata has configs or not
+        if is_first || !delta.configs.is_empty() {
             self.apply_configs(step, image);
         }
         for tp in &delta.partitions {
@@ -53,9 +57,6 @@ impl ReplicaManager {
     /// were deleted meanwhile. The first metadata that is applied is complete. Metadata can be lost or
     /// be another cluster's, so the bytes are kept, as in Kafka (`LogManager.isStrayKraftReplica`).
     fn set_strays_aside(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
-        if std::mem::replace(&mut self.strays_removed, true) {
-            return;
-        }
         let inverted = planted(self.config.plant, Plant::StraysInverted);
         let node = self.config.node;
         let is_own = |tp| image.partition(tp).is_some_and(|state| state.is_replica(node));

@@ -48,7 +48,10 @@ impl ReplicaManager {
     pub(super) fn note_compaction(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(partition) = self.partition(slot) else { return };
         if partition.log.config().compaction.is_none() {
+            let tp = partition.tp;
             self.cleaner.compacted.remove(&slot);
+            // what it has not taken away yet is to stay
+            self.abandon_cleaning(step, tp);
             return;
         }
         self.cleaner.compacted.insert(slot);
@@ -99,6 +102,10 @@ impl ReplicaManager {
     /// The cleaner looks again later; never, where no log has more than its active segment, until
     /// one has.
     fn cleaner_rests(&mut self, step: &mut Step<'_>) {
+        // the limit's timer of a pass that was abandoned: a second one would stay for ever
+        if self.cleaner.is_armed {
+            return;
+        }
         let mut logs = self.cleaner.compacted.iter().filter_map(|slot| self.partition(*slot));
         if !logs.any(|partition| partition.log.segment_count() > 1) {
             return;
@@ -112,7 +119,7 @@ impl ReplicaManager {
     /// Timer: the cleaner has rested, or waited long enough for its speed limit.
     pub(crate) fn cleaner_due(&mut self, step: &mut Step<'_>) {
         self.cleaner.is_armed = false;
-        if self.is_closing() || self.cleaner.compacted.is_empty() {
+        if self.is_closing() {
             return;
         }
         match &self.cleaner.running {

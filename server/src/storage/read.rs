@@ -89,9 +89,25 @@ fn first_in(batch: &Batch, timestamp: i64) -> (i64, Offset) {
     let records = batch.records().unwrap_or_default();
     let found = records
         .iter()
-        .map(|record| (header.base_timestamp + record.timestamp_delta, record.offset_delta))
+        .map(|r| (header.base_timestamp.saturating_add(r.timestamp_delta), r.offset_delta))
         .find(|(at, _)| *at >= timestamp);
     found.map_or((header.max_timestamp, header.base_offset), |(at, delta)| {
         (at, header.base_offset + Offset::from(delta))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_broker_core::records::Record;
+
+    #[test]
+    fn timestamps_at_the_ends_of_their_range_do_not_wrap_around() {
+        let record = |timestamp_delta| Record { timestamp_delta, ..Record::default() };
+        let batch = Batch::build(i64::MAX - 1, &mut [record(0), record(i64::MAX)]);
+        assert_eq!(first_in(&batch, i64::MAX - 1), (i64::MAX - 1, 0));
+        assert_eq!(first_in(&batch, i64::MAX), (i64::MAX, 1));
+        let batch = Batch::build(i64::MIN + 1, &mut [record(i64::MIN), record(0)]);
+        assert_eq!(first_in(&batch, i64::MIN + 1), (i64::MIN + 1, 1));
+    }
 }

@@ -59,7 +59,7 @@ impl Log {
         let before = self.segments.range(..first);
         let dirty = || self.segments.range(first..).take_while(|segment| segment.base < upto);
         let bytes = |segment: &Segment| u64::from(segment.bytes);
-        let oldest = dirty().map(|s| s.first_timestamp).filter(|timestamp| *timestamp > 0).min();
+        let oldest = dirty().map(oldest_known_timestamp).filter(|timestamp| *timestamp > 0).min();
         let lag_max_ms = config.max_lag_ms.max(config.min_lag_ms);
         Some(Dirty {
             from,
@@ -115,5 +115,15 @@ impl Log {
             }
         }
         groups
+    }
+}
+
+/// When the age of a segment is counted from. Of a segment that was not read since the process
+/// began the first timestamp is not known: its largest one is taken, so that it becomes overdue
+/// late, by no more than the time that it covers, rather than never.
+fn oldest_known_timestamp(segment: &Segment) -> i64 {
+    match segment.first_timestamp {
+        -1 => segment.max_timestamp.timestamp,
+        first => first,
     }
 }

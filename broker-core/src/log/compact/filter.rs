@@ -40,7 +40,12 @@ impl Filter<'_> {
         let all = batch.records()?;
         self.walked += all.len() as u64;
         let count = all.len();
-        let kept: Vec<Record> = all.into_iter().filter(|r| self.keeps(batch, r)).collect();
+        let mut kept = Vec::new();
+        for record in all {
+            if self.keeps(batch.offset_of(&record)?, batch, &record) {
+                kept.push(record);
+            }
+        }
         if kept.is_empty() {
             return Ok(self.empty(batch));
         }
@@ -71,8 +76,7 @@ impl Filter<'_> {
         }
     }
 
-    fn keeps(&self, batch: &Batch, record: &Record) -> bool {
-        let offset = batch.base_offset() + Offset::from(record.offset_delta);
+    fn keeps(&self, offset: Offset, batch: &Batch, record: &Record) -> bool {
         if self.map.latest().is_none_or(|latest| offset > latest) {
             return true;
         }

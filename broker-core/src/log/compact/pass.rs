@@ -225,7 +225,7 @@ impl Pass {
     /// Keys of a batch; false when the map is full.
     fn learn_keys(&mut self, batch: &Batch, done: &mut Done) -> Result<bool, CleaningError> {
         for record in batch.records()? {
-            let offset = batch.base_offset() + Offset::from(record.offset_delta);
+            let offset = batch.offset_of(&record)?;
             done.records += 1;
             if let Some(key) = record.key.filter(|_| offset >= self.start.dirty.from)
                 && !self.map.put(&key, offset)

@@ -23,6 +23,12 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
+fn decode(bytes: &mut Bytes) -> Result<Record, RecordError> {
+    let mut headers = Vec::new();
+    let record = Record::decode(bytes, |header| headers.push(header))?;
+    Ok(Record { headers, ..record })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -32,7 +38,7 @@ proptest! {
         record.encode(&mut out);
         prop_assert_eq!(out.len(), record.size_bytes());
         let mut bytes = out.freeze();
-        prop_assert_eq!(Record::decode(&mut bytes), Ok(record));
+        prop_assert_eq!(decode(&mut bytes), Ok(record));
         prop_assert!(bytes.is_empty());
     }
 
@@ -59,9 +65,9 @@ fn a_cut_record_and_an_endless_number_are_errors() {
     Record::new(None, Some(Bytes::from_static(b"value"))).encode(&mut out);
     let bytes = out.freeze();
     let cut = bytes.slice(..bytes.len() - 1);
-    assert_eq!(Record::decode(&mut cut.clone()), Err(RecordError::TooShort));
+    assert_eq!(decode(&mut cut.clone()), Err(RecordError::TooShort));
     let endless = Bytes::from_static(&[0xff; 11]);
-    assert_eq!(Record::decode(&mut endless.clone()), Err(RecordError::BadVarint));
+    assert_eq!(decode(&mut endless.clone()), Err(RecordError::BadVarint));
 }
 
 #[test]
@@ -77,7 +83,7 @@ fn a_template_is_valid_records_and_the_tag_is_in_the_first_value() {
         let template = Arc::new(BodyTemplate::of_records(count, key, value));
         let tag = u64::from_be_bytes(*b"storm!!!");
         let batch = Batch {
-            header: Batch::build(0, &mut [Record::default()]).header,
+            header: Batch::build(0, &mut vec![Record::default(); count as usize]).header,
             body: Body::Template { template, tag },
         };
         let records = batch.records().expect("a template is records");
@@ -89,5 +95,44 @@ fn a_template_is_valid_records_and_the_tag_is_in_the_first_value() {
         }
         let first = records[0].value.clone().unwrap();
         assert_eq!(first.starts_with(b"storm!!!"), value >= 8);
+    }
+}
+
+#[test]
+fn a_batch_has_as_many_records_as_its_header_says() {
+    let mut batch = Batch::build(0, &mut vec![Record::default(); 3]);
+    for count in [-1, 0, 2, 4, i32::MAX] {
+        batch.header.record_count = count;
+        assert_eq!(batch.records(), Err(RecordError::BadCount), "{count}");
+    }
+    let mut seen = 0;
+    batch.header.record_count = 2;
+    let mut count = |_: &Record| -> Result<(), RecordError> {
+        seen += 1;
+        Ok(())
+    };
+    assert_eq!(batch.look_at_records(0, &mut count), Err(RecordError::BadCount));
+    assert_eq!(seen, 2, "what is too much is not looked at");
+}
+
+#[test]
+fn a_record_is_inside_of_its_batch() {
+    let batch = Batch::build(0, &mut vec![Record::default(); 3]);
+    for (delta, offset) in [(0, Ok(0)), (2, Ok(2)), (3, Err(RecordError::BadOffset))] {
+        let record = Record { offset_delta: delta, ..Record::default() };
+        assert_eq!(batch.offset_of(&record), offset);
+    }
+    let record = Record { offset_delta: -1, ..Record::default() };
+    assert_eq!(batch.offset_of(&record), Err(RecordError::BadOffset));
+}
+
+#[test]
+fn timestamps_at_the_ends_of_their_range_do_not_wrap_around() {
+    for (base, delta) in [(i64::MAX, i64::MAX), (i64::MIN, i64::MIN), (i64::MAX, i64::MIN)] {
+        let mut records = [Record { timestamp_delta: delta, ..Record::default() }];
+        let batch = Batch::build(base, &mut records);
+        let once = batch.with_records(records.to_vec(), Some(1000)).unwrap();
+        let again = once.with_records(once.records().unwrap(), None).unwrap();
+        assert_eq!(again.header.max_timestamp >= 0, delta > 0 && base > 0, "{base} {delta}");
     }
 }

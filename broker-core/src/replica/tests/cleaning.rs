@@ -4,10 +4,12 @@ use super::rig::{Rig, TP};
 use crate::config::{CleanupPolicy, IoRate, Ratio, ServerConfig};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, Offset};
-use crate::log::testing::MemoryDisk;
+use crate::log::testing::{MemoryDisk, client};
+use crate::log::{Log, LogConfig};
+use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest, Response};
 use crate::records::{Batch, Record, Records};
-use crate::replica::{AppendOrigin, parse_checkpoint};
+use crate::replica::{AppendOrigin, ReplicaManager, parse_checkpoint};
 use crate::seam::{DiskOpKind, DiskResult, FileName, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
@@ -86,6 +88,21 @@ impl Cleaning {
         true
     }
 
+    /// The topic's `cleanup.policy` becomes another.
+    fn set_policy(&mut self, policy: &str) {
+        self.rig.apply(&[MetadataRecord::Config {
+            resource: ConfigResource::Topic("orders".into()),
+            key: "cleanup.policy".into(),
+            value: Some(policy.into()),
+        }]);
+        self.settle();
+    }
+
+    /// Timers of the cleaner that are armed.
+    fn armed(&self) -> usize {
+        self.rig.effects.timers.iter().filter(|(_, key)| *key == TimerKey::Cleaner).count()
+    }
+
     /// Of the batches that have records.
     fn offsets(&self) -> Vec<Offset> {
         let batches = self.disk.batches().into_iter();
@@ -143,6 +160,62 @@ fn a_cleaner_keeps_to_its_speed_limit_and_survives_what_happens_meanwhile() {
     assert_eq!(cleaning.checkpoint(), Some(2), "what was clean is dirty again");
     assert!(cleaning.disk.cleaned.is_none());
     cleaning.wake();
+}
+
+#[test]
+fn a_topic_that_is_no_longer_compacted_is_left_alone_and_may_be_compacted_again() {
+    let mut cleaning = Cleaning::new(|server| {
+        server.log_cleaner_io_rate_max = IoRate { bytes_per_second: Some(10) };
+    });
+    for _ in 0..4 {
+        cleaning.produce(Some("a"));
+    }
+    assert!(cleaning.wake() && cleaning.wake());
+    assert_eq!(cleaning.armed(), 1, "the speed limit holds a pass");
+    cleaning.set_policy("delete");
+    assert!(!cleaning.rig.replicas.is_being_cleaned(TP));
+    assert!(cleaning.wake() && !cleaning.wake(), "the limit's timer finds nothing");
+    assert_eq!((cleaning.offsets(), cleaning.checkpoint()), (vec![0, 1, 2, 3], None));
+    cleaning.set_policy("compact");
+    while cleaning.checkpoint().is_none() {
+        assert!(cleaning.wake(), "the cleaner goes on");
+    }
+    assert_eq!(cleaning.offsets(), [2, 3]);
+}
+
+#[test]
+fn a_pass_that_ends_while_its_limit_holds_it_arms_no_second_timer() {
+    let mut cleaning = Cleaning::new(|server| {
+        server.log_cleaner_io_rate_max = IoRate { bytes_per_second: Some(10) };
+    });
+    for _ in 0..4 {
+        cleaning.produce(Some("a"));
+    }
+    assert!(cleaning.wake() && cleaning.wake());
+    assert_eq!(cleaning.armed(), 1, "the speed limit holds a pass");
+    cleaning.rig.act(|replicas, step| replicas.truncate(step, 0, 3));
+    cleaning.settle();
+    assert!(!cleaning.rig.replicas.is_being_cleaned(TP));
+    assert_eq!(cleaning.armed(), 1);
+}
+
+#[test]
+fn logs_found_at_the_start_are_cleaned_though_the_metadata_has_no_config() {
+    let mut rig = Rig::new("orders", compacted);
+    rig.create(1, &[1]);
+    let mut log = Log::create(TP, LogConfig::kafka_defaults(), 0);
+    for _ in 0..3 {
+        let batch = Records::single(Arc::new(rig.batch()));
+        log.append_as_leader(&batch, client(1), &mut Vec::new()).unwrap();
+        log.append_done(log.next_offset() - 1);
+        log.roll(&mut Vec::new());
+    }
+    rig.replicas = ReplicaManager::new(rig.replicas.config.clone(), vec![(log, 0)]);
+    rig.effects.timers.clear();
+    rig.apply(&[MetadataRecord::NoOp]);
+    assert!(rig.partition().log.config().compaction.is_some());
+    let cleaning = Cleaning { rig, disk: MemoryDisk::default() };
+    assert_eq!(cleaning.armed(), 1);
 }
 
 #[test]

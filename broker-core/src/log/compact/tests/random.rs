@@ -14,7 +14,7 @@ enum Step {
     Txn(i64, Vec<Write>, bool),
     Roll,
     Later(i64),
-    /// A pass, with room for so many keys.
+    /// A pass, with so many bytes for keys.
     Clean(u64),
     Restart(bool),
 }
@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (1..4_i64, writes(), any::<bool>()).prop_map(|(id, w, c)| Step::Txn(id, w, c)),
         3 => Just(Step::Roll),
         2 => (0..1500_i64).prop_map(Step::Later),
-        4 => prop_oneof![Just(24), Just(100), Just(1 << 20)].prop_map(Step::Clean),
+        4 => prop_oneof![Just(24), Just(200), Just(1 << 20)].prop_map(Step::Clean),
         1 => any::<bool>().prop_map(Step::Restart),
     ]
 }

@@ -2,7 +2,7 @@
 
 use super::rig::{Rig, config};
 use crate::log::testing::client;
-use crate::log::{AppendError, CleaningError, Progress};
+use crate::log::{AppendError, CleaningError, LogConfig, Progress};
 use crate::records::{Batch, Record, Records};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ fn what_is_too_young_waits_and_what_is_too_old_does_not() {
     let mut rig = Rig::new();
     let mut compaction = config().compaction.unwrap();
     compaction.min_lag_ms = 100;
-    rig.log.set_config(crate::log::LogConfig { compaction: Some(compaction), ..config() });
+    rig.log.set_config(LogConfig { compaction: Some(compaction), ..config() });
     rig.write(&[(1, Some(1))]);
     rig.roll();
     let dirty = |rig: &Rig| rig.log.dirty(None, 1, rig.now_ms).unwrap();
@@ -111,10 +111,34 @@ fn what_is_too_young_waits_and_what_is_too_old_does_not() {
     assert_eq!(dirty(&rig).upto, 1);
     compaction.max_lag_ms = 150;
     compaction.min_dirty_ratio = crate::config::Ratio::of_text("1").unwrap();
-    rig.log.set_config(crate::log::LogConfig { compaction: Some(compaction), ..config() });
+    rig.log.set_config(LogConfig { compaction: Some(compaction), ..config() });
     assert!(!dirty(&rig).is_due(&compaction));
     rig.now_ms += 51;
     assert!(dirty(&rig).is_overdue && dirty(&rig).is_due(&compaction));
+}
+
+#[test]
+fn what_is_too_old_does_not_wait_after_a_restart_either() {
+    let mut rig = Rig::new();
+    let mut compaction = config().compaction.unwrap();
+    compaction.max_lag_ms = 150;
+    compaction.min_dirty_ratio = crate::config::Ratio::of_text("1").unwrap();
+    rig.write(&[(1, Some(1))]);
+    rig.now_ms += 100;
+    rig.write(&[(1, Some(2))]);
+    rig.roll();
+    rig.write(&[(1, Some(3))]);
+    let mut ops = Vec::new();
+    rig.log.close(&mut ops);
+    rig.carry_out(&ops);
+    rig.log = rig.recovered(true);
+    assert_eq!(rig.log.oldest().first_timestamp, -1, "not read again");
+    rig.log.set_config(LogConfig { compaction: Some(compaction), ..config() });
+    let is_due = |rig: &Rig| rig.log.dirty(None, 3, rig.now_ms).unwrap().is_due(&compaction);
+    rig.now_ms += 150;
+    assert!(!is_due(&rig));
+    rig.now_ms += 1;
+    assert!(is_due(&rig));
 }
 
 #[test]
@@ -210,6 +234,56 @@ fn records_without_keys_are_refused() {
     assert!(matches!(refused, Err(AppendError::InvalidRecord(_))), "{refused:?}");
 }
 
+/// What a leader of a compacted topic says to a batch of keyed records once it was changed.
+fn appended(change: impl FnOnce(&mut Batch)) -> Result<(), AppendError> {
+    let mut rig = Rig::new();
+    let mut batch = rig.batch(&[(1, Some(1)), (2, Some(2)), (3, Some(3))]);
+    change(&mut batch);
+    let records = Records::single(Arc::new(batch));
+    rig.log.append_as_leader(&records, client(1), &mut Vec::new()).map(|_| ())
+}
+
+#[test]
+fn records_that_are_not_where_the_header_says_are_refused() {
+    assert_eq!(appended(|_| {}), Ok(()));
+    for count in [2, 4, 1000] {
+        let counted = appended(|batch| {
+            batch.header.record_count = count;
+            batch.header.last_offset_delta = count - 1;
+        });
+        assert!(matches!(counted, Err(AppendError::InvalidRecord(_))), "{count} {counted:?}");
+    }
+    for deltas in [[0, 1, 3], [1, 2, 3], [0, 2, 1], [0, 0, 1], [-1, 0, 1]] {
+        let moved = appended(|batch| {
+            let mut records = batch.records().unwrap();
+            for (record, delta) in records.iter_mut().zip(deltas) {
+                record.offset_delta = delta;
+            }
+            *batch = batch.with_records(records, None).unwrap();
+        });
+        assert!(matches!(moved, Err(AppendError::InvalidRecord(_))), "{deltas:?} {moved:?}");
+    }
+}
+
+#[test]
+fn a_batch_that_unpacks_to_far_more_than_it_is_is_refused() {
+    let padded = |value_bytes: usize| {
+        let mut rig = Rig::new();
+        rig.log.set_config(LogConfig { segment_bytes: 1 << 20, ..config() });
+        let value = Some(Bytes::from(vec![0; value_bytes]));
+        let key = Some(Bytes::from_static(b"key"));
+        let mut batch = Batch::build(0, &mut [Record::new(key, value)]);
+        let records = batch.records().unwrap();
+        batch.header.attributes |= 1;
+        let packed = batch.with_records(records, None).unwrap();
+        assert!(packed.size_bytes() < 40_000);
+        let records = Records::single(Arc::new(packed));
+        rig.log.append_as_leader(&records, client(1), &mut Vec::new()).map(|_| ())
+    };
+    assert_eq!(padded(8 << 20), Ok(()));
+    assert!(matches!(padded(17 << 20), Err(AppendError::InvalidRecord(_))));
+}
+
 #[test]
 fn a_follower_takes_a_compacted_log_with_its_gaps() {
     let mut rig = written();
@@ -257,11 +331,32 @@ fn a_log_with_records_that_cannot_be_read_is_left_alone() {
     assert_eq!(outcome, Some(Err(CleaningError::Unreadable)));
 }
 
+#[test]
+fn a_record_outside_of_its_batch_cannot_be_read() {
+    // the first is met while keys are learnt, the other only when segments are copied
+    for cleaned in [None, Some(1)] {
+        let mut rig = Rig::new();
+        rig.write(&[(1, Some(1))]);
+        rig.roll();
+        rig.write(&[(1, Some(2))]);
+        rig.roll();
+        rig.cleaned = cleaned;
+        let mut pass = rig.pass().unwrap();
+        let stored = rig.disk.segments.get_mut(&0).unwrap();
+        let mut records = stored.batches[0].records().unwrap();
+        records[0].offset_delta = 700;
+        let moved = stored.batches[0].with_records(records, None).unwrap();
+        stored.batches[0] = Arc::new(moved);
+        let steps = std::iter::repeat_with(|| rig.step(&mut pass, &mut |_| {}));
+        let outcome = steps.take(20).find(|outcome| *outcome != Ok(Progress::Waits));
+        assert_eq!(outcome, Some(Err(CleaningError::Unreadable)), "{cleaned:?}");
+    }
+}
+
 /// Bugs that no simulated client can show, as none writes transactions.
 #[cfg(feature = "planted-bugs")]
 mod planted {
     use super::*;
-    use crate::log::LogConfig;
     use crate::plant::Plant;
 
     fn markers_left(plant: Plant) -> usize {
