@@ -260,10 +260,7 @@ impl ConsumerGroup {
     ) -> Option<Drafted> {
         let (Due::Session(id) | Due::Rebalance(id)) = due else { return None };
         let deadlines = self.deadlines.get_mut(id)?;
-        let Some(member) = self.current.members.get(id) else {
-            self.deadlines.remove(id);
-            return None;
-        };
+        let member = self.current.members.get(id)?;
         if matches!(due, Due::Rebalance(_)) {
             let is_meant = deadlines.rebalance == Some((at, member.current.epoch));
             if !is_meant || member.current.state != MemberState::UnrevokedPartitions {
@@ -290,9 +287,15 @@ impl ConsumerGroup {
         let (Due::Session(id) | Due::Rebalance(id)) = due else { return };
         let Some(deadlines) = self.deadlines.get_mut(id) else { return };
         let at = cx.step.now + RETRY;
-        deadlines.session = at;
-        deadlines.queued = Some(at);
-        cx.timers.insert(at, &self.id, Due::Session(Arc::clone(id)));
+        if matches!(due, Due::Rebalance(_)) {
+            // a member that is alive moves its session on; this deadline must not move with it
+            let Some((_, epoch)) = deadlines.rebalance else { return };
+            deadlines.rebalance = Some((at, epoch));
+        } else {
+            deadlines.session = at;
+            deadlines.queued = Some(at);
+        }
+        cx.timers.insert(at, &self.id, due.clone());
     }
 
     /// What an answer without changes must wait for.
@@ -327,6 +330,11 @@ impl ConsumerGroup {
     ) {
         if let Some(state) = drafted.state {
             self.current = *state;
+        }
+        for change in &drafted.changes {
+            if let Change::Member(id, None) = change {
+                self.deadlines.remove(id);
+            }
         }
         let waiting = waiting.into_iter().collect();
         let changes = drafted.changes;
