@@ -73,7 +73,7 @@ impl GroupCoordinator {
             let thought = self.act_consumer_of(step, image, partition, id, |group, cx| {
                 group.heartbeat(cx, image, &member, request)
             });
-            let (drafted, answer) = thought.ok_or(ErrorCode::GroupIdNotFound)??;
+            let (drafted, answer) = thought.ok_or_else(|| self.no_consumers(place, id))??;
             let answer = Response::ConsumerGroupHeartbeat(Box::new(answer));
             self.settle(step, replicas, place, id, drafted, Some((to, answer)))?;
         }
@@ -112,6 +112,16 @@ impl GroupCoordinator {
         // a group that never had members is not in the log
         let is_simple = classic.protocol_type().is_empty();
         Some(if is_simple { Vec::new() } else { group.roster.tombstones(&request.group) })
+    }
+
+    /// What is said to members in this protocol of a group that is not in it: one that is being
+    /// deleted is soon to be had.
+    fn no_consumers(&self, (tp, _): Place, id: &Arc<str>) -> ErrorCode {
+        let group = self.partitions.get(&tp.partition).and_then(|p| p.groups.get(id));
+        match group.is_some_and(|group| group.roster.is_dead()) {
+            true => ErrorCode::CoordinatorNotAvailable,
+            false => ErrorCode::GroupIdNotFound,
+        }
     }
 
     /// A group begins in this protocol once the log has it.

@@ -138,6 +138,11 @@ impl ConsumerGroup {
         self.current.members.is_empty() && self.unconfirmed.is_empty()
     }
 
+    /// Whether somebody waits for the log; that ends when the log confirms, or takes too long.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.unconfirmed.iter().any(|append| !append.waiting.is_empty())
+    }
+
     pub(super) fn set_dead(&mut self, dead: bool) {
         self.is_dying = dead;
     }
