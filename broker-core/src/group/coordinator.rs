@@ -208,6 +208,7 @@ impl GroupCoordinator {
                 self.act_consumer(step, partition, &group, |members, cx| {
                     members.written(cx.step, outcome.token, error);
                 });
+                self.probe_consumers(step, replicas, partition, &group);
             }
             Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {

@@ -143,6 +143,12 @@ impl ConsumerGroup {
         self.unconfirmed.iter().any(|append| !append.waiting.is_empty())
     }
 
+    /// Whether nobody is there to ask for the outcome of the last append, which took too long.
+    pub(super) fn is_left_in_doubt(&self) -> bool {
+        let is_overdue = self.unconfirmed.back().is_some_and(|last| last.overdue);
+        is_overdue && self.is_empty() && !self.is_dying
+    }
+
     pub(super) fn set_dead(&mut self, dead: bool) {
         self.is_dying = dead;
     }
