@@ -73,8 +73,8 @@ enum Stage {
 pub(crate) struct Membership {
     setup: MembershipSetup,
     stage: Stage,
-    /// Number of the last JoinGroup: answers to what was asked for an earlier one, as another member
-    /// or in another generation, come too late.
+    /// Number of the last JoinGroup. Answers to what was asked in an earlier attempt, as another
+    /// member or of another generation, come too late.
     attempt: u64,
     pub(super) member: Arc<str>,
     pub(super) generation: i32,
