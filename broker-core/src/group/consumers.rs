@@ -73,7 +73,7 @@ impl GroupCoordinator {
             let thought = self.act_consumer_of(step, image, partition, id, |group, cx| {
                 group.heartbeat(cx, image, &member, request)
             });
-            let (drafted, answer) = thought.ok_or(ErrorCode::GroupIdNotFound)??;
+            let (drafted, answer) = thought.ok_or_else(|| self.no_consumers(place, id))??;
             let answer = Response::ConsumerGroupHeartbeat(Box::new(answer));
             self.settle(step, replicas, place, id, drafted, Some((to, answer)))?;
         }
@@ -112,6 +112,16 @@ impl GroupCoordinator {
         // a group that never had members is not in the log
         let is_simple = classic.protocol_type().is_empty();
         Some(if is_simple { Vec::new() } else { group.roster.tombstones(&request.group) })
+    }
+
+    /// What is said to members in this protocol of a group that is not in it: one that is being
+    /// deleted is soon to be had.
+    fn no_consumers(&self, (tp, _): Place, id: &Arc<str>) -> ErrorCode {
+        let group = self.partitions.get(&tp.partition).and_then(|p| p.groups.get(id));
+        match group.is_some_and(|group| group.roster.is_dead()) {
+            true => ErrorCode::CoordinatorNotAvailable,
+            false => ErrorCode::GroupIdNotFound,
+        }
     }
 
     /// A group begins in this protocol once the log has it.
@@ -169,6 +179,24 @@ impl GroupCoordinator {
             group.appended(token, drafted, waiting);
         }
         Ok(())
+    }
+
+    /// The last append of a group without members took too long, and nobody is there whose
+    /// heartbeat would ask again: the group asks. A log that refuses it is not asked further; then
+    /// the end of the group confirms all.
+    pub(super) fn probe_consumers(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        partition: i32,
+        id: &Arc<str>,
+    ) {
+        let Some(state) = self.partitions.get(&partition) else { return };
+        let place = (state.tp, state.epoch);
+        let group = state.groups.get(id).and_then(|group| group.roster.consumer());
+        let Some(group) = group.filter(|group| group.is_left_in_doubt()) else { return };
+        let drafted = group.probe();
+        self.settle(step, replicas, place, id, drafted, None).ok();
     }
 
     /// Who waits for an append that the log has taken.

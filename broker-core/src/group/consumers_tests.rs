@@ -13,6 +13,7 @@ use crate::protocol::{
     JoinGroupRequest, ListGroupsRequest, ListedState, OffsetCommitRequest, Response,
 };
 use crate::records::{Batch, Record, Records};
+use crate::replica::ProduceOutcome;
 use crate::replica::tests::{Rig, TP, nothing_new};
 use crate::seam::{DiskOpKind, DiskResult};
 use crate::step::{Owner, ReplyTo, owner_of};
@@ -275,11 +276,7 @@ fn a_group_is_deleted_with_all_its_records() {
     let mut world = World::new(&[1], 1);
     world.told(&join("x"));
     let mut delete = || {
-        let request = DeleteGroupsRequest { groups: vec!["billing".into()] };
-        let World { rig, groups, .. } = &mut world;
-        let image = rig.image.clone();
-        rig.act(|replicas, step| groups.delete(step, replicas, &image, client(), request));
-        let mut answers = world.outcomes();
+        let mut answers = world.delete();
         answers.extend(world.disk());
         let Some(Response::DeleteGroups(answer)) = answers.pop() else { panic!("no answer") };
         let error = answer.groups[0].1;
@@ -300,6 +297,94 @@ fn a_group_is_deleted_with_all_its_records() {
         }
     }
     assert!(alive.is_empty(), "{alive:?}");
+}
+
+impl World {
+    /// The last member is gone, and the log takes too long over it. What is answered.
+    fn emptied_slowly(&mut self) -> Vec<Response> {
+        self.beat(&join("x"));
+        self.disk();
+        self.replicated();
+        self.beat(&alive("x", -1));
+        self.disk();
+        let Self { rig, groups, .. } = self;
+        let token = groups.writes.last_token();
+        let late = ProduceOutcome { token, error: ErrorCode::RequestTimedOut };
+        rig.act(|replicas, step| groups.append_done(step, replicas, late));
+        self.outcomes()
+    }
+
+    /// The other replica has all.
+    fn replicated(&mut self) -> Vec<Response> {
+        let end = self.rig.partition().log.log_end_offset();
+        self.rig.fetched_by(2, end, 0);
+        self.outcomes()
+    }
+
+    fn delete(&mut self) -> Vec<Response> {
+        let request = DeleteGroupsRequest { groups: vec!["billing".into()] };
+        let Self { rig, groups, .. } = self;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.delete(step, replicas, &image, client(), request));
+        self.outcomes()
+    }
+}
+
+#[test]
+fn a_group_that_was_emptied_slowly_takes_classic_members() {
+    let mut world = World::new(&[1, 2], 1);
+    let told = world.emptied_slowly();
+    let [Response::ConsumerGroupHeartbeat(answer)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(answer.error, ErrorCode::CoordinatorNotAvailable);
+    assert_eq!(world.described(), (ErrorCode::None, 1, 1));
+    assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
+}
+
+#[test]
+fn classic_members_come_after_who_left_was_told() {
+    let mut world = World::new(&[1], 1);
+    world.told(&join("x"));
+    assert!(world.beat(&alive("x", -1)).is_empty());
+    assert_eq!(world.join_classic(), ErrorCode::CoordinatorNotAvailable);
+    assert_eq!(world.disk().len(), 1);
+    assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
+}
+
+#[test]
+fn a_group_that_was_emptied_slowly_is_shown_as_empty_once_the_log_goes_on() {
+    let mut world = World::new(&[1, 2], 1);
+    world.emptied_slowly();
+    world.disk();
+    assert_eq!(world.described(), (ErrorCode::None, 1, 1));
+    world.replicated();
+    assert_eq!(world.described(), (ErrorCode::None, 2, 0));
+}
+
+#[test]
+fn a_group_that_was_emptied_slowly_expires() {
+    let mut world = World::new(&[1, 2], 1);
+    world.emptied_slowly();
+    // nobody hears of what the group asked then
+    let probe = world.groups.writes.last_token();
+    world.groups.writes.take(probe).expect("an append");
+    let World { rig, groups, .. } = &mut world;
+    rig.act(|replicas, step| groups.expiry_due(step, replicas));
+    world.disk();
+    assert_eq!(world.listed().len(), 1, "the log has not confirmed it");
+    world.replicated();
+    assert!(world.listed().is_empty());
+}
+
+#[test]
+fn who_joins_while_a_classic_group_is_deleted_is_to_try_again() {
+    let mut world = World::new(&[1], 1);
+    assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
+    assert!(world.delete().is_empty());
+    let told = world.beat(&join("x"));
+    let [Response::ConsumerGroupHeartbeat(answer)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(answer.error, ErrorCode::CoordinatorNotAvailable);
+    world.disk();
+    assert_eq!(world.told(&join("x")).epoch, 1);
 }
 
 #[cfg(feature = "planted-bugs")]

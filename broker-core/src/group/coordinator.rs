@@ -1,6 +1,6 @@
 //! The coordinator of a broker: groups whose `__consumer_offsets` partition it leads.
 
-use super::admin::Deletions;
+use super::admin::{Deletion, Deletions};
 use super::codec::{OffsetValue, encode_group_key};
 use super::consumer::ConsumerSettings;
 use super::membership::{Cx, Membership, Store};
@@ -208,6 +208,7 @@ impl GroupCoordinator {
                 self.act_consumer(step, partition, &group, |members, cx| {
                     members.written(cx.step, outcome.token, error);
                 });
+                self.probe_consumers(step, replicas, partition, &group);
             }
             Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {
@@ -218,7 +219,18 @@ impl GroupCoordinator {
             }
             Write::Members { then, .. } => then.abandon(step),
             Write::Positions(commit) => self.committed(step, commit, is_here, partition, error),
-            Write::Deletion(deletion) => self.deleted(step, deletion, is_here, partition, error),
+            Write::Deletion(deletion) => {
+                if let Deletion::Expired { group, .. } = &deletion
+                    && is_here
+                    && error.is_ok()
+                {
+                    // what the group wrote before may have taken too long, and is confirmed now
+                    self.act_consumer(step, partition, group, |members, cx| {
+                        members.written(cx.step, outcome.token, error);
+                    });
+                }
+                self.deleted(step, deletion, is_here, partition, error);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! JoinGroup, SyncGroup, Heartbeat and LeaveGroup: whether this broker may answer, and which group
 //! is meant. The rest is the group's own matter.
 
+use super::consumer::ConsumerGroup;
 use super::coordinator::GroupCoordinator;
 use super::membership::{Membership, join_error, sync_error};
 use super::roster::Roster;
@@ -89,10 +90,11 @@ impl GroupCoordinator {
         if !group.roster.is_empty() {
             return Err(ErrorCode::InconsistentGroupProtocol);
         }
-        if !group.roster.is_unused() {
-            // the log has not confirmed yet that the last member is gone
+        if group.roster.consumer().is_some_and(ConsumerGroup::is_awaited) {
+            // a member that left is told so first
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
+        // what the log has not confirmed lies before these, and before all of the new group
         let records = group.roster.tombstones(id);
         self.writes.append_consumers(step, replicas, place, id, records)?;
         let fresh = Roster::Classic(Box::new(Membership::new(Arc::clone(id))));

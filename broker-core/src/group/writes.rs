@@ -120,6 +120,12 @@ impl Writes {
         }
     }
 
+    /// Token of the last append.
+    #[cfg(test)]
+    pub(super) fn last_token(&self) -> u64 {
+        self.next_token
+    }
+
     pub(super) fn take(&mut self, token: u64) -> Option<Pending> {
         self.pending.remove(&token)
     }

@@ -138,6 +138,17 @@ impl ConsumerGroup {
         self.current.members.is_empty() && self.unconfirmed.is_empty()
     }
 
+    /// Whether somebody waits for the log; that ends when the log confirms, or takes too long.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.unconfirmed.iter().any(|append| !append.waiting.is_empty())
+    }
+
+    /// Whether nobody is there to ask for the outcome of the last append, which took too long.
+    pub(super) fn is_left_in_doubt(&self) -> bool {
+        let is_overdue = self.unconfirmed.back().is_some_and(|last| last.overdue);
+        is_overdue && self.is_empty() && !self.is_dying
+    }
+
     pub(super) fn set_dead(&mut self, dead: bool) {
         self.is_dying = dead;
     }
@@ -260,10 +271,7 @@ impl ConsumerGroup {
     ) -> Option<Drafted> {
         let (Due::Session(id) | Due::Rebalance(id)) = due else { return None };
         let deadlines = self.deadlines.get_mut(id)?;
-        let Some(member) = self.current.members.get(id) else {
-            self.deadlines.remove(id);
-            return None;
-        };
+        let member = self.current.members.get(id)?;
         if matches!(due, Due::Rebalance(_)) {
             let is_meant = deadlines.rebalance == Some((at, member.current.epoch));
             if !is_meant || member.current.state != MemberState::UnrevokedPartitions {
@@ -290,9 +298,15 @@ impl ConsumerGroup {
         let (Due::Session(id) | Due::Rebalance(id)) = due else { return };
         let Some(deadlines) = self.deadlines.get_mut(id) else { return };
         let at = cx.step.now + RETRY;
-        deadlines.session = at;
-        deadlines.queued = Some(at);
-        cx.timers.insert(at, &self.id, Due::Session(Arc::clone(id)));
+        if matches!(due, Due::Rebalance(_)) {
+            // a member that is alive moves its session on; this deadline must not move with it
+            let Some((_, epoch)) = deadlines.rebalance else { return };
+            deadlines.rebalance = Some((at, epoch));
+        } else {
+            deadlines.session = at;
+            deadlines.queued = Some(at);
+        }
+        cx.timers.insert(at, &self.id, due.clone());
     }
 
     /// What an answer without changes must wait for.
@@ -327,6 +341,11 @@ impl ConsumerGroup {
     ) {
         if let Some(state) = drafted.state {
             self.current = *state;
+        }
+        for change in &drafted.changes {
+            if let Change::Member(id, None) = change {
+                self.deadlines.remove(id);
+            }
         }
         let waiting = waiting.into_iter().collect();
         let changes = drafted.changes;

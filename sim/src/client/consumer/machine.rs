@@ -253,8 +253,12 @@ impl Consumer {
                     self.look_up_later(&asked, cx.now_ns);
                 }
             }
-            (Call::Group(GroupCall::Join), Response::JoinGroup(answer)) => self.joined(answer, cx),
-            (Call::Group(GroupCall::Sync), Response::SyncGroup(answer)) => self.synced(answer, cx),
+            (Call::Group(GroupCall::Join(attempt)), Response::JoinGroup(answer)) => {
+                self.joined(attempt, answer, cx);
+            }
+            (Call::Group(GroupCall::Sync(attempt)), Response::SyncGroup(answer)) => {
+                self.synced(attempt, answer, cx);
+            }
             (Call::Group(GroupCall::Heartbeat(generation)), Response::Heartbeat(answer)) => {
                 self.heartbeat_answered(generation, *answer, cx);
             }

@@ -44,10 +44,10 @@ pub struct MembershipSetup {
 /// A request of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupCall {
-    /// JoinGroup.
-    Join,
-    /// SyncGroup.
-    Sync,
+    /// JoinGroup, of an attempt.
+    Join(u64),
+    /// SyncGroup, of the same attempt.
+    Sync(u64),
     /// Heartbeat, of a generation.
     Heartbeat(i32),
     /// LeaveGroup, whose answer changes nothing.
@@ -73,6 +73,9 @@ enum Stage {
 pub(crate) struct Membership {
     setup: MembershipSetup,
     stage: Stage,
+    /// Number of the last JoinGroup. Answers to what was asked in an earlier attempt, as another
+    /// member or of another generation, come too late.
+    attempt: u64,
     pub(super) member: Arc<str>,
     pub(super) generation: i32,
     protocol: Option<Arc<str>>,
@@ -95,6 +98,7 @@ impl Membership {
         Self {
             setup,
             stage: Stage::Unjoined,
+            attempt: 0,
             member: Arc::from(""),
             generation: NO_GENERATION,
             protocol: None,
@@ -122,6 +126,15 @@ impl Membership {
     fn join_timeout_ns(&self, request_timeout_ns: u64) -> u64 {
         let rebalance_ns = u64::from(self.setup.rebalance_timeout_ms.unsigned_abs()) * 1_000_000;
         request_timeout_ns.max(rebalance_ns + JOIN_EXTRA_NS)
+    }
+
+    /// Whether the answer to a JoinGroup or SyncGroup counts.
+    fn waits_for(&self, call: GroupCall) -> bool {
+        match call {
+            GroupCall::Join(attempt) => self.stage == Stage::Joining && self.attempt == attempt,
+            GroupCall::Sync(attempt) => self.stage == Stage::Syncing && self.attempt == attempt,
+            GroupCall::Heartbeat(_) | GroupCall::Leave => false,
+        }
     }
 
     /// What it waits for, in words.
@@ -219,7 +232,9 @@ impl Consumer {
         };
         let timeout_ns = membership.join_timeout_ns(timeout_ns);
         membership.stage = Stage::Joining;
-        let (request, call) = (Request::JoinGroup(Box::new(request)), Call::Group(GroupCall::Join));
+        membership.attempt += 1;
+        let call = Call::Group(GroupCall::Join(membership.attempt));
+        let request = Request::JoinGroup(Box::new(request));
         self.network.connections.send_within(node, request, Some(call), timeout_ns, cx);
         NEVER
     }
@@ -257,7 +272,8 @@ impl Consumer {
         };
         let timeout_ns = membership.join_timeout_ns(timeout_ns);
         membership.stage = Stage::Syncing;
-        let (request, call) = (Request::SyncGroup(Box::new(request)), Call::Group(GroupCall::Sync));
+        let call = Call::Group(GroupCall::Sync(membership.attempt));
+        let request = Request::SyncGroup(Box::new(request));
         self.network.connections.send_within(node, request, Some(call), timeout_ns, cx);
         NEVER
     }
@@ -298,7 +314,12 @@ impl Consumer {
     }
 
     /// Takes the answer to JoinGroup.
-    pub(super) fn joined(&mut self, answer: &JoinGroupResponse, cx: &mut ClientCx<'_>) {
+    pub(super) fn joined(
+        &mut self,
+        attempt: u64,
+        answer: &JoinGroupResponse,
+        cx: &mut ClientCx<'_>,
+    ) {
         let view = &self.network.view;
         let topics = view.topics().iter();
         let counts = topics.map(|topic| {
@@ -306,7 +327,7 @@ impl Consumer {
         });
         let counts: Vec<(Arc<str>, u32)> = counts.collect();
         let Some(membership) = self.membership.as_mut() else { return };
-        if membership.stage != Stage::Joining {
+        if !membership.waits_for(GroupCall::Join(attempt)) {
             return; // it has lost its membership meanwhile
         }
         membership.stage = Stage::Unjoined;
@@ -341,9 +362,14 @@ impl Consumer {
     }
 
     /// Takes the answer to SyncGroup.
-    pub(super) fn synced(&mut self, answer: &SyncGroupResponse, cx: &mut ClientCx<'_>) {
+    pub(super) fn synced(
+        &mut self,
+        attempt: u64,
+        answer: &SyncGroupResponse,
+        cx: &mut ClientCx<'_>,
+    ) {
         let Some(membership) = self.membership.as_mut() else { return };
-        if membership.stage != Stage::Syncing {
+        if !membership.waits_for(GroupCall::Sync(attempt)) {
             return; // it has lost its membership meanwhile
         }
         membership.stage = Stage::Unjoined;
@@ -450,13 +476,10 @@ impl Consumer {
     pub(super) fn group_call_lost(&mut self, call: GroupCall, now_ns: u64) {
         let Some(membership) = self.membership.as_mut() else { return };
         match call {
-            GroupCall::Join if membership.stage == Stage::Joining => {
+            GroupCall::Join(_) | GroupCall::Sync(_) if membership.waits_for(call) => {
                 membership.stage = Stage::Unjoined;
             }
-            GroupCall::Sync if membership.stage == Stage::Syncing => {
-                membership.stage = Stage::Unjoined;
-            }
-            GroupCall::Join | GroupCall::Sync => return,
+            GroupCall::Join(_) | GroupCall::Sync(_) => return,
             GroupCall::Heartbeat(_) => membership.heartbeat_asked = false,
             GroupCall::Leave => return,
         }

@@ -96,3 +96,31 @@ fn who_does_not_poll_leaves_and_comes_back() {
     mock.run_until(12_000 * MS);
     assert_eq!(shares(&mock).len(), 2);
 }
+
+#[test]
+fn an_answer_to_who_the_member_was_before_does_not_count() {
+    let mut mock = mock(Assignor::Range);
+    mock.run_until(1_000 * MS);
+    mock.heartbeat_errors.push_back(ErrorCode::RebalanceInProgress);
+    while !mock.client.membership_waits().unwrap().contains("Joining") {
+        mock.run_until(mock.now_ns + MS / 10);
+    }
+    let joins_ns = mock.now_ns;
+    mock.latency_ns = 6_000 * MS; // of the answer
+    mock.run_until(joins_ns + 10 * MS);
+    mock.latency_ns = 1_000 * MS;
+    mock.input(ClientInput::Pause);
+    mock.run_until(joins_ns + 4_050 * MS);
+    mock.input(ClientInput::Resume);
+    // it asks to join as somebody new when the answer to the old one comes
+    mock.run_until(joins_ns + 5_900 * MS);
+    assert!(
+        mock.client
+            .membership_waits()
+            .unwrap()
+            .starts_with("member \"\" of generation -1 is Joining")
+    );
+    mock.latency_ns = MS;
+    mock.run_until(joins_ns + 12_000 * MS);
+    assert_eq!(shares(&mock), [(1, "member-1".to_owned(), 3), (3, "member-2".to_owned(), 3)]);
+}

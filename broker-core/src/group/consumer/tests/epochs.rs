@@ -138,6 +138,32 @@ fn silence_ends_a_session_and_slowness_a_rebalance() {
 }
 
 #[test]
+fn who_gives_nothing_up_goes_although_the_log_took_nothing_at_first() {
+    let mut rig = Rig::new(4);
+    rig.beat(&join("x", &["a"]));
+    rig.beat(&join("y", &["a"]));
+    rig.beat(&owns("x", 1, &a(0..4)));
+    rig.refuses = true;
+    rig.wait(u64::from(REBALANCE_MS.unsigned_abs()) + 10);
+    rig.refuses = false;
+    assert_eq!(rig.beat(&alive("x", 1)).epoch, 1, "it is alive");
+    rig.wait(600);
+    assert_eq!(rig.beat(&alive("x", 1)).error, ErrorCode::UnknownMemberId);
+}
+
+#[test]
+fn nothing_is_kept_of_members_that_fell_silent() {
+    let mut rig = Rig::new(2);
+    for member in ["x", "y", "z"] {
+        rig.beat(&join(member, &["a"]));
+        rig.wait(SESSION_MS + 1);
+        rig.confirm();
+    }
+    assert!(rig.state().members.is_empty());
+    assert!(!rig.keeps_deadlines());
+}
+
+#[test]
 fn a_member_that_the_log_does_not_let_go_is_tried_again() {
     let mut rig = Rig::new(1);
     rig.beat(&join("x", &["a"]));

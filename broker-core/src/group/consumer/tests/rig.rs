@@ -226,6 +226,11 @@ impl Rig {
         &self.group.committed
     }
 
+    /// Whether it waits for members.
+    pub(super) fn keeps_deadlines(&self) -> bool {
+        !self.group.deadlines.is_empty()
+    }
+
     pub(super) fn appends(&self) -> u64 {
         self.appends
     }
