@@ -79,8 +79,8 @@ impl Log {
         found
     }
 
-    /// Writes the index of the active segment, or deletes one that is no longer true.
-    pub(super) fn push_txn_index(&mut self, ops: &mut Vec<DiskOpKind>) {
+    /// Writes the index of the active segment, or deletes one that is no longer true. Whether it writes.
+    pub(super) fn push_txn_index(&mut self, ops: &mut Vec<DiskOpKind>) -> bool {
         let base = self.active().base;
         let all = self.producers.aborted();
         let own = &all[all.partition_point(|entry| entry.last_offset < base)..];
@@ -95,6 +95,7 @@ impl Log {
             ops.push(DiskOpKind::DeleteFile { file });
             self.txn_indexes.pop();
         }
+        !own.is_empty()
     }
 
     /// The log ends in its active segment: indexes of later ones go.

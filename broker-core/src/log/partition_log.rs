@@ -40,6 +40,8 @@ pub struct Log {
     pub(super) snapshots: Vec<Offset>,
     /// Base offsets of the segments that have a `.txnindex`, ascending.
     pub(super) txn_indexes: Vec<Offset>,
+    /// Base offsets of rolled segments whose `.txnindex` is on its way to the disk, ascending.
+    pub(super) txn_indexes_under_way: Vec<Offset>,
     /// Another one after each change of what was appended before: whoever cleans the log begins
     /// anew then (LOG-10).
     pub(super) revision: u64,
@@ -83,6 +85,7 @@ impl Log {
             syncs: VecDeque::new(),
             snapshots: Vec::new(),
             txn_indexes: Vec::new(),
+            txn_indexes_under_way: Vec::new(),
             revision: 0,
         }
     }

@@ -11,10 +11,18 @@ use crate::records::Batch;
 use crate::seam::{DiskOpKind, FileName};
 
 impl Log {
-    /// Everything below is flushed, so recovery after a crash need not read it.
+    /// Everything below is flushed, so recovery after a crash need not read it. A segment counts when
+    /// its index of aborted transactions is on disk as well: recovery takes from there what it does
+    /// not read.
     #[must_use]
     pub fn recovery_point(&self) -> Offset {
-        self.recovery_point
+        let unsure = self.txn_indexes_under_way.first();
+        unsure.map_or(self.recovery_point, |base| self.recovery_point.min(*base))
+    }
+
+    /// The `.txnindex` of a rolled segment is on disk.
+    pub fn txn_index_written(&mut self, segment: Offset) {
+        self.txn_indexes_under_way.retain(|base| *base != segment);
     }
 
     /// A `Sync` of a segment, pushed by this log, is done: raises the recovery point.
@@ -92,7 +100,9 @@ impl Log {
             self.segments.pop_back();
         } else {
             self.active_mut().index.seal();
-            self.push_txn_index(ops);
+            if self.push_txn_index(ops) {
+                self.txn_indexes_under_way.push(self.active().base);
+            }
             self.flush(ops);
             if planted(self.config.plant, Plant::RollCountsAsFlushed) {
                 self.recovery_point = self.next_offset;

@@ -11,7 +11,7 @@ use crate::protocol::{
     Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
 };
 use crate::records::Records;
-use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, TraceEvent};
+use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, FileName, TraceEvent};
 use crate::step::{Owner, ReplyTo, Step};
 
 /// Who appends as a leader.
@@ -195,9 +195,18 @@ impl ReplicaManager {
                 DiskOpKind::Sync { segment, .. } => Some(*segment),
                 _ => None,
             };
+            let index = match &kind {
+                DiskOpKind::WriteFile { file: FileName::TransactionIndex(_, base), .. } => {
+                    Some(*base)
+                }
+                _ => None,
+            };
             let id = step.disk(Owner::Replica, kind);
             if is_append {
                 last_append = Some(id);
+            }
+            if let Some(base) = index {
+                self.maintenance.note_txn_index(id, slot, base);
             }
             if let Some(segment) = sync {
                 self.maintenance.note_sync(id, slot, segment);

@@ -19,6 +19,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_millis(600_000);
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
     syncs: FxHashMap<u64, (u32, Offset)>,
+    /// Indexes of aborted transactions under way.
+    txn_indexes: FxHashMap<u64, (u32, Offset)>,
     /// Present from the beginning of the end: what must be on disk before logs count as closed.
     closing: Option<BTreeSet<u64>>,
     written: BTreeMap<FileName, Bytes>,
@@ -39,6 +41,12 @@ impl Maintenance {
     pub(super) fn note_sync(&mut self, id: DiskOpId, slot: u32, segment: Offset) {
         self.syncs.insert(id.0, (slot, segment));
     }
+
+    /// A rolled segment's `.txnindex` is being written.
+    #[cold]
+    pub(super) fn note_txn_index(&mut self, id: DiskOpId, slot: u32, segment: Offset) {
+        self.txn_indexes.insert(id.0, (slot, segment));
+    }
 }
 
 impl ReplicaManager {
@@ -51,6 +59,11 @@ impl ReplicaManager {
             && let Some(partition) = self.partition_mut(slot)
         {
             partition.log.sync_done(segment);
+        }
+        if let Some((slot, segment)) = self.maintenance.txn_indexes.remove(&id.0)
+            && let Some(partition) = self.partition_mut(slot)
+        {
+            partition.log.txn_index_written(segment);
         }
     }
 

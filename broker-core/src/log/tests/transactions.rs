@@ -276,3 +276,34 @@ fn stable_is_nowhere_below_the_start() {
     rig.log.advance_log_start(3, &mut Vec::new());
     assert_eq!(rig.stable(), 3);
 }
+
+/// Aborted transactions until a segment is rolled, whose sync is done.
+fn rolled() -> Rig {
+    let mut rig = Rig::new();
+    for sequence in 0.. {
+        rig.write(7, sequence);
+        rig.end(7, false);
+        if rig.log.segment_count() > 1 {
+            break;
+        }
+    }
+    assert!(rig.has_index(0));
+    rig.log.sync_done(0);
+    rig
+}
+
+#[test]
+fn a_rolled_segment_is_read_again_until_its_index_is_on_disk() {
+    let mut rig = rolled();
+    let aborted = rig.aborted();
+    let recovery_point = rig.log.recovery_point();
+    assert_eq!(recovery_point, 0);
+    // power that fails now takes the index along
+    rig.disk.files.remove(&FileName::TransactionIndex(TP, 0)).unwrap();
+    rig.load(Recover { recovery_point, ..Recover::default() });
+    assert_eq!(rig.aborted(), aborted);
+
+    let mut rig = rolled();
+    rig.log.txn_index_written(0);
+    assert!(rig.log.recovery_point() > 0);
+}
