@@ -33,6 +33,10 @@ pub(crate) struct Keys {
     written: BTreeMap<Offset, Written>,
     epoch: LeaderEpoch,
     is_complete: bool,
+    /// Most in-sync replicas so far.
+    in_sync: usize,
+    /// A replica was out of sync at some time.
+    left_behind: bool,
 }
 
 /// The newest record of each key: its offset, and a digest of its value.
@@ -46,6 +50,8 @@ impl Keys {
             written: BTreeMap::new(),
             epoch: NO_EPOCH,
             is_complete: true,
+            in_sync: 0,
+            left_behind: false,
         }
     }
 
@@ -55,11 +61,18 @@ impl Keys {
         self
     }
 
+    /// There are so many in-sync replicas now.
+    pub(crate) fn in_sync(&mut self, replicas: usize) {
+        self.left_behind |= replicas < self.in_sync;
+        self.in_sync = self.in_sync.max(replicas);
+    }
+
     /// Whether the newest record of a key is a tombstone that may be gone by now.
     pub(crate) fn is_deleted(&self, key: &[u8], upto: Offset, now_ns: u64) -> bool {
         let newest = self.written.range(..upto).rev().find(|(_, written)| written.key == key);
         newest.is_some_and(|(_, written)| {
             written.value.is_none()
+                && self.left_behind
                 && now_ns.saturating_sub(written.at_ns) >= self.delete_retention_ns
         })
     }
@@ -133,7 +146,9 @@ pub(crate) fn check(
         let age_ns = ledger.now_ns.saturating_sub(written.at_ns);
         let holds = match (there, written.value) {
             // a replica that was away for longer never saw the tombstone, and kept the value before it
-            (_, None) if age_ns >= keys.delete_retention_ns => true,
+            (there, None) if age_ns >= keys.delete_retention_ns => {
+                there.is_none() || keys.left_behind || there == Some((offset, None))
+            }
             _ => there == Some((offset, written.value)),
         };
         if holds {

@@ -389,6 +389,9 @@ impl Checkers {
         let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
         match event {
             TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
+                if let Some(keys) = &mut p.keys {
+                    keys.in_sync(isr.len());
+                }
                 let change = Change { leader: *leader, epoch: *epoch, isr, unclean: *unclean };
                 roles::changed(p, ledger, node, change);
                 return self.note_positions_void();
