@@ -26,7 +26,7 @@ use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::TraceEvent;
 use stormglass_reports::recording::{CheckerSummary, Violation};
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{Action, EventPlan, Plan};
 
 /// Batches kept one by one in all partitions together.
 const WINDOW_TOTAL: usize = 3 << 20;
@@ -36,6 +36,8 @@ const WINDOW_MIN: usize = 1_024;
 pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// Where coordinators keep transactions.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// Internal topics with segments below this are compacted within a run, bytes.
+const SMALL_SEGMENT: u64 = 1 << 20;
 /// An answer is on its way for less than this, ns.
 const ANSWER_NS: u64 = 2_000_000_000;
 /// A partition is trimmed after this many appends.
@@ -149,7 +151,9 @@ impl Checkers {
         partition.unclean = self.unclean;
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
             let keys = Keys::new(*retention_ms);
-            if self.transactional.contains(topic) { keys.incomplete() } else { keys }
+            // what coordinators write is compared with what they know (metadata-state)
+            let unknown = topic.starts_with("__") || self.transactional.contains(topic);
+            if unknown { keys.incomplete() } else { keys }
         });
         let groups = self.subscriptions.iter().enumerate();
         let reads = groups.filter(|(_, topics)| topics.iter().any(|name| name == topic));
@@ -514,11 +518,18 @@ fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
         .map(|topic| (topic.name.clone(), number(topic.config.get("delete.retention.ms"))))
         .map(|(name, own)| (name, own.unwrap_or(inherited)))
         .collect();
-    if server.contains_key("offsets.topic.segment.bytes") {
-        topics.insert(OFFSETS_TOPIC.to_owned(), inherited);
+    for (topic, key) in [
+        (OFFSETS_TOPIC, "offsets.topic.segment.bytes"),
+        (TRANSACTIONS_TOPIC, "transaction.state.log.segment.bytes"),
+    ] {
+        if number(server.get(key)).is_some_and(|bytes| bytes < SMALL_SEGMENT) {
+            topics.insert(topic.to_owned(), inherited);
+        }
     }
-    if server.contains_key("transaction.state.log.segment.bytes") {
-        topics.insert(TRANSACTIONS_TOPIC.to_owned(), inherited);
+    // tombstones go by the wall clock
+    let jumps = |event: &EventPlan| matches!(event.action, Action::ClockJump { .. });
+    if plan.events.iter().any(jumps) {
+        topics.values_mut().for_each(|retention_ms| *retention_ms = 0);
     }
     topics
 }
