@@ -97,6 +97,9 @@ pub(crate) fn follower_committed(p: &Partition, ledger: &mut Ledger, at: usize, 
     if p.holds_given_up(replica, differs) {
         return; // its leader is deposed, and has not heard of it
     }
+    if differs < p.producers.forgotten_below {
+        return; // deleted where it leads: what is left of it goes with the leader's log start
+    }
     ledger.broken(Check::OneValue, p.about(), &|| {
         format!(
             "follower {} has high watermark {upto} or more, but at offset {differs} holds epoch \
