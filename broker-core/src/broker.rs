@@ -179,8 +179,8 @@ impl Broker {
 
     fn start(&mut self, step: &mut Step<'_>) {
         let Boot { ops, scanned_bytes, truncated_bytes } = std::mem::take(&mut self.boot);
-        for kind in ops {
-            step.disk(Owner::Replica, kind);
+        if let Some((role, _)) = &mut self.broker {
+            ops.into_iter().for_each(|kind| role.replicas.mend(step, kind));
         }
         // From here on a crash is a crash (DUR-02).
         if !planted(self.config.plant, Plant::MarkerSurvivesStart) {

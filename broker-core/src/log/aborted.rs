@@ -1,13 +1,14 @@
 //! Transactions that were aborted, as readers of committed records must know them (Kafka's
 //! `TransactionIndex`). Kept in memory for the whole log; each segment's part is written beside it
 //! as `.txnindex`, in Kafka's format, when the segment is rolled or the log is closed. What a crash
-//! loses of it is read back from the batches.
+//! loses of it is read back from the batches and written again, before the segment is trusted.
 
 use super::partition_log::Log;
 use crate::ids::Offset;
 use crate::protocol::AbortedTransaction;
 use crate::seam::{DiskOpKind, FileName};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::collections::BTreeMap;
 
 /// Version of an entry.
 const VERSION: i16 = 0;
@@ -96,6 +97,41 @@ impl Log {
             self.txn_indexes.pop();
         }
         !own.is_empty()
+    }
+
+    /// Writes the indexes of sealed segments that are not what their batches say: power took them, or
+    /// they are of batches that were cut. The active one's is written when it is rolled. `found` is
+    /// what the disk has.
+    pub(super) fn mend_txn_indexes(
+        &mut self,
+        found: &BTreeMap<Offset, Bytes>,
+        ops: &mut Vec<DiskOpKind>,
+    ) {
+        let bases: Vec<Offset> = self.segments.iter().map(|segment| segment.base).collect();
+        for sealed in bases.windows(2) {
+            let (base, next) = (sealed[0], sealed[1]);
+            let all = self.producers.aborted();
+            let from = all.partition_point(|entry| entry.last_offset < base);
+            let upto = all.partition_point(|entry| entry.last_offset < next);
+            let (own, before) = (&all[from..upto], found.get(&base));
+            let file = FileName::TransactionIndex(self.tp, base);
+            if own.is_empty() {
+                if before.is_some() {
+                    ops.push(DiskOpKind::DeleteFile { file });
+                    self.txn_indexes.retain(|known| *known != base);
+                }
+                continue;
+            }
+            let bytes = encode(own);
+            if before == Some(&bytes) {
+                continue;
+            }
+            ops.push(DiskOpKind::WriteFile { file, bytes });
+            if let Err(at) = self.txn_indexes.binary_search(&base) {
+                self.txn_indexes.insert(at, base);
+            }
+            self.txn_indexes_under_way.push(base);
+        }
     }
 
     /// The log ends in its active segment: indexes of later ones go.

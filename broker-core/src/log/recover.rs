@@ -17,6 +17,8 @@ use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::plant::{Plant, planted};
 use crate::records::Batch;
 use crate::seam::{DiskImage, DiskOpKind, FileName, ScanEnd};
+use bytes::Bytes;
+use std::collections::BTreeMap;
 
 impl Log {
     /// Loads a log. Pushes the operations that bring the disk in line: the cut of a torn tail, the
@@ -44,6 +46,8 @@ struct Loader<'a> {
     checkpoint: Option<EpochCache>,
     /// Records from this offset on are not in the producer snapshot.
     replay_from: Offset,
+    /// Indexes of aborted transactions that were found, by segment.
+    txn_indexes: BTreeMap<Offset, Bytes>,
     /// Set when the log must end here although the disk holds more.
     cut: bool,
 }
@@ -64,6 +68,7 @@ impl<'a> Loader<'a> {
             bases,
             checkpoint,
             replay_from: 0,
+            txn_indexes: BTreeMap::new(),
             cut: false,
         }
     }
@@ -76,6 +81,7 @@ impl<'a> Loader<'a> {
             self.load_segments(ops);
         }
         self.reconcile(ops);
+        self.log.mend_txn_indexes(&self.txn_indexes, ops);
         let hw = self.boot.high_watermark;
         if let Some(high_watermark) = hw {
             self.log.note_high_watermark(high_watermark);
@@ -183,6 +189,7 @@ impl<'a> Loader<'a> {
         let replay_from = self.replay_from;
         let entries = aborted::decode(&bytes).into_iter();
         self.log.producers.load_aborted(entries.filter(|e| e.last_offset < replay_from));
+        self.txn_indexes.insert(base, bytes);
     }
 
     /// Reads the batches of a segment into the log.
@@ -211,6 +218,10 @@ impl<'a> Loader<'a> {
         self.stats.truncated_bytes += u64::from(found.saturating_sub(self.log.active().bytes));
         for later in &self.bases[index + 1..] {
             self.stats.truncated_bytes += u64::from(self.image.summary(tp, *later).bytes);
+            let index = FileName::TransactionIndex(tp, *later);
+            if self.image.file(&index).is_some() {
+                ops.push(DiskOpKind::DeleteFile { file: index });
+            }
         }
         ops.push(DiskOpKind::Truncate { tp, to: self.log.next_offset });
     }

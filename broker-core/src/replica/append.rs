@@ -1,5 +1,6 @@
 //! Appends: Produce as a leader, and the completion of every append at the disk.
 
+use super::maintenance::Durable;
 use super::partition::AckWaiter;
 use super::purgatory::DelayedProduce;
 use super::{ReplicaManager, deadline, is_internal};
@@ -11,7 +12,7 @@ use crate::protocol::{
     Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
 };
 use crate::records::Records;
-use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, FileName, TraceEvent};
+use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, TraceEvent};
 use crate::step::{Owner, ReplyTo, Step};
 
 /// Who appends as a leader.
@@ -191,26 +192,14 @@ impl ReplicaManager {
         let (mut last_append, mut rolls) = (None, false);
         for kind in self.ops.drain(..) {
             let is_append = matches!(kind, DiskOpKind::Append { .. });
-            let sync = match &kind {
-                DiskOpKind::Sync { segment, .. } => Some(*segment),
-                _ => None,
-            };
-            let index = match &kind {
-                DiskOpKind::WriteFile { file: FileName::TransactionIndex(_, base), .. } => {
-                    Some(*base)
-                }
-                _ => None,
-            };
+            let durable = Durable::of(&kind);
             let id = step.disk(Owner::Replica, kind);
             if is_append {
                 last_append = Some(id);
             }
-            if let Some(base) = index {
-                self.maintenance.note_txn_index(id, slot, base);
-            }
-            if let Some(segment) = sync {
-                self.maintenance.note_sync(id, slot, segment);
-                rolls = true;
+            if let Some(durable) = durable {
+                rolls |= matches!(durable, Durable::Segment(_));
+                self.maintenance.note(id, slot, durable);
             }
         }
         if rolls {

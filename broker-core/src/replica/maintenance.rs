@@ -15,12 +15,32 @@ use std::fmt::Write as _;
 /// `producer.id.expiration.check.interval.ms`.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(600_000);
 
+/// What must be on disk before a rolled segment counts as flushed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Durable {
+    /// Its records; by base offset.
+    Segment(Offset),
+    /// Its index of aborted transactions.
+    TxnIndex(Offset),
+}
+
+impl Durable {
+    /// What an operation makes durable.
+    pub(super) fn of(kind: &DiskOpKind) -> Option<Self> {
+        match kind {
+            DiskOpKind::Sync { segment, .. } => Some(Self::Segment(*segment)),
+            DiskOpKind::WriteFile { file: FileName::TransactionIndex(_, base), .. } => {
+                Some(Self::TxnIndex(*base))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Syncs under way.
 #[derive(Debug, Default)]
 pub(super) struct Maintenance {
-    syncs: FxHashMap<u64, (u32, Offset)>,
-    /// Indexes of aborted transactions under way.
-    txn_indexes: FxHashMap<u64, (u32, Offset)>,
+    under_way: FxHashMap<u64, (u32, Durable)>,
     /// Present from the beginning of the end: what must be on disk before logs count as closed.
     closing: Option<BTreeSet<u64>>,
     written: BTreeMap<FileName, Bytes>,
@@ -37,15 +57,9 @@ impl Maintenance {
         step.timer(step.now + EXPIRY_INTERVAL, TimerKey::Expiry);
     }
 
-    /// A rolled segment is being synced; its end becomes the recovery point.
-    pub(super) fn note_sync(&mut self, id: DiskOpId, slot: u32, segment: Offset) {
-        self.syncs.insert(id.0, (slot, segment));
-    }
-
-    /// A rolled segment's `.txnindex` is being written.
-    #[cold]
-    pub(super) fn note_txn_index(&mut self, id: DiskOpId, slot: u32, segment: Offset) {
-        self.txn_indexes.insert(id.0, (slot, segment));
+    /// A rolled segment is being flushed; its end becomes the recovery point.
+    pub(super) fn note(&mut self, id: DiskOpId, slot: u32, what: Durable) {
+        self.under_way.insert(id.0, (slot, what));
     }
 }
 
@@ -55,15 +69,27 @@ impl ReplicaManager {
         if let Some(closing) = &mut self.maintenance.closing {
             closing.remove(&id.0);
         }
-        if let Some((slot, segment)) = self.maintenance.syncs.remove(&id.0)
+        if let Some((slot, what)) = self.maintenance.under_way.remove(&id.0)
             && let Some(partition) = self.partition_mut(slot)
         {
-            partition.log.sync_done(segment);
+            match what {
+                Durable::Segment(base) => partition.log.sync_done(base),
+                Durable::TxnIndex(base) => partition.log.txn_index_written(base),
+            }
         }
-        if let Some((slot, segment)) = self.maintenance.txn_indexes.remove(&id.0)
-            && let Some(partition) = self.partition_mut(slot)
-        {
-            partition.log.txn_index_written(segment);
+    }
+
+    /// Carries out what brings a disk in line with a log that was loaded from it.
+    pub(crate) fn mend(&mut self, step: &mut Step<'_>, kind: DiskOpKind) {
+        let index = match &kind {
+            DiskOpKind::WriteFile { file: FileName::TransactionIndex(tp, base), .. } => {
+                self.slot(*tp).map(|slot| (slot, Durable::TxnIndex(*base)))
+            }
+            _ => None,
+        };
+        let id = step.disk(Owner::Replica, kind);
+        if let Some((slot, index)) = index {
+            self.maintenance.note(id, slot, index);
         }
     }
 

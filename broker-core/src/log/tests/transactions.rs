@@ -307,3 +307,17 @@ fn a_rolled_segment_is_read_again_until_its_index_is_on_disk() {
     rig.log.txn_index_written(0);
     assert!(rig.log.recovery_point() > 0);
 }
+
+#[test]
+fn an_index_that_power_took_is_made_again_before_its_segment_is_trusted() {
+    let mut rig = rolled();
+    let aborted = rig.aborted();
+    let end = rig.log.log_end_offset();
+    rig.disk.files.remove(&FileName::TransactionIndex(TP, 0)).unwrap();
+    rig.load(Recover::default());
+    assert!(rig.has_index(0), "made again from the batches");
+    rig.log.txn_index_written(0);
+    // all of it counts as flushed now: the batches are not read again
+    rig.load(Recover { recovery_point: end, ..Recover::default() });
+    assert_eq!(rig.aborted(), aborted);
+}
