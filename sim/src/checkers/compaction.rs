@@ -1,10 +1,11 @@
 //! Compaction keeps the newest record of each key, and tombstones for as long as readers may need
-//! them. Leaves out transactions, which no simulated client writes.
+//! them. Leaves out topics that transactional producers write: what is aborted is compacted away.
 
+use super::epoch_log::EpochLog;
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
 use std::collections::BTreeMap;
-use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset};
+use stormglass_broker_core::ids::{LeaderEpoch, Offset};
 use stormglass_broker_core::records::{Batch, Body};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -30,11 +31,12 @@ struct Written {
 #[derive(Debug)]
 pub(crate) struct Keys {
     delete_retention_ns: u64,
-    written: BTreeMap<Offset, Written>,
-    epoch: LeaderEpoch,
+    /// Leaders of several epochs may write the same offset; which of them counts is known once the
+    /// offset is committed.
+    written: BTreeMap<(Offset, LeaderEpoch), Written>,
     is_complete: bool,
-    /// Most in-sync replicas so far.
-    in_sync: usize,
+    /// In-sync replicas as last heard.
+    in_sync: Option<usize>,
     /// A replica was out of sync at some time.
     left_behind: bool,
 }
@@ -48,9 +50,8 @@ impl Keys {
         Self {
             delete_retention_ns: delete_retention_ms.saturating_mul(1_000_000),
             written: BTreeMap::new(),
-            epoch: NO_EPOCH,
             is_complete: true,
-            in_sync: 0,
+            in_sync: None,
             left_behind: false,
         }
     }
@@ -61,15 +62,34 @@ impl Keys {
         self
     }
 
-    /// There are so many in-sync replicas now.
+    /// There are so many in-sync replicas now. Whichever way the number changes, one was out of sync.
     pub(crate) fn in_sync(&mut self, replicas: usize) {
-        self.left_behind |= replicas < self.in_sync;
-        self.in_sync = self.in_sync.max(replicas);
+        let before = self.in_sync.replace(replicas);
+        self.left_behind |= before.is_some_and(|before| before != replicas);
     }
 
-    /// Whether the newest record of a key is a tombstone that may be gone by now.
-    pub(crate) fn is_deleted(&self, key: &[u8], upto: Offset, now_ns: u64) -> bool {
-        let newest = self.written.range(..upto).rev().find(|(_, written)| written.key == key);
+    /// Records that are committed, in order.
+    fn committed<'a>(
+        &'a self,
+        committed: &'a EpochLog,
+        (start, upto): (Offset, Offset),
+    ) -> impl DoubleEndedIterator<Item = (Offset, &'a Written)> {
+        let range = (start, LeaderEpoch::MIN)..(upto.max(start), LeaderEpoch::MIN);
+        let written = self.written.range(range);
+        written.filter_map(|((offset, epoch), written)| {
+            (committed.epoch_at(*offset) == Some(*epoch)).then_some((*offset, written))
+        })
+    }
+
+    /// Whether the newest committed record of a key is a tombstone that may be gone by now.
+    pub(crate) fn is_deleted(
+        &self,
+        key: &[u8],
+        (committed, upto): (&EpochLog, Offset),
+        now_ns: u64,
+    ) -> bool {
+        let mut newest_first = self.committed(committed, (0, upto)).rev();
+        let newest = newest_first.find(|(_, written)| written.key == key);
         newest.is_some_and(|(_, written)| {
             written.value.is_none()
                 && self.left_behind
@@ -82,24 +102,15 @@ impl Keys {
         self.is_complete
     }
 
-    /// A leader appended a batch. One that is deposed and has not heard of it counts no more.
+    /// A leader appended a batch.
     pub(crate) fn appended(&mut self, now_ns: u64, epoch: LeaderEpoch, batch: &Batch) {
-        if epoch < self.epoch || batch.header.is_control() {
+        if batch.header.is_control() {
             return;
         }
-        self.written.split_off(&batch.base_offset());
         for (offset, key, value) in records(batch) {
-            self.written.insert(offset, Written { key, value, at_ns: now_ns });
+            self.written.insert((offset, epoch), Written { key, value, at_ns: now_ns });
         }
         self.is_complete &= self.written.len() <= RECORDS_MAX;
-    }
-
-    /// Somebody leads from an offset on: what others wrote there is gone.
-    pub(crate) fn leads(&mut self, epoch: LeaderEpoch, start: Offset) {
-        if epoch > self.epoch {
-            self.epoch = epoch;
-            self.written.split_off(&start);
-        }
     }
 }
 
@@ -136,8 +147,8 @@ pub(crate) fn check(
     }
     let upto = p.exposed().min(end);
     let mut newest: BTreeMap<&[u8], (Offset, &Written)> = BTreeMap::new();
-    for (offset, written) in keys.written.range(start..upto.max(start)) {
-        newest.insert(&written.key, (*offset, written));
+    for (offset, written) in keys.committed(&p.committed, (start, upto)) {
+        newest.insert(&written.key, (offset, written));
     }
     let found = found(upto);
     ledger.checked(Check::Compaction, newest.len() as u64);
@@ -221,14 +232,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_deposed_leader_writes_does_not_count() {
-        let mut keys = Keys::new(0);
-        keys.appended(0, 1, &batch(0, &[("a", Some("1"))]));
-        keys.appended(0, 1, &batch(1, &[("a", Some("2"))]));
-        keys.leads(2, 1);
-        keys.appended(0, 1, &batch(1, &[("a", Some("3"))]));
-        assert_eq!(keys.written.len(), 1);
-        keys.appended(0, 2, &batch(1, &[("a", None)]));
-        assert_eq!(keys.written[&1].value, None);
+    fn of_two_leaders_that_write_an_offset_the_one_counts_that_is_committed() {
+        let [old, new] = ["old", "new"].map(|value| batch(0, &[("a", Some(value))]));
+        for (epoch, there, accounts) in [(1, &old, 0), (1, &new, 1), (2, &new, 0), (2, &old, 1)] {
+            let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+            let mut keys = Keys::new(0);
+            keys.appended(0, 2, &new);
+            // deposed, and has not heard of it
+            keys.appended(0, 1, &old);
+            p.keys = Some(keys);
+            p.committed.append(epoch, 0, 1);
+            check(&p, &mut ledger, (1, 0, 99), |upto| table([there].into_iter(), upto));
+            assert_eq!(ledger.finish().1.len(), accounts, "{epoch}");
+        }
     }
 }

@@ -36,8 +36,6 @@ const WINDOW_MIN: usize = 1_024;
 pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// Where coordinators keep transactions.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
-/// Internal topics with segments below this are compacted within a run, bytes.
-const SMALL_SEGMENT: u64 = 1 << 20;
 /// An answer is on its way for less than this, ns.
 const ANSWER_NS: u64 = 2_000_000_000;
 /// A partition is trimmed after this many appends.
@@ -151,9 +149,7 @@ impl Checkers {
         partition.unclean = self.unclean;
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
             let keys = Keys::new(*retention_ms);
-            // what coordinators write is compared with what they know (metadata-state)
-            let unknown = topic.starts_with("__") || self.transactional.contains(topic);
-            if unknown { keys.incomplete() } else { keys }
+            if self.transactional.contains(topic) { keys.incomplete() } else { keys }
         });
         let groups = self.subscriptions.iter().enumerate();
         let reads = groups.filter(|(_, topics)| topics.iter().any(|name| name == topic));
@@ -421,9 +417,6 @@ impl Checkers {
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {
-                if let Some(keys) = &mut p.keys {
-                    keys.leads(*epoch, *start);
-                }
                 roles::leads(p, ledger, (replica, *epoch), (*start, isr));
             }
             TraceEvent::IsrCommitted { epoch, old, isr, .. } => {
@@ -503,8 +496,7 @@ fn lag_max_ns(plan: &Plan) -> u64 {
     ms.saturating_mul(1_000_000)
 }
 
-/// Compacted topics with their `delete.retention.ms`. The log of positions is among them when its
-/// segments are small enough to be compacted in a run.
+/// Compacted topics with their `delete.retention.ms`, those of coordinators included.
 fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
     let server = &plan.cluster.config;
     let number = |text: Option<&String>| text.and_then(|text| text.parse().ok());
@@ -518,13 +510,9 @@ fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
         .map(|topic| (topic.name.clone(), number(topic.config.get("delete.retention.ms"))))
         .map(|(name, own)| (name, own.unwrap_or(inherited)))
         .collect();
-    for (topic, key) in [
-        (OFFSETS_TOPIC, "offsets.topic.segment.bytes"),
-        (TRANSACTIONS_TOPIC, "transaction.state.log.segment.bytes"),
-    ] {
-        if number(server.get(key)).is_some_and(|bytes| bytes < SMALL_SEGMENT) {
-            topics.insert(topic.to_owned(), inherited);
-        }
+    // coordinators' logs always are; a log that was cut has a second segment, however large they are
+    for topic in [OFFSETS_TOPIC, TRANSACTIONS_TOPIC] {
+        topics.insert(topic.to_owned(), inherited);
     }
     // tombstones go by the wall clock
     let jumps = |event: &EventPlan| matches!(event.action, Action::ClockJump { .. });

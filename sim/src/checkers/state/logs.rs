@@ -236,8 +236,9 @@ fn same_values(
     let (ours, theirs) = (values(ours), values(theirs));
     ledger.checked(Check::Logs, 1);
     let now_ns = ledger.now_ns;
-    let is_deleted =
-        |key: &[u8]| p.keys.as_ref().is_some_and(|keys| keys.is_deleted(key, upto, now_ns));
+    let is_deleted = |key: &[u8]| {
+        p.keys.as_ref().is_some_and(|keys| keys.is_deleted(key, (&p.committed, upto), now_ns))
+    };
     let differs = ours.iter().find(|(key, at)| theirs.get(*key) != Some(at) && !is_deleted(key));
     let differs = differs
         .or_else(|| theirs.iter().find(|(key, _)| !ours.contains_key(*key) && !is_deleted(key)));
