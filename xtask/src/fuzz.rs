@@ -67,9 +67,8 @@ pub(crate) fn fuzz(words: &[&str]) -> Result<(), String> {
         return dirs::dirs(words);
     }
     let (mut frames, mut seed, mut live) = (FRAMES, 1, LIVE);
-    for word in words {
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not KEY=N"))?;
-        let value = value.parse().map_err(|_| format!("`{word}`: not a number"))?;
+    for setting in settings(words) {
+        let (key, value) = setting?;
         match key {
             "frames" => frames = value,
             "seed" => seed = value,
@@ -89,6 +88,14 @@ pub(crate) fn fuzz(words: &[&str]) -> Result<(), String> {
         return Err(format!("decoding took {peak} KiB: a length was believed"));
     }
     if live == 0 { Ok(()) } else { live::live(&corpus, &mut mutator, live) }
+}
+
+/// Words of the form `KEY=N`.
+fn settings<'a>(words: &'a [&str]) -> impl Iterator<Item = Result<(&'a str, u64), String>> {
+    words.iter().map(|word| {
+        let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not KEY=N"))?;
+        Ok((key, value.parse().map_err(|_| format!("`{word}`: not a number"))?))
+    })
 }
 
 /// Frames of real clients, in order of name.

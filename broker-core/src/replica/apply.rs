@@ -29,7 +29,7 @@ impl ReplicaManager {
                 .map(|(id, broker)| (id, broker.epoch))
                 .collect();
         }
-        let is_first = !std::mem::replace(&mut self.strays_removed, true);
+        let is_first = !std::mem::replace(&mut self.has_metadata, true);
         if is_first {
             self.set_strays_aside(step, image);
         }

@@ -67,8 +67,8 @@ pub(crate) struct ReplicaManager {
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
     cleaner: cleaner::Cleaner,
-    /// Whether logs of topics that are no more have been looked for.
-    strays_removed: bool,
+    /// Whether metadata was applied since the start: what the first of it does not know is a stray.
+    has_metadata: bool,
     log_dir_failed: Option<DiskError>,
     /// What a log wants from the disk; emptied after each use, kept for its room.
     ops: Vec<DiskOpKind>,
@@ -95,7 +95,7 @@ impl ReplicaManager {
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
             cleaner: cleaner::Cleaner::default(),
-            strays_removed: false,
+            has_metadata: false,
             log_dir_failed: None,
             ops: Vec::new(),
             spare_lists: Vec::new(),

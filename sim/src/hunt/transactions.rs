@@ -1,5 +1,6 @@
 //! Transactions and members of groups in a swarm: a third of the seeds has the ones, a third the
-//! others, with time-outs short enough that a storm outlasts them. Draws come from a stream of their own, so that the other seeds stay as they are.
+//! others, with time-outs short enough that a storm outlasts them. Draws come from a stream of their
+//! own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
 use super::storm::clash;

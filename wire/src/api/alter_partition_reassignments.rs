@@ -1,6 +1,6 @@
 //! AlterPartitionReassignments (key 45, KIP-455).
 
-use super::shared::{DecodeCx, by_topic, topic_name};
+use super::shared::{DecodeCx, by_topic, partition_errors};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -45,16 +45,6 @@ pub(crate) fn encode(
     }
     out.error(response.error);
     out.nullable_string(None); // error message
-    out.by_topic(
-        &response.partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            out.error(*error);
-            out.nullable_string(None); // error message
-            out.no_tags();
-        },
-    );
+    partition_errors(out, call, cluster, &response.partitions);
     out.no_tags();
 }

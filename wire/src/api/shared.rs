@@ -107,6 +107,26 @@ pub(super) fn topic_name(out: &mut Writer, call: &Call, cluster: &dyn Cluster, i
     out.string(&call.names.name(cluster, id));
 }
 
+/// How it went, for each partition, with an error message that is left to the client.
+pub(super) fn partition_errors(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    partitions: &[(TopicPartition, ErrorCode)],
+) {
+    out.by_topic(
+        partitions,
+        |(tp, _)| tp.topic,
+        |out, id| topic_name(out, call, cluster, id),
+        |out, (tp, error)| {
+            out.i32(tp.partition);
+            out.error(*error);
+            out.nullable_string(None); // error message
+            out.no_tags();
+        },
+    );
+}
+
 /// Requests by topic id are told when the id is what is wrong (KIP-516).
 pub(super) fn error_by_id(error: ErrorCode, id: TopicId, cluster: &dyn Cluster) -> ErrorCode {
     if error == ErrorCode::UnknownTopicOrPartition && cluster.topic_name(id).is_none() {

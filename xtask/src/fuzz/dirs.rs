@@ -49,9 +49,8 @@ enum Outcome {
 /// Runs all of it.
 pub(super) fn dirs(words: &[&str]) -> Result<(), String> {
     let (mut count, mut seed) = (DIRS, 1);
-    for word in words {
-        let (key, value) = word.split_once('=').ok_or_else(|| format!("`{word}` is not KEY=N"))?;
-        let value = value.parse().map_err(|_| format!("`{word}`: not a number"))?;
+    for setting in super::settings(words) {
+        let (key, value) = setting?;
         match key {
             "dirs" => count = value,
             "seed" => seed = value,

@@ -1,8 +1,7 @@
 //! The producer as a state machine: one step per input, one timer.
 //!
 //! Semantics are Java's (3.9 and later) or librdkafka's, by profile. Left out: interceptors, and
-//! librdkafka's CRC32 key hash (murmur2 is used for
-//! both, which spreads keys as evenly but elsewhere).
+//! librdkafka's CRC32 key hash (murmur2 is used for both, which spreads keys as evenly but elsewhere).
 
 use super::accumulator::Accumulator;
 use super::idempotence::Idempotence;
