@@ -351,6 +351,10 @@ configs! {
         log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms", i64::MAX;
         /// How long tombstones and markers stay after they were cleaned first.
         log_cleaner_delete_retention: Duration = "log.cleaner.delete.retention.ms", Duration::from_millis(86_400_000);
+        /// How far behind the broker's clock a producer's timestamp may be, ms.
+        log_message_timestamp_before_max_ms: i64 = "log.message.timestamp.before.max.ms", i64::MAX;
+        /// How far ahead of it; an hour from Kafka 4.0 on (KIP-937, KIP-1030).
+        log_message_timestamp_after_max_ms: i64 = "log.message.timestamp.after.max.ms", 3_600_000;
     }
 }
 
@@ -385,6 +389,10 @@ configs! {
         max_compaction_lag_ms: i64 = "max.compaction.lag.ms", i64::MAX;
         /// How long tombstones and markers stay after they were cleaned first.
         delete_retention: Duration = "delete.retention.ms", Duration::from_millis(86_400_000);
+        /// How far behind the broker's clock a producer's timestamp may be, ms.
+        timestamp_before_max_ms: i64 = "message.timestamp.before.max.ms", i64::MAX;
+        /// How far ahead of it.
+        timestamp_after_max_ms: i64 = "message.timestamp.after.max.ms", 3_600_000;
     }
 }
 
@@ -434,6 +442,8 @@ impl TopicConfig {
             min_compaction_lag: server.log_cleaner_min_compaction_lag,
             max_compaction_lag_ms: server.log_cleaner_max_compaction_lag_ms,
             delete_retention: server.log_cleaner_delete_retention,
+            timestamp_before_max_ms: server.log_message_timestamp_before_max_ms,
+            timestamp_after_max_ms: server.log_message_timestamp_after_max_ms,
         }
     }
 }

@@ -182,6 +182,8 @@ pub enum ErrorCode {
     IneligibleReplica = 107,
     /// Controllers were asked for where brokers listen.
     MismatchedEndpointType = 114,
+    /// A kind of endpoint that does not exist.
+    UnsupportedEndpointType = 115,
     /// AlterPartition succeeded, but leadership moved meanwhile.
     NewLeaderElected = 108,
 }

@@ -1,5 +1,6 @@
 //! What the answer needs to know of its request.
 
+use crate::api::Operations;
 use crate::apis::ApiKey;
 use crate::cluster::Cluster;
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub struct Call {
     pub(crate) client_id: Option<Arc<str>>,
     pub(crate) names: Names,
     pub(crate) aside: Aside,
+    pub(crate) operations: Operations,
 }
 
 impl Call {

@@ -1,7 +1,7 @@
 //! Frames to requests and responses to frames: the header, then the API's own file.
 
 use crate::api;
-use crate::api::DecodeCx;
+use crate::api::{DecodeCx, Operations};
 use crate::apis::{Api, ApiKey};
 use crate::call::{Aside, Call, Names};
 use crate::cluster::Cluster;
@@ -52,12 +52,19 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         return Ok(Decoded::Answer(api::api_versions::encode(version, correlation)));
     }
     let who = client_id.clone();
-    let mut cx =
-        DecodeCx { version, cluster, client_id, names: Names::default(), aside: Aside::Nothing };
+    let mut cx = DecodeCx {
+        version,
+        cluster,
+        client_id,
+        names: Names::default(),
+        aside: Aside::Nothing,
+        operations: Operations::default(),
+    };
     let asked = decode_body(api.key, &mut reader, &mut cx)?;
     reader.end()?;
-    let DecodeCx { names, aside, .. } = cx;
-    let call = Call { api: api.key, version, correlation, client_id: who, names, aside };
+    let DecodeCx { names, aside, operations, .. } = cx;
+    let call =
+        Call { api: api.key, version, correlation, client_id: who, names, aside, operations };
     Ok(match asked {
         Asked::Broker(request) => Decoded::Ask(Box::new(request), call),
         Asked::Edge(response) => {

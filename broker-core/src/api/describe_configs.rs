@@ -1,6 +1,7 @@
 //! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
 //! server.properties.
 
+use crate::controller::is_legal_name;
 use crate::effective::{of_broker, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
@@ -37,6 +38,10 @@ fn describe(
 ) -> Result<Vec<ConfigEntry>, (ErrorCode, String)> {
     let ConfigTarget { kind, name } = target;
     match *kind {
+        ConfigTarget::TOPIC if !is_legal_name(name) => {
+            let message = format!("The topic '{name}' has a name that no topic may have.");
+            Err((ErrorCode::InvalidTopic, message))
+        }
         ConfigTarget::TOPIC if role.image.topic_named(name).is_none() => {
             let message = format!("The topic '{name}' does not exist.");
             Err((ErrorCode::UnknownTopicOrPartition, message))

@@ -16,6 +16,7 @@ use crate::role::BrokerRole;
 use crate::seam::{DiskOpKind, DiskResult};
 use crate::step::{Owner, ReplyTo, Step};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// Requests that wait for a scan.
 #[derive(Debug, Default)]
@@ -52,8 +53,11 @@ pub(crate) fn handle(
     let id = role.list_offsets.next;
     let isolation = request.isolation;
     let mut waiting = Waiting { to, isolation, answers: Vec::new(), open: 0 };
-    for (index, (tp, epoch, spec)) in request.partitions.into_iter().enumerate() {
-        let (answer, lookup) = answer(role, tp, epoch, spec, isolation);
+    for (index, (tp, epoch, spec)) in once_each(&request.partitions).into_iter().enumerate() {
+        let (answer, lookup) = match spec {
+            Some(spec) => answer(role, tp, epoch, spec, isolation),
+            None => (refused(tp, ErrorCode::InvalidRequest), None),
+        };
         waiting.answers.push(answer);
         if let Some((timestamp, lookup)) = lookup {
             waiting.open += usize::from(scan(role, step, lookup, id, index, tp, timestamp));
@@ -63,6 +67,31 @@ pub(crate) fn handle(
     finish(role, step, id);
 }
 
+type Asked<S> = (TopicPartition, LeaderEpoch, S);
+
+/// Each partition once; without what is asked if that is asked twice.
+fn once_each(partitions: &[Asked<OffsetSpec>]) -> Vec<Asked<Option<OffsetSpec>>> {
+    let mut asked: BTreeMap<TopicPartition, u32> = BTreeMap::new();
+    for (tp, ..) in partitions {
+        *asked.entry(*tp).or_default() += 1;
+    }
+    let each = partitions.iter().filter_map(|(tp, epoch, spec)| {
+        let times = asked.remove(tp)?;
+        Some((*tp, *epoch, (times == 1).then_some(*spec)))
+    });
+    each.collect()
+}
+
+fn refused(tp: TopicPartition, error: ErrorCode) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse {
+        tp,
+        error,
+        timestamp: -1,
+        offset: NO_OFFSET,
+        leader_epoch: NO_EPOCH,
+    }
+}
+
 fn answer(
     role: &BrokerRole,
     tp: TopicPartition,
@@ -70,13 +99,11 @@ fn answer(
     spec: OffsetSpec,
     isolation: IsolationLevel,
 ) -> (ListOffsetsPartitionResponse, Option<(i64, TimestampLookup)>) {
-    let mut answer = ListOffsetsPartitionResponse {
-        tp,
-        error: ErrorCode::None,
-        timestamp: -1,
-        offset: NO_OFFSET,
-        leader_epoch: NO_EPOCH,
-    };
+    let mut answer = refused(tp, ErrorCode::None);
+    if matches!(spec, OffsetSpec::Unsupported(_)) {
+        answer.error = ErrorCode::UnsupportedVersion;
+        return (answer, None);
+    }
     let partition = match role.replicas.led(tp, epoch) {
         Ok(partition) => partition,
         Err(error) => return (ListOffsetsPartitionResponse { error, ..answer }, None),
@@ -101,6 +128,7 @@ fn answer(
             }
         }
         OffsetSpec::Timestamp(timestamp) => lookup = Some(timestamp),
+        OffsetSpec::Unsupported(_) => {}
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
     let lookup = lookup.map(|time| (time, partition.log.offset_for_timestamp(time)));

@@ -1,4 +1,4 @@
-//! Every topic config of Kafka 3.9: name, server's key, type, default, and what values it may have.
+//! Every topic config of Kafka 4.1: name, server's key, type, default, and what values it may have.
 //! Those that [`super::TopicConfig`] does not read are kept and shown, and change nothing.
 
 use super::ConfigKind;
@@ -68,13 +68,15 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key("local.retention.ms", "log.local.retention.ms", ConfigKind::Long, "-2", Rule::AtLeast(-2)),
     key("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", ConfigKind::Long, LONG_MAX, Rule::AtLeast(1)),
     key("max.message.bytes", "message.max.bytes", ConfigKind::Int, "1048588", Rule::AtLeast(0)),
-    key("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
+    key("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", ConfigKind::Long, "3600000", Rule::AtLeast(0)),
     key("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
     key("message.timestamp.type", "log.message.timestamp.type", ConfigKind::String, "CreateTime", Rule::OneOf(&["CreateTime", "LogAppendTime"])),
     key("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", ConfigKind::Double, "0.5", Rule::Ratio),
     key("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", ConfigKind::Long, "0", Rule::AtLeast(0)),
     key("min.insync.replicas", "min.insync.replicas", ConfigKind::Int, "1", Rule::AtLeast(1)),
     key("preallocate", "log.preallocate", ConfigKind::Boolean, "false", Rule::Any),
+    key("remote.log.copy.disable", "remote.log.copy.disable", ConfigKind::Boolean, "false", Rule::Any),
+    key("remote.log.delete.on.disable", "remote.log.delete.on.disable", ConfigKind::Boolean, "false", Rule::Any),
     key("remote.storage.enable", "remote.storage.enable", ConfigKind::Boolean, "false", Rule::Any),
     key("retention.bytes", "log.retention.bytes", ConfigKind::Long, "-1", Rule::AtLeast(-1)),
     key("retention.ms", "log.retention.ms", ConfigKind::Long, "604800000", Rule::AtLeast(-1)),

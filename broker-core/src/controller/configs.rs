@@ -2,6 +2,7 @@
 //! `ConfigurationControlManager`). Configs of brokers come from server.properties only.
 
 use super::state::Controller;
+use super::topics::is_legal_name;
 use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};
 use crate::error::ErrorCode;
 use crate::metadata::{ConfigResource, MetadataRecord};
@@ -28,7 +29,13 @@ impl Controller {
         let mut resources = Vec::with_capacity(request.resources.len());
         for resource in &request.resources {
             let target = resource.target.clone();
-            let altered = self.altered(resource);
+            let namesakes = request.resources.iter().filter(|other| other.target == target);
+            let altered = if namesakes.count() == 1 {
+                self.altered(resource)
+            } else {
+                let message = "The request names the resource more than once.".to_owned();
+                Err((ErrorCode::InvalidRequest, message))
+            };
             let (error, message) = match altered {
                 Ok(after) => {
                     if let (Some((owner, after)), false) = (after, request.validate_only) {
@@ -59,6 +66,10 @@ impl Controller {
                 return Err((ErrorCode::InvalidConfig, message));
             }
             _ => return Err((ErrorCode::InvalidRequest, "Unsupported resource type.".to_owned())),
+        }
+        if !is_legal_name(name) {
+            let message = format!("The topic '{name}' has a name that no topic may have.");
+            return Err((ErrorCode::InvalidTopic, message));
         }
         if self.image.topic_named(name).is_none() {
             let message = format!("The topic '{name}' does not exist.");
@@ -145,6 +156,7 @@ impl ConfigChange {
                 let message = format!("Config {key} is no list: nothing can be added to it.");
                 return Err((ErrorCode::InvalidConfig, message));
             }
+            (ConfigOp::Unknown, _) => return Err(unknown_operation()),
         }
         Ok(())
     }
@@ -154,16 +166,20 @@ impl ConfigChange {
         let invalid = |message| (ErrorCode::InvalidConfig, message);
         let known = TopicKey::find(key);
         let known = known.ok_or_else(|| invalid(format!("Unknown topic config name: {key}")))?;
-        if self.op == ConfigOp::Delete {
-            overrides.remove(key);
-            return Ok(());
+        match self.op {
+            ConfigOp::Delete => {
+                overrides.remove(key);
+                return Ok(());
+            }
+            ConfigOp::Unknown => return Err(unknown_operation()),
+            ConfigOp::Set | ConfigOp::Append | ConfigOp::Subtract => {}
         }
         let value = self.value.as_deref();
         let value = value.ok_or_else(|| {
             (ErrorCode::InvalidRequest, format!("Null value not supported for: {key}"))
         })?;
         let value = match self.op {
-            ConfigOp::Set | ConfigOp::Delete => value.trim().to_owned(),
+            ConfigOp::Set | ConfigOp::Delete | ConfigOp::Unknown => value.trim().to_owned(),
             ConfigOp::Append | ConfigOp::Subtract if known.kind != ConfigKind::List => {
                 let message = format!("Config {key} is no list: nothing can be added to it.");
                 return Err(invalid(message));
@@ -185,6 +201,10 @@ impl ConfigChange {
         overrides.insert(Arc::clone(key), value.into());
         Ok(())
     }
+}
+
+fn unknown_operation() -> Refusal {
+    (ErrorCode::UnknownServerError, "The operation is none of those on configs.".to_owned())
 }
 
 fn list(text: &str) -> Vec<&str> {

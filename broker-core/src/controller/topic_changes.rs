@@ -2,7 +2,7 @@
 
 use super::placement::place;
 use super::state::Controller;
-use super::topics::PARTITIONS_MAX;
+use super::topics::{PARTITIONS_MAX, named_twice};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::metadata::{MetadataRecord, TopicImage};
@@ -10,10 +10,25 @@ use crate::protocol::{
     CreatePartitionsRequest, CreatePartitionsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
     DeletedTopic, NewPartitions, Response, TopicRef,
 };
+use std::sync::Arc;
 
 impl Controller {
     pub(super) fn delete_topics(&mut self, request: &DeleteTopicsRequest) -> Response {
-        let topics = request.topics.iter().map(|topic| self.delete_topic(topic)).collect();
+        let names = request.topics.iter().filter_map(|topic| match topic {
+            TopicRef::Name(name) => Some(name),
+            TopicRef::Id(_) => None,
+        });
+        let twice = named_twice(names);
+        let error = ErrorCode::InvalidRequest;
+        let refused = twice.iter();
+        let refused =
+            refused.map(|name| DeletedTopic { name: Some(name.clone()), id: TopicId(0), error });
+        let mut topics: Vec<DeletedTopic> = refused.collect();
+        for topic in &request.topics {
+            if !matches!(topic, TopicRef::Name(name) if twice.contains(name)) {
+                topics.push(self.delete_topic(topic));
+            }
+        }
         Response::DeleteTopics(DeleteTopicsResponse { topics })
     }
 
@@ -40,8 +55,10 @@ impl Controller {
     }
 
     pub(super) fn create_partitions(&mut self, request: &CreatePartitionsRequest) -> Response {
-        let mut topics = Vec::with_capacity(request.topics.len());
-        for topic in &request.topics {
+        let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
+        let refused = twice.iter().map(|name| (Arc::clone(name), ErrorCode::InvalidRequest));
+        let mut topics: Vec<_> = refused.collect();
+        for topic in request.topics.iter().filter(|topic| !twice.contains(&topic.name)) {
             let error = match self.more_partitions(topic) {
                 Err(error) => error,
                 Ok(new) => {

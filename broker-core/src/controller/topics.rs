@@ -11,6 +11,7 @@ use crate::protocol::{
     CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, NewTopic, Placement, Response,
 };
 use crate::raft::Raft;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const NAME_LEN_MAX: usize = 249;
@@ -20,7 +21,13 @@ pub(super) const PARTITIONS_MAX: usize = 100_000;
 impl Controller {
     pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
         let mut topics = Vec::with_capacity(request.topics.len());
-        for topic in &request.topics {
+        let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
+        for name in &twice {
+            let message = "The request names the topic more than once.".into();
+            let refused = ErrorCode::InvalidRequest;
+            topics.push(CreatedTopic::refused(Arc::clone(name), refused, Some(message)));
+        }
+        for topic in request.topics.iter().filter(|topic| !twice.contains(&topic.name)) {
             let offset = raft.log_end_offset() + self.staged() as Offset;
             let created = self.create_topic(topic, offset, request.validate_only);
             topics.push(created.unwrap_or_else(|(error, message)| {
@@ -112,7 +119,7 @@ impl Controller {
 
     pub(super) fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
         if placement.is_empty() || placement.len() > PARTITIONS_MAX {
-            return Err(ErrorCode::InvalidPartitions);
+            return Err(ErrorCode::InvalidReplicaAssignment);
         }
         for replicas in placement {
             let mut distinct = replicas.clone();
@@ -120,11 +127,9 @@ impl Controller {
             distinct.dedup();
             let known = replicas.iter().all(|node| self.image.broker(*node).is_some());
             let live = replicas.iter().any(|node| self.image.is_active(*node));
-            if distinct.len() != replicas.len() || replicas.len() != placement[0].len() {
-                return Err(ErrorCode::InvalidRequest);
-            }
-            if !known || !live {
-                return Err(ErrorCode::InvalidReplicationFactor);
+            let equal = distinct.len() == replicas.len() && replicas.len() == placement[0].len();
+            if !equal || !known || !live {
+                return Err(ErrorCode::InvalidReplicaAssignment);
             }
         }
         Ok(())
@@ -160,6 +165,12 @@ impl Controller {
             salt = salt.wrapping_add(1 << 40);
         }
     }
+}
+
+/// Names that a request has more than once, which refuses all that it wants of them.
+pub(super) fn named_twice<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> BTreeSet<Arc<str>> {
+    let mut seen = BTreeSet::new();
+    names.filter(|name| !seen.insert(Arc::clone(name))).cloned().collect()
 }
 
 /// FNV-1a.

@@ -176,9 +176,6 @@ impl GroupCoordinator {
         request: u64,
         id: &Arc<str>,
     ) -> Result<(), ErrorCode> {
-        if id.is_empty() {
-            return Err(ErrorCode::InvalidGroupId);
-        }
         let partition = self.ready(image, id)?;
         let place = (partition.tp, partition.epoch);
         let group = partition.groups.get_mut(id).ok_or(ErrorCode::GroupIdNotFound)?;

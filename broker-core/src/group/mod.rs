@@ -36,13 +36,13 @@ pub(crate) use coordinator::GroupCoordinator;
 /// Name of the topic that holds positions.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
-/// Partition of `__consumer_offsets` for a group: Java's `String.hashCode`, made positive as
-/// `Utils.abs` does.
+/// Partition of `__consumer_offsets` for a group, and of `__transaction_state` for a transactional id:
+/// the absolute value of Java's `String.hashCode`. The one hash that has none counts as 0.
 pub(crate) fn partition_for(group: &str, partitions: i32) -> i32 {
     let hash = group
         .encode_utf16()
         .fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-    (hash & i32::MAX) % partitions.max(1)
+    hash.checked_abs().unwrap_or(0) % partitions.max(1)
 }
 
 #[cfg(test)]
@@ -56,11 +56,9 @@ mod tests {
 
     #[test]
     fn groups_go_where_kafka_puts_them() {
-        // "my-group".hashCode() = 1748145143 in Java
-        let hash = "my-group"
-            .encode_utf16()
-            .fold(0i32, |h, u| h.wrapping_mul(31).wrapping_add(i32::from(u)));
-        assert_eq!(partition_for("my-group", 50), (hash & i32::MAX) % 50);
+        // hashes in Java: -995215426, and that of the number without an absolute value
+        assert_eq!(partition_for("payers", 50), 26);
+        assert_eq!(partition_for("polygenelubricants", 50), 0);
         assert_eq!(partition_for("a", 50), 97 % 50);
         assert_eq!(partition_for("ab", 50), (97 * 31 + 98) % 50);
         assert_eq!(partition_for("", 50), 0);

@@ -35,7 +35,7 @@ impl Log {
             return Err(AppendError::InvalidRecord("a partition takes exactly one batch"));
         }
         for batch in batches {
-            self.validate(batch, context.origin)?;
+            self.validate(batch, context)?;
             if batch.header.is_control() {
                 self.producers.check_marker(batch)?;
             }
@@ -79,8 +79,19 @@ impl Log {
         Ok(self.commit(records, ops))
     }
 
-    fn validate(&self, batch: &Batch, origin: Origin) -> Result<(), AppendError> {
-        let header = &batch.header;
+    /// KIP-937. Of the oldest record no more is known than the first one's time.
+    fn validate_times(&self, header: &BatchHeader, wall_ms: i64) -> Result<(), AppendError> {
+        let behind_ms = wall_ms.saturating_sub(header.base_timestamp);
+        let ahead_ms = header.max_timestamp.saturating_sub(wall_ms);
+        let too_old = behind_ms > self.config.timestamp_before_max_ms;
+        if too_old || ahead_ms > self.config.timestamp_after_max_ms {
+            return Err(AppendError::InvalidTimestamp);
+        }
+        Ok(())
+    }
+
+    fn validate(&self, batch: &Batch, context: AppendContext) -> Result<(), AppendError> {
+        let (header, origin) = (&batch.header, context.origin);
         let bytes = batch.size_bytes();
         let limited = origin == Origin::Client && bytes > self.config.max_message_bytes;
         if limited || bytes > self.config.segment_bytes {
@@ -93,6 +104,9 @@ impl Log {
         if origin != Origin::Client {
             return Ok(());
         }
+        if batch.base_offset() != 0 {
+            return Err(AppendError::InvalidRecord("a client's batch begins at offset 0"));
+        }
         if header.is_control() {
             return Err(AppendError::InvalidRecord("clients may not write control batches"));
         }
@@ -104,6 +118,9 @@ impl Log {
         }
         if header.is_log_append_time() {
             return Err(AppendError::InvalidTimestamp);
+        }
+        if self.config.timestamp_type == TimestampType::CreateTime {
+            self.validate_times(header, context.wall_ms)?;
         }
         if self.config.compaction.is_some() { check_keys(batch) } else { Ok(()) }
     }

@@ -20,6 +20,10 @@ pub struct LogConfig {
     pub max_message_bytes: u32,
     /// Who sets timestamps.
     pub timestamp_type: TimestampType,
+    /// How far behind the broker's clock a producer's timestamps may be, ms.
+    pub timestamp_before_max_ms: i64,
+    /// How far ahead of it, ms.
+    pub timestamp_after_max_ms: i64,
     /// Idle producers are forgotten after this long, ms.
     pub producer_expiration_ms: i64,
     /// Whether old segments may be deleted (`cleanup.policy`).
@@ -66,6 +70,8 @@ impl LogConfig {
             retention_bytes: u64::try_from(topic.retention_bytes).ok().filter(|_| deletes),
             max_message_bytes: unsigned(topic.max_message_bytes),
             timestamp_type: topic.log_append_time,
+            timestamp_before_max_ms: topic.timestamp_before_max_ms,
+            timestamp_after_max_ms: topic.timestamp_after_max_ms,
             producer_expiration_ms: millis(server.producer_id_expiration.as_millis()),
             deletes,
             compaction,

@@ -221,6 +221,8 @@ pub enum OffsetSpec {
     MaxTimestamp,
     /// First record at or after this time, ms since the epoch.
     Timestamp(i64),
+    /// A negative time that stands for nothing here.
+    Unsupported(i64),
 }
 
 /// ListOffsets.

@@ -126,6 +126,8 @@ pub enum ConfigOp {
     Append,
     /// Take out of a list.
     Subtract,
+    /// None of these, which is refused.
+    Unknown,
 }
 
 /// Answer to [`AlterConfigsRequest`].

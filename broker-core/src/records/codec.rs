@@ -55,11 +55,14 @@ impl BatchError {
     #[must_use]
     pub fn error_code(&self) -> ErrorCode {
         match self {
-            Self::NegativeCount | Self::CountMismatch { .. } => ErrorCode::InvalidRecord,
-            Self::TooShort { .. }
-            | Self::BadLength(_)
-            | Self::UnsupportedMagic(_)
-            | Self::BadCrc { .. } => ErrorCode::CorruptMessage,
+            // as Kafka has it: a batch without its end, or of a format that once was, is well known
+            Self::NegativeCount
+            | Self::CountMismatch { .. }
+            | Self::TooShort { .. }
+            | Self::UnsupportedMagic(0 | 1) => ErrorCode::InvalidRecord,
+            Self::BadLength(_) | Self::UnsupportedMagic(_) | Self::BadCrc { .. } => {
+                ErrorCode::CorruptMessage
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn decode_incremental(
         1 => Ok(ConfigOp::Delete),
         2 => Ok(ConfigOp::Append),
         3 => Ok(ConfigOp::Subtract),
-        _ => Err(WireError::Forbidden("an unknown operation on a config")),
+        _ => Ok(ConfigOp::Unknown),
     })
 }
 

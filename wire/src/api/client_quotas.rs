@@ -9,26 +9,40 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, AlterQuotas, DescribeClientQuotasRequest,
     DescribeClientQuotasResponse, QuotaEntity, QuotaFilter, QuotaMatch, QuotaValue, Request,
+    Response,
 };
 
 pub(crate) fn decode_describe(
     reader: &mut Reader,
     _cx: &mut DecodeCx<'_>,
 ) -> Result<Asked, WireError> {
+    let mut refused: Option<&str> = None;
     let components = reader.array(|reader| {
         let kind = reader.string()?;
         let matches = match (reader.i8()?, reader.nullable_string()?) {
             (0, Some(name)) => QuotaMatch::Exact(name),
-            (0, None) => return Err(WireError::Forbidden("an exact match of no name")),
             (1, _) => QuotaMatch::Default,
             (2, _) => QuotaMatch::Any,
-            _ => return Err(WireError::Forbidden("an unknown kind of match")),
+            (0, None) => {
+                refused.get_or_insert("An exact match needs a name.");
+                QuotaMatch::Any
+            }
+            _ => {
+                refused.get_or_insert("There is no such kind of match.");
+                QuotaMatch::Any
+            }
         };
         reader.skip_tags()?;
         Ok(QuotaFilter { kind, matches })
     })?;
     let strict = reader.bool()?;
     reader.skip_tags()?;
+    if let Some(message) = refused {
+        let error = ErrorCode::InvalidRequest;
+        let message = Some(message.into());
+        let response = DescribeClientQuotasResponse { error, message, entries: Vec::new() };
+        return Ok(Asked::Edge(Response::DescribeClientQuotas(Box::new(response))));
+    }
     let request = DescribeClientQuotasRequest { components, strict };
     Ok(Asked::Broker(Request::DescribeClientQuotas(request)))
 }
@@ -70,7 +84,8 @@ fn write_entity(out: &mut Writer, entity: &QuotaEntity) {
 pub(crate) fn encode_describe(out: &mut Writer, response: &DescribeClientQuotasResponse) {
     out.i32(0); // throttle time
     out.error(response.error);
-    out.nullable_string(response.message.as_deref());
+    // Kafka says nothing where there is no error, rather than null
+    out.nullable_string(Some(response.message.as_deref().unwrap_or("")));
     if response.error == ErrorCode::None {
         out.array(response.entries.iter(), |out, quotas| {
             write_entity(out, &quotas.entity);

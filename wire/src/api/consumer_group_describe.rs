@@ -1,7 +1,6 @@
 //! ConsumerGroupDescribe (key 69, KIP-848). There are no authorized operations to tell, and no
 //! member speaks the classic protocol.
 
-use super::metadata::OPERATIONS_UNKNOWN;
 use super::shared::{DecodeCx, topic_name};
 use crate::call::Call;
 use crate::cluster::Cluster;
@@ -19,9 +18,9 @@ use stormglass_broker_core::protocol::{
 /// A member that speaks the consumer protocol (KIP-1099).
 const CONSUMER: i8 = 1;
 
-pub(crate) fn decode(reader: &mut Reader, _cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
+pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let groups = reader.array(Reader::string)?;
-    let _with_operations = reader.bool()?;
+    cx.operations.on_each = reader.bool()?;
     reader.skip_tags()?;
     Ok(Asked::Broker(Request::ConsumerGroupDescribe(ConsumerGroupDescribeRequest { groups })))
 }
@@ -53,7 +52,7 @@ fn write_group(
     out.i32(group.assignment_epoch);
     out.string(&group.assignor);
     out.array(group.members.iter(), |out, member| write_member(out, call, cluster, member));
-    out.i32(OPERATIONS_UNKNOWN);
+    out.i32(call.operations.group());
     out.no_tags();
 }
 
@@ -65,7 +64,8 @@ fn write_member(out: &mut Writer, call: &Call, cluster: &dyn Cluster, member: &D
     out.string(&member.client_id);
     out.string(&member.client_host);
     out.array(member.topics.iter(), |out, topic| out.string(topic));
-    out.nullable_string(member.regex.as_deref());
+    // Kafka says nothing where there is no pattern, rather than null
+    out.nullable_string(Some(member.regex.as_deref().unwrap_or("")));
     write_assignment(out, call, cluster, &member.assignment);
     write_assignment(out, call, cluster, &member.target);
     if call.version >= 1 {

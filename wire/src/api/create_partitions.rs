@@ -1,5 +1,6 @@
 //! CreatePartitions (key 37).
 
+use super::messages;
 use super::shared::DecodeCx;
 use crate::codec::Asked;
 use crate::error::WireError;
@@ -33,7 +34,7 @@ pub(crate) fn encode(out: &mut Writer, response: &CreatePartitionsResponse) {
     out.array(response.topics.iter(), |out, (name, error)| {
         out.string(name);
         out.error(*error);
-        out.nullable_string(None); // error message
+        out.nullable_string(messages::of(*error));
         out.no_tags();
     });
     out.no_tags();

@@ -1,5 +1,6 @@
 //! CreateTopics (key 19).
 
+use super::messages;
 use super::shared::DecodeCx;
 use crate::call::Call;
 use crate::codec::Asked;
@@ -61,7 +62,7 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &CreateTopicsRespo
             out.topic_id(topic.id);
         }
         out.error(topic.error);
-        out.nullable_string(topic.message.as_deref());
+        out.nullable_string(topic.message.as_deref().or(messages::of(topic.error)));
         if call.version >= 5 {
             out.i32(topic.partitions);
             out.i16(topic.replication_factor);

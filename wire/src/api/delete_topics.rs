@@ -1,5 +1,6 @@
 //! DeleteTopics (key 20); by name or id from version 6 on (KIP-516).
 
+use super::messages;
 use super::shared::DecodeCx;
 use crate::call::Call;
 use crate::codec::Asked;
@@ -39,7 +40,7 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DeleteTopicsRespo
         }
         out.error(topic.error);
         if call.version >= 5 {
-            out.nullable_string(None); // error message
+            out.nullable_string(messages::of(topic.error));
         }
         out.no_tags();
     });

@@ -1,7 +1,7 @@
 //! DescribeCluster (key 60): what Metadata says of the cluster, without topics. Controllers have no
 //! addresses of their own.
 
-use super::metadata::OPERATIONS_UNKNOWN;
+use super::messages;
 use super::shared::DecodeCx;
 use crate::call::{Aside, Call};
 use crate::cluster::Cluster;
@@ -14,16 +14,21 @@ use stormglass_broker_core::protocol::{MetadataRequest, MetadataResponse, Reques
 
 /// Brokers, as opposed to controllers.
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
-    let _with_operations = reader.bool()?;
+    cx.operations.on_cluster = reader.bool()?;
     let endpoints = if cx.version >= 1 { reader.i8()? } else { BROKERS };
     if cx.version >= 2 {
         let _with_fenced = reader.bool()?;
     }
     reader.skip_tags()?;
     if endpoints != BROKERS {
-        cx.aside = Aside::Refusal(ErrorCode::MismatchedEndpointType);
+        let error = match endpoints {
+            CONTROLLERS => ErrorCode::MismatchedEndpointType,
+            _ => ErrorCode::UnsupportedEndpointType,
+        };
+        cx.aside = Aside::Refusal(error);
         let nothing =
             MetadataResponse { brokers: Vec::new(), controller: None, topics: Vec::new() };
         return Ok(Asked::Edge(Response::Metadata(Box::new(nothing))));
@@ -44,11 +49,11 @@ pub(crate) fn encode(
     };
     out.i32(0); // throttle time
     out.error(error);
-    out.nullable_string(None); // error message
+    out.nullable_string(messages::of(error));
     if call.version >= 1 {
         out.i8(BROKERS);
     }
-    out.string(cluster.cluster_id());
+    out.string(if error.is_ok() { cluster.cluster_id() } else { "" });
     out.i32(response.controller.map_or(-1, |node| node.0));
     let reachable = response.brokers.iter().filter_map(|(node, rack)| {
         let endpoint = cluster.endpoint(*node)?;
@@ -65,6 +70,6 @@ pub(crate) fn encode(
         }
         out.no_tags();
     });
-    out.i32(OPERATIONS_UNKNOWN);
+    out.i32(call.operations.cluster());
     out.no_tags();
 }

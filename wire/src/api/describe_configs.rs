@@ -32,7 +32,8 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DescribeConfigsRe
     out.i32(0); // throttle time
     out.array(response.resources.iter(), |out, described| {
         out.error(described.error);
-        out.nullable_string(described.message.as_deref());
+        // Kafka says nothing where there is no error, rather than null
+        out.nullable_string(Some(described.message.as_deref().unwrap_or("")));
         out.i8(described.target.kind);
         out.string(&described.target.name);
         out.array(described.entries.iter(), |out, entry| write_entry(out, call, entry));

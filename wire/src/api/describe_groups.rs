@@ -1,6 +1,5 @@
-//! DescribeGroups (key 15). There are no authorized operations to tell.
+//! DescribeGroups (key 15).
 
-use super::metadata::OPERATIONS_UNKNOWN;
 use super::shared::DecodeCx;
 use crate::call::Call;
 use crate::codec::Asked;
@@ -18,7 +17,7 @@ const NOT_FOUND_FROM: i16 = 6;
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let groups = reader.array(Reader::string)?;
     if cx.version >= 3 {
-        let _with_operations = reader.bool()?;
+        cx.operations.on_each = reader.bool()?;
     }
     reader.skip_tags()?;
     Ok(Asked::Broker(Request::DescribeGroups(DescribeGroupsRequest { groups })))
@@ -28,11 +27,12 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DescribeGroupsRes
     if call.version >= 1 {
         out.i32(0); // throttle time
     }
-    out.array(response.groups.iter(), |out, group| write_group(out, call.version, group));
+    out.array(response.groups.iter(), |out, group| write_group(out, call, group));
     out.no_tags();
 }
 
-fn write_group(out: &mut Writer, version: i16, group: &DescribedGroup) {
+fn write_group(out: &mut Writer, call: &Call, group: &DescribedGroup) {
+    let version = call.version;
     let not_found = group.error == ErrorCode::GroupIdNotFound;
     if version >= NOT_FOUND_FROM {
         out.error(group.error);
@@ -57,7 +57,7 @@ fn write_group(out: &mut Writer, version: i16, group: &DescribedGroup) {
         out.no_tags();
     });
     if version >= 3 {
-        out.i32(OPERATIONS_UNKNOWN);
+        out.i32(call.operations.group());
     }
     out.no_tags();
 }

@@ -27,7 +27,8 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     reader.skip_tags()?;
     if kind != PREFERRED {
         let error = ErrorCode::InvalidRequest;
-        let response = ElectLeadersResponse { error, partitions: Vec::new() };
+        let refused = partitions.into_iter().flatten().map(|tp| (tp, error));
+        let response = ElectLeadersResponse { error, partitions: refused.collect() };
         return Ok(Asked::Edge(Response::ElectLeaders(response)));
     }
     Ok(Asked::Broker(Request::ElectLeaders(ElectLeadersRequest { partitions })))

@@ -1,5 +1,6 @@
 //! FindCoordinator (key 10), several at once from version 4 on (KIP-699).
 
+use super::messages;
 use super::shared::DecodeCx;
 use crate::call::Call;
 use crate::cluster::Cluster;
@@ -56,14 +57,15 @@ pub(crate) fn encode(
             out.string(&found.key);
             write_node(out, node);
             out.error(error);
-            out.nullable_string(None); // error message
+            // Kafka says nothing where there is no error, rather than null
+            out.nullable_string(Some(messages::of(error).unwrap_or("")));
             out.no_tags();
         });
     } else if let Some(found) = response.coordinators.first() {
         let (error, node) = reachable(cluster, found);
         out.error(error);
         if call.version >= 1 {
-            out.nullable_string(None); // error message
+            out.nullable_string(Some(messages::of(error).unwrap_or("NONE")));
         }
         write_node(out, node);
     }

@@ -44,7 +44,7 @@ fn spec(timestamp: i64) -> Result<OffsetSpec, WireError> {
         EARLIEST | EARLIEST_LOCAL => Ok(OffsetSpec::Earliest),
         MAX_TIMESTAMP => Ok(OffsetSpec::MaxTimestamp),
         ms if ms >= 0 => Ok(OffsetSpec::Timestamp(ms)),
-        _ => Err(WireError::Forbidden("offsets are asked for by an unknown negative timestamp")),
+        other => Ok(OffsetSpec::Unsupported(other)),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Metadata (key 3), topics by name or, since v10, by id. Leaves out authorized operations.
+//! Metadata (key 3), topics by name or, since v10, by id.
 
+use super::operations::Operations;
 use super::shared::DecodeCx;
 use crate::call::{Aside, Call};
 use crate::cluster::Cluster;
@@ -7,6 +8,7 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId};
@@ -16,8 +18,6 @@ use stormglass_broker_core::protocol::{
 
 /// Topics that Kafka itself makes.
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
-/// Authorized operations were not asked for, or cannot be told.
-pub(super) const OPERATIONS_UNKNOWN: i32 = i32::MIN;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -37,10 +37,10 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     let topics = topics.filter(|topics| version >= 1 || !topics.is_empty());
     let allow_auto_topic_creation = if version >= 4 { reader.bool()? } else { true };
     if (8..=10).contains(&version) {
-        let _cluster_operations = reader.bool()?;
+        cx.operations.on_cluster = reader.bool()?;
     }
     if version >= 8 {
-        let _topic_operations = reader.bool()?;
+        cx.operations.on_each = reader.bool()?;
     }
     reader.skip_tags()?;
     if topics.is_none() {
@@ -49,8 +49,15 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         reader.ignore(3);
     }
     cx.aside = Aside::UnknownIds(unknown_ids);
-    let topics: Option<Vec<Arc<str>>> = topics.map(|topics| topics.into_iter().flatten().collect());
+    let topics = topics.map(|topics| once_each(topics.into_iter().flatten().collect()));
     Ok(Asked::Broker(Request::Metadata(MetadataRequest { topics, allow_auto_topic_creation })))
+}
+
+/// A topic that is named several times is told of once.
+fn once_each(mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(Arc::clone(name)));
+    names
 }
 
 pub(crate) fn encode(
@@ -76,13 +83,13 @@ pub(crate) fn encode(
     };
     out.array_len(response.topics.len() + unknown.len());
     for topic in &response.topics {
-        write_topic(out, version, topic);
+        write_topic(out, call, topic);
     }
     for id in unknown {
-        write_unknown(out, version, *id);
+        write_unknown(out, call, *id);
     }
     if (8..=10).contains(&version) {
-        out.i32(OPERATIONS_UNKNOWN);
+        out.i32(call.operations.cluster());
     }
     out.no_tags();
 }
@@ -109,7 +116,8 @@ fn write_brokers(
     });
 }
 
-fn write_topic(out: &mut Writer, version: i16, topic: &MetadataTopic) {
+fn write_topic(out: &mut Writer, call: &Call, topic: &MetadataTopic) {
+    let version = call.version;
     out.error(topic.error);
     out.string(&topic.name);
     if version >= 10 {
@@ -121,7 +129,7 @@ fn write_topic(out: &mut Writer, version: i16, topic: &MetadataTopic) {
     out.array((0..).zip(&topic.partitions).collect::<Vec<_>>().into_iter(), |out, partition| {
         write_partition(out, version, partition);
     });
-    end_topic(out, version);
+    end_topic(out, call, call.operations.topic());
 }
 
 fn write_partition(out: &mut Writer, version: i16, (index, at): (i32, &MetadataPartition)) {
@@ -140,7 +148,8 @@ fn write_partition(out: &mut Writer, version: i16, (index, at): (i32, &MetadataP
     out.no_tags();
 }
 
-fn write_unknown(out: &mut Writer, version: i16, id: TopicId) {
+fn write_unknown(out: &mut Writer, call: &Call, id: TopicId) {
+    let version = call.version;
     out.error(ErrorCode::UnknownTopicId);
     if version >= 12 {
         out.nullable_string(None);
@@ -150,12 +159,12 @@ fn write_unknown(out: &mut Writer, version: i16, id: TopicId) {
     out.topic_id(id);
     out.bool(false);
     out.array_len(0);
-    end_topic(out, version);
+    end_topic(out, call, Operations::default().topic());
 }
 
-fn end_topic(out: &mut Writer, version: i16) {
-    if version >= 8 {
-        out.i32(OPERATIONS_UNKNOWN);
+fn end_topic(out: &mut Writer, call: &Call, operations: i32) {
+    if call.version >= 8 {
+        out.i32(operations);
     }
     out.no_tags();
 }

@@ -1,5 +1,6 @@
 //! What several APIs encode alike.
 
+use super::{messages, operations::Operations};
 use crate::call::{Aside, Call, Names};
 use crate::cluster::Cluster;
 use crate::error::WireError;
@@ -21,6 +22,7 @@ pub(crate) struct DecodeCx<'a> {
     pub(crate) client_id: Option<Arc<str>>,
     pub(crate) names: Names,
     pub(crate) aside: Aside,
+    pub(crate) operations: Operations,
 }
 
 impl DecodeCx<'_> {
@@ -107,7 +109,7 @@ pub(super) fn topic_name(out: &mut Writer, call: &Call, cluster: &dyn Cluster, i
     out.string(&call.names.name(cluster, id));
 }
 
-/// How it went, for each partition, with an error message that is left to the client.
+/// How it went, for each partition.
 pub(super) fn partition_errors(
     out: &mut Writer,
     call: &Call,
@@ -121,7 +123,7 @@ pub(super) fn partition_errors(
         |out, (tp, error)| {
             out.i32(tp.partition);
             out.error(*error);
-            out.nullable_string(None); // error message
+            out.nullable_string(messages::of(*error));
             out.no_tags();
         },
     );

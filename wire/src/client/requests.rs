@@ -113,7 +113,7 @@ fn list_offsets(out: &mut Writer, cluster: &dyn Cluster, list: &ListOffsetsReque
                 OffsetSpec::Latest => -1,
                 OffsetSpec::Earliest => -2,
                 OffsetSpec::MaxTimestamp => -3,
-                OffsetSpec::Timestamp(ms) => *ms,
+                OffsetSpec::Timestamp(ms) | OffsetSpec::Unsupported(ms) => *ms,
             });
             out.no_tags();
         },

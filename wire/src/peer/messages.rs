@@ -180,7 +180,7 @@ fields! {
 
 numbered! {
     IsolationLevel { ReadUncommitted = 0, ReadCommitted = 1 }
-    ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3 }
+    ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3, Unknown = 4 }
     ConfigSource { Topic = 1, Static = 4, Default = 5, Group = 8 }
     ConfigKind { Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7 }
 }

@@ -332,12 +332,17 @@ fn the_cluster_is_described_in_every_version() {
         assert_eq!(told.cluster_id.as_str(), "a-cluster");
         assert_eq!(told.brokers[0].rack.as_deref(), Some("az-1"));
         if version >= 1 {
-            let controllers = frame(ApiKey::DescribeCluster, version, &body.with_endpoint_type(2));
-            let told = match decode_request(controllers, &Known) {
-                Ok(Decoded::Answer(answer)) => answer.to_bytes(),
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(read::<theirs::DescribeClusterResponse>(told, version).error_code, 114);
+            for (kind, error) in [(2, 114), (9, 115)] {
+                let body = body.clone().with_endpoint_type(kind);
+                let told =
+                    match decode_request(frame(ApiKey::DescribeCluster, version, &body), &Known) {
+                        Ok(Decoded::Answer(answer)) => answer.to_bytes(),
+                        other => panic!("{other:?}"),
+                    };
+                let told = read::<theirs::DescribeClusterResponse>(told, version);
+                assert_eq!((told.error_code, told.cluster_id.as_str()), (error, ""));
+                assert!(told.error_message.is_some());
+            }
         }
     }
 }

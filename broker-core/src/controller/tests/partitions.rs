@@ -39,10 +39,10 @@ fn impossible_topics_are_refused_and_leave_nothing() {
         ("b", automatic(0, 1), None, ErrorCode::InvalidPartitions),
         ("b", automatic(1, 0), None, ErrorCode::InvalidReplicationFactor),
         ("b", automatic(1, 3), None, ErrorCode::InvalidReplicationFactor),
-        ("b", manual(&[]), None, ErrorCode::InvalidPartitions),
-        ("b", manual(&[&[1, 1]]), None, ErrorCode::InvalidRequest),
-        ("b", manual(&[&[1, 2], &[1]]), None, ErrorCode::InvalidRequest),
-        ("b", manual(&[&[1, 9]]), None, ErrorCode::InvalidReplicationFactor),
+        ("b", manual(&[]), None, ErrorCode::InvalidReplicaAssignment),
+        ("b", manual(&[&[1, 1]]), None, ErrorCode::InvalidReplicaAssignment),
+        ("b", manual(&[&[1, 2], &[1]]), None, ErrorCode::InvalidReplicaAssignment),
+        ("b", manual(&[&[1, 9]]), None, ErrorCode::InvalidReplicaAssignment),
         ("b", automatic(1, 1), Some(("retention.ms", "soon")), ErrorCode::InvalidConfig),
     ] {
         let config: Vec<_> = config.into_iter().collect();
@@ -58,7 +58,7 @@ fn isr_24_a_fenced_replica_is_not_in_the_first_isr() {
     let tp = rig.create_on(&[2, 1, 3], &[]);
     assert_eq!(rig.state(tp), (1, 0, vec![1, 3]));
     let placement = Placement::Manual(vec![nodes(&[2])]);
-    assert_eq!(rig.create("x", placement, &[]), Err(ErrorCode::InvalidReplicationFactor));
+    assert_eq!(rig.create("x", placement, &[]), Err(ErrorCode::InvalidReplicaAssignment));
 }
 
 #[test]

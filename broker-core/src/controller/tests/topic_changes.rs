@@ -34,18 +34,20 @@ fn topics_go_by_name_or_id_with_their_configs_and_their_names_are_free() {
             TopicRef::Id(b),
             TopicRef::Name("c".into()),
             TopicRef::Id(TopicId(9)),
-            TopicRef::Name("a".into()),
+            TopicRef::Name("d".into()),
+            TopicRef::Name("d".into()),
         ],
     );
     let unknown = ErrorCode::UnknownTopicOrPartition;
     assert_eq!(
         gone,
         [
+            // named twice: neither is believed
+            (Some("d".to_owned()), ErrorCode::InvalidRequest),
             (Some("a".to_owned()), ErrorCode::None),
             (Some("b".to_owned()), ErrorCode::None),
             (Some("c".to_owned()), unknown),
             (None, ErrorCode::UnknownTopicId),
-            (Some("a".to_owned()), unknown),
         ]
     );
     assert_eq!(rig.controller.image().topics().count(), 0);

@@ -94,6 +94,9 @@ pub(super) fn list_offsets(
                 format!("broker {node} names {offset} as its end, but began to lead at {begins}")
             });
         }
+        OffsetSpec::Unsupported(time) => says.rule(false, &|| {
+            format!("broker {node} answers what {time} stands for, which is nothing")
+        }),
         OffsetSpec::MaxTimestamp | OffsetSpec::Timestamp(_) => {
             let holds = offset < 0 || (start..view.high_watermark).contains(&offset);
             says.rule(holds, &|| {
