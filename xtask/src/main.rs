@@ -19,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask NAME
   bench        speed and memory of the simulator; writes the table of docs/benchmarks.md
   ci           everything that must hold before a change is accepted: runs .ci/run
   conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
-               those that are named
+               those that are named. `--differential` compares answers with Apache Kafka's and writes
+               docs/differential.md; `--bench` measures both and writes docs/against-kafka.md
   fuzz         frames that no client would send, through the codec and to a running broker;
                `fuzz dirs` starts brokers on damaged data directories
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
@@ -36,6 +37,9 @@ fn main() -> ExitCode {
         ["apis"] => apis::apis(),
         ["bench"] => bench::bench(),
         ["ci"] => ci::ci(),
+        ["conformance", "--differential"] => conformance::differential(None),
+        ["conformance", "--differential", binary] => conformance::differential(Some(binary)),
+        ["conformance", "--bench"] => conformance::versus(),
         ["conformance", only @ ..] => conformance::conformance(only),
         ["fuzz", words @ ..] => fuzz::fuzz(words),
         ["planted", "plans"] => planted_plans::plans("hunt"),

@@ -111,7 +111,7 @@ fn kcat() -> Result<Installed, String> {
 }
 
 /// The class path of Apache Kafka's artifacts.
-fn class_path() -> Result<String, String> {
+pub(super) fn class_path() -> Result<String, String> {
     let dir = place("java")?;
     let file = dir.join("classpath.txt");
     let pom = source("java/pom.xml");

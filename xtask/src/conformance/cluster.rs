@@ -17,8 +17,13 @@ pub(crate) struct Cluster {
 
 /// The binary, optimised and with its assertions.
 pub(crate) fn build() -> Result<PathBuf, String> {
+    build_profile("hunt")
+}
+
+/// The binary of a profile.
+pub(crate) fn build_profile(profile: &str) -> Result<PathBuf, String> {
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "hunt", "--package", "stormglass"])
+        .args(["build", "--profile", profile, "--package", "stormglass"])
         .current_dir(root())
         // it would replace the flags of .cargo/config.toml
         .env_remove("RUSTFLAGS")
@@ -27,7 +32,7 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     if !status.success() {
         return Err(format!("the build failed: {status}"));
     }
-    Ok(root().join("target/hunt/stormglass"))
+    Ok(root().join("target").join(profile).join("stormglass"))
 }
 
 fn log_path(brokers: u16) -> PathBuf {

@@ -5,17 +5,22 @@
 //! Every client checks its own answers. Here is who is asked what, for how long, and what is made of
 //! it. A client that cannot be installed is skipped and never counts as passed.
 
+mod apache;
 mod clients;
 pub(crate) mod cluster;
+mod differential;
 mod page;
+mod versus;
 
 use crate::ci::root;
 use clients::{CLIENTS, Client, Installed};
 use cluster::Cluster;
+pub(crate) use differential::differential;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
+pub(crate) use versus::versus;
 
 /// What is asked of every client.
 pub(crate) const FEATURES: [(&str, &str); 8] = [
