@@ -6,6 +6,7 @@ use crate::host;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use stormglass_reports::recording::Recording;
 use stormglass_reports::result::{self, RunResult};
 use stormglass_reports::run_dir::{ReportInput, RunInfo, write_run_dir, write_whole};
@@ -60,6 +61,20 @@ impl Job {
         );
         Ok(Outcome { result, recording, plan, info, command: self.command })
     }
+}
+
+/// What was measured elsewhere than in a simulation, as an outcome.
+pub(crate) fn measured(plan: Plan, recording: Recording, command: String) -> Outcome {
+    let result = result::build(&plan.digest(), &plan.model.catalogue_digest, &plan, &recording);
+    let wall = Duration::from_nanos(recording.sim_ns);
+    let info = RunInfo::new(
+        wall,
+        recording.sim_ns,
+        recording.events_processed,
+        host::peak_rss_bytes(),
+        host::description(),
+    );
+    Outcome { result, recording, plan, info, command }
 }
 
 impl Outcome {

@@ -25,6 +25,8 @@ mod interrupt;
 mod json;
 // Other tools' files, in and out.
 mod transfer;
+// The workload against a real broker.
+mod bench;
 // Bills.
 mod cost;
 // Express, Serverless: quotas, recovery, meters.

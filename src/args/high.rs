@@ -2,6 +2,7 @@
 //!
 //! Reads no file; whether a scenario or a plan exists is the command's business.
 
+use super::bench::{self, Bench};
 use super::hunt::{self, Hunt};
 use super::low::{
     LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowHunt, LowHuntAction, LowMonth,
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Write a run's results in another format.
     Export(Export),
+    /// Run a workload against a real cluster.
+    Bench(Bench),
     /// Run a broker.
     Serve(Serve),
     /// List the scenarios.
@@ -342,6 +345,7 @@ impl Command {
             LowCommand::Import(low) => Self::Import(transfer::import(low)),
             LowCommand::Export(low) => Self::Export(transfer::export(low)?),
             LowCommand::Serve(low) => Self::Serve(serve(low)?),
+            LowCommand::Bench(low) => Self::Bench(bench::bench(low)?),
             LowCommand::Scenarios(low) => match low.action {
                 Some(LowScenariosAction::Show { name }) => Self::ShowScenario(name),
                 None => Self::ListScenarios,

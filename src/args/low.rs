@@ -1,5 +1,6 @@
 //! What was typed. The one source of parsing, help and completions; decides nothing.
 
+use super::bench::LowBench;
 use super::transfer::{LowExport, LowImport};
 use super::workload::LowWorkload;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -54,6 +55,8 @@ pub(super) enum LowCommand {
     Export(LowExport),
     /// Run a real Kafka broker, on real sockets and files.
     Serve(LowServe),
+    /// Run a scenario's workload against a real Kafka cluster, beside its simulation.
+    Bench(LowBench),
     /// List the scenarios that are built in.
     Scenarios(LowScenarios),
     /// Print a JSON Schema.

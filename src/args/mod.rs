@@ -1,5 +1,6 @@
 //! Arguments in two layers: what was typed, and what it means.
 
+mod bench;
 mod high;
 mod hunt;
 mod low;
@@ -9,6 +10,7 @@ mod transfer;
 mod vary;
 mod workload;
 
+pub(crate) use bench::Bench;
 pub(crate) use high::{
     Band, Bill, ClusterFlags, Command, Compare, Context, CostSubject, Explain, Gate, LogLevel,
     Plan, Replay, Run, Schema, Serve, Served, SideArgs, Sweep, Target,

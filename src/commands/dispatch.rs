@@ -1,8 +1,8 @@
 //! From a command to the file that does it, and from its outcome to the exit code.
 
 use super::{
-    compare, completions, cost, explain, export, gate, hunt, import, plan, plan_file, replay, run,
-    scenarios, schema, serve, sweep,
+    bench, compare, completions, cost, explain, export, gate, hunt, import, plan, plan_file,
+    replay, run, scenarios, schema, serve, sweep,
 };
 use crate::args::{self, Command, Context, Parsed};
 use crate::exit::Exit;
@@ -42,6 +42,7 @@ fn run_command(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Import(args) => import::import(&args, output),
         Command::Export(args) => export::export(&args, output),
         Command::Serve(args) => serve::serve(&args, output),
+        Command::Bench(args) => bench::bench(&args, context),
         Command::ListScenarios => scenarios::list(output),
         Command::ShowScenario(name) => scenarios::show(&name, output),
         Command::Schema(of) => schema::schema(of, output),

@@ -1,5 +1,6 @@
 //! The commands, one file each, and what all of them share.
 
+mod bench;
 mod compare;
 mod compare_keys;
 mod completions;

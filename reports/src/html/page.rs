@@ -77,8 +77,12 @@ fn reproduce(input: &ReportInput<'_>) -> Markup {
     html! {
         section id="reproduce" {
             h2 { "Reproduce" }
-            p { "The same version, scenario and seed give the same " code { "result.json" }
-                ", byte for byte." }
+            @if result.is_simulated() {
+                p { "The same version, scenario and seed give the same " code { "result.json" }
+                    ", byte for byte." }
+            } @else {
+                p { "Measured on a real cluster: the next time it will be a little different." }
+            }
             pre.command { code { (input.command) } }
             dl.digests {
                 @for (name, value) in rows { dt { (name) } dd { code { (value) } } }

@@ -44,12 +44,13 @@ fn setting(input: &ReportInput<'_>) -> String {
     let uniform = cluster.brokers.iter().all(|node| node.host.instance == instance);
     let instance = if uniform { instance } else { "mixed instances" };
     format!(
-        "{} × {instance} in {} of {}, seed {}, {} simulated seconds",
+        "{} × {instance} in {} of {}, seed {}, {} {}",
         cluster.brokers.len(),
         text::counted(cluster.azs.len() as u64, "AZ"),
         cluster.region,
         input.result.seed,
         text::number(input.result.simulated.seconds, 0),
+        input.result.kind_of_time(),
     )
 }
 

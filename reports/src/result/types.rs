@@ -472,6 +472,18 @@ pub fn result_schema() -> serde_json::Value {
 }
 
 impl RunResult {
+    /// Whether a simulation gave it. A measurement of a real cluster has no events to hash.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        !self.event_hash.is_empty()
+    }
+
+    /// What its seconds are, in words.
+    #[must_use]
+    pub fn kind_of_time(&self) -> &'static str {
+        if self.is_simulated() { "simulated seconds" } else { "seconds on a real cluster" }
+    }
+
     /// The text of `result.json`: the same bytes for the same version, scenario and seed.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -106,7 +106,8 @@ impl Page {
         let name = self.ink(Ink::Strong, &result.scenario.name);
         let word = self.ink(ink, word);
         let seconds = text::number(result.simulated.seconds, 0);
-        self.line(&format!("{name}  seed {}, {seconds} simulated seconds: {word}", result.seed));
+        let kind = result.kind_of_time();
+        self.line(&format!("{name}  seed {}, {seconds} {kind}: {word}", result.seed));
         self.line(&result.scenario.question);
         for reason in &result.verdict.reasons {
             let reason = self.ink(Ink::Bad, reason);
@@ -244,8 +245,10 @@ impl Page {
         if let Some(path) = input.report_path {
             self.fact("Report", path);
         }
-        let hash = self.ink(Ink::Faint, &input.result.event_hash);
-        self.fact("Event hash", &hash);
+        if input.result.is_simulated() {
+            let hash = self.ink(Ink::Faint, &input.result.event_hash);
+            self.fact("Event hash", &hash);
+        }
         if input.result.verdict.status != Status::Ok {
             self.line("");
             self.line("Reproduce with:");

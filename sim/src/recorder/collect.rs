@@ -190,6 +190,23 @@ impl Recorder {
         }
     }
 
+    /// A record that consumer group `consumer` got outside of a simulation, known by the tag with which
+    /// it was acknowledged as a batch of its own.
+    pub fn delivered_record(
+        &mut self,
+        consumer: usize,
+        (topic, tag): (TopicId, Option<u64>),
+        at_ns: u64,
+        bytes: u64,
+    ) {
+        self.timeline.current.group_bytes[consumer] += bytes;
+        let Some((topic, tag)) = self.topics.slot(topic).zip(tag) else { return };
+        let delivery = Delivery { consumer, first: 0, count: 1, at_ns };
+        if let Some(spread) = self.registry.delivered(tag, delivery) {
+            self.end_to_end(topic, spread, delivery);
+        }
+    }
+
     /// Bytes that crossed AZs at a time; only those of the measured time count.
     pub fn transfer(&mut self, now_ns: u64, kind: Transfer, bytes: u64) {
         if !self.phases.is_measured(now_ns) {
