@@ -117,6 +117,9 @@ impl BrokerRole {
             Request::DeleteRecords(request) => {
                 api::delete_records::handle(self, step, to, request);
             }
+            Request::DescribeTopicPartitions(request) => {
+                api::describe_topic_partitions::handle(self, step, to, &request);
+            }
             Request::DescribeProducers(request) => {
                 api::describe_producers::handle(self, step, to, request);
             }

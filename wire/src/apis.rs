@@ -46,6 +46,7 @@ pub enum ApiKey {
     ConsumerGroupHeartbeat = 68,
     ConsumerGroupDescribe = 69,
     ListConfigResources = 74,
+    DescribeTopicPartitions = 75,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -72,7 +73,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
 /// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 42] = [
+pub const APIS: [Api; 43] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -115,6 +116,7 @@ pub const APIS: [Api; 42] = [
     api(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),
     api(ApiKey::ConsumerGroupDescribe, 0, 1, 0),
     api(ApiKey::ListConfigResources, 0, 1, 0),
+    api(ApiKey::DescribeTopicPartitions, 0, 0, 0),
 ];
 
 impl Api {

@@ -118,6 +118,7 @@ fn decode_body(
         ApiKey::ListTransactions => api::list_transactions::decode(reader, cx)?,
         ApiKey::ConsumerGroupHeartbeat => api::consumer_group_heartbeat::decode(reader, cx)?,
         ApiKey::ConsumerGroupDescribe => api::consumer_group_describe::decode(reader, cx)?,
+        ApiKey::DescribeTopicPartitions => api::describe_topic_partitions::decode(reader, cx)?,
         ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
     };
     Ok(asked)
@@ -268,6 +269,9 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::ListPartitionReassignments, Response::ListPartitionReassignments(r)) => {
             api::list_partition_reassignments::encode(out, call, cluster, r);
+        }
+        (ApiKey::DescribeTopicPartitions, Response::DescribeTopicPartitions(r)) => {
+            api::describe_topic_partitions::encode(out, r);
         }
         (ApiKey::DescribeCluster, Response::Metadata(r)) => {
             api::describe_cluster::encode(out, call, cluster, r);

@@ -6,6 +6,7 @@
 mod admin;
 mod consumer_group;
 mod data;
+mod describe;
 mod group;
 mod quorum;
 mod quotas;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 pub use admin::*;
 pub use consumer_group::*;
 pub use data::*;
+pub use describe::*;
 pub use group::*;
 pub use quorum::*;
 pub use quotas::*;
@@ -91,6 +93,8 @@ pub enum Request {
     ListConfigResources(ListConfigResourcesRequest),
     /// Delete the oldest records of partitions.
     DeleteRecords(DeleteRecordsRequest),
+    /// Partitions of topics, page by page.
+    DescribeTopicPartitions(Box<DescribeTopicPartitionsRequest>),
     /// Append records of a transaction.
     TransactionalProduce(Box<TransactionalProduceRequest>),
     /// Partitions become part of a transaction, or are asked for.
@@ -179,6 +183,7 @@ pub enum Response {
     DescribeConfigs(DescribeConfigsResponse),
     ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
+    DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),
     AddOffsetsToTxn(AddOffsetsToTxnResponse),
     EndTxn(EndTxnResponse),

@@ -4,6 +4,7 @@
 //! APIs that do not speak topic ids, host names and the cluster id. Partitions of one topic are
 //! taken to stand next to each other, as clients send them.
 
+mod describe;
 mod groups;
 mod quotas;
 mod requests;

@@ -15,7 +15,7 @@ use stormglass_broker_core::protocol::{
 };
 
 /// Topics that Kafka itself makes.
-const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+pub(super) const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 /// Authorized operations were not asked for, or cannot be told.
 pub(super) const OPERATIONS_UNKNOWN: i32 = i32::MIN;
 

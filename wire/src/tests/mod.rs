@@ -5,6 +5,7 @@ mod admin;
 mod cluster;
 mod consumers;
 mod data;
+mod describe;
 mod groups;
 mod hostile;
 mod members;

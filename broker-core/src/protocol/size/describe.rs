@@ -1,0 +1,47 @@
+//! Sizes of the bodies of requests and responses that describe the cluster, in the version named
+//! beside each.
+
+use super::{NULL, TAGS, UUID, array, blob, nodes};
+use crate::protocol::{DescribedTopic, PartitionCursor, Request, Response};
+
+pub(super) fn request(request: &Request) -> u64 {
+    match request {
+        // v0: topics, limit, cursor
+        Request::DescribeTopicPartitions(request) => {
+            let topics = request.topics.iter().map(|topic| text(topic) + TAGS);
+            array(request.topics.len()) + topics.sum::<u64>() + 4 + at(&request.cursor) + TAGS
+        }
+        _ => 0,
+    }
+}
+
+pub(super) fn response(response: &Response) -> u64 {
+    match response {
+        // v0: throttle; per topic error, name, id, flag, partitions, operations; cursor
+        Response::DescribeTopicPartitions(response) => {
+            let topics = response.topics.iter().map(described_topic);
+            4 + array(response.topics.len()) + topics.sum::<u64>() + at(&response.next) + TAGS
+        }
+        _ => 0,
+    }
+}
+
+fn described_topic(topic: &DescribedTopic) -> u64 {
+    // error, index, leader, epoch, replicas, ISR, no ELR and none known, offline replicas
+    let partitions = topic.partitions.iter().map(|partition| {
+        let lists = [&partition.at.replicas, &partition.at.isr, &partition.offline];
+        let lists: u64 = lists.map(|list| nodes(list.len())).iter().sum();
+        2 + 4 + 4 + 4 + lists + 2 * nodes(0) + TAGS
+    });
+    let partitions = array(topic.partitions.len()) + partitions.sum::<u64>();
+    2 + text(&topic.name) + UUID + 1 + partitions + 4 + TAGS
+}
+
+/// A structure that may be null: whether it is there, and its fields.
+fn at(cursor: &Option<PartitionCursor>) -> u64 {
+    cursor.as_ref().map_or(NULL, |cursor| 1 + text(&cursor.topic) + 4 + TAGS)
+}
+
+fn text(text: &str) -> u64 {
+    blob(text.len() as u64)
+}
