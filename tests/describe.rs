@@ -1,10 +1,16 @@
-//! What tools look at, on a real cluster: partitions page by page.
+//! What tools look at, on a real cluster: partitions page by page, log directories.
 
 use crate::common::Place;
-use crate::kafka::{Client, Serving, retry, topic_name};
+use crate::kafka::{Client, Serving, batch, retry, text, topic_name};
+use kafka_protocol::messages::alter_replica_log_dirs_request::{
+    AlterReplicaLogDir, AlterReplicaLogDirTopic,
+};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
-use kafka_protocol::messages::{CreateTopicsRequest, DescribeTopicPartitionsRequest};
+use kafka_protocol::messages::{
+    AlterReplicaLogDirsRequest, CreateTopicsRequest, DescribeLogDirsRequest,
+    DescribeTopicPartitionsRequest,
+};
 
 fn create(client: &mut Client, name: &str, partitions: i32) {
     let topic = CreatableTopic::default()
@@ -57,4 +63,38 @@ fn partitions_are_described_page_by_page() {
         request = request.with_cursor(Some(cursor));
     }
     assert_eq!(seen, ["bills-0", "bills-1", "none: 3", "orders-0", "orders-1", "orders-2"]);
+}
+
+/// What a broker says of a topic's partitions in its log directory, and its size in all.
+fn logs(client: &mut Client, topic: &str) -> Vec<(i32, i64, i64)> {
+    let answer = client.call(4, &DescribeLogDirsRequest::default().with_topics(None));
+    let [dir] = &answer.results[..] else { panic!("{answer:?}") };
+    assert_eq!((answer.error_code, dir.error_code), (0, 0));
+    assert!(dir.total_bytes > 0 && (0..=dir.total_bytes).contains(&dir.usable_bytes), "{dir:?}");
+    let topics = dir.topics.iter().filter(|found| found.name == topic_name(topic));
+    let logs = topics.flat_map(|found| &found.partitions);
+    logs.map(|log| (log.partition_index, log.partition_size, log.offset_lag)).collect()
+}
+
+#[test]
+fn a_log_directory_is_described_and_replicas_stay_in_it() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &[]);
+    let mut client = serving.client();
+    client.topic("orders");
+    retry(|| (client.produce("orders", batch(&["a", "b"], None)) == (0, 0)).then_some(()));
+    let segment = place.path("data/orders-0/00000000000000000000.log");
+    let size = i64::try_from(std::fs::metadata(segment).unwrap().len()).unwrap();
+    assert_eq!(logs(&mut client, "orders"), [(0, size, 0)]);
+
+    let here = place.path("data").canonicalize().unwrap();
+    for (path, expected) in [(here.to_str().unwrap(), 0), ("/elsewhere", 57)] {
+        let topic = AlterReplicaLogDirTopic::default()
+            .with_name(topic_name("orders"))
+            .with_partitions(vec![0]);
+        let dir = AlterReplicaLogDir::default().with_path(text(path)).with_topics(vec![topic]);
+        let request = AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
+        let answer = client.call(2, &request);
+        assert_eq!(answer.results[0].partitions[0].error_code, expected, "{path}");
+    }
 }

@@ -105,24 +105,16 @@ impl BrokerRole {
             | Request::ListPartitionReassignments(_)
             | Request::AlterClientQuotas(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
-            Request::ListConfigResources(request) => {
-                api::list_config_resources::handle(self, step, to, &request);
-            }
-            Request::DescribeConfigs(request) => {
-                api::describe_configs::handle(self, step, to, &request);
-            }
-            Request::DescribeClientQuotas(request) => {
-                api::describe_client_quotas::handle(self, step, to, &request);
-            }
             Request::DeleteRecords(request) => {
                 api::delete_records::handle(self, step, to, request);
             }
-            Request::DescribeTopicPartitions(request) => {
-                api::describe_topic_partitions::handle(self, step, to, &request);
-            }
-            Request::DescribeProducers(request) => {
-                api::describe_producers::handle(self, step, to, request);
-            }
+            Request::ListConfigResources(_)
+            | Request::DescribeConfigs(_)
+            | Request::DescribeClientQuotas(_)
+            | Request::DescribeTopicPartitions(_)
+            | Request::DescribeLogDirs(_)
+            | Request::AlterReplicaLogDirs(_)
+            | Request::DescribeProducers(_) => self.tool_request(step, to, request),
             Request::TransactionalProduce(_)
             | Request::AddPartitionsToTxn(_)
             | Request::AddOffsetsToTxn(_)
@@ -169,6 +161,34 @@ impl BrokerRole {
             Request::DeleteGroups(request) => api::delete_groups::handle(self, step, to, request),
             Request::OffsetDelete(request) => api::offset_delete::handle(self, step, to, request),
             _ => debug_assert!(false, "not about groups"),
+        }
+    }
+
+    /// What tools look at.
+    fn tool_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+        match request {
+            Request::ListConfigResources(request) => {
+                api::list_config_resources::handle(self, step, to, &request);
+            }
+            Request::DescribeConfigs(request) => {
+                api::describe_configs::handle(self, step, to, &request);
+            }
+            Request::DescribeClientQuotas(request) => {
+                api::describe_client_quotas::handle(self, step, to, &request);
+            }
+            Request::DescribeTopicPartitions(request) => {
+                api::describe_topic_partitions::handle(self, step, to, &request);
+            }
+            Request::DescribeLogDirs(request) => {
+                api::describe_log_dirs::handle(self, step, to, &request);
+            }
+            Request::AlterReplicaLogDirs(request) => {
+                api::describe_log_dirs::alter(self, step, to, &request);
+            }
+            Request::DescribeProducers(request) => {
+                api::describe_producers::handle(self, step, to, request);
+            }
+            _ => debug_assert!(false, "not about what tools look at"),
         }
     }
 

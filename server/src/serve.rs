@@ -235,7 +235,7 @@ impl Shared {
         let here = self.voters.is_none().then(|| Arc::new(AtomicUsize::new(places.len())));
         for Place { config, dir, listeners, inbox } in places {
             let node = config.node;
-            let directory = SharedDirectory::new(directory.clone());
+            let directory = SharedDirectory::new(directory.clone().in_dir(&dir.path));
             let counts = Exposed {
                 node,
                 outbox: self.outboxes[&node].clone(),

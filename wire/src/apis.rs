@@ -30,6 +30,8 @@ pub enum ApiKey {
     TxnOffsetCommit = 28,
     DescribeConfigs = 32,
     AlterConfigs = 33,
+    AlterReplicaLogDirs = 34,
+    DescribeLogDirs = 35,
     CreatePartitions = 37,
     DeleteGroups = 42,
     ElectLeaders = 43,
@@ -73,7 +75,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
 /// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 43] = [
+pub const APIS: [Api; 45] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -100,6 +102,8 @@ pub const APIS: [Api; 43] = [
     api(ApiKey::TxnOffsetCommit, 0, 4, 3),
     api(ApiKey::DescribeConfigs, 1, 4, 4),
     api(ApiKey::AlterConfigs, 0, 2, 2),
+    api(ApiKey::AlterReplicaLogDirs, 1, 2, 2),
+    api(ApiKey::DescribeLogDirs, 1, 4, 2),
     api(ApiKey::CreatePartitions, 0, 3, 2),
     api(ApiKey::DeleteGroups, 0, 2, 2),
     api(ApiKey::ElectLeaders, 0, 2, 2),

@@ -12,6 +12,20 @@ pub struct Endpoint<'a> {
     pub port: u16,
 }
 
+/// Where a node keeps its logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogDir<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Bytes of the volume, and those that may still be used; `None` = unknown.
+    pub room: Option<(i64, i64)>,
+}
+
+impl LogDir<'static> {
+    /// Of a node without files.
+    pub const NONE: Self = Self { path: "/var/lib/kafka/data", room: None };
+}
+
 /// The cluster as far as messages name parts of it that typed requests do not.
 pub trait Cluster {
     /// Id of a topic.
@@ -22,4 +36,8 @@ pub trait Cluster {
     fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>>;
     /// Cluster id.
     fn cluster_id(&self) -> &str;
+    /// The log directory of the node that answers.
+    fn log_dir(&self) -> LogDir<'_> {
+        LogDir::NONE
+    }
 }

@@ -10,6 +10,7 @@ pub(crate) mod delete_records;
 pub(crate) mod describe_client_quotas;
 pub(crate) mod describe_configs;
 pub(crate) mod describe_groups;
+pub(crate) mod describe_log_dirs;
 pub(crate) mod describe_producers;
 pub(crate) mod describe_topic_partitions;
 pub(crate) mod fetch;

@@ -1,8 +1,8 @@
-//! What administrators look at: partitions of topics, page by page.
+//! What administrators look at: partitions of topics, page by page, and log directories.
 
 use super::MetadataPartition;
 use crate::error::ErrorCode;
-use crate::ids::{NodeId, TopicId};
+use crate::ids::{NodeId, TopicId, TopicPartition};
 use std::sync::Arc;
 
 /// DescribeTopicPartitions (KIP-966): partitions of topics, as many as one answer may have.
@@ -56,4 +56,44 @@ pub struct DescribedPartition {
     pub at: MetadataPartition,
     /// Replicas whose brokers are fenced or unknown.
     pub offline: Vec<NodeId>,
+}
+
+/// DescribeLogDirs: what the node's log directory holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribeLogDirsRequest {
+    /// Partitions; `None` = all.
+    pub partitions: Option<Vec<TopicPartition>>,
+}
+
+/// Answer to [`DescribeLogDirsRequest`]. Where the directory is, and how much room there is, the
+/// shell knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribeLogDirsResponse {
+    /// Replicas that are asked for and hosted, in order of partition.
+    pub replicas: Vec<ReplicaLog>,
+}
+
+/// A replica's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaLog {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Bytes of all its segments.
+    pub size_bytes: i64,
+    /// How far its end is behind the high watermark, records.
+    pub offset_lag: i64,
+}
+
+/// AlterReplicaLogDirs: where replicas are to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterReplicaLogDirsRequest {
+    /// Partitions, and whether the directory wanted is the one that this node has.
+    pub partitions: Vec<(TopicPartition, bool)>,
+}
+
+/// Answer to [`AlterReplicaLogDirsRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterReplicaLogDirsResponse {
+    /// Outcome per partition, in the request's order.
+    pub partitions: Vec<(TopicPartition, ErrorCode)>,
 }

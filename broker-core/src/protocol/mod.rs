@@ -95,6 +95,10 @@ pub enum Request {
     DeleteRecords(DeleteRecordsRequest),
     /// Partitions of topics, page by page.
     DescribeTopicPartitions(Box<DescribeTopicPartitionsRequest>),
+    /// What the log directory holds.
+    DescribeLogDirs(DescribeLogDirsRequest),
+    /// Move replicas to another log directory.
+    AlterReplicaLogDirs(AlterReplicaLogDirsRequest),
     /// Append records of a transaction.
     TransactionalProduce(Box<TransactionalProduceRequest>),
     /// Partitions become part of a transaction, or are asked for.
@@ -184,6 +188,8 @@ pub enum Response {
     ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
     DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
+    DescribeLogDirs(DescribeLogDirsResponse),
+    AlterReplicaLogDirs(AlterReplicaLogDirsResponse),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),
     AddOffsetsToTxn(AddOffsetsToTxnResponse),
     EndTxn(EndTxnResponse),

@@ -3,10 +3,11 @@
 
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::BrokerEndpoint;
-use stormglass_wire::{Cluster, Endpoint};
+use stormglass_wire::{Cluster, Endpoint, LogDir};
 
 /// Addresses of brokers as clients are told.
 pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
@@ -15,6 +16,8 @@ pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     cluster_id: Arc<str>,
+    /// Where the node's logs are.
+    log_dir: Arc<str>,
     endpoints: Arc<Endpoints>,
     by_name: FxHashMap<Arc<str>, TopicId>,
     by_id: FxHashMap<TopicId, Arc<str>>,
@@ -24,10 +27,18 @@ impl Directory {
     pub(crate) fn new(cluster_id: &str, endpoints: Endpoints) -> Self {
         Self {
             cluster_id: cluster_id.into(),
+            log_dir: LogDir::NONE.path.into(),
             endpoints: Arc::new(endpoints),
             by_name: FxHashMap::default(),
             by_id: FxHashMap::default(),
         }
+    }
+
+    /// The same of a node whose logs are there.
+    pub(crate) fn in_dir(mut self, log_dir: &Path) -> Self {
+        let path = log_dir.canonicalize().unwrap_or_else(|_| log_dir.to_owned());
+        self.log_dir = path.to_string_lossy().into();
+        self
     }
 
     /// The same with other topics, and with brokers where they have registered.
@@ -37,8 +48,9 @@ impl Directory {
         brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
     ) -> Self {
         let mut next = Self::new("", Endpoints::new());
-        (next.cluster_id, next.endpoints) =
-            (Arc::clone(&self.cluster_id), Arc::clone(&self.endpoints));
+        next.cluster_id = Arc::clone(&self.cluster_id);
+        next.log_dir = Arc::clone(&self.log_dir);
+        next.endpoints = Arc::clone(&self.endpoints);
         for (node, endpoint) in brokers {
             let address = (endpoint.host.as_ref().to_owned(), endpoint.port);
             if next.endpoints.get(&node) != Some(&address) {
@@ -69,6 +81,19 @@ impl Cluster for Directory {
     fn cluster_id(&self) -> &str {
         &self.cluster_id
     }
+
+    fn log_dir(&self) -> LogDir<'_> {
+        LogDir { path: &self.log_dir, room: room(&self.log_dir) }
+    }
+}
+
+/// Bytes of the volume that a directory is on, and those that this process may still use; `None` if
+/// it cannot be asked.
+fn room(dir: &str) -> Option<(i64, i64)> {
+    let volume = rustix::fs::statvfs(dir).ok()?;
+    let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize));
+    // a volume of exbibytes is told as the largest there is, as Kafka does
+    Some((bytes(volume.f_blocks).unwrap_or(i64::MAX), bytes(volume.f_bavail).unwrap_or(i64::MAX)))
 }
 
 /// The newest snapshot of a node.

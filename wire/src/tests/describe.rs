@@ -1,14 +1,16 @@
-//! What administrators look at: partitions page by page.
+//! What administrators look at: partitions page by page, log directories.
 
-use super::{answer, ask, frame, topic_id, topic_name, tp};
+use super::{answer, ask, frame, text, topic_id, topic_name, tp, versions};
 use crate::apis::ApiKey;
 use bytes::Bytes;
 use kafka_protocol::messages as theirs;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribedPartition,
-    DescribedTopic, MetadataPartition, PartitionCursor, Request, Response,
+    AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeLogDirsRequest,
+    DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    DescribedPartition, DescribedTopic, MetadataPartition, PartitionCursor, ReplicaLog, Request,
+    Response,
 };
 
 #[test]
@@ -79,6 +81,62 @@ fn partitions_are_described_page_by_page() {
     }
 }
 
+#[test]
+fn log_directories_are_described_in_every_version() {
+    use theirs::describe_log_dirs_request::DescribableLogDirTopic;
+    let key = ApiKey::DescribeLogDirs;
+    for version in versions(key) {
+        let all = theirs::DescribeLogDirsRequest::default().with_topics(None);
+        let (request, _) = ask(key, version, &all);
+        let expected = DescribeLogDirsRequest { partitions: None };
+        assert_eq!(request, Request::DescribeLogDirs(expected));
+        let topic =
+            DescribableLogDirTopic::default().with_topic(topic_name(2)).with_partitions(vec![0, 3]);
+        let (request, call) = ask(key, version, &all.with_topics(Some(vec![topic])));
+        let expected = DescribeLogDirsRequest { partitions: Some(vec![tp(2, 0), tp(2, 3)]) };
+        assert_eq!(request, Request::DescribeLogDirs(expected));
+        let replicas = vec![ReplicaLog { tp: tp(2, 3), size_bytes: 1 << 40, offset_lag: 7 }];
+        let response = Response::DescribeLogDirs(DescribeLogDirsResponse { replicas });
+        let read: theirs::DescribeLogDirsResponse = answer(&call, &response);
+        let dir = &read.results[0];
+        assert_eq!((read.error_code, dir.error_code, &dir.log_dir), (0, 0, &text("/logs")));
+        let room = if version >= 4 { (500, 20) } else { (-1, -1) };
+        assert_eq!((dir.total_bytes, dir.usable_bytes), room);
+        assert_eq!(dir.topics[0].name, topic_name(2));
+        let told = &dir.topics[0].partitions[0];
+        let log = (told.partition_index, told.partition_size, told.offset_lag, told.is_future_key);
+        assert_eq!(log, (3, 1 << 40, 7, false));
+    }
+}
+
+#[test]
+fn replicas_are_moved_between_directories_in_every_version() {
+    use theirs::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+    let key = ApiKey::AlterReplicaLogDirs;
+    for version in versions(key) {
+        let topic = |number| {
+            let topic = AlterReplicaLogDirTopic::default().with_name(topic_name(number));
+            vec![topic.with_partitions(vec![4])]
+        };
+        let dir =
+            |path, topics| AlterReplicaLogDir::default().with_path(text(path)).with_topics(topics);
+        let dirs = vec![dir("/logs", topic(1)), dir("/elsewhere", topic(2))];
+        let body = theirs::AlterReplicaLogDirsRequest::default().with_dirs(dirs);
+        let (request, call) = ask(key, version, &body);
+        let partitions = vec![(tp(1, 4), true), (tp(2, 4), false)];
+        let expected = AlterReplicaLogDirsRequest { partitions };
+        assert_eq!(request, Request::AlterReplicaLogDirs(expected));
+        let partitions = vec![(tp(1, 4), ErrorCode::None), (tp(2, 4), ErrorCode::LogDirNotFound)];
+        let response = Response::AlterReplicaLogDirs(AlterReplicaLogDirsResponse { partitions });
+        let read: theirs::AlterReplicaLogDirsResponse = answer(&call, &response);
+        let told = read.results.iter().map(|topic| {
+            let partition = &topic.partitions[0];
+            (topic.topic_name.clone(), partition.partition_index, partition.error_code)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(topic_name(1), 4, 0), (topic_name(2), 4, 57)]);
+    }
+}
+
 /// Frames for damage to be done to.
 pub(super) fn samples() -> Vec<Bytes> {
     use theirs::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -87,5 +145,9 @@ pub(super) fn samples() -> Vec<Bytes> {
     let paged = theirs::DescribeTopicPartitionsRequest::default()
         .with_topics(vec![topic])
         .with_cursor(Some(cursor));
-    vec![frame(ApiKey::DescribeTopicPartitions, 0, &paged)]
+    vec![
+        frame(ApiKey::DescribeTopicPartitions, 0, &paged),
+        frame(ApiKey::DescribeLogDirs, 4, &theirs::DescribeLogDirsRequest::default()),
+        frame(ApiKey::AlterReplicaLogDirs, 2, &theirs::AlterReplicaLogDirsRequest::default()),
+    ]
 }

@@ -14,7 +14,7 @@ mod transactions;
 
 use crate::apis::{Api, ApiKey};
 use crate::call::Call;
-use crate::cluster::{Cluster, Endpoint};
+use crate::cluster::{Cluster, Endpoint, LogDir};
 use crate::codec::{Decoded, decode_request, encode_response};
 use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
@@ -51,6 +51,10 @@ impl Cluster for Known {
 
     fn cluster_id(&self) -> &str {
         "a-cluster"
+    }
+
+    fn log_dir(&self) -> LogDir<'_> {
+        LogDir { path: "/logs", room: Some((500, 20)) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sizes of the bodies of requests and responses that describe the cluster, in the version named
 //! beside each.
 
-use super::{NULL, TAGS, UUID, array, blob, nodes};
+use super::{LOG_DIR_BYTES, NULL, TAGS, UUID, array, blob, by_topic, nodes, topic_name};
 use crate::protocol::{DescribedTopic, PartitionCursor, Request, Response};
 
 pub(super) fn request(request: &Request) -> u64 {
@@ -10,6 +10,19 @@ pub(super) fn request(request: &Request) -> u64 {
         Request::DescribeTopicPartitions(request) => {
             let topics = request.topics.iter().map(|topic| text(topic) + TAGS);
             array(request.topics.len()) + topics.sum::<u64>() + 4 + at(&request.cursor) + TAGS
+        }
+        // v4: partitions or all
+        Request::DescribeLogDirs(request) => {
+            let partitions = request
+                .partitions
+                .as_ref()
+                .map_or(NULL, |asked| by_topic(asked, topic_name(), |tp| tp.topic, |_| 4));
+            partitions + TAGS
+        }
+        // v2: one directory
+        Request::AlterReplicaLogDirs(request) => {
+            let partitions = by_topic(&request.partitions, topic_name(), |p| p.0.topic, |_| 4);
+            array(1) + blob(LOG_DIR_BYTES) + partitions + TAGS + TAGS
         }
         _ => 0,
     }
@@ -21,6 +34,19 @@ pub(super) fn response(response: &Response) -> u64 {
         Response::DescribeTopicPartitions(response) => {
             let topics = response.topics.iter().map(described_topic);
             4 + array(response.topics.len()) + topics.sum::<u64>() + at(&response.next) + TAGS
+        }
+        // v4: throttle, error, one directory: error, path, partitions, room in all and left
+        Response::DescribeLogDirs(response) => {
+            // index, size, lag, flag
+            let of = |_: &_| 4 + 8 + 8 + 1 + TAGS;
+            let replicas = by_topic(&response.replicas, topic_name(), |r| r.tp.topic, of);
+            let dir = 2 + blob(LOG_DIR_BYTES) + replicas + 8 + 8 + TAGS;
+            4 + 2 + array(1) + dir + TAGS
+        }
+        // v2: throttle; per partition index, error
+        Response::AlterReplicaLogDirs(response) => {
+            let of = |_: &_| 4 + 2 + TAGS;
+            4 + by_topic(&response.partitions, topic_name(), |p| p.0.topic, of) + TAGS
         }
         _ => 0,
     }

@@ -55,7 +55,9 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::DescribeConfigs(_)
         | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
-        Request::DescribeTopicPartitions(_) => describe::request(request),
+        Request::DescribeTopicPartitions(_)
+        | Request::DescribeLogDirs(_)
+        | Request::AlterReplicaLogDirs(_) => describe::request(request),
         Request::DescribeClientQuotas(_) | Request::AlterClientQuotas(_) => {
             quotas::request(request)
         }

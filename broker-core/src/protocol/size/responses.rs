@@ -71,7 +71,9 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::DescribeConfigs(_)
         | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
-        Response::DescribeTopicPartitions(_) => describe::response(response),
+        Response::DescribeTopicPartitions(_)
+        | Response::DescribeLogDirs(_)
+        | Response::AlterReplicaLogDirs(_) => describe::response(response),
         Response::DescribeClientQuotas(_) | Response::AlterClientQuotas(_) => {
             quotas::response(response)
         }

@@ -1,6 +1,6 @@
 //! What administrators look at.
 
-use super::{TOPIC, check_request, check_response, ids, topic};
+use super::{TOPIC, check_request, check_response, ids, text, topic, tp};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId};
 use crate::protocol as ours;
@@ -62,4 +62,52 @@ fn describe_topic_partitions() {
             .with_next_cursor(next);
         check_response(Response::DescribeTopicPartitions(Box::new(response)), body, 0);
     }
+}
+
+#[test]
+fn describe_log_dirs() {
+    use theirs::describe_log_dirs_request::DescribableLogDirTopic;
+    use theirs::describe_log_dirs_response as described;
+    let request =
+        ours::DescribeLogDirsRequest { partitions: Some(vec![tp(7, 0), tp(7, 3), tp(8, 1)]) };
+    let asked = |list| DescribableLogDirTopic::default().with_topic(topic()).with_partitions(list);
+    let body = theirs::DescribeLogDirsRequest::default()
+        .with_topics(Some(vec![asked(vec![0, 3]), asked(vec![1])]));
+    check_request(Request::DescribeLogDirs(request), body, 4);
+    let request = ours::DescribeLogDirsRequest { partitions: None };
+    let body = theirs::DescribeLogDirsRequest::default().with_topics(None);
+    check_request(Request::DescribeLogDirs(request), body, 4);
+    let replica = |tp| ours::ReplicaLog { tp, size_bytes: 5, offset_lag: 0 };
+    let replicas = [tp(7, 0), tp(7, 3), tp(8, 1)].map(replica).to_vec();
+    let response = Response::DescribeLogDirs(ours::DescribeLogDirsResponse { replicas });
+    let told = |count| {
+        let partition = described::DescribeLogDirsPartition::default();
+        let topic = described::DescribeLogDirsTopic::default().with_name(topic());
+        topic.with_partitions(vec![partition; count])
+    };
+    let dir = described::DescribeLogDirsResult::default()
+        .with_log_dir(text("/var/lib/kafka/data"))
+        .with_topics(vec![told(2), told(1)]);
+    let body = theirs::DescribeLogDirsResponse::default().with_results(vec![dir]);
+    check_response(response, body, 4);
+}
+
+#[test]
+fn alter_replica_log_dirs() {
+    use theirs::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
+    use theirs::alter_replica_log_dirs_response as altered;
+    let request = ours::AlterReplicaLogDirsRequest { partitions: vec![(tp(7, 0), true)] };
+    let moved = AlterReplicaLogDirTopic::default().with_name(topic()).with_partitions(vec![0]);
+    let dir = AlterReplicaLogDir::default()
+        .with_path(text("/var/lib/kafka/data"))
+        .with_topics(vec![moved]);
+    let body = theirs::AlterReplicaLogDirsRequest::default().with_dirs(vec![dir]);
+    check_request(Request::AlterReplicaLogDirs(request), body, 2);
+    let partitions = vec![(tp(7, 0), ErrorCode::LogDirNotFound)];
+    let response = Response::AlterReplicaLogDirs(ours::AlterReplicaLogDirsResponse { partitions });
+    let result = altered::AlterReplicaLogDirTopicResult::default()
+        .with_topic_name(topic())
+        .with_partitions(vec![altered::AlterReplicaLogDirPartitionResult::default()]);
+    let body = theirs::AlterReplicaLogDirsResponse::default().with_results(vec![result]);
+    check_response(response, body, 2);
 }
