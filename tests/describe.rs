@@ -1,4 +1,5 @@
-//! What tools look at, on a real cluster: partitions page by page, log directories.
+//! What tools look at, on a real cluster: partitions page by page, log directories,
+//! the quorum.
 
 use crate::common::Place;
 use crate::kafka::{Client, Serving, batch, retry, text, topic_name};
@@ -6,9 +7,10 @@ use kafka_protocol::messages::alter_replica_log_dirs_request::{
     AlterReplicaLogDir, AlterReplicaLogDirTopic,
 };
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::describe_quorum_response::ReplicaState;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::{
-    AlterReplicaLogDirsRequest, CreateTopicsRequest, DescribeLogDirsRequest,
+    AlterReplicaLogDirsRequest, CreateTopicsRequest, DescribeLogDirsRequest, DescribeQuorumRequest,
     DescribeTopicPartitionsRequest,
 };
 
@@ -97,4 +99,44 @@ fn a_log_directory_is_described_and_replicas_stay_in_it() {
         let answer = client.call(2, &request);
         assert_eq!(answer.results[0].partitions[0].error_code, expected, "{path}");
     }
+}
+
+#[test]
+fn any_broker_describes_the_quorum() {
+    use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &["--brokers", "3"]);
+    let asked = TopicData::default()
+        .with_topic_name(topic_name("__cluster_metadata"))
+        .with_partitions(vec![PartitionData::default()]);
+    let request = DescribeQuorumRequest::default().with_topics(vec![asked]);
+    let mut leaders = Vec::new();
+    for address in &serving.addresses {
+        let mut client = Client::connect(address);
+        // voters are caught up once they have fetched
+        let answer = retry(|| {
+            let answer = client.call(2, &request);
+            let partition = answer.topics.first()?.partitions.first()?;
+            let known = |voter: &ReplicaState| voter.last_caught_up_timestamp > 0;
+            partition.current_voters.iter().all(known).then_some(answer)
+        });
+        let partition = &answer.topics[0].partitions[0];
+        leaders.push((partition.leader_id, partition.leader_epoch));
+        let voters: Vec<i32> = partition.current_voters.iter().map(|v| v.replica_id.0).collect();
+        assert_eq!(voters, [1, 2, 3]);
+        assert!(partition.observers.is_empty(), "{partition:?}");
+        for voter in &partition.current_voters {
+            assert!(voter.log_end_offset >= partition.high_watermark - 1, "{partition:?}");
+        }
+        let ports: Vec<String> = answer
+            .nodes
+            .iter()
+            .map(|node| {
+                let at = &node.listeners[0];
+                format!("{}:{}", at.host, at.port)
+            })
+            .collect();
+        assert_eq!(ports, serving.addresses);
+    }
+    assert!(leaders[0].1 > 0 && leaders.iter().all(|leader| *leader == leaders[0]), "{leaders:?}");
 }

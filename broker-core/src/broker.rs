@@ -226,6 +226,10 @@ impl Broker {
                 self.raft.on_request(step, to, request);
                 true
             }
+            Request::DescribeQuorum(_) if self.is_active_controller() || self.broker.is_none() => {
+                self.raft.on_request(step, to, request);
+                true
+            }
             Request::AlterPartition(_)
             | Request::BrokerRegistration(_)
             | Request::BrokerHeartbeat(_)

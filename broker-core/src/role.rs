@@ -97,7 +97,8 @@ impl BrokerRole {
             | Request::ListGroups(_)
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_) => self.group_request(step, to, request),
-            Request::CreateTopics(_)
+            Request::DescribeQuorum(_)
+            | Request::CreateTopics(_)
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)

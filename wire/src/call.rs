@@ -56,6 +56,8 @@ pub(crate) enum Aside {
     WithSynonyms,
     /// DescribeCluster: what cannot be told.
     Refusal(ErrorCode),
+    /// DescribeQuorum: what has none, by topic.
+    NoQuorum(Vec<(Arc<str>, Vec<i32>)>),
     /// Metadata: ids that no topic has.
     UnknownIds(Vec<TopicId>),
 }

@@ -118,6 +118,7 @@ fn decode_body(
         ApiKey::ListTransactions => api::list_transactions::decode(reader, cx)?,
         ApiKey::ConsumerGroupHeartbeat => api::consumer_group_heartbeat::decode(reader, cx)?,
         ApiKey::ConsumerGroupDescribe => api::consumer_group_describe::decode(reader, cx)?,
+        ApiKey::DescribeQuorum => api::describe_quorum::decode(reader, cx)?,
         ApiKey::DescribeLogDirs => api::describe_log_dirs::decode(reader, cx)?,
         ApiKey::AlterReplicaLogDirs => api::describe_log_dirs::decode_alter(reader, cx)?,
         ApiKey::DescribeTopicPartitions => api::describe_topic_partitions::decode(reader, cx)?,
@@ -271,6 +272,9 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::ListPartitionReassignments, Response::ListPartitionReassignments(r)) => {
             api::list_partition_reassignments::encode(out, call, cluster, r);
+        }
+        (ApiKey::DescribeQuorum, Response::DescribeQuorum(r)) => {
+            api::describe_quorum::encode(out, call, cluster, r);
         }
         (ApiKey::DescribeLogDirs, Response::DescribeLogDirs(r)) => {
             api::describe_log_dirs::encode(out, call, cluster, r);

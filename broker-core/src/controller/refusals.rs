@@ -5,7 +5,7 @@ use crate::ids::TopicId;
 use crate::protocol::{
     AlterClientQuotasResponse, AlterConfigsResponse, AlterPartitionReassignmentsResponse,
     AlteredConfigs, AlteredQuotas, CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
-    ListPartitionReassignmentsResponse, Request, Response, TopicRef,
+    DescribeQuorumResponse, ListPartitionReassignmentsResponse, Request, Response, TopicRef,
 };
 
 /// Refuses all of a request about topics; `None` for other requests.
@@ -43,6 +43,9 @@ pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Respo
                 error,
                 partitions: Vec::new(),
             })
+        }
+        Request::DescribeQuorum(_) => {
+            Response::DescribeQuorum(Box::new(DescribeQuorumResponse::refused(error)))
         }
         Request::AlterClientQuotas(request) => {
             let refused = request.entries.iter().map(|alter| {

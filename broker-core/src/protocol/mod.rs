@@ -95,6 +95,8 @@ pub enum Request {
     DeleteRecords(DeleteRecordsRequest),
     /// Partitions of topics, page by page.
     DescribeTopicPartitions(Box<DescribeTopicPartitionsRequest>),
+    /// State of the metadata quorum.
+    DescribeQuorum(DescribeQuorumRequest),
     /// What the log directory holds.
     DescribeLogDirs(DescribeLogDirsRequest),
     /// Move replicas to another log directory.
@@ -188,6 +190,7 @@ pub enum Response {
     ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
     DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
+    DescribeQuorum(Box<DescribeQuorumResponse>),
     DescribeLogDirs(DescribeLogDirsResponse),
     AlterReplicaLogDirs(AlterReplicaLogDirsResponse),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),

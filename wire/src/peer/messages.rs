@@ -16,14 +16,14 @@ use stormglass_broker_core::protocol::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp, ConfigSource, ConfigTarget,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, ElectLeadersRequest,
-    ElectLeadersResponse, EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset,
-    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
-    FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
-    QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker,
-    TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, DescribeQuorumRequest,
+    DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse, EndQuorumEpochRequest,
+    EndQuorumEpochResponse, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
+    FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, NewPartitions, NewTopic,
+    Placement, ProducerIdAndEpoch, QuorumReplica, QuotaValue, Reassignment, ReplicaState, Request,
+    Response, SnapshotId, TopicRef, TxnMarker, TxnPartitions, TxnPartitionsResult, VoteRequest,
+    VoteResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -88,6 +88,7 @@ messages! {
     17 AlterPartitionReassignments;
     18 ListPartitionReassignments;
     40 AlterClientQuotas;
+    41 DescribeQuorum;
 }
 
 fields! {
@@ -102,6 +103,8 @@ fields! {
     SnapshotId { end_offset, epoch }
     LeaderAndEpoch { leader, epoch }
     EpochEndOffset { epoch, end_offset }
+    DescribeQuorumResponse { error, leader, epoch, high_watermark, voters, observers }
+    QuorumReplica { node, log_end_offset, last_fetch_ms, last_caught_up_ms }
 }
 
 fields! {
@@ -192,6 +195,15 @@ impl Field for QuotaValue {
 
     fn take(from: &mut Reader) -> Result<Self, WireError> {
         Field::take(from).map(Self::from_bits)
+    }
+}
+
+/// There is one quorum.
+impl Field for DescribeQuorumRequest {
+    fn put(&self, _: &mut Writer) {}
+
+    fn take(_: &mut Reader) -> Result<Self, WireError> {
+        Ok(Self {})
     }
 }
 

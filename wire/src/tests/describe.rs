@@ -1,15 +1,18 @@
-//! What administrators look at: partitions page by page, log directories.
+//! What administrators look at: partitions page by page, log directories,
+//! the quorum.
 
-use super::{answer, ask, frame, text, topic_id, topic_name, tp, versions};
+use super::{Known, answer, ask, frame, read, text, topic_id, topic_name, tp, versions};
 use crate::apis::ApiKey;
+use crate::codec::{Decoded, decode_request};
 use bytes::Bytes;
 use kafka_protocol::messages as theirs;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeLogDirsRequest,
-    DescribeLogDirsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-    DescribedPartition, DescribedTopic, MetadataPartition, PartitionCursor, ReplicaLog, Request,
+    DescribeLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribedPartition,
+    DescribedTopic, MetadataPartition, PartitionCursor, QuorumReplica, ReplicaLog, Request,
     Response,
 };
 
@@ -137,6 +140,84 @@ fn replicas_are_moved_between_directories_in_every_version() {
     }
 }
 
+fn quorum_of(topic: &'static str, index: i32) -> theirs::DescribeQuorumRequest {
+    use theirs::describe_quorum_request::{PartitionData, TopicData};
+    let partition = PartitionData::default().with_partition_index(index);
+    let topic = TopicData::default()
+        .with_topic_name(theirs::TopicName(text(topic)))
+        .with_partitions(vec![partition]);
+    theirs::DescribeQuorumRequest::default().with_topics(vec![topic])
+}
+
+#[test]
+fn the_quorum_is_described_in_every_version() {
+    let key = ApiKey::DescribeQuorum;
+    for version in versions(key) {
+        let (request, call) = ask(key, version, &quorum_of("__cluster_metadata", 0));
+        assert_eq!(request, Request::DescribeQuorum(DescribeQuorumRequest {}));
+        let replica = |node, log_end_offset| QuorumReplica {
+            node: NodeId(node),
+            log_end_offset,
+            last_fetch_ms: 1000,
+            last_caught_up_ms: 900,
+        };
+        let response = DescribeQuorumResponse {
+            error: ErrorCode::None,
+            leader: Some(NodeId(2)),
+            epoch: 4,
+            high_watermark: 70,
+            voters: vec![replica(2, 71), replica(10_001, 70)],
+            observers: vec![replica(3, 69)],
+        };
+        let read: theirs::DescribeQuorumResponse =
+            answer(&call, &Response::DescribeQuorum(Box::new(response)));
+        assert_eq!((read.error_code, &*read.topics[0].topic_name.0), (0, "__cluster_metadata"));
+        let told = &read.topics[0].partitions[0];
+        let state = (told.leader_id.0, told.leader_epoch, told.high_watermark);
+        assert_eq!(state, (2, 4, 70));
+        let times = if version >= 1 { (1000, 900) } else { (-1, -1) };
+        let of = |list: &[theirs::describe_quorum_response::ReplicaState]| {
+            let all = list.iter().map(|r| {
+                let times = (r.last_fetch_timestamp, r.last_caught_up_timestamp);
+                (r.replica_id.0, r.log_end_offset, times)
+            });
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(of(&told.current_voters), [(2, 71, times), (10_001, 70, times)]);
+        assert_eq!(of(&told.observers), [(3, 69, times)]);
+        let nodes = read.nodes.iter().map(|node| {
+            let listener = &node.listeners[0];
+            (node.node_id.0, listener.host.to_string(), listener.port)
+        });
+        let known = (2, "broker.example".to_owned(), 9092);
+        let expected = if version >= 2 { vec![known] } else { Vec::new() };
+        assert_eq!(nodes.collect::<Vec<_>>(), expected, "nobody knows where 10001 is");
+        let refused = DescribeQuorumResponse::refused(ErrorCode::NotController);
+        let read: theirs::DescribeQuorumResponse =
+            answer(&call, &Response::DescribeQuorum(Box::new(refused)));
+        assert_eq!((read.error_code, read.topics.len()), (41, 0));
+    }
+}
+
+#[test]
+fn nothing_but_the_metadata_log_has_a_quorum() {
+    let key = ApiKey::DescribeQuorum;
+    for version in versions(key) {
+        for body in [quorum_of("topic-1", 0), quorum_of("__cluster_metadata", 1)] {
+            let answer = match decode_request(frame(key, version, &body), &Known) {
+                Ok(Decoded::Answer(answer)) => answer,
+                other => panic!("{other:?}"),
+            };
+            let read: theirs::DescribeQuorumResponse = read(answer.to_bytes(), version);
+            let (asked, told) = (&body.topics[0], &read.topics[0]);
+            assert_eq!((read.error_code, &told.topic_name), (0, &asked.topic_name));
+            let partition = &told.partitions[0];
+            let index = asked.partitions[0].partition_index;
+            assert_eq!((partition.partition_index, partition.error_code), (index, 3));
+        }
+    }
+}
+
 /// Frames for damage to be done to.
 pub(super) fn samples() -> Vec<Bytes> {
     use theirs::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -148,6 +229,7 @@ pub(super) fn samples() -> Vec<Bytes> {
     vec![
         frame(ApiKey::DescribeTopicPartitions, 0, &paged),
         frame(ApiKey::DescribeLogDirs, 4, &theirs::DescribeLogDirsRequest::default()),
+        frame(ApiKey::DescribeQuorum, 2, &quorum_of("__cluster_metadata", 0)),
         frame(ApiKey::AlterReplicaLogDirs, 2, &theirs::AlterReplicaLogDirsRequest::default()),
     ]
 }

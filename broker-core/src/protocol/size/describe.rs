@@ -1,8 +1,14 @@
 //! Sizes of the bodies of requests and responses that describe the cluster, in the version named
 //! beside each.
 
-use super::{LOG_DIR_BYTES, NULL, TAGS, UUID, array, blob, by_topic, nodes, topic_name};
-use crate::protocol::{DescribedTopic, PartitionCursor, Request, Response};
+use super::{
+    HOST_BYTES, LOG_DIR_BYTES, NULL, TAGS, UUID, array, blob, by_topic, metadata_topic, nodes,
+    topic_name,
+};
+use crate::protocol::{DescribeQuorumResponse, DescribedTopic, PartitionCursor, Request, Response};
+
+/// Bytes of `CONTROLLER`.
+const LISTENER_BYTES: u64 = 10;
 
 pub(super) fn request(request: &Request) -> u64 {
     match request {
@@ -11,6 +17,8 @@ pub(super) fn request(request: &Request) -> u64 {
             let topics = request.topics.iter().map(|topic| text(topic) + TAGS);
             array(request.topics.len()) + topics.sum::<u64>() + 4 + at(&request.cursor) + TAGS
         }
+        // v2: the metadata topic
+        Request::DescribeQuorum(_) => metadata_topic(4 + TAGS) + TAGS,
         // v4: partitions or all
         Request::DescribeLogDirs(request) => {
             let partitions = request
@@ -35,6 +43,8 @@ pub(super) fn response(response: &Response) -> u64 {
             let topics = response.topics.iter().map(described_topic);
             4 + array(response.topics.len()) + topics.sum::<u64>() + at(&response.next) + TAGS
         }
+        // v2: error, no message, metadata topic, addresses of voters
+        Response::DescribeQuorum(response) => described_quorum(response),
         // v4: throttle, error, one directory: error, path, partitions, room in all and left
         Response::DescribeLogDirs(response) => {
             // index, size, lag, flag
@@ -61,6 +71,20 @@ fn described_topic(topic: &DescribedTopic) -> u64 {
     });
     let partitions = array(topic.partitions.len()) + partitions.sum::<u64>();
     2 + text(&topic.name) + UUID + 1 + partitions + 4 + TAGS
+}
+
+fn described_quorum(response: &DescribeQuorumResponse) -> u64 {
+    // id, directory, log end, times of fetch and of having caught up
+    let replica = 4 + UUID + 8 + 8 + 8 + TAGS;
+    let replicas = |count: usize| array(count) + replica * count as u64;
+    // index, error, no message, leader, epoch, high watermark
+    let lists = replicas(response.voters.len()) + replicas(response.observers.len());
+    let partition = 4 + 2 + NULL + 4 + 4 + 8 + lists + TAGS;
+    let topics = if response.error.is_ok() { metadata_topic(partition) } else { array(0) };
+    let listener = blob(LISTENER_BYTES) + blob(HOST_BYTES) + 2 + TAGS;
+    let voters = response.voters.len();
+    let nodes = array(voters) + (4 + array(1) + listener + TAGS) * voters as u64;
+    2 + NULL + topics + nodes + TAGS
 }
 
 /// A structure that may be null: whether it is there, and its fields.

@@ -56,6 +56,7 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
         Request::DescribeTopicPartitions(_)
+        | Request::DescribeQuorum(_)
         | Request::DescribeLogDirs(_)
         | Request::AlterReplicaLogDirs(_) => describe::request(request),
         Request::DescribeClientQuotas(_) | Request::AlterClientQuotas(_) => {

@@ -72,6 +72,7 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
         Response::DescribeTopicPartitions(_)
+        | Response::DescribeQuorum(_)
         | Response::DescribeLogDirs(_)
         | Response::AlterReplicaLogDirs(_) => describe::response(response),
         Response::DescribeClientQuotas(_) | Response::AlterClientQuotas(_) => {

@@ -1,6 +1,6 @@
 //! What administrators look at.
 
-use super::{TOPIC, check_request, check_response, ids, text, topic, tp};
+use super::{HOST, TOPIC, check_request, check_response, ids, text, topic, tp};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId};
 use crate::protocol as ours;
@@ -110,4 +110,45 @@ fn alter_replica_log_dirs() {
         .with_partitions(vec![altered::AlterReplicaLogDirPartitionResult::default()]);
     let body = theirs::AlterReplicaLogDirsResponse::default().with_results(vec![result]);
     check_response(response, body, 2);
+}
+
+#[test]
+fn describe_quorum() {
+    use theirs::describe_quorum_response as described;
+    let partition = theirs::describe_quorum_request::PartitionData::default();
+    let metadata = || theirs::TopicName(text("__cluster_metadata"));
+    let asked = theirs::describe_quorum_request::TopicData::default()
+        .with_topic_name(metadata())
+        .with_partitions(vec![partition]);
+    let body = theirs::DescribeQuorumRequest::default().with_topics(vec![asked]);
+    check_request(Request::DescribeQuorum(ours::DescribeQuorumRequest {}), body, 2);
+    let replica = ours::QuorumReplica {
+        node: NodeId(1),
+        log_end_offset: 5,
+        last_fetch_ms: 6,
+        last_caught_up_ms: 6,
+    };
+    let response = ours::DescribeQuorumResponse {
+        error: ErrorCode::None,
+        leader: Some(NodeId(1)),
+        epoch: 2,
+        high_watermark: 5,
+        voters: vec![replica; 3],
+        observers: vec![replica; 2],
+    };
+    let listener =
+        described::Listener::default().with_name(text("CONTROLLER")).with_host(text(HOST));
+    let node = described::Node::default().with_listeners(vec![listener]);
+    let partition = described::PartitionData::default()
+        .with_error_message(None)
+        .with_current_voters(vec![described::ReplicaState::default(); 3])
+        .with_observers(vec![described::ReplicaState::default(); 2]);
+    let topic = described::TopicData::default()
+        .with_topic_name(metadata())
+        .with_partitions(vec![partition]);
+    let body = theirs::DescribeQuorumResponse::default()
+        .with_error_message(None)
+        .with_topics(vec![topic])
+        .with_nodes(vec![node; 3]);
+    check_response(Response::DescribeQuorum(Box::new(response)), body, 2);
 }
