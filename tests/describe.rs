@@ -1,5 +1,5 @@
 //! What tools look at, on a real cluster: partitions page by page, log directories,
-//! the quorum.
+//! the quorum, features.
 
 use crate::common::Place;
 use crate::kafka::{Client, Serving, batch, retry, text, topic_name};
@@ -9,9 +9,10 @@ use kafka_protocol::messages::alter_replica_log_dirs_request::{
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::describe_quorum_response::ReplicaState;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    AlterReplicaLogDirsRequest, CreateTopicsRequest, DescribeLogDirsRequest, DescribeQuorumRequest,
-    DescribeTopicPartitionsRequest,
+    AlterReplicaLogDirsRequest, ApiVersionsRequest, CreateTopicsRequest, DescribeLogDirsRequest,
+    DescribeQuorumRequest, DescribeTopicPartitionsRequest, UpdateFeaturesRequest,
 };
 
 fn create(client: &mut Client, name: &str, partitions: i32) {
@@ -139,4 +140,45 @@ fn any_broker_describes_the_quorum() {
         assert_eq!(ports, serving.addresses);
     }
     assert!(leaders[0].1 > 0 && leaders.iter().all(|leader| *leader == leaders[0]), "{leaders:?}");
+}
+
+fn levels(client: &mut Client) -> Vec<(String, i16)> {
+    let answer = client.call(4, &ApiVersionsRequest::default());
+    let levels = answer.finalized_features.iter();
+    levels.map(|level| (level.name.to_string(), level.max_version_level)).collect()
+}
+
+fn update(client: &mut Client, feature: &str, level: i16, upgrade_type: i8) -> i16 {
+    let update = FeatureUpdateKey::default()
+        .with_feature(text(feature))
+        .with_max_version_level(level)
+        .with_upgrade_type(upgrade_type);
+    let request = UpdateFeaturesRequest::default().with_feature_updates(vec![update]);
+    client.call(2, &request).error_code
+}
+
+#[test]
+fn features_change_and_survive_a_restart() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &["--brokers", "3"]);
+    let mut clients: Vec<Client> =
+        serving.addresses.iter().map(|address| Client::connect(address)).collect();
+    let of = |levels: &[(&str, i16)]| -> Vec<(String, i16)> {
+        levels.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect()
+    };
+    let newest = of(&[("group.version", 1), ("metadata.version", 21), ("transaction.version", 2)]);
+    let older = of(&[("metadata.version", 21), ("transaction.version", 1)]);
+    for client in &mut clients {
+        retry(|| (levels(client) == newest).then_some(()));
+    }
+    assert_eq!(update(&mut clients[0], "transaction.version", 1, 1), 95, "it goes down");
+    assert_eq!(update(&mut clients[0], "transaction.version", 1, 2), 0);
+    assert_eq!(update(&mut clients[1], "group.version", 0, 2), 0);
+    for client in &mut clients {
+        retry(|| (levels(client) == older).then_some(()));
+    }
+    serving.stop();
+    let serving = Serving::start(&place, "data", &["--brokers", "3"]);
+    let mut client = serving.client();
+    retry(|| (levels(&mut client) == older).then_some(()));
 }

@@ -242,6 +242,7 @@ impl Broker {
             | Request::ListPartitionReassignments(_)
             | Request::AlterConfigs(_)
             | Request::AlterClientQuotas(_)
+            | Request::UpdateFeatures(_)
                 if self.is_active_controller() =>
             {
                 self.controller_request(step, to, request)
@@ -487,7 +488,8 @@ impl Broker {
                 }
             }
         }
-        if !delta.partitions.is_empty()
+        if delta.features
+            || !delta.partitions.is_empty()
             || !delta.removed_topics.is_empty()
             || !delta.brokers.is_empty()
         {
@@ -552,7 +554,16 @@ impl Broker {
         })
     }
 
-    /// A number that is another one after each change of [`Self::topics`] or [`Self::endpoints`].
+    /// Offset of the last metadata record that this broker knows, and levels of features as of then.
+    #[must_use]
+    pub fn features(&self) -> (Offset, Vec<(Arc<str>, i16)>) {
+        let Some((role, _)) = &self.broker else { return (-1, Vec::new()) };
+        let chosen = role.image.features().filter(|(_, level)| *level > 0);
+        (role.image.offset(), chosen.map(|(name, level)| (Arc::clone(name), level)).collect())
+    }
+
+    /// A number that is another one after each change of [`Self::topics`], [`Self::endpoints`] or
+    /// levels of [`Self::features`].
     #[must_use]
     pub fn topics_revision(&self) -> u64 {
         self.topics_revision

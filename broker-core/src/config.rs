@@ -12,6 +12,7 @@ pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
+use crate::features::InitialLevels;
 use crate::ids::NodeId;
 use crate::plant::Plant;
 use crate::protocol::BrokerEndpoint;
@@ -39,6 +40,8 @@ pub struct NodeConfig {
     pub server: ServerConfig,
     /// What the service lets this broker do; no limits in plain Kafka.
     pub limits: BrokerLimits,
+    /// Levels of features if the cluster is new.
+    pub features: InitialLevels,
     /// Seed of the few random choices (election jitter); different for each node and start.
     pub seed: u64,
     /// Unique per process start (`incarnation.id`).

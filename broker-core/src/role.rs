@@ -98,6 +98,7 @@ impl BrokerRole {
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_) => self.group_request(step, to, request),
             Request::DescribeQuorum(_)
+            | Request::UpdateFeatures(_)
             | Request::CreateTopics(_)
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)

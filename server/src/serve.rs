@@ -360,6 +360,7 @@ fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
         endpoint,
         server: options.server_config()?,
         limits: stormglass_broker_core::BrokerLimits::default(),
+        features: stormglass_broker_core::features::NEWEST,
         seed: (ids::random_u128() >> 64) as u64,
         incarnation: ids::random_uuid(),
         plant: None,

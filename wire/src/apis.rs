@@ -42,6 +42,7 @@ pub enum ApiKey {
     DescribeClientQuotas = 48,
     AlterClientQuotas = 49,
     DescribeQuorum = 55,
+    UpdateFeatures = 57,
     DescribeCluster = 60,
     DescribeProducers = 61,
     DescribeTransactions = 65,
@@ -76,7 +77,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
 /// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
 /// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 46] = [
+pub const APIS: [Api; 47] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
     api(ApiKey::ListOffsets, 1, 8, 6),
@@ -115,6 +116,7 @@ pub const APIS: [Api; 46] = [
     api(ApiKey::DescribeClientQuotas, 0, 1, 1),
     api(ApiKey::AlterClientQuotas, 0, 1, 1),
     api(ApiKey::DescribeQuorum, 0, 2, 0),
+    api(ApiKey::UpdateFeatures, 0, 2, 0),
     api(ApiKey::DescribeCluster, 0, 2, 0),
     api(ApiKey::DescribeProducers, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),

@@ -7,6 +7,7 @@ mod admin;
 mod consumer_group;
 mod data;
 mod describe;
+mod features;
 mod group;
 mod quorum;
 mod quotas;
@@ -20,6 +21,7 @@ pub use admin::*;
 pub use consumer_group::*;
 pub use data::*;
 pub use describe::*;
+pub use features::*;
 pub use group::*;
 pub use quorum::*;
 pub use quotas::*;
@@ -95,6 +97,8 @@ pub enum Request {
     DeleteRecords(DeleteRecordsRequest),
     /// Partitions of topics, page by page.
     DescribeTopicPartitions(Box<DescribeTopicPartitionsRequest>),
+    /// Levels of features.
+    UpdateFeatures(UpdateFeaturesRequest),
     /// State of the metadata quorum.
     DescribeQuorum(DescribeQuorumRequest),
     /// What the log directory holds.
@@ -190,6 +194,8 @@ pub enum Response {
     ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
     DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
+    /// See [`UpdateFeaturesResponse`].
+    UpdateFeatures(Box<UpdateFeaturesResponse>),
     DescribeQuorum(Box<DescribeQuorumResponse>),
     DescribeLogDirs(DescribeLogDirsResponse),
     AlterReplicaLogDirs(AlterReplicaLogDirsResponse),

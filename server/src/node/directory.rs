@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::BrokerEndpoint;
-use stormglass_wire::{Cluster, Endpoint, LogDir};
+use stormglass_wire::{Cluster, Endpoint, Levels, LogDir};
 
 /// Addresses of brokers as clients are told.
 pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
@@ -19,6 +19,8 @@ pub(crate) struct Directory {
     /// Where the node's logs are.
     log_dir: Arc<str>,
     endpoints: Arc<Endpoints>,
+    /// Offset of the metadata, and levels of features as of then.
+    features: (i64, Vec<(Arc<str>, i16)>),
     by_name: FxHashMap<Arc<str>, TopicId>,
     by_id: FxHashMap<TopicId, Arc<str>>,
 }
@@ -29,6 +31,7 @@ impl Directory {
             cluster_id: cluster_id.into(),
             log_dir: LogDir::NONE.path.into(),
             endpoints: Arc::new(endpoints),
+            features: (-1, Vec::new()),
             by_name: FxHashMap::default(),
             by_id: FxHashMap::default(),
         }
@@ -46,11 +49,13 @@ impl Directory {
         &self,
         topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
         brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+        features: (i64, Vec<(Arc<str>, i16)>),
     ) -> Self {
         let mut next = Self::new("", Endpoints::new());
         next.cluster_id = Arc::clone(&self.cluster_id);
         next.log_dir = Arc::clone(&self.log_dir);
         next.endpoints = Arc::clone(&self.endpoints);
+        next.features = features;
         for (node, endpoint) in brokers {
             let address = (endpoint.host.as_ref().to_owned(), endpoint.port);
             if next.endpoints.get(&node) != Some(&address) {
@@ -80,6 +85,10 @@ impl Cluster for Directory {
 
     fn cluster_id(&self) -> &str {
         &self.cluster_id
+    }
+
+    fn features(&self) -> Levels<'_> {
+        Levels { epoch: self.features.0, levels: &self.features.1 }
     }
 
     fn log_dir(&self) -> LogDir<'_> {
@@ -116,8 +125,9 @@ impl SharedDirectory {
         &self,
         topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
         brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+        features: (i64, Vec<(Arc<str>, i16)>),
     ) {
-        let next = Arc::new(self.current().with(topics, brokers));
+        let next = Arc::new(self.current().with(topics, brokers, features));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }

@@ -18,12 +18,13 @@ use stormglass_broker_core::protocol::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
     CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, DescribeQuorumRequest,
     DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse, EndQuorumEpochRequest,
-    EndQuorumEpochResponse, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
-    FetchResponse, FetchSnapshotRequest, FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch,
-    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, NewPartitions, NewTopic,
-    Placement, ProducerIdAndEpoch, QuorumReplica, QuotaValue, Reassignment, ReplicaState, Request,
-    Response, SnapshotId, TopicRef, TxnMarker, TxnPartitions, TxnPartitionsResult, VoteRequest,
-    VoteResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    EndQuorumEpochResponse, EpochEndOffset, FeatureDirection, FeatureUpdate, FetchPartition,
+    FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
+    FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
+    QuorumReplica, QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef,
+    TxnMarker, TxnPartitions, TxnPartitionsResult, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    VoteRequest, VoteResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -89,6 +90,7 @@ messages! {
     18 ListPartitionReassignments;
     40 AlterClientQuotas;
     41 DescribeQuorum;
+    42 UpdateFeatures;
 }
 
 fields! {
@@ -175,6 +177,9 @@ fields! {
     ConfigChange { key, op, value }
     AlterConfigsResponse { resources }
     AlteredConfigs { target, error, message }
+    UpdateFeaturesRequest { updates, validate_only }
+    FeatureUpdate { name, level, direction }
+    UpdateFeaturesResponse { error, message, updated }
     AlterClientQuotasRequest { entries, validate_only }
     AlterQuotas { entity, changes }
     AlterClientQuotasResponse { entries }
@@ -182,6 +187,7 @@ fields! {
 }
 
 numbered! {
+    FeatureDirection { Unknown = 0, Upgrade = 1, SafeDowngrade = 2, UnsafeDowngrade = 3 }
     IsolationLevel { ReadUncommitted = 0, ReadCommitted = 1 }
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3 }
     ConfigSource { Topic = 1, Static = 4, Default = 5, Group = 8 }

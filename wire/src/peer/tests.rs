@@ -165,6 +165,11 @@ fn responses() -> Vec<Response> {
 /// The same of what administrators look at.
 fn descriptions() -> Vec<Response> {
     vec![
+        Response::UpdateFeatures(Box::new(UpdateFeaturesResponse {
+            error: ErrorCode::None,
+            message: None,
+            updated: vec!["group.version".into()],
+        })),
         Response::DescribeQuorum(Box::new(DescribeQuorumResponse {
             error: ErrorCode::None,
             leader: Some(NodeId(1)),

@@ -1,5 +1,5 @@
 //! What administrators look at: partitions page by page, log directories,
-//! the quorum.
+//! the quorum, features.
 
 use super::{Known, answer, ask, frame, read, text, topic_id, topic_name, tp, versions};
 use crate::apis::ApiKey;
@@ -12,8 +12,8 @@ use stormglass_broker_core::protocol::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeLogDirsRequest,
     DescribeLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribedPartition,
-    DescribedTopic, MetadataPartition, PartitionCursor, QuorumReplica, ReplicaLog, Request,
-    Response,
+    DescribedTopic, FeatureDirection, FeatureUpdate, MetadataPartition, PartitionCursor,
+    QuorumReplica, ReplicaLog, Request, Response, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 
 #[test]
@@ -218,6 +218,52 @@ fn nothing_but_the_metadata_log_has_a_quorum() {
     }
 }
 
+#[test]
+fn features_are_updated_in_every_version() {
+    use theirs::update_features_request::FeatureUpdateKey;
+    let key = ApiKey::UpdateFeatures;
+    for version in versions(key) {
+        for number in 0..4_i8 {
+            let direction = match number {
+                1 => FeatureDirection::Upgrade,
+                2 => FeatureDirection::SafeDowngrade,
+                3 => FeatureDirection::UnsafeDowngrade,
+                _ => FeatureDirection::Unknown,
+            };
+            let update = FeatureUpdateKey::default()
+                .with_feature(text("group.version"))
+                .with_max_version_level(1);
+            let (update, direction) = match (version, number) {
+                (0, 0 | 3) => continue,
+                (0, _) => (update.with_allow_downgrade(number == 2), direction),
+                _ => (update.with_upgrade_type(number), direction),
+            };
+            let body = theirs::UpdateFeaturesRequest::default()
+                .with_feature_updates(vec![update])
+                .with_validate_only(version >= 1);
+            let (request, _) = ask(key, version, &body);
+            let update = FeatureUpdate { name: "group.version".into(), level: 1, direction };
+            let expected =
+                UpdateFeaturesRequest { updates: vec![update], validate_only: version >= 1 };
+            assert_eq!(request, Request::UpdateFeatures(expected));
+        }
+        let (_, call) = ask(key, version, &theirs::UpdateFeaturesRequest::default());
+        let response = UpdateFeaturesResponse {
+            error: ErrorCode::None,
+            message: None,
+            updated: vec!["group.version".into()],
+        };
+        let read: theirs::UpdateFeaturesResponse =
+            answer(&call, &Response::UpdateFeatures(Box::new(response)));
+        assert_eq!((read.error_code, read.results.len()), (0, usize::from(version < 2)));
+        let refused =
+            UpdateFeaturesResponse::refused(ErrorCode::InvalidUpdateVersion, Some("no".into()));
+        let read: theirs::UpdateFeaturesResponse =
+            answer(&call, &Response::UpdateFeatures(Box::new(refused)));
+        assert_eq!((read.error_code, read.error_message.as_deref()), (95, Some("no")));
+    }
+}
+
 /// Frames for damage to be done to.
 pub(super) fn samples() -> Vec<Bytes> {
     use theirs::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -229,6 +275,7 @@ pub(super) fn samples() -> Vec<Bytes> {
     vec![
         frame(ApiKey::DescribeTopicPartitions, 0, &paged),
         frame(ApiKey::DescribeLogDirs, 4, &theirs::DescribeLogDirsRequest::default()),
+        frame(ApiKey::UpdateFeatures, 2, &theirs::UpdateFeaturesRequest::default()),
         frame(ApiKey::DescribeQuorum, 2, &quorum_of("__cluster_metadata", 0)),
         frame(ApiKey::AlterReplicaLogDirs, 2, &theirs::AlterReplicaLogDirsRequest::default()),
     ]

@@ -1,6 +1,7 @@
 //! The controller on a quorum that is stepped by hand.
 
 mod brokers;
+mod features;
 mod partitions;
 mod reassignments;
 mod rig;

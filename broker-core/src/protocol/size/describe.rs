@@ -3,7 +3,7 @@
 
 use super::{
     HOST_BYTES, LOG_DIR_BYTES, NULL, TAGS, UUID, array, blob, by_topic, metadata_topic, nodes,
-    topic_name,
+    nullable, topic_name,
 };
 use crate::protocol::{DescribeQuorumResponse, DescribedTopic, PartitionCursor, Request, Response};
 
@@ -16,6 +16,11 @@ pub(super) fn request(request: &Request) -> u64 {
         Request::DescribeTopicPartitions(request) => {
             let topics = request.topics.iter().map(|topic| text(topic) + TAGS);
             array(request.topics.len()) + topics.sum::<u64>() + 4 + at(&request.cursor) + TAGS
+        }
+        // v2: timeout; per feature name, level, direction; flag
+        Request::UpdateFeatures(request) => {
+            let updates = request.updates.iter().map(|update| text(&update.name) + 2 + 1 + TAGS);
+            4 + array(request.updates.len()) + updates.sum::<u64>() + 1 + TAGS
         }
         // v2: the metadata topic
         Request::DescribeQuorum(_) => metadata_topic(4 + TAGS) + TAGS,
@@ -43,6 +48,8 @@ pub(super) fn response(response: &Response) -> u64 {
             let topics = response.topics.iter().map(described_topic);
             4 + array(response.topics.len()) + topics.sum::<u64>() + at(&response.next) + TAGS
         }
+        // v2: throttle, error, message
+        Response::UpdateFeatures(response) => 4 + 2 + nullable(response.message.as_deref()) + TAGS,
         // v2: error, no message, metadata topic, addresses of voters
         Response::DescribeQuorum(response) => described_quorum(response),
         // v4: throttle, error, one directory: error, path, partitions, room in all and left

@@ -55,7 +55,8 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::DescribeConfigs(_)
         | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
-        Request::DescribeTopicPartitions(_)
+        Request::UpdateFeatures(_)
+        | Request::DescribeTopicPartitions(_)
         | Request::DescribeQuorum(_)
         | Request::DescribeLogDirs(_)
         | Request::AlterReplicaLogDirs(_) => describe::request(request),

@@ -71,7 +71,8 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::DescribeConfigs(_)
         | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
-        Response::DescribeTopicPartitions(_)
+        Response::UpdateFeatures(_)
+        | Response::DescribeTopicPartitions(_)
         | Response::DescribeQuorum(_)
         | Response::DescribeLogDirs(_)
         | Response::AlterReplicaLogDirs(_) => describe::response(response),

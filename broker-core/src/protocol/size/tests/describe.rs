@@ -152,3 +152,25 @@ fn describe_quorum() {
         .with_nodes(vec![node; 3]);
     check_response(Response::DescribeQuorum(Box::new(response)), body, 2);
 }
+
+#[test]
+fn update_features() {
+    use theirs::update_features_request::FeatureUpdateKey;
+    let update = ours::FeatureUpdate {
+        name: "group.version".into(),
+        level: 1,
+        direction: ours::FeatureDirection::Upgrade,
+    };
+    let request = ours::UpdateFeaturesRequest { updates: vec![update], validate_only: true };
+    let update = FeatureUpdateKey::default().with_feature(text("group.version"));
+    let body = theirs::UpdateFeaturesRequest::default().with_feature_updates(vec![update]);
+    check_request(Request::UpdateFeatures(request), body, 2);
+    for message in [None, Some("wrong")] {
+        let response = ours::UpdateFeaturesResponse::refused(
+            ErrorCode::InvalidUpdateVersion,
+            message.map(Into::into),
+        );
+        let body = theirs::UpdateFeaturesResponse::default().with_error_message(message.map(text));
+        check_response(Response::UpdateFeatures(Box::new(response)), body, 2);
+    }
+}
