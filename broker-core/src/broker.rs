@@ -379,6 +379,7 @@ impl Broker {
                     TimerKey::GroupExpiry => role.groups_expire(step),
                     TimerKey::TxnTimeouts => crate::api::transactions::timeouts_due(role, step),
                     TimerKey::TxnMarkers => crate::api::transactions::markers_due(role, step),
+                    TimerKey::TxnAdditions => crate::api::transactions::additions_due(role, step),
                     TimerKey::Forward => role.forwarding_due(step),
                     TimerKey::Raft | TimerKey::Controller => {}
                 }

@@ -75,8 +75,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
-/// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
-/// an epoch per transaction (KIP-890, second part).
+/// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage.
 pub const APIS: [Api; 47] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
@@ -99,9 +98,9 @@ pub const APIS: [Api; 47] = [
     api(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
     api(ApiKey::AddPartitionsToTxn, 0, 5, 3),
     api(ApiKey::AddOffsetsToTxn, 0, 4, 3),
-    api(ApiKey::EndTxn, 0, 4, 3),
+    api(ApiKey::EndTxn, 0, 5, 3),
     api(ApiKey::WriteTxnMarkers, 1, 1, 1),
-    api(ApiKey::TxnOffsetCommit, 0, 4, 3),
+    api(ApiKey::TxnOffsetCommit, 0, 5, 3),
     api(ApiKey::DescribeConfigs, 1, 4, 4),
     api(ApiKey::AlterConfigs, 0, 2, 2),
     api(ApiKey::AlterReplicaLogDirs, 1, 2, 2),

@@ -17,7 +17,7 @@ use stormglass_broker_core::protocol::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec, ProducePartition,
     ProducePartitionResponse, ProduceRequest, ProduceResponse, Request, Response, SnapshotId,
-    TransactionalProduceRequest,
+    TransactionRules, TransactionalProduceRequest,
 };
 use stormglass_broker_core::records::{Batch, Record, Records};
 
@@ -382,8 +382,12 @@ fn transactions_are_produced_under_their_name_only() {
         let (request, call) = ask(ApiKey::Produce, version, &named);
         let partitions = vec![ProducePartition { tp: tp(1, 0), records: transactional() }];
         let produce = ProduceRequest { acks: Acks::All, timeout_ms: 77, partitions };
-        let expected =
-            TransactionalProduceRequest { transactional_id: "billing-1".into(), produce };
+        let rules = match version {
+            12.. => TransactionRules::EpochEach,
+            _ => TransactionRules::Added,
+        };
+        let transactional_id = "billing-1".into();
+        let expected = TransactionalProduceRequest { transactional_id, rules, produce };
         assert_eq!(request, Request::TransactionalProduce(Box::new(expected)));
         let refused = ProducePartitionResponse::refused(tp(1, 0), ErrorCode::TransactionAbortable);
         let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };

@@ -85,7 +85,9 @@ pub(super) fn response(response: &Response) -> u64 {
             4 + 2 + array(response.transactions.len()) + all + TAGS
         }
         // v4: throttle, error
-        Response::AddOffsetsToTxn(_) | Response::EndTxn(_) => 4 + 2 + TAGS,
+        Response::AddOffsetsToTxn(_) => 4 + 2 + TAGS,
+        // v4; v5 where each transaction has an epoch
+        Response::EndTxn(response) => 4 + 2 + response.producer.map_or(0, |_| PRODUCER) + TAGS,
         // v1
         Response::WriteTxnMarkers(response) => {
             let marker = |(_, partitions): &(i64, Vec<_>)| {
