@@ -75,12 +75,12 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
-/// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage.
+/// where a request asks for what `broker-core` does not do: topic ids in commits.
 pub const APIS: [Api; 47] = [
     api(ApiKey::Produce, 3, 13, 9),
-    api(ApiKey::Fetch, 4, 17, 12),
-    api(ApiKey::ListOffsets, 1, 8, 6),
-    api(ApiKey::Metadata, 0, 12, 9),
+    api(ApiKey::Fetch, 4, 18, 12),
+    api(ApiKey::ListOffsets, 1, 10, 6),
+    api(ApiKey::Metadata, 0, 13, 9),
     api(ApiKey::OffsetCommit, 2, 9, 8),
     api(ApiKey::OffsetFetch, 1, 9, 6),
     api(ApiKey::FindCoordinator, 0, 6, 3),
@@ -119,7 +119,7 @@ pub const APIS: [Api; 47] = [
     api(ApiKey::DescribeCluster, 0, 2, 0),
     api(ApiKey::DescribeProducers, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),
-    api(ApiKey::ListTransactions, 0, 1, 0),
+    api(ApiKey::ListTransactions, 0, 2, 0),
     api(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),
     api(ApiKey::ConsumerGroupDescribe, 0, 1, 0),
     api(ApiKey::ListConfigResources, 0, 1, 0),

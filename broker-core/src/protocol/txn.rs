@@ -229,6 +229,8 @@ pub struct ListTransactionsRequest {
     pub producer_ids: Vec<i64>,
     /// Only those that run for longer, ms; negative = all.
     pub duration_ms: i64,
+    /// Regular expression that ids must match as a whole (KIP-1152).
+    pub pattern: Option<Arc<str>>,
 }
 
 /// Answer to [`ListTransactionsRequest`].

@@ -84,6 +84,9 @@ pub(crate) fn encode(
     if (8..=10).contains(&version) {
         out.i32(OPERATIONS_UNKNOWN);
     }
+    if version >= 13 {
+        out.error(ErrorCode::None); // of the request as a whole
+    }
     out.no_tags();
 }
 

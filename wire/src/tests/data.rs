@@ -212,6 +212,34 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_tiered(error in errors(), version in 9..=10_i16) {
+        use theirs::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+        let asked = |index, timestamp| {
+            ListOffsetsPartition::default().with_partition_index(index).with_timestamp(timestamp)
+        };
+        let topic = ListOffsetsTopic::default()
+            .with_name(topic_name(1))
+            .with_partitions(vec![asked(0, -5), asked(1, -1)]);
+        let body = theirs::ListOffsetsRequest::default().with_topics(vec![topic]);
+        let (request, call) = ask(ApiKey::ListOffsets, version, &body);
+        let Request::ListOffsets(request) = request else { panic!("{request:?}") };
+        let found = |(tp, ..): &(TopicPartition, i32, OffsetSpec)| ListOffsetsPartitionResponse {
+            tp: *tp,
+            error,
+            timestamp: 11,
+            offset: 12,
+            leader_epoch: 2,
+        };
+        let partitions = request.partitions.iter().map(found).collect();
+        let response = Response::ListOffsets(ListOffsetsResponse { partitions });
+        let read: theirs::ListOffsetsResponse = answer(&call, &response);
+        let told = &read.topics[0].partitions;
+        let nothing = if error == ErrorCode::None { -1 } else { 12 };
+        prop_assert_eq!((told[0].error_code, told[0].offset), (error as i16, nothing));
+        prop_assert_eq!((told[1].error_code, told[1].offset), (error as i16, 12));
+    }
+
+    #[test]
     fn epochs_in_every_version(parts in partitions((0..9_i32, 0..9_i32)), end in 0..i64::MAX) {
         for version in versions(ApiKey::OffsetForLeaderEpoch) {
             use theirs::offset_for_leader_epoch_request::{

@@ -335,11 +335,16 @@ fn transactions_are_described_and_listed() {
             .with_state_filters(vec![text("Ongoing"), text("Sleeping")])
             .with_producer_id_filters(vec![4000.into()]);
         let body = if version >= 1 { body.with_duration_filter(5) } else { body };
+        let body = match version {
+            2.. => body.with_transactional_id_pattern(Some(text("b.*"))),
+            _ => body,
+        };
         let (request, call) = ask(ApiKey::ListTransactions, version, &body);
         let expected = ours::ListTransactionsRequest {
             states: vec!["Ongoing".into(), "Sleeping".into()],
             producer_ids: vec![4000],
             duration_ms: if version >= 1 { 5 } else { -1 },
+            pattern: (version >= 2).then(|| "b.*".into()),
         };
         assert_eq!(request, Request::ListTransactions(Box::new(expected)));
         let response = ours::ListTransactionsResponse {

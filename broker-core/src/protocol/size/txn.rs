@@ -58,10 +58,11 @@ pub(super) fn request(request: &Request) -> u64 {
         }
         // v0
         Request::DescribeTransactions(request) => texts(&request.transactional_ids) + TAGS,
-        // v1
+        // v2
         Request::ListTransactions(request) => {
             let ids = array(request.producer_ids.len()) + 8 * request.producer_ids.len() as u64;
-            texts(&request.states) + ids + 8 + TAGS
+            let pattern = request.pattern.as_deref().map_or(NULL, text);
+            texts(&request.states) + ids + 8 + pattern + TAGS
         }
         _ => 0,
     }

@@ -8,9 +8,9 @@ use crate::metadata::{
     LeaderUpdate, MetadataDelta, MetadataRecord, PartitionChangeRecord, PartitionRecord,
 };
 use crate::protocol::{
-    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, ProducerIdAndEpoch, Request,
-    Response, TransactionRules, TransactionState, TransactionalId, TxnMarker, TxnPartitions,
-    WriteTxnMarkersResponse,
+    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, ListTransactionsRequest,
+    ProducerIdAndEpoch, Request, Response, TransactionRules, TransactionState, TransactionalId,
+    TxnMarker, TxnPartitions, WriteTxnMarkersResponse,
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP};
@@ -416,4 +416,23 @@ fn what_was_open_goes_on_at_the_next_coordinator() {
     let mut bed = taken_over(left_behind(TransactionState::Ongoing));
     assert!(bed.rig.sent().is_empty());
     assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::None]);
+}
+
+#[test]
+fn transactions_are_listed_by_pattern() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    let list = |pattern: &str| {
+        let request = ListTransactionsRequest {
+            states: Vec::new(),
+            producer_ids: Vec::new(),
+            duration_ms: -1,
+            pattern: Some(pattern.into()),
+        };
+        let answer = bed.coordinator.list(&request, 0);
+        (answer.error, answer.transactions.len())
+    };
+    assert_eq!(list("bill(ing|ed)"), (ErrorCode::None, 1));
+    assert_eq!(list("bill"), (ErrorCode::None, 0), "it must match as a whole");
+    assert_eq!(list("bill("), (ErrorCode::InvalidRegularExpression, 0));
 }

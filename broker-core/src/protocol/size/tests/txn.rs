@@ -235,11 +235,13 @@ fn what_tools_ask() {
         states: vec!["Ongoing".into()],
         producer_ids: vec![1, 2],
         duration_ms: -1,
+        pattern: Some("b.*".into()),
     };
     let body = theirs::ListTransactionsRequest::default()
+        .with_transactional_id_pattern(Some(text("b.*")))
         .with_state_filters(vec![text("Ongoing")])
         .with_producer_id_filters(vec![1.into(), 2.into()]);
-    check_request(Request::ListTransactions(Box::new(request)), body, 1);
+    check_request(Request::ListTransactions(Box::new(request)), body, 2);
     let response = ours::ListTransactionsResponse {
         error: ErrorCode::None,
         unknown_states: vec!["Sleeping".into()],
