@@ -2,12 +2,14 @@
 //! defaults come in as explicit keys of the plan.
 
 mod cleanup;
+mod dynamic_keys;
 mod group_config;
 mod group_keys;
 mod topic_keys;
 
 pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
+pub use dynamic_keys::dynamic_key;
 pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};

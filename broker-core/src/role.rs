@@ -3,12 +3,13 @@
 use crate::api;
 use crate::api::init_producer_id::ProducerIds;
 use crate::api::list_offsets::ListOffsetsWaits;
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, TopicConfig};
+use crate::effective::Dynamic;
 use crate::forwarding::Forwarding;
 use crate::group::GroupCoordinator;
 use crate::ids::NodeId;
 use crate::log::Log;
-use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::metadata::{ConfigResource, MetadataDelta, MetadataImage};
 use crate::protocol::Request;
 use crate::quota::Quotas;
 use crate::replica::ReplicaManager;
@@ -196,6 +197,12 @@ impl BrokerRole {
 
     /// Committed metadata changed.
     pub(crate) fn apply_metadata(&mut self, step: &mut Step<'_>, delta: &MetadataDelta) {
+        let own = ConfigResource::Broker(self.config.node);
+        if delta.configs.contains(&ConfigResource::AllBrokers) || delta.configs.contains(&own) {
+            let dynamic = Dynamic::of(&self.image, self.config.node);
+            let server = dynamic.over(&self.config.server);
+            self.replicas.set_topic_defaults(TopicConfig::from_server(&server));
+        }
         self.replicas.apply_metadata(step, &self.image, delta);
         self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);
         let Self { replicas, image, transactions, .. } = self;

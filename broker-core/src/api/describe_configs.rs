@@ -1,7 +1,7 @@
 //! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
-//! server.properties.
+//! server.properties and what was set since.
 
-use crate::effective::{of_broker, of_group, of_topic};
+use crate::effective::{Dynamic, of_broker, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
 use crate::protocol::{
@@ -36,6 +36,7 @@ fn describe(
     target: &ConfigTarget,
 ) -> Result<Vec<ConfigEntry>, (ErrorCode, String)> {
     let ConfigTarget { kind, name } = target;
+    let dynamic = Dynamic::of(&role.image, role.config.node);
     match *kind {
         ConfigTarget::TOPIC if role.image.topic_named(name).is_none() => {
             let message = format!("The topic '{name}' does not exist.");
@@ -43,17 +44,16 @@ fn describe(
         }
         ConfigTarget::TOPIC => {
             let overrides = role.image.configs(&ConfigResource::Topic(Arc::clone(name)));
-            Ok(of_topic(&role.config.server, overrides))
+            Ok(of_topic(&role.config.server, dynamic, overrides))
         }
         // groups need not exist
         ConfigTarget::GROUP if !name.is_empty() => {
             let overrides = role.image.configs(&ConfigResource::Group(Arc::clone(name)));
             Ok(of_group(&role.config.server, overrides))
         }
-        // configs that hold for all brokers: there are none
-        ConfigTarget::BROKER if name.is_empty() => Ok(Vec::new()),
+        ConfigTarget::BROKER if name.is_empty() => Ok(dynamic.entries_of_all()),
         ConfigTarget::BROKER if **name == role.config.node.to_string() => {
-            Ok(of_broker(&role.config.server))
+            Ok(of_broker(&role.config.server, dynamic))
         }
         ConfigTarget::BROKER => {
             let own = role.config.node;

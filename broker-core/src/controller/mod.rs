@@ -1,5 +1,5 @@
 //! The controller: decides the cluster's metadata while its node leads the quorum (KIP-500,
-//! KIP-631). ELR (KIP-966) and dynamic configs of brokers are left out.
+//! KIP-631). ELR (KIP-966) is left out.
 
 mod alter_partition;
 mod brokers;

@@ -50,12 +50,9 @@ impl TransactionCoordinator {
             response.error = ErrorCode::CoordinatorLoadInProgress;
             return response;
         }
-        let pattern = match request.pattern.as_deref().map(whole).transpose() {
-            Ok(pattern) => pattern,
-            Err(_) => {
-                response.error = ErrorCode::InvalidRegularExpression;
-                return response;
-            }
+        let Ok(pattern) = request.pattern.as_deref().map(whole).transpose() else {
+            response.error = ErrorCode::InvalidRegularExpression;
+            return response;
         };
         let all = self.partitions.values().flat_map(|partition| &partition.transactions);
         for (id, transaction) in all {

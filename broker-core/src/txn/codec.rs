@@ -178,9 +178,9 @@ fn take_tags(input: &mut &[u8], values: &mut Values) -> Option<()> {
                 values.next_id = Some(content.try_get_i64().ok()?).filter(|id| *id >= 0);
             }
             tag::CLIENT_TRANSACTION_VERSION => {
-                if content.try_get_i16().ok()? >= EPOCH_EACH {
-                    values.rules = TransactionRules::EpochEach;
-                }
+                let is_each = content.try_get_i16().ok()? >= EPOCH_EACH;
+                let (each, added) = (TransactionRules::EpochEach, TransactionRules::Added);
+                values.rules = if is_each { each } else { added };
             }
             _ => {}
         }

@@ -190,7 +190,7 @@ numbered! {
     FeatureDirection { Unknown = 0, Upgrade = 1, SafeDowngrade = 2, UnsafeDowngrade = 3 }
     IsolationLevel { ReadUncommitted = 0, ReadCommitted = 1 }
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3 }
-    ConfigSource { Topic = 1, Static = 4, Default = 5, Group = 8 }
+    ConfigSource { Topic = 1, Broker = 2, AllBrokers = 3, Static = 4, Default = 5, Group = 8 }
     ConfigKind { Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7 }
 }
 

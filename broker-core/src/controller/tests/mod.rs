@@ -1,5 +1,6 @@
 //! The controller on a quorum that is stepped by hand.
 
+mod broker_configs;
 mod brokers;
 mod features;
 mod partitions;
