@@ -53,6 +53,8 @@ mod consumer_groups;
 mod groups;
 // Deletion, partitions, configs.
 mod topics;
+// What tools look at: partitions, log directories, the quorum.
+mod describe;
 // Quotas of clients.
 mod quotas;
 // Transactions: committed, aborted, fenced, killed.

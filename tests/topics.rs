@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 const TOPIC: &str = "orders";
 /// Kafka's number of a topic's configs.
 const OF_TOPIC: i8 = 2;
+/// The same of a broker's.
+const OF_BROKER: i8 = 4;
 
 fn delete(client: &mut Client) -> i16 {
     let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name(TOPIC)]);
@@ -205,4 +207,42 @@ fn records_can_be_deleted_up_to_an_offset() {
     client.topic(TOPIC);
     assert_eq!(log_start(&mut client), 3);
     assert_eq!(delete(&mut client, -1), (0, 4));
+}
+
+/// Sets a config of a broker, or of all brokers, or deletes it.
+fn alter_broker(client: &mut Client, broker: &str, key: &str, value: Option<&str>) -> i16 {
+    let config = AlterableConfig::default()
+        .with_name(text(key))
+        .with_config_operation(i8::from(value.is_none()))
+        .with_value(value.map(text));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(OF_BROKER)
+        .with_resource_name(text(broker))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    client.call(1, &request).responses[0].error_code
+}
+
+#[test]
+fn configs_of_brokers_change_while_they_run_and_survive_a_kill() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &[]);
+    let mut client = serving.client();
+    client.topic(TOPIC);
+    retry(|| (client.produce(TOPIC, batch(&["a"], None)) == (0, 0)).then_some(()));
+    let long = "x".repeat(2000);
+    assert_eq!(client.produce(TOPIC, batch(&[&long], None)), (0, 1));
+    assert_eq!(alter_broker(&mut client, "1", "num.io.threads", Some("2")), 42);
+    assert_eq!(alter_broker(&mut client, "", "message.max.bytes", Some("1000")), 0);
+    retry(|| (client.produce(TOPIC, batch(&[&long], None)).0 == 10).then_some(()));
+    let (value, is_own) = config(&mut client, "max.message.bytes");
+    assert_eq!((value.as_str(), is_own), ("1000", false));
+    serving.kill();
+
+    let serving = Serving::start(&place, "data", &[]);
+    let mut client = serving.client();
+    client.topic(TOPIC);
+    retry(|| (client.produce(TOPIC, batch(&[&long], None)).0 == 10).then_some(()));
+    assert_eq!(alter_broker(&mut client, "1", "message.max.bytes", Some("100000")), 0);
+    retry(|| (client.produce(TOPIC, batch(&[&long], None)).0 == 0).then_some(()));
 }

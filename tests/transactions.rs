@@ -108,6 +108,10 @@ impl Producer {
 
     /// Records, in a partition that has or has not been added; error and base offset.
     fn produce(&mut self, values: &[&str]) -> (i16, i64) {
+        self.produce_in(9, values)
+    }
+
+    fn produce_in(&mut self, version: i16, values: &[&str]) -> (i16, i64) {
         let records = transactional_batch(values, (self.producer_id, self.epoch, self.sequence));
         let data = PartitionProduceData::default().with_records(Some(records));
         let data = TopicProduceData::default()
@@ -119,7 +123,7 @@ impl Producer {
             .with_timeout_ms(20_000)
             .with_topic_data(vec![data]);
         let outcome = retry(|| {
-            let answer = self.leader.call(9, &request);
+            let answer = self.leader.call(version, &request);
             let partition = &answer.responses[0].partition_responses[0];
             let outcome = (partition.error_code, partition.base_offset);
             (!matches!(outcome.0, 6 | 19)).then_some(outcome)
@@ -148,6 +152,24 @@ impl Producer {
             let error = self.coordinator.call(3, &request).error_code;
             (!matches!(error, 14..=16 | CONCURRENT)).then_some(error)
         })
+    }
+
+    /// Commit or abort where each transaction has an epoch: the next one is this producer's.
+    fn end_each(&mut self, commit: bool) -> i16 {
+        let request = EndTxnRequest::default()
+            .with_transactional_id(id_of(&self.id))
+            .with_producer_id(self.producer_id.into())
+            .with_producer_epoch(self.epoch)
+            .with_committed(commit);
+        let answer = retry(|| {
+            let answer = self.coordinator.call(5, &request);
+            (!matches!(answer.error_code, 14..=16 | CONCURRENT)).then_some(answer)
+        });
+        if answer.error_code == 0 {
+            (self.producer_id, self.epoch) = (answer.producer_id.0, answer.producer_epoch);
+            self.sequence = 0;
+        }
+        answer.error_code
     }
 
     fn state(&mut self) -> String {
@@ -450,4 +472,69 @@ fn tools_see_transactions_and_producers() {
     assert_eq!(listed[0].producer_id.0, producer.producer_id);
     assert_eq!(producer.end(true), 0);
     retry(|| client.call(0, &request).transaction_states.is_empty().then_some(()));
+}
+
+/// The version of Produce whose records add their partition to the transaction.
+const ADDS: i16 = 12;
+
+#[test]
+fn with_an_epoch_each_records_begin_a_transaction_and_late_ones_are_fenced() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &[]);
+    let mut reader = serving.client();
+    let mut producer = Producer::begin(&serving, "t-1");
+    for (epoch, (value, commit)) in (0..).zip([("a", true), ("x", false), ("b", true)]) {
+        assert_eq!(producer.epoch, epoch);
+        assert_eq!(producer.produce_in(ADDS, &[value]).0, 0);
+        assert_eq!(producer.produce_in(ADDS, &["more"]).0, 0);
+        assert_eq!(producer.end_each(commit), 0);
+    }
+    stable_at(&mut reader, 9);
+    assert_eq!(seen(&mut reader), ["a", "more", "b", "more"]);
+
+    // the answer to the last end was lost: it is asked for again, and late records come with it
+    let mut late = Producer { epoch: 2, sequence: 2, ..producer.reconnect(&serving) };
+    assert_eq!(late.produce_in(ADDS, &["late"]).0, 47);
+    assert_eq!((late.end_each(true), late.epoch), (0, 3));
+    assert_eq!(late.produce_in(ADDS, &["open"]).0, 0);
+    serving.kill();
+
+    let serving = Serving::start(&place, "data", &[]);
+    let mut late = late.reconnect(&serving);
+    assert_eq!((late.end_each(true), late.epoch), (0, 4));
+    let mut successor = Producer::begin(&serving, "t-1");
+    assert_eq!(successor.epoch, 5);
+    assert_eq!(late.produce_in(ADDS, &["zombie"]).0, 47);
+    assert_eq!(late.end_each(true), 90);
+    // an older client goes on, and a newer one after it
+    successor.write(&["old"]);
+    assert_eq!((successor.end(true), successor.epoch), (0, 5));
+    retry(|| (successor.state() == "CompleteCommit").then_some(()));
+    assert_eq!(successor.produce_in(ADDS, &["new"]).0, 0);
+    assert_eq!((successor.end_each(true), successor.epoch), (0, 6));
+    let mut reader = serving.client();
+    let all = ["a", "more", "b", "more", "open", "old", "new"];
+    retry(|| (seen(&mut reader) == all).then_some(()));
+}
+
+#[test]
+fn with_an_epoch_each_positions_need_no_announcement() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &[]);
+    let mut group = serving.client();
+    coordinator(&mut group, GROUP, 0);
+    let mut producer = Producer::begin(&serving, "t-1");
+    for (offset, commit) in [(17, true), (99, false), (20, true)] {
+        let request = commit_of(&producer, offset);
+        retry(|| {
+            let answer = group.call(5, &request);
+            let error = answer.topics[0].partitions[0].error_code;
+            assert!(matches!(error, 0 | 14..=16 | CONCURRENT), "{error}");
+            (error == 0).then_some(())
+        });
+        assert_eq!(position(&mut group), Err(88), "unstable");
+        assert_eq!(producer.end_each(commit), 0);
+        let stands = if commit { offset } else { 17 };
+        retry(|| (position(&mut group) == Ok(stands)).then_some(()));
+    }
 }

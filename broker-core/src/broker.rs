@@ -226,6 +226,10 @@ impl Broker {
                 self.raft.on_request(step, to, request);
                 true
             }
+            Request::DescribeQuorum(_) if self.is_active_controller() || self.broker.is_none() => {
+                self.raft.on_request(step, to, request);
+                true
+            }
             Request::AlterPartition(_)
             | Request::BrokerRegistration(_)
             | Request::BrokerHeartbeat(_)
@@ -238,6 +242,7 @@ impl Broker {
             | Request::ListPartitionReassignments(_)
             | Request::AlterConfigs(_)
             | Request::AlterClientQuotas(_)
+            | Request::UpdateFeatures(_)
                 if self.is_active_controller() =>
             {
                 self.controller_request(step, to, request)
@@ -374,6 +379,7 @@ impl Broker {
                     TimerKey::GroupExpiry => role.groups_expire(step),
                     TimerKey::TxnTimeouts => crate::api::transactions::timeouts_due(role, step),
                     TimerKey::TxnMarkers => crate::api::transactions::markers_due(role, step),
+                    TimerKey::TxnAdditions => crate::api::transactions::additions_due(role, step),
                     TimerKey::Forward => role.forwarding_due(step),
                     TimerKey::Raft | TimerKey::Controller => {}
                 }
@@ -483,7 +489,8 @@ impl Broker {
                 }
             }
         }
-        if !delta.partitions.is_empty()
+        if delta.features
+            || !delta.partitions.is_empty()
             || !delta.removed_topics.is_empty()
             || !delta.brokers.is_empty()
         {
@@ -548,7 +555,16 @@ impl Broker {
         })
     }
 
-    /// A number that is another one after each change of [`Self::topics`] or [`Self::endpoints`].
+    /// Offset of the last metadata record that this broker knows, and levels of features as of then.
+    #[must_use]
+    pub fn features(&self) -> (Offset, Vec<(Arc<str>, i16)>) {
+        let Some((role, _)) = &self.broker else { return (-1, Vec::new()) };
+        let chosen = role.image.features().filter(|(_, level)| *level > 0);
+        (role.image.offset(), chosen.map(|(name, level)| (Arc::clone(name), level)).collect())
+    }
+
+    /// A number that is another one after each change of [`Self::topics`], [`Self::endpoints`] or
+    /// levels of [`Self::features`].
     #[must_use]
     pub fn topics_revision(&self) -> u64 {
         self.topics_revision

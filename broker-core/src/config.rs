@@ -2,16 +2,19 @@
 //! defaults come in as explicit keys of the plan.
 
 mod cleanup;
+mod dynamic_keys;
 mod group_config;
 mod group_keys;
 mod topic_keys;
 
 pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
+pub use dynamic_keys::dynamic_key;
 pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
+use crate::features::InitialLevels;
 use crate::ids::NodeId;
 use crate::plant::Plant;
 use crate::protocol::BrokerEndpoint;
@@ -39,6 +42,8 @@ pub struct NodeConfig {
     pub server: ServerConfig,
     /// What the service lets this broker do; no limits in plain Kafka.
     pub limits: BrokerLimits,
+    /// Levels of features if the cluster is new.
+    pub features: InitialLevels,
     /// Seed of the few random choices (election jitter); different for each node and start.
     pub seed: u64,
     /// Unique per process start (`incarnation.id`).

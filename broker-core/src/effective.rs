@@ -1,25 +1,89 @@
-//! What configs come to, and where each value is from: the topic's or group's own,
-//! server.properties, Kafka's default.
+//! What configs come to, and where each value is from: the topic's or group's own, what was set for a
+//! broker or for all of them, server.properties, Kafka's default.
 
 use crate::config::{
     ConfigKind, GROUP_KEYS, GroupConfig, GroupKey, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey,
+    dynamic_key,
 };
+use crate::ids::NodeId;
+use crate::metadata::{ConfigResource, MetadataImage};
 use crate::protocol::{ConfigEntry, ConfigSource};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Keys and values.
+type Overrides = BTreeMap<Arc<str>, Arc<str>>;
+
+/// What was set while brokers run, over server.properties.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dynamic<'a> {
+    all: Option<&'a Overrides>,
+    own: Option<&'a Overrides>,
+}
+
+impl<'a> Dynamic<'a> {
+    /// For all brokers.
+    pub(crate) fn of_all(image: &'a MetadataImage) -> Self {
+        Self { all: image.configs(&ConfigResource::AllBrokers), own: None }
+    }
+
+    /// For a broker, which counts more.
+    pub(crate) fn of(image: &'a MetadataImage, broker: NodeId) -> Self {
+        Self { own: image.configs(&ConfigResource::Broker(broker)), ..Self::of_all(image) }
+    }
+
+    /// A value, and for whom it was set.
+    fn find(&self, key: &str) -> Option<(&'a Arc<str>, ConfigSource)> {
+        let of = |overrides: Option<&'a Overrides>, source| {
+            overrides.and_then(|overrides| overrides.get(key)).map(|value| (value, source))
+        };
+        of(self.own, ConfigSource::Broker).or_else(|| of(self.all, ConfigSource::AllBrokers))
+    }
+
+    /// What server.properties comes to. Values were checked when they were set.
+    pub(crate) fn over(&self, server: &ServerConfig) -> ServerConfig {
+        let mut now = server.clone();
+        for overrides in [self.all, self.own].into_iter().flatten() {
+            let before = now.clone();
+            let values = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+            if now.apply(&values.collect()).is_err() {
+                now = before;
+            }
+        }
+        now
+    }
+
+    /// What was set for all brokers, in order of key.
+    pub(crate) fn entries_of_all(&self) -> Vec<ConfigEntry> {
+        let set = self.all.into_iter().flatten();
+        let entry = |(key, value): (&Arc<str>, &Arc<str>)| {
+            let known = dynamic_key(key)?;
+            Some(ConfigEntry {
+                key: known.server,
+                value: Arc::clone(value),
+                source: ConfigSource::AllBrokers,
+                kind: known.kind,
+                read_only: false,
+                inherited: None,
+            })
+        };
+        set.filter_map(entry).collect()
+    }
+}
+
 /// A topic's configs with its overrides, in order of key.
 pub(crate) fn of_topic(
     server: &ServerConfig,
-    overrides: Option<&BTreeMap<Arc<str>, Arc<str>>>,
+    dynamic: Dynamic<'_>,
+    overrides: Option<&Overrides>,
 ) -> Vec<ConfigEntry> {
-    let configured = |server| TopicConfig::from_server(server).entries().into_iter();
-    let inherited: BTreeMap<_, _> =
-        configured(server).map(|(key, value, _)| (key, value)).collect();
+    let configured = TopicConfig::from_server(&dynamic.over(server)).entries().into_iter();
+    let inherited: BTreeMap<_, _> = configured.map(|(key, value, _)| (key, value)).collect();
     let entry = |known: &'static TopicKey| {
         let value = inherited.get(known.name).map_or(known.default, String::as_str);
         let is_default = value == known.default;
-        let source = if is_default { ConfigSource::Default } else { ConfigSource::Static };
+        let below = if is_default { ConfigSource::Default } else { ConfigSource::Static };
+        let source = dynamic.find(known.server).map_or(below, |(_, source)| source);
         let below = (known.server, Arc::from(value), source);
         let own = overrides.and_then(|overrides| overrides.get(known.name));
         ConfigEntry {
@@ -61,7 +125,7 @@ pub(crate) fn of_group(
 }
 
 /// A broker's configs, in order of key.
-pub(crate) fn of_broker(server: &ServerConfig) -> Vec<ConfigEntry> {
+pub(crate) fn of_broker(server: &ServerConfig, dynamic: Dynamic<'_>) -> Vec<ConfigEntry> {
     let defaults = ServerConfig::kafka_defaults().entries();
     let mut entries: Vec<_> = server
         .entries()
@@ -69,6 +133,13 @@ pub(crate) fn of_broker(server: &ServerConfig) -> Vec<ConfigEntry> {
         .zip(defaults)
         .map(|((key, value, kind), (_, default, _))| broker_entry(key, kind, &value, default))
         .collect();
+    for entry in &mut entries {
+        entry.read_only = dynamic_key(entry.key).is_none();
+        if let Some((value, source)) = dynamic.find(entry.key) {
+            entry.inherited = Some((entry.key, Arc::clone(&entry.value), entry.source));
+            (entry.value, entry.source) = (Arc::clone(value), source);
+        }
+    }
     entries.sort_by_key(|entry| entry.key);
     entries
 }

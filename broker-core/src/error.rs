@@ -32,6 +32,8 @@ pub enum ErrorCode {
     LeaderNotAvailable = 5,
     /// Leader moved, or this replica is not one.
     NotLeaderOrFollower = 6,
+    /// The topic has the partition, but this broker has no replica of it.
+    ReplicaNotAvailable = 9,
     /// Not done within the request's timeout.
     RequestTimedOut = 7,
     /// Batch larger than `max.message.bytes`.
@@ -108,6 +110,8 @@ pub enum ErrorCode {
     OperationNotAttempted = 55,
     /// The log directory failed.
     KafkaStorageError = 56,
+    /// The node has no such log directory.
+    LogDirNotFound = 57,
     /// No state for this producer id.
     UnknownProducerId = 59,
     /// The group has members.

@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod error;
+pub mod features;
 pub mod ids;
 pub mod inspect;
 pub mod log;

@@ -288,6 +288,7 @@ mod tests {
                 endpoint: None,
                 server: ServerConfig::kafka_defaults(),
                 limits: crate::BrokerLimits::default(),
+                features: crate::features::UNCHOSEN,
                 seed: 1,
                 incarnation: 9,
                 plant: None,

@@ -3,12 +3,13 @@
 use crate::api;
 use crate::api::init_producer_id::ProducerIds;
 use crate::api::list_offsets::ListOffsetsWaits;
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, TopicConfig};
+use crate::effective::Dynamic;
 use crate::forwarding::Forwarding;
 use crate::group::GroupCoordinator;
 use crate::ids::NodeId;
 use crate::log::Log;
-use crate::metadata::{MetadataDelta, MetadataImage};
+use crate::metadata::{ConfigResource, MetadataDelta, MetadataImage};
 use crate::protocol::Request;
 use crate::quota::Quotas;
 use crate::replica::ReplicaManager;
@@ -97,7 +98,9 @@ impl BrokerRole {
             | Request::ListGroups(_)
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_) => self.group_request(step, to, request),
-            Request::CreateTopics(_)
+            Request::DescribeQuorum(_)
+            | Request::UpdateFeatures(_)
+            | Request::CreateTopics(_)
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)
             | Request::CreatePartitions(_)
@@ -105,21 +108,16 @@ impl BrokerRole {
             | Request::ListPartitionReassignments(_)
             | Request::AlterClientQuotas(_)
             | Request::AlterConfigs(_) => api::create_topics::forward(self, step, to, request),
-            Request::ListConfigResources(request) => {
-                api::list_config_resources::handle(self, step, to, &request);
-            }
-            Request::DescribeConfigs(request) => {
-                api::describe_configs::handle(self, step, to, &request);
-            }
-            Request::DescribeClientQuotas(request) => {
-                api::describe_client_quotas::handle(self, step, to, &request);
-            }
             Request::DeleteRecords(request) => {
                 api::delete_records::handle(self, step, to, request);
             }
-            Request::DescribeProducers(request) => {
-                api::describe_producers::handle(self, step, to, request);
-            }
+            Request::ListConfigResources(_)
+            | Request::DescribeConfigs(_)
+            | Request::DescribeClientQuotas(_)
+            | Request::DescribeTopicPartitions(_)
+            | Request::DescribeLogDirs(_)
+            | Request::AlterReplicaLogDirs(_)
+            | Request::DescribeProducers(_) => self.tool_request(step, to, request),
             Request::TransactionalProduce(_)
             | Request::AddPartitionsToTxn(_)
             | Request::AddOffsetsToTxn(_)
@@ -169,8 +167,42 @@ impl BrokerRole {
         }
     }
 
+    /// What tools look at.
+    fn tool_request(&mut self, step: &mut Step<'_>, to: ReplyTo, request: Request) {
+        match request {
+            Request::ListConfigResources(request) => {
+                api::list_config_resources::handle(self, step, to, &request);
+            }
+            Request::DescribeConfigs(request) => {
+                api::describe_configs::handle(self, step, to, &request);
+            }
+            Request::DescribeClientQuotas(request) => {
+                api::describe_client_quotas::handle(self, step, to, &request);
+            }
+            Request::DescribeTopicPartitions(request) => {
+                api::describe_topic_partitions::handle(self, step, to, &request);
+            }
+            Request::DescribeLogDirs(request) => {
+                api::describe_log_dirs::handle(self, step, to, &request);
+            }
+            Request::AlterReplicaLogDirs(request) => {
+                api::describe_log_dirs::alter(self, step, to, &request);
+            }
+            Request::DescribeProducers(request) => {
+                api::describe_producers::handle(self, step, to, request);
+            }
+            _ => debug_assert!(false, "not about what tools look at"),
+        }
+    }
+
     /// Committed metadata changed.
     pub(crate) fn apply_metadata(&mut self, step: &mut Step<'_>, delta: &MetadataDelta) {
+        let own = ConfigResource::Broker(self.config.node);
+        if delta.configs.contains(&ConfigResource::AllBrokers) || delta.configs.contains(&own) {
+            let dynamic = Dynamic::of(&self.image, self.config.node);
+            let server = dynamic.over(&self.config.server);
+            self.replicas.set_topic_defaults(TopicConfig::from_server(&server));
+        }
         self.replicas.apply_metadata(step, &self.image, delta);
         self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);
         let Self { replicas, image, transactions, .. } = self;

@@ -377,6 +377,8 @@ pub enum TimerKey {
     TxnTimeouts,
     /// Markers that could not be written are sent again.
     TxnMarkers,
+    /// Partitions of transactions whose coordinator was busy.
+    TxnAdditions,
     /// The log cleaner has rested, or may read and write again.
     Cleaner,
 }

@@ -84,6 +84,7 @@ impl Options {
             endpoint: None,
             server,
             limits: stormglass_broker_core::BrokerLimits::default(),
+            features: stormglass_broker_core::features::NEWEST,
             seed: (ids::random_u128() >> 64) as u64,
             incarnation: ids::random_uuid(),
             plant: None,

@@ -235,7 +235,7 @@ impl Shared {
         let here = self.voters.is_none().then(|| Arc::new(AtomicUsize::new(places.len())));
         for Place { config, dir, listeners, inbox } in places {
             let node = config.node;
-            let directory = SharedDirectory::new(directory.clone());
+            let directory = SharedDirectory::new(directory.clone().in_dir(&dir.path));
             let counts = Exposed {
                 node,
                 outbox: self.outboxes[&node].clone(),
@@ -360,6 +360,7 @@ fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
         endpoint,
         server: options.server_config()?,
         limits: stormglass_broker_core::BrokerLimits::default(),
+        features: stormglass_broker_core::features::NEWEST,
         seed: (ids::random_u128() >> 64) as u64,
         incarnation: ids::random_uuid(),
         plant: None,

@@ -53,6 +53,7 @@ impl Node {
             endpoint: None,
             server,
             limits: stormglass_broker_core::BrokerLimits::default(),
+            features: stormglass_broker_core::features::UNCHOSEN,
             seed: 1,
             incarnation: 1,
             plant: None,

@@ -30,6 +30,8 @@ pub enum ApiKey {
     TxnOffsetCommit = 28,
     DescribeConfigs = 32,
     AlterConfigs = 33,
+    AlterReplicaLogDirs = 34,
+    DescribeLogDirs = 35,
     CreatePartitions = 37,
     DeleteGroups = 42,
     ElectLeaders = 43,
@@ -39,6 +41,8 @@ pub enum ApiKey {
     OffsetDelete = 47,
     DescribeClientQuotas = 48,
     AlterClientQuotas = 49,
+    DescribeQuorum = 55,
+    UpdateFeatures = 57,
     DescribeCluster = 60,
     DescribeProducers = 61,
     DescribeTransactions = 65,
@@ -46,6 +50,7 @@ pub enum ApiKey {
     ConsumerGroupHeartbeat = 68,
     ConsumerGroupDescribe = 69,
     ListConfigResources = 74,
+    DescribeTopicPartitions = 75,
 }
 
 /// An API and the versions in which it is served, each of them in full.
@@ -70,13 +75,12 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
-/// where a request asks for what `broker-core` does not do: topic ids in commits, tiered storage,
-/// an epoch per transaction (KIP-890, second part).
-pub const APIS: [Api; 42] = [
+/// where a request asks for what `broker-core` does not do: topic ids in commits.
+pub const APIS: [Api; 47] = [
     api(ApiKey::Produce, 3, 13, 9),
-    api(ApiKey::Fetch, 4, 17, 12),
-    api(ApiKey::ListOffsets, 1, 8, 6),
-    api(ApiKey::Metadata, 0, 12, 9),
+    api(ApiKey::Fetch, 4, 18, 12),
+    api(ApiKey::ListOffsets, 1, 10, 6),
+    api(ApiKey::Metadata, 0, 13, 9),
     api(ApiKey::OffsetCommit, 2, 9, 8),
     api(ApiKey::OffsetFetch, 1, 9, 6),
     api(ApiKey::FindCoordinator, 0, 6, 3),
@@ -94,11 +98,13 @@ pub const APIS: [Api; 42] = [
     api(ApiKey::OffsetForLeaderEpoch, 2, 4, 4),
     api(ApiKey::AddPartitionsToTxn, 0, 5, 3),
     api(ApiKey::AddOffsetsToTxn, 0, 4, 3),
-    api(ApiKey::EndTxn, 0, 4, 3),
+    api(ApiKey::EndTxn, 0, 5, 3),
     api(ApiKey::WriteTxnMarkers, 1, 1, 1),
-    api(ApiKey::TxnOffsetCommit, 0, 4, 3),
+    api(ApiKey::TxnOffsetCommit, 0, 5, 3),
     api(ApiKey::DescribeConfigs, 1, 4, 4),
     api(ApiKey::AlterConfigs, 0, 2, 2),
+    api(ApiKey::AlterReplicaLogDirs, 1, 2, 2),
+    api(ApiKey::DescribeLogDirs, 1, 4, 2),
     api(ApiKey::CreatePartitions, 0, 3, 2),
     api(ApiKey::DeleteGroups, 0, 2, 2),
     api(ApiKey::ElectLeaders, 0, 2, 2),
@@ -108,13 +114,16 @@ pub const APIS: [Api; 42] = [
     api(ApiKey::OffsetDelete, 0, 0, NEVER),
     api(ApiKey::DescribeClientQuotas, 0, 1, 1),
     api(ApiKey::AlterClientQuotas, 0, 1, 1),
+    api(ApiKey::DescribeQuorum, 0, 2, 0),
+    api(ApiKey::UpdateFeatures, 0, 2, 0),
     api(ApiKey::DescribeCluster, 0, 2, 0),
     api(ApiKey::DescribeProducers, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),
-    api(ApiKey::ListTransactions, 0, 1, 0),
+    api(ApiKey::ListTransactions, 0, 2, 0),
     api(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),
     api(ApiKey::ConsumerGroupDescribe, 0, 1, 0),
     api(ApiKey::ListConfigResources, 0, 1, 0),
+    api(ApiKey::DescribeTopicPartitions, 0, 0, 0),
 ];
 
 impl Api {

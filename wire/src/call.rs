@@ -58,6 +58,10 @@ pub(crate) enum Aside {
     WithSynonyms,
     /// DescribeCluster: what cannot be told.
     Refusal(ErrorCode),
+    /// DescribeQuorum: what has none, by topic.
+    NoQuorum(Vec<(Arc<str>, Vec<i32>)>),
+    /// ListOffsets: partitions whose newest tiered record is asked for.
+    Tiered(Vec<TopicPartition>),
     /// Metadata: ids that no topic has.
     UnknownIds(Vec<TopicId>),
 }

@@ -12,6 +12,34 @@ pub struct Endpoint<'a> {
     pub port: u16,
 }
 
+/// Where a node keeps its logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogDir<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Bytes of the volume, and those that may still be used; `None` = unknown.
+    pub room: Option<(i64, i64)>,
+}
+
+impl LogDir<'static> {
+    /// Of a node without files.
+    pub const NONE: Self = Self { path: "/var/lib/kafka/data", room: None };
+}
+
+/// Finalized levels of features (KIP-584).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels<'a> {
+    /// Grows with every change; `-1` when nothing is known yet.
+    pub epoch: i64,
+    /// Features with a level.
+    pub levels: &'a [(Arc<str>, i16)],
+}
+
+impl Levels<'static> {
+    /// Nothing is known yet.
+    pub const NONE: Self = Self { epoch: -1, levels: &[] };
+}
+
 /// The cluster as far as messages name parts of it that typed requests do not.
 pub trait Cluster {
     /// Id of a topic.
@@ -22,4 +50,12 @@ pub trait Cluster {
     fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>>;
     /// Cluster id.
     fn cluster_id(&self) -> &str;
+    /// Finalized levels of features.
+    fn features(&self) -> Levels<'_> {
+        Levels::NONE
+    }
+    /// The log directory of the node that answers.
+    fn log_dir(&self) -> LogDir<'_> {
+        LogDir::NONE
+    }
 }

@@ -49,7 +49,9 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         }
         api::api_versions::decode(&mut reader, version)?;
         reader.end()?;
-        return Ok(Decoded::Answer(api::api_versions::encode(version, correlation)));
+        let features = cluster.features();
+        let answer = api::api_versions::encode(version, correlation, features);
+        return Ok(Decoded::Answer(answer));
     }
     let who = client_id.clone();
     let mut cx = DecodeCx {
@@ -125,6 +127,11 @@ fn decode_body(
         ApiKey::ListTransactions => api::list_transactions::decode(reader, cx)?,
         ApiKey::ConsumerGroupHeartbeat => api::consumer_group_heartbeat::decode(reader, cx)?,
         ApiKey::ConsumerGroupDescribe => api::consumer_group_describe::decode(reader, cx)?,
+        ApiKey::UpdateFeatures => api::update_features::decode(reader, cx)?,
+        ApiKey::DescribeQuorum => api::describe_quorum::decode(reader, cx)?,
+        ApiKey::DescribeLogDirs => api::describe_log_dirs::decode(reader, cx)?,
+        ApiKey::AlterReplicaLogDirs => api::describe_log_dirs::decode_alter(reader, cx)?,
+        ApiKey::DescribeTopicPartitions => api::describe_topic_partitions::decode(reader, cx)?,
         ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
     };
     Ok(asked)
@@ -275,6 +282,21 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::ListPartitionReassignments, Response::ListPartitionReassignments(r)) => {
             api::list_partition_reassignments::encode(out, call, cluster, r);
+        }
+        (ApiKey::UpdateFeatures, Response::UpdateFeatures(r)) => {
+            api::update_features::encode(out, call, r);
+        }
+        (ApiKey::DescribeQuorum, Response::DescribeQuorum(r)) => {
+            api::describe_quorum::encode(out, call, cluster, r);
+        }
+        (ApiKey::DescribeLogDirs, Response::DescribeLogDirs(r)) => {
+            api::describe_log_dirs::encode(out, call, cluster, r);
+        }
+        (ApiKey::AlterReplicaLogDirs, Response::AlterReplicaLogDirs(r)) => {
+            api::describe_log_dirs::encode_alter(out, call, cluster, r);
+        }
+        (ApiKey::DescribeTopicPartitions, Response::DescribeTopicPartitions(r)) => {
+            api::describe_topic_partitions::encode(out, r);
         }
         (ApiKey::DescribeCluster, Response::Metadata(r)) => {
             api::describe_cluster::encode(out, call, cluster, r);

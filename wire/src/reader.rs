@@ -165,6 +165,14 @@ impl Reader {
         self.nullable_array(element)?.ok_or(WireError::Null)
     }
 
+    /// A structure that may be null.
+    pub(crate) fn nullable<T>(
+        &mut self,
+        take: impl FnOnce(&mut Self) -> Result<T, WireError>,
+    ) -> Result<Option<T>, WireError> {
+        if self.i8()? < 0 { Ok(None) } else { take(self).map(Some) }
+    }
+
     /// Kafka's number of an error that this broker answers with.
     pub(crate) fn error(&mut self) -> Result<ErrorCode, WireError> {
         let unknown = WireError::Forbidden("an error that this broker does not know");

@@ -147,6 +147,17 @@ impl Writer {
         }
     }
 
+    /// A structure that may be null.
+    pub(crate) fn nullable<T>(&mut self, value: Option<T>, put: impl FnOnce(&mut Self, T)) {
+        match value {
+            None => self.i8(-1),
+            Some(value) => {
+                self.i8(1);
+                put(self, value);
+            }
+        }
+    }
+
     /// Partitions below their topics. `topic` writes the topic's name or id.
     pub(crate) fn by_topic<T>(
         &mut self,

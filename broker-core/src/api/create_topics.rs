@@ -1,6 +1,6 @@
 //! CreateTopics (key 19), DeleteTopics (20), AlterConfigs (33), CreatePartitions (37), ElectLeaders
-//! (43), IncrementalAlterConfigs (44), AlterPartitionReassignments (45) and
-//! ListPartitionReassignments (46): forwarded to the active controller (KIP-590).
+//! (43), IncrementalAlterConfigs (44), AlterPartitionReassignments (45), ListPartitionReassignments
+//! (46), DescribeQuorum (55) and UpdateFeatures (57): forwarded to the active controller (KIP-590).
 
 use crate::protocol::Request;
 use crate::role::BrokerRole;

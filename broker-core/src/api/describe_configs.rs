@@ -1,8 +1,8 @@
 //! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
-//! server.properties.
+//! server.properties and what was set since.
 
 use crate::controller::is_legal_name;
-use crate::effective::{of_broker, of_group, of_topic};
+use crate::effective::{Dynamic, of_broker, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
 use crate::protocol::{
@@ -37,6 +37,7 @@ fn describe(
     target: &ConfigTarget,
 ) -> Result<Vec<ConfigEntry>, (ErrorCode, String)> {
     let ConfigTarget { kind, name } = target;
+    let dynamic = Dynamic::of(&role.image, role.config.node);
     match *kind {
         ConfigTarget::TOPIC if !is_legal_name(name) => {
             let message = format!("The topic '{name}' has a name that no topic may have.");
@@ -48,17 +49,16 @@ fn describe(
         }
         ConfigTarget::TOPIC => {
             let overrides = role.image.configs(&ConfigResource::Topic(Arc::clone(name)));
-            Ok(of_topic(&role.config.server, overrides))
+            Ok(of_topic(&role.config.server, dynamic, overrides))
         }
         // groups need not exist
         ConfigTarget::GROUP if !name.is_empty() => {
             let overrides = role.image.configs(&ConfigResource::Group(Arc::clone(name)));
             Ok(of_group(&role.config.server, overrides))
         }
-        // configs that hold for all brokers: there are none
-        ConfigTarget::BROKER if name.is_empty() => Ok(Vec::new()),
+        ConfigTarget::BROKER if name.is_empty() => Ok(dynamic.entries_of_all()),
         ConfigTarget::BROKER if **name == role.config.node.to_string() => {
-            Ok(of_broker(&role.config.server))
+            Ok(of_broker(&role.config.server, dynamic))
         }
         ConfigTarget::BROKER => {
             let own = role.config.node;

@@ -4,8 +4,8 @@
 use super::transactions;
 use crate::error::ErrorCode;
 use crate::protocol::{
-    AllocateProducerIdsRequest, AllocateProducerIdsResponse, InitProducerIdRequest,
-    InitProducerIdResponse, Request, Response,
+    AllocateProducerIdsRequest, AllocateProducerIdsResponse, EndTxnRequest, EndTxnResponse,
+    InitProducerIdRequest, InitProducerIdResponse, Request, Response,
 };
 use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
@@ -27,6 +27,8 @@ pub(super) enum Waiting {
     Producer(ReplyTo),
     /// A transactional one, at its coordinator.
     Transactions(InitTransactions),
+    /// Another one, whose epochs end with its transaction.
+    End(ReplyTo, EndTxnRequest),
 }
 
 impl ProducerIds {
@@ -65,6 +67,9 @@ pub(super) fn hand_out(role: &mut BrokerRole, step: &mut Step<'_>) {
             Waiting::Transactions(request) => {
                 transactions::begin(role, step, request, Some(producer_id));
             }
+            Waiting::End(to, request) => {
+                transactions::end(role, step, to, request, Some(producer_id));
+            }
         }
     }
     if !role.producer_ids.waiting.is_empty() && !role.producer_ids.asked {
@@ -90,11 +95,14 @@ pub(crate) fn allocated(
         }
         None => {
             for waiting in std::mem::take(&mut role.producer_ids.waiting) {
-                let to = match waiting {
-                    Waiting::Producer(to) => to,
-                    Waiting::Transactions(request) => request.to,
-                };
-                refuse_init(step, to, ErrorCode::CoordinatorLoadInProgress);
+                let error = ErrorCode::CoordinatorLoadInProgress;
+                match waiting {
+                    Waiting::Producer(to) => refuse_init(step, to, error),
+                    Waiting::Transactions(request) => refuse_init(step, request.to, error),
+                    Waiting::End(to, _) => {
+                        step.reply(to, Response::EndTxn(EndTxnResponse::refused(error)));
+                    }
+                }
             }
         }
     }

@@ -70,7 +70,11 @@ fn describe(image: &MetadataImage, topic: &TopicImage) -> MetadataTopic {
     }
 }
 
-fn describe_partition(image: &MetadataImage, partition: &PartitionImage) -> MetadataPartition {
+/// Leader and replicas of a partition, as clients are told.
+pub(super) fn describe_partition(
+    image: &MetadataImage,
+    partition: &PartitionImage,
+) -> MetadataPartition {
     let leader = partition.leader.filter(|id| image.broker(*id).is_some_and(|b| !b.fenced));
     let error = if leader.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable };
     MetadataPartition {

@@ -8,8 +8,8 @@ use crate::error::ErrorCode;
 use crate::group::OFFSETS_TOPIC;
 use crate::ids::{CorrelationId, DiskOpId};
 use crate::protocol::{
-    InitProducerIdRequest, Request, Response, TransactionalId, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse, WriteTxnMarkersRequest,
+    EndTxnRequest, InitProducerIdRequest, Request, Response, TransactionalId,
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse, WriteTxnMarkersRequest,
 };
 use crate::replica::{AppendOrigin, ProduceOutcome};
 use crate::role::BrokerRole;
@@ -36,7 +36,7 @@ pub(crate) fn handle(role: &mut BrokerRole, step: &mut Step<'_>, to: ReplyTo, re
             let BrokerRole { replicas, image, transactions, .. } = role;
             transactions.add_offsets(&mut Cx { step, replicas, image }, to, &request);
         }
-        Request::EndTxn(request) => transactions.end(&mut cx, to, &request),
+        Request::EndTxn(request) => end(role, step, to, request, None),
         Request::WriteTxnMarkers(request) => write_markers(role, step, to, &request),
         Request::TxnOffsetCommit(request) => commit_offsets(role, step, to, request),
         Request::DescribeTransactions(request) => {
@@ -76,6 +76,22 @@ pub(super) fn begin(
     let mut cx = Cx { step, replicas, image };
     if let Some(request) = transactions.init(&mut cx, request, new_id) {
         role.producer_ids.wait(super::init_producer_id::Waiting::Transactions(request));
+        hand_out(role, step);
+    }
+}
+
+/// EndTxn; waits for a producer id if one is needed.
+pub(super) fn end(
+    role: &mut BrokerRole,
+    step: &mut Step<'_>,
+    to: ReplyTo,
+    request: EndTxnRequest,
+    new_id: Option<i64>,
+) {
+    let BrokerRole { replicas, image, transactions, .. } = role;
+    if let Some(request) = transactions.end(&mut Cx { step, replicas, image }, to, request, new_id)
+    {
+        role.producer_ids.wait(super::init_producer_id::Waiting::End(to, request));
         hand_out(role, step);
     }
 }
@@ -192,6 +208,14 @@ pub(crate) fn timeouts_due(role: &mut BrokerRole, step: &mut Step<'_>) {
 pub(crate) fn markers_due(role: &mut BrokerRole, step: &mut Step<'_>) {
     let BrokerRole { replicas, image, transactions, .. } = role;
     transactions.markers_due(&mut Cx { step, replicas, image });
+}
+
+/// Timer: partitions whose coordinator was busy.
+pub(crate) fn additions_due(role: &mut BrokerRole, step: &mut Step<'_>) {
+    let BrokerRole { replicas, image, verifier, .. } = role;
+    for verified in verifier.additions_due(&mut Cx { step, replicas, image }) {
+        go_on(role, step, verified);
+    }
 }
 
 /// After an input: loads that had to wait.

@@ -39,6 +39,7 @@ impl Rig {
             endpoint: None,
             server: ServerConfig::kafka_defaults(),
             limits: crate::BrokerLimits::default(),
+            features: crate::features::UNCHOSEN,
             seed: 7,
             incarnation: 2,
             plant: None,

@@ -1,10 +1,11 @@
-//! AlterConfigs and IncrementalAlterConfigs of topics and groups (Kafka's
-//! `ConfigurationControlManager`). Configs of brokers come from server.properties only.
+//! AlterConfigs and IncrementalAlterConfigs of topics, groups and brokers (Kafka's
+//! `ConfigurationControlManager`). Of brokers only what topics inherit may change.
 
 use super::state::Controller;
 use super::topics::is_legal_name;
-use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};
+use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey, dynamic_key};
 use crate::error::ErrorCode;
+use crate::ids::NodeId;
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{
     AlterConfigsRequest, AlterConfigsResponse, AlteredConfigs, AlteredResource, ConfigChange,
@@ -38,7 +39,8 @@ impl Controller {
             };
             let (error, message) = match altered {
                 Ok(after) => {
-                    if let (Some((owner, after)), false) = (after, request.validate_only) {
+                    if !request.validate_only {
+                        let (owner, after) = after;
                         self.stage_configs(&owner, &after);
                     }
                     (ErrorCode::None, None)
@@ -50,21 +52,13 @@ impl Controller {
         Response::AlterConfigs(AlterConfigsResponse { resources })
     }
 
-    /// Whose overrides change, and what they are then. A broker has none, so that there is nothing to
-    /// delete: kafka-reassign-partitions takes throttles away that it never set.
-    fn altered(
-        &self,
-        resource: &AlteredResource,
-    ) -> Result<Option<(ConfigResource, Overrides)>, Refusal> {
+    /// Whose overrides change, and what they are then.
+    fn altered(&self, resource: &AlteredResource) -> Result<(ConfigResource, Overrides), Refusal> {
         let ConfigTarget { kind, name } = &resource.target;
         match *kind {
             ConfigTarget::TOPIC => {}
-            ConfigTarget::GROUP => return self.altered_group(resource).map(Some),
-            ConfigTarget::BROKER if resource.only_deletes() => return Ok(None),
-            ConfigTarget::BROKER => {
-                let message = "Configs of brokers cannot be changed while they run.".to_owned();
-                return Err((ErrorCode::InvalidConfig, message));
-            }
+            ConfigTarget::GROUP => return self.altered_group(resource),
+            ConfigTarget::BROKER => return self.altered_broker(resource),
             _ => return Err((ErrorCode::InvalidRequest, "Unsupported resource type.".to_owned())),
         }
         if !is_legal_name(name) {
@@ -77,7 +71,25 @@ impl Controller {
         }
         let owner = ConfigResource::Topic(Arc::clone(name));
         let after = self.after(resource, &owner, ConfigChange::apply)?;
-        Ok(Some((owner, after)))
+        Ok((owner, after))
+    }
+
+    /// The same of a broker, or of all of them if none is named.
+    fn altered_broker(
+        &self,
+        resource: &AlteredResource,
+    ) -> Result<(ConfigResource, Overrides), Refusal> {
+        let name = &resource.target.name;
+        let owner = if name.is_empty() {
+            ConfigResource::AllBrokers
+        } else {
+            let id = name.parse().map_err(|_| {
+                (ErrorCode::InvalidRequest, format!("'{name}' is not the id of a broker."))
+            })?;
+            ConfigResource::Broker(NodeId(id))
+        };
+        let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
+        Ok((owner, after))
     }
 
     /// The same of a group, which need not exist.
@@ -128,12 +140,6 @@ impl Controller {
     }
 }
 
-impl AlteredResource {
-    fn only_deletes(&self) -> bool {
-        !self.replace && self.changes.iter().all(|change| change.op == ConfigOp::Delete)
-    }
-}
-
 impl ConfigChange {
     /// Changes a group's overrides, which are numbers.
     fn apply_to_group(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
@@ -161,25 +167,44 @@ impl ConfigChange {
         Ok(())
     }
 
+    /// Changes a broker's overrides. What it never had may be deleted: kafka-reassign-partitions takes
+    /// throttles away that it never set.
+    fn apply_to_broker(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
+        let key = &self.key;
+        if self.op == ConfigOp::Delete {
+            overrides.remove(key);
+            return Ok(());
+        }
+        let known = dynamic_key(key).ok_or_else(|| {
+            let message = format!("Config {key} cannot be changed while brokers run.");
+            (ErrorCode::InvalidRequest, message)
+        })?;
+        self.apply_known(known, overrides)
+    }
+
     fn apply(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
         let key = &self.key;
-        let invalid = |message| (ErrorCode::InvalidConfig, message);
-        let known = TopicKey::find(key);
-        let known = known.ok_or_else(|| invalid(format!("Unknown topic config name: {key}")))?;
-        match self.op {
-            ConfigOp::Delete => {
-                overrides.remove(key);
-                return Ok(());
-            }
-            ConfigOp::Unknown => return Err(unknown_operation()),
-            ConfigOp::Set | ConfigOp::Append | ConfigOp::Subtract => {}
+        let known = TopicKey::find(key).ok_or_else(|| {
+            (ErrorCode::InvalidConfig, format!("Unknown topic config name: {key}"))
+        })?;
+        if self.op == ConfigOp::Delete {
+            overrides.remove(key);
+            return Ok(());
         }
+        self.apply_known(known, overrides)
+    }
+
+    /// Sets a value, or changes a list.
+    fn apply_known(&self, known: &TopicKey, overrides: &mut Overrides) -> Result<(), Refusal> {
+        let key = &self.key;
+        let invalid = |message| (ErrorCode::InvalidConfig, message);
         let value = self.value.as_deref();
         let value = value.ok_or_else(|| {
             (ErrorCode::InvalidRequest, format!("Null value not supported for: {key}"))
         })?;
         let value = match self.op {
-            ConfigOp::Set | ConfigOp::Delete | ConfigOp::Unknown => value.trim().to_owned(),
+            ConfigOp::Set | ConfigOp::Delete => value.trim().to_owned(),
+            ConfigOp::Unknown => return Err(unknown_operation()),
             ConfigOp::Append | ConfigOp::Subtract if known.kind != ConfigKind::List => {
                 let message = format!("Config {key} is no list: nothing can be added to it.");
                 return Err(invalid(message));

@@ -1,11 +1,11 @@
 //! The controller: decides the cluster's metadata while its node leads the quorum (KIP-500,
-//! KIP-631). ELR (KIP-966), dynamic configs of brokers and feature upgrades
-//! are left out.
+//! KIP-631). ELR (KIP-966) is left out.
 
 mod alter_partition;
 mod brokers;
 mod configs;
 mod elections;
+mod features;
 mod placement;
 mod producer_ids;
 mod quotas;

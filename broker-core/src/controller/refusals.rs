@@ -5,7 +5,8 @@ use crate::ids::TopicId;
 use crate::protocol::{
     AlterClientQuotasResponse, AlterConfigsResponse, AlterPartitionReassignmentsResponse,
     AlteredConfigs, AlteredQuotas, CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
-    ListPartitionReassignmentsResponse, Request, Response, TopicRef,
+    DescribeQuorumResponse, ListPartitionReassignmentsResponse, Request, Response, TopicRef,
+    UpdateFeaturesResponse,
 };
 
 /// Refuses all of a request about topics; `None` for other requests.
@@ -44,6 +45,12 @@ pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Respo
                 partitions: Vec::new(),
             })
         }
+        Request::UpdateFeatures(_) => {
+            Response::UpdateFeatures(Box::new(UpdateFeaturesResponse::refused(error, None)))
+        }
+        Request::DescribeQuorum(_) => {
+            Response::DescribeQuorum(Box::new(DescribeQuorumResponse::refused(error)))
+        }
         Request::AlterClientQuotas(request) => {
             let refused = request.entries.iter().map(|alter| {
                 let entity = alter.entity.clone();
@@ -74,6 +81,9 @@ pub(super) fn take_back_topics(response: &mut Response, error: ErrorCode) {
         Response::ListPartitionReassignments(response) => {
             response.error = error;
             response.partitions.clear();
+        }
+        Response::UpdateFeatures(response) => {
+            **response = UpdateFeaturesResponse::refused(error, None);
         }
         Response::AlterClientQuotas(response) => {
             response.entries.iter_mut().for_each(|entry| entry.error = error);

@@ -6,6 +6,7 @@
 use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
+use crate::features::InitialLevels;
 use crate::ids::{ConnectionId, LeaderEpoch, Offset};
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
@@ -22,14 +23,13 @@ use crate::step::{ReplyTo, Step};
 use crate::time::{Duration, Instant};
 use std::collections::VecDeque;
 
-/// Kafka's `metadata.version` of release 3.9.
-const METADATA_VERSION: i16 = 21;
-
 /// The controller of a node with the controller role.
 #[derive(Debug)]
 pub(crate) struct Controller {
     pub(super) server: ServerConfig,
     pub(super) plant: Option<Plant>,
+    /// Of a new cluster.
+    pub(super) features: InitialLevels,
     /// Of this process, and so of the broker that may run in it.
     pub(super) incarnation: u128,
     pub(super) image: MetadataImage,
@@ -79,6 +79,7 @@ impl Controller {
         Self {
             server: config.server.clone(),
             plant: config.plant,
+            features: config.features,
             incarnation: config.incarnation,
             image: MetadataImage::default(),
             draft: Draft::default(),
@@ -154,6 +155,7 @@ impl Controller {
             Request::AlterPartitionReassignments(r) => self.alter_reassignments(&r),
             Request::ListPartitionReassignments(r) => self.list_reassignments(&r),
             Request::AlterClientQuotas(r) => self.alter_client_quotas(&r),
+            Request::UpdateFeatures(r) => self.update_features(&r),
             _ => return None,
         })
     }
@@ -217,11 +219,8 @@ impl Controller {
             balance_at: step.now + Duration::from_millis(interval * 1000),
             last_write: step.now,
         });
-        if self.image.feature("metadata.version").is_none() {
-            let name = "metadata.version".into();
-            self.stage(MetadataRecord::FeatureLevel { name, level: METADATA_VERSION });
-            self.submit(step, raft);
-        }
+        self.stage_first_levels();
+        self.submit(step, raft);
     }
 
     fn deactivate(&mut self, step: &mut Step<'_>) {

@@ -3,7 +3,7 @@
 use super::configs::check_topic_config;
 use super::placement::place;
 use super::state::Controller;
-use crate::effective::of_topic;
+use crate::effective::{Dynamic, of_topic};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
 use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
@@ -94,7 +94,11 @@ impl Controller {
             id,
             partitions: i32::try_from(placement.len()).unwrap_or(i32::MAX),
             replication_factor: i16::try_from(factor).unwrap_or(i16::MAX),
-            configs: of_topic(&self.server, Some(&overrides.collect())),
+            configs: of_topic(
+                &self.server,
+                Dynamic::of_all(&self.image),
+                Some(&overrides.collect()),
+            ),
         }
     }
 

@@ -6,6 +6,7 @@ use super::coordinator::{GroupCoordinator, Place};
 use super::roster::Roster;
 use super::timers::Deadline;
 use crate::error::ErrorCode;
+use crate::features::GROUP_VERSION;
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::protocol::{
@@ -51,7 +52,7 @@ impl GroupCoordinator {
         to: ReplyTo,
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<(), Refusal> {
-        if !self.consumer_settings.enabled {
+        if !self.consumer_settings.enabled || image.feature(GROUP_VERSION) == Some(0) {
             return Err(ErrorCode::UnsupportedVersion.into());
         }
         consumer::check(request, &self.consumer_settings)?;

@@ -18,10 +18,12 @@ pub struct MetadataDelta {
     pub configs: BTreeSet<ConfigResource>,
     /// Whether quotas of clients changed.
     pub quotas: bool,
+    /// Whether levels of features changed: nothing that replicas do follows from it.
+    pub features: bool,
 }
 
 impl MetadataDelta {
-    /// Whether nothing changed.
+    /// Whether nothing changed that replicas, groups or transactions follow.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.partitions.is_empty()
@@ -50,10 +52,8 @@ impl MetadataDelta {
                 self.configs.insert(resource);
             }
             Change::Quota(..) => self.quotas = true,
-            Change::None
-            | Change::TopicCreated(_)
-            | Change::ProducerIds(_)
-            | Change::Feature(..) => {}
+            Change::Feature(..) => self.features = true,
+            Change::None | Change::TopicCreated(_) | Change::ProducerIds(_) => {}
         }
     }
 
@@ -77,6 +77,7 @@ impl MetadataDelta {
         self.brokers
             .extend(brokers.filter(|id| before.brokers.get(id) != after.brokers.get(id)).copied());
         self.quotas |= before.quotas != after.quotas;
+        self.features |= before.features != after.features;
         let configs = before.configs.keys().chain(after.configs.keys());
         self.configs.extend(
             configs.filter(|id| before.configs.get(*id) != after.configs.get(*id)).cloned(),

@@ -244,6 +244,11 @@ impl MetadataImage {
         &self.quotas
     }
 
+    /// Features and their finalized levels; 0 = taken away.
+    pub fn features(&self) -> impl Iterator<Item = (&Arc<str>, i16)> {
+        self.features.iter().map(|(name, level)| (name, *level))
+    }
+
     /// A feature's finalized level.
     #[must_use]
     pub fn feature(&self, name: &str) -> Option<i16> {

@@ -6,6 +6,8 @@
 mod admin;
 mod consumer_group;
 mod data;
+mod describe;
+mod features;
 mod group;
 mod quorum;
 mod quotas;
@@ -18,6 +20,8 @@ use std::sync::Arc;
 pub use admin::*;
 pub use consumer_group::*;
 pub use data::*;
+pub use describe::*;
+pub use features::*;
 pub use group::*;
 pub use quorum::*;
 pub use quotas::*;
@@ -91,6 +95,16 @@ pub enum Request {
     ListConfigResources(ListConfigResourcesRequest),
     /// Delete the oldest records of partitions.
     DeleteRecords(DeleteRecordsRequest),
+    /// Partitions of topics, page by page.
+    DescribeTopicPartitions(Box<DescribeTopicPartitionsRequest>),
+    /// Levels of features.
+    UpdateFeatures(UpdateFeaturesRequest),
+    /// State of the metadata quorum.
+    DescribeQuorum(DescribeQuorumRequest),
+    /// What the log directory holds.
+    DescribeLogDirs(DescribeLogDirsRequest),
+    /// Move replicas to another log directory.
+    AlterReplicaLogDirs(AlterReplicaLogDirsRequest),
     /// Append records of a transaction.
     TransactionalProduce(Box<TransactionalProduceRequest>),
     /// Partitions become part of a transaction, or are asked for.
@@ -179,6 +193,12 @@ pub enum Response {
     DescribeConfigs(DescribeConfigsResponse),
     ListConfigResources(ListConfigResourcesResponse),
     DeleteRecords(DeleteRecordsResponse),
+    DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
+    /// See [`UpdateFeaturesResponse`].
+    UpdateFeatures(Box<UpdateFeaturesResponse>),
+    DescribeQuorum(Box<DescribeQuorumResponse>),
+    DescribeLogDirs(DescribeLogDirsResponse),
+    AlterReplicaLogDirs(AlterReplicaLogDirsResponse),
     AddPartitionsToTxn(AddPartitionsToTxnResponse),
     AddOffsetsToTxn(AddOffsetsToTxnResponse),
     EndTxn(EndTxnResponse),

@@ -104,3 +104,53 @@ pub struct FetchSnapshotResponse {
     /// Chunk.
     pub bytes: Bytes,
 }
+
+/// DescribeQuorum (KIP-595, KIP-836), of the metadata log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DescribeQuorumRequest {}
+
+/// Answer to [`DescribeQuorumRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribeQuorumResponse {
+    /// Outcome.
+    pub error: ErrorCode,
+    /// Who leads.
+    pub leader: Option<NodeId>,
+    /// Its epoch.
+    pub epoch: LeaderEpoch,
+    /// Offset before which everything is committed.
+    pub high_watermark: Offset,
+    /// Voters.
+    pub voters: Vec<QuorumReplica>,
+    /// Nodes that fetch and do not vote.
+    pub observers: Vec<QuorumReplica>,
+}
+
+impl DescribeQuorumResponse {
+    /// Nothing but an error.
+    #[must_use]
+    pub fn refused(error: ErrorCode) -> Self {
+        Self {
+            error,
+            leader: None,
+            epoch: -1,
+            high_watermark: -1,
+            voters: Vec::new(),
+            observers: Vec::new(),
+        }
+    }
+}
+
+/// A replica of the metadata log, as the leader knows it. Times are ms since the epoch, `-1` =
+/// unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuorumReplica {
+    /// Which.
+    pub node: NodeId,
+    /// Offset up to which it has the log, `-1` = unknown.
+    pub log_end_offset: Offset,
+    /// When it fetched last.
+    pub last_fetch_ms: i64,
+    /// When it had last all that the leader had.
+    pub last_caught_up_ms: i64,
+}

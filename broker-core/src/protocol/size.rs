@@ -4,6 +4,7 @@
 //! APIs that do not speak topic ids, host names and the cluster id. Partitions of one topic are
 //! taken to stand next to each other, as clients send them.
 
+mod describe;
 mod groups;
 mod quotas;
 mod requests;
@@ -22,6 +23,8 @@ pub const TOPIC_NAME_BYTES: u64 = 16;
 pub const HOST_BYTES: u64 = 53;
 /// Bytes of a cluster id: a UUID in base64.
 pub const CLUSTER_ID_BYTES: u64 = 22;
+/// Bytes taken for the path of a log directory: `/var/lib/kafka/data`.
+const LOG_DIR_BYTES: u64 = 19;
 /// Bytes of `__cluster_metadata`.
 const METADATA_TOPIC_BYTES: u64 = 18;
 

@@ -198,6 +198,10 @@ pub struct ConfigEntry {
 pub enum ConfigSource {
     /// Set for the topic.
     Topic = 1,
+    /// Set for one broker.
+    Broker = 2,
+    /// Set for all brokers.
+    AllBrokers = 3,
     /// server.properties.
     Static = 4,
     /// Nobody has set it.

@@ -16,11 +16,23 @@ pub struct ProducerIdAndEpoch {
     pub epoch: i16,
 }
 
+/// Which rules the transaction of a producer goes by; which, the versions of its requests say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionRules {
+    /// Partitions are added before anything is sent to them; an epoch lasts for a session.
+    Added,
+    /// The first records to a partition add it; an epoch lasts for a transaction (KIP-890,
+    /// `transaction.version` 2).
+    EpochEach,
+}
+
 /// Produce within a transaction; answered as Produce is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionalProduceRequest {
     /// Whose transaction.
     pub transactional_id: Arc<str>,
+    /// Its rules.
+    pub rules: TransactionRules,
     /// What.
     pub produce: ProduceRequest,
 }
@@ -97,6 +109,8 @@ pub struct EndTxnRequest {
     pub producer: ProducerIdAndEpoch,
     /// Commit, or else abort.
     pub commit: bool,
+    /// Its rules.
+    pub rules: TransactionRules,
 }
 
 /// Answer to [`EndTxnRequest`].
@@ -104,6 +118,8 @@ pub struct EndTxnRequest {
 pub struct EndTxnResponse {
     /// Outcome.
     pub error: ErrorCode,
+    /// Who the producer is in its next transaction, if each has an epoch.
+    pub producer: Option<ProducerIdAndEpoch>,
 }
 
 /// WriteTxnMarkers, coordinator -> leaders.
@@ -138,6 +154,8 @@ pub struct WriteTxnMarkersResponse {
 pub struct TxnOffsetCommitRequest {
     /// Whose transaction.
     pub transactional_id: Arc<str>,
+    /// Its rules.
+    pub rules: TransactionRules,
     /// Producer.
     pub producer: ProducerIdAndEpoch,
     /// Group id.
@@ -211,6 +229,8 @@ pub struct ListTransactionsRequest {
     pub producer_ids: Vec<i64>,
     /// Only those that run for longer, ms; negative = all.
     pub duration_ms: i64,
+    /// Regular expression that ids must match as a whole (KIP-1152).
+    pub pattern: Option<Arc<str>>,
 }
 
 /// Answer to [`ListTransactionsRequest`].
@@ -240,6 +260,14 @@ pub enum TransactionState {
     CompleteCommit = 4,
     /// Aborted.
     CompleteAbort = 5,
+}
+
+impl EndTxnResponse {
+    /// Nothing is decided.
+    #[must_use]
+    pub fn refused(error: ErrorCode) -> Self {
+        Self { error, producer: None }
+    }
 }
 
 impl TransactionState {

@@ -50,6 +50,7 @@ impl Raft {
             voters: voters.collect(),
             told: BTreeMap::new(),
             parked: Vec::new(),
+            seen: BTreeMap::new(),
         };
         self.turn(step, Role::Leader(Box::new(leader)));
         let base = self.log.end_offset();
@@ -141,6 +142,7 @@ impl Raft {
             || planted(self.plant, Plant::UnverifiedOffsetsCount);
         let verified_end = on_log.then_some(offset);
         self.hear_from(replica.id, step.now, verified_end);
+        self.note_fetch(replica.id, step.now, verified_end);
         let moved = self.advance_high_watermark(step);
         self.answer_or_park(step.now, parked, answer);
         if moved {

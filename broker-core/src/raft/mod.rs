@@ -1,6 +1,7 @@
 //! KRaft quorum: a replicated, fsynced metadata log (KIP-595), snapshots (KIP-630) and pre-votes
 //! (KIP-996). Voters are fixed by configuration; changing them (KIP-853) is left out.
 
+mod describe;
 mod election;
 mod follower;
 mod leader;

@@ -162,7 +162,8 @@ impl Raft {
         self.finish(step);
     }
 
-    /// Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot, and Fetch of the metadata log.
+    /// Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot, DescribeQuorum, and Fetch of the
+    /// metadata log.
     pub(crate) fn on_request(&mut self, step: &mut Step<'_>, from: ReplyTo, request: Request) {
         if self.failed.is_some() {
             return;
@@ -173,6 +174,7 @@ impl Raft {
             Request::EndQuorumEpoch(end) => self.on_end_quorum_epoch(step, from, &end),
             Request::Fetch(fetch) => self.on_fetch(step, from, &fetch),
             Request::FetchSnapshot(fetch) => self.on_fetch_snapshot(step, from, fetch),
+            Request::DescribeQuorum(_) => self.on_describe(step, from),
             // not for this module: its turn is over, without an answer
             _ => step.effects.replies.push(Reply {
                 conn: from.conn,

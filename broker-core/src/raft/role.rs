@@ -1,5 +1,6 @@
 //! Roles of a Raft node and what each remembers. Forgotten with the role.
 
+use super::describe::Seen;
 use crate::ids::{LeaderEpoch, NodeId, Offset};
 use crate::step::ReplyTo;
 use crate::time::{Duration, Instant};
@@ -87,6 +88,8 @@ pub(super) struct Leader {
     /// High watermark last sent to each fetching node.
     pub(super) told: BTreeMap<NodeId, Offset>,
     pub(super) parked: Vec<Parked>,
+    /// Who fetches, voters or not.
+    pub(super) seen: BTreeMap<NodeId, Seen>,
 }
 
 /// What the leader knows of another voter.

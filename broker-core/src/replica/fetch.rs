@@ -370,6 +370,7 @@ mod tests {
             endpoint: None,
             server: ServerConfig::kafka_defaults(),
             limits: crate::BrokerLimits::default(),
+            features: crate::features::UNCHOSEN,
             seed,
             incarnation: 1,
             plant: None,

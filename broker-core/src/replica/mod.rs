@@ -112,6 +112,11 @@ impl ReplicaManager {
         manager
     }
 
+    /// What topics inherit has changed. Logs take it over with the metadata that says so.
+    pub(crate) fn set_topic_defaults(&mut self, defaults: TopicConfig) {
+        self.topic_defaults = defaults;
+    }
+
     fn insert(&mut self, partition: Partition) -> u32 {
         let slot = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         self.by_tp.insert(partition.tp, slot);

@@ -8,8 +8,12 @@ use crate::protocol::{
     DescribeTransactionsRequest, DescribeTransactionsResponse, DescribedTransaction,
     ListTransactionsRequest, ListTransactionsResponse, TransactionState,
 };
+use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Memory that a compiled pattern may take.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 impl TransactionCoordinator {
     /// DescribeTransactions.
@@ -46,6 +50,10 @@ impl TransactionCoordinator {
             response.error = ErrorCode::CoordinatorLoadInProgress;
             return response;
         }
+        let Ok(pattern) = request.pattern.as_deref().map(whole).transpose() else {
+            response.error = ErrorCode::InvalidRegularExpression;
+            return response;
+        };
         let all = self.partitions.values().flat_map(|partition| &partition.transactions);
         for (id, transaction) in all {
             let Values { producer, state, start_ms, .. } = &transaction.values;
@@ -55,12 +63,18 @@ impl TransactionCoordinator {
                 request.producer_ids.is_empty() || request.producer_ids.contains(&producer.id);
             let is_long = request.duration_ms < 0
                 || (*start_ms > NOT_STARTED && wall_ms - start_ms > request.duration_ms);
-            if has_state && has_id && is_long {
+            let matches = pattern.as_ref().is_none_or(|pattern| pattern.is_match(id));
+            if has_state && has_id && is_long && matches {
                 response.transactions.push((Arc::clone(id), producer.id, *state));
             }
         }
         response
     }
+}
+
+/// A regular expression that a text matches as a whole.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_BYTES_MAX).build()
 }
 
 fn described(values: &Values) -> DescribedTransaction {

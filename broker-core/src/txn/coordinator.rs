@@ -11,7 +11,7 @@ use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::protocol::{
     Acks, AddOffsetsToTxnResponse, EndTxnResponse, InitProducerIdResponse, ProducePartition,
-    ProduceRequest, Response, TxnPartitionsResult,
+    ProduceRequest, Response, TransactionRules, TxnPartitionsResult,
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ProduceOutcome, ReplicaManager};
@@ -87,7 +87,7 @@ pub(super) enum Then {
     /// So is the partition of a group's positions.
     AddedOffsets(ReplyTo),
     /// The end is decided.
-    Ended(ReplyTo),
+    Ended(ReplyTo, TransactionRules),
     /// An abort is decided that no request of the transaction's producer asked for; perhaps one of
     /// its successor did.
     Fenced(Option<ReplyTo>),
@@ -162,8 +162,10 @@ impl TransactionCoordinator {
     ) {
         let Some(LogPartition { tp, epoch, .. }) = self.partitions.get(&partition) else { return };
         let (tp, epoch) = (*tp, *epoch);
-        let record =
-            Record::new(Some(codec::encode_key(id)), values.as_ref().map(codec::encode_value));
+        let value = values
+            .as_ref()
+            .map(|values| codec::encode_value(values, codec::value_version(cx.image, values)));
+        let record = Record::new(Some(codec::encode_key(id)), value);
         let batch = Batch::build(cx.step.wall_ms, &mut [record]);
         self.next_token += 1;
         let token = COORDINATOR_TOKEN | self.next_token;
@@ -216,8 +218,10 @@ impl TransactionCoordinator {
                 let response = Response::AddOffsetsToTxn(AddOffsetsToTxnResponse { error });
                 cx.step.reply(to, response);
             }
-            (Then::Ended(to), values) => {
-                cx.step.reply(to, Response::EndTxn(EndTxnResponse { error }));
+            (Then::Ended(to, rules), values) => {
+                let tells = error.is_ok() && rules.has_epochs();
+                let producer = values.as_ref().filter(|_| tells).map(Values::next_producer);
+                cx.step.reply(to, Response::EndTxn(EndTxnResponse { error, producer }));
                 self.end_decided(cx, partition, id, error, values);
             }
             (Then::Fenced(to), values) => {

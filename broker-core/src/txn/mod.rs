@@ -3,13 +3,13 @@
 //!
 //! - `state`: the state machine of one transactional id, without IO; `codec`: its records
 //! - `coordinator`: which transactional ids this broker has; appends; `loading`: taking over
-//! - `init`, `partitions`, `end`: what producers ask; `timeouts`: what nobody asks for
+//! - `init`, `partitions`, `end`: what producers ask; `end_each`: how a transaction with an epoch of
+//!   its own ends; `timeouts`: what nobody asks for
 //! - `markers`: telling leaders how transactions end; `admin`: what tools ask
 //! - `audit`: what checkers compare
 //! - `appends`: a leader writes markers; `verify`: a leader asks whether it may append (KIP-890)
 //!
-//! Left out: the second part of KIP-890 (an epoch per transaction; `transaction.version` 2), and
-//! two-phase commit (KIP-939).
+//! Left out: two-phase commit (KIP-939).
 
 mod admin;
 mod appends;
@@ -17,6 +17,7 @@ mod audit;
 mod codec;
 mod coordinator;
 mod end;
+mod end_each;
 mod init;
 mod loading;
 mod markers;

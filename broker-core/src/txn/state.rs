@@ -1,9 +1,13 @@
 //! The state machine of one transactional id (Kafka's `TransactionMetadata`). A change is made in
 //! two steps: [`Transaction`] says what it will be, the log takes that, and then it is. Until then
 //! everybody is told to try again. Leaves out the log, time-outs and markers.
+//!
+//! Where each transaction has an epoch of its own (KIP-890, second part), deciding its end begins the
+//! next epoch, and markers carry that: whatever of the transaction comes late is fenced. How such a
+//! transaction ends is in `end_each`.
 
 use crate::error::ErrorCode;
-use crate::protocol::{ProducerIdAndEpoch, TransactionState};
+use crate::protocol::{ProducerIdAndEpoch, TransactionRules, TransactionState};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -19,8 +23,12 @@ pub(super) type NamedPartition = (Arc<str>, i32);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Values {
     pub(super) producer: ProducerIdAndEpoch,
-    /// Who had the id before, for retries of InitProducerId; not in the log.
+    /// Who had the id before, for retries; its epoch is not in the log.
     pub(super) last: ProducerIdAndEpoch,
+    /// Producer id after this transaction, as this one's epochs have ended.
+    pub(super) next_id: Option<i64>,
+    /// Rules by which the last end was decided.
+    pub(super) rules: TransactionRules,
     pub(super) timeout_ms: i32,
     pub(super) state: TransactionState,
     pub(super) partitions: BTreeSet<NamedPartition>,
@@ -54,6 +62,8 @@ impl Transaction {
         Self::loaded(Values {
             producer: ProducerIdAndEpoch { id: producer_id, epoch: NOBODY.epoch },
             last: NOBODY,
+            next_id: None,
+            rules: TransactionRules::Added,
             timeout_ms,
             state: TransactionState::Empty,
             partitions: BTreeSet::new(),
@@ -78,7 +88,7 @@ impl Transaction {
         self.is_changing = false;
     }
 
-    fn change(&mut self, values: Values) -> Values {
+    pub(super) fn change(&mut self, values: Values) -> Values {
         self.is_changing = true;
         values
     }
@@ -116,6 +126,8 @@ impl Transaction {
         let values = Values {
             producer,
             last,
+            next_id: None,
+            rules: TransactionRules::Added,
             timeout_ms,
             state: TransactionState::Empty,
             partitions: BTreeSet::new(),
@@ -225,7 +237,8 @@ impl Transaction {
     fn prepare(&mut self, producer: ProducerIdAndEpoch, commit: bool, wall_ms: i64) -> Values {
         let state =
             if commit { TransactionState::PrepareCommit } else { TransactionState::PrepareAbort };
-        let values = Values { producer, state, update_ms: wall_ms, ..self.values.clone() };
+        let rules = TransactionRules::Added;
+        let values = Values { producer, state, rules, update_ms: wall_ms, ..self.values.clone() };
         self.change(values)
     }
 
@@ -258,8 +271,20 @@ impl Transaction {
             TransactionState::PrepareAbort => TransactionState::CompleteAbort,
             _ => return None,
         };
-        let partitions = BTreeSet::new();
-        let values = Values { state, partitions, update_ms: wall_ms, ..self.values.clone() };
+        let now = &self.values;
+        let (partitions, next_id) = (BTreeSet::new(), None);
+        let producer = now.next_producer();
+        let last_id = if now.next_id.is_some() { now.producer.id } else { now.last.id };
+        let last = ProducerIdAndEpoch { id: last_id, ..now.last };
+        let values = Values {
+            producer,
+            last,
+            next_id,
+            state,
+            partitions,
+            update_ms: wall_ms,
+            ..now.clone()
+        };
         Some(self.change(values))
     }
 
@@ -279,7 +304,14 @@ impl Transaction {
     }
 }
 
+impl Values {
+    /// Who the producer is once the transaction is over.
+    pub(super) fn next_producer(&self) -> ProducerIdAndEpoch {
+        self.next_id.map_or(self.producer, |id| ProducerIdAndEpoch { id, epoch: 0 })
+    }
+}
+
 /// Whether an epoch has none after it that a producer may have.
-fn is_exhausted(epoch: i16) -> bool {
+pub(super) fn is_exhausted(epoch: i16) -> bool {
     epoch >= i16::MAX - 1
 }

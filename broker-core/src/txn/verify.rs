@@ -2,6 +2,9 @@
 //! coordinator whether the partition is part of it. A late request of a transaction that is over
 //! can then not begin one that nobody would end (TXN-01).
 //!
+//! Where each transaction has an epoch of its own (KIP-890, second part), the partition is added by the
+//! same question, as producers do not do it; what is late has an older epoch than the log then knows.
+//!
 //! While it asks, markers and elections may come: what was asked before them is void. A producer of
 //! whom the log knows nothing may begin with any sequence; so the lowest one that has been refused
 //! is remembered, and nothing after it is let in before it.
@@ -14,9 +17,9 @@ use crate::ids::{CorrelationId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::protocol::{
     AddPartitionsToTxnRequest, ProducePartition, ProduceRequest, ProducerIdAndEpoch, Request,
-    Response, TransactionalProduceRequest, TxnOffsetCommitRequest, TxnPartitions,
+    Response, TransactionRules, TransactionalProduceRequest, TxnOffsetCommitRequest, TxnPartitions,
 };
-use crate::seam::{Channel, PeerError, TraceEvent};
+use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
 use crate::step::{Owner, ReplyTo};
 use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
@@ -26,6 +29,10 @@ use std::sync::Arc;
 const TIMEOUT: Duration = Duration::from_millis(30_000);
 /// Lowest sequences remembered before old ones are looked for.
 const SEQUENCES_MAX: usize = 1000;
+/// Pause before a coordinator is asked again that waits for markers, and how long that goes on
+/// (`add.partitions.to.txn.retry.backoff.ms` and `.max.ms`).
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+const BUSY_MAX: Duration = Duration::from_millis(100);
 /// How often they are looked for.
 const AGE_EVERY: Duration = Duration::from_millis(1000);
 
@@ -33,6 +40,8 @@ const AGE_EVERY: Duration = Duration::from_millis(1000);
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {
     asked: BTreeMap<u64, Asked>,
+    /// What is asked again, and when.
+    later: Vec<(Instant, Asked)>,
     /// Lowest sequences that are not in the log, by partition and producer id.
     lowest: BTreeMap<(TopicPartition, i64), Lowest>,
     /// Old ones are looked for then at the earliest.
@@ -44,6 +53,9 @@ struct Asked {
     work: Work,
     producer: ProducerIdAndEpoch,
     guards: Vec<Guard>,
+    rules: TransactionRules,
+    /// Since when.
+    since: Instant,
 }
 
 /// What waits for the answer.
@@ -51,6 +63,15 @@ struct Asked {
 enum Work {
     Produce(ReplyTo, Box<TransactionalProduceRequest>),
     Offsets(ReplyTo, Box<TxnOffsetCommitRequest>),
+}
+
+impl Work {
+    fn transactional_id(&self) -> Arc<str> {
+        match self {
+            Self::Produce(_, request) => Arc::clone(&request.transactional_id),
+            Self::Offsets(_, request) => Arc::clone(&request.transactional_id),
+        }
+    }
 }
 
 /// A partition that was asked for.
@@ -108,14 +129,15 @@ impl Verifier {
             .filter_map(|data| Some((data.tp, producer_of(data)?.1)))
             .filter_map(|(tp, sequence)| guard(cx, tp, producer, Some(sequence)))
             .collect();
-        if guards.is_empty() || !cx.replicas.config.server.transaction_partition_verification {
+        let rules = request.rules;
+        if guards.is_empty() || !asks(cx, rules) {
             return Some(Verified::Produce(to, request.produce, Vec::new()));
         }
         for guard in &guards {
             self.note_sequence(cx.step.now, producer, guard);
         }
-        let id = Arc::clone(&request.transactional_id);
-        self.ask(cx, &id, Asked { work: Work::Produce(to, request), producer, guards })
+        let (work, since) = (Work::Produce(to, request), cx.step.now);
+        self.ask(cx, Asked { work, producer, guards, rules, since })
     }
 
     /// A group's positions within a transaction.
@@ -127,24 +149,24 @@ impl Verifier {
         request: Box<TxnOffsetCommitRequest>,
     ) -> Option<Verified> {
         let producer = request.producer;
-        let guard = guard(cx, partition, producer, None)
-            .filter(|_| cx.replicas.config.server.transaction_partition_verification);
+        let rules = request.rules;
+        let guard = guard(cx, partition, producer, None).filter(|_| asks(cx, rules));
         let Some(guard) = guard else {
             return Some(Verified::Offsets(to, request, ErrorCode::None));
         };
-        let id = Arc::clone(&request.transactional_id);
-        let work = Work::Offsets(to, request);
-        self.ask(cx, &id, Asked { work, producer, guards: vec![guard] })
+        let (work, since) = (Work::Offsets(to, request), cx.step.now);
+        self.ask(cx, Asked { work, producer, guards: vec![guard], rules, since })
     }
 
-    fn ask(&mut self, cx: &mut Cx<'_, '_>, id: &Arc<str>, asked: Asked) -> Option<Verified> {
-        let Some(coordinator) = coordinator(cx.image, id) else {
+    fn ask(&mut self, cx: &mut Cx<'_, '_>, asked: Asked) -> Option<Verified> {
+        let id = asked.work.transactional_id();
+        let Some(coordinator) = coordinator(cx.image, &id) else {
             return Some(self.outcome(cx, asked, |_| ErrorCode::CoordinatorNotAvailable));
         };
         let transaction = TxnPartitions {
-            transactional_id: Arc::clone(id),
+            transactional_id: id,
             producer: asked.producer,
-            verify_only: true,
+            verify_only: !asked.rules.has_epochs(),
             partitions: asked.guards.iter().map(|guard| guard.tp).collect(),
         };
         let request = AddPartitionsToTxnRequest { transactions: vec![transaction] };
@@ -169,9 +191,31 @@ impl Verifier {
             }
             _ => BTreeMap::new(),
         };
+        let is_busy = outcomes.values().any(|told| *told == ErrorCode::ConcurrentTransactions);
+        if is_busy && asked.rules.has_epochs() && cx.step.now.since(asked.since) < BUSY_MAX {
+            self.ask_later(cx, asked);
+            return None;
+        }
         Some(self.outcome(cx, asked, |tp| {
             outcomes.get(&tp).copied().unwrap_or(ErrorCode::CoordinatorNotAvailable)
         }))
+    }
+
+    /// The transaction before is about to end; producers wait longer before they try again.
+    fn ask_later(&mut self, cx: &mut Cx<'_, '_>, asked: Asked) {
+        let at = cx.step.now + BUSY_PAUSE;
+        self.later.push((at, asked));
+        cx.step.timer(at, TimerKey::TxnAdditions);
+    }
+
+    /// Timer: asks again. Returns what can go on without an answer.
+    pub(crate) fn additions_due(&mut self, cx: &mut Cx<'_, '_>) -> Vec<Verified> {
+        let now = cx.step.now;
+        let (due, later) =
+            std::mem::take(&mut self.later).into_iter().partition(|(at, _)| *at <= now);
+        self.later = later;
+        let due: Vec<(Instant, Asked)> = due;
+        due.into_iter().filter_map(|(_, asked)| self.ask(cx, asked)).collect()
     }
 
     fn outcome(
@@ -180,7 +224,7 @@ impl Verifier {
         asked: Asked,
         told: impl Fn(TopicPartition) -> ErrorCode,
     ) -> Verified {
-        let Asked { work, producer, guards } = asked;
+        let Asked { work, producer, guards, .. } = asked;
         let errors: Vec<_> = guards
             .iter()
             .map(|guard| (guard.tp, self.check(cx, producer, guard, told(guard.tp))))
@@ -262,12 +306,20 @@ impl Verifier {
     /// A transaction ends in a partition: what was asked before is void.
     pub(crate) fn marker_written(&mut self, tp: TopicPartition, producer_id: i64) {
         self.lowest.remove(&(tp, producer_id));
-        for asked in self.asked.values_mut().filter(|asked| asked.producer.id == producer_id) {
+        // with an epoch for each transaction the log itself tells a late one from the next one
+        let may_be_late =
+            |asked: &&mut Asked| asked.producer.id == producer_id && !asked.rules.has_epochs();
+        for asked in self.asked.values_mut().filter(may_be_late) {
             for guard in asked.guards.iter_mut().filter(|guard| guard.tp == tp) {
                 guard.is_void = true;
             }
         }
     }
+}
+
+/// Whether the coordinator is asked at all.
+fn asks(cx: &Cx<'_, '_>, rules: TransactionRules) -> bool {
+    rules.has_epochs() || cx.replicas.config.server.transaction_partition_verification
 }
 
 /// Producer and first sequence of a transaction's batch.

@@ -3,10 +3,11 @@
 
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::BrokerEndpoint;
-use stormglass_wire::{Cluster, Endpoint};
+use stormglass_wire::{Cluster, Endpoint, Levels, LogDir};
 
 /// Addresses of brokers as clients are told.
 pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
@@ -15,7 +16,11 @@ pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     cluster_id: Arc<str>,
+    /// Where the node's logs are.
+    log_dir: Arc<str>,
     endpoints: Arc<Endpoints>,
+    /// Offset of the metadata, and levels of features as of then.
+    features: (i64, Vec<(Arc<str>, i16)>),
     by_name: FxHashMap<Arc<str>, TopicId>,
     by_id: FxHashMap<TopicId, Arc<str>>,
 }
@@ -24,10 +29,19 @@ impl Directory {
     pub(crate) fn new(cluster_id: &str, endpoints: Endpoints) -> Self {
         Self {
             cluster_id: cluster_id.into(),
+            log_dir: LogDir::NONE.path.into(),
             endpoints: Arc::new(endpoints),
+            features: (-1, Vec::new()),
             by_name: FxHashMap::default(),
             by_id: FxHashMap::default(),
         }
+    }
+
+    /// The same of a node whose logs are there.
+    pub(crate) fn in_dir(mut self, log_dir: &Path) -> Self {
+        let path = log_dir.canonicalize().unwrap_or_else(|_| log_dir.to_owned());
+        self.log_dir = path.to_string_lossy().into();
+        self
     }
 
     /// The same with other topics, and with brokers where they have registered.
@@ -35,10 +49,13 @@ impl Directory {
         &self,
         topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
         brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+        features: (i64, Vec<(Arc<str>, i16)>),
     ) -> Self {
         let mut next = Self::new("", Endpoints::new());
-        (next.cluster_id, next.endpoints) =
-            (Arc::clone(&self.cluster_id), Arc::clone(&self.endpoints));
+        next.cluster_id = Arc::clone(&self.cluster_id);
+        next.log_dir = Arc::clone(&self.log_dir);
+        next.endpoints = Arc::clone(&self.endpoints);
+        next.features = features;
         for (node, endpoint) in brokers {
             let address = (endpoint.host.as_ref().to_owned(), endpoint.port);
             if next.endpoints.get(&node) != Some(&address) {
@@ -69,6 +86,23 @@ impl Cluster for Directory {
     fn cluster_id(&self) -> &str {
         &self.cluster_id
     }
+
+    fn features(&self) -> Levels<'_> {
+        Levels { epoch: self.features.0, levels: &self.features.1 }
+    }
+
+    fn log_dir(&self) -> LogDir<'_> {
+        LogDir { path: &self.log_dir, room: room(&self.log_dir) }
+    }
+}
+
+/// Bytes of the volume that a directory is on, and those that this process may still use; `None` if
+/// it cannot be asked.
+fn room(dir: &str) -> Option<(i64, i64)> {
+    let volume = rustix::fs::statvfs(dir).ok()?;
+    let bytes = |blocks: u64| i64::try_from(blocks.saturating_mul(volume.f_frsize));
+    // a volume of exbibytes is told as the largest there is, as Kafka does
+    Some((bytes(volume.f_blocks).unwrap_or(i64::MAX), bytes(volume.f_bavail).unwrap_or(i64::MAX)))
 }
 
 /// The newest snapshot of a node.
@@ -91,8 +125,9 @@ impl SharedDirectory {
         &self,
         topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
         brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+        features: (i64, Vec<(Arc<str>, i16)>),
     ) {
-        let next = Arc::new(self.current().with(topics, brokers));
+        let next = Arc::new(self.current().with(topics, brokers, features));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }

@@ -260,7 +260,8 @@ impl Node {
         let revision = self.broker.topics_revision();
         if revision != self.topics_revision {
             self.topics_revision = revision;
-            self.directory.replace(self.broker.topics(), self.broker.endpoints());
+            let (topics, endpoints) = (self.broker.topics(), self.broker.endpoints());
+            self.directory.replace(topics, endpoints, self.broker.features());
         }
     }
 

@@ -400,7 +400,7 @@ impl<C: Client> Mock<C> {
             }
             Request::EndTxn(_) => {
                 let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
-                Response::EndTxn(EndTxnResponse { error })
+                Response::EndTxn(EndTxnResponse::refused(error))
             }
             Request::TransactionalProduce(request) => {
                 Response::Produce(self.produce(node, &request.produce))

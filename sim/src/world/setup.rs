@@ -394,6 +394,7 @@ fn build_nodes(
                 endpoint: None,
                 server: server.clone(),
                 limits: if is_broker { limits } else { BrokerLimits::default() },
+                features: stormglass_broker_core::features::UNCHOSEN,
                 seed: streams
                     .stream(("node", u64::from(node.id.unsigned_abs())), "core")
                     .next_u64(),

@@ -2,7 +2,7 @@
 //!
 //! Versions that name topics get no sessions: what a session keeps must outlive names that the
 //! cluster does not know yet. Replicas fetch on other ways, so a client that claims to be one is
-//! turned away.
+//! turned away; and what only replicas say is skipped (their high watermark, since v18).
 
 use super::shared::{
     DecodeCx, by_topic, current_leader, error_by_id, isolation, node_endpoints, topic_name, tp,

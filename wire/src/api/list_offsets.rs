@@ -1,7 +1,8 @@
-//! ListOffsets (key 2). Without tiered storage the local log begins where the log does.
+//! ListOffsets (key 2). Without tiered storage the local log begins where the log does, and nothing is
+//! the newest tiered record: whether that may be asked here, the broker says as of any other.
 
 use super::shared::{DecodeCx, by_topic, isolation, topic_name};
-use crate::call::Call;
+use crate::call::{Aside, Call};
 use crate::cluster::Cluster;
 use crate::codec::Asked;
 use crate::error::WireError;
@@ -16,6 +17,11 @@ const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+/// First version with the newest tiered record (KIP-1005).
+const TIERED_FROM: i16 = 9;
+/// First version that says how long to wait for tiered storage (KIP-1075).
+const TIMEOUT_FROM: i16 = 10;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -28,13 +34,21 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         |reader, topic| {
             let tp = TopicPartition::new(topic, reader.i32()?);
             let epoch = if version >= 4 { reader.i32()? } else { NO_EPOCH };
-            let spec = spec(reader.i64()?)?;
+            let timestamp = reader.i64()?;
             reader.skip_tags()?;
-            Ok((tp, epoch, spec))
+            let is_tiered = timestamp == LATEST_TIERED && version >= TIERED_FROM;
+            let spec = if is_tiered { OffsetSpec::Latest } else { spec(timestamp)? };
+            Ok(((tp, epoch, spec), is_tiered))
         },
     )?;
+    if version >= TIMEOUT_FROM {
+        let _timeout_ms = reader.i32()?;
+    }
     reader.skip_tags()?;
     let partitions = partitions.ok_or(WireError::Null)?;
+    let tiered = partitions.iter().filter(|(_, is_tiered)| *is_tiered).map(|((tp, ..), _)| *tp);
+    cx.aside = Aside::Tiered(tiered.collect());
+    let partitions = partitions.into_iter().map(|(asked, _)| asked).collect();
     Ok(Asked::Broker(Request::ListOffsets(ListOffsetsRequest { isolation, partitions })))
 }
 
@@ -55,6 +69,10 @@ pub(crate) fn encode(
     response: &ListOffsetsResponse,
 ) {
     let version = call.version;
+    let tiered: &[TopicPartition] = match &call.aside {
+        Aside::Tiered(tps) => tps,
+        _ => &[],
+    };
     if version >= 2 {
         out.i32(0); // throttle time
     }
@@ -65,10 +83,15 @@ pub(crate) fn encode(
         |out, partition| {
             out.i32(partition.tp.partition);
             out.error(partition.error);
-            out.i64(partition.timestamp);
-            out.i64(partition.offset);
+            let nothing = partition.error.is_ok() && tiered.contains(&partition.tp);
+            let (timestamp, offset, epoch) = match nothing {
+                true => (-1, -1, NO_EPOCH),
+                false => (partition.timestamp, partition.offset, partition.leader_epoch),
+            };
+            out.i64(timestamp);
+            out.i64(offset);
             if version >= 4 {
-                out.i32(partition.leader_epoch);
+                out.i32(epoch);
             }
             out.no_tags();
         },

@@ -1,5 +1,4 @@
-//! ListTransactions (key 66, KIP-664). Version 2 would look for patterns in transactional ids,
-//! which the core does not do.
+//! ListTransactions (key 66, KIP-664), by pattern of the id since v2 (KIP-1152).
 
 use super::shared::DecodeCx;
 use crate::codec::Asked;
@@ -14,8 +13,10 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     let states = reader.array(Reader::string)?;
     let producer_ids = reader.array(Reader::i64)?;
     let duration_ms = if cx.version >= 1 { reader.i64()? } else { -1 };
+    let pattern = if cx.version >= 2 { reader.nullable_string()? } else { None };
     reader.skip_tags()?;
-    let request = ListTransactionsRequest { states, producer_ids, duration_ms };
+    let pattern = pattern.filter(|pattern| !pattern.is_empty());
+    let request = ListTransactionsRequest { states, producer_ids, duration_ms, pattern };
     Ok(Asked::Broker(Request::ListTransactions(Box::new(request))))
 }
 

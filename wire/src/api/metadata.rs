@@ -17,7 +17,7 @@ use stormglass_broker_core::protocol::{
 };
 
 /// Topics that Kafka itself makes.
-const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+pub(super) const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -90,6 +90,9 @@ pub(crate) fn encode(
     }
     if (8..=10).contains(&version) {
         out.i32(call.operations.cluster());
+    }
+    if version >= 13 {
+        out.error(ErrorCode::None); // of the request as a whole
     }
     out.no_tags();
 }

@@ -1,6 +1,8 @@
 //! Produce (key 0). Record batches are checked here, CRC included, and stay slices of the frame.
 
-use super::shared::{DecodeCx, by_topic, current_leader, error_by_id, node_endpoints, topic_name};
+use super::shared::{
+    DecodeCx, by_topic, current_leader, error_by_id, node_endpoints, rules, topic_name,
+};
 use crate::call::{Aside, Call};
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -60,6 +62,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
                 Some(transactional_id) => {
                     Request::TransactionalProduce(Box::new(TransactionalProduceRequest {
                         transactional_id,
+                        rules: rules(version, EPOCH_EACH_FROM),
                         produce,
                     }))
                 }
@@ -87,6 +90,8 @@ fn records(bytes: Option<Bytes>, in_transaction: bool) -> Result<Records, ErrorC
     Ok(records)
 }
 
+/// First version whose records add their partition to the transaction.
+const EPOCH_EACH_FROM: i16 = 12;
 /// First version with `TRANSACTION_ABORTABLE`.
 const ABORTABLE_FROM: i16 = 11;
 

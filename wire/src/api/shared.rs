@@ -12,7 +12,7 @@ use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    CommittedOffset, IsolationLevel, LeaderAndEpoch, ProducerIdAndEpoch,
+    CommittedOffset, IsolationLevel, LeaderAndEpoch, ProducerIdAndEpoch, TransactionRules,
 };
 
 /// A request that is being decoded.
@@ -94,6 +94,11 @@ pub(super) fn isolation(reader: &mut Reader) -> Result<IsolationLevel, WireError
 /// Producer id and epoch.
 pub(super) fn producer(reader: &mut Reader) -> Result<ProducerIdAndEpoch, WireError> {
     Ok(ProducerIdAndEpoch { id: reader.i64()?, epoch: reader.i16()? })
+}
+
+/// Which rules a producer goes by that uses this version.
+pub(super) fn rules(version: i16, epoch_each_from: i16) -> TransactionRules {
+    if version >= epoch_each_from { TransactionRules::EpochEach } else { TransactionRules::Added }
 }
 
 /// Versions before KIP-588 have another error for a producer that is fenced.

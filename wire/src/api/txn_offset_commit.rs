@@ -1,7 +1,7 @@
-//! TxnOffsetCommit (key 28). Version 5 would make the group's partition a part of the transaction
-//! by itself (KIP-890, second part), which the core does not do.
+//! TxnOffsetCommit (key 28). Version 5 makes the group's partition a part of the transaction by
+//! itself (KIP-890, second part).
 
-use super::shared::{DecodeCx, committed_offsets, producer, topic_name};
+use super::shared::{DecodeCx, committed_offsets, producer, rules, topic_name};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -16,6 +16,8 @@ use stormglass_broker_core::protocol::{
 
 /// First version that names the member (KIP-447).
 const MEMBER_FROM: i16 = 3;
+/// First version that adds the group's partition to the transaction.
+const EPOCH_EACH_FROM: i16 = 5;
 /// First version with `TRANSACTION_ABORTABLE`.
 const ABORTABLE_FROM: i16 = 4;
 
@@ -33,6 +35,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     reader.skip_tags()?;
     Ok(Asked::Broker(Request::TxnOffsetCommit(Box::new(TxnOffsetCommitRequest {
         transactional_id,
+        rules: rules(version, EPOCH_EACH_FROM),
         producer,
         group,
         generation,

@@ -288,6 +288,8 @@ fn config(reader: &mut Reader) -> Read<ConfigEntry> {
     let read_only = reader.bool()?;
     let source = match reader.i8()? {
         1 => ConfigSource::Topic,
+        2 => ConfigSource::Broker,
+        3 => ConfigSource::AllBrokers,
         4 => ConfigSource::Static,
         _ => ConfigSource::Default,
     };

@@ -16,14 +16,15 @@ use stormglass_broker_core::protocol::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
     BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp, ConfigSource, ConfigTarget,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-    CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, ElectLeadersRequest,
-    ElectLeadersResponse, EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset,
-    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
+    CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, DescribeQuorumRequest,
+    DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse, EndQuorumEpochRequest,
+    EndQuorumEpochResponse, EpochEndOffset, FeatureDirection, FeatureUpdate, FetchPartition,
+    FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
     FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
-    QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef, TxnMarker,
-    TxnPartitions, TxnPartitionsResult, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    QuorumReplica, QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef,
+    TxnMarker, TxnPartitions, TxnPartitionsResult, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    VoteRequest, VoteResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -88,6 +89,8 @@ messages! {
     17 AlterPartitionReassignments;
     18 ListPartitionReassignments;
     40 AlterClientQuotas;
+    41 DescribeQuorum;
+    42 UpdateFeatures;
 }
 
 fields! {
@@ -102,6 +105,8 @@ fields! {
     SnapshotId { end_offset, epoch }
     LeaderAndEpoch { leader, epoch }
     EpochEndOffset { epoch, end_offset }
+    DescribeQuorumResponse { error, leader, epoch, high_watermark, voters, observers }
+    QuorumReplica { node, log_end_offset, last_fetch_ms, last_caught_up_ms }
 }
 
 fields! {
@@ -172,6 +177,9 @@ fields! {
     ConfigChange { key, op, value }
     AlterConfigsResponse { resources }
     AlteredConfigs { target, error, message }
+    UpdateFeaturesRequest { updates, validate_only }
+    FeatureUpdate { name, level, direction }
+    UpdateFeaturesResponse { error, message, updated }
     AlterClientQuotasRequest { entries, validate_only }
     AlterQuotas { entity, changes }
     AlterClientQuotasResponse { entries }
@@ -179,9 +187,10 @@ fields! {
 }
 
 numbered! {
+    FeatureDirection { Unknown = 0, Upgrade = 1, SafeDowngrade = 2, UnsafeDowngrade = 3 }
     IsolationLevel { ReadUncommitted = 0, ReadCommitted = 1 }
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3, Unknown = 4 }
-    ConfigSource { Topic = 1, Static = 4, Default = 5, Group = 8 }
+    ConfigSource { Topic = 1, Broker = 2, AllBrokers = 3, Static = 4, Default = 5, Group = 8 }
     ConfigKind { Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7 }
 }
 
@@ -192,6 +201,15 @@ impl Field for QuotaValue {
 
     fn take(from: &mut Reader) -> Result<Self, WireError> {
         Field::take(from).map(Self::from_bits)
+    }
+}
+
+/// There is one quorum.
+impl Field for DescribeQuorumRequest {
+    fn put(&self, _: &mut Writer) {}
+
+    fn take(_: &mut Reader) -> Result<Self, WireError> {
+        Ok(Self {})
     }
 }
 

@@ -162,6 +162,30 @@ fn responses() -> Vec<Response> {
     ]
 }
 
+/// The same of what administrators look at.
+fn descriptions() -> Vec<Response> {
+    vec![
+        Response::UpdateFeatures(Box::new(UpdateFeaturesResponse {
+            error: ErrorCode::None,
+            message: None,
+            updated: vec!["group.version".into()],
+        })),
+        Response::DescribeQuorum(Box::new(DescribeQuorumResponse {
+            error: ErrorCode::None,
+            leader: Some(NodeId(1)),
+            epoch: 2,
+            high_watermark: 3,
+            voters: vec![QuorumReplica {
+                node: NodeId(1),
+                log_end_offset: 4,
+                last_fetch_ms: 5,
+                last_caught_up_ms: -1,
+            }],
+            observers: Vec::new(),
+        })),
+    ]
+}
+
 /// A frame without its length, which must be right.
 fn content(frame: &Frame) -> Bytes {
     let bytes = frame.to_bytes();
@@ -177,7 +201,7 @@ fn what_is_said_is_heard() {
         let heard = decode_peer_request(content(&frame)).unwrap();
         assert_eq!(heard, (CorrelationId(u64::MAX), request));
     }
-    for response in responses() {
+    for response in responses().into_iter().chain(descriptions()) {
         let frame = encode_peer_response(CorrelationId(3), &response).unwrap();
         assert_eq!(decode_peer_response(content(&frame)).unwrap(), (CorrelationId(3), response));
     }

@@ -183,11 +183,20 @@ fn features_are_announced() {
         };
         let read: theirs::ApiVersionsResponse = read(frame.to_bytes(), version);
         if version >= 3 {
-            let supported = &read.supported_features[0];
-            assert_eq!(supported.name.as_str(), "group.version");
-            assert_eq!((supported.min_version, supported.max_version), (i16::from(version < 4), 1));
-            assert_eq!(read.finalized_features[0].max_version_level, 1);
-            assert_eq!(read.finalized_features_epoch, 0);
+            let supported = read.supported_features.iter();
+            let ranges = supported.map(|f| (f.name.as_str(), f.min_version, f.max_version));
+            let lowest = i16::from(version < 4);
+            let expected = [
+                ("metadata.version", 21, 21),
+                ("group.version", lowest, 1),
+                ("transaction.version", lowest, 2),
+            ];
+            assert_eq!(ranges.collect::<Vec<_>>(), expected);
+            let finalized = read.finalized_features.iter();
+            let levels =
+                finalized.map(|f| (f.name.as_str(), f.min_version_level, f.max_version_level));
+            assert_eq!(levels.collect::<Vec<_>>(), [("group.version", 1, 1)]);
+            assert_eq!(read.finalized_features_epoch, 17);
         }
     }
 }

@@ -17,7 +17,7 @@ use stormglass_broker_core::protocol::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec, ProducePartition,
     ProducePartitionResponse, ProduceRequest, ProduceResponse, Request, Response, SnapshotId,
-    TransactionalProduceRequest,
+    TransactionRules, TransactionalProduceRequest,
 };
 use stormglass_broker_core::records::{Batch, Record, Records};
 
@@ -212,6 +212,34 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_tiered(error in errors(), version in 9..=10_i16) {
+        use theirs::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+        let asked = |index, timestamp| {
+            ListOffsetsPartition::default().with_partition_index(index).with_timestamp(timestamp)
+        };
+        let topic = ListOffsetsTopic::default()
+            .with_name(topic_name(1))
+            .with_partitions(vec![asked(0, -5), asked(1, -1)]);
+        let body = theirs::ListOffsetsRequest::default().with_topics(vec![topic]);
+        let (request, call) = ask(ApiKey::ListOffsets, version, &body);
+        let Request::ListOffsets(request) = request else { panic!("{request:?}") };
+        let found = |(tp, ..): &(TopicPartition, i32, OffsetSpec)| ListOffsetsPartitionResponse {
+            tp: *tp,
+            error,
+            timestamp: 11,
+            offset: 12,
+            leader_epoch: 2,
+        };
+        let partitions = request.partitions.iter().map(found).collect();
+        let response = Response::ListOffsets(ListOffsetsResponse { partitions });
+        let read: theirs::ListOffsetsResponse = answer(&call, &response);
+        let told = &read.topics[0].partitions;
+        let nothing = if error == ErrorCode::None { -1 } else { 12 };
+        prop_assert_eq!((told[0].error_code, told[0].offset), (error as i16, nothing));
+        prop_assert_eq!((told[1].error_code, told[1].offset), (error as i16, 12));
+    }
+
+    #[test]
     fn epochs_in_every_version(parts in partitions((0..9_i32, 0..9_i32)), end in 0..i64::MAX) {
         for version in versions(ApiKey::OffsetForLeaderEpoch) {
             use theirs::offset_for_leader_epoch_request::{
@@ -382,8 +410,12 @@ fn transactions_are_produced_under_their_name_only() {
         let (request, call) = ask(ApiKey::Produce, version, &named);
         let partitions = vec![ProducePartition { tp: tp(1, 0), records: transactional() }];
         let produce = ProduceRequest { acks: Acks::All, timeout_ms: 77, partitions };
-        let expected =
-            TransactionalProduceRequest { transactional_id: "billing-1".into(), produce };
+        let rules = match version {
+            12.. => TransactionRules::EpochEach,
+            _ => TransactionRules::Added,
+        };
+        let transactional_id = "billing-1".into();
+        let expected = TransactionalProduceRequest { transactional_id, rules, produce };
         assert_eq!(request, Request::TransactionalProduce(Box::new(expected)));
         let refused = ProducePartitionResponse::refused(tp(1, 0), ErrorCode::TransactionAbortable);
         let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };

@@ -92,6 +92,7 @@ fn samples() -> Vec<Bytes> {
     .chain(membership())
     .chain(transactions())
     .chain(super::admin::samples())
+    .chain(super::describe::samples())
     .collect()
 }
 

@@ -5,6 +5,7 @@ mod admin;
 mod cluster;
 mod consumers;
 mod data;
+mod describe;
 mod groups;
 mod hostile;
 mod members;
@@ -13,7 +14,7 @@ mod transactions;
 
 use crate::apis::{Api, ApiKey};
 use crate::call::Call;
-use crate::cluster::{Cluster, Endpoint};
+use crate::cluster::{Cluster, Endpoint, Levels, LogDir};
 use crate::codec::{Decoded, decode_request, encode_response};
 use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
@@ -21,7 +22,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use proptest::prelude::*;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{Request, Response};
 
@@ -50,6 +51,16 @@ impl Cluster for Known {
 
     fn cluster_id(&self) -> &str {
         "a-cluster"
+    }
+
+    fn features(&self) -> Levels<'_> {
+        static LEVELS: LazyLock<[(Arc<str>, i16); 1]> =
+            LazyLock::new(|| [("group.version".into(), 1)]);
+        Levels { epoch: 17, levels: &*LEVELS }
+    }
+
+    fn log_dir(&self) -> LogDir<'_> {
+        LogDir { path: "/logs", room: Some((500, 20)) }
     }
 }
 

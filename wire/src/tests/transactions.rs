@@ -3,7 +3,7 @@
 use super::{
     Known, answer, ask, by_topic, frame, partitions, read, text, topic_name, tp, versions,
 };
-use crate::apis::{Api, ApiKey};
+use crate::apis::ApiKey;
 use crate::codec::{Decoded, decode_request};
 use kafka_protocol::messages as theirs;
 use proptest::prelude::*;
@@ -124,6 +124,7 @@ proptest! {
             };
             let expected = ours::TxnOffsetCommitRequest {
                 transactional_id: ID.into(),
+                rules: rules(version >= 5),
                 producer: PRODUCER,
                 group: "group".into(),
                 generation: if named { 5 } else { -1 },
@@ -177,6 +178,13 @@ proptest! {
     }
 }
 
+fn rules(epoch_each: bool) -> ours::TransactionRules {
+    match epoch_each {
+        true => ours::TransactionRules::EpochEach,
+        false => ours::TransactionRules::Added,
+    }
+}
+
 #[test]
 fn ends_in_every_version() {
     for version in versions(ApiKey::EndTxn) {
@@ -186,12 +194,21 @@ fn ends_in_every_version() {
             .with_producer_epoch(PRODUCER.epoch)
             .with_committed(true);
         let (request, call) = ask(ApiKey::EndTxn, version, &body);
-        let expected =
-            ours::EndTxnRequest { transactional_id: ID.into(), producer: PRODUCER, commit: true };
+        let expected = ours::EndTxnRequest {
+            transactional_id: ID.into(),
+            producer: PRODUCER,
+            commit: true,
+            rules: rules(version >= 5),
+        };
         assert_eq!(request, Request::EndTxn(expected));
-        let response = Response::EndTxn(ours::EndTxnResponse { error: ErrorCode::ProducerFenced });
-        let read: theirs::EndTxnResponse = answer(&call, &response);
+        let refused = ours::EndTxnResponse::refused(ErrorCode::ProducerFenced);
+        let read: theirs::EndTxnResponse = answer(&call, &Response::EndTxn(refused));
         assert_eq!(read.error_code, if version >= 2 { 90 } else { 47 });
+        assert_eq!((read.producer_id.0, read.producer_epoch), (-1, -1));
+        let ended = ours::EndTxnResponse { error: ErrorCode::None, producer: Some(PRODUCER) };
+        let read: theirs::EndTxnResponse = answer(&call, &Response::EndTxn(ended));
+        let next = if version >= 5 { (PRODUCER.id, PRODUCER.epoch) } else { (-1, -1) };
+        assert_eq!((read.error_code, read.producer_id.0, read.producer_epoch), (0, next.0, next.1));
     }
 }
 
@@ -318,11 +335,16 @@ fn transactions_are_described_and_listed() {
             .with_state_filters(vec![text("Ongoing"), text("Sleeping")])
             .with_producer_id_filters(vec![4000.into()]);
         let body = if version >= 1 { body.with_duration_filter(5) } else { body };
+        let body = match version {
+            2.. => body.with_transactional_id_pattern(Some(text("b.*"))),
+            _ => body,
+        };
         let (request, call) = ask(ApiKey::ListTransactions, version, &body);
         let expected = ours::ListTransactionsRequest {
             states: vec!["Ongoing".into(), "Sleeping".into()],
             producer_ids: vec![4000],
             duration_ms: if version >= 1 { 5 } else { -1 },
+            pattern: (version >= 2).then(|| "b.*".into()),
         };
         assert_eq!(request, Request::ListTransactions(Box::new(expected)));
         let response = ours::ListTransactionsResponse {
@@ -335,11 +357,4 @@ fn transactions_are_described_and_listed() {
         assert_eq!(read.unknown_state_filters, vec![text("Sleeping")]);
         assert_eq!(read.transaction_states[0].transaction_state.as_str(), "Ongoing");
     }
-}
-
-#[test]
-fn what_begins_an_epoch_with_each_transaction_is_not_announced() {
-    // KIP-890, second part: EndTxn 5, TxnOffsetCommit 5
-    assert_eq!(Api::of(ApiKey::EndTxn).max, 4);
-    assert_eq!(Api::of(ApiKey::TxnOffsetCommit).max, 4);
 }

@@ -106,8 +106,21 @@ admin)
         fail "configs"
     tool org.apache.kafka.tools.BrokerApiVersionsCommand --bootstrap-server "$bootstrap" |
         grep -q Produce || fail "broker-api-versions"
+    tool org.apache.kafka.tools.LogDirsCommand --bootstrap-server "$bootstrap" --describe \
+        --topic-list "$topic" | grep -q "\"partition\":\"$topic-0\",\"size\":" || fail "log-dirs"
+    quorum="tool org.apache.kafka.tools.MetadataQuorumCommand --bootstrap-server $bootstrap describe"
+    $quorum --status | grep -q '^LeaderId: *[1-3]$' || fail "metadata-quorum --status"
+    [ "$($quorum --replication | grep -c Follower)" = $(( brokers - 1 )) ] ||
+        fail "metadata-quorum --replication"
+    features="tool org.apache.kafka.tools.FeatureCommand --bootstrap-server $bootstrap"
+    $features describe | grep 'transaction.version' | grep -q 'FinalizedVersionLevel: 2' ||
+        fail "features describe"
+    $features downgrade --feature transaction.version=1 --dry-run >/dev/null ||
+        fail "features downgrade"
+    $features upgrade --feature transaction.version=9 >/dev/null 2>&1 &&
+        fail "features upgrade to a level that there is not"
     topics --delete --topic "$topic"
-    done="topics, configs, broker-api-versions"
+    done="topics, configs, broker-api-versions, log-dirs, metadata-quorum, features"
     if [ "$brokers" -ge 3 ]; then
         topics --create --topic "moved-$topic" --replica-assignment 1:2,2:3 >/dev/null
         plan=$(mktemp)

@@ -1,6 +1,8 @@
 //! The controller on a quorum that is stepped by hand.
 
+mod broker_configs;
 mod brokers;
+mod features;
 mod partitions;
 mod reassignments;
 mod rig;

@@ -26,9 +26,15 @@ pub(super) struct Rig {
 impl Rig {
     /// An active controller of a quorum of one.
     pub(super) fn new() -> Self {
+        Self::with_features(crate::features::UNCHOSEN)
+    }
+
+    /// The same in a cluster that begins with these levels.
+    pub(super) fn with_features(features: crate::features::InitialLevels) -> Self {
         let mut disk = TestDisk::default();
         let solo = alone(&mut disk);
-        let mut rig = Self { controller: Controller::new(&config(1)), solo, disk };
+        let config = crate::config::NodeConfig { features, ..config(1) };
+        let mut rig = Self { controller: Controller::new(&config), solo, disk };
         rig.settle();
         assert_eq!(rig.controller.active(), Some(rig.solo.raft.epoch()));
         rig

@@ -192,7 +192,7 @@ fn impossible_configs_are_refused_and_change_nothing() {
     }
     for (kind, name, error) in [
         (ConfigTarget::TOPIC, "b", ErrorCode::UnknownTopicOrPartition),
-        (ConfigTarget::BROKER, "1", ErrorCode::InvalidConfig),
+        (ConfigTarget::BROKER, "1", ErrorCode::InvalidRequest),
         (99, "1", ErrorCode::InvalidRequest),
     ] {
         let target = ConfigTarget { kind, name: name.into() };

@@ -1,8 +1,8 @@
 //! Sizes of request bodies, in the version named beside each.
 
 use super::{
-    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, quotas, tagged, topic_name, topics, txn,
+    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, describe, groups,
+    metadata_topic, metadata_topic_rigid, nodes, nullable, quotas, tagged, topic_name, topics, txn,
 };
 use crate::protocol::{
     AlterPartitionRequest, BrokerRegistrationRequest, CreateTopicsRequest, ElectLeadersRequest,
@@ -55,6 +55,11 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::DescribeConfigs(_)
         | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
+        Request::UpdateFeatures(_)
+        | Request::DescribeTopicPartitions(_)
+        | Request::DescribeQuorum(_)
+        | Request::DescribeLogDirs(_)
+        | Request::AlterReplicaLogDirs(_) => describe::request(request),
         Request::DescribeClientQuotas(_) | Request::AlterClientQuotas(_) => {
             quotas::request(request)
         }

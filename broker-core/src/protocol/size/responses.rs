@@ -1,8 +1,8 @@
 //! Sizes of response bodies, in the version named beside each.
 
 use super::{
-    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, groups, metadata_topic,
-    metadata_topic_rigid, nodes, nullable, quotas, tagged, topic_name, topics, txn,
+    CLUSTER_ID_BYTES, HOST_BYTES, NULL, TAGS, UUID, array, blob, by_topic, describe, groups,
+    metadata_topic, metadata_topic_rigid, nodes, nullable, quotas, tagged, topic_name, topics, txn,
 };
 use crate::protocol::{
     AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
@@ -71,6 +71,11 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::DescribeConfigs(_)
         | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
+        Response::UpdateFeatures(_)
+        | Response::DescribeTopicPartitions(_)
+        | Response::DescribeQuorum(_)
+        | Response::DescribeLogDirs(_)
+        | Response::AlterReplicaLogDirs(_) => describe::response(response),
         Response::DescribeClientQuotas(_) | Response::AlterClientQuotas(_) => {
             quotas::response(response)
         }

@@ -58,10 +58,11 @@ pub(super) fn request(request: &Request) -> u64 {
         }
         // v0
         Request::DescribeTransactions(request) => texts(&request.transactional_ids) + TAGS,
-        // v1
+        // v2
         Request::ListTransactions(request) => {
             let ids = array(request.producer_ids.len()) + 8 * request.producer_ids.len() as u64;
-            texts(&request.states) + ids + 8 + TAGS
+            let pattern = request.pattern.as_deref().map_or(NULL, text);
+            texts(&request.states) + ids + 8 + pattern + TAGS
         }
         _ => 0,
     }
@@ -85,7 +86,9 @@ pub(super) fn response(response: &Response) -> u64 {
             4 + 2 + array(response.transactions.len()) + all + TAGS
         }
         // v4: throttle, error
-        Response::AddOffsetsToTxn(_) | Response::EndTxn(_) => 4 + 2 + TAGS,
+        Response::AddOffsetsToTxn(_) => 4 + 2 + TAGS,
+        // v4; v5 where each transaction has an epoch
+        Response::EndTxn(response) => 4 + 2 + response.producer.map_or(0, |_| PRODUCER) + TAGS,
         // v1
         Response::WriteTxnMarkers(response) => {
             let marker = |(_, partitions): &(i64, Vec<_>)| {

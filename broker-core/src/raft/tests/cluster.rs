@@ -121,6 +121,7 @@ impl Cluster {
                     endpoint: None,
                     server: server.clone(),
                     limits: crate::BrokerLimits::default(),
+                    features: crate::features::UNCHOSEN,
                     seed: 0,
                     incarnation: 0,
                     plant: None,

@@ -2,6 +2,7 @@
 
 mod checks;
 mod cluster;
+mod describing;
 mod disk;
 mod random;
 mod scripted;

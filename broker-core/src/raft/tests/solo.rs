@@ -25,6 +25,7 @@ pub(crate) fn config(voters: i32) -> NodeConfig {
         endpoint: None,
         server: ServerConfig::kafka_defaults(),
         limits: crate::BrokerLimits::default(),
+        features: crate::features::UNCHOSEN,
         seed: 7,
         incarnation: 1,
         plant: None,

@@ -50,6 +50,7 @@ impl Rig {
             endpoint: None,
             server,
             limits: crate::BrokerLimits::default(),
+            features: crate::features::UNCHOSEN,
             seed: 7,
             incarnation: 1,
             plant: None,

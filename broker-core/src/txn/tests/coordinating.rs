@@ -8,8 +8,9 @@ use crate::metadata::{
     LeaderUpdate, MetadataDelta, MetadataRecord, PartitionChangeRecord, PartitionRecord,
 };
 use crate::protocol::{
-    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, ProducerIdAndEpoch, Request,
-    Response, TransactionState, TransactionalId, TxnMarker, TxnPartitions, WriteTxnMarkersResponse,
+    AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest, ListTransactionsRequest,
+    ProducerIdAndEpoch, Request, Response, TransactionRules, TransactionState, TransactionalId,
+    TxnMarker, TxnPartitions, WriteTxnMarkersResponse,
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP};
@@ -127,9 +128,13 @@ impl Bed {
     }
 
     fn end(&mut self, commit: bool) -> ErrorCode {
-        let request =
-            EndTxnRequest { transactional_id: "billing".into(), producer: PRODUCER, commit };
-        self.act(|coordinator, cx| coordinator.end(cx, CLIENT, &request));
+        let request = EndTxnRequest {
+            transactional_id: "billing".into(),
+            producer: PRODUCER,
+            commit,
+            rules: TransactionRules::Added,
+        };
+        self.act(|coordinator, cx| coordinator.end(cx, CLIENT, request, None));
         match self.reply() {
             Response::EndTxn(answer) => answer.error,
             other => panic!("{other:?}"),
@@ -335,6 +340,8 @@ fn left_behind(state: TransactionState) -> Record {
     let values = Values {
         producer: PRODUCER,
         last: NOBODY,
+        next_id: None,
+        rules: TransactionRules::Added,
         timeout_ms: 60_000,
         state,
         partitions: BTreeSet::from([("orders".into(), 0)]),
@@ -342,7 +349,7 @@ fn left_behind(state: TransactionState) -> Record {
         update_ms: 2,
     };
     let key = codec::encode_key("billing");
-    Record::new(Some(key), Some(codec::encode_value(&values)))
+    Record::new(Some(key), Some(codec::encode_value(&values, 0)))
 }
 
 /// Broker 1 has these records as a follower, and then leads.
@@ -378,9 +385,13 @@ impl Bed {
 
     /// EndTxn that is refused without the log.
     fn end_at_once(&mut self) -> ErrorCode {
-        let request =
-            EndTxnRequest { transactional_id: "billing".into(), producer: PRODUCER, commit: true };
-        self.act(|coordinator, cx| coordinator.end(cx, CLIENT, &request));
+        let request = EndTxnRequest {
+            transactional_id: "billing".into(),
+            producer: PRODUCER,
+            commit: true,
+            rules: TransactionRules::Added,
+        };
+        self.act(|coordinator, cx| coordinator.end(cx, CLIENT, request, None));
         match self.rig.replies().pop() {
             Some(Response::EndTxn(answer)) => answer.error,
             other => panic!("{other:?}"),
@@ -405,4 +416,23 @@ fn what_was_open_goes_on_at_the_next_coordinator() {
     let mut bed = taken_over(left_behind(TransactionState::Ongoing));
     assert!(bed.rig.sent().is_empty());
     assert_eq!(bed.add(true, &[ORDERS]), [ErrorCode::None]);
+}
+
+#[test]
+fn transactions_are_listed_by_pattern() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    let list = |pattern: &str| {
+        let request = ListTransactionsRequest {
+            states: Vec::new(),
+            producer_ids: Vec::new(),
+            duration_ms: -1,
+            pattern: Some(pattern.into()),
+        };
+        let answer = bed.coordinator.list(&request, 0);
+        (answer.error, answer.transactions.len())
+    };
+    assert_eq!(list("bill(ing|ed)"), (ErrorCode::None, 1));
+    assert_eq!(list("bill"), (ErrorCode::None, 0), "it must match as a whole");
+    assert_eq!(list("bill("), (ErrorCode::InvalidRegularExpression, 0));
 }

@@ -7,8 +7,8 @@ use crate::log::testing::sequenced;
 use crate::metadata::{MetadataRecord, PartitionRecord};
 use crate::protocol::{
     Acks, AddPartitionsToTxnResponse, ProducePartition, ProduceRequest, ProducerIdAndEpoch,
-    Request, Response, TransactionalProduceRequest, TxnMarker, TxnPartitionsResult,
-    WriteTxnMarkersRequest,
+    Request, Response, TransactionRules, TransactionalProduceRequest, TxnMarker,
+    TxnPartitionsResult, WriteTxnMarkersRequest,
 };
 use crate::records::Records;
 use crate::replica::AppendOrigin;
@@ -25,6 +25,7 @@ struct Bed {
     rig: Rig,
     verifier: Verifier,
     markers: MarkerAppends,
+    rules: TransactionRules,
 }
 
 impl Bed {
@@ -50,7 +51,8 @@ impl Bed {
 
     fn without_coordinator() -> Self {
         let rig = Rig::with_partition(1, &[1]);
-        Self { rig, verifier: Verifier::default(), markers: MarkerAppends::default() }
+        let (verifier, markers) = (Verifier::default(), MarkerAppends::default());
+        Self { rig, verifier, markers, rules: TransactionRules::Added }
     }
 
     fn act<T>(
@@ -58,7 +60,7 @@ impl Bed {
         act: impl FnOnce(&mut Verifier, &mut MarkerAppends, &mut Cx<'_, '_>) -> T,
     ) -> T {
         let image = self.rig.image.clone();
-        let Self { rig, verifier, markers } = self;
+        let Self { rig, verifier, markers, .. } = self;
         rig.act(|replicas, step| act(verifier, markers, &mut Cx { step, replicas, image: &image }))
     }
 
@@ -75,7 +77,8 @@ impl Bed {
         };
         let partitions = to.iter().map(data).collect();
         let produce = ProduceRequest { acks: Acks::All, timeout_ms: 1000, partitions };
-        let request = TransactionalProduceRequest { transactional_id: "billing".into(), produce };
+        let (transactional_id, rules) = ("billing".into(), self.rules);
+        let request = TransactionalProduceRequest { transactional_id, rules, produce };
         self.act(|verifier, _, cx| verifier.produce(cx, CLIENT, Box::new(request)))
     }
 
@@ -84,7 +87,9 @@ impl Bed {
         let sent = self.rig.sent().pop().expect("the coordinator is asked");
         let Request::AddPartitionsToTxn(request) = sent.request else { panic!("{sent:?}") };
         let asked = &request.transactions[0];
-        assert_eq!((sent.to, asked.producer, asked.verify_only), (NodeId(3), PRODUCER, true));
+        let verify_only = self.rules == TransactionRules::Added;
+        assert_eq!((sent.to, asked.producer), (NodeId(3), PRODUCER));
+        assert_eq!(asked.verify_only, verify_only);
         assert_eq!(asked.partitions, [TP]);
         sent.correlation
     }
@@ -277,4 +282,69 @@ fn a_marker_for_a_partition_that_is_elsewhere_is_refused() {
     let mut bed = Bed::new();
     bed.rig.elect(2);
     assert_eq!(bed.marker(true, 3, 1), ErrorCode::NotLeaderOrFollower);
+}
+
+#[test]
+fn with_an_epoch_each_the_first_record_adds_the_partition() {
+    let mut bed = Bed::new();
+    bed.rules = TransactionRules::EpochEach;
+    assert!(bed.produce(0).is_none());
+    let id = bed.question();
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
+    let verified = bed.produce(1).expect("it is open: nobody is asked");
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
+}
+
+#[test]
+fn with_an_epoch_each_partitions_are_added_even_if_nobody_verifies() {
+    let mut bed = Bed::new();
+    bed.rig.replicas.config.server.transaction_partition_verification = false;
+    assert!(bed.produce(0).is_some());
+    bed.rules = TransactionRules::EpochEach;
+    assert!(bed.produce(0).is_none());
+    bed.question();
+}
+
+#[test]
+fn with_an_epoch_each_the_marker_before_is_no_obstacle_and_what_is_late_is_fenced() {
+    // the marker of the transaction before carries this one's epoch
+    let mut bed = Bed::new();
+    bed.rules = TransactionRules::EpochEach;
+    assert!(bed.produce(0).is_none());
+    let id = bed.question();
+    assert_eq!(bed.marker(true, PRODUCER.epoch, 1), ErrorCode::None);
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
+
+    // its own marker carries the next one, and comes before the answer
+    let mut bed = Bed::new();
+    bed.rules = TransactionRules::EpochEach;
+    assert!(bed.produce(0).is_none());
+    let id = bed.question();
+    assert_eq!(bed.marker(true, PRODUCER.epoch + 1, 1), ErrorCode::None);
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::InvalidProducerEpoch);
+}
+
+#[test]
+fn with_an_epoch_each_a_busy_coordinator_is_asked_again_for_a_while() {
+    let mut bed = Bed::new();
+    bed.rules = TransactionRules::EpochEach;
+    assert!(bed.produce(0).is_none());
+    let busy = || {
+        let partitions = vec![(TP, ErrorCode::ConcurrentTransactions)];
+        let one = TxnPartitionsResult { transactional_id: "billing".into(), partitions };
+        Ok(Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions: vec![one] }))
+    };
+    for _ in 0..5 {
+        let id = bed.question();
+        assert!(bed.act(|verifier, _, cx| verifier.answered(cx, id, &busy())).is_none());
+        assert!(bed.act(|verifier, _, cx| verifier.additions_due(cx)).is_empty(), "not yet");
+        bed.rig.now_ms += 20;
+        assert!(bed.act(|verifier, _, cx| verifier.additions_due(cx)).is_empty());
+    }
+    let id = bed.question();
+    let verified = bed.told(id, Ok(ErrorCode::ConcurrentTransactions));
+    assert_eq!(bed.outcome(verified), ErrorCode::NotEnoughReplicas, "now the producer waits");
 }

@@ -2,6 +2,7 @@
 //! of partitions, with a broker around them.
 
 mod coordinating;
+mod epochs;
 mod leading;
 mod random;
 mod rules;

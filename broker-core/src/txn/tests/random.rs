@@ -1,7 +1,9 @@
 //! Random histories of one transactional id against what must always hold: an end that was decided
 //! is not changed, epochs only go up, and whoever was fenced stays so.
 
+use crate::protocol::TransactionRules::EpochEach;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
+use crate::txn::end_each::End;
 use crate::txn::state::{Init, Transaction, Values};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -19,6 +21,11 @@ enum Act {
         who: usize,
         commit: bool,
     },
+    /// The same where each transaction has an epoch.
+    EndEach {
+        who: usize,
+        commit: bool,
+    },
     Complete,
     TimeOut,
     /// The log does not take the last change.
@@ -30,6 +37,7 @@ fn act() -> impl Strategy<Value = Act> {
         proptest::option::of(0..4_usize).prop_map(|held| Act::Init { held }),
         (0..4_usize, 0..3).prop_map(|(who, index)| Act::Add { who, index }),
         (0..4_usize, any::<bool>()).prop_map(|(who, commit)| Act::End { who, commit }),
+        (0..4_usize, any::<bool>()).prop_map(|(who, commit)| Act::EndEach { who, commit }),
         Just(Act::Complete),
         Just(Act::TimeOut),
         Just(Act::Fail),
@@ -95,6 +103,7 @@ impl History {
                     self.take(values);
                 }
             }
+            Act::EndEach { who, commit } => self.end_each(self.who(*who), *commit, wall_ms),
             Act::Complete => {
                 if !self.transaction.is_changing
                     && let Some(values) = self.transaction.complete(wall_ms)
@@ -111,6 +120,25 @@ impl History {
             Act::Fail => self.fails_next = true,
         }
     }
+
+    fn end_each(&mut self, who: ProducerIdAndEpoch, commit: bool, wall_ms: i64) {
+        self.next_id += 1;
+        match self.transaction.end_each(who, commit, Some(self.next_id), wall_ms) {
+            Ok(End::Decided(values)) => {
+                assert_eq!(who, self.transaction.values.producer, "a fenced producer ends it");
+                let next = values.next_producer();
+                if self.take(values) {
+                    self.sessions.push(next);
+                }
+            }
+            Ok(End::Already(next)) => {
+                assert_eq!(next, self.transaction.values.producer, "somebody else's epoch");
+                assert!(who.id != next.id || who.epoch + 1 == next.epoch, "fenced long since");
+            }
+            Ok(End::NeedsId) => panic!("there was one"),
+            Err(_) => {}
+        }
+    }
 }
 
 fn check(before: &Values, after: &Values) {
@@ -125,11 +153,21 @@ fn check(before: &Values, after: &Values) {
             assert!(matches!(after.state, S::Ongoing | S::PrepareCommit | S::PrepareAbort));
         }
         S::Empty | S::CompleteCommit | S::CompleteAbort => {
-            assert!(matches!(after.state, S::Empty | S::Ongoing));
+            // an abort of nothing begins an epoch
+            let is_nothing = after.rules == EpochEach && after.partitions.is_empty();
+            let next = matches!(after.state, S::Empty | S::Ongoing);
+            assert!(next || after.state == S::PrepareAbort && is_nothing, "{after:?}");
         }
     }
-    let fenced = before.producer != after.producer;
-    assert!(!fenced || matches!(after.state, S::Empty | S::PrepareAbort), "fenced, and then this");
+    let is_other = before.producer != after.producer;
+    match after.state {
+        S::Empty | S::PrepareAbort => {}
+        S::PrepareCommit => assert_eq!(is_other, after.rules == EpochEach, "fenced, and then this"),
+        S::Ongoing => assert!(!is_other, "fenced, and then this"),
+        S::CompleteCommit | S::CompleteAbort => {
+            assert_eq!(after.producer, before.next_producer(), "what was told is what comes");
+        }
+    }
 }
 
 proptest! {

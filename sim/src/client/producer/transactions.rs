@@ -17,7 +17,7 @@ use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::protocol::{
     AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, CoordinatorKind, EndTxnRequest,
     FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest, InitProducerIdResponse,
-    ProducerIdAndEpoch, Request, Response, TransactionalId, TxnPartitions,
+    ProducerIdAndEpoch, Request, Response, TransactionRules, TransactionalId, TxnPartitions,
 };
 use stormglass_scenarios::plan::TransactionsPlan;
 
@@ -304,7 +304,8 @@ impl Producer {
                     self.transaction_ended(cx);
                     return None;
                 }
-                let request = EndTxnRequest { transactional_id: id, producer, commit };
+                let rules = TransactionRules::Added;
+                let request = EndTxnRequest { transactional_id: id, producer, commit, rules };
                 Some((TransactionCall::End, Request::EndTxn(request)))
             }
             Stage::Ending { commit: false } => None,

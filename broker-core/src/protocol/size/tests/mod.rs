@@ -3,6 +3,7 @@
 
 mod admin;
 mod data;
+mod describe;
 mod group;
 mod members;
 mod quorum;

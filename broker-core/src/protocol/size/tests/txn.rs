@@ -32,12 +32,18 @@ fn sessions_and_ends() {
     let body = theirs::InitProducerIdRequest::default().with_transactional_id(Some(id()));
     check_request(Request::InitProducerId(request), body, 5);
 
-    let request =
-        ours::EndTxnRequest { transactional_id: ID.into(), producer: PRODUCER, commit: true };
+    let request = ours::EndTxnRequest {
+        transactional_id: ID.into(),
+        producer: PRODUCER,
+        commit: true,
+        rules: ours::TransactionRules::Added,
+    };
     let body = theirs::EndTxnRequest::default().with_transactional_id(id());
     check_request(Request::EndTxn(request), body, 4);
-    let response = ours::EndTxnResponse { error: ErrorCode::None };
-    check_response(Response::EndTxn(response), theirs::EndTxnResponse::default(), 4);
+    for (producer, version) in [(None, 4), (Some(PRODUCER), 5)] {
+        let response = ours::EndTxnResponse { error: ErrorCode::None, producer };
+        check_response(Response::EndTxn(response), theirs::EndTxnResponse::default(), version);
+    }
 
     let request = ours::AddOffsetsToTxnRequest {
         transactional_id: ID.into(),
@@ -67,7 +73,8 @@ fn produce_within_a_transaction() {
         .with_topic_data(vec![data]);
     let partitions = vec![ours::ProducePartition { tp: tp(1, 0), records }];
     let produce = ours::ProduceRequest { acks: ours::Acks::All, timeout_ms: 1, partitions };
-    let request = ours::TransactionalProduceRequest { transactional_id: ID.into(), produce };
+    let rules = ours::TransactionRules::Added;
+    let request = ours::TransactionalProduceRequest { transactional_id: ID.into(), rules, produce };
     check_request(Request::TransactionalProduce(Box::new(request)), body, 11);
 }
 
@@ -149,6 +156,7 @@ fn positions_within_a_transaction() {
     };
     let request = ours::TxnOffsetCommitRequest {
         transactional_id: ID.into(),
+        rules: ours::TransactionRules::Added,
         producer: PRODUCER,
         group: "group".into(),
         generation: 1,
@@ -227,11 +235,13 @@ fn what_tools_ask() {
         states: vec!["Ongoing".into()],
         producer_ids: vec![1, 2],
         duration_ms: -1,
+        pattern: Some("b.*".into()),
     };
     let body = theirs::ListTransactionsRequest::default()
+        .with_transactional_id_pattern(Some(text("b.*")))
         .with_state_filters(vec![text("Ongoing")])
         .with_producer_id_filters(vec![1.into(), 2.into()]);
-    check_request(Request::ListTransactions(Box::new(request)), body, 1);
+    check_request(Request::ListTransactions(Box::new(request)), body, 2);
     let response = ours::ListTransactionsResponse {
         error: ErrorCode::None,
         unknown_states: vec!["Sleeping".into()],

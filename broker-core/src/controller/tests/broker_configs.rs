@@ -1,0 +1,81 @@
+//! Configs of brokers that change while they run.
+
+use super::rig::Rig;
+use crate::config::{ServerConfig, TopicConfig};
+use crate::effective::{Dynamic, of_broker, of_topic};
+use crate::error::ErrorCode;
+use crate::ids::NodeId;
+use crate::protocol::{
+    AlterConfigsRequest, AlteredResource, ConfigChange, ConfigEntry, ConfigOp, ConfigSource,
+    ConfigTarget, Request, Response,
+};
+
+impl Rig {
+    fn set(&mut self, broker: &str, key: &str, value: Option<&str>) -> ErrorCode {
+        let op = if value.is_some() { ConfigOp::Set } else { ConfigOp::Delete };
+        let change = ConfigChange { key: key.into(), op, value: value.map(Into::into) };
+        let target = ConfigTarget { kind: ConfigTarget::BROKER, name: broker.into() };
+        let resource = AlteredResource { target, replace: false, changes: vec![change] };
+        let request = AlterConfigsRequest { resources: vec![resource], validate_only: false };
+        match self.ask(Request::AlterConfigs(request)) {
+            Response::AlterConfigs(answer) => answer.resources[0].error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What topics of a broker inherit.
+    fn inherited(&self, broker: i32) -> TopicConfig {
+        let dynamic = Dynamic::of(self.controller.image(), NodeId(broker));
+        TopicConfig::from_server(&dynamic.over(&ServerConfig::kafka_defaults()))
+    }
+}
+
+#[test]
+fn what_is_set_for_one_broker_counts_more_than_what_is_set_for_all() {
+    let mut rig = Rig::new();
+    let key = "log.retention.ms";
+    assert_eq!(rig.set("", key, Some("1000")), ErrorCode::None);
+    assert_eq!(rig.set("2", key, Some("2000")), ErrorCode::None);
+    let both = |rig: &Rig| [1, 2].map(|broker| rig.inherited(broker).retention_ms);
+    assert_eq!(both(&rig), [1000, 2000]);
+    assert_eq!(rig.set("2", key, None), ErrorCode::None);
+    assert_eq!(both(&rig), [1000, 1000]);
+    assert_eq!(rig.set("", key, None), ErrorCode::None);
+    assert_eq!(both(&rig), [604_800_000; 2]);
+}
+
+#[test]
+fn what_cannot_change_is_refused() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.set("1", "num.io.threads", Some("9")), ErrorCode::InvalidRequest);
+    assert_eq!(rig.set("1", "no.such.key", Some("9")), ErrorCode::InvalidRequest);
+    assert_eq!(rig.set("one", "log.retention.ms", Some("9")), ErrorCode::InvalidRequest);
+    assert_eq!(rig.set("1", "log.retention.ms", Some("soon")), ErrorCode::InvalidConfig);
+    assert_eq!(rig.set("1", "min.insync.replicas", Some("0")), ErrorCode::InvalidConfig);
+    let throttle = "leader.replication.throttled.rate";
+    assert_eq!(rig.set("1", throttle, None), ErrorCode::None, "it never was");
+}
+
+#[test]
+fn the_source_of_each_value_is_told() {
+    let mut rig = Rig::new();
+    let (all, own) = ("log.retention.bytes", "message.max.bytes");
+    assert_eq!(rig.set("", all, Some("5000000")), ErrorCode::None);
+    assert_eq!(rig.set("1", own, Some("2000")), ErrorCode::None);
+    let server = ServerConfig::kafka_defaults();
+    let dynamic = Dynamic::of(rig.controller.image(), NodeId(1));
+    let find = |entries: Vec<ConfigEntry>, key: &str| {
+        let found = entries.into_iter().find(|entry| entry.key == key).unwrap();
+        (found.value.to_string(), found.source, found.read_only)
+    };
+    let of_all = ("5000000".to_owned(), ConfigSource::AllBrokers, false);
+    let of_one = ("2000".to_owned(), ConfigSource::Broker, false);
+    assert_eq!(find(of_broker(&server, dynamic), all), of_all);
+    assert_eq!(find(of_broker(&server, dynamic), own), of_one);
+    assert_eq!(find(of_topic(&server, dynamic, None), "retention.bytes"), of_all);
+    assert_eq!(find(of_topic(&server, dynamic, None), "max.message.bytes"), of_one);
+    let threads = find(of_broker(&server, dynamic), "num.io.threads");
+    assert_eq!((threads.1, threads.2), (ConfigSource::Default, true));
+    let listed = dynamic.entries_of_all();
+    assert_eq!((listed.len(), listed[0].key), (1, all));
+}
