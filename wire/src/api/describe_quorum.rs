@@ -80,9 +80,16 @@ pub(crate) fn encode(
 fn write_partition(out: &mut Writer, version: i16, response: &DescribeQuorumResponse) {
     out.error(response.error);
     message(out, version);
-    out.i32(response.leader.map_or(-1, |leader| leader.0));
-    out.i32(response.epoch);
-    out.i64(response.high_watermark);
+    if response.error.is_ok() {
+        out.i32(response.leader.map_or(-1, |leader| leader.0));
+        out.i32(response.epoch);
+        out.i64(response.high_watermark);
+    } else {
+        // as in Kafka, whose structures begin with noughts
+        out.i32(0);
+        out.i32(0);
+        out.i64(0);
+    }
     for replicas in [&response.voters, &response.observers] {
         out.array(replicas.iter(), |out, replica| {
             out.i32(replica.node.0);
