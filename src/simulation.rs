@@ -46,7 +46,8 @@ pub(crate) struct Job {
 impl Job {
     /// Simulates the plan, on a thread of its own: no state of an earlier run can leak in.
     pub(crate) fn simulate(self, progress: Box<dyn Progress>) -> Result<Outcome, Failure> {
-        let options = RunOptions { plant: self.plant, interrupt: self.interrupt, events_max: None };
+        let options =
+            RunOptions { plant: self.plant, interrupt: self.interrupt, ..RunOptions::default() };
         let plan = self.plan;
         let simulated = simulate(&plan, options, progress);
         let Finished { recording, wall } =

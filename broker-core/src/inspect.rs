@@ -14,7 +14,7 @@ use crate::log::Log;
 use crate::metadata::MetadataImage;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use crate::records::Batch;
-use crate::replica::{Follower, Partition};
+use crate::replica::{Follower, Partition, parse_checkpoint};
 use crate::txn::replay_transactions;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -183,6 +183,12 @@ pub fn transactions_from_log<'a>(
     batches: impl Iterator<Item = &'a Batch>,
 ) -> BTreeMap<Arc<str>, TransactionView> {
     replay_transactions(batches)
+}
+
+/// What a checkpoint of offsets has: high watermarks, log starts or recovery points.
+#[must_use]
+pub fn offsets_of_checkpoint(bytes: &[u8]) -> BTreeMap<TopicPartition, Offset> {
+    parse_checkpoint(bytes)
 }
 
 /// Positions that follow from batches of `__consumer_offsets`, in the order of the log: what a

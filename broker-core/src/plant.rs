@@ -269,11 +269,34 @@ pub enum Plant {
     ReadsBeyondStable,
     /// TXN-ABORTED: Readers of committed records are not told what was aborted (our own).
     AbortedNotTold,
+    /// CUT-SNAPSHOT: Truncation leaves the producer snapshots behind the log's new end (our own).
+    SnapshotsSurviveCut,
+    /// CUT-POINT: Truncation leaves the recovery point where it was (our own).
+    RecoveryPointSurvivesCut,
+    /// CUT-OPEN: Truncation leaves transactions open whose records it has cut (our own).
+    OpenTransactionsSurviveCut,
+    /// TXN-TIMER: The look for transactions that take too long is not armed again (our own).
+    TransactionTimerOnce,
+    /// GRP-SESSION: Members that a new coordinator finds in its log have no session that could end
+    /// (our own).
+    LoadedMembersStay,
+    /// GRP-MOVED: A coordinator that has moved says that it loads (our own).
+    MovedCoordinatorLoads,
+    /// FETCH-WATCH: What an ended fetch session has watched goes on counting for whoever has its place
+    /// (our own).
+    WatchesSurviveSession,
+    /// FETCH-NEWER: A leader that does not know of its successor serves fetches of a newer epoch (our
+    /// own).
+    NewerEpochServed,
+    /// META-CONFIGS: Snapshots of the metadata have no configs (our own).
+    SnapshotWithoutConfigs,
+    /// IDEM-FENCE: Batches of a producer's earlier epochs are taken (our own).
+    OldProducerEpochTaken,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 113] = [
+    pub const ALL: [(&'static str, Self); 123] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -387,6 +410,16 @@ impl Plant {
         ("TXN-SESSION", Self::SessionLeavesOpen),
         ("TXN-LSO", Self::ReadsBeyondStable),
         ("TXN-ABORTED", Self::AbortedNotTold),
+        ("CUT-SNAPSHOT", Self::SnapshotsSurviveCut),
+        ("CUT-POINT", Self::RecoveryPointSurvivesCut),
+        ("CUT-OPEN", Self::OpenTransactionsSurviveCut),
+        ("TXN-TIMER", Self::TransactionTimerOnce),
+        ("GRP-SESSION", Self::LoadedMembersStay),
+        ("GRP-MOVED", Self::MovedCoordinatorLoads),
+        ("FETCH-WATCH", Self::WatchesSurviveSession),
+        ("FETCH-NEWER", Self::NewerEpochServed),
+        ("META-CONFIGS", Self::SnapshotWithoutConfigs),
+        ("IDEM-FENCE", Self::OldProducerEpochTaken),
     ];
 
     /// By name.

@@ -27,6 +27,9 @@ pub struct RunOptions {
     pub interrupt: Arc<AtomicBool>,
     /// Events after which a run counts as endless; no limit if not given.
     pub events_max: Option<u64>,
+    /// Only the verdict is wanted: no latencies are measured, and no samples of replicas taken. Events
+    /// and verdict are the same either way.
+    pub verdict_only: bool,
 }
 
 /// Told about progress from the simulation's thread. Must not change the run.
@@ -183,7 +186,10 @@ fn run_inside_madsim(
         let phases = plan.phases;
         let total_ns = phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
         let mut watcher = Watcher { progress, total_ns };
-        let world = World::new(plan, plant, Order::Fixed)?;
+        let mut world = World::new(plan, plant, Order::Fixed)?;
+        if options.verdict_only {
+            world.wants_verdict_only();
+        }
         let events_max = options.events_max.unwrap_or(u64::MAX);
         world.run(&mut watcher, &options.interrupt, events_max)
     })

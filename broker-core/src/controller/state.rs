@@ -115,6 +115,9 @@ impl Controller {
         if planted(self.plant, Plant::SnapshotWithProposals) {
             return raft.create_snapshot(step, &self.image);
         }
+        if planted(self.plant, Plant::SnapshotWithoutConfigs) {
+            return raft.create_snapshot(step, &self.image.without_configs());
+        }
         self.take_back_proposals();
         raft.create_snapshot(step, &self.image);
         self.redo_proposals();

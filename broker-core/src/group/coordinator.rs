@@ -131,10 +131,12 @@ impl GroupCoordinator {
     ) -> Result<&mut OffsetsPartition, ErrorCode> {
         let topic = image.topic_named(OFFSETS_TOPIC).ok_or(ErrorCode::CoordinatorNotAvailable)?;
         let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        let partition = self
-            .partitions
-            .get_mut(&partition_for(group, count))
-            .ok_or(ErrorCode::NotCoordinator)?;
+        let partition = self.partitions.get_mut(&partition_for(group, count)).ok_or(
+            match planted(self.plant, Plant::MovedCoordinatorLoads) {
+                true => ErrorCode::CoordinatorLoadInProgress,
+                false => ErrorCode::NotCoordinator,
+            },
+        )?;
         if partition.loading.is_some() && !planted(self.plant, Plant::AnswersWhileLoading) {
             return Err(ErrorCode::CoordinatorLoadInProgress);
         }

@@ -119,6 +119,9 @@ impl GroupCoordinator {
         }
         let Some(state) = self.partitions.get(&partition) else { return };
         let groups: Vec<_> = state.groups.keys().cloned().collect();
+        if planted(self.plant, Plant::LoadedMembersStay) {
+            return;
+        }
         for group in groups {
             self.act(step, replicas, partition, &group, Membership::loaded);
             self.act_consumer(step, partition, &group, ConsumerGroup::loaded);

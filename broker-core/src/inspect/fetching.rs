@@ -67,6 +67,8 @@ pub struct WaitsView {
     pub timer: Option<Instant>,
     /// Partitions whose high watermark has passed what an acknowledgement waits for.
     pub overdue_acks: usize,
+    /// Open transactions at a coordinator that will not look whether they take too long.
+    pub unwatched_transactions: usize,
 }
 
 impl Broker {
@@ -103,6 +105,8 @@ impl Broker {
     /// Requests that wait for replication or for data.
     #[must_use]
     pub fn waits(&self) -> WaitsView {
-        self.role().map(|role| role.replicas.waits_view()).unwrap_or_default()
+        let Some(role) = self.role() else { return WaitsView::default() };
+        let unwatched_transactions = role.transactions.unwatched();
+        WaitsView { unwatched_transactions, ..role.replicas.waits_view() }
     }
 }

@@ -77,7 +77,9 @@ impl Log {
         }
         let Some(first) = first_cut else { return offset }; // in a gap at the end
         let end = offset.min(first.base_offset);
-        self.producers.truncate_transactions(end);
+        if !planted(self.config.plant, Plant::OpenTransactionsSurviveCut) {
+            self.producers.truncate_transactions(end);
+        }
         self.segments.truncate(self.segment_floor(first.base_offset) + 1);
         let segment_end = first.segment_end_before;
         self.active_mut().cut(segment_end, first.position, first.max_timestamp_before);
@@ -108,14 +110,17 @@ impl Log {
     fn lower_end(&mut self, end: Offset, ops: &mut Vec<DiskOpKind>) {
         self.next_offset = end;
         self.log_end = self.log_end.min(end);
-        self.recovery_point = self.recovery_point.min(end);
+        if !planted(self.config.plant, Plant::RecoveryPointSurvivesCut) {
+            self.recovery_point = self.recovery_point.min(end);
+        }
         for append in &mut self.in_flight {
             append.confirms = append.confirms.min(end);
         }
         for sync in &mut self.syncs {
             sync.confirms = sync.confirms.min(end);
         }
-        while self.snapshots.last().is_some_and(|snapshot| *snapshot > end) {
+        let keeps = planted(self.config.plant, Plant::SnapshotsSurviveCut);
+        while !keeps && self.snapshots.last().is_some_and(|snapshot| *snapshot > end) {
             ops.extend(self.snapshots.pop().map(|s| delete_snapshot(self.tp, s)));
         }
     }

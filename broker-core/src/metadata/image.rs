@@ -217,6 +217,11 @@ impl MetadataImage {
         self.brokers.get(&broker).is_some_and(BrokerImage::is_active)
     }
 
+    /// The same without overrides: what a planted bug writes to snapshots.
+    pub(crate) fn without_configs(&self) -> Self {
+        Self { configs: BTreeMap::new(), ..self.clone() }
+    }
+
     /// Overrides of one resource.
     #[must_use]
     pub fn configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<Arc<str>, Arc<str>>> {

@@ -156,6 +156,9 @@ impl ReplicaManager {
             return;
         }
         let Some(session) = self.sessions.remove(slot) else { return };
+        if planted(self.config.plant, Plant::WatchesSurviveSession) {
+            return;
+        }
         for part in session.parts.iter().filter(|part| part.live) {
             if let Some(partition) = part.slot.and_then(|at| self.partition_mut(at)) {
                 partition.follower_watch.retain(|w| w.session != slot);

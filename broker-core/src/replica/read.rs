@@ -354,7 +354,10 @@ fn readable_bytes_of_all(
 pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
     if epoch != NO_EPOCH && epoch < partition.leader_epoch {
         Some(ErrorCode::FencedLeaderEpoch)
-    } else if epoch != NO_EPOCH && epoch > partition.leader_epoch {
+    } else if epoch != NO_EPOCH
+        && epoch > partition.leader_epoch
+        && !planted(partition.plant, Plant::NewerEpochServed)
+    {
         Some(ErrorCode::UnknownLeaderEpoch)
     } else if !partition.is_leader() {
         Some(ErrorCode::NotLeaderOrFollower)

@@ -60,6 +60,7 @@ impl ReplicaManager {
             fetch: parked.filter_map(|(_, session)| Some(session.parked?.deadline)).min(),
             timer: self.purgatory.armed(),
             overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
+            unwatched_transactions: 0,
         }
     }
 }

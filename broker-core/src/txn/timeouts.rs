@@ -17,6 +17,16 @@ pub(super) struct Timeouts {
 }
 
 impl TransactionCoordinator {
+    /// Open transactions that nothing will look at: the timer is not armed.
+    pub(crate) fn unwatched(&self) -> usize {
+        if self.timeouts.is_armed {
+            return 0;
+        }
+        let loaded = self.partitions.values().filter(|partition| partition.loading.is_none());
+        let all = loaded.flat_map(|partition| partition.transactions.values());
+        all.filter(|transaction| transaction.is_late(i64::MAX)).count()
+    }
+
     /// Looks from now on, as there are transactions to look at.
     pub(super) fn arm_timeouts(&mut self, step: &mut Step<'_>) {
         if !std::mem::replace(&mut self.timeouts.is_armed, true) {
@@ -33,7 +43,8 @@ impl TransactionCoordinator {
             self.forget_unused(cx);
             self.timeouts.expiry_at = None;
         }
-        if !self.partitions.is_empty() {
+        let once = planted(cx.replicas.config.plant, Plant::TransactionTimerOnce);
+        if !self.partitions.is_empty() && !once {
             let expiry_at = self.timeouts.expiry_at;
             self.arm_timeouts(cx.step);
             self.timeouts.expiry_at = expiry_at.or(self.timeouts.expiry_at);

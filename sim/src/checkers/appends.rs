@@ -196,5 +196,8 @@ pub(crate) fn truncated(
     replica.known = true;
     replica.turned = true;
     replica.cut_deep |= to < high_watermark;
+    if let Some(keys) = p.keys.as_mut().filter(|_| to < high_watermark) {
+        keys.gave_up();
+    }
     p.history.push(ledger.now_ns, node, Turn::Truncated { to, from, high_watermark });
 }

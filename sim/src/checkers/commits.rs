@@ -32,7 +32,8 @@ pub(crate) fn may_be_known(reader: &Reader, before: Offset, offset: Offset) -> b
 
 /// The coordinator acknowledged a commit of reader `reader`. `shared`: the group's members divide its
 /// partitions, so the answer to one that has lost the partition since may come after the answers to
-/// its heir, who began where it had left off.
+/// its heir, who began where it had left off. A lower position counts all the same once a member was
+/// sent back by a log that has lost its end (hunt seed 110119).
 pub(crate) fn acked(
     p: &mut Partition,
     ledger: &mut Ledger,
@@ -44,7 +45,7 @@ pub(crate) fn acked(
     if let Some(at) = reader.in_doubt.iter().position(|sent| *sent == offset) {
         reader.in_doubt.remove(at);
     }
-    if shared && reader.committed.is_some_and(|(before, _)| before > offset) {
+    if shared && !reader.fell_back && reader.committed.is_some_and(|(before, _)| before > offset) {
         return;
     }
     reader.committed = Some((offset, ledger.now_ns));
@@ -75,4 +76,28 @@ pub(crate) fn found(
             super::history::seconds(at_ns)
         )
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Position 20 was committed; then a member commits 10, and a coordinator knows that.
+    fn violations(sent_back: bool) -> usize {
+        let (mut p, mut ledger) = (Partition::new("orders-0".to_owned(), 0), Ledger::default());
+        p.readers.push(Reader::new(0));
+        acked(&mut p, &mut ledger, (0, 20), true);
+        if sent_back {
+            p.readers[0].truncated(10);
+        }
+        sent(&mut p.readers[0], 10);
+        acked(&mut p, &mut ledger, (0, 10), true);
+        found(&p, &mut ledger, (0, 10, true), false);
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn members_positions_go_back_only_with_the_log() {
+        assert_eq!((violations(false), violations(true)), (1, 0));
+    }
 }

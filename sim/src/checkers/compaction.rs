@@ -62,6 +62,12 @@ impl Keys {
         self
     }
 
+    /// Committed records may be gone: what they had replaced may have been compacted away before, and
+    /// is gone with them, in Kafka as here (hunt seed 110429).
+    pub(crate) fn gave_up(&mut self) {
+        self.is_complete = false;
+    }
+
     /// There are so many in-sync replicas now. Whichever way the number changes, one was out of sync.
     pub(crate) fn in_sync(&mut self, replicas: usize) {
         let before = self.in_sync.replace(replicas);

@@ -29,6 +29,8 @@ pub(crate) struct Reader {
     pub(crate) committed: Option<(Offset, u64)>,
     /// Positions whose commit was sent and not acknowledged.
     pub(crate) in_doubt: Vec<Offset>,
+    /// The log was cut, or the position reset, below what was committed: positions may go back.
+    pub(crate) fell_back: bool,
     /// Offsets that were jumped over, `from..to`.
     holes: Vec<(Offset, Offset)>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
         let (in_doubt, holes) = (Vec::new(), Vec::new());
-        Self { group, reached: None, hint: 0, committed: None, in_doubt, holes }
+        Self { group, reached: None, hint: 0, committed: None, in_doubt, fell_back: false, holes }
     }
 
     /// A position to begin with. A member that comes back before its group has committed anything
@@ -52,10 +54,16 @@ impl Reader {
     /// The position was moved by a reset policy: what lies between is given up on purpose.
     pub(crate) fn reset(&mut self, to: Offset) {
         self.reached = Some(self.reached.map_or(to, |reached| reached.max(to)));
+        self.falls_back(to);
+    }
+
+    fn falls_back(&mut self, to: Offset) {
+        self.fell_back |= self.committed.is_some_and(|(committed, _)| to < committed);
     }
 
     /// The log was cut below the position.
     pub(crate) fn truncated(&mut self, to: Offset) {
+        self.falls_back(to);
         self.reached = Some(self.reached.map_or(to, |reached| reached.min(to)));
     }
 
@@ -92,11 +100,13 @@ impl Reader {
     }
 }
 
-/// The partition's part of the promise.
+/// The partition's part of the promise. `may_hang`: groups that an open transaction may hold for ever
+/// (hunt seed 110757).
 pub(crate) fn check_final(
     p: &Partition,
     ledger: &mut Ledger,
     (state, last): (&FinalState<'_>, &FinalPartition<'_>),
+    may_hang: impl Fn(usize) -> bool,
 ) {
     let waits = || waiting(state, &p.label);
     ledger.checked(Check::Consumed, 2);
@@ -118,7 +128,8 @@ pub(crate) fn check_final(
     }
     let start = last.log.map_or(0, |log| log.log_start());
     for reader in &p.readers {
-        if !state.running.get(reader.group).copied().unwrap_or(true) {
+        let is_running = state.running.get(reader.group).copied().unwrap_or(true);
+        if !is_running || may_hang(reader.group) {
             continue;
         }
         ledger.checked(Check::Consumed, 1);

@@ -10,6 +10,9 @@ pub(crate) const PROMISE: Promise = Promise {
            and by its content; a consumer may see that offset again, but never the batch at another",
 };
 
+/// Batches of a producer that a leader remembers (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
+const REMEMBERED: usize = 5;
+
 /// Looks for a batch in the log that is the same as one just added. Only called for batches that
 /// do not come in order; the others cannot be duplicates.
 pub(crate) fn find(
@@ -24,7 +27,11 @@ pub(crate) fn find(
             && old.sequence == entry.sequence;
         old.base < entry.base && (by_tag || by_sequence)
     };
-    let Some(old) = table.main.iter().rev().find(is_same) else { return false };
+    let Some(at) = table.main.iter().rposition(|old| is_same(&old)) else { return false };
+    let old = &table.main[at];
+    if is_forgotten(entry, old, table.main.iter().skip(at + 1)) {
+        return true;
+    }
     ledger.broken(Check::Duplicates, about, &|| {
         format!(
             "producer {} (epoch {}): sequence {} with batch tag {:#x} is at offset {}, and \
@@ -40,4 +47,16 @@ pub(crate) fn find(
         )
     });
     true
+}
+
+/// Whether no leader could know the old batch any more when its producer, which did not know that it
+/// had been appended, wrote it again in a newer epoch. Five may be in flight per connection, so when
+/// the leader moves more than five per partition are: the first answers get lost, all are written, and
+/// the repeated ones are out of order. Java's producer then begins a new epoch (KIP-360) with what it
+/// takes for lost (hunt seed 73015).
+fn is_forgotten<'a>(entry: &Entry, old: &Entry, later: impl Iterator<Item = &'a Entry>) -> bool {
+    let of_epoch = |batch: &&Entry| {
+        (batch.producer_id, batch.producer_epoch) == (old.producer_id, old.producer_epoch)
+    };
+    entry.producer_epoch > old.producer_epoch && later.filter(of_epoch).count() >= REMEMBERED
 }

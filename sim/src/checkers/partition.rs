@@ -45,6 +45,8 @@ pub(crate) struct Replica {
     pub(crate) cut_deep: bool,
     /// How its host lost power last, with what was not on disk.
     pub(crate) power_lost: Option<Excuse>,
+    /// It proposed an ISR as leader; not looked at since.
+    pub(crate) proposed: bool,
     /// It deleted old segments while it led; not looked at since.
     pub(crate) deleted: bool,
     /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
@@ -197,6 +199,7 @@ impl Partition {
             turned: false,
             cut_deep: false,
             power_lost: None,
+            proposed: false,
             deleted: false,
             leader_had: Vec::new(),
         });
@@ -279,6 +282,9 @@ impl Partition {
         }
         if let Some(lost) = self.every_copy_lost() {
             self.make_void(now_ns, node, Void::PowerLost(lost));
+            if let Some(keys) = &mut self.keys {
+                keys.gave_up();
+            }
         }
     }
 

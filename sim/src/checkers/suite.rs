@@ -14,6 +14,7 @@ use super::one_leader::Quorum;
 use super::ownership::Ownership;
 use super::partition::Partition;
 use super::roles::{self, Change};
+use super::state::Kept;
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -86,9 +87,12 @@ pub struct Checkers {
     pub(super) groups: Vec<String>,
     pub(super) talk: Talk,
     pub(super) timeouts: Timeouts,
+    pub(super) kept: Kept,
     /// Where some producer has transactions.
     transactions: Option<Box<Transactions>>,
     ownership: Ownership,
+    /// Groups that read committed records only.
+    read_committed: Vec<bool>,
     /// Groups whose members divide partitions among themselves.
     with_members: Vec<bool>,
 }
@@ -126,8 +130,17 @@ impl Checkers {
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
             talk: Talk::default(),
             timeouts: Timeouts::new(plan),
+            kept: Kept::new(plan),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::default(),
+            read_committed: plan
+                .consumers
+                .iter()
+                .map(|group| {
+                    let isolation = group.config.get("isolation.level");
+                    isolation.is_some_and(|isolation| isolation == "read_committed")
+                })
+                .collect(),
             with_members: plan.consumers.iter().map(|group| group.membership.is_some()).collect(),
         }
     }
@@ -294,6 +307,7 @@ impl Checkers {
     pub fn node_down(&mut self, now_ns: u64, node: i32, (lost_unsynced, cause): (bool, &Cause)) {
         self.falls_silent(node);
         self.timeouts.node_down(node);
+        self.kept.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
@@ -339,7 +353,10 @@ impl Checkers {
                 self.lost_records += acked_loss::check_final(p, ledger, log);
             }
             if state.drained {
-                consumed::check_final(p, ledger, (state, last));
+                // a transaction that has lost its coordinator's record, or its marker, stays open
+                let lost = self.transactions.as_ref().is_some_and(|t| t.may_hang(&p.label));
+                let committed = &self.read_committed;
+                consumed::check_final(p, ledger, (state, last), |group| lost && committed[group]);
             }
         }
     }

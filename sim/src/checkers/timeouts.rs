@@ -44,6 +44,12 @@ impl Lag {
         let (caught_up_ns, complete_ns) = (now_ns, now_ns);
         Self { caught_up_ns, complete_ns, fetched_ns: 0, end_at_fetch: Offset::MAX }
     }
+
+    /// Since when a follower that lags has been seen to lag, ns. It may lag only since an append just
+    /// now; and if it had all after it was last `seen` to lag, that was another time (hunt seed 110264).
+    fn seen_since(&self, seen_ns: Option<u64>, now_ns: u64) -> u64 {
+        seen_ns.filter(|seen_ns| *seen_ns >= self.caught_up_ns).unwrap_or(now_ns)
+    }
 }
 
 /// When a controller heard a broker.
@@ -129,6 +135,11 @@ impl Timeouts {
         if asks {
             heard.asked_ns = Some(now_ns);
         }
+    }
+
+    /// When a leader worked on the last fetch of a follower in its epoch, ns; 0 before any.
+    pub(super) fn fetched_ns(&self, (node, tp, follower): (i32, TopicPartition, NodeId)) -> u64 {
+        self.lags.get(&(node, tp, follower.0)).map_or(0, |lag| lag.fetched_ns)
     }
 
     fn fetched(
@@ -281,8 +292,8 @@ impl Timeouts {
                     self.overdue.remove(&key);
                     continue;
                 }
-                // it may have lagged only since an append just now
-                let seen_ns = *self.overdue.entry(key).or_insert(now_ns);
+                let seen_ns = lag.seen_since(self.overdue.get(&key).copied(), now_ns);
+                self.overdue.insert(key, seen_ns);
                 says(ledger, now_ns - seen_ns <= lag_max_ns / 2 + SLACK_NS, &|| {
                     format!(
                         "leader {node} keeps {member} in the ISR, which had all {} ms ago; \
@@ -323,10 +334,12 @@ impl Checkers {
     /// A leader's proposal: who leaves the ISR has lagged.
     pub(super) fn proposed(&mut self, node: i32, tp: TopicPartition, isr: &[NodeId]) {
         let at = self.partition(tp);
-        let p = &self.partitions[at];
-        let old = p.replicas.iter().find(|r| r.node == node).map(|r| r.lead_isr.1.clone());
+        let p = &mut self.partitions[at];
+        let mine = p.replica(node);
+        let replica = &mut p.replicas[mine];
+        replica.proposed = true;
+        let old = replica.lead_isr.1.clone();
         let now_ns = self.ledger.now_ns;
-        let old = old.unwrap_or_default();
         for member in old.iter().filter(|member| !isr.contains(member)) {
             let of = (node, tp, *member);
             self.timeouts.left((&mut self.ledger, now_ns), of, (&old, self.lag_max_ns));
@@ -367,6 +380,12 @@ mod tests {
         assert_eq!(fenced(&[300, 1_400], false, 1_410), 0, "heard again before it was committed");
         assert_eq!(fenced(&[300, 600], true, 700), 0, "it asked for it");
         assert_eq!(fenced(&[300, 600], false, 1_500), 1, "too early");
+    }
+
+    #[test]
+    fn a_follower_that_caught_up_meanwhile_lags_anew() {
+        let lag = Lag::fresh(500);
+        assert_eq!([None, Some(400), Some(600)].map(|at| lag.seen_since(at, 900)), [900, 900, 600]);
     }
 
     #[test]

@@ -110,6 +110,12 @@ impl Transactions {
         }
     }
 
+    /// Whether a transaction may never end in a partition, as records that Kafka does not promise to
+    /// keep are gone: those of its coordinator, or of the partition.
+    pub(crate) fn may_hang(&self, label: &str) -> bool {
+        self.is_void || self.void.contains(label)
+    }
+
     /// A producer got further.
     pub(crate) fn step(&mut self, now_ns: u64, step: TransactionStep) {
         let (number, decision) = match step {

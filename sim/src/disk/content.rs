@@ -126,7 +126,7 @@ impl Content {
         let position = self.end_position;
         self.end_position += batch.size_bytes();
         self.hot.push(Hot { next_offset: batch.next_offset(), position, batch });
-        if self.hot.len() >= BLOCK + HOT {
+        if self.hot.len() >= BLOCK + HOT && !dictionary.keeps_whole {
             self.pack(BLOCK, dictionary);
         }
     }
@@ -147,6 +147,9 @@ impl Content {
 
     /// Packs everything: nobody will append here any more.
     pub(crate) fn seal(&mut self, dictionary: &mut Dictionary) {
+        if dictionary.keeps_whole {
+            return;
+        }
         while !self.hot.is_empty() {
             self.pack(BLOCK.min(self.hot.len()), dictionary);
         }

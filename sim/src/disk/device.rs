@@ -195,6 +195,12 @@ impl Disk {
         self.store.preload(tp, preload);
     }
 
+    /// Batches stay as they are, before any is written: a short run does not need the memory that
+    /// packing saves.
+    pub fn keeps_whole_batches(&mut self) {
+        self.store.dictionary.keeps_whole = true;
+    }
+
     /// Puts a small file in its place, durable; before the run.
     pub fn put_file(&mut self, file: &FileName, bytes: Bytes) {
         self.store.set_file(file, Some(bytes));

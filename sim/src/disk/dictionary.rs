@@ -15,6 +15,8 @@ pub(crate) struct Dictionary {
     /// Asked for last, as most batches of a store are of one shape.
     last_template: Option<(usize, u32)>,
     scratch: Vec<u8>,
+    /// Batches of this store are not packed.
+    pub(super) keeps_whole: bool,
 }
 
 impl Dictionary {

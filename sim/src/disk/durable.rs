@@ -27,6 +27,15 @@ impl Disk {
         self.store.files().filter(|(name, _)| matches!(name, FileName::MetadataSnapshot(..)))
     }
 
+    /// Whether all segments that begin below an offset are on the volume, as for
+    /// [`Self::durable_end`], which is slower. A log that is not there is not.
+    #[must_use]
+    pub fn has_synced(&self, tp: TopicPartition, below: Offset) -> bool {
+        let Some(log) = self.store.log(tp) else { return false };
+        let mut segments = log.segments.iter().take_while(|segment| segment.base < below);
+        segments.all(|segment| segment.durable >= segment.bytes())
+    }
+
     /// Offset below which everything that a log holds is on the volume, as of the last operation or
     /// [`Self::catch_up`]. `None` when there is no such log.
     #[must_use]

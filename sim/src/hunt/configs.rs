@@ -39,7 +39,7 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     config.insert("broker.heartbeat.interval.ms".to_owned(), heartbeat.to_string());
     let lag = set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 2_000, 5_000]);
     for (key, values) in [
-        ("replica.fetch.wait.max.ms", &[50_u64, 200, 500, 500][..]),
+        ("replica.fetch.wait.max.ms", &[100_u64, 200, 500, 500][..]),
         ("replica.fetch.max.bytes", &[1_000, 1_000, 16_384, 1 << 20, 1 << 20]),
         ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
         ("replica.fetch.backoff.ms", &[50, 200, 1_000]),
@@ -60,7 +60,7 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     }
     if lag < 1_000 {
         // as Kafka asks for: an idle follower must fetch often enough to stay in sync
-        config.insert("replica.fetch.wait.max.ms".to_owned(), "50".to_owned());
+        config.insert("replica.fetch.wait.max.ms".to_owned(), "100".to_owned());
     }
 }
 
@@ -76,8 +76,9 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
     let delivery = set(config, dice, "delivery.timeout.ms", &[2_500, 4_000, 10_000, 30_000]);
     config.insert("message.timeout.ms".to_owned(), delivery.to_string());
     set(config, dice, "max.in.flight.requests.per.connection", &[1, 3, 5, 5]);
-    set(config, dice, "linger.ms", &[5, 20, 20, 50, 100]);
-    set(config, dice, "batch.size", &[500, 16_384, 16_384]);
+    // what a seed costs goes by its batches: some storms have many small ones, most have fewer
+    set(config, dice, "linger.ms", &[10, 50, 50, 100, 100, 200]);
+    set(config, dice, "batch.size", &[1_000, 16_384, 16_384]);
     set(config, dice, "retry.backoff.ms", &[20, 100, 100]);
     // a backlog that is worked off before the run ends
     config.insert("buffer.memory".to_owned(), "262144".to_owned());
@@ -88,6 +89,9 @@ fn draw_consumer(dice: &mut Dice, config: &mut Config) {
     set(config, dice, "auto.commit.interval.ms", &[200, 1_000, 5_000]);
     set(config, dice, "fetch.max.wait.ms", &[100, 500, 500]);
     set(config, dice, "max.poll.records", &[10, 500, 500]);
-    set(config, dice, "max.partition.fetch.bytes", &[2_000, 1 << 20, 1 << 20]);
+    let partition = set(config, dice, "max.partition.fetch.bytes", &[2_000, 1 << 20, 1 << 20]);
+    // who may get less than it waits for waits each time, and never keeps up
+    let least = if partition > 2_000 { dice.pick(&[1, 2_000, 10_000]) } else { 1 };
+    config.insert("fetch.min.bytes".to_owned(), least.to_string());
     set(config, dice, "request.timeout.ms", &[1_000, 3_000]);
 }

@@ -123,9 +123,21 @@ pub(super) fn storm(plan: &mut Plan) {
             }
             false => Action::ClientCrash { client },
         };
-        let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
-        if !plan.events.iter().any(|other| clash(other, &event)) {
-            plan.events.push(event);
+        let mut events = vec![EventPlan { at_ns, for_ns: Some(lasts), action, line: None }];
+        if dice.percent(35) {
+            // its coordinator may be the one that goes: who comes after it knows the client from its
+            // log only
+            let brokers = &plan.cluster.brokers;
+            let action = Action::ProcessCrash { node: brokers[dice.index(brokers.len())].id };
+            let at_ns = at_ns + dice.between(0, 400) * MS;
+            let for_ns = Some(dice.between(20, 800) * MS);
+            events.push(EventPlan { at_ns, for_ns, action, line: None });
+        }
+        for event in events {
+            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
         }
     }
     plan.events.sort_by_key(|event| event.at_ns);

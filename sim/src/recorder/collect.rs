@@ -107,6 +107,9 @@ pub struct Recorder {
     paths: Paths,
     events: Vec<ClusterEvent>,
     transfer: TransferTotals,
+    /// Whether latencies, outages and critical paths are measured, and not only counted what came
+    /// of records.
+    measures: bool,
 }
 
 impl Recorder {
@@ -136,7 +139,13 @@ impl Recorder {
             paths: Paths::default(),
             events: Vec::new(),
             transfer: TransferTotals::default(),
+            measures: true,
         }
+    }
+
+    /// Counts records and bytes only, from now on: who wants a verdict does not look at latencies.
+    pub fn counts_only(&mut self) {
+        self.measures = false;
     }
 
     /// Joins a topic's id with its name; before its first outcome, or its records have no
@@ -181,6 +190,9 @@ impl Recorder {
         };
         let bytes = share_of_bytes(batch, *count);
         self.timeline.current.group_bytes[consumer] += bytes;
+        if !self.measures {
+            return;
+        }
         let Some(topic) = self.topics.slot(tp.topic) else { return };
         let Body::Template { tag, .. } = batch.body else { return };
         let first = index_in(batch, *first_offset);
@@ -232,7 +244,9 @@ impl Recorder {
 
     /// A sampled critical path. Bounded: later ones thin out earlier ones evenly.
     pub fn path(&mut self, sample: PathTaken) {
-        self.paths.push(sample);
+        if self.measures {
+            self.paths.push(sample);
+        }
     }
 
     /// Everything measured.
@@ -292,6 +306,9 @@ impl Recorder {
         let current = &mut self.timeline.current;
         current.acked_records += done.records.len() as u64;
         current.acked_bytes += done.raw_bytes;
+        if !self.measures {
+            return;
+        }
         let latency = &mut self.producers[producer].latency;
         latency.acked(&self.phases, done, &mut self.clamped);
         self.ended(done, true);
@@ -299,7 +316,9 @@ impl Recorder {
 
     fn failed(&mut self, done: &BatchDone) {
         self.timeline.current.failed_records += done.records.len() as u64;
-        self.ended(done, false);
+        if self.measures {
+            self.ended(done, false);
+        }
     }
 
     fn ended(&mut self, done: &BatchDone, acked: bool) {

@@ -33,9 +33,16 @@ impl World {
         let up = nodes.iter().filter_map(|node| view_of(node, *now));
         let views: Vec<NodeView<'_>> = up.collect();
         checkers.state(now_ns, &views, moment);
-        if moment != Moment::Drained {
+        if moment != Moment::Drained && self.samples_replicas {
             self.sample();
         }
+    }
+
+    /// Nobody will look at more than the verdict.
+    pub(crate) fn wants_verdict_only(&mut self) {
+        self.samples_replicas = false;
+        self.nodes.iter_mut().for_each(|node| node.disk.keeps_whole_batches());
+        self.recorder.counts_only();
     }
 
     /// Whether a cluster is small enough for that.

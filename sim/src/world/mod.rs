@@ -117,6 +117,8 @@ pub(crate) struct World {
     partition_names: BTreeMap<TopicPartition, String>,
     /// Replicas at the end of each second, of a small cluster.
     samples: Vec<ReplicaSecond>,
+    /// Whether they are wanted.
+    samples_replicas: bool,
     streams: Streams,
     setup: setup::Stage,
     boot_times: setup::BootTimes,

@@ -114,6 +114,7 @@ impl World {
             topics: BTreeMap::new(),
             partition_names: BTreeMap::new(),
             samples: Vec::new(),
+            samples_replicas: true,
             setup: Stage::Creating,
             boot_times,
             booting: BTreeSet::new(),

@@ -172,6 +172,7 @@ impl Crew<'_> {
             plant: self.args.plant.clone(),
             interrupt: Arc::clone(&self.interrupt),
             events_max: Some(per_second.saturating_mul(total_ns(plan) / 1_000_000_000 + 10)),
+            verdict_only: true,
         };
         simulate(plan, options, board.meter())
     }

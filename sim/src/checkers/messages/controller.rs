@@ -4,7 +4,10 @@ use super::{Says, Speaker, peers};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
-use stormglass_broker_core::protocol::{AlterPartitionData, MetadataResponse, Request, Response};
+use stormglass_broker_core::protocol::{
+    AlterPartitionData, BrokerHeartbeatRequest, BrokerHeartbeatResponse, MetadataResponse, Request,
+    Response,
+};
 
 /// Any other answer.
 pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
@@ -108,13 +111,21 @@ pub(super) fn is_still_fenced(says: &mut Says<'_>, by: Speaker<'_>, broker: Node
     });
 }
 
-/// A broker that wants to end and leads a partition.
-pub(super) fn stays_up(broker: &Broker, request: &Request) -> Option<NodeId> {
-    let Request::BrokerHeartbeat(asked) = request else { return None };
-    let image = broker.active_metadata()?;
-    let leads = image.partitions().any(|(_, partition)| partition.leader == Some(asked.broker));
-    let is_orderly = asked.want_shut_down && !asked.want_fence;
-    (is_orderly && leads).then_some(asked.broker)
+/// Who ends in order leads nothing, as far as its controller has decided.
+pub(super) fn lets_end(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    asked: &BrokerHeartbeatRequest,
+    answer: &BrokerHeartbeatResponse,
+) {
+    if !answer.should_shut_down || asked.want_fence {
+        return;
+    }
+    let Some(image) = by.broker.active_metadata() else { return };
+    let led = image.partitions().find(|(_, partition)| partition.leader == Some(asked.broker));
+    says.rule(led.is_none(), &|| {
+        format!("controller {} lets broker {} end, which leads {led:?}", by.node, asked.broker)
+    });
 }
 
 /// Whether a request was taken.

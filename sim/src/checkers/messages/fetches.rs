@@ -57,7 +57,12 @@ pub(super) fn of_replica(
     let (epoch, asked) = (view.leader_epoch, question.position.current_leader_epoch);
     let offset = question.position.fetch_offset;
     match part.error {
-        ErrorCode::None => state(says, node, view, part),
+        ErrorCode::None => {
+            says.rule(asked <= epoch, &|| {
+                format!("broker {node}, in epoch {epoch}, answers a fetcher of epoch {asked}")
+            });
+            state(says, node, view, part);
+        }
         ErrorCode::FencedLeaderEpoch => says.rule(asked < epoch, &|| {
             format!("broker {node}, in epoch {epoch}, tells a fetcher of epoch {asked} that it is behind")
         }),

@@ -80,8 +80,6 @@ pub(crate) struct Talk {
     unproven: Vec<Unproven>,
     /// Of the heartbeat that is being handled: a broker that must stay fenced.
     stays_fenced: Option<NodeId>,
-    /// Of the heartbeat that is being handled: a broker that must not end, as it leads.
-    stays_up: Option<NodeId>,
 }
 
 /// Says a rule, and how it is broken.
@@ -122,19 +120,20 @@ impl Checkers {
         }
         self.timeouts.asked(now_ns, (node, broker), request, &positions);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
-        self.talk.stays_up = controller::stays_up(broker, request);
         let key = (node, conn, correlation);
         if let Some(objection) = controller::objection(broker, request) {
             self.talk.objections.insert(key, objection);
         }
-        self.talk.open.insert(key, request.clone());
+        if is_looked_at(request) {
+            self.talk.open.insert(key, request.clone());
+        }
     }
 
     /// A node is about to take a peer's answer.
     pub fn hears(&mut self, (node, broker): (i32, &Broker), result: &Result<Response, PeerError>) {
         self.talk.before.clear();
         self.talk.unproven.clear();
-        (self.talk.stays_fenced, self.talk.stays_up) = (None, None);
+        self.talk.stays_fenced = None;
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
             let Some(asked) = self.talk.fetching.get(&(node, answer.tp)) else { continue };
@@ -172,14 +171,15 @@ impl Checkers {
             let key = (by.node, reply.conn.0, reply.correlation.0);
             let asked = self.talk.open.remove(&key);
             let objection = self.talk.objections.remove(&key);
-            if let Some((asked, answer)) = asked.zip(reply.response.as_ref()) {
-                if let Some(objection) = objection {
-                    self.rest(|says| {
-                        says.rule(!controller::is_taken(answer), &|| {
-                            format!("node {} takes a request, though {objection}", by.node)
-                        });
+            let Some(answer) = reply.response.as_ref() else { continue };
+            if let Some(objection) = objection {
+                self.rest(|says| {
+                    says.rule(!controller::is_taken(answer), &|| {
+                        format!("node {} takes a request, though {objection}", by.node)
                     });
-                }
+                });
+            }
+            if let Some(asked) = asked {
                 self.answered(by, &asked, answer);
             }
         }
@@ -222,13 +222,8 @@ impl Checkers {
                     self.about(part.0, |says| answers::epoch_end(says, by, asked, part));
                 }
             }
-            (Request::BrokerHeartbeat(_), Response::BrokerHeartbeat(answer)) => {
-                let Some(broker) = self.talk.stays_up.take() else { return };
-                self.rest(|says| {
-                    says.rule(!answer.should_shut_down, &|| {
-                        format!("controller {} lets broker {broker} end, which leads", by.node)
-                    });
-                });
+            (Request::BrokerHeartbeat(asked), Response::BrokerHeartbeat(answer)) => {
+                self.rest(|says| controller::lets_end(says, by, asked, answer));
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
         }
@@ -273,6 +268,20 @@ impl Checkers {
         let is_gapless = true;
         check(&mut Says { ledger: &mut self.ledger, label: "", history: &history, is_gapless });
     }
+}
+
+/// Whether the answer to a request is compared with it.
+fn is_looked_at(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Fetch(_)
+            | Request::Produce(_)
+            | Request::ListOffsets(_)
+            | Request::OffsetForLeaderEpoch(_)
+            | Request::BrokerHeartbeat(_)
+            | Request::Metadata(_)
+            | Request::Vote(_)
+    )
 }
 
 /// Whether a broker takes part as what a follower's request names.

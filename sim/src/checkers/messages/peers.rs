@@ -121,14 +121,6 @@ pub(super) fn proposal(says: &mut Says<'_>, by: Speaker<'_>, data: &AlterPartiti
                 follower.broker_epoch
             )
         });
-        let needs = view.high_watermark.max(lead.epoch_start);
-        says.rule(lead.isr.contains(member) || follower.log_end >= needs, &|| {
-            format!(
-                "leader {node} proposes broker {member}, which has fetched up to {}; its high \
-                 watermark is {}, its epoch began at {}",
-                follower.log_end, view.high_watermark, lead.epoch_start
-            )
-        });
     }
 }
 

@@ -130,6 +130,11 @@ fn each_lie_is_seen() {
     };
     let none = Records::default;
     let cases: Vec<(&str, FetchPartition, FetchPartitionResponse)> = vec![
+        (
+            "a fetcher of epoch 4",
+            FetchPartition { current_leader_epoch: 4, ..part(10, -1) },
+            told(none()),
+        ),
         ("high watermark 21", part(10, -1), with(|a| a.high_watermark = 21, none())),
         ("log start 1", part(10, -1), with(|a| a.log_start_offset = 1, none())),
         ("above 20", part(10, -1), with(|a| a.last_stable_offset = 21, none())),

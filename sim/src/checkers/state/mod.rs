@@ -1,6 +1,7 @@
 //! What nodes hold in memory, compared with their disks, with each other and with the rules that it
 //! must obey. Looked at between events, once a simulated second and at the end.
 
+mod kept;
 mod logs;
 mod metadata;
 mod quorum;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::TopicPartition;
 
+pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
 pub(crate) use quorum::PROMISE as QUORUM;
@@ -54,6 +56,7 @@ impl Checkers {
         let lag_max_ns = self.lag_max_ns;
         for view in nodes {
             self.look(view, Some(moment));
+            let checkpoints = (moment != Moment::Running).then(|| kept::Checkpoints::of(view));
             for replica in view.broker.replica_views() {
                 let at = self.partition(replica.tp);
                 let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
@@ -61,7 +64,10 @@ impl Checkers {
                 if moment == Moment::Drained {
                     replicas::settled(p, ledger, of);
                 }
-                replicas::progress(p, ledger, of, lag_max_ns);
+                self.kept.look(p, ledger, of, checkpoints.as_ref());
+                let timeouts = &self.timeouts;
+                let fetched_ns = |id| timeouts.fetched_ns((view.node, replica.tp, id));
+                replicas::progress(p, ledger, of, (lag_max_ns, &fetched_ns));
                 replicas::followers(p, ledger, of, nodes);
                 if moment != Moment::Running {
                     waits::learns(p, ledger, view.node, &replica, nodes);
@@ -93,9 +99,14 @@ impl Checkers {
             let at = self.partition(replica.tp);
             let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
             let of = replicas::Of { node: view.node, replica: &replica };
-            let durable = view.disk.durable_end(replica.tp);
+            let point = replica.log.recovery_point();
+            let durable = match view.disk.has_synced(replica.tp, point) {
+                true => Some(point),
+                false => view.disk.durable_end(replica.tp),
+            };
             replicas::rules(p, ledger, of, durable);
             replicas::deleted(p, ledger, of);
+            replicas::proposed(p, ledger, of);
             let mine = p.replica(view.node);
             let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);
             if is_due && moment.is_some() && !replica.log.has_in_flight() {

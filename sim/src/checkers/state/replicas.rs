@@ -105,6 +105,31 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
     });
 }
 
+/// Who is proposed for the ISR has what is committed, and what its leader began with. Looked at as it is
+/// proposed: a fetch from before, that comes late, may make it seem shorter until the proposal is sent
+/// (hunt seed 110459).
+pub(crate) fn proposed(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
+    let mine = p.replica(node);
+    if !std::mem::take(&mut p.replicas[mine].proposed) {
+        return;
+    }
+    let Some(lead) = &replica.lead else { return };
+    let needs = replica.high_watermark.max(lead.epoch_start);
+    let pending = lead.pending_isr.unwrap_or_default();
+    let joins = |follower: &&FollowerView| {
+        pending.contains(&follower.id) && !lead.isr.contains(&follower.id)
+    };
+    for follower in lead.followers.iter().filter(joins) {
+        check(p, ledger, follower.log_end >= needs, &|| {
+            format!(
+                "leader {node} proposes broker {}, which has fetched up to {}; its high watermark is \
+                 {}, its epoch began at {}",
+                follower.id, follower.log_end, replica.high_watermark, lead.epoch_start
+            )
+        });
+    }
+}
+
 /// What holds once the cluster has healed.
 pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
     let Some(lead) = &replica.lead else { return };
@@ -117,27 +142,31 @@ pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: 
     });
 }
 
-/// A leader whose in-sync replicas have more than it commits must not stay so.
+/// A leader whose in-sync replicas have more than it commits must not stay so. `fetched_ns`: when it
+/// heard a follower last.
 pub(crate) fn progress(
     p: &mut Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    lag_max_ns: u64,
+    (lag_max_ns, fetched_ns): (u64, &dyn Fn(NodeId) -> u64),
 ) {
     let Some(lead) = replica.lead.as_ref().filter(|lead| lead.isr.len() >= lead.min_isr) else {
         return;
     };
     let high_watermark = replica.high_watermark;
     let could = could_commit(lead, replica.log.log_end_offset());
+    let now_ns = ledger.now_ns;
     // a follower that was about to join holds it back, also when it is gone: nothing makes the leader
-    // reckon again before the next append or fetch, in Kafka as here (hunt seed 50053)
-    let held =
-        lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && f.log_end == high_watermark);
+    // reckon again before the next append or fetch, in Kafka as here (hunt seeds 50053, 110713)
+    let since_ns = p.stall.map_or(now_ns, |stall| stall.since_ns);
+    let was_joining = |f: &FollowerView| {
+        (0..=high_watermark).contains(&f.log_end) && fetched_ns(f.id) + lag_max_ns >= since_ns
+    };
+    let held = lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && was_joining(f));
     if lead.pending_isr.is_some() || could <= high_watermark || held {
         p.stall = None;
         return;
     }
-    let now_ns = ledger.now_ns;
     let fresh = Stall { node, high_watermark, since_ns: now_ns };
     let stall = *p.stall.get_or_insert(fresh);
     if (stall.node, stall.high_watermark) != (node, high_watermark) {
@@ -204,7 +233,7 @@ pub(crate) fn marker(ledger: &mut Ledger, view: &NodeView<'_>) {
     }
 }
 
-fn check(p: &Partition, ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
+pub(super) fn check(p: &Partition, ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
     ledger.checked(Check::Replicas, 1);
     if !holds {
         ledger.broken(Check::Replicas, p.about(), seen);

@@ -1,9 +1,10 @@
 //! What each rule about the state must catch, and what it must let pass.
 
+use super::kept::{Checkpoints, Kept};
 use super::{logs, quorum, replicas};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
-use crate::recorder::testing::{batch, tp};
+use crate::recorder::testing::{batch, plan, tp};
 use bytes::Bytes;
 use replicas::Of;
 use std::sync::Arc;
@@ -143,24 +144,36 @@ fn a_recovery_point_must_be_on_disk() {
     assert!(said.len() == 1 && said[0].contains("recovery point 30"), "{said:?}");
 }
 
-#[test]
-fn a_leader_that_could_commit_must_do_so_in_time() {
+/// A leader stalls from second 3 to 8, with the follower in its ISR or out of it at `log_end`, heard
+/// last at second `heard_s`.
+fn stalled(in_sync: bool, log_end: Offset, heard_s: u64) -> Vec<String> {
     let log = log(&LOG);
     let mut replica = view(&log);
     replica.high_watermark = 20;
+    if !in_sync {
+        let lead = replica.lead.as_mut().unwrap();
+        (lead.isr, lead.min_isr, lead.followers[0].log_end) = (&ISR[..1], 1, log_end);
+    }
     let mut p = Partition::new("t-0".to_owned(), 2);
     let mut ledger = Ledger::default();
-    for second in 1..=4 {
+    let fetched_ns = |_| heard_s * 1_000_000_000;
+    for second in [1, 2, 3, 4, 8] {
         ledger.now_ns = second * 1_000_000_000;
-        replicas::progress(&mut p, &mut ledger, Of { node: 1, replica: &replica }, 0);
+        let of = Of { node: 1, replica: &replica };
+        replicas::progress(&mut p, &mut ledger, of, (0, &fetched_ns));
         if second == 2 {
             replica.high_watermark = 21; // it moves: all is well
         }
     }
-    ledger.now_ns = 8_000_000_000;
-    replicas::progress(&mut p, &mut ledger, Of { node: 1, replica: &replica }, 0);
-    let said = accounts(ledger);
-    assert!(said.len() == 1 && said[0].contains("at 21 for 5000 ms"), "{said:?}");
+    accounts(ledger)
+}
+
+#[test]
+fn a_leader_that_could_commit_must_do_so_in_time() {
+    for said in [stalled(true, 30, 0), stalled(false, 21, 0)] {
+        assert!(said.len() == 1 && said[0].contains("at 21 for 5000 ms"), "{said:?}");
+    }
+    assert_eq!(stalled(false, 20, 9), [""; 0], "the follower was about to join");
 }
 
 /// What the comparison of the log with a disk of these batches says.
@@ -197,4 +210,44 @@ fn the_quorum_commits_what_a_majority_has_on_disk() {
     assert_eq!(said(&[(1, 30), (2, 30), (3, 0)]), [""; 0]);
     let minority = said(&[(1, 30), (2, 29), (3, 0)]);
     assert!(minority.len() == 1 && minority[0].contains("only 1"), "{minority:?}");
+}
+
+/// A high watermark of 30 was known at second 0; the checkpoint has `kept` at second `at_s`.
+fn kept(kept: Offset, at_s: u64) -> Vec<String> {
+    let log = log(&LOG);
+    let replica = view(&log);
+    let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    let mut looks = Kept::new(&plan());
+    looks.look(&p, &mut ledger, Of { node: 1, replica: &replica }, None);
+    ledger.now_ns = at_s * 1_000_000_000;
+    let checkpoints = Checkpoints { marks: [(tp(0), kept)].into(), ..Checkpoints::default() };
+    looks.look(&p, &mut ledger, Of { node: 1, replica: &replica }, Some(&checkpoints));
+    accounts(ledger)
+}
+
+#[test]
+fn a_checkpoint_keeps_up() {
+    assert_eq!(kept(30, 20), [""; 0]);
+    assert_eq!(kept(20, 7), [""; 0], "within its interval");
+    assert!(kept(20, 8)[0].contains("its checkpoint has 20"));
+}
+
+/// What is said of a leader that proposes follower 2, which has fetched up to `log_end`.
+fn proposed(log_end: Offset) -> usize {
+    let log = log(&LOG);
+    let mut replica = view(&log);
+    let lead = replica.lead.as_mut().unwrap();
+    (lead.isr, lead.pending_isr, lead.followers[0].log_end) = (&ISR[..1], Some(&ISR[..]), log_end);
+    let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    let mine = p.replica(1);
+    p.replicas[mine].proposed = true;
+    for _ in 0..2 {
+        replicas::proposed(&mut p, &mut ledger, Of { node: 1, replica: &replica });
+    }
+    accounts(ledger).len()
+}
+
+#[test]
+fn who_is_proposed_has_what_is_committed() {
+    assert_eq!((proposed(30), proposed(29)), (0, 1), "looked at once");
 }

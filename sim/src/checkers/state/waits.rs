@@ -13,8 +13,8 @@ use stormglass_broker_core::protocol::IsolationLevel;
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, a partition of a fetch session with news \
-           is looked at again, the timer for waiting requests is armed, each follower copies from \
-           the leader that it knows, in its epoch, and learns what is committed",
+           is looked at again, the timers for waiting requests and open transactions are armed, each \
+           follower copies from the leader that it knows, in its epoch, and learns what is committed",
 };
 
 /// A follower is given this long to learn of a high watermark in a healed cluster, ns: the times at
@@ -36,6 +36,13 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
         format!(
             "broker {node} has a request that waits until {first:?}, and its timer is due at {:?}",
             waits.timer
+        )
+    });
+    says(ledger, waits.unwatched_transactions == 0, &|| {
+        format!(
+            "coordinator {node} has {} open transactions, and no timer that ends those that take too \
+             long",
+            waits.unwatched_transactions
         )
     });
     follows(ledger, view);

@@ -85,6 +85,25 @@ fn a_batch_twice_in_the_log_by_its_sequence() {
     assert_eq!(rig.fired(), ["no-duplicates"]);
 }
 
+/// A leader remembers five batches of a producer, and a producer may have more than five in flight to
+/// two leaders.
+#[test]
+fn a_batch_that_no_leader_remembers_may_come_again_in_a_new_producer_epoch() {
+    let mut rig = Rig::new();
+    rig.healthy(8);
+    let again = |base, name| {
+        let mut again = (*named(base, 0, name)).clone();
+        (again.header.producer_epoch, again.header.base_sequence) = (1, 0);
+        again.into()
+    };
+    rig.lead_append(1, again(80, 2)); // five came after it
+    assert_eq!(rig.fired(), [""; 0]);
+    let mut rig = Rig::new();
+    rig.healthy(8);
+    rig.lead_append(1, again(80, 3)); // four
+    assert_eq!(rig.fired(), ["no-duplicates"]);
+}
+
 #[test]
 fn a_batch_twice_in_the_log_under_a_new_producer_epoch() {
     let mut rig = Rig::new();

@@ -1,0 +1,131 @@
+//! Checkpoints keep up with what they are of: what a replica knew a while ago, its disk knows now.
+
+use super::NodeView;
+use super::replicas::{Of, check};
+use crate::checkers::ledger::Ledger;
+use crate::checkers::partition::Partition;
+use std::collections::{BTreeMap, VecDeque};
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::inspect::{ReplicaView, offsets_of_checkpoint};
+use stormglass_broker_core::seam::{DiskImage, FileName};
+use stormglass_scenarios::plan::Plan;
+
+/// What a write is given beyond its interval in a healed cluster, ns: looks are a second apart, and a
+/// checkpoint is one write.
+const SLACK_NS: u64 = 3_000_000_000;
+/// Looks that are remembered of a replica; longer intervals are not checked.
+const LOOKS_MAX: usize = 12;
+
+/// What a replica knew.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at_ns: u64,
+    high_watermark: Offset,
+    log_start: Offset,
+    recovery_point: Offset,
+}
+
+impl Look {
+    fn of(replica: &ReplicaView<'_>, at_ns: u64) -> Self {
+        Self {
+            at_ns,
+            high_watermark: replica.high_watermark,
+            log_start: replica.log.log_start_offset(),
+            recovery_point: replica.log.recovery_point(),
+        }
+    }
+}
+
+/// What replicas knew, by node.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// `replica.high.watermark.checkpoint.interval.ms`, ns.
+    marks_ns: u64,
+    /// `log.flush.offset.checkpoint.interval.ms`, ns.
+    points_ns: u64,
+    looks: BTreeMap<(i32, TopicPartition), VecDeque<Look>>,
+}
+
+/// A node's checkpoints.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoints {
+    pub(super) marks: BTreeMap<TopicPartition, Offset>,
+    pub(super) starts: BTreeMap<TopicPartition, Offset>,
+    pub(super) points: BTreeMap<TopicPartition, Offset>,
+}
+
+impl Checkpoints {
+    /// As its disk has them.
+    pub(crate) fn of(view: &NodeView<'_>) -> Self {
+        let read = |name| {
+            let file = view.disk.file(&name);
+            file.map_or_else(BTreeMap::new, |bytes| offsets_of_checkpoint(&bytes))
+        };
+        Self {
+            marks: read(FileName::HighWatermarks),
+            starts: read(FileName::LogStartOffsets),
+            points: read(FileName::RecoveryPoints),
+        }
+    }
+}
+
+impl Kept {
+    /// With the intervals of a plan.
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let ns = |key: &str, default_ms: u64| {
+            let ms = plan.cluster.config.get(key).and_then(|text| text.parse().ok());
+            ms.unwrap_or(default_ms).saturating_mul(1_000_000)
+        };
+        Self {
+            marks_ns: ns("replica.high.watermark.checkpoint.interval.ms", 5_000),
+            points_ns: ns("log.flush.offset.checkpoint.interval.ms", 60_000),
+            looks: BTreeMap::new(),
+        }
+    }
+
+    /// A node's process ended.
+    pub(crate) fn node_down(&mut self, node: i32) {
+        self.looks.retain(|(of, _), _| *of != node);
+    }
+
+    /// Notes what a replica knows; in a healed cluster compares what it knew with its `checkpoints`.
+    pub(crate) fn look(
+        &mut self,
+        p: &Partition,
+        ledger: &mut Ledger,
+        Of { node, replica }: Of<'_>,
+        checkpoints: Option<&Checkpoints>,
+    ) {
+        let now_ns = ledger.now_ns;
+        let now = Look::of(replica, now_ns);
+        let looks = self.looks.entry((node, replica.tp)).or_default();
+        if let Some(kept) = checkpoints {
+            let due = |interval_ns: u64| {
+                let is_old = |look: &&Look| now_ns - look.at_ns >= interval_ns + SLACK_NS;
+                looks.iter().rev().find(is_old)
+            };
+            let mut rule = |what: &str, known: Option<(Offset, Offset)>, kept: Option<&Offset>| {
+                let kept = kept.copied().unwrap_or(0);
+                // what has gone back since was cut
+                let known = known.map_or(0, |(then, now)| then.min(now));
+                check(p, ledger, kept >= known, &|| {
+                    format!(
+                        "replica {node} has had {what} {known} for a while, its checkpoint has {kept}"
+                    )
+                });
+            };
+            let (marks, points) = (due(self.marks_ns), due(self.points_ns));
+            let tp = &replica.tp;
+            let mark = marks.map(|then| (then.high_watermark, now.high_watermark));
+            rule("high watermark", mark, kept.marks.get(tp));
+            let start = points.map(|then| (then.log_start, now.log_start));
+            rule("log start", start, kept.starts.get(tp));
+            let point = points.map(|then| (then.recovery_point, now.recovery_point));
+            rule("recovery point", point, kept.points.get(tp));
+        }
+        if looks.len() == LOOKS_MAX {
+            looks.pop_front();
+        }
+        looks.push_back(now);
+    }
+}
