@@ -204,6 +204,28 @@ mod tests {
     }
 
     #[test]
+    fn a_volume_of_ones_own_keeps_up_with_the_peak_and_local_disks_are_all_taken() {
+        let of = |instance: &'static str| Shape { instance, brokers: 3, partitions_max: 4000 };
+        let volumes = |shape: Shape| {
+            let plan = shape.plan(&requirements(), Trial::new(State::None, 1000), 7).unwrap();
+            plan.cluster.brokers[0].host.volumes.clone()
+        };
+        // 200 MB/s at peak, three times over three brokers, and a quarter more: 239 MiB/s.
+        let gp3 = volumes(of("m7g.2xlarge"));
+        assert_eq!((gp3.len(), gp3[0].kind.as_str()), (1, "gp3"));
+        assert_eq!(gp3[0].throughput.baseline_per_sec, 239 << 20);
+        let nvme = volumes(of("i3en.6xlarge"));
+        assert!(nvme.len() == 2 && nvme.iter().all(|volume| volume.kind == "nvme"));
+        // As little as it may be, a volume has what every one has for nothing.
+        let little = Requirements { ingress_bytes_per_sec: 1000, ..requirements() };
+        let trial = Trial::new(State::None, 1000);
+        let plan = of("m7g.large").plan(&little, trial, 7).unwrap();
+        let volume = &plan.cluster.brokers[0].host.volumes[0];
+        assert_eq!(volume.size_bytes, 1 << 30);
+        assert_eq!(volume.throughput.baseline_per_sec, 125 << 20);
+    }
+
+    #[test]
     fn what_no_volume_holds_is_refused() {
         let shape = Shape { instance: "kafka.m7g.large", brokers: 3, partitions_max: 1000 };
         let long = Requirements { retention_seconds: 86_400 * 30, ..requirements() };

@@ -69,11 +69,14 @@ impl Shape {
         let wanted = (received / 100 * (100 + STORAGE_RESERVE_PERCENT)).div_ceil(1 << 20);
         let most = (path_bytes >> 20).clamp(GP3_MIB_MIN, GP3_MIB_MAX);
         let mib = wanted.clamp(GP3_MIB_MIN, most);
-        let iops = (mib * GP3_IOPS_PER_MIB).max(GP3_IOPS_MIN);
-        format!(
-            "storage = {{ type = \"gp3\", size = \"{} GiB\", throughput = \"{mib} MiB/s\", iops = {iops} }}\n",
-            self.storage_gib(requirements)
-        )
+        // What a volume has for nothing needs no size that would allow for it.
+        let more = match (mib > GP3_MIB_MIN, mib * GP3_IOPS_PER_MIB) {
+            (false, _) => String::new(),
+            (true, ..=GP3_IOPS_MIN) => format!(", throughput = \"{mib} MiB/s\""),
+            (true, iops) => format!(", throughput = \"{mib} MiB/s\", iops = {iops}"),
+        };
+        let gib = self.storage_gib(requirements);
+        format!("storage = {{ type = \"gp3\", size = \"{gib} GiB\"{more} }}\n")
     }
 
     /// What Express bills for storage follows from the topic's retention.
