@@ -260,7 +260,7 @@ response_latency = ["med < +10%", "p(99) < +10%"]
 cpu_time = ["avg < +5%"]
 cpu_time_consumer_fetch = ["avg < +5%"]
 cpu_time_follower_fetch = ["avg < +5%"]
-cpu_time_copies = ["avg <= +0ms/s"]
+cpu_time_fetch_copies = ["avg <= +0ms/s"]
 follower_fetch_size = ["avg > -10%"]
 "#;
 

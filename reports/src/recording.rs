@@ -147,8 +147,8 @@ pub struct CpuSpent {
     pub follower_fetch_ns: u64,
     /// Bytes appended as a follower.
     pub follower_append_ns: u64,
-    /// Bytes copied besides.
-    pub copies_ns: u64,
+    /// Bytes copied on the way to the answer of a Fetch.
+    pub fetch_copies_ns: u64,
     /// Metadata, log cleaner.
     pub other_ns: u64,
 }
@@ -165,7 +165,7 @@ impl CpuSpent {
             ("consumer fetch", self.consumer_fetch_ns),
             ("follower fetch", self.follower_fetch_ns),
             ("follower append", self.follower_append_ns),
-            ("copies", self.copies_ns),
+            ("fetch copies", self.fetch_copies_ns),
             ("other", self.other_ns),
         ]
     }

@@ -341,7 +341,7 @@ pub struct WorkResult {
 #[serde(deny_unknown_fields)]
 pub struct CpuShare {
     /// `network`, `requests`, `produce`, `fetch partitions`, `consumer fetch`, `follower fetch`,
-    /// `follower append`, `copies` or `other`.
+    /// `follower append`, `fetch copies` or `other`.
     pub work: String,
     /// Milliseconds of vCPUs per second.
     pub ms_per_s: Milli,

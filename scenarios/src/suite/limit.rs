@@ -106,7 +106,7 @@ pub const LIMITED: &[FigureSpec] = &[
     spec("cpu_time_consumer_fetch", AVG, FigureUnit::CpuTime),
     spec("cpu_time_follower_fetch", AVG, FigureUnit::CpuTime),
     spec("cpu_time_follower_append", AVG, FigureUnit::CpuTime),
-    spec("cpu_time_copies", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_fetch_copies", AVG, FigureUnit::CpuTime),
     spec("cpu_time_other", AVG, FigureUnit::CpuTime),
     spec("follower_fetch_size", AVG_MAX, FigureUnit::Size),
 ];

@@ -46,8 +46,8 @@ pub struct WorkCosts {
     pub follower_fetch: u64,
     /// Bytes appended as a follower.
     pub follower_append: u64,
-    /// Bytes copied besides.
-    pub copies: u64,
+    /// Bytes copied on the way to the answer of a Fetch.
+    pub fetch_copies: u64,
     /// Metadata and the log cleaner.
     pub other: u64,
 }
@@ -61,7 +61,7 @@ impl WorkCosts {
             + self.consumer_fetch
             + self.follower_fetch
             + self.follower_append
-            + self.copies
+            + self.fetch_copies
             + self.other
     }
 
@@ -72,7 +72,7 @@ impl WorkCosts {
         self.consumer_fetch += other.consumer_fetch;
         self.follower_fetch += other.follower_fetch;
         self.follower_append += other.follower_append;
-        self.copies += other.copies;
+        self.fetch_copies += other.fetch_copies;
         self.other += other.other;
     }
 }
@@ -179,7 +179,7 @@ impl CostProfile {
             follower_fetch: work.replica_fetch_bytes * self.fetch_ns_per_kib,
             follower_append: work.follower_bytes * self.follower_append_ns_per_kib,
             // Two copies take as long as TLS's (`cpu.fetch_tls_ns_per_kib`).
-            copies: work.copied_bytes * self.fetch_tls_ns_per_kib / 2,
+            fetch_copies: work.fetch_copied_bytes * self.fetch_tls_ns_per_kib / 2,
             other: items(u64::from(work.metadata_records), self.record_ns) + cleaner,
         }
     }
@@ -197,7 +197,7 @@ impl CostProfile {
             consumer_fetch_ns: of(costs.consumer_fetch),
             follower_fetch_ns: of(costs.follower_fetch),
             follower_append_ns: of(costs.follower_append),
-            copies_ns: of(costs.copies),
+            fetch_copies_ns: of(costs.fetch_copies),
             other_ns: of(costs.other),
         }
     }
@@ -239,10 +239,10 @@ mod tests {
     #[test]
     fn a_copy_costs_half_of_the_two_that_tls_takes() {
         let profile = CostProfile::new(&model(), 1000).unwrap();
-        let copied = profile.costs(&Work { copied_bytes: 1 << 20, ..Work::default() });
+        let copied = profile.costs(&Work { fetch_copied_bytes: 1 << 20, ..Work::default() });
         let tls = profile.fetch_network_ns(0, 1 << 20, true) - profile.network_ns(0, 1 << 20, true);
         assert_eq!(2 * profile.step_ns(&copied), tls);
-        assert_eq!(profile.spent(&copied, 0, 0).copies_ns, tls / 2);
+        assert_eq!(profile.spent(&copied, 0, 0).fetch_copies_ns, tls / 2);
     }
 
     #[test]
