@@ -4,6 +4,7 @@
 
 mod args;
 mod batch;
+mod child;
 mod commands;
 mod exit;
 mod failure;

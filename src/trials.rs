@@ -7,10 +7,10 @@ use crate::interrupt;
 use crate::output::Output;
 use crate::progress;
 use crate::simulation::{Job, total_ns};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use stormglass_reports::result::RunResult;
+use stormglass_reports::result::{RunResult, Status};
 use stormglass_scenarios::plan::Plan;
 
 /// When a result serves for another plan.
@@ -44,6 +44,11 @@ impl Trials {
         *self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Set by the first Ctrl-C.
+    pub(crate) fn interrupt(&self) -> &AtomicBool {
+        &self.interrupt
+    }
+
     /// The results of some plans, in their order.
     ///
     /// # Errors
@@ -54,14 +59,25 @@ impl Trials {
         sameness: Sameness,
         label: &str,
     ) -> Result<Vec<Arc<RunResult>>, Failure> {
+        let results = self.run_until_interrupted(plans, sameness, label)?;
+        let all: Option<Vec<Arc<RunResult>>> = results.into_iter().collect();
+        all.filter(|_| !self.interrupt.load(Ordering::Relaxed)).ok_or_else(interrupted)
+    }
+
+    /// The results of some plans, in their order; none of those that an interruption left undone.
+    pub(crate) fn run_until_interrupted(
+        &self,
+        plans: &[Plan],
+        sameness: Sameness,
+        label: &str,
+    ) -> Result<Vec<Option<Arc<RunResult>>>, Failure> {
         let keys: Vec<String> = plans.iter().map(|plan| key(plan, sameness)).collect();
-        let mut missing: BTreeMap<&str, &Plan> = BTreeMap::new();
-        for (key, plan) in keys.iter().zip(plans) {
-            if self.known(key).is_none() {
-                missing.entry(key).or_insert(plan);
-            }
-        }
-        let todo: Vec<&Plan> = missing.into_values().collect();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let is_missing = |key: &str| self.known(key).is_none();
+        let todo: Vec<&Plan> = (keys.iter().zip(plans))
+            .filter(|(key, _)| seen.insert(key) && is_missing(key))
+            .map(|(_, plan)| plan)
+            .collect();
         let total = todo.iter().map(|plan| total_ns(plan)).fold(0, u64::saturating_add);
         let label = format!("{label}, {} runs", todo.len());
         let done = progress::watch(self.output, &label, total, |board| {
@@ -75,17 +91,14 @@ impl Trials {
                 Ok(Arc::new(job.simulate(board.meter())?.result))
             })
         })?;
-        if done.len() < todo.len() || self.interrupt.load(Ordering::Relaxed) {
-            let help = "nothing is written: run it again, with fewer seeds if it takes too long";
-            return Err(Failure::new(Exit::Interrupted, "interrupted").help(help));
-        }
         self.remember(&todo, &done);
-        Ok(keys.iter().filter_map(|key| self.known(key)).collect())
+        Ok(keys.iter().map(|key| self.known(key)).collect())
     }
 
     fn remember(&self, plans: &[&Plan], results: &[Arc<RunResult>]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for (plan, result) in plans.iter().zip(results) {
+        let whole = |result: &RunResult| result.verdict.status != Status::Interrupted;
+        for (plan, result) in plans.iter().zip(results).filter(|(_, result)| whole(result)) {
             for sameness in [Sameness::Plan, Sameness::Figures] {
                 known.entry(key(plan, sameness)).or_insert_with(|| Arc::clone(result));
             }
@@ -97,6 +110,12 @@ impl Trials {
     fn known(&self, key: &str) -> Option<Arc<RunResult>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
+}
+
+/// What was half done is of no use.
+pub(crate) fn interrupted() -> Failure {
+    let help = "nothing is written: run it again, with fewer seeds if it takes too long";
+    Failure::new(Exit::Interrupted, "interrupted").help(help)
 }
 
 fn key(plan: &Plan, sameness: Sameness) -> String {

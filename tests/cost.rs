@@ -108,6 +108,11 @@ fn a_scenario_is_priced_elsewhere_with_the_limits_it_would_hit() {
         assert!(!line["source"].as_str().unwrap().is_empty(), "{line}");
     }
     let text = place.expect(0, &["cost", "reference", "--alternatives"]).stdout;
+    let elsewhere = text.split("The same workload elsewhere").nth(1).unwrap();
+    let table = elsewhere.split("\nWhat would save money").next().unwrap();
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| !line.starts_with('[')).collect();
+    assert!(rows.len() > 8 && rows.iter().all(|row| row.contains(" [")), "{table}");
+    assert!(table.contains("\n[1] "), "{table}");
     assert!(text.contains("passed: 100 of 40 TUs"), "{text}");
     place.expect(2, &["cost", "--instance", "kafka.m7g.large", "--brokers", "3", "--alternatives"]);
 }

@@ -252,3 +252,75 @@ fn a_scenario_that_the_base_does_not_have_is_new() {
     let called = place.expect(0, &["gate", "suite.toml"]);
     assert!(called.stdout.contains("day: new, no base"), "{}", called.stdout);
 }
+
+/// What a change of the program moves even where no latency shows it.
+const WORK_LIMITS: &str = r#"
+[scenarios.limits]
+response_latency = ["med < +10%", "p(99) < +10%"]
+cpu_time = ["avg < +5%"]
+cpu_time_consumer_fetch = ["avg < +5%"]
+cpu_time_follower_fetch = ["avg < +5%"]
+cpu_time_fetch_copies = ["avg <= +0ms/s"]
+follower_fetch_size = ["avg > -10%"]
+"#;
+
+/// A part of a request's way.
+fn part<'a>(report: &'a Value, band: &str, part: &str) -> &'a Value {
+    let bands = report["checks"][0]["comparison"]["path"].as_array().unwrap();
+    let band = bands.iter().find(|one| one["band"] == band).unwrap();
+    band["parts"].as_array().unwrap().iter().find(|one| one["part"] == part).unwrap()
+}
+
+#[test]
+fn one_more_copy_in_the_fetch_path_is_caught_and_named() {
+    let place = place("base.json", 3, WORK_LIMITS);
+    place.expect(0, &["gate", "suite.toml", "--base", "none", "--save", "base.json"]);
+    // A copy at 4 GB/s, as cpu.fetch_tls_ns_per_kib has two of.
+    let copy = "model.cpu.fetch_ns_per_kib=550";
+    let called = place.expect(3, &["gate", "suite.toml", "--set", copy, "--json"]);
+    let report = called.json();
+    for metric in ["cpu_time_consumer_fetch", "cpu_time_follower_fetch"] {
+        let limit = limit(&report, metric, "avg");
+        assert_eq!((&limit["outcome"], &limit["delta"]["up"]), (&"regression".into(), &3.into()));
+        let percent = limit["delta"]["change_percent"].as_f64().unwrap();
+        assert!((83.0..84.0).contains(&percent), "250 more than 300: {percent}");
+    }
+    assert_eq!(limit(&report, "follower_fetch_size", "avg")["outcome"], "passed");
+    let work = &report["checks"][0]["comparison"]["work"];
+    let share: f64 = work["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["part"].as_str().unwrap().ends_with(" fetch"))
+        .map(|one| one["share_percent"].as_f64().unwrap())
+        .sum();
+    assert!((95.0..105.0).contains(&share), "{work:#}");
+    let keys = &report["checks"][0]["comparison"]["keys"]["keys"];
+    assert_eq!(keys[0]["keys"][0]["path"], "model.cpu.fetch_ns_per_kib");
+    let text = place.expect(3, &["gate", "suite.toml", "--set", copy]).stdout;
+    assert!(text.contains("CPU time +") && text.contains("follower fetch +"), "{text}");
+}
+
+#[test]
+fn followers_fetches_halved_in_size_are_caught_and_named() {
+    let place = place("base.json", 2, WORK_LIMITS);
+    std::fs::copy(scenario("stretched"), place.path("day.toml")).unwrap();
+    place.expect(0, &["gate", "suite.toml", "--base", "none", "--save", "base.json"]);
+    let key = "cluster.config.replica.fetch.response.max.bytes";
+    let halved = format!("{key}=8192");
+    let called = place.expect(3, &["gate", "suite.toml", "--set", &halved, "--json"]);
+    let report = called.json();
+    for (metric, aggregate) in [("response_latency", "med"), ("follower_fetch_size", "avg")] {
+        let limit = limit(&report, metric, aggregate);
+        assert_eq!(limit["outcome"], "regression", "{limit:#}");
+    }
+    // A record waits for its followers: until they fetch it, and until all of them have.
+    let waits = ["replication", "purgatory"].map(|name| part(&report, "p50", name));
+    let share: f64 = waits.iter().map(|one| one["share_percent"].as_f64().unwrap()).sum();
+    assert!(share > 80.0, "{waits:#?}");
+    let keys = report["checks"][0]["comparison"]["keys"]["keys"].as_array().unwrap();
+    assert_eq!(keys[0]["keys"][0]["path"], key);
+    assert_eq!(keys[0]["share_percent"].as_f64(), Some(100.0));
+    let text = place.expect(3, &["gate", "suite.toml", "--set", &halved]).stdout;
+    assert!(text.contains("followers' fetches "), "{text}");
+}

@@ -21,6 +21,27 @@ fn interrupt(child: &Child) {
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
 }
 
+/// Sends SIGINT once the process has worked for so long, however busy the machine is.
+fn interrupt_after(child: &Child, cpu_seconds: u64) {
+    /// Linux counts in hundredths, whatever its own tick is.
+    const TICKS_PER_SECOND: u64 = 100;
+    let id = child.id().to_string();
+    for _ in 0..3_000 {
+        if cpu_ticks(&id).is_none_or(|ticks| ticks > cpu_seconds * TICKS_PER_SECOND) {
+            break;
+        }
+        wait(Duration::from_millis(100));
+    }
+    interrupt(child);
+}
+
+/// User time of a process; elsewhere than on Linux nobody knows.
+fn cpu_ticks(id: &str) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold spaces; user time is the 12th field after it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(11)?.parse().ok()
+}
+
 /// Whether a handler is installed, by the mask of caught signals; elsewhere than on Linux the 30 s
 /// of asking must do.
 fn handles_interrupt(id: &str) -> bool {
@@ -81,4 +102,71 @@ fn an_audit_that_is_cut_short_compares_nothing() {
     let called = Called::new(child.wait_with_output().unwrap());
     assert_eq!(called.code, Some(130), "{}", called.stderr);
     assert!(called.stderr.contains("nothing was compared"), "{}", called.stderr);
+}
+
+#[test]
+fn a_sweep_shows_the_points_that_were_finished() {
+    let place = Place::new();
+    let short = scenario("short");
+    let vary = "phases.measure=2s,3s,4h,5h";
+    let words = ["sweep", &short, "--vary", vary, "--jobs", "1", "--out", "s"];
+    let child = place.command(&words).spawn().unwrap();
+    // The first two points take less than one second of a CPU, the third one hours.
+    interrupt_after(&child, 3);
+    let called = Called::new(child.wait_with_output().unwrap());
+    assert_eq!(called.code, Some(130), "{}\n{}", called.stdout, called.stderr);
+    assert!(called.stdout.contains("INTERRUPTED: 2 of 4 points are there"), "{}", called.stdout);
+    assert!(
+        Called::last_line(&called.stderr).starts_with("stormglass sweep "),
+        "{}",
+        called.stderr
+    );
+    let sweep: serde_json::Value = serde_json::from_str(&place.read("s/sweep.json")).unwrap();
+    assert_eq!((&sweep["left_out"], sweep["points"].as_array().unwrap().len()), (&2.into(), 2));
+    assert!(place.read("s/index.html").contains("INTERRUPTED: 2 of 4 points"));
+    assert!(place.path("s/charts/sweep-latency.svg").is_file());
+}
+
+#[test]
+fn a_plan_shows_what_was_found_and_says_that_it_was_cut_short() {
+    let place = Place::new();
+    let words = ["plan", "--ingress", "400 MB/s", "--record-size", "100 B", "--jobs", "1"];
+    let child = place.command(&words).spawn().unwrap();
+    interrupt(&child);
+    let called = Called::new(child.wait_with_output().unwrap());
+    assert_eq!(called.code, Some(130), "{}", called.stderr);
+    assert!(called.stdout.contains("INTERRUPTED"), "{}", called.stdout);
+    let plan: serde_json::Value =
+        serde_json::from_str(&place.read("stormglass-out/plan/plan.json")).unwrap();
+    assert_eq!((&plan["interrupted"], &plan["exit_code"]), (&true.into(), &130.into()));
+}
+
+#[test]
+fn a_gate_that_is_cut_short_decides_nothing_and_leaves_no_checkout() {
+    let place = Place::new();
+    std::fs::copy(scenario("short"), place.path("day.toml")).unwrap();
+    // The base's build never ends by itself.
+    place.write(
+        "suite.toml",
+        "name = \"core\"\nbase = \"git:HEAD\"\nbuild = \"exec sleep 3600\"\nbinary = \"x\"\n\n\
+         [[scenarios]]\nscenario = \"./day.toml\"\n",
+    );
+    let git = |words: &[&str]| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+        let mut command = Command::new("git");
+        command.args(identity).args(words).current_dir(place.path("."));
+        let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+        assert!(output.status.success(), "{words:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "base"]);
+    let child = place.command(&["gate", "suite.toml"]).spawn().unwrap();
+    interrupt(&child);
+    let called = Called::new(child.wait_with_output().unwrap());
+    assert_eq!(called.code, Some(130), "{}", called.stderr);
+    assert!(called.stderr.contains("nothing is written"), "{}", called.stderr);
+    assert!(!place.path("stormglass-out").exists());
+    assert_eq!(git(&["worktree", "list"]).lines().count(), 1);
 }

@@ -412,6 +412,9 @@ pub struct Work {
     pub cleaner_bytes: u64,
     /// Records that the log cleaner looked up in its map.
     pub cleaner_records: u64,
+    /// Bytes copied in memory on the way from a log to a Fetch's answer. There is no such copy here, as
+    /// bodies are shared: whoever adds one counts it, and the CPU model charges for it.
+    pub fetch_copied_bytes: u64,
 }
 
 impl Work {

@@ -10,6 +10,7 @@ mod path;
 mod plans;
 mod text;
 mod types;
+mod work;
 
 pub use deltas::{deltas, median};
 pub use html::page;
@@ -17,12 +18,14 @@ pub use path::{path_shifts, sentence as path_sentence};
 pub use plans::plan_changes;
 pub use text::table;
 pub use types::*;
+pub use work::{sentences as work_sentences, work_shift};
 
 pub(crate) use curves::curves;
 pub(crate) use deltas::agree;
 pub(crate) use html::{delta_rows, keys_table, path_table};
 pub(crate) use path::signed_duration;
 pub(crate) use text::{change, keys_text, signed, signed_percent, value};
+pub(crate) use work::table as work_table;
 
 use crate::result::{RESULT_SCHEMA_VERSION, RunResult, Status};
 

@@ -6,7 +6,7 @@
 //! those of the busiest broker.
 
 use crate::result::{
-    BrokerResources, LatencyRow, Milli, Recovery, Return, RunResult, ThroughputRow,
+    BrokerResources, LatencyRow, Milli, Recovery, Return, RunResult, ThroughputRow, WorkResult,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,6 +108,9 @@ pub fn figures(result: &RunResult) -> Vec<Figure> {
         recovery(&mut list, &result.recoveries);
     }
     resources(&mut list, &result.resources);
+    if let Some(work) = &result.work {
+        self::work(&mut list, work);
+    }
     list.add("monthly_cost", "value", "USD", Better::Lower, cents(result));
     for (kind, count) in &result.cluster_events.by_kind {
         let metric = format!("events_{}", kind.replace('-', "_"));
@@ -255,6 +258,26 @@ fn resources(list: &mut List, brokers: &[BrokerResources]) {
     if let Some(queue) = queue {
         list.add("request_queue", "max", "requests", Better::Lower, whole(queue));
     }
+}
+
+/// Whether a figure is one of those that [`WorkResult`] gives.
+pub(crate) fn is_of_work(name: &FigureName) -> bool {
+    name.metric.starts_with("cpu_time") || name.metric.starts_with("follower_fetch")
+}
+
+/// CPU time by kind, such as `cpu_time_follower_fetch`; all brokers together.
+fn work(list: &mut List, work: &WorkResult) {
+    let lower = Better::Lower;
+    let total: i64 = work.cpu.iter().map(|share| share.ms_per_s.units()).sum();
+    list.add("cpu_time", "avg", "ms/s", lower, Milli::from_units(total));
+    for share in &work.cpu {
+        let metric = format!("cpu_time_{}", share.work.replace(' ', "_"));
+        list.add(&metric, "avg", "ms/s", lower, share.ms_per_s);
+    }
+    let (count, size) = (work.follower_fetches_per_s, work.follower_fetch_kib_avg);
+    list.add("follower_fetches", "avg", "/s", Better::Neither, count);
+    list.add("follower_fetch_size", "avg", "KiB", Better::Neither, size);
+    list.add("follower_fetch_size", "max", "KiB", Better::Neither, work.follower_fetch_kib_max);
 }
 
 #[cfg(test)]

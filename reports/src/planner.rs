@@ -9,6 +9,7 @@ mod growth;
 mod html;
 mod judge;
 mod text;
+mod traffic;
 mod types;
 
 pub use bounds::bounds;
@@ -19,6 +20,7 @@ pub use growth::growth;
 pub use html::page;
 pub use judge::judge;
 pub use text::table;
+pub use traffic::transfer;
 pub use types::*;
 
 #[cfg(test)]

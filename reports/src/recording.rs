@@ -122,6 +122,59 @@ pub struct BrokerSecond {
     pub under_min_isr: u32,
     /// Log bytes on the volume at the second's end.
     pub log_bytes: u64,
+    /// What CPU time went to.
+    pub cpu_spent: CpuSpent,
+    /// Answers to Fetch requests of followers that had records.
+    pub follower_fetches: u64,
+    /// Size of the largest of them on the wire, bytes.
+    pub follower_fetch_bytes_max: u64,
+}
+
+/// CPU time of a broker by what it was spent on, ns. Pauses of the JVM are not among it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CpuSpent {
+    /// Network processors: parse, copy, encrypt what comes and goes.
+    pub network_ns: u64,
+    /// Request handlers: fixed cost of each request.
+    pub requests_ns: u64,
+    /// Produce: partitions, batches and bytes.
+    pub produce_ns: u64,
+    /// Fetch: partitions looked at, sessions walked.
+    pub fetch_partitions_ns: u64,
+    /// Bytes sent to consumers.
+    pub consumer_fetch_ns: u64,
+    /// Bytes sent to followers.
+    pub follower_fetch_ns: u64,
+    /// Bytes appended as a follower.
+    pub follower_append_ns: u64,
+    /// Bytes copied on the way to the answer of a Fetch.
+    pub fetch_copies_ns: u64,
+    /// Metadata, log cleaner.
+    pub other_ns: u64,
+}
+
+impl CpuSpent {
+    /// The kinds with their names for people, in a fixed order.
+    #[must_use]
+    pub const fn parts(&self) -> [(&'static str, u64); 9] {
+        [
+            ("network", self.network_ns),
+            ("requests", self.requests_ns),
+            ("produce", self.produce_ns),
+            ("fetch partitions", self.fetch_partitions_ns),
+            ("consumer fetch", self.consumer_fetch_ns),
+            ("follower fetch", self.follower_fetch_ns),
+            ("follower append", self.follower_append_ns),
+            ("fetch copies", self.fetch_copies_ns),
+            ("other", self.other_ns),
+        ]
+    }
+
+    /// All kinds together.
+    #[must_use]
+    pub fn total_ns(&self) -> u64 {
+        self.parts().iter().map(|(_, ns)| ns).sum()
+    }
 }
 
 /// Lag of one consumer group at a second's end.

@@ -13,6 +13,7 @@ mod recovery;
 mod resources;
 mod throughput;
 mod types;
+mod work;
 
 pub use build::build;
 pub use decimal::{Cents, Decimal, Milli, div_half_up};

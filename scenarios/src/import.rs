@@ -10,7 +10,9 @@ mod detect;
 mod doc;
 mod draft;
 mod guess;
+mod guess_managed;
 mod kafka_tools;
+mod locate;
 mod msk;
 mod omb;
 mod prometheus;
@@ -135,6 +137,10 @@ impl std::error::Error for ImportError {}
 /// # Errors
 /// When a file is of no known kind, is broken, or contradicts another one.
 pub fn import(files: &[ImportFile], options: &ImportOptions) -> Result<Imported, ImportError> {
+    read(files, options).map_err(|error| error.located(files))
+}
+
+fn read(files: &[ImportFile], options: &ImportOptions) -> Result<Imported, ImportError> {
     let mut draft = Draft::default();
     let mut metrics = Vec::new();
     let mut queries = cloudwatch::Queries::default();

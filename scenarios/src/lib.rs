@@ -18,7 +18,7 @@ pub mod units;
 mod variant;
 
 pub use base64::decode_base64;
-pub use catalogue::hardware::{Offer, msk_offers};
+pub use catalogue::hardware::{Offer, ec2_offers, ec2_storage, msk_offers};
 pub use catalogue::prices::read_prices;
 pub use catalogue::services::{
     Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, express_sizes, list_price,

@@ -6,8 +6,9 @@ use super::bench::{self, Bench};
 use super::hunt::{self, Hunt};
 use super::low::{
     LowCommand, LowCompare, LowCost, LowExplain, LowGate, LowHunt, LowHuntAction, LowMonth,
-    LowPlan, LowReplay, LowRun, LowScenariosAction, LowServe, LowState, LowSweep,
+    LowReplay, LowRun, LowScenariosAction, LowServe, LowSweep,
 };
+use super::plan::{self, Plan};
 use super::price;
 use super::transfer::{self, Export, Import};
 use super::vary::Vary;
@@ -21,10 +22,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use stormglass_reports::cost::{CostOptions, Month, Workload};
 use stormglass_reports::figures::FigureName;
-use stormglass_reports::planner::{Requirements, State};
 use stormglass_reports::sweep::SWEPT;
 use stormglass_scenarios::suite::Base;
-use stormglass_scenarios::units::UnitError;
+
 use stormglass_scenarios::{split_pair, units};
 use stormglass_server::Options;
 
@@ -218,27 +218,6 @@ pub(crate) struct Sweep {
     pub(crate) out: PathBuf,
 }
 
-/// `plan`.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    /// What the cluster must stand.
-    pub(crate) requirements: Requirements,
-    /// Instance types or families; all if empty.
-    pub(crate) instances: Vec<String>,
-    /// Kinds of clusters; if empty, those of the instances, or MSK Standard.
-    pub(crate) kinds: Vec<String>,
-    /// Largest number of brokers.
-    pub(crate) brokers_max: u32,
-    /// How many clusters to find.
-    pub(crate) top: usize,
-    /// Seed of every simulation.
-    pub(crate) seed: u64,
-    /// Runs at a time.
-    pub(crate) jobs: usize,
-    /// Where to.
-    pub(crate) out: PathBuf,
-}
-
 /// A side of a comparison.
 #[derive(Debug)]
 pub(crate) struct SideArgs {
@@ -339,7 +318,7 @@ impl Command {
             LowCommand::Sweep(low) => Self::Sweep(sweep(low)?),
             LowCommand::Plan(low) => match low.requirements {
                 Some(file) => Self::PlanFile(file),
-                None => Self::Plan(plan(low)?),
+                None => Self::Plan(plan::plan(low)?),
             },
             LowCommand::Cost(low) => Self::Cost(bill(low)?),
             LowCommand::Import(low) => Self::Import(transfer::import(low)),
@@ -445,71 +424,6 @@ fn sweep(low: LowSweep) -> Result<Sweep, Failure> {
         figures: figures.iter().map(|text| figure(text)).collect::<Result<_, _>>()?,
         out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/sweep")),
     })
-}
-
-fn plan(low: LowPlan) -> Result<Plan, Failure> {
-    let refuse = |flag: &str, text: &str, error: UnitError| {
-        Failure::usage(format!("{flag} `{text}`: {}", error.message)).help(error.help)
-    };
-    let rate = |flag: &str, text: &str| {
-        units::parse_byte_rate(text).map_err(|error| refuse(flag, text, error))
-    };
-    let time = |flag: &str, text: &str| {
-        units::parse_duration_ns(text).map_err(|error| refuse(flag, text, error))
-    };
-    let ingress = rate("--ingress", low.ingress.as_deref().unwrap_or_default())?;
-    let egress = low.egress.as_deref().map_or(Ok(ingress), |text| rate("--egress", text))?;
-    if ingress < 1000 || egress % ingress != 0 || egress / ingress > 100 {
-        let message = format!("--egress {egress} B/s is no multiple of --ingress {ingress} B/s");
-        let help = "each group reads everything: give a whole multiple of it, at most 100";
-        return Err(Failure::usage(message).help(help));
-    }
-    if !(1.0..=100.0).contains(&low.peak) {
-        return Err(Failure::usage(format!("--peak {} is no factor", low.peak))
-            .help("give a number from 1 to 100"));
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 100")]
-    let peak_permille = (low.peak * 1000.0).round() as u64;
-    let growth = &low.growth;
-    let growth_permille =
-        units::parse_share_ppm(growth).map_err(|error| refuse("--growth", growth, error))? / 1000;
-    let size = &low.record_size;
-    let states =
-        State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
-    Ok(Plan {
-        requirements: Requirements {
-            ingress_bytes_per_sec: ingress,
-            groups: u32::try_from(egress / ingress).unwrap_or(1),
-            peak_permille,
-            record_bytes: units::parse_bytes(size)
-                .map_err(|error| refuse("--record-size", size, error))?,
-            retention_seconds: time("--retention", &low.retention)? / 1_000_000_000,
-            replication: low.replication,
-            p99_ns: time("--p99", &low.p99)?,
-            states: states.collect(),
-            growth_permille,
-        },
-        instances: low.instance,
-        kinds: low.kind,
-        brokers_max: low.brokers_max,
-        top: usize::try_from(low.top).unwrap_or(usize::MAX),
-        seed: low.seed,
-        jobs: jobs(low.jobs),
-        out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/plan")),
-    })
-}
-
-impl LowState {
-    fn is(self, state: State) -> bool {
-        let own = match self {
-            Self::None => State::None,
-            Self::Broker => State::Broker,
-            Self::Rolling => State::Rolling,
-            Self::Az => State::Az,
-            Self::AzAtPeak => State::AzAtPeak,
-        };
-        own == state
-    }
 }
 
 fn figure(text: &str) -> Result<FigureName, Failure> {

@@ -46,7 +46,7 @@ pub(super) enum LowCommand {
     /// Simulate a scenario at many values of some keys.
     Sweep(LowSweep),
     /// Find the cheapest cluster that meets requirements in every failure state.
-    Plan(LowPlan),
+    Plan(super::plan::LowPlan),
     /// Price a cluster, line by line.
     Cost(LowCost),
     /// Make a scenario of other tools' files: MSK, CloudWatch, Kafka's tools, Prometheus, benchmarks.
@@ -325,92 +325,6 @@ pub(super) struct LowSweep {
     /// Directory of index.html, sweep.csv, sweep.json and charts. Default: stormglass-out/sweep.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-}
-
-/// `plan`.
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Arithmetic rules out what cannot carry the load; simulation judges the rest, the \
-cheapest first and in the hardest state first. Burst credits count as spent. A failure state is judged \
-once it has settled; the stall until then is reported as the longest gap. Example:
-  stormglass plan --ingress '100 MB/s' --egress '200 MB/s' --retention 24h --peak 2 --p99 50ms \\
-    --survive none,broker,az-at-peak
-Exit 7 and the nearest miss when no cluster meets the requirements."
-)]
-pub(super) struct LowPlan {
-    /// A TOML file whose keys are the flags below; what is typed beside it comes first.
-    #[arg(long, value_name = "FILE")]
-    pub(super) requirements: Option<PathBuf>,
-    /// Average rate of producers, such as '100 MB/s'.
-    #[arg(long, value_name = "RATE", required_unless_present = "requirements")]
-    pub(super) ingress: Option<String>,
-    /// Average rate of consumers; a whole multiple of --ingress, as each group reads everything.
-    /// Default: once --ingress.
-    #[arg(long, value_name = "RATE")]
-    pub(super) egress: Option<String>,
-    /// Peak over average.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub(super) peak: f64,
-    /// Growth of the load in a year, such as 30%: says when the headroom is used up.
-    #[arg(long, value_name = "SHARE", default_value = "0%")]
-    pub(super) growth: String,
-    /// Size of a record.
-    #[arg(long, value_name = "SIZE", default_value = "1 KiB")]
-    pub(super) record_size: String,
-    /// How long records are kept.
-    #[arg(long, value_name = "TIME", default_value = "24h")]
-    pub(super) retention: String,
-    /// Replicas of each partition.
-    #[arg(long, value_name = "N", default_value_t = 3,
-          value_parser = clap::value_parser!(u32).range(1..=5))]
-    pub(super) replication: u32,
-    /// Response p99 must stay below this.
-    #[arg(long, value_name = "TIME", default_value = "50ms")]
-    pub(super) p99: String,
-    /// States in which it must.
-    #[arg(long, value_name = "STATE", value_enum, value_delimiter = ',',
-          default_values_t = [LowState::None, LowState::Broker, LowState::Az])]
-    pub(super) survive: Vec<LowState>,
-    /// Only these instance types, or families such as kafka.m7g. Repeatable.
-    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
-    pub(super) instance: Vec<String>,
-    /// Kinds of clusters. Repeatable. Default: that of the instances, else msk-standard.
-    #[arg(long, value_name = "KIND", value_delimiter = ',',
-          value_parser = ["msk-standard", "msk-express"])]
-    pub(super) kind: Vec<String>,
-    /// Largest number of brokers.
-    #[arg(long, value_name = "N", default_value_t = 30,
-          value_parser = clap::value_parser!(u32).range(3..=300))]
-    pub(super) brokers_max: u32,
-    /// How many clusters to find.
-    #[arg(long, value_name = "N", default_value_t = 3,
-          value_parser = clap::value_parser!(u64).range(1..=50))]
-    pub(super) top: u64,
-    /// Seed of every simulation.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Runs at a time; the machine's threads if not given.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    pub(super) jobs: Option<u64>,
-    /// Directory of index.html and plan.json, and of what was simulated, to be known next time.
-    /// Default: stormglass-out/plan.
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
-}
-
-/// A failure state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LowState {
-    /// All is well, peak load.
-    None,
-    /// A broker's host is lost, average load.
-    Broker,
-    /// Brokers restart one after another, average load.
-    Rolling,
-    /// An AZ is lost, average load.
-    Az,
-    /// An AZ is lost, peak load.
-    AzAtPeak,
 }
 
 /// `cost`.

@@ -10,6 +10,7 @@ use crate::trials::{Sameness, Trials};
 use std::sync::Arc;
 use stormglass_reports::compare::{
     self as report, COMPARISON_SCHEMA_VERSION, Comparison, deltas, incomparable, path_shifts,
+    work_shift,
 };
 use stormglass_reports::result::RunResult;
 
@@ -51,6 +52,7 @@ pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure
         seeds,
         deltas: deltas(&borrowed),
         path: path_shifts(&borrowed),
+        work: work_shift(&borrowed),
         plan_changes,
         keys,
         notes,

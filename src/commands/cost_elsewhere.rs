@@ -125,7 +125,8 @@ pub(super) fn text(found: &Elsewhere) -> String {
 }
 
 fn services(alternatives: &[Alternative]) -> String {
-    let titles = ["service", "USD", "limits", "to know"];
+    let titles = ["service", "USD", "limits", "source", "to know"];
+    let mut sources: Vec<String> = Vec::new();
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     rows.extend(alternatives.iter().map(|one| {
         let more = if one.bill.complete { "" } else { " and more" };
@@ -141,7 +142,29 @@ fn services(alternatives: &[Alternative]) -> String {
             (true, false) => "hold".to_owned(),
         };
         let notes = one.notes.first().cloned().unwrap_or_default();
-        vec![one.name.clone(), format!("{}{more}", one.bill.total_usd), limits, notes]
+        let total = format!("{}{more}", one.bill.total_usd);
+        vec![one.name.clone(), total, limits, numbers(one, &mut sources), notes]
     }));
-    columns(&rows, &[false, true, false, false])
+    let mut text = columns(&rows, &[false, true, false, false, false]);
+    for (at, source) in (1..).zip(&sources) {
+        text.push_str(&format!("[{at}] {source}\n"));
+    }
+    text
+}
+
+/// `[1] [3]`: where the prices of a service and its limits are from.
+fn numbers(one: &Alternative, sources: &mut Vec<String>) -> String {
+    let prices = one.bill.lines.iter().map(|line| format!("{} ({})", line.source, line.date));
+    let mut numbers: Vec<usize> = Vec::new();
+    for source in prices.chain(one.limits.iter().map(|limit| limit.source.clone())) {
+        let at = sources.iter().position(|known| *known == source).unwrap_or_else(|| {
+            sources.push(source);
+            sources.len() - 1
+        });
+        if !numbers.contains(&at) {
+            numbers.push(at);
+        }
+    }
+    let shown: Vec<String> = numbers.iter().map(|at| format!("[{}]", at + 1)).collect();
+    shown.join(" ")
 }

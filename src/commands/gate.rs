@@ -19,7 +19,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use stormglass_reports::compare::{
-    COMPARISON_SCHEMA_VERSION, Comparison, Delta, deltas, incomparable, path_shifts,
+    COMPARISON_SCHEMA_VERSION, Comparison, Delta, deltas, incomparable, path_shifts, work_shift,
 };
 use stormglass_reports::gate::{
     self as report, CheckReport, GATE_SCHEMA_VERSION, GateReport, Judged, Outcome, StoredBase,
@@ -43,9 +43,10 @@ pub(super) fn gate(args: &Gate, context: &Context) -> Result<Exit, Failure> {
     let dir = args.suite.parent().unwrap_or(Path::new(""));
     let count = args.seeds.unwrap_or(suite.seeds);
     let seeds: Vec<u64> = (0..count).filter_map(|at| args.seed.checked_add(at)).collect();
-    let setting = Setting { suite: &suite, dir, seeds: &seeds, jobs: args.jobs };
     let base = args.base.as_ref().unwrap_or(&suite.base);
     let trials = Trials::new(args.jobs, context.output)?;
+    let interrupt = trials.interrupt();
+    let setting = Setting { suite: &suite, dir, seeds: &seeds, jobs: args.jobs, interrupt };
     let gate = Running { args, suite: &suite, seeds: &seeds, trials: &trials };
     let here = gate.here(&setting)?;
     let bases = if args.noise { gate.noise(&here) } else { setting.bases(base)? };
@@ -274,6 +275,7 @@ fn comparison_of(base: &Runs, sides: &Sides<'_>, seeds: &[u64]) -> Comparison {
         seeds: seeds.to_vec(),
         deltas: deltas(&pairs),
         path: path_shifts(&pairs),
+        work: work_shift(&pairs),
         plan_changes: Vec::new(),
         keys: None,
         notes: Vec::new(),

@@ -4,12 +4,15 @@
 use super::gate_worktree::Worktree;
 use super::load::{read, source};
 use crate::args::Target;
+use crate::child;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::trials::interrupted;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use stormglass_reports::gate::{GATE_SCHEMA_VERSION, StoredBase};
 use stormglass_reports::result::RunResult;
 use stormglass_scenarios::suite::{Base, Check, Suite};
@@ -55,6 +58,8 @@ pub(super) struct Setting<'a> {
     pub(super) seeds: &'a [u64],
     /// Runs at a time.
     pub(super) jobs: usize,
+    /// Set by the first Ctrl-C.
+    pub(super) interrupt: &'a AtomicBool,
 }
 
 impl Setting<'_> {
@@ -78,7 +83,7 @@ impl Setting<'_> {
     fn of_git(&self, revision: &str) -> Result<Bases, Failure> {
         let worktree = Worktree::new(self.dir, revision)?;
         let program = match (&self.suite.build, &self.suite.binary) {
-            (Some(build), Some(binary)) => Some(worktree.build(build, binary)?),
+            (Some(build), Some(binary)) => Some(worktree.build(build, binary, self.interrupt)?),
             _ => None,
         };
         let mut checks = Vec::new();
@@ -125,12 +130,12 @@ impl Setting<'_> {
         for (path, value) in &check.sets {
             command.arg("--set").arg(format!("{path}={value}"));
         }
-        let output = command.stdin(Stdio::null()).output().map_err(|error| {
+        let output = child::output(&mut command, self.interrupt).map_err(|error| {
             let message = format!("cannot run the base's {}: {error}", program.display());
             Failure::new(Exit::NotComparable, message)
         });
         let _ = std::fs::remove_dir_all(&out);
-        let output = output?;
+        let output = output?.ok_or_else(interrupted)?;
         let runs: SeedRuns = serde_json::from_slice(&output.stdout).map_err(|error| {
             let text = String::from_utf8_lossy(&output.stderr);
             let first = text.lines().next().unwrap_or_default();

@@ -1,10 +1,13 @@
 //! A checkout of a base's revision beside the repository, gone again when it is no longer needed.
 
+use crate::child;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::trials::interrupted;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::AtomicBool;
 
 /// The checkout.
 #[derive(Debug)]
@@ -50,10 +53,15 @@ impl Worktree {
     }
 
     /// Builds the base's program and returns its path.
-    pub(super) fn build(&self, command: &str, binary: &str) -> Result<PathBuf, Failure> {
-        let output = shell(command).current_dir(&self.dir).stdin(Stdio::null()).output().map_err(
-            |error| Failure::new(Exit::Internal, format!("cannot run a shell: {error}")),
-        )?;
+    pub(super) fn build(
+        &self,
+        command: &str,
+        binary: &str,
+        interrupt: &AtomicBool,
+    ) -> Result<PathBuf, Failure> {
+        let output = child::output(shell(command).current_dir(&self.dir), interrupt)
+            .map_err(|error| Failure::new(Exit::Internal, format!("cannot run a shell: {error}")))?
+            .ok_or_else(interrupted)?;
         let commit = &self.commit;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);

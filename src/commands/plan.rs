@@ -1,6 +1,6 @@
 //! `stormglass plan`: the cheapest clusters that meet requirements in every failure state.
 
-use super::plan_scenario::is_express;
+use super::plan_curve;
 use super::plan_search::{Found, Search};
 use crate::args::{Context, Plan};
 use crate::exit::Exit;
@@ -11,7 +11,8 @@ use stormglass_reports::planner::{self as report, PLANNER_SCHEMA_VERSION, PlanRe
 
 /// What every answer rests on.
 const ASSUMPTIONS: [&str; 7] = [
-    "MSK Standard brokers in three AZs; traffic and tiered storage are not part of the bill",
+    "clusters lie in three AZs, clients evenly in all of them; consumers and followers fetch from \
+     leaders. The bill has the traffic of the average load across AZs, and no tiered storage",
     "burst credits of network, volumes and CPU are spent: what is always there must do",
     "a failure state is judged by its median second from 36 to 46 s after the failure; the stall of \
      detection and election before, and of requests on half-open connections until \
@@ -20,8 +21,8 @@ const ASSUMPTIONS: [&str; 7] = [
     "rolling restarts are judged over the 40 s in which the first two brokers are restarted",
     "producers have linger.ms=5 and Kafka's other defaults, consumers Kafka's defaults; each group \
      reads everything; a partition takes 5 MB/s at peak",
-    "volumes have a quarter more than retention needs, and at least 334 GiB, from which on gp2 has its \
-     full throughput; provisioned throughput is not considered",
+    "volumes have a quarter more than retention needs; on MSK Standard at least 334 GiB, from which on \
+     gp2 has its full throughput, and no provisioned throughput",
 ];
 
 /// What holds of MSK Express instead.
@@ -31,19 +32,41 @@ const ASSUMPTIONS_EXPRESS: [&str; 2] = [
     "MSK Express: the bill has what comes in and what is kept, once; storage is each broker's share of it",
 ];
 
+/// What holds of clusters on EC2 that one runs oneself.
+const ASSUMPTIONS_SELF_MANAGED: [&str; 3] = [
+    "self-managed: TLS everywhere as on MSK, three controllers of m6g.large; the bill has them and \
+     replication across AZs, which MSK does not bill, and nobody's working hours",
+    "self-managed: i3en keeps its data on its own disks, everything else on one gp3 volume, with a \
+     quarter more throughput than the peak needs, up to what the instance's EBS path always has",
+    "self-managed: at most 4,000 partition replicas for each broker, as the Kafka project recommends",
+];
+
 fn assumptions(found: &Found) -> Vec<String> {
     let mut all: Vec<String> = ASSUMPTIONS.map(str::to_owned).to_vec();
-    let mut candidates = found.fits.iter().chain(&found.misses);
-    if candidates.any(|one| is_express(&one.cluster.instance)) {
+    let has =
+        |kind: &str| found.fits.iter().chain(&found.misses).any(|one| one.cluster.kind == kind);
+    if has("msk-express") {
         all.extend(ASSUMPTIONS_EXPRESS.map(str::to_owned));
+    }
+    if has("self-managed") {
+        all.extend(ASSUMPTIONS_SELF_MANAGED.map(str::to_owned));
     }
     all
 }
 
 /// Prints the ranking and writes its page.
 pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
+    let mut args = args.clone();
+    if let Some(path) = args.curve.take() {
+        plan_curve::apply(&path, &mut args.requirements)?;
+    }
+    let args = &args;
     let found = Search::new(args, context.output)?.run()?;
-    let exit = if found.fits.is_empty() { Exit::NoPlan } else { Exit::Ok };
+    let exit = match (found.interrupted, found.fits.is_empty()) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::NoPlan,
+        (false, false) => Exit::Ok,
+    };
     let report = PlanReport {
         schema_version: PLANNER_SCHEMA_VERSION,
         exit_code: exit.code(),
@@ -53,6 +76,7 @@ pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         fits: found.fits,
         misses: found.misses,
         cut_by_bounds: found.cut,
+        interrupted: found.interrupted,
         runs: found.runs,
         command: context.invocation.clone(),
     };

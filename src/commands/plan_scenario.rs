@@ -1,6 +1,7 @@
 //! The scenario of a candidate cluster in a failure state.
 
 use super::load::plan_of_text;
+use super::plan_storage::kind_of;
 use crate::failure::Failure;
 use std::ops::Range;
 use stormglass_reports::planner::{Requirements, State};
@@ -17,10 +18,6 @@ const SETTLE_S: u32 = 36;
 const PARTITION_BYTES_PER_SEC: u64 = 5_000_000;
 /// What one client takes at peak, bytes per second.
 const CLIENT_BYTES_PER_SEC: u64 = 20_000_000;
-/// Storage beyond what retention needs, percent.
-const STORAGE_RESERVE_PERCENT: u64 = 25;
-/// From this size on a gp2 volume has its full 250 MiB/s.
-const STORAGE_GIB_MIN: u64 = 334;
 const AZS: u32 = 3;
 
 /// What a cluster is put through.
@@ -59,16 +56,6 @@ impl Trial {
     }
 }
 
-/// Whether a size of broker is one of MSK Express.
-pub(super) fn is_express(instance: &str) -> bool {
-    instance.starts_with("express.")
-}
-
-/// Kind of the clusters of a size of broker, as the language has it.
-pub(super) fn kind_of(instance: &str) -> &'static str {
-    if is_express(instance) { "msk-express" } else { "msk-standard" }
-}
-
 /// A candidate before it has a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shape {
@@ -81,18 +68,6 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Storage of each broker, GiB; on Express a broker's share of what is kept, once.
-    pub(super) fn storage_gib(&self, requirements: &Requirements) -> u64 {
-        let kept =
-            requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
-        if is_express(self.instance) {
-            return (kept / u64::from(self.brokers)).div_ceil(1 << 30);
-        }
-        let all = kept.saturating_mul(u64::from(requirements.replication));
-        let each = all / u64::from(self.brokers) / 100 * (100 + STORAGE_RESERVE_PERCENT);
-        each.div_ceil(1 << 30).max(STORAGE_GIB_MIN)
-    }
-
     /// Partitions: enough for the peak and two for each broker, the same number for all.
     pub(super) fn partitions(&self, requirements: &Requirements) -> u32 {
         let peak = requirements.ingress_bytes_per_sec * requirements.peak_permille / 1000;
@@ -115,30 +90,6 @@ impl Shape {
         plan.seed = seed;
         spend_credits(&mut plan);
         Ok(plan)
-    }
-
-    /// Volumes and what replicas must have; Express fixes both.
-    fn storage_text(&self, requirements: &Requirements) -> String {
-        if is_express(self.instance) {
-            return String::new();
-        }
-        format!(
-            "storage.size = \"{} GiB\"\nconfig.min.insync.replicas = {}\n",
-            self.storage_gib(requirements),
-            requirements.replication.saturating_sub(1).max(1),
-        )
-    }
-
-    /// What Express bills for storage follows from the topic's retention.
-    fn retention_text(&self, requirements: &Requirements) -> String {
-        if is_express(self.instance) {
-            format!(
-                "config.retention.ms = {}\n",
-                requirements.retention_seconds.saturating_mul(1000)
-            )
-        } else {
-            String::new()
-        }
     }
 
     fn text(&self, requirements: &Requirements, trial: Trial) -> String {
@@ -250,6 +201,28 @@ mod tests {
         let plan = shape.plan(&requirements(), Trial::new(State::None, 1000), 7).unwrap();
         assert_eq!(plan.topics[0].config["retention.ms"], "86400000");
         assert_eq!(plan.cluster.limits.unwrap().in_sustained_bytes_per_sec, Some(31_200_000));
+    }
+
+    #[test]
+    fn a_volume_of_ones_own_keeps_up_with_the_peak_and_local_disks_are_all_taken() {
+        let of = |instance: &'static str| Shape { instance, brokers: 3, partitions_max: 4000 };
+        let volumes = |shape: Shape| {
+            let plan = shape.plan(&requirements(), Trial::new(State::None, 1000), 7).unwrap();
+            plan.cluster.brokers[0].host.volumes.clone()
+        };
+        // 200 MB/s at peak, three times over three brokers, and a quarter more: 239 MiB/s.
+        let gp3 = volumes(of("m7g.2xlarge"));
+        assert_eq!((gp3.len(), gp3[0].kind.as_str()), (1, "gp3"));
+        assert_eq!(gp3[0].throughput.baseline_per_sec, 239 << 20);
+        let nvme = volumes(of("i3en.6xlarge"));
+        assert!(nvme.len() == 2 && nvme.iter().all(|volume| volume.kind == "nvme"));
+        // As little as it may be, a volume has what every one has for nothing.
+        let little = Requirements { ingress_bytes_per_sec: 1000, ..requirements() };
+        let trial = Trial::new(State::None, 1000);
+        let plan = of("m7g.large").plan(&little, trial, 7).unwrap();
+        let volume = &plan.cluster.brokers[0].host.volumes[0];
+        assert_eq!(volume.size_bytes, 1 << 30);
+        assert_eq!(volume.throughput.baseline_per_sec, 125 << 20);
     }
 
     #[test]

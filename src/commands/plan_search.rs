@@ -1,7 +1,8 @@
 //! The search for clusters: bounds first, then simulations, the cheapest cluster and the hardest
 //! state first; what was simulated is kept by the digest of its plan.
 
-use super::plan_scenario::{Shape, Trial, is_express, kind_of};
+use super::plan_scenario::{Shape, Trial};
+use super::plan_storage::kind_of;
 use crate::args::Plan as PlanArgs;
 use crate::batch;
 use crate::exit::Exit;
@@ -15,17 +16,21 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use stormglass_reports::cost::of_cluster;
+use stormglass_reports::cost::{of_cluster, of_run};
 use stormglass_reports::planner::{
-    Candidate, Cluster, Judgement, Requirements, State, bounds, equation_1, judge,
+    Candidate, Cluster, Judgement, Requirements, State, bounds, equation_1, judge, transfer,
 };
-use stormglass_reports::result::Milli;
-use stormglass_scenarios::{Offer, express_sizes, msk_offers};
+use stormglass_reports::result::{Cents, Milli};
+use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::{Offer, ec2_offers, express_sizes, msk_offers};
 
 /// More brokers come in steps of the AZs.
 const AZS: u32 = 3;
 /// Clusters that are simulated before the search gives up.
 const SIMULATED_MAX: usize = 40;
+/// What is looked among when neither kinds nor instance types are given.
+const KIND_BY_DEFAULT: &str = "msk-standard";
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -37,6 +42,8 @@ pub(super) struct Found {
     pub(super) cut: u32,
     /// Simulations.
     pub(super) runs: u32,
+    /// Whether it was cut short.
+    pub(super) interrupted: bool,
 }
 
 /// A search that is under way.
@@ -51,6 +58,7 @@ pub(super) struct Search<'a> {
 fn offers() -> Vec<Offer> {
     let mut all = msk_offers();
     all.extend(express_sizes());
+    all.extend(ec2_offers());
     all
 }
 
@@ -67,13 +75,41 @@ impl<'a> Search<'a> {
         Ok(Self { args, output, interrupt, runs: AtomicU32::new(0) })
     }
 
-    /// Searches.
+    /// Searches. What an interruption leaves is found, without headroom.
     pub(super) fn run(&self) -> Result<Found, Failure> {
         let (mut options, cut) = self.options()?;
         options.sort_by_key(|one| one.candidate.cluster.monthly_usd);
         let mut found = Found { cut, ..Found::default() };
+        let searched = self.search(options, &mut found);
+        let searched = searched.and_then(|()| {
+            keep_smallest(&mut found.fits, self.args.top);
+            self.add_headroom(&mut found.fits)
+        });
+        match searched {
+            Err(failure) if failure.exit() == Exit::Interrupted => {
+                keep_smallest(&mut found.fits, self.args.top);
+                found.interrupted = true;
+            }
+            other => other?,
+        }
+        found.runs = self.runs.load(Ordering::Relaxed);
+        Ok(found)
+    }
+
+    /// Judges the options, the cheapest first, until there are enough that fit; then, where several
+    /// kinds are looked among, until there is one of each.
+    fn search(&self, mut options: Vec<Choice>, found: &mut Found) -> Result<(), Failure> {
         let mut simulated = 0;
-        while found.fits.len() < self.args.top && !options.is_empty() && simulated < SIMULATED_MAX {
+        loop {
+            if found.fits.len() >= self.args.top {
+                let has = |one: &Choice| {
+                    found.fits.iter().any(|fit| fit.cluster.kind == one.candidate.cluster.kind)
+                };
+                options.retain(|one| !has(one));
+            }
+            if options.is_empty() || simulated >= SIMULATED_MAX {
+                return Ok(());
+            }
             let wave: Vec<Choice> = options.drain(..self.args.jobs.min(options.len())).collect();
             simulated += wave.len();
             for (one, candidate) in wave.iter().zip(self.judge_all(&wave)?) {
@@ -86,17 +122,6 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        // Of a wave, a larger cluster of the same instance may have fitted as well.
-        let mut instances: Vec<String> = Vec::new();
-        found.fits.retain(|one| {
-            let is_new = !instances.contains(&one.cluster.instance);
-            instances.push(one.cluster.instance.clone());
-            is_new
-        });
-        found.fits.truncate(self.args.top);
-        self.add_headroom(&mut found.fits)?;
-        found.runs = self.runs.load(Ordering::Relaxed);
-        Ok(found)
     }
 
     /// Clusters within the bounds, and how many are not.
@@ -106,7 +131,8 @@ impl<'a> Search<'a> {
         let is_wanted = |name: &str| {
             let family = name.rsplit_once('.').map_or(name, |(family, _)| family);
             let by_name = wanted.iter().any(|one| one == name || one == family);
-            let by_default = wanted.is_empty() && (!kinds.is_empty() || !is_express(name));
+            let by_default =
+                wanted.is_empty() && (!kinds.is_empty() || kind_of(name) == KIND_BY_DEFAULT);
             (by_name || by_default)
                 && (kinds.is_empty() || kinds.iter().any(|kind| kind == kind_of(name)))
         };
@@ -139,13 +165,17 @@ impl<'a> Search<'a> {
         if bounds.iter().any(|bound| bound.percent > Milli::from_units(100_000)) {
             return None;
         }
+        let bill = of_run(&plan, &transfer(&plan, requirements));
+        let (whole, without) = (bill.total_usd.units(), of_cluster(&plan).total_usd.units());
         let candidate = Candidate {
             cluster: Cluster {
+                kind: kind_of(shape.instance).to_owned(),
                 instance: shape.instance.to_owned(),
                 brokers: shape.brokers,
-                storage_gib: shape.storage_gib(requirements),
+                storage_gib: shape.storage_gib(requirements).max(fixed_gib(&plan)),
                 partitions: shape.partitions(requirements),
-                monthly_usd: of_cluster(&plan).total_usd,
+                monthly_usd: bill.total_usd,
+                traffic_usd: Cents::from_units(whole - without),
             },
             bounds,
             states: Vec::new(),
@@ -154,6 +184,7 @@ impl<'a> Search<'a> {
             curve: Vec::new(),
             growth: None,
             equation_1: equation_1(&plan, requirements),
+            bill: bill.lines,
         };
         Some(Choice { shape, candidate })
     }
@@ -248,6 +279,31 @@ impl<'a> Search<'a> {
         let name = format!("{digest}-{version}-{}-v3.json", requirements.p99_ns);
         self.known_dir().join(name)
     }
+}
+
+/// Of a wave, a larger cluster of the same instance may have fitted as well. Beyond the first, only
+/// the cheapest of each kind stays.
+fn keep_smallest(fits: &mut Vec<Candidate>, top: usize) {
+    let (mut instances, mut kinds): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    fits.retain(|one| {
+        let is_new = !instances.contains(&one.cluster.instance);
+        instances.push(one.cluster.instance.clone());
+        is_new
+    });
+    let mut rank = 0;
+    fits.retain(|one| {
+        let is_first = !kinds.contains(&one.cluster.kind);
+        kinds.push(one.cluster.kind.clone());
+        rank += 1;
+        rank <= top || is_first
+    });
+}
+
+/// Local disks of a broker, GiB.
+fn fixed_gib(plan: &Plan) -> u64 {
+    let Some(broker) = plan.cluster.brokers.first() else { return 0 };
+    let local = broker.host.volumes.iter().filter(|volume| volume.kind == "nvme");
+    local.map(|volume| volume.size_bytes >> 30).sum()
 }
 
 impl Shape {

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::output::json_text;
 use crate::trials::{Sameness, Trials};
+use std::sync::Arc;
 use stormglass_reports::result::{RunResult, Status};
 use stormglass_reports::sweep::{self as report, Column, Point, SWEEP_SCHEMA_VERSION};
 use stormglass_scenarios::load;
@@ -29,18 +30,25 @@ pub(super) fn sweep(args: &Sweep, context: &Context) -> Result<Exit, Failure> {
     }
     let scenario = plans[0].scenario.clone();
     let trials = Trials::new(args.jobs, context.output)?;
-    let results = trials.run(&plans, Sameness::Plan, &scenario)?;
-    let all: Vec<&RunResult> = results.iter().map(AsRef::as_ref).collect();
+    let results = trials.run_until_interrupted(&plans, Sameness::Plan, &scenario)?;
+    // Of a point that was cut short, nothing is shown.
+    let whole: Vec<(Vec<String>, Vec<&RunResult>)> = (points.iter())
+        .zip(results.chunks(args.seeds.len()))
+        .filter_map(|(values, runs)| Some((values.clone(), of_point(runs)?)))
+        .collect();
+    let left_out = points.len() - whole.len();
+    if whole.is_empty() {
+        let help = "nothing is written: no point was finished";
+        return Err(Failure::new(Exit::Interrupted, "interrupted").help(help));
+    }
+    let all: Vec<&RunResult> = whole.iter().flat_map(|(_, runs)| runs.iter().copied()).collect();
     let figures = Column::of(&args.figures, &all);
     if let Some(unknown) = figures.iter().find(|column| column.unit.is_empty()) {
         let message = format!("no run has the figure `{}`", unknown.name);
         return Err(Failure::usage(message).help("`compare --json` lists those that runs have"));
     }
-    let points: Vec<Point> = points
-        .into_iter()
-        .zip(all.chunks(args.seeds.len()))
-        .map(|(values, runs)| Point::of(values, runs, &figures))
-        .collect();
+    let points: Vec<Point> =
+        whole.into_iter().map(|(values, runs)| Point::of(values, &runs, &figures)).collect();
     let sweep = report::Sweep {
         schema_version: SWEEP_SCHEMA_VERSION,
         scenario,
@@ -48,6 +56,7 @@ pub(super) fn sweep(args: &Sweep, context: &Context) -> Result<Exit, Failure> {
         figures,
         seeds: args.seeds.clone(),
         points,
+        left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
         command: context.invocation.clone(),
     };
     write(args, &sweep)?;
@@ -60,11 +69,20 @@ pub(super) fn sweep(args: &Sweep, context: &Context) -> Result<Exit, Failure> {
     Ok(exit(&sweep, context))
 }
 
+/// The runs of a point, if all are there.
+fn of_point(runs: &[Option<Arc<RunResult>>]) -> Option<Vec<&RunResult>> {
+    runs.iter().map(Option::as_deref).collect()
+}
+
 /// A point that misses a threshold is what a sweep looks for; one that breaks a promise is not.
 fn exit(sweep: &report::Sweep, context: &Context) -> Exit {
     if sweep.points.iter().any(|point| point.status == Status::Violated) {
         context.output.note(&context.invocation);
         return Exit::PromiseBroken;
+    }
+    if sweep.left_out > 0 {
+        context.output.note(&context.invocation);
+        return Exit::Interrupted;
     }
     Exit::Ok
 }

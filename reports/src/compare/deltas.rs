@@ -1,7 +1,7 @@
 //! Changes of every figure over pairs of runs.
 
 use super::types::{Delta, Trend};
-use crate::figures::{Better, Figure, FigureName, figures};
+use crate::figures::{Better, Figure, FigureName, figures, is_of_work};
 use crate::result::{Milli, RunResult, div_half_up};
 use std::collections::BTreeMap;
 
@@ -18,8 +18,13 @@ pub fn deltas(pairs: &[(&RunResult, &RunResult)]) -> Vec<Delta> {
     let mut known: BTreeMap<FigureName, usize> = BTreeMap::new();
     let mut values: Vec<Vec<(Option<Milli>, Option<Milli>)>> = Vec::new();
     for (at, (a, b)) in pairs.iter().enumerate() {
+        // What one side's version did not count did not change.
+        let counts_work = a.work.is_some() && b.work.is_some();
         for (is_b, result) in [(false, a), (true, b)] {
             for figure in figures(result) {
+                if !counts_work && is_of_work(&figure.name) {
+                    continue;
+                }
                 let row = *known.entry(figure.name.clone()).or_insert_with(|| {
                     order.push(figure.clone());
                     values.push(vec![(None, None); pairs.len()]);

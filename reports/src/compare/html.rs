@@ -4,6 +4,7 @@ use super::curves;
 use super::path;
 use super::text as words;
 use super::types::{ChangedKey, Comparison, Delta, KeyAttribution, PathShift, Trend};
+use super::work;
 use crate::charts::{Chart, shift};
 use crate::figures::{ALL_MEASURED, Better, FigureName};
 use crate::html::{figure, shell};
@@ -55,6 +56,7 @@ pub fn page(comparison: &Comparison, pairs: &[(&RunResult, &RunResult)], command
             section id="path" {
                 h2 { "Where the change comes from" }
                 (path_table(&comparison.path))
+                (work_part(comparison))
             }
             section id="figures" {
                 h2 { "Every figure that changed" }
@@ -70,6 +72,16 @@ pub fn page(comparison: &Comparison, pairs: &[(&RunResult, &RunResult)], command
         }
     };
     shell(&format!("{} and {}", a.name, b.name), &body)
+}
+
+/// What the change of CPU time went to.
+fn work_part(comparison: &Comparison) -> Markup {
+    html! {
+        @if let Some(work) = &comparison.work {
+            @for told in work::sentences(work) { p { (text::capital(&told)) "." } }
+            (work::table(work))
+        }
+    }
 }
 
 /// The scenario, if it is one.

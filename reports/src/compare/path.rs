@@ -54,8 +54,12 @@ fn shift(name: &str, pairs: &[(&RunResult, &RunResult)]) -> Option<PathShift> {
 /// `client queue +4.98 ms (98 %), CPU +0.10 ms (2 %)`: the parts that explain a band's change.
 #[must_use]
 pub fn sentence(shift: &PathShift) -> Option<String> {
-    let mut parts: Vec<&PartShift> = shift
-        .parts
+    parts_told(&shift.parts)
+}
+
+/// The parts that explain a change, those that explain most first.
+pub(super) fn parts_told(parts: &[PartShift]) -> Option<String> {
+    let mut parts: Vec<&PartShift> = parts
         .iter()
         .filter(|part| part.share_percent.is_some_and(|share| share.units().abs() >= TOLD_MIN))
         .collect();

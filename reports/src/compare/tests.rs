@@ -44,6 +44,7 @@ pub(crate) fn comparison(pairs: &[(&RunResult, &RunResult)]) -> Comparison {
         seeds: (1..=pairs.len() as u64).collect(),
         deltas: deltas(pairs),
         path: path_shifts(pairs),
+        work: work_shift(pairs),
         plan_changes: Vec::new(),
         keys: None,
         notes: Vec::new(),

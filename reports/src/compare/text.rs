@@ -2,6 +2,7 @@
 
 use super::path::{self, signed_duration};
 use super::types::{ChangedKey, Comparison, Delta, KeyAttribution, KeyShare, Trend};
+use super::work;
 use crate::columns::columns;
 use crate::figures::{ALL_MEASURED, Better};
 use crate::result::Milli;
@@ -29,6 +30,9 @@ pub fn table(comparison: &Comparison) -> String {
     out.push_str(&figures(comparison));
     if let Some(told) = attribution(comparison) {
         out.push_str(&told);
+    }
+    for told in comparison.work.iter().flat_map(work::sentences) {
+        out.push_str(&format!("\n{}\n", text::capital(&told)));
     }
     if let Some(keys) = &comparison.keys {
         out.push('\n');

@@ -24,6 +24,9 @@ pub struct Comparison {
     pub deltas: Vec<Delta>,
     /// Where the time of a produce request changed, by band of latency.
     pub path: Vec<PathShift>,
+    /// What the change of CPU time went to; absent when a side does not know.
+    #[serde(default)]
+    pub work: Option<WorkShift>,
     /// What differs in the plans, the first forty values; empty where a plan is not known.
     pub plan_changes: Vec<ChangedKey>,
     /// Keys that differ, with what each explains, where that was found out.
@@ -127,6 +130,32 @@ pub struct PartShift {
     /// Share of the band's change, percent; negative where a part went the other way. Absent when
     /// the band did not change.
     pub share_percent: Option<Milli>,
+}
+
+/// How the CPU time of all brokers changed, milliseconds of vCPUs per second, means over the seeds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkShift {
+    /// First side.
+    pub a_ms: Milli,
+    /// Second side.
+    pub b_ms: Milli,
+    /// Change, the sum of the parts' changes.
+    pub change_ms: Milli,
+    /// Kinds of work, in a fixed order.
+    pub parts: Vec<PartShift>,
+    /// Answers with records to followers, first side.
+    pub a_follower_fetches_per_s: Milli,
+    /// The same, second side.
+    pub b_follower_fetches_per_s: Milli,
+    /// Mean size of such an answer, first side.
+    pub a_follower_fetch_kib: Milli,
+    /// The same, second side.
+    pub b_follower_fetch_kib: Milli,
+    /// The largest, first side.
+    pub a_follower_fetch_kib_max: Milli,
+    /// The same, second side.
+    pub b_follower_fetch_kib_max: Milli,
 }
 
 /// Which changed keys explain how much of one figure's change.

@@ -33,7 +33,7 @@ fn of_check(check: &CheckReport, file: &str, lines: &mut Vec<String>) {
     }
     for limit in check.limits.iter().filter(|limit| !limit.outcome.is_good()) {
         let mut message = format!("{} {}", limit.figure, limit.reason);
-        if let Some(told) = attribution(check) {
+        for told in attribution(check) {
             message.push('\n');
             message.push_str(&told);
         }

@@ -2,7 +2,7 @@
 
 use super::text::{attribution, sentence, threshold_reason};
 use super::types::{CheckReport, GateReport, LimitReport, Outcome, ThresholdReport};
-use crate::compare::{self, Delta, Trend, delta_rows, keys_table, path_table};
+use crate::compare::{self, Delta, Trend, delta_rows, keys_table, path_table, work_table};
 use crate::html::shell;
 use crate::text;
 use maud::{Markup, html};
@@ -142,12 +142,13 @@ fn section(check: &CheckReport) -> Markup {
             h2 { (check.name) " " (outcome(check.outcome)) }
             @if let Some(reason) = &check.not_comparable { div.notes { p { (reason) } } }
             @for broken in &check.broken { p.fail { "Promise broken with " (broken) } }
-            @if let Some(told) = attribution(check) { p.reason { "Near the " (told) "." } }
+            @for told in attribution(check) { p.reason { (text::capital(&told)) "." } }
             @if let Some(keys) = check.keys() { h3 { "Which key explains how much" } (keys_table(keys)) }
             @if let Some(comparison) = &check.comparison {
                 @if !check.outcome.is_good() {
                     h3 { "Where the change comes from" }
                     (path_table(&comparison.path))
+                    @if let Some(work) = &comparison.work { (work_table(work)) }
                 }
                 details {
                     summary { "Every figure that changed" }

@@ -55,9 +55,9 @@ fn case_xml(suite: &str, file: &str, case: &Case) -> String {
 fn cases(check: &CheckReport) -> Vec<Case> {
     let mut cases = Vec::new();
     let explained = || {
-        let mut text = attribution(check).unwrap_or_default();
-        text.push_str(&format!("\n{}", check.command));
-        text
+        let mut lines = attribution(check);
+        lines.push(check.command.clone());
+        lines.join("\n")
     };
     if let Some(reason) = &check.not_comparable {
         let failure = Some((reason.clone(), check.command.clone()));

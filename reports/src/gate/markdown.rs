@@ -67,8 +67,8 @@ fn details(check: &CheckReport, out: &mut String) {
         ));
     }
     if check.outcome == Outcome::Regression {
-        if let Some(told) = attribution(check) {
-            out.push_str(&format!("- {told}\n"));
+        for told in attribution(check) {
+            out.push_str(&format!("- {}\n", cell(&told)));
         }
         if let Some(keys) = check.keys() {
             self::keys(keys, out);

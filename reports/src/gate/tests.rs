@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::compare::{
-    COMPARISON_SCHEMA_VERSION, Comparison, Side as ComparedSide, deltas, path_shifts,
+    COMPARISON_SCHEMA_VERSION, Comparison, Side as ComparedSide, deltas, path_shifts, work_shift,
 };
 use crate::figures::{Better, figures};
 use crate::result::{self, Milli, RunResult};
@@ -56,6 +56,7 @@ fn judged(limits: &str, pairs: &[(RunResult, RunResult)]) -> CheckReport {
         seeds: (1..=pairs.len() as u64).collect(),
         deltas: deltas(&pairs),
         path: path_shifts(&pairs),
+        work: work_shift(&pairs),
         plan_changes: Vec::new(),
         keys: None,
         notes: Vec::new(),

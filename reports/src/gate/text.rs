@@ -3,7 +3,7 @@
 use super::types::{CheckReport, GateReport, LimitReport, Outcome, ThresholdReport};
 use crate::columns::columns;
 use crate::compare::{keys_text, signed_duration};
-use crate::compare::{path_sentence, table as comparison_table};
+use crate::compare::{path_sentence, table as comparison_table, work_sentences};
 use crate::text;
 
 /// The whole verdict. With `verbose`, every figure of scenarios that did not pass.
@@ -71,7 +71,7 @@ fn check_text(check: &CheckReport) -> String {
         out.push_str(&rebased_text(rebased, &check.limits));
     }
     if check.outcome == Outcome::Regression {
-        if let Some(told) = attribution(check) {
+        for told in attribution(check) {
             out.push_str(&format!("  {told}\n"));
         }
         if let Some(keys) = check.keys() {
@@ -128,11 +128,14 @@ fn rebased_text(rebased: &[crate::compare::Delta], limits: &[LimitReport]) -> St
     out
 }
 
-/// Which part of a request's way explains the change near p99.
-pub(crate) fn attribution(check: &CheckReport) -> Option<String> {
-    let path = &check.comparison.as_ref()?.path;
-    let shift = path.iter().find(|shift| shift.band == "p99")?;
-    let told = path_sentence(shift)?;
-    let change = signed_duration(shift.change_ms);
-    Some(format!("requests' p99 {change}: {told}"))
+/// Which part of a request's way explains the change near p99, and which kind of work the change of
+/// CPU time.
+pub(crate) fn attribution(check: &CheckReport) -> Vec<String> {
+    let Some(comparison) = &check.comparison else { return Vec::new() };
+    let shift = comparison.path.iter().find(|shift| shift.band == "p99");
+    let path = shift.and_then(|shift| {
+        let change = signed_duration(shift.change_ms);
+        Some(format!("requests' p99 {change}: {}", path_sentence(shift)?))
+    });
+    path.into_iter().chain(comparison.work.iter().flat_map(work_sentences)).collect()
 }

@@ -10,6 +10,8 @@ use crate::result::Milli;
 use stormglass_scenarios::plan::Plan;
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
+/// Storage is to have a quarter more than what is kept.
+const STORAGE_RESERVE_PERMILLE: u128 = 1_250;
 
 /// The tightest bound of each resource over the required states, the tightest first.
 /// `partitions_max` is the quota of replicas for each broker.
@@ -79,6 +81,13 @@ fn of_state(
         ("cpu", percent(work / 1024, cores * NS_PER_SECOND / 1000)),
         ("partitions", percent(replicas * copies / brokers, u128::from(partitions_max))),
     ];
+    // Volumes are made as large as they must be; local disks are as large as they are.
+    if host.volumes.iter().all(|volume| volume.kind == "nvme") && !host.volumes.is_empty() {
+        let has: u128 = host.volumes.iter().map(|volume| u128::from(volume.size_bytes)).sum();
+        let average = u128::from(requirements.ingress_bytes_per_sec);
+        let kept = average * u128::from(requirements.retention_seconds) * copies / brokers;
+        all.push(("storage", percent(kept * STORAGE_RESERVE_PERMILLE / 1000, has)));
+    }
     // Above the sustained quotas AWS promises no undegraded performance; what is throttled shows
     // only after the ten seconds over which quotas are measured, longer than a trial is judged.
     if let Some(limits) = &plan.cluster.limits {

@@ -16,8 +16,8 @@ pub const FORMULA_NOTES: [&str; 4] = [
      hardware used, whatever latency is wanted; it bills transfer, and volumes of twice what is kept",
     "this plan simulates the states that were asked for, requests and CPU included, and takes the least \
      that holds: it leaves no reserve beyond its headroom",
-    "bills of this plan and of Equation 1 are brokers and volumes at a quarter more than is kept; only \
-     the script's has transfer",
+    "the bill of this plan has brokers, volumes of a quarter more than is kept, and the transfer of the \
+     average load; the script bills transfer by its own rule",
 ];
 
 /// Brokers by Equation 1: bytes at peak, each resource at its baseline.

@@ -3,8 +3,6 @@
 use super::types::{Candidate, Growth, Requirements};
 use crate::result::Milli;
 
-/// Volumes have a quarter more than is kept: they are full at this multiple of the load.
-const VOLUMES_FULL_PERMILLE: i64 = 1_250;
 const MONTHS: f64 = 12.0;
 
 /// Months until the load has grown to where thresholds break, and until volumes are full; nothing
@@ -16,8 +14,21 @@ pub fn growth(candidate: &Candidate, requirements: &Requirements) -> Option<Grow
     (yearly > 0).then(|| Growth {
         load_months: months(headroom.holds_at, yearly),
         is_beyond: headroom.breaks_at.is_none(),
-        volume_months: months(Milli::from_units(VOLUMES_FULL_PERMILLE), yearly),
+        volume_months: volumes_full(candidate, requirements).map(|at| months(at, yearly)),
     })
+}
+
+/// Multiple of the load at which volumes are full; nothing on Express, whose storage grows.
+fn volumes_full(candidate: &Candidate, requirements: &Requirements) -> Option<Milli> {
+    let cluster = &candidate.cluster;
+    if cluster.kind == "msk-express" {
+        return None;
+    }
+    let has = i128::from(cluster.storage_gib) * i128::from(cluster.brokers) * (1 << 30);
+    let kept = i128::from(requirements.ingress_bytes_per_sec)
+        * i128::from(requirements.retention_seconds)
+        * i128::from(requirements.replication);
+    (kept > 0).then(|| Milli::ratio(has, kept))
 }
 
 /// Compound growth from 1 to `multiple`.

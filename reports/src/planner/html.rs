@@ -2,7 +2,7 @@
 
 use super::charts::charts;
 use super::formulas::FORMULA_NOTES;
-use super::text::{binds, headroom, missed, outlook, question};
+use super::text::{INTERRUPTED, binds, headroom, missed, outlook, question};
 use super::types::{Candidate, PlanReport};
 use crate::html::{figure, shell};
 use crate::text;
@@ -26,6 +26,7 @@ pub fn page(report: &PlanReport) -> String {
                     @for line in report.fits.first().map(outlook).unwrap_or_default() { p { (line) } }
                 }
                 @for candidate in &report.fits { (section(candidate)) }
+                @if let Some(first) = report.fits.first() { (bill(first)) }
             }
             @let charts = charts(report);
             @if !charts.is_empty() {
@@ -65,7 +66,9 @@ fn verdict(report: &PlanReport) -> Markup {
         (None, Some(miss)) => format!("Nearest: {}, {}.", miss.name(), missed(miss)),
         (None, None) => "Arithmetic rules out every cluster that was allowed.".to_owned(),
     };
-    let (class, mark, word) = if report.fits.is_empty() {
+    let (class, mark, word) = if report.interrupted {
+        ("interrupted", "…", "Interrupted")
+    } else if report.fits.is_empty() {
         ("missed", "!", "Nothing fits")
     } else {
         ("ok", "✓", "Fits")
@@ -73,7 +76,10 @@ fn verdict(report: &PlanReport) -> Markup {
     html! {
         div class={ "verdict " (class) } role="status" {
             p.word { span.mark aria-hidden="true" { (mark) } (word) }
-            div { p.answer { (answer) } }
+            div {
+                p.answer { (answer) }
+                @if report.interrupted { p { (INTERRUPTED) } }
+            }
         }
     }
 }
@@ -83,14 +89,17 @@ fn ranking(fits: &[Candidate]) -> Markup {
         div.table {
             table.packed {
                 thead { tr {
-                    th { "Cluster" } th.n { "A month" } th.n { "Storage each" } th.n { "Partitions" }
+                    th { "Cluster" } th { "Kind" } th.n { "A month" } th.n { "Of it traffic" }
+                    th.n { "Storage each" } th.n { "Partitions" }
                     th.n { "Headroom" } th { "Binds first" } th { "In state" }
                 } }
                 tbody {
                     @for one in fits {
                         tr {
                             td { (one.name()) }
+                            td { (one.cluster.kind) }
                             td.n { (text::dollars(one.cluster.monthly_usd)) }
+                            td.n { (text::dollars(one.cluster.traffic_usd)) }
                             td.n { (text::grouped(one.cluster.storage_gib)) " GiB" }
                             td.n { (one.cluster.partitions) }
                             td.n { (headroom(one)) }
@@ -141,6 +150,35 @@ fn section(candidate: &Candidate) -> Markup {
                     (bound.state.name())
                 }
                 "."
+            }
+        }
+    }
+}
+
+/// A month's bill, line by line.
+fn bill(candidate: &Candidate) -> Markup {
+    html! {
+        section id="bill" {
+            h2 { "The bill of " (candidate.name()) }
+            p { "A month at average load, at list prices." }
+            div.table {
+                table {
+                    thead { tr {
+                        th { "Item" } th.n { "Quantity" } th.n { "Unit price" } th.n { "USD" }
+                        th { "Source" }
+                    } }
+                    tbody {
+                        @for line in &candidate.bill {
+                            tr {
+                                td { (line.item) }
+                                td.n { (text::number(line.quantity, 0)) " " (line.unit) }
+                                td.n { (line.unit_price_usd.to_string()) }
+                                td.n { (text::dollars(line.amount_usd)) }
+                                td.wide { (line.source) ", " (line.date) }
+                            }
+                        }
+                    }
+                }
             }
         }
     }

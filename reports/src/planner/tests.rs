@@ -107,11 +107,13 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         .map(|load_permille| Judgement { load_permille, ..state(State::AzAtPeak) });
     let mut candidate = Candidate {
         cluster: Cluster {
+            kind: "msk-standard".to_owned(),
             instance: "kafka.m7g.xlarge".to_owned(),
             brokers,
             storage_gib: 1_200,
             partitions: 60,
             monthly_usd: Cents::from_units(usd),
+            traffic_usd: Cents::from_units(1_234),
         },
         bounds: bounds(&testing::plan(), &requirements(), 1000),
         states: if fits { State::ALL.map(state).to_vec() } else { vec![state(State::AzAtPeak)] },
@@ -120,6 +122,7 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         curve: if fits { curve.to_vec() } else { Vec::new() },
         growth: None,
         equation_1: 3,
+        bill: crate::cost::of_cluster(&testing::plan()).lines,
     };
     candidate.growth = growth(&candidate, &requirements());
     candidate
@@ -135,6 +138,7 @@ fn report(fits: Vec<Candidate>, misses: Vec<Candidate>) -> PlanReport {
         fits,
         misses,
         cut_by_bounds: 12,
+        interrupted: false,
         runs: 14,
         assumptions: vec!["burst credits are spent".to_owned()],
         command: "stormglass plan --ingress '40 MB/s'".to_owned(),

@@ -6,12 +6,19 @@ use crate::columns::columns;
 use crate::result::Milli;
 use crate::text;
 
+/// What there is when it was cut short.
+pub(super) const INTERRUPTED: &str = "INTERRUPTED: what was found until then. What was simulated is \
+                                      kept: the same command goes on from there.";
+
 /// The ranking, or the nearest miss.
 #[must_use]
 pub fn table(report: &PlanReport) -> String {
     let mut out = format!("{}\n\n", question(&report.requirements));
+    if report.interrupted {
+        out.push_str(&format!("{INTERRUPTED}\n\n"));
+    }
     if report.fits.is_empty() {
-        out.push_str("No cluster meets it.");
+        out.push_str(if report.interrupted { "None found yet." } else { "No cluster meets it." });
         if let Some(miss) = report.nearest_miss() {
             out.push_str(&format!(" Nearest: {}, {}.", miss.name(), missed(miss)));
         }
@@ -28,7 +35,8 @@ pub fn table(report: &PlanReport) -> String {
         for line in outlook(first) {
             out.push_str(&format!("{line}\n"));
         }
-        out.push_str(&format!("\n{}\n", side_by_side(report)));
+        out.push_str(&format!("\n{}\n", bill(first)));
+        out.push_str(&format!("{}\n", side_by_side(report)));
     }
     if !report.misses.is_empty() {
         out.push_str("Simulated and too small:\n");
@@ -65,13 +73,23 @@ pub(super) fn question(requirements: &Requirements) -> String {
 }
 
 fn ranking(fits: &[Candidate]) -> String {
-    let titles = ["cluster", "USD/month", "storage", "partitions", "headroom", "binds first", "at"];
+    let titles = [
+        "cluster",
+        "USD/month",
+        "of it traffic",
+        "storage",
+        "partitions",
+        "headroom",
+        "binds first",
+        "at",
+    ];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     rows.extend(fits.iter().map(|candidate| {
         let cluster = &candidate.cluster;
         vec![
             candidate.name(),
             text::dollars(cluster.monthly_usd),
+            text::dollars(cluster.traffic_usd),
             format!("{} GiB", text::grouped(cluster.storage_gib)),
             cluster.partitions.to_string(),
             headroom(candidate),
@@ -79,7 +97,7 @@ fn ranking(fits: &[Candidate]) -> String {
             candidate.headroom.as_ref().map_or("-", |one| one.state.name()).to_owned(),
         ]
     }));
-    columns(&rows, &[false, true, true, true, true, false, false])
+    columns(&rows, &[false, true, true, true, true, true, false, false])
 }
 
 /// `1.25x`, `over 3x`.
@@ -130,13 +148,32 @@ pub(super) fn outlook(candidate: &Candidate) -> Vec<String> {
     }
     if let Some(growth) = &candidate.growth {
         let more = if growth.is_beyond { "more than " } else { "" };
+        let volumes = growth.volume_months.map_or_else(String::new, |months| {
+            format!(", and volumes are full in {} months", text::number(months, 0))
+        });
         lines.push(format!(
-            "At this growth the load is there in {more}{} months, and volumes are full in {} months.",
+            "At this growth the load is there in {more}{} months{volumes}.",
             text::number(growth.load_months, 0),
-            text::number(growth.volume_months, 0)
         ));
     }
     lines
+}
+
+/// A month's bill, line by line.
+fn bill(candidate: &Candidate) -> String {
+    let titles = ["item", "quantity", "unit price", "USD", "source"];
+    let mut rows = vec![titles.map(str::to_owned).to_vec()];
+    rows.extend(candidate.bill.iter().map(|line| {
+        vec![
+            line.item.clone(),
+            format!("{} {}", text::number(line.quantity, 0), line.unit),
+            line.unit_price_usd.to_string(),
+            text::dollars(line.amount_usd),
+            line.source.clone(),
+        ]
+    }));
+    let table = columns(&rows, &[false, true, true, true, false]);
+    format!("{} for a month at average load:\n{table}", candidate.name())
 }
 
 /// Brokers by other formulas, and why they differ.

@@ -1,11 +1,12 @@
 //! What is asked of a plan and what it answers, as `--json` prints it.
 
+use crate::cost::CostLine;
 use crate::result::{Cents, Milli};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the shape of a plan's report.
-pub const PLANNER_SCHEMA_VERSION: u32 = 3;
+pub const PLANNER_SCHEMA_VERSION: u32 = 4;
 
 /// What a cluster must stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +90,8 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
+    /// Kind, as scenarios have it.
+    pub kind: String,
     /// Instance type.
     pub instance: String,
     /// Brokers.
@@ -97,15 +100,17 @@ pub struct Cluster {
     pub storage_gib: u64,
     /// Partitions of the topic.
     pub partitions: u32,
-    /// US dollars a month, at list prices, without traffic.
+    /// US dollars a month at list prices, with the traffic of the average load.
     pub monthly_usd: Cents,
+    /// Of it, traffic.
+    pub traffic_usd: Cents,
 }
 
 /// A resource's use by arithmetic alone: at least this much.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
-    /// `network`, `disk`, `cpu` or `partitions`.
+    /// `network`, `disk`, `cpu`, `partitions`, `storage` or a quota.
     pub resource: String,
     /// State in which it is highest.
     pub state: State,
@@ -170,6 +175,8 @@ pub struct Candidate {
     pub growth: Option<Growth>,
     /// Brokers of this instance type by Equation 1.
     pub equation_1: u32,
+    /// The bill of a month, line by line.
+    pub bill: Vec<CostLine>,
 }
 
 /// When growth uses a cluster up.
@@ -180,8 +187,8 @@ pub struct Growth {
     pub load_months: Milli,
     /// Whether the cluster holds longer than that: nothing broke as far as was looked.
     pub is_beyond: bool,
-    /// Months until the volumes are full.
-    pub volume_months: Milli,
+    /// Months until the volumes are full; absent where storage grows by itself.
+    pub volume_months: Option<Milli>,
 }
 
 /// An instance type's brokers by different ways of reckoning.
@@ -240,7 +247,7 @@ pub struct Verified {
 pub struct PlanReport {
     /// [`PLANNER_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// 0, or 7 when no cluster meets the requirements.
+    /// 0, 7 when no cluster meets the requirements, or 130 when it was interrupted.
     pub exit_code: u8,
     /// What was asked.
     pub requirements: Requirements,
@@ -252,6 +259,8 @@ pub struct PlanReport {
     pub formulas: Vec<Formulas>,
     /// Clusters that arithmetic alone rules out.
     pub cut_by_bounds: u32,
+    /// Whether it was interrupted: what was found until then.
+    pub interrupted: bool,
     /// Simulations that this took; those known from earlier are not counted.
     pub runs: u32,
     /// What is to be kept in mind.

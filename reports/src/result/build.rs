@@ -6,7 +6,7 @@ use super::types::{
     RESULT_SCHEMA_VERSION, RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict,
     ViolationResult,
 };
-use super::{critical_path, gap, latency, recovery, resources, throughput};
+use super::{critical_path, gap, latency, recovery, resources, throughput, work};
 use crate::cost;
 use crate::recording::{BrokerSecond, ClusterEvent, Excuse, Phase, Recording, Second};
 use crate::text;
@@ -57,6 +57,7 @@ pub fn build(
         saturated_first: resources::saturated_first(plan, recording),
         cluster_events: cluster_events(&recording.events),
         critical_path: critical_path::bands(recording),
+        work: work::of(recording),
         checkers: checkers(recording),
         violations: violations(recording),
         cost,

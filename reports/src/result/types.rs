@@ -51,6 +51,9 @@ pub struct RunResult {
     pub cluster_events: ClusterEvents,
     /// Where the time of a produce request goes, by band of latency.
     pub critical_path: Vec<PathBand>,
+    /// What the brokers' CPU time went to; absent in results of versions that did not count it.
+    #[serde(default)]
+    pub work: Option<WorkResult>,
     /// What the checkers looked at.
     pub checkers: Vec<CheckerResult>,
     /// Broken promises.
@@ -317,6 +320,39 @@ pub struct BrokerResources {
     pub request_queue_max: u32,
     /// Log bytes at the end.
     pub log_bytes_end: u64,
+}
+
+/// What the brokers did, all together, over the seconds of measure and heal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkResult {
+    /// CPU time by kind of work; pauses of the JVM are not among it.
+    pub cpu: Vec<CpuShare>,
+    /// Answers with records to followers, per second.
+    pub follower_fetches_per_s: Milli,
+    /// Their mean size, KiB of records.
+    pub follower_fetch_kib_avg: Milli,
+    /// The largest, KiB on the wire.
+    pub follower_fetch_kib_max: Milli,
+}
+
+/// CPU time of a kind of work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CpuShare {
+    /// `network`, `requests`, `produce`, `fetch partitions`, `consumer fetch`, `follower fetch`,
+    /// `follower append`, `fetch copies` or `other`.
+    pub work: String,
+    /// Milliseconds of vCPUs per second.
+    pub ms_per_s: Milli,
+}
+
+impl WorkResult {
+    /// CPU time of a kind of work; nought of one that is not there.
+    #[must_use]
+    pub fn ms_of(&self, work: &str) -> Milli {
+        self.cpu.iter().find(|one| one.work == work).map_or(Milli::ZERO, |one| one.ms_per_s)
+    }
 }
 
 /// The first resource over 90 %.

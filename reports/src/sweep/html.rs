@@ -93,6 +93,12 @@ pub fn page(sweep: &Sweep) -> String {
                 (text::counted(sweep.points.len() as u64, "point")) " over "
                 (sweep.keys.join(", ")) "; medians of " (seeds)
             }
+            @if let Some(told) = sweep.interruption() {
+                div.verdict.interrupted role="status" {
+                    p.word { span.mark aria-hidden="true" { "…" } "Interrupted" }
+                    div { p.answer { (told) "." } }
+                }
+            }
         }
         main {
             section id="points" { h2 { "Points" } (points(sweep)) }

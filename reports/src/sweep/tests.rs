@@ -34,6 +34,7 @@ fn sweep(keys: &[&str], points: &[(&[&str], i64)]) -> Sweep {
         points: points.iter().map(point).collect(),
         figures,
         seeds: vec![1, 2],
+        left_out: 0,
         command: "stormglass sweep az-outage".to_owned(),
     }
 }

@@ -23,5 +23,6 @@ pub fn table(sweep: &Sweep) -> String {
     right.extend(sweep.figures.iter().map(|_| true));
     right.push(false);
     let seeds = text::counted(sweep.seeds.len() as u64, "seed");
-    format!("{}: medians of {seeds}\n\n{}", sweep.scenario, columns(&rows, &right))
+    let cut = sweep.interruption().map_or_else(String::new, |told| format!("{told}\n"));
+    format!("{}: medians of {seeds}\n{cut}\n{}", sweep.scenario, columns(&rows, &right))
 }

@@ -3,11 +3,12 @@
 use crate::compare::median;
 use crate::figures::{FigureName, figures};
 use crate::result::{Milli, RunResult, Status};
+use crate::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the shape of a sweep.
-pub const SWEEP_SCHEMA_VERSION: u32 = 1;
+pub const SWEEP_SCHEMA_VERSION: u32 = 2;
 
 /// Figures that a sweep shows unless others are asked for.
 pub const SWEPT: [&str; 7] = [
@@ -36,6 +37,8 @@ pub struct Sweep {
     pub seeds: Vec<u64>,
     /// The points, the last key's values changing fastest.
     pub points: Vec<Point>,
+    /// Points that an interruption left out.
+    pub left_out: u32,
     /// The command that repeats this.
     pub command: String,
 }
@@ -62,6 +65,21 @@ pub struct Point {
     pub reasons: Vec<String>,
     /// Medians over the seeds, in the order of the columns; absent where it has none.
     pub figures: Vec<Option<Milli>>,
+}
+
+impl Sweep {
+    /// That points are missing, if any are.
+    #[must_use]
+    pub fn interruption(&self) -> Option<String> {
+        let all = self.points.len() as u64 + u64::from(self.left_out);
+        (self.left_out > 0).then(|| {
+            format!(
+                "INTERRUPTED: {} of {} are there",
+                self.points.len(),
+                text::counted(all, "point")
+            )
+        })
+    }
 }
 
 impl Column {

@@ -1,6 +1,7 @@
 //! Instances and volumes: `msk.toml`, `ec2.toml`, `volumes.toml`.
 
 use super::provenance::{Provenance, read};
+use crate::units::scaled_decimal;
 use serde::Deserialize;
 use std::sync::OnceLock;
 
@@ -208,6 +209,32 @@ pub fn msk_offers() -> Vec<Offer> {
         recommended_partitions: row.recommended_partitions,
     };
     msk().instances.iter().map(offer).collect()
+}
+
+/// Partition replicas for each broker that a self-managed cluster is planned with at most: "Apache Kafka
+/// Supports 200K Partitions Per Cluster" (Apache Kafka blog, 2018) recommends up to 4,000.
+const SELF_MANAGED_PARTITIONS: u32 = 4_000;
+/// Less memory leaves a broker no page cache beside its heap, GiB.
+const SELF_MANAGED_MEMORY_GIB_MIN: u64 = 8;
+
+/// The EC2 types that a self-managed broker may be, in the catalogue's order.
+#[must_use]
+pub fn ec2_offers() -> Vec<Offer> {
+    let is_enough = |row: &&'static Ec2Instance| row.memory_gib >= SELF_MANAGED_MEMORY_GIB_MIN;
+    let offer = |row: &'static Ec2Instance| Offer {
+        name: &row.name,
+        recommended_partitions: SELF_MANAGED_PARTITIONS,
+    };
+    ec2().instances.iter().filter(is_enough).map(offer).collect()
+}
+
+/// Local disks of an EC2 type, and its EBS baseline in bytes per second; nothing of an unknown type.
+#[must_use]
+pub fn ec2_storage(name: &str) -> Option<(u32, u64)> {
+    let row = ec2_instance(name)?;
+    let disks = row.nvme.map_or(0, |nvme| nvme.disks);
+    let path = scaled_decimal(&row.ebs_base_mb_per_sec, 1_000_000)?;
+    Some((disks, path))
 }
 
 /// An MSK broker size by name.

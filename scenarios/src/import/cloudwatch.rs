@@ -214,7 +214,7 @@ fn points(result: &Doc<'_>) -> Result<BTreeMap<String, f64>, ImportError> {
         let message = format!("{} timestamps and {} values", times.len(), values.len());
         return Err(result.error(message));
     }
-    times.iter().zip(&values).map(|(time, value)| Ok((time.scalar()?, value.float()?))).collect()
+    times.iter().zip(&values).map(|(time, value)| Ok((time.time()?, value.rate()?))).collect()
 }
 
 fn statistics(doc: &Doc<'_>, points: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
@@ -225,7 +225,7 @@ fn statistics(doc: &Doc<'_>, points: &Doc<'_>, draft: &mut Draft) -> Result<(), 
     for point in points.items()? {
         let value = point.get("Average").or_else(|| point.get("Maximum"));
         let value = value.ok_or_else(|| point.error("neither `Average` nor `Maximum`"))?;
-        values.insert(point.need("Timestamp")?.scalar()?, value.float()?);
+        values.insert(point.need("Timestamp")?.time()?, value.rate()?);
     }
     push(meaning, values, doc.place(), draft)
 }

@@ -41,31 +41,50 @@ Prometheus range queries and text, OpenMessaging workloads and drivers, Trogdor 
 
 /// The kind of a file that is not empty.
 pub(super) fn kind(file: &str, text: &str) -> Result<Kind, ImportError> {
-    if text.trim_start().starts_with(['{', '[']) {
+    if text.trim_start().starts_with(['{', '[']) && !starts_with_log_line(text) {
         let value = json(file, text)?;
         let kind = json_kind(&value).ok_or_else(|| unknown(file, "JSON of no known shape"))?;
         return Ok(Kind::Json(value, kind));
     }
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
     if text.starts_with("Querying brokers") || text.contains("\nReceived log directory") {
-        let line = lines.find(|line| line.starts_with('{'));
-        let line = line.ok_or_else(|| {
+        let at = text.lines().position(|line| line.starts_with('{')).ok_or_else(|| {
             ImportError::new(file, "kafka-log-dirs' output has no JSON line").help("is it cut off?")
         })?;
-        return Ok(Kind::Json(json(file, line)?, JsonKind::LogDirs));
+        // Empty lines in place of those before, so that errors name the file's own.
+        let line = text.lines().nth(at).unwrap_or_default();
+        let line = format!("{}{line}", "\n".repeat(at));
+        return Ok(Kind::Json(json(file, &line)?, JsonKind::LogDirs));
     }
-    if lines.clone().any(|line| line.trim_start().starts_with("Topic:") && line.contains('\t')) {
+    if lines.clone().any(is_topic_line) {
         return Ok(Kind::Topics);
     }
     if lines.clone().any(is_groups_header) {
         return Ok(Kind::Groups);
     }
     if lines.clone().any(|line| line.starts_with("# TYPE ") || line.starts_with("# HELP "))
-        || lines.all(|line| line.starts_with("kafka_"))
+        || lines.clone().all(|line| line.starts_with("kafka_"))
     {
         return Ok(Kind::Exposition);
     }
     yaml(file, text)
+}
+
+/// Kafka's tools write what they log to the same terminal: `[2026-11-20 10:00:00,123] WARN ...`.
+fn starts_with_log_line(text: &str) -> bool {
+    let after = text.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    after.is_some_and(|(time, rest)| {
+        let first = rest.split_whitespace().next().unwrap_or_default();
+        time.starts_with(|c: char| c.is_ascii_digit())
+            && ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&first)
+    })
+}
+
+/// A line of kafka-topics; copied from a terminal, its tabs may have become spaces.
+fn is_topic_line(line: &str) -> bool {
+    let is_more = |key: &str| line.contains(key);
+    line.trim_start().starts_with("Topic:")
+        && ["\t", "PartitionCount:", "Partition:"].into_iter().any(is_more)
 }
 
 /// The first line of a table of kafka-consumer-groups.
@@ -106,6 +125,7 @@ fn json_kind(value: &Value) -> Option<JsonKind> {
         (JsonKind::MskConfiguration, has("ServerProperties")),
         (JsonKind::Trogdor, value.get("class").is_some_and(Value::is_string)),
         (JsonKind::Prometheus, value.get("data").is_some_and(|data| data.get("result").is_some())),
+        (JsonKind::Prometheus, value.get("status").is_some() && value.get("error").is_some()),
         (JsonKind::Toolkit, value.get("topology").is_some_and(Value::is_object)),
         (JsonKind::LogDirs, value.get("brokers").is_some_and(Value::is_array)),
         (

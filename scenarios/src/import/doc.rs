@@ -104,6 +104,22 @@ impl<'a> Doc<'a> {
         number.ok_or_else(|| self.wrong("a number"))
     }
 
+    /// A number that is not negative, such as a rate.
+    pub(super) fn rate(&self) -> Result<f64, ImportError> {
+        let number = self.float()?;
+        if number < 0.0 { Err(self.wrong("a rate from 0")) } else { Ok(number) }
+    }
+
+    /// A point in time, as text: a date, or seconds since 1970.
+    pub(super) fn time(&self) -> Result<String, ImportError> {
+        let text = self.scalar()?;
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            Ok(text)
+        } else {
+            Err(self.wrong("a time"))
+        }
+    }
+
     /// A whole number from 0 to `max`; `3.0` is one, as AWS writes broker ids.
     pub(super) fn whole(&self, max: u64) -> Result<u64, ImportError> {
         let number = self.float()?;

@@ -51,6 +51,8 @@ pub(super) struct Draft {
 #[derive(Debug, Default)]
 pub(super) struct ClusterDraft {
     pub(super) instance: Option<Fact<String>>,
+    /// MSK Serverless, whose brokers nobody sees.
+    pub(super) is_serverless: bool,
     pub(super) brokers: Option<Fact<u32>>,
     pub(super) azs: Option<Fact<u32>>,
     pub(super) storage_gib: Option<Fact<u64>>,

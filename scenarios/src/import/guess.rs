@@ -1,7 +1,9 @@
 //! What no file tells: said as a guess, and small enough that it does not drown what is known.
 
 use super::draft::{ConsumerDraft, Draft, Fact, ProducerDraft, Rate, TopicDraft};
+use super::guess_managed;
 use crate::catalogue::hardware;
+use crate::catalogue::managed::express_instance;
 use crate::resolve::version;
 use crate::units::scaled_decimal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,7 @@ pub(super) fn complete(draft: &mut Draft) {
     topics(draft);
     storage(draft);
     phases(draft);
+    guess_managed::settle(draft);
 }
 
 /// Topics that a group reads or that traffic names.
@@ -186,6 +189,9 @@ fn instance(draft: &mut Draft) {
     let offers = hardware::msk_offers();
     let is_offered =
         |name: &str| name != "kafka.t3.small" && offers.iter().any(|offer| offer.name == name);
+    if draft.cluster.is_serverless {
+        return;
+    }
     let Some(known) = known else {
         let name = by_load(draft);
         draft.guess(format!(
@@ -195,23 +201,19 @@ fn instance(draft: &mut Draft) {
         return;
     };
     let name = known.value.as_str();
-    if is_offered(name) || hardware::ec2_instance(name).is_some() {
+    let is_known = is_offered(name) || express_instance(name).is_some();
+    if is_known || hardware::ec2_instance(name).is_some() {
         return;
     }
-    let stand_in = match name.strip_prefix("express.").map(|rest| format!("kafka.{rest}")) {
-        Some(standard) if is_offered(&standard) => {
-            draft.leave_out(format!(
-                "Express brokers ({name}): Standard brokers of the same size stand in for them"
-            ));
-            standard
-        }
-        _ => {
-            let stand_in =
-                if name.starts_with("kafka.t3") { "kafka.m5.large" } else { "kafka.m7g.large" };
-            draft.leave_out(format!("{name} is not simulated: {stand_in} stands in for it"));
-            stand_in.to_owned()
-        }
+    let stand_in = if name.starts_with("express.") {
+        "express.m7g.large"
+    } else if name.starts_with("kafka.t3") {
+        "kafka.m5.large"
+    } else {
+        "kafka.m7g.large"
     };
+    draft.leave_out(format!("{name} is not simulated: {stand_in} stands in for it"));
+    let stand_in = stand_in.to_owned();
     draft.cluster.instance = Some(Fact { value: stand_in, from: known.from });
 }
 
@@ -238,9 +240,16 @@ fn kafka(draft: &mut Draft) {
     let Some(known) = draft.cluster.kafka.take() else { return };
     let short: Vec<&str> = known.value.split('.').take(2).collect();
     let short = short.join(".");
-    let is_msk =
-        draft.cluster.instance.as_ref().is_some_and(|name| name.value.starts_with("kafka."));
-    let least = if is_msk { (3, 7) } else { (3, 3) };
+    let is_msk = draft.cluster.instance.as_ref().is_some_and(|name| {
+        ["kafka.", "express."].iter().any(|prefix| name.value.starts_with(prefix))
+    });
+    let is_express =
+        draft.cluster.instance.as_ref().is_some_and(|name| name.value.starts_with("express."));
+    let least = match (is_express, is_msk || draft.cluster.is_serverless) {
+        (true, _) => (3, 9),
+        (false, true) => (3, 7),
+        (false, false) => (3, 3),
+    };
     if version(&short).is_some_and(|version| version >= least && version < (5, 0)) {
         draft.cluster.kafka = Some(Fact { value: short, from: known.from });
     } else {

@@ -62,9 +62,10 @@ fn topic_line(
     Ok(())
 }
 
-/// `Key: value` fields, separated by tabs.
+/// `Key: value` fields, separated by tabs, or by several spaces where those have become of them.
 fn fields(line: &str) -> BTreeMap<&str, &str> {
-    line.split('\t')
+    let separator = if line.trim_start().contains('\t') { "\t" } else { "  " };
+    line.split(separator)
         .filter_map(|field| field.split_once(':'))
         .map(|(key, value)| (key.trim(), value.trim()))
         .collect()

@@ -21,9 +21,7 @@ pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErro
         set(&mut draft.name, text, name.place())?;
     }
     if info.get("Serverless").is_some() {
-        draft.leave_out(
-            "MSK Serverless: its brokers are not visible; a Standard cluster stands in for it",
-        );
+        draft.cluster.is_serverless = true;
         return Ok(());
     }
     // The first version of the API has the fields of `Provisioned` in the cluster itself.

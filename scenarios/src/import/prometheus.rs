@@ -73,7 +73,12 @@ pub(super) fn range(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError>
             .error("the query failed")
             .help("export the answer of one that succeeded"));
     }
-    for result in doc.need("data")?.need("result")?.items()? {
+    let results = doc.need("data")?.need("result")?;
+    if results.items()?.is_empty() {
+        let help = "ask for a time in which there was load";
+        return Err(results.error("the query found nothing").help(help));
+    }
+    for result in results.items()? {
         let mut labels = Labels::new();
         if let Some(metric) = result.get("metric") {
             for (key, value) in metric.entries()? {

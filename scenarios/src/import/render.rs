@@ -140,9 +140,15 @@ fn header(draft: &Draft, name: &str, text: &mut Text) {
 
 fn cluster(draft: &Draft, text: &mut Text) {
     let cluster = &draft.cluster;
-    let is_msk = cluster.instance.as_ref().is_some_and(|name| name.value.starts_with("kafka."));
+    let family = cluster.instance.as_ref().and_then(|name| name.value.split('.').next());
+    let kind = match family {
+        _ if cluster.is_serverless => "msk-serverless",
+        Some("kafka") => "msk-standard",
+        Some("express") => "msk-express",
+        _ => "self-managed",
+    };
     text.table("[cluster]");
-    text.line("kind", if is_msk { "\"msk-standard\"" } else { "\"self-managed\"" }, None);
+    text.line("kind", &quoted(kind), None);
     text.fact("instance", cluster.instance.as_ref(), |name| quoted(name));
     text.fact("brokers", cluster.brokers.as_ref(), u32::to_string);
     text.fact("azs", cluster.azs.as_ref(), u32::to_string);

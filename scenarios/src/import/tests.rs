@@ -126,7 +126,7 @@ fn what_is_to_be_created_and_what_cannot_be_simulated_still_runs() {
     assert_eq!(plan(&result).cluster.brokers.len(), 4);
     let express = CLUSTER.replace("kafka.m7g.2xlarge", "express.m7g.large");
     let result = imported(&[("x.json", &express)]);
-    assert_eq!(plan(&result).cluster.brokers[0].host.instance, "kafka.m7g.large");
+    assert_eq!(plan(&result).cluster.brokers[0].host.instance, "express.m7g.large");
     let serverless = r#"{"ClusterInfo": {"ClusterName": "s", "Serverless": {"VpcConfigs": []}}}"#;
     assert_eq!(plan(&imported(&[("s.json", serverless)])).cluster.brokers.len(), 3);
 }
@@ -145,7 +145,7 @@ fn a_configuration_comes_in_base64() {
         assert!(!result.left_out.iter().any(|one| one.contains("MSK configuration")));
     }
     let error = refused(&[("p.json", r#"{"serverProperties": "%%%"}"#)]);
-    assert_eq!(error.place, "p.json: serverProperties");
+    assert_eq!(error.place, "p.json:1:22: serverProperties");
 }
 
 #[test]
@@ -299,29 +299,29 @@ fn broken_files_are_refused_with_their_place() {
         ("b.json", "{\"what\": 1}", "b.json", "no known shape"),
         ("c.txt", "  \n", "c.txt", "empty"),
         ("d.yaml", "topics: [1\nmessageSize: 3", "d.yaml:", "not YAML"),
-        ("e.yaml", "messageSize: -4\nproducerRate: 1", "e.yaml: messageSize", "whole number"),
+        ("e.yaml", "messageSize: -4\nproducerRate: 1", "e.yaml:1:14: messageSize", "whole number"),
         ("f.yaml", "messageSize: 4", "f.yaml", "producerRate"),
         (
             "g.json",
             r#"{"ClusterInfo": {"Provisioned": {}}}"#,
-            "g.json: ClusterInfo.Provisioned",
+            "g.json:1:33: ClusterInfo.Provisioned",
             "BrokerNodeGroupInfo",
         ),
         (
             "h.json",
             r#"{"MetricDataResults": [{"Id": "x", "Timestamps": [], "Values": []}]}"#,
-            "h.json: MetricDataResults",
+            "h.json:1:23: MetricDataResults",
             "which metric",
         ),
         (
             "i.json",
             r#"{"MetricDataResults": [{"Id": "x", "Label": "BytesInPerSec", "Timestamps": [], "Values": [1]}]}"#,
-            "h.json: MetricDataResults[0]",
+            "i.json:1:24: MetricDataResults[0]",
             "0 timestamps",
         ),
         ("j.txt", "Topic: a b\tPartitionCount: 1\tConfigs: ", "j.txt:1", "not a topic's name"),
         ("k.txt", "Topic: a\tPartitionCount: many\tConfigs: ", "k.txt:1", "not a number"),
-        ("l.json", r#"{"class": "a.b.MadeUpSpec"}"#, "l.json: class", "not known"),
+        ("l.json", r#"{"class": "a.b.MadeUpSpec"}"#, "l.json:1:11: class", "not known"),
         (
             "m.json",
             r#"{"class": "ProduceBenchSpec", "targetMessagesPerSec": 1, "activeTopics": {"t[0-4000000000]": {}}}"#,
@@ -331,15 +331,19 @@ fn broken_files_are_refused_with_their_place() {
         (
             "n.yaml",
             "driverClass: io.x.PulsarDriver",
-            "n.yaml: driverClass",
+            "n.yaml:1:14: driverClass",
             "not a driver of Kafka",
         ),
-        ("o.json", r#"{"status": "error", "data": {"result": []}}"#, "o.json: status", "failed"),
+        (
+            "o.json",
+            r#"{"status": "error", "data": {"result": []}}"#,
+            "o.json:1:12: status",
+            "failed",
+        ),
         ("p.yaml", "a: &a [x]\nb: *c", "p.yaml", "not YAML"),
     ] {
         let error = refused(&[(name, text)]);
-        let place = place.replace("h.json: MetricDataResults[0]", "i.json: MetricDataResults[0]");
-        assert!(error.place.starts_with(&place), "{name}: {error:?}");
+        assert!(error.place.starts_with(place), "{name}: {error:?}");
         assert!(error.message.contains(part), "{name}: {error:?}");
     }
     let two = CLUSTER.replace("\"NumberOfBrokerNodes\": 6", "\"NumberOfBrokerNodes\": 9");

@@ -27,6 +27,10 @@ pub enum FigureUnit {
     Points,
     /// US dollars.
     Usd,
+    /// Milliseconds of vCPUs per second.
+    CpuTime,
+    /// KiB.
+    Size,
 }
 
 /// A figure that limits can name.
@@ -45,6 +49,7 @@ pub struct FigureSpec {
 const LATENCY: &[&str] =
     &["avg", "min", "med", "p(75)", "p(90)", "p(95)", "p(99)", "p(99.9)", "p(99.99)", "max"];
 const AVG_MAX: &[&str] = &["avg", "max"];
+const AVG: &[&str] = &["avg"];
 const MAX: &[&str] = &["max"];
 const MIN: &[&str] = &["min"];
 
@@ -93,6 +98,17 @@ pub const LIMITED: &[FigureSpec] = &[
     spec("cache_hits", MIN, FigureUnit::Points),
     spec("request_queue", MAX, FigureUnit::Count),
     spec("monthly_cost", &["value"], FigureUnit::Usd),
+    spec("cpu_time", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_network", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_requests", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_produce", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_fetch_partitions", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_consumer_fetch", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_follower_fetch", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_follower_append", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_fetch_copies", AVG, FigureUnit::CpuTime),
+    spec("cpu_time_other", AVG, FigureUnit::CpuTime),
+    spec("follower_fetch_size", AVG_MAX, FigureUnit::Size),
 ];
 
 /// Phases that a result has figures of.
@@ -238,6 +254,8 @@ fn example(spec: &FigureSpec) -> &'static str {
         (FigureUnit::Points, _) if spec.aggregates == MIN => "min > -5 points",
         (FigureUnit::Points, _) => "avg < +3%",
         (FigureUnit::Usd, _) => "value <= +$0.00",
+        (FigureUnit::CpuTime, _) => "avg < +2%",
+        (FigureUnit::Size, _) => "avg > -10%",
     }
 }
 
@@ -296,6 +314,16 @@ fn parse_amount(spec: &FigureSpec, text: &str) -> Result<Amount, UnitError> {
         FigureUnit::Throughput => units::parse_byte_rate(size)? / 1_000,
         FigureUnit::Usd => units::parse_usd_cents(size)? * 10,
         FigureUnit::Count => whole(size)?.saturating_mul(1_000),
+        FigureUnit::Size => units::parse_bytes(size)?.saturating_mul(1_000) / 1_024,
+        FigureUnit::CpuTime => match size.strip_suffix("/s") {
+            Some(time) => units::parse_duration_ns(time.trim())? / 1_000,
+            None => {
+                return Err(UnitError {
+                    message: format!("`{size}` is no CPU time per second"),
+                    help: "write a relative change such as `+2%`, or `+1ms/s`".to_owned(),
+                });
+            }
+        },
         FigureUnit::Points => match size.strip_suffix("points") {
             Some(points) => units::parse_share_ppm(&format!("{}%", points.trim()))? / 10,
             None => {

@@ -10,4 +10,4 @@ pub(crate) mod testing;
 mod theory;
 
 pub use pool::{Cpu, CpuConfig, CpuCounters, Pool, PoolSizes, Service, Ticket};
-pub use profile::{CostProfile, MissingConstant, constant};
+pub use profile::{CostProfile, MissingConstant, WorkCosts, constant};

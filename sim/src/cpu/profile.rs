@@ -3,6 +3,7 @@
 
 use std::fmt;
 use stormglass_broker_core::seam::Work;
+use stormglass_reports::recording::CpuSpent;
 use stormglass_scenarios::plan::ModelPlan;
 
 const KIB: u64 = 1024;
@@ -29,6 +30,51 @@ pub fn constant(model: &ModelPlan, name: &'static str) -> Result<u64, MissingCon
         .get(name)
         .and_then(|constant| u64::try_from(constant.value).ok())
         .ok_or(MissingConstant(name))
+}
+
+/// CPU costs of counted work by kind, in 1/1024 ns of a vCPU of reference speed: costs per KiB stay
+/// whole until they are summed up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WorkCosts {
+    /// Produce: partitions, batches, bytes, records that are walked.
+    pub produce: u64,
+    /// Fetch, whoever asks: partitions looked at, and sessions walked.
+    pub fetch_partitions: u64,
+    /// Bytes sent to consumers.
+    pub consumer_fetch: u64,
+    /// Bytes sent to followers.
+    pub follower_fetch: u64,
+    /// Bytes appended as a follower.
+    pub follower_append: u64,
+    /// Bytes copied on the way to the answer of a Fetch.
+    pub fetch_copies: u64,
+    /// Metadata and the log cleaner.
+    pub other: u64,
+}
+
+impl WorkCosts {
+    /// All kinds together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.produce
+            + self.fetch_partitions
+            + self.consumer_fetch
+            + self.follower_fetch
+            + self.follower_append
+            + self.fetch_copies
+            + self.other
+    }
+
+    /// Adds those of another step.
+    pub fn add(&mut self, other: &Self) {
+        self.produce += other.produce;
+        self.fetch_partitions += other.fetch_partitions;
+        self.consumer_fetch += other.consumer_fetch;
+        self.follower_fetch += other.follower_fetch;
+        self.follower_append += other.follower_append;
+        self.fetch_copies += other.fetch_copies;
+        self.other += other.other;
+    }
 }
 
 /// CPU costs of a broker's work on one host, already scaled by the speed of its vCPUs: every
@@ -81,14 +127,14 @@ impl CostProfile {
 
     /// Time of a request handler for one request: its fixed cost and the work of its step, ns.
     #[must_use]
-    pub fn handler_ns(&self, work: &Work) -> u64 {
-        self.scaled(self.request_ns + self.raw_work(work))
+    pub fn handler_ns(&self, costs: &WorkCosts) -> u64 {
+        self.scaled(self.request_ns + costs.total() / KIB)
     }
 
     /// Time of a step that no request caused (a timer, a disk completion, a peer's answer), ns.
     #[must_use]
-    pub fn step_ns(&self, work: &Work) -> u64 {
-        self.scaled(self.raw_work(work))
+    pub fn step_ns(&self, costs: &WorkCosts) -> u64 {
+        self.scaled(costs.total() / KIB)
     }
 
     /// Time of a network processor for one request and its response, ns. With TLS, the request is
@@ -115,19 +161,45 @@ impl CostProfile {
         self.scaled(self.connection_ns + handshake)
     }
 
-    fn raw_work(&self, work: &Work) -> u64 {
-        let fetched = work.fetch_bytes + work.replica_fetch_bytes;
-        let per_item = u64::from(work.produce_partitions) * self.produce_partition_ns
-            + u64::from(work.produce_batches) * self.produce_batch_ns
-            + (work.records_walked + work.cleaner_records + u64::from(work.metadata_records))
-                * self.record_ns
-            + u64::from(work.fetch_partitions) * self.fetch_partition_ns
-            + u64::from(work.session_partitions) * self.session_partition_ns;
-        // the cleaner checks, copies and sums up each byte, as a leader does with what it is sent
-        let per_byte = (work.produce_bytes + work.cleaner_bytes) * self.produce_ns_per_kib
-            + fetched * self.fetch_ns_per_kib
-            + work.follower_bytes * self.follower_append_ns_per_kib;
-        per_item + per_byte / KIB
+    /// What the work of a step costs, by kind.
+    #[must_use]
+    pub fn costs(&self, work: &Work) -> WorkCosts {
+        let items = |count: u64, each: u64| count * each * KIB;
+        // The cleaner checks, copies and sums up each byte, as a leader does with what it is sent.
+        let cleaner = items(work.cleaner_records, self.record_ns)
+            + work.cleaner_bytes * self.produce_ns_per_kib;
+        WorkCosts {
+            produce: items(u64::from(work.produce_partitions), self.produce_partition_ns)
+                + items(u64::from(work.produce_batches), self.produce_batch_ns)
+                + items(work.records_walked, self.record_ns)
+                + work.produce_bytes * self.produce_ns_per_kib,
+            fetch_partitions: items(u64::from(work.fetch_partitions), self.fetch_partition_ns)
+                + items(u64::from(work.session_partitions), self.session_partition_ns),
+            consumer_fetch: work.fetch_bytes * self.fetch_ns_per_kib,
+            follower_fetch: work.replica_fetch_bytes * self.fetch_ns_per_kib,
+            follower_append: work.follower_bytes * self.follower_append_ns_per_kib,
+            // Two copies take as long as TLS's (`cpu.fetch_tls_ns_per_kib`).
+            fetch_copies: work.fetch_copied_bytes * self.fetch_tls_ns_per_kib / 2,
+            other: items(u64::from(work.metadata_records), self.record_ns) + cleaner,
+        }
+    }
+
+    /// Seconds of work in ns of this host, by kind. `handled` requests had their fixed cost,
+    /// `network_ns` went to network processors.
+    #[must_use]
+    pub fn spent(&self, costs: &WorkCosts, handled: u64, network_ns: u64) -> CpuSpent {
+        let of = |cost: u64| self.scaled(cost / KIB);
+        CpuSpent {
+            network_ns,
+            requests_ns: self.scaled(handled * self.request_ns),
+            produce_ns: of(costs.produce),
+            fetch_partitions_ns: of(costs.fetch_partitions),
+            consumer_fetch_ns: of(costs.consumer_fetch),
+            follower_fetch_ns: of(costs.follower_fetch),
+            follower_append_ns: of(costs.follower_append),
+            fetch_copies_ns: of(costs.fetch_copies),
+            other_ns: of(costs.other),
+        }
     }
 
     fn scaled(&self, ns: u64) -> u64 {
@@ -143,7 +215,8 @@ mod tests {
     #[test]
     fn work_is_the_sum_of_its_parts() {
         let profile = CostProfile::new(&model(), 1000).unwrap();
-        assert_eq!(profile.handler_ns(&Work::default()), 10_000, "cpu.request_ns alone");
+        let nothing = profile.costs(&Work::default());
+        assert_eq!(profile.handler_ns(&nothing), 10_000, "cpu.request_ns alone");
         let work = Work {
             produce_partitions: 2,
             produce_batches: 3,
@@ -153,8 +226,23 @@ mod tests {
             ..Work::default()
         };
         let parts = 2 * 3_000 + 3 * 2_000 + 4 * 500 + 2 * 300 + 50;
-        assert_eq!(profile.step_ns(&work), parts);
-        assert_eq!(profile.handler_ns(&work), 10_000 + parts);
+        let costs = profile.costs(&work);
+        assert_eq!(profile.step_ns(&costs), parts);
+        assert_eq!(profile.handler_ns(&costs), 10_000 + parts);
+        let spent = profile.spent(&costs, 2, 500);
+        assert_eq!((spent.requests_ns, spent.network_ns), (20_000, 500));
+        assert_eq!((spent.produce_ns, spent.follower_append_ns), (6_000 + 6_000 + 2_000, 600));
+        assert_eq!((spent.consumer_fetch_ns, spent.follower_fetch_ns), (50, 0));
+        assert_eq!(spent.total_ns(), 20_500 + parts);
+    }
+
+    #[test]
+    fn a_copy_costs_half_of_the_two_that_tls_takes() {
+        let profile = CostProfile::new(&model(), 1000).unwrap();
+        let copied = profile.costs(&Work { fetch_copied_bytes: 1 << 20, ..Work::default() });
+        let tls = profile.fetch_network_ns(0, 1 << 20, true) - profile.network_ns(0, 1 << 20, true);
+        assert_eq!(2 * profile.step_ns(&copied), tls);
+        assert_eq!(profile.spent(&copied, 0, 0).fetch_copies_ns, tls / 2);
     }
 
     #[test]

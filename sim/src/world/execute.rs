@@ -38,6 +38,7 @@ impl World {
         let Some(accepted) = at.accepted.get_mut(conn) else { return };
         let unmuted = now.max(accepted.muted_until_ns);
         let demand = at.profile.network_ns(arrived.bytes, 0, accepted.tls);
+        at.tally.network_ns += demand;
         let service = at.cpu.submit(unmuted, Pool::Network, demand);
         let ready = service.finish_ns;
         accepted.busy = true;
@@ -215,10 +216,13 @@ impl World {
     fn charge(&mut self, node: u16, work: &Work, thread: Option<Thread>, held_until: u64) -> u64 {
         let now = self.now;
         let at = &mut self.nodes[node as usize];
+        let costs = at.profile.costs(work);
         let (pool, start, demand) = match thread {
-            Some(thread) => (thread.pool, thread.start, at.profile.handler_ns(work)),
-            None => (Pool::Handler, now, at.profile.step_ns(work)),
+            Some(thread) => (thread.pool, thread.start, at.profile.handler_ns(&costs)),
+            None => (Pool::Handler, now, at.profile.step_ns(&costs)),
         };
+        at.tally.costs.add(&costs);
+        at.tally.handled += u64::from(thread.is_some());
         at.tally.bytes_in += work.produce_bytes;
         at.tally.bytes_out += work.fetch_bytes;
         at.tally.replication_in += work.follower_bytes;
@@ -278,6 +282,11 @@ impl World {
         if let Some(response) = response {
             let bytes = response.wire_size();
             let demand = answer_ns(&at.profile, &response, bytes, accepted.tls);
+            at.tally.network_ns += demand;
+            if !accepted.is_client && has_records(&response) {
+                at.tally.follower_fetches += 1;
+                at.tally.follower_fetch_bytes_max = at.tally.follower_fetch_bytes_max.max(bytes);
+            }
             leaves = at.cpu.submit(finish, Pool::Network, demand).finish_ns;
             // Only the way of a batch to its acknowledgement is looked at.
             let marks = (accepted.busy && matches!(response, Response::Produce(_)))
@@ -318,6 +327,12 @@ impl World {
 /// Why a process ended by itself.
 fn exit_cause(why: &str) -> Cause {
     Cause { event: None, what: why.to_owned() }
+}
+
+/// Whether an answer hands over records.
+fn has_records(response: &Response) -> bool {
+    let Response::Fetch(fetch) = response else { return false };
+    fetch.partitions.iter().any(|partition| partition.records.size_bytes() > 0)
 }
 
 /// Time of a network processor for an answer. Its fixed cost is in that of the request.

@@ -4,7 +4,7 @@ use super::conn_table::ConnTable;
 use super::slab::Slab;
 use super::throttle::Throttled;
 use crate::clock::NodeClock;
-use crate::cpu::{CostProfile, Cpu, Pool};
+use crate::cpu::{CostProfile, Cpu, Pool, WorkCosts};
 use crate::disk::Disk;
 use crate::net::{ConnId, HostId};
 use rustc_hash::FxHashMap;
@@ -65,6 +65,16 @@ pub(super) struct Tally {
     pub(super) replication_in: u64,
     pub(super) replication_out: u64,
     pub(super) messages_in: u64,
+    /// Work of steps, by kind.
+    pub(super) costs: WorkCosts,
+    /// Requests and answers of peers that were handled.
+    pub(super) handled: u64,
+    /// Time of network processors, ns.
+    pub(super) network_ns: u64,
+    /// Answers with records to followers.
+    pub(super) follower_fetches: u64,
+    /// Size of the largest, bytes.
+    pub(super) follower_fetch_bytes_max: u64,
 }
 
 /// Jobs that wait for a thread of a pool.

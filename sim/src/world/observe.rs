@@ -137,6 +137,9 @@ impl World {
             under_replicated: gauges.under_replicated,
             under_min_isr: gauges.under_min_isr,
             log_bytes: gauges.log_bytes,
+            cpu_spent: node.profile.spent(&tally.costs, tally.handled, tally.network_ns),
+            follower_fetches: tally.follower_fetches,
+            follower_fetch_bytes_max: tally.follower_fetch_bytes_max,
         }
     }
 

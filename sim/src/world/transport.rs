@@ -122,6 +122,7 @@ impl World {
         let tls = if is_client { self.tls_client } else { self.tls_in_cluster };
         let Some(node) = self.nodes.iter_mut().find(|n| n.host == to) else { return };
         let demand = node.profile.connection_ns(tls);
+        node.tally.network_ns += demand;
         node.cpu.submit(now, crate::cpu::Pool::Network, demand);
         let accepted = Accepted {
             conn,

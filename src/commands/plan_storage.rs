@@ -1,0 +1,91 @@
+//! What a candidate keeps its records on: volumes of MSK, EBS volumes, local disks, or storage that
+//! nobody sees.
+
+use super::plan_scenario::Shape;
+use stormglass_reports::planner::Requirements;
+use stormglass_scenarios::ec2_storage;
+
+/// Storage beyond what retention needs, percent.
+const STORAGE_RESERVE_PERCENT: u64 = 25;
+/// From this size on a gp2 volume has its full 250 MiB/s.
+const MSK_GIB_MIN: u64 = 334;
+/// A gp3 volume has so much for nothing, MiB/s.
+const GP3_MIB_MIN: u64 = 125;
+/// And no more than this.
+const GP3_MIB_MAX: u64 = 2_000;
+/// Operations per second that a gp3 volume has for nothing; each pays for a quarter of a MiB/s.
+const GP3_IOPS_MIN: u64 = 3_000;
+const GP3_IOPS_PER_MIB: u64 = 4;
+
+/// Kind of the clusters of a size of broker, as the language has it.
+pub(super) fn kind_of(instance: &str) -> &'static str {
+    match instance.split_once('.') {
+        Some(("express", _)) => "msk-express",
+        Some(("kafka", _)) => "msk-standard",
+        _ => "self-managed",
+    }
+}
+
+impl Shape {
+    /// Storage of each broker that retention calls for, GiB; on Express a broker's share of what is
+    /// kept, once.
+    pub(super) fn storage_gib(&self, requirements: &Requirements) -> u64 {
+        let kept =
+            requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
+        let kind = kind_of(self.instance);
+        if kind == "msk-express" {
+            return (kept / u64::from(self.brokers)).div_ceil(1 << 30);
+        }
+        let all = kept.saturating_mul(u64::from(requirements.replication));
+        let each = all / u64::from(self.brokers) / 100 * (100 + STORAGE_RESERVE_PERCENT);
+        let least = if kind == "msk-standard" { MSK_GIB_MIN } else { 1 };
+        each.div_ceil(1 << 30).max(least)
+    }
+
+    /// Keys of `[cluster]` about storage, and what replicas must have, which Express fixes.
+    pub(super) fn storage_text(&self, requirements: &Requirements) -> String {
+        let in_sync = requirements.replication.saturating_sub(1).max(1);
+        let config = format!("config.min.insync.replicas = {in_sync}\n");
+        match kind_of(self.instance) {
+            "msk-express" => String::new(),
+            "msk-standard" => {
+                format!("storage.size = \"{} GiB\"\n{config}", self.storage_gib(requirements))
+            }
+            _ => format!(
+                "encryption = {{ client = \"tls\", in_cluster = \"tls\" }}\n{}{config}",
+                self.own_storage_text(requirements)
+            ),
+        }
+    }
+
+    /// Local disks where there are any, else a gp3 volume that keeps up with the peak.
+    fn own_storage_text(&self, requirements: &Requirements) -> String {
+        let (disks, path_bytes) = ec2_storage(self.instance).unwrap_or_default();
+        if disks > 0 {
+            return format!("storage = {{ type = \"nvme\", volumes = {disks} }}\n");
+        }
+        let peak = requirements.ingress_bytes_per_sec * requirements.peak_permille / 1000;
+        let received = peak * u64::from(requirements.replication) / u64::from(self.brokers);
+        let wanted = (received / 100 * (100 + STORAGE_RESERVE_PERCENT)).div_ceil(1 << 20);
+        let most = (path_bytes >> 20).clamp(GP3_MIB_MIN, GP3_MIB_MAX);
+        let mib = wanted.clamp(GP3_MIB_MIN, most);
+        // What a volume has for nothing needs no size that would allow for it.
+        let more = match (mib > GP3_MIB_MIN, mib * GP3_IOPS_PER_MIB) {
+            (false, _) => String::new(),
+            (true, ..=GP3_IOPS_MIN) => format!(", throughput = \"{mib} MiB/s\""),
+            (true, iops) => format!(", throughput = \"{mib} MiB/s\", iops = {iops}"),
+        };
+        let gib = self.storage_gib(requirements);
+        format!("storage = {{ type = \"gp3\", size = \"{gib} GiB\"{more} }}\n")
+    }
+
+    /// What Express bills for storage follows from the topic's retention.
+    pub(super) fn retention_text(&self, requirements: &Requirements) -> String {
+        if kind_of(self.instance) == "msk-express" {
+            let ms = requirements.retention_seconds.saturating_mul(1000);
+            format!("config.retention.ms = {ms}\n")
+        } else {
+            String::new()
+        }
+    }
+}
