@@ -34,6 +34,8 @@ pub enum ErrorCode {
     NotLeaderOrFollower = 6,
     /// Not done within the request's timeout.
     RequestTimedOut = 7,
+    /// The replica cannot answer yet.
+    ReplicaNotAvailable = 9,
     /// Batch larger than `max.message.bytes`.
     MessageTooLarge = 10,
     /// Metadata of a committed offset is longer than `offset.metadata.max.bytes`.
@@ -184,6 +186,8 @@ pub enum ErrorCode {
     MismatchedEndpointType = 114,
     /// AlterPartition succeeded, but leadership moved meanwhile.
     NewLeaderElected = 108,
+    /// What a follower asks for is in remote storage only (KIP-405).
+    OffsetMovedToTieredStorage = 109,
 }
 }
 
@@ -210,6 +214,7 @@ impl ErrorCode {
                 | Self::LeaderNotAvailable
                 | Self::NotLeaderOrFollower
                 | Self::RequestTimedOut
+                | Self::ReplicaNotAvailable
                 | Self::CoordinatorLoadInProgress
                 | Self::CoordinatorNotAvailable
                 | Self::NotCoordinator

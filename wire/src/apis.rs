@@ -75,7 +75,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 pub const APIS: [Api; 42] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 17, 12),
-    api(ApiKey::ListOffsets, 1, 8, 6),
+    api(ApiKey::ListOffsets, 1, 9, 6),
     api(ApiKey::Metadata, 0, 12, 9),
     api(ApiKey::OffsetCommit, 2, 9, 8),
     api(ApiKey::OffsetFetch, 1, 9, 6),

@@ -1,6 +1,7 @@
 //! AlterConfigs and IncrementalAlterConfigs of topics and groups (Kafka's
 //! `ConfigurationControlManager`). Configs of brokers come from server.properties only.
 
+use super::remote_storage;
 use super::state::Controller;
 use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};
 use crate::error::ErrorCode;
@@ -66,6 +67,9 @@ impl Controller {
         }
         let owner = ConfigResource::Topic(Arc::clone(name));
         let after = self.after(resource, &owner, ConfigChange::apply)?;
+        let before = self.image.configs(&owner).into_iter().flatten();
+        remote_storage::check(&self.server, before.map(texts), after.iter().map(texts))
+            .map_err(|message| (ErrorCode::InvalidConfig, message))?;
         Ok(Some((owner, after)))
     }
 
@@ -185,6 +189,10 @@ impl ConfigChange {
         overrides.insert(Arc::clone(key), value.into());
         Ok(())
     }
+}
+
+fn texts<'a>((key, value): (&'a Arc<str>, &'a Arc<str>)) -> (&'a str, &'a str) {
+    (key, value)
 }
 
 fn list(text: &str) -> Vec<&str> {

@@ -109,6 +109,7 @@ impl Log {
         self.next_offset = end;
         self.log_end = self.log_end.min(end);
         self.recovery_point = self.recovery_point.min(end);
+        self.tier.remote_end = self.tier.remote_end.min(end);
         for append in &mut self.in_flight {
             append.confirms = append.confirms.min(end);
         }

@@ -18,10 +18,11 @@ mod read;
 mod session;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tier;
 mod views;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};
-pub(crate) use maintenance::parse_checkpoint;
+pub(crate) use maintenance::{parse_checkpoint, parse_tiered};
 pub(crate) use partition::{Follower, Partition};
 
 use crate::config::{NodeConfig, TopicConfig};
@@ -42,6 +43,7 @@ use read::PendingRead;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session::SessionCache;
 use std::collections::{BTreeMap, BTreeSet};
+use tier::Tier;
 
 /// Brokers that may join an ISR: registered, unfenced, not shutting down, with their epochs.
 pub(crate) type EligibleBrokers = BTreeMap<NodeId, i64>;
@@ -67,6 +69,8 @@ pub(crate) struct ReplicaManager {
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
     cleaner: cleaner::Cleaner,
+    /// Present with remote storage.
+    tier: Option<Box<Tier>>,
     /// Whether metadata was applied since the start: what the first of it does not know is a stray.
     has_metadata: bool,
     log_dir_failed: Option<DiskError>,
@@ -95,6 +99,7 @@ impl ReplicaManager {
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
             cleaner: cleaner::Cleaner::default(),
+            tier: Tier::new(&config.server),
             has_metadata: false,
             log_dir_failed: None,
             ops: Vec::new(),
@@ -156,6 +161,7 @@ impl ReplicaManager {
     pub(crate) fn start(&mut self, step: &mut Step<'_>) {
         self.maintenance.arm(&self.config.server, step);
         self.arm_isr_check(step);
+        self.arm_tier(step);
     }
 
     /// Connections that ended take their waiting requests with them.

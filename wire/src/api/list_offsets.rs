@@ -1,4 +1,4 @@
-//! ListOffsets (key 2). Without tiered storage the local log begins where the log does.
+//! ListOffsets (key 2). Where logs end in remote storage may be asked from version 9 on (KIP-1005).
 
 use super::shared::{DecodeCx, by_topic, isolation, topic_name};
 use crate::call::Call;
@@ -16,6 +16,7 @@ const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let version = cx.version;
@@ -28,7 +29,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         |reader, topic| {
             let tp = TopicPartition::new(topic, reader.i32()?);
             let epoch = if version >= 4 { reader.i32()? } else { NO_EPOCH };
-            let spec = spec(reader.i64()?)?;
+            let spec = spec(reader.i64()?, version)?;
             reader.skip_tags()?;
             Ok((tp, epoch, spec))
         },
@@ -38,10 +39,12 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     Ok(Asked::Broker(Request::ListOffsets(ListOffsetsRequest { isolation, partitions })))
 }
 
-fn spec(timestamp: i64) -> Result<OffsetSpec, WireError> {
+fn spec(timestamp: i64, version: i16) -> Result<OffsetSpec, WireError> {
     match timestamp {
         LATEST => Ok(OffsetSpec::Latest),
-        EARLIEST | EARLIEST_LOCAL => Ok(OffsetSpec::Earliest),
+        EARLIEST => Ok(OffsetSpec::Earliest),
+        EARLIEST_LOCAL => Ok(OffsetSpec::EarliestLocal),
+        LATEST_TIERED if version >= 9 => Ok(OffsetSpec::LatestTiered),
         MAX_TIMESTAMP => Ok(OffsetSpec::MaxTimestamp),
         ms if ms >= 0 => Ok(OffsetSpec::Timestamp(ms)),
         _ => Err(WireError::Forbidden("offsets are asked for by an unknown negative timestamp")),
