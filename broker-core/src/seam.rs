@@ -428,10 +428,6 @@ pub struct Work {
     pub cleaner_bytes: u64,
     /// Records that the log cleaner looked up in its map.
     pub cleaner_records: u64,
-    /// Bytes copied to remote storage.
-    pub remote_copy_bytes: u64,
-    /// Bytes read from remote storage.
-    pub remote_read_bytes: u64,
 }
 
 impl Work {

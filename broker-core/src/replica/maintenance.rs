@@ -3,6 +3,7 @@
 use super::ReplicaManager;
 use crate::config::ServerConfig;
 use crate::ids::{DiskOpId, Offset, TopicId, TopicPartition};
+use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, FileName, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
@@ -242,18 +243,23 @@ impl ReplicaManager {
 
     /// The checkpoint of log starts. A line says so where the log may begin in remote storage.
     pub(super) fn log_starts(&self) -> Bytes {
-        let mut lines = String::new();
-        let mut count = 0usize;
-        for partition in self.iter() {
-            count += 1;
-            let (tp, log) = (partition.tp, &partition.log);
-            let start = log.log_start_offset();
-            let _ = write!(lines, "{:x} {} {start}", { tp.topic.0 }, tp.partition);
-            let is_tiered = log.is_tiered() || log.is_tiering_on_record();
-            lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
-        }
-        Bytes::from(format!("0\n{count}\n{lines}"))
+        let is_tiered = |log: &Log| log.is_tiered() || log.is_tiering_on_record();
+        log_start_checkpoint(
+            self.iter().map(|p| (p.tp, p.log.log_start_offset(), is_tiered(&p.log))),
+        )
     }
+}
+
+/// The checkpoint of log starts; of each log, whether it may begin in remote storage.
+pub fn log_start_checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) -> Bytes {
+    let mut lines = String::new();
+    let mut count = 0usize;
+    for (tp, start, is_tiered) in rows {
+        count += 1;
+        let _ = write!(lines, "{:x} {} {start}", { tp.topic.0 }, tp.partition);
+        lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
+    }
+    Bytes::from(format!("0\n{count}\n{lines}"))
 }
 
 /// How a line of the checkpoint of log starts ends when the log may begin in remote storage.

@@ -22,6 +22,7 @@ mod tier;
 mod views;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};
+pub use maintenance::log_start_checkpoint;
 pub(crate) use maintenance::{parse_checkpoint, parse_tiered};
 pub(crate) use partition::{Follower, Partition};
 

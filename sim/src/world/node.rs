@@ -65,6 +65,11 @@ pub(super) struct Tally {
     pub(super) replication_in: u64,
     pub(super) replication_out: u64,
     pub(super) messages_in: u64,
+    /// Bytes that remote storage took, and gave.
+    pub(super) remote_copied: u64,
+    pub(super) remote_fetched: u64,
+    /// Requests that it answered with 503.
+    pub(super) remote_rejected: u64,
 }
 
 /// Jobs that wait for a thread of a pool.

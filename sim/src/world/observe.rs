@@ -137,6 +137,9 @@ impl World {
             under_replicated: gauges.under_replicated,
             under_min_isr: gauges.under_min_isr,
             log_bytes: gauges.log_bytes,
+            remote_copied: tally.remote_copied,
+            remote_fetched: tally.remote_fetched,
+            remote_rejected: tally.remote_rejected,
         }
     }
 

@@ -62,7 +62,6 @@ impl ReplicaManager {
         if let Some(log) = self.remote_log(slot, tp) {
             log.copying = false;
             if let RemoteResult::Copied(segment) = result {
-                step.effects.work.remote_copy_bytes += u64::from(segment.bytes);
                 log.add(segment);
                 self.learned_of_copy(slot);
                 self.copy_next(step, slot);

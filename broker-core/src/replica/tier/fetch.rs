@@ -162,7 +162,6 @@ impl ReplicaManager {
                 Ok(records) => {
                     let bytes = u64::from(records.size_bytes());
                     step.effects.work.fetch_bytes += bytes;
-                    step.effects.work.remote_read_bytes += bytes;
                     let aborted = (session.isolation == IsolationLevel::ReadCommitted)
                         .then(|| self.aborted_remotely(partition, entry.fetch_offset, &records));
                     FetchPartitionResponse { records, aborted, ..state }
