@@ -1,4 +1,5 @@
-//! Checks of topics with remote storage: what Kafka refuses, and what Amazon MSK does not offer.
+//! Checks of topics with remote storage: what Kafka refuses, and what Amazon MSK does not offer. MSK
+//! has it from Kafka 3.6 on; older versions are not simulated.
 
 use crate::plan::ClusterKind;
 use crate::schema::cluster::Cluster;
@@ -117,10 +118,6 @@ fn check_msk(tiered: &Tiered<'_>, cluster: &Cluster, errors: &mut Errors) {
     if cluster.instance_name() == "kafka.t3.small" {
         let help = "MSK offers tiered storage from kafka.m5.large and kafka.m7g.large on";
         tiered.refuse(ON, "kafka.t3.small brokers cannot have it", help, errors);
-    }
-    if cluster.version_is_sound() && cluster.kafka_version() < (3, 6) {
-        let help = "MSK offers tiered storage from Kafka 3.6 on (and in 2.8.2.tiered)";
-        tiered.refuse(ON, "this version of Kafka has none on MSK", help, errors);
     }
     let limits = [
         ("segment.bytes", MSK_SEGMENT_BYTES_MIN, "48 MiB (50331648)"),

@@ -1,6 +1,7 @@
 //! Keys, values, events and metrics of the scenario format, from the schema itself.
 
 use super::figures;
+use crate::catalogue::remote;
 use crate::catalogue::configs::{KeySet, configs};
 use crate::schema::json::scenario_schema;
 use crate::schema::threshold::metric_rows;
@@ -61,6 +62,7 @@ pub fn format_reference() -> String {
     figures::instances(&mut text);
     for (title, keys) in [
         ("server.properties", &configs().server),
+        ("server.properties where a topic has remote storage", remote::server_keys()),
         ("Topic configs", &configs().topic),
         ("Java producer configs", &configs().java_producer),
         ("Java consumer configs", &configs().java_consumer),
