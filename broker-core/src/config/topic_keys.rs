@@ -1,5 +1,5 @@
-//! Every topic config of Kafka 3.9: name, server's key, type, default, and what values it may have.
-//! Those that [`super::TopicConfig`] does not read are kept and shown, and change nothing.
+//! Every topic config of Kafka 3.9 but those that turn remote storage off again (KIP-950): name,
+//! server's key, type, default, and what values it may have. Those that [`super::TopicConfig`] does not read are kept and shown, and change nothing.
 
 use super::ConfigKind;
 
@@ -75,8 +75,6 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", ConfigKind::Long, "0", Rule::AtLeast(0)),
     key("min.insync.replicas", "min.insync.replicas", ConfigKind::Int, "1", Rule::AtLeast(1)),
     key("preallocate", "log.preallocate", ConfigKind::Boolean, "false", Rule::Any),
-    key("remote.log.copy.disable", "remote.log.copy.disable", ConfigKind::Boolean, "false", Rule::Any),
-    key("remote.log.delete.on.disable", "remote.log.delete.on.disable", ConfigKind::Boolean, "false", Rule::Any),
     key("remote.storage.enable", "remote.storage.enable", ConfigKind::Boolean, "false", Rule::Any),
     key("retention.bytes", "log.retention.bytes", ConfigKind::Long, "-1", Rule::AtLeast(-1)),
     key("retention.ms", "log.retention.ms", ConfigKind::Long, "604800000", Rule::AtLeast(-1)),

@@ -3,7 +3,7 @@
 //! leader's local log start. Leaves out the operations on remote storage.
 
 use super::aborted;
-use super::epochs::{EpochCache, EpochEntry};
+use super::epochs::EpochCache;
 use super::partition_log::Log;
 use super::snapshot;
 use crate::ids::{NO_EPOCH, Offset, RemoteSegmentId};
@@ -43,6 +43,11 @@ impl Log {
     #[must_use]
     pub fn local_log_start_offset(&self) -> Offset {
         if self.is_tiered() { self.log_start.max(self.oldest().base) } else { self.log_start }
+    }
+
+    /// Where the log begins as far as this disk tells, before its topic's configs are known.
+    pub(crate) fn first_local_offset(&self) -> Offset {
+        if self.tier.is_on_record { self.log_start.max(self.oldest().base) } else { self.log_start }
     }
 
     /// Everything below, from the log start on, is in remote storage; 0 when nothing is.
@@ -150,12 +155,6 @@ impl Log {
         // the file's name is all that keeps the log's end: an `Append` of nothing creates it
         let records = Records::default();
         ops.push(DiskOpKind::Append { tp, segment: local_start, records });
-    }
-
-    /// Leader epochs of a remote segment's history, for tests and checkers.
-    #[must_use]
-    pub fn has_epochs_of(&self, epochs: &[EpochEntry]) -> bool {
-        epochs.iter().all(|entry| self.epochs.entries().contains(entry))
     }
 }
 

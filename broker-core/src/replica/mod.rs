@@ -110,7 +110,9 @@ impl ReplicaManager {
         for (log, high_watermark) in logs {
             let tp = log.tp();
             let mut partition = Partition::new(tp, "".into(), log, manager.config.plant);
-            let (start, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
+            // what has left the disk was committed
+            let start = partition.log.first_local_offset();
+            let end = partition.log.log_end_offset();
             let all = planted(manager.config.plant, Plant::HighWatermarkFromLogEnd);
             partition.high_watermark = if all { end } else { high_watermark.clamp(start, end) };
             manager.insert(partition);

@@ -1,8 +1,8 @@
 //! Keys, values, events and metrics of the scenario format, from the schema itself.
 
 use super::figures;
-use crate::catalogue::remote;
 use crate::catalogue::configs::{KeySet, configs};
+use crate::catalogue::remote;
 use crate::schema::json::scenario_schema;
 use crate::schema::threshold::metric_rows;
 use serde_json::{Map, Value};

@@ -9,6 +9,7 @@ use crate::log::aborted_in;
 use crate::pending::Window;
 use crate::protocol::{AbortedTransaction, FetchPartitionResponse, IsolationLevel};
 use crate::records::Records;
+use crate::replica::fetch::readable_end;
 use crate::replica::read::{Lists, state_of};
 use crate::replica::{Partition, ReplicaManager};
 use crate::seam::{RemoteError, RemoteOpKind, RemoteResult, TimerKey, TraceEvent};
@@ -91,6 +92,11 @@ impl ReplicaManager {
         let remote = remote.filter(|log| log.is_listed).ok_or(ErrorCode::ReplicaNotAvailable)?;
         let (segment, end) =
             remote.find(&partition.log, entry.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange)?;
+        // a new leader may not know yet that all of it is committed
+        let end = end.min(readable_end(false, session.isolation, partition));
+        if end <= entry.fetch_offset {
+            return Err(ErrorCode::None);
+        }
         let max_bytes = entry.max_bytes.min(session.max_bytes);
         Ok((segment.id, entry.fetch_offset, end, max_bytes))
     }
