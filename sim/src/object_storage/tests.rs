@@ -86,7 +86,7 @@ fn each_prefix_has_a_rate_of_its_own() {
 #[test]
 fn latencies_have_the_mean_of_the_table_and_a_fault_adds_to_them() {
     let mut storage = storage(&[]);
-    let mut mean = |storage: &mut ObjectStorage| {
+    let mean = |storage: &mut ObjectStorage| {
         let all = (0..4000).map(|i| storage.answer(i * 1_000_000, TP, (Verb::Get, 1)).latency_ns);
         all.sum::<u64>() / 4000
     };
