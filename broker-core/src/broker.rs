@@ -2,18 +2,20 @@
 
 use crate::config::NodeConfig;
 use crate::controller::Controller;
-use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, TopicId, TopicPartition};
+use crate::ids::{
+    ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, RemoteOpId, TopicId, TopicPartition,
+};
 use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::protocol::{BrokerEndpoint, FetchPartition, Request, Response};
 use crate::raft::{Committed, Content, Raft};
-use crate::replica::parse_checkpoint;
+use crate::replica::{parse_checkpoint, parse_tiered};
 use crate::role::BrokerRole;
 use crate::seam::{
-    DiskImage, DiskOpKind, DiskResult, Effects, Exit, FileName, Input, PeerError, TimerKey,
-    TraceEvent,
+    DiskImage, DiskOpKind, DiskResult, Effects, Exit, FileName, Input, PeerError, RemoteResult,
+    TimerKey, TraceEvent,
 };
 use crate::step::{IdCounters, Owner, ReplyTo, Step, owner_of};
 use crate::time::Instant;
@@ -161,6 +163,10 @@ impl Broker {
         match input {
             Input::Start => self.start(step),
             Input::Timer(key) => return self.timer(step, key),
+            Input::Remote { id, result } => {
+                self.remote(step, id, result);
+                return false;
+            }
             Input::ConnectionClosed(conn) => self.drop_connection(conn),
             Input::Client { conn, client_id } => {
                 if let Some((role, _)) = &mut self.broker {
@@ -309,6 +315,7 @@ impl Broker {
                 role.replicas.alter_partition_response(step, id, result);
             }
             Some(Owner::Forward) => role.forwarded_response(step, id, result),
+            Some(Owner::Remote) => role.replicas.rebuild_response(step, id, result),
             Some(Owner::Transactions) => {
                 crate::api::transactions::answered(role, step, id, &result);
             }
@@ -353,6 +360,17 @@ impl Broker {
         false
     }
 
+    #[cold]
+    fn remote(&mut self, step: &mut Step<'_>, id: RemoteOpId, result: RemoteResult) {
+        let Some((role, _)) = &mut self.broker else { return };
+        match owner_of(id.0) {
+            Some(Owner::ListOffsets) => {
+                crate::api::list_offsets::remote_done(role, step, id, &result);
+            }
+            _ => role.replicas.remote_done(step, id, result),
+        }
+    }
+
     fn timer(&mut self, step: &mut Step<'_>, key: TimerKey) -> bool {
         let view = self.view();
         match key {
@@ -374,6 +392,8 @@ impl Broker {
                     TimerKey::Checkpoint => role.replicas.checkpoint_due(step),
                     TimerKey::Flush => role.replicas.flush_due(step),
                     TimerKey::Cleaner => role.replicas.cleaner_due(step),
+                    TimerKey::RemoteLog => role.replicas.remote_log_due(step),
+                    TimerKey::RemoteFetch => role.replicas.remote_fetch_due(step),
                     TimerKey::Expiry => role.replicas.expiry_due(step),
                     TimerKey::Groups => role.groups_due(step),
                     TimerKey::GroupExpiry => role.groups_expire(step),
@@ -623,6 +643,8 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
     let marks = read(FileName::HighWatermarks);
     let points = read(FileName::RecoveryPoints);
     let starts = read(FileName::LogStartOffsets);
+    let tiered = image.file(&FileName::LogStartOffsets).map(|bytes| parse_tiered(&bytes));
+    let tiered = tiered.unwrap_or_default();
     let clean = image.file(&FileName::CleanShutdown).is_some();
     let topic = crate::config::TopicConfig::from_server(&config.server);
     let log_config = LogConfig { plant: config.plant, ..LogConfig::new(&topic, &config.server) };
@@ -633,6 +655,7 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
             log_start_offset: starts.get(&tp).copied().unwrap_or(0),
             clean,
             high_watermark: marks.get(&tp).copied(),
+            tiered: tiered.contains(&tp),
         };
         let (log, stats) = Log::recover(tp, log_config, image, known, &mut boot.ops);
         boot.scanned_bytes += stats.scanned_bytes;

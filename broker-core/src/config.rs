@@ -360,6 +360,23 @@ configs! {
         log_message_timestamp_before_max_ms: i64 = "log.message.timestamp.before.max.ms", i64::MAX;
         /// How far ahead of it; an hour from Kafka 4.0 on (KIP-937, KIP-1030).
         log_message_timestamp_after_max_ms: i64 = "log.message.timestamp.after.max.ms", 3_600_000;
+        /// Whether the shell has remote storage (KIP-405).
+        remote_log_storage_system_enable: bool = "remote.log.storage.system.enable", false;
+        /// How often is looked for what to copy to remote storage, and to delete there.
+        remote_log_manager_task_interval: Duration = "remote.log.manager.task.interval.ms", Duration::from_millis(30_000);
+        /// Copies to remote storage at one time.
+        remote_log_manager_copier_threads: i32 = "remote.log.manager.copier.thread.pool.size", 10;
+        /// Reads from remote storage at one time.
+        remote_log_reader_threads: i32 = "remote.log.reader.threads", 10;
+        /// Reads from remote storage that may wait for others.
+        remote_log_reader_max_pending_tasks: i32 = "remote.log.reader.max.pending.tasks", 100;
+        /// How long a fetch waits for remote storage.
+        remote_fetch_max_wait_ms: i32 = "remote.fetch.max.wait.ms", 500;
+        /// Retention on the local disk by age, ms; -1 = none, -2 = as `log.retention.ms`.
+        log_local_retention_ms: i64 = "log.local.retention.ms", -2;
+        /// Retention on the local disk by size per partition, bytes; -1 = none, -2 = as
+        /// `log.retention.bytes`.
+        log_local_retention_bytes: i64 = "log.local.retention.bytes", -2;
     }
 }
 
@@ -398,6 +415,12 @@ configs! {
         timestamp_before_max_ms: i64 = "message.timestamp.before.max.ms", i64::MAX;
         /// How far ahead of it.
         timestamp_after_max_ms: i64 = "message.timestamp.after.max.ms", 3_600_000;
+        /// Whether rolled segments go to remote storage.
+        remote_storage_enable: bool = "remote.storage.enable", false;
+        /// Retention on the local disk by age, ms; -1 = none, -2 = as `retention.ms`.
+        local_retention_ms: i64 = "local.retention.ms", -2;
+        /// Retention on the local disk by size, bytes; -1 = none, -2 = as `retention.bytes`.
+        local_retention_bytes: i64 = "local.retention.bytes", -2;
     }
 }
 
@@ -449,6 +472,9 @@ impl TopicConfig {
             delete_retention: server.log_cleaner_delete_retention,
             timestamp_before_max_ms: server.log_message_timestamp_before_max_ms,
             timestamp_after_max_ms: server.log_message_timestamp_after_max_ms,
+            remote_storage_enable: false,
+            local_retention_ms: server.log_local_retention_ms,
+            local_retention_bytes: server.log_local_retention_bytes,
         }
     }
 }

@@ -190,6 +190,8 @@ pub enum ErrorCode {
     UnsupportedEndpointType = 115,
     /// AlterPartition succeeded, but leadership moved meanwhile.
     NewLeaderElected = 108,
+    /// What a follower asks for is in remote storage only (KIP-405).
+    OffsetMovedToTieredStorage = 109,
 }
 }
 
@@ -216,6 +218,7 @@ impl ErrorCode {
                 | Self::LeaderNotAvailable
                 | Self::NotLeaderOrFollower
                 | Self::RequestTimedOut
+                | Self::ReplicaNotAvailable
                 | Self::CoordinatorLoadInProgress
                 | Self::CoordinatorNotAvailable
                 | Self::NotCoordinator

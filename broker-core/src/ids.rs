@@ -28,6 +28,11 @@ impl TopicId {
     pub const METADATA: Self = Self(1);
 }
 
+/// A segment in remote storage: another one after each copy, whatever it holds (Kafka's
+/// `RemoteLogSegmentId`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteSegmentId(pub u128);
+
 /// A partition of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
@@ -59,6 +64,10 @@ pub struct CorrelationId(pub u64);
 /// Identifies a disk operation until its completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DiskOpId(pub u64);
+
+/// Identifies an operation on remote storage until its completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteOpId(pub u64);
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

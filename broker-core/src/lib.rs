@@ -34,3 +34,4 @@ mod txn;
 
 pub use broker::{Broker, BrokerGauges, ReplicaState};
 pub use quota::BrokerLimits;
+pub use replica::log_start_checkpoint;

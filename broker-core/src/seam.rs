@@ -1,7 +1,11 @@
 //! The seam: what goes into [`crate::Broker::step`] and what comes out. Pure data.
 
+mod remote;
+
+pub use remote::{RemoteError, RemoteIndexes, RemoteOp, RemoteOpKind, RemoteResult, RemoteSegment};
+
 use crate::ids::{
-    ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NodeId, Offset, TopicPartition,
+    ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NodeId, Offset, RemoteOpId, TopicPartition,
 };
 use crate::protocol::{Request, Response};
 use crate::records::Records;
@@ -37,6 +41,13 @@ pub enum Input {
         id: DiskOpId,
         /// Outcome.
         result: DiskResult,
+    },
+    /// An operation on remote storage has ended.
+    Remote {
+        /// As in [`RemoteOp`].
+        id: RemoteOpId,
+        /// Outcome.
+        result: RemoteResult,
     },
     /// A timer is due. Timers are never cancelled; stale ones are ignored by the core.
     Timer(TimerKey),
@@ -101,6 +112,9 @@ pub struct Effects {
     pub sends: Vec<PeerRequest>,
     /// Disk operations, to be started in this order.
     pub disk: Vec<DiskOp>,
+    /// Operations on remote storage, to be started. Empty unless
+    /// `remote.log.storage.system.enable` is set.
+    pub remote: Vec<RemoteOp>,
     /// Timers to arm.
     pub timers: Vec<(Instant, TimerKey)>,
     /// Work done in this step, for the CPU model.
@@ -381,6 +395,10 @@ pub enum TimerKey {
     TxnAdditions,
     /// The log cleaner has rested, or may read and write again.
     Cleaner,
+    /// Remote storage: look for what to copy and to delete.
+    RemoteLog,
+    /// Fetches that wait for remote storage have waited long enough.
+    RemoteFetch,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.
@@ -470,6 +488,13 @@ pub enum TraceEvent {
         /// Partition.
         tp: TopicPartition,
         /// New value.
+        offset: Offset,
+    },
+    /// A log whose older segments are in remote storage deleted local ones.
+    LocalLogStart {
+        /// Partition.
+        tp: TopicPartition,
+        /// First offset that is still on the local disk.
         offset: Offset,
     },
     /// The log cleaner replaced the segments that hold these offsets.

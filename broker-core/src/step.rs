@@ -1,8 +1,11 @@
 //! What a module sees of the current step: time, and where its effects go.
 
-use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId};
+use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, RemoteOpId};
 use crate::protocol::{Request, Response};
-use crate::seam::{Channel, DiskOp, DiskOpKind, Effects, PeerRequest, Reply, TimerKey, TraceEvent};
+use crate::seam::{
+    Channel, DiskOp, DiskOpKind, Effects, PeerRequest, RemoteOp, RemoteOpKind, Reply, TimerKey,
+    TraceEvent,
+};
 use crate::time::{Duration, Instant};
 
 /// Which module a disk completion or a peer's response goes back to: the top byte of its id.
@@ -31,6 +34,8 @@ pub(crate) enum Owner {
     Transactions = 10,
     /// The log cleaner.
     Cleaner = 11,
+    /// Remote storage, and what followers ask about it.
+    Remote = 12,
 }
 
 const OWNER_SHIFT: u32 = 56;
@@ -49,6 +54,7 @@ pub(crate) fn owner_of(id: u64) -> Option<Owner> {
         9 => Owner::Group,
         10 => Owner::Transactions,
         11 => Owner::Cleaner,
+        12 => Owner::Remote,
         _ => return None,
     })
 }
@@ -82,6 +88,13 @@ impl Step<'_> {
     pub(crate) fn disk(&mut self, owner: Owner, kind: DiskOpKind) -> DiskOpId {
         let id = DiskOpId(self.next_id(owner));
         self.effects.disk.push(DiskOp { id, kind });
+        id
+    }
+
+    /// Starts an operation on remote storage.
+    pub(crate) fn remote(&mut self, owner: Owner, kind: RemoteOpKind) -> RemoteOpId {
+        let id = RemoteOpId(self.next_id(owner));
+        self.effects.remote.push(RemoteOp { id, kind });
         id
     }
 

@@ -128,6 +128,12 @@ pub struct BrokerSecond {
     pub follower_fetches: u64,
     /// Size of the largest of them on the wire, bytes.
     pub follower_fetch_bytes_max: u64,
+    /// Bytes copied to remote storage (CloudWatch `RemoteCopyBytesPerSec`).
+    pub remote_copied: u64,
+    /// Bytes fetched from remote storage, read ahead included (`RemoteFetchBytesPerSec`).
+    pub remote_fetched: u64,
+    /// Requests that remote storage answered with 503.
+    pub remote_rejected: u64,
 }
 
 /// CPU time of a broker by what it was spent on, ns. Pauses of the JVM are not among it.
@@ -361,6 +367,25 @@ pub struct TransferTotals {
     pub consume_cross_az_bytes: u64,
     /// Broker <-> broker bytes that crossed AZs (free on MSK, billed when self-managed).
     pub replication_cross_az_bytes: u64,
+    /// Bytes that brokers fetched from remote storage.
+    pub remote_fetched_bytes: u64,
+}
+
+/// Remote storage over the whole run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RemoteTotals {
+    /// Bytes stored at the end.
+    pub stored_bytes: u64,
+    /// Writes and deletions that were admitted.
+    pub puts: u64,
+    /// Reads that were admitted.
+    pub gets: u64,
+    /// Requests answered with 503.
+    pub rejected: u64,
+    /// Bytes written.
+    pub put_bytes: u64,
+    /// Bytes read.
+    pub get_bytes: u64,
 }
 
 /// Everything measured in a run.
@@ -403,6 +428,8 @@ pub struct Recording {
     /// Replicas at the end of each second, for the timeline of a broken promise; empty when the
     /// cluster is too large for that.
     pub replicas: Vec<ReplicaSecond>,
+    /// Remote storage, where a topic has it.
+    pub remote: Option<RemoteTotals>,
 }
 
 /// A replica at the end of a simulated second.

@@ -10,6 +10,7 @@ mod gap;
 mod latency;
 mod phase;
 mod recovery;
+mod remote;
 mod resources;
 mod throughput;
 mod types;

@@ -30,6 +30,7 @@ const LIBRARY: &[(&str, &str)] = files!("library":
     "rolling-restart",
     "slow-disk",
     "consumer-catch-up",
+    "tiered-catch-up",
     "hot-partition",
     "credit-exhaustion",
     "reference",

@@ -116,6 +116,9 @@ pub struct ModelPlan {
     pub volume_read: Quantiles,
     /// Service latency of a volume write or flush.
     pub volume_write: Quantiles,
+    /// Time to the first byte of object storage; only where a topic has remote storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_request: Option<Quantiles>,
 }
 
 /// What kind of cluster is simulated.
@@ -518,6 +521,13 @@ pub enum Action {
     DiskError {
         /// Node id.
         node: i32,
+    },
+    /// Object storage is slow, or answers a share of the requests with 503.
+    ObjectStorage {
+        /// Share of requests answered with 503, parts per thousand.
+        reject_permille: u32,
+        /// Added to every latency, ns.
+        extra_latency_ns: u64,
     },
     /// The wall clock of a node is wrong until the event ends; its monotonic clock is not.
     ClockJump {

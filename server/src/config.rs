@@ -106,6 +106,13 @@ pub(crate) fn server_config(
     check_keys(properties)?;
     let checked = server.apply(properties).and_then(|()| server.check_groups());
     checked.map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
+    if server.remote_log_storage_system_enable {
+        let message = "`remote.log.storage.system.enable` is true, but there is no remote storage";
+        return Err(ServeError::new(
+            message,
+            "leave it out: tiered storage is simulated, not served",
+        ));
+    }
     Ok(server)
 }
 

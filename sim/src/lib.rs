@@ -17,6 +17,7 @@ pub mod disk;
 pub mod hunt;
 pub mod kernel;
 pub mod net;
+mod object_storage;
 pub mod recorder;
 pub mod rng;
 pub mod workload;

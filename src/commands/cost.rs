@@ -18,12 +18,13 @@ use stormglass_scenarios::plan::Plan;
 use stormglass_scenarios::{library, list_price, service_meters};
 
 /// Words with which the bill names measured flows.
-const FLOWS: [&str; 5] = [
+const FLOWS: [&str; 6] = [
     "Producers to brokers",
     "Brokers to consumers",
     "Replication between brokers",
     "Data in",
     "Data out",
+    "Retrieval from MSK tiered storage",
 ];
 const NS_PER_HOUR: u64 = 3_600_000_000_000;
 /// Bytes in a thousandth of a GB, which is what a bill's quantities count.
@@ -122,7 +123,7 @@ fn of_directory(dir: &Path, options: &CostOptions) -> Result<CostReport, Failure
 
 /// A month's traffic, read back from its bill to a thousandth of a GB.
 fn transfer(report: &CostReport) -> TransferTotals {
-    let [produce, consume, replication, data_in, data_out] = FLOWS.map(|flow| {
+    let [produce, consume, replication, data_in, data_out, retrieval] = FLOWS.map(|flow| {
         let line = report.lines.iter().find(|line| line.item.starts_with(flow));
         let milli_gb = line.map_or(0, |line| line.quantity.units());
         u64::try_from(milli_gb).unwrap_or(0).saturating_mul(BYTES_PER_MILLI_GB)
@@ -134,6 +135,7 @@ fn transfer(report: &CostReport) -> TransferTotals {
         produce_cross_az_bytes: produce,
         consume_cross_az_bytes: consume,
         replication_cross_az_bytes: replication,
+        remote_fetched_bytes: retrieval,
     }
 }
 

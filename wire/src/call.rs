@@ -60,8 +60,6 @@ pub(crate) enum Aside {
     Refusal(ErrorCode),
     /// DescribeQuorum: what has none, by topic.
     NoQuorum(Vec<(Arc<str>, Vec<i32>)>),
-    /// ListOffsets: partitions whose newest tiered record is asked for.
-    Tiered(Vec<TopicPartition>),
     /// Metadata: ids that no topic has.
     UnknownIds(Vec<TopicId>),
 }

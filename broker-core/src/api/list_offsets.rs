@@ -1,9 +1,12 @@
 //! ListOffsets (key 2): log start, high watermark, largest timestamp, or by timestamp.
 //!
-//! Only the last one reads: the log names a segment and a position, the disk scans from there.
+//! Only the last one reads: the log names a segment and a position, the disk scans from there. Where
+//! the log begins in remote storage, that is searched first.
 
 use crate::error::ErrorCode;
-use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, TopicPartition};
+use crate::ids::{
+    DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, RemoteOpId, RemoteSegmentId, TopicPartition,
+};
 use crate::log::TimestampLookup;
 use crate::pending::Pending;
 use crate::plant::{Plant, planted};
@@ -13,7 +16,7 @@ use crate::protocol::{
 };
 use crate::replica::Partition;
 use crate::role::BrokerRole;
-use crate::seam::{DiskOpKind, DiskResult};
+use crate::seam::{DiskOpKind, DiskResult, RemoteOpKind, RemoteResult};
 use crate::step::{Owner, ReplyTo, Step};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -34,12 +37,21 @@ struct Waiting {
     open: usize,
 }
 
+/// Where a timestamp is looked for.
+#[derive(Debug, Clone, Copy)]
+enum Lookup {
+    Local(TimestampLookup),
+    /// In a segment of remote storage, with its base offset.
+    Remote(RemoteSegmentId, Offset),
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Scan {
     request: u64,
     index: usize,
     tp: TopicPartition,
     segment: Offset,
+    is_remote: bool,
     timestamp: i64,
 }
 
@@ -98,7 +110,7 @@ fn answer(
     epoch: LeaderEpoch,
     spec: OffsetSpec,
     isolation: IsolationLevel,
-) -> (ListOffsetsPartitionResponse, Option<(i64, TimestampLookup)>) {
+) -> (ListOffsetsPartitionResponse, Option<(i64, Lookup)>) {
     let mut answer = refused(tp, ErrorCode::None);
     if matches!(spec, OffsetSpec::Unsupported(_)) {
         answer.error = ErrorCode::UnsupportedVersion;
@@ -109,13 +121,18 @@ fn answer(
         Err(error) => return (ListOffsetsPartitionResponse { error, ..answer }, None),
     };
     // A new leader knows the end only once its high watermark is in its own epoch (KIP-207).
-    if is_end_unknown(partition) && !matches!(spec, OffsetSpec::Earliest) {
+    let is_start = matches!(spec, OffsetSpec::Earliest | OffsetSpec::EarliestLocal);
+    if is_end_unknown(partition) && !is_start {
         answer.error = ErrorCode::OffsetNotAvailable;
         return (answer, None);
     }
     let mut lookup = None;
     match spec {
         OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),
+        OffsetSpec::EarliestLocal => answer.offset = partition.log.local_log_start_offset(),
+        OffsetSpec::LatestTiered => {
+            answer.offset = partition.log.remote_end_offset().max(0) - 1;
+        }
         OffsetSpec::Latest if planted(partition.plant, Plant::ListsLogEnd) => {
             answer.offset = partition.log.log_end_offset();
         }
@@ -131,7 +148,13 @@ fn answer(
         OffsetSpec::Unsupported(_) => {}
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
-    let lookup = lookup.map(|time| (time, partition.log.offset_for_timestamp(time)));
+    let remote = |time| role.replicas.remote_for_timestamp(tp, time, None);
+    let is_by_time = matches!(spec, OffsetSpec::Timestamp(_));
+    let lookup = lookup.map(|time| {
+        let remote = remote(time).filter(|_| is_by_time);
+        let local = || Lookup::Local(partition.log.offset_for_timestamp(time));
+        (time, remote.map_or_else(local, |(segment, base)| Lookup::Remote(segment, base)))
+    });
     (answer, lookup)
 }
 
@@ -150,41 +173,78 @@ fn is_end_unknown(partition: &Partition) -> bool {
 fn scan(
     role: &mut BrokerRole,
     step: &mut Step<'_>,
-    lookup: TimestampLookup,
+    lookup: Lookup,
     request: u64,
     index: usize,
     tp: TopicPartition,
     timestamp: i64,
 ) -> bool {
-    let TimestampLookup::Scan { segment, position } = lookup else { return false };
-    let kind = DiskOpKind::FindTimestamp { tp, segment, position, timestamp };
-    let op = step.disk(Owner::ListOffsets, kind);
-    role.list_offsets.by_op.insert(op.0, Scan { request, index, tp, segment, timestamp });
+    let (op, segment, is_remote) = match lookup {
+        Lookup::Local(TimestampLookup::None) => return false,
+        Lookup::Local(TimestampLookup::Scan { segment, position }) => {
+            let kind = DiskOpKind::FindTimestamp { tp, segment, position, timestamp };
+            (step.disk(Owner::ListOffsets, kind).0, segment, false)
+        }
+        Lookup::Remote(segment, base) => {
+            let kind = RemoteOpKind::FindTimestamp { segment, timestamp };
+            (step.remote(Owner::ListOffsets, kind).0, base, true)
+        }
+    };
+    role.list_offsets.by_op.insert(op, Scan { request, index, tp, segment, is_remote, timestamp });
     true
 }
 
-/// A scan ended; without a find the next segment is tried.
+/// A scan of the disk ended.
 pub(crate) fn disk_done(
     role: &mut BrokerRole,
     step: &mut Step<'_>,
     id: DiskOpId,
     result: &DiskResult,
 ) {
-    let Some(done) = role.list_offsets.by_op.remove(id.0) else { return };
-    let Scan { request, index, tp, segment, timestamp } = done;
-    if *result == DiskResult::Found(None)
+    let found = match result {
+        DiskResult::Found(found) => Ok(*found),
+        _ => Err(ErrorCode::KafkaStorageError),
+    };
+    scanned(role, step, id.0, found);
+}
+
+/// A scan in remote storage ended.
+pub(crate) fn remote_done(
+    role: &mut BrokerRole,
+    step: &mut Step<'_>,
+    id: RemoteOpId,
+    result: &RemoteResult,
+) {
+    let found = match result {
+        RemoteResult::Found(found) => Ok(*found),
+        _ => Err(ErrorCode::UnknownServerError),
+    };
+    scanned(role, step, id.0, found);
+}
+
+/// Without a find the next segment is tried.
+fn scanned(
+    role: &mut BrokerRole,
+    step: &mut Step<'_>,
+    op: u64,
+    found: Result<Option<(i64, Offset)>, ErrorCode>,
+) {
+    let Some(done) = role.list_offsets.by_op.remove(op) else { return };
+    let Scan { request, index, tp, segment, is_remote, timestamp } = done;
+    if found == Ok(None)
         && let Some(partition) = role.replicas.find(tp)
     {
-        let lookup = partition.log.offset_for_timestamp_after(segment, timestamp);
+        let log = &partition.log;
+        let remote = role.replicas.remote_for_timestamp(tp, timestamp, Some(segment));
+        let lookup = match remote.filter(|_| is_remote) {
+            Some((segment, base)) => Lookup::Remote(segment, base),
+            None if is_remote => Lookup::Local(log.offset_for_timestamp(timestamp)),
+            None => Lookup::Local(log.offset_for_timestamp_after(segment, timestamp)),
+        };
         if scan(role, step, lookup, request, index, tp, timestamp) {
             return;
         }
     }
-    let found = match result {
-        DiskResult::Found(Some((timestamp, offset))) => Ok(Some((*timestamp, *offset))),
-        DiskResult::Found(None) => Ok(None),
-        _ => Err(ErrorCode::KafkaStorageError),
-    };
     let epoch = |offset| role.replicas.find(tp).map_or(NO_EPOCH, |p| p.log.epoch_at(offset));
     let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
     // What is not committed yet is not there for clients.

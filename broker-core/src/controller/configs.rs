@@ -1,6 +1,7 @@
 //! AlterConfigs and IncrementalAlterConfigs of topics, groups and brokers (Kafka's
 //! `ConfigurationControlManager`). Of brokers only what topics inherit may change.
 
+use super::remote_storage;
 use super::state::Controller;
 use super::topics::is_legal_name;
 use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey, dynamic_key};
@@ -71,6 +72,9 @@ impl Controller {
         }
         let owner = ConfigResource::Topic(Arc::clone(name));
         let after = self.after(resource, &owner, ConfigChange::apply)?;
+        let before = self.image.configs(&owner).into_iter().flatten();
+        remote_storage::check(&self.server, before.map(texts), after.iter().map(texts))
+            .map_err(|message| (ErrorCode::InvalidConfig, message))?;
         Ok((owner, after))
     }
 
@@ -230,6 +234,10 @@ impl ConfigChange {
 
 fn unknown_operation() -> Refusal {
     (ErrorCode::UnknownServerError, "The operation is none of those on configs.".to_owned())
+}
+
+fn texts<'a>((key, value): (&'a Arc<str>, &'a Arc<str>)) -> (&'a str, &'a str) {
+    (key, value)
 }
 
 fn list(text: &str) -> Vec<&str> {

@@ -11,6 +11,7 @@ mod producer_ids;
 mod quotas;
 mod reassignments;
 mod refusals;
+mod remote_storage;
 mod sessions;
 mod state;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::configs::check_topic_config;
 use super::placement::place;
+use super::remote_storage;
 use super::state::Controller;
 use crate::effective::{Dynamic, of_topic};
 use crate::error::ErrorCode;
@@ -54,6 +55,9 @@ impl Controller {
             check_topic_config(key, value)
                 .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         }
+        let configs = topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        remote_storage::check(&self.server, std::iter::empty(), configs)
+            .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {
             Placement::Automatic { partitions, replication_factor } => {

@@ -30,8 +30,32 @@ pub struct LogConfig {
     pub deletes: bool,
     /// How the log is compacted, if it is (`cleanup.policy`).
     pub compaction: Option<Compaction>,
+    /// What stays on the local disk, where older segments are in remote storage.
+    pub tiering: Option<Tiering>,
     /// A planted bug, only with the feature `planted-bugs`.
     pub plant: Option<Plant>,
+}
+
+/// Configs of a log whose rolled segments go to remote storage (KIP-405).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tiering {
+    /// Local retention by age, ms.
+    pub local_retention_ms: Option<i64>,
+    /// Local retention by size, bytes.
+    pub local_retention_bytes: Option<u64>,
+}
+
+impl Tiering {
+    /// `-2` stands for the retention of the whole log, `-1` for no limit.
+    fn new(topic: &TopicConfig) -> Self {
+        let or_whole = |local, whole| if local == -2 { whole } else { local };
+        let ms = or_whole(topic.local_retention_ms, topic.retention_ms);
+        let bytes = or_whole(topic.local_retention_bytes, topic.retention_bytes);
+        Self {
+            local_retention_ms: (ms >= 0).then_some(ms),
+            local_retention_bytes: u64::try_from(bytes).ok(),
+        }
+    }
 }
 
 /// Configs of compaction.
@@ -62,6 +86,7 @@ impl LogConfig {
         let deletes = topic.cleanup_policy.delete;
         // Kafka's `maxSegmentMs`: what must be compacted in time must leave the active segment
         let age_limit_ms = compaction.map_or(i64::MAX, |c| c.max_lag_ms);
+        let tiered = server.remote_log_storage_system_enable && topic.remote_storage_enable;
         Self {
             segment_bytes: unsigned(topic.segment_bytes),
             segment_age_ms: millis(topic.segment_age.as_millis()).min(age_limit_ms),
@@ -75,6 +100,7 @@ impl LogConfig {
             producer_expiration_ms: millis(server.producer_id_expiration.as_millis()),
             deletes,
             compaction,
+            tiering: (tiered && compaction.is_none()).then(|| Tiering::new(topic)),
             plant: None,
         }
     }
@@ -95,6 +121,7 @@ impl LogConfig {
             retention_ms: None,
             retention_bytes: None,
             max_message_bytes: segment_bytes,
+            tiering: None,
             ..Self::kafka_defaults()
         }
     }

@@ -25,6 +25,12 @@ pub(crate) struct EpochCache {
 }
 
 impl EpochCache {
+    /// From entries that are in order.
+    pub(crate) fn of(entries: &[EpochEntry]) -> Self {
+        debug_assert!(entries.is_sorted_by(|a, b| a.epoch < b.epoch));
+        Self { entries: entries.to_vec() }
+    }
+
     /// Entries, oldest first.
     pub(crate) fn entries(&self) -> &[EpochEntry] {
         &self.entries

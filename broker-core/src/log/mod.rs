@@ -19,6 +19,7 @@ mod retention;
 mod roll;
 mod segment;
 mod snapshot;
+mod tier;
 mod truncate;
 mod types;
 
@@ -28,10 +29,11 @@ pub(crate) mod testing;
 mod tests;
 
 pub(crate) use compact::{CleaningDone, CleaningError, CleaningStart, Dirty, Pass, Progress};
-pub use config::{Compaction, LogConfig};
+pub use config::{Compaction, LogConfig, Tiering};
 pub use describe::ActiveProducer;
 pub use epochs::EpochEntry;
 pub use partition_log::Log;
+pub(crate) use tier::{TierStart, aborted_in};
 pub use types::{
     AppendContext, AppendError, Appended, OffsetOutOfRange, Origin, Recover, RecoveryStats,
     TimestampLookup,

@@ -6,6 +6,7 @@ use super::epochs::{EpochCache, EpochEntry};
 use super::marks::Marks;
 use super::producers::Producers;
 use super::segment::Segment;
+use super::tier::TierState;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 use crate::inspect::ProducerView;
 use crate::plant::{Plant, planted};
@@ -45,6 +46,8 @@ pub struct Log {
     /// Another one after each change of what was appended before: whoever cleans the log begins
     /// anew then (LOG-10).
     pub(super) revision: u64,
+    /// Where older segments are, with remote storage.
+    pub(super) tier: TierState,
 }
 
 /// An append that the disk has not confirmed.
@@ -87,6 +90,7 @@ impl Log {
             txn_indexes: Vec::new(),
             txn_indexes_under_way: Vec::new(),
             revision: 0,
+            tier: TierState::default(),
         }
     }
 

@@ -12,14 +12,14 @@ impl Log {
     /// none. A read that ends with its segment goes on with the next plan.
     ///
     /// # Errors
-    /// `from` is below the log start or above the confirmed log end.
+    /// `from` is below the (local) log start or above the confirmed log end.
     pub fn read_plan(
         &self,
         from: Offset,
         upto: Offset,
         max_bytes: u32,
     ) -> Result<Option<ReadRange>, OffsetOutOfRange> {
-        if from < self.log_start || from > self.log_end {
+        if from < self.local_log_start_offset() || from > self.log_end {
             return Err(OffsetOutOfRange {
                 offset: from,
                 log_start_offset: self.log_start,

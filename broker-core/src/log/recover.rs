@@ -56,14 +56,20 @@ impl<'a> Loader<'a> {
     fn new(tp: TopicPartition, config: LogConfig, image: &'a dyn DiskImage, boot: Recover) -> Self {
         let bases = image.segments(tp);
         debug_assert!(bases.is_sorted(), "segments come in order");
-        let log_start = boot.log_start_offset.max(bases.first().copied().unwrap_or(0));
+        let first = bases.first().copied();
+        let log_start = match first.filter(|_| boot.tiered) {
+            Some(first) => boot.log_start_offset.min(first),
+            None => boot.log_start_offset.max(first.unwrap_or(0)),
+        };
         let checkpoint = image
             .file(&FileName::LeaderEpochs(tp))
             .and_then(|bytes| EpochCache::from_checkpoint(&bytes));
+        let mut log = Log::create(tp, config, log_start);
+        log.tier.is_on_record = boot.tiered;
         Self {
             image,
             boot,
-            log: Log::create(tp, config, log_start),
+            log,
             stats: RecoveryStats::default(),
             bases,
             checkpoint,

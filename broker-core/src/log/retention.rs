@@ -1,5 +1,6 @@
 //! Deleting the oldest segments: by age, by size, and below a log start that was moved (Kafka's
-//! `deleteOldSegments`). Leaves out tiered storage.
+//! `deleteOldSegments`). Where older segments go to remote storage, local retention decides here what
+//! leaves the disk; what is there stays part of the log.
 
 use super::partition_log::Log;
 use super::segment::Segment;
@@ -11,13 +12,17 @@ use crate::seam::DiskOpKind;
 impl Log {
     /// Deletes segments that are too old, too many, or below the log start, but nothing at or above
     /// the high watermark. An expired active segment is rolled first. Returns the new log start if
-    /// it has moved; the move comes before the deletion (LOG-20).
+    /// it has moved; the move comes before the deletion (LOG-20). Of a log with remote storage,
+    /// nothing goes that is not there, and its start stays.
     pub fn retention(
         &mut self,
         wall_ms: i64,
         high_watermark: Offset,
         ops: &mut Vec<DiskOpKind>,
     ) -> Option<Offset> {
+        if self.tier.is_on_record && !self.is_tiered() {
+            return None; // loaded, and its topic's configs are not known yet
+        }
         let count = self.expired_segments(wall_ms, high_watermark);
         if count == 0 {
             return None;
@@ -27,6 +32,10 @@ impl Log {
             // the file's name is all that keeps the log's end: an `Append` of nothing creates it
             let (tp, segment) = (self.tp, self.next_offset);
             ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
+        }
+        if self.is_tiered() {
+            self.delete_first(count, ops);
+            return None;
         }
         let new_start = self.segments[count].base;
         let moved = new_start > self.log_start;
@@ -68,7 +77,8 @@ impl Log {
 
     /// How many of the first segments may go.
     fn expired_segments(&self, wall_ms: i64, high_watermark: Offset) -> usize {
-        let mut excess = match self.config.retention_bytes {
+        let (limit_bytes, limit_ms) = self.retention_limits();
+        let mut excess = match limit_bytes {
             Some(limit) => self.size_bytes().saturating_sub(limit),
             None => 0,
         };
@@ -85,7 +95,10 @@ impl Log {
             let one_more = planted(self.config.plant, Plant::RetentionOneMore);
             let too_much = excess > 0 && (one_more || excess >= u64::from(segment.bytes));
             let below_start = end <= self.log_start;
-            if !(too_much || below_start || self.is_too_old(segment, wall_ms)) {
+            if !below_start && self.is_needed_here(end) {
+                break;
+            }
+            if !(too_much || below_start || is_too_old(segment, wall_ms, limit_ms)) {
                 break;
             }
             excess = excess.saturating_sub(u64::from(segment.bytes));
@@ -94,10 +107,17 @@ impl Log {
         count
     }
 
-    fn is_too_old(&self, segment: &Segment, wall_ms: i64) -> bool {
-        let youngest = segment.max_timestamp.timestamp;
-        let age_ms = wall_ms.saturating_sub(youngest);
-        youngest >= 0 && self.config.retention_ms.is_some_and(|limit| age_ms > limit)
+    /// By size, bytes, and by age, ms: of the local part, where there is a remote one.
+    fn retention_limits(&self) -> (Option<u64>, Option<i64>) {
+        match &self.config.tiering {
+            Some(local) => (local.local_retention_bytes, local.local_retention_ms),
+            None => (self.config.retention_bytes, self.config.retention_ms),
+        }
+    }
+
+    /// Whether records below `end` are nowhere but here, or a restart would not find them elsewhere.
+    fn is_needed_here(&self, end: Offset) -> bool {
+        self.is_tiered() && (end > self.tier.remote_end || !self.tier.is_on_record)
     }
 
     fn delete_first(&mut self, count: usize, ops: &mut Vec<DiskOpKind>) {
@@ -110,4 +130,10 @@ impl Log {
         self.drop_old_snapshots(ops);
         self.drop_old_txn_indexes(ops);
     }
+}
+
+fn is_too_old(segment: &Segment, wall_ms: i64, limit_ms: Option<i64>) -> bool {
+    let youngest = segment.max_timestamp.timestamp;
+    let age_ms = wall_ms.saturating_sub(youngest);
+    youngest >= 0 && limit_ms.is_some_and(|limit| age_ms > limit)
 }

@@ -113,6 +113,7 @@ impl Log {
         if !planted(self.config.plant, Plant::RecoveryPointSurvivesCut) {
             self.recovery_point = self.recovery_point.min(end);
         }
+        self.tier.remote_end = self.tier.remote_end.min(end);
         for append in &mut self.in_flight {
             append.confirms = append.confirms.min(end);
         }

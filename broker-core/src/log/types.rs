@@ -124,6 +124,8 @@ pub struct Recover {
     pub clean: bool,
     /// Checkpointed high watermark.
     pub high_watermark: Option<Offset>,
+    /// Whether the log may begin in remote storage, before its first segment.
+    pub tiered: bool,
 }
 
 /// What loading has cost and cut.

@@ -219,6 +219,10 @@ pub enum OffsetSpec {
     Latest,
     /// `-3`: record with the largest timestamp.
     MaxTimestamp,
+    /// `-4`: first offset on the leader's disk.
+    EarliestLocal,
+    /// `-5`: last offset in remote storage, `-1` when there is none.
+    LatestTiered,
     /// First record at or after this time, ms since the epoch.
     Timestamp(i64),
     /// A negative time that stands for nothing here.

@@ -35,6 +35,7 @@ impl ReplicaManager {
         }
         for topic in &delta.removed_topics {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
+                self.delete_remote_log(step, TopicPartition::new(topic.id, index));
                 self.delete(step, TopicPartition::new(topic.id, index));
             }
         }
@@ -94,6 +95,7 @@ impl ReplicaManager {
         let is_new_epoch = state.leader_epoch > partition.leader_epoch || is_new;
         if is_new_epoch {
             self.begin_epoch(step, slot, state);
+            self.note_tiering(step, slot);
         } else if state.partition_epoch > partition.partition_epoch {
             if partition.is_leader() {
                 if planted(partition.plant, Plant::IsrChangeForgetsFollowers) {
@@ -222,7 +224,9 @@ impl ReplicaManager {
                 let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
                 partition.min_isr = min_isr.min(partition.replicas.len().max(1));
             }
-            self.note_compaction(step, u32::try_from(slot).unwrap_or(u32::MAX));
+            let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+            self.note_compaction(step, slot);
+            self.note_tiering(step, slot);
         }
     }
 
@@ -246,6 +250,7 @@ impl ReplicaManager {
         self.incomplete.remove(&slot);
         self.by_tp.remove(&tp);
         self.forget_compaction(step, slot, tp);
+        self.forget_tiering(slot);
         self.partitions[slot as usize] = None;
         true
     }

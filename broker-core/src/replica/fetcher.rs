@@ -303,6 +303,11 @@ impl ReplicaManager {
         match answer.error {
             ErrorCode::None => self.take_records(step, at, slot, answer),
             ErrorCode::OffsetOutOfRange => self.reset_to_leader(step, at, slot, answer),
+            ErrorCode::OffsetMovedToTieredStorage => {
+                let channel = Channel::Fetcher(self.fetchers.list[at as usize].id);
+                self.begin_rebuild(step, slot, channel, answer.log_start_offset);
+                self.delay(step, at, slot);
+            }
             _ => self.delay(step, at, slot),
         }
     }
@@ -428,6 +433,18 @@ impl ReplicaManager {
             step.disk(Owner::Replica, kind);
         }
         self.fetchers.list[at as usize].touch(slot);
+    }
+
+    /// A partition that was left out is asked for again.
+    #[cold]
+    pub(super) fn resume_following(&mut self, slot: u32) {
+        let Some(&at) = self.fetchers.by_slot.get(&slot) else { return };
+        let fetcher = &mut self.fetchers.list[at as usize];
+        if let Some(followed) = fetcher.parts.get_mut(&slot) {
+            followed.delayed_until = None;
+            fetcher.touch(slot);
+            self.fetchers.idle.push(at);
+        }
     }
 
     #[cold]

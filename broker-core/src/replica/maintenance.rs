@@ -3,6 +3,7 @@
 use super::ReplicaManager;
 use crate::config::ServerConfig;
 use crate::ids::{DiskOpId, Offset, TopicId, TopicPartition};
+use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, FileName, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
@@ -65,10 +66,11 @@ impl Maintenance {
 
 impl ReplicaManager {
     /// A disk operation that is not an append has ended.
-    pub(super) fn maintenance_done(&mut self, _step: &mut Step<'_>, id: DiskOpId) {
+    pub(super) fn maintenance_done(&mut self, step: &mut Step<'_>, id: DiskOpId) {
         if let Some(closing) = &mut self.maintenance.closing {
             closing.remove(&id.0);
         }
+        self.tiering_recorded(step, id);
         if let Some((slot, what)) = self.maintenance.under_way.remove(&id.0)
             && let Some(partition) = self.partition_mut(slot)
         {
@@ -110,9 +112,16 @@ impl ReplicaManager {
         let Some(partition) = self.partition_mut(slot) else { return };
         let mut ops = Vec::new();
         let high_watermark = partition.high_watermark;
+        let local_before = partition.log.local_log_start_offset();
         let moved = partition.log.retention(step.wall_ms, high_watermark, &mut ops);
+        let local = partition.log.local_log_start_offset();
         for kind in ops {
             step.disk(Owner::Replica, kind);
+        }
+        if moved.is_none() && local > local_before {
+            step.trace(TraceEvent::LocalLogStart { tp, offset: local });
+            // who reads there must turn to remote storage
+            self.wake_watchers(slot);
         }
         if let Some(offset) = moved {
             step.trace(TraceEvent::LogStart { tp, offset });
@@ -160,7 +169,7 @@ impl ReplicaManager {
     /// Timer: recovery points and log starts survive a restart.
     pub(crate) fn flush_due(&mut self, step: &mut Step<'_>) {
         self.checkpoint_recovery_points(step);
-        let starts = checkpoint(self.iter().map(|p| (p.tp, p.log.log_start_offset())));
+        let starts = self.log_starts();
         if !planted(self.config.plant, Plant::LogStartsNotKept) {
             self.write_if_changed(step, FileName::LogStartOffsets, starts);
         }
@@ -206,19 +215,66 @@ impl ReplicaManager {
         let marks = checkpoint(self.iter().map(|p| (p.tp, p.high_watermark)));
         self.write_if_changed(step, FileName::RecoveryPoints, ends);
         self.write_if_changed(step, FileName::HighWatermarks, marks);
-        let starts = checkpoint(self.iter().map(|p| (p.tp, p.log.log_start_offset())));
+        let starts = self.log_starts();
         self.write_if_changed(step, FileName::LogStartOffsets, starts);
         let marker = DiskOpKind::WriteFile { file: FileName::CleanShutdown, bytes: Bytes::new() };
         step.disk(Owner::Replica, marker);
     }
 
     pub(super) fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, bytes: Bytes) {
-        if self.log_dir_failed.is_some() || self.maintenance.written.get(&file) == Some(&bytes) {
-            return;
+        if self.maintenance.written.get(&file) != Some(&bytes) {
+            self.write_checkpoint(step, file, bytes);
+        }
+    }
+
+    /// Writes a checkpoint, unless the log directory is gone.
+    pub(super) fn write_checkpoint(
+        &mut self,
+        step: &mut Step<'_>,
+        file: FileName,
+        bytes: Bytes,
+    ) -> Option<DiskOpId> {
+        if self.log_dir_failed.is_some() {
+            return None;
         }
         self.maintenance.written.insert(file.clone(), bytes.clone());
-        step.disk(Owner::Replica, DiskOpKind::WriteFile { file, bytes });
+        Some(step.disk(Owner::Replica, DiskOpKind::WriteFile { file, bytes }))
     }
+
+    /// The checkpoint of log starts. A line says so where the log may begin in remote storage.
+    pub(super) fn log_starts(&self) -> Bytes {
+        let is_tiered = |log: &Log| log.is_tiered() || log.is_tiering_on_record();
+        log_start_checkpoint(
+            self.iter().map(|p| (p.tp, p.log.log_start_offset(), is_tiered(&p.log))),
+        )
+    }
+}
+
+/// The checkpoint of log starts; of each log, whether it may begin in remote storage.
+pub fn log_start_checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) -> Bytes {
+    let mut lines = String::new();
+    let mut count = 0usize;
+    for (tp, start, is_tiered) in rows {
+        count += 1;
+        let _ = write!(lines, "{:x} {} {start}", { tp.topic.0 }, tp.partition);
+        lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
+    }
+    Bytes::from(format!("0\n{count}\n{lines}"))
+}
+
+/// How a line of the checkpoint of log starts ends when the log may begin in remote storage.
+const TIERED_LINE_END: &str = " remote\n";
+
+/// Logs that may begin in remote storage, by the checkpoint of log starts.
+pub(crate) fn parse_tiered(bytes: &[u8]) -> BTreeSet<TopicPartition> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with(TIERED_LINE_END));
+    let rows = lines.filter_map(|line| {
+        let mut words = line.split(' ');
+        let topic = TopicId(u128::from_str_radix(words.next()?, 16).ok()?);
+        Some(TopicPartition::new(topic, words.next()?.parse().ok()?))
+    });
+    rows.collect()
 }
 
 /// Kafka's `OffsetCheckpointFile` (version, count, one line each), with the topic's id in hex in

@@ -18,10 +18,12 @@ mod read;
 mod session;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tier;
 mod views;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};
-pub(crate) use maintenance::parse_checkpoint;
+pub use maintenance::log_start_checkpoint;
+pub(crate) use maintenance::{parse_checkpoint, parse_tiered};
 pub(crate) use partition::{Follower, Partition};
 
 use crate::config::{NodeConfig, TopicConfig};
@@ -42,6 +44,7 @@ use read::PendingRead;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session::SessionCache;
 use std::collections::{BTreeMap, BTreeSet};
+use tier::Tier;
 
 /// Brokers that may join an ISR: registered, unfenced, not shutting down, with their epochs.
 pub(crate) type EligibleBrokers = BTreeMap<NodeId, i64>;
@@ -67,6 +70,8 @@ pub(crate) struct ReplicaManager {
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
     cleaner: cleaner::Cleaner,
+    /// Present with remote storage.
+    tier: Option<Box<Tier>>,
     /// Whether metadata was applied since the start: what the first of it does not know is a stray.
     has_metadata: bool,
     log_dir_failed: Option<DiskError>,
@@ -95,6 +100,7 @@ impl ReplicaManager {
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
             cleaner: cleaner::Cleaner::default(),
+            tier: Tier::new(&config.server),
             has_metadata: false,
             log_dir_failed: None,
             ops: Vec::new(),
@@ -104,7 +110,9 @@ impl ReplicaManager {
         for (log, high_watermark) in logs {
             let tp = log.tp();
             let mut partition = Partition::new(tp, "".into(), log, manager.config.plant);
-            let (start, end) = (partition.log.log_start_offset(), partition.log.log_end_offset());
+            // what has left the disk was committed
+            let start = partition.log.first_local_offset();
+            let end = partition.log.log_end_offset();
             let all = planted(manager.config.plant, Plant::HighWatermarkFromLogEnd);
             partition.high_watermark = if all { end } else { high_watermark.clamp(start, end) };
             manager.insert(partition);
@@ -161,6 +169,7 @@ impl ReplicaManager {
     pub(crate) fn start(&mut self, step: &mut Step<'_>) {
         self.maintenance.arm(&self.config.server, step);
         self.arm_isr_check(step);
+        self.arm_tier(step);
     }
 
     /// Connections that ended take their waiting requests with them.

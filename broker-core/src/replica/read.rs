@@ -2,6 +2,7 @@
 
 use super::fetch::readable_end;
 use super::session::{FetchSession, SessionPartition};
+use super::tier::RemoteRead;
 use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset};
@@ -23,6 +24,8 @@ pub(super) struct PendingRead {
     /// Answers without data, with room for the rest.
     answers: Vec<FetchPartitionResponse>,
     lists: Lists,
+    /// A partition that is to be read in remote storage afterwards.
+    remote: Option<u32>,
 }
 
 /// Partitions of a session, by index. The lists come and go with every fetch, so their memory is
@@ -33,6 +36,13 @@ pub(super) struct Lists {
     told: Vec<(u32, Told)>,
     /// Those that are read, in the order of the ranges.
     read: Vec<u32>,
+}
+
+impl Lists {
+    /// One more that was read, after all others.
+    pub(super) fn told_read(&mut self, part: u32) {
+        self.read.push(part);
+    }
 }
 
 /// What is told of a partition besides its state.
@@ -56,6 +66,8 @@ enum Look {
     Nothing,
     Answer(Told),
     Data(ReadRange),
+    /// What comes next is in remote storage only.
+    Remote,
 }
 
 /// What a whole fetch would return.
@@ -66,6 +78,8 @@ struct Plan {
     /// Exact where it matters, otherwise the most that it could be.
     bytes: u64,
     urgent: bool,
+    /// The first partition that needs remote storage: one per fetch, as in Kafka.
+    remote: Option<u32>,
 }
 
 /// Whether the fetcher's log differs from this one before its fetch offset (KIP-595), and from where
@@ -91,9 +105,10 @@ impl ReplicaManager {
     pub(super) fn answer_fetch(&mut self, step: &mut Step<'_>, slot: u32, force: bool) {
         let Some(session) = self.sessions.get(slot) else { return };
         let Some(parked) = session.parked.filter(|_| !session.reading) else { return };
-        let Plan { ranges, lists, bytes, urgent } = self.plan_fetch(step, slot);
+        let Plan { ranges, lists, bytes, urgent, remote } = self.plan_fetch(step, slot);
         let Some(session) = self.sessions.get_mut(slot) else { return };
-        let enough = bytes >= session.min_bytes.max(1) || urgent || session.len() == 0;
+        let enough =
+            bytes >= session.min_bytes.max(1) || urgent || session.len() == 0 || remote.is_some();
         if !enough && !force {
             session.available = bytes;
             // What was looked at stays dirty until it has been told.
@@ -104,6 +119,10 @@ impl ReplicaManager {
         }
         session.parked = None;
         let answers = self.answers_without_data(slot, &lists);
+        if let (true, Some(part)) = (ranges.is_empty(), remote) {
+            let read = RemoteRead { session: slot, to: parked.to, part, answers, lists };
+            return self.fetch_remotely(step, read);
+        }
         if ranges.is_empty() {
             self.send_fetch(step, slot, parked.to, answers, &lists);
             return self.keep_room(lists);
@@ -112,11 +131,11 @@ impl ReplicaManager {
         session.reading = true;
         let max_bytes = session.max_bytes;
         let id = step.disk(Owner::Fetch, DiskOpKind::Read { ranges, max_bytes });
-        let read = PendingRead { session: slot, to: parked.to, answers, lists };
+        let read = PendingRead { session: slot, to: parked.to, answers, lists, remote };
         self.reads.insert(id.0, read);
     }
 
-    fn keep_room(&mut self, mut lists: Lists) {
+    pub(super) fn keep_room(&mut self, mut lists: Lists) {
         lists.told.clear();
         lists.read.clear();
         self.spare_lists.push(lists);
@@ -155,6 +174,10 @@ impl ReplicaManager {
             let hosted = hosted.filter(|partition| partition.tp == tp);
             match look(session, part, hosted) {
                 Look::Nothing => {}
+                Look::Remote => {
+                    session.mark(part);
+                    plan.remote = plan.remote.or(Some(part));
+                }
                 Look::Answer(told) => {
                     plan.urgent |= !told.error.is_ok() || told.diverging.is_some();
                     plan.lists.told.push((part, told));
@@ -196,7 +219,7 @@ impl ReplicaManager {
     /// The disk has read.
     pub(crate) fn read_done(&mut self, step: &mut Step<'_>, id: DiskOpId, result: DiskResult) {
         let Some(read) = self.reads.remove(id.0) else { return };
-        let PendingRead { session: slot, to, mut answers, lists } = read;
+        let PendingRead { session: slot, to, mut answers, lists, remote } = read;
         if let Some(session) = self.sessions.get_mut(slot) {
             session.reading = false;
         }
@@ -210,6 +233,10 @@ impl ReplicaManager {
             if let Some(answer) = self.data_answer(step, slot, part, error, records) {
                 answers.push(answer);
             }
+        }
+        if let Some(part) = remote {
+            let read = RemoteRead { session: slot, to, part, answers, lists };
+            return self.fetch_remotely(step, read);
         }
         self.send_fetch(step, slot, to, answers, &lists);
         self.keep_room(lists);
@@ -254,7 +281,7 @@ impl ReplicaManager {
         })
     }
 
-    fn send_fetch(
+    pub(super) fn send_fetch(
         &mut self,
         step: &mut Step<'_>,
         slot: u32,
@@ -312,6 +339,12 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     }
     if entry.fetch_offset > log.log_end_offset() {
         return out_of_range;
+    }
+    if log.is_tiered() && entry.fetch_offset < log.local_log_start_offset() {
+        return match session.replica {
+            Some(_) => Look::Answer(Told::error(ErrorCode::OffsetMovedToTieredStorage)),
+            None => Look::Remote,
+        };
     }
     let end = readable_end(session.replica.is_some(), session.isolation, partition);
     if entry.fetch_offset < end
@@ -383,7 +416,7 @@ fn aborted(partition: &Partition, from: Offset, records: &Records) -> Box<[Abort
     partition.log.aborted_transactions(from, upto).into()
 }
 
-fn state_of(partition: &Partition) -> FetchPartitionResponse {
+pub(super) fn state_of(partition: &Partition) -> FetchPartitionResponse {
     let current_leader = (!partition.is_leader())
         .then_some(partition.leader)
         .flatten()

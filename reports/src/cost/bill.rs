@@ -1,6 +1,7 @@
 //! Meters of a cluster and of its traffic, and how quantities become amounts.
 
 use super::types::{CostLine, CostOptions, CostReport};
+use super::workload::Workload;
 use crate::recording::TransferTotals;
 use crate::result::{Cents, Decimal, Milli, div_half_up};
 use crate::text;
@@ -53,6 +54,7 @@ pub fn of_run_with(plan: &Plan, transfer: &TransferTotals, options: &CostOptions
     if plan.cluster.kind != ClusterKind::MskServerless {
         bill.traffic(transfer);
     }
+    bill.retrieval(transfer);
     bill.finish()
 }
 
@@ -136,6 +138,7 @@ impl<'a> Bill<'a> {
                 of(&plan.cluster.brokers).chain(of(&plan.cluster.controllers)).collect();
             self.ebs(&volumes);
         }
+        self.remote_storage();
         self.notes.push(
             "A GiB of volume counts as one GB-month, as AWS meters it; the whole volume is billed, \
              not only what the logs fill."
@@ -162,6 +165,40 @@ impl<'a> Bill<'a> {
 
     fn add_storage(&mut self, meter: &str, item: &str, bytes: i128) {
         self.add_over(meter, item, div_half_up(bytes * 1000, GIB), "GB-month");
+    }
+
+    /// Topics with remote storage: what the planned load leaves there within their retention, once.
+    fn remote_storage(&mut self) {
+        let kept = Workload::remote_bytes(self.plan);
+        if kept == 0 {
+            return;
+        }
+        let (meter, item) = match self.is_msk() {
+            true => ("tiered-storage-gb-month", "MSK tiered storage"),
+            false => ("s3-standard-gb-month", "S3 storage of remote segments"),
+        };
+        self.add_over(meter, item, div_half_up(i128::from(kept) * 1000, GB), "GB-month");
+        self.note(
+            "Remote storage is what the planned load leaves within the topics' retention, counted once \
+             (volumes keep a copy of the newest part of it); 1 GB = 10^9 bytes. Requests to S3 are not \
+             billed.",
+        );
+    }
+
+    /// What was fetched from remote storage, scaled to a month.
+    fn retrieval(&mut self, transfer: &TransferTotals) {
+        if transfer.remote_fetched_bytes == 0 || !self.is_msk() {
+            return;
+        }
+        let month_ns = i128::from(self.options.month.hours()) * NANOS_PER_HOUR;
+        let denominator = i128::from(transfer.measured_ns.max(1)) * GB;
+        let bytes = i128::from(transfer.remote_fetched_bytes);
+        let milli = div_half_up(bytes * month_ns * 1000, denominator);
+        self.add_over("tiered-retrieval-gb", "Retrieval from MSK tiered storage", milli, "GB");
+        self.note(
+            "Retrieval is the mean of the measured time carried on for a month: a group that catches \
+             up once retrieves its backlog once.",
+        );
     }
 
     /// Adds a line unless there is nothing to bill.
@@ -367,6 +404,34 @@ mod tests {
         let report = of_cluster(&plan);
         assert!(!report.complete);
         assert!(report.notes.iter().any(|note| note.contains("storage-gb-month")));
+    }
+
+    #[test]
+    fn remote_storage_is_billed_once_and_retrieval_by_what_was_fetched() {
+        let mut plan = testing::plan();
+        let config = &mut plan.topics[0].config;
+        config.insert("remote.storage.enable".into(), "true".into());
+        config.insert("retention.ms".into(), "259200000".into());
+        let template = plan.prices[0].clone();
+        let prices = [("tiered-storage-gb-month", 60_000_000), ("tiered-retrieval-gb", 1_800_000)];
+        for (meter, nano_usd) in prices {
+            plan.prices.push(Price { meter: meter.into(), nano_usd, ..template.clone() });
+        }
+        let hour = TransferTotals {
+            measured_ns: 3_600_000_000_000,
+            remote_fetched_bytes: 10_000_000_000,
+            ..TransferTotals::default()
+        };
+        let report = of_run(&plan, &hour);
+        let line = |part: &str| report.lines.iter().find(|line| line.item.contains(part)).unwrap();
+        let kept = i128::from(Workload::remote_bytes(&plan));
+        assert!(kept > 0);
+        assert_eq!(
+            i128::from(line("tiered storage").quantity.units()),
+            div_half_up(kept * 1000, GB)
+        );
+        assert_eq!(line("Retrieval").quantity.units(), 7_300_000);
+        assert_eq!(line("Retrieval").amount_usd.to_string(), "13.14");
     }
 
     #[test]

@@ -103,6 +103,7 @@ mod tests {
         produce_cross_az_bytes: 0,
         consume_cross_az_bytes: 0,
         replication_cross_az_bytes: 0,
+        remote_fetched_bytes: 0,
     };
 
     #[test]

@@ -81,9 +81,20 @@ fn on_volumes(plan: &Plan, workload: &Workload, bytes: u64, prices: &Prices<'_>)
     Some(i128::from(bytes) * i128::from(workload.replication) * price / GIB)
 }
 
+/// Bytes on volumes, once each: not what is in remote storage only.
+fn kept_on_volumes(plan: &Plan, workload: &Workload) -> u64 {
+    match Workload::remote_bytes(plan) {
+        0 => workload.kept_bytes,
+        _ => Workload::local_bytes(plan),
+    }
+}
+
 fn tiered(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
     if plan.cluster.kind != ClusterKind::MskStandard || workload.retention_seconds < TIERED_MIN_S {
         return None;
+    }
+    if Workload::remote_bytes(plan) > 0 {
+        return None; // it is there
     }
     let local = workload.in_bytes_per_sec.saturating_mul(LOCAL_HOURS * 3600);
     let moved = workload.kept_bytes.saturating_sub(local);
@@ -105,7 +116,8 @@ fn compression(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<
         return None;
     }
     let share = 100 - COMPRESSED_PERCENT;
-    let storage = on_volumes(plan, workload, workload.kept_bytes, prices).unwrap_or(0);
+    let kept = kept_on_volumes(plan, workload);
+    let storage = on_volumes(plan, workload, kept, prices).unwrap_or(0);
     let crossing = crossing(plan, workload, prices)?;
     Some(Saving {
         change: "compression (lz4 or zstd) at the producers".to_owned(),
@@ -147,8 +159,12 @@ fn follower_fetching(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> O
 }
 
 fn retention(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    let half = workload.kept_bytes / 2;
-    let saved = on_volumes(plan, workload, half, prices).filter(|nano| *nano > 0)?;
+    let remote = Workload::remote_bytes(plan);
+    let half = workload.kept_bytes.saturating_sub(remote) / 2;
+    let volumes = on_volumes(plan, workload, half, prices)?;
+    // what is in remote storage shrinks there; volumes keep their part of it
+    let price = if remote > 0 { prices.of("tiered-storage-gb-month")? } else { 0 };
+    let saved = Some(volumes + i128::from(remote / 2) * price / GB).filter(|nano| *nano > 0)?;
     let hours = workload.retention_seconds / 3600;
     Some(Saving {
         change: format!("half the retention: {} h instead of {hours} h", hours / 2),
@@ -168,7 +184,8 @@ fn volumes(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Savi
         .map(|volume| i128::from(volume.size_bytes))
         .sum();
     // Half as much again, so that they are two thirds full.
-    let needed = i128::from(workload.kept_bytes) * i128::from(workload.replication) * 3 / 2;
+    let kept = kept_on_volumes(plan, workload);
+    let needed = i128::from(kept) * i128::from(workload.replication) * 3 / 2;
     let saved = (paid - needed) * price / GIB;
     (needed > 0 && saved > 0).then(|| Saving {
         change: "smaller volumes".to_owned(),
@@ -207,6 +224,22 @@ mod tests {
 
     fn find(all: &[Saving], part: &str) -> Option<String> {
         all.iter().find(|one| one.change.contains(part)).map(|one| one.usd.to_string())
+    }
+
+    #[test]
+    fn a_cluster_that_has_tiered_storage_is_not_told_to_get_it() {
+        let mut plan = testing::plan();
+        let topic = &mut plan.topics[0];
+        topic.config.insert("retention.ms".into(), "604800000".into());
+        let options = CostOptions::default();
+        let before = savings(&plan, &Workload::of_plan(&plan), &options);
+        let config = &mut plan.topics[0].config;
+        config.insert("remote.storage.enable".into(), "true".into());
+        config.insert("local.retention.ms".into(), "3600000".into());
+        let after = savings(&plan, &Workload::of_plan(&plan), &options);
+        assert!(find(&before, "tiered").is_some() && find(&after, "tiered").is_none());
+        let (remote, local) = (Workload::remote_bytes(&plan), Workload::local_bytes(&plan));
+        assert_eq!(remote, 7 * 24 * local, "an hour of a week is on the volumes");
     }
 
     #[test]

@@ -129,6 +129,44 @@ impl Workload {
     }
 }
 
+impl Workload {
+    /// Bytes that topics with remote storage keep there, once each.
+    #[must_use]
+    pub fn remote_bytes(plan: &Plan) -> u64 {
+        whole(tiered(plan).map(|(bytes, config)| bytes * u128::from(retention(config))).sum())
+    }
+
+    /// Bytes that volumes keep of a plan, once each: of topics with remote storage, the local part.
+    #[must_use]
+    pub fn local_bytes(plan: &Plan) -> u64 {
+        let remote = Self::remote_bytes(plan);
+        let local = tiered(plan).map(|(bytes, config)| bytes * u128::from(local_seconds(config)));
+        Self::of_plan(plan).kept_bytes.saturating_sub(remote).saturating_add(whole(local.sum()))
+    }
+}
+
+/// Topics with remote storage: bytes per second, and configs.
+fn tiered(
+    plan: &Plan,
+) -> impl Iterator<Item = (u128, &std::collections::BTreeMap<String, String>)> {
+    let on = |config: &std::collections::BTreeMap<String, String>| {
+        config.get("remote.storage.enable").is_some_and(|value| value == "true")
+    };
+    plan.topics.iter().filter(move |topic| on(&topic.config)).map(|topic| {
+        let writers = plan.producers.iter().filter(|one| one.topic == topic.name);
+        (writers.map(|one| flow(plan, one).bytes).sum(), &topic.config)
+    })
+}
+
+/// Local retention by age; by size it is not known here, and the whole retention stands for it.
+fn local_seconds(config: &std::collections::BTreeMap<String, String>) -> u64 {
+    let ms = config.get("local.retention.ms").and_then(|text| text.parse::<i64>().ok());
+    match ms.filter(|ms| *ms >= 0) {
+        Some(ms) => (ms.unsigned_abs() / 1000).min(retention(config)),
+        None => retention(config),
+    }
+}
+
 fn whole(value: u128) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }

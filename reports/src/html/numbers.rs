@@ -1,6 +1,8 @@
 //! The numbers as tables: latency, throughput, availability, resources.
 
-use crate::result::{BrokerResources, LatencyRow, Milli, PartitionGap, RunResult, ThroughputRow};
+use crate::result::{
+    BrokerResources, LatencyRow, Milli, PartitionGap, RemoteStorage, RunResult, ThroughputRow,
+};
 use crate::summary::{availability_sentence, gap_reason};
 use crate::text;
 use maud::{Markup, html};
@@ -17,6 +19,7 @@ pub(super) fn section(result: &RunResult) -> Markup {
             h2 { "Numbers" }
             (latency(result))
             (throughput(result))
+            @if let Some(remote) = &result.remote_storage { (remote_storage(remote)) }
             (availability(result))
             (resources(result))
         }
@@ -111,6 +114,36 @@ fn throughput(result: &RunResult) -> Markup {
                             td.n { (text::short(row.consumed.mb_per_s_avg)) }
                             td.n { (text::number(row.offered.records_per_s_avg, 0)) }
                             td.n { (text::number(row.acked.records_per_s_avg, 0)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn remote_storage(remote: &RemoteStorage) -> Markup {
+    let rows = [
+        ("Copied there", remote.copied_mb_per_s, remote.copied_mb_per_s_max, remote.copied_gb),
+        ("Fetched", remote.fetched_mb_per_s, remote.fetched_mb_per_s_max, remote.fetched_gb),
+    ];
+    html! {
+        h3 { "Remote storage" }
+        p { "Means and the busiest second over measure and heal, MB/s; bytes and requests over the \
+             whole run. " (text::short(remote.stored_gb)) " GB are stored at the end. "
+            (text::grouped(remote.puts)) " PUT and DELETE requests, " (text::grouped(remote.gets))
+            " GET requests, and " (text::grouped(remote.slow_downs))
+            " that were answered with 503 Slow Down." }
+        div.table {
+            table.narrow {
+                thead { tr { th { "Bytes" } th.n { "mean" } th.n { "max" } th.n { "GB" } } }
+                tbody {
+                    @for (name, mean, max, gb) in rows {
+                        tr {
+                            td { (name) }
+                            td.n { (text::short(mean)) }
+                            td.n { (text::short(max)) }
+                            td.n { (text::short(gb)) }
                         }
                     }
                 }

@@ -33,5 +33,6 @@ pub fn transfer(plan: &Plan, requirements: &Requirements) -> TransferTotals {
         produce_cross_az_bytes: elsewhere(ingress),
         consume_cross_az_bytes: elsewhere(egress),
         replication_cross_az_bytes: u64::try_from(replicated).unwrap_or(u64::MAX),
+        remote_fetched_bytes: 0,
     }
 }

@@ -6,7 +6,7 @@ use super::types::{
     RESULT_SCHEMA_VERSION, RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict,
     ViolationResult,
 };
-use super::{critical_path, gap, latency, recovery, resources, throughput, work};
+use super::{critical_path, gap, latency, recovery, remote, resources, throughput, work};
 use crate::cost;
 use crate::recording::{BrokerSecond, ClusterEvent, Excuse, Phase, Recording, Second};
 use crate::text;
@@ -50,6 +50,7 @@ pub fn build(
         thresholds,
         latency: latency::rows(recording),
         throughput: throughput::rows(recording),
+        remote_storage: remote::of(recording),
         availability,
         recoveries,
         lost_records,

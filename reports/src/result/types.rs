@@ -37,6 +37,9 @@ pub struct RunResult {
     pub latency: Vec<LatencyRow>,
     /// Rates per phase.
     pub throughput: Vec<ThroughputRow>,
+    /// Remote storage, where a topic has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_storage: Option<RemoteStorage>,
     /// Gaps and failures.
     pub availability: Availability,
     /// How the cluster came back from each fault or change of load, in order of time.
@@ -66,6 +69,33 @@ pub struct RunResult {
     pub validity_notes: Vec<String>,
     /// How much was simulated.
     pub simulated: Simulated,
+}
+
+/// What went to remote storage and came from there. Rates are means over measure and heal, all brokers
+/// together; the rest is over the whole run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteStorage {
+    /// Stored at the end, GB (10^9 bytes).
+    pub stored_gb: Milli,
+    /// Copied there, MB/s.
+    pub copied_mb_per_s: Milli,
+    /// Busiest second of copies, MB/s.
+    pub copied_mb_per_s_max: Milli,
+    /// Fetched from there, what was read ahead included, MB/s.
+    pub fetched_mb_per_s: Milli,
+    /// Busiest second of fetches, MB/s.
+    pub fetched_mb_per_s_max: Milli,
+    /// Copied, GB.
+    pub copied_gb: Milli,
+    /// Fetched, GB.
+    pub fetched_gb: Milli,
+    /// PUT and DELETE requests.
+    pub puts: u64,
+    /// GET requests.
+    pub gets: u64,
+    /// Requests answered with 503 Slow Down.
+    pub slow_downs: u64,
 }
 
 /// The scenario behind a run.

@@ -65,6 +65,19 @@ const BROKER_COLUMNS: [Column; 27] = [
     ("KafkaDataLogsDiskUsed", disk_used),
 ];
 
+/// Columns of a broker where a topic has remote storage.
+const REMOTE_COLUMNS: [Column; 3] = [
+    ("RemoteCopyBytesPerSec", |s, _| s.remote_copied.to_string()),
+    ("RemoteFetchBytesPerSec", |s, _| s.remote_fetched.to_string()),
+    ("RemoteSlowDownsPerSec", |s, _| s.remote_rejected.to_string()),
+];
+
+/// Columns of each broker.
+fn broker_columns(has_remote: bool) -> impl Iterator<Item = &'static Column> {
+    let remote: &[Column] = if has_remote { &REMOTE_COLUMNS } else { &[] };
+    BROKER_COLUMNS.iter().chain(remote)
+}
+
 fn percent(permille: u32) -> String {
     Milli::percent_from_permille(u64::from(permille)).to_string()
 }
@@ -78,17 +91,19 @@ fn disk_used(second: &BrokerSecond, node: &NodePlan) -> String {
 /// The whole file.
 pub(crate) fn csv(plan: &Plan, recording: &Recording) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(header(plan))?;
+    let has_remote = recording.remote.is_some();
+    writer.write_record(header(plan, has_remote))?;
     for second in &recording.seconds {
-        writer.write_record(row(plan, second))?;
+        writer.write_record(row(plan, second, has_remote))?;
     }
     writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
-fn header(plan: &Plan) -> Vec<String> {
+fn header(plan: &Plan, has_remote: bool) -> Vec<String> {
     let mut columns: Vec<String> = CLUSTER_COLUMNS.map(str::to_owned).to_vec();
     for node in &plan.cluster.brokers {
-        columns.extend(BROKER_COLUMNS.map(|(name, _)| format!("{name} (Broker {})", node.id)));
+        let names = broker_columns(has_remote);
+        columns.extend(names.map(|(name, _)| format!("{name} (Broker {})", node.id)));
     }
     for consumer in &plan.consumers {
         for name in ["SumOffsetLag", "MaxOffsetLag", "ConsumedBytesPerSec"] {
@@ -98,7 +113,7 @@ fn header(plan: &Plan) -> Vec<String> {
     columns
 }
 
-fn row(plan: &Plan, second: &Second) -> Vec<String> {
+fn row(plan: &Plan, second: &Second, has_remote: bool) -> Vec<String> {
     let mut cells = vec![
         second.index.to_string(),
         phase_name(second.phase).to_owned(),
@@ -116,7 +131,8 @@ fn row(plan: &Plan, second: &Second) -> Vec<String> {
     cells.extend(latency(&second.end_to_end));
     for (index, node) in plan.cluster.brokers.iter().enumerate() {
         let broker = second.brokers.get(index);
-        cells.extend(BROKER_COLUMNS.iter().enumerate().map(|(column, (_, cell))| match broker {
+        let columns = broker_columns(has_remote).enumerate();
+        cells.extend(columns.map(|(column, (_, cell))| match broker {
             Some(broker) if broker.up => cell(broker, node),
             Some(_) if column == 0 => "0".to_owned(),
             _ => String::new(),

@@ -207,6 +207,21 @@ impl Page {
                 ),
             );
         }
+        if let Some(remote) = &result.remote_storage {
+            self.fact(
+                "Remote",
+                &format!(
+                    "{} MB/s copied there (max {}), {} MB/s fetched (max {}), {} GB stored, {} requests \
+                     answered with 503",
+                    text::short(remote.copied_mb_per_s),
+                    text::short(remote.copied_mb_per_s_max),
+                    text::short(remote.fetched_mb_per_s),
+                    text::short(remote.fetched_mb_per_s_max),
+                    text::short(remote.stored_gb),
+                    text::grouped(remote.slow_downs),
+                ),
+            );
+        }
         self.fact("Availability", &availability_sentence(result));
         if let Some(reason) = gap_reason(result) {
             self.fact("", &reason);

@@ -38,6 +38,7 @@ pub(crate) fn empty_recording() -> Recording {
         assumptions: Vec::new(),
         marks: BTreeMap::new(),
         replicas: Vec::new(),
+        remote: None,
     }
 }
 
@@ -211,6 +212,9 @@ fn broker_second(index: u64, broker: u64, acked: u64) -> BrokerSecond {
         disk_ops: 600,
         disk_permille: if back { 940 + jitter } else { 310 + jitter },
         burst_balance_permille: 1000,
+        remote_copied: 0,
+        remote_fetched: 0,
+        remote_rejected: 0,
         dirty_bytes: 90_000_000,
         cache_hit_bytes: share * 2,
         cache_miss_bytes: if alone { share / 10 } else { 0 },

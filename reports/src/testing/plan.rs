@@ -86,6 +86,7 @@ fn model() -> ModelPlan {
         latency_cross_az: quantiles(&[(0, 250_000), (500_000, 450_000), (1_000_000, 4_000_000)]),
         volume_read: quantiles(&[(0, 300_000), (500_000, 600_000), (1_000_000, 20_000_000)]),
         volume_write: quantiles(&[(0, 400_000), (500_000, 900_000), (1_000_000, 30_000_000)]),
+        remote_request: None,
     }
 }
 

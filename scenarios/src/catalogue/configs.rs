@@ -18,7 +18,7 @@ pub(crate) struct Defaults {
 }
 
 /// The keys of one kind of config.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct KeySet {
     /// Keys by name.
     pub(crate) keys: BTreeMap<String, KeySpec>,

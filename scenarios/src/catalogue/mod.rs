@@ -8,5 +8,6 @@ pub(crate) mod managed;
 pub(crate) mod model;
 pub(crate) mod prices;
 pub(crate) mod provenance;
+pub(crate) mod remote;
 pub(crate) mod services;
 pub(crate) mod values;

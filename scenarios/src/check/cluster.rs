@@ -2,7 +2,6 @@
 
 use super::configs::check_config;
 use super::{custom, managed, refuse_duplicates, storage, with_suggestion};
-use crate::catalogue::configs::configs;
 use crate::catalogue::hardware;
 use crate::catalogue::prices::prices;
 use crate::catalogue::services::other_regions;
@@ -34,7 +33,12 @@ pub(super) fn check(cluster: &Cluster, span: Span, errors: &mut Errors) {
         custom::check_latency(network.cross_az_rtt.as_ref(), errors);
     }
     if let Some(config) = &cluster.config {
-        check_config("server.properties", &config.value, &configs().server, errors);
+        check_config(
+            "server.properties",
+            &config.value,
+            crate::catalogue::remote::all_server_keys(),
+            errors,
+        );
     }
     if cluster.version_is_sound() {
         check_replication(cluster, span, errors);

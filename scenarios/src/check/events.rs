@@ -6,8 +6,8 @@ use crate::resolve::{broker_host_of, endpoint};
 use crate::schema::cluster::Cluster;
 use crate::schema::decode::{At, Errors, List};
 use crate::schema::events::{
-    Action, ClientCrash, ClientPause, Event, LinkDelay, LinkLoss, NodeId, Resource, RollingRestart,
-    SetCredits, SlowDisk,
+    Action, ClientCrash, ClientPause, Event, LinkDelay, LinkLoss, NodeId, ObjectStorage, Resource,
+    RollingRestart, SetCredits, SlowDisk,
 };
 use crate::schema::scalar::{Count, Name, Share, Text};
 use crate::schema::scenario::{PhaseTimes, Scenario};
@@ -121,7 +121,8 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::LinkLoss(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::RollingRestart(fault) => check_restart_nodes(fault, cluster, errors),
         Action::SetCredits(fault) => check_credits(fault, cluster, errors),
-        Action::ConsumerPause(_)
+        Action::ObjectStorage(_)
+        | Action::ConsumerPause(_)
         | Action::ClientCrash(_)
         | Action::ClientPause(_)
         | Action::Load(_) => {}
@@ -244,6 +245,9 @@ fn check_credits(fault: &SetCredits, cluster: &Cluster, errors: &mut Errors) {
 fn check_magnitude(action: &Action, errors: &mut Errors) {
     match action {
         Action::SlowDisk(fault) => check_slow_disk(fault, errors),
+        Action::ObjectStorage(ObjectStorage { rejects: Some(rejects), .. }) => {
+            at_most_whole(rejects, "a share of requests", errors);
+        }
         Action::LinkLoss(LinkLoss { loss, .. }) => at_most_whole(loss, "loss", errors),
         Action::SetCredits(SetCredits { level, .. }) => at_most_whole(level, "a level", errors),
         Action::LinkDelay(LinkDelay { extra, jitter, .. }) => {

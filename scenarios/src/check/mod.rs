@@ -10,6 +10,7 @@ mod custom;
 mod events;
 mod managed;
 mod overlaps;
+mod remote;
 mod storage;
 mod topics;
 
@@ -86,6 +87,9 @@ fn check_model(scenario: &Scenario, errors: &mut Errors) {
         crate::catalogue::model::model().constants.keys().cloned().collect();
     if let Some(cluster) = scenario.cluster.get() {
         constants.extend(settable(cluster.plan_kind()));
+    }
+    if scenario.has_remote_storage() {
+        constants.extend(crate::catalogue::remote::constants().keys().cloned());
     }
     for (name, span, _) in &overrides.value.entries {
         if constants.contains(name) {

@@ -46,6 +46,7 @@ fn same_target(a: &Action, b: &Action) -> bool {
         (Action::DiskError(a), Action::DiskError(b)) => a.node.value == b.node.value,
         (Action::ClockJump(a), Action::ClockJump(b)) => a.node.value == b.node.value,
         (Action::SlowDisk(a), Action::SlowDisk(b)) => a.node.value == b.node.value,
+        (Action::ObjectStorage(_), Action::ObjectStorage(_)) => true,
         (Action::ConsumerPause(a), Action::ConsumerPause(b)) => a.group.value.0 == b.group.value.0,
         (Action::ClientCrash(a), Action::ClientCrash(b)) => a.client.value.0 == b.client.value.0,
         (Action::ClientPause(a), Action::ClientPause(b)) => a.client.value.0 == b.client.value.0,

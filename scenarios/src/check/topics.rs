@@ -36,6 +36,7 @@ pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
     }
     check_replicas(scenario, server.as_ref(), errors);
     check_preload(scenario, server.as_ref(), errors);
+    super::remote::check(scenario, server.as_ref(), errors);
 }
 
 /// All replicas together must be as many as a cluster can have.
@@ -130,6 +131,16 @@ fn check_replication(
     }
 }
 
+/// What of a backlog is on disks: local retention has deleted what is in remote storage as well.
+fn on_disks(topic: &Topic, preload: u64) -> u64 {
+    if topic.remote_storage().is_none() {
+        return preload;
+    }
+    let local = topic.config.as_ref().and_then(|c| c.value.entry("local.retention.bytes"));
+    let local = local.and_then(|entry| entry.value.parse::<u64>().ok());
+    local.map_or(preload, |bytes| preload.min(bytes * u64::from(topic.partitions.value.0)))
+}
+
 /// What is preloaded must fit onto the brokers' disks.
 fn check_preload(
     scenario: &Scenario,
@@ -145,7 +156,7 @@ fn check_preload(
         let Some(preload) = &topic.value.preload else { continue };
         let factor = topic.value.replication.as_ref().map(|factor| factor.value.0);
         let factor = factor.or(default).unwrap_or(1);
-        held += u128::from(preload.value.0) * u128::from(factor);
+        held += u128::from(on_disks(&topic.value, preload.value.0)) * u128::from(factor);
         if held > room {
             let message = format!(
                 "preload of all replicas is {} GiB, the cluster's volumes hold {} GiB",

@@ -4,6 +4,7 @@ use super::figures;
 use super::reference::{line, one_line};
 use crate::catalogue::managed::managed;
 use crate::catalogue::model::{latencies, latency};
+use crate::catalogue::remote;
 use std::fmt::Write as _;
 
 const INTRODUCTION: &str = "\
@@ -20,6 +21,7 @@ pub fn constants_reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     figures::constants(&mut text);
     managed_constants(&mut text);
+    remote_constants(&mut text);
     distributions(&mut text);
     figures::instances(&mut text);
     figures::sources(&mut text);
@@ -38,6 +40,27 @@ fn managed_constants(text: &mut String) {
         let (confidence, source) = (&constant.confidence, one_line(&constant.source));
         let _ = writeln!(text, "| `{name}` | {value} | {unit} | {confidence} | {source} |");
     }
+}
+
+/// What only clusters with a topic in remote storage have.
+fn remote_constants(text: &mut String) {
+    line(text, "\n## Remote storage\n");
+    line(text, "Only where a topic has `remote.storage.enable`; scenarios can set each of them.\n");
+    line(text, "| name | value | unit | confidence | source |");
+    line(text, "|---|---|---|---|---|");
+    for (name, constant) in remote::constants() {
+        let (value, unit) = (constant.value, &constant.unit);
+        let (confidence, source) = (&constant.confidence, one_line(&constant.source));
+        let _ = writeln!(text, "| `{name}` | {value} | {unit} | {confidence} | {source} |");
+    }
+    let latency = remote::latency();
+    let points = latency.points.iter();
+    let points: Vec<String> =
+        points.map(|(ppm, ns)| format!("{} %: {}", decimal(*ppm, 10_000), ns / 1_000)).collect();
+    let (confidence, source) = (&latency.confidence, one_line(&latency.source));
+    let points = points.join(", ");
+    line(text, "\nTime to the first byte of an answer, us:\n");
+    let _ = writeln!(text, "{points} ({confidence}; {source})");
 }
 
 /// The latency tables, in microseconds at each of their points.

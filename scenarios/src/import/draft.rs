@@ -62,6 +62,8 @@ pub(super) struct ClusterDraft {
     pub(super) client_tls: Option<Fact<bool>>,
     /// TLS between brokers.
     pub(super) in_cluster_tls: Option<Fact<bool>>,
+    /// Where the cluster says that it has tiered storage.
+    pub(super) tiered: Option<String>,
     pub(super) config: Configs,
 }
 

@@ -27,9 +27,34 @@ pub(super) fn complete(draft: &mut Draft) {
     instance(draft);
     kafka(draft);
     topics(draft);
+    tiered(draft);
     storage(draft);
     phases(draft);
     guess_managed::settle(draft);
+}
+
+/// A cluster with tiered storage whose topics do not say which of them use it: those that can.
+fn tiered(draft: &mut Draft) {
+    const KEY: &str = "remote.storage.enable";
+    const MSK_RETENTION_MS_MIN: i64 = 3 * 86_400_000;
+    let Some(from) = draft.cluster.tiered.clone() else { return };
+    if draft.topics.values().any(|topic| topic.config.contains_key(KEY)) {
+        return;
+    }
+    let can = |topic: &TopicDraft| {
+        let value = |key: &str| topic.config.get(key).map(|fact| fact.value.as_str());
+        let days = value("retention.ms").and_then(|text| text.parse::<i64>().ok());
+        !value("cleanup.policy").is_some_and(|policy| policy.contains("compact"))
+            && days.is_none_or(|ms| !(0..MSK_RETENTION_MS_MIN).contains(&ms))
+    };
+    for topic in draft.topics.values_mut().filter(|topic| can(topic)) {
+        let on = Fact { value: "true".to_owned(), from: Some(from.clone()) };
+        topic.config.insert(KEY.to_owned(), on);
+    }
+    draft.guess(
+        "every topic that can have tiered storage has it, and keeps on the volumes what it keeps at all: \
+         set local.retention.ms",
+    );
 }
 
 /// Topics that a group reads or that traffic names.

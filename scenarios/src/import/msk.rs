@@ -41,7 +41,7 @@ pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErro
     if let Some(mode) = provisioned.get("StorageMode")
         && mode.text()?.eq_ignore_ascii_case("TIERED")
     {
-        draft.leave_out("tiered storage (StorageMode TIERED): all data is kept on the volumes");
+        draft.cluster.tiered = Some(mode.place().to_owned());
     }
     let is_configured = provisioned
         .at(&["CurrentBrokerSoftwareInfo", "ConfigurationArn"])

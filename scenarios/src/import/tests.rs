@@ -352,6 +352,23 @@ fn broken_files_are_refused_with_their_place() {
 }
 
 #[test]
+fn a_cluster_with_tiered_storage_has_it_where_topics_can() {
+    let tiered = CLUSTER.replace("LOCAL", "TIERED");
+    let topics = "Topic: clicks\tTopicId: a\tPartitionCount: 2\tReplicationFactor: 3\tConfigs: \n\
+                  Topic: keys\tTopicId: b\tPartitionCount: 2\tReplicationFactor: 3\tConfigs: cleanup.policy=compact\n";
+    let files = [file("cluster.json", &tiered), file("topics.txt", topics)];
+    let imported = import(&files, &ImportOptions::default()).unwrap();
+    assert!(imported.left_out.iter().all(|what| !what.contains("tiered")), "{imported:?}");
+    assert!(imported.guessed.iter().any(|what| what.contains("local.retention.ms")));
+    let plan = plan(&imported);
+    let on = |name: &str| {
+        let topic = plan.topics.iter().find(|topic| topic.name == name).unwrap();
+        topic.config.contains_key("remote.storage.enable")
+    };
+    assert_eq!((on("clicks"), on("keys")), (true, false));
+}
+
+#[test]
 fn a_bomb_of_aliases_is_refused() {
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x]\n");
     for level in 1..30 {

@@ -79,6 +79,10 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
             rate_permille: fault.rate.as_ref().map_or(1_000, |rate| permille(rate.value.0)),
             extra_latency_ns: fault.extra_latency.as_ref().map_or(0, |extra| extra.value.0),
         },
+        Action::ObjectStorage(fault) => plan::Action::ObjectStorage {
+            reject_permille: fault.rejects.as_ref().map_or(0, |share| permille(share.value.0)),
+            extra_latency_ns: fault.extra_latency.as_ref().map_or(0, |extra| extra.value.0),
+        },
         Action::DiskFull(fault) => plan::Action::DiskFull { node: id(fault.node.value.0) },
         Action::DiskError(fault) => plan::Action::DiskError { node: id(fault.node.value.0) },
         Action::ClockJump(fault) => plan::Action::ClockJump {

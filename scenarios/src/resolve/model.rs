@@ -4,7 +4,7 @@ use super::hosts;
 use crate::catalogue::model::{latency, model as catalogue};
 use crate::catalogue::prices::{price, prices as price_list};
 use crate::catalogue::services::{other_regions, regional_price, service_price};
-use crate::catalogue::{hardware, managed};
+use crate::catalogue::{hardware, managed, remote};
 use crate::plan::{ClusterKind, ModelPlan, Price, Quantiles};
 use crate::schema::cluster::{Cluster, VolumeKind};
 use crate::schema::decode::At;
@@ -16,8 +16,12 @@ pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
     let file = catalogue();
     let cluster = scenario.cluster.sound();
     let kind = cluster.plan_kind();
+    let tiered = scenario.has_remote_storage();
     let mut constants = file.constants.clone();
     constants.extend(managed::constants(kind));
+    if tiered {
+        constants.extend(remote::constants().clone());
+    }
     for (name, _, value) in scenario.model.0.iter().flat_map(|model| &model.value.entries) {
         if let Some(constant) = constants.get_mut(name) {
             constant.value = *value;
@@ -41,7 +45,10 @@ pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
     let disk_ns = disk.map(|latency| latency.value.0);
     ModelPlan {
         version: file.version.clone(),
-        catalogue_digest: managed::digest(kind),
+        catalogue_digest: match tiered {
+            true => remote::digest(&managed::digest(kind)),
+            false => managed::digest(kind),
+        },
         cpu_profile: file.cpu_profile.clone(),
         constants,
         latency_same_az: round_trip(
@@ -54,6 +61,7 @@ pub(crate) fn model(scenario: &Scenario) -> ModelPlan {
         ),
         volume_read: scaled(volume("read"), disk_ns),
         volume_write: scaled(volume("write"), disk_ns),
+        remote_request: tiered.then(remote::latency),
     }
 }
 
@@ -92,14 +100,24 @@ impl Cluster {
     }
 }
 
-/// The prices that this cluster's bill needs, as far as they are known in its region.
-pub(crate) fn prices(cluster: &Cluster) -> Vec<Price> {
-    let all = prices_of_the_catalogue(cluster);
+/// The prices that this scenario's bill needs, as far as they are known in its cluster's region.
+pub(crate) fn prices(scenario: &Scenario) -> Vec<Price> {
+    let cluster = scenario.cluster.sound();
+    let mut all = prices_of_the_catalogue(cluster);
+    if scenario.has_remote_storage() {
+        all.push(price_list().meter(match cluster.plan_kind().is_msk() {
+            true => "tiered-storage-gb-month",
+            false => "s3-standard-gb-month",
+        }));
+    }
     let region = cluster.region.as_ref().map(|region| region.value.0.as_str());
     let elsewhere = region.filter(|region| other_regions().contains(region));
     let Some(region) = elsewhere else { return all };
     let instance = cluster.instance_name();
-    all.iter().filter_map(|price| regional_price(region, &price.meter, instance)).collect()
+    // retrieval has a price in some regions only
+    let retrieval = scenario.has_remote_storage().then_some("tiered-retrieval-gb");
+    let meters = all.iter().map(|price| price.meter.as_str()).chain(retrieval);
+    meters.filter_map(|meter| regional_price(region, meter, instance)).collect()
 }
 
 /// What Serverless is billed by.

@@ -127,6 +127,16 @@ section! {
 }
 
 section! {
+    /// Object storage, where a topic has remote storage, is slow or answers with 503 Slow Down.
+    "fault `object-storage`" ObjectStorage {
+        /// Requests that are answered with 503; `"100%"` is an outage. Default: 0%.
+        rejects: Option<At<Share>>,
+        /// Added to the time to the first byte of every answer. Default: none.
+        extra_latency: Option<At<Duration>>,
+    }
+}
+
+section! {
     /// A node's wall clock is wrong until the event ends; its monotonic clock is not.
     "fault `clock-jump`" ClockJump {
         /// Broker id from 1, or controller id from 10001.
@@ -268,6 +278,9 @@ faults! {
 
     "Every operation on a volume fails: a process that uses it ends, and starts again when the event ends."
     "disk-error" DiskError(OneNode),
+
+    "Object storage is slow or answers with 503 Slow Down."
+    "object-storage" ObjectStorage(ObjectStorage),
 
     "A node's wall clock is wrong until the event ends; its monotonic clock is not."
     "clock-jump" ClockJump(ClockJump),

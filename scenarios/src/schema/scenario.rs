@@ -39,6 +39,13 @@ section! {
     }
 }
 
+impl Scenario {
+    /// Whether a topic has remote storage.
+    pub(crate) fn has_remote_storage(&self) -> bool {
+        self.topics.items.iter().any(|topic| topic.value.remote_storage().is_some())
+    }
+}
+
 impl<T> Part<T> {
     /// The section, if it is sound.
     pub(crate) fn get(&self) -> Option<&T> {

@@ -1,7 +1,7 @@
 //! `[[topics]]`, `[[producers]]` and `[[consumers]]`.
 
 use super::decode::{At, Decode, Errors, List, choice, section, unknown_choice, wrong_kind};
-use super::scalar::{Config, Count, Duration, Factor, Name, Rate, Share, Size};
+use super::scalar::{Config, ConfigEntry, Count, Duration, Factor, Name, Rate, Share, Size};
 use crate::text::diagnostic::Diagnostic;
 use crate::text::tree::{Node, Value};
 use schemars::JsonSchema;
@@ -22,6 +22,14 @@ section! {
         preload: Option<At<Size>>,
         /// Size of the preloaded records. Default: 1 KiB.
         preload_record_size: Option<At<Size>>,
+    }
+}
+
+impl Topic {
+    /// Where remote storage is turned on, if it is.
+    pub(crate) fn remote_storage(&self) -> Option<&ConfigEntry> {
+        let entry = self.config.as_ref()?.value.entry("remote.storage.enable")?;
+        (entry.value == "true").then_some(entry)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::history::{Faults, History};
 use super::{
     acked_loss, commits, compaction, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, messages, one_leader, one_value, order, ownership, state, timeouts, transactions,
+    log_matching, messages, one_leader, one_value, order, ownership, state, tiering, timeouts,
+    transactions,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -42,12 +43,13 @@ pub(crate) enum Check {
     Timeouts,
     Transactions,
     Ownership,
+    Tiering,
 }
 
 /// Checkers that are listed only where there is something for them to check.
-const RARE: [Check; 2] = [Check::Transactions, Check::Ownership];
+const RARE: [Check; 3] = [Check::Transactions, Check::Ownership, Check::Tiering];
 
-const PROMISES: [Promise; 21] = [
+const PROMISES: [Promise; 22] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -69,6 +71,7 @@ const PROMISES: [Promise; 21] = [
     timeouts::PROMISE,
     transactions::PROMISE,
     ownership::PROMISE,
+    tiering::PROMISE,
 ];
 
 /// Names of the checkers, in order.

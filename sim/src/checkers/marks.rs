@@ -94,6 +94,7 @@ impl Marks {
                 }
             }
             TraceEvent::LogStart { .. } => self.hit("retention"),
+            TraceEvent::LocalLogStart { .. } => self.hit("local-retention"),
             TraceEvent::BecameLeader { isr, .. } => {
                 if isr.len() == 1 {
                     self.hit("isr-of-one");

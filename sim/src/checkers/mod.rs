@@ -29,6 +29,7 @@ mod suite;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tiering;
 mod timeouts;
 mod transactions;
 mod void;

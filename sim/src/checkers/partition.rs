@@ -9,6 +9,7 @@ use super::history::{History, Turn};
 use super::order::Producers;
 use super::state::Stall;
 use super::table::{EXCUSED, GIVEN_UP, Table};
+use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
@@ -101,6 +102,8 @@ pub(crate) struct Partition {
     pub(crate) keys: Option<Keys>,
     /// Its leader could commit more than it does.
     pub(crate) stall: Option<Stall>,
+    /// What remote storage holds of it.
+    pub(crate) stored: Stored,
 }
 
 impl Partition {
@@ -127,6 +130,7 @@ impl Partition {
             history: History::default(),
             keys: None,
             stall: None,
+            stored: Stored::default(),
         }
     }
 

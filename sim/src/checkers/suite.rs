@@ -19,13 +19,13 @@ use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
 use super::void::Cause;
-use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value};
+use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value, tiering};
 use crate::client::Outcome;
 use crate::partition_index::PartitionIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
-use stormglass_broker_core::seam::TraceEvent;
+use stormglass_broker_core::seam::{RemoteSegment, TraceEvent};
 use stormglass_reports::recording::{CheckerSummary, Violation};
 use stormglass_scenarios::plan::{Action, EventPlan, Plan};
 
@@ -395,6 +395,7 @@ impl Checkers {
         let tp = match event {
             TraceEvent::Truncated { tp, .. }
             | TraceEvent::LogStart { tp, .. }
+            | TraceEvent::LocalLogStart { tp, .. }
             | TraceEvent::Compacted { tp, .. }
             | TraceEvent::BecameLeader { tp, .. }
             | TraceEvent::BecameFollower { tp, .. }
@@ -413,7 +414,11 @@ impl Checkers {
                 roles::changed(p, ledger, node, change);
                 return self.note_positions_void();
             }
+            TraceEvent::LocalLogStart { offset, .. } => {
+                return tiering::deleted(p, ledger, node, *offset);
+            }
             TraceEvent::LogStart { offset, .. } => {
+                p.stored.log_starts(*offset);
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
                 let replica = p.replica(node);
                 p.replicas[replica].deleted = p.replicas[replica].leads.is_some();
@@ -441,6 +446,20 @@ impl Checkers {
             }
             _ => {}
         }
+    }
+
+    /// A segment is in remote storage, and in its metadata.
+    pub fn remote_added(&mut self, at_ns: u64, segment: &RemoteSegment) {
+        self.ledger.now_ns = at_ns;
+        let at = self.partition(segment.tp);
+        self.partitions[at].stored.add(segment);
+    }
+
+    /// A segment is in remote storage no longer.
+    pub fn remote_removed(&mut self, at_ns: u64, segment: &RemoteSegment) {
+        self.ledger.now_ns = at_ns;
+        let at = self.partition(segment.tp);
+        self.partitions[at].stored.remove(segment);
     }
 
     /// A node leads a partition no longer.

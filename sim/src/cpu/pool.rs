@@ -22,9 +22,12 @@ pub enum Pool {
     Handler,
     /// `num.replica.fetchers`: append what leaders sent.
     Fetcher,
+    /// `remote.log.manager.copier.thread.pool.size` and `remote.log.reader.threads`: what goes to and
+    /// comes from remote storage is encrypted and copied.
+    Remote,
 }
 
-const POOLS: usize = 3;
+const POOLS: usize = 4;
 
 /// Threads per pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct PoolSizes {
     pub handler: u32,
     /// Replica fetcher threads: `num.replica.fetchers` times the peers fetched from.
     pub fetcher: u32,
+    /// Threads for remote storage.
+    pub remote: u32,
 }
 
 /// What a host offers.
@@ -219,7 +224,8 @@ impl Cpu {
     pub fn new(config: CpuConfig) -> Self {
         let sizes = config.sizes;
         Self {
-            pools: [sizes.network, sizes.handler, sizes.fetcher].map(|n| Busy::new(n as usize)),
+            pools: [sizes.network, sizes.handler, sizes.fetcher, sizes.remote]
+                .map(|n| Busy::new(n as usize)),
             cores: Busy::new(config.vcpus as usize),
             paused_until_ns: 0,
             taken_at_ns: 0,

@@ -52,6 +52,7 @@ pub(crate) fn model() -> ModelPlan {
         latency_cross_az: fixed(500_000),
         volume_read: fixed(1_000_000),
         volume_write: fixed(1_000_000),
+        remote_request: None,
     }
 }
 

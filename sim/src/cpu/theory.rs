@@ -8,7 +8,7 @@ const SERVICE_NS: f64 = 100_000.0;
 const JOBS: u64 = 200_000;
 
 fn cpu(vcpus: u32, threads: u32) -> Cpu {
-    let sizes = PoolSizes { network: threads, handler: threads, fetcher: threads };
+    let sizes = PoolSizes { network: threads, handler: threads, fetcher: threads, remote: threads };
     Cpu::new(
         CpuConfig::new(&host(vcpus), &model(), sizes, Streams::new(3).stream("test", "pauses"))
             .unwrap(),

@@ -201,6 +201,28 @@ impl Disk {
         self.store.dictionary.keeps_whole = true;
     }
 
+    /// Reads a stretch of a segment, as for a copy of it; when it is there, ns. `None`: there is no
+    /// such segment.
+    pub fn read_stretch(
+        &mut self,
+        now_ns: u64,
+        (tp, segment): (TopicPartition, Offset),
+        (from, to): (u64, u64),
+    ) -> Option<u64> {
+        self.settle(now_ns);
+        let volume = self.store.log(tp)?.volume;
+        let found = self.store.segment(tp, segment)?;
+        let (file, len) = (found.file, found.len());
+        self.extents.push(Extent { volume, file, from, to: to.min(len).max(from), len });
+        Some(self.read_extents(now_ns))
+    }
+
+    /// Deletes segments of a backlog; before the run.
+    pub(crate) fn drop_preloaded(&mut self, tp: TopicPartition, segments: &[Offset]) {
+        self.store.delete_segments(tp, segments, &mut self.cuts);
+        self.cuts.clear();
+    }
+
     /// Puts a small file in its place, durable; before the run.
     pub fn put_file(&mut self, file: &FileName, bytes: Bytes) {
         self.store.set_file(file, Some(bytes));

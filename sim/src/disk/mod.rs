@@ -21,7 +21,7 @@ mod reader;
 mod run;
 mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod theory;
 mod timestamp;
@@ -31,7 +31,10 @@ mod volume;
 pub use bucket::RateServer;
 pub use config::DiskConfig;
 pub(crate) use config::recovery_permille;
+pub(crate) use content::Content;
 pub use device::{Completion, Disk, DiskCounters};
+pub(crate) use dictionary::Dictionary;
 pub use latency::Latency;
 pub use store::Preload;
+pub(crate) use timestamp::first_at_or_after;
 pub use volume::{Io, QUEUE_DEPTH, VolumeCounters, Volumes};

@@ -16,6 +16,7 @@ pub fn fault_name(action: &Action) -> &'static str {
         Action::Link { effect: LinkEffect::Delay { .. }, .. } => "link-delay",
         Action::Link { effect: LinkEffect::Loss { .. }, .. } => "link-loss",
         Action::SlowDisk { .. } => "slow-disk",
+        Action::ObjectStorage { .. } => "object-storage",
         Action::DiskFull { .. } => "disk-full",
         Action::DiskError { .. } => "disk-error",
         Action::ClockJump { .. } => "clock-jump",

@@ -293,6 +293,7 @@ fn names(action: &Action, id: i32) -> bool {
         Action::Link { from, to, .. } => ends(from) || ends(to),
         Action::AzDown { .. }
         | Action::RollingRestart { .. }
+        | Action::ObjectStorage { .. }
         | Action::Load { .. }
         | Action::ConsumerPause { .. }
         | Action::ClientCrash { .. }

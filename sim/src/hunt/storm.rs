@@ -420,6 +420,7 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
         _ => match (&a.action, &b.action) {
             (Action::SlowDisk { node: a, .. }, Action::SlowDisk { node: b, .. }) => a == b,
             (Action::ClockJump { node: a, .. }, Action::ClockJump { node: b, .. }) => a == b,
+            (Action::ObjectStorage { .. }, Action::ObjectStorage { .. }) => true,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
             (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
             (Action::ClientPause { client: a, .. }, Action::ClientPause { client: b, .. }) => {

@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
+
 use stormglass_reports::recording::{
     BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, Phase, Recording,
-    ReplicaSecond, TransferTotals, Violation,
+    RemoteTotals, ReplicaSecond, TransferTotals, Violation,
 };
 use stormglass_scenarios::plan::Plan;
 
@@ -73,6 +74,8 @@ pub struct Finish {
     pub marks: BTreeMap<String, u64>,
     /// Replicas at the end of each second.
     pub replicas: Vec<ReplicaSecond>,
+    /// Remote storage, where a topic has it.
+    pub remote: Option<RemoteTotals>,
 }
 
 #[derive(Debug)]
@@ -266,7 +269,9 @@ impl Recorder {
             if matches!(second.phase, Phase::Measure | Phase::Heal) {
                 let brokers = second.brokers.iter();
                 self.transfer.in_bytes += brokers.clone().map(|b| b.bytes_in).sum::<u64>();
-                self.transfer.out_bytes += brokers.map(|b| b.bytes_out).sum::<u64>();
+                self.transfer.out_bytes += brokers.clone().map(|b| b.bytes_out).sum::<u64>();
+                self.transfer.remote_fetched_bytes +=
+                    brokers.map(|b| b.remote_fetched).sum::<u64>();
             }
         }
         Recording {
@@ -288,6 +293,7 @@ impl Recorder {
             assumptions,
             marks: finish.marks,
             replicas: finish.replicas,
+            remote: finish.remote,
         }
     }
 

@@ -83,6 +83,7 @@ pub(crate) fn plan() -> Plan {
             latency_cross_az: quantiles(),
             volume_read: quantiles(),
             volume_write: quantiles(),
+            remote_request: None,
         },
         cluster: ClusterPlan {
             limits: None,

@@ -32,6 +32,16 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
         Action::SlowDisk { node, rate_permille, .. } => {
             (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
         }
+        Action::ObjectStorage { reject_permille, extra_latency_ns } => {
+            let what = match (reject_permille / 10, extra_latency_ns / 1_000_000) {
+                (0, extra_ms) => format!("object storage is {extra_ms} ms slower"),
+                (share, 0) => format!("object storage answers {share} % of requests with 503"),
+                (share, extra_ms) => {
+                    format!("object storage is {extra_ms} ms slower and answers {share} % with 503")
+                }
+            };
+            (None, what)
+        }
         Action::DiskFull { node } => (Some(*node), format!("volume of node {node} is full")),
         Action::DiskError { node } => (Some(*node), format!("volume of node {node} fails")),
         Action::ClockJump { node, by_ns } => {

@@ -3,7 +3,7 @@
 use crate::client::ClientTimer;
 use crate::cpu::Pool;
 use crate::net::NetEvent;
-use stormglass_broker_core::ids::{ConnectionId, DiskOpId};
+use stormglass_broker_core::ids::{ConnectionId, DiskOpId, RemoteOpId};
 use stormglass_broker_core::seam::TimerKey;
 
 /// Something that is due.
@@ -44,6 +44,10 @@ pub(super) enum Event {
     Rolling { index: u32, step: u32 },
     /// A connection that quotas muted is read again.
     Unmute { node: u16, life: u32, conn: ConnectionId },
+    /// A request to object storage goes on.
+    RemoteStep { node: u16, life: u32, transfer: u32 },
+    /// An operation on remote storage ends.
+    RemoteDone { node: u16, life: u32, id: RemoteOpId, result: u32 },
     /// A simulated second ends.
     Second,
     /// A phase begins.
@@ -75,6 +79,8 @@ impl Event {
             | Self::PeerTimeout { .. }
             | Self::Boot { .. }
             | Self::Unmute { .. }
+            | Self::RemoteStep { .. }
+            | Self::RemoteDone { .. }
             | Self::Start { .. } => 2,
             Self::Ready { .. } | Self::Pump { .. } => 3,
             Self::Client { .. } | Self::ClientReady { .. } | Self::ClientStart { .. } => 4,
@@ -104,6 +110,10 @@ impl Event {
             Self::ClientStart { client, .. } => (None, 19 | u64::from(*client) << 8),
             Self::Settle => (None, 20),
             Self::Unmute { node, conn, .. } => (Some(*node), 21 | conn.0 << 8),
+            Self::RemoteStep { node, transfer, .. } => {
+                (Some(*node), 22 | u64::from(*transfer) << 8)
+            }
+            Self::RemoteDone { node, id, .. } => (Some(*node), 23 | id.0 << 8),
             Self::Second => (None, 17),
             Self::Phase { index } => (None, 18 | u64::from(*index) << 8),
         }

@@ -190,6 +190,9 @@ impl World {
             if self.watches {
                 self.watch_output(node, effects, said);
             }
+            if !effects.remote.is_empty() {
+                self.begin_remote(node, &mut effects.remote);
+            }
             let at = &mut self.nodes[node as usize];
             for op in effects.disk.drain(..) {
                 let is_append = matches!(op.kind, DiskOpKind::Append { .. });

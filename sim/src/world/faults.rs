@@ -7,6 +7,7 @@ use super::{SECOND_NS, World};
 use crate::checkers::Cause;
 use crate::client::ClientInput;
 use crate::net::{Hosts, LinkRule};
+use crate::object_storage::StorageFault;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::seam::Input;
 use stormglass_reports::recording::ClusterEvent;
@@ -36,6 +37,12 @@ impl World {
             Action::SlowDisk { node, rate_permille, extra_latency_ns } => {
                 self.with_disk(*node, |disk, now| {
                     disk.set_slow(now, *rate_permille, *extra_latency_ns)
+                });
+            }
+            Action::ObjectStorage { reject_permille, extra_latency_ns } => {
+                self.set_storage_fault(StorageFault {
+                    reject_permille: *reject_permille,
+                    extra_latency_ns: *extra_latency_ns,
                 });
             }
             Action::DiskFull { node } => self.with_disk(*node, |disk, _| disk.set_full(true)),
@@ -84,6 +91,7 @@ impl World {
             Action::SlowDisk { node, .. } => {
                 self.with_disk(*node, |disk, now| disk.set_slow(now, 1000, 0));
             }
+            Action::ObjectStorage { .. } => self.set_storage_fault(StorageFault::default()),
             Action::DiskFull { node } => {
                 self.with_disk(*node, |disk, _| disk.set_full(false));
                 // Kafka halts when its only log directory fails; the operator starts it again.
@@ -246,7 +254,11 @@ impl World {
     }
 
     fn forget_connections(&mut self, node: u16) {
-        self.conns.retain(|end| !matches!(end, super::End::Peer { node: at, .. } if *at == node));
+        self.conns.retain(|end| match end {
+            super::End::Peer { node: at, .. } | super::End::Storage { node: at } => *at != node,
+            super::End::Client { .. } => true,
+        });
+        self.forget_remote(node);
     }
 
     fn pause(&mut self, id: i32, until: u64) {

@@ -4,9 +4,11 @@ use super::World;
 use super::clients::ClientKind;
 use crate::checkers::{FinalPartition, FinalState, LogView, Moment};
 use crate::disk::Disk;
+use crate::object_storage::Objects;
 use crate::recorder::Finish;
 use stormglass_broker_core::ReplicaState;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::log::Log;
 use stormglass_broker_core::records::Batch;
 use stormglass_broker_core::seam::DiskImage;
 use stormglass_reports::recording::Recording;
@@ -17,6 +19,28 @@ struct DiskLog<'a> {
     tp: TopicPartition,
     start: Offset,
     end: Offset,
+    /// What lies below the disk's part in remote storage, and the log that says what belongs to it.
+    remote: Option<(&'a Objects, &'a Log)>,
+}
+
+impl DiskLog<'_> {
+    /// Batches of the log's history that are in remote storage and not on the disk. Copies may overlap.
+    fn visit_remote(&self, from: Offset, visit: &mut dyn FnMut(&Batch)) {
+        let Some((objects, log)) = self.remote else { return };
+        let local = log.local_log_start_offset();
+        let mut next = from;
+        if local <= from {
+            return;
+        }
+        objects.visit(self.tp, from, &mut |batch| {
+            let base = batch.base_offset();
+            let is_own = log.epoch_at(base) == batch.header.partition_leader_epoch;
+            if is_own && batch.next_offset() > next && base < local {
+                next = batch.next_offset();
+                visit(batch);
+            }
+        });
+    }
 }
 
 impl LogView for DiskLog<'_> {
@@ -25,6 +49,7 @@ impl LogView for DiskLog<'_> {
     }
 
     fn visit(&self, from: Offset, visit: &mut dyn FnMut(&Batch)) {
+        self.visit_remote(from, visit);
         let segments = self.disk.segments(self.tp);
         let first = segments.partition_point(|base| *base <= from).saturating_sub(1);
         for base in segments.into_iter().skip(first) {
@@ -59,6 +84,7 @@ impl World {
             self.show_state(Moment::Drained);
         }
         let assumptions = self.throttle_notes();
+        let remote = self.remote.as_ref().map(|remote| remote.totals());
         let findings = self.checkers.finish();
         let event_hash = format!("{:016x}", self.audit.hash());
         let events_processed = self.audit.events();
@@ -75,6 +101,7 @@ impl World {
             assumptions,
             marks: self.marks.finish(),
             replicas: self.samples,
+            remote,
         })
     }
 
@@ -86,7 +113,10 @@ impl World {
                 Some((node, state)) => {
                     let node = &self.nodes[*node];
                     let (start, end) = (state.log_start_offset, state.log_end_offset);
-                    let log = DiskLog { disk: &node.disk, tp, start, end };
+                    let objects = self.remote.as_ref().map(|remote| &remote.storage.objects);
+                    let log = node.broker.as_ref().and_then(|b| b.replica_view(tp)).map(|v| v.log);
+                    let remote = objects.zip(log.filter(|log| log.is_tiered()));
+                    let log = DiskLog { disk: &node.disk, tp, start, end, remote };
                     (tp, Some(log), state.high_watermark, Some(node.id))
                 }
                 None => (tp, None, 0, None),

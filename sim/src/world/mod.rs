@@ -18,6 +18,8 @@ mod node;
 mod observe;
 mod payload;
 mod peers;
+mod remote;
+mod remote_preload;
 mod setup;
 mod slab;
 mod throttle;
@@ -68,6 +70,8 @@ enum End {
     Client { client: u32, node: NodeId },
     /// A node, to a peer.
     Peer { node: u16, link: u32 },
+    /// A broker, to object storage.
+    Storage { node: u16 },
 }
 
 impl End {
@@ -142,6 +146,8 @@ pub(crate) struct World {
     story: Story,
     story_out: Vec<ClusterEvent>,
     lags: Lags,
+    /// Present where a topic has remote storage.
+    remote: Option<Box<remote::Remote>>,
     /// Present with `wire = true`.
     wire: Option<Box<wire::Wire>>,
 }
@@ -278,6 +284,14 @@ impl World {
                     self.unmute(node, conn);
                 }
             }
+            Event::RemoteStep { node, life, transfer } => {
+                if self.is_current(node, life) {
+                    self.remote_step(node, transfer);
+                }
+            }
+            Event::RemoteDone { node, life, id, result } => {
+                self.remote_op_done(node, life, id, result);
+            }
             Event::Settle => self.settle(),
             Event::ActionBegin { index } => self.begin_action(index),
             Event::ActionEnd { index } => self.end_action(index),
@@ -308,6 +322,8 @@ impl World {
             | Event::Timer { node, .. }
             | Event::Disk { node, .. }
             | Event::Unmute { node, .. }
+            | Event::RemoteStep { node, .. }
+            | Event::RemoteDone { node, .. }
             | Event::PeerTimeout { node, .. } => *node,
             _ => return None,
         };

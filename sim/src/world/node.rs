@@ -75,6 +75,11 @@ pub(super) struct Tally {
     pub(super) follower_fetches: u64,
     /// Size of the largest, bytes.
     pub(super) follower_fetch_bytes_max: u64,
+    /// Bytes that remote storage took, and gave.
+    pub(super) remote_copied: u64,
+    pub(super) remote_fetched: u64,
+    /// Requests that it answered with 503.
+    pub(super) remote_rejected: u64,
 }
 
 /// Jobs that wait for a thread of a pool.

@@ -140,6 +140,9 @@ impl World {
             cpu_spent: node.profile.spent(&tally.costs, tally.handled, tally.network_ns),
             follower_fetches: tally.follower_fetches,
             follower_fetch_bytes_max: tally.follower_fetch_bytes_max,
+            remote_copied: tally.remote_copied,
+            remote_fetched: tally.remote_fetched,
+            remote_rejected: tally.remote_rejected,
         }
     }
 

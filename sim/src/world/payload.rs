@@ -1,6 +1,7 @@
 //! What messages carry. The network knows only tokens and sizes.
 
 use super::node::Marks;
+use super::remote::StorageMessage;
 use stormglass_broker_core::protocol::{Request, Response};
 
 /// A message's content.
@@ -10,4 +11,6 @@ pub(super) enum Payload {
     Request { correlation: u64, request: Request, sent_ns: u64 },
     /// An answer, with the stations that its request passed (of Produce only).
     Response { correlation: u64, response: Response, marks: Option<Box<Marks>> },
+    /// What a broker asks of object storage, or the answer.
+    Storage(StorageMessage),
 }

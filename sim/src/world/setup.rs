@@ -35,7 +35,7 @@ const CHECKPOINT_EVENTS: u64 = 1 << 17;
 /// A client host's NIC, bytes per second: 10 Gbit/s. Clients are not what is being measured.
 const CLIENT_NIC: u64 = 1_250_000_000;
 /// Age of a backlog that exists before the run, ms.
-const BACKLOG_AGE_MS: i64 = 3_600_000;
+pub(super) const BACKLOG_AGE_MS: i64 = 3_600_000;
 
 /// Where coordinators keep transactions.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
@@ -131,11 +131,13 @@ impl World {
             story_out: Vec::new(),
             instances: BTreeMap::new(),
             lags: Lags::new(plan.consumers.len()),
+            remote: None,
             wire: plan.wire.then(Box::default),
             streams,
             plan,
         };
         world.check_clients()?;
+        world.add_remote_storage()?;
         for index in 0..world.nodes.len() {
             let node = u16::try_from(index).unwrap_or(u16::MAX);
             world.booting.insert(node);
@@ -326,8 +328,12 @@ impl World {
                 for replica in replicas {
                     self.preload_replica(tp, &plan, *replica);
                 }
+                if super::remote::is_tiered(&plan) {
+                    self.preload_tiers(tp, &plan, replicas);
+                }
             }
         }
+        self.record_preloaded_tiers();
         let ids: Vec<i32> = self.nodes.iter().map(|n| n.id.0).collect();
         for id in ids {
             self.boot_later(id, 0);
@@ -433,6 +439,11 @@ fn build_node(
         network: u32::from(config.server.num_network_threads),
         handler: u32::from(config.server.num_io_threads),
         fetcher: u32::from(config.server.num_replica_fetchers) * peers,
+        remote: u32::try_from(
+            config.server.remote_log_manager_copier_threads
+                + config.server.remote_log_reader_threads,
+        )
+        .unwrap_or(1),
     };
     let pauses = streams.stream(("node", number), "pauses");
     let cpu = CpuConfig::new(&node.host, &plan.model, sizes, pauses).map_err(setup_error)?;

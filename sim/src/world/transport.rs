@@ -90,6 +90,7 @@ impl World {
             NetOut::Connected { conn } => match self.end_of(conn) {
                 Some(End::Client { client, node }) => self.client_connected(client, node, conn),
                 Some(End::Peer { node, link }) => self.peer_connected(node, link, conn),
+                Some(End::Storage { node }) => self.storage_connected(node, conn, true),
                 None => {}
             },
             NetOut::ConnectFailed { conn, .. } => {
@@ -153,6 +154,7 @@ impl World {
                     self.fail_link(node, link, PeerError::Disconnected);
                 }
             }
+            Some(End::Storage { node }) => self.storage_connected(node, conn, false),
             None => {}
         }
     }
@@ -189,9 +191,11 @@ impl World {
                     Some(End::Peer { node, link }) => {
                         self.link_answered(node, link, CorrelationId(correlation), response);
                     }
-                    None => {}
+                    Some(End::Storage { .. }) | None => {}
                 }
             }
+            (Payload::Storage(message), Side::Server) => self.storage_asked(conn, message),
+            (Payload::Storage(message), Side::Client) => self.storage_answered(conn, message),
             (Payload::Request { .. }, Side::Client) | (Payload::Response { .. }, Side::Server) => {
                 debug_assert!(false, "requests go to servers, answers to clients");
             }

@@ -14,6 +14,7 @@ pub(super) fn is_turn(event: &TraceEvent) -> bool {
             | TraceEvent::IsrProposed { .. }
             | TraceEvent::IsrCommitted { .. }
             | TraceEvent::LogStart { .. }
+            | TraceEvent::LocalLogStart { .. }
             | TraceEvent::Recovered { .. }
     )
 }

@@ -1,8 +1,7 @@
-//! ListOffsets (key 2). Without tiered storage the local log begins where the log does, and nothing is
-//! the newest tiered record: whether that may be asked here, the broker says as of any other.
+//! ListOffsets (key 2). Where logs end in remote storage may be asked from version 9 on (KIP-1005).
 
 use super::shared::{DecodeCx, by_topic, isolation, topic_name};
-use crate::call::{Aside, Call};
+use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
 use crate::error::WireError;
@@ -34,11 +33,9 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         |reader, topic| {
             let tp = TopicPartition::new(topic, reader.i32()?);
             let epoch = if version >= 4 { reader.i32()? } else { NO_EPOCH };
-            let timestamp = reader.i64()?;
+            let spec = spec(reader.i64()?, version);
             reader.skip_tags()?;
-            let is_tiered = timestamp == LATEST_TIERED && version >= TIERED_FROM;
-            let spec = if is_tiered { OffsetSpec::Latest } else { spec(timestamp)? };
-            Ok(((tp, epoch, spec), is_tiered))
+            Ok((tp, epoch, spec))
         },
     )?;
     if version >= TIMEOUT_FROM {
@@ -46,19 +43,18 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     }
     reader.skip_tags()?;
     let partitions = partitions.ok_or(WireError::Null)?;
-    let tiered = partitions.iter().filter(|(_, is_tiered)| *is_tiered).map(|((tp, ..), _)| *tp);
-    cx.aside = Aside::Tiered(tiered.collect());
-    let partitions = partitions.into_iter().map(|(asked, _)| asked).collect();
     Ok(Asked::Broker(Request::ListOffsets(ListOffsetsRequest { isolation, partitions })))
 }
 
-fn spec(timestamp: i64) -> Result<OffsetSpec, WireError> {
+fn spec(timestamp: i64, version: i16) -> OffsetSpec {
     match timestamp {
-        LATEST => Ok(OffsetSpec::Latest),
-        EARLIEST | EARLIEST_LOCAL => Ok(OffsetSpec::Earliest),
-        MAX_TIMESTAMP => Ok(OffsetSpec::MaxTimestamp),
-        ms if ms >= 0 => Ok(OffsetSpec::Timestamp(ms)),
-        other => Ok(OffsetSpec::Unsupported(other)),
+        LATEST => OffsetSpec::Latest,
+        EARLIEST => OffsetSpec::Earliest,
+        EARLIEST_LOCAL => OffsetSpec::EarliestLocal,
+        LATEST_TIERED if version >= TIERED_FROM => OffsetSpec::LatestTiered,
+        MAX_TIMESTAMP => OffsetSpec::MaxTimestamp,
+        ms if ms >= 0 => OffsetSpec::Timestamp(ms),
+        other => OffsetSpec::Unsupported(other),
     }
 }
 
@@ -69,10 +65,6 @@ pub(crate) fn encode(
     response: &ListOffsetsResponse,
 ) {
     let version = call.version;
-    let tiered: &[TopicPartition] = match &call.aside {
-        Aside::Tiered(tps) => tps,
-        _ => &[],
-    };
     if version >= 2 {
         out.i32(0); // throttle time
     }
@@ -83,15 +75,10 @@ pub(crate) fn encode(
         |out, partition| {
             out.i32(partition.tp.partition);
             out.error(partition.error);
-            let nothing = partition.error.is_ok() && tiered.contains(&partition.tp);
-            let (timestamp, offset, epoch) = match nothing {
-                true => (-1, -1, NO_EPOCH),
-                false => (partition.timestamp, partition.offset, partition.leader_epoch),
-            };
-            out.i64(timestamp);
-            out.i64(offset);
+            out.i64(partition.timestamp);
+            out.i64(partition.offset);
             if version >= 4 {
-                out.i32(epoch);
+                out.i32(partition.leader_epoch);
             }
             out.no_tags();
         },

@@ -113,6 +113,8 @@ fn list_offsets(out: &mut Writer, cluster: &dyn Cluster, list: &ListOffsetsReque
                 OffsetSpec::Latest => -1,
                 OffsetSpec::Earliest => -2,
                 OffsetSpec::MaxTimestamp => -3,
+                OffsetSpec::EarliestLocal => -4,
+                OffsetSpec::LatestTiered => -5,
                 OffsetSpec::Timestamp(ms) | OffsetSpec::Unsupported(ms) => *ms,
             });
             out.no_tags();

@@ -186,7 +186,8 @@ proptest! {
             let expected = parts.iter().map(|(tp, (timestamp, epoch))| {
                 let spec = match timestamp {
                     -1 => OffsetSpec::Latest,
-                    -2 | -4 => OffsetSpec::Earliest,
+                    -2 => OffsetSpec::Earliest,
+                    -4 => OffsetSpec::EarliestLocal,
                     -3 => OffsetSpec::MaxTimestamp,
                     ms => OffsetSpec::Timestamp(*ms),
                 };

@@ -7,4 +7,5 @@ mod model_run;
 mod producers;
 mod recovery;
 mod retention;
+mod tier;
 mod transactions;

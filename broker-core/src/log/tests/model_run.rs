@@ -233,7 +233,7 @@ impl World {
         let log_start_offset = self.log.log_start_offset();
         let last = self.model.batches.iter().rev().map(|batch| batch.next_offset());
         let flushed = last.filter(|end| *end <= self.log.recovery_point()).max().unwrap_or(0);
-        self.load(Recover { recovery_point, log_start_offset, clean: false, high_watermark: None });
+        self.load(Recover { recovery_point, log_start_offset, ..Recover::default() });
         let end = self.log.next_offset();
         assert!(end >= flushed, "what was flushed is still there");
         self.model.truncate(end);
@@ -254,6 +254,7 @@ impl World {
             log_start_offset: self.log.log_start_offset(),
             clean: true,
             high_watermark: Some(self.high_watermark),
+            tiered: false,
         });
         // a gap at the very end is not on disk
         assert!((whole..=self.model.end).contains(&self.log.next_offset()));

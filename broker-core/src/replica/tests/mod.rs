@@ -7,4 +7,4 @@ mod isr;
 mod leading;
 mod rig;
 
-pub(crate) use rig::{Rig, TP, nothing_new};
+pub(crate) use rig::{Rig, TOPIC, TP, nothing_new};

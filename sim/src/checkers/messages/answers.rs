@@ -81,6 +81,17 @@ pub(super) fn list_offsets(
         OffsetSpec::Earliest => says.rule(offset == start, &|| {
             format!("broker {node} says that its log begins at {offset}, it begins at {start}")
         }),
+        OffsetSpec::EarliestLocal => {
+            let local = view.log.local_log_start_offset();
+            says.rule(offset == local, &|| {
+                format!("broker {node} says that its disk begins at {offset}, it does at {local}")
+            });
+        }
+        OffsetSpec::LatestTiered => says.rule(offset < view.high_watermark, &|| {
+            format!(
+                "broker {node} says that {offset} is in remote storage, above what is committed"
+            )
+        }),
         OffsetSpec::Latest => {
             let end = view.high_watermark;
             let committed = asked.isolation == IsolationLevel::ReadCommitted;

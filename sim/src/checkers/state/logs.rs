@@ -77,7 +77,7 @@ fn ends(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut
     let mut next = Offset::MIN;
     for Found { batch, .. } in found {
         let base = batch.base_offset();
-        let is_first = next == Offset::MIN || base <= log.log_start_offset();
+        let is_first = next == Offset::MIN || base <= log.local_log_start_offset();
         says(base == next || base > next && (is_first || !is_gapless), &|| {
             format!("a batch at offset {base} follows one that ends at {next}")
         });
@@ -86,7 +86,7 @@ fn ends(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut
     if let Some(last) = found.last().map(|last| last.batch.next_offset()) {
         let end = log.log_end_offset();
         // where a compacted log is cut, the records before the cut may be compacted away
-        let may_end_in_gap = log.log_start_offset() == end || !is_gapless;
+        let may_end_in_gap = log.local_log_start_offset() == end || !is_gapless;
         says(last == end || last < end && may_end_in_gap, &|| {
             format!("the log ends at {end}, its batches on disk at {last}")
         });
@@ -165,9 +165,9 @@ fn producers(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
     }
 }
 
-/// Batches that are not below the log's start.
+/// Batches that are not below the log's start, or below where its part on the disk begins.
 fn readable<'a>(replica: &ReplicaView<'_>, found: &'a [Found]) -> impl Iterator<Item = &'a Found> {
-    let start = replica.log.log_start_offset();
+    let start = replica.log.local_log_start_offset();
     found.iter().filter(move |found| found.batch.base_offset() >= start)
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn equal(
     let members = nodes.iter().filter(|view| lead.isr.iter().any(|id| id.0 == view.node));
     for view in members.filter(|view| view.node != leader.node) {
         let Some(replica) = view.broker.replica_views().find(|r| r.tp == of.tp) else { continue };
-        let from = of.log.log_start_offset().max(replica.log.log_start_offset());
+        let from = of.log.local_log_start_offset().max(replica.log.local_log_start_offset());
         let theirs = read(view.disk, of.tp);
         let part = |found: &'_ [Found]| -> Vec<(Offset, i32, u64)> {
             let committed = found.iter().filter(|found| {

@@ -95,6 +95,9 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
     if !std::mem::take(&mut p.replicas[mine].deleted) {
         return;
     }
+    if replica.log.is_tiered() {
+        return; // the limit is on the whole log, of which most is elsewhere
+    }
     if p.keys.is_some() {
         return; // the cleaner makes a log smaller, too
     }

@@ -54,7 +54,7 @@ pub(super) fn check<'a>(
     says: &mut Says<'_>,
 ) {
     let log = replica.log;
-    let (start, end) = (log.log_start_offset(), log.log_end_offset());
+    let (start, end) = (log.local_log_start_offset(), log.log_end_offset());
     let mut read = Read::default();
     batches.for_each(|batch| read.add(batch));
     let known = log.active_producers();

@@ -7,3 +7,4 @@ mod losses;
 mod memory;
 mod replicas;
 mod rig;
+mod tiering;

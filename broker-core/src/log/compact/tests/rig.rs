@@ -244,6 +244,7 @@ impl Rig {
             log_start_offset: self.log.log_start_offset(),
             clean,
             high_watermark: None,
+            tiered: false,
         };
         Log::recover(TP, config(), &disk, boot, &mut Vec::new()).0
     }

@@ -1,0 +1,111 @@
+//! Logs whose older part is in remote storage: their history, and what a restart finds.
+
+use crate::ids::{Offset, RemoteSegmentId};
+use crate::log::testing::{MemoryDisk, TP, batch, client, records};
+use crate::log::{EpochEntry, Log, LogConfig, Recover, Tiering};
+use crate::seam::{DiskOpKind, RemoteIndexes, RemoteSegment};
+
+fn config() -> LogConfig {
+    let tiering = Tiering { local_retention_ms: None, local_retention_bytes: Some(0) };
+    LogConfig { segment_bytes: 300, tiering: Some(tiering), ..LogConfig::kafka_defaults() }
+}
+
+/// Batches of one record, three to a segment; each epoch writes so many.
+fn written(epochs: &[(i32, usize)]) -> (Log, MemoryDisk) {
+    let (mut log, mut disk, mut ops) =
+        (Log::create(TP, config(), 0), MemoryDisk::default(), vec![]);
+    for (epoch, count) in epochs {
+        for _ in 0..*count {
+            let appended =
+                log.append_as_leader(&records(batch(1, 39, 0)), client(*epoch), &mut ops).unwrap();
+            log.append_done(appended.last_offset);
+        }
+    }
+    disk.apply(&ops);
+    (log, disk)
+}
+
+fn segment(base: Offset, end: Offset, epochs: &[(i32, Offset)]) -> RemoteSegment {
+    let entry = |(epoch, start_offset): &(i32, Offset)| EpochEntry {
+        epoch: *epoch,
+        start_offset: *start_offset,
+    };
+    RemoteSegment {
+        id: RemoteSegmentId(1),
+        tp: TP,
+        base,
+        end,
+        bytes: 300,
+        max_timestamp: 0,
+        epochs: epochs.iter().map(entry).collect(),
+        indexes: RemoteIndexes::default(),
+    }
+}
+
+#[test]
+fn a_remote_segment_counts_as_far_as_the_history_is_the_same() {
+    let (log, _) = written(&[(0, 4), (2, 4)]); // epoch 2 begins at 4
+    let cases = [
+        (segment(0, 2, &[(0, 0)]), 3),
+        (segment(3, 5, &[(0, 0), (2, 4)]), 6),
+        (segment(3, 5, &[(0, 0)]), 4), // epoch 0 went on where it was not elected
+        (segment(3, 5, &[(0, 0), (1, 4)]), 4), // another leader wrote what was lost
+        (segment(6, 8, &[(0, 0), (1, 4)]), 6),
+    ];
+    for (segment, end) in cases {
+        assert_eq!(log.lineage_end(&segment), end, "{segment:?}");
+    }
+}
+
+#[test]
+fn a_segment_of_another_history_does_not_count_as_copied() {
+    let (mut log, _) = written(&[(0, 4), (2, 4)]);
+    log.note_remote([segment(0, 2, &[(0, 0)]), segment(3, 8, &[(0, 0), (1, 4)])].iter());
+    assert_eq!(log.remote_end_offset(), 4);
+    let next = log.next_to_copy(8, RemoteSegmentId(7)).unwrap();
+    assert_eq!((next.base, next.end), (3, 5), "from the segment that holds the first one missing");
+    assert_eq!(next.epochs.len(), 2);
+}
+
+#[test]
+fn a_cut_log_forgets_that_what_it_lost_was_copied() {
+    let (mut log, _) = written(&[(0, 8)]);
+    log.note_remote([segment(0, 5, &[(0, 0)])].iter());
+    log.truncate_to(4, &mut Vec::new());
+    assert_eq!(log.remote_end_offset(), 4);
+}
+
+fn restarted(disk: &MemoryDisk, tiered: bool) -> Log {
+    let boot = Recover { clean: true, tiered, ..Recover::default() };
+    Log::recover(TP, LogConfig::kafka_defaults(), disk, boot, &mut Vec::new()).0
+}
+
+#[test]
+fn a_restart_finds_the_log_start_before_the_first_segment() {
+    let (mut log, mut disk) = written(&[(0, 8)]);
+    let mut ops = Vec::new();
+    log.note_remote([segment(0, 5, &[(0, 0)])].iter());
+    assert_eq!((log.retention(0, 8, &mut ops), ops.len()), (None, 0), "not on record yet");
+    log.tiering_is_on_record();
+    log.retention(0, 8, &mut ops);
+    assert!(ops.iter().any(
+        |op| matches!(op, DiskOpKind::DeleteSegments { segments, .. } if segments == &[0, 3])
+    ));
+    disk.apply(&ops);
+    assert_eq!((log.log_start_offset(), log.local_log_start_offset()), (0, 6));
+    let mut again = restarted(&disk, true);
+    assert_eq!((again.log_start_offset(), again.epoch_at(0)), (0, 0));
+    assert_eq!(again.retention(i64::MAX, 8, &mut ops), None, "its configs are not known yet");
+    again.set_config(config());
+    assert_eq!((again.local_log_start_offset(), again.log_end_offset()), (6, 8));
+    assert!(again.read_plan(5, 8, 100).is_err() && again.read_plan(6, 8, 100).is_ok());
+    assert_eq!(restarted(&disk, false).log_start_offset(), 6);
+}
+
+#[test]
+fn deleted_records_leave_the_disk_whether_they_are_copied_or_not() {
+    let (mut log, _) = written(&[(0, 8)]);
+    let mut ops = Vec::new();
+    log.advance_log_start(4, &mut ops);
+    assert_eq!((log.log_start_offset(), log.local_log_start_offset()), (4, 4));
+}
