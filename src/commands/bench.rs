@@ -103,7 +103,7 @@ fn compare(
         seeds: vec![real.seed],
         deltas: report::deltas(&pairs).into_iter().filter(clients_see).collect(),
         path: Vec::new(),
-        work: Vec::new(),
+        work: None,
         plan_changes: Vec::new(),
         keys: None,
         notes: vec![
