@@ -436,3 +436,34 @@ fn transactions_are_listed_by_pattern() {
     assert_eq!(list("bill"), (ErrorCode::None, 0), "it must match as a whole");
     assert_eq!(list("bill("), (ErrorCode::InvalidRegularExpression, 0));
 }
+
+#[test]
+fn where_epochs_end_a_transaction_waits_for_a_new_producer_id() {
+    let last = ProducerIdAndEpoch { epoch: i16::MAX - 1, ..PRODUCER };
+    let next = ProducerIdAndEpoch { id: 7000, epoch: 0 };
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    bed.add(false, &[ORDERS]);
+    bed.coordinator.find(0, "billing").unwrap().values.producer = last;
+    let request = EndTxnRequest {
+        transactional_id: "billing".into(),
+        producer: last,
+        commit: true,
+        rules: TransactionRules::EpochEach,
+    };
+    let request = bed.act(|coordinator, cx| coordinator.end(cx, CLIENT, request, None)).unwrap();
+    assert!(bed.rig.replies().is_empty(), "it waits");
+    let again = request.clone();
+    assert!(bed.act(|coordinator, cx| coordinator.end(cx, CLIENT, request, Some(7000))).is_none());
+    let ended = |reply| match reply {
+        Response::EndTxn(answer) => (answer.error, answer.producer),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(ended(bed.reply()), (ErrorCode::None, Some(next)));
+    let (id, _, marker) = bed.marker();
+    assert_eq!((marker.producer.id, marker.producer.epoch), (PRODUCER.id, i16::MAX));
+    bed.answer(id, Ok(ErrorCode::None));
+    assert_eq!(bed.coordinator.find(0, "billing").unwrap().values.producer, next);
+    assert!(bed.act(|coordinator, cx| coordinator.end(cx, CLIENT, again, None)).is_none());
+    assert_eq!(ended(bed.reply()), (ErrorCode::None, Some(next)), "a retry");
+}
