@@ -436,6 +436,7 @@ impl Checkers {
         match event {
             TraceEvent::Compacted { .. } => p.replicas[replica].turned = true,
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
+                self.kept.cut(node, tp);
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

@@ -70,6 +70,8 @@ pub(crate) struct Timeouts {
     heard: BTreeMap<(i32, i32), Heard>,
     /// Since when a follower that should have left the ISR has been in it as far as was seen, ns.
     overdue: BTreeMap<(i32, TopicPartition, i32), u64>,
+    /// When a leader last learnt of a change of its ISR, ns.
+    isr_changed: BTreeMap<(i32, TopicPartition), u64>,
     /// Since when each controller is active, ns.
     active: BTreeMap<i32, u64>,
 }
@@ -83,6 +85,7 @@ impl Timeouts {
             lags: BTreeMap::new(),
             heard: BTreeMap::new(),
             overdue: BTreeMap::new(),
+            isr_changed: BTreeMap::new(),
             active: BTreeMap::new(),
         }
     }
@@ -137,9 +140,12 @@ impl Timeouts {
         }
     }
 
-    /// When a leader worked on the last fetch of a follower in its epoch, ns; 0 before any.
-    pub(super) fn fetched_ns(&self, (node, tp, follower): (i32, TopicPartition, NodeId)) -> u64 {
-        self.lags.get(&(node, tp, follower.0)).map_or(0, |lag| lag.fetched_ns)
+    /// Whether a follower outside the ISR had had all within `lag_max_ns` when its leader reckoned the
+    /// high watermark last, as far as is known: with its last fetch, or with the last change of the ISR.
+    pub(super) fn was_joining(&self, of: (i32, TopicPartition, i32), lag_max_ns: u64) -> bool {
+        let changed_ns = self.isr_changed.get(&(of.0, of.1)).copied().unwrap_or(0);
+        let joins = |lag: &Lag| lag.caught_up_ns + lag_max_ns >= lag.fetched_ns.max(changed_ns);
+        self.lags.get(&of).is_some_and(joins)
     }
 
     fn fetched(
@@ -192,6 +198,7 @@ impl Timeouts {
                 self.forget(node, *tp);
             }
             TraceEvent::IsrCommitted { tp, old, isr, .. } => {
+                self.isr_changed.insert((node, *tp), now_ns);
                 for member in isr.iter().filter(|member| !old.contains(member)) {
                     let fresh = Lag::fresh(now_ns);
                     self.lags.entry((node, *tp, member.0)).or_insert(fresh);

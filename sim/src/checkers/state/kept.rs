@@ -88,6 +88,11 @@ impl Kept {
         self.looks.retain(|(of, _), _| *of != node);
     }
 
+    /// A replica was cut: what it knew before may have gone, and come again since (hunt seed 210285).
+    pub(crate) fn cut(&mut self, node: i32, tp: TopicPartition) {
+        self.looks.remove(&(node, tp));
+    }
+
     /// Notes what a replica knows; in a healed cluster compares what it knew with its `checkpoints`.
     pub(crate) fn look(
         &mut self,

@@ -15,7 +15,7 @@ use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
 
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
@@ -66,8 +66,9 @@ impl Checkers {
                 }
                 self.kept.look(p, ledger, of, checkpoints.as_ref());
                 let timeouts = &self.timeouts;
-                let fetched_ns = |id| timeouts.fetched_ns((view.node, replica.tp, id));
-                replicas::progress(p, ledger, of, (lag_max_ns, &fetched_ns));
+                let was_joining =
+                    |id: NodeId| timeouts.was_joining((view.node, replica.tp, id.0), lag_max_ns);
+                replicas::progress(p, ledger, of, (lag_max_ns, &was_joining));
                 replicas::followers(p, ledger, of, nodes);
                 if moment != Moment::Running {
                     waits::learns(p, ledger, view.node, &replica, nodes);

@@ -145,13 +145,13 @@ pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: 
     });
 }
 
-/// A leader whose in-sync replicas have more than it commits must not stay so. `fetched_ns`: when it
-/// heard a follower last.
+/// A leader whose in-sync replicas have more than it commits must not stay so. `was_joining`: whether
+/// a follower seemed in sync when the leader reckoned last.
 pub(crate) fn progress(
     p: &mut Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    (lag_max_ns, fetched_ns): (u64, &dyn Fn(NodeId) -> u64),
+    (lag_max_ns, was_joining): (u64, &dyn Fn(NodeId) -> bool),
 ) {
     let Some(lead) = replica.lead.as_ref().filter(|lead| lead.isr.len() >= lead.min_isr) else {
         return;
@@ -161,11 +161,8 @@ pub(crate) fn progress(
     let now_ns = ledger.now_ns;
     // a follower that was about to join holds it back, also when it is gone: nothing makes the leader
     // reckon again before the next append or fetch, in Kafka as here (hunt seeds 50053, 110713)
-    let since_ns = p.stall.map_or(now_ns, |stall| stall.since_ns);
-    let was_joining = |f: &FollowerView| {
-        (0..=high_watermark).contains(&f.log_end) && fetched_ns(f.id) + lag_max_ns >= since_ns
-    };
-    let held = lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && was_joining(f));
+    let holds = |f: &FollowerView| (0..=high_watermark).contains(&f.log_end) && was_joining(f.id);
+    let held = lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && holds(f));
     if lead.pending_isr.is_some() || could <= high_watermark || held {
         p.stall = None;
         return;
