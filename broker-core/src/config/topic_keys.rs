@@ -1,5 +1,6 @@
 //! Every topic config of Kafka 3.9 but those that turn remote storage off again (KIP-950): name,
-//! server's key, type, default, and what values it may have. Those that [`super::TopicConfig`] does not read are kept and shown, and change nothing.
+//! server's key, type, default, and what values it may have. Those that [`super::TopicConfig`] does not
+//! read are kept and shown, and change nothing.
 
 use super::ConfigKind;
 
