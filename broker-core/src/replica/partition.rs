@@ -1,7 +1,7 @@
 //! One hosted replica: its log, its role, the ISR and the high watermark.
 //!
-//! Follows `kafka.cluster.Partition` and `Replica`. Left out: transactions' LSO (later), throttled
-//! replicas, tiered offsets.
+//! Follows `kafka.cluster.Partition` and `Replica`. Left out: throttled replicas. What of a log is in
+//! remote storage, and where its local part begins, the log itself knows.
 
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::log::Log;
