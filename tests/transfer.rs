@@ -71,7 +71,7 @@ fn broken_files_are_exit_5_with_the_place() {
     let place = Place::new();
     place.write("c.json", CLUSTER.replace("3}}}", "\"three\"}}}"));
     let called = place.expect(5, &["import", "c.json"]);
-    let part = "c.json: clusterInfo.provisioned.numberOfBrokerNodes: a number is wanted";
+    let part = "c.json:3:26: clusterInfo.provisioned.numberOfBrokerNodes: a number is wanted";
     assert!(called.stderr.contains(part), "{}", called.stderr);
     place.write("d.json", "{\n  \"ClusterInfo\": ,\n}");
     assert!(place.expect(5, &["import", "d.json"]).stderr.contains("d.json:2:"));

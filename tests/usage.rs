@@ -33,14 +33,14 @@ fn what_makes_no_sense_is_refused_and_repeated() {
 }
 
 #[test]
-fn commands_of_later_versions_do_not_appear() {
+fn every_command_is_in_the_help() {
     let help = Place::new().expect(0, &["--help"]).stdout;
-    for command in
-        ["run", "replay", "explain", "compare", "gate", "sweep", "plan", "hunt", "import", "export"]
-    {
+    for command in [
+        "run", "replay", "explain", "compare", "gate", "sweep", "plan", "hunt", "import", "export",
+        "bench",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}\n{help}");
     }
-    assert!(!help.contains("\n  bench "), "{help}");
     assert!(help.contains("Exit codes:") && help.contains("130"));
 }
 
