@@ -129,7 +129,7 @@ mod tests {
         let theirs = |ranges| Theirs { name: "x", ranges };
         assert_eq!(gap(29, &theirs([Some((0, 3)), Some((1, 3))])), "not served");
         let fetch = gap(1, &theirs([Some((0, 17)), Some((4, 99))]));
-        assert!(fetch.starts_with("v18, ") && fetch.ends_with("v99"), "{fetch}");
-        assert_eq!(gap(1, &theirs([Some((0, 17)), Some((4, 17))])), "", "KIP-896");
+        assert!(fetch.starts_with("v19, ") && fetch.ends_with("v99"), "{fetch}");
+        assert_eq!(gap(1, &theirs([Some((0, 17)), Some((4, 18))])), "", "KIP-896");
     }
 }
