@@ -18,10 +18,10 @@ use std::fs;
 use std::process::Command;
 
 /// Bytes that the fastest filling of a topic writes.
-const FILL_BYTES: u64 = 1_000_000_000;
+const FILL_BYTES: u64 = 300_000_000;
 /// The fixed rate, bytes per second, and for how long, s.
 const PACED_BYTES_PER_SEC: u64 = 10_000_000;
-const PACED_SECONDS: u64 = 15;
+const PACED_SECONDS: u64 = 8;
 
 /// What is written.
 #[derive(Debug, Clone, Copy)]
