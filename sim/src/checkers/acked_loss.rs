@@ -158,7 +158,13 @@ fn report_losses(
             (p.losses.from(block.to), block.promised.saturating_sub(found.promised))
         });
     let of_losses = p.losses.iter().map(|(at, loss)| (Some(at), loss.folded));
-    for (at, folded) in of_losses.chain(of_blocks).filter(|(_, folded)| *folded > 0) {
+    // what an unclean election took was given up, whether it was kept one by one or not (seed 300680)
+    let given_up = |at: &Option<usize>| {
+        let loss = at.and_then(|at| p.losses.get(at));
+        loss.is_some_and(|loss| loss.void == Some(Void::Unclean))
+    };
+    let folded = of_losses.chain(of_blocks).filter(|(at, n)| *n > 0 && !given_up(at));
+    for (at, folded) in folded {
         let gone = gone.entry(at).or_default();
         gone.records += folded;
         gone.folded += folded;
