@@ -151,10 +151,7 @@ pub(crate) fn default_dir(plan: &Plan, suffix: &str) -> PathBuf {
 
 /// Simulated time of a plan, ns.
 pub(crate) fn total_ns(plan: &Plan) -> u64 {
-    let phases = plan.phases;
-    [phases.warmup_ns, phases.measure_ns, phases.heal_ns, phases.drain_ns]
-        .into_iter()
-        .fold(0, u64::saturating_add)
+    plan.phases.ends_ns()
 }
 
 /// A plan file may hold any name: it must not lead out of the directory.

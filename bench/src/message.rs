@@ -2,6 +2,7 @@
 //! as the plan says.
 
 use stormglass_scenarios::plan::SizeDist;
+use stormglass_sim::rng::Stream;
 
 /// Who a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,17 +56,10 @@ pub(crate) struct Values {
 
 impl Values {
     /// For values of up to `longest` bytes.
-    pub(crate) fn new(longest: usize, compression_permille: u32, seed: u64) -> Self {
+    pub(crate) fn new(longest: usize, compression_permille: u32, stream: &mut Stream) -> Self {
         let random = longest * compression_permille.min(1000) as usize / 1000;
-        let mut state = seed | 1;
-        let mut draw = || {
-            // xorshift64: nothing but bytes that no codec shortens
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state.to_be_bytes()[0]
-        };
-        let bytes = (0..longest).map(|place| if place < random { draw() } else { 0 });
+        let drawn = std::iter::repeat_with(|| stream.next_u64().to_be_bytes()).flatten();
+        let bytes = drawn.take(random).chain(std::iter::repeat(0)).take(longest);
         Self { bytes: bytes.collect() }
     }
 
@@ -80,10 +74,12 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stormglass_sim::rng::Streams;
 
     #[test]
     fn a_stamp_is_found_where_there_is_room() {
-        let mut values = Values::new(1000, 500, 7);
+        let mut stream = Streams::new(7).stream("t", "values");
+        let mut values = Values::new(1000, 500, &mut stream);
         let stamp = Stamp { run: 9, tag: 1 << 40 | 3 };
         assert_eq!(Stamp::read(values.stamped(1000, stamp)), Some(stamp));
         assert_eq!(Stamp::read(values.stamped(24, stamp)), Some(stamp));

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use stormglass_broker_core::ids::{NodeId, TopicId};
-use stormglass_reports::recording::{Phase, Recording};
+use stormglass_reports::recording::Recording;
+use stormglass_reports::result::phase_at;
 use stormglass_scenarios::plan::{PhasesPlan, Plan};
 use stormglass_sim::client::{BatchDone, FailReason, Outcome, RecordTimes};
 use stormglass_sim::recorder::{Finish, Recorder, SecondGauges};
@@ -74,8 +75,7 @@ impl Observer {
         (interrupt, sending): (&AtomicBool, &AtomicUsize),
         mut progress: impl FnMut(u64),
     ) {
-        let PhasesPlan { warmup_ns, measure_ns, heal_ns, drain_ns } = self.phases;
-        let ends_ns = warmup_ns + measure_ns + heal_ns + drain_ns;
+        let ends_ns = self.phases.ends_ns();
         loop {
             match inbox.recv_timeout(TICK) {
                 Ok(report) => self.hear(report),
@@ -195,17 +195,5 @@ impl Observer {
             controller: None,
         });
         self.second += 1;
-    }
-}
-
-fn phase_at(phases: &PhasesPlan, at_ns: u64) -> Phase {
-    let measure_ns = phases.warmup_ns;
-    let heal_ns = measure_ns + phases.measure_ns;
-    let drain_ns = heal_ns + phases.heal_ns;
-    match at_ns {
-        _ if at_ns >= drain_ns => Phase::Drain,
-        _ if at_ns >= heal_ns => Phase::Heal,
-        _ if at_ns >= measure_ns => Phase::Measure,
-        _ => Phase::Warmup,
     }
 }

@@ -9,14 +9,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::util::Timeout;
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use stormglass_broker_core::ids::{TopicId, TopicPartition};
-use stormglass_scenarios::plan::{Action, Plan, ProducerPlan, SizeDist};
+use stormglass_scenarios::plan::{Plan, ProducerPlan, SizeDist};
 use stormglass_sim::rng::Streams;
 use stormglass_sim::workload::{Record, RecordSource};
 
@@ -95,20 +94,20 @@ impl Client {
         let producer: BaseProducer<Deliveries> =
             config.create_with_context(Deliveries::default())?;
         let mut source = RecordSource::new(plan, instance, streams);
-        for (at_ns, permille) in load_changes(&shared.plan, &plan.name) {
+        for (at_ns, permille) in shared.plan.load_changes(&plan.name) {
             source.set_multiplier(at_ns, permille);
         }
         let longest = match plan.record_size {
             SizeDist::Fixed { bytes } => bytes,
             SizeDist::Uniform { max_bytes, .. } => max_bytes,
         };
-        let seed = shared.plan.seed ^ (number + 1) << 20;
+        let mut stream = streams.stream((plan.name.as_str(), u64::from(instance)), "values");
         let partitions = partitions(&shared.plan, &plan.topic);
         Ok(Self {
             group,
             producer,
             source,
-            values: Values::new(longest as usize, plan.compression_permille, seed),
+            values: Values::new(longest as usize, plan.compression_permille, &mut stream),
             topic: shared.topic(&plan.topic),
             topic_id: topic_id(&shared.plan, &plan.topic),
             partitions: u32::try_from(partitions).unwrap_or(u32::MAX).max(1),
@@ -119,14 +118,14 @@ impl Client {
     /// Until producers are told to end; then until nothing is under way.
     pub(crate) fn run(mut self, shared: &Shared, reports: &Sender<Report>) {
         let phases = shared.plan.phases;
-        let load_ends_ns = phases.warmup_ns + phases.measure_ns + phases.heal_ns;
+        let load_ends_ns = phases.drain_starts_ns();
         let mut held = None;
         while !shared.producers_end.load(Ordering::Acquire) {
             let now_ns = shared.now_ns();
             let full = self.send_due(shared, &mut held, now_ns.min(load_ends_ns - 1));
             // what was due in time is handed over however late it is, while the drain lasts
             let over = !full && held.is_none() && self.is_done(load_ends_ns);
-            if now_ns >= load_ends_ns && (over || now_ns >= load_ends_ns + phases.drain_ns) {
+            if now_ns >= load_ends_ns && (over || now_ns >= phases.ends_ns()) {
                 break;
             }
             let until = self.source.peek_ns().map_or(TICK, |at_ns| {
@@ -174,8 +173,7 @@ impl Client {
             BaseRecord::with_opaque_to(&self.topic, sent).payload(self.values.stamped(len, stamp));
         if let Some(key) = &key {
             message = message.key(&key[..]);
-            let partition =
-                record.key_hash.map_or(0, |hash| (hash & 0x7fff_ffff) % self.partitions);
+            let partition = record.key_hash.map_or(0, |hash| hash % self.partitions);
             message = message.partition(i32::try_from(partition).unwrap_or(0));
         }
         match self.producer.send(message) {
@@ -220,8 +218,7 @@ impl Client {
 
     /// Waits for what is under way, as long as the drain lasts.
     fn flush(&self, shared: &Shared, reports: &Sender<Report>) {
-        let phases = shared.plan.phases;
-        let ends_ns = phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
+        let ends_ns = shared.plan.phases.ends_ns();
         while self.producer.in_flight_count() > 0
             && shared.now_ns() < ends_ns
             && !shared.consumers_end.load(Ordering::Acquire)
@@ -246,21 +243,6 @@ impl Client {
         }
         let _ = reports.send(Report::Unsent(left));
     }
-}
-
-/// When a producer group's rate changes, and to how many parts per thousand of its curve.
-fn load_changes(plan: &Plan, name: &str) -> Vec<(u64, u32)> {
-    let heal_ns = plan.phases.warmup_ns + plan.phases.measure_ns;
-    let mut changes = BTreeMap::new();
-    for event in &plan.events {
-        let Action::Load { producer, rate_permille } = &event.action else { continue };
-        if producer.as_ref().is_none_or(|wanted| wanted == name) {
-            let ends_ns = event.for_ns.map_or(heal_ns, |for_ns| event.at_ns + for_ns);
-            changes.entry(ends_ns).or_insert(1000);
-            changes.insert(event.at_ns, *rate_permille);
-        }
-    }
-    changes.into_iter().collect()
 }
 
 fn partitions(plan: &Plan, name: &str) -> usize {

@@ -53,7 +53,7 @@ fn made(
     new: &NewTopic<'_>,
 ) -> Result<(), BenchError> {
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    let results = block_on(admin.create_topics([new], &options))?;
+    let results = block_on(admin.create_topics([new], &options))??;
     for result in results {
         result.map_err(|(_, code)| {
             BenchError::Topic(format!("topic `{name}` cannot be made: {code}"))
@@ -66,7 +66,7 @@ fn made(
 pub(crate) fn delete(made: &Made) -> Result<(), BenchError> {
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let names: Vec<&str> = made.names.iter().map(String::as_str).collect();
-    let results = block_on(made.admin.delete_topics(&names, &options))?;
+    let results = block_on(made.admin.delete_topics(&names, &options))??;
     for result in results {
         result.map_err(|(name, code)| {
             BenchError::Topic(format!("topic `{name}` of this run cannot be deleted: {code}"))
@@ -76,20 +76,8 @@ pub(crate) fn delete(made: &Made) -> Result<(), BenchError> {
 }
 
 /// Waits for an answer, which a thread of librdkafka brings.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(done) => return done,
-            std::task::Poll::Pending => std::thread::park(),
-        }
-    }
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, BenchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|error| BenchError::Topic(error.to_string()))?;
+    Ok(runtime.block_on(future))
 }

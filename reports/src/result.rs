@@ -18,7 +18,7 @@ mod work;
 
 pub use build::build;
 pub use decimal::{Cents, Decimal, Milli, div_half_up};
-pub use phase::{kind_name, phase_name};
+pub use phase::{kind_name, phase_at, phase_name};
 pub use types::*;
 
 pub(crate) use build::event_row;

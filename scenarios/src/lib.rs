@@ -14,6 +14,7 @@ mod resolve;
 mod schema;
 pub mod suite;
 mod text;
+mod times;
 pub mod units;
 mod variant;
 

@@ -183,9 +183,7 @@ fn run_inside_madsim(
     let runtime =
         madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
     runtime.block_on(async move {
-        let phases = plan.phases;
-        let total_ns = phases.warmup_ns + phases.measure_ns + phases.heal_ns + phases.drain_ns;
-        let mut watcher = Watcher { progress, total_ns };
+        let mut watcher = Watcher { progress, total_ns: plan.phases.ends_ns() };
         let mut world = World::new(plan, plant, Order::Fixed)?;
         if options.verdict_only {
             world.wants_verdict_only();

@@ -1,12 +1,11 @@
 //! `stormglass bench`: a scenario's workload against a real cluster, and what its simulation foretold.
 
-use super::compare::side;
+use super::compare::{publish, side};
 use super::load::plan_of;
 use super::run::show;
 use crate::args::{Bench, Context};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::write;
 use crate::interrupt;
 use crate::invocation::quoted;
 use crate::output::Output;
@@ -112,15 +111,7 @@ fn compare(
                 .to_owned(),
         ],
     };
-    let page = report::page(&comparison, &pairs, &context.invocation);
-    let json = crate::output::json_text(&comparison)?;
-    write(dir, &[("compare.json", json.as_bytes()), ("index.html", page.as_bytes())])?;
-    if !context.output.is_json() {
-        let page = dir.join("index.html");
-        let text = format!("{}\nPage: {}\n\n", report::table(&comparison), page.display());
-        context.output.text(&text)?;
-    }
-    Ok(())
+    publish(&comparison, &pairs, dir, context)
 }
 
 /// Whether a figure is one that clients can measure.

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files::write;
 use crate::trials::{Sameness, Trials};
+use std::path::Path;
 use std::sync::Arc;
 use stormglass_reports::compare::{
     self as report, COMPARISON_SCHEMA_VERSION, Comparison, deltas, incomparable, path_shifts,
@@ -57,17 +58,28 @@ pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure
         keys,
         notes,
     };
-    let page = report::page(&comparison, &borrowed, &context.invocation);
-    let json = crate::output::json_text(&comparison)?;
-    write(&args.out, &[("compare.json", json.as_bytes()), ("index.html", page.as_bytes())])?;
-    let output = context.output;
-    if output.is_json() {
-        output.json(&comparison)?;
-    } else {
-        let page = args.out.join("index.html");
-        output.text(&format!("{}\nPage: {}\n", report::table(&comparison), page.display()))?;
+    publish(&comparison, &borrowed, &args.out, context)?;
+    if context.output.is_json() {
+        context.output.json(&comparison)?;
     }
     Ok(Exit::Ok)
+}
+
+/// Writes the page and the document, and prints the table for people.
+pub(super) fn publish(
+    comparison: &Comparison,
+    pairs: &[(&RunResult, &RunResult)],
+    dir: &Path,
+    context: &Context,
+) -> Result<(), Failure> {
+    let page = report::page(comparison, pairs, &context.invocation);
+    let json = crate::output::json_text(comparison)?;
+    write(dir, &[("compare.json", json.as_bytes()), ("index.html", page.as_bytes())])?;
+    if context.output.is_json() {
+        return Ok(());
+    }
+    let page = dir.join("index.html");
+    context.output.text(&format!("{}\nPage: {}\n", report::table(comparison), page.display()))
 }
 
 /// Seeds of scenarios: those of the stored side, if there is one.

@@ -79,8 +79,12 @@ impl Log {
         Ok(self.commit(records, ops))
     }
 
-    /// KIP-937. Of the oldest record no more is known than the first one's time.
+    /// KIP-937. Of the oldest record no more is known than the first one's time; records without a time
+    /// are of any.
     fn validate_times(&self, header: &BatchHeader, wall_ms: i64) -> Result<(), AppendError> {
+        if header.base_timestamp == NO_TIMESTAMP {
+            return Ok(());
+        }
         let behind_ms = wall_ms.saturating_sub(header.base_timestamp);
         let ahead_ms = header.max_timestamp.saturating_sub(wall_ms);
         let too_old = behind_ms > self.config.timestamp_before_max_ms;

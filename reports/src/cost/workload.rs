@@ -190,8 +190,7 @@ fn sizes(producer: &ProducerPlan) -> (u64, u64) {
 
 /// The area below the rate's curve over measure and heal.
 fn flow(plan: &Plan, producer: &ProducerPlan) -> Flow {
-    let start = plan.phases.warmup_ns;
-    let end = start + plan.phases.measure_ns + plan.phases.heal_ns;
+    let [start, _, end] = plan.phases.starts_ns();
     let at = |time: u64| rate_at(&producer.rate_curve, time);
     let mut points = vec![(start, at(start))];
     points.extend(producer.rate_curve.iter().filter(|(time, _)| (start..end).contains(time)));

@@ -81,8 +81,9 @@ impl Scope {
 }
 
 /// The phase at a time since the run began.
-pub(crate) fn phase_at(phases: &PhasesPlan, at_ns: u64) -> Phase {
-    let [measure, heal, drain] = phase_starts(phases);
+#[must_use]
+pub fn phase_at(phases: &PhasesPlan, at_ns: u64) -> Phase {
+    let [measure, heal, drain] = phases.starts_ns();
     if at_ns < measure {
         Phase::Warmup
     } else if at_ns < heal {
@@ -94,22 +95,14 @@ pub(crate) fn phase_at(phases: &PhasesPlan, at_ns: u64) -> Phase {
     }
 }
 
-/// Starts of measure, heal and drain, ns since the run began.
-pub(crate) fn phase_starts(phases: &PhasesPlan) -> [u64; 3] {
-    let measure = phases.warmup_ns;
-    let heal = measure.saturating_add(phases.measure_ns);
-    let drain = heal.saturating_add(phases.heal_ns);
-    [measure, heal, drain]
-}
-
 /// Start and end of a phase, ns since the run began.
 pub(crate) fn phase_bounds(phases: &PhasesPlan, phase: Phase) -> (u64, u64) {
-    let [measure, heal, drain] = phase_starts(phases);
+    let [measure, heal, drain] = phases.starts_ns();
     match phase {
         Phase::Warmup => (0, measure),
         Phase::Measure => (measure, heal),
         Phase::Heal => (heal, drain),
-        Phase::Drain => (drain, drain.saturating_add(phases.drain_ns)),
+        Phase::Drain => (drain, phases.ends_ns()),
     }
 }
 

@@ -70,8 +70,7 @@ impl World {
 
     /// When an action ends, ns since the run began: at the latest when the heal phase begins.
     pub(super) fn end_of_action(&self, event: &EventPlan) -> u64 {
-        let heal = self.plan.phases.warmup_ns + self.plan.phases.measure_ns;
-        event.for_ns.map_or(heal, |len| (event.at_ns + len).min(heal))
+        event.ends_ns(&self.plan.phases)
     }
 
     /// An action ends.

@@ -11,7 +11,7 @@ use crate::client::{
 };
 use crate::cpu::constant;
 use std::sync::Arc;
-use stormglass_scenarios::plan::{Action, KeyDist, ProducerPlan};
+use stormglass_scenarios::plan::{KeyDist, ProducerPlan};
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -114,18 +114,11 @@ impl World {
     /// What the plan's changes of load make of a producer group's rate by now, parts per thousand.
     fn load_permille(&self, name: &str) -> u32 {
         let now_ns = self.now - self.origin_ns;
-        let mut changes = Vec::new();
-        for event in &self.plan.events {
-            if let Action::Load { producer, rate_permille } = &event.action
-                && producer.as_ref().is_none_or(|wanted| wanted == name)
-            {
-                changes.push((event.at_ns, *rate_permille));
-                changes.push((self.end_of_action(event), 1000));
-            }
-        }
-        changes.retain(|(at_ns, _)| *at_ns <= now_ns);
-        changes.sort_by_key(|(at_ns, _)| *at_ns);
-        changes.last().map_or(1000, |(_, permille)| *permille)
+        let changes = self.plan.load_changes(name).into_iter();
+        changes
+            .take_while(|(at_ns, _)| *at_ns <= now_ns)
+            .last()
+            .map_or(1000, |(_, permille)| permille)
     }
 
     fn add_producer(&mut self, group: usize, instance: u32) {

@@ -47,6 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stormglass_broker_core::ids::{ConnectionId, DiskOpId, NodeId, TopicPartition};
 use stormglass_broker_core::seam::{DiskResult, Effects};
 use stormglass_reports::recording::{ClusterEvent, Phase, Recording, ReplicaSecond};
+use stormglass_reports::result::phase_at;
 use stormglass_scenarios::plan::Plan;
 
 pub use setup::SetupError;
@@ -351,16 +352,7 @@ impl World {
 
     /// Phase of a time since the run began, ns.
     fn phase_at(&self, at_ns: u64) -> Phase {
-        let phases = &self.plan.phases;
-        let measure = phases.warmup_ns;
-        let heal = measure + phases.measure_ns;
-        let drain = heal + phases.heal_ns;
-        match at_ns {
-            at if at < measure => Phase::Warmup,
-            at if at < heal => Phase::Measure,
-            at if at < drain => Phase::Heal,
-            _ => Phase::Drain,
-        }
+        phase_at(&self.plan.phases, at_ns)
     }
 
     fn end_of(&self, conn: ConnId) -> Option<End> {

@@ -170,10 +170,8 @@ impl World {
 
     /// During the drain: whether everything is consumed.
     fn check_drained(&mut self) {
-        let phases = &self.plan.phases;
-        let drain = phases.warmup_ns + phases.measure_ns + phases.heal_ns;
         let since = self.now.saturating_sub(self.origin_ns);
-        if since <= drain + SECOND_NS {
+        if since <= self.plan.phases.drain_starts_ns() + SECOND_NS {
             return;
         }
         let lag: u64 = (0..self.plan.consumers.len()).map(|group| self.lags.lag(group).0).sum();

@@ -18,7 +18,7 @@ impl Accepted {
     }
 }
 
-pub(super) const ACCEPTED: [Accepted; 21] = [
+pub(super) const ACCEPTED: [Accepted; 20] = [
     Accepted {
         question: "",
         field: "configs[\"min.insync.replicas\"]",
@@ -33,11 +33,6 @@ pub(super) const ACCEPTED: [Accepted; 21] = [
         question: "DescribeConfigs, with documentation",
         field: "documentation",
         why: "configs are not documented here",
-    },
-    Accepted {
-        question: "DescribeConfigs, keys of a broker",
-        field: "read_only",
-        why: "configs of brokers cannot be changed while they run",
     },
     Accepted {
         question: "CreateTopics, assignment and counts",
