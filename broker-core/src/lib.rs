@@ -23,6 +23,7 @@ mod effective;
 mod forwarding;
 mod group;
 mod lifecycle;
+mod pattern;
 mod pending;
 mod quota;
 mod raft;

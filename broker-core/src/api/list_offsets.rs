@@ -126,6 +126,10 @@ fn answer(
         answer.error = ErrorCode::OffsetNotAvailable;
         return (answer, None);
     }
+    if matches!(spec, OffsetSpec::Timestamp(_)) && !role.replicas.knows_remote_part(tp) {
+        answer.error = ErrorCode::ReplicaNotAvailable;
+        return (answer, None);
+    }
     let mut lookup = None;
     match spec {
         OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),

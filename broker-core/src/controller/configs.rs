@@ -3,7 +3,7 @@
 
 use super::remote_storage;
 use super::state::Controller;
-use super::topics::is_legal_name;
+use super::topics::{is_legal_name, named_twice};
 use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey, dynamic_key};
 use crate::error::ErrorCode;
 use crate::ids::NodeId;
@@ -29,14 +29,14 @@ pub(super) fn check_topic_config(key: &str, value: &str) -> Result<&'static Topi
 impl Controller {
     pub(super) fn alter_configs(&mut self, request: &AlterConfigsRequest) -> Response {
         let mut resources = Vec::with_capacity(request.resources.len());
+        let twice = named_twice(request.resources.iter().map(|resource| &resource.target));
         for resource in &request.resources {
             let target = resource.target.clone();
-            let namesakes = request.resources.iter().filter(|other| other.target == target);
-            let altered = if namesakes.count() == 1 {
-                self.altered(resource)
-            } else {
+            let altered = if twice.contains(&target) {
                 let message = "The request names the resource more than once.".to_owned();
                 Err((ErrorCode::InvalidRequest, message))
+            } else {
+                self.altered(resource)
             };
             let (error, message) = match altered {
                 Ok(after) => {

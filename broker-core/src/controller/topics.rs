@@ -175,10 +175,12 @@ impl Controller {
     }
 }
 
-/// Names that a request has more than once, which refuses all that it wants of them.
-pub(super) fn named_twice<'a>(names: impl Iterator<Item = &'a Arc<str>>) -> BTreeSet<Arc<str>> {
+/// What a request names more than once, which refuses all that it wants of it.
+pub(super) fn named_twice<'a, T: Ord + Clone + 'a>(
+    named: impl Iterator<Item = &'a T>,
+) -> BTreeSet<T> {
     let mut seen = BTreeSet::new();
-    names.filter(|name| !seen.insert(Arc::clone(name))).cloned().collect()
+    named.filter(|one| !seen.insert(*one)).cloned().collect()
 }
 
 /// FNV-1a.

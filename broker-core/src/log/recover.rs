@@ -57,13 +57,14 @@ impl<'a> Loader<'a> {
         let bases = image.segments(tp);
         debug_assert!(bases.is_sorted(), "segments come in order");
         let first = bases.first().copied();
-        let log_start = match first.filter(|_| boot.tiered) {
-            Some(first) => boot.log_start_offset.min(first),
-            None => boot.log_start_offset.max(first.unwrap_or(0)),
-        };
         let checkpoint = image
             .file(&FileName::LeaderEpochs(tp))
             .and_then(|bytes| EpochCache::from_checkpoint(&bytes));
+        // what lies before the first segment may be in remote storage; epochs are cut before the log's
+        // start is on disk, and what they do not reach is deleted
+        let epochs = checkpoint.as_ref().and_then(|cache| cache.entries().first());
+        let least = if boot.tiered { epochs.map(|entry| entry.start_offset) } else { first };
+        let log_start = boot.log_start_offset.max(least.unwrap_or(0));
         let mut log = Log::create(tp, config, log_start);
         log.tier.is_on_record = boot.tiered;
         Self {

@@ -126,6 +126,7 @@ impl Log {
             self.segments.drain(..count).map(|segment| segment.base).collect();
         self.recovery_point = self.recovery_point.max(self.oldest().base);
         self.syncs.retain(|sync| !segments.contains(&sync.segment));
+        self.txn_indexes_under_way.retain(|base| !segments.contains(base));
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
         self.drop_old_snapshots(ops);
         self.drop_old_txn_indexes(ops);

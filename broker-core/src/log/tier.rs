@@ -90,7 +90,8 @@ impl Log {
             .take(rolled)
             .skip(first)
             .find(|segment| segment.bytes > 0 && segment.next_offset > self.tier.remote_end)?;
-        if segment.next_offset > stable {
+        // its files are there to be copied once they are on this disk
+        if segment.next_offset > stable.min(self.recovery_point()) {
             return None;
         }
         let mut epochs = self.epochs.clone();

@@ -226,7 +226,7 @@ impl ReplicaManager {
             }
             let slot = u32::try_from(slot).unwrap_or(u32::MAX);
             self.note_compaction(step, slot);
-            self.note_tiering(step, slot);
+            self.tiering_may_begin(step, slot);
         }
     }
 

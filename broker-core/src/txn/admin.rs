@@ -4,16 +4,13 @@ use super::coordinator::TransactionCoordinator;
 use super::state::{NOT_STARTED, Values};
 use crate::error::ErrorCode;
 use crate::metadata::MetadataImage;
+use crate::pattern::whole;
 use crate::protocol::{
     DescribeTransactionsRequest, DescribeTransactionsResponse, DescribedTransaction,
     ListTransactionsRequest, ListTransactionsResponse, TransactionState,
 };
-use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Memory that a compiled pattern may take.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 impl TransactionCoordinator {
     /// DescribeTransactions.
@@ -70,11 +67,6 @@ impl TransactionCoordinator {
         }
         response
     }
-}
-
-/// A regular expression that a text matches as a whole.
-fn whole(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_BYTES_MAX).build()
 }
 
 fn described(values: &Values) -> DescribedTransaction {

@@ -32,6 +32,7 @@ impl Transaction {
             CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort, PrepareCommit,
         };
         let now = &self.values;
+        now.check_next(producer)?;
         let is_retry = now.is_retried_by(producer);
         let is_current = producer == now.producer;
         if producer.id != now.producer.id && !is_retry {

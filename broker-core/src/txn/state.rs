@@ -166,6 +166,7 @@ impl Transaction {
     /// Whether a request of this producer may change the transaction now.
     fn check(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
         let current = self.values.producer;
+        self.values.check_next(producer)?;
         if producer.id != current.id {
             return Err(ErrorCode::InvalidProducerIdMapping);
         }
@@ -308,6 +309,19 @@ impl Values {
     /// Who the producer is once the transaction is over.
     pub(super) fn next_producer(&self) -> ProducerIdAndEpoch {
         self.next_id.map_or(self.producer, |id| ProducerIdAndEpoch { id, epoch: 0 })
+    }
+
+    /// A producer that got a new id with the end of its transaction may be faster than the markers of
+    /// that: it must wait. The last epoch of an id is for markers, and nobody's.
+    pub(super) fn check_next(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        if producer.epoch == i16::MAX {
+            return Err(ErrorCode::ProducerFenced);
+        }
+        let is_next = self.next_id.is_some() && producer == self.next_producer();
+        if is_next && self.state.is_ending() {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
+        Ok(())
     }
 }
 

@@ -58,9 +58,10 @@ pub(crate) fn encode(
 
 pub(crate) fn decode_alter(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let mut partitions = Vec::new();
+    let own = cx.cluster.log_dir().path;
     reader.array(|reader| {
         let path = reader.string()?;
-        let is_known_dir = *path == *cx.cluster.log_dir().path;
+        let is_known_dir = *path == *own;
         let named = by_topic(reader, cx, |reader, cx| cx.named_topic(reader), tp)?;
         let named = named.ok_or(WireError::Null)?;
         partitions.extend(named.into_iter().map(|tp| (tp, is_known_dir)));

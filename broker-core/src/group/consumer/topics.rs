@@ -8,17 +8,14 @@ use super::settings::ConsumerSettings;
 use super::state::{Change, Resolved, State, TopicMetadata};
 use crate::error::ErrorCode;
 use crate::metadata::MetadataImage;
-use regex::{Regex, RegexBuilder};
+use crate::pattern::whole;
+use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Most memory that a compiled regular expression may take, bytes.
-const REGEX_BYTES_MAX: usize = 1 << 20;
-
-/// A regular expression that matches whole names of topics. Kafka's are RE2's, as these are nearly.
+/// A regular expression that matches whole names of topics.
 pub(super) fn compile(regex: &str) -> Result<Regex, Refusal> {
-    let whole = RegexBuilder::new(&format!("^(?:{regex})$")).size_limit(REGEX_BYTES_MAX).build();
-    whole.map_err(|error| {
+    whole(regex).map_err(|error| {
         let message =
             format!("SubscribedTopicRegex `{regex}` is not a valid regular expression: {error}.");
         Refusal::new(ErrorCode::InvalidRegularExpression, &message)

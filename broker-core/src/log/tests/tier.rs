@@ -22,6 +22,11 @@ fn written(epochs: &[(i32, usize)]) -> (Log, MemoryDisk) {
         }
     }
     disk.apply(&ops);
+    for op in &ops {
+        if let DiskOpKind::Sync { segment, .. } = op {
+            log.sync_done(*segment);
+        }
+    }
     (log, disk)
 }
 
@@ -108,4 +113,35 @@ fn deleted_records_leave_the_disk_whether_they_are_copied_or_not() {
     let mut ops = Vec::new();
     log.advance_log_start(4, &mut ops);
     assert_eq!((log.log_start_offset(), log.local_log_start_offset()), (4, 4));
+}
+
+#[test]
+fn a_restart_keeps_what_was_deleted_of_a_log_whether_its_start_was_on_disk_or_not() {
+    let (mut log, mut disk) = written(&[(0, 8)]);
+    let mut ops = Vec::new();
+    log.advance_log_start(4, &mut ops);
+    disk.apply(&ops);
+    let boot = |log_start_offset| {
+        let boot = Recover { clean: true, tiered: true, log_start_offset, ..Recover::default() };
+        Log::recover(TP, config(), &disk, boot, &mut Vec::new()).0
+    };
+    for checkpoint in [0, 4] {
+        let again = boot(checkpoint);
+        // the segment of 3 is there as a whole, and the epochs begin at 4
+        assert_eq!((again.log_start_offset(), again.epoch_at(4)), (4, 0), "{checkpoint}");
+        assert_eq!(again.lineage_end(&segment(3, 5, &[(0, 0)])), 6);
+    }
+}
+
+#[test]
+fn a_segment_is_copied_when_it_is_on_its_own_disk() {
+    let (mut log, mut ops) = (Log::create(TP, config(), 0), vec![]);
+    for _ in 0..4 {
+        let appended =
+            log.append_as_leader(&records(batch(1, 39, 0)), client(0), &mut ops).unwrap();
+        log.append_done(appended.last_offset);
+    }
+    assert_eq!(log.next_to_copy(4, RemoteSegmentId(7)), None);
+    log.sync_done(0);
+    assert_eq!(log.next_to_copy(4, RemoteSegmentId(7)).map(|segment| segment.end), Some(2));
 }

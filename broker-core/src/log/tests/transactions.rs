@@ -321,3 +321,14 @@ fn an_index_that_power_took_is_made_again_before_its_segment_is_trusted() {
     rig.load(Recover { recovery_point: end, ..Recover::default() });
     assert_eq!(rig.aborted(), aborted);
 }
+
+#[test]
+fn an_index_that_went_with_its_segment_holds_nothing_back() {
+    let mut rig = rolled();
+    let end = rig.log.log_end_offset();
+    // the write of the active segment's index is on its way when retention takes the segment
+    let mut ops = Vec::new();
+    rig.log.retention(i64::MAX, end, &mut ops);
+    assert_eq!(rig.log.segment_count(), 1);
+    assert_eq!(rig.log.recovery_point(), end);
+}

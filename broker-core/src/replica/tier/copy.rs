@@ -63,6 +63,7 @@ impl ReplicaManager {
             log.copying = false;
             if let RemoteResult::Copied(segment) = result {
                 log.add(segment);
+                log.listing = log.listing.map(|_| true);
                 self.learned_of_copy(slot);
                 self.copy_next(step, slot);
             } else {

@@ -126,7 +126,16 @@ impl ReplicaManager {
         }
     }
 
-    /// A replica may have come, changed its role or its configs.
+    /// A topic's configs may have changed: where nothing was remote before, something may be now.
+    pub(super) fn tiering_may_begin(&mut self, step: &mut Step<'_>, slot: u32) {
+        let is_tiered = self.partition(slot).is_some_and(|p| p.log.is_tiered());
+        let was = self.tier.as_ref().is_some_and(|tier| tier.logs.contains_key(&slot));
+        if is_tiered != was {
+            self.note_tiering(step, slot);
+        }
+    }
+
+    /// A replica may have come, or changed its role.
     pub(super) fn note_tiering(&mut self, step: &mut Step<'_>, slot: u32) {
         let Self { tier: Some(tier), partitions, .. } = self else { return };
         let Some(partition) = partitions.get(slot as usize).and_then(Option::as_ref) else {
@@ -242,14 +251,14 @@ impl ReplicaManager {
         result: RemoteResult,
     ) {
         let Some(log) = self.remote_log(slot, tp) else { return };
-        let again = log.listing.take() == Some(true);
+        // what has changed since it was asked for is not in it
+        if log.listing.take() == Some(true) {
+            return self.list(step, slot);
+        }
         if let RemoteResult::Listed(segments) = result {
             log.segments = segments;
             log.is_listed = true;
             self.took_stock(step, slot);
-        }
-        if again {
-            self.list(step, slot);
         }
     }
 
@@ -272,6 +281,12 @@ impl ReplicaManager {
     fn remote_log(&mut self, slot: u32, tp: TopicPartition) -> Option<&mut RemoteLog> {
         let log = self.tier.as_mut()?.logs.get_mut(&slot)?;
         (log.tp == tp).then_some(log)
+    }
+
+    /// Whether it is known what a log has in remote storage; of a log without such a part it is.
+    pub(crate) fn knows_remote_part(&self, tp: TopicPartition) -> bool {
+        let Some((slot, tier)) = self.slot(tp).zip(self.tier.as_ref()) else { return true };
+        tier.logs.get(&slot).is_none_or(|log| log.is_listed)
     }
 
     /// The remote segment in which a timestamp is to be looked for, behind one that was searched.

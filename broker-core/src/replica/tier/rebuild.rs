@@ -136,7 +136,11 @@ impl ReplicaManager {
             (segment.base..=segment.end).contains(&before)
                 && epoch_at(segment, before) == Some(at.target)
         });
+        // until a restart would find that the log may begin in remote storage, it must not: the leader
+        // will say so again
+        let on_record = self.partition(slot).is_some_and(|p| p.log.is_tiering_on_record());
         if let Some(segment) = segment
+            && on_record
             && self.goes_on(slot, at)
         {
             self.rebuild(step, slot, (at, segment));

@@ -303,6 +303,43 @@ fn a_new_leader_that_has_not_listed_asks_consumers_to_wait() {
 }
 
 #[test]
+fn a_list_from_before_a_copy_has_ended_is_not_believed() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
+    tiered.write(5);
+    let due = |tiered: &mut Tiered| {
+        tiered.rig.act(|replicas, step| replicas.remote_log_due(step));
+        std::mem::take(&mut tiered.rig.effects.remote)
+    };
+    let answer = |tiered: &mut Tiered, id, result| {
+        tiered.rig.act(|replicas, step| replicas.remote_done(step, id, result));
+        std::mem::take(&mut tiered.rig.effects.remote)
+    };
+    let nothing = || RemoteResult::Listed(Vec::new());
+    let first = due(&mut tiered).remove(0).id;
+    let copy = answer(&mut tiered, first, nothing()).remove(0);
+    let second = due(&mut tiered).remove(0).id;
+    let copied = tiered.remote(copy.kind);
+    answer(&mut tiered, copy.id, copied);
+    tiered.retention();
+    answer(&mut tiered, second, nothing());
+    assert_eq!(tiered.starts(), (0, 2, 2), "what was copied is still known");
+}
+
+#[test]
+fn configs_of_others_do_not_make_it_forget_what_is_remote() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
+    tiered.write(5);
+    tiered.task();
+    tiered.retention();
+    let resource = ConfigResource::Topic("another".into());
+    let value = Some("5".into());
+    tiered.rig.apply(&[MetadataRecord::Config { resource, key: "retention.ms".into(), value }]);
+    tiered.consume(0);
+    tiered.run();
+    assert_eq!(tiered.fetched().records.batches().len(), 2);
+}
+
+#[test]
 fn a_follower_below_the_local_start_is_told_so() {
     let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
     tiered.write(5);

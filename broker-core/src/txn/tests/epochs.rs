@@ -143,6 +143,12 @@ fn the_last_epoch_of_an_id_is_for_markers_and_a_new_id_follows() {
         assert_eq!(transaction.values.producer, producer(i16::MAX), "what markers say");
         let wait = Err(ErrorCode::ConcurrentTransactions);
         assert_eq!(end(&mut transaction, producer(LAST), commit), wait);
+        // it knows its new id, and may be faster than the markers
+        let faster = transaction.add(next, parts(), 9);
+        assert_eq!(faster, Err(ErrorCode::ConcurrentTransactions));
+        assert_eq!(end(&mut transaction, next, commit), wait);
+        let nobody = Err(ErrorCode::ProducerFenced);
+        assert_eq!(end(&mut transaction, producer(i16::MAX), commit), nobody);
         complete(&mut transaction);
         assert_eq!(transaction.values.producer, next);
         assert_eq!(end(&mut transaction, producer(LAST), commit), Ok(next), "a retry");
@@ -192,4 +198,14 @@ fn an_older_client_is_served_by_its_own_rules() {
     // and older again
     assert_eq!(transaction.end(producer(0), true, 11), Err(ErrorCode::ProducerFenced));
     assert_eq!(transaction.end(producer(1), true, 11), Ok(None));
+}
+
+#[test]
+fn the_epoch_of_markers_is_nobodys() {
+    // fenced by a time-out in the last epoch but one, and over
+    let mut transaction = begun(LAST);
+    transaction.values.producer.epoch = i16::MAX;
+    let fenced = Err(ErrorCode::ProducerFenced);
+    assert_eq!(transaction.add(producer(i16::MAX), parts(), 9), fenced);
+    assert_eq!(end(&mut transaction, producer(i16::MAX), false), Err(ErrorCode::ProducerFenced));
 }
