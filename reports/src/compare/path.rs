@@ -39,16 +39,22 @@ fn shift(name: &str, pairs: &[(&RunResult, &RunResult)]) -> Option<PathShift> {
             PartShift { part, a_ms, b_ms, change_ms, share_percent: None }
         })
         .collect();
+    let (a_ms, b_ms, change_ms) = totals(&mut parts);
+    Some(PathShift { band: name.to_owned(), a_ms, b_ms, change_ms, parts })
+}
+
+/// All parts together, before, after and the change, of which each part gets its share.
+pub(super) fn totals(parts: &mut [PartShift]) -> (Milli, Milli, Milli) {
     let sum = |of: fn(&PartShift) -> Milli| {
         Milli::from_units(parts.iter().map(|part| of(part).units()).sum())
     };
     let (a_ms, b_ms, change_ms) = (sum(|p| p.a_ms), sum(|p| p.b_ms), sum(|p| p.change_ms));
     if change_ms != Milli::ZERO {
-        for part in &mut parts {
+        for part in parts {
             part.share_percent = percent(part.change_ms, change_ms);
         }
     }
-    Some(PathShift { band: name.to_owned(), a_ms, b_ms, change_ms, parts })
+    (a_ms, b_ms, change_ms)
 }
 
 /// `client queue +4.98 ms (98 %), CPU +0.10 ms (2 %)`: the parts that explain a band's change.

@@ -1,7 +1,7 @@
 //! Attribution by work: which kind of work a change of CPU time comes from, and what became of the
 //! size of followers' fetches.
 
-use super::path::parts_told;
+use super::path::{parts_told, totals};
 use super::types::{PartShift, WorkShift};
 use crate::compare::deltas::percent;
 use crate::result::{Milli, RunResult, WorkResult};
@@ -27,15 +27,7 @@ pub fn work_shift(pairs: &[(&RunResult, &RunResult)]) -> Option<WorkShift> {
             PartShift { part: share.work.clone(), a_ms, b_ms, change_ms, share_percent: None }
         })
         .collect();
-    let sum = |of: fn(&PartShift) -> Milli| {
-        Milli::from_units(parts.iter().map(|part| of(part).units()).sum())
-    };
-    let (a_ms, b_ms, change_ms) = (sum(|p| p.a_ms), sum(|p| p.b_ms), sum(|p| p.change_ms));
-    if change_ms != Milli::ZERO {
-        for part in &mut parts {
-            part.share_percent = percent(part.change_ms, change_ms);
-        }
-    }
+    let (a_ms, b_ms, change_ms) = totals(&mut parts);
     Some(WorkShift {
         a_ms,
         b_ms,

@@ -1,7 +1,7 @@
 //! DescribeLogDirs (key 35) and AlterReplicaLogDirs (34). Where the directory is, and how much room
 //! its volume has, the shell knows.
 
-use super::shared::{DecodeCx, by_topic, topic_name, tp};
+use super::shared::{DecodeCx, by_topic, error_codes, topic_name, tp};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -79,15 +79,6 @@ pub(crate) fn encode_alter(
     response: &AlterReplicaLogDirsResponse,
 ) {
     out.i32(0); // throttle time
-    out.by_topic(
-        &response.partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            out.error(*error);
-            out.no_tags();
-        },
-    );
+    error_codes(out, call, cluster, &response.partitions, |error| error);
     out.no_tags();
 }

@@ -1,6 +1,6 @@
 //! OffsetCommit (key 8).
 
-use super::shared::{DecodeCx, committed_offsets, topic_name};
+use super::shared::{DecodeCx, committed_offsets, error_codes};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -37,18 +37,13 @@ pub(crate) fn encode(
     if call.version >= 3 {
         out.i32(0); // throttle time
     }
-    out.by_topic(
-        &response.partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            // members with epochs must know this one
-            let is_foreign =
-                *error == ErrorCode::StaleMemberEpoch && call.version < MEMBER_EPOCHS_FROM;
-            out.error(if is_foreign { ErrorCode::UnsupportedVersion } else { *error });
-            out.no_tags();
-        },
-    );
+    // members with epochs must know this one
+    let told = |error| match error {
+        ErrorCode::StaleMemberEpoch if call.version < MEMBER_EPOCHS_FROM => {
+            ErrorCode::UnsupportedVersion
+        }
+        error => error,
+    };
+    error_codes(out, call, cluster, &response.partitions, told);
     out.no_tags();
 }

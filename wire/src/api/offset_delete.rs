@@ -1,6 +1,6 @@
 //! OffsetDelete (key 47), which has no flexible version.
 
-use super::shared::{DecodeCx, by_topic, topic_name, tp};
+use super::shared::{DecodeCx, by_topic, error_codes, tp};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -24,13 +24,5 @@ pub(crate) fn encode(
 ) {
     out.error(response.error);
     out.i32(0); // throttle time
-    out.by_topic(
-        &response.partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            out.error(*error);
-        },
-    );
+    error_codes(out, call, cluster, &response.partitions, |error| error);
 }

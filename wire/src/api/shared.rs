@@ -114,7 +114,27 @@ pub(super) fn topic_name(out: &mut Writer, call: &Call, cluster: &dyn Cluster, i
     out.string(&call.names.name(cluster, id));
 }
 
-/// How it went, for each partition.
+/// How it went, for each partition: a code, which some versions have by another name.
+pub(super) fn error_codes(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    partitions: &[(TopicPartition, ErrorCode)],
+    told: impl Fn(ErrorCode) -> ErrorCode,
+) {
+    out.by_topic(
+        partitions,
+        |(tp, _)| tp.topic,
+        |out, id| topic_name(out, call, cluster, id),
+        |out, (tp, error)| {
+            out.i32(tp.partition);
+            out.error(told(*error));
+            out.no_tags();
+        },
+    );
+}
+
+/// How it went, for each partition, with a message.
 pub(super) fn partition_errors(
     out: &mut Writer,
     call: &Call,

@@ -1,7 +1,7 @@
 //! TxnOffsetCommit (key 28). Version 5 makes the group's partition a part of the transaction by
 //! itself (KIP-890, second part).
 
-use super::shared::{DecodeCx, committed_offsets, producer, rules, topic_name};
+use super::shared::{DecodeCx, committed_offsets, error_codes, producer, rules};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -62,15 +62,6 @@ pub(crate) fn encode(
         error => error,
     };
     out.i32(0); // throttle time
-    out.by_topic(
-        &response.partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            out.error(told(*error));
-            out.no_tags();
-        },
-    );
+    error_codes(out, call, cluster, &response.partitions, told);
     out.no_tags();
 }
