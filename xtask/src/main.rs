@@ -7,6 +7,7 @@ mod conformance;
 mod fuzz;
 mod planted;
 mod planted_plans;
+mod profile;
 #[cfg(test)]
 mod tidy;
 mod validate;
@@ -25,7 +26,8 @@ const USAGE: &str = "usage: cargo xtask NAME
                `fuzz dirs` starts brokers on damaged data directories
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
                those that are named. `planted plans` shows that most can be reached, by a plan of their
-               own; `planted plans dev` the same with a build that CI has anyway
+               own; `planted plans FILE` the same with a program that has the bugs already
+  profile      makes the profile by which optimised builds are laid out, pgo/stormglass.profdata
   tidy         the style rules that no other tool checks
   validate     simulates published benchmarks and writes docs/validation.md
 ";
@@ -42,9 +44,10 @@ fn main() -> ExitCode {
         ["conformance", "--bench"] => conformance::versus(),
         ["conformance", only @ ..] => conformance::conformance(only),
         ["fuzz", words @ ..] => fuzz::fuzz(words),
-        ["planted", "plans"] => planted_plans::plans("hunt"),
-        ["planted", "plans", "dev"] => planted_plans::plans("dev"),
+        ["planted", "plans"] => planted_plans::plans(None),
+        ["planted", "plans", binary] => planted_plans::plans(Some(binary)),
         ["planted", only @ ..] => planted::planted(only),
+        ["profile"] => profile::profile(),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),
         [] | ["help" | "--help" | "-h"] => {

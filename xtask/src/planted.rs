@@ -49,7 +49,7 @@ struct Request<'a> {
 /// and `more=N` change how many seeds there are, `shrink=no` leaves out the small plans.
 pub(crate) fn planted(words: &[&str]) -> Result<(), String> {
     let request = read(words)?;
-    let binary = build("hunt")?;
+    let binary = build()?;
     let out = std::env::temp_dir().join(format!("stormglass-planted-{}", std::process::id()));
     let sound = hunt(&binary, &out, None, 1..request.more.max(request.seeds) + 1)?;
     println!("no bug: {} of {} seeds failed", sound.failed, sound.seeds);
@@ -98,14 +98,12 @@ fn read<'a>(words: &[&'a str]) -> Result<Request<'a>, String> {
     Ok(request)
 }
 
-pub(crate) fn build(profile: &str) -> Result<PathBuf, String> {
-    let words = ["build", "--quiet", "--profile", profile, "--features", "planted-bugs"];
-    let directory = if profile == "dev" { "debug" } else { profile };
+/// A program with the bugs, optimised and with debug assertions.
+pub(crate) fn build() -> Result<PathBuf, String> {
+    let words = ["build", "--quiet", "--profile", "hunt", "--features", "planted-bugs"];
     let status = Command::new(env!("CARGO")).args(words).current_dir(root()).status();
     match status {
-        Ok(status) if status.success() => {
-            Ok(root().join("target").join(directory).join("stormglass"))
-        }
+        Ok(status) if status.success() => Ok(root().join("target").join("hunt").join("stormglass")),
         Ok(status) => Err(format!("the build failed: {status}")),
         Err(error) => Err(format!("cannot run cargo: {error}")),
     }
