@@ -66,14 +66,14 @@ impl Controller {
             let bound = if !THREAD_KEYS.contains(&key) || old == value {
                 continue;
             } else if value < old / 2 {
-                "at least half the current value"
+                "be at least half the current value"
             } else if value > old * 2 {
-                "not greater than double the current value"
+                "not be greater than double the current value"
             } else {
                 continue;
             };
             return Err(format!(
-                "Dynamic thread count update validation failed for {key}={value}, value should be \
+                "Dynamic thread count update validation failed for {key}={value}, value should \
                  {bound} {old}"
             ));
         }

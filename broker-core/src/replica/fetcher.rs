@@ -58,6 +58,8 @@ pub(super) struct Followed {
     pub(super) delayed_until: Option<Instant>,
     /// Whether the last answer went up to the high watermark; kept up where replicas are throttled.
     pub(super) is_in_sync: bool,
+    /// Whether it was asked for and not taken back since.
+    pub(super) is_asked: bool,
 }
 
 impl Fetcher {
@@ -90,8 +92,14 @@ impl ReplicaManager {
         let at = self.fetchers.fetcher_for(leader, fetcher_id(tp, fetchers));
         self.fetchers.by_slot.insert(slot, at);
         let fetcher = &mut self.fetchers.list[at as usize];
-        let followed =
-            Followed { tp, epoch, asked: NO_OFFSET, delayed_until: None, is_in_sync: false };
+        let followed = Followed {
+            tp,
+            epoch,
+            asked: NO_OFFSET,
+            delayed_until: None,
+            is_in_sync: false,
+            is_asked: false,
+        };
         fetcher.parts.insert(slot, followed);
         fetcher.forgotten.retain(|other| *other != tp);
         fetcher.touch(slot);
@@ -191,6 +199,7 @@ impl ReplicaManager {
             let is_first = followed.asked == NO_OFFSET;
             let forgets = is_first && planted(plant, Plant::LastEpochForgotten);
             followed.asked = log.log_end_offset();
+            followed.is_asked = true;
             Some(FetchPartition {
                 tp: followed.tp,
                 current_leader_epoch: followed.epoch,

@@ -184,7 +184,9 @@ impl super::fetcher::Fetchers {
                 continue;
             }
             followed.delayed_until = Some(until);
-            fetcher.forgotten.push(followed.tp);
+            if std::mem::take(&mut followed.is_asked) {
+                fetcher.forgotten.push(followed.tp);
+            }
             fetcher.changed.retain(|other| other != slot);
             any = true;
         }
