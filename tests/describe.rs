@@ -166,8 +166,8 @@ fn features_change_and_survive_a_restart() {
     let of = |levels: &[(&str, i16)]| -> Vec<(String, i16)> {
         levels.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect()
     };
-    let newest = of(&[("group.version", 1), ("metadata.version", 21), ("transaction.version", 2)]);
-    let older = of(&[("metadata.version", 21), ("transaction.version", 1)]);
+    let newest = of(&[("group.version", 1), ("metadata.version", 27), ("transaction.version", 2)]);
+    let older = of(&[("metadata.version", 27), ("transaction.version", 1)]);
     for client in &mut clients {
         retry(|| (levels(client) == newest).then_some(()));
     }

@@ -2,6 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::controller::Controller;
+use crate::effective::Dynamic;
 use crate::ids::{
     ConnectionId, CorrelationId, DiskOpId, NodeId, Offset, RemoteOpId, TopicId, TopicPartition,
 };
@@ -10,6 +11,7 @@ use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::protocol::{BrokerEndpoint, FetchPartition, Request, Response};
+use crate::quota::ConnectionLimits;
 use crate::raft::{Committed, Content, Raft};
 use crate::replica::{parse_checkpoint, parse_tiered};
 use crate::role::BrokerRole;
@@ -171,6 +173,12 @@ impl Broker {
             Input::Client { conn, client_id } => {
                 if let Some((role, _)) = &mut self.broker {
                     role.quotas.client(conn, client_id);
+                }
+                return false;
+            }
+            Input::Spent { conn, time } => {
+                if let Some((role, _)) = &mut self.broker {
+                    role.quotas.spent(conn, step.now, time);
                 }
                 return false;
             }
@@ -513,6 +521,7 @@ impl Broker {
             || !delta.partitions.is_empty()
             || !delta.removed_topics.is_empty()
             || !delta.brokers.is_empty()
+            || delta.limits_connections()
         {
             self.topics_revision += 1;
         }
@@ -583,8 +592,27 @@ impl Broker {
         (role.image.offset(), chosen.map(|(name, level)| (Arc::clone(name), level)).collect())
     }
 
-    /// A number that is another one after each change of [`Self::topics`], [`Self::endpoints`] or
-    /// levels of [`Self::features`].
+    /// How many connections there may be, and come; as this broker knows it.
+    #[must_use]
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        let server = &self.config.server;
+        match &self.broker {
+            Some((role, _)) => {
+                let dynamic = Dynamic::of(&role.image, self.config.node);
+                ConnectionLimits::new(&dynamic.over(server), role.image.quotas())
+            }
+            None => ConnectionLimits::of_server(server),
+        }
+    }
+
+    /// Whether [`Input::Spent`] has to be told, as a client's thread time is limited.
+    #[must_use]
+    pub fn counts_thread_time(&self) -> bool {
+        self.broker.as_ref().is_some_and(|(role, _)| role.quotas.counts_thread_time())
+    }
+
+    /// A number that is another one after each change of [`Self::topics`], [`Self::endpoints`], levels
+    /// of [`Self::features`] or [`Self::connection_limits`].
     #[must_use]
     pub fn topics_revision(&self) -> u64 {
         self.topics_revision

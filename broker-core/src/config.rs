@@ -5,13 +5,15 @@ mod cleanup;
 mod dynamic_keys;
 mod group_config;
 mod group_keys;
+mod throttled_replicas;
 mod topic_keys;
 
 pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
-pub use dynamic_keys::dynamic_key;
+pub use dynamic_keys::{BROKER_KEYS, THREAD_KEYS, dynamic_key};
 pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
+pub use throttled_replicas::ThrottledReplicas;
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
 use crate::features::InitialLevels;
@@ -200,6 +202,12 @@ configs! {
         num_io_threads: u16 = "num.io.threads", 8;
         /// Network processor threads.
         num_network_threads: u16 = "num.network.threads", 3;
+        /// Connections at one time, which the shell counts.
+        max_connections: i32 = "max.connections", i32::MAX;
+        /// Connections at one time of one address.
+        max_connections_per_ip: i32 = "max.connections.per.ip", i32::MAX;
+        /// New connections per second.
+        max_connection_creation_rate: i32 = "max.connection.creation.rate", i32::MAX;
         /// Fetcher threads per source broker.
         num_replica_fetchers: u16 = "num.replica.fetchers", 1;
         /// Follower out of sync after this long.
@@ -421,6 +429,10 @@ configs! {
         local_retention_ms: i64 = "local.retention.ms", -2;
         /// Retention on the local disk by size, bytes; -1 = none, -2 = as `retention.bytes`.
         local_retention_bytes: i64 = "local.retention.bytes", -2;
+        /// Replicas whose leaders count what they send them, and hold it back above a rate.
+        leader_throttled: ThrottledReplicas = "leader.replication.throttled.replicas", ThrottledReplicas::NONE;
+        /// Replicas that count what they fetch, and hold it back above a rate.
+        follower_throttled: ThrottledReplicas = "follower.replication.throttled.replicas", ThrottledReplicas::NONE;
     }
 }
 
@@ -475,6 +487,8 @@ impl TopicConfig {
             remote_storage_enable: false,
             local_retention_ms: server.log_local_retention_ms,
             local_retention_bytes: server.log_local_retention_bytes,
+            leader_throttled: ThrottledReplicas::NONE,
+            follower_throttled: ThrottledReplicas::NONE,
         }
     }
 }

@@ -2,8 +2,8 @@
 //! broker or for all of them, server.properties, Kafka's default.
 
 use crate::config::{
-    ConfigKind, GROUP_KEYS, GroupConfig, GroupKey, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey,
-    dynamic_key,
+    BROKER_KEYS, ConfigKind, GROUP_KEYS, GroupConfig, GroupKey, ServerConfig, TOPIC_KEYS,
+    TopicConfig, TopicKey, dynamic_key,
 };
 use crate::ids::NodeId;
 use crate::metadata::{ConfigResource, MetadataImage};
@@ -32,12 +32,28 @@ impl<'a> Dynamic<'a> {
         Self { own: image.configs(&ConfigResource::Broker(broker)), ..Self::of_all(image) }
     }
 
+    /// For all brokers, when something else will be set for them.
+    pub(crate) fn of_all_after(after: &'a Overrides) -> Self {
+        Self { all: Some(after), own: None }
+    }
+
+    /// For a broker, when something else will be set for it.
+    pub(crate) fn of_after(image: &'a MetadataImage, after: &'a Overrides) -> Self {
+        Self { own: Some(after), ..Self::of_all(image) }
+    }
+
     /// A value, and for whom it was set.
     fn find(&self, key: &str) -> Option<(&'a Arc<str>, ConfigSource)> {
         let of = |overrides: Option<&'a Overrides>, source| {
             overrides.and_then(|overrides| overrides.get(key)).map(|value| (value, source))
         };
         of(self.own, ConfigSource::Broker).or_else(|| of(self.all, ConfigSource::AllBrokers))
+    }
+
+    /// Bytes per second that something may take; `None`: no limit was set.
+    pub(crate) fn rate(&self, key: &str) -> Option<u64> {
+        let (value, _) = self.find(key)?;
+        value.parse().ok().filter(|rate: &u64| *rate < i64::MAX.unsigned_abs())
     }
 
     /// What server.properties comes to. Values were checked when they were set.
@@ -133,15 +149,34 @@ pub(crate) fn of_broker(server: &ServerConfig, dynamic: Dynamic<'_>) -> Vec<Conf
         .zip(defaults)
         .map(|((key, value, kind), (_, default, _))| broker_entry(key, kind, &value, default))
         .collect();
+    entries.extend(BROKER_KEYS.iter().filter_map(|key| only_dynamic(dynamic, key)));
     for entry in &mut entries {
         entry.read_only = dynamic_key(entry.key).is_none();
-        if let Some((value, source)) = dynamic.find(entry.key) {
+        if let Some((value, source)) = dynamic.find(entry.key)
+            && entry.inherited.is_some()
+        {
             entry.inherited = Some((entry.key, Arc::clone(&entry.value), entry.source));
             (entry.value, entry.source) = (Arc::clone(value), source);
         }
     }
     entries.sort_by_key(|entry| entry.key);
     entries
+}
+
+/// A config that no server.properties has, if it is set.
+fn only_dynamic(dynamic: Dynamic<'_>, key: &'static TopicKey) -> Option<ConfigEntry> {
+    if ServerConfig::KEYS.contains(&key.server) {
+        return None;
+    }
+    let (value, source) = dynamic.find(key.server)?;
+    Some(ConfigEntry {
+        key: key.server,
+        value: Arc::clone(value),
+        source,
+        kind: key.kind,
+        read_only: false,
+        inherited: None,
+    })
 }
 
 fn broker_entry(key: &'static str, kind: ConfigKind, value: &str, default: String) -> ConfigEntry {

@@ -144,6 +144,8 @@ pub enum ErrorCode {
     ElectionNotNeeded = 84,
     /// There is no reassignment to take back.
     NoReassignmentInProgress = 85,
+    /// No replica can lead.
+    EligibleLeadersNotAvailable = 83,
     /// Preferred leader is not eligible.
     PreferredLeaderNotAvailable = 80,
     /// Positions of an open transaction: ask again.
@@ -236,6 +238,7 @@ impl ErrorCode {
                 | Self::UnknownTopicId
                 | Self::InconsistentTopicId
                 | Self::PreferredLeaderNotAvailable
+                | Self::EligibleLeadersNotAvailable
         )
     }
 }

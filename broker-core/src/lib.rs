@@ -34,5 +34,5 @@ mod step;
 mod txn;
 
 pub use broker::{Broker, BrokerGauges, ReplicaState};
-pub use quota::BrokerLimits;
+pub use quota::{BrokerLimits, ConnectionLimits, Rate};
 pub use replica::log_start_checkpoint;

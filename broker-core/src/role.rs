@@ -3,7 +3,7 @@
 use crate::api;
 use crate::api::init_producer_id::ProducerIds;
 use crate::api::list_offsets::ListOffsetsWaits;
-use crate::config::{NodeConfig, TopicConfig};
+use crate::config::NodeConfig;
 use crate::effective::Dynamic;
 use crate::forwarding::Forwarding;
 use crate::group::GroupCoordinator;
@@ -201,7 +201,11 @@ impl BrokerRole {
         if delta.configs.contains(&ConfigResource::AllBrokers) || delta.configs.contains(&own) {
             let dynamic = Dynamic::of(&self.image, self.config.node);
             let server = dynamic.over(&self.config.server);
-            self.replicas.set_topic_defaults(TopicConfig::from_server(&server));
+            self.replicas.set_server(server);
+            self.replicas.set_throttled_rates(
+                dynamic.rate("leader.replication.throttled.rate"),
+                dynamic.rate("follower.replication.throttled.rate"),
+            );
         }
         self.replicas.apply_metadata(step, &self.image, delta);
         self.groups.apply_metadata(step, &mut self.replicas, &self.image, delta);

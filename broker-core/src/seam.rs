@@ -61,6 +61,14 @@ pub enum Input {
         /// `client.id`.
         client_id: std::sync::Arc<str>,
     },
+    /// What a request took of a thread. Told when [`crate::Broker::counts_thread_time`] says so, after the
+    /// step of the request.
+    Spent {
+        /// Connection that it came from.
+        conn: ConnectionId,
+        /// Time of a thread.
+        time: Duration,
+    },
     /// SIGTERM: controlled shutdown begins. Again: it goes on without the controller.
     Shutdown,
     /// Wall clock, ms since the epoch, that belongs to this step's `now`; sent at the start and
@@ -216,7 +224,8 @@ pub enum DiskOpKind {
         /// Soft limit over all ranges, bytes.
         max_bytes: u32,
     },
-    /// First record with a timestamp at or after the given one, in a segment from a position.
+    /// First record with a timestamp at or after the given one, in a segment from a position, and not
+    /// below an offset.
     FindTimestamp {
         /// Partition.
         tp: TopicPartition,
@@ -224,6 +233,8 @@ pub enum DiskOpKind {
         segment: Offset,
         /// Position to scan from, bytes.
         position: u32,
+        /// Lowest offset that may be found: the log may begin within the segment.
+        from: Offset,
         /// Timestamp, ms.
         timestamp: i64,
     },

@@ -14,11 +14,8 @@ const FRAME_BYTES_DEFAULT: usize = 100 << 20;
 /// Key of the longest silence of a client, which the shell reads.
 const IDLE_KEY: &str = "connections.max.idle.ms";
 const IDLE_MS_DEFAULT: u64 = 600_000;
-/// Keys of how many connections there may be, which the shell reads.
-const CONNECTIONS_KEY: &str = "max.connections";
-const CONNECTIONS_PER_IP_KEY: &str = "max.connections.per.ip";
 /// All keys that the shell reads.
-const SHELL_KEYS: [&str; 4] = [FRAME_BYTES_KEY, IDLE_KEY, CONNECTIONS_KEY, CONNECTIONS_PER_IP_KEY];
+const SHELL_KEYS: [&str; 2] = [FRAME_BYTES_KEY, IDLE_KEY];
 
 /// What `serve` is told.
 #[derive(Debug, Clone)]
@@ -44,10 +41,6 @@ pub(crate) struct SocketLimits {
     pub(crate) frame_bytes_max: usize,
     /// `connections.max.idle.ms`.
     pub(crate) idle_ms_max: u64,
-    /// `max.connections`.
-    pub(crate) connections_max: usize,
-    /// `max.connections.per.ip`.
-    pub(crate) connections_per_ip_max: usize,
 }
 
 impl Options {
@@ -122,8 +115,6 @@ pub(crate) fn socket_limits(
     Ok(SocketLimits {
         frame_bytes_max: number(properties, FRAME_BYTES_KEY)?.unwrap_or(FRAME_BYTES_DEFAULT),
         idle_ms_max: number(properties, IDLE_KEY)?.unwrap_or(IDLE_MS_DEFAULT),
-        connections_max: number(properties, CONNECTIONS_KEY)?.unwrap_or(usize::MAX),
-        connections_per_ip_max: number(properties, CONNECTIONS_PER_IP_KEY)?.unwrap_or(usize::MAX),
     })
 }
 

@@ -247,7 +247,6 @@ impl Shared {
                 let door = self.door(&counts, listening.clients);
                 (listening.socket, door)
             }));
-            exposed.push(counts);
             let parts = Parts {
                 links: self.links(node, &cluster_id, &directory),
                 config,
@@ -256,9 +255,11 @@ impl Shared {
                 outboxes: self.outboxes.clone(),
                 directory,
                 clock: self.clock,
+                counted: counts.counted.clone(),
                 peers_here: here.clone(),
                 ready: ready.clone(),
             };
+            exposed.push(counts);
             let thread = thread::Builder::new()
                 .name(format!("node-{node}"))
                 .spawn(move || Node::new(parts)?.run())
@@ -298,6 +299,7 @@ impl Shared {
             peers: self.voters.is_some(),
             connections: Arc::clone(&self.connections),
             counted: counts.counted.clone(),
+            clock: self.clock,
             counters: self.metrics.is_some().then(|| counts.counters.clone()),
         }
     }

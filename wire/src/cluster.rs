@@ -12,19 +12,8 @@ pub struct Endpoint<'a> {
     pub port: u16,
 }
 
-/// Where a node keeps its logs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogDir<'a> {
-    /// Its path.
-    pub path: &'a str,
-    /// Bytes of the volume, and those that may still be used; `None` = unknown.
-    pub room: Option<(i64, i64)>,
-}
-
-impl LogDir<'static> {
-    /// Of a node without files.
-    pub const NONE: Self = Self { path: "/var/lib/kafka/data", room: None };
-}
+/// Path of the log directory of a node without files.
+pub const NO_LOG_DIR: &str = "/var/lib/kafka/data";
 
 /// Finalized levels of features (KIP-584).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +43,13 @@ pub trait Cluster {
     fn features(&self) -> Levels<'_> {
         Levels::NONE
     }
-    /// The log directory of the node that answers.
-    fn log_dir(&self) -> LogDir<'_> {
-        LogDir::NONE
+    /// Path of the log directory of the node that answers.
+    fn log_dir(&self) -> &str {
+        NO_LOG_DIR
+    }
+    /// Bytes of the volume that it is on, and those that may still be used; `None` = unknown. Whoever
+    /// calls has the volume asked.
+    fn log_dir_room(&self) -> Option<(i64, i64)> {
+        None
     }
 }

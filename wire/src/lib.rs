@@ -22,7 +22,7 @@ mod writer;
 pub use apis::{APIS, Api, ApiKey};
 pub use call::Call;
 pub use client::{decode_response, encode_request};
-pub use cluster::{Cluster, Endpoint, Levels, LogDir};
+pub use cluster::{Cluster, Endpoint, Levels, NO_LOG_DIR};
 pub use codec::{Decoded, decode_request, encode_response};
 pub use error::WireError;
 pub use frame::Frame;

@@ -20,7 +20,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   bench        speed and memory of the simulator; writes the table of docs/benchmarks.md
   ci           everything that must hold before a change is accepted: runs .ci/run
   conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
-               those that are named. `--differential` compares answers with Apache Kafka's and writes
+               those that are named; `--binary PATH` instead of a build. `--differential` compares answers with Apache Kafka's and writes
                docs/differential.md; `--bench` measures both and writes docs/against-kafka.md
   fuzz         frames that no client would send, through the codec and to a running broker;
                `fuzz dirs` starts brokers on damaged data directories
@@ -42,7 +42,10 @@ fn main() -> ExitCode {
         ["conformance", "--differential"] => conformance::differential(None),
         ["conformance", "--differential", binary] => conformance::differential(Some(binary)),
         ["conformance", "--bench"] => conformance::versus(),
-        ["conformance", only @ ..] => conformance::conformance(only),
+        ["conformance", "--binary", binary, only @ ..] => {
+            conformance::conformance(Some(binary), only)
+        }
+        ["conformance", only @ ..] => conformance::conformance(None, only),
         ["fuzz", words @ ..] => fuzz::fuzz(words),
         ["planted", "plans"] => planted_plans::plans(None),
         ["planted", "plans", binary] => planted_plans::plans(Some(binary)),

@@ -183,14 +183,16 @@ fn scan(
     tp: TopicPartition,
     timestamp: i64,
 ) -> bool {
+    // what DeleteRecords has taken is not there, though its segment is
+    let from = role.replicas.find(tp).map_or(0, |partition| partition.log.log_start_offset());
     let (op, segment, is_remote) = match lookup {
         Lookup::Local(TimestampLookup::None) => return false,
         Lookup::Local(TimestampLookup::Scan { segment, position }) => {
-            let kind = DiskOpKind::FindTimestamp { tp, segment, position, timestamp };
+            let kind = DiskOpKind::FindTimestamp { tp, segment, position, from, timestamp };
             (step.disk(Owner::ListOffsets, kind).0, segment, false)
         }
         Lookup::Remote(segment, base) => {
-            let kind = RemoteOpKind::FindTimestamp { segment, timestamp };
+            let kind = RemoteOpKind::FindTimestamp { segment, from, timestamp };
             (step.remote(Owner::ListOffsets, kind).0, base, true)
         }
     };

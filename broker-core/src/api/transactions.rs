@@ -105,7 +105,7 @@ fn write_markers(
     let BrokerRole { replicas, image, markers, verifier, .. } = role;
     for marker in &request.markers {
         for tp in &marker.partitions {
-            verifier.marker_written(*tp, marker.producer.id);
+            verifier.marker_written(*tp, marker.producer, marker.rules);
         }
     }
     markers.write(&mut Cx { step, replicas, image }, to, request);

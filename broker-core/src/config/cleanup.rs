@@ -96,7 +96,14 @@ impl IoRate {
     /// No limit.
     pub const UNLIMITED: Self = Self { bytes_per_second: None };
     /// How Kafka writes that (Java's `Double.MAX_VALUE`).
-    const UNLIMITED_TEXT: &'static str = "1.7976931348623157E308";
+    pub(super) const UNLIMITED_TEXT: &'static str = "1.7976931348623157E308";
+}
+
+impl IoRate {
+    /// From a decimal number; `None` if it is none above 0.
+    pub(super) fn of_text(text: &str) -> Option<Self> {
+        ConfigValue::parse(text)
+    }
 }
 
 impl ConfigValue for IoRate {

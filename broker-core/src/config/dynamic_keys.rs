@@ -1,16 +1,53 @@
 //! Configs of brokers that take effect while they run (Kafka's `DynamicBrokerConfig`): what topics
-//! inherit. Leaves out threads, listeners, the cleaner's own and throttles.
+//! inherit, and what concerns the broker alone. Leaves out listeners, TLS, SASL, metric reporters, and
+//! pools of threads that this broker does not have (`background.threads`, `log.cleaner.threads`).
 
-use super::{ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey};
+use super::topic_keys::{LONG_MAX, key};
+use super::{ConfigKind, IoRate, Rule, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey};
 
-/// The topics' config that inherits a config of brokers which may change while they run; `None` for
+const INT_MAX: &str = "2147483647";
+
+const fn own(name: &'static str, kind: ConfigKind, default: &'static str, rule: Rule) -> TopicKey {
+    key(name, name, kind, default, rule)
+}
+
+/// Those that no topic inherits, by name. Kept and shown, without effect: the sizes of thread pools that
+/// there are none of (`num.io.threads`, `num.network.threads`), and
+/// `replica.alter.log.dirs.io.max.bytes.per.second`, as replicas do not move between log directories.
+#[rustfmt::skip]
+pub const BROKER_KEYS: &[TopicKey] = &[
+    own("follower.replication.throttled.rate", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
+    own("leader.replication.throttled.rate", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
+    own("log.cleaner.backoff.ms", ConfigKind::Long, "15000", Rule::AtLeast(0)),
+    own("log.cleaner.dedupe.buffer.size", ConfigKind::Long, "134217728", Rule::AtLeast(0)),
+    own("log.cleaner.io.buffer.size", ConfigKind::Int, "524288", Rule::AtLeast(0)),
+    own("log.cleaner.io.max.bytes.per.second", ConfigKind::Double, IoRate::UNLIMITED_TEXT, Rule::Rate),
+    own("max.connection.creation.rate", ConfigKind::Int, INT_MAX, Rule::AtLeast(0)),
+    own("max.connections", ConfigKind::Int, INT_MAX, Rule::AtLeast(0)),
+    own("max.connections.per.ip", ConfigKind::Int, INT_MAX, Rule::AtLeast(0)),
+    own("num.io.threads", ConfigKind::Int, "8", Rule::Between(1, 65_535)),
+    own("num.network.threads", ConfigKind::Int, "3", Rule::Between(1, 65_535)),
+    own("num.replica.fetchers", ConfigKind::Int, "1", Rule::Between(1, 65_535)),
+    own("producer.id.expiration.ms", ConfigKind::Int, "86400000", Rule::AtLeast(1)),
+    own("remote.fetch.max.wait.ms", ConfigKind::Int, "500", Rule::AtLeast(1)),
+    own("replica.alter.log.dirs.io.max.bytes.per.second", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
+    own("transaction.partition.verification.enable", ConfigKind::Boolean, "true", Rule::Any),
+];
+
+/// Sizes of thread pools: they change to twice or half of what they are at most (Kafka's
+/// `DynamicThreadPool`).
+pub const THREAD_KEYS: [&str; 3] =
+    ["num.io.threads", "num.network.threads", "num.replica.fetchers"];
+
+/// A config of brokers that may change while they run, by its name in server.properties; `None` for
 /// all others.
 #[must_use]
 pub fn dynamic_key(name: &str) -> Option<&'static TopicKey> {
     let is_read = |key: &TopicKey| {
         TopicConfig::KEYS.contains(&key.name) && ServerConfig::KEYS.contains(&key.server)
     };
-    TOPIC_KEYS.iter().find(|key| key.server == name && is_read(key))
+    let inherited = TOPIC_KEYS.iter().find(|key| key.server == name && is_read(key));
+    inherited.or_else(|| BROKER_KEYS.iter().find(|key| key.server == name))
 }
 
 #[cfg(test)]
@@ -18,12 +55,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_topics_inherit_may_change_and_threads_may_not() {
+    fn what_topics_inherit_may_change_and_listeners_may_not() {
         let inherits = |name| dynamic_key(name).map(|key| key.name);
         assert_eq!(inherits("log.retention.ms"), Some("retention.ms"));
         assert_eq!(inherits("message.max.bytes"), Some("max.message.bytes"));
         assert_eq!(inherits("min.insync.replicas"), Some("min.insync.replicas"));
-        assert_eq!(inherits("num.io.threads"), None);
+        assert_eq!(inherits("listeners"), None);
         assert_eq!(inherits("retention.ms"), None, "that is the topic's name of it");
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_its_defaults_pass_their_own_rules() {
+        assert!(BROKER_KEYS.is_sorted_by(|a, b| a.name < b.name));
+        for key in BROKER_KEYS {
+            assert_eq!(key.check(key.default), Ok(()), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn what_server_properties_has_too_has_the_same_default() {
+        let defaults = ServerConfig::kafka_defaults().entries();
+        for key in BROKER_KEYS {
+            if let Some((_, value, _)) = defaults.iter().find(|(name, ..)| *name == key.name) {
+                assert_eq!(value, key.default, "{}", key.name);
+            }
+        }
+        assert!(THREAD_KEYS.iter().all(|key| dynamic_key(key).is_some()));
     }
 }

@@ -18,6 +18,10 @@ pub enum Rule {
     OneOf(&'static [&'static str]),
     /// A list of these words, not empty.
     ListOf(&'static [&'static str]),
+    /// Bytes per second, a number above 0.
+    Rate,
+    /// Replicas, as [`super::ThrottledReplicas`] reads them.
+    Replicas,
 }
 
 /// A topic config.
@@ -35,7 +39,7 @@ pub struct TopicKey {
     pub rule: Rule,
 }
 
-const fn key(
+pub(super) const fn key(
     name: &'static str,
     server: &'static str,
     kind: ConfigKind,
@@ -45,7 +49,7 @@ const fn key(
     TopicKey { name, server, kind, default, rule }
 }
 
-const LONG_MAX: &str = "9223372036854775807";
+pub(super) const LONG_MAX: &str = "9223372036854775807";
 const COMPRESSION: Rule =
     Rule::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
 
@@ -61,9 +65,9 @@ pub const TOPIC_KEYS: &[TopicKey] = &[
     key("file.delete.delay.ms", "log.segment.delete.delay.ms", ConfigKind::Long, "60000", Rule::AtLeast(0)),
     key("flush.messages", "log.flush.interval.messages", ConfigKind::Long, LONG_MAX, Rule::AtLeast(1)),
     key("flush.ms", "log.flush.interval.ms", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
-    key("follower.replication.throttled.replicas", "follower.replication.throttled.replicas", ConfigKind::List, "", Rule::Any),
+    key("follower.replication.throttled.replicas", "follower.replication.throttled.replicas", ConfigKind::List, "", Rule::Replicas),
     key("index.interval.bytes", "log.index.interval.bytes", ConfigKind::Int, "4096", Rule::AtLeast(0)),
-    key("leader.replication.throttled.replicas", "leader.replication.throttled.replicas", ConfigKind::List, "", Rule::Any),
+    key("leader.replication.throttled.replicas", "leader.replication.throttled.replicas", ConfigKind::List, "", Rule::Replicas),
     key("local.retention.bytes", "log.local.retention.bytes", ConfigKind::Long, "-2", Rule::AtLeast(-2)),
     key("local.retention.ms", "log.local.retention.ms", ConfigKind::Long, "-2", Rule::AtLeast(-2)),
     key("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", ConfigKind::Long, LONG_MAX, Rule::AtLeast(1)),
@@ -108,11 +112,15 @@ impl TopicKey {
                 value.parse().is_ok_and(|number: i32| self.rule.admits(number.into()))
             }
             ConfigKind::Long => value.parse().is_ok_and(|number| self.rule.admits(number)),
+            ConfigKind::Double if self.rule == Rule::Rate => {
+                super::IoRate::of_text(value).is_some()
+            }
             ConfigKind::Double => super::Ratio::of_text(value).is_some(),
             ConfigKind::String | ConfigKind::List => match self.rule {
                 Rule::OneOf(words) => words.contains(&value),
                 Rule::ListOf(words) => value.split(',').all(|word| words.contains(&word.trim())),
-                Rule::Any | Rule::AtLeast(_) | Rule::Between(..) | Rule::Ratio => true,
+                Rule::Replicas => super::ThrottledReplicas::of_text(value).is_some(),
+                Rule::Any | Rule::AtLeast(_) | Rule::Between(..) | Rule::Ratio | Rule::Rate => true,
             },
         };
         if fits {
@@ -129,6 +137,12 @@ impl TopicKey {
             Rule::Ratio => "Value must be a number, 0 to 1".to_owned(),
             Rule::OneOf(words) => format!("String must be one of: {}", words.join(", ")),
             Rule::ListOf(words) => format!("Entries must be of: {}", words.join(", ")),
+            Rule::Rate => "Value must be a number above 0".to_owned(),
+            Rule::Replicas => format!(
+                "{} must be the literal '*' or a list of replicas in the following format: \
+                 [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                self.name
+            ),
             Rule::Any => "Value must be true or false".to_owned(),
         }
     }
@@ -139,7 +153,12 @@ impl Rule {
         match self {
             Self::AtLeast(min) => number >= min,
             Self::Between(min, max) => (min..=max).contains(&number),
-            Self::Any | Self::Ratio | Self::OneOf(_) | Self::ListOf(_) => true,
+            Self::Any
+            | Self::Ratio
+            | Self::Rate
+            | Self::OneOf(_)
+            | Self::ListOf(_)
+            | Self::Replicas => true,
         }
     }
 }
@@ -178,12 +197,19 @@ mod tests {
             ("compression.type", "best"),
             ("min.cleanable.dirty.ratio", "1.5"),
             ("preallocate", "yes"),
+            ("leader.replication.throttled.replicas", "0"),
+            ("follower.replication.throttled.replicas", "*,0:1"),
         ];
         for (name, value) in bad {
             let said = TopicKey::find(name).unwrap().check(value).unwrap_err();
             assert!(said.contains(name), "{said}");
         }
-        let good = [("cleanup.policy", "compact, delete"), ("preallocate", "TRUE")];
+        let good = [
+            ("cleanup.policy", "compact, delete"),
+            ("preallocate", "TRUE"),
+            ("leader.replication.throttled.replicas", "*"),
+            ("leader.replication.throttled.replicas", "0:1, 12:3"),
+        ];
         for (name, value) in good {
             assert_eq!(TopicKey::find(name).unwrap().check(value), Ok(()), "{name}");
         }

@@ -1,12 +1,11 @@
 //! AlterConfigs and IncrementalAlterConfigs of topics, groups and brokers (Kafka's
-//! `ConfigurationControlManager`). Of brokers only what topics inherit may change.
+//! `ConfigurationControlManager`). Those of brokers are in `broker_configs`.
 
 use super::remote_storage;
 use super::state::Controller;
 use super::topics::{is_legal_name, named_twice};
-use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey, dynamic_key};
+use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};
 use crate::error::ErrorCode;
-use crate::ids::NodeId;
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{
     AlterConfigsRequest, AlterConfigsResponse, AlteredConfigs, AlteredResource, ConfigChange,
@@ -16,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An error, and what is wrong.
-type Refusal = (ErrorCode, String);
+pub(super) type Refusal = (ErrorCode, String);
 /// Keys and values.
-type Overrides = BTreeMap<Arc<str>, Arc<str>>;
+pub(super) type Overrides = BTreeMap<Arc<str>, Arc<str>>;
 
 /// Whether a topic may have this config.
 pub(super) fn check_topic_config(key: &str, value: &str) -> Result<&'static TopicKey, String> {
@@ -73,26 +72,8 @@ impl Controller {
         let owner = ConfigResource::Topic(Arc::clone(name));
         let after = self.after(resource, &owner, ConfigChange::apply)?;
         let before = self.image.configs(&owner).into_iter().flatten();
-        remote_storage::check(&self.server, before.map(texts), after.iter().map(texts))
+        remote_storage::check(&self.server_now(), before.map(texts), after.iter().map(texts))
             .map_err(|message| (ErrorCode::InvalidConfig, message))?;
-        Ok((owner, after))
-    }
-
-    /// The same of a broker, or of all of them if none is named.
-    fn altered_broker(
-        &self,
-        resource: &AlteredResource,
-    ) -> Result<(ConfigResource, Overrides), Refusal> {
-        let name = &resource.target.name;
-        let owner = if name.is_empty() {
-            ConfigResource::AllBrokers
-        } else {
-            let id = name.parse().map_err(|_| {
-                (ErrorCode::InvalidRequest, format!("'{name}' is not the id of a broker."))
-            })?;
-            ConfigResource::Broker(NodeId(id))
-        };
-        let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
         Ok((owner, after))
     }
 
@@ -113,7 +94,7 @@ impl Controller {
         Ok((owner, after))
     }
 
-    fn after(
+    pub(super) fn after(
         &self,
         resource: &AlteredResource,
         owner: &ConfigResource,
@@ -171,21 +152,6 @@ impl ConfigChange {
         Ok(())
     }
 
-    /// Changes a broker's overrides. What it never had may be deleted: kafka-reassign-partitions takes
-    /// throttles away that it never set.
-    fn apply_to_broker(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
-        let key = &self.key;
-        if self.op == ConfigOp::Delete {
-            overrides.remove(key);
-            return Ok(());
-        }
-        let known = dynamic_key(key).ok_or_else(|| {
-            let message = format!("Config {key} cannot be changed while brokers run.");
-            (ErrorCode::InvalidRequest, message)
-        })?;
-        self.apply_known(known, overrides)
-    }
-
     fn apply(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
         let key = &self.key;
         let known = TopicKey::find(key).ok_or_else(|| {
@@ -199,7 +165,11 @@ impl ConfigChange {
     }
 
     /// Sets a value, or changes a list.
-    fn apply_known(&self, known: &TopicKey, overrides: &mut Overrides) -> Result<(), Refusal> {
+    pub(super) fn apply_known(
+        &self,
+        known: &TopicKey,
+        overrides: &mut Overrides,
+    ) -> Result<(), Refusal> {
         let key = &self.key;
         let invalid = |message| (ErrorCode::InvalidConfig, message);
         let value = self.value.as_deref();
@@ -236,7 +206,7 @@ fn unknown_operation() -> Refusal {
     (ErrorCode::UnknownServerError, "The operation is none of those on configs.".to_owned())
 }
 
-fn texts<'a>((key, value): (&'a Arc<str>, &'a Arc<str>)) -> (&'a str, &'a str) {
+pub(super) fn texts<'a>((key, value): (&'a Arc<str>, &'a Arc<str>)) -> (&'a str, &'a str) {
     (key, value)
 }
 

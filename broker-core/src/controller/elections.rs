@@ -9,7 +9,7 @@ use crate::metadata::{
     ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionImage,
 };
 use crate::plant::{Plant, planted};
-use crate::protocol::{ElectLeadersRequest, ElectLeadersResponse, Response};
+use crate::protocol::{ElectLeadersRequest, ElectLeadersResponse, ElectionKind, Response};
 use crate::raft::Raft;
 use crate::step::Step;
 use crate::time::Duration;
@@ -164,7 +164,10 @@ impl Controller {
         };
         let mut partitions = Vec::new();
         for tp in asked {
-            let error = self.elect_preferred(tp);
+            let error = match request.kind {
+                ElectionKind::Preferred => self.elect_preferred(tp),
+                ElectionKind::Unclean => self.elect_unclean(tp),
+            };
             // who asks for all is told only of those that were not where they belong
             if !(all && error == ErrorCode::ElectionNotNeeded) {
                 partitions.push((tp, error));
@@ -187,6 +190,20 @@ impl Controller {
             ErrorCode::None
         } else {
             ErrorCode::PreferredLeaderNotAvailable
+        }
+    }
+
+    /// A leader for a partition that has none, whatever `unclean.leader.election.enable` says.
+    fn elect_unclean(&mut self, tp: TopicPartition) -> ErrorCode {
+        let Some(partition) = self.image.partition(tp) else {
+            return ErrorCode::UnknownTopicOrPartition;
+        };
+        if partition.leader.is_some() {
+            ErrorCode::ElectionNotNeeded
+        } else if self.stage_election(tp, &[], Election::Unclean) {
+            ErrorCode::None
+        } else {
+            ErrorCode::EligibleLeadersNotAvailable
         }
     }
 

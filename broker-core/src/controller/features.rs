@@ -3,7 +3,7 @@
 
 use super::state::Controller;
 use crate::error::ErrorCode;
-use crate::features::{Feature, METADATA_VERSION};
+use crate::features::{Feature, METADATA_VERSION, metadata_would_be_lost};
 use crate::metadata::MetadataRecord;
 use crate::protocol::{
     FeatureDirection, FeatureUpdate, Response, UpdateFeaturesRequest, UpdateFeaturesResponse,
@@ -16,8 +16,7 @@ impl Controller {
         if self.image.feature(METADATA_VERSION).is_some() {
             return;
         }
-        let layout = Feature::find(METADATA_VERSION).map(|feature| (feature.name, feature.max));
-        for (name, level) in layout.into_iter().chain(self.features.iter().copied()) {
+        for (name, level) in self.features.iter().copied() {
             self.stage(MetadataRecord::FeatureLevel { name: name.into(), level });
         }
     }
@@ -49,28 +48,45 @@ impl Controller {
 
     fn check(&self, update: &FeatureUpdate) -> Result<(), String> {
         let FeatureUpdate { name, level, direction } = update;
-        let wrong = |why: &str| Err(format!("{name} cannot be set to {level}: {why}"));
+        let wrong =
+            |why: &str| Err(format!("Invalid update version {level} for feature {name}. {why}"));
         let current = self.image.feature(name).unwrap_or(0);
         if *direction == FeatureDirection::Unknown {
-            return wrong("the direction of the change is not known");
+            return wrong("The controller does not support the given upgrade type.");
         }
         if *level < 0 {
-            return wrong("levels begin at 0");
+            return wrong("A feature version cannot be less than 0.");
         }
+        let controller = self.node.0;
         let Some(Feature { min, max, .. }) = Feature::find(name) else {
-            return wrong("no broker has this feature");
+            return wrong(&format!("Local controller {controller} does not support this feature."));
         };
         if !(min..=max).contains(level) {
-            return wrong(&format!("brokers can work with levels {min} to {max}"));
+            return wrong(&format!(
+                "Local controller {controller} only supports versions {min}-{max}"
+            ));
         }
         match direction {
-            FeatureDirection::Upgrade if *level < current => {
-                wrong(&format!("it is at {current}, and a downgrade must be asked for"))
-            }
+            FeatureDirection::Upgrade if *level < current => wrong(
+                "Can't downgrade the version of this feature without setting the upgrade type to \
+                 either safe or unsafe downgrade.",
+            ),
             FeatureDirection::SafeDowngrade | FeatureDirection::UnsafeDowngrade
                 if *level > current =>
             {
-                wrong(&format!("it is at {current}, which is no downgrade"))
+                wrong("Can't downgrade to a newer version.")
+            }
+            _ if &**name == METADATA_VERSION && metadata_would_be_lost(current, *level) => {
+                let why = match direction {
+                    FeatureDirection::UnsafeDowngrade => {
+                        "Unsafe metadata downgrade is not supported in this version."
+                    }
+                    _ => {
+                        "Refusing to perform the requested downgrade because it might delete \
+                         metadata information."
+                    }
+                };
+                Err(format!("Invalid metadata.version {level}. {why}"))
             }
             _ => Ok(()),
         }

@@ -2,6 +2,7 @@
 //! KIP-631). ELR (KIP-966) is left out.
 
 mod alter_partition;
+mod broker_configs;
 mod brokers;
 mod configs;
 mod elections;

@@ -1,4 +1,5 @@
-//! AlterClientQuotas (Kafka's `ClientQuotaControlManager`). Leaves out quotas of IP addresses.
+//! AlterClientQuotas (Kafka's `ClientQuotaControlManager`). Where Kafka looks up an IP entity's name, here
+//! it is an address.
 
 use super::state::Controller;
 use crate::error::ErrorCode;
@@ -7,8 +8,9 @@ use crate::protocol::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, AlterQuotas, AlteredQuotas, QuotaValue,
     Response,
 };
-use crate::quota::QUOTA_KEYS;
+use crate::quota::{IP_QUOTA_KEY, QUOTA_KEYS};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 /// How far from a whole number a rate may be, as floats are not exact.
 const NEARLY_WHOLE: f64 = 1e-6;
@@ -57,12 +59,21 @@ fn check(alter: &AlterQuotas) -> Result<QuotaOwner, String> {
         if alter.changes.iter().take(at).any(|(other, _)| other == key) {
             return Err(format!("Configuration key {key} is named twice."));
         }
-        let Some((_, is_whole)) = QUOTA_KEYS.iter().find(|(known, _)| *known == &**key) else {
+        let is_whole = match owner.ip {
+            Some(_) => (&**key == IP_QUOTA_KEY).then_some(true),
+            None => QUOTA_KEYS.iter().find(|(known, _)| *known == &**key).map(|(_, whole)| *whole),
+        };
+        let Some(is_whole) = is_whole else {
             return Err(format!("Invalid configuration key {key}"));
         };
         if let Some(value) = value {
-            check_value(key, *value, *is_whole)?;
+            check_value(key, *value, is_whole)?;
         }
+    }
+    if let Some(Some(ip)) = &owner.ip
+        && ip.parse::<IpAddr>().is_err()
+    {
+        return Err(format!("{ip} is not a valid IP or resolvable host."));
     }
     Ok(owner)
 }
@@ -106,6 +117,9 @@ mod tests {
     fn what_kafka_refuses_is_refused() {
         let client: &[_] = &[("client-id", Some("a"))];
         let rate: &[_] = &[("producer_byte_rate", Some(1024.0))];
+        let connections: &[_] = &[("connection_creation_rate", Some(10.0))];
+        assert!(check(&alter(&[("ip", Some("10.0.0.1"))], connections)).is_ok());
+        assert!(check(&alter(&[("ip", None)], connections)).is_ok());
         assert!(check(&alter(client, rate)).is_ok());
         assert!(check(&alter(&[("user", None), ("client-id", None)], rate)).is_ok());
         assert!(check(&alter(client, &[("producer_byte_rate", None)])).is_ok());
@@ -114,6 +128,9 @@ mod tests {
             (&[][..], rate),
             (&[("group", Some("g"))][..], rate),
             (&[("ip", Some("10.0.0.1"))][..], rate),
+            (&[("ip", Some("nowhere"))][..], connections),
+            (&[("ip", None), ("user", None)][..], connections),
+            (client, connections),
             (&[("user", Some(""))][..], rate),
             (&[("user", Some("u")), ("user", None)][..], rate),
             (client, &[("produce_rate", Some(1.0))][..]),

@@ -7,7 +7,7 @@ use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
 use crate::features::InitialLevels;
-use crate::ids::{ConnectionId, LeaderEpoch, Offset};
+use crate::ids::{ConnectionId, LeaderEpoch, NodeId, Offset};
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
 };
@@ -26,6 +26,7 @@ use std::collections::VecDeque;
 /// The controller of a node with the controller role.
 #[derive(Debug)]
 pub(crate) struct Controller {
+    pub(super) node: NodeId,
     pub(super) server: ServerConfig,
     pub(super) plant: Option<Plant>,
     /// Of a new cluster.
@@ -77,6 +78,7 @@ impl Controller {
     /// Knows nothing until Raft delivers.
     pub(crate) fn new(config: &NodeConfig) -> Self {
         Self {
+            node: config.node,
             server: config.server.clone(),
             plant: config.plant,
             features: config.features,

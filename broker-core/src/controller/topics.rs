@@ -56,7 +56,7 @@ impl Controller {
                 .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         }
         let configs = topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        remote_storage::check(&self.server, std::iter::empty(), configs)
+        remote_storage::check(&self.server_now(), std::iter::empty(), configs)
             .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {

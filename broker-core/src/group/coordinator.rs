@@ -43,6 +43,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) loads: FxHashMap<u64, (i32, LeaderEpoch)>,
     /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
     pub(super) stalled: Vec<i32>,
+    /// Loads whose read has failed.
+    pub(super) failed_loads: Vec<(i32, LeaderEpoch)>,
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
@@ -112,6 +114,7 @@ impl GroupCoordinator {
             partitions: BTreeMap::new(),
             loads: FxHashMap::default(),
             stalled: Vec::new(),
+            failed_loads: Vec::new(),
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,
@@ -182,6 +185,7 @@ impl GroupCoordinator {
         image: &MetadataImage,
     ) {
         self.timers.fired(step.now);
+        self.retry_loads(step, replicas);
         while let Some(deadline) = self.timers.pop(step.now) {
             let holds =
                 self.partitions.iter().find(|(_, p)| p.groups.contains_key(&deadline.group));

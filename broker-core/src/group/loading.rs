@@ -11,11 +11,15 @@ use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::records::{Batch, Record};
 use crate::replica::ReplicaManager;
-use crate::seam::{DiskOpKind, DiskResult};
+use crate::seam::{DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, Step};
+use crate::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Pause before a load goes on that could not read. Kafka gives the partition up instead, until its
+/// next leader epoch.
+const RETRY: Duration = Duration::from_millis(1000);
 /// `offsets.load.buffer.size`.
 const LOAD_BYTES: u32 = 5 << 20;
 
@@ -138,6 +142,15 @@ impl GroupCoordinator {
         }
     }
 
+    /// Goes on with loads that could not read.
+    pub(super) fn retry_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+        for (partition, epoch) in std::mem::take(&mut self.failed_loads) {
+            if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
+                self.load_more(step, replicas, partition);
+            }
+        }
+    }
+
     /// A read of a load ended.
     pub(crate) fn disk_done(
         &mut self,
@@ -151,7 +164,11 @@ impl GroupCoordinator {
         if state.epoch != epoch {
             return;
         }
-        let DiskResult::Read(read) = result else { return };
+        let DiskResult::Read(read) = result else {
+            self.failed_loads.push((partition, epoch));
+            step.timer(step.now + RETRY, TimerKey::Groups);
+            return;
+        };
         // what begins in a gap that a cut has left finds nothing, and must get on
         state.loading = state.loading.map(|at| at + 1);
         let batches = read.iter().flat_map(|records| records.batches());

@@ -14,7 +14,7 @@ use crate::protocol::{
 };
 use crate::records::{Batch, EndTxnMarker, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
-use crate::seam::{DiskOpKind, DiskResult, TimerKey};
+use crate::seam::{DiskError, DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
 
@@ -48,6 +48,11 @@ fn take_over(records: &mut [Record]) -> (Rig, GroupCoordinator, Records) {
 fn load(rig: &mut Rig, groups: &mut GroupCoordinator, records: Records) {
     rig.disk();
     rig.act(|replicas, step| groups.finish_step(step, replicas));
+    load_again(rig, groups, records);
+}
+
+/// What is read is these records.
+fn load_again(rig: &mut Rig, groups: &mut GroupCoordinator, records: Records) {
     let load = rig.effects.disk.pop().expect("it reads on");
     assert_eq!(owner_of(load.id.0), Some(Owner::Group));
     let result = DiskResult::Read(vec![records]);
@@ -66,6 +71,27 @@ fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confi
     load(&mut rig, &mut groups, records);
     let found = &position(&mut groups, &rig).offsets[0];
     assert_eq!((found.tp, found.offset, found.leader_epoch), (read(), 42, 0));
+}
+
+#[test]
+fn a_load_that_could_not_read_goes_on_later() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record]);
+    rig.disk();
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let load = rig.effects.disk.pop().expect("it reads on");
+    rig.effects.timers.clear();
+    let failed = DiskResult::Failed(DiskError::Io);
+    rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, failed));
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    let (at, _) = rig.effects.timers.iter().find(|(_, key)| *key == TimerKey::Groups).unwrap();
+    rig.now_ms = at.as_nanos() / 1_000_000;
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
+    load_again(&mut rig, &mut groups, records);
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
 }
 
 /// Two members of generation 5, the first of which leads.

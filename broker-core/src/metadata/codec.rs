@@ -539,7 +539,7 @@ pub(super) mod tests {
                 .prop_map(|(resource, key, value)| MetadataRecord::Config { resource, key, value }),
             (prop::option::of(name()), name(), text(), any::<Option<u64>>()).prop_map(
                 |(user, client_id, key, bits)| MetadataRecord::ClientQuota {
-                    owner: QuotaOwner { user, client_id: Some(client_id) },
+                    owner: QuotaOwner { user, client_id: Some(client_id), ip: None },
                     key,
                     value: bits.map(QuotaValue::from_bits),
                 }

@@ -33,6 +33,15 @@ impl MetadataDelta {
             && !self.quotas
     }
 
+    /// Whether the limits of connections may have changed.
+    #[must_use]
+    pub fn limits_connections(&self) -> bool {
+        let of_brokers = |of: &ConfigResource| {
+            matches!(of, ConfigResource::AllBrokers | ConfigResource::Broker(_))
+        };
+        self.quotas || self.configs.iter().any(of_brokers)
+    }
+
     /// Takes what is there and leaves nothing.
     #[must_use]
     pub fn take(&mut self) -> Self {

@@ -8,14 +8,18 @@ use std::sync::Arc;
 const USER: &str = "user";
 /// Type of a client id.
 const CLIENT_ID: &str = "client-id";
+/// Type of an IP address.
+const IP: &str = "ip";
 
-/// A user, a client id, or both; of each type its default or one of a name.
+/// A user, a client id, or both, or else an IP address; of each type its default or one of a name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct QuotaOwner {
     /// User; `Some(None)` is the default of all users.
     pub user: Option<Option<Arc<str>>>,
     /// Client id; `Some(None)` is the default of all client ids.
     pub client_id: Option<Option<Arc<str>>>,
+    /// IP address; `Some(None)` is the default of all addresses.
+    pub ip: Option<Option<Arc<str>>>,
 }
 
 /// Quotas by owner and key.
@@ -32,7 +36,7 @@ impl QuotaOwner {
             let part = match &**kind {
                 USER => &mut owner.user,
                 CLIENT_ID => &mut owner.client_id,
-                "ip" => return Err("Quotas of IP addresses are not supported.".to_owned()),
+                IP => &mut owner.ip,
                 other => return Err(format!("Unhandled client quota entity type: {other}")),
             };
             if name.as_deref() == Some("") {
@@ -41,6 +45,11 @@ impl QuotaOwner {
             if part.replace(name.clone()).is_some() {
                 return Err(format!("Entity type {kind} is named twice."));
             }
+        }
+        if owner.ip.is_some() && (owner.user.is_some() || owner.client_id.is_some()) {
+            return Err("Invalid quota entity combination, IP entity should not be combined with \
+                        User or ClientId"
+                .to_owned());
         }
         if owner == Self::default() {
             return Err("Invalid empty client quota entity".to_owned());
@@ -54,6 +63,7 @@ impl QuotaOwner {
         let part = |kind: &str, part: &Option<Option<Arc<str>>>| {
             part.clone().map(|name| (Arc::from(kind), name))
         };
-        [part(USER, &self.user), part(CLIENT_ID, &self.client_id)].into_iter().flatten().collect()
+        let parts = [part(USER, &self.user), part(CLIENT_ID, &self.client_id), part(IP, &self.ip)];
+        parts.into_iter().flatten().collect()
     }
 }

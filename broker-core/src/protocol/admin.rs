@@ -130,9 +130,20 @@ impl CreatedTopic {
     }
 }
 
-/// Preferred leader election.
+/// Which leader ElectLeaders is to find (KIP-460).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ElectionKind {
+    /// The preferred replica.
+    Preferred,
+    /// For partitions without a leader: any live replica if none is in sync, at the price of records.
+    Unclean,
+}
+
+/// Leader election on request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElectLeadersRequest {
+    /// Which leader.
+    pub kind: ElectionKind,
     /// `None` = all partitions.
     pub partitions: Option<Vec<TopicPartition>>,
 }

@@ -43,6 +43,14 @@ impl QuotaValue {
     pub fn per_sec(self) -> u64 {
         (self.get() as u64).max(1)
     }
+
+    /// As percent of a thread: nanoseconds of each second, at least 1.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    #[expect(clippy::float_arithmetic, reason = "a product of two numbers is the same everywhere")]
+    pub fn percent_ns_per_sec(self) -> u64 {
+        ((self.get() * 1e7) as u64).max(1)
+    }
 }
 
 /// DescribeClientQuotas.

@@ -138,6 +138,8 @@ pub struct TxnMarker {
     pub commit: bool,
     /// Leader epoch of the coordinator's partition.
     pub coordinator_epoch: LeaderEpoch,
+    /// Rules by which the end was decided. Nodes tell each other; Kafka does from 4.2 on (KIP-1228).
+    pub rules: TransactionRules,
     /// Where to.
     pub partitions: Vec<TopicPartition>,
 }

@@ -1,16 +1,20 @@
-//! Quotas: how much clients may send and read before they are made to wait (KIP-13, KIP-219).
+//! Quotas: how much clients may send and read, and what time of a thread they may have, before they are
+//! made to wait (KIP-13, KIP-124, KIP-219).
 //!
 //! As in Kafka nothing is refused. Bytes are counted when a request is answered; the answer says
 //! how long its client is over its quota (`throttle_time_ms`), and the connection is not read for
 //! as long (`Reply::throttle_ms`, which the shell heeds). A fetch that is over it is answered
-//! without records, which then do not count. Followers are not limited (no replication quotas).
+//! without records, which then do not count. Followers are limited elsewhere (`replica/throttle`).
 
 mod clients;
+mod connections;
 mod limits;
 mod rate;
 
-pub(crate) use clients::QUOTA_KEYS;
+pub(crate) use clients::{IP_QUOTA_KEY, QUOTA_KEYS};
+pub use connections::ConnectionLimits;
 pub use limits::BrokerLimits;
+pub use rate::Rate;
 
 use crate::ids::{ConnectionId, CorrelationId};
 use crate::metadata::QuotaMap;
@@ -18,6 +22,7 @@ use crate::protocol::{FetchRequest, ProduceRequest, Request, Response, SESSION_E
 use crate::replica::ReplicaManager;
 use crate::seam::Reply;
 use crate::step::{ReplyTo, Step};
+use crate::time::{Duration, Instant};
 use clients::ClientQuotas;
 use limits::{Flow, LimitRates, Moved, window_bytes};
 use rustc_hash::FxHashMap;
@@ -67,6 +72,17 @@ impl Quotas {
     /// Who is at the other end of a connection.
     pub(crate) fn client(&mut self, conn: ConnectionId, client_id: Arc<str>) {
         self.clients.client(conn, client_id);
+    }
+
+    /// Whether the shell has to tell what time requests take.
+    pub(crate) fn counts_thread_time(&self) -> bool {
+        self.clients.has_times()
+    }
+
+    /// What a request of a client has taken.
+    #[cold]
+    pub(crate) fn spent(&mut self, conn: ConnectionId, now: Instant, time: Duration) {
+        self.clients.record_time(conn, now.as_nanos() / 1_000_000, time.as_nanos());
     }
 
     /// Whether an answer may have to be counted.
@@ -138,6 +154,7 @@ impl Quotas {
         let now_ms = step.now.as_nanos() / 1_000_000;
         let bytes = reply.response.as_ref().map_or(0, Response::wire_size);
         let mut wait_ms = self.rates.request(&self.limits, now_ms);
+        wait_ms = wait_ms.max(self.clients.time_throttle_ms(reply.conn, now_ms));
         match (&mut reply.response, asked.produced) {
             (Some(Response::Fetch(fetch)), _) => {
                 let partitions = fetch.partitions.iter();

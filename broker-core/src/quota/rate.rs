@@ -16,16 +16,16 @@ struct Window {
     amount: u64,
 }
 
-/// Amounts of the last [`WINDOWS`] windows.
+/// Amounts of the last 11 windows of a second.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+pub struct Rate {
     windows: VecDeque<Window>,
     total: u64,
 }
 
 impl Rate {
     /// Counts an amount.
-    pub(super) fn record(&mut self, now_ms: u64, amount: u64) {
+    pub fn record(&mut self, now_ms: u64, amount: u64) {
         self.forget_old(now_ms);
         self.total += amount;
         match self.windows.back_mut() {
@@ -39,13 +39,29 @@ impl Rate {
 
     /// How long to wait until the rate is back at `bound` a second, if `more` is counted now; 0
     /// while it is not above: `QuotaUtils.throttleTime`, rounded up.
-    pub(super) fn throttle_ms(&mut self, now_ms: u64, more: u64, bound: u64) -> u64 {
+    #[must_use = "it says how long to wait"]
+    pub fn throttle_ms(&mut self, now_ms: u64, more: u64, bound: u64) -> u64 {
         self.forget_old(now_ms);
         let elapsed_ms = self.elapsed_ms(now_ms);
         let total = u128::from(self.total) + u128::from(more);
         // (rate - bound) / bound * elapsed is total / bound - elapsed
         let due_ms = (total * 1000).div_ceil(u128::from(bound.max(1)));
         u64::try_from(due_ms).unwrap_or(u64::MAX).saturating_sub(elapsed_ms)
+    }
+
+    /// Until when the amounts are above `bound` a second when they are spread over the time since the
+    /// oldest of them, a window at least (Kafka's `SimpleRate`, which replication is measured with).
+    /// Windows that will be forgotten until then are not thought of: it may be over earlier. `None`
+    /// while the rate is at the bound or below.
+    pub(crate) fn above_until_ms(&mut self, now_ms: u64, bound: u64) -> Option<u64> {
+        self.forget_old(now_ms);
+        let oldest = self.windows.front()?.start_ms;
+        let elapsed_ms = now_ms.saturating_sub(oldest).max(WINDOW_MS);
+        if u128::from(self.total) * 1000 <= u128::from(bound) * u128::from(elapsed_ms) {
+            return None;
+        }
+        let due_ms = (u128::from(self.total) * 1000).div_ceil(u128::from(bound.max(1)));
+        Some(oldest.saturating_add(u64::try_from(due_ms).unwrap_or(u64::MAX)))
     }
 
     /// The time that the amounts are spread over, ms.
@@ -65,7 +81,7 @@ impl Rate {
     }
 
     /// Whether nothing was counted for so long that nothing is known any more.
-    pub(super) fn is_idle(&mut self, now_ms: u64) -> bool {
+    pub fn is_idle(&mut self, now_ms: u64) -> bool {
         self.forget_old(now_ms);
         self.windows.is_empty()
     }
@@ -94,6 +110,20 @@ mod tests {
         assert_eq!(rate.throttle_ms(10_000, 0, 100), 5_000, "ten windows at least");
         assert_eq!(rate.throttle_ms(15_500, 0, 100), 4_500, "and then the time itself");
         assert_eq!(rate.throttle_ms(16_000, 0, 100), 0);
+    }
+
+    #[test]
+    fn a_simple_rate_is_spread_over_the_time_since_its_oldest_window() {
+        let mut rate = Rate::default();
+        assert_eq!(rate.above_until_ms(5_000, 0), None, "nothing is no rate");
+        rate.record(5_000, 100);
+        assert_eq!(rate.above_until_ms(5_000, 100), None);
+        rate.record(5_000, 200);
+        assert_eq!(rate.above_until_ms(5_000, 100), Some(8_000));
+        assert_eq!(rate.above_until_ms(7_999, 100), Some(8_000));
+        assert_eq!(rate.above_until_ms(8_000, 100), None);
+        assert!(rate.above_until_ms(8_000, 0).is_some(), "no bytes at all may go");
+        assert_eq!(rate.above_until_ms(16_000, 0), None, "and all is forgotten");
     }
 
     proptest! {

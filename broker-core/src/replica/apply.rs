@@ -2,6 +2,7 @@
 
 use super::ReplicaManager;
 use super::partition::{Partition, Role};
+use super::throttle::Throttled;
 use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
@@ -83,8 +84,11 @@ impl ReplicaManager {
         if is_new {
             self.note_compaction(step, slot);
         }
-        let min_isr = self.topic_config(image, topic).min_insync_replicas;
+        let config = self.topic_config(image, topic);
+        let min_isr = config.min_insync_replicas;
         let node = self.config.node;
+        let throttled = Throttled::new(&config, tp, node);
+        self.throttles.note(throttled);
         let Some(partition) = self.partition_mut(slot) else { return };
         if partition.topic != *topic {
             partition.topic = Arc::clone(topic);
@@ -92,6 +96,7 @@ impl ReplicaManager {
         partition.set_replicas(&state.replicas, node);
         let min_isr = usize::try_from(min_isr).unwrap_or(1).max(1);
         partition.min_isr = min_isr.min(state.replicas.len());
+        partition.throttled = throttled;
         let is_new_epoch = state.leader_epoch > partition.leader_epoch || is_new;
         if is_new_epoch {
             self.begin_epoch(step, slot, state);
@@ -209,6 +214,8 @@ impl ReplicaManager {
 
     /// Logs found at the start were loaded with defaults; from now on their topic's configs hold.
     fn apply_configs(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
+        self.throttles.forget();
+        let node = self.config.node;
         for slot in 0..self.partitions.len() {
             let Some(topic) = self.partitions[slot]
                 .as_ref()
@@ -223,6 +230,8 @@ impl ReplicaManager {
                 partition.log.set_config(log_config);
                 let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
                 partition.min_isr = min_isr.min(partition.replicas.len().max(1));
+                partition.throttled = Throttled::new(&config, partition.tp, node);
+                self.throttles.note(partition.throttled);
             }
             let slot = u32::try_from(slot).unwrap_or(u32::MAX);
             self.note_compaction(step, slot);

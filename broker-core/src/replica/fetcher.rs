@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 /// All fetchers of a broker.
 #[derive(Debug, Default)]
 pub(super) struct Fetchers {
-    list: Vec<Fetcher>,
+    pub(super) list: Vec<Fetcher>,
     by_key: FxHashMap<(NodeId, u16), u32>,
     /// Fetcher of each followed slot.
     by_slot: FxHashMap<u32, u32>,
@@ -33,14 +33,14 @@ pub(super) struct Fetchers {
 }
 
 #[derive(Debug)]
-struct Fetcher {
-    leader: NodeId,
-    id: u16,
+pub(super) struct Fetcher {
+    pub(super) leader: NodeId,
+    pub(super) id: u16,
     session_id: i32,
     session_epoch: i32,
-    parts: BTreeMap<u32, Followed>,
-    changed: Vec<u32>,
-    forgotten: Vec<TopicPartition>,
+    pub(super) parts: BTreeMap<u32, Followed>,
+    pub(super) changed: Vec<u32>,
+    pub(super) forgotten: Vec<TopicPartition>,
     /// Id of the fetch under way.
     in_flight: Option<u64>,
     /// Appends of the last response that the disk has not confirmed.
@@ -49,13 +49,17 @@ struct Fetcher {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Followed {
-    tp: TopicPartition,
+pub(super) struct Followed {
+    pub(super) tp: TopicPartition,
     epoch: LeaderEpoch,
     /// Offset that the leader was last asked for in this epoch.
     asked: Offset,
-    /// Left out until then, after an error.
-    delayed_until: Option<Instant>,
+    /// Left out until then, after an error or for a quota.
+    pub(super) delayed_until: Option<Instant>,
+    /// Whether the last answer went up to the high watermark; kept up where replicas are throttled.
+    pub(super) is_in_sync: bool,
+    /// Whether it was asked for and not taken back since.
+    pub(super) is_asked: bool,
 }
 
 impl Fetcher {
@@ -88,11 +92,32 @@ impl ReplicaManager {
         let at = self.fetchers.fetcher_for(leader, fetcher_id(tp, fetchers));
         self.fetchers.by_slot.insert(slot, at);
         let fetcher = &mut self.fetchers.list[at as usize];
-        let followed = Followed { tp, epoch, asked: NO_OFFSET, delayed_until: None };
+        let followed = Followed {
+            tp,
+            epoch,
+            asked: NO_OFFSET,
+            delayed_until: None,
+            is_in_sync: false,
+            is_asked: false,
+        };
         fetcher.parts.insert(slot, followed);
         fetcher.forgotten.retain(|other| *other != tp);
         fetcher.touch(slot);
         self.fetchers.idle.push(at);
+    }
+
+    /// There are more or fewer fetchers per leader now (`AbstractFetcherManager.resizeThreadPool`).
+    #[cold]
+    pub(super) fn spread_over_fetchers(&mut self) {
+        let of = |fetcher: &Fetcher| {
+            let leader = fetcher.leader;
+            let parts = fetcher.parts.iter();
+            parts.map(move |(slot, part)| (*slot, part.tp, leader, part.epoch)).collect::<Vec<_>>()
+        };
+        let followed: Vec<_> = self.fetchers.list.iter().flat_map(of).collect();
+        for (slot, tp, leader, epoch) in followed {
+            self.start_following(slot, tp, leader, epoch);
+        }
     }
 
     /// Stops copying a partition; an answer under way for it is ignored.
@@ -121,10 +146,16 @@ impl ReplicaManager {
         let fetcher = &self.fetchers.list[at as usize];
         let waits = fetcher.in_flight.is_some()
             || fetcher.appending > 0
-            || fetcher.backoff_until.is_some_and(|until| until > step.now)
-            || (fetcher.parts.values().all(|p| p.delayed_until.is_some())
-                && fetcher.forgotten.is_empty());
+            || fetcher.backoff_until.is_some_and(|until| until > step.now);
         if waits {
+            return;
+        }
+        if self.throttles.counts_fetched() {
+            self.hold_throttled(step, at);
+        }
+        let fetcher = &self.fetchers.list[at as usize];
+        let has_parts = fetcher.parts.values().any(|part| part.delayed_until.is_none());
+        if !has_parts && fetcher.forgotten.is_empty() {
             return;
         }
         let request = self.fetch_request(at, broker_epoch);
@@ -168,6 +199,7 @@ impl ReplicaManager {
             let is_first = followed.asked == NO_OFFSET;
             let forgets = is_first && planted(plant, Plant::LastEpochForgotten);
             followed.asked = log.log_end_offset();
+            followed.is_asked = true;
             Some(FetchPartition {
                 tp: followed.tp,
                 current_leader_epoch: followed.epoch,
@@ -319,6 +351,12 @@ impl ReplicaManager {
         slot: u32,
         answer: &mut FetchPartitionResponse,
     ) {
+        if self.throttles.counts_fetched() {
+            let is_in_sync = self.count_fetched(step, slot, answer);
+            if let Some(followed) = self.fetchers.list[at as usize].parts.get_mut(&slot) {
+                followed.is_in_sync = is_in_sync;
+            }
+        }
         if answer.records.is_empty() {
             if !planted(self.config.plant, Plant::HighWatermarkNeedsData) {
                 self.follow_high_watermark(step, slot, answer.high_watermark);

@@ -18,6 +18,7 @@ mod read;
 mod session;
 #[cfg(test)]
 pub(crate) mod tests;
+mod throttle;
 mod tier;
 mod views;
 
@@ -26,7 +27,7 @@ pub use maintenance::log_start_checkpoint;
 pub(crate) use maintenance::{parse_checkpoint, parse_tiered};
 pub(crate) use partition::{Follower, Partition};
 
-use crate::config::{NodeConfig, TopicConfig};
+use crate::config::{NodeConfig, ServerConfig, TopicConfig};
 use crate::group::OFFSETS_TOPIC;
 use crate::ids::{NodeId, TopicPartition};
 use crate::log::Log;
@@ -44,6 +45,7 @@ use read::PendingRead;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session::SessionCache;
 use std::collections::{BTreeMap, BTreeSet};
+use throttle::Throttles;
 use tier::Tier;
 
 /// Brokers that may join an ISR: registered, unfenced, not shutting down, with their epochs.
@@ -70,6 +72,7 @@ pub(crate) struct ReplicaManager {
     alter: AlterPartitions,
     maintenance: maintenance::Maintenance,
     cleaner: cleaner::Cleaner,
+    throttles: Throttles,
     /// Present with remote storage.
     tier: Option<Box<Tier>>,
     /// Whether metadata was applied since the start: what the first of it does not know is a stray.
@@ -100,6 +103,7 @@ impl ReplicaManager {
             alter: AlterPartitions::default(),
             maintenance: maintenance::Maintenance::default(),
             cleaner: cleaner::Cleaner::default(),
+            throttles: Throttles::default(),
             tier: Tier::new(&config.server),
             has_metadata: false,
             log_dir_failed: None,
@@ -120,9 +124,15 @@ impl ReplicaManager {
         manager
     }
 
-    /// What topics inherit has changed. Logs take it over with the metadata that says so.
-    pub(crate) fn set_topic_defaults(&mut self, defaults: TopicConfig) {
-        self.topic_defaults = defaults;
+    /// What server.properties comes to has changed. Logs take over what topics inherit with the metadata
+    /// that says so; a pass of the cleaner that is under way keeps its buffers.
+    #[cold]
+    pub(crate) fn set_server(&mut self, server: ServerConfig) {
+        self.topic_defaults = TopicConfig::from_server(&server);
+        let before = std::mem::replace(&mut self.config.server, server);
+        if before.num_replica_fetchers != self.config.server.num_replica_fetchers {
+            self.spread_over_fetchers();
+        }
     }
 
     fn insert(&mut self, partition: Partition) -> u32 {

@@ -1,8 +1,9 @@
 //! One hosted replica: its log, its role, the ISR and the high watermark.
 //!
-//! Follows `kafka.cluster.Partition` and `Replica`. Left out: throttled replicas. What of a log is in
+//! Follows `kafka.cluster.Partition` and `Replica`. What of a log is in
 //! remote storage, and where its local part begins, the log itself knows.
 
+use super::throttle::Throttled;
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
@@ -42,6 +43,7 @@ pub(crate) struct Partition {
     pub(crate) partition_epoch: i32,
     pub(crate) high_watermark: Offset,
     pub(crate) min_isr: usize,
+    pub(crate) throttled: Throttled,
     pub(crate) role: Role,
     /// In order of `required`, as appends are.
     pub(crate) ack_waiters: VecDeque<AckWaiter>,
@@ -101,6 +103,7 @@ impl Partition {
             partition_epoch: -1,
             high_watermark,
             min_isr: 1,
+            throttled: Throttled::default(),
             role: Role::Idle,
             ack_waiters: VecDeque::new(),
             follower_watch: Vec::new(),

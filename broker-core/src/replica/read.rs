@@ -2,6 +2,7 @@
 
 use super::fetch::readable_end;
 use super::session::{FetchSession, SessionPartition};
+use super::throttle::hold_back;
 use super::tier::RemoteRead;
 use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
@@ -47,7 +48,7 @@ impl Lists {
 
 /// What is told of a partition besides its state.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+pub(super) struct Told {
     error: ErrorCode,
     diverging: Option<EpochEndOffset>,
 }
@@ -62,12 +63,22 @@ impl Told {
 }
 
 /// What one partition contributes.
-enum Look {
+pub(super) enum Look {
     Nothing,
     Answer(Told),
     Data(ReadRange),
     /// What comes next is in remote storage only.
     Remote,
+}
+
+impl Look {
+    /// Where there are no records to give: the state, if it has changed.
+    pub(super) fn at_state(entry: &SessionPartition, partition: &Partition) -> Self {
+        let changed = entry.must_answer
+            || entry.told_high_watermark != partition.high_watermark
+            || entry.told_log_start != partition.log.log_start_offset();
+        if changed { Self::Answer(Told::STATE) } else { Self::Nothing }
+    }
 }
 
 /// What a whole fetch would return.
@@ -146,6 +157,7 @@ impl ReplicaManager {
     fn plan_fetch(&mut self, step: &mut Step<'_>, slot: u32) -> Plan {
         let lists = self.spare_lists.pop().unwrap_or_default();
         let mut plan = Plan { lists, ..Plan::default() };
+        let is_held = self.throttles.holds_back(step.now);
         let Self { sessions, partitions, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return plan };
         let dirty = session.dirty.len();
@@ -172,7 +184,11 @@ impl ReplicaManager {
             let most_bytes = u64::from(entry.max_bytes.max(1));
             let hosted = entry.slot.and_then(|at| partitions.get(at as usize)?.as_ref());
             let hosted = hosted.filter(|partition| partition.tp == tp);
-            match look(session, part, hosted) {
+            let mut looked = look(session, part, hosted);
+            if is_held {
+                looked = hold_back(session, part, hosted, looked);
+            }
+            match looked {
                 Look::Nothing => {}
                 Look::Remote => {
                     session.mark(part);
@@ -233,6 +249,9 @@ impl ReplicaManager {
             if let Some(answer) = self.data_answer(step, slot, part, error, records) {
                 answers.push(answer);
             }
+        }
+        if self.throttles.counts_sent() {
+            self.count_sent(step, slot, &answers);
         }
         if let Some(part) = remote {
             let read = RemoteRead { session: slot, to, part, answers, lists };
@@ -352,10 +371,7 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     {
         return Look::Data(range);
     }
-    let changed = entry.must_answer
-        || entry.told_high_watermark != partition.high_watermark
-        || entry.told_log_start != log.log_start_offset();
-    if changed { Look::Answer(Told::STATE) } else { Look::Nothing }
+    Look::at_state(entry, partition)
 }
 
 /// Bytes that a partition with data contributes to an answer, at least 1.

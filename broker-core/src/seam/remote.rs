@@ -45,10 +45,12 @@ pub enum RemoteOpKind {
         /// Soft limit, bytes.
         max_bytes: u32,
     },
-    /// First record of a segment with a timestamp at or after the given one.
+    /// First record of a segment with a timestamp at or after the given one, and not below an offset.
     FindTimestamp {
         /// Segment.
         segment: RemoteSegmentId,
+        /// Lowest offset that may be found: the log may begin within the segment.
+        from: Offset,
         /// Timestamp, ms.
         timestamp: i64,
     },

@@ -48,6 +48,8 @@ pub(crate) struct TransactionCoordinator {
     pub(super) loads: FxHashMap<u64, (i32, LeaderEpoch)>,
     /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
     pub(super) stalled: Vec<i32>,
+    /// Loads whose read has failed.
+    pub(super) failed_loads: Vec<(i32, LeaderEpoch)>,
     pub(super) markers: Markers,
     pub(super) additions: Additions,
     pub(super) limits: Limits,
@@ -105,6 +107,7 @@ impl TransactionCoordinator {
             partitions: BTreeMap::new(),
             loads: FxHashMap::default(),
             stalled: Vec::new(),
+            failed_loads: Vec::new(),
             markers: Markers::default(),
             additions: Additions::default(),
             limits: Limits {

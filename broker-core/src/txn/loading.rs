@@ -100,6 +100,17 @@ impl TransactionCoordinator {
         }
     }
 
+    /// Goes on with loads that could not read, whenever transactions are looked at
+    /// (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). Kafka gives the partition up
+    /// instead, until its next leader epoch.
+    pub(super) fn retry_loads(&mut self, cx: &mut Cx<'_, '_>) {
+        for (partition, epoch) in std::mem::take(&mut self.failed_loads) {
+            if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
+                self.load_more(cx, partition);
+            }
+        }
+    }
+
     /// A read of a load ended.
     pub(crate) fn disk_done(&mut self, cx: &mut Cx<'_, '_>, id: DiskOpId, result: DiskResult) {
         let Some((partition, epoch)) = self.loads.remove(&id.0) else { return };
@@ -107,7 +118,10 @@ impl TransactionCoordinator {
         if state.epoch != epoch {
             return;
         }
-        let DiskResult::Read(read) = result else { return };
+        let DiskResult::Read(read) = result else {
+            self.failed_loads.push((partition, epoch));
+            return;
+        };
         // what begins in a gap that a cut has left finds nothing, and must get on
         state.loading = state.loading.map(|at| at + 1);
         for batch in read.iter().flat_map(|records| records.batches()) {

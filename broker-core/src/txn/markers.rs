@@ -10,7 +10,8 @@ use crate::ids::{CorrelationId, LeaderEpoch, NodeId, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
-    ProducerIdAndEpoch, Request, Response, TransactionState, TxnMarker, WriteTxnMarkersRequest,
+    ProducerIdAndEpoch, Request, Response, TransactionRules, TransactionState, TxnMarker,
+    WriteTxnMarkersRequest,
 };
 use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
@@ -30,6 +31,7 @@ struct Sending {
     id: Arc<str>,
     coordinator_epoch: LeaderEpoch,
     producer: ProducerIdAndEpoch,
+    rules: TransactionRules,
     commit: bool,
     /// Partitions without a marker.
     left: BTreeSet<NamedPartition>,
@@ -92,6 +94,7 @@ impl TransactionCoordinator {
             id: Arc::clone(id),
             coordinator_epoch: *epoch,
             producer: values.producer,
+            rules: values.rules,
             commit: values.state == TransactionState::PrepareCommit,
             left: values.partitions.clone(),
             unsent: values.partitions.clone(),
@@ -118,12 +121,13 @@ impl TransactionCoordinator {
         }
         let waits = !sending.unsent.is_empty();
         let is_over = sending.left.is_empty();
-        let Sending { producer, commit, coordinator_epoch, .. } = *sending;
+        let Sending { producer, rules, commit, coordinator_epoch, .. } = *sending;
         for (leader, partitions) in by_leader {
             let marker = TxnMarker {
                 producer,
                 commit,
                 coordinator_epoch,
+                rules,
                 partitions: partitions.iter().map(|(tp, _)| *tp).collect(),
             };
             let request =

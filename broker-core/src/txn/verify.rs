@@ -303,13 +303,31 @@ impl Verifier {
         }
     }
 
-    /// A transaction ends in a partition: what was asked before is void.
-    pub(crate) fn marker_written(&mut self, tp: TopicPartition, producer_id: i64) {
-        self.lowest.remove(&(tp, producer_id));
-        // with an epoch for each transaction the log itself tells a late one from the next one
-        let may_be_late =
-            |asked: &&mut Asked| asked.producer.id == producer_id && !asked.rules.has_epochs();
-        for asked in self.asked.values_mut().filter(may_be_late) {
+    /// A transaction ends in a partition: what was asked within it is void, by whatever version of the
+    /// request, as a client may mix them. Where `rules` give each transaction an epoch, the marker has
+    /// the next one's: what is asked in that is of the next transaction.
+    pub(crate) fn marker_written(
+        &mut self,
+        tp: TopicPartition,
+        producer: ProducerIdAndEpoch,
+        rules: TransactionRules,
+    ) {
+        let is_of_next = |epoch: i16| match rules.has_epochs() {
+            true => epoch >= producer.epoch,
+            false => epoch > producer.epoch,
+        };
+        let place = (tp, producer.id);
+        if self.lowest.get(&place).is_some_and(|lowest| !is_of_next(lowest.epoch)) {
+            self.lowest.remove(&place);
+        }
+        let waiting = self.asked.values_mut().chain(self.later.iter_mut().map(|(_, asked)| asked));
+        // what is asked in an older epoch, with an epoch each, the log itself fences
+        let is_late = |asked: &&mut Asked| {
+            asked.producer.id == producer.id
+                && !is_of_next(asked.producer.epoch)
+                && (asked.producer.epoch == producer.epoch || !asked.rules.has_epochs())
+        };
+        for asked in waiting.filter(is_late) {
             for guard in asked.guards.iter_mut().filter(|guard| guard.tp == tp) {
                 guard.is_void = true;
             }

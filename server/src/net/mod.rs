@@ -1,11 +1,13 @@
 //! Sockets: who connects, and what is said on a connection.
 
 mod connection;
+mod counted;
 mod either;
 mod framing;
 mod links;
 mod listener;
 mod peer;
 
+pub(crate) use counted::Counted;
 pub(crate) use links::{LinkId, Links};
-pub(crate) use listener::{Counted, Door, listen};
+pub(crate) use listener::{Door, listen};

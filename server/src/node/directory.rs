@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::BrokerEndpoint;
-use stormglass_wire::{Cluster, Endpoint, Levels, LogDir};
+use stormglass_wire::{Cluster, Endpoint, Levels, NO_LOG_DIR};
 
 /// Addresses of brokers as clients are told.
 pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
@@ -29,7 +29,7 @@ impl Directory {
     pub(crate) fn new(cluster_id: &str, endpoints: Endpoints) -> Self {
         Self {
             cluster_id: cluster_id.into(),
-            log_dir: LogDir::NONE.path.into(),
+            log_dir: NO_LOG_DIR.into(),
             endpoints: Arc::new(endpoints),
             features: (-1, Vec::new()),
             by_name: FxHashMap::default(),
@@ -91,8 +91,12 @@ impl Cluster for Directory {
         Levels { epoch: self.features.0, levels: &self.features.1 }
     }
 
-    fn log_dir(&self) -> LogDir<'_> {
-        LogDir { path: &self.log_dir, room: room(&self.log_dir) }
+    fn log_dir(&self) -> &str {
+        &self.log_dir
+    }
+
+    fn log_dir_room(&self) -> Option<(i64, i64)> {
+        room(&self.log_dir)
     }
 }
 

@@ -6,7 +6,7 @@ use super::peers::{Peers, node_of};
 use super::timers::{Due, Timers};
 use crate::clock::{Clock, std_duration};
 use crate::error::ServeError;
-use crate::net::Links;
+use crate::net::{Counted, Links};
 use crate::storage::{Store, Submitted};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) links: Option<Links>,
     pub(crate) directory: SharedDirectory,
     pub(crate) clock: Clock,
+    /// Connections, which are told their limits.
+    pub(crate) counted: Counted,
     /// Nodes of this process that have not ended; none, if others have controllers.
     pub(crate) peers_here: Option<Arc<AtomicUsize>>,
     /// Told once, when the cluster lets the broker serve, or the controller has found its quorum.
@@ -61,6 +63,7 @@ pub(crate) struct Node {
     peers: Peers,
     timers: Timers,
     directory: SharedDirectory,
+    counted: Counted,
     topics_revision: u64,
     clock: Clock,
     /// Wall clock minus monotonic clock as the core knows it, ms.
@@ -87,10 +90,12 @@ enum Closing {
 impl Node {
     /// Recovers what the disk holds.
     pub(crate) fn new(parts: Parts) -> Result<Self, ServeError> {
-        let Parts { config, mut store, inbox, outboxes, links, directory, clock, .. } = parts;
+        let Parts { config, mut store, inbox, outboxes, links, directory, clock, counted, .. } =
+            parts;
         let (id, is_broker) = (config.node, config.broker);
         let quorum = config.voters.len() / 2 + 1;
         let broker = Broker::new(config, &store);
+        counted.set_limits(broker.connection_limits());
         store.check_readable()?;
         let own = outboxes.get(&id).expect("a node can send to itself");
         store.start_workers(own, Event::Disk).map_err(|error| {
@@ -106,6 +111,7 @@ impl Node {
             peers: Peers::new(id, outboxes, links),
             timers: Timers::default(),
             directory,
+            counted,
             topics_revision: 0,
             clock,
             wall_offset_ms: None,
@@ -181,7 +187,11 @@ impl Node {
         let input = match event {
             Event::Request { conn, correlation, request, reply } => {
                 self.waiting.insert((conn, correlation), reply);
-                Input::Request { conn, correlation, request: *request }
+                let input = Input::Request { conn, correlation, request: *request };
+                if self.broker.counts_thread_time() {
+                    return self.act_on_time(conn, input);
+                }
+                input
             }
             Event::Client { conn, client_id } => Input::Client { conn, client_id },
             Event::PeerRequest { conn, correlation, request } => {
@@ -255,6 +265,15 @@ impl Node {
         }
     }
 
+    /// Steps the broker, and tells it how long that took.
+    #[cold]
+    fn act_on_time(&mut self, conn: ConnectionId, input: Input) {
+        let begun = self.clock.now();
+        self.act(input);
+        let time = self.clock.now().since(begun);
+        self.act(Input::Spent { conn, time });
+    }
+
     /// Connections must know a topic before its first client does.
     fn publish_topics(&mut self) {
         let revision = self.broker.topics_revision();
@@ -262,6 +281,7 @@ impl Node {
             self.topics_revision = revision;
             let (topics, endpoints) = (self.broker.topics(), self.broker.endpoints());
             self.directory.replace(topics, endpoints, self.broker.features());
+            self.counted.set_limits(self.broker.connection_limits());
         }
     }
 

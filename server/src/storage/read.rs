@@ -58,42 +58,49 @@ pub(super) fn range(
 pub(super) fn find_timestamp(
     segment: &mut Segment,
     position: u32,
+    from: Offset,
     timestamp: i64,
 ) -> io::Result<Option<(i64, Offset)>> {
     let file = segment.file()?;
-    let from = segment.index()?.floor_timestamp(timestamp).max(u64::from(position));
-    let mut walk = Walk::new(&file, segment.size(), from, CHUNK_MIN);
+    let start = segment.index()?.floor_timestamp(timestamp).max(u64::from(position));
+    let mut walk = Walk::new(&file, segment.size(), start, CHUNK_MIN);
     while let Some(head) = walk.head()? {
-        if head.max_timestamp < timestamp {
+        if head.max_timestamp < timestamp || head.last_offset < from {
             walk.skip(&head);
             continue;
         }
-        return match walk.take(&head) {
+        match walk.take(&head) {
             // compaction has left its header alone
-            Ok(batch) if batch.header.record_count == 0 => continue,
-            Ok(batch) => Ok(Some(first_in(&batch, timestamp))),
-            Err(WalkError::Io(error)) => Err(error),
-            Err(WalkError::Corrupt) => Err(io::ErrorKind::InvalidData.into()),
-        };
+            Ok(batch) if batch.header.record_count == 0 => {}
+            Ok(batch) => match first_in(&batch, from, timestamp) {
+                Some(found) => return Ok(Some(found)),
+                None => {}
+            },
+            Err(WalkError::Io(error)) => return Err(error),
+            Err(WalkError::Corrupt) => return Err(io::ErrorKind::InvalidData.into()),
+        }
     }
     Ok(None)
 }
 
-/// First record of a batch at or after a timestamp that one of them reaches. Where records cannot
-/// be read, the batch is named: it begins at or before the record.
-fn first_in(batch: &Batch, timestamp: i64) -> (i64, Offset) {
+/// First record of a batch at or after an offset and a timestamp, which one of its records reaches.
+/// Where records cannot be read, the batch is named: it begins at or before the record.
+fn first_in(batch: &Batch, from: Offset, timestamp: i64) -> Option<(i64, Offset)> {
     let header = &batch.header;
+    let first = (header.max_timestamp, header.base_offset.max(from));
     if header.is_log_append_time() {
-        return (header.max_timestamp, header.base_offset);
+        return Some(first);
     }
-    let records = batch.records().unwrap_or_default();
-    let found = records
-        .iter()
-        .map(|r| (header.base_timestamp.saturating_add(r.timestamp_delta), r.offset_delta))
-        .find(|(at, _)| *at >= timestamp);
-    found.map_or((header.max_timestamp, header.base_offset), |(at, delta)| {
-        (at, header.base_offset + Offset::from(delta))
-    })
+    let Ok(records) = batch.records() else { return Some(first) };
+    let mut times = records.iter().map(|record| {
+        let at = header.base_timestamp.saturating_add(record.timestamp_delta);
+        (at, header.base_offset + Offset::from(record.offset_delta))
+    });
+    let Some(found) = times.find(|(at, offset)| *at >= timestamp && *offset >= from) else {
+        // no record is what its header says, or those that are have gone
+        return (header.base_offset >= from).then_some(first);
+    };
+    Some(found)
 }
 
 #[cfg(test)]
@@ -105,9 +112,18 @@ mod tests {
     fn timestamps_at_the_ends_of_their_range_do_not_wrap_around() {
         let record = |timestamp_delta| Record { timestamp_delta, ..Record::default() };
         let batch = Batch::build(i64::MAX - 1, &mut [record(0), record(i64::MAX)]);
-        assert_eq!(first_in(&batch, i64::MAX - 1), (i64::MAX - 1, 0));
-        assert_eq!(first_in(&batch, i64::MAX), (i64::MAX, 1));
+        assert_eq!(first_in(&batch, 0, i64::MAX - 1), Some((i64::MAX - 1, 0)));
+        assert_eq!(first_in(&batch, 0, i64::MAX), Some((i64::MAX, 1)));
         let batch = Batch::build(i64::MIN + 1, &mut [record(i64::MIN), record(0)]);
-        assert_eq!(first_in(&batch, i64::MIN + 1), (i64::MIN + 1, 1));
+        assert_eq!(first_in(&batch, 0, i64::MIN + 1), Some((i64::MIN + 1, 1)));
+    }
+
+    #[test]
+    fn what_is_below_the_logs_start_is_not_found() {
+        let record = |timestamp_delta| Record { timestamp_delta, ..Record::default() };
+        let batch = Batch::build(1000, &mut [record(0), record(30), record(10)]);
+        assert_eq!(first_in(&batch, 0, 1005), Some((1030, 1)));
+        assert_eq!(first_in(&batch, 2, 1005), Some((1010, 2)));
+        assert_eq!(first_in(&batch, 2, 1020), None, "only the second is as young");
     }
 }

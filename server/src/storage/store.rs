@@ -156,9 +156,9 @@ impl Store {
                     Err(error) => failure("read", &error),
                 });
             }
-            DiskOpKind::FindTimestamp { tp, segment, position, timestamp } => {
+            DiskOpKind::FindTimestamp { tp, segment, position, from, timestamp } => {
                 return Submitted::Now(
-                    match self.find_timestamp(tp, segment, position, timestamp) {
+                    match self.find_timestamp((tp, segment), position, from, timestamp) {
                         Ok(found) => DiskResult::Found(found),
                         Err(error) => failure("read", &error),
                     },
@@ -316,14 +316,14 @@ impl Store {
 
     fn find_timestamp(
         &mut self,
-        tp: TopicPartition,
-        base: Offset,
+        (tp, base): (TopicPartition, Offset),
         position: u32,
+        from: Offset,
         timestamp: i64,
     ) -> io::Result<Option<(i64, Offset)>> {
         let log = self.logs.get_mut(&tp);
         match log.and_then(|log| log.segments.get_mut(&base)) {
-            Some(segment) => read::find_timestamp(segment, position, timestamp),
+            Some(segment) => read::find_timestamp(segment, position, from, timestamp),
             None => Ok(None),
         }
     }

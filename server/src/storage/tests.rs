@@ -229,7 +229,8 @@ fn a_log_is_the_batches_as_kafka_encodes_them() {
 fn times_are_found() {
     let (mut rig, written) = filled(&[3000; 40]);
     let find = |rig: &mut Rig, timestamp| {
-        let kind = DiskOpKind::FindTimestamp { tp: TP, segment: 0, position: 0, timestamp };
+        let kind =
+            DiskOpKind::FindTimestamp { tp: TP, segment: 0, position: 0, from: 0, timestamp };
         match rig.submit(kind) {
             DiskResult::Found(found) => found,
             other => panic!("{other:?}"),
@@ -456,6 +457,7 @@ fn a_batch_that_has_lost_its_records_is_not_found_by_time() {
     (empty.header.record_count, empty.body) = (0, Body::Owned(Bytes::new()));
     rig.append(0, &Arc::new(empty));
     rig.append(0, &batch(3, 5));
-    let find = DiskOpKind::FindTimestamp { tp: TP, segment: 0, position: 0, timestamp: 1000 };
+    let find =
+        DiskOpKind::FindTimestamp { tp: TP, segment: 0, position: 0, from: 0, timestamp: 1000 };
     assert_eq!(rig.submit(find), DiskResult::Found(Some((1030, 3))));
 }

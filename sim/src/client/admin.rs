@@ -13,8 +13,8 @@ use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::{
-    CreateTopicsRequest, CreateTopicsResponse, ElectLeadersRequest, ElectLeadersResponse, NewTopic,
-    Placement, Request, Response,
+    CreateTopicsRequest, CreateTopicsResponse, ElectLeadersRequest, ElectLeadersResponse,
+    ElectionKind, NewTopic, Placement, Request, Response,
 };
 
 #[derive(Debug)]
@@ -185,7 +185,10 @@ impl Admin {
         }
         match self.network.any_ready(cx) {
             Ok(node) => {
-                let request = Request::ElectLeaders(ElectLeadersRequest { partitions: None });
+                let request = Request::ElectLeaders(ElectLeadersRequest {
+                    kind: ElectionKind::Preferred,
+                    partitions: None,
+                });
                 self.network.connections.send(node, request, Some(Call::Elect), cx);
                 self.election_asked = true;
                 NEVER

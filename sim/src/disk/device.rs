@@ -128,8 +128,9 @@ impl Disk {
                 self.append(now_ns, tp, segment, records)
             }
             DiskOpKind::Read { ranges, max_bytes } => self.read(now_ns, &ranges, max_bytes),
-            DiskOpKind::FindTimestamp { tp, segment, position, timestamp } => {
-                let (found, extent) = self.store.find_timestamp(tp, segment, position, timestamp);
+            DiskOpKind::FindTimestamp { tp, segment, position, from, timestamp } => {
+                let place = (tp, segment, position);
+                let (found, extent) = self.store.find_timestamp(place, from, timestamp);
                 self.extents.extend(extent);
                 (self.read_extents(now_ns), DiskResult::Found(found))
             }

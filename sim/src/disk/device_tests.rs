@@ -290,13 +290,22 @@ fn segments_roll_and_are_cut_and_deleted() {
 fn timestamps_are_found_in_a_backlog() {
     let mut disk = disk(config());
     disk.preload(tp(0), &preload(256 << 20));
-    let kind =
-        |timestamp| DiskOpKind::FindTimestamp { tp: tp(0), segment: 0, position: 0, timestamp };
+    let from_offset = |from, timestamp| DiskOpKind::FindTimestamp {
+        tp: tp(0),
+        segment: 0,
+        position: 0,
+        from,
+        timestamp,
+    };
+    let kind = |timestamp| from_offset(0, timestamp);
     let done = submit(&mut disk, 0, kind(1_500_000));
     let DiskResult::Found(Some((timestamp, offset))) = done.result else { panic!("it is there") };
     assert!(timestamp.abs_diff(1_500_000) < 100, "{timestamp}");
     assert!(offset.abs_diff(16 * 16_384 / 2) < 32, "{offset}");
     assert_eq!(submit(&mut disk, 0, kind(3_000_000)).result, DiskResult::Found(None));
+    let later = submit(&mut disk, 0, from_offset(offset + 5, 1_500_000)).result;
+    let DiskResult::Found(Some((_, found))) = later else { panic!("it is there") };
+    assert_eq!(found, offset + 5, "the log begins there");
 }
 
 #[test]

@@ -345,26 +345,30 @@ impl Store {
         (records, extent)
     }
 
-    /// First record at or after a timestamp, and the stretch that was read for it.
+    /// First record of a segment (by its base) from a position on, at or after an offset and a
+    /// timestamp, and the stretch that was read for it.
     pub(crate) fn find_timestamp(
         &self,
-        tp: TopicPartition,
-        base: Offset,
-        position: u32,
+        (tp, base, position): (TopicPartition, Offset, u32),
+        from: Offset,
         timestamp: i64,
     ) -> (Option<(i64, Offset)>, Option<Extent>) {
         let Some(log) = self.log(tp) else { return (None, None) };
         let Some(at) = find(&log.segments, base) else { return (None, None) };
         let segment = &log.segments[at];
         let start = segment.content.batch_across(u64::from(position), &self.dictionary);
-        let Some((from, _)) = start else { return (None, None) };
-        let found = segment
+        let Some((first, _)) = start else { return (None, None) };
+        let young = segment
             .content
-            .batches_from(from, &self.dictionary)
-            .find(|found| found.max_timestamp() >= timestamp && found.has_records());
-        let to = found
-            .as_ref()
-            .map_or(segment.bytes(), |found| u64::from(found.position() + found.size_bytes()));
+            .batches_from(first.max(from), &self.dictionary)
+            .filter(|found| found.max_timestamp() >= timestamp && found.has_records());
+        let mut found = young.filter_map(|found| {
+            let to = u64::from(found.position() + found.size_bytes());
+            let batch = found.into_batch(&self.dictionary);
+            Some((first_at_or_after(&batch, from, timestamp)?, to))
+        });
+        let found = found.next();
+        let to = found.map_or(segment.bytes(), |(_, to)| to);
         let extent = Extent {
             volume: log.volume,
             file: segment.file,
@@ -372,9 +376,7 @@ impl Store {
             to,
             len: segment.len(),
         };
-        let result = found
-            .and_then(|found| first_at_or_after(&found.into_batch(&self.dictionary), timestamp));
-        (result, Some(extent))
+        (found.map(|(found, _)| found), Some(extent))
     }
 
     /// Cuts a log as [`stormglass_broker_core::seam::DiskOpKind::Truncate`] says.

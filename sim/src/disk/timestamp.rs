@@ -1,4 +1,4 @@
-//! First record at or after a timestamp inside a batch, from the records' own fields. Leaves out
+//! First record at or after an offset and a timestamp inside a batch, from the records' own fields. Leaves out
 //! decompression: of a compressed batch the first record is named, as reading from there finds
 //! all that was asked for.
 
@@ -10,18 +10,25 @@ use stormglass_broker_core::records::Batch;
 const CODEC: i16 = 0x07;
 
 /// `(timestamp, offset)` of that record, if the batch has one.
-pub(crate) fn first_at_or_after(batch: &Batch, timestamp: i64) -> Option<(i64, Offset)> {
+pub(crate) fn first_at_or_after(
+    batch: &Batch,
+    from: Offset,
+    timestamp: i64,
+) -> Option<(i64, Offset)> {
     let header = &batch.header;
-    if header.max_timestamp < timestamp || header.record_count == 0 {
+    if header.max_timestamp < timestamp || header.record_count == 0 || batch.last_offset() < from {
         return None;
     }
-    let first =
-        (header.base_timestamp.max(timestamp).min(header.max_timestamp), header.base_offset);
+    let base = header.base_offset.max(from);
+    let first = (header.base_timestamp.max(timestamp).min(header.max_timestamp), base);
     if header.is_log_append_time() {
-        return Some((header.max_timestamp, header.base_offset));
+        return Some((header.max_timestamp, base));
     }
     // with a delete horizon the base is no record's time (KIP-534)
-    if header.base_timestamp >= timestamp && header.delete_horizon_ms().is_none() {
+    if header.base_timestamp >= timestamp
+        && header.delete_horizon_ms().is_none()
+        && from <= header.base_offset
+    {
         return Some((header.base_timestamp, header.base_offset));
     }
     if header.attributes & CODEC != 0 {
@@ -33,9 +40,10 @@ pub(crate) fn first_at_or_after(batch: &Batch, timestamp: i64) -> Option<(i64, O
         let Some((delta_ms, offset_delta)) = next_record(&mut reader) else {
             return Some(first);
         };
-        let at = header.base_timestamp.saturating_add(delta_ms);
-        if at >= timestamp {
-            return Some((at, header.base_offset + offset_delta));
+        let (at, offset) =
+            (header.base_timestamp.saturating_add(delta_ms), header.base_offset + offset_delta);
+        if at >= timestamp && offset >= from {
+            return Some((at, offset));
         }
     }
     // Synthetic bodies share a template whose deltas need not reach the header's maximum.
@@ -84,17 +92,20 @@ mod tests {
 
     #[test]
     fn the_record_is_found_inside_the_batch() {
-        assert_eq!(first_at_or_after(&batch(), 0), Some((1000, 500)));
-        assert_eq!(first_at_or_after(&batch(), 1000), Some((1000, 500)));
-        assert_eq!(first_at_or_after(&batch(), 1001), Some((1010, 501)));
-        assert_eq!(first_at_or_after(&batch(), 1020), Some((1020, 502)));
-        assert_eq!(first_at_or_after(&batch(), 1021), None);
+        assert_eq!(first_at_or_after(&batch(), 0, 0), Some((1000, 500)));
+        assert_eq!(first_at_or_after(&batch(), 0, 1000), Some((1000, 500)));
+        assert_eq!(first_at_or_after(&batch(), 0, 1001), Some((1010, 501)));
+        assert_eq!(first_at_or_after(&batch(), 0, 1020), Some((1020, 502)));
+        assert_eq!(first_at_or_after(&batch(), 0, 1021), None);
+        assert_eq!(first_at_or_after(&batch(), 501, 0), Some((1010, 501)));
+        assert_eq!(first_at_or_after(&batch(), 503, 0), None);
     }
 
     #[test]
     fn a_compressed_batch_names_its_first_record() {
         let mut batch = batch();
         batch.header.attributes = 4;
-        assert_eq!(first_at_or_after(&batch, 1015), Some((1015, 500)));
+        assert_eq!(first_at_or_after(&batch, 0, 1015), Some((1015, 500)));
+        assert_eq!(first_at_or_after(&batch, 502, 1015), Some((1015, 502)));
     }
 }

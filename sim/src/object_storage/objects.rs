@@ -106,19 +106,25 @@ impl Objects {
         Some((records, stretch))
     }
 
-    /// First record at or after a timestamp, and where its batch lies.
+    /// First record at or after an offset and a timestamp, and where its batch lies.
     pub(crate) fn find_timestamp(
         &self,
         id: RemoteSegmentId,
+        from: Offset,
         timestamp: i64,
     ) -> Option<(Option<(i64, Offset)>, Stretch)> {
         let object = self.by_id.get(&id)?;
-        let mut all = object.content.batches_from(object.segment.base, &self.dictionary);
-        let found = all.find(|found| found.max_timestamp() >= timestamp && found.has_records());
-        let Some(found) = found else { return Some((None, Stretch { from: 0, to: 1 })) };
-        let from = u64::from(found.position());
-        let stretch = Stretch { from, to: from + u64::from(found.size_bytes()) };
-        Some((first_at_or_after(&found.into_batch(&self.dictionary), timestamp), stretch))
+        let first = object.segment.base.max(from);
+        let all = object.content.batches_from(first, &self.dictionary);
+        let young = all.filter(|found| found.max_timestamp() >= timestamp && found.has_records());
+        let mut found = young.filter_map(|found| {
+            let start = u64::from(found.position());
+            let stretch = Stretch { from: start, to: start + u64::from(found.size_bytes()) };
+            let batch = found.into_batch(&self.dictionary);
+            Some((first_at_or_after(&batch, from, timestamp)?, stretch))
+        });
+        let found = found.next().map(|(record, stretch)| (Some(record), stretch));
+        Some(found.unwrap_or((None, Stretch { from: 0, to: 1 })))
     }
 
     /// Every batch of a partition, segment by segment.

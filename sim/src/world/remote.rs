@@ -186,8 +186,8 @@ impl World {
                 let found = found.map(|(records, at)| (RemoteResult::Read(records), at));
                 self.begin_read(remote, node, (op, segment), found);
             }
-            RemoteOpKind::FindTimestamp { segment, timestamp } => {
-                let found = remote.storage.objects.find_timestamp(segment, timestamp);
+            RemoteOpKind::FindTimestamp { segment, from, timestamp } => {
+                let found = remote.storage.objects.find_timestamp(segment, from, timestamp);
                 let found = found.map(|(found, at)| (RemoteResult::Found(found), at));
                 self.begin_read(remote, node, (op, segment), found);
             }

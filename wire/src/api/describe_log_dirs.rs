@@ -33,7 +33,7 @@ pub(crate) fn encode(
     }
     out.array([dir].into_iter(), |out, dir| {
         out.error(ErrorCode::None);
-        out.string(dir.path);
+        out.string(dir);
         out.by_topic(
             &response.replicas,
             |replica| replica.tp.topic,
@@ -47,7 +47,7 @@ pub(crate) fn encode(
             },
         );
         if call.version >= 4 {
-            let (total, usable) = dir.room.unwrap_or((-1, -1));
+            let (total, usable) = cluster.log_dir_room().unwrap_or((-1, -1));
             out.i64(total);
             out.i64(usable);
         }
@@ -58,7 +58,7 @@ pub(crate) fn encode(
 
 pub(crate) fn decode_alter(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let mut partitions = Vec::new();
-    let own = cx.cluster.log_dir().path;
+    let own = cx.cluster.log_dir();
     reader.array(|reader| {
         let path = reader.string()?;
         let is_known_dir = *path == *own;

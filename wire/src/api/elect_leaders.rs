@@ -1,4 +1,4 @@
-//! ElectLeaders (key 43) of preferred leaders; unclean elections on request are refused.
+//! ElectLeaders (key 43).
 
 use super::shared::{DecodeCx, by_topic, partition_errors};
 use crate::call::Call;
@@ -10,10 +10,19 @@ use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
-    ElectLeadersRequest, ElectLeadersResponse, Request, Response,
+    ElectLeadersRequest, ElectLeadersResponse, ElectionKind, Request, Response,
 };
 
+/// What version 0 asks for.
 const PREFERRED: i8 = 0;
+
+fn kind_of(number: i8) -> Option<ElectionKind> {
+    match number {
+        PREFERRED => Some(ElectionKind::Preferred),
+        1 => Some(ElectionKind::Unclean),
+        _ => None,
+    }
+}
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
     let kind = if cx.version >= 1 { reader.i8()? } else { PREFERRED };
@@ -25,13 +34,13 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     )?;
     let _timeout_ms = reader.i32()?;
     reader.skip_tags()?;
-    if kind != PREFERRED {
+    let Some(kind) = kind_of(kind) else {
         let error = ErrorCode::InvalidRequest;
         let refused = partitions.into_iter().flatten().map(|tp| (tp, error));
         let response = ElectLeadersResponse { error, partitions: refused.collect() };
         return Ok(Asked::Edge(Response::ElectLeaders(response)));
-    }
-    Ok(Asked::Broker(Request::ElectLeaders(ElectLeadersRequest { partitions })))
+    };
+    Ok(Asked::Broker(Request::ElectLeaders(ElectLeadersRequest { kind, partitions })))
 }
 
 pub(crate) fn encode(

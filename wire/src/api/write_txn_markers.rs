@@ -8,7 +8,7 @@ use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::protocol::{
-    Request, TxnMarker, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    Request, TransactionRules, TxnMarker, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
@@ -19,7 +19,9 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         let partitions = partitions.ok_or(WireError::Null)?;
         let coordinator_epoch = reader.i32()?;
         reader.skip_tags()?;
-        Ok(TxnMarker { producer, commit, coordinator_epoch, partitions })
+        // before Kafka 4.2 nobody says by which rules; these have more questions asked again
+        let rules = TransactionRules::Added;
+        Ok(TxnMarker { producer, commit, coordinator_epoch, rules, partitions })
     })?;
     reader.skip_tags()?;
     Ok(Asked::Broker(Request::WriteTxnMarkers(WriteTxnMarkersRequest { markers })))

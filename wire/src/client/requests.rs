@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::writer::Writer;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
-    Acks, CommittedOffset, CoordinatorKind, CreateTopicsRequest, ElectLeadersRequest,
+    Acks, CommittedOffset, CoordinatorKind, CreateTopicsRequest, ElectLeadersRequest, ElectionKind,
     FetchPartition, FetchRequest, FindCoordinatorRequest, InitProducerIdRequest, IsolationLevel,
     ListOffsetsRequest, MetadataRequest, NewTopic, OffsetCommitRequest, OffsetFetchGroup,
     OffsetFetchRequest, OffsetForLeaderEpochRequest, OffsetSpec, Placement, ProduceRequest,
@@ -237,7 +237,10 @@ fn new_topic(out: &mut Writer, topic: &NewTopic) {
 }
 
 fn elect_leaders(out: &mut Writer, cluster: &dyn Cluster, elect: &ElectLeadersRequest) {
-    out.i8(0); // preferred
+    out.i8(match elect.kind {
+        ElectionKind::Preferred => 0,
+        ElectionKind::Unclean => 1,
+    });
     tps(out, cluster, elect.partitions.as_deref());
     out.i32(TIMEOUT_MS);
 }

@@ -12,15 +12,16 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::{
     AbortedTransaction, Acks, CommittedOffset, CoordinatorKind, CreateTopicsRequest,
-    CreateTopicsResponse, CreatedTopic, ElectLeadersRequest, ElectLeadersResponse, EpochEndOffset,
-    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FindCoordinatorRequest,
-    FindCoordinatorResponse, FoundCoordinator, HeartbeatRequest, InitProducerIdRequest,
-    InitProducerIdResponse, IsolationLevel, LeaderAndEpoch, ListOffsetsPartitionResponse,
-    ListOffsetsRequest, ListOffsetsResponse, MetadataPartition, MetadataRequest, MetadataResponse,
-    MetadataTopic, NewTopic, OffsetCommitRequest, OffsetCommitResponse, OffsetFetchGroup,
-    OffsetFetchGroupResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, OffsetSpec, Placement, ProducePartition,
-    ProducePartitionResponse, ProduceRequest, ProduceResponse, Request, Response, SnapshotId,
+    CreateTopicsResponse, CreatedTopic, ElectLeadersRequest, ElectLeadersResponse, ElectionKind,
+    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
+    FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, HeartbeatRequest,
+    InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
+    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataPartition,
+    MetadataRequest, MetadataResponse, MetadataTopic, NewTopic, OffsetCommitRequest,
+    OffsetCommitResponse, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
+    OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec,
+    Placement, ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse,
+    Request, Response, SnapshotId,
 };
 use stormglass_broker_core::records::{Batch, Record, Records};
 
@@ -242,7 +243,8 @@ fn topics_and_leaders() {
     answered(&call, Response::CreateTopics(CreateTopicsResponse { topics }));
 
     let partitions = Some(vec![tp(1, 0), tp(2, 1)]);
-    let call = sent(Request::ElectLeaders(ElectLeadersRequest { partitions }));
+    let kind = ElectionKind::Unclean;
+    let call = sent(Request::ElectLeaders(ElectLeadersRequest { kind, partitions }));
     let partitions = vec![(tp(1, 0), ErrorCode::ElectionNotNeeded)];
     let response = ElectLeadersResponse { error: ErrorCode::None, partitions };
     answered(&call, Response::ElectLeaders(response));

@@ -17,14 +17,15 @@ use stormglass_broker_core::protocol::{
     BrokerRegistrationResponse, ConfigChange, ConfigEntry, ConfigOp, ConfigSource, ConfigTarget,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
     CreatedTopic, DeleteTopicsRequest, DeleteTopicsResponse, DeletedTopic, DescribeQuorumRequest,
-    DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse, EndQuorumEpochRequest,
-    EndQuorumEpochResponse, EpochEndOffset, FeatureDirection, FeatureUpdate, FetchPartition,
-    FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
+    DescribeQuorumResponse, ElectLeadersRequest, ElectLeadersResponse, ElectionKind,
+    EndQuorumEpochRequest, EndQuorumEpochResponse, EpochEndOffset, FeatureDirection, FeatureUpdate,
+    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchSnapshotRequest,
     FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
     QuorumReplica, QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef,
-    TxnMarker, TxnPartitions, TxnPartitionsResult, UpdateFeaturesRequest, UpdateFeaturesResponse,
-    VoteRequest, VoteResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    TransactionRules, TxnMarker, TxnPartitions, TxnPartitionsResult, UpdateFeaturesRequest,
+    UpdateFeaturesResponse, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -133,7 +134,7 @@ fields! {
     AddPartitionsToTxnResponse { transactions }
     TxnPartitionsResult { transactional_id, partitions }
     WriteTxnMarkersRequest { markers }
-    TxnMarker { producer, commit, coordinator_epoch, partitions }
+    TxnMarker { producer, commit, coordinator_epoch, rules, partitions }
     WriteTxnMarkersResponse { markers }
 }
 
@@ -158,7 +159,7 @@ fields! {
     NewTopic { name, placement, config }
     CreateTopicsResponse { topics }
     CreatedTopic { name, error, message, id, partitions, replication_factor, configs }
-    ElectLeadersRequest { partitions }
+    ElectLeadersRequest { kind, partitions }
     ElectLeadersResponse { error, partitions }
     DeleteTopicsRequest { topics }
     DeleteTopicsResponse { topics }
@@ -188,6 +189,8 @@ fields! {
 
 numbered! {
     FeatureDirection { Unknown = 0, Upgrade = 1, SafeDowngrade = 2, UnsafeDowngrade = 3 }
+    ElectionKind { Preferred = 0, Unclean = 1 }
+    TransactionRules { Added = 0, EpochEach = 1 }
     IsolationLevel { ReadUncommitted = 0, ReadCommitted = 1 }
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3, Unknown = 4 }
     ConfigSource { Topic = 1, Broker = 2, AllBrokers = 3, Static = 4, Default = 5, Group = 8 }

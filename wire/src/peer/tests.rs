@@ -49,6 +49,7 @@ fn requests() -> Vec<Request> {
                 producer: ProducerIdAndEpoch { id: 7, epoch: 3 },
                 commit: true,
                 coordinator_epoch: 4,
+                rules: TransactionRules::EpochEach,
                 partitions: vec![tp()],
             }],
         }),

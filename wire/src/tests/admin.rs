@@ -13,8 +13,8 @@ use stormglass_broker_core::protocol::{
     ConfigEntry, ConfigOp, ConfigSource, ConfigTarget, CreatePartitionsRequest,
     CreatePartitionsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, DeletedTopic, DescribeConfigsRequest, DescribeConfigsResponse,
-    DescribedConfigs, ElectLeadersRequest, ElectLeadersResponse, ListConfigResourcesRequest,
-    ListConfigResourcesResponse, ListPartitionReassignmentsRequest,
+    DescribedConfigs, ElectLeadersRequest, ElectLeadersResponse, ElectionKind,
+    ListConfigResourcesRequest, ListConfigResourcesResponse, ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse, MetadataRequest, MetadataResponse, NewPartitions,
     Reassignment, Request, Response, TopicRef,
 };
@@ -221,24 +221,30 @@ fn records_are_deleted_in_every_version() {
 #[test]
 fn leaders_are_elected_in_every_version() {
     use theirs::elect_leaders_request::TopicPartitions;
+    const PREFERRED: ElectionKind = ElectionKind::Preferred;
     for version in versions(ApiKey::ElectLeaders) {
         let topic = TopicPartitions::default().with_topic(topic_name(2)).with_partitions(vec![3]);
         let body = theirs::ElectLeadersRequest::default();
         let some = body.clone().with_topic_partitions(Some(vec![topic]));
         let (request, call) = ask(ApiKey::ElectLeaders, version, &some);
-        let expected = ElectLeadersRequest { partitions: Some(vec![tp(2, 3)]) };
+        let expected = ElectLeadersRequest { kind: PREFERRED, partitions: Some(vec![tp(2, 3)]) };
         assert_eq!(request, Request::ElectLeaders(expected));
         let all = body.with_topic_partitions(None);
         let (request, _) = ask(ApiKey::ElectLeaders, version, &all);
-        assert_eq!(request, Request::ElectLeaders(ElectLeadersRequest { partitions: None }));
+        let expected = ElectLeadersRequest { kind: PREFERRED, partitions: None };
+        assert_eq!(request, Request::ElectLeaders(expected));
         let partitions = vec![(tp(2, 3), ErrorCode::ElectionNotNeeded)];
         let response = ElectLeadersResponse { error: ErrorCode::None, partitions };
         let read: theirs::ElectLeadersResponse = answer(&call, &Response::ElectLeaders(response));
         let result = &read.replica_election_results[0].partition_result[0];
         assert_eq!((result.partition_id, result.error_code), (3, 84));
         if version >= 1 {
-            let unclean = frame(ApiKey::ElectLeaders, version, &all.with_election_type(1));
-            let told = match decode_request(unclean, &Known) {
+            let (request, _) =
+                ask(ApiKey::ElectLeaders, version, &all.clone().with_election_type(1));
+            let expected = ElectLeadersRequest { kind: ElectionKind::Unclean, partitions: None };
+            assert_eq!(request, Request::ElectLeaders(expected));
+            let odd = frame(ApiKey::ElectLeaders, version, &all.with_election_type(2));
+            let told = match decode_request(odd, &Known) {
                 Ok(Decoded::Answer(answer)) => answer.to_bytes(),
                 other => panic!("{other:?}"),
             };

@@ -187,7 +187,7 @@ fn features_are_announced() {
             let ranges = supported.map(|f| (f.name.as_str(), f.min_version, f.max_version));
             let lowest = i16::from(version < 4);
             let expected = [
-                ("metadata.version", 21, 21),
+                ("metadata.version", 21, 27),
                 ("group.version", lowest, 1),
                 ("transaction.version", lowest, 2),
             ];

@@ -3,11 +3,13 @@
 
 use super::{Known, answer, ask, frame, read, text, topic_id, topic_name, tp, versions};
 use crate::apis::ApiKey;
-use crate::codec::{Decoded, decode_request};
+use crate::cluster::{Cluster, Endpoint};
+use crate::codec::{Decoded, decode_request, encode_response};
 use bytes::Bytes;
 use kafka_protocol::messages as theirs;
+use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::{
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, DescribeLogDirsRequest,
     DescribeLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
@@ -84,6 +86,31 @@ fn partitions_are_described_page_by_page() {
     }
 }
 
+/// A node whose volume is not to be asked for anything.
+struct VolumeIsBusy;
+
+impl Cluster for VolumeIsBusy {
+    fn topic_id(&self, name: &str) -> Option<TopicId> {
+        Known.topic_id(name)
+    }
+
+    fn topic_name(&self, id: TopicId) -> Option<Arc<str>> {
+        Known.topic_name(id)
+    }
+
+    fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>> {
+        Known.endpoint(node)
+    }
+
+    fn cluster_id(&self) -> &str {
+        Known.cluster_id()
+    }
+
+    fn log_dir_room(&self) -> Option<(i64, i64)> {
+        panic!("older versions do not tell it")
+    }
+}
+
 #[test]
 fn log_directories_are_described_in_every_version() {
     use theirs::describe_log_dirs_request::DescribableLogDirTopic;
@@ -99,6 +126,11 @@ fn log_directories_are_described_in_every_version() {
         let expected = DescribeLogDirsRequest { partitions: Some(vec![tp(2, 0), tp(2, 3)]) };
         assert_eq!(request, Request::DescribeLogDirs(expected));
         let replicas = vec![ReplicaLog { tp: tp(2, 3), size_bytes: 1 << 40, offset_lag: 7 }];
+        if version < 4 {
+            let nothing = DescribeLogDirsResponse { replicas: Vec::new() };
+            let response = Response::DescribeLogDirs(nothing);
+            assert!(encode_response(&call, &response, &VolumeIsBusy).is_some());
+        }
         let response = Response::DescribeLogDirs(DescribeLogDirsResponse { replicas });
         let read: theirs::DescribeLogDirsResponse = answer(&call, &response);
         let dir = &read.results[0];

@@ -14,7 +14,7 @@ mod transactions;
 
 use crate::apis::{Api, ApiKey};
 use crate::call::Call;
-use crate::cluster::{Cluster, Endpoint, Levels, LogDir};
+use crate::cluster::{Cluster, Endpoint, Levels};
 use crate::codec::{Decoded, decode_request, encode_response};
 use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
@@ -59,8 +59,12 @@ impl Cluster for Known {
         Levels { epoch: 17, levels: &*LEVELS }
     }
 
-    fn log_dir(&self) -> LogDir<'_> {
-        LogDir { path: "/logs", room: Some((500, 20)) }
+    fn log_dir(&self) -> &str {
+        "/logs"
+    }
+
+    fn log_dir_room(&self) -> Option<(i64, i64)> {
+        Some((500, 20))
     }
 }
 

@@ -167,6 +167,7 @@ proptest! {
             producer: PRODUCER,
             commit,
             coordinator_epoch: 11,
+            rules: ours::TransactionRules::Added,
             partitions: tps.clone(),
         };
         let expected = ours::WriteTxnMarkersRequest { markers: vec![marker] };

@@ -20,6 +20,11 @@ topics() { tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$bootstr
 
 create() { topics --create --topic "$topic" --partitions "$1" --replication-factor "$factor"; }
 
+configs() {
+    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --describe \
+        --entity-type "$1" --entity-name "$2"
+}
+
 groups() {
     tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand \
         --bootstrap-server "$bootstrap" "$@"
@@ -117,6 +122,10 @@ admin)
         fail "features describe"
     $features downgrade --feature transaction.version=1 --dry-run >/dev/null ||
         fail "features downgrade"
+    $features downgrade --feature metadata.version=25 --dry-run >/dev/null ||
+        fail "features downgrade of metadata.version"
+    $features downgrade --feature metadata.version=21 --dry-run >/dev/null 2>&1 &&
+        fail "features downgrade below what records may have"
     $features upgrade --feature transaction.version=9 >/dev/null 2>&1 &&
         fail "features upgrade to a level that there is not"
     topics --delete --topic "$topic"
@@ -127,8 +136,12 @@ admin)
         partition="{\"topic\":\"moved-$topic\",\"partition\""
         echo "{\"version\":1,\"partitions\":[$partition:0,\"replicas\":[2,3]}," \
             "$partition:1,\"replicas\":[1]}]}" >"$plan"
+        throttle=leader.replication.throttled
         tool org.apache.kafka.tools.reassign.ReassignPartitionsCommand \
-            --bootstrap-server "$bootstrap" --reassignment-json-file "$plan" --execute >/dev/null
+            --bootstrap-server "$bootstrap" --reassignment-json-file "$plan" --execute \
+            --throttle 5000000 >/dev/null
+        configs brokers 1 | grep -q "$throttle.rate=5000000" || fail "throttle of brokers"
+        configs topics "moved-$topic" | grep -q "$throttle.replicas" || fail "throttle of the topic"
         for try in 1 2 3 4 5; do
             found=$(tool org.apache.kafka.tools.reassign.ReassignPartitionsCommand \
                 --bootstrap-server "$bootstrap" --reassignment-json-file "$plan" --verify)
@@ -136,7 +149,12 @@ admin)
         done
         rm "$plan"
         [ "$(echo "$found" | grep -c 'is completed')" = 2 ] || fail "reassign, try $try: $found"
-        done="$done, reassign-partitions"
+        configs brokers 1 | grep -q "$throttle" && fail "the throttle of brokers stays"
+        configs topics "moved-$topic" | grep -q "$throttle" && fail "the topic's throttle stays"
+        tool org.apache.kafka.tools.LeaderElectionCommand --bootstrap-server "$bootstrap" \
+            --election-type unclean --topic "moved-$topic" --partition 0 |
+            grep -q 'Valid replica already elected' || fail "leader-election"
+        done="$done, reassign-partitions with a throttle, leader-election"
     fi
     echo "$done"
     ;;

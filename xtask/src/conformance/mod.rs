@@ -70,13 +70,13 @@ pub(crate) struct Row {
 /// Failures that are known and why. An entry whose feature passes is an error: it is out of date.
 const EXPLAINED: [(&str, &str, &str); 0] = [];
 
-/// Runs all clients, or those that are named.
-pub(crate) fn conformance(names: &[&str]) -> Result<(), String> {
+/// Runs all clients, or those that are named, against a build of its own or the given one.
+pub(crate) fn conformance(given: Option<&str>, names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| CLIENTS.iter().all(|c| c.name != **name)) {
         let known: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
         return Err(format!("no client `{unknown}`; there are {}", known.join(", ")));
     }
-    let binary = cluster::build()?;
+    let binary = given.map_or_else(cluster::build, |given| Ok(root().join(given)))?;
     let wanted = |client: &&Client| names.is_empty() || names.contains(&client.name);
     let mut rows: Vec<(Row, Option<Installed>)> =
         CLIENTS.iter().filter(wanted).map(install).collect();
@@ -94,7 +94,7 @@ pub(crate) fn conformance(names: &[&str]) -> Result<(), String> {
         }
     }
     let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
-    let page = page::page(&rows);
+    let page = page::page(&rows, given);
     if names.is_empty() {
         fs::write(root().join("docs/conformance.md"), &page)
             .map_err(|error| format!("cannot write docs/conformance.md: {error}"))?;

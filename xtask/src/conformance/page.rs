@@ -8,12 +8,16 @@ use std::process::Command;
 const HEAD: &str = "# Conformance\n\n\
 Clients that others wrote, against `stormglass serve`. Written by `cargo xtask conformance`, which \
 installs the clients with the versions pinned in xtask/conformance and lets each of them check its \
-own answers. The broker is an optimised build with its assertions. A client that cannot be \
-installed is skipped; `-` is a feature that the client does not have.\n";
+own answers. A client that cannot be installed is skipped; `-` is a feature that the client does \
+not have. ";
 
-/// The whole page.
-pub(super) fn page(rows: &[Row]) -> String {
+/// The whole page; `given` is the binary, if it was not built for this.
+pub(super) fn page(rows: &[Row], given: Option<&str>) -> String {
     let mut page = String::from(HEAD);
+    let _ = match given {
+        None => writeln!(page, "The broker is an optimised build with its assertions."),
+        Some(binary) => writeln!(page, "The broker is the build `{binary}`."),
+    };
     let _ = writeln!(page, "\nRun on {}.", today());
     for brokers in CLUSTERS {
         let noun = if brokers == 1 { "broker" } else { "brokers" };

@@ -47,7 +47,11 @@ fn what_is_set_for_one_broker_counts_more_than_what_is_set_for_all() {
 #[test]
 fn what_cannot_change_is_refused() {
     let mut rig = Rig::new();
-    assert_eq!(rig.set("1", "num.io.threads", Some("9")), ErrorCode::InvalidRequest);
+    assert_eq!(rig.set("1", "listeners", Some("PLAINTEXT://:9092")), ErrorCode::InvalidRequest);
+    assert_eq!(rig.set("1", "log.cleaner.threads", Some("2")), ErrorCode::InvalidRequest);
+    let rate = "log.cleaner.io.max.bytes.per.second";
+    assert_eq!(rig.set("1", rate, Some("0")), ErrorCode::InvalidConfig);
+    assert_eq!(rig.set("1", "max.connections", Some("-1")), ErrorCode::InvalidConfig);
     assert_eq!(rig.set("1", "no.such.key", Some("9")), ErrorCode::InvalidRequest);
     assert_eq!(rig.set("one", "log.retention.ms", Some("9")), ErrorCode::InvalidRequest);
     assert_eq!(rig.set("1", "log.retention.ms", Some("soon")), ErrorCode::InvalidConfig);
@@ -74,8 +78,61 @@ fn the_source_of_each_value_is_told() {
     assert_eq!(find(of_broker(&server, dynamic), own), of_one);
     assert_eq!(find(of_topic(&server, dynamic, None), "retention.bytes"), of_all);
     assert_eq!(find(of_topic(&server, dynamic, None), "max.message.bytes"), of_one);
+    let fixed = find(of_broker(&server, dynamic), "replica.fetch.max.bytes");
+    assert_eq!((fixed.1, fixed.2), (ConfigSource::Default, true));
     let threads = find(of_broker(&server, dynamic), "num.io.threads");
-    assert_eq!((threads.1, threads.2), (ConfigSource::Default, true));
+    assert_eq!((threads.1, threads.2), (ConfigSource::Default, false));
     let listed = dynamic.entries_of_all();
     assert_eq!((listed.len(), listed[0].key), (1, all));
+}
+
+#[test]
+fn topics_with_remote_storage_inherit_nothing_that_would_turn_it_off() {
+    let mut rig = Rig::with_brokers(1);
+    let (policy, tiered) = ("log.cleanup.policy", ("remote.storage.enable", "true"));
+    rig.controller.server.remote_log_storage_system_enable = true;
+    rig.create_on(&[1], &[]);
+    assert_eq!(rig.set("", policy, Some("compact")), ErrorCode::None, "nothing is tiered");
+    let placement = crate::protocol::Placement::Manual(vec![vec![NodeId(1)]]);
+    let refused = rig.create("tiered", placement, &[tiered]);
+    assert_eq!(refused, Err(ErrorCode::InvalidConfig), "it would be compacted");
+    assert_eq!(rig.set("", policy, None), ErrorCode::None);
+    rig.create_on(&[1], &[tiered]);
+    for broker in ["", "1"] {
+        assert_eq!(rig.set(broker, policy, Some("compact,delete")), ErrorCode::InvalidConfig);
+        assert_eq!(rig.set(broker, "log.retention.ms", Some("1000")), ErrorCode::None);
+    }
+    assert_eq!(rig.set("", "log.local.retention.ms", Some("2000")), ErrorCode::InvalidConfig);
+}
+
+#[test]
+fn what_no_topic_inherits_changes_too_and_only_what_is_set_is_shown_of_throttles() {
+    let mut rig = Rig::new();
+    let (throttle, pause) = ("leader.replication.throttled.rate", "log.cleaner.backoff.ms");
+    let shown = |rig: &Rig, key: &str| {
+        let dynamic = Dynamic::of(rig.controller.image(), NodeId(1));
+        let entries = of_broker(&ServerConfig::kafka_defaults(), dynamic);
+        let found = entries.into_iter().find(|entry| entry.key == key);
+        found.map(|entry| (entry.value.to_string(), entry.source))
+    };
+    assert_eq!(shown(&rig, throttle), None);
+    assert_eq!(rig.set("1", throttle, Some("1000")), ErrorCode::None);
+    assert_eq!(rig.set("", pause, Some("7")), ErrorCode::None);
+    assert_eq!(shown(&rig, throttle), Some(("1000".to_owned(), ConfigSource::Broker)));
+    assert_eq!(shown(&rig, pause), Some(("7".to_owned(), ConfigSource::AllBrokers)));
+    let dynamic = Dynamic::of(rig.controller.image(), NodeId(1));
+    assert_eq!(dynamic.rate(throttle), Some(1000));
+    let server = dynamic.over(&ServerConfig::kafka_defaults());
+    assert_eq!(server.log_cleaner_backoff.as_millis(), 7);
+}
+
+#[test]
+fn pools_of_threads_grow_and_shrink_step_by_step() {
+    let mut rig = Rig::new();
+    let mut set = |value: &str| rig.set("", "num.io.threads", Some(value));
+    assert_eq!(set("17"), ErrorCode::InvalidRequest);
+    assert_eq!(set("16"), ErrorCode::None);
+    assert_eq!(set("32"), ErrorCode::None);
+    assert_eq!(set("15"), ErrorCode::InvalidRequest);
+    assert_eq!(set("0"), ErrorCode::InvalidConfig);
 }

@@ -34,7 +34,7 @@ impl Rig {
 fn a_cluster_begins_with_what_it_is_told() {
     assert_eq!(Rig::new().levels(), [("metadata.version".to_owned(), 21)]);
     let rig = Rig::with_features(crate::features::NEWEST);
-    let expected = [("group.version", 1), ("metadata.version", 21), ("transaction.version", 2)];
+    let expected = [("group.version", 1), ("metadata.version", 27), ("transaction.version", 2)];
     assert_eq!(rig.levels(), expected.map(|(name, level)| (name.to_owned(), level)));
 }
 
@@ -46,7 +46,7 @@ fn levels_go_up_and_down_when_that_is_asked_for() {
     assert_eq!(rig.controller.image().feature("transaction.version"), Some(2));
     let refused = rig.update(&[("transaction.version", 0, Upgrade)], false);
     assert_eq!(refused.error, ErrorCode::InvalidUpdateVersion);
-    assert!(refused.message.unwrap().contains("a downgrade must be asked for"));
+    assert!(refused.message.unwrap().contains("without setting the upgrade type"));
     for direction in [SafeDowngrade, UnsafeDowngrade] {
         assert!(rig.update(&[("transaction.version", 1, direction)], false).error.is_ok());
     }
@@ -57,12 +57,12 @@ fn levels_go_up_and_down_when_that_is_asked_for() {
 fn what_cannot_be_is_refused() {
     let mut rig = Rig::new();
     let wrong: [(Update, &str); 6] = [
-        (("group.version", 2, Upgrade), "brokers can work with levels 0 to 1"),
-        (("group.version", -1, Upgrade), "levels begin at 0"),
-        (("group.version", 1, Unknown), "the direction of the change is not known"),
-        (("group.version", 1, SafeDowngrade), "it is at 0, which is no downgrade"),
-        (("kraft.version", 1, Upgrade), "no broker has this feature"),
-        (("metadata.version", 20, SafeDowngrade), "brokers can work with levels 21 to 21"),
+        (("group.version", 2, Upgrade), "Local controller 0 only supports versions 0-1"),
+        (("group.version", -1, Upgrade), "cannot be less than 0"),
+        (("group.version", 1, Unknown), "does not support the given upgrade type"),
+        (("group.version", 1, SafeDowngrade), "Can't downgrade to a newer version"),
+        (("kraft.version", 1, Upgrade), "Local controller 0 does not support this feature"),
+        (("metadata.version", 20, SafeDowngrade), "only supports versions 21-27"),
     ];
     for (update, why) in wrong {
         let answer = rig.update(&[update], false);
@@ -70,6 +70,30 @@ fn what_cannot_be_is_refused() {
         assert!(answer.message.as_ref().unwrap().contains(why), "{answer:?}");
     }
     assert!(rig.update(&[("metadata.version", 21, Upgrade)], false).error.is_ok(), "it is there");
+}
+
+/// Kafka's records may have eligible leader replicas from 23 on, and none below.
+#[test]
+fn metadata_goes_up_and_down_where_nothing_is_lost() {
+    let mut rig = Rig::new();
+    let mut level = |level, direction| {
+        let answer = rig.update(&[("metadata.version", level, direction)], false);
+        (answer.error, answer.message.unwrap_or_default())
+    };
+    for (to, direction) in [(22, Upgrade), (21, SafeDowngrade), (27, Upgrade), (23, SafeDowngrade)]
+    {
+        assert_eq!(level(to, direction).0, ErrorCode::None, "{to}");
+    }
+    for (to, direction, why) in [
+        (22, SafeDowngrade, "might delete metadata information"),
+        (21, UnsafeDowngrade, "Unsafe metadata downgrade is not supported"),
+        (28, Upgrade, "only supports versions 21-27"),
+    ] {
+        let (error, message) = level(to, direction);
+        assert_eq!(error, ErrorCode::InvalidUpdateVersion, "{to}");
+        assert!(message.contains(why), "{message}");
+    }
+    assert_eq!(rig.controller.image().feature("metadata.version"), Some(23));
 }
 
 #[test]

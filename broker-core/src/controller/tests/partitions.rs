@@ -1,7 +1,7 @@
 use super::rig::{Rig, nodes};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
-use crate::protocol::{ElectLeadersRequest, Placement, Request, Response};
+use crate::protocol::{ElectLeadersRequest, ElectionKind, Placement, Request, Response};
 
 fn automatic(partitions: i32, replication_factor: i16) -> Placement {
     Placement::Automatic { partitions, replication_factor }
@@ -115,9 +115,9 @@ fn preferred_leaders_are_elected_on_request() {
     rig.only_heard(&[2]);
     rig.register(1, 77).unwrap();
     rig.beat(1);
-    let elect = |rig: &mut Rig, partitions: Option<Vec<TopicPartition>>| match rig
-        .ask(Request::ElectLeaders(ElectLeadersRequest { partitions }))
-    {
+    let elect = |rig: &mut Rig, partitions: Option<Vec<TopicPartition>>| match rig.ask(
+        Request::ElectLeaders(ElectLeadersRequest { kind: ElectionKind::Preferred, partitions }),
+    ) {
         Response::ElectLeaders(response) => response.partitions,
         other => panic!("{other:?}"),
     };
@@ -162,4 +162,38 @@ fn sixty_thousand_partitions_and_a_lost_broker() {
         image.partitions().filter(|(_, p)| p.leader == Some(NodeId(broker))).count()
     };
     assert_eq!((leads(1) + leads(2), leads(3)), (60_000, 0));
+}
+
+fn elect_unclean(rig: &mut Rig, partitions: Option<Vec<TopicPartition>>) -> Vec<ErrorCode> {
+    let request = ElectLeadersRequest { kind: ElectionKind::Unclean, partitions };
+    match rig.ask(Request::ElectLeaders(request)) {
+        Response::ElectLeaders(answer) => answer.partitions.iter().map(|(_, e)| *e).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_unclean_election_is_held_on_request_where_nobody_leads() {
+    let mut rig = Rig::with_brokers(3);
+    let lost = rig.create_on(&[1, 2], &[]);
+    let gone = rig.create_on(&[1], &[]);
+    let led = rig.create_on(&[3], &[]);
+    rig.only_heard(&[1, 3]);
+    rig.only_heard(&[3]);
+    assert_eq!(rig.state(lost), (0, 1, vec![1]));
+    assert_eq!(elect_unclean(&mut rig, Some(vec![lost])), [ErrorCode::EligibleLeadersNotAvailable]);
+    rig.only_heard(&[2, 3]);
+    assert_eq!(rig.state(lost).0, 0, "broker 2 is out of sync");
+    let nowhere = TopicPartition::new(TopicId(99), 0);
+    let asked = Some(vec![lost, gone, led, nowhere]);
+    let expected = [
+        ErrorCode::None,
+        ErrorCode::EligibleLeadersNotAvailable,
+        ErrorCode::ElectionNotNeeded,
+        ErrorCode::UnknownTopicOrPartition,
+    ];
+    assert_eq!(elect_unclean(&mut rig, asked), expected);
+    assert_eq!(rig.state(lost), (2, 2, vec![2]));
+    assert!(rig.partition(lost).recovering);
+    assert_eq!(elect_unclean(&mut rig, None), [ErrorCode::EligibleLeadersNotAvailable]);
 }

@@ -75,3 +75,19 @@ fn dur_01_a_truncation_lowers_the_recovery_point_on_disk_first() {
     let cut = ops.iter().position(|op| matches!(op, DiskOpKind::Truncate { to: 1, .. }));
     assert!(lowered.unwrap() < cut.unwrap(), "{ops:?}");
 }
+
+#[test]
+fn more_fetchers_share_the_partitions_and_old_answers_are_nobodys() {
+    let mut rig = Rig::with_partition(2, &[1, 2]);
+    let (lost, fetch) = rig.sent_fetch();
+    assert_eq!(fetch.partitions.len(), 1);
+    let mut server = rig.replicas.config.server.clone();
+    server.num_replica_fetchers = 8;
+    rig.act(|replicas, _| replicas.set_server(server));
+    let sent = rig.sent();
+    assert_eq!(sent.len(), 1, "the old fetcher has nothing to ask for");
+    rig.answer_fetch(lost, nothing_new(0));
+    assert!(rig.sent().is_empty());
+    let views = rig.replicas.followed_views();
+    assert_eq!((views.len(), views[0].tp), (1, TP));
+}

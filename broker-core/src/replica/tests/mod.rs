@@ -6,5 +6,6 @@ mod fetching;
 mod isr;
 mod leading;
 mod rig;
+mod throttling;
 
 pub(crate) use rig::{Rig, TOPIC, TP, nothing_new};

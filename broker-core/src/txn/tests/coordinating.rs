@@ -14,7 +14,7 @@ use crate::protocol::{
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP};
-use crate::seam::{DiskResult, PeerError, TimerKey};
+use crate::seam::{DiskError, DiskResult, PeerError, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use crate::txn::state::{NOBODY, Values};
 use crate::txn::{Cx, InitTransactions, TRANSACTIONS_TOPIC, TransactionCoordinator, codec};
@@ -354,6 +354,13 @@ fn left_behind(state: TransactionState) -> Record {
 
 /// Broker 1 has these records as a follower, and then leads.
 fn taken_over(record: Record) -> Bed {
+    let (mut bed, records) = taking_over(record);
+    bed.load(records);
+    bed
+}
+
+/// The same before it has read them.
+fn taking_over(record: Record) -> (Bed, Records) {
     let mut bed = Bed::new();
     bed.rig.create(2, &[1, 2]);
     let records = numbered(Batch::build(1, &mut [record]), 0, 0);
@@ -367,19 +374,44 @@ fn taken_over(record: Record) -> Bed {
     let delta = bed.rig.elect(1);
     bed.rig.sent();
     bed.learn(&delta);
+    (bed, records)
+}
+
+#[test]
+fn a_load_that_could_not_read_goes_on_later() {
+    let (mut bed, records) = taking_over(left_behind(TransactionState::Ongoing));
+    bed.read(DiskResult::Failed(DiskError::Io));
+    bed.rig.now_ms += 10_000;
+    bed.act(|coordinator, cx| coordinator.timeouts_due(cx));
     bed.load(records);
-    bed
+    let asked = TxnPartitions {
+        transactional_id: "billing".into(),
+        producer: PRODUCER,
+        verify_only: true,
+        partitions: vec![ORDERS],
+    };
+    let request = AddPartitionsToTxnRequest { transactions: vec![asked] };
+    bed.act(|coordinator, cx| coordinator.add_partitions(cx, CLIENT, request));
+    match bed.reply() {
+        Response::AddPartitionsToTxn(answer) => {
+            assert_eq!(answer.transactions[0].partitions, [(ORDERS, ErrorCode::None)]);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 impl Bed {
     /// The one read of the coordinator's returns these records.
     fn load(&mut self, records: Records) {
+        self.read(DiskResult::Read(vec![records]));
+    }
+
+    fn read(&mut self, result: DiskResult) {
         assert_eq!(self.end_at_once(), ErrorCode::CoordinatorLoadInProgress);
         let ops = &mut self.rig.effects.disk;
         let is_load = |id: u64| owner_of(id) == Some(Owner::Transactions);
         let at = ops.iter().position(|op| is_load(op.id.0)).expect("it reads");
         let id = ops.remove(at).id;
-        let result = DiskResult::Read(vec![records]);
         self.act(|coordinator, cx| coordinator.disk_done(cx, id, result));
     }
 

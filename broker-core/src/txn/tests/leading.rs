@@ -94,12 +94,14 @@ impl Bed {
         sent.correlation
     }
 
+    fn answer(&self, error: ErrorCode) -> Response {
+        let transactional_id = "billing".into();
+        let one = TxnPartitionsResult { transactional_id, partitions: vec![(TP, error)] };
+        Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions: vec![one] })
+    }
+
     fn told(&mut self, id: CorrelationId, result: Result<ErrorCode, PeerError>) -> Verified {
-        let result = result.map(|error| {
-            let transactional_id = "billing".into();
-            let one = TxnPartitionsResult { transactional_id, partitions: vec![(TP, error)] };
-            Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions: vec![one] })
-        });
+        let result = result.map(|error| self.answer(error));
         self.act(|verifier, _, cx| verifier.answered(cx, id, &result)).expect("it was asked")
     }
 
@@ -120,15 +122,27 @@ impl Bed {
     }
 
     fn marker(&mut self, commit: bool, epoch: i16, coordinator_epoch: i32) -> ErrorCode {
+        let rules = self.rules;
+        self.marker_by(rules, commit, epoch, coordinator_epoch)
+    }
+
+    fn marker_by(
+        &mut self,
+        rules: TransactionRules,
+        commit: bool,
+        epoch: i16,
+        coordinator_epoch: i32,
+    ) -> ErrorCode {
         let marker = TxnMarker {
             producer: ProducerIdAndEpoch { epoch, ..PRODUCER },
             commit,
             coordinator_epoch,
+            rules,
             partitions: vec![TP],
         };
-        let request = WriteTxnMarkersRequest { markers: vec![marker] };
+        let request = WriteTxnMarkersRequest { markers: vec![marker.clone()] };
         self.act(|verifier, markers, cx| {
-            verifier.marker_written(TP, PRODUCER.id);
+            verifier.marker_written(TP, marker.producer, marker.rules);
             markers.write(cx, CLIENT, &request);
         });
         self.rig.disk();
@@ -327,19 +341,50 @@ fn with_an_epoch_each_the_marker_before_is_no_obstacle_and_what_is_late_is_fence
     assert_eq!(bed.outcome(verified), ErrorCode::InvalidProducerEpoch);
 }
 
+/// A client that asks in the newer version may end in the older one, and then there is no next epoch.
+#[test]
+fn what_was_asked_with_an_epoch_each_is_void_if_the_end_began_no_epoch() {
+    for is_busy in [false, true] {
+        let mut bed = Bed::new();
+        bed.rules = TransactionRules::EpochEach;
+        assert!(bed.produce(0).is_none());
+        let mut id = bed.question();
+        if is_busy {
+            let wait = Ok(bed.answer(ErrorCode::ConcurrentTransactions));
+            assert!(bed.act(|verifier, _, cx| verifier.answered(cx, id, &wait)).is_none());
+        }
+        let ended = bed.marker_by(TransactionRules::Added, false, PRODUCER.epoch, 1);
+        assert_eq!(ended, ErrorCode::None);
+        if is_busy {
+            bed.rig.now_ms += 20;
+            bed.act(|verifier, _, cx| verifier.additions_due(cx));
+            id = bed.question();
+        }
+        let verified = bed.told(id, Ok(ErrorCode::None));
+        assert_eq!(bed.outcome(verified), ErrorCode::InvalidTxnState);
+    }
+}
+
+#[test]
+fn a_question_of_the_next_transaction_outlives_the_marker_of_the_one_before() {
+    let mut bed = Bed::new();
+    bed.produce(0); // in the older version
+    let id = bed.question();
+    let ended = bed.marker_by(TransactionRules::EpochEach, true, PRODUCER.epoch, 1);
+    assert_eq!(ended, ErrorCode::None);
+    let verified = bed.told(id, Ok(ErrorCode::None));
+    assert_eq!(bed.outcome(verified), ErrorCode::None);
+}
+
 #[test]
 fn with_an_epoch_each_a_busy_coordinator_is_asked_again_for_a_while() {
     let mut bed = Bed::new();
     bed.rules = TransactionRules::EpochEach;
     assert!(bed.produce(0).is_none());
-    let busy = || {
-        let partitions = vec![(TP, ErrorCode::ConcurrentTransactions)];
-        let one = TxnPartitionsResult { transactional_id: "billing".into(), partitions };
-        Ok(Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions: vec![one] }))
-    };
+    let busy = Ok(bed.answer(ErrorCode::ConcurrentTransactions));
     for _ in 0..5 {
         let id = bed.question();
-        assert!(bed.act(|verifier, _, cx| verifier.answered(cx, id, &busy())).is_none());
+        assert!(bed.act(|verifier, _, cx| verifier.answered(cx, id, &busy)).is_none());
         assert!(bed.act(|verifier, _, cx| verifier.additions_due(cx)).is_empty(), "not yet");
         bed.rig.now_ms += 20;
         assert!(bed.act(|verifier, _, cx| verifier.additions_due(cx)).is_empty());

@@ -66,9 +66,13 @@ fn create_topics() {
 fn elect_leaders() {
     use theirs::elect_leaders_request::TopicPartitions;
     use theirs::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
-    let all = Request::ElectLeaders(ours::ElectLeadersRequest { partitions: None });
+    let all = Request::ElectLeaders(ours::ElectLeadersRequest {
+        kind: ours::ElectionKind::Preferred,
+        partitions: None,
+    });
     check_request(all, theirs::ElectLeadersRequest::default().with_topic_partitions(None), 2);
-    let request = ours::ElectLeadersRequest { partitions: Some(vec![tp(1, 0), tp(1, 1)]) };
+    let (kind, partitions) = (ours::ElectionKind::Unclean, Some(vec![tp(1, 0), tp(1, 1)]));
+    let request = ours::ElectLeadersRequest { kind, partitions };
     let partitions = TopicPartitions::default().with_topic(topic()).with_partitions(vec![0, 1]);
     let body = theirs::ElectLeadersRequest::default().with_topic_partitions(Some(vec![partitions]));
     check_request(Request::ElectLeaders(request), body, 2);

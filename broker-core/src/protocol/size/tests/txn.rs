@@ -122,6 +122,7 @@ fn markers() {
         producer: PRODUCER,
         commit: true,
         coordinator_epoch: 3,
+        rules: ours::TransactionRules::Added,
         partitions: vec![tp(1, 0), tp(1, 1)],
     };
     let request = ours::WriteTxnMarkersRequest { markers: vec![marker] };

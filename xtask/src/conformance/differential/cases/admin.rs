@@ -52,6 +52,7 @@ fn elections(script: &mut Script) {
     script.every("ElectLeaders, no such kind", |_, version| {
         request(TOPIC, 0, if version >= 1 { 9 } else { 0 })
     });
+    script.every("ElectLeaders, unclean", |_, version| request(TOPIC, 0, i8::from(version >= 1)));
     script.every("ElectLeaders, all", |_, _| {
         ElectLeadersRequest::default().with_topic_partitions(None).with_timeout_ms(10_000)
     });

@@ -1,0 +1,121 @@
+//! Changes of brokers' configs while they run (Kafka's `DynamicBrokerConfig.validate`). Kafka has the
+//! broker that is asked check them, here the controller does, which takes all nodes to have the same
+//! server.properties.
+
+use super::configs::{Overrides, Refusal, texts};
+use super::remote_storage;
+use super::state::Controller;
+use crate::config::{ServerConfig, THREAD_KEYS, dynamic_key};
+use crate::effective::Dynamic;
+use crate::error::ErrorCode;
+use crate::ids::NodeId;
+use crate::metadata::ConfigResource;
+use crate::protocol::{AlteredResource, ConfigChange, ConfigOp};
+use std::sync::Arc;
+
+impl Controller {
+    /// Whose overrides change, and what they are then: a broker's, or those of all if none is named.
+    pub(super) fn altered_broker(
+        &self,
+        resource: &AlteredResource,
+    ) -> Result<(ConfigResource, Overrides), Refusal> {
+        let name = &resource.target.name;
+        let owner = if name.is_empty() {
+            ConfigResource::AllBrokers
+        } else {
+            let id = name.parse().map_err(|_| {
+                (ErrorCode::InvalidRequest, format!("'{name}' is not the id of a broker."))
+            })?;
+            ConfigResource::Broker(NodeId(id))
+        };
+        let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
+        self.check_threads(&owner, &after).map_err(|why| (ErrorCode::InvalidRequest, why))?;
+        self.check_tiered_topics(&owner, &after).map_err(|why| (ErrorCode::InvalidConfig, why))?;
+        Ok((owner, after))
+    }
+
+    /// server.properties with what was set for all brokers.
+    pub(super) fn server_now(&self) -> ServerConfig {
+        Dynamic::of_all(&self.image).over(&self.server)
+    }
+
+    /// The same for those whom a change is for, without and with it.
+    fn server_before_and_after(
+        &self,
+        owner: &ConfigResource,
+        after: &Overrides,
+    ) -> (ServerConfig, ServerConfig) {
+        let (before, after) = match owner {
+            ConfigResource::Broker(id) => {
+                (Dynamic::of(&self.image, *id), Dynamic::of_after(&self.image, after))
+            }
+            _ => (Dynamic::of_all(&self.image), Dynamic::of_all_after(after)),
+        };
+        (before.over(&self.server), after.over(&self.server))
+    }
+
+    /// Pools of threads grow and shrink step by step.
+    fn check_threads(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
+        if THREAD_KEYS.iter().all(|key| !after.contains_key(*key)) {
+            return Ok(());
+        }
+        let (before, after) = self.server_before_and_after(owner, after);
+        for ((key, old, _), (_, new, _)) in before.entries().into_iter().zip(after.entries()) {
+            let number = |text: &str| text.parse::<i64>().unwrap_or(0);
+            let (old, value) = (number(&old), number(&new));
+            let bound = if !THREAD_KEYS.contains(&key) || old == value {
+                continue;
+            } else if value < old / 2 {
+                "be at least half the current value"
+            } else if value > old * 2 {
+                "not be greater than double the current value"
+            } else {
+                continue;
+            };
+            return Err(format!(
+                "Dynamic thread count update validation failed for {key}={value}, value should \
+                 {bound} {old}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Topics with remote storage inherit nothing that they could not have of their own: their logs
+    /// would silently stay on the disk (in Kafka they do).
+    fn check_tiered_topics(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
+        if !self.server.remote_log_storage_system_enable {
+            return Ok(());
+        }
+        let (now, then) = self.server_before_and_after(owner, after);
+        let none = Overrides::new();
+        for topic in self.image.topics() {
+            let owner = ConfigResource::Topic(Arc::clone(&topic.name));
+            let overrides = self.image.configs(&owner).unwrap_or(&none);
+            let check = |server| {
+                let overrides = overrides.iter().map(texts);
+                remote_storage::check(server, std::iter::empty(), overrides)
+            };
+            if let (Ok(()), Err(why)) = (check(&now), check(&then)) {
+                return Err(format!("Topic {} inherits it: {why}", topic.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ConfigChange {
+    /// Changes a broker's overrides. What it never had may be deleted: kafka-reassign-partitions takes
+    /// throttles away that it never set.
+    fn apply_to_broker(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
+        let key = &self.key;
+        if self.op == ConfigOp::Delete {
+            overrides.remove(key);
+            return Ok(());
+        }
+        let known = dynamic_key(key).ok_or_else(|| {
+            let message = format!("Config {key} cannot be changed while brokers run.");
+            (ErrorCode::InvalidRequest, message)
+        })?;
+        self.apply_known(known, overrides)
+    }
+}
