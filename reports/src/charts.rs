@@ -9,6 +9,7 @@ pub(crate) mod canvas;
 mod chart;
 pub(crate) mod palette;
 pub(crate) mod percentiles;
+pub(crate) mod rows;
 pub(crate) mod shift;
 pub(crate) mod steps;
 mod time;

@@ -13,5 +13,7 @@ mod shell;
 mod story;
 mod verdict;
 
+pub(crate) use link::linked;
+pub(crate) use money::price;
 pub use page::page;
 pub(crate) use shell::{figure, shell};

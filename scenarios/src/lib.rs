@@ -20,6 +20,7 @@ mod variant;
 
 pub use base64::decode_base64;
 pub use catalogue::hardware::{Offer, ec2_offers, ec2_storage, msk_offers};
+pub use catalogue::managed::serverless_offer;
 pub use catalogue::prices::read_prices;
 pub use catalogue::services::{
     Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, express_sizes, list_price,

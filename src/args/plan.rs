@@ -61,14 +61,14 @@ pub(super) struct LowPlan {
     #[arg(long, value_name = "STATE", value_enum, value_delimiter = ',',
           default_values_t = [LowState::None, LowState::Broker, LowState::Az])]
     pub(super) survive: Vec<LowState>,
-    /// Only these instance types, or families such as kafka.m7g. Repeatable.
+    /// Only these instance types, or families such as kafka.m7g. Repeatable. Kinds without one of
+    /// them stay whole.
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(super) instance: Vec<String>,
     /// Kinds of clusters. Repeatable; of several, the cheapest of each is found, too. Default: that of
     /// the instances, else msk-standard.
-    #[arg(long, value_name = "KIND", value_delimiter = ',',
-          value_parser = ["msk-standard", "msk-express", "self-managed"])]
-    pub(super) kind: Vec<String>,
+    #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',')]
+    pub(super) kind: Vec<LowKind>,
     /// Largest number of brokers.
     #[arg(long, value_name = "N", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(3..=300))]
@@ -87,6 +87,33 @@ pub(super) struct LowPlan {
     /// Default: stormglass-out/plan.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// A kind of cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LowKind {
+    /// MSK brokers with volumes.
+    #[value(alias = "standard")]
+    MskStandard,
+    /// MSK Express brokers.
+    #[value(alias = "express")]
+    MskExpress,
+    /// MSK Serverless.
+    #[value(alias = "serverless")]
+    MskServerless,
+    /// EC2 instances of one's own.
+    SelfManaged,
+}
+
+impl LowKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MskStandard => "msk-standard",
+            Self::MskExpress => "msk-express",
+            Self::MskServerless => "msk-serverless",
+            Self::SelfManaged => "self-managed",
+        }
+    }
 }
 
 /// A failure state.
@@ -178,7 +205,7 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
             growth_permille,
         },
         instances: low.instance,
-        kinds: low.kind,
+        kinds: low.kind.into_iter().map(|kind| kind.name().to_owned()).collect(),
         brokers_max: low.brokers_max,
         top: usize::try_from(low.top).unwrap_or(usize::MAX),
         seed: low.seed,

@@ -20,6 +20,7 @@ mod plan;
 mod plan_curve;
 mod plan_file;
 mod plan_headroom;
+mod plan_options;
 mod plan_scenario;
 mod plan_search;
 mod plan_storage;

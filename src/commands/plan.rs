@@ -32,6 +32,16 @@ const ASSUMPTIONS_EXPRESS: [&str; 2] = [
     "MSK Express: the bill has what comes in and what is kept, once; storage is each broker's share of it",
 ];
 
+/// What holds of MSK Serverless.
+const ASSUMPTIONS_SERVERLESS: [&str; 3] = [
+    "MSK Serverless: its quotas decide, of the cluster and of each partition; three brokers of \
+     m7g.4xlarge with storage that never binds stand in for what AWS does not show",
+    "MSK Serverless: each stand-in has a third of the cluster's quotas, so that a lost AZ takes a third \
+     of them; AWS does not say what becomes of the quotas then",
+    "MSK Serverless: a partition is to take four fifths of its quotas at peak; the bill has its five \
+     meters, storage once, and no traffic across AZs",
+];
+
 /// What holds of clusters on EC2 that one runs oneself.
 const ASSUMPTIONS_SELF_MANAGED: [&str; 3] = [
     "self-managed: TLS everywhere as on MSK, three controllers of m6g.large; the bill has them and \
@@ -47,6 +57,9 @@ fn assumptions(found: &Found) -> Vec<String> {
         |kind: &str| found.fits.iter().chain(&found.misses).any(|one| one.cluster.kind == kind);
     if has("msk-express") {
         all.extend(ASSUMPTIONS_EXPRESS.map(str::to_owned));
+    }
+    if has("msk-serverless") {
+        all.extend(ASSUMPTIONS_SERVERLESS.map(str::to_owned));
     }
     if has("self-managed") {
         all.extend(ASSUMPTIONS_SELF_MANAGED.map(str::to_owned));
@@ -76,6 +89,7 @@ pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         fits: found.fits,
         misses: found.misses,
         cut_by_bounds: found.cut,
+        ruled_out: found.ruled_out,
         interrupted: found.interrupted,
         runs: found.runs,
         command: context.invocation.clone(),

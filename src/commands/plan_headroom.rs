@@ -7,7 +7,8 @@ use crate::failure::Failure;
 use crate::progress;
 use std::sync::Arc;
 use stormglass_reports::planner::{
-    Bracket, Candidate, Headroom, Judgement, Requirements, State, Use, Verified, bounds, growth,
+    Bound, Bracket, Candidate, Headroom, Judgement, Requirements, State, Use, Verified, bounds,
+    growth,
 };
 use stormglass_reports::result::Milli;
 
@@ -94,7 +95,7 @@ impl Search<'_> {
             return Ok(Some(found));
         }
         for state in limit.order.clone().into_iter().take(states) {
-            let judgement = self.judge(shape, self.trial(state, multiple), board)?;
+            let judgement = self.judge(shape, self.trial(shape, state, multiple), board)?;
             limit.judged.push(judgement.clone());
             if !judgement.holds {
                 return Ok(Some(Break::of(&judgement)));
@@ -113,20 +114,16 @@ impl Search<'_> {
         };
         let bounds = bounds(&plan, &raised, shape.partitions_max);
         let tightest = bounds.into_iter().next();
-        Ok(tightest.filter(|bound| bound.percent > Milli::from_units(100_000)).map(|bound| Break {
+        Ok(tightest.filter(Bound::is_broken).map(|bound| Break {
             state: bound.state,
-            reason: Some(format!(
-                "{} needs at least {} % of what is always there, by arithmetic",
-                bound.resource,
-                bound.percent.units() / 1000
-            )),
+            reason: Some(bound.says()),
             binds: Some(Use { resource: bound.resource, percent: bound.percent }),
         }))
     }
 
-    fn trial(&self, state: State, multiple: u64) -> Trial {
+    fn trial(&self, shape: &Shape, state: State, multiple: u64) -> Trial {
         let required = state.load_permille(self.args.requirements.peak_permille);
-        Trial::new(state, required * multiple / 1000)
+        shape.trial(state, required * multiple / 1000)
     }
 
     /// Simulates the cluster beside its headroom, and at lighter load for the chart. A headroom of
@@ -136,12 +133,12 @@ impl Search<'_> {
             let stated = limit.bracket.holds();
             let below = stated * BELOW_PERMILLE / 1000;
             let mut trials: Vec<Trial> =
-                limit.order.iter().map(|state| self.trial(*state, below)).collect();
+                limit.order.iter().map(|state| self.trial(shape, *state, below)).collect();
             let first = limit.order.first().copied();
             trials.extend(
                 first
                     .into_iter()
-                    .flat_map(|state| LIGHTER.map(|multiple| self.trial(state, multiple))),
+                    .flat_map(|state| LIGHTER.map(|multiple| self.trial(shape, state, multiple))),
             );
             let judged = self.side_by_side("verification", 0, trials.len(), |at, board| {
                 self.judge(shape, trials[at], board)
@@ -179,18 +176,19 @@ impl Search<'_> {
             return Ok(None);
         }
         let mut trials: Vec<Trial> =
-            limit.order.iter().map(|state| self.trial(*state, multiple)).collect();
+            limit.order.iter().map(|state| self.trial(shape, *state, multiple)).collect();
         trials.extend(trials.first().map(|first| Trial { longer_s: LONGER_S, ..*first }));
         for trial in trials {
             let judged = self
                 .side_by_side("verification", 0, 1, |_, board| self.judge(shape, trial, board))?;
             let Some(judgement) = judged.into_iter().next() else { continue };
             let found = (!judgement.holds).then(|| Break::of(&judgement));
-            if trial.longer_s == 0 {
+            let is_longer = trial.longer_s == LONGER_S;
+            if !is_longer {
                 limit.judged.push(judgement);
             }
             if let Some(mut found) = found {
-                if trial.longer_s > 0 {
+                if is_longer {
                     let after = trial.settled().end;
                     found.reason = found.reason.map(|reason| format!("{reason}, after {after} s"));
                 }

@@ -16,6 +16,11 @@ const JUDGED_S: u32 = 10;
 const SETTLE_S: u32 = 36;
 /// What one partition takes at peak, bytes per second.
 const PARTITION_BYTES_PER_SEC: u64 = 5_000_000;
+/// What one partition of Serverless is to take at peak: four fifths of its quotas.
+const SERVERLESS_IN_BYTES_PER_SEC: u64 = 4_000_000;
+const SERVERLESS_OUT_BYTES_PER_SEC: u64 = 8_000_000;
+/// The quotas of Serverless count at least ten seconds, so that who is above them is held only then.
+const QUOTA_WINDOW_S: u32 = 20;
 /// What one client takes at peak, bytes per second.
 const CLIENT_BYTES_PER_SEC: u64 = 20_000_000;
 const AZS: u32 = 3;
@@ -71,8 +76,30 @@ impl Shape {
     /// Partitions: enough for the peak and two for each broker, the same number for all.
     pub(super) fn partitions(&self, requirements: &Requirements) -> u32 {
         let peak = requirements.ingress_bytes_per_sec * requirements.peak_permille / 1000;
-        let wanted = u32::try_from(peak.div_ceil(PARTITION_BYTES_PER_SEC)).unwrap_or(u32::MAX);
-        wanted.max(2 * self.brokers).next_multiple_of(self.brokers)
+        let wanted = if kind_of(self.instance) == "msk-serverless" {
+            let read = peak * u64::from(requirements.groups);
+            let by_quota = peak.div_ceil(SERVERLESS_IN_BYTES_PER_SEC);
+            by_quota.max(read.div_ceil(SERVERLESS_OUT_BYTES_PER_SEC))
+        } else {
+            peak.div_ceil(PARTITION_BYTES_PER_SEC)
+        };
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX / 2).max(2 * self.brokers);
+        wanted.next_multiple_of(self.brokers)
+    }
+
+    /// A trial that is long enough to be judged.
+    pub(super) fn trial(&self, state: State, load_permille: u64) -> Trial {
+        let is_limited = kind_of(self.instance) == "msk-serverless" && state == State::None;
+        let longer_s = if is_limited { QUOTA_WINDOW_S } else { 0 };
+        Trial { longer_s, ..Trial::new(state, load_permille) }
+    }
+
+    /// Keys of `[cluster]` that choose brokers; there are none to choose on Serverless.
+    fn brokers_text(&self) -> String {
+        match kind_of(self.instance) {
+            "msk-serverless" => String::new(),
+            _ => format!("instance = \"{}\"\nbrokers = {}\n", self.instance, self.brokers),
+        }
     }
 
     /// The plan of a trial.
@@ -106,7 +133,7 @@ impl Shape {
             .collect();
         format!(
             "name = \"plan\"\nquestion = \"Does it hold?\"\nexpect = \"It does.\"\n\
-             [cluster]\nkind = \"{}\"\ninstance = \"{}\"\nbrokers = {}\n\
+             [cluster]\nkind = \"{}\"\n{}\
              azs = [\"a\", \"b\", \"c\"]\n{}\
              [[topics]]\nname = \"t\"\npartitions = {}\nreplication = {copies}\n{}\
              [[producers]]\nname = \"p\"\ntopic = \"t\"\ncount = {clients}\nrate = \"{load} B/s\"\n\
@@ -114,8 +141,7 @@ impl Shape {
              {groups}{}\
              [phases]\nwarmup = \"{WARMUP_S}s\"\nmeasure = \"{}s\"\nheal = \"0s\"\ndrain = \"1s\"\n",
             kind_of(self.instance),
-            self.instance,
-            self.brokers,
+            self.brokers_text(),
             self.storage_text(requirements),
             self.partitions(requirements),
             self.retention_text(requirements),
@@ -201,6 +227,21 @@ mod tests {
         let plan = shape.plan(&requirements(), Trial::new(State::None, 1000), 7).unwrap();
         assert_eq!(plan.topics[0].config["retention.ms"], "86400000");
         assert_eq!(plan.cluster.limits.unwrap().in_sustained_bytes_per_sec, Some(31_200_000));
+    }
+
+    #[test]
+    fn serverless_has_partitions_for_its_quotas_and_trials_that_outlast_their_windows() {
+        let shape = Shape { instance: "msk-serverless", brokers: 3, partitions_max: 2400 };
+        // 200 MB/s at peak by 4 MB/s each, and 400 by 8: no more; with a third group 600 by 8.
+        assert_eq!(shape.partitions(&requirements()), 51);
+        let more = Requirements { groups: 3, ..requirements() };
+        assert_eq!(shape.partitions(&more), 75);
+        for state in State::ALL {
+            let trial = shape.trial(state, 1000);
+            let plan = shape.plan(&requirements(), trial, 7).unwrap();
+            assert_eq!(plan.cluster.limits.unwrap().in_bytes_per_sec, Some(66_666_666));
+            assert!(trial.settled().start >= 20 || state == State::Rolling, "{state:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The search for clusters: bounds first, then simulations, the cheapest cluster and the hardest
 //! state first; what was simulated is kept by the digest of its plan.
 
+use super::plan_options::{Choice, Options, options};
 use super::plan_scenario::{Shape, Trial};
-use super::plan_storage::kind_of;
 use crate::args::Plan as PlanArgs;
 use crate::batch;
 use crate::exit::Exit;
@@ -16,20 +16,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use stormglass_reports::cost::{of_cluster, of_run};
-use stormglass_reports::planner::{
-    Candidate, Cluster, Judgement, Requirements, State, bounds, equation_1, judge, transfer,
-};
-use stormglass_reports::result::{Cents, Milli};
-use stormglass_scenarios::plan::Plan;
-use stormglass_scenarios::{Offer, ec2_offers, express_sizes, msk_offers};
+use stormglass_reports::planner::{Candidate, Judgement, Requirements, RuledOut, State, judge};
 
-/// More brokers come in steps of the AZs.
-const AZS: u32 = 3;
 /// Clusters that are simulated before the search gives up.
 const SIMULATED_MAX: usize = 40;
-/// What is looked among when neither kinds nor instance types are given.
-const KIND_BY_DEFAULT: &str = "msk-standard";
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -40,6 +30,8 @@ pub(super) struct Found {
     pub(super) misses: Vec<Candidate>,
     /// Clusters that arithmetic rules out.
     pub(super) cut: u32,
+    /// Kinds of which none is left.
+    pub(super) ruled_out: Vec<RuledOut>,
     /// Simulations.
     pub(super) runs: u32,
     /// Whether it was cut short.
@@ -54,20 +46,6 @@ pub(super) struct Search<'a> {
     runs: AtomicU32,
 }
 
-/// Every size of broker that can be chosen.
-fn offers() -> Vec<Offer> {
-    let mut all = msk_offers();
-    all.extend(express_sizes());
-    all.extend(ec2_offers());
-    all
-}
-
-/// A shape with its price and bounds.
-struct Choice {
-    shape: Shape,
-    candidate: Candidate,
-}
-
 impl<'a> Search<'a> {
     /// Once per process: it takes over Ctrl-C.
     pub(super) fn new(args: &'a PlanArgs, output: Output) -> Result<Self, Failure> {
@@ -77,10 +55,9 @@ impl<'a> Search<'a> {
 
     /// Searches. What an interruption leaves is found, without headroom.
     pub(super) fn run(&self) -> Result<Found, Failure> {
-        let (mut options, cut) = self.options()?;
-        options.sort_by_key(|one| one.candidate.cluster.monthly_usd);
-        let mut found = Found { cut, ..Found::default() };
-        let searched = self.search(options, &mut found);
+        let Options { choices, cut, ruled_out } = options(self.args)?;
+        let mut found = Found { cut, ruled_out, ..Found::default() };
+        let searched = self.search(choices, &mut found);
         let searched = searched.and_then(|()| {
             keep_smallest(&mut found.fits, self.args.top);
             self.add_headroom(&mut found.fits)
@@ -124,71 +101,6 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Clusters within the bounds, and how many are not.
-    fn options(&self) -> Result<(Vec<Choice>, u32), Failure> {
-        let wanted = &self.args.instances;
-        let kinds = &self.args.kinds;
-        let is_wanted = |name: &str| {
-            let family = name.rsplit_once('.').map_or(name, |(family, _)| family);
-            let by_name = wanted.iter().any(|one| one == name || one == family);
-            let by_default =
-                wanted.is_empty() && (!kinds.is_empty() || kind_of(name) == KIND_BY_DEFAULT);
-            (by_name || by_default)
-                && (kinds.is_empty() || kinds.iter().any(|kind| kind == kind_of(name)))
-        };
-        let offers: Vec<_> = offers().into_iter().filter(|one| is_wanted(one.name)).collect();
-        if offers.is_empty() {
-            let names: Vec<&str> = self::offers().iter().map(|one| one.name).collect();
-            return Err(Failure::usage("no instance type of that name")
-                .help(format!("the catalogue has {}", names.join(", "))));
-        }
-        let (mut options, mut cut) = (Vec::new(), 0);
-        let least = AZS.max(self.args.requirements.replication).next_multiple_of(AZS);
-        for offer in offers {
-            for brokers in (least..=self.args.brokers_max).step_by(AZS as usize) {
-                let partitions_max = u64::from(offer.recommended_partitions);
-                let shape = Shape { instance: offer.name, brokers, partitions_max };
-                match self.option(shape) {
-                    Some(option) => options.push(option),
-                    None => cut += 1,
-                }
-            }
-        }
-        Ok((options, cut))
-    }
-
-    /// A cluster that arithmetic does not rule out.
-    fn option(&self, shape: Shape) -> Option<Choice> {
-        let requirements = &self.args.requirements;
-        let plan = shape.plan(requirements, Trial::new(State::None, 1000), self.args.seed).ok()?;
-        let bounds = bounds(&plan, requirements, shape.partitions_max);
-        if bounds.iter().any(|bound| bound.percent > Milli::from_units(100_000)) {
-            return None;
-        }
-        let bill = of_run(&plan, &transfer(&plan, requirements));
-        let (whole, without) = (bill.total_usd.units(), of_cluster(&plan).total_usd.units());
-        let candidate = Candidate {
-            cluster: Cluster {
-                kind: kind_of(shape.instance).to_owned(),
-                instance: shape.instance.to_owned(),
-                brokers: shape.brokers,
-                storage_gib: shape.storage_gib(requirements).max(fixed_gib(&plan)),
-                partitions: shape.partitions(requirements),
-                monthly_usd: bill.total_usd,
-                traffic_usd: Cents::from_units(whole - without),
-            },
-            bounds,
-            states: Vec::new(),
-            fits: false,
-            headroom: None,
-            curve: Vec::new(),
-            growth: None,
-            equation_1: equation_1(&plan, requirements),
-            bill: bill.lines,
-        };
-        Some(Choice { shape, candidate })
-    }
-
     /// Judges some clusters side by side.
     fn judge_all(&self, wave: &[Choice]) -> Result<Vec<Candidate>, Failure> {
         let names: Vec<String> = wave.iter().map(|one| one.candidate.name()).collect();
@@ -197,7 +109,8 @@ impl<'a> Search<'a> {
             let mut candidate = wave[at].candidate.clone();
             for state in &self.args.requirements.states {
                 let load = state.load_permille(self.args.requirements.peak_permille);
-                let judgement = self.judge(&wave[at].shape, Trial::new(*state, load), board)?;
+                let judgement =
+                    self.judge(&wave[at].shape, wave[at].shape.trial(*state, load), board)?;
                 let holds = judgement.holds;
                 candidate.states.push(judgement);
                 if !holds {
@@ -212,7 +125,7 @@ impl<'a> Search<'a> {
     fn plans(&self, shape: &Shape) -> Vec<u64> {
         let requirements = &self.args.requirements;
         let time = |state: &State| {
-            let trial = Trial::new(*state, 1000);
+            let trial = shape.trial(*state, 1000);
             shape.plan(requirements, trial, 1).map_or(0, |plan| total_ns(&plan))
         };
         requirements.states.iter().map(time).collect()
@@ -297,23 +210,4 @@ fn keep_smallest(fits: &mut Vec<Candidate>, top: usize) {
         rank += 1;
         rank <= top || is_first
     });
-}
-
-/// Local disks of a broker, GiB.
-fn fixed_gib(plan: &Plan) -> u64 {
-    let Some(broker) = plan.cluster.brokers.first() else { return 0 };
-    let local = broker.host.volumes.iter().filter(|volume| volume.kind == "nvme");
-    local.map(|volume| volume.size_bytes >> 30).sum()
-}
-
-impl Shape {
-    /// The shape of a candidate; quotas were checked when it became one.
-    pub(super) fn of(candidate: &Candidate) -> Option<Self> {
-        let offer = offers().into_iter().find(|one| one.name == candidate.cluster.instance)?;
-        Some(Self {
-            instance: offer.name,
-            brokers: candidate.cluster.brokers,
-            partitions_max: u64::from(offer.recommended_partitions),
-        })
-    }
 }

@@ -17,23 +17,29 @@ const GP3_MIB_MAX: u64 = 2_000;
 const GP3_IOPS_MIN: u64 = 3_000;
 const GP3_IOPS_PER_MIB: u64 = 4;
 
-/// Kind of the clusters of a size of broker, as the language has it.
+/// Whether storage grows with what is kept, without volumes to choose.
+pub(super) fn is_elastic(kind: &str) -> bool {
+    matches!(kind, "msk-express" | "msk-serverless")
+}
+
+/// Kind of the clusters of a size of broker or of a family, as the language has it.
 pub(super) fn kind_of(instance: &str) -> &'static str {
     match instance.split_once('.') {
         Some(("express", _)) => "msk-express",
         Some(("kafka", _)) => "msk-standard",
+        None if instance == "msk-serverless" => "msk-serverless",
         _ => "self-managed",
     }
 }
 
 impl Shape {
-    /// Storage of each broker that retention calls for, GiB; on Express a broker's share of what is
-    /// kept, once.
+    /// Storage of each broker that retention calls for, GiB; on Express and Serverless a broker's
+    /// share of what is kept, once.
     pub(super) fn storage_gib(&self, requirements: &Requirements) -> u64 {
         let kept =
             requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
         let kind = kind_of(self.instance);
-        if kind == "msk-express" {
+        if is_elastic(kind) {
             return (kept / u64::from(self.brokers)).div_ceil(1 << 30);
         }
         let all = kept.saturating_mul(u64::from(requirements.replication));
@@ -42,12 +48,12 @@ impl Shape {
         each.div_ceil(1 << 30).max(least)
     }
 
-    /// Keys of `[cluster]` about storage, and what replicas must have, which Express fixes.
+    /// Keys of `[cluster]` about storage, and what replicas must have, which Express and Serverless fix.
     pub(super) fn storage_text(&self, requirements: &Requirements) -> String {
         let in_sync = requirements.replication.saturating_sub(1).max(1);
         let config = format!("config.min.insync.replicas = {in_sync}\n");
         match kind_of(self.instance) {
-            "msk-express" => String::new(),
+            kind if is_elastic(kind) => String::new(),
             "msk-standard" => {
                 format!("storage.size = \"{} GiB\"\n{config}", self.storage_gib(requirements))
             }
@@ -79,9 +85,9 @@ impl Shape {
         format!("storage = {{ type = \"gp3\", size = \"{gib} GiB\"{more} }}\n")
     }
 
-    /// What Express bills for storage follows from the topic's retention.
+    /// What Express and Serverless bill for storage follows from the topic's retention.
     pub(super) fn retention_text(&self, requirements: &Requirements) -> String {
-        if kind_of(self.instance) == "msk-express" {
+        if is_elastic(kind_of(self.instance)) {
             let ms = requirements.retention_seconds.saturating_mul(1000);
             format!("config.retention.ms = {ms}\n")
         } else {

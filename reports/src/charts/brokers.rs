@@ -165,6 +165,9 @@ fn floor(value: Milli) -> i64 {
 
 /// Who leads, and which partitions lack a replica.
 pub(crate) fn partitions(plan: &Plan, result: &RunResult, recording: &Recording) -> Option<Chart> {
+    if result.resources.is_empty() {
+        return None;
+    }
     let most = Scope::Measured
         .seconds(recording)
         .map(|second| second.brokers.iter().map(|broker| broker.under_replicated).sum::<u32>())

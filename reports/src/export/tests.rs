@@ -128,6 +128,43 @@ fn the_benchmarks_result_has_its_keys_and_the_runs_figures() {
     }
 }
 
+/// `bin/create_charts.py` of the benchmark takes texts, a list of numbers for each ten seconds, whose
+/// largest is the axis' end, and maps from percentiles of at most 100 to numbers.
+#[test]
+fn the_benchmarks_chart_script_finds_what_it_reads() {
+    const TEXTS: [&str; 2] = ["workload", "driver"];
+    const LISTS: [&str; 7] = [
+        "publishLatency99pct",
+        "publishDelayLatency99pct",
+        "publishRate",
+        "publishErrorRate",
+        "endToEndLatency95pct",
+        "consumeRate",
+        "endToEndLatencyAvg",
+    ];
+    const QUANTILES: [&str; 3] = [
+        "aggregatedPublishLatencyQuantiles",
+        "aggregatedPublishDelayLatencyQuantiles",
+        "aggregatedEndToEndLatencyQuantiles",
+    ];
+    for mode in [OmbMode::Strict, OmbMode::Precise] {
+        let document = json_of(Format::Omb(mode), &run());
+        for key in TEXTS {
+            assert!(document[key].as_str().is_some_and(|text| !text.is_empty()), "{key}");
+        }
+        for key in LISTS {
+            let list = document[key].as_array().unwrap();
+            assert!(!list.is_empty() && list.iter().all(Value::is_number), "{key}: {list:?}");
+        }
+        for key in QUANTILES {
+            let map = document[key].as_object().unwrap();
+            let drawn = map.keys().filter(|percent| percent.parse::<f64>().unwrap() <= 99.999);
+            assert!(drawn.count() > 1 && map.values().all(Value::is_number), "{key}");
+            assert!(map.keys().all(|percent| percent.parse::<f64>().unwrap() <= 100.0), "{key}");
+        }
+    }
+}
+
 #[test]
 fn strict_measures_as_the_benchmark_does() {
     let run = run();

@@ -66,7 +66,7 @@ fn checker_row(checker: &CheckerResult) -> Markup {
     }
 }
 
-/// Every constant with its source.
+/// What is out of the validated range, and every constant with its source.
 pub(super) fn assumptions(result: &RunResult) -> Markup {
     html! {
         section id="assumptions" {
@@ -77,24 +77,32 @@ pub(super) fn assumptions(result: &RunResult) -> Markup {
                     ul { @for note in &result.validity_notes { li { (note) } } }
                 }
             }
-            p { "Every constant behind these numbers, "
-                (text::grouped(result.assumptions.len() as u64)) " of them: "
-                (confidence(result)) "." }
-            div.table {
-                table.dense {
-                    thead { tr {
-                        th { "Constant" } th.n { "Value" } th { "Unit" } th { "Confidence" }
-                        th { "Source" }
-                    } }
-                    tbody {
-                        @for row in &result.assumptions {
-                            tr {
-                                td { code { (row.name) } }
-                                td.n.value { (value(&row.value)) }
-                                td { (row.unit) }
-                                td { (row.confidence) }
-                                td.wide.source { (linked(&row.source)) }
-                            }
+            // What was measured on a real cluster stands on none of them.
+            @if result.is_simulated() { (constants(result)) }
+        }
+    }
+}
+
+/// Every constant with its source.
+fn constants(result: &RunResult) -> Markup {
+    html! {
+        p { "Every constant behind these numbers, "
+            (text::grouped(result.assumptions.len() as u64)) " of them: "
+            (confidence(result)) "." }
+        div.table {
+            table.dense {
+                thead { tr {
+                    th { "Constant" } th.n { "Value" } th { "Unit" } th { "Confidence" }
+                    th { "Source" }
+                } }
+                tbody {
+                    @for row in &result.assumptions {
+                        tr {
+                            td { code { (row.name) } }
+                            td.n.value { (value(&row.value)) }
+                            td { (row.unit) }
+                            td { (row.confidence) }
+                            td.wide.source { (linked(&row.source)) }
                         }
                     }
                 }

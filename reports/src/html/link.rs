@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// The text with every `https://` address as a link.
-pub(super) fn linked(text: &str) -> Markup {
+pub(crate) fn linked(text: &str) -> Markup {
     html! {
         @for (index, word) in text.split(' ').enumerate() {
             @if index > 0 { " " }

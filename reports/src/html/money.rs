@@ -51,7 +51,7 @@ pub(super) fn section(result: &RunResult, figure: Option<Markup>) -> Markup {
 }
 
 /// A unit price without trailing zeros, but with cents.
-fn price(value: Decimal<9>) -> String {
+pub(crate) fn price(value: Decimal<9>) -> String {
     let text = value.to_string();
     let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
     let trimmed = decimals.trim_end_matches('0');

@@ -181,6 +181,9 @@ fn availability(result: &RunResult) -> Markup {
 }
 
 fn resources(result: &RunResult) -> Markup {
+    if result.resources.is_empty() {
+        return html! {};
+    }
     let burstable = result.resources.iter().any(|row| row.cpu_credits_min.is_some());
     html! {
         h3 { "Resources per broker" }

@@ -74,6 +74,7 @@ fn reproduce(input: &ReportInput<'_>) -> Markup {
         ("Model digest", &result.model_digest),
         ("Event hash", &result.event_hash),
     ];
+    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
     html! {
         section id="reproduce" {
             h2 { "Reproduce" }
@@ -89,10 +90,12 @@ fn reproduce(input: &ReportInput<'_>) -> Markup {
                 dt { "Stormglass" } dd { (result.version) }
             }
             p.small {
-                "This run took " (text::short(info.wall_seconds)) " s on " (info.host) ": "
-                (text::short(info.sim_seconds_per_wall_second))
-                " simulated seconds per second, " (text::grouped(info.events_per_second))
-                " events per second"
+                "This run took " (text::short(info.wall_seconds)) " s on " (info.host)
+                @if result.is_simulated() {
+                    ": " (text::short(info.sim_seconds_per_wall_second))
+                    " simulated seconds per second, " (text::grouped(info.events_per_second))
+                    " events per second"
+                }
                 @if let Some(bytes) = info.peak_rss_bytes {
                     ", " (text::grouped(bytes / 1_000_000)) " MB of memory at most"
                 }

@@ -114,8 +114,10 @@ pub(super) fn key_figures(result: &RunResult) -> Markup {
         let value = format!("{} MB/s", text::short(row.acked.mb_per_s_avg));
         figures.push(Figure { name: "Acknowledged", value, note });
     }
-    figures.push(replicas(result));
-    figures.push(saturation(result));
+    if result.is_simulated() {
+        figures.push(replicas(result));
+        figures.push(saturation(result));
+    }
     figures.push(Figure {
         name: "Cost a month",
         value: text::dollars(result.cost.total_usd),

@@ -7,7 +7,7 @@
 
 use super::types::{Bound, Requirements, State};
 use crate::result::Milli;
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{LimitsPlan, Plan};
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
 /// Storage is to have a quarter more than what is kept.
@@ -88,18 +88,49 @@ fn of_state(
         let kept = average * u128::from(requirements.retention_seconds) * copies / brokers;
         all.push(("storage", percent(kept * STORAGE_RESERVE_PERMILLE / 1000, has)));
     }
-    // Above the sustained quotas AWS promises no undegraded performance; what is throttled shows
-    // only after the ten seconds over which quotas are measured, longer than a trial is judged.
-    if let Some(limits) = &plan.cluster.limits {
-        let quotas = [
-            ("ingress quota", led, limits.in_sustained_bytes_per_sec),
-            ("egress quota", egress / left, limits.out_sustained_bytes_per_sec),
-        ];
-        for (name, needed, limit) in quotas {
-            all.extend(limit.map(|limit| (name, percent(needed, u128::from(limit)))));
-        }
-    }
+    all.extend(quotas(plan, [ingress, egress], left));
     all
+}
+
+/// Quotas of a managed service: a broker's for what it leads, and a partition's; keys are even, so that
+/// every partition takes its share.
+///
+/// Above the sustained quotas AWS promises no undegraded performance; what is throttled shows only after
+/// the ten seconds over which quotas are measured, longer than a trial is judged.
+fn quotas(
+    plan: &Plan,
+    [ingress, egress]: [u128; 2],
+    left: u128,
+) -> impl Iterator<Item = (&'static str, Milli)> {
+    let partitions = plan.topics.iter().map(|topic| topic.assignment.len() as u128).sum::<u128>();
+    let partitions = partitions.max(1);
+    let limits = plan.cluster.limits.as_ref();
+    let of = |limit: fn(&LimitsPlan) -> Option<u64>| limits.and_then(limit);
+    let quotas = [
+        (
+            "ingress quota",
+            ingress / left,
+            of(|limits| limits.in_sustained_bytes_per_sec.or(limits.in_bytes_per_sec)),
+        ),
+        (
+            "egress quota",
+            egress / left,
+            of(|limits| limits.out_sustained_bytes_per_sec.or(limits.out_bytes_per_sec)),
+        ),
+        (
+            "partition ingress quota",
+            ingress / partitions,
+            of(|limits| limits.partition_in_bytes_per_sec),
+        ),
+        (
+            "partition egress quota",
+            egress / partitions,
+            of(|limits| limits.partition_out_bytes_per_sec),
+        ),
+    ];
+    quotas.into_iter().filter_map(|(name, needed, limit)| {
+        limit.map(|limit| (name, percent(needed, u128::from(limit))))
+    })
 }
 
 fn percent(part: u128, whole: u128) -> Milli {

@@ -2,8 +2,9 @@
 //! how much of each resource is used.
 
 use super::text::required;
-use super::types::{Candidate, Judgement, PlanReport};
+use super::types::{Candidate, Cluster, Judgement, PlanReport};
 use crate::charts::Chart;
+use crate::charts::rows::{self, Row, Rows};
 use crate::charts::steps::{Line, Steps, chart};
 use crate::result::Milli;
 use crate::text;
@@ -59,43 +60,43 @@ fn cost(report: &PlanReport) -> Option<Chart> {
     if clusters.len() < 2 {
         return None;
     }
-    let labels: Vec<String> = clusters.iter().map(|one| short_name(one)).collect();
+    let row = |one: &&Candidate| Row {
+        label: short_name(one),
+        values: vec![required(one).and_then(|judgement| judgement.p99_ms)],
+    };
     let limit = Milli::ms_from_ns(report.requirements.p99_ns);
-    let p99 = |one: &&Candidate| required(one).and_then(|judgement| judgement.p99_ms);
-    let lines = [
-        Line { label: "p99".to_owned(), values: clusters.iter().map(p99).collect() },
-        Line { label: "limit of p99".to_owned(), values: vec![Some(limit); clusters.len()] },
-    ];
-    chart(&Steps {
+    rows::chart(&Rows {
         name: "plan-cost",
         title: "Cost against latency",
-        caption: "Simulated clusters in order of price, p99 in the first state that was judged."
+        caption: "Simulated clusters in order of price, response p99 in the first state that was \
+                  judged. Bars far beyond the limit are cut off."
             .to_owned(),
         unit: "ms",
-        labels: &labels,
-        lines: &lines,
+        series: &["response p99"],
+        rows: &clusters.iter().map(row).collect::<Vec<Row>>(),
+        limit: Some(("limit", limit)),
     })
 }
 
 /// What each cluster uses of each resource.
 fn resources(report: &PlanReport) -> Option<Chart> {
-    let clusters: Vec<&Candidate> = report.fits.iter().take(CLUSTERS_MAX).collect();
-    let labels: Vec<String> = clusters.iter().map(|one| short_name(one)).collect();
-    let used = |one: &&Candidate, resource: &str| {
+    const RESOURCES: [&str; 3] = ["cpu", "network", "disk"];
+    let used = |one: &Candidate, resource: &str| {
         let uses = &required(one)?.uses;
         Some(uses.iter().find(|used| used.resource == resource)?.percent)
     };
-    let lines = ["cpu", "network", "disk"].map(|resource| Line {
-        label: resource.to_owned(),
-        values: clusters.iter().map(|one| used(one, resource)).collect(),
-    });
-    chart(&Steps {
+    let row = |one: &Candidate| Row {
+        label: short_name(one),
+        values: RESOURCES.map(|resource| used(one, resource)).to_vec(),
+    };
+    rows::chart(&Rows {
         name: "plan-use",
-        title: "Use of each resource in the hardest state",
+        title: "Headroom of each resource in the hardest state",
         caption: "Busiest broker, share of what there was at the time, bursts included.".to_owned(),
         unit: "%",
-        labels: &labels,
-        lines: &lines,
+        series: &RESOURCES,
+        rows: &report.fits.iter().take(CLUSTERS_MAX).map(row).collect::<Vec<Row>>(),
+        limit: Some(("all of it", Milli::from_units(100_000))),
     })
 }
 
@@ -106,9 +107,11 @@ fn by_cost(report: &PlanReport) -> Vec<&Candidate> {
     all.split_off(skipped)
 }
 
-/// `6 x m7g.xlarge $3,123`.
+/// `6 x m7g.xlarge, $3,123`.
 fn short_name(candidate: &Candidate) -> String {
     let cluster = &candidate.cluster;
-    let kind = cluster.instance.trim_start_matches("kafka.");
-    format!("{} x {kind} ${}", cluster.brokers, cluster.monthly_usd.units() / 100)
+    let instance = cluster.instance.trim_start_matches("kafka.");
+    let name = Cluster::name_of(&cluster.kind, cluster.brokers, instance);
+    let usd = u64::try_from(cluster.monthly_usd.units() / 100).unwrap_or(0);
+    format!("{name}, ${}", text::grouped(usd))
 }

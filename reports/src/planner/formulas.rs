@@ -3,7 +3,7 @@
 
 use super::types::{Candidate, Formulas, Requirements};
 use crate::cost::{Workload, aws_sizer};
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{ClusterKind, Plan};
 
 /// MSK brokers come in threes over three AZs.
 const AZS: u128 = 3;
@@ -20,10 +20,14 @@ pub const FORMULA_NOTES: [&str; 4] = [
      average load; the script bills transfer by its own rule",
 ];
 
-/// Brokers by Equation 1: bytes at peak, each resource at its baseline.
+/// Brokers by Equation 1: bytes at peak, each resource at its baseline; nothing where there are no
+/// brokers to choose.
 #[must_use]
-pub fn equation_1(plan: &Plan, requirements: &Requirements) -> u32 {
-    let Some(host) = plan.cluster.brokers.first().map(|node| &node.host) else { return 0 };
+pub fn equation_1(plan: &Plan, requirements: &Requirements) -> Option<u32> {
+    if plan.cluster.kind == ClusterKind::MskServerless {
+        return None;
+    }
+    let host = plan.cluster.brokers.first().map(|node| &node.host)?;
     let peak = u128::from(requirements.ingress_bytes_per_sec)
         * u128::from(requirements.peak_permille)
         / 1000;
@@ -42,10 +46,10 @@ pub fn equation_1(plan: &Plan, requirements: &Requirements) -> u32 {
     let needed = [(peak * copies, volumes), (peak * copies, path), (peak * flows, network)]
         .map(|(bytes, has)| bytes.div_ceil(has.max(1)));
     let brokers = needed.into_iter().max().unwrap_or(1).max(copies).next_multiple_of(AZS);
-    u32::try_from(brokers).unwrap_or(u32::MAX)
+    Some(u32::try_from(brokers).unwrap_or(u32::MAX))
 }
 
-/// The script's answers for every instance type among the candidates.
+/// Both formulas' answers for every instance type among the candidates.
 #[must_use]
 pub fn formulas<'a>(
     candidates: impl Iterator<Item = &'a Candidate>,
@@ -53,10 +57,11 @@ pub fn formulas<'a>(
 ) -> Vec<Formulas> {
     let mut all: Vec<Formulas> = Vec::new();
     for candidate in candidates {
+        let Some(equation_1) = candidate.equation_1 else { continue };
         let cluster = &candidate.cluster;
         let known = all.iter().position(|one| one.instance == cluster.instance);
         let at = known.unwrap_or_else(|| {
-            all.push(of_instance(candidate, requirements));
+            all.push(of_instance(candidate, equation_1, requirements));
             all.len() - 1
         });
         if candidate.fits && all[at].simulated.is_none_or(|least| cluster.brokers < least) {
@@ -67,7 +72,7 @@ pub fn formulas<'a>(
     all
 }
 
-fn of_instance(candidate: &Candidate, requirements: &Requirements) -> Formulas {
+fn of_instance(candidate: &Candidate, equation_1: u32, requirements: &Requirements) -> Formulas {
     let cluster = &candidate.cluster;
     let mut workload = Workload::steady(
         requirements.ingress_bytes_per_sec,
@@ -84,7 +89,7 @@ fn of_instance(candidate: &Candidate, requirements: &Requirements) -> Formulas {
         instance: cluster.instance.clone(),
         simulated: None,
         simulated_usd: None,
-        equation_1: candidate.equation_1,
+        equation_1,
         aws_script: script.as_ref().map(|one| one.brokers),
         aws_script_usd: script.map(|one| one.monthly_usd),
     }

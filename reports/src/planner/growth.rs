@@ -18,10 +18,10 @@ pub fn growth(candidate: &Candidate, requirements: &Requirements) -> Option<Grow
     })
 }
 
-/// Multiple of the load at which volumes are full; nothing on Express, whose storage grows.
+/// Multiple of the load at which volumes are full; nothing where storage grows by itself.
 fn volumes_full(candidate: &Candidate, requirements: &Requirements) -> Option<Milli> {
     let cluster = &candidate.cluster;
-    if cluster.kind == "msk-express" {
+    if cluster.has_elastic_storage() {
         return None;
     }
     let has = i128::from(cluster.storage_gib) * i128::from(cluster.brokers) * (1 << 30);

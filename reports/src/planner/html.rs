@@ -2,9 +2,9 @@
 
 use super::charts::charts;
 use super::formulas::FORMULA_NOTES;
-use super::text::{INTERRUPTED, binds, headroom, missed, outlook, question};
-use super::types::{Candidate, PlanReport};
-use crate::html::{figure, shell};
+use super::text::{INTERRUPTED, binds, headroom, missed, outlook, question, storage};
+use super::types::{Candidate, PlanReport, RuledOut};
+use crate::html::{figure, linked, price, shell};
 use crate::text;
 use maud::{Markup, html};
 
@@ -38,6 +38,12 @@ pub fn page(report: &PlanReport) -> String {
             @if !report.misses.is_empty() {
                 section id="misses" { h2 { "Simulated and too small" } (misses(&report.misses)) }
             }
+            @if !report.ruled_out.is_empty() {
+                section id="ruled-out" {
+                    h2 { "Ruled out by arithmetic" }
+                    (ruled_out(&report.ruled_out))
+                }
+            }
             section id="notes" {
                 h2 { "What to keep in mind" }
                 ul { @for assumption in &report.assumptions { li { (assumption) } } }
@@ -64,7 +70,12 @@ fn verdict(report: &PlanReport) -> Markup {
             headroom(first)
         ),
         (None, Some(miss)) => format!("Nearest: {}, {}.", miss.name(), missed(miss)),
-        (None, None) => "Arithmetic rules out every cluster that was allowed.".to_owned(),
+        (None, None) => format!(
+            "Arithmetic rules out every cluster that was allowed.{}",
+            report.ruled_out.first().map_or_else(String::new, |nearest| {
+                format!(" Nearest: {}, of which {}.", nearest.cluster, nearest.reason)
+            })
+        ),
     };
     let (class, mark, word) = if report.interrupted {
         ("interrupted", "…", "Interrupted")
@@ -100,7 +111,7 @@ fn ranking(fits: &[Candidate]) -> Markup {
                             td { (one.cluster.kind) }
                             td.n { (text::dollars(one.cluster.monthly_usd)) }
                             td.n { (text::dollars(one.cluster.traffic_usd)) }
-                            td.n { (text::grouped(one.cluster.storage_gib)) " GiB" }
+                            td.n { (storage(&one.cluster)) }
                             td.n { (one.cluster.partitions) }
                             td.n { (headroom(one)) }
                             td { (binds(one)) }
@@ -155,30 +166,46 @@ fn section(candidate: &Candidate) -> Markup {
     }
 }
 
-/// A month's bill, line by line.
+/// A month's bill, line by line; sources are numbered, as many lines share one.
 fn bill(candidate: &Candidate) -> Markup {
+    let (mut sources, mut numbers) = (Vec::new(), Vec::new());
+    for line in &candidate.bill {
+        let source = (&line.source, &line.date);
+        let at = sources.iter().position(|one| *one == source).unwrap_or_else(|| {
+            sources.push(source);
+            sources.len() - 1
+        });
+        numbers.push(at + 1);
+    }
     html! {
         section id="bill" {
             h2 { "The bill of " (candidate.name()) }
             p { "A month at average load, at list prices." }
             div.table {
-                table {
+                table.packed {
                     thead { tr {
                         th { "Item" } th.n { "Quantity" } th.n { "Unit price" } th.n { "USD" }
-                        th { "Source" }
+                        th.n { "Source" }
                     } }
                     tbody {
-                        @for line in &candidate.bill {
+                        @for (line, number) in candidate.bill.iter().zip(&numbers) {
                             tr {
-                                td { (line.item) }
+                                td.wide { (line.item) }
                                 td.n { (text::number(line.quantity, 0)) " " (line.unit) }
-                                td.n { (line.unit_price_usd.to_string()) }
+                                td.n { "$" (price(line.unit_price_usd)) }
                                 td.n { (text::dollars(line.amount_usd)) }
-                                td.wide { (line.source) ", " (line.date) }
+                                td.n { "[" (number) "]" }
                             }
                         }
                     }
+                    tfoot { tr {
+                        th { "Total a month" } td {} td {}
+                        td.n { strong { (text::dollars(candidate.cluster.monthly_usd)) } } td {}
+                    } }
                 }
+            }
+            ol.small.sources {
+                @for (source, date) in &sources { li { (linked(source)) ", " (date) } }
             }
         }
     }
@@ -222,6 +249,21 @@ fn misses(misses: &[Candidate]) -> Markup {
                             td.n { (text::dollars(one.cluster.monthly_usd)) }
                             td.wide { (missed(one)) }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn ruled_out(kinds: &[RuledOut]) -> Markup {
+    html! {
+        div.table {
+            table.packed {
+                thead { tr { th { "Kind" } th { "Nearest" } th { "What it lacks" } } }
+                tbody {
+                    @for one in kinds {
+                        tr { td { (one.kind) } td { (one.cluster) } td.wide { (one.reason) } }
                     }
                 }
             }

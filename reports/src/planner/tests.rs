@@ -3,7 +3,7 @@
 use super::*;
 use crate::result::{self, Cents, Milli};
 use crate::testing;
-use stormglass_scenarios::plan::Constant;
+use stormglass_scenarios::plan::{ClusterKind, Constant, LimitsPlan};
 
 fn requirements() -> Requirements {
     Requirements {
@@ -45,6 +45,30 @@ fn bounds_follow_the_arithmetic() {
     // 40 MB/s of produced bytes for each survivor, on the equivalent of one core.
     assert_eq!(of("cpu").percent, Milli::from_units(4_000));
     assert!(of("disk").percent > Milli::ZERO);
+}
+
+#[test]
+fn quotas_of_clusters_and_partitions_are_bounds() {
+    let mut plan = testing::plan();
+    plan.cluster.kind = ClusterKind::MskServerless;
+    plan.cluster.limits = Some(LimitsPlan {
+        in_sustained_bytes_per_sec: None,
+        in_bytes_per_sec: Some(50_000_000),
+        out_sustained_bytes_per_sec: None,
+        out_bytes_per_sec: Some(100_000_000),
+        partition_in_bytes_per_sec: Some(5_000_000),
+        partition_out_bytes_per_sec: Some(10_000_000),
+        requests_per_sec: Some(5_000),
+        source: "made up".to_owned(),
+    });
+    let bounds = bounds(&plan, &requirements(), 2400);
+    let of = |resource: &str| bounds.iter().find(|one| one.resource == resource).unwrap();
+    // 80 MB/s at peak and twice that out, two of three left; 60 partitions.
+    assert_eq!(of("ingress quota").percent, Milli::from_units(80_000));
+    assert_eq!(of("egress quota").percent, Milli::from_units(80_000));
+    assert_eq!(of("partition ingress quota").percent, Milli::ratio(1_333_333 * 100, 5_000_000));
+    assert_eq!(of("partition egress quota").percent, Milli::ratio(2_666_666 * 100, 10_000_000));
+    assert_eq!(equation_1(&plan, &requirements()), None, "no brokers to count");
 }
 
 #[test]
@@ -121,7 +145,7 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         headroom: fits.then_some(headroom),
         curve: if fits { curve.to_vec() } else { Vec::new() },
         growth: None,
-        equation_1: 3,
+        equation_1: Some(3),
         bill: crate::cost::of_cluster(&testing::plan()).lines,
     };
     candidate.growth = growth(&candidate, &requirements());
@@ -138,6 +162,12 @@ fn report(fits: Vec<Candidate>, misses: Vec<Candidate>) -> PlanReport {
         fits,
         misses,
         cut_by_bounds: 12,
+        ruled_out: vec![RuledOut {
+            kind: "msk-serverless".to_owned(),
+            cluster: "MSK Serverless".to_owned(),
+            reason: "ingress quota needs at least 150 % of what is always there, by arithmetic"
+                .to_owned(),
+        }],
         interrupted: false,
         runs: 14,
         assumptions: vec!["burst credits are spent".to_owned()],
@@ -177,8 +207,8 @@ fn equation_1_counts_bytes_against_baselines() {
         peak_permille: 1000,
         ..requirements()
     };
-    assert_eq!(equation_1(&plan, &at(70_000_000)), 3);
-    assert_eq!(equation_1(&plan, &at(71_000_000)), 6);
+    assert_eq!(equation_1(&plan, &at(70_000_000)), Some(3));
+    assert_eq!(equation_1(&plan, &at(71_000_000)), Some(6));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The answer as text for a terminal.
 
 use super::formulas::FORMULA_NOTES;
-use super::types::{Candidate, Judgement, PlanReport, Requirements};
+use super::types::{Candidate, Cluster, Judgement, PlanReport, Requirements};
 use crate::columns::columns;
 use crate::result::Milli;
 use crate::text;
@@ -37,6 +37,12 @@ pub fn table(report: &PlanReport) -> String {
         }
         out.push_str(&format!("\n{}\n", bill(first)));
         out.push_str(&format!("{}\n", side_by_side(report)));
+    }
+    for one in &report.ruled_out {
+        out.push_str(&format!("No {}: of {} {}.\n", one.kind, one.cluster, one.reason));
+    }
+    if !report.ruled_out.is_empty() {
+        out.push('\n');
     }
     if !report.misses.is_empty() {
         out.push_str("Simulated and too small:\n");
@@ -90,7 +96,7 @@ fn ranking(fits: &[Candidate]) -> String {
             candidate.name(),
             text::dollars(cluster.monthly_usd),
             text::dollars(cluster.traffic_usd),
-            format!("{} GiB", text::grouped(cluster.storage_gib)),
+            storage(cluster),
             cluster.partitions.to_string(),
             headroom(candidate),
             binds(candidate),
@@ -98,6 +104,14 @@ fn ranking(fits: &[Candidate]) -> String {
         ]
     }));
     columns(&rows, &[false, true, true, true, true, true, false, false])
+}
+
+/// Of each broker.
+pub(super) fn storage(cluster: &Cluster) -> String {
+    if cluster.has_elastic_storage() {
+        return "elastic".to_owned();
+    }
+    format!("{} GiB", text::grouped(cluster.storage_gib))
 }
 
 /// `1.25x`, `over 3x`.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Version of the shape of a plan's report.
-pub const PLANNER_SCHEMA_VERSION: u32 = 4;
+pub const PLANNER_SCHEMA_VERSION: u32 = 5;
 
 /// What a cluster must stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,14 +96,26 @@ pub struct Cluster {
     pub instance: String,
     /// Brokers.
     pub brokers: u32,
-    /// Storage of each, GiB.
+    /// Storage of each, GiB; where it grows by itself, a broker's share of what is kept.
     pub storage_gib: u64,
     /// Partitions of the topic.
     pub partitions: u32,
     /// US dollars a month at list prices, with the traffic of the average load.
     pub monthly_usd: Cents,
-    /// Of it, traffic.
+    /// Of it, traffic across AZs.
     pub traffic_usd: Cents,
+}
+
+/// A kind without a cluster that arithmetic lets pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuledOut {
+    /// Kind, as scenarios have it.
+    pub kind: String,
+    /// The cluster of this kind that comes nearest.
+    pub cluster: String,
+    /// What it lacks.
+    pub reason: String,
 }
 
 /// A resource's use by arithmetic alone: at least this much.
@@ -173,8 +185,8 @@ pub struct Candidate {
     pub curve: Vec<Judgement>,
     /// When growth uses the headroom up.
     pub growth: Option<Growth>,
-    /// Brokers of this instance type by Equation 1.
-    pub equation_1: u32,
+    /// Brokers of this instance type by Equation 1; Serverless has none to count.
+    pub equation_1: Option<u32>,
     /// The bill of a month, line by line.
     pub bill: Vec<CostLine>,
 }
@@ -259,6 +271,8 @@ pub struct PlanReport {
     pub formulas: Vec<Formulas>,
     /// Clusters that arithmetic alone rules out.
     pub cut_by_bounds: u32,
+    /// Kinds of which it rules out every cluster, with the nearest of each.
+    pub ruled_out: Vec<RuledOut>,
     /// Whether it was interrupted: what was found until then.
     pub interrupted: bool,
     /// Simulations that this took; those known from earlier are not counted.
@@ -269,11 +283,47 @@ pub struct PlanReport {
     pub command: String,
 }
 
+impl Cluster {
+    /// `6 x kafka.m7g.xlarge`; Serverless has no brokers to name.
+    #[must_use]
+    pub fn name_of(kind: &str, brokers: u32, instance: &str) -> String {
+        match kind {
+            "msk-serverless" => "MSK Serverless".to_owned(),
+            _ => format!("{brokers} x {instance}"),
+        }
+    }
+
+    /// Whether storage grows with what is kept, without volumes to choose.
+    #[must_use]
+    pub fn has_elastic_storage(&self) -> bool {
+        matches!(self.kind.as_str(), "msk-express" | "msk-serverless")
+    }
+}
+
+impl Bound {
+    /// Whether more is needed than there is.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.percent > Milli::from_units(100_000)
+    }
+
+    /// `disk needs at least 120 % of what is always there, by arithmetic`.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let percent = self.percent.units() / 1000;
+        format!(
+            "{} needs at least {percent} % of what is always there, by arithmetic",
+            self.resource
+        )
+    }
+}
+
 impl Candidate {
     /// `6 x kafka.m7g.xlarge`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} x {}", self.cluster.brokers, self.cluster.instance)
+        let cluster = &self.cluster;
+        Cluster::name_of(&cluster.kind, cluster.brokers, &cluster.instance)
     }
 
     /// The state that failed, if one did.

@@ -10,8 +10,12 @@ const SATURATED_PERMILLE: u32 = 900;
 /// A t3 CPU credit is one vCPU for one minute.
 const CREDIT_MS: i128 = 60_000;
 
-/// One row per broker, over the seconds of measure and heal in which it was up.
+/// One row per broker, over the seconds of measure and heal in which it was up; none when brokers were
+/// not looked into, as on a real cluster.
 pub(crate) fn rows(plan: &Plan, recording: &Recording) -> Vec<BrokerResources> {
+    if recording.seconds.iter().all(|second| second.brokers.is_empty()) {
+        return Vec::new();
+    }
     plan.cluster
         .brokers
         .iter()

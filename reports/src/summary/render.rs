@@ -227,11 +227,14 @@ impl Page {
             self.fact("", &reason);
         }
         self.fact("Safety", &safety_sentence(result));
-        let saturated = result
-            .saturated_first
-            .as_ref()
-            .map_or("nothing went over 90 %".to_owned(), saturation_sentence);
-        self.fact("Saturation", &saturated);
+        // Brokers of a real cluster are not looked into.
+        if result.is_simulated() {
+            let saturated = result
+                .saturated_first
+                .as_ref()
+                .map_or("nothing went over 90 %".to_owned(), saturation_sentence);
+            self.fact("Saturation", &saturated);
+        }
         let quotas = result.validity_notes.iter().filter_map(|note| note.strip_prefix("quotas: "));
         for (note, name) in quotas.zip(std::iter::once("Quotas").chain(std::iter::repeat(""))) {
             self.fact(name, note);

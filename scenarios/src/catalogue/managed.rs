@@ -2,6 +2,7 @@
 //! `services.toml` in the form of a plan. Only plans of these kinds have it, so that the plans of
 //! other kinds, and what they are compared by, do not change with it.
 
+use super::hardware::Offer;
 use super::provenance::read;
 use super::services::{Express, express_offers, service_limit};
 use super::values;
@@ -13,6 +14,8 @@ use std::sync::OnceLock;
 
 /// Name of the hosts of a Serverless cluster.
 pub(crate) const SERVERLESS_INSTANCE: &str = "msk-serverless";
+/// Replicas of every partition there.
+const SERVERLESS_REPLICATION: u64 = 3;
 
 /// `managed.toml`.
 #[derive(Debug, Deserialize)]
@@ -44,6 +47,20 @@ impl Managed {
 /// An Express broker size by name.
 pub(crate) fn express_instance(name: &str) -> Option<Express> {
     express_offers().into_iter().find(|offer| offer.name == name)
+}
+
+/// Serverless as something to choose, and how many brokers stand in for what AWS does not show. There
+/// are as many partitions for each of them as for the cluster: three replicas on three brokers.
+///
+/// # Panics
+/// If services.toml does not limit the partitions: a test looks.
+#[must_use]
+pub fn serverless_offer() -> (Offer, u32) {
+    let limit = service_limit("serverless-partitions").expect("services.toml has the limit");
+    let brokers = managed().serverless_brokers;
+    let replicas = limit.value * SERVERLESS_REPLICATION / u64::from(brokers);
+    let recommended_partitions = u32::try_from(replicas).unwrap_or(u32::MAX);
+    (Offer { name: SERVERLESS_INSTANCE, recommended_partitions }, brokers)
 }
 
 /// Constants that only this kind of cluster has.
@@ -140,6 +157,8 @@ mod tests {
         let serverless = limits(ClusterKind::MskServerless, SERVERLESS_INSTANCE).unwrap();
         assert_eq!(serverless.in_bytes_per_sec, Some(66_666_666));
         assert_eq!(serverless.requests_per_sec, Some(5_000));
+        let (offer, brokers) = serverless_offer();
+        assert_eq!((offer.recommended_partitions, brokers), (2_400, 3));
     }
 
     #[test]

@@ -1,0 +1,182 @@
+//! What a plan may choose from: sizes of brokers of the kinds that were asked for, priced, and without
+//! what arithmetic rules out.
+
+use super::plan_scenario::{Shape, Trial};
+use super::plan_storage::kind_of;
+use crate::args::Plan as PlanArgs;
+use crate::failure::Failure;
+use stormglass_reports::cost::{of_cluster, of_run};
+use stormglass_reports::planner::{
+    Bound, Candidate, Cluster, RuledOut, State, bounds, equation_1, transfer,
+};
+use stormglass_reports::result::{Cents, Milli};
+use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::{Offer, ec2_offers, express_sizes, msk_offers, serverless_offer};
+
+/// More brokers come in steps of the AZs.
+const AZS: u32 = 3;
+/// What is looked among when neither kinds nor instance types are given.
+const KIND_BY_DEFAULT: &str = "msk-standard";
+
+/// A shape with its price and bounds.
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub(super) shape: Shape,
+    pub(super) candidate: Candidate,
+}
+
+/// Clusters within the bounds, and what is not.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    /// The cheapest first.
+    pub(super) choices: Vec<Choice>,
+    /// How many arithmetic rules out.
+    pub(super) cut: u32,
+    /// Of each kind without a choice, the cluster that comes nearest.
+    pub(super) ruled_out: Vec<RuledOut>,
+}
+
+/// Every size of broker that can be chosen.
+fn offers() -> Vec<Offer> {
+    let mut all = msk_offers();
+    all.extend(express_sizes());
+    all.push(serverless_offer().0);
+    all.extend(ec2_offers());
+    all
+}
+
+/// The options of a command.
+pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
+    let offers: Vec<Offer> = offers().into_iter().filter(|one| is_wanted(one.name, args)).collect();
+    if offers.is_empty() {
+        let names: Vec<&str> = self::offers().iter().map(|one| one.name).collect();
+        return Err(Failure::usage("no instance type of that name")
+            .help(format!("the catalogue has {}", names.join(", "))));
+    }
+    let (mut found, mut nearest) = (Options::default(), Vec::new());
+    for offer in offers {
+        for brokers in counts(offer, args) {
+            let partitions_max = u64::from(offer.recommended_partitions);
+            let shape = Shape { instance: offer.name, brokers, partitions_max };
+            match option(shape.clone(), args) {
+                Ok(choice) => found.choices.push(choice),
+                Err(reason) => {
+                    found.cut += 1;
+                    note(&mut nearest, &shape, reason);
+                }
+            }
+        }
+    }
+    let has = |kind: &str| found.choices.iter().any(|one| one.candidate.cluster.kind == kind);
+    nearest.retain(|one: &Nearest| !has(&one.ruled_out.kind));
+    found.ruled_out = nearest.into_iter().map(|one| one.ruled_out).collect();
+    found.choices.sort_by_key(|one| one.candidate.cluster.monthly_usd);
+    Ok(found)
+}
+
+/// Instance types narrow down the kinds that they are of; other kinds that were asked for stay whole.
+fn is_wanted(name: &str, args: &PlanArgs) -> bool {
+    let (kind, family) = (kind_of(name), name.rsplit_once('.').map_or(name, |(family, _)| family));
+    let is_kind_asked = args.kinds.iter().any(|one| one == kind);
+    if !args.kinds.is_empty() && !is_kind_asked {
+        return false;
+    }
+    if args.instances.iter().any(|one| kind_of(one) == kind) {
+        args.instances.iter().any(|one| one == name || one == family)
+    } else {
+        is_kind_asked || (args.instances.is_empty() && kind == KIND_BY_DEFAULT)
+    }
+}
+
+/// Numbers of brokers of a size that are considered.
+fn counts(offer: Offer, args: &PlanArgs) -> Vec<u32> {
+    let (serverless, stand_ins) = serverless_offer();
+    if offer.name == serverless.name {
+        return vec![stand_ins];
+    }
+    let least = AZS.max(args.requirements.replication).next_multiple_of(AZS);
+    (least..=args.brokers_max).step_by(AZS as usize).collect()
+}
+
+/// Why a cluster is no choice.
+enum Reason {
+    /// It cannot be: what the language says.
+    Refused(String),
+    /// More is needed than there is.
+    Bound(Bound),
+}
+
+/// The cluster of a kind that is overloaded least.
+#[derive(Debug)]
+struct Nearest {
+    percent: Milli,
+    ruled_out: RuledOut,
+}
+
+fn note(nearest: &mut Vec<Nearest>, shape: &Shape, reason: Reason) {
+    let (percent, reason) = match reason {
+        Reason::Refused(reason) => (Milli::from_units(i64::MAX), reason),
+        Reason::Bound(bound) => (bound.percent, bound.says()),
+    };
+    let kind = kind_of(shape.instance).to_owned();
+    let cluster = Cluster::name_of(&kind, shape.brokers, shape.instance);
+    let one = Nearest { percent, ruled_out: RuledOut { kind, cluster, reason } };
+    match nearest.iter_mut().find(|known| known.ruled_out.kind == one.ruled_out.kind) {
+        Some(known) if one.percent < known.percent => *known = one,
+        Some(_) => {}
+        None => nearest.push(one),
+    }
+}
+
+/// A cluster that arithmetic does not rule out.
+fn option(shape: Shape, args: &PlanArgs) -> Result<Choice, Reason> {
+    let requirements = &args.requirements;
+    let plan = shape
+        .plan(requirements, Trial::new(State::None, 1000), args.seed)
+        .map_err(|failure| Reason::Refused(failure.message().to_owned()))?;
+    let bounds = bounds(&plan, requirements, shape.partitions_max);
+    if let Some(tightest) = bounds.first().filter(|bound| bound.is_broken()) {
+        return Err(Reason::Bound(tightest.clone()));
+    }
+    let bill = of_run(&plan, &transfer(&plan, requirements));
+    let (whole, without) = (bill.total_usd.units(), of_cluster(&plan).total_usd.units());
+    let candidate = Candidate {
+        cluster: Cluster {
+            kind: kind_of(shape.instance).to_owned(),
+            instance: shape.instance.to_owned(),
+            brokers: shape.brokers,
+            storage_gib: shape.storage_gib(requirements).max(fixed_gib(&plan)),
+            partitions: shape.partitions(requirements),
+            monthly_usd: bill.total_usd,
+            traffic_usd: Cents::from_units(whole - without),
+        },
+        bounds,
+        states: Vec::new(),
+        fits: false,
+        headroom: None,
+        curve: Vec::new(),
+        growth: None,
+        equation_1: equation_1(&plan, requirements),
+        bill: bill.lines,
+    };
+    Ok(Choice { shape, candidate })
+}
+
+/// Local disks of a broker, GiB.
+fn fixed_gib(plan: &Plan) -> u64 {
+    let Some(broker) = plan.cluster.brokers.first() else { return 0 };
+    let local = broker.host.volumes.iter().filter(|volume| volume.kind == "nvme");
+    local.map(|volume| volume.size_bytes >> 30).sum()
+}
+
+impl Shape {
+    /// The shape of a candidate; quotas were checked when it became one.
+    pub(super) fn of(candidate: &Candidate) -> Option<Self> {
+        let offer = offers().into_iter().find(|one| one.name == candidate.cluster.instance)?;
+        Some(Self {
+            instance: offer.name,
+            brokers: candidate.cluster.brokers,
+            partitions_max: u64::from(offer.recommended_partitions),
+        })
+    }
+}
