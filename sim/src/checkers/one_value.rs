@@ -42,6 +42,10 @@ pub(crate) fn acked(p: &Partition, ledger: &mut Ledger, acked: &Acked<'_>) {
     {
         return;
     }
+    let twin = done.batch.as_ref().zip(found);
+    if twin.is_some_and(|(batch, entry)| p.producers.may_mistake(batch, entry)) {
+        return;
+    }
     ledger.broken(Check::OneValue, p.about(), &|| {
         format!(
             "broker {} acknowledged batch tag {:#x} at offset {base} at {}; committed there is {}",

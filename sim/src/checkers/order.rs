@@ -6,6 +6,7 @@ use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
 use rustc_hash::FxHashMap;
 use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::records::Batch;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "producer-order",
@@ -23,6 +24,10 @@ pub(crate) struct Producers {
     /// Everything below is deleted somewhere, and with it may be what was known of its producers:
     /// Kafka takes any sequence of those, even one that was there before.
     pub(crate) forgotten_below: Offset,
+    /// Transactional producers write here, and their coordinators have lost records that Kafka does
+    /// not promise to keep: an epoch whose record is gone is given out a second time, and whoever gets
+    /// it begins at 0 with other batches (hunt seed 101573771).
+    pub(crate) epochs_return: bool,
     last: FxHashMap<u64, Entry>,
 }
 
@@ -38,7 +43,8 @@ impl Producers {
         ledger.checked(Check::Order, 1);
         ledger.checked(Check::Duplicates, 1);
         let Some(last) = self.last.insert(client, *entry) else { return };
-        if last.base < self.forgotten_below {
+        let returns = self.epochs_return && entry.sequence == 0 && entry.tag > last.tag;
+        if last.base < self.forgotten_below || returns {
             return;
         }
         let same_life =
@@ -61,6 +67,15 @@ impl Producers {
                 last.base
             )
         });
+    }
+
+    /// Whether a leader may take a batch for one that is there, and acknowledge it as a duplicate: with
+    /// an epoch that was given out twice nobody can tell them apart (hunt seed 400259).
+    pub(crate) fn may_mistake(&self, batch: &Batch, there: &Entry) -> bool {
+        let new = Entry::of(batch);
+        let identity =
+            |entry: &Entry| (entry.producer_id, entry.producer_epoch, entry.sequence, entry.count);
+        self.epochs_return && identity(&new) == identity(there)
     }
 
     /// The log was cut or replaced: the last batches are those that are left.

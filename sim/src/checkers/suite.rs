@@ -503,6 +503,11 @@ impl Checkers {
             transactions.is_void |= self.coordinators.contains(&at);
             transactions.gave_up(&p.label);
         }
+        let topic_of = |label: &str| label.rsplit_once('-').map(|(topic, _)| topic.to_owned());
+        for p in self.partitions.iter_mut().filter(|_| transactions.is_void) {
+            let topic = topic_of(&p.label);
+            p.producers.epochs_return |= topic.is_some_and(|it| self.transactional.contains(&it));
+        }
     }
 
     #[inline]

@@ -199,6 +199,11 @@ impl Timeouts {
             }
             TraceEvent::IsrCommitted { tp, old, isr, .. } => {
                 self.isr_changed.insert((node, *tp), now_ns);
+                // who left was seen to; whoever comes back lags anew, however far behind (seed 300351)
+                self.overdue.retain(|(of, at, member), _| {
+                    let is_in = |isr: &[NodeId]| isr.iter().any(|id| id.0 == *member);
+                    (*of, *at) != (node, *tp) || is_in(old) && is_in(isr)
+                });
                 for member in isr.iter().filter(|member| !old.contains(member)) {
                     let fresh = Lag::fresh(now_ns);
                     self.lags.entry((node, *tp, member.0)).or_insert(fresh);
@@ -393,6 +398,24 @@ mod tests {
     fn a_follower_that_caught_up_meanwhile_lags_anew() {
         let lag = Lag::fresh(500);
         assert_eq!([None, Some(400), Some(600)].map(|at| lag.seen_since(at, 900)), [900, 900, 600]);
+    }
+
+    #[test]
+    fn a_follower_that_left_and_came_back_is_seen_to_lag_anew() {
+        let (tp, ids) = (crate::recorder::testing::tp(0), |ids: &[i32]| {
+            ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>()
+        });
+        let kept = |old: &[i32], isr: &[i32]| {
+            let mut timeouts = timeouts();
+            timeouts.overdue = [2, 3].map(|member| ((1, tp, member), 7)).into();
+            let (old, isr) = (ids(old), ids(isr));
+            let event = TraceEvent::IsrCommitted { tp, epoch: 0, old, isr };
+            timeouts.trace((&mut Ledger::default(), 9), 1, &event);
+            timeouts.overdue.keys().map(|(.., member)| *member).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&[1, 2, 3], &[1, 3]), [3], "left");
+        assert_eq!(kept(&[1, 3], &[1, 2, 3]), [3], "came back");
+        assert_eq!(kept(&[1, 2, 3, 4], &[1, 2, 3]), [2, 3], "another one left");
     }
 
     #[test]

@@ -139,10 +139,18 @@ impl World {
             groups,
             running: self.plan.consumers.iter().map(|_| true).collect(),
             stuck: self.stuck_producers(),
+            coming_up: self.booting.iter().map(|node| self.nodes[usize::from(*node)].id).collect(),
             notes: self.who_waits(),
-            drained: !interrupted && self.origin_ns != u64::MAX,
+            drained: !interrupted && self.origin_ns != u64::MAX && !self.quorum_comes_up(),
         };
         self.checkers.final_state(sim_ns, &state);
+    }
+
+    /// Whether so many controllers are still on their way up that nobody can decide anything.
+    fn quorum_comes_up(&self) -> bool {
+        let controllers = || (0_u16..).zip(&self.nodes).filter(|(_, node)| !node.is_broker);
+        let coming_up = controllers().filter(|(at, _)| self.booting.contains(at)).count();
+        coming_up > 0 && 2 * coming_up >= controllers().count()
     }
 
     /// Leaders of the newest epoch, with their node's index.

@@ -160,6 +160,59 @@ fn a_stopped_group_and_an_unfinished_drain_owe_nothing() {
 }
 
 #[test]
+fn a_replica_whose_node_still_comes_up_is_not_expected_in_sync() {
+    let end = |isr: &[i32], leader: Option<i32>, coming_up: &[i32]| {
+        let mut rig = Rig::new();
+        let log = rig.healthy(1);
+        let (isr, coming_up) = (isr.to_vec(), coming_up.to_vec());
+        fired(&rig.end(&End { isr, leader, coming_up, ..End::of(&log) })).len()
+    };
+    assert_eq!(end(&[1, 3], Some(1), &[2]), 0);
+    assert_eq!(end(&[1, 3], Some(1), &[]), 1);
+    assert_eq!(end(&[1], Some(1), &[2]), 1, "3 has had its time");
+    assert_eq!(end(&[1], None, &[1, 2, 3]), 0);
+    assert_eq!(end(&[1], None, &[2, 3]), 1, "1 could lead");
+}
+
+#[test]
+fn an_epoch_that_its_coordinator_has_lost_comes_again() {
+    let again = |transactional: bool, loses: bool, sequence: i32| {
+        let mut rig = if transactional { Rig::with_transactions() } else { Rig::new() };
+        rig.healthy(3);
+        for node in [1, 2, 3].into_iter().filter(|_| loses) {
+            rig.power_off(node, 0);
+        }
+        rig.lead(2, 1, 30, &[2]);
+        let mut batch = (*named(30, 1, 3)).clone();
+        batch.header.base_sequence = sequence;
+        rig.lead_append(2, batch.into());
+        rig.fired()
+    };
+    assert_eq!(again(true, true, 0), [""; 0]);
+    assert_eq!(again(true, true, 10), ["no-duplicates"], "sequences begin anew at 0");
+    assert_eq!(again(true, false, 0), ["no-duplicates"], "nothing was lost");
+    assert_eq!(again(false, true, 0), ["no-duplicates"], "ids come from the controllers");
+}
+
+#[test]
+fn a_batch_of_an_epoch_that_comes_again_is_taken_for_one_that_is_there() {
+    let acked = |loses: bool, sequence: i32| {
+        let mut rig = Rig::with_transactions();
+        rig.healthy(3);
+        for node in [1, 2, 3].into_iter().filter(|_| loses) {
+            rig.power_off(node, 0);
+        }
+        rig.lead(2, 1, 30, &[2]);
+        rig.high_watermark(2, 1, 30);
+        rig.ack_as(0, (7, sequence));
+        rig.fired()
+    };
+    assert_eq!(acked(true, 0), [""; 0]);
+    assert_eq!(acked(true, 10), ["one-value-per-offset"], "another sequence");
+    assert_eq!(acked(false, 0), ["one-value-per-offset"], "nothing was lost");
+}
+
+#[test]
 fn a_preloaded_partition_begins_in_the_middle() {
     let mut rig = Rig::without_leader();
     rig.lead(2, 1, 1_000, &[1, 2, 3]);

@@ -6,9 +6,10 @@ use crate::checkers::{Cause, Checkers, FinalPartition, FinalState, Findings, Log
 use crate::client::Outcome;
 use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::{Batch, Records};
 use stormglass_broker_core::seam::TraceEvent;
+use stormglass_scenarios::plan::TransactionsPlan;
 
 pub(super) const GROUPS: usize = 2;
 /// Producer group with `acks=all`.
@@ -59,6 +60,7 @@ pub(super) struct End {
     pub(super) running: [bool; GROUPS],
     pub(super) stuck: Vec<String>,
     pub(super) notes: Vec<String>,
+    pub(super) coming_up: Vec<i32>,
     pub(super) drained: bool,
 }
 
@@ -73,6 +75,7 @@ impl End {
             running: [true; GROUPS],
             stuck: Vec::new(),
             notes: Vec::new(),
+            coming_up: Vec::new(),
             drained: true,
         }
     }
@@ -95,6 +98,30 @@ impl Rig {
     /// Nothing has happened yet; leaders may come from outside the ISR.
     pub(super) fn without_leader() -> Self {
         Self::with_unclean_elections("true")
+    }
+
+    /// As [`Self::new`], and the producers have transactions; the replicas' nodes have their
+    /// coordinators, too.
+    pub(super) fn with_transactions() -> Self {
+        let mut plan = plan();
+        let mut producer = producer_plan("p", "all");
+        producer.transactions =
+            Some(TransactionsPlan { records: 1, length_ns: 1, aborted_permille: 0 });
+        plan.producers = vec![producer];
+        let mut rig = Self { checkers: Checkers::new(&plan), now_ns: 1_000_000_000 };
+        rig.checkers.topic(tp(0), "t", 2);
+        let coordinator = TopicPartition::new(TopicId(0xc0), 0);
+        rig.checkers.topic(coordinator, "__transaction_state", 2);
+        for of in [tp(0), coordinator] {
+            let isr = ids(&[1, 2, 3]);
+            let leads = TraceEvent::BecameLeader { tp: of, epoch: 0, start: 0, isr };
+            rig.trace(1, &leads);
+            for node in [2, 3] {
+                let leader = Some(NodeId(1));
+                rig.trace(node, &TraceEvent::BecameFollower { tp: of, epoch: 0, leader });
+            }
+        }
+        rig
     }
 
     /// Nothing has happened yet.
@@ -189,6 +216,15 @@ impl Rig {
         self.checkers.produced(self.now_ns, producer, &Outcome::Acked(done));
     }
 
+    /// Another batch of the first producer, with any sequence, is acknowledged.
+    pub(super) fn ack_as(&mut self, base: Offset, (name, sequence): (u64, i32)) {
+        let mut done = batch_done(tp(0), name, &[self.now_ns; 10], self.now_ns);
+        let mut batch = (*named(0, -1, name)).clone();
+        batch.header.base_sequence = sequence;
+        (done.base_offset, done.batch) = (base, Some(batch.into()));
+        self.checkers.produced(self.now_ns, ALL, &Outcome::Acked(done));
+    }
+
     pub(super) fn deliver(&mut self, (base, epoch, name): (Offset, LeaderEpoch, u64)) {
         for group in 0..GROUPS {
             self.deliver_to(group, (base, epoch, name));
@@ -244,6 +280,7 @@ impl Rig {
             running: end.running.to_vec(),
             stuck: end.stuck.clone(),
             notes: end.notes.clone(),
+            coming_up: ids(&end.coming_up),
             drained: end.drained,
         };
         self.checkers.final_state(self.now_ns, &state);
