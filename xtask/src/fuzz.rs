@@ -11,8 +11,11 @@
 mod asker;
 mod damage;
 mod dirs;
+mod disk;
+mod fill;
 mod live;
 mod mutate;
+mod tree;
 mod written;
 
 use crate::ci::root;

@@ -182,7 +182,7 @@ pub(super) fn load_index(
     size: u64,
 ) -> io::Result<SegmentIndex> {
     let path = |ending| dir.join(segment_name(base, ending));
-    let mut index = SegmentIndex::load(base, &path("index"), &path("timeindex"), size);
+    let mut index = SegmentIndex::load(base, &path("index"), &path("timeindex"), size)?;
     let mut walk = Walk::new(file, size, index.last_position(), HEAD_CHUNK);
     if !index.ends_at(walk.head()?) {
         index = SegmentIndex::new(base);

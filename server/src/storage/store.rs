@@ -68,25 +68,42 @@ impl Store {
         for entry in fs::read_dir(root).map_err(|error| failed(&error))? {
             let path = entry.map_err(|error| failed(&error))?.path();
             if path.is_dir() {
-                store.open_dir(&path).map_err(|error| ServeError::io("open", &path, &error))?;
+                store.open_dir(&path)?;
             }
         }
         Ok(store)
     }
 
-    fn open_dir(&mut self, path: &Path) -> io::Result<()> {
+    fn open_dir(&mut self, path: &Path) -> Result<(), ServeError> {
+        let found = self.find_log(path).map_err(|error| ServeError::io("open", path, &error))?;
+        let Some((tp, log)) = found else { return Ok(()) };
+        match self.logs.insert(tp, log) {
+            None => Ok(()),
+            Some(other) => Err(ServeError::new(
+                format!(
+                    "{} and {} are logs of the same partition",
+                    other.path.display(),
+                    path.display()
+                ),
+                "move the one that was copied there elsewhere; no log has been changed",
+            )),
+        }
+    }
+
+    /// The log in a directory, if there is one.
+    fn find_log(&self, path: &Path) -> io::Result<Option<(TopicPartition, LogDir)>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.ends_with(DELETED) {
-            return fs::remove_dir_all(path);
+            return fs::remove_dir_all(path).map(|()| None);
         }
-        let Some(partition) = partition_of(name) else { return Ok(()) };
+        let Some(partition) = partition_of(name) else { return Ok(None) };
         match fs::read_to_string(path.join(PARTITION_METADATA)) {
             // made, but not fsynced when the machine lost its power: nor was anything in it
             Ok(text) if text.bytes().all(|byte| byte == 0) => self.open_nameless(path)?,
             Ok(text) => match parse_partition_metadata(&text) {
                 Some(topic) => {
                     let tp = TopicPartition::new(topic, partition);
-                    self.logs.insert(tp, LogDir::existing(path)?);
+                    return Ok(Some((tp, LogDir::existing(path)?)));
                 }
                 None => {
                     tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is damaged");
@@ -97,7 +114,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.open_nameless(path)?,
             Err(error) => return Err(error),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A directory that does not say whose log it is. Records in it never counted as durable, or their
