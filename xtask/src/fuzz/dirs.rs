@@ -1,4 +1,5 @@
-//! Damaged data directories: `cargo xtask fuzz dirs [dirs=N] [seed=N]`. A broker is filled (see
+//! Damaged data directories: `cargo xtask fuzz dirs [dirs=N] [seed=N] [first=N]
+//! [jobs=N]`. A broker is filled (see
 //! `fill`) and stopped, or killed; copies of its directory are damaged, and a broker starts on each.
 //!
 //! It may refuse to start, with a message. If it serves, everything it returns is what was written
@@ -21,14 +22,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use stormglass_server::{Options, Server, Stopper};
 
 /// Directories by default.
 const DIRS: u64 = 10_000;
+/// How many brokers run side by side by default: they wait more than they work.
+const JOBS: u64 = 8;
 /// A start that takes longer hangs.
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(60);
 /// Most files that are damaged in one directory.
 const FILES_MAX: u64 = 3;
 /// Of so many directories one has a torn tail.
@@ -58,15 +62,24 @@ enum Outcome {
     Forgotten,
 }
 
+/// What became of all directories.
+#[derive(Default)]
+struct Tally {
+    outcomes: BTreeMap<String, u64>,
+    wrong: u64,
+}
+
 /// Runs all of it.
 pub(super) fn dirs(words: &[&str]) -> Result<(), String> {
-    let (mut count, mut seed) = (DIRS, 1);
+    let (mut first, mut count, mut seed, mut jobs) = (0, DIRS, 1, JOBS);
     for setting in super::settings(words) {
         let (key, value) = setting?;
         match key {
+            "first" => first = value,
             "dirs" => count = value,
             "seed" => seed = value,
-            _ => return Err(format!("`{key}`: there are dirs and seed")),
+            "jobs" => jobs = value,
+            _ => return Err(format!("`{key}`: there are first, dirs, seed and jobs")),
         }
     }
     let usual = std::panic::take_hook();
@@ -75,42 +88,64 @@ pub(super) fn dirs(words: &[&str]) -> Result<(), String> {
         usual(panic);
     }));
     let work = std::env::temp_dir().join(format!("stormglass-fuzz-{}", std::process::id()));
-    let failed = |error: std::io::Error| format!("{}: {error}", work.display());
     let templates = [template(&work.join("clean"), true)?, template(&work.join("killed"), false)?];
-    let mut random = Mutator::new(seed);
-    let (mut tally, mut wrong) = (BTreeMap::new(), Vec::new());
-    for number in 0..count {
+    let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
+    let outcome = thread::scope(|scope| {
+        let run = || work_off(&work, &templates, seed, (&next, first + count), &tally);
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(run)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err("a worker has panicked".to_owned()))
+        })
+    });
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let done: u64 = tally.outcomes.values().sum();
+    println!("{done} damaged directories from {first} on (seed {seed}):");
+    for (outcome, count) in &tally.outcomes {
+        println!("{count:8}  {outcome}");
+    }
+    outcome?;
+    match (tally.wrong, PANICS.load(Ordering::Relaxed)) {
+        (0, 0) => fs::remove_dir_all(&work).map_err(|error| error.to_string()),
+        (wrong, panics) => {
+            Err(format!("{wrong} are wrong, {panics} panics; see {}", work.display()))
+        }
+    }
+}
+
+/// Takes one directory after the other. Each has random numbers of its own, so that it can be had
+/// again by its number alone.
+fn work_off(
+    work: &Path,
+    templates: &[Template; 2],
+    seed: u64,
+    (next, end): (&AtomicU64, u64),
+    tally: &Mutex<Tally>,
+) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", work.display());
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        if number >= end {
+            return Ok(());
+        }
+        let mut random = Mutator::new(seed.wrapping_mul(1 << 32).wrapping_add(number));
         let template = &templates[random.below(2)];
-        let dir = work.join("damaged");
+        let dir = work.join(format!("damaged-{number}"));
         copy(&template.dir, &dir).map_err(failed)?;
         let damages = damage_some(&dir, number, &mut random).map_err(failed)?;
         let outcome = judge(template, &dir, &damages);
-        let word = match &outcome {
-            Ok(outcome) => short(outcome),
-            Err(_) => "wrong".to_owned(),
-        };
-        *tally.entry(word).or_insert(0_u64) += 1;
-        if let Err(message) = outcome {
-            let clean = if template.clean { "stopped" } else { "killed" };
-            println!("directory {number} ({clean}): {message}");
-            for Damage { path, from, kind, .. } in &damages {
-                println!("  {} from {from}: {kind}", path.display());
-            }
-            let kept = work.join(format!("wrong-{number}"));
-            fs::rename(&dir, &kept).map_err(failed)?;
-            wrong.push(number);
-        } else {
+        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let word = outcome.as_ref().map_or_else(|_| "wrong".to_owned(), short);
+        *tally.outcomes.entry(word).or_insert(0) += 1;
+        let Err(message) = outcome else {
+            drop(tally);
             fs::remove_dir_all(&dir).map_err(failed)?;
-        }
-    }
-    println!("{count} damaged directories (seed {seed}):");
-    for (outcome, count) in tally {
-        println!("{count:8}  {outcome}");
-    }
-    match (wrong.len(), PANICS.load(Ordering::Relaxed)) {
-        (0, 0) => fs::remove_dir_all(&work).map_err(failed),
-        (wrong, panics) => {
-            Err(format!("{wrong} are wrong, {panics} panics; see {}", work.display()))
+            continue;
+        };
+        tally.wrong += 1;
+        let clean = if template.clean { "stopped" } else { "killed" };
+        println!("directory {number} ({clean}): {message}");
+        for Damage { path, from, kind, .. } in &damages {
+            println!("  {} from {from}: {kind}", path.display());
         }
     }
 }
@@ -244,11 +279,13 @@ fn watch(stopper: Stopper, done: Receiver<()>) -> JoinHandle<()> {
 
 /// Starts a broker on a damaged directory and holds what it says against what was written.
 fn judge(template: &Template, dir: &Path, damages: &[Damage]) -> Result<Outcome, String> {
-    let panics = PANICS.load(Ordering::Relaxed);
     let Template { filled, logs, aborted, .. } = template;
     // nothing may change but by recovery
     let outcome = match start(dir, &[("log.cleaner.enable", "false")]) {
         Err(message) if message.contains("HANGS") => Err(message),
+        Err(message) if !message.contains('/') && !message.contains("__cluster_metadata-0") => {
+            Err(format!("does not say which file stops the start: {message}"))
+        }
         Err(message) => Ok(Outcome::Refused(message)),
         Ok((server, stopper)) => {
             let truth = Truth { filled, logs, aborted, damages };
@@ -262,9 +299,6 @@ fn judge(template: &Template, dir: &Path, damages: &[Damage]) -> Result<Outcome,
             }
         }
     };
-    if PANICS.load(Ordering::Relaxed) > panics {
-        return Err("panicked".to_owned());
-    }
     let outcome = outcome?;
     disk::check_kept(logs, dir, damages)?;
     Ok(outcome)

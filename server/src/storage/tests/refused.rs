@@ -37,14 +37,21 @@ fn a_file_that_is_there_and_cannot_be_read_is_no_missing_file() {
 }
 
 #[test]
-fn an_index_that_could_not_be_written_stops_the_start() {
+fn an_index_that_is_no_file_stops_the_start() {
     let mut rig = Rig::new();
     rig.append(0, &batch(0, 10));
     let index = rig.dir.path().join("orders-0").join(segment_name(0, "timeindex"));
     fs::create_dir(&index).unwrap();
-    rig.reopen();
-    let summary = rig.store.summary(TP, 0);
-    assert_eq!(summary.bytes, 0);
-    let error = rig.store.check_readable().unwrap_err().to_string();
+    let error = Store::open(rig.dir.path()).unwrap_err().to_string();
+    assert!(error.contains(index.to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn an_index_that_cannot_be_opened_stops_the_start() {
+    let mut rig = Rig::new();
+    rig.append(0, &batch(0, 10));
+    let index = rig.dir.path().join("orders-0").join(segment_name(0, "timeindex"));
+    std::os::unix::fs::symlink(&index, &index).unwrap();
+    let error = Store::open(rig.dir.path()).unwrap_err().to_string();
     assert!(error.contains(index.to_str().unwrap()), "{error}");
 }
