@@ -8,6 +8,8 @@ mod clock;
 mod config;
 mod data_dir;
 mod error;
+mod examine;
+mod file_limit;
 mod ids;
 mod metrics;
 mod net;
@@ -18,5 +20,6 @@ mod storage;
 
 pub use config::Options;
 pub use error::ServeError;
+pub use examine::examine;
 pub use node_config::NodeOptions;
 pub use serve::{Server, Stopper};

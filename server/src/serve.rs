@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::{Options, SocketLimits};
 use crate::data_dir::{DataDir, check_size, is_formatted, node_dir};
 use crate::error::ServeError;
+use crate::file_limit;
 use crate::ids;
 use crate::metrics::{self, Counters, Exposed};
 use crate::net::{Counted, Door, Links, listen};
@@ -232,6 +233,7 @@ impl Shared {
         let directory = Directory::new(&cluster_id, self.endpoints.clone());
         let (mut nodes, mut dirs, mut doors) = (Vec::new(), Vec::new(), Vec::new());
         let mut exposed = Vec::new();
+        let open_files_max = file_limit::log_files_max(file_limit::raise(), places.len());
         let here = self.voters.is_none().then(|| Arc::new(AtomicUsize::new(places.len())));
         for Place { config, dir, listeners, inbox } in places {
             let node = config.node;
@@ -250,7 +252,7 @@ impl Shared {
             let parts = Parts {
                 links: self.links(node, &cluster_id, &directory),
                 config,
-                store: Store::open(&dir.path)?,
+                store: Store::open(&dir.path)?.with_open_files_max(open_files_max),
                 inbox,
                 outboxes: self.outboxes.clone(),
                 directory,

@@ -11,19 +11,17 @@
 mod asker;
 mod damage;
 mod dirs;
+mod disk;
+mod fill;
 mod live;
 mod mutate;
+mod tree;
 mod written;
 
 use crate::ci::root;
 use mutate::Mutator;
 use std::fs;
-use std::sync::Arc;
-use stormglass_broker_core::ids::{NodeId, TopicId};
-use stormglass_broker_core::records::Records;
-use stormglass_wire::{
-    Cluster, Decoded, Endpoint, Hello, decode_peer_request, decode_peer_response, decode_request,
-};
+use stormglass_fuzz::Frame;
 
 /// Frames by default.
 const FRAMES: u64 = 1_000_000;
@@ -31,27 +29,6 @@ const FRAMES: u64 = 1_000_000;
 const LIVE: u64 = 20_000;
 /// Resident memory that decoding small frames may take in all, KiB.
 const PEAK_KIB_MAX: u64 = 512 << 10;
-
-/// A cluster with one topic.
-struct OneTopic;
-
-impl Cluster for OneTopic {
-    fn topic_id(&self, name: &str) -> Option<TopicId> {
-        (!name.is_empty()).then_some(TopicId(1 << 64))
-    }
-
-    fn topic_name(&self, _: TopicId) -> Option<Arc<str>> {
-        Some("topic".into())
-    }
-
-    fn endpoint(&self, _: NodeId) -> Option<Endpoint<'_>> {
-        Some(Endpoint { host: "localhost", port: 9092 })
-    }
-
-    fn cluster_id(&self) -> &str {
-        "cluster"
-    }
-}
 
 /// What became of the frames.
 #[derive(Debug, Default)]
@@ -111,18 +88,13 @@ fn corpus() -> Result<Vec<Vec<u8>>, String> {
 }
 
 fn decode(frame: &[u8], tally: &mut Tally) {
-    let frame = bytes::Bytes::copy_from_slice(frame);
-    match decode_request(frame.clone(), &OneTopic) {
-        Ok(Decoded::Ask(..)) => tally.asked += 1,
-        Ok(Decoded::Answer(_) | Decoded::Silence) => tally.answered += 1,
-        Err(_) => tally.refused += 1,
+    match stormglass_fuzz::frames(frame) {
+        Frame::Asks => tally.asked += 1,
+        Frame::Answered => tally.answered += 1,
+        Frame::Refused => tally.refused += 1,
     }
-    // none of these may panic either; what they say of noise does not matter
-    let _ = Records::decode(frame.clone());
-    let _ = Records::decode_prefix(frame.clone());
-    let _ = Hello::decode(frame.clone());
-    let _ = decode_peer_request(frame.clone());
-    let _ = decode_peer_response(frame);
+    stormglass_fuzz::nodes(frame);
+    stormglass_fuzz::batches(frame);
 }
 
 /// Largest resident memory of a process so far, KiB.

@@ -106,7 +106,7 @@ async fn converse(
         }
         let (frame, throttle_ms) = answer;
         if let Some(frame) = frame
-            && write_frame(stream, &frame).await.is_err()
+            && write_frame(stream, &frame, idle).await.is_err()
         {
             return Closing::Quiet;
         }

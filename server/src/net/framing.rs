@@ -4,12 +4,18 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::time::Duration;
 use stormglass_wire::Frame;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 
-/// Bytes made room for at first, whatever the length says.
+/// Bytes made room for while nothing has come: there may be thousands of connections that wait.
+const IDLE_BYTES: usize = 4 << 10;
+/// Bytes made room for when a frame has begun, whatever its length says.
 const FIRST_BYTES: usize = 64 << 10;
 const PREFIX_BYTES: usize = 4;
+/// A connection does not keep the room that a longer frame has taken.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 /// Slices of one write.
 const SLICES_MAX: usize = 64;
 
@@ -47,7 +53,7 @@ pub(super) async fn read_frame(
     bytes_max: usize,
 ) -> Result<Option<Bytes>, FrameError> {
     while buffer.len() < PREFIX_BYTES {
-        buffer.reserve(FIRST_BYTES);
+        buffer.reserve(IDLE_BYTES);
         if stream.read_buf(buffer).await? == 0 {
             return if buffer.is_empty() { Ok(None) } else { Err(FrameError::CutShort) };
         }
@@ -65,20 +71,28 @@ pub(super) async fn read_frame(
             return Err(FrameError::CutShort);
         }
     }
-    Ok(Some(buffer.split_to(frame_len).freeze()))
+    let frame = buffer.split_to(frame_len).freeze();
+    if frame_len > KEPT_BYTES_MAX {
+        *buffer = BytesMut::from(&buffer[..]);
+    }
+    Ok(Some(frame))
 }
 
-/// Writes all slices of a frame.
+/// Writes all slices of a frame. Whoever takes nothing of it for `idle_max` is given up.
+///
+/// # Errors
+/// The stream failed, or the other side does not read.
 pub(super) async fn write_frame(
     stream: &mut (impl AsyncWrite + Unpin),
     frame: &Frame,
+    idle_max: Duration,
 ) -> io::Result<()> {
     for some in frame.parts().chunks(SLICES_MAX) {
         let mut slices: Vec<IoSlice<'_>> = some.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
         IoSlice::advance_slices(&mut rest, 0); // leaves out empty ones at the front
         while !rest.is_empty() {
-            let written = stream.write_vectored(rest).await?;
+            let written = timeout(idle_max, stream.write_vectored(rest)).await??;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -91,6 +105,8 @@ pub(super) async fn write_frame(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stormglass_broker_core::ids::NodeId;
+    use stormglass_wire::Hello;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
@@ -137,5 +153,31 @@ mod tests {
         let error = block_on(read_frame(&mut input, &mut buffer, 100 << 20));
         assert!(matches!(error, Err(FrameError::CutShort)));
         assert!(buffer.capacity() <= 4 * FIRST_BYTES, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn the_room_of_a_long_frame_goes_with_it() {
+        let mut input = vec![0; 8 << 20];
+        input[..4].copy_from_slice(&(8_u32 << 20).wrapping_sub(4 + 3).to_be_bytes());
+        let end = input.len() - 3;
+        input[end..].copy_from_slice(b"\0\0\0");
+        let (mut buffer, mut input) = (BytesMut::new(), input.as_slice());
+        let frame = block_on(read_frame(&mut input, &mut buffer, 100 << 20)).unwrap().unwrap();
+        assert_eq!(frame.len(), (8 << 20) - 7);
+        drop(frame);
+        assert!(buffer.capacity() <= 2 * FIRST_BYTES, "{}", buffer.capacity());
+        buffer.reserve(FIRST_BYTES);
+        assert!(buffer.capacity() <= 2 * FIRST_BYTES, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn whoever_does_not_read_its_answer_is_given_up() {
+        let (mut near, _far) = tokio::io::duplex(1000);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let cluster_id = "c".repeat(5000).into();
+        let frame = Hello { cluster_id, from: NodeId(1), to: NodeId(2) }.encode();
+        let idle_max = Duration::from_millis(20);
+        let error = runtime.block_on(write_frame(&mut near, &frame, idle_max)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -22,6 +22,8 @@ use tokio::time::timeout;
 
 /// A node that does not take a connection in this time is as good as gone.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// One that takes nothing of a request in this time, too.
+const WRITE_MAX: Duration = Duration::from_secs(30);
 /// Largest answer: a fetch and what is around it.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 
@@ -128,7 +130,7 @@ async fn converse(
     // requests are whole when they are written: nothing is gained by waiting for more
     stream.set_nodelay(true)?;
     let (read, mut write) = stream.into_split();
-    write_frame(&mut write, &hello.encode()).await?;
+    write_frame(&mut write, &hello.encode(), WRITE_MAX).await?;
     either(ask(write, asked), hear(read, hello.to, outbox)).await
 }
 
@@ -138,7 +140,7 @@ async fn ask(mut write: OwnedWriteHalf, asked: &mut UnboundedReceiver<Asked>) ->
             tracing::error!(?request, "not a request between nodes; please report it");
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        write_frame(&mut write, &frame).await?;
+        write_frame(&mut write, &frame, WRITE_MAX).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::framing::{FrameError, read_frame, write_frame};
 use super::listener::Door;
 use crate::node::{Answer, Event};
 use bytes::{Bytes, BytesMut};
+use std::time::Duration;
 use stormglass_broker_core::ids::ConnectionId;
 use stormglass_wire::{Cluster as _, Frame, Hello, decode_peer_request, encode_peer_response};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,7 +38,8 @@ pub(super) async fn serve(
     let (mut read, mut write) = stream.split();
     let (answers, outgoing) = unbounded_channel();
     let asked = hear(&mut read, &mut buffer, door, id, answers);
-    either(asked, answer(&mut write, outgoing)).await
+    let idle_max = Duration::from_millis(door.limits.idle_ms_max);
+    either(asked, answer(&mut write, outgoing, idle_max)).await
 }
 
 async fn hear(
@@ -77,9 +79,10 @@ async fn hear(
 async fn answer(
     write: &mut (impl AsyncWrite + Unpin),
     mut outgoing: UnboundedReceiver<Frame>,
+    idle_max: Duration,
 ) -> Closing {
     while let Some(frame) = outgoing.recv().await {
-        if write_frame(write, &frame).await.is_err() {
+        if write_frame(write, &frame, idle_max).await.is_err() {
             break;
         }
     }

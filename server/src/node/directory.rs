@@ -1,7 +1,7 @@
 //! Names and addresses for the codec, which runs in connections' tasks: a snapshot that a node
 //! replaces before it answers anything that depends on the change.
 
-use rustc_hash::FxHashMap;
+use super::names::Names;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,8 +21,7 @@ pub(crate) struct Directory {
     endpoints: Arc<Endpoints>,
     /// Offset of the metadata, and levels of features as of then.
     features: (i64, Vec<(Arc<str>, i16)>),
-    by_name: FxHashMap<Arc<str>, TopicId>,
-    by_id: FxHashMap<TopicId, Arc<str>>,
+    names: Names,
 }
 
 impl Directory {
@@ -32,8 +31,7 @@ impl Directory {
             log_dir: NO_LOG_DIR.into(),
             endpoints: Arc::new(endpoints),
             features: (-1, Vec::new()),
-            by_name: FxHashMap::default(),
-            by_id: FxHashMap::default(),
+            names: Names::default(),
         }
     }
 
@@ -62,21 +60,18 @@ impl Directory {
                 Arc::make_mut(&mut next.endpoints).insert(node, address);
             }
         }
-        for (id, name) in topics {
-            next.by_name.insert(Arc::clone(name), id);
-            next.by_id.insert(id, Arc::clone(name));
-        }
+        next.names = self.names.updated(&topics.collect::<Vec<_>>());
         next
     }
 }
 
 impl Cluster for Directory {
     fn topic_id(&self, name: &str) -> Option<TopicId> {
-        self.by_name.get(name).copied()
+        self.names.id(name)
     }
 
     fn topic_name(&self, id: TopicId) -> Option<Arc<str>> {
-        self.by_id.get(&id).cloned()
+        self.names.name(id).cloned()
     }
 
     fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>> {

@@ -2,6 +2,7 @@
 
 mod directory;
 mod event;
+mod names;
 mod peers;
 mod run;
 mod timers;

@@ -343,10 +343,11 @@ impl Node {
     }
 
     fn finish(self, exit: Exit) -> Result<(), ServeError> {
-        let node = self.id.0;
-        self.store.close()?;
+        let (node, dir) = (self.id.0, self.store.path_of_all().display().to_string());
+        let closed = self.store.close();
         match exit {
             Exit::ShutdownComplete => {
+                closed?;
                 tracing::info!(node, "stopped");
                 Ok(())
             }
@@ -355,7 +356,7 @@ impl Node {
                 "restore quorum-state, snapshots and log of that directory; no log was changed",
             )),
             Exit::LogDirFailed(error) => Err(ServeError::new(
-                format!("the log directory of node {node} failed: {error:?}"),
+                format!("the log directory {dir} of node {node} failed: {error:?}"),
                 "the log says which operation; make room or replace the volume, then start again",
             )),
         }

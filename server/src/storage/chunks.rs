@@ -1,6 +1,7 @@
 //! Positioned reads of a file in chunks, so that walking it costs a system call per chunk.
 
-use bytes::{Bytes, BytesMut};
+use super::read_memory;
+use bytes::Bytes;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -36,9 +37,9 @@ impl<'a> Chunks<'a> {
         let window_end = self.start + self.window.len() as u64;
         if position < self.start || end > window_end {
             let there = usize::try_from(self.size - position).unwrap_or(usize::MAX);
-            let mut window = BytesMut::zeroed(self.chunk.max(len).min(there));
+            let mut window = vec![0; self.chunk.max(len).min(there)];
             self.file.read_exact_at(&mut window, position)?;
-            (self.start, self.window) = (position, window.freeze());
+            (self.start, self.window) = (position, read_memory::count(window));
         }
         let from = usize::try_from(position - self.start).unwrap_or(usize::MAX);
         Ok(Some(self.window.slice(from..from + len)))

@@ -7,7 +7,7 @@ use super::walk::{Walk, WalkError};
 use bytes::Bytes;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::records::Batch;
@@ -29,7 +29,7 @@ impl DiskImage for Store {
 
     fn summary(&self, tp: TopicPartition, segment: Offset) -> SegmentSummary {
         self.summarize(tp, segment).unwrap_or_else(|error| {
-            self.note_unreadable(tp, segment, &error);
+            self.note_segment(tp, segment, &error);
             empty(segment)
         })
     }
@@ -44,21 +44,33 @@ impl DiskImage for Store {
             Ok(0) => ScanEnd::Clean,
             Ok(bytes) => ScanEnd::Torn { bytes },
             Err(error) => {
-                self.note_unreadable(tp, segment, &error);
+                self.note_segment(tp, segment, &error);
                 ScanEnd::Torn { bytes: 0 }
             }
         }
     }
 
     fn file(&self, file: &FileName) -> Option<Bytes> {
-        fs::read(self.path(file)?).ok().map(Bytes::from)
+        let path = self.path(file)?;
+        match fs::read(&path) {
+            Ok(bytes) => Some(bytes.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.note_unreadable(&path, &error);
+                None
+            }
+        }
     }
 }
 
 impl Store {
-    fn note_unreadable(&self, tp: TopicPartition, base: Offset, error: &io::Error) {
+    fn note_segment(&self, tp: TopicPartition, base: Offset, error: &io::Error) {
         let dir = self.logs.get(&tp).map_or(&self.root, |log| &log.path);
-        let path = dir.join(segment_name(base, "log"));
+        self.note_unreadable(&dir.join(segment_name(base, "log")), error);
+    }
+
+    /// A vote or a log's start that could not be read is none that was never given.
+    fn note_unreadable(&self, path: &Path, error: &io::Error) {
         // only the first counts
         let _ = self.unreadable.set(format!("cannot read {}: {error}", path.display()));
     }

@@ -51,10 +51,15 @@ impl SegmentIndex {
     }
 
     /// From the files; `size` is that of the segment. Entries that cannot be right are left out,
-    /// with all that follow them.
-    pub(super) fn load(base: Offset, index: &Path, time_index: &Path, size: u64) -> Self {
+    /// with all that follow them. Files that are not there have none.
+    pub(super) fn load(
+        base: Offset,
+        index: &Path,
+        time_index: &Path,
+        size: u64,
+    ) -> io::Result<Self> {
         let mut loaded = Self::new(base);
-        for entry in read(index).as_chunks::<OFFSET_ENTRY_BYTES>().0 {
+        for entry in read(index)?.as_chunks::<OFFSET_ENTRY_BYTES>().0 {
             let (offset, position) = (be_u32(&entry[..4]), be_u32(&entry[4..]));
             let grows = loaded.offsets.last().is_none_or(|l| l.0 < offset && l.1 < position);
             if !grows || u64::from(position) >= size {
@@ -62,7 +67,7 @@ impl SegmentIndex {
             }
             loaded.offsets.push((offset, position));
         }
-        for entry in read(time_index).as_chunks::<TIME_ENTRY_BYTES>().0 {
+        for entry in read(time_index)?.as_chunks::<TIME_ENTRY_BYTES>().0 {
             let time = i64::from(be_u32(&entry[..4])) << 32 | i64::from(be_u32(&entry[4..8]));
             let offset = be_u32(&entry[8..]);
             let grows = loaded.times.last().is_none_or(|l| l.0 < time && l.1 <= offset);
@@ -75,7 +80,7 @@ impl SegmentIndex {
             loaded.max = MaxTimestamp { timestamp, offset: base + Offset::from(offset) };
         }
         loaded.written = (loaded.offsets.len(), loaded.times.len());
-        loaded
+        Ok(loaded)
     }
 
     /// Largest timestamp of what was noted.
@@ -150,9 +155,14 @@ impl SegmentIndex {
     }
 }
 
-fn read(path: &Path) -> Vec<u8> {
-    // an index that is not there, or cannot be read, only makes walks longer
-    fs::read(path).unwrap_or_default()
+/// An index that is not there only makes walks longer; one that cannot be read could not be written
+/// either.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+        read => read,
+    }
 }
 
 /// Puts bytes at a position, and cuts what a killed process may have left there.
@@ -193,7 +203,7 @@ mod tests {
             }
         }
         written.flush(&index, &times).unwrap();
-        let loaded = SegmentIndex::load(100, &index, &times, 500 * 3000);
+        let loaded = SegmentIndex::load(100, &index, &times, 500 * 3000).unwrap();
         assert!(loaded.offsets.len() > 200, "{}", loaded.offsets.len());
         for read in [&written, &loaded] {
             for n in 0..500 {
@@ -213,11 +223,11 @@ mod tests {
         let mut written = SegmentIndex::new(100);
         (0..50).for_each(|n| written.note(&head(n)));
         written.flush(&index, &times).unwrap();
-        let short = SegmentIndex::load(100, &index, &times, 20_000);
+        let short = SegmentIndex::load(100, &index, &times, 20_000).unwrap();
         assert!(short.last_position() < 20_000);
         let mut bytes = fs::read(&index).unwrap();
         bytes[16..24].fill(0);
         fs::write(&index, &bytes[..bytes.len() - 3]).unwrap();
-        assert_eq!(SegmentIndex::load(100, &index, &times, 150_000).offsets.len(), 2);
+        assert_eq!(SegmentIndex::load(100, &index, &times, 150_000).unwrap().offsets.len(), 2);
     }
 }

@@ -1,10 +1,11 @@
 //! The directory of one partition: its segments by base offset.
 
 use super::layout::{PARTITION_METADATA, partition_metadata, segment_base};
-use super::segment::Segment;
+use super::open_files::OpenFiles;
+use super::segment::{SEGMENT_FILES, Segment};
 use super::swap;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
 use stormglass_broker_core::ids::{Offset, TopicId};
@@ -17,20 +18,24 @@ pub(super) struct LogDir {
     pub(super) segments: BTreeMap<Offset, Segment>,
     /// What the log cleaner writes.
     pub(super) cleaned: Option<Segment>,
+    open_files: OpenFiles,
 }
 
 impl LogDir {
     /// A directory that is there.
-    pub(super) fn existing(path: &Path) -> io::Result<Self> {
+    pub(super) fn existing(path: &Path, open_files: &OpenFiles) -> io::Result<Self> {
         swap::recover(path)?;
         let mut segments = BTreeMap::new();
         for entry in fs::read_dir(path)? {
-            let name = entry?.file_name();
+            let entry = entry?;
+            check_is_file(&entry)?;
+            let name = entry.file_name();
             if let Some(base) = name.to_str().and_then(segment_base) {
-                segments.insert(base, Segment::existing(path, base)?);
+                segments.insert(base, Segment::existing(path, base, open_files)?);
             }
         }
-        Ok(Self { path: path.to_owned(), segments, cleaned: None })
+        let open_files = open_files.clone();
+        Ok(Self { path: path.to_owned(), segments, cleaned: None, open_files })
     }
 
     /// Whether there are no records in it.
@@ -41,13 +46,14 @@ impl LogDir {
     /// A new one, whose name is as durable as its first segment: see [`Self::names`]. Waits for no
     /// disk, as a topic may have thousands of partitions. What a power failure has left there of a
     /// log that never was fsynced goes.
-    pub(super) fn create(path: &Path, topic: TopicId) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, topic: TopicId, open_files: &OpenFiles) -> io::Result<Self> {
         if path.exists() {
             fs::remove_dir_all(path)?;
         }
         fs::create_dir_all(path)?;
         fs::write(path.join(PARTITION_METADATA), partition_metadata(topic))?;
-        Ok(Self { path: path.to_owned(), segments: BTreeMap::new(), cleaned: None })
+        let (segments, open_files) = (BTreeMap::new(), open_files.clone());
+        Ok(Self { path: path.to_owned(), segments, cleaned: None, open_files })
     }
 
     /// What must be fsynced before a segment counts as durable: whose log it is, and the names.
@@ -62,7 +68,7 @@ impl LogDir {
             if let Some(mut last) = self.segments.last_entry() {
                 last.get_mut().flush_index()?;
             }
-            self.segments.insert(base, Segment::create(&self.path, base)?);
+            self.segments.insert(base, Segment::create(&self.path, base, &self.open_files)?);
         }
         Ok(self.segments.get_mut(&base).expect("inserted above"))
     }
@@ -91,7 +97,7 @@ impl LogDir {
     pub(super) fn append_cleaned(&mut self, base: Offset, records: &Records) -> io::Result<()> {
         let cleaned = match self.cleaned.take() {
             Some(cleaned) if cleaned.base == base => cleaned,
-            _ => Segment::create_cleaned(&self.path, base)?,
+            _ => Segment::create_cleaned(&self.path, base, &self.open_files)?,
         };
         self.cleaned.insert(cleaned).append(records)
     }
@@ -119,5 +125,20 @@ impl LogDir {
             }
         }
         Ok(())
+    }
+}
+
+/// A segment's files must be files: an index that is none would be missed only when it is written.
+fn check_is_file(entry: &DirEntry) -> io::Result<()> {
+    let path = entry.path();
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let is_segments = ending.is_some_and(|ending| SEGMENT_FILES.contains(&ending));
+    if !is_segments || entry.file_type()?.is_file() {
+        return Ok(());
+    }
+    match fs::metadata(&path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err(io::Error::other(format!("{} is not a file", path.display()))),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }

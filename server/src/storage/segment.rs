@@ -2,6 +2,7 @@
 
 use super::index::SegmentIndex;
 use super::layout::{CLEANED, segment_name};
+use super::open_files::{OpenFile, OpenFiles};
 use super::walk::{Head, Walk};
 use bytes::{Bytes, BytesMut};
 use std::fs::{self, File, OpenOptions};
@@ -25,7 +26,10 @@ pub(super) struct Segment {
     /// Behind the names of its files: nothing, or what says that it does not count yet.
     suffix: &'static str,
     size: u64,
-    file: Option<Arc<File>>,
+    file: Option<OpenFile>,
+    open_files: OpenFiles,
+    /// Whether the file was wanted since somebody last looked for files to close.
+    is_used: bool,
     index: Option<SegmentIndex>,
     /// Whether the directory knows its name for good.
     pub(super) is_named: bool,
@@ -33,7 +37,7 @@ pub(super) struct Segment {
 
 impl Segment {
     /// A segment that is there.
-    pub(super) fn existing(dir: &Path, base: Offset) -> io::Result<Self> {
+    pub(super) fn existing(dir: &Path, base: Offset, open_files: &OpenFiles) -> io::Result<Self> {
         let size = fs::metadata(dir.join(segment_name(base, "log")))?.len();
         Ok(Self {
             base,
@@ -41,19 +45,25 @@ impl Segment {
             suffix: "",
             size,
             file: None,
+            open_files: open_files.clone(),
+            is_used: false,
             index: None,
             is_named: true,
         })
     }
 
     /// A segment that is not; the file is made, and replaces one that a crash may have left.
-    pub(super) fn create(dir: &Path, base: Offset) -> io::Result<Self> {
-        Self::create_as(dir, base, "")
+    pub(super) fn create(dir: &Path, base: Offset, open_files: &OpenFiles) -> io::Result<Self> {
+        Self::create_as(dir, base, "", open_files)
     }
 
     /// A segment that the log cleaner writes, under a name that does not count.
-    pub(super) fn create_cleaned(dir: &Path, base: Offset) -> io::Result<Self> {
-        Self::create_as(dir, base, CLEANED)
+    pub(super) fn create_cleaned(
+        dir: &Path,
+        base: Offset,
+        open_files: &OpenFiles,
+    ) -> io::Result<Self> {
+        Self::create_as(dir, base, CLEANED, open_files)
     }
 
     /// Its files have been renamed: it counts from now on.
@@ -62,13 +72,20 @@ impl Segment {
         self
     }
 
-    fn create_as(dir: &Path, base: Offset, suffix: &'static str) -> io::Result<Self> {
+    fn create_as(
+        dir: &Path,
+        base: Offset,
+        suffix: &'static str,
+        open_files: &OpenFiles,
+    ) -> io::Result<Self> {
         let mut segment = Self {
             base,
             dir: dir.to_owned(),
             suffix,
             size: 0,
             file: None,
+            open_files: open_files.clone(),
+            is_used: false,
             index: Some(SegmentIndex::new(base)),
             is_named: false,
         };
@@ -87,14 +104,25 @@ impl Segment {
 
     /// The `.log`.
     pub(super) fn file(&mut self) -> io::Result<Arc<File>> {
+        self.is_used = true;
         if let Some(file) = &self.file {
-            return Ok(Arc::clone(file));
+            return Ok(file.file());
         }
         let path = self.path("log");
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let file = Arc::new(file);
-        self.file = Some(Arc::clone(&file));
-        Ok(file)
+        Ok(self.file.insert(self.open_files.add(file)).file())
+    }
+
+    /// Closes the file; it is opened again when it is wanted.
+    pub(super) fn close_file(&mut self) {
+        self.file = None;
+    }
+
+    /// The same, unless the file was used since this was last called.
+    pub(super) fn close_unused_file(&mut self) {
+        if !std::mem::take(&mut self.is_used) {
+            self.close_file();
+        }
     }
 
     /// Both indexes, with everything that is in the segment noted.
@@ -182,7 +210,7 @@ pub(super) fn load_index(
     size: u64,
 ) -> io::Result<SegmentIndex> {
     let path = |ending| dir.join(segment_name(base, ending));
-    let mut index = SegmentIndex::load(base, &path("index"), &path("timeindex"), size);
+    let mut index = SegmentIndex::load(base, &path("index"), &path("timeindex"), size)?;
     let mut walk = Walk::new(file, size, index.last_position(), HEAD_CHUNK);
     if !index.ends_at(walk.head()?) {
         index = SegmentIndex::new(base);

@@ -5,7 +5,10 @@ use super::layout::{
     parse_partition_metadata, partition_of,
 };
 use super::log_dir::LogDir;
+use super::open_files::OpenFiles;
 use super::read;
+use super::read_memory;
+use super::segment::Segment;
 use super::swap::cleaned_txn_index;
 use super::workers::{Finished, Job, Worker, write_durably};
 use crate::error::ServeError;
@@ -45,6 +48,9 @@ pub(crate) struct Store {
     pub(super) unreadable: OnceLock<String>,
     /// The marker of a clean shutdown: written when everything before it is on the volume.
     marker: Option<PathBuf>,
+    open_files: OpenFiles,
+    /// Segments whose files may be open.
+    open_files_max: usize,
 }
 
 #[derive(Debug)]
@@ -64,29 +70,48 @@ impl Store {
             workers: None,
             unreadable: OnceLock::new(),
             marker: None,
+            open_files: OpenFiles::default(),
+            open_files_max: usize::MAX,
         };
         for entry in fs::read_dir(root).map_err(|error| failed(&error))? {
             let path = entry.map_err(|error| failed(&error))?.path();
             if path.is_dir() {
-                store.open_dir(&path).map_err(|error| ServeError::io("open", &path, &error))?;
+                store.open_dir(&path)?;
             }
         }
         Ok(store)
     }
 
-    fn open_dir(&mut self, path: &Path) -> io::Result<()> {
+    fn open_dir(&mut self, path: &Path) -> Result<(), ServeError> {
+        let found = self.find_log(path).map_err(|error| ServeError::io("open", path, &error))?;
+        let Some((tp, log)) = found else { return Ok(()) };
+        match self.logs.insert(tp, log) {
+            None => Ok(()),
+            Some(other) => Err(ServeError::new(
+                format!(
+                    "{} and {} are logs of the same partition",
+                    other.path.display(),
+                    path.display()
+                ),
+                "move the one that was copied there elsewhere; no log has been changed",
+            )),
+        }
+    }
+
+    /// The log in a directory, if there is one.
+    fn find_log(&self, path: &Path) -> io::Result<Option<(TopicPartition, LogDir)>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.ends_with(DELETED) {
-            return fs::remove_dir_all(path);
+            return fs::remove_dir_all(path).map(|()| None);
         }
-        let Some(partition) = partition_of(name) else { return Ok(()) };
+        let Some(partition) = partition_of(name) else { return Ok(None) };
         match fs::read_to_string(path.join(PARTITION_METADATA)) {
             // made, but not fsynced when the machine lost its power: nor was anything in it
             Ok(text) if text.bytes().all(|byte| byte == 0) => self.open_nameless(path)?,
             Ok(text) => match parse_partition_metadata(&text) {
                 Some(topic) => {
                     let tp = TopicPartition::new(topic, partition);
-                    self.logs.insert(tp, LogDir::existing(path)?);
+                    return Ok(Some((tp, LogDir::existing(path, &self.open_files)?)));
                 }
                 None => {
                     tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is damaged");
@@ -97,13 +122,13 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.open_nameless(path)?,
             Err(error) => return Err(error),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A directory that does not say whose log it is. Records in it never counted as durable, or their
     /// name was lost since; they are kept either way. Without its metadata log a node does not start.
     fn open_nameless(&self, path: &Path) -> io::Result<()> {
-        if LogDir::existing(path)?.is_empty() {
+        if LogDir::existing(path, &self.open_files)?.is_empty() {
             return Ok(());
         }
         if path.ends_with(METADATA_DIR) {
@@ -144,8 +169,17 @@ impl Store {
         Ok(())
     }
 
+    /// The same with at most about so many segments' files open at a time.
+    pub(crate) fn with_open_files_max(mut self, max: usize) -> Self {
+        self.open_files_max = max;
+        self
+    }
+
     /// Executes an operation or hands it to a worker.
     pub(crate) fn submit(&mut self, op: DiskOp) -> Submitted {
+        if self.open_files.count() > self.open_files_max {
+            self.close_files();
+        }
         let DiskOp { id, kind } = op;
         let done = match kind {
             DiskOpKind::CreateLog { tp, topic } => self.create_log(tp, &topic),
@@ -227,12 +261,33 @@ impl Store {
         }
     }
 
+    /// The log directory.
+    pub(crate) fn path_of_all(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn path(&self, file: &FileName) -> Option<PathBuf> {
         file_path(&self.root, file, |tp| self.logs.get(&tp).map(|log| log.path.clone()))
     }
 
     fn workers(&self) -> &Workers {
         self.workers.as_ref().expect("workers are started before the first step")
+    }
+
+    /// Closes files that were not used since the last time, or all if that is not enough: what follows
+    /// must open many before this is called again.
+    #[cold]
+    #[expect(clippy::iter_over_hash_type, reason = "files are closed in any order")]
+    fn close_files(&mut self) {
+        for log in self.logs.values_mut() {
+            log.segments.values_mut().for_each(Segment::close_unused_file);
+        }
+        if self.open_files.count() > self.open_files_max / 4 * 3 {
+            for log in self.logs.values_mut() {
+                log.segments.values_mut().for_each(Segment::close_file);
+            }
+        }
+        tracing::debug!(open = self.open_files.count(), "files of segments closed");
     }
 
     /// Hands a job to a worker; where there is nothing to do, it is done.
@@ -286,7 +341,7 @@ impl Store {
             return Ok(());
         }
         let path = self.root.join(dir_name(topic, tp.partition));
-        self.logs.insert(tp, LogDir::create(&path, tp.topic)?);
+        self.logs.insert(tp, LogDir::create(&path, tp.topic, &self.open_files)?);
         Ok(())
     }
 
@@ -299,7 +354,7 @@ impl Store {
     }
 
     fn read(&mut self, ranges: &[ReadRange], max_bytes: u32) -> io::Result<Vec<Records>> {
-        let (mut left, mut exempt) = (max_bytes, true);
+        let (mut left, mut exempt) = (read_memory::allowed(max_bytes), true);
         let mut answer = Vec::with_capacity(ranges.len());
         for range in ranges {
             let log = self.logs.get_mut(&range.tp);

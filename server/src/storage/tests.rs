@@ -1,6 +1,9 @@
 //! The store against what was written: what is appended is read, whatever is cut, damaged or
 //! opened again.
 
+mod files;
+mod refused;
+
 use super::layout::segment_name;
 use super::store::{Store, Submitted};
 use super::swap;

@@ -8,7 +8,7 @@
 mod apache;
 mod clients;
 pub(crate) mod cluster;
-mod differential;
+pub(crate) mod differential;
 mod page;
 mod versus;
 

@@ -12,7 +12,7 @@ use stormglass_wire::{
 };
 
 /// How long an answer is awaited.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of a frame's length.
 const PREFIX: usize = 4;
 /// Longest answer that is believed, bytes.

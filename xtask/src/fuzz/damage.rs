@@ -7,16 +7,28 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a sector, the unit of what a disk loses.
 const SECTOR: usize = 512;
+/// Bytes of a page, the unit of what a file system loses.
+const PAGE: usize = 4096;
 
-/// What was done to a file.
+/// What of a path is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// The bytes of a file.
+    File,
+    /// A directory with all that is in it.
+    Directory,
+}
+
+/// What was done.
 #[derive(Debug, Clone)]
 pub(super) struct Damage {
-    /// Which, below the data directory.
+    /// To which file or directory, below the data directory.
     pub(super) path: PathBuf,
     /// First byte that differs, or the file's new length if it got shorter.
     pub(super) from: usize,
     /// In a word.
     pub(super) kind: &'static str,
+    pub(super) whole: Whole,
 }
 
 /// All files below a directory, in order.
@@ -49,28 +61,49 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Damages one file; `None` when it came out as it was.
-pub(super) fn damage(root: &Path, file: &Path, random: &mut Mutator) -> io::Result<Option<Damage>> {
-    let before = fs::read(file)?;
-    let mut after = before.clone();
-    let at = random.below(before.len() as u64);
-    let kind = change(&mut after, at, random);
-    if kind == "deleted" {
-        fs::remove_file(file)?;
-        after.clear();
-    } else {
-        fs::write(file, &after)?;
-    }
-    let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
-    let unchanged = same == before.len() && same == after.len() && kind != "deleted";
-    let path = file.strip_prefix(root).unwrap_or(file).to_owned();
-    Ok((!unchanged).then_some(Damage { path, from: same, kind }))
+/// Gives a file other bytes. `None` when they are the same.
+pub(super) fn replace(
+    root: &Path,
+    file: &Path,
+    after: &[u8],
+    kind: &'static str,
+) -> io::Result<Option<Damage>> {
+    let before = fs::read(file).unwrap_or_default();
+    fs::write(file, after)?;
+    let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    let unchanged = same == before.len() && same == after.len();
+    Ok((!unchanged).then(|| of_file(root, file, same, kind)))
 }
 
-fn change(bytes: &mut Vec<u8>, at: usize, random: &mut Mutator) -> &'static str {
-    let sector = at / SECTOR * SECTOR;
-    let end = bytes.len().min(sector + SECTOR);
-    match random.below(8) {
+/// Damage to a file from some byte on.
+pub(super) fn of_file(root: &Path, file: &Path, from: usize, kind: &'static str) -> Damage {
+    let path = file.strip_prefix(root).unwrap_or(file).to_owned();
+    Damage { path, from, kind, whole: Whole::File }
+}
+
+/// Damages the content of one file; `None` when it came out as it was.
+pub(super) fn content(
+    root: &Path,
+    file: &Path,
+    random: &mut Mutator,
+) -> io::Result<Option<Damage>> {
+    let before = fs::read(file)?;
+    let mut after = before.clone();
+    let kind = change(&mut after, random);
+    replace(root, file, &after, kind)
+}
+
+/// The newest bytes of a file are gone.
+pub(super) fn torn_tail(root: &Path, file: &Path, bytes: usize) -> io::Result<Option<Damage>> {
+    let before = fs::read(file)?;
+    replace(root, file, &before[..before.len().saturating_sub(bytes)], "a torn tail")
+}
+
+fn change(bytes: &mut Vec<u8>, random: &mut Mutator) -> &'static str {
+    let at = random.below(bytes.len() as u64);
+    let unit = |unit: usize, len: usize| (at / unit * unit, len.min(at / unit * unit + unit));
+    let (sector, end) = unit(SECTOR, bytes.len());
+    match random.below(9) {
         0 => {
             bytes.truncate(at);
             "cut"
@@ -88,16 +121,20 @@ fn change(bytes: &mut Vec<u8>, at: usize, random: &mut Mutator) -> &'static str 
             "a sector of noise"
         }
         4 => {
+            let (page, end) = unit(PAGE, bytes.len());
+            bytes[page..end].fill(0);
+            "a page of zeros"
+        }
+        5 => {
             let more = random.below(2000);
             bytes.extend((0..more).map(|_| random.byte()));
             "noise at its end"
         }
-        5 => {
+        6 => {
             let more = random.below(5000);
             bytes.extend((0..more).map(|_| 0));
             "zeros at its end"
         }
-        6 if random.below(4) == 0 => "deleted",
         _ => {
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= 1 << random.below(8);

@@ -1,9 +1,11 @@
-//! What was written to a broker, and whether another one still has it.
+//! Whether a broker still has what another one has written.
 
 use super::asker::{Asker, Topic};
 use super::damage::Damage;
-use bytes::Bytes;
-use std::collections::BTreeMap;
+use super::disk::{Kept, Logs, reaches};
+use super::fill::{Filled, GROUP, PAYER, POSITION, begin, find_coordinator, fresh};
+use crate::conformance::differential::peer::Peer;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,67 +13,29 @@ use std::time::Duration;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
-    Acks, CreateTopicsRequest, FetchPartition, FetchPartitionResponse, FetchRequest,
-    IsolationLevel, MetadataRequest, NewTopic, Placement, ProducePartition, ProduceRequest,
-    Request, Response,
+    AbortedTransaction, Acks, CoordinatorKind, FetchPartition, FetchPartitionResponse,
+    FetchRequest, IsolationLevel, MetadataRequest, OffsetFetchGroup, OffsetFetchRequest,
+    ProducePartition, ProduceRequest, Request, Response,
 };
-use stormglass_broker_core::records::{Batch, Record, Records};
+use stormglass_broker_core::records::{Batch, Records};
 
-/// Partitions of the topic.
-pub(super) const PARTITIONS: i32 = 2;
-/// Batches in each.
-const BATCHES: usize = 40;
-/// Bytes of a record's value.
-const VALUE_BYTES: usize = 700;
-/// Size of a segment: several for each partition.
-const SEGMENT_BYTES: &str = "20000";
 /// Tries until a partition must be led after a start, about 10 s.
-const TRIES: u32 = 10_000;
+pub(super) const TRIES: u32 = 10_000;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Batches of each partition, with the offsets that they got.
-pub(super) type Written = Vec<Vec<(Offset, Arc<Batch>)>>;
-
-/// Makes the topic and fills it.
-pub(super) fn fill(address: SocketAddr) -> Result<(Topic, Written), String> {
-    let unknown = Topic { name: "orders".into(), id: stormglass_broker_core::ids::TopicId(0) };
-    let mut asker = Asker::connect(address, unknown)?;
-    let new = NewTopic {
-        name: "orders".into(),
-        placement: Placement::Automatic { partitions: PARTITIONS, replication_factor: 1 },
-        config: BTreeMap::from([("segment.bytes".to_owned(), SEGMENT_BYTES.to_owned())]),
-    };
-    let create = CreateTopicsRequest { topics: vec![new], validate_only: false };
-    match asker.ask(&Request::CreateTopics(create))? {
-        Response::CreateTopics(created) => asker.topic.id = created.topics[0].id,
-        other => return Err(format!("the topic was not created: {other:?}")),
-    }
-    let mut written = Vec::new();
-    for partition in 0..PARTITIONS {
-        let mut batches = Vec::new();
-        for number in 0..BATCHES {
-            let batch = Arc::new(batch(partition, number));
-            batches.push((produce(&mut asker, partition, &batch)?, batch));
-        }
-        written.push(batches);
-    }
-    Ok((asker.topic, written))
-}
-
-/// Three records like no others.
-fn batch(partition: i32, number: usize) -> Batch {
-    let value = |record: i32| {
-        let mut text = format!("{partition} {number} {record} ");
-        text.extend(std::iter::repeat_n('v', VALUE_BYTES));
-        Record::new(None, Some(Bytes::from(text)))
-    };
-    Batch::build(1_700_000_000_000 + number as i64, &mut [value(0), value(1), value(2)])
-}
+/// The log without which nobody knows any topic.
+const METADATA: &str = "__cluster_metadata-0";
+/// Where logs begin, as operators' deletions have it.
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
 /// Appends, and waits while the partition is not led yet.
-fn produce(asker: &mut Asker, partition: i32, batch: &Arc<Batch>) -> Result<Offset, String> {
+pub(super) fn append(
+    asker: &mut Asker,
+    partition: i32,
+    batch: &Arc<Batch>,
+) -> Result<Offset, String> {
     let tp = TopicPartition::new(asker.topic.id, partition);
+    let name = Arc::clone(&asker.topic.name);
     let mut tries = 0;
     loop {
         let records = Records::single(Arc::clone(batch));
@@ -81,7 +45,7 @@ fn produce(asker: &mut Asker, partition: i32, batch: &Arc<Batch>) -> Result<Offs
             Response::Produce(answer) => match answer.partitions[0].error {
                 ErrorCode::None => return Ok(answer.partitions[0].base_offset),
                 error if error.is_retriable() && tries < TRIES => pause(&mut tries),
-                error => return Err(format!("orders-{partition} takes no records: {error:?}")),
+                error => return Err(format!("{name}-{partition} takes no records: {error:?}")),
             },
             other => return Err(format!("produce was answered with {other:?}")),
         }
@@ -89,71 +53,154 @@ fn produce(asker: &mut Asker, partition: i32, batch: &Arc<Batch>) -> Result<Offs
 }
 
 #[expect(clippy::disallowed_methods, reason = "a broker of another thread is waited for")]
-fn pause(tries: &mut u32) {
+pub(super) fn pause(tries: &mut u32) {
     *tries += 1;
     std::thread::sleep(PAUSE);
 }
 
-/// Holds a broker against what was written. `false`: it does not know the topic, and need not.
-pub(super) fn look(
-    address: SocketAddr,
-    topic: &Topic,
-    written: &Written,
-    damages: &[Damage],
-) -> Result<bool, String> {
+/// What a sound broker says of a topic's transactions: those that were aborted.
+pub(super) type Aborted = Vec<(i64, Offset)>;
+
+/// Aborted transactions that a reader of committed records is told of.
+pub(super) fn aborted(address: SocketAddr, topic: &Topic) -> Result<Aborted, String> {
     let mut asker = Asker::connect(address, topic.clone())?;
-    let topics = Some(vec![Arc::clone(&topic.name)]);
-    let request = MetadataRequest { topics, allow_auto_topic_creation: false };
-    let known = match asker.ask(&Request::Metadata(request))? {
-        Response::Metadata(answer) => {
-            answer.topics.first().is_some_and(|found| found.id == topic.id)
-        }
-        other => return Err(format!("metadata was answered with {other:?}")),
-    };
-    let metadata = |damage: &Damage| damage.path.starts_with("__cluster_metadata-0");
-    match (known, damages.iter().any(metadata)) {
-        (false, true) => return Ok(false),
-        (false, false) => return Err("the topic is gone".to_owned()),
-        (true, _) => {}
+    let all = Wanted { offset: 0, max_bytes: 1 << 20, isolation: IsolationLevel::ReadCommitted };
+    let answer = fetch(address, &mut asker, 0, all)?.ok_or("no answer")?;
+    let entry = |aborted: &AbortedTransaction| (aborted.producer_id, aborted.first_offset);
+    let mut found: Aborted = answer.aborted.iter().flatten().map(entry).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// What a broker is held against.
+pub(super) struct Truth<'a> {
+    pub(super) filled: &'a Filled,
+    pub(super) logs: &'a Logs,
+    pub(super) aborted: &'a Aborted,
+    pub(super) damages: &'a [Damage],
+}
+
+impl Truth<'_> {
+    fn touches(&self, path: &str) -> bool {
+        self.damages.iter().any(|damage| damage.path.starts_with(path))
     }
-    for (partition, batches) in (0..).zip(written) {
-        let may_lose = Damages::of(partition, damages);
-        let read = read(address, &mut asker, partition, batches)?;
-        for (position, (offset, batch)) in positions(batches) {
-            if !read.contains(offset) && !may_lose.reaches(position, batch) {
-                return Err(format!("orders-{partition} has lost {offset}"));
+
+    /// Whether files of a log were damaged that cannot be made again.
+    fn touches_log(&self, log: &str) -> bool {
+        let remade =
+            |path: &Path| path.extension().is_some_and(|e| e == "index" || e == "timeindex");
+        self.damages.iter().any(|damage| damage.path.starts_with(log) && !remade(&damage.path))
+    }
+
+    /// The same of a topic whose partitions are in several logs.
+    fn touches_topic(&self, topic: &str) -> bool {
+        self.logs.keys().filter(|log| log.starts_with(topic)).any(|log| self.touches_log(log))
+    }
+
+    /// Holds a broker against it. `false`: it does not know all topics, and need not.
+    pub(super) fn look(&self, address: SocketAddr) -> Result<bool, String> {
+        let mut all_known = true;
+        for (topic, partitions) in &self.filled.topics {
+            let mut asker = Asker::connect(address, topic.clone())?;
+            if !is_known(&mut asker)? {
+                if !self.touches(METADATA) {
+                    return Err(format!("the topic {} is gone", topic.name));
+                }
+                all_known = false;
+                continue;
+            }
+            for partition in 0..*partitions {
+                self.look_at(address, &mut asker, partition)?;
             }
         }
-        let more = Arc::new(batch(partition, BATCHES));
-        match produce(&mut asker, partition, &more) {
-            Ok(_) => {}
-            Err(message) if may_lose.any() => tolerated(&message)?,
-            Err(message) => return Err(message),
+        if all_known && !self.touches(METADATA) && !self.touches(LOG_STARTS) {
+            self.transactions(address)?;
+            self.position(address)?;
+        }
+        Ok(all_known)
+    }
+
+    fn look_at(
+        &self,
+        address: SocketAddr,
+        asker: &mut Asker,
+        partition: i32,
+    ) -> Result<(), String> {
+        let log = format!("{}-{partition}", asker.topic.name);
+        let metadata = Path::new(&log).join("partition.metadata");
+        // which log it is, or where it begins, is not known any more
+        let unguarded = self.touches(LOG_STARTS) || self.damages.iter().any(|d| d.path == metadata);
+        let read = read(address, asker, partition, &self.logs[&log])?;
+        for kept in &self.logs[&log] {
+            let offset = kept.batch.base_offset();
+            if !read.contains(&offset) && !unguarded && !reaches(self.damages, &log, kept) {
+                return Err(format!("{log} has lost {offset}"));
+            }
+        }
+        match append(asker, partition, &Arc::new(fresh(&asker.topic.name))) {
+            Ok(_) => Ok(()),
+            // a damaged partition may be refused, as long as it is with an error code
+            Err(message) if self.touches(&log) && message.contains("takes no records") => Ok(()),
+            Err(message) => Err(message),
         }
     }
-    Ok(true)
-}
 
-/// A damaged partition may be refused, as long as it is with an error code.
-fn tolerated(message: &str) -> Result<(), String> {
-    if message.contains("takes no records") { Ok(()) } else { Err(message.to_owned()) }
-}
-
-/// Batches with the segment and position where they lie.
-fn positions(
-    batches: &[(Offset, Arc<Batch>)],
-) -> impl Iterator<Item = ((Offset, usize), &(Offset, Arc<Batch>))> {
-    let limit: usize = SEGMENT_BYTES.parse().unwrap_or(usize::MAX);
-    let (mut segment, mut position) = (0, 0);
-    batches.iter().map(move |entry| {
-        let size = entry.1.size_bytes() as usize;
-        if position + size > limit {
-            (segment, position) = (entry.0, 0);
+    /// Aborted records stay aborted, and the transactional id goes on where it was.
+    fn transactions(&self, address: SocketAddr) -> Result<(), String> {
+        if !self.touches_log("payments-0") {
+            let (payments, _) = self.filled.topics.last().ok_or("no topics")?;
+            let found = aborted(address, payments)?;
+            if found != *self.aborted {
+                return Err(format!("aborted were {:?}, now {found:?}", self.aborted));
+            }
         }
-        let at = (segment, position);
-        position += size;
-        (at, entry)
-    })
+        if !self.touches_topic("__transaction_state-") {
+            let mut peer = Peer::connect(&address.to_string())?;
+            let epoch = begin(&mut peer).map_err(|error| format!("{PAYER}: {error}"))?;
+            if epoch.producer_epoch != self.filled.epoch + 1 {
+                let was = self.filled.epoch;
+                return Err(format!("{PAYER} has epoch {}, after {was}", epoch.producer_epoch));
+            }
+        }
+        Ok(())
+    }
+
+    /// The group is where it was.
+    fn position(&self, address: SocketAddr) -> Result<(), String> {
+        if self.touches_topic("__consumer_offsets-") {
+            return Ok(());
+        }
+        let (orders, _) = self.filled.topics.first().ok_or("no topics")?;
+        let mut asker = Asker::connect(address, orders.clone())?;
+        let mut tries = 0;
+        loop {
+            find_coordinator(&mut asker, GROUP, CoordinatorKind::Group)?;
+            let partitions = Some(vec![TopicPartition::new(orders.id, 0)]);
+            let asked = OffsetFetchGroup { group: GROUP.into(), partitions, member: None };
+            let fetch = OffsetFetchRequest { require_stable: false, groups: vec![asked] };
+            match asker.ask(&Request::OffsetFetch(fetch))? {
+                Response::OffsetFetch(answer) => match answer.groups[0].error {
+                    ErrorCode::None if answer.groups[0].offsets[0].offset == POSITION => {
+                        return Ok(());
+                    }
+                    error if error.is_retriable() && tries < TRIES => pause(&mut tries),
+                    _ => return Err(format!("{GROUP} is not where it was: {answer:?}")),
+                },
+                other => return Err(format!("OffsetFetch was answered with {other:?}")),
+            }
+        }
+    }
+}
+
+fn is_known(asker: &mut Asker) -> Result<bool, String> {
+    let topics = Some(vec![Arc::clone(&asker.topic.name)]);
+    let request = MetadataRequest { topics, allow_auto_topic_creation: false };
+    match asker.ask(&Request::Metadata(request))? {
+        Response::Metadata(answer) => {
+            Ok(answer.topics.first().is_some_and(|found| found.id == asker.topic.id))
+        }
+        other => Err(format!("metadata was answered with {other:?}")),
+    }
 }
 
 /// Offsets of the batches that a partition still has; each must be what was written there.
@@ -161,32 +208,35 @@ fn read(
     address: SocketAddr,
     asker: &mut Asker,
     partition: i32,
-    batches: &[(Offset, Arc<Batch>)],
-) -> Result<Vec<Offset>, String> {
-    let mut found = Vec::new();
+    batches: &[Kept],
+) -> Result<BTreeSet<Offset>, String> {
+    let name = Arc::clone(&asker.topic.name);
+    let mut found = BTreeSet::new();
     let mut next = 0;
-    while let Some((offset, _)) = batches.get(next) {
+    while let Some(first) = batches.get(next) {
+        let wanted = |max_bytes| Wanted {
+            offset: first.batch.base_offset(),
+            max_bytes,
+            isolation: IsolationLevel::ReadUncommitted,
+        };
         // an answer that cannot be read is what a client sees of damaged records: one batch alone, or
         // the next one then
-        let answer = match fetch(address, asker, partition, *offset, 1 << 20)? {
-            None => fetch(address, asker, partition, *offset, 1)?,
+        let answer = match fetch(address, asker, partition, wanted(1 << 20))? {
+            None => fetch(address, asker, partition, wanted(1))?,
             answer => answer,
         };
-        let Some(answer) = answer else {
-            next += 1;
-            continue;
-        };
         let before = next;
-        for batch in answer.records.batches() {
-            let Some((offset, known)) = batches.get(next) else { break };
-            if batch.base_offset() > *offset {
+        for batch in answer.iter().flat_map(|answer| answer.records.batches()) {
+            let Some(kept) = batches.get(next) else { break };
+            let offset = kept.batch.base_offset();
+            if batch.base_offset() > offset {
                 break;
             }
-            if batch.base_offset() == *offset {
-                if batch.body.to_bytes() != known.body.to_bytes() {
-                    return Err(format!("orders-{partition} has other records at {offset}"));
+            if batch.base_offset() == offset {
+                if batch.body.to_bytes() != kept.batch.body.to_bytes() {
+                    return Err(format!("{name}-{partition} has other records at {offset}"));
                 }
-                found.push(*offset);
+                found.insert(offset);
                 next += 1;
             }
         }
@@ -195,13 +245,20 @@ fn read(
     Ok(found)
 }
 
+/// What is asked of a partition.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    offset: Offset,
+    max_bytes: i32,
+    isolation: IsolationLevel,
+}
+
 /// One fetch; `None` when the records are damaged or not there.
 fn fetch(
     address: SocketAddr,
     asker: &mut Asker,
     partition: i32,
-    fetch_offset: Offset,
-    max_bytes: i32,
+    Wanted { offset, max_bytes, isolation }: Wanted,
 ) -> Result<Option<FetchPartitionResponse>, String> {
     let tp = TopicPartition::new(asker.topic.id, partition);
     let mut tries = 0;
@@ -209,7 +266,7 @@ fn fetch(
         let wanted = FetchPartition {
             tp,
             current_leader_epoch: -1,
-            fetch_offset,
+            fetch_offset: offset,
             last_fetched_epoch: -1,
             log_start_offset: -1,
             max_bytes,
@@ -219,7 +276,7 @@ fn fetch(
             max_wait_ms: 0,
             min_bytes: 0,
             max_bytes,
-            isolation: IsolationLevel::ReadUncommitted,
+            isolation,
             session_id: 0,
             session_epoch: -1,
             partitions: vec![wanted],
@@ -229,7 +286,7 @@ fn fetch(
         match asker.ask(&Request::Fetch(Box::new(request))) {
             Ok(Response::Fetch(mut answer)) => {
                 let Some(found) = answer.partitions.pop() else {
-                    return Err(format!("orders-{partition} is not in the answer"));
+                    return Err(format!("partition {partition} is not in the answer"));
                 };
                 let again = found.error.is_retriable() && tries < TRIES;
                 match found.error {
@@ -246,44 +303,5 @@ fn fetch(
                 return Ok(None);
             }
         }
-    }
-}
-
-/// What was done to a partition's files.
-struct Damages<'a> {
-    /// Its own files, without those that can be made again.
-    own: Vec<&'a Damage>,
-    /// The checkpoint that says where logs begin, or the file that says whose log it is.
-    unguarded: bool,
-}
-
-impl<'a> Damages<'a> {
-    fn of(partition: i32, damages: &'a [Damage]) -> Self {
-        let dir = format!("orders-{partition}");
-        let remade = |damage: &Damage| {
-            damage.path.extension().is_some_and(|ending| ending == "index" || ending == "timeindex")
-        };
-        let own = damages.iter().filter(|d| d.path.starts_with(&dir) && !remade(d)).collect();
-        let files = [
-            Path::new("log-start-offset-checkpoint").to_owned(),
-            Path::new(&dir).join("partition.metadata"),
-        ];
-        Self { own, unguarded: damages.iter().any(|damage| files.contains(&damage.path)) }
-    }
-
-    fn any(&self) -> bool {
-        !self.own.is_empty()
-    }
-
-    /// Whether a batch may be lost: it lies behind damage in its log.
-    fn reaches(&self, (segment, position): (Offset, usize), batch: &Batch) -> bool {
-        let end = position + batch.size_bytes() as usize;
-        let behind = |damage: &&Damage| {
-            let name = damage.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let is_log = damage.path.extension().is_some_and(|ending| ending == "log");
-            let base = name.parse().unwrap_or(Offset::MAX);
-            is_log && (base < segment || base == segment && damage.from < end)
-        };
-        self.unguarded || self.own.iter().any(behind)
     }
 }

@@ -5,7 +5,7 @@
 mod accepted;
 mod cases;
 mod page;
-mod peer;
+pub(crate) mod peer;
 mod script;
 mod tree;
 

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What came back.
 #[derive(Debug, Clone)]
-pub(super) enum Answer<T> {
+pub(crate) enum Answer<T> {
     Said(T),
     /// The broker ended the connection.
     Closed,
@@ -24,14 +24,14 @@ pub(super) enum Answer<T> {
 }
 
 /// A broker that is asked.
-pub(super) struct Peer {
+pub(crate) struct Peer {
     address: String,
     stream: TcpStream,
     correlation: i32,
     /// Served versions by API key.
     served: BTreeMap<i16, (i16, i16)>,
     /// Ids of topics by their names.
-    pub(super) topics: BTreeMap<String, Uuid>,
+    pub(crate) topics: BTreeMap<String, Uuid>,
 }
 
 impl Peer {
@@ -39,7 +39,7 @@ impl Peer {
     ///
     /// # Errors
     /// Nobody is there, or it says nothing that can be understood.
-    pub(super) fn connect(address: &str) -> Result<Self, String> {
+    pub(crate) fn connect(address: &str) -> Result<Self, String> {
         let mut peer = Self {
             address: address.to_owned(),
             stream: open(address).map_err(|error| format!("{address}: {error}"))?,
@@ -62,21 +62,21 @@ impl Peer {
     }
 
     /// Lowest and highest version of an API.
-    pub(super) fn served(&self, key: i16) -> Option<(i16, i16)> {
+    pub(crate) fn served(&self, key: i16) -> Option<(i16, i16)> {
         self.served.get(&key).copied()
     }
 
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// The id of a topic; nil when it is not known.
-    pub(super) fn id(&self, topic: &str) -> Uuid {
+    pub(crate) fn id(&self, topic: &str) -> Uuid {
         self.topics.get(topic).copied().unwrap_or_default()
     }
 
     /// Asks and reads the answer. A connection that ended is opened again.
-    pub(super) fn ask<R: Request>(&mut self, version: i16, request: &R) -> Answer<R::Response>
+    pub(crate) fn ask<R: Request>(&mut self, version: i16, request: &R) -> Answer<R::Response>
     where
         R::Response: Debug,
     {

@@ -1,0 +1,4 @@
+//! libFuzzer: record batches.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stormglass_fuzz::batches(data));

@@ -1,0 +1,4 @@
+//! libFuzzer: what clients send.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| stormglass_fuzz::frames(data));
