@@ -424,12 +424,12 @@ pub struct ConsumerPlan {
     pub process_ns_per_record: u64,
     /// `true`: starts at the log's beginning, `false`: at its end.
     pub from_beginning: bool,
-    /// Members join their group by the classic protocol.
+    /// Members divide the partitions among themselves, or have their coordinator do so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub membership: Option<MembershipPlan>,
 }
 
-/// Membership of a group by the classic protocol (JoinGroup, SyncGroup, Heartbeat).
+/// Membership of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MembershipPlan {
@@ -439,14 +439,28 @@ pub struct MembershipPlan {
     pub static_members: bool,
 }
 
-/// How a group's leader divides partitions (`partition.assignment.strategy`).
+/// Who divides a group's partitions, and how. The protocol follows from it: in the classic one (JoinGroup,
+/// SyncGroup, Heartbeat) the group's leader does (`partition.assignment.strategy`), in the consumer
+/// protocol (KIP-848) the coordinator (`group.remote.assignor`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Assignor {
-    /// `RangeAssignor`: everything is given up before each rebalance.
+    /// The leader, by `RangeAssignor`: everything is given up before each rebalance.
     Range,
-    /// `CooperativeStickyAssignor` (KIP-429): only what moves is given up.
+    /// The leader, by `CooperativeStickyAssignor` (KIP-429): only what moves is given up.
     CooperativeSticky,
+    /// The coordinator, evenly.
+    RemoteUniform,
+    /// The coordinator, in ranges of each topic.
+    RemoteRange,
+}
+
+impl Assignor {
+    /// Whether members speak the consumer protocol (KIP-848).
+    #[must_use]
+    pub fn is_remote(self) -> bool {
+        matches!(self, Self::RemoteUniform | Self::RemoteRange)
+    }
 }
 
 /// Something that happens at a time.

@@ -74,6 +74,16 @@ fn showing_what_is_open_or_aborted_is_seen() {
 }
 
 #[test]
+fn giving_a_partition_on_before_its_owner_gave_it_up_is_seen() {
+    check("consumer-groups", "GRP-UNRELEASED", &["single-owner"]);
+}
+
+#[test]
+fn commits_of_members_that_have_lost_their_partitions_are_seen() {
+    check("consumer-groups", "GRP-STALE", &["committed-positions"]);
+}
+
+#[test]
 fn leaving_a_dead_producers_transaction_open_is_seen() {
     check("transactions", "TXN-SESSION", &["transactions"]);
 }

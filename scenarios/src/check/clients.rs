@@ -7,8 +7,8 @@ use crate::schema::decode::{At, Errors, List};
 use crate::schema::scalar::RateValue;
 use crate::schema::scenario::Scenario;
 use crate::schema::workload::{
-    Arrival, Consumer, CurvePoint, Interpolation, Keys, Membership, Producer, Profile, RecordSize,
-    Topic,
+    Arrival, AssignorName, Consumer, CurvePoint, Interpolation, Keys, Membership, Producer,
+    Profile, RecordSize, Topic,
 };
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
@@ -272,15 +272,7 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
     let config = consumer.config.as_ref();
     check_client(profile, Role::Consumer, config, kafka_major(scenario), errors);
-    let classic = consumer.membership.as_ref().is_some_and(|at| at.value == Membership::Classic);
-    let assignor = consumer.assignor.as_ref().map(|written| written.span);
-    let fixed = consumer.static_members.as_ref().map(|written| written.span);
-    for span in assignor.into_iter().chain(fixed).filter(|_| !classic) {
-        errors.push(
-            Diagnostic::new(span, "only a group with members needs this", "no effect")
-                .help("write `membership = \"classic\"`"),
-        );
-    }
+    check_membership(consumer, errors);
     let times = scenario.phases.get().map(|phases| phases.times());
     if let (Some(start), Some(times)) = (&consumer.start_at, times) {
         let end = times.measure_ns.saturating_add(times.heal_ns);
@@ -288,5 +280,31 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
             let message = "the group would start after the end of the load";
             errors.push(Diagnostic::new(start.span, message, "too late"));
         }
+    }
+}
+
+fn check_membership(consumer: &Consumer, errors: &mut Errors) {
+    let membership = consumer.membership.as_ref().map_or(Membership::None, |at| at.value);
+    if let Some(assignor) = &consumer.assignor {
+        let message = match (membership, assignor.value) {
+            (Membership::Classic, AssignorName::Uniform) => {
+                Some("a group's leader has no `uniform` assignor")
+            }
+            (Membership::Consumer, AssignorName::CooperativeSticky) => {
+                Some("coordinators have no `cooperative-sticky` assignor")
+            }
+            _ => None,
+        };
+        if let Some(message) = message {
+            errors.push(Diagnostic::new(assignor.span, message, "of the other protocol"));
+        }
+    }
+    let assignor = consumer.assignor.as_ref().map(|written| written.span);
+    let fixed = consumer.static_members.as_ref().map(|written| written.span);
+    for span in assignor.into_iter().chain(fixed).filter(|_| membership == Membership::None) {
+        errors.push(
+            Diagnostic::new(span, "only a group with members needs this", "no effect")
+                .help("write `membership = \"classic\"` or `membership = \"consumer\"`"),
+        );
     }
 }

@@ -216,10 +216,13 @@ fn consumer(
 }
 
 fn membership(consumer: &Consumer) -> Option<MembershipPlan> {
-    consumer.membership.as_ref().filter(|written| written.value == Membership::Classic)?;
-    let assignor = match consumer.assignor.as_ref().map(|written| written.value) {
-        None | Some(AssignorName::Range) => Assignor::Range,
-        Some(AssignorName::CooperativeSticky) => Assignor::CooperativeSticky,
+    let assignor = consumer.assignor.as_ref().map(|written| written.value);
+    let assignor = match (consumer.membership.as_ref()?.value, assignor) {
+        (Membership::None, _) => return None,
+        (Membership::Classic, Some(AssignorName::CooperativeSticky)) => Assignor::CooperativeSticky,
+        (Membership::Classic, _) => Assignor::Range,
+        (Membership::Consumer, Some(AssignorName::Range)) => Assignor::RemoteRange,
+        (Membership::Consumer, _) => Assignor::RemoteUniform,
     };
     let static_members = consumer.static_members.as_ref().is_some_and(|written| written.value);
     Some(MembershipPlan { assignor, static_members })

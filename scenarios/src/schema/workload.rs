@@ -303,16 +303,20 @@ choice! {
         "none" None,
         /// The classic group protocol: join, sync, heartbeats, rebalances.
         "classic" Classic,
+        /// The consumer protocol (KIP-848): the coordinator assigns, heartbeats tell.
+        "consumer" Consumer,
     }
 }
 
 choice! {
-    /// How a group's leader divides partitions.
+    /// How partitions are divided.
     "an assignor" AssignorName {
-        /// Java's `RangeAssignor`.
+        /// In ranges of each topic: Java's `RangeAssignor`, or the coordinator's.
         "range" Range,
-        /// Java's `CooperativeStickyAssignor` (KIP-429).
+        /// Java's `CooperativeStickyAssignor` (KIP-429), of the classic protocol.
         "cooperative-sticky" CooperativeSticky,
+        /// The coordinator's `UniformAssignor`, of the consumer protocol.
+        "uniform" Uniform,
     }
 }
 
@@ -337,7 +341,8 @@ section! {
         isolation: Option<At<Isolation>>,
         /// How partitions come to members. Default: `none`, dealt out by range.
         membership: Option<At<Membership>>,
-        /// How the group's leader divides partitions; needs `membership`. Default: `range`.
+        /// How the group's leader, or its coordinator, divides partitions; needs `membership`.
+        /// Default: `range` with `classic`, `uniform` with `consumer`.
         assignor: Option<At<AssignorName>>,
         /// Members keep their identity over a restart (`group.instance.id`); needs `membership`.
         /// Default: false.

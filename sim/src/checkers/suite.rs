@@ -11,7 +11,7 @@ use super::history::Turn;
 use super::ledger::Ledger;
 use super::messages::Talk;
 use super::one_leader::Quorum;
-use super::ownership::Ownership;
+use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::Kept;
@@ -132,7 +132,7 @@ impl Checkers {
             timeouts: Timeouts::new(plan),
             kept: Kept::new(plan),
             transactions: Transactions::of(plan).map(Box::new),
-            ownership: Ownership::default(),
+            ownership: Ownership::of(plan),
             read_committed: plan
                 .consumers
                 .iter()
@@ -247,10 +247,15 @@ impl Checkers {
             | Outcome::CommitSent { tp, .. }
             | Outcome::Committed { tp, .. }
             | Outcome::TruncationDetected { tp, .. } => *tp,
-            Outcome::Assigned { generation, member, partitions } => {
-                let group = (consumer, self.groups[consumer].as_str(), self.positions_void);
-                let share = (*generation, member, partitions.as_slice());
-                return self.ownership.assigned(&mut self.ledger, group, share);
+            Outcome::Assigned { .. } | Outcome::Holds { .. } | Outcome::Released { .. } => {
+                let is_stale = self.coordinator_may_be_stale();
+                let group = Group {
+                    index: consumer,
+                    name: &self.groups[consumer],
+                    is_void: self.positions_void,
+                    is_in_doubt: self.positions_void || is_stale,
+                };
+                return self.ownership.outcome(&mut self.ledger, &group, outcome);
             }
             _ => return,
         };

@@ -242,11 +242,28 @@ pub enum Outcome {
     },
     /// A member learned its share of a group's partitions.
     Assigned {
-        /// Generation of the group.
+        /// Generation of the group, or the member's epoch.
         generation: i32,
         /// Instance id of a static member, else member id.
         member: Arc<str>,
-        /// Everything that it has now.
+        /// Everything that it has now; in the consumer protocol everything that it shall have.
+        partitions: Vec<TopicPartition>,
+    },
+    /// A member in the consumer protocol was told to keep these partitions, which it had said that it
+    /// has: nobody else may be given one before the coordinator has had time to give the member up.
+    Holds {
+        /// As in `Assigned`.
+        member: Arc<str>,
+        /// Which.
+        partitions: Vec<TopicPartition>,
+        /// When the member asked, ns.
+        since_ns: u64,
+    },
+    /// It has given these up.
+    Released {
+        /// As in `Assigned`.
+        member: Arc<str>,
+        /// Which.
         partitions: Vec<TopicPartition>,
     },
     /// A transaction of a producer has got further.

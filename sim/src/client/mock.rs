@@ -144,6 +144,9 @@ pub(crate) struct Mock<C> {
     pub(crate) heartbeat_errors: VecDeque<ErrorCode>,
     pub(crate) heartbeats: u32,
     pub(crate) left: u32,
+    /// What a member in the consumer protocol shall have, and what it has said.
+    pub(crate) assignment: Vec<TopicPartition>,
+    pub(crate) told_heartbeats: Vec<ConsumerGroupHeartbeatRequest>,
     /// Members that came without an id, and generations of their group.
     members: i32,
     generation: i32,
@@ -191,6 +194,8 @@ impl<C: Client> Mock<C> {
             heartbeat_errors: VecDeque::new(),
             heartbeats: 0,
             left: 0,
+            assignment: Vec::new(),
+            told_heartbeats: Vec::new(),
             members: 0,
             generation: 0,
             sessions_begun: 0,
@@ -422,7 +427,31 @@ impl<C: Client> Mock<C> {
                 let members = Vec::new();
                 Response::LeaveGroup(LeaveGroupResponse { error: ErrorCode::None, members })
             }
+            Request::ConsumerGroupHeartbeat(request) => {
+                Response::ConsumerGroupHeartbeat(Box::new(self.consumer_heartbeat(*request)))
+            }
             other => panic!("the mock does not serve {other:?}"),
+        }
+    }
+
+    /// A group in the consumer protocol with this member, which may have what the test says.
+    fn consumer_heartbeat(
+        &mut self,
+        request: ConsumerGroupHeartbeatRequest,
+    ) -> ConsumerGroupHeartbeatResponse {
+        self.heartbeats += 1;
+        self.left += u32::from(request.epoch < 0);
+        let error = self.heartbeat_errors.pop_front().unwrap_or(ErrorCode::None);
+        self.generation += i32::from(request.epoch == 0 && error.is_ok());
+        let assignment = self.assignment.clone();
+        self.told_heartbeats.push(request.clone());
+        ConsumerGroupHeartbeatResponse {
+            error,
+            message: None,
+            member: Some(request.member),
+            epoch: self.generation,
+            heartbeat_interval_ms: 500,
+            assignment: Some(assignment),
         }
     }
 

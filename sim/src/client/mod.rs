@@ -1,8 +1,7 @@
 //! Simulated Kafka clients: producer, consumer and admin as pure state machines.
 //!
 //! The world drives each with [`ClientInput`]s and carries out its [`ClientEffects`]. Left out:
-//! the consumer group protocol of KIP-848, the ApiVersions and SASL exchanges
-//! (the world charges them to connection set-up).
+//! the ApiVersions and SASL exchanges (the world charges them to connection set-up).
 
 mod admin;
 mod arrivals;
@@ -25,7 +24,9 @@ pub use config::{
     AutoOffsetReset, ClientCosts, ConfigError, ConnectionConfig, ConsumerConfig, ProducerConfig,
 };
 pub(crate) use consumer::COORDINATOR_IDS;
-pub use consumer::{Assignment, Consumer, ConsumerSetup, MembershipSetup};
+pub use consumer::{
+    Assignment, Assignor, ClassicSetup, Consumer, ConsumerSetup, HeartbeatSetup, MembershipSetup,
+};
 pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
     CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep,

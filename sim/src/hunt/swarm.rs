@@ -24,6 +24,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         draw_compaction(&mut plan);
         transactions::draw(&mut plan);
         transactions::draw_groups(&mut plan);
+        transactions::draw_protocols(&mut plan);
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);

@@ -78,6 +78,32 @@ pub(super) fn draw_groups(plan: &mut Plan) {
     }
 }
 
+/// Has the coordinator divide the partitions of some of these groups (KIP-848), with sessions as short as
+/// the others'.
+pub(super) fn draw_protocols(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "protocols");
+    let mut is_used = false;
+    for membership in plan.consumers.iter_mut().filter_map(|group| group.membership.as_mut()) {
+        let remote = dice.pick(&[Assignor::RemoteUniform, Assignor::RemoteRange]);
+        if dice.percent(55) {
+            membership.assignor = remote;
+            is_used = true;
+        }
+    }
+    if !is_used {
+        return;
+    }
+    let session_ms = dice.pick(&[1_500, 3_000, 6_000]);
+    for (key, value) in [
+        ("group.consumer.session.timeout.ms", session_ms),
+        ("group.consumer.min.session.timeout.ms", 500),
+        ("group.consumer.heartbeat.interval.ms", session_ms / dice.pick(&[3, 5])),
+        ("group.consumer.min.heartbeat.interval.ms", 100),
+    ] {
+        plan.cluster.config.insert(key.to_owned(), value.to_string());
+    }
+}
+
 /// Few partitions for the coordinators, replicated as everything else, and time-outs that are looked
 /// for often.
 fn draw_server(dice: &mut Dice, plan: &mut Plan) {

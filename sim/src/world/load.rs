@@ -6,12 +6,13 @@ use super::node::Tally;
 use super::setup::Stage;
 use super::{SECOND_NS, World};
 use crate::client::{
-    Arrivals, Assignment, ClientCosts, ClientInput, Consumer, ConsumerConfig, ConsumerSetup,
-    MembershipSetup, PlannedArrivals, Producer, ProducerConfig, ProducerSetup, TransactionsSetup,
+    Arrivals, Assignment, Assignor, ClassicSetup, ClientCosts, ClientInput, Consumer,
+    ConsumerConfig, ConsumerSetup, HeartbeatSetup, MembershipSetup, PlannedArrivals, Producer,
+    ProducerConfig, ProducerSetup, TransactionsSetup,
 };
 use crate::cpu::constant;
 use std::sync::Arc;
-use stormglass_scenarios::plan::{KeyDist, ProducerPlan};
+use stormglass_scenarios::plan::{self, KeyDist, ProducerPlan};
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -134,24 +135,46 @@ impl World {
         let plan = &self.plan.consumers[group];
         let az = plan.azs.get(member as usize).copied().unwrap_or(0);
         let start = self.origin_ns + plan.start_ns;
-        let machine = self.consumer(group, member);
+        let machine = self.consumer(group, (member, 0));
         let kind = ClientKind::Consumer { group, machine };
         let client = self.add_client(kind, az, self.origin_ns);
         self.instances.insert(client, member);
         self.at(start, Event::ClientStart { client, life: 0 });
     }
 
-    fn consumer(&self, group: usize, member: u32) -> Consumer {
+    fn consumer(&self, group: usize, (member, life): (u32, u32)) -> Consumer {
         let plan = &self.plan.consumers[group];
         let config = ConsumerConfig::parse(plan).expect("checked before the run");
         let client_id: Arc<str> = format!("{}-{member}", plan.group).into();
-        let membership = plan.membership.map(|membership| MembershipSetup {
-            assignor: membership.assignor,
-            instance: membership.static_members.then(|| client_id.clone()),
-            client_id,
-            session_timeout_ms: config.session_timeout_ms,
-            rebalance_timeout_ms: config.poll_interval_ms,
-            heartbeat_ns: config.heartbeat_interval_ns,
+        let membership = plan.membership.map(|membership| {
+            let instance = membership.static_members.then(|| client_id.clone());
+            let rebalance_timeout_ms = config.poll_interval_ms;
+            let classic = |assignor| {
+                MembershipSetup::Classic(ClassicSetup {
+                    assignor,
+                    instance: instance.clone(),
+                    client_id: client_id.clone(),
+                    session_timeout_ms: config.session_timeout_ms,
+                    rebalance_timeout_ms,
+                    heartbeat_ns: config.heartbeat_interval_ns,
+                })
+            };
+            let remote = |assignor: &str| {
+                MembershipSetup::Consumer(HeartbeatSetup {
+                    // another one in each life, as a client's random UUID
+                    member: format!("{client_id}-{life}").into(),
+                    assignor: assignor.into(),
+                    instance: instance.clone(),
+                    client_id: client_id.clone(),
+                    rebalance_timeout_ms,
+                })
+            };
+            match membership.assignor {
+                plan::Assignor::Range => classic(Assignor::Range),
+                plan::Assignor::CooperativeSticky => classic(Assignor::CooperativeSticky),
+                plan::Assignor::RemoteUniform => remote("uniform"),
+                plan::Assignor::RemoteRange => remote("range"),
+            }
         });
         Consumer::new(ConsumerSetup {
             config,
@@ -196,7 +219,8 @@ impl World {
             }
             ClientKind::Consumer { group, .. } => {
                 let group = *group;
-                ClientKind::Consumer { group, machine: self.consumer(group, instance) }
+                let life = self.clients[client].life;
+                ClientKind::Consumer { group, machine: self.consumer(group, (instance, life)) }
             }
             ClientKind::Admin(_) => return,
         };

@@ -5,10 +5,18 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_scenarios::plan::Assignor;
 
 /// Version of both messages that is written; older ones leave the tail out.
 const VERSION: i16 = 2;
+/// How a group's leader divides partitions (`partition.assignment.strategy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assignor {
+    /// `RangeAssignor`: everything is given up before each rebalance.
+    Range,
+    /// `CooperativeStickyAssignor` (KIP-429): only what moves is given up.
+    CooperativeSticky,
+}
+
 /// A partition by name.
 pub(crate) type Named = (Arc<str>, u32);
 

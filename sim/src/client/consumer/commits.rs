@@ -100,9 +100,7 @@ impl Consumer {
         let group = self.config.group.clone();
         let mut request = OffsetCommitRequest::without_member(group, offsets);
         if let Some(membership) = &self.membership {
-            request.generation = membership.generation;
-            request.member = membership.member.clone();
-            request.instance = membership.instance();
+            membership.sign(&mut request);
         }
         let request = Request::OffsetCommit(Box::new(request));
         self.network.connections.send(node, request, Some(Call::Commit(asked)), cx);
@@ -158,6 +156,7 @@ impl Consumer {
             ErrorCode::IllegalGeneration,
             ErrorCode::FencedInstanceId,
             ErrorCode::RebalanceInProgress,
+            ErrorCode::StaleMemberEpoch,
         ];
         let mut errors = answer.partitions.iter().map(|(_, error)| *error);
         if let Some(error) = errors.find(|error| membership_errors.contains(error)) {

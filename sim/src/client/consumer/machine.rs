@@ -104,7 +104,7 @@ pub struct Consumer {
     /// Retries in a row of position lookups.
     pub(super) lookup_failures: u32,
     pub(super) paused: bool,
-    pub(super) membership: Option<Box<Membership>>,
+    pub(super) membership: Option<Membership>,
     /// Changes of the assignment so far.
     pub(super) assignments: u64,
     seen_version: u64,
@@ -150,7 +150,7 @@ impl Consumer {
             retry_floor_ns: NEVER,
             lookup_failures: 0,
             paused: false,
-            membership: membership.map(|setup| Box::new(Membership::new(setup))),
+            membership: membership.map(Membership::new),
             assignments: 0,
             seen_version: 0,
             started: false,
@@ -262,7 +262,14 @@ impl Consumer {
             (Call::Group(GroupCall::Heartbeat(generation)), Response::Heartbeat(answer)) => {
                 self.heartbeat_answered(generation, *answer, cx);
             }
-            (Call::Group(GroupCall::Leave), Response::LeaveGroup(_)) => {}
+            (
+                Call::Group(GroupCall::ConsumerHeartbeat(number)),
+                Response::ConsumerGroupHeartbeat(answer),
+            ) => self.consumer_heartbeat_answered(number, answer, cx),
+            (
+                Call::Group(GroupCall::Leave),
+                Response::LeaveGroup(_) | Response::ConsumerGroupHeartbeat(_),
+            ) => {}
             (Call::ListOffsets(asked), Response::ListOffsets(answer)) => {
                 self.offsets_listed(&asked, answer, cx);
             }

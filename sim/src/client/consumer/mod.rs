@@ -15,6 +15,7 @@ mod tests;
 #[cfg(test)]
 mod tests_membership;
 
+pub use assignors::Assignor;
 pub use machine::{Assignment, Consumer, ConsumerSetup};
 pub(crate) use membership::COORDINATOR_IDS;
-pub use membership::MembershipSetup;
+pub use membership::{ClassicSetup, HeartbeatSetup, MembershipSetup};

@@ -17,6 +17,8 @@ pub(crate) enum Phase {
     Fetch,
     /// No position and no policy to find one.
     Stopped,
+    /// Read no further: it is given up as soon as its position is committed (KIP-848).
+    Revoking,
     /// Another member's.
     Unassigned,
 }
@@ -91,6 +93,6 @@ impl PartitionState {
 
     /// Whether a request has to be made before it can be fetched.
     pub(crate) fn is_unsettled(&self) -> bool {
-        !matches!(self.phase, Phase::Fetch | Phase::Stopped | Phase::Unassigned)
+        !matches!(self.phase, Phase::Fetch | Phase::Stopped | Phase::Revoking | Phase::Unassigned)
     }
 }

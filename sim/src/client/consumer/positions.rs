@@ -2,10 +2,12 @@
 //! (KIP-320). Kafka's `OffsetFetcher` and `ConsumerCoordinator`.
 
 use super::machine::{Call, Consumer, Coordinator};
+use super::membership::Membership;
 use super::partition::Phase;
 use crate::client::config::AutoOffsetReset;
 use crate::client::io::{ClientCx, Outcome};
 use crate::client::wakeup::NEVER;
+use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 use stormglass_broker_core::protocol::{
@@ -39,7 +41,7 @@ impl Consumer {
                 (Phase::Reset(_), Some(leader)) => group(&mut resets, leader, id),
                 (Phase::Validate, Some(leader)) => group(&mut validations, leader, id),
                 (Phase::Reset(_) | Phase::Validate, None) => self.network.view.want_refresh(),
-                (Phase::Fetch | Phase::Stopped | Phase::Unassigned, _) => {}
+                (Phase::Fetch | Phase::Stopped | Phase::Revoking | Phase::Unassigned, _) => {}
             }
         }
         let mut wake_ns = self.ask_committed(committed, cx);
@@ -62,7 +64,9 @@ impl Consumer {
         };
         let partitions = asked.iter().filter_map(|at| self.tp(*at as usize)).collect();
         let group = self.config.group.clone();
-        let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions), member: None }];
+        let consumer = self.membership.as_ref().and_then(Membership::consumer);
+        let member = consumer.map(|member| (Arc::clone(member.id()), member.epoch()));
+        let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions), member }];
         let request = Request::OffsetFetch(OffsetFetchRequest { require_stable: false, groups });
         let call = Call::OffsetFetch(asked, self.assignments);
         self.ask(node, request, call, cx)
@@ -135,7 +139,14 @@ impl Consumer {
     ) {
         let Some(answer) = answer.groups.first() else { return };
         if !answer.error.is_ok() {
-            if answer.error != ErrorCode::CoordinatorLoadInProgress {
+            // a heartbeat will tell the member what it is
+            let is_elsewhere = !matches!(
+                answer.error,
+                ErrorCode::CoordinatorLoadInProgress
+                    | ErrorCode::StaleMemberEpoch
+                    | ErrorCode::UnknownMemberId
+            );
+            if is_elsewhere {
                 self.coordinator = Coordinator::Unknown { retry_ns: cx.now_ns };
             }
             self.look_up_later(asked, cx.now_ns);

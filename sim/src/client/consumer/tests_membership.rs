@@ -1,8 +1,8 @@
 //! A member against the mock: joining, losing its place, giving up what moves.
 
-use super::membership::MembershipSetup;
+use super::membership::{ClassicSetup, HeartbeatSetup, MembershipSetup};
 use super::tests::{delivered, fill, plan, tp};
-use super::{Assignment, Consumer, ConsumerSetup};
+use super::{Assignment, Assignor, Consumer, ConsumerSetup};
 use crate::client::config::{ClientCosts, ConsumerConfig};
 use crate::client::io::{ClientInput, Outcome};
 use crate::client::mock::{MS, Mock};
@@ -10,18 +10,12 @@ use crate::rng::Streams;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
-use stormglass_scenarios::plan::Assignor;
 
 /// The only member of a group that reads three partitions with 100 records each.
 fn mock(assignor: Assignor) -> Mock<Consumer> {
-    let plan = plan(&[("auto.commit.interval.ms", "200")]);
-    let assign = |partition| Assignment { topic: Arc::from("t"), partition };
-    let consumer = Consumer::new(ConsumerSetup {
-        config: ConsumerConfig::parse(&plan).unwrap(),
-        costs: ClientCosts::default(),
-        bootstrap: vec![NodeId(1)],
-        assignment: (0..3).map(assign).collect(),
-        membership: Some(MembershipSetup {
+    member(
+        "200",
+        MembershipSetup::Classic(ClassicSetup {
             assignor,
             instance: None,
             client_id: Arc::from("g-0"),
@@ -29,6 +23,36 @@ fn mock(assignor: Assignor) -> Mock<Consumer> {
             rebalance_timeout_ms: 4_000,
             heartbeat_ns: 500 * MS,
         }),
+    )
+}
+
+/// The same in the consumer protocol.
+fn by_heartbeats() -> Mock<Consumer> {
+    by_heartbeats_with_commits("200")
+}
+
+fn by_heartbeats_with_commits(interval_ms: &str) -> Mock<Consumer> {
+    member(
+        interval_ms,
+        MembershipSetup::Consumer(HeartbeatSetup {
+            member: Arc::from("m"),
+            assignor: Arc::from("uniform"),
+            instance: None,
+            client_id: Arc::from("g-0"),
+            rebalance_timeout_ms: 4_000,
+        }),
+    )
+}
+
+fn member(commit_interval_ms: &str, membership: MembershipSetup) -> Mock<Consumer> {
+    let plan = plan(&[("auto.commit.interval.ms", commit_interval_ms)]);
+    let assign = |partition| Assignment { topic: Arc::from("t"), partition };
+    let consumer = Consumer::new(ConsumerSetup {
+        config: ConsumerConfig::parse(&plan).unwrap(),
+        costs: ClientCosts::default(),
+        bootstrap: vec![NodeId(1)],
+        assignment: (0..3).map(assign).collect(),
+        membership: Some(membership),
         draws: Streams::new(5).stream("client", "draws"),
     });
     let mut mock = Mock::new(consumer, 2, 3);
@@ -123,4 +147,93 @@ fn an_answer_to_who_the_member_was_before_does_not_count() {
     mock.latency_ns = MS;
     mock.run_until(joins_ns + 12_000 * MS);
     assert_eq!(shares(&mock), [(1, "member-1".to_owned(), 3), (3, "member-2".to_owned(), 3)]);
+}
+
+/// Times and partitions of what a member in the consumer protocol said that it has.
+fn owned(mock: &Mock<Consumer>) -> Vec<(i32, Vec<TopicPartition>)> {
+    let said = mock.told_heartbeats.iter();
+    said.filter_map(|told| Some((told.epoch, told.owned.clone()?))).collect()
+}
+
+#[test]
+fn a_member_takes_what_heartbeats_tell_it_and_says_so() {
+    let mut mock = by_heartbeats();
+    let all: Vec<TopicPartition> = (0..3).map(tp).collect();
+    mock.assignment.clone_from(&all);
+    mock.run_until(3_000 * MS);
+    assert_eq!(shares(&mock)[0], (1, "m".to_owned(), 3));
+    assert_eq!(owned(&mock), [(0, Vec::new()), (1, all.clone())], "once each");
+    assert!(delivered(&mock.outcomes, 0).values().all(|end| *end == 100));
+    assert!(all.iter().all(|tp| mock.committed[tp].0 == 100));
+}
+
+#[test]
+fn what_is_given_up_is_committed_first_and_said_then() {
+    let mut mock = by_heartbeats_with_commits("60000");
+    mock.assignment = (0..3).map(tp).collect();
+    mock.run_until(1_100 * MS);
+    mock.logs.iter_mut().for_each(|log| fill(log, 1));
+    mock.run_until(2_000 * MS);
+    assert!(mock.committed.is_empty(), "read, and not committed");
+    mock.assignment = vec![tp(1)];
+    mock.run_until(3_500 * MS);
+    assert_eq!(mock.committed[&tp(0)].0, 110);
+    assert_eq!(owned(&mock).last(), Some(&(1, vec![tp(1)])));
+    mock.logs.iter_mut().for_each(|log| fill(log, 1));
+    mock.run_until(5_000 * MS);
+    let ends = delivered(&mock.outcomes, 0);
+    assert_eq!(ends.values().copied().collect::<Vec<_>>(), [110, 120, 110]);
+}
+
+#[test]
+fn a_fenced_member_gives_up_everything_and_joins_again_as_itself() {
+    let mut mock = by_heartbeats();
+    mock.assignment = (0..3).map(tp).collect();
+    mock.run_until(1_000 * MS);
+    mock.heartbeat_errors.push_back(ErrorCode::FencedMemberEpoch);
+    mock.run_until(3_000 * MS);
+    assert!(mock.marks.contains(&"consumer: fenced by its coordinator"));
+    let released = |outcome: &Outcome| matches!(outcome, Outcome::Released { partitions, .. } if partitions.len() == 3);
+    assert!(mock.outcomes.iter().any(released));
+    let said = owned(&mock);
+    assert_eq!(said.last(), Some(&(2, (0..3).map(tp).collect())));
+    assert!(mock.told_heartbeats.iter().all(|told| &*told.member == "m"));
+}
+
+#[test]
+fn an_error_that_ends_javas_consumer_makes_another_member_of_it() {
+    let mut mock = by_heartbeats();
+    mock.heartbeat_errors.push_back(ErrorCode::UnreleasedInstanceId);
+    mock.assignment = vec![tp(0)];
+    mock.run_until(2_000 * MS);
+    assert_eq!(shares(&mock)[0], (1, "m+2".to_owned(), 1));
+}
+
+#[test]
+fn who_does_not_poll_steps_out_by_a_heartbeat() {
+    let mut mock = by_heartbeats();
+    mock.assignment = (0..3).map(tp).collect();
+    mock.run_until(1_000 * MS);
+    mock.input(ClientInput::Pause);
+    mock.run_until(9_000 * MS);
+    assert_eq!(mock.left, 1);
+    let quiet = mock.heartbeats;
+    mock.run_until(12_000 * MS);
+    assert_eq!(mock.heartbeats, quiet);
+    mock.input(ClientInput::Resume);
+    mock.run_until(14_000 * MS);
+    assert_eq!(owned(&mock).last(), Some(&(2, (0..3).map(tp).collect())));
+}
+
+#[test]
+fn only_what_the_coordinator_knows_is_held() {
+    let mut mock = by_heartbeats();
+    mock.assignment = (0..3).map(tp).collect();
+    mock.run_until(1_000 * MS);
+    let held = |outcome: &Outcome| match outcome {
+        Outcome::Holds { partitions, .. } => Some(partitions.len()),
+        _ => None,
+    };
+    let held: Vec<usize> = mock.outcomes.iter().filter_map(held).collect();
+    assert_eq!(held[..2], [0, 3], "at first it has not said that it has anything");
 }

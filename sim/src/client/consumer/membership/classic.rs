@@ -3,56 +3,24 @@
 //!
 //! A member joins, learns its share through the group's leader, and keeps its place with heartbeats.
 //! It talks to the coordinator on a connection of its own, as Java's does. Left out: `enforceRebalance`,
-//! KIP-848, and the time that Java's heartbeat thread takes to notice what the application does.
+//! and the time that Java's heartbeat thread takes to notice what the application does.
 
-use super::assignors::{self, Named, Subscriber};
-use super::machine::{Call, Consumer, Coordinator};
-use super::partition::Phase;
+use super::{ClassicSetup, GroupCall, Membership};
+use crate::client::consumer::assignors::{self, Assignor, Named, Subscriber};
+use crate::client::consumer::machine::{Call, Consumer, Coordinator};
+use crate::client::consumer::partition::Phase;
 use crate::client::io::{ClientCx, Outcome};
 use crate::client::wakeup::NEVER;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, NodeId, TopicPartition};
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::protocol::{
     HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
     NO_GENERATION, Request, SyncGroupRequest, SyncGroupResponse,
 };
-use stormglass_scenarios::plan::Assignor;
 
 /// What a JoinGroup may take beyond the time that the group gives its members, ns, as Java's.
 const JOIN_EXTRA_NS: u64 = 5_000_000_000;
-/// Connections to a coordinator have ids of their own, as Java's: this less the broker's.
-pub(crate) const COORDINATOR_IDS: i32 = i32::MAX;
-
-/// What a member is told beside its consumer's config.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MembershipSetup {
-    /// Who gets what.
-    pub assignor: Assignor,
-    /// `group.instance.id`
-    pub instance: Option<Arc<str>>,
-    /// `client.id`
-    pub client_id: Arc<str>,
-    /// `session.timeout.ms`
-    pub session_timeout_ms: i32,
-    /// `max.poll.interval.ms`
-    pub rebalance_timeout_ms: i32,
-    /// `heartbeat.interval.ms`, ns.
-    pub heartbeat_ns: u64,
-}
-
-/// A request of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GroupCall {
-    /// JoinGroup, of an attempt.
-    Join(u64),
-    /// SyncGroup, of the same attempt.
-    Sync(u64),
-    /// Heartbeat, of a generation.
-    Heartbeat(i32),
-    /// LeaveGroup, whose answer changes nothing.
-    Leave,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -68,10 +36,10 @@ enum Stage {
     Stable,
 }
 
-/// A member of a group.
+/// A member of a group in the classic protocol.
 #[derive(Debug)]
-pub(crate) struct Membership {
-    setup: MembershipSetup,
+pub(crate) struct ClassicMember {
+    setup: ClassicSetup,
     stage: Stage,
     /// Number of the last JoinGroup. Answers to what was asked in an earlier attempt, as another
     /// member or of another generation, come too late.
@@ -93,8 +61,8 @@ pub(crate) struct Membership {
     has_committed: bool,
 }
 
-impl Membership {
-    pub(super) fn new(setup: MembershipSetup) -> Self {
+impl ClassicMember {
+    pub(super) fn new(setup: ClassicSetup) -> Self {
         Self {
             setup,
             stage: Stage::Unjoined,
@@ -133,7 +101,7 @@ impl Membership {
         match call {
             GroupCall::Join(attempt) => self.stage == Stage::Joining && self.attempt == attempt,
             GroupCall::Sync(attempt) => self.stage == Stage::Syncing && self.attempt == attempt,
-            GroupCall::Heartbeat(_) | GroupCall::Leave => false,
+            _ => false,
         }
     }
 
@@ -146,14 +114,12 @@ impl Membership {
 
 impl Consumer {
     /// Works towards having a share, and keeping it. When to come back, ns.
-    pub(super) fn keep_membership(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        if self.membership.is_none() { NEVER } else { self.go_on_as_member(cx) }
-    }
-
     #[cold]
-    fn go_on_as_member(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+    pub(super) fn go_on_as_classic(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let idle_ns = self.leave_if_idle(cx);
-        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return NEVER;
+        };
         match membership.stage {
             _ if membership.idle_since_ns.is_some() && membership.stage != Stage::Stable => idle_ns,
             Stage::Unjoined => self.join(cx).min(idle_ns),
@@ -166,7 +132,9 @@ impl Consumer {
     /// An application that does not poll for `max.poll.interval.ms` is taken out of its group.
     fn leave_if_idle(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let paused = self.paused;
-        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return NEVER;
+        };
         if !paused {
             membership.idle_since_ns = None;
             return NEVER;
@@ -202,7 +170,9 @@ impl Consumer {
         if self.commit_in_flight || self.commit_before_rebalance(node, cx) {
             return NEVER; // its answer comes first
         }
-        let Some(membership) = self.membership.as_ref() else { return NEVER };
+        let Some(membership) = self.membership.as_ref().and_then(Membership::classic) else {
+            return NEVER;
+        };
         if membership.retry_ns > cx.now_ns {
             return membership.retry_ns;
         }
@@ -214,7 +184,9 @@ impl Consumer {
             self.network.view.topics().iter().map(|topic| Arc::clone(&topic.name)).collect();
         let group = self.config.group.clone();
         let timeout_ns = self.config.connection.request_timeout_ns;
-        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return NEVER;
+        };
         let setup = &membership.setup;
         let metadata = assignors::subscription(&topics, &owned, membership.generation);
         let request = JoinGroupRequest {
@@ -242,7 +214,12 @@ impl Consumer {
     /// Positions are committed before they may go to another member. Whether a commit was sent.
     fn commit_before_rebalance(&mut self, node: NodeId, cx: &mut ClientCx<'_>) -> bool {
         let commits = self.config.commit_interval_ns.is_some() && !self.uncommitted.is_empty();
-        let Some(membership) = self.membership.as_mut().filter(|member| member.is_member()) else {
+        let Some(membership) = self
+            .membership
+            .as_mut()
+            .and_then(Membership::classic_mut)
+            .filter(|member| member.is_member())
+        else {
             return false;
         };
         if std::mem::replace(&mut membership.has_committed, true) || !commits {
@@ -259,7 +236,9 @@ impl Consumer {
         };
         let group = self.config.group.clone();
         let timeout_ns = self.config.connection.request_timeout_ns;
-        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return NEVER;
+        };
         let shares = std::mem::take(&mut membership.shares).into_iter();
         let request = SyncGroupRequest {
             group,
@@ -279,7 +258,9 @@ impl Consumer {
     }
 
     fn heartbeat(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return NEVER;
+        };
         let session_ns = u64::from(membership.setup.session_timeout_ms.unsigned_abs()) * 1_000_000;
         let lost_ns = membership.heard_ns.saturating_add(session_ns);
         if cx.now_ns >= lost_ns {
@@ -298,7 +279,9 @@ impl Consumer {
             Err(retry_ns) => return lost_ns.min(retry_ns),
         };
         let group = self.config.group.clone();
-        let Some(membership) = self.membership.as_mut() else { return NEVER };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return NEVER;
+        };
         membership.heartbeat_asked = true;
         membership.heartbeat_due_ns = cx.now_ns + membership.setup.heartbeat_ns;
         let generation = membership.generation;
@@ -314,7 +297,7 @@ impl Consumer {
     }
 
     /// Takes the answer to JoinGroup.
-    pub(super) fn joined(
+    pub(crate) fn joined(
         &mut self,
         attempt: u64,
         answer: &JoinGroupResponse,
@@ -326,7 +309,9 @@ impl Consumer {
             (Arc::clone(&topic.name), u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX))
         });
         let counts: Vec<(Arc<str>, u32)> = counts.collect();
-        let Some(membership) = self.membership.as_mut() else { return };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         if !membership.waits_for(GroupCall::Join(attempt)) {
             return; // it has lost its membership meanwhile
         }
@@ -339,7 +324,7 @@ impl Consumer {
             }
             error => {
                 self.group_backs_off(cx.now_ns);
-                return self.group_refused(error, cx);
+                return self.classic_refused(error, cx);
             }
         }
         cx.effects.marks.push("consumer: joined its group");
@@ -362,19 +347,21 @@ impl Consumer {
     }
 
     /// Takes the answer to SyncGroup.
-    pub(super) fn synced(
+    pub(crate) fn synced(
         &mut self,
         attempt: u64,
         answer: &SyncGroupResponse,
         cx: &mut ClientCx<'_>,
     ) {
-        let Some(membership) = self.membership.as_mut() else { return };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         if !membership.waits_for(GroupCall::Sync(attempt)) {
             return; // it has lost its membership meanwhile
         }
         membership.stage = Stage::Unjoined;
         if !answer.error.is_ok() {
-            return self.group_refused(answer.error, cx);
+            return self.classic_refused(answer.error, cx);
         }
         membership.stage = Stage::Stable;
         membership.failures = 0;
@@ -398,7 +385,9 @@ impl Consumer {
             .filter(|at| self.partitions[*at].phase != Phase::Unassigned)
             .filter_map(|at| self.tp(at))
             .collect();
-        let Some(membership) = self.membership.as_mut() else { return };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         if gives_up {
             // others wait for what was given up (KIP-429)
             membership.stage = Stage::Unjoined;
@@ -410,13 +399,15 @@ impl Consumer {
     }
 
     /// Takes the answer to a heartbeat.
-    pub(super) fn heartbeat_answered(
+    pub(crate) fn heartbeat_answered(
         &mut self,
         generation: i32,
         answer: HeartbeatResponse,
         cx: &mut ClientCx<'_>,
     ) {
-        let Some(membership) = self.membership.as_mut() else { return };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         if membership.generation != generation || membership.stage != Stage::Stable {
             return;
         }
@@ -424,12 +415,12 @@ impl Consumer {
         if answer.error.is_ok() {
             membership.heard_ns = cx.now_ns;
         } else {
-            self.group_refused(answer.error, cx);
+            self.classic_refused(answer.error, cx);
         }
     }
 
     /// The coordinator refuses something because of the membership.
-    pub(super) fn group_refused(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
+    pub(super) fn classic_refused(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
         match error {
             ErrorCode::RebalanceInProgress => self.rejoin(),
             ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => {
@@ -445,7 +436,7 @@ impl Consumer {
     }
 
     fn rejoin(&mut self) {
-        if let Some(membership) = self.membership.as_mut()
+        if let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut)
             && membership.stage == Stage::Stable
         {
             membership.stage = Stage::Unjoined;
@@ -454,7 +445,9 @@ impl Consumer {
 
     fn group_backs_off(&mut self, now_ns: u64) {
         let backoff = self.config.connection.retry_backoff();
-        let Some(membership) = self.membership.as_mut() else { return };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         membership.retry_ns = now_ns + backoff.after(membership.failures, &mut self.network.draws);
         membership.failures = membership.failures.saturating_add(1);
     }
@@ -464,7 +457,9 @@ impl Consumer {
     fn lose_membership(&mut self, forgotten: bool, cx: &mut ClientCx<'_>) {
         self.revoke_all(cx);
         self.group_backs_off(cx.now_ns);
-        let Some(membership) = self.membership.as_mut() else { return };
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         membership.stage = Stage::Unjoined;
         membership.generation = NO_GENERATION;
         if forgotten {
@@ -473,65 +468,17 @@ impl Consumer {
     }
 
     /// A request of the member got no answer.
-    pub(super) fn group_call_lost(&mut self, call: GroupCall, now_ns: u64) {
-        let Some(membership) = self.membership.as_mut() else { return };
+    pub(super) fn classic_call_lost(&mut self, call: GroupCall, now_ns: u64) {
+        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+            return;
+        };
         match call {
             GroupCall::Join(_) | GroupCall::Sync(_) if membership.waits_for(call) => {
                 membership.stage = Stage::Unjoined;
             }
-            GroupCall::Join(_) | GroupCall::Sync(_) => return,
             GroupCall::Heartbeat(_) => membership.heartbeat_asked = false,
-            GroupCall::Leave => return,
+            _ => return,
         }
         self.group_backs_off(now_ns);
-    }
-
-    fn revoke_all(&mut self, cx: &mut ClientCx<'_>) {
-        for at in 0..self.partitions.len() {
-            if self.partitions[at].phase != Phase::Unassigned {
-                self.unassign(at, cx.now_ns);
-            }
-        }
-        self.uncommitted.clear();
-    }
-
-    /// A partition that goes to another member is committed no more.
-    fn recommit_lost(&mut self, at: usize) {
-        let id = u32::try_from(at).unwrap_or(u32::MAX);
-        self.uncommitted.retain(|other| *other != id);
-    }
-
-    fn assign(&mut self, at: usize, now_ns: u64) {
-        self.assignments += 1;
-        self.set_phase(at, Phase::Committed);
-        self.touch(at, now_ns);
-    }
-
-    fn unassign(&mut self, at: usize, now_ns: u64) {
-        self.assignments += 1;
-        self.drop_buffered(at);
-        self.set_phase(at, Phase::Unassigned);
-        let state = &mut self.partitions[at];
-        state.seek(NO_OFFSET, NO_EPOCH);
-        (state.retry_ns, state.uncommitted, state.preferred) = (0, false, None);
-        self.touch(at, now_ns);
-    }
-
-    fn named(&self, at: usize) -> Option<Named> {
-        let state = &self.partitions[at];
-        let topic = self.network.view.topics().get(state.topic)?;
-        Some((Arc::clone(&topic.name), u32::try_from(state.partition).ok()?))
-    }
-
-    fn owned(&self) -> Vec<Named> {
-        let owned = |at: &usize| self.partitions[*at].phase != Phase::Unassigned;
-        (0..self.partitions.len()).filter(owned).filter_map(|at| self.named(at)).collect()
-    }
-
-    /// What the member waits for, in words; `None` without membership.
-    #[must_use]
-    pub fn membership_waits(&self) -> Option<String> {
-        let waits = self.membership.as_ref()?.waits();
-        Some(format!("{waits}, coordinator {:?}", self.coordinator))
     }
 }
