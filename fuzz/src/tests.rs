@@ -119,6 +119,7 @@ fn gen_nodes() {
             Request::WriteTxnMarkers(WriteTxnMarkersRequest {
                 markers: vec![TxnMarker {
                     producer: ProducerIdAndEpoch { id: 7, epoch: 3 },
+                    rules: TransactionRules::Added,
                     commit: true,
                     coordinator_epoch: 4,
                     partitions: vec![tp],
