@@ -224,6 +224,9 @@ configs! {
         replica_fetch_backoff: Duration = "replica.fetch.backoff.ms", Duration::from_millis(1000);
         /// Followers' request timeout.
         replica_socket_timeout: Duration = "replica.socket.timeout.ms", Duration::from_millis(30_000);
+        /// Brokers' requests to the controller, apart from registration and heartbeats: a controller
+        /// whose host has lost power is found out after this long.
+        controller_socket_timeout: Duration = "controller.socket.timeout.ms", Duration::from_millis(30_000);
         /// Brokers' liveness signal.
         broker_heartbeat_interval: Duration = "broker.heartbeat.interval.ms", Duration::from_millis(2000);
         /// Silence after which a broker is fenced.

@@ -16,8 +16,6 @@ use crate::seam::{Channel, PeerError, TimerKey};
 use crate::step::{Owner, ReplyTo, Step};
 use crate::time::{Duration, Instant};
 
-/// Time-out of requests to the controller (`controller.socket.timeout.ms`).
-const CONTROLLER_TIMEOUT: Duration = Duration::from_millis(30_000);
 /// Longest wait of a client's request, as in Kafka's `BrokerServer`.
 const FORWARD_TIMEOUT: Duration = Duration::from_millis(60_000);
 /// Pause before the same controller is asked again.
@@ -112,7 +110,8 @@ impl BrokerRole {
         request: Request,
         client: Option<Client>,
     ) {
-        let (channel, timeout) = (Channel::Controller, CONTROLLER_TIMEOUT);
+        let timeout = self.replicas.config.server.controller_socket_timeout;
+        let channel = Channel::Controller;
         let id = step.send(Owner::Forward, controller, channel, timeout, request.clone());
         self.forwarding.in_flight.insert(id.0, Asked { request, client, controller });
     }

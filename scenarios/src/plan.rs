@@ -31,6 +31,10 @@ pub struct Plan {
     /// the codec; results are the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub wire: bool,
+    /// What happens at the same time happens in an order drawn from the seed, instead of in that in
+    /// which it was begun. Hunts set this: other seeds try other interleavings.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shuffled: bool,
     /// Model constants, each with its source.
     pub model: ModelPlan,
     /// Brokers, controllers, hosts and zones.

@@ -184,7 +184,8 @@ fn run_inside_madsim(
         madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
     runtime.block_on(async move {
         let mut watcher = Watcher { progress, total_ns: plan.phases.ends_ns() };
-        let mut world = World::new(plan, plant, Order::Fixed)?;
+        let order = if plan.shuffled { Order::Shuffled(plan.seed) } else { Order::Fixed };
+        let mut world = World::new(plan, plant, order)?;
         if options.verdict_only {
             world.wants_verdict_only();
         }

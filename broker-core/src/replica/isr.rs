@@ -19,8 +19,6 @@ pub(super) struct AlterPartitions {
     backing_off: bool,
 }
 
-/// Time-out of controller requests: `controller.socket.timeout.ms`.
-const CONTROLLER_TIMEOUT: Duration = Duration::from_millis(30_000);
 /// Pause after a refused or failed request.
 const RETRY_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -130,7 +128,7 @@ impl ReplicaManager {
             Owner::AlterPartition,
             controller,
             Channel::Controller,
-            CONTROLLER_TIMEOUT,
+            self.config.server.controller_socket_timeout,
             Request::AlterPartition(request),
         );
         self.alter.in_flight = Some((id, slots));

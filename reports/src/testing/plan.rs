@@ -23,6 +23,7 @@ pub(crate) fn plan() -> Plan {
         scenario_digest: "5c1e".repeat(16),
         seed: 7,
         wire: false,
+        shuffled: false,
         model: model(),
         cluster: cluster(),
         topics: vec![TopicPlan {

@@ -30,6 +30,7 @@ pub(crate) fn plan(scenario: &Scenario, sources: &Sources, digest: String, seed:
         scenario_digest: digest,
         seed,
         wire: scenario.wire.as_ref().is_some_and(|wire| wire.value),
+        shuffled: false,
         model: model::model(scenario),
         topics,
         producers: clients::producers(scenario, &cluster, times),

@@ -175,6 +175,27 @@ fn bridge(p: &mut Partition, at: usize, base: Offset) {
     }
 }
 
+/// A replica is there again after its process had ended, with its log up to `end`: appends that nobody
+/// heard confirmed may be in it. They are those of its leader, where its epochs say so.
+pub(crate) fn recovered(
+    p: &mut Partition,
+    at: usize,
+    end: Offset,
+    epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
+) {
+    let (table, log) = (&p.table, &mut p.replicas[at].log);
+    if log.is_empty() {
+        return;
+    }
+    let first = table.main.partition_point(|entry| entry.base < log.end());
+    for entry in table.main.iter().skip(first).take_while(|entry| entry.next() <= end) {
+        if entry.base != log.end() || epoch_at(entry.base) != entry.epoch {
+            return;
+        }
+        log.append(entry.epoch, entry.base, entry.next());
+    }
+}
+
 /// A replica cut its log.
 pub(crate) fn truncated(
     p: &mut Partition,

@@ -74,6 +74,12 @@ impl Keys {
         self.left_behind |= before.is_some_and(|before| before != replicas);
     }
 
+    /// How long deleted records and markers are kept, if a replica was away and may have missed one,
+    /// ns.
+    pub(crate) fn forgets_after(&self) -> Option<u64> {
+        self.left_behind.then_some(self.delete_retention_ns)
+    }
+
     /// Records that are committed, in order.
     fn committed<'a>(
         &'a self,

@@ -46,6 +46,9 @@ pub(crate) struct Replica {
     pub(crate) cut_deep: bool,
     /// How its host lost power last, with what was not on disk.
     pub(crate) power_lost: Option<Excuse>,
+    /// It has come up again, and was not looked at since: what was on its way to its disk when its
+    /// process ended may be there.
+    pub(crate) recovered: bool,
     /// It proposed an ISR as leader; not looked at since.
     pub(crate) proposed: bool,
     /// It deleted old segments while it led; not looked at since.
@@ -203,6 +206,7 @@ impl Partition {
             turned: false,
             cut_deep: false,
             power_lost: None,
+            recovered: false,
             proposed: false,
             deleted: false,
             leader_had: Vec::new(),

@@ -209,7 +209,7 @@ impl Checkers {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
                         replica.known &= *truncated_bytes == 0;
-                        replica.turned = true;
+                        (replica.turned, replica.recovered) = (true, true);
                     }
                 }
             }
@@ -359,7 +359,9 @@ impl Checkers {
             }
             if state.drained {
                 // a transaction that has lost its coordinator's record, or its marker, stays open
-                let lost = self.transactions.as_ref().is_some_and(|t| t.may_hang(&p.label));
+                let now_ns = ledger.now_ns;
+                let may_hang = |t: &Transactions| t.may_hang(&p.label, now_ns);
+                let lost = self.transactions.as_deref().is_some_and(may_hang);
                 let committed = &self.read_committed;
                 consumed::check_final(p, ledger, (state, last), |group| lost && committed[group]);
             }
@@ -414,6 +416,11 @@ impl Checkers {
             TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
                 if let Some(keys) = &mut p.keys {
                     keys.in_sync(isr.len());
+                    if let Some((after_ns, of)) =
+                        keys.forgets_after().zip(self.transactions.as_mut())
+                    {
+                        of.left_behind(&p.label, after_ns);
+                    }
                 }
                 let change = Change { leader: *leader, epoch: *epoch, isr, unclean: *unclean };
                 roles::changed(p, ledger, node, change);

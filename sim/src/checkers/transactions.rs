@@ -74,6 +74,10 @@ pub(crate) struct Transactions {
     timeout_ns: u64,
     /// Partitions that have been where Kafka promises nothing.
     void: BTreeSet<String>,
+    /// Compacted partitions of which a replica was away for a while, with the time after which a marker
+    /// may be gone, ns. Whoever comes back later has a transaction's records, and never gets their
+    /// marker: the next one of the producer ends them, in Kafka as here (hunt seed 400047).
+    forgetful: BTreeMap<String, u64>,
     /// So has a partition of the coordinators: nothing is promised of any transaction.
     pub(super) is_void: bool,
 }
@@ -99,6 +103,7 @@ impl Transactions {
             read_committed: plan.consumers.iter().map(is_committed).collect(),
             timeout_ns: (timeout_ms + check_ms) * 1_000_000,
             void: BTreeSet::new(),
+            forgetful: BTreeMap::new(),
             is_void: false,
         })
     }
@@ -110,10 +115,24 @@ impl Transactions {
         }
     }
 
+    /// A replica of a compacted partition was away; markers may go after so long, ns.
+    pub(crate) fn left_behind(&mut self, label: &str, after_ns: u64) {
+        if !self.forgetful.contains_key(label) {
+            self.forgetful.insert(label.to_owned(), after_ns);
+        }
+    }
+
     /// Whether a transaction may never end in a partition, as records that Kafka does not promise to
     /// keep are gone: those of its coordinator, or of the partition.
-    pub(crate) fn may_hang(&self, label: &str) -> bool {
-        self.is_void || self.void.contains(label)
+    pub(crate) fn may_hang(&self, label: &str, now_ns: u64) -> bool {
+        let forgets = self.forgetful.get(label).is_some_and(|after_ns| *after_ns <= now_ns);
+        self.is_void || self.void.contains(label) || forgets
+    }
+
+    /// Whether the marker of a transaction may be gone from some replica of a partition.
+    fn has_lost_marker(&self, label: &str, transaction: &Transaction, now_ns: u64) -> bool {
+        let since_ns = now_ns.saturating_sub(transaction.touched_ns);
+        self.forgetful.get(label).is_some_and(|after_ns| *after_ns <= since_ns)
     }
 
     /// A producer got further.
@@ -152,13 +171,14 @@ impl Transactions {
         }
     }
 
-    fn read(&self, group: usize, label: &str, batch: &Batch) -> Option<usize> {
+    fn read(&self, now_ns: u64, (group, label): (usize, &str), batch: &Batch) -> Option<usize> {
         let reads = self.read_committed.get(group).copied().unwrap_or(false);
         let sure = !self.is_void && !self.void.contains(label);
         if !reads || !sure || !batch.header.is_transactional() || batch.header.is_control() {
             return None;
         }
-        self.by_tag.get(&Entry::of(batch).tag).copied()
+        let at = self.by_tag.get(&Entry::of(batch).tag).copied()?;
+        (!self.has_lost_marker(label, &self.list[at], now_ns)).then_some(at)
     }
 
     /// A group was given a batch.
@@ -168,7 +188,7 @@ impl Transactions {
         (group, label): (usize, &str),
         batch: &Batch,
     ) {
-        let Some(at) = self.read(group, label, batch) else { return };
+        let Some(at) = self.read(ledger.now_ns, (group, label), batch) else { return };
         ledger.checked(Check::Transactions, 1);
         let seen = &mut self.list[at];
         seen.shown = true;
@@ -203,7 +223,7 @@ impl Transactions {
         (group, label): (usize, &str),
         batch: &Batch,
     ) {
-        let Some(at) = self.read(group, label, batch) else { return };
+        let Some(at) = self.read(ledger.now_ns, (group, label), batch) else { return };
         ledger.checked(Check::Transactions, 1);
         let seen = &mut self.list[at];
         seen.hidden = true;
@@ -236,7 +256,11 @@ impl Transactions {
         for transaction in &self.list {
             ledger.checked(Check::Transactions, 1);
             let of = |(_, tag): &(TopicPartition, u64)| found.get(tag).copied();
-            let kept: Vec<(Marker, usize)> = transaction.batches.iter().filter_map(of).collect();
+            let is_sure = |(_, at): &(Marker, usize)| {
+                !self.has_lost_marker(labels[*at], transaction, ledger.now_ns)
+            };
+            let kept = transaction.batches.iter().filter_map(of).filter(is_sure);
+            let kept: Vec<(Marker, usize)> = kept.collect();
             let first = |wanted| kept.iter().find(|(marker, _)| *marker == wanted);
             if let Some((_, at)) = first(Marker::None)
                 && stuck_since(transaction) < ledger.now_ns
@@ -456,6 +480,22 @@ mod tests {
         let (mut transactions, mut ledger) = (begun(false), Ledger::default());
         transactions.delivered(&mut ledger, (0, "t-0"), &batch);
         assert!(seen(ledger)[0].contains("nobody has asked to commit"));
+    }
+
+    #[test]
+    fn a_replica_that_was_away_may_have_missed_a_marker_that_compaction_took_away() {
+        let broken = |away: Option<(&str, u64)>| {
+            let mut transactions = begun(false);
+            transactions.step(3, ABORTED);
+            if let Some((label, after_ns)) = away {
+                transactions.left_behind(label, after_ns);
+            }
+            end(&transactions, both(true, false)).len()
+        };
+        assert_eq!(broken(Some(("t-0", 0))), 0);
+        assert_eq!(broken(None), 1, "nobody was away");
+        assert_eq!(broken(Some(("t-1", 0))), 1, "of another partition");
+        assert_eq!(broken(Some(("t-0", u64::MAX))), 1, "markers are kept for longer");
     }
 
     #[test]

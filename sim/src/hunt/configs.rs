@@ -55,6 +55,8 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
         ("controller.quorum.fetch.timeout.ms", &[500, 1_000, 2_000]),
         ("controller.quorum.election.timeout.ms", &[100, 300, 500, 1_000]),
         ("controller.quorum.election.backoff.max.ms", &[20, 200, 500]),
+        // with Kafka's 30 s, nobody would find out before a run ends that a controller's host is gone
+        ("controller.socket.timeout.ms", &[1_000, 2_000, 5_000]),
     ] {
         set(config, dice, key, values);
     }

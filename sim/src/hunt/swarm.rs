@@ -16,6 +16,7 @@ pub const SWARM: &str = "swarm";
 pub fn swarm(base: &Plan, seed: u64) -> Plan {
     let mut plan = base.clone();
     plan.seed = seed;
+    plan.shuffled = true;
     plan.thresholds.clear();
     if plan.scenario == SWARM {
         draw_cluster(&mut plan);
@@ -143,6 +144,7 @@ mod tests {
         assert_eq!(digests.len(), 39);
         assert_eq!(swarm(&base, 5), swarm(&base, 5));
         let plan = swarm(&base, 5);
+        assert!(plan.shuffled && plan.to_json().contains("\"shuffled\": true"));
         assert_eq!(Plan::from_json(&plan.to_json()).unwrap(), plan);
     }
 

@@ -7,13 +7,18 @@
 use super::calendar::Calendar;
 
 /// An event's key from high to low: time, class, rank, slot. One comparison orders two events, and
-/// the rank is unique, so the slot never decides.
+/// the rank is unique, so the slot does not decide; only a shuffled lane's may be that of another event, and
+/// then either order is as good.
 const CLASS_BITS: u32 = 8;
 const RANK_BITS: u32 = 40;
 const SLOT_BITS: u32 = 24;
 /// Times are below 2.2 years, a run has at most 10^12 events, 16 million of them pending.
 const TIME_LIMIT_NS: u64 = 1 << (128 - CLASS_BITS - RANK_BITS - SLOT_BITS);
 const RANK_MASK: u64 = (1 << RANK_BITS) - 1;
+/// Of a shuffled lane's rank, the low bits are the sequence: a hunt's runs have fewer events.
+const LANE_SEQUENCE_BITS: u32 = 28;
+/// Mixes bits: the odd integer next to 2^64 over the golden ratio.
+const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 const SLOT_LIMIT: usize = 1 << SLOT_BITS;
 
 /// How events of one time and class are ordered.
@@ -85,10 +90,35 @@ impl<E> EventQueue<E> {
     /// # Panics
     /// If `at_ns` lies before [`now`](Self::now): time never goes backwards.
     pub fn push(&mut self, at_ns: u64, class: u8, event: E) {
+        let rank = self.next_rank();
+        self.push_ranked(at_ns, class, rank, event);
+    }
+
+    /// As [`push`](Self::push). Events of one time, class and `lane` keep the order in which they were
+    /// pushed, whatever the order of others: what one device does in turn ends in turn.
+    ///
+    /// # Panics
+    /// If `at_ns` lies before [`now`](Self::now).
+    pub fn push_in_lane(&mut self, at_ns: u64, class: u8, lane: u32, event: E) {
+        let sequence = self.sequence;
+        let rank = match self.order {
+            Order::Fixed => self.next_rank(),
+            Order::Shuffled(seed) => {
+                assert!(sequence >> LANE_SEQUENCE_BITS == 0, "too many events for lanes");
+                self.sequence += 1;
+                let mixed = (at_ns ^ seed ^ u64::from(lane) << 40).wrapping_mul(MIX);
+                let place = mixed >> (64 - (RANK_BITS - LANE_SEQUENCE_BITS));
+                place << LANE_SEQUENCE_BITS | sequence
+            }
+        };
+        self.push_ranked(at_ns, class, rank, event);
+    }
+
+    fn push_ranked(&mut self, at_ns: u64, class: u8, rank: u64, event: E) {
         assert!(at_ns >= self.now_ns, "event at {at_ns} ns is before now, {} ns", self.now_ns);
         assert!(at_ns < TIME_LIMIT_NS, "event at {at_ns} ns is beyond every run");
         let time_and_class = at_ns << CLASS_BITS | u64::from(class);
-        let rank_and_slot = self.next_rank() << SLOT_BITS | self.store(event) as u64;
+        let rank_and_slot = rank << SLOT_BITS | self.store(event) as u64;
         self.calendar.push(at_ns, u128::from(time_and_class) << 64 | u128::from(rank_and_slot));
     }
 
@@ -129,7 +159,7 @@ impl<E> EventQueue<E> {
         self.sequence += 1;
         let Order::Shuffled(seed) = self.order else { return sequence };
         let mut x = (sequence ^ seed) & RANK_MASK;
-        for odd in [0x9E37_79B9_7F4A_7C15_u64, seed.rotate_left(32) | 1] {
+        for odd in [MIX, seed.rotate_left(32) | 1] {
             x = x.wrapping_mul(odd) & RANK_MASK;
             x ^= x >> (RANK_BITS / 2);
         }
@@ -218,6 +248,30 @@ mod tests {
         for (position, id) in (0_u32..).zip(&shuffled) {
             assert_eq!(position / 50, id / 50, "an event left its time and class");
         }
+    }
+
+    #[test]
+    fn a_lane_keeps_its_order_among_shuffled_events() {
+        let order_of = |seed| {
+            let mut queue = EventQueue::new(Order::Shuffled(seed));
+            for id in 0..60_u32 {
+                match id % 3 {
+                    0 => queue.push(7, 0, id),
+                    lane => queue.push_in_lane(7, 0, lane, id),
+                }
+            }
+            drain(&mut queue).into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+        };
+        let lane = |order: &[u32], lane: u32| {
+            order.iter().copied().filter(|id| id % 3 == lane).collect::<Vec<_>>()
+        };
+        let lanes = (0..40).map(order_of).map(|order| {
+            assert!(lane(&order, 1).is_sorted() && lane(&order, 2).is_sorted());
+            assert!(!lane(&order, 0).is_sorted());
+            order.iter().position(|id| *id == 1) < order.iter().position(|id| *id == 2)
+        });
+        let first: BTreeSet<bool> = lanes.collect();
+        assert_eq!(first.len(), 2, "either lane goes first");
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub(crate) fn plan() -> Plan {
         scenario_digest: String::new(),
         seed: 1,
         wire: false,
+        shuffled: false,
         model: ModelPlan {
             version: String::new(),
             catalogue_digest: String::new(),

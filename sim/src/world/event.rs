@@ -88,6 +88,12 @@ impl Event {
         }
     }
 
+    /// What happens in turn even where the order of equal times is shuffled: faults come as the plan
+    /// lists them. (What a disk has done has its node's lane.)
+    pub(super) fn lane(&self) -> Option<u32> {
+        (self.class() == 0).then_some(u32::MAX)
+    }
+
     /// Code for the audit: what it is, and whose. `None` counts for the whole world.
     pub(super) fn audit(&self) -> (Option<u16>, u64) {
         match self {

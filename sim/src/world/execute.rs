@@ -206,7 +206,7 @@ impl World {
                 }
                 let result = at.results.insert(done.result);
                 let event = Event::Disk { node, life: at.life, id: done.id, result };
-                self.queue.push(done.at_ns, event.class(), event);
+                self.queue.push_in_lane(done.at_ns, event.class(), u32::from(node), event);
             }
             let Some((id, result)) = completed.pop_front() else { break };
             input = Input::Disk { id, result };

@@ -207,7 +207,10 @@ impl World {
 
     /// Schedules an event.
     fn at(&mut self, at_ns: u64, event: Event) {
-        self.queue.push(at_ns, event.class(), event);
+        match event.lane() {
+            Some(lane) => self.queue.push_in_lane(at_ns, event.class(), lane, event),
+            None => self.queue.push(at_ns, event.class(), event),
+        }
     }
 
     fn is_current(&self, node: u16, life: u32) -> bool {

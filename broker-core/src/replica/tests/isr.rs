@@ -1,10 +1,12 @@
 //! AlterPartition and what counts for the high watermark meanwhile.
 
 use super::rig::{Rig, TP};
+use crate::config::ServerConfig;
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, NodeId};
 use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord};
 use crate::protocol::{AlterPartitionResponse, AlterPartitionResult, Request, Response};
+use crate::time::Duration;
 
 /// Broker 1 leads alone; broker 2 has caught up and is proposed.
 fn proposing() -> (Rig, CorrelationId) {
@@ -64,6 +66,22 @@ fn an_ineligible_replica_was_not_added_and_counts_no_more() {
     rig.produce();
     rig.disk();
     assert_eq!(rig.high_watermark(), 2);
+}
+
+#[test]
+fn a_controller_that_does_not_answer_is_waited_for_as_long_as_the_config_says() {
+    let waits = |change: fn(&mut ServerConfig)| {
+        let mut rig = Rig::new("orders", change);
+        rig.create(1, &[1]);
+        rig.produce();
+        rig.disk();
+        rig.fetched_by(2, 1, 0);
+        let is_proposal = |request: &Request| matches!(request, Request::AlterPartition(_));
+        rig.sent().into_iter().find(|sent| is_proposal(&sent.request)).unwrap().timeout
+    };
+    assert_eq!(waits(|_| {}), Duration::from_millis(30_000));
+    let ms = Duration::from_millis(1_500);
+    assert_eq!(waits(|server| server.controller_socket_timeout = Duration::from_millis(1_500)), ms);
 }
 
 #[test]

@@ -213,6 +213,24 @@ fn a_batch_of_an_epoch_that_comes_again_is_taken_for_one_that_is_there() {
 }
 
 #[test]
+fn an_append_that_was_on_its_way_in_a_crash_is_there_when_the_node_is_back() {
+    let joins = |end: i64, epoch: i32| {
+        let mut rig = Rig::new();
+        rig.healthy(1);
+        rig.write((1, &[2]), (10, 0, 1));
+        rig.kill(3); // its append of 10..20 was on its way to the page cache
+        rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+        rig.lead(2, 1, 20, &[1, 2]);
+        rig.recovered(3, end, epoch);
+        rig.isr(2, 1, &[1, 2], &[1, 2, 3]);
+        rig.fired()
+    };
+    assert_eq!(joins(20, 0), [""; 0]);
+    assert_eq!(joins(10, 0), ["isr-rules"], "it is not there");
+    assert_eq!(joins(20, 1), ["isr-rules"], "something else is there");
+}
+
+#[test]
 fn a_preloaded_partition_begins_in_the_middle() {
     let mut rig = Rig::without_leader();
     rig.lead(2, 1, 1_000, &[1, 2, 3]);

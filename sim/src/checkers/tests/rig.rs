@@ -100,8 +100,7 @@ impl Rig {
         Self::with_unclean_elections("true")
     }
 
-    /// As [`Self::new`], and the producers have transactions; the replicas' nodes have their
-    /// coordinators, too.
+    /// As [`Self::new`], and the producers have transactions, whose coordinator is node 1 alone.
     pub(super) fn with_transactions() -> Self {
         let mut plan = plan();
         let mut producer = producer_plan("p", "all");
@@ -112,14 +111,8 @@ impl Rig {
         rig.checkers.topic(tp(0), "t", 2);
         let coordinator = TopicPartition::new(TopicId(0xc0), 0);
         rig.checkers.topic(coordinator, "__transaction_state", 2);
-        for of in [tp(0), coordinator] {
-            let isr = ids(&[1, 2, 3]);
-            let leads = TraceEvent::BecameLeader { tp: of, epoch: 0, start: 0, isr };
-            rig.trace(1, &leads);
-            for node in [2, 3] {
-                let leader = Some(NodeId(1));
-                rig.trace(node, &TraceEvent::BecameFollower { tp: of, epoch: 0, leader });
-            }
+        for (tp, isr) in [(tp(0), ids(&[1, 2, 3])), (coordinator, ids(&[1]))] {
+            rig.trace(1, &TraceEvent::BecameLeader { tp, epoch: 0, start: 0, isr });
         }
         rig
     }
@@ -207,6 +200,12 @@ impl Rig {
     pub(super) fn kill(&mut self, node: i32) {
         let cause = Cause { event: None, what: "killed".to_owned() };
         self.checkers.node_down(self.now_ns, node, (false, &cause));
+    }
+
+    /// A node is back, with a log of one epoch up to an offset.
+    pub(super) fn recovered(&mut self, node: i32, end: Offset, epoch: LeaderEpoch) {
+        self.trace(node, &TraceEvent::Recovered { scanned_bytes: 0, truncated_bytes: 0 });
+        self.checkers.is_back(tp(0), node, (end, &|_| epoch));
     }
 
     pub(super) fn ack(&mut self, producer: usize, base: Offset, name: u64) {
