@@ -17,7 +17,7 @@ use crate::random::SplitMix64;
 use crate::records::Record;
 use crate::replica::{ProduceOutcome, ReplicaManager};
 use crate::step::Step;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) loads: FxHashMap<u64, (i32, LeaderEpoch)>,
     /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
     pub(super) stalled: Vec<i32>,
+    /// When to try again to read the logs of these partitions, as led in these epochs.
+    pub(super) unreadable: Vec<(Instant, i32, LeaderEpoch)>,
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
@@ -112,6 +114,7 @@ impl GroupCoordinator {
             partitions: BTreeMap::new(),
             loads: FxHashMap::default(),
             stalled: Vec::new(),
+            unreadable: Vec::new(),
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,

@@ -11,13 +11,16 @@ use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::records::{Batch, Record};
 use crate::replica::ReplicaManager;
-use crate::seam::{DiskOpKind, DiskResult};
+use crate::seam::{DiskOpKind, DiskResult, TraceEvent};
 use crate::step::{Owner, Step};
+use crate::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `offsets.load.buffer.size`.
 const LOAD_BYTES: u32 = 5 << 20;
+/// After so long what could not be read is read again.
+const UNREADABLE_BACKOFF: Duration = Duration::from_millis(1_000);
 
 impl GroupCoordinator {
     /// Loads partitions that this broker leads from now on, drops those that it leads no longer.
@@ -130,6 +133,12 @@ impl GroupCoordinator {
 
     /// Goes on with loads that had to wait; to be called after every input.
     pub(super) fn resume_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+        let now = step.now;
+        for (_, partition, epoch) in self.unreadable.extract_if(.., |(at, ..)| *at <= now) {
+            if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
+                self.stalled.push(partition);
+            }
+        }
         if self.stalled.is_empty() {
             return;
         }
@@ -151,7 +160,15 @@ impl GroupCoordinator {
         if state.epoch != epoch {
             return;
         }
-        let DiskResult::Read(read) = result else { return };
+        let DiskResult::Read(read) = result else {
+            if planted(self.plant, Plant::FailedLoadStays) {
+                return;
+            }
+            // Kafka gives the partition up until somebody leads it anew; here it is tried again
+            self.unreadable.push((step.now + UNREADABLE_BACKOFF, partition, epoch));
+            step.trace(TraceEvent::Mark("coordinator-load-failed"));
+            return;
+        };
         // what begins in a gap that a cut has left finds nothing, and must get on
         state.loading = state.loading.map(|at| at + 1);
         let batches = read.iter().flat_map(|records| records.batches());

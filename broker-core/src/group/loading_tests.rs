@@ -14,7 +14,7 @@ use crate::protocol::{
 };
 use crate::records::{Batch, EndTxnMarker, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
-use crate::seam::{DiskOpKind, DiskResult, TimerKey};
+use crate::seam::{DiskError, DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
 
@@ -66,6 +66,29 @@ fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confi
     load(&mut rig, &mut groups, records);
     let found = &position(&mut groups, &rig).offsets[0];
     assert_eq!((found.tp, found.offset, found.leader_epoch), (read(), 42, 0));
+}
+
+#[test]
+fn a_load_that_finds_damage_is_tried_again_after_a_second() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1 };
+    let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record]);
+    rig.disk();
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let read = rig.effects.disk.pop().expect("it reads");
+    let damaged = DiskResult::Failed(DiskError::Corrupt);
+    rig.act(|replicas, step| groups.disk_done(step, replicas, read.id, damaged));
+    rig.now_ms += 999;
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    assert!(rig.effects.disk.is_empty(), "not at once");
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    rig.now_ms += 1;
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let read = rig.effects.disk.pop().expect("it reads again");
+    let result = DiskResult::Read(vec![records]);
+    rig.act(|replicas, step| groups.disk_done(step, replicas, read.id, result));
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
 }
 
 /// Two members of generation 5, the first of which leads.

@@ -16,7 +16,7 @@ use crate::protocol::{
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ProduceOutcome, ReplicaManager};
 use crate::step::{ReplyTo, Step};
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub(crate) struct TransactionCoordinator {
     pub(super) loads: FxHashMap<u64, (i32, LeaderEpoch)>,
     /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
     pub(super) stalled: Vec<i32>,
+    /// When to try again to read the logs of these partitions, as led in these epochs.
+    pub(super) unreadable: Vec<(Instant, i32, LeaderEpoch)>,
     pub(super) markers: Markers,
     pub(super) additions: Additions,
     pub(super) limits: Limits,
@@ -105,6 +107,7 @@ impl TransactionCoordinator {
             partitions: BTreeMap::new(),
             loads: FxHashMap::default(),
             stalled: Vec::new(),
+            unreadable: Vec::new(),
             markers: Markers::default(),
             additions: Additions::default(),
             limits: Limits {
@@ -262,7 +265,7 @@ impl TransactionCoordinator {
 
     /// After every input: goes on with loads that had to wait.
     pub(crate) fn has_stalled_loads(&self) -> bool {
-        !self.stalled.is_empty()
+        !self.stalled.is_empty() || !self.unreadable.is_empty()
     }
 }
 

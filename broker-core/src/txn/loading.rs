@@ -7,12 +7,15 @@ use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataDelta;
 use crate::plant::{Plant, planted};
 use crate::records::Record;
-use crate::seam::{DiskOpKind, DiskResult};
+use crate::seam::{DiskOpKind, DiskResult, TraceEvent};
 use crate::step::Owner;
+use crate::time::Duration;
 use std::collections::BTreeMap;
 
 /// `transaction.state.log.load.buffer.size`.
 const LOAD_BYTES: u32 = 5 << 20;
+/// After so long what could not be read is read again.
+const UNREADABLE_BACKOFF: Duration = Duration::from_millis(1_000);
 
 impl TransactionCoordinator {
     /// Loads partitions that this broker leads from now on, drops those that it leads no longer.
@@ -95,6 +98,12 @@ impl TransactionCoordinator {
 
     /// Goes on with loads that had to wait.
     pub(crate) fn resume_loads(&mut self, cx: &mut Cx<'_, '_>) {
+        let now = cx.step.now;
+        for (_, partition, epoch) in self.unreadable.extract_if(.., |(at, ..)| *at <= now) {
+            if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
+                self.stalled.push(partition);
+            }
+        }
         for partition in std::mem::take(&mut self.stalled) {
             self.load_more(cx, partition);
         }
@@ -107,7 +116,12 @@ impl TransactionCoordinator {
         if state.epoch != epoch {
             return;
         }
-        let DiskResult::Read(read) = result else { return };
+        let DiskResult::Read(read) = result else {
+            // Kafka gives the partition up until somebody leads it anew; here it is tried again
+            self.unreadable.push((cx.step.now + UNREADABLE_BACKOFF, partition, epoch));
+            cx.step.trace(TraceEvent::Mark("coordinator-load-failed"));
+            return;
+        };
         // what begins in a gap that a cut has left finds nothing, and must get on
         state.loading = state.loading.map(|at| at + 1);
         for batch in read.iter().flat_map(|records| records.batches()) {
