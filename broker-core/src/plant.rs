@@ -292,11 +292,13 @@ pub enum Plant {
     SnapshotWithoutConfigs,
     /// IDEM-FENCE: Batches of a producer's earlier epochs are taken (our own).
     OldProducerEpochTaken,
+    /// GRP-ROT: A coordinator that could not read its log loads for ever (our own).
+    FailedLoadStays,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 123] = [
+    pub const ALL: [(&'static str, Self); 124] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -420,6 +422,7 @@ impl Plant {
         ("FETCH-NEWER", Self::NewerEpochServed),
         ("META-CONFIGS", Self::SnapshotWithoutConfigs),
         ("IDEM-FENCE", Self::OldProducerEpochTaken),
+        ("GRP-ROT", Self::FailedLoadStays),
     ];
 
     /// By name.

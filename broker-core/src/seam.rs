@@ -107,6 +107,8 @@ pub enum DiskError {
     Full,
     /// EIO.
     Io,
+    /// A batch does not fit its checksum; others can be read.
+    Corrupt,
     /// What the node's metadata directory holds does not fit together.
     Damaged,
 }

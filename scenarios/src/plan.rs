@@ -540,6 +540,21 @@ pub enum Action {
         /// Node id.
         node: i32,
     },
+    /// Every fsync of a volume fails with EIO, once for each write: a process that needs one ends, as its
+    /// only log directory has failed, and starts again when the event ends. What was written and not synced
+    /// may be gone, as the kernel takes the pages for clean: promises as with a power failure.
+    SyncError {
+        /// Node id.
+        node: i32,
+    },
+    /// Batches that were on a volume when the event began fail their checksum whenever they are read from
+    /// a partition's log, until it ends. Nothing is lost: who would read them is told of an error.
+    BitRot {
+        /// Node id.
+        node: i32,
+        /// Batches that are hit, parts per thousand.
+        share_permille: u32,
+    },
     /// Object storage is slow, or answers a share of the requests with 503.
     ObjectStorage {
         /// Share of requests answered with 503, parts per thousand.
@@ -553,6 +568,14 @@ pub enum Action {
         node: i32,
         /// By how much it is ahead, ns; negative: behind.
         by_ns: i64,
+    },
+    /// The clocks of a node, the monotonic one included, have another rate until the event ends. Breaks no
+    /// promise: time-outs are counted by the clock of who waits.
+    ClockDrift {
+        /// Node id.
+        node: i32,
+        /// By how much they are fast, parts per million; negative: slow. At most half a million.
+        ppm: i32,
     },
     /// Brokers restart one after another with controlled shutdown.
     RollingRestart {

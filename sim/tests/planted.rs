@@ -79,8 +79,13 @@ fn giving_a_partition_on_before_its_owner_gave_it_up_is_seen() {
 }
 
 #[test]
-fn commits_of_members_that_have_lost_their_partitions_are_seen() {
-    check("consumer-groups", "GRP-STALE", &["committed-positions"]);
+fn a_coordinator_that_never_reads_its_log_again_is_seen() {
+    check("bit-rot", "GRP-ROT", &["everything-consumed"]);
+}
+
+#[test]
+fn sessions_that_end_early_are_seen_while_clocks_drift() {
+    check("clock-drift", "CTRL-SESSION-HALF", &["timeouts-kept"]);
 }
 
 #[test]
@@ -105,6 +110,19 @@ fn losses_after_a_power_loss_of_the_whole_isr_name_the_faults() {
                 assert!(account.contains(words), "{words}: {account}");
             }
         }
+    }
+}
+
+#[test]
+fn losses_after_failed_syncs_of_the_whole_isr_name_the_faults() {
+    let recording = run("isr-sync-error", None);
+    let names = BTreeSet::from(["no-acked-loss"]);
+    assert_eq!(fired(&recording), names, "{}", accounts(&recording));
+    assert!(recording.lost_records > 0);
+    for found in &recording.violations {
+        let excuses = &found.excused_by;
+        assert!(!excuses.is_empty() && excuses.iter().all(|excuse| excuse.event.is_some()));
+        assert!(found.account.contains("fsync of the volume of node"), "{}", found.account);
     }
 }
 

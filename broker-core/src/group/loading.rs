@@ -11,7 +11,7 @@ use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::records::{Batch, Record};
 use crate::replica::ReplicaManager;
-use crate::seam::{DiskOpKind, DiskResult, TimerKey};
+use crate::seam::{DiskOpKind, DiskResult, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
 use crate::time::Duration;
 use std::collections::BTreeMap;
@@ -165,6 +165,10 @@ impl GroupCoordinator {
             return;
         }
         let DiskResult::Read(read) = result else {
+            step.trace(TraceEvent::Mark("coordinator-load-failed"));
+            if planted(self.plant, Plant::FailedLoadStays) {
+                return;
+            }
             self.failed_loads.push((partition, epoch));
             step.timer(step.now + RETRY, TimerKey::Groups);
             return;

@@ -8,7 +8,7 @@ use super::{Partition, ReplicaManager};
 use crate::ids::{DiskOpId, Offset, TopicPartition};
 use crate::log::{CleaningDone, CleaningError, CleaningStart, Dirty, Pass, Progress};
 use crate::records::Records;
-use crate::seam::{DiskOpKind, DiskResult, FileName, TimerKey, TraceEvent};
+use crate::seam::{DiskError, DiskOpKind, DiskResult, FileName, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
 use crate::time::{Duration, Instant};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,8 +205,14 @@ impl ReplicaManager {
         result: DiskResult,
     ) {
         if let DiskResult::Failed(error) = result {
-            self.cleaner.running = None;
-            return self.fail_log_dir(step, error);
+            let running = self.cleaner.running.take();
+            return match running.filter(|_| error == DiskError::Corrupt) {
+                // the log is not cleaned any more, and the broker goes on
+                Some(running) => {
+                    self.cleaning_failed(step, running.pass.tp(), CleaningError::Unreadable);
+                }
+                None => self.fail_log_dir(step, error),
+            };
         }
         if self.is_closing() {
             if let Some(running) = self.cleaner.running.take() {

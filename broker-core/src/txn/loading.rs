@@ -7,7 +7,7 @@ use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataDelta;
 use crate::plant::{Plant, planted};
 use crate::records::Record;
-use crate::seam::{DiskOpKind, DiskResult};
+use crate::seam::{DiskOpKind, DiskResult, TraceEvent};
 use crate::step::Owner;
 use std::collections::BTreeMap;
 
@@ -119,6 +119,7 @@ impl TransactionCoordinator {
             return;
         }
         let DiskResult::Read(read) = result else {
+            cx.step.trace(TraceEvent::Mark("coordinator-load-failed"));
             self.failed_loads.push((partition, epoch));
             return;
         };

@@ -15,6 +15,8 @@ use crate::text::source::Span;
 
 /// Highest rate of a producer group that can be simulated, milli-records per second.
 const MILLI_RECORDS_PER_SEC_MAX: u64 = 100_000_000_000;
+/// What members may speak.
+const PROTOCOLS: &str = "group.coordinator.rebalance.protocols";
 /// Header of a batch with one record, bytes: what a record needs beyond itself.
 const BATCH_OVERHEAD_BYTES: u64 = 90;
 
@@ -272,7 +274,7 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
     let config = consumer.config.as_ref();
     check_client(profile, Role::Consumer, config, kafka_major(scenario), errors);
-    check_membership(consumer, errors);
+    check_membership(consumer, scenario, errors);
     let times = scenario.phases.get().map(|phases| phases.times());
     if let (Some(start), Some(times)) = (&consumer.start_at, times) {
         let end = times.measure_ns.saturating_add(times.heal_ns);
@@ -283,8 +285,18 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     }
 }
 
-fn check_membership(consumer: &Consumer, errors: &mut Errors) {
+fn check_membership(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors) {
     let membership = consumer.membership.as_ref().map_or(Membership::None, |at| at.value);
+    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
+    if let Some(written) =
+        consumer.membership.as_ref().filter(|at| at.value == Membership::Consumer)
+        && let Some(server) = sound.map(server_config)
+        && !server.get(PROTOCOLS).is_some_and(|protocols| protocols.contains("consumer"))
+    {
+        let message = "the brokers speak the classic protocol only";
+        let help = format!("set `{PROTOCOLS} = \"classic,consumer\"`, as Kafka 4 does by default");
+        errors.push(Diagnostic::new(written.span, message, "not spoken").help(help));
+    }
     if let Some(assignor) = &consumer.assignor {
         let message = match (membership, assignor.value) {
             (Membership::Classic, AssignorName::Uniform) => {

@@ -6,8 +6,8 @@ use crate::resolve::{broker_host_of, endpoint};
 use crate::schema::cluster::Cluster;
 use crate::schema::decode::{At, Errors, List};
 use crate::schema::events::{
-    Action, ClientCrash, ClientPause, Event, LinkDelay, LinkLoss, NodeId, ObjectStorage, Resource,
-    RollingRestart, SetCredits, SlowDisk,
+    Action, BitRot, ClientCrash, ClientPause, Event, LinkDelay, LinkLoss, NodeId, ObjectStorage,
+    Resource, RollingRestart, SetCredits, SlowDisk,
 };
 use crate::schema::scalar::{Count, Name, Share, Text};
 use crate::schema::scenario::{PhaseTimes, Scenario};
@@ -87,6 +87,9 @@ fn check_restart_time(
 }
 
 /// `for` on an event whose length is not its to choose, or of no length.
+/// How wrong a clock may be, parts per million: its time still moves forward.
+const DRIFT_PPM_MAX: u64 = 500_000;
+
 fn check_duration_key(event: &Event, errors: &mut Errors) {
     let Some(duration) = &event.time.r#for else { return };
     let reason = match &event.action {
@@ -114,7 +117,16 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
             }
         }
         Action::DiskError(fault) => check_node(&fault.node, cluster, errors),
+        Action::SyncError(fault) => check_node(&fault.node, cluster, errors),
+        Action::BitRot(fault) => check_bit_rot(fault, cluster, errors),
         Action::ClockJump(fault) => check_node(&fault.node, cluster, errors),
+        Action::ClockDrift(fault) => {
+            check_node(&fault.node, cluster, errors);
+            if fault.by.value.0 > DRIFT_PPM_MAX {
+                let message = "clocks may be wrong by half at most";
+                errors.push(Diagnostic::new(fault.by.span, message, "more than 50%"));
+            }
+        }
         Action::SlowDisk(fault) => check_node(&fault.node, cluster, errors),
         Action::LinkCut(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::LinkDelay(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
@@ -126,6 +138,16 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         | Action::ClientCrash(_)
         | Action::ClientPause(_)
         | Action::Load(_) => {}
+    }
+}
+
+/// Controllers have no partitions' logs.
+fn check_bit_rot(fault: &BitRot, cluster: &Cluster, errors: &mut Errors) {
+    check_node(&fault.node, cluster, errors);
+    let id = i32::try_from(fault.node.value.0).unwrap_or(i32::MAX);
+    if cluster.controller_ids().contains(&id) {
+        let message = "bits rot in the logs of partitions, which controllers have none of";
+        errors.push(Diagnostic::new(fault.node.span, message, "a controller"));
     }
 }
 

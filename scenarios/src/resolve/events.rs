@@ -85,6 +85,17 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
         },
         Action::DiskFull(fault) => plan::Action::DiskFull { node: id(fault.node.value.0) },
         Action::DiskError(fault) => plan::Action::DiskError { node: id(fault.node.value.0) },
+        Action::SyncError(fault) => plan::Action::SyncError { node: id(fault.node.value.0) },
+        Action::BitRot(fault) => plan::Action::BitRot {
+            node: id(fault.node.value.0),
+            share_permille: fault.share.as_ref().map_or(1_000, |share| permille(share.value.0)),
+        },
+        Action::ClockDrift(fault) => {
+            let ppm = i32::try_from(fault.by.value.0).unwrap_or(i32::MAX);
+            let is_slow = fault.slow.as_ref().is_some_and(|slow| slow.value);
+            let ppm = if is_slow { -ppm } else { ppm };
+            plan::Action::ClockDrift { node: id(fault.node.value.0), ppm }
+        }
         Action::ClockJump(fault) => plan::Action::ClockJump {
             node: id(fault.node.value.0),
             by_ns: signed(fault.by.value.0, fault.back.as_ref().is_some_and(|back| back.value)),

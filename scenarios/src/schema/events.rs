@@ -149,6 +149,30 @@ section! {
 }
 
 section! {
+    /// A node's clocks, the wall clock and the one that timers go by, run fast or slow until the event
+    /// ends. What they have gained or lost stays.
+    "fault `clock-drift`" ClockDrift {
+        /// Broker id from 1, or controller id from 10001.
+        node: At<NodeId>,
+        /// By how much: `"0.02%"` is what a crystal does. At most 50%.
+        by: At<Share>,
+        /// Slow instead of fast. Default: false.
+        slow: Option<At<bool>>,
+    }
+}
+
+section! {
+    /// Bytes of partitions' logs rot on a volume: read again, they fail their checksum until the event
+    /// ends. Only what was written to the volume before the event began, and nothing that is in memory.
+    "fault `bit-rot`" BitRot {
+        /// Broker id from 1.
+        node: At<NodeId>,
+        /// Batches that are hit. Default: 100%.
+        share: Option<At<Share>>,
+    }
+}
+
+section! {
     /// Brokers restart one after another with controlled shutdown.
     "fault `rolling-restart`" RollingRestart {
         /// Broker ids in order. Default: all, by id.
@@ -279,11 +303,20 @@ faults! {
     "Every operation on a volume fails: a process that uses it ends, and starts again when the event ends."
     "disk-error" DiskError(OneNode),
 
+    "Every fsync of a volume fails: a process that needs one ends, and starts again when the event ends. What it had written and not synced may be gone, as the kernel takes failed pages for clean."
+    "sync-error" SyncError(OneNode),
+
+    "Bytes of partitions' logs rot on a volume: read again, they fail their checksum until the event ends. Only what was written to the volume before the event began, and nothing that is in memory."
+    "bit-rot" BitRot(BitRot),
+
     "Object storage is slow or answers with 503 Slow Down."
     "object-storage" ObjectStorage(ObjectStorage),
 
     "A node's wall clock is wrong until the event ends; its monotonic clock is not."
     "clock-jump" ClockJump(ClockJump),
+
+    "A node's clocks, the wall clock and the one that timers go by, run fast or slow until the event ends. What they have gained or lost stays."
+    "clock-drift" ClockDrift(ClockDrift),
 
     "Brokers restart one after another with controlled shutdown."
     "rolling-restart" RollingRestart(RollingRestart),

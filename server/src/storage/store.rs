@@ -445,6 +445,7 @@ fn failure(what: &str, error: &io::Error) -> DiskResult {
     tracing::error!(%error, what, "a disk operation failed");
     DiskResult::Failed(match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full,
+        io::ErrorKind::InvalidData => DiskError::Corrupt,
         _ => DiskError::Io,
     })
 }

@@ -52,8 +52,7 @@ pub struct FinalState<'a> {
     pub stuck: Vec<String>,
     /// Who waits for whom, a sentence each; those that name a `topic-partition` go to its account.
     pub notes: Vec<String>,
-    /// Nodes that are on their way up: their hosts boot, or they load their logs. With gigabytes to
-    /// recover that may take longer than a run has left.
+    /// Nodes that load their logs. With gigabytes to recover that may take longer than a run has left.
     pub coming_up: Vec<NodeId>,
     /// Whether heal and drain ran to their end, and the quorum is up; else liveness is not asked for.
     pub drained: bool,

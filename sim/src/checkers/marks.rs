@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 40] = [
+pub const MARKS: [(&str, &str); 44] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -41,6 +41,7 @@ pub const MARKS: [(&str, &str); 40] = [
     ("raft-truncation", "a controller cut the metadata log"),
     ("raft-snapshot-fetched", "a node fetched a snapshot of the metadata"),
     ("coordinator-loading", "a group asked while its coordinator was still loading"),
+    ("coordinator-load-failed", "a coordinator could not read its log, and tried again"),
     ("producer: epoch bumped", "an idempotent producer gave up on a batch and began a new epoch"),
     (
         "producer: epoch bumped after an abort",
@@ -52,6 +53,12 @@ pub const MARKS: [(&str, &str); 40] = [
     ),
     ("consumer: joined its group", "a member got into a new generation of its group"),
     ("consumer: lost its membership", "a group had given a member up before it knew"),
+    ("consumer: joined its group by heartbeats", "a member joined in the consumer protocol"),
+    ("consumer: fenced by its coordinator", "a member in the consumer protocol had to join anew"),
+    (
+        "consumer: began anew as another member",
+        "an error ended a member in the consumer protocol, and its application began anew",
+    ),
     ("consumer: offset out of range", "a consumer's position was outside the log"),
     ("consumer: fetch session restarted", "a consumer lost its fetch session"),
     ("client: connection given up after a timeout", "a client waited in vain for an answer"),

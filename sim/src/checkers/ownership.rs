@@ -2,6 +2,7 @@
 
 use super::history::{History, seconds};
 use super::ledger::{Check, Ledger, Promise};
+use super::timeouts::hurry_ppm;
 use crate::client::Outcome;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,7 +149,8 @@ fn patience_ns(plan: &Plan, group: &ConsumerPlan) -> u64 {
     };
     let session_ms = ms(plan.cluster.config.get("group.consumer.session.timeout.ms"), 45_000);
     let rebalance_ms = ms(group.config.get("max.poll.interval.ms"), 300_000);
-    session_ms.min(rebalance_ms).saturating_mul(1_000_000)
+    let ms = session_ms.min(rebalance_ms);
+    ms.saturating_mul(1_000_000 - hurry_ppm(plan))
 }
 
 #[cfg(test)]

@@ -569,7 +569,9 @@ fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
         topics.insert(topic.to_owned(), inherited);
     }
     // tombstones go by the wall clock
-    let jumps = |event: &EventPlan| matches!(event.action, Action::ClockJump { .. });
+    let jumps = |event: &EventPlan| {
+        matches!(event.action, Action::ClockJump { .. } | Action::ClockDrift { .. })
+    };
     if plan.events.iter().any(jumps) {
         topics.values_mut().for_each(|retention_ms| *retention_ms = 0);
     }

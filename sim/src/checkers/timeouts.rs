@@ -11,7 +11,7 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{FetchPartition, Request};
 use stormglass_broker_core::seam::TraceEvent;
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{Action, Plan};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "timeouts-kept",
@@ -64,6 +64,8 @@ struct Heard {
 #[derive(Debug)]
 pub(crate) struct Timeouts {
     session_ns: u64,
+    /// By how much the fastest clock of the plan may be fast, parts per million.
+    hurry_ppm: u64,
     /// By leader, partition and follower.
     lags: BTreeMap<(i32, TopicPartition, i32), Lag>,
     /// By controller and broker.
@@ -76,12 +78,23 @@ pub(crate) struct Timeouts {
     active: BTreeMap<i32, u64>,
 }
 
+/// By how much the clocks of a plan may be wrong, parts per million. One that is slow makes another one
+/// fast.
+pub(super) fn hurry_ppm(plan: &Plan) -> u64 {
+    let drifts = plan.events.iter().filter_map(|event| match event.action {
+        Action::ClockDrift { ppm, .. } => Some(u64::from(ppm.unsigned_abs())),
+        _ => None,
+    });
+    drifts.max().map_or(0, |ppm| (2 * ppm).min(999_999))
+}
+
 impl Timeouts {
     pub(crate) fn new(plan: &Plan) -> Self {
         let config = plan.cluster.config.get("broker.session.timeout.ms");
         let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(9_000);
         Self {
             session_ns: ms.saturating_mul(1_000_000),
+            hurry_ppm: hurry_ppm(plan),
             lags: BTreeMap::new(),
             heard: BTreeMap::new(),
             overdue: BTreeMap::new(),
@@ -140,10 +153,16 @@ impl Timeouts {
         }
     }
 
+    /// A part of this time that a clock which is wrong may take for the whole, ns.
+    fn soonest(&self, ns: u64) -> u64 {
+        ns - ns / 1_000_000 * self.hurry_ppm
+    }
+
     /// Whether a follower outside the ISR had had all within `lag_max_ns` when its leader reckoned the
     /// high watermark last, as far as is known: with its last fetch, or with the last change of the ISR.
     pub(super) fn was_joining(&self, of: (i32, TopicPartition, i32), lag_max_ns: u64) -> bool {
         let changed_ns = self.isr_changed.get(&(of.0, of.1)).copied().unwrap_or(0);
+        let lag_max_ns = 2 * lag_max_ns - self.soonest(lag_max_ns);
         let joins = |lag: &Lag| lag.caught_up_ns + lag_max_ns >= lag.fetched_ns.max(changed_ns);
         self.lags.get(&of).is_some_and(joins)
     }
@@ -232,7 +251,7 @@ impl Timeouts {
     ) {
         let Some(lag) = self.lags.get(&(node, tp, member.0)) else { return };
         let ago_ns = now_ns.saturating_sub(lag.complete_ns);
-        says(ledger, ago_ns >= lag_max_ns, &|| {
+        says(ledger, ago_ns >= self.soonest(lag_max_ns), &|| {
             format!(
                 "leader {node} proposes an ISR of {tp:?} without {member}, which had all {} ms ago \
                  (before: {before:?}); replica.lag.time.max.ms is {}; {lag:?} at {now_ns}",
@@ -257,7 +276,7 @@ impl Timeouts {
             }
             before_ns = at_ns;
         }
-        says(ledger, longest_ns >= self.session_ns, &|| {
+        says(ledger, longest_ns >= self.soonest(self.session_ns), &|| {
             format!(
                 "controller {node} fences broker {broker}, which was never silent for longer than \
                  {} ms; broker.session.timeout.ms is {}",

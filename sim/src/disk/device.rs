@@ -6,6 +6,7 @@
 //! only the confirmation takes time. Memory copies are the CPU model's matter.
 
 use super::config::DiskConfig;
+use super::damage::Damage;
 use super::flusher::{Flusher, Target};
 use super::page_cache::PageCache;
 use super::reader::Reader;
@@ -77,11 +78,13 @@ pub struct Disk {
     pub(super) pending_files: Vec<PendingFile>,
     full: bool,
     io_error: bool,
+    /// Present where the plan has such faults, from the first on.
+    pub(super) damage: Option<Box<Damage>>,
     append_bytes: u64,
     throttled_ns: u64,
     /// Reused by reads and cuts.
     extents: Vec<Extent>,
-    cuts: Vec<Cut>,
+    pub(super) cuts: Vec<Cut>,
 }
 
 impl Disk {
@@ -97,6 +100,7 @@ impl Disk {
             pending_files: Vec::new(),
             full: false,
             io_error: false,
+            damage: None,
             append_bytes: 0,
             throttled_ns: 0,
             extents: Vec::new(),
@@ -111,6 +115,8 @@ impl Disk {
         self.settle(now_ns);
         let (at_ns, result) = if self.io_error {
             (now_ns, DiskResult::Failed(DiskError::Io))
+        } else if let Some(result) = self.refused(&kind) {
+            (now_ns, result)
         } else {
             self.execute(now_ns, kind)
         };
@@ -137,6 +143,7 @@ impl Disk {
             DiskOpKind::Sync { tp, segment } => (self.sync(now_ns, tp, segment), DiskResult::Done),
             DiskOpKind::Truncate { tp, to } => {
                 self.store.truncate(tp, to, &mut self.cuts);
+                self.rot_ends(tp, to);
                 self.cut(now_ns)
             }
             DiskOpKind::DeleteSegments { tp, segments } => {
@@ -394,7 +401,11 @@ impl Disk {
 
     fn read(&mut self, now_ns: u64, ranges: &[ReadRange], max_bytes: u32) -> (u64, DiskResult) {
         let records = self.store.read(ranges, max_bytes, &mut self.extents);
-        (self.read_extents(now_ns), DiskResult::Read(records))
+        let at_ns = self.read_extents(now_ns);
+        if self.damage.is_none() {
+            return (at_ns, DiskResult::Read(records));
+        }
+        (at_ns, self.checked(ranges, records))
     }
 
     fn read_extents(&mut self, now_ns: u64) -> u64 {
@@ -434,7 +445,7 @@ impl Disk {
         (at_ns, DiskResult::Done)
     }
 
-    fn cut(&mut self, now_ns: u64) -> (u64, DiskResult) {
+    pub(super) fn cut(&mut self, now_ns: u64) -> (u64, DiskResult) {
         for (file, len, before) in self.cuts.drain(..) {
             self.cache.truncate(file, len, before);
             self.flusher.forget(file, len);

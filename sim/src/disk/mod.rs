@@ -4,6 +4,9 @@ mod bucket;
 mod cleaned;
 mod config;
 mod content;
+mod damage;
+#[cfg(test)]
+mod damage_tests;
 mod device;
 #[cfg(test)]
 mod device_tests;

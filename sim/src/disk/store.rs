@@ -467,13 +467,20 @@ impl Store {
         for log in self.logs.iter_mut().flatten() {
             log.appended_ns = 0;
             log.append_waits = false;
-            for segment in &mut log.segments {
+        }
+        self.tear_unsynced(&mut Vec::new(), below); // the page cache goes as a whole
+    }
+
+    /// Of what was not written back, a part survives, and the host goes on.
+    pub(super) fn tear_unsynced(&mut self, cuts: &mut Vec<Cut>, below: &mut dyn FnMut(u64) -> u64) {
+        for log in self.logs.iter_mut().flatten() {
+            for segment in log.segments.iter_mut().filter(|segment| segment.durable < segment.len())
+            {
                 let len = segment.len();
-                if segment.durable < len {
-                    let cut = segment.durable + below(len - segment.durable + 1);
-                    segment.tear(cut, &self.dictionary);
-                    self.used_bytes[log.volume] -= len - segment.len();
-                }
+                let cut = segment.durable + below(len - segment.durable + 1);
+                segment.tear(cut, &self.dictionary);
+                self.used_bytes[log.volume] -= len - segment.len();
+                cuts.push((segment.file, segment.len(), len));
             }
         }
     }

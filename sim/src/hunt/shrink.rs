@@ -295,6 +295,9 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::SlowDisk { node, .. }
         | Action::DiskFull { node }
         | Action::DiskError { node }
+        | Action::SyncError { node }
+        | Action::BitRot { node, .. }
+        | Action::ClockDrift { node, .. }
         | Action::ClockJump { node, .. }
         | Action::SetCredits { node, .. } => *node == id,
         Action::Link { from, to, .. } => ends(from) || ends(to),

@@ -45,8 +45,14 @@ enum Kind {
     DiskFull,
     /// EIO: the process ends, and comes back to the disk as it is.
     DiskError,
+    /// EIO of fsync alone: what was not synced may be gone.
+    SyncError,
+    /// Checksums fail in what is read from a volume.
+    BitRot,
     /// Of a wall clock, by less or more than anything is kept.
     ClockJump,
+    /// Of both clocks' rate.
+    ClockDrift,
     AzIsolate,
     /// With its clients, which begin anew.
     AzPowerOff,
@@ -66,7 +72,7 @@ enum Kind {
     Compound(Compound),
 }
 
-const KINDS: [Kind; 27] = [
+const KINDS: [Kind; 30] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -82,7 +88,10 @@ const KINDS: [Kind; 27] = [
     Kind::SlowDisk,
     Kind::DiskFull,
     Kind::DiskError,
+    Kind::SyncError,
+    Kind::BitRot,
     Kind::ClockJump,
+    Kind::ClockDrift,
     Kind::AzIsolate,
     Kind::AzPowerOff,
     Kind::RollingRestart,
@@ -247,14 +256,11 @@ impl<'a> Storm<'a> {
             Kind::Loss => self.lossy_link(node),
             Kind::Flap => return self.flap(node, at, lasts),
             Kind::Compound(compound) => return self.compound(compound, node, at, lasts),
-            Kind::SlowDisk => Action::SlowDisk {
-                node,
-                rate_permille: self.dice.pick(&[10, 100, 500]),
-                extra_latency_ns: self.dice.pick(&[0, 20, 200, 1_500]) * MS,
-            },
-            Kind::DiskFull => Action::DiskFull { node },
-            Kind::DiskError => Action::DiskError { node },
+            Kind::SlowDisk | Kind::DiskFull | Kind::DiskError | Kind::SyncError | Kind::BitRot => {
+                self.disk_fault(kind, node)
+            }
             Kind::ClockJump => self.clock_jump(node),
+            Kind::ClockDrift => self.clock_drift(node),
             Kind::AzIsolate => {
                 let az = self.dice.index(self.plan.cluster.azs.len());
                 Action::AzDown { az, mode: AzDownMode::Isolate, clients: true }
@@ -292,6 +298,24 @@ impl<'a> Storm<'a> {
         self.push(at, lasts, action);
     }
 
+    /// Of a broker's volumes.
+    fn disk_fault(&mut self, kind: Kind, node: i32) -> Action {
+        match kind {
+            Kind::SlowDisk => Action::SlowDisk {
+                node,
+                rate_permille: self.dice.pick(&[10, 100, 500]),
+                extra_latency_ns: self.dice.pick(&[0, 20, 200, 1_500]) * MS,
+            },
+            Kind::DiskFull => Action::DiskFull { node },
+            // as with power, promises need a broker that keeps what it has
+            Kind::SyncError if self.powerless.contains(&node) => Action::SyncError { node },
+            Kind::BitRot => {
+                Action::BitRot { node, share_permille: self.dice.pick(&[20, 200, 1_000]) }
+            }
+            _ => Action::DiskError { node },
+        }
+    }
+
     /// A producer or a consumer group.
     fn client(&mut self) -> Option<String> {
         let producers = self.plan.producers.iter().map(|producer| &producer.name);
@@ -320,6 +344,16 @@ impl<'a> Storm<'a> {
         let ms = self.dice.pick(&[11_i64, 130, 1_500, 9_000, 70_000, 288_000]);
         let sign = if self.dice.percent(50) { 1 } else { -1 };
         Action::ClockJump { node, by_ns: sign * ms * 1_000_000 }
+    }
+
+    /// Of a broker or a controller, from what a crystal does to what only a broken one does.
+    fn clock_drift(&mut self, node: i32) -> Action {
+        let node = match self.dice.percent(40) && !self.controllers.is_empty() {
+            true => self.dice.pick(&self.controllers),
+            false => node,
+        };
+        let sign = if self.dice.percent(50) { 1 } else { -1 };
+        Action::ClockDrift { node, ppm: sign * self.dice.pick(&[200, 5_000, 50_000, 100_000]) }
     }
 
     /// One that is through before the storm is over: nothing lifts it.
@@ -419,7 +453,9 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
         (Some(a), Some(b)) => a == b,
         _ => match (&a.action, &b.action) {
             (Action::SlowDisk { node: a, .. }, Action::SlowDisk { node: b, .. }) => a == b,
-            (Action::ClockJump { node: a, .. }, Action::ClockJump { node: b, .. }) => a == b,
+            (Action::ClockJump { node: a, .. }, Action::ClockJump { node: b, .. })
+            | (Action::ClockDrift { node: a, .. }, Action::ClockDrift { node: b, .. })
+            | (Action::BitRot { node: a, .. }, Action::BitRot { node: b, .. }) => a == b,
             (Action::ObjectStorage { .. }, Action::ObjectStorage { .. }) => true,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
             (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
@@ -443,7 +479,8 @@ fn process_of(action: &Action) -> Option<i32> {
         | Action::ProcessCrash { node }
         | Action::ProcessPause { node }
         | Action::DiskFull { node }
-        | Action::DiskError { node } => Some(*node),
+        | Action::DiskError { node }
+        | Action::SyncError { node } => Some(*node),
         _ => None,
     }
 }

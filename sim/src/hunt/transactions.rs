@@ -102,6 +102,8 @@ pub(super) fn draw_protocols(plan: &mut Plan) {
     ] {
         plan.cluster.config.insert(key.to_owned(), value.to_string());
     }
+    let protocols = "group.coordinator.rebalance.protocols";
+    plan.cluster.config.insert(protocols.to_owned(), "classic,consumer".to_owned());
 }
 
 /// Few partitions for the coordinators, replicated as everything else, and time-outs that are looked

@@ -18,13 +18,7 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
             (Some(*node), format!("process of node {node} is stopped"))
         }
         Action::Link { from, to, one_way, effect } => {
-            let what = match effect {
-                LinkEffect::Cut => "is cut".to_owned(),
-                LinkEffect::Delay { extra_ns, .. } => {
-                    format!("is slower by {} ms", extra_ns / 1_000_000)
-                }
-                LinkEffect::Loss { ppm } => format!("loses {ppm} ppm of packets"),
-            };
+            let what = link_effect(*effect);
             let joint = if *one_way { "to" } else { "and" };
             let (from, to) = (endpoints(from, azs), endpoints(to, azs));
             (None, format!("link of {from} {joint} {to} {what}"))
@@ -33,17 +27,22 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
             (Some(*node), format!("volume of node {node} at {} % of its rate", rate_permille / 10))
         }
         Action::ObjectStorage { reject_permille, extra_latency_ns } => {
-            let what = match (reject_permille / 10, extra_latency_ns / 1_000_000) {
-                (0, extra_ms) => format!("object storage is {extra_ms} ms slower"),
-                (share, 0) => format!("object storage answers {share} % of requests with 503"),
-                (share, extra_ms) => {
-                    format!("object storage is {extra_ms} ms slower and answers {share} % with 503")
-                }
-            };
-            (None, what)
+            (None, storage_fault(*reject_permille, *extra_latency_ns))
         }
         Action::DiskFull { node } => (Some(*node), format!("volume of node {node} is full")),
         Action::DiskError { node } => (Some(*node), format!("volume of node {node} fails")),
+        Action::SyncError { node } => {
+            (Some(*node), format!("fsync of the volume of node {node} fails"))
+        }
+        Action::BitRot { node, share_permille } => {
+            let what =
+                format!("{} % of batches on the volume of node {node} rot", share_permille / 10);
+            (Some(*node), what)
+        }
+        Action::ClockDrift { node, ppm } => {
+            let side = if *ppm < 0 { "slow" } else { "fast" };
+            (Some(*node), format!("clocks of node {node} run {} ppm {side}", ppm.unsigned_abs()))
+        }
         Action::ClockJump { node, by_ns } => {
             let side = if *by_ns < 0 { "slow" } else { "fast" };
             let ms = by_ns.unsigned_abs() / 1_000_000;
@@ -71,6 +70,24 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
         }
         Action::ClientPause { client, instance: Some(instance) } => {
             (None, format!("client {instance} of {client} is stopped"))
+        }
+    }
+}
+
+fn link_effect(effect: LinkEffect) -> String {
+    match effect {
+        LinkEffect::Cut => "is cut".to_owned(),
+        LinkEffect::Delay { extra_ns, .. } => format!("is slower by {} ms", extra_ns / 1_000_000),
+        LinkEffect::Loss { ppm } => format!("loses {ppm} ppm of packets"),
+    }
+}
+
+fn storage_fault(reject_permille: u32, extra_latency_ns: u64) -> String {
+    match (reject_permille / 10, extra_latency_ns / 1_000_000) {
+        (0, extra_ms) => format!("object storage is {extra_ms} ms slower"),
+        (share, 0) => format!("object storage answers {share} % of requests with 503"),
+        (share, extra_ms) => {
+            format!("object storage is {extra_ms} ms slower and answers {share} % with 503")
         }
     }
 }

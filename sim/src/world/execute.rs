@@ -247,7 +247,10 @@ impl World {
             if at == Instant::FAR_FUTURE {
                 continue;
             }
-            let state = &self.nodes[node as usize];
+            let state = &mut self.nodes[node as usize];
+            if let Some(armed) = &mut state.armed {
+                armed.push((at.as_nanos(), key));
+            }
             let due = state.clock.sim_time_of(at.as_nanos()).max(self.now);
             let life = state.life;
             self.at(due, Event::Timer { node, life, key });
@@ -313,7 +316,9 @@ impl World {
 
     /// A node's timer is due.
     pub(super) fn timer_due(&mut self, node: u16, key: TimerKey) {
-        self.step_node(node, Input::Timer(key), None);
+        if self.nodes[node as usize].takes_timer(self.now, key) {
+            self.step_node(node, Input::Timer(key), None);
+        }
     }
 
     pub(super) fn schedule_writeback(&mut self, node: u16) {

@@ -49,6 +49,14 @@ impl World {
             Action::DiskError { node } => {
                 self.with_disk(*node, |disk, _| disk.set_io_error(true));
             }
+            Action::SyncError { node } => {
+                self.with_disk(*node, |disk, _| disk.set_sync_error(true));
+            }
+            Action::BitRot { node, share_permille } => {
+                let seed = self.plan.seed ^ u64::from(index).rotate_right(16);
+                self.with_disk(*node, |disk, now| disk.set_rot(now, Some((*share_permille, seed))));
+            }
+            Action::ClockDrift { node, ppm } => self.set_drift(*node, *ppm),
             Action::ClockJump { node, by_ns } => self.jump_clock(*node, *by_ns),
             Action::RollingRestart { .. } => self.at(self.now, Event::Rolling { index, step: 0 }),
             Action::Load { producer, rate_permille } => {
@@ -100,6 +108,14 @@ impl World {
                 self.with_disk(*node, |disk, _| disk.set_io_error(false));
                 self.boot_if_down(*node);
             }
+            Action::SyncError { node } => {
+                self.with_disk(*node, |disk, _| disk.set_sync_error(false));
+                self.boot_if_down(*node);
+            }
+            Action::BitRot { node, .. } => {
+                self.with_disk(*node, |disk, now| disk.set_rot(now, None))
+            }
+            Action::ClockDrift { node, .. } => self.set_drift(*node, 0),
             Action::ClockJump { node, by_ns } => self.jump_clock(*node, by_ns.saturating_neg()),
             Action::Load { producer, .. } => self.set_load(producer.as_deref(), 1000),
             Action::ConsumerPause { group } => self.pause_group(group, false),
@@ -243,13 +259,27 @@ impl World {
         }
         at.forget_process(now);
         at.disk.crash_process(now);
+        let mut stream = self.streams.stream(("sync", u64::from(at.life)), &at.id.to_string());
+        let lost_unsynced = at.disk.drop_unsynced(now, &mut |below| stream.below(below));
         let (host, id) = (at.host, at.id.0);
+        let failed_sync = if lost_unsynced { self.failing_sync(id) } else { None };
+        let cause = failed_sync.as_ref().unwrap_or(cause);
         self.with_net(|net, now, _, out| net.process_exit(now, host, out));
         self.forget_connections(node);
         let what = format!("node {id} is down: {}", cause.what);
         self.event_now("broker-down", Some(id), what, None);
-        self.node_down(node, false, cause);
+        self.node_down(node, lost_unsynced, cause);
         self.after_exit(node);
+    }
+
+    /// The action of the plan that lets a node's fsyncs fail now.
+    fn failing_sync(&self, id: i32) -> Option<Cause> {
+        let now = self.now.checked_sub(self.origin_ns)?;
+        let found = (0..).zip(&self.plan.events).find(|(_, event)| {
+            matches!(event.action, Action::SyncError { node } if node == id)
+                && (event.at_ns..=self.end_of_action(event)).contains(&now)
+        });
+        found.map(|(index, _)| self.cause(index))
     }
 
     fn forget_connections(&mut self, node: u16) {
@@ -278,6 +308,21 @@ impl World {
         let wall_ms = at.clock.wall_ns(now) / 1_000_000;
         if at.is_up() {
             self.step_node(node, Input::WallClock(wall_ms), None);
+        }
+    }
+
+    /// The clocks of a node have another rate from now on. Timers that it has armed are due by the new one.
+    fn set_drift(&mut self, id: i32, ppm: i32) {
+        let Some(node) = self.node(id) else { return };
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        at.clock.set_drift(now, i64::from(ppm) * 1_000);
+        let life = at.life;
+        let armed = at.armed.iter().flatten();
+        let due: Vec<_> =
+            armed.map(|(mono_ns, key)| (at.clock.sim_time_of(*mono_ns).max(now), *key)).collect();
+        for (due_ns, key) in due {
+            self.at(due_ns, Event::Timer { node, life, key });
         }
     }
 

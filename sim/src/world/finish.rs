@@ -139,7 +139,12 @@ impl World {
             groups,
             running: self.plan.consumers.iter().map(|_| true).collect(),
             stuck: self.stuck_producers(),
-            coming_up: self.booting.iter().map(|node| self.nodes[usize::from(*node)].id).collect(),
+            coming_up: self
+                .nodes
+                .iter()
+                .filter(|node| node.starting.is_some())
+                .map(|node| node.id)
+                .collect(),
             notes: self.who_waits(),
             drained: !interrupted && self.origin_ns != u64::MAX && !self.quorum_comes_up(),
         };
@@ -148,8 +153,8 @@ impl World {
 
     /// Whether so many controllers are still on their way up that nobody can decide anything.
     fn quorum_comes_up(&self) -> bool {
-        let controllers = || (0_u16..).zip(&self.nodes).filter(|(_, node)| !node.is_broker);
-        let coming_up = controllers().filter(|(at, _)| self.booting.contains(at)).count();
+        let controllers = || self.nodes.iter().filter(|node| !node.is_broker);
+        let coming_up = controllers().filter(|node| node.starting.is_some()).count();
         coming_up > 0 && 2 * coming_up >= controllers().count()
     }
 

@@ -13,7 +13,7 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId};
 use stormglass_broker_core::protocol::{Request, Response};
-use stormglass_broker_core::seam::{Channel, DiskResult, PeerError};
+use stormglass_broker_core::seam::{Channel, DiskResult, PeerError, TimerKey};
 use stormglass_scenarios::plan::RatePlan;
 
 /// A node of the cluster.
@@ -41,6 +41,8 @@ pub(super) struct Node {
     pub(super) cpu: Cpu,
     pub(super) profile: CostProfile,
     pub(super) clock: NodeClock,
+    /// Timers by their times on the node's own clock, ns, where that may drift.
+    pub(super) armed: Option<Vec<(u64, TimerKey)>>,
     pub(super) writeback_at: Option<u64>,
     /// Requests and answers on their way through the process.
     pub(super) jobs: Slab<Job>,
@@ -185,6 +187,15 @@ impl Node {
         }
     }
 
+    /// Whether a timer that fires is one that has not fired yet, and due by the node's clock.
+    pub(super) fn takes_timer(&mut self, now_ns: u64, key: TimerKey) -> bool {
+        let Some(armed) = &mut self.armed else { return true };
+        let mono_ns = self.clock.monotonic_ns(now_ns);
+        let is_it = |(due_ns, other): &(u64, TimerKey)| *other == key && *due_ns <= mono_ns;
+        let found = armed.iter().position(is_it);
+        found.map(|at| armed.swap_remove(at)).is_some()
+    }
+
     /// What a process loses when it ends, however it ends.
     pub(super) fn forget_process(&mut self, now_ns: u64) {
         self.broker = None;
@@ -194,6 +205,7 @@ impl Node {
         self.jobs = Slab::default();
         self.queues = [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()];
         self.results = Slab::default();
+        self.armed.iter_mut().for_each(Vec::clear);
         self.accepted.clear();
         self.links.clear();
         self.link_index.clear();

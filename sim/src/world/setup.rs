@@ -28,7 +28,7 @@ use stormglass_broker_core::config::{NodeConfig, ServerConfig};
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::plant::Plant;
 use stormglass_broker_core::protocol::{NewTopic, Placement};
-use stormglass_scenarios::plan::{ClientProfile, NodePlan, Plan, RatePlan, TopicPlan};
+use stormglass_scenarios::plan::{Action, ClientProfile, NodePlan, Plan, RatePlan, TopicPlan};
 
 /// Events between checkpoints of the audit.
 const CHECKPOINT_EVENTS: u64 = 1 << 17;
@@ -475,6 +475,7 @@ fn build_node(
         profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille)
             .map_err(setup_error)?,
         clock: NodeClock::new(WALL_EPOCH_MS * 1_000_000, 0, 0),
+        armed: drifts(plan, node.id).then(Vec::new),
         writeback_at: None,
         jobs: Slab::default(),
         queues: [PoolQueue::default(), PoolQueue::default(), PoolQueue::default()],
@@ -485,4 +486,10 @@ fn build_node(
         tally: Tally::default(),
         throttled: Throttled::default(),
     })
+}
+
+/// Whether a node's clock has another rate at some time of the plan.
+fn drifts(plan: &Plan, id: i32) -> bool {
+    let is_it = |action: &Action| matches!(action, Action::ClockDrift { node, .. } if *node == id);
+    plan.events.iter().any(|event| is_it(&event.action))
 }

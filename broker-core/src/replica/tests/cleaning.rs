@@ -10,7 +10,7 @@ use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest, Response};
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager, parse_checkpoint};
-use crate::seam::{DiskOpKind, DiskResult, FileName, TimerKey};
+use crate::seam::{DiskError, DiskOpKind, DiskResult, FileName, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::sync::Arc;
 struct Cleaning {
     rig: Rig,
     disk: MemoryDisk,
+    /// How reads fail, if they do.
+    damage: Option<DiskError>,
 }
 
 fn compacted(server: &mut ServerConfig) {
@@ -33,7 +35,7 @@ impl Cleaning {
             change(server);
         });
         rig.create(1, &[1]);
-        Self { rig, disk: MemoryDisk::default() }
+        Self { rig, disk: MemoryDisk::default(), damage: None }
     }
 
     fn produce(&mut self, key: Option<&'static str>) -> ErrorCode {
@@ -61,9 +63,10 @@ impl Cleaning {
             let op = self.rig.effects.disk.remove(0);
             let id = op.id;
             let result = match &op.kind {
-                DiskOpKind::Read { ranges, .. } => {
-                    DiskResult::Read(vec![self.disk.read(&ranges[0])])
-                }
+                DiskOpKind::Read { ranges, .. } => match self.damage {
+                    Some(error) => DiskResult::Failed(error),
+                    None => DiskResult::Read(vec![self.disk.read(&ranges[0])]),
+                },
                 DiskOpKind::CreateLog { .. } | DiskOpKind::DeleteLog { .. } => DiskResult::Done,
                 kind => {
                     self.disk.apply(std::slice::from_ref(kind));
@@ -131,6 +134,25 @@ fn a_log_is_cleaned_when_there_is_something_to_clean() {
     assert!(work.cleaner_bytes > 0 && work.cleaner_records == 4, "{work:?}");
     assert!(cleaning.wake(), "it looks again as long as there is more than the active segment");
     assert_eq!(cleaning.offsets(), [1, 2]);
+}
+
+#[test]
+fn a_damaged_log_is_cleaned_no_more_and_a_failed_volume_ends_the_broker() {
+    for (error, ends) in [(DiskError::Corrupt, false), (DiskError::Io, true)] {
+        let mut cleaning = Cleaning::new(|_| {});
+        for _ in 0..3 {
+            cleaning.produce(Some("a"));
+        }
+        cleaning.damage = Some(error);
+        assert!(cleaning.wake());
+        assert_eq!(cleaning.rig.effects.exit.is_some(), ends, "{error:?}");
+        if !ends {
+            cleaning.damage = None;
+            assert_eq!(cleaning.produce(Some("a")), ErrorCode::None);
+            cleaning.wake();
+            assert_eq!(cleaning.offsets(), [0, 1, 2, 3]);
+        }
+    }
 }
 
 #[test]
@@ -214,7 +236,7 @@ fn logs_found_at_the_start_are_cleaned_though_the_metadata_has_no_config() {
     rig.effects.timers.clear();
     rig.apply(&[MetadataRecord::NoOp]);
     assert!(rig.partition().log.config().compaction.is_some());
-    let cleaning = Cleaning { rig, disk: MemoryDisk::default() };
+    let cleaning = Cleaning { rig, disk: MemoryDisk::default(), damage: None };
     assert_eq!(cleaning.armed(), 1);
 }
 
