@@ -7,6 +7,7 @@ use super::walk::{Walk, WalkError};
 use bytes::Bytes;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
@@ -89,9 +90,10 @@ impl Store {
         let mut walk = Walk::new(&file, size, index.last_position(), SCAN_CHUNK);
         let mut next_offset = base;
         while let Some(head) = walk.head()? {
-            next_offset = head.last_offset + 1;
+            next_offset = head.last_offset.saturating_add(1);
             walk.skip(&head);
         }
+        self.check_no_overlap(tp, base, next_offset)?;
         let max = index.max();
         Ok(SegmentSummary {
             bytes: u32::try_from(size - walk.rest()).unwrap_or(u32::MAX),
@@ -99,6 +101,21 @@ impl Store {
             max_timestamp: max.timestamp,
             max_timestamp_offset: max.offset,
         })
+    }
+
+    /// A segment that begins within the one before it does not belong there, or the one before it is
+    /// damaged. Recovery would believe either, and cut what the other has.
+    fn check_no_overlap(&self, tp: TopicPartition, base: Offset, end: Offset) -> io::Result<()> {
+        let behind = (Bound::Excluded(base), Bound::Unbounded);
+        let next = self.logs.get(&tp).and_then(|log| log.segments.range(behind).next());
+        match next {
+            Some((next, _)) if *next < end => {
+                let name = segment_name(*next, "log");
+                let message = format!("it goes on to offset {end}, but {name} is there, too");
+                Err(io::Error::new(io::ErrorKind::InvalidData, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Bytes after the last sound batch.

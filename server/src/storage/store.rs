@@ -20,7 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::Sender;
-use stormglass_broker_core::ids::{DiskOpId, Offset, TopicPartition};
+use stormglass_broker_core::ids::{DiskOpId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::{
     DiskError, DiskOp, DiskOpKind, DiskResult, FileName, ReadRange,
@@ -109,6 +109,11 @@ impl Store {
             // made, but not fsynced when the machine lost its power: nor was anything in it
             Ok(text) if text.bytes().all(|byte| byte == 0) => self.open_nameless(path)?,
             Ok(text) => match parse_partition_metadata(&text) {
+                // another topic's log in its place would be set aside for it
+                Some(topic) if path.ends_with(METADATA_DIR) && topic != TopicId::METADATA => {
+                    tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is damaged");
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
                 Some(topic) => {
                     let tp = TopicPartition::new(topic, partition);
                     return Ok(Some((tp, LogDir::existing(path, &self.open_files)?)));
@@ -341,6 +346,10 @@ impl Store {
             return Ok(());
         }
         let path = self.root.join(dir_name(topic, tp.partition));
+        if path.exists() && !LogDir::existing(&path, &self.open_files)?.is_empty() {
+            set_aside(&path, "another topic's log is to be there")?;
+            self.logs.retain(|_, log| log.path != path);
+        }
         self.logs.insert(tp, LogDir::create(&path, tp.topic, &self.open_files)?);
         Ok(())
     }

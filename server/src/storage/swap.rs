@@ -10,7 +10,7 @@
 
 use super::layout::{CLEANED, SWAP, segment_base, segment_name};
 use super::segment::{HEAD_CHUNK, SEGMENT_FILES};
-use super::walk::Walk;
+use super::walk::{Walk, WalkError};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,7 +105,11 @@ pub(super) fn recover(dir: &Path) -> io::Result<()> {
         }
     }
     for base in swaps {
-        let end = end_of(&dir.join(segment_name(base, "log") + SWAP), base)?;
+        let path = dir.join(segment_name(base, "log") + SWAP);
+        let end = end_of(&path, base)?.ok_or_else(|| {
+            let message = format!("{} is not what the log cleaner writes", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })?;
         let replaced: Vec<Offset> =
             bases.iter().copied().filter(|other| (base..end).contains(other)).collect();
         tracing::info!(dir = %dir.display(), base, "a swap of cleaned segments goes on");
@@ -116,15 +120,23 @@ pub(super) fn recover(dir: &Path) -> io::Result<()> {
     leftovers.into_iter().try_for_each(|path| Act::Delete(path).carry_out())
 }
 
-/// Offset after the last batch of a segment's file.
-fn end_of(path: &Path, base: Offset) -> io::Result<Offset> {
+/// Offset after the last batch of a cleaned segment's file. It was fsynced before it counted, so it is
+/// whole: `None` if it is anything else, for which no segment may be given up.
+fn end_of(path: &Path, base: Offset) -> io::Result<Option<Offset>> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut walk = Walk::new(&file, size, 0, HEAD_CHUNK);
     let mut end = base;
     while let Some(head) = walk.head()? {
-        end = head.last_offset + 1;
-        walk.skip(&head);
+        if head.base_offset < end {
+            return Ok(None);
+        }
+        end = head.last_offset.saturating_add(1);
+        match walk.take(&head) {
+            Ok(_) => {}
+            Err(WalkError::Corrupt) => return Ok(None),
+            Err(WalkError::Io(error)) => return Err(error),
+        }
     }
-    Ok(end)
+    Ok((walk.rest() == 0 && end > base).then_some(end))
 }
