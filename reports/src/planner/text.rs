@@ -36,7 +36,9 @@ pub fn table(report: &PlanReport) -> String {
             out.push_str(&format!("{line}\n"));
         }
         out.push_str(&format!("\n{}\n", bill(first)));
-        out.push_str(&format!("{}\n", side_by_side(report)));
+        if !report.formulas.is_empty() {
+            out.push_str(&format!("{}\n", side_by_side(report)));
+        }
     }
     for one in &report.ruled_out {
         out.push_str(&format!("No {}: of {} {}.\n", one.kind, one.cluster, one.reason));
