@@ -130,6 +130,10 @@ fn requirements_that_make_no_sense_are_refused() {
         (&["plan", "--ingress", "10 MB/s", "--peak", "0.5"], "no factor"),
         (&["plan", "--ingress", "10 MB/s", "--survive", "flood"], "possible values"),
         (&["plan", "--ingress", "10 MB/s", "--instance", "m9.huge"], "no instance type"),
+        (
+            &["plan", "--ingress", "10 MB/s", "--instance", "m7g.large", "--kind", "standard"],
+            "m7g.large is self-managed",
+        ),
     ] {
         let called = place.expect(2, words);
         assert!(called.stderr.contains(expected), "{words:?}\n{}", called.stderr);

@@ -65,12 +65,8 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
         return Err(Failure::usage(format!("no prices are known for the region `{region}`"))
             .help(format!("known: {}", regions().join(", "))));
     }
+    check_instances(args)?;
     let offers: Vec<Offer> = offers().into_iter().filter(|one| is_wanted(one.name, args)).collect();
-    if offers.is_empty() {
-        let names: Vec<&str> = self::offers().iter().map(|one| one.name).collect();
-        return Err(Failure::usage("no instance type of that name")
-            .help(format!("the catalogue has {}", names.join(", "))));
-    }
     let (mut found, mut nearest) = (Options::default(), Vec::new());
     for offer in offers {
         for brokers in counts(offer, args) {
@@ -92,15 +88,41 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
     Ok(found)
 }
 
+/// Whether a text names an instance type or its family.
+fn names(text: &str, instance: &str) -> bool {
+    let family = instance.rsplit_once('.').map_or(instance, |(family, _)| family);
+    text == instance || text == family
+}
+
+/// What was typed names something, of a kind that was asked for.
+fn check_instances(args: &PlanArgs) -> Result<(), Failure> {
+    let all = offers();
+    for text in &args.instances {
+        if !all.iter().any(|offer| names(text, offer.name)) {
+            let known: Vec<&str> = all.iter().map(|one| one.name).collect();
+            return Err(Failure::usage(format!("no instance type of the name `{text}`"))
+                .help(format!("the catalogue has {}", known.join(", "))));
+        }
+        let kind = kind_of(text);
+        if !args.kinds.is_empty() && !args.kinds.iter().any(|one| one == kind) {
+            return Err(Failure::usage(format!(
+                "--instance {text} is {kind}, --kind leaves it out"
+            ))
+            .help(format!("add it: --kind {},{kind}", args.kinds.join(","))));
+        }
+    }
+    Ok(())
+}
+
 /// Instance types narrow down the kinds that they are of; other kinds that were asked for stay whole.
 fn is_wanted(name: &str, args: &PlanArgs) -> bool {
-    let (kind, family) = (kind_of(name), name.rsplit_once('.').map_or(name, |(family, _)| family));
+    let kind = kind_of(name);
     let is_kind_asked = args.kinds.iter().any(|one| one == kind);
     if !args.kinds.is_empty() && !is_kind_asked {
         return false;
     }
     if args.instances.iter().any(|one| kind_of(one) == kind) {
-        args.instances.iter().any(|one| one == name || one == family)
+        args.instances.iter().any(|one| names(one, name))
     } else {
         is_kind_asked || (args.instances.is_empty() && kind == KIND_BY_DEFAULT)
     }
