@@ -130,6 +130,10 @@ fn requirements_that_make_no_sense_are_refused() {
         (&["plan", "--ingress", "10 MB/s", "--peak", "0.5"], "no factor"),
         (&["plan", "--ingress", "10 MB/s", "--survive", "flood"], "possible values"),
         (&["plan", "--ingress", "10 MB/s", "--instance", "m9.huge"], "no instance type"),
+        (
+            &["plan", "--ingress", "10 MB/s", "--instance", "m7g.large", "--kind", "standard"],
+            "m7g.large is self-managed",
+        ),
     ] {
         let called = place.expect(2, words);
         assert!(called.stderr.contains(expected), "{words:?}\n{}", called.stderr);
@@ -179,6 +183,71 @@ fn self_managed_clusters_are_planned_with_their_volumes_controllers_and_replicat
     assert!(of("i3en.large")["cluster"]["storage_gib"].as_u64().unwrap() > 1_000);
     assert!(items(of("i3en.large")).matches("gp3 storage").count() <= 1);
     assert!(report["assumptions"].to_string().contains("nobody's working hours"));
+}
+
+#[test]
+fn serverless_is_planned_by_its_quotas_and_billed_by_its_meters() {
+    let place = Place::new();
+    let mut words = vec!["plan", "--ingress", "100 KB/s", "--egress", "200 KB/s"];
+    words.extend(["--retention", "1h", "--survive", "none", "--p99", "100ms", "--json"]);
+    let report = place.expect(0, &[&words[..], &["--kind", "serverless"]].concat()).json();
+    let fit = &report["fits"][0];
+    assert_eq!(fit["cluster"]["kind"], "msk-serverless", "{report:#}");
+    assert!(fit["equation_1"].is_null() && report["formulas"].as_array().unwrap().is_empty());
+    for meter in ["Cluster", "6 partitions", "Storage", "Data in", "Data out"] {
+        assert!(fit["bill"].to_string().contains(meter), "{meter}: {}", fit["bill"]);
+    }
+    let bounds = fit["bounds"].to_string();
+    for quota in
+        ["ingress quota", "egress quota", "partition ingress quota", "partition egress quota"]
+    {
+        assert!(bounds.contains(quota), "{quota}: {bounds}");
+    }
+    assert!(report["assumptions"].to_string().contains("each stand-in has a third"));
+    assert!(place.read("stormglass-out/plan/index.html").contains("MSK Serverless"));
+}
+
+#[test]
+fn a_kind_without_a_cluster_is_named_with_what_it_lacks() {
+    let place = Place::new();
+    let mut words = vec!["plan", "--ingress", "150 MB/s", "--peak", "2", "--survive", "none"];
+    words.extend(["--kind", "serverless,standard", "--instance", "kafka.m7g.large"]);
+    words.extend(["--brokers-max", "3"]);
+    let report = place.expect(7, &[&words[..], &["--json"]].concat()).json();
+    let lacks = report["ruled_out"].as_array().unwrap();
+    assert_eq!(lacks.len(), 2, "{report:#}");
+    let of =
+        |kind: &str| lacks.iter().find(|one| one["kind"] == kind).unwrap()["reason"].to_string();
+    // 300 MB/s at peak of 200.
+    assert!(of("msk-serverless").contains("ingress quota needs at least 150 %"), "{lacks:?}");
+    assert!(of("msk-standard").contains("needs at least"), "{lacks:?}");
+    let text = place.expect(7, &words).stdout;
+    assert!(text.contains("No msk-serverless: of MSK Serverless ingress quota"), "{text}");
+    assert!(place.read("stormglass-out/plan/index.html").contains("Ruled out by arithmetic"));
+}
+
+#[test]
+fn prices_of_ones_own_and_the_region_count() {
+    let place = Place::new();
+    let mut words = vec!["plan", "--ingress", "100 KB/s", "--retention", "1h", "--survive", "none"];
+    words.extend(["--kind", "standard", "--brokers-max", "3", "--p99", "100ms", "--top", "1"]);
+    words.extend(["--instance", "kafka.m7g.large,kafka.m5.large", "--json"]);
+    let instance = |more: &[&str]| {
+        let report = place.expect(0, &[&words[..], more].concat()).json();
+        report["fits"][0]["cluster"]["instance"].clone()
+    };
+    assert_eq!(instance(&[]), "kafka.m7g.large");
+    place.write("p.toml", "[[prices]]\nmeter = \"broker-hour:kafka.m5.large\"\nusd = \"0.1\"\n");
+    assert_eq!(instance(&["--prices", "p.toml"]), "kafka.m5.large");
+    place.write("p.toml", "[[prices]]\nmeter = \"nonsense\"\nusd = \"0.1\"\n");
+    for (flags, exit, part) in [
+        (&["--prices", "p.toml"][..], 2, "no bill has the meter `nonsense`"),
+        (&["--prices", "gone.toml"], 5, "gone.toml"),
+        (&["--region", "moon-1"], 2, "us-east-1"),
+    ] {
+        let called = place.expect(exit, &[&words[..], flags].concat());
+        assert!(called.stderr.contains(part), "{flags:?}\n{}", called.stderr);
+    }
 }
 
 #[test]

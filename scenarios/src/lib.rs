@@ -24,7 +24,7 @@ pub use catalogue::managed::serverless_offer;
 pub use catalogue::prices::read_prices;
 pub use catalogue::services::{
     Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, express_sizes, list_price,
-    msk_price, service_limit, service_meters, service_price, sizer,
+    msk_price, regions, service_limit, service_meters, service_price, sizer,
 };
 pub use digest::PlanError;
 pub use flags::read_flags;

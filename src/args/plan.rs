@@ -65,6 +65,12 @@ pub(super) struct LowPlan {
     /// them stay whole.
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(super) instance: Vec<String>,
+    /// AWS region, whose prices count.
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(super) region: String,
+    /// Prices that replace the catalogue's: TOML with [[prices]], each with meter and usd.
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: Option<PathBuf>,
     /// Kinds of clusters. Repeatable; of several, the cheapest of each is found, too. Default: that of
     /// the instances, else msk-standard.
     #[arg(long, value_name = "KIND", value_enum, value_delimiter = ',')]
@@ -142,6 +148,8 @@ pub(crate) struct Plan {
     pub(crate) instances: Vec<String>,
     /// Kinds of clusters; if empty, those of the instances, or MSK Standard.
     pub(crate) kinds: Vec<String>,
+    /// A file of prices that replace the catalogue's.
+    pub(crate) prices: Option<PathBuf>,
     /// Largest number of brokers.
     pub(crate) brokers_max: u32,
     /// How many clusters to find.
@@ -203,9 +211,11 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
             p99_ns: time("--p99", &low.p99)?,
             states: states.collect(),
             growth_permille,
+            region: low.region,
         },
         instances: low.instance,
         kinds: low.kind.into_iter().map(|kind| kind.name().to_owned()).collect(),
+        prices: low.prices,
         brokers_max: low.brokers_max,
         top: usize::try_from(low.top).unwrap_or(usize::MAX),
         seed: low.seed,

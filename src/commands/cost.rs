@@ -154,12 +154,13 @@ fn check_meters(plan: &Plan, options: &CostOptions) -> Result<(), Failure> {
         .help(format!("it has {}", meters.join(", "))))
 }
 
-/// Meters of a workload's bills: those of the catalogue.
-fn known_meters(options: &CostOptions) -> Result<(), Failure> {
+/// Meters of a workload's or a plan's bills: those of the catalogue.
+pub(super) fn known_meters(options: &CostOptions) -> Result<(), Failure> {
     let is_known = |meter: &str| {
         list_price(meter).is_some()
             || meter.starts_with("broker-hour")
             || meter.starts_with("ec2-hour")
+            || meter.starts_with("controller-ec2-hour")
     };
     let unknown = options.prices.iter().find(|price| !is_known(&price.meter));
     unknown.map_or(Ok(()), |price| {

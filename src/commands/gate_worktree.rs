@@ -28,7 +28,9 @@ impl Worktree {
     pub(super) fn new(suite_dir: &Path, revision: &str) -> Result<Self, Failure> {
         let git = |words: &[&str]| git(suite_dir, words);
         let repository = git(&["rev-parse", "--show-toplevel"]).map_err(|reason| {
-            missing(format!("{} lies in no git repository: {reason}", suite_dir.display()))
+            // The directory of a bare file name is an empty path.
+            let dir = if suite_dir == Path::new("") { Path::new(".") } else { suite_dir };
+            missing(format!("{} lies in no git repository: {reason}", dir.display()))
                 .help("use a stored base: --base FILE")
         })?;
         let prefix = git(&["rev-parse", "--show-prefix"]).map_err(missing)?;

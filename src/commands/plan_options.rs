@@ -1,17 +1,21 @@
 //! What a plan may choose from: sizes of brokers of the kinds that were asked for, priced, and without
 //! what arithmetic rules out.
 
+use super::cost;
 use super::plan_scenario::{Shape, Trial};
 use super::plan_storage::kind_of;
+use super::price_file;
 use crate::args::Plan as PlanArgs;
 use crate::failure::Failure;
-use stormglass_reports::cost::{of_cluster, of_run};
+use stormglass_reports::cost::{CostOptions, of_cluster_with, of_run_with};
 use stormglass_reports::planner::{
     Bound, Candidate, Cluster, RuledOut, State, bounds, equation_1, transfer,
 };
 use stormglass_reports::result::{Cents, Milli};
 use stormglass_scenarios::plan::Plan;
-use stormglass_scenarios::{Offer, ec2_offers, express_sizes, msk_offers, serverless_offer};
+use stormglass_scenarios::{
+    Offer, ec2_offers, express_sizes, msk_offers, regions, serverless_offer,
+};
 
 /// More brokers come in steps of the AZs.
 const AZS: u32 = 3;
@@ -46,19 +50,29 @@ fn offers() -> Vec<Offer> {
 }
 
 /// The options of a command.
+///
+/// # Errors
+/// If no instance type has a name that was asked for, the region is not known, or the prices cannot be
+/// read.
 pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
-    let offers: Vec<Offer> = offers().into_iter().filter(|one| is_wanted(one.name, args)).collect();
-    if offers.is_empty() {
-        let names: Vec<&str> = self::offers().iter().map(|one| one.name).collect();
-        return Err(Failure::usage("no instance type of that name")
-            .help(format!("the catalogue has {}", names.join(", "))));
+    let mut prices = CostOptions::default();
+    if let Some(path) = &args.prices {
+        prices.prices = price_file::read_file(path)?;
+        cost::known_meters(&prices)?;
     }
+    let region = &args.requirements.region;
+    if !regions().contains(&region.as_str()) {
+        return Err(Failure::usage(format!("no prices are known for the region `{region}`"))
+            .help(format!("known: {}", regions().join(", "))));
+    }
+    check_instances(args)?;
+    let offers: Vec<Offer> = offers().into_iter().filter(|one| is_wanted(one.name, args)).collect();
     let (mut found, mut nearest) = (Options::default(), Vec::new());
     for offer in offers {
         for brokers in counts(offer, args) {
             let partitions_max = u64::from(offer.recommended_partitions);
             let shape = Shape { instance: offer.name, brokers, partitions_max };
-            match option(shape.clone(), args) {
+            match option(shape.clone(), args, &prices) {
                 Ok(choice) => found.choices.push(choice),
                 Err(reason) => {
                     found.cut += 1;
@@ -74,15 +88,41 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
     Ok(found)
 }
 
+/// Whether a text names an instance type or its family.
+fn names(text: &str, instance: &str) -> bool {
+    let family = instance.rsplit_once('.').map_or(instance, |(family, _)| family);
+    text == instance || text == family
+}
+
+/// What was typed names something, of a kind that was asked for.
+fn check_instances(args: &PlanArgs) -> Result<(), Failure> {
+    let all = offers();
+    for text in &args.instances {
+        if !all.iter().any(|offer| names(text, offer.name)) {
+            let known: Vec<&str> = all.iter().map(|one| one.name).collect();
+            return Err(Failure::usage(format!("no instance type of the name `{text}`"))
+                .help(format!("the catalogue has {}", known.join(", "))));
+        }
+        let kind = kind_of(text);
+        if !args.kinds.is_empty() && !args.kinds.iter().any(|one| one == kind) {
+            return Err(Failure::usage(format!(
+                "--instance {text} is {kind}, --kind leaves it out"
+            ))
+            .help(format!("add it: --kind {},{kind}", args.kinds.join(","))));
+        }
+    }
+    Ok(())
+}
+
 /// Instance types narrow down the kinds that they are of; other kinds that were asked for stay whole.
 fn is_wanted(name: &str, args: &PlanArgs) -> bool {
-    let (kind, family) = (kind_of(name), name.rsplit_once('.').map_or(name, |(family, _)| family));
+    let kind = kind_of(name);
     let is_kind_asked = args.kinds.iter().any(|one| one == kind);
     if !args.kinds.is_empty() && !is_kind_asked {
         return false;
     }
     if args.instances.iter().any(|one| kind_of(one) == kind) {
-        args.instances.iter().any(|one| one == name || one == family)
+        args.instances.iter().any(|one| names(one, name))
     } else {
         is_kind_asked || (args.instances.is_empty() && kind == KIND_BY_DEFAULT)
     }
@@ -129,7 +169,7 @@ fn note(nearest: &mut Vec<Nearest>, shape: &Shape, reason: Reason) {
 }
 
 /// A cluster that arithmetic does not rule out.
-fn option(shape: Shape, args: &PlanArgs) -> Result<Choice, Reason> {
+fn option(shape: Shape, args: &PlanArgs, prices: &CostOptions) -> Result<Choice, Reason> {
     let requirements = &args.requirements;
     let plan = shape
         .plan(requirements, Trial::new(State::None, 1000), args.seed)
@@ -138,8 +178,13 @@ fn option(shape: Shape, args: &PlanArgs) -> Result<Choice, Reason> {
     if let Some(tightest) = bounds.first().filter(|bound| bound.is_broken()) {
         return Err(Reason::Bound(tightest.clone()));
     }
-    let bill = of_run(&plan, &transfer(&plan, requirements));
-    let (whole, without) = (bill.total_usd.units(), of_cluster(&plan).total_usd.units());
+    let bill = of_run_with(&plan, &transfer(&plan, requirements), prices);
+    if !bill.complete {
+        let known = format!("not every price is known in {}", requirements.region);
+        return Err(Reason::Refused(known));
+    }
+    let without = of_cluster_with(&plan, prices).total_usd.units();
+    let whole = bill.total_usd.units();
     let candidate = Candidate {
         cluster: Cluster {
             kind: kind_of(shape.instance).to_owned(),

@@ -133,7 +133,7 @@ impl Shape {
             .collect();
         format!(
             "name = \"plan\"\nquestion = \"Does it hold?\"\nexpect = \"It does.\"\n\
-             [cluster]\nkind = \"{}\"\n{}\
+             [cluster]\nkind = \"{}\"\nregion = \"{}\"\n{}\
              azs = [\"a\", \"b\", \"c\"]\n{}\
              [[topics]]\nname = \"t\"\npartitions = {}\nreplication = {copies}\n{}\
              [[producers]]\nname = \"p\"\ntopic = \"t\"\ncount = {clients}\nrate = \"{load} B/s\"\n\
@@ -141,6 +141,7 @@ impl Shape {
              {groups}{}\
              [phases]\nwarmup = \"{WARMUP_S}s\"\nmeasure = \"{}s\"\nheal = \"0s\"\ndrain = \"1s\"\n",
             kind_of(self.instance),
+            requirements.region,
             self.brokers_text(),
             self.storage_text(requirements),
             self.partitions(requirements),
@@ -196,6 +197,7 @@ mod tests {
             p99_ns: 50_000_000,
             states: State::ALL.to_vec(),
             growth_permille: 0,
+            region: "us-east-1".to_owned(),
         }
     }
 

@@ -16,6 +16,7 @@ fn requirements() -> Requirements {
         p99_ns: 50_000_000,
         states: State::ALL.to_vec(),
         growth_permille: 300,
+        region: "us-east-1".to_owned(),
     }
 }
 

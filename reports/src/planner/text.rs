@@ -36,7 +36,9 @@ pub fn table(report: &PlanReport) -> String {
             out.push_str(&format!("{line}\n"));
         }
         out.push_str(&format!("\n{}\n", bill(first)));
-        out.push_str(&format!("{}\n", side_by_side(report)));
+        if !report.formulas.is_empty() {
+            out.push_str(&format!("{}\n", side_by_side(report)));
+        }
     }
     for one in &report.ruled_out {
         out.push_str(&format!("No {}: of {} {}.\n", one.kind, one.cluster, one.reason));
@@ -67,12 +69,13 @@ pub(super) fn question(requirements: &Requirements) -> String {
     let states: Vec<&str> = requirements.states.iter().map(|state| state.name()).collect();
     let hours = Milli::ratio(i128::from(requirements.retention_seconds), 3600);
     format!(
-        "{} in, {} out, peak {}x, {} h kept, {} replicas; response p99 below {} in: {}",
+        "{} in, {} out, peak {}x, {} h kept, {} replicas, {}; response p99 below {} in: {}",
         rate(requirements.ingress_bytes_per_sec),
         rate(requirements.ingress_bytes_per_sec * u64::from(requirements.groups)),
         text::short_seconds(Milli::ratio(i128::from(requirements.peak_permille), 1000)),
         text::short_seconds(hours),
         requirements.replication,
+        requirements.region,
         text::duration(Milli::ms_from_ns(requirements.p99_ns)),
         states.join(", "),
     )

@@ -30,6 +30,8 @@ pub struct Requirements {
     pub states: Vec<State>,
     /// Growth of the load in a year, parts per thousand; 0 for none.
     pub growth_permille: u64,
+    /// AWS region, whose prices count.
+    pub region: String,
 }
 
 /// A state in which the thresholds must hold.

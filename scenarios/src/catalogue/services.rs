@@ -191,6 +191,13 @@ pub(crate) fn other_regions() -> Vec<&'static str> {
     file().regions.keys().map(String::as_str).collect()
 }
 
+/// Regions of which prices are known: those of the whole catalogue, then those of which some are.
+#[must_use]
+pub fn regions() -> Vec<&'static str> {
+    let whole = super::prices::prices().regions.iter();
+    whole.map(String::as_str).chain(other_regions()).collect()
+}
+
 /// A meter's price in another region, for this instance if it is by instance.
 pub(crate) fn regional_price(region: &str, meter: &str, instance: &str) -> Option<Price> {
     let rows = file().regions.get(region)?;

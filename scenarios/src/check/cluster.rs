@@ -3,8 +3,7 @@
 use super::configs::check_config;
 use super::{custom, managed, refuse_duplicates, storage, with_suggestion};
 use crate::catalogue::hardware;
-use crate::catalogue::prices::prices;
-use crate::catalogue::services::other_regions;
+use crate::catalogue::services::regions;
 use crate::plan::ClusterKind;
 use crate::resolve::{CUSTOM_INSTANCE, host_instance, server_config, version};
 use crate::schema::cluster::{Azs, Cluster};
@@ -189,8 +188,7 @@ fn check_version(cluster: &Cluster, errors: &mut Errors) {
 
 fn check_region(cluster: &Cluster, errors: &mut Errors) {
     let Some(region) = &cluster.region else { return };
-    let mut known: Vec<&str> = prices().regions.iter().map(String::as_str).collect();
-    known.extend(other_regions());
+    let known = regions();
     if !known.contains(&region.value.0.as_str()) {
         let message = format!("no prices are known for the region `{}`", region.value.0);
         errors.push(
