@@ -98,8 +98,8 @@ pub(crate) fn follower_committed(p: &Partition, ledger: &mut Ledger, at: usize, 
         return;
     }
     let differs = replica.log.first_missing_in(&p.committed, upto).unwrap_or(upto - 1);
-    if p.holds_given_up(replica, differs) {
-        return; // its leader is deposed, and has not heard of it
+    if p.holds_lost(replica, differs) {
+        return; // it, or its leader, has not heard of the next one (hunt seed 500247)
     }
     if differs < p.producers.forgotten_below {
         return; // deleted where it leads: what is left of it goes with the leader's log start

@@ -149,6 +149,13 @@ impl Partition {
         replica.log.epoch_at(offset).is_some_and(|epoch| self.was_given_up(epoch, offset))
     }
 
+    /// Whether what a replica holds at an offset was lost where Kafka does not promise to keep it; the
+    /// replica may not have heard of that yet.
+    pub(crate) fn holds_lost(&self, replica: &Replica, offset: Offset) -> bool {
+        let loss = replica.log.epoch_at(offset).and_then(|epoch| self.losses.of(epoch, offset));
+        loss.and_then(|at| self.losses.get(at)).is_some_and(|loss| loss.void.is_some())
+    }
+
     /// Whether an unclean election took something away.
     pub(crate) fn was_unclean(&self) -> bool {
         self.losses.iter().any(|(_, loss)| loss.void == Some(Void::Unclean))

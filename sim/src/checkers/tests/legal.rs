@@ -231,6 +231,27 @@ fn an_append_that_was_on_its_way_in_a_crash_is_there_when_the_node_is_back() {
 }
 
 #[test]
+fn a_follower_that_has_not_heard_of_a_loss_goes_on_with_what_was_committed_before() {
+    let seen = |loses: bool| {
+        let mut rig = Rig::new();
+        rig.healthy(2);
+        rig.write((1, &[2, 3]), (20, 0, 2));
+        rig.high_watermark(1, 0, 30);
+        rig.isr(1, 0, &[1, 2, 3], &[1, 2]); // 3 is stopped
+        for node in [1, 2].into_iter().filter(|_| loses) {
+            rig.power_off(node, 0);
+        }
+        rig.lead(2, 1, 20, &[1, 2]);
+        rig.write((2, &[1]), (20, 1, 5));
+        rig.high_watermark(2, 1, 30);
+        rig.follower_high_watermark(3, 30); // an answer of 1, from before
+        rig.fired()
+    };
+    assert_eq!(seen(true), [""; 0]);
+    assert!(seen(false).contains(&"one-value-per-offset"), "nothing excuses the loss");
+}
+
+#[test]
 fn a_preloaded_partition_begins_in_the_middle() {
     let mut rig = Rig::without_leader();
     rig.lead(2, 1, 1_000, &[1, 2, 3]);
