@@ -236,7 +236,7 @@ fn logs_found_at_the_start_are_cleaned_though_the_metadata_has_no_config() {
     rig.effects.timers.clear();
     rig.apply(&[MetadataRecord::NoOp]);
     assert!(rig.partition().log.config().compaction.is_some());
-    let cleaning = Cleaning { rig, disk: MemoryDisk::default() };
+    let cleaning = Cleaning { rig, disk: MemoryDisk::default(), damage: None };
     assert_eq!(cleaning.armed(), 1);
 }
 
