@@ -31,6 +31,20 @@ pub(super) struct Damage {
     pub(super) whole: Whole,
 }
 
+impl Damage {
+    /// Whether a file has what belongs to another one.
+    pub(super) fn is_foreign(&self) -> bool {
+        [SWAPPED, ANOTHERS, MISPLACED].contains(&self.kind)
+    }
+}
+
+/// Two files in each other's place.
+pub(super) const SWAPPED: &str = "swapped";
+/// A file in place of another.
+pub(super) const ANOTHERS: &str = "another one's content";
+/// A file under a name that nobody has.
+pub(super) const MISPLACED: &str = "a file that does not belong there";
+
 /// All files below a directory, in order.
 pub(super) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();

@@ -241,8 +241,12 @@ fn keep(live: &Path, kept: &Path) -> Result<Logs, String> {
 
 /// Starts a broker and waits until it serves.
 fn start(dir: &Path, properties: &[(&str, &str)]) -> Result<(Server, Stopper), String> {
-    let few =
-        [("offsets.topic.num.partitions", FEW), ("transaction.state.log.num.partitions", FEW)];
+    let few = [
+        ("offsets.topic.num.partitions", FEW),
+        ("transaction.state.log.num.partitions", FEW),
+        // the records are old, and a machine may be slow
+        ("log.retention.ms", "-1"),
+    ];
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let options = Options {
         data_dir: dir.to_owned(),

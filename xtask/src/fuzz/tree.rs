@@ -1,7 +1,7 @@
 //! Damages what a data directory is made of: files and directories that are gone, doubled, in each
 //! other's place, that cannot be read, or that never belonged there.
 
-use super::damage::{Damage, Whole, copy, of_file, replace};
+use super::damage::{ANOTHERS, Damage, MISPLACED, SWAPPED, Whole, copy, of_file, replace};
 use super::mutate::Mutator;
 use std::fs;
 use std::io;
@@ -62,7 +62,7 @@ pub(super) fn tree(
         }
         2 if dir != root => double(root, dir, random),
         3 => swap(root, file, other),
-        4 => put(root, other, &fs::read(file)?, "another file's content"),
+        4 => put(root, other, &fs::read(file)?, ANOTHERS),
         5 => unreadable(root, file),
         6 => {
             fs::remove_file(file)?;
@@ -90,13 +90,13 @@ fn double(root: &Path, dir: &Path, random: &mut Mutator) -> io::Result<Vec<Damag
         return Ok(Vec::new());
     }
     copy(dir, &to)?;
-    Ok(vec![of_dir(root, &to, "another one's content")])
+    Ok(vec![of_dir(root, &to, ANOTHERS)])
 }
 
 fn swap(root: &Path, one: &Path, other: &Path) -> io::Result<Vec<Damage>> {
     let (first, second) = (fs::read(one)?, fs::read(other)?);
-    let mut damages = put(root, one, &second, "swapped")?;
-    damages.extend(put(root, other, &first, "swapped")?);
+    let mut damages = put(root, one, &second, SWAPPED)?;
+    damages.extend(put(root, other, &first, SWAPPED)?);
     Ok(damages)
 }
 
@@ -135,7 +135,7 @@ fn garbage_file(
         return Ok(Vec::new());
     }
     if random.below(2) == 0 {
-        return put(root, &file, other, "a file that does not belong there");
+        return put(root, &file, other, MISPLACED);
     }
     let noise: Vec<u8> = (0..random.below(NOISE_MAX)).map(|_| random.byte()).collect();
     fs::write(&file, noise)?;
