@@ -72,10 +72,11 @@ pub(super) fn find_timestamp(
         match walk.take(&head) {
             // compaction has left its header alone
             Ok(batch) if batch.header.record_count == 0 => {}
-            Ok(batch) => match first_in(&batch, from, timestamp) {
-                Some(found) => return Ok(Some(found)),
-                None => {}
-            },
+            Ok(batch) => {
+                if let Some(found) = first_in(&batch, from, timestamp) {
+                    return Ok(Some(found));
+                }
+            }
             Err(WalkError::Io(error)) => return Err(error),
             Err(WalkError::Corrupt) => return Err(io::ErrorKind::InvalidData.into()),
         }
