@@ -97,7 +97,7 @@ fn rotten_batches_are_never_read_and_those_before_them_are() {
             }
         }
     }
-    assert!((10..30).contains(&damaged.len()), "a tenth of them: {}", damaged.len());
+    assert!((5..45).contains(&damaged.len()), "a tenth of them: {}", damaged.len());
     assert!(damaged.iter().all(|base| *base < 200 * 16), "the cache keeps what is new");
     assert_eq!(found.len() + damaged.len(), 210);
     assert_eq!(read(&mut disk, 2 * SEC, damaged[0]), Err(DiskError::Corrupt), "it stays so");
