@@ -1,4 +1,6 @@
 //! libFuzzer: what clients send.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| stormglass_fuzz::frames(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    stormglass_fuzz::frames(data);
+});
