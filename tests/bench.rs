@@ -21,6 +21,9 @@ fn a_workload_runs_against_a_real_broker_and_beside_its_simulation() {
     assert_eq!(checked["name"], "everything-consumed");
     assert_eq!((&checked["checked"], &checked["violations"]), (&1003.into(), &0.into()));
     assert_eq!(result["lost_records"], 0);
+    assert!(result["resources"].as_array().unwrap().is_empty(), "brokers are not looked into");
+    let page = place.read("b/index.html");
+    assert!(!page.contains("CPU per broker") && !page.contains("Saturated first"));
     let written = files(&place.path("b"));
     for file in ["index.html", "result.json", "comparison/index.html", "prediction/result.json"] {
         assert!(written.iter().any(|name| name == file), "{file} of {written:?}");

@@ -187,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn brokers_that_nobody_looked_into_have_no_rows() {
+        let mut recording = with_disk(&[400]);
+        assert_eq!(rows(&testing::plan(), &recording).len(), 3);
+        recording.seconds[0].brokers.clear();
+        assert!(rows(&testing::plan(), &recording).is_empty());
+    }
+
+    #[test]
     fn finds_the_first_second_over_ninety_percent() {
         let recording = with_disk(&[100, 900, 950, 990]);
         let found = saturated_first(&testing::plan(), &recording).unwrap();
