@@ -5,10 +5,10 @@
 
 mod directory;
 mod one_topic;
-mod readers;
+mod targets;
 #[cfg(test)]
 mod tests;
 
 pub use directory::recovery;
 pub use one_topic::OneTopic;
-pub use readers::{Frame, batches, configs, frames, imports, metadata, nodes};
+pub use targets::{Frame, batches, configs, frames, imports, metadata, nodes};

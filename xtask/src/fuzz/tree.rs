@@ -106,7 +106,7 @@ fn put(root: &Path, file: &Path, bytes: &[u8], kind: &'static str) -> io::Result
 
 /// Nobody may read it, or for those who may read everything: it cannot be opened.
 fn unreadable(root: &Path, file: &Path) -> io::Result<Vec<Damage>> {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o0))?;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o000))?;
     if fs::File::open(file).is_ok() {
         fs::remove_file(file)?;
         symlink(file, file)?;

@@ -1,6 +1,6 @@
-//! Frames, batches, metadata, configs and imports, each as the program reads it.
+//! The readers of foreign bytes, one function each.
 
-use super::OneTopic;
+use crate::OneTopic;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use stormglass_broker_core::metadata::{decode_batch, decode_record, decode_snapshot};
