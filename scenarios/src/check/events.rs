@@ -86,10 +86,10 @@ fn check_restart_time(
     }
 }
 
-/// `for` on an event whose length is not its to choose, or of no length.
 /// How wrong a clock may be, parts per million: its time still moves forward.
 const DRIFT_PPM_MAX: u64 = 500_000;
 
+/// `for` on an event whose length is not its to choose, or of no length.
 fn check_duration_key(event: &Event, errors: &mut Errors) {
     let Some(duration) = &event.time.r#for else { return };
     let reason = match &event.action {

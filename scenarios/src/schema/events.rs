@@ -163,7 +163,7 @@ section! {
 
 section! {
     /// Bytes of partitions' logs rot on a volume: read again, they fail their checksum until the event
-    /// ends. Only what was written to the volume before the event began, and nothing that is in memory.
+    /// ends. Only what had been flushed to the volume when the event began; what is still in the page cache of it, too.
     "fault `bit-rot`" BitRot {
         /// Broker id from 1.
         node: At<NodeId>,
@@ -306,7 +306,7 @@ faults! {
     "Every fsync of a volume fails: a process that needs one ends, and starts again when the event ends. What it had written and not synced may be gone, as the kernel takes failed pages for clean."
     "sync-error" SyncError(OneNode),
 
-    "Bytes of partitions' logs rot on a volume: read again, they fail their checksum until the event ends. Only what was written to the volume before the event began, and nothing that is in memory."
+    "Bytes of partitions' logs rot on a volume: read again, they fail their checksum until the event ends. Only what had been flushed to the volume when the event began; what is still in the page cache of it, too."
     "bit-rot" BitRot(BitRot),
 
     "Object storage is slow or answers with 503 Slow Down."

@@ -112,7 +112,7 @@ pub(crate) fn check_final(
     ledger.checked(Check::Consumed, 2);
     let comes_up = |id: &NodeId| state.coming_up.contains(id);
     let Some(leader) = last.leader else {
-        if last.isr.iter().any(comes_up) {
+        if !last.isr.is_empty() && last.isr.iter().all(comes_up) {
             return; // nobody else may lead
         }
         return ledger.broken(Check::Consumed, p.about(), &|| {

@@ -569,11 +569,14 @@ fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
         topics.insert(topic.to_owned(), inherited);
     }
     // tombstones go by the wall clock
-    let jumps = |event: &EventPlan| {
-        matches!(event.action, Action::ClockJump { .. } | Action::ClockDrift { .. })
+    let jumps = |event: &EventPlan| matches!(event.action, Action::ClockJump { .. });
+    let left_ppm = match plan.events.iter().any(jumps) {
+        true => 0,
+        false => 1_000_000 - timeouts::hurry_ppm(plan),
     };
-    if plan.events.iter().any(jumps) {
-        topics.values_mut().for_each(|retention_ms| *retention_ms = 0);
+    for retention_ms in topics.values_mut() {
+        let left_ms = u128::from(*retention_ms) * u128::from(left_ppm) / 1_000_000;
+        *retention_ms = u64::try_from(left_ms).unwrap_or(u64::MAX);
     }
     topics
 }

@@ -2,9 +2,11 @@
 //!
 //! A failed fsync is reported once, and so is failed writeback in the background; the kernel takes the
 //! pages for clean (USENIX ATC'20), so that what was not on the volume may be gone whenever the process
-//! looks again. Here that is when it ends, which it does at once. Rot hits whole batches by a share of them; they fail their checksum in whatever reads
-//! partitions' logs, as in the server's store. Left out: rot of small files, of the metadata log, and
-//! under a recovery, which reads what was written last.
+//! looks again. Here that is when it ends, which it does at once. Rot hits whole batches that have been
+//! flushed, in the page cache or not, by a share of them; they fail their checksum when they are read for
+//! consumers, followers, coordinators and the cleaner. Left out: rot of small files, of the metadata log,
+//! in lookups by time and copies to remote storage, and under a recovery, which reads what was written
+//! last.
 
 use super::device::Disk;
 use std::collections::BTreeMap;
@@ -42,6 +44,13 @@ impl Rot {
             mixed ^ (mixed >> 29)
         });
         mixed % 1_000 < u64::from(self.share_permille)
+    }
+}
+
+impl Damage {
+    /// The page cache is gone, and with it what a failed fsync has left there.
+    pub(super) fn forget_failures(&mut self) {
+        self.has_failed = false;
     }
 }
 
@@ -89,7 +98,7 @@ impl Disk {
         true
     }
 
-    /// A log was cut: what is written there from now on is whole.
+    /// A log was cut, or is gone: what is written there from now on is whole.
     pub(super) fn rot_ends(&mut self, tp: TopicPartition, to: Offset) {
         let rot = self.damage.as_mut().and_then(|damage| damage.rot.as_mut());
         if let Some(end) = rot.and_then(|rot| rot.ends.get_mut(&tp)) {

@@ -166,10 +166,12 @@ impl Disk {
                 self.cut(now_ns)
             }
             DiskOpKind::DeleteLog { tp } => {
+                self.rot_ends(tp, 0);
                 self.store.delete_log(tp, &mut self.cuts);
                 self.cut(now_ns)
             }
             DiskOpKind::SetLogAside { tp } => {
+                self.rot_ends(tp, 0);
                 self.store.set_log_aside(tp);
                 (now_ns, DiskResult::Done)
             }
@@ -249,6 +251,9 @@ impl Disk {
         self.settle(now_ns);
         self.store.drop_all_cleaned(&mut self.cuts);
         self.cut(now_ns);
+        if let Some(damage) = &mut self.damage {
+            damage.forget_failures();
+        }
         if !self.config.survives_power_failure {
             self.lose_unsynced(now_ns, below);
         }

@@ -16,7 +16,7 @@ const SLOT_BITS: u32 = 24;
 const TIME_LIMIT_NS: u64 = 1 << (128 - CLASS_BITS - RANK_BITS - SLOT_BITS);
 const RANK_MASK: u64 = (1 << RANK_BITS) - 1;
 /// Of a shuffled lane's rank, the low bits are the sequence: a hunt's runs have fewer events.
-const LANE_SEQUENCE_BITS: u32 = 28;
+const LANE_SEQUENCE_BITS: u32 = 32;
 /// Mixes bits: the odd integer next to 2^64 over the golden ratio.
 const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 const SLOT_LIMIT: usize = 1 << SLOT_BITS;

@@ -89,9 +89,12 @@ impl Event {
     }
 
     /// What happens in turn even where the order of equal times is shuffled: faults come as the plan
-    /// lists them. (What a disk has done has its node's lane.)
+    /// lists them, and a node's disk answers in the order in which it was asked.
     pub(super) fn lane(&self) -> Option<u32> {
-        (self.class() == 0).then_some(u32::MAX)
+        match self {
+            Self::Disk { node, .. } => Some(u32::from(*node)),
+            other => (other.class() == 0).then_some(u32::MAX),
+        }
     }
 
     /// Code for the audit: what it is, and whose. `None` counts for the whole world.
