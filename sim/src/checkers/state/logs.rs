@@ -50,7 +50,7 @@ pub(crate) fn rebuilt(
     ends(replica, &found, p.is_gapless, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
-        producers(replica, &found, &mut says);
+        producers(replica, &found, p.is_gapless, &mut says);
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
         if p.is_gapless {
@@ -133,8 +133,10 @@ fn epochs(
 }
 
 /// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker
-/// of a newer epoch makes it begin anew.
-fn producers(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+/// of a newer epoch makes it begin anew. Of a compacted log the newest batch that is left may be an older
+/// one: what made it old enough to go was cut with the tail, and the snapshot below the cut knows more
+/// (hunt seed 600013).
+fn producers(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut Says<'_>) {
     let mut newest: BTreeMap<i64, (i16, i32, Offset, usize)> = BTreeMap::new();
     for Found { batch, .. } in readable(replica, found) {
         let header = &batch.header;
@@ -149,12 +151,18 @@ fn producers(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
             *of = (epoch, last, batch.last_offset(), count);
         }
     }
+    let is_gone = |at: Offset| {
+        let covers = |batch: &Batch| (batch.base_offset()..=batch.last_offset()).contains(&at);
+        let is_left = found.iter().any(|found| covers(&found.batch));
+        !is_gapless && at < replica.log.log_end_offset() && !is_left
+    };
     let known = replica.log.producer_views();
     for (id, (epoch, sequence, offset, count)) in newest {
         let remembered = known.iter().find(|producer| producer.id == id);
         let same = remembered.is_some_and(|producer| {
-            (producer.epoch, producer.newest) == (epoch, Some((sequence, offset)))
-                && producer.batches >= count.min(5)
+            let knows_more = producer.newest.is_some_and(|(_, at)| at > offset && is_gone(at));
+            let is_newest = (producer.epoch, producer.newest) == (epoch, Some((sequence, offset)));
+            knows_more || (is_newest && producer.batches >= count.min(5))
         });
         says(same, &|| {
             format!(
