@@ -167,3 +167,11 @@ fn a_follower_that_caught_up_before_it_was_throttled_or_was_never_answered_goes_
     rig.elect(3);
     assert_eq!(rig.sent_fetch().1.partitions.len(), 1, "a new leader has not said anything");
 }
+
+#[test]
+fn a_config_that_cannot_be_read_leaves_the_topics_other_ones_in_force() {
+    let mut rig = following("0:1");
+    rig.configure("cleanup.policy", "compact");
+    rig.configure("follower.replication.throttled.replicas", "first:second");
+    assert!(rig.partition().log.config().compaction.is_some());
+}
