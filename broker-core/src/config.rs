@@ -133,6 +133,9 @@ pub enum ConfigKind {
     List = 7,
 }
 
+/// `Integer.MAX_VALUE`: no limit.
+pub(crate) const NO_BOUND: u32 = i32::MAX.unsigned_abs();
+
 trait ConfigValue: Sized {
     const EXPECTED: &'static str;
     const KIND: ConfigKind;
@@ -173,6 +176,17 @@ impl ConfigValue for u16 {
     }
 }
 
+impl ConfigValue for u32 {
+    const EXPECTED: &'static str = "a whole number from 0 to 2147483647";
+    const KIND: ConfigKind = ConfigKind::Int;
+    fn parse(text: &str) -> Option<Self> {
+        text.trim().parse::<i32>().ok()?.try_into().ok()
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl ConfigValue for bool {
     const EXPECTED: &'static str = "true or false";
     const KIND: ConfigKind = ConfigKind::Boolean;
@@ -203,11 +217,11 @@ configs! {
         /// Network processor threads.
         num_network_threads: u16 = "num.network.threads", 3;
         /// Connections at one time, which the shell counts.
-        max_connections: i32 = "max.connections", i32::MAX;
+        max_connections: u32 = "max.connections", NO_BOUND;
         /// Connections at one time of one address.
-        max_connections_per_ip: i32 = "max.connections.per.ip", i32::MAX;
+        max_connections_per_ip: u32 = "max.connections.per.ip", NO_BOUND;
         /// New connections per second.
-        max_connection_creation_rate: i32 = "max.connection.creation.rate", i32::MAX;
+        max_connection_creation_rate: u32 = "max.connection.creation.rate", NO_BOUND;
         /// Fetcher threads per source broker.
         num_replica_fetchers: u16 = "num.replica.fetchers", 1;
         /// Follower out of sync after this long.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub enum ThrottledReplicas {
     /// All of them, `*`.
     All,
-    /// Partitions with the brokers that hold them; `None` if there are none.
+    /// Partitions with the brokers that hold them, in order; `None` if there are none.
     Of(Option<Arc<[(i32, NodeId)]>>),
 }
 
@@ -25,7 +25,8 @@ impl ThrottledReplicas {
             return Some(Self::All);
         }
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-        let replicas = words.map(replica).collect::<Option<Vec<_>>>()?;
+        let mut replicas = words.map(replica).collect::<Option<Vec<_>>>()?;
+        replicas.sort_unstable();
         Some(if replicas.is_empty() { Self::NONE } else { Self::Of(Some(replicas.into())) })
     }
 
@@ -35,7 +36,8 @@ impl ThrottledReplicas {
         match self {
             Self::All => true,
             Self::Of(replicas) => {
-                replicas.iter().any(|replicas| replicas.contains(&(partition, broker)))
+                let wanted = (partition, broker);
+                replicas.iter().any(|replicas| replicas.binary_search(&wanted).is_ok())
             }
         }
     }
@@ -74,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_list_has_partitions_with_brokers_and_a_star_has_all() {
-        let some = ThrottledReplicas::of_text("0:1, 2:13").unwrap();
+        let some = ThrottledReplicas::of_text("2:13, 0:1").unwrap();
         assert!(some.contains(0, NodeId(1)) && some.contains(2, NodeId(13)));
         assert!(!some.contains(0, NodeId(13)) && !some.contains(1, NodeId(1)));
         assert_eq!(some.show(), "0:1,2:13");

@@ -54,11 +54,8 @@ impl Controller {
         (before.over(&self.server), after.over(&self.server))
     }
 
-    /// Pools of threads grow and shrink step by step.
+    /// Pools of threads grow and shrink step by step, also when an override is taken away.
     fn check_threads(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
-        if THREAD_KEYS.iter().all(|key| !after.contains_key(*key)) {
-            return Ok(());
-        }
         let (before, after) = self.server_before_and_after(owner, after);
         for ((key, old, _), (_, new, _)) in before.entries().into_iter().zip(after.entries()) {
             let number = |text: &str| text.parse::<i64>().unwrap_or(0);

@@ -17,7 +17,7 @@ use crate::random::SplitMix64;
 use crate::records::Record;
 use crate::replica::{ProduceOutcome, ReplicaManager};
 use crate::step::Step;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub(crate) struct GroupCoordinator {
     pub(super) stalled: Vec<i32>,
     /// Loads whose read has failed.
     pub(super) failed_loads: Vec<(i32, LeaderEpoch)>,
+    /// When these go on: one timer is armed for all of them.
+    pub(super) retry_at: Option<Instant>,
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
@@ -115,6 +117,7 @@ impl GroupCoordinator {
             loads: FxHashMap::default(),
             stalled: Vec::new(),
             failed_loads: Vec::new(),
+            retry_at: None,
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,

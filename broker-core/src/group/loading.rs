@@ -142,8 +142,12 @@ impl GroupCoordinator {
         }
     }
 
-    /// Goes on with loads that could not read.
+    /// Goes on with loads that could not read, when their pause is over.
     pub(super) fn retry_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+        if self.retry_at.is_none_or(|at| at > step.now) {
+            return;
+        }
+        self.retry_at = None;
         for (partition, epoch) in std::mem::take(&mut self.failed_loads) {
             if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
                 self.load_more(step, replicas, partition);
@@ -170,7 +174,11 @@ impl GroupCoordinator {
                 return;
             }
             self.failed_loads.push((partition, epoch));
-            step.timer(step.now + RETRY, TimerKey::Groups);
+            if self.retry_at.is_none() {
+                let at = step.now + RETRY;
+                self.retry_at = Some(at);
+                step.timer(at, TimerKey::Groups);
+            }
             return;
         };
         // what begins in a gap that a cut has left finds nothing, and must get on

@@ -4,6 +4,7 @@ use super::codec::{
     GroupValue, MemberValue, OffsetKey, OffsetValue, encode_group_key, encode_group_value,
     encode_offset_key, encode_offset_value,
 };
+use super::coordinator::OffsetsPartition;
 use super::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, TopicPartition};
@@ -17,6 +18,7 @@ use crate::replica::tests::{Rig, TP, nothing_new};
 use crate::seam::{DiskError, DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 
 fn position(groups: &mut GroupCoordinator, rig: &Rig) -> OffsetFetchGroupResponse {
     let asked =
@@ -92,6 +94,36 @@ fn a_load_that_could_not_read_goes_on_later() {
     rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
     load_again(&mut rig, &mut groups, records);
     assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
+}
+
+#[test]
+fn one_timer_is_for_all_loads_that_could_not_read() {
+    let (mut rig, mut groups, _) = take_over(&mut [members()]);
+    rig.disk();
+    // a second partition, read from the same log
+    let (tp, epoch) = (TP, groups.partitions[&0].epoch);
+    let second = OffsetsPartition { tp, epoch, loading: Some(0), groups: BTreeMap::new() };
+    groups.partitions.insert(1, second);
+    groups.stalled.push(1);
+    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    for _ in 0..3 {
+        rig.effects.timers.clear();
+        let reads = std::mem::take(&mut rig.effects.disk);
+        assert_eq!(reads.len(), 2);
+        let image = rig.image.clone();
+        for read in reads {
+            let failed = DiskResult::Failed(DiskError::Io);
+            rig.act(|replicas, step| groups.disk_done(step, replicas, read.id, failed));
+            rig.now_ms += 10;
+            rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
+            assert!(rig.effects.disk.is_empty(), "another deadline is none of theirs");
+        }
+        let [(at, TimerKey::Groups)] = rig.effects.timers[..] else {
+            panic!("{:?}", rig.effects.timers)
+        };
+        rig.now_ms = at.as_nanos() / 1_000_000;
+        rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
+    }
 }
 
 /// Two members of generation 5, the first of which leads.

@@ -3,7 +3,7 @@
 //! `max.connections.per.ip.overrides`.
 
 use super::clients::IP_QUOTA_KEY;
-use crate::config::ServerConfig;
+use crate::config::{NO_BOUND, ServerConfig};
 use crate::metadata::QuotaMap;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -32,12 +32,12 @@ impl ConnectionLimits {
 
     /// As server.properties and the metadata's quotas say.
     pub(crate) fn new(server: &ServerConfig, quotas: &QuotaMap) -> Self {
-        let count = |limit: i32| usize::try_from(limit).unwrap_or(0);
+        let count = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         let rate = server.max_connection_creation_rate;
         let mut limits = Self {
             total_max: count(server.max_connections),
             per_ip_max: count(server.max_connections_per_ip),
-            rate_max: (rate != i32::MAX).then(|| u64::from(rate.max(0).unsigned_abs())),
+            rate_max: (rate != NO_BOUND).then(|| u64::from(rate)),
             ip_rates: BTreeMap::new(),
             ip_rate_default: None,
         };
@@ -83,5 +83,18 @@ mod tests {
         let limits = of([quota(Some("127.0.0.1"), 50)].into());
         assert_eq!((limits.rate_of(near), limits.rate_of(far)), (Some(50), None));
         assert_eq!((limits.total_max, limits.rate_max), (i32::MAX as usize, None));
+    }
+
+    #[test]
+    fn server_properties_has_no_limit_below_zero() {
+        let apply = |key: &str, value: &str| {
+            let properties = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+            ServerConfig::kafka_defaults().apply(&properties)
+        };
+        let keys = ["max.connections", "max.connections.per.ip", "max.connection.creation.rate"];
+        for key in keys {
+            assert!(apply(key, "-1").is_err() && apply(key, "2147483648").is_err(), "{key}");
+            assert_eq!(apply(key, "0"), Ok(()), "{key}");
+        }
     }
 }

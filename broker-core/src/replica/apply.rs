@@ -5,13 +5,17 @@ use super::partition::{Partition, Role};
 use super::throttle::Throttled;
 use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::ErrorCode;
-use crate::ids::{NodeId, TopicPartition};
+use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataDelta, MetadataImage, PartitionImage};
 use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, TraceEvent};
 use crate::step::{Owner, Step};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What topics' configs come to, each read once however many partitions there are.
+type TopicConfigs = BTreeMap<TopicId, TopicConfig>;
 
 impl ReplicaManager {
     /// Applies what changed since the last call.
@@ -44,11 +48,14 @@ impl ReplicaManager {
         if is_first || !delta.configs.is_empty() {
             self.apply_configs(step, image);
         }
+        let mut configs = TopicConfigs::new();
         for tp in &delta.partitions {
             let Some(state) = image.partition(*tp) else { continue };
             let Some(topic) = image.topic(tp.topic) else { continue };
             if state.is_replica(self.config.node) {
-                self.apply_partition(step, image, *tp, &topic.name, state);
+                let read = || self.topic_config(image, &topic.name);
+                let config = configs.entry(topic.id).or_insert_with(read);
+                self.apply_partition(step, config, *tp, &topic.name, state);
             } else {
                 self.delete(step, *tp);
             }
@@ -74,20 +81,19 @@ impl ReplicaManager {
     fn apply_partition(
         &mut self,
         step: &mut Step<'_>,
-        image: &MetadataImage,
+        config: &TopicConfig,
         tp: TopicPartition,
         topic: &Arc<str>,
         state: &PartitionImage,
     ) {
         let is_new = self.slot(tp).is_none();
-        let slot = self.slot_or_create(step, image, tp, topic);
+        let slot = self.slot_or_create(step, config, tp, topic);
         if is_new {
             self.note_compaction(step, slot);
         }
-        let config = self.topic_config(image, topic);
         let min_isr = config.min_insync_replicas;
         let node = self.config.node;
-        let throttled = Throttled::new(&config, tp, node);
+        let throttled = Throttled::new(config, tp, node);
         self.throttles.note(throttled);
         let Some(partition) = self.partition_mut(slot) else { return };
         if partition.topic != *topic {
@@ -186,51 +192,49 @@ impl ReplicaManager {
     fn slot_or_create(
         &mut self,
         step: &mut Step<'_>,
-        image: &MetadataImage,
+        config: &TopicConfig,
         tp: TopicPartition,
         topic: &Arc<str>,
     ) -> u32 {
         if let Some(slot) = self.slot(tp) {
             return slot;
         }
-        let config = self.topic_config(image, topic);
-        let log = Log::create(tp, self.log_config(&config), 0);
+        let log = Log::create(tp, self.log_config(config), 0);
         let kind = DiskOpKind::CreateLog { tp, topic: Arc::clone(topic) };
         step.disk(Owner::Replica, kind);
         self.insert(Partition::new(tp, Arc::clone(topic), log, self.config.plant))
     }
 
-    /// A topic's configs over the broker's. Overrides were validated when they were set.
+    /// A topic's configs over the broker's. Overrides were validated when they were set; one that
+    /// cannot be read all the same, as another version's, leaves the others in force.
     fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> TopicConfig {
         let mut config = self.topic_defaults.clone();
         if super::is_internal(topic) {
             // whatever the broker's default is: coordinators need what deletion would take
             config.cleanup_policy = CleanupPolicy::COMPACT;
         }
-        let inherited = config.clone();
-        let overrides = image.topic_overrides(topic);
-        if config.apply(&overrides).is_ok() { config } else { inherited }
+        for entry in image.topic_overrides(topic) {
+            let _ = config.apply(&BTreeMap::from([entry]));
+        }
+        config
     }
 
     /// Logs found at the start were loaded with defaults; from now on their topic's configs hold.
     fn apply_configs(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
         self.throttles.forget();
         let node = self.config.node;
+        let mut configs = TopicConfigs::new();
         for slot in 0..self.partitions.len() {
-            let Some(topic) = self.partitions[slot]
-                .as_ref()
-                .and_then(|p| image.topic(p.tp.topic))
-                .map(|t| Arc::clone(&t.name))
-            else {
-                continue;
-            };
-            let config = self.topic_config(image, &topic);
-            let log_config = self.log_config(&config);
+            let hosted = self.partitions[slot].as_ref();
+            let Some(topic) = hosted.and_then(|p| image.topic(p.tp.topic)) else { continue };
+            let read = || self.topic_config(image, &topic.name);
+            let config = configs.entry(topic.id).or_insert_with(read);
+            let log_config = self.log_config(config);
             if let Some(partition) = &mut self.partitions[slot] {
                 partition.log.set_config(log_config);
                 let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
                 partition.min_isr = min_isr.min(partition.replicas.len().max(1));
-                partition.throttled = Throttled::new(&config, partition.tp, node);
+                partition.throttled = Throttled::new(config, partition.tp, node);
                 self.throttles.note(partition.throttled);
             }
             let slot = u32::try_from(slot).unwrap_or(u32::MAX);

@@ -205,14 +205,17 @@ impl ReplicaManager {
         result: DiskResult,
     ) {
         if let DiskResult::Failed(error) = result {
-            let running = self.cleaner.running.take();
-            return match running.filter(|_| error == DiskError::Corrupt) {
-                // the log is not cleaned any more, and the broker goes on
-                Some(running) => {
-                    self.cleaning_failed(step, running.pass.tp(), CleaningError::Unreadable);
-                }
-                None => self.fail_log_dir(step, error),
-            };
+            if error != DiskError::Corrupt {
+                self.cleaner.running = None;
+                return self.fail_log_dir(step, error);
+            }
+            // the log is not cleaned any more, and the broker goes on; a pass that was abandoned
+            // says nothing about the one that runs now
+            let failed = |running: &mut Running| running.waits_for == Some(id);
+            if let Some(running) = self.cleaner.running.take_if(failed) {
+                self.cleaning_failed(step, running.pass.tp(), CleaningError::Unreadable);
+            }
+            return;
         }
         if self.is_closing() {
             if let Some(running) = self.cleaner.running.take() {

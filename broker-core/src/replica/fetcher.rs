@@ -56,8 +56,8 @@ pub(super) struct Followed {
     asked: Offset,
     /// Left out until then, after an error or for a quota.
     pub(super) delayed_until: Option<Instant>,
-    /// Whether the last answer went up to the high watermark; kept up where replicas are throttled.
-    pub(super) is_in_sync: bool,
+    /// Whether the last answer did not go up to the high watermark.
+    pub(super) is_behind: bool,
     /// Whether it was asked for and not taken back since.
     pub(super) is_asked: bool,
 }
@@ -97,7 +97,7 @@ impl ReplicaManager {
             epoch,
             asked: NO_OFFSET,
             delayed_until: None,
-            is_in_sync: false,
+            is_behind: false,
             is_asked: false,
         };
         fetcher.parts.insert(slot, followed);
@@ -333,7 +333,7 @@ impl ReplicaManager {
             return;
         }
         match answer.error {
-            ErrorCode::None => self.take_records(step, at, slot, answer),
+            ErrorCode::None => self.take_records(step, at, (slot, followed), answer),
             ErrorCode::OffsetOutOfRange => self.reset_to_leader(step, at, slot, answer),
             ErrorCode::OffsetMovedToTieredStorage => {
                 let channel = Channel::Fetcher(self.fetchers.list[at as usize].id);
@@ -348,14 +348,18 @@ impl ReplicaManager {
         &mut self,
         step: &mut Step<'_>,
         at: u32,
-        slot: u32,
+        (slot, followed): (u32, Followed),
         answer: &mut FetchPartitionResponse,
     ) {
         if self.throttles.counts_fetched() {
-            let is_in_sync = self.count_fetched(step, slot, answer);
-            if let Some(followed) = self.fetchers.list[at as usize].parts.get_mut(&slot) {
-                followed.is_in_sync = is_in_sync;
-            }
+            self.count_fetched(step, slot, answer);
+        }
+        let end = answer.records.last_offset().map_or(followed.asked, |last| last + 1);
+        let is_behind = end < answer.high_watermark;
+        if is_behind != followed.is_behind
+            && let Some(followed) = self.fetchers.list[at as usize].parts.get_mut(&slot)
+        {
+            followed.is_behind = is_behind;
         }
         if answer.records.is_empty() {
             if !planted(self.config.plant, Plant::HighWatermarkNeedsData) {

@@ -2,6 +2,7 @@
 //! as leader and as follower. What goes to or comes from throttled replicas counts; only those that
 //! are out of sync are held back while the rate is above its bound, so that no ISR shrinks for it.
 
+use super::fetcher::Fetcher;
 use super::read::Look;
 use super::session::FetchSession;
 use super::{Partition, ReplicaManager};
@@ -135,23 +136,19 @@ impl ReplicaManager {
         }
     }
 
-    /// Counts what was fetched for a throttled replica. Whether it is in sync, and with that counted
-    /// but not held back.
+    /// Counts what was fetched for a throttled replica.
     #[cold]
     pub(super) fn count_fetched(
         &mut self,
         step: &Step<'_>,
         slot: u32,
         answer: &FetchPartitionResponse,
-    ) -> bool {
-        let Some(partition) = self.partition(slot) else { return false };
-        let end = answer.records.last_offset().map(|last| last + 1);
-        let end = end.unwrap_or_else(|| partition.log.log_end_offset());
+    ) {
+        let is_throttled = self.partition(slot).is_some_and(|p| p.throttled.as_follower);
         let bytes = u64::from(answer.records.size_bytes());
-        if partition.throttled.as_follower && bytes > 0 {
+        if is_throttled && bytes > 0 {
             self.throttles.follower.rate.record(millis(step.now), bytes);
         }
-        end >= answer.high_watermark
     }
 
     /// Leaves the throttled replicas of a fetcher out for as long as the rate is too high: its next
@@ -174,23 +171,27 @@ impl ReplicaManager {
 }
 
 impl super::fetcher::Fetchers {
-    /// Delays what is out of sync, followed by a fetcher, and one of those asked for. The timer that
+    /// Delays what is behind, followed by a fetcher, and one of those asked for. The timer that
     /// is needed then.
     fn hold(&mut self, at: u32, until: Instant, held: impl Fn(u32) -> bool) -> Option<TimerKey> {
         let fetcher = self.list.get_mut(at as usize)?;
         let mut any = false;
         for (slot, followed) in &mut fetcher.parts {
-            if followed.delayed_until.is_some() || followed.is_in_sync || !held(*slot) {
+            if followed.delayed_until.is_some() || !followed.is_behind || !held(*slot) {
                 continue;
             }
             followed.delayed_until = Some(until);
             if std::mem::take(&mut followed.is_asked) {
                 fetcher.forgotten.push(followed.tp);
             }
-            fetcher.changed.retain(|other| other != slot);
             any = true;
         }
-        any.then_some(TimerKey::Fetcher(fetcher.leader, fetcher.id))
+        if !any {
+            return None;
+        }
+        let Fetcher { parts, changed, .. } = fetcher;
+        changed.retain(|slot| parts.get(slot).is_some_and(|part| part.delayed_until.is_none()));
+        Some(TimerKey::Fetcher(fetcher.leader, fetcher.id))
     }
 }
 

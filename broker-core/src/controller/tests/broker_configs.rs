@@ -135,4 +135,7 @@ fn pools_of_threads_grow_and_shrink_step_by_step() {
     assert_eq!(set("32"), ErrorCode::None);
     assert_eq!(set("15"), ErrorCode::InvalidRequest);
     assert_eq!(set("0"), ErrorCode::InvalidConfig);
+    assert_eq!(rig.set("", "num.io.threads", None), ErrorCode::InvalidRequest, "from 32 to 8");
+    assert_eq!(rig.set("", "num.io.threads", Some("16")), ErrorCode::None);
+    assert_eq!(rig.set("", "num.io.threads", None), ErrorCode::None);
 }

@@ -156,6 +156,32 @@ fn a_damaged_log_is_cleaned_no_more_and_a_failed_volume_ends_the_broker() {
 }
 
 #[test]
+fn damage_that_an_abandoned_pass_met_says_nothing_about_the_one_after_it() {
+    let mut cleaning = Cleaning::new(|_| {});
+    let begin = |cleaning: &mut Cleaning| {
+        cleaning.produce(Some("a"));
+        cleaning.produce(Some("a"));
+        cleaning.rig.act(|replicas, step| replicas.cleaner_due(step));
+        assert!(cleaning.rig.replicas.is_being_cleaned(TP));
+        cleaning.rig.effects.disk.pop().expect("it reads").id
+    };
+    let fail = |cleaning: &mut Cleaning, id| {
+        let result = DiskResult::Failed(DiskError::Corrupt);
+        cleaning.rig.act(|replicas, step| replicas.cleaner_disk_done(step, id, result));
+        cleaning.settle();
+        assert_eq!(cleaning.rig.effects.exit, None);
+        cleaning.rig.replicas.is_being_cleaned(TP)
+    };
+    let old = begin(&mut cleaning);
+    cleaning.rig.act(|replicas, step| replicas.truncate(step, 0, 1));
+    cleaning.settle();
+    assert!(!fail(&mut cleaning, old), "there is no pass");
+    let new = begin(&mut cleaning);
+    assert!(fail(&mut cleaning, old), "the pass goes on");
+    assert!(!fail(&mut cleaning, new));
+}
+
+#[test]
 fn a_cleaner_keeps_to_its_speed_limit_and_survives_what_happens_meanwhile() {
     let slow = |server: &mut ServerConfig| {
         server.log_cleaner_io_rate_max = IoRate { bytes_per_second: Some(10) };

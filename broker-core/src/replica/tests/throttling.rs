@@ -145,3 +145,33 @@ fn a_follower_that_is_in_sync_or_not_throttled_goes_on() {
         assert_eq!(fetch.partitions.len(), 1, "{throttled} {high_watermark}");
     }
 }
+
+#[test]
+fn a_follower_that_caught_up_before_it_was_throttled_or_was_never_answered_goes_on() {
+    let key = "follower.replication.throttled.replicas";
+    let mut rig = following("0:1");
+    take_batch(&mut rig, 100);
+    let (id, _) = rig.sent_fetch();
+    rig.answer_nothing(id);
+    rig.configure(key, "");
+    rig.now_ms += 1000;
+    rig.due();
+    take_batch(&mut rig, 2);
+    let (id, _) = rig.sent_fetch();
+    rig.configure(key, "0:1");
+    rig.answer_nothing(id);
+    let (id, fetch) = rig.sent_fetch();
+    assert!(fetch.forgotten.is_empty(), "it has all there is");
+    rig.answer_fetch(id, nothing_new(100));
+    assert_eq!(rig.sent_fetch().1.forgotten, [TP], "and now it has not");
+    rig.elect(3);
+    assert_eq!(rig.sent_fetch().1.partitions.len(), 1, "a new leader has not said anything");
+}
+
+#[test]
+fn a_config_that_cannot_be_read_leaves_the_topics_other_ones_in_force() {
+    let mut rig = following("0:1");
+    rig.configure("cleanup.policy", "compact");
+    rig.configure("follower.replication.throttled.replicas", "first:second");
+    assert!(rig.partition().log.config().compaction.is_some());
+}
