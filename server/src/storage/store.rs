@@ -411,7 +411,7 @@ impl Store {
         let names = if is_named { Vec::new() } else { log.names(&self.root) };
         let Some(segment) = log.segments.get_mut(&base) else { return Ok(None) };
         segment.is_named = true;
-        Ok(Some(Job::Sync(segment.file()?, names)))
+        Ok(Some(Job::Sync(segment.log_path(), names)))
     }
 
     fn sync_cleaned(&mut self, tp: TopicPartition, aborted: Bytes) -> io::Result<Option<Job>> {
