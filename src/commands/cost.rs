@@ -15,7 +15,7 @@ use std::path::Path;
 use stormglass_reports::cost::{CostOptions, CostReport, of_cluster_with, of_run_with};
 use stormglass_reports::recording::TransferTotals;
 use stormglass_scenarios::plan::Plan;
-use stormglass_scenarios::{library, list_price, service_meters};
+use stormglass_scenarios::{ec2_price, library, list_price, msk_price, service_meters};
 
 /// Words with which the bill names measured flows.
 const FLOWS: [&str; 6] = [
@@ -154,13 +154,17 @@ fn check_meters(plan: &Plan, options: &CostOptions) -> Result<(), Failure> {
         .help(format!("it has {}", meters.join(", "))))
 }
 
-/// Meters of a workload's or a plan's bills: those of the catalogue.
+/// Meters of a workload's or a plan's bills: those of the catalogue. One that nothing has would silently
+/// change nothing.
 pub(super) fn known_meters(options: &CostOptions) -> Result<(), Failure> {
     let is_known = |meter: &str| {
         list_price(meter).is_some()
-            || meter.starts_with("broker-hour")
-            || meter.starts_with("ec2-hour")
-            || meter.starts_with("controller-ec2-hour")
+            || match meter.split_once(':').unwrap_or((meter, "")) {
+                ("broker-hour" | "ec2-hour" | "controller-ec2-hour", "") => true,
+                ("broker-hour", instance) => msk_price(instance).is_some(),
+                ("ec2-hour" | "controller-ec2-hour", instance) => ec2_price(instance).is_some(),
+                _ => false,
+            }
     };
     let unknown = options.prices.iter().find(|price| !is_known(&price.meter));
     unknown.map_or(Ok(()), |price| {

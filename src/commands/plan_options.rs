@@ -59,6 +59,7 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
     if let Some(path) = &args.prices {
         prices.prices = price_file::read_file(path)?;
         cost::known_meters(&prices)?;
+        of_one_size(&prices)?;
     }
     let region = &args.requirements.region;
     if !regions().contains(&region.as_str()) {
@@ -86,6 +87,17 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
     found.ruled_out = nearest.into_iter().map(|one| one.ruled_out).collect();
     found.choices.sort_by_key(|one| one.candidate.cluster.monthly_usd);
     Ok(found)
+}
+
+/// A host's price without its instance type would make all sizes cost the same.
+fn of_one_size(prices: &CostOptions) -> Result<(), Failure> {
+    let of_all = ["broker-hour", "ec2-hour", "controller-ec2-hour"];
+    let Some(price) = prices.prices.iter().find(|one| of_all.contains(&one.meter.as_str())) else {
+        return Ok(());
+    };
+    let meter = &price.meter;
+    Err(Failure::usage(format!("`{meter}` would be the price of every instance type"))
+        .help(format!("name the type, as in {meter}:{}", offers()[0].name)))
 }
 
 /// Whether a text names an instance type or its family.
@@ -144,6 +156,8 @@ enum Reason {
     Refused(String),
     /// More is needed than there is.
     Bound(Bound),
+    /// It would do, but nobody can say what it costs.
+    Price(String),
 }
 
 /// The cluster of a kind that is overloaded least.
@@ -157,6 +171,8 @@ fn note(nearest: &mut Vec<Nearest>, shape: &Shape, reason: Reason) {
     let (percent, reason) = match reason {
         Reason::Refused(reason) => (Milli::from_units(i64::MAX), reason),
         Reason::Bound(bound) => (bound.percent, bound.says()),
+        // nothing is overloaded, so no other cluster of the kind is nearer
+        Reason::Price(reason) => (Milli::ZERO, reason),
     };
     let kind = kind_of(shape.instance).to_owned();
     let cluster = Cluster::name_of(&kind, shape.brokers, shape.instance);
@@ -180,8 +196,7 @@ fn option(shape: Shape, args: &PlanArgs, prices: &CostOptions) -> Result<Choice,
     }
     let bill = of_run_with(&plan, &transfer(&plan, requirements), prices);
     if !bill.complete {
-        let known = format!("not every price is known in {}", requirements.region);
-        return Err(Reason::Refused(known));
+        return Err(Reason::Price(format!("not every price is known in {}", requirements.region)));
     }
     let without = of_cluster_with(&plan, prices).total_usd.units();
     let whole = bill.total_usd.units();

@@ -149,6 +149,10 @@ fn check_bit_rot(fault: &BitRot, cluster: &Cluster, errors: &mut Errors) {
         let message = "bits rot in the logs of partitions, which controllers have none of";
         errors.push(Diagnostic::new(fault.node.span, message, "a controller"));
     }
+    if let Some(share) = fault.share.as_ref().filter(|share| share.value.0 < 1_000) {
+        let message = "so few batches that none would be hit";
+        errors.push(Diagnostic::new(share.span, message, "at least 0.1%"));
+    }
 }
 
 fn unknown_node(number: u32, cluster: &Cluster) -> Option<String> {

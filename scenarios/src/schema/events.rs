@@ -163,7 +163,8 @@ section! {
 
 section! {
     /// Bytes of partitions' logs rot on a volume: read again, they fail their checksum until the event
-    /// ends. Only what had been flushed to the volume when the event began; what is still in the page cache of it, too.
+    /// ends. Only what had been flushed to the volume when the event began; what is still in the page
+    /// cache of it, too.
     "fault `bit-rot`" BitRot {
         /// Broker id from 1.
         node: At<NodeId>,

@@ -572,7 +572,7 @@ fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
     let jumps = |event: &EventPlan| matches!(event.action, Action::ClockJump { .. });
     let left_ppm = match plan.events.iter().any(jumps) {
         true => 0,
-        false => 1_000_000 - timeouts::hurry_ppm(plan),
+        false => 1_000_000 - super::timeouts::hurry_ppm(plan),
     };
     for retention_ms in topics.values_mut() {
         let left_ms = u128::from(*retention_ms) * u128::from(left_ppm) / 1_000_000;

@@ -6,6 +6,7 @@ use super::event::Event;
 use super::{SECOND_NS, World};
 use crate::checkers::Cause;
 use crate::client::ClientInput;
+use crate::clock::DRIFT_PPB_MAX;
 use crate::net::{Hosts, LinkRule};
 use crate::object_storage::StorageFault;
 use stormglass_broker_core::ids::NodeId;
@@ -316,7 +317,9 @@ impl World {
         let Some(node) = self.node(id) else { return };
         let now = self.now;
         let at = &mut self.nodes[node as usize];
-        at.clock.set_drift(now, i64::from(ppm) * 1_000);
+        // scenarios are checked for it; a plan may come from anywhere
+        let ppb = (i64::from(ppm) * 1_000).clamp(-DRIFT_PPB_MAX, DRIFT_PPB_MAX);
+        at.clock.set_drift(now, ppb);
         let life = at.life;
         let armed = at.armed.iter().flatten();
         let due: Vec<_> =
