@@ -9,9 +9,9 @@ use std::time::Duration;
 use stormglass_broker_core::time::Instant;
 use stormglass_broker_core::{ConnectionLimits, Rate};
 
-/// Longest wait for a rate: a window (`quota.window.size.seconds`).
-const WAIT_MS_MAX: u64 = 1000;
-/// Addresses whose rates are kept before those that nothing is known of are looked for.
+/// A window (`quota.window.size.seconds`): the longest wait for a rate.
+const WINDOW_MS: u64 = 1000;
+/// Addresses whose rates are kept before those that nothing is known of are looked for, once a window.
 const RATES_KEPT: usize = 1000;
 
 /// Connections of a node.
@@ -29,7 +29,14 @@ struct Gate {
     /// New connections.
     rate: Rate,
     /// New connections of addresses that have a quota.
-    ip_rates: BTreeMap<IpAddr, Rate>,
+    ip_rates: IpRates,
+}
+
+#[derive(Debug, Default)]
+struct IpRates {
+    rates: BTreeMap<IpAddr, Rate>,
+    /// When those that nothing is known of were last looked for, ms.
+    swept_ms: u64,
 }
 
 /// Whether a connection is served.
@@ -82,13 +89,22 @@ impl Counted {
                 return Admission::TooMany;
             }
             if let Some(bound) = limits.rate_of(from)
-                && let Some(wait) = too_fast(&mut gate.ip_rates, from, now, bound)
+                && let Some(wait) = gate.ip_rates.too_fast(from, now, bound)
             {
                 return Admission::TooFast(wait);
             }
         }
-        gate.open.insert(from, here + 1);
-        Admission::Place(Place { counted: self.clone(), from })
+        Admission::Place(self.opened(gate, from))
+    }
+
+    /// Counts one more that no limit is for.
+    pub(super) fn place(&self, from: IpAddr) -> Place {
+        self.opened(&mut self.lock(), from)
+    }
+
+    fn opened(&self, gate: &mut Gate, from: IpAddr) -> Place {
+        *gate.open.entry(from).or_default() += 1;
+        Place { counted: self.clone(), from }
     }
 
     fn lock(&self) -> MutexGuard<'_, Gate> {
@@ -97,27 +113,27 @@ impl Counted {
     }
 }
 
-/// Counts a new connection of an address, unless it is above its rate then.
-fn too_fast(
-    rates: &mut BTreeMap<IpAddr, Rate>,
-    from: IpAddr,
-    now: Instant,
-    bound: u64,
-) -> Option<Duration> {
-    if rates.len() >= RATES_KEPT && !rates.contains_key(&from) {
-        rates.retain(|_, rate| !rate.is_idle(millis(now)));
+impl IpRates {
+    /// Counts a new connection of an address, unless it is above its rate then.
+    fn too_fast(&mut self, from: IpAddr, now: Instant, bound: u64) -> Option<Duration> {
+        let now_ms = millis(now);
+        let is_sweep_due = now_ms.saturating_sub(self.swept_ms) >= WINDOW_MS;
+        if is_sweep_due && self.rates.len() >= RATES_KEPT && !self.rates.contains_key(&from) {
+            self.rates.retain(|_, rate| !rate.is_idle(now_ms));
+            self.swept_ms = now_ms;
+        }
+        let rate = self.rates.entry(from).or_default();
+        let wait_ms = rate.throttle_ms(now_ms, 1, bound);
+        if wait_ms > 0 {
+            return Some(wait(wait_ms));
+        }
+        rate.record(now_ms, 1);
+        None
     }
-    let rate = rates.entry(from).or_default();
-    let wait_ms = rate.throttle_ms(millis(now), 1, bound);
-    if wait_ms > 0 {
-        return Some(wait(wait_ms));
-    }
-    rate.record(millis(now), 1);
-    None
 }
 
 fn wait(ms: u64) -> Duration {
-    Duration::from_millis(ms.min(WAIT_MS_MAX))
+    Duration::from_millis(ms.min(WINDOW_MS))
 }
 
 fn millis(at: Instant) -> u64 {
@@ -172,7 +188,9 @@ mod tests {
         assert_eq!(counted.total(), 3);
         drop(first);
         let fourth = place(&counted, FAR).unwrap();
-        drop((second, third, fourth));
+        let controller = counted.place(FAR);
+        assert_eq!(counted.total(), 4, "which no limit is for");
+        drop((second, third, fourth, controller));
         assert_eq!(counted.total(), 0);
     }
 
@@ -188,9 +206,9 @@ mod tests {
 
     #[test]
     fn an_address_above_its_rate_is_turned_away_and_does_not_count() {
-        let mut rates = BTreeMap::new();
+        let mut rates = IpRates::default();
         let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
-        let mut fast = |ms, ip| too_fast(&mut rates, ip, at(ms), 1).map(|wait| wait.as_millis());
+        let mut fast = |ms, ip| rates.too_fast(ip, at(ms), 1).map(|wait| wait.as_millis());
         for _ in 0..10 {
             assert_eq!(fast(0, NEAR), None);
         }

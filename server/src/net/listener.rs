@@ -41,12 +41,20 @@ pub(crate) struct Door {
 pub(crate) async fn listen(listener: TcpListener, door: Door) {
     loop {
         match listener.accept().await {
-            Ok((stream, client)) => {
-                let wait = door.counted.arrives(door.clock.now());
-                if !wait.is_zero() {
-                    sleep(wait).await; // and nobody else is let in meanwhile
-                }
-                let place = match door.counted.admit(client.ip(), door.clock.now()) {
+            Ok((stream, mut client)) => {
+                // on an IPv6 socket, too, an IPv4 address has its quota
+                client.set_ip(client.ip().to_canonical());
+                let admission = if door.clients {
+                    let wait = door.counted.arrives(door.clock.now());
+                    if !wait.is_zero() {
+                        sleep(wait).await; // and nobody else is let in meanwhile
+                    }
+                    door.counted.admit(client.ip(), door.clock.now())
+                } else {
+                    // clients that use up their limits do not keep controllers apart
+                    Admission::Place(door.counted.place(client.ip()))
+                };
+                let place = match admission {
                     Admission::Place(place) => place,
                     Admission::TooMany => {
                         tracing::warn!(%client, "too many connections; closed");

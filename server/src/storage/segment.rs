@@ -113,6 +113,11 @@ impl Segment {
         Ok(self.file.insert(self.open_files.add(file)).file())
     }
 
+    /// Where the `.log` is.
+    pub(super) fn log_path(&self) -> PathBuf {
+        self.path("log")
+    }
+
     /// Closes the file; it is opened again when it is wanted.
     pub(super) fn close_file(&mut self) {
         self.file = None;

@@ -362,20 +362,33 @@ impl Store {
         log.append(base, records)
     }
 
+    /// Nothing of a range that begins with a damaged batch, and an error where that is all there is.
     fn read(&mut self, ranges: &[ReadRange], max_bytes: u32) -> io::Result<Vec<Records>> {
         let (mut left, mut exempt) = (read_memory::allowed(max_bytes), true);
+        let mut damage = None;
         let mut answer = Vec::with_capacity(ranges.len());
         for range in ranges {
             let log = self.logs.get_mut(&range.tp);
-            let records = match log.and_then(|log| log.segments.get_mut(&range.segment)) {
-                Some(segment) => read::range(segment, range, range.max_bytes.min(left), exempt)?,
-                None => Records::default(),
+            let read = match log.and_then(|log| log.segments.get_mut(&range.segment)) {
+                Some(segment) => read::range(segment, range, range.max_bytes.min(left), exempt),
+                None => Ok(Records::default()),
+            };
+            let records = match read {
+                // other partitions are not held up
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    damage = Some(error);
+                    Records::default()
+                }
+                read => read?,
             };
             left = left.saturating_sub(records.size_bytes());
             exempt &= records.is_empty();
             answer.push(records);
         }
-        Ok(answer)
+        match damage {
+            Some(error) if exempt => Err(error),
+            _ => Ok(answer),
+        }
     }
 
     fn find_timestamp(
@@ -398,7 +411,7 @@ impl Store {
         let names = if is_named { Vec::new() } else { log.names(&self.root) };
         let Some(segment) = log.segments.get_mut(&base) else { return Ok(None) };
         segment.is_named = true;
-        Ok(Some(Job::Sync(segment.file()?, names)))
+        Ok(Some(Job::Sync(segment.log_path(), names)))
     }
 
     fn sync_cleaned(&mut self, tp: TopicPartition, aborted: Bytes) -> io::Result<Option<Job>> {

@@ -1,6 +1,7 @@
 //! The store against what was written: what is appended is read, whatever is cut, damaged or
 //! opened again.
 
+mod damaged;
 mod files;
 mod refused;
 

@@ -12,8 +12,9 @@ use stormglass_broker_core::ids::DiskOpId;
 /// What to do.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// fsync a file, and what must be durable for it to be found.
-    Sync(Arc<File>, Vec<PathBuf>),
+    /// fsync a file, and what must be durable for it to be found. It is opened for that, whoever has it
+    /// open: thousands of these may wait.
+    Sync(PathBuf, Vec<PathBuf>),
     /// fsync a cleaned segment, and write its index of aborted transactions.
     SyncCleaned {
         /// The `.log`.
@@ -82,10 +83,10 @@ fn run(inbox: &Receiver<(DiskOpId, Job)>, mut report: Report) {
 
 fn execute(job: Job) -> io::Result<Finished> {
     match job {
-        Job::Sync(file, dirs) => {
-            file.sync_data()?;
-            for dir in dirs {
-                ignore_missing(sync_dir(&dir))?;
+        Job::Sync(path, dirs) => {
+            // segments and logs may have been deleted meanwhile
+            for path in [path].iter().chain(&dirs) {
+                ignore_missing(sync(path))?;
             }
         }
         Job::SyncCleaned { log, index, aborted } => {
@@ -93,7 +94,7 @@ fn execute(job: Job) -> io::Result<Finished> {
             // both may have been given up meanwhile
             ignore_missing(write_synced(&index, &aborted))?;
         }
-        Job::SyncDir(dir) => ignore_missing(sync_dir(&dir))?,
+        Job::SyncDir(dir) => ignore_missing(sync(&dir))?,
         Job::Write(path, bytes) => {
             // the log that it belongs to may have been deleted meanwhile
             ignore_missing(write_durably(&path, &bytes))?;
@@ -125,7 +126,7 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = PathBuf::from(temporary);
     write_synced(&temporary, bytes)?;
     fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), sync_dir)
+    path.parent().map_or(Ok(()), sync)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -134,6 +135,7 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_data()
+/// fsyncs a file or a directory: all that was written there, by whomever.
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_data()
 }
