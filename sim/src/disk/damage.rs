@@ -106,12 +106,13 @@ impl Disk {
         }
     }
 
-    /// What a read yields when checksums are looked at: what lies before the first batch that is
-    /// damaged, and an error where that is nothing.
+    /// What a read yields when checksums are looked at: of every range what lies before the first batch
+    /// that is damaged, and an error where all that is nothing.
     pub(super) fn checked(&self, ranges: &[ReadRange], mut read: Vec<Records>) -> DiskResult {
         let Some(rot) = self.damage.as_ref().and_then(|damage| damage.rot.as_ref()) else {
             return DiskResult::Read(read);
         };
+        let mut is_damaged = false;
         for (range, records) in ranges.iter().zip(&mut read) {
             let batches = records.batches();
             let whole = batches.iter().take_while(|batch| !rot.hits(range.tp, batch.base_offset()));
@@ -119,12 +120,13 @@ impl Disk {
             if whole == batches.len() {
                 continue;
             }
-            if whole == 0 {
-                return DiskResult::Failed(DiskError::Corrupt);
-            }
+            is_damaged = true;
             let mut kept = Records::default();
             batches.iter().take(whole).for_each(|batch| kept.push(batch.clone()));
             *records = kept;
+        }
+        if is_damaged && read.iter().all(Records::is_empty) {
+            return DiskResult::Failed(DiskError::Corrupt);
         }
         DiskResult::Read(read)
     }

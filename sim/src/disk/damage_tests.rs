@@ -109,3 +109,21 @@ fn rotten_batches_are_never_read_and_those_before_them_are() {
     disk.set_rot(3 * SEC, None);
     assert_eq!(read(&mut disk, 3 * SEC, 0).unwrap().len(), usize::try_from(to / 16).unwrap() + 1);
 }
+
+#[test]
+fn a_log_that_rots_does_not_hold_up_another() {
+    let (mut disk, mut maker) = disk(4);
+    submit(&mut disk, 0, sync());
+    disk.set_rot(SEC, Some((1000, 7)));
+    let records = Records::new(maker.batches(2));
+    let kind = DiskOpKind::Append { tp: tp(1), segment: 0, records: records.clone() };
+    submit(&mut disk, SEC, kind);
+    let ranges = [tp(0), tp(1)].map(|tp| {
+        let (upto, max_bytes) = (Offset::MAX, u32::MAX);
+        ReadRange { tp, segment: 0, position: 0, from: 0, upto, max_bytes }
+    });
+    let kind = DiskOpKind::Read { ranges: ranges.into(), max_bytes: u32::MAX };
+    let DiskResult::Read(read) = submit(&mut disk, SEC, kind) else { panic!("there is one") };
+    let counts: Vec<_> = read.iter().map(|records| records.batches().len()).collect();
+    assert_eq!(counts, [0, 2]);
+}
