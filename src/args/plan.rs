@@ -68,7 +68,7 @@ pub(super) struct LowPlan {
     /// AWS region, whose prices count.
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     pub(super) region: String,
-    /// Prices that replace the catalogue's: TOML with [[prices]], each with meter and usd.
+    /// Prices that replace the catalogue's: TOML with `[[prices]]`, each with meter and usd.
     #[arg(long, value_name = "FILE")]
     pub(super) prices: Option<PathBuf>,
     /// Kinds of clusters. Repeatable; of several, the cheapest of each is found, too. Default: that of
