@@ -79,11 +79,6 @@ fn giving_a_partition_on_before_its_owner_gave_it_up_is_seen() {
 }
 
 #[test]
-fn a_coordinator_that_never_reads_its_log_again_is_seen() {
-    check("bit-rot", "GRP-ROT", &["everything-consumed"]);
-}
-
-#[test]
 fn sessions_that_end_early_are_seen_while_clocks_drift() {
     check("clock-drift", "CTRL-SESSION-HALF", &["timeouts-kept"]);
 }
