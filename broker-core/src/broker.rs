@@ -40,6 +40,7 @@ pub struct Broker {
     withheld: Option<MetadataDelta>,
     closing: bool,
     topics_revision: u64,
+    limits_revision: u64,
 }
 
 /// What recovery found, until the first step deals with it.
@@ -112,6 +113,7 @@ impl Broker {
             withheld: (!early).then(MetadataDelta::default),
             closing: false,
             topics_revision: 0,
+            limits_revision: 0,
         }
     }
 
@@ -123,7 +125,7 @@ impl Broker {
 
     /// Takes one input; what should happen is in `effects`.
     pub fn step(&mut self, now: Instant, input: Input, effects: &mut Effects) {
-        let now_ms = i64::try_from(now.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         if let Input::WallClock(wall_ms) = input {
             self.wall_offset_ms = wall_ms - now_ms;
             return;
@@ -406,6 +408,7 @@ impl Broker {
                     TimerKey::Groups => role.groups_due(step),
                     TimerKey::GroupExpiry => role.groups_expire(step),
                     TimerKey::TxnTimeouts => crate::api::transactions::timeouts_due(role, step),
+                    TimerKey::TxnLoads => crate::api::transactions::loads_due(role, step),
                     TimerKey::TxnMarkers => crate::api::transactions::markers_due(role, step),
                     TimerKey::TxnAdditions => crate::api::transactions::additions_due(role, step),
                     TimerKey::Forward => role.forwarding_due(step),
@@ -521,9 +524,11 @@ impl Broker {
             || !delta.partitions.is_empty()
             || !delta.removed_topics.is_empty()
             || !delta.brokers.is_empty()
-            || delta.limits_connections()
         {
             self.topics_revision += 1;
+        }
+        if delta.limits_connections() {
+            self.limits_revision += 1;
         }
         if !fresh.is_empty() {
             role.apply_metadata(step, &fresh);
@@ -611,11 +616,17 @@ impl Broker {
         self.broker.as_ref().is_some_and(|(role, _)| role.quotas.counts_thread_time())
     }
 
-    /// A number that is another one after each change of [`Self::topics`], [`Self::endpoints`], levels
-    /// of [`Self::features`] or [`Self::connection_limits`].
+    /// A number that is another one after each change of [`Self::topics`], [`Self::endpoints`] or
+    /// levels of [`Self::features`].
     #[must_use]
     pub fn topics_revision(&self) -> u64 {
         self.topics_revision
+    }
+
+    /// The same for [`Self::connection_limits`].
+    #[must_use]
+    pub fn limits_revision(&self) -> u64 {
+        self.limits_revision
     }
 
     /// Active controller as this node knows it.

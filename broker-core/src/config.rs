@@ -10,11 +10,12 @@ mod topic_keys;
 
 pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
-pub use dynamic_keys::{BROKER_KEYS, THREAD_KEYS, dynamic_key};
 pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use throttled_replicas::ThrottledReplicas;
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
+
+pub(crate) use dynamic_keys::{BROKER_KEYS, dynamic_key};
 
 use crate::features::InitialLevels;
 use crate::ids::NodeId;
@@ -102,6 +103,15 @@ macro_rules! configs {
                     })?;
                 })*
                 Ok(())
+            }
+
+            /// The same of overrides, which were validated when they were set. One that cannot be
+            /// read all the same, as another version's, leaves the others in force.
+            pub(crate) fn apply_readable(&mut self, overrides: &BTreeMap<Arc<str>, Arc<str>>) {
+                let value = |key: &str| overrides.get(key).map(|text| &**text);
+                $(if let Some(value) = value($key).and_then(ConfigValue::parse) {
+                    self.$field = value;
+                })*
             }
 
             /// Keys with their values and types, in no particular order.

@@ -56,15 +56,11 @@ impl<'a> Dynamic<'a> {
         value.parse().ok().filter(|rate: &u64| *rate < i64::MAX.unsigned_abs())
     }
 
-    /// What server.properties comes to. Values were checked when they were set.
+    /// What server.properties comes to.
     pub(crate) fn over(&self, server: &ServerConfig) -> ServerConfig {
         let mut now = server.clone();
         for overrides in [self.all, self.own].into_iter().flatten() {
-            let before = now.clone();
-            let values = overrides.iter().map(|(key, value)| (key.to_string(), value.to_string()));
-            if now.apply(&values.collect()).is_err() {
-                now = before;
-            }
+            now.apply_readable(overrides);
         }
         now
     }
@@ -149,16 +145,14 @@ pub(crate) fn of_broker(server: &ServerConfig, dynamic: Dynamic<'_>) -> Vec<Conf
         .zip(defaults)
         .map(|((key, value, kind), (_, default, _))| broker_entry(key, kind, &value, default))
         .collect();
-    entries.extend(BROKER_KEYS.iter().filter_map(|key| only_dynamic(dynamic, key)));
     for entry in &mut entries {
         entry.read_only = dynamic_key(entry.key).is_none();
-        if let Some((value, source)) = dynamic.find(entry.key)
-            && entry.inherited.is_some()
-        {
+        if let Some((value, source)) = dynamic.find(entry.key) {
             entry.inherited = Some((entry.key, Arc::clone(&entry.value), entry.source));
             (entry.value, entry.source) = (Arc::clone(value), source);
         }
     }
+    entries.extend(BROKER_KEYS.iter().filter_map(|key| only_dynamic(dynamic, key)));
     entries.sort_by_key(|entry| entry.key);
     entries
 }
@@ -188,5 +182,22 @@ fn broker_entry(key: &'static str, kind: ConfigKind, value: &str, default: Strin
         kind,
         read_only: true,
         inherited: Some((key, default.into(), ConfigSource::Default)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_leaves_a_brokers_other_configs_in_force() {
+        let set = |configs: &[(&str, &str)]| -> Overrides {
+            configs.iter().map(|(key, value)| (Arc::from(*key), Arc::from(*value))).collect()
+        };
+        let all = set(&[("log.retention.ms", "5"), ("num.network.threads", "many")]);
+        let own = set(&[("log.retention.ms", "soon"), ("num.io.threads", "9")]);
+        let dynamic = Dynamic { all: Some(&all), own: Some(&own) };
+        let now = dynamic.over(&ServerConfig::kafka_defaults());
+        assert_eq!((now.log_retention_ms, now.num_network_threads, now.num_io_threads), (5, 3, 9));
     }
 }

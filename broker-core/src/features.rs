@@ -37,8 +37,8 @@ pub const FEATURES: [Feature; 3] = [
 /// Levels of features that a new cluster begins with.
 pub type InitialLevels = &'static [(&'static str, i16)];
 
-/// Release 3.9, and nothing else is chosen: transactions are those of level 0, and server.properties says what groups may
-/// speak.
+/// Release 3.9, and nothing else is chosen: transactions are those of level 0, and
+/// server.properties says what groups may speak.
 pub const UNCHOSEN: InitialLevels = &[(METADATA_VERSION, RELEASE_3_9)];
 /// What a new cluster of Kafka 4.1 begins with.
 pub const NEWEST: InitialLevels =
@@ -46,8 +46,7 @@ pub const NEWEST: InitialLevels =
 
 /// Whether Kafka's metadata records of one level may have what those of a lower one have no room for
 /// (`MetadataVersion.checkIfMetadataChanged`).
-#[must_use]
-pub fn metadata_would_be_lost(from: i16, to: i16) -> bool {
+pub(crate) fn metadata_would_be_lost(from: i16, to: i16) -> bool {
     (to..from).contains(&(ELIGIBLE_REPLICAS - 1))
 }
 

@@ -20,6 +20,7 @@ mod api;
 mod broker;
 mod controller;
 mod effective;
+mod failed_loads;
 mod forwarding;
 mod group;
 mod lifecycle;

@@ -412,6 +412,8 @@ pub enum TimerKey {
     RemoteLog,
     /// Fetches that wait for remote storage have waited long enough.
     RemoteFetch,
+    /// Transactions that could not be read are read again.
+    TxnLoads,
 }
 
 /// Work done in a step: counts that a CPU cost profile turns into time.

@@ -204,6 +204,12 @@ pub(crate) fn timeouts_due(role: &mut BrokerRole, step: &mut Step<'_>) {
     transactions.timeouts_due(&mut Cx { step, replicas, image });
 }
 
+/// Timer: loads that could not read.
+pub(crate) fn loads_due(role: &mut BrokerRole, step: &mut Step<'_>) {
+    let BrokerRole { replicas, image, transactions, .. } = role;
+    transactions.retry_loads(&mut Cx { step, replicas, image });
+}
+
 /// Timer: markers that could not be written.
 pub(crate) fn markers_due(role: &mut BrokerRole, step: &mut Step<'_>) {
     let BrokerRole { replicas, image, transactions, .. } = role;

@@ -97,9 +97,7 @@ impl IoRate {
     pub const UNLIMITED: Self = Self { bytes_per_second: None };
     /// How Kafka writes that (Java's `Double.MAX_VALUE`).
     pub(super) const UNLIMITED_TEXT: &'static str = "1.7976931348623157E308";
-}
 
-impl IoRate {
     /// From a decimal number; `None` if it is none above 0.
     pub(super) fn of_text(text: &str) -> Option<Self> {
         ConfigValue::parse(text)

@@ -15,7 +15,7 @@ const fn own(name: &'static str, kind: ConfigKind, default: &'static str, rule: 
 /// there are none of (`num.io.threads`, `num.network.threads`), and
 /// `replica.alter.log.dirs.io.max.bytes.per.second`, as replicas do not move between log directories.
 #[rustfmt::skip]
-pub const BROKER_KEYS: &[TopicKey] = &[
+pub(crate) const BROKER_KEYS: &[TopicKey] = &[
     own("follower.replication.throttled.rate", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
     own("leader.replication.throttled.rate", ConfigKind::Long, LONG_MAX, Rule::AtLeast(0)),
     own("log.cleaner.backoff.ms", ConfigKind::Long, "15000", Rule::AtLeast(0)),
@@ -34,15 +34,21 @@ pub const BROKER_KEYS: &[TopicKey] = &[
     own("transaction.partition.verification.enable", ConfigKind::Boolean, "true", Rule::Any),
 ];
 
-/// Sizes of thread pools: they change to twice or half of what they are at most (Kafka's
-/// `DynamicThreadPool`).
-pub const THREAD_KEYS: [&str; 3] =
-    ["num.io.threads", "num.network.threads", "num.replica.fetchers"];
+impl ServerConfig {
+    /// Sizes of thread pools by their keys: they change to twice or half of what they are at most
+    /// (Kafka's `DynamicThreadPool`).
+    pub(crate) fn thread_pools(&self) -> [(&'static str, u16); 3] {
+        [
+            ("num.io.threads", self.num_io_threads),
+            ("num.network.threads", self.num_network_threads),
+            ("num.replica.fetchers", self.num_replica_fetchers),
+        ]
+    }
+}
 
 /// A config of brokers that may change while they run, by its name in server.properties; `None` for
 /// all others.
-#[must_use]
-pub fn dynamic_key(name: &str) -> Option<&'static TopicKey> {
+pub(crate) fn dynamic_key(name: &str) -> Option<&'static TopicKey> {
     let is_read = |key: &TopicKey| {
         TopicConfig::KEYS.contains(&key.name) && ServerConfig::KEYS.contains(&key.server)
     };
@@ -80,6 +86,8 @@ mod tests {
                 assert_eq!(value, key.default, "{}", key.name);
             }
         }
-        assert!(THREAD_KEYS.iter().all(|key| dynamic_key(key).is_some()));
+        for (key, size) in ServerConfig::kafka_defaults().thread_pools() {
+            assert_eq!(dynamic_key(key).map(|key| key.default), Some(&*size.to_string()), "{key}");
+        }
     }
 }

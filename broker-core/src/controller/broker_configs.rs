@@ -5,7 +5,7 @@
 use super::configs::{Overrides, Refusal, texts};
 use super::remote_storage;
 use super::state::Controller;
-use crate::config::{ServerConfig, THREAD_KEYS, dynamic_key};
+use crate::config::{ServerConfig, dynamic_key};
 use crate::effective::Dynamic;
 use crate::error::ErrorCode;
 use crate::ids::NodeId;
@@ -29,8 +29,9 @@ impl Controller {
             ConfigResource::Broker(NodeId(id))
         };
         let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
-        self.check_threads(&owner, &after).map_err(|why| (ErrorCode::InvalidRequest, why))?;
-        self.check_tiered_topics(&owner, &after).map_err(|why| (ErrorCode::InvalidConfig, why))?;
+        let (now, then) = self.server_before_and_after(&owner, &after);
+        check_threads(&now, &then).map_err(|why| (ErrorCode::InvalidRequest, why))?;
+        self.check_tiered_topics(&now, &then).map_err(|why| (ErrorCode::InvalidConfig, why))?;
         Ok((owner, after))
     }
 
@@ -54,36 +55,12 @@ impl Controller {
         (before.over(&self.server), after.over(&self.server))
     }
 
-    /// Pools of threads grow and shrink step by step, also when an override is taken away.
-    fn check_threads(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
-        let (before, after) = self.server_before_and_after(owner, after);
-        for ((key, old, _), (_, new, _)) in before.entries().into_iter().zip(after.entries()) {
-            let number = |text: &str| text.parse::<i64>().unwrap_or(0);
-            let (old, value) = (number(&old), number(&new));
-            let bound = if !THREAD_KEYS.contains(&key) || old == value {
-                continue;
-            } else if value < old / 2 {
-                "be at least half the current value"
-            } else if value > old * 2 {
-                "not be greater than double the current value"
-            } else {
-                continue;
-            };
-            return Err(format!(
-                "Dynamic thread count update validation failed for {key}={value}, value should \
-                 {bound} {old}"
-            ));
-        }
-        Ok(())
-    }
-
     /// Topics with remote storage inherit nothing that they could not have of their own: their logs
     /// would silently stay on the disk (in Kafka they do).
-    fn check_tiered_topics(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
+    fn check_tiered_topics(&self, now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
         if !self.server.remote_log_storage_system_enable {
             return Ok(());
         }
-        let (now, then) = self.server_before_and_after(owner, after);
         let none = Overrides::new();
         for topic in self.image.topics() {
             let owner = ConfigResource::Topic(Arc::clone(&topic.name));
@@ -92,12 +69,30 @@ impl Controller {
                 let overrides = overrides.iter().map(texts);
                 remote_storage::check(server, std::iter::empty(), overrides)
             };
-            if let (Ok(()), Err(why)) = (check(&now), check(&then)) {
+            if let (Ok(()), Err(why)) = (check(now), check(then)) {
                 return Err(format!("Topic {} inherits it: {why}", topic.name));
             }
         }
         Ok(())
     }
+}
+
+/// Pools of threads grow and shrink step by step, also when an override is taken away.
+fn check_threads(now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
+    for ((key, old), (_, value)) in now.thread_pools().into_iter().zip(then.thread_pools()) {
+        let bound = if value < old / 2 {
+            "be at least half the current value"
+        } else if u32::from(value) > u32::from(old) * 2 {
+            "not be greater than double the current value"
+        } else {
+            continue;
+        };
+        return Err(format!(
+            "Dynamic thread count update validation failed for {key}={value}, value should \
+             {bound} {old}"
+        ));
+    }
+    Ok(())
 }
 
 impl ConfigChange {

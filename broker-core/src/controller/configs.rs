@@ -4,7 +4,7 @@
 use super::remote_storage;
 use super::state::Controller;
 use super::topics::{is_legal_name, named_twice};
-use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, TopicKey};
+use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, ServerConfig, TopicKey};
 use crate::error::ErrorCode;
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{
@@ -28,6 +28,7 @@ pub(super) fn check_topic_config(key: &str, value: &str) -> Result<&'static Topi
 impl Controller {
     pub(super) fn alter_configs(&mut self, request: &AlterConfigsRequest) -> Response {
         let mut resources = Vec::with_capacity(request.resources.len());
+        let mut server = self.server_now();
         let twice = named_twice(request.resources.iter().map(|resource| &resource.target));
         for resource in &request.resources {
             let target = resource.target.clone();
@@ -35,13 +36,16 @@ impl Controller {
                 let message = "The request names the resource more than once.".to_owned();
                 Err((ErrorCode::InvalidRequest, message))
             } else {
-                self.altered(resource)
+                self.altered(&server, resource)
             };
             let (error, message) = match altered {
                 Ok(after) => {
                     if !request.validate_only {
                         let (owner, after) = after;
                         self.stage_configs(&owner, &after);
+                        if owner == ConfigResource::AllBrokers {
+                            server = self.server_now();
+                        }
                     }
                     (ErrorCode::None, None)
                 }
@@ -52,8 +56,12 @@ impl Controller {
         Response::AlterConfigs(AlterConfigsResponse { resources })
     }
 
-    /// Whose overrides change, and what they are then.
-    fn altered(&self, resource: &AlteredResource) -> Result<(ConfigResource, Overrides), Refusal> {
+    /// Whose overrides change, and what they are then. `server`: what topics inherit from.
+    fn altered(
+        &self,
+        server: &ServerConfig,
+        resource: &AlteredResource,
+    ) -> Result<(ConfigResource, Overrides), Refusal> {
         let ConfigTarget { kind, name } = &resource.target;
         match *kind {
             ConfigTarget::TOPIC => {}
@@ -72,7 +80,7 @@ impl Controller {
         let owner = ConfigResource::Topic(Arc::clone(name));
         let after = self.after(resource, &owner, ConfigChange::apply)?;
         let before = self.image.configs(&owner).into_iter().flatten();
-        remote_storage::check(&self.server_now(), before.map(texts), after.iter().map(texts))
+        remote_storage::check(server, before.map(texts), after.iter().map(texts))
             .map_err(|message| (ErrorCode::InvalidConfig, message))?;
         Ok((owner, after))
     }

@@ -4,6 +4,7 @@ use super::configs::check_topic_config;
 use super::placement::place;
 use super::remote_storage;
 use super::state::Controller;
+use crate::config::ServerConfig;
 use crate::effective::{Dynamic, of_topic};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
@@ -22,6 +23,7 @@ pub(super) const PARTITIONS_MAX: usize = 100_000;
 impl Controller {
     pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
         let mut topics = Vec::with_capacity(request.topics.len());
+        let server = self.server_now();
         let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
         for name in &twice {
             let message = "The request names the topic more than once.".into();
@@ -30,7 +32,7 @@ impl Controller {
         }
         for topic in request.topics.iter().filter(|topic| !twice.contains(&topic.name)) {
             let offset = raft.log_end_offset() + self.staged() as Offset;
-            let created = self.create_topic(topic, offset, request.validate_only);
+            let created = self.create_topic(topic, &server, offset, request.validate_only);
             topics.push(created.unwrap_or_else(|(error, message)| {
                 CreatedTopic::refused(topic.name.clone(), error, message)
             }));
@@ -41,6 +43,7 @@ impl Controller {
     fn create_topic(
         &mut self,
         topic: &NewTopic,
+        server: &ServerConfig,
         offset: Offset,
         validate_only: bool,
     ) -> Result<CreatedTopic, (ErrorCode, Option<Arc<str>>)> {
@@ -56,7 +59,7 @@ impl Controller {
                 .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         }
         let configs = topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        remote_storage::check(&self.server_now(), std::iter::empty(), configs)
+        remote_storage::check(server, std::iter::empty(), configs)
             .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {

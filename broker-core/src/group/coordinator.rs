@@ -10,6 +10,7 @@ use super::writes::{Write, Writes};
 use super::{OFFSETS_TOPIC, partition_for};
 use crate::config::NodeConfig;
 use crate::error::ErrorCode;
+use crate::failed_loads::FailedLoads;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::plant::{Plant, planted};
@@ -17,7 +18,7 @@ use crate::random::SplitMix64;
 use crate::records::Record;
 use crate::replica::{ProduceOutcome, ReplicaManager};
 use crate::step::Step;
-use crate::time::{Duration, Instant};
+use crate::time::Duration;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,9 +45,7 @@ pub(crate) struct GroupCoordinator {
     /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
     pub(super) stalled: Vec<i32>,
     /// Loads whose read has failed.
-    pub(super) failed_loads: Vec<(i32, LeaderEpoch)>,
-    /// When these go on: one timer is armed for all of them.
-    pub(super) retry_at: Option<Instant>,
+    pub(super) failed_loads: FailedLoads,
     pub(super) writes: Writes,
     pub(super) deletions: Deletions,
     pub(super) limits: Limits,
@@ -116,8 +115,7 @@ impl GroupCoordinator {
             partitions: BTreeMap::new(),
             loads: FxHashMap::default(),
             stalled: Vec::new(),
-            failed_loads: Vec::new(),
-            retry_at: None,
+            failed_loads: FailedLoads::default(),
             writes: Writes::default(),
             deletions: Deletions::default(),
             limits,

@@ -13,13 +13,9 @@ use crate::records::{Batch, Record};
 use crate::replica::ReplicaManager;
 use crate::seam::{DiskOpKind, DiskResult, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
-use crate::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Pause before a load goes on that could not read. Kafka gives the partition up instead, until its
-/// next leader epoch.
-const RETRY: Duration = Duration::from_millis(1000);
 /// `offsets.load.buffer.size`.
 const LOAD_BYTES: u32 = 5 << 20;
 
@@ -144,11 +140,7 @@ impl GroupCoordinator {
 
     /// Goes on with loads that could not read, when their pause is over.
     pub(super) fn retry_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
-        if self.retry_at.is_none_or(|at| at > step.now) {
-            return;
-        }
-        self.retry_at = None;
-        for (partition, epoch) in std::mem::take(&mut self.failed_loads) {
+        for (partition, epoch) in self.failed_loads.take_due(step.now) {
             if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
                 self.load_more(step, replicas, partition);
             }
@@ -173,12 +165,7 @@ impl GroupCoordinator {
             if planted(self.plant, Plant::FailedLoadStays) {
                 return;
             }
-            self.failed_loads.push((partition, epoch));
-            if self.retry_at.is_none() {
-                let at = step.now + RETRY;
-                self.retry_at = Some(at);
-                step.timer(at, TimerKey::Groups);
-            }
+            self.failed_loads.add(step, (partition, epoch), TimerKey::Groups);
             return;
         };
         // what begins in a gap that a cut has left finds nothing, and must get on

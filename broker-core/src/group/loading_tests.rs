@@ -89,7 +89,7 @@ fn a_load_that_could_not_read_goes_on_later() {
     rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, failed));
     assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
     let (at, _) = rig.effects.timers.iter().find(|(_, key)| *key == TimerKey::Groups).unwrap();
-    rig.now_ms = at.as_nanos() / 1_000_000;
+    rig.now_ms = at.as_millis();
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
     load_again(&mut rig, &mut groups, records);
@@ -121,7 +121,7 @@ fn one_timer_is_for_all_loads_that_could_not_read() {
         let [(at, TimerKey::Groups)] = rig.effects.timers[..] else {
             panic!("{:?}", rig.effects.timers)
         };
-        rig.now_ms = at.as_nanos() / 1_000_000;
+        rig.now_ms = at.as_millis();
         rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
     }
 }

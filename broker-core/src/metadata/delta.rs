@@ -34,8 +34,7 @@ impl MetadataDelta {
     }
 
     /// Whether the limits of connections may have changed.
-    #[must_use]
-    pub fn limits_connections(&self) -> bool {
+    pub(crate) fn limits_connections(&self) -> bool {
         let of_brokers = |of: &ConfigResource| {
             matches!(of, ConfigResource::AllBrokers | ConfigResource::Broker(_))
         };

@@ -233,16 +233,6 @@ impl MetadataImage {
         self.configs.iter().filter(|(_, configs)| !configs.is_empty()).map(|(resource, _)| resource)
     }
 
-    /// A topic's overrides, as `TopicConfig::apply` takes them.
-    #[must_use]
-    pub fn topic_overrides(&self, name: &Arc<str>) -> BTreeMap<String, String> {
-        self.configs(&ConfigResource::Topic(name.clone()))
-            .into_iter()
-            .flatten()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect()
-    }
-
     /// Quotas of clients.
     #[must_use]
     pub fn quotas(&self) -> &QuotaMap {

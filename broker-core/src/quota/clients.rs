@@ -4,7 +4,7 @@
 //! authentication. `controller_mutation_rate` is kept and shown, without effect.
 
 use super::limits::{Flow, Moved};
-use super::rate::{Rate, WINDOW_MS};
+use super::rate::Rate;
 use crate::ids::ConnectionId;
 use crate::metadata::{QuotaMap, QuotaOwner};
 use rustc_hash::FxHashMap;
@@ -24,7 +24,7 @@ pub(crate) const QUOTA_KEYS: [(&str, bool); 4] = [
 /// What a quota of an IP address may be.
 pub(crate) const IP_QUOTA_KEY: &str = "connection_creation_rate";
 /// Longest wait for thread time, a window.
-const TIME_WAIT_MS_MAX: u64 = WINDOW_MS;
+const TIME_WAIT_MS_MAX: u64 = Rate::WINDOW_MS;
 
 /// Who everybody is.
 const ANONYMOUS: &str = "ANONYMOUS";

@@ -2,7 +2,7 @@
 //! Express broker, or a broker's part of those of a Serverless cluster. Kafka has quotas for
 //! clients only; these are measured and answered in the same way.
 
-use super::rate::{Rate, WINDOW_MS, WINDOWS};
+use super::rate::{Rate, WINDOWS};
 use crate::ids::TopicPartition;
 use rustc_hash::FxHashMap;
 
@@ -122,5 +122,5 @@ impl LimitRates {
 /// What fits into the windows of a quota: no answer may be larger, or it could never be sent
 /// (`getMaxValueInQuotaWindow`).
 pub(super) fn window_bytes(bound: u64) -> u64 {
-    bound.saturating_mul((WINDOWS - 1) * WINDOW_MS / 1000)
+    bound.saturating_mul((WINDOWS - 1) * Rate::WINDOW_MS / 1000)
 }

@@ -82,7 +82,7 @@ impl Quotas {
     /// What a request of a client has taken.
     #[cold]
     pub(crate) fn spent(&mut self, conn: ConnectionId, now: Instant, time: Duration) {
-        self.clients.record_time(conn, now.as_nanos() / 1_000_000, time.as_nanos());
+        self.clients.record_time(conn, now.as_millis(), time.as_nanos());
     }
 
     /// Whether an answer may have to be counted.
@@ -151,7 +151,7 @@ impl Quotas {
         asked: Asked,
         reply: &mut Reply,
     ) {
-        let now_ms = step.now.as_nanos() / 1_000_000;
+        let now_ms = step.now.as_millis();
         let bytes = reply.response.as_ref().map_or(0, Response::wire_size);
         let mut wait_ms = self.rates.request(&self.limits, now_ms);
         wait_ms = wait_ms.max(self.clients.time_throttle_ms(reply.conn, now_ms));

@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 
 /// `quota.window.num`.
 pub(crate) const WINDOWS: u64 = 11;
-/// `quota.window.size.seconds`, ms.
-pub(crate) const WINDOW_MS: u64 = 1000;
 /// Kafka counts at least so many whole windows, so that what has just begun has no high rate.
 const FULL_WINDOWS_MIN: u64 = WINDOWS - 1;
 
@@ -24,12 +22,17 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// `quota.window.size.seconds`, ms.
+    pub const WINDOW_MS: u64 = 1000;
+
     /// Counts an amount.
     pub fn record(&mut self, now_ms: u64, amount: u64) {
         self.forget_old(now_ms);
         self.total += amount;
         match self.windows.back_mut() {
-            Some(last) if now_ms.saturating_sub(last.start_ms) < WINDOW_MS => last.amount += amount,
+            Some(last) if now_ms.saturating_sub(last.start_ms) < Self::WINDOW_MS => {
+                last.amount += amount
+            }
             _ => self.windows.push_back(Window { start_ms: now_ms, amount }),
         }
         if self.windows.len() as u64 > WINDOWS {
@@ -56,7 +59,7 @@ impl Rate {
     pub(crate) fn above_until_ms(&mut self, now_ms: u64, bound: u64) -> Option<u64> {
         self.forget_old(now_ms);
         let oldest = self.windows.front()?.start_ms;
-        let elapsed_ms = now_ms.saturating_sub(oldest).max(WINDOW_MS);
+        let elapsed_ms = now_ms.saturating_sub(oldest).max(Self::WINDOW_MS);
         if u128::from(self.total) * 1000 <= u128::from(bound) * u128::from(elapsed_ms) {
             return None;
         }
@@ -68,13 +71,13 @@ impl Rate {
     fn elapsed_ms(&self, now_ms: u64) -> u64 {
         let oldest = self.windows.front().map_or(now_ms, |window| window.start_ms);
         let elapsed_ms = now_ms.saturating_sub(oldest);
-        let missing = FULL_WINDOWS_MIN.saturating_sub(elapsed_ms / WINDOW_MS);
-        (elapsed_ms + missing * WINDOW_MS).max(WINDOW_MS)
+        let missing = FULL_WINDOWS_MIN.saturating_sub(elapsed_ms / Self::WINDOW_MS);
+        (elapsed_ms + missing * Self::WINDOW_MS).max(Self::WINDOW_MS)
     }
 
     fn forget_old(&mut self, now_ms: u64) {
         let is_old =
-            |window: &Window| now_ms.saturating_sub(window.start_ms) >= WINDOWS * WINDOW_MS;
+            |window: &Window| now_ms.saturating_sub(window.start_ms) >= WINDOWS * Self::WINDOW_MS;
         while self.windows.front().is_some_and(is_old) {
             self.drop_first();
         }

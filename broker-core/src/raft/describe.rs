@@ -52,10 +52,13 @@ impl Raft {
         let leader_end = self.log.durable_end();
         if let (Role::Leader(leader), Some(end)) = (&mut self.role, end) {
             let before = leader.seen.get(&node).copied();
-            let voters = &self.voters;
-            leader.seen.retain(|id, seen| {
-                voters.contains(id) || now.since(seen.fetched) < OBSERVER_SESSION
-            });
+            if before.is_none() {
+                // as many as there are at one time: a new one may stand for one that is gone
+                let voters = &self.voters;
+                leader.seen.retain(|id, seen| {
+                    voters.contains(id) || now.since(seen.fetched) < OBSERVER_SESSION
+                });
+            }
             leader.seen.insert(node, Seen::note(before, end, leader_end, now));
         }
     }

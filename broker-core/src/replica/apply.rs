@@ -2,12 +2,11 @@
 
 use super::ReplicaManager;
 use super::partition::{Partition, Role};
-use super::throttle::Throttled;
 use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::log::{Log, LogConfig};
-use crate::metadata::{MetadataDelta, MetadataImage, PartitionImage};
+use crate::metadata::{ConfigResource, MetadataDelta, MetadataImage, PartitionImage};
 use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, TraceEvent};
 use crate::step::{Owner, Step};
@@ -44,11 +43,11 @@ impl ReplicaManager {
                 self.delete(step, TopicPartition::new(topic.id, index));
             }
         }
+        let mut configs = TopicConfigs::new();
         // logs found at the start wait for it, whether the metadata has configs or not
         if is_first || !delta.configs.is_empty() {
-            self.apply_configs(step, image);
+            self.apply_configs(step, image, &mut configs);
         }
-        let mut configs = TopicConfigs::new();
         for tp in &delta.partitions {
             let Some(state) = image.partition(*tp) else { continue };
             let Some(topic) = image.topic(tp.topic) else { continue };
@@ -91,18 +90,15 @@ impl ReplicaManager {
         if is_new {
             self.note_compaction(step, slot);
         }
-        let min_isr = config.min_insync_replicas;
         let node = self.config.node;
-        let throttled = Throttled::new(config, tp, node);
-        self.throttles.note(throttled);
-        let Some(partition) = self.partition_mut(slot) else { return };
+        let hosted = self.partitions.get_mut(slot as usize).and_then(Option::as_mut);
+        let Some(partition) = hosted else { return };
         if partition.topic != *topic {
             partition.topic = Arc::clone(topic);
         }
         partition.set_replicas(&state.replicas, node);
-        let min_isr = usize::try_from(min_isr).unwrap_or(1).max(1);
-        partition.min_isr = min_isr.min(state.replicas.len());
-        partition.throttled = throttled;
+        partition.take_config(config, node);
+        self.throttles.note(partition.throttled);
         let is_new_epoch = state.leader_epoch > partition.leader_epoch || is_new;
         if is_new_epoch {
             self.begin_epoch(step, slot, state);
@@ -205,25 +201,28 @@ impl ReplicaManager {
         self.insert(Partition::new(tp, Arc::clone(topic), log, self.config.plant))
     }
 
-    /// A topic's configs over the broker's. Overrides were validated when they were set; one that
-    /// cannot be read all the same, as another version's, leaves the others in force.
+    /// A topic's configs over the broker's.
     fn topic_config(&self, image: &MetadataImage, topic: &Arc<str>) -> TopicConfig {
         let mut config = self.topic_defaults.clone();
         if super::is_internal(topic) {
             // whatever the broker's default is: coordinators need what deletion would take
             config.cleanup_policy = CleanupPolicy::COMPACT;
         }
-        for entry in image.topic_overrides(topic) {
-            let _ = config.apply(&BTreeMap::from([entry]));
+        if let Some(overrides) = image.configs(&ConfigResource::Topic(Arc::clone(topic))) {
+            config.apply_readable(overrides);
         }
         config
     }
 
     /// Logs found at the start were loaded with defaults; from now on their topic's configs hold.
-    fn apply_configs(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
+    fn apply_configs(
+        &mut self,
+        step: &mut Step<'_>,
+        image: &MetadataImage,
+        configs: &mut TopicConfigs,
+    ) {
         self.throttles.forget();
         let node = self.config.node;
-        let mut configs = TopicConfigs::new();
         for slot in 0..self.partitions.len() {
             let hosted = self.partitions[slot].as_ref();
             let Some(topic) = hosted.and_then(|p| image.topic(p.tp.topic)) else { continue };
@@ -232,9 +231,7 @@ impl ReplicaManager {
             let log_config = self.log_config(config);
             if let Some(partition) = &mut self.partitions[slot] {
                 partition.log.set_config(log_config);
-                let min_isr = usize::try_from(config.min_insync_replicas).unwrap_or(1).max(1);
-                partition.min_isr = min_isr.min(partition.replicas.len().max(1));
-                partition.throttled = Throttled::new(config, partition.tp, node);
+                partition.take_config(config, node);
                 self.throttles.note(partition.throttled);
             }
             let slot = u32::try_from(slot).unwrap_or(u32::MAX);

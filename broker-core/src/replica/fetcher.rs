@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 /// All fetchers of a broker.
 #[derive(Debug, Default)]
 pub(super) struct Fetchers {
-    pub(super) list: Vec<Fetcher>,
+    list: Vec<Fetcher>,
     by_key: FxHashMap<(NodeId, u16), u32>,
     /// Fetcher of each followed slot.
     by_slot: FxHashMap<u32, u32>,
@@ -33,14 +33,14 @@ pub(super) struct Fetchers {
 }
 
 #[derive(Debug)]
-pub(super) struct Fetcher {
-    pub(super) leader: NodeId,
-    pub(super) id: u16,
+struct Fetcher {
+    leader: NodeId,
+    id: u16,
     session_id: i32,
     session_epoch: i32,
-    pub(super) parts: BTreeMap<u32, Followed>,
-    pub(super) changed: Vec<u32>,
-    pub(super) forgotten: Vec<TopicPartition>,
+    parts: BTreeMap<u32, Followed>,
+    changed: Vec<u32>,
+    forgotten: Vec<TopicPartition>,
     /// Id of the fetch under way.
     in_flight: Option<u64>,
     /// Appends of the last response that the disk has not confirmed.
@@ -49,17 +49,17 @@ pub(super) struct Fetcher {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Followed {
-    pub(super) tp: TopicPartition,
+struct Followed {
+    tp: TopicPartition,
     epoch: LeaderEpoch,
     /// Offset that the leader was last asked for in this epoch.
     asked: Offset,
     /// Left out until then, after an error or for a quota.
-    pub(super) delayed_until: Option<Instant>,
+    delayed_until: Option<Instant>,
     /// Whether the last answer did not go up to the high watermark.
-    pub(super) is_behind: bool,
-    /// Whether it was asked for and not taken back since.
-    pub(super) is_asked: bool,
+    is_behind: bool,
+    /// Whether it was asked for in this session and not taken back since.
+    is_asked: bool,
 }
 
 impl Fetcher {
@@ -69,6 +69,21 @@ impl Fetcher {
         self.session_epoch = SESSION_EPOCH_INITIAL;
         self.changed = self.parts.keys().copied().collect();
         self.forgotten.clear();
+        self.parts.values_mut().for_each(|followed| followed.is_asked = false);
+    }
+
+    /// Leaves partitions out of fetches until then, and out of the session those that are in it.
+    #[cold]
+    fn leave_out(&mut self, slots: &[u32], until: Instant) {
+        for slot in slots {
+            let Some(followed) = self.parts.get_mut(slot) else { continue };
+            followed.delayed_until = Some(until);
+            if std::mem::take(&mut followed.is_asked) {
+                self.forgotten.push(followed.tp);
+            }
+        }
+        let Self { parts, changed, .. } = self;
+        changed.retain(|slot| parts.get(slot).is_some_and(|part| part.delayed_until.is_none()));
     }
 
     fn touch(&mut self, slot: u32) {
@@ -493,10 +508,7 @@ impl ReplicaManager {
     fn delay(&mut self, step: &mut Step<'_>, at: u32, slot: u32) {
         let until = step.now + self.config.server.replica_fetch_backoff;
         let fetcher = &mut self.fetchers.list[at as usize];
-        let Some(followed) = fetcher.parts.get_mut(&slot) else { return };
-        followed.delayed_until = Some(until);
-        fetcher.forgotten.push(followed.tp);
-        fetcher.changed.retain(|other| *other != slot);
+        fetcher.leave_out(&[slot], until);
         step.timer(until, TimerKey::Fetcher(fetcher.leader, fetcher.id));
     }
 }
@@ -515,6 +527,25 @@ impl Fetchers {
             parts.collect::<Vec<_>>()
         };
         self.list.iter().flat_map(of).collect()
+    }
+
+    /// Delays those partitions of a fetcher that are behind and held back. Returns the timer that
+    /// ends it; `None`: there are none.
+    pub(super) fn hold(
+        &mut self,
+        at: u32,
+        until: Instant,
+        is_held: impl Fn(u32) -> bool,
+    ) -> Option<TimerKey> {
+        let fetcher = self.list.get_mut(at as usize)?;
+        let parts = fetcher.parts.iter();
+        let behind = parts.filter(|(_, part)| part.is_behind && part.delayed_until.is_none());
+        let held: Vec<u32> = behind.map(|(slot, _)| *slot).filter(|slot| is_held(*slot)).collect();
+        if held.is_empty() {
+            return None;
+        }
+        fetcher.leave_out(&held, until);
+        Some(TimerKey::Fetcher(fetcher.leader, fetcher.id))
     }
 
     fn fetcher_for(&mut self, leader: NodeId, id: u16) -> u32 {

@@ -1,9 +1,10 @@
 //! One hosted replica: its log, its role, the ISR and the high watermark.
 //!
-//! Follows `kafka.cluster.Partition` and `Replica`. What of a log is in
-//! remote storage, and where its local part begins, the log itself knows.
+//! Follows `kafka.cluster.Partition` and `Replica`. What of a log is in remote storage, and where
+//! its local part begins, the log itself knows.
 
 use super::throttle::Throttled;
+use crate::config::TopicConfig;
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
@@ -260,6 +261,13 @@ impl Partition {
                 lead.followers.push(Follower::unknown(*id));
             }
         }
+    }
+
+    /// Takes those of its topic's configs that its log does not know.
+    pub(crate) fn take_config(&mut self, topic: &TopicConfig, this: NodeId) {
+        let min_isr = usize::try_from(topic.min_insync_replicas).unwrap_or(1).max(1);
+        self.min_isr = min_isr.min(self.replicas.len().max(1));
+        self.throttled = Throttled::new(topic, self.tp, this);
     }
 
     /// Takes over leadership in a new epoch.

@@ -2,7 +2,6 @@
 //! as leader and as follower. What goes to or comes from throttled replicas counts; only those that
 //! are out of sync are held back while the rate is above its bound, so that no ISR shrinks for it.
 
-use super::fetcher::Fetcher;
 use super::read::Look;
 use super::session::FetchSession;
 use super::{Partition, ReplicaManager};
@@ -10,7 +9,6 @@ use crate::config::TopicConfig;
 use crate::ids::{NodeId, TopicPartition};
 use crate::protocol::FetchPartitionResponse;
 use crate::quota::Rate;
-use crate::seam::TimerKey;
 use crate::step::Step;
 use crate::time::{Duration, Instant};
 
@@ -48,7 +46,7 @@ impl Quota {
         if !self.is_used {
             return None;
         }
-        self.rate.above_until_ms(millis(now), self.bound?)
+        self.rate.above_until_ms(now.as_millis(), self.bound?)
     }
 }
 
@@ -132,7 +130,7 @@ impl ReplicaManager {
         let throttled = answers.iter().filter(|answer| is_throttled(answer.tp));
         let bytes: u64 = throttled.map(|answer| u64::from(answer.records.size_bytes())).sum();
         if bytes > 0 {
-            self.throttles.leader.rate.record(millis(step.now), bytes);
+            self.throttles.leader.rate.record(step.now.as_millis(), bytes);
         }
     }
 
@@ -147,7 +145,7 @@ impl ReplicaManager {
         let is_throttled = self.partition(slot).is_some_and(|p| p.throttled.as_follower);
         let bytes = u64::from(answer.records.size_bytes());
         if is_throttled && bytes > 0 {
-            self.throttles.follower.rate.record(millis(step.now), bytes);
+            self.throttles.follower.rate.record(step.now.as_millis(), bytes);
         }
     }
 
@@ -156,7 +154,7 @@ impl ReplicaManager {
     #[cold]
     pub(super) fn hold_throttled(&mut self, step: &mut Step<'_>, at: u32) {
         let Some(until_ms) = self.throttles.follower.exceeded_until_ms(step.now) else { return };
-        let wait = Duration::from_millis(until_ms.saturating_sub(millis(step.now)).max(1));
+        let wait = Duration::from_millis(until_ms.saturating_sub(step.now.as_millis()).max(1));
         // the bound may change, and windows are forgotten
         let until = step.now + wait.min(self.config.server.replica_fetch_backoff);
         let Self { fetchers, partitions, .. } = self;
@@ -168,33 +166,4 @@ impl ReplicaManager {
             step.timer(until, timer);
         }
     }
-}
-
-impl super::fetcher::Fetchers {
-    /// Delays what is behind, followed by a fetcher, and one of those asked for. The timer that
-    /// is needed then.
-    fn hold(&mut self, at: u32, until: Instant, held: impl Fn(u32) -> bool) -> Option<TimerKey> {
-        let fetcher = self.list.get_mut(at as usize)?;
-        let mut any = false;
-        for (slot, followed) in &mut fetcher.parts {
-            if followed.delayed_until.is_some() || !followed.is_behind || !held(*slot) {
-                continue;
-            }
-            followed.delayed_until = Some(until);
-            if std::mem::take(&mut followed.is_asked) {
-                fetcher.forgotten.push(followed.tp);
-            }
-            any = true;
-        }
-        if !any {
-            return None;
-        }
-        let Fetcher { parts, changed, .. } = fetcher;
-        changed.retain(|slot| parts.get(slot).is_some_and(|part| part.delayed_until.is_none()));
-        Some(TimerKey::Fetcher(fetcher.leader, fetcher.id))
-    }
-}
-
-fn millis(at: Instant) -> u64 {
-    at.as_nanos() / 1_000_000
 }

@@ -6,6 +6,7 @@ use super::state::{Transaction, Values};
 use super::{COORDINATOR_TOKEN, TRANSACTIONS_TOPIC, codec};
 use crate::config::NodeConfig;
 use crate::error::ErrorCode;
+use crate::failed_loads::FailedLoads;
 use crate::group::partition_for;
 use crate::ids::{LeaderEpoch, Offset, TopicPartition};
 use crate::metadata::MetadataImage;
@@ -49,7 +50,7 @@ pub(crate) struct TransactionCoordinator {
     /// Loads that wait for appends of the leadership before, which the disk has not confirmed.
     pub(super) stalled: Vec<i32>,
     /// Loads whose read has failed.
-    pub(super) failed_loads: Vec<(i32, LeaderEpoch)>,
+    pub(super) failed_loads: FailedLoads,
     pub(super) markers: Markers,
     pub(super) additions: Additions,
     pub(super) limits: Limits,
@@ -107,7 +108,7 @@ impl TransactionCoordinator {
             partitions: BTreeMap::new(),
             loads: FxHashMap::default(),
             stalled: Vec::new(),
-            failed_loads: Vec::new(),
+            failed_loads: FailedLoads::default(),
             markers: Markers::default(),
             additions: Additions::default(),
             limits: Limits {

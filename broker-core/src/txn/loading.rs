@@ -7,7 +7,7 @@ use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataDelta;
 use crate::plant::{Plant, planted};
 use crate::records::Record;
-use crate::seam::{DiskOpKind, DiskResult, TraceEvent};
+use crate::seam::{DiskOpKind, DiskResult, TimerKey, TraceEvent};
 use crate::step::Owner;
 use std::collections::BTreeMap;
 
@@ -100,11 +100,9 @@ impl TransactionCoordinator {
         }
     }
 
-    /// Goes on with loads that could not read, whenever transactions are looked at
-    /// (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). Kafka gives the partition up
-    /// instead, until its next leader epoch.
-    pub(super) fn retry_loads(&mut self, cx: &mut Cx<'_, '_>) {
-        for (partition, epoch) in std::mem::take(&mut self.failed_loads) {
+    /// Goes on with loads that could not read, when their pause is over.
+    pub(crate) fn retry_loads(&mut self, cx: &mut Cx<'_, '_>) {
+        for (partition, epoch) in self.failed_loads.take_due(cx.step.now) {
             if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
                 self.load_more(cx, partition);
             }
@@ -120,7 +118,7 @@ impl TransactionCoordinator {
         }
         let DiskResult::Read(read) = result else {
             cx.step.trace(TraceEvent::Mark("coordinator-load-failed"));
-            self.failed_loads.push((partition, epoch));
+            self.failed_loads.add(cx.step, (partition, epoch), TimerKey::TxnLoads);
             return;
         };
         // what begins in a gap that a cut has left finds nothing, and must get on

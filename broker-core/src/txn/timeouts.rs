@@ -38,7 +38,6 @@ impl TransactionCoordinator {
     /// Timer.
     pub(crate) fn timeouts_due(&mut self, cx: &mut Cx<'_, '_>) {
         self.timeouts.is_armed = false;
-        self.retry_loads(cx);
         self.abort_late(cx);
         if self.timeouts.expiry_at.is_some_and(|at| at <= cx.step.now) {
             self.forget_unused(cx);

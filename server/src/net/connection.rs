@@ -1,12 +1,11 @@
 //! One client's connection: a request at a time, as Kafka serves them, so that answers keep their
 //! order and a client that asks faster than it is answered fills its own socket only.
 
-use super::framing::{FrameError, read_frame, write_frame};
+use super::framing::{FrameError, Incoming, read_frame, write_frame};
 use super::listener::Door;
 use super::peer;
 use crate::metrics::Counters;
 use crate::node::{Answer, Event};
-use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -72,20 +71,19 @@ async fn converse(
     door: &Door,
     id: ConnectionId,
 ) -> Closing {
-    let mut buffer = BytesMut::new();
+    let mut incoming = Incoming::default();
     let mut client_id: Option<Arc<str>> = None;
     let host: Arc<str> = format!("/{}", client.ip()).into();
     let idle = Duration::from_millis(door.limits.idle_ms_max);
     for turn in 0.. {
-        let frame =
-            match timeout(idle, read_frame(stream, &mut buffer, door.limits.frame_bytes_max)).await
-            {
-                Ok(Ok(Some(frame))) => frame,
-                Ok(Ok(None)) | Err(_) | Ok(Err(FrameError::Io(_))) => return Closing::Quiet,
-                Ok(Err(error)) => return Closing::Frame(error),
-            };
+        let read = read_frame(stream, &mut incoming, door.limits.frame_bytes_max);
+        let frame = match timeout(idle, read).await {
+            Ok(Ok(Some(frame))) => frame,
+            Ok(Ok(None)) | Err(_) | Ok(Err(FrameError::Io(_))) => return Closing::Quiet,
+            Ok(Err(error)) => return Closing::Frame(error),
+        };
         if turn == 0 && Hello::is_hello(&frame) && door.peers {
-            return peer::serve(stream, buffer, frame, door, id).await;
+            return peer::serve(stream, incoming, frame, door, id).await;
         }
         if !door.clients {
             return Closing::NotForClients;

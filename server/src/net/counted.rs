@@ -9,8 +9,6 @@ use std::time::Duration;
 use stormglass_broker_core::time::Instant;
 use stormglass_broker_core::{ConnectionLimits, Rate};
 
-/// A window (`quota.window.size.seconds`): the longest wait for a rate.
-const WINDOW_MS: u64 = 1000;
 /// Addresses whose rates are kept before those that nothing is known of are looked for, once a window.
 const RATES_KEPT: usize = 1000;
 
@@ -74,8 +72,8 @@ impl Counted {
         let Some(bound) = gate.limits.as_ref().and_then(|limits| limits.rate_max) else {
             return Duration::ZERO;
         };
-        gate.rate.record(millis(now), 1);
-        wait(gate.rate.throttle_ms(millis(now), 0, bound))
+        gate.rate.record(now.as_millis(), 1);
+        wait(gate.rate.throttle_ms(now.as_millis(), 0, bound))
     }
 
     /// Counts one more, unless there are too many.
@@ -116,8 +114,8 @@ impl Counted {
 impl IpRates {
     /// Counts a new connection of an address, unless it is above its rate then.
     fn too_fast(&mut self, from: IpAddr, now: Instant, bound: u64) -> Option<Duration> {
-        let now_ms = millis(now);
-        let is_sweep_due = now_ms.saturating_sub(self.swept_ms) >= WINDOW_MS;
+        let now_ms = now.as_millis();
+        let is_sweep_due = now_ms.saturating_sub(self.swept_ms) >= Rate::WINDOW_MS;
         if is_sweep_due && self.rates.len() >= RATES_KEPT && !self.rates.contains_key(&from) {
             self.rates.retain(|_, rate| !rate.is_idle(now_ms));
             self.swept_ms = now_ms;
@@ -132,12 +130,9 @@ impl IpRates {
     }
 }
 
+/// A window is the longest wait for a rate.
 fn wait(ms: u64) -> Duration {
-    Duration::from_millis(ms.min(WINDOW_MS))
-}
-
-fn millis(at: Instant) -> u64 {
-    at.as_nanos() / 1_000_000
+    Duration::from_millis(ms.min(Rate::WINDOW_MS))
 }
 
 impl Drop for Place {

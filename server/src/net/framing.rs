@@ -9,7 +9,8 @@ use stormglass_wire::Frame;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-/// Bytes made room for while nothing has come: there may be thousands of connections that wait.
+/// Bytes made room for while nothing has come, unless the frame before was longer: there may be
+/// thousands of connections that wait.
 const IDLE_BYTES: usize = 4 << 10;
 /// Bytes made room for when a frame has begun, whatever its length says.
 const FIRST_BYTES: usize = 64 << 10;
@@ -46,14 +47,23 @@ impl From<io::Error> for FrameError {
     }
 }
 
-/// The next frame; `None` at the end of the stream. `buffer` keeps what comes after it.
+/// What has come on a stream and was not taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    buffer: BytesMut,
+    /// Length of the frame before: the next one is likely to be as long.
+    last_len: usize,
+}
+
+/// The next frame; `None` at the end of the stream. `incoming` keeps what comes after it.
 pub(super) async fn read_frame(
     stream: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
+    incoming: &mut Incoming,
     bytes_max: usize,
 ) -> Result<Option<Bytes>, FrameError> {
+    let Incoming { buffer, last_len } = incoming;
     while buffer.len() < PREFIX_BYTES {
-        buffer.reserve(IDLE_BYTES);
+        buffer.reserve((PREFIX_BYTES + *last_len).clamp(IDLE_BYTES, FIRST_BYTES));
         if stream.read_buf(buffer).await? == 0 {
             return if buffer.is_empty() { Ok(None) } else { Err(FrameError::CutShort) };
         }
@@ -71,6 +81,7 @@ pub(super) async fn read_frame(
             return Err(FrameError::CutShort);
         }
     }
+    *last_len = frame_len;
     let frame = buffer.split_to(frame_len).freeze();
     if frame_len > KEPT_BYTES_MAX {
         *buffer = BytesMut::from(&buffer[..]);
@@ -105,17 +116,20 @@ pub(super) async fn write_frame(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
     use stormglass_broker_core::ids::NodeId;
     use stormglass_wire::Hello;
+    use tokio::io::ReadBuf;
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
     }
 
     fn frames(mut input: &[u8], bytes_max: usize) -> (Vec<Bytes>, Option<FrameError>) {
-        let (mut buffer, mut found) = (BytesMut::new(), Vec::new());
+        let (mut incoming, mut found) = (Incoming::default(), Vec::new());
         loop {
-            match block_on(read_frame(&mut input, &mut buffer, bytes_max)) {
+            match block_on(read_frame(&mut input, &mut incoming, bytes_max)) {
                 Ok(Some(frame)) => found.push(frame),
                 Ok(None) => return (found, None),
                 Err(error) => return (found, Some(error)),
@@ -148,11 +162,12 @@ mod tests {
 
     #[test]
     fn a_large_length_takes_little_memory_until_bytes_come() {
-        let mut buffer = BytesMut::new();
+        let mut incoming = Incoming::default();
         let mut input = &b"\x06\0\0\0only this much"[..];
-        let error = block_on(read_frame(&mut input, &mut buffer, 100 << 20));
+        let error = block_on(read_frame(&mut input, &mut incoming, 100 << 20));
         assert!(matches!(error, Err(FrameError::CutShort)));
-        assert!(buffer.capacity() <= 4 * FIRST_BYTES, "{}", buffer.capacity());
+        let room = incoming.buffer.capacity();
+        assert!(room <= 4 * FIRST_BYTES, "{room}");
     }
 
     #[test]
@@ -161,13 +176,40 @@ mod tests {
         input[..4].copy_from_slice(&(8_u32 << 20).wrapping_sub(4 + 3).to_be_bytes());
         let end = input.len() - 3;
         input[end..].copy_from_slice(b"\0\0\0");
-        let (mut buffer, mut input) = (BytesMut::new(), input.as_slice());
-        let frame = block_on(read_frame(&mut input, &mut buffer, 100 << 20)).unwrap().unwrap();
+        let (mut incoming, mut input) = (Incoming::default(), input.as_slice());
+        let frame = block_on(read_frame(&mut input, &mut incoming, 100 << 20)).unwrap().unwrap();
         assert_eq!(frame.len(), (8 << 20) - 7);
         drop(frame);
+        let mut buffer = incoming.buffer;
         assert!(buffer.capacity() <= 2 * FIRST_BYTES, "{}", buffer.capacity());
         buffer.reserve(FIRST_BYTES);
         assert!(buffer.capacity() <= 2 * FIRST_BYTES, "{}", buffer.capacity());
+    }
+
+    /// Counts the reads.
+    struct Counted<'a>(&'a [u8], usize);
+
+    impl AsyncRead for Counted<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.1 += 1;
+            Pin::new(&mut self.0).poll_read(cx, buffer)
+        }
+    }
+
+    #[test]
+    fn a_frame_as_long_as_the_one_before_takes_one_read() {
+        let mut incoming = Incoming::default();
+        for (len, reads_expected) in [(100_u16, 1), (16_384, 2), (16_384, 1), (16_000, 1)] {
+            let input = [&u32::from(len).to_be_bytes(), &vec![0; len.into()][..]].concat();
+            let mut input = Counted(&input, 0);
+            let frame = block_on(read_frame(&mut input, &mut incoming, 100 << 20)).unwrap();
+            assert_eq!(frame.map(|frame| frame.len()), Some(len.into()));
+            assert_eq!(input.1, reads_expected, "{len}");
+        }
     }
 
     #[test]

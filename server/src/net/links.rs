@@ -2,10 +2,9 @@
 //! to ask. A connection that fails ends with all that it was asked; the next request opens another.
 
 use super::either::either;
-use super::framing::{read_frame, write_frame};
+use super::framing::{Incoming, read_frame, write_frame};
 use crate::node::{Event, Outbox, SharedDirectory};
 use crate::node_config::Address;
-use bytes::BytesMut;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -146,9 +145,9 @@ async fn ask(mut write: OwnedWriteHalf, asked: &mut UnboundedReceiver<Asked>) ->
 }
 
 async fn hear(mut read: OwnedReadHalf, from: NodeId, outbox: &Outbox) -> io::Result<()> {
-    let mut buffer = BytesMut::new();
+    let mut incoming = Incoming::default();
     loop {
-        let frame = read_frame(&mut read, &mut buffer, ANSWER_BYTES_MAX)
+        let frame = read_frame(&mut read, &mut incoming, ANSWER_BYTES_MAX)
             .await
             .map_err(|error| io::Error::other(error.to_string()))?
             .ok_or(io::ErrorKind::ConnectionReset)?;

@@ -3,10 +3,10 @@
 
 use super::connection::Closing;
 use super::either::either;
-use super::framing::{FrameError, read_frame, write_frame};
+use super::framing::{FrameError, Incoming, read_frame, write_frame};
 use super::listener::Door;
 use crate::node::{Answer, Event};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use std::time::Duration;
 use stormglass_broker_core::ids::ConnectionId;
 use stormglass_wire::{Cluster as _, Frame, Hello, decode_peer_request, encode_peer_response};
@@ -21,7 +21,7 @@ const REQUEST_BYTES_MAX: usize = 100 << 20;
 /// Serves a node whose hello this is, until one side ends it.
 pub(super) async fn serve(
     stream: &mut TcpStream,
-    mut buffer: BytesMut,
+    mut incoming: Incoming,
     hello: Bytes,
     door: &Door,
     id: ConnectionId,
@@ -37,20 +37,20 @@ pub(super) async fn serve(
     tracing::debug!(node = door.node.0, from = hello.from.0, "a node has connected");
     let (mut read, mut write) = stream.split();
     let (answers, outgoing) = unbounded_channel();
-    let asked = hear(&mut read, &mut buffer, door, id, answers);
+    let asked = hear(&mut read, &mut incoming, door, id, answers);
     let idle_max = Duration::from_millis(door.limits.idle_ms_max);
     either(asked, answer(&mut write, outgoing, idle_max)).await
 }
 
 async fn hear(
     read: &mut (impl AsyncRead + Unpin),
-    buffer: &mut BytesMut,
+    incoming: &mut Incoming,
     door: &Door,
     conn: ConnectionId,
     answers: UnboundedSender<Frame>,
 ) -> Closing {
     loop {
-        let frame = match read_frame(read, buffer, REQUEST_BYTES_MAX).await {
+        let frame = match read_frame(read, incoming, REQUEST_BYTES_MAX).await {
             Ok(Some(frame)) => frame,
             Ok(None) | Err(FrameError::Io(_)) => return Closing::Quiet,
             Err(error) => return Closing::Frame(error),

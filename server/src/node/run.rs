@@ -65,6 +65,7 @@ pub(crate) struct Node {
     directory: SharedDirectory,
     counted: Counted,
     topics_revision: u64,
+    limits_revision: u64,
     clock: Clock,
     /// Wall clock minus monotonic clock as the core knows it, ms.
     wall_offset_ms: Option<i64>,
@@ -96,6 +97,7 @@ impl Node {
         let quorum = config.voters.len() / 2 + 1;
         let broker = Broker::new(config, &store);
         counted.set_limits(broker.connection_limits());
+        let limits_revision = broker.limits_revision();
         store.check_readable()?;
         let own = outboxes.get(&id).expect("a node can send to itself");
         store.start_workers(own, Event::Disk).map_err(|error| {
@@ -113,6 +115,7 @@ impl Node {
             directory,
             counted,
             topics_revision: 0,
+            limits_revision,
             clock,
             wall_offset_ms: None,
             waiting: FxHashMap::default(),
@@ -261,6 +264,7 @@ impl Node {
         while let Some(input) = self.next.pop_front() {
             self.broker.step(self.clock.now(), input, &mut self.effects);
             self.publish_topics();
+            self.publish_limits();
             self.carry_out();
         }
     }
@@ -281,6 +285,14 @@ impl Node {
             self.topics_revision = revision;
             let (topics, endpoints) = (self.broker.topics(), self.broker.endpoints());
             self.directory.replace(topics, endpoints, self.broker.features());
+        }
+    }
+
+    /// Connections that come from now on are held to them.
+    fn publish_limits(&mut self) {
+        let revision = self.broker.limits_revision();
+        if revision != self.limits_revision {
+            self.limits_revision = revision;
             self.counted.set_limits(self.broker.connection_limits());
         }
     }
@@ -320,7 +332,7 @@ impl Node {
 
     fn sync_wall_clock(&mut self) {
         let wall_ms = self.clock.wall_ms();
-        let now_ms = i64::try_from(self.clock.now().as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        let now_ms = i64::try_from(self.clock.now().as_millis()).unwrap_or(i64::MAX);
         let offset = wall_ms - now_ms;
         if self.wall_offset_ms.is_none_or(|known| (known - offset).abs() >= WALL_STEP_MS) {
             self.wall_offset_ms = Some(offset);
@@ -343,7 +355,7 @@ impl Node {
     }
 
     fn finish(self, exit: Exit) -> Result<(), ServeError> {
-        let (node, dir) = (self.id.0, self.store.path_of_all().display().to_string());
+        let (node, dir) = (self.id.0, self.store.log_dir().display().to_string());
         let closed = self.store.close();
         match exit {
             Exit::ShutdownComplete => {

@@ -105,15 +105,12 @@ impl Store {
             return fs::remove_dir_all(path).map(|()| None);
         }
         let Some(partition) = partition_of(name) else { return Ok(None) };
+        // another topic's log in the place of the metadata log would be set aside for it
+        let fits = |topic: &TopicId| *topic == TopicId::METADATA || !path.ends_with(METADATA_DIR);
         match fs::read_to_string(path.join(PARTITION_METADATA)) {
             // made, but not fsynced when the machine lost its power: nor was anything in it
             Ok(text) if text.bytes().all(|byte| byte == 0) => self.open_nameless(path)?,
-            Ok(text) => match parse_partition_metadata(&text) {
-                // another topic's log in its place would be set aside for it
-                Some(topic) if path.ends_with(METADATA_DIR) && topic != TopicId::METADATA => {
-                    tracing::warn!(path = %path.display(), "{PARTITION_METADATA} is damaged");
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
+            Ok(text) => match parse_partition_metadata(&text).filter(fits) {
                 Some(topic) => {
                     let tp = TopicPartition::new(topic, partition);
                     return Ok(Some((tp, LogDir::existing(path, &self.open_files)?)));
@@ -267,7 +264,7 @@ impl Store {
     }
 
     /// The log directory.
-    pub(crate) fn path_of_all(&self) -> &Path {
+    pub(crate) fn log_dir(&self) -> &Path {
         &self.root
     }
 

@@ -1,7 +1,7 @@
 //! AddPartitionsToTxn (key 24): of one transaction for clients, of several for brokers from version
 //! 4 on (KIP-890).
 
-use super::shared::{DecodeCx, by_topic, fenced, producer, topic_name, tp};
+use super::shared::{DecodeCx, by_topic, error_codes, fenced, producer, tp};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -78,14 +78,5 @@ fn write_partitions(
         }
         error => fenced(error, call.version >= 2),
     };
-    out.by_topic(
-        partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            out.error(told(*error));
-            out.no_tags();
-        },
-    );
+    error_codes(out, call, cluster, partitions, told);
 }

@@ -122,16 +122,7 @@ pub(super) fn error_codes(
     partitions: &[(TopicPartition, ErrorCode)],
     told: impl Fn(ErrorCode) -> ErrorCode,
 ) {
-    out.by_topic(
-        partitions,
-        |(tp, _)| tp.topic,
-        |out, id| topic_name(out, call, cluster, id),
-        |out, (tp, error)| {
-            out.i32(tp.partition);
-            out.error(told(*error));
-            out.no_tags();
-        },
-    );
+    outcomes(out, call, cluster, partitions, |out, error| out.error(told(error)));
 }
 
 /// How it went, for each partition, with a message.
@@ -141,14 +132,26 @@ pub(super) fn partition_errors(
     cluster: &dyn Cluster,
     partitions: &[(TopicPartition, ErrorCode)],
 ) {
+    outcomes(out, call, cluster, partitions, |out, error| {
+        out.error(error);
+        out.nullable_string(messages::of(error));
+    });
+}
+
+fn outcomes(
+    out: &mut Writer,
+    call: &Call,
+    cluster: &dyn Cluster,
+    partitions: &[(TopicPartition, ErrorCode)],
+    outcome: impl Fn(&mut Writer, ErrorCode),
+) {
     out.by_topic(
         partitions,
         |(tp, _)| tp.topic,
         |out, id| topic_name(out, call, cluster, id),
         |out, (tp, error)| {
             out.i32(tp.partition);
-            out.error(*error);
-            out.nullable_string(messages::of(*error));
+            outcome(out, *error);
             out.no_tags();
         },
     );

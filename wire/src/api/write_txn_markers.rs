@@ -1,6 +1,6 @@
 //! WriteTxnMarkers (key 27), between brokers.
 
-use super::shared::{DecodeCx, by_topic, producer, topic_name, tp};
+use super::shared::{DecodeCx, by_topic, error_codes, producer, tp};
 use crate::call::Call;
 use crate::cluster::Cluster;
 use crate::codec::Asked;
@@ -35,16 +35,7 @@ pub(crate) fn encode(
 ) {
     out.array(response.markers.iter(), |out, (producer_id, partitions)| {
         out.i64(*producer_id);
-        out.by_topic(
-            partitions,
-            |(tp, _)| tp.topic,
-            |out, id| topic_name(out, call, cluster, id),
-            |out, (tp, error)| {
-                out.i32(tp.partition);
-                out.error(*error);
-                out.no_tags();
-            },
-        );
+        error_codes(out, call, cluster, partitions, |error| error);
         out.no_tags();
     });
     out.no_tags();

@@ -139,3 +139,28 @@ fn pools_of_threads_grow_and_shrink_step_by_step() {
     assert_eq!(rig.set("", "num.io.threads", Some("16")), ErrorCode::None);
     assert_eq!(rig.set("", "num.io.threads", None), ErrorCode::None);
 }
+
+#[test]
+fn a_topic_is_checked_with_what_the_same_request_has_set_for_all_brokers() {
+    let mut rig = Rig::with_brokers(1);
+    rig.controller.server.remote_log_storage_system_enable = true;
+    let placement = crate::protocol::Placement::Manual(vec![vec![NodeId(1)]]);
+    rig.create("a", placement, &[]).unwrap();
+    let set = |kind, name: &str, key: &str, value: &str| {
+        let op = ConfigOp::Set;
+        let change = ConfigChange { key: key.into(), op, value: Some(value.into()) };
+        let target = ConfigTarget { kind, name: name.into() };
+        AlteredResource { target, replace: false, changes: vec![change] }
+    };
+    let resources = vec![
+        set(ConfigTarget::BROKER, "", "log.cleanup.policy", "compact"),
+        set(ConfigTarget::TOPIC, "a", "remote.storage.enable", "true"),
+    ];
+    let request = AlterConfigsRequest { resources, validate_only: false };
+    let answer = match rig.ask(Request::AlterConfigs(request)) {
+        Response::AlterConfigs(answer) => answer,
+        other => panic!("{other:?}"),
+    };
+    let errors: Vec<_> = answer.resources.iter().map(|altered| altered.error).collect();
+    assert_eq!(errors, [ErrorCode::None, ErrorCode::InvalidConfig], "it would be compacted");
+}

@@ -19,7 +19,7 @@ fn topics_are_created_with_leaders_and_ids() {
         assert_eq!(partition.leader, partition.preferred_leader());
         assert_eq!((partition.isr.len(), partition.leader_epoch), (3, 0));
     }
-    let overrides = rig.controller.image().topic_overrides(&"a".into());
+    let overrides = rig.overrides("a");
     assert_eq!(overrides["retention.ms"], "1000");
     assert_eq!(rig.controller.image().topic(b).unwrap().partitions.len(), 1);
 }

@@ -3,7 +3,7 @@
 use crate::controller::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NodeId, Offset, TopicId, TopicPartition};
-use crate::metadata::{BrokerImage, PartitionImage};
+use crate::metadata::{BrokerImage, ConfigResource, PartitionImage};
 use crate::protocol::{
     AlterPartitionData, AlterPartitionRequest, AlterPartitionResult, BrokerHeartbeatRequest,
     BrokerHeartbeatResponse, BrokerRegistrationRequest, CreateTopicsRequest, NewTopic, Placement,
@@ -14,6 +14,7 @@ use crate::raft::tests::{Solo, TestDisk, alone, config};
 use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) const SECOND: u64 = 1_000_000_000;
 
@@ -58,6 +59,13 @@ impl Rig {
         let now = crate::time::Instant::from_nanos(self.solo.now);
         let mut step = Step { now, wall_ms: 0, effects, ids };
         act(controller, &mut step, &mut self.solo.raft)
+    }
+
+    /// A topic's own configs.
+    pub(super) fn overrides(&self, topic: &str) -> BTreeMap<String, String> {
+        let configs = self.controller.image().configs(&ConfigResource::Topic(topic.into()));
+        let text = |(key, value): (&Arc<str>, &Arc<str>)| (key.to_string(), value.to_string());
+        configs.into_iter().flatten().map(text).collect()
     }
 
     /// Hands over what is committed.

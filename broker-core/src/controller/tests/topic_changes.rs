@@ -53,7 +53,7 @@ fn topics_go_by_name_or_id_with_their_configs_and_their_names_are_free() {
     assert_eq!(rig.controller.image().topics().count(), 0);
     let again = rig.create("a", automatic(1, 1), &[]).unwrap();
     assert_ne!(again, a);
-    assert!(rig.controller.image().topic_overrides(&"a".into()).is_empty());
+    assert!(rig.overrides("a").is_empty());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn alter_of(
         }
         other => panic!("{other:?}"),
     };
-    (error, rig.controller.image().topic_overrides(&"a".into()).into_iter().collect())
+    (error, rig.overrides("a").into_iter().collect())
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -137,6 +137,40 @@ fn a_follower_that_is_out_of_sync_leaves_the_partition_out() {
 }
 
 #[test]
+fn a_partition_that_has_left_the_session_is_not_taken_out_of_it_again() {
+    let mut rig = following("0:1");
+    rig.replicas.set_throttled_rates(None, None);
+    take_batch(&mut rig, 100);
+    let (id, _) = rig.sent_fetch();
+    rig.replicas.set_throttled_rates(None, Some(BOUND));
+    let error = ErrorCode::NotLeaderOrFollower;
+    rig.answer_fetch(id, FetchPartitionResponse { error, ..nothing_new(100) });
+    let (id, fetch) = rig.sent_fetch();
+    assert_eq!(fetch.forgotten, [TP], "it is delayed");
+    rig.answer_nothing(id);
+    rig.now_ms += 1000;
+    rig.due();
+    assert!(rig.sent().is_empty(), "the rate is too high now");
+}
+
+#[test]
+fn a_session_that_has_ended_has_nothing_to_be_taken_out_of_it() {
+    let mut rig = following("0:1");
+    rig.replicas.set_throttled_rates(None, None);
+    take_batch(&mut rig, 100);
+    let (id, _) = rig.sent_fetch();
+    rig.replicas.set_throttled_rates(None, Some(BOUND));
+    let error = ErrorCode::FetchSessionIdNotFound;
+    let response = FetchResponse { throttle_ms: 0, error, session_id: 0, partitions: Vec::new() };
+    let result = Ok(Response::Fetch(response));
+    rig.act(|replicas, step| replicas.fetcher_response(step, id, result));
+    assert!(rig.sent().is_empty(), "nothing is asked for while the rate is too high");
+    rig.now_ms += 60_000;
+    rig.due();
+    assert_eq!(rig.sent_fetch().1.partitions.len(), 1);
+}
+
+#[test]
 fn a_follower_that_is_in_sync_or_not_throttled_goes_on() {
     for (throttled, high_watermark) in [("*", 1), ("", 100), ("0:2,1:1", 100)] {
         let mut rig = following(throttled);

@@ -63,6 +63,7 @@ impl ReplicaManager {
             log.copying = false;
             if let RemoteResult::Copied(segment) = result {
                 log.add(segment);
+                // a listing under way may not have it yet
                 log.listing = log.listing.map(|_| true);
                 self.learned_of_copy(slot);
                 self.copy_next(step, slot);

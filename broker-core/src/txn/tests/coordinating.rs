@@ -381,8 +381,11 @@ fn taking_over(record: Record) -> (Bed, Records) {
 fn a_load_that_could_not_read_goes_on_later() {
     let (mut bed, records) = taking_over(left_behind(TransactionState::Ongoing));
     bed.read(DiskResult::Failed(DiskError::Io));
-    bed.rig.now_ms += 10_000;
+    assert!(bed.is_armed(TimerKey::TxnLoads));
     bed.act(|coordinator, cx| coordinator.timeouts_due(cx));
+    assert!(bed.rig.effects.disk.iter().all(|op| owner_of(op.id.0) != Some(Owner::Transactions)));
+    bed.rig.now_ms += 1000;
+    bed.act(|coordinator, cx| coordinator.retry_loads(cx));
     bed.load(records);
     let asked = TxnPartitions {
         transactional_id: "billing".into(),

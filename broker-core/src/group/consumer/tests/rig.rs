@@ -197,7 +197,7 @@ impl Rig {
         let until = self.now_ms + ms;
         let end = Instant::from_nanos(until * 1_000_000);
         while let Some(deadline) = self.timers.pop(end) {
-            self.now_ms = self.now_ms.max(deadline.at.as_nanos() / 1_000_000);
+            self.now_ms = self.now_ms.max(deadline.at.as_millis());
             let drafted =
                 self.act(|group, cx, image| group.due(cx, image, deadline.at, &deadline.due));
             if let Some(drafted) = drafted

@@ -1,0 +1,40 @@
+//! Partitions that a coordinator could not read: it goes on after a pause. Kafka gives such a partition
+//! up, until its next leader epoch.
+
+use crate::ids::LeaderEpoch;
+use crate::seam::TimerKey;
+use crate::step::Step;
+use crate::time::{Duration, Instant};
+
+/// Pause before a load goes on.
+const RETRY: Duration = Duration::from_millis(1000);
+
+/// Loads whose read has failed.
+#[derive(Debug, Default)]
+pub(crate) struct FailedLoads {
+    loads: Vec<(i32, LeaderEpoch)>,
+    /// When they go on: one timer is armed for all of them.
+    retry_at: Option<Instant>,
+}
+
+impl FailedLoads {
+    /// One more: a partition, in the epoch in which it is led here.
+    #[cold]
+    pub(crate) fn add(&mut self, step: &mut Step<'_>, load: (i32, LeaderEpoch), timer: TimerKey) {
+        self.loads.push(load);
+        if self.retry_at.is_none() {
+            let at = step.now + RETRY;
+            self.retry_at = Some(at);
+            step.timer(at, timer);
+        }
+    }
+
+    /// Takes what goes on now: nothing before the pause is over.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<(i32, LeaderEpoch)> {
+        if self.retry_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        self.retry_at = None;
+        std::mem::take(&mut self.loads)
+    }
+}
