@@ -223,7 +223,8 @@ fn a_kind_without_a_cluster_is_named_with_what_it_lacks() {
     assert!(of("msk-standard").contains("needs at least"), "{lacks:?}");
     let text = place.expect(7, &words).stdout;
     assert!(text.contains("No msk-serverless: of MSK Serverless ingress quota"), "{text}");
-    assert!(place.read("stormglass-out/plan/index.html").contains("Ruled out by arithmetic"));
+    let page = place.read("stormglass-out/plan/index.html");
+    assert!(page.contains("Ruled out without a simulation"));
 }
 
 #[test]
@@ -232,13 +233,20 @@ fn prices_of_ones_own_and_the_region_count() {
     let mut words = vec!["plan", "--ingress", "100 KB/s", "--retention", "1h", "--survive", "none"];
     words.extend(["--kind", "standard", "--brokers-max", "3", "--p99", "100ms", "--top", "1"]);
     words.extend(["--instance", "kafka.m7g.large,kafka.m5.large", "--json"]);
-    let instance = |more: &[&str]| {
+    // AWS's script has a bill at its own prices only.
+    let found = |more: &[&str]| {
         let report = place.expect(0, &[&words[..], more].concat()).json();
-        report["fits"][0]["cluster"]["instance"].clone()
+        let instance = report["fits"][0]["cluster"]["instance"].as_str().map(str::to_owned);
+        (instance.unwrap(), report["formulas"][0]["aws_script_usd"].is_number())
     };
-    assert_eq!(instance(&[]), "kafka.m7g.large");
+    assert_eq!(found(&[]), ("kafka.m7g.large".to_owned(), true));
     place.write("p.toml", "[[prices]]\nmeter = \"broker-hour:kafka.m5.large\"\nusd = \"0.1\"\n");
-    assert_eq!(instance(&["--prices", "p.toml"]), "kafka.m5.large");
+    assert_eq!(found(&["--prices", "p.toml"]), ("kafka.m5.large".to_owned(), false));
+    // Of that region only some prices are known.
+    let called = place.expect(7, &[&words[..], &["--region", "ap-southeast-1"]].concat());
+    assert!(called.stdout.contains("not every price is known"), "{}", called.stdout);
+    let page = place.read("stormglass-out/plan/index.html");
+    assert!(page.contains("No cluster that was allowed is left to simulate. For example: 3 x"));
     place.write("p.toml", "[[prices]]\nmeter = \"nonsense\"\nusd = \"0.1\"\n");
     for (flags, exit, part) in [
         (&["--prices", "p.toml"][..], 2, "no bill has the meter `nonsense`"),
@@ -247,6 +255,28 @@ fn prices_of_ones_own_and_the_region_count() {
     ] {
         let called = place.expect(exit, &[&words[..], flags].concat());
         assert!(called.stderr.contains(part), "{flags:?}\n{}", called.stderr);
+    }
+}
+
+#[test]
+fn a_price_of_every_instance_type_is_refused() {
+    let place = Place::new();
+    let mut words = vec!["plan", "--ingress", "5 GB/s", "--brokers-max", "3"];
+    words.extend(["--instance", "m7g.large", "--prices", "p.toml"]);
+    let of = |meter: &str| {
+        place.write("p.toml", format!("[[prices]]\nmeter = \"{meter}\"\nusd = \"0.1\"\n"));
+    };
+    for meter in ["broker-hour", "ec2-hour"] {
+        of(meter);
+        let stderr = place.expect(2, &words).stderr;
+        for part in ["would be the price of every instance type", &format!("{meter}:TYPE")] {
+            assert!(stderr.contains(part), "{part}\n{stderr}");
+        }
+    }
+    // Of each type it may be stated; controllers have one size.
+    for meter in ["ec2-hour:m7g.large", "controller-ec2-hour"] {
+        of(meter);
+        place.expect(7, &words);
     }
 }
 

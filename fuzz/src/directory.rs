@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use stormglass_broker_core::records::{Batch, Record};
 use stormglass_server::{Options, examine};
 
@@ -43,11 +42,9 @@ const CHANGE_BYTES: usize = 4;
 /// # Panics
 /// If the file system does not work, or a start on a directory that was accepted does.
 pub fn recovery(data: &[u8]) {
-    static RUNS: AtomicU64 = AtomicU64::new(0);
-    let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    let name = format!("stormglass-fuzz-{}-{run}", std::process::id());
-    let root = std::env::temp_dir().join(name);
-    make(&root);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let root = dir.path();
+    make(root);
     let mut rest = data;
     while let Some((change, behind)) = rest.split_first_chunk::<CHANGE_BYTES>() {
         let len = usize::from(u16::from_be_bytes([change[2], change[3]])).min(behind.len());
@@ -57,7 +54,7 @@ pub fn recovery(data: &[u8]) {
         rest = behind;
     }
     let options = Options {
-        data_dir: root.clone(),
+        data_dir: root.to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         advertised_host: None,
         brokers: 1,
@@ -69,7 +66,7 @@ pub fn recovery(data: &[u8]) {
         // to look changes nothing
         assert_eq!(examine(&options), first);
     }
-    fs::remove_dir_all(&root).expect("it was made above");
+    dir.close().expect("it was made above");
 }
 
 fn damage(path: &Path, how: u8, bytes: &[u8]) {

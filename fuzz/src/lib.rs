@@ -1,7 +1,7 @@
 //! Whatever bytes come, none of these may panic, hang, or take memory that only a length claims.
 //!
-//! Each function is the body of a libFuzzer target of the same name (`targets/`), reads the files of
-//! `corpus/` in a test, and those of clients' frames are also what `cargo xtask fuzz` damages.
+//! Each function is the body of a libFuzzer target of the same name (`targets/`), and reads the files
+//! of `corpus/` in a test. `cargo xtask fuzz` damages `corpus/frames`, too.
 
 mod directory;
 mod one_topic;
@@ -10,5 +10,4 @@ mod targets;
 mod tests;
 
 pub use directory::recovery;
-pub use one_topic::OneTopic;
 pub use targets::{Frame, batches, configs, frames, imports, metadata, nodes};

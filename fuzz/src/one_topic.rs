@@ -5,8 +5,7 @@ use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_wire::{Cluster, Endpoint};
 
 /// Every name is that of the topic, and every node is at the same place.
-#[derive(Debug, Clone, Copy)]
-pub struct OneTopic;
+pub(crate) struct OneTopic;
 
 impl Cluster for OneTopic {
     fn topic_id(&self, name: &str) -> Option<TopicId> {

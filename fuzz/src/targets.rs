@@ -1,16 +1,17 @@
 //! The readers of foreign bytes, one function each.
 
-use crate::OneTopic;
+use crate::one_topic::OneTopic;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use stormglass_broker_core::ids::CorrelationId;
 use stormglass_broker_core::metadata::{decode_batch, decode_record, decode_snapshot};
 use stormglass_broker_core::records::{Batch, Body, EndTxnMarker, Record, Records};
 use stormglass_scenarios::import::{ImportFile, ImportOptions, import};
 use stormglass_scenarios::{Source, load};
 use stormglass_server::NodeOptions;
 use stormglass_wire::{
-    Decoded, Hello, decode_peer_request, decode_peer_response, decode_request, encode_peer_request,
-    encode_peer_response,
+    Decoded, Hello, WireError, decode_peer_request, decode_peer_response, decode_request,
+    encode_peer_request, encode_peer_response,
 };
 
 /// What became of a client's frame.
@@ -44,23 +45,23 @@ pub fn nodes(data: &[u8]) {
         let again = Hello::decode(hello.encode().to_bytes().slice(PREFIX_BYTES..));
         assert_eq!(again.ok().as_ref(), Some(&hello));
     }
-    // bytes are compared, as a number may be none (NaN)
-    if let Ok((correlation, request)) = decode_peer_request(frame.clone())
-        && let Some(written) = encode_peer_request(correlation, &request)
+    comes_back(&frame, decode_peer_request, encode_peer_request);
+    comes_back(&frame, decode_peer_response, encode_peer_response);
+}
+
+/// What can be read and written. Bytes are compared, as a number may be none (NaN).
+fn comes_back<T>(
+    frame: &Bytes,
+    decode: fn(Bytes) -> Result<(CorrelationId, T), WireError>,
+    encode: fn(CorrelationId, &T) -> Option<stormglass_wire::Frame>,
+) {
+    if let Ok((correlation, message)) = decode(frame.clone())
+        && let Some(written) = encode(correlation, &message)
     {
         let written = written.to_bytes();
-        let again = decode_peer_request(written.slice(PREFIX_BYTES..));
-        let (correlation, request) = again.expect("it was written by this codec");
-        let again = encode_peer_request(correlation, &request).map(|frame| frame.to_bytes());
-        assert_eq!(again, Some(written));
-    }
-    if let Ok((correlation, response)) = decode_peer_response(frame)
-        && let Some(written) = encode_peer_response(correlation, &response)
-    {
-        let written = written.to_bytes();
-        let again = decode_peer_response(written.slice(PREFIX_BYTES..));
-        let (correlation, response) = again.expect("it was written by this codec");
-        let again = encode_peer_response(correlation, &response).map(|frame| frame.to_bytes());
+        let again = decode(written.slice(PREFIX_BYTES..));
+        let (correlation, message) = again.expect("it was written by this codec");
+        let again = encode(correlation, &message).map(|frame| frame.to_bytes());
         assert_eq!(again, Some(written));
     }
 }

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use stormglass_reports::planner::{Requirements, State};
+use stormglass_scenarios::plan::ClusterKind;
 use stormglass_scenarios::units::{self, UnitError};
 
 /// Less is no load to plan for, bytes per second.
@@ -112,12 +113,12 @@ pub(super) enum LowKind {
 }
 
 impl LowKind {
-    const fn name(self) -> &'static str {
+    const fn kind(self) -> ClusterKind {
         match self {
-            Self::MskStandard => "msk-standard",
-            Self::MskExpress => "msk-express",
-            Self::MskServerless => "msk-serverless",
-            Self::SelfManaged => "self-managed",
+            Self::MskStandard => ClusterKind::MskStandard,
+            Self::MskExpress => ClusterKind::MskExpress,
+            Self::MskServerless => ClusterKind::MskServerless,
+            Self::SelfManaged => ClusterKind::SelfManaged,
         }
     }
 }
@@ -147,7 +148,7 @@ pub(crate) struct Plan {
     /// Instance types or families; all if empty.
     pub(crate) instances: Vec<String>,
     /// Kinds of clusters; if empty, those of the instances, or MSK Standard.
-    pub(crate) kinds: Vec<String>,
+    pub(crate) kinds: Vec<ClusterKind>,
     /// A file of prices that replace the catalogue's.
     pub(crate) prices: Option<PathBuf>,
     /// Largest number of brokers.
@@ -214,7 +215,7 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
             region: low.region,
         },
         instances: low.instance,
-        kinds: low.kind.into_iter().map(|kind| kind.name().to_owned()).collect(),
+        kinds: low.kind.into_iter().map(LowKind::kind).collect(),
         prices: low.prices,
         brokers_max: low.brokers_max,
         top: usize::try_from(low.top).unwrap_or(usize::MAX),

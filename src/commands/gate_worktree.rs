@@ -26,11 +26,11 @@ impl Worktree {
     /// # Errors
     /// With [`Exit::NotComparable`] when there is no repository or no such revision.
     pub(super) fn new(suite_dir: &Path, revision: &str) -> Result<Self, Failure> {
+        // The directory of a bare file name is an empty path.
+        let suite_dir = if suite_dir == Path::new("") { Path::new(".") } else { suite_dir };
         let git = |words: &[&str]| git(suite_dir, words);
         let repository = git(&["rev-parse", "--show-toplevel"]).map_err(|reason| {
-            // The directory of a bare file name is an empty path.
-            let dir = if suite_dir == Path::new("") { Path::new(".") } else { suite_dir };
-            missing(format!("{} lies in no git repository: {reason}", dir.display()))
+            missing(format!("{} lies in no git repository: {reason}", suite_dir.display()))
                 .help("use a stored base: --base FILE")
         })?;
         let prefix = git(&["rev-parse", "--show-prefix"]).map_err(missing)?;
@@ -111,7 +111,6 @@ fn shell(command: &str) -> Command {
 
 /// The last line of what git says, or why it refuses.
 fn git(dir: &Path, words: &[&str]) -> Result<String, String> {
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     let outcome = Command::new("git").arg("-C").arg(dir).args(words).stdin(Stdio::null()).output();
     let Output { status, stdout, stderr } = outcome.map_err(|error| format!("git: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();

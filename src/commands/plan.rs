@@ -7,7 +7,11 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::output::json_text;
-use stormglass_reports::planner::{self as report, PLANNER_SCHEMA_VERSION, PlanReport};
+use stormglass_reports::planner::{self as report, Formulas, PLANNER_SCHEMA_VERSION, PlanReport};
+use stormglass_scenarios::plan::ClusterKind;
+
+/// AWS's sizing script has the list prices of this region.
+const SCRIPT_REGION: &str = "us-east-1";
 
 /// What every answer rests on.
 const ASSUMPTIONS: [&str; 7] = [
@@ -53,16 +57,29 @@ const ASSUMPTIONS_SELF_MANAGED: [&str; 3] = [
 
 fn assumptions(found: &Found) -> Vec<String> {
     let mut all: Vec<String> = ASSUMPTIONS.map(str::to_owned).to_vec();
-    let has =
-        |kind: &str| found.fits.iter().chain(&found.misses).any(|one| one.cluster.kind == kind);
-    if has("msk-express") {
+    let has = |kind: ClusterKind| {
+        found.fits.iter().chain(&found.misses).any(|one| one.cluster.kind == kind)
+    };
+    if has(ClusterKind::MskExpress) {
         all.extend(ASSUMPTIONS_EXPRESS.map(str::to_owned));
     }
-    if has("msk-serverless") {
+    if has(ClusterKind::MskServerless) {
         all.extend(ASSUMPTIONS_SERVERLESS.map(str::to_owned));
     }
-    if has("self-managed") {
+    if has(ClusterKind::SelfManaged) {
         all.extend(ASSUMPTIONS_SELF_MANAGED.map(str::to_owned));
+    }
+    all
+}
+
+/// Brokers by other formulas. AWS's script has a bill at its own prices only.
+fn formulas(found: &Found, args: &Plan) -> Vec<Formulas> {
+    let requirements = &args.requirements;
+    let mut all = report::formulas(found.fits.iter().chain(&found.misses), requirements);
+    if args.prices.is_some() || requirements.region != SCRIPT_REGION {
+        for one in &mut all {
+            one.aws_script_usd = None;
+        }
     }
     all
 }
@@ -84,7 +101,7 @@ pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         schema_version: PLANNER_SCHEMA_VERSION,
         exit_code: exit.code(),
         requirements: args.requirements.clone(),
-        formulas: report::formulas(found.fits.iter().chain(&found.misses), &args.requirements),
+        formulas: formulas(&found, args),
         assumptions: assumptions(&found),
         fits: found.fits,
         misses: found.misses,

@@ -12,7 +12,7 @@ use stormglass_reports::planner::{
     Bound, Candidate, Cluster, RuledOut, State, bounds, equation_1, transfer,
 };
 use stormglass_reports::result::{Cents, Milli};
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{ClusterKind, Plan};
 use stormglass_scenarios::{
     Offer, ec2_offers, express_sizes, msk_offers, regions, serverless_offer,
 };
@@ -20,7 +20,7 @@ use stormglass_scenarios::{
 /// More brokers come in steps of the AZs.
 const AZS: u32 = 3;
 /// What is looked among when neither kinds nor instance types are given.
-const KIND_BY_DEFAULT: &str = "msk-standard";
+const KIND_BY_DEFAULT: ClusterKind = ClusterKind::MskStandard;
 
 /// A shape with its price and bounds.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ pub(super) struct Choice {
 pub(super) struct Options {
     /// The cheapest first.
     pub(super) choices: Vec<Choice>,
-    /// How many arithmetic rules out.
+    /// How many are ruled out.
     pub(super) cut: u32,
-    /// Of each kind without a choice, the cluster that comes nearest.
+    /// Of each kind without a choice, one of its clusters.
     pub(super) ruled_out: Vec<RuledOut>,
 }
 
@@ -82,8 +82,9 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
             }
         }
     }
-    let has = |kind: &str| found.choices.iter().any(|one| one.candidate.cluster.kind == kind);
-    nearest.retain(|one: &Nearest| !has(&one.ruled_out.kind));
+    let has =
+        |kind: ClusterKind| found.choices.iter().any(|one| one.candidate.cluster.kind == kind);
+    nearest.retain(|one: &Nearest| !has(one.ruled_out.kind));
     found.ruled_out = nearest.into_iter().map(|one| one.ruled_out).collect();
     found.choices.sort_by_key(|one| one.candidate.cluster.monthly_usd);
     Ok(found)
@@ -91,13 +92,13 @@ pub(super) fn options(args: &PlanArgs) -> Result<Options, Failure> {
 
 /// A host's price without its instance type would make all sizes cost the same.
 fn of_one_size(prices: &CostOptions) -> Result<(), Failure> {
-    let of_all = ["broker-hour", "ec2-hour", "controller-ec2-hour"];
+    let of_all = ["broker-hour", "ec2-hour"];
     let Some(price) = prices.prices.iter().find(|one| of_all.contains(&one.meter.as_str())) else {
         return Ok(());
     };
     let meter = &price.meter;
     Err(Failure::usage(format!("`{meter}` would be the price of every instance type"))
-        .help(format!("name the type, as in {meter}:{}", offers()[0].name)))
+        .help(format!("name the type: {meter}:TYPE")))
 }
 
 /// Whether a text names an instance type or its family.
@@ -116,11 +117,14 @@ fn check_instances(args: &PlanArgs) -> Result<(), Failure> {
                 .help(format!("the catalogue has {}", known.join(", "))));
         }
         let kind = kind_of(text);
-        if !args.kinds.is_empty() && !args.kinds.iter().any(|one| one == kind) {
+        if !args.kinds.is_empty() && !args.kinds.contains(&kind) {
+            let with_it = args.kinds.iter().chain([&kind]).map(|one| one.name());
+            let with_it: Vec<&str> = with_it.collect();
             return Err(Failure::usage(format!(
-                "--instance {text} is {kind}, --kind leaves it out"
+                "--instance {text} is {}, --kind leaves it out",
+                kind.name()
             ))
-            .help(format!("add it: --kind {},{kind}", args.kinds.join(","))));
+            .help(format!("add it: --kind {}", with_it.join(","))));
         }
     }
     Ok(())
@@ -129,7 +133,7 @@ fn check_instances(args: &PlanArgs) -> Result<(), Failure> {
 /// Instance types narrow down the kinds that they are of; other kinds that were asked for stay whole.
 fn is_wanted(name: &str, args: &PlanArgs) -> bool {
     let kind = kind_of(name);
-    let is_kind_asked = args.kinds.iter().any(|one| one == kind);
+    let is_kind_asked = args.kinds.contains(&kind);
     if !args.kinds.is_empty() && !is_kind_asked {
         return false;
     }
@@ -174,8 +178,8 @@ fn note(nearest: &mut Vec<Nearest>, shape: &Shape, reason: Reason) {
         // nothing is overloaded, so no other cluster of the kind is nearer
         Reason::Price(reason) => (Milli::ZERO, reason),
     };
-    let kind = kind_of(shape.instance).to_owned();
-    let cluster = Cluster::name_of(&kind, shape.brokers, shape.instance);
+    let kind = kind_of(shape.instance);
+    let cluster = Cluster::name_of(kind, shape.brokers, shape.instance);
     let one = Nearest { percent, ruled_out: RuledOut { kind, cluster, reason } };
     match nearest.iter_mut().find(|known| known.ruled_out.kind == one.ruled_out.kind) {
         Some(known) if one.percent < known.percent => *known = one,
@@ -202,7 +206,7 @@ fn option(shape: Shape, args: &PlanArgs, prices: &CostOptions) -> Result<Choice,
     let whole = bill.total_usd.units();
     let candidate = Candidate {
         cluster: Cluster {
-            kind: kind_of(shape.instance).to_owned(),
+            kind: kind_of(shape.instance),
             instance: shape.instance.to_owned(),
             brokers: shape.brokers,
             storage_gib: shape.storage_gib(requirements).max(fixed_gib(&plan)),

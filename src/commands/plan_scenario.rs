@@ -5,7 +5,7 @@ use super::plan_storage::kind_of;
 use crate::failure::Failure;
 use std::ops::Range;
 use stormglass_reports::planner::{Requirements, State};
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{ClusterKind, Plan};
 
 /// Before anything happens.
 const WARMUP_S: u32 = 4;
@@ -76,7 +76,7 @@ impl Shape {
     /// Partitions: enough for the peak and two for each broker, the same number for all.
     pub(super) fn partitions(&self, requirements: &Requirements) -> u32 {
         let peak = requirements.ingress_bytes_per_sec * requirements.peak_permille / 1000;
-        let wanted = if kind_of(self.instance) == "msk-serverless" {
+        let wanted = if kind_of(self.instance) == ClusterKind::MskServerless {
             let read = peak * u64::from(requirements.groups);
             let by_quota = peak.div_ceil(SERVERLESS_IN_BYTES_PER_SEC);
             by_quota.max(read.div_ceil(SERVERLESS_OUT_BYTES_PER_SEC))
@@ -89,7 +89,8 @@ impl Shape {
 
     /// A trial that is long enough to be judged.
     pub(super) fn trial(&self, state: State, load_permille: u64) -> Trial {
-        let is_limited = kind_of(self.instance) == "msk-serverless" && state == State::None;
+        let is_serverless = kind_of(self.instance) == ClusterKind::MskServerless;
+        let is_limited = is_serverless && state == State::None;
         let longer_s = if is_limited { QUOTA_WINDOW_S } else { 0 };
         Trial { longer_s, ..Trial::new(state, load_permille) }
     }
@@ -97,7 +98,7 @@ impl Shape {
     /// Keys of `[cluster]` that choose brokers; there are none to choose on Serverless.
     fn brokers_text(&self) -> String {
         match kind_of(self.instance) {
-            "msk-serverless" => String::new(),
+            ClusterKind::MskServerless => String::new(),
             _ => format!("instance = \"{}\"\nbrokers = {}\n", self.instance, self.brokers),
         }
     }
@@ -140,7 +141,7 @@ impl Shape {
              record_size = \"{} B\"\narrival = \"poisson\"\nconfig.linger.ms = 5\n\
              {groups}{}\
              [phases]\nwarmup = \"{WARMUP_S}s\"\nmeasure = \"{}s\"\nheal = \"0s\"\ndrain = \"1s\"\n",
-            kind_of(self.instance),
+            kind_of(self.instance).name(),
             requirements.region,
             self.brokers_text(),
             self.storage_text(requirements),

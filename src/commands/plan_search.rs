@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use stormglass_reports::planner::{Candidate, Judgement, Requirements, RuledOut, State, judge};
+use stormglass_scenarios::plan::ClusterKind;
 
 /// Clusters that are simulated before the search gives up.
 const SIMULATED_MAX: usize = 40;
@@ -28,7 +29,7 @@ pub(super) struct Found {
     pub(super) fits: Vec<Candidate>,
     /// Clusters that were simulated and do not.
     pub(super) misses: Vec<Candidate>,
-    /// Clusters that arithmetic rules out.
+    /// Clusters that are ruled out without a simulation.
     pub(super) cut: u32,
     /// Kinds of which none is left.
     pub(super) ruled_out: Vec<RuledOut>,
@@ -197,7 +198,7 @@ impl<'a> Search<'a> {
 /// Of a wave, a larger cluster of the same instance may have fitted as well. Beyond the first, only
 /// the cheapest of each kind stays.
 fn keep_smallest(fits: &mut Vec<Candidate>, top: usize) {
-    let (mut instances, mut kinds): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut instances, mut kinds): (Vec<String>, Vec<ClusterKind>) = (Vec::new(), Vec::new());
     fits.retain(|one| {
         let is_new = !instances.contains(&one.cluster.instance);
         instances.push(one.cluster.instance.clone());
@@ -206,7 +207,7 @@ fn keep_smallest(fits: &mut Vec<Candidate>, top: usize) {
     let mut rank = 0;
     fits.retain(|one| {
         let is_first = !kinds.contains(&one.cluster.kind);
-        kinds.push(one.cluster.kind.clone());
+        kinds.push(one.cluster.kind);
         rank += 1;
         rank <= top || is_first
     });

@@ -3,7 +3,8 @@
 
 use super::plan_scenario::Shape;
 use stormglass_reports::planner::Requirements;
-use stormglass_scenarios::ec2_storage;
+use stormglass_scenarios::plan::ClusterKind;
+use stormglass_scenarios::{ec2_storage, serverless_offer};
 
 /// Storage beyond what retention needs, percent.
 const STORAGE_RESERVE_PERCENT: u64 = 25;
@@ -17,18 +18,13 @@ const GP3_MIB_MAX: u64 = 2_000;
 const GP3_IOPS_MIN: u64 = 3_000;
 const GP3_IOPS_PER_MIB: u64 = 4;
 
-/// Whether storage grows with what is kept, without volumes to choose.
-pub(super) fn is_elastic(kind: &str) -> bool {
-    matches!(kind, "msk-express" | "msk-serverless")
-}
-
-/// Kind of the clusters of a size of broker or of a family, as the language has it.
-pub(super) fn kind_of(instance: &str) -> &'static str {
+/// Kind of the clusters of a size of broker or of a family.
+pub(super) fn kind_of(instance: &str) -> ClusterKind {
     match instance.split_once('.') {
-        Some(("express", _)) => "msk-express",
-        Some(("kafka", _)) => "msk-standard",
-        None if instance == "msk-serverless" => "msk-serverless",
-        _ => "self-managed",
+        Some(("express", _)) => ClusterKind::MskExpress,
+        Some(("kafka", _)) => ClusterKind::MskStandard,
+        None if instance == serverless_offer().0.name => ClusterKind::MskServerless,
+        _ => ClusterKind::SelfManaged,
     }
 }
 
@@ -39,12 +35,12 @@ impl Shape {
         let kept =
             requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
         let kind = kind_of(self.instance);
-        if is_elastic(kind) {
+        if kind.has_elastic_storage() {
             return (kept / u64::from(self.brokers)).div_ceil(1 << 30);
         }
         let all = kept.saturating_mul(u64::from(requirements.replication));
         let each = all / u64::from(self.brokers) / 100 * (100 + STORAGE_RESERVE_PERCENT);
-        let least = if kind == "msk-standard" { MSK_GIB_MIN } else { 1 };
+        let least = if kind == ClusterKind::MskStandard { MSK_GIB_MIN } else { 1 };
         each.div_ceil(1 << 30).max(least)
     }
 
@@ -53,11 +49,11 @@ impl Shape {
         let in_sync = requirements.replication.saturating_sub(1).max(1);
         let config = format!("config.min.insync.replicas = {in_sync}\n");
         match kind_of(self.instance) {
-            kind if is_elastic(kind) => String::new(),
-            "msk-standard" => {
+            ClusterKind::MskExpress | ClusterKind::MskServerless => String::new(),
+            ClusterKind::MskStandard => {
                 format!("storage.size = \"{} GiB\"\n{config}", self.storage_gib(requirements))
             }
-            _ => format!(
+            ClusterKind::SelfManaged => format!(
                 "encryption = {{ client = \"tls\", in_cluster = \"tls\" }}\n{}{config}",
                 self.own_storage_text(requirements)
             ),
@@ -87,7 +83,7 @@ impl Shape {
 
     /// What Express and Serverless bill for storage follows from the topic's retention.
     pub(super) fn retention_text(&self, requirements: &Requirements) -> String {
-        if is_elastic(kind_of(self.instance)) {
+        if kind_of(self.instance).has_elastic_storage() {
             let ms = requirements.retention_seconds.saturating_mul(1000);
             format!("config.retention.ms = {ms}\n")
         } else {

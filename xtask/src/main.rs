@@ -19,13 +19,14 @@ const USAGE: &str = "usage: cargo xtask NAME
   bench        speed and memory of the simulator; writes the table of docs/benchmarks.md
   ci           everything that must hold before a change is accepted: runs .ci/run
   conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
-               those that are named; `--binary PATH` instead of a build. `--differential` compares answers with Apache Kafka's and writes
-               docs/differential.md; `--bench` measures both and writes docs/against-kafka.md
+               those that are named; `--binary PATH` instead of a build. `--differential` compares
+               answers with Apache Kafka's and writes docs/differential.md; `--bench` measures both
+               and writes docs/against-kafka.md
   fuzz         frames that no client would send, through the codec and to a running broker;
                `fuzz dirs` starts brokers on damaged data directories
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
-               those that are named. `planted plans` shows that most can be reached, by a plan of their
-               own; `planted plans FILE` the same with a program that has the bugs already
+               those that are named. `planted plans` shows that most can be reached, by a plan of
+               their own; `planted plans FILE` the same with a program that has the bugs already
   tidy         the style rules that no other tool checks
   validate     simulates published benchmarks and writes docs/validation.md
 ";

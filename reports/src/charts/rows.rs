@@ -1,11 +1,11 @@
 //! Bars side by side for each of a few named things, with a limit.
 
-use super::axis::{self, Frame, Scale};
+use super::axis::{Frame, Scale};
 use super::bars::title;
 use super::canvas::{self, Align, Canvas, LABEL_PX, Type, text_width};
 use super::chart::{Chart, MARGIN, TITLE_STRIP};
 use super::palette::{self, FAULT, GRID, MUTED, TEXT};
-use super::traffic::duration;
+use super::traffic::tick;
 use crate::result::Milli;
 use crate::text;
 
@@ -79,13 +79,6 @@ fn row_height(rows: &Rows<'_>) -> i32 {
     i32::try_from(rows.series.len()).unwrap_or(1) * (BAR + BETWEEN) + ROW_GAP
 }
 
-fn said(unit: &str, value: f64) -> String {
-    match unit {
-        "ms" => duration(value),
-        unit => format!("{} {unit}", axis::label(value)),
-    }
-}
-
 fn legend(canvas: &Canvas<'_>, rows: &Rows<'_>) {
     let (mut x, y) = (MARGIN, TITLE_STRIP + 26);
     for (index, name) in rows.series.iter().enumerate() {
@@ -104,7 +97,7 @@ fn grid(canvas: &Canvas<'_>, rows: &Rows<'_>, (frame, scale): (Frame, Scale)) {
         let x = frame.x(scale.share(value));
         canvas.line(&[(x, frame.top - 10), (x, frame.bottom)], GRID, 2);
         let look = Type::label(MUTED, Align::Centre);
-        canvas.text(&said(rows.unit, value), (x, frame.bottom + 28), look);
+        canvas.text(&tick(rows.unit, value), (x, frame.bottom + 28), look);
     }
 }
 
@@ -118,11 +111,7 @@ fn draw(canvas: &Canvas<'_>, row: &Row, y: i32, unit: &str, (frame, scale): (Fra
             Some(value) => {
                 let end = frame.x(scale.share(value.to_f64())).max(frame.left + 3);
                 canvas.rect((frame.left, y), (end, y + BAR), palette::series(index), 1.0);
-                let label = match unit {
-                    "ms" => text::duration(*value),
-                    unit => format!("{} {unit}", text::number(*value, 0)),
-                };
-                (end, label)
+                (end, text::with_unit(*value, unit))
             }
             None => (frame.left, "none".to_owned()),
         };

@@ -1,11 +1,11 @@
 //! Figures over a few named steps: lines with a dot for each step that has a value.
 
-use super::axis::{self, Frame, Scale};
+use super::axis::{Frame, Scale};
 use super::bars::title;
 use super::canvas::{self, Align, Canvas, LABEL_PX, Type, text_width};
 use super::chart::{Chart, MARGIN, TITLE_STRIP};
 use super::palette::{self, AXIS, GRID, MUTED, TEXT};
-use super::traffic::duration;
+use super::traffic::tick;
 use crate::result::Milli;
 
 const WIDTH: i32 = 1800;
@@ -79,11 +79,8 @@ fn grid(canvas: &Canvas<'_>, steps: &Steps<'_>, (frame, scale): (Frame, Scale)) 
     for value in scale.ticks() {
         let y = frame.y(scale, value);
         canvas.line(&[(frame.left, y), (frame.right, y)], GRID, 2);
-        let label = match steps.unit {
-            "ms" => duration(value),
-            unit => format!("{} {unit}", axis::label(value)),
-        };
-        canvas.text(&label, (frame.left - 14, y), Type::label(MUTED, Align::Right));
+        let look = Type::label(MUTED, Align::Right);
+        canvas.text(&tick(steps.unit, value), (frame.left - 14, y), look);
     }
     canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], AXIS, 2);
     // Labels that would overlap are left out; the first and the last stay.

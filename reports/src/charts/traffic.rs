@@ -103,6 +103,14 @@ pub(crate) fn duration(ms: f64) -> String {
     }
 }
 
+/// A value with its unit, on an axis.
+pub(crate) fn tick(unit: &str, value: f64) -> String {
+    match unit {
+        "ms" => duration(value),
+        unit => format!("{} {unit}", axis::label(value)),
+    }
+}
+
 /// Percentiles of each second, for both latencies that users feel.
 pub(crate) fn latency(plan: &Plan, result: &RunResult, recording: &Recording) -> Option<Chart> {
     let (at, worst) = Scope::Measured

@@ -91,7 +91,7 @@ fn resources(report: &PlanReport) -> Option<Chart> {
     };
     rows::chart(&Rows {
         name: "plan-use",
-        title: "Headroom of each resource in the hardest state",
+        title: "Use of each resource in the hardest state",
         caption: "Busiest broker, share of what there was at the time, bursts included.".to_owned(),
         unit: "%",
         series: &RESOURCES,
@@ -111,7 +111,7 @@ fn by_cost(report: &PlanReport) -> Vec<&Candidate> {
 fn short_name(candidate: &Candidate) -> String {
     let cluster = &candidate.cluster;
     let instance = cluster.instance.trim_start_matches("kafka.");
-    let name = Cluster::name_of(&cluster.kind, cluster.brokers, instance);
+    let name = Cluster::name_of(cluster.kind, cluster.brokers, instance);
     let usd = u64::try_from(cluster.monthly_usd.units() / 100).unwrap_or(0);
     format!("{name}, ${}", text::grouped(usd))
 }

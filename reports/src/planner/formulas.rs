@@ -17,7 +17,8 @@ pub const FORMULA_NOTES: [&str; 4] = [
     "this plan simulates the states that were asked for, requests and CPU included, and takes the least \
      that holds: it leaves no reserve beyond its headroom",
     "the bill of this plan has brokers, volumes of a quarter more than is kept, and the transfer of the \
-     average load; the script bills transfer by its own rule",
+     average load; the script bills transfer by its own rule, at list prices of us-east-1: where others \
+     count it has no bill here",
 ];
 
 /// Brokers by Equation 1: bytes at peak, each resource at its baseline; nothing where there are no

@@ -21,7 +21,7 @@ pub fn growth(candidate: &Candidate, requirements: &Requirements) -> Option<Grow
 /// Multiple of the load at which volumes are full; nothing where storage grows by itself.
 fn volumes_full(candidate: &Candidate, requirements: &Requirements) -> Option<Milli> {
     let cluster = &candidate.cluster;
-    if cluster.has_elastic_storage() {
+    if cluster.kind.has_elastic_storage() {
         return None;
     }
     let has = i128::from(cluster.storage_gib) * i128::from(cluster.brokers) * (1 << 30);

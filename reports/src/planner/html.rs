@@ -40,7 +40,7 @@ pub fn page(report: &PlanReport) -> String {
             }
             @if !report.ruled_out.is_empty() {
                 section id="ruled-out" {
-                    h2 { "Ruled out by arithmetic" }
+                    h2 { "Ruled out without a simulation" }
                     (ruled_out(&report.ruled_out))
                 }
             }
@@ -49,7 +49,7 @@ pub fn page(report: &PlanReport) -> String {
                 ul { @for assumption in &report.assumptions { li { (assumption) } } }
                 p.small {
                     (text::counted(u64::from(report.cut_by_bounds), "cluster"))
-                    " ruled out by arithmetic, "
+                    " ruled out without a simulation, "
                     (text::counted(u64::from(report.runs), "simulation")) "."
                 }
             }
@@ -70,10 +70,11 @@ fn verdict(report: &PlanReport) -> Markup {
             headroom(first)
         ),
         (None, Some(miss)) => format!("Nearest: {}, {}.", miss.name(), missed(miss)),
+        (None, None) if report.interrupted => "None found yet.".to_owned(),
         (None, None) => format!(
-            "Arithmetic rules out every cluster that was allowed.{}",
-            report.ruled_out.first().map_or_else(String::new, |nearest| {
-                format!(" Nearest: {}, of which {}.", nearest.cluster, nearest.reason)
+            "No cluster that was allowed is left to simulate.{}",
+            report.ruled_out.first().map_or_else(String::new, |one| {
+                format!(" For example: {}, of which {}.", one.cluster, one.reason)
             })
         ),
     };
@@ -108,7 +109,7 @@ fn ranking(fits: &[Candidate]) -> Markup {
                     @for one in fits {
                         tr {
                             td { (one.name()) }
-                            td { (one.cluster.kind) }
+                            td { (one.cluster.kind.name()) }
                             td.n { (text::dollars(one.cluster.monthly_usd)) }
                             td.n { (text::dollars(one.cluster.traffic_usd)) }
                             td.n { (storage(&one.cluster)) }
@@ -180,7 +181,7 @@ fn bill(candidate: &Candidate) -> Markup {
     html! {
         section id="bill" {
             h2 { "The bill of " (candidate.name()) }
-            p { "A month at average load, at list prices." }
+            p { "A month at average load, at the prices of these sources." }
             div.table {
                 table.packed {
                     thead { tr {
@@ -260,10 +261,10 @@ fn ruled_out(kinds: &[RuledOut]) -> Markup {
     html! {
         div.table {
             table.packed {
-                thead { tr { th { "Kind" } th { "Nearest" } th { "What it lacks" } } }
+                thead { tr { th { "Kind" } th { "For example" } th { "What it lacks" } } }
                 tbody {
                     @for one in kinds {
-                        tr { td { (one.kind) } td { (one.cluster) } td.wide { (one.reason) } }
+                        tr { td { (one.kind.name()) } td { (one.cluster) } td.wide { (one.reason) } }
                     }
                 }
             }

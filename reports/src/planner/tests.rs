@@ -132,7 +132,7 @@ fn candidate(brokers: u32, usd: i64, p99_ms: i64) -> Candidate {
         .map(|load_permille| Judgement { load_permille, ..state(State::AzAtPeak) });
     let mut candidate = Candidate {
         cluster: Cluster {
-            kind: "msk-standard".to_owned(),
+            kind: ClusterKind::MskStandard,
             instance: "kafka.m7g.xlarge".to_owned(),
             brokers,
             storage_gib: 1_200,
@@ -164,7 +164,7 @@ fn report(fits: Vec<Candidate>, misses: Vec<Candidate>) -> PlanReport {
         misses,
         cut_by_bounds: 12,
         ruled_out: vec![RuledOut {
-            kind: "msk-serverless".to_owned(),
+            kind: ClusterKind::MskServerless,
             cluster: "MSK Serverless".to_owned(),
             reason: "ingress quota needs at least 150 % of what is always there, by arithmetic"
                 .to_owned(),

@@ -41,7 +41,7 @@ pub fn table(report: &PlanReport) -> String {
         }
     }
     for one in &report.ruled_out {
-        out.push_str(&format!("No {}: of {} {}.\n", one.kind, one.cluster, one.reason));
+        out.push_str(&format!("No {}: of {} {}.\n", one.kind.name(), one.cluster, one.reason));
     }
     if !report.ruled_out.is_empty() {
         out.push('\n');
@@ -56,7 +56,7 @@ pub fn table(report: &PlanReport) -> String {
     }
     let cut = text::counted(u64::from(report.cut_by_bounds), "cluster");
     let runs = text::counted(u64::from(report.runs), "simulation");
-    out.push_str(&format!("{cut} ruled out by arithmetic, {runs}.\n"));
+    out.push_str(&format!("{cut} ruled out without a simulation, {runs}.\n"));
     for assumption in &report.assumptions {
         out.push_str(&format!("note: {assumption}\n"));
     }
@@ -111,7 +111,7 @@ fn ranking(fits: &[Candidate]) -> String {
 
 /// Of each broker.
 pub(super) fn storage(cluster: &Cluster) -> String {
-    if cluster.has_elastic_storage() {
+    if cluster.kind.has_elastic_storage() {
         return "elastic".to_owned();
     }
     format!("{} GiB", text::grouped(cluster.storage_gib))

@@ -4,6 +4,7 @@ use crate::cost::CostLine;
 use crate::result::{Cents, Milli};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use stormglass_scenarios::plan::ClusterKind;
 
 /// Version of the shape of a plan's report.
 pub const PLANNER_SCHEMA_VERSION: u32 = 5;
@@ -92,8 +93,8 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
-    /// Kind, as scenarios have it.
-    pub kind: String,
+    /// Kind.
+    pub kind: ClusterKind,
     /// Instance type.
     pub instance: String,
     /// Brokers.
@@ -102,19 +103,19 @@ pub struct Cluster {
     pub storage_gib: u64,
     /// Partitions of the topic.
     pub partitions: u32,
-    /// US dollars a month at list prices, with the traffic of the average load.
+    /// US dollars a month, with the traffic of the average load.
     pub monthly_usd: Cents,
     /// Of it, traffic across AZs.
     pub traffic_usd: Cents,
 }
 
-/// A kind without a cluster that arithmetic lets pass.
+/// A kind of which every cluster is ruled out without a simulation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuledOut {
-    /// Kind, as scenarios have it.
-    pub kind: String,
-    /// The cluster of this kind that comes nearest.
+    /// Kind.
+    pub kind: ClusterKind,
+    /// One of its clusters: the nearest one, where arithmetic decides.
     pub cluster: String,
     /// What it lacks.
     pub reason: String,
@@ -219,7 +220,7 @@ pub struct Formulas {
     pub equation_1: u32,
     /// AWS's sizing script; absent when it does not know the type.
     pub aws_script: Option<u64>,
-    /// The script's bill, US dollars a month.
+    /// The script's bill, US dollars a month; absent where other prices count than the script's.
     pub aws_script_usd: Option<Cents>,
 }
 
@@ -271,9 +272,9 @@ pub struct PlanReport {
     pub misses: Vec<Candidate>,
     /// Brokers by other people's formulas.
     pub formulas: Vec<Formulas>,
-    /// Clusters that arithmetic alone rules out.
+    /// Clusters that are ruled out without a simulation.
     pub cut_by_bounds: u32,
-    /// Kinds of which it rules out every cluster, with the nearest of each.
+    /// Kinds of which every cluster is ruled out so, with one cluster of each.
     pub ruled_out: Vec<RuledOut>,
     /// Whether it was interrupted: what was found until then.
     pub interrupted: bool,
@@ -288,17 +289,11 @@ pub struct PlanReport {
 impl Cluster {
     /// `6 x kafka.m7g.xlarge`; Serverless has no brokers to name.
     #[must_use]
-    pub fn name_of(kind: &str, brokers: u32, instance: &str) -> String {
+    pub fn name_of(kind: ClusterKind, brokers: u32, instance: &str) -> String {
         match kind {
-            "msk-serverless" => "MSK Serverless".to_owned(),
+            ClusterKind::MskServerless => "MSK Serverless".to_owned(),
             _ => format!("{brokers} x {instance}"),
         }
-    }
-
-    /// Whether storage grows with what is kept, without volumes to choose.
-    #[must_use]
-    pub fn has_elastic_storage(&self) -> bool {
-        matches!(self.kind.as_str(), "msk-express" | "msk-serverless")
     }
 }
 
@@ -325,7 +320,7 @@ impl Candidate {
     #[must_use]
     pub fn name(&self) -> String {
         let cluster = &self.cluster;
-        Cluster::name_of(&cluster.kind, cluster.brokers, &cluster.instance)
+        Cluster::name_of(cluster.kind, cluster.brokers, &cluster.instance)
     }
 
     /// The state that failed, if one did.

@@ -1,6 +1,6 @@
-//! Damaged data directories: `cargo xtask fuzz dirs [dirs=N] [seed=N] [first=N]
-//! [jobs=N]`. A broker is filled (see
-//! `fill`) and stopped, or killed; copies of its directory are damaged, and a broker starts on each.
+//! Damaged data directories: `cargo xtask fuzz dirs [dirs=N] [seed=N] [first=N] [jobs=N]`. A broker
+//! is filled (see `fill`) and stopped, or killed; copies of its directory are damaged, and a broker
+//! starts on each.
 //!
 //! It may refuse to start, with a message. If it serves, everything it returns is what was written
 //! at that offset, and all is there that the damage has not touched: what lies before it in the same
@@ -8,7 +8,7 @@
 //! In either case every batch that the damage has not touched is on the disk as it was, in its log or
 //! where that was set aside.
 //!
-//! One directory in eight has a torn tail: the newest log files, cut after every byte in turn.
+//! One directory in eight has a torn tail: a log file, cut after every byte in turn.
 
 use super::damage::{Damage, content, copy, files, torn_tail};
 use super::disk::{self, Logs};
@@ -132,7 +132,11 @@ fn work_off(
         let dir = work.join(format!("damaged-{number}"));
         copy(&template.dir, &dir).map_err(failed)?;
         let damages = damage_some(&dir, number, &mut random).map_err(failed)?;
-        let outcome = judge(template, &dir, &damages);
+        let panics = PANICS.load(Ordering::Relaxed);
+        let mut outcome = judge(template, &dir, &damages);
+        if outcome.is_ok() && PANICS.load(Ordering::Relaxed) > panics {
+            outcome = Err("a broker has panicked: this one, or one beside it".to_owned());
+        }
         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
         let word = outcome.as_ref().map_or_else(|_| "wrong".to_owned(), short);
         *tally.outcomes.entry(word).or_insert(0) += 1;
@@ -192,21 +196,19 @@ fn template(dir: &Path, clean: bool) -> Result<Template, String> {
     let (server, stopper) = start(&live, &busy).map_err(|error| format!("no template: {error}"))?;
     let address = server.addresses()[0];
     let filled = fill(address)?;
-    let (payments, _) = filled.topics.last().ok_or("no topics")?;
+    let [.., (payments, _)] = &filled.topics;
     let aborted = aborted(address, payments)?;
     let kept = dir.join("kept");
     let failed = |error: std::io::Error| format!("{}: {error}", kept.display());
     // what is copied while it runs is what a kill would leave; not while segments are replaced
     let logs = keep(&live, &kept)?;
+    stopper.stop();
+    server.wait().map_err(|error| error.to_string())?;
     let logs = if clean {
-        stopper.stop();
-        server.wait().map_err(|error| error.to_string())?;
         fs::remove_dir_all(&kept).map_err(failed)?;
         copy(&live, &kept).map_err(failed)?;
         disk::logs(&kept).map_err(failed)?
     } else {
-        stopper.stop();
-        server.wait().map_err(|error| error.to_string())?;
         logs
     };
     check_orders(&logs)?;

@@ -46,7 +46,8 @@ const TIME_MS: i64 = 1_700_000_000_000;
 /// Topics and what is in them.
 #[derive(Debug, Clone)]
 pub(super) struct Filled {
-    pub(super) topics: Vec<(Topic, i32)>,
+    /// `orders`, `accounts` and `payments`, with their numbers of partitions.
+    pub(super) topics: [(Topic, i32); 3],
     /// Epoch of the transactional id.
     pub(super) epoch: i16,
 }
@@ -73,7 +74,7 @@ pub(super) fn fill(address: SocketAddr) -> Result<Filled, String> {
         append(&mut asker, 0, &Arc::new(change(number)))?;
     }
     let epoch = pay(address)?;
-    Ok(Filled { topics: vec![(orders, PARTITIONS), (accounts, 1), (payments, 1)], epoch })
+    Ok(Filled { topics: [(orders, PARTITIONS), (accounts, 1), (payments, 1)], epoch })
 }
 
 fn create(
@@ -201,8 +202,7 @@ fn pay(address: SocketAddr) -> Result<i16, String> {
             .with_producer_id(session.producer_id)
             .with_producer_epoch(session.producer_epoch)
             .with_committed(number % 3 != 1);
-        let mut tries = 0;
-        said(&mut tries, "EndTxn", || match peer.ask(3, &end) {
+        said("EndTxn", || match peer.ask(3, &end) {
             Answer::Said(answer) => Ok((answer.error_code, ())),
             other => Err(format!("{other:?}")),
         })?;
@@ -215,8 +215,7 @@ pub(super) fn begin(peer: &mut Peer) -> Result<InitProducerIdResponse, String> {
     let init = InitProducerIdRequest::default()
         .with_transactional_id(Some(payer()))
         .with_transaction_timeout_ms(60_000);
-    let mut tries = 0;
-    said(&mut tries, "InitProducerId", || match peer.ask(4, &init) {
+    said("InitProducerId", || match peer.ask(4, &init) {
         Answer::Said(answer) => Ok((answer.error_code, answer)),
         other => Err(format!("{other:?}")),
     })
@@ -231,8 +230,7 @@ fn add(peer: &mut Peer, session: &InitProducerIdResponse) -> Result<(), String> 
         .with_v3_and_below_producer_id(session.producer_id)
         .with_v3_and_below_producer_epoch(session.producer_epoch)
         .with_v3_and_below_topics(vec![topic]);
-    let mut tries = 0;
-    said(&mut tries, "AddPartitionsToTxn", || match peer.ask(3, &add) {
+    said("AddPartitionsToTxn", || match peer.ask(3, &add) {
         Answer::Said(answer) => {
             let first = &answer.results_by_topic_v3_and_below[0].results_by_partition[0];
             Ok((first.partition_error_code, ()))
@@ -267,8 +265,7 @@ fn payment(
         .with_acks(-1)
         .with_timeout_ms(5000)
         .with_topic_data(vec![data]);
-    let mut tries = 0;
-    said(&mut tries, "Produce", || match peer.ask(9, &produce) {
+    said("Produce", || match peer.ask(9, &produce) {
         Answer::Said(answer) => Ok((answer.responses[0].partition_responses[0].error_code, ())),
         other => Err(format!("{other:?}")),
     })?;
@@ -276,18 +273,13 @@ fn payment(
 }
 
 /// Asks until the answer is no error, or one that waiting does not mend.
-fn said<T>(
-    tries: &mut u32,
-    what: &str,
-    mut ask: impl FnMut() -> Result<(i16, T), String>,
-) -> Result<T, String> {
-    /// COORDINATOR_LOAD_IN_PROGRESS, _NOT_AVAILABLE, NOT_COORDINATOR, CONCURRENT_TRANSACTIONS, and
-    /// NOT_LEADER_OR_FOLLOWER.
-    const PASSING: [i16; 6] = [3, 6, 14, 15, 16, 51];
+fn said<T>(what: &str, mut ask: impl FnMut() -> Result<(i16, T), String>) -> Result<T, String> {
+    let is_passing = |error| ErrorCode::from_code(error).is_some_and(ErrorCode::is_retriable);
+    let mut tries = 0;
     loop {
         match ask()? {
             (0, answer) => return Ok(answer),
-            (error, _) if PASSING.contains(&error) && *tries < TRIES => pause(tries),
+            (error, _) if is_passing(error) && tries < TRIES => pause(&mut tries),
             (error, _) => return Err(format!("{what} was answered with error {error}")),
         }
     }

@@ -29,11 +29,7 @@ const METADATA: &str = "__cluster_metadata-0";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 
 /// Appends, and waits while the partition is not led yet.
-pub(super) fn append(
-    asker: &mut Asker,
-    partition: i32,
-    batch: &Arc<Batch>,
-) -> Result<Offset, String> {
+pub(super) fn append(asker: &mut Asker, partition: i32, batch: &Arc<Batch>) -> Result<(), String> {
     let tp = TopicPartition::new(asker.topic.id, partition);
     let name = Arc::clone(&asker.topic.name);
     let mut tries = 0;
@@ -43,7 +39,7 @@ pub(super) fn append(
         let request = ProduceRequest { acks: Acks::All, timeout_ms: 5000, partitions };
         match asker.ask(&Request::Produce(request))? {
             Response::Produce(answer) => match answer.partitions[0].error {
-                ErrorCode::None => return Ok(answer.partitions[0].base_offset),
+                ErrorCode::None => return Ok(()),
                 error if error.is_retriable() && tries < TRIES => pause(&mut tries),
                 error => return Err(format!("{name}-{partition} takes no records: {error:?}")),
             },
@@ -144,17 +140,16 @@ impl Truth<'_> {
             }
         }
         match append(asker, partition, &Arc::new(fresh(&asker.topic.name))) {
-            Ok(_) => Ok(()),
             // a damaged partition may be refused, as long as it is with an error code
             Err(message) if self.touches(&log) && message.contains("takes no records") => Ok(()),
-            Err(message) => Err(message),
+            outcome => outcome,
         }
     }
 
     /// Aborted records stay aborted, and the transactional id goes on where it was.
     fn transactions(&self, address: SocketAddr) -> Result<(), String> {
         if !self.touches_log("payments-0") {
-            let (payments, _) = self.filled.topics.last().ok_or("no topics")?;
+            let [.., (payments, _)] = &self.filled.topics;
             let found = aborted(address, payments)?;
             if found != *self.aborted {
                 return Err(format!("aborted were {:?}, now {found:?}", self.aborted));
@@ -176,7 +171,7 @@ impl Truth<'_> {
         if self.touches_topic("__consumer_offsets-") {
             return Ok(());
         }
-        let (orders, _) = self.filled.topics.first().ok_or("no topics")?;
+        let [(orders, _), ..] = &self.filled.topics;
         let mut asker = Asker::connect(address, orders.clone())?;
         let mut tries = 0;
         loop {

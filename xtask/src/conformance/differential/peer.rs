@@ -31,7 +31,7 @@ pub(crate) struct Peer {
     /// Served versions by API key.
     served: BTreeMap<i16, (i16, i16)>,
     /// Ids of topics by their names.
-    pub(crate) topics: BTreeMap<String, Uuid>,
+    pub(super) topics: BTreeMap<String, Uuid>,
 }
 
 impl Peer {
@@ -62,16 +62,16 @@ impl Peer {
     }
 
     /// Lowest and highest version of an API.
-    pub(crate) fn served(&self, key: i16) -> Option<(i16, i16)> {
+    pub(super) fn served(&self, key: i16) -> Option<(i16, i16)> {
         self.served.get(&key).copied()
     }
 
-    pub(crate) fn address(&self) -> &str {
+    pub(super) fn address(&self) -> &str {
         &self.address
     }
 
     /// The id of a topic; nil when it is not known.
-    pub(crate) fn id(&self, topic: &str) -> Uuid {
+    pub(super) fn id(&self, topic: &str) -> Uuid {
         self.topics.get(topic).copied().unwrap_or_default()
     }
 
