@@ -1,6 +1,6 @@
-//! When phases begin, events end and loads change in a plan.
+//! When phases begin, events end and loads change in a plan, and how long its brokers wait.
 
-use crate::plan::{Action, EventPlan, PhasesPlan, Plan};
+use crate::plan::{Action, ClusterPlan, EventPlan, PhasesPlan, Plan};
 
 impl PhasesPlan {
     /// When measure, heal and drain begin, ns since the run began.
@@ -30,12 +30,26 @@ impl PhasesPlan {
     }
 }
 
+impl ClusterPlan {
+    /// A time from the brokers' config, ms; Kafka's default where it has none.
+    #[must_use]
+    pub fn config_ms(&self, key: &str, default_ms: u64) -> u64 {
+        self.config.get(key).and_then(|text| text.parse().ok()).unwrap_or(default_ms)
+    }
+}
+
 impl EventPlan {
     /// When its effect is lifted, ns since the run began; when the heal phase begins at the latest.
     #[must_use]
     pub fn ends_ns(&self, phases: &PhasesPlan) -> u64 {
         let heal = phases.heal_starts_ns();
-        self.for_ns.map_or(heal, |len| (self.at_ns + len).min(heal))
+        self.for_ns.map_or(heal, |len| self.at_ns.saturating_add(len).min(heal))
+    }
+
+    /// Whether it has an effect at `now_ns`.
+    #[must_use]
+    pub fn lasts_at(&self, now_ns: u64, phases: &PhasesPlan) -> bool {
+        (self.at_ns..self.ends_ns(phases)).contains(&now_ns)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::schema::workload::{
 };
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
+use std::collections::BTreeMap;
 
 /// Highest rate of a producer group that can be simulated, milli-records per second.
 const MILLI_RECORDS_PER_SEC_MAX: u64 = 100_000_000_000;
@@ -29,13 +30,15 @@ pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
     }
     let consumers = scenario.consumers.items.iter();
     refuse_duplicates("consumer group", consumers.clone().map(|item| &item.value.group), errors);
+    let server = scenario.sound_cluster().map(server_config);
     for consumer in consumers {
         check_consumer(&consumer.value, scenario, errors);
+        check_membership(&consumer.value, server.as_ref(), errors);
     }
 }
 
 fn kafka_major(scenario: &Scenario) -> u32 {
-    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
+    let sound = scenario.sound_cluster();
     sound.map_or(3, |cluster| cluster.kafka_version().0)
 }
 
@@ -241,7 +244,7 @@ fn check_record_size(producer: &Producer, scenario: &Scenario, errors: &mut Erro
         scenario.topics.items.iter().find(|topic| topic.value.name.value == producer.topic.value);
     let topic = topic.and_then(|topic| topic.value.config.as_ref());
     let topic_limit = topic.and_then(|config| config.value.entry("max.message.bytes"));
-    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
+    let sound = scenario.sound_cluster();
     let server = sound.and_then(|cluster| limit(server_config(cluster).get("message.max.bytes")));
     let broker = limit(topic_limit.map(|entry| &entry.value)).or(server);
     let limits = [
@@ -274,7 +277,6 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
     let config = consumer.config.as_ref();
     check_client(profile, Role::Consumer, config, kafka_major(scenario), errors);
-    check_membership(consumer, scenario, errors);
     let times = scenario.phases.get().map(|phases| phases.times());
     if let (Some(start), Some(times)) = (&consumer.start_at, times) {
         let end = times.measure_ns.saturating_add(times.heal_ns);
@@ -285,12 +287,15 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     }
 }
 
-fn check_membership(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors) {
+fn check_membership(
+    consumer: &Consumer,
+    server: Option<&BTreeMap<String, String>>,
+    errors: &mut Errors,
+) {
     let membership = consumer.membership.as_ref().map_or(Membership::None, |at| at.value);
-    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
     if let Some(written) =
         consumer.membership.as_ref().filter(|at| at.value == Membership::Consumer)
-        && let Some(server) = sound.map(server_config)
+        && let Some(server) = server
         && !server.get(PROTOCOLS).is_some_and(|protocols| protocols.contains("consumer"))
     {
         let message = "the brokers speak the classic protocol only";

@@ -9,6 +9,7 @@ use crate::resolve::{CUSTOM_INSTANCE, host_instance, server_config, version};
 use crate::schema::cluster::{Azs, Cluster};
 use crate::schema::decode::{At, Errors};
 use crate::schema::scalar::Text;
+use crate::schema::scenario::Scenario;
 use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
 
@@ -41,6 +42,13 @@ pub(super) fn check(cluster: &Cluster, span: Span, errors: &mut Errors) {
     }
     if cluster.version_is_sound() {
         check_replication(cluster, span, errors);
+    }
+}
+
+impl Scenario {
+    /// The cluster, if its version can be read, which config defaults depend on.
+    pub(super) fn sound_cluster(&self) -> Option<&Cluster> {
+        self.cluster.get().filter(|cluster| cluster.version_is_sound())
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
                 .help("add [[topics]] with `name` and `partitions`"),
         );
     }
-    let sound = scenario.cluster.get().filter(|cluster| cluster.version_is_sound());
+    let sound = scenario.sound_cluster();
     let server = sound.map(server_config);
     for topic in &topics.items {
         check_topic(&topic.value, scenario, server.as_ref(), errors);

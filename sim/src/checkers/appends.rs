@@ -175,18 +175,20 @@ fn bridge(p: &mut Partition, at: usize, base: Offset) {
     }
 }
 
-/// A replica is there again after its process had ended, with its log up to `end`: appends that nobody
-/// heard confirmed may be in it. They are those of its leader, where its epochs say so.
+/// A replica is looked at, with its log up to `end`. For the first time since its process had ended
+/// appends that nobody heard confirmed may be in it. They are those of its leader, where its epochs say
+/// so.
 pub(crate) fn recovered(
     p: &mut Partition,
     at: usize,
     end: Offset,
     epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
 ) {
-    let (table, log) = (&p.table, &mut p.replicas[at].log);
-    if log.is_empty() {
+    let replica = &mut p.replicas[at];
+    if !std::mem::take(&mut replica.recovered) || !replica.known || replica.log.is_empty() {
         return;
     }
+    let (table, log) = (&p.table, &mut replica.log);
     let first = table.main.partition_point(|entry| entry.base < log.end());
     for entry in table.main.iter().skip(first).take_while(|entry| entry.next() <= end) {
         if entry.base != log.end() || epoch_at(entry.base) != entry.epoch {

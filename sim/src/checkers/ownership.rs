@@ -3,7 +3,7 @@
 use super::history::{History, seconds};
 use super::ledger::{Check, Ledger, Promise};
 use super::timeouts::hurry_ppm;
-use crate::client::Outcome;
+use crate::client::{ConsumerConfig, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::TopicPartition;
@@ -144,13 +144,11 @@ impl Ownership {
 /// The shorter one of the session that the brokers give members and the time that these give
 /// themselves to give up partitions, ns.
 fn patience_ns(plan: &Plan, group: &ConsumerPlan) -> u64 {
-    let ms = |text: Option<&String>, default: u64| {
-        text.and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    let session_ms = ms(plan.cluster.config.get("group.consumer.session.timeout.ms"), 45_000);
-    let rebalance_ms = ms(group.config.get("max.poll.interval.ms"), 300_000);
-    let ms = session_ms.min(rebalance_ms);
-    ms.saturating_mul(1_000_000 - hurry_ppm(plan))
+    let session_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 45_000);
+    let config = ConsumerConfig::parse(group).ok();
+    let rebalance_ms =
+        config.map_or(u64::MAX, |config| config.poll_interval_ms.unsigned_abs().into());
+    session_ms.min(rebalance_ms).saturating_mul(1_000_000 - hurry_ppm(plan))
 }
 
 #[cfg(test)]

@@ -515,10 +515,12 @@ impl Checkers {
             transactions.is_void |= self.coordinators.contains(&at);
             transactions.gave_up(&p.label);
         }
-        let topic_of = |label: &str| label.rsplit_once('-').map(|(topic, _)| topic.to_owned());
-        for p in self.partitions.iter_mut().filter(|_| transactions.is_void) {
-            let topic = topic_of(&p.label);
-            p.producers.epochs_return |= topic.is_some_and(|it| self.transactional.contains(&it));
+        if !transactions.is_void {
+            return;
+        }
+        for p in self.partitions.iter_mut().filter(|p| !p.producers.epochs_return) {
+            let topic = p.label.rsplit_once('-').map(|(topic, _)| topic);
+            p.producers.epochs_return = topic.is_some_and(|it| self.transactional.contains(it));
         }
     }
 
@@ -545,16 +547,14 @@ impl Checkers {
 
 /// `replica.lag.time.max.ms` of a plan's brokers, ns; Kafka's default when it has none.
 fn lag_max_ns(plan: &Plan) -> u64 {
-    let config = plan.cluster.config.get("replica.lag.time.max.ms");
-    let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(30_000);
-    ms.saturating_mul(1_000_000)
+    plan.cluster.config_ms("replica.lag.time.max.ms", 30_000).saturating_mul(1_000_000)
 }
 
 /// Compacted topics with their `delete.retention.ms`, those of coordinators included.
 fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
     let server = &plan.cluster.config;
     let number = |text: Option<&String>| text.and_then(|text| text.parse().ok());
-    let inherited = number(server.get("log.cleaner.delete.retention.ms")).unwrap_or(86_400_000);
+    let inherited = plan.cluster.config_ms("log.cleaner.delete.retention.ms", 86_400_000);
     let is_compact = |policy: &String| policy.contains("compact");
     let of = plan.topics.iter().filter(|topic| {
         let own = topic.config.get("cleanup.policy");

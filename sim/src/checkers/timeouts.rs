@@ -90,8 +90,7 @@ pub(super) fn hurry_ppm(plan: &Plan) -> u64 {
 
 impl Timeouts {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let config = plan.cluster.config.get("broker.session.timeout.ms");
-        let ms: u64 = config.and_then(|text| text.parse().ok()).unwrap_or(9_000);
+        let ms = plan.cluster.config_ms("broker.session.timeout.ms", 9_000);
         Self {
             session_ns: ms.saturating_mul(1_000_000),
             hurry_ppm: hurry_ppm(plan),

@@ -93,7 +93,7 @@ impl Transactions {
         });
         let timeout_ms = timeouts.max()?;
         let check = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
-        let check_ms = number(plan.cluster.config.get(check)).unwrap_or(10_000);
+        let check_ms = plan.cluster.config_ms(check, 10_000);
         let isolation = |group| ConsumerConfig::parse(group).map(|config| config.isolation);
         let is_committed = |group| isolation(group) == Ok(IsolationLevel::ReadCommitted);
         Some(Self {

@@ -358,16 +358,15 @@ impl Store {
         let segment = &log.segments[at];
         let start = segment.content.batch_across(u64::from(position), &self.dictionary);
         let Some((first, _)) = start else { return (None, None) };
-        let young = segment
+        let mut young = segment
             .content
             .batches_from(first.max(from), &self.dictionary)
             .filter(|found| found.max_timestamp() >= timestamp && found.has_records());
-        let mut found = young.filter_map(|found| {
+        let found = young.find_map(|found| {
             let to = u64::from(found.position() + found.size_bytes());
             let batch = found.into_batch(&self.dictionary);
             Some((first_at_or_after(&batch, from, timestamp)?, to))
         });
-        let found = found.next();
         let to = found.map_or(segment.bytes(), |(_, to)| to);
         let extent = Extent {
             volume: log.volume,

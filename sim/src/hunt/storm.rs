@@ -173,7 +173,7 @@ impl<'a> Storm<'a> {
             victim: shuffled.first().copied().unwrap_or(0),
             powerless: shuffled.into_iter().take(powerless).collect(),
             from_ns: phases.warmup_ns + 500 * MS,
-            to_ns: (phases.warmup_ns + phases.measure_ns).saturating_sub(2_000 * MS),
+            to_ns: phases.heal_starts_ns().saturating_sub(2_000 * MS),
             events: plan.events.clone(),
             kinds,
             brokers,

@@ -154,7 +154,7 @@ mod tests {
         let mut several = 0;
         for seed in 1..300 {
             let plan = swarm(&base, seed);
-            let ends_ns = plan.phases.warmup_ns + plan.phases.measure_ns;
+            let ends_ns = plan.phases.heal_starts_ns();
             assert!(!plan.events.is_empty() && plan.events.is_sorted_by_key(|event| event.at_ns));
             assert!(plan.events.iter().all(|event| event.at_ns < ends_ns), "seed {seed}");
             let powerless: BTreeSet<i32> = plan

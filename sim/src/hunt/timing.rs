@@ -20,8 +20,7 @@ impl Timing {
     /// As configured; Kafka's defaults for what is not.
     pub(super) fn of(plan: &Plan) -> Self {
         let config = |key: &str, default_ms: u64| {
-            let value = plan.cluster.config.get(key).and_then(|text| text.parse().ok());
-            value.unwrap_or(default_ms).saturating_mul(NS_PER_MS)
+            plan.cluster.config_ms(key, default_ms).saturating_mul(NS_PER_MS)
         };
         let constant = |key: &str| {
             let value = plan.model.constants.get(key).map_or(0, |constant| constant.value);

@@ -116,14 +116,15 @@ impl Objects {
         let object = self.by_id.get(&id)?;
         let first = object.segment.base.max(from);
         let all = object.content.batches_from(first, &self.dictionary);
-        let young = all.filter(|found| found.max_timestamp() >= timestamp && found.has_records());
-        let mut found = young.filter_map(|found| {
+        let mut young =
+            all.filter(|found| found.max_timestamp() >= timestamp && found.has_records());
+        let found = young.find_map(|found| {
             let start = u64::from(found.position());
             let stretch = Stretch { from: start, to: start + u64::from(found.size_bytes()) };
             let batch = found.into_batch(&self.dictionary);
             Some((first_at_or_after(&batch, from, timestamp)?, stretch))
         });
-        let found = found.next().map(|(record, stretch)| (Some(record), stretch));
+        let found = found.map(|(record, stretch)| (Some(record), stretch));
         Some(found.unwrap_or((None, Stretch { from: 0, to: 1 })))
     }
 

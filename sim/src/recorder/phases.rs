@@ -18,9 +18,8 @@ pub(crate) struct Phases {
 
 impl Phases {
     pub(crate) fn new(plan: &PhasesPlan) -> Self {
-        let measure_end_ns = plan.warmup_ns + plan.measure_ns;
-        let heal_end_ns = measure_end_ns + plan.heal_ns;
-        Self { warmup_end_ns: plan.warmup_ns, measure_end_ns, heal_end_ns }
+        let [warmup_end_ns, measure_end_ns, heal_end_ns] = plan.starts_ns();
+        Self { warmup_end_ns, measure_end_ns, heal_end_ns }
     }
 
     /// Index into [`PHASES`].

@@ -89,11 +89,11 @@ impl Event {
     }
 
     /// What happens in turn even where the order of equal times is shuffled: faults come as the plan
-    /// lists them, and a node's disk answers in the order in which it was asked.
-    pub(super) fn lane(&self) -> Option<u32> {
+    /// lists them, and a node's disk answers in the order in which it was asked. `class` is the event's own.
+    pub(super) fn lane(&self, class: u8) -> Option<u32> {
         match self {
             Self::Disk { node, .. } => Some(u32::from(*node)),
-            other => (other.class() == 0).then_some(u32::MAX),
+            _ => (class == 0).then_some(u32::MAX),
         }
     }
 

@@ -3,10 +3,10 @@
 //! bytes which are not cached blocks a network processor and all connections that it serves
 //! (KAFKA-7504): a group that catches up disturbs others through the volume alone.
 
-use super::World;
 use super::event::Event;
 use super::node::{Arrived, Job, Marks};
 use super::payload::Payload;
+use super::{World, schedule};
 use crate::checkers::Cause;
 use crate::cpu::{CostProfile, Pool};
 use crate::net::Side;
@@ -206,7 +206,7 @@ impl World {
                 }
                 let result = at.results.insert(done.result);
                 let event = Event::Disk { node, life: at.life, id: done.id, result };
-                self.queue.push_in_lane(done.at_ns, event.class(), u32::from(node), event);
+                schedule(&mut self.queue, done.at_ns, event);
             }
             let Some((id, result)) = completed.pop_front() else { break };
             input = Input::Disk { id, result };

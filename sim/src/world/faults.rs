@@ -12,15 +12,13 @@ use crate::object_storage::StorageFault;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::seam::Input;
 use stormglass_reports::recording::ClusterEvent;
-use stormglass_scenarios::plan::{
-    Action, AzDownMode, CreditResource, Endpoint, EventPlan, LinkEffect,
-};
+use stormglass_scenarios::plan::{Action, AzDownMode, CreditResource, Endpoint, LinkEffect};
 
 impl World {
     /// An action of the plan begins.
     pub(super) fn begin_action(&mut self, index: u32) {
         let event = self.plan.events[index as usize].clone();
-        let until_ns = self.end_of_action(&event);
+        let until_ns = event.ends_ns(&self.plan.phases);
         self.note_action(&event.action, "fault-begin", Some(until_ns));
         match &event.action {
             Action::AzDown { az, mode: AzDownMode::Isolate, .. } => {
@@ -75,11 +73,6 @@ impl World {
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
         }
-    }
-
-    /// When an action ends, ns since the run began: at the latest when the heal phase begins.
-    pub(super) fn end_of_action(&self, event: &EventPlan) -> u64 {
-        event.ends_ns(&self.plan.phases)
     }
 
     /// An action ends.
@@ -182,7 +175,7 @@ impl World {
         let held = (0..).zip(&self.plan.events).any(|(index, event)| {
             index != ended
                 && holds_down(&event.action, id, az)
-                && (event.at_ns..self.end_of_action(event)).contains(&now)
+                && event.lasts_at(now, &self.plan.phases)
         });
         if held {
             return;
@@ -278,7 +271,7 @@ impl World {
         let now = self.now.checked_sub(self.origin_ns)?;
         let found = (0..).zip(&self.plan.events).find(|(_, event)| {
             matches!(event.action, Action::SyncError { node } if node == id)
-                && (event.at_ns..=self.end_of_action(event)).contains(&now)
+                && (event.at_ns..=event.ends_ns(&self.plan.phases)).contains(&now)
         });
         found.map(|(index, _)| self.cause(index))
     }
@@ -463,7 +456,7 @@ impl World {
             let mode = AzDownMode::PowerOff;
             matches!(&event.action, Action::AzDown { az, mode: found, clients: true }
                 if (*az, *found) == (at, mode))
-                && (event.at_ns..self.end_of_action(event)).contains(&now)
+                && event.lasts_at(now, &self.plan.phases)
         })
     }
 

@@ -207,10 +207,7 @@ impl World {
 
     /// Schedules an event.
     fn at(&mut self, at_ns: u64, event: Event) {
-        match event.lane() {
-            Some(lane) => self.queue.push_in_lane(at_ns, event.class(), lane, event),
-            None => self.queue.push(at_ns, event.class(), event),
-        }
+        schedule(&mut self.queue, at_ns, event);
     }
 
     fn is_current(&self, node: u16, life: u32) -> bool {
@@ -360,5 +357,14 @@ impl World {
 
     fn end_of(&self, conn: ConnId) -> Option<End> {
         self.conns.get(ConnectionId(conn.as_u64())).copied()
+    }
+}
+
+/// Schedules an event; apart from [`World`] for whoever has borrowed a node.
+fn schedule(queue: &mut EventQueue<Event>, at_ns: u64, event: Event) {
+    let class = event.class();
+    match event.lane(class) {
+        Some(lane) => queue.push_in_lane(at_ns, class, lane, event),
+        None => queue.push(at_ns, class, event),
     }
 }

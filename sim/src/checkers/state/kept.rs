@@ -73,8 +73,7 @@ impl Kept {
     /// With the intervals of a plan.
     pub(crate) fn new(plan: &Plan) -> Self {
         let ns = |key: &str, default_ms: u64| {
-            let ms = plan.cluster.config.get(key).and_then(|text| text.parse().ok());
-            ms.unwrap_or(default_ms).saturating_mul(1_000_000)
+            plan.cluster.config_ms(key, default_ms).saturating_mul(1_000_000)
         };
         Self {
             marks_ns: ns("replica.high.watermark.checkpoint.interval.ms", 5_000),

@@ -16,7 +16,7 @@ use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
 
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
@@ -96,28 +96,13 @@ impl Checkers {
         self.look(view, None);
     }
 
-    /// A node is there, with a replica's log up to `end`; what it has after it came up is noted.
-    pub(super) fn is_back(
-        &mut self,
-        tp: TopicPartition,
-        node: i32,
-        (end, epoch_at): (Offset, &dyn Fn(Offset) -> LeaderEpoch),
-    ) {
-        let at = self.partition(tp);
-        let p = &mut self.partitions[at];
-        let mine = p.replica(node);
-        if std::mem::take(&mut p.replicas[mine].recovered) && p.replicas[mine].known {
-            appends::recovered(p, mine, end, epoch_at);
-        }
-    }
-
     fn look(&mut self, view: &NodeView<'_>, moment: Option<Moment>) {
         for replica in view.broker.replica_views() {
             let log = replica.log;
-            let epoch_at = |offset| log.epoch_at(offset);
-            self.is_back(replica.tp, view.node, (log.log_end_offset(), &epoch_at));
             let at = self.partition(replica.tp);
             let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
+            let mine = p.replica(view.node);
+            appends::recovered(p, mine, log.log_end_offset(), &|offset| log.epoch_at(offset));
             let of = replicas::Of { node: view.node, replica: &replica };
             let point = replica.log.recovery_point();
             let durable = match view.disk.has_synced(replica.tp, point) {
@@ -127,7 +112,6 @@ impl Checkers {
             replicas::rules(p, ledger, of, durable);
             replicas::deleted(p, ledger, of);
             replicas::proposed(p, ledger, of);
-            let mine = p.replica(view.node);
             let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);
             if is_due && moment.is_some() && !replica.log.has_in_flight() {
                 p.replicas[mine].turned = false;

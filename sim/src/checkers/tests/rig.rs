@@ -2,6 +2,7 @@
 //!
 //! Batches hold ten records and are named by a number: number n of producer 1 has sequence 10 n.
 
+use crate::checkers::appends;
 use crate::checkers::{Cause, Checkers, FinalPartition, FinalState, Findings, LogView};
 use crate::client::Outcome;
 use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp};
@@ -205,7 +206,10 @@ impl Rig {
     /// A node is back, with a log of one epoch up to an offset.
     pub(super) fn recovered(&mut self, node: i32, end: Offset, epoch: LeaderEpoch) {
         self.trace(node, &TraceEvent::Recovered { scanned_bytes: 0, truncated_bytes: 0 });
-        self.checkers.is_back(tp(0), node, (end, &|_| epoch));
+        let at = self.checkers.partition(tp(0));
+        let p = &mut self.checkers.partitions[at];
+        let mine = p.replica(node);
+        appends::recovered(p, mine, end, &|_| epoch);
     }
 
     pub(super) fn ack(&mut self, producer: usize, base: Offset, name: u64) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// Version of both messages that is written; older ones leave the tail out.
 const VERSION: i16 = 2;
+
 /// How a group's leader divides partitions (`partition.assignment.strategy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Assignor {

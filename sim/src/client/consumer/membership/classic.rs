@@ -113,11 +113,15 @@ impl ClassicMember {
 }
 
 impl Consumer {
+    fn classic_member(&mut self) -> Option<&mut ClassicMember> {
+        self.membership.as_mut().and_then(Membership::classic_mut)
+    }
+
     /// Works towards having a share, and keeping it. When to come back, ns.
     #[cold]
     pub(super) fn go_on_as_classic(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let idle_ns = self.leave_if_idle(cx);
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return NEVER;
         };
         match membership.stage {
@@ -132,7 +136,7 @@ impl Consumer {
     /// An application that does not poll for `max.poll.interval.ms` is taken out of its group.
     fn leave_if_idle(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let paused = self.paused;
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return NEVER;
         };
         if !paused {
@@ -184,7 +188,7 @@ impl Consumer {
             self.network.view.topics().iter().map(|topic| Arc::clone(&topic.name)).collect();
         let group = self.config.group.clone();
         let timeout_ns = self.config.connection.request_timeout_ns;
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return NEVER;
         };
         let setup = &membership.setup;
@@ -214,12 +218,7 @@ impl Consumer {
     /// Positions are committed before they may go to another member. Whether a commit was sent.
     fn commit_before_rebalance(&mut self, node: NodeId, cx: &mut ClientCx<'_>) -> bool {
         let commits = self.config.commit_interval_ns.is_some() && !self.uncommitted.is_empty();
-        let Some(membership) = self
-            .membership
-            .as_mut()
-            .and_then(Membership::classic_mut)
-            .filter(|member| member.is_member())
-        else {
+        let Some(membership) = self.classic_member().filter(|member| member.is_member()) else {
             return false;
         };
         if std::mem::replace(&mut membership.has_committed, true) || !commits {
@@ -236,7 +235,7 @@ impl Consumer {
         };
         let group = self.config.group.clone();
         let timeout_ns = self.config.connection.request_timeout_ns;
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return NEVER;
         };
         let shares = std::mem::take(&mut membership.shares).into_iter();
@@ -258,7 +257,7 @@ impl Consumer {
     }
 
     fn heartbeat(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return NEVER;
         };
         let session_ns = u64::from(membership.setup.session_timeout_ms.unsigned_abs()) * 1_000_000;
@@ -279,7 +278,7 @@ impl Consumer {
             Err(retry_ns) => return lost_ns.min(retry_ns),
         };
         let group = self.config.group.clone();
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return NEVER;
         };
         membership.heartbeat_asked = true;
@@ -309,7 +308,7 @@ impl Consumer {
             (Arc::clone(&topic.name), u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX))
         });
         let counts: Vec<(Arc<str>, u32)> = counts.collect();
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return;
         };
         if !membership.waits_for(GroupCall::Join(attempt)) {
@@ -353,7 +352,7 @@ impl Consumer {
         answer: &SyncGroupResponse,
         cx: &mut ClientCx<'_>,
     ) {
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return;
         };
         if !membership.waits_for(GroupCall::Sync(attempt)) {
@@ -385,7 +384,7 @@ impl Consumer {
             .filter(|at| self.partitions[*at].phase != Phase::Unassigned)
             .filter_map(|at| self.tp(at))
             .collect();
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return;
         };
         if gives_up {
@@ -405,7 +404,7 @@ impl Consumer {
         answer: HeartbeatResponse,
         cx: &mut ClientCx<'_>,
     ) {
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return;
         };
         if membership.generation != generation || membership.stage != Stage::Stable {
@@ -436,7 +435,7 @@ impl Consumer {
     }
 
     fn rejoin(&mut self) {
-        if let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut)
+        if let Some(membership) = self.classic_member()
             && membership.stage == Stage::Stable
         {
             membership.stage = Stage::Unjoined;
@@ -445,6 +444,7 @@ impl Consumer {
 
     fn group_backs_off(&mut self, now_ns: u64) {
         let backoff = self.config.connection.retry_backoff();
+        // The field alone: the draws are borrowed, too.
         let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
             return;
         };
@@ -457,7 +457,7 @@ impl Consumer {
     fn lose_membership(&mut self, forgotten: bool, cx: &mut ClientCx<'_>) {
         self.revoke_all(cx);
         self.group_backs_off(cx.now_ns);
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return;
         };
         membership.stage = Stage::Unjoined;
@@ -469,7 +469,7 @@ impl Consumer {
 
     /// A request of the member got no answer.
     pub(super) fn classic_call_lost(&mut self, call: GroupCall, now_ns: u64) {
-        let Some(membership) = self.membership.as_mut().and_then(Membership::classic_mut) else {
+        let Some(membership) = self.classic_member() else {
             return;
         };
         match call {

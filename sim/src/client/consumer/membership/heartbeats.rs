@@ -244,9 +244,6 @@ impl Consumer {
     }
 
     fn heartbeat_if_due(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        if self.network.view.topics().iter().any(|topic| topic.id.is_none()) {
-            return NEVER; // metadata will tell
-        }
         let Some(member) = self.consumer_member().filter(|member| member.asked.is_none()) else {
             return NEVER;
         };
@@ -254,6 +251,9 @@ impl Consumer {
         let due_ns = if at_once { member.retry_ns } else { member.due_ns.max(member.retry_ns) };
         if due_ns > cx.now_ns {
             return due_ns;
+        }
+        if self.network.view.topics().iter().any(|topic| topic.id.is_none()) {
+            return NEVER; // metadata will tell
         }
         match self.coordinator_ready(cx) {
             Ok(node) => self.send_heartbeat(node, cx),

@@ -1,0 +1,220 @@
+//! What happens to the cluster of a plan, and when.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Something that happens at a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventPlan {
+    /// When, ns since the run began (warm-up included).
+    pub at_ns: u64,
+    /// How long; the effect is lifted at `at_ns + for_ns`. `None`: until the heal phase.
+    pub for_ns: Option<u64>,
+    /// What.
+    pub action: Action,
+    /// Line of the scenario that says so, for messages.
+    pub line: Option<u32>,
+}
+
+/// A fault or an operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// An AZ is lost.
+    AzDown {
+        /// Index into `azs`.
+        az: usize,
+        /// Hosts lose power (unsynced bytes are gone) or only their network.
+        mode: AzDownMode,
+        /// Whether clients in that AZ are lost too.
+        clients: bool,
+    },
+    /// The host of a node loses power, then boots after `for_ns`.
+    HostCrash {
+        /// Node id.
+        node: i32,
+    },
+    /// The process is killed (page cache survives), then starts again after `for_ns`.
+    ProcessCrash {
+        /// Node id.
+        node: i32,
+    },
+    /// SIGSTOP, SIGCONT after `for_ns`; connections stay open.
+    ProcessPause {
+        /// Node id.
+        node: i32,
+    },
+    /// Link between two sets of nodes.
+    Link {
+        /// One side.
+        from: Vec<Endpoint>,
+        /// Other side.
+        to: Vec<Endpoint>,
+        /// Only from -> to.
+        one_way: bool,
+        /// What the link does.
+        effect: LinkEffect,
+    },
+    /// A volume is slower.
+    SlowDisk {
+        /// Node id.
+        node: i32,
+        /// Throughput and IOPS become this many parts per thousand.
+        rate_permille: u32,
+        /// Added to each operation's latency, ns.
+        extra_latency_ns: u64,
+    },
+    /// A volume is full: appends fail with ENOSPC.
+    DiskFull {
+        /// Node id.
+        node: i32,
+    },
+    /// Every operation on a volume fails with EIO; a process that uses it ends, as its only log
+    /// directory has failed, and starts again when the event ends.
+    DiskError {
+        /// Node id.
+        node: i32,
+    },
+    /// Every fsync of a volume fails with EIO, once for each write: a process that needs one ends, as its
+    /// only log directory has failed, and starts again when the event ends. What was written and not synced
+    /// may be gone, as the kernel takes the pages for clean: promises as with a power failure.
+    SyncError {
+        /// Node id.
+        node: i32,
+    },
+    /// Batches that were on a volume when the event began fail their checksum whenever they are read from
+    /// a partition's log, until it ends. Nothing is lost: who would read them is told of an error.
+    BitRot {
+        /// Node id.
+        node: i32,
+        /// Batches that are hit, parts per thousand.
+        share_permille: u32,
+    },
+    /// Object storage is slow, or answers a share of the requests with 503.
+    ObjectStorage {
+        /// Share of requests answered with 503, parts per thousand.
+        reject_permille: u32,
+        /// Added to every latency, ns.
+        extra_latency_ns: u64,
+    },
+    /// The wall clock of a node is wrong until the event ends; its monotonic clock is not.
+    ClockJump {
+        /// Node id.
+        node: i32,
+        /// By how much it is ahead, ns; negative: behind.
+        by_ns: i64,
+    },
+    /// The clocks of a node, the monotonic one included, have another rate until the event ends. Breaks no
+    /// promise: time-outs are counted by the clock of who waits.
+    ClockDrift {
+        /// Node id.
+        node: i32,
+        /// By how much they are fast, parts per million; negative: slow. At most half a million.
+        ppm: i32,
+    },
+    /// Brokers restart one after another with controlled shutdown.
+    RollingRestart {
+        /// Node ids in order.
+        nodes: Vec<i32>,
+        /// Time that each is away.
+        down_ns: u64,
+        /// Time between a broker's return and the next one's shutdown, ns. The next one also
+        /// waits until no partition is under-replicated, at most this long again.
+        pause_ns: u64,
+    },
+    /// Producers' rate is multiplied.
+    Load {
+        /// Producer group; `None` = all.
+        producer: Option<String>,
+        /// New rate in parts per thousand of the curve's.
+        rate_permille: u32,
+    },
+    /// Credits of a resource are set, so that a run need not wait hours for their exhaustion.
+    SetCredits {
+        /// Node id.
+        node: i32,
+        /// Which bucket.
+        resource: CreditResource,
+        /// Parts per thousand of the full bucket.
+        level_permille: u32,
+    },
+    /// A consumer group stops reading, and goes on after `for_ns`.
+    ConsumerPause {
+        /// Group id.
+        group: String,
+    },
+    /// The processes of a producer or of a consumer group are killed, and start again after
+    /// `for_ns` with nothing but their configs.
+    ClientCrash {
+        /// Name of the producer, or group id.
+        client: String,
+    },
+    /// The processes of a producer or of a consumer group are stopped, and go on after `for_ns` where
+    /// they were: zombies, if the cluster has given them up meanwhile.
+    ClientPause {
+        /// Name of the producer, or group id.
+        client: String,
+        /// Only this one of its processes, counted from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
+    },
+}
+
+/// How an AZ is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AzDownMode {
+    /// Hosts lose power; they boot when the event ends.
+    PowerOff,
+    /// Hosts run on, no packet enters or leaves the AZ.
+    Isolate,
+}
+
+/// One end of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Endpoint {
+    /// A broker or controller.
+    Node(i32),
+    /// Every host of an AZ (index into `azs`).
+    Az(usize),
+    /// All clients.
+    Clients,
+    /// All controllers.
+    Controllers,
+    /// All brokers.
+    Brokers,
+}
+
+/// What a faulty link does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LinkEffect {
+    /// Nothing passes; connections are not reset.
+    Cut,
+    /// Each message takes this much longer, with uniform jitter.
+    Delay {
+        /// Added, ns.
+        extra_ns: u64,
+        /// Uniform jitter on top, ns.
+        jitter_ns: u64,
+    },
+    /// Packets are lost: each costs a retransmission delay.
+    Loss {
+        /// Lost packets, parts per million.
+        ppm: u32,
+    },
+}
+
+/// A credit bucket of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreditResource {
+    /// t3 CPU credits.
+    Cpu,
+    /// NIC, both directions.
+    Network,
+    /// Instance path to its volumes and gp2 burst.
+    Volume,
+}
