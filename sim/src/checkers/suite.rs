@@ -5,6 +5,7 @@ use super::acked_loss::Acked;
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::consumed::Reader;
+use super::copies::{self, Copied};
 use super::epoch_log::EpochLog;
 use super::final_state::{FinalPartition, FinalState};
 use super::history::Turn;
@@ -366,6 +367,31 @@ impl Checkers {
                 consumed::check_final(p, ledger, (state, last), |group| lost && committed[group]);
             }
         }
+    }
+
+    /// Applications write to these topics, in transactions.
+    pub(crate) fn expect_applications(&mut self, plan: &Plan) {
+        self.acks_all.push(true);
+        self.transactional.extend(plan.topics.iter().map(|topic| topic.name.clone()));
+        self.transactions.get_or_insert_with(|| Box::new(Transactions::expected(plan)));
+    }
+
+    /// What applications promise of their copies, unless Kafka promises nothing of what they rest on.
+    pub(crate) fn copies(&mut self, copied: &Copied<'_>, state: &FinalState<'_>) {
+        let is_void =
+            |at: &usize| self.partitions[*at].void.is_some() || self.partitions[*at].was_unclean();
+        let of = copied.from.iter().chain(&copied.to).filter_map(|tp| self.index.get(*tp));
+        let labels: Vec<usize> = of.collect();
+        let now_ns = self.ledger.now_ns;
+        let may_hang = |at: &usize| {
+            let label = &self.partitions[*at].label;
+            self.transactions.as_ref().is_some_and(|known| known.may_hang(label, now_ns))
+        };
+        let rests_on = labels.iter().chain(&self.coordinators).chain(&self.positions);
+        if self.positions_void || rests_on.clone().any(is_void) || rests_on.clone().any(may_hang) {
+            return;
+        }
+        copies::check_final(&mut self.ledger, copied, state);
     }
 
     /// What was found.

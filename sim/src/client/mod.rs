@@ -5,6 +5,7 @@
 
 mod admin;
 mod arrivals;
+mod asks;
 mod backoff;
 mod cluster_view;
 mod config;
@@ -20,6 +21,7 @@ mod wakeup;
 
 pub use admin::Admin;
 pub use arrivals::{Arrival, Arrivals, PlannedArrivals};
+pub use asks::{Answer, Ask, GroupMember, Refusal};
 pub use config::{
     AutoOffsetReset, ClientCosts, ConfigError, ConnectionConfig, ConsumerConfig, ProducerConfig,
 };

@@ -1,5 +1,6 @@
 //! Clients on their hosts: connections, busy time, and what becomes of their records.
 
+use super::apps::AppClient;
 use super::event::Event;
 use super::node::Marks;
 use super::payload::Payload;
@@ -48,6 +49,8 @@ pub(super) enum ClientKind {
     Consumer { group: usize, machine: Consumer },
     /// Creates the topics.
     Admin(Admin),
+    /// Does what an application under test asks of it.
+    Application(Box<AppClient>),
 }
 
 impl Client {
@@ -135,6 +138,7 @@ impl World {
             ClientKind::Producer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Consumer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Admin(machine) => step_admin(machine, input, &mut cx),
+            ClientKind::Application(client) => client.step(input, &mut cx),
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
@@ -177,6 +181,18 @@ impl World {
         }
         for node in effects.connects.drain(..) {
             self.connect_client(client, node);
+        }
+    }
+
+    /// A client ends all its connections.
+    #[cold]
+    pub(super) fn close_connections(&mut self, client: u32) {
+        let conns = &self.clients[client as usize].conns;
+        let mut open: Vec<(NodeId, ConnId)> =
+            conns.iter().map(|(node, at)| (*node, at.0)).collect();
+        open.sort_unstable_by_key(|(node, _)| *node);
+        for (_, conn) in open {
+            self.net_close(conn, Side::Client);
         }
     }
 
@@ -278,6 +294,7 @@ impl World {
                     self.topics_ready(std::mem::take(topics));
                 }
             }
+            ClientKind::Application(_) => self.application_outcome(client, outcome),
         }
     }
 

@@ -67,12 +67,13 @@ impl World {
     pub(super) fn producers_idle(&self) -> bool {
         self.clients.iter().filter(|c| c.running).all(|client| match &client.kind {
             ClientKind::Producer { machine, .. } => machine.is_drained(),
-            ClientKind::Consumer { .. } | ClientKind::Admin(_) => true,
+            ClientKind::Consumer { .. } | ClientKind::Admin(_) | ClientKind::Application(_) => true,
         })
     }
 
     /// Compares what should be there with what is, and hands over everything measured.
     pub(super) fn finish(mut self, interrupted: bool) -> Recording {
+        self.stop_applications();
         let sim_ns = self.now.saturating_sub(self.origin_ns.min(self.now));
         let mut story = std::mem::take(&mut self.story_out);
         self.story.flush(&mut story);
@@ -149,6 +150,10 @@ impl World {
             drained: !interrupted && self.origin_ns != u64::MAX && !self.quorum_comes_up(),
         };
         self.checkers.final_state(sim_ns, &state);
+        if let Some(apps) = &self.apps {
+            let copied = apps.copied(self.origin_ns, &self.topics, &state);
+            copied.iter().for_each(|copied| self.checkers.copies(copied, &state));
+        }
     }
 
     /// Whether so many controllers are still on their way up that nobody can decide anything.
@@ -242,6 +247,9 @@ impl World {
             }
             if let ClientKind::Consumer { machine, .. } = &client.kind {
                 notes.extend(machine.membership_waits());
+            }
+            if let ClientKind::Application(app) = &client.kind {
+                notes.extend(app.waits());
             }
         }
         notes

@@ -47,6 +47,7 @@ impl World {
             self.net.take_counters(now, node.host);
         }
         self.start_clients();
+        self.start_applications();
     }
 
     fn start_clients(&mut self) {
@@ -62,7 +63,7 @@ impl World {
         }
     }
 
-    fn costs(&self) -> ClientCosts {
+    pub(super) fn costs(&self) -> ClientCosts {
         let cost = |name: &'static str| constant(&self.plan.model, name).unwrap_or(0);
         ClientCosts {
             record_ns: cost("cpu.client_record_ns"),
@@ -222,7 +223,7 @@ impl World {
                 let life = self.clients[client].life;
                 ClientKind::Consumer { group, machine: self.consumer(group, (instance, life)) }
             }
-            ClientKind::Admin(_) => return,
+            ClientKind::Admin(_) | ClientKind::Application(_) => return,
         };
         let at = &mut self.clients[client];
         at.kind = kind;
