@@ -7,6 +7,7 @@ mod configs;
 mod dice;
 mod judge;
 mod names;
+mod operations;
 mod shrink;
 mod storm;
 mod swarm;

@@ -6,7 +6,7 @@ use super::payload::Payload;
 use super::{End, World};
 use crate::client::{
     Admin, COORDINATOR_IDS, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer,
-    Consumer, Outcome, Producer,
+    Consumer, Operator, Outcome, Producer,
 };
 use crate::net::{ConnId, HostId, Side};
 use crate::recorder::PathTaken;
@@ -48,6 +48,8 @@ pub(super) enum ClientKind {
     Consumer { group: usize, machine: Consumer },
     /// Creates the topics.
     Admin(Admin),
+    /// Asks for the changes that the plan has.
+    Operator(Operator),
 }
 
 impl Client {
@@ -135,6 +137,7 @@ impl World {
             ClientKind::Producer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Consumer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Admin(machine) => step_admin(machine, input, &mut cx),
+            ClientKind::Operator(machine) => step_operator(machine, input, &mut cx),
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
@@ -278,6 +281,7 @@ impl World {
                     self.topics_ready(std::mem::take(topics));
                 }
             }
+            ClientKind::Operator(_) => {}
         }
     }
 
@@ -327,6 +331,11 @@ impl World {
             self.recorder.transfer(now, super::Transfer::Produce, bytes);
         }
     }
+}
+
+#[cold]
+fn step_operator(machine: &mut Operator, input: ClientInput, cx: &mut ClientCx<'_>) {
+    machine.step(input, cx);
 }
 
 #[cold]

@@ -69,6 +69,8 @@ impl World {
             Action::ClientPause { client, instance } => {
                 self.pause_clients((client, *instance), until_ns + self.origin_ns);
             }
+            // the operator has it on its list (`world/operations`)
+            Action::Admin { .. } => {}
         }
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
@@ -119,7 +121,8 @@ impl World {
             | Action::ClientPause { .. }
             | Action::Link { .. }
             | Action::RollingRestart { .. }
-            | Action::SetCredits { .. } => {}
+            | Action::SetCredits { .. }
+            | Action::Admin { .. } => {}
         }
     }
 
@@ -415,7 +418,7 @@ impl World {
         let is_of = |client: &usize| match &self.clients[*client].kind {
             ClientKind::Producer { group, .. } => self.plan.producers[*group].name == name,
             ClientKind::Consumer { group, .. } => self.plan.consumers[*group].group == name,
-            ClientKind::Admin(_) => false,
+            ClientKind::Admin(_) | ClientKind::Operator(_) => false,
         };
         (0..self.clients.len()).filter(is_of).collect()
     }
@@ -570,5 +573,8 @@ fn holds_down(action: &Action, id: i32, az_of_node: usize) -> bool {
 }
 
 fn has_end(action: &Action) -> bool {
-    !matches!(action, Action::RollingRestart { .. } | Action::SetCredits { .. })
+    !matches!(
+        action,
+        Action::RollingRestart { .. } | Action::SetCredits { .. } | Action::Admin { .. }
+    )
 }

@@ -60,6 +60,7 @@ impl World {
                 self.add_consumer(group, member);
             }
         }
+        self.add_operator();
     }
 
     fn costs(&self) -> ClientCosts {
@@ -222,7 +223,7 @@ impl World {
                 let life = self.clients[client].life;
                 ClientKind::Consumer { group, machine: self.consumer(group, (instance, life)) }
             }
-            ClientKind::Admin(_) => return,
+            ClientKind::Admin(_) | ClientKind::Operator(_) => return,
         };
         let at = &mut self.clients[client];
         at.kind = kind;

@@ -16,6 +16,7 @@ mod lags;
 mod load;
 mod node;
 mod observe;
+mod operations;
 mod payload;
 mod peers;
 mod remote;
