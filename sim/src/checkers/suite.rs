@@ -321,6 +321,13 @@ impl Checkers {
         self.note_positions_void();
     }
 
+    /// A node deletes the log of a replica that it holds no more.
+    pub fn log_deleted(&mut self, node: i32, tp: TopicPartition) {
+        self.kept.cut(node, tp);
+        let at = self.partition(tp);
+        self.partitions[at].log_deleted(node);
+    }
+
     /// A partition's logs were replaced before the run: what replicas had is no longer so.
     pub fn preloaded(&mut self, tp: TopicPartition) {
         let at = self.partition(tp);

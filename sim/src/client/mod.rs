@@ -15,6 +15,7 @@ mod io;
 #[cfg(test)]
 mod mock;
 mod network;
+mod operator;
 mod producer;
 mod templates;
 mod wakeup;
@@ -33,5 +34,6 @@ pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
     CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep,
 };
+pub use operator::Operator;
 pub use producer::{Producer, ProducerSetup, TransactionsSetup};
 pub use templates::Templates;

@@ -8,6 +8,7 @@ mod configs;
 mod dice;
 mod judge;
 mod names;
+mod operations;
 mod shrink;
 mod storm;
 mod swarm;

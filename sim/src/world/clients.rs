@@ -7,7 +7,7 @@ use super::payload::Payload;
 use super::{End, World};
 use crate::client::{
     Admin, COORDINATOR_IDS, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer,
-    Consumer, Outcome, Producer,
+    Consumer, Operator, Outcome, Producer,
 };
 use crate::net::{ConnId, HostId, Side};
 use crate::recorder::PathTaken;
@@ -51,6 +51,8 @@ pub(super) enum ClientKind {
     Admin(Admin),
     /// Does what an application under test asks of it.
     Application(Box<AppClient>),
+    /// Asks for the changes that the plan has.
+    Operator(Operator),
 }
 
 impl Client {
@@ -139,6 +141,7 @@ impl World {
             ClientKind::Consumer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Admin(machine) => step_admin(machine, input, &mut cx),
             ClientKind::Application(client) => client.step(input, &mut cx),
+            ClientKind::Operator(machine) => step_operator(machine, input, &mut cx),
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
@@ -295,6 +298,7 @@ impl World {
                 }
             }
             ClientKind::Application(_) => self.application_outcome(client, outcome),
+            ClientKind::Operator(_) => {}
         }
     }
 
@@ -344,6 +348,11 @@ impl World {
             self.recorder.transfer(now, super::Transfer::Produce, bytes);
         }
     }
+}
+
+#[cold]
+fn step_operator(machine: &mut Operator, input: ClientInput, cx: &mut ClientCx<'_>) {
+    machine.step(input, cx);
 }
 
 #[cold]

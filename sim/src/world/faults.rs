@@ -74,6 +74,8 @@ impl World {
                 self.pause_clients((client, *instance), until_ns);
                 self.pause_instances(&self.instances_of(client, *instance), until_ns);
             }
+            // the operator has it on its list (`world/operations`)
+            Action::Admin { .. } => {}
         }
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
@@ -127,7 +129,8 @@ impl World {
             | Action::ClientPause { .. }
             | Action::Link { .. }
             | Action::RollingRestart { .. }
-            | Action::SetCredits { .. } => {}
+            | Action::SetCredits { .. }
+            | Action::Admin { .. } => {}
         }
     }
 
@@ -430,7 +433,7 @@ impl World {
         let is_of = |client: &usize| match &self.clients[*client].kind {
             ClientKind::Producer { group, .. } => self.plan.producers[*group].name == name,
             ClientKind::Consumer { group, .. } => self.plan.consumers[*group].group == name,
-            ClientKind::Admin(_) | ClientKind::Application(_) => false,
+            ClientKind::Admin(_) | ClientKind::Application(_) | ClientKind::Operator(_) => false,
         };
         (0..self.clients.len()).filter(is_of).collect()
     }
@@ -590,5 +593,8 @@ fn holds_down(action: &Action, id: i32, az_of_node: usize) -> bool {
 }
 
 fn has_end(action: &Action) -> bool {
-    !matches!(action, Action::RollingRestart { .. } | Action::SetCredits { .. })
+    !matches!(
+        action,
+        Action::RollingRestart { .. } | Action::SetCredits { .. } | Action::Admin { .. }
+    )
 }

@@ -67,7 +67,10 @@ impl World {
     pub(super) fn producers_idle(&self) -> bool {
         self.clients.iter().filter(|c| c.running).all(|client| match &client.kind {
             ClientKind::Producer { machine, .. } => machine.is_drained(),
-            ClientKind::Consumer { .. } | ClientKind::Admin(_) | ClientKind::Application(_) => true,
+            ClientKind::Consumer { .. }
+            | ClientKind::Admin(_)
+            | ClientKind::Application(_)
+            | ClientKind::Operator(_) => true,
         })
     }
 
@@ -190,11 +193,17 @@ impl World {
         self.plan.topics.iter().flat_map(move |t| of_topic(&t.name, t.assignment.len()))
     }
 
+    /// Replicas as the cluster has them: they may have been reassigned.
     fn replicas_of(&self, tp: TopicPartition) -> Vec<NodeId> {
         let plan = self.plan.topics.iter().find(|t| self.topics.get(&t.name) == Some(&tp.topic));
         let index = usize::try_from(tp.partition).unwrap_or(usize::MAX);
-        let replicas = plan.and_then(|t| t.assignment.get(index));
-        replicas.map_or_else(Vec::new, |ids| ids.iter().map(|id| NodeId(*id)).collect())
+        let planned = plan.and_then(|t| t.assignment.get(index));
+        let images = self.nodes.iter().filter_map(|node| node.broker.as_ref()?.metadata());
+        let newest = images.max_by_key(|image| image.offset());
+        match newest.and_then(|image| image.partition(tp)) {
+            Some(state) => state.replicas.clone(),
+            None => planned.into_iter().flatten().map(|id| NodeId(*id)).collect(),
+        }
     }
 
     /// ISR as the active controller sees it; any controller's view when none is active.

@@ -61,6 +61,7 @@ impl World {
                 self.add_consumer(group, member);
             }
         }
+        self.add_operator();
     }
 
     pub(super) fn costs(&self) -> ClientCosts {
@@ -223,7 +224,7 @@ impl World {
                 let life = self.clients[client].life;
                 ClientKind::Consumer { group, machine: self.consumer(group, (instance, life)) }
             }
-            ClientKind::Admin(_) | ClientKind::Application(_) => return,
+            ClientKind::Admin(_) | ClientKind::Application(_) | ClientKind::Operator(_) => return,
         };
         let at = &mut self.clients[client];
         at.kind = kind;

@@ -17,6 +17,7 @@ mod lags;
 mod load;
 mod node;
 mod observe;
+mod operations;
 mod payload;
 mod peers;
 mod remote;
