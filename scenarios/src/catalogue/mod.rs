@@ -6,6 +6,7 @@ pub(crate) mod configs;
 pub(crate) mod hardware;
 pub(crate) mod managed;
 pub(crate) mod model;
+pub(crate) mod priced;
 pub(crate) mod prices;
 pub(crate) mod provenance;
 pub(crate) mod remote;
