@@ -40,7 +40,7 @@ import org.apache.kafka.common.utils.AppInfoParser;
 public final class Conformance {
     private static final List<String> CODECS = List.of("none", "gzip", "snappy", "lz4", "zstd");
     private static final int LARGE_BYTES = 4 << 20;
-    private static final int PARTITIONS = 1000;
+    private static final int PARTITIONS = 10_000;
     private static final Duration WAIT = Duration.ofSeconds(40);
 
     private final String bootstrap;
@@ -433,7 +433,7 @@ public final class Conformance {
     private String partitions() throws Exception {
         create(PARTITIONS, Map.of());
         until("all partitions", () -> count() == PARTITIONS);
-        for (int partition = 0; partition < PARTITIONS; partition += 100) {
+        for (int partition = 0; partition < PARTITIONS; partition += 500) {
             var value = "to " + partition;
             produce("none", List.of(new ProducerRecord<>(topic, partition, null, bytes(value))));
             equal("value", values(consume(partition, 1, "read_uncommitted")), List.of(value));

@@ -8,7 +8,7 @@ const { createRequire } = require('node:module');
 
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const LARGE_BYTES = 4 << 20;
-const PARTITIONS = 1000;
+const PARTITIONS = 10000;
 const WAIT_MS = 40000;
 
 const [client, bootstrap, brokers, feature, topic] = process.argv.slice(2);
@@ -232,7 +232,7 @@ const features = {
 
   async partitions() {
     await create(PARTITIONS);
-    const chosen = Array.from({ length: PARTITIONS / 100 }, (_, i) => i * 100);
+    const chosen = Array.from({ length: PARTITIONS / 500 }, (_, i) => i * 500);
     await produce(chosen.map((partition) => ({ value: `to ${partition}`, partition })));
     const found = await consume(chosen.length);
     assert.deepStrictEqual(texts(found), chosen.map((partition) => `to ${partition}`));
