@@ -7,6 +7,7 @@ pub(crate) mod groups;
 pub(crate) mod hardware;
 pub(crate) mod managed;
 pub(crate) mod model;
+pub(crate) mod priced;
 pub(crate) mod prices;
 pub(crate) mod provenance;
 pub(crate) mod remote;

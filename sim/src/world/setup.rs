@@ -439,6 +439,7 @@ fn broker_limits(plan: &Plan) -> BrokerLimits {
         partition_produce_bytes_per_sec: limits.partition_in_bytes_per_sec,
         partition_fetch_bytes_per_sec: limits.partition_out_bytes_per_sec,
         requests_per_sec: limits.requests_per_sec,
+        shared_by: limits.shared_by,
     }
 }
 
