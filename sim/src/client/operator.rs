@@ -83,7 +83,8 @@ impl Operator {
             | ClientInput::LoadChanged { .. }
             | ClientInput::StopLoad
             | ClientInput::Pause
-            | ClientInput::Resume => {}
+            | ClientInput::Resume
+            | ClientInput::Asked { .. } => {}
         }
     }
 
