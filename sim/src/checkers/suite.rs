@@ -8,7 +8,7 @@ use super::consumed::Reader;
 use super::copies::{self, Copied};
 use super::epoch_log::EpochLog;
 use super::final_state::{FinalPartition, FinalState};
-use super::history::Turn;
+use super::history::{History, Turn};
 use super::ledger::Ledger;
 use super::messages::Talk;
 use super::one_leader::Quorum;
@@ -398,7 +398,12 @@ impl Checkers {
         if self.positions_void || rests_on.clone().any(is_void) || rests_on.clone().any(may_hang) {
             return;
         }
-        copies::check_final(&mut self.ledger, copied, state);
+        let nobody = History::default();
+        let tps = copied.from.iter().chain(&copied.to);
+        let named = tps.filter_map(|tp| Some((*tp, self.partitions[self.index.get(*tp)?].about())));
+        let named: BTreeMap<TopicPartition, (&str, &History)> = named.collect();
+        let about = |tp| named.get(&tp).copied().unwrap_or(("", &nobody));
+        copies::check_final(&mut self.ledger, copied, state, &about);
     }
 
     /// What was found.
