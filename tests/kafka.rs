@@ -16,7 +16,7 @@ use kafka_protocol::records::{
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Tries before something that takes a moment counts as failed, 20 ms apart.
@@ -34,7 +34,22 @@ impl Serving {
     /// On free ports, with its log in `DIR.log`.
     pub(crate) fn start(place: &Place, dir: &str, more: &[&str]) -> Self {
         let words = ["serve", "--data-dir", dir, "--listen", "127.0.0.1:0"];
-        let mut command = place.command(&[&words[..], more].concat());
+        Self::begin(place.command(&[&words[..], more].concat()), place, dir, more)
+    }
+
+    /// The same where no file may have more than that many blocks of 512 bytes, as on a volume that
+    /// fails: a write behind them is an error (EFBIG).
+    pub(crate) fn start_with_small_files(place: &Place, dir: &str, blocks: u32) -> Self {
+        let words = ["serve", "--data-dir", dir, "--listen", "127.0.0.1:0"];
+        let command = place.command(&words);
+        let limits = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &limits]).arg(command.get_program()).args(command.get_args());
+        shell.current_dir(place.path("")).stdin(Stdio::null()).stdout(Stdio::piped());
+        Self::begin(shell, place, dir, &[])
+    }
+
+    fn begin(mut command: Command, place: &Place, dir: &str, more: &[&str]) -> Self {
         command.stderr(File::create(place.path(&format!("{dir}.log"))).unwrap());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -60,6 +75,11 @@ impl Serving {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits for an end that nobody asked for; the exit code.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// SIGTERM; the process must end well.

@@ -45,6 +45,8 @@ mod catalogue;
 mod kafka;
 // A real broker: what is acknowledged is there, also after a kill.
 mod serve;
+// A volume that fails under a real broker.
+mod volumes;
 // A cluster of three processes that are killed, paused and stopped under load.
 mod processes;
 // Groups in the consumer protocol.

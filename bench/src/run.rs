@@ -32,7 +32,9 @@ pub struct Target {
 /// Why there is no recording.
 #[derive(Debug)]
 pub enum BenchError {
-    /// A property that librdkafka does not take, or a cluster that is not there.
+    /// A property that librdkafka does not take: its name, and why.
+    Property(String, String),
+    /// A cluster that is not there.
     Kafka(KafkaError),
     /// A topic cannot be made.
     Topic(String),
@@ -45,6 +47,7 @@ pub enum BenchError {
 impl fmt::Display for BenchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Property(key, why) => write!(f, "librdkafka does not take `{key}`: {why}"),
             Self::Kafka(error) => write!(f, "{error}"),
             Self::Topic(message) | Self::Unsupported(message) => f.write_str(message),
             Self::Entropy(error) => write!(f, "the system has no random numbers: {error}"),
@@ -56,7 +59,10 @@ impl std::error::Error for BenchError {}
 
 impl From<KafkaError> for BenchError {
     fn from(error: KafkaError) -> Self {
-        Self::Kafka(error)
+        match error {
+            KafkaError::ClientConfig(_, why, key, _) => Self::Property(key, why),
+            error => Self::Kafka(error),
+        }
     }
 }
 
@@ -104,7 +110,7 @@ pub fn bench(
 ) -> Result<Recording, BenchError> {
     supported(plan)?;
     let run = getrandom::u64().map_err(BenchError::Entropy)?;
-    let mut shared = Shared {
+    let shared = Shared {
         plan: plan.clone(),
         target: target.clone(),
         run,
@@ -112,16 +118,23 @@ pub fn bench(
         producers_end: AtomicBool::new(false),
         consumers_end: AtomicBool::new(false),
     };
-    let admin = topics::create(&shared)?;
+    let topics = topics::create(&shared)?;
+    let recording = connect_and_drive(shared, (interrupt, progress));
+    if !target.keep_topics {
+        topics.delete()?;
+    }
+    recording
+}
+
+fn connect_and_drive(
+    mut shared: Shared,
+    watched: (&AtomicBool, impl FnMut(u64)),
+) -> Result<Recording, BenchError> {
     // Members find each other, and their partitions, before the run's time begins.
     let consumers = consumer::join_all(&shared)?;
     let producers = producer::connect_all(&shared)?;
     shared.origin = now();
-    let recording = drive(shared, producers, consumers, (interrupt, progress));
-    if !target.keep_topics {
-        topics::delete(&admin)?;
-    }
-    Ok(recording)
+    Ok(drive(shared, producers, consumers, watched))
 }
 
 fn drive(

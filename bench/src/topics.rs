@@ -6,6 +6,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use stormglass_scenarios::plan::TopicPlan;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,9 +23,19 @@ pub(crate) fn create(shared: &Shared) -> Result<Made, BenchError> {
     let admin: AdminClient<DefaultClientContext> = config.create()?;
     let brokers = admin.inner().fetch_metadata(None, PATIENCE)?.brokers().len();
     let brokers = i32::try_from(brokers).unwrap_or(i32::MAX);
-    let mut names = Vec::new();
+    let mut topics = Made { admin, names: Vec::new() };
     for topic in &shared.plan.topics {
-        let name = shared.topic(&topic.name);
+        if let Err(error) = topics.create(shared.topic(&topic.name), topic, brokers) {
+            // what is left of it cannot be told better than why
+            let _ = topics.delete();
+            return Err(error);
+        }
+    }
+    Ok(topics)
+}
+
+impl Made {
+    fn create(&mut self, name: String, topic: &TopicPlan, brokers: i32) -> Result<(), BenchError> {
         let count = |len: usize| i32::try_from(len).unwrap_or(i32::MAX);
         let replicas = count(topic.assignment.first().map_or(1, Vec::len)).min(brokers);
         let partitions = count(topic.assignment.len());
@@ -41,10 +52,26 @@ pub(crate) fn create(shared: &Shared) -> Result<Made, BenchError> {
         if let Some(least) = &least {
             new = new.set("min.insync.replicas", least);
         }
-        made(&admin, &name, &new)?;
-        names.push(name);
+        made(&self.admin, &name, &new)?;
+        self.names.push(name);
+        Ok(())
     }
-    Ok(Made { admin, names })
+
+    /// Deletes the topics of a run.
+    pub(crate) fn delete(&self) -> Result<(), BenchError> {
+        if self.names.is_empty() {
+            return Ok(());
+        }
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let results = block_on(self.admin.delete_topics(&names, &options))??;
+        for result in results {
+            result.map_err(|(name, code)| {
+                BenchError::Topic(format!("topic `{name}` of this run cannot be deleted: {code}"))
+            })?;
+        }
+        Ok(())
+    }
 }
 
 fn made(
@@ -57,19 +84,6 @@ fn made(
     for result in results {
         result.map_err(|(_, code)| {
             BenchError::Topic(format!("topic `{name}` cannot be made: {code}"))
-        })?;
-    }
-    Ok(())
-}
-
-/// Deletes the topics of a run.
-pub(crate) fn delete(made: &Made) -> Result<(), BenchError> {
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    let names: Vec<&str> = made.names.iter().map(String::as_str).collect();
-    let results = block_on(made.admin.delete_topics(&names, &options))??;
-    for result in results {
-        result.map_err(|(name, code)| {
-            BenchError::Topic(format!("topic `{name}` of this run cannot be deleted: {code}"))
         })?;
     }
     Ok(())

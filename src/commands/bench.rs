@@ -60,10 +60,17 @@ fn refused(error: &BenchError, args: &Bench) -> Failure {
     let help = match error {
         BenchError::Unsupported(_) => "take the key out with --set, or another scenario",
         BenchError::Topic(_) => "bench makes topics of its own: it must be allowed to",
+        BenchError::Property(key, _) if needs_tls(key) => {
+            "TLS and SASL need a build with them: cargo build --release --features tls"
+        }
+        BenchError::Property(..) => {
+            "properties of --property and -X are librdkafka's, see its CONFIGURATION.md"
+        }
         _ => "is there a Kafka cluster at --bootstrap, and does it take plain connections?",
     };
     let exit = match error {
         BenchError::Unsupported(_) => Exit::InvalidScenario,
+        BenchError::Property(..) => Exit::Usage,
         _ => Exit::Internal,
     };
     Failure::new(exit, format!("{}: {error}", args.bootstrap)).help(help)
@@ -138,7 +145,22 @@ fn reproducing(args: &Bench) -> String {
         words.extend(["--set".to_owned(), format!("{path}={value}")]);
     }
     for (key, value) in &args.properties {
+        let value = if is_secret(key) { "***" } else { value };
         words.extend(["--property".to_owned(), format!("{key}={value}")]);
     }
     quoted(words)
+}
+
+/// Whether a property of librdkafka is about security.
+fn needs_tls(key: &str) -> bool {
+    ["ssl.", "sasl.", "security.", "enable.ssl.", "enable.sasl."]
+        .iter()
+        .any(|prefix| key.starts_with(prefix))
+}
+
+/// Whether a property is nobody else's to know: reports are shown to others.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", "key.pem", "oauthbearer.config", "oauthbearer.assertion"]
+        .iter()
+        .any(|word| key.contains(word))
 }

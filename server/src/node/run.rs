@@ -368,10 +368,18 @@ impl Node {
                 "restore quorum-state, snapshots and log of that directory; no log was changed",
             )),
             Exit::LogDirFailed(error) => Err(ServeError::new(
-                format!("the log directory {dir} of node {node} failed: {error:?}"),
+                format!("the log directory {dir} of node {node} failed: {}", reason(error)),
                 "the log says which operation; make room or replace the volume, then start again",
             )),
         }
+    }
+}
+
+const fn reason(error: DiskError) -> &'static str {
+    match error {
+        DiskError::Full => "its volume is full",
+        DiskError::Io => "input/output error",
+        DiskError::Corrupt | DiskError::Damaged => "it is damaged",
     }
 }
 

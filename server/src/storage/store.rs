@@ -335,7 +335,8 @@ impl Store {
         tp: TopicPartition,
         act: impl FnOnce(&mut LogDir) -> io::Result<()>,
     ) -> io::Result<()> {
-        self.logs.get_mut(&tp).map_or(Ok(()), act)
+        let Some(log) = self.logs.get_mut(&tp) else { return Ok(()) };
+        act(log).map_err(|error| in_log(&log.path, &error))
     }
 
     fn create_log(&mut self, tp: TopicPartition, topic: &str) -> io::Result<()> {
@@ -353,10 +354,12 @@ impl Store {
 
     fn append(&mut self, tp: TopicPartition, base: Offset, records: &Records) -> io::Result<()> {
         let log = self.logs.get_mut(&tp).ok_or(io::ErrorKind::NotFound)?;
-        if records.is_empty() {
-            return log.segment_or_create(base).map(|_| ());
-        }
-        log.append(base, records)
+        let done = if records.is_empty() {
+            log.segment_or_create(base).map(|_| ())
+        } else {
+            log.append(base, records)
+        };
+        done.map_err(|error| in_log(&log.path, &error))
     }
 
     /// Nothing of a range that begins with a damaged batch, and an error where that is all there is.
@@ -457,6 +460,11 @@ fn set_aside(path: &Path, why: &str) -> io::Result<()> {
     let renamed = rename(path, STRAY)?;
     tracing::warn!(log = %path.display(), now = %renamed.display(), "log set aside: {why}");
     Ok(())
+}
+
+/// The same error, saying where.
+fn in_log(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// An error as the core knows it; the log has the details.

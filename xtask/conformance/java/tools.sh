@@ -25,6 +25,16 @@ configs() {
         --entity-type "$1" --entity-name "$2"
 }
 
+alter() {
+    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --alter --entity-type "$1" \
+        --entity-name "$2" --add-config "$3"
+}
+
+drop() {
+    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --alter --entity-type "$1" \
+        --entity-name "$2" --delete-config "$3"
+}
+
 groups() {
     tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand \
         --bootstrap-server "$bootstrap" "$@"
@@ -104,11 +114,8 @@ admin)
     create 2 >/dev/null
     topics --describe --topic "$topic" | grep -q 'PartitionCount: 2' || fail "describe"
     topics --alter --topic "$topic" --partitions 4
-    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --alter --entity-type topics \
-        --entity-name "$topic" --add-config retention.ms=7200000 >/dev/null
-    tool kafka.admin.ConfigCommand --bootstrap-server "$bootstrap" --describe \
-        --entity-type topics --entity-name "$topic" | grep -q retention.ms=7200000 ||
-        fail "configs"
+    alter topics "$topic" retention.ms=7200000 >/dev/null
+    configs topics "$topic" | grep -q retention.ms=7200000 || fail "configs"
     tool org.apache.kafka.tools.BrokerApiVersionsCommand --bootstrap-server "$bootstrap" |
         grep -q Produce || fail "broker-api-versions"
     tool org.apache.kafka.tools.LogDirsCommand --bootstrap-server "$bootstrap" --describe \
@@ -128,8 +135,28 @@ admin)
         fail "features downgrade below what records may have"
     $features upgrade --feature transaction.version=9 >/dev/null 2>&1 &&
         fail "features upgrade to a level that there is not"
+    client=$topic
+    alter clients "$client" producer_byte_rate=1000000,request_percentage=50 >/dev/null
+    configs clients "$client" | grep -q 'request_percentage=50' || fail "quotas of a client"
+    alter ips 192.0.2.1 connection_creation_rate=10 >/dev/null
+    configs ips 192.0.2.1 | grep -q 'connection_creation_rate=10' || fail "rate of an address"
+    alter brokers 1 log.cleaner.backoff.ms=14000 >/dev/null
+    configs brokers 1 | grep -q 'log.cleaner.backoff.ms=14000' || fail "config of a broker"
+    drop brokers 1 log.cleaner.backoff.ms >/dev/null
+    configs brokers 1 | grep -q 'log.cleaner.backoff.ms=14000' && fail "a broker's config stays"
+    printf 'a\nb\nc\n' | produce --producer-property linger.ms=100
+    offsets=$(mktemp)
+    for partition in 0 1 2 3; do
+        echo "{\"topic\":\"$topic\",\"partition\":$partition,\"offset\":-1}"
+    done | paste -sd, | sed 's/.*/{"partitions":[&],"version":1}/' >"$offsets"
+    tool org.apache.kafka.tools.DeleteRecordsCommand --bootstrap-server "$bootstrap" \
+        --offset-json-file "$offsets" | grep -q 'low_watermark: [1-3]' || fail "delete-records"
+    rm "$offsets"
+    tool org.apache.kafka.tools.ClusterTool cluster-id --bootstrap-server "$bootstrap" |
+        grep -q '^Cluster ID: ' || fail "cluster-id"
     topics --delete --topic "$topic"
-    done="topics, configs, broker-api-versions, log-dirs, metadata-quorum, features"
+    done="topics, configs of topics and brokers, quotas, delete-records, broker-api-versions"
+    done="$done, log-dirs, metadata-quorum, features, cluster"
     if [ "$brokers" -ge 3 ]; then
         topics --create --topic "moved-$topic" --replica-assignment 1:2,2:3 >/dev/null
         plan=$(mktemp)
@@ -170,11 +197,11 @@ large)
     echo "producer-perf and consumer-perf, 900 kB records"
     ;;
 partitions)
-    create 1000 >/dev/null
+    create 10000 >/dev/null
     found=$(topics --describe --topic "$topic" | grep -c 'Partition: ')
-    [ "$found" = 1000 ] || fail "$found partitions described"
+    [ "$found" = 10000 ] || fail "$found partitions described"
     topics --delete --topic "$topic"
-    echo "1000 partitions"
+    echo "10,000 partitions"
     ;;
 transactions)
     create 1 >/dev/null

@@ -4,7 +4,7 @@ import time
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 LARGE_BYTES = 4 << 20
-PARTITIONS = 1000
+PARTITIONS = 10_000
 WAIT_SECONDS = 40
 
 
@@ -152,10 +152,10 @@ def large(client, topic):
 
 
 def partitions(client, topic):
-    """Many partitions, a record to each hundredth."""
+    """Many partitions, a record to each five-hundredth."""
     client.create(topic, PARTITIONS)
     until("all partitions", lambda: client.partitions(topic) == PARTITIONS)
-    chosen = range(0, PARTITIONS, 100)
+    chosen = range(0, PARTITIONS, 500)
     for partition in chosen:
         value = f"to {partition}".encode()
         client.produce(topic, [(None, value, [], None)], partition=partition)

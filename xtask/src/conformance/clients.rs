@@ -15,9 +15,10 @@ pub(crate) struct Client {
     pub(super) install: fn() -> Result<Installed, String>,
 }
 
-pub(super) const CLIENTS: [Client; 10] = [
+pub(super) const CLIENTS: [Client; 12] = [
     Client { name: "kcat", about: "kcat", install: kcat },
-    Client { name: "java", about: "Apache Kafka's Java clients", install: java },
+    Client { name: "java", about: "Apache Kafka's Java clients", install: || java("Conformance") },
+    Client { name: "streams", about: "Kafka Streams", install: || java("Streams") },
     Client { name: "tools", about: "Apache Kafka's command-line tools", install: tools },
     Client {
         name: "confluent",
@@ -34,6 +35,7 @@ pub(super) const CLIENTS: [Client; 10] = [
     },
     Client { name: "franz", about: "franz-go", install: || go("franz") },
     Client { name: "sarama", about: "sarama", install: || go("sarama") },
+    Client { name: "kafka-go", about: "segmentio's kafka-go", install: || go("kafka-go") },
 ];
 
 /// How an installed client is called.
@@ -79,8 +81,12 @@ fn place(name: &str) -> Result<PathBuf, String> {
 }
 
 fn do_it(program: &str, args: &[&str], dir: &Path) -> Result<(), String> {
-    let output = Command::new(program)
-        .args(args)
+    finish(Command::new(program).args(args), dir)
+}
+
+fn finish(command: &mut Command, dir: &Path) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command
         .current_dir(dir)
         .output()
         .map_err(|error| format!("cannot run {program}: {error}"))?;
@@ -122,13 +128,13 @@ pub(super) fn class_path() -> Result<String, String> {
     Ok(jars.trim().to_owned())
 }
 
-fn java() -> Result<Installed, String> {
+fn java(class: &str) -> Result<Installed, String> {
     let (jars, dir) = (class_path()?, place("java")?);
     let classes = place("java/classes")?;
-    let program = source("java/Conformance.java");
+    let program = source("java").join(format!("{class}.java"));
     do_it("javac", &["-cp", &jars, "-d", text(&classes)?, text(&program)?], &dir)?;
     let class_path = format!("{}:{jars}", classes.display());
-    Ok(Installed::new(&["java", "-Xmx512m", "-cp", &class_path, "Conformance"], dir))
+    Ok(Installed::new(&["java", "-Xmx512m", "-cp", &class_path, class], dir))
 }
 
 fn tools() -> Result<Installed, String> {
@@ -149,12 +155,26 @@ fn python(adapter: &str) -> Result<Installed, String> {
     Ok(Installed::new(&[text(&interpreter)?, "-B", text(&script)?, adapter], dir))
 }
 
+/// Where Node.js is installed, if what is built for it finds its headers there.
+fn node_with_headers() -> Option<PathBuf> {
+    let output = Command::new("node").args(["-p", "process.execPath"]).output().ok()?;
+    let program = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    let installed = program.parent()?.parent()?;
+    installed.join("include/node").exists().then(|| installed.to_owned())
+}
+
 fn node(client: &str) -> Result<Installed, String> {
     let dir = place(&format!("node-{client}"))?;
     let package = source("node").join(client).join("package.json");
     fs::copy(&package, dir.join("package.json"))
         .map_err(|error| format!("cannot copy {}: {error}", package.display()))?;
-    do_it("npm", &["install", "--no-audit", "--no-fund", "--loglevel=error"], &dir)?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error"]);
+    if let Some(headers) = node_with_headers() {
+        npm.env("npm_config_nodedir", headers);
+    }
+    // what a client builds in C uses the libraries that are here, and downloads none
+    finish(npm.env("CKJS_LINKING", "dynamic"), &dir)?;
     let script = source("node/run.js");
     Ok(Installed::new(&["node", text(&script)?, client], dir))
 }

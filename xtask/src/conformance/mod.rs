@@ -30,7 +30,7 @@ pub(crate) const FEATURES: [(&str, &str); 8] = [
     ("consumers", "consumer protocol"),
     ("admin", "administration"),
     ("large", "large records"),
-    ("partitions", "1000 partitions"),
+    ("partitions", "10,000 partitions"),
     ("transactions", "transactions"),
 ];
 
