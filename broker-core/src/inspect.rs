@@ -4,6 +4,7 @@
 mod fetching;
 mod quorum;
 
+pub use crate::replica::Follower;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use quorum::{QuorumView, quorum_state};
 
@@ -14,8 +15,9 @@ use crate::log::Log;
 use crate::metadata::MetadataImage;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use crate::records::Batch;
-use crate::replica::{Follower, Partition, parse_checkpoint};
+use crate::replica::{Partition, parse_checkpoint};
 use crate::txn::replay_transactions;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,11 +45,6 @@ pub struct ReplicaView<'a> {
 
 impl<'a> ReplicaView<'a> {
     fn of(p: &'a Partition) -> Self {
-        let follower = |f: &Follower| FollowerView {
-            id: f.id,
-            log_end: f.log_end,
-            broker_epoch: f.broker_epoch,
-        };
         Self {
             tp: p.tp,
             log: &p.log,
@@ -60,7 +57,7 @@ impl<'a> ReplicaView<'a> {
                 isr: &lead.isr,
                 pending_isr: lead.pending_isr.as_deref(),
                 min_isr: p.min_isr,
-                followers: lead.followers.iter().map(follower).collect(),
+                followers: Cow::Borrowed(&lead.followers),
             }),
         }
     }
@@ -78,18 +75,7 @@ pub struct LeadView<'a> {
     /// `min.insync.replicas`, at most the number of replicas.
     pub min_isr: usize,
     /// Followers.
-    pub followers: Vec<FollowerView>,
-}
-
-/// A follower as its leader sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FollowerView {
-    /// Which.
-    pub id: NodeId,
-    /// Its log end, from its last fetch; `-1` before the first one in this epoch.
-    pub log_end: Offset,
-    /// Epoch of its registration, from that fetch.
-    pub broker_epoch: i64,
+    pub followers: Cow<'a, [Follower]>,
 }
 
 /// What a log remembers of an idempotent producer.

@@ -69,8 +69,8 @@ pub(super) fn of_replica(
         ErrorCode::UnknownLeaderEpoch => {
             // a replica that is moved here may know of it before its leader does
             let is_stranger = question.fetch.replica.is_some_and(|replica| {
-                let followers = view.lead.iter().flat_map(|lead| &lead.followers);
-                asked == epoch && followers.into_iter().all(|follower| follower.id != replica.id)
+                let mut followers = view.lead.iter().flat_map(|lead| lead.followers.iter());
+                asked == epoch && followers.all(|follower| follower.id != replica.id)
             });
             says.rule(asked > epoch || is_stranger, &|| {
                 format!(
