@@ -106,6 +106,8 @@ pub enum ErrorCode {
     TransactionCoordinatorFenced = 52,
     /// Not allowed to use this transactional id.
     TransactionalIdAuthorizationFailed = 53,
+    /// Nobody is authorized here, as nobody is authenticated.
+    SecurityDisabled = 54,
     /// Not attempted, as another part of the request failed.
     OperationNotAttempted = 55,
     /// The log directory failed.

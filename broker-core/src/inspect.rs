@@ -4,6 +4,7 @@
 mod fetching;
 mod quorum;
 
+pub use crate::replica::Follower;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use quorum::{QuorumView, quorum_state};
 
@@ -14,8 +15,9 @@ use crate::log::Log;
 use crate::metadata::MetadataImage;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use crate::records::Batch;
-use crate::replica::{Follower, Partition, parse_checkpoint};
+use crate::replica::{Partition, parse_checkpoint};
 use crate::txn::replay_transactions;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,11 +45,6 @@ pub struct ReplicaView<'a> {
 
 impl<'a> ReplicaView<'a> {
     fn of(p: &'a Partition) -> Self {
-        let follower = |f: &Follower| FollowerView {
-            id: f.id,
-            log_end: f.log_end,
-            broker_epoch: f.broker_epoch,
-        };
         Self {
             tp: p.tp,
             log: &p.log,
@@ -60,7 +57,7 @@ impl<'a> ReplicaView<'a> {
                 isr: &lead.isr,
                 pending_isr: lead.pending_isr.as_deref(),
                 min_isr: p.min_isr,
-                followers: lead.followers.iter().map(follower).collect(),
+                followers: Cow::Borrowed(&lead.followers),
             }),
         }
     }
@@ -78,18 +75,7 @@ pub struct LeadView<'a> {
     /// `min.insync.replicas`, at most the number of replicas.
     pub min_isr: usize,
     /// Followers.
-    pub followers: Vec<FollowerView>,
-}
-
-/// A follower as its leader sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FollowerView {
-    /// Which.
-    pub id: NodeId,
-    /// Its log end, from its last fetch; `-1` before the first one in this epoch.
-    pub log_end: Offset,
-    /// Epoch of its registration, from that fetch.
-    pub broker_epoch: i64,
+    pub followers: Cow<'a, [Follower]>,
 }
 
 /// What a log remembers of an idempotent producer.
@@ -127,7 +113,37 @@ pub struct CoordinatorView {
     pub is_loaded: bool,
 }
 
+/// Members of a group, as its coordinator has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupView {
+    /// Generation; `None` in the consumer protocol, where each member has an epoch.
+    pub generation: Option<i32>,
+    /// Members with their epochs, in the classic protocol with the generation.
+    pub members: BTreeMap<Arc<str>, i32>,
+    /// A member whose silence nobody would notice.
+    pub unguarded: Option<Arc<str>>,
+}
+
 impl Broker {
+    /// A group that is coordinated here, and loaded; `None`: it is not, or there is no such group.
+    #[must_use]
+    pub fn group(&self, id: &str) -> Option<GroupView> {
+        self.role()?.groups.group_view(id)
+    }
+
+    /// Groups that are coordinated here, and loaded.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(Arc<str>, GroupView)> {
+        self.role().map(|role| role.groups.group_views()).unwrap_or_default()
+    }
+
+    /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is
+    /// about to change.
+    #[must_use]
+    pub fn transactional_producer(&self, id: &str) -> Option<ProducerIdAndEpoch> {
+        self.role()?.transactions.producer_of(id)
+    }
+
     /// Replicas hosted here.
     pub fn replica_views(&self) -> impl Iterator<Item = ReplicaView<'_>> {
         self.role().into_iter().flat_map(|role| role.replicas.iter()).map(ReplicaView::of)

@@ -36,4 +36,4 @@ mod txn;
 
 pub use broker::{Broker, BrokerGauges, ReplicaState};
 pub use quota::{BrokerLimits, ConnectionLimits, Rate};
-pub use replica::log_start_checkpoint;
+pub use replica::checkpoint;

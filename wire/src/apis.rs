@@ -28,6 +28,9 @@ pub enum ApiKey {
     EndTxn = 26,
     WriteTxnMarkers = 27,
     TxnOffsetCommit = 28,
+    DescribeAcls = 29,
+    CreateAcls = 30,
+    DeleteAcls = 31,
     DescribeConfigs = 32,
     AlterConfigs = 33,
     AlterReplicaLogDirs = 34,
@@ -76,7 +79,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
 /// where a request asks for what `broker-core` does not do: topic ids in commits.
-pub const APIS: [Api; 47] = [
+pub const APIS: [Api; 50] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 18, 12),
     api(ApiKey::ListOffsets, 1, 10, 6),
@@ -101,6 +104,9 @@ pub const APIS: [Api; 47] = [
     api(ApiKey::EndTxn, 0, 5, 3),
     api(ApiKey::WriteTxnMarkers, 1, 1, 1),
     api(ApiKey::TxnOffsetCommit, 0, 5, 3),
+    api(ApiKey::DescribeAcls, 1, 3, 2),
+    api(ApiKey::CreateAcls, 1, 3, 2),
+    api(ApiKey::DeleteAcls, 1, 3, 2),
     api(ApiKey::DescribeConfigs, 1, 4, 4),
     api(ApiKey::AlterConfigs, 0, 2, 2),
     api(ApiKey::AlterReplicaLogDirs, 1, 2, 2),

@@ -53,6 +53,10 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         let answer = api::api_versions::encode(version, correlation, features);
         return Ok(Decoded::Answer(answer));
     }
+    if let Some(asked) = api::acls::decode(api.key, &mut reader)? {
+        reader.end()?;
+        return Ok(Decoded::Answer(api::acls::refuse(asked, version, correlation)));
+    }
     let who = client_id.clone();
     let mut cx = DecodeCx {
         version,
@@ -132,7 +136,10 @@ fn decode_body(
         ApiKey::DescribeLogDirs => api::describe_log_dirs::decode(reader, cx)?,
         ApiKey::AlterReplicaLogDirs => api::describe_log_dirs::decode_alter(reader, cx)?,
         ApiKey::DescribeTopicPartitions => api::describe_topic_partitions::decode(reader, cx)?,
-        ApiKey::ApiVersions => return Err(WireError::UnsupportedApi(key as i16)),
+        // answered above
+        ApiKey::ApiVersions | ApiKey::DescribeAcls | ApiKey::CreateAcls | ApiKey::DeleteAcls => {
+            return Err(WireError::UnsupportedApi(key as i16));
+        }
     };
     Ok(asked)
 }

@@ -260,12 +260,8 @@ impl Raft {
         let durable_end = self.log.durable_end();
         let Role::Leader(leader) = &mut self.role else { return };
         let is_ready =
-            |parked: &Parked| moved || parked.offset < durable_end || parked.until <= now;
-        if !leader.parked.iter().any(is_ready) {
-            return;
-        }
-        let (ready, waiting) = std::mem::take(&mut leader.parked).into_iter().partition(is_ready);
-        leader.parked = waiting;
+            |parked: &mut Parked| moved || parked.offset < durable_end || parked.until <= now;
+        let ready: Vec<Parked> = leader.parked.extract_if(.., is_ready).collect();
         for parked in ready {
             let answer = self.look_up(&parked);
             self.answer_or_park(now, parked, answer);
@@ -278,8 +274,8 @@ impl Raft {
     fn advance_high_watermark(&mut self, step: &mut Step<'_>) -> bool {
         let before = self.high_watermark;
         let Role::Leader(leader) = &self.role else { return false };
-        let mut ends: Vec<Offset> =
-            leader.voters.values().map(|progress| progress.end.unwrap_or(NO_OFFSET)).collect();
+        let mut ends = Vec::with_capacity(leader.voters.len() + 1);
+        ends.extend(leader.voters.values().map(|progress| progress.end.unwrap_or(NO_OFFSET)));
         ends.push(self.log.durable_end());
         ends.sort_unstable_by_key(|end| std::cmp::Reverse(*end));
         let needed = if planted(self.plant, Plant::MinorityCommits) { 1 } else { self.majority() };

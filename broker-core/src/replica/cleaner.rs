@@ -3,7 +3,7 @@
 //! does. Leaves out more threads, and Kafka's pausing of a log: a pass over a log that is cut
 //! meanwhile ends without a result, and the log comes up again.
 
-use super::maintenance::{checkpoint, parse_checkpoint};
+use super::maintenance::parse_checkpoint;
 use super::{Partition, ReplicaManager};
 use crate::ids::{DiskOpId, Offset, TopicPartition};
 use crate::log::{CleaningDone, CleaningError, CleaningStart, Dirty, Pass, Progress};
@@ -298,9 +298,9 @@ impl ReplicaManager {
     }
 
     fn write_cleaner_checkpoint(&mut self, step: &mut Step<'_>) {
-        let rows = self.cleaner.cleaned.iter().map(|(tp, offset)| (*tp, *offset));
-        let bytes = checkpoint(rows);
-        self.write_if_changed(step, FileName::CleanerOffsets, bytes);
+        let rows = self.cleaner.cleaned.iter().map(|(tp, offset)| (*tp, *offset, false));
+        let rows = rows.collect();
+        self.write_if_changed(step, FileName::CleanerOffsets, rows);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Periodic chores: retention, checkpoints, recovery points of flushed segments.
 
-use super::ReplicaManager;
+use super::{Partition, ReplicaManager};
 use crate::config::ServerConfig;
 use crate::ids::{DiskOpId, Offset, TopicId, TopicPartition};
 use crate::log::Log;
@@ -44,8 +44,12 @@ pub(super) struct Maintenance {
     under_way: FxHashMap<u64, (u32, Durable)>,
     /// Present from the beginning of the end: what must be on disk before logs count as closed.
     closing: Option<BTreeSet<u64>>,
-    written: BTreeMap<FileName, Bytes>,
+    /// Checkpoints as they were written last. Their text is made only when they have changed.
+    written: BTreeMap<FileName, Vec<Row>>,
 }
+
+/// A line of a checkpoint: a log, an offset of it, and whether it may begin in remote storage.
+pub(super) type Row = (TopicPartition, Offset, bool);
 
 impl Maintenance {
     pub(super) fn arm(&self, server: &ServerConfig, step: &mut Step<'_>) {
@@ -156,9 +160,8 @@ impl ReplicaManager {
 
     /// Timer: high watermarks survive a restart.
     pub(crate) fn checkpoint_due(&mut self, step: &mut Step<'_>) {
-        let rows = self.iter().map(|p| (p.tp, p.high_watermark));
-        let bytes = checkpoint(rows);
-        self.write_if_changed(step, FileName::HighWatermarks, bytes);
+        let marks = self.rows(|p| p.high_watermark);
+        self.write_if_changed(step, FileName::HighWatermarks, marks);
         if planted(self.config.plant, Plant::HighWatermarksKeptOnce) {
             return;
         }
@@ -179,7 +182,7 @@ impl ReplicaManager {
 
     /// Recovery points survive a restart.
     pub(super) fn checkpoint_recovery_points(&mut self, step: &mut Step<'_>) {
-        let points = checkpoint(self.iter().map(|p| (p.tp, p.log.recovery_point())));
+        let points = self.rows(|p| p.log.recovery_point());
         self.write_if_changed(step, FileName::RecoveryPoints, points);
     }
 
@@ -211,8 +214,8 @@ impl ReplicaManager {
     }
 
     fn note_closed(&mut self, step: &mut Step<'_>) {
-        let ends = checkpoint(self.iter().map(|p| (p.tp, p.log.log_end_offset())));
-        let marks = checkpoint(self.iter().map(|p| (p.tp, p.high_watermark)));
+        let ends = self.rows(|p| p.log.log_end_offset());
+        let marks = self.rows(|p| p.high_watermark);
         self.write_if_changed(step, FileName::RecoveryPoints, ends);
         self.write_if_changed(step, FileName::HighWatermarks, marks);
         let starts = self.log_starts();
@@ -221,9 +224,9 @@ impl ReplicaManager {
         step.disk(Owner::Replica, marker);
     }
 
-    pub(super) fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, bytes: Bytes) {
-        if self.maintenance.written.get(&file) != Some(&bytes) {
-            self.write_checkpoint(step, file, bytes);
+    pub(super) fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, rows: Vec<Row>) {
+        if self.maintenance.written.get(&file) != Some(&rows) {
+            self.write_checkpoint(step, file, rows);
         }
     }
 
@@ -232,34 +235,26 @@ impl ReplicaManager {
         &mut self,
         step: &mut Step<'_>,
         file: FileName,
-        bytes: Bytes,
+        rows: Vec<Row>,
     ) -> Option<DiskOpId> {
         if self.log_dir_failed.is_some() {
             return None;
         }
-        self.maintenance.written.insert(file.clone(), bytes.clone());
+        let bytes = checkpoint(rows.iter().copied());
+        self.maintenance.written.insert(file.clone(), rows);
         Some(step.disk(Owner::Replica, DiskOpKind::WriteFile { file, bytes }))
     }
 
     /// The checkpoint of log starts. A line says so where the log may begin in remote storage.
-    pub(super) fn log_starts(&self) -> Bytes {
+    pub(super) fn log_starts(&self) -> Vec<Row> {
         let is_tiered = |log: &Log| log.is_tiered() || log.is_tiering_on_record();
-        log_start_checkpoint(
-            self.iter().map(|p| (p.tp, p.log.log_start_offset(), is_tiered(&p.log))),
-        )
+        self.iter().map(|p| (p.tp, p.log.log_start_offset(), is_tiered(&p.log))).collect()
     }
-}
 
-/// The checkpoint of log starts; of each log, whether it may begin in remote storage.
-pub fn log_start_checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) -> Bytes {
-    let mut lines = String::new();
-    let mut count = 0usize;
-    for (tp, start, is_tiered) in rows {
-        count += 1;
-        let _ = write!(lines, "{:x} {} {start}", { tp.topic.0 }, tp.partition);
-        lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
+    /// A checkpoint with a line for each log.
+    fn rows(&self, offset: impl Fn(&Partition) -> Offset) -> Vec<Row> {
+        self.iter().map(|partition| (partition.tp, offset(partition), false)).collect()
     }
-    Bytes::from(format!("0\n{count}\n{lines}"))
 }
 
 /// How a line of the checkpoint of log starts ends when the log may begin in remote storage.
@@ -278,13 +273,14 @@ pub(crate) fn parse_tiered(bytes: &[u8]) -> BTreeSet<TopicPartition> {
 }
 
 /// Kafka's `OffsetCheckpointFile` (version, count, one line each), with the topic's id in hex in
-/// the place of its name.
-pub(super) fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset)>) -> Bytes {
+/// the place of its name; of each log, whether it may begin in remote storage.
+pub fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) -> Bytes {
     let mut lines = String::new();
     let mut count = 0usize;
-    for (tp, offset) in rows {
+    for (tp, offset, is_tiered) in rows {
         count += 1;
-        let _ = writeln!(lines, "{:x} {} {offset}", { tp.topic.0 }, tp.partition);
+        let _ = write!(lines, "{:x} {} {offset}", { tp.topic.0 }, tp.partition);
+        lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
     }
     Bytes::from(format!("0\n{count}\n{lines}"))
 }
@@ -313,7 +309,7 @@ mod tests {
             (TopicPartition::new(TopicId(7), 0), 12),
             (TopicPartition::new(TopicId(u128::MAX), 3), 0),
         ]);
-        let bytes = checkpoint(rows.iter().map(|(tp, offset)| (*tp, *offset)));
+        let bytes = checkpoint(rows.iter().map(|(tp, offset)| (*tp, *offset, false)));
         assert_eq!(parse_checkpoint(&bytes), rows);
     }
 

@@ -23,9 +23,10 @@ mod tier;
 mod views;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};
-pub use maintenance::log_start_checkpoint;
+pub use maintenance::checkpoint;
 pub(crate) use maintenance::{parse_checkpoint, parse_tiered};
-pub(crate) use partition::{Follower, Partition};
+pub use partition::Follower;
+pub(crate) use partition::Partition;
 
 use crate::config::{NodeConfig, ServerConfig, TopicConfig};
 use crate::group::OFFSETS_TOPIC;

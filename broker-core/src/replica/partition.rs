@@ -79,16 +79,17 @@ pub(crate) struct Leadership {
 
 /// A follower as its leader sees it.
 #[derive(Debug, Clone)]
-pub(crate) struct Follower {
-    pub(crate) id: NodeId,
+pub struct Follower {
+    /// Which.
+    pub id: NodeId,
     /// Its log end, from its last fetch; `NO_OFFSET` before the first one in this epoch.
-    pub(crate) log_end: Offset,
+    pub log_end: Offset,
     /// Last time at which it had everything that the leader had.
     pub(crate) caught_up_at: Instant,
     last_fetch_at: Instant,
     leader_end_at_last_fetch: Offset,
     /// Epoch of its registration, from its fetches (KIP-903).
-    pub(crate) broker_epoch: i64,
+    pub broker_epoch: i64,
 }
 
 impl Partition {
@@ -299,7 +300,8 @@ impl Leadership {
 
 impl Follower {
     /// One that has not fetched yet.
-    fn unknown(id: NodeId) -> Self {
+    #[must_use]
+    pub fn unknown(id: NodeId) -> Self {
         Self {
             id,
             log_end: NO_OFFSET,

@@ -259,7 +259,6 @@ impl ReplicaManager {
         }
         self.send_fetch(step, slot, to, answers, &lists);
         self.keep_room(lists);
-        self.free_if_closed(slot);
     }
 
     fn data_answer(

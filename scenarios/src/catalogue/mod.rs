@@ -3,6 +3,7 @@
 //! Figures are TOML files compiled in, each with source, date and confidence.
 
 pub(crate) mod configs;
+pub(crate) mod groups;
 pub(crate) mod hardware;
 pub(crate) mod managed;
 pub(crate) mod model;

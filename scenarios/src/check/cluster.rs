@@ -36,7 +36,7 @@ pub(super) fn check(cluster: &Cluster, span: Span, errors: &mut Errors) {
         check_config(
             "server.properties",
             &config.value,
-            crate::catalogue::remote::all_server_keys(),
+            crate::catalogue::groups::all_server_keys(),
             errors,
         );
     }

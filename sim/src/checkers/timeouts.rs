@@ -6,6 +6,7 @@ use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::state::NodeView;
 use super::suite::Checkers;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
@@ -67,7 +68,7 @@ pub(crate) struct Timeouts {
     /// By how much the fastest clock of the plan may be fast, parts per million.
     hurry_ppm: u64,
     /// By leader, partition and follower.
-    lags: BTreeMap<(i32, TopicPartition, i32), Lag>,
+    lags: FxHashMap<(i32, TopicPartition, i32), Lag>,
     /// By controller and broker.
     heard: BTreeMap<(i32, i32), Heard>,
     /// Since when a follower that should have left the ISR has been in it as far as was seen, ns.
@@ -94,7 +95,7 @@ impl Timeouts {
         Self {
             session_ns: ms.saturating_mul(1_000_000),
             hurry_ppm: hurry_ppm(plan),
-            lags: BTreeMap::new(),
+            lags: FxHashMap::default(),
             heard: BTreeMap::new(),
             overdue: BTreeMap::new(),
             isr_changed: BTreeMap::new(),

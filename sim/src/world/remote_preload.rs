@@ -3,8 +3,8 @@
 
 use super::{WALL_EPOCH_MS, World};
 use bytes::Bytes;
+use stormglass_broker_core::checkpoint;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
-use stormglass_broker_core::log_start_checkpoint;
 use stormglass_broker_core::seam::{DiskImage, FileName};
 use stormglass_scenarios::plan::TopicPlan;
 
@@ -60,7 +60,7 @@ impl World {
             let held: Vec<TopicPartition> =
                 tiered.iter().copied().filter(|tp| !node.disk.segments(*tp).is_empty()).collect();
             let rows = held.into_iter().map(|tp| (tp, 0, true));
-            node.disk.put_file(&FileName::LogStartOffsets, log_start_checkpoint(rows));
+            node.disk.put_file(&FileName::LogStartOffsets, checkpoint(rows));
         }
     }
 }

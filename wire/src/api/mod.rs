@@ -1,6 +1,7 @@
 //! One Kafka API per file: `decode` takes the body of a request, `encode` writes that of a
 //! response, both in every version of [`crate::APIS`].
 
+pub(crate) mod acls;
 pub(crate) mod add_offsets_to_txn;
 pub(crate) mod add_partitions_to_txn;
 pub(crate) mod alter_configs;

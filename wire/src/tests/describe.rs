@@ -312,3 +312,44 @@ pub(super) fn samples() -> Vec<Bytes> {
         frame(ApiKey::AlterReplicaLogDirs, 2, &theirs::AlterReplicaLogDirsRequest::default()),
     ]
 }
+
+#[test]
+fn without_an_authorizer_acls_are_refused_one_by_one() {
+    use theirs::create_acls_request::AclCreation;
+    use theirs::delete_acls_request::DeleteAclsFilter;
+    let answered = |key, version, asked| match decode_request(asked, &Known) {
+        Ok(Decoded::Answer(frame)) => frame.to_bytes(),
+        other => panic!("{key:?} v{version}: {other:?}"),
+    };
+    let code = ErrorCode::SecurityDisabled as i16;
+    for version in versions(ApiKey::DescribeAcls) {
+        let key = ApiKey::DescribeAcls;
+        let asked = theirs::DescribeAclsRequest::default()
+            .with_resource_type_filter(2)
+            .with_principal_filter(Some(text("User:alice")));
+        let read: theirs::DescribeAclsResponse =
+            read(answered(key, version, frame(key, version, &asked)), version);
+        assert_eq!((read.error_code, read.resources.len()), (code, 0));
+    }
+    for version in versions(ApiKey::CreateAcls) {
+        let key = ApiKey::CreateAcls;
+        let acl = AclCreation::default()
+            .with_resource_type(2)
+            .with_resource_name(text("orders"))
+            .with_principal(text("User:alice"))
+            .with_host(text("*"));
+        let asked = theirs::CreateAclsRequest::default().with_creations(vec![acl; 2]);
+        let read: theirs::CreateAclsResponse =
+            read(answered(key, version, frame(key, version, &asked)), version);
+        assert_eq!(read.results.iter().map(|it| it.error_code).collect::<Vec<_>>(), [code; 2]);
+    }
+    for version in versions(ApiKey::DeleteAcls) {
+        let key = ApiKey::DeleteAcls;
+        let asked =
+            theirs::DeleteAclsRequest::default().with_filters(vec![DeleteAclsFilter::default(); 3]);
+        let read: theirs::DeleteAclsResponse =
+            read(answered(key, version, frame(key, version, &asked)), version);
+        let found = read.filter_results.iter().map(|it| it.error_code);
+        assert_eq!(found.collect::<Vec<_>>(), [code; 3]);
+    }
+}

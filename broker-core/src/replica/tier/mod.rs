@@ -158,8 +158,8 @@ impl ReplicaManager {
     fn record_tiering(&mut self, step: &mut Step<'_>) {
         let tiered = self.iter().filter(|partition| partition.log.is_tiered()).map(|p| p.tp);
         let tiered: Vec<TopicPartition> = tiered.collect();
-        let bytes = self.log_starts();
-        let id = self.write_checkpoint(step, FileName::LogStartOffsets, bytes);
+        let starts = self.log_starts();
+        let id = self.write_checkpoint(step, FileName::LogStartOffsets, starts);
         if let Some(tier) = &mut self.tier {
             tier.recording = id.map(|id| (id, tiered));
         }

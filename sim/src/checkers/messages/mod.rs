@@ -4,6 +4,7 @@
 
 mod answers;
 mod controller;
+mod fencing;
 mod fetches;
 mod peers;
 mod sessions;
@@ -121,7 +122,8 @@ impl Checkers {
         self.timeouts.asked(now_ns, (node, broker), request, &positions);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
-        if let Some(objection) = controller::objection(broker, request) {
+        let objection = controller::objection(broker, request);
+        if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
             self.talk.objections.insert(key, objection);
         }
         if is_looked_at(request) {
@@ -158,9 +160,11 @@ impl Checkers {
     /// A node has taken an input, and perhaps said something.
     pub fn said(&mut self, now_ns: u64, by: Speaker<'_>, replies: &[Reply], sends: &[PeerRequest]) {
         self.ledger.now_ns = now_ns;
-        for before in std::mem::take(&mut self.talk.before) {
+        let mut befores = std::mem::take(&mut self.talk.before);
+        for before in befores.drain(..) {
             self.about(before.tp, |says| peers::stale_answer(says, by, before));
         }
+        self.talk.before = befores; // its room serves the next answer
         for unproven in std::mem::take(&mut self.talk.unproven) {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }

@@ -45,7 +45,7 @@ fn view(log: &Log) -> ReplicaView<'_> {
         isr: &ISR,
         pending_isr: None,
         min_isr: 1,
-        followers: Vec::new(),
+        followers: Vec::new().into(),
     };
     ReplicaView {
         tp: tp(0),

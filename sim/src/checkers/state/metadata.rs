@@ -12,7 +12,7 @@ use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{
     PositionKey, ReplicaView, positions_from_log, transactions_from_log,
 };
-use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
+use stormglass_broker_core::metadata::{ConfigResource, MetadataImage, PartitionImage};
 use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -49,8 +49,7 @@ pub(crate) fn members(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata() else { return };
     for (tp, state) in image.partitions().filter(|(_, state)| state.isr.len() > 1) {
         let is_active = |id: &NodeId| image.broker(*id).is_some_and(|broker| broker.is_active());
-        let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
-        says(ledger, &format!("{name}-{}", tp.partition), state.isr.iter().all(is_active), &|| {
+        says_of(ledger, (image, tp), state.isr.iter().all(is_active), &|| {
             format!(
                 "at metadata offset {} the ISR is {}, with a broker that is fenced or shutting down",
                 image.offset(),
@@ -104,34 +103,96 @@ pub(crate) fn applied(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
+    hosts(ledger, view, image);
     for replica in view.broker.replica_views() {
         let Some(state) = image.partition(replica.tp) else { continue };
-        let name = image.topic(replica.tp.topic).map_or("?", |topic| &topic.name);
-        let label = format!("{name}-{}", replica.tp.partition);
-        role(ledger, &label, view.node, (&replica, state));
+        configured(ledger, &replica, image);
+        role(ledger, image, view.node, (&replica, state));
+    }
+}
+
+/// A broker holds the replicas that its metadata gives it, and no others.
+fn hosts(ledger: &mut Ledger, view: &NodeView<'_>, image: &MetadataImage) {
+    let node = NodeId(view.node);
+    let is_own = |tp| image.partition(tp).is_some_and(|state| state.is_replica(node));
+    let given = image.partitions().filter(|(_, state)| state.is_replica(node)).count();
+    let (mut held, mut stranger) = (0, None);
+    for replica in view.broker.replica_views() {
+        held += 1;
+        if !is_own(replica.tp) {
+            stranger = Some(replica.tp);
+        }
+    }
+    says(ledger, "", held == given && stranger.is_none(), &|| {
+        format!(
+            "broker {node} holds {held} replicas, its metadata gives it {given}; held without that: \
+             {stranger:?}"
+        )
+    });
+}
+
+/// A log goes by its topic's own configs.
+fn configured(ledger: &mut Ledger, replica: &ReplicaView<'_>, image: &MetadataImage) {
+    let Some(topic) = image.topic(replica.tp.topic) else { return };
+    let Some(own) = image.configs(&ConfigResource::Topic(Arc::clone(&topic.name))) else { return };
+    let number = |key: &str| own.get(key).and_then(|text| text.parse::<i64>().ok());
+    let config = replica.log.config();
+    let is = |key: &str, used: Option<u64>| {
+        number(key).is_none_or(|value| used == u64::try_from(value).ok())
+    };
+    let segment = is("segment.bytes", Some(u64::from(config.segment_bytes)));
+    let retention = !config.deletes || is("retention.bytes", config.retention_bytes);
+    says(ledger, &topic.name, segment && retention, &|| {
+        format!(
+            "a log of {} has segments of {} bytes and keeps {:?}; the configs of its topic are {own:?}",
+            topic.name, config.segment_bytes, config.retention_bytes
+        )
+    });
+}
+
+/// What holds once the cluster has healed: all partitions are led, and no reassignment goes on, unless
+/// some broker that has to do with it is not there.
+pub(crate) fn settled(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    let is_there = |state: &PartitionImage| state.replicas.iter().all(|id| image.is_active(*id));
+    for (tp, state) in image.partitions().filter(|(_, state)| is_there(state)) {
+        let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
+        let is_settled = state.leader.is_some() && state.moving.is_none();
+        says(ledger, &format!("{name}-{}", tp.partition), is_settled, &|| {
+            format!(
+                "long after every fault is over, the partition is led by {:?}, and its replicas {} \
+                 change by {:?}",
+                state.leader,
+                list(&state.replicas),
+                state.moving
+            )
+        });
     }
 }
 
 fn role(
     ledger: &mut Ledger,
-    label: &str,
+    image: &MetadataImage,
     node: i32,
     (replica, state): (&ReplicaView<'_>, &PartitionImage),
 ) {
+    let of = (image, replica.tp);
     let (leader, epoch) = (replica.leader, replica.leader_epoch);
-    says(ledger, label, (leader, epoch) == (state.leader, state.leader_epoch), &|| {
+    says_of(ledger, of, (leader, epoch) == (state.leader, state.leader_epoch), &|| {
         format!(
             "replica {node} follows {leader:?} in epoch {epoch}, the metadata says {:?} in epoch {}",
             state.leader, state.leader_epoch
         )
     });
     let leads = replica.lead.is_some();
-    says(ledger, label, leads == (state.leader == Some(NodeId(node))), &|| {
+    says_of(ledger, of, leads == (state.leader == Some(NodeId(node))), &|| {
         let does = if leads { "leads" } else { "does not lead" };
         format!("replica {node} {does}, the metadata names {:?} as leader", state.leader)
     });
     let partition_epoch = replica.partition_epoch;
-    says(ledger, label, partition_epoch >= state.partition_epoch, &|| {
+    says_of(ledger, of, partition_epoch >= state.partition_epoch, &|| {
         format!(
             "replica {node} is at partition epoch {partition_epoch}, the metadata that it has \
              applied at {}",
@@ -144,9 +205,10 @@ fn role(
         isr.sort_unstable();
         isr
     };
-    let differs =
-        partition_epoch == state.partition_epoch && sorted(lead.isr) != sorted(&state.isr);
-    says(ledger, label, !differs, &|| {
+    let differs = partition_epoch == state.partition_epoch
+        && lead.isr != state.isr
+        && sorted(lead.isr) != sorted(&state.isr);
+    says_of(ledger, of, !differs, &|| {
         format!(
             "leader {node} has ISR {} at partition epoch {partition_epoch}, the metadata has {}",
             list(lead.isr),
@@ -245,6 +307,20 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
             key.and_then(|key| memory.get(key))
         )
     });
+}
+
+/// As [`says`], about a partition, which nobody names unless a rule is broken.
+fn says_of(
+    ledger: &mut Ledger,
+    (image, tp): (&MetadataImage, TopicPartition),
+    holds: bool,
+    seen: &dyn Fn() -> String,
+) {
+    if holds {
+        return says(ledger, "", true, seen);
+    }
+    let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
+    says(ledger, &format!("{name}-{}", tp.partition), false, seen);
 }
 
 fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String) {

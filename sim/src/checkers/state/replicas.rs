@@ -5,7 +5,7 @@ use crate::checkers::history::{History, nodes as list};
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
 use stormglass_broker_core::ids::{NodeId, Offset};
-use stormglass_broker_core::inspect::{FollowerView, LeadView, ReplicaView};
+use stormglass_broker_core::inspect::{Follower, LeadView, ReplicaView};
 use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -79,7 +79,7 @@ pub(crate) fn rules(
     says(lead.isr.contains(&NodeId(node)), &|| {
         format!("replica {node} leads with ISR {}, without itself", list(lead.isr))
     });
-    for follower in &lead.followers {
+    for follower in lead.followers.iter() {
         says(follower.log_end <= end, &|| {
             format!(
                 "leader {node} takes follower {} for {} long, its own log ends at {end}",
@@ -119,9 +119,8 @@ pub(crate) fn proposed(p: &mut Partition, ledger: &mut Ledger, Of { node, replic
     let Some(lead) = &replica.lead else { return };
     let needs = replica.high_watermark.max(lead.epoch_start);
     let pending = lead.pending_isr.unwrap_or_default();
-    let joins = |follower: &&FollowerView| {
-        pending.contains(&follower.id) && !lead.isr.contains(&follower.id)
-    };
+    let joins =
+        |follower: &&Follower| pending.contains(&follower.id) && !lead.isr.contains(&follower.id);
     for follower in lead.followers.iter().filter(joins) {
         check(p, ledger, follower.log_end >= needs, &|| {
             format!(
@@ -161,7 +160,7 @@ pub(crate) fn progress(
     let now_ns = ledger.now_ns;
     // a follower that was about to join holds it back, also when it is gone: nothing makes the leader
     // reckon again before the next append or fetch, in Kafka as here (hunt seeds 50053, 110713)
-    let holds = |f: &FollowerView| (0..=high_watermark).contains(&f.log_end) && was_joining(f.id);
+    let holds = |f: &Follower| (0..=high_watermark).contains(&f.log_end) && was_joining(f.id);
     let held = lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && holds(f));
     if lead.pending_isr.is_some() || could <= high_watermark || held {
         p.stall = None;
@@ -197,7 +196,8 @@ pub(crate) fn followers(
     nodes: &[NodeView<'_>],
 ) {
     let Some(lead) = &replica.lead else { return };
-    for FollowerView { id, log_end, broker_epoch } in lead.followers.iter().copied() {
+    for follower in lead.followers.iter() {
+        let (id, log_end, broker_epoch) = (follower.id, follower.log_end, follower.broker_epoch);
         let view = nodes.iter().find(|view| view.node == id.0);
         let Some(view) = view.filter(|_| log_end >= 0 && broker_epoch >= 0) else { continue };
         let registered = view.broker.metadata().and_then(|image| image.broker(id));

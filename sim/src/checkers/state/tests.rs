@@ -10,7 +10,7 @@ use replicas::Of;
 use std::sync::Arc;
 use stormglass_broker_core::config::{ServerConfig, TopicConfig};
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::{FollowerView, LeadView, ReplicaView};
+use stormglass_broker_core::inspect::{Follower, LeadView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::records::{Batch, Records};
 use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
@@ -71,13 +71,14 @@ const LOG: [(Offset, LeaderEpoch); 3] = [(0, 0), (10, 0), (20, 2)];
 const ISR: [NodeId; 2] = [NodeId(1), NodeId(2)];
 
 fn view(log: &Log) -> ReplicaView<'_> {
-    let follower = FollowerView { id: NodeId(2), log_end: 30, broker_epoch: 1 };
+    let mut follower = Follower::unknown(NodeId(2));
+    (follower.log_end, follower.broker_epoch) = (30, 1);
     let lead = LeadView {
         epoch_start: 20,
         isr: &ISR,
         pending_isr: None,
         min_isr: 2,
-        followers: vec![follower],
+        followers: vec![follower].into(),
     };
     ReplicaView {
         tp: tp(0),
@@ -88,6 +89,10 @@ fn view(log: &Log) -> ReplicaView<'_> {
         high_watermark: 30,
         lead: Some(lead),
     }
+}
+
+fn follower<'a>(replica: &'a mut ReplicaView<'_>) -> &'a mut Follower {
+    &mut replica.lead.as_mut().unwrap().followers.to_mut()[0]
 }
 
 /// What the rules say of a changed view of a sound leader.
@@ -120,7 +125,7 @@ fn each_rule_is_seen_when_it_is_broken() {
         ("high watermark -1", |replica| replica.high_watermark = -1),
         ("the last epoch that its log has on record is 2", |replica| replica.leader_epoch = 3),
         ("without itself", |replica| replica.lead.as_mut().unwrap().isr = &ISR[1..]),
-        ("for 31 long", |replica| replica.lead.as_mut().unwrap().followers[0].log_end = 31),
+        ("for 31 long", |replica| follower(replica).log_end = 31),
         ("still waits", |replica| replica.lead.as_mut().unwrap().pending_isr = Some(&ISR)),
     ];
     for (seen, change) in cases {
@@ -151,7 +156,8 @@ fn stalled(in_sync: bool, log_end: Offset, was_joining: bool) -> Vec<String> {
     replica.high_watermark = 20;
     if !in_sync {
         let lead = replica.lead.as_mut().unwrap();
-        (lead.isr, lead.min_isr, lead.followers[0].log_end) = (&ISR[..1], 1, log_end);
+        (lead.isr, lead.min_isr) = (&ISR[..1], 1);
+        follower(&mut replica).log_end = log_end;
     }
     let mut p = Partition::new("t-0".to_owned(), 2);
     let mut ledger = Ledger::default();
@@ -235,7 +241,8 @@ fn proposed(log_end: Offset) -> usize {
     let log = log(&LOG);
     let mut replica = view(&log);
     let lead = replica.lead.as_mut().unwrap();
-    (lead.isr, lead.pending_isr, lead.followers[0].log_end) = (&ISR[..1], Some(&ISR[..]), log_end);
+    (lead.isr, lead.pending_isr) = (&ISR[..1], Some(&ISR[..]));
+    follower(&mut replica).log_end = log_end;
     let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
     let mine = p.replica(1);
     p.replicas[mine].proposed = true;

@@ -5,6 +5,8 @@ use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryDat
 use kafka_protocol::messages::alter_partition_reassignments_request::{
     ReassignablePartition, ReassignableTopic,
 };
+use kafka_protocol::messages::create_acls_request::AclCreation;
+use kafka_protocol::messages::delete_acls_request::DeleteAclsFilter;
 use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
@@ -12,10 +14,10 @@ use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, BrokerId,
-    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeLogDirsRequest,
-    DescribeQuorumRequest, ElectLeadersRequest, ListPartitionReassignmentsRequest,
-    UpdateFeaturesRequest,
+    AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, BrokerId, CreateAclsRequest,
+    DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
+    DescribeLogDirsRequest, DescribeQuorumRequest, ElectLeadersRequest,
+    ListPartitionReassignmentsRequest, UpdateFeaturesRequest,
 };
 
 pub(super) fn all(script: &mut Script) {
@@ -25,6 +27,29 @@ pub(super) fn all(script: &mut Script) {
     quotas(script);
     places(script);
     features(script);
+    acls(script);
+}
+
+/// Neither has an authorizer.
+fn acls(script: &mut Script) {
+    let acl = AclCreation::default()
+        .with_resource_type(2)
+        .with_resource_name(text(TOPIC))
+        .with_resource_pattern_type(3)
+        .with_principal(text("User:alice"))
+        .with_host(text("*"))
+        .with_operation(3)
+        .with_permission_type(3);
+    let filter = DeleteAclsFilter::default().with_resource_type_filter(2);
+    script.every("DescribeAcls", |_, _| {
+        DescribeAclsRequest::default().with_resource_type_filter(1).with_pattern_type_filter(1)
+    });
+    script.every("CreateAcls", |_, _| {
+        CreateAclsRequest::default().with_creations(vec![acl.clone(); 2])
+    });
+    script.every("DeleteAcls", |_, _| {
+        DeleteAclsRequest::default().with_filters(vec![filter.clone(); 2])
+    });
 }
 
 fn cluster(script: &mut Script) {
