@@ -203,14 +203,8 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
     let record_bytes = units::parse_bytes(&low.record_size)
         .map_err(|error| refuse("--record-size", &low.record_size, error))?;
     let p99_ns = time("--p99", &low.p99)?;
-    for (flag, value, text) in
-        [("--record-size", record_bytes, &low.record_size), ("--p99", p99_ns, &low.p99)]
-    {
-        if value == 0 {
-            return Err(Failure::usage(format!("{flag} {text}: nothing is as little as that"))
-                .help("give more than nought"));
-        }
-    }
+    not_nought("--record-size", record_bytes)?;
+    not_nought("--p99", p99_ns)?;
     let states =
         State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
     Ok(Plan {
@@ -236,6 +230,14 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
         jobs: jobs(low.jobs),
         out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/plan")),
     })
+}
+
+/// Nothing is as small, or as fast, as that.
+fn not_nought(flag: &str, value: u64) -> Result<(), Failure> {
+    if value > 0 {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{flag} 0 is no requirement")).help("give more than nought"))
 }
 
 impl LowState {

@@ -79,6 +79,11 @@ impl Quotas {
         self.limits = self.configured.with_active(brokers);
     }
 
+    #[cfg(test)]
+    pub(crate) const fn limits(&self) -> BrokerLimits {
+        self.limits
+    }
+
     /// Who is at the other end of a connection.
     pub(crate) fn client(&mut self, conn: ConnectionId, client_id: Arc<str>) {
         self.clients.client(conn, client_id);
