@@ -90,7 +90,7 @@ fn loading_for_ever_after_a_failed_read_is_seen() {
 
 #[test]
 fn moving_replicas_before_they_are_in_sync_is_seen() {
-    check("reassignments", "MOVE-UNSYNCED", &["isr-rules"]);
+    check("reassignments", "MOVE-UNSYNCED", &["no-acked-loss", "leader-completeness"]);
 }
 
 #[test]

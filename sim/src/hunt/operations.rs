@@ -161,3 +161,42 @@ impl Draw<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    fn moves(plan: &Plan) -> Vec<(&str, u32, &[i32])> {
+        let operations = plan.events.iter().filter_map(|event| match &event.action {
+            Action::Admin { operation } => Some(operation),
+            _ => None,
+        });
+        let reassignment = |operation| match operation {
+            &Operation::Reassign { ref topic, partition, ref replicas } => {
+                Some((topic.as_str(), partition, replicas.as_slice()))
+            }
+            _ => None,
+        };
+        operations.filter_map(reassignment).collect()
+    }
+
+    #[test]
+    fn a_third_of_the_seeds_moves_partitions_to_brokers_that_there_are() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut movers = 0;
+        for seed in 1..200 {
+            let plan = swarm(&base, seed);
+            let moves = moves(&plan);
+            movers += u32::from(!moves.is_empty());
+            for (name, partition, replicas) in moves {
+                let topic = plan.topics.iter().find(|topic| topic.name == name).unwrap();
+                assert_eq!(topic.assignment[partition as usize].len(), replicas.len());
+                let is_there = |id: &i32| plan.cluster.brokers.iter().any(|node| node.id == *id);
+                assert!(replicas.iter().all(is_there), "seed {seed}");
+            }
+        }
+        assert!((40..80).contains(&movers), "{movers} of 199");
+    }
+}
