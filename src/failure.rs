@@ -65,6 +65,13 @@ impl Failure {
         self
     }
 
+    /// The same with the file that it is about.
+    #[must_use]
+    pub(crate) fn in_file(mut self, path: &Path) -> Self {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
+    }
+
     /// The same with another exit code.
     #[must_use]
     pub(crate) const fn with_exit(mut self, exit: Exit) -> Self {

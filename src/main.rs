@@ -4,6 +4,7 @@
 
 mod args;
 mod batch;
+mod build;
 mod child;
 mod commands;
 mod exit;

@@ -138,7 +138,7 @@ pub(crate) fn refused(error: SimError, command: &str) -> Failure {
                 .help(format!("in a checkout: cargo run --features planted-bugs -- {words}"))
         }
         SimError::UnknownPlant(_) => Failure::usage(error.to_string()),
-        SimError::Panicked(_) | SimError::Endless(_) => {
+        SimError::Panicked(_) | SimError::ApplicationPanicked(_) | SimError::Endless(_) => {
             Failure::new(Exit::Internal, error.to_string())
         }
     }

@@ -97,7 +97,7 @@ fn a_scenario_is_priced_elsewhere_with_the_limits_it_would_hit() {
         all.iter().find(|one| one["name"].as_str().unwrap().starts_with(name)).unwrap()
     };
     // 100 MB/s are more than the 40 units of 1 MB/s that Event Hubs Standard has.
-    let hubs = find("Event Hubs");
+    let hubs = find("Event Hubs Standard");
     assert_eq!(hubs["fits"], false);
     let first = &hubs["limits"][0];
     assert_eq!((&first["needed"], &first["limit"]), (&100.into(), &40.into()));

@@ -67,6 +67,25 @@ fn a_small_load_fits_the_smallest_cluster_and_is_known_the_next_time() {
 }
 
 #[test]
+fn what_another_build_found_is_not_known() {
+    let place = Place::new();
+    let words = ["plan", "--ingress", "100 KB/s", "--instance", "kafka.m7g.large", "--retention"];
+    let words = [&words[..], &["1h", "--survive", "none", "--brokers-max", "3", "--json"]].concat();
+    let first = place.expect(0, &words).json();
+    // Bytes after the end of an executable change nothing but its digest.
+    let mut bytes = std::fs::read(env!("CARGO_BIN_EXE_stormglass")).unwrap();
+    bytes.push(0);
+    place.write("other", bytes);
+    let status = std::process::Command::new("chmod").arg("755").arg(place.path("other")).status();
+    assert!(status.unwrap().success());
+    let mut other = std::process::Command::new(place.path("other"));
+    let output = other.args(&words).current_dir(place.path("")).output().unwrap();
+    let again = Called::new(output).json();
+    assert_eq!(again["runs"], first["runs"], "all of it is simulated again");
+    assert_eq!(place.expect(0, &words).json()["runs"], 0, "and its own is still known");
+}
+
+#[test]
 fn nine_tenths_of_the_stated_headroom_hold_and_thirteen_tenths_break() {
     let place = Place::new();
     // Large records: much to carry with few events.
@@ -128,6 +147,9 @@ fn requirements_that_make_no_sense_are_refused() {
         (&["plan", "--ingress", "100"], "has no unit"),
         (&["plan", "--ingress", "10 MB/s", "--egress", "15 MB/s"], "no multiple"),
         (&["plan", "--ingress", "10 MB/s", "--peak", "0.5"], "no factor"),
+        (&["plan", "--ingress", "0 B/s"], "no load to plan for"),
+        (&["plan", "--ingress", "10 MB/s", "--record-size", "0 B"], "--record-size 0 is"),
+        (&["plan", "--ingress", "10 MB/s", "--p99", "0ms"], "--p99 0 is"),
         (&["plan", "--ingress", "10 MB/s", "--survive", "flood"], "possible values"),
         (&["plan", "--ingress", "10 MB/s", "--instance", "m9.huge"], "no instance type"),
         (
@@ -141,6 +163,14 @@ fn requirements_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn what_no_cluster_of_a_kind_can_be_is_told_by_its_largest() {
+    let place = Place::new();
+    let words = ["plan", "--ingress", "10 MB/s", "--record-size", "10 GiB", "--json"];
+    let reason = place.expect(7, &words).json()["ruled_out"][0]["reason"].to_string();
+    assert!(!reason.contains("t3.small"), "which is refused for a reason of its own: {reason}");
+}
+
+#[test]
 fn requirements_come_from_a_file_and_from_flags() {
     let place = Place::new();
     let file = "ingress = \"5 GB/s\"\ninstance = [\"kafka.m7g.large\"]\nbrokers_max = 30\n";
@@ -150,7 +180,7 @@ fn requirements_come_from_a_file_and_from_flags() {
     assert_eq!(report["requirements"]["ingress_bytes_per_sec"], 5_000_000_000_u64);
     assert_eq!(report["cut_by_bounds"], 2, "what is typed comes first");
     for (text, part) in [
-        ("ingress = \"5\"", "has no unit"),
+        ("ingress = \"5\"", "r.toml: --ingress `5`: `5` has no unit"),
         ("ingress = ", "r.toml:1: "),
         ("ingress = \"5 GB/s\"\ncolour = 3", "--colour"),
         ("peak = 2", "--ingress"),

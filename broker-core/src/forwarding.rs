@@ -60,9 +60,11 @@ impl Held {
         self.refused.is_none_or(|(by, retry_at)| by != controller || now >= retry_at)
     }
 
-    fn due_at(&self) -> Instant {
-        let retry_at = self.refused.map_or(Instant::FAR_FUTURE, |(_, retry_at)| retry_at);
-        retry_at.min(self.client.give_up_at)
+    /// When it is looked at again. A pause that is over ends nothing: whoever still waits then waits
+    /// for a controller to be known (hunt seed 14).
+    fn due_at(&self, now: Instant) -> Instant {
+        let retry_at = self.refused.map(|(_, retry_at)| retry_at).filter(|at| *at > now);
+        retry_at.unwrap_or(Instant::FAR_FUTURE).min(self.client.give_up_at)
     }
 }
 
@@ -77,7 +79,7 @@ impl Forwarding {
     }
 
     fn arm(&mut self, step: &mut Step<'_>) {
-        let Some(due_at) = self.held.iter().map(Held::due_at).min() else { return };
+        let Some(due_at) = self.held.iter().map(|held| held.due_at(step.now)).min() else { return };
         if self.armed.is_none_or(|armed| due_at < armed) {
             self.armed = Some(due_at);
             step.timer(due_at, TimerKey::Forward);

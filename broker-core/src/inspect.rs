@@ -113,7 +113,37 @@ pub struct CoordinatorView {
     pub is_loaded: bool,
 }
 
+/// Members of a group, as its coordinator has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupView {
+    /// Generation; `None` in the consumer protocol, where each member has an epoch.
+    pub generation: Option<i32>,
+    /// Members with their epochs, in the classic protocol with the generation.
+    pub members: BTreeMap<Arc<str>, i32>,
+    /// A member whose silence nobody would notice.
+    pub unguarded: Option<Arc<str>>,
+}
+
 impl Broker {
+    /// A group that is coordinated here, and loaded; `None`: it is not, or there is no such group.
+    #[must_use]
+    pub fn group(&self, id: &str) -> Option<GroupView> {
+        self.role()?.groups.group_view(id)
+    }
+
+    /// Groups that are coordinated here, and loaded.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(Arc<str>, GroupView)> {
+        self.role().map(|role| role.groups.group_views()).unwrap_or_default()
+    }
+
+    /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is
+    /// about to change.
+    #[must_use]
+    pub fn transactional_producer(&self, id: &str) -> Option<ProducerIdAndEpoch> {
+        self.role()?.transactions.producer_of(id)
+    }
+
     /// Replicas hosted here.
     pub fn replica_views(&self) -> impl Iterator<Item = ReplicaView<'_>> {
         self.role().into_iter().flat_map(|role| role.replicas.iter()).map(ReplicaView::of)

@@ -294,11 +294,20 @@ pub enum Plant {
     OldProducerEpochTaken,
     /// GRP-ROT: A coordinator that could not read its log loads for ever (our own).
     FailedLoadStays,
+    /// MOVE-UNSYNCED: A reassignment ends before the new replicas are in sync (our own).
+    MovesUnsynced,
+    /// MOVE-STAYS: A replica that was moved away is kept (our own).
+    MovedReplicaStays,
+    /// TOPIC-LEFT: Logs of a deleted topic stay until the next start (our own).
+    DeletedTopicStays,
+    /// CONFIG-LATE: Logs go on with the configs that their topic had when their broker started (our
+    /// own).
+    ConfigChangesIgnored,
 }
 
 impl Plant {
     /// All of them with the name that `--plant` takes.
-    pub const ALL: [(&'static str, Self); 124] = [
+    pub const ALL: [(&'static str, Self); 128] = [
         ("ACK-EARLY", Self::AckBeforeReplication),
         ("REP-01", Self::TruncateToHighWatermark),
         ("REP-02", Self::DivergenceByOffsetOnly),
@@ -423,6 +432,10 @@ impl Plant {
         ("META-CONFIGS", Self::SnapshotWithoutConfigs),
         ("IDEM-FENCE", Self::OldProducerEpochTaken),
         ("GRP-ROT", Self::FailedLoadStays),
+        ("MOVE-UNSYNCED", Self::MovesUnsynced),
+        ("MOVE-STAYS", Self::MovedReplicaStays),
+        ("TOPIC-LEFT", Self::DeletedTopicStays),
+        ("CONFIG-LATE", Self::ConfigChangesIgnored),
     ];
 
     /// By name.

@@ -214,6 +214,10 @@ impl BrokerRole {
         if delta.quotas {
             self.quotas.set_client_quotas(self.image.quotas().clone());
         }
+        if !delta.brokers.is_empty() {
+            let active = self.image.brokers().filter(|(_, broker)| broker.is_active()).count();
+            self.quotas.set_active_brokers(u32::try_from(active).unwrap_or(u32::MAX));
+        }
     }
 
     /// A disk operation of the groups ended.

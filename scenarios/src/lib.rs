@@ -26,7 +26,7 @@ pub use catalogue::services::{
     Express, Limit, Sizer, SizerInstance, ec2_price, express_offers, express_sizes, list_price,
     msk_price, regions, service_limit, service_meters, service_price, sizer,
 };
-pub use digest::PlanError;
+pub use digest::{PlanError, sha256_hex};
 pub use flags::read_flags;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};

@@ -9,6 +9,7 @@ compile_error!(
      Unset it, or add `--cfg madsim` to it."
 );
 
+pub mod app;
 pub mod checkers;
 pub mod client;
 pub mod clock;
@@ -26,5 +27,6 @@ mod partition_index;
 mod runtime;
 mod world;
 
+pub use madsim;
 pub use runtime::{Finished, Progress, RunOptions, SimError, quiet_panics, simulate};
 pub use world::SetupError;

@@ -3,11 +3,13 @@
 //!
 //! madsim's clock follows the event loop; its own timers, network and files are not used.
 
+use crate::app::Load;
 use crate::kernel::Order;
 use crate::world::{Observer, SetupError, World};
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -62,6 +64,8 @@ pub enum SimError {
     UnknownPlant(String),
     /// The simulation itself is wrong: an assertion failed.
     Panicked(String),
+    /// An application under test panicked.
+    ApplicationPanicked(String),
     /// The run did not end within this many events.
     Endless(u64),
 }
@@ -83,6 +87,7 @@ impl fmt::Display for SimError {
                 "the simulation stopped at one of its own assertions: {message}\n\
                  This is a bug of Stormglass; the plan reproduces it."
             ),
+            Self::ApplicationPanicked(message) => write!(f, "an application panicked: {message}"),
             Self::Endless(events) => write!(
                 f,
                 "the run did not end within {events} events: something goes on without time passing"
@@ -108,6 +113,16 @@ pub fn simulate(
     options: RunOptions,
     progress: Box<dyn Progress>,
 ) -> Result<Finished, SimError> {
+    simulate_with(plan, Load::default(), options, progress)
+}
+
+/// As [`simulate`], with applications.
+pub(crate) fn simulate_with(
+    plan: &Plan,
+    load: Load,
+    options: RunOptions,
+    progress: Box<dyn Progress>,
+) -> Result<Finished, SimError> {
     let plant = match &options.plant {
         Some(name) => Some(find_plant(name)?),
         None => None,
@@ -117,12 +132,12 @@ pub fn simulate(
     let thread = std::thread::Builder::new().name(format!("{THREAD_PREFIX}{}", plan.seed));
     let run = move || {
         // The run owns all that it touches, so nothing half-changed is left behind.
-        let run = AssertUnwindSafe(|| run_inside_madsim(plan, plant, &options, progress));
-        catch_unwind(run).map_err(|panic| panic_message(&*panic))
+        let run = AssertUnwindSafe(|| run_inside_madsim(plan, load, plant, &options, progress));
+        catch_unwind(run).map_err(|panic| stopped_by(&*panic))
     };
     let spawned = thread.spawn(run).map_err(|error| SimError::Panicked(error.to_string()))?;
     let outcome = spawned.join().map_err(|panic| SimError::Panicked(panic_message(&*panic)))?;
-    let recording = outcome.map_err(SimError::Panicked)??;
+    let recording = outcome??;
     Ok(Finished { recording, wall: wall_clock() - began })
 }
 
@@ -164,7 +179,18 @@ fn wall_clock() -> Duration {
     now - *START.get_or_init(|| now)
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+/// A panic of an application, on its way out of the simulation.
+#[derive(Debug)]
+pub(crate) struct ApplicationPanic(pub(crate) String);
+
+fn stopped_by(panic: &(dyn std::any::Any + Send)) -> SimError {
+    match panic.downcast_ref::<ApplicationPanic>() {
+        Some(ApplicationPanic(message)) => SimError::ApplicationPanicked(message.clone()),
+        None => SimError::Panicked(panic_message(panic)),
+    }
+}
+
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     let text = text.unwrap_or_else(|| "panic".to_owned());
@@ -176,19 +202,24 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn run_inside_madsim(
     plan: Plan,
+    load: Load,
     plant: Option<Plant>,
     options: &RunOptions,
     progress: Box<dyn Progress>,
 ) -> Result<Recording, SimError> {
     let runtime =
         madsim::runtime::Runtime::with_seed_and_config(plan.seed, madsim::Config::default());
+    let runtime = Rc::new(runtime);
+    let inside = Rc::clone(&runtime);
     runtime.block_on(async move {
-        let mut watcher = Watcher { progress, total_ns: plan.phases.ends_ns() };
+        let has_applications = !load.applications.is_empty();
+        let mut watcher = Watcher { progress, total_ns: plan.phases.ends_ns(), has_applications };
         let order = if plan.shuffled { Order::Shuffled(plan.seed) } else { Order::Fixed };
         let mut world = World::new(plan, plant, order)?;
         if options.verdict_only {
             world.wants_verdict_only();
         }
+        world.add_applications(inside, load);
         let events_max = options.events_max.unwrap_or(u64::MAX);
         world.run(&mut watcher, &options.interrupt, events_max)
     })
@@ -198,6 +229,8 @@ fn run_inside_madsim(
 struct Watcher {
     progress: Box<dyn Progress>,
     total_ns: u64,
+    /// They move the clock themselves: it runs on a little whenever they do.
+    has_applications: bool,
 }
 
 impl Observer for Watcher {
@@ -206,6 +239,8 @@ impl Observer for Watcher {
     }
 
     fn advance(&mut self, by_ns: u64) {
-        madsim::time::advance(Duration::from_nanos(by_ns));
+        if !self.has_applications {
+            madsim::time::advance(Duration::from_nanos(by_ns));
+        }
     }
 }

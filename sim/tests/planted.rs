@@ -79,6 +79,27 @@ fn giving_a_partition_on_before_its_owner_gave_it_up_is_seen() {
 }
 
 #[test]
+fn commits_of_an_epoch_that_is_over_are_seen() {
+    check("consumer-commits", "GRP-STALE", &["messages-true"]);
+}
+
+#[test]
+fn loading_for_ever_after_a_failed_read_is_seen() {
+    check("bit-rot", "GRP-ROT", &["everything-consumed"]);
+}
+
+#[test]
+fn moving_replicas_before_they_are_in_sync_is_seen() {
+    check("reassignments", "MOVE-UNSYNCED", &["no-acked-loss", "leader-completeness"]);
+}
+
+#[test]
+fn replicas_and_configs_that_are_not_as_the_metadata_says_are_seen() {
+    check("reassignments", "MOVE-STAYS", &["metadata-state"]);
+    check("reassignments", "CONFIG-LATE", &["metadata-state"]);
+}
+
+#[test]
 fn sessions_that_end_early_are_seen_while_clocks_drift() {
     check("clock-drift", "CTRL-SESSION-HALF", &["timeouts-kept"]);
 }

@@ -182,7 +182,11 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
         (Some(text), _) => rate("--egress", text)?,
         (None, groups) => ingress.saturating_mul(u64::from(groups.unwrap_or(1))),
     };
-    if ingress < INGRESS_MIN || egress % ingress != 0 || egress / ingress > 100 {
+    if ingress < INGRESS_MIN {
+        return Err(Failure::usage(format!("--ingress {ingress} B/s is no load to plan for"))
+            .help(format!("give {INGRESS_MIN} B/s or more")));
+    }
+    if egress % ingress != 0 || egress / ingress > 100 {
         let message = format!("--egress {egress} B/s is no multiple of --ingress {ingress} B/s");
         let help = "each group reads everything: give a whole multiple of it, at most 100";
         return Err(Failure::usage(message).help(help));
@@ -196,7 +200,11 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
     let growth = &low.growth;
     let growth_permille =
         units::parse_share_ppm(growth).map_err(|error| refuse("--growth", growth, error))? / 1000;
-    let size = &low.record_size;
+    let record_bytes = units::parse_bytes(&low.record_size)
+        .map_err(|error| refuse("--record-size", &low.record_size, error))?;
+    let p99_ns = time("--p99", &low.p99)?;
+    not_nought("--record-size", record_bytes)?;
+    not_nought("--p99", p99_ns)?;
     let states =
         State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
     Ok(Plan {
@@ -205,11 +213,10 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
             ingress_bytes_per_sec: ingress,
             groups: u32::try_from(egress / ingress).unwrap_or(1),
             peak_permille,
-            record_bytes: units::parse_bytes(size)
-                .map_err(|error| refuse("--record-size", size, error))?,
+            record_bytes,
             retention_seconds: time("--retention", &low.retention)? / 1_000_000_000,
             replication: low.replication,
-            p99_ns: time("--p99", &low.p99)?,
+            p99_ns,
             states: states.collect(),
             growth_permille,
             region: low.region,
@@ -223,6 +230,14 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
         jobs: jobs(low.jobs),
         out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/plan")),
     })
+}
+
+/// Nothing is as small, or as fast, as that.
+fn not_nought(flag: &str, value: u64) -> Result<(), Failure> {
+    if value > 0 {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{flag} 0 is no requirement")).help("give more than nought"))
 }
 
 impl LowState {

@@ -4,6 +4,7 @@ use super::load::plan_of_text;
 use crate::args::ClusterFlags;
 use crate::failure::Failure;
 use stormglass_reports::cost::CostOptions;
+use stormglass_scenarios::ec2_price;
 use stormglass_scenarios::plan::Plan;
 
 /// Topics and clients do not matter to the bill; the language wants some.
@@ -38,6 +39,7 @@ drain = "1s"
 "#;
 
 const STAND_IN: &str = "kafka.m7g.large";
+const STAND_IN_EC2: &str = "m7g.large";
 const MSK_PREFIX: &str = "kafka.";
 
 /// The plan of the cluster.
@@ -53,20 +55,24 @@ pub(super) fn plan(flags: &ClusterFlags, options: &CostOptions) -> Result<Plan, 
 }
 
 /// The cluster on another instance, if the instance is all that is wrong with it and its price is
-/// given. A bill needs no more of an instance than that.
+/// given or known. A bill needs no more of an instance than that.
 fn stand_in(
     flags: &ClusterFlags,
     options: &CostOptions,
     failure: Failure,
 ) -> Result<Plan, Failure> {
-    let Some(mut plan) =
-        flags.instance.starts_with(MSK_PREFIX).then(|| load(flags, STAND_IN).ok()).flatten()
-    else {
-        return Err(failure);
+    let is_msk = flags.instance.starts_with(MSK_PREFIX);
+    let hour = ec2_price(&flags.instance);
+    let stand_in = match (is_msk, &hour) {
+        (true, _) => STAND_IN,
+        (false, Some(_)) => STAND_IN_EC2,
+        (false, None) => return Err(failure),
     };
-    if !has_price(flags, options) {
+    let Ok(mut plan) = load(flags, stand_in) else { return Err(failure) };
+    if is_msk && !has_price(flags, options) {
         return Err(failure.help("to price it all the same, add --price broker-hour=USD"));
     }
+    plan.prices.extend(hour);
     for node in &mut plan.cluster.brokers {
         flags.instance.clone_into(&mut node.host.instance);
     }
@@ -103,6 +109,7 @@ fn share_storage(plan: &mut Plan, bytes: u64) {
 mod tests {
     use super::*;
     use stormglass_reports::cost::{PriceOverride, of_cluster_with};
+    use stormglass_reports::result::Cents;
 
     fn flags(instance: &str, storage_bytes: Option<u64>) -> ClusterFlags {
         ClusterFlags { instance: instance.to_owned(), brokers: 3, azs: 3, storage_bytes }
@@ -131,6 +138,13 @@ mod tests {
         let none = CostOptions::default();
         assert!(plan(&flags("kafka.t3.small", None), &none).is_err());
         assert!(plan(&flags("z9.huge", None), &none).is_err());
+        // Of this one only the price is known: three of 0.172 for 730 h, three controllers.
+        let i4i = plan(&flags("i4i.large", None), &none).unwrap();
+        let bill = of_cluster_with(&i4i, &none);
+        assert!(
+            bill.complete && bill.lines[0].amount_usd == Cents::from_units(37_668),
+            "{bill:#?}"
+        );
         let price = PriceOverride::typed("broker-hour", 1);
         let options = CostOptions { prices: vec![price], ..none };
         let plan = plan(&flags("kafka.t3.small", None), &options).unwrap();

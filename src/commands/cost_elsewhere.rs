@@ -4,8 +4,8 @@
 use crate::output::columns;
 use serde::Serialize;
 use stormglass_reports::cost::{
-    Alternative, CostOptions, CostReport, Saving, SizerReport, Workload, advice, alternatives,
-    aws_sizer, savings, self_managed,
+    Alternative, AtLoad, CostOptions, CostReport, Saving, SizerReport, Workload, advice,
+    alternatives, at_load, aws_sizer, savings, self_managed,
 };
 use stormglass_reports::result::Cents;
 use stormglass_scenarios::plan::{ClusterKind, Plan};
@@ -19,6 +19,8 @@ const GIB: u64 = 1 << 30;
 pub(super) struct Elsewhere {
     /// The cluster's own bill, if there is a cluster.
     bill: Option<CostReport>,
+    /// A month of the cluster with its load and retention, if there is a cluster.
+    at_load: Option<AtLoad>,
     workload: Workload,
     alternatives: Vec<Alternative>,
     savings: Vec<Saving>,
@@ -32,7 +34,15 @@ pub(super) fn of_workload(workload: Workload, replicas: u64, options: &CostOptio
     let alternatives = alternatives(&workload, options);
     let own = aws_sizer.sizes.first().map_or(Cents::ZERO, |one| one.monthly_usd);
     let advice = advice(&workload, own, &alternatives);
-    Elsewhere { bill: None, workload, alternatives, savings: Vec::new(), advice, aws_sizer }
+    Elsewhere {
+        bill: None,
+        at_load: None,
+        workload,
+        alternatives,
+        savings: Vec::new(),
+        advice,
+        aws_sizer,
+    }
 }
 
 /// Of a plan's cluster and load.
@@ -42,31 +52,17 @@ pub(super) fn of_plan(plan: &Plan, bill: CostReport, options: &CostOptions) -> E
     let mut alternatives = alternatives(&workload, options);
     alternatives.extend(on_ec2(plan, &workload, options));
     alternatives.sort_by_key(|one| (!one.fits, !one.bill.complete, one.bill.total_usd));
-    let mut advice = advice(&workload, bill.total_usd, &alternatives);
-    advice.extend(too_small(plan, &workload));
+    let at_load = at_load(plan, &workload, options);
+    let advice = advice(&workload, at_load.total_usd, &alternatives);
     Elsewhere {
         savings: savings(plan, &workload, options),
         aws_sizer: aws_sizer(&workload, replicas),
         bill: Some(bill),
+        at_load: Some(at_load),
         workload,
         alternatives,
         advice,
     }
-}
-
-/// Volumes that do not hold what is to be kept make the bill too small to compare.
-fn too_small(plan: &Plan, workload: &Workload) -> Option<String> {
-    let volumes = plan.cluster.brokers.iter().flat_map(|node| &node.host.volumes);
-    let has = volumes.map(|volume| volume.size_bytes).sum::<u64>();
-    let needs = workload.kept_bytes.saturating_mul(u64::from(workload.replication));
-    (needs > has).then(|| {
-        format!(
-            "the volumes hold {} GiB, and this retention fills {} GiB: services and savings above are \
-             for the latter, the bill of this cluster is not",
-            has / GIB,
-            needs / GIB
-        )
-    })
 }
 
 /// The same brokers without MSK.
@@ -93,12 +89,18 @@ pub(super) fn text(found: &Elsewhere) -> String {
         workload.retention_seconds / 3600,
         workload.partitions,
     );
+    if let Some(month) = &found.at_load {
+        text.push_str(&month_text(month));
+    }
     text.push_str(
         "The same workload elsewhere, a month at list prices of us-east-1 and its like:\n",
     );
     text.push_str(&services(&found.alternatives));
     if !found.savings.is_empty() {
-        text.push_str("\nWhat would save money here, each on its own:\n");
+        let month = found.at_load.as_ref().map_or(Cents::ZERO, |month| month.total_usd);
+        text.push_str(&format!(
+            "\nWhat would save money here, each on its own, of ${month} a month with this load:\n"
+        ));
     }
     for saving in &found.savings {
         text.push_str(&format!("- ${} {}: {}\n", saving.usd, saving.change, saving.because));
@@ -121,6 +123,22 @@ pub(super) fn text(found: &Elsewhere) -> String {
     for line in &found.advice {
         text.push_str(&format!("- {line}\n"));
     }
+    text
+}
+
+/// What the cluster costs with this load, which the bill of its hosts and volumes does not say.
+fn month_text(month: &AtLoad) -> String {
+    let AtLoad { cluster_usd, more_storage_usd, traffic_usd, total_usd } = month;
+    let mut text = format!(
+        "This cluster with this load and retention: ${total_usd} a month: ${cluster_usd} for the \
+         cluster, ${traffic_usd} for traffic across AZs"
+    );
+    if *more_storage_usd > Cents::ZERO {
+        text.push_str(&format!(
+            ", ${more_storage_usd} for larger volumes, as these do not hold what is kept"
+        ));
+    }
+    text.push_str(".\n\n");
     text
 }
 

@@ -40,8 +40,8 @@ const ASSUMPTIONS_EXPRESS: [&str; 2] = [
 const ASSUMPTIONS_SERVERLESS: [&str; 3] = [
     "MSK Serverless: its quotas decide, of the cluster and of each partition; three brokers of \
      m7g.4xlarge with storage that never binds stand in for what AWS does not show",
-    "MSK Serverless: each stand-in has a third of the cluster's quotas, so that a lost AZ takes a third \
-     of them; AWS does not say what becomes of the quotas then",
+    "MSK Serverless: stand-ins that are up share the cluster's quotas, also while an AZ is lost: AWS \
+     states them for the cluster, and does not say what becomes of them then",
     "MSK Serverless: a partition is to take four fifths of its quotas at peak; the bill has its five \
      meters, storage once, and no traffic across AZs",
 ];

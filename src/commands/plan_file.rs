@@ -25,7 +25,9 @@ pub(super) fn plan(path: &Path, context: &Context) -> Result<Exit, Failure> {
             Command::Plan(args) => plan::plan(&args, context),
             _ => Err(refused(": a file of requirements cannot name another one".to_owned())),
         },
-        Parsed::Senseless(_, failure) => Err(failure.with_exit(Exit::InvalidScenario)),
+        Parsed::Senseless(_, failure) => {
+            Err(failure.in_file(path).with_exit(Exit::InvalidScenario))
+        }
         Parsed::Refused(_, error) => {
             let text = error.render().to_string();
             let said: Vec<&str> =

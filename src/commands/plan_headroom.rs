@@ -11,6 +11,7 @@ use stormglass_reports::planner::{
     growth,
 };
 use stormglass_reports::result::Milli;
+use stormglass_scenarios::plan::ClusterKind;
 
 /// Multiples of the required load that the chart begins with, parts per thousand; the last is known.
 const LIGHTER: [u64; 3] = [500, 750, 1_000];
@@ -42,18 +43,20 @@ struct Break {
 }
 
 impl Search<'_> {
-    /// Adds headroom and growth to clusters that fit; the headroom of the first is checked.
+    /// Adds headroom and growth to clusters that fit; the headroom of the cheapest of each kind is
+    /// checked.
     pub(super) fn add_headroom(&self, fits: &mut [Candidate]) -> Result<(), Failure> {
         let shapes: Vec<Shape> = fits.iter().filter_map(Shape::of).collect();
-        let mut limits = self.side_by_side("headroom", 0, shapes.len(), |at, board| {
+        let limits = self.side_by_side("headroom", 0, shapes.len(), |at, board| {
             self.narrowed(&shapes[at], Limit::new(&self.args.requirements.states), board)
         })?;
-        let mut verified = None;
-        if let (Some(limit), Some(shape)) = (limits.first_mut(), shapes.first()) {
-            verified = Some(self.verify(shape, limit)?);
-        }
-        for (candidate, limit) in fits.iter_mut().zip(limits) {
-            candidate.headroom = limit.headroom(verified.take());
+        let mut kinds: Vec<ClusterKind> = Vec::new();
+        for ((candidate, mut limit), shape) in fits.iter_mut().zip(limits).zip(&shapes) {
+            let lighter: &[u64] = if kinds.is_empty() { &LIGHTER } else { &[] };
+            let is_cheapest = !kinds.contains(&candidate.cluster.kind);
+            kinds.push(candidate.cluster.kind);
+            let verified = is_cheapest.then(|| self.verify(shape, &mut limit, lighter));
+            candidate.headroom = limit.headroom(verified.transpose()?);
             candidate.curve = limit.curve();
             candidate.growth = growth(candidate, &self.args.requirements);
         }
@@ -128,7 +131,12 @@ impl Search<'_> {
 
     /// Simulates the cluster beside its headroom, and at lighter load for the chart. A headroom of
     /// which nine tenths do not hold is lowered.
-    fn verify(&self, shape: &Shape, limit: &mut Limit) -> Result<Verified, Failure> {
+    fn verify(
+        &self,
+        shape: &Shape,
+        limit: &mut Limit,
+        lighter: &[u64],
+    ) -> Result<Verified, Failure> {
         loop {
             let stated = limit.bracket.holds();
             let below = stated * BELOW_PERMILLE / 1000;
@@ -138,7 +146,7 @@ impl Search<'_> {
             trials.extend(
                 first
                     .into_iter()
-                    .flat_map(|state| LIGHTER.map(|multiple| self.trial(shape, state, multiple))),
+                    .flat_map(|state| lighter.iter().map(move |at| self.trial(shape, state, *at))),
             );
             let judged = self.side_by_side("verification", 0, trials.len(), |at, board| {
                 self.judge(shape, trials[at], board)
@@ -165,19 +173,21 @@ impl Search<'_> {
     }
 
     /// What breaks in simulation at a multiple: as long as usual in every state, then longer in the
-    /// state in which the limit was found. Nothing is looked for where no limit was found.
+    /// state in which the limit was found; then a service's quota, which is not all simulated. Nothing is
+    /// looked for where no limit was found.
     fn break_above(
         &self,
         shape: &Shape,
         limit: &mut Limit,
         multiple: u64,
     ) -> Result<Option<Break>, Failure> {
-        if limit.broken.is_none() {
-            return Ok(None);
-        }
+        let Some(broken) = &limit.broken else { return Ok(None) };
+        let is_of_a_quota = broken.is_of_a_quota();
         let mut trials: Vec<Trial> =
             limit.order.iter().map(|state| self.trial(shape, *state, multiple)).collect();
-        trials.extend(trials.first().map(|first| Trial { longer_s: LONGER_S, ..*first }));
+        // The page cache hides no quota.
+        let first = trials.first().copied().filter(|_| !is_of_a_quota);
+        trials.extend(first.map(|first| Trial { longer_s: LONGER_S, ..first }));
         for trial in trials {
             let judged = self
                 .side_by_side("verification", 0, 1, |_, board| self.judge(shape, trial, board))?;
@@ -195,7 +205,9 @@ impl Search<'_> {
                 return Ok(Some(found));
             }
         }
-        Ok(None)
+        // Above the sustained quotas of a service nothing is simulated, and nothing promised.
+        let quota = self.by_arithmetic(shape, multiple)?;
+        Ok(quota.filter(Break::is_of_a_quota))
     }
 }
 
@@ -251,6 +263,10 @@ impl Break {
             binds: judgement.uses.first().cloned(),
             reason: judgement.reason.clone(),
         }
+    }
+
+    fn is_of_a_quota(&self) -> bool {
+        self.binds.as_ref().is_some_and(|used| used.resource.ends_with(" quota"))
     }
 
     /// `az-at-peak: response p99 90 ms, not below 50.0 ms`.

@@ -172,6 +172,8 @@ struct Nearest {
 }
 
 fn note(nearest: &mut Vec<Nearest>, shape: &Shape, reason: Reason) {
+    // Of clusters that cannot be, the largest one says why none can.
+    let is_refused = matches!(reason, Reason::Refused(_));
     let (percent, reason) = match reason {
         Reason::Refused(reason) => (Milli::from_units(i64::MAX), reason),
         Reason::Bound(bound) => (bound.percent, bound.says()),
@@ -183,6 +185,7 @@ fn note(nearest: &mut Vec<Nearest>, shape: &Shape, reason: Reason) {
     let one = Nearest { percent, ruled_out: RuledOut { kind, cluster, reason } };
     match nearest.iter_mut().find(|known| known.ruled_out.kind == one.ruled_out.kind) {
         Some(known) if one.percent < known.percent => *known = one,
+        Some(known) if is_refused && one.percent == known.percent => *known = one,
         Some(_) => {}
         None => nearest.push(one),
     }

@@ -5,6 +5,7 @@ use super::plan_options::{Choice, Options, options};
 use super::plan_scenario::{Shape, Trial};
 use crate::args::Plan as PlanArgs;
 use crate::batch;
+use crate::build;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -159,9 +160,8 @@ impl<'a> Search<'a> {
     ) -> Result<Judgement, Failure> {
         let requirements = &self.args.requirements;
         let plan = shape.plan(requirements, trial, self.args.seed)?;
-        let file = self.known_file(&plan.run_digest(), requirements);
-        let known = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(judgement) = known {
+        let known = known_name(&plan.run_digest(), requirements);
+        if let Some(judgement) = known.as_deref().and_then(|name| self.known(name)) {
             return Ok(judgement);
         }
         let job = Job {
@@ -175,9 +175,8 @@ impl<'a> Search<'a> {
         let run = (&outcome.result, &outcome.recording);
         let judgement =
             judge(trial.state, trial.load_permille, requirements, &trial.settled(), run);
-        if !self.interrupt.load(Ordering::Relaxed) {
+        if let Some(name) = known.filter(|_| !self.interrupt.load(Ordering::Relaxed)) {
             let json = json_text(&judgement)?;
-            let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
             files::write(&self.known_dir(), &[(&name, json.as_bytes())])?;
         }
         Ok(judgement)
@@ -187,12 +186,16 @@ impl<'a> Search<'a> {
         self.args.out.join("known")
     }
 
-    /// The plan decides the run; the version and the threshold decide the judgement.
-    fn known_file(&self, digest: &str, requirements: &Requirements) -> PathBuf {
-        let version = env!("CARGO_PKG_VERSION");
-        let name = format!("{digest}-{version}-{}-v3.json", requirements.p99_ns);
-        self.known_dir().join(name)
+    /// What an earlier command of this very build has found.
+    fn known(&self, name: &str) -> Option<Judgement> {
+        serde_json::from_slice(&fs::read(self.known_dir().join(name)).ok()?).ok()
     }
+}
+
+/// The plan and the build decide the run, the threshold its judgement. A build that cannot be told from
+/// others keeps nothing.
+fn known_name(digest: &str, requirements: &Requirements) -> Option<String> {
+    Some(format!("{digest}-{}-{}.json", build::digest()?, requirements.p99_ns))
 }
 
 /// Of a wave, a larger cluster of the same instance may have fitted as well. Beyond the first, only

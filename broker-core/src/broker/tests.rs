@@ -1,6 +1,7 @@
 //! A broker's first moments: what it makes of metadata that tells of its earlier life.
 
 use super::Broker;
+use crate::BrokerLimits;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
@@ -30,6 +31,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
+        Self::with_limits(BrokerLimits::default())
+    }
+
+    fn with_limits(limits: BrokerLimits) -> Self {
         let config = NodeConfig {
             node: NodeId(1),
             broker: true,
@@ -38,7 +43,7 @@ impl Rig {
             rack: None,
             endpoint: None,
             server: ServerConfig::kafka_defaults(),
-            limits: crate::BrokerLimits::default(),
+            limits,
             features: crate::features::UNCHOSEN,
             seed: 7,
             incarnation: 2,
@@ -125,8 +130,12 @@ impl Rig {
 }
 
 fn registration(incarnation: u128, epoch: Offset) -> MetadataRecord {
+    registration_of(1, incarnation, epoch)
+}
+
+fn registration_of(broker: i32, incarnation: u128, epoch: Offset) -> MetadataRecord {
     MetadataRecord::RegisterBroker(RegisterBrokerRecord {
-        broker: NodeId(1),
+        broker: NodeId(broker),
         incarnation,
         epoch,
         rack: None,
@@ -162,4 +171,36 @@ fn raft_02_a_restarted_broker_leads_nothing_before_its_new_registration_is_known
     assert!(rig.led_epochs().is_empty());
     rig.learn(&[registration(2, 3)]);
     assert_eq!(rig.led_epochs(), [0]);
+}
+
+#[test]
+fn brokers_that_are_up_share_the_quotas_of_their_cluster() {
+    let third = BrokerLimits {
+        produce_bytes_per_sec: Some(100),
+        shared_by: Some(3),
+        ..BrokerLimits::default()
+    };
+    let mut rig = Rig::with_limits(third);
+    let produce = |rig: &Rig| {
+        let (role, _) = rig.broker.broker.as_ref().unwrap();
+        role.quotas.limits().produce_bytes_per_sec
+    };
+    rig.learn(&[]); // who leads the quorum
+    rig.learn(&[registration_of(2, 7, 0), registration_of(3, 8, 1)]);
+    assert_eq!(produce(&rig), Some(100), "nothing counts before its own registration");
+    let sent = rig.sent(|request| matches!(request, Request::BrokerRegistration(_)));
+    let registered = BrokerRegistrationResponse { error: ErrorCode::None, broker_epoch: 2 };
+    rig.answer(&sent, Response::BrokerRegistration(registered));
+    rig.learn(&[registration(2, 2)]);
+    assert_eq!(produce(&rig), Some(100));
+    let change = |fenced: bool| MetadataRecord::BrokerRegistrationChange {
+        broker: NodeId(3),
+        epoch: 1,
+        fenced: Some(fenced),
+        in_controlled_shutdown: false,
+    };
+    rig.learn(&[change(true)]);
+    assert_eq!(produce(&rig), Some(150), "two share what three had");
+    rig.learn(&[change(false)]);
+    assert_eq!(produce(&rig), Some(100));
 }

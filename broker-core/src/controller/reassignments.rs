@@ -9,6 +9,7 @@ use super::state::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord, PartitionImage};
+use crate::plant::{Plant, planted};
 use crate::protocol::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, Reassignment, Response,
@@ -82,7 +83,11 @@ impl Controller {
         let (replicas, moving) = united(&partition.replicas, target);
         let during = PartitionImage { replicas, moving: moving.kept(), ..partition.clone() };
         // nothing has to catch up where nothing is added, or what is added is in sync already
-        let after = completed(&during, &partition.isr).unwrap_or(during);
+        let in_sync = match planted(self.plant, Plant::MovesUnsynced) {
+            true => &during.replicas,
+            false => &partition.isr,
+        };
+        let after = completed(&during, in_sync).unwrap_or(during);
         Ok(self.change_to(tp, partition, &after))
     }
 

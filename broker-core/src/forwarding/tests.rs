@@ -197,3 +197,18 @@ fn what_a_broker_asks_for_itself_fails_at_once() {
     rig.answer(&sent, Ok(Response::AllocateProducerIds(refused)));
     assert!(rig.waits());
 }
+
+#[test]
+fn a_pause_that_is_over_while_no_controller_is_known_sets_no_timer() {
+    let mut rig = Rig::new(Some(OLD));
+    rig.ask();
+    let sent = rig.sent();
+    rig.answer(&sent, Err(PeerError::Disconnected));
+    rig.elect(None);
+    rig.wait_until(1_100);
+    assert!(rig.waits());
+    let now = Instant::from_nanos(1_100 * 1_000_000);
+    assert!(rig.effects.timers.iter().all(|(at, _)| *at > now), "{:?}", rig.effects.timers);
+    rig.elect(Some(OLD));
+    assert_eq!(rig.sent().to, OLD);
+}

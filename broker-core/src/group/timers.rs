@@ -44,6 +44,13 @@ impl Timers {
         self.queue.insert(Deadline { at, group: Arc::clone(group), due });
     }
 
+    /// Whether somebody will look at a member's session at this time.
+    pub(super) fn will_look(&self, at: Instant, group: &Arc<str>, member: &Arc<str>) -> bool {
+        let due = Due::Session(Arc::clone(member));
+        let is_armed = self.armed.is_some_and(|armed| armed <= at);
+        is_armed && self.queue.contains(&Deadline { at, group: Arc::clone(group), due })
+    }
+
     /// Takes the earliest one that is due.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Deadline> {
         if self.queue.first()?.at > now {

@@ -35,6 +35,12 @@ impl Log {
         self.producers.entries().iter().map(describe).collect()
     }
 
+    /// Newest epoch of a producer, if it is known here.
+    #[must_use]
+    pub fn producer_epoch(&self, producer_id: i64) -> Option<i16> {
+        self.producers.get(producer_id).map(|producer| producer.epoch)
+    }
+
     /// Whether a producer's transaction is open here, in this epoch of the producer.
     #[must_use]
     pub fn has_open_transaction(&self, producer_id: i64, producer_epoch: i16) -> bool {

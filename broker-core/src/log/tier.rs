@@ -8,7 +8,6 @@ use super::partition_log::Log;
 use super::snapshot;
 use crate::ids::{NO_EPOCH, Offset, RemoteSegmentId};
 use crate::protocol::AbortedTransaction;
-use crate::records::Records;
 use crate::seam::{DiskOpKind, FileName, RemoteIndexes, RemoteSegment};
 
 /// What a log knows of its part in remote storage.
@@ -153,9 +152,6 @@ impl Log {
             let file = FileName::ProducerSnapshot(tp, local_start);
             ops.push(DiskOpKind::WriteFile { file, bytes });
         }
-        // the file's name is all that keeps the log's end: an `Append` of nothing creates it
-        let records = Records::default();
-        ops.push(DiskOpKind::Append { tp, segment: local_start, records });
     }
 }
 

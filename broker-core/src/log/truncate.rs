@@ -7,6 +7,7 @@ use super::roll::delete_snapshot;
 use super::segment::{Segment, TimestampAt};
 use crate::ids::Offset;
 use crate::plant::{Plant, planted};
+use crate::records::Records;
 use crate::seam::DiskOpKind;
 
 impl Log {
@@ -49,6 +50,9 @@ impl Log {
         self.revision += 1;
         let segments = self.segments.iter().map(|segment| segment.base).collect();
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
+        // a restart before the next append must find where the log goes on: the file's name says it
+        let (tp, segment) = (self.tp, offset);
+        ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
         self.segments.clear();
         self.segments.push_back(Segment::new(offset, 0));
         self.marks.clear();

@@ -19,6 +19,9 @@ pub struct BrokerLimits {
     pub partition_fetch_bytes_per_sec: Option<u64>,
     /// Requests of clients per second.
     pub requests_per_sec: Option<u64>,
+    /// Present where the broker's own figures (not those of a partition) are its part of quotas of the
+    /// whole cluster, with so many brokers up. Those that are up share the whole.
+    pub shared_by: Option<u32>,
 }
 
 impl BrokerLimits {
@@ -26,6 +29,20 @@ impl BrokerLimits {
     #[must_use]
     pub fn is_limited(&self) -> bool {
         *self != Self::default()
+    }
+
+    /// The limits while so many brokers of the cluster are up.
+    pub(super) fn with_active(self, brokers: u32) -> Self {
+        let Some(shared_by) = self.shared_by else { return self };
+        let share = |part: Option<u64>| {
+            part.map(|part| part.saturating_mul(u64::from(shared_by)) / u64::from(brokers.max(1)))
+        };
+        Self {
+            produce_bytes_per_sec: share(self.produce_bytes_per_sec),
+            fetch_bytes_per_sec: share(self.fetch_bytes_per_sec),
+            requests_per_sec: share(self.requests_per_sec),
+            ..self
+        }
     }
 
     /// Limits of the broker and of a partition in one direction.

@@ -41,6 +41,9 @@ struct Asked {
 /// The quotas of a broker.
 #[derive(Debug)]
 pub(crate) struct Quotas {
+    /// As configured.
+    configured: BrokerLimits,
+    /// What counts now.
     limits: BrokerLimits,
     rates: LimitRates,
     clients: ClientQuotas,
@@ -51,6 +54,7 @@ pub(crate) struct Quotas {
 impl Quotas {
     pub(crate) fn new(limits: BrokerLimits) -> Self {
         Self {
+            configured: limits,
             limits,
             rates: LimitRates::default(),
             clients: ClientQuotas::default(),
@@ -67,6 +71,17 @@ impl Quotas {
     #[cold]
     pub(crate) fn set_client_quotas(&mut self, quotas: QuotaMap) {
         self.clients.replace(quotas);
+    }
+
+    /// So many brokers of the cluster are up.
+    #[cold]
+    pub(crate) fn set_active_brokers(&mut self, brokers: u32) {
+        self.limits = self.configured.with_active(brokers);
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn limits(&self) -> BrokerLimits {
+        self.limits
     }
 
     /// Who is at the other end of a connection.

@@ -76,6 +76,26 @@ fn found(kib: u64) -> Response {
 }
 
 #[test]
+fn brokers_that_are_up_share_the_quotas_of_their_cluster() {
+    let third = BrokerLimits {
+        produce_bytes_per_sec: Some(100),
+        fetch_bytes_per_sec: Some(200),
+        partition_produce_bytes_per_sec: Some(7),
+        partition_fetch_bytes_per_sec: None,
+        requests_per_sec: Some(5),
+        shared_by: Some(3),
+    };
+    assert_eq!(third.with_active(3), third);
+    let half = third.with_active(2);
+    assert_eq!(half.produce_bytes_per_sec, Some(150));
+    assert_eq!((half.fetch_bytes_per_sec, half.requests_per_sec), (Some(300), Some(7)));
+    assert_eq!(half.partition_produce_bytes_per_sec, Some(7), "a partition has its own");
+    assert_eq!(third.with_active(0).produce_bytes_per_sec, Some(300), "whoever asks is up");
+    let own = BrokerLimits { shared_by: None, ..third };
+    assert_eq!(own.with_active(1), own);
+}
+
+#[test]
 fn all_clients_of_a_broker_share_its_limit() {
     let limits = BrokerLimits { produce_bytes_per_sec: Some(100 * KIB), ..BrokerLimits::default() };
     let (mut quotas, mut rig) = limited(limits);

@@ -37,7 +37,8 @@ impl ReplicaManager {
         if is_first {
             self.set_strays_aside(step, image);
         }
-        for topic in &delta.removed_topics {
+        let stays = planted(self.config.plant, Plant::DeletedTopicStays);
+        for topic in delta.removed_topics.iter().filter(|_| !stays) {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 self.delete_remote_log(step, TopicPartition::new(topic.id, index));
                 self.delete(step, TopicPartition::new(topic.id, index));
@@ -45,7 +46,8 @@ impl ReplicaManager {
         }
         let mut configs = TopicConfigs::new();
         // logs found at the start wait for it, whether the metadata has configs or not
-        if is_first || !delta.configs.is_empty() {
+        let is_late = planted(self.config.plant, Plant::ConfigChangesIgnored);
+        if is_first || !delta.configs.is_empty() && !is_late {
             self.apply_configs(step, image, &mut configs);
         }
         for tp in &delta.partitions {
@@ -55,7 +57,7 @@ impl ReplicaManager {
                 let read = || self.topic_config(image, &topic.name);
                 let config = configs.entry(topic.id).or_insert_with(read);
                 self.apply_partition(step, config, *tp, &topic.name, state);
-            } else {
+            } else if !planted(self.config.plant, Plant::MovedReplicaStays) {
                 self.delete(step, *tp);
             }
         }

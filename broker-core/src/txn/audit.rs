@@ -5,6 +5,7 @@ use super::coordinator::{LogPartition, TransactionCoordinator};
 use super::state::Values;
 use crate::ids::{NO_EPOCH, TopicPartition};
 use crate::inspect::TransactionView;
+use crate::protocol::ProducerIdAndEpoch;
 use crate::records::Batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,16 @@ impl TransactionCoordinator {
         let mut all = state.transactions.values();
         // an id that has got no further than its first InitProducerId is not in the log
         (!all.any(|transaction| transaction.is_changing)).then(|| state.views())
+    }
+}
+
+impl TransactionCoordinator {
+    /// The producer of a transactional id.
+    pub(crate) fn producer_of(&self, id: &str) -> Option<ProducerIdAndEpoch> {
+        let loaded = self.partitions.values().filter(|state| state.loading.is_none());
+        let known = loaded.filter_map(|state| state.transactions.get(id)).next()?;
+        let producer = known.values.producer;
+        (!known.is_changing && producer.epoch >= 0).then_some(producer)
     }
 }
 

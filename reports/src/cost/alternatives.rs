@@ -6,6 +6,7 @@
 use super::sheet::Sheet;
 use super::types::{CostOptions, CostReport};
 use super::workload::Workload;
+use crate::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stormglass_scenarios::{Express, ec2_price, express_offers, service_limit};
@@ -95,9 +96,13 @@ pub fn alternatives(workload: &Workload, options: &CostOptions) -> Vec<Alternati
         kinesis_on_demand(workload, options),
         kinesis_advantage(workload, options),
         confluent_dedicated(workload, options),
+        confluent_enterprise(workload, options),
+        confluent_standard(workload, options),
         confluent_freight(workload, options),
         confluent_basic(workload, options),
         event_hubs(workload, options),
+        event_hubs_units(workload, ("Premium", "PU", "event-hubs-premium-pu-hour"), options),
+        event_hubs_units(workload, ("Dedicated", "CU", "event-hubs-dedicated-cu-hour"), options),
         pubsub(workload, options),
     ];
     all.sort_by_key(|one| (!one.fits, !one.bill.complete, one.bill.total_usd));
@@ -150,13 +155,7 @@ fn express(workload: &Workload, options: &CostOptions) -> Alternative {
     limits.known("partitions", replicas, max, "replicas of a broker", source);
     limits
         .check("express-partition-bytes", per_partition(workload.in_peak_bytes_per_sec, workload));
-    limits.known(
-        "brokers",
-        brokers,
-        60,
-        "brokers of a cluster",
-        "AWS skill managing-amazon-msk, 2026-06-23, A",
-    );
+    limits.check("msk-brokers", brokers);
     let notes = ["replication factor 3 and min.insync.replicas 2 are fixed; no volumes to size"];
     alternative(format!("MSK Express, {brokers} x {}", best.name), sheet, limits, &notes)
 }
@@ -214,7 +213,7 @@ fn kinesis_provisioned(workload: &Workload, options: &CostOptions) -> Alternativ
         "records are put one by one or in calls of 500: a producer that batches keeps its own framing",
         "readers share 2 MB/s and five calls a second of each shard",
     ];
-    alternative(format!("Kinesis, {shards} shards"), sheet, limits, &notes)
+    alternative(format!("Kinesis, {}", text::counted(shards, "shard")), sheet, limits, &notes)
 }
 
 fn kinesis_limits(limits: &mut Limits, workload: &Workload) {
@@ -232,7 +231,7 @@ fn long_retention(sheet: &mut Sheet<'_>, workload: &Workload) {
 fn kinesis_on_demand(workload: &Workload, options: &CostOptions) -> Alternative {
     let mut sheet = Sheet::new(options);
     sheet.hourly("Stream", "kinesis-stream-hour", 1);
-    sheet.flow("Data in", "kinesis-on-demand-in-gb", workload.in_bytes_per_sec);
+    sheet.flow("Data in", "kinesis-on-demand-in-gb", in_steps(workload));
     let (item, meter) = if workload.groups > 2 {
         ("Data out, enhanced fan-out", "kinesis-on-demand-efo-gb")
     } else {
@@ -241,9 +240,16 @@ fn kinesis_on_demand(workload: &Workload, options: &CostOptions) -> Alternative 
     sheet.flow(item, meter, workload.out_bytes_per_sec);
     on_demand_storage(&mut sheet, workload);
     let limits = on_demand_limits(workload);
-    let notes =
-        ["a record is billed in steps of 1 KB, which small records pay for: not in this bill"];
+    let notes = ["a record is billed in steps of 1 KB of what comes in: small records pay for it"];
     alternative("Kinesis on demand".to_owned(), sheet, limits, &notes)
+}
+
+/// Bytes per second as on demand bills them: each record in whole KB.
+fn in_steps(workload: &Workload) -> u64 {
+    let step = limit("kinesis-on-demand-step-bytes");
+    let mean = workload.in_bytes_per_sec.checked_div(workload.records_per_sec).unwrap_or(0);
+    let billed = workload.records_per_sec.saturating_mul(mean.div_ceil(step).saturating_mul(step));
+    billed.max(workload.in_bytes_per_sec)
 }
 
 fn kinesis_advantage(workload: &Workload, options: &CostOptions) -> Alternative {
@@ -255,7 +261,8 @@ fn kinesis_advantage(workload: &Workload, options: &CostOptions) -> Alternative 
         u64::try_from(scaled).unwrap_or(u64::MAX)
     };
     let mut sheet = Sheet::new(options);
-    sheet.flow("Data in", "kinesis-advantage-in-gb", billed(workload.in_bytes_per_sec));
+    let data_in = billed(workload.in_bytes_per_sec).max(in_steps(workload));
+    sheet.flow("Data in", "kinesis-advantage-in-gb", data_in);
     sheet.flow("Data out", "kinesis-advantage-out-gb", billed(workload.out_bytes_per_sec));
     on_demand_storage(&mut sheet, workload);
     if all < least {
@@ -299,14 +306,45 @@ fn confluent_units(workload: &Workload) -> u64 {
     .unwrap_or(1)
 }
 
+/// A tier of Confluent Cloud of which the units' price is known, and no more.
+fn confluent_tier(
+    (tier, meter): (&str, &str),
+    units: u64,
+    limits: Limits,
+    notes: &[&str],
+    options: &CostOptions,
+) -> Alternative {
+    let unit = if tier == "Dedicated" { "CKU" } else { "eCKU" };
+    let units_text = text::counted(units, unit);
+    let mut sheet = Sheet::new(options);
+    sheet.hourly(&units_text, meter, units);
+    sheet.unknown(&format!("data in and out of {tier} clusters"));
+    sheet.unknown(&format!("storage of {tier} clusters"));
+    alternative(format!("Confluent Cloud {tier}, {units_text}"), sheet, limits, notes)
+}
+
 fn confluent_dedicated(workload: &Workload, options: &CostOptions) -> Alternative {
     // Several AZs take two units at least.
     let units = confluent_units(workload).max(2);
-    let mut sheet = Sheet::new(options);
-    sheet.hourly(&format!("{units} CKUs"), "confluent-dedicated-cku-hour", units);
-    sheet.unknown("data in and out of Dedicated clusters");
-    sheet.unknown("storage of Dedicated clusters");
-    alternative(format!("Confluent Cloud Dedicated, {units} CKUs"), sheet, Limits::default(), &[])
+    let tier = ("Dedicated", "confluent-dedicated-cku-hour");
+    confluent_tier(tier, units, Limits::default(), &[], options)
+}
+
+fn confluent_standard(workload: &Workload, options: &CostOptions) -> Alternative {
+    let tier = ("Standard", "confluent-standard-ecku-hour");
+    let notes =
+        ["99.9 % with one eCKU, 99.99 % with two", "its largest number of eCKUs is not known here"];
+    confluent_tier(tier, confluent_units(workload), Limits::default(), &notes, options)
+}
+
+fn confluent_enterprise(workload: &Workload, options: &CostOptions) -> Alternative {
+    let units = confluent_units(workload);
+    let tier = ("Enterprise", "confluent-enterprise-ecku-hour");
+    let mut limits = Limits::default();
+    limits.check("confluent-enterprise-units-pni", units);
+    let notes =
+        ["at its lowest price: up to 2.25 an eCKU-hour", "10 eCKUs at most with PrivateLink"];
+    confluent_tier(tier, units, limits, &notes, options)
 }
 
 fn confluent_freight(workload: &Workload, options: &CostOptions) -> Alternative {
@@ -355,11 +393,36 @@ fn event_hubs(workload: &Workload, options: &CostOptions) -> Alternative {
     limits.check("event-hubs-retention-seconds", workload.retention_seconds);
     limits.check("event-hubs-record-bytes", workload.record_bytes_max);
     limits.check("event-hubs-connections", workload.clients);
-    let notes = [
-        "Azure: traffic out of AWS is not in this bill",
-        "Premium and Dedicated state no throughput of a unit, so they are not sized here",
-    ];
+    let notes = ["Azure: traffic out of AWS is not in this bill"];
     alternative(format!("Event Hubs Standard, {units} TUs"), sheet, limits, &notes)
+}
+
+/// Premium and Dedicated state no throughput of a unit: what the other limits ask for at least.
+fn event_hubs_units(
+    workload: &Workload,
+    (tier, unit, meter): (&str, &str, &str),
+    options: &CostOptions,
+) -> Alternative {
+    let (tier_key, unit_key) = (tier.to_lowercase(), unit.to_lowercase());
+    let name = |what: &str| format!("event-hubs-{tier_key}-{what}");
+    let units = workload
+        .partitions
+        .div_ceil(limit(&name(&format!("{unit_key}-partitions"))))
+        .max(workload.clients.div_ceil(limit(&name(&format!("{unit_key}-connections")))))
+        .max(1);
+    let units_text = text::counted(units, unit);
+    let mut sheet = Sheet::new(options);
+    sheet.hourly(&units_text, meter, units);
+    sheet.unknown(&format!("more {unit}s for the throughput: Azure states none of a {unit}"));
+    sheet.unknown("storage beyond what a unit includes");
+    let mut limits = Limits::default();
+    limits.check(&name(&format!("{unit_key}s")), units);
+    limits.check(&name("partitions"), workload.partitions);
+    limits.check(&name("groups"), u64::from(workload.groups));
+    limits.check(&name("retention-seconds"), workload.retention_seconds);
+    limits.check("event-hubs-record-bytes", workload.record_bytes_max);
+    let notes = ["Azure: traffic out of AWS is not in this bill"];
+    alternative(format!("Event Hubs {tier}, {units_text} or more"), sheet, limits, &notes)
 }
 
 fn pubsub(workload: &Workload, options: &CostOptions) -> Alternative {
@@ -422,14 +485,19 @@ mod tests {
         // 547.50 + 6 x 0.0015 x 730 + 262.80 + 262.80 + 86.4 GB x 0.10.
         assert_eq!(usd("MSK Serverless"), "1088.31");
         // One shard: 10.95, and 2628 million units at 0.014.
-        assert_eq!(usd("Kinesis, 1 shards"), "47.74");
-        // 29.20 + 2628 x 0.08 + 5256 x 0.04.
-        assert_eq!(usd("Kinesis on demand"), "449.68");
+        assert_eq!(usd("Kinesis, 1 shard"), "47.74");
+        // 29.20 + 2628 x 1.024 x 0.08 (records of 1000 bytes count 1024) + 5256 x 0.04.
+        assert_eq!(usd("Kinesis on demand"), "454.73");
         // 25 MB/s are billed: 8.333 in and 16.667 out.
         assert_eq!(usd("Kinesis on demand, Advantage"), "1401.60");
         // One TU: 21.90, and 2628 million events.
-        assert_eq!(usd("Event Hubs"), "95.48");
-        assert!(!find(&all, "Confluent Cloud Dedicated").bill.complete);
+        assert_eq!(usd("Event Hubs Standard"), "95.48");
+        for tier in ["Dedicated", "Enterprise", "Standard"] {
+            assert!(!find(&all, &format!("Confluent Cloud {tier}")).bill.complete, "{tier}");
+        }
+        // One unit of 1.027 and 6.849 an hour at least.
+        assert_eq!(usd("Event Hubs Premium, 1 PU or more"), "749.71");
+        assert_eq!(usd("Event Hubs Dedicated, 1 CU or more"), "4999.77");
         for one in &all {
             assert!(one.bill.lines.iter().all(|line| !line.source.is_empty()), "{}", one.name);
         }
@@ -442,7 +510,7 @@ mod tests {
         let serverless = find(&all, "MSK Serverless");
         assert!(!serverless.fits && !serverless.limits[0].holds);
         assert_eq!(serverless.limits[0].needed, 600_000_000);
-        let hubs = find(&all, "Event Hubs");
+        let hubs = find(&all, "Event Hubs Standard");
         assert!(hubs.limits.iter().any(|one| one.what.contains("retention") && !one.holds));
         let express = find(&all, "MSK Express");
         assert!(express.fits, "{:?}", express.limits);

@@ -6,7 +6,7 @@ use crate::result::{Cents, div_half_up};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stormglass_scenarios::plan::{ClusterKind, Plan};
-use stormglass_scenarios::{list_price, msk_price};
+use stormglass_scenarios::{ec2_price, list_price, msk_price};
 
 const GB: i128 = 1_000_000_000;
 const GIB: i128 = 1 << 30;
@@ -30,10 +30,10 @@ pub struct Saving {
 }
 
 /// Prices in billionths of a dollar, with the user's own first.
-struct Prices<'a>(&'a CostOptions);
+pub(super) struct Prices<'a>(pub(super) &'a CostOptions);
 
 impl Prices<'_> {
-    fn of(&self, meter: &str) -> Option<i128> {
+    pub(super) fn of(&self, meter: &str) -> Option<i128> {
         let own = self.0.prices.iter().find(|price| price.meter == meter);
         let nano = own.map(|price| price.nano_usd);
         nano.or_else(|| Some(list_price(meter)?.nano_usd)).map(i128::from)
@@ -55,16 +55,17 @@ pub fn savings(plan: &Plan, workload: &Workload, options: &CostOptions) -> Vec<S
     all
 }
 
-fn cents(nano: i128) -> Cents {
+pub(super) fn cents(nano: i128) -> Cents {
     Cents::from_units(i64::try_from(div_half_up(nano, 10_000_000)).unwrap_or(i64::MAX))
 }
 
-fn month_gb(bytes_per_sec: i128, options: &CostOptions) -> i128 {
-    bytes_per_sec * i128::from(options.month.hours()) * 3600 / GB
+/// Billionths of a dollar of a month of a rate, at a price of a GB.
+fn month_nano(bytes_per_sec: i128, price: i128, options: &CostOptions) -> i128 {
+    bytes_per_sec * i128::from(options.month.hours()) * 3600 * price / GB
 }
 
 /// The meter of the brokers' volumes.
-fn volume_meter(plan: &Plan) -> Option<String> {
+pub(super) fn volume_meter(plan: &Plan) -> Option<String> {
     if plan.cluster.kind == ClusterKind::MskStandard {
         return Some("storage-gb-month".to_owned());
     }
@@ -75,14 +76,41 @@ fn volume_meter(plan: &Plan) -> Option<String> {
     (kind != "nvme").then(|| format!("ebs-{kind}-gb-month"))
 }
 
-/// Billionths of a dollar of so many kept bytes with all their copies, on volumes.
-fn on_volumes(plan: &Plan, workload: &Workload, bytes: u64, prices: &Prices<'_>) -> Option<i128> {
-    let price = prices.of(&volume_meter(plan)?)?;
-    Some(i128::from(bytes) * i128::from(workload.replication) * price / GIB)
+/// Billionths of a dollar of so many kept bytes: with all their copies on volumes, or once where storage
+/// is the service's.
+pub(super) fn stored(
+    plan: &Plan,
+    workload: &Workload,
+    bytes: u64,
+    prices: &Prices<'_>,
+) -> Option<i128> {
+    let bytes = i128::from(bytes);
+    match plan.cluster.kind {
+        ClusterKind::MskExpress => Some(bytes * prices.of("express-storage-gb-month")? / GB),
+        ClusterKind::MskServerless => Some(bytes * prices.of("serverless-storage-gb-month")? / GB),
+        _ => {
+            let price = prices.of(&volume_meter(plan)?)?;
+            Some(bytes * i128::from(workload.replication) * price / GIB)
+        }
+    }
+}
+
+/// Billionths of a dollar a month of what services meter of the data itself.
+fn metered(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<i128> {
+    let month =
+        |bytes: u64, meter: &str| Some(month_nano(i128::from(bytes), prices.of(meter)?, prices.0));
+    let (data_in, data_out) = (workload.in_bytes_per_sec, workload.out_bytes_per_sec);
+    match plan.cluster.kind {
+        ClusterKind::MskExpress => month(data_in, "express-data-in-gb"),
+        ClusterKind::MskServerless => Some(
+            month(data_in, "serverless-data-in-gb")? + month(data_out, "serverless-data-out-gb")?,
+        ),
+        _ => Some(0),
+    }
 }
 
 /// Bytes on volumes, once each: not what is in remote storage only.
-fn kept_on_volumes(plan: &Plan, workload: &Workload) -> u64 {
+pub(super) fn kept_on_volumes(plan: &Plan, workload: &Workload) -> u64 {
     match Workload::remote_bytes(plan) {
         0 => workload.kept_bytes,
         _ => Workload::local_bytes(plan),
@@ -98,7 +126,7 @@ fn tiered(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Savin
     }
     let local = workload.in_bytes_per_sec.saturating_mul(LOCAL_HOURS * 3600);
     let moved = workload.kept_bytes.saturating_sub(local);
-    let volumes = on_volumes(plan, workload, moved, prices)?;
+    let volumes = stored(plan, workload, moved, prices)?;
     let tiered = i128::from(workload.kept_bytes) * prices.of("tiered-storage-gb-month")? / GIB;
     Some(Saving {
         change: "tiered storage".to_owned(),
@@ -117,40 +145,52 @@ fn compression(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<
     }
     let share = 100 - COMPRESSED_PERCENT;
     let kept = kept_on_volumes(plan, workload);
-    let storage = on_volumes(plan, workload, kept, prices).unwrap_or(0);
-    let crossing = crossing(plan, workload, prices)?;
+    let storage = stored(plan, workload, kept, prices).unwrap_or(0);
+    let moved = crossing(plan, workload, prices)? + metered(plan, workload, prices)?;
     Some(Saving {
         change: "compression (lz4 or zstd) at the producers".to_owned(),
-        usd: cents((storage + crossing) * share / 100),
+        usd: cents((storage + moved) * share / 100),
         because: format!(
-            "if records shrink to {COMPRESSED_PERCENT} %: volumes and transfer between AZs shrink with \
-             them; fewer brokers may do, which is not counted"
+            "if records shrink to {COMPRESSED_PERCENT} %: storage and what is billed of the traffic \
+             shrink with them; fewer brokers may do, which is not counted"
         ),
     })
 }
 
-/// Transfer between AZs of producers and consumers, billionths of a dollar a month.
-fn crossing(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<i128> {
+/// Transfer between AZs of producers, consumers, and replicas where it is billed, billionths of a dollar
+/// a month. Serverless bills none.
+pub(super) fn crossing(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<i128> {
+    if plan.cluster.kind == ClusterKind::MskServerless {
+        return Some(0);
+    }
     let price = prices.of("cross-az-gb")?;
     let azs = plan.cluster.azs.len() as i128;
-    let bytes = i128::from(workload.in_bytes_per_sec) + i128::from(workload.out_bytes_per_sec);
-    Some(month_gb(bytes * (azs - 1) / azs.max(1), prices.0) * price)
+    let ingress = i128::from(workload.in_bytes_per_sec);
+    let copies = i128::from(workload.replication.saturating_sub(1)).min(azs - 1);
+    let replicated = if plan.cluster.kind.is_msk() { 0 } else { ingress * copies };
+    let spread = (ingress + read_from_leaders(plan, workload)) * (azs - 1) / azs.max(1);
+    Some(month_nano(spread + replicated, price, prices.0))
+}
+
+/// Bytes per second to consumers that do not read in their own AZ.
+fn read_from_leaders(plan: &Plan, workload: &Workload) -> i128 {
+    let has_rack = |rack: &String| !rack.is_empty();
+    let groups = plan.consumers.iter();
+    let from_leaders = groups.filter(|one| !one.config.get("client.rack").is_some_and(has_rack));
+    let all = plan.consumers.len().max(1) as i128;
+    i128::from(workload.out_bytes_per_sec) * from_leaders.count() as i128 / all
 }
 
 fn follower_fetching(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    let is_rack_aware = plan
-        .consumers
-        .iter()
-        .any(|group| group.config.get("client.rack").is_some_and(|rack| !rack.is_empty()));
     let azs = plan.cluster.azs.len() as i128;
-    if is_rack_aware || azs < 2 || workload.out_bytes_per_sec == 0 {
+    let bytes = read_from_leaders(plan, workload) * (azs - 1) / azs.max(1);
+    if plan.cluster.kind == ClusterKind::MskServerless || bytes == 0 {
         return None;
     }
     let price = prices.of("cross-az-gb")?;
-    let bytes = i128::from(workload.out_bytes_per_sec) * (azs - 1) / azs;
     Some(Saving {
         change: "consumers fetch from the replica in their own AZ (client.rack)".to_owned(),
-        usd: cents(month_gb(bytes, prices.0) * price),
+        usd: cents(month_nano(bytes, price, prices.0)),
         because: format!(
             "consumers are spread over {azs} AZs, and each AZ has a replica: nothing that they read \
              crosses any more. They see records a little later"
@@ -161,15 +201,20 @@ fn follower_fetching(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> O
 fn retention(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
     let remote = Workload::remote_bytes(plan);
     let half = workload.kept_bytes.saturating_sub(remote) / 2;
-    let volumes = on_volumes(plan, workload, half, prices)?;
+    let volumes = stored(plan, workload, half, prices)?;
     // what is in remote storage shrinks there; volumes keep their part of it
     let price = if remote > 0 { prices.of("tiered-storage-gb-month")? } else { 0 };
     let saved = Some(volumes + i128::from(remote / 2) * price / GB).filter(|nano| *nano > 0)?;
     let hours = workload.retention_seconds / 3600;
+    let because = if plan.cluster.kind.has_elastic_storage() {
+        "storage is billed by what is kept"
+    } else {
+        "if the volumes shrink with what is kept; MSK's cannot shrink in place"
+    };
     Some(Saving {
         change: format!("half the retention: {} h instead of {hours} h", hours / 2),
         usd: cents(saved),
-        because: "if the volumes shrink with what is kept; MSK's cannot shrink in place".to_owned(),
+        because: because.to_owned(),
     })
 }
 
@@ -196,11 +241,17 @@ fn volumes(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Savi
     })
 }
 
-/// m5 and m7g brokers come in the same sizes.
+/// Families whose successors come in the same sizes.
+const SUCCESSORS: [(&str, &str); 4] =
+    [("kafka.m5.", "kafka.m7g."), ("m5.", "m7g."), ("m6g.", "m7g."), ("r5.", "r7g.")];
+
 fn family(plan: &Plan, options: &CostOptions) -> Option<Saving> {
     let name = &plan.cluster.brokers.first()?.host.instance;
-    let other = name.strip_prefix("kafka.m5.").map(|size| format!("kafka.m7g.{size}"))?;
-    let (old, new) = (msk_price(name)?, msk_price(&other)?);
+    let other = SUCCESSORS
+        .iter()
+        .find_map(|(old, new)| name.strip_prefix(old).map(|size| format!("{new}{size}")))?;
+    let hour = |name: &str| msk_price(name).or_else(|| ec2_price(name));
+    let (old, new) = (hour(name)?, hour(&other)?);
     let brokers = plan.cluster.brokers.len() as i128;
     let hours = i128::from(options.month.hours());
     Some(Saving {
@@ -251,8 +302,8 @@ mod tests {
             .for_each(|node| "kafka.m5.large".clone_into(&mut node.host.instance));
         plan.producers.iter_mut().for_each(|one| one.compression_permille = 1000);
         let all = savings(&plan, &workload(), &CostOptions::default());
-        // 20 MB/s x 2/3 x 2628000 s = 35040 GB at 0.02; the rate is rounded down to a byte.
-        assert_eq!(find(&all, "client.rack").unwrap(), "700.78");
+        // 20 MB/s x 2/3 x 2628000 s = 35040 GB at 0.02.
+        assert_eq!(find(&all, "client.rack").unwrap(), "700.80");
         // 6048 GB are 5632.64 GiB: half of it, three times, at 0.10.
         assert_eq!(find(&all, "half the retention").unwrap(), "844.90");
         // Three brokers, 0.006 an hour.

@@ -92,7 +92,7 @@ fn of_state(
     all
 }
 
-/// Quotas of a managed service: a broker's for what it leads, and a partition's; keys are even, so that
+/// Quotas of a managed service: of the brokers that are left, or of the whole cluster, and a partition's; keys are even, so that
 /// every partition takes its share.
 ///
 /// Above the sustained quotas AWS promises no undegraded performance; what is throttled shows only after
@@ -105,17 +105,20 @@ fn quotas(
     let partitions = plan.topics.iter().map(|topic| topic.assignment.len() as u128).sum::<u128>();
     let partitions = partitions.max(1);
     let limits = plan.cluster.limits.as_ref();
-    let of = |limit: fn(&LimitsPlan) -> Option<u64>| limits.and_then(limit);
+    let of = |limit: fn(&LimitsPlan) -> Option<u64>| limits.and_then(limit).map(u128::from);
+    // Quotas of a whole cluster are there for whoever is left.
+    let shared_by = limits.and_then(|limits| limits.shared_by).map(u128::from);
+    let of_broker = |limit| Some(of(limit)? * shared_by.unwrap_or(left));
     let quotas = [
         (
             "ingress quota",
-            ingress / left,
-            of(|limits| limits.in_sustained_bytes_per_sec.or(limits.in_bytes_per_sec)),
+            ingress,
+            of_broker(|limits| limits.in_sustained_bytes_per_sec.or(limits.in_bytes_per_sec)),
         ),
         (
             "egress quota",
-            egress / left,
-            of(|limits| limits.out_sustained_bytes_per_sec.or(limits.out_bytes_per_sec)),
+            egress,
+            of_broker(|limits| limits.out_sustained_bytes_per_sec.or(limits.out_bytes_per_sec)),
         ),
         (
             "partition ingress quota",
@@ -128,9 +131,9 @@ fn quotas(
             of(|limits| limits.partition_out_bytes_per_sec),
         ),
     ];
-    quotas.into_iter().filter_map(|(name, needed, limit)| {
-        limit.map(|limit| (name, percent(needed, u128::from(limit))))
-    })
+    quotas
+        .into_iter()
+        .filter_map(|(name, needed, limit)| limit.map(|limit| (name, percent(needed, limit))))
 }
 
 fn percent(part: u128, whole: u128) -> Milli {

@@ -23,7 +23,7 @@ pub fn page(report: &PlanReport) -> String {
                 section id="ranking" {
                     h2 { "Clusters that meet it" }
                     (ranking(&report.fits))
-                    @for line in report.fits.first().map(outlook).unwrap_or_default() { p { (line) } }
+                    ul { @for line in outlook(report) { li { (line) } } }
                 }
                 @for candidate in &report.fits { (section(candidate)) }
                 @if let Some(first) = report.fits.first() { (bill(first)) }

@@ -60,8 +60,10 @@ fn quotas_of_clusters_and_partitions_are_bounds() {
         partition_in_bytes_per_sec: Some(5_000_000),
         partition_out_bytes_per_sec: Some(10_000_000),
         requests_per_sec: Some(5_000),
+        shared_by: None,
         source: "made up".to_owned(),
     });
+    let limits = plan.cluster.limits.clone();
     let bounds = bounds(&plan, &requirements(), 2400);
     let of = |resource: &str| bounds.iter().find(|one| one.resource == resource).unwrap();
     // 80 MB/s at peak and twice that out, two of three left; 60 partitions.
@@ -70,6 +72,12 @@ fn quotas_of_clusters_and_partitions_are_bounds() {
     assert_eq!(of("partition ingress quota").percent, Milli::ratio(1_333_333 * 100, 5_000_000));
     assert_eq!(of("partition egress quota").percent, Milli::ratio(2_666_666 * 100, 10_000_000));
     assert_eq!(equation_1(&plan, &requirements()), None, "no brokers to count");
+    // The same quotas as parts of those of the cluster: 150 MB/s, whoever is left.
+    plan.cluster.limits = limits.map(|limits| LimitsPlan { shared_by: Some(3), ..limits });
+    let shared = super::bounds(&plan, &requirements(), 2400);
+    let of = |resource: &str| shared.iter().find(|one| one.resource == resource).unwrap();
+    assert_eq!(of("ingress quota").percent, Milli::ratio(80_000_000 * 100, 150_000_000));
+    assert_eq!(of("partition ingress quota").percent, Milli::ratio(1_333_333 * 100, 5_000_000));
 }
 
 #[test]

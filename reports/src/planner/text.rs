@@ -32,7 +32,7 @@ pub fn table(report: &PlanReport) -> String {
         out.push('\n');
     }
     if let Some(first) = report.fits.first() {
-        for line in outlook(first) {
+        for line in outlook(report) {
             out.push_str(&format!("{line}\n"));
         }
         out.push_str(&format!("\n{}\n", bill(first)));
@@ -142,8 +142,13 @@ pub(super) fn required(candidate: &Candidate) -> Option<&Judgement> {
     candidate.states.first()
 }
 
-/// What was checked of the headroom, and what growth does to it.
-pub(super) fn outlook(candidate: &Candidate) -> Vec<String> {
+/// What was checked of each cluster's headroom, and what growth does to it.
+pub(super) fn outlook(report: &PlanReport) -> Vec<String> {
+    let of = |candidate| lines(candidate).map(|text| format!("{}: {text}", candidate.name()));
+    report.fits.iter().filter_map(of).collect()
+}
+
+fn lines(candidate: &Candidate) -> Option<String> {
     let mut lines = Vec::new();
     let verified = candidate.headroom.as_ref().and_then(|one| one.verified.as_ref());
     if let Some(verified) = verified {
@@ -158,7 +163,7 @@ pub(super) fn outlook(candidate: &Candidate) -> Vec<String> {
             None => "; no limit was found",
         };
         lines.push(format!(
-            "Simulated again at 0.9 times its headroom, {below}{}{above}{}.",
+            "simulated again at 0.9 times its headroom, {below}{}{above}{}",
             because(&verified.reason_below),
             because(&verified.reason_above),
         ));
@@ -169,11 +174,11 @@ pub(super) fn outlook(candidate: &Candidate) -> Vec<String> {
             format!(", and volumes are full in {} months", text::number(months, 0))
         });
         lines.push(format!(
-            "At this growth the load is there in {more}{} months{volumes}.",
+            "at this growth the load is there in {more}{} months{volumes}",
             text::number(growth.load_months, 0),
         ));
     }
-    lines
+    (!lines.is_empty()).then(|| format!("{}.", lines.join("; ")))
 }
 
 /// A month's bill, line by line.

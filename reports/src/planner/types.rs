@@ -250,7 +250,8 @@ pub struct Verified {
     pub holds_below: bool,
     /// What does not hold there, with its state.
     pub reason_below: Option<String>,
-    /// Whether a state breaks at 1.3 times of it, simulated; absent when no limit was found.
+    /// Whether a state breaks at 1.3 times of it, simulated, or by a service's quotas; absent when no
+    /// limit was found.
     pub breaks_above: Option<bool>,
     /// What does not hold there, with its state.
     pub reason_above: Option<String>,

@@ -112,12 +112,13 @@ pub(crate) fn limits(kind: ClusterKind, instance: &str) -> Option<LimitsPlan> {
                 partition_in_bytes_per_sec: limit("express-partition-bytes"),
                 partition_out_bytes_per_sec: None,
                 requests_per_sec: None,
+                shared_by: None,
                 source: offer.source,
             })
         }
         ClusterKind::MskServerless => {
-            let brokers = u64::from(managed().serverless_brokers);
-            let share = |name: &str| limit(name).map(|value| value / brokers);
+            let brokers = managed().serverless_brokers;
+            let share = |name: &str| limit(name).map(|value| value / u64::from(brokers));
             Some(LimitsPlan {
                 in_sustained_bytes_per_sec: None,
                 in_bytes_per_sec: share("serverless-in-bytes"),
@@ -126,6 +127,7 @@ pub(crate) fn limits(kind: ClusterKind, instance: &str) -> Option<LimitsPlan> {
                 partition_in_bytes_per_sec: limit("serverless-partition-in-bytes"),
                 partition_out_bytes_per_sec: limit("serverless-partition-out-bytes"),
                 requests_per_sec: share("serverless-requests"),
+                shared_by: Some(brokers),
                 source: service_limit("serverless-in-bytes").map_or_else(String::new, |l| l.source),
             })
         }
@@ -156,7 +158,7 @@ mod tests {
         }
         let serverless = limits(ClusterKind::MskServerless, SERVERLESS_INSTANCE).unwrap();
         assert_eq!(serverless.in_bytes_per_sec, Some(66_666_666));
-        assert_eq!(serverless.requests_per_sec, Some(5_000));
+        assert_eq!((serverless.requests_per_sec, serverless.shared_by), (Some(5_000), Some(3)));
         let (offer, brokers) = serverless_offer();
         assert_eq!((offer.recommended_partitions, brokers), (2_400, 3));
     }

@@ -1,7 +1,7 @@
 //! What is simulated of remote storage: `remote.toml`. Only plans with a topic that has remote storage
 //! have it, so that other plans, and what they are compared by, do not change with it.
 
-use super::configs::{KeySet, configs};
+use super::configs::KeySet;
 use super::provenance::{Provenance, read};
 use crate::digest::sha256_hex;
 use crate::plan::{Constant, Quantiles};
@@ -43,16 +43,6 @@ pub(crate) fn constants() -> &'static BTreeMap<String, Constant> {
 /// Broker configs that only brokers with remote storage have.
 pub(crate) fn server_keys() -> &'static KeySet {
     &file().server
-}
-
-/// All broker configs, these included.
-pub(crate) fn all_server_keys() -> &'static KeySet {
-    static ALL: OnceLock<KeySet> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let mut all = configs().server.clone();
-        all.keys.extend(server_keys().keys.clone());
-        all
-    })
 }
 
 /// Time to the first byte of an answer.

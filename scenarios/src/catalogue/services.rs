@@ -294,7 +294,9 @@ pub fn list_price(meter: &str) -> Option<Price> {
 /// The price of an EC2 instance's hour.
 #[must_use]
 pub fn ec2_price(instance: &str) -> Option<Price> {
-    let row = hardware::ec2_instance(instance)?;
+    let Some(row) = hardware::ec2_instance(instance) else {
+        return super::priced::hour(instance);
+    };
     let meter = format!("ec2-hour:{instance}");
     Some(price(&meter, &row.usd_per_hour, "hour", &hardware::ec2().provenance.price))
 }

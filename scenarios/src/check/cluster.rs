@@ -2,8 +2,8 @@
 
 use super::configs::check_config;
 use super::{custom, managed, refuse_duplicates, storage, with_suggestion};
-use crate::catalogue::hardware;
 use crate::catalogue::services::regions;
+use crate::catalogue::{hardware, priced};
 use crate::plan::ClusterKind;
 use crate::resolve::{CUSTOM_INSTANCE, host_instance, server_config, version};
 use crate::schema::cluster::{Azs, Cluster};
@@ -36,7 +36,7 @@ pub(super) fn check(cluster: &Cluster, span: Span, errors: &mut Errors) {
         check_config(
             "server.properties",
             &config.value,
-            crate::catalogue::remote::all_server_keys(),
+            crate::catalogue::groups::all_server_keys(),
             errors,
         );
     }
@@ -105,6 +105,12 @@ fn unknown_instance(name: &At<Text>, kind: ClusterKind) -> Diagnostic {
         _ => {
             if let Some(bare) = text.strip_prefix("kafka.") {
                 return diagnostic.help(format!("EC2 calls it `{bare}`"));
+            }
+            if priced::hour(text).is_some() {
+                return diagnostic.help(format!(
+                    "it can be priced, not simulated, as not all of its hardware is known: \
+                     stormglass cost --instance {text} --brokers 3"
+                ));
             }
             let names = hardware::ec2().instances.iter().map(|row| row.name.as_str());
             with_suggestion(diagnostic, text, names)

@@ -1,6 +1,6 @@
 //! Checks of `[[events]]`: timing, targets, magnitudes.
 
-use super::{check_az, require_known, unknown_name};
+use super::{check_az, operations, require_known, unknown_name};
 use crate::plan::Endpoint;
 use crate::resolve::{broker_host_of, endpoint};
 use crate::schema::cluster::Cluster;
@@ -95,6 +95,9 @@ fn check_duration_key(event: &Event, errors: &mut Errors) {
     let reason = match &event.action {
         Action::RollingRestart(_) => Some("a rolling restart lasts as long as its brokers take"),
         Action::SetCredits(_) => Some("credits are set at one moment and then live on"),
+        Action::Reassign(_) | Action::TopicConfig(_) => {
+            Some("a change is asked for once and stays")
+        }
         _ if duration.value.0 == 0 => Some("a fault of no length has no effect"),
         _ => None,
     };
@@ -133,7 +136,9 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::LinkLoss(fault) => check_ends(&fault.from, &fault.to, cluster, errors),
         Action::RollingRestart(fault) => check_restart_nodes(fault, cluster, errors),
         Action::SetCredits(fault) => check_credits(fault, cluster, errors),
+        Action::Reassign(change) => operations::check_replicas(change, cluster, errors),
         Action::ObjectStorage(_)
+        | Action::TopicConfig(_)
         | Action::ConsumerPause(_)
         | Action::ClientCrash(_)
         | Action::ClientPause(_)
@@ -174,7 +179,7 @@ fn check_node(node: &At<NodeId>, cluster: &Cluster, errors: &mut Errors) {
     }
 }
 
-fn check_broker(node: &At<NodeId>, cluster: &Cluster, errors: &mut Errors) {
+pub(super) fn check_broker(node: &At<NodeId>, cluster: &Cluster, errors: &mut Errors) {
     if node.value.0 > cluster.broker_count() {
         let message = format!("there is no broker {}", node.value.0);
         let help = format!("brokers are 1 to {}", cluster.broker_count());
@@ -332,6 +337,8 @@ fn check_reference(action: &Action, scenario: &Scenario, errors: &mut Errors) {
             check_client(client, scenario, errors);
             check_instance(client, instance.as_ref(), scenario, errors);
         }
+        Action::Reassign(change) => operations::check_reassign(change, scenario, errors),
+        Action::TopicConfig(change) => operations::check_config(change, scenario, errors),
         Action::Load(load) => {
             if let Some(producer) = &load.producer {
                 require_known(

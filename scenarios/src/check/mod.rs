@@ -9,6 +9,7 @@ mod configs;
 mod custom;
 mod events;
 mod managed;
+mod operations;
 mod overlaps;
 mod remote;
 mod storage;

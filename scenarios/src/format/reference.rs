@@ -2,7 +2,7 @@
 
 use super::figures;
 use crate::catalogue::configs::{KeySet, configs};
-use crate::catalogue::remote;
+use crate::catalogue::{groups, remote};
 use crate::schema::json::scenario_schema;
 use crate::schema::threshold::metric_rows;
 use serde_json::{Map, Value};
@@ -63,6 +63,7 @@ pub fn format_reference() -> String {
     for (title, keys) in [
         ("server.properties", &configs().server),
         ("server.properties where a topic has remote storage", remote::server_keys()),
+        ("server.properties: bounds of groups", groups::server_keys()),
         ("Topic configs", &configs().topic),
         ("Java producer configs", &configs().java_producer),
         ("Java consumer configs", &configs().java_consumer),

@@ -176,7 +176,12 @@ pub(super) fn results(
         return statistics(doc, &points, draft);
     }
     let mut understood = 0;
-    for result in doc.need("MetricDataResults")?.items()? {
+    let all = doc.need("MetricDataResults")?.items()?;
+    if all.is_empty() {
+        let help = "ask again for a time in which the cluster had load";
+        return Err(doc.need("MetricDataResults")?.error("no results").help(help));
+    }
+    for result in all {
         let id = result.need("Id")?.text()?.to_owned();
         let label = result.get("Label").map(|doc| doc.text()).transpose()?.unwrap_or_default();
         let Some(meaning) = queries.0.get(&id).cloned().or_else(|| of_label(label)) else {

@@ -126,7 +126,10 @@ impl<'a> Doc<'a> {
         #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
         let fits = number.fract() == 0.0 && (0.0..=max as f64).contains(&number);
         if !fits {
-            return Err(self.error(format!("{number} is not a whole number from 0 to {max}")));
+            // A figure of hundreds of digits is shown as `1e300`.
+            let shown =
+                if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") };
+            return Err(self.error(format!("{shown} is not a whole number from 0 to {max}")));
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
         Ok(number as u64)

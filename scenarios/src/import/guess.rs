@@ -134,6 +134,23 @@ fn shared_load(draft: &mut Draft, record: u64) -> BTreeMap<String, Fact<u64>> {
         .collect()
 }
 
+/// Files that name groups may leave out who else reads: what left the brokers tells.
+fn unnamed_readers(draft: &mut Draft) {
+    let traffic = &draft.traffic;
+    let (Some(data_in), Some(data_out)) = (&traffic.bytes_in, &traffic.bytes_out) else { return };
+    let groups = draft.consumers.len() as u64;
+    let tenths = data_out.value.saturating_mul(10).checked_div(data_in.value).unwrap_or(0);
+    if tenths > groups.saturating_mul(10) + 5 {
+        let said = format!(
+            "bytes out are {}.{} times bytes in, and the files name {groups} group{}: who else reads",
+            tenths / 10,
+            tenths % 10,
+            if groups == 1 { "" } else { "s" },
+        );
+        draft.leave_out(said);
+    }
+}
+
 /// Groups, from the bytes that left.
 fn readers(draft: &mut Draft) {
     let all: BTreeSet<String> = draft.topics.keys().cloned().collect();
@@ -143,6 +160,7 @@ fn readers(draft: &mut Draft) {
         }
     }
     if !draft.consumers.is_empty() {
+        unnamed_readers(draft);
         return;
     }
     let ratio = draft.traffic.bytes_in.as_ref().zip(draft.traffic.bytes_out.as_ref()).and_then(

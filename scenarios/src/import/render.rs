@@ -16,7 +16,11 @@ pub(super) fn scenario(draft: Draft, options: &ImportOptions) -> Result<Imported
     let name = name.or_else(|| draft.name.as_ref().map(|name| name.value.clone()));
     let name = name.unwrap_or_else(|| "imported".to_owned());
     let mut text = Text::default();
-    header(&draft, &name, &mut text);
+    let from = match (&options.name, &draft.name) {
+        (Some(_), _) => Some("--name"),
+        (None, known) => known.as_ref().and_then(|name| name.from.as_deref()),
+    };
+    header(&draft, (&name, from), &mut text);
     cluster(&draft, &mut text);
     for (name, topic) in &draft.topics {
         topic_table(name, topic, &mut text);
@@ -115,7 +119,7 @@ impl Text {
     }
 }
 
-fn header(draft: &Draft, name: &str, text: &mut Text) {
+fn header(draft: &Draft, (name, from): (&str, Option<&str>), text: &mut Text) {
     text.comment(
         "Imported. What is marked `guessed`, and what the lists below name, is worth a look.",
     );
@@ -133,7 +137,7 @@ fn header(draft: &Draft, name: &str, text: &mut Text) {
         }
     }
     text.lines.push('\n');
-    text.line("name", &quoted(name), draft.name.as_ref().and_then(|name| name.from.as_deref()));
+    text.line("name", &quoted(name), from);
     text.line("question", "\"How does the imported cluster carry its load?\"", None);
     text.line("expect", "\"No acknowledged record is lost.\"", None);
 }

@@ -132,6 +132,39 @@ fn what_is_to_be_created_and_what_cannot_be_simulated_still_runs() {
 }
 
 #[test]
+fn readers_that_no_file_names_are_missed_by_the_bytes_that_leave() {
+    // In these files 9.9 MB/s leave of 5 that come in, and one group is named.
+    let files = [("c.json", CLUSTER), ("m.json", METRICS), ("q.json", QUERIES)];
+    let unnamed = |result: &Imported| {
+        result.left_out.iter().filter(|one| one.contains("who else reads")).count()
+    };
+    assert_eq!(unnamed(&imported(&files)), 0, "as many groups as the bytes say");
+    let one: Vec<&str> = GROUPS.lines().filter(|line| !line.contains("idle")).collect();
+    let one = one.join("\n");
+    let with_groups = [&files[..], &[("t.txt", TOPICS), ("g.txt", &one)]].concat();
+    let result = imported(&with_groups);
+    let groups = plan(&result).consumers.len();
+    assert_eq!((groups, unnamed(&result)), (1, 1), "{:?}", result.left_out);
+}
+
+#[test]
+fn a_name_that_was_typed_is_from_the_command() {
+    let options = ImportOptions { name: Some("mine".to_owned()), ..ImportOptions::default() };
+    let result = import(&[file("c.json", CLUSTER)], &options).unwrap();
+    assert!(result.toml.contains("name = \"mine\" # from --name"), "{}", result.toml);
+}
+
+#[test]
+fn figures_beyond_measure_and_answers_without_results_are_refused_in_few_words() {
+    let huge = CLUSTER.replace("\"NumberOfBrokerNodes\": 6", "\"NumberOfBrokerNodes\": 1e300");
+    let error = refused(&[("c.json", &huge)]);
+    assert_eq!(error.message, "1e300 is not a whole number from 0 to 300");
+    let empty = r#"{"MetricDataResults": []}"#;
+    let error = refused(&[("m.json", empty), ("q.json", QUERIES)]);
+    assert!(error.message == "no results" && error.place.ends_with("MetricDataResults"), "{error}");
+}
+
+#[test]
 fn a_configuration_comes_in_base64() {
     // "num.io.threads=16\nmade.up=1\n"
     let text = r#"{"Arn": "a", "Revision": 1, "ServerProperties": "bnVtLmlvLnRocmVhZHM9MTYKbWFkZS51cD0xCg=="}"#;

@@ -87,6 +87,10 @@ pub struct LimitsPlan {
     pub partition_out_bytes_per_sec: Option<u64>,
     /// Requests of clients per second at most.
     pub requests_per_sec: Option<u64>,
+    /// Present where the figures of a broker are its part of quotas of the whole cluster with so many
+    /// brokers up: those that are up share the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_by: Option<u32>,
     /// Where the figures come from.
     pub source: String,
 }

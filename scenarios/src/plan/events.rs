@@ -159,6 +159,64 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<u32>,
     },
+    /// An administrator asks for a change of the cluster, once. Whether it gets through is left to what
+    /// else happens; it breaks no promise.
+    Admin {
+        /// What is asked for.
+        operation: Operation,
+    },
+}
+
+/// A change that an administrator asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Operation {
+    /// Every partition is to be led by its first replica.
+    ElectPreferred,
+    /// A partition gets other replicas.
+    Reassign {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// Node ids, preferred leader first.
+        replicas: Vec<i32>,
+    },
+    /// A reassignment that is under way is taken back.
+    CancelReassignment {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+    },
+    /// A config of a topic changes.
+    SetTopicConfig {
+        /// Topic.
+        topic: String,
+        /// Kafka's name of the config.
+        key: String,
+        /// Value; `None` puts the inherited one back.
+        value: Option<String>,
+    },
+    /// A topic that no client of the plan has.
+    CreateTopic {
+        /// Topic.
+        topic: String,
+        /// Node ids of each partition's replicas.
+        assignment: Vec<Vec<i32>>,
+    },
+    /// Such a topic gets more partitions, whose replicas the controller places.
+    AddPartitions {
+        /// Topic.
+        topic: String,
+        /// Partitions that there shall be.
+        partitions: u32,
+    },
+    /// Such a topic goes.
+    DeleteTopic {
+        /// Topic.
+        topic: String,
+    },
 }
 
 /// How an AZ is lost.

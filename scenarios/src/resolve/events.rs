@@ -1,6 +1,8 @@
 //! Events in order of time, counted from the begin of the run.
 
-use crate::plan::{self, AzDownMode, ClusterPlan, CreditResource, Endpoint, EventPlan, LinkEffect};
+use crate::plan::{
+    self, AzDownMode, ClusterPlan, CreditResource, Endpoint, EventPlan, LinkEffect, Operation,
+};
 use crate::schema::decode::{At, List};
 use crate::schema::events::{Action, AzMode, Event, Resource};
 use crate::schema::scalar::Text;
@@ -118,11 +120,31 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
             let instance = fault.instance.as_ref().map(|instance| instance.value.0);
             plan::Action::ClientPause { client: fault.client.value.0.clone(), instance }
         }
+        Action::Reassign(_) | Action::TopicConfig(_) => {
+            plan::Action::Admin { operation: operation(action) }
+        }
         Action::Load(load) => plan::Action::Load {
             producer: load.producer.as_ref().map(|producer| producer.value.0.clone()),
             rate_permille: permille(load.load.value.0),
         },
         Action::SetCredits(_) => unreachable!("resolved for each broker by the caller"),
+    }
+}
+
+/// What an administrator asks for.
+fn operation(action: &Action) -> Operation {
+    match action {
+        Action::Reassign(change) => Operation::Reassign {
+            topic: change.topic.value.0.clone(),
+            partition: change.partition.value.0,
+            replicas: change.replicas.value.items.iter().map(|node| id(node.value.0)).collect(),
+        },
+        Action::TopicConfig(change) => Operation::SetTopicConfig {
+            topic: change.topic.value.0.clone(),
+            key: change.key.value.0.clone(),
+            value: change.value.as_ref().map(|value| value.value.0.clone()),
+        },
+        _ => unreachable!("the caller has an operation"),
     }
 }
 

@@ -226,6 +226,30 @@ section! {
 }
 
 section! {
+    /// An administrator asks for other replicas of a partition.
+    "operation `reassign`" Reassign {
+        /// Topic.
+        topic: At<Name>,
+        /// Partition, counted from 0.
+        partition: At<Count<0, 99_999>>,
+        /// Broker ids, preferred leader first; as many as the partition has.
+        replicas: At<List<NodeId>>,
+    }
+}
+
+section! {
+    /// An administrator changes a config of a topic.
+    "operation `topic-config`" TopicConfig {
+        /// Topic.
+        topic: At<Name>,
+        /// Kafka's name of the config.
+        key: At<Text>,
+        /// Value as Kafka reads it. Default: the inherited one.
+        value: Option<At<Text>>,
+    }
+}
+
+section! {
     /// Producers' rate is multiplied.
     "a load change" Load {
         /// New rate as a share of the curve's.
@@ -333,10 +357,16 @@ faults! {
 
     "The processes of a producer or of a consumer group are stopped and go on where they were when the event ends."
     "client-pause" ClientPause(ClientPause),
+
+    "An administrator asks for other replicas of a partition, once; replicas move as fast as they can."
+    "reassign" Reassign(Reassign),
+
+    "An administrator changes a config of a topic, once."
+    "topic-config" TopicConfig(TopicConfig),
 }
 
 /// Faults whose length is not the scenario's to choose: `check` refuses their `for`.
-const WITHOUT_LENGTH: &[&str] = &["set-credits", "rolling-restart"];
+const WITHOUT_LENGTH: &[&str] = &["set-credits", "rolling-restart", "reassign", "topic-config"];
 
 /// Refuses keys that neither every event nor this action has.
 fn refuse_others(table: &Table, title: &str, keys: &[&str], errors: &mut Errors) {

@@ -2,9 +2,9 @@
 
 use super::history::{Faults, History};
 use super::{
-    acked_loss, commits, compaction, completeness, consumed, duplicates, high_watermark, isr_rules,
-    log_matching, messages, one_leader, one_value, order, ownership, state, tiering, timeouts,
-    transactions,
+    acked_loss, commits, compaction, completeness, consumed, copies, duplicates, high_watermark,
+    isr_rules, log_matching, messages, one_leader, one_value, order, ownership, state, tiering,
+    timeouts, transactions,
 };
 use std::fmt::Write as _;
 use stormglass_reports::recording::{CheckerSummary, Excuse, Violation};
@@ -44,12 +44,13 @@ pub(crate) enum Check {
     Transactions,
     Ownership,
     Tiering,
+    Copies,
 }
 
 /// Checkers that are listed only where there is something for them to check.
-const RARE: [Check; 3] = [Check::Transactions, Check::Ownership, Check::Tiering];
+const RARE: [Check; 4] = [Check::Transactions, Check::Ownership, Check::Tiering, Check::Copies];
 
-const PROMISES: [Promise; 22] = [
+const PROMISES: [Promise; 23] = [
     acked_loss::PROMISE,
     one_value::PROMISE,
     log_matching::PROMISE,
@@ -72,6 +73,7 @@ const PROMISES: [Promise; 22] = [
     transactions::PROMISE,
     ownership::PROMISE,
     tiering::PROMISE,
+    copies::PROMISE,
 ];
 
 /// Names of the checkers, in order.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 44] = [
+pub const MARKS: [(&str, &str); 51] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -62,6 +62,13 @@ pub const MARKS: [(&str, &str); 44] = [
     ("consumer: offset out of range", "a consumer's position was outside the log"),
     ("consumer: fetch session restarted", "a consumer lost its fetch session"),
     ("client: connection given up after a timeout", "a client waited in vain for an answer"),
+    ("operator: leaders elected", "preferred leaders were elected on request"),
+    ("operator: reassignment changed", "replicas were to move, or not to"),
+    ("operator: configs changed", "a config of a topic changed"),
+    ("operator: topic created", "a topic was created in a storm"),
+    ("operator: partitions added", "a topic got more partitions in a storm"),
+    ("operator: topic deleted", "a topic was deleted in a storm"),
+    ("operator: a change was refused", "what an administrator asked for was refused"),
 ];
 
 /// What a run reached.

@@ -7,6 +7,7 @@ mod commits;
 mod compaction;
 mod completeness;
 mod consumed;
+mod copies;
 mod duplicates;
 mod epoch_log;
 mod final_state;
@@ -34,6 +35,7 @@ mod timeouts;
 mod transactions;
 mod void;
 
+pub(crate) use copies::{Copied, CopyPromise};
 pub use final_state::{FinalPartition, FinalState, LogView};
 pub use marks::{MARKS, Marks};
 pub use messages::Speaker;

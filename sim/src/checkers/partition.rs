@@ -57,6 +57,29 @@ pub(crate) struct Replica {
     pub(crate) leader_had: Vec<(LeaderEpoch, u64, Offset)>,
 }
 
+impl Replica {
+    /// Of which nothing is known yet.
+    fn new(node: i32) -> Self {
+        Self {
+            node,
+            log: EpochLog::default(),
+            known: false,
+            hint: 0,
+            high_watermark: (NO_EPOCH, 0),
+            lead_isr: (NO_EPOCH, Vec::new()),
+            leads: None,
+            lead_start: 0,
+            turned: false,
+            cut_deep: false,
+            power_lost: None,
+            recovered: false,
+            proposed: false,
+            deleted: false,
+            leader_had: Vec::new(),
+        }
+    }
+}
+
 /// A member of the ISR.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
@@ -201,24 +224,15 @@ impl Partition {
         if let Some(at) = self.replicas.iter().position(|replica| replica.node == node) {
             return at;
         }
-        self.replicas.push(Replica {
-            node,
-            log: EpochLog::default(),
-            known: false,
-            hint: 0,
-            high_watermark: (NO_EPOCH, 0),
-            lead_isr: (NO_EPOCH, Vec::new()),
-            leads: None,
-            lead_start: 0,
-            turned: false,
-            cut_deep: false,
-            power_lost: None,
-            recovered: false,
-            proposed: false,
-            deleted: false,
-            leader_had: Vec::new(),
-        });
+        self.replicas.push(Replica::new(node));
         self.replicas.len() - 1
+    }
+
+    /// A node holds nothing of it any more; what it may hold later begins anew.
+    pub(crate) fn log_deleted(&mut self, node: i32) {
+        if let Some(replica) = self.replicas.iter_mut().find(|replica| replica.node == node) {
+            *replica = Replica::new(node);
+        }
     }
 
     /// The replica of a node, if something is known of it.

@@ -5,9 +5,10 @@ use super::acked_loss::Acked;
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::consumed::Reader;
+use super::copies::{self, Copied};
 use super::epoch_log::EpochLog;
 use super::final_state::{FinalPartition, FinalState};
-use super::history::Turn;
+use super::history::{History, Turn};
 use super::ledger::Ledger;
 use super::messages::Talk;
 use super::one_leader::Quorum;
@@ -320,6 +321,13 @@ impl Checkers {
         self.note_positions_void();
     }
 
+    /// A node deletes the log of a replica that it holds no more.
+    pub fn log_deleted(&mut self, node: i32, tp: TopicPartition) {
+        self.kept.cut(node, tp);
+        let at = self.partition(tp);
+        self.partitions[at].log_deleted(node);
+    }
+
     /// A partition's logs were replaced before the run: what replicas had is no longer so.
     pub fn preloaded(&mut self, tp: TopicPartition) {
         let at = self.partition(tp);
@@ -366,6 +374,36 @@ impl Checkers {
                 consumed::check_final(p, ledger, (state, last), |group| lost && committed[group]);
             }
         }
+    }
+
+    /// Applications write to these topics, in transactions.
+    pub(crate) fn expect_applications(&mut self, plan: &Plan) {
+        self.acks_all.push(true);
+        self.transactional.extend(plan.topics.iter().map(|topic| topic.name.clone()));
+        self.transactions.get_or_insert_with(|| Box::new(Transactions::expected(plan)));
+    }
+
+    /// What applications promise of their copies, unless Kafka promises nothing of what they rest on.
+    pub(crate) fn copies(&mut self, copied: &Copied<'_>, state: &FinalState<'_>) {
+        let is_void =
+            |at: &usize| self.partitions[*at].void.is_some() || self.partitions[*at].was_unclean();
+        let of = copied.from.iter().chain(&copied.to).filter_map(|tp| self.index.get(*tp));
+        let labels: Vec<usize> = of.collect();
+        let now_ns = self.ledger.now_ns;
+        let may_hang = |at: &usize| {
+            let label = &self.partitions[*at].label;
+            self.transactions.as_ref().is_some_and(|known| known.may_hang(label, now_ns))
+        };
+        let rests_on = labels.iter().chain(&self.coordinators).chain(&self.positions);
+        if self.positions_void || rests_on.clone().any(is_void) || rests_on.clone().any(may_hang) {
+            return;
+        }
+        let nobody = History::default();
+        let tps = copied.from.iter().chain(&copied.to);
+        let named = tps.filter_map(|tp| Some((*tp, self.partitions[self.index.get(*tp)?].about())));
+        let named: BTreeMap<TopicPartition, (&str, &History)> = named.collect();
+        let about = |tp| named.get(&tp).copied().unwrap_or(("", &nobody));
+        copies::check_final(&mut self.ledger, copied, state, &about);
     }
 
     /// What was found.

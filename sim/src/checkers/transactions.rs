@@ -25,6 +25,8 @@ pub(crate) const PROMISE: Promise = Promise {
 
 /// A transaction that its producer ended this long before the end of a run must have its markers, ns.
 const MARKERS_NS: u64 = 6_000_000_000;
+/// `transaction.timeout.ms` of applications, unless the load has one; Kafka's default.
+const APPLICATION_TIMEOUT_MS: u64 = 60_000;
 /// Batches of a transaction that an account names.
 const BATCHES_SHOWN: usize = 6;
 
@@ -91,12 +93,20 @@ impl Transactions {
         let timeouts = transactional.map(|producer| {
             number(producer.config.get("transaction.timeout.ms")).unwrap_or(60_000)
         });
-        let timeout_ms = timeouts.max()?;
+        Some(Self::ending_after(plan, timeouts.max()?))
+    }
+
+    /// For a plan without transactions of its own, whose applications may have some.
+    pub(crate) fn expected(plan: &Plan) -> Self {
+        Self::ending_after(plan, APPLICATION_TIMEOUT_MS)
+    }
+
+    fn ending_after(plan: &Plan, timeout_ms: u64) -> Self {
         let check = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
         let check_ms = plan.cluster.config_ms(check, 10_000);
         let isolation = |group| ConsumerConfig::parse(group).map(|config| config.isolation);
         let is_committed = |group| isolation(group) == Ok(IsolationLevel::ReadCommitted);
-        Some(Self {
+        Self {
             list: Vec::new(),
             by_number: BTreeMap::new(),
             by_tag: BTreeMap::new(),
@@ -105,7 +115,7 @@ impl Transactions {
             void: BTreeSet::new(),
             forgetful: BTreeMap::new(),
             is_void: false,
-        })
+        }
     }
 
     /// Nothing is promised of a partition's records.

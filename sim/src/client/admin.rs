@@ -135,7 +135,8 @@ impl Admin {
             | ClientInput::LoadChanged { .. }
             | ClientInput::StopLoad
             | ClientInput::Pause
-            | ClientInput::Resume => {}
+            | ClientInput::Resume
+            | ClientInput::Asked { .. } => {}
         }
     }
 

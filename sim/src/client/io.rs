@@ -1,5 +1,6 @@
 //! The seam of a simulated client: what goes in, what comes out. Pure data.
 
+use super::asks::{Answer, Ask};
 use super::templates::Templates;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicId, TopicPartition};
@@ -48,6 +49,13 @@ pub enum ClientInput {
     Pause,
     /// It goes on.
     Resume,
+    /// An application under test calls.
+    Asked {
+        /// Names the call; no other of this client has it.
+        id: u64,
+        /// What.
+        ask: Box<Ask>,
+    },
 }
 
 /// The one timer of a client.
@@ -278,6 +286,13 @@ pub enum Outcome {
         first_offset: Offset,
         /// Next offset.
         next: Offset,
+    },
+    /// A call of an application under test is over.
+    Answered {
+        /// As in [`ClientInput::Asked`].
+        id: u64,
+        /// How.
+        answer: Answer,
     },
     /// The topics asked for exist and every partition has a leader.
     TopicsReady(Vec<CreatedTopic>),

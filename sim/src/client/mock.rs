@@ -2,7 +2,7 @@
 //! fetch sessions, and switches for faults. One client, fixed latency each way.
 
 use super::io::{ClientCx, ClientEffects, ClientInput, ClientShared, Outcome};
-use super::{Admin, Consumer, Producer};
+use super::{Admin, Consumer, Operator, Producer};
 use crate::client::arrivals::{Arrival, Arrivals};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ macro_rules! clients {
         }
     )*};
 }
-clients!(Producer, Consumer, Admin);
+clients!(Producer, Consumer, Admin, Operator);
 
 /// Epoch, and (base sequence, last sequence, base offset) of five batches.
 type ProducerState = (i16, VecDeque<(i32, i32, Offset)>);

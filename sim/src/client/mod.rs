@@ -5,6 +5,7 @@
 
 mod admin;
 mod arrivals;
+mod asks;
 mod backoff;
 mod cluster_view;
 mod config;
@@ -14,12 +15,14 @@ mod io;
 #[cfg(test)]
 mod mock;
 mod network;
+mod operator;
 mod producer;
 mod templates;
 mod wakeup;
 
 pub use admin::Admin;
 pub use arrivals::{Arrival, Arrivals, PlannedArrivals};
+pub use asks::{Answer, Ask, GroupMember, Refusal};
 pub use config::{
     AutoOffsetReset, ClientCosts, ConfigError, ConnectionConfig, ConsumerConfig, ProducerConfig,
 };
@@ -31,5 +34,6 @@ pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
     CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep,
 };
+pub use operator::Operator;
 pub use producer::{Producer, ProducerSetup, TransactionsSetup};
 pub use templates::Templates;

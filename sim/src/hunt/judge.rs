@@ -14,7 +14,8 @@ const SIGNATURE_MAX: usize = 110;
 pub struct Failure {
     /// The same for failures of one kind: checker, and what was seen without its numbers.
     pub signature: String,
-    /// Checker that fired; `panic` when an assertion failed, `endless` when the run did not end.
+    /// Checker that fired; `panic` when an assertion failed,
+    /// `application-panic` when one of an application under test did, `endless` when the run did not end.
     pub checker: String,
     /// When, ns since the run began.
     pub at_ns: u64,
@@ -41,6 +42,9 @@ pub fn judge(outcome: &Result<Finished, SimError>) -> Judgement {
     let finished = match outcome {
         Ok(finished) => finished,
         Err(SimError::Panicked(message)) => return Judgement::Failed(crash("panic", message)),
+        Err(SimError::ApplicationPanicked(message)) => {
+            return Judgement::Failed(crash("application-panic", message));
+        }
         Err(SimError::Endless(events)) => {
             let message = format!("the run did not end within {events} events");
             return Judgement::Failed(crash("endless", &message));

@@ -3,16 +3,19 @@
 //! Pure: draws plans, judges recordings, makes plans smaller. Who runs many seeds side by side, and
 //! what is written where, is the binary's business.
 
+mod applications;
 mod configs;
 mod dice;
 mod judge;
 mod names;
+mod operations;
 mod shrink;
 mod storm;
 mod swarm;
 mod timing;
 mod transactions;
 
+pub use applications::strike;
 pub use judge::{Failure, Judgement, judge};
 pub use names::fault_name;
 pub use shrink::{Shrunk, shrink};

@@ -1,6 +1,6 @@
 //! Names of faults, for counts.
 
-use stormglass_scenarios::plan::{Action, AzDownMode, LinkEffect};
+use stormglass_scenarios::plan::{Action, AzDownMode, LinkEffect, Operation};
 
 /// What kind of fault an action is.
 #[must_use]
@@ -29,5 +29,18 @@ pub fn fault_name(action: &Action) -> &'static str {
         Action::ConsumerPause { .. } => "consumer-pause",
         Action::ClientCrash { .. } => "client-crash",
         Action::ClientPause { .. } => "client-pause",
+        Action::Admin { operation } => operation_name(operation),
+    }
+}
+
+fn operation_name(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::ElectPreferred => "admin-elect-preferred",
+        Operation::Reassign { .. } => "admin-reassign",
+        Operation::CancelReassignment { .. } => "admin-cancel-reassignment",
+        Operation::SetTopicConfig { .. } => "admin-set-topic-config",
+        Operation::CreateTopic { .. } => "admin-create-topic",
+        Operation::AddPartitions { .. } => "admin-add-partitions",
+        Operation::DeleteTopic { .. } => "admin-delete-topic",
     }
 }

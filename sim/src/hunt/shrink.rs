@@ -307,7 +307,8 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::Load { .. }
         | Action::ConsumerPause { .. }
         | Action::ClientCrash { .. }
-        | Action::ClientPause { .. } => false,
+        | Action::ClientPause { .. }
+        | Action::Admin { .. } => false,
     }
 }
 

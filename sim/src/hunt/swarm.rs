@@ -3,6 +3,7 @@
 
 use super::configs;
 use super::dice::Dice;
+use super::operations;
 use super::storm;
 use super::transactions;
 use stormglass_scenarios::plan::{KeyDist, NodePlan, Plan, TopicPlan};
@@ -20,8 +21,10 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     plan.thresholds.clear();
     if plan.scenario == SWARM {
         draw_cluster(&mut plan);
+        operations::widen(&mut plan);
         draw_topics(&mut plan);
         configs::draw(&mut plan);
+        draw_ages(&mut plan);
         draw_compaction(&mut plan);
         transactions::draw(&mut plan);
         transactions::draw_groups(&mut plan);
@@ -29,6 +32,9 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);
+    if plan.scenario == SWARM {
+        operations::storm(&mut plan);
+    }
     plan
 }
 
@@ -91,6 +97,22 @@ fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
         bytes
     };
     topic.config.insert("segment.bytes".to_owned(), bytes.to_owned());
+}
+
+/// Some storms have a topic that keeps records for seconds only: followers fall behind its start, and
+/// an idle log has nothing left but its end.
+fn draw_ages(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "ages");
+    if !dice.percent(15) {
+        return;
+    }
+    let at = dice.index(plan.topics.len());
+    let Some(topic) = plan.topics.get_mut(at) else { return };
+    let mut set = |key: &str, value: &str| topic.config.insert(key.to_owned(), value.to_owned());
+    set("retention.ms", dice.pick(&["1000", "3000", "8000"]));
+    set("segment.ms", dice.pick(&["500", "2000", "604800000"]));
+    let check = dice.pick(&["300", "500", "1000"]);
+    plan.cluster.config.insert("log.retention.check.interval.ms".to_owned(), check.to_owned());
 }
 
 /// Some storms have a compacted topic, whose cleaner is at work all the time: tiny segments, a map

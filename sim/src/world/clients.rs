@@ -1,12 +1,13 @@
 //! Clients on their hosts: connections, busy time, and what becomes of their records.
 
+use super::apps::AppClient;
 use super::event::Event;
 use super::node::Marks;
 use super::payload::Payload;
 use super::{End, World};
 use crate::client::{
     Admin, COORDINATOR_IDS, ClientCx, ClientEffects, ClientInput, ClientSend, ClientTimer,
-    Consumer, Outcome, Producer,
+    Consumer, Operator, Outcome, Producer,
 };
 use crate::net::{ConnId, HostId, Side};
 use crate::recorder::PathTaken;
@@ -48,6 +49,10 @@ pub(super) enum ClientKind {
     Consumer { group: usize, machine: Consumer },
     /// Creates the topics.
     Admin(Admin),
+    /// Does what an application under test asks of it.
+    Application(Box<AppClient>),
+    /// Asks for the changes that the plan has.
+    Operator(Operator),
 }
 
 impl Client {
@@ -135,6 +140,8 @@ impl World {
             ClientKind::Producer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Consumer { machine, .. } => machine.step(input, &mut cx),
             ClientKind::Admin(machine) => step_admin(machine, input, &mut cx),
+            ClientKind::Application(client) => client.step(input, &mut cx),
+            ClientKind::Operator(machine) => step_operator(machine, input, &mut cx),
         }
         self.client_did(client, &mut effects);
         self.clients[client as usize].answered = None;
@@ -177,6 +184,18 @@ impl World {
         }
         for node in effects.connects.drain(..) {
             self.connect_client(client, node);
+        }
+    }
+
+    /// A client ends all its connections.
+    #[cold]
+    pub(super) fn close_connections(&mut self, client: u32) {
+        let conns = &self.clients[client as usize].conns;
+        let mut open: Vec<(NodeId, ConnId)> =
+            conns.iter().map(|(node, at)| (*node, at.0)).collect();
+        open.sort_unstable_by_key(|(node, _)| *node);
+        for (_, conn) in open {
+            self.net_close(conn, Side::Client);
         }
     }
 
@@ -278,6 +297,8 @@ impl World {
                     self.topics_ready(std::mem::take(topics));
                 }
             }
+            ClientKind::Application(_) => self.application_outcome(client, outcome),
+            ClientKind::Operator(_) => {}
         }
     }
 
@@ -327,6 +348,11 @@ impl World {
             self.recorder.transfer(now, super::Transfer::Produce, bytes);
         }
     }
+}
+
+#[cold]
+fn step_operator(machine: &mut Operator, input: ClientInput, cx: &mut ClientCx<'_>) {
+    machine.step(input, cx);
 }
 
 #[cold]

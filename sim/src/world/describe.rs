@@ -1,6 +1,8 @@
 //! Actions of the plan in words, for the cluster's story and for accounts of violations.
 
-use stormglass_scenarios::plan::{Action, AzDownMode, CreditResource, Endpoint, LinkEffect};
+use stormglass_scenarios::plan::{
+    Action, AzDownMode, CreditResource, Endpoint, LinkEffect, Operation,
+};
 
 /// An action in words.
 pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String) {
@@ -71,6 +73,30 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
         Action::ClientPause { client, instance: Some(instance) } => {
             (None, format!("client {instance} of {client} is stopped"))
         }
+        Action::Admin { operation } => (None, asked_for(operation)),
+    }
+}
+
+fn asked_for(operation: &Operation) -> String {
+    match operation {
+        Operation::ElectPreferred => "preferred leaders are asked for".to_owned(),
+        Operation::Reassign { topic, partition, replicas } => {
+            format!("replicas {replicas:?} are asked for at {topic}-{partition}")
+        }
+        Operation::CancelReassignment { topic, partition } => {
+            format!("the reassignment of {topic}-{partition} is to be taken back")
+        }
+        Operation::SetTopicConfig { topic, key, value } => {
+            let value = value.as_deref().unwrap_or("its default");
+            format!("{key} of {topic} is to be {value}")
+        }
+        Operation::CreateTopic { topic, assignment } => {
+            format!("topic {topic} with {} partitions is asked for", assignment.len())
+        }
+        Operation::AddPartitions { topic, partitions } => {
+            format!("topic {topic} is to have {partitions} partitions")
+        }
+        Operation::DeleteTopic { topic } => format!("topic {topic} is to go"),
     }
 }
 

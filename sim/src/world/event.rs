@@ -34,6 +34,12 @@ pub(super) enum Event {
     ClientReady { client: u32, life: u32 },
     /// A client process starts.
     ClientStart { client: u32, life: u32 },
+    /// Applications have something to do.
+    Applications,
+    /// A millisecond has passed for them.
+    ApplicationTick,
+    /// A process that was stopped goes on.
+    ApplicationResume { instance: u32 },
     /// Set-up: looks whether all replicas are in sync.
     Settle,
     /// The plan's n-th action begins.
@@ -63,7 +69,7 @@ impl Event {
     /// | 1 | network |
     /// | 2 | disk, timers, process starts |
     /// | 3 | threads |
-    /// | 4 | clients |
+    /// | 4 | clients, applications |
     /// | 5 | end of a second: it sees everything before |
     pub(super) fn class(&self) -> u8 {
         match self {
@@ -83,7 +89,12 @@ impl Event {
             | Self::RemoteDone { .. }
             | Self::Start { .. } => 2,
             Self::Ready { .. } | Self::Pump { .. } => 3,
-            Self::Client { .. } | Self::ClientReady { .. } | Self::ClientStart { .. } => 4,
+            Self::Client { .. }
+            | Self::ClientReady { .. }
+            | Self::ClientStart { .. }
+            | Self::Applications
+            | Self::ApplicationTick
+            | Self::ApplicationResume { .. } => 4,
             Self::Second => 5,
         }
     }
@@ -118,6 +129,9 @@ impl Event {
             }
             Self::ClientStart { client, .. } => (None, 19 | u64::from(*client) << 8),
             Self::Settle => (None, 20),
+            Self::Applications => (None, 24),
+            Self::ApplicationTick => (None, 25),
+            Self::ApplicationResume { instance } => (None, 26 | u64::from(*instance) << 8),
             Self::Unmute { node, conn, .. } => (Some(*node), 21 | conn.0 << 8),
             Self::RemoteStep { node, transfer, .. } => {
                 (Some(*node), 22 | u64::from(*transfer) << 8)

@@ -196,6 +196,9 @@ impl World {
             let at = &mut self.nodes[node as usize];
             for op in effects.disk.drain(..) {
                 let is_append = matches!(op.kind, DiskOpKind::Append { .. });
+                if let DiskOpKind::DeleteLog { tp } = op.kind {
+                    self.checkers.log_deleted(at.id.0, tp);
+                }
                 let done = at.disk.submit(now, op);
                 if done.at_ns <= now {
                     completed.push_back((done.id, done.result));

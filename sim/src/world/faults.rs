@@ -65,10 +65,17 @@ impl World {
                 self.set_credits(*node, *resource, *level_permille);
             }
             Action::ConsumerPause { group } => self.pause_group(group, true),
-            Action::ClientCrash { client } => self.kill_clients(client),
-            Action::ClientPause { client, instance } => {
-                self.pause_clients((client, *instance), until_ns + self.origin_ns);
+            Action::ClientCrash { client } => {
+                self.kill_clients(client);
+                self.kill_instances(&self.instances_of(client, None), false);
             }
+            Action::ClientPause { client, instance } => {
+                let until_ns = until_ns + self.origin_ns;
+                self.pause_clients((client, *instance), until_ns);
+                self.pause_instances(&self.instances_of(client, *instance), until_ns);
+            }
+            // the operator has it on its list (`world/operations`)
+            Action::Admin { .. } => {}
         }
         if has_end(&event.action) {
             self.at(until_ns + self.origin_ns, Event::ActionEnd { index });
@@ -113,13 +120,17 @@ impl World {
             Action::ClockJump { node, by_ns } => self.jump_clock(*node, by_ns.saturating_neg()),
             Action::Load { producer, .. } => self.set_load(producer.as_deref(), 1000),
             Action::ConsumerPause { group } => self.pause_group(group, false),
-            Action::ClientCrash { client } => self.start_killed(client),
+            Action::ClientCrash { client } => {
+                self.start_killed(client);
+                self.restart_instances(&self.instances_of(client, None), false);
+            }
             Action::AzDown { .. }
             | Action::ProcessPause { .. }
             | Action::ClientPause { .. }
             | Action::Link { .. }
             | Action::RollingRestart { .. }
-            | Action::SetCredits { .. } => {}
+            | Action::SetCredits { .. }
+            | Action::Admin { .. } => {}
         }
     }
 
@@ -158,6 +169,7 @@ impl World {
             self.power_off(id, cause);
         }
         if clients {
+            self.kill_instances(&self.instances_in(az), true);
             for client in self.clients_in(az) {
                 self.clients[client].stop();
                 let host = self.clients[client].host;
@@ -198,6 +210,7 @@ impl World {
                 self.with_net(|net, now, sched, out| net.host_power(now, (host, true), sched, out));
                 self.start_client(client);
             }
+            self.restart_instances(&self.instances_in(az), true);
         }
     }
 
@@ -379,6 +392,11 @@ impl World {
                 Endpoint::Node(_) | Endpoint::Controllers | Endpoint::Brokers => false,
             });
             hosts.extend(of_clients.map(|c| c.host));
+            hosts.extend(self.application_hosts(|az| match end {
+                Endpoint::Az(at) => az == *at,
+                Endpoint::Clients => true,
+                Endpoint::Node(_) | Endpoint::Controllers | Endpoint::Brokers => false,
+            }));
         }
         hosts.sort_unstable();
         hosts.dedup();
@@ -415,7 +433,7 @@ impl World {
         let is_of = |client: &usize| match &self.clients[*client].kind {
             ClientKind::Producer { group, .. } => self.plan.producers[*group].name == name,
             ClientKind::Consumer { group, .. } => self.plan.consumers[*group].group == name,
-            ClientKind::Admin(_) => false,
+            ClientKind::Admin(_) | ClientKind::Application(_) | ClientKind::Operator(_) => false,
         };
         (0..self.clients.len()).filter(is_of).collect()
     }
@@ -451,7 +469,12 @@ impl World {
 
     /// Whether a client's AZ has lost power, with its clients.
     fn is_without_power(&self, client: usize) -> bool {
-        let (now, at) = (self.now - self.origin_ns, self.clients[client].az);
+        self.has_lost_power(self.clients[client].az)
+    }
+
+    /// Whether the clients of an AZ have no power.
+    pub(super) fn has_lost_power(&self, at: usize) -> bool {
+        let now = self.now - self.origin_ns;
         self.plan.events.iter().any(|event| {
             let mode = AzDownMode::PowerOff;
             matches!(&event.action, Action::AzDown { az, mode: found, clients: true }
@@ -570,5 +593,8 @@ fn holds_down(action: &Action, id: i32, az_of_node: usize) -> bool {
 }
 
 fn has_end(action: &Action) -> bool {
-    !matches!(action, Action::RollingRestart { .. } | Action::SetCredits { .. })
+    !matches!(
+        action,
+        Action::RollingRestart { .. } | Action::SetCredits { .. } | Action::Admin { .. }
+    )
 }

@@ -67,12 +67,16 @@ impl World {
     pub(super) fn producers_idle(&self) -> bool {
         self.clients.iter().filter(|c| c.running).all(|client| match &client.kind {
             ClientKind::Producer { machine, .. } => machine.is_drained(),
-            ClientKind::Consumer { .. } | ClientKind::Admin(_) => true,
+            ClientKind::Consumer { .. }
+            | ClientKind::Admin(_)
+            | ClientKind::Application(_)
+            | ClientKind::Operator(_) => true,
         })
     }
 
     /// Compares what should be there with what is, and hands over everything measured.
     pub(super) fn finish(mut self, interrupted: bool) -> Recording {
+        self.stop_applications();
         let sim_ns = self.now.saturating_sub(self.origin_ns.min(self.now));
         let mut story = std::mem::take(&mut self.story_out);
         self.story.flush(&mut story);
@@ -149,6 +153,10 @@ impl World {
             drained: !interrupted && self.origin_ns != u64::MAX && !self.quorum_comes_up(),
         };
         self.checkers.final_state(sim_ns, &state);
+        if let Some(apps) = &self.apps {
+            let copied = apps.copied(self.origin_ns, &self.topics, &state);
+            copied.iter().for_each(|copied| self.checkers.copies(copied, &state));
+        }
     }
 
     /// Whether so many controllers are still on their way up that nobody can decide anything.
@@ -185,11 +193,17 @@ impl World {
         self.plan.topics.iter().flat_map(move |t| of_topic(&t.name, t.assignment.len()))
     }
 
+    /// Replicas as the cluster has them: they may have been reassigned.
     fn replicas_of(&self, tp: TopicPartition) -> Vec<NodeId> {
         let plan = self.plan.topics.iter().find(|t| self.topics.get(&t.name) == Some(&tp.topic));
         let index = usize::try_from(tp.partition).unwrap_or(usize::MAX);
-        let replicas = plan.and_then(|t| t.assignment.get(index));
-        replicas.map_or_else(Vec::new, |ids| ids.iter().map(|id| NodeId(*id)).collect())
+        let planned = plan.and_then(|t| t.assignment.get(index));
+        let images = self.nodes.iter().filter_map(|node| node.broker.as_ref()?.metadata());
+        let newest = images.max_by_key(|image| image.offset());
+        match newest.and_then(|image| image.partition(tp)) {
+            Some(state) => state.replicas.clone(),
+            None => planned.into_iter().flatten().map(|id| NodeId(*id)).collect(),
+        }
     }
 
     /// ISR as the active controller sees it; any controller's view when none is active.
@@ -242,6 +256,9 @@ impl World {
             }
             if let ClientKind::Consumer { machine, .. } = &client.kind {
                 notes.extend(machine.membership_waits());
+            }
+            if let ClientKind::Application(app) = &client.kind {
+                notes.extend(app.waits());
             }
         }
         notes

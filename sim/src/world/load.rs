@@ -47,6 +47,7 @@ impl World {
             self.net.take_counters(now, node.host);
         }
         self.start_clients();
+        self.start_applications();
     }
 
     fn start_clients(&mut self) {
@@ -60,9 +61,10 @@ impl World {
                 self.add_consumer(group, member);
             }
         }
+        self.add_operator();
     }
 
-    fn costs(&self) -> ClientCosts {
+    pub(super) fn costs(&self) -> ClientCosts {
         let cost = |name: &'static str| constant(&self.plan.model, name).unwrap_or(0);
         ClientCosts {
             record_ns: cost("cpu.client_record_ns"),
@@ -222,7 +224,7 @@ impl World {
                 let life = self.clients[client].life;
                 ClientKind::Consumer { group, machine: self.consumer(group, (instance, life)) }
             }
-            ClientKind::Admin(_) => return,
+            ClientKind::Admin(_) | ClientKind::Application(_) | ClientKind::Operator(_) => return,
         };
         let at = &mut self.clients[client];
         at.kind = kind;

@@ -3,6 +3,7 @@
 //! Nodes and clients are called synchronously; nothing here waits. Set-up comes first: nodes boot,
 //! elect a controller and create the topics. Then the run's time begins at 0.
 
+mod apps;
 mod boot;
 mod clients;
 mod conn_table;
@@ -16,6 +17,7 @@ mod lags;
 mod load;
 mod node;
 mod observe;
+mod operations;
 mod payload;
 mod peers;
 mod remote;
@@ -149,6 +151,8 @@ pub(crate) struct World {
     lags: Lags,
     /// Present where a topic has remote storage.
     remote: Option<Box<remote::Remote>>,
+    /// Present where applications run.
+    apps: Option<Box<apps::Apps>>,
     /// Present with `wire = true`.
     wire: Option<Box<wire::Wire>>,
 }
@@ -293,6 +297,9 @@ impl World {
             Event::RemoteDone { node, life, id, result } => {
                 self.remote_op_done(node, life, id, result);
             }
+            Event::Applications => self.run_applications(),
+            Event::ApplicationTick => self.application_tick(),
+            Event::ApplicationResume { instance } => self.resume_instance(instance),
             Event::Settle => self.settle(),
             Event::ActionBegin { index } => self.begin_action(index),
             Event::ActionEnd { index } => self.end_action(index),

@@ -175,7 +175,11 @@ impl World {
             return;
         }
         let lag: u64 = (0..self.plan.consumers.len()).map(|group| self.lags.lag(group).0).sum();
-        self.drained = lag == 0 && self.under_replicated() == 0 && self.producers_idle();
+        // applications have until the end
+        self.drained = self.apps.is_none()
+            && lag == 0
+            && self.under_replicated() == 0
+            && self.producers_idle();
     }
 }
 

@@ -52,6 +52,15 @@ impl fmt::Display for SetupError {
 
 impl std::error::Error for SetupError {}
 
+/// A client host's NIC, and the cap of a flow, bytes per second.
+pub(super) fn client_nic(plan: &Plan) -> (RatePlan, u64) {
+    let nic = plan.model.constants.get("client.nic_bytes_per_sec");
+    let nic = nic.map_or(CLIENT_NIC, |c| c.value.unsigned_abs());
+    let rate = RatePlan { baseline_per_sec: nic, burst_per_sec: nic, bucket: 0, initial: 0 };
+    let flow = plan.cluster.brokers.first().map_or(nic, |b| b.host.flow_cap_bytes_per_sec);
+    (rate, flow.min(nic))
+}
+
 /// How far set-up is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -132,6 +141,7 @@ impl World {
             instances: BTreeMap::new(),
             lags: Lags::new(plan.consumers.len()),
             remote: None,
+            apps: None,
             wire: plan.wire.then(Box::default),
             streams,
             plan,
@@ -174,13 +184,19 @@ impl World {
     }
 
     pub(super) fn add_client(&mut self, kind: ClientKind, az: usize, origin_ns: u64) -> u32 {
-        let nic = self.plan.model.constants.get("client.nic_bytes_per_sec");
-        let nic = nic.map_or(CLIENT_NIC, |c| c.value.unsigned_abs());
-        let rate = RatePlan { baseline_per_sec: nic, burst_per_sec: nic, bucket: 0, initial: 0 };
-        let flow = self.plan.cluster.brokers.first().map_or(nic, |b| b.host.flow_cap_bytes_per_sec);
-        let host =
-            self.net.add_host(HostSpec { az, nic: rate, flow_cap_bytes_per_sec: flow.min(nic) });
+        let (nic, flow_cap_bytes_per_sec) = client_nic(&self.plan);
+        let host = self.net.add_host(HostSpec { az, nic, flow_cap_bytes_per_sec });
         self.host_node.push(None);
+        self.add_client_at(kind, (az, host), origin_ns)
+    }
+
+    /// A client on a host that is there.
+    pub(super) fn add_client_at(
+        &mut self,
+        kind: ClientKind,
+        (az, host): (usize, HostId),
+        origin_ns: u64,
+    ) -> u32 {
         self.clients.push(Client::new(kind, az, host, origin_ns));
         u32::try_from(self.clients.len() - 1).unwrap_or(u32::MAX)
     }
@@ -198,7 +214,8 @@ impl World {
             .expect("the defaults parse");
         let mut topics: Vec<NewTopic> = self.plan.topics.iter().map(new_topic).collect();
         topics.push(self.offsets_topic());
-        if self.plan.producers.iter().any(|producer| producer.transactions.is_some()) {
+        let producers = &self.plan.producers;
+        if self.apps.is_some() || producers.iter().any(|it| it.transactions.is_some()) {
             topics.push(self.transactions_topic());
         }
         let draws = self.draws("admin", self.clients.len() as u64);
@@ -422,6 +439,7 @@ fn broker_limits(plan: &Plan) -> BrokerLimits {
         partition_produce_bytes_per_sec: limits.partition_in_bytes_per_sec,
         partition_fetch_bytes_per_sec: limits.partition_out_bytes_per_sec,
         requests_per_sec: limits.requests_per_sec,
+        shared_by: limits.shared_by,
     }
 }
 

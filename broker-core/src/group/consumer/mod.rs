@@ -33,6 +33,7 @@ pub(super) use settings::ConsumerSettings;
 
 use super::timers::{Due, Timers};
 use crate::error::ErrorCode;
+use crate::inspect::GroupView;
 use crate::metadata::MetadataImage;
 use crate::plant::Plant;
 use crate::protocol::{
@@ -401,6 +402,23 @@ impl ConsumerGroup {
     /// Whether a member with this epoch may ask for positions.
     pub(super) fn check_fetch(&self, member: &str, epoch: i32) -> Result<(), ErrorCode> {
         leave::check_epoch_of(&self.committed, member, epoch)
+    }
+
+    /// Members as they are now, for checkers. A member that is away for a while has no session.
+    pub(super) fn view(&self, timers: &Timers) -> GroupView {
+        let members = &self.current.members;
+        let is_here = |id: &Arc<str>| members.get(id).is_some_and(|known| known.current.epoch >= 0);
+        let is_guarded = |id: &Arc<str>| {
+            let queued = self.deadlines.get(id).and_then(|deadlines| deadlines.queued);
+            queued.is_some_and(|at| timers.will_look(at, &self.id, id))
+        };
+        let confirmed = self.committed.members.keys();
+        let mut unguarded = confirmed.filter(|id| !self.is_dying && is_here(id) && !is_guarded(id));
+        GroupView {
+            generation: None,
+            members: members.iter().map(|(id, m)| (Arc::clone(id), m.current.epoch)).collect(),
+            unguarded: unguarded.next().cloned(),
+        }
     }
 
     /// What tools are told.

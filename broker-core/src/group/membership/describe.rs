@@ -4,6 +4,8 @@ use super::member::Member;
 use super::{Cx, Membership};
 use crate::error::ErrorCode;
 use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
+use crate::group::timers::Timers;
+use crate::inspect::GroupView;
 use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -126,5 +128,22 @@ impl Membership {
             }
         }
         Some(topics)
+    }
+}
+
+impl Membership {
+    /// Members as they are now, for checkers.
+    pub(in crate::group) fn view(&self, timers: &Timers) -> GroupView {
+        let is_stable = self.state == GroupState::Stable;
+        let is_guarded = |id: &Arc<str>, member: &Member| {
+            let queued = member.queued.is_some_and(|at| timers.will_look(at, &self.group, id));
+            queued || member.is_waiting()
+        };
+        let mut unguarded = self.members.iter().filter(|(id, member)| !is_guarded(id, member));
+        GroupView {
+            generation: Some(self.generation),
+            members: self.members.keys().map(|id| (Arc::clone(id), self.generation)).collect(),
+            unguarded: unguarded.next().filter(|_| is_stable).map(|(id, _)| Arc::clone(id)),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Answers from metadata: of controllers, of coordinators, of voters.
 
-use super::{Says, Speaker, peers};
+use super::{Says, Speaker, fencing, peers};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
@@ -138,6 +138,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::JoinGroup(answer) => answer.error.is_ok(),
         Response::SyncGroup(answer) => answer.error.is_ok(),
         Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
+        answer if fencing::is_taken(answer) == Some(true) => true,
         Response::AllocateProducerIds(answer) => answer.error.is_ok(),
         Response::AlterPartition(answer) => {
             let refused = answer.partitions.iter().any(|told| !told.error.is_ok());

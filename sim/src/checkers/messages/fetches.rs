@@ -66,9 +66,18 @@ pub(super) fn of_replica(
         ErrorCode::FencedLeaderEpoch => says.rule(asked < epoch, &|| {
             format!("broker {node}, in epoch {epoch}, tells a fetcher of epoch {asked} that it is behind")
         }),
-        ErrorCode::UnknownLeaderEpoch => says.rule(asked > epoch, &|| {
-            format!("broker {node}, in epoch {epoch}, says that it does not know epoch {asked} yet")
-        }),
+        ErrorCode::UnknownLeaderEpoch => {
+            // a replica that is moved here may know of it before its leader does
+            let is_stranger = question.fetch.replica.is_some_and(|replica| {
+                let mut followers = view.lead.iter().flat_map(|lead| lead.followers.iter());
+                asked == epoch && followers.all(|follower| follower.id != replica.id)
+            });
+            says.rule(asked > epoch || is_stranger, &|| {
+                format!(
+                    "broker {node}, in epoch {epoch}, says that it does not know epoch {asked} yet"
+                )
+            });
+        }
         ErrorCode::OffsetOutOfRange => out_of_range(says, node, view, question.position),
         _ => {}
     }

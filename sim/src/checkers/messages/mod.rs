@@ -4,6 +4,7 @@
 
 mod answers;
 mod controller;
+mod fencing;
 mod fetches;
 mod peers;
 mod sessions;
@@ -121,7 +122,8 @@ impl Checkers {
         self.timeouts.asked(now_ns, (node, broker), request, &positions);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
-        if let Some(objection) = controller::objection(broker, request) {
+        let objection = controller::objection(broker, request);
+        if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
             self.talk.objections.insert(key, objection);
         }
         if is_looked_at(request) {

@@ -12,7 +12,7 @@ use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{
     PositionKey, ReplicaView, positions_from_log, transactions_from_log,
 };
-use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
+use stormglass_broker_core::metadata::{ConfigResource, MetadataImage, PartitionImage};
 use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -103,9 +103,72 @@ pub(crate) fn applied(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
+    hosts(ledger, view, image);
     for replica in view.broker.replica_views() {
         let Some(state) = image.partition(replica.tp) else { continue };
+        configured(ledger, &replica, image);
         role(ledger, image, view.node, (&replica, state));
+    }
+}
+
+/// A broker holds the replicas that its metadata gives it, and no others.
+fn hosts(ledger: &mut Ledger, view: &NodeView<'_>, image: &MetadataImage) {
+    let node = NodeId(view.node);
+    let is_own = |tp| image.partition(tp).is_some_and(|state| state.is_replica(node));
+    let given = image.partitions().filter(|(_, state)| state.is_replica(node)).count();
+    let (mut held, mut stranger) = (0, None);
+    for replica in view.broker.replica_views() {
+        held += 1;
+        if !is_own(replica.tp) {
+            stranger = Some(replica.tp);
+        }
+    }
+    says(ledger, "", held == given && stranger.is_none(), &|| {
+        format!(
+            "broker {node} holds {held} replicas, its metadata gives it {given}; held without that: \
+             {stranger:?}"
+        )
+    });
+}
+
+/// A log goes by its topic's own configs.
+fn configured(ledger: &mut Ledger, replica: &ReplicaView<'_>, image: &MetadataImage) {
+    let Some(topic) = image.topic(replica.tp.topic) else { return };
+    let Some(own) = image.configs(&ConfigResource::Topic(Arc::clone(&topic.name))) else { return };
+    let number = |key: &str| own.get(key).and_then(|text| text.parse::<i64>().ok());
+    let config = replica.log.config();
+    let is = |key: &str, used: Option<u64>| {
+        number(key).is_none_or(|value| used == u64::try_from(value).ok())
+    };
+    let segment = is("segment.bytes", Some(u64::from(config.segment_bytes)));
+    let retention = !config.deletes || is("retention.bytes", config.retention_bytes);
+    says(ledger, &topic.name, segment && retention, &|| {
+        format!(
+            "a log of {} has segments of {} bytes and keeps {:?}; the configs of its topic are {own:?}",
+            topic.name, config.segment_bytes, config.retention_bytes
+        )
+    });
+}
+
+/// What holds once the cluster has healed: all partitions are led, and no reassignment goes on, unless
+/// some broker that has to do with it is not there.
+pub(crate) fn settled(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    let is_there = |state: &PartitionImage| state.replicas.iter().all(|id| image.is_active(*id));
+    for (tp, state) in image.partitions().filter(|(_, state)| is_there(state)) {
+        let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
+        let is_settled = state.leader.is_some() && state.moving.is_none();
+        says(ledger, &format!("{name}-{}", tp.partition), is_settled, &|| {
+            format!(
+                "long after every fault is over, the partition is led by {:?}, and its replicas {} \
+                 change by {:?}",
+                state.leader,
+                list(&state.replicas),
+                state.moving
+            )
+        });
     }
 }
 

@@ -80,6 +80,9 @@ impl Checkers {
             replicas::marker(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::coordinates(&mut self.ledger, view, moment);
+            if moment == Moment::Drained {
+                metadata::settled(&mut self.ledger, view);
+            }
         }
         metadata::images(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);

@@ -89,7 +89,10 @@ pub(crate) fn rules(
     }
 }
 
-/// A leader that deletes keeps `retention.bytes`. What is deleted by time is older than a hunt's runs.
+/// No run of a hunt is as long, ms.
+const LONG_MS: i64 = 3_600_000;
+
+/// A leader that deletes keeps `retention.bytes`, unless it may delete by time, too.
 pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
     let mine = p.replica(node);
     if !std::mem::take(&mut p.replicas[mine].deleted) {
@@ -101,7 +104,11 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
     if p.keys.is_some() {
         return; // the cleaner makes a log smaller, too
     }
-    let Some(limit) = replica.log.config().retention_bytes else { return };
+    let config = replica.log.config();
+    if config.retention_ms.is_some_and(|limit_ms| limit_ms < LONG_MS) {
+        return;
+    }
+    let Some(limit) = config.retention_bytes else { return };
     let left = replica.log.size_bytes();
     check(p, ledger, left >= limit, &|| {
         format!("leader {node} deletes segments and keeps {left} bytes; retention.bytes is {limit}")

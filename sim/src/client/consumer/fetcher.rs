@@ -209,7 +209,7 @@ impl Consumer {
         let records = std::mem::take(&mut part.records);
         let aborted = part.aborted.take().and_then(|list| Aborted::new(&list));
         self.chunks.push_back(Chunk { at, records, done, next: position, from, aborted });
-        if self.config.process_ns_per_record > 0 || self.paused {
+        if self.config.process_ns_per_record > 0 || self.paused || self.desk.is_some() {
             // without processing time the records are gone before the next request is made
             self.touch(at, cx.now_ns);
         }

@@ -3,6 +3,7 @@
 //! Without membership the assignment is fixed. Left out: seeks, pausing single partitions. Java talks to the coordinator on a second connection; here
 //! commits share the connection of the fetches, so a commit may wait for a long poll.
 
+use super::application::Desk;
 use super::membership::{GroupCall, Membership, MembershipSetup};
 use super::partition::{PartitionState, Phase};
 use super::poll::Chunk;
@@ -38,6 +39,8 @@ pub(crate) enum Call {
     Commit(Vec<(u32, Offset)>),
     /// Of the membership.
     Group(GroupCall),
+    /// Commit that an application under test asked for.
+    CommitAsked,
 }
 
 /// A partition assigned to a member.
@@ -105,6 +108,8 @@ pub struct Consumer {
     pub(super) lookup_failures: u32,
     pub(super) paused: bool,
     pub(super) membership: Option<Membership>,
+    /// Present where an application under test calls.
+    pub(super) desk: Option<Box<Desk>>,
     /// Changes of the assignment so far.
     pub(super) assignments: u64,
     seen_version: u64,
@@ -151,11 +156,20 @@ impl Consumer {
             lookup_failures: 0,
             paused: false,
             membership: membership.map(Membership::new),
+            desk: None,
             assignments: 0,
             seen_version: 0,
             started: false,
             wakeup: Wakeup::new(),
         }
+    }
+
+    /// A consumer that does what an application asks of it ([`ClientInput::Asked`]).
+    #[must_use]
+    pub fn for_application(setup: ConsumerSetup) -> Self {
+        let mut consumer = Self::new(setup);
+        consumer.desk = Some(Box::default());
+        consumer
     }
 
     /// Takes one input. Everything that follows from it is in `cx.effects`.
@@ -178,7 +192,11 @@ impl Consumer {
         if cx.now_ns >= self.retry_floor_ns {
             self.end_backoffs(cx.now_ns);
         }
-        self.poll(cx);
+        if self.desk.is_some() {
+            self.poll_for_application(cx);
+        } else {
+            self.poll(cx);
+        }
         let wake_ns = [
             self.keep_membership(cx),
             self.look_up_positions(cx),
@@ -187,12 +205,20 @@ impl Consumer {
             self.network.refresh(Call::Metadata, cx),
             self.network.connections.deadline_ns(),
             self.retry_floor_ns,
-            if self.chunks.is_empty() || self.paused { NEVER } else { self.busy_until_ns },
+            if self.chunks.is_empty() || self.polls_later() { NEVER } else { self.busy_until_ns },
         ];
-        let wake_ns = wake_ns.into_iter().min().unwrap_or(NEVER);
+        let mut wake_ns = wake_ns.into_iter().min().unwrap_or(NEVER);
+        if self.desk.is_some() {
+            wake_ns = wake_ns.min(self.commit_as_asked(cx));
+        }
         if wake_ns != NEVER {
             self.wakeup.arm(wake_ns.max(cx.now_ns + 1), cx.effects);
         }
+    }
+
+    /// Whether what was fetched waits for an input.
+    fn polls_later(&self) -> bool {
+        self.paused || self.desk.is_some()
     }
 
     fn handle(&mut self, input: &mut ClientInput, cx: &mut ClientCx<'_>) {
@@ -213,6 +239,7 @@ impl Consumer {
             }
             ClientInput::Pause => self.paused = true,
             ClientInput::Resume => self.paused = false,
+            ClientInput::Asked { id, ask } => self.asked(*id, ask, cx),
             ClientInput::Timer(_) | ClientInput::StopLoad | ClientInput::LoadChanged { .. } => {}
         }
     }
@@ -279,9 +306,12 @@ impl Consumer {
             (Call::Commit(asked), Response::OffsetCommit(answer)) => {
                 self.commit_answered(&asked, answer, cx);
             }
+            (Call::CommitAsked, Response::OffsetCommit(answer)) => {
+                self.asked_commit_answered(Some(answer), cx);
+            }
             (call, _) => {
                 debug_assert!(false, "an answer has its request's kind");
-                self.call_lost(call, cx.now_ns);
+                self.call_lost(call, cx);
             }
         }
     }
@@ -292,7 +322,7 @@ impl Consumer {
         let lost = network.connections.disconnected(node, &mut network.draws, cx.now_ns);
         network.view.want_refresh();
         for InFlight { call, .. } in lost {
-            self.call_lost(call, cx.now_ns);
+            self.call_lost(call, cx);
         }
         if self.coordinator == Coordinator::Known(node) {
             self.lose_coordinator(cx.now_ns);
@@ -307,7 +337,8 @@ impl Consumer {
     }
 
     #[cold]
-    fn call_lost(&mut self, call: Call, now_ns: u64) {
+    fn call_lost(&mut self, call: Call, cx: &mut ClientCx<'_>) {
+        let now_ns = cx.now_ns;
         match call {
             Call::Metadata => self.network.view.failed(&mut self.network.draws, now_ns),
             Call::FindCoordinator => self.lose_coordinator(now_ns),
@@ -317,6 +348,7 @@ impl Consumer {
             }
             Call::Fetch(session) => self.sessions[session].lost(),
             Call::Commit(asked) => self.commit_lost(&asked),
+            Call::CommitAsked => self.asked_commit_answered(None, cx),
         }
     }
 

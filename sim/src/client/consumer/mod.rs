@@ -1,6 +1,7 @@
 //! The consumer: fetch sessions, positions, one polling thread, commits. Java's semantics.
 
 mod aborted;
+mod application;
 mod assignors;
 mod commits;
 mod fetcher;

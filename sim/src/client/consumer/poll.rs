@@ -44,7 +44,7 @@ impl Consumer {
     }
 
     /// Hands over records of the first chunk, at most from one batch.
-    fn hand_over(&mut self, records_max: u32, cx: &mut ClientCx<'_>) -> u32 {
+    pub(super) fn hand_over(&mut self, records_max: u32, cx: &mut ClientCx<'_>) -> u32 {
         let Some(chunk) = self.chunks.front_mut() else { return 0 };
         let (at, from_broker) = (chunk.at, chunk.from);
         let batches = chunk.records.batches();

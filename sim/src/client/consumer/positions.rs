@@ -11,7 +11,7 @@ use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 use stormglass_broker_core::protocol::{
-    ListOffsetsRequest, ListOffsetsResponse, OffsetFetchGroup, OffsetFetchRequest,
+    IsolationLevel, ListOffsetsRequest, ListOffsetsResponse, OffsetFetchGroup, OffsetFetchRequest,
     OffsetFetchResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec,
     Request,
 };
@@ -67,7 +67,10 @@ impl Consumer {
         let consumer = self.membership.as_ref().and_then(Membership::consumer);
         let member = consumer.map(|member| (Arc::clone(member.id()), member.epoch()));
         let groups = vec![OffsetFetchGroup { group, partitions: Some(partitions), member }];
-        let request = Request::OffsetFetch(OffsetFetchRequest { require_stable: false, groups });
+        // as in Java; the load's groups commit in no transactions
+        let require_stable =
+            self.desk.is_some() && self.config.isolation == IsolationLevel::ReadCommitted;
+        let request = Request::OffsetFetch(OffsetFetchRequest { require_stable, groups });
         let call = Call::OffsetFetch(asked, self.assignments);
         self.ask(node, request, call, cx)
     }
@@ -159,6 +162,11 @@ impl Consumer {
             else {
                 continue;
             };
+            if answer.unstable.contains(&tp) {
+                let id = u32::try_from(at).unwrap_or(u32::MAX);
+                self.look_up_later(&[id], cx.now_ns);
+                continue;
+            }
             let found = answer.offsets.iter().find(|at| at.tp == tp);
             match found {
                 Some(found) if found.offset >= 0 => {

@@ -1,6 +1,7 @@
 //! A batch on the producer's side: record times, size, sequence, and how often it was sent.
 //! Kafka's `ProducerBatch`.
 
+use super::application::Content;
 use crate::client::io::{BatchDone, ClientCx, RecordTimes};
 use crate::client::templates::{record_bytes, round_shape};
 use std::sync::Arc;
@@ -94,6 +95,8 @@ pub(crate) struct ProducerBatch {
     /// Correlation of the last send.
     pub(crate) correlation: u64,
     built: Option<Arc<Batch>>,
+    /// What an application has written; empty where bodies come from templates.
+    pub(super) contents: Vec<Content>,
 }
 
 impl ProducerBatch {
@@ -123,6 +126,7 @@ impl ProducerBatch {
             broker: NodeId(-1),
             correlation: 0,
             built: None,
+            contents: Vec::new(),
         }
     }
 
@@ -169,9 +173,14 @@ impl ProducerBatch {
         let mean = u32::try_from(self.value_total.div_ceil(u64::from(count.max(1))));
         let value =
             if self.mixed { round_shape(mean.unwrap_or(u32::MAX)) } else { self.value_first };
-        let template = match keys {
-            Some(keys) => cx.shared.templates.keyed(value, count, (keys, self.tag)),
-            None => cx.shared.templates.body(value, count),
+        let body = if self.contents.is_empty() {
+            let template = match keys {
+                Some(keys) => cx.shared.templates.keyed(value, count, (keys, self.tag)),
+                None => cx.shared.templates.body(value, count),
+            };
+            Body::Template { template, tag: self.tag }
+        } else {
+            Body::Owned(self.encode_contents())
         };
         let wall_ms = |times: Option<&RecordTimes>| {
             let age_ns = times.map_or(0, |times| cx.now_ns.saturating_sub(times.intended_ns));
@@ -190,7 +199,7 @@ impl ProducerBatch {
             record_count: self.count(),
         };
         let header = if self.is_transactional { header.as_transactional() } else { header };
-        let batch = Arc::new(Batch { header, body: Body::Template { template, tag: self.tag } });
+        let batch = Arc::new(Batch { header, body });
         self.built = Some(batch.clone());
         batch
     }
@@ -207,6 +216,7 @@ impl ProducerBatch {
             u32::try_from(share(u64::from(self.size_bytes - BATCH_OVERHEAD))).unwrap_or(u32::MAX);
         (rest.value_first, rest.mixed, rest.closed) = (self.value_first, self.mixed, true);
         rest.is_transactional = self.is_transactional;
+        rest.contents = self.contents.split_off(keep.min(self.contents.len()));
         self.value_total -= rest.value_total;
         self.raw_bytes -= rest.raw_bytes;
         self.size_bytes -= rest.size_bytes - BATCH_OVERHEAD;

@@ -4,6 +4,7 @@
 //! librdkafka's CRC32 key hash (murmur2 is used for both, which spreads keys as evenly but elsewhere).
 
 use super::accumulator::Accumulator;
+use super::application::{Calls, Desk};
 use super::idempotence::Idempotence;
 use super::intake::Intake;
 use super::sticky::Sticky;
@@ -71,6 +72,8 @@ pub struct Producer {
     pub(super) sticky: Sticky,
     pub(super) idempotence: Idempotence,
     pub(super) transactions: Option<Box<Transactions>>,
+    /// Present where an application under test calls.
+    pub(super) desk: Option<Box<Desk>>,
     /// No batch reaches its delivery timeout earlier, ns.
     pub(super) expiry_floor_ns: u64,
     pub(super) paused: bool,
@@ -98,6 +101,7 @@ impl Producer {
             sticky: Sticky::default(),
             idempotence: Idempotence::new(config.idempotent || setup.transactions.is_some()),
             transactions: setup.transactions.map(|setup| Box::new(Transactions::new(setup))),
+            desk: None,
             expiry_floor_ns: NEVER,
             paused: false,
             flushing: false,
@@ -106,6 +110,18 @@ impl Producer {
             drain_scratch: Vec::new(),
             wakeup: Wakeup::new(),
         }
+    }
+
+    /// A producer that does what an application asks of it ([`ClientInput::Asked`]): its transactions
+    /// begin and end when they are told to.
+    #[must_use]
+    pub fn for_application(setup: ProducerSetup) -> Self {
+        let mut producer = Self::new(setup);
+        producer.desk = Some(Box::default());
+        if let Some(transactions) = &mut producer.transactions {
+            transactions.calls = Some(Box::<Calls>::default());
+        }
+        producer
     }
 
     /// Takes one input. Everything that follows from it is in `cx.effects`.
@@ -118,6 +134,9 @@ impl Producer {
         // records due before the input must see the state before it
         self.ingest(cx);
         self.handle(&input, cx);
+        if self.desk.is_some() {
+            self.hand_over_records(cx);
+        }
         while let Some(node) = self.network.connections.expired(cx) {
             self.disconnected(node, cx);
         }
@@ -158,6 +177,7 @@ impl Producer {
                 self.paused = false;
                 self.intake.resume(cx.now_ns);
             }
+            ClientInput::Asked { id, ask } => self.asked(*id, ask, cx),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod accumulator;
 mod ahead;
+mod application;
 mod batch;
 mod idempotence;
 mod intake;

@@ -1,5 +1,6 @@
 //! What answers, lost connections and time-outs do to batches: Kafka's `Sender.completeBatch`.
 
+use super::application::answer_sends;
 use super::batch::ProducerBatch;
 use super::machine::{Call, Producer, SentBatch};
 use crate::client::connections::InFlight;
@@ -200,7 +201,7 @@ impl Producer {
     pub(crate) fn finish(
         &mut self,
         at: usize,
-        batch: Box<ProducerBatch>,
+        mut batch: Box<ProducerBatch>,
         base_offset: Offset,
         outcome: impl FnOnce(BatchDone) -> Outcome,
         cx: &mut ClientCx<'_>,
@@ -208,7 +209,12 @@ impl Producer {
         self.accumulator.release(&batch, &self.config);
         self.intake.completed(cx.now_ns, batch.records.len() as u64);
         if let Some(tp) = self.tp(at) {
-            cx.effects.outcomes.push(outcome(batch.finish(tp, base_offset, cx.now_ns)));
+            let contents = std::mem::take(&mut batch.contents);
+            let outcome = outcome(batch.finish(tp, base_offset, cx.now_ns));
+            if !contents.is_empty() {
+                answer_sends(contents, &outcome, cx);
+            }
+            cx.effects.outcomes.push(outcome);
         }
     }
 

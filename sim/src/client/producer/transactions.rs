@@ -5,6 +5,7 @@
 //! An error that spoils a transaction makes it abort; a fatal one makes it close the producer and
 //! begin anew with the same transactional id. Left out: the second part of KIP-890, two-phase commit.
 
+use super::application::Calls;
 use super::batch::ProducerId;
 use super::machine::{Call, Producer};
 use crate::client::io::{ClientCx, FailReason, Outcome, TransactionStep};
@@ -50,17 +51,30 @@ pub(crate) enum TransactionCall {
     AddPartitions,
     /// Commit or abort.
     End,
+    /// A group whose positions become part of the transaction.
+    AddOffsets,
+    /// Where that group's coordinator is.
+    FindGroup,
+    /// The positions, to that coordinator.
+    CommitOffsets,
+}
+
+impl TransactionCall {
+    /// Whether it is between the producer and a group's coordinator.
+    fn is_of_group(self) -> bool {
+        matches!(self, Self::FindGroup | Self::CommitOffsets)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coordinator {
+pub(super) enum Coordinator {
     Unknown { retry_ns: u64 },
     Asked,
     Known(NodeId),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// `initTransactions()`, or the bump of the epoch after an abort.
     Init,
     /// No transaction.
@@ -76,7 +90,7 @@ enum Stage {
 pub(crate) struct Transactions {
     setup: TransactionsSetup,
     coordinator: Coordinator,
-    stage: Stage,
+    pub(super) stage: Stage,
     /// The coordinator owes an answer.
     is_asked: bool,
     /// Nothing is asked of it before, ns.
@@ -93,12 +107,14 @@ pub(crate) struct Transactions {
     /// The coordinator may know of the transaction.
     is_known: bool,
     /// Some batch of the transaction has failed: it must be aborted, and the epoch bumped.
-    is_spoilt: bool,
+    pub(super) is_spoilt: bool,
     /// An EndTxn of this epoch was never answered: it may arrive late and end a later transaction
     /// (KAFKA-17754).
     end_lost: bool,
     /// The load is over.
     pub(super) stopped: bool,
+    /// Present where an application begins and ends transactions itself.
+    pub(super) calls: Option<Box<Calls>>,
 }
 
 impl Transactions {
@@ -120,6 +136,7 @@ impl Transactions {
             is_spoilt: false,
             end_lost: false,
             stopped: false,
+            calls: None,
         }
     }
 
@@ -169,6 +186,21 @@ impl Transactions {
         format!("{} in transaction {number:#x} waits for {what} from {coordinator:?}", setup.id)
     }
 
+    /// Whether an application has not called `initTransactions()` yet, or the producer is closed.
+    fn waits_to_begin(&self) -> bool {
+        self.held.is_none() && self.calls.as_ref().is_some_and(|calls| calls.init.is_none())
+    }
+
+    fn has_sent_offsets(&self) -> bool {
+        self.calls.as_ref().is_none_or(|calls| calls.has_sent_offsets())
+    }
+
+    /// Whether a request of this epoch may arrive late, and must not count for the next transaction of
+    /// an application.
+    fn is_doubtful(&self) -> bool {
+        self.calls.as_ref().is_some_and(|calls| calls.is_doubtful)
+    }
+
     fn end_is_due(&self, now_ns: u64) -> bool {
         let TransactionsPlan { records, length_ns, .. } = self.setup.plan;
         self.is_spoilt
@@ -196,7 +228,9 @@ impl Producer {
     pub(super) fn transact(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         self.note_bumps();
         let mut wake_ns = NEVER;
-        if let Some(txn) = self.transactions.as_mut() {
+        if self.desk.is_some() {
+            wake_ns = self.transact_by_hand(cx);
+        } else if let Some(txn) = self.transactions.as_mut() {
             if txn.stage == Stage::Ready && !self.accumulator.active.is_empty() {
                 begin(txn, cx);
             }
@@ -242,6 +276,9 @@ impl Producer {
             return;
         }
         let all = txn.is_spoilt;
+        if self.desk.is_some() {
+            self.drop_unwanted_calls(cx);
+        }
         for at in 0..self.accumulator.partitions.len() {
             while let Some(last) = self.accumulator.partitions[at].waiting.back()
                 && (all || last.order == 0)
@@ -265,7 +302,9 @@ impl Producer {
         }
         txn.is_asked = true;
         match (call, &request) {
-            (TransactionCall::AddPartitions, _) => txn.is_known = true,
+            (TransactionCall::AddPartitions | TransactionCall::AddOffsets, _) => {
+                txn.is_known = true
+            }
             (TransactionCall::End, Request::EndTxn(EndTxnRequest { commit: true, .. })) => {
                 tell(TransactionStep::CommitSent { number: txn.number }, cx);
             }
@@ -289,6 +328,7 @@ impl Producer {
         let producer = ProducerIdAndEpoch { id: held.id, epoch: held.epoch };
         match txn.stage {
             Stage::Ready => None,
+            Stage::Init if txn.waits_to_begin() => None,
             Stage::Init => {
                 let timeout_ms = txn.setup.timeout_ms;
                 let held = txn.held.unwrap_or(ProducerId::NONE);
@@ -299,7 +339,7 @@ impl Producer {
                 };
                 Some((TransactionCall::Init, Request::InitProducerId(request)))
             }
-            Stage::Ending { commit } if is_quiet => {
+            Stage::Ending { commit } if is_quiet && txn.has_sent_offsets() => {
                 if !txn.is_known {
                     self.transaction_ended(cx);
                     return None;
@@ -315,7 +355,10 @@ impl Producer {
                 let active = self.accumulator.active.iter().filter(waits);
                 txn.adding = active.filter(|at| !txn.added.contains(at)).copied().collect();
                 txn.adding.sort_unstable();
-                let topic = topic.filter(|_| !txn.adding.is_empty())?;
+                if txn.adding.is_empty() {
+                    return Self::add_offsets_request(txn, producer);
+                }
+                let topic = topic?;
                 let index = |at: &u32| i32::try_from(*at).unwrap_or(i32::MAX);
                 let partitions =
                     txn.adding.iter().map(|at| TopicPartition::new(topic, index(at))).collect();
@@ -365,6 +408,9 @@ impl Producer {
         response: &Response,
         cx: &mut ClientCx<'_>,
     ) {
+        if call.is_of_group() {
+            return self.group_answered(call, response, cx);
+        }
         if call != TransactionCall::FindCoordinator
             && let Some(txn) = self.transactions.as_mut()
         {
@@ -379,6 +425,9 @@ impl Producer {
             }
             (TransactionCall::AddPartitions, Response::AddPartitionsToTxn(answer)) => {
                 self.partitions_added(answer, cx);
+            }
+            (TransactionCall::AddOffsets, Response::AddOffsetsToTxn(answer)) => {
+                self.offsets_added(answer.error, cx);
             }
             (TransactionCall::End, Response::EndTxn(answer)) if answer.error.is_ok() => {
                 self.transaction_ended(cx);
@@ -425,6 +474,9 @@ impl Producer {
             txn.end_lost = false;
             self.flushing = txn.stopped;
         }
+        if self.desk.is_some() {
+            self.answer_init(cx);
+        }
         self.intake.resume(cx.now_ns);
     }
 
@@ -450,7 +502,7 @@ impl Producer {
         let committed = matches!(txn.stage, Stage::Ending { commit: true });
         tell(TransactionStep::Ended { number: txn.number, committed }, cx);
         txn.failures = 0;
-        if txn.is_spoilt {
+        if txn.is_spoilt || txn.is_doubtful() {
             cx.effects.marks.push("producer: epoch bumped after an abort");
             (txn.stage, txn.held) = (Stage::Init, Some(held));
         } else {
@@ -458,11 +510,14 @@ impl Producer {
             self.flushing = txn.stopped;
         }
         txn.clear();
+        if self.desk.is_some() {
+            self.answer_end(committed, cx);
+        }
         self.intake.resume(cx.now_ns);
     }
 
     /// The coordinator has answered with an error.
-    fn coordinator_refused(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
+    pub(super) fn coordinator_refused(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
         match error {
             ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable => {
                 self.lose_transaction_coordinator(cx.now_ns);
@@ -478,8 +533,15 @@ impl Producer {
                     txn.retry_ns = cx.now_ns + wait_ns;
                 }
             }
+            error if self.desk.is_some() => self.close_for_good(error, cx),
             _ => self.close_and_begin_anew(cx),
         }
+    }
+
+    /// A fatal error of an application's producer: it is up to the application to make another one.
+    pub(super) fn close_for_good(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
+        self.refuse_all(error, cx);
+        self.close_and_begin_anew(cx);
     }
 
     /// A fatal error, of which being fenced is the commonest: nothing of what was sent is known to be
@@ -511,8 +573,15 @@ impl Producer {
     /// A request got no answer.
     #[cold]
     pub(super) fn transaction_call_lost(&mut self, call: TransactionCall, now_ns: u64) {
+        if call.is_of_group() {
+            return self.group_call_lost(call, now_ns);
+        }
         let wait_ns = self.transaction_backoff();
         let Some(txn) = self.transactions.as_mut() else { return };
+        if let Some(calls) = &mut txn.calls {
+            calls.is_doubtful |=
+                !matches!(call, TransactionCall::FindCoordinator | TransactionCall::Init);
+        }
         if call == TransactionCall::FindCoordinator {
             txn.coordinator = Coordinator::Unknown { retry_ns: now_ns + wait_ns };
             return;
@@ -525,7 +594,7 @@ impl Producer {
     }
 }
 
-fn begin(txn: &mut Transactions, cx: &mut ClientCx<'_>) {
+pub(super) fn begin(txn: &mut Transactions, cx: &mut ClientCx<'_>) {
     txn.clear();
     txn.number += 1;
     (txn.stage, txn.began_ns) = (Stage::Open, cx.now_ns);

@@ -1,0 +1,99 @@
+//! Who must be refused: members of groups and producers that are not, or no more, who they say.
+
+use std::sync::Arc;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::protocol::{
+    ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules,
+};
+
+/// Why a broker must not take what a member or a producer asks, as it stands before it does.
+/// `None`: it may.
+pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
+    match request {
+        Request::OffsetCommit(asked) => {
+            member(broker, &asked.group, (&asked.member, asked.generation))
+        }
+        Request::Heartbeat(asked) => {
+            member(broker, &asked.group, (&asked.member, asked.generation))
+        }
+        Request::SyncGroup(asked) => {
+            member(broker, &asked.group, (&asked.member, asked.generation))
+        }
+        Request::TxnOffsetCommit(asked) => {
+            member(broker, &asked.group, (&asked.member, asked.generation))
+        }
+        Request::AddOffsetsToTxn(asked) => {
+            transactional(broker, &asked.transactional_id, asked.producer)
+        }
+        Request::AddPartitionsToTxn(asked) => {
+            let one = asked.transactions.first().filter(|_| asked.transactions.len() == 1)?;
+            transactional(broker, &one.transactional_id, one.producer)
+        }
+        Request::EndTxn(asked) if asked.rules == TransactionRules::Added => {
+            transactional(broker, &asked.transactional_id, asked.producer)
+        }
+        Request::Produce(asked) => produces(broker, asked),
+        _ => None,
+    }
+}
+
+/// A member of a group, with its generation or epoch.
+fn member(broker: &Broker, group: &str, (id, epoch): (&Arc<str>, i32)) -> Option<String> {
+    let view = broker.group(group)?;
+    if epoch < 0 || id.is_empty() {
+        return None; // no member: a manual assignment
+    }
+    let known = view.members.get(id);
+    (known != Some(&epoch)).then(|| {
+        format!("it is of member {id} of {group} in epoch or generation {epoch}, not in {known:?}")
+    })
+}
+
+/// A producer with a transactional id.
+fn transactional(broker: &Broker, id: &str, asked: ProducerIdAndEpoch) -> Option<String> {
+    let known = broker.transactional_producer(id)?;
+    let is_fenced = known.id != asked.id || asked.epoch < known.epoch;
+    is_fenced.then(|| format!("it is of {asked:?} for {id}, which is {known:?} now"))
+}
+
+/// An idempotent producer whose batches are of an epoch that a newer one has ended.
+fn produces(broker: &Broker, asked: &ProduceRequest) -> Option<String> {
+    asked.partitions.iter().find_map(|data| {
+        let header = data.records.batches().first()?.header;
+        let known = newest_epoch(broker, data.tp, header.producer_id)?;
+        (header.producer_epoch < known).then(|| {
+            format!(
+                "it has a batch of producer {} in epoch {} for {:?}, where epoch {known} has written",
+                header.producer_id, header.producer_epoch, data.tp
+            )
+        })
+    })
+}
+
+fn newest_epoch(broker: &Broker, tp: TopicPartition, producer: i64) -> Option<i16> {
+    if producer < 0 {
+        return None;
+    }
+    let view = broker.replica_view(tp).filter(|view| view.lead.is_some())?;
+    view.log.producer_epoch(producer)
+}
+
+/// Whether a request with an objection of this kind was taken; `None`: it is of another kind.
+pub(super) fn is_taken(answer: &Response) -> Option<bool> {
+    Some(match answer {
+        Response::TxnOffsetCommit(answer) => {
+            answer.partitions.iter().any(|(_, error)| error.is_ok())
+        }
+        Response::AddOffsetsToTxn(answer) => answer.error.is_ok(),
+        Response::AddPartitionsToTxn(answer) => {
+            let results = answer.transactions.iter().flat_map(|one| &one.partitions);
+            results.clone().count() > 0 && results.clone().all(|(_, error)| error.is_ok())
+        }
+        Response::EndTxn(answer) => answer.error.is_ok(),
+        Response::Produce(answer) => {
+            !answer.partitions.is_empty() && answer.partitions.iter().all(|p| p.error.is_ok())
+        }
+        _ => return None,
+    })
+}

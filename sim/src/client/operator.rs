@@ -1,0 +1,198 @@
+//! An administrator with a list of changes: each is asked of some broker once, when its time has come
+//! and the one before is answered. A request that is lost is not repeated, as nobody knows whether it
+//! has been carried out; what came of it is told in marks.
+
+use super::config::ConnectionConfig;
+use super::io::{ClientCx, ClientInput};
+use super::network::Network;
+use super::wakeup::{NEVER, Wakeup};
+use crate::rng::Stream;
+use std::collections::VecDeque;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::protocol::{Request, Response};
+
+/// A change, and when it is asked for, ns of the client's time.
+type Task = (u64, Request);
+
+/// Asks for changes of the cluster, one after another.
+#[derive(Debug)]
+pub struct Operator {
+    network: Network<()>,
+    tasks: VecDeque<Task>,
+    /// An answer is awaited.
+    asked: bool,
+    started: bool,
+    wakeup: Wakeup,
+}
+
+impl Operator {
+    /// An operator that waits for [`ClientInput::Start`]. Tasks in order of time.
+    #[must_use]
+    pub fn new(
+        config: ConnectionConfig,
+        bootstrap: &[NodeId],
+        tasks: Vec<Task>,
+        draws: Stream,
+    ) -> Self {
+        Self {
+            network: Network::new(config, bootstrap, [], draws),
+            tasks: tasks.into(),
+            asked: false,
+            started: false,
+            wakeup: Wakeup::new(),
+        }
+    }
+
+    /// Takes one input. Everything that follows from it is in `cx.effects`.
+    pub fn step(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+        if let ClientInput::Timer(timer) = input
+            && !self.wakeup.fired(timer)
+        {
+            return;
+        }
+        self.handle(input, cx);
+        if !self.started {
+            return;
+        }
+        while let Some(node) = self.network.connections.expired(cx) {
+            self.disconnected(node, cx.now_ns);
+        }
+        let wake_ns = self.ask(cx).min(self.network.connections.deadline_ns());
+        if wake_ns != NEVER {
+            self.wakeup.arm(wake_ns.max(cx.now_ns + 1), cx.effects);
+        }
+    }
+
+    fn handle(&mut self, input: ClientInput, cx: &mut ClientCx<'_>) {
+        match input {
+            ClientInput::Start => self.started = true,
+            ClientInput::Connected { node } => {
+                self.network.connections.connected(node);
+            }
+            ClientInput::ConnectFailed { node } | ClientInput::Disconnected { node } => {
+                self.disconnected(node, cx.now_ns);
+            }
+            ClientInput::Response { node, correlation, response } => {
+                if self.network.connections.answered(node, correlation).is_some() {
+                    self.asked = false;
+                    cx.effects.marks.push(came_of(&response));
+                }
+            }
+            ClientInput::Timer(_)
+            | ClientInput::LoadChanged { .. }
+            | ClientInput::StopLoad
+            | ClientInput::Pause
+            | ClientInput::Resume
+            | ClientInput::Asked { .. } => {}
+        }
+    }
+
+    /// Asks for what is due. When to come back, ns.
+    fn ask(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+        let Some((due_ns, _)) = self.tasks.front().filter(|_| !self.asked) else { return NEVER };
+        if *due_ns > cx.now_ns {
+            return *due_ns;
+        }
+        match self.network.any_ready(cx) {
+            Ok(node) => {
+                let Some((_, request)) = self.tasks.pop_front() else { return NEVER };
+                self.network.connections.send(node, request, Some(()), cx);
+                self.asked = true;
+                NEVER
+            }
+            Err(retry_ns) => retry_ns,
+        }
+    }
+
+    fn disconnected(&mut self, node: NodeId, now_ns: u64) {
+        let network = &mut self.network;
+        let lost = network.connections.disconnected(node, &mut network.draws, now_ns);
+        if !lost.is_empty() {
+            self.asked = false;
+        }
+    }
+}
+
+/// A mark for what became of a change.
+fn came_of(response: &Response) -> &'static str {
+    let is_done = |error: ErrorCode| error == ErrorCode::None;
+    let (done, mark) = match response {
+        Response::ElectLeaders(answer) => (is_done(answer.error), "operator: leaders elected"),
+        Response::AlterPartitionReassignments(answer) => (
+            is_done(answer.error) && answer.partitions.iter().all(|(_, error)| is_done(*error)),
+            "operator: reassignment changed",
+        ),
+        Response::AlterConfigs(answer) => {
+            (answer.resources.iter().all(|of| is_done(of.error)), "operator: configs changed")
+        }
+        Response::CreateTopics(answer) => {
+            (answer.topics.iter().all(|of| is_done(of.error)), "operator: topic created")
+        }
+        Response::CreatePartitions(answer) => {
+            (answer.topics.iter().all(|(_, error)| is_done(*error)), "operator: partitions added")
+        }
+        Response::DeleteTopics(answer) => {
+            (answer.topics.iter().all(|of| is_done(of.error)), "operator: topic deleted")
+        }
+        Response::DeleteRecords(answer) => {
+            (answer.partitions.iter().all(|of| is_done(of.2)), "operator: records deleted")
+        }
+        _ => (false, ""),
+    };
+    if done { mark } else { "operator: a change was refused" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::mock::{MS, Mock};
+    use stormglass_broker_core::protocol::{
+        CreateTopicsRequest, ElectLeadersRequest, ElectionKind,
+    };
+    use stormglass_scenarios::plan::ClientProfile;
+
+    const ELECTED: &str = "operator: leaders elected";
+
+    fn mock() -> Mock<Operator> {
+        let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
+        let elect = || {
+            let kind = ElectionKind::Preferred;
+            Request::ElectLeaders(ElectLeadersRequest { kind, partitions: None })
+        };
+        let request = CreateTopicsRequest { topics: Vec::new(), validate_only: false };
+        let tasks = vec![
+            (100 * MS, elect()),
+            (200 * MS, Request::CreateTopics(request)),
+            (3_000 * MS, elect()),
+        ];
+        let draws = crate::rng::Streams::new(9).stream("client", "draws");
+        Mock::new(Operator::new(config, &[NodeId(1)], tasks, draws), 1, 1)
+    }
+
+    fn told(mock: &Mock<Operator>) -> usize {
+        mock.marks.iter().filter(|mark| mark.starts_with("operator:")).count()
+    }
+
+    #[test]
+    fn changes_are_asked_for_when_their_time_has_come() {
+        let mut mock = mock();
+        mock.run_until(90 * MS);
+        assert_eq!(told(&mock), 0);
+        mock.run_until(2_900 * MS);
+        assert_eq!((told(&mock), mock.logs[0].leader), (2, 1));
+        mock.run_until(5_000 * MS);
+        assert_eq!(mock.marks.iter().filter(|mark| **mark == ELECTED).count(), 2);
+    }
+
+    #[test]
+    fn what_nobody_can_be_asked_for_waits() {
+        let mut mock = mock();
+        mock.down.insert(NodeId(1));
+        mock.run_until(2_000 * MS);
+        assert_eq!(told(&mock), 0);
+        mock.down.clear();
+        mock.run_until(8_000 * MS);
+        assert_eq!(told(&mock), 3);
+    }
+}

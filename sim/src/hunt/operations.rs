@@ -1,0 +1,202 @@
+//! What an administrator does in a swarm: some seeds move replicas, elect preferred leaders, change
+//! configs, and create, grow and delete topics, most of it about when a fault begins or ends. Draws
+//! come from a stream of their own, so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use stormglass_scenarios::plan::{Action, EventPlan, NodePlan, Operation, Plan, TopicPlan};
+
+const MS: u64 = 1_000_000;
+/// A topic that no client of the plan has.
+const SPARE: &str = "spare";
+
+/// Whether a seed has an administrator.
+fn has_operator(seed: u64) -> bool {
+    Dice::new(seed, "operator").percent(35)
+}
+
+/// Gives most of these seeds a broker beyond the replicas, so that there is somewhere to go.
+pub(super) fn widen(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "spare broker");
+    let cluster = &mut plan.cluster;
+    if !has_operator(plan.seed) || cluster.brokers.len() > 3 || dice.percent(25) {
+        return;
+    }
+    let azs = cluster.azs.len().max(1);
+    if let Some(last) = cluster.brokers.last() {
+        let id = last.id + 1;
+        let more = NodePlan { id, az: cluster.brokers.len() % azs, host: last.host.clone() };
+        cluster.brokers.push(more);
+    }
+}
+
+/// Adds the changes of a seed, after its faults.
+pub(super) fn storm(plan: &mut Plan) {
+    if !has_operator(plan.seed) || plan.topics.is_empty() {
+        return;
+    }
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    let mut draw = Draw { dice: Dice::new(plan.seed, "operations"), plan, from_ns, to_ns };
+    let mut changes = Vec::new();
+    for _ in 0..draw.dice.between(1, 5) {
+        draw.change(&mut changes);
+    }
+    if draw.dice.percent(45) {
+        draw.spare_topic(&mut changes);
+    }
+    let events = changes.into_iter().filter(|(at_ns, _)| *at_ns <= to_ns);
+    let event = |(at_ns, operation)| EventPlan {
+        at_ns,
+        for_ns: None,
+        action: Action::Admin { operation },
+        line: None,
+    };
+    plan.events.extend(events.map(event));
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+struct Draw<'a> {
+    dice: Dice,
+    plan: &'a Plan,
+    from_ns: u64,
+    to_ns: u64,
+}
+
+type Changes = Vec<(u64, Operation)>;
+
+impl Draw<'_> {
+    /// At any time, or about when a fault begins or ends.
+    fn time(&mut self) -> u64 {
+        let faults = &self.plan.events;
+        if faults.is_empty() || self.dice.percent(35) {
+            return self.dice.between(self.from_ns, self.to_ns);
+        }
+        let fault = &faults[self.dice.index(faults.len())];
+        let edge = match self.dice.percent(50) {
+            true => fault.at_ns,
+            false => fault.at_ns + fault.for_ns.unwrap_or(0),
+        };
+        let late = self.dice.around(200 * MS);
+        let at = if self.dice.percent(30) { edge.saturating_sub(late) } else { edge + late };
+        at.clamp(self.from_ns, self.to_ns)
+    }
+
+    fn topic(&mut self) -> &TopicPlan {
+        let at = self.dice.index(self.plan.topics.len());
+        &self.plan.topics[at]
+    }
+
+    fn change(&mut self, changes: &mut Changes) {
+        let at = self.time();
+        match self.dice.index(6) {
+            0 => changes.push((at, Operation::ElectPreferred)),
+            1 => {
+                let change = self.config_change();
+                changes.push((at, change));
+            }
+            _ => self.reassignment(at, changes),
+        }
+    }
+
+    /// A partition moves, several may at once; now and then somebody thinks better of it.
+    fn reassignment(&mut self, at: u64, changes: &mut Changes) {
+        let brokers: Vec<i32> = self.plan.cluster.brokers.iter().map(|node| node.id).collect();
+        for _ in 0..self.dice.pick(&[1_u32, 1, 2]) {
+            let (name, partitions) = {
+                let topic = self.topic();
+                (topic.name.clone(), topic.assignment.clone())
+            };
+            let index = self.dice.index(partitions.len());
+            let Some(now) = partitions.get(index) else { continue };
+            let replicas = self.dice.shuffled(&brokers).into_iter().take(now.len()).collect();
+            let partition = u32::try_from(index).unwrap_or(0);
+            changes.push((at, Operation::Reassign { topic: name.clone(), partition, replicas }));
+            if self.dice.percent(25) {
+                let later = at + self.dice.around(300 * MS);
+                changes.push((later, Operation::CancelReassignment { topic: name, partition }));
+            }
+        }
+    }
+
+    /// Segments roll sooner or later, more or less is kept.
+    fn config_change(&mut self) -> Operation {
+        let topic = self.topic().name.clone();
+        let (key, values) = self.dice.pick(&[
+            ("segment.bytes", [Some("20000"), Some("40000"), Some("131072"), None]),
+            ("retention.bytes", [Some("20000"), Some("65536"), Some("-1"), None]),
+        ]);
+        let value = self.dice.pick(&values).map(str::to_owned);
+        Operation::SetTopicConfig { topic, key: key.to_owned(), value }
+    }
+
+    /// A topic comes, grows, goes, and comes again under the same name.
+    fn spare_topic(&mut self, changes: &mut Changes) {
+        let mut at = self.time();
+        for _ in 0..self.dice.pick(&[1_u32, 2, 2]) {
+            let topic = SPARE.to_owned();
+            let assignment = self.spare_assignment();
+            let partitions = u32::try_from(assignment.len()).unwrap_or(1);
+            changes.push((at, Operation::CreateTopic { topic: topic.clone(), assignment }));
+            at += self.dice.around(600 * MS);
+            if self.dice.percent(40) {
+                let partitions = partitions + self.dice.pick(&[1, 2]);
+                let topic = topic.clone();
+                changes.push((at, Operation::AddPartitions { topic, partitions }));
+                at += self.dice.around(400 * MS);
+            }
+            if self.dice.percent(20) {
+                return;
+            }
+            changes.push((at, Operation::DeleteTopic { topic }));
+            at += self.dice.around(500 * MS);
+        }
+    }
+
+    fn spare_assignment(&mut self) -> Vec<Vec<i32>> {
+        let brokers: Vec<i32> = self.plan.cluster.brokers.iter().map(|node| node.id).collect();
+        let replicas = self.dice.pick(&[1_usize, 2, 3, 3]);
+        let partitions = self.dice.pick(&[1_u32, 2, 3]);
+        (0..partitions)
+            .map(|_| self.dice.shuffled(&brokers).into_iter().take(replicas).collect())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    fn moves(plan: &Plan) -> Vec<(&str, u32, &[i32])> {
+        let operations = plan.events.iter().filter_map(|event| match &event.action {
+            Action::Admin { operation } => Some(operation),
+            _ => None,
+        });
+        let reassignment = |operation| match operation {
+            &Operation::Reassign { ref topic, partition, ref replicas } => {
+                Some((topic.as_str(), partition, replicas.as_slice()))
+            }
+            _ => None,
+        };
+        operations.filter_map(reassignment).collect()
+    }
+
+    #[test]
+    fn a_third_of_the_seeds_moves_partitions_to_brokers_that_there_are() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut movers = 0;
+        for seed in 1..200 {
+            let plan = swarm(&base, seed);
+            let moves = moves(&plan);
+            movers += u32::from(!moves.is_empty());
+            for (name, partition, replicas) in moves {
+                let topic = plan.topics.iter().find(|topic| topic.name == name).unwrap();
+                assert_eq!(topic.assignment[partition as usize].len(), replicas.len());
+                let is_there = |id: &i32| plan.cluster.brokers.iter().any(|node| node.id == *id);
+                assert!(replicas.iter().all(is_there), "seed {seed}");
+            }
+        }
+        assert!((40..80).contains(&movers), "{movers} of 199");
+    }
+}

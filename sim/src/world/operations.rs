@@ -1,0 +1,102 @@
+//! Changes of the cluster that the plan's administrator asks for.
+
+use super::World;
+use super::clients::ClientKind;
+use super::event::Event;
+use crate::client::{ConnectionConfig, Operator};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::protocol::{
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource, ConfigChange,
+    ConfigOp, ConfigTarget, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    ElectLeadersRequest, ElectionKind, NewPartitions, NewTopic, Placement, Request, TopicRef,
+};
+use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
+
+impl World {
+    /// A client with the plan's changes, if it has any.
+    pub(super) fn add_operator(&mut self) {
+        let asked = self.plan.events.iter().filter_map(|event| match &event.action {
+            Action::Admin { operation } => Some((event.at_ns, self.request_of(operation)?)),
+            _ => None,
+        });
+        let mut tasks: Vec<(u64, Request)> = asked.collect();
+        tasks.sort_by_key(|(at_ns, _)| *at_ns);
+        if tasks.is_empty() {
+            return;
+        }
+        let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
+            .expect("the defaults parse");
+        let draws = self.draws("operator", 0);
+        let operator = Operator::new(config, &self.bootstrap(), tasks, draws);
+        let client = self.add_client(ClientKind::Operator(operator), 0, self.origin_ns);
+        self.at(self.now, Event::ClientStart { client, life: 0 });
+    }
+
+    /// `None`: there is no such topic.
+    fn request_of(&self, operation: &Operation) -> Option<Request> {
+        Some(match operation {
+            Operation::ElectPreferred => Request::ElectLeaders(ElectLeadersRequest {
+                kind: ElectionKind::Preferred,
+                partitions: None,
+            }),
+            Operation::Reassign { topic, partition, replicas } => {
+                let replicas = replicas.iter().copied().map(NodeId).collect();
+                self.reassignment(topic, *partition, Some(replicas))?
+            }
+            Operation::CancelReassignment { topic, partition } => {
+                self.reassignment(topic, *partition, None)?
+            }
+            Operation::SetTopicConfig { topic, key, value } => {
+                config_change(topic, key, value.as_deref())
+            }
+            Operation::CreateTopic { topic, assignment } => {
+                let replicas =
+                    |list: &Vec<i32>| list.iter().copied().map(NodeId).collect::<Vec<_>>();
+                let placement = Placement::Manual(assignment.iter().map(replicas).collect());
+                let topic =
+                    NewTopic { name: topic.as_str().into(), placement, config: BTreeMap::new() };
+                Request::CreateTopics(CreateTopicsRequest {
+                    topics: vec![topic],
+                    validate_only: false,
+                })
+            }
+            Operation::AddPartitions { topic, partitions } => {
+                let count = i32::try_from(*partitions).unwrap_or(i32::MAX);
+                let name = topic.as_str().into();
+                Request::CreatePartitions(CreatePartitionsRequest {
+                    topics: vec![NewPartitions { name, count, assignments: None }],
+                    validate_only: false,
+                })
+            }
+            Operation::DeleteTopic { topic } => Request::DeleteTopics(DeleteTopicsRequest {
+                topics: vec![TopicRef::Name(topic.as_str().into())],
+            }),
+        })
+    }
+
+    fn reassignment(
+        &self,
+        topic: &str,
+        partition: u32,
+        replicas: Option<Vec<NodeId>>,
+    ) -> Option<Request> {
+        let id = self.topics.get(topic)?;
+        let tp = TopicPartition::new(*id, i32::try_from(partition).ok()?);
+        Some(Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest {
+            allow_replication_factor_change: false,
+            partitions: vec![(tp, replicas)],
+        }))
+    }
+}
+
+fn config_change(topic: &str, key: &str, value: Option<&str>) -> Request {
+    let op = if value.is_some() { ConfigOp::Set } else { ConfigOp::Delete };
+    let change = ConfigChange { key: Arc::from(key), op, value: value.map(Arc::from) };
+    let target = ConfigTarget { kind: ConfigTarget::TOPIC, name: Arc::from(topic) };
+    Request::AlterConfigs(AlterConfigsRequest {
+        resources: vec![AlteredResource { target, replace: false, changes: vec![change] }],
+        validate_only: false,
+    })
+}
