@@ -233,7 +233,7 @@ fn serverless_is_planned_by_its_quotas_and_billed_by_its_meters() {
     {
         assert!(bounds.contains(quota), "{quota}: {bounds}");
     }
-    assert!(report["assumptions"].to_string().contains("each stand-in has a third"));
+    assert!(report["assumptions"].to_string().contains("share the cluster's quotas"));
     assert!(place.read("stormglass-out/plan/index.html").contains("MSK Serverless"));
 }
 
