@@ -178,7 +178,7 @@ impl Producer {
         retry(|| {
             let answer = self.coordinator.call(0, &request);
             let state = &answer.transaction_states[0];
-            (state.error_code != 14).then(|| state.transaction_state.to_string())
+            (!matches!(state.error_code, 14..=16)).then(|| state.transaction_state.to_string())
         })
     }
 }
