@@ -12,7 +12,7 @@ seeds=${1:-1..41}
 place=$(mktemp -d)
 host=$(hostname -s)
 export SLURM_CONF="$place/slurm.conf"
-mkdir -p "$place/state" "$place/spool" "$place/work"
+mkdir -p "$place/state" "$place/spool" "$place/jobs"
 chmod 755 "$place"
 cat > "$SLURM_CONF" <<END
 ClusterName=stormglass
@@ -50,11 +50,11 @@ for _ in $(seq 60); do
   sinfo --noheader --format=%t | grep -q idle && break
   sleep 1
 done
-cd "$place/work"
+cd "$place/jobs"
 id=$(sbatch --parsable --array=0-3 --cpus-per-task=1 --export="ALL,SEEDS=$seeds" "$here/slurm.sh")
 sbatch --wait --dependency="afterany:$id" --output=merge.txt \
   --wrap "stormglass hunt merge hunt/shard-* --out hunt/all" || true
 cat merge.txt
 stormglass hunt swarm --seeds "$seeds" --jobs 1 --out one > /dev/null || true
 cmp hunt/all/hunt.json one/hunt.json
-echo "four tasks have found what one process finds: $place/work/hunt/all"
+echo "four tasks have found what one process finds: $place/jobs/hunt/all"

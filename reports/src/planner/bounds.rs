@@ -92,8 +92,8 @@ fn of_state(
     all
 }
 
-/// Quotas of a managed service: of the brokers that are left, or of the whole cluster, and a partition's; keys are even, so that
-/// every partition takes its share.
+/// Quotas of a managed service: of the brokers that are left, or of the whole cluster, and a
+/// partition's; keys are even, so that every partition takes its share.
 ///
 /// Above the sustained quotas AWS promises no undegraded performance; what is throttled shows only after
 /// the ten seconds over which quotas are measured, longer than a trial is judged.

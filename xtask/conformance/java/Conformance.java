@@ -95,14 +95,19 @@ public final class Conformance {
     }
 
     private static void until(String what, Callable<Boolean> ask) throws Exception {
-        long end = System.nanoTime() + WAIT.toNanos();
+        until(WAIT, what, ask);
+    }
+
+    /** Asks until the answer is yes; clients learn of changes late. */
+    static void until(Duration wait, String what, Callable<Boolean> ask) throws Exception {
+        long end = System.nanoTime() + wait.toNanos();
         while (System.nanoTime() < end) {
             if (ask.call()) {
                 return;
             }
             Thread.sleep(20);
         }
-        throw new AssertionError(what + ": not within " + WAIT);
+        throw new AssertionError(what + ": not within " + wait);
     }
 
     private static byte[] bytes(String text) {

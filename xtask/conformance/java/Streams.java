@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -141,22 +140,11 @@ public final class Streams {
 
     private void untilCounted(String what, int records) throws Exception {
         long each = records / KEYS;
-        until(what, () -> {
+        Conformance.until(WAIT, what, () -> {
             var counts = counts();
             return counts.size() == KEYS && counts.values().stream()
                 .allMatch(values -> values.get(values.size() - 1) == each);
         });
-    }
-
-    private static void until(String what, Callable<Boolean> ask) throws Exception {
-        long end = System.nanoTime() + WAIT.toNanos();
-        while (System.nanoTime() < end) {
-            if (ask.call()) {
-                return;
-            }
-            Thread.sleep(100);
-        }
-        throw new AssertionError(what + ": not within " + WAIT);
     }
 
     private String run(boolean exactlyOnce) throws Exception {
@@ -167,7 +155,7 @@ public final class Streams {
             var first = start("first", exactlyOnce);
             untilCounted("one instance", 1000);
             var second = start("second", exactlyOnce);
-            until("both run", () -> second.state() == KafkaStreams.State.RUNNING
+            Conformance.until(WAIT, "both run", () -> second.state() == KafkaStreams.State.RUNNING
                 && first.state() == KafkaStreams.State.RUNNING);
             produce(1000, 2000);
             untilCounted("two instances", 2000);

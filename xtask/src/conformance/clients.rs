@@ -132,7 +132,10 @@ fn java(class: &str) -> Result<Installed, String> {
     let (jars, dir) = (class_path()?, place("java")?);
     let classes = place("java/classes")?;
     let program = source("java").join(format!("{class}.java"));
-    do_it("javac", &["-cp", &jars, "-d", text(&classes)?, text(&program)?], &dir)?;
+    let sources = source("java");
+    let sources =
+        ["-proc:none", "-sourcepath", text(&sources)?, "-d", text(&classes)?, text(&program)?];
+    do_it("javac", &[&["-cp", &jars], &sources[..]].concat(), &dir)?;
     let class_path = format!("{}:{jars}", classes.display());
     Ok(Installed::new(&["java", "-Xmx512m", "-cp", &class_path, class], dir))
 }

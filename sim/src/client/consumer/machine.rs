@@ -1,7 +1,8 @@
 //! The consumer as a state machine: one step per input, one timer.
 //!
-//! Without membership the assignment is fixed. Left out: seeks, pausing single partitions. Java talks to the coordinator on a second connection; here
-//! commits share the connection of the fetches, so a commit may wait for a long poll.
+//! Without membership the assignment is fixed. Left out: pausing single partitions. Java talks to the
+//! coordinator on a second connection; here commits share the connection of the fetches, so a commit
+//! may wait for a long poll.
 
 use super::application::Desk;
 use super::membership::{GroupCall, Membership, MembershipSetup};

@@ -163,8 +163,8 @@ impl ProducerBatch {
         self.built = None;
     }
 
-    /// The batch as it goes on the wire, built once per identity; with `keys` keys in its body. Record timestamps are the
-    /// intended times on the client's wall clock.
+    /// The batch as it goes on the wire, built once per identity; with `keys` keys in its body. Record
+    /// timestamps are the intended times on the client's wall clock.
     pub(crate) fn build(&mut self, keys: Option<u64>, cx: &mut ClientCx<'_>) -> Arc<Batch> {
         if let Some(built) = &self.built {
             return built.clone();
