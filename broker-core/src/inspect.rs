@@ -113,28 +113,18 @@ pub struct CoordinatorView {
     pub is_loaded: bool,
 }
 
-/// Members of a group, as its coordinator has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GroupView {
-    /// Generation; `None` in the consumer protocol, where each member has an epoch.
-    pub generation: Option<i32>,
-    /// Members with their epochs, in the classic protocol with the generation.
-    pub members: BTreeMap<Arc<str>, i32>,
-    /// A member whose silence nobody would notice.
-    pub unguarded: Option<Arc<str>>,
-}
-
 impl Broker {
-    /// A group that is coordinated here, and loaded; `None`: it is not, or there is no such group.
+    /// A member's epoch, or its group's generation in the classic protocol, if there is such a member.
+    /// `None`: no such group is coordinated here, and loaded.
     #[must_use]
-    pub fn group(&self, id: &str) -> Option<GroupView> {
-        self.role()?.groups.group_view(id)
+    pub fn member_epoch(&self, group: &str, member: &str) -> Option<Option<i32>> {
+        self.role()?.groups.member_epoch(group, member)
     }
 
-    /// Groups that are coordinated here, and loaded.
+    /// A group that is coordinated here, and a member of it whose silence nobody would notice.
     #[must_use]
-    pub fn groups(&self) -> Vec<(Arc<str>, GroupView)> {
-        self.role().map(|role| role.groups.group_views()).unwrap_or_default()
+    pub fn unguarded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        self.role()?.groups.unguarded_member()
     }
 
     /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is

@@ -120,7 +120,9 @@ pub struct Effects {
     pub replies: Vec<Reply>,
     /// Requests to peers.
     pub sends: Vec<PeerRequest>,
-    /// Disk operations, to be started in this order.
+    /// Disk operations, to be started in this order. When one that changes something fails, the shell
+    /// refuses all later ones that do: the log directory is offline, as in Kafka (KIP-112), and a
+    /// deletion may rest on the write before it.
     pub disk: Vec<DiskOp>,
     /// Operations on remote storage, to be started. Empty unless
     /// `remote.log.storage.system.enable` is set.
@@ -195,6 +197,14 @@ pub struct DiskOp {
     pub id: DiskOpId,
     /// What.
     pub kind: DiskOpKind,
+}
+
+impl DiskOpKind {
+    /// Whether it changes what is on the disk.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        !matches!(self, Self::Read { .. } | Self::FindTimestamp { .. } | Self::ReadFile { .. })
+    }
 }
 
 /// Kinds of disk operations.

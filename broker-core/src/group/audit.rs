@@ -3,7 +3,7 @@
 use super::coordinator::{GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
-use crate::inspect::{CoordinatorView, GroupView, PositionKey};
+use crate::inspect::{CoordinatorView, PositionKey};
 use crate::records::Batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,25 +26,30 @@ impl GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// Members of a group.
-    pub(crate) fn group_view(&self, id: &str) -> Option<GroupView> {
-        let loaded = self.partitions.values().filter(|state| state.loading.is_none());
-        let group = loaded.filter_map(|state| state.groups.get(id)).next()?;
-        Some(self.view_of(&group.roster))
+    fn readable(&self) -> impl Iterator<Item = &OffsetsPartition> {
+        self.partitions.values().filter(|state| state.loading.is_none())
     }
 
-    /// Members of all groups.
-    pub(crate) fn group_views(&self) -> Vec<(Arc<str>, GroupView)> {
-        let loaded = self.partitions.values().filter(|state| state.loading.is_none());
-        let groups = loaded.flat_map(|state| &state.groups);
-        groups.map(|(id, group)| (Arc::clone(id), self.view_of(&group.roster))).collect()
+    /// A member's epoch, or the generation in the classic protocol, if there is such a member; `None`: there
+    /// is no such group.
+    pub(crate) fn member_epoch(&self, group: &str, member: &str) -> Option<Option<i32>> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        Some(match &group.roster {
+            Roster::Classic(membership) => membership.generation_of(member),
+            Roster::Consumer(group) => group.epoch_of(member),
+        })
     }
 
-    fn view_of(&self, roster: &Roster) -> GroupView {
-        match roster {
-            Roster::Classic(membership) => membership.view(&self.timers),
-            Roster::Consumer(group) => group.view(&self.timers),
-        }
+    /// A group, and a member of it whose silence nobody would notice.
+    pub(crate) fn unguarded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        let mut groups = self.readable().flat_map(|state| &state.groups);
+        groups.find_map(|(id, group)| {
+            let member = match &group.roster {
+                Roster::Classic(membership) => membership.unguarded(&self.timers),
+                Roster::Consumer(group) => group.unguarded(&self.timers),
+            };
+            Some((id, member?))
+        })
     }
 }
 

@@ -250,6 +250,14 @@ impl<'a> Loader<'a> {
         let flushed = if clean { end } else { self.boot.recovery_point.min(end) };
         log.recovery_point = flushed.max(log.oldest().base.min(end));
         log.epochs.truncate_from_end(end);
+        if end <= start {
+            // All records are deleted: the epoch of the last one is all that is left to tell a leader which
+            // history this log had (hunt seed 740296; Kafka forgets it).
+            let on_record = self.checkpoint.as_ref().and_then(EpochCache::latest);
+            if let Some(last) = on_record.filter(|last| last.start_offset <= end) {
+                log.epochs.assign(last.epoch, last.start_offset);
+            }
+        }
         log.epochs.truncate_from_start(start);
         if self.checkpoint.as_ref() != Some(&log.epochs)
             && (self.checkpoint.is_some() || !log.epochs.entries().is_empty())

@@ -38,10 +38,11 @@ impl ReplicaManager {
             self.set_strays_aside(step, image);
         }
         let stays = planted(self.config.plant, Plant::DeletedTopicStays);
+        let mut is_one_gone = false;
         for topic in delta.removed_topics.iter().filter(|_| !stays) {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 self.delete_remote_log(step, TopicPartition::new(topic.id, index));
-                self.delete(step, TopicPartition::new(topic.id, index));
+                is_one_gone |= self.delete(step, TopicPartition::new(topic.id, index));
             }
         }
         let mut configs = TopicConfigs::new();
@@ -58,8 +59,11 @@ impl ReplicaManager {
                 let config = configs.entry(topic.id).or_insert_with(read);
                 self.apply_partition(step, config, *tp, &topic.name, state);
             } else if !planted(self.config.plant, Plant::MovedReplicaStays) {
-                self.delete(step, *tp);
+                is_one_gone |= self.delete(step, *tp);
             }
+        }
+        if is_one_gone {
+            self.checkpoint_all(step);
         }
     }
 
@@ -246,11 +250,13 @@ impl ReplicaManager {
         LogConfig { plant: self.config.plant, ..LogConfig::new(topic, &self.config.server) }
     }
 
-    /// A replica that is no longer here: its log goes.
-    fn delete(&mut self, step: &mut Step<'_>, tp: TopicPartition) {
-        if self.drop_replica(step, tp) {
+    /// A replica that is no longer here: its log goes. `false`: there is none.
+    fn delete(&mut self, step: &mut Step<'_>, tp: TopicPartition) -> bool {
+        let was_here = self.drop_replica(step, tp);
+        if was_here {
             step.disk(Owner::Replica, DiskOpKind::DeleteLog { tp });
         }
+        was_here
     }
 
     /// Whoever waits for the replica hears that it is gone. `false`: there is none.

@@ -2,7 +2,7 @@
 
 use super::read::diverges;
 use super::session::FetchSession;
-use super::{ReplicaManager, deadline};
+use super::{Partition, ReplicaManager, deadline};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicPartition};
 use crate::plant::{Plant, planted};
@@ -13,6 +13,7 @@ use crate::protocol::{
 use crate::replica::partition::Watch;
 use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
+use rustc_hash::FxHashMap;
 
 impl ReplicaManager {
     /// Answers a fetch now, or parks it until there is something to say.
@@ -72,7 +73,7 @@ impl ReplicaManager {
             min_bytes: u64::from(request.min_bytes.max(0).unsigned_abs()),
             max_bytes: self.max_bytes(request),
             parts: Vec::with_capacity(request.partitions.len()),
-            index: rustc_hash::FxHashMap::default(),
+            index: FxHashMap::default(),
             live: 0,
             dirty: std::collections::VecDeque::new(),
             available: 0,
@@ -194,25 +195,15 @@ impl ReplicaManager {
         if let Some(epoch) = epoch_before {
             session.parts[part as usize].current_leader_epoch = epoch;
         }
-        let known = session.parts[part as usize].slot.filter(|at| self.hosts(*at, fetch.tp));
-        let at = known.or_else(|| self.slot(fetch.tp));
-        let Some(session) = self.sessions.get_mut(slot) else { return };
-        session.parts[part as usize].slot = at;
         if is_new {
             // The first answer of a session names every partition.
             session.parts[part as usize].must_answer = session.next_epoch == 1;
         }
         session.mark(part);
         let replica = session.replica;
-        if is_new && let Some(partition) = at.and_then(|at| self.partition_mut(at)) {
-            let watch = Watch { session: slot, part };
-            let list = if replica.is_some() {
-                &mut partition.follower_watch
-            } else {
-                &mut partition.consumer_watch
-            };
-            list.push(watch);
-        }
+        let Self { sessions, by_tp, partitions, .. } = self;
+        let Some(session) = sessions.get_mut(slot) else { return };
+        let at = find_host(session, Watch { session: slot, part }, is_new, by_tp, partitions);
         if let (Some(replica), Some(at)) = (replica, at) {
             self.note_follower(step, at, replica.id, replica.epoch, fetch);
         }
@@ -335,11 +326,37 @@ fn refuse_session(step: &mut Step<'_>, to: ReplyTo, error: ErrorCode) {
     step.reply(to, Response::Fetch(response));
 }
 
+/// Where a session's partition is hosted. There it is watched from now on if it was not: it is new in the
+/// session, or its replica came, or came back, since the session asked last.
+pub(super) fn find_host(
+    session: &mut FetchSession,
+    watch: Watch,
+    is_new: bool,
+    by_tp: &FxHashMap<TopicPartition, u32>,
+    partitions: &mut [Option<Partition>],
+) -> Option<u32> {
+    let entry = &mut session.parts[watch.part as usize];
+    let is_there = |at: &u32| {
+        partitions.get(*at as usize).is_some_and(|p| p.as_ref().is_some_and(|p| p.tp == entry.tp))
+    };
+    if let Some(at) = entry.slot.filter(|at| !is_new && is_there(at)) {
+        return Some(at);
+    }
+    entry.slot = by_tp.get(&entry.tp).copied();
+    let partition = partitions.get_mut(entry.slot? as usize)?.as_mut()?;
+    let list = match session.replica {
+        Some(_) => &mut partition.follower_watch,
+        None => &mut partition.consumer_watch,
+    };
+    list.push(watch);
+    entry.slot
+}
+
 /// What a fetch may see of a partition led here.
 pub(super) fn readable_end(
     session_replica: bool,
     isolation: IsolationLevel,
-    partition: &super::Partition,
+    partition: &Partition,
 ) -> Offset {
     if session_replica || planted(partition.plant, Plant::ConsumersReadToTheEnd) {
         partition.log.log_end_offset()

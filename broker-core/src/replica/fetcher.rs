@@ -476,6 +476,11 @@ impl ReplicaManager {
         let Some(partition) = self.partition_mut(slot) else { return };
         let start = answer.log_start_offset;
         if start <= partition.log.log_end_offset() {
+            if partition.log.last_epoch() == NO_EPOCH {
+                // nothing tells where the leader's history differs, but its log ends before this one
+                // (`AbstractFetcherThread.fetchOffsetAndTruncate`)
+                self.truncate(step, slot, answer.high_watermark);
+            }
             return self.delay(step, at, slot);
         }
         let (tp, from) = (partition.tp, partition.log.log_end_offset());

@@ -186,6 +186,18 @@ impl ReplicaManager {
         self.write_if_changed(step, FileName::RecoveryPoints, points);
     }
 
+    /// Logs have been deleted: what was on record of them must not be taken for that of logs that come in
+    /// their place (`LogManager.asyncDelete`). A replica that was moved back would count as flushed as far
+    /// as the one before it (hunt seed 730043).
+    #[cold]
+    pub(super) fn checkpoint_all(&mut self, step: &mut Step<'_>) {
+        self.checkpoint_recovery_points(step);
+        let marks = self.rows(|p| p.high_watermark);
+        self.write_if_changed(step, FileName::HighWatermarks, marks);
+        let starts = self.log_starts();
+        self.write_if_changed(step, FileName::LogStartOffsets, starts);
+    }
+
     /// Logs take nothing more: they are being closed.
     pub(super) fn is_closing(&self) -> bool {
         self.maintenance.closing.is_some()
@@ -209,8 +221,10 @@ impl ReplicaManager {
         for partition in self.partitions.iter_mut().flatten() {
             partition.log.close(&mut ops);
         }
+        // rolls have begun to flush older segments: they count as flushed afterwards, too
+        let begun: Vec<u64> = self.maintenance.under_way.keys().copied().collect();
         let under_way = ops.into_iter().map(|kind| step.disk(Owner::Replica, kind).0);
-        self.maintenance.closing = Some(under_way.collect());
+        self.maintenance.closing = Some(under_way.chain(begun).collect());
     }
 
     fn note_closed(&mut self, step: &mut Step<'_>) {

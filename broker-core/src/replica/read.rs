@@ -1,6 +1,7 @@
 //! The reading half of Fetch: which bytes of which segments, and the answer made from them.
 
-use super::fetch::readable_end;
+use super::fetch::{find_host, readable_end};
+use super::partition::Watch;
 use super::session::{FetchSession, SessionPartition};
 use super::throttle::hold_back;
 use super::tier::RemoteRead;
@@ -158,7 +159,7 @@ impl ReplicaManager {
         let lists = self.spare_lists.pop().unwrap_or_default();
         let mut plan = Plan { lists, ..Plan::default() };
         let is_held = self.throttles.holds_back(step.now);
-        let Self { sessions, partitions, .. } = self;
+        let Self { sessions, by_tp, partitions, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return plan };
         let dirty = session.dirty.len();
         let max_bytes = u64::from(session.max_bytes);
@@ -180,10 +181,9 @@ impl ReplicaManager {
                 continue;
             }
             step.effects.work.fetch_partitions += 1;
-            let tp = entry.tp;
             let most_bytes = u64::from(entry.max_bytes.max(1));
-            let hosted = entry.slot.and_then(|at| partitions.get(at as usize)?.as_ref());
-            let hosted = hosted.filter(|partition| partition.tp == tp);
+            let at = find_host(session, Watch { session: slot, part }, false, by_tp, partitions);
+            let hosted = at.and_then(|at| partitions.get(at as usize)?.as_ref());
             let mut looked = look(session, part, hosted);
             if is_held {
                 looked = hold_back(session, part, hosted, looked);
@@ -311,7 +311,9 @@ impl ReplicaManager {
         let parts = lists.told.iter().map(|(part, _)| *part).chain(lists.read.iter().copied());
         for (answer, part) in answers.iter().zip(parts) {
             let entry = &mut session.parts[part as usize];
-            entry.told_high_watermark = answer.high_watermark;
+            // who must cut its log first takes nothing else from the answer
+            let is_taken = answer.diverging_epoch.is_none();
+            entry.told_high_watermark = if is_taken { answer.high_watermark } else { NO_OFFSET };
             entry.told_log_start = answer.log_start_offset;
             entry.must_answer = !answer.error.is_ok();
             if entry.must_answer {

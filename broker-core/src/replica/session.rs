@@ -5,7 +5,7 @@
 //! Kafka walks all of them; the CPU model charges for that walk all the same.
 
 use super::partition::Watch;
-use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
 use crate::random::SplitMix64;
 use crate::step::ReplyTo;
@@ -72,6 +72,10 @@ impl FetchSession {
     pub(crate) fn update(&mut self, fetch: &FetchPartition) -> (u32, bool) {
         if let Some(&at) = self.index.get(&fetch.tp) {
             let part = &mut self.parts[at as usize];
+            if part.fetch_offset == fetch.fetch_offset {
+                // named again where it was: the last answer was of no use, and is wanted again
+                part.told_high_watermark = NO_OFFSET;
+            }
             part.fetch_offset = fetch.fetch_offset;
             part.current_leader_epoch = fetch.current_leader_epoch;
             part.last_fetched_epoch = fetch.last_fetched_epoch;
@@ -79,7 +83,7 @@ impl FetchSession {
             let is_new = !part.live;
             if is_new {
                 part.live = true;
-                part.told_high_watermark = -1;
+                part.told_high_watermark = NO_OFFSET;
                 self.live += 1;
             }
             return (at, is_new);
@@ -92,7 +96,7 @@ impl FetchSession {
             current_leader_epoch: fetch.current_leader_epoch,
             last_fetched_epoch: fetch.last_fetched_epoch,
             max_bytes: fetch.max_bytes.max(0).unsigned_abs(),
-            told_high_watermark: -1,
+            told_high_watermark: NO_OFFSET,
             told_log_start: -1,
             must_answer: false,
             queued: false,

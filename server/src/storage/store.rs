@@ -51,6 +51,8 @@ pub(crate) struct Store {
     open_files: OpenFiles,
     /// Segments whose files may be open.
     open_files_max: usize,
+    /// Why the log directory is offline: something that was to be written has failed.
+    failed: Option<DiskError>,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl Store {
             marker: None,
             open_files: OpenFiles::default(),
             open_files_max: usize::MAX,
+            failed: None,
         };
         for entry in fs::read_dir(root).map_err(|error| failed(&error))? {
             let path = entry.map_err(|error| failed(&error))?.path();
@@ -177,8 +180,22 @@ impl Store {
         self
     }
 
-    /// Executes an operation or hands it to a worker.
+    /// Executes an operation or hands it to a worker. After a failed write nothing is changed any more.
     pub(crate) fn submit(&mut self, op: DiskOp) -> Submitted {
+        let is_change = op.kind.is_change();
+        if let Some(error) = self.failed.filter(|_| is_change) {
+            return Submitted::Now(DiskResult::Failed(error));
+        }
+        let submitted = self.start(op);
+        if let Submitted::Now(DiskResult::Failed(error)) = submitted
+            && is_change
+        {
+            self.failed = Some(error);
+        }
+        submitted
+    }
+
+    fn start(&mut self, op: DiskOp) -> Submitted {
         if self.open_files.count() > self.open_files_max {
             self.close_files();
         }

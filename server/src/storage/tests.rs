@@ -276,6 +276,25 @@ fn segments_are_kept_apart_and_deleted_whole() {
     assert_eq!(left.collect::<Vec<_>>(), ["__cluster_metadata-0"], "the renamed one is gone, too");
 }
 
+/// Hunt seed 710994: a full volume had no room for the new segment of a log whose old ones had all grown
+/// too old. They were deleted all the same, and the log began anew below offsets that had been used.
+#[test]
+fn nothing_is_deleted_after_a_write_that_failed() {
+    let mut rig = Rig::new();
+    rig.append(0, &batch(0, 40));
+    let in_the_way = rig.dir.path().join("orders-0").join(segment_name(1, "log"));
+    fs::create_dir(&in_the_way).unwrap();
+    let append = DiskOpKind::Append { tp: TP, segment: 1, records: Records::default() };
+    let delete = DiskOpKind::DeleteSegments { tp: TP, segments: vec![0] };
+    for (id, kind) in (1..).zip([append, delete]) {
+        let submitted = rig.store.submit(DiskOp { id: DiskOpId(id), kind });
+        assert!(matches!(submitted, Submitted::Now(DiskResult::Failed(_))), "{submitted:?}");
+    }
+    fs::remove_dir(in_the_way).unwrap();
+    rig.reopen();
+    assert_eq!(rig.store.segments(TP), [0]);
+}
+
 #[test]
 fn an_index_that_lies_is_not_believed() {
     let (mut rig, written) = filled(&[3000; 40]);

@@ -210,7 +210,11 @@ pub(crate) fn truncated(
         completeness::cuts(p, ledger, at, to);
     }
     let replica = &mut p.replicas[at];
-    if to > from {
+    if to < replica.log_start {
+        // nothing is left, of whatever epoch it was: the log goes on there (hunt seed 723541)
+        replica.log.restart(to);
+        replica.log_start = to;
+    } else if to > from {
         p.producers.forgotten_below = p.producers.forgotten_below.max(to);
         replica.log.restart(to); // too far behind: it goes on where its leader's log, or a snapshot, ends
     } else {

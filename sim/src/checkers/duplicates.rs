@@ -3,6 +3,7 @@
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
+use stormglass_broker_core::ids::Offset;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "no-duplicates",
@@ -19,6 +20,7 @@ pub(crate) fn find(
     ledger: &mut Ledger,
     entry: &Entry,
     (about, table): ((&str, &History), &Table),
+    one_known_below: Offset,
 ) -> bool {
     let is_same = |old: &&Entry| {
         let by_tag = entry.tag != 0 && old.tag == entry.tag;
@@ -29,7 +31,8 @@ pub(crate) fn find(
     };
     let Some(at) = table.main.iter().rposition(|old| is_same(&old)) else { return false };
     let old = &table.main[at];
-    if is_forgotten(entry, old, table.main.iter().skip(at + 1)) {
+    let known = if old.base < one_known_below { 1 } else { REMEMBERED };
+    if is_forgotten(entry, old, table.main.iter().skip(at + 1), known) {
         return true;
     }
     ledger.broken(Check::Duplicates, about, &|| {
@@ -53,10 +56,15 @@ pub(crate) fn find(
 /// had been appended, wrote it again in a newer epoch. Five may be in flight per connection, so when
 /// the leader moves more than five per partition are: the first answers get lost, all are written, and
 /// the repeated ones are out of order. Java's producer then begins a new epoch (KIP-360) with what it
-/// takes for lost (hunt seed 73015).
-fn is_forgotten<'a>(entry: &Entry, old: &Entry, later: impl Iterator<Item = &'a Entry>) -> bool {
+/// takes for lost (hunt seed 73015). A leader that has restarted since knows one only (734871).
+fn is_forgotten<'a>(
+    entry: &Entry,
+    old: &Entry,
+    later: impl Iterator<Item = &'a Entry>,
+    known: usize,
+) -> bool {
     let of_epoch = |batch: &&Entry| {
         (batch.producer_id, batch.producer_epoch) == (old.producer_id, old.producer_epoch)
     };
-    entry.producer_epoch > old.producer_epoch && later.filter(of_epoch).count() >= REMEMBERED
+    entry.producer_epoch > old.producer_epoch && later.filter(of_epoch).count() >= known
 }

@@ -64,7 +64,10 @@ pub(crate) fn joined(
             });
             continue;
         }
-        if replica.log.agrees(&p.committed, p.exposed()) {
+        // what was committed has been deleted, and nobody reads what a replica has in its place: that
+        // cannot be told from it any more, as in Kafka (hunt seed 700597)
+        let is_gone = p.exposed() <= p.stored.log_start && replica.log.end() >= p.exposed();
+        if is_gone || replica.log.agrees(&p.committed, p.exposed()) {
             continue;
         }
         ledger.broken(Check::IsrRules, p.about(), &|| {
@@ -108,7 +111,12 @@ pub(crate) fn rises(
     let members = isr.iter().copied().chain(unknown);
     for member in members.filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
         let Some(replica) = p.known_replica(member.0) else { continue };
-        if replica.log.agrees(&leader.log, offset) || p.holds_given_up(leader, offset - 1) {
+        // as above (hunt seed 740296)
+        let is_gone = offset <= p.stored.log_start && replica.log.end() >= offset;
+        if is_gone
+            || replica.log.agrees(&leader.log, offset)
+            || p.holds_given_up(leader, offset - 1)
+        {
             continue;
         }
         ledger.broken(Check::IsrRules, p.about(), &|| {

@@ -101,6 +101,11 @@ pub(crate) fn follower_committed(p: &Partition, ledger: &mut Ledger, at: usize, 
     if p.holds_lost(replica, differs) {
         return; // it, or its leader, has not heard of the next one (hunt seed 500247)
     }
+    if !p.is_gapless {
+        // a follower that gets only what compaction has left of an epoch takes it for younger than it is,
+        // and as a leader lets others keep what they have in the gap before it (hunt seed 735732)
+        return;
+    }
     if differs < p.producers.forgotten_below {
         return; // deleted where it leads: what is left of it goes with the leader's log start
     }

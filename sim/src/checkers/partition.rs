@@ -46,6 +46,8 @@ pub(crate) struct Replica {
     pub(crate) cut_deep: bool,
     /// How its host lost power last, with what was not on disk.
     pub(crate) power_lost: Option<Excuse>,
+    /// Where its log begins, as far as it has said.
+    pub(crate) log_start: Offset,
     /// It has come up again, and was not looked at since: what was on its way to its disk when its
     /// process ended may be there.
     pub(crate) recovered: bool,
@@ -72,6 +74,7 @@ impl Replica {
             turned: false,
             cut_deep: false,
             power_lost: None,
+            log_start: 0,
             recovered: false,
             proposed: false,
             deleted: false,
@@ -365,8 +368,14 @@ impl Partition {
             folded = self.table.cut_blocks(missing);
             from = Some(from.map_or(missing, |from| from.min(missing)));
         }
-        // after an unclean election the old leader may go on where the new one's log ends
-        let end = (void == Some(Void::Unclean)).then(|| log.end());
+        // after an unclean election an old leader may go on where its log and the new one's part (hunt
+        // seed 733681)
+        let leaders = self.replicas.iter().filter(|other| other.leads.is_some());
+        let parts = |log: &EpochLog, other: &EpochLog| {
+            other.first_missing_in(log, Offset::MAX).unwrap_or(other.end()).min(log.end())
+        };
+        let end = leaders.map(|other| parts(log, &other.log)).min();
+        let end = end.filter(|_| void == Some(Void::Unclean));
         if let Some(at) = from.or(end) {
             let (leader, is_empty) = (NodeId(self.replicas[leader].node), from.is_none());
             let loss = Loss { at_ns: now_ns, leader, epoch, from: at, void, is_empty, folded };

@@ -8,7 +8,7 @@ use super::consumed::Reader;
 use super::copies::{self, Copied};
 use super::epoch_log::EpochLog;
 use super::final_state::{FinalPartition, FinalState};
-use super::history::{History, Turn};
+use super::history::Turn;
 use super::ledger::Ledger;
 use super::messages::Talk;
 use super::one_leader::Quorum;
@@ -211,6 +211,7 @@ impl Checkers {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
                         replica.known &= *truncated_bytes == 0;
                         (replica.turned, replica.recovered) = (true, true);
+                        p.producers.one_known_below(replica.log.end());
                     }
                 }
             }
@@ -383,27 +384,26 @@ impl Checkers {
         self.transactions.get_or_insert_with(|| Box::new(Transactions::expected(plan)));
     }
 
-    /// What applications promise of their copies, unless Kafka promises nothing of what they rest on.
+    /// What applications promise of their copies, unless Kafka promises nothing of what they rest on, or
+    /// the log cleaner takes records of it away.
     pub(crate) fn copies(&mut self, copied: &Copied<'_>, state: &FinalState<'_>) {
-        let is_void =
-            |at: &usize| self.partitions[*at].void.is_some() || self.partitions[*at].was_unclean();
-        let of = copied.from.iter().chain(&copied.to).filter_map(|tp| self.index.get(*tp));
-        let labels: Vec<usize> = of.collect();
-        let now_ns = self.ledger.now_ns;
-        let may_hang = |at: &usize| {
-            let label = &self.partitions[*at].label;
-            self.transactions.as_ref().is_some_and(|known| known.may_hang(label, now_ns))
+        let tps = copied.from.iter().chain(&copied.to);
+        let of: Vec<_> = tps.map(|tp| (*tp, self.partition(*tp))).collect();
+        let Self { ledger, partitions, transactions, .. } = self;
+        let now_ns = ledger.now_ns;
+        let is_void = |at: &usize| {
+            let p = &partitions[*at];
+            let may_hang = |known: &Transactions| known.may_hang(&p.label, now_ns);
+            p.void.is_some() || p.was_unclean() || transactions.as_deref().is_some_and(may_hang)
         };
-        let rests_on = labels.iter().chain(&self.coordinators).chain(&self.positions);
-        if self.positions_void || rests_on.clone().any(is_void) || rests_on.clone().any(may_hang) {
+        let own = of.iter().map(|(_, at)| at);
+        let mut rests_on = own.clone().chain(&self.coordinators).chain(&self.positions);
+        let mut own = own.map(|at| &partitions[*at]);
+        if self.positions_void || rests_on.any(is_void) || own.any(|p| p.keys.is_some()) {
             return;
         }
-        let nobody = History::default();
-        let tps = copied.from.iter().chain(&copied.to);
-        let named = tps.filter_map(|tp| Some((*tp, self.partitions[self.index.get(*tp)?].about())));
-        let named: BTreeMap<TopicPartition, (&str, &History)> = named.collect();
-        let about = |tp| named.get(&tp).copied().unwrap_or(("", &nobody));
-        copies::check_final(&mut self.ledger, copied, state, &about);
+        let at = |tp| of.iter().find(|(known, _)| *known == tp).expect("a copied partition").1;
+        copies::check_final(ledger, copied, state, &|tp| partitions[at(tp)].about());
     }
 
     /// What was found.
@@ -471,7 +471,9 @@ impl Checkers {
                 p.stored.log_starts(*offset);
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
                 let replica = p.replica(node);
-                p.replicas[replica].deleted = p.replicas[replica].leads.is_some();
+                let replica = &mut p.replicas[replica];
+                replica.log_start = *offset;
+                replica.deleted = replica.leads.is_some();
                 return;
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {

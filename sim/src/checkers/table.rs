@@ -152,7 +152,7 @@ impl Table {
         let mut displaced = None;
         while let Some(last) = self.main.back() {
             let held = log.epoch_at(last.base) == Some(last.epoch);
-            if held || log.is_empty() || last.next() <= log.known_from() {
+            if held || last.next() <= log.known_from() {
                 break;
             }
             displaced = Some(last.base);

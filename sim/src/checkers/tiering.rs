@@ -17,7 +17,7 @@ pub(crate) const PROMISE: Promise = Promise {
 pub(crate) struct Stored {
     segments: BTreeMap<RemoteSegmentId, (Offset, Offset)>,
     /// Where the log starts, as far as any replica has said.
-    log_start: Offset,
+    pub(crate) log_start: Offset,
 }
 
 impl Stored {

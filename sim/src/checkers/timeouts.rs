@@ -223,8 +223,9 @@ impl Timeouts {
                     let is_in = |isr: &[NodeId]| isr.iter().any(|id| id.0 == *member);
                     (*of, *at) != (node, *tp) || is_in(old) && is_in(isr)
                 });
+                // who joins has what is committed, and perhaps never had all (seed 732954)
                 for member in isr.iter().filter(|member| !old.contains(member)) {
-                    let fresh = Lag::fresh(now_ns);
+                    let fresh = Lag { complete_ns: 0, ..Lag::fresh(now_ns) };
                     self.lags.entry((node, *tp, member.0)).or_insert(fresh);
                 }
             }
@@ -371,6 +372,9 @@ impl Checkers {
         replica.proposed = true;
         let old = replica.lead_isr.1.clone();
         let now_ns = self.ledger.now_ns;
+        if now_ns == 0 {
+            return; // while the cluster is set up no time passes
+        }
         for member in old.iter().filter(|member| !isr.contains(member)) {
             let of = (node, tp, *member);
             self.timeouts.left((&mut self.ledger, now_ns), of, (&old, self.lag_max_ns));

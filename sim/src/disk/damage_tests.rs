@@ -58,6 +58,7 @@ fn a_failed_fsync_fails_what_needs_it_and_may_cost_what_was_not_synced() {
     let file = FileName::RecoveryPoints;
     let bytes = Bytes::from_static(b"new");
     assert_eq!(submit(&mut disk, SEC, DiskOpKind::WriteFile { file, bytes }), failed);
+    disk.crash_process(SEC);
     assert!(disk.drop_unsynced(SEC, &mut |_| 0));
     assert_eq!(read(&mut disk, SEC, 0).unwrap(), [0, 16, 32, 48], "what had been synced is there");
     assert!(!disk.drop_unsynced(SEC, &mut |_| 0), "once");

@@ -78,6 +78,8 @@ pub struct Disk {
     pub(super) pending_files: Vec<PendingFile>,
     full: bool,
     io_error: bool,
+    /// Why the process's log directory is offline: something that it wrote has failed.
+    failed: Option<DiskError>,
     /// Present where the plan has such faults, from the first on.
     pub(super) damage: Option<Box<Damage>>,
     append_bytes: u64,
@@ -100,6 +102,7 @@ impl Disk {
             pending_files: Vec::new(),
             full: false,
             io_error: false,
+            failed: None,
             damage: None,
             append_bytes: 0,
             throttled_ns: 0,
@@ -113,13 +116,21 @@ impl Disk {
     pub fn submit(&mut self, now_ns: u64, op: DiskOp) -> Completion {
         let DiskOp { id, kind } = op;
         self.settle(now_ns);
-        let (at_ns, result) = if self.io_error {
+        let is_change = kind.is_change();
+        let (at_ns, result) = if let Some(error) = self.failed.filter(|_| is_change) {
+            (now_ns, DiskResult::Failed(error))
+        } else if self.io_error {
             (now_ns, DiskResult::Failed(DiskError::Io))
         } else if let Some(result) = self.refused(&kind) {
             (now_ns, result)
         } else {
             self.execute(now_ns, kind)
         };
+        if let DiskResult::Failed(error) = result
+            && is_change
+        {
+            self.failed = Some(error);
+        }
         debug_assert!(at_ns >= now_ns, "nothing ends before it begins");
         Completion { id, at_ns, result }
     }
@@ -187,6 +198,12 @@ impl Disk {
         }
     }
 
+    /// Whether a write of the process has failed: nothing is changed any more until it ends.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// When [`Self::on_wakeup`] should be called, ns: background writeback goes on then. An
     /// earlier or later call does no harm.
     #[must_use]
@@ -241,6 +258,7 @@ impl Disk {
     /// The process died: the page cache and all that was submitted stay.
     pub fn crash_process(&mut self, now_ns: u64) {
         self.settle(now_ns);
+        self.failed = None;
         self.store.drop_all_cleaned(&mut self.cuts);
         self.cut(now_ns);
     }
@@ -249,6 +267,7 @@ impl Disk {
     /// luck left. `below(n)` draws uniformly from `0..n`.
     pub fn crash_power(&mut self, now_ns: u64, below: &mut dyn FnMut(u64) -> u64) {
         self.settle(now_ns);
+        self.failed = None;
         self.store.drop_all_cleaned(&mut self.cuts);
         self.cut(now_ns);
         if let Some(damage) = &mut self.damage {
@@ -445,6 +464,10 @@ impl Disk {
         let written_ns = self.volumes.submit(now_ns, 0, Io::Write(bytes.len() as u64));
         let at_ns = self.volumes.submit_after(now_ns, written_ns, 0, Io::Flush);
         let before = self.store.set_file(file, Some(bytes.clone()));
+        // once this content is durable, no older one comes back, however late its own write would end
+        for older in self.pending_files.iter_mut().filter(|pending| pending.name == *file) {
+            older.at_ns = older.at_ns.min(at_ns);
+        }
         self.pending_files.retain(|pending| pending.at_ns > now_ns);
         self.pending_files.push(PendingFile { name: file.clone(), before, at_ns });
         (at_ns, DiskResult::Done)

@@ -264,6 +264,27 @@ fn a_small_file_is_old_or_new_after_a_power_failure() {
     assert_eq!(disk.file(&name).unwrap(), "new", "confirmed is durable");
 }
 
+/// Hunt seed 722344: a write that a slow volume still had to end brought back what was there before it, two
+/// contents ago.
+#[test]
+fn what_is_durable_is_not_undone_by_an_older_write_that_ends_later() {
+    let name = FileName::HighWatermarks;
+    let mut disk = disk(config());
+    let write = |disk: &mut Disk, now_ns, text: &'static str| {
+        let bytes = Bytes::from_static(text.as_bytes());
+        submit(disk, now_ns, DiskOpKind::WriteFile { file: name.clone(), bytes }).at_ns
+    };
+    write(&mut disk, 0, "first");
+    disk.set_slow(SEC, 1000, 60 * SEC);
+    let second_ns = write(&mut disk, SEC, "second");
+    disk.set_slow(SEC, 1000, 0);
+    let third_ns = write(&mut disk, SEC, "third");
+    assert!(third_ns < second_ns, "the slow one ends later");
+    write(&mut disk, third_ns, "fourth"); // on its way
+    disk.crash_power(third_ns, &mut |_| 0);
+    assert_eq!(disk.file(&name).unwrap(), "third");
+}
+
 #[test]
 fn segments_roll_and_are_cut_and_deleted() {
     let mut disk = disk(config());
@@ -317,14 +338,21 @@ fn full_and_broken_volumes_refuse() {
     assert_eq!(append(&mut disk, 0, 0, batches[..10].to_vec()).result, DiskResult::Done);
     let full = DiskResult::Failed(DiskError::Full);
     assert_eq!(append(&mut disk, 0, 0, batches[10..].to_vec()).result, full);
+    // what was to come after it may rest on it: a new segment, and the deletion of the old ones
+    let delete = DiskOpKind::DeleteSegments { tp: tp(0), segments: vec![0] };
+    assert_eq!(submit(&mut disk, 0, delete).result, full);
+    assert_eq!(disk.segments(tp(0)), [0]);
+    disk.crash_process(0);
     submit(&mut disk, 0, DiskOpKind::Truncate { tp: tp(0), to: 16 });
     disk.set_full(true);
     assert_eq!(append(&mut disk, 0, 0, batches[1..2].to_vec()).result, full);
     disk.set_full(false);
+    disk.crash_process(0);
     disk.set_io_error(true);
     let broken = DiskResult::Failed(DiskError::Io);
     assert_eq!(append(&mut disk, 0, 0, batches[1..2].to_vec()).result, broken);
     disk.set_io_error(false);
+    disk.crash_process(0);
     assert_eq!(append(&mut disk, 0, 0, batches[1..2].to_vec()).result, DiskResult::Done);
 }
 

@@ -12,7 +12,7 @@ const MS: u64 = 1_000_000;
 pub fn strike(plan: &mut Plan, names: &[String]) {
     let mut dice = Dice::new(plan.seed, "applications");
     let from_ns = plan.phases.warmup_ns;
-    let to_ns = from_ns + plan.phases.measure_ns;
+    let to_ns = plan.phases.heal_starts_ns();
     if names.is_empty() {
         return;
     }

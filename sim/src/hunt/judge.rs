@@ -14,8 +14,8 @@ const SIGNATURE_MAX: usize = 110;
 pub struct Failure {
     /// The same for failures of one kind: checker, and what was seen without its numbers.
     pub signature: String,
-    /// Checker that fired; `panic` when an assertion failed,
-    /// `application-panic` when one of an application under test did, `endless` when the run did not end.
+    /// Checker that fired; `panic` when an assertion failed, `application-panic` when one of an
+    /// application under test did, `endless` when the run did not end.
     pub checker: String,
     /// When, ns since the run began.
     pub at_ns: u64,

@@ -286,7 +286,7 @@ fn move_earlier(plan: &mut Plan, by: u64) {
 
 /// Whether an action is about a node by its id.
 fn names(action: &Action, id: i32) -> bool {
-    use stormglass_scenarios::plan::Endpoint;
+    use stormglass_scenarios::plan::{Endpoint, Operation};
     let ends = |ends: &[Endpoint]| ends.iter().all(|end| *end == Endpoint::Node(id));
     match action {
         Action::HostCrash { node }
@@ -307,8 +307,14 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::Load { .. }
         | Action::ConsumerPause { .. }
         | Action::ClientCrash { .. }
-        | Action::ClientPause { .. }
-        | Action::Admin { .. } => false,
+        | Action::ClientPause { .. } => false,
+        Action::Admin { operation } => match operation {
+            Operation::Reassign { replicas, .. } => replicas.contains(&id),
+            Operation::CreateTopic { assignment, .. } => {
+                assignment.iter().flatten().any(|n| *n == id)
+            }
+            _ => false,
+        },
     }
 }
 

@@ -445,6 +445,14 @@ impl<'a> Storm<'a> {
     }
 }
 
+/// Whether a client is another one, or an instance of it (`copy-0` of `copy`).
+fn is_part_of(part: &str, whole: &str) -> bool {
+    let rest = part.strip_prefix(whole);
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(|n| n.parse::<u32>().is_ok())
+    })
+}
+
 /// Whether two events would undo each other.
 pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
     let end = |event: &EventPlan| event.for_ns.map_or(u64::MAX, |lasts| event.at_ns + lasts);
@@ -458,10 +466,10 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
             | (Action::BitRot { node: a, .. }, Action::BitRot { node: b, .. }) => a == b,
             (Action::ObjectStorage { .. }, Action::ObjectStorage { .. }) => true,
             (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
-            (Action::ClientCrash { client: a }, Action::ClientCrash { client: b }) => a == b,
-            (Action::ClientPause { client: a, .. }, Action::ClientPause { client: b, .. }) => {
-                a == b
-            }
+            (
+                Action::ClientCrash { client: a } | Action::ClientPause { client: a, .. },
+                Action::ClientCrash { client: b } | Action::ClientPause { client: b, .. },
+            ) => is_part_of(a, b) || is_part_of(b, a),
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
             (Action::Load { .. }, Action::Load { .. }) => true,
             // it has no end of its own

@@ -12,12 +12,14 @@ use stormglass_scenarios::plan::Plan;
 /// Replicas of a cluster small enough to be looked at every second: hunts, not benchmarks.
 const REPLICAS_MAX: usize = 64;
 
+/// Of a node that is up. One whose log directory has failed is about to end, and has planned with what it
+/// will never write.
 fn view_of(node: &Node, now_ns: u64) -> Option<NodeView<'_>> {
     let awake_ns = match node.paused_until_ns {
         0 => u64::MAX,
         until => now_ns.saturating_sub(until),
     };
-    let broker = node.broker.as_ref()?;
+    let broker = node.broker.as_ref().filter(|_| !node.disk.is_offline())?;
     Some(NodeView { node: node.id.0, broker, disk: &node.disk, awake_ns })
 }
 

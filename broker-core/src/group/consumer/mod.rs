@@ -33,7 +33,6 @@ pub(super) use settings::ConsumerSettings;
 
 use super::timers::{Due, Timers};
 use crate::error::ErrorCode;
-use crate::inspect::GroupView;
 use crate::metadata::MetadataImage;
 use crate::plant::Plant;
 use crate::protocol::{
@@ -404,21 +403,22 @@ impl ConsumerGroup {
         leave::check_epoch_of(&self.committed, member, epoch)
     }
 
-    /// Members as they are now, for checkers. A member that is away for a while has no session.
-    pub(super) fn view(&self, timers: &Timers) -> GroupView {
+    /// A member's epoch, for checkers.
+    pub(super) fn epoch_of(&self, member: &str) -> Option<i32> {
+        self.current.members.get(member).map(|member| member.current.epoch)
+    }
+
+    /// A member without a deadline for its next heartbeat, for checkers. One that is away for a while
+    /// has no session.
+    pub(super) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
         let members = &self.current.members;
         let is_here = |id: &Arc<str>| members.get(id).is_some_and(|known| known.current.epoch >= 0);
         let is_guarded = |id: &Arc<str>| {
             let queued = self.deadlines.get(id).and_then(|deadlines| deadlines.queued);
             queued.is_some_and(|at| timers.will_look(at, &self.id, id))
         };
-        let confirmed = self.committed.members.keys();
-        let mut unguarded = confirmed.filter(|id| !self.is_dying && is_here(id) && !is_guarded(id));
-        GroupView {
-            generation: None,
-            members: members.iter().map(|(id, m)| (Arc::clone(id), m.current.epoch)).collect(),
-            unguarded: unguarded.next().cloned(),
-        }
+        let mut confirmed = self.committed.members.keys().filter(|_| !self.is_dying);
+        confirmed.find(|id| is_here(id) && !is_guarded(id))
     }
 
     /// What tools are told.

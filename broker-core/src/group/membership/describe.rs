@@ -5,7 +5,6 @@ use super::{Cx, Membership};
 use crate::error::ErrorCode;
 use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
 use crate::group::timers::Timers;
-use crate::inspect::GroupView;
 use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -132,18 +131,18 @@ impl Membership {
 }
 
 impl Membership {
-    /// Members as they are now, for checkers.
-    pub(in crate::group) fn view(&self, timers: &Timers) -> GroupView {
-        let is_stable = self.state == GroupState::Stable;
+    /// The generation, if that is a member of it; for checkers.
+    pub(in crate::group) fn generation_of(&self, member: &str) -> Option<i32> {
+        self.members.contains_key(member).then_some(self.generation)
+    }
+
+    /// A member without a deadline for its next heartbeat; for checkers.
+    pub(in crate::group) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
         let is_guarded = |id: &Arc<str>, member: &Member| {
             let queued = member.queued.is_some_and(|at| timers.will_look(at, &self.group, id));
             queued || member.is_waiting()
         };
-        let mut unguarded = self.members.iter().filter(|(id, member)| !is_guarded(id, member));
-        GroupView {
-            generation: Some(self.generation),
-            members: self.members.keys().map(|id| (Arc::clone(id), self.generation)).collect(),
-            unguarded: unguarded.next().filter(|_| is_stable).map(|(id, _)| Arc::clone(id)),
-        }
+        let mut members = self.members.iter().filter(|_| self.state == GroupState::Stable);
+        members.find(|(id, member)| !is_guarded(id, member)).map(|(id, _)| id)
     }
 }

@@ -4,7 +4,7 @@ use super::rig::{Rig, TOPIC, TP};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
 use crate::log::testing::sequenced;
-use crate::metadata::{MetadataRecord, PartitionRecord};
+use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord};
 use crate::protocol::{
     Acks, FetchPartition, FetchRequest, IsolationLevel, ProducePartition, ProduceRequest, Response,
     SESSION_EPOCH_FINAL,
@@ -202,4 +202,66 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     }
     assert!(timers.len() <= 3, "{} timers", timers.len());
     assert!(fired <= 450, "{fired} timers fired for 400 fetches");
+}
+
+/// A consumer's fetch in a session that is to stay.
+fn in_session(
+    session_id: i32,
+    session_epoch: i32,
+    partitions: Vec<FetchPartition>,
+) -> FetchRequest {
+    FetchRequest {
+        replica: None,
+        max_wait_ms: 500,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        isolation: IsolationLevel::ReadUncommitted,
+        session_id,
+        session_epoch,
+        partitions,
+        forgotten: Vec::new(),
+        rack: None,
+    }
+}
+
+/// Hunt seed 600027: a replica that was moved away and back under a session was never looked at again,
+/// and one that came after the session's first fetch stayed unknown for ever.
+#[test]
+fn a_session_finds_a_replica_that_came_or_came_back() {
+    let mut rig = Rig::new("orders", |_| {});
+    let asked = FetchPartition {
+        tp: TP,
+        current_leader_epoch: -1,
+        fetch_offset: 0,
+        last_fetched_epoch: -1,
+        log_start_offset: -1,
+        max_bytes: 1 << 20,
+    };
+    let mut epoch = 0;
+    let mut fetch = |rig: &mut Rig, id: i32, asked: &[FetchPartition]| {
+        let request = in_session(id, epoch, asked.to_vec());
+        epoch += 1;
+        let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        let Some(Response::Fetch(answer)) = rig.replies().pop() else { return (0, None) };
+        (answer.session_id, answer.partitions.first().map(|part| part.error))
+    };
+    let (id, error) = fetch(&mut rig, 0, &[asked]);
+    assert_eq!(error, Some(ErrorCode::UnknownTopicOrPartition));
+    rig.create(1, &[1, 2, 3]);
+    assert_eq!(
+        fetch(&mut rig, id, &[]).1,
+        None,
+        "the replica came, and its records are waited for"
+    );
+    for replicas in [[2, 3], [2, 1]] {
+        let mut change = PartitionChangeRecord::new(TP);
+        change.replicas = Some(replicas.map(NodeId).to_vec());
+        change.leader = LeaderUpdate::Elected(NodeId(if replicas[1] == 1 { 1 } else { 2 }));
+        rig.apply(&[MetadataRecord::PartitionChange(change)]);
+    }
+    assert_eq!(rig.replies().len(), 1, "the replica left");
+    fetch(&mut rig, id, &[asked]);
+    let sessions = rig.replicas.session_views();
+    assert_eq!(sessions[0].parts[0].is_watched, Some(true), "it came back");
 }

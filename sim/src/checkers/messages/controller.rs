@@ -138,12 +138,11 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::JoinGroup(answer) => answer.error.is_ok(),
         Response::SyncGroup(answer) => answer.error.is_ok(),
         Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
-        answer if fencing::is_taken(answer) == Some(true) => true,
         Response::AllocateProducerIds(answer) => answer.error.is_ok(),
         Response::AlterPartition(answer) => {
             let refused = answer.partitions.iter().any(|told| !told.error.is_ok());
             answer.error.is_ok() && !refused
         }
-        _ => false,
+        answer => fencing::is_taken(answer),
     }
 }

@@ -10,19 +10,17 @@ use stormglass_broker_core::protocol::{
 /// Why a broker must not take what a member or a producer asks, as it stands before it does.
 /// `None`: it may.
 pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
+    let of_member = match request {
+        Request::OffsetCommit(asked) => Some((&asked.group, &asked.member, asked.generation)),
+        Request::Heartbeat(asked) => Some((&asked.group, &asked.member, asked.generation)),
+        Request::SyncGroup(asked) => Some((&asked.group, &asked.member, asked.generation)),
+        Request::TxnOffsetCommit(asked) => Some((&asked.group, &asked.member, asked.generation)),
+        _ => None,
+    };
+    if let Some((group, id, epoch)) = of_member {
+        return member(broker, group, (id, epoch));
+    }
     match request {
-        Request::OffsetCommit(asked) => {
-            member(broker, &asked.group, (&asked.member, asked.generation))
-        }
-        Request::Heartbeat(asked) => {
-            member(broker, &asked.group, (&asked.member, asked.generation))
-        }
-        Request::SyncGroup(asked) => {
-            member(broker, &asked.group, (&asked.member, asked.generation))
-        }
-        Request::TxnOffsetCommit(asked) => {
-            member(broker, &asked.group, (&asked.member, asked.generation))
-        }
         Request::AddOffsetsToTxn(asked) => {
             transactional(broker, &asked.transactional_id, asked.producer)
         }
@@ -40,12 +38,11 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
 
 /// A member of a group, with its generation or epoch.
 fn member(broker: &Broker, group: &str, (id, epoch): (&Arc<str>, i32)) -> Option<String> {
-    let view = broker.group(group)?;
     if epoch < 0 || id.is_empty() {
         return None; // no member: a manual assignment
     }
-    let known = view.members.get(id);
-    (known != Some(&epoch)).then(|| {
+    let known = broker.member_epoch(group, id)?;
+    (known != Some(epoch)).then(|| {
         format!("it is of member {id} of {group} in epoch or generation {epoch}, not in {known:?}")
     })
 }
@@ -79,9 +76,9 @@ fn newest_epoch(broker: &Broker, tp: TopicPartition, producer: i64) -> Option<i1
     view.log.producer_epoch(producer)
 }
 
-/// Whether a request with an objection of this kind was taken; `None`: it is of another kind.
-pub(super) fn is_taken(answer: &Response) -> Option<bool> {
-    Some(match answer {
+/// Whether a transactional request, or one of a producer, was taken.
+pub(super) fn is_taken(answer: &Response) -> bool {
+    match answer {
         Response::TxnOffsetCommit(answer) => {
             answer.partitions.iter().any(|(_, error)| error.is_ok())
         }
@@ -94,6 +91,6 @@ pub(super) fn is_taken(answer: &Response) -> Option<bool> {
         Response::Produce(answer) => {
             !answer.partitions.is_empty() && answer.partitions.iter().all(|p| p.error.is_ok())
         }
-        _ => return None,
-    })
+        _ => false,
+    }
 }

@@ -28,8 +28,8 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "messages-true",
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
-           on disk before they are given, errors have their reason, and an answer to an earlier \
-           question changes nothing",
+           on disk before they are given, errors have their reason, members and producers that \
+           are fenced are refused, and an answer to an earlier question changes nothing",
 };
 
 /// A node that speaks.

@@ -29,8 +29,9 @@ struct Found {
     batch: Arc<Batch>,
 }
 
-/// Compares what is in memory with the disk. No append may be in flight. Left out: producers of a log
-/// that was cut below its high watermark, which is a loss, and whose core forgets them.
+/// Compares what is in memory with the disk. No append may be in flight. Left out: producers of a log of
+/// which a replica was cut below its high watermark. That is a loss, the core forgets them there, and as
+/// a leader it takes from them what the others would have refused, such as a marker of an older epoch.
 pub(crate) fn rebuilt(
     p: &Partition,
     ledger: &mut Ledger,
@@ -49,7 +50,7 @@ pub(crate) fn rebuilt(
     };
     ends(replica, &found, p.is_gapless, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
-    if !p.replicas.iter().any(|known| known.node == node && known.cut_deep) {
+    if !p.replicas.iter().any(|known| known.cut_deep) {
         producers(replica, &found, p.is_gapless, &mut says);
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
@@ -134,8 +135,8 @@ fn epochs(
 
 /// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker
 /// of a newer epoch makes it begin anew. Of a compacted log the newest batch that is left may be an older
-/// one: what made it old enough to go was cut with the tail, and the snapshot below the cut knows more
-/// (hunt seed 600013).
+/// one, and such a marker may be gone: what made it old enough to go was cut with the tail, and the
+/// snapshot below the cut knows more (hunt seeds 600013, 700123).
 fn producers(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut Says<'_>) {
     let mut newest: BTreeMap<i64, (i16, i32, Offset, usize)> = BTreeMap::new();
     for Found { batch, .. } in readable(replica, found) {
@@ -160,7 +161,9 @@ fn producers(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says:
     for (id, (epoch, sequence, offset, count)) in newest {
         let remembered = known.iter().find(|producer| producer.id == id);
         let same = remembered.is_some_and(|producer| {
-            let knows_more = producer.newest.is_some_and(|(_, at)| at > offset && is_gone(at));
+            let is_marker_gone = !is_gapless && producer.epoch > epoch;
+            let knows_more =
+                is_marker_gone || producer.newest.is_some_and(|(_, at)| at > offset && is_gone(at));
             let is_newest = (producer.epoch, producer.newest) == (epoch, Some((sequence, offset)));
             knows_more || (is_newest && producer.batches >= count.min(5))
         });

@@ -19,8 +19,10 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "metadata-state",
     text: "nodes that know the metadata up to the same offset know the same, brokers lead and \
            follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
-           lead, with the positions that the log has and no older ones than groups were told; ISRs \
-           have no fenced member, and snapshots of one name are the same",
+           lead, with the positions that the log has and no older ones than groups were told; brokers \
+           hold the replicas that it gives them, with their topics' configs, and once all is well \
+           again every partition is led; ISRs have no fenced member, and snapshots of one name are \
+           the same",
 };
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -103,11 +105,20 @@ pub(crate) fn applied(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
-    hosts(ledger, view, image);
     for replica in view.broker.replica_views() {
         let Some(state) = image.partition(replica.tp) else { continue };
-        configured(ledger, &replica, image);
         role(ledger, image, view.node, (&replica, state));
+    }
+}
+
+/// A broker's replicas are those that its metadata gives it, with their topics' configs.
+pub(crate) fn hosted(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    hosts(ledger, view, image);
+    for replica in view.broker.replica_views() {
+        configured(ledger, &replica, image);
     }
 }
 
@@ -150,23 +161,25 @@ fn configured(ledger: &mut Ledger, replica: &ReplicaView<'_>, image: &MetadataIm
     });
 }
 
-/// What holds once the cluster has healed: all partitions are led, and no reassignment goes on, unless
-/// some broker that has to do with it is not there.
+/// What holds once the cluster has healed: all partitions are led, and no reassignment goes on whose new
+/// replicas are in sync, unless some broker that has to do with it is not there. Kafka sets no time for
+/// replicas to catch up.
 pub(crate) fn settled(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
-    let is_there = |state: &PartitionImage| state.replicas.iter().all(|id| image.is_active(*id));
-    for (tp, state) in image.partitions().filter(|(_, state)| is_there(state)) {
-        let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
-        let is_settled = state.leader.is_some() && state.moving.is_none();
-        says(ledger, &format!("{name}-{}", tp.partition), is_settled, &|| {
+    let all_active = |state: &PartitionImage| state.replicas.iter().all(|id| image.is_active(*id));
+    for (tp, state) in image.partitions().filter(|(_, state)| all_active(state)) {
+        let moving = state.moving.as_ref();
+        let is_over =
+            moving.is_some_and(|moving| moving.adding.iter().all(|id| state.isr.contains(id)));
+        says_of(ledger, (image, tp), state.leader.is_some() && !is_over, &|| {
             format!(
-                "long after every fault is over, the partition is led by {:?}, and its replicas {} \
-                 change by {:?}",
+                "long after every fault is over, the partition is led by {:?}, and its replicas {}, \
+                 {} of them in sync, change by {moving:?}",
                 state.leader,
                 list(&state.replicas),
-                state.moving
+                list(&state.isr),
             )
         });
     }

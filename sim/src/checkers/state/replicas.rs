@@ -89,8 +89,8 @@ pub(crate) fn rules(
     }
 }
 
-/// No run of a hunt is as long, ms.
-const LONG_MS: i64 = 3_600_000;
+/// Clocks jump by less, ms: a record is no older than the run and this.
+const JUMPS_MS_MAX: u64 = 3_600_000;
 
 /// A leader that deletes keeps `retention.bytes`, unless it may delete by time, too.
 pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
@@ -105,7 +105,8 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
         return; // the cleaner makes a log smaller, too
     }
     let config = replica.log.config();
-    if config.retention_ms.is_some_and(|limit_ms| limit_ms < LONG_MS) {
+    let age_ms_max = ledger.now_ns / 1_000_000 + JUMPS_MS_MAX;
+    if config.retention_ms.is_some_and(|ms| u64::try_from(ms).is_ok_and(|ms| ms < age_ms_max)) {
         return;
     }
     let Some(limit) = config.retention_bytes else { return };

@@ -13,8 +13,9 @@ use stormglass_broker_core::protocol::IsolationLevel;
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, a partition of a fetch session with news \
-           is looked at again, the timers for waiting requests, open transactions and members' sessions are armed, each \
-           follower copies from the leader that it knows, in its epoch, and learns what is committed",
+           is looked at again, the timers for waiting requests, open transactions and members' \
+           sessions are armed, each follower copies from the leader that it knows, in its epoch, and \
+           learns what is committed",
 };
 
 /// A follower is given this long to learn of a high watermark in a healed cluster, ns: the times at
@@ -45,14 +46,10 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
             waits.unwatched_transactions
         )
     });
-    for (group, members) in view.broker.groups() {
-        says(ledger, members.unguarded.is_none(), &|| {
-            format!(
-                "coordinator {node} of group {group} would not notice that member {:?} is silent",
-                members.unguarded
-            )
-        });
-    }
+    let unguarded = view.broker.unguarded_member();
+    says(ledger, unguarded.is_none(), &|| {
+        format!("coordinator {node} would not notice a silent member, by group: {unguarded:?}")
+    });
     follows(ledger, view);
     for session in view.broker.fetch_sessions() {
         for part in &session.parts {
