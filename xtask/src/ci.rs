@@ -8,6 +8,15 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the checkout")
 }
 
+/// Today's date, UTC, for pages that say when they were measured.
+pub(crate) fn today() -> String {
+    let date = Command::new("date").args(["-u", "+%F"]).output();
+    date.map_or_else(
+        |_| "an unknown day".to_owned(),
+        |date| String::from_utf8_lossy(&date.stdout).trim().to_owned(),
+    )
+}
+
 /// Runs `.ci/run`.
 pub(crate) fn ci() -> Result<(), String> {
     run(Command::new(root().join(".ci/run")), ".ci/run")

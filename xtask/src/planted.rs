@@ -50,7 +50,7 @@ pub(crate) fn planted(words: &[&str]) -> Result<(), String> {
     let hunter = Hunter { binary: &binary, out: &out };
     let wanted = |name: &str| request.names.is_empty() || request.names.contains(&name);
     for (name, _) in Plant::ALL.into_iter().filter(|(name, _)| wanted(name)) {
-        let mut row = rows.take(name);
+        let mut row = rows.row(name);
         while row.seeds < request.seeds && row.shown < request.enough {
             let step = row.seeds.clamp(STEP_FIRST, STEP_MAX);
             let upto = (row.seeds + step).min(request.seeds);

@@ -7,6 +7,7 @@ use crate::schema::decode::{At, Errors};
 use crate::schema::scalar::Config;
 use crate::schema::workload::Profile;
 use crate::text::diagnostic::Diagnostic;
+use crate::text::source::Span;
 
 /// Keys that the simulator sets itself for each node or client.
 const OWN: &[&str] = &[
@@ -36,27 +37,33 @@ const OWN: &[&str] = &[
 /// Reports keys that do not exist and values that Kafka would refuse.
 pub(super) fn check_config(what: &str, config: &Config, keys: &KeySet, errors: &mut Errors) {
     for entry in &config.entries {
-        let Some(spec) = keys.keys.get(&entry.key) else {
-            errors.push(unknown_key(what, &entry.key, keys, entry.key_span));
-            continue;
-        };
-        if let Some(expected) = spec.refusal(&entry.value) {
-            let shown: String = entry.value.chars().take(60).collect();
-            let message = format!("`{}` cannot be `{shown}`", entry.key);
-            errors.push(
-                Diagnostic::new(entry.span, message, "not allowed")
-                    .help(format!("expected {expected}")),
-            );
-        }
+        let value = Some((entry.value.as_str(), entry.span));
+        check_entry(what, (&entry.key, entry.key_span), value, keys, errors);
     }
 }
 
-fn unknown_key(
+/// The same of one key, with a value or without.
+pub(super) fn check_entry(
     what: &str,
-    key: &str,
+    (key, key_span): (&str, Span),
+    value: Option<(&str, Span)>,
     keys: &KeySet,
-    span: crate::text::source::Span,
-) -> Diagnostic {
+    errors: &mut Errors,
+) {
+    let Some(spec) = keys.keys.get(key) else {
+        return errors.push(unknown_key(what, key, keys, key_span));
+    };
+    let Some((value, span)) = value else { return };
+    if let Some(expected) = spec.refusal(value) {
+        let shown: String = value.chars().take(60).collect();
+        let message = format!("`{key}` cannot be `{shown}`");
+        errors.push(
+            Diagnostic::new(span, message, "not allowed").help(format!("expected {expected}")),
+        );
+    }
+}
+
+fn unknown_key(what: &str, key: &str, keys: &KeySet, span: Span) -> Diagnostic {
     if OWN.contains(&key) {
         let message = format!("`{key}` is set for each node and client by the simulation itself");
         return Diagnostic::new(span, message, "set by the simulation").help("leave it out");

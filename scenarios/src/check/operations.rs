@@ -1,5 +1,6 @@
 //! Checks of what an administrator asks for in `[[events]]`.
 
+use super::configs::check_entry;
 use super::events::check_broker;
 use super::require_known;
 use crate::catalogue::configs::configs;
@@ -48,20 +49,22 @@ pub(super) fn check_reassign(change: &Reassign, scenario: &Scenario, errors: &mu
     }
 }
 
+/// What the checkers take from the plan for the whole run.
+const FIXED: [&str; 3] =
+    ["cleanup.policy", "remote.storage.enable", "unclean.leader.election.enable"];
+
 /// Kafka knows the config, and would take the value.
 pub(super) fn check_config(change: &TopicConfig, scenario: &Scenario, errors: &mut Errors) {
     require_known("topic", &change.topic, &scenario.topics, name, errors);
-    let Some(spec) = configs().topic.keys.get(&change.key.value.0) else {
-        let message = format!("`{}` is not a topic config", change.key.value.0);
-        errors.push(Diagnostic::new(change.key.span, message, "unknown key"));
-        return;
-    };
-    let Some(value) = &change.value else { return };
-    if let Some(expected) = spec.refusal(&value.value.0) {
-        let message = format!("`{}` cannot be `{}`", change.key.value.0, value.value.0);
+    let key = &change.key.value.0;
+    if FIXED.contains(&key.as_str()) {
+        let message = format!("`{key}` cannot change in a run: what is promised depends on it");
         errors.push(
-            Diagnostic::new(value.span, message, "not allowed")
-                .help(format!("expected {expected}")),
+            Diagnostic::new(change.key.span, message, "not while it runs")
+                .help("write it into the topic's config"),
         );
+        return;
     }
+    let value = change.value.as_ref().map(|value| (value.value.0.as_str(), value.span));
+    check_entry("topics", (key, change.key.span), value, &configs().topic, errors);
 }

@@ -1,9 +1,9 @@
 //! docs/conformance.md.
 
 use super::{CLUSTERS, FEATURES, Outcome, Row};
+use crate::ci::today;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::process::Command;
 
 const HEAD: &str = "# Conformance\n\n\
 Clients that others wrote, against `stormglass serve`. Written by `cargo xtask conformance`, which \
@@ -95,12 +95,4 @@ fn done(page: &mut String, rows: &[Row]) {
             let _ = writeln!(page, "- {}: {}", row.client.about, list.join("; "));
         }
     }
-}
-
-fn today() -> String {
-    let date = Command::new("date").args(["-u", "+%F"]).output();
-    date.map_or_else(
-        |_| "an unknown day".to_owned(),
-        |date| String::from_utf8_lossy(&date.stdout).trim().to_owned(),
-    )
 }

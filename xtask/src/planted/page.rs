@@ -1,10 +1,9 @@
 //! docs/planted-bugs.md: the table goes between two marks, what was written by hand stays.
 
 use super::rows::{Row, Rows};
-use crate::ci::root;
+use crate::ci::{root, today};
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Command;
 
 const BEGIN: &str = "<!-- written by `cargo xtask planted` -->\n";
 const END: &str = "<!-- end -->\n";
@@ -21,12 +20,6 @@ pub(super) fn write(table: &str) -> Result<(), String> {
     fs::write(&path, page).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("docs/planted-bugs.md is written");
     Ok(())
-}
-
-fn today() -> String {
-    let output = Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.unwrap_or_else(|_| "an unknown day".to_owned())
 }
 
 fn median(mut numbers: Vec<u64>) -> String {

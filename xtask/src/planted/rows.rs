@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use stormglass_broker_core::plant::Plant;
 
 /// What the hunts for one bug gave.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +80,7 @@ impl Row {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     rows: Vec<Row>,
+    /// Of this measurement only.
     pub(super) sound: BTreeMap<u64, bool>,
     file: Option<PathBuf>,
 }
@@ -90,13 +92,17 @@ impl Rows {
         let mut rows = Self { file, ..Self::default() };
         for line in text.iter().flat_map(|text| text.lines()) {
             let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-            rows.rows.push(Row::of(&value));
+            let row = Row::of(&value);
+            // a bug that has another name by now, or none
+            if Plant::by_name(&row.name).is_some() {
+                rows.rows.push(row);
+            }
         }
         Ok(rows)
     }
 
     /// A bug's row; an empty one if it was not hunted yet.
-    pub(super) fn take(&self, name: &str) -> Row {
+    pub(super) fn row(&self, name: &str) -> Row {
         let known = self.rows.iter().find(|row| row.name == name);
         known.cloned().unwrap_or_else(|| Row { name: name.to_owned(), ..Row::default() })
     }

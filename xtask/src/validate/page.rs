@@ -2,8 +2,8 @@
 
 use super::Predicted;
 use super::published::{Metric, RUNS, Run, Stat};
+use crate::ci::today;
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const HEAD: &str = "\
 # Predicted against published
@@ -89,46 +89,9 @@ fn median_error(predicted: &[Predicted]) -> String {
     )
 }
 
-/// Today's date, UTC.
-#[expect(clippy::disallowed_methods, reason = "the page says when it was written")]
-fn today() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let days = i64::try_from(now.as_secs() / 86_400).unwrap_or(0);
-    let (year, month, day) = civil(days);
-    format!("{year}-{month:02}-{day:02}")
-}
-
-/// Year, month and day of a number of days since 1970, in the Gregorian calendar.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let (mut year, mut left) = (1970, days);
-    while left >= 365 + i64::from(leap(year)) {
-        left -= 365 + i64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + i64::from(leap(year));
-    let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for length in lengths {
-        if left < length {
-            break;
-        }
-        left -= length;
-        month += 1;
-    }
-    (year, month, left + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_of_days() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(20_453), (2025, 12, 31));
-    }
 
     #[test]
     fn every_run_has_a_scenario_and_a_name_of_its_own() {
