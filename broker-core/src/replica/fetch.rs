@@ -336,11 +336,9 @@ pub(super) fn find_host(
     partitions: &mut [Option<Partition>],
 ) -> Option<u32> {
     let entry = &mut session.parts[watch.part as usize];
-    let is_there = |at: &u32| {
-        partitions.get(*at as usize).is_some_and(|p| p.as_ref().is_some_and(|p| p.tp == entry.tp))
-    };
-    if let Some(at) = entry.slot.filter(|at| !is_new && is_there(at)) {
-        return Some(at);
+    let hosted = entry.slot.and_then(|at| partitions.get(at as usize)?.as_ref());
+    if !is_new && hosted.is_some_and(|partition| partition.tp == entry.tp) {
+        return entry.slot;
     }
     entry.slot = by_tp.get(&entry.tp).copied();
     let partition = partitions.get_mut(entry.slot? as usize)?.as_mut()?;
@@ -376,6 +374,7 @@ mod tests {
     use super::*;
     use crate::config::{NodeConfig, ServerConfig};
     use crate::ids::{ConnectionId, CorrelationId};
+    use crate::replica::tests::consumer_fetch;
     use crate::seam::Effects;
     use crate::step::IdCounters;
     use crate::time::Instant;
@@ -398,21 +397,6 @@ mod tests {
         ReplicaManager::new(config, Vec::new())
     }
 
-    fn full_fetch(session_id: i32) -> FetchRequest {
-        FetchRequest {
-            replica: None,
-            max_wait_ms: 500,
-            min_bytes: 1,
-            max_bytes: 1 << 20,
-            isolation: IsolationLevel::ReadUncommitted,
-            session_id,
-            session_epoch: SESSION_EPOCH_INITIAL,
-            partitions: Vec::new(),
-            forgotten: Vec::new(),
-            rack: None,
-        }
-    }
-
     /// Fetches on a connection of its own; what was answered, by connection.
     fn fetch(
         manager: &mut ReplicaManager,
@@ -423,7 +407,11 @@ mod tests {
         let mut step =
             Step { now: Instant::ZERO, wall_ms: 0, effects: &mut effects, ids: &mut ids };
         let to = ReplyTo { conn: ConnectionId(conn), correlation: CorrelationId(1) };
-        manager.fetch(&mut step, to, &full_fetch(session_id));
+        manager.fetch(
+            &mut step,
+            to,
+            &consumer_fetch(session_id, SESSION_EPOCH_INITIAL, Vec::new()),
+        );
         let answers = effects.replies.into_iter().filter_map(|reply| match reply.response {
             Some(Response::Fetch(answer)) => Some((reply.conn.0, answer.error, answer.session_id)),
             _ => None,

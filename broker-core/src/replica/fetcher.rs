@@ -464,7 +464,8 @@ impl ReplicaManager {
         }
     }
 
-    /// The leader no longer has what comes next: start again at its log start (REP-16).
+    /// The leader has nothing where this log goes on: not any more, or not yet. Start again at its log start
+    /// (REP-16), or where its log ends.
     #[cold]
     fn reset_to_leader(
         &mut self,
@@ -477,8 +478,8 @@ impl ReplicaManager {
         let start = answer.log_start_offset;
         if start <= partition.log.log_end_offset() {
             if partition.log.last_epoch() == NO_EPOCH {
-                // nothing tells where the leader's history differs, but its log ends before this one
-                // (`AbstractFetcherThread.fetchOffsetAndTruncate`)
+                // without an epoch nothing else tells that its log ends before this one, and what it has
+                // there later would be missing here (`AbstractFetcherThread.fetchOffsetAndTruncate`)
                 self.truncate(step, slot, answer.high_watermark);
             }
             return self.delay(step, at, slot);

@@ -160,8 +160,7 @@ impl ReplicaManager {
 
     /// Timer: high watermarks survive a restart.
     pub(crate) fn checkpoint_due(&mut self, step: &mut Step<'_>) {
-        let marks = self.rows(|p| p.high_watermark);
-        self.write_if_changed(step, FileName::HighWatermarks, marks);
+        self.checkpoint_high_watermarks(step);
         if planted(self.config.plant, Plant::HighWatermarksKeptOnce) {
             return;
         }
@@ -172,10 +171,7 @@ impl ReplicaManager {
     /// Timer: recovery points and log starts survive a restart.
     pub(crate) fn flush_due(&mut self, step: &mut Step<'_>) {
         self.checkpoint_recovery_points(step);
-        let starts = self.log_starts();
-        if !planted(self.config.plant, Plant::LogStartsNotKept) {
-            self.write_if_changed(step, FileName::LogStartOffsets, starts);
-        }
+        self.checkpoint_log_starts(step);
         let every = self.config.server.log_flush_offset_checkpoint_interval;
         step.timer(step.now + every, TimerKey::Flush);
     }
@@ -192,8 +188,19 @@ impl ReplicaManager {
     #[cold]
     pub(super) fn checkpoint_all(&mut self, step: &mut Step<'_>) {
         self.checkpoint_recovery_points(step);
+        self.checkpoint_high_watermarks(step);
+        self.checkpoint_log_starts(step);
+    }
+
+    fn checkpoint_high_watermarks(&mut self, step: &mut Step<'_>) {
         let marks = self.rows(|p| p.high_watermark);
         self.write_if_changed(step, FileName::HighWatermarks, marks);
+    }
+
+    fn checkpoint_log_starts(&mut self, step: &mut Step<'_>) {
+        if planted(self.config.plant, Plant::LogStartsNotKept) {
+            return;
+        }
         let starts = self.log_starts();
         self.write_if_changed(step, FileName::LogStartOffsets, starts);
     }
@@ -229,9 +236,9 @@ impl ReplicaManager {
 
     fn note_closed(&mut self, step: &mut Step<'_>) {
         let ends = self.rows(|p| p.log.log_end_offset());
-        let marks = self.rows(|p| p.high_watermark);
         self.write_if_changed(step, FileName::RecoveryPoints, ends);
-        self.write_if_changed(step, FileName::HighWatermarks, marks);
+        self.checkpoint_high_watermarks(step);
+        // a clean shutdown keeps them with bug LOG-START-LOST, too
         let starts = self.log_starts();
         self.write_if_changed(step, FileName::LogStartOffsets, starts);
         let marker = DiskOpKind::WriteFile { file: FileName::CleanShutdown, bytes: Bytes::new() };

@@ -97,7 +97,7 @@ impl FetchSession {
             last_fetched_epoch: fetch.last_fetched_epoch,
             max_bytes: fetch.max_bytes.max(0).unsigned_abs(),
             told_high_watermark: NO_OFFSET,
-            told_log_start: -1,
+            told_log_start: NO_OFFSET,
             must_answer: false,
             queued: false,
             live: true,

@@ -124,7 +124,7 @@ fn added(p: &mut Partition, ledger: &mut Ledger, (at, origin): (usize, Origin), 
     if overwrites {
         overwrite(p, ledger, node, entry);
     }
-    push(p, ledger, entry);
+    push(p, ledger, at, entry);
 }
 
 fn overwrite(p: &mut Partition, ledger: &mut Ledger, node: i32, entry: &Entry) {
@@ -148,7 +148,7 @@ fn overwrite(p: &mut Partition, ledger: &mut Ledger, node: i32, entry: &Entry) {
     p.producers.rebuild(&p.table);
 }
 
-fn push(p: &mut Partition, ledger: &mut Ledger, entry: &Entry) {
+fn push(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
     // A fork that became the leader's log may have been acknowledged already.
     let fork = p.table.forks.remove(&(entry.base, entry.epoch));
     let entry = match fork {
@@ -156,7 +156,8 @@ fn push(p: &mut Partition, ledger: &mut Ledger, entry: &Entry) {
         None => *entry,
     };
     p.table.main.push_back(entry);
-    p.producers.appended(ledger, &entry, ((&p.label, &p.history), &p.table));
+    let one_known_below = p.replicas[at].one_known_below;
+    p.producers.appended(ledger, &entry, ((&p.label, &p.history), &p.table), one_known_below);
 }
 
 /// A replica goes on behind its known end, as after a crash with appends in flight: what lies

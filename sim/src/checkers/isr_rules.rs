@@ -111,12 +111,7 @@ pub(crate) fn rises(
     let members = isr.iter().copied().chain(unknown);
     for member in members.filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
         let Some(replica) = p.known_replica(member.0) else { continue };
-        // as above (hunt seed 740296)
-        let is_gone = offset <= p.stored.log_start && replica.log.end() >= offset;
-        if is_gone
-            || replica.log.agrees(&leader.log, offset)
-            || p.holds_given_up(leader, offset - 1)
-        {
+        if replica.log.agrees(&leader.log, offset) || p.holds_given_up(leader, offset - 1) {
             continue;
         }
         ledger.broken(Check::IsrRules, p.about(), &|| {

@@ -101,7 +101,8 @@ pub(crate) fn follower_committed(p: &Partition, ledger: &mut Ledger, at: usize, 
     if p.holds_lost(replica, differs) {
         return; // it, or its leader, has not heard of the next one (hunt seed 500247)
     }
-    if !p.is_gapless {
+    let is_older = replica.log.epoch_at(differs) < p.committed.epoch_at(differs);
+    if !p.is_gapless && is_older {
         // a follower that gets only what compaction has left of an epoch takes it for younger than it is,
         // and as a leader lets others keep what they have in the gap before it (hunt seed 735732)
         return;

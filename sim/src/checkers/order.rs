@@ -24,9 +24,6 @@ pub(crate) struct Producers {
     /// Everything below is deleted somewhere, and with it may be what was known of its producers:
     /// Kafka takes any sequence of those, even one that was there before.
     pub(crate) forgotten_below: Offset,
-    /// Of what is below, a replica that restarted may know only the newest batch of each producer: its
-    /// snapshots have no more, as Kafka's.
-    one_known_below: Offset,
     /// Transactional producers write here, and their coordinators have lost records that Kafka does
     /// not promise to keep: an epoch whose record is gone is given out a second time, and whoever gets
     /// it begins at 0 with other batches (hunt seed 101573771).
@@ -35,12 +32,14 @@ pub(crate) struct Producers {
 }
 
 impl Producers {
-    /// A batch was added to the leader's log.
+    /// A batch was added to the log of a leader that may know only the newest batch of each producer below
+    /// an offset.
     pub(crate) fn appended(
         &mut self,
         ledger: &mut Ledger,
         entry: &Entry,
         (about, table): ((&str, &History), &Table),
+        one_known_below: Offset,
     ) {
         let Some(client) = client_of(entry) else { return };
         ledger.checked(Check::Order, 1);
@@ -56,7 +55,6 @@ impl Producers {
         if !backwards && (entry.tag == 0 || entry.tag > last.tag) {
             return;
         }
-        let one_known_below = self.one_known_below;
         if duplicates::find(ledger, entry, (about, table), one_known_below) || !backwards {
             return;
         }
@@ -71,11 +69,6 @@ impl Producers {
                 last.base
             )
         });
-    }
-
-    /// A replica whose log ended here has restarted.
-    pub(crate) fn one_known_below(&mut self, end: Offset) {
-        self.one_known_below = self.one_known_below.max(end);
     }
 
     /// Whether a leader may take a batch for one that is there, and acknowledge it as a duplicate: with

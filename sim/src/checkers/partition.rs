@@ -46,6 +46,9 @@ pub(crate) struct Replica {
     pub(crate) cut_deep: bool,
     /// How its host lost power last, with what was not on disk.
     pub(crate) power_lost: Option<Excuse>,
+    /// Where its log ended when its process began. Of what is below, it may know only the newest batch of
+    /// each producer: its snapshots have no more, as Kafka's.
+    pub(crate) one_known_below: Offset,
     /// Where its log begins, as far as it has said.
     pub(crate) log_start: Offset,
     /// It has come up again, and was not looked at since: what was on its way to its disk when its
@@ -74,6 +77,7 @@ impl Replica {
             turned: false,
             cut_deep: false,
             power_lost: None,
+            one_known_below: 0,
             log_start: 0,
             recovered: false,
             proposed: false,

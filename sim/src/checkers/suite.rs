@@ -211,7 +211,7 @@ impl Checkers {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
                         replica.known &= *truncated_bytes == 0;
                         (replica.turned, replica.recovered) = (true, true);
-                        p.producers.one_known_below(replica.log.end());
+                        replica.one_known_below = replica.log.end();
                     }
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::ids::Offset;
 use crate::log::testing::{MemoryDisk, TP, batch, client, records, sequenced};
-use crate::log::{Log, LogConfig, Recover, RecoveryStats};
+use crate::log::{EpochEntry, Log, LogConfig, Recover, RecoveryStats};
 use crate::seam::{DiskOpKind, FileName};
 
 fn config() -> LogConfig {
@@ -91,6 +91,22 @@ fn log_22_an_empty_log_goes_on_at_its_start() {
     assert_eq!((log.log_start_offset(), log.next_offset(), log.active_segment()), (50, 50, 50));
     assert!(disk.segments.keys().eq([&50]), "an empty one, whose name says where the log goes on");
     assert_eq!(log.last_epoch(), 1, "the newest epoch is still known");
+}
+
+/// Hunt seed 740296: without it, a leader cannot be told which history the log had.
+#[test]
+fn the_epoch_of_a_log_whose_records_are_all_deleted_outlives_restarts() {
+    let (mut log, mut disk) = written(7);
+    let mut ops = Vec::new();
+    log.set_config(LogConfig { retention_bytes: Some(0), ..config() });
+    assert_eq!(log.retention(0, 7, &mut ops), Some(7));
+    disk.apply(&ops);
+    for _ in 0..2 {
+        let boot = Recover { log_start_offset: 7, ..unclean(7) };
+        let (again, _) = load(&mut disk, boot);
+        assert_eq!((again.log_start_offset(), again.next_offset()), (7, 7));
+        assert_eq!(again.epoch_entries(), [EpochEntry { epoch: 1, start_offset: 7 }]);
+    }
 }
 
 #[test]

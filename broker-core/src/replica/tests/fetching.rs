@@ -1,7 +1,9 @@
 //! Followers: which answers count, and what a truncation leaves on the disk.
 
 use super::rig::{NOWHERE, Rig, TP, nothing_new};
-use crate::protocol::EpochEndOffset;
+use crate::error::ErrorCode;
+use crate::ids::NO_EPOCH;
+use crate::protocol::{EpochEndOffset, FetchPartitionResponse};
 use crate::seam::{DiskOpKind, FileName, TraceEvent};
 
 #[test]
@@ -19,10 +21,7 @@ fn rep_10_an_answer_about_another_log_end_is_not_believed() {
     let (id, fetch) = rig.sent_fetch();
     assert_eq!((fetch.partitions[0].fetch_offset, fetch.partitions[0].last_fetched_epoch), (1, 0));
     let diverging = Some(EpochEndOffset { epoch: 0, end_offset: 0 });
-    rig.answer_fetch(
-        id,
-        crate::protocol::FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(1) },
-    );
+    rig.answer_fetch(id, FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(1) });
     assert_eq!(rig.partition().log.log_end_offset(), 0);
 }
 
@@ -61,10 +60,7 @@ fn dur_01_a_truncation_lowers_the_recovery_point_on_disk_first() {
     let diverging = Some(EpochEndOffset { epoch: 0, end_offset: 1 });
     rig.answer_fetch(
         id,
-        crate::protocol::FetchPartitionResponse {
-            diverging_epoch: diverging,
-            ..nothing_new(NOWHERE)
-        },
+        FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(NOWHERE) },
     );
     assert!(rig.traced().iter().any(|e| matches!(e, TraceEvent::Truncated { to: 1, .. })));
     let ops = rig.disk();
@@ -90,4 +86,22 @@ fn more_fetchers_share_the_partitions_and_old_answers_are_nobodys() {
     assert!(rig.sent().is_empty());
     let views = rig.replicas.followed_views();
     assert_eq!((views.len(), views[0].tp), (1, TP));
+}
+
+/// Hunt seed 740803: it waited until the leader's log had passed its end, and went on there without the
+/// records in between.
+#[test]
+fn a_log_without_an_epoch_goes_on_where_its_leaders_committed_log_ends() {
+    let mut rig = Rig::new("orders", |_| {});
+    rig.create(2, &[1, 2]);
+    let (id, _) = rig.sent_fetch();
+    let begins = FetchPartitionResponse { log_start_offset: 9, ..nothing_new(9) };
+    rig.answer_fetch(id, FetchPartitionResponse { error: ErrorCode::OffsetOutOfRange, ..begins });
+    let end = |rig: &Rig| rig.partition().log.log_end_offset();
+    assert_eq!((end(&rig), rig.partition().log.last_epoch()), (9, NO_EPOCH));
+    let (id, fetch) = rig.sent_fetch();
+    assert_eq!(fetch.partitions[0].fetch_offset, 9);
+    let shorter = FetchPartitionResponse { log_start_offset: 3, ..nothing_new(5) };
+    rig.answer_fetch(id, FetchPartitionResponse { error: ErrorCode::OffsetOutOfRange, ..shorter });
+    assert_eq!((end(&rig), rig.high_watermark()), (5, 5));
 }

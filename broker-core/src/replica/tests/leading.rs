@@ -1,6 +1,6 @@
 //! Leaders: what waits, what is refused, what is forgotten.
 
-use super::rig::{Rig, TOPIC, TP};
+use super::rig::{Rig, TOPIC, TP, consumer_fetch};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
 use crate::log::testing::sequenced;
@@ -158,25 +158,16 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     for round in 0..400_u64 {
         rig.now_ms += 1;
         let max_wait_ms = if round % 3 == 0 { 10 } else { 100 };
-        let request = FetchRequest {
-            replica: None,
-            max_wait_ms,
-            min_bytes: 1,
+        let asked = FetchPartition {
+            tp: TP,
+            current_leader_epoch: 0,
+            fetch_offset: 0,
+            last_fetched_epoch: -1,
+            log_start_offset: NO_OFFSET,
             max_bytes: 1 << 20,
-            isolation: IsolationLevel::ReadUncommitted,
-            session_id: 0,
-            session_epoch: SESSION_EPOCH_FINAL,
-            partitions: vec![FetchPartition {
-                tp: TP,
-                current_leader_epoch: 0,
-                fetch_offset: 0,
-                last_fetched_epoch: -1,
-                log_start_offset: NO_OFFSET,
-                max_bytes: 1 << 20,
-            }],
-            forgotten: Vec::new(),
-            rack: None,
         };
+        let request = consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked]);
+        let request = FetchRequest { max_wait_ms, ..request };
         let to = ReplyTo { conn: ConnectionId(round), correlation: CorrelationId(1) };
         rig.act(|replicas, step| replicas.fetch(step, to, &request));
         waits.insert((rig.now_ms + u64::from(max_wait_ms.unsigned_abs()), to.conn.0));
@@ -204,26 +195,6 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     assert!(fired <= 450, "{fired} timers fired for 400 fetches");
 }
 
-/// A consumer's fetch in a session that is to stay.
-fn in_session(
-    session_id: i32,
-    session_epoch: i32,
-    partitions: Vec<FetchPartition>,
-) -> FetchRequest {
-    FetchRequest {
-        replica: None,
-        max_wait_ms: 500,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        isolation: IsolationLevel::ReadUncommitted,
-        session_id,
-        session_epoch,
-        partitions,
-        forgotten: Vec::new(),
-        rack: None,
-    }
-}
-
 /// Hunt seed 600027: a replica that was moved away and back under a session was never looked at again,
 /// and one that came after the session's first fetch stayed unknown for ever.
 #[test]
@@ -239,7 +210,7 @@ fn a_session_finds_a_replica_that_came_or_came_back() {
     };
     let mut epoch = 0;
     let mut fetch = |rig: &mut Rig, id: i32, asked: &[FetchPartition]| {
-        let request = in_session(id, epoch, asked.to_vec());
+        let request = consumer_fetch(id, epoch, asked.to_vec());
         epoch += 1;
         let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
         rig.act(|replicas, step| replicas.fetch(step, to, &request));

@@ -8,4 +8,4 @@ mod leading;
 mod rig;
 mod throttling;
 
-pub(crate) use rig::{Rig, TOPIC, TP, nothing_new};
+pub(crate) use rig::{Rig, TOPIC, TP, consumer_fetch, nothing_new};

@@ -234,6 +234,26 @@ fn client() -> ReplyTo {
     ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) }
 }
 
+/// A consumer's fetch.
+pub(crate) fn consumer_fetch(
+    session_id: i32,
+    session_epoch: i32,
+    partitions: Vec<FetchPartition>,
+) -> FetchRequest {
+    FetchRequest {
+        replica: None,
+        max_wait_ms: 500,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        isolation: IsolationLevel::ReadUncommitted,
+        session_id,
+        session_epoch,
+        partitions,
+        forgotten: Vec::new(),
+        rack: None,
+    }
+}
+
 /// A leader's answer without records.
 pub(crate) fn nothing_new(high_watermark: Offset) -> FetchPartitionResponse {
     FetchPartitionResponse {

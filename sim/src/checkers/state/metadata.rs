@@ -105,18 +105,18 @@ pub(crate) fn applied(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
+    hosts(ledger, view, image);
     for replica in view.broker.replica_views() {
         let Some(state) = image.partition(replica.tp) else { continue };
         role(ledger, image, view.node, (&replica, state));
     }
 }
 
-/// A broker's replicas are those that its metadata gives it, with their topics' configs.
-pub(crate) fn hosted(ledger: &mut Ledger, view: &NodeView<'_>) {
+/// Logs go by their topics' configs.
+pub(crate) fn all_configured(ledger: &mut Ledger, view: &NodeView<'_>) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
-    hosts(ledger, view, image);
     for replica in view.broker.replica_views() {
         configured(ledger, &replica, image);
     }

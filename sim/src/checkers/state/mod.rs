@@ -78,7 +78,7 @@ impl Checkers {
             let now = (&mut self.ledger, now_ns);
             self.timeouts.overdue(now, view, lag_max_ns);
             replicas::marker(&mut self.ledger, view);
-            metadata::hosted(&mut self.ledger, view);
+            metadata::all_configured(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::coordinates(&mut self.ledger, view, moment);
             if moment == Moment::Drained {
