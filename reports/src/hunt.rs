@@ -61,7 +61,7 @@ pub struct HuntResult {
 pub struct FailureRow {
     /// Checker, and what it saw without its numbers.
     pub signature: String,
-    /// Checker that fired, `panic` or `endless`.
+    /// Checker that fired, `panic`, `application-panic` or `endless`.
     pub checker: String,
     /// Lowest seed; its plan is in the folder.
     pub seed: u64,
