@@ -91,13 +91,14 @@ fn turn(
 }
 
 /// A leader of the quorum says so with its first batch only: what others appended in epochs that
-/// came to nothing is not in its log.
+/// came to nothing is not in its log. A log that lost power and still ends where it did is what it was
+/// (hunt seed 750293).
 fn follow_unannounced(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
     let replica = &p.replicas[at];
     let Some(last) = p.table.main.back().filter(|last| last.epoch < entry.epoch) else { return };
     let log = &replica.log;
     let goes_on = log.end() == last.next() && log.last_epoch() == Some(last.epoch);
-    if goes_on || !replica.known || log.is_empty() || log.end() != entry.base || !p.is_metadata() {
+    if goes_on || log.is_empty() || log.end() != entry.base || !p.is_metadata() {
         return;
     }
     completeness::leads(p, ledger, at, entry.epoch);

@@ -323,3 +323,33 @@ fn a_batch_that_was_deleted_may_come_again_from_a_producer_that_is_forgotten() {
     rig.write((2, &[1, 3]), (20, 1, 1));
     assert_eq!(rig.fired(), [""; 0]);
 }
+
+/// What the last leader of the quorum appended, and nobody copied, is not in the next one's log, which
+/// lost power and nothing with it (hunt seed 750293).
+#[test]
+fn a_controller_that_lost_power_leads_with_what_it_had() {
+    let mut rig = Rig::new();
+    let tp = stormglass_broker_core::ids::TopicPartition::METADATA;
+    let batch = |base, epoch| {
+        let mut batch = (*named(base, epoch, 0)).clone();
+        batch.header.producer_id = -1;
+        stormglass_broker_core::records::Records::single(std::sync::Arc::new(batch))
+    };
+    let leads = |rig: &mut Rig, node, base, epoch| {
+        let records = batch(base, epoch);
+        rig.trace(node, &TraceEvent::LeaderAppended { tp, epoch, records });
+    };
+    let follows = |rig: &mut Rig, node, base, epoch| {
+        rig.trace(node, &TraceEvent::FollowerAppended { tp, records: batch(base, epoch) });
+    };
+    leads(&mut rig, 10_001, 0, 1);
+    follows(&mut rig, 10_002, 0, 1);
+    leads(&mut rig, 10_001, 10, 1);
+    leads(&mut rig, 10_002, 10, 2);
+    rig.power_off(10_001, 0);
+    leads(&mut rig, 10_001, 20, 3);
+    rig.trace(10_002, &TraceEvent::Truncated { tp, to: 10, from: 20, high_watermark: 0 });
+    follows(&mut rig, 10_002, 10, 1);
+    follows(&mut rig, 10_002, 20, 3);
+    assert_eq!(rig.fired(), [""; 0]);
+}
