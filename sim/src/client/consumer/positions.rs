@@ -250,8 +250,8 @@ impl Consumer {
         }
     }
 
-    /// The log differs from what was read: goes back to the first offset that differs, or by
-    /// policy when none is known.
+    /// The log differs from what was read: goes back to the first offset that differs, never forward, or
+    /// by policy when none is known.
     #[cold]
     pub(crate) fn truncated(
         &mut self,
@@ -262,13 +262,19 @@ impl Consumer {
     ) {
         let position = self.partitions[at].position;
         if let Some(tp) = self.tp(at) {
-            cx.effects.outcomes.push(Outcome::TruncationDetected { tp, position, to: end });
+            cx.effects.outcomes.push(Outcome::TruncationDetected {
+                tp,
+                position,
+                to: end.min(position),
+            });
         }
         self.drop_buffered(at);
         if end < 0 || epoch < 0 {
             self.reset(at, self.config.reset);
         } else {
-            self.partitions[at].seek(end, epoch);
+            // after an unclean election the log may end, in that epoch, behind what was read of a shorter
+            // one (hunt seed 733716)
+            self.partitions[at].seek(end.min(position), epoch);
             self.set_phase(at, Phase::Fetch);
         }
     }

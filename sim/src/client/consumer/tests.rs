@@ -191,6 +191,23 @@ fn a_truncation_under_the_position_is_detected() {
     assert_eq!(delivered(&mock.outcomes[at..], 40)[&0], 240);
 }
 
+/// Two unclean elections: to a replica with nothing, and back to the one with everything.
+#[test]
+fn a_position_in_an_epoch_that_was_given_up_goes_on_where_it_is() {
+    let mut mock = Mock::new(consumer(&plan(&[]), 1), 2, 1);
+    fill(&mut mock.logs[0], 10);
+    let first = std::mem::take(&mut mock.logs[0].batches);
+    mock.elect(0, 2);
+    fill(&mut mock.logs[0], 4);
+    mock.run_until(500 * MS);
+    assert_eq!(delivered(&mock.outcomes, 0)[&0], 40);
+    mock.logs[0].batches = first;
+    mock.elect(0, 1);
+    mock.run_until(3_000 * MS);
+    assert!(mock.outcomes.iter().any(|o| matches!(o, Outcome::TruncationDetected { to: 40, .. })));
+    assert_eq!(delivered(&mock.outcomes, 0)[&0], 100);
+}
+
 #[test]
 fn a_position_that_retention_deleted_is_reset() {
     let mut slow = plan(&[("auto.offset.reset", "earliest")]);
