@@ -1,13 +1,12 @@
-//! Records inside a body: building and walking them.
+//! Records inside a body: what they are, and building them.
 
-use super::compression::{Codec, UNPACKED_BYTES_MAX};
+use super::compression::Codec;
 use super::{Batch, BatchHeader, Body, BodyTemplate};
-use crate::ids::Offset;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use std::fmt;
 
 /// Length of a null key, value or header value.
-const NULL: i64 = -1;
+pub(super) const NULL: i64 = -1;
 
 /// A header of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,22 +84,6 @@ fn put_varint(out: &mut BytesMut, value: i64) {
     out.put_u8(rest as u8);
 }
 
-fn get_varint(input: &mut Bytes) -> Result<i64, RecordError> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let byte = input.try_get_u8().map_err(|_| RecordError::TooShort)?;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
-        }
-    }
-    Err(RecordError::BadVarint)
-}
-
-fn get_int(input: &mut Bytes) -> Result<i32, RecordError> {
-    i32::try_from(get_varint(input)?).map_err(|_| RecordError::BadVarint)
-}
-
 fn bytes_len(value: Option<&Bytes>) -> usize {
     value.map_or(varint_len(NULL), |bytes| varint_len(bytes.len() as i64) + bytes.len())
 }
@@ -113,18 +96,6 @@ fn put_bytes(out: &mut BytesMut, value: Option<&Bytes>) {
             out.put_slice(bytes);
         }
     }
-}
-
-fn get_bytes(input: &mut Bytes) -> Result<Option<Bytes>, RecordError> {
-    let length = get_varint(input)?;
-    if length == NULL {
-        return Ok(None);
-    }
-    let length = usize::try_from(length).map_err(|_| RecordError::BadLength)?;
-    if input.len() < length {
-        return Err(RecordError::TooShort);
-    }
-    Ok(Some(input.split_to(length)))
 }
 
 impl Record {
@@ -169,31 +140,6 @@ impl Record {
             put_bytes(out, Some(&header.key));
             put_bytes(out, header.value.as_ref());
         }
-    }
-
-    /// The next record; its headers go to `take_header`.
-    fn decode(
-        input: &mut Bytes,
-        mut take_header: impl FnMut(RecordHeader),
-    ) -> Result<Self, RecordError> {
-        let length = usize::try_from(get_varint(input)?).map_err(|_| RecordError::BadLength)?;
-        if input.len() < length {
-            return Err(RecordError::TooShort);
-        }
-        let mut content = input.split_to(length);
-        content.try_get_u8().map_err(|_| RecordError::TooShort)?;
-        let record = Self {
-            timestamp_delta: get_varint(&mut content)?,
-            offset_delta: get_int(&mut content)?,
-            key: get_bytes(&mut content)?,
-            value: get_bytes(&mut content)?,
-            headers: Vec::new(),
-        };
-        for _ in 0..get_int(&mut content)? {
-            let key = get_bytes(&mut content)?.ok_or(RecordError::BadLength)?;
-            take_header(RecordHeader { key, value: get_bytes(&mut content)? });
-        }
-        if content.is_empty() { Ok(record) } else { Err(RecordError::BadLength) }
     }
 }
 
@@ -262,82 +208,6 @@ impl Batch {
             body = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?.pack(&body)?;
         }
         Ok(Self { header, body: Body::Owned(body) })
-    }
-
-    /// Its records, as many as the header says.
-    ///
-    /// # Errors
-    /// The body cannot be unpacked, or is not these records.
-    pub fn records(&self) -> Result<Vec<Record>, RecordError> {
-        let mut left = self.unpack(UNPACKED_BYTES_MAX)?;
-        // the header's count ends the walk, but nothing is reserved for it: it may be anybody's
-        let mut records = Vec::new();
-        while !left.body.is_empty() {
-            let mut headers = Vec::new();
-            let mut record = left.next(|header| headers.push(header))?;
-            record.headers = headers;
-            records.push(record);
-        }
-        left.end()?;
-        Ok(records)
-    }
-
-    /// Looks at its records one after the other, without their headers, and keeps none: for what
-    /// strangers have sent. A compressed body is unpacked up to `unpacked_bytes_max`.
-    ///
-    /// # Errors
-    /// The body cannot be unpacked, or is not as many records as the header says; or `look` returns
-    /// an error.
-    pub(crate) fn look_at_records<E: From<RecordError>>(
-        &self,
-        unpacked_bytes_max: u64,
-        mut look: impl FnMut(&Record) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut left = self.unpack(unpacked_bytes_max)?;
-        while !left.body.is_empty() {
-            look(&left.next(drop)?)?;
-        }
-        Ok(left.end()?)
-    }
-
-    fn unpack(&self, unpacked_bytes_max: u64) -> Result<Left, RecordError> {
-        let mut body = self.body.to_bytes();
-        if let Some(bits) = self.header.codec_bits().filter(|_| !body.is_empty()) {
-            let codec = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?;
-            body = codec.unpack(&body, unpacked_bytes_max)?;
-        }
-        Ok(Left { body, count: self.header.record_count })
-    }
-
-    /// Offset of one of its records.
-    ///
-    /// # Errors
-    /// It is not within the batch.
-    pub(crate) fn offset_of(&self, record: &Record) -> Result<Offset, RecordError> {
-        let is_within = (0..=self.header.last_offset_delta).contains(&record.offset_delta);
-        let offset = || self.base_offset() + Offset::from(record.offset_delta);
-        is_within.then(offset).ok_or(RecordError::BadOffset)
-    }
-}
-
-/// What is left of a batch's records.
-struct Left {
-    body: Bytes,
-    count: i32,
-}
-
-impl Left {
-    fn next(&mut self, take_header: impl FnMut(RecordHeader)) -> Result<Record, RecordError> {
-        if self.count <= 0 {
-            return Err(RecordError::BadCount);
-        }
-        self.count -= 1;
-        Record::decode(&mut self.body, take_header)
-    }
-
-    /// There is no more.
-    fn end(&self) -> Result<(), RecordError> {
-        if self.count == 0 { Ok(()) } else { Err(RecordError::BadCount) }
     }
 }
 

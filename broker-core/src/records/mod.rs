@@ -7,6 +7,7 @@ mod codec;
 mod compression;
 mod marker;
 mod run;
+mod walk;
 
 pub use batch::{BATCH_OVERHEAD, Batch, BatchHeader};
 pub use body::{Body, BodyTemplate};
@@ -14,3 +15,4 @@ pub use build::{Record, RecordError, RecordHeader, varint_len};
 pub use codec::{BatchError, BatchWalk};
 pub use marker::EndTxnMarker;
 pub use run::Records;
+pub use walk::RecordView;

@@ -5,7 +5,7 @@ use super::transactions::CleanedTransactions;
 use crate::ids::Offset;
 use crate::log::producers::Producers;
 use crate::plant::{Plant, planted};
-use crate::records::{Batch, Body, Record, RecordError};
+use crate::records::{Batch, Body, RecordError, RecordView};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -37,24 +37,25 @@ impl Filter<'_> {
         if self.transactions.meets_batch(batch) {
             return Ok(self.empty(batch));
         }
-        let all = batch.records()?;
-        self.walked += all.len() as u64;
-        let count = all.len();
-        let mut kept = Vec::new();
-        for record in all {
-            if self.keeps(batch.offset_of(&record)?, batch, &record) {
-                kept.push(record);
-            }
-        }
-        if kept.is_empty() {
+        let (mut stays, mut kept, mut has_tombstones) = (Vec::new(), 0, false);
+        batch.look_at_all(|record| {
+            let keeps = self.keeps(batch.offset_of(record)?, batch, record);
+            stays.push(keeps);
+            kept += usize::from(keeps);
+            has_tombstones |= keeps && record.value.is_none();
+            Ok::<(), RecordError>(())
+        })?;
+        self.walked += stays.len() as u64;
+        if kept == 0 {
             return Ok(self.empty(batch));
         }
-        let has_tombstones = kept.iter().any(|record| record.value.is_none());
         let horizon = (has_tombstones && header.delete_horizon_ms().is_none())
             .then(|| self.now_ms.saturating_add(self.delete_retention_ms));
-        if kept.len() == count && horizon.is_none() {
+        if kept == stays.len() && horizon.is_none() {
             return Ok(Some(Arc::clone(batch)));
         }
+        let records = batch.records()?.into_iter().zip(stays);
+        let kept = records.filter_map(|(record, stays)| stays.then_some(record)).collect();
         batch.with_records(kept, horizon).map(|batch| Some(Arc::new(batch)))
     }
 
@@ -76,11 +77,11 @@ impl Filter<'_> {
         }
     }
 
-    fn keeps(&self, offset: Offset, batch: &Batch, record: &Record) -> bool {
+    fn keeps(&self, offset: Offset, batch: &Batch, record: RecordView<'_>) -> bool {
         if self.map.latest().is_none_or(|latest| offset > latest) {
             return true;
         }
-        let Some(key) = &record.key else { return false };
+        let Some(key) = record.key else { return false };
         let horizon_ms = batch.header.delete_horizon_ms();
         let is_over = horizon_ms.is_some_and(|horizon_ms| self.now_ms >= horizon_ms)
             || planted(self.plant, Plant::TombstonesGoAtOnce);

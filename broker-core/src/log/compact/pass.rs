@@ -224,16 +224,19 @@ impl Pass {
 
     /// Keys of a batch; false when the map is full.
     fn learn_keys(&mut self, batch: &Batch, done: &mut Done) -> Result<bool, CleaningError> {
-        for record in batch.records()? {
-            let offset = batch.offset_of(&record)?;
-            done.records += 1;
-            if let Some(key) = record.key.filter(|_| offset >= self.start.dirty.from)
-                && !self.map.put(&key, offset)
-            {
-                return Ok(false);
+        let mut has_room = true;
+        batch.look_at_all(|record| {
+            if !has_room {
+                return Ok(());
             }
-        }
-        Ok(true)
+            let offset = batch.offset_of(record)?;
+            done.records += 1;
+            if let Some(key) = record.key.filter(|_| offset >= self.start.dirty.from) {
+                has_room = self.map.put(key, offset);
+            }
+            Ok::<(), RecordError>(())
+        })?;
+        Ok(has_room)
     }
 
     /// All keys that there is room for are known: segments below `upto` are copied.

@@ -1,0 +1,177 @@
+//! Walking the records inside a body, where they are.
+
+use super::build::NULL;
+use super::compression::{Codec, UNPACKED_BYTES_MAX};
+use super::{Batch, Record, RecordError, RecordHeader};
+use crate::ids::Offset;
+use bytes::Bytes;
+
+/// A record whose parts are still in its batch's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordView<'a> {
+    /// Offset minus the batch's base offset.
+    pub offset_delta: i32,
+    /// Timestamp minus the batch's base timestamp, ms.
+    pub timestamp_delta: i64,
+    /// Key.
+    pub key: Option<&'a [u8]>,
+    /// Value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Number of headers, and their bytes, which are that many headers.
+    headers: (i32, &'a [u8]),
+}
+
+impl<'a> RecordView<'a> {
+    /// The next record of a body.
+    pub(super) fn decode(input: &mut &'a [u8]) -> Result<Self, RecordError> {
+        let length = usize::try_from(get_varint(input)?).map_err(|_| RecordError::BadLength)?;
+        let mut content = split(input, length)?;
+        split(&mut content, 1)?; // attributes: none are defined
+        let timestamp_delta = get_varint(&mut content)?;
+        let offset_delta = get_int(&mut content)?;
+        let (key, value) = (get_bytes(&mut content)?, get_bytes(&mut content)?);
+        let headers = (get_int(&mut content)?, content);
+        for _ in 0..headers.0 {
+            get_header(&mut content)?;
+        }
+        if content.is_empty() {
+            Ok(Self { offset_delta, timestamp_delta, key, value, headers })
+        } else {
+            Err(RecordError::BadLength)
+        }
+    }
+
+    /// The record with parts that share the body that it was found in.
+    pub(super) fn to_record(self, body: &Bytes) -> Record {
+        let share = |part: &[u8]| body.slice_ref(part);
+        let (count, mut headers) = self.headers;
+        let headers = (0..count).map_while(|_| get_header(&mut headers).ok());
+        let header = |(key, value): (&[u8], Option<&[u8]>)| RecordHeader {
+            key: share(key),
+            value: value.map(share),
+        };
+        Record {
+            offset_delta: self.offset_delta,
+            timestamp_delta: self.timestamp_delta,
+            key: self.key.map(share),
+            value: self.value.map(share),
+            headers: headers.map(header).collect(),
+        }
+    }
+}
+
+fn split<'a>(input: &mut &'a [u8], length: usize) -> Result<&'a [u8], RecordError> {
+    let (part, rest) = input.split_at_checked(length).ok_or(RecordError::TooShort)?;
+    *input = rest;
+    Ok(part)
+}
+
+pub(super) fn get_varint(input: &mut &[u8]) -> Result<i64, RecordError> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = input.split_first().ok_or(RecordError::TooShort)?;
+        *input = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
+        }
+    }
+    Err(RecordError::BadVarint)
+}
+
+fn get_int(input: &mut &[u8]) -> Result<i32, RecordError> {
+    i32::try_from(get_varint(input)?).map_err(|_| RecordError::BadVarint)
+}
+
+fn get_bytes<'a>(input: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordError> {
+    let length = get_varint(input)?;
+    if length == NULL {
+        return Ok(None);
+    }
+    let length = usize::try_from(length).map_err(|_| RecordError::BadLength)?;
+    split(input, length).map(Some)
+}
+
+fn get_header<'a>(input: &mut &'a [u8]) -> Result<(&'a [u8], Option<&'a [u8]>), RecordError> {
+    let key = get_bytes(input)?.ok_or(RecordError::BadLength)?;
+    Ok((key, get_bytes(input)?))
+}
+
+impl Batch {
+    /// Its records, as many as the header says.
+    ///
+    /// # Errors
+    /// The body cannot be unpacked, or is not these records.
+    pub fn records(&self) -> Result<Vec<Record>, RecordError> {
+        let body = self.unpack(UNPACKED_BYTES_MAX)?;
+        // the header's count ends the walk, but nothing is reserved for it: it may be anybody's
+        let mut records = Vec::new();
+        self.walk(&body, |view| {
+            records.push(view.to_record(&body));
+            Ok::<(), RecordError>(())
+        })?;
+        Ok(records)
+    }
+
+    /// Looks at its records one after the other, and copies none. A compressed body is unpacked up
+    /// to `unpacked_bytes_max`.
+    ///
+    /// # Errors
+    /// The body cannot be unpacked, or is not as many records as the header says; or `look` returns
+    /// an error.
+    pub fn look_at_records<E: From<RecordError>>(
+        &self,
+        unpacked_bytes_max: u64,
+        look: impl FnMut(RecordView<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.walk(&self.unpack(unpacked_bytes_max)?, look)
+    }
+
+    /// Looks at its records, which the log has taken: a compressed body may have any size.
+    ///
+    /// # Errors
+    /// As [`Self::look_at_records`].
+    pub fn look_at_all<E: From<RecordError>>(
+        &self,
+        look: impl FnMut(RecordView<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.look_at_records(UNPACKED_BYTES_MAX, look)
+    }
+
+    fn walk<E: From<RecordError>>(
+        &self,
+        body: &Bytes,
+        mut look: impl FnMut(RecordView<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut left, mut count) = (body.as_ref(), self.header.record_count);
+        while !left.is_empty() {
+            if count <= 0 {
+                return Err(RecordError::BadCount.into());
+            }
+            count -= 1;
+            look(RecordView::decode(&mut left)?)?;
+        }
+        if count == 0 { Ok(()) } else { Err(RecordError::BadCount.into()) }
+    }
+
+    fn unpack(&self, unpacked_bytes_max: u64) -> Result<Bytes, RecordError> {
+        let body = self.body.to_bytes();
+        match self.header.codec_bits().filter(|_| !body.is_empty()) {
+            Some(bits) => {
+                let codec = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?;
+                codec.unpack(&body, unpacked_bytes_max)
+            }
+            None => Ok(body),
+        }
+    }
+
+    /// Offset of one of its records.
+    ///
+    /// # Errors
+    /// It is not within the batch.
+    pub(crate) fn offset_of(&self, record: RecordView<'_>) -> Result<Offset, RecordError> {
+        let is_within = (0..=self.header.last_offset_delta).contains(&record.offset_delta);
+        let offset = || self.base_offset() + Offset::from(record.offset_delta);
+        is_within.then(offset).ok_or(RecordError::BadOffset)
+    }
+}
