@@ -37,9 +37,10 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     let session = set(config, dice, "broker.session.timeout.ms", &[1_000, 2_000, 2_000, 4_000]);
     let heartbeat = session / dice.pick(&[3, 4, 8]);
     config.insert("broker.heartbeat.interval.ms".to_owned(), heartbeat.to_string());
-    let lag = set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 2_000, 5_000]);
+    let lag =
+        set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 1_000, 2_000, 2_000, 5_000]);
     for (key, values) in [
-        ("replica.fetch.wait.max.ms", &[100_u64, 200, 500, 500][..]),
+        ("replica.fetch.wait.max.ms", &[100_u64, 500, 500, 500, 500][..]),
         ("replica.fetch.max.bytes", &[1_000, 1_000, 16_384, 1 << 20, 1 << 20]),
         ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
         ("replica.fetch.backoff.ms", &[50, 200, 1_000]),
@@ -79,8 +80,8 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
     config.insert("message.timeout.ms".to_owned(), delivery.to_string());
     set(config, dice, "max.in.flight.requests.per.connection", &[1, 3, 5, 5]);
     // what a seed costs goes by its batches: some storms have many small ones, most have fewer
-    set(config, dice, "linger.ms", &[10, 50, 50, 100, 100, 200]);
-    set(config, dice, "batch.size", &[1_000, 16_384, 16_384]);
+    set(config, dice, "linger.ms", &[30, 100, 200, 200, 300, 500]);
+    set(config, dice, "batch.size", &[2_000, 16_384, 16_384, 16_384]);
     set(config, dice, "retry.backoff.ms", &[20, 100, 100]);
     // a backlog that is worked off before the run ends
     config.insert("buffer.memory".to_owned(), "262144".to_owned());
@@ -89,7 +90,7 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
 
 fn draw_consumer(dice: &mut Dice, config: &mut Config) {
     set(config, dice, "auto.commit.interval.ms", &[200, 1_000, 5_000]);
-    set(config, dice, "fetch.max.wait.ms", &[100, 500, 500]);
+    set(config, dice, "fetch.max.wait.ms", &[100, 500, 500, 500]);
     set(config, dice, "max.poll.records", &[10, 500, 500]);
     let partition = set(config, dice, "max.partition.fetch.bytes", &[2_000, 1 << 20, 1 << 20]);
     // who may get less than it waits for waits each time, and never keeps up
