@@ -1,7 +1,7 @@
 //! What tools ask of groups: DescribeGroups, ListGroups, DeleteGroups, OffsetDelete.
 
 use super::codec::{OffsetKey, encode_offset_key};
-use super::coordinator::{Group, GroupCoordinator, Place};
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Place};
 use super::membership::Membership;
 use super::positions::key;
 use super::writes::{Write, commit_error};
@@ -28,7 +28,13 @@ pub(super) enum Deletion {
     /// Positions that are too old, and their group if it has nothing left.
     Expired { group: Arc<str>, keys: Vec<OffsetKey>, is_over: bool },
     /// Positions of a group.
-    Positions { to: ReplyTo, group: Arc<str>, keys: Vec<OffsetKey>, answer: OffsetDeleteResponse },
+    Positions {
+        /// Who waits; nobody any more once it took too long.
+        to: Option<ReplyTo>,
+        group: Arc<str>,
+        keys: Vec<OffsetKey>,
+        answer: OffsetDeleteResponse,
+    },
 }
 
 /// A DeleteGroups of which some groups are not done yet.
@@ -239,7 +245,7 @@ impl GroupCoordinator {
         }
         let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
         let records = keys.iter().map(tombstone).collect();
-        let deletion = Deletion::Positions { to, group, keys, answer };
+        let deletion = Deletion::Positions { to: Some(to), group, keys, answer };
         self.writes.append(step, replicas, place, records, Write::Deletion(deletion));
     }
 
@@ -286,54 +292,60 @@ impl GroupCoordinator {
         Ok((place, subscribed))
     }
 
-    /// Tombstones are in the log, or are not.
-    pub(super) fn deleted(
+    /// Answers who waits for tombstones.
+    pub(super) fn answer_deletion(
         &mut self,
         step: &mut Step<'_>,
-        deletion: Deletion,
-        is_here: bool,
-        partition: i32,
+        deletion: &mut Deletion,
         error: ErrorCode,
     ) {
         let error = commit_error(error);
-        let state = self.partitions.get_mut(&partition).filter(|_| is_here);
         match deletion {
             Deletion::Group { request, group } => {
-                if let Some(state) = state {
-                    if error.is_ok() {
-                        state.groups.remove(&group);
-                    } else if let Some(group) = state.groups.get_mut(&group) {
-                        group.roster.set_dead(false);
-                    }
-                }
-                self.deletions.settle(request, &group, error);
-                self.deletions.finish(step, request);
+                self.deletions.settle(*request, group, error);
+                self.deletions.finish(step, *request);
             }
-            Deletion::Topic { group, keys } => {
-                let group = state.and_then(|state| state.groups.get_mut(&group));
-                if let Some(group) = group.filter(|_| error.is_ok()) {
-                    group.forget(keys);
-                }
-            }
-            Deletion::Expired { group, keys, is_over } => {
-                let Some(state) = state.filter(|_| error.is_ok()) else { return };
-                if let Some(known) = state.groups.get_mut(&group) {
-                    known.forget(keys);
-                    if is_over && known.is_unused() {
-                        state.groups.remove(&group);
-                    }
-                }
-            }
-            Deletion::Positions { to, group, keys, mut answer } => {
-                let group = state.and_then(|state| state.groups.get_mut(&group));
-                if let Some(group) = group.filter(|_| error.is_ok()) {
-                    group.forget(keys);
-                }
+            Deletion::Topic { .. } | Deletion::Expired { .. } => {}
+            Deletion::Positions { to, answer, .. } => {
+                let Some(to) = to.take() else { return };
+                let mut answer = answer.clone();
                 for (_, outcome) in answer.partitions.iter_mut().filter(|(_, e)| e.is_ok()) {
                     *outcome = error;
                 }
                 step.reply(to, Response::OffsetDelete(answer));
             }
+        }
+    }
+}
+
+impl OffsetsPartition {
+    /// The log has confirmed tombstones.
+    pub(super) fn deleted(&mut self, deletion: Deletion) {
+        match deletion {
+            Deletion::Group { group, .. } => {
+                self.groups.remove(&group);
+            }
+            Deletion::Topic { group, keys } | Deletion::Positions { group, keys, .. } => {
+                if let Some(group) = self.groups.get_mut(&group) {
+                    group.forget(keys);
+                }
+            }
+            Deletion::Expired { group, keys, is_over } => {
+                let Some(known) = self.groups.get_mut(&group) else { return };
+                known.forget(keys);
+                if is_over && known.is_unused() {
+                    self.groups.remove(&group);
+                }
+            }
+        }
+    }
+
+    /// The log has not taken tombstones.
+    pub(super) fn not_deleted(&mut self, deletion: &Deletion) {
+        if let Deletion::Group { group, .. } = deletion
+            && let Some(group) = self.groups.get_mut(group)
+        {
+            group.roster.set_dead(false);
         }
     }
 }

@@ -182,24 +182,6 @@ impl GroupCoordinator {
         Ok(())
     }
 
-    /// The last append of a group without members took too long, and nobody is there whose
-    /// heartbeat would ask again: the group asks. A log that refuses it is not asked further; then
-    /// the end of the group confirms all.
-    pub(super) fn probe_consumers(
-        &mut self,
-        step: &mut Step<'_>,
-        replicas: &mut ReplicaManager,
-        partition: i32,
-        id: &Arc<str>,
-    ) {
-        let Some(state) = self.partitions.get(&partition) else { return };
-        let place = (state.tp, state.epoch);
-        let group = state.groups.get(id).and_then(|group| group.roster.consumer());
-        let Some(group) = group.filter(|group| group.is_left_in_doubt()) else { return };
-        let drafted = group.probe();
-        self.settle(step, replicas, place, id, drafted, None).ok();
-    }
-
     /// Who waits for an append that the log has taken.
     fn waiting(&self, step: &mut Step<'_>, waiting: Option<Waiting>) -> Option<Waiting> {
         if planted(self.plant, Plant::AssignmentNotWritten)

@@ -13,24 +13,23 @@ use crate::protocol::{
     JoinGroupRequest, ListGroupsRequest, ListedState, OffsetCommitRequest, Response,
 };
 use crate::records::{Batch, Record, Records};
-use crate::replica::ProduceOutcome;
 use crate::replica::tests::{Rig, TP, nothing_new};
 use crate::seam::{DiskOpKind, DiskResult};
 use crate::step::{Owner, ReplyTo, owner_of};
 
 /// A broker that leads the one partition of `__consumer_offsets`, alone in its ISR.
-struct World {
-    rig: Rig,
-    groups: GroupCoordinator,
+pub(super) struct World {
+    pub(super) rig: Rig,
+    pub(super) groups: GroupCoordinator,
     /// Every record that the log has taken.
     log: Vec<Record>,
 }
 
-fn client() -> ReplyTo {
+pub(super) fn client() -> ReplyTo {
     ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) }
 }
 
-fn join(member: &str) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn join(member: &str) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest {
         group: "billing".into(),
         member: member.into(),
@@ -48,13 +47,13 @@ fn join(member: &str) -> ConsumerGroupHeartbeatRequest {
     }
 }
 
-fn alive(member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn alive(member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
     let quiet = ConsumerGroupHeartbeatRequest { epoch, rebalance_timeout_ms: -1, ..join(member) };
     ConsumerGroupHeartbeatRequest { topics: None, owned: None, ..quiet }
 }
 
 impl World {
-    fn new(isr: &[i32], min_isr: i32) -> Self {
+    pub(super) fn new(isr: &[i32], min_isr: i32) -> Self {
         let mut rig = Rig::new(OFFSETS_TOPIC, |server| server.min_insync_replicas = min_isr);
         let mut groups = GroupCoordinator::new(&rig.replicas.config);
         rig.create(1, isr);
@@ -65,7 +64,7 @@ impl World {
     }
 
     /// A request; what is answered before the disk does anything.
-    fn beat(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Vec<Response> {
+    pub(super) fn beat(&mut self, request: &ConsumerGroupHeartbeatRequest) -> Vec<Response> {
         let Self { rig, groups, .. } = self;
         let image = rig.image.clone();
         rig.act(|replicas, step| {
@@ -74,7 +73,7 @@ impl World {
         self.outcomes()
     }
 
-    fn outcomes(&mut self) -> Vec<Response> {
+    pub(super) fn outcomes(&mut self) -> Vec<Response> {
         let Self { rig, groups, .. } = self;
         rig.act(|replicas, step| {
             for outcome in replicas.take_outcomes() {
@@ -85,7 +84,7 @@ impl World {
     }
 
     /// The disk does what was asked of it; what is answered then.
-    fn disk(&mut self) -> Vec<Response> {
+    pub(super) fn disk(&mut self) -> Vec<Response> {
         for op in self.rig.disk() {
             if let DiskOpKind::Append { records, .. } = op {
                 let batches = records.batches().iter();
@@ -97,7 +96,10 @@ impl World {
 
     /// The answer to a heartbeat, once the log has all.
     #[track_caller]
-    fn told(&mut self, request: &ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
+    pub(super) fn told(
+        &mut self,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> ConsumerGroupHeartbeatResponse {
         let mut answers = self.beat(request);
         answers.extend(self.disk());
         match answers.pop() {
@@ -107,7 +109,17 @@ impl World {
     }
 
     fn commit(&mut self, member: &str, epoch: i32) -> ErrorCode {
-        let at = CommittedOffset { offset: 7, ..CommittedOffset::none(TP) };
+        let mut answers = self.commit_at(7, member, epoch);
+        answers.extend(self.disk());
+        match answers.pop() {
+            Some(Response::OffsetCommit(answer)) => answer.partitions[0].1,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A commit; what is answered before the disk does anything.
+    pub(super) fn commit_at(&mut self, offset: i64, member: &str, epoch: i32) -> Vec<Response> {
+        let at = CommittedOffset { offset, ..CommittedOffset::none(TP) };
         let request = OffsetCommitRequest {
             group: "billing".into(),
             generation: epoch,
@@ -118,15 +130,10 @@ impl World {
         let Self { rig, groups, .. } = self;
         let image = rig.image.clone();
         rig.act(|replicas, step| groups.commit(step, replicas, &image, client(), request));
-        let mut answers = self.outcomes();
-        answers.extend(self.disk());
-        match answers.pop() {
-            Some(Response::OffsetCommit(answer)) => answer.partitions[0].1,
-            other => panic!("{other:?}"),
-        }
+        self.outcomes()
     }
 
-    fn join_classic(&mut self) -> ErrorCode {
+    pub(super) fn join_classic(&mut self) -> ErrorCode {
         let request = JoinGroupRequest {
             group: "billing".into(),
             member: "".into(),
@@ -149,13 +156,13 @@ impl World {
         }
     }
 
-    fn listed(&self) -> Vec<ListedState> {
+    pub(super) fn listed(&self) -> Vec<ListedState> {
         let all = ListGroupsRequest { states: Vec::new(), types: Vec::new() };
         self.groups.list(&all).groups.into_iter().map(|group| group.state).collect()
     }
 
     /// Group epoch and members as tools see them.
-    fn described(&mut self) -> (ErrorCode, i32, usize) {
+    pub(super) fn described(&mut self) -> (ErrorCode, i32, usize) {
         let request = ConsumerGroupDescribeRequest { groups: vec!["billing".into()] };
         let image = self.rig.image.clone();
         let group = self.groups.describe_consumers(&image, &request).groups.remove(0);
@@ -300,44 +307,20 @@ fn a_group_is_deleted_with_all_its_records() {
 }
 
 impl World {
-    /// The last member is gone, and the log takes too long over it. What is answered.
-    fn emptied_slowly(&mut self) -> Vec<Response> {
-        self.beat(&join("x"));
-        self.disk();
-        self.replicated();
-        self.beat(&alive("x", -1));
-        self.disk();
-        let Self { rig, groups, .. } = self;
-        let token = groups.writes.last_token();
-        let late = ProduceOutcome { token, error: ErrorCode::RequestTimedOut };
-        rig.act(|replicas, step| groups.append_done(step, replicas, late));
-        self.outcomes()
-    }
-
     /// The other replica has all.
-    fn replicated(&mut self) -> Vec<Response> {
+    pub(super) fn replicated(&mut self) -> Vec<Response> {
         let end = self.rig.partition().log.log_end_offset();
         self.rig.fetched_by(2, end, 0);
         self.outcomes()
     }
 
-    fn delete(&mut self) -> Vec<Response> {
+    pub(super) fn delete(&mut self) -> Vec<Response> {
         let request = DeleteGroupsRequest { groups: vec!["billing".into()] };
         let Self { rig, groups, .. } = self;
         let image = rig.image.clone();
         rig.act(|replicas, step| groups.delete(step, replicas, &image, client(), request));
         self.outcomes()
     }
-}
-
-#[test]
-fn a_group_that_was_emptied_slowly_takes_classic_members() {
-    let mut world = World::new(&[1, 2], 1);
-    let told = world.emptied_slowly();
-    let [Response::ConsumerGroupHeartbeat(answer)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(answer.error, ErrorCode::CoordinatorNotAvailable);
-    assert_eq!(world.described(), (ErrorCode::None, 1, 1));
-    assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
 }
 
 #[test]
@@ -348,31 +331,6 @@ fn classic_members_come_after_who_left_was_told() {
     assert_eq!(world.join_classic(), ErrorCode::CoordinatorNotAvailable);
     assert_eq!(world.disk().len(), 1);
     assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
-}
-
-#[test]
-fn a_group_that_was_emptied_slowly_is_shown_as_empty_once_the_log_goes_on() {
-    let mut world = World::new(&[1, 2], 1);
-    world.emptied_slowly();
-    world.disk();
-    assert_eq!(world.described(), (ErrorCode::None, 1, 1));
-    world.replicated();
-    assert_eq!(world.described(), (ErrorCode::None, 2, 0));
-}
-
-#[test]
-fn a_group_that_was_emptied_slowly_expires() {
-    let mut world = World::new(&[1, 2], 1);
-    world.emptied_slowly();
-    // nobody hears of what the group asked then
-    let probe = world.groups.writes.last_token();
-    world.groups.writes.take(probe).expect("an append");
-    let World { rig, groups, .. } = &mut world;
-    rig.act(|replicas, step| groups.expiry_due(step, replicas));
-    world.disk();
-    assert_eq!(world.listed().len(), 1, "the log has not confirmed it");
-    world.replicated();
-    assert!(world.listed().is_empty());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The coordinator of a broker: groups whose `__consumer_offsets` partition it leads.
 
-use super::admin::{Deletion, Deletions};
+use super::admin::Deletions;
 use super::codec::{OffsetValue, encode_group_key};
 use super::consumer::ConsumerSettings;
 use super::membership::{Cx, Membership, Store};
 use super::roster::Roster;
 use super::timers::Timers;
-use super::writes::{Write, Writes};
+use super::writes::{Pending, Write, Writes};
 use super::{OFFSETS_TOPIC, partition_for};
 use crate::config::NodeConfig;
 use crate::error::ErrorCode;
@@ -199,45 +199,70 @@ impl GroupCoordinator {
         }
     }
 
-    /// An append is replicated, or failed (GRP-06: clients must see retriable errors).
+    /// An append is replicated, or failed, or takes too long (GRP-06: clients must see retriable errors).
     pub(crate) fn append_done(
         &mut self,
         step: &mut Step<'_>,
         replicas: &mut ReplicaManager,
         outcome: ProduceOutcome,
     ) {
-        let Some(done) = self.writes.take(outcome.token) else { return };
-        let (partition, epoch, error) = (done.partition, done.epoch, outcome.error);
-        let is_here = self.partitions.get(&partition).is_some_and(|p| p.epoch == epoch);
-        match done.write {
+        let ProduceOutcome { token, error, is_overdue } = outcome;
+        let Some(mut done) = self.writes.take(token) else { return };
+        self.tell(step, replicas, &mut done, (token, error));
+        if is_overdue {
+            self.writes.put_back(token, done);
+        } else {
+            self.take_effect(done, error);
+        }
+    }
+
+    /// Whether an append's partition is coordinated here in the epoch that it was appended in.
+    fn place_of(&mut self, append: &Pending) -> Option<&mut OffsetsPartition> {
+        self.partitions.get_mut(&append.partition).filter(|p| p.epoch == append.epoch)
+    }
+
+    /// Whoever waits for an append hears what became of it.
+    fn tell(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        append: &mut Pending,
+        (token, error): (u64, ErrorCode),
+    ) {
+        let is_here = self.place_of(append).is_some();
+        let partition = append.partition;
+        match &mut append.write {
             Write::Consumers { group } if is_here => {
                 let error = super::writes::consumers_error(error);
-                self.act_consumer(step, partition, &group, |members, cx| {
-                    members.written(cx.step, outcome.token, error);
+                self.act_consumer(step, partition, group, |members, cx| {
+                    members.written(cx.step, token, error);
                 });
-                self.probe_consumers(step, replicas, partition, &group);
             }
             Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {
-                let error = super::writes::members_error(error);
-                self.act(step, replicas, partition, &group, |membership, cx| {
+                let (then, error) = (std::mem::take(then), super::writes::members_error(error));
+                self.act(step, replicas, partition, group, |membership, cx| {
                     membership.stored(cx, then, error);
                 });
             }
-            Write::Members { then, .. } => then.abandon(step),
-            Write::Positions(commit) => self.committed(step, commit, is_here, partition, error),
-            Write::Deletion(deletion) => {
-                if let Deletion::Expired { group, .. } = &deletion
-                    && is_here
-                    && error.is_ok()
-                {
-                    // what the group wrote before may have taken too long, and is confirmed now
-                    self.act_consumer(step, partition, group, |members, cx| {
-                        members.written(cx.step, outcome.token, error);
-                    });
-                }
-                self.deleted(step, deletion, is_here, partition, error);
+            Write::Members { then, .. } => std::mem::take(then).abandon(step),
+            Write::Positions(commit) => commit.answer(step, self.answer_to_commit(error)),
+            Write::Deletion(deletion) => self.answer_deletion(step, deletion, error),
+        }
+    }
+
+    /// An append has ended: the log has it for good, or has not.
+    fn take_effect(&mut self, append: Pending, error: ErrorCode) {
+        let Some(state) = self.place_of(&append) else { return };
+        match append.write {
+            // groups have been told
+            Write::Consumers { .. } | Write::Members { .. } => {}
+            Write::Positions(commit) if error.is_ok() => {
+                state.group(&commit.group).committed(commit);
             }
+            Write::Positions(_) => {}
+            Write::Deletion(deletion) if error.is_ok() => state.deleted(deletion),
+            Write::Deletion(deletion) => state.not_deleted(&deletion),
         }
     }
 

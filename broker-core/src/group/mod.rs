@@ -49,6 +49,8 @@ pub(crate) fn partition_for(group: &str, partitions: i32) -> i32 {
 mod consumers_tests;
 #[cfg(test)]
 mod loading_tests;
+#[cfg(test)]
+mod slow_log_tests;
 
 #[cfg(test)]
 mod tests {

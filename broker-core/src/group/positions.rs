@@ -24,7 +24,8 @@ type Position = (OffsetKey, OffsetValue);
 /// A commit under way.
 #[derive(Debug)]
 pub(super) struct Commit {
-    to: ReplyTo,
+    /// Who waits; nobody any more once it took too long.
+    to: Option<ReplyTo>,
     pub(super) group: Arc<str>,
     /// In the request's order, with those that cannot be committed, and why.
     positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
@@ -50,11 +51,25 @@ impl Commit {
         positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
         producer_id: Option<i64>,
     ) -> Self {
-        Self { to, group, positions, producer_id }
+        Self { to: Some(to), group, positions, producer_id }
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &OffsetKey> {
         self.positions.iter().filter_map(|(_, position)| position.as_ref().ok().map(|(key, _)| key))
+    }
+
+    /// Answers who waits.
+    pub(super) fn answer(&mut self, step: &mut Step<'_>, told: ErrorCode) {
+        let Some(to) = self.to.take() else { return };
+        let answers = self
+            .positions
+            .iter()
+            .map(|(tp, position)| (*tp, position.as_ref().err().copied().unwrap_or(told)));
+        if self.producer_id.is_some() {
+            super::transactions::reply(step, to, answers);
+        } else {
+            reply(step, to, answers);
+        }
     }
 }
 
@@ -202,44 +217,29 @@ impl GroupCoordinator {
         Ok((tp, epoch))
     }
 
-    /// A commit's append ended.
-    pub(super) fn committed(
-        &mut self,
-        step: &mut Step<'_>,
-        commit: Commit,
-        is_here: bool,
-        partition: i32,
-        error: ErrorCode,
-    ) {
-        let told = if planted(self.plant, Plant::FailedCommitAnswered) {
-            ErrorCode::None
-        } else {
-            commit_error(error)
-        };
-        let state = self.partitions.get_mut(&partition).filter(|_| is_here && error.is_ok());
-        let mut group = state.map(|state| state.group(&commit.group));
-        let mut answers = Vec::with_capacity(commit.positions.len());
-        for (tp, position) in commit.positions {
-            answers.push((tp, position.as_ref().err().copied().unwrap_or(told)));
-            if let (Some(group), Ok((key, value))) = (&mut group, position) {
-                let place = (key.topic, key.partition);
-                if let Some(producer_id) = commit.producer_id {
-                    group.pending.entry(producer_id).or_default().insert(place, value);
-                } else {
-                    group.supersede(&place);
-                    group.positions.insert(place, value);
-                }
-            }
-        }
-        if commit.producer_id.is_some() {
-            super::transactions::reply(step, commit.to, answers.into_iter());
-        } else {
-            reply(step, commit.to, answers.into_iter());
+    /// What whoever waits for a commit is told of its append.
+    pub(super) fn answer_to_commit(&self, error: ErrorCode) -> ErrorCode {
+        match planted(self.plant, Plant::FailedCommitAnswered) {
+            true => ErrorCode::None,
+            false => commit_error(error),
         }
     }
 }
 
 impl Group {
+    /// The log has confirmed a commit.
+    pub(super) fn committed(&mut self, commit: Commit) {
+        for (key, value) in commit.positions.into_iter().filter_map(|(_, position)| position.ok()) {
+            let place = (key.topic, key.partition);
+            if let Some(producer_id) = commit.producer_id {
+                self.pending.entry(producer_id).or_default().insert(place, value);
+            } else {
+                self.supersede(&place);
+                self.positions.insert(place, value);
+            }
+        }
+    }
+
     /// A group's position in a partition.
     fn position(
         group: Option<&Self>,

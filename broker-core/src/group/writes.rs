@@ -1,4 +1,7 @@
 //! Appends to `__consumer_offsets`: what waits for each of them.
+//!
+//! Nobody waits longer than `offsets.commit.timeout.ms`. What the log has taken counts all the same when it
+//! is confirmed later, as whoever loads the log would find it.
 
 use super::admin::Deletion;
 use super::coordinator::Place;
@@ -120,17 +123,16 @@ impl Writes {
         }
     }
 
-    /// Token of the last append.
-    #[cfg(test)]
-    pub(super) fn last_token(&self) -> u64 {
-        self.next_token
-    }
-
     pub(super) fn take(&mut self, token: u64) -> Option<Pending> {
         self.pending.remove(&token)
     }
 
-    /// Commits of a group that the log may have soon.
+    /// It takes too long, and goes on waiting.
+    pub(super) fn put_back(&mut self, token: u64, pending: Pending) {
+        self.pending.insert(token, pending);
+    }
+
+    /// Commits of a group that the log may have soon, or has and has not confirmed.
     pub(super) fn commits_of(&self, group: &Arc<str>) -> impl Iterator<Item = &Commit> {
         self.pending.values().filter_map(move |pending| match &pending.write {
             Write::Positions(commit) if commit.group == *group => Some(commit),

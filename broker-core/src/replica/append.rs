@@ -24,13 +24,15 @@ pub(crate) enum AppendOrigin {
     Coordinator(u64),
 }
 
-/// End of a coordinator's append.
+/// End of a coordinator's append, or what comes before it: that the append takes too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProduceOutcome {
     /// As given in [`AppendOrigin::Coordinator`].
     pub(crate) token: u64,
     /// Outcome.
     pub(crate) error: ErrorCode,
+    /// Only the time is over: the log keeps the records, and how they end follows.
+    pub(crate) is_overdue: bool,
 }
 
 /// An append at the disk.
@@ -275,7 +277,9 @@ impl ReplicaManager {
     fn append_done(&mut self, step: &mut Step<'_>, pending: PendingAppend) {
         let PendingAppend { slot, tp, last_offset, bytes, records, then } = pending;
         let partition = self.partitions.get_mut(slot as usize).and_then(Option::as_mut);
-        let Some(partition) = partition.filter(|p| p.tp == tp) else { return };
+        let Some(partition) = partition.filter(|p| p.tp == tp) else {
+            return self.append_lost(step, then);
+        };
         let end_before = partition.log.log_end_offset();
         partition.log.append_done(last_offset);
         let epoch = partition.leader_epoch;
@@ -294,6 +298,15 @@ impl ReplicaManager {
                 self.follow_high_watermark(step, slot, leader_high_watermark);
                 self.follower_append_done(fetcher);
             }
+        }
+    }
+
+    /// The disk has an append of a replica that is gone.
+    #[cold]
+    fn append_lost(&mut self, step: &mut Step<'_>, then: Then) {
+        if let Then::Produce { produce, index } = then {
+            self.purgatory.fail(produce, index, ErrorCode::UnknownTopicOrPartition);
+            self.finish_produce(step, produce);
         }
     }
 

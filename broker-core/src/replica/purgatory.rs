@@ -12,7 +12,7 @@ use crate::protocol::{Acks, ProducePartitionResponse, ProduceResponse, Response}
 use crate::seam::{Reply, TimerKey};
 use crate::step::Step;
 use crate::time::Instant;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A produce request on its way.
 #[derive(Debug)]
@@ -92,6 +92,9 @@ impl<K: Copy> Deadlines<K> {
 #[derive(Debug)]
 pub(super) struct Purgatory {
     produces: Window<DelayedProduce>,
+    /// Appends of coordinators that took too long, by the same ids: coordinators must know what the log
+    /// has, however late.
+    overdue: BTreeMap<u64, DelayedProduce>,
     produce_deadlines: Deadlines<u64>,
     /// By session slot; stale when its parked fetch has another deadline by then.
     fetch_deadlines: Deadlines<u32>,
@@ -105,6 +108,7 @@ impl Default for Purgatory {
     fn default() -> Self {
         Self {
             produces: Window::default(),
+            overdue: BTreeMap::new(),
             produce_deadlines: Deadlines(VecDeque::new()),
             fetch_deadlines: Deadlines(VecDeque::new()),
             armed: Vec::new(),
@@ -138,16 +142,28 @@ impl Purgatory {
     }
 
     pub(super) fn required(&self, produce: u64, index: u32) -> Option<Offset> {
-        let part = self.produces.get(produce)?.parts.get(index as usize)?;
+        let part = self.get(produce)?.parts.get(index as usize)?;
         (!part.settled).then_some(part.required)
     }
 
     pub(super) fn acks(&self, produce: u64) -> Option<Acks> {
-        self.produces.get(produce).map(|delayed| delayed.acks)
+        self.get(produce).map(|delayed| delayed.acks)
+    }
+
+    fn get(&self, produce: u64) -> Option<&DelayedProduce> {
+        self.produces.get(produce).or_else(|| self.overdue.get(&produce))
+    }
+
+    fn get_mut(&mut self, produce: u64) -> Option<&mut DelayedProduce> {
+        self.produces.get_mut(produce).or_else(|| self.overdue.get_mut(&produce))
+    }
+
+    fn remove(&mut self, produce: u64) -> Option<DelayedProduce> {
+        self.produces.remove(produce).or_else(|| self.overdue.remove(&produce))
     }
 
     pub(super) fn done(&mut self, produce: u64, index: u32) {
-        if let Some(delayed) = self.produces.get_mut(produce) {
+        if let Some(delayed) = self.get_mut(produce) {
             let part = &mut delayed.parts[index as usize];
             if !part.settled {
                 part.settled = true;
@@ -158,7 +174,7 @@ impl Purgatory {
 
     #[cold]
     pub(super) fn fail(&mut self, produce: u64, index: u32, error: ErrorCode) {
-        if let Some(delayed) = self.produces.get_mut(produce) {
+        if let Some(delayed) = self.get_mut(produce) {
             let part = &mut delayed.parts[index as usize];
             if let Some(answer) = part.answer.as_mut().filter(|_| !part.settled) {
                 answer.error = error;
@@ -166,6 +182,20 @@ impl Purgatory {
             }
         }
         self.done(produce, index);
+    }
+
+    /// A coordinator hears that its append takes too long. That goes on waiting, until it is replicated or
+    /// the replica leads no longer.
+    fn put_off(&mut self, produce: u64) -> bool {
+        let token = match self.produces.get(produce).map(|delayed| delayed.origin) {
+            Some(AppendOrigin::Coordinator(token)) => token,
+            Some(AppendOrigin::Client(_)) | None => return false,
+        };
+        let Some(delayed) = self.produces.remove(produce) else { return false };
+        self.overdue.insert(produce, delayed);
+        let error = ErrorCode::RequestTimedOut;
+        self.outcomes.push(ProduceOutcome { token, error, is_overdue: true });
+        true
     }
 
     /// Keeps a timer at or before a deadline.
@@ -213,7 +243,7 @@ impl Purgatory {
 impl ReplicaManager {
     /// Answers a produce request when nothing of it is open any more; else gives it a deadline.
     pub(super) fn finish_produce(&mut self, step: &mut Step<'_>, produce: u64) {
-        let Some(delayed) = self.purgatory.produces.get_mut(produce) else { return };
+        let Some(delayed) = self.purgatory.get_mut(produce) else { return };
         if delayed.open > 0 {
             let at = std::mem::replace(&mut delayed.deadline, Instant::FAR_FUTURE);
             if at != Instant::FAR_FUTURE && delayed.acks == Acks::All {
@@ -221,7 +251,7 @@ impl ReplicaManager {
             }
             return;
         }
-        let Some(delayed) = self.purgatory.produces.remove(produce) else { return };
+        let Some(delayed) = self.purgatory.remove(produce) else { return };
         self.answer_produce(step, delayed);
     }
 
@@ -230,7 +260,7 @@ impl ReplicaManager {
         match delayed.origin {
             AppendOrigin::Coordinator(token) => {
                 let error = partitions.first().map_or(ErrorCode::UnknownServerError, |p| p.error);
-                self.purgatory.outcomes.push(ProduceOutcome { token, error });
+                self.purgatory.outcomes.push(ProduceOutcome { token, error, is_overdue: false });
             }
             AppendOrigin::Client(_) if delayed.orphaned => {}
             AppendOrigin::Client(to) => {
@@ -251,7 +281,7 @@ impl ReplicaManager {
         }
     }
 
-    /// Ends of coordinator appends since the last call.
+    /// What became of coordinators' appends since the last call.
     pub(crate) fn take_outcomes(&mut self) -> Vec<ProduceOutcome> {
         std::mem::take(&mut self.purgatory.outcomes)
     }
@@ -268,8 +298,8 @@ impl ReplicaManager {
         !self.purgatory.outcomes.is_empty()
     }
 
-    /// Deadlines passed: `acks=all` fails with `REQUEST_TIMED_OUT`, fetches answer with what
-    /// there is.
+    /// Deadlines passed: `acks=all` fails with `REQUEST_TIMED_OUT`, coordinators wait on, fetches answer
+    /// with what there is.
     #[cold]
     pub(crate) fn purgatory_due(&mut self, step: &mut Step<'_>) {
         // Timers fire in order of their times.
@@ -299,9 +329,13 @@ impl ReplicaManager {
 
     #[cold]
     fn expire_produce(&mut self, step: &mut Step<'_>, produce: u64) {
+        let acknowledges = planted(self.config.plant, Plant::TimeoutAcks);
+        if !acknowledges && self.purgatory.put_off(produce) {
+            return;
+        }
         let Some(delayed) = self.purgatory.produces.get(produce) else { return };
         for index in 0..u32::try_from(delayed.parts.len()).unwrap_or(u32::MAX) {
-            if planted(self.config.plant, Plant::TimeoutAcks) {
+            if acknowledges {
                 self.purgatory.done(produce, index);
             }
             self.purgatory.fail(produce, index, ErrorCode::RequestTimedOut);

@@ -36,7 +36,8 @@ struct Unfinished {
 /// A marker on its way into a log.
 #[derive(Debug, Clone, Copy)]
 struct Append {
-    request: u64,
+    /// `None`: it took too long, which was the answer.
+    request: Option<u64>,
     marker: usize,
     partition: usize,
     ended: Ended,
@@ -81,7 +82,8 @@ impl MarkerAppends {
                 self.next += 1;
                 let token = MARKER_TOKEN | self.next;
                 let ended = Ended { tp: *tp, producer_id: producer.id, commit: marker.commit };
-                self.appends.insert(token, Append { request: id, marker: index, partition, ended });
+                let request = Some(id);
+                self.appends.insert(token, Append { request, marker: index, partition, ended });
                 let records = Records::single(Arc::clone(&batch));
                 let request = ProduceRequest {
                     acks: Acks::All,
@@ -94,18 +96,25 @@ impl MarkerAppends {
         self.finish(cx.step, id);
     }
 
-    /// A marker is replicated, or failed. Tells which transaction has ended here.
+    /// A marker is replicated, or failed, or takes too long. Tells which transaction has ended here.
     pub(crate) fn append_done(
         &mut self,
         step: &mut Step<'_>,
         outcome: ProduceOutcome,
     ) -> Option<Ended> {
-        let Append { request, marker, partition, ended } = self.appends.remove(&outcome.token)?;
-        if let Some(unfinished) = self.requests.get_mut(&request) {
-            unfinished.answer.markers[marker].1[partition].1 = outcome.error;
-            unfinished.open -= 1;
+        let append = self.appends.get_mut(&outcome.token)?;
+        let Append { marker, partition, ended, .. } = *append;
+        let request = append.request.take();
+        if !outcome.is_overdue {
+            self.appends.remove(&outcome.token);
         }
-        self.finish(step, request);
+        if let Some(request) = request {
+            if let Some(unfinished) = self.requests.get_mut(&request) {
+                unfinished.answer.markers[marker].1[partition].1 = outcome.error;
+                unfinished.open -= 1;
+            }
+            self.finish(step, request);
+        }
         outcome.error.is_ok().then_some(ended)
     }
 

@@ -33,8 +33,20 @@ pub(crate) struct Group<'a> {
 #[derive(Debug)]
 struct Holder {
     member: Arc<str>,
+    /// The member's epoch when it was first told so.
+    epoch: i32,
+    /// When it asked then, ns.
+    since_ns: u64,
     /// Until then the coordinator has no reason to give the member up, ns.
     until_ns: u64,
+}
+
+impl Holder {
+    /// Whether another member that had the partition in this epoch may have had it before. Its answer may be
+    /// long on its way (hunt seed 751884); but a partition that goes over does so in a later epoch.
+    fn may_follow(&self, epoch: i32, asked_ns: u64) -> bool {
+        epoch < self.epoch && asked_ns < self.since_ns
+    }
 }
 
 /// Who was told what.
@@ -57,16 +69,20 @@ impl Ownership {
     /// A member has another share, or less of it.
     pub(crate) fn outcome(&mut self, ledger: &mut Ledger, group: &Group<'_>, outcome: &Outcome) {
         match outcome {
-            Outcome::Assigned { generation, member, partitions } => {
+            Outcome::Assigned { generation, member, partitions, asked_ns } => {
                 self.assigned(ledger, group, (*generation, member, partitions));
-                self.given(ledger, group, (member, partitions));
+                if let Some(asked_ns) = asked_ns {
+                    self.given(ledger, group, (member, partitions), (*generation, *asked_ns));
+                }
             }
-            Outcome::Holds { member, partitions, since_ns } => {
+            Outcome::Holds { member, partitions, epoch, since_ns } if !group.is_in_doubt => {
                 let patience_ns = self.patience_ns.get(group.index).copied().unwrap_or(0);
                 let until_ns = since_ns.saturating_add(patience_ns);
-                for tp in partitions.iter().filter(|_| !group.is_in_doubt) {
-                    let holder = Holder { member: Arc::clone(member), until_ns };
-                    self.holders.insert((group.index, *tp), holder);
+                let (epoch, since_ns) = (*epoch, *since_ns);
+                for tp in partitions {
+                    let member = Arc::clone(member);
+                    let holder = Holder { member, epoch, since_ns, until_ns };
+                    self.holds((group.index, *tp), holder);
                 }
             }
             Outcome::Released { member, partitions } => {
@@ -81,18 +97,31 @@ impl Ownership {
         }
     }
 
+    /// A member was told to keep a partition, which it had when it asked.
+    fn holds(&mut self, place: (usize, TopicPartition), mut holder: Holder) {
+        if let Some(before) = self.holders.get(&place)
+            && before.member == holder.member
+            && holder.since_ns < before.until_ns
+        {
+            (holder.epoch, holder.since_ns) = (before.epoch, before.since_ns);
+        }
+        self.holders.insert(place, holder);
+    }
+
     /// A member was told that it may have partitions.
     fn given(
         &mut self,
         ledger: &mut Ledger,
         group: &Group<'_>,
         (member, partitions): (&Arc<str>, &[TopicPartition]),
+        (epoch, asked_ns): (i32, u64),
     ) {
         for tp in partitions {
             let Some(holder) = self.holders.get(&(group.index, *tp)) else { continue };
             ledger.checked(Check::Ownership, 1);
             let now_ns = ledger.now_ns;
-            if holder.member == *member || group.is_in_doubt || now_ns >= holder.until_ns {
+            let is_over = now_ns >= holder.until_ns || holder.may_follow(epoch, asked_ns);
+            if holder.member == *member || group.is_in_doubt || is_over {
                 continue;
             }
             ledger.broken(Check::Ownership, ("", &History::default()), &|| {
@@ -162,7 +191,7 @@ mod tests {
 
     fn assigned(generation: i32, member: &Arc<str>, partitions: &[TopicPartition]) -> Outcome {
         let (member, partitions) = (Arc::clone(member), partitions.to_vec());
-        Outcome::Assigned { generation, member, partitions }
+        Outcome::Assigned { generation, member, partitions, asked_ns: None }
     }
 
     #[test]
@@ -179,28 +208,55 @@ mod tests {
         assert!(violations[0].account.contains("partition 1"), "{}", violations[0].account);
     }
 
-    /// `a` has partition 0 and is last heard of at 1 s; `b` is given it then.
-    fn violations_when_given(at_ns: u64, was_released: bool, is_void: bool) -> usize {
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    /// `a` has partition 0, and says so at 1 s and 3 s, in epochs 7 and 8; `b` is given it in an epoch, asking
+    /// at one time and answered at another.
+    fn violations_when_given(
+        epoch: i32,
+        (asked_ns, at_ns): (u64, u64),
+        was_released: bool,
+        is_void: bool,
+    ) -> usize {
         let mut ledger = Ledger::default();
-        let mut ownership = Ownership { patience_ns: vec![3_000_000_000], ..Ownership::default() };
+        let mut ownership = Ownership { patience_ns: vec![4 * SECOND_NS], ..Ownership::default() };
         let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
-        let (member, partitions) = (Arc::clone(&a), vec![tp(0)]);
-        let holds = Outcome::Holds { member, partitions, since_ns: 1_000_000_000 };
-        ownership.outcome(&mut ledger, &group(false), &holds);
+        for (epoch, since_ns) in [(7, SECOND_NS), (8, 3 * SECOND_NS)] {
+            let (member, partitions) = (Arc::clone(&a), vec![tp(0)]);
+            let holds = Outcome::Holds { member, partitions, epoch, since_ns };
+            ownership.outcome(&mut ledger, &group(false), &holds);
+        }
         if was_released {
             let released = Outcome::Released { member: a, partitions: vec![tp(0)] };
             ownership.outcome(&mut ledger, &group(false), &released);
         }
         ledger.now_ns = at_ns;
-        ownership.outcome(&mut ledger, &group(is_void), &assigned(7, &b, &[tp(0)]));
+        let (member, partitions) = (b, vec![tp(0)]);
+        let given =
+            Outcome::Assigned { generation: epoch, member, partitions, asked_ns: Some(asked_ns) };
+        ownership.outcome(&mut ledger, &group(is_void), &given);
         ledger.finish().1.len()
     }
 
     #[test]
     fn a_partition_goes_on_when_it_is_given_up_or_its_member_was_silent_for_too_long() {
-        assert_eq!(violations_when_given(2_000_000_000, false, false), 1);
-        assert_eq!(violations_when_given(2_000_000_000, true, false), 0);
-        assert_eq!(violations_when_given(2_000_000_000, false, true), 0);
-        assert_eq!(violations_when_given(4_000_000_000, false, false), 0);
+        let within = (5 * SECOND_NS, 6 * SECOND_NS);
+        assert_eq!(violations_when_given(9, within, false, false), 1);
+        assert_eq!(violations_when_given(9, within, true, false), 0);
+        assert_eq!(violations_when_given(9, within, false, true), 0);
+        assert_eq!(violations_when_given(9, (5 * SECOND_NS, 7 * SECOND_NS), false, false), 0);
+    }
+
+    /// Hunt seed 751884: the answer to who had the partition before was on its way for longer than a session.
+    #[test]
+    fn who_had_a_partition_before_may_hear_of_it_late() {
+        let at_ns = 6 * SECOND_NS;
+        assert_eq!(violations_when_given(6, (SECOND_NS - 1, at_ns), false, false), 0);
+        assert_eq!(violations_when_given(6, (SECOND_NS, at_ns), false, false), 1, "asked since");
+        assert_eq!(
+            violations_when_given(7, (SECOND_NS - 1, at_ns), false, false),
+            1,
+            "no later epoch"
+        );
     }
 }

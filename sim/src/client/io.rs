@@ -256,6 +256,8 @@ pub enum Outcome {
         member: Arc<str>,
         /// Everything that it has now; in the consumer protocol everything that it shall have.
         partitions: Vec<TopicPartition>,
+        /// When the member asked, ns; in the consumer protocol.
+        asked_ns: Option<u64>,
     },
     /// A member in the consumer protocol was told to keep these partitions, which it had said that it
     /// has: nobody else may be given one before the coordinator has had time to give the member up.
@@ -264,6 +266,8 @@ pub enum Outcome {
         member: Arc<str>,
         /// Which.
         partitions: Vec<TopicPartition>,
+        /// The member's epoch.
+        epoch: i32,
         /// When the member asked, ns.
         since_ns: u64,
     },

@@ -8,7 +8,7 @@
 //!
 //! Changes count when the log has taken them, and are told when it has confirmed them. So there are
 //! two states: [`ConsumerGroup::current`] decides, `committed` is what others are shown. An append
-//! that was not confirmed in time stays in line: the next confirmed one confirms it, too.
+//! that was not confirmed in time stays in line, and is confirmed later.
 
 mod assignor;
 mod codec;
@@ -141,12 +141,6 @@ impl ConsumerGroup {
     /// Whether somebody waits for the log; that ends when the log confirms, or takes too long.
     pub(super) fn is_awaited(&self) -> bool {
         self.unconfirmed.iter().any(|append| !append.waiting.is_empty())
-    }
-
-    /// Whether nobody is there to ask for the outcome of the last append, which took too long.
-    pub(super) fn is_left_in_doubt(&self) -> bool {
-        let is_overdue = self.unconfirmed.back().is_some_and(|last| last.overdue);
-        is_overdue && self.is_empty() && !self.is_dying
     }
 
     pub(super) fn set_dead(&mut self, dead: bool) {

@@ -48,9 +48,10 @@ pub(super) struct Store {
 }
 
 /// What follows when the log has it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Then {
     /// Nothing waits for it.
+    #[default]
     Nothing,
     /// The leader's assignment may be handed out.
     Assign { generation: i32, assignments: BTreeMap<Arc<str>, Bytes> },

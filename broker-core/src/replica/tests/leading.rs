@@ -10,7 +10,7 @@ use crate::protocol::{
     SESSION_EPOCH_FINAL,
 };
 use crate::records::Records;
-use crate::replica::AppendOrigin;
+use crate::replica::{AppendOrigin, ProduceOutcome};
 use crate::seam::{DiskOpKind, TimerKey};
 use crate::step::ReplyTo;
 use crate::time::Instant;
@@ -193,6 +193,31 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     }
     assert!(timers.len() <= 3, "{} timers", timers.len());
     assert!(fired <= 450, "{fired} timers fired for 400 fetches");
+}
+
+/// Hunt seed 735429: the log has what took too long, so that whoever keeps books of it must hear of its end.
+#[test]
+fn a_coordinator_hears_that_its_append_takes_too_long_and_how_it_ends() {
+    for (leader, end) in [(1, ErrorCode::None), (2, ErrorCode::NotLeaderOrFollower)] {
+        let mut rig = Rig::with_partition(1, &[1, 2]);
+        let records = Records::single(Arc::new(rig.batch()));
+        let partitions = vec![ProducePartition { tp: TP, records }];
+        let request = ProduceRequest { acks: Acks::All, timeout_ms: 5_000, partitions };
+        let origin = AppendOrigin::Coordinator(3);
+        rig.act(|replicas, step| replicas.produce(step, origin, request));
+        rig.now_ms += 5_000;
+        rig.act(|replicas, step| replicas.purgatory_due(step));
+        let outcome = |error, is_overdue| ProduceOutcome { token: 3, error, is_overdue };
+        let outcomes = |rig: &mut Rig| rig.act(|replicas, _| replicas.take_outcomes());
+        assert_eq!(outcomes(&mut rig), [outcome(ErrorCode::RequestTimedOut, true)]);
+        rig.disk();
+        assert!(outcomes(&mut rig).is_empty());
+        rig.elect(leader);
+        if leader == 1 {
+            rig.fetched_by(2, 1, 0);
+        }
+        assert_eq!(outcomes(&mut rig), [outcome(end, false)]);
+    }
 }
 
 /// Hunt seed 600027: a replica that was moved away and back under a session was never looked at again,

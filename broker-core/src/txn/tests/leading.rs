@@ -11,8 +11,8 @@ use crate::protocol::{
     TxnPartitionsResult, WriteTxnMarkersRequest,
 };
 use crate::records::Records;
-use crate::replica::AppendOrigin;
 use crate::replica::tests::{Rig, TP};
+use crate::replica::{AppendOrigin, ProduceOutcome};
 use crate::seam::PeerError;
 use crate::step::ReplyTo;
 use crate::txn::{Cx, MarkerAppends, TRANSACTIONS_TOPIC, Verified, Verifier};
@@ -126,13 +126,12 @@ impl Bed {
         self.marker_by(rules, commit, epoch, coordinator_epoch)
     }
 
-    fn marker_by(
-        &mut self,
+    fn marker_request(
         rules: TransactionRules,
         commit: bool,
         epoch: i16,
         coordinator_epoch: i32,
-    ) -> ErrorCode {
+    ) -> WriteTxnMarkersRequest {
         let marker = TxnMarker {
             producer: ProducerIdAndEpoch { epoch, ..PRODUCER },
             commit,
@@ -140,7 +139,18 @@ impl Bed {
             rules,
             partitions: vec![TP],
         };
-        let request = WriteTxnMarkersRequest { markers: vec![marker.clone()] };
+        WriteTxnMarkersRequest { markers: vec![marker] }
+    }
+
+    fn marker_by(
+        &mut self,
+        rules: TransactionRules,
+        commit: bool,
+        epoch: i16,
+        coordinator_epoch: i32,
+    ) -> ErrorCode {
+        let request = Self::marker_request(rules, commit, epoch, coordinator_epoch);
+        let marker = request.markers[0].clone();
         self.act(|verifier, markers, cx| {
             verifier.marker_written(TP, marker.producer, marker.rules);
             markers.write(cx, CLIENT, &request);
@@ -171,6 +181,24 @@ fn txn_01_a_transaction_begins_here_when_its_coordinator_knows_of_it() {
     let late = bed.told(id, Ok(ErrorCode::TransactionAbortable));
     assert_eq!(bed.outcome(late), ErrorCode::TransactionAbortable);
     assert_eq!(bed.rig.partition().log.log_end_offset(), 3);
+}
+
+#[test]
+fn a_marker_that_took_too_long_ends_the_transaction_once_it_is_replicated() {
+    let mut bed = Bed::new();
+    let request = Bed::marker_request(bed.rules, true, 3, 1);
+    bed.act(|_, markers, cx| markers.write(cx, CLIENT, &request));
+    let mut outcome = |error, is_overdue| {
+        let token = crate::txn::MARKER_TOKEN | 2;
+        let outcome = ProduceOutcome { token, error, is_overdue };
+        bed.act(|_, markers, cx| markers.append_done(cx.step, outcome).map(|ended| ended.tp))
+    };
+    assert_eq!(outcome(ErrorCode::RequestTimedOut, true), None);
+    assert_eq!(outcome(ErrorCode::None, false), Some(TP));
+    assert_eq!(outcome(ErrorCode::None, false), None);
+    let told = bed.rig.replies();
+    let [Response::WriteTxnMarkers(answer)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(answer.markers[0].1, [(TP, ErrorCode::RequestTimedOut)]);
 }
 
 #[test]

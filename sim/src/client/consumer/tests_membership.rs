@@ -63,7 +63,7 @@ fn member(commit_interval_ms: &str, membership: MembershipSetup) -> Mock<Consume
 /// Generation, member and number of partitions of each assignment.
 fn shares(mock: &Mock<Consumer>) -> Vec<(i32, String, usize)> {
     let share = |outcome: &Outcome| match outcome {
-        Outcome::Assigned { generation, member, partitions } => {
+        Outcome::Assigned { generation, member, partitions, .. } => {
             Some((*generation, member.to_string(), partitions.len()))
         }
         _ => None,

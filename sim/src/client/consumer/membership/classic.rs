@@ -394,7 +394,8 @@ impl Consumer {
         let generation = membership.generation;
         // who has an identity of its own is the same member after a restart (KIP-345)
         let member = membership.instance().unwrap_or_else(|| Arc::clone(&membership.member));
-        cx.effects.outcomes.push(Outcome::Assigned { generation, member, partitions });
+        let asked_ns = None;
+        cx.effects.outcomes.push(Outcome::Assigned { generation, member, partitions, asked_ns });
     }
 
     /// Takes the answer to a heartbeat.

@@ -325,13 +325,19 @@ impl Consumer {
         }
         let identity = member.identity();
         if is_news {
-            let (generation, partitions) = (member.epoch, member.target.clone());
-            let assigned =
-                Outcome::Assigned { generation, member: Arc::clone(&identity), partitions };
-            cx.effects.outcomes.push(assigned);
+            cx.effects.outcomes.push(Outcome::Assigned {
+                generation: member.epoch,
+                member: Arc::clone(&identity),
+                partitions: member.target.clone(),
+                asked_ns: Some(asked.sent_ns),
+            });
         }
-        let (since_ns, partitions) = (asked.sent_ns, member.holds(cx.now_ns));
-        cx.effects.outcomes.push(Outcome::Holds { member: identity, partitions, since_ns });
+        cx.effects.outcomes.push(Outcome::Holds {
+            member: identity,
+            partitions: member.holds(cx.now_ns),
+            epoch: member.epoch,
+            since_ns: asked.sent_ns,
+        });
         self.reconcile_if_told(cx.now_ns);
     }
 
