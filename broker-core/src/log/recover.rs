@@ -176,9 +176,10 @@ impl<'a> Loader<'a> {
             self.log.next_offset = base;
             let counts = !(self.is_intact(index) && self.may_be_cut(index));
             self.scan(base, next_base, counts);
-            // an unflushed segment that ends before the next one begins has lost its tail
+            // An unflushed segment that ends before the next one begins has lost its tail. One that was
+            // flushed was cut in a gap that compaction left, and the log went on there.
             let hole = !planted(self.log.config.plant, Plant::HoleAfterCrash)
-                && !trusted
+                && !self.is_intact(index)
                 && next_base.is_some_and(|next| self.log.next_offset < next);
             if self.cut || hole {
                 self.cut_after(index, ops);
