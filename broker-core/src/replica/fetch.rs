@@ -4,16 +4,25 @@ use super::read::diverges;
 use super::session::FetchSession;
 use super::{Partition, ReplicaManager, deadline};
 use crate::error::ErrorCode;
-use crate::ids::{NodeId, Offset, TopicPartition};
+use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::plant::{Plant, planted};
 use crate::protocol::{
-    FetchPartition, FetchRequest, FetchResponse, IsolationLevel, Response, SESSION_EPOCH_FINAL,
-    SESSION_EPOCH_INITIAL,
+    FetchPartition, FetchRequest, FetchResponse, IsolationLevel, ReplicaState, Response,
+    SESSION_EPOCH_FINAL, SESSION_EPOCH_INITIAL,
 };
 use crate::replica::partition::Watch;
 use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use rustc_hash::FxHashMap;
+
+/// How far a follower's log goes, and in which session it said so.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    session: u32,
+    leader_epoch: LeaderEpoch,
+    last_epoch: LeaderEpoch,
+    offset: Offset,
+}
 
 impl ReplicaManager {
     /// Answers a fetch now, or parks it until there is something to say.
@@ -32,6 +41,7 @@ impl ReplicaManager {
             self.update_position(step, slot, fetch);
         }
         if let Some(replica) = request.replica {
+            self.restate_positions(step, slot, replica);
             self.retry_expansions(step, replica.id);
         }
         let Some(session) = self.sessions.get_mut(slot) else { return };
@@ -76,6 +86,7 @@ impl ReplicaManager {
             index: FxHashMap::default(),
             live: 0,
             dirty: std::collections::VecDeque::new(),
+            restated: Vec::new(),
             available: 0,
             parked: None,
             reading: false,
@@ -104,6 +115,10 @@ impl ReplicaManager {
         }
         session.next_epoch =
             if session.next_epoch == i32::MAX { 1 } else { session.next_epoch + 1 };
+        if session.replica != request.replica {
+            // registered anew meanwhile (KIP-903), which holds for what is not named again, too
+            session.restate_all();
+        }
         session.replica = request.replica;
         session.max_bytes = max_bytes;
         session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
@@ -205,8 +220,45 @@ impl ReplicaManager {
         let Some(session) = sessions.get_mut(slot) else { return };
         let at = find_host(session, Watch { session: slot, part }, is_new, by_tp, partitions);
         if let (Some(replica), Some(at)) = (replica, at) {
-            self.note_follower(step, at, replica.id, replica.epoch, fetch);
+            let position = Position {
+                session: slot,
+                leader_epoch: fetch.current_leader_epoch,
+                last_epoch: fetch.last_fetched_epoch,
+                offset: fetch.fetch_offset,
+            };
+            self.note_follower(step, at, replica, position);
         }
+    }
+
+    /// Notes positions that this fetch does not name, where something else was noted since they were named.
+    /// Kafka notes all of a session's at every fetch (`FetchContext.foreachPartition`,
+    /// `Partition.updateFollowerFetchState`): a fetch of a session that its follower has given up may come
+    /// late, and what it says holds only until the next one.
+    fn restate_positions(&mut self, step: &mut Step<'_>, slot: u32, replica: ReplicaState) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        if !session.restated.is_empty() {
+            let parts = std::mem::take(&mut session.restated);
+            parts.into_iter().for_each(|part| self.restate(step, slot, part, replica));
+        }
+    }
+
+    #[cold]
+    fn restate(&mut self, step: &mut Step<'_>, slot: u32, part: u32, replica: ReplicaState) {
+        let Some(session) = self.sessions.get_mut(slot) else { return };
+        let entry = &mut session.parts[part as usize];
+        if !std::mem::take(&mut entry.restates) || !entry.live {
+            return;
+        }
+        let (tp, at) = (entry.tp, entry.slot);
+        let position = Position {
+            session: slot,
+            leader_epoch: entry.current_leader_epoch,
+            last_epoch: entry.last_fetched_epoch,
+            offset: entry.fetch_offset,
+        };
+        let Some(at) = at.filter(|at| self.hosts(*at, tp)) else { return };
+        step.trace(TraceEvent::Mark("fetch-position-restated"));
+        self.note_follower(step, at, replica, position);
     }
 
     /// What a follower's fetch tells its leader: how far its log goes.
@@ -214,28 +266,45 @@ impl ReplicaManager {
         &mut self,
         step: &mut Step<'_>,
         slot: u32,
-        id: NodeId,
-        broker_epoch: i64,
-        fetch: &FetchPartition,
+        replica: ReplicaState,
+        position: Position,
     ) {
+        let Position { session, leader_epoch, last_epoch, offset } = position;
         let Some(partition) = self.partition_mut(slot) else { return };
-        let same_epoch = fetch.current_leader_epoch == partition.leader_epoch
+        let same_epoch = leader_epoch == partition.leader_epoch
             || planted(partition.plant, Plant::OldEpochFetchCounts);
         // A fetch of another epoch, or one that diverges, proves nothing (REP-06).
         if !same_epoch {
             step.trace(TraceEvent::Mark("fetch-wrong-epoch"));
         }
-        if !same_epoch
-            || diverges(&partition.log, fetch.last_fetched_epoch, fetch.fetch_offset).is_some()
-        {
+        if !same_epoch || diverges(&partition.log, last_epoch, offset).is_some() {
             return;
         }
-        if fetch.fetch_offset > partition.log.log_end_offset() {
+        if offset > partition.log.log_end_offset() {
             return;
         }
-        if partition.note_follower_fetch(id, fetch.fetch_offset, broker_epoch, step.now) {
-            self.maybe_expand_isr(step, slot, id);
+        if let Some(other) = partition.hear_in(replica.id, session) {
+            self.outdo(slot, replica.id, other);
+        }
+        let Some(partition) = self.partition_mut(slot) else { return };
+        if partition.note_follower_fetch(replica.id, offset, replica.epoch, step.now) {
+            self.maybe_expand_isr(step, slot, replica.id);
             self.try_advance_high_watermark(step, slot);
+        }
+    }
+
+    /// What another session said of a follower counts no longer. That one goes on as far as is known here,
+    /// and its position counts again when it fetches next.
+    #[cold]
+    fn outdo(&mut self, slot: u32, id: NodeId, other: u32) {
+        let Self { partitions, sessions, .. } = self;
+        let Some(partition) = partitions[slot as usize].as_mut() else { return };
+        let session = sessions.get_mut(other);
+        let Some(session) = session.filter(|s| s.replica.is_some_and(|r| r.id == id)) else {
+            return;
+        };
+        if session.restate(partition.tp) {
+            partition.had_everything(id, session.used_at);
         }
     }
 

@@ -90,6 +90,8 @@ pub struct Follower {
     leader_end_at_last_fetch: Offset,
     /// Epoch of its registration, from its fetches (KIP-903).
     pub broker_epoch: i64,
+    /// Slot of the session whose fetch said so last.
+    heard_in: Option<u32>,
 }
 
 impl Partition {
@@ -174,6 +176,22 @@ impl Partition {
         follower.log_end = fetch_offset;
         follower.broker_epoch = broker_epoch;
         true
+    }
+
+    /// A follower was heard of in a session. Returns the slot of another one in which it was before.
+    pub(crate) fn hear_in(&mut self, id: NodeId, session: u32) -> Option<u32> {
+        let lead = self.leadership_mut()?;
+        let follower = lead.followers.iter_mut().find(|f| f.id == id)?;
+        follower.heard_in.replace(session).filter(|before| *before != session)
+    }
+
+    /// A follower fetched last at that time, without saying anything new: it counts as caught up then if it
+    /// had everything.
+    pub(crate) fn had_everything(&mut self, id: NodeId, fetched_at: Instant) {
+        let end = self.log.log_end_offset();
+        let Some(lead) = self.leadership_mut() else { return };
+        let own = lead.followers.iter_mut().filter(|f| f.id == id && f.log_end >= end);
+        own.for_each(|follower| follower.caught_up_at = follower.caught_up_at.max(fetched_at));
     }
 
     /// Moves the leader's high watermark to the smallest log end that counts. `lag_max` is
@@ -309,6 +327,7 @@ impl Follower {
             last_fetch_at: Instant::ZERO,
             leader_end_at_last_fetch: NO_OFFSET,
             broker_epoch: -1,
+            heard_in: None,
         }
     }
 

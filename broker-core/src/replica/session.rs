@@ -32,6 +32,8 @@ pub(crate) struct SessionPartition {
     /// Must appear in the next response (full fetches, errors).
     pub(crate) must_answer: bool,
     pub(crate) queued: bool,
+    /// Its position counts again at the next fetch, unless that names it.
+    pub(crate) restates: bool,
     pub(crate) live: bool,
 }
 
@@ -57,6 +59,9 @@ pub(crate) struct FetchSession {
     pub(crate) live: u32,
     /// Dirty partitions; those that got data go to the back, so that none starves (FETCH-02).
     pub(crate) dirty: VecDeque<u32>,
+    /// Partitions that are, or were, to be restated: something else was noted of the follower since the
+    /// session named them.
+    pub(crate) restated: Vec<u32>,
     /// Bytes that became readable since the fetch was parked.
     pub(crate) available: u64,
     pub(crate) parked: Option<Parked>,
@@ -80,6 +85,7 @@ impl FetchSession {
             part.current_leader_epoch = fetch.current_leader_epoch;
             part.last_fetched_epoch = fetch.last_fetched_epoch;
             part.max_bytes = fetch.max_bytes.max(0).unsigned_abs();
+            part.restates = false;
             let is_new = !part.live;
             if is_new {
                 part.live = true;
@@ -100,6 +106,7 @@ impl FetchSession {
             told_log_start: NO_OFFSET,
             must_answer: false,
             queued: false,
+            restates: false,
             live: true,
         });
         self.index.insert(fetch.tp, at);
@@ -117,6 +124,27 @@ impl FetchSession {
     pub(crate) fn last_epoch_of(&self, tp: TopicPartition) -> Option<LeaderEpoch> {
         let at = *self.index.get(&tp)?;
         Some(self.parts[at as usize].last_fetched_epoch)
+    }
+
+    /// Has a partition's position count again at the next fetch. `false`: it is not in the session.
+    #[cold]
+    pub(crate) fn restate(&mut self, tp: TopicPartition) -> bool {
+        let Some(&at) = self.index.get(&tp) else { return false };
+        let part = &mut self.parts[at as usize];
+        if part.live && !std::mem::replace(&mut part.restates, true) {
+            self.restated.push(at);
+        }
+        part.live
+    }
+
+    /// Has all positions count again at the next fetch.
+    #[cold]
+    pub(crate) fn restate_all(&mut self) {
+        for (part, at) in self.parts.iter_mut().zip(0..).filter(|(part, _)| part.live) {
+            if !std::mem::replace(&mut part.restates, true) {
+                self.restated.push(at);
+            }
+        }
     }
 
     /// Queues a partition for the next look.

@@ -1,11 +1,15 @@
 //! AlterPartition and what counts for the high watermark meanwhile.
 
-use super::rig::{Rig, TP};
+use super::rig::{Rig, TP, consumer_fetch};
 use crate::config::ServerConfig;
 use crate::error::ErrorCode;
-use crate::ids::{CorrelationId, NodeId};
-use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord};
-use crate::protocol::{AlterPartitionResponse, AlterPartitionResult, Request, Response};
+use crate::ids::{ConnectionId, CorrelationId, NodeId, Offset};
+use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord, RegisterBrokerRecord};
+use crate::protocol::{
+    AlterPartitionResponse, AlterPartitionResult, FetchPartition, FetchRequest, ReplicaState,
+    Request, Response,
+};
+use crate::step::ReplyTo;
 use crate::time::Duration;
 
 /// Broker 1 leads alone; broker 2 has caught up and is proposed.
@@ -122,4 +126,88 @@ fn a_replica_that_a_reassignment_adds_is_known_without_a_new_epoch_and_one_that_
     assert_eq!((rig.partition().leader_epoch, rig.high_watermark()), (0, 1));
     rig.fetched_by(3, 1, 0);
     assert!(proposal(&mut rig).is_some(), "3 has caught up");
+}
+
+/// A follower's session at its leader.
+struct Session {
+    id: i32,
+    epoch: i32,
+    conn: u64,
+}
+
+impl Session {
+    fn new(conn: u64) -> Self {
+        Self { id: 0, epoch: 0, conn }
+    }
+
+    /// Broker 2 fetches, and names the partition only where it says how far its log goes.
+    fn fetch(&mut self, rig: &mut Rig, broker_epoch: i64, offset: Option<Offset>) {
+        let named = offset.map(|fetch_offset| FetchPartition {
+            tp: TP,
+            current_leader_epoch: 0,
+            fetch_offset,
+            last_fetched_epoch: if fetch_offset == 0 { -1 } else { 0 },
+            log_start_offset: 0,
+            max_bytes: 1 << 20,
+        });
+        let request = FetchRequest {
+            replica: Some(ReplicaState { id: NodeId(2), epoch: broker_epoch }),
+            max_wait_ms: 0,
+            ..consumer_fetch(self.id, self.epoch, named.into_iter().collect())
+        };
+        let to = ReplyTo { conn: ConnectionId(self.conn), correlation: CorrelationId(1) };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        if let Some(Response::Fetch(answer)) = rig.replies().pop() {
+            assert_eq!(answer.error, ErrorCode::None);
+            self.id = answer.session_id;
+        }
+        self.epoch += 1;
+    }
+}
+
+/// Hunt seed 760296: a fetch that the follower had given up got through when the network was back, and
+/// what it said held until the next record, which for want of in-sync replicas never came.
+#[test]
+fn a_late_fetch_of_a_session_that_was_given_up_counts_only_until_the_next_fetch() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    let (mut lost, mut current) = (Session::new(7), Session::new(8));
+    lost.fetch(&mut rig, 20, Some(0));
+    rig.produce();
+    rig.disk();
+    current.fetch(&mut rig, 20, Some(1));
+    assert_eq!(rig.high_watermark(), 1);
+    rig.now_ms += 60_000;
+    current.fetch(&mut rig, 20, None);
+    lost.fetch(&mut rig, 20, Some(0));
+    rig.act(|replicas, step| replicas.check_isr(step));
+    assert_eq!(proposal(&mut rig), None, "it had everything when it fetched last");
+    current.fetch(&mut rig, 20, None);
+    rig.now_ms += 60_000;
+    rig.act(|replicas, step| replicas.check_isr(step));
+    assert_eq!(proposal(&mut rig), None, "it has everything");
+}
+
+#[test]
+fn a_follower_that_registers_anew_joins_without_a_new_record() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    rig.apply(&[MetadataRecord::RegisterBroker(RegisterBrokerRecord {
+        broker: NodeId(2),
+        incarnation: 1,
+        epoch: 25,
+        rack: None,
+        endpoint: None,
+        fenced: false,
+        in_controlled_shutdown: false,
+    })]);
+    let mut session = Session::new(7);
+    session.fetch(&mut rig, 20, Some(1));
+    assert_eq!(
+        proposal(&mut rig),
+        None,
+        "not the registration that the controller knows (KIP-903)"
+    );
+    session.fetch(&mut rig, 25, None);
+    assert!(proposal(&mut rig).is_some());
 }
