@@ -49,6 +49,8 @@ struct Boot {
     ops: Vec<DiskOpKind>,
     scanned_bytes: u64,
     truncated_bytes: u64,
+    /// Rare situations, as marks.
+    marks: Vec<&'static str>,
 }
 
 /// What a reader outside may know of a broker, for metrics and checkers.
@@ -194,7 +196,7 @@ impl Broker {
     }
 
     fn start(&mut self, step: &mut Step<'_>) {
-        let Boot { ops, scanned_bytes, truncated_bytes } = std::mem::take(&mut self.boot);
+        let Boot { ops, scanned_bytes, truncated_bytes, marks } = std::mem::take(&mut self.boot);
         if let Some((role, _)) = &mut self.broker {
             ops.into_iter().for_each(|kind| role.replicas.mend(step, kind));
         }
@@ -203,6 +205,7 @@ impl Broker {
             step.disk(Owner::Replica, DiskOpKind::DeleteFile { file: FileName::CleanShutdown });
         }
         step.trace(TraceEvent::Recovered { scanned_bytes, truncated_bytes });
+        marks.into_iter().for_each(|mark| step.trace(TraceEvent::Mark(mark)));
         self.raft.on_start(step);
         let view = self.view();
         if let Some((role, lifecycle)) = &mut self.broker {
@@ -699,6 +702,8 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
         let (log, stats) = Log::recover(tp, log_config, image, known, &mut boot.ops);
         boot.scanned_bytes += stats.scanned_bytes;
         boot.truncated_bytes += stats.truncated_bytes;
+        boot.marks.extend(stats.has_hole.then_some("log-with-a-hole"));
+        boot.marks.extend(stats.ends_below_start.then_some("log-below-its-start"));
         let high_watermark = known.high_watermark.unwrap_or(0);
         logs.push((log, high_watermark));
     }

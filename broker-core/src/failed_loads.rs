@@ -29,6 +29,11 @@ impl FailedLoads {
         }
     }
 
+    /// Whether a load goes on after a pause.
+    pub(crate) fn has(&self, load: (i32, LeaderEpoch)) -> bool {
+        self.retry_at.is_some() && self.loads.contains(&load)
+    }
+
     /// Takes what goes on now: nothing before the pause is over.
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<(i32, LeaderEpoch)> {
         if self.retry_at.is_none_or(|at| at > now) {

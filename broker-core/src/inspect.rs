@@ -9,7 +9,7 @@ pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use quorum::{QuorumView, quorum_state};
 
 use crate::broker::Broker;
-use crate::group::replay_positions;
+use crate::group::{replay_member_epoch, replay_positions};
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::metadata::MetadataImage;
@@ -204,4 +204,15 @@ pub fn positions_from_log<'a>(
     batches: impl Iterator<Item = &'a Batch>,
 ) -> BTreeMap<PositionKey, Offset> {
     replay_positions(batches)
+}
+
+/// A member's epoch, or the generation that it is in, as it follows from batches of
+/// `__consumer_offsets`, in the order of the log.
+#[must_use]
+pub fn member_epoch_from_log<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+    group: &str,
+    member: &str,
+) -> Option<i32> {
+    replay_member_epoch(batches, group, member)
 }

@@ -79,13 +79,18 @@ fn giving_a_partition_on_before_its_owner_gave_it_up_is_seen() {
 }
 
 #[test]
+fn telling_members_what_the_log_does_not_have_is_seen() {
+    check("consumer-groups", "GRP-UNWRITTEN", &["messages-true"]);
+}
+
+#[test]
 fn commits_of_an_epoch_that_is_over_are_seen() {
     check("consumer-commits", "GRP-STALE", &["messages-true"]);
 }
 
 #[test]
 fn loading_for_ever_after_a_failed_read_is_seen() {
-    check("bit-rot", "GRP-ROT", &["everything-consumed"]);
+    check("bit-rot", "GRP-ROT", &["everything-consumed", "waits-end"]);
 }
 
 #[test]

@@ -26,6 +26,18 @@ impl GroupCoordinator {
 }
 
 impl GroupCoordinator {
+    /// A partition whose load nothing goes on with: no read of it is under way, and none is to come.
+    pub(crate) fn idle_load(&self) -> Option<i32> {
+        let mut partitions = self.partitions.iter().filter(|(_, state)| state.loading.is_some());
+        let goes_on = |(index, state): &(&i32, &OffsetsPartition)| {
+            let load = (**index, state.epoch);
+            self.loads.values().any(|read| *read == load)
+                || self.stalled.contains(*index)
+                || self.failed_loads.has(load)
+        };
+        partitions.find(|of| !goes_on(of)).map(|(index, _)| *index)
+    }
+
     fn readable(&self) -> impl Iterator<Item = &OffsetsPartition> {
         self.partitions.values().filter(|state| state.loading.is_none())
     }
@@ -34,10 +46,7 @@ impl GroupCoordinator {
     /// is no such group.
     pub(crate) fn member_epoch(&self, group: &str, member: &str) -> Option<Option<i32>> {
         let group = self.readable().find_map(|state| state.groups.get(group))?;
-        Some(match &group.roster {
-            Roster::Classic(membership) => membership.generation_of(member),
-            Roster::Consumer(group) => group.epoch_of(member),
-        })
+        Some(group.roster.epoch_of(member))
     }
 
     /// A group, and a member of it whose silence nobody would notice.
@@ -69,6 +78,20 @@ impl OffsetsPartition {
 pub(crate) fn replay_positions<'a>(
     batches: impl Iterator<Item = &'a Batch>,
 ) -> BTreeMap<PositionKey, Offset> {
+    replay(batches).positions()
+}
+
+/// A member's epoch, or the generation that it is in, as it follows from a log's batches.
+pub(crate) fn replay_member_epoch<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+    group: &str,
+    member: &str,
+) -> Option<i32> {
+    let state = replay(batches);
+    state.groups.get(group).and_then(|group| group.roster.epoch_of(member))
+}
+
+fn replay<'a>(batches: impl Iterator<Item = &'a Batch>) -> OffsetsPartition {
     let mut state = OffsetsPartition {
         tp: TopicPartition::METADATA,
         epoch: NO_EPOCH,
@@ -78,5 +101,5 @@ pub(crate) fn replay_positions<'a>(
     for batch in batches {
         state.replay_batch(batch);
     }
-    state.positions()
+    state
 }

@@ -21,6 +21,14 @@ pub(super) enum Roster {
 }
 
 impl Roster {
+    /// A member's epoch, or the generation that it is in; for checkers.
+    pub(super) fn epoch_of(&self, member: &str) -> Option<i32> {
+        match self {
+            Self::Classic(membership) => membership.generation_of(member),
+            Self::Consumer(group) => group.epoch_of(member),
+        }
+    }
+
     pub(super) fn classic(&self) -> Option<&Membership> {
         match self {
             Self::Classic(membership) => Some(membership),

@@ -69,6 +69,8 @@ pub struct WaitsView {
     pub overdue_acks: usize,
     /// Open transactions at a coordinator that will not look whether they take too long.
     pub unwatched_transactions: usize,
+    /// A partition of `__consumer_offsets` or `__transaction_state` whose load nothing goes on with.
+    pub idle_load: Option<i32>,
 }
 
 impl Broker {
@@ -95,11 +97,20 @@ impl Broker {
     #[must_use]
     pub fn has_loaded_group(&self, group: &str) -> bool {
         let Some(role) = self.role() else { return false };
-        let Some(topic) = role.image.topic_named(crate::group::OFFSETS_TOPIC) else { return true };
-        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        let partition = crate::group::partition_for(group, count);
+        let Some(TopicPartition { partition, .. }) = self.partition_of_group(group) else {
+            return true;
+        };
         let views = role.groups.views();
         views.iter().any(|view| view.partition == partition && view.is_loaded)
+    }
+
+    /// Partition of `__consumer_offsets` that has a group, as far as this broker knows.
+    #[must_use]
+    pub fn partition_of_group(&self, group: &str) -> Option<TopicPartition> {
+        let topic = self.role()?.image.topic_named(crate::group::OFFSETS_TOPIC)?;
+        let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+        let partition = crate::group::partition_for(group, count);
+        Some(TopicPartition { topic: topic.id, partition })
     }
 
     /// Requests that wait for replication or for data.
@@ -107,6 +118,7 @@ impl Broker {
     pub fn waits(&self) -> WaitsView {
         let Some(role) = self.role() else { return WaitsView::default() };
         let unwatched_transactions = role.transactions.unwatched();
-        WaitsView { unwatched_transactions, ..role.replicas.waits_view() }
+        let idle_load = role.groups.idle_load().or_else(|| role.transactions.idle_load());
+        WaitsView { unwatched_transactions, idle_load, ..role.replicas.waits_view() }
     }
 }

@@ -35,6 +35,12 @@ impl Log {
         self.producers.entries().iter().map(describe).collect()
     }
 
+    /// Where the newest producer snapshot was taken, if there is one.
+    #[must_use]
+    pub fn newest_snapshot(&self) -> Option<Offset> {
+        self.snapshots.last().copied()
+    }
+
     /// Newest epoch of a producer, if it is known here.
     #[must_use]
     pub fn producer_epoch(&self, producer_id: i64) -> Option<i16> {

@@ -181,6 +181,7 @@ impl<'a> Loader<'a> {
             let hole = !planted(self.log.config.plant, Plant::HoleAfterCrash)
                 && !self.is_intact(index)
                 && next_base.is_some_and(|next| self.log.next_offset < next);
+            self.stats.has_hole |= hole;
             if self.cut || hole {
                 self.cut_after(index, ops);
                 return;
@@ -239,6 +240,7 @@ impl<'a> Loader<'a> {
         let log = &mut self.log;
         let start = log.log_start;
         if log.next_offset < start && !planted(log.config.plant, Plant::EmptyLogEndsAtZero) {
+            self.stats.ends_below_start = true;
             // LOG-22: the log goes on at its start, never at an offset that was used before
             let epochs = std::mem::take(&mut log.epochs);
             log.truncate_fully_and_start_at(start, ops);

@@ -135,6 +135,10 @@ pub struct RecoveryStats {
     pub scanned_bytes: u64,
     /// Bytes cut: torn tails, and segments after them.
     pub truncated_bytes: u64,
+    /// Whether a segment had lost its tail, and later ones were there.
+    pub has_hole: bool,
+    /// Whether nothing was left from the log's start on, and offsets below it would have been used again.
+    pub ends_below_start: bool,
 }
 
 /// A fetch offset below the log start or above the log end.

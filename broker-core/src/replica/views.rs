@@ -61,6 +61,7 @@ impl ReplicaManager {
             timer: self.purgatory.armed(),
             overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
             unwatched_transactions: 0,
+            idle_load: None,
         }
     }
 }

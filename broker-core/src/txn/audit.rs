@@ -19,9 +19,19 @@ impl TransactionCoordinator {
         // an id that has got no further than its first InitProducerId is not in the log
         (!all.any(|transaction| transaction.is_changing)).then(|| state.views())
     }
-}
 
-impl TransactionCoordinator {
+    /// A partition whose load nothing goes on with: no read of it is under way, and none is to come.
+    pub(crate) fn idle_load(&self) -> Option<i32> {
+        let mut partitions = self.partitions.iter().filter(|(_, state)| state.loading.is_some());
+        let goes_on = |(index, state): &(&i32, &LogPartition)| {
+            let load = (**index, state.epoch);
+            self.loads.values().any(|read| *read == load)
+                || self.stalled.contains(*index)
+                || self.failed_loads.has(load)
+        };
+        partitions.find(|of| !goes_on(of)).map(|(index, _)| *index)
+    }
+
     /// The producer of a transactional id.
     pub(crate) fn producer_of(&self, id: &str) -> Option<ProducerIdAndEpoch> {
         let loaded = self.partitions.values().filter(|state| state.loading.is_none());

@@ -8,11 +8,16 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 52] = [
+pub const MARKS: [(&str, &str); 54] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
     ("torn-tail", "a log that was loaded ended in half a batch"),
+    (
+        "log-with-a-hole",
+        "a log that was loaded had lost a segment's tail, and not the next segment",
+    ),
+    ("log-below-its-start", "a log that was loaded had lost everything from its start on"),
     ("retention", "a log's start moved"),
     ("log-cleaned", "the log cleaner went over a log"),
     ("cleaning-abandoned", "a log was cut or lost segments while it was being cleaned"),

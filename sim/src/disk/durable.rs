@@ -22,6 +22,12 @@ impl Disk {
         }
     }
 
+    /// First offset of a log that a power failure has taken, as long as nothing was written or cut since.
+    #[must_use]
+    pub fn lost_from(&self, tp: TopicPartition) -> Option<Offset> {
+        self.store.log(tp)?.lost_from
+    }
+
     /// Snapshots of the cluster's metadata.
     pub fn metadata_snapshots(&self) -> impl Iterator<Item = (&FileName, &Bytes)> {
         self.store.files().filter(|(name, _)| matches!(name, FileName::MetadataSnapshot(..)))

@@ -70,6 +70,8 @@ pub(crate) struct Log {
     pub(crate) appended_ns: u64,
     /// That append had to wait when it came.
     pub(crate) append_waits: bool,
+    /// First offset that a power failure has taken, until the log is cut or written to.
+    pub(super) lost_from: Option<Offset>,
 }
 
 /// A log's place in the store, until it is deleted.
@@ -215,6 +217,7 @@ impl Store {
                     cleaned: None,
                     appended_ns: 0,
                     append_waits: false,
+                    lost_from: None,
                 }));
                 self.index.insert(tp, at);
                 at
@@ -268,6 +271,7 @@ impl Store {
         batches: impl Iterator<Item = Arc<Batch>>,
     ) -> Extent {
         let log = self.logs[at].as_mut().expect("the log was located");
+        log.lost_from = None;
         if log.segments.last().is_none_or(|last| last.base != base) {
             open(log, base, at, &mut self.owners, &mut self.dictionary);
         }
@@ -382,6 +386,7 @@ impl Store {
     pub(crate) fn truncate(&mut self, tp: TopicPartition, to: Offset, cuts: &mut Vec<Cut>) {
         let Some(at) = self.index.get(tp) else { return };
         let log = self.logs[at].as_mut().expect("the index names logs that exist");
+        log.lost_from = None;
         let used = &mut self.used_bytes[log.volume];
         let empties = log.segments.first().is_none_or(|first| to <= first.base);
         let keep = if empties { 0 } else { log.segments.partition_point(|s| s.base < to) };
@@ -475,9 +480,13 @@ impl Store {
         for log in self.logs.iter_mut().flatten() {
             for segment in log.segments.iter_mut().filter(|segment| segment.durable < segment.len())
             {
-                let len = segment.len();
+                let (len, end) = (segment.len(), segment.next_offset());
                 let cut = segment.durable + below(len - segment.durable + 1);
                 segment.tear(cut, &self.dictionary);
+                if segment.next_offset() < end {
+                    let lost = segment.next_offset();
+                    log.lost_from = Some(log.lost_from.map_or(lost, |known| known.min(lost)));
+                }
                 self.used_bytes[log.volume] -= len - segment.len();
                 cuts.push((segment.file, segment.len(), len));
             }

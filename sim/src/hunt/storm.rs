@@ -19,6 +19,8 @@ use stormglass_scenarios::plan::{Action, AzDownMode, Endpoint, EventPlan, LinkEf
 const MS: u64 = 1_000_000;
 /// Faults of a storm at most.
 const EVENTS_MAX: usize = 32;
+/// What a broker may take to hand over what it leads, ns.
+const SHUTDOWN_NS: u64 = 4_000 * MS;
 /// The longest fault, ns.
 const LONGEST_NS: u64 = 12_000 * MS;
 
@@ -57,6 +59,8 @@ enum Kind {
     /// With its clients, which begin anew.
     AzPowerOff,
     RollingRestart,
+    /// One broker is shut down in order, and comes back.
+    OrderlyRestart,
     ControllerCrash,
     ControllerPause,
     ControllerCut,
@@ -72,7 +76,7 @@ enum Kind {
     Compound(Compound),
 }
 
-const KINDS: [Kind; 30] = [
+const KINDS: [Kind; 31] = [
     Kind::HostCrash,
     Kind::ProcessCrash,
     Kind::Pause,
@@ -95,6 +99,7 @@ const KINDS: [Kind; 30] = [
     Kind::AzIsolate,
     Kind::AzPowerOff,
     Kind::RollingRestart,
+    Kind::OrderlyRestart,
     Kind::ControllerCrash,
     Kind::ControllerPause,
     Kind::ControllerCut,
@@ -273,6 +278,7 @@ impl<'a> Storm<'a> {
                 Some(action) => action,
                 None => return,
             },
+            Kind::OrderlyRestart => return self.orderly_restart(node, at),
             Kind::CutAllFromControllers => self.sided(vec![Brokers], vec![Controllers], one_way),
             Kind::ControllerCrash
             | Kind::ControllerPause
@@ -365,6 +371,17 @@ impl<'a> Storm<'a> {
         let each_ns = down_ns + self.timing.process_start_ns + 2 * pause_ns + 2_000 * MS;
         let lasts_ns = each_ns * u64::try_from(nodes.len()).unwrap_or(u64::MAX);
         (at + lasts_ns <= self.to_ns).then_some(Action::RollingRestart { nodes, down_ns, pause_ns })
+    }
+
+    /// One broker ends in order, unless it could not be back in time.
+    fn orderly_restart(&mut self, node: i32, at: u64) {
+        let down_ns = self.dice.between(20, 1_500) * MS;
+        let lasts = down_ns + self.timing.process_start_ns + SHUTDOWN_NS;
+        let pause_ns = 100 * MS;
+        if at + lasts <= self.to_ns {
+            let action = Action::RollingRestart { nodes: vec![node], down_ns, pause_ns };
+            self.push(at, lasts, action);
+        }
     }
 
     /// An AZ all of whose brokers may lose power.
@@ -472,8 +489,13 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
             ) => is_part_of(a, b) || is_part_of(b, a),
             (Action::AzDown { az: a, .. }, Action::AzDown { az: b, .. }) => a == b,
             (Action::Load { .. }, Action::Load { .. }) => true,
-            // it has no end of its own
-            (Action::RollingRestart { .. }, Action::RollingRestart { .. }) => return true,
+            (Action::RollingRestart { nodes: a, .. }, Action::RollingRestart { nodes: b, .. }) => {
+                match (&a[..], &b[..]) {
+                    ([a], [b]) => a == b,
+                    // one of several brokers has no end of its own
+                    _ => return true,
+                }
+            }
             _ => false,
         },
     };

@@ -21,6 +21,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     plan.thresholds.clear();
     if plan.scenario == SWARM {
         draw_cluster(&mut plan);
+        draw_hosts(&mut plan);
         operations::widen(&mut plan);
         draw_topics(&mut plan);
         configs::draw(&mut plan);
@@ -61,6 +62,23 @@ fn draw_cluster(plan: &mut Plan) {
     }
 }
 
+/// Some storms have hosts with next to no page cache: what was written a while ago is read from a volume,
+/// which may be slow, and is on it sooner.
+fn draw_hosts(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "hosts");
+    if !dice.percent(12) {
+        return;
+    }
+    for node in &mut plan.cluster.brokers {
+        node.host.heap_bytes = node.host.memory_bytes;
+    }
+    // the cache has sixteen
+    let bytes = dice.pick(&[16_384, 65_536]);
+    if let Some(chunk) = plan.model.constants.get_mut("disk.chunk_bytes") {
+        chunk.value = bytes;
+    }
+}
+
 /// Partitions and where their replicas are.
 fn draw_topics(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "topics");
@@ -73,6 +91,11 @@ fn draw_topics(plan: &mut Plan) {
     plan.cluster.config.insert("min.insync.replicas".to_owned(), min_isr.to_owned());
     let replication = "offsets.topic.replication.factor";
     plan.cluster.config.insert(replication.to_owned(), replicas.to_string());
+    if dice.percent(25) {
+        // what coordinators write is rolled, synced and cleaned
+        let bytes = dice.pick(&["2000", "10000"]);
+        plan.cluster.config.insert("offsets.topic.segment.bytes".to_owned(), bytes.to_owned());
+    }
     for topic in &mut plan.topics {
         let partitions = dice.pick(&[1, 2, 3, 3, 5]);
         topic.assignment = (0..partitions)
@@ -142,7 +165,8 @@ fn draw_compaction(plan: &mut Plan) {
     let policy = dice.pick(&["compact", "compact", "compact", "compact,delete"]);
     topic.config.insert("cleanup.policy".to_owned(), policy.to_owned());
     topic.config.insert("segment.bytes".to_owned(), dice.pick(&["20000", "40000"]).to_owned());
-    let keys = dice.pick(&[5, 50, 500]);
+    // with many, what is left fills several segments
+    let keys = dice.pick(&[5, 50, 500, 2_000]);
     for producer in plan.producers.iter_mut().filter(|producer| producer.topic == topic.name) {
         producer.keys = KeyDist::Uniform { count: keys };
     }

@@ -13,11 +13,18 @@ const MS: u64 = 1_000_000;
 /// Makes some producers transactional, and some groups readers of committed records.
 pub(super) fn draw(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "transactions");
-    if !dice.percent(33) {
+    // what the log cleaner may do to transactions needs both
+    let is_compacted = |name: &str| {
+        let mut topics = plan.topics.iter().filter(|topic| topic.name == name);
+        topics.any(|topic| topic.config.contains_key("cleanup.policy"))
+    };
+    let compacted = plan.producers.iter().position(|producer| is_compacted(&producer.topic));
+    if !dice.percent(if compacted.is_some() { 60 } else { 30 }) {
         return;
     }
     draw_server(&mut dice, plan);
     let first = dice.index(plan.producers.len().max(1));
+    let first = compacted.unwrap_or(first);
     for (index, producer) in plan.producers.iter_mut().enumerate() {
         if index != first && dice.percent(40) {
             continue;

@@ -36,7 +36,7 @@ impl World {
             Input::Request { conn, correlation, request } => {
                 checkers.asked(now_ns, of, (conn.0, correlation.0), request);
             }
-            Input::Response { result, .. } => checkers.hears(of, result),
+            Input::Response { from, result, .. } => checkers.hears(of, *from, result),
             _ => {}
         }
     }

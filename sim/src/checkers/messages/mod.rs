@@ -4,12 +4,15 @@
 
 mod answers;
 mod controller;
+mod ends;
 mod fencing;
 mod fetches;
 mod peers;
 mod sessions;
+mod shutdowns;
 #[cfg(test)]
 mod tests;
+mod written;
 
 pub(super) use fetches::diverging;
 
@@ -17,18 +20,22 @@ use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::suite::Checkers;
 use crate::disk::Disk;
+use ends::Ends;
 use rustc_hash::FxHashMap;
 use sessions::Sessions;
+use shutdowns::Shutdowns;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
+use written::Told;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "messages-true",
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
-           on disk before they are given, errors have their reason, members and producers that \
+           on disk before they are given, members are told what the coordinator's log has, \
+           transactions end as their producers ask or in another epoch, errors have their reason, members and producers that \
            are fenced are refused, and an answer to an earlier question changes nothing",
 };
 
@@ -49,6 +56,10 @@ pub struct Speaker<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Before {
     tp: TopicPartition,
+    /// Whom it had asked, and in which epoch.
+    from: (NodeId, LeaderEpoch),
+    /// Whom it follows, and in which epoch.
+    follows: (Option<NodeId>, LeaderEpoch),
     /// What it had asked for.
     asked: Offset,
     log_end: Offset,
@@ -73,12 +84,18 @@ pub(crate) struct Talk {
     /// Why some of them must be refused.
     objections: FxHashMap<(i32, u64, u64), String>,
     sessions: Sessions,
-    /// Offset that a follower has asked for last, by node and partition.
-    fetching: FxHashMap<(i32, TopicPartition), Offset>,
+    ends: Ends,
+    shutdowns: Shutdowns,
+    told: Told,
+    /// Offset that a follower has asked a leader for last, and its epoch then, by node, leader and
+    /// partition.
+    fetching: FxHashMap<(i32, NodeId, TopicPartition), (Offset, LeaderEpoch)>,
     /// Of the answer that is being taken.
     before: Vec<Before>,
     /// Of the fetch that is being handled.
     unproven: Vec<Unproven>,
+    /// Of the answer that is being taken: partitions whose ISR was proposed.
+    proposed: Vec<TopicPartition>,
     /// Of the heartbeat that is being handled: a broker that must stay fenced.
     stays_fenced: Option<NodeId>,
 }
@@ -120,6 +137,8 @@ impl Checkers {
             }
         }
         self.timeouts.asked(now_ns, (node, broker), request, &positions);
+        self.talk.ends.asked(request);
+        self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
         let objection = controller::objection(broker, request);
@@ -132,17 +151,30 @@ impl Checkers {
     }
 
     /// A node is about to take a peer's answer.
-    pub fn hears(&mut self, (node, broker): (i32, &Broker), result: &Result<Response, PeerError>) {
+    pub fn hears(
+        &mut self,
+        (node, broker): (i32, &Broker),
+        from: NodeId,
+        result: &Result<Response, PeerError>,
+    ) {
         self.talk.before.clear();
         self.talk.unproven.clear();
+        self.talk.proposed.clear();
         self.talk.stays_fenced = None;
+        self.talk.shutdowns.rest();
+        if let Ok(Response::AlterPartition(answer)) = result {
+            self.talk.proposed.extend(answer.partitions.iter().map(|told| told.tp));
+        }
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
-            let Some(asked) = self.talk.fetching.get(&(node, answer.tp)) else { continue };
+            let asked = self.talk.fetching.get(&(node, from, answer.tp));
+            let Some((asked, epoch)) = asked.copied() else { continue };
             let Some(view) = broker.replica_view(answer.tp) else { continue };
             self.talk.before.push(Before {
                 tp: answer.tp,
-                asked: *asked,
+                from: (from, epoch),
+                follows: (view.leader, view.leader_epoch),
+                asked,
                 log_end: view.log.log_end_offset(),
                 next: view.log.next_offset(),
                 high_watermark: view.high_watermark,
@@ -153,8 +185,9 @@ impl Checkers {
     /// Whether a node is looked at after its step, though it says nothing.
     #[must_use]
     pub fn has_heard(&self) -> bool {
-        let heartbeat = self.talk.stays_fenced.is_some();
-        heartbeat || !self.talk.before.is_empty() || !self.talk.unproven.is_empty()
+        let Talk { stays_fenced, before, unproven, proposed, shutdowns, .. } = &self.talk;
+        let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
+        stays_fenced.is_some() || shutdowns.is_asked() || !is_silent
     }
 
     /// A node has taken an input, and perhaps said something.
@@ -167,6 +200,12 @@ impl Checkers {
         self.talk.before = befores; // its room serves the next answer
         for unproven in std::mem::take(&mut self.talk.unproven) {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
+        }
+        for tp in std::mem::take(&mut self.talk.proposed) {
+            self.counts_taken_in(by, tp);
+        }
+        if let Some(asked) = self.talk.shutdowns.taken() {
+            self.rest(|says| shutdowns::lets_end(says, by, &asked));
         }
         if let Some(broker) = self.talk.stays_fenced.take() {
             self.rest(|says| controller::is_still_fenced(says, by, broker));
@@ -196,8 +235,10 @@ impl Checkers {
     pub(super) fn falls_silent(&mut self, node: i32) {
         self.talk.open.retain(|(of, ..), _| *of != node);
         self.talk.objections.retain(|(of, ..), _| *of != node);
-        self.talk.fetching.retain(|(of, _), _| *of != node);
+        self.talk.fetching.retain(|(of, ..), _| *of != node);
         self.talk.sessions.forget(node);
+        self.talk.told.forget(node);
+        self.talk.shutdowns.forget(node);
     }
 
     fn answered(&mut self, by: Speaker<'_>, asked: &Request, answer: &Response) {
@@ -229,6 +270,14 @@ impl Checkers {
             (Request::BrokerHeartbeat(asked), Response::BrokerHeartbeat(answer)) => {
                 self.rest(|says| controller::lets_end(says, by, asked, answer));
             }
+            (
+                Request::ConsumerGroupHeartbeat(_) | Request::SyncGroup(_),
+                Response::ConsumerGroupHeartbeat(_) | Response::SyncGroup(_),
+            ) => {
+                let mut told = std::mem::take(&mut self.talk.told);
+                self.rest(|says| written::answer(says, by, &mut told, (asked, answer)));
+                self.talk.told = told;
+            }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
         }
     }
@@ -240,7 +289,8 @@ impl Checkers {
                     return self.rest(|says| peers::raft_fetch(says, by, fetch));
                 }
                 for part in &fetch.partitions {
-                    self.talk.fetching.insert((by.node, part.tp), part.fetch_offset);
+                    let asked = (part.fetch_offset, part.current_leader_epoch);
+                    self.talk.fetching.insert((by.node, send.to, part.tp), asked);
                     self.about(part.tp, |says| peers::follower_fetch(says, by, send.to, part));
                 }
             }
@@ -250,6 +300,11 @@ impl Checkers {
                 }
             }
             Request::Vote(vote) => self.rest(|says| peers::stands(says, by, vote)),
+            Request::WriteTxnMarkers(markers) if self.has_sound_transactions() => {
+                let ends = std::mem::take(&mut self.talk.ends);
+                self.rest(|says| ends.markers(says, by.node, markers));
+                self.talk.ends = ends;
+            }
             _ => {}
         }
     }
@@ -258,6 +313,21 @@ impl Checkers {
     pub fn started(&mut self, now_ns: u64, by: Speaker<'_>, quorum_state: Option<&[u8]>) {
         self.ledger.now_ns = now_ns;
         self.rest(|says| peers::remembers(says, by, quorum_state));
+        for replica in by.broker.replica_views() {
+            let lost = by.disk.lost_from(replica.tp);
+            self.about(replica.tp, |says| written::ends_at_loss(says, by.node, &replica, lost));
+        }
+    }
+
+    /// A leader has heard of its proposal: whom the controller has taken in, it counts, whatever it was told
+    /// (KIP-497). It may know of more, and the controller of fewer.
+    fn counts_taken_in(&mut self, by: Speaker<'_>, tp: TopicPartition) {
+        let at = self.partition(tp);
+        let p = &self.partitions[at];
+        let taken_in: Vec<NodeId> = p.isr.iter().map(|member| member.node).collect();
+        let epoch = p.controller_epoch;
+        let Some(view) = by.broker.replica_view(tp) else { return };
+        self.about(tp, |says| peers::counts_taken_in(says, by.node, &view, (epoch, &taken_in)));
     }
 
     fn about(&mut self, tp: TopicPartition, check: impl FnOnce(&mut Says<'_>)) {
@@ -285,6 +355,8 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::BrokerHeartbeat(_)
             | Request::Metadata(_)
             | Request::Vote(_)
+            | Request::ConsumerGroupHeartbeat(_)
+            | Request::SyncGroup(_)
     )
 }
 

@@ -4,7 +4,7 @@ use super::fetches::diverging;
 use super::{Before, Says, Speaker, Unproven, is_self};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::quorum_state;
+use stormglass_broker_core::inspect::{ReplicaView, quorum_state};
 use stormglass_broker_core::protocol::{
     AlterPartitionData, FetchPartition, FetchRequest, VoteRequest,
 };
@@ -74,21 +74,44 @@ pub(super) fn follower_fetch(
     });
 }
 
-/// An answer to a question about another log end changes nothing.
+/// An answer to a question about another log end, or of another leadership, changes nothing.
 pub(super) fn stale_answer(says: &mut Says<'_>, by: Speaker<'_>, before: Before) {
-    if before.log_end == before.asked {
+    let is_followed = before.follows == (Some(before.from.0), before.from.1);
+    if before.log_end == before.asked && is_followed {
         return;
     }
     let Some(view) = by.broker.replica_view(before.tp) else { return };
     let now = (view.log.next_offset(), view.high_watermark);
     says.rule(now == (before.next, before.high_watermark), &|| {
         format!(
-            "replica {} had asked for offset {}, its log ended at {} when the answer came, and goes \
-             on with it: its log end and high watermark were {:?}, and are {now:?}",
+            "replica {} had asked {:?} (leader, epoch) for offset {}, followed {:?} when the answer came, \
+             and its log ended at {}, and goes on with it: its log end and high watermark were {:?}, \
+             and are {now:?}",
             by.node,
+            before.from,
             before.asked,
+            before.follows,
             before.log_end,
             (before.next, before.high_watermark)
+        )
+    });
+}
+
+/// A leader has heard of a proposal; `taken_in` is the ISR that the controller has committed, in `epoch`.
+pub(super) fn counts_taken_in(
+    says: &mut Says<'_>,
+    node: i32,
+    view: &ReplicaView<'_>,
+    (epoch, taken_in): (LeaderEpoch, &[NodeId]),
+) {
+    let Some(lead) = view.lead.as_ref().filter(|_| view.leader_epoch == epoch) else { return };
+    let is_in = |isr: &[NodeId], id: &NodeId| isr.contains(id);
+    let counts = |id| is_in(lead.isr, id) || lead.pending_isr.is_some_and(|isr| is_in(isr, id));
+    says.rule(taken_in.iter().all(counts), &|| {
+        format!(
+            "leader {node} counts ISR {:?} and proposes {:?}, while the controller has taken in \
+             {taken_in:?}",
+            lead.isr, lead.pending_isr
         )
     });
 }

@@ -1,8 +1,8 @@
 //! What each rule about messages must catch, and what it must let pass.
 
-use super::Says;
 use super::fetches::{self, Question};
 use super::sessions::Sessions;
+use super::{Says, peers, written};
 use crate::checkers::history::History;
 use crate::checkers::ledger::Ledger;
 use crate::recorder::testing::{batch, tp};
@@ -204,4 +204,29 @@ fn a_session_holds_what_was_said_last() {
     assert!(sessions.positions(1, &dropped).is_empty());
     sessions.forget(1);
     assert!(sessions.answered(1, &later, &answer(9))[0].is_none_or(|part| part.fetch_offset == 15));
+}
+
+/// How many rules about a view are broken.
+fn broken(check: impl FnOnce(&mut Says<'_>, &ReplicaView<'_>)) -> usize {
+    let log = log();
+    let (mut ledger, history) = (Ledger::default(), History::default());
+    let mut says = Says { ledger: &mut ledger, label: "t-0", history: &history, is_gapless: true };
+    check(&mut says, &view(&log));
+    ledger.finish().1.len()
+}
+
+#[test]
+fn a_log_ends_where_its_disk_has_lost_something() {
+    let loads = |lost| broken(|says, view| written::ends_at_loss(says, 1, view, lost));
+    assert_eq!([None, Some(30), Some(29)].map(loads), [0, 0, 1]);
+}
+
+#[test]
+fn a_leader_counts_whom_the_controller_has_taken_in() {
+    let counts = |epoch, isr: &[NodeId]| {
+        broken(|says, view| peers::counts_taken_in(says, 1, view, (epoch, isr)))
+    };
+    assert_eq!(counts(3, &[NodeId(1)]), 0);
+    assert_eq!(counts(3, &[NodeId(1), NodeId(2)]), 1);
+    assert_eq!(counts(4, &[NodeId(1), NodeId(2)]), 0, "another leadership");
 }

@@ -54,8 +54,9 @@ pub(crate) fn rebuilt(
         producers(replica, &found, p.is_gapless, &mut says);
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
-        if p.is_gapless {
-            transactions::check(replica, batches, &mut says);
+        match p.is_gapless {
+            true => transactions::check(replica, batches, &mut says),
+            false => transactions::marked(replica, batches, &mut says),
         }
     }
 }

@@ -10,7 +10,7 @@ use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "replica-state",
-    text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its recovery point is on disk, its leader \
+    text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its recovery point is on disk, no producer snapshot lies beyond it, its leader \
            epoch is on record, a leader is in its own ISR, knows no more of a follower than that \
            one has, and commits what all in-sync replicas have",
 };
@@ -42,6 +42,7 @@ pub(crate) fn rules(
     durable: Option<Offset>,
 ) {
     let log = replica.log;
+    snapshot(p, ledger, node, (log.newest_snapshot(), log.next_offset()));
     let mut says = |holds: bool, seen: &dyn Fn() -> String| check(p, ledger, holds, seen);
     let (start, end, next) = (log.log_start_offset(), log.log_end_offset(), log.next_offset());
     let high_watermark = replica.high_watermark;
@@ -87,6 +88,20 @@ pub(crate) fn rules(
             )
         });
     }
+}
+
+/// What producers have is not kept for offsets that the log does not have: other batches may get them.
+pub(crate) fn snapshot(
+    p: &Partition,
+    ledger: &mut Ledger,
+    node: i32,
+    (newest, next): (Option<Offset>, Offset),
+) {
+    check(p, ledger, newest.is_none_or(|newest| newest <= next), &|| {
+        format!(
+            "replica {node} appends at {next}, and has a producer snapshot of offset {newest:?}"
+        )
+    });
 }
 
 /// Clocks jump by less, ms: a record is no older than the run and this.

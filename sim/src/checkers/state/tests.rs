@@ -135,6 +135,16 @@ fn each_rule_is_seen_when_it_is_broken() {
 }
 
 #[test]
+fn a_producer_snapshot_lies_in_its_log() {
+    let said = |newest| {
+        let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        replicas::snapshot(&p, &mut ledger, 1, (newest, 30));
+        accounts(ledger).len()
+    };
+    assert_eq!([None, Some(30), Some(31)].map(said), [0, 0, 1]);
+}
+
+#[test]
 fn a_recovery_point_must_be_on_disk() {
     let mut log = log(&LOG);
     let mut ops = Vec::new();

@@ -104,6 +104,43 @@ pub(super) fn check<'a>(
     }
 }
 
+/// What compaction leaves of a transaction that is over has its marker behind it: without one, whoever reads
+/// the log anew takes it for open (KAFKA-8351).
+pub(super) fn marked<'a>(
+    replica: &ReplicaView<'_>,
+    batches: impl Iterator<Item = &'a Batch>,
+    says: &mut Says<'_>,
+) {
+    let left = unmarked(batches);
+    if left.is_empty() {
+        return;
+    }
+    let known = replica.log.active_producers();
+    for (producer, first) in left {
+        let open = known.iter().find(|known| known.id == producer).map(|of| of.open_transaction);
+        says(open.is_some_and(|open| (0..=first).contains(&open)), &|| {
+            format!(
+                "the transaction of producer {producer} with records from {first} on has no marker in \
+                 the log, though it is over: open is {open:?}"
+            )
+        });
+    }
+}
+
+/// First offset of what no marker follows, by producer.
+fn unmarked<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<i64, Offset> {
+    let mut left = BTreeMap::new();
+    for batch in batches.filter(|batch| batch.header.is_transactional()) {
+        let header = &batch.header;
+        if EndTxnMarker::of(batch).is_some() {
+            left.remove(&header.producer_id);
+        } else if !header.is_control() && header.record_count > 0 {
+            left.entry(header.producer_id).or_insert(batch.base_offset());
+        }
+    }
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +156,17 @@ mod tests {
         let mut batch = EndTxnMarker { commit, coordinator_epoch: 0 }.to_batch(1, 0, 0);
         batch.header.base_offset = base;
         batch
+    }
+
+    #[test]
+    fn what_is_left_of_a_transaction_has_its_marker() {
+        let of = |batches: &[Batch]| unmarked(batches.iter()).into_values().collect::<Vec<_>>();
+        assert_eq!(of(&[written(0), marker(2, true)]), [0; 0]);
+        assert_eq!(of(&[written(0), written(2)]), [0]);
+        assert_eq!(of(&[written(0), marker(2, false), written(5)]), [5]);
+        let mut empty = written(0);
+        empty.header.record_count = 0;
+        assert_eq!(of(&[empty]), [0; 0], "a batch that only keeps the log's end");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, a partition of a fetch session with news \
            is looked at again, the timers for waiting requests, open transactions and members' \
-           sessions are armed, each follower copies from the leader that it knows, in its epoch, and \
+           sessions are armed, a coordinator's load goes on, each follower copies from the leader that it knows, in its epoch, and \
            learns what is committed",
 };
 
@@ -44,6 +44,12 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
             "coordinator {node} has {} open transactions, and no timer that ends those that take too \
              long",
             waits.unwatched_transactions
+        )
+    });
+    says(ledger, waits.idle_load.is_none(), &|| {
+        format!(
+            "coordinator {node} is loading partition {:?}, and no read of it is under way or to come",
+            waits.idle_load
         )
     });
     let unguarded = view.broker.unguarded_member();

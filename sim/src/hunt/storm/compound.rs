@@ -22,10 +22,19 @@ pub(super) enum Compound {
     ColdStart,
     /// Controllers restart one after another, in the middle of the elections that this causes.
     ControllerRestarts,
+    /// What a broker has on its disk cannot be read, and it leads more and more.
+    RotTakesOver,
+    /// A broker ends in order while another one does not hear of who leads now.
+    DeafSuccessor,
+    /// A follower goes on copying, and more is written than it can copy.
+    LagsBehind,
+    /// Next to nothing is written for a while, so that logs may be deleted to their ends, and the host
+    /// loses power.
+    IdlePower,
 }
 
 impl Compound {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::RestartTwice,
         Self::PingPong,
         Self::LateMessages,
@@ -33,6 +42,10 @@ impl Compound {
         Self::UnsyncedPower,
         Self::ColdStart,
         Self::ControllerRestarts,
+        Self::RotTakesOver,
+        Self::DeafSuccessor,
+        Self::LagsBehind,
+        Self::IdlePower,
     ];
 }
 
@@ -46,6 +59,10 @@ impl Storm<'_> {
             Compound::UnsyncedPower => self.unsynced_power(node, at),
             Compound::ColdStart => self.cold_start(node, at),
             Compound::ControllerRestarts => self.controller_restarts(at),
+            Compound::RotTakesOver => self.rot_takes_over(node, at),
+            Compound::DeafSuccessor => self.deaf_successor(node, at),
+            Compound::LagsBehind => self.lags_behind(node, at),
+            Compound::IdlePower => self.idle_power(node, at),
         }
     }
 
@@ -174,6 +191,65 @@ impl Storm<'_> {
             let down = self.dice.between(5, 80) * MS;
             self.push(at, down, action);
             at += self.dice.around(350 * MS);
+        }
+    }
+
+    fn rot_takes_over(&mut self, node: i32, at: u64) {
+        let lasts = self.dice.between(2_000, 8_000) * MS;
+        let share_permille = self.dice.pick(&[200, 1_000, 1_000]);
+        self.push(at, lasts, Action::BitRot { node, share_permille });
+        let others: Vec<i32> = self.brokers.iter().copied().filter(|id| *id != node).collect();
+        let mut at = at;
+        for other in self.dice.shuffled(&others).into_iter().take(2) {
+            at += self.dice.around(400 * MS);
+            let down = self.timing.session_ns + self.dice.around(600 * MS);
+            self.push(at, down, Action::ProcessCrash { node: other });
+            at += down + self.timing.process_start_ns;
+        }
+    }
+
+    fn deaf_successor(&mut self, node: i32, at: u64) {
+        let other = self.other(node);
+        // not so long that it is fenced
+        let deaf = self.timing.session_ns * self.dice.between(30, 95) / 100;
+        let action = match self.dice.percent(50) {
+            true => Action::ProcessPause { node: other },
+            false => {
+                let (from, to) = (vec![Endpoint::Controllers], vec![Endpoint::Node(other)]);
+                let extra_ns = deaf.min(1_500 * MS);
+                let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 20 };
+                Action::Link { from, to, one_way: true, effect }
+            }
+        };
+        self.push(at, deaf, action);
+        let late = self.dice.around(150 * MS).min(deaf);
+        self.orderly_restart(node, at + late);
+    }
+
+    fn idle_power(&mut self, node: i32, at: u64) {
+        let lasts = self.dice.between(2_500, 9_000) * MS;
+        self.push(at, lasts, Action::Load { producer: None, rate_permille: 2 });
+        let node = match self.powerless.first() {
+            Some(powerless) if self.dice.percent(70) => *powerless,
+            _ => node,
+        };
+        let action = match self.powerless.contains(&node) {
+            true => Action::HostCrash { node },
+            false => Action::ProcessCrash { node },
+        };
+        let down = self.dice.between(20, 1_000) * MS;
+        let before = self.dice.between(0, 1_200) * MS;
+        self.push(at + lasts - before, down, action);
+    }
+
+    fn lags_behind(&mut self, node: i32, at: u64) {
+        let lasts = 3 * self.timing.lag_ns + self.dice.between(2_000, 5_000) * MS;
+        let extra_ns = self.dice.pick(&[30, 80, 200]) * MS;
+        let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
+        let (from, to) = (vec![Endpoint::Node(node)], self.others_of(node));
+        self.push(at, lasts, Action::Link { from, to, one_way: false, effect });
+        if self.dice.percent(70) {
+            self.push(at, lasts, Action::Load { producer: None, rate_permille: 3_000 });
         }
     }
 }

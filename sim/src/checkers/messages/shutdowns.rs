@@ -1,0 +1,139 @@
+//! A broker ends in order once it leads nothing, and once all others know who leads instead: until then
+//! their clients and followers would turn to one that is gone.
+
+use super::{Says, Speaker};
+use std::collections::BTreeMap;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::protocol::{BrokerHeartbeatRequest, Request};
+
+/// What controllers have heard of brokers, each by controller and broker.
+#[derive(Debug, Default)]
+pub(super) struct Shutdowns {
+    /// Metadata that a broker has, in its present life.
+    known: BTreeMap<(i32, NodeId), Offset>,
+    /// End of the metadata when a broker that wants to end led something last.
+    led: BTreeMap<(i32, NodeId), Offset>,
+    /// Raft epoch in which a controller has heard all this.
+    epochs: BTreeMap<i32, LeaderEpoch>,
+    /// Of the heartbeat that is being handled.
+    asks: Option<Asks>,
+}
+
+/// A broker asks whether it may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asks {
+    broker: NodeId,
+    /// What it leads.
+    leads: Option<TopicPartition>,
+    /// An active broker that may not know who leads instead: what it knows, and what it must.
+    behind: Option<(NodeId, Offset, Offset)>,
+}
+
+impl Shutdowns {
+    /// A controller is about to handle a request.
+    pub(super) fn asked(&mut self, (node, broker): (i32, &Broker), request: &Request) {
+        self.asks = None;
+        match request {
+            Request::BrokerHeartbeat(asked) => self.heartbeat((node, broker), asked),
+            Request::BrokerRegistration(asked) => {
+                self.known.remove(&(node, asked.broker));
+                self.led.remove(&(node, asked.broker));
+            }
+            _ => {}
+        }
+    }
+
+    fn heartbeat(&mut self, (node, broker): (i32, &Broker), asked: &BrokerHeartbeatRequest) {
+        let Some(image) = broker.active_metadata() else { return };
+        let quorum = broker.quorum();
+        if self.epochs.insert(node, quorum.epoch) != Some(quorum.epoch) {
+            self.forget(node); // what it had heard as another controller does not count
+        }
+        let own = image.broker(asked.broker).filter(|own| own.epoch == asked.broker_epoch);
+        let Some(own) = own else { return };
+        let key = (node, asked.broker);
+        self.known.insert(key, asked.current_metadata_offset);
+        if own.fenced || asked.want_fence || !asked.want_shut_down {
+            return;
+        }
+        let mut partitions = image.partitions();
+        let led = partitions.find(|(_, partition)| partition.leader == Some(asked.broker));
+        if led.is_some() {
+            self.led.insert(key, quorum.log_end);
+        }
+        let needs = self.led.get(&key).copied().unwrap_or(0);
+        let mut others =
+            image.brokers().filter(|(id, other)| *id != asked.broker && other.is_active());
+        let behind = others.find_map(|(id, _)| {
+            let known = self.known.get(&(node, id)).copied().filter(|known| *known < needs)?;
+            Some((id, known, needs))
+        });
+        self.asks = Some(Asks { broker: asked.broker, leads: led.map(|(tp, _)| tp), behind });
+    }
+
+    /// Something else is handled.
+    pub(super) fn rest(&mut self) {
+        self.asks = None;
+    }
+
+    /// Whether a broker asks.
+    pub(super) fn is_asked(&self) -> bool {
+        self.asks.is_some()
+    }
+
+    /// It has been handled.
+    pub(super) fn taken(&mut self) -> Option<Asks> {
+        self.asks.take()
+    }
+
+    /// Another controller begins, or a process ended.
+    pub(super) fn forget(&mut self, node: i32) {
+        self.known.retain(|(of, _), _| *of != node);
+        self.led.retain(|(of, _), _| *of != node);
+        self.asks = None;
+    }
+}
+
+/// A broker that has asked is fenced: it may end.
+pub(super) fn lets_end(says: &mut Says<'_>, by: Speaker<'_>, asked: &Asks) {
+    let Some(image) = by.broker.active_metadata() else { return };
+    if image.broker(asked.broker).is_none_or(|known| known.fenced) {
+        may_end(says, by.node, asked);
+    }
+}
+
+fn may_end(says: &mut Says<'_>, node: i32, asked: &Asks) {
+    let Asks { broker, leads, behind } = asked;
+    says.rule(leads.is_none(), &|| {
+        format!("controller {node} lets broker {broker} end, which leads {leads:?}")
+    });
+    says.rule(behind.is_none(), &|| {
+        format!(
+            "controller {node} lets broker {broker} end before all know who leads instead: {behind:?} \
+             (broker, its metadata, offset that it must have)"
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::history::History;
+    use crate::checkers::ledger::Ledger;
+    use crate::recorder::testing::tp;
+
+    fn broken(leads: Option<TopicPartition>, behind: Option<(NodeId, Offset, Offset)>) -> usize {
+        let (mut ledger, history) = (Ledger::default(), History::default());
+        let mut says = Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
+        may_end(&mut says, 9, &Asks { broker: NodeId(1), leads, behind });
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn who_ends_leads_nothing_and_all_know_it() {
+        assert_eq!(broken(None, None), 0);
+        assert_eq!(broken(Some(tp(0)), None), 1);
+        assert_eq!(broken(None, Some((NodeId(2), 7, 9))), 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! What a coordinator says is in its log: whoever reads that log next would say the same. Looked at when a
+//! member is told of another epoch or generation, as that means reading the log.
+
+use super::{Says, Speaker};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::inspect::{ReplicaView, member_epoch_from_log};
+use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::records::Batch;
+use stormglass_broker_core::seam::DiskImage;
+
+/// Longer logs are not read, bytes.
+const BYTES_MAX: u64 = 8 << 20;
+
+/// A node, a group and a member.
+type Key = (i32, Arc<str>, Arc<str>);
+
+/// Epochs and generations that members were told last.
+#[derive(Debug, Default)]
+pub(super) struct Told(BTreeMap<Key, i32>);
+
+impl Told {
+    /// A node's process ended.
+    pub(super) fn forget(&mut self, node: i32) {
+        self.0.retain(|(of, ..), _| *of != node);
+    }
+
+    /// Whether a member is told of another epoch than before.
+    fn is_news(&mut self, key: Key, epoch: i32) -> bool {
+        self.0.insert(key, epoch) != Some(epoch)
+    }
+}
+
+/// Group, member, and the epoch or generation in which an answer has it.
+fn of_member<'a>(
+    asked: &'a Request,
+    answer: &'a Response,
+) -> Option<(&'a Arc<str>, &'a Arc<str>, i32)> {
+    match (asked, answer) {
+        (Request::ConsumerGroupHeartbeat(asked), Response::ConsumerGroupHeartbeat(answer)) => {
+            let member = answer.member.as_ref().unwrap_or(&asked.member);
+            let is_member = answer.error.is_ok() && answer.epoch > 0;
+            is_member.then_some((&asked.group, member, answer.epoch))
+        }
+        (Request::SyncGroup(asked), Response::SyncGroup(answer)) => {
+            answer.error.is_ok().then_some((&asked.group, &asked.member, asked.generation))
+        }
+        _ => None,
+    }
+}
+
+/// A coordinator answers a member.
+pub(super) fn answer(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    told: &mut Told,
+    (asked, answer): (&Request, &Response),
+) {
+    let Some((group, member, epoch)) = of_member(asked, answer) else { return };
+    if !told.is_news((by.node, Arc::clone(group), Arc::clone(member)), epoch) {
+        return;
+    }
+    // a later change, which the log has as well, has removed it
+    if by.broker.member_epoch(group, member).flatten().is_none() {
+        return;
+    }
+    let Some(tp) = by.broker.partition_of_group(group) else { return };
+    let Some(view) = by.broker.replica_view(tp) else { return };
+    let Some(lead) = view.lead.as_ref().filter(|_| view.log.size_bytes() <= BYTES_MAX) else {
+        return;
+    };
+    // what a leader has begun with counts
+    let upto = view.high_watermark.max(lead.epoch_start);
+    let found = written(by.disk, tp, upto);
+    let known = member_epoch_from_log(found.iter().map(|batch| &**batch), group, member);
+    says.rule(known.is_some_and(|known| known >= epoch), &|| {
+        format!(
+            "coordinator {} tells member {member} of {group} that it is in epoch or generation \
+             {epoch}; whoever reads the log up to offset {upto}, where it is committed, finds {known:?}",
+            by.node
+        )
+    });
+}
+
+/// A process has started, and `lost` is the first offset that its disk has lost: the log ends there, whatever
+/// later segments are left, or begins anew where it has been deleted up to.
+pub(super) fn ends_at_loss(
+    says: &mut Says<'_>,
+    node: i32,
+    replica: &ReplicaView<'_>,
+    lost: Option<Offset>,
+) {
+    let (start, next) = (replica.log.log_start_offset(), replica.log.next_offset());
+    says.rule(lost.is_none_or(|lost| next <= lost || next == start), &|| {
+        format!(
+            "replica {node} loads a log from {start} to {next}, of which its disk has lost what came \
+             from {lost:?} on"
+        )
+    });
+}
+
+/// Batches below an offset.
+fn written(disk: &dyn DiskImage, tp: TopicPartition, upto: Offset) -> Vec<Arc<Batch>> {
+    let mut found = Vec::new();
+    for segment in disk.segments(tp) {
+        disk.scan(tp, segment, &mut |_, batch| {
+            if batch.next_offset() <= upto {
+                found.push(Arc::clone(batch));
+            }
+        });
+    }
+    found
+}
