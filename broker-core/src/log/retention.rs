@@ -29,9 +29,6 @@ impl Log {
         }
         if count == self.segments.len() {
             self.roll(ops);
-            // the file's name is all that keeps the log's end: an `Append` of nothing creates it
-            let (tp, segment) = (self.tp, self.next_offset);
-            ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
         }
         if self.is_tiered() {
             self.delete_first(count, ops);
@@ -124,6 +121,12 @@ impl Log {
         self.revision += 1;
         let segments: Vec<Offset> =
             self.segments.drain(..count).map(|segment| segment.base).collect();
+        if self.oldest().bytes == 0 {
+            // The file's name is all that keeps the log's end, and a roll or a cut has made none yet: an
+            // `Append` of nothing creates it.
+            let (tp, segment) = (self.tp, self.oldest().base);
+            ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
+        }
         self.recovery_point = self.recovery_point.max(self.oldest().base);
         self.syncs.retain(|sync| !segments.contains(&sync.segment));
         self.txn_indexes_under_way.retain(|base| !segments.contains(base));

@@ -281,8 +281,16 @@ impl Partition {
         if self.void.is_none()
             && let Some(lost) = self.every_copy_lost()
         {
-            // whoever is left cannot give back what only those had who are out
+            // whoever is left cannot give back what only those had who are out (hunt seed 801003)
             self.void = Some(Void::PowerLost(lost));
+            self.may_be_compacted_away();
+        }
+    }
+
+    /// What is lost may have replaced older values, which compaction took away on a copy that is left.
+    fn may_be_compacted_away(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.gave_up();
         }
     }
 
@@ -318,9 +326,7 @@ impl Partition {
         }
         if let Some(lost) = self.every_copy_lost() {
             self.make_void(now_ns, node, Void::PowerLost(lost));
-            if let Some(keys) = &mut self.keys {
-                keys.gave_up();
-            }
+            self.may_be_compacted_away();
         }
     }
 

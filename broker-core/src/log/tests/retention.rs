@@ -49,6 +49,28 @@ fn by_size_the_log_stays_at_or_above_the_limit() {
     assert_eq!(log.retention(0, 8, &mut ops), None, "500 - 300 would be below");
 }
 
+/// A new segment has no file before its first batch, and when all before it is deleted the log's end would
+/// be forgotten (hunt seed 800333).
+#[test]
+fn the_end_of_a_log_that_was_rolled_or_cut_is_kept_on_disk_when_all_records_go() {
+    for cut in [false, true] {
+        let (mut log, mut ops) = (written(8, by_size(0)), Vec::new());
+        if cut {
+            log.note_high_watermark(8);
+            log.flush(&mut Vec::new());
+            log.truncate_to(7, &mut Vec::new());
+        } else {
+            log.roll(&mut Vec::new());
+        }
+        let end = log.next_offset();
+        log.retention(0, end, &mut ops);
+        assert_eq!((log.log_start_offset(), end), if cut { (7, 7) } else { (8, 8) });
+        let keeps =
+            |op: &DiskOpKind| matches!(op, DiskOpKind::Append { segment, .. } if *segment == end);
+        assert!(ops.iter().any(keeps), "cut: {cut}, {ops:?}");
+    }
+}
+
 #[test]
 fn nothing_at_or_above_the_high_watermark_is_deleted() {
     let (mut log, mut ops) = (written(8, by_size(0)), Vec::new());
