@@ -196,7 +196,8 @@ impl World {
             let at = &mut self.nodes[node as usize];
             for op in effects.disk.drain(..) {
                 let is_append = matches!(op.kind, DiskOpKind::Append { .. });
-                if let DiskOpKind::DeleteLog { tp } = op.kind {
+                // a stray that is set aside is as good as deleted (hunt seed 803709)
+                if let DiskOpKind::DeleteLog { tp } | DiskOpKind::SetLogAside { tp } = op.kind {
                     self.checkers.log_deleted(at.id.0, tp);
                 }
                 let done = at.disk.submit(now, op);
