@@ -5,6 +5,7 @@ use super::configs;
 use super::dice::Dice;
 use super::operations;
 use super::storm;
+use super::timing::Timing;
 use super::transactions;
 use stormglass_scenarios::plan::{KeyDist, NodePlan, Plan, TopicPlan};
 
@@ -33,10 +34,22 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);
+    wait_for_hosts(&mut plan);
     if plan.scenario == SWARM {
         operations::storm(&mut plan);
     }
     plan
+}
+
+/// A host that loses power at the end of a storm boots for as long as on a real one, and what was written
+/// meanwhile has to be copied and read before liveness counts.
+fn wait_for_hosts(plan: &mut Plan) {
+    const CATCH_UP_NS: u64 = 30_000_000_000;
+    let timing = Timing::of(plan);
+    let least = timing.host_boot_ns + timing.process_start_ns + CATCH_UP_NS;
+    if plan.scenario != SWARM {
+        plan.phases.drain_ns = plan.phases.drain_ns.max(least);
+    }
 }
 
 /// Three to five brokers; one controller now and then instead of three, or five.
