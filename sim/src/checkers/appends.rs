@@ -178,7 +178,7 @@ fn bridge(p: &mut Partition, at: usize, base: Offset) {
 
 /// A replica is looked at, with its log up to `end`. For the first time since its process had ended
 /// appends that nobody heard confirmed may be in it. They are those of its leader, where its epochs say
-/// so.
+/// so; what it had written itself as a leader, nobody else may have (hunt seed 107).
 pub(crate) fn recovered(
     p: &mut Partition,
     at: usize,
@@ -193,9 +193,13 @@ pub(crate) fn recovered(
     let first = table.main.partition_point(|entry| entry.base < log.end());
     for entry in table.main.iter().skip(first).take_while(|entry| entry.next() <= end) {
         if entry.base != log.end() || epoch_at(entry.base) != entry.epoch {
-            return;
+            break;
         }
         log.append(entry.epoch, entry.base, entry.next());
+    }
+    let (own, from) = (replica.lead_isr.0, log.end());
+    if from < end && log.last_epoch() <= Some(own) && (from..end).all(|at| epoch_at(at) == own) {
+        log.append(own, from, end);
     }
 }
 
