@@ -47,7 +47,7 @@ pub(super) fn storm(plan: &mut Plan) {
         draw.spare_topic(&mut changes);
     }
     if draw.dice.percent(30) {
-        let slow = draw.to_and_fro(&mut changes);
+        let slow = draw.back_and_forth(&mut changes);
         plan.events.push(slow);
     }
     let events = changes.into_iter().filter(|(at_ns, _)| *at_ns <= to_ns);
@@ -87,9 +87,9 @@ impl Draw<'_> {
         at.clamp(self.from_ns, self.to_ns)
     }
 
-    /// Leaders move in order, to and fro, while messages between brokers are under way for as long: answers of
-    /// one leadership arrive in another one. The delay.
-    fn to_and_fro(&mut self, changes: &mut Changes) -> EventPlan {
+    /// Leaders move in order, to and fro, while messages between brokers are under way for as long:
+    /// answers of one leadership arrive in another one. The delay.
+    fn back_and_forth(&mut self, changes: &mut Changes) -> EventPlan {
         let (topic, partitions) = {
             let topic = self.topic();
             (topic.name.clone(), topic.assignment.clone())

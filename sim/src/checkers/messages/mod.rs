@@ -36,8 +36,9 @@ pub(crate) const PROMISE: Promise = Promise {
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has, \
-           transactions end as their producers ask or in another epoch, errors have their reason, members and producers that \
-           are fenced are refused, and an answer to an earlier question changes nothing",
+           transactions end as their producers ask or in another epoch, who ends in order leads \
+           nothing, errors have their reason, members and producers that are fenced are refused, \
+           and an answer to an earlier question changes nothing",
 };
 
 /// A node that speaks.
