@@ -12,7 +12,6 @@ use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
 use stormglass_reports::recording::Excuse;
 
@@ -42,8 +41,9 @@ pub(crate) struct Replica {
     pub(crate) lead_start: Offset,
     /// Its log was cut, loaded or taken over since it was last compared with its disk.
     pub(crate) turned: bool,
-    /// Markers that it has appended, by producer; of logs that may be compacted.
-    pub(crate) markers: BTreeSet<(i64, Offset)>,
+    /// Markers that it has appended, by producer, of logs that may be compacted; whether more than their
+    /// headers were left of them.
+    pub(crate) markers: BTreeMap<(i64, Offset), bool>,
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
@@ -78,7 +78,7 @@ impl Replica {
             leads: None,
             lead_start: 0,
             turned: false,
-            markers: BTreeSet::new(),
+            markers: BTreeMap::new(),
             cut_deep: false,
             power_lost: None,
             one_known_below: 0,

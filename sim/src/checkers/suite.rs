@@ -425,9 +425,10 @@ impl Checkers {
         let replica = p.replica(node);
         for batch in records.batches() {
             appends::appended(p, ledger, (replica, origin), &Entry::of(batch));
-            if !p.is_gapless && batch.header.is_control() && batch.header.record_count > 0 {
+            if !p.is_gapless && batch.header.is_control() {
                 let marker = (batch.header.producer_id, batch.base_offset());
-                p.replicas[replica].markers.insert(marker);
+                let is_whole = batch.header.record_count > 0;
+                p.replicas[replica].markers.insert(marker, is_whole);
             }
         }
         self.appends[at] += 1;
@@ -493,7 +494,7 @@ impl Checkers {
             TraceEvent::Compacted { .. } => p.replicas[replica].turned = true,
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
-                p.replicas[replica].markers.retain(|(_, marker)| marker < to);
+                p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

@@ -106,9 +106,10 @@ pub(super) fn check<'a>(
 
 /// What compaction leaves of a transaction has its marker behind it, or else it would be part of the next
 /// one of its producer for whoever reads the log anew (KAFKA-8351). `known` are the markers that the replica
-/// has appended, by producer.
+/// has appended, by producer. Of one that came too late nothing but the header may have been left, as in
+/// Kafka (hunt seed 773160).
 pub(super) fn marked<'a>(
-    known: &BTreeSet<(i64, Offset)>,
+    known: &BTreeMap<(i64, Offset), bool>,
     batches: impl Iterator<Item = &'a Batch>,
     says: &mut Says<'_>,
 ) {
@@ -124,7 +125,7 @@ pub(super) fn marked<'a>(
 
 /// Producer and offset of records whose marker is gone, and where that was.
 fn unmarked<'a>(
-    known: &BTreeSet<(i64, Offset)>,
+    known: &BTreeMap<(i64, Offset), bool>,
     batches: impl Iterator<Item = &'a Batch>,
 ) -> Vec<(i64, Offset, Offset)> {
     let mut open: BTreeMap<i64, Offset> = BTreeMap::new();
@@ -134,11 +135,12 @@ fn unmarked<'a>(
         let producer = header.producer_id;
         let expected = |first: Offset| {
             let mut later = known.range((producer, first)..=(producer, Offset::MAX));
-            later.next().map(|(_, marker)| *marker).filter(|marker| *marker < base)
+            let next = later.next().map(|((_, marker), is_whole)| (*marker, *is_whole));
+            next.filter(|(marker, _)| *marker < base)
         };
         let missed = open.get(&producer).and_then(|first| Some((*first, expected(*first)?)));
-        if let Some((first, marker)) = missed {
-            gone.push((producer, first, marker));
+        if let Some((first, (marker, is_whole))) = missed {
+            gone.extend(is_whole.then_some((producer, first, marker)));
             open.remove(&producer);
         }
         if EndTxnMarker::of(batch).is_some() {
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_transaction_has_its_marker() {
-        let known = BTreeSet::from([(1, 2), (1, 7)]);
+        let known = BTreeMap::from([((1, 2), true), ((1, 7), true)]);
         let of = |batches: &[Batch]| unmarked(&known, batches.iter());
         assert_eq!(of(&[written(0), marker(2, true), written(5), marker(7, true)]), []);
         assert_eq!(of(&[written(0), written(5), marker(7, true)]), [(1, 0, 2)]);
@@ -177,6 +179,8 @@ mod tests {
         let mut empty = written(0);
         empty.header.record_count = 0;
         assert_eq!(of(&[empty, written(5)]), [], "a batch that only keeps its producer");
+        let late = BTreeMap::from([((1, 2), false), ((1, 7), true)]);
+        assert_eq!(unmarked(&late, [written(0), written(8)].iter()), [], "only its header came");
     }
 
     #[test]
