@@ -7,7 +7,9 @@ use super::partition::{Partition, flags_of};
 use super::table::{EXCUSED, Entry, GIVEN_UP};
 use super::void::Loss;
 use super::{completeness, log_matching, one_value};
+use std::ops::Range;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+use stormglass_broker_core::records::Batch;
 
 /// Who appends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,25 +181,38 @@ fn bridge(p: &mut Partition, at: usize, base: Offset) {
 
 /// A replica is looked at, with its log up to `end`. For the first time since its process had ended
 /// appends that nobody heard confirmed may be in it. They are those of its leader, where its epochs say
-/// so.
+/// so; what it had written itself as a leader, nobody else may have (hunt seed 107): the offsets of that, which
+/// only its disk knows.
 pub(crate) fn recovered(
     p: &mut Partition,
     at: usize,
     end: Offset,
     epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
-) {
+) -> Option<Range<Offset>> {
     let replica = &mut p.replicas[at];
     if !std::mem::take(&mut replica.recovered) || !replica.known || replica.log.is_empty() {
-        return;
+        return None;
     }
     let (table, log) = (&p.table, &mut replica.log);
     let first = table.main.partition_point(|entry| entry.base < log.end());
     for entry in table.main.iter().skip(first).take_while(|entry| entry.next() <= end) {
         if entry.base != log.end() || epoch_at(entry.base) != entry.epoch {
-            return;
+            break;
         }
         log.append(entry.epoch, entry.base, entry.next());
     }
+    let (own, from) = (replica.lead_isr.0, log.end());
+    let is_own = log.last_epoch() <= Some(own) && (from..end).all(|at| epoch_at(at) == own);
+    (from < end && is_own).then_some(from..end)
+}
+
+/// What was found so on its disk.
+pub(crate) fn found(p: &mut Partition, ledger: &mut Ledger, at: usize, batch: &Batch) {
+    let now_ns = ledger.now_ns;
+    if let Some(keys) = &mut p.keys {
+        keys.appended(now_ns, batch.header.partition_leader_epoch, batch);
+    }
+    appended(p, ledger, (at, Origin::Follower), &Entry::of(batch));
 }
 
 /// A replica cut its log.

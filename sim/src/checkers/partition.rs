@@ -41,6 +41,9 @@ pub(crate) struct Replica {
     pub(crate) lead_start: Offset,
     /// Its log was cut, loaded or taken over since it was last compared with its disk.
     pub(crate) turned: bool,
+    /// Markers that it has appended, by producer, of logs that may be compacted; whether more than their
+    /// headers were left of them.
+    pub(crate) markers: BTreeMap<(i64, Offset), bool>,
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
@@ -75,6 +78,7 @@ impl Replica {
             leads: None,
             lead_start: 0,
             turned: false,
+            markers: BTreeMap::new(),
             cut_deep: false,
             power_lost: None,
             one_known_below: 0,
@@ -318,6 +322,7 @@ impl Partition {
         }
         self.forgive_recovered();
         self.replicas[at].known = false;
+        self.replicas[at].markers.clear();
         let (event, detail) = (cause.event, cause.what.clone());
         self.replicas[at].power_lost =
             Some(Excuse { at_ns: now_ns, node, event, detail: detail.clone() });

@@ -425,6 +425,11 @@ impl Checkers {
         let replica = p.replica(node);
         for batch in records.batches() {
             appends::appended(p, ledger, (replica, origin), &Entry::of(batch));
+            if !p.is_gapless && batch.header.is_control() {
+                let marker = (batch.header.producer_id, batch.base_offset());
+                let is_whole = batch.header.record_count > 0;
+                p.replicas[replica].markers.insert(marker, is_whole);
+            }
         }
         self.appends[at] += 1;
         if self.appends[at] >= TRIM_EVERY {
@@ -489,6 +494,7 @@ impl Checkers {
             TraceEvent::Compacted { .. } => p.replicas[replica].turned = true,
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
+                p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

@@ -201,8 +201,9 @@ fn a_sync_waits_for_its_file_and_makes_it_durable() {
 #[test]
 fn a_power_failure_loses_what_was_not_written_back() {
     let batches = Maker::new(Shape::default()).batches(100);
-    // nothing survives, half a batch more than 40 survive, all survive
-    let cases = [(0, 0, 0), (40 * BATCH + BATCH / 2, 40, BATCH / 2), (100 * BATCH, 100, 0)];
+    // nothing survives, 40 batches and half a batch that is kept or not, all survive
+    let half = 40 * BATCH + BATCH / 2;
+    let cases = [(0, 0, 0), (half - 1, 40, BATCH / 2 - 1), (half, 40, 0), (100 * BATCH, 100, 0)];
     for (survive, whole, torn) in cases {
         let mut disk = disk(config());
         append(&mut disk, 0, 0, batches.clone());

@@ -466,7 +466,7 @@ impl Store {
     }
 
     /// The host loses power: of what was not written back, a part drawn by `below(n)` (uniform in
-    /// `0..n`) survives, the last batch of it possibly torn.
+    /// `0..n`) survives, the last batch of it torn every other time.
     pub(crate) fn crash_power(&mut self, below: &mut dyn FnMut(u64) -> u64) {
         for log in self.logs.iter_mut().flatten() {
             log.appended_ns = 0;
@@ -483,6 +483,11 @@ impl Store {
                 let (len, end) = (segment.len(), segment.next_offset());
                 let cut = segment.durable + below(len - segment.durable + 1);
                 segment.tear(cut, &self.dictionary);
+                if cut.is_multiple_of(2) {
+                    // the file's length was last noted between two appends
+                    (segment.torn, segment.durable) = (0, segment.bytes());
+                    segment.reached = segment.durable;
+                }
                 if segment.next_offset() < end {
                     let lost = segment.next_offset();
                     log.lost_from = Some(log.lost_from.map_or(lost, |known| known.min(lost)));

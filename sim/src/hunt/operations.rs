@@ -3,7 +3,9 @@
 //! come from a stream of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
-use stormglass_scenarios::plan::{Action, EventPlan, NodePlan, Operation, Plan, TopicPlan};
+use stormglass_scenarios::plan::{
+    Action, Endpoint, EventPlan, LinkEffect, NodePlan, Operation, Plan, TopicPlan,
+};
 
 const MS: u64 = 1_000_000;
 /// A topic that no client of the plan has.
@@ -44,6 +46,10 @@ pub(super) fn storm(plan: &mut Plan) {
     if draw.dice.percent(45) {
         draw.spare_topic(&mut changes);
     }
+    if draw.dice.percent(30) {
+        let slow = draw.back_and_forth(&mut changes);
+        plan.events.push(slow);
+    }
     let events = changes.into_iter().filter(|(at_ns, _)| *at_ns <= to_ns);
     let event = |(at_ns, operation)| EventPlan {
         at_ns,
@@ -79,6 +85,37 @@ impl Draw<'_> {
         let late = self.dice.around(200 * MS);
         let at = if self.dice.percent(30) { edge.saturating_sub(late) } else { edge + late };
         at.clamp(self.from_ns, self.to_ns)
+    }
+
+    /// Leaders move in order, to and fro, while messages between brokers are under way for as long:
+    /// answers of one leadership arrive in another one. The delay.
+    fn back_and_forth(&mut self, changes: &mut Changes) -> EventPlan {
+        let (topic, partitions) = {
+            let topic = self.topic();
+            (topic.name.clone(), topic.assignment.clone())
+        };
+        let moves = self.dice.between(3, 6);
+        let every = self.dice.pick(&[250, 500, 900]) * MS;
+        let from = self.time().min(self.to_ns.saturating_sub(moves * every)).max(self.from_ns);
+        let mut at = from + every / 2;
+        for turn in 0..moves {
+            for (index, replicas) in partitions.iter().enumerate() {
+                let mut replicas = replicas.clone();
+                let by = usize::try_from(turn + 1).unwrap_or(1) % replicas.len().max(1);
+                replicas.rotate_left(by);
+                let partition = u32::try_from(index).unwrap_or(0);
+                let topic = topic.clone();
+                changes.push((at, Operation::Reassign { topic, partition, replicas }));
+            }
+            let soon = at + self.dice.between(20, 120) * MS;
+            changes.push((soon, Operation::ElectPreferred));
+            at += every;
+        }
+        let extra_ns = self.dice.pick(&[100, 300, 700]) * MS;
+        let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / self.dice.pick(&[2, 10]) };
+        let brokers = || vec![Endpoint::Brokers];
+        let action = Action::Link { from: brokers(), to: brokers(), one_way: false, effect };
+        EventPlan { at_ns: from, for_ns: Some(at - from), action, line: None }
     }
 
     fn topic(&mut self) -> &TopicPlan {

@@ -162,6 +162,10 @@ impl<'a> Storm<'a> {
         let compounds = Compound::ALL.map(Kind::Compound);
         let all = KINDS.into_iter().chain(compounds);
         let mut kinds: Vec<Kind> = all.filter(|_| dice.percent(45)).collect();
+        if plan.topics.iter().any(|topic| topic.config.contains_key("retention.ms")) {
+            // logs are deleted to their ends when nothing is written
+            kinds.extend([Kind::Compound(Compound::IdlePower); 4]);
+        }
         if dice.percent(10) {
             kinds = QUORUM_KINDS.to_vec();
         }

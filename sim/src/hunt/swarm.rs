@@ -139,9 +139,13 @@ fn draw_segments(dice: &mut Dice, topic: &mut TopicPlan) {
 /// an idle log has nothing left but its end.
 fn draw_ages(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "ages");
-    if !dice.percent(15) {
+    if !dice.percent(20) {
         return;
     }
+    let keep = dice.pick(&["300", "300", "2000"]);
+    plan.cluster
+        .config
+        .insert("log.flush.offset.checkpoint.interval.ms".to_owned(), keep.to_owned());
     let at = dice.index(plan.topics.len());
     let Some(topic) = plan.topics.get_mut(at) else { return };
     let mut set = |key: &str, value: &str| topic.config.insert(key.to_owned(), value.to_owned());

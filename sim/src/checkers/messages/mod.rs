@@ -25,6 +25,7 @@ use rustc_hash::FxHashMap;
 use sessions::Sessions;
 use shutdowns::Shutdowns;
 use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
@@ -35,8 +36,9 @@ pub(crate) const PROMISE: Promise = Promise {
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has, \
-           transactions end as their producers ask or in another epoch, errors have their reason, members and producers that \
-           are fenced are refused, and an answer to an earlier question changes nothing",
+           transactions end as their producers ask or in another epoch, who ends in order leads \
+           nothing, errors have their reason, members and producers that are fenced are refused, \
+           and an answer to an earlier question changes nothing",
 };
 
 /// A node that speaks.
@@ -67,6 +69,9 @@ struct Before {
     high_watermark: Offset,
 }
 
+/// Members that a controller has taken into an ISR, and the leader epoch.
+type TakenIn = (Vec<NodeId>, LeaderEpoch);
+
 /// A follower whose fetch must not count: where its leader took its log to end before.
 #[derive(Debug, Clone, Copy)]
 struct Unproven {
@@ -94,8 +99,9 @@ pub(crate) struct Talk {
     before: Vec<Before>,
     /// Of the fetch that is being handled.
     unproven: Vec<Unproven>,
-    /// Of the answer that is being taken: partitions whose ISR was proposed.
-    proposed: Vec<TopicPartition>,
+    /// Of the answer that is being taken: partitions whose ISR was proposed, and with the news that another
+    /// leader was elected with it, who is in sync then, and the epoch.
+    proposed: Vec<(TopicPartition, Option<TakenIn>)>,
     /// Of the heartbeat that is being handled: a broker that must stay fenced.
     stays_fenced: Option<NodeId>,
 }
@@ -163,7 +169,10 @@ impl Checkers {
         self.talk.stays_fenced = None;
         self.talk.shutdowns.rest();
         if let Ok(Response::AlterPartition(answer)) = result {
-            self.talk.proposed.extend(answer.partitions.iter().map(|told| told.tp));
+            self.talk.proposed.extend(answer.partitions.iter().map(|told| {
+                let is_elected = told.error == ErrorCode::NewLeaderElected;
+                (told.tp, is_elected.then(|| (told.isr.clone(), told.leader_epoch)))
+            }));
         }
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
@@ -201,8 +210,8 @@ impl Checkers {
         for unproven in std::mem::take(&mut self.talk.unproven) {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
-        for tp in std::mem::take(&mut self.talk.proposed) {
-            self.counts_taken_in(by, tp);
+        for (tp, elected) in std::mem::take(&mut self.talk.proposed) {
+            self.counts_taken_in(by, tp, elected);
         }
         if let Some(asked) = self.talk.shutdowns.taken() {
             self.rest(|says| shutdowns::lets_end(says, by, &asked));
@@ -320,14 +329,18 @@ impl Checkers {
     }
 
     /// A leader has heard of its proposal: whom the controller has taken in, it counts, whatever it was told
-    /// (KIP-497). It may know of more, and the controller of fewer.
-    fn counts_taken_in(&mut self, by: Speaker<'_>, tp: TopicPartition) {
+    /// (KIP-497), and until it hears of an election that came of it. It may know of more, and the controller
+    /// of fewer.
+    fn counts_taken_in(&mut self, by: Speaker<'_>, tp: TopicPartition, elected: Option<TakenIn>) {
+        let Some(view) = by.broker.replica_view(tp) else { return };
         let at = self.partition(tp);
         let p = &self.partitions[at];
-        let taken_in: Vec<NodeId> = p.isr.iter().map(|member| member.node).collect();
-        let epoch = p.controller_epoch;
-        let Some(view) = by.broker.replica_view(tp) else { return };
-        self.about(tp, |says| peers::counts_taken_in(says, by.node, &view, (epoch, &taken_in)));
+        let known = || (p.isr.iter().map(|member| member.node).collect(), p.controller_epoch);
+        let taken_in: TakenIn = match elected {
+            Some((isr, epoch)) if view.leader_epoch < epoch => (isr, view.leader_epoch),
+            _ => known(),
+        };
+        self.about(tp, |says| peers::counts_taken_in(says, by.node, &view, &taken_in));
     }
 
     fn about(&mut self, tp: TopicPartition, check: impl FnOnce(&mut Says<'_>)) {

@@ -1,7 +1,7 @@
 //! What nodes ask of each other, and what they take from answers.
 
 use super::fetches::diverging;
-use super::{Before, Says, Speaker, Unproven, is_self};
+use super::{Before, Says, Speaker, TakenIn, Unproven, is_self};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{ReplicaView, quorum_state};
@@ -102,9 +102,9 @@ pub(super) fn counts_taken_in(
     says: &mut Says<'_>,
     node: i32,
     view: &ReplicaView<'_>,
-    (epoch, taken_in): (LeaderEpoch, &[NodeId]),
+    (taken_in, epoch): &TakenIn,
 ) {
-    let Some(lead) = view.lead.as_ref().filter(|_| view.leader_epoch == epoch) else { return };
+    let Some(lead) = view.lead.as_ref().filter(|_| view.leader_epoch == *epoch) else { return };
     let is_in = |isr: &[NodeId], id: &NodeId| isr.contains(id);
     let counts = |id| is_in(lead.isr, id) || lead.pending_isr.is_some_and(|isr| is_in(isr, id));
     says.rule(taken_in.iter().all(counts), &|| {

@@ -224,7 +224,7 @@ fn a_log_ends_where_its_disk_has_lost_something() {
 #[test]
 fn a_leader_counts_whom_the_controller_has_taken_in() {
     let counts = |epoch, isr: &[NodeId]| {
-        broken(|says, view| peers::counts_taken_in(says, 1, view, (epoch, isr)))
+        broken(|says, view| peers::counts_taken_in(says, 1, view, &(isr.to_vec(), epoch)))
     };
     assert_eq!(counts(3, &[NodeId(1)]), 0);
     assert_eq!(counts(3, &[NodeId(1), NodeId(2)]), 1);

@@ -56,7 +56,13 @@ pub(crate) fn rebuilt(
         // of a compacted log what was aborted is gone, and known all the same
         match p.is_gapless {
             true => transactions::check(replica, batches, &mut says),
-            false => transactions::marked(replica, batches, &mut says),
+            false => {
+                let known = p.known_replica(node).map(|replica| &replica.markers);
+                let all = found.iter().map(|found| &*found.batch);
+                known
+                    .into_iter()
+                    .for_each(|known| transactions::marked(known, all.clone(), &mut says));
+            }
         }
     }
 }

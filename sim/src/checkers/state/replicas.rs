@@ -10,9 +10,10 @@ use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "replica-state",
-    text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its recovery point is on disk, no producer snapshot lies beyond it, its leader \
-           epoch is on record, a leader is in its own ISR, knows no more of a follower than that \
-           one has, and commits what all in-sync replicas have",
+    text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its \
+           recovery point is on disk, no producer snapshot lies beyond its log, its leader epoch is on \
+           record, a leader is in its own ISR, knows no more of a follower than that one has, and \
+           commits what all in-sync replicas have",
 };
 
 /// What a leader is given beyond `replica.lag.time.max.ms` to commit what every in-sync replica

@@ -14,8 +14,8 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, a partition of a fetch session with news \
            is looked at again, the timers for waiting requests, open transactions and members' \
-           sessions are armed, a coordinator's load goes on, each follower copies from the leader that it knows, in its epoch, and \
-           learns what is committed",
+           sessions are armed, a coordinator's load goes on, each follower copies from the leader that \
+           it knows, in its epoch, and learns what is committed",
 };
 
 /// A follower is given this long to learn of a high watermark in a healed cluster, ns: the times at

@@ -231,6 +231,23 @@ fn an_append_that_was_on_its_way_in_a_crash_is_there_when_the_node_is_back() {
 }
 
 #[test]
+fn a_leader_that_is_killed_amid_an_append_leads_on_with_it() {
+    let leads_on = |epoch| {
+        let mut rig = Rig::new();
+        rig.healthy(2);
+        rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+        rig.kill(1); // its append of 20..30 was on its way to the page cache
+        rig.recovered(1, 30, epoch);
+        rig.lead(1, 1, 30, &[1, 2]);
+        rig.follow_append(2, named(20, 0, 2));
+        rig.high_watermark(1, 1, 30);
+        rig.fired()
+    };
+    assert_eq!(leads_on(0), [""; 0]);
+    assert!(leads_on(5).contains(&"high-watermark-monotone"), "it has not written that");
+}
+
+#[test]
 fn a_follower_that_has_not_heard_of_a_loss_goes_on_with_what_was_committed_before() {
     let seen = |loses: bool| {
         let mut rig = Rig::new();

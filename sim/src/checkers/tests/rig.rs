@@ -209,7 +209,10 @@ impl Rig {
         let at = self.checkers.partition(tp(0));
         let p = &mut self.checkers.partitions[at];
         let mine = p.replica(node);
-        appends::recovered(p, mine, end, &|_| epoch);
+        if let Some(own) = appends::recovered(p, mine, end, &|_| epoch) {
+            let batch = named(own.start, epoch, 2);
+            appends::found(p, &mut self.checkers.ledger, mine, &batch);
+        }
     }
 
     pub(super) fn ack(&mut self, producer: usize, base: Offset, name: u64) {
