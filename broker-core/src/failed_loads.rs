@@ -5,6 +5,7 @@ use crate::ids::LeaderEpoch;
 use crate::seam::TimerKey;
 use crate::step::Step;
 use crate::time::{Duration, Instant};
+use rustc_hash::FxHashMap;
 
 /// Pause before a load goes on.
 const RETRY: Duration = Duration::from_millis(1000);
@@ -29,9 +30,19 @@ impl FailedLoads {
         }
     }
 
-    /// Whether a load goes on after a pause.
-    pub(crate) fn has(&self, load: (i32, LeaderEpoch)) -> bool {
-        self.retry_at.is_some() && self.loads.contains(&load)
+    /// Partition of the first of these loads that nothing goes on with: no read of it is under way, none is in
+    /// line (`stalled`), and none is to come after a pause. For checkers.
+    pub(crate) fn idle(
+        &self,
+        mut loading: impl Iterator<Item = (i32, LeaderEpoch)>,
+        reads: &FxHashMap<u64, (i32, LeaderEpoch)>,
+        stalled: &[i32],
+    ) -> Option<i32> {
+        let goes_on = |load: &(i32, LeaderEpoch)| {
+            let pauses = self.retry_at.is_some() && self.loads.contains(load);
+            pauses || stalled.contains(&load.0) || reads.values().any(|read| read == load)
+        };
+        loading.find(|load| !goes_on(load)).map(|(partition, _)| partition)
     }
 
     /// Takes what goes on now: nothing before the pause is over.

@@ -26,16 +26,11 @@ impl GroupCoordinator {
 }
 
 impl GroupCoordinator {
-    /// A partition whose load nothing goes on with: no read of it is under way, and none is to come.
+    /// A partition whose load nothing goes on with.
     pub(crate) fn idle_load(&self) -> Option<i32> {
-        let mut partitions = self.partitions.iter().filter(|(_, state)| state.loading.is_some());
-        let goes_on = |(index, state): &(&i32, &OffsetsPartition)| {
-            let load = (**index, state.epoch);
-            self.loads.values().any(|read| *read == load)
-                || self.stalled.contains(*index)
-                || self.failed_loads.has(load)
-        };
-        partitions.find(|of| !goes_on(of)).map(|(index, _)| *index)
+        let loading = self.partitions.iter().filter(|(_, state)| state.loading.is_some());
+        let loading = loading.map(|(partition, state)| (*partition, state.epoch));
+        self.failed_loads.idle(loading, &self.loads, &self.stalled)
     }
 
     fn readable(&self) -> impl Iterator<Item = &OffsetsPartition> {

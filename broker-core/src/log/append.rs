@@ -264,7 +264,7 @@ fn unpacked_bytes_max(batch: &Batch) -> u64 {
 #[cold]
 fn check_keys(batch: &Batch) -> Result<(), AppendError> {
     let mut expected = 0;
-    batch.look_at_records(unpacked_bytes_max(batch), |record| {
+    batch.walk(&batch.unpack_up_to(unpacked_bytes_max(batch))?, |record| {
         if record.offset_delta != expected {
             return Err(AppendError::InvalidRecord("offsets of records do not go up by one"));
         }

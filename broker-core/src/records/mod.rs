@@ -15,4 +15,4 @@ pub use build::{Record, RecordError, RecordHeader, varint_len};
 pub use codec::{BatchError, BatchWalk};
 pub use marker::EndTxnMarker;
 pub use run::Records;
-pub use walk::RecordView;
+pub(crate) use walk::RecordView;

@@ -8,15 +8,15 @@ use bytes::Bytes;
 
 /// A record whose parts are still in its batch's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordView<'a> {
+pub(crate) struct RecordView<'a> {
     /// Offset minus the batch's base offset.
-    pub offset_delta: i32,
+    pub(crate) offset_delta: i32,
     /// Timestamp minus the batch's base timestamp, ms.
-    pub timestamp_delta: i64,
+    pub(crate) timestamp_delta: i64,
     /// Key.
-    pub key: Option<&'a [u8]>,
+    pub(crate) key: Option<&'a [u8]>,
     /// Value; `None` is a tombstone.
-    pub value: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
     /// Number of headers, and their bytes, which are that many headers.
     headers: (i32, &'a [u8]),
 }
@@ -42,7 +42,7 @@ impl<'a> RecordView<'a> {
     }
 
     /// The record with parts that share the body that it was found in.
-    pub(super) fn to_record(self, body: &Bytes) -> Record {
+    pub(crate) fn to_record(self, body: &Bytes) -> Record {
         let share = |part: &[u8]| body.slice_ref(part);
         let (count, mut headers) = self.headers;
         let headers = (0..count).map_while(|_| get_header(&mut headers).ok());
@@ -103,45 +103,24 @@ impl Batch {
     /// # Errors
     /// The body cannot be unpacked, or is not these records.
     pub fn records(&self) -> Result<Vec<Record>, RecordError> {
-        let body = self.unpack(UNPACKED_BYTES_MAX)?;
+        let body = self.unpack()?;
         // the header's count ends the walk, but nothing is reserved for it: it may be anybody's
         let mut records = Vec::new();
-        self.walk(&body, |view| {
-            records.push(view.to_record(&body));
+        self.walk(&body, |record| {
+            records.push(record.to_record(&body));
             Ok::<(), RecordError>(())
         })?;
         Ok(records)
     }
 
-    /// Looks at its records one after the other, and copies none. A compressed body is unpacked up
-    /// to `unpacked_bytes_max`.
+    /// Looks at the records of its unpacked body one after the other, and copies none.
     ///
     /// # Errors
-    /// The body cannot be unpacked, or is not as many records as the header says; or `look` returns
-    /// an error.
-    pub fn look_at_records<E: From<RecordError>>(
+    /// The body is not as many records as the header says; or `look` returns an error.
+    pub(crate) fn walk<'a, E: From<RecordError>>(
         &self,
-        unpacked_bytes_max: u64,
-        look: impl FnMut(RecordView<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.walk(&self.unpack(unpacked_bytes_max)?, look)
-    }
-
-    /// Looks at its records, which the log has taken: a compressed body may have any size.
-    ///
-    /// # Errors
-    /// As [`Self::look_at_records`].
-    pub fn look_at_all<E: From<RecordError>>(
-        &self,
-        look: impl FnMut(RecordView<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.look_at_records(UNPACKED_BYTES_MAX, look)
-    }
-
-    fn walk<E: From<RecordError>>(
-        &self,
-        body: &Bytes,
-        mut look: impl FnMut(RecordView<'_>) -> Result<(), E>,
+        body: &'a Bytes,
+        mut look: impl FnMut(RecordView<'a>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut left, mut count) = (body.as_ref(), self.header.record_count);
         while !left.is_empty() {
@@ -154,12 +133,24 @@ impl Batch {
         if count == 0 { Ok(()) } else { Err(RecordError::BadCount.into()) }
     }
 
-    fn unpack(&self, unpacked_bytes_max: u64) -> Result<Bytes, RecordError> {
+    /// The bytes of its records.
+    ///
+    /// # Errors
+    /// They cannot be unpacked.
+    pub(crate) fn unpack(&self) -> Result<Bytes, RecordError> {
+        self.unpack_up_to(UNPACKED_BYTES_MAX)
+    }
+
+    /// The bytes of its records, if they are no more than that: for what strangers have sent.
+    ///
+    /// # Errors
+    /// They cannot be unpacked, or are more.
+    pub(crate) fn unpack_up_to(&self, bytes_max: u64) -> Result<Bytes, RecordError> {
         let body = self.body.to_bytes();
         match self.header.codec_bits().filter(|_| !body.is_empty()) {
             Some(bits) => {
                 let codec = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?;
-                codec.unpack(&body, unpacked_bytes_max)
+                codec.unpack(&body, bytes_max)
             }
             None => Ok(body),
         }

@@ -3,10 +3,28 @@
 
 use super::device::Disk;
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::records::Batch;
 use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
+
+impl Disk {
+    /// Batches of a log that lie wholly within these offsets, in order; of a damaged segment those before the
+    /// damage.
+    #[must_use]
+    pub fn batches(&self, tp: TopicPartition, within: &Range<Offset>) -> Vec<Arc<Batch>> {
+        let mut found = Vec::new();
+        for segment in self.segments(tp) {
+            self.scan(tp, segment, &mut |_, batch| {
+                if within.start <= batch.base_offset() && batch.next_offset() <= within.end {
+                    found.push(Arc::clone(batch));
+                }
+            });
+        }
+        found
+    }
+}
 
 impl DiskImage for Disk {
     fn logs(&self) -> Vec<TopicPartition> {

@@ -37,25 +37,26 @@ impl Filter<'_> {
         if self.transactions.meets_batch(batch) {
             return Ok(self.empty(batch));
         }
-        let (mut stays, mut kept, mut has_tombstones) = (Vec::new(), 0, false);
-        batch.look_at_all(|record| {
-            let keeps = self.keeps(batch.offset_of(record)?, batch, record);
-            stays.push(keeps);
-            kept += usize::from(keeps);
-            has_tombstones |= keeps && record.value.is_none();
+        let body = batch.unpack()?;
+        let (mut count, mut kept) = (0, Vec::new());
+        batch.walk(&body, |record| {
+            count += 1;
+            if self.keeps(batch.offset_of(record)?, batch, record) {
+                kept.push(record);
+            }
             Ok::<(), RecordError>(())
         })?;
-        self.walked += stays.len() as u64;
-        if kept == 0 {
+        self.walked += count as u64;
+        if kept.is_empty() {
             return Ok(self.empty(batch));
         }
+        let has_tombstones = kept.iter().any(|record| record.value.is_none());
         let horizon = (has_tombstones && header.delete_horizon_ms().is_none())
             .then(|| self.now_ms.saturating_add(self.delete_retention_ms));
-        if kept == stays.len() && horizon.is_none() {
+        if kept.len() == count && horizon.is_none() {
             return Ok(Some(Arc::clone(batch)));
         }
-        let records = batch.records()?.into_iter().zip(stays);
-        let kept = records.filter_map(|(record, stays)| stays.then_some(record)).collect();
+        let kept = kept.into_iter().map(|record| record.to_record(&body)).collect();
         batch.with_records(kept, horizon).map(|batch| Some(Arc::new(batch)))
     }
 

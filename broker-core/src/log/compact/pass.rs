@@ -225,7 +225,7 @@ impl Pass {
     /// Keys of a batch; false when the map is full.
     fn learn_keys(&mut self, batch: &Batch, done: &mut Done) -> Result<bool, CleaningError> {
         let mut has_room = true;
-        batch.look_at_all(|record| {
+        batch.walk(&batch.unpack()?, |record| {
             if !has_room {
                 return Ok(());
             }

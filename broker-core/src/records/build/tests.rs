@@ -112,7 +112,7 @@ fn a_batch_has_as_many_records_as_its_header_says() {
         seen += 1;
         Ok(())
     };
-    assert_eq!(batch.look_at_records(0, &mut count), Err(RecordError::BadCount));
+    assert_eq!(batch.walk(&batch.unpack().unwrap(), &mut count), Err(RecordError::BadCount));
     assert_eq!(seen, 2, "what is too much is not looked at");
 }
 

@@ -4,11 +4,9 @@
 use super::{Says, Speaker};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::inspect::{ReplicaView, member_epoch_from_log};
 use stormglass_broker_core::protocol::{Request, Response};
-use stormglass_broker_core::records::Batch;
-use stormglass_broker_core::seam::DiskImage;
 
 /// Longer logs are not read, bytes.
 const BYTES_MAX: u64 = 8 << 20;
@@ -72,7 +70,7 @@ pub(super) fn answer(
     };
     // what a leader has begun with counts
     let upto = view.high_watermark.max(lead.epoch_start);
-    let found = written(by.disk, tp, upto);
+    let found = by.disk.batches(tp, &(0..upto));
     let known = member_epoch_from_log(found.iter().map(|batch| &**batch), group, member);
     says.rule(known.is_some_and(|known| known >= epoch), &|| {
         format!(
@@ -98,17 +96,4 @@ pub(super) fn ends_at_loss(
              from {lost:?} on"
         )
     });
-}
-
-/// Batches below an offset.
-fn written(disk: &dyn DiskImage, tp: TopicPartition, upto: Offset) -> Vec<Arc<Batch>> {
-    let mut found = Vec::new();
-    for segment in disk.segments(tp) {
-        disk.scan(tp, segment, &mut |_, batch| {
-            if batch.next_offset() <= upto {
-                found.push(Arc::clone(batch));
-            }
-        });
-    }
-    found
 }

@@ -13,7 +13,7 @@ use stormglass_broker_core::inspect::{
     PositionKey, ReplicaView, positions_from_log, transactions_from_log,
 };
 use stormglass_broker_core::metadata::{ConfigResource, MetadataImage, PartitionImage};
-use stormglass_broker_core::seam::{DiskImage, FileName};
+use stormglass_broker_core::seam::FileName;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "metadata-state",
@@ -273,10 +273,7 @@ pub(crate) fn transactions(ledger: &mut Ledger, view: &NodeView<'_>) {
     });
     for replica in led.filter(|replica| !replica.log.has_in_flight()) {
         let Some(memory) = view.broker.transactions(replica.tp.partition) else { continue };
-        let mut batches = Vec::new();
-        for segment in view.disk.segments(replica.tp) {
-            view.disk.scan(replica.tp, segment, &mut |_, batch| batches.push(Arc::clone(batch)));
-        }
+        let batches = view.disk.batches(replica.tp, &(0..Offset::MAX));
         let log = transactions_from_log(batches.iter().map(Arc::as_ref));
         let differs = memory.iter().find(|(id, known)| log.get(*id) != Some(known));
         says(ledger, TRANSACTIONS_TOPIC, differs.is_none() && log.len() == memory.len(), &|| {
@@ -301,10 +298,7 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
     if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
         return; // a commit is under way
     }
-    let mut batches = Vec::new();
-    for segment in view.disk.segments(tp) {
-        view.disk.scan(tp, segment, &mut |_, batch| batches.push(Arc::clone(batch)));
-    }
+    let batches = view.disk.batches(tp, &(0..Offset::MAX));
     let log = positions_from_log(batches.iter().map(Arc::as_ref));
     let memory = view.broker.positions(tp.partition);
     let gone = log.iter().find(|(key, offset)| memory.get(*key) != Some(offset));

@@ -15,12 +15,8 @@ use super::appends;
 use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::records::Batch;
-use stormglass_broker_core::seam::DiskImage;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
 
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
@@ -112,7 +108,7 @@ impl Checkers {
             let mine = p.replica(view.node);
             let end = log.log_end_offset();
             let own = appends::recovered(p, mine, end, &|offset| log.epoch_at(offset));
-            for batch in own.iter().flat_map(|own| found(view.disk, replica.tp, own)) {
+            for batch in own.iter().flat_map(|own| view.disk.batches(replica.tp, own)) {
                 appends::found(p, ledger, mine, &batch);
             }
             let of = replicas::Of { node: view.node, replica: &replica };
@@ -194,17 +190,4 @@ impl Checkers {
         let (p, ledger) = (&self.partitions[at], &mut self.ledger);
         quorum::commits(p, ledger, (node, epoch, offset), durable);
     }
-}
-
-/// Batches that a disk has at these offsets.
-fn found(disk: &Disk, tp: TopicPartition, at: &Range<Offset>) -> Vec<Arc<Batch>> {
-    let mut found = Vec::new();
-    for segment in disk.segments(tp) {
-        disk.scan(tp, segment, &mut |_, batch| {
-            if at.start <= batch.base_offset() && batch.next_offset() <= at.end {
-                found.push(Arc::clone(batch));
-            }
-        });
-    }
-    found
 }
