@@ -34,11 +34,8 @@ impl ReplicaManager {
                 .collect();
         }
         let is_first = !std::mem::replace(&mut self.has_metadata, true);
-        if is_first {
-            self.set_strays_aside(step, image);
-        }
         let stays = planted(self.config.plant, Plant::DeletedTopicStays);
-        let mut is_one_gone = false;
+        let mut is_one_gone = is_first && self.set_strays_aside(step, image);
         for topic in delta.removed_topics.iter().filter(|_| !stays) {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 self.delete_remote_log(step, TopicPartition::new(topic.id, index));
@@ -70,17 +67,21 @@ impl ReplicaManager {
     /// Logs that the process found at its start and that are not its own by the metadata: their topics
     /// were deleted meanwhile. The first metadata that is applied is complete. Metadata can be lost or
     /// be another cluster's, so the bytes are kept, as in Kafka (`LogManager.isStrayKraftReplica`).
-    fn set_strays_aside(&mut self, step: &mut Step<'_>, image: &MetadataImage) {
+    /// Returns whether there was one.
+    fn set_strays_aside(&mut self, step: &mut Step<'_>, image: &MetadataImage) -> bool {
         let inverted = planted(self.config.plant, Plant::StraysInverted);
         let node = self.config.node;
         let is_own = |tp| image.partition(tp).is_some_and(|state| state.is_replica(node));
         let strays: Vec<_> =
             self.iter().map(|p| p.tp).filter(|tp| is_own(*tp) == inverted).collect();
+        let mut is_one_gone = false;
         for tp in strays {
             if self.drop_replica(step, tp) {
                 step.disk(Owner::Replica, DiskOpKind::SetLogAside { tp });
+                is_one_gone = true;
             }
         }
+        is_one_gone
     }
 
     fn apply_partition(
