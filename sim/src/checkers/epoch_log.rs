@@ -64,6 +64,22 @@ impl EpochLog {
         }
     }
 
+    /// Forgets what lies below an offset.
+    pub(crate) fn forget_below(&mut self, start: Offset) {
+        let start = start.min(self.end);
+        if start <= self.start {
+            return;
+        }
+        let first = self.ranges.partition_point(|(_, from)| *from <= start).saturating_sub(1);
+        self.ranges.drain(..first);
+        self.start = start;
+        if self.is_empty() {
+            self.ranges.clear();
+        } else if let Some((_, from)) = self.ranges.first_mut() {
+            *from = start;
+        }
+    }
+
     /// Forgets everything: the log is known from an offset on, and empty there.
     pub(crate) fn restart(&mut self, at: Offset) {
         self.ranges.clear();
@@ -140,6 +156,19 @@ mod tests {
             log.append(epoch, base, next);
         }
         log
+    }
+
+    #[test]
+    fn what_is_forgotten_is_taken_as_right() {
+        let leader = log(&[(1, 0, 10), (2, 10, 20)]);
+        let mut stale = log(&[(1, 0, 5), (3, 5, 15), (2, 15, 20)]);
+        assert_eq!(stale.first_missing_in(&leader, 20), Some(5));
+        assert!(!stale.agrees(&leader, 12));
+        stale.forget_below(15);
+        assert!(stale.agrees(&leader, 12) && stale.agrees(&leader, 20));
+        assert_eq!((stale.epoch_at(14), stale.epoch_at(15)), (None, Some(2)));
+        stale.forget_below(30);
+        assert!(stale.is_empty() && stale.end() == 20);
     }
 
     #[test]

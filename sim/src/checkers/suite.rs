@@ -476,7 +476,14 @@ impl Checkers {
                 p.stored.log_starts(*offset);
                 p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
                 let replica = p.replica(node);
+                // What a follower deletes as its leader has may have been of another history: whoever was away
+                // finds no epoch there to cut its log at, in Kafka as here (hunt seed 826857).
+                let others = p.replicas.iter().filter(|other| other.node != node);
+                let is_told = others.map(|other| other.log_start).max() >= Some(*offset);
                 let replica = &mut p.replicas[replica];
+                if is_told {
+                    replica.log.forget_below(*offset);
+                }
                 replica.log_start = *offset;
                 replica.deleted = replica.leads.is_some();
                 return;
