@@ -470,13 +470,11 @@ impl Work {
 /// What changed inside, for checkers, traces and the cluster's story. Not needed to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TraceEvent {
-    /// A leader appended batches (after the disk confirmed).
+    /// A leader appended batches (after the disk confirmed, unless they have been cut off before).
     LeaderAppended {
         /// Partition.
         tp: TopicPartition,
-        /// Leader's epoch.
-        epoch: LeaderEpoch,
-        /// What.
+        /// What, with the epoch in which each batch was written.
         records: Records,
     },
     /// A follower appended batches.

@@ -130,17 +130,20 @@ impl Log {
     }
 
     /// The disk has confirmed an append. To be called once for each `Append` operation, or once
-    /// for the last one of a call, with the last offset of its records.
-    pub fn append_done(&mut self, last_offset: Offset) {
+    /// for the last one of a call, with the last offset of its records. Returns whether the log still has
+    /// that record: it may have been cut meanwhile.
+    pub fn append_done(&mut self, last_offset: Offset) -> bool {
         let Some(index) = self.in_flight.iter().position(|a| a.last_offset == last_offset) else {
             debug_assert!(false, "completion of an append that is not in flight: {last_offset}");
-            return;
+            return false;
         };
+        let is_kept = self.in_flight[index].confirms > last_offset;
         for _ in 0..=index {
             let done = self.in_flight.pop_front();
             self.log_end = done.map_or(self.log_end, |done| self.log_end.max(done.confirms));
         }
         debug_assert!(self.log_end <= self.next_offset, "only appended records are confirmed");
+        is_kept
     }
 
     /// Whether appends are in flight to the disk.

@@ -56,7 +56,7 @@ impl Raft {
         let base = self.log.end_offset();
         let batch =
             encode_leader_change(base, epoch, step.wall_ms, self.node, &self.voters, granted);
-        self.log.append(step, Arc::new(batch), Origin::Leader(epoch));
+        self.log.append(step, Arc::new(batch), Origin::Leader);
         self.lead_on_time(step);
     }
 
@@ -72,7 +72,7 @@ impl Raft {
         }
         let (base, epoch) = (self.log.end_offset(), self.state.epoch);
         let batch = encode_batch(base, epoch, step.wall_ms, records);
-        self.log.append(step, Arc::new(batch), Origin::Leader(epoch));
+        self.log.append(step, Arc::new(batch), Origin::Leader);
         Some(base)
     }
 

@@ -49,8 +49,8 @@ struct Appending {
 /// Where an append comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This node leads in this epoch.
-    Leader(LeaderEpoch),
+    /// Written by this node, which leads.
+    Leader,
     /// Fetched from the leader.
     Follower,
 }
@@ -210,7 +210,7 @@ impl MetaLog {
         let append = DiskOpKind::Append { tp: TP, segment, records: records.clone() };
         let id = step.disk(Owner::Raft, append);
         let trace = match origin {
-            Origin::Leader(epoch) => TraceEvent::LeaderAppended { tp: TP, epoch, records },
+            Origin::Leader => TraceEvent::LeaderAppended { tp: TP, records },
             Origin::Follower => TraceEvent::FollowerAppended { tp: TP, records },
         };
         self.appending.push_back(Appending { id, segment, end: self.end, trace });

@@ -281,13 +281,14 @@ impl ReplicaManager {
             return self.append_lost(step, then);
         };
         let end_before = partition.log.log_end_offset();
-        partition.log.append_done(last_offset);
-        let epoch = partition.leader_epoch;
+        let is_kept = partition.log.append_done(last_offset);
         match then {
             Then::Produce { produce, index } => {
                 let sessions = &self.sessions;
                 partition.note_append(end_before, |watches, id| sessions.last_fetch(watches, id));
-                step.trace(TraceEvent::LeaderAppended { tp, epoch, records });
+                if is_kept {
+                    step.trace(TraceEvent::LeaderAppended { tp, records });
+                }
                 self.mark_for_followers(slot, u64::from(bytes));
                 self.try_advance_high_watermark(step, slot);
                 self.appended_locally(slot, produce, index);

@@ -172,6 +172,7 @@ impl ReplicaManager {
                 plan.bytes = readable_bytes_of_all(session, partitions, &plan.lists.read);
             }
             if plan.bytes >= max_bytes {
+                session.restate_left_out();
                 break;
             }
             let Some(part) = session.dirty.pop_front() else { break };
@@ -246,6 +247,9 @@ impl ReplicaManager {
         let mut records = records.into_iter();
         for &part in &lists.read {
             let records = records.next().unwrap_or_default();
+            if records.is_empty() {
+                self.sessions.restate_follower(slot, part);
+            }
             if let Some(answer) = self.data_answer(step, slot, part, error, records) {
                 answers.push(answer);
             }

@@ -60,7 +60,7 @@ pub(crate) struct FetchSession {
     /// Dirty partitions; those that got data go to the back, so that none starves (FETCH-02).
     pub(crate) dirty: VecDeque<u32>,
     /// Partitions that are, or were, to be restated: something else was noted of the follower since the
-    /// session named them.
+    /// session named them, or the last answer had no room for them.
     pub(crate) restated: Vec<u32>,
     /// Bytes that became readable since the fetch was parked.
     pub(crate) available: u64,
@@ -130,20 +130,34 @@ impl FetchSession {
     #[cold]
     pub(crate) fn restate(&mut self, tp: TopicPartition) -> bool {
         let Some(&at) = self.index.get(&tp) else { return false };
+        self.restate_part(at);
+        self.parts[at as usize].live
+    }
+
+    /// Has the position of the partition at this index count again at the next fetch.
+    pub(crate) fn restate_part(&mut self, at: u32) {
         let part = &mut self.parts[at as usize];
         if part.live && !std::mem::replace(&mut part.restates, true) {
             self.restated.push(at);
         }
-        part.live
     }
 
     /// Has all positions count again at the next fetch.
     #[cold]
     pub(crate) fn restate_all(&mut self) {
-        for (part, at) in self.parts.iter_mut().zip(0..).filter(|(part, _)| part.live) {
-            if !std::mem::replace(&mut part.restates, true) {
-                self.restated.push(at);
-            }
+        for at in 0..u32::try_from(self.parts.len()).unwrap_or(u32::MAX) {
+            self.restate_part(at);
+        }
+    }
+
+    /// What an answer has no room for: a follower does not name those partitions in its next fetch, and is
+    /// where it was. A consumer's position is of no interest.
+    #[cold]
+    pub(crate) fn restate_left_out(&mut self) {
+        if self.replica.is_some() {
+            let left_out = std::mem::take(&mut self.dirty);
+            left_out.iter().for_each(|at| self.restate_part(*at));
+            self.dirty = left_out;
         }
     }
 
@@ -230,6 +244,14 @@ impl SessionCache {
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut FetchSession> {
         self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// The answer of a session has nothing of a partition that is behind (`FetchSession::restate_left_out`).
+    #[cold]
+    pub(crate) fn restate_follower(&mut self, slot: u32, part: u32) {
+        if let Some(session) = self.get_mut(slot).filter(|session| session.replica.is_some()) {
+            session.restate_part(part);
+        }
     }
 
     pub(crate) fn remove(&mut self, slot: u32) -> Option<FetchSession> {

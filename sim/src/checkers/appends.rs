@@ -1,6 +1,7 @@
 //! Appends and cuts of replicas' logs. The hot path of all checkers: a batch that continues its log
 //! costs a comparison or a push.
 
+use super::duplicates::Before;
 use super::history::Turn;
 use super::ledger::Ledger;
 use super::partition::{Partition, flags_of};
@@ -159,8 +160,13 @@ fn push(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
         None => *entry,
     };
     p.table.main.push_back(entry);
-    let one_known_below = p.replicas[at].one_known_below;
-    p.producers.appended(ledger, &entry, ((&p.label, &p.history), &p.table), one_known_below);
+    let before = Before {
+        about: (&p.label, &p.history),
+        table: &p.table,
+        losses: &p.losses,
+        one_known_below: p.replicas[at].one_known_below,
+    };
+    p.producers.appended(ledger, &entry, before);
 }
 
 /// A replica goes on behind its known end, as after a crash with appends in flight: what lies
@@ -210,7 +216,7 @@ pub(crate) fn recovered(
 pub(crate) fn found(p: &mut Partition, ledger: &mut Ledger, at: usize, batch: &Batch) {
     let now_ns = ledger.now_ns;
     if let Some(keys) = &mut p.keys {
-        keys.appended(now_ns, batch.header.partition_leader_epoch, batch);
+        keys.appended(now_ns, batch);
     }
     appended(p, ledger, (at, Origin::Follower), &Entry::of(batch));
 }

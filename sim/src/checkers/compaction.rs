@@ -115,7 +115,8 @@ impl Keys {
     }
 
     /// A leader appended a batch.
-    pub(crate) fn appended(&mut self, now_ns: u64, epoch: LeaderEpoch, batch: &Batch) {
+    pub(crate) fn appended(&mut self, now_ns: u64, batch: &Batch) {
+        let epoch = batch.header.partition_leader_epoch;
         if batch.header.is_control() {
             return;
         }
@@ -213,7 +214,7 @@ mod tests {
         let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
         p.keys = Some(Keys::new(1000));
         for batch in written {
-            p.keys.as_mut().unwrap().appended(0, 0, batch);
+            p.keys.as_mut().unwrap().appended(0, batch);
             p.committed.append(0, batch.base_offset(), batch.next_offset());
         }
         ledger.now_ns = age_ms * 1_000_000;
@@ -245,13 +246,17 @@ mod tests {
 
     #[test]
     fn of_two_leaders_that_write_an_offset_the_one_counts_that_is_committed() {
-        let [old, new] = ["old", "new"].map(|value| batch(0, &[("a", Some(value))]));
+        let [old, new] = [("old", 1), ("new", 2)].map(|(value, epoch)| {
+            let mut batch = batch(0, &[("a", Some(value))]);
+            batch.header.partition_leader_epoch = epoch;
+            batch
+        });
         for (epoch, there, accounts) in [(1, &old, 0), (1, &new, 1), (2, &new, 0), (2, &old, 1)] {
             let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
             let mut keys = Keys::new(0);
-            keys.appended(0, 2, &new);
+            keys.appended(0, &new);
             // deposed, and has not heard of it
-            keys.appended(0, 1, &old);
+            keys.appended(0, &old);
             p.keys = Some(keys);
             p.committed.append(epoch, 0, 1);
             check(&p, &mut ledger, (1, 0, 99), |upto| table([there].into_iter(), upto));

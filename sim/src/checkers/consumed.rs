@@ -100,13 +100,13 @@ impl Reader {
     }
 }
 
-/// The partition's part of the promise. `may_hang`: groups that an open transaction may hold for ever
-/// (hunt seed 110757).
+/// The partition's part of the promise. `waits_for_ever`: groups that an open transaction may hold (hunt seed
+/// 110757), or whose members leave the partition alone.
 pub(crate) fn check_final(
     p: &Partition,
     ledger: &mut Ledger,
     (state, last): (&FinalState<'_>, &FinalPartition<'_>),
-    may_hang: impl Fn(usize) -> bool,
+    waits_for_ever: impl Fn(usize) -> bool,
 ) {
     let waits = || waiting(state, &p.label);
     ledger.checked(Check::Consumed, 2);
@@ -134,7 +134,7 @@ pub(crate) fn check_final(
     let start = last.log.map_or(0, |log| log.log_start());
     for reader in &p.readers {
         let is_running = state.running.get(reader.group).copied().unwrap_or(true);
-        if !is_running || may_hang(reader.group) {
+        if !is_running || waits_for_ever(reader.group) {
             continue;
         }
         ledger.checked(Check::Consumed, 1);

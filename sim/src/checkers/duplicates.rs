@@ -3,6 +3,7 @@
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
+use super::void::Losses;
 use stormglass_broker_core::ids::Offset;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -14,13 +15,22 @@ pub(crate) const PROMISE: Promise = Promise {
 /// Batches of a producer that a leader remembers (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 const REMEMBERED: usize = 5;
 
+/// What a batch is added to.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) about: (&'a str, &'a History),
+    pub(crate) table: &'a Table,
+    pub(crate) losses: &'a Losses,
+    /// Below it the leader may know only the newest batch of each producer.
+    pub(crate) one_known_below: Offset,
+}
+
 /// Looks for a batch in the log that is the same as one just added. Only called for batches that
 /// do not come in order; the others cannot be duplicates.
 pub(crate) fn find(
     ledger: &mut Ledger,
     entry: &Entry,
-    (about, table): ((&str, &History), &Table),
-    one_known_below: Offset,
+    Before { about, table, losses, one_known_below }: Before<'_>,
 ) -> bool {
     let is_same = |old: &&Entry| {
         let by_tag = entry.tag != 0 && old.tag == entry.tag;
@@ -32,7 +42,8 @@ pub(crate) fn find(
     let Some(at) = table.main.iter().rposition(|old| is_same(&old)) else { return false };
     let old = &table.main[at];
     let known = if old.base < one_known_below { 1 } else { REMEMBERED };
-    if is_forgotten(entry, old, table.main.iter().skip(at + 1), known) {
+    let is_forgotten = is_forgotten(entry, old, table.main.iter().skip(at + 1), known);
+    if is_forgotten || comes_back(entry, old, losses) {
         return true;
     }
     ledger.broken(Check::Duplicates, about, &|| {
@@ -67,4 +78,10 @@ fn is_forgotten<'a>(
         (batch.producer_id, batch.producer_epoch) == (old.producer_id, old.producer_epoch)
     };
     entry.producer_epoch > old.producer_epoch && later.filter(of_epoch).count() >= known
+}
+
+/// Whether a leader that an unclean election made did not have the old batch, so that its producer wrote it
+/// again in a newer epoch; and a second one brought back a log that has it (hunt seed 827792).
+fn comes_back(entry: &Entry, old: &Entry, losses: &Losses) -> bool {
+    entry.producer_epoch > old.producer_epoch && losses.are_unclean(old.epoch, old.base)
 }

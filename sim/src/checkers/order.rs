@@ -1,6 +1,6 @@
 //! A producer's records keep their order in a partition.
 
-use super::duplicates;
+use super::duplicates::{self, Before};
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
@@ -32,15 +32,8 @@ pub(crate) struct Producers {
 }
 
 impl Producers {
-    /// A batch was added to the log of a leader that may know only the newest batch of each producer below
-    /// an offset.
-    pub(crate) fn appended(
-        &mut self,
-        ledger: &mut Ledger,
-        entry: &Entry,
-        (about, table): ((&str, &History), &Table),
-        one_known_below: Offset,
-    ) {
+    /// A batch was added to the log.
+    pub(crate) fn appended(&mut self, ledger: &mut Ledger, entry: &Entry, before: Before<'_>) {
         let Some(client) = client_of(entry) else { return };
         ledger.checked(Check::Order, 1);
         ledger.checked(Check::Duplicates, 1);
@@ -55,10 +48,10 @@ impl Producers {
         if !backwards && (entry.tag == 0 || entry.tag > last.tag) {
             return;
         }
-        if duplicates::find(ledger, entry, (about, table), one_known_below) || !backwards {
+        if duplicates::find(ledger, entry, before) || !backwards {
             return;
         }
-        ledger.broken(Check::Order, about, &|| {
+        ledger.broken(Check::Order, before.about, &|| {
             format!(
                 "producer {} (epoch {}) has sequence {} at offset {} after sequence {} at offset {}",
                 entry.producer_id,

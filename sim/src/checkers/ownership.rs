@@ -4,7 +4,7 @@ use super::history::{History, seconds};
 use super::ledger::{Check, Ledger, Promise};
 use super::timeouts::hurry_ppm;
 use crate::client::{ConsumerConfig, Outcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_scenarios::plan::{ConsumerPlan, Plan};
@@ -49,11 +49,22 @@ impl Holder {
     }
 }
 
+/// Members that were told their shares of a generation.
+#[derive(Debug, Default)]
+struct Told {
+    generation: i32,
+    members: BTreeSet<Arc<str>>,
+    /// One of them asked again: a static member that was restarted.
+    again: bool,
+}
+
 /// Who was told what.
 #[derive(Debug, Default)]
 pub(crate) struct Ownership {
     /// Member and time, per group, generation and partition.
     owners: BTreeMap<(usize, i32, TopicPartition), (Arc<str>, u64)>,
+    /// The newest generation that members of a group of the classic protocol were told, per group.
+    told: BTreeMap<usize, Told>,
     /// Members in the consumer protocol, per group and partition.
     holders: BTreeMap<(usize, TopicPartition), Holder>,
     /// How long a member may be silent, or take to give up a partition, ns; per group.
@@ -71,8 +82,11 @@ impl Ownership {
         match outcome {
             Outcome::Assigned { generation, member, partitions, asked_ns } => {
                 self.assigned(ledger, group, (*generation, member, partitions));
-                if let Some(asked_ns) = asked_ns {
-                    self.given(ledger, group, (member, partitions), (*generation, *asked_ns));
+                match asked_ns {
+                    Some(asked_ns) => {
+                        self.given(ledger, group, (member, partitions), (*generation, *asked_ns));
+                    }
+                    None => self.tell(group.index, *generation, member),
                 }
             }
             Outcome::Holds { member, partitions, epoch, since_ns } if !group.is_in_doubt => {
@@ -95,6 +109,23 @@ impl Ownership {
             }
             _ => {}
         }
+    }
+
+    fn tell(&mut self, group: usize, generation: i32, member: &Arc<str>) {
+        let told = self.told.entry(group).or_default();
+        if told.generation < generation {
+            *told = Told { generation, ..Told::default() };
+        }
+        told.again |= told.generation == generation && !told.members.insert(Arc::clone(member));
+    }
+
+    /// Whether a partition has no owner because those who were about to share it out were restarted. Members
+    /// of the cooperative protocol give up partitions in one generation and are given others in the next.
+    /// Static ones that end between the two come back to the generation that there is, and remember nothing
+    /// of the next; Kafka's coordinator sees no reason for one, either (KIP-345, KIP-429; hunt seed 821537).
+    pub(crate) fn is_left_alone(&self, group: usize, tp: TopicPartition) -> bool {
+        let told = self.told.get(&group).filter(|told| told.again);
+        told.is_some_and(|told| !self.owners.contains_key(&(group, told.generation, tp)))
     }
 
     /// A member was told to keep a partition, which it had when it asked.
@@ -206,6 +237,21 @@ mod tests {
         let (_, violations) = ledger.finish();
         assert_eq!(violations.len(), 1);
         assert!(violations[0].account.contains("partition 1"), "{}", violations[0].account);
+    }
+
+    /// Hunt seed 821537.
+    #[test]
+    fn what_a_generation_leaves_over_stays_so_when_its_static_members_are_restarted() {
+        let (mut ledger, mut ownership) = (Ledger::default(), Ownership::default());
+        let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
+        ownership.outcome(&mut ledger, &group(false), &assigned(6, &a, &[tp(0)]));
+        ownership.outcome(&mut ledger, &group(false), &assigned(6, &b, &[]));
+        assert!(!ownership.is_left_alone(0, tp(1)), "the next generation is to come");
+        ownership.outcome(&mut ledger, &group(false), &assigned(6, &b, &[]));
+        assert!(ownership.is_left_alone(0, tp(1)));
+        assert!(!ownership.is_left_alone(0, tp(0)), "it has an owner");
+        ownership.outcome(&mut ledger, &group(false), &assigned(7, &b, &[]));
+        assert!(!ownership.is_left_alone(0, tp(1)), "a rebalance came after all");
     }
 
     const SECOND_NS: u64 = 1_000_000_000;

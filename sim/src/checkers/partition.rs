@@ -174,8 +174,7 @@ impl Partition {
     /// Whether an unclean election took away what an epoch has at an offset; its leader may not have
     /// heard of that yet.
     pub(crate) fn was_given_up(&self, epoch: LeaderEpoch, offset: Offset) -> bool {
-        let loss = self.losses.of(epoch, offset).and_then(|at| self.losses.get(at));
-        loss.is_some_and(|loss| loss.void == Some(Void::Unclean))
+        self.losses.are_unclean(epoch, offset)
     }
 
     /// Whether what a replica holds at an offset was given up by an unclean election.

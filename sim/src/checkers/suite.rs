@@ -174,11 +174,11 @@ impl Checkers {
     pub fn trace(&mut self, now_ns: u64, node: i32, event: &TraceEvent) {
         self.ledger.now_ns = now_ns;
         match event {
-            TraceEvent::LeaderAppended { tp, records, epoch } => {
+            TraceEvent::LeaderAppended { tp, records } => {
                 let at = self.partition(*tp);
                 if let Some(keys) = &mut self.partitions[at].keys {
                     let batches = records.batches().iter();
-                    batches.for_each(|batch| keys.appended(now_ns, *epoch, batch));
+                    batches.for_each(|batch| keys.appended(now_ns, batch));
                 }
                 self.appended(*tp, node, Origin::Leader, records);
             }
@@ -371,8 +371,11 @@ impl Checkers {
                 let now_ns = ledger.now_ns;
                 let may_hang = |t: &Transactions| t.may_hang(&p.label, now_ns);
                 let lost = self.transactions.as_deref().is_some_and(may_hang);
-                let committed = &self.read_committed;
-                consumed::check_final(p, ledger, (state, last), |group| lost && committed[group]);
+                let waits_for_ever = |group: usize| {
+                    lost && self.read_committed[group]
+                        || self.ownership.is_left_alone(group, last.tp)
+                };
+                consumed::check_final(p, ledger, (state, last), waits_for_ever);
             }
         }
     }

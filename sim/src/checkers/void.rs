@@ -101,6 +101,12 @@ impl Losses {
         self.0.iter().position(|loss| loss.epoch > epoch && loss.from <= offset)
     }
 
+    /// Whether an unclean election took away what an epoch has at an offset.
+    pub(crate) fn are_unclean(&self, epoch: LeaderEpoch, offset: Offset) -> bool {
+        let loss = self.of(epoch, offset).and_then(|at| self.get(at));
+        loss.is_some_and(|loss| loss.void == Some(Void::Unclean))
+    }
+
     /// The one that took away everything from an offset on.
     pub(crate) fn from(&self, offset: Offset) -> Option<usize> {
         self.0.iter().position(|loss| loss.from == offset && !loss.is_empty)

@@ -14,6 +14,13 @@ use stormglass_sim::hunt::{Judgement, judge, shrink, swarm};
 /// Runs that the search for a smaller plan may take.
 const RUNS_MAX: u32 = 600;
 
+/// The promise that holds after a time: with less of it, any plan would fail in the same way.
+const LIVENESS: &str = "everything-consumed";
+
+fn after_storm_ns(plan: &Plan) -> u64 {
+    plan.phases.heal_ns + plan.phases.drain_ns
+}
+
 /// Shrinks the plan of every failure.
 pub(super) fn shrink_all(crew: &Crew<'_>, board: &Arc<Board>) -> Result<(), Failure> {
     let failures = crew.finds().failures();
@@ -44,7 +51,9 @@ fn shrink_one(crew: &Crew<'_>, row: &FailureRow, board: &Arc<Board>) -> Result<(
         runs += 1;
         board.note(format!("{}: {runs} runs, {} events", row.checker, candidate.events.len()));
         // after Ctrl-C nothing is a smaller plan any more
-        !crew.is_stopped() && signature(crew, candidate, board).is_some_and(|s| s == row.signature)
+        !crew.is_stopped()
+            && (row.checker != LIVENESS || after_storm_ns(candidate) >= after_storm_ns(&plan))
+            && signature(crew, candidate, board).is_some_and(|s| s == row.signature)
     };
     let shrunk = shrink(&plan, &crew.base, RUNS_MAX, &mut fails);
     if !shrunk.verified {

@@ -354,7 +354,7 @@ fn a_controller_that_lost_power_leads_with_what_it_had() {
     };
     let leads = |rig: &mut Rig, node, base, epoch| {
         let records = batch(base, epoch);
-        rig.trace(node, &TraceEvent::LeaderAppended { tp, epoch, records });
+        rig.trace(node, &TraceEvent::LeaderAppended { tp, records });
     };
     let follows = |rig: &mut Rig, node, base, epoch| {
         rig.trace(node, &TraceEvent::FollowerAppended { tp, records: batch(base, epoch) });

@@ -140,9 +140,8 @@ impl Rig {
     }
 
     pub(super) fn lead_append(&mut self, node: i32, batch: Arc<Batch>) {
-        let epoch = batch.header.partition_leader_epoch;
         let records = Records::single(batch);
-        self.trace(node, &TraceEvent::LeaderAppended { tp: tp(0), epoch, records });
+        self.trace(node, &TraceEvent::LeaderAppended { tp: tp(0), records });
     }
 
     pub(super) fn follow_append(&mut self, node: i32, batch: Arc<Batch>) {
