@@ -3,6 +3,7 @@
 use super::consumed::Reader;
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
+use std::collections::btree_map::Entry;
 use stormglass_broker_core::ids::Offset;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -12,22 +13,23 @@ pub(crate) const PROMISE: Promise = Promise {
            __consumer_offsets itself lost records that Kafka does not promise to keep",
 };
 
-/// Commits without an answer that are remembered per reader.
-const IN_DOUBT_MAX: usize = 64;
+/// Positions whose commits had no answer that are remembered per reader.
+const IN_DOUBT_MAX: usize = 256;
 
 /// A commit is on its way. A request that its client has given up may still arrive, after later ones
 /// of another connection: a group without a generation is not fenced from its own past (hunt seed
 /// 121).
 pub(crate) fn sent(reader: &mut Reader, offset: Offset) {
-    if reader.in_doubt.len() == IN_DOUBT_MAX {
-        reader.in_doubt.remove(0);
+    // a group that is not answered commits one position again and again (hunt seed 840637)
+    *reader.in_doubt.entry(offset).or_default() += 1;
+    if reader.in_doubt.len() > IN_DOUBT_MAX {
+        reader.in_doubt.pop_first();
     }
-    reader.in_doubt.push(offset);
 }
 
 /// Whether a coordinator may know this position after `before` was acknowledged.
 pub(crate) fn may_be_known(reader: &Reader, before: Offset, offset: Offset) -> bool {
-    offset >= before || reader.in_doubt.contains(&offset)
+    offset >= before || reader.in_doubt.contains_key(&offset)
 }
 
 /// The coordinator acknowledged a commit of reader `reader`. `shared`: the group's members divide its
@@ -42,8 +44,11 @@ pub(crate) fn acked(
 ) {
     ledger.checked(Check::Commits, 1);
     let reader = &mut p.readers[reader];
-    if let Some(at) = reader.in_doubt.iter().position(|sent| *sent == offset) {
-        reader.in_doubt.remove(at);
+    if let Entry::Occupied(mut sent) = reader.in_doubt.entry(offset) {
+        *sent.get_mut() -= 1;
+        if *sent.get() == 0 {
+            sent.remove();
+        }
     }
     if shared && !reader.fell_back && reader.committed.is_some_and(|(before, _)| before > offset) {
         return;
@@ -99,5 +104,14 @@ mod tests {
     #[test]
     fn members_positions_go_back_only_with_the_log() {
         assert_eq!((violations(false), violations(true)), (1, 0));
+    }
+
+    /// Hunt seed 840637: the log of a group's topic had lost its end, and the coordinator nobody to replicate to.
+    #[test]
+    fn an_unanswered_commit_is_remembered_however_often_later_ones_are_repeated() {
+        let mut reader = Reader::new(0);
+        sent(&mut reader, 4);
+        (0..1000).for_each(|_| sent(&mut reader, 9));
+        assert!(may_be_known(&reader, 7, 4) && !may_be_known(&reader, 7, 5));
     }
 }

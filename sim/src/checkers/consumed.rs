@@ -4,6 +4,7 @@ use super::final_state::{FinalPartition, FinalState};
 use super::history::{History, nodes};
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
+use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{NodeId, Offset};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -27,8 +28,8 @@ pub(crate) struct Reader {
     pub(crate) hint: u64,
     /// Position that was last acknowledged as committed, and when, ns.
     pub(crate) committed: Option<(Offset, u64)>,
-    /// Positions whose commit was sent and not acknowledged.
-    pub(crate) in_doubt: Vec<Offset>,
+    /// Positions whose commit was sent and not acknowledged, and how often.
+    pub(crate) in_doubt: BTreeMap<Offset, u32>,
     /// The log was cut, or the position reset, below what was committed: positions may go back.
     pub(crate) fell_back: bool,
     /// Offsets that were jumped over, `from..to`.
@@ -37,7 +38,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        let (in_doubt, holes) = (Vec::new(), Vec::new());
+        let (in_doubt, holes) = (BTreeMap::new(), Vec::new());
         Self { group, reached: None, hint: 0, committed: None, in_doubt, fell_back: false, holes }
     }
 
