@@ -1,7 +1,6 @@
 //! A producer's records keep their order in a partition.
 
 use super::duplicates::{self, Before};
-use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
 use rustc_hash::FxHashMap;
