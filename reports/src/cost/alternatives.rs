@@ -219,17 +219,29 @@ fn kinesis_provisioned(workload: &Workload, options: &CostOptions) -> Alternativ
     alternative(format!("Kinesis, {}", text::counted(shards, "shard")), sheet, limits, &notes)
 }
 
+/// ` (Kinesis developer guide)`: where a figure of a note is from.
+fn named_source(name: &str) -> String {
+    let source = service_limit(name).map(|limit| limit.source).unwrap_or_default();
+    source.split(';').next().map_or(String::new(), |first| format!(" ({first})"))
+}
+
 /// When readers that share a shard see a record, as AWS documents it.
 fn shared_latency() -> String {
     let (one, five) = (limit("kinesis-latency-ms"), limit("kinesis-latency-ms-5-readers"));
-    format!("a reader gets a record after {one} ms on average, with five groups after {five} ms")
+    let source = named_source("kinesis-latency-ms");
+    format!(
+        "a reader gets a record after {one} ms on average, with five groups after {five} ms{source}"
+    )
 }
 
 /// When readers of a stream on demand do: with enhanced fan-out if there are more than two groups.
 fn on_demand_latency(workload: &Workload) -> String {
     if workload.groups > 2 {
         let latency = limit("kinesis-efo-latency-ms");
-        return format!("a reader gets a record after {latency} ms on average, enhanced fan-out");
+        let source = named_source("kinesis-efo-latency-ms");
+        return format!(
+            "a reader gets a record after {latency} ms on average, enhanced fan-out{source}"
+        );
     }
     shared_latency()
 }
