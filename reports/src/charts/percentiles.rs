@@ -138,11 +138,17 @@ fn grid(canvas: &Canvas<'_>, frame: Frame, (scale, across): (Scale, Scale)) {
         let look = Type::label(MUTED, Align::Right);
         canvas.text(&duration(value), (frame.left - 14, y), look);
     }
-    for (rarity, label) in RARITIES {
-        if rarity <= rarest * 1.001 {
-            let x = frame.x(across.share(rarity));
-            canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 2);
+    // Labels that would overlap are left out, from the rarest on.
+    let mut free_until = i32::MAX;
+    for (rarity, label) in
+        RARITIES.into_iter().rev().filter(|(rarity, _)| *rarity <= rarest * 1.001)
+    {
+        let x = frame.x(across.share(rarity));
+        canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 2);
+        let half = text_width(label, LABEL_PX) / 2 + 6;
+        if x + half <= free_until {
             canvas.text(label, (x, frame.bottom + 28), Type::label(MUTED, Align::Centre));
+            free_until = x - half;
         }
     }
     canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], AXIS, 2);
