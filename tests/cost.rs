@@ -114,6 +114,11 @@ fn a_scenario_is_priced_elsewhere_with_the_limits_it_would_hit() {
     assert!(rows.len() > 8 && rows.iter().all(|row| row.contains(" [")), "{table}");
     assert!(table.contains("\n[1] "), "{table}");
     assert!(text.contains("passed: 100 of 40 TUs"), "{text}");
+    // What is no saving has a reason, and what is one has sources.
+    let nothing = text.split("\nWhat would save nothing here:\n").nth(1).unwrap();
+    assert!(nothing.contains("- another instance family: "), "{nothing}");
+    assert!(saves.iter().all(|one| !one["sources"].as_array().unwrap().is_empty()), "{saves:#?}");
+    assert!(!found["at_load"]["sources"].as_array().unwrap().is_empty());
     place.expect(2, &["cost", "--instance", "kafka.m7g.large", "--brokers", "3", "--alternatives"]);
 }
 

@@ -149,6 +149,7 @@ fn requirements_that_make_no_sense_are_refused() {
         (&["plan", "--ingress", "10 MB/s", "--peak", "0.5"], "no factor"),
         (&["plan", "--ingress", "0 B/s"], "no load to plan for"),
         (&["plan", "--ingress", "10 MB/s", "--record-size", "0 B"], "--record-size 0 is"),
+        (&["plan", "--ingress", "10 MB/s", "--retention", "0s"], "--retention 0 is"),
         (&["plan", "--ingress", "10 MB/s", "--p99", "0ms"], "--p99 0 is"),
         (&["plan", "--ingress", "10 MB/s", "--survive", "flood"], "possible values"),
         (&["plan", "--ingress", "10 MB/s", "--instance", "m9.huge"], "no instance type"),

@@ -85,6 +85,7 @@ fn the_query_file_is_json_for_the_cli() {
     let words = ["import", "--emit-queries", "shop", "--brokers", "2", "--topics", "a,b"];
     let queries = place.expect(0, &words).json();
     assert_eq!(queries["MetricDataQueries"].as_array().unwrap().len(), 2 * 3 * 2);
+    place.expect(2, &["import", "--emit-queries", ""]);
 }
 
 #[test]

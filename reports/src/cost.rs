@@ -17,6 +17,7 @@ mod savings;
 mod sheet;
 mod sizer;
 mod types;
+mod unsaved;
 mod workload;
 
 pub use advice::advice;
@@ -26,4 +27,5 @@ pub use bill::{of_cluster, of_cluster_with, of_run, of_run_with};
 pub use savings::{Saving, savings};
 pub use sizer::{Sized, SizerReport, aws_sizer};
 pub use types::{CostLine, CostOptions, CostReport, Month, PriceOverride};
+pub use unsaved::{Unsaved, unsaved};
 pub use workload::Workload;

@@ -205,6 +205,8 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
     let p99_ns = time("--p99", &low.p99)?;
     not_nought("--record-size", record_bytes)?;
     not_nought("--p99", p99_ns)?;
+    let retention_seconds = time("--retention", &low.retention)? / 1_000_000_000;
+    not_nought("--retention", retention_seconds)?;
     let states =
         State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
     Ok(Plan {
@@ -214,7 +216,7 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
             groups: u32::try_from(egress / ingress).unwrap_or(1),
             peak_permille,
             record_bytes,
-            retention_seconds: time("--retention", &low.retention)? / 1_000_000_000,
+            retention_seconds,
             replication: low.replication,
             p99_ns,
             states: states.collect(),

@@ -34,7 +34,8 @@ pub(super) struct LowImport {
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// Print the query file that asks CloudWatch for the load of this cluster.
-    #[arg(long, value_name = "CLUSTER", conflicts_with = "files")]
+    #[arg(long, value_name = "CLUSTER", conflicts_with = "files",
+          value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(super) emit_queries: Option<String>,
     /// Brokers to ask for, ids from 1.
     #[arg(long, value_name = "N", default_value_t = 3, requires = "emit_queries",

@@ -37,7 +37,9 @@ const ASSUMPTIONS_EXPRESS: [&str; 2] = [
 ];
 
 /// What holds of MSK Serverless.
-const ASSUMPTIONS_SERVERLESS: [&str; 3] = [
+const ASSUMPTIONS_SERVERLESS: [&str; 4] = [
+    "MSK Serverless: a failure state is judged up to 150 s later, once the backlog of the stall has \
+     drained: its quotas hold that back as they do the load",
     "MSK Serverless: its quotas decide, of the cluster and of each partition; three brokers of \
      m7g.4xlarge with storage that never binds stand in for what AWS does not show",
     "MSK Serverless: stand-ins that are up share the cluster's quotas, also while an AZ is lost: AWS \

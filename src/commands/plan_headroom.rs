@@ -125,8 +125,9 @@ impl Search<'_> {
     }
 
     fn trial(&self, shape: &Shape, state: State, multiple: u64) -> Trial {
-        let required = state.load_permille(self.args.requirements.peak_permille);
-        shape.trial(state, required * multiple / 1000)
+        let requirements = &self.args.requirements;
+        let required = state.load_permille(requirements.peak_permille);
+        shape.trial(requirements, state, required * multiple / 1000)
     }
 
     /// Simulates the cluster beside its headroom, and at lighter load for the chart. A headroom of

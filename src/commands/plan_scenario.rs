@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use std::ops::Range;
 use stormglass_reports::planner::{Requirements, State};
 use stormglass_scenarios::plan::{ClusterKind, Plan};
+use stormglass_scenarios::service_limit;
 
 /// Before anything happens.
 const WARMUP_S: u32 = 4;
@@ -21,6 +22,10 @@ const SERVERLESS_IN_BYTES_PER_SEC: u64 = 4_000_000;
 const SERVERLESS_OUT_BYTES_PER_SEC: u64 = 8_000_000;
 /// The quotas of Serverless count at least ten seconds, so that who is above them is held only then.
 const QUOTA_WINDOW_S: u32 = 20;
+/// Clients that had requests at lost brokers stand still until those fail (`request.timeout.ms`).
+const STALL_S: u64 = 30;
+/// A backlog that has not drained at a service's quotas after so much longer is a finding of its own.
+const DRAIN_MAX_S: u64 = 150;
 /// What one client takes at peak, bytes per second.
 const CLIENT_BYTES_PER_SEC: u64 = 20_000_000;
 const AZS: u32 = 3;
@@ -88,10 +93,19 @@ impl Shape {
     }
 
     /// A trial that is long enough to be judged.
-    pub(super) fn trial(&self, state: State, load_permille: u64) -> Trial {
+    pub(super) fn trial(
+        &self,
+        requirements: &Requirements,
+        state: State,
+        load_permille: u64,
+    ) -> Trial {
         let is_serverless = kind_of(self.instance) == ClusterKind::MskServerless;
-        let is_limited = is_serverless && state == State::None;
-        let longer_s = if is_limited { QUOTA_WINDOW_S } else { 0 };
+        let longer_s = match state {
+            _ if !is_serverless => 0,
+            State::None => QUOTA_WINDOW_S,
+            State::Rolling => 0,
+            State::Broker | State::Az | State::AzAtPeak => drain_s(requirements, load_permille),
+        };
         Trial { longer_s, ..Trial::new(state, load_permille) }
     }
 
@@ -183,6 +197,21 @@ fn spend_credits(plan: &mut Plan) {
     }
 }
 
+/// How long the backlog of a stall takes to drain at the quotas of Serverless, which hold it back as they
+/// do the load. Above them it never does.
+fn drain_s(requirements: &Requirements, load_permille: u64) -> u32 {
+    let quota = |name: &str| service_limit(name).map_or(u64::MAX, |limit| limit.value);
+    let load = requirements.ingress_bytes_per_sec.saturating_mul(load_permille) / 1000;
+    let read = load.saturating_mul(u64::from(requirements.groups));
+    let drain = |load: u64, quota: u64| match quota.checked_sub(load) {
+        Some(spare) if spare > 0 => STALL_S.saturating_mul(load) / spare,
+        _ => 0,
+    };
+    let longest =
+        drain(load, quota("serverless-in-bytes")).max(drain(read, quota("serverless-out-bytes")));
+    u32::try_from(longest.min(DRAIN_MAX_S)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,11 +269,28 @@ mod tests {
         let more = Requirements { groups: 3, ..requirements() };
         assert_eq!(shape.partitions(&more), 75);
         for state in State::ALL {
-            let trial = shape.trial(state, 1000);
+            let trial = shape.trial(&requirements(), state, 1000);
             let plan = shape.plan(&requirements(), trial, 7).unwrap();
             assert_eq!(plan.cluster.limits.unwrap().in_bytes_per_sec, Some(66_666_666));
             assert!(trial.settled().start >= 20 || state == State::Rolling, "{state:?}");
         }
+    }
+
+    #[test]
+    fn what_a_quota_holds_back_has_time_to_drain() {
+        let shape = Shape { instance: "msk-serverless", brokers: 3, partitions_max: 2400 };
+        let longer = |rate, state| {
+            let load = Requirements { ingress_bytes_per_sec: rate, ..requirements() };
+            shape.trial(&load, state, 1000).longer_s
+        };
+        // 30 s of 100 MB/s at the 100 MB/s that are left of 200; of 150 MB/s at 50.
+        assert_eq!(longer(100_000_000, State::Az), 30);
+        assert_eq!(longer(150_000_000, State::AzAtPeak), 90);
+        assert_eq!(longer(190_000_000, State::Broker), 150, "as long as is waited");
+        assert_eq!(longer(200_000_000, State::Az), 0, "never");
+        assert_eq!(longer(100_000_000, State::None), QUOTA_WINDOW_S);
+        let standard = Shape { instance: "kafka.m7g.large", brokers: 3, partitions_max: 1000 };
+        assert_eq!(standard.trial(&requirements(), State::Az, 1000).longer_s, 0);
     }
 
     #[test]

@@ -111,8 +111,8 @@ impl<'a> Search<'a> {
             let mut candidate = wave[at].candidate.clone();
             for state in &self.args.requirements.states {
                 let load = state.load_permille(self.args.requirements.peak_permille);
-                let judgement =
-                    self.judge(&wave[at].shape, wave[at].shape.trial(*state, load), board)?;
+                let trial = wave[at].shape.trial(&self.args.requirements, *state, load);
+                let judgement = self.judge(&wave[at].shape, trial, board)?;
                 let holds = judgement.holds;
                 candidate.states.push(judgement);
                 if !holds {
@@ -127,7 +127,7 @@ impl<'a> Search<'a> {
     fn plans(&self, shape: &Shape) -> Vec<u64> {
         let requirements = &self.args.requirements;
         let time = |state: &State| {
-            let trial = shape.trial(*state, 1000);
+            let trial = shape.trial(requirements, *state, 1000);
             shape.plan(requirements, trial, 1).map_or(0, |plan| total_ns(&plan))
         };
         requirements.states.iter().map(time).collect()

@@ -48,6 +48,7 @@ pub(crate) fn critical_path(result: &RunResult) -> Option<Chart> {
         width: WIDTH,
         height,
         svg,
+        narrow: None,
         readout: None,
     })
 }
@@ -135,6 +136,7 @@ pub(crate) fn cost(result: &RunResult) -> Option<Chart> {
         width: WIDTH,
         height,
         svg,
+        narrow: None,
         readout: None,
     })
 }

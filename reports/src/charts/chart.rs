@@ -22,18 +22,30 @@ pub struct Chart {
     pub(crate) width: i32,
     pub(crate) height: i32,
     pub(crate) svg: String,
+    /// The same for phones, if it was drawn for them.
+    pub(crate) narrow: Option<Drawing>,
     /// Values for the page's read-out under the pointer; absent for charts without a time axis.
     pub(crate) readout: Option<String>,
+}
+
+/// Width of a drawing for phones: on 350 pixels its labels are as large as they are on a desk.
+pub(crate) const NARROW: i32 = 720;
+
+/// A drawing and its size.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawing {
+    pub(crate) width: i32,
+    pub(crate) height: i32,
+    pub(crate) svg: String,
 }
 
 impl Chart {
     /// The SVG file: half the canvas's size, on white.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let opening = self.opening(
-            &format!("width=\"{}\" height=\"{}\" ", self.width / 2, self.height / 2),
-            (0, 0),
-        );
+        let size = (self.width, self.height);
+        let attributes = format!("width=\"{}\" height=\"{}\" ", size.0 / 2, size.1 / 2);
+        let opening = self.opening(&attributes, (0, 0), size);
         self.reopened(&opening, &self.svg)
     }
 
@@ -41,19 +53,35 @@ impl Chart {
     /// without the title, which the page has as text.
     #[must_use]
     pub fn inline(&self) -> String {
-        let opening = self.opening("role=\"img\" ", (MARGIN, TITLE_STRIP));
-        palette::with_variables(&self.reopened(&opening, &self.svg))
+        self.inlined((self.width, self.height), &self.svg)
     }
 
-    fn opening(&self, attributes: &str, (left, top): (i32, i32)) -> String {
+    /// The same for phones.
+    #[must_use]
+    pub fn inline_narrow(&self) -> Option<String> {
+        let drawing = self.narrow.as_ref()?;
+        Some(self.inlined((drawing.width, drawing.height), &drawing.svg))
+    }
+
+    fn inlined(&self, size: (i32, i32), svg: &str) -> String {
+        let opening = self.opening("role=\"img\" ", (MARGIN, TITLE_STRIP), size);
+        palette::with_variables(&self.reopened(&opening, svg))
+    }
+
+    fn opening(
+        &self,
+        attributes: &str,
+        (left, top): (i32, i32),
+        (width, height): (i32, i32),
+    ) -> String {
         let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
         let (title, caption) = (escaped(&self.title), escaped(&self.caption));
         format!(
             "<svg {attributes}viewBox=\"{left} {top} {} {}\" \
              xmlns=\"http://www.w3.org/2000/svg\">\n<title>{title}</title>\n\
              <desc>{caption}</desc>\n",
-            self.width - left,
-            self.height - top
+            width - left,
+            height - top
         )
     }
 

@@ -2,7 +2,7 @@
 
 use super::axis::{Frame, Scale};
 use super::canvas::{self, Align, Canvas, LABEL_PX, Point, TITLE_PX, Type, text_width};
-use super::chart::{Chart, MARGIN, TITLE_STRIP};
+use super::chart::{Chart, Drawing, MARGIN, NARROW, TITLE_STRIP};
 use super::palette::{self, AXIS, GRID, Ink, MUTED, TEXT};
 use super::traffic::duration;
 use crate::recording::{LatencyKind, Phase, Recording};
@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 
 const WIDTH: i32 = 1800;
 const HEIGHT: i32 = 760;
-const FRAME: Frame = Frame { left: 130, top: TITLE_STRIP + 64, right: 1730, bottom: HEIGHT - 90 };
+const LEGEND_ROW: i32 = 40;
 /// One in how many: the axis is the logarithm of this.
 const RARITIES: [(f64, &str); 7] = [
     (1.0, "0 %"),
@@ -63,29 +63,40 @@ pub(crate) fn drawn(curves: &[Curve], title: &str, caption: String) -> Option<Ch
     }
     let scale = Scale::log(curves.iter().flat_map(|curve| &curve.points).map(|point| point.1));
     let across = Scale::Log { min: 1.0, max: rarest.max(10.0) };
-    let svg = canvas::sheet(WIDTH, HEIGHT, |canvas| {
-        let look = Type { px: TITLE_PX, bold: true, ..Type::label(TEXT, Align::Left) };
-        canvas.text(title, (MARGIN, TITLE_STRIP / 2), look);
-        grid(canvas, scale, across);
-        for curve in curves {
-            let line: Vec<Point> = curve
-                .points
-                .iter()
-                .map(|(rarity, ms)| FRAME.point(across.share(*rarity), scale, *ms))
-                .collect();
-            canvas.line(&line, curve.ink, curve.width);
-        }
-        legend(canvas, curves);
-    });
+    let wide = drawing(curves, title, (scale, across), WIDTH);
     Some(Chart {
         name: "percentiles",
         title: title.to_owned(),
         caption,
-        width: WIDTH,
-        height: HEIGHT,
-        svg,
+        width: wide.width,
+        height: wide.height,
+        svg: wide.svg,
+        narrow: Some(drawing(curves, title, (scale, across), NARROW)),
         readout: None,
     })
+}
+
+fn drawing(curves: &[Curve], title: &str, (scale, across): (Scale, Scale), width: i32) -> Drawing {
+    let places = legend_places(curves, width);
+    let more = places.last().map_or(0, |(row, _)| row * LEGEND_ROW);
+    let height = HEIGHT + more;
+    let frame =
+        Frame { left: 130, top: TITLE_STRIP + 64 + more, right: width - 70, bottom: height - 90 };
+    let svg = canvas::sheet(width, height, |canvas| {
+        let look = Type { px: TITLE_PX, bold: true, ..Type::label(TEXT, Align::Left) };
+        canvas.text(title, (MARGIN, TITLE_STRIP / 2), look);
+        grid(canvas, frame, (scale, across));
+        for curve in curves {
+            let line: Vec<Point> = curve
+                .points
+                .iter()
+                .map(|(rarity, ms)| frame.point(across.share(*rarity), scale, *ms))
+                .collect();
+            canvas.line(&line, curve.ink, curve.width);
+        }
+        legend(canvas, curves, &places);
+    });
+    Drawing { width, height, svg }
 }
 
 fn caption(recording: &Recording) -> String {
@@ -119,36 +130,58 @@ fn points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     points
 }
 
-fn grid(canvas: &Canvas<'_>, scale: Scale, across: Scale) {
+fn grid(canvas: &Canvas<'_>, frame: Frame, (scale, across): (Scale, Scale)) {
     let Scale::Log { max: rarest, .. } = across else { return };
     for value in scale.ticks() {
-        let y = FRAME.y(scale, value);
-        canvas.line(&[(FRAME.left, y), (FRAME.right, y)], GRID, 2);
+        let y = frame.y(scale, value);
+        canvas.line(&[(frame.left, y), (frame.right, y)], GRID, 2);
         let look = Type::label(MUTED, Align::Right);
-        canvas.text(&duration(value), (FRAME.left - 14, y), look);
+        canvas.text(&duration(value), (frame.left - 14, y), look);
     }
-    for (rarity, label) in RARITIES {
-        if rarity <= rarest * 1.001 {
-            let x = FRAME.x(across.share(rarity));
-            canvas.line(&[(x, FRAME.top), (x, FRAME.bottom)], GRID, 2);
-            canvas.text(label, (x, FRAME.bottom + 28), Type::label(MUTED, Align::Centre));
+    // Labels that would overlap are left out, from the rarest on.
+    let mut free_until = i32::MAX;
+    for (rarity, label) in
+        RARITIES.into_iter().rev().filter(|(rarity, _)| *rarity <= rarest * 1.001)
+    {
+        let x = frame.x(across.share(rarity));
+        canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 2);
+        let half = text_width(label, LABEL_PX) / 2 + 6;
+        if x + half <= free_until {
+            canvas.text(label, (x, frame.bottom + 28), Type::label(MUTED, Align::Centre));
+            free_until = x - half;
         }
     }
-    canvas.line(&[(FRAME.left, FRAME.bottom), (FRAME.right, FRAME.bottom)], AXIS, 2);
-    let middle = (FRAME.left + FRAME.right) / 2;
+    canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], AXIS, 2);
+    let middle = (frame.left + frame.right) / 2;
     let look = Type::label(MUTED, Align::Centre);
-    canvas.text("percentile of records", (middle, FRAME.bottom + 68), look);
+    canvas.text("percentile of records", (middle, frame.bottom + 68), look);
 }
 
-fn legend(canvas: &Canvas<'_>, curves: &[Curve]) {
-    let y = FRAME.top - 34;
+/// Where the curves' labels stand: row and column in pixels, behind the heading.
+fn legend_places(curves: &[Curve], sheet: i32) -> Vec<(i32, i32)> {
+    let left = MARGIN + text_width("Latency", LABEL_PX) + 50;
+    let (mut row, mut x) = (0, left);
+    let place = |curve: &Curve| {
+        let width = 46 + text_width(&curve.label, LABEL_PX) + 34;
+        if x > left && x + width > sheet {
+            row += 1;
+            x = left;
+        }
+        let place = (row, x);
+        x += width;
+        place
+    };
+    curves.iter().map(place).collect()
+}
+
+fn legend(canvas: &Canvas<'_>, curves: &[Curve], places: &[(i32, i32)]) {
+    let first = TITLE_STRIP + 30;
     let heading = Type { bold: true, ..Type::label(MUTED, Align::Left) };
-    canvas.text("Latency", (MARGIN, y), heading);
-    let mut x = MARGIN + text_width("Latency", LABEL_PX) + 50;
-    for curve in curves {
-        canvas.line(&[(x, y), (x + 34, y)], curve.ink, curve.width * 2 - 2);
+    canvas.text("Latency", (MARGIN, first), heading);
+    for (curve, (row, x)) in curves.iter().zip(places) {
+        let y = first + row * LEGEND_ROW;
+        canvas.line(&[(*x, y), (x + 34, y)], curve.ink, curve.width * 2 - 2);
         canvas.text(&curve.label, (x + 46, y), Type::label(TEXT, Align::Left));
-        x += 46 + text_width(&curve.label, LABEL_PX) + 34;
     }
 }
 

@@ -3,8 +3,8 @@
 use super::axis::{Frame, Scale};
 use super::bars::title;
 use super::canvas::{self, Align, Canvas, LABEL_PX, Type, text_width};
-use super::chart::{Chart, MARGIN, TITLE_STRIP};
-use super::palette::{self, FAULT, GRID, MUTED, TEXT};
+use super::chart::{Chart, Drawing, MARGIN, NARROW, TITLE_STRIP};
+use super::palette::{self, FAULT, GRID, MUTED, PAPER, TEXT};
 use super::traffic::tick;
 use crate::result::Milli;
 use crate::text;
@@ -17,6 +17,8 @@ const BETWEEN: i32 = 6;
 const ROW_GAP: i32 = 34;
 const LEGEND: i32 = 70;
 const FOOT: i32 = 60;
+/// A label above its bars, where there is no room beside them.
+const LABEL_ROW: i32 = 40;
 /// Bars are cut where they would dwarf the limit: at so many times of it.
 const CUT_AT_LIMITS: f64 = 3.0;
 
@@ -46,37 +48,54 @@ pub(crate) fn chart(rows: &Rows<'_>) -> Option<Chart> {
     let limit = rows.limit.map(|(_, value)| value.to_f64());
     let end = limit.map_or(highest, |limit| highest.min(limit * CUT_AT_LIMITS).max(limit));
     let scale = Scale::linear(end);
-    let widest = rows.rows.iter().map(|row| text_width(&row.label, LABEL_PX)).max().unwrap_or(0);
-    let top = TITLE_STRIP + LEGEND;
-    let count = i32::try_from(rows.rows.len()).ok()?;
-    let bottom = top + count * row_height(rows);
-    let frame = Frame { left: MARGIN + widest + 30, top, right: WIDTH - VALUE, bottom };
-    let height = bottom + FOOT;
-    let svg = canvas::sheet(WIDTH, height, |canvas| {
-        title(canvas, rows.title);
-        legend(canvas, rows);
-        grid(canvas, rows, (frame, scale));
-        for (index, row) in (0..).zip(rows.rows) {
-            draw(canvas, row, frame.top + index * row_height(rows), rows.unit, (frame, scale));
-        }
-        if let Some(limit) = limit {
-            let x = frame.x(scale.share(limit));
-            canvas.dashes((x, frame.top - 10), (x, frame.bottom), FAULT);
-        }
-    });
+    let wide = drawing(rows, scale, WIDTH);
     Some(Chart {
         name: rows.name,
         title: rows.title.to_owned(),
         caption: rows.caption.clone(),
-        width: WIDTH,
-        height,
-        svg,
+        width: wide.width,
+        height: wide.height,
+        svg: wide.svg,
+        narrow: Some(drawing(rows, scale, NARROW)),
         readout: None,
     })
 }
 
-fn row_height(rows: &Rows<'_>) -> i32 {
-    i32::try_from(rows.series.len()).unwrap_or(1) * (BAR + BETWEEN) + ROW_GAP
+/// On a narrow sheet labels stand above their bars.
+fn drawing(rows: &Rows<'_>, scale: Scale, width: i32) -> Drawing {
+    let widest = rows.rows.iter().map(|row| text_width(&row.label, LABEL_PX)).max().unwrap_or(0);
+    let (left, above) =
+        if width == NARROW { (MARGIN + 40, LABEL_ROW) } else { (MARGIN + widest + 30, 0) };
+    let top = TITLE_STRIP + LEGEND;
+    let bars = i32::try_from(rows.series.len()).unwrap_or(1) * (BAR + BETWEEN);
+    let row_height = bars + above + ROW_GAP;
+    let count = i32::try_from(rows.rows.len()).unwrap_or(0);
+    let bottom = top + count * row_height;
+    let frame = Frame { left, top, right: width - VALUE, bottom };
+    let height = bottom + FOOT;
+    let svg = canvas::sheet(width, height, |canvas| {
+        title(canvas, rows.title);
+        legend(canvas, rows);
+        grid(canvas, rows, (frame, scale));
+        // Below the bars, so that it crosses no value.
+        if let Some((_, limit)) = rows.limit {
+            let x = frame.x(scale.share(limit.to_f64()));
+            canvas.dashes((x, frame.top - 10), (x, frame.bottom), FAULT);
+        }
+        for (index, row) in (0..).zip(rows.rows) {
+            let y = frame.top + index * row_height + above;
+            let (at, align) = if above > 0 {
+                let end = frame.left + text_width(&row.label, LABEL_PX) + 10;
+                canvas.rect((frame.left, y - LABEL_ROW), (end, y), PAPER, 1.0);
+                ((frame.left, y - LABEL_ROW / 2), Align::Left)
+            } else {
+                ((frame.left - 20, y + (bars - BETWEEN) / 2), Align::Right)
+            };
+            canvas.text(&row.label, at, Type::label(TEXT, align));
+            draw(canvas, row, y, rows.unit, (frame, scale));
+        }
+    });
+    Drawing { width, height, svg }
 }
 
 fn legend(canvas: &Canvas<'_>, rows: &Rows<'_>) {
@@ -102,9 +121,6 @@ fn grid(canvas: &Canvas<'_>, rows: &Rows<'_>, (frame, scale): (Frame, Scale)) {
 }
 
 fn draw(canvas: &Canvas<'_>, row: &Row, y: i32, unit: &str, (frame, scale): (Frame, Scale)) {
-    let bars = i32::try_from(row.values.len()).unwrap_or(1) * (BAR + BETWEEN) - BETWEEN;
-    let look = Type::label(TEXT, Align::Right);
-    canvas.text(&row.label, (frame.left - 20, y + bars / 2), look);
     for (index, value) in row.values.iter().enumerate() {
         let y = y + i32::try_from(index).unwrap_or(0) * (BAR + BETWEEN);
         let (end, label) = match value {
@@ -115,6 +131,8 @@ fn draw(canvas: &Canvas<'_>, row: &Row, y: i32, unit: &str, (frame, scale): (Fra
             }
             None => (frame.left, "none".to_owned()),
         };
+        let width = text_width(&label, LABEL_PX) + 10;
+        canvas.rect((end + 8, y), (end + 8 + width, y + BAR), PAPER, 1.0);
         canvas.text(&label, (end + 12, y + BAR / 2), Type::label(MUTED, Align::Left));
     }
 }

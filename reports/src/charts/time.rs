@@ -144,6 +144,7 @@ impl TimeChart {
             width: WIDTH,
             height,
             svg,
+            narrow: None,
         })
     }
 

@@ -18,9 +18,11 @@ pub fn advice(workload: &Workload, own: Cents, alternatives: &[Alternative]) -> 
         .filter(|one| one.fits && one.bill.complete)
         .min_by_key(|one| one.bill.total_usd);
     if let Some(best) = best.filter(|one| one.bill.total_usd.units() < own.units() / 2) {
+        let known = best.notes.join("; ");
+        let known = if known.is_empty() { known } else { format!(". To know: {known}") };
         advice.push(format!(
             "{} carries this load for ${}, less than half of this cluster's ${own}, as far as its \
-             limits and prices are known",
+             limits and prices are known{known}",
             best.name, best.bill.total_usd
         ));
     }
@@ -55,6 +57,10 @@ mod tests {
         let all = alternatives(&small, &CostOptions::default());
         let text = advice(&small, Cents::from_units(60_000), &all).join("\n");
         assert!(text.contains("less than half") && text.contains("three brokers idle"), "{text}");
+        assert!(
+            text.contains("To know: Google Cloud"),
+            "what is cheaper may be another thing: {text}"
+        );
         let large = Workload::steady(100_000_000, 2, 1000, 1024);
         let all = alternatives(&large, &CostOptions::default());
         assert!(advice(&large, Cents::from_units(1), &all).is_empty());

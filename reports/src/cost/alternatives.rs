@@ -208,12 +208,42 @@ fn kinesis_provisioned(workload: &Workload, options: &CostOptions) -> Alternativ
     long_retention(&mut sheet, workload);
     let mut limits = Limits::default();
     limits.check("kinesis-shards", shards);
+    // Each group asks every shard once a second at least.
+    limits.check("kinesis-shard-calls", u64::from(workload.groups));
     kinesis_limits(&mut limits, workload);
     let notes = [
+        &shared_latency(),
         "records are put one by one or in calls of 500: a producer that batches keeps its own framing",
         "readers share 2 MB/s and five calls a second of each shard",
     ];
     alternative(format!("Kinesis, {}", text::counted(shards, "shard")), sheet, limits, &notes)
+}
+
+/// ` (Kinesis developer guide)`: where a figure of a note is from.
+fn named_source(name: &str) -> String {
+    let source = service_limit(name).map(|limit| limit.source).unwrap_or_default();
+    source.split(';').next().map_or(String::new(), |first| format!(" ({first})"))
+}
+
+/// When readers that share a shard see a record, as AWS documents it.
+fn shared_latency() -> String {
+    let (one, five) = (limit("kinesis-latency-ms"), limit("kinesis-latency-ms-5-readers"));
+    let source = named_source("kinesis-latency-ms");
+    format!(
+        "a reader gets a record after {one} ms on average, with five groups after {five} ms{source}"
+    )
+}
+
+/// When readers of a stream on demand do: with enhanced fan-out if there are more than two groups.
+fn on_demand_latency(workload: &Workload) -> String {
+    if workload.groups > 2 {
+        let latency = limit("kinesis-efo-latency-ms");
+        let source = named_source("kinesis-efo-latency-ms");
+        return format!(
+            "a reader gets a record after {latency} ms on average, enhanced fan-out{source}"
+        );
+    }
+    shared_latency()
 }
 
 fn kinesis_limits(limits: &mut Limits, workload: &Workload) {
@@ -240,7 +270,10 @@ fn kinesis_on_demand(workload: &Workload, options: &CostOptions) -> Alternative 
     sheet.flow(item, meter, workload.out_bytes_per_sec);
     on_demand_storage(&mut sheet, workload);
     let limits = on_demand_limits(workload);
-    let notes = ["a record is billed in steps of 1 KB of what comes in: small records pay for it"];
+    let notes = [
+        &on_demand_latency(workload),
+        "a record is billed in steps of 1 KB of what comes in: small records pay for it",
+    ];
     alternative("Kinesis on demand".to_owned(), sheet, limits, &notes)
 }
 
@@ -442,12 +475,13 @@ fn pubsub(workload: &Workload, options: &CostOptions) -> Alternative {
     alternative("Pub/Sub".to_owned(), sheet, Limits::default(), &notes)
 }
 
-/// The same brokers on EC2 instances with gp3 volumes, and three controllers; nothing when an
-/// instance has no price here.
+/// The same brokers on EC2 instances with gp3 volumes, three controllers, and S3 for what is tiered;
+/// nothing when an instance has no price here.
 #[must_use]
 pub fn self_managed(
     workload: &Workload,
     (ec2, brokers, volume_gib): (&str, u64, u64),
+    remote_bytes: u64,
     options: &CostOptions,
 ) -> Option<Alternative> {
     let (hour, controller) = (ec2_price(ec2)?, ec2_price("m6g.large")?);
@@ -463,6 +497,7 @@ pub fn self_managed(
     let copies = u64::from(workload.replication.saturating_sub(1));
     let replicated = workload.in_bytes_per_sec.saturating_mul(copies);
     sheet.flow("Replication across AZs", "cross-az-gb", replicated);
+    sheet.kept("S3 for tiered storage", "s3-standard-gb-month", remote_bytes);
     let notes = ["people who run it are not in this bill"];
     let name = format!("Self-managed, {brokers} x {ec2}");
     Some(alternative(name, sheet, Limits::default(), &notes))
@@ -501,6 +536,35 @@ mod tests {
         for one in &all {
             assert!(one.bill.lines.iter().all(|line| !line.source.is_empty()), "{}", one.name);
         }
+    }
+
+    #[test]
+    fn readers_of_kinesis_wait_and_are_few() {
+        let all = |groups| {
+            alternatives(&Workload::steady(1_000_000, groups, 1000, 1000), &CostOptions::default())
+        };
+        let (two, six) = (all(2), all(6));
+        assert!(find(&two, "Kinesis, ").notes[0].contains("after 200 ms on average"));
+        assert!(
+            find(&two, "Kinesis, ").fits && !find(&six, "Kinesis, ").fits,
+            "five calls a second"
+        );
+        let on_demand = find(&six, "Kinesis on demand");
+        assert!(on_demand.fits && on_demand.notes[0].contains("70 ms"), "{on_demand:?}");
+    }
+
+    #[test]
+    fn what_is_tiered_on_ones_own_is_in_s3() {
+        let workload = Workload::steady(1_000_000, 2, 1000, 1000);
+        let of = |remote| {
+            self_managed(&workload, ("m7g.large", 3, 100), remote, &CostOptions::default())
+                .unwrap()
+                .bill
+                .total_usd
+                .units()
+        };
+        // 1000 GB at 0.023.
+        assert_eq!(of(1_000_000_000_000) - of(0), 2300);
     }
 
     #[test]

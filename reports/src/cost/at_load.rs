@@ -2,7 +2,7 @@
 //! from, and that other services are compared with. Arithmetic, nothing is simulated.
 
 use super::bill::of_cluster_with;
-use super::savings::{Prices, cents, crossing, kept_on_volumes, stored};
+use super::savings::{Prices, cents, crossing, kept_on_volumes, stored, volume_meter};
 use super::types::CostOptions;
 use super::workload::Workload;
 use crate::result::Cents;
@@ -22,6 +22,8 @@ pub struct AtLoad {
     pub traffic_usd: Cents,
     /// All of it.
     pub total_usd: Cents,
+    /// Where the prices of traffic and of more storage are from; the cluster's bill has its own.
+    pub sources: Vec<String>,
 }
 
 /// The month of a plan.
@@ -33,7 +35,17 @@ pub fn at_load(plan: &Plan, workload: &Workload, options: &CostOptions) -> AtLoa
     let traffic_usd = cents(crossing(plan, workload, &prices).unwrap_or(0));
     let parts = [cluster_usd, more_storage_usd, traffic_usd];
     let total = parts.iter().map(|one| one.units()).fold(0, i64::saturating_add);
-    AtLoad { cluster_usd, more_storage_usd, traffic_usd, total_usd: Cents::from_units(total) }
+    let volume = volume_meter(plan).filter(|_| more_storage_usd > Cents::ZERO);
+    let traffic = (traffic_usd > Cents::ZERO).then(|| "cross-az-gb".to_owned());
+    let meters: Vec<String> = traffic.into_iter().chain(volume).collect();
+    let meters: Vec<&str> = meters.iter().map(String::as_str).collect();
+    AtLoad {
+        cluster_usd,
+        more_storage_usd,
+        traffic_usd,
+        total_usd: Cents::from_units(total),
+        sources: prices.sources(&meters),
+    }
 }
 
 /// Storage that the volumes do not have, billionths of a dollar. Local disks are as large as they are.

@@ -1,6 +1,7 @@
 //! What a change of the cluster or of its clients would save a month, by arithmetic on prices.
 
 use super::types::CostOptions;
+use super::unsaved;
 use super::workload::Workload;
 use crate::result::{Cents, div_half_up};
 use schemars::JsonSchema;
@@ -12,8 +13,6 @@ const GB: i128 = 1_000_000_000;
 const GIB: i128 = 1 << 30;
 /// Hours that stay on the volumes with tiered storage.
 const LOCAL_HOURS: u64 = 4;
-/// MSK keeps tiered topics three days at least.
-const TIERED_MIN_S: u64 = 3 * 86_400;
 /// Raw bytes to compressed ones, percent; text and JSON compress better, random bytes do not.
 const COMPRESSED_PERCENT: i128 = 50;
 
@@ -27,6 +26,8 @@ pub struct Saving {
     pub usd: Cents,
     /// How it was reckoned, and what it takes for granted.
     pub because: String,
+    /// Where its prices are from, with their dates.
+    pub sources: Vec<String>,
 }
 
 /// Prices in billionths of a dollar, with the user's own first.
@@ -38,6 +39,24 @@ impl Prices<'_> {
         let nano = own.map(|price| price.nano_usd);
         nano.or_else(|| Some(list_price(meter)?.nano_usd)).map(i128::from)
     }
+
+    /// Where the prices of some meters are from, each source once; meters without a price have none.
+    pub(super) fn sources(&self, meters: &[&str]) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for meter in meters {
+            let own = self.0.prices.iter().find(|price| price.meter == *meter);
+            let given = own.map(|price| dated(&price.source, &price.date));
+            let source =
+                given.or_else(|| list_price(meter).map(|one| dated(&one.source, &one.date)));
+            all.extend(source.filter(|source| !all.contains(source)));
+        }
+        all
+    }
+}
+
+/// A source with its date, if it has one.
+fn dated(source: &str, date: &str) -> String {
+    if date.is_empty() { source.to_owned() } else { format!("{source} ({date})") }
 }
 
 /// Changes that apply to the plan's cluster, the largest saving first.
@@ -117,17 +136,24 @@ pub(super) fn kept_on_volumes(plan: &Plan, workload: &Workload) -> u64 {
     }
 }
 
+/// The meter of the storage that a cluster's tier is in: MSK's own, or S3 of one's own.
+fn tier_meter(kind: ClusterKind) -> Option<&'static str> {
+    match kind {
+        ClusterKind::MskStandard => Some("tiered-storage-gb-month"),
+        ClusterKind::SelfManaged => Some("s3-standard-gb-month"),
+        ClusterKind::MskExpress | ClusterKind::MskServerless => None,
+    }
+}
+
 fn tiered(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    if plan.cluster.kind != ClusterKind::MskStandard || workload.retention_seconds < TIERED_MIN_S {
+    if unsaved::tiered(plan, workload).is_some() {
         return None;
     }
-    if Workload::remote_bytes(plan) > 0 {
-        return None; // it is there
-    }
+    let meter = tier_meter(plan.cluster.kind)?;
     let local = workload.in_bytes_per_sec.saturating_mul(LOCAL_HOURS * 3600);
     let moved = workload.kept_bytes.saturating_sub(local);
     let volumes = stored(plan, workload, moved, prices)?;
-    let tiered = i128::from(workload.kept_bytes) * prices.of("tiered-storage-gb-month")? / GIB;
+    let tiered = i128::from(workload.kept_bytes) * prices.of(meter)? / GB;
     Some(Saving {
         change: "tiered storage".to_owned(),
         usd: cents(volumes - tiered),
@@ -135,17 +161,17 @@ fn tiered(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Savin
             "{LOCAL_HOURS} h stay on the volumes, which shrink by all copies of the rest; everything \
              is kept once in the tier. Reading it back costs extra: its price is not known here"
         ),
+        sources: prices.sources(&[&volume_meter(plan)?, meter]),
     })
 }
 
 fn compression(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    if plan.producers.is_empty() || plan.producers.iter().any(|one| one.compression_permille < 1000)
-    {
+    if unsaved::compression(plan).is_some() {
         return None;
     }
     let share = 100 - COMPRESSED_PERCENT;
     let kept = kept_on_volumes(plan, workload);
-    let storage = stored(plan, workload, kept, prices).unwrap_or(0);
+    let storage = stored(plan, workload, kept, prices).unwrap_or(0) + remote(plan, prices);
     let moved = crossing(plan, workload, prices)? + metered(plan, workload, prices)?;
     Some(Saving {
         change: "compression (lz4 or zstd) at the producers".to_owned(),
@@ -154,7 +180,31 @@ fn compression(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<
             "if records shrink to {COMPRESSED_PERCENT} %: storage and what is billed of the traffic \
              shrink with them; fewer brokers may do, which is not counted"
         ),
+        sources: prices.sources(&data_meters(plan)),
     })
+}
+
+/// Billionths of a dollar of what is in remote storage.
+fn remote(plan: &Plan, prices: &Prices<'_>) -> i128 {
+    let price = tier_meter(plan.cluster.kind).and_then(|meter| prices.of(meter)).unwrap_or(0);
+    i128::from(Workload::remote_bytes(plan)) * price / GB
+}
+
+/// Meters of what grows with the data: storage, traffic across AZs, what services meter.
+fn data_meters(plan: &Plan) -> Vec<&'static str> {
+    let mut all = match plan.cluster.kind {
+        ClusterKind::MskStandard => vec!["storage-gb-month", "cross-az-gb"],
+        ClusterKind::SelfManaged => vec!["ebs-gp3-gb-month", "cross-az-gb"],
+        ClusterKind::MskExpress => {
+            vec!["express-storage-gb-month", "express-data-in-gb", "cross-az-gb"]
+        }
+        ClusterKind::MskServerless => {
+            vec!["serverless-storage-gb-month", "serverless-data-in-gb", "serverless-data-out-gb"]
+        }
+    };
+    let is_tiered = Workload::remote_bytes(plan) > 0;
+    all.extend(tier_meter(plan.cluster.kind).filter(|_| is_tiered));
+    all
 }
 
 /// Transfer between AZs of producers, consumers, and replicas where it is billed, billionths of a dollar
@@ -173,7 +223,7 @@ pub(super) fn crossing(plan: &Plan, workload: &Workload, prices: &Prices<'_>) ->
 }
 
 /// Bytes per second to consumers that do not read in their own AZ.
-fn read_from_leaders(plan: &Plan, workload: &Workload) -> i128 {
+pub(super) fn read_from_leaders(plan: &Plan, workload: &Workload) -> i128 {
     let has_rack = |rack: &String| !rack.is_empty();
     let groups = plan.consumers.iter();
     let from_leaders = groups.filter(|one| !one.config.get("client.rack").is_some_and(has_rack));
@@ -182,11 +232,11 @@ fn read_from_leaders(plan: &Plan, workload: &Workload) -> i128 {
 }
 
 fn follower_fetching(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    let azs = plan.cluster.azs.len() as i128;
-    let bytes = read_from_leaders(plan, workload) * (azs - 1) / azs.max(1);
-    if plan.cluster.kind == ClusterKind::MskServerless || bytes == 0 {
+    if unsaved::follower_fetching(plan, workload).is_some() {
         return None;
     }
+    let azs = plan.cluster.azs.len() as i128;
+    let bytes = read_from_leaders(plan, workload) * (azs - 1) / azs.max(1);
     let price = prices.of("cross-az-gb")?;
     Some(Saving {
         change: "consumers fetch from the replica in their own AZ (client.rack)".to_owned(),
@@ -195,32 +245,36 @@ fn follower_fetching(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> O
             "consumers are spread over {azs} AZs, and each AZ has a replica: nothing that they read \
              crosses any more. They see records a little later"
         ),
+        sources: prices.sources(&["cross-az-gb"]),
     })
 }
 
-fn retention(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    let remote = Workload::remote_bytes(plan);
-    let half = workload.kept_bytes.saturating_sub(remote) / 2;
-    let volumes = stored(plan, workload, half, prices)?;
+pub(super) fn retention(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
+    let remote_kept = Workload::remote_bytes(plan);
+    let half = workload.kept_bytes.saturating_sub(remote_kept) / 2;
     // what is in remote storage shrinks there; volumes keep their part of it
-    let price = if remote > 0 { prices.of("tiered-storage-gb-month")? } else { 0 };
-    let saved = Some(volumes + i128::from(remote / 2) * price / GB).filter(|nano| *nano > 0)?;
+    let volumes = stored(plan, workload, half, prices)?;
+    let saved = Some(volumes + remote(plan, prices) / 2).filter(|nano| *nano > 0)?;
     let hours = workload.retention_seconds / 3600;
     let because = if plan.cluster.kind.has_elastic_storage() {
         "storage is billed by what is kept"
     } else {
         "if the volumes shrink with what is kept; MSK's cannot shrink in place"
     };
+    let is_storage = |meter: &&str| meter.contains("gb-month");
+    let meters: Vec<&str> = data_meters(plan).into_iter().filter(is_storage).collect();
     Some(Saving {
         change: format!("half the retention: {} h instead of {hours} h", hours / 2),
         usd: cents(saved),
         because: because.to_owned(),
+        sources: prices.sources(&meters),
     })
 }
 
 /// Volumes that hold far more than is kept.
 fn volumes(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Saving> {
-    let price = prices.of(&volume_meter(plan)?)?;
+    let meter = volume_meter(plan)?;
+    let price = prices.of(&meter)?;
     let paid: i128 = plan
         .cluster
         .brokers
@@ -238,6 +292,7 @@ fn volumes(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Savi
         because: "two thirds full at this load and retention; a gp2 volume below 334 GiB has less \
                   throughput"
             .to_owned(),
+        sources: prices.sources(&[&meter]),
     })
 }
 
@@ -245,15 +300,34 @@ fn volumes(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<Savi
 const SUCCESSORS: [(&str, &str); 4] =
     [("kafka.m5.", "kafka.m7g."), ("m5.", "m7g."), ("m6g.", "m7g."), ("r5.", "r7g.")];
 
-fn family(plan: &Plan, options: &CostOptions) -> Option<Saving> {
-    let name = &plan.cluster.brokers.first()?.host.instance;
-    let other = SUCCESSORS
+/// The same size of the newer family.
+pub(super) fn successor(instance: &str) -> Option<String> {
+    SUCCESSORS
         .iter()
-        .find_map(|(old, new)| name.strip_prefix(old).map(|size| format!("{new}{size}")))?;
-    let hour = |name: &str| msk_price(name).or_else(|| ec2_price(name));
+        .find_map(|(old, new)| instance.strip_prefix(old).map(|size| format!("{new}{size}")))
+}
+
+fn family(plan: &Plan, options: &CostOptions) -> Option<Saving> {
+    if unsaved::family(plan).is_some() {
+        return None;
+    }
+    let name = &plan.cluster.brokers.first()?.host.instance;
+    let other = successor(name)?;
+    let hour = |name: &str| {
+        let mut price = msk_price(name).or_else(|| ec2_price(name))?;
+        let own = options.prices.iter().find(|one| one.meter == price.meter);
+        if let Some(own) = own {
+            price.nano_usd = own.nano_usd;
+            own.source.clone_into(&mut price.source);
+            own.date.clone_into(&mut price.date);
+        }
+        Some(price)
+    };
     let (old, new) = (hour(name)?, hour(&other)?);
     let brokers = plan.cluster.brokers.len() as i128;
     let hours = i128::from(options.month.hours());
+    let mut sources = vec![dated(&old.source, &old.date), dated(&new.source, &new.date)];
+    sources.dedup();
     Some(Saving {
         change: format!("{other} in place of {name}"),
         usd: cents(i128::from(old.nano_usd - new.nano_usd) * brokers * hours),
@@ -261,6 +335,7 @@ fn family(plan: &Plan, options: &CostOptions) -> Option<Saving> {
             "the same size of the newer family, which has more network and faster cores; fewer \
                   brokers may do, which `stormglass plan` looks for"
                 .to_owned(),
+        sources,
     })
 }
 
@@ -291,6 +366,29 @@ mod tests {
         assert!(find(&before, "tiered").is_some() && find(&after, "tiered").is_none());
         let (remote, local) = (Workload::remote_bytes(&plan), Workload::local_bytes(&plan));
         assert_eq!(remote, 7 * 24 * local, "an hour of a week is on the volumes");
+        // Records of half the size take half of the remote storage, too.
+        plan.producers.iter_mut().for_each(|one| one.compression_permille = 1000);
+        let workload = Workload::of_plan(&plan);
+        let compressed = savings(&plan, &workload, &options);
+        let one = compressed.iter().find(|one| one.change.contains("compression")).unwrap();
+        let prices = Prices(&options);
+        let volumes = stored(&plan, &workload, Workload::local_bytes(&plan), &prices).unwrap();
+        let tier = i128::from(Workload::remote_bytes(&plan)) * 60_000_000 / GB;
+        let traffic = crossing(&plan, &workload, &prices).unwrap();
+        assert_eq!(one.usd, cents((volumes + tier + traffic) / 2));
+    }
+
+    #[test]
+    fn a_tier_of_ones_own_is_s3() {
+        let mut plan = testing::plan();
+        plan.cluster.kind = ClusterKind::SelfManaged;
+        for node in &mut plan.cluster.brokers {
+            node.host.volumes.iter_mut().for_each(|one| "gp3".clone_into(&mut one.kind));
+        }
+        // Of 6048 GB, 4 h (144 GB) stay: 5904 GB three times, in GiB at 0.08; 6048 GB at 0.023.
+        let all = savings(&plan, &workload(), &CostOptions::default());
+        assert_eq!(find(&all, "tiered").unwrap(), "1180.54");
+        assert!(all.iter().all(|one| !one.sources.is_empty()), "{all:#?}");
     }
 
     #[test]
@@ -310,6 +408,7 @@ mod tests {
         assert_eq!(find(&all, "kafka.m7g.large").unwrap(), "13.14");
         assert!(find(&all, "tiered").is_some() && find(&all, "compression").is_some());
         assert!(all.is_sorted_by(|a, b| a.usd >= b.usd));
+        assert!(all.iter().all(|one| !one.sources.is_empty()), "{all:#?}");
     }
 
     #[test]

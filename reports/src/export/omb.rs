@@ -49,6 +49,8 @@ struct Omb<'a> {
     service: Histogram<u64>,
     delay: Histogram<u64>,
     end_to_end: Histogram<u64>,
+    /// Records that consumers got, in all phases.
+    delivered: u64,
 }
 
 impl<'a> Omb<'a> {
@@ -71,6 +73,8 @@ impl<'a> Omb<'a> {
                 phases.iter().filter(|one| one.tag.starts_with(&prefix) && is_measured(&one.tag)),
             )
         };
+        let ends = phases.iter().filter(|one| one.tag.starts_with("end_to_end."));
+        let delivered = hlog::merged(ends)?.len();
         let (mut service, mut end_to_end) = (of("service")?, of("end_to_end")?);
         if mode == OmbMode::Strict {
             service = mapped(&service, |ns| Some(ns.min(PUBLISH_MAX_NS)))?;
@@ -78,7 +82,7 @@ impl<'a> Omb<'a> {
         }
         let response = hlog::read("latency/response.hlog", run.file("latency/response.hlog")?)?;
         let delay = of("delay")?;
-        Ok(Self { run, mode, timeline, windows, response, service, delay, end_to_end })
+        Ok(Self { run, mode, timeline, windows, response, service, delay, end_to_end, delivered })
     }
 
     fn document(&self) -> Result<Map<String, Value>, ExportError> {
@@ -142,6 +146,20 @@ impl<'a> Omb<'a> {
         if records > 0.0 { sum("OfferedBytesPerSec") / records } else { 0.0 }
     }
 
+    /// Mean size of a consumed record on the wire: with its share of a batch's header, and compressed.
+    /// Preloaded records count as bytes only, so that with them it is the size of an offered one.
+    fn consumed_bytes(&self) -> Result<f64, ExportError> {
+        let is_preloaded = self.run.plan.topics.iter().any(|topic| topic.preload_bytes > 0);
+        if is_preloaded || self.delivered == 0 {
+            return Ok(self.message_bytes());
+        }
+        let rows: Vec<usize> = (0..self.timeline.len()).collect();
+        let bytes: f64 = self.cells(&rows, "ConsumedBytesPerSec")?.iter().sum();
+        #[expect(clippy::cast_precision_loss, reason = "records of a run are far below 2^53")]
+        let records = self.delivered as f64;
+        Ok(bytes / records)
+    }
+
     /// A value per window.
     fn list(
         &self,
@@ -163,7 +181,7 @@ impl<'a> Omb<'a> {
     }
 
     fn rates(&self, map: &mut Map<String, Value>) -> Result<(), ExportError> {
-        let size = self.message_bytes().max(1.0);
+        let size = self.consumed_bytes()?.max(1.0);
         let lags: Vec<&str> = self.timeline.columns("SumOffsetLag").collect();
         let backlog = |rows: &[usize]| {
             let last = rows.last().copied().unwrap_or(0);
@@ -310,7 +328,8 @@ fn sidecar(run: &RunFiles, mode: OmbMode) -> Value {
             "publishDelayLatency lists show the whole run's delay in every window",
             "endToEndLatency lists show the worst second of each window; 75pct and 95pct show the \
              99th percentile, 9999pct the maximum, Avg the mean of medians",
-            "consumeRate is consumed bytes over the mean size of a record",
+            "consumeRate is consumed bytes over the mean size of a consumed record on the wire; where \
+             topics were preloaded, over that of an offered one",
             "strict: end-to-end latency in whole milliseconds, those below 1 ms dropped, and publish \
              latency cut off at 60 s",
         ],

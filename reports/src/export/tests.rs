@@ -91,6 +91,36 @@ fn omb_keys() -> Vec<String> {
 }
 
 #[test]
+fn as_many_records_are_consumed_as_consumers_got() {
+    let run = run();
+    let document = json_of(Format::Omb(OmbMode::Precise), &run);
+    let list = |key: &str| -> f64 {
+        document[key].as_array().unwrap().iter().filter_map(Value::as_f64).sum()
+    };
+    // Bytes that consumers get have headers of batches among them, or are compressed: twice as many
+    // bytes of the same records are no more records.
+    let mut doubled = run;
+    let text = String::from_utf8(doubled.files["timeline.csv"].clone()).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let at = header.iter().position(|name| name == "ConsumedBytesPerSec").unwrap();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header).unwrap();
+    for row in reader.records() {
+        let row = row.unwrap();
+        let cells = row.iter().enumerate().map(|(column, cell)| match cell.parse::<u64>() {
+            Ok(bytes) if column == at => (bytes * 2).to_string(),
+            _ => cell.to_owned(),
+        });
+        writer.write_record(cells).unwrap();
+    }
+    doubled.files.insert("timeline.csv".to_owned(), writer.into_inner().unwrap());
+    let again = json_of(Format::Omb(OmbMode::Precise), &doubled);
+    assert!(list("consumeRate") > 0.0);
+    assert_eq!(document["consumeRate"], again["consumeRate"]);
+}
+
+#[test]
 fn the_benchmarks_result_has_its_keys_and_the_runs_figures() {
     let run = run();
     let document = json_of(Format::Omb(OmbMode::Precise), &run);

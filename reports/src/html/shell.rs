@@ -4,7 +4,7 @@ use crate::charts::Chart;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("readout.js");
+const SCRIPT: &str = concat!(include_str!("readout.js"), include_str!("stacked.js"));
 
 /// A self-contained page around `body`.
 pub(crate) fn shell(title: &str, body: &Markup) -> String {
@@ -35,8 +35,14 @@ pub(crate) fn figure(chart: &Chart) -> Markup {
                 h3 { (chart.title) }
                 p { (nbsp(&chart.caption)) }
             }
-            div.drawing tabindex="0" role="region" aria-label=(chart.title) {
+            @let narrow = chart.inline_narrow();
+            div class={ "drawing" @if narrow.is_some() { " wide" } }
+                tabindex="0" role="region" aria-label=(chart.title)
+            {
                 (PreEscaped(chart.inline()))
+            }
+            @if let Some(narrow) = narrow {
+                div.drawing.narrow role="region" aria-label=(chart.title) { (PreEscaped(narrow)) }
             }
             @if let Some(readout) = &chart.readout {
                 script type="application/json" { (PreEscaped(readout.replace('<', "\\u003c"))) }

@@ -2,7 +2,7 @@
 //! how much of each resource is used.
 
 use super::text::required;
-use super::types::{Candidate, Cluster, Judgement, PlanReport};
+use super::types::{Candidate, Cluster, Judgement, PlanReport, Requirements};
 use crate::charts::Chart;
 use crate::charts::rows::{self, Row, Rows};
 use crate::charts::steps::{Line, Steps, chart};
@@ -33,6 +33,10 @@ fn knee(report: &PlanReport) -> Option<Chart> {
             format!("{} MB/s", text::short(Milli::mb_from_bytes(bytes)))
         })
         .collect();
+    let place = |load_permille: u64| f64::from(u32::try_from(load_permille).unwrap_or(u32::MAX));
+    let places: Vec<f64> = curve.iter().map(|one| place(one.load_permille)).collect();
+    // Where the headroom ends, of loads that were simulated.
+    let mark = held(best, &report.requirements);
     let limit = Milli::ms_from_ns(report.requirements.p99_ns);
     let lines = [
         Line { label: "p50".to_owned(), values: curve.iter().map(|one| one.p50_ms).collect() },
@@ -50,8 +54,19 @@ fn knee(report: &PlanReport) -> Option<Chart> {
         ),
         unit: "ms",
         labels: &labels,
+        places: &places,
+        mark: mark.map(|one| (place(one), "holds up to here".to_owned())),
         lines: &lines,
     })
+}
+
+/// The highest load that holds, parts per thousand of the average, where one above it was tried.
+fn held(best: &Candidate, requirements: &Requirements) -> Option<u64> {
+    let headroom = best.headroom.as_ref()?;
+    let required = headroom.state.load_permille(requirements.peak_permille);
+    let multiple = u64::try_from(headroom.holds_at.units()).ok()?;
+    let held = required * multiple / 1000;
+    best.curve.iter().any(|one| one.load_permille > held).then_some(held)
 }
 
 /// Every simulated cluster in order of price.
@@ -107,11 +122,10 @@ fn by_cost(report: &PlanReport) -> Vec<&Candidate> {
     all.split_off(skipped)
 }
 
-/// `6 x m7g.xlarge, $3,123`.
+/// `6 x kafka.m7g.xlarge, $3,123`.
 fn short_name(candidate: &Candidate) -> String {
     let cluster = &candidate.cluster;
-    let instance = cluster.instance.trim_start_matches("kafka.");
-    let name = Cluster::name_of(cluster.kind, cluster.brokers, instance);
-    let usd = u64::try_from(cluster.monthly_usd.units() / 100).unwrap_or(0);
-    format!("{name}, ${}", text::grouped(usd))
+    let name = Cluster::name_of(cluster.kind, cluster.brokers, &cluster.instance);
+    let cents = u64::try_from(cluster.monthly_usd.units()).unwrap_or(0);
+    format!("{name}, ${}", text::grouped((cents + 50) / 100))
 }

@@ -133,7 +133,7 @@ fn section(candidate: &Candidate) -> Markup {
                 table.packed {
                     thead { tr {
                         th { "State" } th.n { "Load" } th.n { "p99, settled" }
-                        th.n { "Acknowledged" } th.n { "Longest gap" } th { "Use, busiest broker" }
+                        th.n { "Acked" } th.n { "Longest gap" } th { "Use, busiest broker" }
                     } }
                     tbody {
                         @for one in &candidate.states {
@@ -143,7 +143,7 @@ fn section(candidate: &Candidate) -> Markup {
                                 td.n { (one.p99_ms.map_or("-".to_owned(), text::duration)) }
                                 td.n { (text::number(one.acked_percent, 1)) " %" }
                                 td.n { (text::duration(one.longest_gap_ms)) }
-                                td {
+                                td.wide {
                                     @for (at, used) in one.uses.iter().enumerate() {
                                         @if at > 0 { ", " }
                                         (used.resource) " " (text::number(used.percent, 0)) " %"
@@ -161,7 +161,7 @@ fn section(candidate: &Candidate) -> Markup {
                     (bound.resource) " " (text::number(bound.percent, 0)) " % in "
                     (bound.state.name())
                 }
-                "."
+                " of what is always there; the table has the use of what was there, bursts included."
             }
         }
     }

@@ -221,6 +221,17 @@ fn equation_1_counts_bytes_against_baselines() {
 }
 
 #[test]
+fn a_miss_names_what_arithmetic_says_is_used_up() {
+    let mut miss = candidate(3, 150_000, 90);
+    for (percent, is_named) in [(89_000, false), (100_000, true)] {
+        "ingress quota".clone_into(&mut miss.bounds[0].resource);
+        miss.bounds[0].percent = Milli::from_units(percent);
+        let text = table(&report(Vec::new(), vec![miss.clone()]));
+        assert_eq!(text.contains(" (ingress quota at 100 % in "), is_named, "{text}");
+    }
+}
+
+#[test]
 fn the_charts_have_a_knee_and_a_price() {
     let fits = vec![candidate(6, 312_345, 12), candidate(9, 400_000, 9)];
     let report = report(fits, vec![candidate(3, 150_000, 90)]);

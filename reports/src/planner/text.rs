@@ -243,7 +243,17 @@ pub(super) fn missed(candidate: &Candidate) -> String {
         || "not simulated".to_owned(),
         |failed| {
             let reason = failed.reason.as_deref().unwrap_or("does not hold");
-            format!("{}: {reason}", failed.state.name())
+            format!("{}: {reason}{}", failed.state.name(), tight(candidate))
         },
     )
+}
+
+/// What arithmetic says is nearly used up: simulation shows the effect, not the resource behind it.
+fn tight(candidate: &Candidate) -> String {
+    const NEARLY: Milli = Milli::from_units(90_000);
+    let tightest = candidate.bounds.first().filter(|bound| bound.percent >= NEARLY);
+    tightest.map_or(String::new(), |bound| {
+        let percent = text::number(bound.percent, 0);
+        format!(" ({} at {percent} % in {}, by arithmetic)", bound.resource, bound.state.name())
+    })
 }

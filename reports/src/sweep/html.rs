@@ -39,7 +39,16 @@ fn by_unit(sweep: &Sweep) -> Vec<Chart> {
             })
             .collect();
         let caption = format!("Over {}.", sweep.keys[0]);
-        chart(&Steps { name, title, caption, unit, labels: &labels, lines: &lines })
+        chart(&Steps {
+            name,
+            title,
+            caption,
+            unit,
+            labels: &labels,
+            places: &[],
+            mark: None,
+            lines: &lines,
+        })
     };
     units.into_iter().filter_map(of_unit).collect()
 }
@@ -75,7 +84,16 @@ fn by_figure(sweep: &Sweep) -> Vec<Chart> {
         let rest = sweep.keys[1..].join(", ");
         let caption = format!("Over {}; a line for each value of {rest}.", sweep.keys[0]);
         let (title, unit) = (title.as_str(), column.unit.as_str());
-        chart(&Steps { name, title, caption, unit, labels: &labels, lines: &lines })
+        chart(&Steps {
+            name,
+            title,
+            caption,
+            unit,
+            labels: &labels,
+            places: &[],
+            mark: None,
+            lines: &lines,
+        })
     });
     charts.collect()
 }

@@ -50,6 +50,8 @@ pub(super) struct Draft {
 /// `[cluster]`.
 #[derive(Debug, Default)]
 pub(super) struct ClusterDraft {
+    /// AWS region.
+    pub(super) region: Option<Fact<String>>,
     pub(super) instance: Option<Fact<String>>,
     /// MSK Serverless, whose brokers nobody sees.
     pub(super) is_serverless: bool,
@@ -73,7 +75,7 @@ pub(super) struct TopicDraft {
     pub(super) partitions: Option<Fact<u32>>,
     pub(super) replication: Option<Fact<u32>>,
     pub(super) config: Configs,
-    /// Bytes of all replicas together.
+    /// Bytes of all partitions, once each.
     pub(super) stored_bytes: Option<Fact<u64>>,
 }
 
@@ -122,7 +124,11 @@ pub(super) struct EventDraft {
 pub(super) struct Traffic {
     pub(super) bytes_in: Option<Fact<u64>>,
     pub(super) bytes_out: Option<Fact<u64>>,
+    /// Bytes that came in where bytes that left are known, too.
+    pub(super) bytes_in_of_senders: Option<u64>,
     pub(super) messages_in: Option<Fact<u64>>,
+    /// Leaders of all partitions, those of Kafka's own topics included.
+    pub(super) leaders: Option<Fact<u64>>,
     pub(super) bytes_in_by_topic: BTreeMap<String, Fact<u64>>,
 }
 

@@ -4,6 +4,7 @@ use super::draft::{ConsumerDraft, Draft, Fact, ProducerDraft, Rate, TopicDraft};
 use super::guess_managed;
 use crate::catalogue::hardware;
 use crate::catalogue::managed::express_instance;
+use crate::catalogue::services::regions;
 use crate::resolve::version;
 use crate::units::scaled_decimal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,9 +18,12 @@ const CLIENT_RATE: u64 = 10 * MB;
 /// More groups than this are no fan-out but a wrong figure.
 const GROUPS_MAX: u64 = 20;
 const MIN_PROVISIONED_MIB: u64 = 250;
+/// A topic has no more partitions than this by a guess.
+const PARTITIONS_EACH_MAX: u64 = 10_000;
 
 /// Fills in everything that a scenario needs.
 pub(super) fn complete(draft: &mut Draft) {
+    region(draft);
     referred_topics(draft);
     load(draft);
     readers(draft);
@@ -31,6 +35,19 @@ pub(super) fn complete(draft: &mut Draft) {
     storage(draft);
     phases(draft);
     guess_managed::settle(draft);
+}
+
+/// A region of which no price is known is not one that a scenario can have.
+fn region(draft: &mut Draft) {
+    let Some(known) = draft.cluster.region.take() else { return };
+    if regions().contains(&known.value.as_str()) {
+        draft.cluster.region = Some(known);
+        return;
+    }
+    let shown: String = known.value.chars().take(40).collect();
+    draft.leave_out(format!(
+        "region {shown}: no prices of it are known, those of us-east-1 stand in"
+    ));
 }
 
 /// A cluster with tiered storage whose topics do not say which of them use it: those that can.
@@ -139,7 +156,8 @@ fn unnamed_readers(draft: &mut Draft) {
     let traffic = &draft.traffic;
     let (Some(data_in), Some(data_out)) = (&traffic.bytes_in, &traffic.bytes_out) else { return };
     let groups = draft.consumers.len() as u64;
-    let tenths = data_out.value.saturating_mul(10).checked_div(data_in.value).unwrap_or(0);
+    let read = traffic.bytes_in_of_senders.unwrap_or(data_in.value);
+    let tenths = data_out.value.saturating_mul(10).checked_div(read).unwrap_or(0);
     if tenths > groups.saturating_mul(10) + 5 {
         let said = format!(
             "bytes out are {}.{} times bytes in, and the files name {groups} group{}: who else reads",
@@ -165,7 +183,8 @@ fn readers(draft: &mut Draft) {
     }
     let ratio = draft.traffic.bytes_in.as_ref().zip(draft.traffic.bytes_out.as_ref()).and_then(
         |(bytes_in, bytes_out)| {
-            let groups = (bytes_out.value + bytes_in.value / 2).checked_div(bytes_in.value)?;
+            let read = draft.traffic.bytes_in_of_senders.unwrap_or(bytes_in.value);
+            let groups = (bytes_out.value + read / 2).checked_div(read)?;
             Some(Fact { value: groups.min(GROUPS_MAX), from: bytes_out.from.clone() })
         },
     );
@@ -305,10 +324,12 @@ fn topics(draft: &mut Draft) {
     let brokers = draft.cluster.brokers.as_ref().map_or(3, |brokers| brokers.value);
     let mut unknown = 0;
     let mut fewer = BTreeSet::new();
+    let measured = measured_partitions(draft);
+    let each = measured.unwrap_or(brokers.saturating_mul(2).min(100_000));
     for topic in draft.topics.values_mut() {
         if topic.partitions.is_none() {
             unknown += 1;
-            topic.partitions = Some(Fact::guess(brokers.saturating_mul(2).min(100_000)));
+            topic.partitions = Some(Fact::guess(each));
         }
         match &topic.replication {
             None => topic.replication = Some(Fact::guess(brokers.min(3))),
@@ -319,7 +340,12 @@ fn topics(draft: &mut Draft) {
             Some(_) => {}
         }
     }
-    if unknown > 0 {
+    if unknown > 0 && measured.is_some() {
+        draft.guess(format!(
+            "{each} partitions for each of {unknown} topic(s): an even share of the measured leaders, \
+             those of Kafka's own topics among them"
+        ));
+    } else if unknown > 0 {
         draft.guess(format!(
             "two partitions for each broker: no file tells those of {unknown} topic(s)"
         ));
@@ -329,6 +355,16 @@ fn topics(draft: &mut Draft) {
             "replication factor {brokers}: more than there are brokers was asked for"
         ));
     }
+}
+
+/// What leaders of topics without a known number of partitions there are, for each.
+fn measured_partitions(draft: &Draft) -> Option<u32> {
+    let leaders = draft.traffic.leaders.as_ref()?.value;
+    let partitions = draft.topics.values().map(|topic| topic.partitions.as_ref());
+    let known: u64 = partitions.clone().flatten().map(|count| u64::from(count.value)).sum();
+    let unknown = partitions.filter(Option::is_none).count() as u64;
+    let each = leaders.saturating_sub(known).checked_div(unknown)?.clamp(1, PARTITIONS_EACH_MAX);
+    u32::try_from(each).ok()
 }
 
 /// Volumes that hold what is stored, where no file tells their size.
@@ -348,8 +384,11 @@ fn storage(draft: &mut Draft) {
             ));
         }
     }
-    let stored: u64 =
-        draft.topics.values().filter_map(|topic| Some(topic.stored_bytes.as_ref()?.value)).sum();
+    let copies = |topic: &TopicDraft| {
+        let factor = topic.replication.as_ref().map_or(1, |factor| u64::from(factor.value));
+        Some(topic.stored_bytes.as_ref()?.value.saturating_mul(factor))
+    };
+    let stored = draft.topics.values().filter_map(copies).fold(0, u64::saturating_add);
     let brokers = u64::from(draft.cluster.brokers.as_ref().map_or(3, |brokers| brokers.value));
     let needed_gib = stored.div_ceil(brokers << 30).saturating_mul(3) / 2;
     match &draft.cluster.storage_gib {

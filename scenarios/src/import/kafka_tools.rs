@@ -93,12 +93,12 @@ fn note_brokers(count: usize, from: &str, draft: &mut Draft) {
     }
 }
 
-/// kafka-log-dirs: bytes of every replica.
+/// kafka-log-dirs: bytes of every replica. The largest one of a partition is whole; one that is behind,
+/// or whose disk does not answer, says less.
 pub(super) fn log_dirs(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
     let list = doc.need("brokers")?;
     let brokers = list.items()?;
-    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
-    let mut partitions: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    let mut sizes: BTreeMap<String, BTreeMap<u32, u64>> = BTreeMap::new();
     for broker in &brokers {
         for dir in broker.need("logDirs")?.items()? {
             if let Some(error) = dir.get("error") {
@@ -117,15 +117,15 @@ pub(super) fn log_dirs(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErr
                     .filter(|(_, number)| *number < PARTITIONS_MAX)
                     .ok_or_else(|| name.error("not TOPIC-NUMBER"))?;
                 let bytes = replica.need("size")?.whole(1 << 50)?;
-                let sum = sizes.entry(topic.to_owned()).or_default();
-                *sum = sum.saturating_add(bytes);
-                partitions.entry(topic.to_owned()).or_default().insert(number);
+                let largest = sizes.entry(topic.to_owned()).or_default().entry(number).or_default();
+                *largest = bytes.max(*largest);
             }
         }
     }
     let place = list.place().to_owned();
-    for (name, bytes) in sizes {
-        let highest = partitions.get(&name).and_then(|numbers| numbers.last().copied());
+    for (name, partitions) in sizes {
+        let highest = partitions.keys().next_back().copied();
+        let bytes = partitions.into_values().fold(0, u64::saturating_add);
         let Some(topic) = draft.topic(&name, &place)? else { continue };
         set(&mut topic.stored_bytes, bytes, &place)?;
         if topic.partitions.is_none() {

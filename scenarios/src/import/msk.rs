@@ -20,6 +20,9 @@ pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErro
         let text = plain_name(name.text()?);
         set(&mut draft.name, text, name.place())?;
     }
+    if let Some(arn) = info.get("ClusterArn") {
+        region(&arn, draft)?;
+    }
     if info.get("Serverless").is_some() {
         draft.cluster.is_serverless = true;
         return Ok(());
@@ -51,6 +54,17 @@ pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErro
         draft.leave_out(CONFIGURATION);
     }
     Ok(())
+}
+
+/// `arn:aws:kafka:REGION:...`
+fn region(arn: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
+    let mut parts = arn.text()?.split(':');
+    match (parts.next(), parts.nth(1), parts.next()) {
+        (Some("arn"), Some("kafka"), Some(region)) if !region.is_empty() => {
+            set(&mut draft.cluster.region, region.to_owned(), arn.place())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn instance(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {

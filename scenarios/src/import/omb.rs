@@ -123,20 +123,32 @@ pub(super) fn driver(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError
     Ok(())
 }
 
+/// A template's name, of its first values.
+fn named(format: String, doc: &Doc<'_>) -> Result<String, ImportError> {
+    let mut name = format;
+    for key in LISTED {
+        let first = numbers(doc, key)?.into_iter().next();
+        if let Some(first) = first {
+            name = name.replace(&format!("${{{key}}}"), &first.to_string());
+        }
+    }
+    Ok(name)
+}
+
 /// Reads a workload or a template.
 pub(super) fn workload(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
     if draft.omb.workload.is_some() {
         return Err(doc.error("a second workload").help("import one workload at a time"));
     }
-    if let Some(name) = doc.get("name").or_else(|| doc.get("nameFormat")) {
-        let text = plain_name(&name.scalar()?);
-        if !text.contains("topics}") && draft.name.is_none() {
-            set(&mut draft.name, text, name.place())?;
-        }
-    }
     let mut values = Vec::new();
     for key in LISTED {
         values.push(numbers(doc, key)?);
+    }
+    if let Some(name) = doc.get("name").or_else(|| doc.get("nameFormat"))
+        && draft.name.is_none()
+    {
+        let text = plain_name(&named(name.scalar()?, doc)?);
+        set(&mut draft.name, text, name.place())?;
     }
     let keyed = match doc.get("keyDistributor") {
         None => false,

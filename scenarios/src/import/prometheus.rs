@@ -49,6 +49,14 @@ fn meaning(name: &str, labels: &Labels) -> Meaning {
             _ => Meaning::Other,
         };
     }
+    if let Some(rest) = lower.strip_prefix("kafka_server_replicamanager_") {
+        let by_label = labels.get("name").is_some_and(|name| name == "LeaderCount");
+        return match rest {
+            "leadercount" => Meaning::Rate("LeaderCount"),
+            "value" if by_label => Meaning::Rate("LeaderCount"),
+            _ => Meaning::Other,
+        };
+    }
     match lower.as_str() {
         "kafka_brokers" => Meaning::Brokers,
         "kafka_topic_partitions" => Meaning::Partitions,

@@ -153,6 +153,7 @@ fn cluster(draft: &Draft, text: &mut Text) {
     };
     text.table("[cluster]");
     text.line("kind", &quoted(kind), None);
+    text.fact("region", cluster.region.as_ref(), |region| quoted(region));
     text.fact("instance", cluster.instance.as_ref(), |name| quoted(name));
     text.fact("brokers", cluster.brokers.as_ref(), u32::to_string);
     text.fact("azs", cluster.azs.as_ref(), u32::to_string);
@@ -172,9 +173,8 @@ fn topic_table(name: &str, topic: &TopicDraft, text: &mut Text) {
     text.line("name", &quoted(name), None);
     text.fact("partitions", topic.partitions.as_ref(), u32::to_string);
     text.fact("replication", topic.replication.as_ref(), u32::to_string);
-    let factor = topic.replication.as_ref().map_or(1, |factor| u64::from(factor.value)).max(1);
-    let stored = topic.stored_bytes.as_ref().filter(|bytes| bytes.value >= PRELOAD_MIN * factor);
-    text.fact("preload", stored, |bytes| quoted(&format!("{} B", bytes / factor)));
+    let stored = topic.stored_bytes.as_ref().filter(|bytes| bytes.value >= PRELOAD_MIN);
+    text.fact("preload", stored, |bytes| quoted(&format!("{bytes} B")));
     text.configs(&topic.config);
 }
 

@@ -5,7 +5,12 @@
 
 use super::Load;
 use super::draft::{Draft, Fact, Traffic};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Metrics of a load: what comes in, what leaves, records.
+const LOADS: [&str; 3] = ["BytesInPerSec", "BytesOutPerSec", "MessagesInPerSec"];
+/// Metrics that count leaders: by broker, and of the cluster.
+const LEADERS: [&str; 2] = ["LeaderCount", "GlobalPartitionCount"];
 
 /// A series of points.
 #[derive(Debug)]
@@ -34,6 +39,7 @@ pub(super) fn reduce(draft: &mut Draft, load: Load) {
         return;
     }
     let traffic = traffic(&series, load, draft);
+    brokers(&series, draft);
     if let (Some(bytes), Some(messages)) = (&traffic.bytes_in, &traffic.messages_in)
         && messages.value > 0
         && draft.record_bytes.is_none()
@@ -47,10 +53,7 @@ pub(super) fn reduce(draft: &mut Draft, load: Load) {
     }
     draft.traffic = traffic;
     for series in &series {
-        if !matches!(
-            series.metric.as_str(),
-            "BytesInPerSec" | "BytesOutPerSec" | "MessagesInPerSec"
-        ) {
+        if !LOADS.contains(&series.metric.as_str()) && !LEADERS.contains(&series.metric.as_str()) {
             draft.leave_out(format!("metric {}: a result, not a load", series.metric));
         }
     }
@@ -78,12 +81,65 @@ fn traffic(series: &[Series], load: Load, draft: &mut Draft) -> Traffic {
             by_topic.insert(name.clone(), Fact::new(whole(sum), from));
         }
     }
+    let leaders = LEADERS.iter().find_map(|metric| total(series, metric, Load::Peak, draft));
     Traffic {
+        bytes_in_of_senders: of_senders(series, load, draft),
+        leaders: leaders.map(|(fact, _)| fact),
         bytes_out: total(series, "BytesOutPerSec", load, draft).map(|(fact, _)| fact),
         messages_in: total(series, "MessagesInPerSec", load, draft).map(|(fact, _)| fact),
         bytes_in: bytes_in.map(|(fact, _)| fact),
         bytes_in_by_topic: by_topic,
     }
+}
+
+/// Bytes that came in to the brokers and topics of which it is known what left, if it is not known of
+/// all: groups are reckoned from these.
+fn of_senders(series: &[Series], load: Load, draft: &mut Draft) -> Option<u64> {
+    let (taken_in, taken_out) = (finest(series, LOADS[0]), finest(series, LOADS[1]));
+    if taken_in.first()?.detail() != taken_out.first()?.detail() {
+        return None;
+    }
+    let key = |one: &Series| (one.broker.clone(), one.topic.clone());
+    let senders: BTreeSet<_> = taken_out.iter().map(|one| key(one)).collect();
+    let (known, lacking): (Vec<&Series>, Vec<&Series>) =
+        taken_in.into_iter().partition(|one| senders.contains(&key(one)));
+    if lacking.is_empty() || known.is_empty() {
+        return None;
+    }
+    draft.leave_out(format!(
+        "BytesOutPerSec: no series for {} of {} that BytesInPerSec has; what they send is taken to be as \
+         many times what comes in as for the others",
+        lacking.len(),
+        lacking.len() + known.len(),
+    ));
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for (at, value) in known.iter().flat_map(|one| &one.points) {
+        *sums.entry(at).or_default() += value;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "points are few")]
+    let mean = sums.values().sum::<f64>() / sums.len().max(1) as f64;
+    let peak = sums.into_values().max_by(f64::total_cmp).unwrap_or(0.0);
+    Some(whole(if load == Load::Peak { peak } else { mean })).filter(|bytes| *bytes > 0)
+}
+
+/// Brokers that sent metrics are a lower bound; that of one may have been asked for alone.
+fn brokers(series: &[Series], draft: &mut Draft) {
+    let taken = finest(series, LOADS[0]);
+    let ids: BTreeSet<&String> = taken.iter().filter_map(|one| one.broker.as_ref()).collect();
+    let count = u32::try_from(ids.len()).ok().filter(|count| *count > 1);
+    if let (Some(count), Some(first)) = (count, taken.first())
+        && draft.cluster.brokers.is_none()
+    {
+        let from = format!("{}, brokers with BytesInPerSec", first.from);
+        draft.cluster.brokers = Some(Fact::new(count, from));
+    }
+}
+
+/// Series of a metric at the finest detail that there is.
+fn finest<'a>(series: &'a [Series], metric: &str) -> Vec<&'a Series> {
+    let of_metric = series.iter().filter(|one| one.metric == metric);
+    let finest = of_metric.clone().map(Series::detail).max();
+    of_metric.filter(|one| Some(one.detail()) == finest).collect()
 }
 
 /// The value at a time, or the mean.
@@ -105,9 +161,7 @@ fn total(
     load: Load,
     draft: &mut Draft,
 ) -> Option<(Fact<u64>, Option<String>)> {
-    let finest = series.iter().filter(|one| one.metric == metric).map(Series::detail).max()?;
-    let taken: Vec<&Series> =
-        series.iter().filter(|one| one.metric == metric && one.detail() == finest).collect();
+    let taken = finest(series, metric);
     let mut sums: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
     for (at, value) in taken.iter().flat_map(|one| &one.points) {
         let sum = sums.entry(at).or_default();

@@ -416,6 +416,94 @@ fn a_bomb_of_aliases_is_refused() {
     );
 }
 
+/// `get-metric-data` by broker and topic, newest first: `(metric, broker, topic, values from the newest)`.
+fn metric_data(rows: &[(&str, &str, &str, &[u64])]) -> (String, String) {
+    let dimension = |name: &str, value: &str| serde_json::json!({"Name": name, "Value": value});
+    let (mut results, mut queries) = (Vec::new(), Vec::new());
+    for (number, (metric, broker, topic, values)) in rows.iter().enumerate() {
+        let id = format!("q{number}");
+        let times: Vec<String> =
+            (0..values.len()).map(|ago| format!("2026-11-20T10:{:02}:00Z", 59 - ago)).collect();
+        let mut dimensions = vec![dimension("Broker ID", broker)];
+        dimensions.extend((!topic.is_empty()).then(|| dimension("Topic", topic)));
+        results.push(serde_json::json!({"Id": id, "Timestamps": times, "Values": values}));
+        queries.push(serde_json::json!({"Id": id, "MetricStat": {"Stat": "Maximum",
+            "Metric": {"MetricName": metric, "Dimensions": dimensions}}}));
+    }
+    let text = |key: &str, list: Vec<serde_json::Value>| serde_json::json!({key: list}).to_string();
+    (text("MetricDataResults", results), text("MetricDataQueries", queries))
+}
+
+#[test]
+fn metrics_tell_brokers_partitions_and_readers_even_if_a_broker_is_silent() {
+    let mut rows: Vec<(&str, &str, &str, &[u64])> = Vec::new();
+    for broker in ["1", "2", "3", "4", "5", "6"] {
+        rows.push(("BytesInPerSec", broker, "orders", &[900_000, 1_000_000]));
+        rows.push(("LeaderCount", broker, "", &[20, 20]));
+    }
+    // One of six does not say what it sends: twice what comes in at the others.
+    for broker in ["1", "2", "3", "4", "5"] {
+        rows.push(("BytesOutPerSec", broker, "orders", &[1_800_000, 2_000_000]));
+    }
+    let (results, queries) = metric_data(&rows);
+    let result = imported(&[("m.json", &results), ("q.json", &queries)]);
+    let plan = plan(&result);
+    assert_eq!((plan.cluster.brokers.len(), plan.consumers.len()), (6, 2), "{}", result.toml);
+    assert_eq!(plan.topics[0].assignment.len(), 120, "twenty leaders on each of six");
+    let silent = "BytesOutPerSec: no series for 1 of 6";
+    assert!(result.left_out.iter().any(|one| one.starts_with(silent)), "{:?}", result.left_out);
+    let one: Vec<_> = rows.iter().copied().filter(|row| row.1 == "1").collect();
+    let (results, queries) = metric_data(&one);
+    let alone = imported(&[("m.json", &results), ("q.json", &queries)]);
+    assert!(alone.toml.contains("brokers = 3 # guessed"), "{}", alone.toml);
+}
+
+#[test]
+fn a_topic_stores_what_its_largest_replicas_do() {
+    let replica = |partition: &str, size: u64| serde_json::json!({"partition": partition, "size": size, "offsetLag": 0, "isFuture": false});
+    let broker = |id: u32, replicas: Vec<serde_json::Value>| serde_json::json!({"broker": id, "logDirs": [{"logDir": "/d", "error": null, "partitions": replicas}]});
+    // The third broker's disk does not answer, the second one is behind with partition 0.
+    let failed = serde_json::json!({"broker": 3, "logDirs": [{"logDir": "/d", "partitions": [],
+        "error": "org.apache.kafka.common.errors.KafkaStorageException"}]});
+    let dirs = serde_json::json!({"version": 1, "brokers": [
+        broker(1, vec![replica("t-0", 400_000_000)]),
+        broker(2, vec![replica("t-0", 300_000_000), replica("t-1", 500_000_000)]),
+        failed,
+    ]});
+    let result = imported(&[("dirs.json", &dirs.to_string())]);
+    assert!(result.toml.contains("preload = \"900000000 B\""), "{}", result.toml);
+    assert!(result.left_out.iter().any(|one| one.contains("KafkaStorageException")));
+    assert_eq!(plan(&result).cluster.brokers.len(), 3);
+}
+
+#[test]
+fn the_region_of_a_cluster_decides_its_prices_or_is_missed() {
+    let of = |region: &str| {
+        let arn = format!(
+            "\"ClusterInfo\": {{\"ClusterArn\": \"arn:aws:kafka:{region}:1:cluster/a/b\", "
+        );
+        imported(&[("c.json", &CLUSTER.replace("\"ClusterInfo\": {", &arn))])
+    };
+    let known = of("ap-southeast-1");
+    assert!(known.toml.contains("region = \"ap-southeast-1\" # from c.json"), "{}", known.toml);
+    plan(&known);
+    let unknown = of("eu-central-1");
+    assert!(!unknown.toml.contains("region ="), "{}", unknown.toml);
+    assert!(
+        unknown.left_out[0].contains("region eu-central-1: no prices"),
+        "{:?}",
+        unknown.left_out
+    );
+}
+
+#[test]
+fn a_template_is_named_after_its_first_values() {
+    let text = "nameFormat: \"${topics}-t-${messageSize}b-${producerRate}\"\ntopics: [1]\n\
+        partitionsPerTopic: [4, 8]\nmessageSize: [512, 2048]\nproducerRate: [1000, 5000]\n\
+        producersPerTopic: [1]\nsubscriptionsPerTopic: [1]\nconsumerPerSubscription: [1]\n";
+    assert_eq!(imported(&[("w.yaml", text)]).name, "1-t-512b-1000");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
