@@ -274,9 +274,12 @@ impl Raft {
     fn advance_high_watermark(&mut self, step: &mut Step<'_>) -> bool {
         let before = self.high_watermark;
         let Role::Leader(leader) = &self.role else { return false };
-        let mut ends = Vec::with_capacity(leader.voters.len() + 1);
-        ends.extend(leader.voters.values().map(|progress| progress.end.unwrap_or(NO_OFFSET)));
-        ends.push(self.log.durable_end());
+        let others = leader.voters.values().map(|progress| progress.end.unwrap_or(NO_OFFSET));
+        let ends = others.chain([self.log.durable_end()]);
+        if ends.clone().all(|end| end <= before) {
+            return false; // all is committed, as nearly always
+        }
+        let mut ends: Vec<Offset> = ends.collect();
         ends.sort_unstable_by_key(|end| std::cmp::Reverse(*end));
         let needed = if planted(self.plant, Plant::MinorityCommits) { 1 } else { self.majority() };
         let replicated = ends[needed - 1];
@@ -289,11 +292,14 @@ impl Raft {
 
     /// When a majority was last in touch, this node included.
     fn majority_seen(&self, leader: &Leader) -> Instant {
-        let mut seen: Vec<Instant> =
-            leader.voters.values().map(|progress| progress.last_fetch).collect();
-        seen.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
         // this node always is in touch with itself
-        self.majority().checked_sub(2).map_or(Instant::FAR_FUTURE, |needed| seen[needed])
+        let others = self.majority() - 1;
+        if others == 0 {
+            return Instant::FAR_FUTURE;
+        }
+        let seen = || leader.voters.values().map(|progress| progress.last_fetch);
+        let is_shared = |at: &Instant| seen().filter(|other| other >= at).count() >= others;
+        seen().filter(is_shared).max().expect("a majority is among the voters")
     }
 
     /// Half as long again as a follower waits, so that the follower moves first (KAFKA-15489).

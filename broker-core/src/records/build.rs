@@ -143,17 +143,23 @@ impl Record {
     }
 }
 
+/// The bytes of records, for which memory is asked once.
+fn encode_all(records: &[Record]) -> Bytes {
+    let mut body = BytesMut::with_capacity(records.iter().map(Record::size_bytes).sum());
+    records.iter().for_each(|record| record.encode(&mut body));
+    body.freeze()
+}
+
 impl Batch {
     /// An uncompressed batch of at least one record. Offset deltas are set to 0, 1, 2...; offset,
     /// epoch and producer are left to be assigned.
     #[must_use]
     pub fn build(base_timestamp: i64, records: &mut [Record]) -> Self {
         assert!(!records.is_empty(), "a batch has records");
-        let mut body = BytesMut::new();
         for (delta, record) in (0..).zip(records.iter_mut()) {
             record.offset_delta = delta;
-            record.encode(&mut body);
         }
+        let body = encode_all(records);
         let youngest = records.iter().map(|record| record.timestamp_delta).max().unwrap_or(0);
         let record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
         Self {
@@ -169,7 +175,7 @@ impl Batch {
                 base_sequence: -1,
                 record_count,
             },
-            body: Body::Owned(body.freeze()),
+            body: Body::Owned(body),
         }
     }
 
@@ -192,18 +198,16 @@ impl Batch {
             header = header.with_delete_horizon(horizon_ms);
         }
         let moved = self.header.base_timestamp.saturating_sub(header.base_timestamp);
-        let mut body = BytesMut::new();
         for record in &mut records {
             record.timestamp_delta = record.timestamp_delta.saturating_add(moved);
-            record.encode(&mut body);
         }
+        let mut body = encode_all(&records);
         if !header.is_log_append_time() {
             let youngest = records.iter().map(|record| record.timestamp_delta).max();
             let base = header.base_timestamp;
             header.max_timestamp = youngest.map_or(-1, |delta| base.saturating_add(delta));
         }
         header.record_count = i32::try_from(records.len()).unwrap_or(i32::MAX);
-        let mut body = body.freeze();
         if let Some(bits) = header.codec_bits() {
             body = Codec::of_bits(bits).ok_or(RecordError::BadCompression)?.pack(&body)?;
         }

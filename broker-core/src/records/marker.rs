@@ -1,7 +1,7 @@
 //! The control record that ends a transaction in a partition (Kafka's `EndTransactionMarker`).
 
-use super::{Batch, Record};
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use super::{Batch, Record, RecordError};
+use bytes::{Buf, BufMut, BytesMut};
 
 /// Version of the key and of the value; there is no other.
 const VERSION: i16 = 0;
@@ -43,9 +43,14 @@ impl EndTxnMarker {
         if !batch.header.is_control() {
             return None;
         }
-        let records = batch.records().ok()?;
-        let record = records.first()?;
-        let (mut key, mut value): (Bytes, Bytes) = (record.key.clone()?, record.value.clone()?);
+        let body = batch.unpack().ok()?;
+        let mut first = None;
+        let walked = batch.walk(&body, |record| {
+            first.get_or_insert(record);
+            Ok::<(), RecordError>(())
+        });
+        walked.ok()?;
+        let (mut key, mut value) = (first?.key?, first?.value?);
         key.try_get_i16().ok()?;
         let commit = match key.try_get_i16().ok()? {
             ABORT => false,
@@ -60,6 +65,7 @@ impl EndTxnMarker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use kafka_protocol::messages as theirs;
     use kafka_protocol::protocol::Encodable;
 

@@ -104,8 +104,8 @@ impl Batch {
     /// The body cannot be unpacked, or is not these records.
     pub fn records(&self) -> Result<Vec<Record>, RecordError> {
         let body = self.unpack()?;
-        // the header's count ends the walk, but nothing is reserved for it: it may be anybody's
-        let mut records = Vec::new();
+        // the header's count ends the walk, but little is reserved for it: it may be anybody's
+        let mut records = Vec::with_capacity(self.header.record_count.clamp(0, 16) as usize);
         self.walk(&body, |record| {
             records.push(record.to_record(&body));
             Ok::<(), RecordError>(())

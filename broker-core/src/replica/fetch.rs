@@ -398,6 +398,7 @@ fn refuse_session(step: &mut Step<'_>, to: ReplyTo, error: ErrorCode) {
 
 /// Where a session's partition is hosted. There it is watched from now on if it was not: it is new in the
 /// session, or its replica came, or came back, since the session asked last.
+#[inline]
 pub(super) fn find_host(
     session: &mut FetchSession,
     watch: Watch,
@@ -405,11 +406,22 @@ pub(super) fn find_host(
     by_tp: &FxHashMap<TopicPartition, u32>,
     partitions: &mut [Option<Partition>],
 ) -> Option<u32> {
-    let entry = &mut session.parts[watch.part as usize];
+    let entry = &session.parts[watch.part as usize];
     let hosted = entry.slot.and_then(|at| partitions.get(at as usize)?.as_ref());
     if !is_new && hosted.is_some_and(|partition| partition.tp == entry.tp) {
         return entry.slot;
     }
+    begin_watch(session, watch, by_tp, partitions)
+}
+
+#[cold]
+fn begin_watch(
+    session: &mut FetchSession,
+    watch: Watch,
+    by_tp: &FxHashMap<TopicPartition, u32>,
+    partitions: &mut [Option<Partition>],
+) -> Option<u32> {
+    let entry = &mut session.parts[watch.part as usize];
     entry.slot = by_tp.get(&entry.tp).copied();
     let partition = partitions.get_mut(entry.slot? as usize)?.as_mut()?;
     let list = match session.replica {

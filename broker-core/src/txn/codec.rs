@@ -50,7 +50,8 @@ pub(super) fn decode_key(mut bytes: &[u8]) -> Option<Arc<str>> {
 
 pub(super) fn encode_value(values: &Values, version: i16) -> Bytes {
     let flexible = version == FLEXIBLE_VERSION;
-    let mut out = BytesMut::new();
+    // room for a few partitions: most values need no more
+    let mut out = BytesMut::with_capacity(128);
     out.put_i16(version);
     out.put_i64(values.producer.id);
     out.put_i16(values.producer.epoch);

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::protocol::{FetchPartition, Request};
+use stormglass_broker_core::protocol::{FetchPartition, FetchRequest, Request};
 use stormglass_broker_core::seam::TraceEvent;
 use stormglass_scenarios::plan::{Action, Plan};
 
@@ -103,22 +103,23 @@ impl Timeouts {
         }
     }
 
-    /// A node works on a request; `positions` has what a follower's fetch is about.
-    pub(super) fn asked(
+    /// A node works on a follower's fetch, which is about `positions`.
+    pub(super) fn fetched<'a>(
         &mut self,
         now_ns: u64,
         (node, broker): (i32, &Broker),
-        request: &Request,
-        positions: &[FetchPartition],
+        (follower, fetch): (NodeId, &FetchRequest),
+        positions: impl Iterator<Item = &'a FetchPartition>,
     ) {
+        for part in positions {
+            let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
+            self.hears_position(now_ns, (node, broker), follower, (part, is_named));
+        }
+    }
+
+    /// A node works on a request other than a fetch.
+    pub(super) fn asked(&mut self, now_ns: u64, (node, broker): (i32, &Broker), request: &Request) {
         match request {
-            Request::Fetch(fetch) => {
-                let Some(replica) = fetch.replica else { return };
-                for part in positions {
-                    let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
-                    self.fetched(now_ns, (node, broker), replica.id, (part, is_named));
-                }
-            }
             Request::BrokerHeartbeat(heartbeat) => {
                 // one of an earlier life is refused, and keeps no session
                 let known =
@@ -167,7 +168,7 @@ impl Timeouts {
         self.lags.get(&of).is_some_and(joins)
     }
 
-    fn fetched(
+    fn hears_position(
         &mut self,
         now_ns: u64,
         (node, broker): (i32, &Broker),

@@ -242,14 +242,14 @@ impl Network {
     /// Schedules the arrivals of what was sent. To be called after each event, so that messages
     /// sent at one time share a NIC before they are forecast: none of them is looked at too early.
     pub fn flush(&mut self, now_ns: u64, sched: &mut impl Schedule) {
-        let mut started = std::mem::take(&mut self.started);
-        for (conn, from, epoch) in started.drain(..) {
+        for at in 0..self.started.len() {
+            let (conn, from, epoch) = self.started[at];
             let pipe = &self.pipes.0[pipe_index(conn, from) as usize];
             if pipe.epoch == epoch && pipe.status == Status::Due {
                 self.schedule_head(now_ns, (conn, from), sched);
             }
         }
-        self.started = started;
+        self.started.clear();
     }
 
     /// Schedules the arrival of a direction's first message. The sending NIC is at `now_ns`.

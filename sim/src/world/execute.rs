@@ -181,7 +181,6 @@ impl World {
         let mono = Instant::from_nanos(self.nodes[node as usize].clock.monotonic_ns(now));
         let mut held_until = now;
         let mut input = input;
-        let mut completed = std::mem::take(&mut self.completed);
         loop {
             let at = &mut self.nodes[node as usize];
             let Some(broker) = &mut at.broker else { break };
@@ -193,29 +192,40 @@ impl World {
             if !effects.remote.is_empty() {
                 self.begin_remote(node, &mut effects.remote);
             }
-            let at = &mut self.nodes[node as usize];
-            for op in effects.disk.drain(..) {
-                let is_append = matches!(op.kind, DiskOpKind::Append { .. });
-                // a stray that is set aside is as good as deleted (hunt seed 803709)
-                if let DiskOpKind::DeleteLog { tp } | DiskOpKind::SetLogAside { tp } = op.kind {
-                    self.checkers.log_deleted(at.id.0, tp);
-                }
-                let done = at.disk.submit(now, op);
-                if done.at_ns <= now {
-                    completed.push_back((done.id, done.result));
-                    continue;
-                }
-                if is_append {
-                    held_until = held_until.max(done.at_ns);
-                }
-                let result = at.results.insert(done.result);
-                let event = Event::Disk { node, life: at.life, id: done.id, result };
-                schedule(&mut self.queue, done.at_ns, event);
+            // half of the steps ask nothing of a disk
+            if !effects.disk.is_empty() {
+                held_until = held_until.max(self.submit(node, effects));
             }
-            let Some((id, result)) = completed.pop_front() else { break };
+            let Some((id, result)) = self.completed.pop_front() else { break };
             input = Input::Disk { id, result };
         }
-        self.completed = completed;
+        held_until
+    }
+
+    /// Hands a step's operations to the disk. Those that end at once are completed; returns until when
+    /// appends block the thread (`now` when none does).
+    fn submit(&mut self, node: u16, effects: &mut Effects) -> u64 {
+        let now = self.now;
+        let at = &mut self.nodes[node as usize];
+        let mut held_until = now;
+        for op in effects.disk.drain(..) {
+            let is_append = matches!(op.kind, DiskOpKind::Append { .. });
+            // a stray that is set aside is as good as deleted (hunt seed 803709)
+            if let DiskOpKind::DeleteLog { tp } | DiskOpKind::SetLogAside { tp } = op.kind {
+                self.checkers.log_deleted(at.id.0, tp);
+            }
+            let done = at.disk.submit(now, op);
+            if done.at_ns <= now {
+                self.completed.push_back((done.id, done.result));
+                continue;
+            }
+            if is_append {
+                held_until = held_until.max(done.at_ns);
+            }
+            let result = at.results.insert(done.result);
+            let event = Event::Disk { node, life: at.life, id: done.id, result };
+            schedule(&mut self.queue, done.at_ns, event);
+        }
         held_until
     }
 

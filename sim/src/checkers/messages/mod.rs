@@ -133,16 +133,16 @@ impl Checkers {
         (conn, correlation): (u64, u64),
         request: &Request,
     ) {
-        let mut positions = Vec::new();
         self.talk.unproven.clear();
         if let Request::Fetch(fetch) = request {
             self.talk.sessions.asked(node, fetch);
-            self.talk.unproven.extend(peers::unproven(broker, fetch));
-            if fetch.replica.is_some() {
-                positions = self.talk.sessions.positions(node, fetch);
+            if let Some(replica) = fetch.replica {
+                self.talk.unproven.extend(peers::unproven(broker, replica.id, fetch));
+                let positions = self.talk.sessions.positions(node, fetch);
+                self.timeouts.fetched(now_ns, (node, broker), (replica.id, fetch), positions);
             }
         }
-        self.timeouts.asked(now_ns, (node, broker), request, &positions);
+        self.timeouts.asked(now_ns, (node, broker), request);
         self.talk.ends.asked(request);
         self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);

@@ -14,21 +14,21 @@ use stormglass_broker_core::seam::FileName;
 /// its log is not this one up to there.
 pub(super) fn unproven<'a>(
     broker: &'a Broker,
+    replica: NodeId,
     fetch: &'a FetchRequest,
 ) -> impl Iterator<Item = Unproven> + 'a {
-    let replica = fetch.replica.into_iter();
-    replica.flat_map(move |replica| {
-        fetch.partitions.iter().filter_map(move |part| {
-            let view = broker.replica_view(part.tp)?;
-            let (log, lead) = (view.log, view.lead.as_ref()?);
-            let counts = part.current_leader_epoch == view.leader_epoch
-                && part.fetch_offset <= log.log_end_offset()
-                && diverging(log, part.last_fetched_epoch, part.fetch_offset).is_none();
-            let follower = lead.followers.iter().find(|f| f.id == replica.id)?;
-            let log_end = follower.log_end;
-            let of = Unproven { tp: part.tp, follower: replica.id, fetch: *part, log_end };
-            (!counts).then_some(of)
-        })
+    fetch.partitions.iter().filter_map(move |part| {
+        let view = broker.replica_view(part.tp)?;
+        let (log, lead) = (view.log, view.lead.as_ref()?);
+        let counts = part.current_leader_epoch == view.leader_epoch
+            && part.fetch_offset <= log.log_end_offset()
+            && diverging(log, part.last_fetched_epoch, part.fetch_offset).is_none();
+        if counts {
+            return None;
+        }
+        let follower = lead.followers.iter().find(|f| f.id == replica)?;
+        let log_end = follower.log_end;
+        Some(Unproven { tp: part.tp, follower: replica, fetch: *part, log_end })
     })
 }
 

@@ -51,13 +51,15 @@ impl Sessions {
     }
 
     /// What a fetch that is about to be handled is about; nothing if it will be refused.
-    pub(super) fn positions(&self, node: i32, fetch: &FetchRequest) -> Vec<FetchPartition> {
-        if is_full(fetch) {
-            return fetch.partitions.clone();
-        }
-        let session = self.0.get(&(node, fetch.session_id));
+    pub(super) fn positions<'a>(
+        &'a self,
+        node: i32,
+        fetch: &'a FetchRequest,
+    ) -> impl Iterator<Item = &'a FetchPartition> {
+        let session = self.0.get(&(node, fetch.session_id)).filter(|_| !is_full(fetch));
         let taken = session.filter(|session| session.follows(fetch.session_epoch));
-        taken.map(|session| session.positions.values().copied().collect()).unwrap_or_default()
+        let named = if is_full(fetch) { fetch.partitions.as_slice() } else { &[] };
+        named.iter().chain(taken.into_iter().flat_map(|session| session.positions.values()))
     }
 
     /// A fetch was answered: what it had asked, in the order of the answer.
