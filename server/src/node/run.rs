@@ -18,7 +18,7 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId, TopicPartition};
 use stormglass_broker_core::seam::{
-    DiskError, DiskOp, Effects, Exit, Input, PeerError, Reply, TraceEvent,
+    DiskError, DiskOp, Effects, Exit, Input, PeerError, Reply, TimerKey, TraceEvent,
 };
 use stormglass_broker_core::time::{Duration, Instant};
 use stormglass_wire::Cluster as _;
@@ -263,16 +263,19 @@ impl Node {
         }
     }
 
-    /// What a timer has this node ask of itself, and what has come meanwhile, goes before the next timer.
-    /// Else the controller of a node that was stopped, or had much to do, would find its broker silent
-    /// for as long, and fence it: the heartbeat that was due first would still be on its way. Where
-    /// timers are late, much has come.
+    /// A node that was stopped, or had much to do, finds its timers late, and must not take others for
+    /// silent, its own broker among them: what has come meanwhile goes first, then what its other timers
+    /// have it say, and its controller looks at sessions last.
     fn fire_timers(&mut self) {
         let now = self.clock.now();
-        while let Some(at) = self.timers.next().filter(|at| *at <= now) {
-            self.take_waiting(if now.since(at) < LATE { EVENTS_MAX } else { EVENTS_LATE_MAX });
-            let Some(due) = self.timers.pop(now) else { return };
+        let is_late = self.timers.next().is_some_and(|at| at <= now && now.since(at) >= LATE);
+        let mut held = false;
+        if is_late {
+            self.take_waiting(EVENTS_LATE_MAX);
+        }
+        while let Some(due) = self.timers.pop(now) {
             match due {
+                Due::Core(TimerKey::Controller) if is_late => held = true,
                 Due::Core(key) => self.act(Input::Timer(key)),
                 Due::Peer(correlation) => {
                     if let Some(from) = self.peers.expire(correlation) {
@@ -281,6 +284,10 @@ impl Node {
                     }
                 }
             }
+        }
+        if held {
+            self.take_waiting(EVENTS_LATE_MAX);
+            self.act(Input::Timer(TimerKey::Controller));
         }
     }
 
