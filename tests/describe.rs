@@ -12,7 +12,8 @@ use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicR
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     AlterReplicaLogDirsRequest, ApiVersionsRequest, CreateTopicsRequest, DescribeLogDirsRequest,
-    DescribeQuorumRequest, DescribeTopicPartitionsRequest, UpdateFeaturesRequest,
+    DescribeQuorumRequest, DescribeTopicPartitionsRequest, UnregisterBrokerRequest,
+    UpdateFeaturesRequest,
 };
 
 fn create(client: &mut Client, name: &str, partitions: i32) {
@@ -181,4 +182,23 @@ fn features_change_and_survive_a_restart() {
     let serving = Serving::start(&place, "data", &["--brokers", "3"]);
     let mut client = serving.client();
     retry(|| (levels(&mut client) == older).then_some(()));
+}
+
+#[test]
+fn a_broker_that_is_unregistered_while_it_lives_comes_back() {
+    let place = Place::new();
+    let serving = Serving::start(&place, "data", &["--brokers", "3"]);
+    let mut client = serving.client();
+    let brokers = |client: &mut Client| client.call(1, &DescribeClusterRequest::default()).brokers;
+    retry(|| (brokers(&mut client).len() == 3).then_some(()));
+    let unregister = |client: &mut Client, id: i32| {
+        client.call(0, &UnregisterBrokerRequest::default().with_broker_id(id.into())).error_code
+    };
+    assert_eq!(unregister(&mut client, 9), 102, "nobody has this id");
+    // any broker may be asked, and each of them may be the one
+    for id in 1..=3 {
+        assert_eq!(unregister(&mut client, id), 0);
+        retry(|| (brokers(&mut client).len() == 3).then_some(()));
+    }
+    serving.stop();
 }

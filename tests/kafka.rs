@@ -82,10 +82,14 @@ impl Serving {
         self.child.wait().unwrap().code()
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
     /// SIGTERM; the process must end well.
     pub(crate) fn stop(mut self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.signal("-TERM");
         assert!(self.child.wait().unwrap().success());
     }
 }

@@ -14,6 +14,7 @@ use kafka_protocol::messages::{
 };
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 fn create(client: &mut Client, name: &str, partitions: i32, configs: &[(&str, &str)]) -> i16 {
     let config = |(key, value): &(&str, &str)| {
@@ -306,4 +307,29 @@ fn what_an_operator_must_see_to_is_said() {
     place.write("file", "");
     let file = refused(&place, &[&["--data-dir", "file"], &any[..]].concat());
     assert!(file.stderr.contains("cannot make the data directory"), "{}", file.stderr);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real process needs real time")]
+fn pause(seconds: u64) {
+    std::thread::sleep(Duration::from_secs(seconds));
+}
+
+/// Its controller, which was stopped as long, does not take its broker for dead.
+#[test]
+fn a_node_that_was_stopped_for_longer_than_a_session_goes_on() {
+    let place = Place::new();
+    let session = "broker.session.timeout.ms=1500";
+    let heartbeat = "broker.heartbeat.interval.ms=300";
+    let serving = Serving::start(&place, "d", &["--set", session, "--set", heartbeat]);
+    let mut client = serving.client();
+    for _ in 0..3 {
+        serving.signal("-STOP");
+        pause(2);
+        serving.signal("-CONT");
+        client.call(4, &ApiVersionsRequest::default());
+        pause(1);
+    }
+    let log = place.read("d.log");
+    assert!(!log.contains("fenced=true"), "{log}");
+    serving.stop();
 }

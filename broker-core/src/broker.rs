@@ -262,6 +262,7 @@ impl Broker {
             | Request::AlterConfigs(_)
             | Request::AlterClientQuotas(_)
             | Request::UpdateFeatures(_)
+            | Request::UnregisterBroker(_)
                 if self.is_active_controller() =>
             {
                 self.controller_request(step, to, request)

@@ -207,6 +207,7 @@ fn is_from_no_controller(response: &Response) -> bool {
         Response::ListPartitionReassignments(response) => not_controller(response.error),
         Response::AllocateProducerIds(response) => not_controller(response.error),
         Response::UpdateFeatures(response) => not_controller(response.error),
+        Response::UnregisterBroker(response) => not_controller(response.error),
         Response::DescribeQuorum(response) => {
             response.error == ErrorCode::NotLeaderOrFollower || not_controller(response.error)
         }

@@ -100,6 +100,7 @@ impl BrokerRole {
             | Request::OffsetDelete(_) => self.group_request(step, to, request),
             Request::DescribeQuorum(_)
             | Request::UpdateFeatures(_)
+            | Request::UnregisterBroker(_)
             | Request::CreateTopics(_)
             | Request::ElectLeaders(_)
             | Request::DeleteTopics(_)

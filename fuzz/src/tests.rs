@@ -60,7 +60,8 @@ fn corpus_of_configs() {
 
 #[test]
 fn corpus_of_imports() {
-    for dir in ["../scenarios/tests/import/good", "../scenarios/tests/import/bad"] {
+    for dir in ["../scenarios/tests/import/good", "../scenarios/tests/import/bad", "corpus/imports"]
+    {
         run(dir, imports);
     }
 }

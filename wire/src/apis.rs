@@ -48,6 +48,7 @@ pub enum ApiKey {
     UpdateFeatures = 57,
     DescribeCluster = 60,
     DescribeProducers = 61,
+    UnregisterBroker = 64,
     DescribeTransactions = 65,
     ListTransactions = 66,
     ConsumerGroupHeartbeat = 68,
@@ -79,7 +80,7 @@ const fn api(key: ApiKey, min: i16, max: i16, flexible_from: i16) -> Api {
 /// Everything that is served, ascending by key. Oldest versions are those of Kafka 4 (KIP-896) or,
 /// where librdkafka looks for an older one before it uses a feature, that one. Newest versions end
 /// where a request asks for what `broker-core` does not do: topic ids in commits.
-pub const APIS: [Api; 50] = [
+pub const APIS: [Api; 51] = [
     api(ApiKey::Produce, 3, 13, 9),
     api(ApiKey::Fetch, 4, 18, 12),
     api(ApiKey::ListOffsets, 1, 10, 6),
@@ -124,6 +125,7 @@ pub const APIS: [Api; 50] = [
     api(ApiKey::UpdateFeatures, 0, 2, 0),
     api(ApiKey::DescribeCluster, 0, 2, 0),
     api(ApiKey::DescribeProducers, 0, 0, 0),
+    api(ApiKey::UnregisterBroker, 0, 0, 0),
     api(ApiKey::DescribeTransactions, 0, 0, 0),
     api(ApiKey::ListTransactions, 0, 2, 0),
     api(ApiKey::ConsumerGroupHeartbeat, 0, 1, 0),

@@ -132,6 +132,7 @@ fn decode_body(
         ApiKey::ConsumerGroupHeartbeat => api::consumer_group_heartbeat::decode(reader, cx)?,
         ApiKey::ConsumerGroupDescribe => api::consumer_group_describe::decode(reader, cx)?,
         ApiKey::UpdateFeatures => api::update_features::decode(reader, cx)?,
+        ApiKey::UnregisterBroker => api::unregister_broker::decode(reader, cx)?,
         ApiKey::DescribeQuorum => api::describe_quorum::decode(reader, cx)?,
         ApiKey::DescribeLogDirs => api::describe_log_dirs::decode(reader, cx)?,
         ApiKey::AlterReplicaLogDirs => api::describe_log_dirs::decode_alter(reader, cx)?,
@@ -292,6 +293,9 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
         }
         (ApiKey::UpdateFeatures, Response::UpdateFeatures(r)) => {
             api::update_features::encode(out, call, r);
+        }
+        (ApiKey::UnregisterBroker, Response::UnregisterBroker(r)) => {
+            api::unregister_broker::encode(out, r);
         }
         (ApiKey::DescribeQuorum, Response::DescribeQuorum(r)) => {
             api::describe_quorum::encode(out, call, cluster, r);

@@ -1,5 +1,5 @@
-//! BrokerRegistration and BrokerHeartbeat: who is in the cluster, fenced or not, and controlled
-//! shutdown (Kafka's `ClusterControlManager`, KIP-631).
+//! BrokerRegistration, BrokerHeartbeat and UnregisterBroker: who is in the cluster, fenced or not, and
+//! controlled shutdown (Kafka's `ClusterControlManager`, KIP-631).
 
 use super::state::{Controller, heartbeat_error};
 use crate::error::ErrorCode;
@@ -8,7 +8,7 @@ use crate::metadata::{BrokerImage, MetadataRecord, RegisterBrokerRecord};
 use crate::plant::{Plant, planted};
 use crate::protocol::{
     BrokerHeartbeatRequest, BrokerHeartbeatResponse, BrokerRegistrationRequest,
-    BrokerRegistrationResponse, Response,
+    BrokerRegistrationResponse, Response, UnregisterBrokerResponse,
 };
 use crate::raft::Raft;
 use crate::step::Step;
@@ -72,6 +72,19 @@ impl Controller {
             in_controlled_shutdown: false,
         }));
         epoch
+    }
+
+    /// Ends a registration, whose broker may be gone or not, as in Kafka: one that lives registers
+    /// anew.
+    pub(super) fn unregister_broker(&mut self, broker: NodeId) -> Response {
+        let Some(epoch) = self.image.broker(broker).map(|known| known.epoch) else {
+            let error = ErrorCode::BrokerIdNotRegistered;
+            return Response::UnregisterBroker(UnregisterBrokerResponse { error });
+        };
+        // it leads nothing and is in no ISR that has another member
+        self.fence(broker);
+        self.stage(MetadataRecord::UnregisterBroker { broker, epoch });
+        Response::UnregisterBroker(UnregisterBrokerResponse { error: ErrorCode::None })
     }
 
     /// Error of a request that names a registration which is not the current one (ISR-22).

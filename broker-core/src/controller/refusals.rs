@@ -6,7 +6,7 @@ use crate::protocol::{
     AlterClientQuotasResponse, AlterConfigsResponse, AlterPartitionReassignmentsResponse,
     AlteredConfigs, AlteredQuotas, CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
     DescribeQuorumResponse, ListPartitionReassignmentsResponse, Request, Response, TopicRef,
-    UpdateFeaturesResponse,
+    UnregisterBrokerResponse, UpdateFeaturesResponse,
 };
 
 /// Refuses all of a request about topics; `None` for other requests.
@@ -48,6 +48,9 @@ pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Respo
         Request::UpdateFeatures(_) => {
             Response::UpdateFeatures(Box::new(UpdateFeaturesResponse::refused(error, None)))
         }
+        Request::UnregisterBroker(_) => {
+            Response::UnregisterBroker(UnregisterBrokerResponse { error })
+        }
         Request::DescribeQuorum(_) => {
             Response::DescribeQuorum(Box::new(DescribeQuorumResponse::refused(error)))
         }
@@ -85,6 +88,7 @@ pub(super) fn take_back_topics(response: &mut Response, error: ErrorCode) {
         Response::UpdateFeatures(response) => {
             **response = UpdateFeaturesResponse::refused(error, None);
         }
+        Response::UnregisterBroker(response) => response.error = error,
         Response::AlterClientQuotas(response) => {
             response.entries.iter_mut().for_each(|entry| entry.error = error);
         }

@@ -161,6 +161,7 @@ impl Controller {
             Request::ListPartitionReassignments(r) => self.list_reassignments(&r),
             Request::AlterClientQuotas(r) => self.alter_client_quotas(&r),
             Request::UpdateFeatures(r) => self.update_features(&r),
+            Request::UnregisterBroker(r) => self.unregister_broker(r.broker),
             _ => return None,
         })
     }

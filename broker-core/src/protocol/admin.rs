@@ -336,3 +336,17 @@ pub struct AllocateProducerIdsResponse {
     /// Ids in the block (1000 in Kafka).
     pub len: i32,
 }
+
+/// UnregisterBroker: a broker is gone for good, and its registration with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnregisterBrokerRequest {
+    /// Which.
+    pub broker: NodeId,
+}
+
+/// Answer to [`UnregisterBrokerRequest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnregisterBrokerResponse {
+    /// Outcome.
+    pub error: ErrorCode,
+}

@@ -99,6 +99,8 @@ pub enum Request {
     DescribeTopicPartitions(Box<DescribeTopicPartitionsRequest>),
     /// Levels of features.
     UpdateFeatures(UpdateFeaturesRequest),
+    /// End a registration.
+    UnregisterBroker(UnregisterBrokerRequest),
     /// State of the metadata quorum.
     DescribeQuorum(DescribeQuorumRequest),
     /// What the log directory holds.
@@ -196,6 +198,7 @@ pub enum Response {
     DescribeTopicPartitions(Box<DescribeTopicPartitionsResponse>),
     /// See [`UpdateFeaturesResponse`].
     UpdateFeatures(Box<UpdateFeaturesResponse>),
+    UnregisterBroker(UnregisterBrokerResponse),
     DescribeQuorum(Box<DescribeQuorumResponse>),
     DescribeLogDirs(DescribeLogDirsResponse),
     AlterReplicaLogDirs(AlterReplicaLogDirsResponse),

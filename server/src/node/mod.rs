@@ -1,5 +1,6 @@
 //! A node: the thread that owns a broker and gives it everything that happens, one after the other.
 
+mod creations;
 mod directory;
 mod event;
 mod names;

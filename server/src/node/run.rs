@@ -1,5 +1,6 @@
 //! The loop of a node: take what happened, step the broker, do what it wants done.
 
+use super::creations::Creations;
 use super::directory::SharedDirectory;
 use super::event::{Answer, Event, Inbox, Outbox, Snapshot};
 use super::peers::{Peers, node_of};
@@ -16,13 +17,21 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId, NodeId, TopicPartition};
-use stormglass_broker_core::seam::{DiskError, Effects, Exit, Input, PeerError, Reply, TraceEvent};
+use stormglass_broker_core::seam::{
+    DiskError, DiskOp, Effects, Exit, Input, PeerError, Reply, TimerKey, TraceEvent,
+};
 use stormglass_broker_core::time::{Duration, Instant};
 use stormglass_wire::Cluster as _;
 use tokio::sync::oneshot;
 
 /// Events taken before timers are looked at again.
 const EVENTS_MAX: usize = 256;
+/// The same where timers are late.
+const EVENTS_LATE_MAX: usize = 100_000;
+/// A timer that is not heard for so long is late.
+const LATE: Duration = Duration::from_millis(500);
+/// Logs that are made before events and timers are looked at again.
+const LOGS_MAX: usize = 64;
 /// Longest sleep, so that a wall clock that was set is noticed.
 const SLEEP_MAX: Duration = Duration::from_millis(1000);
 /// Difference of the clocks' distance that the core is told, ms.
@@ -72,6 +81,8 @@ pub(crate) struct Node {
     waiting: FxHashMap<(ConnectionId, CorrelationId), oneshot::Sender<Answer>>,
     /// Inputs that follow from what was done.
     next: VecDeque<Input>,
+    /// Logs to be made.
+    creations: Creations,
     ready: Option<std::sync::mpsc::Sender<NodeId>>,
     shutdown: Option<Closing>,
     peers_here: Option<Arc<AtomicUsize>>,
@@ -120,6 +131,7 @@ impl Node {
             wall_offset_ms: None,
             waiting: FxHashMap::default(),
             next: VecDeque::new(),
+            creations: Creations::default(),
             ready: Some(parts.ready),
             shutdown: None,
             peers_here: parts.peers_here,
@@ -135,12 +147,16 @@ impl Node {
             if let Some(exit) = self.effects.exit.take() {
                 break exit;
             }
-            let sleep = self.timers.next().map_or(SLEEP_MAX, |at| at.since(self.clock.now()));
+            let sleep = match self.creations.is_empty() {
+                true => self.timers.next().map_or(SLEEP_MAX, |at| at.since(self.clock.now())),
+                false => Duration::ZERO,
+            };
             match self.inbox.recv_timeout(std_duration(sleep.min(SLEEP_MAX))) {
                 Ok(event) => self.take_events(event),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break Exit::ShutdownComplete,
             }
+            self.make_logs();
             self.sync_wall_clock();
             self.fire_timers();
             self.announce();
@@ -178,7 +194,11 @@ impl Node {
 
     fn take_events(&mut self, first: Event) {
         self.happen(first);
-        for _ in 1..EVENTS_MAX {
+        self.take_waiting(EVENTS_MAX);
+    }
+
+    fn take_waiting(&mut self, max: usize) {
+        for _ in 0..max {
             match self.inbox.try_recv() {
                 Ok(event) if self.effects.exit.is_none() => self.happen(event),
                 Ok(_) | Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
@@ -243,10 +263,19 @@ impl Node {
         }
     }
 
+    /// A node that was stopped, or had much to do, finds its timers late, and must not take others for
+    /// silent, its own broker among them: what has come meanwhile goes first, then what its other timers
+    /// have it say, and its controller looks at sessions last.
     fn fire_timers(&mut self) {
         let now = self.clock.now();
+        let is_late = self.timers.next().is_some_and(|at| at <= now && now.since(at) >= LATE);
+        let mut held = false;
+        if is_late {
+            self.take_waiting(EVENTS_LATE_MAX);
+        }
         while let Some(due) = self.timers.pop(now) {
             match due {
+                Due::Core(TimerKey::Controller) if is_late => held = true,
                 Due::Core(key) => self.act(Input::Timer(key)),
                 Due::Peer(correlation) => {
                     if let Some(from) = self.peers.expire(correlation) {
@@ -256,11 +285,19 @@ impl Node {
                 }
             }
         }
+        if held {
+            self.take_waiting(EVENTS_LATE_MAX);
+            self.act(Input::Timer(TimerKey::Controller));
+        }
     }
 
     /// Steps the broker, and goes on until nothing follows at once.
     fn act(&mut self, input: Input) {
         self.next.push_back(input);
+        self.go_on();
+    }
+
+    fn go_on(&mut self) {
         while let Some(input) = self.next.pop_front() {
             self.broker.step(self.clock.now(), input, &mut self.effects);
             self.publish_topics();
@@ -298,12 +335,14 @@ impl Node {
     }
 
     fn carry_out(&mut self) {
-        for op in self.effects.disk.drain(..) {
-            let id = op.id;
-            if let Submitted::Now(result) = self.store.submit(op) {
-                self.next.push_back(Input::Disk { id, result });
+        let mut ops = std::mem::take(&mut self.effects.disk);
+        for op in ops.drain(..) {
+            if let Err(op) = self.creations.defer(op) {
+                self.creations.before(&op.kind).into_iter().for_each(|op| self.submit(op));
+                self.submit(op);
             }
         }
+        self.effects.disk = ops; // its room is used again
         for Reply { conn, correlation, response, throttle_ms } in self.effects.replies.drain(..) {
             if let Some(reply) = self.waiting.remove(&(conn, correlation)) {
                 // a connection that is gone needs no answer
@@ -330,6 +369,22 @@ impl Node {
         }
     }
 
+    fn submit(&mut self, op: DiskOp) {
+        let id = op.id;
+        if let Submitted::Now(result) = self.store.submit(op) {
+            self.next.push_back(Input::Disk { id, result });
+        }
+    }
+
+    /// A few of the logs that are to be made.
+    fn make_logs(&mut self) {
+        for _ in 0..LOGS_MAX {
+            let Some(ops) = self.creations.pop() else { break };
+            ops.into_iter().for_each(|op| self.submit(op));
+        }
+        self.go_on();
+    }
+
     fn sync_wall_clock(&mut self) {
         let wall_ms = self.clock.wall_ms();
         let now_ms = i64::try_from(self.clock.now().as_millis()).unwrap_or(i64::MAX);
@@ -354,7 +409,10 @@ impl Node {
         }
     }
 
-    fn finish(self, exit: Exit) -> Result<(), ServeError> {
+    fn finish(mut self, exit: Exit) -> Result<(), ServeError> {
+        while let Some(ops) = self.creations.pop() {
+            ops.into_iter().for_each(|op| self.submit(op));
+        }
         let (node, dir) = (self.id.0, self.store.log_dir().display().to_string());
         let closed = self.store.close();
         match exit {

@@ -18,6 +18,9 @@ pub(super) const SWAP: &str = ".swap";
 /// Directory of the metadata log.
 pub(super) const METADATA_DIR: &str = "__cluster_metadata-0";
 
+/// No log gets to this offset. What claims to be there is damaged: nothing could be appended to it.
+pub(super) const OFFSETS_END: Offset = 1 << 62;
+
 /// Name of a partition's directory.
 pub(super) fn dir_name(topic: &str, partition: i32) -> String {
     format!("{topic}-{partition}")

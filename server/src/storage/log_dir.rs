@@ -1,6 +1,6 @@
 //! The directory of one partition: its segments by base offset.
 
-use super::layout::{PARTITION_METADATA, partition_metadata, segment_base};
+use super::layout::{OFFSETS_END, PARTITION_METADATA, partition_metadata, segment_base};
 use super::open_files::OpenFiles;
 use super::segment::{SEGMENT_FILES, Segment};
 use super::swap;
@@ -31,6 +31,7 @@ impl LogDir {
             check_is_file(&entry)?;
             let name = entry.file_name();
             if let Some(base) = name.to_str().and_then(segment_base) {
+                check_base(&entry, base)?;
                 segments.insert(base, Segment::existing(path, base, open_files)?);
             }
         }
@@ -44,13 +45,10 @@ impl LogDir {
     }
 
     /// A new one, whose name is as durable as its first segment: see [`Self::names`]. Waits for no
-    /// disk, as a topic may have thousands of partitions. What a power failure has left there of a
-    /// log that never was fsynced goes.
+    /// disk and looks at nothing first, as a topic may have thousands of partitions: it is an error if
+    /// the directory is there.
     pub(super) fn create(path: &Path, topic: TopicId, open_files: &OpenFiles) -> io::Result<Self> {
-        if path.exists() {
-            fs::remove_dir_all(path)?;
-        }
-        fs::create_dir_all(path)?;
+        fs::create_dir(path)?;
         fs::write(path.join(PARTITION_METADATA), partition_metadata(topic))?;
         let (segments, open_files) = (BTreeMap::new(), open_files.clone());
         Ok(Self { path: path.to_owned(), segments, cleaned: None, open_files })
@@ -126,6 +124,14 @@ impl LogDir {
         }
         Ok(())
     }
+}
+
+/// The log would go on behind the newest segment, and there must be offsets left for that.
+fn check_base(entry: &DirEntry, base: Offset) -> io::Result<()> {
+    if base < OFFSETS_END {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("no log gets as far as {}", entry.path().display())))
 }
 
 /// A segment's files must be files: an index that is none would be missed only when it is written.

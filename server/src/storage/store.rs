@@ -361,11 +361,25 @@ impl Store {
             return Ok(());
         }
         let path = self.root.join(dir_name(topic, tp.partition));
-        if path.exists() && !LogDir::existing(&path, &self.open_files)?.is_empty() {
-            set_aside(&path, "another topic's log is to be there")?;
-            self.logs.retain(|_, log| log.path != path);
+        let log = match LogDir::create(&path, tp.topic, &self.open_files) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.clear_place(&path)?;
+                LogDir::create(&path, tp.topic, &self.open_files)?
+            }
+            other => other?,
+        };
+        self.logs.insert(tp, log);
+        Ok(())
+    }
+
+    /// Makes room for a log. Records of another one are set aside; what a power failure has left of a
+    /// log that never was fsynced goes.
+    fn clear_place(&mut self, path: &Path) -> io::Result<()> {
+        if LogDir::existing(path, &self.open_files)?.is_empty() {
+            return fs::remove_dir_all(path);
         }
-        self.logs.insert(tp, LogDir::create(&path, tp.topic, &self.open_files)?);
+        set_aside(path, "another topic's log is to be there")?;
+        self.logs.retain(|_, log| log.path != path);
         Ok(())
     }
 

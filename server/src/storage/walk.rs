@@ -1,6 +1,7 @@
 //! Walking the batches of a segment: from header to header, or with their content.
 
 use super::chunks::Chunks;
+use super::layout::OFFSETS_END;
 use bytes::Buf as _;
 use std::fs::File;
 use std::io;
@@ -71,7 +72,9 @@ impl<'a> Walk<'a> {
         let max_timestamp = bytes.get_i64();
         let size = LENGTH_END + u64::try_from(length).unwrap_or(0);
         let is_whole = size >= u64::from(BATCH_OVERHEAD) && size <= self.rest();
-        let is_sound = magic == MAGIC && base_offset >= 0 && last_offset_delta >= 0;
+        // no CRC protects the base offset
+        let is_offset = (0..OFFSETS_END).contains(&base_offset);
+        let is_sound = magic == MAGIC && is_offset && last_offset_delta >= 0;
         Ok((is_whole && is_sound).then(|| Head {
             position,
             size,

@@ -41,25 +41,32 @@ pub(crate) fn decode(key: ApiKey, reader: &mut Reader) -> Result<Option<Asked>, 
 }
 
 fn filter(reader: &mut Reader) -> Result<(), WireError> {
-    let _resource_type = reader.i8()?;
+    known(reader)?; // type of the resource
     let _resource = reader.nullable_string()?;
-    let _pattern_type = reader.i8()?;
+    known(reader)?; // type of the pattern
     let _principal = reader.nullable_string()?;
     let _host = reader.nullable_string()?;
-    let _operation = reader.i8()?;
-    let _permission_type = reader.i8()?;
-    Ok(())
+    known(reader)?; // operation
+    known(reader) // allowed or denied
 }
 
 fn creation(reader: &mut Reader) -> Result<(), WireError> {
-    let _resource_type = reader.i8()?;
+    known(reader)?; // type of the resource
     let _resource = reader.string()?;
-    let _pattern_type = reader.i8()?;
+    known(reader)?; // type of the pattern
     let _principal = reader.string()?;
     let _host = reader.string()?;
-    let _operation = reader.i8()?;
-    let _permission_type = reader.i8()?;
+    known(reader)?; // operation
+    known(reader)?; // allowed or denied
     reader.skip_tags()
+}
+
+/// Kafka closes the connection of who asks for UNKNOWN, whether it has an authorizer or not.
+fn known(reader: &mut Reader) -> Result<(), WireError> {
+    match reader.i8()? {
+        0 => Err(WireError::Forbidden("the request has an unknown element of an ACL")),
+        _ => Ok(()),
+    }
 }
 
 /// The answer: SECURITY_DISABLED, for each thing that was asked for.

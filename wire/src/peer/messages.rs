@@ -23,9 +23,9 @@ use stormglass_broker_core::protocol::{
     FetchSnapshotResponse, IsolationLevel, LeaderAndEpoch, ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse, NewPartitions, NewTopic, Placement, ProducerIdAndEpoch,
     QuorumReplica, QuotaValue, Reassignment, ReplicaState, Request, Response, SnapshotId, TopicRef,
-    TransactionRules, TxnMarker, TxnPartitions, TxnPartitionsResult, UpdateFeaturesRequest,
-    UpdateFeaturesResponse, VoteRequest, VoteResponse, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    TransactionRules, TxnMarker, TxnPartitions, TxnPartitionsResult, UnregisterBrokerRequest,
+    UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse, VoteRequest,
+    VoteResponse, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
 /// What nodes ask each other. Requests that clients make of any broker and that it passes on to the
@@ -92,6 +92,7 @@ messages! {
     40 AlterClientQuotas;
     41 DescribeQuorum;
     42 UpdateFeatures;
+    43 UnregisterBroker;
 }
 
 fields! {
@@ -180,6 +181,8 @@ fields! {
     AlteredConfigs { target, error, message }
     UpdateFeaturesRequest { updates, validate_only }
     FeatureUpdate { name, level, direction }
+    UnregisterBrokerRequest { broker }
+    UnregisterBrokerResponse { error }
     UpdateFeaturesResponse { error, message, updated }
     AlterClientQuotasRequest { entries, validate_only }
     AlterQuotas { entity, changes }

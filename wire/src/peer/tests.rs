@@ -28,6 +28,7 @@ fn reassignment() -> Request {
 fn requests() -> Vec<Request> {
     let named: Arc<str> = "orders".into();
     vec![
+        Request::UnregisterBroker(UnregisterBrokerRequest { broker: NodeId(3) }),
         reassignment(),
         Request::Vote(VoteRequest {
             epoch: 4,
@@ -166,6 +167,9 @@ fn responses() -> Vec<Response> {
 /// The same of what administrators look at.
 fn descriptions() -> Vec<Response> {
     vec![
+        Response::UnregisterBroker(UnregisterBrokerResponse {
+            error: ErrorCode::BrokerIdNotRegistered,
+        }),
         Response::UpdateFeatures(Box::new(UpdateFeaturesResponse {
             error: ErrorCode::None,
             message: None,

@@ -15,7 +15,8 @@ use stormglass_broker_core::protocol::{
     DescribeLogDirsResponse, DescribeQuorumRequest, DescribeQuorumResponse,
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, DescribedPartition,
     DescribedTopic, FeatureDirection, FeatureUpdate, MetadataPartition, PartitionCursor,
-    QuorumReplica, ReplicaLog, Request, Response, UpdateFeaturesRequest, UpdateFeaturesResponse,
+    QuorumReplica, ReplicaLog, Request, Response, UnregisterBrokerRequest,
+    UnregisterBrokerResponse, UpdateFeaturesRequest, UpdateFeaturesResponse,
 };
 
 #[test]
@@ -296,6 +297,21 @@ fn features_are_updated_in_every_version() {
     }
 }
 
+#[test]
+fn brokers_are_unregistered() {
+    let key = ApiKey::UnregisterBroker;
+    for version in versions(key) {
+        let body = theirs::UnregisterBrokerRequest::default().with_broker_id(3.into());
+        let (request, call) = ask(key, version, &body);
+        let expected = UnregisterBrokerRequest { broker: NodeId(3) };
+        assert_eq!(request, Request::UnregisterBroker(expected));
+        let response = UnregisterBrokerResponse { error: ErrorCode::BrokerIdNotRegistered };
+        let read: theirs::UnregisterBrokerResponse =
+            answer(&call, &Response::UnregisterBroker(response));
+        assert_eq!((read.error_code, read.error_message.as_deref()), (102, Some("")));
+    }
+}
+
 /// Frames for damage to be done to.
 pub(super) fn samples() -> Vec<Bytes> {
     use theirs::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -308,6 +324,7 @@ pub(super) fn samples() -> Vec<Bytes> {
         frame(ApiKey::DescribeTopicPartitions, 0, &paged),
         frame(ApiKey::DescribeLogDirs, 4, &theirs::DescribeLogDirsRequest::default()),
         frame(ApiKey::UpdateFeatures, 2, &theirs::UpdateFeaturesRequest::default()),
+        frame(ApiKey::UnregisterBroker, 0, &theirs::UnregisterBrokerRequest::default()),
         frame(ApiKey::DescribeQuorum, 2, &quorum_of("__cluster_metadata", 0)),
         frame(ApiKey::AlterReplicaLogDirs, 2, &theirs::AlterReplicaLogDirsRequest::default()),
     ]
@@ -326,7 +343,9 @@ fn without_an_authorizer_acls_are_refused_one_by_one() {
         let key = ApiKey::DescribeAcls;
         let asked = theirs::DescribeAclsRequest::default()
             .with_resource_type_filter(2)
-            .with_principal_filter(Some(text("User:alice")));
+            .with_principal_filter(Some(text("User:alice")))
+            .with_operation(1)
+            .with_permission_type(1);
         let read: theirs::DescribeAclsResponse =
             read(answered(key, version, frame(key, version, &asked)), version);
         assert_eq!((read.error_code, read.resources.len()), (code, 0));
@@ -337,7 +356,9 @@ fn without_an_authorizer_acls_are_refused_one_by_one() {
             .with_resource_type(2)
             .with_resource_name(text("orders"))
             .with_principal(text("User:alice"))
-            .with_host(text("*"));
+            .with_host(text("*"))
+            .with_operation(3)
+            .with_permission_type(3);
         let asked = theirs::CreateAclsRequest::default().with_creations(vec![acl; 2]);
         let read: theirs::CreateAclsResponse =
             read(answered(key, version, frame(key, version, &asked)), version);
@@ -345,11 +366,34 @@ fn without_an_authorizer_acls_are_refused_one_by_one() {
     }
     for version in versions(ApiKey::DeleteAcls) {
         let key = ApiKey::DeleteAcls;
-        let asked =
-            theirs::DeleteAclsRequest::default().with_filters(vec![DeleteAclsFilter::default(); 3]);
+        let filter = DeleteAclsFilter::default()
+            .with_resource_type_filter(1)
+            .with_operation(1)
+            .with_permission_type(1);
+        let asked = theirs::DeleteAclsRequest::default().with_filters(vec![filter; 3]);
         let read: theirs::DeleteAclsResponse =
             read(answered(key, version, frame(key, version, &asked)), version);
         let found = read.filter_results.iter().map(|it| it.error_code);
         assert_eq!(found.collect::<Vec<_>>(), [code; 3]);
+    }
+}
+
+#[test]
+fn unknown_elements_of_acls_are_no_request() {
+    for version in versions(ApiKey::DescribeAcls) {
+        let known = theirs::DescribeAclsRequest::default()
+            .with_resource_type_filter(1)
+            .with_operation(1)
+            .with_permission_type(1);
+        let unknown = [
+            known.clone().with_resource_type_filter(0),
+            known.clone().with_pattern_type_filter(0),
+            known.clone().with_operation(0),
+            known.clone().with_permission_type(0),
+        ];
+        let decoded =
+            |asked| decode_request(frame(ApiKey::DescribeAcls, version, asked), &Known).is_ok();
+        assert!(decoded(&known));
+        assert!(unknown.iter().all(|asked| !decoded(asked)));
     }
 }

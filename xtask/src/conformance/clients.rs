@@ -112,8 +112,9 @@ fn without_places(line: &str) -> String {
 }
 
 fn kcat() -> Result<Installed, String> {
-    do_it("kcat", &["-V"], &work_dir())?;
-    Ok(Installed::new(&["sh", text(&source("kcat/kcat.sh"))?], place("kcat")?))
+    let dir = place("kcat")?;
+    do_it("kcat", &["-V"], &dir)?;
+    Ok(Installed::new(&["sh", text(&source("kcat/kcat.sh"))?], dir))
 }
 
 /// The class path of Apache Kafka's artifacts.

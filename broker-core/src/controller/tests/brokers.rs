@@ -1,7 +1,10 @@
 use super::rig::Rig;
 use crate::error::ErrorCode;
 use crate::ids::NodeId;
-use crate::protocol::{AllocateProducerIdsRequest, Request, Response};
+use crate::protocol::{
+    AllocateProducerIdsRequest, Request, Response, UnregisterBrokerRequest,
+    UnregisterBrokerResponse,
+};
 use crate::seam::TraceEvent;
 
 #[test]
@@ -151,4 +154,45 @@ fn producer_ids_come_in_blocks_that_never_overlap() {
     }
     let block = |first| (ErrorCode::None, first, 1000);
     assert_eq!(firsts, [block(0), block(1000), block(2000)]);
+}
+
+fn unregister(rig: &mut Rig, broker: i32) -> ErrorCode {
+    let request = UnregisterBrokerRequest { broker: NodeId(broker) };
+    match rig.ask(Request::UnregisterBroker(request)) {
+        Response::UnregisterBroker(UnregisterBrokerResponse { error }) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_unregistered_broker_leads_nothing_and_is_not_there() {
+    let mut rig = Rig::with_brokers(2);
+    let shared = rig.create_on(&[1, 2], &[]);
+    let alone = rig.create_on(&[1], &[]);
+    assert_eq!(unregister(&mut rig, 7), ErrorCode::BrokerIdNotRegistered);
+    assert_eq!(unregister(&mut rig, 1), ErrorCode::None);
+    let image = rig.controller.image();
+    assert!(image.broker(NodeId(1)).is_none());
+    let partition = image.partition(shared).unwrap();
+    assert_eq!((partition.leader, partition.isr.as_slice()), (Some(NodeId(2)), &[NodeId(2)][..]));
+    let partition = image.partition(alone).unwrap();
+    assert_eq!((partition.leader, partition.isr.as_slice()), (None, &[NodeId(1)][..]));
+    assert_eq!(unregister(&mut rig, 1), ErrorCode::BrokerIdNotRegistered);
+}
+
+#[test]
+fn an_unregistered_broker_that_lives_registers_anew() {
+    let mut rig = Rig::with_brokers(2);
+    let tp = rig.create_on(&[1], &[]);
+    let old = rig.broker(1).epoch;
+    assert_eq!(unregister(&mut rig, 1), ErrorCode::None);
+    let refused = rig.beat_with(2, |r| (r.broker, r.broker_epoch) = (NodeId(1), old));
+    assert_eq!(refused.error, ErrorCode::BrokerIdNotRegistered);
+    let epoch = rig.register(1, 1).unwrap();
+    assert!(epoch > old);
+    rig.beat_with(1, |r| {
+        r.broker_epoch = epoch;
+        r.current_metadata_offset = epoch;
+    });
+    assert_eq!(rig.controller.image().partition(tp).unwrap().leader, Some(NodeId(1)));
 }

@@ -22,6 +22,8 @@ pub(super) fn request(request: &Request) -> u64 {
             let updates = request.updates.iter().map(|update| text(&update.name) + 2 + 1 + TAGS);
             4 + array(request.updates.len()) + updates.sum::<u64>() + 1 + TAGS
         }
+        // v0: broker
+        Request::UnregisterBroker(_) => 4 + TAGS,
         // v2: the metadata topic
         Request::DescribeQuorum(_) => metadata_topic(4 + TAGS) + TAGS,
         // v4: partitions or all
@@ -50,6 +52,8 @@ pub(super) fn response(response: &Response) -> u64 {
         }
         // v2: throttle, error, message
         Response::UpdateFeatures(response) => 4 + 2 + nullable(response.message.as_deref()) + TAGS,
+        // v0: throttle, error, an empty message
+        Response::UnregisterBroker(_) => 4 + 2 + 1 + TAGS,
         // v2: error, no message, metadata topic, addresses of voters
         Response::DescribeQuorum(response) => described_quorum(response),
         // v4: throttle, error, one directory: error, path, partitions, room in all and left

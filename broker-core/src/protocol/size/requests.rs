@@ -56,6 +56,7 @@ pub(super) fn body(request: &Request) -> u64 {
         | Request::ListConfigResources(_)
         | Request::DeleteRecords(_) => topics::request(request),
         Request::UpdateFeatures(_)
+        | Request::UnregisterBroker(_)
         | Request::DescribeTopicPartitions(_)
         | Request::DescribeQuorum(_)
         | Request::DescribeLogDirs(_)

@@ -72,6 +72,7 @@ pub(super) fn body(response: &Response) -> u64 {
         | Response::ListConfigResources(_)
         | Response::DeleteRecords(_) => topics::response(response),
         Response::UpdateFeatures(_)
+        | Response::UnregisterBroker(_)
         | Response::DescribeTopicPartitions(_)
         | Response::DescribeQuorum(_)
         | Response::DescribeLogDirs(_)

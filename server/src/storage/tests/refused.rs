@@ -76,6 +76,35 @@ fn a_segment_within_another_one_stops_the_start() {
 }
 
 #[test]
+fn a_segment_that_no_log_gets_to_stops_the_start() {
+    let mut rig = Rig::new();
+    rig.append(0, &batch(0, 10));
+    for base in [1 << 62, i64::MAX] {
+        let far = rig.dir.path().join("orders-0").join(segment_name(base, "log"));
+        fs::write(&far, b"noise").unwrap();
+        let error = Store::open(rig.dir.path()).unwrap_err().to_string();
+        assert!(error.contains(far.to_str().unwrap()), "{error}");
+        fs::remove_file(&far).unwrap();
+    }
+}
+
+/// Nothing but its place in the segment says what a batch's base offset was.
+#[test]
+fn a_batch_that_no_log_gets_to_is_damaged() {
+    let mut rig = Rig::new();
+    let first = batch(0, 10);
+    rig.append(0, &first);
+    rig.append(0, &batch(first.next_offset(), 10));
+    let log = rig.dir.path().join("orders-0").join(segment_name(0, "log"));
+    let mut bytes = fs::read(&log).unwrap();
+    let second = bytes.len() / 2;
+    bytes[second] = 0x7f; // the highest byte of the base offset
+    fs::write(&log, bytes).unwrap();
+    let store = Store::open(rig.dir.path()).unwrap();
+    assert_eq!(store.summary(TP, 0).next_offset, first.next_offset());
+}
+
+#[test]
 fn no_segment_is_given_up_for_what_the_cleaner_has_not_written() {
     for content in [&b""[..], &[0xff; 200]] {
         let (rig, _) = filled(&[10, 10]);

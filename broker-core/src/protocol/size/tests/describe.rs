@@ -174,3 +174,15 @@ fn update_features() {
         check_response(Response::UpdateFeatures(Box::new(response)), body, 2);
     }
 }
+
+#[test]
+fn unregister_broker() {
+    let request = ours::UnregisterBrokerRequest { broker: NodeId(3) };
+    let body = theirs::UnregisterBrokerRequest::default().with_broker_id(3.into());
+    check_request(Request::UnregisterBroker(request), body, 0);
+    let response = ours::UnregisterBrokerResponse { error: ErrorCode::BrokerIdNotRegistered };
+    let body = theirs::UnregisterBrokerResponse::default()
+        .with_error_code(102)
+        .with_error_message(Some(text("")));
+    check_response(Response::UnregisterBroker(response), body, 0);
+}

@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, BrokerId, CreateAclsRequest,
     DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
     DescribeLogDirsRequest, DescribeQuorumRequest, ElectLeadersRequest,
-    ListPartitionReassignmentsRequest, UpdateFeaturesRequest,
+    ListPartitionReassignmentsRequest, UnregisterBrokerRequest, UpdateFeaturesRequest,
 };
 
 pub(super) fn all(script: &mut Script) {
@@ -40,10 +40,19 @@ fn acls(script: &mut Script) {
         .with_host(text("*"))
         .with_operation(3)
         .with_permission_type(3);
-    let filter = DeleteAclsFilter::default().with_resource_type_filter(2);
-    script.every("DescribeAcls", |_, _| {
-        DescribeAclsRequest::default().with_resource_type_filter(1).with_pattern_type_filter(1)
-    });
+    let filter = DeleteAclsFilter::default()
+        .with_resource_type_filter(2)
+        .with_operation(1)
+        .with_permission_type(1);
+    let any = || {
+        DescribeAclsRequest::default()
+            .with_resource_type_filter(1)
+            .with_pattern_type_filter(1)
+            .with_operation(1)
+            .with_permission_type(1)
+    };
+    script.every("DescribeAcls", |_, _| any());
+    script.every("DescribeAcls, an unknown operation", |_, _| any().with_operation(0));
     script.every("CreateAcls", |_, _| {
         CreateAclsRequest::default().with_creations(vec![acl.clone(); 2])
     });
@@ -191,6 +200,9 @@ fn features(script: &mut Script) {
     script.every("UpdateFeatures, unknown", |_, version| request("colour", 1, version));
     script.every("UpdateFeatures, a level to come", |_, version| {
         request("transaction.version", 99, version)
+    });
+    script.every("UnregisterBroker, unknown", |_, _| {
+        UnregisterBrokerRequest::default().with_broker_id(BrokerId(99))
     });
     script.every("UpdateFeatures, none", |_, _| {
         UpdateFeaturesRequest::default().with_timeout_ms(10_000)
