@@ -11,9 +11,9 @@ use kafka_protocol::messages::describe_quorum_response::ReplicaState;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    AlterReplicaLogDirsRequest, ApiVersionsRequest, CreateTopicsRequest, DescribeLogDirsRequest,
-    DescribeQuorumRequest, DescribeTopicPartitionsRequest, UnregisterBrokerRequest,
-    UpdateFeaturesRequest,
+    AlterReplicaLogDirsRequest, ApiVersionsRequest, CreateTopicsRequest, DescribeClusterRequest,
+    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    UnregisterBrokerRequest, UpdateFeaturesRequest,
 };
 
 fn create(client: &mut Client, name: &str, partitions: i32) {
