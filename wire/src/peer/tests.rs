@@ -25,6 +25,16 @@ fn reassignment() -> Request {
     })
 }
 
+fn registration() -> Request {
+    Request::BrokerRegistration(Box::new(BrokerRegistrationRequest {
+        broker: NodeId(3),
+        incarnation: u128::MAX / 3,
+        rack: Some("az-1".into()),
+        endpoint: Some(Arc::new(BrokerEndpoint { host: "broker.example".into(), port: 65535 })),
+        previous_broker_epoch: -1,
+    }))
+}
+
 fn requests() -> Vec<Request> {
     let named: Arc<str> = "orders".into();
     vec![
@@ -78,13 +88,7 @@ fn requests() -> Vec<Request> {
             forgotten: vec![tp()],
             rack: None,
         })),
-        Request::BrokerRegistration(Box::new(BrokerRegistrationRequest {
-            broker: NodeId(3),
-            incarnation: u128::MAX / 3,
-            rack: Some("az-1".into()),
-            endpoint: Some(Arc::new(BrokerEndpoint { host: "broker.example".into(), port: 65535 })),
-            previous_broker_epoch: -1,
-        })),
+        registration(),
         Request::CreateTopics(CreateTopicsRequest {
             topics: vec![NewTopic {
                 name: Arc::clone(&named),
