@@ -168,7 +168,7 @@ impl World {
             .sum()
     }
 
-    /// During the drain: whether everything is consumed.
+    /// During the drain: whether everything is consumed, from partitions that are all led.
     fn check_drained(&mut self) {
         let since = self.now.saturating_sub(self.origin_ns);
         if since <= self.plan.phases.drain_starts_ns() + SECOND_NS {
@@ -179,7 +179,16 @@ impl World {
         self.drained = self.apps.is_none()
             && lag == 0
             && self.under_replicated() == 0
-            && self.producers_idle();
+            && self.producers_idle()
+            && self.is_all_led();
+    }
+
+    /// Whether a controller is active, and knows of a leader for each partition. While the quorum's hosts boot
+    /// brokers cannot tell.
+    fn is_all_led(&self) -> bool {
+        let mut images =
+            self.nodes.iter().filter_map(|node| node.broker.as_ref()?.active_metadata());
+        images.any(|image| image.partitions().all(|(_, state)| state.leader.is_some()))
     }
 }
 
