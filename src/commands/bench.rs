@@ -66,6 +66,10 @@ fn refused(error: &BenchError, args: &Bench) -> Failure {
         BenchError::Property(..) => {
             "properties of --property and -X are librdkafka's, see its CONFIGURATION.md"
         }
+        _ if args.properties.iter().any(|(key, _)| needs_tls(key)) => {
+            "is there a Kafka cluster at --bootstrap, and are the protocol, certificates and credentials \
+             of -X those that it takes?"
+        }
         _ => "is there a Kafka cluster at --bootstrap, and does it take plain connections?",
     };
     let exit = match error {
