@@ -357,6 +357,7 @@ impl Partition {
         if self.void != Some(Void::Unclean) {
             self.void = Some(void);
         }
+        self.may_be_compacted_away(); // whatever is cut for it, committed or not (hunt seed 861242)
     }
 
     /// Whether this is the log of the quorum.
