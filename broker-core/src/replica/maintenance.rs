@@ -182,9 +182,9 @@ impl ReplicaManager {
         self.write_if_changed(step, FileName::RecoveryPoints, points);
     }
 
-    /// Logs have been deleted, or set aside as strays: what was on record of them must not be taken for that of logs that come in
-    /// their place (`LogManager.asyncDelete`). A replica that was moved back would count as flushed as far
-    /// as the one before it (hunt seeds 730043, 821629).
+    /// Logs have been deleted, or set aside as strays: what was on record of them must not be taken for
+    /// that of logs that come in their place (`LogManager.asyncDelete`). A replica that was moved back
+    /// would count as flushed as far as the one before it (hunt seeds 730043, 821629).
     #[cold]
     pub(super) fn checkpoint_all(&mut self, step: &mut Step<'_>) {
         self.checkpoint_recovery_points(step);
