@@ -223,6 +223,12 @@ impl Log {
         self.producers.entries().len()
     }
 
+    /// What is remembered of a producer.
+    #[must_use]
+    pub fn producer_view(&self, id: i64) -> Option<ProducerView> {
+        self.producers.get(id).map(|producer| producer.view())
+    }
+
     /// What is remembered of producers, by id.
     #[must_use]
     pub fn producer_views(&self) -> Vec<ProducerView> {

@@ -82,6 +82,16 @@ impl Producer {
         }
     }
 
+    /// What is remembered of it, for checkers.
+    pub(crate) fn view(&self) -> ProducerView {
+        ProducerView {
+            id: self.id,
+            epoch: self.epoch,
+            batches: self.batches().len(),
+            newest: self.batches().last().map(|b| (b.last_sequence, b.last_offset)),
+        }
+    }
+
     /// Remembered batches, oldest first.
     pub(crate) fn batches(&self) -> &[BatchMeta] {
         &self.batches[..usize::from(self.len)]
@@ -235,13 +245,7 @@ impl Producers {
 
     /// What is remembered, for checkers.
     pub(crate) fn views(&self) -> Vec<ProducerView> {
-        let view = |producer: &Producer| ProducerView {
-            id: producer.id,
-            epoch: producer.epoch,
-            batches: producer.batches().len(),
-            newest: producer.batches().last().map(|b| (b.last_sequence, b.last_offset)),
-        };
-        self.producers.iter().map(view).collect()
+        self.producers.iter().map(Producer::view).collect()
     }
 
     fn find(&self, id: i64) -> Result<usize, usize> {

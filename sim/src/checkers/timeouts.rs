@@ -124,10 +124,15 @@ impl Timeouts {
                 // one of an earlier life is refused, and keeps no session
                 let known =
                     broker.active_metadata().and_then(|image| image.broker(heartbeat.broker));
-                if known.is_none_or(|known| known.epoch != heartbeat.broker_epoch) {
+                let Some(known) = known.filter(|known| known.epoch == heartbeat.broker_epoch)
+                else {
                     return;
-                }
-                let asks = heartbeat.want_fence || heartbeat.want_shut_down;
+                };
+                // whoever began to shut down is let go by whatever it says next: a heartbeat from before
+                // its wish may arrive late, on an old connection (hunt seed 870802)
+                let asks = heartbeat.want_fence
+                    || heartbeat.want_shut_down
+                    || known.in_controlled_shutdown;
                 self.hears(now_ns, (node, heartbeat.broker), asks);
             }
             Request::BrokerRegistration(register) => {

@@ -1,11 +1,14 @@
 //! Answers to producers and to those that ask for offsets.
 
 use super::{Says, Speaker, fetches};
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
+use stormglass_broker_core::inspect::{ProducerView, ReplicaView};
 use stormglass_broker_core::protocol::{
     Acks, EpochEndOffset, IsolationLevel, ListOffsetsPartitionResponse, ListOffsetsRequest,
-    OffsetForLeaderEpochRequest, OffsetSpec, ProducePartitionResponse, ProduceRequest,
+    OffsetForLeaderEpochRequest, OffsetSpec, ProducePartition, ProducePartitionResponse,
+    ProduceRequest,
 };
 use stormglass_broker_core::records::Batch;
 
@@ -13,7 +16,7 @@ use stormglass_broker_core::records::Batch;
 pub(super) fn produce(
     says: &mut Says<'_>,
     by: Speaker<'_>,
-    asked: &ProduceRequest,
+    (asked, in_order): (&ProduceRequest, &[TopicPartition]),
     part: &ProducePartitionResponse,
 ) {
     let node = by.node;
@@ -37,35 +40,53 @@ pub(super) fn produce(
                 format!("broker {node} wants more replicas, with an ISR of {}", lead.isr.len())
             });
         }
-        // the same (hunt seed 860389: what was missing has been written again meanwhile)
-        ErrorCode::OutOfOrderSequenceNumber if asked.partitions.len() == 1 => {
-            sequence(says, by, batch, part.tp);
+        // the same: what was missing may have been written while they did (hunt seed 860389), so the
+        // batch must have been in order when it came, too
+        ErrorCode::OutOfOrderSequenceNumber
+            if asked.partitions.len() == 1 || in_order.contains(&part.tp) =>
+        {
+            sequence(says, by, batch, &view);
         }
         _ => {}
     }
 }
 
-/// A batch is refused for its sequence: then it neither goes on where its producer's last one ended,
-/// nor begins a new epoch.
-fn sequence(says: &mut Says<'_>, by: Speaker<'_>, batch: &Batch, tp: TopicPartition) {
-    let Some(view) = by.broker.replica_view(tp) else { return };
+/// A batch is refused for its sequence: then it is not in order.
+fn sequence(says: &mut Says<'_>, by: Speaker<'_>, batch: &Batch, replica: &ReplicaView<'_>) {
     let header = &batch.header;
-    let producers = view.log.producer_views();
-    let known = producers.iter().find(|producer| producer.id == header.producer_id);
-    let holds = known.is_some_and(|known| {
-        if header.producer_epoch > known.epoch {
-            return header.base_sequence != 0;
-        }
-        let last = known.newest.map_or(-1, |(sequence, _)| sequence);
-        let expected = if last == i32::MAX { 0 } else { last + 1 };
-        header.base_sequence != expected
-    });
-    says.rule(holds, &|| {
+    let known = replica.log.producer_view(header.producer_id);
+    says.rule(!is_in_order(batch, known), &|| {
         format!(
             "broker {} refuses sequence {} of producer {} in epoch {}, of whom it knows {known:?}",
             by.node, header.base_sequence, header.producer_id, header.producer_epoch
         )
     });
+}
+
+/// Partitions of a produce to several whose batch is in order, as it comes.
+pub(super) fn in_order(broker: &Broker, asked: &ProduceRequest) -> Vec<TopicPartition> {
+    let is_in_order = |data: &&ProducePartition| {
+        let batch = data.records.batches().first();
+        let Some(batch) = batch.filter(|batch| batch.header.producer_id >= 0) else { return false };
+        let Some(replica) = broker.replica_view(data.tp) else { return false };
+        is_in_order(batch, replica.log.producer_view(batch.header.producer_id))
+    };
+    if asked.partitions.len() == 1 {
+        return Vec::new(); // answered as it comes
+    }
+    asked.partitions.iter().filter(is_in_order).map(|data| data.tp).collect()
+}
+
+/// Whether a batch goes on where its producer's last one ended, or begins a new epoch.
+pub(super) fn is_in_order(batch: &Batch, known: Option<ProducerView>) -> bool {
+    let Some(known) = known else { return true };
+    let header = &batch.header;
+    if header.producer_epoch > known.epoch {
+        return header.base_sequence == 0;
+    }
+    let last = known.newest.map_or(-1, |(sequence, _)| sequence);
+    let expected = if last == i32::MAX { 0 } else { last + 1 };
+    header.base_sequence == expected
 }
 
 /// A partition of ListOffsets.

@@ -81,11 +81,19 @@ struct Unproven {
     log_end: Offset,
 }
 
+/// A request that waits for its answer.
+#[derive(Debug)]
+struct Open {
+    request: Request,
+    /// Of a produce: partitions whose batch was in order as it came.
+    in_order: Vec<TopicPartition>,
+}
+
 /// Questions that are open, and what fetch sessions hold.
 #[derive(Debug, Default)]
 pub(crate) struct Talk {
     /// By node, connection and correlation.
-    open: FxHashMap<(i32, u64, u64), Request>,
+    open: FxHashMap<(i32, u64, u64), Open>,
     /// Why some of them must be refused.
     objections: FxHashMap<(i32, u64, u64), String>,
     sessions: Sessions,
@@ -152,7 +160,11 @@ impl Checkers {
             self.talk.objections.insert(key, objection);
         }
         if is_looked_at(request) {
-            self.talk.open.insert(key, request.clone());
+            let in_order = match request {
+                Request::Produce(asked) => answers::in_order(broker, asked),
+                _ => Vec::new(),
+            };
+            self.talk.open.insert(key, Open { request: request.clone(), in_order });
         }
     }
 
@@ -250,8 +262,8 @@ impl Checkers {
         self.talk.shutdowns.forget(node);
     }
 
-    fn answered(&mut self, by: Speaker<'_>, asked: &Request, answer: &Response) {
-        match (asked, answer) {
+    fn answered(&mut self, by: Speaker<'_>, open: &Open, answer: &Response) {
+        match (&open.request, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
                 let positions = self.talk.sessions.answered(by.node, fetch, answer);
                 self.rest(|says| fetches::forgets(says, by, fetch));
@@ -263,6 +275,7 @@ impl Checkers {
             }
             (Request::Produce(asked), Response::Produce(answer)) => {
                 for part in &answer.partitions {
+                    let asked = (asked, &*open.in_order);
                     self.about(part.tp, |says| answers::produce(says, by, asked, part));
                 }
             }
@@ -284,7 +297,7 @@ impl Checkers {
                 Response::ConsumerGroupHeartbeat(_) | Response::SyncGroup(_),
             ) => {
                 let mut told = std::mem::take(&mut self.talk.told);
-                self.rest(|says| written::answer(says, by, &mut told, (asked, answer)));
+                self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
                 self.talk.told = told;
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),

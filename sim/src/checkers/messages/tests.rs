@@ -2,7 +2,7 @@
 
 use super::fetches::{self, Question};
 use super::sessions::Sessions;
-use super::{Says, peers, written};
+use super::{Says, answers, peers, written};
 use crate::checkers::history::History;
 use crate::checkers::ledger::Ledger;
 use crate::recorder::testing::{batch, tp};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use stormglass_broker_core::config::{ServerConfig, TopicConfig};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
-use stormglass_broker_core::inspect::{LeadView, ReplicaView};
+use stormglass_broker_core::inspect::{LeadView, ProducerView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
@@ -229,4 +229,22 @@ fn a_leader_counts_whom_the_controller_has_taken_in() {
     assert_eq!(counts(3, &[NodeId(1)]), 0);
     assert_eq!(counts(3, &[NodeId(1), NodeId(2)]), 1);
     assert_eq!(counts(4, &[NodeId(1), NodeId(2)]), 0, "another leadership");
+}
+
+#[test]
+fn a_batch_is_in_order_after_its_producers_last_one_or_in_a_new_epoch() {
+    let written = |epoch: i16, base_sequence: i32| {
+        let mut batch: Batch = (*batch(0, 10, 1)).clone();
+        batch.header.producer_epoch = epoch;
+        batch.header.base_sequence = base_sequence;
+        batch
+    };
+    let known = |last: i32| ProducerView { id: 7, epoch: 2, batches: 1, newest: Some((last, 9)) };
+    let is_in_order = |batch: Batch, known| answers::is_in_order(&batch, known);
+    assert!(is_in_order(written(2, 10), Some(known(9))), "the next");
+    assert!(!is_in_order(written(2, 11), Some(known(9))), "one is missing");
+    assert!(is_in_order(written(2, 0), Some(known(i32::MAX))), "sequences begin anew");
+    assert!(is_in_order(written(3, 0), Some(known(9))), "a new epoch");
+    assert!(!is_in_order(written(3, 10), Some(known(9))), "a new epoch goes on");
+    assert!(is_in_order(written(2, 10), None), "nobody knows better");
 }
