@@ -35,6 +35,8 @@ pub struct SessionPartView {
     pub current_leader_epoch: LeaderEpoch,
     /// Epoch of the last record that the fetcher has, `-1` for most consumers.
     pub last_fetched_epoch: LeaderEpoch,
+    /// Where a follower's log begins, `-1` of a consumer.
+    pub log_start: Offset,
     /// High watermark that the fetcher was told last.
     pub told_high_watermark: Offset,
     /// Whether it is looked at before the next answer.

@@ -36,6 +36,11 @@ impl EpochCache {
         &self.entries
     }
 
+    /// The oldest entry.
+    pub(crate) fn oldest(&self) -> Option<EpochEntry> {
+        self.entries.first().copied()
+    }
+
     /// The newest entry.
     pub(crate) fn latest(&self) -> Option<EpochEntry> {
         self.entries.last().copied()

@@ -184,6 +184,12 @@ impl Log {
         end
     }
 
+    /// Whether an epoch is older than all that have a record here.
+    #[must_use]
+    pub fn is_before_epochs(&self, epoch: LeaderEpoch) -> bool {
+        self.epochs.oldest().is_some_and(|oldest| epoch < oldest.epoch)
+    }
+
     /// Notes that an epoch starts at an offset. A new leader calls this with [`Log::next_offset`]
     /// at once, before its first append (REP-08).
     pub fn assign_epoch_start(

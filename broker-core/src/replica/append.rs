@@ -302,12 +302,16 @@ impl ReplicaManager {
         }
     }
 
-    /// The disk has an append of a replica that is gone.
+    /// The disk has an append of a replica that is gone. A fetcher has waited for it all the same, with all
+    /// else that it copies (hunt seed 899479).
     #[cold]
     fn append_lost(&mut self, step: &mut Step<'_>, then: Then) {
-        if let Then::Produce { produce, index } = then {
-            self.purgatory.fail(produce, index, ErrorCode::UnknownTopicOrPartition);
-            self.finish_produce(step, produce);
+        match then {
+            Then::Produce { produce, index } => {
+                self.purgatory.fail(produce, index, ErrorCode::UnknownTopicOrPartition);
+                self.finish_produce(step, produce);
+            }
+            Then::Follow { fetcher, .. } => self.follower_append_done(fetcher),
         }
     }
 

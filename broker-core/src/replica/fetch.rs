@@ -1,6 +1,6 @@
 //! Fetch, as the leader answers it: sessions, follower progress, long polls.
 
-use super::read::diverges;
+use super::read::{Tail, diverges};
 use super::session::FetchSession;
 use super::{Partition, ReplicaManager, deadline};
 use crate::error::ErrorCode;
@@ -20,8 +20,7 @@ use rustc_hash::FxHashMap;
 struct Position {
     session: u32,
     leader_epoch: LeaderEpoch,
-    last_epoch: LeaderEpoch,
-    offset: Offset,
+    tail: Tail,
 }
 
 impl ReplicaManager {
@@ -223,8 +222,7 @@ impl ReplicaManager {
             let position = Position {
                 session: slot,
                 leader_epoch: fetch.current_leader_epoch,
-                last_epoch: fetch.last_fetched_epoch,
-                offset: fetch.fetch_offset,
+                tail: session.parts[part as usize].tail(),
             };
             self.note_follower(step, at, replica, position);
         }
@@ -254,8 +252,7 @@ impl ReplicaManager {
         let position = Position {
             session: slot,
             leader_epoch: entry.current_leader_epoch,
-            last_epoch: entry.last_fetched_epoch,
-            offset: entry.fetch_offset,
+            tail: entry.tail(),
         };
         let Some(at) = at.filter(|at| self.hosts(*at, tp)) else { return };
         step.trace(TraceEvent::Mark("fetch-position-restated"));
@@ -270,7 +267,8 @@ impl ReplicaManager {
         replica: ReplicaState,
         position: Position,
     ) {
-        let Position { session, leader_epoch, last_epoch, offset } = position;
+        let Position { session, leader_epoch, tail } = position;
+        let offset = tail.offset;
         let Some(partition) = self.partition_mut(slot) else { return };
         let same_epoch = leader_epoch == partition.leader_epoch
             || planted(partition.plant, Plant::OldEpochFetchCounts);
@@ -278,7 +276,7 @@ impl ReplicaManager {
         if !same_epoch {
             step.trace(TraceEvent::Mark("fetch-wrong-epoch"));
         }
-        if !same_epoch || diverges(&partition.log, last_epoch, offset).is_some() {
+        if !same_epoch || diverges(&partition.log, tail).is_some() {
             return;
         }
         if offset > partition.log.log_end_offset() {

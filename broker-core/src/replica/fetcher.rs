@@ -425,8 +425,11 @@ impl ReplicaManager {
     fn truncate_to_leader(&mut self, step: &mut Step<'_>, slot: u32, leader: EpochEndOffset) {
         let Some(partition) = self.partition(slot) else { return };
         let log = &partition.log;
+        if leader.epoch == NO_EPOCH {
+            return self.begin_anew(step, slot, leader.end_offset.max(log.log_end_offset()));
+        }
         let ours = log.end_offset_for_epoch(leader.epoch);
-        let to = if leader.epoch == NO_EPOCH || ours.end_offset < 0 {
+        let to = if ours.end_offset < 0 {
             partition.high_watermark
         } else if ours.epoch == leader.epoch {
             leader.end_offset.min(ours.end_offset)
@@ -444,7 +447,7 @@ impl ReplicaManager {
         let from = partition.log.next_offset();
         let to = to.max(0).min(partition.log.log_end_offset());
         let mut ops = Vec::new();
-        let flushed = partition.log.recovery_point();
+        let (flushed, start) = (partition.log.recovery_point(), partition.log.log_start_offset());
         if partition.log.truncate_to(to, &mut ops) {
             let high_watermark = partition.high_watermark;
             if !planted(partition.plant, Plant::HighWatermarkSurvivesCut) {
@@ -458,6 +461,12 @@ impl ReplicaManager {
         if partition.log.recovery_point() < flushed {
             // What is written there again is not flushed yet (DUR-01, `LogManager.truncateTo`).
             self.checkpoint_recovery_points(step);
+        }
+        let Some(partition) = self.partition(slot) else { return };
+        if partition.log.log_start_offset() < start {
+            // A restart would go on at the start that is on record, and lack what is written below it
+            // (hunt seed 891518; Kafka does).
+            self.checkpoint_log_starts(step);
         }
         for kind in ops {
             step.disk(Owner::Replica, kind);
@@ -484,6 +493,14 @@ impl ReplicaManager {
             }
             return self.delay(step, at, slot);
         }
+        self.begin_anew(step, slot, start);
+        self.fetchers.list[at as usize].touch(slot);
+    }
+
+    /// The leader has deleted all that this log holds, or may hold: it goes on where the leader's begins.
+    #[cold]
+    fn begin_anew(&mut self, step: &mut Step<'_>, slot: u32, start: Offset) {
+        let Some(partition) = self.partition_mut(slot) else { return };
         let (tp, from) = (partition.tp, partition.log.log_end_offset());
         let high_watermark = partition.high_watermark;
         let mut ops = Vec::new();
@@ -492,10 +509,10 @@ impl ReplicaManager {
             partition.high_watermark = start;
         }
         step.trace(TraceEvent::Truncated { tp, to: start, from, high_watermark });
+        step.trace(TraceEvent::LogStart { tp, offset: start });
         for kind in ops {
             step.disk(Owner::Replica, kind);
         }
-        self.fetchers.list[at as usize].touch(slot);
     }
 
     /// A partition that was left out is asked for again.

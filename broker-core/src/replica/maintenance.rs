@@ -197,7 +197,7 @@ impl ReplicaManager {
         self.write_if_changed(step, FileName::HighWatermarks, marks);
     }
 
-    fn checkpoint_log_starts(&mut self, step: &mut Step<'_>) {
+    pub(super) fn checkpoint_log_starts(&mut self, step: &mut Step<'_>) {
         if planted(self.config.plant, Plant::LogStartsNotKept) {
             return;
         }

@@ -94,22 +94,40 @@ struct Plan {
     remote: Option<u32>,
 }
 
+/// What a fetcher says of its log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tail {
+    /// Epoch of its last record, `-1`: it has none.
+    pub(super) last_epoch: LeaderEpoch,
+    /// Where it begins; `-1` of a consumer, which has none.
+    pub(super) log_start: Offset,
+    /// Where it ends.
+    pub(super) offset: Offset,
+}
+
 /// Whether the fetcher's log differs from this one before its fetch offset (KIP-595), and from where
 /// on; `NO_OFFSET` when nothing here can tell.
-pub(super) fn diverges(
-    log: &Log,
-    last_fetched_epoch: LeaderEpoch,
-    fetch_offset: Offset,
-) -> Option<EpochEndOffset> {
-    if last_fetched_epoch == NO_EPOCH {
+///
+/// Where a follower goes on at this log's start, and its last epoch has no record here, nothing tells
+/// whether what it has is of the same history: all of it has been deleted here. Kafka lets it keep that, and
+/// join the ISR; a follower that led while it was cut off then shows as committed, once it leads again, what
+/// never was (hunt seed 880191). Here it begins anew: `NO_EPOCH`, and where.
+pub(super) fn diverges(log: &Log, tail: Tail) -> Option<EpochEndOffset> {
+    let Tail { last_epoch, log_start, offset } = tail;
+    if last_epoch == NO_EPOCH {
         return None;
     }
-    let end = log.end_offset_for_epoch(last_fetched_epoch);
+    let end = log.end_offset_for_epoch(last_epoch);
     if planted(log.config().plant, Plant::DivergenceByOffsetOnly) {
-        return (log.log_end_offset() < fetch_offset).then_some(end);
+        return (log.log_end_offset() < offset).then_some(end);
     }
-    let differs = end.epoch < last_fetched_epoch || end.end_offset < fetch_offset;
-    differs.then_some(end)
+    if end.epoch < last_epoch || end.end_offset < offset {
+        return Some(end);
+    }
+    let has_more = (0..offset).contains(&log_start);
+    let is_unproven =
+        has_more && offset == log.log_start_offset() && log.is_before_epochs(last_epoch);
+    is_unproven.then_some(EpochEndOffset { epoch: NO_EPOCH, end_offset: offset })
 }
 
 impl ReplicaManager {
@@ -355,7 +373,7 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     if entry.fetch_offset < log.log_start_offset() {
         return out_of_range;
     }
-    if let Some(diverging) = diverges(log, entry.last_fetched_epoch, entry.fetch_offset) {
+    if let Some(diverging) = diverges(log, entry.tail()) {
         if diverging.end_offset == NO_OFFSET {
             return out_of_range;
         }

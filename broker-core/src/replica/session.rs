@@ -5,6 +5,7 @@
 //! Kafka walks all of them; the CPU model charges for that walk all the same.
 
 use super::partition::Watch;
+use super::read::Tail;
 use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
 use crate::random::SplitMix64;
@@ -25,6 +26,8 @@ pub(crate) struct SessionPartition {
     pub(crate) fetch_offset: Offset,
     pub(crate) current_leader_epoch: LeaderEpoch,
     pub(crate) last_fetched_epoch: LeaderEpoch,
+    /// Where a follower's log begins, `-1` of a consumer.
+    pub(crate) log_start: Offset,
     pub(crate) max_bytes: u32,
     /// Last values told to the fetcher; a change alone is worth an entry in the response.
     pub(crate) told_high_watermark: Offset,
@@ -35,6 +38,14 @@ pub(crate) struct SessionPartition {
     /// Its position counts again at the next fetch, unless that names it.
     pub(crate) restates: bool,
     pub(crate) live: bool,
+}
+
+impl SessionPartition {
+    /// What the fetcher said of its log.
+    pub(super) fn tail(&self) -> Tail {
+        let (last_epoch, log_start) = (self.last_fetched_epoch, self.log_start);
+        Tail { last_epoch, log_start, offset: self.fetch_offset }
+    }
 }
 
 /// A fetch that has not been answered.
@@ -84,6 +95,7 @@ impl FetchSession {
             part.fetch_offset = fetch.fetch_offset;
             part.current_leader_epoch = fetch.current_leader_epoch;
             part.last_fetched_epoch = fetch.last_fetched_epoch;
+            part.log_start = fetch.log_start_offset;
             part.max_bytes = fetch.max_bytes.max(0).unsigned_abs();
             part.restates = false;
             let is_new = !part.live;
@@ -101,6 +113,7 @@ impl FetchSession {
             fetch_offset: fetch.fetch_offset,
             current_leader_epoch: fetch.current_leader_epoch,
             last_fetched_epoch: fetch.last_fetched_epoch,
+            log_start: fetch.log_start_offset,
             max_bytes: fetch.max_bytes.max(0).unsigned_abs(),
             told_high_watermark: NO_OFFSET,
             told_log_start: NO_OFFSET,

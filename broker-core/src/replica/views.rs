@@ -28,6 +28,7 @@ impl ReplicaManager {
                 fetch_offset: part.fetch_offset,
                 current_leader_epoch: part.current_leader_epoch,
                 last_fetched_epoch: part.last_fetched_epoch,
+                log_start: part.log_start,
                 told_high_watermark: part.told_high_watermark,
                 is_queued: part.queued,
                 is_watched: watched,

@@ -19,8 +19,6 @@ use crate::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// `request.timeout.ms` between brokers.
-const TIMEOUT: Duration = Duration::from_millis(30_000);
 /// `retry.backoff.ms` between brokers.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -104,6 +102,7 @@ impl TransactionCoordinator {
     }
 
     fn send_unsent(&mut self, cx: &mut Cx<'_, '_>, number: u64) {
+        let timeout = self.limits.request_timeout;
         let Some(sending) = self.markers.open.get_mut(&number) else { return };
         let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, NamedPartition)>> =
             BTreeMap::new();
@@ -133,7 +132,7 @@ impl TransactionCoordinator {
             let request =
                 Request::WriteTxnMarkers(WriteTxnMarkersRequest { markers: vec![marker] });
             let channel = Channel::Transactions;
-            let asked = cx.step.send(Owner::Transactions, leader, channel, TIMEOUT, request);
+            let asked = cx.step.send(Owner::Transactions, leader, channel, timeout, request);
             self.markers.asked.insert(asked.0, Asked { sending: number, partitions });
         }
         if waits {

@@ -149,7 +149,7 @@ fn report_losses(
 ) -> u64 {
     let mut gone: BTreeMap<Option<usize>, Gone> = BTreeMap::new();
     for entry in lost.iter().filter(|entry| is_promised(p, entry)) {
-        let gone = gone.entry(p.losses.of(entry.epoch, entry.base)).or_default();
+        let gone = gone.entry(loss_of(p, entry)).or_default();
         gone.records += u64::from(entry.count);
         gone.batches.push(*entry);
     }
@@ -175,6 +175,10 @@ fn report_losses(
         report(p, ledger, at.and_then(|at| p.losses.get(at)), &gone);
     }
     lost
+}
+
+fn loss_of(p: &Partition, entry: &Entry) -> Option<usize> {
+    p.losses.of_acked((entry.epoch, entry.base), entry.acked_ns)
 }
 
 fn report(p: &Partition, ledger: &mut Ledger, loss: Option<&Loss>, gone: &Gone) {

@@ -164,6 +164,7 @@ fn push(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
         about: (&p.label, &p.history),
         table: &p.table,
         losses: &p.losses,
+        refused: &p.refused,
         one_known_below: p.replicas[at].one_known_below,
     };
     p.producers.appended(ledger, &entry, before);

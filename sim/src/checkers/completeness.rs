@@ -40,7 +40,7 @@ pub(crate) fn commits(p: &Partition, ledger: &mut Ledger, at: usize, upto: Offse
         return;
     }
     let differs = replica.log.first_missing_in(&p.committed, upto).unwrap_or(upto - 1);
-    if p.holds_given_up(replica, differs) {
+    if p.holds_lost(replica, differs) {
         return;
     }
     ledger.broken(Check::Completeness, p.about(), &|| {

@@ -62,8 +62,12 @@ impl Reader {
         self.fell_back |= self.committed.is_some_and(|(committed, _)| to < committed);
     }
 
-    /// The log was cut below the position.
+    /// The log was cut below the position. A leader that does not know where says `-1`, as one does which has
+    /// not heard that it leads no longer (hunt seed 894291): then the reset policy says where to go on.
     pub(crate) fn truncated(&mut self, to: Offset) {
+        if to < 0 {
+            return;
+        }
         self.falls_back(to);
         self.reached = Some(self.reached.map_or(to, |reached| reached.min(to)));
     }
@@ -195,6 +199,17 @@ mod tests {
         assert_eq!(reader.missing(0, 30, false), Some(10));
         reader.delivered(10, 12);
         assert_eq!((reader.missing(0, 30, false), reader.missing(0, 31, false)), (None, Some(30)));
+    }
+
+    #[test]
+    fn a_cut_that_nobody_knows_goes_nowhere() {
+        let mut reader = Reader::new(0);
+        reader.delivered(0, 60);
+        reader.truncated(-1);
+        reader.reset(20);
+        reader.found(60, true, false);
+        reader.delivered(60, 70);
+        assert_eq!(reader.missing(0, 70, false), None);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::table::{Entry, Table};
 use super::void::Losses;
+use std::collections::VecDeque;
 use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::records::BatchHeader;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "no-duplicates",
@@ -21,8 +23,30 @@ pub(crate) struct Before<'a> {
     pub(crate) about: (&'a str, &'a History),
     pub(crate) table: &'a Table,
     pub(crate) losses: &'a Losses,
+    /// Batches that a leader has refused for their sequence.
+    pub(crate) refused: &'a Refused,
     /// Below it the leader may know only the newest batch of each producer.
     pub(crate) one_known_below: Offset,
+}
+
+/// Refusals that are remembered.
+const REFUSED_MAX: usize = 256;
+
+/// Batches that a leader has refused for their sequence: producer, its epoch, and the sequence.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(VecDeque<(i64, i16, i32)>);
+
+impl Refused {
+    pub(crate) fn push(&mut self, header: &BatchHeader) {
+        if self.0.len() == REFUSED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((header.producer_id, header.producer_epoch, header.base_sequence));
+    }
+
+    fn has(&self, entry: &Entry) -> bool {
+        self.0.contains(&(entry.producer_id, entry.producer_epoch, entry.sequence))
+    }
 }
 
 /// Looks for a batch in the log that is the same as one just added. Only called for batches that
@@ -30,7 +54,7 @@ pub(crate) struct Before<'a> {
 pub(crate) fn find(
     ledger: &mut Ledger,
     entry: &Entry,
-    Before { about, table, losses, one_known_below }: Before<'_>,
+    Before { about, table, losses, refused, one_known_below }: Before<'_>,
 ) -> bool {
     let is_same = |old: &&Entry| {
         let by_tag = entry.tag != 0 && old.tag == entry.tag;
@@ -43,7 +67,7 @@ pub(crate) fn find(
     let old = &table.main[at];
     let known = if old.base < one_known_below { 1 } else { REMEMBERED };
     let is_forgotten = is_forgotten(entry, old, table.main.iter().skip(at + 1), known);
-    if is_forgotten || comes_back(entry, old, losses) {
+    if is_forgotten || comes_back(entry, old, losses) || was_refused(entry, old, refused) {
         return true;
     }
     ledger.broken(Check::Duplicates, about, &|| {
@@ -80,8 +104,41 @@ fn is_forgotten<'a>(
     entry.producer_epoch > old.producer_epoch && later.filter(of_epoch).count() >= known
 }
 
+/// Whether the old batch is of an earlier try, on a connection that its producer had given up: it came after
+/// a later try had been refused, as those before it were missing. Java's producer begins a new epoch then
+/// (KIP-360), and the old one is fenced only by its first batch (hunt seed 887053).
+fn was_refused(entry: &Entry, old: &Entry, refused: &Refused) -> bool {
+    entry.producer_epoch > old.producer_epoch && refused.has(old)
+}
+
 /// Whether a leader that an unclean election made did not have the old batch, so that its producer wrote it
 /// again in a newer epoch; and a second one brought back a log that has it (hunt seed 827792).
 fn comes_back(entry: &Entry, old: &Entry, losses: &Losses) -> bool {
     entry.producer_epoch > old.producer_epoch && losses.are_unclean(old.epoch, old.base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::batch;
+
+    #[test]
+    fn who_was_refused_may_begin_a_new_epoch_with_what_came_late() {
+        let of = |producer_epoch: i16, sequence: i32| {
+            let entry = Entry::of(&batch(0, 10, 1));
+            Entry { producer_id: 7, producer_epoch, sequence, ..entry }
+        };
+        let mut header = batch(0, 10, 1).header;
+        (header.producer_id, header.producer_epoch, header.base_sequence) = (7, 1, 360);
+        let mut refused = Refused::default();
+        refused.push(&header);
+        assert!(was_refused(&of(2, 0), &of(1, 360), &refused));
+        assert!(!was_refused(&of(1, 360), &of(1, 360), &refused), "the same epoch twice");
+        assert!(!was_refused(&of(2, 0), &of(1, 351), &refused), "never refused");
+        (0..256).for_each(|sequence| {
+            header.base_sequence = sequence;
+            refused.push(&header);
+        });
+        assert!(!was_refused(&of(2, 0), &of(1, 360), &refused), "long ago");
+    }
 }

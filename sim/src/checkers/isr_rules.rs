@@ -111,7 +111,7 @@ pub(crate) fn rises(
     let members = isr.iter().copied().chain(unknown);
     for member in members.filter(|member| member.0 != leader.node && p.is_in_sync(member.0)) {
         let Some(replica) = p.known_replica(member.0) else { continue };
-        if replica.log.agrees(&leader.log, offset) || p.holds_given_up(leader, offset - 1) {
+        if replica.log.agrees(&leader.log, offset) || p.holds_lost(leader, offset - 1) {
             continue;
         }
         ledger.broken(Check::IsrRules, p.about(), &|| {

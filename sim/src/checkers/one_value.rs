@@ -74,7 +74,7 @@ pub(crate) fn delivered(p: &Partition, ledger: &mut Ledger, (batch, hint): (&Bat
     let fork = p.table.forks.get(&(base, batch.header.partition_leader_epoch));
     let excused = fork
         .is_some_and(|fork| fork.flags & EXCUSED != 0 && fork.fingerprint == batch.fingerprint());
-    let given_up = p.was_given_up(batch.header.partition_leader_epoch, base);
+    let given_up = p.losses.are_void(batch.header.partition_leader_epoch, base);
     if base >= p.exposed() || p.void.is_some() || excused || given_up {
         return; // the high-watermark checker's business, or nobody's
     }

@@ -4,6 +4,7 @@
 
 use super::compaction::Keys;
 use super::consumed::Reader;
+use super::duplicates::Refused;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
@@ -113,6 +114,8 @@ pub(crate) struct Partition {
     /// that voids promises, what is left of it. What a leader shows that an unclean election has
     /// deposed is not in it, as far as that election gave it up.
     pub(crate) committed: EpochLog,
+    /// Of idempotent producers.
+    pub(crate) refused: Refused,
     /// The highest high watermark ever shown: what a producer or consumer may know of.
     pub(crate) shown: Offset,
     /// Committed offsets below this one have to be consumed before the run ends.
@@ -152,6 +155,7 @@ impl Partition {
             table: Table::default(),
             replicas: Vec::new(),
             committed: EpochLog::default(),
+            refused: Refused::default(),
             shown: 0,
             due: None,
             isr: Vec::new(),
@@ -177,16 +181,10 @@ impl Partition {
         self.losses.are_unclean(epoch, offset)
     }
 
-    /// Whether what a replica holds at an offset was given up by an unclean election.
-    pub(crate) fn holds_given_up(&self, replica: &Replica, offset: Offset) -> bool {
-        replica.log.epoch_at(offset).is_some_and(|epoch| self.was_given_up(epoch, offset))
-    }
-
     /// Whether what a replica holds at an offset was lost where Kafka does not promise to keep it; the
     /// replica may not have heard of that yet.
     pub(crate) fn holds_lost(&self, replica: &Replica, offset: Offset) -> bool {
-        let loss = replica.log.epoch_at(offset).and_then(|epoch| self.losses.of(epoch, offset));
-        loss.and_then(|at| self.losses.get(at)).is_some_and(|loss| loss.void.is_some())
+        replica.log.epoch_at(offset).is_some_and(|epoch| self.losses.are_void(epoch, offset))
     }
 
     /// Whether an unclean election took something away.
@@ -383,14 +381,14 @@ impl Partition {
             folded = self.table.cut_blocks(missing);
             from = Some(from.map_or(missing, |from| from.min(missing)));
         }
-        // after an unclean election an old leader may go on where its log and the new one's part (hunt
-        // seed 733681)
+        // an old leader that has not heard of an election where promises were void may go on where its log
+        // and the new one's part (hunt seeds 733681, 887641)
         let leaders = self.replicas.iter().filter(|other| other.leads.is_some());
         let parts = |log: &EpochLog, other: &EpochLog| {
             other.first_missing_in(log, Offset::MAX).unwrap_or(other.end()).min(log.end())
         };
         let end = leaders.map(|other| parts(log, &other.log)).min();
-        let end = end.filter(|_| void == Some(Void::Unclean));
+        let end = end.filter(|_| void.is_some());
         if let Some(at) = from.or(end) {
             let (leader, is_empty) = (NodeId(self.replicas[leader].node), from.is_none());
             let loss = Loss { at_ns: now_ns, leader, epoch, from: at, void, is_empty, folded };

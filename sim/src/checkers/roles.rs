@@ -100,7 +100,8 @@ pub(crate) fn leader_high_watermark(
     if offset <= p.committed.end() {
         return;
     }
-    // a leader that an unclean election has deposed shows what is given up (hunt seed 30060)
+    // a leader that has not heard of an election without promises shows what is given up (hunt seeds 30060,
+    // 887641)
     let given_up = p.losses.given_up_from(epoch).unwrap_or(offset);
     let Partition { committed, replicas, .. } = p;
     let log = &replicas[at].log;

@@ -101,6 +101,18 @@ impl Losses {
         self.0.iter().position(|loss| loss.epoch > epoch && loss.from <= offset)
     }
 
+    /// The first one that took away what an epoch had at an offset, of those after it was acknowledged: what
+    /// a new leader did not have may come back with another one, and only then be committed (hunt seed 893349).
+    pub(crate) fn of_acked(
+        &self,
+        (epoch, offset): (LeaderEpoch, Offset),
+        ns: u64,
+    ) -> Option<usize> {
+        let takes = |loss: &Loss| loss.epoch > epoch && loss.from <= offset;
+        let later = self.0.iter().position(|loss| takes(loss) && loss.at_ns >= ns);
+        later.or_else(|| self.of(epoch, offset))
+    }
+
     /// Whether an unclean election took away what an epoch has at an offset.
     pub(crate) fn are_unclean(&self, epoch: LeaderEpoch, offset: Offset) -> bool {
         let loss = self.of(epoch, offset).and_then(|at| self.get(at));
@@ -112,10 +124,16 @@ impl Losses {
         self.0.iter().position(|loss| loss.from == offset && !loss.is_empty)
     }
 
-    /// From where on an unclean election gave up what a leader's log holds, or will hold.
+    /// Whether what an epoch has at an offset was lost where Kafka does not promise to keep it.
+    pub(crate) fn are_void(&self, epoch: LeaderEpoch, offset: Offset) -> bool {
+        let loss = self.of(epoch, offset).and_then(|at| self.get(at));
+        loss.is_some_and(|loss| loss.void.is_some())
+    }
+
+    /// From where on an election without promises gave up what a leader's log holds, or will hold.
     pub(crate) fn given_up_from(&self, epoch: LeaderEpoch) -> Option<Offset> {
-        let later = self.0.iter().filter(|loss| loss.epoch > epoch);
-        later.filter(|loss| loss.void == Some(Void::Unclean)).map(|loss| loss.from).min()
+        let later = self.0.iter().filter(|loss| loss.epoch > epoch && loss.void.is_some());
+        later.map(|loss| loss.from).min()
     }
 }
 

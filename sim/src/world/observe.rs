@@ -180,7 +180,14 @@ impl World {
             && lag == 0
             && self.under_replicated() == 0
             && self.producers_idle()
-            && self.is_all_led();
+            && self.is_all_led()
+            && self.is_all_loaded();
+    }
+
+    /// Whether no coordinator still loads: leaders move back when all is well (hunt seed 897648).
+    fn is_all_loaded(&self) -> bool {
+        let brokers = self.nodes.iter().filter_map(|node| node.broker.as_ref());
+        brokers.flat_map(|broker| broker.coordinated()).all(|at| at.is_loaded)
     }
 
     /// Whether a controller is active, and knows of a leader for each partition. While the quorum's hosts boot

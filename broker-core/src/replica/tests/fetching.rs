@@ -4,6 +4,7 @@ use super::rig::{NOWHERE, Rig, TP, nothing_new};
 use crate::error::ErrorCode;
 use crate::ids::NO_EPOCH;
 use crate::protocol::{EpochEndOffset, FetchPartitionResponse};
+use crate::replica::read::{Tail, diverges};
 use crate::seam::{DiskOpKind, FileName, TraceEvent};
 
 #[test]
@@ -23,6 +24,35 @@ fn rep_10_an_answer_about_another_log_end_is_not_believed() {
     let diverging = Some(EpochEndOffset { epoch: 0, end_offset: 0 });
     rig.answer_fetch(id, FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(1) });
     assert_eq!(rig.partition().log.log_end_offset(), 0);
+}
+
+#[test]
+fn what_its_leader_has_deleted_proves_nothing() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    rig.produce();
+    rig.disk();
+    rig.elect(2);
+    let (id, fetch) = rig.sent_fetch();
+    let of = &fetch.partitions[0];
+    assert_eq!((of.fetch_offset, of.last_fetched_epoch, of.log_start_offset), (1, 0, 0));
+
+    // the leader's epoch 1 began at 0, and what it wrote there is deleted
+    let mut leading = Rig::with_partition(2, &[1, 2]);
+    let slot = leading.replicas.slot(TP).unwrap();
+    let log = &mut leading.replicas.partition_mut(slot).unwrap().log;
+    log.truncate_fully_and_start_at(1, &mut Vec::new());
+    log.assign_epoch_start(1, 1, &mut Vec::new());
+    let tail = Tail { last_epoch: 0, log_start: 0, offset: 1 };
+    let begins = Some(EpochEndOffset { epoch: NO_EPOCH, end_offset: 1 });
+    assert_eq!(diverges(log, tail), begins);
+    assert_eq!(diverges(log, Tail { log_start: 1, ..tail }), None, "it holds nothing else");
+    assert_eq!(diverges(log, Tail { log_start: -1, ..tail }), None, "a consumer");
+    assert_eq!(diverges(log, Tail { last_epoch: 1, ..tail }), None, "an epoch of the leader's");
+
+    rig.answer_fetch(id, FetchPartitionResponse { diverging_epoch: begins, ..nothing_new(1) });
+    let log = &rig.partition().log;
+    assert_eq!((log.log_start_offset(), log.log_end_offset(), log.last_epoch()), (1, 1, NO_EPOCH));
+    assert_eq!(rig.high_watermark(), 1);
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(super) fn of_replica(
     if !part.error.is_ok() {
         return;
     }
-    let diverges = diverging(view.log, question.position.last_fetched_epoch, offset);
+    let diverges = is_told(view.log, question.position);
     if let Some(told) = part.diverging_epoch {
         // the answer waited for a read of other partitions; what it compared was deleted meanwhile
         let was_deleted = part.log_start_offset < view.log.log_start_offset();
@@ -175,10 +175,15 @@ fn records(
     });
 }
 
+/// What a fetch must be told of where its logs differ.
+pub(super) fn is_told(log: &Log, asked: &FetchPartition) -> Option<EpochEndOffset> {
+    diverging(log, asked.last_fetched_epoch, (asked.log_start_offset, asked.fetch_offset))
+}
+
 fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position: &FetchPartition) {
     let (start, end) = (view.log.log_start_offset(), view.log.log_end_offset());
     let offset = position.fetch_offset;
-    let unknown = diverging(view.log, position.last_fetched_epoch, offset);
+    let unknown = is_told(view.log, position);
     let holds = !(start..=end).contains(&offset) || unknown.is_some_and(|end| end.end_offset < 0);
     says.rule(holds, &|| {
         format!(
@@ -187,18 +192,24 @@ fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position
     });
 }
 
-/// Where a follower's log leaves this one, by the epochs alone: the largest epoch that is not above
-/// its last one must be that epoch, and reach as far as it.
+/// Where a fetcher's log leaves this one, by the epochs alone: the largest epoch that is not above
+/// its last one must be that epoch, and reach as far as it. A follower that goes on where this log begins
+/// must have an epoch of this log, or nothing.
 pub(crate) fn diverging(
     log: &Log,
     last_epoch: LeaderEpoch,
-    offset: Offset,
+    (start, offset): (Offset, Offset),
 ) -> Option<EpochEndOffset> {
     if last_epoch == NO_EPOCH {
         return None;
     }
     let end = epoch_end(log, last_epoch);
-    (end.epoch < last_epoch || end.end_offset < offset).then_some(end)
+    if end.epoch < last_epoch || end.end_offset < offset {
+        return Some(end);
+    }
+    let is_known = log.epoch_entries().iter().any(|entry| entry.epoch <= last_epoch);
+    let is_unproven = start >= 0 && start < offset && offset == log.log_start_offset() && !is_known;
+    is_unproven.then_some(EpochEndOffset { epoch: NO_EPOCH, end_offset: offset })
 }
 
 /// Where an epoch ends in a log, by its entries: the start of the first later one, or the log's end.

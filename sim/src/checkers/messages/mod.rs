@@ -27,7 +27,7 @@ use shutdowns::Shutdowns;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
+use stormglass_broker_core::protocol::{FetchPartition, ProduceRequest, Request, Response};
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
 use written::Told;
 
@@ -275,6 +275,9 @@ impl Checkers {
             }
             (Request::Produce(asked), Response::Produce(answer)) => {
                 for part in &answer.partitions {
+                    if part.error == ErrorCode::OutOfOrderSequenceNumber {
+                        self.refused(asked, part.tp);
+                    }
                     let asked = (asked, &*open.in_order);
                     self.about(part.tp, |says| answers::produce(says, by, asked, part));
                 }
@@ -301,6 +304,16 @@ impl Checkers {
                 self.talk.told = told;
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self, asked: &ProduceRequest, tp: TopicPartition) {
+        let data = asked.partitions.iter().find(|data| data.tp == tp);
+        let batch = data.and_then(|data| data.records.batches().first());
+        let at = self.partition(tp);
+        if let Some(batch) = batch {
+            self.partitions[at].refused.push(&batch.header);
         }
     }
 

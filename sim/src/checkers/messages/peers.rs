@@ -1,6 +1,6 @@
 //! What nodes ask of each other, and what they take from answers.
 
-use super::fetches::diverging;
+use super::fetches::is_told;
 use super::{Before, Says, Speaker, TakenIn, Unproven, is_self};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
@@ -22,7 +22,7 @@ pub(super) fn unproven<'a>(
         let (log, lead) = (view.log, view.lead.as_ref()?);
         let counts = part.current_leader_epoch == view.leader_epoch
             && part.fetch_offset <= log.log_end_offset()
-            && diverging(log, part.last_fetched_epoch, part.fetch_offset).is_none();
+            && is_told(log, part).is_none();
         if counts {
             return None;
         }

@@ -88,7 +88,10 @@ pub(crate) fn positions(
         let Some(group) = groups.get(reader.group) else { continue };
         let key = (Arc::from(group.as_str()), Arc::from(topic), partition);
         let found = known.get(&key).copied();
-        let holds = found.is_some_and(|offset| commits::may_be_known(reader, before, offset));
+        // of what an election without promises took away: another member goes on below (hunt seed 887641)
+        let is_lost = p.losses.iter().any(|(_, loss)| loss.void.is_some() && loss.from < before);
+        let holds =
+            is_lost || found.is_some_and(|offset| commits::may_be_known(reader, before, offset));
         says(ledger, &p.label, holds, &|| {
             format!(
                 "group {group} was told at {} that position {before} of {} is committed; its \

@@ -121,7 +121,9 @@ fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPart
             replica.log.last_stable_offset(replica.high_watermark)
         }
     };
-    if diverging(replica.log, part.last_fetched_epoch, part.fetch_offset).is_some() {
+    if diverging(replica.log, part.last_fetched_epoch, (part.log_start, part.fetch_offset))
+        .is_some()
+    {
         return true; // told so, and waited for with another position
     }
     let epoch = part.current_leader_epoch;

@@ -99,3 +99,31 @@ fn its_successors_records_are_not_given_up() {
     let findings = rig.end(&end);
     assert!(fired(&findings).contains(&"no-acked-loss"), "{:?}", fired(&findings));
 }
+
+/// All of the ISR, as the controller has it, lose power; who comes back first leads with its log ending at 10.
+/// The leader before, cut off meanwhile, goes on with whom it takes to be in sync.
+#[test]
+fn where_power_was_lost_it_shows_what_is_lost() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 3]);
+    rig.power_off(3, 0);
+    let (tp, isr) = (tp(0), ids(&[3]));
+    rig.trace(
+        10_001,
+        &TraceEvent::PartitionChanged {
+            tp,
+            leader: None,
+            epoch: 1,
+            isr: isr.clone(),
+            unclean: false,
+        },
+    );
+    rig.recovered(3, 10, 0);
+    let leader = Some(isr[0]);
+    rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch: 2, isr, unclean: false });
+    rig.lead(3, 2, 10, &[3]);
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.high_watermark(1, 0, 30);
+    assert_eq!(rig.fired(), [""; 0]);
+}
