@@ -1,6 +1,5 @@
 //! A node: the thread that owns a broker and gives it everything that happens, one after the other.
 
-mod creations;
 mod directory;
 mod event;
 mod names;

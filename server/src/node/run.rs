@@ -1,6 +1,5 @@
 //! The loop of a node: take what happened, step the broker, do what it wants done.
 
-use super::creations::Creations;
 use super::directory::SharedDirectory;
 use super::event::{Answer, Event, Inbox, Outbox, Snapshot};
 use super::peers::{Peers, node_of};
@@ -30,8 +29,6 @@ const EVENTS_MAX: usize = 256;
 const EVENTS_LATE_MAX: usize = 100_000;
 /// A timer that is not heard for so long is late.
 const LATE: Duration = Duration::from_millis(500);
-/// Logs that are made before events and timers are looked at again.
-const LOGS_MAX: usize = 64;
 /// Longest sleep, so that a wall clock that was set is noticed.
 const SLEEP_MAX: Duration = Duration::from_millis(1000);
 /// Difference of the clocks' distance that the core is told, ms.
@@ -81,8 +78,6 @@ pub(crate) struct Node {
     waiting: FxHashMap<(ConnectionId, CorrelationId), oneshot::Sender<Answer>>,
     /// Inputs that follow from what was done.
     next: VecDeque<Input>,
-    /// Logs to be made.
-    creations: Creations,
     ready: Option<std::sync::mpsc::Sender<NodeId>>,
     shutdown: Option<Closing>,
     peers_here: Option<Arc<AtomicUsize>>,
@@ -131,7 +126,6 @@ impl Node {
             wall_offset_ms: None,
             waiting: FxHashMap::default(),
             next: VecDeque::new(),
-            creations: Creations::default(),
             ready: Some(parts.ready),
             shutdown: None,
             peers_here: parts.peers_here,
@@ -143,22 +137,23 @@ impl Node {
     pub(crate) fn run(mut self) -> Result<(), ServeError> {
         self.sync_wall_clock();
         self.act(Input::Start);
+        let mut begun;
         let exit = loop {
             if let Some(exit) = self.effects.exit.take() {
                 break exit;
             }
-            let sleep = match self.creations.is_empty() {
-                true => self.timers.next().map_or(SLEEP_MAX, |at| at.since(self.clock.now())),
-                false => Duration::ZERO,
-            };
+            let sleep = self.timers.next().map_or(SLEEP_MAX, |at| at.since(self.clock.now()));
             match self.inbox.recv_timeout(std_duration(sleep.min(SLEEP_MAX))) {
-                Ok(event) => self.take_events(event),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(event) => {
+                    begun = self.clock.now();
+                    self.take_events(event);
+                }
+                Err(RecvTimeoutError::Timeout) => begun = self.clock.now(),
                 Err(RecvTimeoutError::Disconnected) => break Exit::ShutdownComplete,
             }
-            self.make_logs();
             self.sync_wall_clock();
             self.fire_timers();
+            self.tell_of_silence(begun);
             self.announce();
             if self.hurry() {
                 tracing::warn!(node = self.id.0, "shutdown takes too long; stopping");
@@ -169,6 +164,14 @@ impl Node {
             here.fetch_sub(1, Ordering::Relaxed);
         }
         self.finish(exit)
+    }
+
+    /// A turn that took long is what others may have taken for silence.
+    fn tell_of_silence(&self, begun: Instant) {
+        let busy_ms = self.clock.now().since(begun).as_millis();
+        if busy_ms >= LATE.as_millis() {
+            tracing::warn!(node = self.id.0, busy_ms, "a turn took long: timers are late");
+        }
     }
 
     /// Goes on with a shutdown that nobody answers any more. Whether to stop now, come what may.
@@ -337,10 +340,7 @@ impl Node {
     fn carry_out(&mut self) {
         let mut ops = std::mem::take(&mut self.effects.disk);
         for op in ops.drain(..) {
-            if let Err(op) = self.creations.defer(op) {
-                self.creations.before(&op.kind).into_iter().for_each(|op| self.submit(op));
-                self.submit(op);
-            }
+            self.submit(op);
         }
         self.effects.disk = ops; // its room is used again
         for Reply { conn, correlation, response, throttle_ms } in self.effects.replies.drain(..) {
@@ -376,15 +376,6 @@ impl Node {
         }
     }
 
-    /// A few of the logs that are to be made.
-    fn make_logs(&mut self) {
-        for _ in 0..LOGS_MAX {
-            let Some(ops) = self.creations.pop() else { break };
-            ops.into_iter().for_each(|op| self.submit(op));
-        }
-        self.go_on();
-    }
-
     fn sync_wall_clock(&mut self) {
         let wall_ms = self.clock.wall_ms();
         let now_ms = i64::try_from(self.clock.now().as_millis()).unwrap_or(i64::MAX);
@@ -409,10 +400,7 @@ impl Node {
         }
     }
 
-    fn finish(mut self, exit: Exit) -> Result<(), ServeError> {
-        while let Some(ops) = self.creations.pop() {
-            ops.into_iter().for_each(|op| self.submit(op));
-        }
+    fn finish(self, exit: Exit) -> Result<(), ServeError> {
         let (node, dir) = (self.id.0, self.store.log_dir().display().to_string());
         let closed = self.store.close();
         match exit {

@@ -60,6 +60,22 @@ pub(super) fn segment_base(name: &str) -> Option<Offset> {
     is_base.then(|| digits.parse().ok()).flatten()
 }
 
+/// Whose directory a small file is in.
+pub(super) const fn log_of(file: &FileName) -> Option<TopicPartition> {
+    match file {
+        FileName::LeaderEpochs(tp)
+        | FileName::ProducerSnapshot(tp, _)
+        | FileName::TransactionIndex(tp, _) => Some(*tp),
+        FileName::RecoveryPoints
+        | FileName::HighWatermarks
+        | FileName::LogStartOffsets
+        | FileName::CleanerOffsets
+        | FileName::CleanShutdown
+        | FileName::QuorumState
+        | FileName::MetadataSnapshot(..) => None,
+    }
+}
+
 /// Where a small file is. `log_dir` finds the directory of a partition; `None` when that is gone.
 pub(super) fn file_path(
     root: &Path,

@@ -1,20 +1,23 @@
 //! The directory of one partition: its segments by base offset.
 
-use super::layout::{OFFSETS_END, PARTITION_METADATA, partition_metadata, segment_base};
+use super::layout::{OFFSETS_END, PARTITION_METADATA, segment_base};
 use super::open_files::OpenFiles;
+use super::place::Place;
 use super::segment::{SEGMENT_FILES, Segment};
 use super::swap;
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
-use stormglass_broker_core::ids::{Offset, TopicId};
+use std::sync::Arc;
+use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::Records;
 
 /// A partition's log.
 #[derive(Debug)]
 pub(super) struct LogDir {
     pub(super) path: PathBuf,
+    pub(super) place: Arc<Place>,
     pub(super) segments: BTreeMap<Offset, Segment>,
     /// What the log cleaner writes.
     pub(super) cleaned: Option<Segment>,
@@ -35,8 +38,8 @@ impl LogDir {
                 segments.insert(base, Segment::existing(path, base, open_files)?);
             }
         }
-        let open_files = open_files.clone();
-        Ok(Self { path: path.to_owned(), segments, cleaned: None, open_files })
+        let (open_files, place) = (open_files.clone(), Arc::new(Place::existing(path)));
+        Ok(Self { path: path.to_owned(), place, segments, cleaned: None, open_files })
     }
 
     /// Whether there are no records in it.
@@ -44,14 +47,15 @@ impl LogDir {
         self.segments.values().all(|segment| segment.size() == 0)
     }
 
-    /// A new one, whose name is as durable as its first segment: see [`Self::names`]. Waits for no
-    /// disk and looks at nothing first, as a topic may have thousands of partitions: it is an error if
-    /// the directory is there.
-    pub(super) fn create(path: &Path, topic: TopicId, open_files: &OpenFiles) -> io::Result<Self> {
-        fs::create_dir(path)?;
-        fs::write(path.join(PARTITION_METADATA), partition_metadata(topic))?;
-        let (segments, open_files) = (BTreeMap::new(), open_files.clone());
-        Ok(Self { path: path.to_owned(), segments, cleaned: None, open_files })
+    /// A new one, whose directory need not be there yet.
+    pub(super) fn new(place: Arc<Place>, open_files: &OpenFiles) -> Self {
+        let (path, open_files) = (place.path().to_owned(), open_files.clone());
+        Self { path, place, segments: BTreeMap::new(), cleaned: None, open_files }
+    }
+
+    /// Where it was; its files are closed.
+    pub(super) fn into_place(self) -> Arc<Place> {
+        self.place
     }
 
     /// What must be fsynced before a segment counts as durable: whose log it is, and the names.
@@ -66,6 +70,7 @@ impl LogDir {
             if let Some(mut last) = self.segments.last_entry() {
                 last.get_mut().flush_index()?;
             }
+            self.place.make()?;
             self.segments.insert(base, Segment::create(&self.path, base, &self.open_files)?);
         }
         Ok(self.segments.get_mut(&base).expect("inserted above"))

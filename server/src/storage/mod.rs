@@ -2,7 +2,8 @@
 //! small files beside them.
 //!
 //! Appends, reads and cuts go through the page cache and run on the node's thread, in order.
-//! Whatever waits for the volume (fsync, files that are replaced whole) runs on worker threads.
+//! Whatever waits for the volume (fsync, files that are replaced whole, directories of logs) runs on
+//! worker threads.
 
 mod chunks;
 mod image;
@@ -10,6 +11,7 @@ mod index;
 mod layout;
 mod log_dir;
 mod open_files;
+mod place;
 mod read;
 mod read_memory;
 mod segment;

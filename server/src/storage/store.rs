@@ -1,33 +1,33 @@
 //! All logs and small files of a node: executes the core's disk operations.
 
 use super::layout::{
-    DELETED, METADATA_DIR, PARTITION_METADATA, STRAY, dir_name, file_path,
+    DELETED, METADATA_DIR, PARTITION_METADATA, dir_name, file_path, log_of,
     parse_partition_metadata, partition_of,
 };
 use super::log_dir::LogDir;
 use super::open_files::OpenFiles;
+use super::place::{Fate, Place, in_log, set_aside};
 use super::read;
 use super::read_memory;
 use super::segment::Segment;
 use super::swap::cleaned_txn_index;
-use super::workers::{Finished, Job, Worker, write_durably};
+use super::workers::{Finished, Job, Worker, execute, write_durably};
 use crate::error::ServeError;
-use crate::ids;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use stormglass_broker_core::ids::{DiskOpId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::{
     DiskError, DiskOp, DiskOpKind, DiskResult, FileName, ReadRange,
 };
 
-/// Longest name of a directory on usual file systems, bytes.
-const NAME_MAX: usize = 255;
+/// Logs that leave before those that are gone are looked for.
+const LEAVING_MIN: usize = 64;
 
 /// When an operation's outcome is known.
 #[derive(Debug)]
@@ -43,6 +43,14 @@ pub(crate) enum Submitted {
 pub(crate) struct Store {
     pub(super) root: PathBuf,
     pub(super) logs: FxHashMap<TopicPartition, LogDir>,
+    /// Whose a directory is.
+    names: FxHashMap<PathBuf, TopicPartition>,
+    /// Logs that were given up, whose directories may still be there.
+    leaving: FxHashMap<PathBuf, Arc<Place>>,
+    /// So many of them, and those that are gone are forgotten.
+    leaving_max: usize,
+    /// What deletions have left behind, to be deleted when there are workers.
+    leftovers: Vec<PathBuf>,
     workers: Option<Workers>,
     /// The first segment that a starting broker could not read.
     pub(super) unreadable: OnceLock<String>,
@@ -59,16 +67,21 @@ pub(crate) struct Store {
 struct Workers {
     syncs: Worker,
     files: Worker,
+    logs: Worker,
 }
 
 impl Store {
-    /// What is there; what a deletion left is cleaned up.
+    /// What is there; what a deletion left will be cleaned up.
     pub(crate) fn open(root: &Path) -> Result<Self, ServeError> {
         let failed = |error: &io::Error| ServeError::io("read", root, error);
         fs::create_dir_all(root.join(METADATA_DIR)).map_err(|error| failed(&error))?;
         let mut store = Self {
             root: root.to_owned(),
             logs: FxHashMap::default(),
+            names: FxHashMap::default(),
+            leaving: FxHashMap::default(),
+            leaving_max: LEAVING_MIN,
+            leftovers: Vec::new(),
             workers: None,
             unreadable: OnceLock::new(),
             marker: None,
@@ -88,6 +101,7 @@ impl Store {
     fn open_dir(&mut self, path: &Path) -> Result<(), ServeError> {
         let found = self.find_log(path).map_err(|error| ServeError::io("open", path, &error))?;
         let Some((tp, log)) = found else { return Ok(()) };
+        self.names.insert(log.path.clone(), tp);
         match self.logs.insert(tp, log) {
             None => Ok(()),
             Some(other) => Err(ServeError::new(
@@ -102,10 +116,11 @@ impl Store {
     }
 
     /// The log in a directory, if there is one.
-    fn find_log(&self, path: &Path) -> io::Result<Option<(TopicPartition, LogDir)>> {
+    fn find_log(&mut self, path: &Path) -> io::Result<Option<(TopicPartition, LogDir)>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.ends_with(DELETED) {
-            return fs::remove_dir_all(path).map(|()| None);
+            self.leftovers.push(path.to_owned());
+            return Ok(None);
         }
         let Some(partition) = partition_of(name) else { return Ok(None) };
         // another topic's log in the place of the metadata log would be set aside for it
@@ -160,17 +175,14 @@ impl Store {
         let start = |name| {
             let (outbox, event) = (outbox.clone(), event.clone());
             let report = move |id, finished: io::Result<Finished>| {
-                let result = match finished {
-                    Ok(Finished::Done) => DiskResult::Done,
-                    Ok(Finished::File(bytes)) => DiskResult::File(bytes),
-                    Err(error) => failure(name, &error),
-                };
                 // a node that is gone needs no outcome
-                let _ = outbox.send(event(id, result));
+                let _ = outbox.send(event(id, outcome(name, finished)));
             };
             Worker::start(name, Box::new(report))
         };
-        self.workers = Some(Workers { syncs: start("fsync")?, files: start("files")? });
+        let logs = start("logs")?;
+        self.leftovers.drain(..).for_each(|dir| logs.submit(None, Job::DeleteDir(dir)));
+        self.workers = Some(Workers { syncs: start("fsync")?, files: start("files")?, logs });
         Ok(())
     }
 
@@ -201,7 +213,10 @@ impl Store {
         }
         let DiskOp { id, kind } = op;
         let done = match kind {
-            DiskOpKind::CreateLog { tp, topic } => self.create_log(tp, &topic),
+            DiskOpKind::CreateLog { tp, topic } => {
+                let job = self.create_log(tp, &topic);
+                return self.job(id, job, |workers| &workers.logs);
+            }
             DiskOpKind::Append { tp, segment, records } => self.append(tp, segment, &records),
             DiskOpKind::Read { ranges, max_bytes } => {
                 return Submitted::Now(match self.read(&ranges, max_bytes) {
@@ -225,7 +240,10 @@ impl Store {
             DiskOpKind::DeleteSegments { tp, segments } => {
                 self.log(tp, |log| log.delete_segments(&segments))
             }
-            DiskOpKind::SetLogAside { tp } => self.set_log_aside(tp),
+            DiskOpKind::SetLogAside { tp } => {
+                let job = self.give_up(tp, Fate::SetAside);
+                return self.job(id, job, |workers| &workers.logs);
+            }
             DiskOpKind::AppendCleaned { tp, segment, records } => {
                 self.log(tp, |log| log.append_cleaned(segment, &records))
             }
@@ -239,15 +257,17 @@ impl Store {
             }
             DiskOpKind::DropCleaned { tp } => self.log(tp, LogDir::drop_cleaned),
             DiskOpKind::DeleteLog { tp } => {
-                let job = self.delete_log(tp).map(|renamed| renamed.map(Job::DeleteDir));
-                return self.job(id, job, |workers| &workers.files);
+                let job = self.give_up(tp, Fate::Deleted);
+                return self.job(id, job, |workers| &workers.logs);
             }
             DiskOpKind::WriteFile { file: FileName::CleanShutdown, .. } => {
                 self.marker = self.path(&FileName::CleanShutdown);
                 Ok(())
             }
             DiskOpKind::WriteFile { file, bytes } => {
-                return self.file_job(id, &file, |path| Job::Write(path, bytes));
+                let log = log_of(&file).and_then(|tp| self.logs.get(&tp));
+                let place = log.map(|log| Arc::clone(&log.place));
+                return self.file_job(id, &file, |path| Job::Write(path, bytes, place));
             }
             DiskOpKind::ReadFile { file } => return self.file_job(id, &file, Job::Read),
             DiskOpKind::DeleteFile { file } => return self.file_job(id, &file, Job::Delete),
@@ -269,10 +289,9 @@ impl Store {
                     .map_err(|error| ServeError::io("write an index in", &log.path, &error))?;
             }
         }
-        let finished = self
-            .workers
-            .take()
-            .is_none_or(|workers| workers.syncs.finish() & workers.files.finish());
+        let finished = self.workers.take().is_none_or(|workers| {
+            workers.syncs.finish() & workers.files.finish() & workers.logs.finish()
+        });
         match self.marker {
             Some(marker) if finished => write_durably(&marker, &[])
                 .map_err(|error| ServeError::io("write", &marker, &error)),
@@ -287,10 +306,6 @@ impl Store {
 
     pub(super) fn path(&self, file: &FileName) -> Option<PathBuf> {
         file_path(&self.root, file, |tp| self.logs.get(&tp).map(|log| log.path.clone()))
-    }
-
-    fn workers(&self) -> &Workers {
-        self.workers.as_ref().expect("workers are started before the first step")
     }
 
     /// Closes files that were not used since the last time, or all if that is not enough: what follows
@@ -316,13 +331,14 @@ impl Store {
         job: io::Result<Option<Job>>,
         worker: impl FnOnce(&Workers) -> &Worker,
     ) -> Submitted {
-        match job {
-            Ok(Some(job)) => {
-                worker(self.workers()).submit(id, job);
+        match (job, &self.workers) {
+            (Ok(Some(job)), Some(workers)) => {
+                worker(workers).submit(Some(id), job);
                 Submitted::Later
             }
-            Ok(None) => Submitted::Now(DiskResult::Done),
-            Err(error) => Submitted::Now(failure("write", &error)),
+            (Ok(Some(job)), None) => Submitted::Now(outcome("write", execute(job))),
+            (Ok(None), _) => Submitted::Now(DiskResult::Done),
+            (Err(error), _) => Submitted::Now(failure("write", &error)),
         }
     }
 
@@ -332,18 +348,11 @@ impl Store {
         file: &FileName,
         job: impl FnOnce(PathBuf) -> Job,
     ) -> Submitted {
-        match self.path(file) {
-            Some(path) => {
-                let workers = self.workers();
-                // the quorum waits for these as for its log
-                let urgent = matches!(file, FileName::QuorumState | FileName::MetadataSnapshot(..));
-                let worker = if urgent { &workers.syncs } else { &workers.files };
-                worker.submit(id, job(path));
-                Submitted::Later
-            }
-            // of a log that has been deleted
-            None => Submitted::Now(DiskResult::Done),
-        }
+        // the quorum waits for these as for its log
+        let urgent = matches!(file, FileName::QuorumState | FileName::MetadataSnapshot(..));
+        // none of a log that has been deleted
+        let job = self.path(file).map(job);
+        self.job(id, Ok(job), |workers| if urgent { &workers.syncs } else { &workers.files })
     }
 
     /// A log that is not there any more has nothing to be done.
@@ -356,31 +365,27 @@ impl Store {
         act(log).map_err(|error| in_log(&log.path, &error))
     }
 
-    fn create_log(&mut self, tp: TopicPartition, topic: &str) -> io::Result<()> {
+    /// The log is there at once; its directory when a worker has made it, or when it is needed. The
+    /// metadata log's is needed now.
+    fn create_log(&mut self, tp: TopicPartition, topic: &str) -> io::Result<Option<Job>> {
         if self.logs.contains_key(&tp) {
-            return Ok(());
+            return Ok(None);
         }
         let path = self.root.join(dir_name(topic, tp.partition));
-        let log = match LogDir::create(&path, tp.topic, &self.open_files) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                self.clear_place(&path)?;
-                LogDir::create(&path, tp.topic, &self.open_files)?
+        if let Some(other) = self.names.get(&path) {
+            // the core gives up a log first; its records are not to be lost if it does not
+            let other = self.logs.remove(other);
+            if let Some(place) = other.and_then(|log| log.place.give_up(Fate::SetAside)) {
+                self.leaving.insert(path.clone(), place);
             }
-            other => other?,
-        };
-        self.logs.insert(tp, log);
-        Ok(())
-    }
-
-    /// Makes room for a log. Records of another one are set aside; what a power failure has left of a
-    /// log that never was fsynced goes.
-    fn clear_place(&mut self, path: &Path) -> io::Result<()> {
-        if LogDir::existing(path, &self.open_files)?.is_empty() {
-            return fs::remove_dir_all(path);
         }
-        set_aside(path, "another topic's log is to be there")?;
-        self.logs.retain(|_, log| log.path != path);
-        Ok(())
+        let place = Arc::new(Place::planned(&path, tp.topic, self.leaving.remove(&path)));
+        self.names.insert(path, tp);
+        self.logs.insert(tp, LogDir::new(Arc::clone(&place), &self.open_files));
+        match tp.topic {
+            TopicId::METADATA => place.make().map(|_| None),
+            _ => Ok(Some(Job::Make(place))),
+        }
     }
 
     fn append(&mut self, tp: TopicPartition, base: Offset, records: &Records) -> io::Result<()> {
@@ -464,38 +469,34 @@ impl Store {
         Ok(Some(Job::SyncDir(log.path.clone())))
     }
 
-    /// Renames first, as Kafka does: a crash in between leaves a name that says what it is.
-    fn delete_log(&mut self, tp: TopicPartition) -> io::Result<Option<PathBuf>> {
+    /// The worker that makes directories makes that one.
+    #[cfg(test)]
+    pub(super) fn give_to_worker(&self, place: &Arc<Place>) {
+        let workers = self.workers.as_ref().expect("they were started");
+        workers.logs.submit(None, Job::Make(Arc::clone(place)));
+    }
+
+    /// A log that leaves: a worker renames its directory, as Kafka does, before anything is deleted.
+    fn give_up(&mut self, tp: TopicPartition, fate: Fate) -> io::Result<Option<Job>> {
         let Some(log) = self.logs.remove(&tp) else { return Ok(None) };
-        rename(&log.path, DELETED).map(Some)
+        self.names.remove(&log.path);
+        if let Some(place) = log.place.give_up(fate) {
+            self.leaving.insert(log.path.clone(), place);
+        }
+        if self.leaving.len() > self.leaving_max {
+            self.leaving.retain(|_, place| !place.is_gone());
+            self.leaving_max = LEAVING_MIN + 2 * self.leaving.len();
+        }
+        Ok(Some(Job::Clear(log)))
     }
+}
 
-    fn set_log_aside(&mut self, tp: TopicPartition) -> io::Result<()> {
-        let Some(log) = self.logs.remove(&tp) else { return Ok(()) };
-        set_aside(&log.path, "its topic is not in the metadata")
+fn outcome(what: &str, finished: io::Result<Finished>) -> DiskResult {
+    match finished {
+        Ok(Finished::Done) => DiskResult::Done,
+        Ok(Finished::File(bytes)) => DiskResult::File(bytes),
+        Err(error) => failure(what, &error),
     }
-}
-
-/// Gives a directory another ending and, as in Kafka, a name that there was never before; a long one is
-/// cut.
-fn rename(path: &Path, ending: &str) -> io::Result<PathBuf> {
-    let ending = format!(".{:x}{ending}", ids::random_u128());
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let kept: String = name.chars().take(NAME_MAX - ending.len()).collect();
-    let renamed = path.with_file_name(kept + &ending);
-    fs::rename(path, &renamed)?;
-    Ok(renamed)
-}
-
-fn set_aside(path: &Path, why: &str) -> io::Result<()> {
-    let renamed = rename(path, STRAY)?;
-    tracing::warn!(log = %path.display(), now = %renamed.display(), "log set aside: {why}");
-    Ok(())
-}
-
-/// The same error, saying where.
-fn in_log(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// An error as the core knows it; the log has the details.

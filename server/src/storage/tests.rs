@@ -2,6 +2,7 @@
 //! opened again.
 
 mod damaged;
+mod directories;
 mod files;
 mod refused;
 
@@ -266,10 +267,10 @@ fn segments_are_kept_apart_and_deleted_whole() {
     rig.reopen();
     assert_eq!(rig.store.segments(TP), [2]);
     assert_eq!(rig.store.summary(TP, 2).next_offset, 2);
-    let (outbox, _inbox) = channel();
+    let (outbox, inbox) = channel();
     rig.store.start_workers(&outbox, |id, result| (id, result)).unwrap();
     rig.store.submit(DiskOp { id: DiskOpId(1), kind: DiskOpKind::DeleteLog { tp: TP } });
-    assert!(!rig.dir.path().join("orders-0").exists());
+    assert_eq!(inbox.recv().unwrap().1, DiskResult::Done);
     let Rig { dir, store } = rig;
     store.close().unwrap();
     let left = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());

@@ -1,6 +1,8 @@
-//! Threads for what waits for the volume: one fsyncs segments, one replaces small files. Each does
-//! its work in order.
+//! Threads for what waits for the volume: one fsyncs segments, one replaces small files, one makes and
+//! deletes the directories of logs. Each does its work in order.
 
+use super::log_dir::LogDir;
+use super::place::Place;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,12 +28,16 @@ pub(super) enum Job {
     },
     /// fsync a directory.
     SyncDir(PathBuf),
-    /// Replace a file.
-    Write(PathBuf, bytes::Bytes),
+    /// Replace a file, in the directory of that log if it is in one.
+    Write(PathBuf, bytes::Bytes, Option<Arc<Place>>),
     /// Read a file.
     Read(PathBuf),
     /// Delete a file.
     Delete(PathBuf),
+    /// Make a log's directory.
+    Make(Arc<Place>),
+    /// Close the files of a log that was given up, and rename or delete its directory.
+    Clear(LogDir),
     /// Delete a directory with what is in it.
     DeleteDir(PathBuf),
 }
@@ -51,7 +57,7 @@ pub(super) type Report = Box<dyn FnMut(DiskOpId, io::Result<Finished>) + Send>;
 /// A thread with its jobs.
 #[derive(Debug)]
 pub(super) struct Worker {
-    jobs: Sender<(DiskOpId, Job)>,
+    jobs: Sender<(Option<DiskOpId>, Job)>,
     thread: JoinHandle<()>,
 }
 
@@ -63,7 +69,8 @@ impl Worker {
         Ok(Self { jobs, thread })
     }
 
-    pub(super) fn submit(&self, id: DiskOpId, job: Job) {
+    /// Hands over a job. One without an id is nobody's: that it failed is only logged.
+    pub(super) fn submit(&self, id: Option<DiskOpId>, job: Job) {
         // a worker that is gone has panicked, and its join says so
         let _ = self.jobs.send((id, job));
     }
@@ -75,13 +82,18 @@ impl Worker {
     }
 }
 
-fn run(inbox: &Receiver<(DiskOpId, Job)>, mut report: Report) {
+fn run(inbox: &Receiver<(Option<DiskOpId>, Job)>, mut report: Report) {
     for (id, job) in inbox {
-        report(id, execute(job));
+        match (id, execute(job)) {
+            (Some(id), finished) => report(id, finished),
+            (None, Ok(_)) => {}
+            (None, Err(error)) => tracing::warn!(%error, "what was left behind stays"),
+        }
     }
 }
 
-fn execute(job: Job) -> io::Result<Finished> {
+/// Does a job.
+pub(super) fn execute(job: Job) -> io::Result<Finished> {
     match job {
         Job::Sync(path, dirs) => {
             // segments and logs may have been deleted meanwhile
@@ -95,9 +107,11 @@ fn execute(job: Job) -> io::Result<Finished> {
             ignore_missing(write_synced(&index, &aborted))?;
         }
         Job::SyncDir(dir) => ignore_missing(sync(&dir))?,
-        Job::Write(path, bytes) => {
-            // the log that it belongs to may have been deleted meanwhile
-            ignore_missing(write_durably(&path, &bytes))?;
+        Job::Write(path, bytes, log) => {
+            // the log that it belongs to may have been deleted meanwhile, and another have its name
+            if log.map_or(Ok(true), |place| place.make())? {
+                ignore_missing(write_durably(&path, &bytes))?;
+            }
         }
         Job::Read(path) => {
             return match fs::read(&path) {
@@ -107,6 +121,8 @@ fn execute(job: Job) -> io::Result<Finished> {
             };
         }
         Job::Delete(path) => ignore_missing(fs::remove_file(path))?,
+        Job::Make(place) => drop(place.make()?),
+        Job::Clear(log) => log.into_place().clear()?,
         Job::DeleteDir(path) => ignore_missing(fs::remove_dir_all(path))?,
     }
     Ok(Finished::Done)
