@@ -46,6 +46,9 @@ struct Fetcher {
     /// Appends of the last response that the disk has not confirmed.
     appending: u32,
     backoff_until: Option<Instant>,
+    /// No partition that is left out is due before. Each has a timer of its own, and thousands of them
+    /// may be due at once.
+    delayed_from: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +78,7 @@ impl Fetcher {
     /// Leaves partitions out of fetches until then, and out of the session those that are in it.
     #[cold]
     fn leave_out(&mut self, slots: &[u32], until: Instant) {
+        self.delayed_from = self.delayed_from.min(until);
         for slot in slots {
             let Some(followed) = self.parts.get_mut(slot) else { continue };
             followed.delayed_until = Some(until);
@@ -84,6 +88,27 @@ impl Fetcher {
         }
         let Self { parts, changed, .. } = self;
         changed.retain(|slot| parts.get(slot).is_some_and(|part| part.delayed_until.is_none()));
+    }
+
+    /// Partitions that are left out no longer.
+    #[cold]
+    fn take_due(&mut self, now: Instant) -> Vec<u32> {
+        let mut due = Vec::new();
+        if self.delayed_from > now {
+            return due;
+        }
+        self.delayed_from = Instant::FAR_FUTURE;
+        for (slot, followed) in &mut self.parts {
+            match followed.delayed_until {
+                Some(until) if until <= now => {
+                    followed.delayed_until = None;
+                    due.push(*slot);
+                }
+                Some(until) => self.delayed_from = self.delayed_from.min(until),
+                None => {}
+            }
+        }
+        due
     }
 
     fn touch(&mut self, slot: u32) {
@@ -274,18 +299,10 @@ impl ReplicaManager {
         if fetcher.backoff_until.is_some_and(|until| until <= step.now) {
             fetcher.backoff_until = None;
         }
-        let mut due = Vec::new();
-        for (slot, followed) in &mut fetcher.parts {
-            if followed.delayed_until.is_some_and(|until| until <= step.now) {
-                followed.delayed_until = None;
-                if planted(self.config.plant, Plant::DelayHasNoEnd) {
-                    continue;
-                }
-                due.push(*slot);
+        for slot in fetcher.take_due(step.now) {
+            if !planted(self.config.plant, Plant::DelayHasNoEnd) {
+                fetcher.touch(slot);
             }
-        }
-        for slot in due {
-            fetcher.touch(slot);
         }
         self.fetchers.idle.push(at);
     }
@@ -587,6 +604,7 @@ impl Fetchers {
             in_flight: None,
             appending: 0,
             backoff_until: None,
+            delayed_from: Instant::FAR_FUTURE,
         });
         self.by_key.insert((leader, id), at);
         at
