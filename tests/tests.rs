@@ -45,6 +45,10 @@ mod catalogue;
 mod kafka;
 // A real broker: what is acknowledged is there, also after a kill.
 mod serve;
+// Its clients, some of which are clumsy.
+mod serve_clumsy;
+// Topics of many partitions.
+mod serve_many;
 // A volume that fails under a real broker.
 mod volumes;
 // A cluster of three processes that are killed, paused and stopped under load.
