@@ -150,9 +150,14 @@ impl Raft {
         }
     }
 
-    /// Waits for somebody else, or for the next try.
+    /// Waits for somebody else, or for the next try. Who was refused a pre-vote goes on with the leader that it
+    /// knows (KIP-996): others may still hear from it.
     pub(super) fn lose_election(&mut self, step: &mut Step<'_>) {
         step.trace(TraceEvent::Mark("raft-election-lost"));
+        let known = self.state.leader.filter(|leader| *leader != self.node);
+        if let Some(leader) = known.filter(|_| matches!(self.role, Role::Prospective(_))) {
+            return self.follow(step, self.state.epoch, leader);
+        }
         let span = self.timing.election_backoff_max.as_nanos().max(1);
         let pause = Duration::from_nanos(self.random() % span);
         let election_at = step.now + self.timing.retry + pause;

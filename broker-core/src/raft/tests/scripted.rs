@@ -14,6 +14,7 @@ use crate::protocol::{
 use crate::raft::{Raft, RoleName};
 use crate::records::Records;
 use crate::seam::{DiskOpKind, FileName};
+use crate::time::Duration;
 
 const NO_SNAPSHOTS: i64 = 1 << 40;
 
@@ -268,6 +269,25 @@ fn a_node_that_was_away_does_not_disturb_the_leader() {
     );
     assert_eq!(cluster.nodes[leader].raft().role(), RoleName::Leader);
     assert_eq!(cluster.nodes[leader].raft().epoch(), epoch);
+}
+
+#[test]
+fn who_is_refused_pre_votes_follows_the_leader_that_it_knows() {
+    let mut server = ServerConfig::kafka_defaults();
+    server.quorum_election_backoff_max = Duration::from_millis(20); // less than a fetch takes to be let out
+    let mut cluster = Cluster::with(3, 0, 11, &server);
+    cluster.calm = true;
+    assert!(cluster.run_until_that(3_000, |c| c.leader().is_some_and(|n| is_active(c, n))));
+    let leader = cluster.leader().unwrap();
+    let away = (leader + 1) % 3;
+    cluster.isolate(away);
+    let later = cluster.now / MS + 3_000;
+    cluster.run_until(later);
+    cluster.cut.clear();
+    let due = cluster.nodes[leader].raft().high_watermark();
+    let learns = |c: &Cluster| c.nodes[away].raft().high_watermark() > due;
+    assert!(cluster.propose(leader, &[MetadataRecord::NoOp]).is_some());
+    assert!(cluster.run_until_that(5_000, learns));
 }
 
 #[test]
