@@ -142,11 +142,10 @@ fn answer(
         }
         OffsetSpec::Latest => answer.offset = readable_end(isolation, partition),
         OffsetSpec::MaxTimestamp => {
-            (answer.timestamp, answer.offset) = partition.log.max_timestamp();
-            if answer.timestamp >= 0 {
-                // the log knows the batch; which of its records it is takes a look (KAFKA-16310)
-                lookup = Some(answer.timestamp);
-            }
+            // the log knows the batch; which of its records it is takes a look (KAFKA-16310), and what is not
+            // committed yet is not told (hunt seed 5028)
+            let (newest, _) = partition.log.max_timestamp();
+            lookup = (newest >= 0).then_some(newest);
         }
         OffsetSpec::Timestamp(timestamp) => lookup = Some(timestamp),
         OffsetSpec::Unsupported(_) => {}

@@ -217,6 +217,18 @@ pub enum Operation {
         /// Topic.
         topic: String,
     },
+    /// Some broker is asked to delete records of all partitions of a topic that it leads.
+    DeleteRecords {
+        /// Topic.
+        topic: String,
+        /// Offset before which they go; `None`: all that is committed.
+        before: Option<u32>,
+    },
+    /// Some broker is asked for the first, the last and the newest offset of all partitions of a topic.
+    ListOffsets {
+        /// Topic.
+        topic: String,
+    },
 }
 
 /// How an AZ is lost.

@@ -42,5 +42,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::CreateTopic { .. } => "admin-create-topic",
         Operation::AddPartitions { .. } => "admin-add-partitions",
         Operation::DeleteTopic { .. } => "admin-delete-topic",
+        Operation::DeleteRecords { .. } => "admin-delete-records",
+        Operation::ListOffsets { .. } => "admin-list-offsets",
     }
 }

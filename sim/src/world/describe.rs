@@ -97,6 +97,13 @@ fn asked_for(operation: &Operation) -> String {
             format!("topic {topic} is to have {partitions} partitions")
         }
         Operation::DeleteTopic { topic } => format!("topic {topic} is to go"),
+        Operation::DeleteRecords { topic, before: None } => {
+            format!("all committed records of {topic} are to go")
+        }
+        Operation::DeleteRecords { topic, before: Some(before) } => {
+            format!("records of {topic} before offset {before} are to go")
+        }
+        Operation::ListOffsets { topic } => format!("offsets of {topic} are asked for"),
     }
 }
 

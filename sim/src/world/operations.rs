@@ -6,11 +6,12 @@ use super::event::Event;
 use crate::client::{ConnectionConfig, Operator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
     AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource, ConfigChange,
-    ConfigOp, ConfigTarget, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
-    ElectLeadersRequest, ElectionKind, NewPartitions, NewTopic, Placement, Request, TopicRef,
+    ConfigOp, ConfigTarget, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest,
+    NewPartitions, NewTopic, OffsetSpec, Placement, Request, TopicRef,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
@@ -73,7 +74,29 @@ impl World {
             Operation::DeleteTopic { topic } => Request::DeleteTopics(DeleteTopicsRequest {
                 topics: vec![TopicRef::Name(topic.as_str().into())],
             }),
+            Operation::DeleteRecords { topic, before } => {
+                let before = before.map_or(-1, Offset::from);
+                let partitions = self.partitions_of(topic)?.map(|tp| (tp, before)).collect();
+                Request::DeleteRecords(DeleteRecordsRequest { partitions })
+            }
+            Operation::ListOffsets { topic } => {
+                // each partition may be named once
+                let mut specs = [OffsetSpec::MaxTimestamp, OffsetSpec::Latest].into_iter().cycle();
+                let ask = |tp| Some((tp, NO_EPOCH, specs.next()?));
+                Request::ListOffsets(ListOffsetsRequest {
+                    isolation: IsolationLevel::ReadUncommitted,
+                    partitions: self.partitions_of(topic)?.filter_map(ask).collect(),
+                })
+            }
         })
+    }
+
+    /// Partitions of a topic that the plan begins with.
+    fn partitions_of(&self, topic: &str) -> Option<impl Iterator<Item = TopicPartition>> {
+        let id = *self.topics.get(topic)?;
+        let planned = self.plan.topics.iter().find(|planned| planned.name == topic)?;
+        let count = i32::try_from(planned.assignment.len()).ok()?;
+        Some((0..count).map(move |partition| TopicPartition::new(id, partition)))
     }
 
     fn reassignment(
