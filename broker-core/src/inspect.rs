@@ -16,6 +16,7 @@ use crate::metadata::MetadataImage;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use crate::records::Batch;
 use crate::replica::{Partition, parse_checkpoint};
+use crate::time::Instant;
 use crate::txn::replay_transactions;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -119,6 +120,13 @@ impl Broker {
     #[must_use]
     pub fn member_epoch(&self, group: &str, member: &str) -> Option<Option<i32>> {
         self.role()?.groups.member_epoch(group, member)
+    }
+
+    /// When the session of a member in the classic protocol ends, on the node's monotonic clock, if there is
+    /// such a member.
+    #[must_use]
+    pub fn member_session(&self, group: &str, member: &str) -> Option<Instant> {
+        self.role()?.groups.session_of(group, member)
     }
 
     /// A group that is coordinated here, and a member of it whose silence nobody would notice.

@@ -23,6 +23,11 @@ impl<T> Pending<T> {
         self.entries.push_back((id, Some(value)));
     }
 
+    /// All entries, by id.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|(_, value)| value.as_ref())
+    }
+
     /// Takes an entry; `None` when there is none of this id, or no longer.
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
         let at = match self.entries.front() {
@@ -74,6 +79,11 @@ impl<T> Window<T> {
             self.first += 1;
         }
         value
+    }
+
+    /// All values, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().flatten()
     }
 
     /// All values, oldest first.

@@ -5,6 +5,7 @@ use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::inspect::{CoordinatorView, PositionKey};
 use crate::records::Batch;
+use crate::time::Instant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,6 +43,12 @@ impl GroupCoordinator {
     pub(crate) fn member_epoch(&self, group: &str, member: &str) -> Option<Option<i32>> {
         let group = self.readable().find_map(|state| state.groups.get(group))?;
         Some(group.roster.epoch_of(member))
+    }
+
+    /// When the session of a member in the classic protocol ends.
+    pub(crate) fn session_of(&self, group: &str, member: &str) -> Option<Instant> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        group.roster.classic()?.session_of(member)
     }
 
     /// A group, and a member of it whose silence nobody would notice.

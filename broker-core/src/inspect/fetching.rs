@@ -69,6 +69,8 @@ pub struct WaitsView {
     pub timer: Option<Instant>,
     /// Partitions whose high watermark has passed what an acknowledgement waits for.
     pub overdue_acks: usize,
+    /// Parts of produces that wait for something that nobody has under way.
+    pub lost_acks: usize,
     /// Open transactions at a coordinator that will not look whether they take too long.
     pub unwatched_transactions: usize,
     /// A partition of `__consumer_offsets` or `__transaction_state` whose load nothing goes on with.

@@ -54,6 +54,16 @@ enum Then {
     Follow { fetcher: u32, leader_high_watermark: Offset },
 }
 
+impl PendingAppend {
+    /// The part of a produce that waits for it, for checkers.
+    pub(super) fn produce(&self) -> Option<(u64, u32)> {
+        match self.then {
+            Then::Produce { produce, index } => Some((produce, index)),
+            Then::Follow { .. } => None,
+        }
+    }
+}
+
 impl ReplicaManager {
     /// Appends a request's records to partitions led here; the answer follows when `acks` says.
     pub(crate) fn produce(

@@ -223,6 +223,12 @@ impl Purgatory {
         self.produce_deadlines.0.iter().find_map(waits)
     }
 
+    /// Parts of produces that are not settled, for checkers.
+    pub(super) fn open_parts(&self) -> usize {
+        let all = self.produces.iter().chain(self.overdue.values());
+        all.map(|delayed| delayed.open as usize).sum()
+    }
+
     fn watch_produce(&mut self, step: &mut Step<'_>, at: Instant, produce: u64) {
         let produces = &self.produces;
         self.produce_deadlines.drop_stale(|_, id| produces.get(id).is_none());

@@ -1,6 +1,7 @@
 //! What the replica manager shows to checkers.
 
 use super::ReplicaManager;
+use super::append::PendingAppend;
 use super::partition::Watch;
 use super::session::FetchSession;
 use crate::inspect::{FollowedView, SessionPartView, SessionView, WaitsView};
@@ -55,11 +56,18 @@ impl ReplicaManager {
         let passed = |p: &super::Partition| {
             p.ack_waiters.front().is_some_and(|waiter| waiter.required <= p.high_watermark)
         };
+        let is_open = |produce, index| self.purgatory.required(produce, index).is_some();
+        let waiters = self.iter().flat_map(|partition| &partition.ack_waiters);
+        let replicating = waiters.filter(|waiter| is_open(waiter.produce, waiter.index)).count();
+        let appending = self.appends.values().filter_map(PendingAppend::produce);
+        let appending = appending.filter(|(produce, index)| is_open(*produce, *index)).count();
+        let lost_acks = self.purgatory.open_parts().saturating_sub(replicating + appending);
         let parked = self.sessions.slots().filter(|(_, session)| !session.reading);
         WaitsView {
             produce: self.purgatory.first_produce_deadline(),
             fetch: parked.filter_map(|(_, session)| Some(session.parked?.deadline)).min(),
             timer: self.purgatory.armed(),
+            lost_acks,
             overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
             unwatched_transactions: 0,
             idle_load: None,

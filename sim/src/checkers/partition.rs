@@ -127,6 +127,8 @@ pub(crate) struct Partition {
     pub(crate) controller_epoch: LeaderEpoch,
     /// Whether offsets follow each other in its logs: compaction leaves gaps.
     pub(crate) is_gapless: bool,
+    /// Whether an administrator deletes records of it: less is kept than retention would keep.
+    pub(crate) is_trimmed: bool,
     /// Who led in which epoch.
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
     /// Why promises are void until the next election.
@@ -162,6 +164,7 @@ impl Partition {
             isr_from_controller: false,
             controller_epoch: NO_EPOCH,
             is_gapless: true,
+            is_trimmed: false,
             leaders: BTreeMap::new(),
             void: None,
             losses: Losses::default(),

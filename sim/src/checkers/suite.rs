@@ -15,7 +15,7 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::Kept;
+use super::state::{Kept, Learners};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -28,7 +28,7 @@ use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::{RemoteSegment, TraceEvent};
 use stormglass_reports::recording::{CheckerSummary, Violation};
-use stormglass_scenarios::plan::{Action, EventPlan, Plan};
+use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
 
 /// Batches kept one by one in all partitions together.
 const WINDOW_TOTAL: usize = 3 << 20;
@@ -80,8 +80,12 @@ pub struct Checkers {
     pub(super) lag_max_ns: u64,
     /// `unclean.leader.election.enable` of the brokers, or of any topic.
     unclean: bool,
+    /// `unclean.leader.election.enable` of the brokers, which no topic overrides.
+    pub(super) elects_any: bool,
     /// Compacted topics with their `delete.retention.ms`.
     compacted: BTreeMap<String, u64>,
+    /// Topics of which an administrator deletes records.
+    trimmed: BTreeSet<String>,
     /// Topics that transactional producers write.
     transactional: BTreeSet<String>,
     /// Ids of the consumer groups.
@@ -89,6 +93,7 @@ pub struct Checkers {
     pub(super) talk: Talk,
     pub(super) timeouts: Timeouts,
     pub(super) kept: Kept,
+    pub(super) learners: Learners,
     /// Where some producer has transactions.
     transactions: Option<Box<Transactions>>,
     ownership: Ownership,
@@ -121,7 +126,9 @@ impl Checkers {
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
             unclean: is_unclean_allowed(plan),
+            elects_any: elects_any(plan),
             compacted: compacted_topics(plan),
+            trimmed: trimmed_topics(plan),
             transactional: plan
                 .producers
                 .iter()
@@ -132,6 +139,7 @@ impl Checkers {
             talk: Talk::default(),
             timeouts: Timeouts::new(plan),
             kept: Kept::new(plan),
+            learners: Learners::default(),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
             read_committed: plan
@@ -159,6 +167,7 @@ impl Checkers {
         let partition = &mut self.partitions[at];
         partition.label = format!("{topic}-{}", tp.partition);
         partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
+        partition.is_trimmed = self.trimmed.contains(topic);
         partition.min_isr = min_isr.max(1);
         partition.unclean = self.unclean;
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
@@ -315,6 +324,7 @@ impl Checkers {
         self.falls_silent(node);
         self.timeouts.node_down(node);
         self.kept.node_down(node);
+        self.learners.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
@@ -642,4 +652,21 @@ fn is_unclean_allowed(plan: &Plan) -> bool {
     let configs = plan.topics.iter().map(|topic| &topic.config).chain([&plan.cluster.config]);
     let mut values = configs.filter_map(|config| config.get("unclean.leader.election.enable"));
     values.any(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+/// Whether any live replica may lead, of whatever topic.
+fn elects_any(plan: &Plan) -> bool {
+    const KEY: &str = "unclean.leader.election.enable";
+    let is_set = |config: &BTreeMap<String, String>| {
+        config.get(KEY).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    };
+    is_set(&plan.cluster.config) && !plan.topics.iter().any(|topic| topic.config.contains_key(KEY))
+}
+
+fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
+    let topic = |event: &EventPlan| match &event.action {
+        Action::Admin { operation: Operation::DeleteRecords { topic, .. } } => Some(topic.clone()),
+        _ => None,
+    };
+    plan.events.iter().filter_map(topic).collect()
 }

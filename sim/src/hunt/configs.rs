@@ -61,6 +61,13 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
     ] {
         set(config, dice, key, values);
     }
+    // what expires does so after days: looks for it find nothing that may go
+    for key in [
+        "offsets.retention.check.interval.ms",
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+    ] {
+        set(config, dice, key, &[300, 1_000, 600_000]);
+    }
     if lag < 1_000 {
         // as Kafka asks for: an idle follower must fetch often enough to stay in sync
         config.insert("replica.fetch.wait.max.ms".to_owned(), "100".to_owned());

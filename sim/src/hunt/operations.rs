@@ -176,6 +176,12 @@ impl Draw<'_> {
             changes.push((at, Operation::CreateTopic { topic: topic.clone(), assignment }));
             at += self.dice.around(600 * MS);
             if self.dice.percent(40) {
+                // what it is told must go with it
+                let topic = topic.clone();
+                let (key, value) = ("retention.bytes".to_owned(), Some("65536".to_owned()));
+                changes.push((at - 20 * MS, Operation::SetTopicConfig { topic, key, value }));
+            }
+            if self.dice.percent(40) {
                 let partitions = partitions + self.dice.pick(&[1, 2]);
                 let topic = topic.clone();
                 changes.push((at, Operation::AddPartitions { topic, partitions }));

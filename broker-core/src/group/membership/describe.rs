@@ -136,6 +136,11 @@ impl Membership {
         self.members.contains_key(member).then_some(self.generation)
     }
 
+    /// When a member's session ends; for checkers.
+    pub(in crate::group) fn session_of(&self, member: &str) -> Option<Instant> {
+        self.members.get(member).map(|member| member.expires)
+    }
+
     /// A member without a deadline for its next heartbeat; for checkers.
     pub(in crate::group) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
         let is_guarded = |id: &Arc<str>, member: &Member| {

@@ -139,6 +139,9 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::SyncGroup(answer) => answer.error.is_ok(),
         Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
         Response::AllocateProducerIds(answer) => answer.error.is_ok(),
+        Response::AlterConfigs(answer) => {
+            answer.resources.iter().all(|altered| altered.error.is_ok())
+        }
         Response::AlterPartition(answer) => {
             let refused = answer.partitions.iter().any(|told| !told.error.is_ok());
             answer.error.is_ok() && !refused

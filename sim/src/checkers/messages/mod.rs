@@ -3,10 +3,12 @@
 //! speaks, not when what it said has done harm.
 
 mod answers;
+mod carried_out;
 mod controller;
 mod ends;
 mod fencing;
 mod fetches;
+mod members;
 mod peers;
 mod sessions;
 mod shutdowns;
@@ -20,7 +22,9 @@ use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::suite::Checkers;
 use crate::disk::Disk;
+use carried_out::CarriedOut;
 use ends::Ends;
+use members::Members;
 use rustc_hash::FxHashMap;
 use sessions::Sessions;
 use shutdowns::Shutdowns;
@@ -35,7 +39,9 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "messages-true",
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
-           on disk before they are given, members are told what the coordinator's log has, \
+           on disk before they are given, members are told what the coordinator's log has \
+           and what others of their group have said, and have a longer session when they show that they \
+           are alive, configs are changed as is said, \
            transactions end as their producers ask or in another epoch, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
            and an answer to an earlier question changes nothing",
@@ -100,6 +106,8 @@ pub(crate) struct Talk {
     ends: Ends,
     shutdowns: Shutdowns,
     told: Told,
+    carried_out: CarriedOut,
+    members: Members,
     /// Offset that a follower has asked a leader for last, and its epoch then, by node, leader and
     /// partition.
     fetching: FxHashMap<(i32, NodeId, TopicPartition), (Offset, LeaderEpoch)>,
@@ -155,6 +163,12 @@ impl Checkers {
         self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
+        self.talk.carried_out.asked(key, broker, request);
+        match request {
+            Request::JoinGroup(asked) => self.talk.members.joins(node, asked),
+            Request::SyncGroup(asked) => self.talk.members.shares(asked),
+            _ => {}
+        }
         let objection = controller::objection(broker, request);
         if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
             self.talk.objections.insert(key, objection);
@@ -180,6 +194,7 @@ impl Checkers {
         self.talk.proposed.clear();
         self.talk.stays_fenced = None;
         self.talk.shutdowns.rest();
+        self.talk.carried_out.rest();
         if let Ok(Response::AlterPartition(answer)) = result {
             self.talk.proposed.extend(answer.partitions.iter().map(|told| {
                 let is_elected = told.error == ErrorCode::NewLeaderElected;
@@ -206,9 +221,11 @@ impl Checkers {
     /// Whether a node is looked at after its step, though it says nothing.
     #[must_use]
     pub fn has_heard(&self) -> bool {
-        let Talk { stays_fenced, before, unproven, proposed, shutdowns, .. } = &self.talk;
+        let Talk { stays_fenced, before, unproven, proposed, shutdowns, carried_out, .. } =
+            &self.talk;
         let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
-        stays_fenced.is_some() || shutdowns.is_asked() || !is_silent
+        let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
+        asks || !is_silent
     }
 
     /// A node has taken an input, and perhaps said something.
@@ -225,11 +242,14 @@ impl Checkers {
         for (tp, elected) in std::mem::take(&mut self.talk.proposed) {
             self.counts_taken_in(by, tp, elected);
         }
-        if let Some(asked) = self.talk.shutdowns.taken() {
+        if let Some(asked) = self.talk.shutdowns.taken(by) {
             self.rest(|says| shutdowns::lets_end(says, by, &asked));
         }
         if let Some(broker) = self.talk.stays_fenced.take() {
             self.rest(|says| controller::is_still_fenced(says, by, broker));
+        }
+        if let Some((key, objection)) = self.talk.carried_out.objection(by.broker) {
+            self.talk.objections.insert(key, objection);
         }
         for reply in replies {
             let key = (by.node, reply.conn.0, reply.correlation.0);
@@ -246,6 +266,11 @@ impl Checkers {
             if let Some(asked) = asked {
                 self.answered(by, &asked, answer);
             }
+            if let Response::Heartbeat(answer) = answer {
+                let mut carried_out = std::mem::take(&mut self.talk.carried_out);
+                self.rest(|says| carried_out.answered(says, by, key, answer));
+                self.talk.carried_out = carried_out;
+            }
         }
         for send in sends {
             self.asks(by, send);
@@ -259,6 +284,7 @@ impl Checkers {
         self.talk.fetching.retain(|(of, ..), _| *of != node);
         self.talk.sessions.forget(node);
         self.talk.told.forget(node);
+        self.talk.members.forget(node);
         self.talk.shutdowns.forget(node);
     }
 
@@ -302,6 +328,19 @@ impl Checkers {
                 let mut told = std::mem::take(&mut self.talk.told);
                 self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
                 self.talk.told = told;
+                if let (Request::SyncGroup(asked), Response::SyncGroup(answer)) =
+                    (&open.request, answer)
+                    && !self.positions_void
+                {
+                    let members = std::mem::take(&mut self.talk.members);
+                    self.rest(|says| members.shared(says, by.node, asked, answer));
+                    self.talk.members = members;
+                }
+            }
+            (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
+                let mut members = std::mem::take(&mut self.talk.members);
+                self.rest(|says| members.joined(says, by.node, asked, answer));
+                self.talk.members = members;
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
         }
@@ -396,6 +435,7 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::Vote(_)
             | Request::ConsumerGroupHeartbeat(_)
             | Request::SyncGroup(_)
+            | Request::JoinGroup(_)
     )
 }
 

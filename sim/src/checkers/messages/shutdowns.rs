@@ -14,6 +14,8 @@ pub(super) struct Shutdowns {
     known: BTreeMap<(i32, NodeId), Offset>,
     /// End of the metadata when a broker that wants to end led something last.
     led: BTreeMap<(i32, NodeId), Offset>,
+    /// End of the metadata after a broker was told to hand over what it leads, by the same.
+    begun: BTreeMap<(i32, NodeId), Offset>,
     /// Raft epoch in which a controller has heard all this.
     epochs: BTreeMap<i32, LeaderEpoch>,
     /// Of the heartbeat that is being handled.
@@ -28,6 +30,9 @@ pub(super) struct Asks {
     leads: Option<TopicPartition>,
     /// An active broker that may not know who leads instead: what it knows, and what it must.
     behind: Option<(NodeId, Offset, Offset)>,
+    /// Whether it waits for somebody: who is active may not know yet, as far as was heard, that it was told to
+    /// hand over.
+    waits: bool,
 }
 
 impl Shutdowns {
@@ -39,6 +44,7 @@ impl Shutdowns {
             Request::BrokerRegistration(asked) => {
                 self.known.remove(&(node, asked.broker));
                 self.led.remove(&(node, asked.broker));
+                self.begun.remove(&(node, asked.broker));
             }
             _ => {}
         }
@@ -69,7 +75,13 @@ impl Shutdowns {
             let known = self.known.get(&(node, id)).copied().filter(|known| *known < needs)?;
             Some((id, known, needs))
         });
-        self.asks = Some(Asks { broker: asked.broker, leads: led.map(|(tp, _)| tp), behind });
+        let begun = self.begun.get(&key).copied().unwrap_or(0);
+        let knows = |id: NodeId| self.known.get(&(node, id)).is_some_and(|k| *k + 1 >= begun);
+        let mut others =
+            image.brokers().filter(|(id, other)| *id != asked.broker && other.is_active());
+        let waits = led.is_some() || others.any(|(id, _)| !knows(id));
+        let leads = led.map(|(tp, _)| tp);
+        self.asks = Some(Asks { broker: asked.broker, leads, behind, waits });
     }
 
     /// Something else is handled.
@@ -83,14 +95,22 @@ impl Shutdowns {
     }
 
     /// It has been handled.
-    pub(super) fn taken(&mut self) -> Option<Asks> {
-        self.asks.take()
+    pub(super) fn taken(&mut self, by: Speaker<'_>) -> Option<Asks> {
+        let asks = self.asks.take()?;
+        let image = by.broker.active_metadata();
+        let own = image.and_then(|image| image.broker(asks.broker));
+        if own.is_some_and(|own| own.in_controlled_shutdown && !own.fenced) {
+            let end = by.broker.quorum().log_end;
+            self.begun.entry((by.node, asks.broker)).or_insert(end);
+        }
+        Some(asks)
     }
 
     /// Another controller begins, or a process ended.
     pub(super) fn forget(&mut self, node: i32) {
         self.known.retain(|(of, _), _| *of != node);
         self.led.retain(|(of, _), _| *of != node);
+        self.begun.retain(|(of, _), _| *of != node);
         self.asks = None;
     }
 }
@@ -98,13 +118,25 @@ impl Shutdowns {
 /// A broker that has asked is fenced: it may end.
 pub(super) fn lets_end(says: &mut Says<'_>, by: Speaker<'_>, asked: &Asks) {
     let Some(image) = by.broker.active_metadata() else { return };
-    if image.broker(asked.broker).is_none_or(|known| known.fenced) {
+    let ends = image.broker(asked.broker).is_none_or(|known| known.fenced);
+    if ends {
         may_end(says, by.node, asked);
     }
+    must_end(says, by.node, asked, ends);
+}
+
+fn must_end(says: &mut Says<'_>, node: i32, asked: &Asks, ends: bool) {
+    says.rule(ends || asked.waits, &|| {
+        format!(
+            "controller {node} keeps broker {} waiting, which wants to end, leads nothing, and of which \
+             all active brokers know so",
+            asked.broker
+        )
+    });
 }
 
 fn may_end(says: &mut Says<'_>, node: i32, asked: &Asks) {
-    let Asks { broker, leads, behind } = asked;
+    let Asks { broker, leads, behind, .. } = asked;
     says.rule(leads.is_none(), &|| {
         format!("controller {node} lets broker {broker} end, which leads {leads:?}")
     });
@@ -126,8 +158,21 @@ mod tests {
     fn broken(leads: Option<TopicPartition>, behind: Option<(NodeId, Offset, Offset)>) -> usize {
         let (mut ledger, history) = (Ledger::default(), History::default());
         let mut says = Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
-        may_end(&mut says, 9, &Asks { broker: NodeId(1), leads, behind });
+        may_end(&mut says, 9, &Asks { broker: NodeId(1), leads, behind, waits: true });
         ledger.finish().1.len()
+    }
+
+    #[test]
+    fn who_waits_for_nobody_ends() {
+        let broken = |waits, ends| {
+            let (mut ledger, history) = (Ledger::default(), History::default());
+            let (label, is_gapless) = ("", true);
+            let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
+            let asks = Asks { broker: NodeId(1), leads: None, behind: None, waits };
+            must_end(&mut says, 9, &asks, ends);
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(false, false), broken(true, false), broken(false, true)), (1, 0, 0));
     }
 
     #[test]

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{
-    PositionKey, ReplicaView, positions_from_log, transactions_from_log,
+    PositionKey, ReplicaView, TransactionView, positions_from_log, transactions_from_log,
 };
 use stormglass_broker_core::metadata::{ConfigResource, MetadataImage, PartitionImage};
+use stormglass_broker_core::protocol::TransactionState;
 use stormglass_broker_core::seam::FileName;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -21,7 +22,8 @@ pub(crate) const PROMISE: Promise = Promise {
            follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
            lead, with the positions that the log has and no older ones than groups were told; brokers \
            hold the replicas that it gives them, with their topics' configs, and once all is well \
-           again every partition is led; ISRs have no fenced member, and snapshots of one name are \
+           again every partition is led; ISRs have replicas only, and no fenced member, who could lead a partition without a \
+           leader does, no configs are left of topics that are gone, and snapshots of one name are \
            the same",
 };
 
@@ -56,6 +58,43 @@ pub(crate) fn members(ledger: &mut Ledger, view: &NodeView<'_>) {
                 "at metadata offset {} the ISR is {}, with a broker that is fenced or shutting down",
                 image.offset(),
                 list(&state.isr)
+            )
+        });
+    }
+}
+
+/// What nobody may decide, whatever is asked for: an ISR of others than the replicas, a partition without
+/// a leader of which an in-sync replica is active (any replica, where `unclean`: every broker may lead
+/// what it has), configs of a topic that does not exist.
+pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: bool) {
+    let Some(image) = view.broker.metadata() else { return };
+    for (tp, state) in image.partitions() {
+        says_of(ledger, (image, tp), state.isr.iter().all(|id| state.is_replica(*id)), &|| {
+            format!(
+                "at metadata offset {} the ISR {} has more than the replicas {}",
+                image.offset(),
+                list(&state.isr),
+                list(&state.replicas)
+            )
+        });
+        if state.leader.is_some() {
+            continue;
+        }
+        let may_lead = if unclean { &state.replicas } else { &state.isr };
+        says_of(ledger, (image, tp), !may_lead.iter().any(|id| image.is_active(*id)), &|| {
+            format!(
+                "at metadata offset {} nobody leads, though one of {} could",
+                image.offset(),
+                list(may_lead)
+            )
+        });
+    }
+    for resource in image.configured() {
+        let ConfigResource::Topic(name) = resource else { continue };
+        says(ledger, name, image.topic_named(name).is_some(), &|| {
+            format!(
+                "at metadata offset {} there are configs of {name}, which does not exist",
+                image.offset()
             )
         });
     }
@@ -278,6 +317,18 @@ pub(crate) fn transactions(ledger: &mut Ledger, view: &NodeView<'_>) {
         let Some(memory) = view.broker.transactions(replica.tp.partition) else { continue };
         let batches = view.disk.batches(replica.tp, &(0..Offset::MAX));
         let log = transactions_from_log(batches.iter().map(Arc::as_ref));
+        let is_over = |known: &&TransactionView| {
+            use TransactionState::{CompleteAbort, CompleteCommit, Empty};
+            matches!(known.state, CompleteAbort | CompleteCommit | Empty)
+        };
+        let left = memory.values().filter(is_over).find(|known| !known.partitions.is_empty());
+        says(ledger, TRANSACTIONS_TOPIC, left.is_none(), &|| {
+            format!(
+                "coordinator {} would count partitions of a transaction that is over for the next one: \
+                 {left:?}",
+                view.node
+            )
+        });
         let differs = memory.iter().find(|(id, known)| log.get(*id) != Some(known));
         says(ledger, TRANSACTIONS_TOPIC, differs.is_none() && log.len() == memory.len(), &|| {
             let said = differs.map(|(id, _)| log.get(id));

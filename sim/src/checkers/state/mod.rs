@@ -5,6 +5,7 @@ mod kept;
 mod logs;
 mod metadata;
 mod quorum;
+mod reload;
 mod replicas;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ use stormglass_broker_core::ids::{NodeId, TopicPartition};
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
-pub(crate) use quorum::PROMISE as QUORUM;
+pub(crate) use quorum::{Learners, PROMISE as QUORUM};
 pub(crate) use replicas::PROMISE as REPLICAS;
 pub(crate) use replicas::Stall;
 pub(crate) use waits::PROMISE as WAITS;
@@ -80,10 +81,14 @@ impl Checkers {
             replicas::marker(&mut self.ledger, view);
             metadata::all_configured(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
+            metadata::decided(&mut self.ledger, view, self.elects_any);
             metadata::coordinates(&mut self.ledger, view, moment);
             if moment == Moment::Drained {
                 metadata::settled(&mut self.ledger, view);
             }
+        }
+        if moment != Moment::Running {
+            self.learners.look(&mut self.ledger, nodes);
         }
         metadata::images(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);
@@ -124,6 +129,9 @@ impl Checkers {
             if is_due && moment.is_some() && !replica.log.has_in_flight() {
                 p.replicas[mine].turned = false;
                 logs::rebuilt(p, ledger, of, view.disk);
+                if moment == Some(Moment::Drained) {
+                    reload::same(p, ledger, of, view.disk);
+                }
                 let leads =
                     replica.lead.is_some() && p.newest() == (replica.leader_epoch, Some(view.node));
                 if leads {

@@ -12,7 +12,7 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "replica-state",
     text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its \
            recovery point is on disk, no producer snapshot lies beyond its log, its leader epoch is on \
-           record, a leader is in its own ISR, knows no more of a follower than that one has, and \
+           record, epochs begin one after another, a leader is in its own ISR, knows no more of a follower than that one has, and \
            commits what all in-sync replicas have",
 };
 
@@ -59,6 +59,13 @@ pub(crate) fn rules(
     });
     says(start <= end && end <= next, &|| {
         format!("replica {node} has a log from {start} to {end}, and appends at {next}")
+    });
+    let epochs = log.epoch_entries();
+    let in_order = epochs
+        .windows(2)
+        .all(|two| two[0].epoch < two[1].epoch && two[0].start_offset < two[1].start_offset);
+    says(in_order, &|| {
+        format!("replica {node} has leader epochs that do not begin one after another: {epochs:?}")
     });
     let point = log.recovery_point();
     if let Some(durable) = durable {
@@ -117,8 +124,8 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
     if replica.log.is_tiered() {
         return; // the limit is on the whole log, of which most is elsewhere
     }
-    if p.keys.is_some() {
-        return; // the cleaner makes a log smaller, too
+    if p.keys.is_some() || p.is_trimmed {
+        return; // the cleaner, or an administrator, makes a log smaller, too
     }
     let config = replica.log.config();
     let age_ms_max = ledger.now_ns / 1_000_000 + JUMPS_MS_MAX;

@@ -12,7 +12,7 @@ use stormglass_broker_core::protocol::IsolationLevel;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
-    text: "no acknowledgement waits for what is committed, a partition of a fetch session with news \
+    text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch session with news \
            is looked at again, the timers for waiting requests, open transactions and members' \
            sessions are armed, a coordinator's load goes on, each follower copies from the leader that \
            it knows, in its epoch, and learns what is committed",
@@ -30,6 +30,13 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
         format!(
             "broker {node} has {} partitions with acknowledgements that wait for what is committed",
             waits.overdue_acks
+        )
+    });
+    says(ledger, waits.lost_acks == 0, &|| {
+        format!(
+            "broker {node} has {} acknowledgements that wait, and neither an append that is under way \
+             nor a replica that would bring them about",
+            waits.lost_acks
         )
     });
     let first = [waits.produce, waits.fetch].into_iter().flatten().min();

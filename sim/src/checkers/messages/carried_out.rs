@@ -1,0 +1,131 @@
+//! What a node says it has done is done: configs are what was asked for, and a member whose sign of life was
+//! taken has a session that ends later than before.
+
+use super::{Says, Speaker};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::metadata::{ConfigResource, MetadataImage};
+use stormglass_broker_core::protocol::{
+    AlterConfigsRequest, AlteredResource, ConfigChange, ConfigOp, ConfigTarget, HeartbeatRequest,
+    HeartbeatResponse, Request,
+};
+use stormglass_broker_core::time::Instant;
+
+/// By node, connection and correlation.
+type Key = (i32, u64, u64);
+
+/// What is being handled.
+#[derive(Debug, Default)]
+pub(super) struct CarriedOut {
+    /// An active controller is to change configs.
+    configs: Option<(Key, AlterConfigsRequest)>,
+    /// A member has shown that it is alive; when its session would have ended.
+    member: Option<(Key, HeartbeatRequest, Instant)>,
+}
+
+impl CarriedOut {
+    /// A node begins to work on a request.
+    pub(super) fn asked(&mut self, key: Key, broker: &Broker, request: &Request) {
+        self.rest();
+        match request {
+            Request::AlterConfigs(asked)
+                if !asked.validate_only && broker.active_metadata().is_some() =>
+            {
+                self.configs = Some((key, asked.clone()));
+            }
+            Request::Heartbeat(asked) => {
+                let until = broker.member_session(&asked.group, &asked.member);
+                self.member = until.map(|until| (key, HeartbeatRequest::clone(asked), until));
+            }
+            _ => {}
+        }
+    }
+
+    /// Something else is handled.
+    pub(super) fn rest(&mut self) {
+        (self.configs, self.member) = (None, None);
+    }
+
+    /// Whether the node is looked at though it says nothing.
+    pub(super) fn is_asked(&self) -> bool {
+        self.configs.is_some()
+    }
+
+    /// The request has been handled. Which one must be refused now, and why.
+    pub(super) fn objection(&mut self, broker: &Broker) -> Option<(Key, String)> {
+        let (key, asked) = self.configs.take()?;
+        let image = broker.active_metadata()?;
+        let undone = asked.resources.iter().find_map(|resource| undone(image, resource))?;
+        Some((key, format!("{undone:?} is not done")))
+    }
+
+    /// A member is answered.
+    pub(super) fn answered(
+        &mut self,
+        says: &mut Says<'_>,
+        by: Speaker<'_>,
+        key: Key,
+        answer: &HeartbeatResponse,
+    ) {
+        let Some((_, asked, before)) = self.member.take_if(|(of, ..)| *of == key) else { return };
+        let until = by.broker.member_session(&asked.group, &asked.member);
+        says.rule(is_renewed(answer.error, before, until), &|| {
+            format!(
+                "coordinator {} answers the heartbeat of {} in {} with {:?}, and leaves the end of its \
+                 session at {before:?}: {until:?}",
+                by.node, asked.member, asked.group, answer.error
+            )
+        });
+    }
+}
+
+/// A change of a topic's configs that has not been made.
+fn undone<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a ConfigChange> {
+    if asked.target.kind != ConfigTarget::TOPIC {
+        return None;
+    }
+    let known = image.configs(&ConfigResource::Topic(asked.target.name.clone()));
+    asked.changes.iter().find(|change| {
+        let now = known.and_then(|known| known.get(&change.key));
+        match change.op {
+            ConfigOp::Set => now.map(|now| &**now) != change.value.as_deref().map(str::trim),
+            ConfigOp::Delete => now.is_some(),
+            ConfigOp::Append | ConfigOp::Subtract | ConfigOp::Unknown => false,
+        }
+    })
+}
+
+/// Who is told to go on, or to join again, has shown that it is alive.
+fn is_renewed(told: ErrorCode, before: Instant, until: Option<Instant>) -> bool {
+    let counts = matches!(told, ErrorCode::None | ErrorCode::RebalanceInProgress);
+    !counts || until.is_none_or(|until| until > before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_broker_core::time::Duration;
+
+    #[test]
+    fn who_is_answered_has_a_longer_session() {
+        let at = |ms| Instant::ZERO + Duration::from_millis(ms);
+        let renewed = |told, until| is_renewed(told, at(5), until);
+        assert!(renewed(ErrorCode::None, Some(at(6))) && !renewed(ErrorCode::None, Some(at(5))));
+        assert!(!renewed(ErrorCode::RebalanceInProgress, Some(at(5))));
+        assert!(renewed(ErrorCode::IllegalGeneration, Some(at(5))));
+        assert!(renewed(ErrorCode::None, None), "it was removed with this very answer");
+    }
+
+    #[test]
+    fn a_config_that_is_left_as_it_was_is_seen() {
+        let image = MetadataImage::default();
+        let asked = |op, value: Option<&str>| {
+            let change = ConfigChange { key: "k".into(), op, value: value.map(Into::into) };
+            let target = ConfigTarget { kind: ConfigTarget::TOPIC, name: "t".into() };
+            AlteredResource { target, replace: false, changes: vec![change] }
+        };
+        assert!(undone(&image, &asked(ConfigOp::Set, Some("1"))).is_some());
+        assert!(undone(&image, &asked(ConfigOp::Delete, None)).is_none());
+        assert!(undone(&image, &asked(ConfigOp::Append, Some("1"))).is_none());
+    }
+}

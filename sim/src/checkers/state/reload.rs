@@ -1,0 +1,104 @@
+//! A log that is loaded from its disk, as if its process had ended now, is the log that there is: what a
+//! restart forgets is wrong however right it is in memory. Leaves out what the batches say by
+//! themselves, which is looked at where logs are compared with those.
+
+use super::replicas::Of;
+use crate::checkers::ledger::{Check, Ledger};
+use crate::checkers::partition::Partition;
+use std::collections::BTreeMap;
+use stormglass_broker_core::inspect::ProducerView;
+use stormglass_broker_core::log::{EpochEntry, Log, Recover};
+use stormglass_broker_core::seam::DiskImage;
+
+/// Longer logs are not loaded, bytes: a hunt's are short.
+const BYTES_MAX: u64 = 8 << 20;
+
+/// Compares a log with what a process that starts now would load. No append may be in flight. Left out:
+/// logs of which a replica was cut below its high watermark, as in `logs::rebuilt`, and those that are
+/// in remote storage in part.
+pub(crate) fn same(
+    p: &Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    disk: &dyn DiskImage,
+) {
+    let log = replica.log;
+    let is_cut = p.replicas.iter().any(|known| known.cut_deep);
+    if is_cut || log.size_bytes() > BYTES_MAX || log.is_tiered() {
+        return;
+    }
+    let boot = Recover {
+        recovery_point: log.recovery_point(),
+        log_start_offset: log.log_start_offset(),
+        ..Recover::default()
+    };
+    let (loaded, _) = Log::recover(replica.tp, *log.config(), disk, boot, &mut Vec::new());
+    let mut says = |holds: bool, seen: &dyn Fn() -> String| {
+        ledger.checked(Check::Logs, 1);
+        if !holds {
+            ledger.broken(Check::Logs, p.about(), &|| {
+                format!("replica {node}, loaded anew: {}", seen())
+            });
+        }
+    };
+    let differs = forgotten(&log.producer_views(), &loaded.producer_views(), p.is_gapless);
+    says(differs.is_none(), &|| {
+        format!("producer {differs:?} (in memory, then loaded) is another one")
+    });
+    if !p.is_gapless {
+        return; // what compaction has taken, nobody finds again
+    }
+    let (start, end) = (log.log_start_offset(), log.log_end_offset());
+    // an epoch without a record is told again by the leader
+    let begun = |entry: &&EpochEntry| entry.start_offset < end;
+    let known: Vec<_> = log.epoch_entries().iter().filter(begun).collect();
+    let again: Vec<_> = loaded.epoch_entries().iter().filter(begun).collect();
+    says(known == again, &|| format!("epochs are {again:?}, they were {known:?}"));
+    let known = log.aborted_transactions(start, end);
+    let again = loaded.aborted_transactions(start, end);
+    says(known == again, &|| {
+        format!("{} transactions were aborted, there were {}", again.len(), known.len())
+    });
+}
+
+/// A producer that is not the same once it is loaded. Of a compacted log older batches are gone, and may be
+/// remembered all the same.
+fn forgotten(
+    known: &[ProducerView],
+    loaded: &[ProducerView],
+    is_gapless: bool,
+) -> Option<(ProducerView, Option<ProducerView>)> {
+    let loaded: BTreeMap<i64, ProducerView> = loaded.iter().map(|view| (view.id, *view)).collect();
+    let is_same = |known: &ProducerView| {
+        let again = loaded.get(&known.id);
+        match is_gapless {
+            true => again == Some(known),
+            false => known.newest.is_none() || again.is_some_and(|a| a.newest == known.newest),
+        }
+    };
+    let differs = known.iter().find(|known| !is_same(known))?;
+    Some((*differs, loaded.get(&differs.id).copied()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn producer(id: i64, batches: usize, newest: Option<(i32, i64)>) -> ProducerView {
+        ProducerView { id, epoch: 0, batches, newest }
+    }
+
+    #[test]
+    fn a_producer_that_is_not_found_again_is_seen() {
+        let known = [producer(1, 2, Some((9, 19))), producer(2, 1, Some((4, 24)))];
+        assert_eq!(forgotten(&known, &known, true), None);
+        let lost = forgotten(&known, &known[..1], true);
+        assert_eq!(lost, Some((known[1], None)));
+        assert_eq!(forgotten(&known, &known[..1], false), lost);
+        let fewer = [producer(1, 1, Some((9, 19))), known[1]];
+        assert_eq!(forgotten(&known, &fewer, false), None, "older batches may be compacted away");
+        assert_eq!(forgotten(&known, &fewer, true), Some((known[0], Some(fewer[0]))));
+        let newer = [known[0], known[1], producer(3, 1, Some((0, 29)))];
+        assert_eq!(forgotten(&known, &newer, true), None, "memory may know fewer");
+    }
+}
