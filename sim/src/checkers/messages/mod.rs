@@ -164,10 +164,8 @@ impl Checkers {
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
         self.talk.carried_out.asked(key, broker, request);
-        match request {
-            Request::JoinGroup(asked) => self.talk.members.joins(node, asked),
-            Request::SyncGroup(asked) => self.talk.members.shares(asked),
-            _ => {}
+        if let Request::JoinGroup(asked) = request {
+            self.talk.members.joins(node, asked);
         }
         let objection = controller::objection(broker, request);
         if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
@@ -328,14 +326,6 @@ impl Checkers {
                 let mut told = std::mem::take(&mut self.talk.told);
                 self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
                 self.talk.told = told;
-                if let (Request::SyncGroup(asked), Response::SyncGroup(answer)) =
-                    (&open.request, answer)
-                    && !self.positions_void
-                {
-                    let members = std::mem::take(&mut self.talk.members);
-                    self.rest(|says| members.shared(says, by.node, asked, answer));
-                    self.talk.members = members;
-                }
             }
             (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
                 let mut members = std::mem::take(&mut self.talk.members);
