@@ -224,7 +224,7 @@ pub enum Operation {
         /// Offset before which they go; `None`: all that is committed.
         before: Option<u32>,
     },
-    /// Some broker is asked for the first, the last and the newest offset of all partitions of a topic.
+    /// Some broker is asked for the last offset of partitions of a topic, or where their newest timestamp is.
     ListOffsets {
         /// Topic.
         topic: String,
