@@ -15,7 +15,7 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::Kept;
+use super::state::{Kept, Learners};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -93,6 +93,7 @@ pub struct Checkers {
     pub(super) talk: Talk,
     pub(super) timeouts: Timeouts,
     pub(super) kept: Kept,
+    pub(super) learners: Learners,
     /// Where some producer has transactions.
     transactions: Option<Box<Transactions>>,
     ownership: Ownership,
@@ -138,6 +139,7 @@ impl Checkers {
             talk: Talk::default(),
             timeouts: Timeouts::new(plan),
             kept: Kept::new(plan),
+            learners: Learners::default(),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
             read_committed: plan
@@ -322,6 +324,7 @@ impl Checkers {
         self.falls_silent(node);
         self.timeouts.node_down(node);
         self.kept.node_down(node);
+        self.learners.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));

@@ -22,7 +22,7 @@ use stormglass_broker_core::ids::{NodeId, TopicPartition};
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
-pub(crate) use quorum::PROMISE as QUORUM;
+pub(crate) use quorum::{Learners, PROMISE as QUORUM};
 pub(crate) use replicas::PROMISE as REPLICAS;
 pub(crate) use replicas::Stall;
 pub(crate) use waits::PROMISE as WAITS;
@@ -86,6 +86,9 @@ impl Checkers {
             if moment == Moment::Drained {
                 metadata::settled(&mut self.ledger, view);
             }
+        }
+        if moment != Moment::Running {
+            self.learners.look(&mut self.ledger, nodes);
         }
         metadata::images(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);

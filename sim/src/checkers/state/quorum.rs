@@ -1,13 +1,18 @@
 //! The quorum commits what a majority has on disk.
 
+use super::NodeView;
+use super::waits::LEARNS_NS;
+use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
+use std::collections::{BTreeMap, VecDeque};
 use stormglass_broker_core::ids::{LeaderEpoch, Offset};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "quorum-durability",
     text: "the metadata quorum commits only what a majority of its voters has on disk and agrees \
-           on, and only when that ends with a record of its leader's own epoch",
+           on, and only when that ends with a record of its leader's own epoch; once all is well again, all \
+           nodes learn of it",
 };
 
 /// The quorum's leader commits up to an offset.
@@ -43,5 +48,73 @@ pub(crate) fn commits(
                  record below is of epoch {last}: a later leader may still replace it"
             )
         });
+    }
+}
+
+/// Who is there in a healed cluster, and what is known of the metadata there.
+#[derive(Debug, Default)]
+pub(crate) struct Learners {
+    /// Since when a node has been there, ns.
+    since: BTreeMap<i32, u64>,
+    /// The highest high watermark of any of them, and when it was seen, ns.
+    shown: VecDeque<(u64, Offset)>,
+}
+
+impl Learners {
+    /// A process ended.
+    pub(crate) fn node_down(&mut self, node: i32) {
+        self.since.remove(&node);
+    }
+
+    /// Every node knows to be committed what one of them knew a while ago.
+    pub(crate) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+        let known = nodes.iter().map(|view| (view.node, view.broker.quorum().high_watermark));
+        self.learn(ledger, &known.collect::<Vec<_>>());
+    }
+
+    fn learn(&mut self, ledger: &mut Ledger, known: &[(i32, Offset)]) {
+        let now_ns = ledger.now_ns;
+        while self.shown.get(1).is_some_and(|(at_ns, _)| now_ns - at_ns >= LEARNS_NS) {
+            self.shown.pop_front();
+        }
+        let past = self.shown.front().filter(|(at_ns, _)| now_ns - at_ns >= LEARNS_NS).copied();
+        for (node, high_watermark) in known {
+            let since_ns = *self.since.entry(*node).or_insert(now_ns);
+            let Some((at_ns, due)) = past.filter(|(at_ns, _)| since_ns <= *at_ns) else { continue };
+            ledger.checked(Check::Quorum, 1);
+            if *high_watermark < due {
+                ledger.broken(Check::Quorum, ("", &History::default()), &|| {
+                    format!(
+                        "node {node} knows the metadata to be committed up to {high_watermark}; another \
+                         one knew of {due} {} ms ago, in a healed cluster",
+                        (now_ns - at_ns) / 1_000_000
+                    )
+                });
+            }
+        }
+        let highest = known.iter().map(|(_, high_watermark)| *high_watermark).max();
+        self.shown.extend(highest.map(|highest| (now_ns, highest)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_learn_of_the_metadata_is_seen() {
+        let (mut learners, mut ledger) = (Learners::default(), Ledger::default());
+        for second in 0..6 {
+            ledger.now_ns = second * 1_000_000_000;
+            let end = 10 + i64::try_from(second).unwrap();
+            // node 2 is late, node 3 is there since second 4, and knows nothing yet
+            let mut known = vec![(1, end), (2, end - 2)];
+            known.extend((second >= 4).then_some((3, 0)));
+            learners.learn(&mut ledger, &known);
+        }
+        assert_eq!(ledger.finish().1.len(), 0);
+        let mut ledger = Ledger { now_ns: 6_000_000_000, ..Ledger::default() };
+        learners.learn(&mut ledger, &[(1, 16), (2, 12)]);
+        assert_eq!(ledger.finish().1.len(), 1);
     }
 }
