@@ -14,6 +14,7 @@ use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
     IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
 };
+use crate::records::Records;
 use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
 use crate::time::Instant;
@@ -400,6 +401,7 @@ impl ReplicaManager {
         } else {
             self.fetchers.list[at as usize].touch(slot);
             let records = std::mem::take(&mut answer.records);
+            self.begin_with_batch(step, slot, &records);
             let appended = self.append_as_follower(step, slot, at, records, answer.high_watermark);
             match appended {
                 Ok(true) => self.fetchers.list[at as usize].appending += 1,
@@ -408,6 +410,20 @@ impl ReplicaManager {
             }
         }
         self.follow_log_start(step, slot, answer.log_start_offset);
+    }
+
+    /// A log that is empty, and is to begin amid a batch, takes that batch as a whole: records were deleted
+    /// up to there where it leads (`Partition.appendRecordsToFollowerOrFutureReplica`).
+    fn begin_with_batch(&mut self, step: &mut Step<'_>, slot: u32, records: &Records) {
+        let Some(partition) = self.partition(slot) else { return };
+        let (log, first) = (&partition.log, records.batches().first());
+        let end = log.log_end_offset();
+        let is_empty = log.log_start_offset() == end && log.next_offset() == end;
+        let Some(first) = first.filter(|first| is_empty && first.base_offset() < end) else { return };
+        if first.next_offset() > end {
+            let base = first.base_offset();
+            self.truncate(step, slot, base);
+        }
     }
 
     /// The disk confirmed an append of this fetcher's last response.
