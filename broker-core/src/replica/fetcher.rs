@@ -419,7 +419,9 @@ impl ReplicaManager {
         let (log, first) = (&partition.log, records.batches().first());
         let end = log.log_end_offset();
         let is_empty = log.log_start_offset() == end && log.next_offset() == end;
-        let Some(first) = first.filter(|first| is_empty && first.base_offset() < end) else { return };
+        let Some(first) = first.filter(|first| is_empty && first.base_offset() < end) else {
+            return;
+        };
         if first.next_offset() > end {
             let base = first.base_offset();
             self.truncate(step, slot, base);

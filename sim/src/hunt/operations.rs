@@ -46,6 +46,9 @@ pub(super) fn storm(plan: &mut Plan) {
     if draw.dice.percent(45) {
         draw.spare_topic(&mut changes);
     }
+    if draw.dice.percent(40) {
+        draw.records(&mut changes);
+    }
     if draw.dice.percent(30) {
         let slow = draw.back_and_forth(&mut changes);
         plan.events.push(slow);
@@ -116,6 +119,20 @@ impl Draw<'_> {
         let brokers = || vec![Endpoint::Brokers];
         let action = Action::Link { from: brokers(), to: brokers(), one_way: false, effect };
         EventPlan { at_ns: from, for_ns: Some(at - from), action, line: None }
+    }
+
+    /// Records go, mostly up to amid a batch, and somebody asks where logs end and what is newest in them.
+    fn records(&mut self, changes: &mut Changes) {
+        let topic = self.topic().name.clone();
+        for _ in 0..self.dice.between(1, 3) {
+            let offset = u32::try_from(self.dice.between(20, 3_000)).unwrap_or(u32::MAX);
+            let before = Some(offset).filter(|_| !self.dice.percent(15));
+            let topic = topic.clone();
+            changes.push((self.time(), Operation::DeleteRecords { topic, before }));
+        }
+        for _ in 0..self.dice.between(1, 6) {
+            changes.push((self.time(), Operation::ListOffsets { topic: topic.clone() }));
+        }
     }
 
     fn topic(&mut self) -> &TopicPlan {

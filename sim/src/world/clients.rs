@@ -313,17 +313,19 @@ impl World {
         let origin = at.origin_ns;
         let intended = done.records[0].intended_ns + origin;
         let acked = done.done_ns + origin;
-        let worked = marks.handler_finish.max(marks.handler_start);
-        let disk_ns = marks.disk_wait.min(worked.saturating_sub(marks.handler_start));
+        // an answer may be there before the thread is done with what else it does for the request
+        let begun = marks.handler_start.min(acked);
+        let worked = marks.handler_finish.clamp(begun, acked);
+        let disk_ns = marks.disk_wait.min(worked - begun);
         let network_cpu = marks.network_finish.saturating_sub(marks.network_start);
-        let handler_cpu = worked.saturating_sub(marks.handler_start) - disk_ns;
-        let answered = marks.answered.max(worked);
+        let handler_cpu = worked - begun - disk_ns;
+        let answered = marks.answered.clamp(worked, acked);
         let parts = PathParts {
             client_queue_ns: marks.sent.saturating_sub(intended),
             network_ns: marks.arrived.saturating_sub(marks.sent),
             purgatory_ns: marks.unmuted.saturating_sub(marks.arrived),
             cpu_queue_ns: marks.network_start.saturating_sub(marks.unmuted)
-                + marks.handler_start.saturating_sub(marks.network_finish),
+                + begun.saturating_sub(marks.network_finish),
             cpu_ns: network_cpu + handler_cpu,
             disk_ns,
             replication_ns: answered - worked,

@@ -2,6 +2,7 @@
 //! taken has a session that ends later than before.
 
 use super::{Says, Speaker};
+use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::metadata::{ConfigResource, MetadataImage};
@@ -21,19 +22,33 @@ pub(super) struct CarriedOut {
     configs: Option<(Key, AlterConfigsRequest)>,
     /// A member has shown that it is alive; when its session would have ended.
     member: Option<(Key, HeartbeatRequest, Instant)>,
+    /// Members that have shown it at this very time, ns: what was late may come all at once.
+    shown: (u64, Vec<Arc<str>>),
 }
 
 impl CarriedOut {
     /// A node begins to work on a request.
-    pub(super) fn asked(&mut self, key: Key, broker: &Broker, request: &Request) {
+    pub(super) fn asked(&mut self, now_ns: u64, key: Key, broker: &Broker, request: &Request) {
         self.rest();
+        if self.shown.0 != now_ns {
+            self.shown = (now_ns, Vec::new());
+        }
+        let shows = match request {
+            Request::Heartbeat(asked) => Some(&asked.member),
+            Request::OffsetCommit(asked) => Some(&asked.member),
+            Request::SyncGroup(asked) => Some(&asked.member),
+            Request::JoinGroup(asked) => Some(&asked.member),
+            _ => None,
+        };
+        let again = shows.is_some_and(|member| self.shown.1.contains(member));
+        self.shown.1.extend(shows.filter(|_| !again).cloned());
         match request {
             Request::AlterConfigs(asked)
                 if !asked.validate_only && broker.active_metadata().is_some() =>
             {
                 self.configs = Some((key, asked.clone()));
             }
-            Request::Heartbeat(asked) => {
+            Request::Heartbeat(asked) if !again => {
                 let until = broker.member_session(&asked.group, &asked.member);
                 self.member = until.map(|until| (key, HeartbeatRequest::clone(asked), until));
             }

@@ -163,7 +163,7 @@ impl Checkers {
         self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
-        self.talk.carried_out.asked(key, broker, request);
+        self.talk.carried_out.asked(now_ns, key, broker, request);
         if let Request::JoinGroup(asked) = request {
             self.talk.members.joins(node, asked);
         }

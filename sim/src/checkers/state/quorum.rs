@@ -113,7 +113,8 @@ mod tests {
             learners.learn(&mut ledger, &known);
         }
         assert_eq!(ledger.finish().1.len(), 0);
-        let mut ledger = Ledger { now_ns: 6_000_000_000, ..Ledger::default() };
+        let mut ledger = Ledger::default();
+        ledger.now_ns = 6_000_000_000;
         learners.learn(&mut ledger, &[(1, 16), (2, 12)]);
         assert_eq!(ledger.finish().1.len(), 1);
     }
