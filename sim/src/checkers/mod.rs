@@ -6,6 +6,7 @@ mod appends;
 mod commits;
 mod compaction;
 mod completeness;
+mod configured;
 mod consumed;
 mod copies;
 mod duplicates;

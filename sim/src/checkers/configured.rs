@@ -1,0 +1,66 @@
+//! What the configs of a plan mean for the checkers.
+
+use super::suite::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
+use std::collections::{BTreeMap, BTreeSet};
+use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
+
+/// `replica.lag.time.max.ms` of a plan's brokers, ns; Kafka's default when it has none.
+pub(super) fn lag_max_ns(plan: &Plan) -> u64 {
+    plan.cluster.config_ms("replica.lag.time.max.ms", 30_000).saturating_mul(1_000_000)
+}
+
+/// Compacted topics with their `delete.retention.ms`, those of coordinators included.
+pub(super) fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
+    let server = &plan.cluster.config;
+    let number = |text: Option<&String>| text.and_then(|text| text.parse().ok());
+    let inherited = plan.cluster.config_ms("log.cleaner.delete.retention.ms", 86_400_000);
+    let is_compact = |policy: &String| policy.contains("compact");
+    let of = plan.topics.iter().filter(|topic| {
+        let own = topic.config.get("cleanup.policy");
+        own.or_else(|| server.get("log.cleanup.policy")).is_some_and(is_compact)
+    });
+    let mut topics: BTreeMap<String, u64> = of
+        .map(|topic| (topic.name.clone(), number(topic.config.get("delete.retention.ms"))))
+        .map(|(name, own)| (name, own.unwrap_or(inherited)))
+        .collect();
+    // coordinators' logs always are; a log that was cut has a second segment, however large they are
+    for topic in [OFFSETS_TOPIC, TRANSACTIONS_TOPIC] {
+        topics.insert(topic.to_owned(), inherited);
+    }
+    // tombstones go by the wall clock
+    let jumps = |event: &EventPlan| matches!(event.action, Action::ClockJump { .. });
+    let left_ppm = match plan.events.iter().any(jumps) {
+        true => 0,
+        false => 1_000_000 - super::timeouts::hurry_ppm(plan),
+    };
+    for retention_ms in topics.values_mut() {
+        let left_ms = u128::from(*retention_ms) * u128::from(left_ppm) / 1_000_000;
+        *retention_ms = u64::try_from(left_ms).unwrap_or(u64::MAX);
+    }
+    topics
+}
+
+/// Whether some topic may have a leader from outside its ISR.
+pub(super) fn is_unclean_allowed(plan: &Plan) -> bool {
+    let configs = plan.topics.iter().map(|topic| &topic.config).chain([&plan.cluster.config]);
+    let mut values = configs.filter_map(|config| config.get("unclean.leader.election.enable"));
+    values.any(|value| value.trim().eq_ignore_ascii_case("true"))
+}
+
+/// Whether any live replica may lead, of whatever topic.
+pub(super) fn elects_any(plan: &Plan) -> bool {
+    const KEY: &str = "unclean.leader.election.enable";
+    let is_set = |config: &BTreeMap<String, String>| {
+        config.get(KEY).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    };
+    is_set(&plan.cluster.config) && !plan.topics.iter().any(|topic| topic.config.contains_key(KEY))
+}
+
+/// Topics whose records an administrator deletes.
+pub(super) fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
+    let topic = |event: &EventPlan| match &event.action {
+        Action::Admin { operation: Operation::DeleteRecords { topic, .. } } => Some(topic.clone()),
+        _ => None,
+    };
+    plan.events.iter().filter_map(topic).collect()
+}
