@@ -11,6 +11,7 @@ use crate::protocol::{Request, Response};
 use crate::records::Records;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -605,6 +606,11 @@ pub enum TraceEvent {
         broker: NodeId,
         /// State now.
         fenced: bool,
+    },
+    /// A coordinator removed a group: one of this name begins anew.
+    GroupRemoved {
+        /// Its id.
+        group: Arc<str>,
     },
     /// A broker finished loading its logs.
     Recovered {

@@ -319,23 +319,21 @@ impl GroupCoordinator {
 }
 
 impl OffsetsPartition {
-    /// The log has confirmed tombstones.
-    pub(super) fn deleted(&mut self, deletion: Deletion) {
+    /// The log has confirmed tombstones. The group that is gone, if one is.
+    pub(super) fn deleted(&mut self, deletion: Deletion) -> Option<Arc<str>> {
         match deletion {
-            Deletion::Group { group, .. } => {
-                self.groups.remove(&group);
-            }
+            Deletion::Group { group, .. } => self.groups.remove(&group).map(|_| group),
             Deletion::Topic { group, keys } | Deletion::Positions { group, keys, .. } => {
                 if let Some(group) = self.groups.get_mut(&group) {
                     group.forget(keys);
                 }
+                None
             }
             Deletion::Expired { group, keys, is_over } => {
-                let Some(known) = self.groups.get_mut(&group) else { return };
+                let known = self.groups.get_mut(&group)?;
                 known.forget(keys);
-                if is_over && known.is_unused() {
-                    self.groups.remove(&group);
-                }
+                let is_gone = is_over && known.is_unused();
+                is_gone.then(|| self.groups.remove(&group)).map(|_| group)
             }
         }
     }

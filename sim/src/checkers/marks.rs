@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 54] = [
+pub const MARKS: [(&str, &str); 55] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -19,6 +19,7 @@ pub const MARKS: [(&str, &str); 54] = [
     ),
     ("log-below-its-start", "a log that was loaded had lost everything from its start on"),
     ("retention", "a log's start moved"),
+    ("group-removed", "a coordinator removed a group that had nothing left"),
     ("log-cleaned", "the log cleaner went over a log"),
     ("cleaning-abandoned", "a log was cut or lost segments while it was being cleaned"),
     ("isr-shrunk", "a leader learned of a smaller ISR"),
@@ -100,6 +101,7 @@ impl Marks {
             | TraceEvent::IsrProposed { .. }
             | TraceEvent::Compacted { .. }
             | TraceEvent::Voted { .. } => {}
+            TraceEvent::GroupRemoved { .. } => self.hit("group-removed"),
             TraceEvent::Mark(mark) => self.hit(mark),
             TraceEvent::Truncated { tp, to, from, high_watermark } => {
                 let is_metadata = *tp == stormglass_broker_core::ids::TopicPartition::METADATA;

@@ -81,9 +81,6 @@ impl Ownership {
     pub(crate) fn outcome(&mut self, ledger: &mut Ledger, group: &Group<'_>, outcome: &Outcome) {
         match outcome {
             Outcome::Assigned { generation, member, partitions, asked_ns } => {
-                if asked_ns.is_some() && *generation == 1 {
-                    self.may_begin_anew(group.index, member, partitions);
-                }
                 self.assigned(ledger, group, (*generation, member, partitions));
                 match asked_ns {
                     Some(asked_ns) => {
@@ -114,17 +111,11 @@ impl Ownership {
         }
     }
 
-    /// A group of the consumer protocol without members and positions is removed when its coordinator looks for
-    /// what has expired, and its epochs begin at 1 again (hunt seed 2069). That nobody has what another one
-    /// holds is a rule of its own.
-    fn may_begin_anew(&mut self, group: usize, member: &Arc<str>, partitions: &[TopicPartition]) {
-        let is_others = |tp| {
-            let owner = self.owners.get(&(group, 1, tp));
-            owner.is_some_and(|(other, _)| other != member)
-        };
-        if partitions.iter().copied().any(is_others) {
-            self.owners.retain(|(of, ..), _| *of != group);
-        }
+    /// A group without members and positions is removed when its coordinator looks for what has expired, and its
+    /// generations begin at 1 again (hunt seeds 2069, 910187).
+    pub(crate) fn removed(&mut self, group: usize) {
+        self.owners.retain(|(of, ..), _| *of != group);
+        self.told.remove(&group);
     }
 
     fn tell(&mut self, group: usize, generation: i32, member: &Arc<str>) {

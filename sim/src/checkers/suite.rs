@@ -217,6 +217,10 @@ impl Checkers {
             TraceEvent::BrokerFenced { .. } | TraceEvent::ControllerResigned { .. } => {
                 self.timeouts.trace((&mut self.ledger, now_ns), node, event);
             }
+            TraceEvent::GroupRemoved { group } => {
+                let index = self.groups.iter().position(|name| **name == **group);
+                index.into_iter().for_each(|index| self.ownership.removed(index));
+            }
             TraceEvent::IsrProposed { tp, isr, .. } => self.proposed(node, *tp, isr),
             TraceEvent::Recovered { truncated_bytes, .. } => {
                 for p in &mut self.partitions {
