@@ -8,7 +8,7 @@ use crate::ids::{
     ConnectionId, CorrelationId, DiskOpId, LeaderEpoch, NodeId, Offset, RemoteOpId, TopicPartition,
 };
 use crate::protocol::{Request, Response};
-use crate::records::Records;
+use crate::records::{Batch, Records};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub enum Input {
         /// Connection.
         conn: ConnectionId,
         /// `client.id`.
-        client_id: std::sync::Arc<str>,
+        client_id: Arc<str>,
     },
     /// What a request took of a thread. Told when [`crate::Broker::counts_thread_time`] says so, after the
     /// step of the request.
@@ -218,7 +218,7 @@ pub enum DiskOpKind {
         /// Partition.
         tp: TopicPartition,
         /// Topic's name, for the directory's name.
-        topic: std::sync::Arc<str>,
+        topic: Arc<str>,
     },
     /// Append batches to a segment, created when absent.
     Append {
@@ -636,7 +636,7 @@ pub trait DiskImage {
         &self,
         tp: TopicPartition,
         segment: Offset,
-        visit: &mut dyn FnMut(u32, &std::sync::Arc<crate::records::Batch>),
+        visit: &mut dyn FnMut(u32, &Arc<Batch>),
     ) -> ScanEnd;
     /// A small file.
     fn file(&self, file: &FileName) -> Option<Bytes>;
