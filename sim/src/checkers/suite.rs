@@ -33,6 +33,8 @@ use stormglass_broker_core::seam::{RemoteSegment, TraceEvent};
 use stormglass_reports::recording::{CheckerSummary, Violation};
 use stormglass_scenarios::plan::Plan;
 
+/// Replicas are away for longer than this in storms, ns.
+const FORGOTTEN_SOON_NS: u64 = 10_000_000_000;
 /// Batches kept one by one in all partitions together.
 const WINDOW_TOTAL: usize = 3 << 20;
 /// Batches that every partition may keep.
@@ -376,6 +378,7 @@ impl Checkers {
             let labels: Vec<&str> = indices.iter().map(label).collect();
             transactions.check_final(&mut self.ledger, state, &labels);
         }
+        let returns = self.members_may_return();
         for last in &state.partitions {
             let at = self.partition(last.tp);
             let (p, ledger) = (&self.partitions[at], &mut self.ledger);
@@ -390,6 +393,7 @@ impl Checkers {
                 let lost = self.transactions.as_deref().is_some_and(may_hang);
                 let waits_for_ever = |group: usize| {
                     lost && self.read_committed[group]
+                        || returns && self.with_members[group]
                         || self.ownership.is_left_alone(group, last.tp)
                 };
                 consumed::check_final(p, ledger, (state, last), waits_for_ever);
@@ -402,6 +406,14 @@ impl Checkers {
         self.acks_all.push(true);
         self.transactional.extend(plan.topics.iter().map(|topic| topic.name.clone()));
         self.transactions.get_or_insert_with(|| Box::new(Transactions::expected(plan)));
+    }
+
+    /// Whether members that have left may be back: a coordinator that was away while their removal was compacted
+    /// away gives them partitions, and one that knows of the removal sees no reason to share out anew, in Kafka
+    /// as here (hunt seed 910201).
+    fn members_may_return(&self) -> bool {
+        let of = self.positions.iter().filter_map(|at| self.partitions[*at].keys.as_ref());
+        of.filter_map(Keys::forgets_after).any(|after_ns| after_ns < FORGOTTEN_SOON_NS)
     }
 
     /// What applications promise of their copies, unless Kafka promises nothing of what they rest on, or
