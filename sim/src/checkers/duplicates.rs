@@ -32,20 +32,26 @@ pub(crate) struct Before<'a> {
 /// Refusals that are remembered.
 const REFUSED_MAX: usize = 256;
 
-/// Batches that a leader has refused for their sequence: producer, its epoch, and the sequence.
+/// Batches that a leader has refused for their sequence: producer, its epoch, the sequence, and where the
+/// leader's log ended.
 #[derive(Debug, Default)]
-pub(crate) struct Refused(VecDeque<(i64, i16, i32)>);
+pub(crate) struct Refused(VecDeque<(i64, i16, i32, Offset)>);
 
 impl Refused {
-    pub(crate) fn push(&mut self, header: &BatchHeader) {
+    pub(crate) fn push(&mut self, header: &BatchHeader, end: Offset) {
         if self.0.len() == REFUSED_MAX {
             self.0.pop_front();
         }
-        self.0.push_back((header.producer_id, header.producer_epoch, header.base_sequence));
+        let BatchHeader { producer_id, producer_epoch, base_sequence, .. } = *header;
+        self.0.push_back((producer_id, producer_epoch, base_sequence, end));
     }
 
+    /// Whether a batch was refused before it was appended.
     fn has(&self, entry: &Entry) -> bool {
-        self.0.contains(&(entry.producer_id, entry.producer_epoch, entry.sequence))
+        let of = (entry.producer_id, entry.producer_epoch, entry.sequence);
+        self.0
+            .iter()
+            .any(|(id, epoch, sequence, end)| (*id, *epoch, *sequence) == of && entry.base >= *end)
     }
 }
 
@@ -131,13 +137,15 @@ mod tests {
         let mut header = batch(0, 10, 1).header;
         (header.producer_id, header.producer_epoch, header.base_sequence) = (7, 1, 360);
         let mut refused = Refused::default();
-        refused.push(&header);
+        refused.push(&header, 1);
+        assert!(!was_refused(&of(2, 0), &of(1, 360), &refused), "it was there already");
+        refused.push(&header, 0);
         assert!(was_refused(&of(2, 0), &of(1, 360), &refused));
         assert!(!was_refused(&of(1, 360), &of(1, 360), &refused), "the same epoch twice");
         assert!(!was_refused(&of(2, 0), &of(1, 351), &refused), "never refused");
         (0..256).for_each(|sequence| {
             header.base_sequence = sequence;
-            refused.push(&header);
+            refused.push(&header, 0);
         });
         assert!(!was_refused(&of(2, 0), &of(1, 360), &refused), "long ago");
     }

@@ -300,7 +300,7 @@ impl Checkers {
             (Request::Produce(asked), Response::Produce(answer)) => {
                 for part in &answer.partitions {
                     if part.error == ErrorCode::OutOfOrderSequenceNumber {
-                        self.refused(asked, part.tp);
+                        self.refused(by, asked, part.tp);
                     }
                     let asked = (asked, &*open.in_order);
                     self.about(part.tp, |says| answers::produce(says, by, asked, part));
@@ -337,12 +337,13 @@ impl Checkers {
     }
 
     #[cold]
-    fn refused(&mut self, asked: &ProduceRequest, tp: TopicPartition) {
+    fn refused(&mut self, by: Speaker<'_>, asked: &ProduceRequest, tp: TopicPartition) {
+        let Some(view) = by.broker.replica_view(tp) else { return };
         let data = asked.partitions.iter().find(|data| data.tp == tp);
         let batch = data.and_then(|data| data.records.batches().first());
         let at = self.partition(tp);
         if let Some(batch) = batch {
-            self.partitions[at].refused.push(&batch.header);
+            self.partitions[at].refused.push(&batch.header, view.log.next_offset());
         }
     }
 
