@@ -341,7 +341,7 @@ configs! {
         fetch_max_bytes: i32 = "fetch.max.bytes", 55 << 20;
         /// Idle producer ids are forgotten after this long.
         producer_id_expiration: Duration = "producer.id.expiration.ms", Duration::from_millis(86_400_000);
-        /// How long a broker waits for another one's answer to WriteTxnMarkers.
+        /// How long a broker waits for another one's answer about a transaction, and for its markers to be replicated.
         request_timeout: Duration = "request.timeout.ms", Duration::from_millis(30_000);
         /// Raft: silence before an election.
         quorum_election_timeout: Duration = "controller.quorum.election.timeout.ms", Duration::from_millis(1000);

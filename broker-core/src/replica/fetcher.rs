@@ -14,12 +14,13 @@ use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
     IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
 };
-use crate::records::Records;
+use crate::records::Batch;
 use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
 use crate::time::Instant;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All fetchers of a broker.
 #[derive(Debug, Default)]
@@ -401,7 +402,12 @@ impl ReplicaManager {
         } else {
             self.fetchers.list[at as usize].touch(slot);
             let records = std::mem::take(&mut answer.records);
-            self.begin_with_batch(step, slot, &records);
+            let asked = followed.asked;
+            let amid =
+                |first: &&Arc<Batch>| first.base_offset() < asked && first.next_offset() > asked;
+            if let Some(first) = records.batches().first().filter(amid) {
+                self.begin_with_batch(step, slot, first.base_offset());
+            }
             let appended = self.append_as_follower(step, slot, at, records, answer.high_watermark);
             match appended {
                 Ok(true) => self.fetchers.list[at as usize].appending += 1,
@@ -414,16 +420,12 @@ impl ReplicaManager {
 
     /// A log that is empty, and is to begin amid a batch, takes that batch as a whole: records were deleted
     /// up to there where it leads (`Partition.appendRecordsToFollowerOrFutureReplica`).
-    fn begin_with_batch(&mut self, step: &mut Step<'_>, slot: u32, records: &Records) {
+    #[cold]
+    fn begin_with_batch(&mut self, step: &mut Step<'_>, slot: u32, base: Offset) {
         let Some(partition) = self.partition(slot) else { return };
-        let (log, first) = (&partition.log, records.batches().first());
+        let log = &partition.log;
         let end = log.log_end_offset();
-        let is_empty = log.log_start_offset() == end && log.next_offset() == end;
-        let Some(first) = first.filter(|first| is_empty && first.base_offset() < end) else {
-            return;
-        };
-        if first.next_offset() > end {
-            let base = first.base_offset();
+        if log.log_start_offset() == end && log.next_offset() == end {
             self.truncate(step, slot, base);
         }
     }

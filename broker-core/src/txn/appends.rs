@@ -15,9 +15,6 @@ use crate::step::{ReplyTo, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// `request.timeout.ms`.
-const APPEND_TIMEOUT_MS: i32 = 30_000;
-
 /// Requests whose markers are not all replicated.
 #[derive(Debug, Default)]
 pub(crate) struct MarkerAppends {
@@ -71,6 +68,8 @@ impl MarkerAppends {
         let markers: Vec<(i64, Vec<_>)> = request.markers.iter().map(unanswered).collect();
         let open = markers.iter().map(|(_, partitions)| partitions.len()).sum();
         let answer = WriteTxnMarkersResponse { markers };
+        let timeout_ms = cx.replicas.config.server.request_timeout.as_millis();
+        let timeout_ms = i32::try_from(timeout_ms).unwrap_or(i32::MAX);
         self.requests.insert(id, Unfinished { to, answer, open });
         for (index, marker) in request.markers.iter().enumerate() {
             let producer = marker.producer;
@@ -87,7 +86,7 @@ impl MarkerAppends {
                 let records = Records::single(Arc::clone(&batch));
                 let request = ProduceRequest {
                     acks: Acks::All,
-                    timeout_ms: APPEND_TIMEOUT_MS,
+                    timeout_ms,
                     partitions: vec![ProducePartition { tp: *tp, records }],
                 };
                 cx.replicas.produce(cx.step, AppendOrigin::Coordinator(token), request);

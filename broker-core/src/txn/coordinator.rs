@@ -40,7 +40,6 @@ pub(super) struct Limits {
     pub(super) timeout_check: Duration,
     pub(super) expiration_ms: i64,
     pub(super) expiration_check: Duration,
-    pub(super) request_timeout: Duration,
 }
 
 /// The coordinator of a broker.
@@ -117,7 +116,6 @@ impl TransactionCoordinator {
                 timeout_check: server.transaction_timeout_check_interval,
                 expiration_ms: millis(server.transactional_id_expiration),
                 expiration_check: server.transactional_id_expiration_check_interval,
-                request_timeout: server.request_timeout,
             },
             timeouts: super::timeouts::Timeouts::default(),
             writes: BTreeMap::new(),

@@ -102,7 +102,7 @@ impl TransactionCoordinator {
     }
 
     fn send_unsent(&mut self, cx: &mut Cx<'_, '_>, number: u64) {
-        let timeout = self.limits.request_timeout;
+        let timeout = cx.replicas.config.server.request_timeout;
         let Some(sending) = self.markers.open.get_mut(&number) else { return };
         let mut by_leader: BTreeMap<NodeId, Vec<(TopicPartition, NamedPartition)>> =
             BTreeMap::new();

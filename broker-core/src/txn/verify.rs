@@ -25,8 +25,8 @@ use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// `request.timeout.ms` between brokers.
-const TIMEOUT: Duration = Duration::from_millis(30_000);
+/// Lowest sequences are remembered for this long.
+const SEQUENCE_AGE: Duration = Duration::from_millis(30_000);
 /// Lowest sequences remembered before old ones are looked for.
 const SEQUENCES_MAX: usize = 1000;
 /// Pause before a coordinator is asked again that waits for markers, and how long that goes on
@@ -172,7 +172,8 @@ impl Verifier {
         let request = AddPartitionsToTxnRequest { transactions: vec![transaction] };
         let request = Request::AddPartitionsToTxn(request);
         let channel = Channel::Transactions;
-        let sent = cx.step.send(Owner::Transactions, coordinator, channel, TIMEOUT, request);
+        let timeout = cx.replicas.config.server.request_timeout;
+        let sent = cx.step.send(Owner::Transactions, coordinator, channel, timeout, request);
         self.asked.insert(sent.0, asked);
         None
     }
@@ -292,7 +293,7 @@ impl Verifier {
     fn note_sequence(&mut self, now: Instant, producer: ProducerIdAndEpoch, guard: &Guard) {
         let Some(sequence) = guard.first_sequence else { return };
         if self.lowest.len() >= SEQUENCES_MAX && now >= self.age_at {
-            self.lowest.retain(|_, lowest| now.since(lowest.at) < TIMEOUT);
+            self.lowest.retain(|_, lowest| now.since(lowest.at) < SEQUENCE_AGE);
             self.age_at = now + AGE_EVERY;
         }
         let new = Lowest { epoch: producer.epoch, led_in: guard.epoch, sequence, at: now };

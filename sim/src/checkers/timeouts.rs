@@ -4,6 +4,7 @@
 
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
+use super::messages::is_told;
 use super::state::NodeView;
 use super::suite::Checkers;
 use rustc_hash::FxHashMap;
@@ -188,7 +189,8 @@ impl Timeouts {
         let offset = part.fetch_offset;
         let is_on_log = offset <= view.log.log_start_offset()
             || view.log.epoch_at(offset - 1) == part.last_fetched_epoch;
-        if offset > end || !is_on_log {
+        // what is told to begin anew has said nothing (hunt seed 923544)
+        if offset > end || !is_on_log || is_told(view.log, part).is_some() {
             return;
         }
         let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };

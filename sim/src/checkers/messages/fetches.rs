@@ -176,7 +176,7 @@ fn records(
 }
 
 /// What a fetch must be told of where its logs differ.
-pub(super) fn is_told(log: &Log, asked: &FetchPartition) -> Option<EpochEndOffset> {
+pub(crate) fn is_told(log: &Log, asked: &FetchPartition) -> Option<EpochEndOffset> {
     diverging(log, asked.last_fetched_epoch, (asked.log_start_offset, asked.fetch_offset))
 }
 

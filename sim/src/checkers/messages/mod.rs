@@ -16,7 +16,7 @@ mod shutdowns;
 mod tests;
 mod written;
 
-pub(super) use fetches::diverging;
+pub(super) use fetches::{diverging, is_told};
 
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};

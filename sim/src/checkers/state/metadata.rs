@@ -22,8 +22,8 @@ pub(crate) const PROMISE: Promise = Promise {
            follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
            lead, with the positions that the log has and no older ones than groups were told; brokers \
            hold the replicas that it gives them, with their topics' configs, and once all is well \
-           again every partition is led; ISRs have replicas only, and no fenced member, who could lead a partition without a \
-           leader does, no configs are left of topics that are gone, and snapshots of one name are \
+           again every partition is led; ISRs have replicas only, and no fenced member, who could lead \
+           a partition without a leader does, no configs are left of topics that are gone, and snapshots of one name are \
            the same",
 };
 

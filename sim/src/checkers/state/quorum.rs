@@ -11,7 +11,7 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "quorum-durability",
     text: "the metadata quorum commits only what a majority of its voters has on disk and agrees \
            on, and only when that ends with a record of its leader's own epoch; once all is well again, all \
-           nodes learn of it",
+           controllers learn of it",
 };
 
 /// The quorum's leader commits up to an offset.

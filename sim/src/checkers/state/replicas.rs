@@ -12,8 +12,8 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "replica-state",
     text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its \
            recovery point is on disk, no producer snapshot lies beyond its log, its leader epoch is on \
-           record, epochs begin one after another, a leader is in its own ISR, knows no more of a follower than that one has, and \
-           commits what all in-sync replicas have",
+           record, epochs begin one after another, a leader is in its own ISR, knows no more of a \
+           follower than that one has, and commits what all in-sync replicas have",
 };
 
 /// What a leader is given beyond `replica.lag.time.max.ms` to commit what every in-sync replica

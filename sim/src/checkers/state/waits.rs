@@ -12,8 +12,8 @@ use stormglass_broker_core::protocol::IsolationLevel;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
-    text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch session with news \
-           is looked at again, the timers for waiting requests, open transactions and members' \
+    text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch \
+           session with news is looked at again, the timers for waiting requests, open transactions and members' \
            sessions are armed, a coordinator's load goes on, each follower copies from the leader that \
            it knows, in its epoch, and learns what is committed",
 };
