@@ -150,6 +150,10 @@ impl ReplicaManager {
         let Some(partition) = self.partition(slot) else { return };
         let Some(config) = partition.log.config().compaction else { return };
         let pass = Pass::new(&partition.log, config, start);
+        // What is cleaned must be on record as flushed: a log that is cut where cleaning has left a gap ends
+        // before its next segment begins, and recovery takes what is not flushed and does so for torn (hunt
+        // seed 960179; Kafka has no such rule).
+        self.checkpoint_recovery_points(step);
         self.cleaner.running = Some(Running { slot, pass, waits_for: None });
         self.clean_on(step);
     }

@@ -113,8 +113,11 @@ impl Cleaning {
     }
 
     fn checkpoint(&self) -> Option<Offset> {
-        let bytes = self.disk.files.get(&FileName::CleanerOffsets)?;
-        parse_checkpoint(bytes).get(&TP).copied()
+        self.on_record(&FileName::CleanerOffsets)
+    }
+
+    fn on_record(&self, file: &FileName) -> Option<Offset> {
+        parse_checkpoint(self.disk.files.get(file)?).get(&TP).copied()
     }
 }
 
@@ -134,6 +137,18 @@ fn a_log_is_cleaned_when_there_is_something_to_clean() {
     assert!(work.cleaner_bytes > 0 && work.cleaner_records == 4, "{work:?}");
     assert!(cleaning.wake(), "it looks again as long as there is more than the active segment");
     assert_eq!(cleaning.offsets(), [1, 2]);
+}
+
+#[test]
+fn what_is_cleaned_is_on_record_as_flushed() {
+    let mut cleaning = Cleaning::new(|_| {});
+    for _ in 0..3 {
+        cleaning.produce(Some("a"));
+    }
+    assert_eq!(cleaning.on_record(&FileName::RecoveryPoints), None, "no timer was due");
+    assert!(cleaning.wake());
+    assert_eq!(cleaning.checkpoint(), Some(2));
+    assert_eq!(cleaning.on_record(&FileName::RecoveryPoints), Some(2));
 }
 
 #[test]
