@@ -51,7 +51,7 @@ pub(crate) fn commits(
 }
 
 /// How late a controller may learn of the metadata, ns.
-const PATIENCE_NS: u64 = 7_500_000_000;
+const PATIENCE_NS: u64 = 3_000_000_000;
 
 /// Who is there in a healed cluster, and what is known of the metadata there.
 #[derive(Debug, Default)]
