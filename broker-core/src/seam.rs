@@ -349,7 +349,7 @@ pub struct ReadRange {
     pub position: u32,
     /// First offset wanted; the batch that holds it is the first returned.
     pub from: Offset,
-    /// Batches at and after this offset are not returned.
+    /// Only batches that end below this offset are returned.
     pub upto: Offset,
     /// Soft limit for this range, bytes.
     pub max_bytes: u32,
@@ -607,7 +607,8 @@ pub enum TraceEvent {
         /// State now.
         fenced: bool,
     },
-    /// A coordinator removed a group: one of this name begins anew.
+    /// A coordinator writes that a group is gone, which a later one may be the first to know of: one of this
+    /// name begins anew.
     GroupRemoved {
         /// Its id.
         group: Arc<str>,

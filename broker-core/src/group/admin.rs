@@ -14,6 +14,7 @@ use crate::protocol::{
 };
 use crate::records::Record;
 use crate::replica::ReplicaManager;
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -205,6 +206,7 @@ impl GroupCoordinator {
         let mut records: Vec<_> =
             keys.iter().map(|key| Record::new(Some(encode_offset_key(key)), None)).collect();
         records.extend(own_records);
+        step.trace(TraceEvent::GroupRemoved { group: Arc::clone(id) });
         let deletion = Deletion::Group { request, group: Arc::clone(id) };
         self.writes.append(step, replicas, place, records, Write::Deletion(deletion));
         Ok(())
@@ -319,21 +321,23 @@ impl GroupCoordinator {
 }
 
 impl OffsetsPartition {
-    /// The log has confirmed tombstones. The group that is gone, if one is.
-    pub(super) fn deleted(&mut self, deletion: Deletion) -> Option<Arc<str>> {
+    /// The log has confirmed tombstones.
+    pub(super) fn deleted(&mut self, deletion: Deletion) {
         match deletion {
-            Deletion::Group { group, .. } => self.groups.remove(&group).map(|_| group),
+            Deletion::Group { group, .. } => {
+                self.groups.remove(&group);
+            }
             Deletion::Topic { group, keys } | Deletion::Positions { group, keys, .. } => {
                 if let Some(group) = self.groups.get_mut(&group) {
                     group.forget(keys);
                 }
-                None
             }
             Deletion::Expired { group, keys, is_over } => {
-                let known = self.groups.get_mut(&group)?;
+                let Some(known) = self.groups.get_mut(&group) else { return };
                 known.forget(keys);
-                let is_gone = is_over && known.is_unused();
-                is_gone.then(|| self.groups.remove(&group)).map(|_| group)
+                if is_over && known.is_unused() {
+                    self.groups.remove(&group);
+                }
             }
         }
     }

@@ -17,7 +17,6 @@ use crate::plant::{Plant, planted};
 use crate::random::SplitMix64;
 use crate::records::Record;
 use crate::replica::{ProduceOutcome, ReplicaManager};
-use crate::seam::TraceEvent;
 use crate::step::Step;
 use crate::time::Duration;
 use rustc_hash::FxHashMap;
@@ -213,7 +212,7 @@ impl GroupCoordinator {
         if is_overdue {
             self.writes.put_back(token, done);
         } else {
-            self.take_effect(step, done, error);
+            self.take_effect(done, error);
         }
     }
 
@@ -253,7 +252,7 @@ impl GroupCoordinator {
     }
 
     /// An append has ended: the log has it for good, or has not.
-    fn take_effect(&mut self, step: &mut Step<'_>, append: Pending, error: ErrorCode) {
+    fn take_effect(&mut self, append: Pending, error: ErrorCode) {
         let Some(state) = self.place_of(&append) else { return };
         match append.write {
             // groups have been told
@@ -262,11 +261,7 @@ impl GroupCoordinator {
                 state.group(&commit.group).committed(commit);
             }
             Write::Positions(_) => {}
-            Write::Deletion(deletion) if error.is_ok() => {
-                if let Some(group) = state.deleted(deletion) {
-                    step.trace(TraceEvent::GroupRemoved { group });
-                }
-            }
+            Write::Deletion(deletion) if error.is_ok() => state.deleted(deletion),
             Write::Deletion(deletion) => state.not_deleted(&deletion),
         }
     }

@@ -11,7 +11,7 @@ use super::coordinator::{Group, GroupCoordinator};
 use super::writes::Write;
 use crate::records::Record;
 use crate::replica::ReplicaManager;
-use crate::seam::TimerKey;
+use crate::seam::{TimerKey, TraceEvent};
 use crate::step::Step;
 use std::sync::Arc;
 
@@ -42,6 +42,9 @@ impl GroupCoordinator {
             let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
             let mut records: Vec<_> = keys.iter().map(tombstone).collect();
             records.extend(over.into_iter().flatten());
+            if is_over {
+                step.trace(TraceEvent::GroupRemoved { group: Arc::clone(&group) });
+            }
             let write = Write::Deletion(Deletion::Expired { group, keys, is_over });
             self.writes.append(step, replicas, place, records, write);
         }

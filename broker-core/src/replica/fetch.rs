@@ -360,10 +360,8 @@ impl ReplicaManager {
     /// Answers the parked fetches that became ready in this step.
     pub(super) fn complete_ready_fetches(&mut self, step: &mut Step<'_>) {
         while let Some(slot) = self.ready.pop() {
-            let waits = self.sessions.get(slot).is_some_and(|s| {
-                s.parked.is_some() && !s.reading && s.available >= s.min_bytes.max(1)
-            });
-            if waits {
+            let session = self.sessions.get(slot);
+            if session.is_some_and(|s| s.parked.is_some() && !s.reading && s.is_ready()) {
                 self.answer_fetch(step, slot, false);
             }
         }
@@ -378,13 +376,13 @@ fn note_readable(
 ) {
     let Some(session) = sessions.get_mut(watch.session) else { return };
     session.mark(watch.part);
-    if session.parked.is_none() || session.reading {
+    // a read that is under way may find nothing, and its fetch wait on
+    if session.parked.is_none() && !session.reading {
         return;
     }
-    let needed = session.min_bytes.max(1);
-    let was_ready = session.available >= needed;
+    let was_ready = session.is_ready();
     session.available = session.available.saturating_add(bytes);
-    if !was_ready && session.available >= needed {
+    if !was_ready && session.is_ready() {
         ready.push(watch.session);
     }
 }

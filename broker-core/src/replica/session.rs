@@ -73,7 +73,7 @@ pub(crate) struct FetchSession {
     /// Partitions that are, or were, to be restated: something else was noted of the follower since the
     /// session named them, or the last answer had no room for them.
     pub(crate) restated: Vec<u32>,
-    /// Bytes that became readable since the fetch was parked.
+    /// Bytes that became readable since the fetch was parked, or its read began.
     pub(crate) available: u64,
     pub(crate) parked: Option<Parked>,
     /// A read is at the disk.
@@ -193,6 +193,11 @@ impl FetchSession {
             self.live -= 1;
         }
         Some(at)
+    }
+
+    /// Whether enough became readable for an answer.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.available >= self.min_bytes.max(1)
     }
 
     /// Partitions in the session.

@@ -40,7 +40,7 @@ pub enum RemoteOpKind {
         segment: RemoteSegmentId,
         /// First offset wanted.
         from: Offset,
-        /// Batches at and after this offset are not returned.
+        /// Only batches that end below this offset are returned.
         upto: Offset,
         /// Soft limit, bytes.
         max_bytes: u32,

@@ -51,8 +51,9 @@ impl TransactionCoordinator {
         self.load_more(cx, tp.partition);
     }
 
-    /// Reads on, up to the log's end: what a former leader appended counts, committed or not yet,
-    /// as the new leader's log is what will be committed.
+    /// Reads on, up to the log's end, and waits until all of that is committed: what a former leader appended
+    /// becomes so if this one stays, but is lost with it otherwise. Kafka does not wait, and writes markers of
+    /// what was never decided (hunt seed 1011714).
     fn load_more(&mut self, cx: &mut Cx<'_, '_>, partition: i32) {
         let Some(state) = self.partitions.get_mut(&partition) else { return };
         let Some(from) = state.loading else { return };
@@ -66,7 +67,7 @@ impl TransactionCoordinator {
             }
             Ok(None) | Err(_) => {
                 let Some(lead) = replica.leadership() else { return };
-                if end < lead.epoch_start {
+                if replica.high_watermark < lead.epoch_start {
                     self.stalled.push(partition);
                 } else {
                     state.loading = None;

@@ -32,7 +32,7 @@ pub(super) fn range(
         }
         let over = u64::from(records.size_bytes()) + head.size > u64::from(limit);
         let is_exempt = exempt && records.is_empty();
-        if head.base_offset >= range.upto || (over && !is_exempt) {
+        if head.last_offset >= range.upto || (over && !is_exempt) {
             break;
         }
         match walk.take(&head) {

@@ -197,7 +197,13 @@ pub(crate) fn recovered(
     epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
 ) -> Option<Range<Offset>> {
     let replica = &mut p.replicas[at];
-    if !std::mem::take(&mut replica.recovered) || !replica.known || replica.log.is_empty() {
+    if !std::mem::take(&mut replica.recovered) || replica.log.is_empty() {
+        return None;
+    }
+    let log_end = replica.log.end();
+    let ends_alike = || replica.log.last_epoch() == Some(epoch_at(log_end - 1));
+    // power took nothing from a log that reaches as far as before (hunt seed 1003742)
+    if !replica.known && (log_end > end || !ends_alike()) {
         return None;
     }
     let (table, log) = (&p.table, &mut replica.log);

@@ -4,8 +4,8 @@
 use super::epoch_log::EpochLog;
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
-use std::collections::BTreeMap;
-use stormglass_broker_core::ids::{LeaderEpoch, Offset};
+use std::collections::{BTreeMap, BTreeSet};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 use stormglass_broker_core::records::{Batch, Body};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -36,7 +36,7 @@ pub(crate) struct Keys {
     written: BTreeMap<(Offset, LeaderEpoch), Written>,
     is_complete: bool,
     /// In-sync replicas as last heard.
-    in_sync: Option<usize>,
+    in_sync: Option<BTreeSet<NodeId>>,
     /// A replica was out of sync at some time.
     left_behind: bool,
 }
@@ -68,10 +68,12 @@ impl Keys {
         self.is_complete = false;
     }
 
-    /// There are so many in-sync replicas now. Whichever way the number changes, one was out of sync.
-    pub(crate) fn in_sync(&mut self, replicas: usize) {
-        let before = self.in_sync.replace(replicas);
-        self.left_behind |= before.is_some_and(|before| before != replicas);
+    /// These replicas are in sync now. Whichever way that changes, one was not: also where as many are, as when
+    /// a reassignment ends (hunt seed 1017865).
+    pub(crate) fn in_sync(&mut self, isr: &[NodeId]) {
+        let isr = BTreeSet::from_iter(isr.iter().copied());
+        self.left_behind |= self.in_sync.as_ref().is_some_and(|before| *before != isr);
+        self.in_sync = Some(isr);
     }
 
     /// How long deleted records and markers are kept, if a replica was away and may have missed one,

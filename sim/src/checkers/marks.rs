@@ -19,7 +19,7 @@ pub const MARKS: [(&str, &str); 55] = [
     ),
     ("log-below-its-start", "a log that was loaded had lost everything from its start on"),
     ("retention", "a log's start moved"),
-    ("group-removed", "a coordinator removed a group that had nothing left"),
+    ("group-removed", "a coordinator wrote that a group that had nothing left is gone"),
     ("log-cleaned", "the log cleaner went over a log"),
     ("cleaning-abandoned", "a log was cut or lost segments while it was being cleaned"),
     ("isr-shrunk", "a leader learned of a smaller ISR"),

@@ -112,7 +112,8 @@ impl Ownership {
     }
 
     /// A group without members and positions is removed when its coordinator looks for what has expired, and its
-    /// generations begin at 1 again (hunt seeds 2069, 910187).
+    /// generations begin at 1 again (hunt seeds 2069, 910187); at once, as the next coordinator may be the first
+    /// that reads so (1012011).
     pub(crate) fn removed(&mut self, group: usize) {
         self.owners.retain(|(of, ..), _| *of != group);
         self.told.remove(&group);

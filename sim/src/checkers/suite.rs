@@ -233,7 +233,10 @@ impl Checkers {
                     }
                 }
             }
-            _ => self.turned(node, event),
+            _ => {
+                self.talk.turned(now_ns, node);
+                self.turned(node, event);
+            }
         }
     }
 
@@ -490,7 +493,7 @@ impl Checkers {
         match event {
             TraceEvent::PartitionChanged { leader, epoch, isr, unclean, .. } => {
                 if let Some(keys) = &mut p.keys {
-                    keys.in_sync(isr.len());
+                    keys.in_sync(isr);
                     if let Some((after_ns, of)) =
                         keys.forgets_after().zip(self.transactions.as_mut())
                     {

@@ -246,6 +246,26 @@ fn what_was_cut_while_on_its_way_is_not_durable() {
     assert!(scan(&disk, 0).0.len() <= 32, "the new half was never written");
 }
 
+/// Hunt seed 1011600: a write that a slow volume still had to end held up what was written after the cut.
+#[test]
+fn what_was_cut_off_altogether_holds_up_nothing() {
+    let mut disk = disk(config());
+    let batches = Maker::new(Shape::default()).batches(64);
+    let sync = || DiskOpKind::Sync { tp: tp(0), segment: 0 };
+    append(&mut disk, 0, 0, batches[..32].to_vec());
+    submit(&mut disk, 0, sync());
+    disk.set_slow(SEC, 1000, 10 * SEC);
+    append(&mut disk, SEC, 0, batches[32..].to_vec());
+    submit(&mut disk, SEC, sync());
+    disk.set_slow(SEC, 1000, 0);
+    submit(&mut disk, SEC, DiskOpKind::Truncate { tp: tp(0), to: 32 * 16 });
+    append(&mut disk, SEC, 0, batches[32..].to_vec());
+    let synced_ns = submit(&mut disk, SEC, sync()).at_ns;
+    run_until(&mut disk, 5 * SEC);
+    disk.crash_power(synced_ns, &mut |_| 0);
+    assert_eq!(scan(&disk, 0).0, batches);
+}
+
 #[test]
 fn a_small_file_is_old_or_new_after_a_power_failure() {
     let name = FileName::HighWatermarks;

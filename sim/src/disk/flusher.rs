@@ -62,7 +62,11 @@ impl Flusher {
             target.cache.written(&writeback);
             let to = writeback.to.min(writeback.cut_at);
             if writeback.from < to {
-                let others = self.in_flight.values().filter(|other| other.file == writeback.file);
+                // of what was cut off altogether nothing is waited for (hunt seed 1011600)
+                let others = self
+                    .in_flight
+                    .values()
+                    .filter(|other| other.file == writeback.file && other.from < other.cut_at);
                 let barrier = others.map(|other| other.from).min().unwrap_or(u64::MAX);
                 target.store.written_back(writeback.file, to, barrier);
             }

@@ -111,7 +111,7 @@ impl World {
         let expected = batches
             .iter()
             .skip_while(|batch| batch.last_offset() < from)
-            .take_while(|batch| batch.base_offset() < upto)
+            .take_while(|batch| batch.last_offset() < upto)
             .take(fits);
         assert!(records[0].batches().iter().eq(expected), "from {from} upto {upto}");
     }

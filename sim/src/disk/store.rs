@@ -316,10 +316,10 @@ impl Store {
         let limit = range.max_bytes.min(left);
         // From the first batch to the end of the last one.
         let mut span = (u32::MAX, 0);
-        let mut take = |base_offset, position, size_bytes| {
+        let mut take = |last_offset, position, size_bytes| {
             let over = span.1 - span.0.min(span.1) + size_bytes > limit;
             let exempt = first && span.1 == 0;
-            let takes = base_offset < range.upto && (exempt || !over);
+            let takes = last_offset < range.upto && (exempt || !over);
             if takes {
                 span = (span.0.min(position), position + size_bytes);
             }
@@ -328,7 +328,7 @@ impl Store {
         match segment.content.tail_from(range.from) {
             Some(tail) => {
                 for Hot { position, batch, .. } in tail {
-                    if !take(batch.base_offset(), *position, batch.size_bytes()) {
+                    if !take(batch.last_offset(), *position, batch.size_bytes()) {
                         break;
                     }
                     records.push(Arc::clone(batch));
@@ -336,7 +336,7 @@ impl Store {
             }
             None => {
                 for found in segment.content.batches_from(range.from, &self.dictionary) {
-                    if !take(found.base_offset(), found.position(), found.size_bytes()) {
+                    if !take(found.last_offset(), found.position(), found.size_bytes()) {
                         break;
                     }
                     records.push(found.into_batch(&self.dictionary));

@@ -94,7 +94,7 @@ impl Objects {
         let (mut records, mut stretch) = (Records::default(), Stretch { from: 0, to: 0 });
         for found in object.content.batches_from(from, &self.dictionary) {
             let fits = records.size_bytes() + found.size_bytes() <= max_bytes;
-            if found.base_offset() >= upto || !(fits || records.is_empty()) {
+            if found.last_offset() >= upto || !(fits || records.is_empty()) {
                 break;
             }
             if records.is_empty() {

@@ -37,6 +37,7 @@ impl World {
                 checkers.asked(now_ns, of, (conn.0, correlation.0), request);
             }
             Input::Response { from, result, .. } => checkers.hears(of, *from, result),
+            Input::Disk { .. } => checkers.reads(now_ns, at.id.0),
             _ => {}
         }
     }

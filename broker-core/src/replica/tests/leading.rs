@@ -11,7 +11,7 @@ use crate::protocol::{
 };
 use crate::records::Records;
 use crate::replica::{AppendOrigin, ProduceOutcome};
-use crate::seam::{DiskOpKind, TimerKey};
+use crate::seam::{DiskOpKind, DiskResult, TimerKey};
 use crate::step::ReplyTo;
 use crate::time::Instant;
 use std::collections::BTreeSet;
@@ -193,6 +193,49 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     }
     assert!(timers.len() <= 3, "{} timers", timers.len());
     assert!(fired <= 450, "{fired} timers fired for 400 fetches");
+}
+
+/// Hunt seed 1000494: a high watermark from the checkpoint of a log that was cut lies within a batch. Nothing
+/// of that can be read, and asking again at once would not help.
+#[test]
+fn a_read_that_finds_nothing_waits_for_more() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    let asked = FetchPartition {
+        tp: TP,
+        current_leader_epoch: 0,
+        fetch_offset: 0,
+        last_fetched_epoch: -1,
+        log_start_offset: NO_OFFSET,
+        max_bytes: 1 << 20,
+    };
+    let request = consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked]);
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    let finds_nothing = |rig: &mut Rig| {
+        let at = rig.effects.disk.iter().position(|op| matches!(op.kind, DiskOpKind::Read { .. }));
+        let id = rig.effects.disk.remove(at.expect("a read")).id;
+        let nothing = DiskResult::Read(vec![Records::default()]);
+        rig.act(|replicas, step| replicas.read_done(step, id, nothing));
+    };
+    rig.act(|replicas, step| replicas.fetch(step, to, &request));
+    finds_nothing(&mut rig);
+    rig.replies(); // the producer's
+    assert!(rig.effects.disk.is_empty(), "there is nothing to try again for");
+
+    rig.produce();
+    rig.disk();
+    rig.replies();
+    finds_nothing(&mut rig); // what the second batch brought about
+    assert!(rig.replies().is_empty());
+
+    rig.now_ms += 500;
+    rig.act(|replicas, step| replicas.purgatory_due(step));
+    finds_nothing(&mut rig);
+    let answers = rig.replies();
+    let [Response::Fetch(answer)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((answer.partitions.len(), answer.partitions[0].high_watermark), (1, 2));
+    assert!(answer.partitions[0].records.is_empty());
 }
 
 /// Hunt seed 735429: the log has what took too long, so that whoever keeps books of it must hear of its end.

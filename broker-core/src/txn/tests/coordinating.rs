@@ -404,9 +404,17 @@ fn a_load_that_could_not_read_goes_on_later() {
 }
 
 impl Bed {
-    /// The one read of the coordinator's returns these records.
+    /// The one read of the coordinator's returns these records, and all replicas have them.
     fn load(&mut self, records: Records) {
         self.read(DiskResult::Read(vec![records]));
+        self.replicate();
+    }
+
+    fn replicate(&mut self) {
+        let end = self.rig.partition().log.log_end_offset();
+        self.rig.fetched_by(2, end, 0);
+        self.rig.replies();
+        self.act(|coordinator, cx| coordinator.resume_loads(cx));
     }
 
     fn read(&mut self, result: DiskResult) {
@@ -444,6 +452,18 @@ fn what_was_decided_is_carried_out_by_the_next_coordinator() {
         assert_eq!((to, marker.commit, marker.coordinator_epoch), (NodeId(2), commit, 1));
         assert_eq!(bed.end(commit), ErrorCode::ConcurrentTransactions);
     }
+}
+
+/// Hunt seed 1011714: the marker was written, and the next leader did not have the decision.
+#[test]
+fn what_may_be_lost_with_its_leader_is_not_carried_out() {
+    let (mut bed, records) = taking_over(left_behind(TransactionState::PrepareAbort));
+    bed.read(DiskResult::Read(vec![records]));
+    bed.act(|coordinator, cx| coordinator.resume_loads(cx));
+    assert!(bed.rig.sent().is_empty());
+    assert_eq!(bed.end_at_once(), ErrorCode::CoordinatorLoadInProgress);
+    bed.replicate();
+    assert!(!bed.marker().2.commit);
 }
 
 #[test]

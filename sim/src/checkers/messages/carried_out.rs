@@ -24,6 +24,8 @@ pub(super) struct CarriedOut {
     member: Option<(Key, HeartbeatRequest, Instant)>,
     /// Members that have shown it at this very time, ns: what was late may come all at once.
     shown: (u64, Vec<Arc<str>>),
+    /// The node that led something else last, or whose disk answered last, and when, ns.
+    turned: (i32, u64),
 }
 
 impl CarriedOut {
@@ -40,7 +42,9 @@ impl CarriedOut {
             Request::JoinGroup(asked) => Some(&asked.member),
             _ => None,
         };
-        let again = shows.is_some_and(|member| self.shown.1.contains(member));
+        // a group that was loaded at this very time has new sessions (hunt seed 1008405)
+        let is_new = self.turned == (key.0, now_ns);
+        let again = is_new || shows.is_some_and(|member| self.shown.1.contains(member));
         self.shown.1.extend(shows.filter(|_| !again).cloned());
         match request {
             Request::AlterConfigs(asked)
@@ -54,6 +58,11 @@ impl CarriedOut {
             }
             _ => {}
         }
+    }
+
+    /// A node has begun to lead, or what it read is there: a group may have been loaded.
+    pub(super) fn turned(&mut self, now_ns: u64, node: i32) {
+        self.turned = (node, now_ns);
     }
 
     /// Something else is handled.

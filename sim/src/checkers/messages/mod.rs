@@ -140,6 +140,13 @@ impl Says<'_> {
     }
 }
 
+impl Talk {
+    /// A node has begun to lead, or an answer of its disk is there.
+    pub(crate) fn turned(&mut self, now_ns: u64, node: i32) {
+        self.carried_out.turned(now_ns, node);
+    }
+}
+
 impl Checkers {
     /// A node begins to work on a request.
     pub fn asked(
@@ -178,6 +185,11 @@ impl Checkers {
             };
             self.talk.open.insert(key, Open { request: request.clone(), in_order });
         }
+    }
+
+    /// A node is about to take an answer of its disk.
+    pub fn reads(&mut self, now_ns: u64, node: i32) {
+        self.talk.turned(now_ns, node);
     }
 
     /// A node is about to take a peer's answer.
@@ -317,7 +329,9 @@ impl Checkers {
                 }
             }
             (Request::BrokerHeartbeat(asked), Response::BrokerHeartbeat(answer)) => {
-                self.rest(|says| controller::lets_end(says, by, asked, answer));
+                if !self.talk.shutdowns.has_let_go(by.node, asked.broker) {
+                    self.rest(|says| controller::lets_end(says, by, asked, answer));
+                }
             }
             (
                 Request::ConsumerGroupHeartbeat(_) | Request::SyncGroup(_),

@@ -2,7 +2,7 @@
 //! their clients and followers would turn to one that is gone.
 
 use super::{Says, Speaker};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{BrokerHeartbeatRequest, Request};
@@ -16,6 +16,9 @@ pub(super) struct Shutdowns {
     led: BTreeMap<(i32, NodeId), Offset>,
     /// End of the metadata after a broker was told to hand over what it leads, by the same.
     begun: BTreeMap<(i32, NodeId), Offset>,
+    /// Brokers that wanted to end when they were fenced: that they may is answered once it is committed, and a
+    /// heartbeat from before, which comes late, may have unfenced them meanwhile (hunt seed 1010411).
+    let_go: BTreeSet<(i32, NodeId)>,
     /// Raft epoch in which a controller has heard all this.
     epochs: BTreeMap<i32, LeaderEpoch>,
     /// Of the heartbeat that is being handled.
@@ -45,6 +48,7 @@ impl Shutdowns {
                 self.known.remove(&(node, asked.broker));
                 self.led.remove(&(node, asked.broker));
                 self.begun.remove(&(node, asked.broker));
+                self.let_go.remove(&(node, asked.broker));
             }
             _ => {}
         }
@@ -60,6 +64,9 @@ impl Shutdowns {
         let Some(own) = own else { return };
         let key = (node, asked.broker);
         self.known.insert(key, asked.current_metadata_offset);
+        if own.fenced && asked.want_shut_down {
+            self.let_go.insert(key);
+        }
         if own.fenced || asked.want_fence || !asked.want_shut_down {
             return;
         }
@@ -103,7 +110,15 @@ impl Shutdowns {
             let end = by.broker.quorum().log_end;
             self.begun.entry((by.node, asks.broker)).or_insert(end);
         }
+        if own.is_some_and(|own| own.fenced) {
+            self.let_go.insert((by.node, asks.broker));
+        }
         Some(asks)
+    }
+
+    /// Whether a broker that wants to end had been fenced.
+    pub(super) fn has_let_go(&self, node: i32, broker: NodeId) -> bool {
+        self.let_go.contains(&(node, broker))
     }
 
     /// Another controller begins, or a process ended.
@@ -111,6 +126,7 @@ impl Shutdowns {
         self.known.retain(|(of, _), _| *of != node);
         self.led.retain(|(of, _), _| *of != node);
         self.begun.retain(|(of, _), _| *of != node);
+        self.let_go.retain(|(of, _)| *of != node);
         self.asks = None;
     }
 }

@@ -248,6 +248,27 @@ fn a_leader_that_is_killed_amid_an_append_leads_on_with_it() {
 }
 
 #[test]
+fn a_leader_that_loses_power_amid_an_append_may_have_it_on_its_disk() {
+    let leads_on = |delivered| {
+        let mut rig = Rig::new();
+        rig.healthy(2);
+        rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+        rig.power_off(1, 0); // its append of 20..30 was on its way
+        rig.recovered(1, 30, 0);
+        rig.lead(1, 1, 30, &[1, 2]);
+        rig.follow_append(2, named(20, 0, 2));
+        rig.high_watermark(1, 1, 30);
+        for base in [0, 10] {
+            rig.deliver((base, 0, base.unsigned_abs() / 10));
+        }
+        rig.deliver((20, 0, delivered));
+        rig.fired()
+    };
+    assert_eq!(leads_on(2), [""; 0]);
+    assert!(leads_on(7).contains(&"one-value-per-offset"), "it is not what the leader has");
+}
+
+#[test]
 fn a_follower_that_has_not_heard_of_a_loss_goes_on_with_what_was_committed_before() {
     let seen = |loses: bool| {
         let mut rig = Rig::new();
