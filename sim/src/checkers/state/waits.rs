@@ -133,10 +133,13 @@ fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPart
     {
         return true; // told so, and waited for with another position
     }
+    // a log that lost its last batches, and the offsets not, has nothing more to read (hunt seed 922152)
+    let ends = part.fetch_offset >= end
+        || matches!(replica.log.read_plan(part.fetch_offset, end, 1), Ok(None));
     let epoch = part.current_leader_epoch;
     replica.lead.is_some()
         && (epoch == NO_EPOCH || epoch == replica.leader_epoch)
-        && part.fetch_offset >= end
+        && ends
         && part.told_high_watermark == replica.high_watermark
 }
 
