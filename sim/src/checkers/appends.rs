@@ -82,7 +82,7 @@ fn turn(
         // Without a cut of its own: a log that was recovered, or written again.
         completeness::cuts(p, ledger, at, entry.base);
     } else if entry.base > p.replicas[at].log.end() {
-        bridge(p, at, entry.base);
+        bridge(p, at, entry);
     }
     if origin == Origin::Leader {
         follow_unannounced(p, ledger, at, entry);
@@ -170,19 +170,19 @@ fn push(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
     p.producers.appended(ledger, &entry, before);
 }
 
-/// A replica goes on behind its known end, as after a crash with appends in flight: what lies
-/// between is taken from the leader's log.
-fn bridge(p: &mut Partition, at: usize, base: Offset) {
+/// A replica goes on with a batch behind its known end, as after a crash with appends in flight: what lies
+/// between is taken from the leader's log, or from that of an earlier leader where the present one's is of a later
+/// epoch than the batch (hunt seed 1020303).
+fn bridge(p: &mut Partition, at: usize, batch: &Entry) {
     let (table, log) = (&p.table, &mut p.replicas[at].log);
-    if log.is_empty() {
-        return;
-    }
-    let first = table.main.partition_point(|entry| entry.base < log.end());
-    for entry in table.main.iter().skip(first).take_while(|entry| entry.next() <= base) {
-        if entry.base != log.end() {
-            return;
-        }
-        log.append(entry.epoch, entry.base, entry.next());
+    while !log.is_empty() && log.end() < batch.base {
+        let end = log.end();
+        let main = table.main.get(table.main.partition_point(|entry| entry.base < end));
+        let main = main.filter(|entry| entry.base == end && entry.epoch <= batch.epoch);
+        let mut forks = table.forks.range((end, LeaderEpoch::MIN)..=(end, batch.epoch));
+        let next = main.or_else(|| forks.next_back().map(|(_, entry)| entry));
+        let Some(next) = next.filter(|next| next.next() <= batch.base) else { return };
+        log.append(next.epoch, next.base, next.next());
     }
 }
 

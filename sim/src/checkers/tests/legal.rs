@@ -3,6 +3,9 @@
 use super::rig::{ALL, End, Rig, fired, ids, named};
 use crate::client::Outcome;
 use crate::recorder::testing::tp;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
+use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::TraceEvent;
 
 #[test]
@@ -362,32 +365,62 @@ fn a_batch_that_was_deleted_may_come_again_from_a_producer_that_is_forgotten() {
     assert_eq!(rig.fired(), [""; 0]);
 }
 
+const METADATA: TopicPartition = TopicPartition::METADATA;
+
+fn metadata(base: Offset, epoch: LeaderEpoch) -> Records {
+    let mut batch = (*named(base, epoch, 0)).clone();
+    batch.header.producer_id = -1;
+    Records::single(Arc::new(batch))
+}
+
+fn quorum_leads(rig: &mut Rig, node: i32, base: Offset, epoch: LeaderEpoch) {
+    let records = metadata(base, epoch);
+    rig.trace(node, &TraceEvent::LeaderAppended { tp: METADATA, records });
+}
+
+fn quorum_follows(rig: &mut Rig, node: i32, base: Offset, epoch: LeaderEpoch) {
+    let records = metadata(base, epoch);
+    rig.trace(node, &TraceEvent::FollowerAppended { tp: METADATA, records });
+}
+
+fn quorum_cuts(rig: &mut Rig, node: i32, to: Offset, from: Offset) {
+    let cut = TraceEvent::Truncated { tp: METADATA, to, from, high_watermark: 0 };
+    rig.trace(node, &cut);
+}
+
 /// What the last leader of the quorum appended, and nobody copied, is not in the next one's log, which
 /// lost power and nothing with it (hunt seed 750293).
 #[test]
 fn a_controller_that_lost_power_leads_with_what_it_had() {
     let mut rig = Rig::new();
-    let tp = stormglass_broker_core::ids::TopicPartition::METADATA;
-    let batch = |base, epoch| {
-        let mut batch = (*named(base, epoch, 0)).clone();
-        batch.header.producer_id = -1;
-        stormglass_broker_core::records::Records::single(std::sync::Arc::new(batch))
-    };
-    let leads = |rig: &mut Rig, node, base, epoch| {
-        let records = batch(base, epoch);
-        rig.trace(node, &TraceEvent::LeaderAppended { tp, records });
-    };
-    let follows = |rig: &mut Rig, node, base, epoch| {
-        rig.trace(node, &TraceEvent::FollowerAppended { tp, records: batch(base, epoch) });
-    };
-    leads(&mut rig, 10_001, 0, 1);
-    follows(&mut rig, 10_002, 0, 1);
-    leads(&mut rig, 10_001, 10, 1);
-    leads(&mut rig, 10_002, 10, 2);
+    quorum_leads(&mut rig, 10_001, 0, 1);
+    quorum_follows(&mut rig, 10_002, 0, 1);
+    quorum_leads(&mut rig, 10_001, 10, 1);
+    quorum_leads(&mut rig, 10_002, 10, 2);
     rig.power_off(10_001, 0);
-    leads(&mut rig, 10_001, 20, 3);
-    rig.trace(10_002, &TraceEvent::Truncated { tp, to: 10, from: 20, high_watermark: 0 });
-    follows(&mut rig, 10_002, 10, 1);
-    follows(&mut rig, 10_002, 20, 3);
+    quorum_leads(&mut rig, 10_001, 20, 3);
+    quorum_cuts(&mut rig, 10_002, 10, 20);
+    quorum_follows(&mut rig, 10_002, 10, 1);
+    quorum_follows(&mut rig, 10_002, 20, 3);
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
+/// Of an append that was on its way in a crash nothing is heard; what the old leader wrote is there, not what a
+/// new one writes meanwhile (hunt seed 1020303).
+#[test]
+fn a_broker_that_was_killed_goes_on_with_the_leader_of_before() {
+    let mut rig = Rig::new();
+    quorum_leads(&mut rig, 10_001, 0, 1);
+    for node in [10_002, 2] {
+        quorum_follows(&mut rig, node, 0, 1);
+    }
+    quorum_leads(&mut rig, 10_001, 10, 1);
+    rig.kill(2); // its append of 10..20 was on its way
+    quorum_leads(&mut rig, 10_002, 10, 2);
+    quorum_leads(&mut rig, 10_001, 20, 1);
+    quorum_follows(&mut rig, 2, 20, 1);
+    let committed = TraceEvent::HighWatermark { tp: METADATA, offset: 20, leader: true, epoch: 2 };
+    rig.trace(10_002, &committed);
+    quorum_cuts(&mut rig, 2, 10, 30);
     assert_eq!(rig.fired(), [""; 0]);
 }
