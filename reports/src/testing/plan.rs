@@ -148,6 +148,7 @@ fn producer() -> ProducerPlan {
         keys: KeyDist::None,
         compression_permille: 1000,
         transactions: None,
+        first_sequence: 0,
     }
 }
 

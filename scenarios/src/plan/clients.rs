@@ -45,6 +45,13 @@ pub struct ProducerPlan {
     /// number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transactions: Option<TransactionsPlan>,
+    /// Where sequences begin that a broker knows nothing of, so that some may reach their end, and go on at 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first_sequence: i32,
+}
+
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// How a producer's records are divided into transactions: one ends with whichever comes first.
@@ -57,6 +64,12 @@ pub struct TransactionsPlan {
     pub length_ns: u64,
     /// Transactions that the application aborts, parts per thousand.
     pub aborted_permille: u32,
+    /// Each transaction has an epoch of its own, and leaders add its partitions (KIP-890, second part).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub epoch_each: bool,
+    /// Each transaction commits a position of a group of its producer's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub positions: bool,
 }
 
 /// Arrival process.

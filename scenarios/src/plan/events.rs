@@ -228,6 +228,12 @@ pub enum Operation {
     ListOffsets {
         /// Topic.
         topic: String,
+        /// Asks for the first record of so long ago, ms, and where logs begin, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back_ms: Option<u32>,
+        /// Asks as a reader of committed records.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        committed: bool,
     },
 }
 

@@ -54,6 +54,7 @@ fn producer(
         keys: keys(producer),
         compression_permille: to_u32(compressed / 1_000),
         transactions: transactions(producer),
+        first_sequence: 0,
     }
 }
 
@@ -67,6 +68,8 @@ fn transactions(producer: &Producer) -> Option<TransactionsPlan> {
         records: records.map_or(TRANSACTION_RECORDS_DEFAULT, |count| count.value.0),
         length_ns: length.map_or(TRANSACTION_NS_DEFAULT, |length| length.value.0),
         aborted_permille: aborted.map_or(0, |share| to_u32(share.value.0 / 1_000)),
+        epoch_each: false,
+        positions: false,
     })
 }
 

@@ -62,6 +62,7 @@ impl Config {
             keys: KeyDist::None,
             compression_permille: 1_000,
             transactions: None,
+            first_sequence: 0,
         };
         let config =
             ProducerConfig::parse(&plan).map_err(|error| Error::Config(error.to_string()))?;

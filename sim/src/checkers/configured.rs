@@ -56,6 +56,14 @@ pub(super) fn elects_any(plan: &Plan) -> bool {
     is_set(&plan.cluster.config) && !plan.topics.iter().any(|topic| topic.config.contains_key(KEY))
 }
 
+/// Whether no clock jumps or drifts.
+pub(super) fn has_right_clocks(plan: &Plan) -> bool {
+    let is_fault = |event: &EventPlan| {
+        matches!(event.action, Action::ClockJump { .. } | Action::ClockDrift { .. })
+    };
+    !plan.events.iter().any(is_fault)
+}
+
 /// Topics whose records an administrator deletes.
 pub(super) fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
     let topic = |event: &EventPlan| match &event.action {
@@ -63,4 +71,15 @@ pub(super) fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
         _ => None,
     };
     plan.events.iter().filter_map(topic).collect()
+}
+
+/// Topics that have transactions: those of transactional producers, and where their positions are.
+pub(super) fn transactional_topics(plan: &Plan) -> BTreeSet<String> {
+    let written =
+        plan.producers.iter().filter_map(|producer| Some((producer, producer.transactions?)));
+    let topics = written.flat_map(|(producer, transactions)| {
+        let positions = transactions.positions.then(|| OFFSETS_TOPIC.to_owned());
+        positions.into_iter().chain([producer.topic.clone()])
+    });
+    topics.collect()
 }

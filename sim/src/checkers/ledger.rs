@@ -112,12 +112,19 @@ pub(crate) struct More<'a> {
 pub(crate) struct Ledger {
     /// Time of the event that is looked at, ns.
     pub(crate) now_ns: u64,
+    /// When the run began, on the clock that is the wall clocks', ns.
+    pub(crate) origin_ns: u64,
     tallies: [Tally; PROMISES.len()],
     violations: Vec<Violation>,
     pub(crate) faults: Faults,
 }
 
 impl Ledger {
+    /// What right wall clocks show at a time of the run, ms since 1970.
+    pub(crate) fn wall_ms(&self, at_ns: u64) -> i64 {
+        crate::world::wall_ms(self.origin_ns + at_ns)
+    }
+
     /// Facts were looked at.
     pub(crate) fn checked(&mut self, check: Check, facts: u64) {
         self.tallies[check as usize].checked += facts;

@@ -2,6 +2,7 @@
 //! say is joined, and a broken promise comes with its history.
 
 mod acked_loss;
+mod ages;
 mod appends;
 mod commits;
 mod compaction;
@@ -17,6 +18,7 @@ mod history;
 mod isr_rules;
 mod ledger;
 mod log_matching;
+mod log_starts;
 mod marks;
 mod messages;
 mod one_leader;
@@ -34,6 +36,7 @@ mod tests;
 mod tiering;
 mod timeouts;
 mod transactions;
+mod txn_positions;
 mod void;
 
 pub(crate) use copies::{Copied, CopyPromise};

@@ -2,13 +2,14 @@
 //! readers. Made from trace events alone; a log that a power loss may have cut is unknown until its
 //! replica says where it stands.
 
+use super::ages::Ages;
 use super::compaction::Keys;
 use super::consumed::Reader;
 use super::duplicates::Refused;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
-use super::state::Stall;
+use super::state::{Cleaned, Horizons, Stall};
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
@@ -62,6 +63,10 @@ pub(crate) struct Replica {
     pub(crate) proposed: bool,
     /// It deleted old segments while it led; not looked at since.
     pub(crate) deleted: bool,
+    /// What its cleaner has gone over; not looked at since. Where clocks are right.
+    pub(crate) cleaned: Option<Cleaned>,
+    /// Until when it keeps tombstones and markers, as looked at.
+    pub(crate) horizons: Horizons,
     /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
     pub(crate) leader_had: Vec<(LeaderEpoch, u64, Offset)>,
 }
@@ -87,6 +92,8 @@ impl Replica {
             recovered: false,
             proposed: false,
             deleted: false,
+            cleaned: None,
+            horizons: Horizons::new(),
             leader_had: Vec::new(),
         }
     }
@@ -142,6 +149,8 @@ pub(crate) struct Partition {
     pub(crate) history: History,
     /// What leaders have written, by key, where it is compacted.
     pub(crate) keys: Option<Keys>,
+    /// Where retention by time alone deletes.
+    pub(crate) ages: Option<Ages>,
     /// Its leader could commit more than it does.
     pub(crate) stall: Option<Stall>,
     /// What remote storage holds of it.
@@ -173,6 +182,7 @@ impl Partition {
             acked_hint: 0,
             history: History::default(),
             keys: None,
+            ages: None,
             stall: None,
             stored: Stored::default(),
         }

@@ -2,10 +2,12 @@
 //! come out. Looks only; never changes what it looks at.
 
 use super::acked_loss::Acked;
+use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    compacted_topics, elects_any, is_unclean_allowed, lag_max_ns, trimmed_topics,
+    compacted_topics, elects_any, has_right_clocks, is_unclean_allowed, lag_max_ns,
+    transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};
@@ -18,12 +20,14 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::{Kept, Learners};
+use super::state::{Cleaned, Kept, Learners};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
 use super::void::Cause;
-use super::{acked_loss, commits, consumed, high_watermark, isr_rules, one_value, tiering};
+use super::{
+    acked_loss, commits, consumed, high_watermark, isr_rules, log_starts, one_value, tiering,
+};
 use crate::client::Outcome;
 use crate::partition_index::PartitionIndex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,9 +93,13 @@ pub struct Checkers {
     pub(super) elects_any: bool,
     /// Compacted topics with their `delete.retention.ms`.
     compacted: BTreeMap<String, u64>,
+    /// No clock jumps or drifts.
+    pub(super) has_right_clocks: bool,
     /// Topics of which an administrator deletes records.
     trimmed: BTreeSet<String>,
-    /// Topics that transactional producers write.
+    /// Topics that retention by time alone shortens, with their `retention.ms`.
+    aged: BTreeMap<String, i64>,
+    /// Topics that have transactions.
     transactional: BTreeSet<String>,
     /// Ids of the consumer groups.
     pub(super) groups: Vec<String>,
@@ -100,7 +108,7 @@ pub struct Checkers {
     pub(super) kept: Kept,
     pub(super) learners: Learners,
     /// Where some producer has transactions.
-    transactions: Option<Box<Transactions>>,
+    pub(super) transactions: Option<Box<Transactions>>,
     ownership: Ownership,
     /// Groups that read committed records only.
     read_committed: Vec<bool>,
@@ -133,13 +141,10 @@ impl Checkers {
             unclean: is_unclean_allowed(plan),
             elects_any: elects_any(plan),
             compacted: compacted_topics(plan),
+            has_right_clocks: has_right_clocks(plan),
             trimmed: trimmed_topics(plan),
-            transactional: plan
-                .producers
-                .iter()
-                .filter(|producer| producer.transactions.is_some())
-                .map(|producer| producer.topic.clone())
-                .collect(),
+            aged: aged_topics(plan),
+            transactional: transactional_topics(plan),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
             talk: Talk::default(),
             timeouts: Timeouts::new(plan),
@@ -173,6 +178,7 @@ impl Checkers {
         partition.label = format!("{topic}-{}", tp.partition);
         partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
         partition.is_trimmed = self.trimmed.contains(topic);
+        partition.ages = self.aged.get(topic).map(|retention_ms| Ages::new(*retention_ms));
         partition.min_isr = min_isr.max(1);
         partition.unclean = self.unclean;
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
@@ -184,6 +190,11 @@ impl Checkers {
         partition.readers = reads.map(|(group, _)| Reader::new(group)).collect();
     }
 
+    /// The run begins, at a time on the clock that is the wall clocks', ns.
+    pub fn begins(&mut self, origin_ns: u64) {
+        self.ledger.origin_ns = origin_ns;
+    }
+
     /// Something changed inside a node.
     pub fn trace(&mut self, now_ns: u64, node: i32, event: &TraceEvent) {
         self.ledger.now_ns = now_ns;
@@ -193,6 +204,9 @@ impl Checkers {
                 if let Some(keys) = &mut self.partitions[at].keys {
                     let batches = records.batches().iter();
                     batches.for_each(|batch| keys.appended(now_ns, batch));
+                }
+                if let Some(ages) = &mut self.partitions[at].ages {
+                    records.batches().iter().for_each(|batch| ages.appended(batch));
                 }
                 self.appended(*tp, node, Origin::Leader, records);
             }
@@ -228,6 +242,7 @@ impl Checkers {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
                         replica.known &= *truncated_bytes == 0;
+                        replica.horizons.clear();
                         (replica.turned, replica.recovered) = (true, true);
                         replica.one_known_below = replica.log.end();
                     }
@@ -508,24 +523,14 @@ impl Checkers {
                 return tiering::deleted(p, ledger, node, *offset);
             }
             TraceEvent::LogStart { offset, .. } => {
-                p.stored.log_starts(*offset);
-                p.producers.forgotten_below = p.producers.forgotten_below.max(*offset);
-                let replica = p.replica(node);
-                // What a follower deletes as its leader has may have been of another history: whoever was away
-                // finds no epoch there to cut its log at, in Kafka as here (hunt seed 826857).
-                let others = p.replicas.iter().filter(|other| other.node != node);
-                let is_told = others.map(|other| other.log_start).max() >= Some(*offset);
-                let replica = &mut p.replicas[replica];
-                if is_told {
-                    replica.log.forget_below(*offset);
-                }
-                replica.log_start = *offset;
-                replica.deleted = replica.leads.is_some();
-                return;
+                return log_starts::begins(p, ledger, node, *offset);
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {
                 let turn = Turn::Follows { epoch: *epoch, leader: *leader };
                 p.history.push(ledger.now_ns, node, turn);
+                // a replica that comes again has another log
+                let replica = p.replica(node);
+                p.replicas[replica].horizons.clear();
                 let now_ns = ledger.now_ns;
                 return self.resigns(at, node, now_ns);
             }
@@ -533,10 +538,18 @@ impl Checkers {
         }
         let replica = p.replica(node);
         match event {
-            TraceEvent::Compacted { .. } => p.replicas[replica].turned = true,
+            TraceEvent::Compacted { from, upto, .. } => {
+                let replica = &mut p.replicas[replica];
+                replica.turned = true;
+                if self.has_right_clocks {
+                    let part = (*from, *upto);
+                    replica.cleaned = Some(Cleaned::with(replica.cleaned, part, now_ns));
+                }
+            }
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
+                p.replicas[replica].horizons.clear();
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

@@ -1,13 +1,14 @@
 //! Transactions are all or nothing, to everybody who reads committed records.
 //!
 //! What producers decided is compared with what readers got, and at the end with the markers in the
-//! leaders' logs. Leaves out positions that are committed within transactions.
+//! leaders' logs. Positions that are committed within transactions are in `txn_positions`.
 
 use super::final_state::{FinalPartition, FinalState};
 use super::history::History;
 use super::history::seconds;
 use super::ledger::{Check, Ledger, More, Promise};
 use super::table::Entry;
+use super::txn_positions::Positions;
 use crate::client::{ConsumerConfig, TransactionStep};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::ids::TopicPartition;
@@ -20,7 +21,8 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "transactions",
     text: "a reader of committed records gets all batches of a transaction that was committed and \
            none of one that was not, in every partition; every transaction ends, with a marker in \
-           each of its partitions",
+           each of its partitions; coordinators know the positions of committed transactions, and \
+           no others",
 };
 
 /// A transaction that its producer ended this long before the end of a run must have its markers, ns.
@@ -82,6 +84,7 @@ pub(crate) struct Transactions {
     forgetful: BTreeMap<String, u64>,
     /// So has a partition of the coordinators: nothing is promised of any transaction.
     pub(super) is_void: bool,
+    pub(super) positions: Positions,
 }
 
 impl Transactions {
@@ -115,6 +118,7 @@ impl Transactions {
             void: BTreeSet::new(),
             forgetful: BTreeMap::new(),
             is_void: false,
+            positions: Positions::default(),
         }
     }
 
@@ -147,6 +151,7 @@ impl Transactions {
 
     /// A producer got further.
     pub(crate) fn step(&mut self, now_ns: u64, step: TransactionStep) {
+        self.positions.step(now_ns, step);
         let (number, decision) = match step {
             TransactionStep::Began { number, endangered } => {
                 self.by_number.insert(number, self.list.len());
@@ -170,6 +175,7 @@ impl Transactions {
                 }
                 return;
             }
+            TransactionStep::Positioned { .. } => return,
             TransactionStep::CommitSent { number } => (number, Decision::CommitSent),
             TransactionStep::Ended { number, committed: true } => (number, Decision::Committed),
             TransactionStep::Ended { number, committed: false } => (number, Decision::Aborted),
@@ -394,8 +400,13 @@ mod tests {
     fn begun(endangered: bool) -> Transactions {
         let mut plan = plan();
         let mut producer = producer_plan("p", "all");
-        producer.transactions =
-            Some(TransactionsPlan { records: 1, length_ns: 1, aborted_permille: 0 });
+        producer.transactions = Some(TransactionsPlan {
+            records: 1,
+            length_ns: 1,
+            aborted_permille: 0,
+            epoch_each: false,
+            positions: false,
+        });
         plan.producers = vec![producer];
         let mut group = consumer_plan("g");
         group.config.insert("isolation.level".to_owned(), "read_committed".to_owned());

@@ -144,6 +144,7 @@ mod tests {
             keys: KeyDist::None,
             compression_permille: 1_000,
             transactions: None,
+            first_sequence: 0,
         }
     }
 

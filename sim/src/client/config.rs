@@ -173,6 +173,8 @@ pub struct ProducerConfig {
     pub keys: Option<u64>,
     /// `transaction.timeout.ms`
     pub transaction_timeout_ms: i32,
+    /// Sequence of a partition's first record in the first epoch of a producer id.
+    pub first_sequence: i32,
 }
 
 impl ProducerConfig {
@@ -188,6 +190,7 @@ impl ProducerConfig {
             ClientProfile::Librdkafka => Self::librdkafka(&keys, connection)?,
         };
         config.compression_permille = plan.compression_permille.clamp(1, 1_000);
+        config.first_sequence = plan.first_sequence;
         if config.acks != Acks::All {
             // as the Java client does unless idempotence is asked for by name
             config.idempotent = false;
@@ -221,6 +224,7 @@ impl ProducerConfig {
             compression_permille: 1_000,
             keys: None,
             transaction_timeout_ms: keys.millis_i32(&["transaction.timeout.ms"], 60_000)?,
+            first_sequence: 0,
         })
     }
 
@@ -254,6 +258,7 @@ impl ProducerConfig {
             compression_permille: 1_000,
             keys: None,
             transaction_timeout_ms: keys.millis_i32(&["transaction.timeout.ms"], 60_000)?,
+            first_sequence: 0,
         })
     }
 }

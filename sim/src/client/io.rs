@@ -333,6 +333,11 @@ pub enum TransactionStep {
         /// Tag of the batch.
         tag: u64,
     },
+    /// A group's coordinator has taken a position of it ([`Self::group_of`], [`Self::position_of`]).
+    Positioned {
+        /// Which.
+        number: u64,
+    },
     /// A request to commit leaves: from now on the transaction may be committed.
     CommitSent {
         /// Which.
@@ -350,6 +355,21 @@ pub enum TransactionStep {
         /// Which.
         number: u64,
     },
+}
+
+/// Bits of a transaction's number that count up, below those of its producer.
+const NUMBER_BITS: u32 = 40;
+
+impl TransactionStep {
+    /// The group whose positions a load's transactions commit.
+    pub(crate) fn group_of(number: u64) -> Arc<str> {
+        format!("positions-{}", number >> NUMBER_BITS).into()
+    }
+
+    /// The position that one commits: they go up.
+    pub(crate) fn position_of(number: u64) -> Offset {
+        Offset::try_from(number & ((1 << NUMBER_BITS) - 1)).unwrap_or(Offset::MAX)
+    }
 }
 
 /// Why a batch failed.

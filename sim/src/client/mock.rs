@@ -403,9 +403,17 @@ impl<C: Client> Mock<C> {
                 let transactions = transactions.collect();
                 Response::AddPartitionsToTxn(AddPartitionsToTxnResponse { transactions })
             }
-            Request::EndTxn(_) => {
+            Request::TxnOffsetCommit(request) => {
+                let partitions = request.offsets.iter().map(|at| (at.tp, ErrorCode::None));
+                let partitions = partitions.collect();
+                Response::TxnOffsetCommit(TxnOffsetCommitResponse { partitions })
+            }
+            Request::EndTxn(request) => {
                 let error = self.transaction_errors.pop_front().unwrap_or(ErrorCode::None);
-                Response::EndTxn(EndTxnResponse::refused(error))
+                let ProducerIdAndEpoch { id, epoch } = request.producer;
+                let has_next = error.is_ok() && request.rules == TransactionRules::EpochEach;
+                let producer = has_next.then_some(ProducerIdAndEpoch { id, epoch: epoch + 1 });
+                Response::EndTxn(EndTxnResponse { error, producer })
             }
             Request::TransactionalProduce(request) => {
                 Response::Produce(self.produce(node, &request.produce))

@@ -20,6 +20,11 @@ pub(super) fn draw(plan: &mut Plan) {
         let azs = plan.cluster.azs.len().max(1);
         producer.azs = (0..producer.count).map(|_| dice.index(azs)).collect();
         draw_producer(&mut dice, &mut producer.config);
+        let mut dice = Dice::new(plan.seed, &format!("sequences {index}"));
+        if dice.percent(8) {
+            let before_end = dice.between(1, 300);
+            producer.first_sequence = i32::MAX - i32::try_from(before_end).unwrap_or(0);
+        }
     }
     for (index, consumer) in plan.consumers.iter_mut().enumerate() {
         let mut dice = Dice::new(plan.seed, &format!("consumer {index}"));

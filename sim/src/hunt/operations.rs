@@ -131,7 +131,12 @@ impl Draw<'_> {
             changes.push((self.time(), Operation::DeleteRecords { topic, before }));
         }
         for _ in 0..self.dice.between(1, 6) {
-            changes.push((self.time(), Operation::ListOffsets { topic: topic.clone() }));
+            let back_ms = match self.dice.percent(70) {
+                true => u32::try_from(self.dice.between(0, 8_000)).ok(),
+                false => None,
+            };
+            let (topic, committed) = (topic.clone(), self.dice.percent(40));
+            changes.push((self.time(), Operation::ListOffsets { topic, back_ms, committed }));
         }
     }
 

@@ -28,6 +28,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         configs::draw(&mut plan);
         draw_ages(&mut plan);
         draw_compaction(&mut plan);
+        draw_lags(&mut plan);
         transactions::draw(&mut plan);
         transactions::draw_groups(&mut plan);
         transactions::draw_protocols(&mut plan);
@@ -187,6 +188,18 @@ fn draw_compaction(plan: &mut Plan) {
     for producer in plan.producers.iter_mut().filter(|producer| producer.topic == topic.name) {
         producer.keys = KeyDist::Uniform { count: keys };
     }
+}
+
+/// In some of these the cleaner waits until records have a certain age, or goes about them when they have.
+fn draw_lags(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "compaction lags");
+    let server = &mut plan.cluster.config;
+    if !server.contains_key("log.cleaner.backoff.ms") || !dice.percent(40) {
+        return;
+    }
+    let mut set = |key: &str, value: &str| server.insert(key.to_owned(), value.to_owned());
+    set("log.cleaner.min.compaction.lag.ms", dice.pick(&["0", "500", "2000", "5000"]));
+    set("log.cleaner.max.compaction.lag.ms", dice.pick(&["5000", "8000", "9223372036854775807"]));
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub(super) fn draw(plan: &mut Plan) {
             records: dice.pick(&[1, 10, 50, 200]),
             length_ns: dice.pick(&[20, 100, 400, 1_500]) * MS,
             aborted_permille: dice.pick(&[0, 100, 300, 500]),
+            epoch_each: false,
+            positions: false,
         });
         let timeout_ms = dice.pick(&[1_500, 3_000, 3_000, 8_000]);
         for (key, value) in [
@@ -43,11 +45,29 @@ pub(super) fn draw(plan: &mut Plan) {
             producer.config.insert(key.to_owned(), value);
         }
     }
+    draw_epochs(plan);
+    let mut rare = Dice::new(plan.seed, "idle ids");
+    if rare.percent(20) {
+        // who is away for longer is forgotten
+        let key = "transactional.id.expiration.ms".to_owned();
+        plan.cluster.config.insert(key, rare.pick(&["2500", "5000"]).to_owned());
+    }
     let first = dice.index(plan.consumers.len().max(1));
     for (index, consumer) in plan.consumers.iter_mut().enumerate() {
         let committed = index == first || dice.percent(60);
         let isolation = if committed { "read_committed" } else { "read_uncommitted" };
         consumer.config.insert("isolation.level".to_owned(), isolation.to_owned());
+    }
+}
+
+/// In some of these seeds each transaction has an epoch of its own (KIP-890, second part), but for a few
+/// producers that are older than that; in some, each commits a position.
+fn draw_epochs(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "epochs");
+    let (epochs, positions) = (dice.percent(45), dice.percent(45));
+    for transactions in plan.producers.iter_mut().filter_map(|of| of.transactions.as_mut()) {
+        transactions.epoch_each = epochs && dice.percent(85);
+        transactions.positions = positions;
     }
 }
 

@@ -127,6 +127,7 @@ pub(crate) fn producer_plan(name: &str, acks: &str) -> ProducerPlan {
         keys: KeyDist::None,
         compression_permille: 1_000,
         transactions: None,
+        first_sequence: 0,
     }
 }
 

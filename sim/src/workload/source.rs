@@ -103,6 +103,7 @@ mod tests {
             keys: KeyDist::Zipf { count: 1_000, exponent_permille: 1_000 },
             compression_permille: 1_000,
             transactions: None,
+            first_sequence: 0,
         }
     }
 

@@ -242,7 +242,13 @@ impl World {
     fn app_producer(&self, name: &str, index: u64, spec: ProducerSpec) -> Producer {
         let ProducerSpec { config, topic, transactional_id } = spec;
         // it ends them itself
-        let plan = TransactionsPlan { records: u32::MAX, length_ns: u64::MAX, aborted_permille: 0 };
+        let plan = TransactionsPlan {
+            records: u32::MAX,
+            length_ns: u64::MAX,
+            aborted_permille: 0,
+            epoch_each: false,
+            positions: false,
+        };
         Producer::for_application(ProducerSetup {
             config,
             costs: self.costs(),

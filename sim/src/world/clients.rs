@@ -133,7 +133,7 @@ impl World {
         let at = &mut self.clients[client as usize];
         at.forget_other_marks(&input);
         let now_ns = now - at.origin_ns;
-        let wall_ms = super::WALL_EPOCH_MS + i64::try_from(now / 1_000_000).unwrap_or(i64::MAX);
+        let wall_ms = super::wall_ms(now);
         let shared = &mut self.shared;
         let mut cx = ClientCx { now_ns, wall_ms, shared, effects: &mut effects };
         match &mut at.kind {

@@ -103,7 +103,7 @@ fn asked_for(operation: &Operation) -> String {
         Operation::DeleteRecords { topic, before: Some(before) } => {
             format!("records of {topic} before offset {before} are to go")
         }
-        Operation::ListOffsets { topic } => format!("offsets of {topic} are asked for"),
+        Operation::ListOffsets { topic, .. } => format!("offsets of {topic} are asked for"),
     }
 }
 

@@ -19,6 +19,7 @@ impl World {
     fn begin_run(&mut self) {
         self.setup = Stage::Running;
         self.origin_ns = self.now;
+        self.checkers.begins(self.now);
         for client in &mut self.clients {
             client.stop();
         }

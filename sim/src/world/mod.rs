@@ -58,6 +58,11 @@ pub(crate) use crate::recorder::Transfer;
 
 /// Wall clock at simulated time zero, ms since 1970: 2026-01-01T00:00:00Z.
 const WALL_EPOCH_MS: i64 = 1_767_225_600_000;
+
+/// What right clocks show at a simulated time, ms since 1970.
+pub(crate) fn wall_ms(now_ns: u64) -> i64 {
+    WALL_EPOCH_MS + i64::try_from(now_ns / 1_000_000).unwrap_or(i64::MAX)
+}
 /// Longest set-up, ns of simulated time.
 const SETUP_LIMIT_NS: u64 = 300_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;

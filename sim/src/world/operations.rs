@@ -19,7 +19,9 @@ impl World {
     /// A client with the plan's changes, if it has any.
     pub(super) fn add_operator(&mut self) {
         let asked = self.plan.events.iter().filter_map(|event| match &event.action {
-            Action::Admin { operation } => Some((event.at_ns, self.request_of(operation)?)),
+            Action::Admin { operation } => {
+                Some((event.at_ns, self.request_of(event.at_ns, operation)?))
+            }
             _ => None,
         });
         let mut tasks: Vec<(u64, Request)> = asked.collect();
@@ -36,7 +38,7 @@ impl World {
     }
 
     /// `None`: there is no such topic.
-    fn request_of(&self, operation: &Operation) -> Option<Request> {
+    fn request_of(&self, at_ns: u64, operation: &Operation) -> Option<Request> {
         Some(match operation {
             Operation::ElectPreferred => Request::ElectLeaders(ElectLeadersRequest {
                 kind: ElectionKind::Preferred,
@@ -79,16 +81,28 @@ impl World {
                 let partitions = self.partitions_of(topic)?.map(|tp| (tp, before)).collect();
                 Request::DeleteRecords(DeleteRecordsRequest { partitions })
             }
-            Operation::ListOffsets { topic } => {
+            Operation::ListOffsets { topic, back_ms, committed } => {
+                let specs = self.specs(at_ns, *back_ms);
                 // each partition may be named once
-                let mut specs = [OffsetSpec::MaxTimestamp, OffsetSpec::Latest].into_iter().cycle();
+                let mut specs = specs.into_iter().cycle();
                 let ask = |tp| Some((tp, NO_EPOCH, specs.next()?));
                 Request::ListOffsets(ListOffsetsRequest {
-                    isolation: IsolationLevel::ReadUncommitted,
+                    isolation: match committed {
+                        true => IsolationLevel::ReadCommitted,
+                        false => IsolationLevel::ReadUncommitted,
+                    },
                     partitions: self.partitions_of(topic)?.filter_map(ask).collect(),
                 })
             }
         })
+    }
+
+    /// What is asked of partitions in turn: about `back_ms` before `at_ns`, too.
+    fn specs(&self, at_ns: u64, back_ms: Option<u32>) -> Vec<OffsetSpec> {
+        use OffsetSpec::{Earliest, Latest, MaxTimestamp, Timestamp};
+        let Some(back_ms) = back_ms else { return vec![MaxTimestamp, Latest] };
+        let time = Timestamp(super::wall_ms(self.origin_ns + at_ns) - i64::from(back_ms));
+        vec![time, time, MaxTimestamp, Earliest, Latest]
     }
 
     /// Partitions of a topic that the plan begins with.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
-    ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules,
+    ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules, TxnMarker,
+    WriteTxnMarkersRequest,
 };
 
 /// Why a broker must not take what a member or a producer asks, as it stands before it does.
@@ -32,8 +33,27 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
             transactional(broker, &asked.transactional_id, asked.producer)
         }
         Request::Produce(asked) => produces(broker, asked),
+        Request::WriteTxnMarkers(asked) => ends(broker, asked),
         _ => None,
     }
+}
+
+/// A marker of a coordinator, or of a producer's epoch, that the log knows to be over.
+fn ends(broker: &Broker, asked: &WriteTxnMarkersRequest) -> Option<String> {
+    let [marker] = asked.markers.as_slice() else { return None };
+    let [tp] = marker.partitions.as_slice() else { return None };
+    let view = broker.replica_view(*tp).filter(|view| view.lead.is_some())?;
+    let known = view.log.active_producers();
+    let known = known.iter().find(|known| known.id == marker.producer.id)?;
+    let known = (known.coordinator_epoch, known.epoch);
+    is_over(marker, known).then(|| {
+        format!("it has the marker {marker:?}, where the log has epochs {known:?} of coordinator and producer")
+    })
+}
+
+/// Whether a marker is older than what is known: epochs of the coordinator and of the producer.
+fn is_over(marker: &TxnMarker, known: (i32, i16)) -> bool {
+    marker.coordinator_epoch < known.0 || marker.producer.epoch < known.1
 }
 
 /// A member of a group, with its generation or epoch.
@@ -88,9 +108,31 @@ pub(super) fn is_taken(answer: &Response) -> bool {
             results.clone().count() > 0 && results.clone().all(|(_, error)| error.is_ok())
         }
         Response::EndTxn(answer) => answer.error.is_ok(),
+        Response::WriteTxnMarkers(answer) => {
+            let outcomes = answer.markers.iter().flat_map(|(_, outcomes)| outcomes);
+            outcomes.clone().count() > 0 && outcomes.clone().all(|(_, error)| error.is_ok())
+        }
         Response::Produce(answer) => {
             !answer.partitions.is_empty() && answer.partitions.iter().all(|p| p.error.is_ok())
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_of_coordinators_and_producers_that_are_over_are_refused() {
+        let of = |epoch: i16, coordinator_epoch: i32| {
+            let producer = ProducerIdAndEpoch { id: 7, epoch };
+            let rules = TransactionRules::Added;
+            let (commit, partitions) = (true, Vec::new());
+            is_over(&TxnMarker { producer, commit, coordinator_epoch, rules, partitions }, (5, 3))
+        };
+        assert!(!of(3, 5) && !of(4, 6));
+        assert!(of(3, 4), "another coordinator has decided since");
+        assert!(of(2, 5), "the producer has a newer epoch");
     }
 }

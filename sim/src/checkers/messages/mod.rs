@@ -14,6 +14,7 @@ mod sessions;
 mod shutdowns;
 #[cfg(test)]
 mod tests;
+mod timestamps;
 mod written;
 
 pub(super) use fetches::{diverging, is_told};
@@ -33,6 +34,7 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{FetchPartition, ProduceRequest, Request, Response};
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
+use timestamps::Visible;
 use written::Told;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -93,6 +95,8 @@ struct Open {
     request: Request,
     /// Of a produce: partitions whose batch was in order as it came.
     in_order: Vec<TopicPartition>,
+    /// Of ListOffsets: what could be read of partitions that are asked about by time.
+    visible: Vec<Visible>,
 }
 
 /// Questions that are open, and what fetch sessions hold.
@@ -183,7 +187,11 @@ impl Checkers {
                 Request::Produce(asked) => answers::in_order(broker, asked),
                 _ => Vec::new(),
             };
-            self.talk.open.insert(key, Open { request: request.clone(), in_order });
+            let visible = match request {
+                Request::ListOffsets(asked) => timestamps::visible(broker, asked),
+                _ => Vec::new(),
+            };
+            self.talk.open.insert(key, Open { request: request.clone(), in_order, visible });
         }
     }
 
@@ -320,7 +328,10 @@ impl Checkers {
             }
             (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
                 for part in &answer.partitions {
-                    self.about(part.tp, |says| answers::list_offsets(says, by, asked, part));
+                    self.about(part.tp, |says| {
+                        answers::list_offsets(says, by, asked, part);
+                        timestamps::answer(says, by, (asked, &*open.visible), part);
+                    });
                 }
             }
             (Request::OffsetForLeaderEpoch(asked), Response::OffsetForLeaderEpoch(answer)) => {

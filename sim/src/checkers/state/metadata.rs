@@ -6,7 +6,7 @@ use crate::checkers::history::{History, nodes as list, seconds};
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{
@@ -273,7 +273,12 @@ fn role(
 }
 
 /// A broker coordinates what it leads of `__consumer_offsets`.
-pub(crate) fn coordinates(ledger: &mut Ledger, view: &NodeView<'_>, moment: Moment) {
+pub(crate) fn coordinates(
+    ledger: &mut Ledger,
+    view: &NodeView<'_>,
+    moment: Moment,
+    forgetful: &BTreeSet<i32>,
+) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
         return;
     };
@@ -300,7 +305,9 @@ pub(crate) fn coordinates(ledger: &mut Ledger, view: &NodeView<'_>, moment: Mome
             says(ledger, OFFSETS_TOPIC, at.is_loaded, &|| {
                 format!("broker {} still loads partition {} of it", view.node, at.partition)
             });
-            replay(ledger, view, tp);
+            if !forgetful.contains(&at.partition) {
+                replay(ledger, view, tp);
+            }
         }
     }
 }
@@ -356,8 +363,10 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
     let log = positions_from_log(batches.iter().map(Arc::as_ref));
     let memory = view.broker.positions(tp.partition);
     let gone = log.iter().find(|(key, offset)| memory.get(*key) != Some(offset));
+    let gone = gone.or_else(|| memory.iter().find(|(key, _)| !log.contains_key(*key)));
     says(ledger, OFFSETS_TOPIC, log.len() == memory.len() && gone.is_none(), &|| {
-        let (key, offset) = gone.map_or((None, None), |(key, offset)| (Some(key), Some(offset)));
+        let key = gone.map(|(key, _)| key);
+        let offset = key.and_then(|key| log.get(key));
         format!(
             "coordinator {} of partition {} has {} positions, its log {}; first difference: {key:?} \
              is {offset:?} in the log, {:?} in memory",

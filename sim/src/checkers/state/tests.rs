@@ -1,19 +1,22 @@
 //! What each rule about the state must catch, and what it must let pass.
 
 use super::kept::{Checkpoints, Kept};
-use super::{logs, quorum, replicas};
+use super::{Cleaned, cleaned, horizons, logs, quorum, replicas};
+use crate::checkers::compaction::Keys;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::recorder::testing::{batch, plan, tp};
+use crate::world::wall_ms;
 use bytes::Bytes;
 use replicas::Of;
 use std::sync::Arc;
-use stormglass_broker_core::config::{ServerConfig, TopicConfig};
+use stormglass_broker_core::config::{CleanupPolicy, ServerConfig, TopicConfig};
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{Follower, LeadView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::records::{Batch, Records};
 use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
+use stormglass_broker_core::time::Duration;
 
 /// Batches of ten records: `(base offset, epoch)`.
 fn batches(of: &[(Offset, LeaderEpoch)]) -> Vec<Arc<Batch>> {
@@ -265,4 +268,55 @@ fn proposed(log_end: Offset) -> usize {
 #[test]
 fn who_is_proposed_has_what_is_committed() {
     assert_eq!((proposed(30), proposed(29)), (0, 1), "looked at once");
+}
+
+#[test]
+fn the_cleaner_leaves_alone_what_is_young() {
+    let server = ServerConfig::kafka_defaults();
+    let topic = TopicConfig {
+        cleanup_policy: CleanupPolicy::COMPACT,
+        min_compaction_lag: Duration::from_millis(5_000),
+        ..TopicConfig::from_server(&server)
+    };
+    let log = Log::create(tp(0), LogConfig::new(&topic, &server), 0);
+    let broken = |age_ms: i64| {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 1), Ledger::default());
+        let mine = p.replica(1);
+        p.replicas[mine].cleaned = Some(Cleaned::with(None, (0, 20), 9_000_000_000));
+        let replica = view(&log);
+        cleaned::old_enough(&mut p, &mut ledger, Of { node: 1, replica: &replica }, |_, _| {
+            let mut batch = Batch::clone(&batches(&[(0, 1)])[0]);
+            batch.header.max_timestamp = wall_ms(9_000_000_000) - age_ms;
+            vec![Arc::new(batch)]
+        });
+        ledger.finish().1.len()
+    };
+    assert_eq!((broken(5_000), broken(4_000)), (0, 1));
+}
+
+/// The attribute of a batch with a delete horizon (KIP-534).
+const HAS_HORIZON: i16 = 0x40;
+
+#[test]
+fn tombstones_and_markers_stay_as_long_as_was_said() {
+    let log = log(&[(0, 1)]);
+    let broken = |before: (i64, bool), after: Option<i64>| {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 1), Ledger::default());
+        (p.keys, ledger.now_ns) = (Some(Keys::new(0)), 1_000_000_000);
+        let mine = p.replica(1);
+        p.replicas[mine].horizons.insert(0, before);
+        let replica = view(&log);
+        horizons::kept(&mut p, &mut ledger, Of { node: 1, replica: &replica }, || {
+            let mut batch = Batch::clone(&batches(&[(0, 1)])[0]);
+            batch.header.attributes |= HAS_HORIZON;
+            batch.header.base_timestamp = after.unwrap_or(0);
+            after.map(|_| Arc::new(batch)).into_iter().collect()
+        });
+        ledger.finish().1.len()
+    };
+    let now_ms = wall_ms(1_000_000_000);
+    assert_eq!(broken((now_ms + 5, true), Some(now_ms + 5)), 0);
+    assert_eq!(broken((now_ms + 5, true), Some(now_ms + 9)), 1, "it is put off");
+    assert_eq!(broken((now_ms + 5, true), None), 1, "its marker goes too early");
+    assert_eq!((broken((now_ms - 5, true), None), broken((now_ms + 5, false), None)), (0, 0));
 }

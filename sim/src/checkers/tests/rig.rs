@@ -105,8 +105,13 @@ impl Rig {
     pub(super) fn with_transactions() -> Self {
         let mut plan = plan();
         let mut producer = producer_plan("p", "all");
-        producer.transactions =
-            Some(TransactionsPlan { records: 1, length_ns: 1, aborted_permille: 0 });
+        producer.transactions = Some(TransactionsPlan {
+            records: 1,
+            length_ns: 1,
+            aborted_permille: 0,
+            epoch_each: false,
+            positions: false,
+        });
         plan.producers = vec![producer];
         let mut rig = Self { checkers: Checkers::new(&plan), now_ns: 1_000_000_000 };
         rig.checkers.topic(tp(0), "t", 2);

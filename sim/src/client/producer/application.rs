@@ -11,17 +11,16 @@ use super::batch::{ProducerBatch, RecordSizes};
 use super::machine::{Call, Producer};
 use super::transactions::{Coordinator, Stage, TransactionCall, Transactions, begin};
 use crate::client::asks::{Answer, Ask, GroupMember, Refusal};
-use crate::client::io::{BatchDone, ClientCx, FailReason, Outcome, RecordTimes};
+use crate::client::io::{BatchDone, ClientCx, FailReason, Outcome, RecordTimes, TransactionStep};
 use crate::client::wakeup::NEVER;
 use crate::workload::murmur2;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{NodeId, Offset};
+use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
     AddOffsetsToTxnRequest, CommittedOffset, CoordinatorKind, FindCoordinatorRequest,
-    ProducerIdAndEpoch, Request, Response, TransactionRules, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse,
+    ProducerIdAndEpoch, Request, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use stormglass_broker_core::records::Record;
 
@@ -46,8 +45,10 @@ pub(crate) struct Desk {
 /// Positions that become part of a transaction.
 #[derive(Debug)]
 struct Offsets {
-    ask: u64,
+    /// The call to answer; none of a load's.
+    ask: Option<u64>,
     group: GroupMember,
+    /// Of a load there is one, known once its topic is.
     offsets: Vec<CommittedOffset>,
     /// The transaction's coordinator knows of the group.
     is_added: bool,
@@ -68,6 +69,8 @@ pub(crate) struct Calls {
     fatal: Option<Refusal>,
     /// A request of this epoch was never answered, and may arrive late.
     pub(super) is_doubtful: bool,
+    /// No application calls: a load commits a position in each of its transactions.
+    pub(super) is_of_load: bool,
 }
 
 impl Default for Calls {
@@ -82,11 +85,37 @@ impl Default for Calls {
             group_retry_ns: 0,
             fatal: None,
             is_doubtful: false,
+            is_of_load: false,
         }
     }
 }
 
 impl Calls {
+    /// Of a load.
+    pub(super) fn of_load() -> Self {
+        Self { is_of_load: true, ..Self::default() }
+    }
+
+    /// A load's transaction begins. `is_added`: nobody has to be told of its group.
+    pub(super) fn begin_of_load(&mut self, number: u64, is_added: bool) {
+        if self.is_of_load {
+            let group = GroupMember {
+                group: TransactionStep::group_of(number),
+                generation: -1,
+                member: "".into(),
+                instance: None,
+            };
+            let offsets = Vec::new();
+            self.offsets.push_back(Offsets { ask: None, group, offsets, is_added });
+        }
+    }
+
+    /// The producer is closed, and begins anew.
+    pub(super) fn forget(&mut self) {
+        self.offsets.clear();
+        self.group_asked = false;
+    }
+
     /// Whether every position that the application has handed over is in the transaction.
     pub(super) fn has_sent_offsets(&self) -> bool {
         self.offsets.is_empty()
@@ -106,6 +135,13 @@ fn answer(id: u64, answer: Answer, cx: &mut ClientCx<'_>) {
 
 fn refuse(id: u64, refusal: Refusal, cx: &mut ClientCx<'_>) {
     answer(id, Answer::Refused(refusal), cx);
+}
+
+/// Ends a call about positions; a load has made none.
+fn answer_offsets(ask: Option<u64>, ended: Answer, cx: &mut ClientCx<'_>) {
+    if let Some(id) = ask {
+        answer(id, ended, cx);
+    }
 }
 
 /// The calls of a finished batch's records end with it.
@@ -146,7 +182,8 @@ impl Producer {
             Ask::Begin => calls.begin = Some(id),
             Ask::SendOffsets { group, offsets } if is_open => {
                 let (group, offsets) = (group.clone(), offsets.clone());
-                calls.offsets.push_back(Offsets { ask: id, group, offsets, is_added: false });
+                let ask = Some(id);
+                calls.offsets.push_back(Offsets { ask, group, offsets, is_added: false });
             }
             Ask::End { commit } if is_open => calls.end = Some((id, *commit)),
             Ask::End { commit: false } => answer(id, Answer::Done, cx),
@@ -270,7 +307,7 @@ impl Producer {
         // what is on its way is waited for
         let kept = usize::from(calls.group_asked);
         for offsets in calls.offsets.drain(kept..) {
-            refuse(offsets.ask, Refusal::Aborted, cx);
+            answer_offsets(offsets.ask, Answer::Refused(Refusal::Aborted), cx);
         }
     }
 
@@ -297,7 +334,7 @@ impl Producer {
     }
 
     /// Sends the next positions to their group's coordinator. When to come back, ns.
-    fn commit_offsets(&mut self, cx: &mut ClientCx<'_>) -> u64 {
+    pub(super) fn commit_offsets(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let Some(calls) = self.calls() else { return NEVER };
         let Some(next) = calls.offsets.front().filter(|next| next.is_added) else { return NEVER };
         if calls.group_asked || calls.group_retry_ns > cx.now_ns {
@@ -309,14 +346,24 @@ impl Producer {
             Err(retry_ns) => return retry_ns,
         };
         let held = self.idempotence.producer;
+        let topic = self.network.view.topics().first().and_then(|topic| topic.id);
         let Some(txn) = self.transactions.as_mut() else { return NEVER };
-        let transactional_id = txn.id();
+        let (transactional_id, rules, number) = (txn.id(), txn.rules(), txn.number);
+        txn.is_known = true;
         let Some(calls) = txn.calls.as_deref_mut() else { return NEVER };
-        let Some(next) = calls.offsets.front() else { return NEVER };
+        let Some(next) = calls.offsets.front_mut() else { return NEVER };
+        if let (true, Some(topic)) = (next.offsets.is_empty() && next.ask.is_none(), topic) {
+            next.offsets.push(CommittedOffset {
+                tp: TopicPartition::new(topic, 0),
+                offset: TransactionStep::position_of(number),
+                leader_epoch: NO_EPOCH,
+                metadata: None,
+            });
+        }
         let GroupMember { group, generation, member, instance } = next.group.clone();
         let request = TxnOffsetCommitRequest {
             transactional_id,
-            rules: TransactionRules::Added,
+            rules,
             producer: ProducerIdAndEpoch { id: held.id, epoch: held.epoch },
             group,
             generation,
@@ -325,7 +372,7 @@ impl Producer {
             offsets: next.offsets.clone(),
         };
         calls.group_asked = true;
-        let call = Some(Call::Transaction(TransactionCall::CommitOffsets));
+        let call = Some(Call::Transaction(TransactionCall::CommitOffsets { number }));
         self.network.connections.send(node, Request::TxnOffsetCommit(Box::new(request)), call, cx);
         NEVER
     }
@@ -365,14 +412,22 @@ impl Producer {
                     _ => self.lose_group_coordinator(cx.now_ns),
                 }
             }
-            (TransactionCall::CommitOffsets, Response::TxnOffsetCommit(committed)) => {
-                self.offsets_committed(committed, cx);
+            (TransactionCall::CommitOffsets { number }, Response::TxnOffsetCommit(committed)) => {
+                // an earlier transaction's, of a producer that has begun anew, says nothing of this one
+                if self.transactions.as_ref().is_some_and(|txn| txn.number == number) {
+                    self.offsets_committed(number, committed, cx);
+                }
             }
             _ => debug_assert!(false, "an answer has its request's kind"),
         }
     }
 
-    fn offsets_committed(&mut self, committed: &TxnOffsetCommitResponse, cx: &mut ClientCx<'_>) {
+    fn offsets_committed(
+        &mut self,
+        number: u64,
+        committed: &TxnOffsetCommitResponse,
+        cx: &mut ClientCx<'_>,
+    ) {
         let errors = committed.partitions.iter().map(|(_, error)| *error);
         let error = errors.into_iter().find(|error| !error.is_ok());
         let retry_ns = cx.now_ns + self.config.connection.retry_backoff_ns;
@@ -382,7 +437,11 @@ impl Producer {
         match error {
             ErrorCode::None => {
                 if let Some(offsets) = calls.offsets.pop_front() {
-                    answer(offsets.ask, Answer::Done, cx);
+                    let step = TransactionStep::Positioned { number };
+                    if offsets.ask.is_none() {
+                        cx.effects.outcomes.push(Outcome::Transaction(step));
+                    }
+                    answer_offsets(offsets.ask, Answer::Done, cx);
                 }
             }
             ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable => {
@@ -391,14 +450,16 @@ impl Producer {
             ErrorCode::UnknownMemberId
             | ErrorCode::IllegalGeneration
             | ErrorCode::FencedInstanceId
+            | ErrorCode::TransactionAbortable
             | ErrorCode::RebalanceInProgress => {
                 if let Some(offsets) = calls.offsets.pop_front() {
-                    refuse(offsets.ask, Refusal::CommitFailed(error), cx);
+                    let refused = Answer::Refused(Refusal::CommitFailed(error));
+                    answer_offsets(offsets.ask, refused, cx);
                 }
                 self.spoil_transaction();
             }
             error if error.is_retriable() => calls.group_retry_ns = retry_ns,
-            error => self.close_for_good(error, cx),
+            error => self.close(error, cx),
         }
     }
 
@@ -412,8 +473,10 @@ impl Producer {
     /// A request about a group got no answer.
     pub(super) fn group_call_lost(&mut self, call: TransactionCall, now_ns: u64) {
         self.lose_group_coordinator(now_ns);
+        let number = self.transactions.as_ref().map(|txn| txn.number);
+        let is_current = |of: u64| number == Some(of);
         if let Some(calls) = self.calls_mut()
-            && call == TransactionCall::CommitOffsets
+            && matches!(call, TransactionCall::CommitOffsets { number } if is_current(number))
         {
             calls.group_asked = false;
             calls.is_doubtful = true;
@@ -455,7 +518,7 @@ impl Producer {
         let end = calls.end.take().map(|(id, _)| id);
         let mut ids: Vec<u64> =
             [calls.init.take(), calls.begin.take(), end].into_iter().flatten().collect();
-        ids.extend(calls.offsets.drain(..).map(|offsets| offsets.ask));
+        ids.extend(calls.offsets.drain(..).filter_map(|offsets| offsets.ask));
         ids.extend(sends.into_iter().flatten().map(|(content, _)| content.ask));
         for id in ids {
             refuse(id, refusal, cx);

@@ -22,6 +22,8 @@ pub(crate) struct Idempotence {
     pub(crate) enabled: bool,
     /// Id and epoch for partitions that restart.
     pub(crate) producer: ProducerId,
+    /// Where sequences begin in the first epoch of an id.
+    first_sequence: i32,
     asked: bool,
     failures: u32,
     retry_ns: u64,
@@ -31,10 +33,11 @@ pub(crate) struct Idempotence {
 
 impl Idempotence {
     /// Without an id yet.
-    pub(crate) fn new(enabled: bool) -> Self {
+    pub(crate) fn new(enabled: bool, first_sequence: i32) -> Self {
         Self {
             enabled,
             producer: ProducerId::NONE,
+            first_sequence,
             asked: false,
             failures: 0,
             retry_ns: 0,
@@ -65,7 +68,7 @@ impl Idempotence {
         }
         if queue.producer != self.producer {
             assert!(queue.in_flight.is_empty(), "sequences restart with nothing on the wire");
-            restart(queue, self.producer);
+            restart(queue, self.producer, self.first_of(self.producer));
         }
         batch.set_sequence(queue.producer, queue.next_sequence);
         queue.next_sequence = next_sequence(queue.next_sequence, batch.count());
@@ -75,7 +78,11 @@ impl Idempotence {
     pub(crate) fn acked(&self, queue: &mut PartitionQueue, batch: &ProducerBatch) {
         if self.enabled && batch.producer == queue.producer && batch.sequence >= 0 {
             let last = next_sequence(batch.sequence, batch.count() - 1);
-            queue.acked_sequence = queue.acked_sequence.max(last);
+            // after the largest comes 0
+            let ahead = (i64::from(last) - i64::from(queue.acked_sequence)).rem_euclid(1 << 31);
+            if ahead < 1 << 30 {
+                queue.acked_sequence = last;
+            }
         }
     }
 
@@ -109,6 +116,12 @@ impl Idempotence {
             }
             error => error.is_retriable(),
         }
+    }
+
+    /// Where a partition's sequences begin. A broker that knows nothing of a producer takes any, but none of a
+    /// later epoch.
+    fn first_of(&self, producer: ProducerId) -> i32 {
+        if producer.epoch == 0 { self.first_sequence } else { 0 }
     }
 
     /// Asks for a new epoch for a partition.
@@ -161,7 +174,7 @@ impl Idempotence {
         self.producer = producer;
         self.bumps.clear();
         for queue in queues {
-            restart(queue, producer);
+            restart(queue, producer, self.first_of(producer));
         }
     }
 
@@ -176,13 +189,13 @@ impl Idempotence {
     }
 }
 
-/// Sequences start at 0 again; retries that wait are numbered anew.
-fn restart(queue: &mut PartitionQueue, producer: ProducerId) {
+/// Sequences start anew; retries that wait are numbered anew.
+fn restart(queue: &mut PartitionQueue, producer: ProducerId, first: i32) {
     queue.producer = producer;
-    queue.acked_sequence = -1;
+    queue.acked_sequence = first - 1;
     queue.unresolved = None;
     queue.bump_wanted = false;
-    let mut sequence = 0;
+    let mut sequence = first;
     for batch in queue.waiting.iter_mut().take_while(|batch| batch.order > 0) {
         batch.set_sequence(producer, sequence);
         sequence = next_sequence(sequence, batch.count());
@@ -242,7 +255,7 @@ impl Producer {
         if idempotence.producer != ProducerId::NONE {
             idempotence.producer.epoch += 1;
             for at in idempotence.bumps.drain(..) {
-                restart(&mut partitions[at as usize], idempotence.producer);
+                restart(&mut partitions[at as usize], idempotence.producer, 0);
             }
             cx.effects.marks.push("producer: epoch bumped");
         }

@@ -99,7 +99,10 @@ impl Producer {
             accumulator: Accumulator::new(&config, setup.first_tag),
             intake: Intake::new(setup.arrivals, config.compression_permille),
             sticky: Sticky::default(),
-            idempotence: Idempotence::new(config.idempotent || setup.transactions.is_some()),
+            idempotence: Idempotence::new(
+                config.idempotent || setup.transactions.is_some(),
+                config.first_sequence,
+            ),
             transactions: setup.transactions.map(|setup| Box::new(Transactions::new(setup))),
             desk: None,
             expiry_floor_ns: NEVER,

@@ -11,7 +11,7 @@ use crate::client::io::{ClientCx, Outcome};
 use crate::client::wakeup::NEVER;
 use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, NodeId};
 use stormglass_broker_core::protocol::{
-    Acks, ProducePartition, ProduceRequest, Request, TransactionRules, TransactionalProduceRequest,
+    Acks, ProducePartition, ProduceRequest, Request, TransactionalProduceRequest,
 };
 use stormglass_broker_core::records::Records;
 
@@ -202,7 +202,7 @@ impl Producer {
             Some(transactions) => {
                 Request::TransactionalProduce(Box::new(TransactionalProduceRequest {
                     transactional_id: transactions.id(),
-                    rules: TransactionRules::Added,
+                    rules: transactions.rules(),
                     produce: request,
                 }))
             }

@@ -27,6 +27,7 @@ fn plan(profile: ClientProfile, pairs: &[(&str, &str)]) -> ProducerPlan {
         keys: KeyDist::None,
         compression_permille: 1_000,
         transactions: None,
+        first_sequence: 0,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::client::config::ClientCosts;
 use crate::client::io::{ClientInput, Outcome, TransactionStep};
 use crate::client::mock::{Listed, MS, Mock};
 use crate::rng::Streams;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
@@ -14,6 +15,11 @@ use stormglass_scenarios::plan::{ClientProfile, TransactionsPlan};
 
 /// A producer of 1,000 records in a second, in transactions of 50 ms.
 fn mock(aborted_permille: u32) -> Mock<Producer> {
+    with_rules(aborted_permille, false)
+}
+
+fn with_rules(aborted_permille: u32, epoch_each: bool) -> Mock<Producer> {
+    let (records, length_ns, positions) = (10_000, 50 * MS, epoch_each);
     let producer = Producer::new(ProducerSetup {
         config: config(ClientProfile::Java, &[]),
         costs: ClientCosts::default(),
@@ -24,7 +30,7 @@ fn mock(aborted_permille: u32) -> Mock<Producer> {
         first_tag: 5 << 40,
         transactions: Some(TransactionsSetup {
             id: Arc::from("id"),
-            plan: TransactionsPlan { records: 10_000, length_ns: 50 * MS, aborted_permille },
+            plan: TransactionsPlan { records, length_ns, aborted_permille, epoch_each, positions },
             timeout_ms: 60_000,
             draws: Streams::new(5).stream("client", "transactions"),
             first_number: 0,
@@ -66,7 +72,9 @@ fn check_order(steps: &[TransactionStep]) {
                 assert_eq!((open, number > last), (None, true));
                 (open, last) = (Some(number), number);
             }
-            TransactionStep::Wrote { number, .. } | TransactionStep::CommitSent { number } => {
+            TransactionStep::Wrote { number, .. }
+            | TransactionStep::Positioned { number }
+            | TransactionStep::CommitSent { number } => {
                 assert_eq!(open, Some(number));
             }
             TransactionStep::Ended { number, .. } | TransactionStep::Abandoned { number } => {
@@ -165,4 +173,24 @@ fn an_end_without_an_answer_endangers_what_follows_in_its_epoch() {
         (steps.iter().filter(began).count(), steps.iter().filter(endangered).count());
     assert!(after > 0 && after < all, "{after} of {all}");
     assert!(ends(&mock).iter().all(|committed| *committed));
+}
+
+#[test]
+fn each_transaction_has_an_epoch_where_brokers_give_one() {
+    let mut mock = with_rules(300, true);
+    mock.run_until(400 * MS);
+    mock.produce_errors.push_back(ErrorCode::InvalidTxnState);
+    drain(&mut mock);
+    check_order(&steps(&mock));
+    let ends = ends(&mock).len();
+    assert!(ends > 10, "{ends}");
+    assert_eq!(mock.sessions_begun, 1, "the end of each transaction brings the next epoch");
+    let headers: Vec<_> = mock.logs.iter().flat_map(|log| &log.batches).map(|b| b.header).collect();
+    let epochs: BTreeSet<i16> = headers.iter().map(|header| header.producer_epoch).collect();
+    assert!(epochs.len() > 10, "{epochs:?}");
+    let begin = |epoch: &i16| {
+        let of_epoch = headers.iter().filter(|header| header.producer_epoch == *epoch);
+        of_epoch.map(|header| header.base_sequence).min() == Some(0)
+    };
+    assert!(epochs.iter().all(begin), "sequences begin anew with each epoch");
 }

@@ -3,7 +3,9 @@
 //! The application begins a transaction with its first record, and calls `commitTransaction()` or
 //! `abortTransaction()` after so many records or so much time; until that returns it sends nothing.
 //! An error that spoils a transaction makes it abort; a fatal one makes it close the producer and
-//! begin anew with the same transactional id. Left out: the second part of KIP-890, two-phase commit.
+//! begin anew with the same transactional id. Where each transaction has an epoch of its own (KIP-890,
+//! second part), leaders add its partitions, and the answer to EndTxn brings the next epoch. Left out:
+//! two-phase commit.
 
 use super::application::Calls;
 use super::batch::ProducerId;
@@ -55,14 +57,14 @@ pub(crate) enum TransactionCall {
     AddOffsets,
     /// Where that group's coordinator is.
     FindGroup,
-    /// The positions, to that coordinator.
-    CommitOffsets,
+    /// The positions of a transaction, to that coordinator.
+    CommitOffsets { number: u64 },
 }
 
 impl TransactionCall {
     /// Whether it is between the producer and a group's coordinator.
     fn is_of_group(self) -> bool {
-        matches!(self, Self::FindGroup | Self::CommitOffsets)
+        matches!(self, Self::FindGroup | Self::CommitOffsets { .. })
     }
 }
 
@@ -98,14 +100,14 @@ pub(crate) struct Transactions {
     failures: u32,
     /// Id and epoch to be bumped, for [`Stage::Init`].
     held: Option<ProducerId>,
-    number: u64,
+    pub(super) number: u64,
     began_ns: u64,
     records: u64,
     /// Partitions of the transaction, as the coordinator has confirmed.
     added: BTreeSet<u32>,
     adding: Vec<u32>,
     /// The coordinator may know of the transaction.
-    is_known: bool,
+    pub(super) is_known: bool,
     /// Some batch of the transaction has failed: it must be aborted, and the epoch bumped.
     pub(super) is_spoilt: bool,
     /// An EndTxn of this epoch was never answered: it may arrive late and end a later transaction
@@ -113,12 +115,13 @@ pub(crate) struct Transactions {
     end_lost: bool,
     /// The load is over.
     pub(super) stopped: bool,
-    /// Present where an application begins and ends transactions itself.
+    /// Present where an application begins and ends transactions itself, or each commits a position.
     pub(super) calls: Option<Box<Calls>>,
 }
 
 impl Transactions {
     pub(super) fn new(setup: TransactionsSetup) -> Self {
+        let calls = setup.plan.positions.then(|| Box::new(Calls::of_load()));
         Self {
             number: setup.first_number,
             setup,
@@ -136,7 +139,7 @@ impl Transactions {
             is_spoilt: false,
             end_lost: false,
             stopped: false,
-            calls: None,
+            calls,
         }
     }
 
@@ -147,12 +150,21 @@ impl Transactions {
 
     /// Whether batches of a partition may go.
     pub(super) fn allows(&self, partition: u32) -> bool {
-        self.added.contains(&partition)
+        self.added.contains(&partition) || self.has_epochs() && self.is_open()
     }
 
     /// Whether a transaction is open.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open | Stage::Ending { .. })
+    }
+
+    fn has_epochs(&self) -> bool {
+        self.setup.plan.epoch_each
+    }
+
+    /// The rules by which requests of this producer are.
+    pub(super) fn rules(&self) -> TransactionRules {
+        if self.has_epochs() { TransactionRules::EpochEach } else { TransactionRules::Added }
     }
 
     /// Transactional id, for produce requests.
@@ -169,6 +181,8 @@ impl Transactions {
         cx: &mut ClientCx<'_>,
     ) {
         self.records += records as u64;
+        // its leader tells the coordinator
+        self.is_known |= self.has_epochs();
         let number = self.number;
         tell(TransactionStep::Wrote { number, tp, tag }, cx);
     }
@@ -188,7 +202,8 @@ impl Transactions {
 
     /// Whether an application has not called `initTransactions()` yet, or the producer is closed.
     fn waits_to_begin(&self) -> bool {
-        self.held.is_none() && self.calls.as_ref().is_some_and(|calls| calls.init.is_none())
+        let waits = |calls: &Calls| calls.init.is_none() && !calls.is_of_load;
+        self.held.is_none() && self.calls.as_deref().is_some_and(waits)
     }
 
     fn has_sent_offsets(&self) -> bool {
@@ -244,6 +259,7 @@ impl Producer {
                     wake_ns = txn.began_ns.saturating_add(txn.setup.plan.length_ns);
                 }
             }
+            wake_ns = wake_ns.min(self.commit_offsets(cx));
         }
         if let Some(txn) = self.transactions.as_mut().filter(|txn| txn.is_spoilt && !txn.is_asked)
             && let Stage::Ending { commit } = &mut txn.stage
@@ -276,7 +292,7 @@ impl Producer {
             return;
         }
         let all = txn.is_spoilt;
-        if self.desk.is_some() {
+        if txn.calls.is_some() {
             self.drop_unwanted_calls(cx);
         }
         for at in 0..self.accumulator.partitions.len() {
@@ -344,7 +360,7 @@ impl Producer {
                     self.transaction_ended(cx);
                     return None;
                 }
-                let rules = TransactionRules::Added;
+                let rules = txn.rules();
                 let request = EndTxnRequest { transactional_id: id, producer, commit, rules };
                 Some((TransactionCall::End, Request::EndTxn(request)))
             }
@@ -353,7 +369,8 @@ impl Producer {
                 let partitions = &self.accumulator.partitions;
                 let waits = |at: &&u32| !partitions[**at as usize].waiting.is_empty();
                 let active = self.accumulator.active.iter().filter(waits);
-                txn.adding = active.filter(|at| !txn.added.contains(at)).copied().collect();
+                let missing = active.filter(|at| !txn.allows(**at));
+                txn.adding = missing.copied().collect();
                 txn.adding.sort_unstable();
                 if txn.adding.is_empty() {
                     return Self::add_offsets_request(txn, producer);
@@ -430,6 +447,7 @@ impl Producer {
                 self.offsets_added(answer.error, cx);
             }
             (TransactionCall::End, Response::EndTxn(answer)) if answer.error.is_ok() => {
+                self.take_next_epoch(answer.producer);
                 self.transaction_ended(cx);
             }
             (TransactionCall::End, Response::EndTxn(answer)) => {
@@ -474,9 +492,7 @@ impl Producer {
             txn.end_lost = false;
             self.flushing = txn.stopped;
         }
-        if self.desk.is_some() {
-            self.answer_init(cx);
-        }
+        self.answer_init(cx);
         self.intake.resume(cx.now_ns);
     }
 
@@ -492,6 +508,20 @@ impl Producer {
         if let Some(txn) = self.transactions.as_mut() {
             txn.failures = 0;
             txn.added.extend(txn.adding.drain(..));
+        }
+    }
+
+    /// Who the producer is from now on, where each transaction has an epoch.
+    fn take_next_epoch(&mut self, next: Option<ProducerIdAndEpoch>) {
+        let Some(ProducerIdAndEpoch { id, epoch }) = next else { return };
+        let producer = ProducerId { id, epoch };
+        self.idempotence.begin_session(producer, &mut self.accumulator.partitions);
+        if let Some(txn) = self.transactions.as_mut() {
+            // that was the bump; and whatever comes late is of an epoch that is over
+            (txn.is_spoilt, txn.end_lost) = (false, false);
+            if let Some(calls) = &mut txn.calls {
+                calls.is_doubtful = false;
+            }
         }
     }
 
@@ -533,14 +563,15 @@ impl Producer {
                     txn.retry_ns = cx.now_ns + wait_ns;
                 }
             }
-            error if self.desk.is_some() => self.close_for_good(error, cx),
-            _ => self.close_and_begin_anew(cx),
+            error => self.close(error, cx),
         }
     }
 
-    /// A fatal error of an application's producer: it is up to the application to make another one.
-    pub(super) fn close_for_good(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
-        self.refuse_all(error, cx);
+    /// A fatal error.
+    pub(super) fn close(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
+        if self.desk.is_some() {
+            self.refuse_all(error, cx);
+        }
         self.close_and_begin_anew(cx);
     }
 
@@ -567,6 +598,9 @@ impl Producer {
             tell(TransactionStep::Abandoned { number: txn.number }, cx);
         }
         txn.clear();
+        if let Some(calls) = &mut txn.calls {
+            calls.forget();
+        }
         (txn.stage, txn.held) = (Stage::Init, None);
     }
 
@@ -598,6 +632,10 @@ pub(super) fn begin(txn: &mut Transactions, cx: &mut ClientCx<'_>) {
     txn.clear();
     txn.number += 1;
     (txn.stage, txn.began_ns) = (Stage::Open, cx.now_ns);
+    let is_added = txn.has_epochs();
+    if let Some(calls) = &mut txn.calls {
+        calls.begin_of_load(txn.number, is_added);
+    }
     let endangered = txn.end_lost;
     tell(TransactionStep::Began { number: txn.number, endangered }, cx);
 }

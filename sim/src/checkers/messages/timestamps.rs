@@ -1,0 +1,148 @@
+//! Lookups by time: the offset that is named is that of the first record which is young enough, of all that
+//! could be read when somebody asked. Leaves out logs that are compacted meanwhile.
+
+use super::{Says, Speaker};
+use std::sync::Arc;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::protocol::{
+    IsolationLevel, ListOffsetsPartitionResponse, ListOffsetsRequest, OffsetSpec,
+};
+use stormglass_broker_core::records::Batch;
+
+/// What can be read of a partition that is asked about by time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visible {
+    tp: TopicPartition,
+    start: Offset,
+    end: Offset,
+    /// Nothing is beyond.
+    is_all: bool,
+}
+
+/// What can be read now of each partition that is asked about by time.
+pub(super) fn visible(broker: &Broker, asked: &ListOffsetsRequest) -> Vec<Visible> {
+    let by_time = asked.partitions.iter().filter(|(.., spec)| is_by_time(*spec));
+    let end = |(tp, ..): &(TopicPartition, i32, OffsetSpec)| {
+        let view = broker.replica_view(*tp)?;
+        let end = match asked.isolation {
+            IsolationLevel::ReadUncommitted => view.high_watermark,
+            IsolationLevel::ReadCommitted => view.log.last_stable_offset(view.high_watermark),
+        };
+        let (start, is_all) = (view.log.log_start_offset(), end == view.log.next_offset());
+        Some(Visible { tp: *tp, start, end, is_all })
+    };
+    by_time.filter_map(end).collect()
+}
+
+fn is_by_time(spec: OffsetSpec) -> bool {
+    matches!(spec, OffsetSpec::Timestamp(_) | OffsetSpec::MaxTimestamp)
+}
+
+/// A partition of ListOffsets. `visible`: what [`visible`] said when it was asked for.
+pub(super) fn answer(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    (asked, visible): (&ListOffsetsRequest, &[Visible]),
+    part: &ListOffsetsPartitionResponse,
+) {
+    let Some(visible) = visible.iter().find(|visible| visible.tp == part.tp) else { return };
+    let Some((.., spec)) = asked.partitions.iter().find(|(tp, ..)| *tp == part.tp) else { return };
+    let Some(view) = by.broker.replica_view(part.tp).filter(|view| view.lead.is_some()) else {
+        return;
+    };
+    if part.error.is_ok() && says.is_gapless && !view.log.is_tiered() {
+        let start = view.log.log_start_offset();
+        let batches = by.disk.batches(part.tp, &(start..visible.end));
+        let is_all = visible.is_all && visible.start == start;
+        compare(says, by.node, (*spec, part), (&batches, is_all));
+    }
+}
+
+/// `batches`: those that could be read when it was asked for, and still can. `is_all`: there were no others.
+fn compare(
+    says: &mut Says<'_>,
+    node: i32,
+    (spec, part): (OffsetSpec, &ListOffsetsPartitionResponse),
+    (batches, is_all): (&[Arc<Batch>], bool),
+) {
+    let ListOffsetsPartitionResponse { offset, timestamp, leader_epoch, .. } = *part;
+    let holds = |batch: &&Arc<Batch>| (batch.base_offset()..batch.next_offset()).contains(&offset);
+    if let Some(batch) = batches.iter().find(holds) {
+        let (newest, epoch) = (batch.header.max_timestamp, batch.header.partition_leader_epoch);
+        says.rule(timestamp <= newest && leader_epoch == epoch, &|| {
+            format!(
+                "broker {node} finds time {timestamp} at offset {offset} in epoch {leader_epoch}; \
+                 the newest of that batch is {newest}, its epoch {epoch}"
+            )
+        });
+    }
+    let records = || batches.iter().filter(|batch| !batch.header.is_control());
+    match spec {
+        OffsetSpec::Timestamp(wanted) => {
+            let young = records().find(|batch| batch.header.max_timestamp >= wanted);
+            let upto = young.map(|batch| batch.next_offset());
+            let is_early = upto.is_none_or(|upto| (0..upto).contains(&offset));
+            says.rule(is_early && (offset < 0 || timestamp >= wanted), &|| {
+                format!(
+                    "broker {node} is asked for time {wanted} and finds {timestamp} at offset \
+                     {offset}; the first batch with it ends at {upto:?}"
+                )
+            });
+        }
+        _ => {
+            let newest = records().map(|batch| batch.header.max_timestamp).max().unwrap_or(-1);
+            let may_be_none = !is_all || newest < 0;
+            says.rule(timestamp >= newest || offset < 0 && may_be_none, &|| {
+                format!("broker {node} says that {timestamp} is the newest time, {newest} is there")
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::history::History;
+    use crate::checkers::ledger::Ledger;
+    use crate::recorder::testing::{batch, tp};
+    use stormglass_broker_core::error::ErrorCode;
+
+    /// Batches 0..10 and 10..20 of epoch 1, times 100 and 200.
+    fn log() -> Vec<Arc<Batch>> {
+        [(0, 100), (10, 200)]
+            .map(|(base, time)| {
+                let mut batch = Batch::clone(&batch(base, 10, 1));
+                batch.header.max_timestamp = time;
+                batch.header.partition_leader_epoch = 1;
+                Arc::new(batch)
+            })
+            .to_vec()
+    }
+
+    fn broken(spec: OffsetSpec, (timestamp, offset, leader_epoch): (i64, Offset, i32)) -> usize {
+        let error = ErrorCode::None;
+        let part =
+            ListOffsetsPartitionResponse { tp: tp(0), error, timestamp, offset, leader_epoch };
+        let (mut ledger, history) = (Ledger::default(), History::default());
+        let mut says = Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
+        compare(&mut says, 1, (spec, &part), (&log(), true));
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn the_first_record_that_is_young_enough_is_found() {
+        use OffsetSpec::{MaxTimestamp, Timestamp};
+        assert_eq!(broken(Timestamp(50), (60, 2, 1)), 0);
+        assert_eq!(broken(Timestamp(101), (150, 12, 1)), 0);
+        assert_eq!(broken(Timestamp(300), (-1, -1, -1)), 0);
+        assert_eq!(broken(Timestamp(300), (310, 25, 2)), 0, "it was appended since");
+        assert_eq!(broken(Timestamp(200), (-1, -1, -1)), 1, "a batch has just that time");
+        assert_eq!(broken(Timestamp(50), (150, 12, 1)), 1, "one before is young enough");
+        assert_eq!(broken(Timestamp(101), (100, 3, 1)), 1, "it is older");
+        assert_eq!(broken(Timestamp(101), (150, 12, 2)), 1, "of another epoch");
+        assert_eq!(broken(MaxTimestamp, (200, 19, 1)), 0);
+        assert_eq!(broken(MaxTimestamp, (100, 9, 1)), 1);
+        assert_eq!(broken(MaxTimestamp, (-1, -1, -1)), 1);
+    }
+}
