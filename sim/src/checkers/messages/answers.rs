@@ -89,11 +89,11 @@ pub(super) fn is_in_order(batch: &Batch, known: Option<ProducerView>) -> bool {
     header.base_sequence == expected
 }
 
-/// A partition of ListOffsets.
+/// A partition of ListOffsets. `waited`: for a look at the disk, of another partition perhaps.
 pub(super) fn list_offsets(
     says: &mut Says<'_>,
     by: Speaker<'_>,
-    asked: &ListOffsetsRequest,
+    (asked, waited): (&ListOffsetsRequest, bool),
     part: &ListOffsetsPartitionResponse,
 ) {
     let node = by.node;
@@ -119,9 +119,11 @@ pub(super) fn list_offsets(
         OffsetSpec::Latest => {
             let end = view.high_watermark;
             let committed = asked.isolation == IsolationLevel::ReadCommitted;
-            says.rule(offset == end || committed && offset < end, &|| {
+            let stable = view.log.last_stable_offset(end);
+            says.rule(is_end(offset, (end, stable), (committed, waited)), &|| {
                 format!(
-                    "broker {node} says that its log is committed up to {offset}, it is to {end}"
+                    "broker {node} says that its log is committed up to {offset}, it is to {end}, and \
+                     stable to {stable}"
                 )
             });
             let begins = view.lead.as_ref().map_or(0, |lead| lead.epoch_start);
@@ -141,6 +143,19 @@ pub(super) fn list_offsets(
     }
 }
 
+/// Whether a log may be said to end at an offset for readers, of committed records or of all, that ends at
+/// `end`, and for the former at `stable`. Who has waited may be told of an earlier end.
+fn is_end(
+    offset: Offset,
+    (end, stable): (Offset, Offset),
+    (committed, waited): (bool, bool),
+) -> bool {
+    match committed {
+        true => offset <= stable,
+        false => offset == end || waited && offset < end,
+    }
+}
+
 /// A partition of OffsetForLeaderEpoch.
 pub(super) fn epoch_end(
     says: &mut Says<'_>,
@@ -155,4 +170,18 @@ pub(super) fn epoch_end(
     says.rule(known == *told, &|| {
         format!("broker {} says that epoch {epoch} ends at {told:?}; it is {known:?}", by.node)
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_end;
+
+    #[test]
+    fn readers_of_committed_records_are_told_of_no_end_beyond_what_is_stable() {
+        let ends = (20, 12);
+        assert!(is_end(20, ends, (false, false)) && is_end(12, ends, (true, false)));
+        assert!(is_end(18, ends, (false, true)), "it has moved since");
+        assert!(!is_end(18, ends, (false, false)) && !is_end(21, ends, (false, true)));
+        assert!(!is_end(20, ends, (true, false)), "a transaction is open");
+    }
 }

@@ -327,9 +327,10 @@ impl Checkers {
                 }
             }
             (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
+                let waited = !open.visible.is_empty();
                 for part in &answer.partitions {
                     self.about(part.tp, |says| {
-                        answers::list_offsets(says, by, asked, part);
+                        answers::list_offsets(says, by, (asked, waited), part);
                         timestamps::answer(says, by, (asked, &*open.visible), part);
                     });
                 }
