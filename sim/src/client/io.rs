@@ -333,7 +333,7 @@ pub enum TransactionStep {
         /// Tag of the batch.
         tag: u64,
     },
-    /// A group's coordinator has taken a position of it ([`Self::group_of`], [`Self::position_of`]).
+    /// A group's coordinator has taken a position of it (`group_of`, `position_of`).
     Positioned {
         /// Which.
         number: u64,
