@@ -197,7 +197,7 @@ pub(crate) fn recovered(
     epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
 ) -> Option<Range<Offset>> {
     let replica = &mut p.replicas[at];
-    if !std::mem::take(&mut replica.recovered) || replica.log.is_empty() {
+    if !std::mem::take(&mut replica.recovered) {
         return None;
     }
     let log_end = replica.log.end();

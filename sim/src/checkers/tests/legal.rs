@@ -217,10 +217,11 @@ fn a_batch_of_an_epoch_that_comes_again_is_taken_for_one_that_is_there() {
 
 #[test]
 fn an_append_that_was_on_its_way_in_a_crash_is_there_when_the_node_is_back() {
-    let joins = |end: i64, epoch: i32| {
+    let joins_with = |end: i64, epoch: i32, deleted_below: i64| {
         let mut rig = Rig::new();
         rig.healthy(1);
         rig.write((1, &[2]), (10, 0, 1));
+        rig.trace(3, &TraceEvent::LogStart { tp: tp(0), offset: deleted_below });
         rig.kill(3); // its append of 10..20 was on its way to the page cache
         rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
         rig.lead(2, 1, 20, &[1, 2]);
@@ -228,7 +229,9 @@ fn an_append_that_was_on_its_way_in_a_crash_is_there_when_the_node_is_back() {
         rig.isr(2, 1, &[1, 2], &[1, 2, 3]);
         rig.fired()
     };
+    let joins = |end, epoch| joins_with(end, epoch, 0);
     assert_eq!(joins(20, 0), [""; 0]);
+    assert_eq!(joins_with(20, 0, 10), [""; 0], "all before is deleted (hunt seed 1108077)");
     assert_eq!(joins(10, 0), ["isr-rules"], "it is not there");
     assert_eq!(joins(20, 1), ["isr-rules"], "something else is there");
 }
