@@ -268,7 +268,7 @@ pub enum Outcome {
         partitions: Vec<TopicPartition>,
         /// The member's epoch.
         epoch: i32,
-        /// When the member asked, ns.
+        /// When the member asked first since it was answered last, ns.
         since_ns: u64,
     },
     /// It has given these up.

@@ -73,6 +73,9 @@ pub(crate) struct ConsumerMember {
     /// Heartbeats so far.
     number: u64,
     asked: Option<Asked>,
+    /// When it asked first since it was answered last, ns: the coordinator may have told it to give something up
+    /// in an answer that was lost, and waits since then (hunt seed 1025827).
+    first_asked_ns: Option<u64>,
     /// What the coordinator knows to be the member's; `None`: it is told everything next time.
     told: Option<Vec<TopicPartition>>,
     /// What the member shall have, in order.
@@ -96,6 +99,7 @@ impl ConsumerMember {
             epoch: JOIN_EPOCH,
             number: 0,
             asked: None,
+            first_asked_ns: None,
             told: None,
             target: Vec::new(),
             interval_ns: 0,
@@ -282,6 +286,7 @@ impl Consumer {
         member.number += 1;
         let number = member.number;
         member.asked = Some(Asked { number, sent_ns: cx.now_ns, owned: request.owned.clone() });
+        member.first_asked_ns.get_or_insert(cx.now_ns);
         member.due_ns = cx.now_ns + member.interval_ns;
         if member.stage == Stage::Acknowledging {
             member.stage = Stage::Stable;
@@ -303,6 +308,7 @@ impl Consumer {
         let Some(asked) = member.asked.take_if(|asked| asked.number == number) else {
             return; // it is another member by now
         };
+        let since_ns = member.first_asked_ns.take().unwrap_or(asked.sent_ns);
         if !answer.error.is_ok() {
             member.told = None;
             return self.heartbeat_refused(answer.error, cx);
@@ -336,7 +342,7 @@ impl Consumer {
             member: identity,
             partitions: member.holds(cx.now_ns),
             epoch: member.epoch,
-            since_ns: asked.sent_ns,
+            since_ns,
         });
         self.reconcile_if_told(cx.now_ns);
     }
