@@ -62,6 +62,7 @@ impl GroupCoordinator {
             self.act_consumer(step, partition, &group, |group, cx| group.unload(cx.step));
         }
         self.partitions.remove(&partition);
+        self.stalled.retain(|stalled| *stalled != partition);
     }
 
     fn begin_load(
@@ -157,7 +158,7 @@ impl GroupCoordinator {
     ) {
         let Some((partition, epoch)) = self.loads.remove(&id.0) else { return };
         let Some(state) = self.partitions.get_mut(&partition) else { return };
-        if state.epoch != epoch {
+        if state.epoch != epoch || state.loading.is_none() {
             return;
         }
         let DiskResult::Read(read) = result else {

@@ -236,12 +236,14 @@ impl ReplicaManager {
             let read = || self.topic_config(image, &topic.name);
             let config = configs.entry(topic.id).or_insert_with(read);
             let log_config = self.log_config(config);
-            if let Some(partition) = &mut self.partitions[slot] {
-                partition.log.set_config(log_config);
-                partition.take_config(config, node);
-                self.throttles.note(partition.throttled);
-            }
+            let Some(partition) = &mut self.partitions[slot] else { continue };
+            partition.log.set_config(log_config);
+            let is_enough = partition.take_config(config, node);
+            self.throttles.note(partition.throttled);
             let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+            if is_enough {
+                self.try_advance_high_watermark(step, slot);
+            }
             self.note_compaction(step, slot);
             self.tiering_may_begin(step, slot);
         }

@@ -282,11 +282,13 @@ impl Partition {
         }
     }
 
-    /// Takes those of its topic's configs that its log does not know.
-    pub(crate) fn take_config(&mut self, topic: &TopicConfig, this: NodeId) {
+    /// Takes those of its topic's configs that its log does not know. Whether fewer replicas in sync are enough
+    /// now.
+    pub(crate) fn take_config(&mut self, topic: &TopicConfig, this: NodeId) -> bool {
         let min_isr = usize::try_from(topic.min_insync_replicas).unwrap_or(1).max(1);
-        self.min_isr = min_isr.min(self.replicas.len().max(1));
+        let before = std::mem::replace(&mut self.min_isr, min_isr.min(self.replicas.len().max(1)));
         self.throttled = Throttled::new(topic, self.tp, this);
+        self.min_isr < before
     }
 
     /// Takes over leadership in a new epoch.

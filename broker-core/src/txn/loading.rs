@@ -39,6 +39,7 @@ impl TransactionCoordinator {
 
     fn unload(&mut self, partition: i32) {
         self.partitions.remove(&partition);
+        self.stalled.retain(|stalled| *stalled != partition);
         self.markers.forget(partition);
     }
 
@@ -114,7 +115,7 @@ impl TransactionCoordinator {
     pub(crate) fn disk_done(&mut self, cx: &mut Cx<'_, '_>, id: DiskOpId, result: DiskResult) {
         let Some((partition, epoch)) = self.loads.remove(&id.0) else { return };
         let Some(state) = self.partitions.get_mut(&partition) else { return };
-        if state.epoch != epoch {
+        if state.epoch != epoch || state.loading.is_none() {
             return;
         }
         let DiskResult::Read(read) = result else {

@@ -5,7 +5,7 @@ use super::configured::has_right_clocks;
 use super::ledger::{Check, Ledger};
 use super::partition::Partition;
 use std::collections::BTreeMap;
-use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset};
 use stormglass_broker_core::records::Batch;
 use stormglass_scenarios::plan::{Action, Operation, Plan, TopicPlan};
 
@@ -16,6 +16,8 @@ const CLOCKS_MS: i64 = 500;
 #[derive(Debug)]
 pub(crate) struct Ages {
     retention_ms: i64,
+    /// Newest epoch of a leader that has appended: one that is deposed and does not know it deletes nothing here.
+    epoch: LeaderEpoch,
     /// Offset after a batch and its newest time, by base offset.
     batches: BTreeMap<Offset, (Offset, i64)>,
 }
@@ -33,11 +35,16 @@ pub(super) fn aged_topics(plan: &Plan) -> BTreeMap<String, i64> {
 impl Ages {
     /// Of a partition without records.
     pub(super) fn new(retention_ms: i64) -> Self {
-        Self { retention_ms, batches: BTreeMap::new() }
+        Self { retention_ms, epoch: NO_EPOCH, batches: BTreeMap::new() }
     }
 
     /// A leader has appended a batch: what was there is gone.
     pub(super) fn appended(&mut self, batch: &Batch) {
+        let epoch = batch.header.partition_leader_epoch;
+        if epoch < self.epoch {
+            return;
+        }
+        self.epoch = epoch;
         self.batches.split_off(&batch.base_offset());
         let (next, newest) = (batch.next_offset(), batch.header.max_timestamp);
         self.batches.insert(batch.base_offset(), (next, newest));

@@ -249,7 +249,9 @@ impl Checkers {
                 }
             }
             _ => {
-                self.talk.turned(now_ns, node);
+                if let TraceEvent::BecameLeader { .. } = event {
+                    self.talk.turned(now_ns, node);
+                }
                 self.turned(node, event);
             }
         }

@@ -4,7 +4,9 @@ use super::rig::{Rig, TOPIC, TP, consumer_fetch};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
 use crate::log::testing::sequenced;
-use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord};
+use crate::metadata::{
+    ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
+};
 use crate::protocol::{
     Acks, FetchPartition, FetchRequest, IsolationLevel, ProducePartition, ProduceRequest, Response,
     SESSION_EPOCH_FINAL,
@@ -193,6 +195,26 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     }
     assert!(timers.len() <= 3, "{} timers", timers.len());
     assert!(fired <= 450, "{fired} timers fired for 400 fetches");
+}
+
+/// Nothing else would: nobody appends to a partition whose coordinator waits for that.
+#[test]
+fn what_fewer_replicas_in_sync_are_enough_for_is_committed_at_once() {
+    let mut rig = Rig::new("orders", |server| server.min_insync_replicas = 2);
+    rig.create(1, &[1]);
+    let records = Records::single(Arc::new(rig.batch()));
+    let partitions = vec![ProducePartition { tp: TP, records }];
+    let request = ProduceRequest { acks: Acks::Leader, timeout_ms: 1_000, partitions };
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));
+    rig.disk();
+    assert_eq!(rig.high_watermark(), 0);
+    rig.apply(&[MetadataRecord::Config {
+        resource: ConfigResource::Topic("orders".into()),
+        key: "min.insync.replicas".into(),
+        value: Some("1".into()),
+    }]);
+    assert_eq!(rig.high_watermark(), 1);
 }
 
 /// Hunt seed 1000494: a high watermark from the checkpoint of a log that was cut lies within a batch. Nothing

@@ -467,6 +467,20 @@ fn what_may_be_lost_with_its_leader_is_not_carried_out() {
 }
 
 #[test]
+fn a_load_that_waits_begins_anew_with_the_next_epoch_and_once() {
+    let (mut bed, records) = taking_over(left_behind(TransactionState::Ongoing));
+    bed.read(DiskResult::Read(vec![records]));
+    bed.act(|coordinator, cx| coordinator.resume_loads(cx));
+    let delta = bed.rig.elect(1);
+    bed.rig.effects.disk.clear();
+    bed.learn(&delta);
+    bed.act(|coordinator, cx| coordinator.resume_loads(cx));
+    let reads =
+        bed.rig.effects.disk.iter().filter(|op| owner_of(op.id.0) == Some(Owner::Transactions));
+    assert_eq!(reads.count(), 1);
+}
+
+#[test]
 fn what_was_open_goes_on_at_the_next_coordinator() {
     let mut bed = taken_over(left_behind(TransactionState::Ongoing));
     assert!(bed.rig.sent().is_empty());

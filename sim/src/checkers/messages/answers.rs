@@ -102,7 +102,7 @@ pub(super) fn list_offsets(
     let start = view.log.log_start_offset();
     let offset = part.offset;
     match spec {
-        OffsetSpec::Earliest => says.rule(offset == start, &|| {
+        OffsetSpec::Earliest => says.rule(offset == start || waited && offset < start, &|| {
             format!("broker {node} says that its log begins at {offset}, it begins at {start}")
         }),
         OffsetSpec::EarliestLocal => {
@@ -120,6 +120,9 @@ pub(super) fn list_offsets(
             let end = view.high_watermark;
             let committed = asked.isolation == IsolationLevel::ReadCommitted;
             let stable = view.log.last_stable_offset(end);
+            if waited && view.lead.is_none() {
+                return; // it led when it looked
+            }
             says.rule(is_end(offset, (end, stable), (committed, waited)), &|| {
                 format!(
                     "broker {node} says that its log is committed up to {offset}, it is to {end}, and \
@@ -127,7 +130,7 @@ pub(super) fn list_offsets(
                 )
             });
             let begins = view.lead.as_ref().map_or(0, |lead| lead.epoch_start);
-            says.rule(committed || offset >= begins, &|| {
+            says.rule(committed || waited || offset >= begins, &|| {
                 format!("broker {node} names {offset} as its end, but began to lead at {begins}")
             });
         }
@@ -150,10 +153,8 @@ fn is_end(
     (end, stable): (Offset, Offset),
     (committed, waited): (bool, bool),
 ) -> bool {
-    match committed {
-        true => offset <= stable,
-        false => offset == end || waited && offset < end,
-    }
+    let limit = if committed { stable } else { end };
+    offset == limit || waited && offset < limit
 }
 
 /// A partition of OffsetForLeaderEpoch.
@@ -183,5 +184,6 @@ mod tests {
         assert!(is_end(18, ends, (false, true)), "it has moved since");
         assert!(!is_end(18, ends, (false, false)) && !is_end(21, ends, (false, true)));
         assert!(!is_end(20, ends, (true, false)), "a transaction is open");
+        assert!(!is_end(11, ends, (true, false)) && is_end(11, ends, (true, true)));
     }
 }

@@ -64,8 +64,14 @@ impl Shutdowns {
         let Some(own) = own else { return };
         let key = (node, asked.broker);
         self.known.insert(key, asked.current_metadata_offset);
-        if own.fenced && asked.want_shut_down {
-            self.let_go.insert(key);
+        match own.fenced {
+            true if asked.want_shut_down => {
+                self.let_go.insert(key);
+            }
+            true => {}
+            false => {
+                self.let_go.remove(&key);
+            }
         }
         if own.fenced || asked.want_fence || !asked.want_shut_down {
             return;

@@ -349,10 +349,10 @@ impl Producer {
         let topic = self.network.view.topics().first().and_then(|topic| topic.id);
         let Some(txn) = self.transactions.as_mut() else { return NEVER };
         let (transactional_id, rules, number) = (txn.id(), txn.rules(), txn.number);
-        txn.is_known = true;
         let Some(calls) = txn.calls.as_deref_mut() else { return NEVER };
         let Some(next) = calls.offsets.front_mut() else { return NEVER };
-        if let (true, Some(topic)) = (next.offsets.is_empty() && next.ask.is_none(), topic) {
+        if next.offsets.is_empty() && next.ask.is_none() {
+            let Some(topic) = topic else { return NEVER }; // metadata will tell
             next.offsets.push(CommittedOffset {
                 tp: TopicPartition::new(topic, 0),
                 offset: TransactionStep::position_of(number),
@@ -372,6 +372,7 @@ impl Producer {
             offsets: next.offsets.clone(),
         };
         calls.group_asked = true;
+        txn.is_known = true;
         let call = Some(Call::Transaction(TransactionCall::CommitOffsets { number }));
         self.network.connections.send(node, Request::TxnOffsetCommit(Box::new(request)), call, cx);
         NEVER

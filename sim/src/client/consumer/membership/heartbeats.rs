@@ -171,6 +171,7 @@ impl ConsumerMember {
             self.doubts(owned, now_ns);
         }
         (self.stage, self.epoch, self.told) = (stage, JOIN_EPOCH, None);
+        self.first_asked_ns = None;
         self.target.clear();
     }
 }
