@@ -214,6 +214,7 @@ pub(crate) fn recovered(
         }
         log.append(entry.epoch, entry.base, entry.next());
     }
+    replica.known |= log.end() == end;
     let (own, from) = (replica.lead_isr.0, log.end());
     let is_own = log.last_epoch() <= Some(own) && (from..end).all(|at| epoch_at(at) == own);
     (from < end && is_own).then_some(from..end)

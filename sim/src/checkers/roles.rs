@@ -16,8 +16,10 @@ pub(crate) fn leads(
 ) {
     let replica = &mut p.replicas[at];
     let node = replica.node;
+    // its log ends there, whatever it had before: one of which cleaning left nothing below a cut, or rot nothing
+    // above, ends earlier after a restart (hunt seeds 1301306, 1302863)
+    replica.log.truncate(start);
     if !replica.known {
-        replica.log.truncate(start);
         if start > replica.log.end() {
             replica.log.restart(start); // filled before the run, or by a life that nobody saw
         }

@@ -253,6 +253,19 @@ fn a_leader_that_is_killed_amid_an_append_leads_on_with_it() {
     assert!(leads_on(5).contains(&"high-watermark-monotone"), "it has not written that");
 }
 
+/// Hunt seed 1302863: what it copied last is in its log when it begins to lead, and confirmed after.
+#[test]
+fn a_replica_that_lost_nothing_with_the_power_leads_amid_an_append() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.power_off(2, 0);
+    rig.recovered(2, 20, 0);
+    rig.lead_append(1, named(20, 0, 2));
+    rig.lead(2, 1, 30, &[1, 2]);
+    rig.follow_append(2, named(20, 0, 2));
+    assert_eq!(rig.fired(), [""; 0]);
+}
+
 #[test]
 fn a_leader_that_loses_power_amid_an_append_may_have_it_on_its_disk() {
     let leads_on = |delivered| {

@@ -168,6 +168,15 @@ fn committed_metadata_that_is_cut() {
     assert_eq!(rig.fired(), ["leader-completeness"]);
 }
 
+/// It had all of it, and has lost some since.
+#[test]
+fn a_leader_whose_log_ends_below_what_is_committed() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    rig.lead(2, 1, 10, &[1, 2]);
+    assert_eq!(rig.fired(), ["leader-completeness"]);
+}
+
 #[test]
 fn a_leader_that_cuts_its_own_log() {
     let mut rig = Rig::new();
