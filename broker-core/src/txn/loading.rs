@@ -7,6 +7,7 @@ use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataDelta;
 use crate::plant::{Plant, planted};
 use crate::records::Record;
+use crate::replica::Partition;
 use crate::seam::{DiskOpKind, DiskResult, TimerKey, TraceEvent};
 use crate::step::Owner;
 use std::collections::BTreeMap;
@@ -67,12 +68,14 @@ impl TransactionCoordinator {
                 self.loads.insert(id.0, (partition, state.epoch));
             }
             Ok(None) | Err(_) => {
-                let Some(lead) = replica.leadership() else { return };
-                if replica.high_watermark < lead.epoch_start {
-                    self.stalled.push(partition);
-                } else {
+                if replica.leadership().is_none() {
+                    return;
+                }
+                if is_committed(replica) {
                     state.loading = None;
                     self.loaded(cx, partition);
+                } else {
+                    self.stalled.push(partition);
                 }
             }
         }
@@ -95,9 +98,15 @@ impl TransactionCoordinator {
         }
     }
 
-    /// Goes on with loads that had to wait.
+    /// Goes on with loads that had to wait. Asked after every input, for as long as a replica is missing.
     pub(crate) fn resume_loads(&mut self, cx: &mut Cx<'_, '_>) {
-        for partition in std::mem::take(&mut self.stalled) {
+        let Self { partitions, stalled, .. } = self;
+        let goes_on = |partition: &mut i32| {
+            let state = partitions.get(partition);
+            state.and_then(|state| cx.replicas.find(state.tp)).is_none_or(is_committed)
+        };
+        let ready: Vec<i32> = stalled.extract_if(.., goes_on).collect();
+        for partition in ready {
             self.load_more(cx, partition);
         }
     }
@@ -135,6 +144,11 @@ impl TransactionCoordinator {
         }
         self.load_more(cx, partition);
     }
+}
+
+/// Whether all that a leader found in its log is committed; also where this replica leads no longer.
+fn is_committed(replica: &Partition) -> bool {
+    replica.leadership().is_none_or(|lead| replica.high_watermark >= lead.epoch_start)
 }
 
 impl LogPartition {

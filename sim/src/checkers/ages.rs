@@ -2,6 +2,7 @@
 //! `retention.ms` and for no other reason, in runs whose clocks are right.
 
 use super::configured::has_right_clocks;
+use super::epoch_log::EpochLog;
 use super::ledger::{Check, Ledger};
 use super::partition::Partition;
 use std::collections::BTreeMap;
@@ -18,8 +19,16 @@ pub(crate) struct Ages {
     retention_ms: i64,
     /// Newest epoch of a leader that has appended: one that is deposed and does not know it deletes nothing here.
     epoch: LeaderEpoch,
-    /// Offset after a batch and its newest time, by base offset.
-    batches: BTreeMap<Offset, (Offset, i64)>,
+    /// By base offset.
+    batches: BTreeMap<Offset, Written>,
+}
+
+/// A batch that a leader wrote.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    next: Offset,
+    epoch: LeaderEpoch,
+    newest_ms: i64,
 }
 
 /// `retention.ms` of topics that lose records by that alone.
@@ -46,20 +55,21 @@ impl Ages {
         }
         self.epoch = epoch;
         self.batches.split_off(&batch.base_offset());
-        let (next, newest) = (batch.next_offset(), batch.header.max_timestamp);
-        self.batches.insert(batch.base_offset(), (next, newest));
+        let (next, newest_ms) = (batch.next_offset(), batch.header.max_timestamp);
+        self.batches.insert(batch.base_offset(), Written { next, epoch, newest_ms });
     }
 
-    /// The youngest batch below an offset, which are forgotten.
-    fn take_below(&mut self, start: Offset) -> Option<(Offset, i64)> {
-        let mut youngest: Option<(Offset, i64)> = None;
-        while let Some(first) = self.batches.first_entry().filter(|first| first.get().0 <= start) {
-            let (base, (_, newest)) = first.remove_entry();
-            if youngest.is_none_or(|(_, known)| known < newest) {
-                youngest = Some((base, newest));
-            }
+    /// The youngest batch of a log below an offset, which are forgotten; `None` where the log has others.
+    fn take_below(&mut self, start: Offset, log: &EpochLog) -> Option<(Offset, Written)> {
+        let of_log = || self.batches.range(log.known_from()..);
+        let below = || of_log().take_while(|(_, batch)| batch.next <= start);
+        if !below().all(|(base, batch)| log.epoch_at(*base) == Some(batch.epoch)) {
+            return None;
         }
-        youngest
+        let (base, youngest) = below().max_by_key(|(_, batch)| batch.newest_ms)?;
+        let youngest = (*base, *youngest);
+        self.batches.retain(|_, batch| batch.next > start);
+        Some(youngest)
     }
 }
 
@@ -79,23 +89,24 @@ fn loses_otherwise(plan: &Plan, topic: &TopicPlan) -> bool {
     is_other || changes || !has_right_clocks(plan)
 }
 
-/// A replica's log begins at an offset; the first one to say so has deleted what is below.
+/// A replica's log begins at an offset; the first one to say so has deleted what is below. One that is of
+/// another history has not (hunt seed 1406750).
 pub(super) fn deleted(
     p: &mut Partition,
     ledger: &mut Ledger,
     node: i32,
     (start, wall_ms): (Offset, i64),
 ) {
+    let mine = p.replica(node);
     let Some(ages) = &mut p.ages else { return };
-    let Some((base, newest)) = ages.take_below(start) else { return };
-    let retention_ms = ages.retention_ms;
+    let Some((base, youngest)) = ages.take_below(start, &p.replicas[mine].log) else { return };
+    let (retention_ms, age_ms) = (ages.retention_ms, wall_ms - youngest.newest_ms);
     ledger.checked(Check::Replicas, 1);
-    if wall_ms - newest + CLOCKS_MS <= retention_ms {
+    if age_ms + CLOCKS_MS <= retention_ms {
         ledger.broken(Check::Replicas, p.about(), &|| {
             format!(
-                "replica {node} deletes what is below {start}; the batch at offset {base} is {} ms \
-                 old, and retention.ms is {retention_ms}",
-                wall_ms - newest
+                "replica {node} deletes what is below {start}; the batch at offset {base} is \
+                 {age_ms} ms old, and retention.ms is {retention_ms}"
             )
         });
     }
@@ -107,7 +118,14 @@ mod tests {
     use crate::recorder::testing::batch;
 
     fn broken(start: Offset, wall_ms: i64) -> usize {
+        broken_in(0, start, wall_ms)
+    }
+
+    /// By a replica whose log is of an epoch.
+    fn broken_in(epoch: LeaderEpoch, start: Offset, wall_ms: i64) -> usize {
         let mut p = Partition::new("t-0".to_owned(), 1);
+        let mine = p.replica(1);
+        p.replicas[mine].log.append(epoch, 0, 30);
         let mut ages = Ages::new(1_000);
         for (base, time) in [(0, 9_000), (10, 12_000), (20, 5_000), (10, 7_000), (20, 8_000)] {
             let mut batch = Batch::clone(&batch(base, 10, 1));
@@ -117,7 +135,7 @@ mod tests {
         p.ages = Some(ages);
         let mut ledger = Ledger::default();
         deleted(&mut p, &mut ledger, 1, (start, wall_ms));
-        deleted(&mut p, &mut ledger, 2, (start, wall_ms));
+        deleted(&mut p, &mut ledger, 1, (start, wall_ms)); // nobody deletes it again
         ledger.finish().1.len()
     }
 
@@ -127,5 +145,6 @@ mod tests {
         assert_eq!(broken(20, 9_200), 1, "the batch at offset 0 is young");
         assert_eq!(broken(9, 9_200), 0, "it has not gone");
         assert_eq!(broken(30, 10_100), 0, "what was written over counts no more");
+        assert_eq!(broken_in(1, 20, 9_200), 0, "it has not got that batch");
     }
 }

@@ -368,10 +368,11 @@ fn broken(ledger: &mut Ledger, transaction: &Transaction, label: &str, seen: &dy
 mod tests {
     use super::super::final_state::LogView;
     use super::*;
-    use crate::recorder::testing::{batch, consumer_plan, plan, producer_plan, tp};
+    use crate::recorder::testing::{
+        batch, consumer_plan, plan, producer_plan, tp, transactions_plan,
+    };
     use std::sync::Arc;
     use stormglass_broker_core::ids::{NodeId, Offset};
-    use stormglass_scenarios::plan::TransactionsPlan;
 
     struct Log(Vec<Arc<Batch>>);
 
@@ -400,13 +401,7 @@ mod tests {
     fn begun(endangered: bool) -> Transactions {
         let mut plan = plan();
         let mut producer = producer_plan("p", "all");
-        producer.transactions = Some(TransactionsPlan {
-            records: 1,
-            length_ns: 1,
-            aborted_permille: 0,
-            epoch_each: false,
-            positions: false,
-        });
+        producer.transactions = Some(transactions_plan());
         plan.producers = vec![producer];
         let mut group = consumer_plan("g");
         group.config.insert("isolation.level".to_owned(), "read_committed".to_owned());

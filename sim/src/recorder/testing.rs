@@ -32,6 +32,17 @@ pub(crate) fn batch(base_offset: i64, count: i32, tag: u64) -> Arc<Batch> {
     Arc::new(Batch { header, body: Body::Template { template, tag } })
 }
 
+/// Transactions of a record each.
+pub(crate) fn transactions_plan() -> TransactionsPlan {
+    TransactionsPlan {
+        records: 1,
+        length_ns: 1,
+        aborted_permille: 0,
+        epoch_each: false,
+        positions: false,
+    }
+}
+
 /// A batch that was acknowledged, its records handed over when intended, sent 1 ns later.
 pub(crate) fn batch_done(
     tp: TopicPartition,

@@ -151,6 +151,19 @@ fn a_fetch_is_filled_by_what_partitions_have_and_not_by_what_they_may_have() {
     assert_eq!(read(batch_bytes), 1);
 }
 
+/// A consumer's fetch without a session.
+fn fetch_from_the_start() -> FetchRequest {
+    let asked = FetchPartition {
+        tp: TP,
+        current_leader_epoch: 0,
+        fetch_offset: 0,
+        last_fetched_epoch: -1,
+        log_start_offset: NO_OFFSET,
+        max_bytes: 1 << 20,
+    };
+    consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked])
+}
+
 /// A short wait between long ones armed the timer of the long ones a second time, and each of the two
 /// armed the next one: half of all events of a hunt were such timers.
 #[test]
@@ -160,16 +173,7 @@ fn fetches_that_wait_for_different_times_leave_no_timers_behind() {
     for round in 0..400_u64 {
         rig.now_ms += 1;
         let max_wait_ms = if round % 3 == 0 { 10 } else { 100 };
-        let asked = FetchPartition {
-            tp: TP,
-            current_leader_epoch: 0,
-            fetch_offset: 0,
-            last_fetched_epoch: -1,
-            log_start_offset: NO_OFFSET,
-            max_bytes: 1 << 20,
-        };
-        let request = consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked]);
-        let request = FetchRequest { max_wait_ms, ..request };
+        let request = FetchRequest { max_wait_ms, ..fetch_from_the_start() };
         let to = ReplyTo { conn: ConnectionId(round), correlation: CorrelationId(1) };
         rig.act(|replicas, step| replicas.fetch(step, to, &request));
         waits.insert((rig.now_ms + u64::from(max_wait_ms.unsigned_abs()), to.conn.0));
@@ -224,15 +228,7 @@ fn a_read_that_finds_nothing_waits_for_more() {
     let mut rig = Rig::with_partition(1, &[1]);
     rig.produce();
     rig.disk();
-    let asked = FetchPartition {
-        tp: TP,
-        current_leader_epoch: 0,
-        fetch_offset: 0,
-        last_fetched_epoch: -1,
-        log_start_offset: NO_OFFSET,
-        max_bytes: 1 << 20,
-    };
-    let request = consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked]);
+    let request = fetch_from_the_start();
     let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
     let finds_nothing = |rig: &mut Rig| {
         let at = rig.effects.disk.iter().position(|op| matches!(op.kind, DiskOpKind::Read { .. }));

@@ -5,12 +5,11 @@
 use crate::checkers::appends;
 use crate::checkers::{Cause, Checkers, FinalPartition, FinalState, Findings, LogView};
 use crate::client::Outcome;
-use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp};
+use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp, transactions_plan};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::{Batch, Records};
 use stormglass_broker_core::seam::TraceEvent;
-use stormglass_scenarios::plan::TransactionsPlan;
 
 pub(super) const GROUPS: usize = 2;
 /// Producer group with `acks=all`.
@@ -105,13 +104,7 @@ impl Rig {
     pub(super) fn with_transactions() -> Self {
         let mut plan = plan();
         let mut producer = producer_plan("p", "all");
-        producer.transactions = Some(TransactionsPlan {
-            records: 1,
-            length_ns: 1,
-            aborted_permille: 0,
-            epoch_each: false,
-            positions: false,
-        });
+        producer.transactions = Some(transactions_plan());
         plan.producers = vec![producer];
         let mut rig = Self { checkers: Checkers::new(&plan), now_ns: 1_000_000_000 };
         rig.checkers.topic(tp(0), "t", 2);
