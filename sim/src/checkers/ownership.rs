@@ -67,6 +67,8 @@ pub(crate) struct Ownership {
     told: BTreeMap<usize, Told>,
     /// Members in the consumer protocol, per group and partition.
     holders: BTreeMap<(usize, TopicPartition), Holder>,
+    /// When a group was removed last, ns.
+    removed_ns: BTreeMap<usize, u64>,
     /// How long a member may be silent, or take to give up a partition, ns; per group.
     patience_ns: Vec<u64>,
 }
@@ -80,13 +82,15 @@ impl Ownership {
     /// A member has another share, or less of it.
     pub(crate) fn outcome(&mut self, ledger: &mut Ledger, group: &Group<'_>, outcome: &Outcome) {
         match outcome {
-            Outcome::Assigned { generation, member, partitions, asked_ns } => {
-                self.assigned(ledger, group, (*generation, member, partitions));
-                match asked_ns {
-                    Some(asked_ns) => {
-                        self.given(ledger, group, (member, partitions), (*generation, *asked_ns));
-                    }
-                    None => self.tell(group.index, *generation, member),
+            Outcome::Assigned { generation, member, partitions, asked_ns, consumer_protocol } => {
+                let is_current = self.removed_ns.get(&group.index) <= Some(asked_ns);
+                if is_current {
+                    self.assigned(ledger, group, (*generation, member, partitions));
+                }
+                if *consumer_protocol {
+                    self.given(ledger, group, (member, partitions), (*generation, *asked_ns));
+                } else if is_current {
+                    self.tell(group.index, *generation, member);
                 }
             }
             Outcome::Holds { member, partitions, epoch, since_ns } if !group.is_in_doubt => {
@@ -113,8 +117,9 @@ impl Ownership {
 
     /// A group without members and positions is removed when its coordinator looks for what has expired, and its
     /// generations begin at 1 again (hunt seeds 2069, 910187); at once, as the next coordinator may be the first
-    /// that reads so (1012011).
-    pub(crate) fn removed(&mut self, group: usize) {
+    /// that reads so (1012011). A member that was stopped may hear afterwards what it had asked before (1402780).
+    pub(crate) fn removed(&mut self, group: usize, now_ns: u64) {
+        self.removed_ns.insert(group, now_ns);
         self.owners.retain(|(of, ..), _| *of != group);
         self.told.remove(&group);
     }
@@ -230,7 +235,7 @@ mod tests {
 
     fn assigned(generation: i32, member: &Arc<str>, partitions: &[TopicPartition]) -> Outcome {
         let (member, partitions) = (Arc::clone(member), partitions.to_vec());
-        Outcome::Assigned { generation, member, partitions, asked_ns: None }
+        Outcome::Assigned { generation, member, partitions, asked_ns: 5, consumer_protocol: false }
     }
 
     #[test]
@@ -245,6 +250,20 @@ mod tests {
         let (_, violations) = ledger.finish();
         assert_eq!(violations.len(), 1);
         assert!(violations[0].account.contains("partition 1"), "{}", violations[0].account);
+    }
+
+    /// Hunt seed 1402780.
+    #[test]
+    fn a_member_may_hear_late_what_it_was_in_a_group_that_is_gone() {
+        let violations = |removed_ns| {
+            let (mut ledger, mut ownership) = (Ledger::default(), Ownership::default());
+            let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
+            ownership.removed(0, removed_ns);
+            ownership.outcome(&mut ledger, &group(false), &assigned(1, &a, &[tp(0)]));
+            ownership.outcome(&mut ledger, &group(false), &assigned(1, &b, &[tp(0)]));
+            ledger.finish().1.len()
+        };
+        assert_eq!((violations(5), violations(6)), (1, 0));
     }
 
     /// Hunt seed 821537.
@@ -286,8 +305,13 @@ mod tests {
         }
         ledger.now_ns = at_ns;
         let (member, partitions) = (b, vec![tp(0)]);
-        let given =
-            Outcome::Assigned { generation: epoch, member, partitions, asked_ns: Some(asked_ns) };
+        let given = Outcome::Assigned {
+            generation: epoch,
+            member,
+            partitions,
+            asked_ns,
+            consumer_protocol: true,
+        };
         ownership.outcome(&mut ledger, &group(is_void), &given);
         ledger.finish().1.len()
     }

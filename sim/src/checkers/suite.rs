@@ -235,7 +235,7 @@ impl Checkers {
             }
             TraceEvent::GroupRemoved { group } => {
                 let index = self.groups.iter().position(|name| **name == **group);
-                index.into_iter().for_each(|index| self.ownership.removed(index));
+                index.into_iter().for_each(|index| self.ownership.removed(index, now_ns));
             }
             TraceEvent::IsrProposed { tp, isr, .. } => self.proposed(node, *tp, isr),
             TraceEvent::Recovered { truncated_bytes, .. } => {

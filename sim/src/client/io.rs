@@ -256,8 +256,10 @@ pub enum Outcome {
         member: Arc<str>,
         /// Everything that it has now; in the consumer protocol everything that it shall have.
         partitions: Vec<TopicPartition>,
-        /// When the member asked, ns; in the consumer protocol.
-        asked_ns: Option<u64>,
+        /// It asked then or later, ns.
+        asked_ns: u64,
+        /// By the protocol of KIP-848.
+        consumer_protocol: bool,
     },
     /// A member in the consumer protocol was told to keep these partitions, which it had said that it
     /// has: nobody else may be given one before the coordinator has had time to give the member up.

@@ -46,7 +46,7 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
         set(config, dice, "replica.lag.time.max.ms", &[300, 1_000, 1_000, 2_000, 2_000, 5_000]);
     for (key, values) in [
         ("replica.fetch.wait.max.ms", &[100_u64, 500, 500, 500, 500][..]),
-        ("replica.fetch.max.bytes", &[1_000, 1_000, 16_384, 1 << 20, 1 << 20]),
+        ("replica.fetch.max.bytes", &[1_000, 16_384, 16_384, 1 << 20, 1 << 20]),
         ("replica.fetch.response.max.bytes", &[2_000, 10 << 20, 10 << 20, 10 << 20]),
         ("replica.fetch.backoff.ms", &[50, 200, 1_000]),
         ("replica.socket.timeout.ms", &[1_000, 2_000, 4_000]),
@@ -58,7 +58,7 @@ fn draw_server(dice: &mut Dice, config: &mut Config) {
         ("leader.imbalance.check.interval.seconds", &[1, 2, 5, 300]),
         ("offsets.topic.num.partitions", &[1, 2]),
         ("metadata.log.max.record.bytes.between.snapshots", &[500, 2_000, 20 << 20]),
-        ("controller.quorum.fetch.timeout.ms", &[500, 1_000, 2_000]),
+        ("controller.quorum.fetch.timeout.ms", &[500, 1_000, 2_000, 2_000, 2_000]),
         ("controller.quorum.election.timeout.ms", &[100, 300, 500, 1_000]),
         ("controller.quorum.election.backoff.max.ms", &[20, 200, 500]),
         // with Kafka's 30 s, nobody would find out before a run ends that a controller's host is gone
@@ -94,8 +94,8 @@ fn draw_producer(dice: &mut Dice, config: &mut Config) {
     config.insert("message.timeout.ms".to_owned(), delivery.to_string());
     set(config, dice, "max.in.flight.requests.per.connection", &[1, 3, 5, 5]);
     // what a seed costs goes by its batches: some storms have many small ones, most have fewer
-    set(config, dice, "linger.ms", &[30, 100, 200, 200, 300, 500]);
-    set(config, dice, "batch.size", &[2_000, 16_384, 16_384, 16_384]);
+    set(config, dice, "linger.ms", &[50, 200, 200, 300, 300, 500]);
+    set(config, dice, "batch.size", &[2_000, 16_384, 16_384, 16_384, 16_384, 16_384]);
     set(config, dice, "retry.backoff.ms", &[20, 100, 100]);
     // a backlog that is worked off before the run ends
     config.insert("buffer.memory".to_owned(), "262144".to_owned());

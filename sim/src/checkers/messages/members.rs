@@ -4,33 +4,46 @@
 use super::Says;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::LeaderEpoch;
 use stormglass_broker_core::protocol::{JoinGroupRequest, JoinGroupResponse};
 
 /// Bytes of a protocol's metadata.
 type Content = Arc<[u8]>;
 /// Protocols with what a member says of itself in each.
 type Protocols = Vec<(Arc<str>, Content)>;
+/// Leader epoch in which a node coordinates a group. The next coordinator goes by what its log has, which may be
+/// older or newer (hunt seeds 1502714, 1505405).
+pub(super) type Term = Option<LeaderEpoch>;
 /// A group and a member.
 type Member = (Arc<str>, Arc<str>);
+
+/// The term of a group's coordinator.
+pub(super) fn term(broker: &Broker, group: &str) -> Term {
+    let led = broker.partition_of_group(group).and_then(|tp| broker.replica_view(tp));
+    led.map(|view| view.leader_epoch)
+}
 
 /// What members have said.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// By node: protocols of members that have joined by their ids, since the process began.
-    joined: BTreeMap<i32, BTreeMap<Member, Protocols>>,
+    /// By node: protocols of members that have joined by their ids, since the process began, and in which of
+    /// its terms.
+    joined: BTreeMap<i32, BTreeMap<Member, (Term, Protocols)>>,
 }
 
 impl Members {
-    /// A member joins.
-    pub(super) fn joins(&mut self, node: i32, asked: &JoinGroupRequest) {
+    /// A member asks to join.
+    pub(super) fn joins(&mut self, (node, term): (i32, Term), asked: &JoinGroupRequest) {
         if asked.member.is_empty() {
             return; // its id is yet to be made
         }
         let named = asked.protocols.iter();
         let protocols = named.map(|(name, bytes)| (Arc::clone(name), Arc::from(&bytes[..])));
         let member = (Arc::clone(&asked.group), Arc::clone(&asked.member));
-        self.joined.entry(node).or_default().insert(member, protocols.collect());
+        let said = (term, protocols.collect());
+        self.joined.entry(node).or_default().insert(member, said);
     }
 
     /// A node's process ended.
@@ -42,7 +55,7 @@ impl Members {
     pub(super) fn joined(
         &mut self,
         says: &mut Says<'_>,
-        node: i32,
+        (node, term): (i32, Term),
         asked: &JoinGroupRequest,
         answer: &JoinGroupResponse,
     ) {
@@ -52,8 +65,8 @@ impl Members {
             return;
         }
         for other in &answer.members {
-            let Some(said) = joined.get(&(Arc::clone(&asked.group), Arc::clone(&other.member)))
-            else {
+            let member = (Arc::clone(&asked.group), Arc::clone(&other.member));
+            let Some((_, said)) = joined.get(&member).filter(|(of, _)| *of == term) else {
                 continue;
             };
             let own = said.iter().find(|(name, _)| Some(name) == answer.protocol.as_ref());
@@ -116,16 +129,18 @@ mod tests {
 
     #[test]
     fn a_leader_hears_what_members_have_said() {
+        let (own, next, other) = ((1, Some(4)), (1, Some(5)), (2, Some(4)));
         let mut members = Members::default();
-        members.joins(1, &joins(b"new"));
-        let mut told = |said: &'static [u8], of: i32| {
+        members.joins(own, &joins(b"new"));
+        let mut told = |said: &'static [u8], of: (i32, Term)| {
             let answer = joined(ErrorCode::None, said);
             broken(|says| members.joined(says, of, &joins(b"new"), &answer))
         };
-        assert_eq!((told(b"new", 1), told(b"old", 1), told(b"old", 2)), (0, 1, 0));
+        assert_eq!((told(b"new", own), told(b"old", own), told(b"old", other)), (0, 1, 0));
+        assert_eq!(told(b"old", next), 0, "it has loaded that");
         let refused = joined(ErrorCode::UnknownMemberId, b"");
-        assert_eq!(broken(|says| members.joined(says, 1, &joins(b"new"), &refused)), 0);
+        assert_eq!(broken(|says| members.joined(says, own, &joins(b"new"), &refused)), 0);
         let answer = joined(ErrorCode::None, b"old");
-        assert_eq!(broken(|says| members.joined(says, 1, &joins(b"new"), &answer)), 0, "refused");
+        assert_eq!(broken(|says| members.joined(says, own, &joins(b"new"), &answer)), 0, "refused");
     }
 }

@@ -176,7 +176,8 @@ impl Checkers {
         let key = (node, conn, correlation);
         self.talk.carried_out.asked(now_ns, key, broker, request);
         if let Request::JoinGroup(asked) = request {
-            self.talk.members.joins(node, asked);
+            let term = members::term(broker, &asked.group);
+            self.talk.members.joins((node, term), asked);
         }
         let objection = controller::objection(broker, request);
         if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
@@ -355,7 +356,8 @@ impl Checkers {
             }
             (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
                 let mut members = std::mem::take(&mut self.talk.members);
-                self.rest(|says| members.joined(says, by.node, asked, answer));
+                let at = (by.node, members::term(by.broker, &asked.group));
+                self.rest(|says| members.joined(says, at, asked, answer));
                 self.talk.members = members;
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),

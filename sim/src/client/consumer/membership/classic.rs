@@ -364,7 +364,8 @@ impl Consumer {
         }
         membership.stage = Stage::Stable;
         membership.failures = 0;
-        membership.heard_ns = cx.now_ns;
+        // of the answer that it has asked upon
+        let asked_ns = std::mem::replace(&mut membership.heard_ns, cx.now_ns);
         membership.heartbeat_asked = false;
         membership.heartbeat_due_ns = cx.now_ns + membership.setup.heartbeat_ns;
         let share = assignors::assigned(answer.assignment.clone());
@@ -394,8 +395,13 @@ impl Consumer {
         let generation = membership.generation;
         // who has an identity of its own is the same member after a restart (KIP-345)
         let member = membership.instance().unwrap_or_else(|| Arc::clone(&membership.member));
-        let asked_ns = None;
-        cx.effects.outcomes.push(Outcome::Assigned { generation, member, partitions, asked_ns });
+        cx.effects.outcomes.push(Outcome::Assigned {
+            generation,
+            member,
+            partitions,
+            asked_ns,
+            consumer_protocol: false,
+        });
     }
 
     /// Takes the answer to a heartbeat.

@@ -336,7 +336,8 @@ impl Consumer {
                 generation: member.epoch,
                 member: Arc::clone(&identity),
                 partitions: member.target.clone(),
-                asked_ns: Some(asked.sent_ns),
+                asked_ns: asked.sent_ns,
+                consumer_protocol: true,
             });
         }
         cx.effects.outcomes.push(Outcome::Holds {
