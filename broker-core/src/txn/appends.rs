@@ -6,8 +6,8 @@ use super::coordinator::Cx;
 use crate::error::ErrorCode;
 use crate::ids::TopicPartition;
 use crate::protocol::{
-    Acks, ProducePartition, ProduceRequest, Response, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch, Response, TxnMarker,
+    WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use crate::records::{EndTxnMarker, Records};
 use crate::replica::{AppendOrigin, ProduceOutcome};
@@ -61,7 +61,7 @@ impl MarkerAppends {
     ) {
         self.next += 1;
         let id = self.next;
-        let unanswered = |marker: &crate::protocol::TxnMarker| {
+        let unanswered = |marker: &TxnMarker| {
             let outcomes = marker.partitions.iter().map(|tp| (*tp, ErrorCode::None));
             (marker.producer.id, outcomes.collect())
         };
@@ -78,6 +78,10 @@ impl MarkerAppends {
             let batch = content.to_batch(producer.id, producer.epoch, cx.step.wall_ms);
             let batch = Arc::new(batch);
             for (partition, tp) in marker.partitions.iter().enumerate() {
+                if is_of_the_past(cx, marker, *tp) {
+                    self.settle(id, (index, partition), ErrorCode::InvalidProducerEpoch);
+                    continue;
+                }
                 self.next += 1;
                 let token = MARKER_TOKEN | self.next;
                 let ended = Ended { tp: *tp, producer_id: producer.id, commit: marker.commit };
@@ -108,13 +112,18 @@ impl MarkerAppends {
             self.appends.remove(&outcome.token);
         }
         if let Some(request) = request {
-            if let Some(unfinished) = self.requests.get_mut(&request) {
-                unfinished.answer.markers[marker].1[partition].1 = outcome.error;
-                unfinished.open -= 1;
-            }
+            self.settle(request, (marker, partition), outcome.error);
             self.finish(step, request);
         }
         outcome.error.is_ok().then_some(ended)
+    }
+
+    /// The answer about a marker and one of its partitions is known.
+    fn settle(&mut self, request: u64, (marker, partition): (usize, usize), error: ErrorCode) {
+        if let Some(unfinished) = self.requests.get_mut(&request) {
+            unfinished.answer.markers[marker].1[partition].1 = error;
+            unfinished.open -= 1;
+        }
     }
 
     fn finish(&mut self, step: &mut Step<'_>, request: u64) {
@@ -124,4 +133,13 @@ impl MarkerAppends {
             step.reply(to, Response::WriteTxnMarkers(answer));
         }
     }
+}
+
+/// Whether a marker began the epoch of the transaction that is open now: it is a copy that was on its way for
+/// so long that another one has ended its transaction (KIP-1228). Where epochs last for a session, nothing tells
+/// such a copy from the marker that is to come, in Kafka as here.
+fn is_of_the_past(cx: &Cx<'_, '_>, marker: &TxnMarker, tp: TopicPartition) -> bool {
+    let partition = cx.replicas.find(tp).filter(|_| marker.rules.has_epochs());
+    let ProducerIdAndEpoch { id, epoch } = marker.producer;
+    partition.is_some_and(|partition| partition.log.has_open_transaction(id, epoch))
 }

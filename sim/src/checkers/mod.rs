@@ -16,6 +16,7 @@ mod final_state;
 mod high_watermark;
 mod history;
 mod isr_rules;
+mod late_markers;
 mod ledger;
 mod log_matching;
 mod log_starts;

@@ -208,6 +208,9 @@ impl Checkers {
                 if let Some(ages) = &mut self.partitions[at].ages {
                     records.batches().iter().for_each(|batch| ages.appended(batch));
                 }
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.written.appended(now_ns, *tp, records);
+                }
                 self.appended(*tp, node, Origin::Leader, records);
             }
             TraceEvent::FollowerAppended { tp, records } => {

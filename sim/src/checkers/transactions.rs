@@ -6,6 +6,7 @@
 use super::final_state::{FinalPartition, FinalState};
 use super::history::History;
 use super::history::seconds;
+use super::late_markers::Written;
 use super::ledger::{Check, Ledger, More, Promise};
 use super::table::Entry;
 use super::txn_positions::Positions;
@@ -85,6 +86,7 @@ pub(crate) struct Transactions {
     /// So has a partition of the coordinators: nothing is promised of any transaction.
     pub(super) is_void: bool,
     pub(super) positions: Positions,
+    pub(super) written: Written,
 }
 
 impl Transactions {
@@ -119,6 +121,7 @@ impl Transactions {
             forgetful: BTreeMap::new(),
             is_void: false,
             positions: Positions::default(),
+            written: Written::default(),
         }
     }
 

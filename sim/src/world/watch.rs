@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::checkers::Speaker;
+use stormglass_broker_core::protocol::Request;
 use stormglass_broker_core::seam::{DiskImage, Effects, FileName, Input, TraceEvent};
 
 /// Whether a node is worth a look after this event.
@@ -28,12 +29,18 @@ impl World {
     /// A node is about to take an input.
     pub(super) fn watch_input(&mut self, node: u16, input: &Input) {
         let now_ns = self.run_ns();
-        let Self { nodes, checkers, .. } = self;
+        let Self { nodes, checkers, origin_ns, .. } = self;
         let at = &nodes[node as usize];
         let Some(broker) = &at.broker else { return };
         let of = (at.id.0, broker);
         match input {
             Input::Request { conn, correlation, request } => {
+                if let Request::WriteTxnMarkers(asked) = request
+                    && let Some(accepted) = at.accepted.get(*conn)
+                {
+                    let sent_ns = accepted.marks.sent.saturating_sub(*origin_ns);
+                    checkers.takes_markers(broker, sent_ns, asked);
+                }
                 checkers.asked(now_ns, of, (conn.0, correlation.0), request);
             }
             Input::Response { from, result, .. } => checkers.hears(of, *from, result),

@@ -319,6 +319,28 @@ fn markers_of_the_past_are_refused() {
     assert_eq!(bed.marker(true, 4, 7), ErrorCode::None, "repeated, which does no harm");
 }
 
+/// A copy that a broken connection delivers late must not end the next transaction, which has its epoch.
+#[test]
+fn with_an_epoch_each_a_marker_ends_no_transaction_of_its_own_epoch() {
+    let open = |rules| {
+        let mut bed = Bed::new();
+        bed.rules = rules;
+        assert_eq!(bed.marker(true, PRODUCER.epoch, 1), ErrorCode::None);
+        bed.produce(0);
+        let id = bed.question();
+        let verified = bed.told(id, Ok(ErrorCode::None));
+        assert_eq!(bed.outcome(verified), ErrorCode::None);
+        bed
+    };
+    let mut bed = open(TransactionRules::EpochEach);
+    assert_eq!(bed.marker(true, PRODUCER.epoch, 1), ErrorCode::InvalidProducerEpoch);
+    assert!(bed.rig.partition().log.has_open_transaction(PRODUCER.id, PRODUCER.epoch));
+    assert_eq!(bed.marker(true, PRODUCER.epoch + 1, 1), ErrorCode::None);
+    assert_eq!(bed.marker(true, PRODUCER.epoch + 1, 1), ErrorCode::None, "it is repeated");
+    let mut bed = open(TransactionRules::Added);
+    assert_eq!(bed.marker(true, PRODUCER.epoch, 1), ErrorCode::None, "it may be the right one");
+}
+
 #[test]
 fn a_marker_for_a_partition_that_is_elsewhere_is_refused() {
     let mut bed = Bed::new();
