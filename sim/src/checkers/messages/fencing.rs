@@ -4,8 +4,8 @@ use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
-    ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules, TxnMarker,
-    WriteTxnMarkersRequest,
+    DeleteRecordsRequest, ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules,
+    TxnMarker, WriteTxnMarkersRequest,
 };
 
 /// Why a broker must not take what a member or a producer asks, as it stands before it does.
@@ -34,6 +34,7 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
         }
         Request::Produce(asked) => produces(broker, asked),
         Request::WriteTxnMarkers(asked) => ends(broker, asked),
+        Request::DeleteRecords(asked) => deletes(broker, asked),
         _ => None,
     }
 }
@@ -43,6 +44,12 @@ fn ends(broker: &Broker, asked: &WriteTxnMarkersRequest) -> Option<String> {
     let [marker] = asked.markers.as_slice() else { return None };
     let [tp] = marker.partitions.as_slice() else { return None };
     let view = broker.replica_view(*tp).filter(|view| view.lead.is_some())?;
+    let ProducerIdAndEpoch { id, epoch } = marker.producer;
+    if marker.rules == TransactionRules::EpochEach && view.log.has_open_transaction(id, epoch) {
+        return Some(format!(
+            "it has the marker {marker:?}, whose epoch is that of the next transaction"
+        ));
+    }
     let known = view.log.active_producers();
     let known = known.iter().find(|known| known.id == marker.producer.id)?;
     let known = (known.coordinator_epoch, known.epoch);
@@ -54,6 +61,18 @@ fn ends(broker: &Broker, asked: &WriteTxnMarkersRequest) -> Option<String> {
 /// Whether a marker is older than what is known: epochs of the coordinator and of the producer.
 fn is_over(marker: &TxnMarker, known: (i32, i16)) -> bool {
     marker.coordinator_epoch < known.0 || marker.producer.epoch < known.1
+}
+
+/// Records that are not committed are nobody's to delete.
+fn deletes(broker: &Broker, asked: &DeleteRecordsRequest) -> Option<String> {
+    let [(tp, before)] = asked.partitions.as_slice() else { return None };
+    let view = broker.replica_view(*tp).filter(|view| view.lead.is_some())?;
+    (*before > view.high_watermark).then(|| {
+        format!(
+            "it would delete what is below {before}, the high watermark is {}",
+            view.high_watermark
+        )
+    })
 }
 
 /// A member of a group, with its generation or epoch.
@@ -111,6 +130,9 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::WriteTxnMarkers(answer) => {
             let outcomes = answer.markers.iter().flat_map(|(_, outcomes)| outcomes);
             outcomes.clone().count() > 0 && outcomes.clone().all(|(_, error)| error.is_ok())
+        }
+        Response::DeleteRecords(answer) => {
+            answer.partitions.iter().any(|(_, _, error)| error.is_ok())
         }
         Response::Produce(answer) => {
             !answer.partitions.is_empty() && answer.partitions.iter().all(|p| p.error.is_ok())
