@@ -10,6 +10,10 @@ pub struct QuorumView {
     pub epoch: LeaderEpoch,
     /// Vote in this epoch.
     pub voted: Option<NodeId>,
+    /// Leader of this epoch, if it knows one; itself once it leads.
+    pub leader: Option<NodeId>,
+    /// Epoch of its log's last record.
+    pub last_epoch: LeaderEpoch,
     /// Next offset of its log.
     pub log_end: Offset,
     /// Offset below which it knows everything to be committed.

@@ -290,6 +290,8 @@ impl Raft {
         QuorumView {
             epoch: self.state.epoch,
             voted: self.state.voted,
+            leader: self.state.leader,
+            last_epoch: self.log.last_epoch(),
             log_end: self.log.end_offset(),
             high_watermark: self.high_watermark,
         }

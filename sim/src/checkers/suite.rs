@@ -20,7 +20,7 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::{Cleaned, Kept, Learners};
+use super::state::{Changes, Cleaned, Kept, Learners};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -107,6 +107,7 @@ pub struct Checkers {
     pub(super) timeouts: Timeouts,
     pub(super) kept: Kept,
     pub(super) learners: Learners,
+    pub(super) changes: Changes,
     /// Where some producer has transactions.
     pub(super) transactions: Option<Box<Transactions>>,
     ownership: Ownership,
@@ -150,6 +151,7 @@ impl Checkers {
             timeouts: Timeouts::new(plan),
             kept: Kept::new(plan),
             learners: Learners::default(),
+            changes: Changes::default(),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
             read_committed: plan

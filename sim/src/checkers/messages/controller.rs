@@ -135,6 +135,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::OffsetFetch(answer) => answer.groups.first().is_some_and(|g| g.error.is_ok()),
         Response::Fetch(answer) => answer.partitions.iter().all(|part| part.error.is_ok()),
         Response::Heartbeat(answer) => answer.error.is_ok(),
+        Response::Vote(answer) => answer.granted,
         Response::JoinGroup(answer) => answer.error.is_ok(),
         Response::SyncGroup(answer) => answer.error.is_ok(),
         Response::BrokerHeartbeat(answer) => answer.error.is_ok(),

@@ -41,20 +41,21 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
 
 /// A marker of a coordinator, or of a producer's epoch, that the log knows to be over.
 fn ends(broker: &Broker, asked: &WriteTxnMarkersRequest) -> Option<String> {
-    let [marker] = asked.markers.as_slice() else { return None };
-    let [tp] = marker.partitions.as_slice() else { return None };
-    let view = broker.replica_view(*tp).filter(|view| view.lead.is_some())?;
+    let mut markers = asked.markers.iter();
+    markers.find_map(|marker| marker.partitions.iter().find_map(|tp| ends_in(broker, marker, *tp)))
+}
+
+fn ends_in(broker: &Broker, marker: &TxnMarker, tp: TopicPartition) -> Option<String> {
+    let view = broker.replica_view(tp).filter(|view| view.lead.is_some())?;
     let ProducerIdAndEpoch { id, epoch } = marker.producer;
     if marker.rules == TransactionRules::EpochEach && view.log.has_open_transaction(id, epoch) {
-        return Some(format!(
-            "it has the marker {marker:?}, whose epoch is that of the next transaction"
-        ));
+        return Some(format!("it has {marker:?}, whose epoch is that of the next transaction"));
     }
     let known = view.log.active_producers();
-    let known = known.iter().find(|known| known.id == marker.producer.id)?;
+    let known = known.iter().find(|known| known.id == id)?;
     let known = (known.coordinator_epoch, known.epoch);
     is_over(marker, known).then(|| {
-        format!("it has the marker {marker:?}, where the log has epochs {known:?} of coordinator and producer")
+        format!("it has {marker:?}, where the log has epochs {known:?} of coordinator and producer")
     })
 }
 

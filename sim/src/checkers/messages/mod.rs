@@ -15,6 +15,7 @@ mod shutdowns;
 #[cfg(test)]
 mod tests;
 mod timestamps;
+mod votes;
 mod written;
 
 pub(super) use fetches::{diverging, is_told};
@@ -180,6 +181,7 @@ impl Checkers {
             self.talk.members.joins((node, term), asked);
         }
         let objection = controller::objection(broker, request);
+        let objection = objection.or_else(|| votes::objection(broker, request));
         if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
             self.talk.objections.insert(key, objection);
         }

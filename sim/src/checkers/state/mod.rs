@@ -1,6 +1,7 @@
 //! What nodes hold in memory, compared with their disks, with each other and with the rules that it
 //! must obey. Looked at between events, once a simulated second and at the end.
 
+mod changes;
 mod cleaned;
 mod horizons;
 mod kept;
@@ -22,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 
+pub(crate) use changes::Changes;
 pub(crate) use cleaned::Cleaned;
 pub(crate) use horizons::Horizons;
 pub(crate) use kept::Kept;
@@ -97,6 +99,7 @@ impl Checkers {
             self.learners.look(&mut self.ledger, nodes);
         }
         metadata::images(&mut self.ledger, nodes);
+        self.changes.look(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);
         let sure = forgetful.is_empty();
         self.compare_positions(nodes, (moment != Moment::Running, sure));
