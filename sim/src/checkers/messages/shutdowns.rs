@@ -5,13 +5,14 @@ use super::{Says, Speaker};
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::metadata::BrokerImage;
 use stormglass_broker_core::protocol::{BrokerHeartbeatRequest, Request};
 
 /// What controllers have heard of brokers, each by controller and broker.
 #[derive(Debug, Default)]
 pub(super) struct Shutdowns {
-    /// Metadata that a broker has, in its present life.
-    known: BTreeMap<(i32, NodeId), Offset>,
+    /// Metadata that a broker has, and its epoch: a life that nobody has registered yet is none (hunt seed 1611465).
+    known: BTreeMap<(i32, NodeId), (i64, Offset)>,
     /// End of the metadata when a broker that wants to end led something last.
     led: BTreeMap<(i32, NodeId), Offset>,
     /// End of the metadata after a broker was told to hand over what it leads, by the same.
@@ -42,15 +43,8 @@ impl Shutdowns {
     /// A controller is about to handle a request.
     pub(super) fn asked(&mut self, (node, broker): (i32, &Broker), request: &Request) {
         self.asks = None;
-        match request {
-            Request::BrokerHeartbeat(asked) => self.heartbeat((node, broker), asked),
-            Request::BrokerRegistration(asked) => {
-                self.known.remove(&(node, asked.broker));
-                self.led.remove(&(node, asked.broker));
-                self.begun.remove(&(node, asked.broker));
-                self.let_go.remove(&(node, asked.broker));
-            }
-            _ => {}
+        if let Request::BrokerHeartbeat(asked) = request {
+            self.heartbeat((node, broker), asked);
         }
     }
 
@@ -63,7 +57,12 @@ impl Shutdowns {
         let own = image.broker(asked.broker).filter(|own| own.epoch == asked.broker_epoch);
         let Some(own) = own else { return };
         let key = (node, asked.broker);
-        self.known.insert(key, asked.current_metadata_offset);
+        let known = self.known.insert(key, (own.epoch, asked.current_metadata_offset));
+        if known.is_none_or(|(epoch, _)| epoch != own.epoch) {
+            self.led.remove(&key);
+            self.begun.remove(&key);
+            self.let_go.remove(&key);
+        }
         match own.fenced {
             true if asked.want_shut_down => {
                 self.let_go.insert(key);
@@ -82,17 +81,19 @@ impl Shutdowns {
             self.led.insert(key, quorum.log_end);
         }
         let needs = self.led.get(&key).copied().unwrap_or(0);
-        let mut others =
-            image.brokers().filter(|(id, other)| *id != asked.broker && other.is_active());
-        let behind = others.find_map(|(id, _)| {
-            let known = self.known.get(&(node, id)).copied().filter(|known| *known < needs)?;
-            Some((id, known, needs))
+        let others = image.brokers().filter(|(id, other)| *id != asked.broker && other.is_active());
+        // what each of them is known to have, in its present life
+        let known = |(id, other): (NodeId, &BrokerImage)| {
+            let known = self.known.get(&(node, id)).filter(|(epoch, _)| *epoch == other.epoch);
+            (id, known.map(|(_, offset)| *offset))
+        };
+        let others: Vec<(NodeId, Option<Offset>)> = others.map(known).collect();
+        let behind = others.iter().find_map(|(id, known)| {
+            known.filter(|known| *known < needs).map(|known| (*id, known, needs))
         });
         let begun = self.begun.get(&key).copied().unwrap_or(0);
-        let knows = |id: NodeId| self.known.get(&(node, id)).is_some_and(|k| *k + 1 >= begun);
-        let mut others =
-            image.brokers().filter(|(id, other)| *id != asked.broker && other.is_active());
-        let waits = led.is_some() || others.any(|(id, _)| !knows(id));
+        let knows = |(_, known): &(NodeId, Option<Offset>)| known.is_some_and(|k| k + 1 >= begun);
+        let waits = led.is_some() || !others.iter().all(knows);
         let leads = led.map(|(tp, _)| tp);
         self.asks = Some(Asks { broker: asked.broker, leads, behind, waits });
     }
