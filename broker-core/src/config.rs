@@ -51,6 +51,8 @@ pub struct NodeConfig {
     pub seed: u64,
     /// Unique per process start (`incarnation.id`).
     pub incarnation: u128,
+    /// First epoch of a transactional id: 0, as in Kafka, unless a test is about the end of epochs.
+    pub first_producer_epoch: i16,
     /// A planted bug, only with the feature `planted-bugs`.
     pub plant: Option<Plant>,
 }
@@ -341,6 +343,8 @@ configs! {
         fetch_max_bytes: i32 = "fetch.max.bytes", 55 << 20;
         /// Idle producer ids are forgotten after this long.
         producer_id_expiration: Duration = "producer.id.expiration.ms", Duration::from_millis(86_400_000);
+        /// How often they are looked for.
+        producer_id_expiration_check_interval: Duration = "producer.id.expiration.check.interval.ms", Duration::from_millis(600_000);
         /// How long a broker waits for another one's answer about a transaction, and for its markers to be replicated.
         request_timeout: Duration = "request.timeout.ms", Duration::from_millis(30_000);
         /// Raft: silence before an election.

@@ -90,6 +90,10 @@ pub struct ProducerView {
     pub batches: usize,
     /// Sequence of the last record, and its offset, of the newest batch remembered.
     pub newest: Option<(i32, Offset)>,
+    /// Timestamp of its newest batch or marker, ms.
+    pub last_ms: i64,
+    /// It has a transaction.
+    pub is_open: bool,
 }
 
 /// A transactional id, as its coordinator has it.
@@ -101,6 +105,10 @@ pub struct TransactionView {
     pub state: TransactionState,
     /// Partitions of the transaction, by the names of their topics.
     pub partitions: Vec<(Arc<str>, i32)>,
+    /// When the transaction began, ms.
+    pub began_ms: i64,
+    /// `transaction.timeout.ms` of its producer.
+    pub timeout_ms: i32,
 }
 
 /// A partition of `__consumer_offsets` that a broker coordinates.
@@ -133,6 +141,18 @@ impl Broker {
     #[must_use]
     pub fn unguarded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
         self.role()?.groups.unguarded_member()
+    }
+
+    /// A group that is coordinated here, and whose rebalance may never end.
+    #[must_use]
+    pub fn hanging_group(&self) -> Option<&Arc<str>> {
+        self.role()?.groups.hanging_group()
+    }
+
+    /// A group that is coordinated here, and a member of it in an epoch that the group has not got to.
+    #[must_use]
+    pub fn member_ahead(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        self.role()?.groups.member_ahead()
     }
 
     /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is

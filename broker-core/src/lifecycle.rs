@@ -291,6 +291,7 @@ mod tests {
                 features: crate::features::UNCHOSEN,
                 seed: 1,
                 incarnation: 9,
+                first_producer_epoch: 0,
                 plant: None,
             };
             Self {

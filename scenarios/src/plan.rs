@@ -43,6 +43,9 @@ pub struct Plan {
     /// which it was begun. Hunts set this: other seeds try other interleavings.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shuffled: bool,
+    /// First epoch of a transactional id: 0, as in Kafka, unless epochs are to end.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub first_producer_epoch: i16,
     /// Model constants, each with its source.
     pub model: ModelPlan,
     /// Brokers, controllers, hosts and zones.
@@ -61,6 +64,10 @@ pub struct Plan {
     pub thresholds: Vec<Threshold>,
     /// Prices of this cluster, resolved from the catalogue, for the cost table.
     pub prices: Vec<Price>,
+}
+
+fn is_zero(number: &i16) -> bool {
+    *number == 0
 }
 
 /// How the run's time is divided. Phases follow one another in this order.

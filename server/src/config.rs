@@ -80,6 +80,7 @@ impl Options {
             features: stormglass_broker_core::features::NEWEST,
             seed: (ids::random_u128() >> 64) as u64,
             incarnation: ids::random_uuid(),
+            first_producer_epoch: 0,
             plant: None,
         }
     }

@@ -367,6 +367,7 @@ fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
         features: stormglass_broker_core::features::NEWEST,
         seed: (ids::random_u128() >> 64) as u64,
         incarnation: ids::random_uuid(),
+        first_producer_epoch: 0,
         plant: None,
     };
     let (outbox, inbox) = channel();

@@ -56,6 +56,7 @@ impl Node {
             features: stormglass_broker_core::features::UNCHOSEN,
             seed: 1,
             incarnation: 1,
+            first_producer_epoch: 0,
             plant: None,
         };
         let disk = Disk::new(common::disk_config(), &Streams::new(1), 1);

@@ -47,6 +47,7 @@ impl Rig {
             features: crate::features::UNCHOSEN,
             seed: 7,
             incarnation: 2,
+            first_producer_epoch: 0,
             plant: None,
         };
         let disk = TestDisk::default();

@@ -39,6 +39,7 @@ impl Rig {
             features: crate::features::UNCHOSEN,
             seed: 7,
             incarnation: 1,
+            first_producer_epoch: 0,
             plant: None,
         };
         let mut role = BrokerRole::new(config, Vec::new());

@@ -1,6 +1,6 @@
 //! What a coordinator knows, and what it would know had it just read its log: for checkers.
 
-use super::coordinator::{GroupCoordinator, OffsetsPartition};
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::inspect::{CoordinatorView, PositionKey};
@@ -49,6 +49,25 @@ impl GroupCoordinator {
     pub(crate) fn session_of(&self, group: &str, member: &str) -> Option<Instant> {
         let group = self.readable().find_map(|state| state.groups.get(group))?;
         group.roster.classic()?.session_of(member)
+    }
+
+    /// A group whose rebalance may never end.
+    pub(crate) fn hanging_group(&self) -> Option<&Arc<str>> {
+        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let hangs = |group: &Group| match &group.roster {
+            Roster::Classic(membership) => membership.hangs(&self.timers),
+            Roster::Consumer(_) => false,
+        };
+        groups.find(|(_, group)| hangs(group)).map(|(id, _)| id)
+    }
+
+    /// A group in the consumer protocol, and a member of it that is in an epoch which the group has not got to.
+    pub(crate) fn member_ahead(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        let mut groups = self.readable().flat_map(|state| &state.groups);
+        groups.find_map(|(id, group)| match &group.roster {
+            Roster::Classic(_) => None,
+            Roster::Consumer(group) => Some((id, group.ahead()?)),
+        })
     }
 
     /// A group, and a member of it whose silence nobody would notice.

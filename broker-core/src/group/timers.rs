@@ -46,7 +46,11 @@ impl Timers {
 
     /// Whether somebody will look at a member's session at this time.
     pub(super) fn will_look(&self, at: Instant, group: &Arc<str>, member: &Arc<str>) -> bool {
-        let due = Due::Session(Arc::clone(member));
+        self.will_come(at, group, Due::Session(Arc::clone(member)))
+    }
+
+    /// Whether something of a group will be due at this time.
+    pub(super) fn will_come(&self, at: Instant, group: &Arc<str>, due: Due) -> bool {
         let is_armed = self.armed.is_some_and(|armed| armed <= at);
         is_armed && self.queue.contains(&Deadline { at, group: Arc::clone(group), due })
     }

@@ -89,6 +89,8 @@ impl Producer {
             epoch: self.epoch,
             batches: self.batches().len(),
             newest: self.batches().last().map(|b| (b.last_sequence, b.last_offset)),
+            last_ms: self.last_timestamp,
+            is_open: self.open_transaction.is_some(),
         }
     }
 

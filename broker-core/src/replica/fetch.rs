@@ -470,6 +470,7 @@ mod tests {
             features: crate::features::UNCHOSEN,
             seed,
             incarnation: 1,
+            first_producer_epoch: 0,
             plant: None,
         };
         ReplicaManager::new(config, Vec::new())

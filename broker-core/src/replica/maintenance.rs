@@ -7,14 +7,10 @@ use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, FileName, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
-use crate::time::Duration;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-
-/// `producer.id.expiration.check.interval.ms`.
-const EXPIRY_INTERVAL: Duration = Duration::from_millis(600_000);
 
 /// What must be on disk before a rolled segment counts as flushed.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +55,7 @@ impl Maintenance {
             TimerKey::Checkpoint,
         );
         step.timer(step.now + server.log_flush_offset_checkpoint_interval, TimerKey::Flush);
-        step.timer(step.now + EXPIRY_INTERVAL, TimerKey::Expiry);
+        step.timer(step.now + server.producer_id_expiration_check_interval, TimerKey::Expiry);
     }
 
     /// A rolled segment is being flushed; its end becomes the recovery point.
@@ -155,7 +151,8 @@ impl ReplicaManager {
         for partition in self.partitions.iter_mut().flatten() {
             partition.log.expire_producers(step.wall_ms);
         }
-        step.timer(step.now + EXPIRY_INTERVAL, TimerKey::Expiry);
+        let every = self.config.server.producer_id_expiration_check_interval;
+        step.timer(step.now + every, TimerKey::Expiry);
     }
 
     /// Timer: high watermarks survive a restart.

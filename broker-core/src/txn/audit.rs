@@ -38,10 +38,12 @@ impl TransactionCoordinator {
 
 impl LogPartition {
     fn views(&self) -> BTreeMap<Arc<str>, TransactionView> {
-        let view = |Values { producer, state, partitions, .. }: &Values| TransactionView {
-            producer: *producer,
-            state: *state,
-            partitions: partitions.iter().cloned().collect(),
+        let view = |values: &Values| TransactionView {
+            producer: values.producer,
+            state: values.state,
+            partitions: values.partitions.iter().cloned().collect(),
+            began_ms: values.start_ms,
+            timeout_ms: values.timeout_ms,
         };
         let written =
             self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);

@@ -40,6 +40,8 @@ pub(super) struct Limits {
     pub(super) timeout_check: Duration,
     pub(super) expiration_ms: i64,
     pub(super) expiration_check: Duration,
+    /// Of an id that nobody has used.
+    pub(super) first_epoch: i16,
 }
 
 /// The coordinator of a broker.
@@ -116,6 +118,7 @@ impl TransactionCoordinator {
                 timeout_check: server.transaction_timeout_check_interval,
                 expiration_ms: millis(server.transactional_id_expiration),
                 expiration_check: server.transactional_id_expiration_check_interval,
+                first_epoch: config.first_producer_epoch,
             },
             timeouts: super::timeouts::Timeouts::default(),
             writes: BTreeMap::new(),

@@ -1,7 +1,7 @@
 //! InitProducerId of a transactional producer: a new session, which fences those before it.
 
 use super::coordinator::{Cx, Then, TransactionCoordinator};
-use super::state::{Init, Transaction};
+use super::state::{Init, NOBODY, Transaction};
 use crate::error::ErrorCode;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
@@ -81,9 +81,15 @@ impl TransactionCoordinator {
         if planted(cx.replicas.config.plant, Plant::SessionLeavesOpen) {
             transaction.leave_open();
         }
+        let is_unused = transaction.values.producer.epoch == NOBODY.epoch;
         let (values, then) = match transaction.init(*timeout_ms, *held, new_id, wall_ms)? {
             Init::NeedsId => return Ok(false),
-            Init::Ready(values) => (values, Then::Begun(*to)),
+            Init::Ready(mut values) => {
+                if is_unused {
+                    values.producer.epoch += self.limits.first_epoch;
+                }
+                (values, Then::Begun(*to))
+            }
             Init::Fence(values) => (values, Then::Fenced(Some(*to))),
         };
         self.write(cx, partition, id, Some(values), then);

@@ -24,6 +24,7 @@ pub(crate) fn plan() -> Plan {
         seed: 7,
         wire: false,
         shuffled: false,
+        first_producer_epoch: 0,
         model: model(),
         cluster: cluster(),
         topics: vec![TopicPlan {

@@ -198,6 +198,13 @@ pub enum Operation {
         /// Value; `None` puts the inherited one back.
         value: Option<String>,
     },
+    /// A config of all brokers changes while they run.
+    SetBrokerConfig {
+        /// Kafka's name of the config.
+        key: String,
+        /// Value; `None` puts that of server.properties back.
+        value: Option<String>,
+    },
     /// A topic that no client of the plan has.
     CreateTopic {
         /// Topic.
@@ -234,6 +241,32 @@ pub enum Operation {
         /// Asks as a reader of committed records.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         committed: bool,
+    },
+    /// A broker's registration is ended: it may be gone for good, or not.
+    UnregisterBroker {
+        /// Node id.
+        node: i32,
+    },
+    /// A group without members gets a position in each partition of a topic.
+    CommitPositions {
+        /// Group id.
+        group: String,
+        /// Topic.
+        topic: String,
+        /// The position.
+        offset: u32,
+    },
+    /// A group loses its positions in a topic.
+    DeletePositions {
+        /// Group id.
+        group: String,
+        /// Topic.
+        topic: String,
+    },
+    /// A group goes with all its positions.
+    DeleteGroup {
+        /// Group id.
+        group: String,
     },
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn plan(scenario: &Scenario, sources: &Sources, digest: String, seed:
         seed,
         wire: scenario.wire.as_ref().is_some_and(|wire| wire.value),
         shuffled: false,
+        first_producer_epoch: 0,
         model: model::model(scenario),
         topics,
         producers: clients::producers(scenario, &cluster, times),

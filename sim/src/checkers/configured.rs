@@ -64,6 +64,11 @@ pub(super) fn has_right_clocks(plan: &Plan) -> bool {
     !plan.events.iter().any(is_fault)
 }
 
+/// A time in ms of a plan's brokers.
+pub(super) fn interval_ms(plan: &Plan, key: &str, default_ms: u64) -> i64 {
+    i64::try_from(plan.cluster.config_ms(key, default_ms)).unwrap_or(i64::MAX)
+}
+
 /// Topics whose records an administrator deletes.
 pub(super) fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
     let topic = |event: &EventPlan| match &event.action {
@@ -71,6 +76,17 @@ pub(super) fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
         _ => None,
     };
     plan.events.iter().filter_map(topic).collect()
+}
+
+/// Groups that an administrator deletes, or whose positions.
+pub(super) fn emptied_groups(plan: &Plan) -> BTreeSet<String> {
+    let group = |event: &EventPlan| match &event.action {
+        Action::Admin {
+            operation: Operation::DeleteGroup { group } | Operation::DeletePositions { group, .. },
+        } => Some(group.clone()),
+        _ => None,
+    };
+    plan.events.iter().filter_map(group).collect()
 }
 
 /// Topics that have transactions: those of transactional producers, and where their positions are.

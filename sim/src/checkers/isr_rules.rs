@@ -40,6 +40,18 @@ pub(crate) fn unclean(p: &Partition, ledger: &mut Ledger, leader: Option<NodeId>
     }
 }
 
+/// An election that is not said to be one from outside the ISR is none: who is in sync alone now was in sync before.
+/// With others, the old leader may have taken it in with the same change.
+pub(crate) fn marked(p: &Partition, ledger: &mut Ledger, leader: NodeId, isr: &[NodeId]) {
+    ledger.checked(Check::IsrRules, 1);
+    let was_in_sync = p.isr.iter().any(|member| member.node == leader);
+    if isr == [leader] && p.isr_from_controller && p.has_isr() && !was_in_sync {
+        ledger.broken(Check::IsrRules, p.about(), &|| {
+            format!("{leader} was not in the ISR, and its election is not marked as unclean")
+        });
+    }
+}
+
 /// A leader learns of an ISR with new members. Its log up to the begin of its epoch may be committed,
 /// whatever its own high watermark says so far (KAFKA-7128).
 pub(crate) fn joined(

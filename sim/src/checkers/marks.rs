@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 55] = [
+pub const MARKS: [(&str, &str); 58] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -75,6 +75,9 @@ pub const MARKS: [(&str, &str); 55] = [
     ("operator: topic created", "a topic was created in a storm"),
     ("operator: partitions added", "a topic got more partitions in a storm"),
     ("operator: topic deleted", "a topic was deleted in a storm"),
+    ("operator: broker unregistered", "a registration was ended in a storm"),
+    ("operator: positions deleted", "a group lost positions on request"),
+    ("operator: group deleted", "a group was deleted in a storm"),
     ("operator: a change was refused", "what an administrator asked for was refused"),
 ];
 

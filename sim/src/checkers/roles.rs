@@ -80,6 +80,9 @@ pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change:
     if let Some(leader) = leader {
         isr_rules::committed(p, ledger, leader, isr);
     }
+    if let Some(leader) = leader.filter(|_| !unclean && epoch > p.controller_epoch) {
+        isr_rules::marked(p, ledger, leader, isr);
+    }
     if unclean {
         isr_rules::unclean(p, ledger, leader);
         p.make_void(ledger.now_ns, node, Void::Unclean);

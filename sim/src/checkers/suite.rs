@@ -6,7 +6,7 @@ use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    compacted_topics, elects_any, has_right_clocks, is_unclean_allowed, lag_max_ns,
+    compacted_topics, elects_any, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns,
     transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
@@ -47,6 +47,10 @@ const WINDOW_MIN: usize = 1_024;
 pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// Where coordinators keep transactions.
 pub(super) const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// How often brokers look for producers that are idle.
+const EXPIRY_CHECK: &str = "producer.id.expiration.check.interval.ms";
+/// How often coordinators look for transactions that take too long.
+const LATE_CHECK: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
 /// An answer is on its way for less than this, ns.
 const ANSWER_NS: u64 = 2_000_000_000;
 /// A partition is trimmed after this many appends.
@@ -95,6 +99,10 @@ pub struct Checkers {
     compacted: BTreeMap<String, u64>,
     /// No clock jumps or drifts.
     pub(super) has_right_clocks: bool,
+    /// `producer.id.expiration.check.interval.ms`
+    pub(super) expiry_check_ms: i64,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`
+    pub(super) late_check_ms: i64,
     /// Topics of which an administrator deletes records.
     trimmed: BTreeSet<String>,
     /// Topics that retention by time alone shortens, with their `retention.ms`.
@@ -143,6 +151,8 @@ impl Checkers {
             elects_any: elects_any(plan),
             compacted: compacted_topics(plan),
             has_right_clocks: has_right_clocks(plan),
+            expiry_check_ms: interval_ms(plan, EXPIRY_CHECK, 600_000),
+            late_check_ms: interval_ms(plan, LATE_CHECK, 10_000),
             trimmed: trimmed_topics(plan),
             aged: aged_topics(plan),
             transactional: transactional_topics(plan),

@@ -139,6 +139,10 @@ impl Timeouts {
             Request::BrokerRegistration(register) => {
                 self.hears(now_ns, (node, register.broker), true);
             }
+            Request::UnregisterBroker(asked) => {
+                // it is fenced with that, however well it is
+                self.heard.entry((node, asked.broker.0)).or_default().asked_ns = Some(now_ns);
+            }
             _ => {}
         }
     }

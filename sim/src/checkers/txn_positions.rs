@@ -7,7 +7,7 @@
 use super::history::{History, seconds};
 use super::ledger::{Check, Ledger};
 use crate::client::TransactionStep;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::inspect::PositionKey;
@@ -44,9 +44,16 @@ struct Producer {
 #[derive(Debug, Default)]
 pub(super) struct Positions {
     producers: BTreeMap<Arc<str>, Producer>,
+    /// Groups that lose positions on request.
+    emptied: BTreeSet<String>,
 }
 
 impl Positions {
+    /// None yet; some groups may lose theirs.
+    pub(super) fn new(emptied: BTreeSet<String>) -> Self {
+        Self { emptied, ..Self::default() }
+    }
+
     /// A producer got further.
     pub(super) fn step(&mut self, now_ns: u64, step: TransactionStep) {
         let (number, end) = match step {
@@ -85,6 +92,7 @@ impl Positions {
             let found = known.range(from..).next().filter(|((of, ..), _)| of == group);
             let found = found.map(|(_, position)| *position);
             let least = producer.least(ledger.now_ns, is_healed);
+            let least = least.filter(|_| !self.emptied.contains(&**group));
             let holds = match found {
                 None => least.is_none(),
                 Some(position) => producer.may_be(position) && Some(position) >= least,
@@ -132,7 +140,12 @@ mod tests {
     /// Rules that are broken where the coordinator knows this, after two commits, an abort, and a commit
     /// without an answer.
     fn broken(known: Option<Offset>, is_healed: bool) -> usize {
-        let mut positions = Positions::default();
+        broken_of(known, is_healed, BTreeSet::new())
+    }
+
+    /// The same, of groups that lose positions.
+    fn broken_of(known: Option<Offset>, is_healed: bool, emptied: BTreeSet<String>) -> usize {
+        let mut positions = Positions::new(emptied);
         for number in [1, 2, 3, 4] {
             positions.step(number, Positioned { number });
             if number != 3 {
@@ -160,5 +173,8 @@ mod tests {
         assert_eq!(broken(None, false), 1, "so is what was committed before it");
         assert_eq!(broken(Some(3), false), 1, "it was aborted");
         assert_eq!(broken(Some(9), false), 1, "nobody has had that position");
+        let emptied = || BTreeSet::from([TransactionStep::group_of(1).to_string()]);
+        assert_eq!(broken_of(None, true, emptied()), 0, "it was deleted");
+        assert_eq!(broken_of(Some(3), true, emptied()), 1, "it was aborted");
     }
 }

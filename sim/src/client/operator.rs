@@ -1,6 +1,7 @@
 //! An administrator with a list of changes: each is asked of some broker once, when its time has come
 //! and the one before is answered. A request that is lost is not repeated, as nobody knows whether it
-//! has been carried out; what came of it is told in marks.
+//! has been carried out; one about a group is asked of others until its coordinator is found. What came of
+//! it is told in marks.
 
 use super::config::ConnectionConfig;
 use super::io::{ClientCx, ClientInput};
@@ -15,13 +16,20 @@ use stormglass_broker_core::protocol::{Request, Response};
 /// A change, and when it is asked for, ns of the client's time.
 type Task = (u64, Request);
 
+/// A broker that does not coordinate a group is not the last one to be asked, unless this many were.
+const COORDINATORS_MAX: u32 = 12;
+/// Pause before another broker is asked, ns.
+const ELSEWHERE_NS: u64 = 20_000_000;
+
 /// Asks for changes of the cluster, one after another.
 #[derive(Debug)]
 pub struct Operator {
     network: Network<()>,
     tasks: VecDeque<Task>,
-    /// An answer is awaited.
-    asked: bool,
+    /// An answer is awaited to this; how many others were asked before.
+    asked: Option<(Request, u32)>,
+    /// Brokers that have been asked for the first of the tasks.
+    refused: u32,
     started: bool,
     wakeup: Wakeup,
 }
@@ -38,7 +46,8 @@ impl Operator {
         Self {
             network: Network::new(config, bootstrap, [], draws),
             tasks: tasks.into(),
-            asked: false,
+            asked: None,
+            refused: 0,
             started: false,
             wakeup: Wakeup::new(),
         }
@@ -75,8 +84,7 @@ impl Operator {
             }
             ClientInput::Response { node, correlation, response } => {
                 if self.network.connections.answered(node, correlation).is_some() {
-                    self.asked = false;
-                    cx.effects.marks.push(came_of(&response));
+                    self.answered(&response, cx);
                 }
             }
             ClientInput::Timer(_)
@@ -88,17 +96,29 @@ impl Operator {
         }
     }
 
+    fn answered(&mut self, response: &Response, cx: &mut ClientCx<'_>) {
+        let Some((request, refused)) = self.asked.take() else { return };
+        if is_elsewhere(response) && refused < COORDINATORS_MAX {
+            self.tasks.push_front((cx.now_ns + ELSEWHERE_NS, request));
+            self.refused = refused + 1;
+        } else {
+            cx.effects.marks.push(came_of(response));
+        }
+    }
+
     /// Asks for what is due. When to come back, ns.
     fn ask(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let Some((due_ns, _)) = self.tasks.front().filter(|_| !self.asked) else { return NEVER };
+        let Some((due_ns, _)) = self.tasks.front().filter(|_| self.asked.is_none()) else {
+            return NEVER;
+        };
         if *due_ns > cx.now_ns {
             return *due_ns;
         }
         match self.network.any_ready(cx) {
             Ok(node) => {
                 let Some((_, request)) = self.tasks.pop_front() else { return NEVER };
-                self.network.connections.send(node, request, Some(()), cx);
-                self.asked = true;
+                self.network.connections.send(node, request.clone(), Some(()), cx);
+                self.asked = Some((request, std::mem::take(&mut self.refused)));
                 NEVER
             }
             Err(retry_ns) => retry_ns,
@@ -109,8 +129,26 @@ impl Operator {
         let network = &mut self.network;
         let lost = network.connections.disconnected(node, &mut network.draws, now_ns);
         if !lost.is_empty() {
-            self.asked = false;
+            self.asked = None;
         }
+    }
+}
+
+/// Whether a group is to be looked for at another broker.
+fn is_elsewhere(response: &Response) -> bool {
+    let is_so = |error: ErrorCode| {
+        matches!(
+            error,
+            ErrorCode::NotCoordinator
+                | ErrorCode::CoordinatorNotAvailable
+                | ErrorCode::CoordinatorLoadInProgress
+        )
+    };
+    match response {
+        Response::OffsetCommit(answer) => answer.partitions.iter().any(|(_, error)| is_so(*error)),
+        Response::OffsetDelete(answer) => is_so(answer.error),
+        Response::DeleteGroups(answer) => answer.groups.iter().any(|(_, error)| is_so(*error)),
+        _ => false,
     }
 }
 
@@ -142,6 +180,19 @@ fn came_of(response: &Response) -> &'static str {
         Response::ListOffsets(answer) => {
             (answer.partitions.iter().any(|of| is_done(of.error)), "operator: offsets listed")
         }
+        Response::UnregisterBroker(answer) => {
+            (is_done(answer.error), "operator: broker unregistered")
+        }
+        Response::OffsetCommit(answer) => {
+            (answer.partitions.iter().all(|of| is_done(of.1)), "operator: positions committed")
+        }
+        Response::OffsetDelete(answer) => {
+            let all = answer.partitions.iter().all(|of| is_done(of.1));
+            (is_done(answer.error) && all, "operator: positions deleted")
+        }
+        Response::DeleteGroups(answer) => {
+            (answer.groups.iter().all(|of| is_done(of.1)), "operator: group deleted")
+        }
         _ => (false, ""),
     };
     if done { mark } else { "operator: a change was refused" }
@@ -152,7 +203,7 @@ mod tests {
     use super::*;
     use crate::client::mock::{MS, Mock};
     use stormglass_broker_core::protocol::{
-        CreateTopicsRequest, ElectLeadersRequest, ElectionKind,
+        CreateTopicsRequest, DeleteGroupsResponse, ElectLeadersRequest, ElectionKind,
     };
     use stormglass_scenarios::plan::ClientProfile;
 
@@ -187,6 +238,17 @@ mod tests {
         assert_eq!((told(&mock), mock.logs[0].leader), (2, 1));
         mock.run_until(5_000 * MS);
         assert_eq!(mock.marks.iter().filter(|mark| **mark == ELECTED).count(), 2);
+    }
+
+    #[test]
+    fn a_group_is_looked_for_at_other_brokers() {
+        let groups = |error| {
+            Response::DeleteGroups(DeleteGroupsResponse { groups: vec![("g".into(), error)] })
+        };
+        assert!(is_elsewhere(&groups(ErrorCode::NotCoordinator)));
+        assert!(!is_elsewhere(&groups(ErrorCode::None)));
+        assert!(!is_elsewhere(&groups(ErrorCode::NonEmptyGroup)));
+        assert_eq!(came_of(&groups(ErrorCode::None)), "operator: group deleted");
     }
 
     #[test]

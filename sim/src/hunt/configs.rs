@@ -3,7 +3,7 @@
 
 use super::dice::Dice;
 use std::collections::BTreeMap;
-use stormglass_scenarios::plan::{ClientProfile, Plan};
+use stormglass_scenarios::plan::{Action, ClientProfile, EventPlan, Plan};
 
 type Config = BTreeMap<String, String>;
 
@@ -30,6 +30,21 @@ pub(super) fn draw(plan: &mut Plan) {
         let mut dice = Dice::new(plan.seed, &format!("consumer {index}"));
         draw_consumer(&mut dice, &mut consumer.config);
     }
+}
+
+/// In some storms producers that were idle for a while are forgotten. What is written again is so before that: no
+/// request is under way for longer, and no clock is wrong.
+pub(super) fn draw_expiry(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "idle producers");
+    let is_wrong = |event: &EventPlan| {
+        matches!(event.action, Action::ClockJump { .. } | Action::ClockDrift { .. })
+    };
+    if !dice.percent(20) || plan.events.iter().any(is_wrong) {
+        return;
+    }
+    let server = &mut plan.cluster.config;
+    set(server, &mut dice, "producer.id.expiration.ms", &[18_000, 22_000]);
+    set(server, &mut dice, "producer.id.expiration.check.interval.ms", &[300, 2_000]);
 }
 
 fn set(config: &mut Config, dice: &mut Dice, key: &str, values: &[u64]) -> u64 {

@@ -9,6 +9,7 @@ mod dice;
 mod judge;
 mod names;
 mod operations;
+mod rarely;
 mod shrink;
 mod storm;
 mod swarm;

@@ -39,10 +39,15 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::Reassign { .. } => "admin-reassign",
         Operation::CancelReassignment { .. } => "admin-cancel-reassignment",
         Operation::SetTopicConfig { .. } => "admin-set-topic-config",
+        Operation::SetBrokerConfig { .. } => "admin-set-broker-config",
         Operation::CreateTopic { .. } => "admin-create-topic",
         Operation::AddPartitions { .. } => "admin-add-partitions",
         Operation::DeleteTopic { .. } => "admin-delete-topic",
         Operation::DeleteRecords { .. } => "admin-delete-records",
         Operation::ListOffsets { .. } => "admin-list-offsets",
+        Operation::UnregisterBroker { .. } => "admin-unregister-broker",
+        Operation::CommitPositions { .. } => "admin-commit-positions",
+        Operation::DeletePositions { .. } => "admin-delete-positions",
+        Operation::DeleteGroup { .. } => "admin-delete-group",
     }
 }

@@ -310,6 +310,7 @@ fn names(action: &Action, id: i32) -> bool {
         | Action::ClientPause { .. } => false,
         Action::Admin { operation } => match operation {
             Operation::Reassign { replicas, .. } => replicas.contains(&id),
+            Operation::UnregisterBroker { node } => *node == id,
             Operation::CreateTopic { assignment, .. } => {
                 assignment.iter().flatten().any(|n| *n == id)
             }

@@ -4,6 +4,7 @@
 use super::configs;
 use super::dice::Dice;
 use super::operations;
+use super::rarely;
 use super::storm;
 use super::timing::Timing;
 use super::transactions;
@@ -37,7 +38,9 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     transactions::storm(&mut plan);
     wait_for_hosts(&mut plan);
     if plan.scenario == SWARM {
+        configs::draw_expiry(&mut plan);
         operations::storm(&mut plan);
+        rarely::storm(&mut plan);
     }
     plan
 }

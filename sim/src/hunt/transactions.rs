@@ -46,6 +46,11 @@ pub(super) fn draw(plan: &mut Plan) {
         }
     }
     draw_epochs(plan);
+    let mut last = Dice::new(plan.seed, "last epochs");
+    if last.percent(20) {
+        // with a few more of them producers get other ids
+        plan.first_producer_epoch = i16::MAX - last.pick(&[1, 2, 3, 10]);
+    }
     let mut rare = Dice::new(plan.seed, "idle ids");
     if rare.percent(20) {
         // who is away for longer is forgotten

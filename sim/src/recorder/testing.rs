@@ -86,6 +86,7 @@ pub(crate) fn plan() -> Plan {
         seed: 1,
         wire: false,
         shuffled: false,
+        first_producer_epoch: 0,
         model: ModelPlan {
             version: String::new(),
             catalogue_digest: String::new(),

@@ -90,6 +90,10 @@ fn asked_for(operation: &Operation) -> String {
             let value = value.as_deref().unwrap_or("its default");
             format!("{key} of {topic} is to be {value}")
         }
+        Operation::SetBrokerConfig { key, value } => {
+            let value = value.as_deref().unwrap_or("that of server.properties");
+            format!("{key} of all brokers is to be {value}")
+        }
         Operation::CreateTopic { topic, assignment } => {
             format!("topic {topic} with {} partitions is asked for", assignment.len())
         }
@@ -104,6 +108,16 @@ fn asked_for(operation: &Operation) -> String {
             format!("records of {topic} before offset {before} are to go")
         }
         Operation::ListOffsets { topic, .. } => format!("offsets of {topic} are asked for"),
+        Operation::UnregisterBroker { node } => {
+            format!("the registration of broker {node} is to end")
+        }
+        Operation::CommitPositions { group, topic, offset } => {
+            format!("group {group} is to be at {offset} in {topic}")
+        }
+        Operation::DeletePositions { group, topic } => {
+            format!("positions of group {group} in {topic} are to go")
+        }
+        Operation::DeleteGroup { group } => format!("group {group} is to go"),
     }
 }
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource, ConfigChange,
-    ConfigOp, ConfigTarget, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest,
-    NewPartitions, NewTopic, OffsetSpec, Placement, Request, TopicRef,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource, CommittedOffset,
+    ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, ElectLeadersRequest,
+    ElectionKind, IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetSpec, Placement, Request, TopicRef, UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
@@ -52,7 +53,10 @@ impl World {
                 self.reassignment(topic, *partition, None)?
             }
             Operation::SetTopicConfig { topic, key, value } => {
-                config_change(topic, key, value.as_deref())
+                config_change((ConfigTarget::TOPIC, topic), key, value.as_deref())
+            }
+            Operation::SetBrokerConfig { key, value } => {
+                config_change((ConfigTarget::BROKER, ""), key, value.as_deref())
             }
             Operation::CreateTopic { topic, assignment } => {
                 let replicas =
@@ -94,6 +98,37 @@ impl World {
                     partitions: self.partitions_of(topic)?.filter_map(ask).collect(),
                 })
             }
+            Operation::UnregisterBroker { .. }
+            | Operation::CommitPositions { .. }
+            | Operation::DeletePositions { .. }
+            | Operation::DeleteGroup { .. } => self.rare_request_of(operation)?,
+        })
+    }
+
+    /// The same, of groups and registrations.
+    fn rare_request_of(&self, operation: &Operation) -> Option<Request> {
+        Some(match operation {
+            Operation::UnregisterBroker { node } => {
+                Request::UnregisterBroker(UnregisterBrokerRequest { broker: NodeId(*node) })
+            }
+            Operation::CommitPositions { group, topic, offset } => {
+                let at = |tp| CommittedOffset {
+                    offset: Offset::from(*offset),
+                    ..CommittedOffset::none(tp)
+                };
+                let offsets = self.partitions_of(topic)?.map(at).collect();
+                let request = OffsetCommitRequest::without_member(group.as_str().into(), offsets);
+                Request::OffsetCommit(Box::new(request))
+            }
+            Operation::DeletePositions { group, topic } => {
+                let partitions = self.partitions_of(topic)?.collect();
+                let group = group.as_str().into();
+                Request::OffsetDelete(OffsetDeleteRequest { group, partitions })
+            }
+            Operation::DeleteGroup { group } => {
+                Request::DeleteGroups(DeleteGroupsRequest { groups: vec![group.as_str().into()] })
+            }
+            _ => return None,
         })
     }
 
@@ -128,10 +163,11 @@ impl World {
     }
 }
 
-fn config_change(topic: &str, key: &str, value: Option<&str>) -> Request {
+/// Of what is of a kind, and has a name; no name is all brokers.
+fn config_change((kind, name): (i8, &str), key: &str, value: Option<&str>) -> Request {
     let op = if value.is_some() { ConfigOp::Set } else { ConfigOp::Delete };
     let change = ConfigChange { key: Arc::from(key), op, value: value.map(Arc::from) };
-    let target = ConfigTarget { kind: ConfigTarget::TOPIC, name: Arc::from(topic) };
+    let target = ConfigTarget { kind, name: Arc::from(name) };
     Request::AlterConfigs(AlterConfigsRequest {
         resources: vec![AlteredResource { target, replace: false, changes: vec![change] }],
         validate_only: false,

@@ -423,6 +423,7 @@ fn build_nodes(
                     .stream(("node", u64::from(node.id.unsigned_abs())), "core")
                     .next_u64(),
                 incarnation: 0,
+                first_producer_epoch: plan.first_producer_epoch,
                 plant,
             };
             build_node(plan, node, is_broker, config, net, streams)

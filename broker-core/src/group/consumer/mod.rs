@@ -415,6 +415,15 @@ impl ConsumerGroup {
         confirmed.find(|id| is_here(id) && !is_guarded(id))
     }
 
+    /// A member in an epoch beyond that of the targets, or a group whose targets are beyond its own epoch; for
+    /// checkers.
+    pub(super) fn ahead(&self) -> Option<&Arc<str>> {
+        let State { group_epoch, assignment_epoch, members, .. } = &self.current;
+        let is_group_ahead = assignment_epoch > group_epoch;
+        let is_ahead = |epoch: i32| is_group_ahead || epoch > *assignment_epoch;
+        members.iter().find(|(_, member)| is_ahead(member.current.epoch)).map(|(id, _)| id)
+    }
+
     /// What tools are told.
     pub(super) fn describe(
         &self,

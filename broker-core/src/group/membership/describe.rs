@@ -4,7 +4,7 @@ use super::member::Member;
 use super::{Cx, Membership};
 use crate::error::ErrorCode;
 use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
-use crate::group::timers::Timers;
+use crate::group::timers::{Due, Timers};
 use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -149,5 +149,21 @@ impl Membership {
         };
         let mut members = self.members.iter().filter(|_| self.state == GroupState::Stable);
         members.find(|(id, member)| !is_guarded(id, member)).map(|(id, _)| id)
+    }
+
+    /// Whether a rebalance that goes on may never end, for checkers: no time is set for those who do not join,
+    /// or do not ask for their assignment.
+    pub(in crate::group) fn hangs(&self, timers: &Timers) -> bool {
+        let will =
+            |at: Option<Instant>, due| at.is_some_and(|at| timers.will_come(at, &self.group, due));
+        match self.state {
+            GroupState::PreparingRebalance => {
+                !will(self.joining.map(|joining| joining.until), Due::Join)
+            }
+            GroupState::CompletingRebalance => {
+                !self.unsynced.is_empty() && !will(self.sync_until, Due::Sync)
+            }
+            GroupState::Empty | GroupState::Stable | GroupState::Dead => false,
+        }
     }
 }

@@ -124,6 +124,7 @@ impl Cluster {
                     features: crate::features::UNCHOSEN,
                     seed: 0,
                     incarnation: 0,
+                    first_producer_epoch: 0,
                     plant: None,
                 },
                 raft: None,

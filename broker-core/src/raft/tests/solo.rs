@@ -28,6 +28,7 @@ pub(crate) fn config(voters: i32) -> NodeConfig {
         features: crate::features::UNCHOSEN,
         seed: 7,
         incarnation: 1,
+        first_producer_epoch: 0,
         plant: None,
     }
 }

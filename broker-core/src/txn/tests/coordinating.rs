@@ -536,3 +536,14 @@ fn where_epochs_end_a_transaction_waits_for_a_new_producer_id() {
     assert!(bed.act(|coordinator, cx| coordinator.end(cx, CLIENT, again, None)).is_none());
     assert_eq!(ended(bed.reply()), (ErrorCode::None, Some(next)), "a retry");
 }
+
+#[test]
+fn only_the_first_session_of_an_id_begins_near_the_end_of_epochs() {
+    let mut bed = Bed::leading();
+    bed.coordinator.limits.first_epoch = i16::MAX - 2;
+    let epoch = |bed: &mut Bed| bed.init().map(|of| of.epoch);
+    assert_eq!(epoch(&mut bed), Ok(i16::MAX - 2));
+    assert_eq!(epoch(&mut bed), Ok(i16::MAX - 1));
+    assert_eq!(epoch(&mut bed), Ok(0), "of another producer id");
+    assert_eq!(epoch(&mut bed), Ok(1));
+}

@@ -1,15 +1,11 @@
-//! What a node says it has done is done: configs are what was asked for, and a member whose sign of life was
-//! taken has a session that ends later than before.
+//! What a node says it has done is done: what an administrator asked for is in the metadata, and a member whose
+//! sign of life was taken has a session that ends later than before.
 
-use super::{Says, Speaker};
+use super::{Says, Speaker, undone};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::metadata::{ConfigResource, MetadataImage};
-use stormglass_broker_core::protocol::{
-    AlterConfigsRequest, AlteredResource, ConfigChange, ConfigOp, ConfigTarget, HeartbeatRequest,
-    HeartbeatResponse, Request,
-};
+use stormglass_broker_core::protocol::{HeartbeatRequest, HeartbeatResponse, Request};
 use stormglass_broker_core::time::Instant;
 
 /// By node, connection and correlation.
@@ -18,8 +14,8 @@ type Key = (i32, u64, u64);
 /// What is being handled.
 #[derive(Debug, Default)]
 pub(super) struct CarriedOut {
-    /// An active controller is to change configs.
-    configs: Option<(Key, AlterConfigsRequest)>,
+    /// An active controller is to change something.
+    change: Option<(Key, Request)>,
     /// A member has shown that it is alive; when its session would have ended.
     member: Option<(Key, HeartbeatRequest, Instant)>,
     /// Members that have shown it at this very time, ns: what was late may come all at once.
@@ -47,10 +43,8 @@ impl CarriedOut {
         let again = is_new || shows.is_some_and(|member| self.shown.1.contains(member));
         self.shown.1.extend(shows.filter(|_| !again).cloned());
         match request {
-            Request::AlterConfigs(asked)
-                if !asked.validate_only && broker.active_metadata().is_some() =>
-            {
-                self.configs = Some((key, asked.clone()));
+            asked if undone::is_change(asked) && broker.active_metadata().is_some() => {
+                self.change = Some((key, asked.clone()));
             }
             Request::Heartbeat(asked) if !again => {
                 let until = broker.member_session(&asked.group, &asked.member);
@@ -67,20 +61,19 @@ impl CarriedOut {
 
     /// Something else is handled.
     pub(super) fn rest(&mut self) {
-        (self.configs, self.member) = (None, None);
+        (self.change, self.member) = (None, None);
     }
 
     /// Whether the node is looked at though it says nothing.
     pub(super) fn is_asked(&self) -> bool {
-        self.configs.is_some()
+        self.change.is_some()
     }
 
     /// The request has been handled. Which one must be refused now, and why.
     pub(super) fn objection(&mut self, broker: &Broker) -> Option<(Key, String)> {
-        let (key, asked) = self.configs.take()?;
-        let image = broker.active_metadata()?;
-        let undone = asked.resources.iter().find_map(|resource| undone(image, resource))?;
-        Some((key, format!("{undone:?} is not done")))
+        let (key, asked) = self.change.take()?;
+        let undone = undone::undone(broker.active_metadata()?, &asked)?;
+        Some((key, format!("it is not done: {undone}")))
     }
 
     /// A member is answered.
@@ -103,22 +96,6 @@ impl CarriedOut {
     }
 }
 
-/// A change of a topic's configs that has not been made.
-fn undone<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a ConfigChange> {
-    if asked.target.kind != ConfigTarget::TOPIC {
-        return None;
-    }
-    let known = image.configs(&ConfigResource::Topic(asked.target.name.clone()));
-    asked.changes.iter().find(|change| {
-        let now = known.and_then(|known| known.get(&change.key));
-        match change.op {
-            ConfigOp::Set => now.map(|now| &**now) != change.value.as_deref().map(str::trim),
-            ConfigOp::Delete => now.is_some(),
-            ConfigOp::Append | ConfigOp::Subtract | ConfigOp::Unknown => false,
-        }
-    })
-}
-
 /// Who is told to go on, or to join again, has shown that it is alive.
 fn is_renewed(told: ErrorCode, before: Instant, until: Option<Instant>) -> bool {
     let counts = matches!(told, ErrorCode::None | ErrorCode::RebalanceInProgress);
@@ -138,18 +115,5 @@ mod tests {
         assert!(!renewed(ErrorCode::RebalanceInProgress, Some(at(5))));
         assert!(renewed(ErrorCode::IllegalGeneration, Some(at(5))));
         assert!(renewed(ErrorCode::None, None), "it was removed with this very answer");
-    }
-
-    #[test]
-    fn a_config_that_is_left_as_it_was_is_seen() {
-        let image = MetadataImage::default();
-        let asked = |op, value: Option<&str>| {
-            let change = ConfigChange { key: "k".into(), op, value: value.map(Into::into) };
-            let target = ConfigTarget { kind: ConfigTarget::TOPIC, name: "t".into() };
-            AlteredResource { target, replace: false, changes: vec![change] }
-        };
-        assert!(undone(&image, &asked(ConfigOp::Set, Some("1"))).is_some());
-        assert!(undone(&image, &asked(ConfigOp::Delete, None)).is_none());
-        assert!(undone(&image, &asked(ConfigOp::Append, Some("1"))).is_none());
     }
 }

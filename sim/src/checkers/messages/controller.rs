@@ -1,6 +1,6 @@
 //! Answers from metadata: of controllers, of coordinators, of voters.
 
-use super::{Says, Speaker, fencing, peers};
+use super::{Says, Speaker, fencing, peers, undone};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
@@ -61,6 +61,9 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
             .then(|| format!("it is of Raft epoch {asked}, the node is in {epoch}"));
     }
     let image = broker.active_metadata()?;
+    if let Some(Err(refused)) = undone::reassignment(image, request) {
+        return Some(refused);
+    }
     let (from, epoch) = match request {
         Request::BrokerHeartbeat(asked) => (asked.broker, asked.broker_epoch),
         Request::AllocateProducerIds(asked) => (asked.broker, asked.broker_epoch),
@@ -142,6 +145,13 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::AllocateProducerIds(answer) => answer.error.is_ok(),
         Response::AlterConfigs(answer) => {
             answer.resources.iter().all(|altered| altered.error.is_ok())
+        }
+        Response::CreateTopics(answer) => answer.topics.iter().all(|of| of.error.is_ok()),
+        Response::CreatePartitions(answer) => answer.topics.iter().all(|(_, e)| e.is_ok()),
+        Response::DeleteTopics(answer) => answer.topics.iter().all(|of| of.error.is_ok()),
+        Response::UnregisterBroker(answer) => answer.error.is_ok(),
+        Response::AlterPartitionReassignments(answer) => {
+            answer.error.is_ok() && answer.partitions.iter().all(|(_, error)| error.is_ok())
         }
         Response::AlterPartition(answer) => {
             let refused = answer.partitions.iter().any(|told| !told.error.is_ok());

@@ -5,6 +5,7 @@
 mod answers;
 mod carried_out;
 mod controller;
+mod deletions;
 mod ends;
 mod fencing;
 mod fetches;
@@ -15,6 +16,7 @@ mod shutdowns;
 #[cfg(test)]
 mod tests;
 mod timestamps;
+mod undone;
 mod votes;
 mod written;
 
@@ -27,7 +29,7 @@ use crate::disk::Disk;
 use carried_out::CarriedOut;
 use ends::Ends;
 use members::Members;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sessions::Sessions;
 use shutdowns::Shutdowns;
 use stormglass_broker_core::Broker;
@@ -44,7 +46,7 @@ pub(crate) const PROMISE: Promise = Promise {
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has \
            and what others of their group have said, and have a longer session when they show that they \
-           are alive, configs are changed as is said, \
+           are alive, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
            and an answer to an earlier question changes nothing",
@@ -107,6 +109,8 @@ pub(crate) struct Talk {
     open: FxHashMap<(i32, u64, u64), Open>,
     /// Why some of them must be refused.
     objections: FxHashMap<(i32, u64, u64), String>,
+    /// Reassignments that may be refused for no reason of their own.
+    welcome: FxHashSet<(i32, u64, u64)>,
     sessions: Sessions,
     ends: Ends,
     shutdowns: Shutdowns,
@@ -184,6 +188,9 @@ impl Checkers {
         let objection = objection.or_else(|| votes::objection(broker, request));
         if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
             self.talk.objections.insert(key, objection);
+        }
+        if undone::is_welcome(broker, request) {
+            self.talk.welcome.insert(key);
         }
         if is_looked_at(request) {
             let in_order = match request {
@@ -276,6 +283,7 @@ impl Checkers {
             let key = (by.node, reply.conn.0, reply.correlation.0);
             let asked = self.talk.open.remove(&key);
             let objection = self.talk.objections.remove(&key);
+            let is_welcome = self.talk.welcome.remove(&key);
             let Some(answer) = reply.response.as_ref() else { continue };
             if let Some(objection) = objection {
                 self.rest(|says| {
@@ -283,6 +291,9 @@ impl Checkers {
                         format!("node {} takes a request, though {objection}", by.node)
                     });
                 });
+            }
+            if is_welcome {
+                self.rest(|says| undone::reassigned(says, by.node, answer));
             }
             if let Some(asked) = asked {
                 self.answered(by, &asked, answer);
@@ -302,6 +313,7 @@ impl Checkers {
     pub(super) fn falls_silent(&mut self, node: i32) {
         self.talk.open.retain(|(of, ..), _| *of != node);
         self.talk.objections.retain(|(of, ..), _| *of != node);
+        self.talk.welcome.retain(|(of, ..)| *of != node);
         self.talk.fetching.retain(|(of, ..), _| *of != node);
         self.talk.sessions.forget(node);
         self.talk.told.forget(node);
@@ -356,6 +368,10 @@ impl Checkers {
                 self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
                 self.talk.told = told;
             }
+            (
+                Request::DeleteGroups(_) | Request::OffsetDelete(_),
+                Response::DeleteGroups(_) | Response::OffsetDelete(_),
+            ) => self.rest(|says| deletions::answer(says, by, (&open.request, answer))),
             (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
                 let mut members = std::mem::take(&mut self.talk.members);
                 let at = (by.node, members::term(by.broker, &asked.group));
@@ -457,6 +473,8 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::ConsumerGroupHeartbeat(_)
             | Request::SyncGroup(_)
             | Request::JoinGroup(_)
+            | Request::DeleteGroups(_)
+            | Request::OffsetDelete(_)
     )
 }
 

@@ -239,7 +239,10 @@ fn a_batch_is_in_order_after_its_producers_last_one_or_in_a_new_epoch() {
         batch.header.base_sequence = base_sequence;
         batch
     };
-    let known = |last: i32| ProducerView { id: 7, epoch: 2, batches: 1, newest: Some((last, 9)) };
+    let known = |last: i32| {
+        let (newest, last_ms, is_open) = (Some((last, 9)), 0, false);
+        ProducerView { id: 7, epoch: 2, batches: 1, newest, last_ms, is_open }
+    };
     let is_in_order = |batch: Batch, known| answers::is_in_order(&batch, known);
     assert!(is_in_order(written(2, 10), Some(known(9))), "the next");
     assert!(!is_in_order(written(2, 11), Some(known(9))), "one is missing");

@@ -42,6 +42,7 @@ pub(crate) fn rebuilt(
         return;
     }
     let found = read(disk, replica.tp);
+    let young_ms = ledger.wall_ms(ledger.now_ns) - replica.log.config().producer_expiration_ms;
     let mut says = |holds: bool, seen: &dyn Fn() -> String| {
         ledger.checked(Check::Logs, 1);
         if !holds {
@@ -51,7 +52,7 @@ pub(crate) fn rebuilt(
     ends(replica, &found, p.is_gapless, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.cut_deep) {
-        producers(replica, &found, p.is_gapless, &mut says);
+        producers(replica, &found, (p.is_gapless, young_ms), &mut says);
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
         match p.is_gapless {
@@ -143,9 +144,16 @@ fn epochs(
 /// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker
 /// of a newer epoch makes it begin anew. Of a compacted log the newest batch that is left may be an older
 /// one, and such a marker may be gone: what made it old enough to go was cut with the tail, and the
-/// snapshot below the cut knows more (hunt seeds 600013, 700123).
-fn producers(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut Says<'_>) {
+/// snapshot below the cut knows more (hunt seeds 600013, 700123). What a producer wrote up to `young_ms` may be
+/// forgotten, as it has been idle since (`producer.id.expiration.ms`).
+fn producers(
+    replica: &ReplicaView<'_>,
+    found: &[Found],
+    (is_gapless, young_ms): (bool, i64),
+    says: &mut Says<'_>,
+) {
     let mut newest: BTreeMap<i64, (i16, i32, Offset, usize)> = BTreeMap::new();
+    let is_young = |batch: &Batch| batch.header.max_timestamp > young_ms;
     for Found { batch, .. } in readable(replica, found) {
         let header = &batch.header;
         if header.is_control() {
@@ -155,7 +163,8 @@ fn producers(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says:
         } else if header.has_producer_id() {
             let (epoch, last) = (header.producer_epoch, header.last_sequence());
             let of = newest.entry(header.producer_id).or_insert((epoch, last, 0, 0));
-            let count = if of.0 == epoch { of.3 + 1 } else { 1 };
+            let before = if of.0 == epoch { of.3 } else { 0 };
+            let count = if is_young(batch) { before + 1 } else { 0 };
             *of = (epoch, last, batch.last_offset(), count);
         }
     }
@@ -167,6 +176,9 @@ fn producers(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says:
     let known = replica.log.producer_views();
     for (id, (epoch, sequence, offset, count)) in newest {
         let remembered = known.iter().find(|producer| producer.id == id);
+        if count == 0 && remembered.is_none() {
+            continue;
+        }
         let same = remembered.is_some_and(|producer| {
             let is_marker_gone = !is_gapless && producer.epoch > epoch;
             let knows_more =

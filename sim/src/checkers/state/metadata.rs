@@ -312,6 +312,41 @@ pub(crate) fn coordinates(
     }
 }
 
+/// No member is in an epoch that its group has not got to.
+pub(crate) fn epochs(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let ahead = view.broker.member_ahead();
+    says(ledger, OFFSETS_TOPIC, ahead.is_none(), &|| {
+        format!(
+            "coordinator {} knows a member in an epoch that its group has not got to: {ahead:?}",
+            view.node
+        )
+    });
+}
+
+/// What a coordinator is given beyond a transaction's time and its look for those that take too long, ms: its
+/// log may be loading, or slow.
+const LATE_MS: i64 = 6_000;
+
+/// No transaction is open for longer than its producer has said, in a healed cluster whose clocks are right.
+/// `check_ms`: how often coordinators look.
+pub(crate) fn late(ledger: &mut Ledger, view: &NodeView<'_>, check_ms: i64) {
+    let image = view.broker.metadata();
+    let Some(topic) = image.and_then(|image| image.topic_named(TRANSACTIONS_TOPIC)) else { return };
+    let now_ms = ledger.wall_ms(ledger.now_ns);
+    for partition in (0..).take(topic.partitions.len()) {
+        let known = view.broker.transactions(partition).unwrap_or_default();
+        let late = known.iter().find(|(_, known)| is_late(known, now_ms - check_ms));
+        says(ledger, TRANSACTIONS_TOPIC, late.is_none(), &|| {
+            format!("coordinator {} leaves {late:?} open at {now_ms} ms", view.node)
+        });
+    }
+}
+
+fn is_late(known: &TransactionView, now_ms: i64) -> bool {
+    let takes_ms = i64::from(known.timeout_ms) + LATE_MS;
+    known.state == TransactionState::Ongoing && now_ms - known.began_ms > takes_ms
+}
+
 /// What a coordinator knows of transactional ids is what its log says.
 pub(crate) fn transactions(ledger: &mut Ledger, view: &NodeView<'_>) {
     let image = view.broker.metadata();
@@ -397,5 +432,25 @@ fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String
     ledger.checked(Check::Metadata, 1);
     if !holds {
         ledger.broken(Check::Metadata, (label, &History::default()), seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_broker_core::protocol::ProducerIdAndEpoch;
+
+    #[test]
+    fn a_transaction_takes_no_longer_than_its_producer_has_said() {
+        let of = |state| TransactionView {
+            producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+            state,
+            partitions: Vec::new(),
+            began_ms: 10_000,
+            timeout_ms: 3_000,
+        };
+        assert!(!is_late(&of(TransactionState::Ongoing), 19_000));
+        assert!(is_late(&of(TransactionState::Ongoing), 19_001));
+        assert!(!is_late(&of(TransactionState::CompleteAbort), 99_000));
     }
 }

@@ -4,6 +4,7 @@
 mod changes;
 mod cleaned;
 mod horizons;
+mod idle;
 mod kept;
 mod logs;
 mod metadata;
@@ -73,6 +74,9 @@ impl Checkers {
                 let of = replicas::Of { node: view.node, replica: &replica };
                 if moment == Moment::Drained {
                     replicas::settled(p, ledger, of);
+                    if self.has_right_clocks {
+                        idle::forgotten(p, ledger, of, self.expiry_check_ms);
+                    }
                 }
                 self.kept.look(p, ledger, of, checkpoints.as_ref());
                 let timeouts = &self.timeouts;
@@ -90,6 +94,10 @@ impl Checkers {
             metadata::all_configured(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, self.elects_any);
+            metadata::epochs(&mut self.ledger, view);
+            if moment != Moment::Running && self.has_right_clocks {
+                metadata::late(&mut self.ledger, view, self.late_check_ms);
+            }
             metadata::coordinates(&mut self.ledger, view, moment, &forgetful);
             if moment == Moment::Drained {
                 metadata::settled(&mut self.ledger, view);

@@ -62,7 +62,7 @@ pub(crate) fn same(
 }
 
 /// A producer that is not the same once it is loaded. Of a compacted log older batches are gone, and may be
-/// remembered all the same.
+/// remembered all the same; older ones of who was idle for too long are forgotten, and may be found.
 fn forgotten(
     known: &[ProducerView],
     loaded: &[ProducerView],
@@ -72,7 +72,10 @@ fn forgotten(
     let is_same = |known: &ProducerView| {
         let again = loaded.get(&known.id);
         match is_gapless {
-            true => again == Some(known),
+            true => again.is_some_and(|again| {
+                again.batches >= known.batches
+                    && *known == ProducerView { batches: known.batches, ..*again }
+            }),
             false => known.newest.is_none() || again.is_some_and(|a| a.newest == known.newest),
         }
     };
@@ -85,7 +88,7 @@ mod tests {
     use super::*;
 
     fn producer(id: i64, batches: usize, newest: Option<(i32, i64)>) -> ProducerView {
-        ProducerView { id, epoch: 0, batches, newest }
+        ProducerView { id, epoch: 0, batches, newest, last_ms: 0, is_open: false }
     }
 
     #[test]
@@ -98,6 +101,8 @@ mod tests {
         let fewer = [producer(1, 1, Some((9, 19))), known[1]];
         assert_eq!(forgotten(&known, &fewer, false), None, "older batches may be compacted away");
         assert_eq!(forgotten(&known, &fewer, true), Some((known[0], Some(fewer[0]))));
+        let more = [producer(1, 3, Some((9, 19))), known[1]];
+        assert_eq!(forgotten(&known, &more, true), None, "it was idle for too long before");
         let newer = [known[0], known[1], producer(3, 1, Some((0, 29)))];
         assert_eq!(forgotten(&known, &newer, true), None, "memory may know fewer");
     }

@@ -217,6 +217,31 @@ fn memory_is_compared_with_the_batches_on_disk() {
 }
 
 #[test]
+fn producers_are_forgotten_when_they_were_idle_and_not_before() {
+    let forgotten = |timestamp: i64, at_ms: u64| {
+        let of = [(0, 0)];
+        let server = ServerConfig::kafka_defaults();
+        let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
+        let config = LogConfig { producer_expiration_ms: 5_000, ..config };
+        let mut batch = Batch::clone(&batches(&of)[0]);
+        batch.header.max_timestamp = wall_ms(0) + timestamp;
+        let batch = Arc::new(batch);
+        let mut log = Log::create(tp(0), config, 0);
+        let records = Records::new(vec![Arc::clone(&batch)]);
+        let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+        log.append_done(appended.last_offset);
+        log.expire_producers(i64::MAX);
+        let image = Image(vec![batch], log.epoch_checkpoint());
+        let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        ledger.now_ns = at_ms * 1_000_000;
+        logs::rebuilt(&p, &mut ledger, Of { node: 1, replica: &view(&log) }, &image);
+        accounts(ledger).join("")
+    };
+    assert!(forgotten(1_000, 5_999).contains("remembered is None"));
+    assert_eq!(forgotten(1_000, 6_000), "");
+}
+
+#[test]
 fn the_quorum_commits_what_a_majority_has_on_disk() {
     let p = Partition::new("m".to_owned(), 0);
     let said = |durable: &[(i32, Offset)]| {

@@ -14,7 +14,7 @@ pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch \
            session with news is looked at again, the timers for waiting requests, open transactions and members' \
-           sessions are armed, a coordinator's load goes on, each follower copies from the leader that \
+           sessions are armed, and for rebalances, a coordinator's load goes on, each follower copies from the leader that \
            it knows, in its epoch, and learns what is committed",
 };
 
@@ -62,6 +62,10 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
     let unguarded = view.broker.unguarded_member();
     says(ledger, unguarded.is_none(), &|| {
         format!("coordinator {node} would not notice a silent member, by group: {unguarded:?}")
+    });
+    let hanging = view.broker.hanging_group();
+    says(ledger, hanging.is_none(), &|| {
+        format!("coordinator {node} would wait for ever for members of {hanging:?}")
     });
     follows(ledger, view);
     for session in view.broker.fetch_sessions() {

@@ -224,3 +224,23 @@ fn a_replica_that_joins_below_the_start_of_its_leaders_epoch() {
     rig.isr(2, 1, &[1, 2], &[1, 2, 3]);
     assert_eq!(rig.fired(), ["isr-rules"]);
 }
+
+/// Broker 2 is elected, alone or not, after it was in an ISR or not.
+fn elected(before: &[i32], isr: &[i32]) -> Vec<&'static str> {
+    let mut rig = Rig::with_unclean_elections("true");
+    let change = |leader: i32, epoch, isr: &[i32]| {
+        let (leader, isr) = (Some(ids(&[leader])[0]), ids(isr));
+        TraceEvent::PartitionChanged { tp: tp(0), leader, epoch, isr, unclean: false }
+    };
+    rig.trace(10_001, &change(1, 0, before));
+    rig.lead(1, 0, 0, before);
+    rig.trace(10_001, &change(2, 1, isr));
+    rig.fired()
+}
+
+#[test]
+fn an_election_from_outside_the_isr_is_marked() {
+    assert_eq!(elected(&[1, 3], &[2]), ["isr-rules"]);
+    assert!(elected(&[1, 2], &[2]).is_empty());
+    assert!(elected(&[1, 3], &[1, 2]).is_empty(), "it was taken in with the same change");
+}

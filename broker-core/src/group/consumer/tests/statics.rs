@@ -56,3 +56,14 @@ fn tools_remove_static_members_by_name() {
     let drafted = rig.act(|group, cx, image| group.remove_static(cx, image, "one")).unwrap();
     assert!(drafted.state.unwrap().members.is_empty());
 }
+
+#[test]
+fn a_member_is_in_no_epoch_that_its_group_has_not_got_to() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join_static("x", "one"));
+    assert_eq!(rig.group.ahead(), None);
+    rig.group.current.assignment_epoch -= 1;
+    assert_eq!(rig.group.ahead().map(|id| &**id), Some("x"));
+    rig.group.current.assignment_epoch += 2;
+    assert!(rig.group.ahead().is_some(), "targets are of no epoch that there was");
+}

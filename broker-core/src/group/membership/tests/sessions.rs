@@ -129,3 +129,21 @@ fn grp_10_a_group_that_is_going_answers_so_that_members_keep_their_ids() {
     let refused = rig.join_as(join("b", &b));
     assert_eq!(rig.joined(refused).error, ErrorCode::CoordinatorNotAvailable);
 }
+
+#[test]
+fn a_rebalance_ends_though_nobody_joins_or_asks() {
+    let mut rig = Rig::new();
+    let hangs = |rig: &mut Rig| {
+        rig.act(|group, cx| {
+            cx.timers.arm(cx.step);
+            group.hangs(cx.timers)
+        })
+    };
+    let (a, first) = rig.join_new("a");
+    assert!(!hangs(&mut rig), "it waits for those that start at the same time");
+    rig.wait(2 * DELAY_MS);
+    assert_eq!((rig.joined(first).leader, rig.state()), (a, GroupState::CompletingRebalance));
+    assert!(!hangs(&mut rig), "it waits for the leader's assignment");
+    rig.forget_deadlines();
+    assert!(hangs(&mut rig), "nobody would look");
+}

@@ -1,0 +1,249 @@
+//! What an administrator is told is done is done: the metadata of the controller that says so has it.
+
+use super::Says;
+use std::collections::BTreeSet;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::metadata::{ConfigResource, MetadataImage, PartitionImage};
+use stormglass_broker_core::protocol::{
+    AlteredResource, ConfigChange, ConfigOp, ConfigTarget, NewTopic, Placement, Request, Response,
+    TopicRef,
+};
+
+/// Whether a request is one that [`undone`] knows.
+pub(super) fn is_change(request: &Request) -> bool {
+    match request {
+        Request::AlterConfigs(asked) => !asked.validate_only,
+        Request::CreateTopics(asked) => !asked.validate_only,
+        Request::CreatePartitions(asked) => !asked.validate_only,
+        Request::DeleteTopics(_)
+        | Request::AlterPartitionReassignments(_)
+        | Request::UnregisterBroker(_) => true,
+        _ => false,
+    }
+}
+
+/// What the metadata does not have of a change, though all of it is said to be done.
+pub(super) fn undone(image: &MetadataImage, asked: &Request) -> Option<String> {
+    match asked {
+        Request::AlterConfigs(asked) => {
+            let of = asked.resources.iter().find_map(|resource| config(image, resource));
+            of.map(|change| format!("{change:?}"))
+        }
+        Request::CreateTopics(asked) => {
+            let missing = asked.topics.iter().find(|topic| !is_created(image, topic))?;
+            Some(format!("creation of {missing:?}"))
+        }
+        Request::CreatePartitions(asked) => {
+            let has = |name: &str| image.topic_named(name).map(|topic| topic.partitions.len());
+            let is_larger = |count: i32| Some(usize::try_from(count).unwrap_or(0));
+            let missing = asked.topics.iter().find(|new| has(&new.name) != is_larger(new.count))?;
+            Some(format!("{missing:?}, of which there are {:?}", has(&missing.name)))
+        }
+        Request::DeleteTopics(asked) => {
+            let is_left = |topic: &&TopicRef| match topic {
+                TopicRef::Name(name) => image.topic_named(name).is_some(),
+                TopicRef::Id(id) => image.topic(*id).is_some(),
+            };
+            let left = asked.topics.iter().find(is_left)?;
+            Some(format!("deletion of {left:?}"))
+        }
+        Request::AlterPartitionReassignments(asked) => {
+            let of = asked.partitions.iter().find(|(tp, target)| {
+                !image.partition(*tp).is_some_and(|state| is_moving(state, target.as_deref()))
+            });
+            of.map(|(tp, target)| format!("{tp:?} to {target:?}: {:?}", image.partition(*tp)))
+        }
+        Request::UnregisterBroker(asked) => {
+            let known = image.broker(asked.broker)?;
+            Some(format!("the end of registration {known:?}"))
+        }
+        _ => None,
+    }
+}
+
+/// A change of a topic's or all brokers' configs that has not been made.
+fn config<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a ConfigChange> {
+    let resource = match (asked.target.kind, &*asked.target.name) {
+        (ConfigTarget::TOPIC, _) => ConfigResource::Topic(asked.target.name.clone()),
+        (ConfigTarget::BROKER, "") => ConfigResource::AllBrokers,
+        _ => return None,
+    };
+    let known = image.configs(&resource);
+    asked.changes.iter().find(|change| {
+        let now = known.and_then(|known| known.get(&change.key));
+        match change.op {
+            ConfigOp::Set => now.map(|now| &**now) != change.value.as_deref().map(str::trim),
+            ConfigOp::Delete => now.is_some(),
+            ConfigOp::Append | ConfigOp::Subtract | ConfigOp::Unknown => false,
+        }
+    })
+}
+
+/// A topic is there, with the replicas that were asked for. It is new: nothing has moved.
+fn is_created(image: &MetadataImage, topic: &NewTopic) -> bool {
+    let Some(known) = image.topic_named(&topic.name) else { return false };
+    let Placement::Manual(placed) = &topic.placement else { return true };
+    known.partitions.len() == placed.len()
+        && known.partitions.iter().zip(placed).all(|(known, placed)| known.replicas == *placed)
+}
+
+/// A partition has, or is about to have, exactly these replicas; `None`: it is not being moved.
+fn is_moving(state: &PartitionImage, target: Option<&[NodeId]>) -> bool {
+    let Some(target) = target else { return state.moving.is_none() };
+    let leaves = |id: &NodeId| state.moving.as_ref().is_some_and(|of| of.removing.contains(id));
+    let left: BTreeSet<NodeId> = state.replicas.iter().copied().filter(|id| !leaves(id)).collect();
+    left == target.iter().copied().collect()
+}
+
+/// Whether a reassignment must be taken, or why it must be refused, as the metadata is before it; `None`: it may be
+/// either.
+pub(super) fn reassignment(image: &MetadataImage, asked: &Request) -> Option<Result<(), String>> {
+    let Request::AlterPartitionReassignments(asked) = asked else { return None };
+    let [(tp, target)] = asked.partitions.as_slice() else { return None };
+    let Some(state) = image.partition(*tp) else {
+        return Some(Err("the partition does not exist".to_owned()));
+    };
+    let adding = state.moving.as_ref().map_or(&[][..], |moving| &moving.adding);
+    let Some(target) = target else {
+        if state.moving.is_none() {
+            return Some(Err("it takes back a reassignment, and none is under way".to_owned()));
+        }
+        // who would be left without an in-sync replica may refuse
+        return state.isr.iter().any(|id| !adding.contains(id)).then_some(Ok(()));
+    };
+    let distinct: BTreeSet<NodeId> = target.iter().copied().collect();
+    let is_known = |id: &NodeId| image.broker(*id).is_some();
+    if !target.iter().all(is_known) || distinct.len() != target.len() || target.is_empty() {
+        return Some(Err(format!("there are no brokers {target:?}")));
+    }
+    let factor = state.replicas.len() - adding.len();
+    if target.len() != factor && !asked.allow_replication_factor_change {
+        return Some(Err(format!("{target:?} are not {factor} replicas")));
+    }
+    Some(Ok(()))
+}
+
+/// Whether an active controller is asked for a reassignment that it has no reason to refuse.
+pub(super) fn is_welcome(broker: &Broker, asked: &Request) -> bool {
+    let image = || broker.active_metadata();
+    matches!(asked, Request::AlterPartitionReassignments(_))
+        && image().and_then(|image| reassignment(image, asked)).is_some_and(|of| of.is_ok())
+}
+
+/// It is answered.
+pub(super) fn reassigned(says: &mut Says<'_>, node: i32, answer: &Response) {
+    let Response::AlterPartitionReassignments(answer) = answer else { return };
+    let is_reason = |error: ErrorCode| {
+        use ErrorCode::{
+            InvalidReplicaAssignment, InvalidReplicationFactor, NoReassignmentInProgress,
+            UnknownTopicOrPartition,
+        };
+        matches!(
+            error,
+            InvalidReplicaAssignment
+                | InvalidReplicationFactor
+                | NoReassignmentInProgress
+                | UnknownTopicOrPartition
+        )
+    };
+    let refused = answer.partitions.iter().find(|(_, error)| is_reason(*error));
+    says.rule(refused.is_none(), &|| {
+        format!("controller {node} refuses a reassignment without a reason: {refused:?}")
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::history::History;
+    use crate::checkers::ledger::Ledger;
+    use crate::recorder::testing::tp;
+    use stormglass_broker_core::metadata::Moving;
+    use stormglass_broker_core::protocol::{
+        AlterConfigsRequest, AlterPartitionReassignmentsRequest,
+        AlterPartitionReassignmentsResponse, DeleteTopicsRequest, UnregisterBrokerRequest,
+    };
+
+    fn ids(of: &[i32]) -> Vec<NodeId> {
+        of.iter().copied().map(NodeId).collect()
+    }
+
+    fn moving(replicas: &[i32], adding: &[i32], removing: &[i32]) -> PartitionImage {
+        PartitionImage {
+            replicas: ids(replicas),
+            isr: ids(replicas),
+            moving: Moving { removing: ids(removing), adding: ids(adding) }.kept(),
+            leader: Some(NodeId(1)),
+            leader_epoch: 0,
+            partition_epoch: 0,
+            recovering: false,
+        }
+    }
+
+    #[test]
+    fn a_config_that_is_left_as_it_was_is_seen() {
+        let image = MetadataImage::default();
+        let asked = |(kind, name): (i8, &str), op, value: Option<&str>| {
+            let change = ConfigChange { key: "k".into(), op, value: value.map(Into::into) };
+            let target = ConfigTarget { kind, name: name.into() };
+            let resources = vec![AlteredResource { target, replace: false, changes: vec![change] }];
+            Request::AlterConfigs(AlterConfigsRequest { resources, validate_only: false })
+        };
+        for of in [(ConfigTarget::TOPIC, "t"), (ConfigTarget::BROKER, "")] {
+            assert!(undone(&image, &asked(of, ConfigOp::Set, Some("1"))).is_some());
+            assert!(undone(&image, &asked(of, ConfigOp::Delete, None)).is_none());
+            assert!(undone(&image, &asked(of, ConfigOp::Append, Some("1"))).is_none());
+        }
+    }
+
+    #[test]
+    fn topics_and_brokers_that_are_not_there_are_gone() {
+        let image = MetadataImage::default();
+        let topics = vec![TopicRef::Name("t".into())];
+        let deletion = Request::DeleteTopics(DeleteTopicsRequest { topics });
+        let broker = Request::UnregisterBroker(UnregisterBrokerRequest { broker: NodeId(1) });
+        assert!(undone(&image, &deletion).is_none() && undone(&image, &broker).is_none());
+        let (config, placement) = (Default::default(), Placement::Manual(vec![ids(&[1])]));
+        assert!(!is_created(&image, &NewTopic { name: "t".into(), placement, config }));
+    }
+
+    #[test]
+    fn a_reassignment_ends_with_what_was_asked_for() {
+        assert!(is_moving(&moving(&[4, 2, 3, 1], &[4], &[1]), Some(&ids(&[4, 2, 3]))));
+        assert!(is_moving(&moving(&[4, 2, 3], &[], &[]), Some(&ids(&[4, 2, 3]))));
+        assert!(!is_moving(&moving(&[4, 2, 3, 1], &[4], &[]), Some(&ids(&[4, 2, 3]))));
+        assert!(!is_moving(&moving(&[1, 2, 3], &[], &[]), Some(&ids(&[4, 2, 3]))));
+        assert!(is_moving(&moving(&[1, 2, 3], &[], &[]), None));
+        assert!(!is_moving(&moving(&[4, 2, 3, 1], &[4], &[1]), None));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_not_moved() {
+        let partitions = vec![(tp(0), Some(ids(&[1])))];
+        let allow_replication_factor_change = false;
+        let asked =
+            AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions };
+        let asked = Request::AlterPartitionReassignments(asked);
+        assert!(reassignment(&MetadataImage::default(), &asked).unwrap().is_err());
+    }
+
+    #[test]
+    fn a_reassignment_that_may_be_is_refused_for_no_reason() {
+        let refused = |error| {
+            let answer = AlterPartitionReassignmentsResponse {
+                error: ErrorCode::None,
+                allow_replication_factor_change: false,
+                partitions: vec![(tp(0), error)],
+            };
+            let (mut ledger, history) = (Ledger::default(), History::default());
+            let (label, is_gapless) = ("", true);
+            let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
+            reassigned(&mut says, 1, &Response::AlterPartitionReassignments(answer));
+            ledger.finish().1.len()
+        };
+        assert_eq!(refused(ErrorCode::None) + refused(ErrorCode::NotController), 0);
+        assert_eq!(refused(ErrorCode::InvalidReplicationFactor), 1);
+    }
+}

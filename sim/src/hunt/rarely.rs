@@ -1,0 +1,191 @@
+//! What happens to a cluster now and then: a broker's registration ends, groups and positions are deleted, a
+//! topic's replicas are throttled, members with names of their own start anew all at once. Draws come from
+//! streams of their own, so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Operation, Plan};
+
+const MS: u64 = 1_000_000;
+/// A group that no client of the plan is in.
+const SPARE: &str = "spare-group";
+
+/// Adds them to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    if plan.topics.is_empty() {
+        return;
+    }
+    let window = (from_ns, to_ns);
+    let changes = [unregister(plan, window), groups(plan, window), throttle(plan, window)];
+    let in_time = changes.into_iter().flatten().filter(|(at_ns, _)| *at_ns <= to_ns);
+    let event = |(at_ns, operation)| EventPlan {
+        at_ns,
+        for_ns: None,
+        action: Action::Admin { operation },
+        line: None,
+    };
+    let events: Vec<_> = in_time.map(event).collect();
+    plan.events.extend(events);
+    restart_members(plan, window);
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+type Changes = Vec<(u64, Operation)>;
+
+/// The registration of a broker ends, mostly of one that is away: it comes back, and registers anew.
+fn unregister(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
+    let mut dice = Dice::new(plan.seed, "unregistered");
+    if !dice.percent(8) {
+        return Vec::new();
+    }
+    let away = plan.events.iter().filter_map(|event| match event.action {
+        Action::HostCrash { node }
+        | Action::ProcessCrash { node }
+        | Action::ProcessPause { node } => Some((event.at_ns, node)),
+        _ => None,
+    });
+    let is_broker = |id: i32| plan.cluster.brokers.iter().any(|node| node.id == id);
+    let away: Vec<_> = away.filter(|(_, node)| is_broker(*node)).collect();
+    let one = |dice: &mut Dice| {
+        if away.is_empty() || dice.percent(30) {
+            let brokers = &plan.cluster.brokers;
+            return (dice.between(from_ns, to_ns), brokers[dice.index(brokers.len())].id);
+        }
+        let (at_ns, node) = dice.pick(&away);
+        (at_ns + dice.around(400 * MS), node)
+    };
+    let times = dice.between(1, 2);
+    let ones: Vec<_> = (0..times).map(|_| one(&mut dice)).collect();
+    ones.into_iter().map(|(at_ns, node)| (at_ns, Operation::UnregisterBroker { node })).collect()
+}
+
+/// A group gets positions, loses them, goes, and comes again; so may one that transactions give positions.
+fn groups(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
+    let mut dice = Dice::new(plan.seed, "deleted groups");
+    if !dice.percent(14) {
+        return Vec::new();
+    }
+    let topic = plan.topics[dice.index(plan.topics.len())].name.clone();
+    let transactions = plan.producers.iter().filter_map(|producer| producer.transactions);
+    let group = match transactions.clone().any(|of| of.positions) && dice.percent(60) {
+        true => format!("positions-{}", dice.between(0, 3)),
+        false => SPARE.to_owned(),
+    };
+    let (mut at_ns, mut changes) = (dice.between(from_ns, to_ns), Vec::new());
+    for _ in 0..dice.between(3, 8) {
+        let group = group.clone();
+        let topic = topic.clone();
+        let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
+        let operation = match dice.index(5) {
+            // a transaction's position may be any but this
+            0 | 1 if group == SPARE => Operation::CommitPositions { group, topic, offset },
+            0..=2 => Operation::DeletePositions { group, topic },
+            _ => Operation::DeleteGroup { group },
+        };
+        changes.push((at_ns, operation));
+        at_ns += dice.around(250 * MS);
+    }
+    changes
+}
+
+/// Brokers get more or fewer fetchers, or the replicas of a topic are throttled for a while. To end it is asked for
+/// several times, as a request may be lost.
+fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
+    let mut dice = Dice::new(plan.seed, "throttled");
+    if !dice.percent(10) {
+        return Vec::new();
+    }
+    let (at_ns, mut changes) = (dice.between(from_ns, to_ns), Vec::new());
+    let mut set = |at_ns: u64, key: &str, value: Option<&str>| {
+        let (key, value) = (key.to_owned(), value.map(str::to_owned));
+        changes.push((at_ns, Operation::SetBrokerConfig { key, value }));
+    };
+    if dice.percent(35) {
+        let value = dice.pick(&["1", "2"]);
+        set(at_ns, "num.replica.fetchers", Some(value));
+        set(at_ns + dice.around(2_000 * MS), "num.replica.fetchers", None);
+        return changes;
+    }
+    let rate = dice.pick(&["30000", "100000", "400000"]);
+    for key in ["leader.replication.throttled.rate", "follower.replication.throttled.rate"] {
+        set(at_ns, key, Some(rate));
+    }
+    let topic = plan.topics[dice.index(plan.topics.len())].name.clone();
+    let (leaders, followers) = dice.pick(&[(true, false), (false, true), (true, true)]);
+    let keys = [
+        ("leader.replication.throttled.replicas", leaders),
+        ("follower.replication.throttled.replicas", followers),
+    ];
+    let ends_ns = at_ns + dice.between(1_000, 6_000) * MS;
+    for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
+        let mut set = |at_ns: u64, value: Option<&str>| {
+            let (topic, key, value) = (topic.clone(), key.to_owned(), value.map(str::to_owned));
+            changes.push((at_ns.min(to_ns), Operation::SetTopicConfig { topic, key, value }));
+        };
+        set(at_ns, Some("*"));
+        (0..4).for_each(|turn| set(ends_ns + turn * 700 * MS, None));
+    }
+    changes
+}
+
+/// Members of a group in the classic protocol that have names of their own start anew within their sessions: the
+/// one that leads, too.
+fn restart_members(plan: &mut Plan, (from_ns, to_ns): (u64, u64)) {
+    let mut dice = Dice::new(plan.seed, "named members");
+    let is_named =
+        |assignor: Assignor| matches!(assignor, Assignor::Range | Assignor::CooperativeSticky);
+    let groups = plan.consumers.iter().filter(|group| {
+        group.membership.is_some_and(|of| of.static_members && is_named(of.assignor))
+    });
+    let groups: Vec<String> = groups.map(|group| group.group.clone()).collect();
+    for client in groups {
+        for _ in 0..dice.between(0, 2) {
+            let (at_ns, lasts) = (dice.between(from_ns, to_ns), dice.between(20, 700) * MS);
+            let action = Action::ClientCrash { client: client.clone() };
+            let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
+            if !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_each_of_them() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let (mut unregistered, mut deleted, mut throttled, mut others) = (0, 0, 0, 0);
+        for seed in 1..300 {
+            let plan = swarm(&base, seed);
+            let of = |is: &dyn Fn(&Operation) -> bool| {
+                let mut events = plan.events.iter();
+                events.any(
+                    |event| matches!(&event.action, Action::Admin { operation } if is(operation)),
+                )
+            };
+            unregistered += u32::from(of(&|operation| {
+                let Operation::UnregisterBroker { node } = operation else { return false };
+                assert!(plan.cluster.brokers.iter().any(|broker| broker.id == *node));
+                true
+            }));
+            deleted += u32::from(of(&|of| matches!(of, Operation::DeleteGroup { .. })));
+            let is_throttle = |of: &Operation| match of {
+                Operation::SetTopicConfig { key, .. } => key.contains("throttled"),
+                _ => false,
+            };
+            throttled += u32::from(of(&is_throttle));
+            others +=
+                u32::from(!plan.events.iter().any(|e| matches!(e.action, Action::Admin { .. })));
+        }
+        let of_all = [unregistered, deleted, throttled];
+        assert!(of_all.iter().all(|seeds| (10..60).contains(seeds)), "{of_all:?}");
+        assert!(others > 120, "{others} without an administrator");
+    }
+}
