@@ -114,7 +114,23 @@ impl<'a> Loader<'a> {
         let base = self.bases[index];
         let end = self.bases.get(index + 1).copied();
         let end = end.unwrap_or_else(|| self.image.summary(self.log.tp, base).next_offset);
-        end > high_watermark && (base == 0 || self.snapshot(base).is_some())
+        end > high_watermark
+            && (base == 0
+                || self.snapshot(base).is_some()
+                || (index == 0 && self.knows_nobody_below(base)))
+    }
+
+    /// Whether every producer has written something from an offset on, so that its batches from there say
+    /// all. A log that began anew at its leader's log start has no snapshot of its first offset (hunt seed
+    /// 3001852).
+    fn knows_nobody_below(&self, base: Offset) -> bool {
+        let last = self.bases.last().map(|last| self.image.summary(self.log.tp, *last).next_offset);
+        let mut ends = self.bases.iter().copied().chain(last).rev();
+        let newest = ends.find_map(|offset| self.snapshot(offset));
+        newest.is_none_or(|newest| {
+            let mut producers = newest.producers.entries().iter();
+            producers.all(|p| p.batches().last().is_some_and(|batch| batch.last_offset >= base))
+        })
     }
 
     /// Takes the newest producer snapshot that belongs to this log and is not ahead of what can be

@@ -198,11 +198,14 @@ fn each_segment_keeps_its_snapshot_and_those_above_a_truncation_go() {
     assert_eq!((log.log_start_offset(), log.next_offset()), (100, 100));
 }
 
-/// A producer's batches, the last ones not committed when the log is closed in good order.
-fn closed_with_a_tail(committed: Offset) -> (Log, MemoryDisk) {
+/// A producer's batches from an offset on, the last ones not committed when the log is closed in good order.
+fn closed_with_a_tail(start: Offset, committed: Offset) -> (Log, MemoryDisk) {
     let config = LogConfig { segment_bytes: 1 << 20, ..config() };
     let (mut log, mut disk) = (Log::create(TP, config, 0), MemoryDisk::default());
     let mut ops = Vec::new();
+    if start > 0 {
+        log.truncate_fully_and_start_at(start, &mut ops);
+    }
     for sequence in 0..9 {
         let batch = records(sequenced(9, 0, sequence, 1));
         let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
@@ -211,7 +214,8 @@ fn closed_with_a_tail(committed: Offset) -> (Log, MemoryDisk) {
     log.note_high_watermark(committed);
     log.close(&mut ops);
     disk.apply(&ops);
-    let clean = Recover { clean: true, high_watermark: Some(committed), ..Recover::default() };
+    let (log_start_offset, high_watermark) = (start, Some(committed));
+    let clean = Recover { clean: true, high_watermark, log_start_offset, ..Recover::default() };
     let (log, stats) = load(&mut disk, clean);
     assert_eq!(stats, RecoveryStats::default(), "Kafka reads nothing here");
     (log, disk)
@@ -219,15 +223,18 @@ fn closed_with_a_tail(committed: Offset) -> (Log, MemoryDisk) {
 
 #[test]
 fn idem_08_a_tail_cut_after_a_clean_end_leaves_its_producers_as_they_were() {
-    let (mut log, _) = closed_with_a_tail(3);
-    log.truncate_to(3, &mut Vec::new()); // more than a producer's five remembered batches
-    let mut append = |sequence| {
-        let batch = records(sequenced(9, 0, sequence, 1));
-        log.append_as_leader(&batch, client(2), &mut Vec::new())
-    };
-    assert!(append(2).unwrap().duplicate, "it was committed before");
-    append(5).unwrap_err();
-    assert!(!append(3).unwrap().duplicate);
+    // a log that began anew at its leader's start has no snapshot of its first offset (hunt seed 3001852)
+    for start in [0, 100] {
+        let (mut log, _) = closed_with_a_tail(start, start + 3);
+        log.truncate_to(start + 3, &mut Vec::new()); // more than a producer's five remembered batches
+        let mut append = |sequence| {
+            let batch = records(sequenced(9, 0, sequence, 1));
+            log.append_as_leader(&batch, client(2), &mut Vec::new())
+        };
+        assert!(append(2).unwrap().duplicate, "it was committed before");
+        append(5).unwrap_err();
+        assert!(!append(3).unwrap().duplicate);
+    }
 }
 
 #[test]

@@ -16,7 +16,25 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
         (Request::Vote(asked), Response::Vote(answer)) if answer.granted && !asked.pre_vote => {
             peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
         }
+        (Request::InitProducerId(_) | Request::EndTxn(_), answer) => {
+            let epoch = given_epoch(answer);
+            says.rule(epoch.is_none_or(|epoch| epoch < i16::MAX), &|| {
+                format!(
+                    "coordinator {} gives a producer the epoch {epoch:?}, which is for markers",
+                    by.node
+                )
+            });
+        }
         _ => {}
+    }
+}
+
+/// The epoch that a producer has from now on.
+fn given_epoch(answer: &Response) -> Option<i16> {
+    match answer {
+        Response::InitProducerId(answer) if answer.error.is_ok() => Some(answer.producer_epoch),
+        Response::EndTxn(answer) if answer.error.is_ok() => Some(answer.producer?.epoch),
+        _ => None,
     }
 }
 
@@ -158,5 +176,22 @@ pub(super) fn is_taken(answer: &Response) -> bool {
             answer.error.is_ok() && !refused
         }
         answer => fencing::is_taken(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_broker_core::error::ErrorCode;
+    use stormglass_broker_core::protocol::InitProducerIdResponse;
+
+    #[test]
+    fn epochs_that_producers_get_are_seen() {
+        let given = |error, producer_epoch| {
+            let answer = InitProducerIdResponse { error, producer_id: 7, producer_epoch };
+            given_epoch(&Response::InitProducerId(answer))
+        };
+        assert_eq!(given(ErrorCode::None, i16::MAX), Some(i16::MAX));
+        assert_eq!(given(ErrorCode::ProducerFenced, -1), None);
     }
 }

@@ -475,6 +475,8 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::JoinGroup(_)
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_)
+            | Request::InitProducerId(_)
+            | Request::EndTxn(_)
     )
 }
 
