@@ -29,6 +29,11 @@ pub(crate) fn appended(
     if p.keys.is_some() && origin == Origin::Follower {
         return followed_compacted(p, ledger, at, entry);
     }
+    written(p, ledger, (at, origin), entry);
+}
+
+/// What is written as it was sent: nothing has cleaned it yet.
+fn written(p: &mut Partition, ledger: &mut Ledger, (at, origin): (usize, Origin), entry: &Entry) {
     let past = if p.replicas[at].log.go_on(entry.epoch, entry.base, entry.next()) {
         Some(entry.epoch)
     } else {
@@ -220,13 +225,13 @@ pub(crate) fn recovered(
     (from < end && is_own).then_some(from..end)
 }
 
-/// What was found so on its disk.
+/// What was found so on its disk, as it was written there.
 pub(crate) fn found(p: &mut Partition, ledger: &mut Ledger, at: usize, batch: &Batch) {
     let now_ns = ledger.now_ns;
     if let Some(keys) = &mut p.keys {
         keys.appended(now_ns, batch);
     }
-    appended(p, ledger, (at, Origin::Follower), &Entry::of(batch));
+    written(p, ledger, (at, Origin::Follower), &Entry::of(batch));
 }
 
 /// A replica cut its log.
