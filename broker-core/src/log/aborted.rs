@@ -137,6 +137,7 @@ impl Log {
     /// The log ends in its active segment: indexes of later ones go.
     pub(super) fn drop_later_txn_indexes(&mut self, ops: &mut Vec<DiskOpKind>) {
         let base = self.active().base;
+        self.txn_indexes_under_way.retain(|index| *index < base);
         while let Some(later) = self.txn_indexes.pop_if(|index| *index > base) {
             let file = FileName::TransactionIndex(self.tp, later);
             ops.push(DiskOpKind::DeleteFile { file });

@@ -95,14 +95,19 @@ impl Log {
         self.roll_to(if near { next } else { batch.base_offset() }, ops);
     }
 
+    /// Nothing more comes to the active segment: whoever loads the log takes from its index what was aborted.
+    pub(super) fn seal(&mut self, ops: &mut Vec<DiskOpKind>) {
+        self.active_mut().index.seal();
+        if self.push_txn_index(ops) {
+            self.txn_indexes_under_way.push(self.active().base);
+        }
+    }
+
     fn roll_to(&mut self, base: Offset, ops: &mut Vec<DiskOpKind>) {
         if self.active().bytes == 0 {
             self.segments.pop_back();
         } else {
-            self.active_mut().index.seal();
-            if self.push_txn_index(ops) {
-                self.txn_indexes_under_way.push(self.active().base);
-            }
+            self.seal(ops);
             self.flush(ops);
             if planted(self.config.plant, Plant::RollCountsAsFlushed) {
                 self.recovery_point = self.next_offset;

@@ -31,7 +31,7 @@ impl Log {
             let end = if self.marks.reach(offset) {
                 self.take_back(offset)
             } else {
-                self.cut_deep(offset);
+                self.cut_deep(offset, ops);
                 offset
             };
             ops.push(DiskOpKind::Truncate { tp: self.tp, to: end });
@@ -91,7 +91,7 @@ impl Log {
     }
 
     /// Cuts where batches are not remembered one by one.
-    fn cut_deep(&mut self, offset: Offset) {
+    fn cut_deep(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) {
         self.marks.clear();
         self.producers.forget_from(offset);
         self.segments.truncate(self.segment_floor(offset) + 1);
@@ -105,7 +105,9 @@ impl Log {
         // an upper bound: never deletes too early, and lookups by time go on in the next segment
         let max_timestamp = segment.max_timestamp;
         segment.cut(offset, position, max_timestamp);
-        segment.index.seal();
+        self.drop_later_txn_indexes(ops);
+        self.seal(ops);
+        let segment = self.active();
         let start_bytes = segment.end_bytes();
         self.segments.push_back(Segment::new(offset, start_bytes));
     }

@@ -506,7 +506,7 @@ impl ReplicaManager {
             self.checkpoint_log_starts(step);
         }
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
     }
 

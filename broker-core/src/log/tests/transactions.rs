@@ -14,13 +14,18 @@ fn config() -> LogConfig {
 }
 
 struct Rig {
+    config: LogConfig,
     log: Log,
     disk: MemoryDisk,
 }
 
 impl Rig {
     fn new() -> Self {
-        Self { log: Log::create(TP, config(), 0), disk: MemoryDisk::default() }
+        Self::with(config())
+    }
+
+    fn with(config: LogConfig) -> Self {
+        Self { config, log: Log::create(TP, config, 0), disk: MemoryDisk::default() }
     }
 
     fn append(&mut self, batch: Batch, origin: Origin) -> Result<Offset, AppendError> {
@@ -51,7 +56,7 @@ impl Rig {
 
     fn load(&mut self, boot: Recover) {
         let mut ops = Vec::new();
-        (self.log, _) = Log::recover(TP, config(), &self.disk, boot, &mut ops);
+        (self.log, _) = Log::recover(TP, self.config, &self.disk, boot, &mut ops);
         self.disk.apply(&ops);
     }
 
@@ -264,6 +269,30 @@ fn a_transaction_whose_marker_is_cut_deep_is_open_and_ends_again() {
     assert_eq!(rig.stable(), 0);
     rig.end(7, false); // 1
     assert_eq!((rig.stable(), rig.aborted()), (2, vec![of(7, 0)]));
+}
+
+/// The log goes on in another segment after such a cut; what was aborted in the one before is read from its index.
+#[test]
+fn a_deep_cut_leaves_what_was_aborted_as_it_was() {
+    for segment_bytes in [300, 1 << 20] {
+        let mut rig = Rig::with(LogConfig { segment_bytes, ..config() });
+        rig.write(7, 0); // 0
+        rig.end(7, false); // 1
+        rig.write(8, 0); // 2
+        rig.end(8, false); // 3
+        for _ in 0..2_100 {
+            rig.append(batch(1, 10, 0), Origin::Client).unwrap();
+        }
+        let mut ops = Vec::new();
+        assert!(rig.log.truncate_to(3, &mut ops));
+        rig.disk.apply(&ops);
+        rig.end(8, true); // 3
+        let mut ops = Vec::new();
+        rig.log.close(&mut ops);
+        rig.disk.apply(&ops);
+        rig.load(Recover { clean: true, high_watermark: Some(4), ..Recover::default() });
+        assert_eq!(rig.aborted(), [of(7, 0)], "segments of {segment_bytes}");
+    }
 }
 
 #[test]
