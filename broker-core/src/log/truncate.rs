@@ -28,15 +28,14 @@ impl Log {
         let cuts = offset < self.next_offset;
         if cuts {
             self.revision += 1;
-            let end = if self.marks.reach(offset) {
-                self.take_back(offset)
-            } else {
-                self.cut_deep(offset, ops);
-                offset
-            };
+            let is_deep = !self.marks.reach(offset);
+            let end = if is_deep { self.cut_deep(offset) } else { self.take_back(offset) };
             ops.push(DiskOpKind::Truncate { tp: self.tp, to: end });
             self.lower_end(end, ops);
             self.drop_later_txn_indexes(ops);
+            if is_deep && self.active().bytes > 0 {
+                self.go_on_behind(end, ops);
+            }
         }
         let keeps = !cuts && planted(self.config.plant, Plant::EpochsStayAtLogEnd);
         if !keeps && self.epochs.truncate_from_end(self.next_offset.min(offset)) {
@@ -90,8 +89,8 @@ impl Log {
         end
     }
 
-    /// Cuts where batches are not remembered one by one.
-    fn cut_deep(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) {
+    /// Cuts where batches are not remembered one by one. Returns the log's new end.
+    fn cut_deep(&mut self, offset: Offset) -> Offset {
         self.marks.clear();
         self.producers.forget_from(offset);
         self.segments.truncate(self.segment_floor(offset) + 1);
@@ -99,17 +98,20 @@ impl Log {
         if segment.base >= offset {
             let base = segment.base;
             segment.cut(base, 0, TimestampAt::none(base));
-            return;
+            return offset;
         }
         let position = segment.position_estimate(offset).max(1);
         // an upper bound: never deletes too early, and lookups by time go on in the next segment
         let max_timestamp = segment.max_timestamp;
         segment.cut(offset, position, max_timestamp);
-        self.drop_later_txn_indexes(ops);
+        offset
+    }
+
+    /// Where a segment ends in bytes is not known after a deep cut: the log goes on in another one.
+    fn go_on_behind(&mut self, end: Offset, ops: &mut Vec<DiskOpKind>) {
         self.seal(ops);
-        let segment = self.active();
-        let start_bytes = segment.end_bytes();
-        self.segments.push_back(Segment::new(offset, start_bytes));
+        let start_bytes = self.active().end_bytes();
+        self.segments.push_back(Segment::new(end, start_bytes));
     }
 
     /// The log ends here now; whatever is in flight confirms no more than that.

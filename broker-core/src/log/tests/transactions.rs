@@ -42,6 +42,13 @@ impl Rig {
         self.append(within(producer, 0, sequence), Origin::Client).unwrap()
     }
 
+    /// What lies before these batches is cut deep.
+    fn write_more_than_is_remembered(&mut self) {
+        for _ in 0..2_100 {
+            self.append(batch(1, 10, 0), Origin::Client).unwrap();
+        }
+    }
+
     fn end(&mut self, producer: i64, commit: bool) -> Offset {
         self.append(marker(producer, 0, commit, 1), Origin::Coordinator).unwrap()
     }
@@ -259,9 +266,7 @@ fn a_transaction_whose_marker_is_cut_deep_is_open_and_ends_again() {
     let mut rig = Rig::new();
     rig.write(7, 0); // 0
     rig.end(7, false); // 1
-    for _ in 0..2_100 {
-        rig.append(batch(1, 10, 0), Origin::Client).unwrap();
-    }
+    rig.write_more_than_is_remembered();
     let mut ops = Vec::new();
     assert!(rig.log.truncate_to(1, &mut ops));
     rig.disk.apply(&ops);
@@ -280,9 +285,7 @@ fn a_deep_cut_leaves_what_was_aborted_as_it_was() {
         rig.end(7, false); // 1
         rig.write(8, 0); // 2
         rig.end(8, false); // 3
-        for _ in 0..2_100 {
-            rig.append(batch(1, 10, 0), Origin::Client).unwrap();
-        }
+        rig.write_more_than_is_remembered();
         let mut ops = Vec::new();
         assert!(rig.log.truncate_to(3, &mut ops));
         rig.disk.apply(&ops);

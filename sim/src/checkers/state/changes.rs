@@ -1,11 +1,11 @@
 //! How partitions may change from one committed state of the metadata to another.
 
 use super::NodeView;
-use crate::checkers::history::History;
-use crate::checkers::ledger::{Check, Ledger};
+use super::metadata::says_of;
+use crate::checkers::ledger::Ledger;
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
+use stormglass_broker_core::metadata::PartitionImage;
 
 /// Partitions in the newest metadata that has been seen.
 #[derive(Debug, Default)]
@@ -32,21 +32,13 @@ impl Changes {
                 continue;
             }
             let seen = objection(before, state);
-            ledger.checked(Check::Metadata, 1);
-            if let Some(seen) = seen {
-                let label = label(image, tp);
-                ledger.broken(Check::Metadata, (&label, &History::default()), &|| {
-                    format!("at metadata offset {} {seen}: {state:?}", image.offset())
-                });
-            }
+            says_of(ledger, (image, tp), seen.is_none(), &|| {
+                let seen = seen.as_deref().unwrap_or_default();
+                format!("at metadata offset {} {seen}: {state:?}", image.offset())
+            });
             before.clone_from(state);
         }
     }
-}
-
-fn label(image: &MetadataImage, tp: TopicPartition) -> String {
-    let name = image.topic(tp.topic).map_or("?", |topic| &topic.name);
-    format!("{name}-{}", tp.partition)
 }
 
 /// What no controller does: it counts every change, another leader has a later epoch, and so has a leader of

@@ -415,7 +415,8 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
 }
 
 /// As [`says`], about a partition, which nobody names unless a rule is broken.
-fn says_of(
+/// A rule about a partition of an image.
+pub(super) fn says_of(
     ledger: &mut Ledger,
     (image, tp): (&MetadataImage, TopicPartition),
     holds: bool,
