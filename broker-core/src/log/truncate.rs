@@ -33,7 +33,8 @@ impl Log {
             ops.push(DiskOpKind::Truncate { tp: self.tp, to: end });
             self.lower_end(end, ops);
             self.drop_later_txn_indexes(ops);
-            if is_deep && self.active().bytes > 0 {
+            let has_gap = self.active().next_offset < end;
+            if (is_deep || has_gap) && self.active().bytes > 0 {
                 self.go_on_behind(end, ops);
             }
         }
@@ -49,11 +50,8 @@ impl Log {
         self.revision += 1;
         let segments = self.segments.iter().map(|segment| segment.base).collect();
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
-        // a restart before the next append must find where the log goes on: the file's name says it
-        let (tp, segment) = (self.tp, offset);
-        ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
         self.segments.clear();
-        self.segments.push_back(Segment::new(offset, 0));
+        self.begin_segment(offset, 0, ops);
         self.marks.clear();
         self.producers.clear();
         self.log_start = offset;
@@ -107,11 +105,19 @@ impl Log {
         offset
     }
 
-    /// Where a segment ends in bytes is not known after a deep cut: the log goes on in another one.
+    /// Where a segment ends in bytes is not known after a deep cut, and where its log ends not behind a gap
+    /// that the cleaner left (hunt seed 3001873): the log goes on in another one.
     fn go_on_behind(&mut self, end: Offset, ops: &mut Vec<DiskOpKind>) {
         self.seal(ops);
         let start_bytes = self.active().end_bytes();
-        self.segments.push_back(Segment::new(end, start_bytes));
+        self.begin_segment(end, start_bytes, ops);
+    }
+
+    /// A restart before the next append must find where the log goes on: the name of the file says it.
+    fn begin_segment(&mut self, base: Offset, start_bytes: u64, ops: &mut Vec<DiskOpKind>) {
+        let (tp, records) = (self.tp, Records::default());
+        ops.push(DiskOpKind::Append { tp, segment: base, records });
+        self.segments.push_back(Segment::new(base, start_bytes));
     }
 
     /// The log ends here now; whatever is in flight confirms no more than that.

@@ -1,8 +1,8 @@
 //! What goes and what stays, case by case.
 
 use super::rig::{Rig, config};
-use crate::log::testing::client;
-use crate::log::{AppendError, CleaningError, LogConfig, Progress};
+use crate::log::testing::{TP, client};
+use crate::log::{AppendError, CleaningError, Log, LogConfig, Progress, Recover};
 use crate::records::{Batch, Record, Records};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -350,6 +350,34 @@ fn a_record_outside_of_its_batch_cannot_be_read() {
         let steps = std::iter::repeat_with(|| rig.step(&mut pass, &mut |_| {}));
         let outcome = steps.take(20).find(|outcome| *outcome != Ok(Progress::Waits));
         assert_eq!(outcome, Some(Err(CleaningError::Unreadable)), "{cleaned:?}");
+    }
+}
+
+/// Where nothing is left below a cut, whoever loads the log must still know that it goes on there.
+#[test]
+fn a_log_that_is_cut_behind_a_gap_goes_on_at_the_cut_after_a_restart() {
+    for noted in [10, 15] {
+        let mut rig = Rig::new();
+        for value in 0..15 {
+            rig.write(&[(1, Some(value))]);
+        }
+        rig.clean_all();
+        rig.log.note_high_watermark(noted);
+        let mut ops = Vec::new();
+        rig.log.truncate_to(12, &mut ops);
+        rig.carry_out(&ops);
+        for clean in [false, true] {
+            let boot = Recover {
+                clean,
+                recovery_point: rig.log.recovery_point(),
+                high_watermark: Some(12),
+                ..Recover::default()
+            };
+            let (again, _) = Log::recover(TP, config(), &rig.disk, boot, &mut Vec::new());
+            assert_eq!(again.next_offset(), 12, "cut from {noted} on, clean: {clean}");
+        }
+        rig.write(&[(2, Some(1))]);
+        assert_eq!(rig.records(), [(12, 2, Some(1))]);
     }
 }
 
