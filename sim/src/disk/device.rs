@@ -11,7 +11,7 @@ use super::flusher::{Flusher, Target};
 use super::page_cache::PageCache;
 use super::reader::Reader;
 use super::store::{Cut, Extent, FileId, Preload, Store};
-use super::volume::{Io, VolumeCounters, Volumes};
+use super::volume::{Io, Slow, VolumeCounters, Volumes};
 use crate::rng::Streams;
 use bytes::Bytes;
 use stormglass_broker_core::ids::{DiskOpId, Offset, TopicPartition};
@@ -315,11 +315,10 @@ impl Disk {
         u64::try_from(ns).unwrap_or(u64::MAX)
     }
 
-    /// From now on volumes have this share of their rates, in parts per thousand, and each
-    /// operation takes longer; 1000 and 0 restore them.
-    pub fn set_slow(&mut self, now_ns: u64, rate_permille: u32, extra_latency_ns: u64) {
+    /// From now on all volumes are as slow as this.
+    pub fn set_slow(&mut self, now_ns: u64, slow: Slow) {
         for volume in 0..self.volumes.len() {
-            self.volumes.set_slow(now_ns, volume, rate_permille, extra_latency_ns);
+            self.volumes.set_slow(now_ns, volume, slow);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The disk as a broker sees it: what is confirmed when, and what is left after a crash.
 
 use super::testing::{MIB, MS, Maker, SEC, Shape, config, tp};
-use super::{Completion, Disk, DiskConfig, Preload};
+use super::{Completion, Disk, DiskConfig, Preload, QUEUE_DEPTH, Slow};
 use crate::rng::Streams;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -254,10 +254,10 @@ fn what_was_cut_off_altogether_holds_up_nothing() {
     let sync = || DiskOpKind::Sync { tp: tp(0), segment: 0 };
     append(&mut disk, 0, 0, batches[..32].to_vec());
     submit(&mut disk, 0, sync());
-    disk.set_slow(SEC, 1000, 10 * SEC);
+    disk.set_slow(SEC, slow(1000, 10 * SEC));
     append(&mut disk, SEC, 0, batches[32..].to_vec());
     submit(&mut disk, SEC, sync());
-    disk.set_slow(SEC, 1000, 0);
+    disk.set_slow(SEC, Slow::NOT);
     submit(&mut disk, SEC, DiskOpKind::Truncate { tp: tp(0), to: 32 * 16 });
     append(&mut disk, SEC, 0, batches[32..].to_vec());
     let synced_ns = submit(&mut disk, SEC, sync()).at_ns;
@@ -296,9 +296,9 @@ fn what_is_durable_is_not_undone_by_an_older_write_that_ends_later() {
         submit(disk, now_ns, DiskOpKind::WriteFile { file: name.clone(), bytes }).at_ns
     };
     write(&mut disk, 0, "first");
-    disk.set_slow(SEC, 1000, 60 * SEC);
+    disk.set_slow(SEC, slow(1000, 60 * SEC));
     let second_ns = write(&mut disk, SEC, "second");
-    disk.set_slow(SEC, 1000, 0);
+    disk.set_slow(SEC, Slow::NOT);
     let third_ns = write(&mut disk, SEC, "third");
     assert!(third_ns < second_ns, "the slow one ends later");
     write(&mut disk, third_ns, "fourth"); // on its way
@@ -377,14 +377,35 @@ fn full_and_broken_volumes_refuse() {
     assert_eq!(append(&mut disk, 0, 0, batches[1..2].to_vec()).result, DiskResult::Done);
 }
 
+fn slow(rate_permille: u32, extra_latency_ns: u64) -> Slow {
+    Slow { rate_permille, extra_latency_ns, until_ns: u64::MAX }
+}
+
+/// Hunt seeds 926099 and 1702330: a queue of a slow volume kept a broker away long after it was over.
+#[test]
+fn what_waits_for_its_place_in_a_queue_is_slow_only_while_the_volume_is() {
+    let mut disk = disk(config());
+    let slow = Slow { rate_permille: 1000, extra_latency_ns: SEC, until_ns: 3 * SEC };
+    disk.set_slow(0, slow);
+    let name = FileName::HighWatermarks;
+    let write = |disk: &mut Disk| {
+        let bytes = Bytes::from_static(b"x");
+        submit(disk, 0, DiskOpKind::WriteFile { file: name.clone(), bytes }).at_ns
+    };
+    let ends: Vec<u64> = (0..20 * QUEUE_DEPTH).map(|_| write(&mut disk)).collect();
+    assert!(ends[0] >= SEC, "{}", ends[0]);
+    let last_ns = ends.iter().max().unwrap();
+    assert!((3 * SEC..5 * SEC).contains(last_ns), "twenty times as much at once: {last_ns}");
+}
+
 #[test]
 fn a_slow_volume_slows_cold_reads_and_heals() {
     let mut disk = disk(config());
     disk.preload(tp(0), &preload(1 << 30));
-    disk.set_slow(0, 100, 5 * MS);
+    disk.set_slow(0, slow(100, 5 * MS));
     let (slow_ns, _) = read(&mut disk, 0, range(0, 0, 1 << 20));
     assert!(slow_ns.abs_diff(SEC / 25) < MS, "1 MiB at 25 MiB/s: {slow_ns}");
-    disk.set_slow(slow_ns, 1000, 0);
+    disk.set_slow(slow_ns, Slow::NOT);
     let (at_ns, _) = read(&mut disk, slow_ns, range(0, 16 * 64, 1 << 20));
     assert!(at_ns - slow_ns < 6 * MS, "{}", at_ns - slow_ns);
     disk.stall_until(at_ns + SEC);

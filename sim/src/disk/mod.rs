@@ -40,4 +40,4 @@ pub(crate) use dictionary::Dictionary;
 pub use latency::Latency;
 pub use store::Preload;
 pub(crate) use timestamp::first_at_or_after;
-pub use volume::{Io, QUEUE_DEPTH, VolumeCounters, Volumes};
+pub use volume::{Io, QUEUE_DEPTH, Slow, VolumeCounters, Volumes};

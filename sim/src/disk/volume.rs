@@ -63,6 +63,23 @@ impl VolumeCounters {
     }
 }
 
+/// How much slower than itself a volume is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slow {
+    /// Its rates, parts per thousand.
+    pub rate_permille: u32,
+    /// Each operation takes so much longer, ns.
+    pub extra_latency_ns: u64,
+    /// What is served from then on takes no longer any more, ns: what waits for its place in the queue of a
+    /// slow volume is soon through when that is over.
+    pub until_ns: u64,
+}
+
+impl Slow {
+    /// Not at all.
+    pub const NOT: Self = Self { rate_permille: 1000, extra_latency_ns: 0, until_ns: 0 };
+}
+
 /// One volume.
 #[derive(Debug)]
 struct Volume {
@@ -71,7 +88,7 @@ struct Volume {
     io_size_bytes: u64,
     read: Latency,
     write: Latency,
-    extra_latency_ns: u64,
+    slow: Slow,
     stalled_until_ns: u64,
     /// When each place in the queue is free.
     places: BinaryHeap<Reverse<u64>>,
@@ -137,13 +154,12 @@ impl Volumes {
         self.volumes[volume].submit(now_ns, after_ns, io, &mut self.instance)
     }
 
-    /// From `now_ns` on, a volume's rates are this many parts per thousand, and each operation
-    /// takes longer by `extra_latency_ns`. 1000 and 0 restore it.
-    pub fn set_slow(&mut self, now_ns: u64, volume: usize, permille: u32, extra_latency_ns: u64) {
+    /// From `now_ns` on, a volume is as slow as this.
+    pub fn set_slow(&mut self, now_ns: u64, volume: usize, slow: Slow) {
         let volume = &mut self.volumes[volume];
-        volume.throughput.set_scale(now_ns, permille);
-        volume.iops.set_scale(now_ns, permille);
-        volume.extra_latency_ns = extra_latency_ns;
+        volume.throughput.set_scale(now_ns, slow.rate_permille);
+        volume.iops.set_scale(now_ns, slow.rate_permille);
+        volume.slow = slow;
     }
 
     /// A volume ends no operation submitted from now on before `until_ns`.
@@ -185,7 +201,7 @@ impl Volume {
             io_size_bytes: plan.io_size_bytes.max(1),
             read,
             write,
-            extra_latency_ns: 0,
+            slow: Slow::NOT,
             stalled_until_ns: 0,
             places: std::iter::repeat_n(Reverse(0), depth.max(1)).collect(),
             busy_until_ns: 0,
@@ -201,13 +217,12 @@ impl Volume {
         };
         let ops = bytes.div_ceil(self.io_size_bytes).max(1);
         let Reverse(place_ns) = self.places.pop().unwrap_or(Reverse(0));
-        let served_ns = now_ns
-            .max(after_ns)
-            .max(place_ns)
-            .max(self.stalled_until_ns)
+        let begins_ns = now_ns.max(after_ns).max(place_ns).max(self.stalled_until_ns);
+        let is_slow = begins_ns < self.slow.until_ns;
+        let extra_ns = if is_slow { self.slow.extra_latency_ns } else { 0 };
+        let finish_ns = begins_ns
             .saturating_add(latency_ns)
-            .saturating_add(self.extra_latency_ns);
-        let finish_ns = served_ns
+            .saturating_add(extra_ns)
             .max(self.throughput.finish(now_ns, bytes))
             .max(self.iops.finish(now_ns, ops))
             .max(instance.finish(now_ns, bytes));

@@ -7,6 +7,7 @@ use super::{SECOND_NS, World};
 use crate::checkers::Cause;
 use crate::client::ClientInput;
 use crate::clock::DRIFT_PPB_MAX;
+use crate::disk::Slow;
 use crate::net::{Hosts, LinkRule};
 use crate::object_storage::StorageFault;
 use stormglass_broker_core::ids::NodeId;
@@ -34,9 +35,10 @@ impl World {
                 self.add_link_rules(index, from, to, *one_way, *effect);
             }
             Action::SlowDisk { node, rate_permille, extra_latency_ns } => {
-                self.with_disk(*node, |disk, now| {
-                    disk.set_slow(now, *rate_permille, *extra_latency_ns)
-                });
+                let (rate_permille, extra_latency_ns) = (*rate_permille, *extra_latency_ns);
+                let until_ns = until_ns + self.origin_ns;
+                let slow = Slow { rate_permille, extra_latency_ns, until_ns };
+                self.with_disk(*node, |disk, now| disk.set_slow(now, slow));
             }
             Action::ObjectStorage { reject_permille, extra_latency_ns } => {
                 self.set_storage_fault(StorageFault {
@@ -97,7 +99,7 @@ impl World {
                 self.bring_back(*node, index);
             }
             Action::SlowDisk { node, .. } => {
-                self.with_disk(*node, |disk, now| disk.set_slow(now, 1000, 0));
+                self.with_disk(*node, |disk, now| disk.set_slow(now, Slow::NOT));
             }
             Action::ObjectStorage { .. } => self.set_storage_fault(StorageFault::default()),
             Action::DiskFull { node } => {
