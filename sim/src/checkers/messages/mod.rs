@@ -344,9 +344,11 @@ impl Checkers {
             (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
                 let waited = !open.visible.is_empty();
                 for part in &answer.partitions {
+                    let at = self.partition(part.tp);
+                    let has_lost = self.partitions[at].losses.iter().next().is_some();
                     self.about(part.tp, |says| {
                         answers::list_offsets(says, by, (asked, waited), part);
-                        timestamps::answer(says, by, (asked, &*open.visible), part);
+                        timestamps::answer(says, by, (asked, &*open.visible, has_lost), part);
                     });
                 }
             }

@@ -39,11 +39,12 @@ fn is_by_time(spec: OffsetSpec) -> bool {
     matches!(spec, OffsetSpec::Timestamp(_) | OffsetSpec::MaxTimestamp)
 }
 
-/// A partition of ListOffsets. `visible`: what [`visible`] said when it was asked for.
+/// A partition of ListOffsets. `visible`: what [`visible`] said when it was asked for. `has_lost`: it has been
+/// cut below its high watermark, and may remember a newest time that is there no more (hunt seed 1802954).
 pub(super) fn answer(
     says: &mut Says<'_>,
     by: Speaker<'_>,
-    (asked, visible): (&ListOffsetsRequest, &[Visible]),
+    (asked, visible, has_lost): (&ListOffsetsRequest, &[Visible], bool),
     part: &ListOffsetsPartitionResponse,
 ) {
     let Some(visible) = visible.iter().find(|visible| visible.tp == part.tp) else { return };
@@ -54,7 +55,7 @@ pub(super) fn answer(
     if part.error.is_ok() && says.is_gapless && !view.log.is_tiered() {
         let start = view.log.log_start_offset();
         let batches = by.disk.batches(part.tp, &(start..visible.end));
-        let is_all = visible.is_all && visible.start == start;
+        let is_all = visible.is_all && visible.start == start && !has_lost;
         compare(says, by.node, (*spec, part), (&batches, is_all));
     }
 }

@@ -147,7 +147,8 @@ fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPart
         && part.told_high_watermark == replica.high_watermark
 }
 
-/// In a healed cluster: a follower knows what was committed a while ago.
+/// In a healed cluster: a follower knows what was committed a while ago, of what it has (one that is throttled
+/// may have little: hunt seed 1805933).
 pub(crate) fn learns(
     p: &mut Partition,
     ledger: &mut Ledger,
@@ -165,6 +166,7 @@ pub(crate) fn learns(
     known.retain(|(epoch, ..)| *epoch == replica.leader_epoch && is_same);
     let past = known.iter().rev().find(|(_, at_ns, _)| now_ns - at_ns >= LEARNS_NS);
     let due = past.map_or(0, |(.., high_watermark)| *high_watermark);
+    let due = due.min(replica.log.log_end_offset());
     if known.len() == 8 {
         known.remove(0);
     }
