@@ -114,7 +114,7 @@ impl Operator {
         if *due_ns > cx.now_ns {
             return *due_ns;
         }
-        match self.network.any_ready(cx) {
+        match self.next_ready(cx) {
             Ok(node) => {
                 let Some((_, request)) = self.tasks.pop_front() else { return NEVER };
                 self.network.connections.send(node, request.clone(), Some(()), cx);
@@ -123,6 +123,18 @@ impl Operator {
             }
             Err(retry_ns) => retry_ns,
         }
+    }
+
+    /// The broker to ask: one after another, once one has said that it is not the one.
+    fn next_ready(&mut self, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
+        let brokers = self.network.view.brokers();
+        if self.refused == 0 || brokers.is_empty() {
+            return self.network.any_ready(cx);
+        }
+        let node = brokers[self.refused as usize % brokers.len()];
+        let ready = self.network.ready(node, cx);
+        self.refused += u32::from(ready.is_err());
+        ready
     }
 
     fn disconnected(&mut self, node: NodeId, now_ns: u64) {

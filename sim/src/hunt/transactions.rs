@@ -30,8 +30,9 @@ pub(super) fn draw(plan: &mut Plan) {
             continue;
         }
         producer.transactions = Some(TransactionsPlan {
-            records: dice.pick(&[1, 10, 50, 200]),
-            length_ns: dice.pick(&[20, 100, 400, 1_500]) * MS,
+            // each transaction costs some thirty messages: a few storms have many, most have fewer
+            records: dice.pick(&[1, 10, 50, 50, 200, 200]),
+            length_ns: dice.pick(&[20, 100, 400, 400, 1_500, 1_500]) * MS,
             aborted_permille: dice.pick(&[0, 100, 300, 500]),
             epoch_each: false,
             positions: false,
