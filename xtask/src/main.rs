@@ -7,6 +7,7 @@ mod conformance;
 mod fuzz;
 mod planted;
 mod planted_plans;
+mod profile;
 #[cfg(test)]
 mod tidy;
 mod validate;
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
                those that are named. `planted plans` shows that most can be reached, by a plan of
                their own; `planted plans FILE` the same with a program that has the bugs already
+  profile      makes the profile by which optimised builds are laid out, pgo/stormglass.profdata
   tidy         the style rules that no other tool checks
   validate     simulates published benchmarks and writes docs/validation.md
 ";
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ["planted", "plans"] => planted_plans::plans(None),
         ["planted", "plans", binary] => planted_plans::plans(Some(binary)),
         ["planted", only @ ..] => planted::planted(only),
+        ["profile"] => profile::profile(),
         ["tidy"] => ci::tidy(),
         ["validate"] => validate::validate(),
         [] | ["help" | "--help" | "-h"] => {
