@@ -137,7 +137,22 @@ impl std::error::Error for ImportError {}
 /// # Errors
 /// When a file is of no known kind, is broken, or contradicts another one.
 pub fn import(files: &[ImportFile], options: &ImportOptions) -> Result<Imported, ImportError> {
-    read(files, options).map_err(|error| error.located(files))
+    let files: Vec<ImportFile> = files.iter().map(in_utf8).collect();
+    read(&files, options).map_err(|error| error.located(&files))
+}
+
+/// A file that PowerShell's `>` has written is UTF-16.
+fn in_utf8(file: &ImportFile) -> ImportFile {
+    let unit: fn([u8; 2]) -> u16 = match file.bytes.get(..2) {
+        Some([0xff, 0xfe]) => u16::from_le_bytes,
+        Some([0xfe, 0xff]) => u16::from_be_bytes,
+        _ => return file.clone(),
+    };
+    let units = file.bytes[2..].chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    // What is no UTF-16 stays as it is, to be refused with its place.
+    let text: Result<String, _> = char::decode_utf16(units).collect();
+    let bytes = text.map_or_else(|_| file.bytes.clone(), String::into_bytes);
+    ImportFile { name: file.name.clone(), bytes }
 }
 
 fn read(files: &[ImportFile], options: &ImportOptions) -> Result<Imported, ImportError> {

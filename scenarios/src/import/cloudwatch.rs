@@ -107,6 +107,9 @@ struct Meaning {
     topic: Option<String>,
     /// Whether values are rates: neither sums nor counts.
     is_rate: bool,
+    /// Statistic, the better the lower, and all dimensions, where the query is known.
+    rank: u8,
+    identity: Option<String>,
 }
 
 /// Queries by id.
@@ -138,16 +141,21 @@ fn of_stat(stat: &Doc<'_>) -> Result<Meaning, ImportError> {
         Meaning { metric: metric.need("MetricName")?.text()?.to_owned(), ..Meaning::default() };
     let kind = stat.get("Stat").map_or(Ok("Average"), |doc| doc.text())?;
     meaning.is_rate = kind == "Average" || kind.starts_with("Max") || kind.starts_with('p');
+    meaning.rank = u8::from(kind != "Average");
+    let mut all = BTreeMap::new();
     if let Some(dimensions) = metric.get("Dimensions") {
         for dimension in dimensions.items()? {
             let value = dimension.need("Value")?.text()?.to_owned();
-            match dimension.need("Name")?.text()? {
+            let name = dimension.need("Name")?.text()?;
+            all.insert(name, value.clone());
+            match name {
                 "Broker ID" => meaning.broker = Some(value),
                 "Topic" => meaning.topic = Some(value),
                 _ => {}
             }
         }
     }
+    meaning.identity = Some(format!("{all:?}"));
     Ok(meaning)
 }
 
@@ -162,6 +170,9 @@ fn of_label(label: &str) -> Option<Meaning> {
             Some(("topic", name)) => meaning.topic = Some(name.to_owned()),
             _ => {}
         }
+    }
+    if meaning.broker.is_some() {
+        meaning.identity = Some(label.to_owned());
     }
     Some(meaning)
 }
@@ -224,12 +235,19 @@ fn points(result: &Doc<'_>) -> Result<BTreeMap<String, f64>, ImportError> {
 
 fn statistics(doc: &Doc<'_>, points: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
     let label = doc.need("Label")?;
-    let meaning = of_label(label.text()?)
-        .ok_or_else(|| label.error(format!("not one of {}", METRICS.join(", "))))?;
+    let meaning = of_label(label.text()?).ok_or_else(|| {
+        label
+            .error(format!("not one of {}", METRICS.join(", ")))
+            .help("leave this file out: other metrics are results of a load, not the load")
+    })?;
     let mut values = BTreeMap::new();
     for point in points.items()? {
         let value = point.get("Average").or_else(|| point.get("Maximum"));
-        let value = value.ok_or_else(|| point.error("neither `Average` nor `Maximum`"))?;
+        let value = value.ok_or_else(|| {
+            point
+                .error("neither `Average` nor `Maximum`")
+                .help("ask with `--statistics Average`: the sum of a rate's samples is no rate")
+        })?;
         values.insert(point.need("Timestamp")?.time()?, value.rate()?);
     }
     push(meaning, values, doc.place(), draft)
@@ -253,7 +271,8 @@ fn push(
     if points.is_empty() {
         draft.leave_out(format!("{} of {place}: no points", meaning.metric));
     }
-    let Meaning { metric, broker, topic, .. } = meaning;
-    draft.series.push(Series { metric, broker, topic, points, from: place.to_owned() });
+    let Meaning { metric, broker, topic, rank, identity, .. } = meaning;
+    let from = place.to_owned();
+    draft.series.push(Series { metric, broker, topic, points, from, identity, rank });
     Ok(())
 }

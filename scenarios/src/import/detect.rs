@@ -62,6 +62,12 @@ pub(super) fn kind(file: &str, text: &str) -> Result<Kind, ImportError> {
     if lines.clone().any(is_groups_header) {
         return Ok(Kind::Groups);
     }
+    if let Some(at) = text.lines().position(is_other_groups_header) {
+        let message = "a table of kafka-consumer-groups that does not tell what a group reads";
+        return Err(ImportError::new(format!("{file}:{}", at + 1), message).help(
+            "run it with --describe alone, without --members, --state or --offsets of share groups",
+        ));
+    }
     if lines.clone().any(|line| line.starts_with("# TYPE ") || line.starts_with("# HELP "))
         || lines.clone().all(|line| line.starts_with("kafka_"))
     {
@@ -90,6 +96,13 @@ fn is_topic_line(line: &str) -> bool {
 /// The first line of a table of kafka-consumer-groups.
 pub(super) fn is_groups_header(line: &str) -> bool {
     line.contains("TOPIC") && line.contains("PARTITION") && line.contains("CURRENT-OFFSET")
+}
+
+/// `--members`, `--state`, or a share group.
+fn is_other_groups_header(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    words.next() == Some("GROUP")
+        && words.any(|word| ["CONSUMER-ID", "COORDINATOR", "START-OFFSET", "STATE"].contains(&word))
 }
 
 fn unknown(file: &str, what: &str) -> ImportError {
@@ -124,13 +137,18 @@ fn json_kind(value: &Value) -> Option<JsonKind> {
         (JsonKind::MskNodes, has("NodeInfoList")),
         (JsonKind::MskConfiguration, has("ServerProperties")),
         (JsonKind::Trogdor, value.get("class").is_some_and(Value::is_string)),
+        // As the request that creates a task has it.
+        (
+            JsonKind::Trogdor,
+            value.get("spec").is_some_and(|spec| spec.get("class").is_some_and(Value::is_string)),
+        ),
         (JsonKind::Prometheus, value.get("data").is_some_and(|data| data.get("result").is_some())),
         (JsonKind::Prometheus, value.get("status").is_some() && value.get("error").is_some()),
         (JsonKind::Toolkit, value.get("topology").is_some_and(Value::is_object)),
         (JsonKind::LogDirs, value.get("brokers").is_some_and(Value::is_array)),
         (
             JsonKind::Msk,
-            ["ClusterInfo", "Provisioned", "Serverless", "BrokerNodeGroupInfo"]
+            ["ClusterInfo", "ClusterInfoList", "Provisioned", "Serverless", "BrokerNodeGroupInfo"]
                 .into_iter()
                 .any(has),
         ),
@@ -148,6 +166,10 @@ fn yaml(file: &str, text: &str) -> Result<Kind, ImportError> {
         let first = first.strip_prefix("error: ").unwrap_or(first);
         ImportError::new(place, format!("not YAML: {first}")).help(KNOWN)
     })?;
+    // `aws --output yaml`.
+    if let Some(kind) = json_kind(&value) {
+        return Ok(Kind::Json(value, kind));
+    }
     let has = |keys: &[&str]| keys.iter().any(|key| value.get(key).is_some());
     if has(&["driverClass", "producerConfig", "topicConfig", "replicationFactor"]) {
         return Ok(Kind::OmbDriver(value));

@@ -114,7 +114,10 @@ impl<'a> Doc<'a> {
     pub(super) fn time(&self) -> Result<String, ImportError> {
         let text = self.scalar()?;
         if text.starts_with(|c: char| c.is_ascii_digit()) {
-            Ok(text)
+            // Versions of AWS's CLI write UTC in three ways.
+            let bare = text.strip_suffix("+00:00").or_else(|| text.strip_suffix("+0000"));
+            let bare = bare.map(|bare| bare.strip_suffix(".000").unwrap_or(bare));
+            Ok(bare.map_or(text.replace(".000Z", "Z"), |bare| format!("{bare}Z")))
         } else {
             Err(self.wrong("a time"))
         }

@@ -140,32 +140,30 @@ pub(super) fn log_dirs(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErr
 pub(super) fn groups(file: &str, text: &str, draft: &mut Draft) -> Result<(), ImportError> {
     let mut columns: Vec<&str> = Vec::new();
     let mut groups: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    let mut named = None;
     for (number, line) in (1..).zip(text.lines()) {
-        let words: Vec<&str> = line.split_whitespace().collect();
         if is_groups_header(line) {
-            columns = words;
+            columns = line.split_whitespace().collect();
             continue;
         }
-        // Lines such as "Consumer group 'x' has no active members." are no rows.
-        if words.len() != columns.len() || words.is_empty() {
+        // Versions before 2.2 have no column for the group, only lines such as this one.
+        if let Some((_, rest)) = line.split_once("onsumer group '") {
+            named = rest.split_once('\'').map(|(name, _)| name.to_owned());
             continue;
         }
-        let cell = |name: &str| {
-            let at = columns.iter().position(|column| *column == name)?;
-            words.get(at).copied().filter(|cell| *cell != "-")
-        };
-        let Some(topic) = cell("TOPIC") else { continue };
         let place = format!("{file}:{number}");
-        if cell("PARTITION").is_none_or(|cell| cell.parse::<u32>().is_err()) {
-            return Err(ImportError::new(place, "PARTITION is not a number"));
-        }
-        if draft.topic(topic, &place)?.is_none() {
+        let Some(row) = row(line, &columns) else { continue };
+        let row = row.map_err(|message| ImportError::new(&place, message))?;
+        if draft.topic(row.topic, &place)?.is_none() {
             continue;
         }
-        let (topics, members) =
-            groups.entry(cell("GROUP").unwrap_or("group").to_owned()).or_default();
-        topics.insert(topic.to_owned());
-        members.extend(cell("CONSUMER-ID").map(str::to_owned));
+        let group = row.group.or_else(|| named.clone()).unwrap_or_else(|| {
+            draft.guess("a group is called group: no column tells its name");
+            "group".to_owned()
+        });
+        let (topics, members) = groups.entry(group).or_default();
+        topics.insert(row.topic.to_owned());
+        members.extend(row.member);
     }
     if groups.is_empty() {
         return Err(ImportError::new(file, "no row of the table is of a group"));
@@ -186,4 +184,38 @@ pub(super) fn groups(file: &str, text: &str, draft: &mut Draft) -> Result<(), Im
         });
     }
     Ok(())
+}
+
+/// A row of the table of groups.
+struct Row<'a> {
+    group: Option<String>,
+    topic: &'a str,
+    member: Option<String>,
+}
+
+/// A row by its columns, if the line is one. Groups and clients may have spaces in their names, which
+/// makes more words than columns: the partition is a number, and what is beside it is known by that.
+fn row<'a>(line: &'a str, columns: &[&str]) -> Option<Result<Row<'a>, &'static str>> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let column = |name: &str| columns.iter().position(|column| *column == name);
+    let (topic_at, partition_at) = (column("TOPIC")?, column("PARTITION")?);
+    // Lines such as "Warning: Consumer group 'x' is rebalancing." are no rows.
+    let more = words.len().checked_sub(columns.len())?;
+    let is_number = |shift: &usize| {
+        words.get(partition_at + shift).is_some_and(|word| word.parse::<u32>().is_ok())
+    };
+    let shift = (0..=more).find(is_number);
+    if shift.is_none() && (more > 0 || words.get(topic_at) == Some(&"-")) {
+        return None;
+    }
+    let Some(shift) = shift else { return Some(Err("PARTITION is not a number")) };
+    let group = column("GROUP").map(|at| words[at..=at + shift].join(" "));
+    let member = column("CONSUMER-ID").or_else(|| column("OWNER"));
+    let member = member.map(|at| {
+        // Its spaces are not told from those of the host and the client after it.
+        let end = if shift < more { words.len() } else { at + shift + 1 };
+        words[at + shift..end].join(" ")
+    });
+    let member = member.filter(|member| !member.starts_with("- ") && member != "-");
+    Some(Ok(Row { group, topic: words[topic_at + shift], member }))
 }

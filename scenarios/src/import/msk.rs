@@ -15,7 +15,10 @@ const VOLUME_GIB_MAX: u64 = 16_384;
 
 /// A cluster as it is, or as it is to be made.
 pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
-    let info = doc.get("ClusterInfo").unwrap_or_else(|| doc.clone());
+    let info = match doc.get("ClusterInfoList") {
+        Some(list) => only(&list)?,
+        None => doc.get("ClusterInfo").unwrap_or_else(|| doc.clone()),
+    };
     if let Some(name) = info.get("ClusterName") {
         let text = plain_name(name.text()?);
         set(&mut draft.name, text, name.place())?;
@@ -54,6 +57,18 @@ pub(super) fn cluster(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportErro
         draft.leave_out(CONFIGURATION);
     }
     Ok(())
+}
+
+/// The cluster of `list-clusters(-v2)`, if it lists one.
+fn only<'a>(list: &Doc<'a>) -> Result<Doc<'a>, ImportError> {
+    let mut clusters = list.items()?;
+    match (clusters.pop(), clusters.len()) {
+        (Some(cluster), 0) => Ok(cluster),
+        (None, _) => Err(list.error("no cluster is listed").help("is it the right region?")),
+        (Some(_), others) => Err(list
+            .error(format!("{} clusters are listed, and a scenario has one", others + 1))
+            .help("import the answer of describe-cluster-v2 for one of them")),
+    }
 }
 
 /// `arn:aws:kafka:REGION:...`
@@ -155,8 +170,9 @@ pub(super) fn nodes(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError>
         }
         if let Some(kind) = node.get("InstanceType") {
             let name = kind.text()?;
-            let name =
-                if name.starts_with("m") { format!("kafka.{name}") } else { name.to_owned() };
+            // list-nodes leaves out what describe-cluster begins with.
+            let is_whole = ["kafka.", "express."].iter().any(|prefix| name.starts_with(prefix));
+            let name = if is_whole { name.to_owned() } else { format!("kafka.{name}") };
             set(&mut draft.cluster.instance, name, kind.place())?;
         }
     }

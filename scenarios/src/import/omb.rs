@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 /// More topics become one with as many partitions.
 const TOPICS_MAX: u64 = 200;
 const KEYS: u64 = 10_000;
+/// More producers or members of a group are simulated as so many.
+const CLIENTS_MAX: u32 = 10_000;
 /// A key is seven bytes in base64.
 const KEY_BYTES: u64 = 10;
 /// The benchmark's start when it looks for the highest rate.
@@ -200,7 +202,14 @@ fn numbers(doc: &Doc<'_>, key: &str) -> Result<Vec<u64>, ImportError> {
     let items = if value.value().is_array() { value.items()? } else { vec![value.clone()] };
     let mut numbers = Vec::new();
     for item in &items {
-        let number = item.whole(max)?;
+        let number = item.whole(max).map_err(|error| match key {
+            "topics" => error.help(
+                "import it with fewer: those beyond 200 are simulated as one topic with the partitions \
+                 of all, and a cluster has no more than that many partitions",
+            ),
+            "messageSize" => error.help("a record of Kafka's defaults has at most 1 MiB"),
+            _ => error,
+        })?;
         if number < least {
             return Err(item.error(format!("{key} is at least {least}")));
         }
@@ -307,6 +316,12 @@ impl Shape {
         Self { names, each_is }
     }
 
+    fn note_clients(&self, what: &str, count: u64, draft: &mut Draft) {
+        if self.times(count) > CLIENTS_MAX {
+            draft.guess(format!("{CLIENTS_MAX} {what} in place of {}", self.times(count)));
+        }
+    }
+
     fn times(&self, count: u64) -> u32 {
         u32::try_from(count.saturating_mul(self.each_is)).unwrap_or(u32::MAX)
     }
@@ -344,12 +359,13 @@ fn producers(workload: &Workload, config: Configs, shape: &Shape, draft: &mut Dr
     if compresses && workload.compressed_percent.is_none() {
         draft.guess("payloads do not compress: what is in the payload file is not known");
     }
+    shape.note_clients("producers", workload.first("producersPerTopic"), draft);
     for name in &shape.names {
         draft.producers.push(ProducerDraft {
             name: name.replace("test-topic", "producer"),
             topic: name.clone(),
             count: Fact::new(
-                shape.times(workload.first("producersPerTopic")).min(10_000),
+                shape.times(workload.first("producersPerTopic")).min(CLIENTS_MAX),
                 workload.place("producersPerTopic"),
             ),
             rate: Fact::new(share(rate), from.clone()),
@@ -372,6 +388,7 @@ fn consumers(workload: &Workload, config: Configs, shape: &Shape, draft: &mut Dr
     if members == 0 {
         return;
     }
+    shape.note_clients("members of a group", members, draft);
     for name in &shape.names {
         for number in 0..subscriptions {
             draft.consumers.push(ConsumerDraft {
@@ -381,7 +398,7 @@ fn consumers(workload: &Workload, config: Configs, shape: &Shape, draft: &mut Dr
                     workload.place("subscriptionsPerTopic"),
                 ),
                 count: Fact::new(
-                    shape.times(members).min(10_000),
+                    shape.times(members).min(CLIENTS_MAX),
                     workload.place("consumerPerSubscription"),
                 ),
                 config: config.clone(),

@@ -25,6 +25,21 @@ enum Meaning {
     Other,
 }
 
+/// Ways of measuring, the better first. Offsets count records, what the broker counts as it goes is
+/// exact, and averages over a minute and more are ever smoother.
+const RANKS: [(&str, u8); 5] = [
+    ("oneminuterate", 1),
+    ("fiveminuterate", 2),
+    ("fifteenminuterate", 3),
+    ("meanrate", 4),
+    ("kafka_topic_partition_current_offset", 5),
+];
+
+fn rank(name: &str) -> u8 {
+    let lower = name.to_ascii_lowercase();
+    RANKS.iter().find(|(part, _)| lower.contains(part)).map_or(0, |(_, rank)| *rank)
+}
+
 const RATES: [(&str, &str); 3] = [
     ("bytesin", "BytesInPerSec"),
     ("bytesout", "BytesOutPerSec"),
@@ -196,13 +211,13 @@ fn sample(
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
     let whole = last.map(|value| value.round().clamp(0.0, 100_000.0) as u32).filter(|n| *n > 0);
     match (meaning(name, labels), topic, whole) {
-        (Meaning::Rate(metric), _, _) => series(metric, labels, points, place, draft),
+        (Meaning::Rate(metric), _, _) => series((name, metric), labels, points, place, draft),
         (Meaning::Counter(metric), _, _) => {
             let rates = growth(points);
             if rates.is_empty() {
                 draft.leave_out(format!("{name}: a counter needs two points in time"));
             }
-            series(metric, labels, rates, place, draft);
+            series((name, metric), labels, rates, place, draft);
         }
         (Meaning::Brokers, _, Some(count)) => {
             set(&mut draft.cluster.brokers, count.min(300), place)?;
@@ -221,8 +236,11 @@ fn sample(
             let is_members = matches!(meaning(name, labels), Meaning::Members);
             group(labels, topic, whole.filter(|_| is_members), place, draft);
         }
-        _ => draft
-            .leave_out(format!("series {}", if name.is_empty() { "without a name" } else { name })),
+        _ if name.is_empty() => draft.leave_out(
+            "series without a name, which rate() and sum() drop: ask for the counter itself, such as \
+             kafka_server_brokertopicmetrics_bytesin_total",
+        ),
+        _ => draft.leave_out(format!("series {name}")),
     }
     Ok(())
 }
@@ -249,7 +267,13 @@ fn group(
     }
 }
 
-fn series(metric: &str, labels: &Labels, points: Vec<(f64, f64)>, place: &str, draft: &mut Draft) {
+fn series(
+    (name, metric): (&str, &str),
+    labels: &Labels,
+    points: Vec<(f64, f64)>,
+    place: &str,
+    draft: &mut Draft,
+) {
     let label = |names: &[&str]| {
         names.iter().find_map(|name| labels.get(*name)).filter(|value| !value.is_empty()).cloned()
     };
@@ -266,6 +290,9 @@ fn series(metric: &str, labels: &Labels, points: Vec<(f64, f64)>, place: &str, d
         topic: label(&["topic"]),
         points: points.into_iter().map(|(at, value)| (format!("{at:.0}"), value)).collect(),
         from: place.to_owned(),
+        // One without labels may be of any broker.
+        identity: (!labels.is_empty()).then(|| format!("{labels:?}")),
+        rank: rank(name),
     });
 }
 

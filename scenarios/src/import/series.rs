@@ -23,6 +23,11 @@ pub(super) struct Series {
     pub(super) points: BTreeMap<String, f64>,
     /// File and place.
     pub(super) from: String,
+    /// What tells it from another series of the metric, if anything does: two with the same one are
+    /// two looks at the same thing.
+    pub(super) identity: Option<String>,
+    /// How it was measured, the better the lower: the same bytes may be counted in several ways.
+    pub(super) rank: u8,
 }
 
 impl Series {
@@ -34,7 +39,7 @@ impl Series {
 
 /// The load at one point in time, or on average.
 pub(super) fn reduce(draft: &mut Draft, load: Load) {
-    let series = std::mem::take(&mut draft.series);
+    let series = counted_once(std::mem::take(&mut draft.series), draft);
     if series.is_empty() {
         return;
     }
@@ -59,23 +64,54 @@ pub(super) fn reduce(draft: &mut Draft, load: Load) {
     }
 }
 
+/// Each metric in one way of measuring it, each series of it once: a broker's rate over one minute
+/// and over five are not to be added up, nor are pages of an answer that overlap.
+fn counted_once(all: Vec<Series>, draft: &mut Draft) -> Vec<Series> {
+    let mut best: BTreeMap<String, u8> = BTreeMap::new();
+    for one in all.iter().filter(|one| !one.points.is_empty()) {
+        let rank = best.entry(one.metric.clone()).or_insert(one.rank);
+        *rank = one.rank.min(*rank);
+    }
+    let mut kept: Vec<Series> = Vec::new();
+    let mut at: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for one in all {
+        if best.get(&one.metric).is_some_and(|rank| *rank != one.rank) {
+            draft.leave_out(format!(
+                "{}: {} counts the same in another way",
+                one.from.split(": ").next().unwrap_or_default(),
+                one.metric
+            ));
+            continue;
+        }
+        let key = one.identity.clone().map(|identity| (one.metric.clone(), identity));
+        match key.as_ref().and_then(|key| at.get(key)) {
+            Some(index) => merge(&mut kept[*index], one.points),
+            None => {
+                at.extend(key.map(|key| (key, kept.len())));
+                kept.push(one);
+            }
+        }
+    }
+    kept
+}
+
+/// More points of a series; what it has stays.
+fn merge(series: &mut Series, points: BTreeMap<String, f64>) {
+    for (time, value) in points {
+        series.points.entry(time).or_insert(value);
+    }
+}
+
 fn traffic(series: &[Series], load: Load, draft: &mut Draft) -> Traffic {
     let bytes_in = total(series, "BytesInPerSec", load, draft);
     let mut by_topic = BTreeMap::new();
     // Topics are read at the time at which the whole cluster was.
     if let Some((_, at)) = &bytes_in {
-        let mut names: Vec<&String> = series
-            .iter()
-            .filter(|one| one.metric == "BytesInPerSec")
-            .filter_map(|one| one.topic.as_ref())
-            .collect();
-        names.sort();
-        names.dedup();
+        let taken = finest(series, LOADS[0]);
+        let names: BTreeSet<&String> = taken.iter().filter_map(|one| one.topic.as_ref()).collect();
         for name in names {
-            let own: Vec<&Series> = series
-                .iter()
-                .filter(|one| one.metric == "BytesInPerSec" && one.topic.as_ref() == Some(name))
-                .collect();
+            let own: Vec<&&Series> =
+                taken.iter().filter(|one| one.topic.as_ref() == Some(name)).collect();
             let sum: f64 = own.iter().map(|one| value(one, at.as_deref())).sum();
             let from = own.first().map(|one| one.from.clone()).unwrap_or_default();
             by_topic.insert(name.clone(), Fact::new(whole(sum), from));

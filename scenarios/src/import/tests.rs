@@ -525,3 +525,125 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn rates_over_several_spans_count_once() {
+    // As the JMX exporter of MSK's Open Monitoring writes one rate.
+    let rate = |span: &str, name: &str, value: u64| {
+        format!(
+            "kafka_server_BrokerTopicMetrics_{span}{{name=\"{name}\",topic=\"orders\",}} {value}\n"
+        )
+    };
+    let text: String = [
+        rate("FiveMinuteRate", "BytesInPerSec", 9_000_000),
+        rate("OneMinuteRate", "BytesInPerSec", 10_000_000),
+        rate("MeanRate", "BytesInPerSec", 1_000_000),
+        rate("Count", "BytesInPerSec", 77_000_000),
+        rate("FiveMinuteRate", "MessagesInPerSec", 9_000),
+        rate("OneMinuteRate", "MessagesInPerSec", 10_000),
+    ]
+    .concat();
+    let result = imported(&[("scrape.txt", &text)]);
+    assert!(result.toml.contains("rate = \"10000000 B/s\""), "{}", result.toml);
+    assert!(result.toml.contains("record_size = \"1000 B\""), "{}", result.toml);
+    assert!(result.left_out.iter().any(|line| line.contains("in another way")));
+}
+
+#[test]
+fn two_exporters_of_one_cluster_count_records_once() {
+    let series = |name: &str, labels: &str, step: u64| {
+        format!(
+            "{{\"metric\": {{\"__name__\": \"{name}\", {labels}, \"topic\": \"orders\"}}, \
+             \"values\": [[1700000000, \"0\"], [1700000060, \"{}\"]]}}",
+            step * 60
+        )
+    };
+    let list = [
+        series("kafka_server_brokertopicmetrics_bytesin_total", "\"instance\": \"b1\"", 5_000_000),
+        series("kafka_server_brokertopicmetrics_messagesin_total", "\"instance\": \"b1\"", 5_000),
+        series("kafka_topic_partition_current_offset", "\"partition\": \"0\"", 5_000),
+    ];
+    let text = format!(r#"{{"status": "success", "data": {{"result": [{}]}}}}"#, list.join(","));
+    let result = imported(&[("range.json", &text)]);
+    assert!(result.toml.contains("record_size = \"1000 B\""), "{}", result.toml);
+    // The same series again, as ranges that overlap have it.
+    let again = imported(&[("range.json", &text), ("later.json", &text)]);
+    assert!(again.toml.contains("rate = \"5000000 B/s\""), "{}", again.toml);
+}
+
+#[test]
+fn averages_and_maxima_of_one_metric_count_once() {
+    let query = |id: &str, stat: &str| {
+        format!(
+            r#"{{"Id": "{id}", "MetricStat": {{"Stat": "{stat}", "Period": 60, "Metric": {{
+              "MetricName": "BytesInPerSec", "Dimensions": [{{"Name": "Broker ID", "Value": "1"}}]}}}}}}"#
+        )
+    };
+    let queries = format!("[{}, {}]", query("max", "Maximum"), query("avg", "Average"));
+    let result = |id: &str, time: &str, value: u64| {
+        format!(r#"{{"Id": "{id}", "Timestamps": ["{time}"], "Values": [{value}]}}"#)
+    };
+    let results = [
+        result("max", "2026-11-20T10:00:00Z", 9_000_000),
+        result("avg", "2026-11-20T10:00:00+00:00", 4_000_000),
+        result("avg", "2026-11-20T10:00:00.000Z", 4_000_000),
+    ];
+    let metrics = format!(r#"{{"MetricDataResults": [{}]}}"#, results.join(","));
+    let result = imported(&[("metrics.json", &metrics), ("queries.json", &queries)]);
+    assert!(result.toml.contains("rate = \"4000000 B/s\""), "{}", result.toml);
+}
+
+#[test]
+fn names_with_spaces_and_old_tables_keep_their_groups() {
+    let spaces = "\nGROUP TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID HOST CLIENT-ID\n\
+        the bills orders 0 1 2 1 my app-1 /10.0.0.1 my app\n\
+        the bills orders 1 1 2 1 my app-2 /10.0.0.1 my app\n\
+        Warning: Consumer group 'the bills' is rebalancing, and this line is of many words.\n";
+    let toml = imported(&[("groups.txt", spaces)]).toml;
+    assert!(toml.contains("group = \"the-bills\"") && toml.contains("count = 2"), "{toml}");
+    let old = "Consumer group 'billing' has no active members.\n\n\
+        TOPIC PARTITION CURRENT-OFFSET LOG-END-OFFSET LAG CONSUMER-ID HOST CLIENT-ID\n\
+        orders 0 1 2 1 - - -\n";
+    let toml = imported(&[("groups.txt", old)]).toml;
+    assert!(toml.contains("group = \"billing\""), "{toml}");
+    let members = "\nGROUP CONSUMER-ID HOST CLIENT-ID #PARTITIONS\nbilling c-1 /10.0.0.1 c 2\n";
+    let error = refused(&[("members.txt", members)]);
+    assert!(error.place == "members.txt:2" && error.help.unwrap().contains("--members"));
+}
+
+#[test]
+fn answers_of_the_aws_cli_in_its_other_shapes() {
+    let list = format!(
+        "{{\"ClusterInfoList\": [{}]}}",
+        CLUSTER.split_once(": ").unwrap().1.trim_end().strip_suffix('}').unwrap()
+    );
+    let plain = imported(&[("cluster.json", CLUSTER)]);
+    let of_list = imported(&[("list.json", &list)]);
+    assert_eq!(plan(&plain).cluster, plan(&of_list).cluster);
+    let two = refused(&[("list.json", r#"{"clusterInfoList": [{}, {}]}"#)]);
+    assert!(two.message.starts_with("2 clusters") && two.help.is_some(), "{two}");
+    // PowerShell's `>`.
+    let mut utf16 = vec![0xff, 0xfe];
+    utf16.extend(CLUSTER.encode_utf16().flat_map(u16::to_le_bytes));
+    let file = ImportFile { name: "cluster.json".to_owned(), bytes: utf16 };
+    let of_utf16 = import(&[file], &ImportOptions::default()).unwrap();
+    assert_eq!(of_utf16, plain);
+    let yaml = "ClusterInfo:\n  ClusterName: shop\n  Provisioned:\n    BrokerNodeGroupInfo:\n      \
+        InstanceType: kafka.m5.large\n      ClientSubnets: [a, b, c]\n    NumberOfBrokerNodes: 3\n";
+    assert_eq!(plan(&imported(&[("cluster.yaml", yaml)])).cluster.brokers.len(), 3);
+    let nodes = r#"{"NodeInfoList": [{"InstanceType": "t3.small", "BrokerNodeInfo": {"ClientSubnet": "a"}},
+      {"InstanceType": "t3.small", "BrokerNodeInfo": {"ClientSubnet": "b"}}]}"#;
+    let t3 = imported(&[("nodes.json", nodes)]);
+    assert!(t3.left_out.iter().any(|line| line.starts_with("kafka.t3.small is not simulated")));
+}
+
+#[test]
+fn a_wrapped_spec_is_a_spec_and_too_many_topics_have_a_way_out() {
+    let spec = r#"{"id": "x", "spec": {"class": "org.apache.kafka.trogdor.workload.ProduceBenchSpec",
+      "durationMs": 60000, "targetMessagesPerSec": 100, "activeTopics": {"foo": {"numPartitions": 2}}}}"#;
+    assert!(imported(&[("task.json", spec)]).toml.contains("rate = \"100 records/s\""));
+    let error = refused(&[("w.yaml", "topics: 200000\nproducerRate: 5\n")]);
+    assert!(error.help.unwrap().contains("simulated as one topic"));
+    let many = imported(&[("w.yaml", "topics: 100000\nproducerRate: 5\n")]);
+    assert!(many.guessed.iter().any(|line| line == "10000 producers in place of 100000"));
+}

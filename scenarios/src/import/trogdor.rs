@@ -31,6 +31,8 @@ pub(super) struct Span {
 
 /// Reads one spec.
 pub(super) fn spec(doc: &Doc<'_>, draft: &mut Draft) -> Result<(), ImportError> {
+    let wrapped = doc.get("spec").filter(|_| doc.get("class").is_none());
+    let doc = wrapped.as_ref().unwrap_or(doc);
     let class = doc.need("class")?;
     let name = class.text()?.rsplit('.').next().unwrap_or_default().to_owned();
     let time = |key: &str| doc.get(key).map_or(Ok(0), |doc| doc.whole(1 << 50));
