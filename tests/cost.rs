@@ -154,3 +154,20 @@ fn another_region_has_its_own_prices_and_says_what_it_lacks() {
     assert_eq!((&home["complete"], &away["complete"]), (&true.into(), &false.into()));
     assert!(away["notes"].to_string().contains("storage-gb-month"), "{away}");
 }
+
+#[test]
+fn express_is_priced_by_flags_and_nothing_is_no_load() {
+    let place = Place::new();
+    let words =
+        ["cost", "--instance", "express.m7g.large", "--brokers", "3", "--storage", "500 GB"];
+    let bill = place.expect(0, &words).stdout;
+    // 3 x 730 h x $0.408, and 500 GB x $0.10.
+    assert!(bill.contains("943.52") && bill.contains("What comes in is billed, too"), "{bill}");
+    let called = place.expect(2, &["cost", "--ingress", "0 MB/s"]);
+    assert!(called.stderr.contains("is no load"), "{}", called.stderr);
+    place.expect(2, &["cost", "--ingress", "1 MB/s", "--record-size", "0 B"]);
+    let twice = "[[prices]]\nmeter = \"broker-hour\"\nusd = \"1\"\n";
+    place.write("p.toml", &twice.repeat(2));
+    let called = place.expect(5, &["cost", "steady", "--prices", "p.toml"]);
+    assert!(called.stderr.contains("two prices of `broker-hour`"), "{}", called.stderr);
+}

@@ -349,7 +349,8 @@ pub(super) struct LowCost {
     #[arg(long, value_name = "N", requires = "instance",
           value_parser = clap::value_parser!(u32).range(1..=6))]
     pub(super) azs: Option<u32>,
-    /// Storage of all brokers together, such as '1500 GiB'. Default: 1000 GiB each.
+    /// Storage of all brokers together, such as '1500 GiB'. Default: 1000 GiB each. Of Express
+    /// brokers, which have no volumes, what is kept; default: nothing.
     #[arg(long, value_name = "SIZE", requires = "instance")]
     pub(super) storage: Option<String>,
     /// Change a key of the scenario first. Repeatable.

@@ -41,8 +41,12 @@ impl LowWorkload {
             units::parse_byte_rate(text).map_err(|error| refuse(flag, text, error))
         };
         let data_in = rate("--ingress", ingress)?;
+        if data_in == 0 {
+            return Err(Failure::usage(format!("--ingress `{ingress}` is no load"))
+                .help("give what producers send on average, such as '100 MiB/s'"));
+        }
         let data_out = self.egress.as_deref().map_or(Ok(data_in), |text| rate("--egress", text))?;
-        if data_in == 0 || data_out % data_in != 0 || data_out / data_in > 100 {
+        if data_out % data_in != 0 || data_out / data_in > 100 {
             let message =
                 format!("--egress {data_out} B/s is no multiple of --ingress {data_in} B/s");
             return Err(Failure::usage(message).help("each group reads everything: at most 100 do"));
@@ -58,9 +62,13 @@ impl LowWorkload {
             / 1_000_000_000;
         let record = units::parse_bytes(&self.record_size)
             .map_err(|error| refuse("--record-size", &self.record_size, error))?;
+        if record == 0 {
+            let message = format!("--record-size `{}` is no size", self.record_size);
+            return Err(Failure::usage(message).help("a record has at least 1 B"));
+        }
         let groups = u32::try_from(data_out / data_in).unwrap_or(1);
         let mut workload =
-            Workload::steady(data_in, groups, peak_permille, record.max(1)).kept_for(seconds);
+            Workload::steady(data_in, groups, peak_permille, record).kept_for(seconds);
         if let Some(replicas) = self.replicas {
             workload.partitions = replicas.div_ceil(3);
         }

@@ -82,7 +82,11 @@ fn planned(subject: &CostSubject) -> Result<Plan, Failure> {
 fn own(bill: &Bill, options: &CostOptions) -> Result<CostReport, Failure> {
     Ok(match &bill.subject {
         CostSubject::Plan(path) => of_plan(&plan_file(path)?.0, options)?,
-        CostSubject::Cluster(flags) => of_plan(&cost_cluster::plan(flags, options)?, options)?,
+        CostSubject::Cluster(flags) => {
+            let plan = cost_cluster::plan(flags, options)?;
+            check_meters(&plan, options)?;
+            cost_cluster::bill(flags, &plan, options)
+        }
         CostSubject::Scenario { target, sets } => match directory(target) {
             Some(dir) if !sets.is_empty() => {
                 let message = format!("{} is a finished run: --set comes too late", dir.display());

@@ -3,7 +3,7 @@
 use super::load::plan_of_text;
 use crate::args::ClusterFlags;
 use crate::failure::Failure;
-use stormglass_reports::cost::CostOptions;
+use stormglass_reports::cost::{CostOptions, CostReport, of_cluster_that_keeps, of_cluster_with};
 use stormglass_scenarios::ec2_price;
 use stormglass_scenarios::plan::Plan;
 
@@ -41,6 +41,16 @@ drain = "1s"
 const STAND_IN: &str = "kafka.m7g.large";
 const STAND_IN_EC2: &str = "m7g.large";
 const MSK_PREFIX: &str = "kafka.";
+const EXPRESS_PREFIX: &str = "express.";
+
+/// The bill of a plan that [`plan`] made. Express has no volumes: storage is what it keeps.
+pub(super) fn bill(flags: &ClusterFlags, plan: &Plan, options: &CostOptions) -> CostReport {
+    if plan.cluster.kind.has_elastic_storage() {
+        of_cluster_that_keeps(plan, flags.storage_bytes.unwrap_or(0), options)
+    } else {
+        of_cluster_with(plan, options)
+    }
+}
 
 /// The plan of the cluster.
 pub(super) fn plan(flags: &ClusterFlags, options: &CostOptions) -> Result<Plan, Failure> {
@@ -80,12 +90,21 @@ fn stand_in(
 }
 
 fn load(flags: &ClusterFlags, instance: &str) -> Result<Plan, Failure> {
-    let kind = if instance.starts_with(MSK_PREFIX) { "msk-standard" } else { "self-managed" };
+    let is_express = instance.starts_with(EXPRESS_PREFIX);
+    let kind = match instance.starts_with(MSK_PREFIX) {
+        true => "msk-standard",
+        false if is_express => "msk-express",
+        false => "self-managed",
+    };
+    // Express fixes both.
+    let (replicas, in_sync) = if is_express { ("3", "2") } else { ("1", "1") };
     let sets = [
         ("cluster.kind", kind.to_owned()),
         ("cluster.instance", instance.to_owned()),
         ("cluster.brokers", flags.brokers.to_string()),
         ("cluster.azs", flags.azs.to_string()),
+        ("cluster.config.min.insync.replicas", in_sync.to_owned()),
+        ("topics.*.replication", replicas.to_owned()),
     ];
     plan_of_text("cost", SCENARIO, &sets.map(|(path, value)| (path.to_owned(), value)))
 }
@@ -108,7 +127,7 @@ fn share_storage(plan: &mut Plan, bytes: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stormglass_reports::cost::{PriceOverride, of_cluster_with};
+    use stormglass_reports::cost::PriceOverride;
     use stormglass_reports::result::Cents;
 
     fn flags(instance: &str, storage_bytes: Option<u64>) -> ClusterFlags {
@@ -121,6 +140,18 @@ mod tests {
             let plan = plan(&flags(instance, Some(100 << 30)), &CostOptions::default()).unwrap();
             let report = of_cluster_with(&plan, &CostOptions::default());
             assert!(report.complete && report.total_usd.units() > 0, "{instance}");
+        }
+    }
+
+    /// By hand: three of $0.408 for 730 h, and 500 GB of $0.10.
+    #[test]
+    fn express_brokers_keep_what_is_stated() {
+        let options = CostOptions::default();
+        for (storage, total) in [(None, 89_352), (Some(500_000_000_000), 94_352)] {
+            let flags = flags("express.m7g.large", storage);
+            let report = bill(&flags, &plan(&flags, &options).unwrap(), &options);
+            assert!(report.complete, "{report:#?}");
+            assert_eq!(report.total_usd, Cents::from_units(total), "{report:#?}");
         }
     }
 

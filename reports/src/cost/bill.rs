@@ -36,6 +36,14 @@ pub fn of_cluster_with(plan: &Plan, options: &CostOptions) -> CostReport {
     bill.finish()
 }
 
+/// Bills a cluster without volumes whose load is not known, such as Express brokers named by flags.
+#[must_use]
+pub fn of_cluster_that_keeps(plan: &Plan, kept_bytes: u64, options: &CostOptions) -> CostReport {
+    let mut bill = Bill::new(plan, options);
+    bill.stated(kept_bytes);
+    bill.finish()
+}
+
 /// Bills a cluster and a month of the traffic that was measured, for 730 hours.
 #[must_use]
 pub fn of_run(plan: &Plan, transfer: &TransferTotals) -> CostReport {
@@ -89,7 +97,7 @@ impl<'a> Bill<'a> {
     }
 
     /// Brokers by instance type. MSK bills no controllers; self-managed ones are EC2 instances.
-    fn hosts(&mut self) {
+    pub(super) fn hosts(&mut self) {
         let plan = self.plan;
         if plan.cluster.kind == ClusterKind::MskServerless {
             self.serverless_hours();

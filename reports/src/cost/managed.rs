@@ -31,19 +31,32 @@ impl Bill<'_> {
         );
     }
 
-    /// What is kept, once.
+    /// What the planned load leaves, once.
     pub(super) fn elastic_storage(&mut self) {
-        let meter = match self.plan.cluster.kind {
-            ClusterKind::MskServerless => "serverless-storage-gb-month",
-            _ => "express-storage-gb-month",
-        };
-        let kept = Workload::of_plan(self.plan).kept_bytes;
-        let milli = div_half_up(i128::from(kept) * 1000, GB);
-        self.add_over(meter, "Storage of what is kept", milli, "GB-month");
+        self.kept(Workload::of_plan(self.plan).kept_bytes);
         self.note(
             "Storage is what the planned load leaves within the topics' retention, counted once; \
              1 GB = 10^9 bytes.",
         );
+    }
+
+    /// Brokers without volumes, of which is known what they keep, and not what comes in.
+    pub(super) fn stated(&mut self, kept_bytes: u64) {
+        self.hosts();
+        self.kept(kept_bytes);
+        self.note(
+            "Storage is what is kept, counted once; 1 GB = 10^9 bytes. What comes in is billed, too: \
+             price a scenario for it, or a workload with --ingress.",
+        );
+    }
+
+    fn kept(&mut self, bytes: u64) {
+        let meter = match self.plan.cluster.kind {
+            ClusterKind::MskServerless => "serverless-storage-gb-month",
+            _ => "express-storage-gb-month",
+        };
+        let milli = div_half_up(i128::from(bytes) * 1000, GB);
+        self.add_over(meter, "Storage of what is kept", milli, "GB-month");
     }
 
     /// Data in, and for Serverless data out: what was measured, else what is planned.

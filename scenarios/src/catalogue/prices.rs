@@ -4,6 +4,7 @@ use super::provenance::{Provenance, read};
 use crate::plan::Price;
 use crate::units::scaled_decimal;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// `prices.toml`.
@@ -101,7 +102,17 @@ pub fn read_prices(text: &str) -> Result<Vec<Price>, String> {
         let confidence = if row.confidence.is_empty() { "U".to_owned() } else { row.confidence };
         Ok(Price { meter, nano_usd, unit, source, date, confidence })
     };
-    file.prices.into_iter().map(price).collect()
+    let prices = file.prices.into_iter().map(price).collect::<Result<Vec<_>, String>>()?;
+    match repeated(&prices) {
+        Some(meter) => Err(format!(": two prices of `{meter}`, and one of them would do nothing")),
+        None => Ok(prices),
+    }
+}
+
+/// A meter that stands there more than once.
+fn repeated(prices: &[Price]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    prices.iter().map(|price| price.meter.as_str()).find(|meter| !seen.insert(*meter))
 }
 
 #[cfg(test)]
@@ -118,6 +129,11 @@ mod tests {
             ("[[prices]]\nmeter = \"a\"\nusd = 5\n", ":3: "),
             ("[[prices]]\nmeter = \"a\"\nusd = \"x\"\n", ": the price of `a`"),
             ("[[prices]\n", ":1: "),
+            ("[[prices]]\nmeter = \"a\"\nusd = \"-1\"\n", ": the price of `a`"),
+            (
+                "prices = [{ meter = \"a\", usd = \"1\" }, { meter = \"a\", usd = \"2\" }]",
+                ": two prices of `a`",
+            ),
             ("[[prices]]\nmeter = \"a\"\nusd = \"1\"\nusb = 1", ":"),
         ] {
             let error = read_prices(text).unwrap_err();
