@@ -106,3 +106,12 @@ fn what_cannot_be_compared_is_exit_6_with_the_reason() {
     let called = place.expect(2, &["compare", "a", "a", "--set", "phases.heal=1s"]);
     assert!(called.stderr.contains("--set comes too late"), "{}", called.stderr);
 }
+
+#[test]
+fn a_figure_that_no_run_has_is_refused() {
+    let place = Place::new();
+    let short = scenario("short");
+    let words = ["compare", &short, &short, "--seeds", "1", "--figure", "nonsense p(99)"];
+    let called = place.expect(2, &words);
+    assert!(called.stderr.contains("no run has the figure"), "{}", called.stderr);
+}

@@ -334,3 +334,11 @@ fn a_curve_gives_average_and_peak() {
     words.extend(["--ingress", "1 MB/s"]);
     place.expect(2, &words);
 }
+
+#[test]
+fn one_replica_survives_nothing() {
+    let place = Place::new();
+    let words = ["plan", "--ingress", "100 KB/s", "--replication", "1", "--survive", "none,az"];
+    let called = place.expect(2, &words);
+    assert!(called.stderr.contains("--replication 2"), "{}", called.stderr);
+}

@@ -67,6 +67,8 @@ fn what_cannot_be_swept_says_why() {
     assert!(called.stderr.contains("did you mean `rate`?"), "{}", called.stderr);
     place.expect(2, &["sweep", &short]);
     place.expect(2, &["sweep", &short, "--vary", "phases.measure"]);
+    let twice = ["--vary", "phases.measure=1s", "--vary", "phases.measure=2s"];
+    place.expect(2, &[&["sweep", &short][..], &twice].concat());
     let nothing = ["sweep", &short, "--vary", "phases.measure=2s", "--figure", "nonsense p(99)"];
     let called = place.expect(2, &nothing);
     assert!(called.stderr.contains("no run has the figure"), "{}", called.stderr);

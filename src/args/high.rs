@@ -11,7 +11,7 @@ use super::low::{
 use super::plan::{self, Plan};
 use super::price;
 use super::transfer::{self, Export, Import};
-use super::vary::Vary;
+use super::vary::{self, Vary};
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
@@ -417,7 +417,7 @@ fn sweep(low: LowSweep) -> Result<Sweep, Failure> {
     let figures = if low.figure.is_empty() { usual } else { low.figure };
     Ok(Sweep {
         target: Target::new(&low.scenario),
-        vary: low.vary.iter().map(|text| Vary::parse(text)).collect::<Result<_, _>>()?,
+        vary: vary::all(&low.vary)?,
         sets: pairs("--set", &low.set)?,
         seeds: seeds(low.seed, low.seeds)?,
         jobs: jobs(low.jobs),

@@ -209,6 +209,8 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
     not_nought("--retention", retention_seconds)?;
     let states =
         State::ALL.into_iter().filter(|state| low.survive.iter().any(|one| one.is(*state)));
+    let states: Vec<State> = states.collect();
+    survivable(low.replication, &states)?;
     Ok(Plan {
         curve: low.curve,
         requirements: Requirements {
@@ -219,7 +221,7 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
             retention_seconds,
             replication: low.replication,
             p99_ns,
-            states: states.collect(),
+            states,
             growth_permille,
             region: low.region,
         },
@@ -232,6 +234,16 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
         jobs: jobs(low.jobs),
         out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/plan")),
     })
+}
+
+/// Producers go on with the partitions that are left, but readers miss what the others have.
+fn survivable(replication: u32, states: &[State]) -> Result<(), Failure> {
+    if replication > 1 || states.iter().all(|state| *state == State::None) {
+        return Ok(());
+    }
+    let message =
+        "--replication 1 survives no failure: what a lost broker has is gone until it is back";
+    Err(Failure::usage(message).help("give --replication 2 or more, or --survive none"))
 }
 
 /// Nothing is as small, or as fast, as that.

@@ -28,6 +28,21 @@ impl Vary {
     }
 }
 
+/// All of a command. A key that is varied twice would have one of its values in the table and another
+/// one in the run.
+pub(super) fn all(texts: &[String]) -> Result<Vec<Vary>, Failure> {
+    let mut found: Vec<Vary> = Vec::new();
+    for text in texts {
+        let one = Vary::parse(text)?;
+        if found.iter().any(|known| known.key == one.key) {
+            return Err(Failure::usage(format!("--vary {} is there twice", one.key))
+                .help("give all of its values at once"));
+        }
+        found.push(one);
+    }
+    Ok(found)
+}
+
 fn split(text: &str) -> Vec<String> {
     let mut values = vec![String::new()];
     let (mut depth, mut quoted) = (0_i32, false);
@@ -50,6 +65,13 @@ fn split(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_varied_once() {
+        let texts = |keys: [&str; 2]| keys.map(|key| format!("{key}=1,2")).to_vec();
+        assert_eq!(all(&texts(["a.b", "a.c"])).unwrap().len(), 2);
+        assert!(all(&texts(["a.b", "a.b"])).unwrap_err().message().contains("twice"));
+    }
 
     #[test]
     fn commas_in_brackets_and_quotes_stay() {

@@ -13,7 +13,9 @@ use stormglass_reports::compare::{
     self as report, COMPARISON_SCHEMA_VERSION, Comparison, deltas, incomparable, path_shifts,
     work_shift,
 };
+use stormglass_reports::figures::FigureName;
 use stormglass_reports::result::RunResult;
+use stormglass_reports::sweep::Column;
 
 /// Runs that are compared, first side first.
 pub(super) type Pair = (Arc<RunResult>, Arc<RunResult>);
@@ -40,6 +42,7 @@ pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure
     };
     let keys = match (&a, &b) {
         (Side::Scenario(a), Side::Scenario(b)) if args.keys => {
+            known(&args.figure, &borrowed)?;
             let question = Question { figure: &args.figure, seeds: &seeds, trials: &trials };
             compare_keys::attribution(&question, &a.document, &b.document)?
         }
@@ -63,6 +66,18 @@ pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure
         context.output.json(&comparison)?;
     }
     Ok(Exit::Ok)
+}
+
+/// A figure that no run has is explained by nothing.
+fn known(figure: &FigureName, pairs: &[(&RunResult, &RunResult)]) -> Result<(), Failure> {
+    let all: Vec<&RunResult> = pairs.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    match Column::of(std::slice::from_ref(figure), &all).first() {
+        Some(column) if column.unit.is_empty() => {
+            let message = format!("no run has the figure `{}`", column.name);
+            Err(Failure::usage(message).help("`compare --json` lists those that runs have"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes the page and the document, and prints the table for people.

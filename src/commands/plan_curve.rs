@@ -37,6 +37,8 @@ pub(super) fn apply(path: &Path, requirements: &mut Requirements) -> Result<(), 
 /// The curve, or the line that is wrong, from 1, and why.
 fn curve(text: &str) -> Result<Curve, (usize, String)> {
     let mut points: Vec<(u64, u64)> = Vec::new();
+    // Spreadsheets begin a file with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -101,6 +103,8 @@ mod tests {
         // 10 for six hours, then 30 on the mean for eighteen.
         let expected = Curve { average: 25_000_000, peak: 50_000_000 };
         assert_eq!(curve(text), Ok(expected));
+        let marked = "\u{feff}0h,10 MB/s\n6h,10 MB/s\n12h,50 MB/s\n24h,10 MB/s\n";
+        assert_eq!(curve(marked), Ok(expected));
     }
 
     #[test]
