@@ -167,7 +167,7 @@ fn express_is_priced_by_flags_and_nothing_is_no_load() {
     assert!(called.stderr.contains("is no load"), "{}", called.stderr);
     place.expect(2, &["cost", "--ingress", "1 MB/s", "--record-size", "0 B"]);
     let twice = "[[prices]]\nmeter = \"broker-hour\"\nusd = \"1\"\n";
-    place.write("p.toml", &twice.repeat(2));
+    place.write("p.toml", twice.repeat(2));
     let called = place.expect(5, &["cost", "steady", "--prices", "p.toml"]);
     assert!(called.stderr.contains("two prices of `broker-hour`"), "{}", called.stderr);
 }
