@@ -171,11 +171,7 @@ impl<'a> Loader<'a> {
             let next_base = self.bases.get(index + 1).copied();
             self.load_txn_index(base);
             let trusted = self.is_trusted(index) && !rebuilding;
-            if !trusted && !rebuilding {
-                // from here on epochs are rebuilt from the batches
-                rebuilding = true;
-                self.log.epochs.truncate_from_end(base);
-            }
+            rebuilding |= !trusted;
             let start_bytes = self.log.segments.back().map_or(0, Segment::end_bytes);
             if let Some(sealed) = self.log.segments.back_mut() {
                 sealed.index.seal();
@@ -302,11 +298,7 @@ impl<'a> Loader<'a> {
 
 /// Takes a batch that the disk holds into the log.
 fn replay(log: &mut Log, batch: &Batch, replay_from: Offset) {
-    let epoch = batch.header.partition_leader_epoch;
-    let skipped = epoch == 0 && planted(log.config.plant, Plant::EpochZeroNotRebuilt);
-    if epoch > log.epochs.latest_epoch() && !skipped {
-        log.epochs.assign(epoch, batch.base_offset());
-    }
+    mend_epochs(log, batch);
     if batch.base_offset() >= replay_from {
         log.take(batch);
         return;
@@ -314,4 +306,17 @@ fn replay(log: &mut Log, batch: &Batch, replay_from: Offset) {
     let interval = log.config.index_interval_bytes;
     log.active_mut().append(batch, interval);
     log.next_offset = batch.next_offset();
+}
+
+/// Where the checkpoint of epochs says something else than a batch, the batch is right. What the cleaner has
+/// left no batch of, the checkpoint alone knows (hunt seed 2103931; Kafka only assigns).
+fn mend_epochs(log: &mut Log, batch: &Batch) {
+    let (epoch, base) = (batch.header.partition_leader_epoch, batch.base_offset());
+    let skipped = epoch == 0 && planted(log.config.plant, Plant::EpochZeroNotRebuilt);
+    if log.epochs.epoch_at(base) != epoch {
+        log.epochs.truncate_from_end(base);
+        if epoch > log.epochs.latest_epoch() && !skipped {
+            log.epochs.assign(epoch, base);
+        }
+    }
 }

@@ -69,6 +69,12 @@ impl Rig {
         self.append(batch, client(1))
     }
 
+    /// As the leader of an epoch.
+    pub(super) fn write_in_epoch(&mut self, epoch: i32, writes: &[Write]) -> Offset {
+        let batch = self.batch(writes);
+        self.append(batch, AppendContext { leader_epoch: epoch, ..client(1) })
+    }
+
     /// A batch that a codec has compressed.
     pub(super) fn write_packed(&mut self, codec: i16, writes: &[Write]) -> Offset {
         let mut batch = self.batch(writes);

@@ -381,6 +381,26 @@ fn a_log_that_is_cut_behind_a_gap_goes_on_at_the_cut_after_a_restart() {
     }
 }
 
+/// Nothing else tells where an epoch began whose records have all been superseded.
+#[test]
+fn a_crash_forgets_no_epoch_that_the_cleaner_has_left_no_record_of() {
+    let mut rig = Rig::new();
+    rig.write(&[(1, Some(0))]);
+    for epoch in [2, 3] {
+        let mut ops = Vec::new();
+        let end = rig.log.next_offset();
+        rig.log.assign_epoch_start(epoch, end, &mut ops);
+        rig.carry_out(&ops);
+        rig.write_in_epoch(epoch, &[(2, Some(1))]);
+    }
+    rig.write_in_epoch(3, &[(2, Some(2))]);
+    rig.clean_all();
+    assert_eq!(rig.records(), [(0, 1, Some(0)), (3, 2, Some(2))]);
+    let (entries, again) = (rig.log.epoch_entries().to_vec(), rig.recovered(false));
+    assert_eq!(entries.len(), 3);
+    assert_eq!(again.epoch_entries(), entries);
+}
+
 /// Bugs that no simulated client can show, as none writes transactions.
 #[cfg(feature = "planted-bugs")]
 mod planted {
