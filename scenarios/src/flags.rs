@@ -16,7 +16,7 @@ pub fn read_flags(text: &str) -> Result<Vec<(String, String)>, String> {
         toml::Value::Float(number) => Ok(number.to_string()),
         _ => Err(format!(": `{key}` is neither a text nor a number nor a list of them")),
     };
-    let mut flags = Vec::new();
+    let mut flags: Vec<(String, String)> = Vec::new();
     for (key, value) in &table {
         let text = match value {
             toml::Value::Array(items) => {
@@ -25,7 +25,11 @@ pub fn read_flags(text: &str) -> Result<Vec<(String, String)>, String> {
             }
             value => scalar(key, value)?,
         };
-        flags.push((key.replace('_', "-"), text));
+        let flag = key.replace('_', "-");
+        if flags.iter().any(|(other, _)| *other == flag) {
+            return Err(format!(": `{flag}` is there twice, once as `{}`", flag.replace('-', "_")));
+        }
+        flags.push((flag, text));
     }
     Ok(flags)
 }
@@ -43,5 +47,6 @@ mod tests {
         assert_eq!(pairs, [("record-size", "1 KiB"), ("peak", "2"), ("survive", "none,az")]);
         assert!(read_flags("a = 1\nb = \n").unwrap_err().starts_with(":2: "));
         assert!(read_flags("a = { b = 1 }").unwrap_err().contains("`a`"));
+        assert!(read_flags("a_b = 1\na-b = 2\n").unwrap_err().contains("twice"));
     }
 }
