@@ -12,9 +12,12 @@ use crate::step::{Owner, Step};
 /// What is too old or too much.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expired {
-    segments: Vec<RemoteSegmentId>,
+    /// Of the log, with their last offsets.
+    segments: Vec<(RemoteSegmentId, Offset)>,
     /// Where the log starts then, if it is deleted for its age or size.
     log_start: Option<Offset>,
+    /// What nobody reads: below the log, or of histories that ended before it begins.
+    unreferenced: Vec<RemoteSegmentId>,
 }
 
 impl RemoteLog {
@@ -37,15 +40,14 @@ impl RemoteLog {
                 break;
             }
             excess = excess.saturating_sub(u64::from(segment.bytes));
-            expired.segments.push(segment.id);
+            expired.segments.push((segment.id, segment.end));
             expired.log_start = expired.log_start.max(Some(segment.end + 1));
         }
-        // what nobody reads: below the log, or of histories that ended before it begins
         let first_epoch = log.epoch_entries().first().map_or(0, |entry| entry.epoch);
         let unreferenced = others.iter().filter(|(segment, _)| {
             segment.end < log.log_start_offset() || segment.last_epoch() < first_epoch
         });
-        expired.segments.extend(unreferenced.map(|(segment, _)| segment.id));
+        expired.unreferenced.extend(unreferenced.map(|(segment, _)| segment.id));
         expired
     }
 }
@@ -67,7 +69,8 @@ impl ReplicaManager {
         self.raise_log_start(step, slot, start);
     }
 
-    /// Deletes remote segments that are too old, or too much.
+    /// Deletes remote segments that are too old, or too much, once the log starts above them: that of a new
+    /// leader may not for now, as its high watermark is behind (found by hunting with remote storage).
     pub(super) fn expire_remote(&mut self, step: &mut Step<'_>, slot: u32) {
         let Self { tier: Some(tier), partitions, .. } = self else { return };
         let Some(partition) = partitions.get(slot as usize).and_then(Option::as_ref) else {
@@ -79,8 +82,10 @@ impl ReplicaManager {
         if let Some(start) = expired.log_start {
             self.raise_log_start(step, slot, start);
         }
+        let reached = self.partition(slot).map_or(0, |partition| partition.log.log_start_offset());
         let Some(tier) = &mut self.tier else { return };
-        for segment in expired.segments {
+        let passed = expired.segments.into_iter().filter(|(_, end)| *end < reached);
+        for segment in passed.map(|(id, _)| id).chain(expired.unreferenced) {
             let is_new = tier.logs.get_mut(&slot).is_some_and(|log| log.deleting.insert(segment));
             if is_new {
                 let id = step.remote(Owner::Remote, RemoteOpKind::Delete { segment });

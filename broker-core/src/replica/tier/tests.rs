@@ -240,6 +240,22 @@ fn the_whole_logs_retention_deletes_in_remote_storage() {
 }
 
 #[test]
+fn retention_deletes_nothing_in_remote_storage_that_the_log_still_has() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL, ("retention.bytes", "420")]);
+    let slot = tiered.rig.replicas.slot(TP).unwrap();
+    let stands_at = |tiered: &mut Tiered, high_watermark| {
+        let partition = tiered.rig.replicas.partition_mut(slot).unwrap();
+        partition.high_watermark = high_watermark;
+        tiered.task();
+        (tiered.bases(), tiered.starts().0)
+    };
+    tiered.write(7);
+    tiered.task();
+    assert_eq!(stands_at(&mut tiered, 1), (vec![0, 2, 4], 1), "as far as is known to be committed");
+    assert_eq!(stands_at(&mut tiered, 7), (vec![2, 4], 2));
+}
+
+#[test]
 fn a_consumer_far_behind_reads_remote_storage() {
     let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
     tiered.write(5);
