@@ -45,7 +45,8 @@ impl Log {
     }
 
     /// Where the log begins as far as this disk tells, before its topic's configs are known.
-    pub(crate) fn first_local_offset(&self) -> Offset {
+    #[must_use]
+    pub fn first_local_offset(&self) -> Offset {
         if self.tier.is_on_record { self.log_start.max(self.oldest().base) } else { self.log_start }
     }
 

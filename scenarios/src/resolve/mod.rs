@@ -15,4 +15,5 @@ pub(crate) use cluster::version;
 pub(crate) use configs::{Role, client_config, client_keys, server_config};
 pub(crate) use events::endpoint;
 pub(crate) use hosts::{CUSTOM_INSTANCE, broker_disk_bytes, broker_host_of, host_instance};
+pub use plan::add_remote_storage;
 pub(crate) use plan::plan;

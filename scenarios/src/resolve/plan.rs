@@ -49,6 +49,14 @@ pub(crate) fn plan(scenario: &Scenario, sources: &Sources, digest: String, seed:
     }
 }
 
+/// Gives a plan what it needs when topics of it get remote storage later: configs of its brokers, and the model of the
+/// storage. What that costs is not part of it.
+pub fn add_remote_storage(plan: &mut Plan) {
+    enable_remote_storage(&mut plan.cluster);
+    plan.model.constants.extend(remote::constants().clone());
+    plan.model.remote_request = Some(remote::latency());
+}
+
 /// What brokers with remote storage have beside others.
 fn enable_remote_storage(cluster: &mut ClusterPlan) {
     cluster.config.insert("remote.log.storage.system.enable".to_owned(), "true".to_owned());

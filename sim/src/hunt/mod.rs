@@ -10,6 +10,7 @@ mod judge;
 mod names;
 mod operations;
 mod rarely;
+mod remote;
 mod shrink;
 mod storm;
 mod swarm;

@@ -5,6 +5,7 @@ use super::configs;
 use super::dice::Dice;
 use super::operations;
 use super::rarely;
+use super::remote;
 use super::storm;
 use super::timing::Timing;
 use super::transactions;
@@ -39,6 +40,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
     wait_for_hosts(&mut plan);
     if plan.scenario == SWARM {
         configs::draw_expiry(&mut plan);
+        remote::draw(&mut plan);
         operations::storm(&mut plan);
         rarely::storm(&mut plan);
     }

@@ -49,6 +49,12 @@ pub(super) fn answer(
 ) {
     let Some(visible) = visible.iter().find(|visible| visible.tp == part.tp) else { return };
     let Some((.., spec)) = asked.partitions.iter().find(|(tp, ..)| *tp == part.tp) else { return };
+    says.rule(begins_before(*visible, part), &|| {
+        format!(
+            "broker {} finds a timestamp at {}, its log began at {} when it was asked",
+            by.node, part.offset, visible.start
+        )
+    });
     let Some(view) = by.broker.replica_view(part.tp).filter(|view| view.lead.is_some()) else {
         return;
     };
@@ -58,6 +64,12 @@ pub(super) fn answer(
         let is_all = visible.is_all && visible.start == start && !has_lost;
         compare(says, by.node, (*spec, part), (&batches, is_all));
     }
+}
+
+/// Whether what is found was not below the log's start when it was asked for. It may be now: whoever looks into remote
+/// storage takes its time (hunt seed 2003332 with remote storage everywhere).
+fn begins_before(visible: Visible, part: &ListOffsetsPartitionResponse) -> bool {
+    !part.error.is_ok() || part.offset < 0 || part.offset >= visible.start
 }
 
 /// `batches`: those that could be read when it was asked for, and still can. `is_all`: there were no others.
@@ -129,6 +141,18 @@ mod tests {
         let mut says = Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
         compare(&mut says, 1, (spec, &part), (&log(), true));
         ledger.finish().1.len()
+    }
+
+    #[test]
+    fn nothing_is_found_below_what_was_there_when_it_was_asked_for() {
+        let visible = Visible { tp: tp(0), start: 10, end: 20, is_all: true };
+        let at = |offset| {
+            let (error, timestamp, leader_epoch) = (ErrorCode::None, 5, 1);
+            let tp = tp(0);
+            let part = ListOffsetsPartitionResponse { tp, error, timestamp, offset, leader_epoch };
+            begins_before(visible, &part)
+        };
+        assert!(at(10) && at(-1) && !at(9));
     }
 
     #[test]

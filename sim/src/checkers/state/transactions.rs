@@ -54,7 +54,9 @@ pub(super) fn check<'a>(
     says: &mut Says<'_>,
 ) {
     let log = replica.log;
-    let (start, end) = (log.local_log_start_offset(), log.log_end_offset());
+    // a process that has just started may not know that what is below is in remote storage
+    let start = log.local_log_start_offset().max(log.first_local_offset());
+    let end = log.log_end_offset();
     let mut read = Read::default();
     batches.for_each(|batch| read.add(batch));
     let known = log.active_producers();

@@ -1,0 +1,82 @@
+//! Topics of a swarm whose rolled segments go to remote storage, which is slow, or busy, for a while. Draws come
+//! from a stream of their own, so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use stormglass_scenarios::add_remote_storage;
+use stormglass_scenarios::plan::{Action, EventPlan, Plan, TopicPlan};
+
+const MS: u64 = 1_000_000;
+/// Bytes that stay on the disk.
+const LOCAL: &str = "local.retention.bytes";
+
+/// Draws who has remote storage. After all other configs, as compacted topics cannot.
+pub(super) fn draw(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "remote storage");
+    if !dice.percent(10) {
+        return;
+    }
+    let at = dice.index(plan.topics.len());
+    let Some(topic) = plan.topics.get_mut(at).filter(|topic| may_have(topic)) else { return };
+    let limit = topic.config.get("retention.bytes").and_then(|text| text.parse().ok());
+    let local = dice.pick(&[0_u64, 20_000, 40_000]).min(limit.unwrap_or(u64::MAX));
+    let mut set = |key: &str, value: &str| topic.config.insert(key.to_owned(), value.to_owned());
+    set("remote.storage.enable", "true");
+    set(LOCAL, &local.to_string());
+    set("segment.bytes", dice.pick(&["20000", "20000", "40000"]));
+    let every = dice.pick(&["300", "1000", "3000"]);
+    add_remote_storage(plan);
+    let server = &mut plan.cluster.config;
+    server.insert("remote.log.manager.task.interval.ms".to_owned(), every.to_owned());
+    if dice.percent(50) {
+        trouble(plan, &mut dice);
+    }
+}
+
+fn may_have(topic: &TopicPlan) -> bool {
+    !topic.config.contains_key("cleanup.policy")
+}
+
+/// Remote storage is slow, or refuses some of what it is asked.
+fn trouble(plan: &mut Plan, dice: &mut Dice) {
+    let ends_ns = plan.phases.heal_starts_ns();
+    let at_ns = dice.between(plan.phases.warmup_ns, ends_ns.saturating_sub(4_000 * MS));
+    let for_ns = dice.between(200, 3_000) * MS;
+    let reject_permille = dice.pick(&[0, 200, 800, 1_000]);
+    let extra_latency_ns = dice.pick(&[0, 100, 1_500]) * MS;
+    let action = Action::ObjectStorage { reject_permille, extra_latency_ns };
+    let event = EventPlan { at_ns, for_ns: Some(for_ns), action, line: None };
+    if !plan.events.iter().any(|other| clash(other, &event)) {
+        plan.events.push(event);
+        plan.events.sort_by_key(|event| event.at_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_remote_storage_that_kafka_would_take() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let (mut tiered, mut troubled) = (0, 0);
+        for seed in 1..400 {
+            let plan = swarm(&base, seed);
+            let is_on = |topic: &&TopicPlan| topic.config.contains_key("remote.storage.enable");
+            for topic in plan.topics.iter().filter(is_on) {
+                let number = |key: &str| topic.config.get(key).and_then(|text| text.parse().ok());
+                let (local, whole): (Option<u64>, Option<u64>) =
+                    (number(LOCAL), number("retention.bytes"));
+                assert!(local.is_some() && whole.is_none_or(|whole| local <= Some(whole)));
+                assert!(may_have(topic), "seed {seed}");
+                tiered += 1;
+            }
+            let is_trouble =
+                |event: &EventPlan| matches!(event.action, Action::ObjectStorage { .. });
+            troubled += u32::from(plan.events.iter().any(is_trouble));
+        }
+        assert!((20..50).contains(&tiered) && (8..30).contains(&troubled), "{tiered} {troubled}");
+    }
+}
