@@ -63,7 +63,7 @@ pub(crate) struct Replica {
     pub(crate) proposed: bool,
     /// It deleted old segments while it led; not looked at since.
     pub(crate) deleted: bool,
-    /// What its cleaner has gone over; not looked at since. Where clocks are right.
+    /// What its cleaner has gone over; not looked at since.
     pub(crate) cleaned: Option<Cleaned>,
     /// Until when it keeps tombstones and markers, as looked at.
     pub(crate) horizons: Horizons,
@@ -327,6 +327,7 @@ impl Partition {
             return;
         };
         self.history.push(now_ns, node, Turn::Down { lost_unsynced, why: cause.what.clone() });
+        self.replicas[at].cleaned = None;
         if !lost_unsynced {
             return;
         }

@@ -20,7 +20,7 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::{Changes, Cleaned, Kept, Learners};
+use super::state::{Changes, Cleaned, Followed, Kept, Learners};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -115,6 +115,7 @@ pub struct Checkers {
     pub(super) timeouts: Timeouts,
     pub(super) kept: Kept,
     pub(super) learners: Learners,
+    pub(super) followed: Followed,
     pub(super) changes: Changes,
     /// Where some producer has transactions.
     pub(super) transactions: Option<Box<Transactions>>,
@@ -161,6 +162,7 @@ impl Checkers {
             timeouts: Timeouts::new(plan),
             kept: Kept::new(plan),
             learners: Learners::default(),
+            followed: Followed::new(plan),
             changes: Changes::default(),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
@@ -558,15 +560,14 @@ impl Checkers {
             TraceEvent::Compacted { from, upto, .. } => {
                 let replica = &mut p.replicas[replica];
                 replica.turned = true;
-                if self.has_right_clocks {
-                    let part = (*from, *upto);
-                    replica.cleaned = Some(Cleaned::with(replica.cleaned, part, now_ns));
-                }
+                let part = (*from, *upto);
+                replica.cleaned = Some(Cleaned::with(replica.cleaned, part, now_ns));
             }
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 p.replicas[replica].horizons.clear();
+                p.replicas[replica].cleaned = None;
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

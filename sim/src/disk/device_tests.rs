@@ -221,7 +221,18 @@ fn a_power_failure_loses_what_was_not_written_back() {
         append(&mut disk, 2, 0, batches[whole..].to_vec());
         assert_eq!(scan(&disk, 0), (batches.clone(), ScanEnd::Clean));
         assert_eq!(disk.take_counters(2).used_bytes, 100 * BATCH);
+        assert_eq!(disk.buried(tp(0)), None);
     }
+}
+
+#[test]
+fn what_is_appended_behind_a_torn_batch_is_known() {
+    let batches = Maker::new(Shape::default()).batches(100);
+    let mut disk = disk(config());
+    append(&mut disk, 0, 0, batches.clone());
+    disk.crash_power(1, &mut |_| 40 * BATCH + BATCH / 2 - 1);
+    append(&mut disk, 2, 0, batches[40..].to_vec());
+    assert_eq!(disk.buried(tp(0)), Some(40 * 16));
 }
 
 #[test]

@@ -28,6 +28,13 @@ impl Disk {
         self.store.log(tp)?.lost_from
     }
 
+    /// First offset of a log that a real file would not give back: it was appended behind a torn batch, which nobody
+    /// has cut off.
+    #[must_use]
+    pub fn buried(&self, tp: TopicPartition) -> Option<Offset> {
+        self.store.log(tp)?.buried
+    }
+
     /// Snapshots of the cluster's metadata.
     pub fn metadata_snapshots(&self) -> impl Iterator<Item = (&FileName, &Bytes)> {
         self.store.files().filter(|(name, _)| matches!(name, FileName::MetadataSnapshot(..)))

@@ -72,6 +72,8 @@ pub(crate) struct Log {
     pub(crate) append_waits: bool,
     /// First offset that a power failure has taken, until the log is cut or written to.
     pub(super) lost_from: Option<Offset>,
+    /// Where a batch was appended behind a torn one: whoever reads the file again ends there.
+    pub(super) buried: Option<Offset>,
 }
 
 /// A log's place in the store, until it is deleted.
@@ -218,6 +220,7 @@ impl Store {
                     appended_ns: 0,
                     append_waits: false,
                     lost_from: None,
+                    buried: None,
                 }));
                 self.index.insert(tp, at);
                 at
@@ -276,7 +279,9 @@ impl Store {
             open(log, base, at, &mut self.owners, &mut self.dictionary);
         }
         let segment = log.segments.last_mut().expect("opened above");
-        segment.torn = 0;
+        if std::mem::take(&mut segment.torn) > 0 {
+            log.buried = log.buried.or(Some(segment.next_offset()));
+        }
         let from = segment.bytes();
         for batch in batches {
             segment.saw(batch.header.max_timestamp, batch.last_offset());

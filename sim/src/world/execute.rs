@@ -155,7 +155,10 @@ impl World {
     #[cold]
     fn process_exits(&mut self, node: u16, exit: Exit) {
         match exit {
-            Exit::ShutdownComplete => self.process_ended(node, &exit_cause("controlled shutdown")),
+            Exit::ShutdownComplete => {
+                self.show_closed(node);
+                self.process_ended(node, &exit_cause("controlled shutdown"));
+            }
             Exit::LogDirFailed(error) => {
                 let why = format!("log directory failed: {error:?}");
                 self.process_ended(node, &exit_cause(&why));

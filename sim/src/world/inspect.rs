@@ -65,6 +65,17 @@ impl World {
         }
     }
 
+    /// A process has closed its logs, and is about to end.
+    pub(super) fn show_closed(&mut self, node: u16) {
+        let now_ns = self.now - self.origin_ns;
+        let Self { nodes, checkers, now, .. } = self;
+        let at = &mut nodes[node as usize];
+        at.disk.catch_up(*now);
+        if let Some(view) = view_of(at, *now) {
+            checkers.node_closed(now_ns, &view);
+        }
+    }
+
     /// Notes where the replicas stand as a second ends.
     fn sample(&mut self) {
         let second = self.second.saturating_sub(1);

@@ -402,8 +402,8 @@ impl ConsumerGroup {
         self.current.members.get(member).map(|member| member.current.epoch)
     }
 
-    /// A member without a deadline for its next heartbeat, for checkers. One that is away for a while
-    /// has no session.
+    /// A member without a deadline for its next heartbeat, or for what it has to give up; for checkers. One that is
+    /// away for a while has no session.
     pub(super) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
         let members = &self.current.members;
         let is_here = |id: &Arc<str>| members.get(id).is_some_and(|known| known.current.epoch >= 0);
@@ -411,8 +411,16 @@ impl ConsumerGroup {
             let queued = self.deadlines.get(id).and_then(|deadlines| deadlines.queued);
             queued.is_some_and(|at| timers.will_look(at, &self.id, id))
         };
+        let has_time = |id: &Arc<str>| {
+            let given = self.deadlines.get(id).and_then(|deadlines| deadlines.rebalance);
+            let current = members.get(id).map(|known| &known.current);
+            current.is_none_or(|current| {
+                current.state != MemberState::UnrevokedPartitions
+                    || given.is_some_and(|(_, epoch)| epoch == current.epoch)
+            })
+        };
         let mut confirmed = self.committed.members.keys().filter(|_| !self.is_dying);
-        confirmed.find(|id| is_here(id) && !is_guarded(id))
+        confirmed.find(|id| is_here(id) && !(is_guarded(id) && has_time(id)))
     }
 
     /// A member in an epoch beyond that of the targets, or a group whose targets are beyond its own epoch; for

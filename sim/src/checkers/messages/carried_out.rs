@@ -5,7 +5,11 @@ use super::{Says, Speaker, undone};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::protocol::{HeartbeatRequest, HeartbeatResponse, Request};
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
+use stormglass_broker_core::protocol::{
+    AlterPartitionRequest, HeartbeatRequest, HeartbeatResponse, Request,
+};
 use stormglass_broker_core::time::Instant;
 
 /// By node, connection and correlation.
@@ -16,6 +20,8 @@ type Key = (i32, u64, u64);
 pub(super) struct CarriedOut {
     /// An active controller is to change something.
     change: Option<(Key, Request)>,
+    /// Replicas that are being added where an active controller is to change the ISR.
+    moving: Vec<(TopicPartition, Vec<NodeId>)>,
     /// A member has shown that it is alive; when its session would have ended.
     member: Option<(Key, HeartbeatRequest, Instant)>,
     /// Members that have shown it at this very time, ns: what was late may come all at once.
@@ -43,8 +49,13 @@ impl CarriedOut {
         let again = is_new || shows.is_some_and(|member| self.shown.1.contains(member));
         self.shown.1.extend(shows.filter(|_| !again).cloned());
         match request {
-            asked if undone::is_change(asked) && broker.active_metadata().is_some() => {
-                self.change = Some((key, asked.clone()));
+            asked if undone::is_change(asked) => {
+                let image = broker.active_metadata();
+                self.change = image.map(|image| (key, undone::wanted(image, asked)));
+            }
+            Request::AlterPartition(asked) => {
+                let image = broker.active_metadata();
+                self.moving = image.map_or_else(Vec::new, |image| moving(image, asked));
             }
             Request::Heartbeat(asked) if !again => {
                 let until = broker.member_session(&asked.group, &asked.member);
@@ -62,11 +73,12 @@ impl CarriedOut {
     /// Something else is handled.
     pub(super) fn rest(&mut self) {
         (self.change, self.member) = (None, None);
+        self.moving.clear();
     }
 
     /// Whether the node is looked at though it says nothing.
     pub(super) fn is_asked(&self) -> bool {
-        self.change.is_some()
+        self.change.is_some() || !self.moving.is_empty()
     }
 
     /// The request has been handled. Which one must be refused now, and why.
@@ -74,6 +86,17 @@ impl CarriedOut {
         let (key, asked) = self.change.take()?;
         let undone = undone::undone(broker.active_metadata()?, &asked)?;
         Some((key, format!("it is not done: {undone}")))
+    }
+
+    /// An ISR was to be changed. Partitions whose reassignment has ended with it before all that it adds are in
+    /// sync.
+    pub(super) fn moved_early(&mut self, broker: &Broker) -> Vec<TopicPartition> {
+        let moving = std::mem::take(&mut self.moving);
+        let Some(image) = broker.active_metadata() else { return Vec::new() };
+        let is_early = |(tp, adding): &(TopicPartition, Vec<NodeId>)| {
+            image.partition(*tp).is_some_and(|state| has_moved_early(state, adding))
+        };
+        moving.into_iter().filter(is_early).map(|(tp, _)| tp).collect()
     }
 
     /// A member is answered.
@@ -96,6 +119,23 @@ impl CarriedOut {
     }
 }
 
+/// What is being added to partitions whose ISR is to be changed.
+fn moving(
+    image: &MetadataImage,
+    asked: &AlterPartitionRequest,
+) -> Vec<(TopicPartition, Vec<NodeId>)> {
+    let of = asked.partitions.iter().filter_map(|data| {
+        let moving = image.partition(data.tp)?.moving.as_ref()?;
+        Some((data.tp, moving.adding.clone()))
+    });
+    of.collect()
+}
+
+/// Whether a partition is not being moved any more, and some of what was added to it is not in sync.
+fn has_moved_early(state: &PartitionImage, adding: &[NodeId]) -> bool {
+    state.moving.is_none() && adding.iter().any(|id| !state.isr.contains(id))
+}
+
 /// Who is told to go on, or to join again, has shown that it is alive.
 fn is_renewed(told: ErrorCode, before: Instant, until: Option<Instant>) -> bool {
     let counts = matches!(told, ErrorCode::None | ErrorCode::RebalanceInProgress);
@@ -106,6 +146,22 @@ fn is_renewed(told: ErrorCode, before: Instant, until: Option<Instant>) -> bool 
 mod tests {
     use super::*;
     use stormglass_broker_core::time::Duration;
+
+    #[test]
+    fn a_reassignment_ends_when_what_it_adds_is_in_sync() {
+        let of = |isr: &[i32], is_over: bool| PartitionImage {
+            replicas: [1, 2, 3].map(NodeId).to_vec(),
+            isr: isr.iter().copied().map(NodeId).collect(),
+            moving: (!is_over).then(Box::default),
+            leader: Some(NodeId(1)),
+            leader_epoch: 0,
+            partition_epoch: 0,
+            recovering: false,
+        };
+        let is_early = |isr: &[i32], is_over| has_moved_early(&of(isr, is_over), &[NodeId(3)]);
+        assert!(is_early(&[1, 2], true));
+        assert!(!is_early(&[1, 3], true) && !is_early(&[1, 2], false));
+    }
 
     #[test]
     fn who_is_answered_has_a_longer_session() {

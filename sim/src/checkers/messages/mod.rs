@@ -175,6 +175,7 @@ impl Checkers {
             }
         }
         self.timeouts.asked(now_ns, (node, broker), request);
+        self.followed.asked(now_ns, node, request);
         self.talk.ends.asked(request);
         self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
@@ -278,6 +279,13 @@ impl Checkers {
         }
         if let Some((key, objection)) = self.talk.carried_out.objection(by.broker) {
             self.talk.objections.insert(key, objection);
+        }
+        for tp in self.talk.carried_out.moved_early(by.broker) {
+            self.about(tp, |says| {
+                says.rule(false, &|| {
+                    format!("controller {} ends a reassignment before all is in sync", by.node)
+                });
+            });
         }
         for reply in replies {
             let key = (by.node, reply.conn.0, reply.correlation.0);

@@ -24,6 +24,24 @@ pub(super) fn is_change(request: &Request) -> bool {
     }
 }
 
+/// A change in words that only its end says: who takes a reassignment back wants the replicas that were there before.
+pub(super) fn wanted(image: &MetadataImage, asked: &Request) -> Request {
+    let mut asked = asked.clone();
+    if let Request::AlterPartitionReassignments(of) = &mut asked {
+        for (tp, target) in of.partitions.iter_mut().filter(|(_, target)| target.is_none()) {
+            *target = image.partition(*tp).and_then(before_moving);
+        }
+    }
+    asked
+}
+
+/// The replicas of a partition that is being moved, as they were.
+fn before_moving(state: &PartitionImage) -> Option<Vec<NodeId>> {
+    let moving = state.moving.as_ref()?;
+    let stays = |id: &NodeId| !moving.adding.contains(id);
+    Some(state.replicas.iter().copied().filter(stays).collect())
+}
+
 /// What the metadata does not have of a change, though all of it is said to be done.
 pub(super) fn undone(image: &MetadataImage, asked: &Request) -> Option<String> {
     match asked {

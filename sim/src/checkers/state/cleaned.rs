@@ -1,4 +1,5 @@
-//! The cleaner leaves alone what is younger than `min.compaction.lag.ms`. In runs whose clocks are right.
+//! The cleaner leaves alone what is not stable: a transaction that is open may be aborted yet. Where clocks are
+//! right, it leaves alone what is younger than `min.compaction.lag.ms`, too.
 
 use super::replicas::{Of, check};
 use crate::checkers::ledger::Ledger;
@@ -24,15 +25,41 @@ impl Cleaned {
     }
 }
 
-/// Compares the ages of what is left with the least that they may have. `batches`: of offsets.
-pub(crate) fn old_enough(
+/// Looks at what the cleaner has gone over since the last look. `batches`: of offsets.
+pub(crate) fn look(
     p: &mut Partition,
     ledger: &mut Ledger,
-    Of { node, replica }: Of<'_>,
+    of: Of<'_>,
+    has_right_clocks: bool,
     batches: impl FnOnce(Offset, Offset) -> Vec<Arc<Batch>>,
 ) {
-    let mine = p.replica(node);
-    let Some(Cleaned { from, upto, at_ns }) = p.replicas[mine].cleaned.take() else { return };
+    let mine = p.replica(of.node);
+    let Some(cleaned) = p.replicas[mine].cleaned.take() else { return };
+    // what was stable then still is
+    stable(p, ledger, of, cleaned);
+    if has_right_clocks {
+        old_enough(p, ledger, of, cleaned, batches);
+    }
+}
+
+fn stable(p: &Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>, cleaned: Cleaned) {
+    let stable = replica.log.last_stable_offset(replica.high_watermark);
+    check(p, ledger, cleaned.upto <= stable, &|| {
+        format!(
+            "the cleaner of replica {node} goes over offsets {}..{}; from {stable} on they are not stable",
+            cleaned.from, cleaned.upto
+        )
+    });
+}
+
+/// Compares the ages of what is left with the least that they may have.
+fn old_enough(
+    p: &Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    Cleaned { from, upto, at_ns }: Cleaned,
+    batches: impl FnOnce(Offset, Offset) -> Vec<Arc<Batch>>,
+) {
     let Some(lag_ms) = replica.log.config().compaction.map(|config| config.min_lag_ms) else {
         return;
     };

@@ -141,6 +141,27 @@ fn epochs(
     });
 }
 
+/// A log is not written to behind a torn batch: whoever loads it next would end there, and lose what follows.
+pub(crate) fn nothing_buried(
+    p: &Partition,
+    ledger: &mut Ledger,
+    node: i32,
+    buried: Option<Offset>,
+) {
+    ledger.checked(Check::Logs, 1);
+    if let Some(buried) = buried {
+        ledger.broken(Check::Logs, p.about(), &|| {
+            format!("replica {node} has appended offset {buried} behind a torn batch")
+        });
+    }
+}
+
+/// Epoch of the newest batch of each producer, markers included.
+fn newest_epochs<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeMap<i64, i16> {
+    let headers = found.map(|found| &found.batch.header).filter(|of| of.has_producer_id());
+    headers.map(|of| (of.producer_id, of.producer_epoch)).collect()
+}
+
 /// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker
 /// of a newer epoch makes it begin anew. Of a compacted log the newest batch that is left may be an older
 /// one, and such a marker may be gone: what made it old enough to go was cut with the tail, and the
@@ -174,6 +195,16 @@ fn producers(
         !is_gapless && at < replica.log.log_end_offset() && !is_left
     };
     let known = replica.log.producer_views();
+    let epochs = newest_epochs(readable(replica, found));
+    for (producer, epoch) in known.iter().filter_map(|of| Some((of, *epochs.get(&of.id)?))) {
+        says(producer.epoch >= epoch, &|| {
+            format!(
+                "producer {} is known in epoch {}, its newest batch or marker in the log is of epoch \
+                 {epoch}: what it wrote before would be taken",
+                producer.id, producer.epoch
+            )
+        });
+    }
     for (id, (epoch, sequence, offset, count)) in newest {
         let remembered = known.iter().find(|producer| producer.id == id);
         if count == 0 && remembered.is_none() {

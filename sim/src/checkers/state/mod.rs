@@ -22,7 +22,7 @@ use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 
 pub(crate) use changes::Changes;
 pub(crate) use cleaned::Cleaned;
@@ -30,7 +30,7 @@ pub(crate) use horizons::Horizons;
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
-pub(crate) use quorum::{Learners, PROMISE as QUORUM};
+pub(crate) use quorum::{Followed, Learners, PROMISE as QUORUM};
 pub(crate) use replicas::PROMISE as REPLICAS;
 pub(crate) use replicas::Stall;
 pub(crate) use waits::PROMISE as WAITS;
@@ -106,6 +106,7 @@ impl Checkers {
         if moment != Moment::Running {
             self.learners.look(&mut self.ledger, nodes);
         }
+        self.followed.look(&mut self.ledger, nodes);
         metadata::images(&mut self.ledger, nodes);
         self.changes.look(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);
@@ -121,6 +122,16 @@ impl Checkers {
     pub fn node_state(&mut self, now_ns: u64, view: &NodeView<'_>) {
         self.ledger.now_ns = now_ns;
         self.look(view, None);
+    }
+
+    /// A process has shut down in order.
+    pub fn node_closed(&mut self, now_ns: u64, view: &NodeView<'_>) {
+        self.ledger.now_ns = now_ns;
+        for replica in view.broker.replica_views() {
+            let at = self.partition(replica.tp);
+            let is_synced = view.disk.has_synced(replica.tp, Offset::MAX);
+            replicas::closed(&self.partitions[at], &mut self.ledger, view.node, is_synced);
+        }
     }
 
     fn look(&mut self, view: &NodeView<'_>, moment: Option<Moment>) {
@@ -143,9 +154,12 @@ impl Checkers {
             replicas::rules(p, ledger, of, durable);
             replicas::deleted(p, ledger, of);
             replicas::proposed(p, ledger, of);
-            cleaned::old_enough(p, ledger, of, |from, upto| {
+            cleaned::look(p, ledger, of, self.has_right_clocks, |from, upto| {
                 view.disk.batches(replica.tp, &(from..upto))
             });
+            if moment.is_some() {
+                logs::nothing_buried(p, ledger, view.node, view.disk.buried(replica.tp));
+            }
             let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);
             if is_due && moment.is_some() && !replica.log.has_in_flight() {
                 p.replicas[mine].turned = false;

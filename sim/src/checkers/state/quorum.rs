@@ -4,14 +4,17 @@ use super::NodeView;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
-use std::collections::{BTreeMap, VecDeque};
-use stormglass_broker_core::ids::{LeaderEpoch, Offset};
+use crate::checkers::timeouts::hurry_ppm;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
+use stormglass_broker_core::protocol::Request;
+use stormglass_scenarios::plan::Plan;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "quorum-durability",
     text: "the metadata quorum commits only what a majority of its voters has on disk and agrees \
-           on, and only when that ends with a record of its leader's own epoch; once all is well again, all \
-           controllers learn of it",
+           on, and only when that ends with a record of its leader's own epoch; who leads it hears from a majority, \
+           and once all is well again, all controllers learn of it",
 };
 
 /// The quorum's leader commits up to an offset.
@@ -101,9 +104,113 @@ impl Learners {
     }
 }
 
+/// What a leader of the quorum is given beyond the time in which it must hear from a majority, ns.
+const SLACK_NS: u64 = 1_500_000_000;
+
+/// When leaders of the quorum heard from the other voters.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    voters: BTreeSet<i32>,
+    /// One and a half times `controller.quorum.fetch.timeout.ms` by the slowest clock, and the slack, ns.
+    patience_ns: u64,
+    /// By leader and voter.
+    heard: BTreeMap<(i32, i32), u64>,
+    /// Since when a node leads in which epoch, ns.
+    leads: BTreeMap<i32, (LeaderEpoch, u64)>,
+}
+
+impl Followed {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let timeout_ms = plan.cluster.config_ms("controller.quorum.fetch.timeout.ms", 2_000);
+        let exact_ns = u128::from(timeout_ms) * 1_500_000;
+        let slow = u128::from(1_000_000 + hurry_ppm(plan));
+        let patience_ns = u64::try_from(exact_ns * slow / 1_000_000).unwrap_or(u64::MAX / 2);
+        Self {
+            voters: plan.cluster.controllers.iter().map(|node| node.id).collect(),
+            patience_ns: patience_ns + SLACK_NS,
+            heard: BTreeMap::new(),
+            leads: BTreeMap::new(),
+        }
+    }
+
+    /// A node works on a request.
+    pub(crate) fn asked(&mut self, now_ns: u64, node: i32, request: &Request) {
+        let voter = match request {
+            Request::FetchSnapshot(asked) => asked.replica,
+            Request::Fetch(asked) => match (asked.replica, asked.partitions.as_slice()) {
+                (Some(replica), [part]) if part.tp == TopicPartition::METADATA => replica.id,
+                _ => return,
+            },
+            _ => return,
+        };
+        if self.voters.contains(&voter.0) {
+            self.heard.insert((node, voter.0), now_ns);
+        }
+    }
+
+    /// Who leads the quorum hears from a majority, or else resigns (KIP-835): others may have another leader.
+    pub(crate) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+        for view in nodes {
+            let epoch = view.broker.quorum().epoch;
+            let is_active = view.broker.active_metadata().is_some();
+            self.leads(ledger, view.node, is_active.then_some(epoch), view.awake_ns);
+        }
+    }
+
+    fn leads(&mut self, ledger: &mut Ledger, node: i32, epoch: Option<LeaderEpoch>, awake_ns: u64) {
+        let now_ns = ledger.now_ns;
+        let Some(epoch) = epoch else {
+            self.leads.remove(&node);
+            return;
+        };
+        let since = self.leads.entry(node).or_insert((epoch, now_ns));
+        if since.0 != epoch {
+            *since = (epoch, now_ns);
+        }
+        if awake_ns < self.patience_ns || now_ns - since.1 < self.patience_ns {
+            return;
+        }
+        let is_recent = |at_ns: &u64| now_ns - *at_ns <= self.patience_ns;
+        let others = self.voters.iter().filter(|voter| **voter != node);
+        let heard = others.filter_map(|voter| self.heard.get(&(node, *voter)));
+        let heard = heard.filter(|at_ns| is_recent(at_ns)).count();
+        ledger.checked(Check::Quorum, 1);
+        if heard < self.voters.len() / 2 {
+            ledger.broken(Check::Quorum, ("", &History::default()), &|| {
+                format!(
+                    "controller {node} is active in epoch {epoch}, and only {heard} of {} voters beside it \
+                     have asked it for metadata in the last {} ms",
+                    self.voters.len(),
+                    self.patience_ns / 1_000_000
+                )
+            });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::testing::plan;
+
+    #[test]
+    fn who_leads_without_a_majority_is_seen() {
+        let broken = |heard_ms: &[u64]| {
+            let (mut followed, mut ledger) = (Followed::new(&plan()), Ledger::default());
+            followed.voters = BTreeSet::from([1, 2, 3]);
+            followed.patience_ns = 2_000_000_000;
+            for second in 0..5 {
+                ledger.now_ns = second * 1_000_000_000;
+                let heard = heard_ms.iter().map(|ms| ms * 1_000_000);
+                for at_ns in heard.filter(|at_ns| *at_ns <= ledger.now_ns) {
+                    followed.heard.insert((1, 2), at_ns);
+                }
+                followed.leads(&mut ledger, 1, Some(7), u64::MAX);
+            }
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(&[500, 1_500, 2_500]), broken(&[500])), (0, 2), "at seconds 3 and 4");
+    }
 
     #[test]
     fn who_does_not_learn_of_the_metadata_is_seen() {

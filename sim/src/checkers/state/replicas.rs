@@ -11,7 +11,8 @@ use stormglass_broker_core::seam::{DiskImage, FileName};
 pub(crate) const PROMISE: Promise = Promise {
     name: "replica-state",
     text: "a replica's high watermark lies in its log and is no higher than a leader has shown, its \
-           recovery point is on disk, no producer snapshot lies beyond its log, its leader epoch is on \
+           recovery point is on disk, no producer snapshot or aborted transaction lies beyond its log, its cleaner leaves \
+           open transactions alone, an orderly shutdown leaves nothing unflushed, its leader epoch is on \
            record, epochs begin one after another, a leader is in its own ISR, knows no more of a \
            follower than that one has, and commits what all in-sync replicas have",
 };
@@ -44,6 +45,9 @@ pub(crate) fn rules(
 ) {
     let log = replica.log;
     snapshot(p, ledger, node, (log.newest_snapshot(), log.next_offset()));
+    let beyond = log.aborted_transactions(log.next_offset(), Offset::MAX);
+    let beyond = beyond.first().map(|aborted| (aborted.producer_id, aborted.first_offset));
+    aborted(p, ledger, node, (beyond, log.next_offset()));
     let mut says = |holds: bool, seen: &dyn Fn() -> String| check(p, ledger, holds, seen);
     let (start, end, next) = (log.log_start_offset(), log.log_end_offset(), log.next_offset());
     let high_watermark = replica.high_watermark;
@@ -109,6 +113,28 @@ pub(crate) fn snapshot(
         format!(
             "replica {node} appends at {next}, and has a producer snapshot of offset {newest:?}"
         )
+    });
+}
+
+/// No transaction is known to have been aborted where the log has nothing yet: readers would skip what comes there.
+pub(crate) fn aborted(
+    p: &Partition,
+    ledger: &mut Ledger,
+    node: i32,
+    (beyond, next): (Option<(i64, Offset)>, Offset),
+) {
+    check(p, ledger, beyond.is_none(), &|| {
+        format!(
+            "replica {node} appends at {next}, and knows a transaction that was aborted behind it: \
+             {beyond:?} (producer, first offset)"
+        )
+    });
+}
+
+/// Who shuts down in order leaves nothing that a power failure could take: the next start does not look.
+pub(crate) fn closed(p: &Partition, ledger: &mut Ledger, node: i32, is_synced: bool) {
+    check(p, ledger, is_synced, &|| {
+        format!("replica {node} is shut down in order, and its log is not on the volume yet")
     });
 }
 

@@ -14,7 +14,7 @@ use stormglass_broker_core::config::{CleanupPolicy, ServerConfig, TopicConfig};
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{Follower, LeadView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
-use stormglass_broker_core::records::{Batch, Records};
+use stormglass_broker_core::records::{Batch, EndTxnMarker, Records};
 use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
 use stormglass_broker_core::time::Duration;
 
@@ -309,7 +309,7 @@ fn the_cleaner_leaves_alone_what_is_young() {
         let mine = p.replica(1);
         p.replicas[mine].cleaned = Some(Cleaned::with(None, (0, 20), 9_000_000_000));
         let replica = view(&log);
-        cleaned::old_enough(&mut p, &mut ledger, Of { node: 1, replica: &replica }, |_, _| {
+        cleaned::look(&mut p, &mut ledger, Of { node: 1, replica: &replica }, true, |_, _| {
             let mut batch = Batch::clone(&batches(&[(0, 1)])[0]);
             batch.header.max_timestamp = wall_ms(9_000_000_000) - age_ms;
             vec![Arc::new(batch)]
@@ -317,6 +317,82 @@ fn the_cleaner_leaves_alone_what_is_young() {
         ledger.finish().1.len()
     };
     assert_eq!((broken(5_000), broken(4_000)), (0, 1));
+}
+
+#[test]
+fn the_cleaner_leaves_alone_what_is_not_stable() {
+    let log = log(&LOG);
+    let broken = |upto: Offset| {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 1), Ledger::default());
+        let mine = p.replica(1);
+        p.replicas[mine].cleaned = Some(Cleaned::with(None, (0, upto), 0));
+        let replica = view(&log);
+        cleaned::look(&mut p, &mut ledger, Of { node: 1, replica: &replica }, false, |_, _| {
+            Vec::new()
+        });
+        ledger.finish().1.len()
+    };
+    assert_eq!((broken(30), broken(31)), (0, 1));
+}
+
+#[test]
+fn nothing_is_known_of_transactions_that_are_not_there_yet() {
+    let said = |beyond| {
+        let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        replicas::aborted(&p, &mut ledger, 1, (beyond, 30));
+        accounts(ledger).len()
+    };
+    assert_eq!((said(None), said(Some((7, 25)))), (0, 1));
+}
+
+#[test]
+fn who_shuts_down_in_order_has_synced() {
+    let said = |is_synced| {
+        let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        replicas::closed(&p, &mut ledger, 1, is_synced);
+        accounts(ledger).len()
+    };
+    assert_eq!((said(true), said(false)), (0, 1));
+}
+
+#[test]
+fn a_log_is_not_written_to_behind_a_torn_batch() {
+    let said = |buried| {
+        let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        logs::nothing_buried(&p, &mut ledger, 1, buried);
+        accounts(ledger).len()
+    };
+    assert_eq!((said(None), said(Some(20))), (0, 1));
+}
+
+/// A batch of a producer, and its marker in another epoch.
+fn fenced(epoch: i16) -> Vec<Arc<Batch>> {
+    let mut marker = EndTxnMarker { commit: false, coordinator_epoch: 0 }.to_batch(9, epoch, 0);
+    (marker.header.base_offset, marker.header.partition_leader_epoch) = (10, 0);
+    let mut written = Batch::clone(&batches(&[(0, 0)])[0]);
+    written.header = written.header.as_transactional();
+    (written.header.producer_id, written.header.producer_epoch) = (9, 4);
+    vec![Arc::new(written), Arc::new(marker)]
+}
+
+#[test]
+fn a_marker_begins_its_producers_epoch() {
+    let server = ServerConfig::kafka_defaults();
+    let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
+    let said = |known: i16| {
+        let mut log = Log::create(tp(0), config, 0);
+        let appended =
+            log.append_as_follower(Records::new(fenced(known)), &mut Vec::new()).unwrap();
+        log.append_done(appended.last_offset);
+        let image = Image(fenced(5), log.epoch_checkpoint());
+        let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        let replica = ReplicaView { lead: None, high_watermark: 0, ..view(&log) };
+        logs::rebuilt(&p, &mut ledger, Of { node: 1, replica: &replica }, &image);
+        accounts(ledger)
+    };
+    assert_eq!(said(5), [""; 0]);
+    let old = said(4);
+    assert!(old.iter().any(|said| said.contains("is known in epoch 4")), "{old:?}");
 }
 
 /// The attribute of a batch with a delete horizon (KIP-534).
