@@ -112,7 +112,10 @@ impl Raft {
         asked_in: LeaderEpoch,
         vote: VoteResponse,
     ) {
-        if vote.epoch > self.state.epoch {
+        // who has lost an announcement of a leader hears of it from those that it asks (hunt seed 2318582;
+        // `KafkaRaftClient.maybeHandleCommonResponse`)
+        let is_news = vote.epoch == self.state.epoch && self.state.leader.is_none();
+        if vote.epoch > self.state.epoch || is_news && vote.leader.is_some() {
             self.learn(step, vote.epoch, vote.leader);
             return;
         }

@@ -171,6 +171,7 @@ fn push(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
         losses: &p.losses,
         refused: &p.refused,
         one_known_below: p.replicas[at].one_known_below,
+        none_known_below: p.replicas[at].none_known_below,
     };
     p.producers.appended(ledger, &entry, before);
 }
@@ -252,6 +253,7 @@ pub(crate) fn truncated(
         replica.log_start = to;
     } else if to > from {
         p.producers.forgotten_below = p.producers.forgotten_below.max(to);
+        replica.none_known_below = to;
         replica.log.restart(to); // too far behind: it goes on where its leader's log, or a snapshot, ends
     } else {
         replica.log.truncate(to);

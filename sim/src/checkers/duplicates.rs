@@ -27,6 +27,19 @@ pub(crate) struct Before<'a> {
     pub(crate) refused: &'a Refused,
     /// Below it the leader may know only the newest batch of each producer.
     pub(crate) one_known_below: Offset,
+    /// Below it the leader knows none: its log has begun anew there (hunt seed 2301529).
+    pub(crate) none_known_below: Offset,
+}
+
+impl Before<'_> {
+    /// Batches of each producer that the leader surely knows of those up to an offset.
+    fn known_at(&self, offset: Offset) -> usize {
+        match offset {
+            _ if offset < self.none_known_below => 0,
+            _ if offset < self.one_known_below => 1,
+            _ => REMEMBERED,
+        }
+    }
 }
 
 /// Refusals that are remembered.
@@ -60,8 +73,9 @@ impl Refused {
 pub(crate) fn find(
     ledger: &mut Ledger,
     entry: &Entry,
-    Before { about, table, losses, refused, one_known_below }: Before<'_>,
+    before: Before<'_>,
 ) -> bool {
+    let Before { about, table, losses, refused, .. } = before;
     let is_same = |old: &&Entry| {
         let by_tag = entry.tag != 0 && old.tag == entry.tag;
         let by_sequence = old.producer_id == entry.producer_id
@@ -71,8 +85,8 @@ pub(crate) fn find(
     };
     let Some(at) = table.main.iter().rposition(|old| is_same(&old)) else { return false };
     let old = &table.main[at];
-    let known = if old.base < one_known_below { 1 } else { REMEMBERED };
-    let is_forgotten = is_forgotten(entry, old, table.main.iter().skip(at + 1), known);
+    let later = table.main.iter().skip(at + 1);
+    let is_forgotten = is_forgotten(entry, old, later, before.known_at(old.base));
     if is_forgotten || comes_back(entry, old, losses) || was_refused(entry, old, refused) {
         return true;
     }

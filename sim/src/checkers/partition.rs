@@ -54,6 +54,8 @@ pub(crate) struct Replica {
     /// Where its log ended when its process began. Of what is below, it may know only the newest batch of
     /// each producer: its snapshots have no more, as Kafka's.
     pub(crate) one_known_below: Offset,
+    /// Where its log began anew: it knows no producer's batches below.
+    pub(crate) none_known_below: Offset,
     /// Where its log begins, as far as it has said.
     pub(crate) log_start: Offset,
     /// It has come up again, and was not looked at since: what was on its way to its disk when its
@@ -88,6 +90,7 @@ impl Replica {
             cut_deep: false,
             power_lost: None,
             one_known_below: 0,
+            none_known_below: 0,
             log_start: 0,
             recovered: false,
             proposed: false,

@@ -9,7 +9,7 @@ use crate::ids::{NodeId, TopicPartition};
 use crate::metadata::MetadataRecord;
 use crate::protocol::{
     BeginQuorumEpochRequest, EpochEndOffset, FetchPartitionResponse, FetchResponse, LeaderAndEpoch,
-    Request, Response,
+    Request, Response, VoteResponse,
 };
 use crate::raft::{Raft, RoleName};
 use crate::records::Records;
@@ -288,6 +288,25 @@ fn who_is_refused_pre_votes_follows_the_leader_that_it_knows() {
     let learns = |c: &Cluster| c.nodes[away].raft().high_watermark() > due;
     assert!(cluster.propose(leader, &[MetadataRecord::NoOp]).is_some());
     assert!(cluster.run_until_that(5_000, learns));
+}
+
+/// It knows of an epoch, and lost the announcement of who leads in it: those that it asks tell.
+#[test]
+fn who_is_refused_pre_votes_hears_who_leads() {
+    let mut disk = TestDisk::default();
+    let mut solo = Solo::new(3, &disk);
+    solo.vote(5, 1);
+    solo.complete(&mut disk);
+    while solo.raft.role() != RoleName::Prospective {
+        solo.now += 500 * MS;
+        solo.act(Raft::on_timer);
+        solo.complete(&mut disk);
+    }
+    let (voter, id) = solo.asked_for_votes()[0];
+    let leader = Some(NodeId(2));
+    let refused = VoteResponse { error: ErrorCode::None, leader, epoch: 5, granted: false };
+    solo.act(|raft, step| raft.on_response(step, voter, id, Ok(Response::Vote(refused))));
+    assert_eq!(solo.raft.role(), RoleName::Follower);
 }
 
 #[test]
