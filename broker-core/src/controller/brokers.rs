@@ -33,7 +33,10 @@ impl Controller {
         let broker = request.broker;
         let (error, broker_epoch) = match self.image.broker(broker).cloned() {
             Some(known) if known.incarnation == request.incarnation => {
-                (ErrorCode::None, known.epoch) // the answer to its first try was lost
+                // the answer to its first try was lost, or this one comes late: what it has said since stays
+                // (hunt seed 2318467)
+                self.sessions().touch(broker, step.now);
+                (ErrorCode::None, known.epoch)
             }
             // what was registered before the broker of this very process ended with the last one
             Some(_)
@@ -42,11 +45,12 @@ impl Controller {
             {
                 (ErrorCode::DuplicateBrokerRegistration, -1)
             }
-            known => (ErrorCode::None, self.register_anew(raft, request, known.as_ref())),
+            known => {
+                let epoch = self.register_anew(raft, request, known.as_ref());
+                self.sessions().restart(broker, step.now);
+                (ErrorCode::None, epoch)
+            }
         };
-        if error.is_ok() {
-            self.sessions().restart(broker, step.now);
-        }
         Response::BrokerRegistration(BrokerRegistrationResponse { error, broker_epoch })
     }
 

@@ -70,11 +70,7 @@ impl Refused {
 
 /// Looks for a batch in the log that is the same as one just added. Only called for batches that
 /// do not come in order; the others cannot be duplicates.
-pub(crate) fn find(
-    ledger: &mut Ledger,
-    entry: &Entry,
-    before: Before<'_>,
-) -> bool {
+pub(crate) fn find(ledger: &mut Ledger, entry: &Entry, before: Before<'_>) -> bool {
     let Before { about, table, losses, refused, .. } = before;
     let is_same = |old: &&Entry| {
         let by_tag = entry.tag != 0 && old.tag == entry.tag;

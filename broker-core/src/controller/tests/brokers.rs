@@ -128,6 +128,9 @@ fn controlled_shutdown_moves_leaders_and_waits_until_all_know() {
     assert!(rig.broker(1).in_controlled_shutdown);
     // nobody else has reported that it knows the new leader
     assert!(!rig.beat_with(1, |r| r.want_shut_down = true).should_shut_down);
+    // a copy of its registration that comes late takes nothing back
+    rig.register(1, 1).unwrap();
+    assert!(!rig.beat_with(1, |r| r.want_shut_down = true).should_shut_down);
     rig.beat(2);
     assert!(!rig.beat_with(1, |r| r.want_shut_down = true).should_shut_down);
     rig.beat(3);
