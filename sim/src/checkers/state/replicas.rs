@@ -266,7 +266,10 @@ pub(crate) fn followers(
             continue;
         };
         let has = theirs.log.log_end_offset();
-        check(p, ledger, has >= log_end, &|| {
+        // who began where its leader's log ends, amid a batch, takes that as a whole (hunt seed 2419372)
+        let is_empty = theirs.log.next_offset() == theirs.log.log_start_offset();
+        let begins = is_empty && !lead.isr.contains(&id);
+        check(p, ledger, has >= log_end || begins, &|| {
             format!(
                 "leader {node} counts follower {id} up to {log_end} in epoch {}, but that one's log \
                  ends at {has}",
