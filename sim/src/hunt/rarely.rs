@@ -92,7 +92,7 @@ fn groups(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
 
 /// Brokers get more or fewer fetchers, or the replicas of a topic are throttled for a while. To end it is asked for
 /// several times, as a request may be lost, and again before all heals: who is throttled for good may never be in
-/// sync (hunt seed 2418067).
+/// sync.
 fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut dice = Dice::new(plan.seed, "throttled");
     if !dice.percent(10) {

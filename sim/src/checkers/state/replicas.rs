@@ -267,7 +267,7 @@ pub(crate) fn followers(
         };
         let has = theirs.log.log_end_offset();
         // who began where its leader's log ends, amid a batch, takes that as a whole (hunt seed 2419372)
-        let is_empty = theirs.log.next_offset() == theirs.log.log_start_offset();
+        let is_empty = has == theirs.log.log_start_offset();
         let begins = is_empty && !lead.isr.contains(&id);
         check(p, ledger, has >= log_end || begins, &|| {
             format!(
