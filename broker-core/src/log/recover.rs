@@ -171,6 +171,10 @@ impl<'a> Loader<'a> {
             let next_base = self.bases.get(index + 1).copied();
             self.load_txn_index(base);
             let trusted = self.is_trusted(index) && !rebuilding;
+            if !trusted && !rebuilding && planted(self.log.config.plant, Plant::EpochZeroNotRebuilt)
+            {
+                self.log.epochs.truncate_from_end(base); // it rebuilt them all
+            }
             rebuilding |= !trusted;
             let start_bytes = self.log.segments.back().map_or(0, Segment::end_bytes);
             if let Some(sealed) = self.log.segments.back_mut() {
