@@ -19,16 +19,7 @@ use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 impl World {
     /// A client with the plan's changes, if it has any.
     pub(super) fn add_operator(&mut self) {
-        let Some(operator) = self.operator() else { return };
-        let client = self.add_client(ClientKind::Operator(operator), 0, self.origin_ns);
-        self.at(self.now, Event::ClientStart { client, life: 0 });
-    }
-
-    /// An operator with the changes that are still to come; `None`: there are none.
-    pub(super) fn operator(&self) -> Option<Operator> {
-        let now_ns = self.now.saturating_sub(self.origin_ns);
-        let to_come = self.plan.events.iter().filter(|event| event.at_ns >= now_ns);
-        let asked = to_come.filter_map(|event| match &event.action {
+        let asked = self.plan.events.iter().filter_map(|event| match &event.action {
             Action::Admin { operation } => {
                 Some((event.at_ns, self.request_of(event.at_ns, operation)?))
             }
@@ -36,10 +27,15 @@ impl World {
         });
         let mut tasks: Vec<(u64, Request)> = asked.collect();
         tasks.sort_by_key(|(at_ns, _)| *at_ns);
+        if tasks.is_empty() {
+            return;
+        }
         let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
             .expect("the defaults parse");
         let draws = self.draws("operator", 0);
-        (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
+        let operator = Operator::new(config, &self.bootstrap(), tasks, draws);
+        let client = self.add_client(ClientKind::Operator(operator), 0, self.origin_ns);
+        self.at(self.now, Event::ClientStart { client, life: 0 });
     }
 
     /// `None`: there is no such topic.
