@@ -18,7 +18,7 @@ pub(super) fn storm(plan: &mut Plan) {
         return;
     }
     let window = (from_ns, to_ns);
-    let changes = [unregister(plan, window), groups(plan, window)];
+    let changes = [unregister(plan, window), groups(plan, window), throttle(plan, window)];
     let in_time = changes.into_iter().flatten().filter(|(at_ns, _)| *at_ns <= to_ns);
     let event = |(at_ns, operation)| EventPlan {
         at_ns,
@@ -26,7 +26,7 @@ pub(super) fn storm(plan: &mut Plan) {
         action: Action::Admin { operation },
         line: None,
     };
-    let events: Vec<_> = in_time.chain(throttle(plan, window)).map(event).collect();
+    let events: Vec<_> = in_time.map(event).collect();
     plan.events.extend(events);
     restart_members(plan, window);
     plan.events.sort_by_key(|event| event.at_ns);
@@ -91,8 +91,7 @@ fn groups(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
 }
 
 /// Brokers get more or fewer fetchers, or the replicas of a topic are throttled for a while. To end it is asked for
-/// several times, as a request may be lost, and again before all heals: who is throttled for good may never be in
-/// sync.
+/// several times, as a request may be lost.
 fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut dice = Dice::new(plan.seed, "throttled");
     if !dice.percent(10) {
@@ -120,15 +119,13 @@ fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
         ("follower.replication.throttled.replicas", followers),
     ];
     let ends_ns = at_ns + dice.between(1_000, 6_000) * MS;
-    let healed_ns = plan.phases.heal_starts_ns();
     for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
         let mut set = |at_ns: u64, value: Option<&str>| {
             let (topic, key, value) = (topic.clone(), key.to_owned(), value.map(str::to_owned));
-            changes.push((at_ns, Operation::SetTopicConfig { topic, key, value }));
+            changes.push((at_ns.min(to_ns), Operation::SetTopicConfig { topic, key, value }));
         };
         set(at_ns, Some("*"));
-        (0..4).for_each(|turn| set((ends_ns + turn * 700 * MS).min(to_ns), None));
-        (1..4).for_each(|turn| set(healed_ns.saturating_sub(turn * 500 * MS).max(at_ns), None));
+        (0..4).for_each(|turn| set(ends_ns + turn * 700 * MS, None));
     }
     changes
 }

@@ -44,6 +44,12 @@ impl Network {
         }
     }
 
+    /// Whether a host has power.
+    #[must_use]
+    pub fn is_powered(&self, host: HostId) -> bool {
+        self.hosts[host.0 as usize].powered
+    }
+
     /// The process on a host ends, however: the system closes its sockets. What has left the NIC
     /// still arrives, then the peers learn.
     pub fn process_exit(&mut self, now_ns: u64, host: HostId, out: &mut Vec<NetOut>) {

@@ -410,11 +410,11 @@ impl World {
     pub(super) fn restart_instances(&mut self, started: &[usize], power: bool) {
         for at in started.iter().copied() {
             let Some(apps) = &self.apps else { return };
-            let (host, az) = (apps.instances[at].host, apps.instances[at].az);
+            let host = apps.instances[at].host;
             if power {
                 self.with_net(|net, now, sched, out| net.host_power(now, (host, true), sched, out));
             }
-            if !self.has_lost_power(az) {
+            if self.net.is_powered(host) {
                 self.start_instance(at);
             }
         }

@@ -463,26 +463,10 @@ impl World {
 
     fn start_killed(&mut self, name: &str) {
         for client in self.clients_of(name) {
-            if !self.is_without_power(client) {
+            if self.net.is_powered(self.clients[client].host) {
                 self.start_client(client);
             }
         }
-    }
-
-    /// Whether a client's AZ has lost power, with its clients.
-    fn is_without_power(&self, client: usize) -> bool {
-        self.has_lost_power(self.clients[client].az)
-    }
-
-    /// Whether the clients of an AZ have no power.
-    pub(super) fn has_lost_power(&self, at: usize) -> bool {
-        let now = self.now - self.origin_ns;
-        self.plan.events.iter().any(|event| {
-            let mode = AzDownMode::PowerOff;
-            matches!(&event.action, Action::AzDown { az, mode: found, clients: true }
-                if (*az, *found) == (at, mode))
-                && event.lasts_at(now, &self.plan.phases)
-        })
     }
 
     /// A client starts unless another fault's end has started it already.

@@ -225,7 +225,12 @@ impl World {
                 let life = self.clients[client].life;
                 ClientKind::Consumer { group, machine: self.consumer(group, (instance, life)) }
             }
-            ClientKind::Admin(_) | ClientKind::Application(_) | ClientKind::Operator(_) => return,
+            // an administrator's host lost power with its AZ (hunt seed 2418067)
+            ClientKind::Operator(_) => match self.operator() {
+                Some(machine) => ClientKind::Operator(machine),
+                None => return,
+            },
+            ClientKind::Admin(_) | ClientKind::Application(_) => return,
         };
         let at = &mut self.clients[client];
         at.kind = kind;

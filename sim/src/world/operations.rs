@@ -19,7 +19,16 @@ use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 impl World {
     /// A client with the plan's changes, if it has any.
     pub(super) fn add_operator(&mut self) {
-        let asked = self.plan.events.iter().filter_map(|event| match &event.action {
+        let Some(operator) = self.operator() else { return };
+        let client = self.add_client(ClientKind::Operator(operator), 0, self.origin_ns);
+        self.at(self.now, Event::ClientStart { client, life: 0 });
+    }
+
+    /// An operator with the changes that are still to come; `None`: there are none.
+    pub(super) fn operator(&self) -> Option<Operator> {
+        let now_ns = self.now.saturating_sub(self.origin_ns);
+        let to_come = self.plan.events.iter().filter(|event| event.at_ns >= now_ns);
+        let asked = to_come.filter_map(|event| match &event.action {
             Action::Admin { operation } => {
                 Some((event.at_ns, self.request_of(event.at_ns, operation)?))
             }
@@ -27,15 +36,10 @@ impl World {
         });
         let mut tasks: Vec<(u64, Request)> = asked.collect();
         tasks.sort_by_key(|(at_ns, _)| *at_ns);
-        if tasks.is_empty() {
-            return;
-        }
         let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
             .expect("the defaults parse");
         let draws = self.draws("operator", 0);
-        let operator = Operator::new(config, &self.bootstrap(), tasks, draws);
-        let client = self.add_client(ClientKind::Operator(operator), 0, self.origin_ns);
-        self.at(self.now, Event::ClientStart { client, life: 0 });
+        (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
     }
 
     /// `None`: there is no such topic.
@@ -172,4 +176,24 @@ fn config_change((kind, name): (i8, &str), key: &str, value: Option<&str>) -> Re
         resources: vec![AlteredResource { target, replace: false, changes: vec![change] }],
         validate_only: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{RunOptions, simulate};
+    use stormglass_scenarios::{Source, load};
+
+    /// Administrators are in the first AZ.
+    #[test]
+    fn an_administrator_comes_back_with_its_az() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/negative/reassignments.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        let outage = "\n[[events]]\nat = \"1s\"\nfor = \"500ms\"\nfault = \"az-down\"\naz = \"a\"\n\
+                      mode = \"power-off\"\nclients = true\n";
+        let plan = load(&Source::new("outage", text + outage), &[], 1).unwrap();
+        let finished = simulate(&plan, RunOptions::default(), Box::new(())).unwrap();
+        let marks = finished.recording.marks;
+        assert!(marks.contains_key("operator: reassignment changed"), "{marks:?}");
+        assert!(marks.contains_key("operator: configs changed"), "{marks:?}");
+    }
 }
