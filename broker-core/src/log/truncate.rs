@@ -18,10 +18,10 @@ impl Log {
     /// in an unclean election only, the segment is left as it is estimated to be and a new one
     /// begins at the offset, so that all positions that are used stay exact; producers whose
     /// remembered batches are all cut are forgotten. Below the first segment, the log is emptied
-    /// and goes on at the offset.
+    /// and goes on at the offset; what is in remote storage below stays part of it.
     pub fn truncate_to(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) -> bool {
         if offset < self.oldest().base {
-            self.truncate_fully_and_start_at(offset, ops);
+            self.cut_into_tier(offset, ops);
             return true;
         }
         self.log_start = self.log_start.min(offset);
@@ -43,6 +43,18 @@ impl Log {
             self.checkpoint_epochs(ops);
         }
         cuts
+    }
+
+    /// Drops the local log. Kafka's begins at the offset then, and once it leads nobody reads what is in remote
+    /// storage below (`UnifiedLog.truncateTo`; hunt seed 2404329).
+    fn cut_into_tier(&mut self, offset: Offset, ops: &mut Vec<DiskOpKind>) {
+        let (start, epochs) = (self.log_start, self.epochs.clone());
+        self.truncate_fully_and_start_at(offset, ops);
+        if start < offset {
+            (self.log_start, self.epochs) = (start, epochs);
+            self.epochs.truncate_from_end(offset);
+            self.checkpoint_epochs(ops);
+        }
     }
 
     /// Drops all records; the log goes on, empty, at an offset.

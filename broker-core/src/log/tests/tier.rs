@@ -80,6 +80,24 @@ fn a_cut_log_forgets_that_what_it_lost_was_copied() {
     assert_eq!(log.remote_end_offset(), 4);
 }
 
+/// What is in remote storage was committed, and others have it in their logs.
+#[test]
+fn a_log_that_is_cut_below_its_disk_keeps_what_is_in_remote_storage() {
+    let (mut log, mut disk) = written(&[(0, 3), (1, 6)]);
+    let mut ops = Vec::new();
+    log.note_remote([segment(0, 5, &[(0, 0), (1, 3)])].iter());
+    log.tiering_is_on_record();
+    log.retention(0, 9, &mut ops);
+    assert_eq!((log.log_start_offset(), log.local_log_start_offset()), (0, 6));
+    log.truncate_to(4, &mut ops);
+    disk.apply(&ops);
+    for log in [&log, &restarted(&disk, true)] {
+        assert_eq!((log.log_start_offset(), log.next_offset()), (0, 4));
+        assert_eq!((log.epoch_at(2), log.epoch_at(3)), (0, 1));
+    }
+    assert_eq!(log.remote_end_offset(), 4);
+}
+
 fn restarted(disk: &MemoryDisk, tiered: bool) -> Log {
     let boot = Recover { clean: true, tiered, ..Recover::default() };
     Log::recover(TP, LogConfig::kafka_defaults(), disk, boot, &mut Vec::new()).0
