@@ -79,7 +79,7 @@ fn merge(counts: &Path) -> Result<(), String> {
     let mut command = Command::new(profdata()?);
     command.args(["merge", "--sparse", "--output"]).arg(&path).arg(counts);
     well("llvm-profdata", command.status().map_err(|error| format!("llvm-profdata: {error}"))?)?;
-    eprintln!("wrote {}; `cargo clean --release` before the next build", path.display());
+    eprintln!("wrote {}: the next optimised build reads it", path.display());
     Ok(())
 }
 

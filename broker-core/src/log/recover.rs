@@ -173,7 +173,7 @@ impl<'a> Loader<'a> {
             let trusted = self.is_trusted(index) && !rebuilding;
             if !trusted && !rebuilding && planted(self.log.config.plant, Plant::EpochZeroNotRebuilt)
             {
-                self.log.epochs.truncate_from_end(base); // it rebuilt them all
+                self.log.epochs.truncate_from_end(base); // where the bug was, all were rebuilt
             }
             rebuilding |= !trusted;
             let start_bytes = self.log.segments.back().map_or(0, Segment::end_bytes);

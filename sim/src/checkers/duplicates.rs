@@ -34,10 +34,12 @@ pub(crate) struct Before<'a> {
 impl Before<'_> {
     /// Batches of each producer that the leader surely knows of those up to an offset.
     fn known_at(&self, offset: Offset) -> usize {
-        match offset {
-            _ if offset < self.none_known_below => 0,
-            _ if offset < self.one_known_below => 1,
-            _ => REMEMBERED,
+        if offset < self.none_known_below {
+            0
+        } else if offset < self.one_known_below {
+            1
+        } else {
+            REMEMBERED
         }
     }
 }
