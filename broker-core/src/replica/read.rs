@@ -331,13 +331,18 @@ impl ReplicaManager {
         }
         Some(match partition {
             Some(partition) if partition.is_leader() && error.is_ok() => {
-                let aborted = match session.isolation {
-                    IsolationLevel::ReadUncommitted => None,
+                let told = match session.isolation {
+                    IsolationLevel::ReadUncommitted => Ok(None),
                     IsolationLevel::ReadCommitted => {
-                        Some(aborted(partition, entry.fetch_offset, &records))
+                        aborted(partition, entry.fetch_offset, &records).map(Some)
                     }
                 };
-                FetchPartitionResponse { records, aborted, ..state_of(partition) }
+                match told {
+                    Ok(aborted) => {
+                        FetchPartitionResponse { records, aborted, ..state_of(partition) }
+                    }
+                    Err(error) => FetchPartitionResponse { error, ..state_of(partition) },
+                }
             }
             Some(partition) if !partition.is_leader() => FetchPartitionResponse {
                 error: ErrorCode::NotLeaderOrFollower,
@@ -474,14 +479,27 @@ fn not_a_replica(epoch: i32) -> ErrorCode {
     if epoch == NO_EPOCH { ErrorCode::NotLeaderOrFollower } else { ErrorCode::UnknownLeaderEpoch }
 }
 
-/// Transactions that a reader of committed records must leave out of what was read.
+/// Transactions that a reader of committed records must leave out of what was read. What was deleted, or moved
+/// into remote storage, while the disk read it is asked for again: the log knows no more what was aborted
+/// there (hunt seed 2701915).
 #[cold]
-fn aborted(partition: &Partition, from: Offset, records: &Records) -> Box<[AbortedTransaction]> {
+fn aborted(
+    partition: &Partition,
+    from: Offset,
+    records: &Records,
+) -> Result<Box<[AbortedTransaction]>, ErrorCode> {
     if planted(partition.plant, Plant::AbortedNotTold) {
-        return Box::default();
+        return Ok(Box::default());
+    }
+    let log = &partition.log;
+    if from < log.log_start_offset() {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    if from < log.local_log_start_offset() {
+        return Err(ErrorCode::OffsetNotAvailable);
     }
     let upto = records.last_offset().map_or(from, |last| last + 1);
-    partition.log.aborted_transactions(from, upto).into()
+    Ok(log.aborted_transactions(from, upto).into())
 }
 
 pub(super) fn state_of(partition: &Partition) -> FetchPartitionResponse {

@@ -256,6 +256,36 @@ fn a_read_that_finds_nothing_waits_for_more() {
     assert!(answer.partitions[0].records.is_empty());
 }
 
+/// Hunt seed 2701915: with a segment goes what the log knows of transactions that were aborted there. A reader
+/// of committed records took them for committed, as the disk had begun to read before.
+#[test]
+fn what_is_deleted_while_it_is_read_is_out_of_range_for_readers_of_committed_records() {
+    for (isolation, expected) in [
+        (IsolationLevel::ReadCommitted, (ErrorCode::OffsetOutOfRange, true)),
+        (IsolationLevel::ReadUncommitted, (ErrorCode::None, false)),
+    ] {
+        let mut rig = Rig::with_partition(1, &[1]);
+        for _ in 0..2 {
+            rig.produce();
+            rig.disk();
+        }
+        rig.replies();
+        let request = FetchRequest { isolation, ..fetch_from_the_start() };
+        let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        let read = rig.effects.disk.pop().expect("a read");
+        let deleted = rig.act(|replicas, step| replicas.delete_records(step, TP, 1));
+        assert_eq!(deleted, Ok(1));
+        let records = Records::single(Arc::new(rig.batch()));
+        let result = DiskResult::Read(vec![records]);
+        rig.act(|replicas, step| replicas.read_done(step, read.id, result));
+        let answers = rig.replies();
+        let Some(Response::Fetch(answer)) = answers.last() else { panic!("{answers:?}") };
+        let of = &answer.partitions[0];
+        assert_eq!((of.error, of.records.is_empty()), expected);
+    }
+}
+
 /// Hunt seed 735429: the log has what took too long, so that whoever keeps books of it must hear of its end.
 #[test]
 fn a_coordinator_hears_that_its_append_takes_too_long_and_how_it_ends() {

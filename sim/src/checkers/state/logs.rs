@@ -207,7 +207,8 @@ fn producers(
     }
     for (id, (epoch, sequence, offset, count)) in newest {
         let remembered = known.iter().find(|producer| producer.id == id);
-        if count == 0 && remembered.is_none() {
+        // a late marker makes it known again, without batches (hunt seed 2703474)
+        if count == 0 && remembered.is_none_or(|producer| producer.batches == 0) {
             continue;
         }
         let same = remembered.is_some_and(|producer| {
