@@ -2,9 +2,7 @@
 
 use crate::config::NodeConfig;
 use crate::controller::Controller;
-use crate::ids::{
-    ConnectionId, CorrelationId, DiskOpId, NodeId, RemoteOpId, TopicPartition,
-};
+use crate::ids::{ConnectionId, CorrelationId, DiskOpId, NodeId, RemoteOpId, TopicPartition};
 use crate::lifecycle::{BrokerState, Lifecycle, View};
 use crate::log::{Log, LogConfig, Recover};
 use crate::metadata::{MetadataDelta, MetadataImage};
