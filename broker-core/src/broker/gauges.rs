@@ -122,7 +122,7 @@ impl Broker {
         }
     }
 
-    /// Whether [`Input::Spent`] has to be told, as a client's thread time is limited.
+    /// Whether [`Input::Spent`](crate::seam::Input::Spent) has to be told, as a client's thread time is limited.
     #[must_use]
     pub fn counts_thread_time(&self) -> bool {
         self.broker.as_ref().is_some_and(|(role, _)| role.quotas.counts_thread_time())

@@ -268,6 +268,37 @@ pub enum Operation {
         /// Group id.
         group: String,
     },
+    /// A clumsy producer sends a batch that its leader must refuse.
+    ProduceFlawed {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// What is wrong with the batch.
+        flaw: Flaw,
+    },
+}
+
+/// Why a batch of a client must be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// Its last offset delta says that it has one record more.
+    RecordCount,
+    /// Its offsets do not begin at 0.
+    BaseOffset,
+    /// It is a marker.
+    Control,
+    /// It has a producer id, and no sequence.
+    NoSequence,
+    /// It is of a transaction, and has no producer id.
+    NoProducer,
+    /// It is larger than `max.message.bytes`.
+    TooLarge,
+    /// It is younger than `message.timestamp.after.max.ms` allows.
+    FromTheFuture,
+    /// There are two.
+    TwoBatches,
 }
 
 /// How an AZ is lost.

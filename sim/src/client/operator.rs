@@ -1,7 +1,7 @@
 //! An administrator with a list of changes: each is asked of some broker once, when its time has come
 //! and the one before is answered. A request that is lost is not repeated, as nobody knows whether it
-//! has been carried out; one about a group is asked of others until its coordinator is found. What came of
-//! it is told in marks.
+//! has been carried out; one about a group, or for a leader, is asked of others until that is found. What came
+//! of it is told in marks.
 
 use super::config::ConnectionConfig;
 use super::io::{ClientCx, ClientInput};
@@ -160,6 +160,9 @@ fn is_elsewhere(response: &Response) -> bool {
         Response::OffsetCommit(answer) => answer.partitions.iter().any(|(_, error)| is_so(*error)),
         Response::OffsetDelete(answer) => is_so(answer.error),
         Response::DeleteGroups(answer) => answer.groups.iter().any(|(_, error)| is_so(*error)),
+        Response::Produce(answer) => {
+            answer.partitions.iter().any(|of| of.error == ErrorCode::NotLeaderOrFollower)
+        }
         _ => false,
     }
 }
@@ -205,6 +208,11 @@ fn came_of(response: &Response) -> &'static str {
         Response::DeleteGroups(answer) => {
             (answer.groups.iter().all(|of| is_done(of.1)), "operator: group deleted")
         }
+        // that is what it is for
+        Response::Produce(answer) => (
+            answer.partitions.iter().all(|of| !is_done(of.error)),
+            "operator: a flawed batch was refused",
+        ),
         _ => (false, ""),
     };
     if done { mark } else { "operator: a change was refused" }

@@ -49,5 +49,6 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::CommitPositions { .. } => "admin-commit-positions",
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
+        Operation::ProduceFlawed { .. } => "admin-produce-flawed",
     }
 }

@@ -1,10 +1,10 @@
 //! What happens to a cluster now and then: a broker's registration ends, groups and positions are deleted, a
-//! topic's replicas are throttled, members with names of their own start anew all at once. Draws come from
+//! topic's replicas are throttled, a producer is clumsy, members with names of their own start anew all at once. Draws come from
 //! streams of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
 use super::storm::clash;
-use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Operation, Plan};
+use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan};
 
 const MS: u64 = 1_000_000;
 /// A group that no client of the plan is in.
@@ -18,7 +18,12 @@ pub(super) fn storm(plan: &mut Plan) {
         return;
     }
     let window = (from_ns, to_ns);
-    let changes = [unregister(plan, window), groups(plan, window), throttle(plan, window)];
+    let changes = [
+        unregister(plan, window),
+        groups(plan, window),
+        throttle(plan, window),
+        flaws(plan, window),
+    ];
     let in_time = changes.into_iter().flatten().filter(|(at_ns, _)| *at_ns <= to_ns);
     let event = |(at_ns, operation)| EventPlan {
         at_ns,
@@ -130,6 +135,36 @@ fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     changes
 }
 
+/// A clumsy producer sends batches that must be refused, a few of each sort. What is from the future is so by ten
+/// days: clocks that are wrong are so by less.
+fn flaws(plan: &mut Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
+    let mut dice = Dice::new(plan.seed, "flawed batches");
+    if !dice.percent(8) {
+        return Vec::new();
+    }
+    let topic = dice.index(plan.topics.len());
+    let topic = &mut plan.topics[topic];
+    let (key, ten_days) = ("message.timestamp.after.max.ms".to_owned(), "864000000".to_owned());
+    topic.config.entry(key).or_insert(ten_days);
+    let kinds = [
+        Flaw::RecordCount,
+        Flaw::BaseOffset,
+        Flaw::Control,
+        Flaw::NoSequence,
+        Flaw::NoProducer,
+        Flaw::TooLarge,
+        Flaw::FromTheFuture,
+        Flaw::TwoBatches,
+    ];
+    let one = |dice: &mut Dice| {
+        let partition = u32::try_from(dice.index(topic.assignment.len())).unwrap_or(0);
+        let (topic, flaw) = (topic.name.clone(), dice.pick(&kinds));
+        let operation = Operation::ProduceFlawed { topic, partition, flaw };
+        (dice.between(from_ns, to_ns), operation)
+    };
+    (0..dice.between(4, 12)).map(|_| one(&mut dice)).collect()
+}
+
 /// Members of a group in the classic protocol that have names of their own start anew within their sessions: the
 /// one that leads, too.
 fn restart_members(plan: &mut Plan, (from_ns, to_ns): (u64, u64)) {
@@ -161,7 +196,8 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut unregistered, mut deleted, mut throttled, mut others) = (0, 0, 0, 0);
+        let (mut unregistered, mut deleted, mut throttled, mut flawed, mut others) =
+            (0, 0, 0, 0, 0);
         for seed in 1..300 {
             let plan = swarm(&base, seed);
             let of = |is: &dyn Fn(&Operation) -> bool| {
@@ -181,10 +217,11 @@ mod tests {
                 _ => false,
             };
             throttled += u32::from(of(&is_throttle));
+            flawed += u32::from(of(&|of| matches!(of, Operation::ProduceFlawed { .. })));
             others +=
                 u32::from(!plan.events.iter().any(|e| matches!(e.action, Action::Admin { .. })));
         }
-        let of_all = [unregistered, deleted, throttled];
+        let of_all = [unregistered, deleted, throttled, flawed];
         assert!(of_all.iter().all(|seeds| (10..60).contains(seeds)), "{of_all:?}");
         assert!(others > 120, "{others} without an administrator");
     }

@@ -118,6 +118,9 @@ fn asked_for(operation: &Operation) -> String {
             format!("positions of group {group} in {topic} are to go")
         }
         Operation::DeleteGroup { group } => format!("group {group} is to go"),
+        Operation::ProduceFlawed { topic, partition, flaw } => {
+            format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
+        }
     }
 }
 

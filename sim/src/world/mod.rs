@@ -12,6 +12,7 @@ mod event;
 mod execute;
 mod faults;
 mod finish;
+mod flawed;
 mod inspect;
 mod lags;
 mod load;

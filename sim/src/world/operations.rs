@@ -3,16 +3,18 @@
 use super::World;
 use super::clients::ClientKind;
 use super::event::Event;
+use super::flawed;
 use crate::client::{ConnectionConfig, Operator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource, CommittedOffset,
-    ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest, ElectLeadersRequest,
-    ElectionKind, IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetSpec, Placement, Request, TopicRef, UnregisterBrokerRequest,
+    Acks, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource,
+    CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetSpec, Placement, ProducePartition,
+    ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
@@ -106,6 +108,16 @@ impl World {
             | Operation::CommitPositions { .. }
             | Operation::DeletePositions { .. }
             | Operation::DeleteGroup { .. } => self.rare_request_of(operation)?,
+            Operation::ProduceFlawed { topic, partition, flaw } => {
+                let id = self.topics.get(topic.as_str())?;
+                let tp = TopicPartition::new(*id, i32::try_from(*partition).ok()?);
+                let records = flawed::records(*flaw, super::wall_ms(self.origin_ns + at_ns));
+                Request::Produce(ProduceRequest {
+                    acks: Acks::All,
+                    timeout_ms: 1_000,
+                    partitions: vec![ProducePartition { tp, records }],
+                })
+            }
         })
     }
 

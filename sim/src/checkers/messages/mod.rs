@@ -9,6 +9,7 @@ mod deletions;
 mod ends;
 mod fencing;
 mod fetches;
+mod flawed;
 mod members;
 mod peers;
 mod sessions;
@@ -49,7 +50,7 @@ pub(crate) const PROMISE: Promise = Promise {
            are alive, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
-           and an answer to an earlier question changes nothing",
+           and so are batches that no client may write, and an answer to an earlier question changes nothing",
 };
 
 /// A node that speaks.
@@ -187,7 +188,9 @@ impl Checkers {
         }
         let objection = controller::objection(broker, request);
         let objection = objection.or_else(|| votes::objection(broker, request));
-        if let Some(objection) = objection.or_else(|| fencing::objection(broker, request)) {
+        let objection = objection.or_else(|| fencing::objection(broker, request));
+        let wall_ms = self.ledger.wall_ms(now_ns);
+        if let Some(objection) = objection.or_else(|| flawed::objection(broker, request, wall_ms)) {
             self.talk.objections.insert(key, objection);
         }
         if undone::is_welcome(broker, request) {
