@@ -107,22 +107,13 @@ impl World {
             Operation::UnregisterBroker { .. }
             | Operation::CommitPositions { .. }
             | Operation::DeletePositions { .. }
-            | Operation::DeleteGroup { .. } => self.rare_request_of(operation)?,
-            Operation::ProduceFlawed { topic, partition, flaw } => {
-                let id = self.topics.get(topic.as_str())?;
-                let tp = TopicPartition::new(*id, i32::try_from(*partition).ok()?);
-                let records = flawed::records(*flaw, super::wall_ms(self.origin_ns + at_ns));
-                Request::Produce(ProduceRequest {
-                    acks: Acks::All,
-                    timeout_ms: 1_000,
-                    partitions: vec![ProducePartition { tp, records }],
-                })
-            }
+            | Operation::DeleteGroup { .. }
+            | Operation::ProduceFlawed { .. } => self.rare_request_of(at_ns, operation)?,
         })
     }
 
-    /// The same, of groups and registrations.
-    fn rare_request_of(&self, operation: &Operation) -> Option<Request> {
+    /// The same, of groups, registrations and clumsy producers.
+    fn rare_request_of(&self, at_ns: u64, operation: &Operation) -> Option<Request> {
         Some(match operation {
             Operation::UnregisterBroker { node } => {
                 Request::UnregisterBroker(UnregisterBrokerRequest { broker: NodeId(*node) })
@@ -143,6 +134,16 @@ impl World {
             }
             Operation::DeleteGroup { group } => {
                 Request::DeleteGroups(DeleteGroupsRequest { groups: vec![group.as_str().into()] })
+            }
+            Operation::ProduceFlawed { topic, partition, flaw } => {
+                let id = self.topics.get(topic.as_str())?;
+                let tp = TopicPartition::new(*id, i32::try_from(*partition).ok()?);
+                let records = flawed::records(*flaw, super::wall_ms(self.origin_ns + at_ns));
+                Request::Produce(ProduceRequest {
+                    acks: Acks::All,
+                    timeout_ms: 1_000,
+                    partitions: vec![ProducePartition { tp, records }],
+                })
             }
             _ => return None,
         })
