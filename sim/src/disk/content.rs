@@ -288,6 +288,7 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::cold_bytes::ColdBytes;
     use crate::disk::testing::{Maker, Shape};
     use stormglass_broker_core::records::BATCH_OVERHEAD;
 
@@ -318,6 +319,19 @@ mod tests {
         let (content, batches, dictionary) = filled(1500);
         let all = content.batches_from(0, &dictionary).map(|found| found.into_batch(&dictionary));
         assert!(all.eq(batches));
+    }
+
+    #[test]
+    fn batches_beyond_the_budget_are_found() {
+        let batches = Maker::new(Shape::default()).batches(1500);
+        let (mut content, mut dictionary) = (Content::default(), Dictionary::default());
+        dictionary.cold = ColdBytes::with_budget(2000);
+        batches.iter().for_each(|batch| content.push(Arc::clone(batch), &mut dictionary));
+        content.truncate(1000 * 16, &dictionary);
+        content.seal(&mut dictionary);
+        let all = content.batches_from(0, &dictionary).map(|found| found.into_batch(&dictionary));
+        assert!(all.eq(batches[..1000].iter().cloned()));
+        assert!(content.memory_bytes() < 4000, "most of it is not in memory");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Names for what many batches of a store have in common: body templates and producers.
 
+use super::cold_bytes::ColdBytes;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use stormglass_broker_core::records::BodyTemplate;
@@ -15,6 +16,8 @@ pub(crate) struct Dictionary {
     /// Asked for last, as most batches of a store are of one shape.
     last_template: Option<(usize, u32)>,
     scratch: Vec<u8>,
+    /// The packed batches themselves.
+    pub(super) cold: ColdBytes,
     /// Batches of this store are not packed.
     pub(super) keeps_whole: bool,
 }

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod cleaned;
+mod cold_bytes;
 mod config;
 mod content;
 mod damage;

@@ -1,9 +1,11 @@
 //! Cold batches in about six bytes each: headers as differences to what the previous batch lets
 //! one expect, bodies as template and tag. Regenerates equal batches. Owned bodies are kept.
 
+use super::cold_bytes::Place;
 use super::dictionary::Dictionary;
 use super::varint::{Reader, put, put_signed};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::sync::Arc;
 use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::{BATCH_OVERHEAD, Batch, BatchHeader, Body};
@@ -32,7 +34,7 @@ const MEMORY: usize = 64;
 /// A run of batches.
 #[derive(Debug)]
 pub(crate) struct Packed {
-    bytes: Box<[u8]>,
+    bytes: Place,
     owned: Box<[Bytes]>,
 }
 
@@ -106,14 +108,14 @@ impl Packed {
         for batch in batches {
             encode(batch, &mut expect, &mut bytes, dictionary);
         }
-        let packed = Self { bytes: Box::from(&*bytes), owned };
+        let packed = Self { bytes: dictionary.cold.keep(&bytes), owned };
         dictionary.give_back(bytes);
         packed
     }
 
     /// Bytes of memory, owned bodies left out.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        (self.bytes.len() + size_of_val(&*self.owned)) as u64
+        (self.bytes.memory_bytes() + size_of_val(&*self.owned)) as u64
     }
 
     pub(crate) fn iter<'a>(
@@ -123,7 +125,8 @@ impl Packed {
         dictionary: &'a Dictionary,
     ) -> Unpack<'a> {
         Unpack {
-            reader: Reader::new(&self.bytes),
+            bytes: dictionary.cold.read(&self.bytes),
+            at: 0,
             owned: self.owned.iter(),
             expect: Expect::new(first_offset),
             position: first_position,
@@ -236,7 +239,9 @@ fn size_of_body(len: usize) -> u32 {
 
 /// Goes through a packed run.
 pub(crate) struct Unpack<'a> {
-    reader: Reader<'a>,
+    bytes: Cow<'a, [u8]>,
+    /// What has been decoded of them.
+    at: usize,
     owned: std::slice::Iter<'a, Bytes>,
     expect: Expect,
     position: u32,
@@ -245,7 +250,8 @@ pub(crate) struct Unpack<'a> {
 
 impl Unpack<'_> {
     fn decode(&mut self) -> Option<Cold> {
-        let (reader, expect) = (&mut self.reader, &mut self.expect);
+        let (mut reader, expect) = (Reader::new(&self.bytes), &mut self.expect);
+        reader.seek(self.at);
         let flags = reader.byte()?;
         let mut header = expect.header;
         let producer =
@@ -284,6 +290,7 @@ impl Unpack<'_> {
             let len = self.dictionary.template(index).len();
             (ColdBody::Template { index, tag }, Some(tag), len)
         };
+        self.at = reader.position();
         expect.advance(header, producer, tag);
         let cold = Cold { position: self.position, size_bytes: size_of_body(len), header, body };
         self.position += cold.size_bytes;

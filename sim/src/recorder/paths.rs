@@ -54,6 +54,10 @@ impl Paths {
             // The full list ends just before a multiple of the new stride.
             debug_assert!(self.max.is_multiple_of(2));
         }
+        // A list that grows step by step is copied again and again, into memory to be cleared first.
+        if self.kept.capacity() == 0 {
+            self.kept.reserve_exact(self.max);
+        }
         self.kept.push(sample);
     }
 
