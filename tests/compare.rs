@@ -88,6 +88,22 @@ fn stored_seeds_are_paired_and_their_plans_told_apart() {
 }
 
 #[test]
+fn kinds_of_clusters_are_compared() {
+    let place = Place::new();
+    let standard = std::fs::read_to_string(scenario("short")).unwrap();
+    let express = standard
+        .replace("msk-standard", "msk-express")
+        .replace("kafka.m7g.large", "express.m7g.large")
+        .replace("storage.size = \"100 GiB\"\n", "");
+    place.write("express.toml", express);
+    place.expect(0, &["run", &scenario("short"), "--out", "a"]);
+    place.expect(0, &["run", "express.toml", "--out", "b"]);
+    let comparison = place.expect(0, &["compare", "a", "b", "--json"]).json();
+    assert!(!comparison["deltas"].as_array().unwrap().is_empty());
+    assert_ne!(comparison["a"]["model_digest"], comparison["b"]["model_digest"]);
+}
+
+#[test]
 fn what_cannot_be_compared_is_exit_6_with_the_reason() {
     let place = Place::new();
     place.expect(0, &["run", &scenario("short"), "--out", "a"]);
@@ -97,6 +113,11 @@ fn what_cannot_be_compared_is_exit_6_with_the_reason() {
     let called = place.expect(6, &["compare", "a", "other.json"]);
     assert!(called.stderr.contains("the catalogue's values differ"), "{}", called.stderr);
     assert_eq!(Called::last_line(&called.stderr), "stormglass compare a other.json");
+    let cut = result.replacen("\"status\": \"ok\"", "\"status\": \"interrupted\"", 1);
+    place.write("cut.json", cut);
+    let called = place.expect(6, &["compare", "a", "cut.json"]);
+    assert!(called.stderr.contains("short seed 1 was interrupted"), "{}", called.stderr);
+    assert!(called.stderr.contains("help: run it again to its end"), "{}", called.stderr);
     place.write("newer.json", result.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1));
     let called = place.expect(6, &["compare", "newer.json", "a"]);
     assert!(called.stderr.contains("result schema 2"), "{}", called.stderr);

@@ -171,3 +171,43 @@ fn express_is_priced_by_flags_and_nothing_is_no_load() {
     let called = place.expect(5, &["cost", "steady", "--prices", "p.toml"]);
     assert!(called.stderr.contains("two prices of `broker-hour`"), "{}", called.stderr);
 }
+
+#[test]
+fn gp3_iops_are_billed_as_provisioned_whatever_the_instance_lets_through() {
+    let place = Place::new();
+    let standard = std::fs::read_to_string(scenario("short")).unwrap();
+    let own = standard
+        .replace("msk-standard", "self-managed")
+        .replace("kafka.m7g.large", "m5.large")
+        .replace(
+            "storage.size = \"100 GiB\"",
+            "storage.size = \"100 GiB\"\nstorage.type = \"gp3\"",
+        );
+    place.write("own.toml", own);
+    let words = ["cost", "own.toml", "--set", "cluster.storage.iops=16000", "--json"];
+    let bill = place.expect(0, &words).json();
+    let lines = bill["lines"].as_array().unwrap();
+    let iops = lines.iter().find(|line| line["item"].as_str().unwrap().starts_with("gp3 IOPS"));
+    // 13,000 more than every volume has, three times.
+    assert_eq!(iops.unwrap()["quantity"].as_f64(), Some(39_000.0));
+}
+
+#[test]
+fn what_plan_has_found_is_no_plan_of_a_run() {
+    let place = Place::new();
+    let cluster = r#"{ "kind": "msk-standard", "instance": "kafka.m7g.large", "brokers": 3, "storage_gib": 334 }"#;
+    let found = format!(
+        "{{\"schema_version\": 5, \"requirements\": {{}}, \"fits\": [{{\"cluster\": {cluster}}}], \"misses\": []}}"
+    );
+    std::fs::create_dir(place.path("p")).unwrap();
+    place.write("p/plan.json", found);
+    for words in [&["cost", "p/plan.json"][..], &["cost", "./p"], &["replay", "p"]] {
+        let called = place.expect(5, words);
+        assert!(called.stderr.contains("is what `stormglass plan` has found"), "{}", called.stderr);
+        let command = "stormglass cost --instance kafka.m7g.large --brokers 3 --storage '1002 GiB'";
+        assert!(called.stderr.contains(command), "{}", called.stderr);
+    }
+    let priced =
+        ["cost", "--instance", "kafka.m7g.large", "--brokers", "3", "--storage", "1002 GiB"];
+    place.expect(0, &priced);
+}

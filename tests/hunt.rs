@@ -25,6 +25,11 @@ fn jobs_and_shards_find_the_same() {
     hunt(&["--shard", "1/2", "--out", "b"]);
     place.expect(0, &["hunt", "merge", "a", "b", "--out", "all"]);
     assert_eq!(place.read("one/hunt.json"), place.read("all/hunt.json"));
+    for (first, second, range) in [("a", "a", "1..7"), ("all", "b", "1..7"), ("b", "one", "1..7")] {
+        let called = place.expect(5, &["hunt", "merge", first, second, "--out", "twice"]);
+        assert!(called.stderr.contains(range), "{}", called.stderr);
+        assert!(called.stderr.contains("would count twice"), "{}", called.stderr);
+    }
     assert_eq!((whole["seeds"].as_u64(), whole["sound"].as_u64()), (Some(6), Some(6)));
     assert!(whole["acked_records"].as_u64().unwrap() > 6 * 10_000);
     let schema = place.expect(0, &["schema", "hunt"]).json();

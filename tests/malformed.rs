@@ -96,3 +96,28 @@ fn plans_that_are_none_end_in_exit_5() {
     place.expect(5, &["replay", "absent.json"]);
     place.expect(5, &["explain", "absent"]);
 }
+
+#[test]
+fn plans_that_make_no_sense_end_in_exit_5_and_say_where() {
+    let place = Place::new();
+    place.expect(0, &["run", &crate::common::scenario("short"), "--out", "a"]);
+    let plan: serde_json::Value = serde_json::from_str(&place.read("a/plan.json")).unwrap();
+    let lost = serde_json::json!([{
+        "at_ns": 0, "for_ns": null, "line": null,
+        "action": { "kind": "az-down", "az": 9, "mode": "isolate", "clients": false },
+    }]);
+    for (pointer, value, words) in [
+        ("/cluster/brokers/0/host/volumes", serde_json::json!([]), "host.volumes is empty"),
+        ("/cluster/controllers/0/host/volumes", serde_json::json!([]), "host.volumes is empty"),
+        ("/cluster/brokers", serde_json::json!([]), "cluster.brokers is empty"),
+        ("/events", lost, "az has 9, an index into cluster.azs"),
+        ("/topics/0/preload_bytes", serde_json::json!(i64::MAX), "topics[0].preload_bytes is"),
+    ] {
+        let mut changed = plan.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        place.write("changed.json", changed.to_string());
+        let called = place.expect(5, &["replay", "changed.json"]);
+        assert!(called.stderr.contains(words), "{pointer}: {}", called.stderr);
+        assert!(!called.stderr.contains("bug of Stormglass"), "{}", called.stderr);
+    }
+}

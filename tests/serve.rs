@@ -304,6 +304,12 @@ fn what_an_operator_must_see_to_is_said() {
     let words = [&["serve"], &data[..], &any, &["--set", "num.partition=3"]].concat();
     let unknown = place.expect(2, &words);
     assert!(unknown.stderr.contains("`num.partition` is not"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("did you mean `num.partitions`?"), "{}", unknown.stderr);
+    let words = [&["serve"], &data[..], &any, &["--set", "num.partitions=0"]].concat();
+    let senseless = place.expect(2, &words);
+    let said =
+        "Invalid value 0 for configuration num.partitions: Value must be a whole number, 1 to";
+    assert!(senseless.stderr.contains(said), "{}", senseless.stderr);
     place.write("file", "");
     let file = refused(&place, &[&["--data-dir", "file"], &any[..]].concat());
     assert!(file.stderr.contains("cannot make the data directory"), "{}", file.stderr);

@@ -75,7 +75,7 @@ fn a_directory_that_cannot_be_written_is_an_error_of_the_machine() {
     place.write("taken", "a file");
     let short = crate::common::scenario("short");
     let called = place.expect(1, &["run", &short, "--out", "taken"]);
-    assert!(called.stderr.contains("cannot write taken/"), "{}", called.stderr);
+    assert!(called.stderr.contains("cannot write into taken"), "{}", called.stderr);
     assert!(called.stderr.contains("--out DIR"), "{}", called.stderr);
     assert!(Called::last_line(&called.stderr).ends_with("--out taken"));
 }

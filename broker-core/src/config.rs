@@ -5,6 +5,7 @@ mod cleanup;
 mod dynamic_keys;
 mod group_config;
 mod group_keys;
+mod server_keys;
 mod throttled_replicas;
 mod topic_keys;
 
@@ -397,6 +398,8 @@ configs! {
         log_cleaner_max_compaction_lag_ms: i64 = "log.cleaner.max.compaction.lag.ms", i64::MAX;
         /// How long tombstones and markers stay after they were cleaned first.
         log_cleaner_delete_retention: Duration = "log.cleaner.delete.retention.ms", Duration::from_millis(86_400_000);
+        /// Records that may be appended to a log before it is flushed, and before they are acknowledged.
+        log_flush_interval_messages: i64 = "log.flush.interval.messages", i64::MAX;
         /// How far behind the broker's clock a producer's timestamp may be, ms.
         log_message_timestamp_before_max_ms: i64 = "log.message.timestamp.before.max.ms", i64::MAX;
         /// How far ahead of it; an hour from Kafka 4.0 on (KIP-937, KIP-1030).
@@ -452,6 +455,8 @@ configs! {
         max_compaction_lag_ms: i64 = "max.compaction.lag.ms", i64::MAX;
         /// How long tombstones and markers stay after they were cleaned first.
         delete_retention: Duration = "delete.retention.ms", Duration::from_millis(86_400_000);
+        /// As `log.flush.interval.messages`.
+        flush_messages: i64 = "flush.messages", i64::MAX;
         /// How far behind the broker's clock a producer's timestamp may be, ms.
         timestamp_before_max_ms: i64 = "message.timestamp.before.max.ms", i64::MAX;
         /// How far ahead of it.
@@ -515,6 +520,7 @@ impl TopicConfig {
             min_compaction_lag: server.log_cleaner_min_compaction_lag,
             max_compaction_lag_ms: server.log_cleaner_max_compaction_lag_ms,
             delete_retention: server.log_cleaner_delete_retention,
+            flush_messages: server.log_flush_interval_messages,
             timestamp_before_max_ms: server.log_message_timestamp_before_max_ms,
             timestamp_after_max_ms: server.log_message_timestamp_after_max_ms,
             remote_storage_enable: false,

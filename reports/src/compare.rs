@@ -29,33 +29,58 @@ pub(crate) use work::table as work_table;
 
 use crate::result::{RESULT_SCHEMA_VERSION, RunResult, Status};
 
+/// Why two results cannot be compared, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incomparable {
+    /// A sentence without a full stop.
+    pub reason: String,
+    /// The next step.
+    pub help: &'static str,
+}
+
+const SAME_VERSION: &str = "run both with the same version of Stormglass";
+const TO_ITS_END: &str =
+    "run it again to its end; what was cut short has no partner to compare with";
+
 /// Why two results cannot be compared, if they cannot.
 #[must_use]
-pub fn incomparable(a: &RunResult, b: &RunResult) -> Option<String> {
+pub fn incomparable(a: &RunResult, b: &RunResult) -> Option<Incomparable> {
+    let because = |reason: String, help| Some(Incomparable { reason, help });
     for result in [a, b] {
+        let (name, seed) = (&result.scenario.name, result.seed);
         if result.schema_version != RESULT_SCHEMA_VERSION {
-            return Some(format!(
-                "{} seed {} has result schema {}, this program reads {RESULT_SCHEMA_VERSION}",
-                result.scenario.name, result.seed, result.schema_version
-            ));
+            let schema = result.schema_version;
+            let reason = format!(
+                "{name} seed {seed} has result schema {schema}, this program reads \
+                 {RESULT_SCHEMA_VERSION}"
+            );
+            return because(reason, SAME_VERSION);
         }
         if result.model_digest.is_empty() {
-            let (name, seed) = (&result.scenario.name, result.seed);
-            return Some(format!(
+            let reason = format!(
                 "{name} seed {seed} ran a plan of an earlier version, which does not say its model"
-            ));
+            );
+            return because(reason, SAME_VERSION);
         }
         if result.verdict.status == Status::Interrupted {
-            let (name, seed) = (&result.scenario.name, result.seed);
-            return Some(format!("{name} seed {seed} was interrupted: its figures cover a part"));
+            let reason =
+                format!("{name} seed {seed} was interrupted: its figures cover a part of the run");
+            return because(reason, TO_ITS_END);
         }
     }
-    (a.model_digest != b.model_digest).then(|| {
-        format!(
-            "the catalogue's values differ: model {} and {}",
-            short(&a.model_digest),
-            short(&b.model_digest)
-        )
+    let (one, other) = differing(&a.model_digest, &b.model_digest)?;
+    let reason =
+        format!("the catalogue's values differ: model {} and {}", short(one), short(other));
+    because(reason, SAME_VERSION)
+}
+
+/// The first part in which the digests of two catalogues differ. What only some kinds of cluster use, such
+/// as the figures of Express, has a part of its own (`+name:digest`), and counts where both have it.
+fn differing<'a>(a: &'a str, b: &'a str) -> Option<(&'a str, &'a str)> {
+    let named = |part: &'a str| part.split_once(':').unwrap_or(("", part));
+    a.split('+').map(named).find_map(|(name, one)| {
+        let (_, other) = b.split('+').map(named).find(|(also, _)| *also == name)?;
+        (one != other).then_some((one, other))
     })
 }
 

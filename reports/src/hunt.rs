@@ -31,6 +31,9 @@ pub struct HuntResult {
     pub interrupted: bool,
     /// Seeds that were run.
     pub seeds: u64,
+    /// Which they are: a seed of two hunts would count twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<SeedShare>,
     /// Seeds in which every promise was kept.
     pub sound: u64,
     /// Seeds in which only what Kafka itself does not promise under the faults was broken.
@@ -53,6 +56,71 @@ pub struct HuntResult {
     pub faults: BTreeMap<String, u64>,
     /// Broken promises by signature.
     pub failures: Vec<FailureRow>,
+}
+
+/// Every `count`-th seed from `from` up to, but not with, `to`: those that leave `index` when divided by
+/// `count`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct SeedShare {
+    /// First seed of the range.
+    pub from: u64,
+    /// Where the range ends.
+    pub to: u64,
+    /// One of how many shares, at least 1.
+    pub count: u64,
+    /// Which of them, from 0.
+    pub index: u64,
+}
+
+impl SeedShare {
+    /// How many seeds it has.
+    #[must_use]
+    pub fn seeds(&self) -> u64 {
+        let count = self.count.max(1);
+        let first = self.first();
+        if first >= self.to { 0 } else { (self.to - 1 - first) / count + 1 }
+    }
+
+    /// The lowest seed of both, if there is one.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Option<u64> {
+        let (wide, narrow) = if self.count >= other.count { (self, other) } else { (other, self) };
+        let (from, to) = (wide.from.max(narrow.from), wide.to.min(narrow.to));
+        let first = Self { from, to, ..*wide }.first();
+        let step = usize::try_from(wide.count.max(1)).unwrap_or(usize::MAX);
+        // what is left of seeds so far apart comes round again after so many of them
+        let round = usize::try_from(narrow.count.max(1)).unwrap_or(usize::MAX);
+        let is_narrow = |seed: &u64| seed % narrow.count.max(1) == narrow.index;
+        (first..to).step_by(step).take(round).find(is_narrow)
+    }
+
+    /// The lowest seed from the beginning of the range that it has; it may be beyond the end.
+    fn first(&self) -> u64 {
+        let count = self.count.max(1);
+        let (index, at) = (self.index % count, self.from % count);
+        let above = if index >= at { index - at } else { index + (count - at) };
+        self.from.saturating_add(above)
+    }
+}
+
+/// Shares in order; those that are together a whole range become one.
+fn joined(mut shares: Vec<SeedShare>) -> Vec<SeedShare> {
+    shares.sort_unstable();
+    let mut joined: Vec<SeedShare> = Vec::new();
+    for share in shares {
+        joined.push(share);
+        let count = usize::try_from(share.count.max(1)).unwrap_or(usize::MAX);
+        let Some(begins) = joined.len().checked_sub(count) else { continue };
+        let range = |one: &SeedShare| (one.from, one.to, one.count);
+        if joined[begins..].iter().all(|one| range(one) == range(&share)) {
+            joined.truncate(begins);
+            joined.push(SeedShare { count: 1, index: 0, ..share });
+        }
+    }
+    joined
 }
 
 /// A failure: all seeds whose runs broke the same promise in the same way.
@@ -130,6 +198,17 @@ impl HuntResult {
         text
     }
 
+    /// A share of another hunt's of which this one has a seed too, and the lowest such seed. What is
+    /// of an earlier version does not say its seeds.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> Option<(SeedShare, u64)> {
+        let common = |theirs: &SeedShare| {
+            let seeds = self.shares.iter().filter_map(|ours| ours.common(theirs));
+            seeds.min().map(|seed| (*theirs, seed))
+        };
+        other.shares.iter().find_map(common)
+    }
+
     /// Adds another shard's numbers; failures are the caller's, as they have folders.
     ///
     /// # Errors
@@ -148,6 +227,7 @@ impl HuntResult {
             return Err(format!("different bugs planted: {:?} and {:?}", self.plant, other.plant));
         }
         self.interrupted |= other.interrupted;
+        self.shares = joined(self.shares.iter().chain(&other.shares).copied().collect());
         self.seeds += other.seeds;
         self.sound += other.sound;
         self.excused += other.excused;
@@ -202,6 +282,38 @@ mod tests {
         assert_eq!(up, down);
         assert_eq!((up.seed, up.count, up.plan_events), (3, 2, 7));
         assert_eq!(up.seeds, [3, 9]);
+    }
+
+    #[test]
+    fn shares_know_their_seeds_and_which_they_have_in_common() {
+        let share = |from, to, count, index| SeedShare { from, to, count, index };
+        let of = |one: &SeedShare| {
+            (one.from..one.to).filter(|seed| seed % one.count == one.index).collect::<Vec<u64>>()
+        };
+        let shares = [
+            share(1, 7, 1, 0),
+            share(1, 7, 2, 0),
+            share(1, 7, 2, 1),
+            share(5, 40, 6, 4),
+            share(6, 40, 4, 1),
+            share(7, 30, 1, 0),
+            share(3, 3, 1, 0),
+        ];
+        for one in &shares {
+            assert_eq!(one.seeds(), of(one).len() as u64, "{one:?}");
+            for other in &shares {
+                let expected = of(one).into_iter().find(|seed| of(other).contains(seed));
+                assert_eq!(one.common(other), expected, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn shares_that_are_a_whole_range_become_one() {
+        let share = |count, index| SeedShare { from: 1, to: 7, count, index };
+        assert_eq!(joined(vec![share(2, 1), share(2, 0)]), [share(1, 0)]);
+        assert_eq!(joined(vec![share(3, 2), share(3, 0)]), [share(3, 0), share(3, 2)]);
+        assert_eq!(joined(vec![share(1, 0)]), [share(1, 0)]);
     }
 
     /// After a change of the types: `stormglass schema hunt` prints the new text.

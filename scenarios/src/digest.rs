@@ -33,7 +33,7 @@ impl Plan {
     /// Reads `plan.json`.
     ///
     /// # Errors
-    /// If the text is no plan, or one of a newer schema than this program knows.
+    /// If the text is no plan, one of a newer schema than this program knows, or one that makes no sense.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
         #[derive(serde::Deserialize)]
         struct Version {
@@ -49,7 +49,9 @@ impl Plan {
             );
             return Err(PlanError { message });
         }
-        serde_json::from_str(text).map_err(error)
+        let plan: Self = serde_json::from_str(text).map_err(error)?;
+        plan.check()?;
+        Ok(plan)
     }
 
     /// SHA-256 of the canonical JSON, hex.

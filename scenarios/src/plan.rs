@@ -7,6 +7,7 @@
 mod clients;
 mod cluster;
 mod events;
+mod soundness;
 
 pub use clients::*;
 pub use cluster::*;
@@ -119,7 +120,8 @@ pub struct ModelPlan {
     /// Version of the models' formulas.
     pub version: String,
     /// SHA-256 of the values of the catalogue that resolved this plan, hex: without the wording of
-    /// sources and without the scenario's own overrides. Runs that share it are comparable.
+    /// sources and without the scenario's own overrides. What only some clusters use has a part of its
+    /// own, `+name:digest`. Runs are comparable whose parts of the same name are the same.
     #[serde(default)]
     pub catalogue_digest: String,
     /// Name of the CPU cost profile.

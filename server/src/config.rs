@@ -2,6 +2,7 @@
 
 use crate::error::ServeError;
 use crate::ids;
+use crate::keys::{check_keys, in_milliseconds};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ const FRAME_BYTES_DEFAULT: usize = 100 << 20;
 const IDLE_KEY: &str = "connections.max.idle.ms";
 const IDLE_MS_DEFAULT: u64 = 600_000;
 /// All keys that the shell reads.
-const SHELL_KEYS: [&str; 2] = [FRAME_BYTES_KEY, IDLE_KEY];
+pub(crate) const SHELL_KEYS: [&str; 2] = [FRAME_BYTES_KEY, IDLE_KEY];
 
 /// What `serve` is told.
 #[derive(Debug, Clone)]
@@ -98,8 +99,11 @@ pub(crate) fn server_config(
         server.transaction_topic_replication_factor.min(nodes);
     server.transaction_topic_min_isr = server.transaction_topic_min_isr.min(nodes);
     check_keys(properties)?;
-    let checked = server.apply(properties).and_then(|()| server.check_groups());
-    checked.map_err(|error| ServeError::new(error.to_string(), "correct the value"))?;
+    let wrong = |message: String| ServeError::new(message, "correct the value");
+    let properties = &in_milliseconds(properties)?;
+    server.apply(properties).map_err(|error| wrong(error.to_string()))?;
+    server.check_written(properties).map_err(wrong)?;
+    server.check_groups().map_err(|error| wrong(error.to_string()))?;
     if server.remote_log_storage_system_enable {
         let message = "`remote.log.storage.system.enable` is true, but there is no remote storage";
         return Err(ServeError::new(
@@ -113,8 +117,15 @@ pub(crate) fn server_config(
 pub(crate) fn socket_limits(
     properties: &BTreeMap<String, String>,
 ) -> Result<SocketLimits, ServeError> {
+    let frame_bytes_max = number(properties, FRAME_BYTES_KEY)?.unwrap_or(FRAME_BYTES_DEFAULT);
+    if frame_bytes_max == 0 {
+        let message = format!(
+            "Invalid value 0 for configuration {FRAME_BYTES_KEY}: Value must be at least 1"
+        );
+        return Err(ServeError::new(message, "correct the value"));
+    }
     Ok(SocketLimits {
-        frame_bytes_max: number(properties, FRAME_BYTES_KEY)?.unwrap_or(FRAME_BYTES_DEFAULT),
+        frame_bytes_max,
         idle_ms_max: number(properties, IDLE_KEY)?.unwrap_or(IDLE_MS_DEFAULT),
     })
 }
@@ -128,15 +139,4 @@ fn number<T: std::str::FromStr>(
         let message = format!("config `{key}` = `{value}`: expected a whole number from 0");
         ServeError::new(message, "correct the value")
     })
-}
-
-fn check_keys(properties: &BTreeMap<String, String>) -> Result<(), ServeError> {
-    let known = |key: &str| ServerConfig::KEYS.contains(&key) || SHELL_KEYS.contains(&key);
-    match properties.keys().find(|key| !known(key)) {
-        None => Ok(()),
-        Some(key) => Err(ServeError::new(
-            format!("config `{key}` is not one that this broker reads"),
-            format!("known are: {}, {}", ServerConfig::KEYS.join(", "), SHELL_KEYS.join(", ")),
-        )),
-    }
 }

@@ -11,6 +11,7 @@ mod error;
 mod examine;
 mod file_limit;
 mod ids;
+mod keys;
 mod metrics;
 mod net;
 mod node;

@@ -13,7 +13,7 @@ use stormglass_broker_core::ids::NodeId;
 pub(crate) type Address = (String, u16);
 
 /// Keys that say who and where a node is; all others are server.properties of the broker.
-const KEYS: [&str; 10] = [
+pub(crate) const KEYS: [&str; 10] = [
     "node.id",
     "process.roles",
     "controller.quorum.voters",
@@ -25,6 +25,14 @@ const KEYS: [&str; 10] = [
     "log.dirs",
     "cluster.id",
 ];
+
+const PLAINTEXT: &str = "PLAINTEXT";
+
+/// Whether it is the name of one of Kafka's security protocols.
+fn is_protocol(name: &str) -> bool {
+    let all = [PLAINTEXT, "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+    all.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
 
 /// A socket that a node listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,15 +219,42 @@ impl Keys {
         Ok(voters)
     }
 
-    /// Only one protocol is spoken.
+    /// Only one protocol is spoken, whatever a map says of listeners that are not there.
     fn check_protocols(&self) -> Result<(), ServeError> {
-        let key = "listener.security.protocol.map";
-        let Some(text) = self.text(key) else { return Ok(()) };
-        let plain = |entry: &str| entry.trim().ends_with(":PLAINTEXT");
-        if text.split(',').all(plain) {
-            return Ok(());
+        for key in ["listeners", "advertised.listeners"] {
+            for entry in self.text(key).unwrap_or_default().split(',') {
+                let Some((name, _)) = parse_listener(entry) else { continue };
+                let protocol = self.protocol(name)?;
+                if !protocol.eq_ignore_ascii_case(PLAINTEXT) {
+                    let message = format!(
+                        "config `{key}` = `{}`: {protocol} is not supported, nothing else is spoken than \
+                         {PLAINTEXT}",
+                        entry.trim()
+                    );
+                    let help =
+                        "write PLAINTEXT://host:port, and leave TLS and SASL to a proxy before it";
+                    return Err(ServeError::new(message, help));
+                }
+            }
         }
-        Err(wrong(key, text, "PLAINTEXT everywhere: nothing else is spoken"))
+        Ok(())
+    }
+
+    /// The protocol of a listener: what the map says of its name, or the one that it is named after.
+    fn protocol<'a>(&'a self, name: &'a str) -> Result<&'a str, ServeError> {
+        let key = "listener.security.protocol.map";
+        let text = self.text(key).unwrap_or_default();
+        let mut mapped = None;
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let (listener, protocol) = entry
+                .split_once(':')
+                .filter(|(_, protocol)| is_protocol(protocol))
+                .ok_or_else(|| wrong(key, text, "a list of `NAME:PROTOCOL`"))?;
+            if listener.eq_ignore_ascii_case(name) {
+                mapped = Some(protocol);
+            }
+        }
+        Ok(mapped.unwrap_or(if is_protocol(name) { name } else { PLAINTEXT }))
     }
 
     fn listeners(&self, controller: bool) -> Result<Vec<Listener>, ServeError> {
@@ -311,6 +346,16 @@ mod tests {
     }
 
     #[test]
+    fn a_map_may_have_protocols_of_listeners_that_are_not_there() {
+        let map = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL";
+        let kafkas = SOUND.replace("CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT", map);
+        assert_eq!(parse(&kafkas).unwrap(), parse(SOUND).unwrap());
+        let hours = SOUND.replace("num.partitions = 6", "log.retention.hours = 2");
+        let server = parse(&hours).unwrap().server_config().unwrap();
+        assert_eq!(server.log_retention_ms, 7_200_000);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_said_with_what_would() {
         for (from, to, expected) in [
             ("node.id = 2", "", "has no `node.id`"),
@@ -323,7 +368,13 @@ mod tests {
             ("PLAINTEXT://:9092,", "", "none for clients"),
             ("PLAINTEXT://:9092", "PLAINTEXT", "a list of `NAME://host:port`"),
             ("PLAINTEXT:PLAINTEXT", "PLAINTEXT:SSL", "nothing else is spoken"),
+            ("PLAINTEXT://:9092", "SSL://:9092", "`SSL://:9092`: SSL is not supported"),
+            ("PLAINTEXT://kafka", "SASL_SSL://kafka", "SASL_SSL is not supported"),
+            ("CONTROLLER:PLAINTEXT", "CONTROLLER:SASL_PLAINTEXT", "SASL_PLAINTEXT is not supp"),
+            ("CONTROLLER:PLAINTEXT", "CONTROLLER", "a list of `NAME:PROTOCOL`"),
             ("/var/lib/kafka", "/a,/b", "one directory"),
+            ("num.partitions = 6", "num.partitions = 0", "a whole number, 1 to 2147483647"),
+            ("num.partitions = 6", "inter.broker.listener.name = 6", "known to Kafka"),
             ("num.partitions = 6", "num.partition = 6", "`num.partition` is not one"),
             ("num.partitions = 6", "num.partitions = true", "a whole number"),
             ("num.partitions = 6", "num.partitions = [6]", "text, a number, true or false"),

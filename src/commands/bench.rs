@@ -6,6 +6,7 @@ use super::run::show;
 use crate::args::{Bench, Context};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::interrupt;
 use crate::invocation::quoted;
 use crate::output::Output;
@@ -24,6 +25,7 @@ pub(super) fn bench(args: &Bench, context: &Context) -> Result<Exit, Failure> {
     let output = context.output;
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, "-bench"));
+    files::ready(&dir)?;
     let interrupt = interrupt::install()?;
     let real = measure(args, &plan, &interrupt, output)?;
     real.write(&dir)?;

@@ -5,7 +5,7 @@ use super::sides::Side;
 use crate::args::{Compare, Context};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::files::write;
+use crate::files::{self, write};
 use crate::trials::{Sameness, Trials};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ pub(super) type Pair = (Arc<RunResult>, Arc<RunResult>);
 /// Prints the comparison and writes its page.
 pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure> {
     let (a, b) = (Side::read(&args.a)?, Side::read(&args.b)?);
+    files::ready(&args.out)?;
     let trials = Trials::new(args.jobs, context.output)?;
     let seeds = seeds(args, &a, &b);
     let (runs_a, runs_b) = (runs(&a, &seeds, &trials)?, runs(&b, &seeds, &trials)?);
     let (pairs, mut notes) = paired(&runs_a, &runs_b)?;
     for (one, other) in &pairs {
-        if let Some(reason) = incomparable(one, other) {
-            let help = "run both with the same version of Stormglass";
-            return Err(Failure::new(Exit::NotComparable, reason).help(help));
+        if let Some(why) = incomparable(one, other) {
+            return Err(Failure::new(Exit::NotComparable, why.reason).help(why.help));
         }
     }
     let borrowed: Vec<(&RunResult, &RunResult)> =

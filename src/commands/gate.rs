@@ -49,6 +49,10 @@ pub(super) fn gate(args: &Gate, context: &Context) -> Result<Exit, Failure> {
     let setting = Setting { suite: &suite, dir, seeds: &seeds, jobs: args.jobs, interrupt };
     let gate = Running { args, suite: &suite, seeds: &seeds, trials: &trials };
     let here = gate.here(&setting)?;
+    files::ready(&args.out)?;
+    if let Some(path) = &args.save {
+        files::ready(path.parent().unwrap_or(Path::new("")))?;
+    }
     let bases = if args.noise { gate.noise(&here) } else { setting.bases(base)? };
     let checks = gate.judge(&here, &bases)?;
     let report = GateReport {
@@ -188,7 +192,8 @@ impl Running<'_> {
         let mut reason = None;
         let mut comparison = None;
         if let Some(base) = base {
-            reason = pairs(base, &sides.runs).iter().find_map(|(a, b)| incomparable(a, b));
+            let why = pairs(base, &sides.runs).iter().find_map(|(a, b)| incomparable(a, b));
+            reason = why.map(|why| why.reason);
             if reason.is_none() {
                 comparison = Some(comparison_of(base, sides, self.seeds));
             }

@@ -3,6 +3,7 @@
 use crate::args::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::invocation::quoted;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,9 @@ pub(super) fn plan_file(path: &Path) -> Result<(Plan, PathBuf), Failure> {
     let text = String::from_utf8(read(&file)?).map_err(|_| {
         Failure::new(Exit::InvalidScenario, format!("{}: not a text file", file.display()))
     })?;
+    if let Some(failure) = found_by_plan(&text, &file) {
+        return Err(failure);
+    }
     let plan = Plan::from_json(&text).map_err(|error| Failure::plan(&file, &error))?;
     Ok((plan, file.parent().unwrap_or(Path::new("")).to_owned()))
 }
@@ -53,7 +57,48 @@ pub(super) fn plan_file(path: &Path) -> Result<(Plan, PathBuf), Failure> {
 /// A result, from its file or from a run's directory.
 pub(super) fn result_file(path: &Path) -> Result<RunResult, Failure> {
     let file = in_directory(path, "result.json");
+    if path.is_dir() && !file.exists() {
+        let plan = path.join("plan.json");
+        let found = fs::read_to_string(&plan).ok().and_then(|text| found_by_plan(&text, &plan));
+        if let Some(failure) = found {
+            return Err(failure);
+        }
+    }
     result_of_bytes(&read(&file)?, &file)
+}
+
+/// What `stormglass plan` writes is a plan.json, too, and no run's: it has bills, which is what to say.
+fn found_by_plan(text: &str, file: &Path) -> Option<Failure> {
+    let document: serde_json::Value = serde_json::from_str(text).ok()?;
+    let (fits, misses) = (document.get("fits")?.as_array()?, document.get("misses")?.as_array()?);
+    document.get("requirements")?;
+    let page = file.with_file_name("index.html");
+    let bills =
+        format!("the bill of each cluster is in it, line by line, and in {}", page.display());
+    let first = fits.iter().chain(misses).find_map(|one| price_of(one.get("cluster")?));
+    let help = match first {
+        Some(command) => format!("{bills}; `{command}` prices the first without its traffic"),
+        None => bills,
+    };
+    let message = format!(
+        "{} is what `stormglass plan` has found, and not the plan of a run",
+        file.display()
+    );
+    Some(Failure::new(Exit::InvalidScenario, message).help(help))
+}
+
+/// The command that prices a cluster of `stormglass plan`, if flags can describe it.
+fn price_of(cluster: &serde_json::Value) -> Option<String> {
+    let kind = cluster.get("kind")?.as_str()?;
+    if kind == "msk-serverless" {
+        return None;
+    }
+    let instance = cluster.get("instance")?.as_str()?;
+    let brokers = cluster.get("brokers")?.as_u64()?;
+    let storage_gib = cluster.get("storage_gib")?.as_u64()?.checked_mul(brokers)?;
+    let words = ["stormglass", "cost", "--instance", instance, "--brokers"].map(str::to_owned);
+    let more = [brokers.to_string(), "--storage".to_owned(), format!("{storage_gib} GiB")];
+    Some(quoted(words.into_iter().chain(more)))
 }
 
 /// A result from its text; `file` is where it is from.

@@ -93,6 +93,7 @@ pub(super) fn plan(args: &Plan, context: &Context) -> Result<Exit, Failure> {
         plan_curve::apply(&path, &mut args.requirements)?;
     }
     let args = &args;
+    files::ready(&args.out)?;
     let found = Search::new(args, context.output)?.run()?;
     let exit = match (found.interrupted, found.fits.is_empty()) {
         (true, _) => Exit::Interrupted,

@@ -5,6 +5,7 @@ use super::{replay_check, run};
 use crate::args::Replay;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::interrupt;
 use crate::invocation::quoted;
 use crate::output::Output;
@@ -19,6 +20,11 @@ pub(super) fn replay(args: &Replay, output: Output) -> Result<Exit, Failure> {
     let label = format!("replay of {} seed {}", plan.scenario, plan.seed);
     let total_ns = total_ns(&plan);
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, "-replay"));
+    match (&args.out, args.check) {
+        // an audit writes nothing unless it is told where
+        (None, true) => {}
+        _ => files::ready(&dir)?,
+    }
     let job = Job {
         plan,
         plant: args.plant.clone(),

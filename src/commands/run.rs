@@ -5,6 +5,7 @@ use super::run_seeds;
 use crate::args::Run;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::interrupt;
 use crate::invocation::quoted;
 use crate::output::Output;
@@ -19,6 +20,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<Exit, Failure> {
     }
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, ""));
+    files::ready(&dir)?;
     let label = format!("{} seed {}", plan.scenario, plan.seed);
     let total_ns = total_ns(&plan);
     let job = Job {

@@ -8,6 +8,7 @@ use crate::args::Run;
 use crate::batch;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::interrupt;
 use crate::output::{Output, columns};
 use crate::progress::{self, Board};
@@ -40,6 +41,7 @@ struct SeedRuns<'a> {
 /// Simulates `count` seeds, writes a report for each, prints a table.
 pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failure> {
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
+    files::ready(&args.out.clone().unwrap_or_else(|| default_dir(&plan, "")))?;
     let label = format!("{}, {count} seeds", plan.scenario);
     let interrupt = interrupt::install()?;
     let total_ns = total_ns(&plan).saturating_mul(count);

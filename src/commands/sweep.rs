@@ -29,6 +29,7 @@ pub(super) fn sweep(args: &Sweep, context: &Context) -> Result<Exit, Failure> {
         }
     }
     let scenario = plans[0].scenario.clone();
+    files::ready(&args.out)?;
     let trials = Trials::new(args.jobs, context.output)?;
     let results = trials.run_until_interrupted(&plans, Sameness::Plan, &scenario)?;
     // Of a point that was cut short, nothing is shown.

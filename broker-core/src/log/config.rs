@@ -10,6 +10,8 @@ pub struct LogConfig {
     pub segment_bytes: u32,
     /// Age at which a segment is rolled, ms between the timestamps of its first and next batch.
     pub segment_age_ms: i64,
+    /// Records that may be appended before they are flushed (`flush.messages`).
+    pub flush_messages: i64,
     /// Bytes between two index entries.
     pub index_interval_bytes: u32,
     /// Retention by age, ms.
@@ -90,6 +92,7 @@ impl LogConfig {
         Self {
             segment_bytes: unsigned(topic.segment_bytes),
             segment_age_ms: millis(topic.segment_age.as_millis()).min(age_limit_ms),
+            flush_messages: topic.flush_messages.max(1),
             index_interval_bytes: unsigned(topic.index_interval_bytes),
             retention_ms: (deletes && topic.retention_ms >= 0).then_some(topic.retention_ms),
             retention_bytes: u64::try_from(topic.retention_bytes).ok().filter(|_| deletes),
@@ -118,6 +121,7 @@ impl LogConfig {
         Self {
             segment_bytes,
             segment_age_ms: i64::MAX,
+            flush_messages: i64::MAX,
             retention_ms: None,
             retention_bytes: None,
             max_message_bytes: segment_bytes,

@@ -49,6 +49,14 @@ impl Log {
         self.flushing_to() < self.next_offset
     }
 
+    /// Whether so many records are not flushed that those appended last must be before they are acknowledged
+    /// (`flush.messages`; Kafka's `UnifiedLog.append`). Those whose flush is under way count, too.
+    #[must_use]
+    pub fn flushes_appends(&self) -> bool {
+        self.config.flush_messages != i64::MAX
+            && self.next_offset - self.recovery_point >= self.config.flush_messages
+    }
+
     /// Pushes the syncs of everything appended so far.
     pub fn flush(&mut self, ops: &mut Vec<DiskOpKind>) {
         let from = self.flushing_to();

@@ -43,6 +43,8 @@ pub(super) struct PendingAppend {
     last_offset: Offset,
     bytes: u32,
     records: Records,
+    /// What it waits for is the sync after it.
+    flushes: bool,
     then: Then,
 }
 
@@ -196,21 +198,31 @@ impl ReplicaManager {
     }
 
     /// Hands an append to the disk. Other operations that it needs (a new segment's checkpoint,
-    /// the sync of a rolled one) go along; their completions are not waited for.
+    /// the sync of a rolled one) go along; their completions are not waited for, unless the topic wants
+    /// records flushed before they count.
     fn submit_append(&mut self, step: &mut Step<'_>, slot: u32, appended: Appended, then: Then) {
-        let Some(partition) = self.partition(slot) else { return };
+        let Self { partitions, ops, .. } = self;
+        let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
+            return;
+        };
         let tp = partition.tp;
         let bytes = appended.records.size_bytes();
+        let appends = ops.len();
+        let flushes = partition.log.flushes_appends();
+        if flushes {
+            partition.log.flush(ops);
+        }
         let (mut last_append, mut rolls) = (None, false);
-        for kind in self.ops.drain(..) {
+        for (index, kind) in self.ops.drain(..).enumerate() {
+            let is_flush = index >= appends;
             let is_append = matches!(kind, DiskOpKind::Append { .. });
             let durable = Durable::of(&kind);
             let id = step.disk(Owner::Replica, kind);
-            if is_append {
+            if is_append || is_flush {
                 last_append = Some(id);
             }
             if let Some(durable) = durable {
-                rolls |= matches!(durable, Durable::Segment(_));
+                rolls |= !is_flush && matches!(durable, Durable::Segment(_));
                 self.maintenance.note(id, slot, durable);
             }
         }
@@ -224,6 +236,7 @@ impl ReplicaManager {
             last_offset: appended.last_offset,
             bytes,
             records: appended.records,
+            flushes,
             then,
         };
         self.appends.insert(op.0, pending);
@@ -281,11 +294,14 @@ impl ReplicaManager {
             }
             return;
         }
+        if pending.flushes {
+            self.maintenance_done(step, id);
+        }
         self.append_done(step, pending);
     }
 
     fn append_done(&mut self, step: &mut Step<'_>, pending: PendingAppend) {
-        let PendingAppend { slot, tp, last_offset, bytes, records, then } = pending;
+        let PendingAppend { slot, tp, last_offset, bytes, records, then, .. } = pending;
         let partition = self.partitions.get_mut(slot as usize).and_then(Option::as_mut);
         let Some(partition) = partition.filter(|p| p.tp == tp) else {
             return self.append_lost(step, then);

@@ -144,13 +144,27 @@ fn what_cannot_be_compared_says_why() {
     assert_eq!(incomparable(&a, &a), None);
     let mut b = outage();
     b.model_digest = "other".to_owned();
-    assert!(incomparable(&a, &b).unwrap().contains("catalogue's values differ"));
+    let why = incomparable(&a, &b).unwrap();
+    assert!(why.reason.contains("catalogue's values differ"), "{why:?}");
     let mut b = outage();
     b.schema_version += 1;
-    assert!(incomparable(&a, &b).unwrap().contains("schema"));
+    assert!(incomparable(&a, &b).unwrap().reason.contains("schema"));
     let mut b = outage();
     b.verdict.status = Status::Interrupted;
-    assert!(incomparable(&a, &b).unwrap().contains("interrupted"));
+    let why = incomparable(&a, &b).unwrap();
+    assert!(why.reason.contains("interrupted") && why.help.contains("to its end"), "{why:?}");
+}
+
+#[test]
+fn kinds_are_compared_by_the_values_that_both_use() {
+    let of = |digest: &str| RunResult { model_digest: digest.to_owned(), ..outage() };
+    let standard = of("aa");
+    let express = of("aa+express:bb");
+    assert_eq!(incomparable(&standard, &express), None);
+    assert_eq!(incomparable(&express, &of("aa+express:bb+remote:cc")), None);
+    for other in ["dd", "dd+express:bb", "aa+express:ee"] {
+        assert!(incomparable(&express, &of(other)).is_some(), "{other}");
+    }
 }
 
 #[test]

@@ -164,7 +164,8 @@ impl<'a> Bill<'a> {
             self.add_storage(&format!("ebs-{kind}-gb-month"), &item, bytes);
         }
         let gp3 = || volumes.iter().filter(|volume| volume.kind == "gp3");
-        let iops = over(gp3(), |volume| volume.iops, GP3_IOPS_INCLUDED);
+        let iops = gp3().map(|volume| billed_iops(volume) - GP3_IOPS_INCLUDED);
+        let iops: i128 = iops.map(|over| over.max(0)).sum();
         self.add_over("ebs-gp3-iops-month", "gp3 IOPS over 3000 a volume", iops * 1000, "IOPS");
         let rate = over(gp3(), |volume| volume.throughput, GP3_THROUGHPUT_INCLUDED);
         let item = "gp3 throughput over 125 MiB/s a volume";
@@ -311,6 +312,11 @@ fn over<'a>(
     volumes.map(|volume| (i128::from(of(volume).baseline_per_sec) - included).max(0)).sum()
 }
 
+/// What AWS bills is what was provisioned, whatever of it the instance lets through.
+fn billed_iops(volume: &VolumePlan) -> i128 {
+    i128::from(volume.provisioned_iops.unwrap_or(volume.iops.baseline_per_sec))
+}
+
 fn saturate(value: i128) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -387,6 +393,21 @@ mod tests {
         let hosts = [3 * 730 * 10, 3 * 730 * 5];
         let gp3 = [6000 * 8, 1000 / 2, 100 * 4];
         assert_eq!(amounts, [&hosts[..], &gp3[..], &[730 * 2]].concat());
+    }
+
+    #[test]
+    fn gp3_iops_are_billed_as_provisioned_also_where_the_instance_lets_fewer_through() {
+        let mut plan = testing::plan();
+        plan.cluster.kind = ClusterKind::SelfManaged;
+        let template = plan.prices[0].clone();
+        let meter = "ebs-gp3-iops-month".to_owned();
+        plan.prices.push(Price { meter, nano_usd: 5_000_000, ..template });
+        let volume = &mut plan.cluster.brokers[0].host.volumes[0];
+        volume.iops.baseline_per_sec = 4_800;
+        volume.provisioned_iops = Some(16_000);
+        let report = of_cluster(&plan);
+        let line = report.lines.iter().find(|line| line.item.starts_with("gp3 IOPS")).unwrap();
+        assert_eq!(line.amount_usd.units(), 13_000 / 2);
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn host() -> HostPlan {
             size_bytes: 1000 << 30,
             throughput: rate(131_072_000, 131_072_000),
             iops: rate(3000, 3000),
+            provisioned_iops: None,
             instance_throughput: rate(81_250_000, 593_750_000),
             io_size_bytes: 262_144,
         }],

@@ -82,19 +82,25 @@ pub(crate) fn settable(kind: ClusterKind) -> impl Iterator<Item = String> {
     constants(kind).into_keys().filter(|name| READ.contains(&name.as_str()))
 }
 
-/// Digest of the catalogue as far as it moves this kind of cluster.
+/// Digest of the catalogue as far as it moves this kind of cluster: what only some kinds use has a part
+/// of its own, `+name:digest`, so that kinds can be compared by what both use.
 pub(crate) fn digest(kind: ClusterKind) -> String {
-    let base = values::digest();
-    match kind {
-        ClusterKind::MskStandard | ClusterKind::SelfManaged => base.to_owned(),
-        ClusterKind::MskExpress | ClusterKind::MskServerless => {
-            let mut text = base.to_owned();
-            for (name, constant) in constants(kind) {
-                text.push_str(&format!("{name}={};", constant.value));
-            }
-            sha256_hex(text.as_bytes())
+    let mut digest = values::digest().to_owned();
+    let file = managed();
+    let parts = match kind {
+        ClusterKind::MskStandard | ClusterKind::SelfManaged => Vec::new(),
+        ClusterKind::MskExpress => vec![("express", &file.express)],
+        ClusterKind::MskServerless => {
+            vec![("express", &file.express), ("serverless", &file.serverless)]
         }
+    };
+    for (name, constants) in parts {
+        let text: String = (constants.iter())
+            .map(|(name, constant)| format!("{name}={};", constant.value))
+            .collect();
+        digest.push_str(&format!("+{name}:{}", sha256_hex(text.as_bytes())));
     }
+    digest
 }
 
 /// Quotas of each broker.
@@ -169,5 +175,8 @@ mod tests {
         assert_eq!(digest(ClusterKind::SelfManaged), values::digest());
         assert_ne!(digest(ClusterKind::MskExpress), values::digest());
         assert_ne!(digest(ClusterKind::MskExpress), digest(ClusterKind::MskServerless));
+        let express = digest(ClusterKind::MskExpress);
+        assert!(express.starts_with(&format!("{}+express:", values::digest())), "{express}");
+        assert!(digest(ClusterKind::MskServerless).starts_with(&format!("{express}+serverless:")));
     }
 }

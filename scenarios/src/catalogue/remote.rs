@@ -57,7 +57,7 @@ pub(crate) fn latency() -> Quantiles {
 
 /// The digest of a plan's catalogue, with what remote storage adds to it.
 pub(crate) fn digest(base: &str) -> String {
-    let mut text = base.to_owned();
+    let mut text = String::new();
     for (name, constant) in constants() {
         text.push_str(&format!("{name}={};", constant.value));
     }
@@ -65,7 +65,7 @@ pub(crate) fn digest(base: &str) -> String {
     for (name, spec) in &server_keys().keys {
         text.push_str(&format!("{name}={:?};", spec.default));
     }
-    sha256_hex(text.as_bytes())
+    format!("{base}+remote:{}", sha256_hex(text.as_bytes()))
 }
 
 #[cfg(test)]

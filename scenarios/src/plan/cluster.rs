@@ -161,6 +161,9 @@ pub struct VolumePlan {
     pub throughput: RatePlan,
     /// Operations per second of the volume (up to `io_size_bytes` each).
     pub iops: RatePlan,
+    /// Operations per second that are provisioned, and billed, where the instance lets fewer through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned_iops: Option<u64>,
     /// The instance's path to its volumes, bytes per second.
     pub instance_throughput: RatePlan,
     /// Largest I/O that counts as one operation.

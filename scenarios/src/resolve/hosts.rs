@@ -123,6 +123,7 @@ fn custom_host(spec: &HostSpec) -> HostPlan {
         size_bytes: spec.disk_size.value.0,
         throughput: flat(spec.disk_throughput.value.0),
         iops: flat(u64::from(spec.disk_iops.value.0)),
+        provisioned_iops: None,
         instance_throughput: NO_SHARED_PATH,
         io_size_bytes: hardware::volumes().nvme.io_size_kib * 1024,
     };
@@ -209,7 +210,9 @@ fn gp3(ec2: &Ec2Instance, size_bytes: u64, rate: Option<u64>, iops: Option<u64>)
     let rule = &hardware::volumes().gp3;
     let rate = rate.unwrap_or(rule.throughput_base_mib_per_sec * MIB);
     let iops = iops.unwrap_or(rule.iops_base);
-    ebs("gp3", ec2, size_bytes, flat(rate), flat(iops), rule.io_size_kib)
+    let volume = ebs("gp3", ec2, size_bytes, flat(rate), flat(iops), rule.io_size_kib);
+    let provisioned_iops = (volume.iops.baseline_per_sec < iops).then_some(iops);
+    VolumePlan { provisioned_iops, ..volume }
 }
 
 /// A volume behind the instance's EBS path, whose IOPS limit is folded into the volume's.
@@ -228,6 +231,7 @@ fn ebs(
         size_bytes,
         throughput,
         iops: within(iops, ec2),
+        provisioned_iops: None,
         instance_throughput: path,
         io_size_bytes: io_size_kib * 1024,
     }
@@ -260,6 +264,7 @@ fn elastic() -> VolumePlan {
         size_bytes: ELASTIC_BYTES,
         throughput: flat(figures.express("express.storage_bytes_per_sec")),
         iops: flat(figures.express("express.storage_iops")),
+        provisioned_iops: None,
         instance_throughput: NO_SHARED_PATH,
         io_size_bytes: hardware::volumes().gp3.io_size_kib * 1024,
     }
@@ -274,6 +279,7 @@ fn nvme(disks: &Nvme) -> VolumePlan {
         throughput: flat(write_iops * rule.bytes_per_write_iops),
         // Reads and writes share one meter; the write figure is the lower one.
         iops: flat(write_iops),
+        provisioned_iops: None,
         instance_throughput: NO_SHARED_PATH,
         io_size_bytes: rule.io_size_kib * 1024,
     }
@@ -334,6 +340,15 @@ mod tests {
         // 16,000 IOPS by size, 12,000 at the instance's baseline.
         assert_eq!(huge.iops.baseline_per_sec, 12_000);
         assert!(huge.iops.bucket > 0);
+    }
+
+    #[test]
+    fn gp3_keeps_what_is_provisioned_where_the_instance_lets_less_through() {
+        let ec2 = hardware::ec2_instance("m5.2xlarge").unwrap();
+        let cut = gp3(ec2, 1_000 * GIB, None, Some(16_000));
+        assert_eq!((cut.iops.baseline_per_sec, cut.provisioned_iops), (12_000, Some(16_000)));
+        let whole = gp3(ec2, 1_000 * GIB, None, Some(12_000));
+        assert_eq!((whole.iops.baseline_per_sec, whole.provisioned_iops), (12_000, None));
     }
 
     #[test]

@@ -180,7 +180,8 @@ section! {
         nodes: Option<At<List<NodeId>>>,
         /// Time that each is away.
         down: At<Duration>,
-        /// Time between a broker's return and the next one's shutdown. Default: 30s.
+        /// Time between a broker's return and the next one's shutdown, which also waits until no
+        /// partition is under-replicated, at most this long again. Default: 30s.
         pause: Option<At<Duration>>,
     }
 }

@@ -82,7 +82,8 @@ section! {
         record_size: Option<At<RecordSize>>,
         /// When records are handed to the client. Default: `poisson`.
         arrival: Option<At<Arrival>>,
-        /// Keys. Default: none (sticky partitioner).
+        /// Keys. In a compacted topic every eighth batch ends in a tombstone. Default: none (sticky
+        /// partitioner).
         keys: Option<At<Keys>>,
         /// Records go in transactions; each instance has its own transactional id. Default: false.
         transactional: Option<At<bool>>,

@@ -20,6 +20,7 @@ pub(crate) fn disk_config() -> DiskConfig {
             size_bytes: u64::MAX,
             throughput: flat(250 << 20),
             iops: flat(3000),
+            provisioned_iops: None,
             instance_throughput: flat(0),
             io_size_bytes: 256 << 10,
         }],

@@ -96,6 +96,7 @@ pub(crate) fn config() -> DiskConfig {
             size_bytes: 100 << 30,
             throughput: flat(250 * MIB),
             iops: flat(3000),
+            provisioned_iops: None,
             instance_throughput: flat(0),
             io_size_bytes: 256 << 10,
         }],

@@ -12,7 +12,7 @@ use super::topics::Topics;
 use crate::client::{BatchDone, Outcome};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass_broker_core::ids::{Offset, TopicId};
+use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::{Batch, Body};
 
 use stormglass_reports::recording::{
@@ -110,6 +110,8 @@ pub struct Recorder {
     paths: Paths,
     events: Vec<ClusterEvent>,
     transfer: TransferTotals,
+    /// Records without an outcome, and since when the oldest of them has waited, ns.
+    unfinished: (u64, u64),
     /// Whether latencies, outages and critical paths are measured, and not only counted what came
     /// of records.
     measures: bool,
@@ -142,6 +144,7 @@ impl Recorder {
             paths: Paths::default(),
             events: Vec::new(),
             transfer: TransferTotals::default(),
+            unfinished: (0, u64::MAX),
             measures: true,
         }
     }
@@ -183,6 +186,26 @@ impl Recorder {
     /// their outcome.
     pub fn offered(&mut self, intended_ns: u64, records: u64, bytes: u64) {
         self.timeline.offered(intended_ns, records, bytes);
+    }
+
+    /// Records of producer group `producer` (index into the plan) that have no outcome when the run ends: they
+    /// were offered, and have waited until then. Of one partition if they are in a batch; times rise.
+    pub fn unfinished(
+        &mut self,
+        producer: usize,
+        tp: Option<TopicPartition>,
+        (times, bytes): (&[u64], u64),
+        end_ns: u64,
+    ) {
+        let Some(oldest_ns) = times.first().copied().filter(|_| self.measures) else { return };
+        self.timeline.offered_run(times, |intended_ns| *intended_ns, bytes);
+        let latency = &mut self.producers[producer].latency;
+        latency.unfinished(&self.phases, times, end_ns, &mut self.clamped);
+        if let Some(tp) = tp {
+            self.outages.waited(tp, oldest_ns, end_ns);
+        }
+        let (records, since_ns) = self.unfinished;
+        self.unfinished = (records + times.len() as u64, since_ns.min(oldest_ns));
     }
 
     /// An outcome of a client of consumer group `consumer` (index into the plan).
@@ -261,7 +284,7 @@ impl Recorder {
         let paths = std::mem::take(&mut self.paths).into_samples(group_name);
         self.events.sort_by_key(|event| event.at_ns);
         let mut assumptions = finish.assumptions;
-        assumptions.extend(self.notes());
+        assumptions.extend(self.notes(finish.sim_ns));
         let measured_end_ns = finish.sim_ns.min(self.phases.heal_end_ns);
         self.transfer.measured_ns = measured_end_ns.saturating_sub(self.phases.warmup_end_ns);
         let (seconds, response_intervals) = self.timeline.finish();
@@ -377,8 +400,16 @@ impl Recorder {
         series
     }
 
-    fn notes(&self) -> Vec<String> {
+    fn notes(&self, sim_ns: u64) -> Vec<String> {
         let mut notes = Vec::new();
+        let (unfinished, since_ns) = self.unfinished;
+        if unfinished > 0 {
+            notes.push(format!(
+                "{unfinished} records had no outcome when the run ended, the oldest of them for {} ms: they \
+                 are counted as offered, and in the response latency with the time that they have waited",
+                sim_ns.saturating_sub(since_ns) / 1_000_000
+            ));
+        }
         if self.clamped.records > 0 {
             notes.push(format!(
                 "{} latencies above one hour are counted as one hour",

@@ -2,7 +2,8 @@
 //!
 //! Delay is handed - intended, service is done - first send (retries included, as the client's
 //! user sees it), response is done - intended. Records that fail are counted elsewhere and have no
-//! latency.
+//! latency. Those that have no outcome when the run ends have waited for as long as they were asked to:
+//! that counts as their response latency, which is more in truth.
 
 use super::buckets::{Buckets, LATENCY_NS_MAX, bucket_of};
 use super::phases::{PHASES, Phases};
@@ -74,6 +75,19 @@ impl ProducerLatency {
         self.service[phase].add(service_ns, bucket_of(service_ns), records);
         let intended = run.iter().map(|times| times.intended_ns);
         self.response[phase].add_until(done_ns, intended, clamped);
+    }
+
+    /// Adds records without an outcome, by their intended times, at the end of the run.
+    pub(crate) fn unfinished(
+        &mut self,
+        phases: &Phases,
+        times: &[u64],
+        end_ns: u64,
+        clamped: &mut Clamped,
+    ) {
+        for run in times.chunk_by(|a, b| phases.index_at(*a) == phases.index_at(*b)) {
+            self.response[phases.index_at(run[0])].add_until(end_ns, run.iter().copied(), clamped);
+        }
     }
 
     /// A second ends: adds its response latencies to `second`.

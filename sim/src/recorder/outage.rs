@@ -4,8 +4,8 @@
 //! unavailable to it from the later of `intended` and the partition's last acknowledgement until
 //! `done`; the longest such time counts. A batch that fails ends a wait but is no acknowledgement,
 //! so the next one counts from the same point. The warm-up does not count: a gap begins at its end
-//! at the earliest. Left out: records that still wait when the run ends, and an older batch that is
-//! overtaken (its wait is counted from the overtaking acknowledgement when its own turn comes).
+//! at the earliest. Records that still wait when the run ends have waited until then. Left out: an older
+//! batch that is overtaken (its wait is counted from the overtaking acknowledgement when its own turn comes).
 
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_reports::recording::Unavailability;
@@ -14,8 +14,9 @@ use super::topics::Topics;
 use crate::client::BatchDone;
 use crate::partition_index::PartitionIndex;
 
+/// The longest one of a partition.
 #[derive(Debug, Clone, Copy, Default)]
-struct Gap {
+pub(crate) struct Gap {
     last_ack_ns: u64,
     longest_ns: u64,
     from_ns: u64,
@@ -38,20 +39,31 @@ impl Outages {
     /// A batch ended.
     pub(crate) fn ended(&mut self, done: &BatchDone, acked: bool) {
         let Some(oldest) = done.records.first() else { return };
-        let at = self.index.get(done.tp).unwrap_or_else(|| {
-            self.index.insert(done.tp, self.gaps.len());
-            self.gaps.push((done.tp, Gap::default()));
-            self.gaps.len() - 1
-        });
-        let gap = &mut self.gaps[at].1;
-        let from_ns = oldest.intended_ns.max(gap.last_ack_ns).max(self.from_ns);
-        let length_ns = done.done_ns.saturating_sub(from_ns);
-        if length_ns > gap.longest_ns {
-            (gap.longest_ns, gap.from_ns) = (length_ns, from_ns);
-        }
+        let gap = self.waited(done.tp, oldest.intended_ns, done.done_ns);
         if acked {
             gap.last_ack_ns = gap.last_ack_ns.max(done.done_ns);
         }
+    }
+
+    /// A record has waited from when it was intended until `until_ns`.
+    pub(crate) fn waited(
+        &mut self,
+        tp: TopicPartition,
+        intended_ns: u64,
+        until_ns: u64,
+    ) -> &mut Gap {
+        let at = self.index.get(tp).unwrap_or_else(|| {
+            self.index.insert(tp, self.gaps.len());
+            self.gaps.push((tp, Gap::default()));
+            self.gaps.len() - 1
+        });
+        let gap = &mut self.gaps[at].1;
+        let from_ns = intended_ns.max(gap.last_ack_ns).max(self.from_ns);
+        let length_ns = until_ns.saturating_sub(from_ns);
+        if length_ns > gap.longest_ns {
+            (gap.longest_ns, gap.from_ns) = (length_ns, from_ns);
+        }
+        gap
     }
 
     /// Worst first, then by name.
@@ -97,6 +109,16 @@ mod tests {
     fn a_failure_does_not_end_a_gap() {
         assert_eq!(longest(&[(200, 210, true), (300, 400, false), (305, 450, true)]), (145, 305));
         assert_eq!(longest(&[(200, 210, true), (300, 700, false)]), (400, 300));
+    }
+
+    #[test]
+    fn what_still_waits_has_waited_until_the_end() {
+        let mut outages = Outages::new(100);
+        outages.ended(&batch_done(tp(0), 1, &[200], 210), true);
+        outages.waited(tp(0), 205, 1_000);
+        outages.waited(tp(0), 600, 1_000);
+        let list = outages.into_list(&Topics::default());
+        assert_eq!((list[0].longest_ns, list[0].from_ns), (790, 210));
     }
 
     #[test]

@@ -48,20 +48,24 @@ impl Timeline {
 
     /// Counts intended records of a batch whose outcome is known.
     pub(crate) fn offered_batch(&mut self, done: &BatchDone) {
-        let Some((first, last)) = done.records.first().zip(done.records.last()) else { return };
-        let total = done.records.len() as u64;
-        let mut bytes_left = done.raw_bytes;
+        self.offered_run(&done.records, |times| times.intended_ns, done.raw_bytes);
+    }
+
+    /// Counts intended records, whose times rise.
+    pub(crate) fn offered_run<T>(&mut self, records: &[T], intended_ns: fn(&T) -> u64, bytes: u64) {
+        let Some((first, last)) = records.first().zip(records.last()) else { return };
+        let total = records.len() as u64;
+        let mut bytes_left = bytes;
         let second_of = |intended_ns: u64| intended_ns / NS_PER_SECOND;
-        if second_of(first.intended_ns) == second_of(last.intended_ns) {
-            return self.offered(first.intended_ns, total, bytes_left);
+        if second_of(intended_ns(first)) == second_of(intended_ns(last)) {
+            return self.offered(intended_ns(first), total, bytes_left);
         }
-        let runs =
-            done.records.chunk_by(|a, b| second_of(a.intended_ns) == second_of(b.intended_ns));
+        let runs = records.chunk_by(|a, b| second_of(intended_ns(a)) == second_of(intended_ns(b)));
         let mut records_left = total;
         for run in runs {
             let records = run.len() as u64;
             let bytes = bytes_left * records / records_left;
-            self.offered(run[0].intended_ns, records, bytes);
+            self.offered(intended_ns(&run[0]), records, bytes);
             bytes_left -= bytes;
             records_left -= records;
         }

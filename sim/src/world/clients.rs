@@ -221,7 +221,7 @@ impl World {
             self.through_wire(ConnectionId(conn.as_u64()), send.correlation, &send.request);
         }
         let bytes = send.request.wire_size(CLIENT_ID_LEN);
-        if let Request::Produce(_) = send.request {
+        if let Request::Produce(_) | Request::TransactionalProduce(_) = send.request {
             self.note_produce_transfer(client, send.node, bytes);
         }
         let (correlation, request, sent_ns) = (send.correlation, send.request, leaves_ns);

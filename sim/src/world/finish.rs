@@ -87,6 +87,7 @@ impl World {
         if !interrupted {
             self.show_state(Moment::Drained);
         }
+        self.count_unfinished(sim_ns);
         let assumptions = self.throttle_notes();
         let remote = self.remote.as_ref().map(|remote| remote.totals());
         let findings = self.checkers.finish();
@@ -107,6 +108,21 @@ impl World {
             replicas: self.samples,
             remote,
         })
+    }
+
+    /// Records that producers still hold have been waiting until now.
+    fn count_unfinished(&mut self, sim_ns: u64) {
+        if self.origin_ns == u64::MAX {
+            return;
+        }
+        let Self { clients, recorder, .. } = self;
+        for client in clients.iter_mut().filter(|client| client.running) {
+            if let ClientKind::Producer { group, machine } = &mut client.kind {
+                machine.unfinished(sim_ns, &mut |tp, times, bytes| {
+                    recorder.unfinished(*group, tp, (times, bytes), sim_ns);
+                });
+            }
+        }
     }
 
     fn check_final_state(&mut self, sim_ns: u64, interrupted: bool) {

@@ -7,6 +7,7 @@ use crate::args::Hunt;
 use crate::commands::load::plan_of;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::interrupt;
 use crate::output::Output;
 use crate::progress::{self, Board};
@@ -45,6 +46,7 @@ pub(super) struct Crew<'a> {
 pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Failure> {
     let base = plan_of(&args.target, &args.sets, args.seeds.start)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&base.scenario));
+    files::ready(&dir)?;
     let began = now();
     let shard = args.shard;
     let first_seed = args.seeds.clone().find(|seed| shard.has(*seed)).unwrap_or(args.seeds.end);

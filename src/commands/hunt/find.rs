@@ -5,7 +5,9 @@ use crate::args::Hunt;
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use stormglass_reports::hunt::{FailureRow, HUNT_SCHEMA_VERSION, HuntResult, add_hashes};
+use stormglass_reports::hunt::{
+    FailureRow, HUNT_SCHEMA_VERSION, HuntResult, SeedShare, add_hashes,
+};
 use stormglass_scenarios::plan::Plan;
 use stormglass_sim::Finished;
 use stormglass_sim::checkers::MARKS;
@@ -21,6 +23,9 @@ pub(super) struct Finds {
     failures: BTreeMap<String, FailureRow>,
     dir: PathBuf,
     plant: Option<String>,
+    /// The seeds that were asked for, and one above the highest that was run.
+    share: SeedShare,
+    above: u64,
     /// Why the first plan that could not be run could not.
     refusal: Option<String>,
 }
@@ -37,6 +42,7 @@ impl Finds {
             plant: args.plant.clone(),
             interrupted: false,
             seeds: 0,
+            shares: Vec::new(),
             sound: 0,
             excused: 0,
             failed: 0,
@@ -49,8 +55,21 @@ impl Finds {
             faults: BTreeMap::new(),
             failures: Vec::new(),
         };
-        let (dir, plant) = (dir.to_owned(), args.plant.clone());
-        Ok(Self { numbers, failures: BTreeMap::new(), dir, plant, refusal: None })
+        let (seeds, shard) = (&args.seeds, args.shard);
+        Ok(Self {
+            numbers,
+            failures: BTreeMap::new(),
+            dir: dir.to_owned(),
+            plant: args.plant.clone(),
+            share: SeedShare {
+                from: seeds.start,
+                to: seeds.end,
+                count: shard.count,
+                index: shard.index,
+            },
+            above: seeds.start,
+            refusal: None,
+        })
     }
 
     /// The hunt was cut short.
@@ -86,6 +105,7 @@ impl Finds {
     fn count(&mut self, plan: &Plan, judgement: &Judgement, finished: Option<&Finished>) {
         let numbers = &mut self.numbers;
         numbers.seeds += 1;
+        self.above = self.above.max(plan.seed.saturating_add(1));
         match judgement {
             Judgement::Sound => numbers.sound += 1,
             Judgement::Excused => numbers.excused += 1,
@@ -131,7 +151,17 @@ impl Finds {
 
     /// Everything, as published.
     pub(super) fn result(&self) -> HuntResult {
-        HuntResult { failures: self.failures(), ..self.numbers.clone() }
+        let shares = self.shares();
+        HuntResult { shares, failures: self.failures(), ..self.numbers.clone() }
+    }
+
+    /// What was asked for if all of it was run, else up to the highest seed that was.
+    fn shares(&self) -> Vec<SeedShare> {
+        match self.numbers.seeds {
+            0 => Vec::new(),
+            seeds if seeds == self.share.seeds() => vec![self.share],
+            _ => vec![SeedShare { to: self.above, ..self.share }],
+        }
     }
 
     /// Writes hunt.json.

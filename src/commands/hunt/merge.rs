@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use stormglass_reports::hunt::{FailureRow, HuntResult};
+use stormglass_reports::hunt::{FailureRow, HuntResult, SeedShare};
 
 const DEFAULT_DIR: &str = "stormglass-out/hunt-merged";
 
@@ -28,6 +28,9 @@ pub(in crate::commands) fn merge(
             return Err(Failure::new(Exit::InvalidScenario, message)
                 .help("give the directories that `stormglass hunt --out` wrote"));
         };
+        if let Some(merged) = &merged {
+            check_seeds(merged, &shard, dir)?;
+        }
         for row in &shard.failures {
             match failures.get_mut(&row.signature) {
                 Some((known, from)) => {
@@ -54,6 +57,32 @@ pub(in crate::commands) fn merge(
     merged.failures = failures.into_values().map(|(row, _)| row).collect();
     folder::write_result(&out, &merged)?;
     show::show(&merged, None, &out, output)
+}
+
+/// A seed of two hunts would count twice. Hunts of earlier versions do not say their seeds: two with the
+/// same hash are taken for the same.
+fn check_seeds(merged: &HuntResult, shard: &HuntResult, dir: &Path) -> Result<(), Failure> {
+    let hunted =
+        |one: &HuntResult| (one.version.clone(), one.scenario_digest.clone(), one.plant.clone());
+    if hunted(merged) != hunted(shard) {
+        // that they are hunts of something else is said as they are added up
+        return Ok(());
+    }
+    let twice = |seeds: String| {
+        let message =
+            format!("{}: {seeds} in a hunt before it, and would count twice", dir.display());
+        let help = "merge hunts that have no seed in common, such as the shards of one";
+        Err(Failure::new(Exit::InvalidScenario, message).help(help))
+    };
+    if let Some((share, seed)) = merged.overlap(shard) {
+        let SeedShare { from, to, .. } = share;
+        return twice(format!("of its seeds {from}..{to}, {seed} is"));
+    }
+    let is_silent = merged.shares.is_empty() || shard.shares.is_empty();
+    if is_silent && shard.seeds > 0 && merged.hash == shard.hash {
+        return twice("its seeds are".to_owned());
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), Failure> {

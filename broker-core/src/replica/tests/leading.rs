@@ -221,6 +221,31 @@ fn what_fewer_replicas_in_sync_are_enough_for_is_committed_at_once() {
     assert_eq!(rig.high_watermark(), 1);
 }
 
+#[test]
+fn records_are_flushed_before_they_count_where_the_topic_says_so() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.apply(&[MetadataRecord::Config {
+        resource: ConfigResource::Topic("orders".into()),
+        key: "flush.messages".into(),
+        value: Some("2".into()),
+    }]);
+    let is_sync = |op: &&DiskOpKind| matches!(op, DiskOpKind::Sync { .. });
+    rig.disk();
+    rig.produce();
+    assert_eq!(rig.disk().iter().filter(is_sync).count(), 0, "one record may wait");
+    assert_eq!(rig.high_watermark(), 1);
+    rig.produce();
+    let mut ops = std::mem::take(&mut rig.effects.disk);
+    let last = ops.pop().expect("an append and a sync");
+    for op in ops {
+        rig.disk_op(op);
+    }
+    assert_eq!(rig.high_watermark(), 1, "the second one is not on the volume yet");
+    assert!(is_sync(&&rig.disk_op(last)));
+    assert_eq!(rig.high_watermark(), 2);
+    assert_eq!(rig.partition().log.recovery_point(), 2);
+}
+
 /// Hunt seed 1000494: a high watermark from the checkpoint of a log that was cut lies within a batch. Nothing
 /// of that can be read, and asking again at once would not help.
 #[test]

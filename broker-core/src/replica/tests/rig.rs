@@ -137,7 +137,8 @@ impl Rig {
         ops.into_iter().map(|op| self.disk_op(op)).collect()
     }
 
-    fn disk_op(&mut self, DiskOp { id, kind }: DiskOp) -> DiskOpKind {
+    /// The disk does one thing.
+    pub(crate) fn disk_op(&mut self, DiskOp { id, kind }: DiskOp) -> DiskOpKind {
         if owner_of(id.0) == Some(Owner::Replica) {
             self.act(|replicas, step| replicas.disk_done(step, id, &DiskResult::Done));
         }

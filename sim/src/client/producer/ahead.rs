@@ -14,6 +14,9 @@ const HORIZON_NS: u64 = 100_000_000;
 /// Times that are handed over are let go of when they are so many, and half of all.
 const GONE_MAX: usize = 256;
 
+/// Records that are pulled at once to be counted only.
+const UNSENT_RUN: usize = 4_096;
+
 /// What a record is like, apart from its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -40,7 +43,8 @@ pub(crate) struct Ahead {
     first: usize,
     kinds: Kinds,
     compression_permille: u32,
-    stopped: bool,
+    /// The load stops: no records intended later than then, ns, and none is pulled.
+    stopped_ns: Option<u64>,
 }
 
 impl Ahead {
@@ -53,8 +57,8 @@ impl Ahead {
             }),
             None => Kinds::Mixed(VecDeque::new()),
         };
-        let (times, first, stopped) = (Vec::new(), 0, false);
-        Self { arrivals, times, first, kinds, compression_permille, stopped }
+        let (times, first, stopped_ns) = (Vec::new(), 0, None);
+        Self { arrivals, times, first, kinds, compression_permille, stopped_ns }
     }
 
     /// The kind of all records, if the source has only one.
@@ -88,7 +92,7 @@ impl Ahead {
     pub(crate) fn pull(&mut self, at: usize, enough_ns: u64, now_ns: u64) {
         let max = (at + 1).saturating_sub(self.times.len() - self.first);
         let is_enough = self.times().last().is_some_and(|last_ns| *last_ns >= enough_ns);
-        if max == 0 || is_enough || self.stopped {
+        if max == 0 || is_enough || self.stopped_ns.is_some() {
             return;
         }
         let take = Take { until_ns: now_ns.saturating_add(HORIZON_NS), enough_ns, max };
@@ -143,13 +147,13 @@ impl Ahead {
 
     /// When the next arrival comes that is not pulled yet, ns.
     pub(crate) fn beyond_ns(&self) -> u64 {
-        let due_ns = if self.stopped { None } else { self.arrivals.peek_ns() };
+        let due_ns = if self.stopped_ns.is_some() { None } else { self.arrivals.peek_ns() };
         due_ns.unwrap_or(NEVER)
     }
 
     /// Records end; closed loops go on.
     pub(crate) fn completed(&mut self, now_ns: u64, records: u64) {
-        if !self.stopped {
+        if self.stopped_ns.is_none() {
             self.arrivals.completed(now_ns, records);
         }
     }
@@ -161,7 +165,7 @@ impl Ahead {
 
     /// No records intended later than now.
     pub(crate) fn stop(&mut self, now_ns: u64) {
-        self.stopped = true;
+        self.stopped_ns = Some(now_ns);
         let left = self.times().iter().take_while(|time_ns| **time_ns <= now_ns).count();
         self.times.truncate(self.first + left);
         if let Kinds::Mixed(kinds) = &mut self.kinds {
@@ -171,6 +175,43 @@ impl Ahead {
 
     /// Whether every record there will ever be has been handed over.
     pub(crate) fn is_done(&self) -> bool {
-        self.stopped && self.times().is_empty()
+        self.stopped_ns.is_some() && self.times().is_empty()
+    }
+
+    /// Shows the records that were intended by now, or until the load stopped, and never handed over: their
+    /// times, rising, and their bytes, keys and values. To be asked once, when the run is over.
+    pub(crate) fn unsent(&mut self, now_ns: u64, show: &mut dyn FnMut(&[u64], u64)) {
+        let until_ns = self.stopped_ns.map_or(now_ns, |stopped_ns| stopped_ns.min(now_ns));
+        let pulled = self.times().partition_point(|time_ns| *time_ns <= until_ns);
+        let raw = |kind: &Kind| u64::from(kind.sizes.raw);
+        let bytes = match &self.kinds {
+            Kinds::Alike(kind) => pulled as u64 * raw(kind),
+            Kinds::Mixed(kinds) => kinds.iter().take(pulled).map(raw).sum(),
+        };
+        show(&self.times()[..pulled], bytes);
+        let mut times = Vec::new();
+        loop {
+            let bytes = self.pull_unsent(until_ns, &mut times);
+            if times.is_empty() {
+                return;
+            }
+            show(&times, bytes);
+            times.clear();
+        }
+    }
+
+    /// Pulls some of the records up to a time; their bytes.
+    fn pull_unsent(&mut self, until_ns: u64, times: &mut Vec<u64>) -> u64 {
+        if let Kinds::Alike(kind) = self.kinds {
+            let take = Take { until_ns, enough_ns: NEVER, max: UNSENT_RUN };
+            self.arrivals.pull_run(take, times);
+            return times.len() as u64 * u64::from(kind.sizes.raw);
+        }
+        let due = std::iter::from_fn(|| self.arrivals.pull_due(until_ns)).take(UNSENT_RUN);
+        let bytes = due.map(|arrival| {
+            times.push(arrival.intended_ns);
+            u64::from(arrival.bytes)
+        });
+        bytes.sum()
     }
 }

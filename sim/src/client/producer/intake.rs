@@ -69,6 +69,11 @@ impl Intake {
         self.ahead.is_done()
     }
 
+    /// Shows the records that `send()` never got, as [`Ahead::unsent`].
+    pub(crate) fn unsent(&mut self, now_ns: u64, show: &mut dyn FnMut(&[u64], u64)) {
+        self.ahead.unsent(now_ns, show);
+    }
+
     /// The application calls `send()` again after a pause.
     pub(crate) fn resume(&mut self, now_ns: u64) {
         self.returned_ns = self.returned_ns.max(now_ns);

@@ -215,6 +215,26 @@ impl Producer {
         self.intake.is_done() && !open && self.accumulator.partitions.iter().all(ended)
     }
 
+    /// Shows all records without an outcome, some at a time, when the run is over: the partition if they are
+    /// in a batch, their intended times, rising, and their bytes, keys and values. Those that `send()` never
+    /// got were intended by now, or before the load stopped.
+    pub fn unfinished(
+        &mut self,
+        now_ns: u64,
+        show: &mut dyn FnMut(Option<TopicPartition>, &[u64], u64),
+    ) {
+        let mut times = Vec::new();
+        for (partition, queue) in self.accumulator.partitions.iter().enumerate() {
+            let tp = self.tp(partition);
+            for batch in queue.in_flight.iter().chain(&queue.waiting) {
+                times.clear();
+                times.extend(batch.records.iter().map(|record| record.intended_ns));
+                show(tp, &times, batch.raw_bytes);
+            }
+        }
+        self.intake.unsent(now_ns, &mut |times, bytes| show(None, times, bytes));
+    }
+
     /// What its transaction waits for, in words; `None` without transactions.
     #[must_use]
     pub fn transaction_waits(&self) -> Option<String> {
