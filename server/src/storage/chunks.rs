@@ -23,6 +23,11 @@ impl<'a> Chunks<'a> {
         Self { file, size, chunk, start: 0, window: Bytes::new() }
     }
 
+    /// Reads so much at a time from now on.
+    pub(super) fn set_chunk(&mut self, chunk: usize) {
+        self.chunk = chunk;
+    }
+
     /// Bytes of the file that may be read.
     pub(super) fn size(&self) -> u64 {
         self.size

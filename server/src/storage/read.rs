@@ -5,13 +5,19 @@ use super::walk::{Walk, WalkError};
 use std::io;
 use std::sync::Arc;
 use stormglass_broker_core::ids::Offset;
-use stormglass_broker_core::records::{Batch, Records};
+use stormglass_broker_core::records::{BATCH_OVERHEAD, Batch, Records};
 use stormglass_broker_core::seam::ReadRange;
 
 /// Bytes read at a time at least: a batch or two more than the index's distance.
 const CHUNK_MIN: usize = 16 << 10;
 /// And at most.
 const CHUNK_MAX: usize = 1 << 20;
+
+/// Bytes read at a time while so many are wanted. Batches keep the chunks that they are slices of: what is
+/// read beyond the limit takes memory for as long as the answer.
+fn chunk(wanted: u32) -> usize {
+    (wanted as usize).clamp(CHUNK_MIN, CHUNK_MAX)
+}
 
 /// Batches of a range, until `limit` bytes. With `exempt` the first one may be larger.
 pub(super) fn range(
@@ -22,8 +28,7 @@ pub(super) fn range(
 ) -> io::Result<Records> {
     let file = segment.file()?;
     let from = segment.index()?.floor(range.from).max(u64::from(range.position));
-    let chunk = (limit as usize).clamp(CHUNK_MIN, CHUNK_MAX);
-    let mut walk = Walk::new(&file, segment.size(), from, chunk);
+    let mut walk = Walk::new(&file, segment.size(), from, chunk(limit));
     let mut records = Records::default();
     while let Some(head) = walk.head()? {
         if head.last_offset < range.from {
@@ -50,6 +55,11 @@ pub(super) fn range(
                 break;
             }
         }
+        let left = limit.saturating_sub(records.size_bytes());
+        if left < BATCH_OVERHEAD {
+            break; // no batch is as short: the next header need not be read
+        }
+        walk.set_chunk(chunk(left));
     }
     Ok(records)
 }

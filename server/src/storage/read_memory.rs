@@ -16,6 +16,18 @@ const SHORT: usize = 1 << 20;
 
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 
+#[cfg(test)]
+std::thread_local! {
+    /// How much each read of this thread was.
+    static LENGTHS: std::cell::RefCell<Vec<usize>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// How much each read of this thread was since this was last called.
+#[cfg(test)]
+pub(super) fn take_lengths() -> Vec<usize> {
+    LENGTHS.take()
+}
+
 /// Bytes that count until nobody has a slice of them.
 struct Counted {
     bytes: Vec<u8>,
@@ -35,6 +47,8 @@ impl Drop for Counted {
 
 /// Makes bytes that were read count.
 pub(super) fn count(bytes: Vec<u8>) -> Bytes {
+    #[cfg(test)]
+    LENGTHS.with_borrow_mut(|lengths| lengths.push(bytes.len()));
     BYTES.fetch_add(bytes.len(), Ordering::Relaxed);
     Bytes::from_owner(Counted { bytes })
 }

@@ -7,6 +7,7 @@ mod files;
 mod refused;
 
 use super::layout::segment_name;
+use super::read_memory;
 use super::store::{Store, Submitted};
 use super::swap;
 use bytes::{Bytes, BytesMut};
@@ -228,6 +229,31 @@ fn a_log_is_the_batches_as_kafka_encodes_them() {
     assert_eq!(fs::read(rig.file(0)).unwrap(), expected);
     let metadata = fs::read_to_string(rig.dir.path().join("orders-0/partition.metadata")).unwrap();
     assert_eq!(metadata, "version: 0\ntopic_id: AAAAAAAAAE0AAAAAAAAAAA\n");
+}
+
+/// What is returned keeps what was read for it, and that is little more. Reads go on where the one before
+/// ended, as a consumer's do, within the index's distance of a batch or two.
+#[test]
+fn a_read_takes_little_more_memory_than_it_returns_and_few_system_calls() {
+    // what is skipped at the front, a part of a batch per chunk, and the shortest chunk
+    const SLACK_BYTES: usize = 128 << 10;
+    let (mut rig, written) = filled(&[5_400; 300]);
+    let (batch_bytes, end) = (written[0].size_bytes(), written[299].next_offset());
+    for limit in [1, batch_bytes, 100_000, 1 << 20, (1 << 20) + batch_bytes, 3 << 20] {
+        let (mut from, mut returned) = (0, 0);
+        while from < end {
+            read_memory::take_lengths();
+            let read = rig.read(0, from, end, limit);
+            let lengths = read_memory::take_lengths();
+            let bytes = read.size_bytes() as usize;
+            let allowed = (limit.max(batch_bytes) as usize).min(bytes + SLACK_BYTES / 2);
+            assert!(lengths.iter().sum::<usize>() <= allowed + SLACK_BYTES, "{limit}: {lengths:?}");
+            assert!(lengths.len() <= 3 + bytes / (1 << 20), "{limit}: {lengths:?}");
+            returned += bytes;
+            from = read.last_offset().unwrap() + 1;
+        }
+        assert_eq!(returned, fs::read(rig.file(0)).unwrap().len());
+    }
 }
 
 #[test]

@@ -51,6 +51,11 @@ impl<'a> Walk<'a> {
         Self { chunks: Chunks::new(file, size, chunk), position }
     }
 
+    /// Reads so much of the file at a time from now on.
+    pub(super) fn set_chunk(&mut self, chunk: usize) {
+        self.chunks.set_chunk(chunk);
+    }
+
     /// Bytes that have not been walked.
     pub(super) fn rest(&self) -> u64 {
         self.chunks.size() - self.position
