@@ -22,7 +22,7 @@ const USAGE: &str = "usage: cargo xtask NAME
   conformance  real Kafka clients against `stormglass serve`; writes docs/conformance.md; or only
                those that are named; `--binary PATH` instead of a build. `--differential` compares
                answers with Apache Kafka's and writes docs/differential.md; `--bench` measures both
-               and writes docs/against-kafka.md
+               and writes docs/against-kafka.md; `--bench 1` is a quick try of one round
   fuzz         frames that no client would send, through the codec and to a running broker;
                `fuzz dirs` starts brokers on damaged data directories
   planted      plants every bug of the past, hunts it, and writes docs/planted-bugs.md; or only
@@ -42,7 +42,11 @@ fn main() -> ExitCode {
         ["ci"] => ci::ci(),
         ["conformance", "--differential"] => conformance::differential(None),
         ["conformance", "--differential", binary] => conformance::differential(Some(binary)),
-        ["conformance", "--bench"] => conformance::versus(),
+        ["conformance", "--bench"] => conformance::versus(conformance::ROUNDS),
+        ["conformance", "--bench", rounds] => match rounds.parse() {
+            Ok(rounds) => conformance::versus(rounds),
+            Err(error) => Err(format!("`{rounds}` rounds: {error}")),
+        },
         ["conformance", "--binary", binary, only @ ..] => {
             conformance::conformance(Some(binary), only)
         }

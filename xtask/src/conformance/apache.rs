@@ -20,12 +20,12 @@ pub(super) struct Apache {
 }
 
 impl Apache {
-    /// Starts it on free ports, with an empty data directory and these lines more in its
-    /// server.properties.
+    /// Starts it on free ports, with an empty data directory and these keys more in its
+    /// server.properties. Its version is that of the clients, unless another one is named.
     ///
     /// # Errors
     /// Its artifacts or a Java are missing, or it did not start.
-    pub(super) fn start(more: &str) -> Result<Self, String> {
+    pub(super) fn start(version: Option<&str>, more: &[(&str, &str)]) -> Result<Self, String> {
         let dir = work_dir().join("apache");
         if dir.exists() {
             fs::remove_dir_all(&dir).map_err(|error| format!("old data: {error}"))?;
@@ -33,9 +33,10 @@ impl Apache {
         fs::create_dir_all(&dir).map_err(|error| format!("no place to work: {error}"))?;
         let (clients, controller) = (free_port()?, free_port()?);
         let file = dir.join("server.properties");
-        let text = properties(&dir, clients, controller) + more;
+        let more: String = more.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let text = properties(&dir, clients, controller) + &more;
         fs::write(&file, text).map_err(|error| format!("no server.properties: {error}"))?;
-        let jars = class_path()?;
+        let jars = class_path(version)?;
         let format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c"];
         let output = java(&jars, &file, &format)
             .output()

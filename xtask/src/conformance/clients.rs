@@ -117,20 +117,23 @@ fn kcat() -> Result<Installed, String> {
     Ok(Installed::new(&["sh", text(&source("kcat/kcat.sh"))?], dir))
 }
 
-/// The class path of Apache Kafka's artifacts.
-pub(super) fn class_path() -> Result<String, String> {
+/// The class path of Apache Kafka's artifacts, of another version than the one in pom.xml if it is named.
+pub(super) fn class_path(version: Option<&str>) -> Result<String, String> {
     let dir = place("java")?;
-    let file = dir.join("classpath.txt");
+    let file = dir.join(format!("classpath{}.txt", version.unwrap_or_default()));
     let pom = source("java/pom.xml");
     let out = format!("-Dmdep.outputFile={}", file.display());
-    let goal = ["dependency:build-classpath", "-Dmdep.includeScope=runtime"];
-    do_it("mvn", &[&["-q", "-B", "-f", text(&pom)?], &goal[..], &[&out]].concat(), &dir)?;
+    let version = version.map(|version| format!("-Dkafka={version}"));
+    let goal = ["dependency:build-classpath", "-Dmdep.includeScope=runtime", &out];
+    let goal = goal.into_iter().chain(version.as_deref());
+    let words: Vec<&str> = ["-q", "-B", "-f", text(&pom)?].into_iter().chain(goal).collect();
+    do_it("mvn", &words, &dir)?;
     let jars = fs::read_to_string(&file).map_err(|error| format!("no class path: {error}"))?;
     Ok(jars.trim().to_owned())
 }
 
 fn java(class: &str) -> Result<Installed, String> {
-    let (jars, dir) = (class_path()?, place("java")?);
+    let (jars, dir) = (class_path(None)?, place("java")?);
     let classes = place("java/classes")?;
     let program = source("java").join(format!("{class}.java"));
     let sources = source("java");
@@ -143,7 +146,7 @@ fn java(class: &str) -> Result<Installed, String> {
 
 fn tools() -> Result<Installed, String> {
     let script = source("java/tools.sh");
-    Ok(Installed::new(&["sh", text(&script)?, &class_path()?], place("java")?))
+    Ok(Installed::new(&["sh", text(&script)?, &class_path(None)?], place("java")?))
 }
 
 fn python(adapter: &str) -> Result<Installed, String> {

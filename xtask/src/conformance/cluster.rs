@@ -41,6 +41,15 @@ fn log_path(brokers: u16) -> PathBuf {
 
 impl Cluster {
     pub(crate) fn start(binary: &Path, brokers: u16) -> Result<Self, String> {
+        Self::start_with(binary, brokers, &[])
+    }
+
+    /// The same with these keys of server.properties.
+    pub(super) fn start_with(
+        binary: &Path,
+        brokers: u16,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let data_dir = work_dir().join(format!("data-{brokers}"));
         fs::create_dir_all(work_dir()).map_err(|error| format!("no place to work: {error}"))?;
         if data_dir.exists() {
@@ -52,6 +61,7 @@ impl Cluster {
             .args(["serve", "--listen", "127.0.0.1:0", "--brokers", &brokers.to_string()])
             .arg("--data-dir")
             .arg(&data_dir)
+            .args(settings.iter().map(|(key, value)| format!("--set={key}={value}")))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

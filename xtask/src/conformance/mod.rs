@@ -20,7 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
-pub(crate) use versus::versus;
+pub(crate) use versus::{ROUNDS, versus};
 
 /// What is asked of every client.
 pub(crate) const FEATURES: [(&str, &str); 8] = [

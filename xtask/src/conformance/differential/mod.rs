@@ -24,7 +24,7 @@ use std::fs;
 pub(crate) fn differential(binary: Option<&str>) -> Result<(), String> {
     let binary = binary.map_or_else(cluster::build, |path| Ok(path.into()))?;
     let cluster = Cluster::start(&binary, 1)?;
-    let apache = Apache::start("")?;
+    let apache = Apache::start(None, &[])?;
     let mut script =
         Script::new(Peer::connect(&cluster.bootstrap)?, Peer::connect(&apache.bootstrap)?);
     cases::all(&mut script)?;

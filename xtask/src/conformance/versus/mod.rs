@@ -1,27 +1,51 @@
-//! `cargo xtask conformance --bench`: `stormglass serve` and an Apache Kafka, one after the other on
-//! this machine, with Kafka's own perf tools and the same settings. Writes docs/against-kafka.md.
+//! `cargo xtask conformance --bench`: `stormglass serve` and an Apache Kafka, side by side on this
+//! machine, with Kafka's own perf tools and the same settings. Writes docs/against-kafka.md.
 //!
 //! Each case has a topic of its own. First it is filled as fast as the producer can, then read from
 //! the beginning (from the page cache, as it was just written), then filled at a fixed rate that both
-//! brokers keep up with, which is where their latencies can be compared.
+//! brokers keep up with, which is where their latencies can be compared. The brokers take turns case by
+//! case, so that both get the same share of whatever else the machine does, and who begins alternates;
+//! the median of several rounds counts. The one whose turn it is not is stopped (SIGSTOP): an idle Kafka
+//! takes some percent of a core.
 
+mod figures;
 mod page;
 mod process;
+mod tools;
+mod topics;
 
 use super::apache::Apache;
 use super::clients::class_path;
 use super::cluster::{self, Cluster};
-use super::{last_line, output};
 use crate::ci::root;
+use figures::{Broker, Measured};
 use process::{Usage, usage};
 use std::fs;
 use std::process::Command;
+use tools::{Tools, Work};
+use topics::Topics;
 
-/// Bytes that the fastest filling of a topic writes.
-const FILL_BYTES: u64 = 300_000_000;
-/// The fixed rate, bytes per second, and for how long, s.
+/// Apache Kafka's version: the first one whose producer tool can tell a warm-up apart (KIP-1052).
+const KAFKA: &str = "4.2.0";
+/// Rounds, if nobody says how many.
+pub(crate) const ROUNDS: u32 = 3;
+/// Bytes that the fastest filling of a topic writes, and how many of them warm the client up.
+const FILL_BYTES: u64 = 200_000_000;
+const FILL_WARM_UP_BYTES: u64 = 60_000_000;
+/// The fixed rate, bytes per second, for how long, s, and how much of that is warm-up.
 const PACED_BYTES_PER_SEC: u64 = 10_000_000;
 const PACED_SECONDS: u64 = 8;
+const PACED_WARM_UP_SECONDS: u64 = 3;
+/// What both brokers are told beside their defaults.
+const SETTINGS: [(&str, &str); 2] = [
+    // as in the server.properties that comes with Kafka: a group of one need not wait for others
+    ("group.initial.rebalance.delay.ms", "0"),
+    // no controller takes a broker for dead that is stopped while the other one has its turn
+    ("broker.session.timeout.ms", "600000"),
+];
+/// Kafka deletes a topic's files after a minute, and until then they are on their way to the disk, while the
+/// other broker has its turn. `stormglass serve` deletes them at once.
+const DELETES_AT_ONCE: (&str, &str) = ("log.segment.delete.delay.ms", "0");
 
 /// What is written.
 #[derive(Debug, Clone, Copy)]
@@ -42,165 +66,115 @@ const CASES: [Case; 8] = [
     Case { acks: "all", record_bytes: 1024, partitions: 16 },
 ];
 
-/// What a producer reports at its end; latencies in ms.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Produced {
-    records_per_sec: f64,
-    mb_per_sec: f64,
-    p50: f64,
-    p99: f64,
-    p999: f64,
-}
-
-/// What a broker did in a case.
-#[derive(Debug, Clone, Copy, Default)]
-struct Measured {
-    fastest: Produced,
-    paced: Produced,
-    consumed_mb_per_sec: f64,
-    /// CPU time of the broker, s: fastest filling, reading, filling at the fixed rate.
-    cpu: [f64; 3],
-}
-
-/// A broker's cases and its memory.
-#[derive(Debug)]
-struct Broker {
-    name: String,
-    cases: Vec<Measured>,
-    /// Resident memory at the end and at its highest, MiB.
-    rss_mib: f64,
-    peak_mib: f64,
-}
-
-/// Measures and writes the page.
+/// Measures and writes the page. Another number of rounds than the usual one is a try: its page is only
+/// printed.
 ///
 /// # Errors
 /// A broker or a tool does not run.
-pub(crate) fn versus() -> Result<(), String> {
+pub(crate) fn versus(rounds: u32) -> Result<(), String> {
+    if rounds == 0 {
+        return Err("no rounds, no figures".to_owned());
+    }
     let binary = cluster::build_profile("release")?;
-    let jars = class_path()?;
-    let cluster = Cluster::start(&binary, 1)?;
-    let ours = measure("stormglass serve", &cluster.bootstrap, cluster.process_id(), &jars)?;
+    let jars = class_path(Some(KAFKA))?;
+    let cluster = Cluster::start_with(&binary, 1, &SETTINGS)?;
+    let apache = Apache::start(Some(KAFKA), &[&SETTINGS[..], &[DELETES_AT_ONCE]].concat())?;
+    let mut turns = [
+        Turn::new("stormglass serve", &cluster.bootstrap, cluster.process_id(), &jars)?,
+        Turn::new(&format!("Apache Kafka {KAFKA}"), &apache.bootstrap, apache.process_id(), &jars)?,
+    ];
+    // a JVM is slow until it has compiled what is hot; the other broker gets the same
+    for turn in &mut turns {
+        turn.measure("warm-up", CASES[3])?;
+        signal(turn.process, "STOP")?;
+    }
+    for round in 0..rounds {
+        for (index, case) in (0..).zip(CASES) {
+            for at in order(round, index) {
+                signal(turns[at].process, "CONT")?;
+                let measured = turns[at].measure(&format!("case-{index}-{round}"), case)?;
+                turns[at].broker.cases[index as usize].push(measured);
+                signal(turns[at].process, "STOP")?;
+            }
+        }
+    }
+    let [ours, theirs] = turns;
+    let page = page::page(&ours.end()?, &theirs.end()?, rounds);
+    signal(cluster.process_id(), "CONT")?;
     cluster.stop()?;
-    let apache = Apache::start("")?;
-    let theirs = measure("Apache Kafka 4.1.1", &apache.bootstrap, apache.process_id(), &jars)?;
-    drop(apache);
-    let page = page::page(&ours, &theirs);
-    fs::write(root().join("docs/against-kafka.md"), &page)
-        .map_err(|error| format!("cannot write docs/against-kafka.md: {error}"))?;
+    if rounds == ROUNDS {
+        fs::write(root().join("docs/against-kafka.md"), &page)
+            .map_err(|error| format!("cannot write docs/against-kafka.md: {error}"))?;
+    }
     print!("{page}");
     Ok(())
 }
 
-fn measure(name: &str, bootstrap: &str, process: u32, jars: &str) -> Result<Broker, String> {
-    let tools = Tools { bootstrap, jars };
-    // a JVM is slow until it has compiled what is hot; the other broker gets the same
-    tools.create("warm-up", 4)?;
-    tools.produce("warm-up", CASES[3], FILL_BYTES, None)?;
-    tools.consume("warm-up", CASES[3])?;
-    let mut cases = Vec::new();
-    for (index, case) in CASES.into_iter().enumerate() {
-        let topic = format!("case-{index}");
-        tools.create(&topic, case.partitions)?;
-        let mut marks: Vec<Usage> = vec![usage(process)?];
-        let fastest = tools.produce(&topic, case, FILL_BYTES, None)?;
-        marks.push(usage(process)?);
-        let consumed_mb_per_sec = tools.consume(&topic, case)?;
-        marks.push(usage(process)?);
-        let rate = PACED_BYTES_PER_SEC / case.record_bytes;
-        let paced = tools.produce(&topic, case, PACED_BYTES_PER_SEC * PACED_SECONDS, Some(rate))?;
-        marks.push(usage(process)?);
+/// Whose turn is first.
+fn order(round: u32, case: u32) -> [usize; 2] {
+    if (round + case).is_multiple_of(2) { [0, 1] } else { [1, 0] }
+}
+
+/// A broker that takes turns with another one.
+struct Turn<'a> {
+    process: u32,
+    tools: Tools<'a>,
+    topics: Topics,
+    broker: Broker,
+}
+
+impl<'a> Turn<'a> {
+    fn new(name: &str, bootstrap: &'a str, process: u32, jars: &'a str) -> Result<Self, String> {
+        Ok(Self {
+            process,
+            tools: Tools { bootstrap, jars },
+            topics: Topics::connect(bootstrap)?,
+            broker: Broker::new(name, CASES.len()),
+        })
+    }
+
+    fn measure(&mut self, topic: &str, case: Case) -> Result<Measured, String> {
+        self.topics.create(topic, case.partitions)?;
+        let fill = Work { bytes: FILL_BYTES, warm_up_bytes: FILL_WARM_UP_BYTES, rate: None };
+        let pace = Work {
+            bytes: PACED_BYTES_PER_SEC * PACED_SECONDS,
+            warm_up_bytes: PACED_BYTES_PER_SEC * PACED_WARM_UP_SECONDS,
+            rate: Some(PACED_BYTES_PER_SEC),
+        };
+        let mut marks: Vec<Usage> = vec![usage(self.process)?];
+        let fastest = self.tools.produce(topic, case, fill)?;
+        marks.push(usage(self.process)?);
+        let read_mib_per_sec = self.tools.consume(topic, FILL_BYTES / case.record_bytes)?;
+        marks.push(usage(self.process)?);
+        let paced = self.tools.produce(topic, case, pace)?;
+        marks.push(usage(self.process)?);
         let cpu = [0, 1, 2].map(|n| marks[n + 1].cpu_seconds - marks[n].cpu_seconds);
-        let measured = Measured { fastest, paced, consumed_mb_per_sec, cpu };
-        eprintln!("{name}: {case:?} {measured:?}");
-        cases.push(measured);
-        tools.delete(&topic)?;
-    }
-    let Usage { rss_mib, peak_mib, .. } = usage(process)?;
-    Ok(Broker { name: name.to_owned(), cases, rss_mib, peak_mib })
-}
-
-/// Kafka's own perf tools.
-struct Tools<'a> {
-    bootstrap: &'a str,
-    jars: &'a str,
-}
-
-impl Tools<'_> {
-    fn create(&self, topic: &str, partitions: u32) -> Result<(), String> {
-        let partitions = partitions.to_string();
-        let words = ["--create", "--topic", topic, "--partitions", &partitions];
-        self.topics(&words)
+        let measured = Measured { fastest, paced, read_mib_per_sec, cpu };
+        eprintln!("{}, {topic}: {case:?} {measured:?}", self.broker.name);
+        self.topics.delete(topic)?;
+        write_back()?;
+        Ok(measured)
     }
 
-    fn delete(&self, topic: &str) -> Result<(), String> {
-        self.topics(&["--delete", "--topic", topic])
-    }
-
-    fn topics(&self, words: &[&str]) -> Result<(), String> {
-        let words = [&["--bootstrap-server", self.bootstrap], words].concat();
-        self.run("TopicCommand", &words).map(drop)
-    }
-
-    fn produce(
-        &self,
-        topic: &str,
-        case: Case,
-        bytes: u64,
-        rate: Option<u64>,
-    ) -> Result<Produced, String> {
-        let records = (bytes / case.record_bytes).to_string();
-        let rate = rate.map_or("-1".to_owned(), |rate| rate.to_string());
-        let size = case.record_bytes.to_string();
-        let (bootstrap, acks) =
-            (format!("bootstrap.servers={}", self.bootstrap), format!("acks={}", case.acks));
-        let words = [
-            &["--topic", topic, "--num-records", &records, "--record-size", &size][..],
-            &["--throughput", &rate, "--producer-props", &bootstrap, &acks],
-        ];
-        let said = self.run("ProducerPerformance", &words.concat())?;
-        produced(&said).ok_or_else(|| format!("ProducerPerformance said: {said}"))
-    }
-
-    /// MB per second.
-    fn consume(&self, topic: &str, case: Case) -> Result<f64, String> {
-        let records = (FILL_BYTES / case.record_bytes).to_string();
-        let words =
-            ["--bootstrap-server", self.bootstrap, "--topic", topic, "--messages", &records];
-        let said = self.run("ConsumerPerformance", &words)?;
-        let column = said.split(", ").nth(3).and_then(|column| column.parse().ok());
-        column.ok_or_else(|| format!("ConsumerPerformance said: {said}"))
-    }
-
-    /// Runs a tool; returns the last line that it wrote.
-    fn run(&self, class: &str, words: &[&str]) -> Result<String, String> {
-        let mut command = Command::new("java");
-        command.args(["-Xmx512m", "-cp", self.jars]);
-        command.arg(format!("org.apache.kafka.tools.{class}")).args(words);
-        let output = output(command)?;
-        if !output.status.success() {
-            return Err(format!("{class} failed: {}", last_line(&output.stderr)));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
+    /// With what its process takes now.
+    fn end(self) -> Result<Broker, String> {
+        let Usage { rss_mib, peak_mib, .. } = usage(self.process)?;
+        Ok(Broker { rss_mib, peak_mib, ..self.broker })
     }
 }
 
-/// Reads a line like `1 records sent, 2.0 records/sec (3.00 MB/sec), 4.00 ms avg latency, 5.00 ms
-/// max latency, 6 ms 50th, 7 ms 95th, 8 ms 99th, 9 ms 99.9th.`
-fn produced(line: &str) -> Option<Produced> {
-    let before = |unit: &str| {
-        let (text, _) = line.split_once(unit)?;
-        let word = text.rsplit([' ', '(']).next()?;
-        word.parse().ok()
-    };
-    Some(Produced {
-        records_per_sec: before(" records/sec")?,
-        mb_per_sec: before(" MB/sec")?,
-        p50: before(" ms 50th")?,
-        p99: before(" ms 99th")?,
-        p999: before(" ms 99.9th")?,
-    })
+/// What waits to be written to the disk is written now, and not during what is measured next.
+fn write_back() -> Result<(), String> {
+    succeed(&mut Command::new("sync"))
+}
+
+fn signal(process: u32, name: &str) -> Result<(), String> {
+    succeed(Command::new("kill").args([format!("-{name}"), process.to_string()]))
+}
+
+fn succeed(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
 }
 
 #[cfg(test)]
@@ -208,12 +182,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_producers_line_is_read() {
-        let line = "1000 records sent, 499.8 records/sec (0.48 MB/sec), 2.27 ms avg latency, \
-                    181.00 ms max latency, 1 ms 50th, 4 ms 95th, 17 ms 99th, 181 ms 99.9th.";
-        let expected =
-            Produced { records_per_sec: 499.8, mb_per_sec: 0.48, p50: 1.0, p99: 17.0, p999: 181.0 };
-        assert_eq!(produced(line), Some(expected));
-        assert_eq!(produced("no records"), None);
+    fn each_broker_begins_half_of_the_time_and_not_always_with_the_same_cases() {
+        let begins = |round| (0..8).filter(|case| order(round, *case)[0] == 0).count();
+        assert_eq!([begins(0), begins(1)], [4, 4]);
+        assert!((0..8).all(|case| order(0, case) != order(1, case)));
     }
 }

@@ -42,6 +42,21 @@ fn mib(status: &str, field: &str) -> Option<f64> {
     Some(kib / 1024.0)
 }
 
+/// What the brokers ran on.
+pub(super) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let (cpus, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let model = model(&cpus).unwrap_or("an unknown processor");
+    let gib = mib(&memory, "MemTotal:").map_or(0.0, |mib| mib / 1024.0);
+    format!("{cores} cores of {model}, {gib:.0} GiB of memory")
+}
+
+fn model(cpus: &str) -> Option<&str> {
+    let line = cpus.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, model)| model.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +66,10 @@ mod tests {
         let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 9 0";
         assert_eq!(cpu_seconds(stat), Some(3.0));
         assert_eq!(mib("VmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n", "VmRSS:"), Some(1.0));
+        assert_eq!(
+            model("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n"),
+            Some("Some CPU @ 2 GHz")
+        );
         assert!(usage(std::process::id()).is_ok());
     }
 }
