@@ -277,6 +277,50 @@ pub enum Operation {
         /// What is wrong with the batch.
         flaw: Flaw,
     },
+    /// A quota of clients is set, or taken away. Asked for until it is answered.
+    SetClientQuota {
+        /// Whose.
+        of: QuotaOf,
+        /// Kafka's name of the quota.
+        key: String,
+        /// A number; `None` takes it away.
+        value: Option<String>,
+    },
+    /// Some broker is asked for quotas of clients.
+    DescribeClientQuotas {
+        /// Whose; `<any>` is any of its type.
+        of: QuotaOf,
+        /// Not of those that are of further types.
+        strict: bool,
+    },
+}
+
+/// Whom a quota is for: users, client ids, or both, or addresses. `<default>` is the default of its type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuotaOf {
+    /// User.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// IP address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+}
+
+impl QuotaOf {
+    /// The default of a type.
+    pub const DEFAULT: &str = "<default>";
+    /// Any of a type, where quotas are asked for.
+    pub const ANY: &str = "<any>";
+
+    /// Types, as Kafka names them, with what is said of each.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let parts = [("user", &self.user), ("client-id", &self.client_id), ("ip", &self.ip)];
+        parts.into_iter().filter_map(|(kind, part)| Some((kind, part.as_deref()?)))
+    }
 }
 
 /// Why a batch of a client must be refused.

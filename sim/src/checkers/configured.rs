@@ -64,6 +64,19 @@ pub(super) fn has_right_clocks(plan: &Plan) -> bool {
     !plan.events.iter().any(is_fault)
 }
 
+/// Whether some clock has another rate.
+pub(super) fn has_drift(plan: &Plan) -> bool {
+    plan.events.iter().any(|event| matches!(event.action, Action::ClockDrift { .. }))
+}
+
+/// Whether clients are under quotas at some time, and brokers of no managed service.
+pub(super) fn has_client_quotas(plan: &Plan) -> bool {
+    let is_set = |event: &EventPlan| {
+        matches!(&event.action, Action::Admin { operation: Operation::SetClientQuota { .. } })
+    };
+    plan.cluster.limits.is_none() && plan.events.iter().any(is_set)
+}
+
 /// A time in ms of a plan's brokers.
 pub(super) fn interval_ms(plan: &Plan, key: &str, default_ms: u64) -> i64 {
     i64::try_from(plan.cluster.config_ms(key, default_ms)).unwrap_or(i64::MAX)

@@ -6,7 +6,7 @@ use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    compacted_topics, elects_any, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns,
+    compacted_topics, elects_any, has_client_quotas, has_drift, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns,
     transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
@@ -158,7 +158,10 @@ impl Checkers {
             aged: aged_topics(plan),
             transactional: transactional_topics(plan),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
-            talk: Talk::default(),
+            talk: match has_client_quotas(plan) {
+                true => Talk::with_quotas(!has_drift(plan)),
+                false => Talk::default(),
+            },
             timeouts: Timeouts::new(plan),
             kept: Kept::new(plan),
             learners: Learners::default(),

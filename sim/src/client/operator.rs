@@ -20,6 +20,8 @@ type Task = (u64, Request);
 const COORDINATORS_MAX: u32 = 12;
 /// Pause before another broker is asked, ns.
 const ELSEWHERE_NS: u64 = 20_000_000;
+/// Pause before the same is asked for again, ns.
+const AGAIN_NS: u64 = 300_000_000;
 
 /// Asks for changes of the cluster, one after another.
 #[derive(Debug)]
@@ -98,7 +100,9 @@ impl Operator {
 
     fn answered(&mut self, response: &Response, cx: &mut ClientCx<'_>) {
         let Some((request, refused)) = self.asked.take() else { return };
-        if is_elsewhere(response) && refused < COORDINATORS_MAX {
+        if is_undecided(response) {
+            self.tasks.push_front((cx.now_ns + AGAIN_NS, request));
+        } else if is_elsewhere(response) && refused < COORDINATORS_MAX {
             self.tasks.push_front((cx.now_ns + ELSEWHERE_NS, request));
             self.refused = refused + 1;
         } else {
@@ -140,10 +144,20 @@ impl Operator {
     fn disconnected(&mut self, node: NodeId, now_ns: u64) {
         let network = &mut self.network;
         let lost = network.connections.disconnected(node, &mut network.draws, now_ns);
-        if !lost.is_empty() {
-            self.asked = None;
+        if lost.is_empty() {
+            return;
+        }
+        if let Some((request @ Request::AlterClientQuotas(_), _)) = self.asked.take() {
+            self.tasks.push_front((now_ns + AGAIN_NS, request));
         }
     }
+}
+
+/// Whether quotas are to be asked for again: who answers does not know whether they are set.
+fn is_undecided(response: &Response) -> bool {
+    let Response::AlterClientQuotas(answer) = response else { return false };
+    let is_decided = |error: ErrorCode| matches!(error, ErrorCode::None | ErrorCode::InvalidRequest);
+    answer.entries.iter().any(|entry| !is_decided(entry.error))
 }
 
 /// Whether a group is to be looked for at another broker.
@@ -207,6 +221,12 @@ fn came_of(response: &Response) -> &'static str {
         }
         Response::DeleteGroups(answer) => {
             (answer.groups.iter().all(|of| is_done(of.1)), "operator: group deleted")
+        }
+        Response::AlterClientQuotas(answer) => {
+            (answer.entries.iter().all(|of| is_done(of.error)), "operator: quotas changed")
+        }
+        Response::DescribeClientQuotas(answer) => {
+            (is_done(answer.error), "operator: quotas described")
         }
         // that is what it is for
         Response::Produce(answer) => (

@@ -9,6 +9,7 @@ mod dice;
 mod judge;
 mod names;
 mod operations;
+mod quotas;
 mod rarely;
 mod remote;
 mod shrink;

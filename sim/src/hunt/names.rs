@@ -50,5 +50,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",
+        Operation::SetClientQuota { .. } => "admin-set-client-quota",
+        Operation::DescribeClientQuotas { .. } => "admin-describe-client-quotas",
     }
 }

@@ -3,6 +3,7 @@
 //! streams of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
+use super::quotas;
 use super::storm::clash;
 use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan};
 
@@ -23,6 +24,7 @@ pub(super) fn storm(plan: &mut Plan) {
         groups(plan, window),
         throttle(plan, window),
         flaws(plan, window),
+        quotas::changes(plan, window),
     ];
     let in_time = changes.into_iter().flatten().filter(|(at_ns, _)| *at_ns <= to_ns);
     let event = |(at_ns, operation)| EventPlan {

@@ -1,7 +1,7 @@
 //! Actions of the plan in words, for the cluster's story and for accounts of violations.
 
 use stormglass_scenarios::plan::{
-    Action, AzDownMode, CreditResource, Endpoint, LinkEffect, Operation,
+    Action, AzDownMode, CreditResource, Endpoint, LinkEffect, Operation, QuotaOf,
 };
 
 /// An action in words.
@@ -121,7 +121,19 @@ fn asked_for(operation: &Operation) -> String {
         Operation::ProduceFlawed { topic, partition, flaw } => {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
         }
+        Operation::SetClientQuota { of, key, value } => {
+            let value = value.as_deref().unwrap_or("taken away");
+            format!("{key} of {} is to be {value}", owner(of))
+        }
+        Operation::DescribeClientQuotas { of, .. } => {
+            format!("quotas of {} are asked for", owner(of))
+        }
     }
+}
+
+/// Whom a quota is for, in words.
+fn owner(of: &QuotaOf) -> String {
+    of.parts().map(|(kind, name)| format!("{kind} {name}")).collect::<Vec<_>>().join(", ")
 }
 
 fn link_effect(effect: LinkEffect) -> String {

@@ -145,6 +145,11 @@ impl World {
         self.collect_outgoing(node, &mut effects, finish);
         debug_assert!(effects.disk.is_empty());
         self.effects = Some(effects);
+        if self.has_client_quotas
+            && let Some(Thread { conn: Some(conn), start, .. }) = thread
+        {
+            self.tell_spent(node, conn, finish.saturating_sub(start));
+        }
         self.schedule_writeback(node);
         self.read_next_requests(node);
         if let Some(exit) = exit {

@@ -5,6 +5,7 @@
 
 mod apps;
 mod boot;
+mod client_quotas;
 mod clients;
 mod conn_table;
 mod describe;
@@ -161,6 +162,8 @@ pub(crate) struct World {
     apps: Option<Box<apps::Apps>>,
     /// Present with `wire = true`.
     wire: Option<Box<wire::Wire>>,
+    /// Whether clients are under quotas at some time.
+    has_client_quotas: bool,
 }
 
 impl World {

@@ -3,7 +3,7 @@
 use super::World;
 use super::clients::ClientKind;
 use super::event::Event;
-use super::flawed;
+use super::{client_quotas, flawed};
 use crate::client::{ConnectionConfig, Operator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,10 @@ impl World {
     /// An operator with the changes that are still to come; `None`: there are none.
     pub(super) fn operator(&self) -> Option<Operator> {
         let now_ns = self.now.saturating_sub(self.origin_ns);
-        let to_come = self.plan.events.iter().filter(|event| event.at_ns >= now_ns);
+        let to_come = self.plan.events.iter().enumerate().filter(|(index, event)| {
+            event.at_ns >= now_ns || client_quotas::may_be_open(&self.plan.events, *index, now_ns)
+        });
+        let to_come = to_come.map(|(_, event)| event);
         let asked = to_come.filter_map(|event| match &event.action {
             Action::Admin { operation } => {
                 Some((event.at_ns, self.request_of(event.at_ns, operation)?))
@@ -108,11 +111,13 @@ impl World {
             | Operation::CommitPositions { .. }
             | Operation::DeletePositions { .. }
             | Operation::DeleteGroup { .. }
-            | Operation::ProduceFlawed { .. } => self.rare_request_of(at_ns, operation)?,
+            | Operation::ProduceFlawed { .. }
+            | Operation::SetClientQuota { .. }
+            | Operation::DescribeClientQuotas { .. } => self.rare_request_of(at_ns, operation)?,
         })
     }
 
-    /// The same, of groups, registrations and clumsy producers.
+    /// The same, of groups, registrations, quotas and clumsy producers.
     fn rare_request_of(&self, at_ns: u64, operation: &Operation) -> Option<Request> {
         Some(match operation {
             Operation::UnregisterBroker { node } => {
@@ -144,6 +149,12 @@ impl World {
                     timeout_ms: 1_000,
                     partitions: vec![ProducePartition { tp, records }],
                 })
+            }
+            Operation::SetClientQuota { of, key, value } => {
+                client_quotas::change(of, key, value.as_deref())
+            }
+            Operation::DescribeClientQuotas { of, strict } => {
+                client_quotas::question(of, *strict)
             }
             _ => return None,
         })

@@ -7,7 +7,7 @@ use super::lags::Lags;
 use super::node::{Node, PoolQueue, Tally};
 use super::slab::Slab;
 use super::throttle::Throttled;
-use super::{SECOND_NS, WALL_EPOCH_MS, World};
+use super::{SECOND_NS, WALL_EPOCH_MS, World, client_quotas};
 use crate::checkers::{Cause, Checkers, Marks, Story};
 use crate::client::{
     Admin, ClientShared, ConnectionConfig, ConsumerConfig, CreatedTopic, ProducerConfig,
@@ -143,6 +143,7 @@ impl World {
             remote: None,
             apps: None,
             wire: plan.wire.then(Box::default),
+            has_client_quotas: client_quotas::are_set(&plan),
             streams,
             plan,
         };

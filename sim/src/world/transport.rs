@@ -121,7 +121,8 @@ impl World {
         let now = self.now;
         let is_client = self.conns.get(id).is_some_and(|end| end.is_client());
         let tls = if is_client { self.tls_client } else { self.tls_in_cluster };
-        let Some(node) = self.nodes.iter_mut().find(|n| n.host == to) else { return };
+        let Some(index) = self.nodes.iter().position(|n| n.host == to) else { return };
+        let node = &mut self.nodes[index];
         let demand = node.profile.connection_ns(tls);
         node.tally.network_ns += demand;
         node.cpu.submit(now, crate::cpu::Pool::Network, demand);
@@ -136,6 +137,9 @@ impl World {
             muted_until_ns: now,
         };
         node.accepted.insert(id, accepted);
+        if self.has_client_quotas && is_client {
+            self.tell_client(u16::try_from(index).unwrap_or(u16::MAX), id);
+        }
     }
 
     fn az_of_host(&self, host: HostId) -> usize {

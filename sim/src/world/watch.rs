@@ -45,6 +45,9 @@ impl World {
             }
             Input::Response { from, result, .. } => checkers.hears(of, *from, result),
             Input::Disk { .. } => checkers.reads(now_ns, at.id.0),
+            Input::Client { .. } | Input::Spent { .. } | Input::ConnectionClosed(_) => {
+                checkers.hears_of_client(now_ns, of, input);
+            }
             _ => {}
         }
     }

@@ -168,6 +168,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::CreatePartitions(answer) => answer.topics.iter().all(|(_, e)| e.is_ok()),
         Response::DeleteTopics(answer) => answer.topics.iter().all(|of| of.error.is_ok()),
         Response::UnregisterBroker(answer) => answer.error.is_ok(),
+        Response::AlterClientQuotas(answer) => answer.entries.iter().all(|of| of.error.is_ok()),
         Response::AlterPartitionReassignments(answer) => {
             answer.error.is_ok() && answer.partitions.iter().all(|(_, error)| error.is_ok())
         }

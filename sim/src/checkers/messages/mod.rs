@@ -12,6 +12,7 @@ mod fetches;
 mod flawed;
 mod members;
 mod peers;
+mod quotas;
 mod sessions;
 mod shutdowns;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::disk::Disk;
 use carried_out::CarriedOut;
 use ends::Ends;
 use members::Members;
+use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sessions::Sessions;
 use shutdowns::Shutdowns;
@@ -37,7 +39,8 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{FetchPartition, ProduceRequest, Request, Response};
-use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
+use std::sync::Arc;
+use stormglass_broker_core::seam::{Input, PeerError, PeerRequest, Reply};
 use timestamps::Visible;
 use written::Told;
 
@@ -50,7 +53,8 @@ pub(crate) const PROMISE: Promise = Promise {
            are alive, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
-           and so are batches that no client may write, and an answer to an earlier question changes nothing",
+           and so are batches that no client may write, clients wait as long as their quotas say, and nobody \
+           else does, and an answer to an earlier question changes nothing",
 };
 
 /// A node that speaks.
@@ -130,6 +134,8 @@ pub(crate) struct Talk {
     proposed: Vec<(TopicPartition, Option<TakenIn>)>,
     /// Of the heartbeat that is being handled: a broker that must stay fenced.
     stays_fenced: Option<NodeId>,
+    /// Present where clients are under quotas.
+    quotas: Option<Box<Quotas>>,
 }
 
 /// Says a rule, and how it is broken.
@@ -151,6 +157,11 @@ impl Says<'_> {
 }
 
 impl Talk {
+    /// Clients are under quotas at some time.
+    pub(super) fn with_quotas(has_right_clocks: bool) -> Self {
+        Self { quotas: Some(Box::new(Quotas::new(has_right_clocks))), ..Self::default() }
+    }
+
     /// A node has begun to lead, or an answer of its disk is there.
     pub(crate) fn turned(&mut self, now_ns: u64, node: i32) {
         self.carried_out.turned(now_ns, node);
@@ -189,6 +200,10 @@ impl Checkers {
         let objection = controller::objection(broker, request);
         let objection = objection.or_else(|| votes::objection(broker, request));
         let objection = objection.or_else(|| fencing::objection(broker, request));
+        let objection = objection.or_else(|| quotas::objection(request));
+        if let Some(quotas) = &mut self.talk.quotas {
+            quotas.asked((node, broker), (conn, correlation), request);
+        }
         let wall_ms = self.ledger.wall_ms(now_ns);
         if let Some(objection) = objection.or_else(|| flawed::objection(broker, request, wall_ms)) {
             self.talk.objections.insert(key, objection);
@@ -295,6 +310,11 @@ impl Checkers {
             let asked = self.talk.open.remove(&key);
             let objection = self.talk.objections.remove(&key);
             let is_welcome = self.talk.welcome.remove(&key);
+            if let Some(mut quotas) = self.talk.quotas.take() {
+                let of = (now_ns, by.node, by.broker);
+                self.rest(|says| quotas.answered(says, of, reply));
+                self.talk.quotas = Some(quotas);
+            }
             let Some(answer) = reply.response.as_ref() else { continue };
             if let Some(objection) = objection {
                 self.rest(|says| {
@@ -330,6 +350,20 @@ impl Checkers {
         self.talk.told.forget(node);
         self.talk.members.forget(node);
         self.talk.shutdowns.forget(node);
+        self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
+    }
+
+    /// A broker hears of a client, or what its request took of a thread.
+    #[cold]
+    pub(crate) fn hears_of_client(&mut self, now_ns: u64, (node, broker): (i32, &Broker), of: &Input) {
+        let Some(quotas) = &mut self.talk.quotas else { return };
+        match of {
+            Input::Client { conn, client_id } => quotas.named(node, conn.0, Arc::clone(client_id)),
+            Input::Spent { conn, time } => {
+                quotas.spent((now_ns, node), broker, conn.0, time.as_nanos());
+            }
+            _ => {}
+        }
     }
 
     fn answered(&mut self, by: Speaker<'_>, open: &Open, answer: &Response) {
@@ -385,6 +419,9 @@ impl Checkers {
                 Request::DeleteGroups(_) | Request::OffsetDelete(_),
                 Response::DeleteGroups(_) | Response::OffsetDelete(_),
             ) => self.rest(|says| deletions::answer(says, by, (&open.request, answer))),
+            (Request::DescribeClientQuotas(asked), Response::DescribeClientQuotas(answer)) => {
+                self.rest(|says| quotas::described(says, (by.node, by.broker), asked, answer));
+            }
             (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
                 let mut members = std::mem::take(&mut self.talk.members);
                 let at = (by.node, members::term(by.broker, &asked.group));
@@ -488,6 +525,7 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::JoinGroup(_)
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_)
+            | Request::DescribeClientQuotas(_)
             | Request::InitProducerId(_)
             | Request::EndTxn(_)
     )

@@ -1,6 +1,6 @@
 //! What an administrator is told is done is done: the metadata of the controller that says so has it.
 
-use super::Says;
+use super::{Says, quotas};
 use std::collections::BTreeSet;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -17,6 +17,7 @@ pub(super) fn is_change(request: &Request) -> bool {
         Request::AlterConfigs(asked) => !asked.validate_only,
         Request::CreateTopics(asked) => !asked.validate_only,
         Request::CreatePartitions(asked) => !asked.validate_only,
+        Request::AlterClientQuotas(asked) => !asked.validate_only,
         Request::DeleteTopics(_)
         | Request::AlterPartitionReassignments(_)
         | Request::UnregisterBroker(_) => true,
@@ -77,6 +78,7 @@ pub(super) fn undone(image: &MetadataImage, asked: &Request) -> Option<String> {
             let known = image.broker(asked.broker)?;
             Some(format!("the end of registration {known:?}"))
         }
+        Request::AlterClientQuotas(asked) => quotas::undone(image, asked),
         _ => None,
     }
 }
