@@ -2,10 +2,12 @@
 //! with what follows from it. Looks only. Nothing of a running broker depends on it.
 
 mod fetching;
+mod groups;
 mod quorum;
 
 pub use crate::replica::Follower;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
+pub use groups::{ConsumerGroupView, ConsumerMemberView};
 pub use quorum::{QuorumView, quorum_state};
 
 use crate::broker::Broker;
@@ -153,6 +155,11 @@ impl Broker {
     #[must_use]
     pub fn member_ahead(&self) -> Option<(&Arc<str>, &Arc<str>)> {
         self.role()?.groups.member_ahead()
+    }
+
+    /// Groups in the consumer protocol that are coordinated here.
+    pub fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
+        self.role().into_iter().flat_map(|role| role.groups.consumer_groups())
     }
 
     /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is

@@ -3,7 +3,7 @@
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
-use crate::inspect::{CoordinatorView, PositionKey};
+use crate::inspect::{ConsumerGroupView, CoordinatorView, PositionKey};
 use crate::records::Batch;
 use crate::time::Instant;
 use std::collections::BTreeMap;
@@ -67,6 +67,15 @@ impl GroupCoordinator {
         groups.find_map(|(id, group)| match &group.roster {
             Roster::Classic(_) => None,
             Roster::Consumer(group) => Some((id, group.ahead()?)),
+        })
+    }
+
+    /// Groups in the consumer protocol.
+    pub(crate) fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
+        let groups = self.readable().flat_map(|state| state.groups.values());
+        groups.filter_map(|group| match &group.roster {
+            Roster::Classic(_) => None,
+            Roster::Consumer(group) => Some(group.view()),
         })
     }
 

@@ -168,6 +168,32 @@ pub struct MembershipPlan {
     pub assignor: Assignor,
     /// Members keep their identity over a restart (`group.instance.id`, KIP-345).
     pub static_members: bool,
+    /// What members read of the group's topics, in the consumer protocol.
+    #[serde(default, skip_serializing_if = "Subscriptions::is_same")]
+    pub subscriptions: Subscriptions,
+    /// A static member that is paused closes its consumer, and makes another one when it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closes: bool,
+}
+
+/// What members of a group read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subscriptions {
+    /// All of them all topics.
+    #[default]
+    Same,
+    /// The first one all of them, the others one topic each, in turn.
+    Different,
+    /// The same, but every other one, the first included, subscribes by a regular expression, which matches topics
+    /// that are called `spare`, too.
+    Patterns,
+}
+
+impl Subscriptions {
+    fn is_same(&self) -> bool {
+        *self == Self::Same
+    }
 }
 
 /// Who divides a group's partitions, and how. The protocol follows from it: in the classic one (JoinGroup,

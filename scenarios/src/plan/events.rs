@@ -143,6 +143,9 @@ pub enum Action {
     ConsumerPause {
         /// Group id.
         group: String,
+        /// Only this one of its members, counted from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        member: Option<u32>,
     },
     /// The processes of a producer or of a consumer group are killed, and start again after
     /// `for_ns` with nothing but their configs.

@@ -3,7 +3,7 @@
 use super::configs::{Role, client_config};
 use crate::plan::{
     Arrival, Assignor, ClientProfile, ClusterPlan, ConsumerPlan, KeyDist, MembershipPlan,
-    ProducerPlan, SizeDist, TransactionsPlan,
+    ProducerPlan, SizeDist, Subscriptions, TransactionsPlan,
 };
 use crate::schema::decode::{At, List};
 use crate::schema::scalar::{Name, RateValue};
@@ -228,5 +228,10 @@ fn membership(consumer: &Consumer) -> Option<MembershipPlan> {
         (Membership::Consumer, _) => Assignor::RemoteUniform,
     };
     let static_members = consumer.static_members.as_ref().is_some_and(|written| written.value);
-    Some(MembershipPlan { assignor, static_members })
+    Some(MembershipPlan {
+        assignor,
+        static_members,
+        subscriptions: Subscriptions::Same,
+        closes: false,
+    })
 }

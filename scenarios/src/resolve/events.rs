@@ -111,7 +111,7 @@ fn action(action: &Action, cluster: &ClusterPlan) -> plan::Action {
             pause_ns: fault.pause.as_ref().map_or(ROLLING_PAUSE_NS, |pause| pause.value.0),
         },
         Action::ConsumerPause(fault) => {
-            plan::Action::ConsumerPause { group: fault.group.value.0.clone() }
+            plan::Action::ConsumerPause { group: fault.group.value.0.clone(), member: None }
         }
         Action::ClientCrash(fault) => {
             plan::Action::ClientCrash { client: fault.client.value.0.clone() }

@@ -14,6 +14,7 @@ mod rarely;
 mod remote;
 mod shrink;
 mod storm;
+mod subscriptions;
 mod swarm;
 mod timing;
 mod transactions;

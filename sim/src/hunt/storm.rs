@@ -292,7 +292,8 @@ impl<'a> Storm<'a> {
             }
             Kind::ConsumerPause => match self.dice.index(self.plan.consumers.len().max(1)) {
                 group if group < self.plan.consumers.len() => {
-                    Action::ConsumerPause { group: self.plan.consumers[group].group.clone() }
+                    let group = self.plan.consumers[group].group.clone();
+                    Action::ConsumerPause { group, member: None }
                 }
                 _ => return,
             },
@@ -486,7 +487,9 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
             | (Action::ClockDrift { node: a, .. }, Action::ClockDrift { node: b, .. })
             | (Action::BitRot { node: a, .. }, Action::BitRot { node: b, .. }) => a == b,
             (Action::ObjectStorage { .. }, Action::ObjectStorage { .. }) => true,
-            (Action::ConsumerPause { group: a }, Action::ConsumerPause { group: b }) => a == b,
+            (Action::ConsumerPause { group: a, .. }, Action::ConsumerPause { group: b, .. }) => {
+                a == b
+            }
             (
                 Action::ClientCrash { client: a } | Action::ClientPause { client: a, .. },
                 Action::ClientCrash { client: b } | Action::ClientPause { client: b, .. },

@@ -7,6 +7,7 @@ use super::operations;
 use super::rarely;
 use super::remote;
 use super::storm;
+use super::subscriptions;
 use super::timing::Timing;
 use super::transactions;
 use stormglass_scenarios::plan::{KeyDist, NodePlan, Plan, TopicPlan};
@@ -34,6 +35,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         transactions::draw(&mut plan);
         transactions::draw_groups(&mut plan);
         transactions::draw_protocols(&mut plan);
+        subscriptions::draw(&mut plan);
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);
@@ -43,6 +45,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         remote::draw(&mut plan);
         operations::storm(&mut plan);
         rarely::storm(&mut plan);
+        subscriptions::storm(&mut plan);
     }
     plan
 }

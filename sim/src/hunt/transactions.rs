@@ -5,7 +5,7 @@
 use super::dice::Dice;
 use super::storm::clash;
 use stormglass_scenarios::plan::{
-    Action, Assignor, EventPlan, MembershipPlan, Plan, TransactionsPlan,
+    Action, Assignor, EventPlan, MembershipPlan, Plan, Subscriptions, TransactionsPlan,
 };
 
 const MS: u64 = 1_000_000;
@@ -96,7 +96,12 @@ pub(super) fn draw_groups(plan: &mut Plan) {
             continue;
         }
         let assignor = dice.pick(&[Assignor::Range, Assignor::CooperativeSticky]);
-        group.membership = Some(MembershipPlan { assignor, static_members: dice.percent(30) });
+        group.membership = Some(MembershipPlan {
+            assignor,
+            static_members: dice.percent(30),
+            subscriptions: Subscriptions::Same,
+            closes: false,
+        });
         group.count = dice.pick(&[1, 2, 3, 4]);
         group.azs = (0..group.count).map(|_| dice.index(azs)).collect();
         let session_ms = dice.pick(&[1_500, 3_000, 6_000]);

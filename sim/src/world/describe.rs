@@ -65,7 +65,12 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
                 level_permille / 10
             ),
         ),
-        Action::ConsumerPause { group } => (None, format!("group {group} stops reading")),
+        Action::ConsumerPause { group, member: None } => {
+            (None, format!("group {group} stops reading"))
+        }
+        Action::ConsumerPause { group, member: Some(member) } => {
+            (None, format!("member {member} of group {group} stops reading"))
+        }
         Action::ClientCrash { client } => (None, format!("clients of {client} are killed")),
         Action::ClientPause { client, instance: None } => {
             (None, format!("clients of {client} are stopped"))

@@ -66,7 +66,7 @@ impl World {
             Action::SetCredits { node, resource, level_permille } => {
                 self.set_credits(*node, *resource, *level_permille);
             }
-            Action::ConsumerPause { group } => self.pause_group(group, true),
+            Action::ConsumerPause { group, member } => self.pause_group((group, *member), true),
             Action::ClientCrash { client } => {
                 self.kill_clients(client);
                 self.kill_instances(&self.instances_of(client, None), false);
@@ -121,7 +121,7 @@ impl World {
             Action::ClockDrift { node, .. } => self.set_drift(*node, 0),
             Action::ClockJump { node, by_ns } => self.jump_clock(*node, by_ns.saturating_neg()),
             Action::Load { producer, .. } => self.set_load(producer.as_deref(), 1000),
-            Action::ConsumerPause { group } => self.pause_group(group, false),
+            Action::ConsumerPause { group, member } => self.pause_group((group, *member), false),
             Action::ClientCrash { client } => {
                 self.start_killed(client);
                 self.restart_instances(&self.instances_of(client, None), false);
@@ -476,14 +476,16 @@ impl World {
         }
     }
 
-    fn pause_group(&mut self, group: &str, pause: bool) {
+    fn pause_group(&mut self, (group, member): (&str, Option<u32>), pause: bool) {
         for client in 0..self.clients.len() {
             let is_member = self
                 .consumer_group(client)
                 .is_some_and(|at| self.plan.consumers[at].group == group);
-            if is_member {
+            let client = u32::try_from(client).unwrap_or(u32::MAX);
+            let number = self.instances.get(&client).copied();
+            if is_member && (member.is_none() || member == number) {
                 let input = if pause { ClientInput::Pause } else { ClientInput::Resume };
-                self.client_input(u32::try_from(client).unwrap_or(u32::MAX), input);
+                self.client_input(client, input);
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::client::{
 };
 use crate::cpu::constant;
 use std::sync::Arc;
-use stormglass_scenarios::plan::{self, KeyDist, ProducerPlan};
+use stormglass_scenarios::plan::{self, ConsumerPlan, KeyDist, ProducerPlan, Subscriptions};
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -170,6 +170,8 @@ impl World {
                     instance: instance.clone(),
                     client_id: client_id.clone(),
                     rebalance_timeout_ms,
+                    pattern: pattern(plan, member),
+                    closes: membership.closes,
                 })
             };
             match membership.assignor {
@@ -193,7 +195,7 @@ impl World {
     fn assignment(&self, group: usize, member: u32) -> Vec<Assignment> {
         let plan = &self.plan.consumers[group];
         let mut mine = Vec::new();
-        for name in &plan.topics {
+        for name in topics_of(plan, member) {
             let Some(topic) = self.plan.topics.iter().find(|t| t.name == *name) else { continue };
             let partitions = u32::try_from(topic.assignment.len()).unwrap_or(0);
             // members see to it themselves
@@ -272,4 +274,20 @@ impl World {
             _ => None,
         }
     }
+}
+
+/// Topics that a member subscribes to.
+fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> {
+    let reads_all = plan.membership.is_none_or(|of| of.subscriptions == Subscriptions::Same);
+    let turn = (member as usize).checked_sub(1).map(|turn| turn % plan.topics.len().max(1));
+    let is_read = move |at: usize| reads_all || turn.is_none_or(|turn| turn == at);
+    plan.topics.iter().enumerate().filter(move |(at, _)| is_read(*at)).map(|(_, name)| name)
+}
+
+/// The regular expression that a member subscribes by, if it does.
+fn pattern(plan: &ConsumerPlan, member: u32) -> Option<Arc<str>> {
+    let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Patterns)?;
+    debug_assert!(of.assignor.is_remote(), "the coordinator looks for what matches");
+    let names: Vec<&str> = topics_of(plan, member).map(String::as_str).collect();
+    member.is_multiple_of(2).then(|| format!("{}|spare.*", names.join("|")).into())
 }

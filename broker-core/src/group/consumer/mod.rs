@@ -33,6 +33,7 @@ pub(super) use settings::ConsumerSettings;
 
 use super::timers::{Due, Timers};
 use crate::error::ErrorCode;
+use crate::inspect::ConsumerGroupView;
 use crate::metadata::MetadataImage;
 use crate::plant::Plant;
 use crate::protocol::{
@@ -430,6 +431,11 @@ impl ConsumerGroup {
         let is_group_ahead = assignment_epoch > group_epoch;
         let is_ahead = |epoch: i32| is_group_ahead || epoch > *assignment_epoch;
         members.iter().find(|(_, member)| is_ahead(member.current.epoch)).map(|(id, _)| id)
+    }
+
+    /// What it goes on with, for checkers.
+    pub(super) fn view(&self) -> ConsumerGroupView<'_> {
+        self.current.view(&self.id)
     }
 
     /// What tools are told.

@@ -1,6 +1,7 @@
 //! What the log says of a group in the consumer protocol. Every change of it is a record first.
 
 use crate::ids::{TopicId, TopicPartition};
+use crate::inspect::{ConsumerGroupView, ConsumerMemberView};
 use crate::protocol::{ConsumerGroupState, LEAVE_EPOCH};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -219,6 +220,29 @@ impl State {
         let resolved = subscription.regex.as_ref().and_then(|regex| self.regexes.get(regex));
         let matched = resolved.into_iter().flat_map(|resolved| &resolved.topics);
         subscription.topics.iter().chain(matched)
+    }
+
+    /// For checkers.
+    pub(super) fn view<'a>(&'a self, group: &'a Arc<str>) -> ConsumerGroupView<'a> {
+        let topics = self.topics.iter();
+        let member = |(id, member): (&'a Arc<str>, &'a Arc<Member>)| {
+            let Member { subscription, current } = &**member;
+            let target = self.targets.get(id).into_iter().flat_map(|target| target.iter());
+            ConsumerMemberView {
+                id,
+                topics: &subscription.topics,
+                regex: subscription.regex.as_deref(),
+                assignor: subscription.assignor.as_deref(),
+                target: target.copied().collect(),
+                owned: current.assigned.iter().chain(&current.revoking).copied().collect(),
+            }
+        };
+        ConsumerGroupView {
+            group,
+            is_assigned: self.group_epoch == self.assignment_epoch,
+            topics: topics.map(|(name, topic)| (&**name, (topic.id, topic.partitions))).collect(),
+            members: self.members.iter().map(member).collect(),
+        }
     }
 
     /// Whether a member reads a topic.

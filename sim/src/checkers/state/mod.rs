@@ -3,6 +3,7 @@
 
 mod changes;
 mod cleaned;
+mod groups;
 mod horizons;
 mod idle;
 mod kept;
@@ -95,6 +96,7 @@ impl Checkers {
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, self.elects_any);
             metadata::epochs(&mut self.ledger, view);
+            groups::look(&mut self.ledger, view, moment);
             if moment != Moment::Running && self.has_right_clocks {
                 metadata::late(&mut self.ledger, view, self.late_check_ms);
             }

@@ -40,6 +40,8 @@ fn by_heartbeats_with_commits(interval_ms: &str) -> Mock<Consumer> {
             instance: None,
             client_id: Arc::from("g-0"),
             rebalance_timeout_ms: 4_000,
+            pattern: None,
+            closes: false,
         }),
     )
 }

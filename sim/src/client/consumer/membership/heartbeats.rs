@@ -4,7 +4,7 @@
 //! The coordinator tells in answers to heartbeats what a member may have. The member first gives up
 //! what it shall not have any more, once its positions are committed; then it takes what is new, and
 //! says so. Errors that end Java's consumer for good have its application begin anew under another
-//! member id. Left out: regular expressions, and leaving when a consumer is closed.
+//! member id. A consumer that is closed leaves without a last commit.
 
 use super::{GroupCall, HeartbeatSetup, Membership};
 use crate::client::consumer::machine::{Call, Consumer};
@@ -87,6 +87,9 @@ pub(crate) struct ConsumerMember {
     /// Since when the application does not poll, ns.
     idle_since_ns: Option<u64>,
     doubt: Option<Doubt>,
+    /// What it has of topics that match its regular expression, and that the application does not know: nothing is
+    /// read of them.
+    unread: Vec<TopicPartition>,
 }
 
 impl ConsumerMember {
@@ -108,6 +111,7 @@ impl ConsumerMember {
             failures: 0,
             idle_since_ns: None,
             doubt: None,
+            unread: Vec::new(),
         }
     }
 
@@ -132,6 +136,11 @@ impl ConsumerMember {
     /// Who has an identity of its own is the same member after a restart.
     fn identity(&self) -> Arc<str> {
         self.instance().unwrap_or_else(|| Arc::clone(&self.id))
+    }
+
+    /// Whether a pause of the application is the end of its consumer.
+    fn closes(&self) -> bool {
+        self.setup.closes && self.setup.instance.is_some()
     }
 
     fn rebalance_timeout_ns(&self) -> u64 {
@@ -173,6 +182,13 @@ impl ConsumerMember {
         (self.stage, self.epoch, self.told) = (stage, JOIN_EPOCH, None);
         self.first_asked_ns = None;
         self.target.clear();
+        self.unread.clear();
+    }
+
+    /// The application has another consumer.
+    fn begin_anew(&mut self) {
+        self.lives += 1;
+        self.id = format!("{}+{}", self.setup.member, self.lives).into();
     }
 }
 
@@ -200,11 +216,16 @@ impl Consumer {
             member.idle_since_ns = None;
             if member.stage == Stage::Left {
                 member.stage = Stage::Joining;
+                if member.closes() {
+                    cx.effects.marks.push("consumer: a static member came back as another one");
+                    member.begin_anew();
+                }
             }
             return NEVER;
         }
         let since_ns = *member.idle_since_ns.get_or_insert(cx.now_ns);
-        let due_ns = since_ns.saturating_add(member.rebalance_timeout_ns());
+        let patience_ns = if member.closes() { 0 } else { member.rebalance_timeout_ns() };
+        let due_ns = since_ns.saturating_add(patience_ns);
         if cx.now_ns < due_ns {
             return due_ns;
         }
@@ -278,7 +299,8 @@ impl Consumer {
         if is_full {
             request.rack = rack;
             request.rebalance_timeout_ms = member.setup.rebalance_timeout_ms;
-            request.topics = Some(names);
+            request.regex.clone_from(&member.setup.pattern);
+            request.topics = request.regex.is_none().then_some(names);
             request.assignor = Some(Arc::clone(&member.setup.assignor));
         }
         if is_full || member.told.as_ref() != Some(&owned) {
@@ -363,8 +385,7 @@ impl Consumer {
                 cx.effects.marks.push("consumer: began anew as another member");
                 self.give_up_all(Stage::Joining, cx);
                 if let Some(member) = self.consumer_member() {
-                    member.lives += 1;
-                    member.id = format!("{}+{}", member.setup.member, member.lives).into();
+                    member.begin_anew();
                 }
                 self.member_backs_off(cx.now_ns);
             }
@@ -473,7 +494,13 @@ impl Consumer {
         let Some(member) = self.consumer_member() else { return };
         member.stage = Stage::Acknowledging;
         let (identity, target) = (member.identity(), member.target.clone());
-        let mut released = Vec::new();
+        let mut unread = std::mem::take(&mut member.unread);
+        unread.retain(|tp| !target.contains(tp));
+        let mut released = unread;
+        let known: Vec<_> = (0..self.partitions.len()).filter_map(|at| self.tp(at)).collect();
+        if let Some(member) = self.consumer_member() {
+            member.unread = target.iter().filter(|tp| !known.contains(tp)).copied().collect();
+        }
         for at in 0..self.partitions.len() {
             let Some(tp) = self.tp(at) else { continue };
             if self.partitions[at].phase == Phase::Revoking {
@@ -493,6 +520,8 @@ impl Consumer {
         let owned = |at: &usize| self.partitions[*at].phase != Phase::Unassigned;
         let all = (0..self.partitions.len()).filter(owned);
         let mut owned: Vec<TopicPartition> = all.filter_map(|at| self.tp(at)).collect();
+        let member = self.membership.as_ref().and_then(Membership::consumer);
+        owned.extend(member.into_iter().flat_map(|member| &member.unread));
         owned.sort_unstable();
         owned
     }
@@ -512,6 +541,8 @@ mod tests {
             instance: None,
             client_id: Arc::from("c"),
             rebalance_timeout_ms: 1_000,
+            pattern: None,
+            closes: false,
         });
         member.told = Some(vec![tp(0), tp(1), tp(2)]);
         member.target = vec![tp(0), tp(1)];

@@ -58,6 +58,11 @@ pub struct HeartbeatSetup {
     pub client_id: Arc<str>,
     /// `max.poll.interval.ms`
     pub rebalance_timeout_ms: i32,
+    /// A regular expression for topics, in place of their names.
+    pub pattern: Option<Arc<str>>,
+    /// When the application is paused it closes its consumer, and makes another one when it goes on. Only with an
+    /// instance id.
+    pub closes: bool,
 }
 
 /// A request of a member.

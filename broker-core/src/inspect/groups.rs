@@ -1,0 +1,35 @@
+//! Groups in the consumer protocol.
+
+use crate::ids::{TopicId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A group in the consumer protocol (KIP-848), as its coordinator would go on with it.
+#[derive(Debug)]
+pub struct ConsumerGroupView<'a> {
+    /// Group id.
+    pub group: &'a Arc<str>,
+    /// Whether targets are those of the group's epoch.
+    pub is_assigned: bool,
+    /// Topics that members read, as far as they exist, with the number of partitions.
+    pub topics: BTreeMap<&'a str, (TopicId, i32)>,
+    /// Members.
+    pub members: Vec<ConsumerMemberView<'a>>,
+}
+
+/// A member of it.
+#[derive(Debug)]
+pub struct ConsumerMemberView<'a> {
+    /// Member id.
+    pub id: &'a Arc<str>,
+    /// Topics that it names.
+    pub topics: &'a BTreeSet<Arc<str>>,
+    /// A regular expression for others.
+    pub regex: Option<&'a str>,
+    /// The assignor that it asks for.
+    pub assignor: Option<&'a str>,
+    /// What it shall have.
+    pub target: Vec<TopicPartition>,
+    /// What it has, or is to give up.
+    pub owned: Vec<TopicPartition>,
+}

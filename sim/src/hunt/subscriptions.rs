@@ -1,0 +1,94 @@
+//! Members of a swarm's groups that read different topics, subscribe by regular expressions, and close their consumers
+//! to come back (KIP-848). Draws come from a stream of their own, so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use stormglass_scenarios::plan::{Action, EventPlan, Plan, Subscriptions};
+
+const MS: u64 = 1_000_000;
+
+/// Gives some groups of the consumer protocol such members.
+pub(super) fn draw(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "subscriptions");
+    let topics: Vec<String> = plan.topics.iter().map(|topic| topic.name.clone()).collect();
+    let azs = plan.cluster.azs.len().max(1);
+    for group in &mut plan.consumers {
+        let Some(membership) = group.membership.as_mut().filter(|of| of.assignor.is_remote())
+        else {
+            continue;
+        };
+        if dice.percent(40) {
+            membership.subscriptions = dice.pick(&[
+                Subscriptions::Different,
+                Subscriptions::Different,
+                Subscriptions::Patterns,
+            ]);
+            // there is something to choose from, and somebody to share it with
+            group.topics.clone_from(&topics);
+            group.count = group.count.max(dice.pick(&[2, 3, 4]));
+            while group.azs.len() < group.count as usize {
+                group.azs.push(dice.index(azs));
+            }
+        }
+        if dice.percent(35) {
+            (membership.static_members, membership.closes) = (true, true);
+        }
+    }
+}
+
+/// Has members of the latter leave for a while, shorter or longer than their sessions.
+pub(super) fn storm(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "closed consumers");
+    let closes = plan.consumers.iter().filter(|group| group.membership.is_some_and(|of| of.closes));
+    let groups: Vec<(String, u32)> =
+        closes.map(|group| (group.group.clone(), group.count)).collect();
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns();
+    for (group, count) in groups {
+        for _ in 0..dice.between(1, 4) {
+            let lasts = dice.pick(&[50, 300, 800, 2_500, 7_000]) * MS;
+            let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
+            let one = u32::try_from(dice.between(0, u64::from(count.max(1)) - 1)).ok();
+            let member = one.filter(|_| dice.percent(75));
+            let action = Action::ConsumerPause { group: group.clone(), member };
+            let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
+            let is_in_time = at_ns + lasts <= to_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_members_of_either_kind() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let (mut different, mut patterns, mut closed) = (0, 0, 0);
+        for seed in 1..400 {
+            let plan = swarm(&base, seed);
+            let mut of_members = plan.consumers.iter().filter_map(|group| group.membership);
+            let has = |subscriptions| {
+                u32::from(of_members.clone().any(|of| of.subscriptions == subscriptions))
+            };
+            different += has(Subscriptions::Different);
+            patterns += has(Subscriptions::Patterns);
+            assert!(of_members.all(|of| !of.closes || of.static_members));
+            let is_one = |event: &EventPlan| {
+                matches!(event.action, Action::ConsumerPause { member: Some(_), .. })
+            };
+            closed += u32::from(plan.events.iter().any(is_one));
+            for group in plan.consumers {
+                assert_eq!(group.azs.len(), group.count as usize);
+            }
+        }
+        let of_all = [different, patterns, closed];
+        assert!(of_all.iter().all(|seeds| (8..80).contains(seeds)), "{of_all:?}");
+    }
+}
