@@ -280,6 +280,50 @@ pub enum Operation {
         /// What is wrong with the batch.
         flaw: Flaw,
     },
+    /// A topic that no client of the plan has, whose replicas the controller places.
+    PlaceTopic {
+        /// Topic.
+        topic: String,
+        /// Partitions.
+        partitions: u32,
+        /// Replicas of each.
+        replicas: u32,
+    },
+    /// Words are added to a list among a topic's configs, or taken out of it.
+    ChangeTopicList {
+        /// Topic.
+        topic: String,
+        /// Kafka's name of the config.
+        key: String,
+        /// With commas between them.
+        words: String,
+        /// Whether they are taken out.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        subtracts: bool,
+    },
+    /// A config of a group changes.
+    SetGroupConfig {
+        /// Group id.
+        group: String,
+        /// Kafka's name of the config.
+        key: String,
+        /// Value; `None` puts the inherited one back.
+        value: Option<String>,
+    },
+    /// Some broker is asked for the configs of a topic, of a group, and of all brokers.
+    DescribeConfigs {
+        /// Topic.
+        topic: String,
+        /// Group id.
+        group: String,
+    },
+    /// A partition without a leader gets one, at the price of lost records if need be.
+    ElectUnclean {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+    },
     /// A quota of clients is set, or taken away. Asked for until it is answered.
     SetClientQuota {
         /// Whose.

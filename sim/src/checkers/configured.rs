@@ -47,6 +47,21 @@ pub(super) fn is_unclean_allowed(plan: &Plan) -> bool {
     values.any(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
+/// Topics for which an administrator asks for any leader.
+pub(super) fn unclean_topics(plan: &Plan) -> BTreeSet<String> {
+    let topic = |event: &EventPlan| match &event.action {
+        Action::Admin { operation: Operation::ElectUnclean { topic, .. } } => Some(topic.clone()),
+        _ => None,
+    };
+    plan.events.iter().filter_map(topic).collect()
+}
+
+/// How often members of the consumer protocol are to be heard, ms.
+pub(super) fn group_heartbeat_ms(plan: &Plan) -> i32 {
+    let interval_ms = plan.cluster.config_ms("group.consumer.heartbeat.interval.ms", 5_000);
+    i32::try_from(interval_ms).unwrap_or(i32::MAX)
+}
+
 /// Whether any live replica may lead, of whatever topic.
 pub(super) fn elects_any(plan: &Plan) -> bool {
     const KEY: &str = "unclean.leader.election.enable";

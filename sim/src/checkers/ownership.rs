@@ -7,7 +7,7 @@ use crate::client::{ConsumerConfig, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::TopicPartition;
-use stormglass_scenarios::plan::{ConsumerPlan, Plan};
+use stormglass_scenarios::plan::{Action, ConsumerPlan, Operation, Plan};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "single-owner",
@@ -218,10 +218,23 @@ impl Ownership {
 /// themselves to give up partitions, ns.
 fn patience_ns(plan: &Plan, group: &ConsumerPlan) -> u64 {
     let session_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 45_000);
+    let session_ms = own_sessions_ms(plan, group).fold(session_ms, u64::min);
     let config = ConsumerConfig::parse(group).ok();
     let rebalance_ms =
         config.map_or(u64::MAX, |config| config.poll_interval_ms.unsigned_abs().into());
     session_ms.min(rebalance_ms).saturating_mul(1_000_000 - hurry_ppm(plan))
+}
+
+/// Sessions that an administrator gives a group, ms.
+fn own_sessions_ms(plan: &Plan, group: &ConsumerPlan) -> impl Iterator<Item = u64> {
+    plan.events.iter().filter_map(|event| match &event.action {
+        Action::Admin { operation: Operation::SetGroupConfig { group: of, key, value } }
+            if *of == group.group && key == "consumer.session.timeout.ms" =>
+        {
+            value.as_deref()?.parse().ok()
+        }
+        _ => None,
+    })
 }
 
 #[cfg(test)]

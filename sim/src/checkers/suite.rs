@@ -6,7 +6,7 @@ use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    compacted_topics, elects_any, has_client_quotas, has_drift, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns,
+    compacted_topics, elects_any, has_client_quotas, has_drift, group_heartbeat_ms, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, unclean_topics,
     transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
@@ -93,6 +93,8 @@ pub struct Checkers {
     pub(super) lag_max_ns: u64,
     /// `unclean.leader.election.enable` of the brokers, or of any topic.
     unclean: bool,
+    /// Topics for which an administrator asks for any leader.
+    unclean_topics: BTreeSet<String>,
     /// `unclean.leader.election.enable` of the brokers, which no topic overrides.
     pub(super) elects_any: bool,
     /// Compacted topics with their `delete.retention.ms`.
@@ -117,6 +119,8 @@ pub struct Checkers {
     pub(super) learners: Learners,
     pub(super) followed: Followed,
     pub(super) changes: Changes,
+    /// `group.consumer.heartbeat.interval.ms`
+    pub(super) group_heartbeat_ms: i32,
     /// Where some producer has transactions.
     pub(super) transactions: Option<Box<Transactions>>,
     ownership: Ownership,
@@ -149,6 +153,7 @@ impl Checkers {
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
             unclean: is_unclean_allowed(plan),
+            unclean_topics: unclean_topics(plan),
             elects_any: elects_any(plan),
             compacted: compacted_topics(plan),
             has_right_clocks: has_right_clocks(plan),
@@ -167,6 +172,7 @@ impl Checkers {
             learners: Learners::default(),
             followed: Followed::new(plan),
             changes: Changes::default(),
+            group_heartbeat_ms: group_heartbeat_ms(plan),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
             read_committed: plan
@@ -197,7 +203,7 @@ impl Checkers {
         partition.is_trimmed = self.trimmed.contains(topic);
         partition.ages = self.aged.get(topic).map(|retention_ms| Ages::new(*retention_ms));
         partition.min_isr = min_isr.max(1);
-        partition.unclean = self.unclean;
+        partition.unclean = self.unclean || self.unclean_topics.contains(topic);
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
             let keys = Keys::new(*retention_ms);
             if self.transactional.contains(topic) { keys.incomplete() } else { keys }

@@ -222,6 +222,9 @@ fn came_of(response: &Response) -> &'static str {
         Response::DeleteGroups(answer) => {
             (answer.groups.iter().all(|of| is_done(of.1)), "operator: group deleted")
         }
+        Response::DescribeConfigs(answer) => {
+            (answer.resources.iter().any(|of| is_done(of.error)), "operator: configs described")
+        }
         Response::AlterClientQuotas(answer) => {
             (answer.entries.iter().all(|of| is_done(of.error)), "operator: quotas changed")
         }

@@ -12,6 +12,7 @@ mod operations;
 mod quotas;
 mod rarely;
 mod remote;
+mod settings;
 mod shrink;
 mod storm;
 mod subscriptions;

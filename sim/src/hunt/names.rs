@@ -50,6 +50,11 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",
+        Operation::PlaceTopic { .. } => "admin-place-topic",
+        Operation::ChangeTopicList { .. } => "admin-change-topic-list",
+        Operation::SetGroupConfig { .. } => "admin-set-group-config",
+        Operation::DescribeConfigs { .. } => "admin-describe-configs",
+        Operation::ElectUnclean { .. } => "admin-elect-unclean",
         Operation::SetClientQuota { .. } => "admin-set-client-quota",
         Operation::DescribeClientQuotas { .. } => "admin-describe-client-quotas",
     }

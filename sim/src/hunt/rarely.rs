@@ -4,6 +4,7 @@
 
 use super::dice::Dice;
 use super::quotas;
+use super::settings;
 use super::storm::clash;
 use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan};
 
@@ -25,6 +26,7 @@ pub(super) fn storm(plan: &mut Plan) {
         throttle(plan, window),
         flaws(plan, window),
         quotas::changes(plan, window),
+        settings::changes(plan, window),
     ];
     let in_time = changes.into_iter().flatten().filter(|(at_ns, _)| *at_ns <= to_ns);
     let event = |(at_ns, operation)| EventPlan {

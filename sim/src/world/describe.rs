@@ -126,6 +126,23 @@ fn asked_for(operation: &Operation) -> String {
         Operation::ProduceFlawed { topic, partition, flaw } => {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
         }
+        Operation::PlaceTopic { topic, partitions, replicas } => {
+            format!("topic {topic} with {partitions} partitions of {replicas} replicas is asked for")
+        }
+        Operation::ChangeTopicList { topic, key, words, subtracts } => {
+            let joint = if *subtracts { "out of" } else { "into" };
+            format!("{words} are to go {joint} {key} of {topic}")
+        }
+        Operation::SetGroupConfig { group, key, value } => {
+            let value = value.as_deref().unwrap_or("its default");
+            format!("{key} of group {group} is to be {value}")
+        }
+        Operation::DescribeConfigs { topic, group } => {
+            format!("configs of topic {topic} and group {group} are asked for")
+        }
+        Operation::ElectUnclean { topic, partition } => {
+            format!("any leader is asked for at {topic}-{partition}")
+        }
         Operation::SetClientQuota { of, key, value } => {
             let value = value.as_deref().unwrap_or("taken away");
             format!("{key} of {} is to be {value}", owner(of))

@@ -12,6 +12,7 @@ use stormglass_broker_core::protocol::{
     Acks, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource,
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeConfigsRequest,
     ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic,
     OffsetCommitRequest, OffsetDeleteRequest, OffsetSpec, Placement, ProducePartition,
     ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
@@ -113,7 +114,12 @@ impl World {
             | Operation::DeleteGroup { .. }
             | Operation::ProduceFlawed { .. }
             | Operation::SetClientQuota { .. }
-            | Operation::DescribeClientQuotas { .. } => self.rare_request_of(at_ns, operation)?,
+            | Operation::DescribeClientQuotas { .. }
+            | Operation::ElectUnclean { .. } => self.rare_request_of(at_ns, operation)?,
+            Operation::PlaceTopic { .. }
+            | Operation::ChangeTopicList { .. }
+            | Operation::SetGroupConfig { .. }
+            | Operation::DescribeConfigs { .. } => settings_request(operation)?,
         })
     }
 
@@ -141,14 +147,18 @@ impl World {
                 Request::DeleteGroups(DeleteGroupsRequest { groups: vec![group.as_str().into()] })
             }
             Operation::ProduceFlawed { topic, partition, flaw } => {
-                let id = self.topics.get(topic.as_str())?;
-                let tp = TopicPartition::new(*id, i32::try_from(*partition).ok()?);
+                let tp = self.partition_of(topic, *partition)?;
                 let records = flawed::records(*flaw, super::wall_ms(self.origin_ns + at_ns));
                 Request::Produce(ProduceRequest {
                     acks: Acks::All,
                     timeout_ms: 1_000,
                     partitions: vec![ProducePartition { tp, records }],
                 })
+            }
+            Operation::ElectUnclean { topic, partition } => {
+                let partitions = Some(vec![self.partition_of(topic, *partition)?]);
+                let kind = ElectionKind::Unclean;
+                Request::ElectLeaders(ElectLeadersRequest { kind, partitions })
             }
             Operation::SetClientQuota { of, key, value } => {
                 client_quotas::change(of, key, value.as_deref())
@@ -176,14 +186,18 @@ impl World {
         Some((0..count).map(move |partition| TopicPartition::new(id, partition)))
     }
 
+    fn partition_of(&self, topic: &str, partition: u32) -> Option<TopicPartition> {
+        let id = self.topics.get(topic)?;
+        Some(TopicPartition::new(*id, i32::try_from(partition).ok()?))
+    }
+
     fn reassignment(
         &self,
         topic: &str,
         partition: u32,
         replicas: Option<Vec<NodeId>>,
     ) -> Option<Request> {
-        let id = self.topics.get(topic)?;
-        let tp = TopicPartition::new(*id, i32::try_from(partition).ok()?);
+        let tp = self.partition_of(topic, partition)?;
         Some(Request::AlterPartitionReassignments(AlterPartitionReassignmentsRequest {
             allow_replication_factor_change: false,
             partitions: vec![(tp, replicas)],
@@ -194,11 +208,48 @@ impl World {
 /// Of what is of a kind, and has a name; no name is all brokers.
 fn config_change((kind, name): (i8, &str), key: &str, value: Option<&str>) -> Request {
     let op = if value.is_some() { ConfigOp::Set } else { ConfigOp::Delete };
+    altered((kind, name), (op, key), value)
+}
+
+/// As [`config_change`], with an operation on a list, too.
+fn altered((kind, name): (i8, &str), (op, key): (ConfigOp, &str), value: Option<&str>) -> Request {
     let change = ConfigChange { key: Arc::from(key), op, value: value.map(Arc::from) };
     let target = ConfigTarget { kind, name: Arc::from(name) };
     Request::AlterConfigs(AlterConfigsRequest {
         resources: vec![AlteredResource { target, replace: false, changes: vec![change] }],
         validate_only: false,
+    })
+}
+
+/// What is asked about topics that the controller places, lists, and configs of groups.
+fn settings_request(operation: &Operation) -> Option<Request> {
+    Some(match operation {
+        Operation::PlaceTopic { topic, partitions, replicas } => {
+            let placement = Placement::Automatic {
+                partitions: i32::try_from(*partitions).ok()?,
+                replication_factor: i16::try_from(*replicas).ok()?,
+            };
+            let topic =
+                NewTopic { name: topic.as_str().into(), placement, config: BTreeMap::new() };
+            Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], validate_only: false })
+        }
+        Operation::ChangeTopicList { topic, key, words, subtracts } => {
+            let op = if *subtracts { ConfigOp::Subtract } else { ConfigOp::Append };
+            altered((ConfigTarget::TOPIC, topic), (op, key), Some(words))
+        }
+        Operation::SetGroupConfig { group, key, value } => {
+            config_change((ConfigTarget::GROUP, group), key, value.as_deref())
+        }
+        Operation::DescribeConfigs { topic, group } => {
+            let target = |kind, name: &str| (ConfigTarget { kind, name: name.into() }, None);
+            let resources = vec![
+                target(ConfigTarget::TOPIC, topic),
+                target(ConfigTarget::GROUP, group),
+                target(ConfigTarget::BROKER, ""),
+            ];
+            Request::DescribeConfigs(DescribeConfigsRequest { resources })
+        }
+        _ => return None,
     })
 }
 

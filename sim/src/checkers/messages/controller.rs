@@ -1,6 +1,6 @@
 //! Answers from metadata: of controllers, of coordinators, of voters.
 
-use super::{Says, Speaker, fencing, peers, undone};
+use super::{Says, Speaker, fencing, peers, placed, undone};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
@@ -80,6 +80,11 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
     }
     let image = broker.active_metadata()?;
     if let Some(Err(refused)) = undone::reassignment(image, request) {
+        return Some(refused);
+    }
+    if let Request::CreateTopics(asked) = request
+        && let Some(Err(refused)) = placed::placement(image, asked)
+    {
         return Some(refused);
     }
     let (from, epoch) = match request {
@@ -165,6 +170,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
             answer.resources.iter().all(|altered| altered.error.is_ok())
         }
         Response::CreateTopics(answer) => answer.topics.iter().all(|of| of.error.is_ok()),
+        Response::ElectLeaders(answer) => answer.error.is_ok(),
         Response::CreatePartitions(answer) => answer.topics.iter().all(|(_, e)| e.is_ok()),
         Response::DeleteTopics(answer) => answer.topics.iter().all(|of| of.error.is_ok()),
         Response::UnregisterBroker(answer) => answer.error.is_ok(),

@@ -12,6 +12,7 @@ mod fetches;
 mod flawed;
 mod members;
 mod peers;
+mod placed;
 mod quotas;
 mod sessions;
 mod shutdowns;
@@ -105,6 +106,8 @@ struct Open {
     in_order: Vec<TopicPartition>,
     /// Of ListOffsets: what could be read of partitions that are asked about by time.
     visible: Vec<Visible>,
+    /// Of ConsumerGroupHeartbeat: how often members of the group are to be heard, ms.
+    interval_ms: i32,
 }
 
 /// Questions that are open, and what fetch sessions hold.
@@ -220,7 +223,14 @@ impl Checkers {
                 Request::ListOffsets(asked) => timestamps::visible(broker, asked),
                 _ => Vec::new(),
             };
-            self.talk.open.insert(key, Open { request: request.clone(), in_order, visible });
+            let interval_ms = match request {
+                Request::ConsumerGroupHeartbeat(asked) => {
+                    placed::interval_ms(broker, &asked.group, self.group_heartbeat_ms)
+                }
+                _ => 0,
+            };
+            let open = Open { request: request.clone(), in_order, visible, interval_ms };
+            self.talk.open.insert(key, open);
         }
     }
 
@@ -411,6 +421,10 @@ impl Checkers {
                 Request::ConsumerGroupHeartbeat(_) | Request::SyncGroup(_),
                 Response::ConsumerGroupHeartbeat(_) | Response::SyncGroup(_),
             ) => {
+                if let Response::ConsumerGroupHeartbeat(answer) = answer {
+                    let of = (by.node, open.interval_ms);
+                    self.rest(|says| placed::heard_every(says, of, answer));
+                }
                 let mut told = std::mem::take(&mut self.talk.told);
                 self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
                 self.talk.told = told;
@@ -419,6 +433,9 @@ impl Checkers {
                 Request::DeleteGroups(_) | Request::OffsetDelete(_),
                 Response::DeleteGroups(_) | Response::OffsetDelete(_),
             ) => self.rest(|says| deletions::answer(says, by, (&open.request, answer))),
+            (Request::DescribeConfigs(_), Response::DescribeConfigs(answer)) => {
+                self.rest(|says| placed::described(says, (by.node, by.broker), answer));
+            }
             (Request::DescribeClientQuotas(asked), Response::DescribeClientQuotas(answer)) => {
                 self.rest(|says| quotas::described(says, (by.node, by.broker), asked, answer));
             }
@@ -526,6 +543,7 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_)
             | Request::DescribeClientQuotas(_)
+            | Request::DescribeConfigs(_)
             | Request::InitProducerId(_)
             | Request::EndTxn(_)
     )

@@ -1,6 +1,7 @@
 //! What an administrator is told is done is done: the metadata of the controller that says so has it.
 
-use super::{Says, quotas};
+use super::{Says, placed, quotas};
+use std::sync::Arc;
 use std::collections::BTreeSet;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -14,6 +15,7 @@ use stormglass_broker_core::protocol::{
 /// Whether a request is one that [`undone`] knows.
 pub(super) fn is_change(request: &Request) -> bool {
     match request {
+        Request::ElectLeaders(_) => true,
         Request::AlterConfigs(asked) => !asked.validate_only,
         Request::CreateTopics(asked) => !asked.validate_only,
         Request::CreatePartitions(asked) => !asked.validate_only,
@@ -31,6 +33,16 @@ pub(super) fn wanted(image: &MetadataImage, asked: &Request) -> Request {
     if let Request::AlterPartitionReassignments(of) = &mut asked {
         for (tp, target) in of.partitions.iter_mut().filter(|(_, target)| target.is_none()) {
             *target = image.partition(*tp).and_then(before_moving);
+        }
+    }
+    if let Request::AlterConfigs(of) = &mut asked {
+        for resource in &mut of.resources {
+            let ConfigTarget { kind: ConfigTarget::TOPIC, name } = &resource.target else { continue };
+            let known = image.configs(&ConfigResource::Topic(Arc::clone(name)));
+            for change in &mut resource.changes {
+                let now = known.and_then(|known| known.get(&change.key));
+                placed::with_words(change, now.map(|now| &**now));
+            }
         }
     }
     asked
@@ -79,6 +91,7 @@ pub(super) fn undone(image: &MetadataImage, asked: &Request) -> Option<String> {
             Some(format!("the end of registration {known:?}"))
         }
         Request::AlterClientQuotas(asked) => quotas::undone(image, asked),
+        Request::ElectLeaders(asked) => placed::not_elected(image, asked),
         _ => None,
     }
 }
@@ -88,6 +101,7 @@ fn config<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a C
     let resource = match (asked.target.kind, &*asked.target.name) {
         (ConfigTarget::TOPIC, _) => ConfigResource::Topic(asked.target.name.clone()),
         (ConfigTarget::BROKER, "") => ConfigResource::AllBrokers,
+        (ConfigTarget::GROUP, _) => ConfigResource::Group(asked.target.name.clone()),
         _ => return None,
     };
     let known = image.configs(&resource);
@@ -104,7 +118,9 @@ fn config<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a C
 /// A topic is there, with the replicas that were asked for. It is new: nothing has moved.
 fn is_created(image: &MetadataImage, topic: &NewTopic) -> bool {
     let Some(known) = image.topic_named(&topic.name) else { return false };
-    let Placement::Manual(placed) = &topic.placement else { return true };
+    let Placement::Manual(placed) = &topic.placement else {
+        return placed::is_placed(image, &known.partitions, &topic.placement);
+    };
     known.partitions.len() == placed.len()
         && known.partitions.iter().zip(placed).all(|(known, placed)| known.replicas == *placed)
 }
@@ -145,15 +161,25 @@ pub(super) fn reassignment(image: &MetadataImage, asked: &Request) -> Option<Res
     Some(Ok(()))
 }
 
-/// Whether an active controller is asked for a reassignment that it has no reason to refuse.
+/// Whether an active controller is asked for a reassignment, or a topic, that it has no reason to refuse.
 pub(super) fn is_welcome(broker: &Broker, asked: &Request) -> bool {
     let image = || broker.active_metadata();
-    matches!(asked, Request::AlterPartitionReassignments(_))
-        && image().and_then(|image| reassignment(image, asked)).is_some_and(|of| of.is_ok())
+    match asked {
+        Request::AlterPartitionReassignments(_) => {
+            image().and_then(|image| reassignment(image, asked)).is_some_and(|of| of.is_ok())
+        }
+        Request::CreateTopics(asked) => {
+            image().is_some_and(|image| placed::placement(image, asked) == Some(Ok(())))
+        }
+        _ => false,
+    }
 }
 
 /// It is answered.
 pub(super) fn reassigned(says: &mut Says<'_>, node: i32, answer: &Response) {
+    if let Response::CreateTopics(answer) = answer {
+        return placed::created(says, node, answer);
+    }
     let Response::AlterPartitionReassignments(answer) = answer else { return };
     let is_reason = |error: ErrorCode| {
         use ErrorCode::{
