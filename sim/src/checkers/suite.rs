@@ -20,7 +20,7 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::{Changes, Cleaned, Followed, Kept, Learners};
+use super::state::{Changes, Cleaned, Followed, Forgotten, Kept, Learners};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -119,6 +119,8 @@ pub struct Checkers {
     pub(super) learners: Learners,
     pub(super) followed: Followed,
     pub(super) changes: Changes,
+    /// Where somebody commits positions in topics that are deleted.
+    pub(super) forgotten: Option<Box<Forgotten>>,
     /// `group.consumer.heartbeat.interval.ms`
     pub(super) group_heartbeat_ms: i32,
     /// Where some producer has transactions.
@@ -172,6 +174,7 @@ impl Checkers {
             learners: Learners::default(),
             followed: Followed::new(plan),
             changes: Changes::default(),
+            forgotten: Forgotten::of(plan).map(Box::new),
             group_heartbeat_ms: group_heartbeat_ms(plan),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),

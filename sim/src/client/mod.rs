@@ -34,6 +34,6 @@ pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
     CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep,
 };
-pub use operator::Operator;
+pub use operator::{Operator, Task};
 pub use producer::{Producer, ProducerSetup, TransactionsSetup};
 pub use templates::Templates;

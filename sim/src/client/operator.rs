@@ -8,13 +8,22 @@ use super::io::{ClientCx, ClientInput};
 use super::network::Network;
 use super::wakeup::{NEVER, Wakeup};
 use crate::rng::Stream;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::{Request, Response};
 
-/// A change, and when it is asked for, ns of the client's time.
-type Task = (u64, Request);
+/// A change that is to be asked for.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// When, ns of the client's time.
+    pub due_ns: u64,
+    /// What.
+    pub request: Request,
+    /// The topic that a commit of positions is about, if this administrator makes it.
+    pub of_own_topic: Option<Arc<str>>,
+}
 
 /// A broker that does not coordinate a group is not the last one to be asked, unless this many were.
 const COORDINATORS_MAX: u32 = 12;
@@ -29,7 +38,9 @@ pub struct Operator {
     network: Network<()>,
     tasks: VecDeque<Task>,
     /// An answer is awaited to this; how many others were asked before.
-    asked: Option<(Request, u32)>,
+    asked: Option<(Task, u32)>,
+    /// Topics that it has made, as they were called last.
+    made: BTreeMap<Arc<str>, TopicId>,
     /// Brokers that have been asked for the first of the tasks.
     refused: u32,
     started: bool,
@@ -49,6 +60,7 @@ impl Operator {
             network: Network::new(config, bootstrap, [], draws),
             tasks: tasks.into(),
             asked: None,
+            made: BTreeMap::new(),
             refused: 0,
             started: false,
             wakeup: Wakeup::new(),
@@ -99,11 +111,15 @@ impl Operator {
     }
 
     fn answered(&mut self, response: &Response, cx: &mut ClientCx<'_>) {
-        let Some((request, refused)) = self.asked.take() else { return };
+        let Some((task, refused)) = self.asked.take() else { return };
+        if let Response::CreateTopics(answer) = response {
+            let made = answer.topics.iter().filter(|topic| topic.error.is_ok());
+            self.made.extend(made.map(|topic| (Arc::clone(&topic.name), topic.id)));
+        }
         if is_undecided(response) {
-            self.tasks.push_front((cx.now_ns + AGAIN_NS, request));
+            self.tasks.push_front(Task { due_ns: cx.now_ns + AGAIN_NS, ..task });
         } else if is_elsewhere(response) && refused < COORDINATORS_MAX {
-            self.tasks.push_front((cx.now_ns + ELSEWHERE_NS, request));
+            self.tasks.push_front(Task { due_ns: cx.now_ns + ELSEWHERE_NS, ..task });
             self.refused = refused + 1;
         } else {
             cx.effects.marks.push(came_of(response));
@@ -112,20 +128,30 @@ impl Operator {
 
     /// Asks for what is due. When to come back, ns.
     fn ask(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let Some((due_ns, _)) = self.tasks.front().filter(|_| self.asked.is_none()) else {
+        let Some(task) = self.tasks.front().filter(|_| self.asked.is_none()) else {
             return NEVER;
         };
-        if *due_ns > cx.now_ns {
-            return *due_ns;
+        if task.due_ns > cx.now_ns {
+            return task.due_ns;
         }
         match self.next_ready(cx) {
             Ok(node) => {
-                let Some((_, request)) = self.tasks.pop_front() else { return NEVER };
-                self.network.connections.send(node, request.clone(), Some(()), cx);
-                self.asked = Some((request, std::mem::take(&mut self.refused)));
+                let Some(mut task) = self.tasks.pop_front() else { return NEVER };
+                self.name_topic(&mut task);
+                self.network.connections.send(node, task.request.clone(), Some(()), cx);
+                self.asked = Some((task, std::mem::take(&mut self.refused)));
                 NEVER
             }
             Err(retry_ns) => retry_ns,
+        }
+    }
+
+    /// A topic of its own is called by the id that it has now; nobody knows that of one whose creation was not
+    /// answered.
+    fn name_topic(&self, task: &mut Task) {
+        let id = task.of_own_topic.as_ref().and_then(|name| self.made.get(name));
+        if let (Some(id), Request::OffsetCommit(commit)) = (id, &mut task.request) {
+            commit.offsets.iter_mut().for_each(|at| at.tp.topic = *id);
         }
     }
 
@@ -147,8 +173,10 @@ impl Operator {
         if lost.is_empty() {
             return;
         }
-        if let Some((request @ Request::AlterClientQuotas(_), _)) = self.asked.take() {
-            self.tasks.push_front((now_ns + AGAIN_NS, request));
+        if let Some((task, _)) = self.asked.take()
+            && matches!(task.request, Request::AlterClientQuotas(_))
+        {
+            self.tasks.push_front(Task { due_ns: now_ns + AGAIN_NS, ..task });
         }
     }
 }
@@ -259,10 +287,11 @@ mod tests {
             Request::ElectLeaders(ElectLeadersRequest { kind, partitions: None })
         };
         let request = CreateTopicsRequest { topics: Vec::new(), validate_only: false };
+        let task = |ms: u64, request| Task { due_ns: ms * MS, request, of_own_topic: None };
         let tasks = vec![
-            (100 * MS, elect()),
-            (200 * MS, Request::CreateTopics(request)),
-            (3_000 * MS, elect()),
+            task(100, elect()),
+            task(200, Request::CreateTopics(request)),
+            task(3_000, elect()),
         ];
         let draws = crate::rng::Streams::new(9).stream("client", "draws");
         Mock::new(Operator::new(config, &[NodeId(1)], tasks, draws), 1, 1)

@@ -8,6 +8,8 @@ use stormglass_scenarios::plan::{Operation, Plan};
 const MS: u64 = 1_000_000;
 /// A topic that no client of the plan has. Members that subscribe by a regular expression may.
 const PLACED: &str = "spare-placed";
+/// A group with positions in it, and without members.
+const POSITIONS: &str = "spare-positions";
 
 type Changes = Vec<(u64, Operation)>;
 
@@ -23,6 +25,7 @@ fn placed(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     if !dice.percent(8) {
         return Vec::new();
     }
+    let commits = dice.percent(60);
     let brokers = u64::try_from(plan.cluster.brokers.len()).unwrap_or(1);
     let mut changes = Vec::new();
     let mut at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) / 2);
@@ -37,6 +40,12 @@ fn placed(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
         for _ in 0..dice.between(0, 3) {
             changes.push((at_ns, list(&mut dice)));
             at_ns += dice.around(200 * MS);
+        }
+        if commits && dice.percent(75) {
+            let group = POSITIONS.to_owned();
+            let offset = number(dice.between(0, 1_000));
+            changes.push((at_ns, Operation::CommitPositions { group, topic: topic(), offset }));
+            at_ns += 200 * MS + dice.around(800 * MS);
         }
         if dice.percent(50) {
             let partitions = partitions + number(dice.between(1, 3));
@@ -72,9 +81,10 @@ fn list(dice: &mut Dice) -> Operation {
 fn group_configs(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut dice = Dice::new(plan.seed, "group configs");
     let mut changes = Vec::new();
-    let remote = plan.consumers.iter().filter(|group| {
-        group.membership.is_some_and(|membership| membership.assignor.is_remote())
-    });
+    let remote = plan
+        .consumers
+        .iter()
+        .filter(|group| group.membership.is_some_and(|membership| membership.assignor.is_remote()));
     for group in remote {
         if !dice.percent(30) {
             continue;

@@ -4,10 +4,10 @@ use super::World;
 use super::clients::ClientKind;
 use super::event::Event;
 use super::{client_quotas, flawed};
-use crate::client::{ConnectionConfig, Operator};
+use crate::client::{ConnectionConfig, Operator, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
     Acks, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource,
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
@@ -18,6 +18,9 @@ use stormglass_broker_core::protocol::{
     ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
+
+/// What the administrator calls a topic of its own until it is made.
+const UNMADE: TopicId = TopicId(u128::MAX);
 
 impl World {
     /// A client with the plan's changes, if it has any.
@@ -35,17 +38,25 @@ impl World {
         });
         let to_come = to_come.map(|(_, event)| event);
         let asked = to_come.filter_map(|event| match &event.action {
-            Action::Admin { operation } => {
-                Some((event.at_ns, self.request_of(event.at_ns, operation)?))
-            }
+            Action::Admin { operation } => Some(Task {
+                due_ns: event.at_ns,
+                request: self.request_of(event.at_ns, operation)?,
+                of_own_topic: self.own_topic(operation),
+            }),
             _ => None,
         });
-        let mut tasks: Vec<(u64, Request)> = asked.collect();
-        tasks.sort_by_key(|(at_ns, _)| *at_ns);
+        let mut tasks: Vec<Task> = asked.collect();
+        tasks.sort_by_key(|task| task.due_ns);
         let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
             .expect("the defaults parse");
         let draws = self.draws("operator", 0);
         (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
+    }
+
+    /// A topic that is none of the plan's, and that positions are committed in.
+    fn own_topic(&self, operation: &Operation) -> Option<Arc<str>> {
+        let Operation::CommitPositions { topic, .. } = operation else { return None };
+        (!self.topics.contains_key(topic)).then(|| Arc::from(topic.as_str()))
     }
 
     /// `None`: there is no such topic.
@@ -134,7 +145,10 @@ impl World {
                     offset: Offset::from(*offset),
                     ..CommittedOffset::none(tp)
                 };
-                let offsets = self.partitions_of(topic)?.map(at).collect();
+                let offsets = match self.partitions_of(topic) {
+                    Some(partitions) => partitions.map(at).collect(),
+                    None => vec![at(TopicPartition::new(UNMADE, 0))],
+                };
                 let request = OffsetCommitRequest::without_member(group.as_str().into(), offsets);
                 Request::OffsetCommit(Box::new(request))
             }

@@ -191,6 +191,9 @@ impl Checkers {
         }
         self.timeouts.asked(now_ns, (node, broker), request);
         self.followed.asked(now_ns, node, request);
+        if let (Request::OffsetCommit(commit), Some(forgotten)) = (request, &mut self.forgotten) {
+            forgotten.asked(commit);
+        }
         self.talk.ends.asked(request);
         self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);

@@ -24,8 +24,8 @@ pub(crate) const PROMISE: Promise = Promise {
            protocol give each partition that is read to one member that subscribes to its topic; brokers \
            hold the replicas that it gives them, with their topics' configs, and once all is well \
            again every partition is led; ISRs have replicas only, and no fenced member, who could lead \
-           a partition without a leader does, no configs are left of topics that are gone, and snapshots of one name are \
-           the same",
+           a partition without a leader does, no configs or positions are left of topics that are gone, and snapshots of \
+           one name are the same",
 };
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";

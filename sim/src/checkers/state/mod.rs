@@ -3,6 +3,7 @@
 
 mod changes;
 mod cleaned;
+mod forgotten;
 mod groups;
 mod horizons;
 mod idle;
@@ -27,6 +28,7 @@ use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 
 pub(crate) use changes::Changes;
 pub(crate) use cleaned::Cleaned;
+pub(crate) use forgotten::Forgotten;
 pub(crate) use horizons::Horizons;
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
@@ -109,6 +111,9 @@ impl Checkers {
             self.learners.look(&mut self.ledger, nodes);
         }
         self.followed.look(&mut self.ledger, nodes);
+        if let Some(forgotten) = &mut self.forgotten {
+            forgotten.look(&mut self.ledger, nodes, moment);
+        }
         metadata::images(&mut self.ledger, nodes);
         self.changes.look(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);
