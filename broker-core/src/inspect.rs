@@ -157,6 +157,12 @@ impl Broker {
         self.role()?.groups.member_ahead()
     }
 
+    /// Whether a group's members speak the consumer protocol, if it has any and is coordinated here.
+    #[must_use]
+    pub fn speaks_by_heartbeats(&self, group: &str) -> Option<bool> {
+        self.role()?.groups.speaks_by_heartbeats(group)
+    }
+
     /// Groups in the consumer protocol that are coordinated here.
     pub fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
         self.role().into_iter().flat_map(|role| role.groups.consumer_groups())

@@ -70,6 +70,13 @@ impl GroupCoordinator {
         })
     }
 
+    /// Whether a group's members speak the consumer protocol, if it has any.
+    pub(crate) fn speaks_by_heartbeats(&self, group: &str) -> Option<bool> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let roster = &group.roster;
+        (!roster.is_empty() && !roster.is_dead()).then(|| roster.consumer().is_some())
+    }
+
     /// Groups in the consumer protocol.
     pub(crate) fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
         let groups = self.readable().flat_map(|state| state.groups.values());

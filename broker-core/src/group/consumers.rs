@@ -16,6 +16,7 @@ use crate::protocol::{
 };
 use crate::records::Record;
 use crate::replica::ReplicaManager;
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -134,9 +135,13 @@ impl GroupCoordinator {
         (mut group, mut records, drafted): (ConsumerGroup, Vec<Record>, Drafted),
         answer: Waiting,
     ) -> Result<(), ErrorCode> {
+        let goes_over = !records.is_empty();
         records.extend(group.records(&drafted));
         let id = Arc::clone(group.id());
         let token = self.writes.append_consumers(step, replicas, place, &id, records)?;
+        if goes_over {
+            step.trace(TraceEvent::GroupRemoved { group: Arc::clone(&id) });
+        }
         group.appended(token, drafted, self.waiting(step, Some(answer)));
         if let Some(partition) = self.partitions.get_mut(&place.0.partition) {
             partition.group(&id).roster = Roster::Consumer(Box::new(group));

@@ -12,6 +12,7 @@ use crate::protocol::{
     Response, SyncGroupRequest,
 };
 use crate::replica::ReplicaManager;
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use std::sync::Arc;
 
@@ -97,6 +98,7 @@ impl GroupCoordinator {
         // what the log has not confirmed lies before these, and before all of the new group
         let records = group.roster.tombstones(id);
         self.writes.append_consumers(step, replicas, place, id, records)?;
+        step.trace(TraceEvent::GroupRemoved { group: Arc::clone(id) });
         let fresh = Roster::Classic(Box::new(Membership::new(Arc::clone(id))));
         self.ready(image, id)?.group(id).roster = fresh;
         Ok(())

@@ -174,6 +174,10 @@ pub struct MembershipPlan {
     /// A static member that is paused closes its consumer, and makes another one when it goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub closes: bool,
+    /// Who divides partitions after a restart of a member, if that is another one: the group goes over to the other
+    /// protocol, or back after another restart, once none of its members is left (KIP-848).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts_as: Option<Assignor>,
 }
 
 /// What members of a group read.

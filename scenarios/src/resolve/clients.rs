@@ -233,5 +233,6 @@ fn membership(consumer: &Consumer) -> Option<MembershipPlan> {
         static_members,
         subscriptions: Subscriptions::Same,
         closes: false,
+        restarts_as: None,
     })
 }

@@ -36,6 +36,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         transactions::draw_groups(&mut plan);
         transactions::draw_protocols(&mut plan);
         subscriptions::draw(&mut plan);
+        transactions::draw_migrations(&mut plan);
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);
@@ -46,6 +47,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         operations::storm(&mut plan);
         rarely::storm(&mut plan);
         subscriptions::storm(&mut plan);
+        transactions::migrate(&mut plan);
     }
     plan
 }

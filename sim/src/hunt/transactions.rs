@@ -5,7 +5,8 @@
 use super::dice::Dice;
 use super::storm::clash;
 use stormglass_scenarios::plan::{
-    Action, Assignor, EventPlan, MembershipPlan, Plan, Subscriptions, TransactionsPlan,
+    Action, Assignor, ConsumerPlan, EventPlan, MembershipPlan, Plan, Subscriptions,
+    TransactionsPlan,
 };
 
 const MS: u64 = 1_000_000;
@@ -101,6 +102,7 @@ pub(super) fn draw_groups(plan: &mut Plan) {
             static_members: dice.percent(30),
             subscriptions: Subscriptions::Same,
             closes: false,
+            restarts_as: None,
         });
         group.count = dice.pick(&[1, 2, 3, 4]);
         group.azs = (0..group.count).map(|_| dice.index(azs)).collect();
@@ -128,9 +130,13 @@ pub(super) fn draw_protocols(plan: &mut Plan) {
             is_used = true;
         }
     }
-    if !is_used {
-        return;
+    if is_used {
+        allow_heartbeats(&mut dice, plan);
     }
+}
+
+/// Lets brokers have groups of the consumer protocol.
+fn allow_heartbeats(dice: &mut Dice, plan: &mut Plan) {
     let session_ms = dice.pick(&[1_500, 3_000, 6_000]);
     for (key, value) in [
         ("group.consumer.session.timeout.ms", session_ms),
@@ -142,6 +148,51 @@ pub(super) fn draw_protocols(plan: &mut Plan) {
     }
     let protocols = "group.coordinator.rebalance.protocols";
     plan.cluster.config.insert(protocols.to_owned(), "classic,consumer".to_owned());
+}
+
+/// Lets some groups go over to the other protocol when their members are restarted.
+pub(super) fn draw_migrations(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "migrations");
+    for group in &mut plan.consumers {
+        let Some(membership) = &mut group.membership else { continue };
+        if dice.percent(15) && membership.subscriptions == Subscriptions::Same && !membership.closes
+        {
+            membership.restarts_as = Some(match membership.assignor.is_remote() {
+                true => dice.pick(&[Assignor::Range, Assignor::CooperativeSticky]),
+                false => dice.pick(&[Assignor::RemoteUniform, Assignor::RemoteRange]),
+            });
+        }
+    }
+    let goes_over =
+        |group: &ConsumerPlan| group.membership.is_some_and(|of| of.restarts_as.is_some());
+    let protocols = plan.cluster.config.get("group.coordinator.rebalance.protocols");
+    let is_allowed = protocols.is_some_and(|protocols| protocols.contains("consumer"));
+    if plan.consumers.iter().any(goes_over) && !is_allowed {
+        allow_heartbeats(&mut dice, plan);
+    }
+}
+
+/// Has the members of these groups end, and start anew before or after their sessions are over.
+pub(super) fn migrate(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "restarts of groups");
+    let goes_over =
+        |group: &&ConsumerPlan| group.membership.is_some_and(|of| of.restarts_as.is_some());
+    let groups: Vec<String> =
+        plan.consumers.iter().filter(goes_over).map(|group| group.group.clone()).collect();
+    let (from_ns, to_ns) = (plan.phases.warmup_ns + 2_000 * MS, plan.phases.heal_starts_ns());
+    for client in groups {
+        for _ in 0..dice.between(1, 3) {
+            let lasts = dice.pick(&[100, 1_000, 4_000, 7_000]) * MS;
+            let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
+            let action = Action::ClientCrash { client: client.clone() };
+            let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
+            let is_in_time = at_ns + lasts <= to_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
 }
 
 /// Few partitions for the coordinators, replicated as everything else, and time-outs that are looked

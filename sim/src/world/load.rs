@@ -174,7 +174,9 @@ impl World {
                     closes: membership.closes,
                 })
             };
-            match membership.assignor {
+            let is_other = !life.is_multiple_of(2);
+            let other = membership.restarts_as.filter(|_| is_other);
+            match other.unwrap_or(membership.assignor) {
                 plan::Assignor::Range => classic(Assignor::Range),
                 plan::Assignor::CooperativeSticky => classic(Assignor::CooperativeSticky),
                 plan::Assignor::RemoteUniform => remote("uniform"),

@@ -21,6 +21,9 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
     if let Some((group, id, epoch)) = of_member {
         return member(broker, group, (id, epoch));
     }
+    if let Some(objection) = speaks_otherwise(broker, request) {
+        return Some(objection);
+    }
     match request {
         Request::AddOffsetsToTxn(asked) => {
             transactional(broker, &asked.transactional_id, asked.producer)
@@ -37,6 +40,18 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
         Request::DeleteRecords(asked) => deletes(broker, asked),
         _ => None,
     }
+}
+
+/// Somebody who would join a group whose members speak the other protocol: only groups without members go over.
+fn speaks_otherwise(broker: &Broker, request: &Request) -> Option<String> {
+    let (group, by_heartbeats) = match request {
+        Request::ConsumerGroupHeartbeat(asked) => (&asked.group, true),
+        Request::JoinGroup(asked) => (&asked.group, false),
+        _ => return None,
+    };
+    let others = broker.speaks_by_heartbeats(group)?;
+    (others != by_heartbeats)
+        .then(|| format!("members of group {group} speak the other protocol (consumer: {others})"))
 }
 
 /// A marker of a coordinator, or of a producer's epoch, that the log knows to be over.
@@ -128,6 +143,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
             results.clone().count() > 0 && results.clone().all(|(_, error)| error.is_ok())
         }
         Response::EndTxn(answer) => answer.error.is_ok(),
+        Response::ConsumerGroupHeartbeat(answer) => answer.error.is_ok(),
         Response::WriteTxnMarkers(answer) => {
             let outcomes = answer.markers.iter().flat_map(|(_, outcomes)| outcomes);
             outcomes.clone().count() > 0 && outcomes.clone().all(|(_, error)| error.is_ok())
