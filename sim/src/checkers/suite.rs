@@ -6,8 +6,9 @@ use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    compacted_topics, elects_any, has_client_quotas, has_drift, group_heartbeat_ms, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, unclean_topics,
-    transactional_topics, trimmed_topics,
+    compacted_topics, elects_any, group_heartbeat_ms, has_client_quotas, has_drift,
+    has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, transactional_topics,
+    trimmed_topics, unclean_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};

@@ -184,7 +184,8 @@ impl Operator {
 /// Whether quotas are to be asked for again: who answers does not know whether they are set.
 fn is_undecided(response: &Response) -> bool {
     let Response::AlterClientQuotas(answer) = response else { return false };
-    let is_decided = |error: ErrorCode| matches!(error, ErrorCode::None | ErrorCode::InvalidRequest);
+    let is_decided =
+        |error: ErrorCode| matches!(error, ErrorCode::None | ErrorCode::InvalidRequest);
     answer.entries.iter().any(|entry| !is_decided(entry.error))
 }
 

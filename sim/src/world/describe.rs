@@ -65,12 +65,7 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
                 level_permille / 10
             ),
         ),
-        Action::ConsumerPause { group, member: None } => {
-            (None, format!("group {group} stops reading"))
-        }
-        Action::ConsumerPause { group, member: Some(member) } => {
-            (None, format!("member {member} of group {group} stops reading"))
-        }
+        Action::ConsumerPause { group, member } => (None, pause(group, *member)),
         Action::ClientCrash { client } => (None, format!("clients of {client} are killed")),
         Action::ClientPause { client, instance: None } => {
             (None, format!("clients of {client} are stopped"))
@@ -79,6 +74,13 @@ pub(super) fn describe(action: &Action, azs: &[String]) -> (Option<i32>, String)
             (None, format!("client {instance} of {client} is stopped"))
         }
         Action::Admin { operation } => (None, asked_for(operation)),
+    }
+}
+
+fn pause(group: &str, member: Option<u32>) -> String {
+    match member {
+        None => format!("group {group} stops reading"),
+        Some(member) => format!("member {member} of group {group} stops reading"),
     }
 }
 
@@ -127,7 +129,9 @@ fn asked_for(operation: &Operation) -> String {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
         }
         Operation::PlaceTopic { topic, partitions, replicas } => {
-            format!("topic {topic} with {partitions} partitions of {replicas} replicas is asked for")
+            format!(
+                "topic {topic} with {partitions} partitions of {replicas} replicas is asked for"
+            )
         }
         Operation::ChangeTopicList { topic, key, words, subtracts } => {
             let joint = if *subtracts { "out of" } else { "into" };
@@ -143,14 +147,15 @@ fn asked_for(operation: &Operation) -> String {
         Operation::ElectUnclean { topic, partition } => {
             format!("any leader is asked for at {topic}-{partition}")
         }
-        Operation::SetClientQuota { of, key, value } => {
-            let value = value.as_deref().unwrap_or("taken away");
-            format!("{key} of {} is to be {value}", owner(of))
-        }
+        Operation::SetClientQuota { of, key, value } => quota(of, key, value.as_deref()),
         Operation::DescribeClientQuotas { of, .. } => {
             format!("quotas of {} are asked for", owner(of))
         }
     }
+}
+
+fn quota(of: &QuotaOf, key: &str, value: Option<&str>) -> String {
+    format!("{key} of {} is to be {}", owner(of), value.unwrap_or("taken away"))
 }
 
 /// Whom a quota is for, in words.

@@ -12,10 +12,9 @@ use stormglass_broker_core::protocol::{
     Acks, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource,
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest,
-    ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic,
-    OffsetCommitRequest, OffsetDeleteRequest, OffsetSpec, Placement, ProducePartition,
-    ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
+    DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest,
+    NewPartitions, NewTopic, OffsetCommitRequest, OffsetDeleteRequest, OffsetSpec, Placement,
+    ProducePartition, ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
@@ -119,18 +118,7 @@ impl World {
                     partitions: self.partitions_of(topic)?.filter_map(ask).collect(),
                 })
             }
-            Operation::UnregisterBroker { .. }
-            | Operation::CommitPositions { .. }
-            | Operation::DeletePositions { .. }
-            | Operation::DeleteGroup { .. }
-            | Operation::ProduceFlawed { .. }
-            | Operation::SetClientQuota { .. }
-            | Operation::DescribeClientQuotas { .. }
-            | Operation::ElectUnclean { .. } => self.rare_request_of(at_ns, operation)?,
-            Operation::PlaceTopic { .. }
-            | Operation::ChangeTopicList { .. }
-            | Operation::SetGroupConfig { .. }
-            | Operation::DescribeConfigs { .. } => settings_request(operation)?,
+            rare => self.rare_request_of(at_ns, rare)?,
         })
     }
 
@@ -177,10 +165,8 @@ impl World {
             Operation::SetClientQuota { of, key, value } => {
                 client_quotas::change(of, key, value.as_deref())
             }
-            Operation::DescribeClientQuotas { of, strict } => {
-                client_quotas::question(of, *strict)
-            }
-            _ => return None,
+            Operation::DescribeClientQuotas { of, strict } => client_quotas::question(of, *strict),
+            rarer => settings_request(rarer)?,
         })
     }
 
@@ -263,7 +249,10 @@ fn settings_request(operation: &Operation) -> Option<Request> {
             ];
             Request::DescribeConfigs(DescribeConfigsRequest { resources })
         }
-        _ => return None,
+        _ => {
+            debug_assert!(false, "the others are asked for above");
+            return None;
+        }
     })
 }
 

@@ -1,6 +1,6 @@
 //! Answers from metadata: of controllers, of coordinators, of voters.
 
-use super::{Says, Speaker, fencing, peers, placed, undone};
+use super::{Says, Speaker, fencing, peers, placed, quotas, undone};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
@@ -13,6 +13,12 @@ use stormglass_broker_core::protocol::{
 pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
     match (asked, answer) {
         (Request::Metadata(_), Response::Metadata(answer)) => metadata(says, by, answer),
+        (Request::DescribeConfigs(_), Response::DescribeConfigs(answer)) => {
+            placed::described(says, (by.node, by.broker), answer);
+        }
+        (Request::DescribeClientQuotas(asked), Response::DescribeClientQuotas(answer)) => {
+            quotas::described(says, (by.node, by.broker), asked, answer);
+        }
         (Request::Vote(asked), Response::Vote(answer)) if answer.granted && !asked.pre_vote => {
             peers::vote_is_kept(says, by, (asked.epoch, asked.candidate));
         }

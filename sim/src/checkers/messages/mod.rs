@@ -36,11 +36,11 @@ use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sessions::Sessions;
 use shutdowns::Shutdowns;
+use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{FetchPartition, ProduceRequest, Request, Response};
-use std::sync::Arc;
 use stormglass_broker_core::seam::{Input, PeerError, PeerRequest, Reply};
 use timestamps::Visible;
 use written::Told;
@@ -366,15 +366,21 @@ impl Checkers {
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
 
-    /// A broker hears of a client, or what its request took of a thread.
+    /// A broker hears of a client, what its request took of a thread, or that it is gone.
     #[cold]
-    pub(crate) fn hears_of_client(&mut self, now_ns: u64, (node, broker): (i32, &Broker), of: &Input) {
+    pub(crate) fn hears_of_client(
+        &mut self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        of: &Input,
+    ) {
         let Some(quotas) = &mut self.talk.quotas else { return };
         match of {
             Input::Client { conn, client_id } => quotas.named(node, conn.0, Arc::clone(client_id)),
             Input::Spent { conn, time } => {
                 quotas.spent((now_ns, node), broker, conn.0, time.as_nanos());
             }
+            Input::ConnectionClosed(conn) => quotas.closed(node, conn.0),
             _ => {}
         }
     }
@@ -436,12 +442,6 @@ impl Checkers {
                 Request::DeleteGroups(_) | Request::OffsetDelete(_),
                 Response::DeleteGroups(_) | Response::OffsetDelete(_),
             ) => self.rest(|says| deletions::answer(says, by, (&open.request, answer))),
-            (Request::DescribeConfigs(_), Response::DescribeConfigs(answer)) => {
-                self.rest(|says| placed::described(says, (by.node, by.broker), answer));
-            }
-            (Request::DescribeClientQuotas(asked), Response::DescribeClientQuotas(answer)) => {
-                self.rest(|says| quotas::described(says, (by.node, by.broker), asked, answer));
-            }
             (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
                 let mut members = std::mem::take(&mut self.talk.members);
                 let at = (by.node, members::term(by.broker, &asked.group));

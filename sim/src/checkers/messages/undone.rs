@@ -1,8 +1,8 @@
 //! What an administrator is told is done is done: the metadata of the controller that says so has it.
 
 use super::{Says, placed, quotas};
-use std::sync::Arc;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
@@ -37,7 +37,9 @@ pub(super) fn wanted(image: &MetadataImage, asked: &Request) -> Request {
     }
     if let Request::AlterConfigs(of) = &mut asked {
         for resource in &mut of.resources {
-            let ConfigTarget { kind: ConfigTarget::TOPIC, name } = &resource.target else { continue };
+            let ConfigTarget { kind: ConfigTarget::TOPIC, name } = &resource.target else {
+                continue;
+            };
             let known = image.configs(&ConfigResource::Topic(Arc::clone(name)));
             for change in &mut resource.changes {
                 let now = known.and_then(|known| known.get(&change.key));
