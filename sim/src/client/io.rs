@@ -137,6 +137,17 @@ pub struct ClientCx<'a> {
     pub effects: &'a mut ClientEffects,
 }
 
+/// Records of a producer that have no outcome when the run is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Unfinished<'a> {
+    /// Their partition, if they are in a batch.
+    pub tp: Option<TopicPartition>,
+    /// When they were intended, rising, ns.
+    pub times_ns: &'a [u64],
+    /// Keys and values of all of them.
+    pub bytes: u64,
+}
+
 /// Times of one record, ns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordTimes {

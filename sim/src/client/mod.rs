@@ -32,7 +32,7 @@ pub use consumer::{
 };
 pub use io::{
     BatchDone, ClientCx, ClientEffects, ClientInput, ClientSend, ClientShared, ClientTimer,
-    CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep,
+    CreatedTopic, FailReason, Outcome, RecordTimes, RejectReason, TransactionStep, Unfinished,
 };
 pub use operator::{Operator, Task};
 pub use producer::{Producer, ProducerSetup, TransactionsSetup};

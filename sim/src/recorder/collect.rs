@@ -9,10 +9,10 @@ use super::phases::Phases;
 use super::seconds::Timeline;
 use super::tally::Tally;
 use super::topics::Topics;
-use crate::client::{BatchDone, Outcome};
+use crate::client::{BatchDone, Outcome, Unfinished};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
+use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
 
 use stormglass_reports::recording::{
@@ -188,24 +188,19 @@ impl Recorder {
         self.timeline.offered(intended_ns, records, bytes);
     }
 
-    /// Records of producer group `producer` (index into the plan) that have no outcome when the run ends: they
-    /// were offered, and have waited until then. Of one partition if they are in a batch; times rise.
-    pub fn unfinished(
-        &mut self,
-        producer: usize,
-        tp: Option<TopicPartition>,
-        (times, bytes): (&[u64], u64),
-        end_ns: u64,
-    ) {
-        let Some(oldest_ns) = times.first().copied().filter(|_| self.measures) else { return };
-        self.timeline.offered_run(times, |intended_ns| *intended_ns, bytes);
+    /// Records of producer group `producer` (index into the plan) have no outcome when the run ends: they were
+    /// offered, and have waited until then.
+    pub fn unfinished(&mut self, producer: usize, held: Unfinished<'_>, end_ns: u64) {
+        let Unfinished { tp, times_ns, bytes } = held;
+        let Some(oldest_ns) = times_ns.first().copied().filter(|_| self.measures) else { return };
+        self.timeline.offered_run(times_ns, |intended_ns| *intended_ns, bytes);
         let latency = &mut self.producers[producer].latency;
-        latency.unfinished(&self.phases, times, end_ns, &mut self.clamped);
+        latency.unfinished(&self.phases, times_ns, end_ns, &mut self.clamped);
         if let Some(tp) = tp {
             self.outages.waited(tp, oldest_ns, end_ns);
         }
         let (records, since_ns) = self.unfinished;
-        self.unfinished = (records + times.len() as u64, since_ns.min(oldest_ns));
+        self.unfinished = (records + times_ns.len() as u64, since_ns.min(oldest_ns));
     }
 
     /// An outcome of a client of consumer group `consumer` (index into the plan).

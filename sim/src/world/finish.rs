@@ -118,9 +118,7 @@ impl World {
         let Self { clients, recorder, .. } = self;
         for client in clients.iter_mut().filter(|client| client.running) {
             if let ClientKind::Producer { group, machine } = &mut client.kind {
-                machine.unfinished(sim_ns, &mut |tp, times, bytes| {
-                    recorder.unfinished(*group, tp, (times, bytes), sim_ns);
-                });
+                machine.unfinished(sim_ns, &mut |held| recorder.unfinished(*group, held, sim_ns));
             }
         }
     }

@@ -207,7 +207,7 @@ mod tests {
             let partitions: Vec<_> = placed.iter().map(|replicas| partition(replicas)).collect();
             let count = i32::try_from(placed.len()).unwrap();
             let asked = Placement::Automatic { partitions: count, replication_factor };
-            super::is_placed(&image, &partitions, &asked)
+            is_placed(&image, &partitions, &asked)
         };
         assert!(is_placed(&[&[1, 3], &[3, 2]], 2) && is_placed(&[&[1, 3, 2]], 3));
         assert!(!is_placed(&[&[1, 2]], 2), "in one rack");

@@ -66,6 +66,8 @@ struct Quota {
 
 /// What was counted: when (ms), how much, on which connection.
 type Entry = (u64, u64, u64);
+/// Quotas of an entity.
+type Known = (QuotaEntity, Vec<(Arc<str>, QuotaValue)>);
 
 /// A request of a client that is under quotas.
 #[derive(Debug)]
@@ -360,7 +362,7 @@ pub(super) fn described(
     answer: &DescribeClientQuotasResponse,
 ) {
     let Some(image) = broker.metadata().filter(|_| answer.error.is_ok()) else { return };
-    let mut known: Vec<(QuotaEntity, Vec<(Arc<str>, QuotaValue)>)> = Vec::new();
+    let mut known: Vec<Known> = Vec::new();
     for (owner, values) in image.quotas() {
         let parts = owner.entity();
         let has = |kind: &str| parts.iter().find(|(own, _)| **own == *kind).map(|(_, name)| name);

@@ -11,7 +11,7 @@ use super::sticky::Sticky;
 use super::transactions::{TransactionCall, Transactions, TransactionsSetup};
 use crate::client::arrivals::Arrivals;
 use crate::client::config::{ClientCosts, ProducerConfig};
-use crate::client::io::{ClientCx, ClientInput};
+use crate::client::io::{ClientCx, ClientInput, Unfinished};
 use crate::client::network::Network;
 use crate::client::wakeup::{NEVER, Wakeup};
 use crate::rng::Stream;
@@ -215,24 +215,20 @@ impl Producer {
         self.intake.is_done() && !open && self.accumulator.partitions.iter().all(ended)
     }
 
-    /// Shows all records without an outcome, some at a time, when the run is over: the partition if they are
-    /// in a batch, their intended times, rising, and their bytes, keys and values. Those that `send()` never
-    /// got were intended by now, or before the load stopped.
-    pub fn unfinished(
-        &mut self,
-        now_ns: u64,
-        show: &mut dyn FnMut(Option<TopicPartition>, &[u64], u64),
-    ) {
-        let mut times = Vec::new();
+    /// Shows all records without an outcome, some at a time, when the run is over. Those that `send()` never got
+    /// were intended by now, or before the load stopped.
+    pub fn unfinished(&mut self, now_ns: u64, show: &mut dyn FnMut(Unfinished<'_>)) {
+        let mut times_ns = Vec::new();
         for (partition, queue) in self.accumulator.partitions.iter().enumerate() {
             let tp = self.tp(partition);
             for batch in queue.in_flight.iter().chain(&queue.waiting) {
-                times.clear();
-                times.extend(batch.records.iter().map(|record| record.intended_ns));
-                show(tp, &times, batch.raw_bytes);
+                times_ns.clear();
+                times_ns.extend(batch.records.iter().map(|record| record.intended_ns));
+                show(Unfinished { tp, times_ns: &times_ns, bytes: batch.raw_bytes });
             }
         }
-        self.intake.unsent(now_ns, &mut |times, bytes| show(None, times, bytes));
+        let mut unsent = |times_ns: &[u64], bytes| show(Unfinished { tp: None, times_ns, bytes });
+        self.intake.unsent(now_ns, &mut unsent);
     }
 
     /// What its transaction waits for, in words; `None` without transactions.

@@ -96,7 +96,7 @@ mod tests {
         let line = "700000 steady state records sent, 499800.812300 records/sec (47.66 MB/sec), 2.27 ms avg \
                     latency, 181.00 ms max latency, 1 ms 50th, 4 ms 95th, 17 ms 99th, 180 ms 99.9th.";
         let expected = Produced {
-            records_per_sec: 499_800.8123,
+            records_per_sec: 499_800.812_3,
             mib_per_sec: 47.66,
             p50_ms: 1.0,
             p99_ms: 17.0,
