@@ -8,7 +8,7 @@ mod quorum;
 pub use crate::replica::Follower;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use groups::{ConsumerGroupView, ConsumerMemberView};
-pub use quorum::{QuorumView, quorum_state};
+pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
 
 use crate::broker::Broker;
 use crate::group::{replay_member_epoch, replay_positions};
@@ -132,8 +132,7 @@ impl Broker {
         self.role()?.groups.member_epoch(group, member)
     }
 
-    /// When the session of a member in the classic protocol ends, on the node's monotonic clock, if there is
-    /// such a member.
+    /// When the session of a member ends, on the node's monotonic clock, if there is such a member.
     #[must_use]
     pub fn member_session(&self, group: &str, member: &str) -> Option<Instant> {
         self.role()?.groups.session_of(group, member)
@@ -215,6 +214,17 @@ impl Broker {
     #[must_use]
     pub fn transactions(&self, partition: i32) -> Option<BTreeMap<Arc<str>, TransactionView>> {
         self.role().and_then(|role| role.transactions.views(partition))
+    }
+
+    /// How groups of one partition of `__consumer_offsets` differ from what follows from its batches, in the order
+    /// of the log; `None` also while something is being written.
+    #[must_use]
+    pub fn groups_differ<'a>(
+        &self,
+        partition: i32,
+        batches: impl Iterator<Item = &'a Batch>,
+    ) -> Option<String> {
+        self.role()?.groups.differs_from(partition, batches)
     }
 
     /// Positions that this coordinator answers with, of one partition of `__consumer_offsets`.

@@ -45,10 +45,13 @@ impl GroupCoordinator {
         Some(group.roster.epoch_of(member))
     }
 
-    /// When the session of a member in the classic protocol ends.
+    /// When the session of a member ends.
     pub(crate) fn session_of(&self, group: &str, member: &str) -> Option<Instant> {
         let group = self.readable().find_map(|state| state.groups.get(group))?;
-        group.roster.classic()?.session_of(member)
+        match &group.roster {
+            Roster::Classic(group) => group.session_of(member),
+            Roster::Consumer(group) => group.session_of(member),
+        }
     }
 
     /// A group whose rebalance may never end.
@@ -108,6 +111,56 @@ impl OffsetsPartition {
             })
         });
         of_groups.collect()
+    }
+}
+
+impl GroupCoordinator {
+    /// How a partition's groups differ from what its log says; `None` also while something is under way.
+    pub(crate) fn differs_from<'a>(
+        &self,
+        partition: i32,
+        batches: impl Iterator<Item = &'a Batch>,
+    ) -> Option<String> {
+        let known = self.partitions.get(&partition).filter(|state| state.loading.is_none())?;
+        if self.writes.has_any_of(partition) {
+            return None;
+        }
+        let log = replay(batches);
+        let none = BTreeMap::new();
+        let pending = |state: &OffsetsPartition, id: &Arc<str>| {
+            state.groups.get(id).map_or_else(BTreeMap::new, |group| group.pending.clone())
+        };
+        for id in known.groups.keys().chain(log.groups.keys()) {
+            let (memory, said) = (known.groups.get(id), log.groups.get(id));
+            let positions =
+                |group: Option<&Group>| group.map_or(none.clone(), |g| g.positions.clone());
+            let (ours, theirs) = (positions(memory), positions(said));
+            if ours != theirs {
+                return Some(format!("positions of {id} are {ours:?}, by its log {theirs:?}"));
+            }
+            let (ours, theirs) = (pending(known, id), pending(&log, id));
+            if ours != theirs {
+                return Some(format!("open positions of {id} are {ours:?}, by its log {theirs:?}"));
+            }
+            if let Some(differs) = memory.and_then(|group| group.roster.differs_from(said)) {
+                return Some(format!("members of {id}: {differs}"));
+            }
+        }
+        None
+    }
+}
+
+impl Roster {
+    /// How the members differ from what the log says. In the classic protocol only a stable group is in the log.
+    fn differs_from(&self, said: Option<&Group>) -> Option<String> {
+        let said = said.map(|group| &group.roster);
+        match (self, said) {
+            (Self::Classic(ours), Some(Self::Classic(theirs))) => ours.differs_from(Some(theirs)),
+            (Self::Classic(ours), _) => ours.differs_from(None),
+            (Self::Consumer(ours), Some(Self::Consumer(theirs))) => ours.differs_from(theirs),
+            (Self::Consumer(ours), _) if ours.is_empty() => None,
+            (Self::Consumer(_), _) => Some("they are not in its log".to_owned()),
+        }
     }
 }
 

@@ -127,6 +127,11 @@ impl Writes {
         self.pending.remove(&token)
     }
 
+    /// Whether something is being written to a partition, for checkers.
+    pub(super) fn has_any_of(&self, partition: i32) -> bool {
+        self.pending.values().any(|pending| pending.partition == partition)
+    }
+
     /// It takes too long, and goes on waiting.
     pub(super) fn put_back(&mut self, token: u64, pending: Pending) {
         self.pending.insert(token, pending);

@@ -39,6 +39,8 @@ pub struct SessionPartView {
     pub log_start: Offset,
     /// High watermark that the fetcher was told last.
     pub told_high_watermark: Offset,
+    /// Log start that the fetcher was told last.
+    pub told_log_start: Offset,
     /// Whether it is looked at before the next answer.
     pub is_queued: bool,
     /// Whether its replica tells the session of news; `None` when there is no replica here.
@@ -56,6 +58,8 @@ pub struct FollowedView {
     pub epoch: LeaderEpoch,
     /// Whether it is left out until a back-off ends.
     pub is_delayed: bool,
+    /// Whether nobody will look whether that has ended.
+    pub is_forgotten: bool,
 }
 
 /// The oldest deadlines of requests that wait, on the node's monotonic clock.
@@ -88,6 +92,12 @@ impl Broker {
     #[must_use]
     pub fn fetch_sessions(&self) -> Vec<SessionView> {
         self.role().map(|role| role.replicas.session_views()).unwrap_or_default()
+    }
+
+    /// Brokers that this one takes for able to join an ISR, with the epochs of their registrations.
+    #[must_use]
+    pub fn eligible_brokers(&self) -> Vec<(NodeId, i64)> {
+        self.role().map(|role| role.replicas.eligible_brokers()).unwrap_or_default()
     }
 
     /// What this broker copies from others.

@@ -18,6 +18,23 @@ pub struct QuorumView {
     pub log_end: Offset,
     /// Offset below which it knows everything to be committed.
     pub high_watermark: Offset,
+    /// It follows that leader, and has been answered by it.
+    pub in_touch: bool,
+}
+
+/// What must hold of a Raft node whatever it has heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuorumAudit {
+    /// Next offset of its log.
+    pub log_end: Offset,
+    /// Offset below which its log counts for the quorum.
+    pub durable_end: Offset,
+    /// Newest epoch that its log has on record.
+    pub last_epoch: LeaderEpoch,
+    /// Epoch of the newest batch that it holds, if it holds one.
+    pub newest_batch: Option<LeaderEpoch>,
+    /// Fetches that wait at a leader, though there is something that their nodes have not been told.
+    pub stale_fetches: usize,
 }
 
 /// What a node's `quorum-state` file says: epoch and vote. `None` when it says nothing.
@@ -26,10 +43,22 @@ pub fn quorum_state(bytes: &[u8]) -> Option<(LeaderEpoch, Option<NodeId>)> {
     crate::raft::persisted(bytes)
 }
 
+/// End and epoch of the snapshot that a node's `quorum-state` file names, if it names one.
+#[must_use]
+pub fn named_snapshot(bytes: &[u8]) -> Option<(Offset, LeaderEpoch)> {
+    crate::raft::named_snapshot(bytes)
+}
+
 impl Broker {
     /// This node's part in the quorum.
     #[must_use]
     pub fn quorum(&self) -> QuorumView {
         self.raft().view()
+    }
+
+    /// The same node, with what must agree in it.
+    #[must_use]
+    pub fn quorum_audit(&self) -> QuorumAudit {
+        self.raft().audit()
     }
 }

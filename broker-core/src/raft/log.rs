@@ -197,6 +197,11 @@ impl MetaLog {
         self.epochs.last().map_or(NO_EPOCH, |(epoch, _)| *epoch)
     }
 
+    /// Epoch of the newest batch here; `None` when all is in a snapshot.
+    pub(super) fn newest_batch(&self) -> Option<LeaderEpoch> {
+        self.batches.back().map(|batch| batch.header.partition_leader_epoch)
+    }
+
     /// Appends a batch with final offset and epoch.
     pub(super) fn append(&mut self, step: &mut Step<'_>, batch: Arc<Batch>, origin: Origin) {
         assert_eq!(batch.base_offset(), self.end, "the log has no holes");

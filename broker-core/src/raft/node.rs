@@ -294,6 +294,7 @@ impl Raft {
             last_epoch: self.log.last_epoch(),
             log_end: self.log.end_offset(),
             high_watermark: self.high_watermark,
+            in_touch: matches!(&self.role, Role::Follower(follower) if follower.in_touch),
         }
     }
 

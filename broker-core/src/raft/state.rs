@@ -60,6 +60,12 @@ impl QuorumState {
     }
 }
 
+/// End and epoch of the snapshot that a `quorum-state` file names, for checkers.
+pub(crate) fn named_snapshot(bytes: &[u8]) -> Option<(Offset, LeaderEpoch)> {
+    let snapshot = QuorumState::decode(bytes)?.snapshot?;
+    Some((snapshot.end_offset, snapshot.epoch))
+}
+
 /// Epoch and vote of a `quorum-state` file, for checkers.
 pub(crate) fn persisted(bytes: &[u8]) -> Option<(LeaderEpoch, Option<NodeId>)> {
     QuorumState::decode(bytes).map(|state| (state.epoch, state.voted))

@@ -577,12 +577,13 @@ impl Fetchers {
     /// What is copied from whom, for checkers.
     pub(super) fn views(&self) -> Vec<FollowedView> {
         let of = |fetcher: &Fetcher| {
-            let leader = fetcher.leader;
+            let (leader, delayed_from) = (fetcher.leader, fetcher.delayed_from);
             let parts = fetcher.parts.values().map(move |part| FollowedView {
                 tp: part.tp,
                 leader,
                 epoch: part.epoch,
                 is_delayed: part.delayed_until.is_some(),
+                is_forgotten: part.delayed_until.is_some_and(|until| until < delayed_from),
             });
             parts.collect::<Vec<_>>()
         };

@@ -220,7 +220,7 @@ impl Purgatory {
     /// Deadline of the first produce that waits, for checkers.
     pub(super) fn first_produce_deadline(&self) -> Option<Instant> {
         let waits = |(at, id): &(Instant, u64)| self.produces.get(*id).map(|_| *at);
-        self.produce_deadlines.0.iter().find_map(waits)
+        self.produce_deadlines.0.iter().filter_map(waits).min()
     }
 
     /// Parts of produces that are not settled, for checkers.

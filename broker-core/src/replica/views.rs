@@ -4,6 +4,7 @@ use super::ReplicaManager;
 use super::append::PendingAppend;
 use super::partition::Watch;
 use super::session::FetchSession;
+use crate::ids::NodeId;
 use crate::inspect::{FollowedView, SessionPartView, SessionView, WaitsView};
 
 impl ReplicaManager {
@@ -31,6 +32,7 @@ impl ReplicaManager {
                 last_fetched_epoch: part.last_fetched_epoch,
                 log_start: part.log_start,
                 told_high_watermark: part.told_high_watermark,
+                told_log_start: part.told_log_start,
                 is_queued: part.queued,
                 is_watched: watched,
             }
@@ -44,6 +46,11 @@ impl ReplicaManager {
             is_reading: session.reading,
             parts: parts.collect(),
         }
+    }
+
+    /// Brokers that may join an ISR, in order of their ids.
+    pub(crate) fn eligible_brokers(&self) -> Vec<(NodeId, i64)> {
+        self.eligible.iter().map(|(id, epoch)| (*id, *epoch)).collect()
     }
 
     /// What is copied from whom.

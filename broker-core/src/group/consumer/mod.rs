@@ -403,6 +403,11 @@ impl ConsumerGroup {
         self.current.members.get(member).map(|member| member.current.epoch)
     }
 
+    /// When a member's session ends, for checkers.
+    pub(super) fn session_of(&self, member: &str) -> Option<Instant> {
+        self.deadlines.get(member).map(|deadlines| deadlines.session)
+    }
+
     /// A member without a deadline for its next heartbeat, or for what it has to give up; for checkers. One that is
     /// away for a while has no session.
     pub(super) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
@@ -436,6 +441,12 @@ impl ConsumerGroup {
     /// What it goes on with, for checkers.
     pub(super) fn view(&self) -> ConsumerGroupView<'_> {
         self.current.view(&self.id)
+    }
+
+    /// How the group differs from what its log says, for checkers; nothing while an append is under way.
+    pub(super) fn differs_from(&self, log: &Self) -> Option<String> {
+        let differs = self.unconfirmed.is_empty() && self.current != log.current;
+        differs.then(|| format!("{:?}, by its log {:?}", self.current, log.current))
     }
 
     /// What tools are told.

@@ -151,6 +151,24 @@ impl Membership {
         members.find(|(id, member)| !is_guarded(id, member)).map(|(id, _)| id)
     }
 
+    /// How a stable group differs from what its log says, for checkers.
+    pub(in crate::group) fn differs_from(&self, log: Option<&Self>) -> Option<String> {
+        if self.state != GroupState::Stable {
+            return None;
+        }
+        let Some(log) = log else { return Some("they are not in its log".to_owned()) };
+        let of = |group: &Self| {
+            let member = |member: &Member| {
+                let metadata = member.metadata(group.protocol.as_ref());
+                (member.instance.clone(), metadata, member.assignment.clone())
+            };
+            let members = group.members.iter().map(|(id, of)| (Arc::clone(id), member(of)));
+            (group.generation, group.protocol.clone(), members.collect::<BTreeMap<_, _>>())
+        };
+        let (ours, theirs) = (of(self), of(log));
+        (ours != theirs).then(|| format!("{ours:?}, by its log {theirs:?}"))
+    }
+
     /// Whether a rebalance that goes on may never end, for checkers: no time is set for those who do not join,
     /// or do not ask for their assignment.
     pub(in crate::group) fn hangs(&self, timers: &Timers) -> bool {
