@@ -97,6 +97,22 @@ pub(super) fn interval_ms(plan: &Plan, key: &str, default_ms: u64) -> i64 {
     i64::try_from(plan.cluster.config_ms(key, default_ms)).unwrap_or(i64::MAX)
 }
 
+/// The lowest `min.insync.replicas` that an administrator sets for a topic.
+pub(super) fn lowest_min_isr(plan: &Plan) -> BTreeMap<String, usize> {
+    let mut lowest: BTreeMap<String, usize> = BTreeMap::new();
+    for event in &plan.events {
+        let Action::Admin { operation } = &event.action else { continue };
+        let Operation::SetTopicConfig { topic, key, value: Some(value) } = operation else {
+            continue;
+        };
+        if key == "min.insync.replicas" {
+            let value = value.parse().unwrap_or(1);
+            lowest.entry(topic.clone()).and_modify(|of| *of = value.min(*of)).or_insert(value);
+        }
+    }
+    lowest
+}
+
 /// Topics whose records an administrator deletes.
 pub(super) fn trimmed_topics(plan: &Plan) -> BTreeSet<String> {
     let topic = |event: &EventPlan| match &event.action {

@@ -7,8 +7,8 @@ use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
     compacted_topics, elects_any, group_heartbeat_ms, has_client_quotas, has_drift,
-    has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, transactional_topics,
-    trimmed_topics, unclean_topics,
+    has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, lowest_min_isr,
+    transactional_topics, trimmed_topics, unclean_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};
@@ -108,6 +108,8 @@ pub struct Checkers {
     pub(super) late_check_ms: i64,
     /// Topics of which an administrator deletes records.
     trimmed: BTreeSet<String>,
+    /// The lowest `min.insync.replicas` that an administrator sets, by topic.
+    lowest_min_isr: BTreeMap<String, usize>,
     /// Topics that retention by time alone shortens, with their `retention.ms`.
     aged: BTreeMap<String, i64>,
     /// Topics that have transactions.
@@ -163,6 +165,7 @@ impl Checkers {
             expiry_check_ms: interval_ms(plan, EXPIRY_CHECK, 600_000),
             late_check_ms: interval_ms(plan, LATE_CHECK, 10_000),
             trimmed: trimmed_topics(plan),
+            lowest_min_isr: lowest_min_isr(plan),
             aged: aged_topics(plan),
             transactional: transactional_topics(plan),
             groups: plan.consumers.iter().map(|group| group.group.clone()).collect(),
@@ -206,7 +209,8 @@ impl Checkers {
         partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
         partition.is_trimmed = self.trimmed.contains(topic);
         partition.ages = self.aged.get(topic).map(|retention_ms| Ages::new(*retention_ms));
-        partition.min_isr = min_isr.max(1);
+        let lowest = self.lowest_min_isr.get(topic).copied().unwrap_or(min_isr);
+        partition.min_isr = min_isr.min(lowest).max(1);
         partition.unclean = self.unclean || self.unclean_topics.contains(topic);
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
             let keys = Keys::new(*retention_ms);

@@ -27,6 +27,7 @@ pub(super) fn storm(plan: &mut Plan) {
         flaws(plan, window),
         quotas::changes(plan, window),
         settings::changes(plan, window),
+        in_sync(plan, window),
     ];
     let in_time = changes.into_iter().flatten().filter(|(at_ns, _)| *at_ns <= to_ns);
     let event = |(at_ns, operation)| EventPlan {
@@ -139,6 +140,29 @@ fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     changes
 }
 
+/// Other numbers of replicas must be in sync for a while, mostly when one has just gone or come.
+fn in_sync(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
+    let mut dice = Dice::new(plan.seed, "replicas in sync");
+    if !dice.percent(15) {
+        return Vec::new();
+    }
+    let topic = &plan.topics[dice.index(plan.topics.len())];
+    let replicas = topic.assignment.first().map_or(1, Vec::len);
+    let faults: Vec<u64> = plan.events.iter().map(|event| event.at_ns).collect();
+    let mut changes = Vec::new();
+    for _ in 0..dice.between(1, 4) {
+        let at_ns = match faults.is_empty() || dice.percent(30) {
+            true => dice.between(from_ns, to_ns),
+            false => dice.pick(&faults) + dice.around(1_500 * MS),
+        };
+        let value = dice.pick(&[Some("1"), Some("1"), Some("2"), None]);
+        let value = value.filter(|value| replicas > 1 || *value == "1").map(str::to_owned);
+        let (topic, key) = (topic.name.clone(), "min.insync.replicas".to_owned());
+        changes.push((at_ns.max(from_ns), Operation::SetTopicConfig { topic, key, value }));
+    }
+    changes
+}
+
 /// A clumsy producer sends batches that must be refused, a few of each sort. What is from the future is so by ten
 /// days: clocks that are wrong are so by less.
 fn flaws(plan: &mut Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
@@ -200,8 +224,8 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut unregistered, mut deleted, mut throttled, mut flawed, mut others) =
-            (0, 0, 0, 0, 0);
+        let (mut unregistered, mut deleted, mut throttled, mut flawed) = (0, 0, 0, 0);
+        let (mut in_sync, mut others) = (0, 0);
         for seed in 1..300 {
             let plan = swarm(&base, seed);
             let of = |is: &dyn Fn(&Operation) -> bool| {
@@ -222,11 +246,16 @@ mod tests {
             };
             throttled += u32::from(of(&is_throttle));
             flawed += u32::from(of(&|of| matches!(of, Operation::ProduceFlawed { .. })));
+            let is_in_sync = |of: &Operation| match of {
+                Operation::SetTopicConfig { key, .. } => key == "min.insync.replicas",
+                _ => false,
+            };
+            in_sync += u32::from(of(&is_in_sync));
             others +=
                 u32::from(!plan.events.iter().any(|e| matches!(e.action, Action::Admin { .. })));
         }
-        let of_all = [unregistered, deleted, throttled, flawed];
+        let of_all = [unregistered, deleted, throttled, flawed, in_sync];
         assert!(of_all.iter().all(|seeds| (10..60).contains(seeds)), "{of_all:?}");
-        assert!(others > 120, "{others} without an administrator");
+        assert!(others > 110, "{others} without an administrator");
     }
 }
