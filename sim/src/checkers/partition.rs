@@ -63,6 +63,8 @@ pub(crate) struct Replica {
     pub(crate) recovered: bool,
     /// It proposed an ISR as leader; not looked at since.
     pub(crate) proposed: bool,
+    /// Leader and partition epoch for which it proposed an ISR last, as looked at.
+    pub(crate) proposed_for: (LeaderEpoch, i32),
     /// It deleted old segments while it led; not looked at since.
     pub(crate) deleted: bool,
     /// What its cleaner has gone over; not looked at since.
@@ -94,6 +96,7 @@ impl Replica {
             log_start: 0,
             recovered: false,
             proposed: false,
+            proposed_for: (NO_EPOCH, -1),
             deleted: false,
             cleaned: None,
             horizons: Horizons::new(),

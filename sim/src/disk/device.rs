@@ -82,6 +82,8 @@ pub struct Disk {
     failed: Option<DiskError>,
     /// Present where the plan has such faults, from the first on.
     pub(super) damage: Option<Box<Damage>>,
+    /// A snapshot of the metadata that went while the state of the quorum on the volume named it.
+    pub(super) named_gone: Option<FileName>,
     append_bytes: u64,
     throttled_ns: u64,
     /// Reused by reads and cuts.
@@ -104,6 +106,7 @@ impl Disk {
             io_error: false,
             failed: None,
             damage: None,
+            named_gone: None,
             append_bytes: 0,
             throttled_ns: 0,
             extents: Vec::new(),
@@ -191,6 +194,7 @@ impl Disk {
                 (now_ns, DiskResult::File(self.store.file(&file).cloned()))
             }
             DiskOpKind::DeleteFile { file } => {
+                self.note_named(now_ns, &file);
                 self.store.set_file(&file, None);
                 self.pending_files.retain(|pending| pending.name != file);
                 (now_ns, DiskResult::Done)

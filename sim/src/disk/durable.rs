@@ -3,6 +3,7 @@
 use super::device::Disk;
 use bytes::Bytes;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::inspect::named_snapshot;
 use stormglass_broker_core::seam::FileName;
 
 impl Disk {
@@ -33,6 +34,21 @@ impl Disk {
     #[must_use]
     pub fn buried(&self, tp: TopicPartition) -> Option<Offset> {
         self.store.log(tp)?.buried
+    }
+
+    /// A file is deleted: nothing that a restart would look for may go.
+    pub(super) fn note_named(&mut self, now_ns: u64, file: &FileName) {
+        let FileName::MetadataSnapshot(end, epoch) = file else { return };
+        let state = self.durable_file(now_ns, &FileName::QuorumState);
+        if state.and_then(|bytes| named_snapshot(bytes)) == Some((*end, *epoch)) {
+            self.named_gone = Some(file.clone());
+        }
+    }
+
+    /// A snapshot of the metadata that was deleted while a restart after a power failure would have looked for it.
+    #[must_use]
+    pub fn named_gone(&self) -> Option<&FileName> {
+        self.named_gone.as_ref()
     }
 
     /// Snapshots of the cluster's metadata.

@@ -8,12 +8,44 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
 use stormglass_broker_core::protocol::{
-    AlterPartitionRequest, HeartbeatRequest, HeartbeatResponse, Request,
+    AlterPartitionRequest, HeartbeatRequest, HeartbeatResponse, Request, Response,
 };
+use stormglass_broker_core::seam::Reply;
 use stormglass_broker_core::time::Instant;
 
 /// By node, connection and correlation.
 type Key = (i32, u64, u64);
+
+/// A heartbeat in the consumer protocol.
+#[derive(Debug)]
+pub(super) struct Beat {
+    key: Key,
+    /// Group and member.
+    member: (Arc<str>, Arc<str>),
+    /// When its session would have ended.
+    before: Instant,
+}
+
+impl Beat {
+    /// It has been handled: unless it was refused, the session is longer.
+    pub(super) fn is_heard(&self, says: &mut Says<'_>, by: Speaker<'_>, replies: &[Reply]) {
+        let Self { key, member: (group, member), before } = self;
+        let own = replies.iter().find(|of| (by.node, of.conn.0, of.correlation.0) == *key);
+        let is_refused = own.is_some_and(|reply| match &reply.response {
+            Some(Response::ConsumerGroupHeartbeat(answer)) => !answer.error.is_ok(),
+            _ => true,
+        });
+        let until = by.broker.member_session(group, member);
+        let told = if is_refused { ErrorCode::UnknownMemberId } else { ErrorCode::None };
+        says.rule(is_renewed(told, *before, until), &|| {
+            format!(
+                "coordinator {} has heard member {member} of {group}, and leaves the end of its session at \
+                 {before:?}: {until:?}",
+                by.node
+            )
+        });
+    }
+}
 
 /// What is being handled.
 #[derive(Debug, Default)]
@@ -24,6 +56,8 @@ pub(super) struct CarriedOut {
     moving: Vec<(TopicPartition, Vec<NodeId>)>,
     /// A member has shown that it is alive; when its session would have ended.
     member: Option<(Key, HeartbeatRequest, Instant)>,
+    /// The same of a member in the consumer protocol, which is answered when the log has what it says.
+    beats: Option<Beat>,
     /// Members that have shown it at this very time, ns: what was late may come all at once.
     shown: (u64, Vec<Arc<str>>),
     /// The node that led something else last, or whose disk answered last, and when, ns.
@@ -42,6 +76,7 @@ impl CarriedOut {
             Request::OffsetCommit(asked) => Some(&asked.member),
             Request::SyncGroup(asked) => Some(&asked.member),
             Request::JoinGroup(asked) => Some(&asked.member),
+            Request::ConsumerGroupHeartbeat(asked) => Some(&asked.member),
             _ => None,
         };
         // a group that was loaded at this very time has new sessions (hunt seed 1008405)
@@ -61,6 +96,11 @@ impl CarriedOut {
                 let until = broker.member_session(&asked.group, &asked.member);
                 self.member = until.map(|until| (key, HeartbeatRequest::clone(asked), until));
             }
+            Request::ConsumerGroupHeartbeat(asked) if !again && asked.epoch >= 0 => {
+                let until = broker.member_session(&asked.group, &asked.member);
+                let member = || (Arc::clone(&asked.group), Arc::clone(&asked.member));
+                self.beats = until.map(|before| Beat { key, member: member(), before });
+            }
             _ => {}
         }
     }
@@ -72,13 +112,13 @@ impl CarriedOut {
 
     /// Something else is handled.
     pub(super) fn rest(&mut self) {
-        (self.change, self.member) = (None, None);
+        (self.change, self.member, self.beats) = (None, None, None);
         self.moving.clear();
     }
 
     /// Whether the node is looked at though it says nothing.
     pub(super) fn is_asked(&self) -> bool {
-        self.change.is_some() || !self.moving.is_empty()
+        self.change.is_some() || self.beats.is_some() || !self.moving.is_empty()
     }
 
     /// The request has been handled. Which one must be refused now, and why.
@@ -97,6 +137,11 @@ impl CarriedOut {
             image.partition(*tp).is_some_and(|state| has_moved_early(state, adding))
         };
         moving.into_iter().filter(is_early).map(|(tp, _)| tp).collect()
+    }
+
+    /// A member in the consumer protocol that has just shown that it is alive.
+    pub(super) fn beat(&mut self) -> Option<Beat> {
+        self.beats.take()
     }
 
     /// A member is answered.

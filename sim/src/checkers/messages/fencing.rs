@@ -1,8 +1,10 @@
 //! Who must be refused: members of groups and producers that are not, or no more, who they say.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::inspect::ProducerView;
 use stormglass_broker_core::protocol::{
     DeleteRecordsRequest, ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules,
     TxnMarker, WriteTxnMarkersRequest,
@@ -35,7 +37,7 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
         Request::EndTxn(asked) if asked.rules == TransactionRules::Added => {
             transactional(broker, &asked.transactional_id, asked.producer)
         }
-        Request::Produce(asked) => produces(broker, asked),
+        Request::Produce(asked) => produces(broker, asked).or_else(|| skips(broker, asked)),
         Request::WriteTxnMarkers(asked) => ends(broker, asked),
         Request::DeleteRecords(asked) => deletes(broker, asked),
         _ => None,
@@ -109,6 +111,33 @@ fn transactional(broker: &Broker, id: &str, asked: ProducerIdAndEpoch) -> Option
     is_fenced.then(|| format!("it is of {asked:?} for {id}, which is {known:?} now"))
 }
 
+/// A batch that leaves sequences out, or that begins a new epoch amid them. One within a transaction may wait for
+/// others that come before.
+fn skips(broker: &Broker, asked: &ProduceRequest) -> Option<String> {
+    asked.partitions.iter().find_map(|data| {
+        let header = data.records.batches().first()?.header;
+        if header.producer_id < 0 || header.is_transactional() {
+            return None;
+        }
+        let view = broker.replica_view(data.tp).filter(|view| view.lead.is_some())?;
+        let known = view.log.producer_view(header.producer_id)?;
+        does_skip((header.producer_epoch, header.base_sequence), &known)
+            .then(|| format!("it has sequence {} of {known:?}", header.base_sequence))
+    })
+}
+
+fn does_skip((epoch, sequence): (i16, i32), known: &ProducerView) -> bool {
+    /// Sequences that are further apart are taken for ones that have wrapped.
+    const AHEAD_MAX: i64 = 1 << 30;
+    let last = known.newest.map_or(-1, |(sequence, _)| sequence);
+    let ahead = i64::from(sequence) - i64::from(last);
+    match epoch.cmp(&known.epoch) {
+        Ordering::Greater => sequence != 0,
+        Ordering::Equal => (2..AHEAD_MAX).contains(&ahead),
+        Ordering::Less => false,
+    }
+}
+
 /// An idempotent producer whose batches are of an epoch that a newer one has ended.
 fn produces(broker: &Broker, asked: &ProduceRequest) -> Option<String> {
     asked.partitions.iter().find_map(|data| {
@@ -161,6 +190,23 @@ pub(super) fn is_taken(answer: &Response) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn batches_leave_nothing_out() {
+        let known = ProducerView {
+            id: 7,
+            epoch: 2,
+            batches: 1,
+            newest: Some((9, 30)),
+            last_ms: 0,
+            is_open: false,
+        };
+        let skips = |epoch, sequence| does_skip((epoch, sequence), &known);
+        assert!(!skips(2, 10) && !skips(2, 5) && !skips(3, 0), "in order, repeated, begun anew");
+        assert!(skips(2, 11) && skips(3, 10));
+        let last = ProducerView { newest: Some((i32::MAX, 30)), ..known };
+        assert!(!does_skip((2, 0), &last), "sequences wrap");
+    }
 
     #[test]
     fn markers_of_coordinators_and_producers_that_are_over_are_refused() {

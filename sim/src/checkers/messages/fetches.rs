@@ -184,7 +184,10 @@ fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position
     let (start, end) = (view.log.log_start_offset(), view.log.log_end_offset());
     let offset = position.fetch_offset;
     let unknown = is_told(view.log, position);
-    let holds = !(start..=end).contains(&offset) || unknown.is_some_and(|end| end.end_offset < 0);
+    // whose log differs is told where, unless what it would be compared with is gone
+    let differs = offset >= start && unknown.is_some_and(|end| end.end_offset >= 0);
+    let is_outside = !(start..=end).contains(&offset) && !differs;
+    let holds = is_outside || unknown.is_some_and(|end| end.end_offset < 0);
     says.rule(holds, &|| {
         format!(
             "broker {node} says that offset {offset} is outside its log, which is {start}..{end}"

@@ -13,6 +13,7 @@ mod flawed;
 mod members;
 mod peers;
 mod placed;
+mod proven;
 mod quotas;
 mod sessions;
 mod shutdowns;
@@ -132,6 +133,10 @@ pub(crate) struct Talk {
     before: Vec<Before>,
     /// Of the fetch that is being handled.
     unproven: Vec<Unproven>,
+    /// Of the same fetch: what must count.
+    proven: Vec<proven::Proven>,
+    /// Of the answer that is being taken: partitions whose proposal was refused for good.
+    refused: Vec<TopicPartition>,
     /// Of the answer that is being taken: partitions whose ISR was proposed, and with the news that another
     /// leader was elected with it, who is in sync then, and the epoch.
     proposed: Vec<(TopicPartition, Option<TakenIn>)>,
@@ -165,6 +170,11 @@ impl Talk {
         Self { quotas: Some(Box::new(Quotas::new(has_right_clocks))), ..Self::default() }
     }
 
+    /// The high watermark that a follower was told last in a fetch session.
+    pub(crate) fn told(&self, node: i32, session: i32, tp: TopicPartition) -> Option<Offset> {
+        self.sessions.told(node, session, tp)
+    }
+
     /// A node has begun to lead, or an answer of its disk is there.
     pub(crate) fn turned(&mut self, now_ns: u64, node: i32) {
         self.carried_out.turned(now_ns, node);
@@ -181,8 +191,14 @@ impl Checkers {
         request: &Request,
     ) {
         self.talk.unproven.clear();
+        self.talk.proven.clear();
         if let Request::Fetch(fetch) = request {
-            self.talk.sessions.asked(node, fetch);
+            let is_anew = self.talk.sessions.asked(node, fetch);
+            let positions = self.talk.sessions.positions(node, fetch);
+            self.talk.proven = match is_anew {
+                true => proven::of_fetch(broker, fetch.replica, positions),
+                false => proven::of_fetch(broker, fetch.replica, fetch.partitions.iter()),
+            };
             if let Some(replica) = fetch.replica {
                 self.talk.unproven.extend(peers::unproven(broker, replica.id, fetch));
                 let positions = self.talk.sessions.positions(node, fetch);
@@ -203,15 +219,10 @@ impl Checkers {
             let term = members::term(broker, &asked.group);
             self.talk.members.joins((node, term), asked);
         }
-        let objection = controller::objection(broker, request);
-        let objection = objection.or_else(|| votes::objection(broker, request));
-        let objection = objection.or_else(|| fencing::objection(broker, request));
-        let objection = objection.or_else(|| quotas::objection(request));
         if let Some(quotas) = &mut self.talk.quotas {
             quotas.asked((node, broker), (conn, correlation), request);
         }
-        let wall_ms = self.ledger.wall_ms(now_ns);
-        if let Some(objection) = objection.or_else(|| flawed::objection(broker, request, wall_ms)) {
+        if let Some(objection) = self.objection(now_ns, (node, broker), request) {
             self.talk.objections.insert(key, objection);
         }
         if undone::is_welcome(broker, request) {
@@ -237,6 +248,22 @@ impl Checkers {
         }
     }
 
+    /// Why a node must not take a request.
+    fn objection(
+        &self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        request: &Request,
+    ) -> Option<String> {
+        let wall_ms = self.ledger.wall_ms(now_ns);
+        controller::objection(broker, request)
+            .or_else(|| votes::objection(broker, request))
+            .or_else(|| self.followed.objection(now_ns, (node, broker), request))
+            .or_else(|| fencing::objection(broker, request))
+            .or_else(|| quotas::objection(request))
+            .or_else(|| flawed::objection(broker, request, wall_ms))
+    }
+
     /// A node is about to take an answer of its disk.
     pub fn reads(&mut self, now_ns: u64, node: i32) {
         self.talk.turned(now_ns, node);
@@ -245,21 +272,28 @@ impl Checkers {
     /// A node is about to take a peer's answer.
     pub fn hears(
         &mut self,
+        now_ns: u64,
         (node, broker): (i32, &Broker),
         from: NodeId,
         result: &Result<Response, PeerError>,
     ) {
         self.talk.before.clear();
         self.talk.unproven.clear();
+        self.talk.proven.clear();
+        self.talk.refused.clear();
         self.talk.proposed.clear();
         self.talk.stays_fenced = None;
         self.talk.shutdowns.rest();
         self.talk.carried_out.rest();
         if let Ok(Response::AlterPartition(answer)) = result {
+            self.talk.refused = proven::refused_for_good(answer);
             self.talk.proposed.extend(answer.partitions.iter().map(|told| {
                 let is_elected = told.error == ErrorCode::NewLeaderElected;
                 (told.tp, is_elected.then(|| (told.isr.clone(), told.leader_epoch)))
             }));
+        }
+        if let Ok(answer) = result {
+            self.followed.hears(now_ns, node, from.0, answer);
         }
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
@@ -281,9 +315,11 @@ impl Checkers {
     /// Whether a node is looked at after its step, though it says nothing.
     #[must_use]
     pub fn has_heard(&self) -> bool {
-        let Talk { stays_fenced, before, unproven, proposed, shutdowns, carried_out, .. } =
-            &self.talk;
+        let Talk {
+            stays_fenced, before, unproven, proposed, shutdowns, carried_out, proven, ..
+        } = &self.talk;
         let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
+        let is_silent = is_silent && proven.is_empty();
         let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
         asks || !is_silent
     }
@@ -291,6 +327,17 @@ impl Checkers {
     /// A node has taken an input, and perhaps said something.
     pub fn said(&mut self, now_ns: u64, by: Speaker<'_>, replies: &[Reply], sends: &[PeerRequest]) {
         self.ledger.now_ns = now_ns;
+        self.has_taken(by, replies);
+        for reply in replies {
+            self.replied(now_ns, by, reply);
+        }
+        for send in sends {
+            self.asks(by, send);
+        }
+    }
+
+    /// What has become of the input.
+    fn has_taken(&mut self, by: Speaker<'_>, replies: &[Reply]) {
         let mut befores = std::mem::take(&mut self.talk.before);
         for before in befores.drain(..) {
             self.about(before.tp, |says| peers::stale_answer(says, by, before));
@@ -299,6 +346,7 @@ impl Checkers {
         for unproven in std::mem::take(&mut self.talk.unproven) {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
+        self.follows_from(by, replies);
         for (tp, elected) in std::mem::take(&mut self.talk.proposed) {
             self.counts_taken_in(by, tp, elected);
         }
@@ -311,6 +359,9 @@ impl Checkers {
         if let Some((key, objection)) = self.talk.carried_out.objection(by.broker) {
             self.talk.objections.insert(key, objection);
         }
+        if let Some(beat) = self.talk.carried_out.beat() {
+            self.rest(|says| beat.is_heard(says, by, replies));
+        }
         for tp in self.talk.carried_out.moved_early(by.broker) {
             self.about(tp, |says| {
                 says.rule(false, &|| {
@@ -318,38 +369,59 @@ impl Checkers {
                 });
             });
         }
-        for reply in replies {
-            let key = (by.node, reply.conn.0, reply.correlation.0);
-            let asked = self.talk.open.remove(&key);
-            let objection = self.talk.objections.remove(&key);
-            let is_welcome = self.talk.welcome.remove(&key);
-            if let Some(mut quotas) = self.talk.quotas.take() {
-                let of = (now_ns, by.node, by.broker);
-                self.rest(|says| quotas.answered(says, of, reply));
-                self.talk.quotas = Some(quotas);
-            }
-            let Some(answer) = reply.response.as_ref() else { continue };
-            if let Some(objection) = objection {
-                self.rest(|says| {
-                    says.rule(!controller::is_taken(answer), &|| {
-                        format!("node {} takes a request, though {objection}", by.node)
-                    });
+    }
+
+    /// A node answers.
+    fn replied(&mut self, now_ns: u64, by: Speaker<'_>, reply: &Reply) {
+        let key = (by.node, reply.conn.0, reply.correlation.0);
+        let asked = self.talk.open.remove(&key);
+        let objection = self.talk.objections.remove(&key);
+        let is_welcome = self.talk.welcome.remove(&key);
+        if let Some(mut quotas) = self.talk.quotas.take() {
+            let of = (now_ns, by.node, by.broker);
+            self.rest(|says| quotas.answered(says, of, reply));
+            self.talk.quotas = Some(quotas);
+        }
+        let Some(answer) = reply.response.as_ref() else { return };
+        if proven::is_decision(answer) {
+            self.rest(|says| proven::decides(says, by, answer));
+        }
+        if let Some(epoch) = proven::answered_in(answer) {
+            self.rest(|says| proven::epoch_is_kept(says, by, epoch));
+        }
+        if let Some(objection) = objection {
+            self.rest(|says| {
+                says.rule(!controller::is_taken(answer), &|| {
+                    format!("node {} takes a request, though {objection}", by.node)
                 });
-            }
-            if is_welcome {
-                self.rest(|says| undone::reassigned(says, by.node, answer));
-            }
-            if let Some(asked) = asked {
-                self.answered(by, &asked, answer);
-            }
-            if let Response::Heartbeat(answer) = answer {
-                let mut carried_out = std::mem::take(&mut self.talk.carried_out);
-                self.rest(|says| carried_out.answered(says, by, key, answer));
-                self.talk.carried_out = carried_out;
+            });
+        }
+        if is_welcome {
+            self.rest(|says| undone::reassigned(says, by.node, answer));
+        }
+        if let Some(asked) = asked {
+            self.answered(by, &asked, answer);
+        }
+        if let Response::Heartbeat(answer) = answer {
+            let mut carried_out = std::mem::take(&mut self.talk.carried_out);
+            self.rest(|says| carried_out.answered(says, by, key, answer));
+            self.talk.carried_out = carried_out;
+        }
+    }
+
+    /// What was asked or answered counts.
+    fn follows_from(&mut self, by: Speaker<'_>, replies: &[Reply]) {
+        let mut proven = std::mem::take(&mut self.talk.proven);
+        if !proven::is_refused(replies) {
+            for one in &proven {
+                self.about(one.tp, |says| proven::is_counted(says, by, *one));
             }
         }
-        for send in sends {
-            self.asks(by, send);
+        proven.clear();
+        self.talk.proven = proven;
+        for tp in std::mem::take(&mut self.talk.refused) {
+            let Some(view) = by.broker.replica_view(tp) else { continue };
+            self.about(tp, |says| proven::gives_up(says, by.node, &view));
         }
     }
 
@@ -464,6 +536,12 @@ impl Checkers {
     }
 
     fn asks(&mut self, by: Speaker<'_>, send: &PeerRequest) {
+        if let Some(epoch) = proven::asked_in(&send.request) {
+            self.rest(|says| proven::epoch_is_kept(says, by, epoch));
+        }
+        if let Request::WriteTxnMarkers(markers) = &send.request {
+            self.rest(|says| proven::ends_its_own(says, by, markers));
+        }
         match &send.request {
             Request::Fetch(fetch) => {
                 if fetch.partitions.first().is_some_and(|p| p.tp == TopicPartition::METADATA) {

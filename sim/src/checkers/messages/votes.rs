@@ -39,6 +39,7 @@ mod tests {
             last_epoch: 4,
             log_end: 30,
             high_watermark: 20,
+            in_touch: false,
         };
         let asks = |epoch, last: (i32, i64), pre_vote| VoteRequest {
             epoch,

@@ -23,6 +23,8 @@ struct Look {
     high_watermark: Offset,
     log_start: Offset,
     recovery_point: Offset,
+    /// Where its newest segment begins.
+    active: Offset,
 }
 
 impl Look {
@@ -32,6 +34,7 @@ impl Look {
             high_watermark: replica.high_watermark,
             log_start: replica.log.log_start_offset(),
             recovery_point: replica.log.recovery_point(),
+            active: replica.log.active_segment(),
         }
     }
 }
@@ -108,6 +111,15 @@ impl Kept {
                 let is_old = |look: &&Look| now_ns - look.at_ns >= interval_ns + SLACK_NS;
                 looks.iter().rev().find(is_old)
             };
+            let rolled = due(SLACK_NS).map(|then| then.active);
+            let rolled = rolled.filter(|then| looks.iter().any(|before| before.active < *then));
+            check(p, ledger, rolled.is_none_or(|end| now.recovery_point >= end), &|| {
+                format!(
+                    "replica {node} has rolled a segment that ends at {rolled:?} a while ago, and knows it to \
+                     be flushed up to {} only",
+                    now.recovery_point
+                )
+            });
             let mut rule = |what: &str, known: Option<(Offset, Offset)>, kept: Option<&Offset>| {
                 let kept = kept.copied().unwrap_or(0);
                 // what has gone back since was cut

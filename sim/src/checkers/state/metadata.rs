@@ -78,6 +78,14 @@ pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: bool) {
                 list(&state.replicas)
             )
         });
+        says_of(ledger, (image, tp), !state.recovering || state.isr.len() < 2, &|| {
+            format!(
+                "at metadata offset {} the ISR is {}, and the election from outside it is still to be \
+                 recovered from",
+                image.offset(),
+                list(&state.isr)
+            )
+        });
         if state.leader.is_some() {
             continue;
         }
@@ -111,6 +119,21 @@ pub(crate) fn snapshots(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
                 format!("nodes {first} and {} have different snapshots {name:?}", view.node)
             });
         }
+    }
+}
+
+/// A snapshot is named for the epoch of the last record that is in it. `p`: the log of the metadata.
+pub(crate) fn snapshot_epochs(p: &Partition, ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(log) = p.known_replica(view.node).map(|replica| &replica.log) else { return };
+    for (name, _) in view.disk.metadata_snapshots() {
+        let FileName::MetadataSnapshot(end, named) = name else { continue };
+        let epoch = log.epoch_at(end - 1);
+        says(ledger, "", epoch.is_none_or(|epoch| epoch == *named), &|| {
+            format!(
+                "node {} has a snapshot for epoch {named}, whose last record is of epoch {epoch:?}",
+                view.node
+            )
+        });
     }
 }
 
@@ -153,6 +176,22 @@ pub(crate) fn applied(ledger: &mut Ledger, view: &NodeView<'_>) {
         let Some(state) = image.partition(replica.tp) else { continue };
         role(ledger, image, view.node, (&replica, state));
     }
+}
+
+/// A broker takes those for able to join an ISR whom its metadata has active.
+pub(crate) fn eligible(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    let active = image.brokers().filter(|(_, broker)| broker.is_active());
+    let active: Vec<(NodeId, i64)> = active.map(|(id, broker)| (id, broker.epoch)).collect();
+    let known = view.broker.eligible_brokers();
+    says(ledger, "", known == active, &|| {
+        format!(
+            "broker {} takes {known:?} for active (with their epochs), its metadata has {active:?}",
+            view.node
+        )
+    });
 }
 
 /// Logs go by their topics' configs.
@@ -256,6 +295,18 @@ fn role(
         )
     });
     let Some(lead) = &replica.lead else { return };
+    let counted = lead.followers.iter().map(|follower| follower.id);
+    let others = state.replicas.iter().copied().filter(|id| id.0 != node);
+    let same = partition_epoch > state.partition_epoch
+        || counted.collect::<BTreeSet<_>>() == others.collect();
+    says_of(ledger, of, same, &|| {
+        let counted: Vec<_> = lead.followers.iter().map(|follower| follower.id).collect();
+        format!(
+            "leader {node} counts followers {}, the replicas are {}",
+            list(&counted),
+            list(&state.replicas)
+        )
+    });
     let sorted = |isr: &[NodeId]| {
         let mut isr = isr.to_vec();
         isr.sort_unstable();
@@ -400,6 +451,15 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
     let memory = view.broker.positions(tp.partition);
     let gone = log.iter().find(|(key, offset)| memory.get(*key) != Some(offset));
     let gone = gone.or_else(|| memory.iter().find(|(key, _)| !log.contains_key(*key)));
+    let differs = view.broker.groups_differ(tp.partition, batches.iter().map(Arc::as_ref));
+    says(ledger, OFFSETS_TOPIC, differs.is_none(), &|| {
+        format!(
+            "coordinator {} of partition {} knows something else than its log: {}",
+            view.node,
+            tp.partition,
+            differs.as_deref().unwrap_or_default()
+        )
+    });
     says(ledger, OFFSETS_TOPIC, log.len() == memory.len() && gone.is_none(), &|| {
         let key = gone.map(|(key, _)| key);
         let offset = key.and_then(|key| log.get(key));

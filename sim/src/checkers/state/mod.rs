@@ -95,6 +95,7 @@ impl Checkers {
             self.timeouts.overdue(now, view, lag_max_ns);
             replicas::marker(&mut self.ledger, view);
             metadata::all_configured(&mut self.ledger, view);
+            metadata::eligible(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, self.elects_any);
             metadata::epochs(&mut self.ledger, view);
@@ -117,6 +118,10 @@ impl Checkers {
         metadata::images(&mut self.ledger, nodes);
         self.changes.look(&mut self.ledger, nodes);
         metadata::snapshots(&mut self.ledger, nodes);
+        let quorum = self.partition(TopicPartition::METADATA);
+        for view in nodes {
+            metadata::snapshot_epochs(&self.partitions[quorum], &mut self.ledger, view);
+        }
         let sure = forgetful.is_empty();
         self.compare_positions(nodes, (moment != Moment::Running, sure));
         if moment == Moment::Drained {
@@ -185,7 +190,8 @@ impl Checkers {
             }
         }
         metadata::applied(&mut self.ledger, view);
-        waits::node(&mut self.ledger, view);
+        quorum::agrees(&mut self.ledger, view);
+        waits::node(&mut self.ledger, view, &self.talk);
     }
 
     /// Partitions of `__consumer_offsets` of which some replica may never get the marker of a transaction, as it

@@ -1,13 +1,15 @@
 //! The quorum commits what a majority has on disk.
 
 use super::NodeView;
+use crate::checkers::configured::has_right_clocks;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
 use crate::checkers::timeouts::hurry_ppm;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
-use stormglass_broker_core::protocol::Request;
+use stormglass_broker_core::protocol::{Request, Response};
 use stormglass_scenarios::plan::Plan;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -51,6 +53,32 @@ pub(crate) fn commits(
             )
         });
     }
+}
+
+/// What a node knows of its own log of the metadata agrees.
+pub(crate) fn agrees(ledger: &mut Ledger, view: &NodeView<'_>) {
+    let (node, audit) = (view.node, view.broker.quorum_audit());
+    let mut says = |holds: bool, seen: &dyn Fn() -> String| {
+        ledger.checked(Check::Quorum, 1);
+        if !holds {
+            ledger.broken(Check::Quorum, ("", &History::default()), seen);
+        }
+    };
+    says(audit.durable_end <= audit.log_end, &|| {
+        format!("node {node} takes more metadata for flushed than it has: {audit:?}")
+    });
+    says(audit.newest_batch.is_none_or(|epoch| epoch == audit.last_epoch), &|| {
+        format!("node {node} takes its metadata to end in another epoch than it does: {audit:?}")
+    });
+    let gone = view.disk.named_gone();
+    says(gone.is_none(), &|| {
+        format!(
+            "node {node} has deleted {gone:?}, which it would have looked for after a power failure"
+        )
+    });
+    says(audit.stale_fetches == 0, &|| {
+        format!("controller {node} lets fetches wait that there is news for: {audit:?}")
+    });
 }
 
 /// How late a controller may learn of the metadata, ns.
@@ -117,6 +145,10 @@ pub(crate) struct Followed {
     heard: BTreeMap<(i32, i32), u64>,
     /// Since when a node leads in which epoch, ns.
     leads: BTreeMap<i32, (LeaderEpoch, u64)>,
+    /// Whom a voter has been answered by last when it fetched, and when, ns.
+    answered: BTreeMap<i32, (i32, u64)>,
+    /// A voter that was answered within this time stays with its leader, ns; 0: clocks are wrong.
+    stays_ns: u64,
 }
 
 impl Followed {
@@ -130,6 +162,8 @@ impl Followed {
             patience_ns: patience_ns + SLACK_NS,
             heard: BTreeMap::new(),
             leads: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            stays_ns: if has_right_clocks(plan) { timeout_ms * 900_000 } else { 0 },
         }
     }
 
@@ -146,6 +180,39 @@ impl Followed {
         if self.voters.contains(&voter.0) {
             self.heard.insert((node, voter.0), now_ns);
         }
+    }
+
+    /// A voter is answered when it fetches.
+    pub(crate) fn hears(&mut self, now_ns: u64, node: i32, from: i32, answer: &Response) {
+        let Response::Fetch(answer) = answer else { return };
+        let [part] = answer.partitions.as_slice() else { return };
+        if part.tp == TopicPartition::METADATA && part.error.is_ok() {
+            self.answered.insert(node, (from, now_ns));
+        }
+    }
+
+    /// Why a voter must not say that it would vote for a candidate, as it stands before it is asked: it hears from
+    /// its leader (KIP-996).
+    pub(crate) fn objection(
+        &self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        request: &Request,
+    ) -> Option<String> {
+        let Request::Vote(asked) = request else { return None };
+        let knows = broker.quorum();
+        if !asked.pre_vote || asked.epoch > knows.epoch || !knows.in_touch {
+            return None;
+        }
+        let ago_ns = self.hears_from(now_ns, node, knows.leader.map(|leader| leader.0))?;
+        Some(format!("its leader has answered it {} ms ago", ago_ns / 1_000_000))
+    }
+
+    /// How long ago a voter was answered by its leader, if that counts, ns.
+    fn hears_from(&self, now_ns: u64, node: i32, leader: Option<i32>) -> Option<u64> {
+        let (from, at_ns) = *self.answered.get(&node)?;
+        let ago_ns = now_ns - at_ns;
+        (leader == Some(from) && ago_ns < self.stays_ns).then_some(ago_ns)
     }
 
     /// Who leads the quorum hears from a majority, or else resigns (KIP-835): others may have another leader.
@@ -210,6 +277,16 @@ mod tests {
             ledger.finish().1.len()
         };
         assert_eq!((broken(&[500, 1_500, 2_500]), broken(&[500])), (0, 2), "at seconds 3 and 4");
+    }
+
+    #[test]
+    fn who_was_answered_a_while_ago_may_have_another_leader() {
+        let mut followed = Followed::new(&plan());
+        followed.stays_ns = 100;
+        followed.answered.insert(2, (1, 1_000));
+        let leads = |now_ns, leader: Option<i32>| followed.hears_from(now_ns, 2, leader);
+        assert_eq!((leads(1_099, Some(1)), leads(1_100, Some(1))), (Some(99), None));
+        assert_eq!((leads(1_050, Some(3)), leads(1_050, None)), (None, None));
     }
 
     #[test]

@@ -45,6 +45,17 @@ pub(crate) fn same(
     says(differs.is_none(), &|| {
         format!("producer {differs:?} (in memory, then loaded) is another one")
     });
+    let ends = (log.log_start_offset(), log.next_offset());
+    let again = (loaded.log_start_offset(), loaded.next_offset());
+    says(ends == again, &|| format!("it goes from {again:?} (start, end), it did from {ends:?}"));
+    let markers = |log: &Log| -> BTreeMap<i64, i32> {
+        log.active_producers().iter().map(|of| (of.id, of.coordinator_epoch)).collect()
+    };
+    let (known, again) = (markers(log), markers(&loaded));
+    let differs = known.iter().find(|(id, epoch)| again.get(*id).is_some_and(|of| of < *epoch));
+    says(!p.is_gapless || differs.is_none(), &|| {
+        format!("a marker of an older coordinator would be taken: {differs:?} (producer, epoch)")
+    });
     if !p.is_gapless {
         return; // what compaction has taken, nobody finds again
     }

@@ -92,6 +92,12 @@ pub(crate) fn rules(
     says(lead.isr.contains(&NodeId(node)), &|| {
         format!("replica {node} leads with ISR {}, without itself", list(lead.isr))
     });
+    says(!lead.followers.is_empty() || high_watermark == end, &|| {
+        format!(
+            "leader {node} has no followers, its log ends at {end}, and its high watermark is \
+             {high_watermark}"
+        )
+    });
     for follower in lead.followers.iter() {
         says(follower.log_end <= end, &|| {
             format!(
@@ -170,10 +176,22 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
 /// (hunt seed 110459).
 pub(crate) fn proposed(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
     let mine = p.replica(node);
-    if !std::mem::take(&mut p.replicas[mine].proposed) {
-        return;
+    let state = (replica.leader_epoch, replica.partition_epoch);
+    let is_new = std::mem::take(&mut p.replicas[mine].proposed);
+    if is_new {
+        p.replicas[mine].proposed_for = state;
     }
     let Some(lead) = &replica.lead else { return };
+    let proposed_for = p.replicas[mine].proposed_for;
+    check(p, ledger, lead.pending_isr.is_none() || proposed_for == state, &|| {
+        format!(
+            "leader {node} is at leader and partition epoch {state:?}, and still counts on an ISR that it \
+             proposed for {proposed_for:?}"
+        )
+    });
+    if !is_new {
+        return;
+    }
     let needs = replica.high_watermark.max(lead.epoch_start);
     let pending = lead.pending_isr.unwrap_or_default();
     let joins =

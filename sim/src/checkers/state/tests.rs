@@ -129,6 +129,10 @@ fn each_rule_is_seen_when_it_is_broken() {
         ("the last epoch that its log has on record is 2", |replica| replica.leader_epoch = 3),
         ("without itself", |replica| replica.lead.as_mut().unwrap().isr = &ISR[1..]),
         ("for 31 long", |replica| follower(replica).log_end = 31),
+        ("has no followers", |replica| {
+            replica.lead.as_mut().unwrap().followers.to_mut().clear();
+            replica.high_watermark = 20;
+        }),
         ("still waits", |replica| replica.lead.as_mut().unwrap().pending_isr = Some(&ISR)),
     ];
     for (seen, change) in cases {
@@ -293,6 +297,21 @@ fn proposed(log_end: Offset) -> usize {
 #[test]
 fn who_is_proposed_has_what_is_committed() {
     assert_eq!((proposed(30), proposed(29)), (0, 1), "looked at once");
+}
+
+#[test]
+fn a_proposal_is_for_the_state_that_it_was_made_in() {
+    let log = log(&LOG);
+    let mut replica = view(&log);
+    replica.lead.as_mut().unwrap().pending_isr = Some(&ISR);
+    let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    let mine = p.replica(1);
+    p.replicas[mine].proposed = true;
+    replicas::proposed(&mut p, &mut ledger, Of { node: 1, replica: &replica });
+    replica.partition_epoch += 1;
+    replicas::proposed(&mut p, &mut ledger, Of { node: 1, replica: &replica });
+    let said = accounts(ledger);
+    assert!(said.len() == 1 && said[0].contains("still counts on an ISR"), "{said:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use super::NodeView;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger, Promise};
-use crate::checkers::messages::diverging;
+use crate::checkers::messages::{Talk, diverging};
 use crate::checkers::partition::Partition;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset};
 use stormglass_broker_core::inspect::{ReplicaView, SessionPartView, SessionView};
@@ -23,7 +23,7 @@ pub(crate) const PROMISE: Promise = Promise {
 pub(crate) const LEARNS_NS: u64 = 3_000_000_000;
 
 /// What waits at a node.
-pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
+pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
     let node = view.node;
     let waits = view.broker.waits();
     says(ledger, waits.overdue_acks == 0, &|| {
@@ -71,6 +71,7 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
     for session in view.broker.fetch_sessions() {
         for part in &session.parts {
             news(ledger, view, &session, part);
+            told(ledger, view, &session, (part, talk));
         }
     }
 }
@@ -79,6 +80,12 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>) {
 fn follows(ledger: &mut Ledger, view: &NodeView<'_>) {
     let node = view.node;
     let followed = view.broker.followed();
+    let forgotten = followed.iter().find(|followed| followed.is_forgotten);
+    says(ledger, forgotten.is_none(), &|| {
+        format!(
+            "broker {node} leaves a partition out, and never looks whether that has ended: {forgotten:?}"
+        )
+    });
     for replica in view.broker.replica_views() {
         let leader = replica.leader.filter(|leader| leader.0 != node && replica.lead.is_none());
         let of: Vec<_> = followed.iter().filter(|f| f.tp == replica.tp).collect();
@@ -124,6 +131,32 @@ fn news(ledger: &mut Ledger, view: &NodeView<'_>, session: &SessionView, part: &
     });
 }
 
+/// A follower was told the high watermark of a partition that is not looked at again.
+fn told(
+    ledger: &mut Ledger,
+    view: &NodeView<'_>,
+    session: &SessionView,
+    (part, talk): (&SessionPartView, &Talk),
+) {
+    if session.replica.is_none() || part.is_queued || session.is_reading {
+        return;
+    }
+    let node = view.node;
+    let Some(told) = talk.told(node, session.id, part.tp) else { return };
+    let Some(replica) = view.broker.replica_view(part.tp) else { return };
+    let knows = replica.high_watermark;
+    let is_led = replica.lead.is_some() && part.current_leader_epoch == replica.leader_epoch;
+    let from = (part.log_start, part.fetch_offset);
+    let differs = diverging(replica.log, part.last_fetched_epoch, from).is_some();
+    says(ledger, told == knows || !is_led || differs, &|| {
+        format!(
+            "broker {node} has told follower {:?} high watermark {told} of {:?} in fetch session {}, it \
+             is {knows}, and is not to be told",
+            session.replica, part.tp, session.id
+        )
+    });
+}
+
 fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPartView) -> bool {
     let end: Offset = match (session.replica, session.isolation) {
         (Some(_), _) => replica.log.log_end_offset(),
@@ -145,6 +178,7 @@ fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPart
         && (epoch == NO_EPOCH || epoch == replica.leader_epoch)
         && ends
         && part.told_high_watermark == replica.high_watermark
+        && (session.replica.is_none() || part.told_log_start == replica.log.log_start_offset())
 }
 
 /// In a healed cluster: a follower knows what was committed a while ago, of what it has (one that is throttled
