@@ -122,12 +122,12 @@ pub(crate) fn snapshots(ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
     }
 }
 
-/// A snapshot is named for the epoch of the last record that is in it. `p`: the log of the metadata.
+/// A snapshot is named for the epoch of the last record that is in it, by what is committed: a node that took it from
+/// another one may have had others there (hunt seeds 4101054, 4101514, 4102013). `p`: the log of the metadata.
 pub(crate) fn snapshot_epochs(p: &Partition, ledger: &mut Ledger, view: &NodeView<'_>) {
-    let Some(log) = p.known_replica(view.node).map(|replica| &replica.log) else { return };
     for (name, _) in view.disk.metadata_snapshots() {
         let FileName::MetadataSnapshot(end, named) = name else { continue };
-        let epoch = log.epoch_at(end - 1);
+        let epoch = p.committed.epoch_at(end - 1);
         says(ledger, "", epoch.is_none_or(|epoch| epoch == *named), &|| {
             format!(
                 "node {} has a snapshot for epoch {named}, whose last record is of epoch {epoch:?}",

@@ -123,7 +123,7 @@ fn a_sound_replica_keeps_every_rule() {
 #[test]
 fn each_rule_is_seen_when_it_is_broken() {
     type Change = fn(&mut ReplicaView<'_>);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 7] = [
         ("high watermark 31", |replica| replica.high_watermark = 31),
         ("high watermark -1", |replica| replica.high_watermark = -1),
         ("the last epoch that its log has on record is 2", |replica| replica.leader_epoch = 3),
