@@ -1,7 +1,7 @@
 //! Nothing leaves a local disk that is not in remote storage.
 
 use super::ledger::{Check, Ledger, Promise};
-use super::partition::Partition;
+use super::partition::{Partition, Replica};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{Offset, RemoteSegmentId};
 use stormglass_broker_core::seam::RemoteSegment;
@@ -55,6 +55,12 @@ impl Stored {
 pub(crate) fn deleted(p: &Partition, ledger: &mut Ledger, node: i32, offset: Offset) {
     ledger.checked(Check::Tiering, 1);
     let Some(missing) = p.stored.missing(p.stored.log_start, offset) else { return };
+    // Who was elected out of sync deletes remote segments of the history that it ended; a replica of that
+    // history may not have heard of it yet (hunt seed 4100042).
+    let holds_lost = |replica: &Replica| replica.node == node && p.holds_lost(replica, missing);
+    if p.void.is_some() || p.replicas.iter().any(holds_lost) {
+        return;
+    }
     ledger.broken(Check::Tiering, p.about(), &|| {
         format!(
             "replica {node} deletes what is below {offset} from its disk, but offset {missing} is not \
