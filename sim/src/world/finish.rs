@@ -2,6 +2,7 @@
 
 use super::World;
 use super::clients::ClientKind;
+use super::node::Node;
 use crate::checkers::{FinalPartition, FinalState, LogView, Moment};
 use crate::disk::Disk;
 use crate::object_storage::Objects;
@@ -84,11 +85,17 @@ impl World {
             self.recorder.event(event);
         }
         self.check_final_state(sim_ns, interrupted);
-        if !interrupted {
+        let quorum_comes_up = self.quorum_comes_up();
+        if !interrupted && !quorum_comes_up {
             self.show_state(Moment::Drained);
         }
         self.count_unfinished(sim_ns);
-        let assumptions = self.throttle_notes();
+        let mut assumptions = self.throttle_notes();
+        if quorum_comes_up {
+            let note = "most controllers were still on their way up when the run ended, so nothing was judged \
+                        that takes a cluster which has healed: a longer heal or drain phase is needed";
+            assumptions.push(note.to_owned());
+        }
         let remote = self.remote.as_ref().map(|remote| remote.totals());
         let findings = self.checkers.finish();
         let event_hash = format!("{:016x}", self.audit.hash());
@@ -160,8 +167,9 @@ impl World {
             coming_up: self
                 .nodes
                 .iter()
-                .filter(|node| node.starting.is_some())
-                .map(|node| node.id)
+                .zip(0..)
+                .filter(|(node, index)| node.starting.is_some() || self.booting.contains(index))
+                .map(|(node, _)| node.id)
                 .collect(),
             notes: self.who_waits(),
             drained: !interrupted && self.origin_ns != u64::MAX && !self.quorum_comes_up(),
@@ -175,8 +183,10 @@ impl World {
 
     /// Whether so many controllers are still on their way up that nobody can decide anything.
     fn quorum_comes_up(&self) -> bool {
-        let controllers = || self.nodes.iter().filter(|node| !node.is_broker);
-        let coming_up = controllers().filter(|node| node.starting.is_some()).count();
+        let controllers = || self.nodes.iter().zip(0..).filter(|(node, _)| !node.is_broker);
+        let comes_up =
+            |(node, index): &(&Node, u16)| node.starting.is_some() || self.booting.contains(index);
+        let coming_up = controllers().filter(comes_up).count();
         coming_up > 0 && 2 * coming_up >= controllers().count()
     }
 
