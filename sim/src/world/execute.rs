@@ -223,7 +223,9 @@ impl World {
                 self.checkers.log_deleted(at.id.0, tp);
             }
             let done = at.disk.submit(now, op);
-            if done.at_ns <= now {
+            // what was done while the process was stopped is taken in turn now: nothing overtakes an append
+            let waits = is_append && at.paused_until_ns == now;
+            if done.at_ns <= now && !waits {
                 self.completed.push_back((done.id, done.result));
                 continue;
             }
