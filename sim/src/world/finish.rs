@@ -167,9 +167,8 @@ impl World {
             coming_up: self
                 .nodes
                 .iter()
-                .zip(0..)
-                .filter(|(node, index)| node.starting.is_some() || self.booting.contains(index))
-                .map(|(node, _)| node.id)
+                .filter(|node| node.starting.is_some())
+                .map(|node| node.id)
                 .collect(),
             notes: self.who_waits(),
             drained: !interrupted && self.origin_ns != u64::MAX && !self.quorum_comes_up(),
