@@ -62,14 +62,32 @@ struct Heard {
     asked_ns: Option<u64>,
 }
 
+/// How far the followers of a partition are, by their ids.
+#[derive(Debug, Default)]
+struct Followers(Vec<(i32, Lag)>);
+
+impl Followers {
+    fn get(&self, id: i32) -> Option<&Lag> {
+        self.0.iter().find(|(follower, _)| *follower == id).map(|(_, lag)| lag)
+    }
+
+    fn or_insert(&mut self, id: i32, lag: Lag) -> &mut Lag {
+        let at = self.0.iter().position(|(follower, _)| *follower == id).unwrap_or_else(|| {
+            self.0.push((id, lag));
+            self.0.len() - 1
+        });
+        &mut self.0[at].1
+    }
+}
+
 /// What leaders and controllers have heard.
 #[derive(Debug)]
 pub(crate) struct Timeouts {
     session_ns: u64,
     /// By how much the fastest clock of the plan may be fast, parts per million.
     hurry_ppm: u64,
-    /// By leader, partition and follower.
-    lags: FxHashMap<(i32, TopicPartition, i32), Lag>,
+    /// By leader and partition: leaders begin and end by the thousand where topics are large.
+    lags: FxHashMap<(i32, TopicPartition), Followers>,
     /// By controller and broker.
     heard: BTreeMap<(i32, i32), Heard>,
     /// Since when a follower that should have left the ISR has been in it as far as was seen, ns.
@@ -149,7 +167,7 @@ impl Timeouts {
 
     /// A replica leads anew, or no longer.
     fn forget(&mut self, node: i32, tp: TopicPartition) {
-        self.lags.retain(|(of, at, _), _| (*of, *at) != (node, tp));
+        self.lags.remove(&(node, tp));
         self.overdue.retain(|(of, at, _), _| (*of, *at) != (node, tp));
     }
 
@@ -175,7 +193,11 @@ impl Timeouts {
         let changed_ns = self.isr_changed.get(&(of.0, of.1)).copied().unwrap_or(0);
         let lag_max_ns = 2 * lag_max_ns - self.soonest(lag_max_ns);
         let joins = |lag: &Lag| lag.caught_up_ns + lag_max_ns >= lag.fetched_ns.max(changed_ns);
-        self.lags.get(&of).is_some_and(joins)
+        self.lag(of).is_some_and(joins)
+    }
+
+    fn lag(&self, (node, tp, follower): (i32, TopicPartition, i32)) -> Option<&Lag> {
+        self.lags.get(&(node, tp))?.get(follower)
     }
 
     fn hears_position(
@@ -198,7 +220,7 @@ impl Timeouts {
             return;
         }
         let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
-        let lag = self.lags.entry((node, part.tp, follower.0)).or_insert(unknown);
+        let lag = self.lags.entry((node, part.tp)).or_default().or_insert(follower.0, unknown);
         if offset >= end {
             lag.caught_up_ns = now_ns;
             if is_named {
@@ -220,9 +242,9 @@ impl Timeouts {
         match event {
             TraceEvent::BecameLeader { tp, isr, .. } => {
                 self.forget(node, *tp);
+                let followers = self.lags.entry((node, *tp)).or_default();
                 for member in isr {
-                    let fresh = Lag::fresh(now_ns);
-                    self.lags.insert((node, *tp, member.0), fresh);
+                    followers.or_insert(member.0, Lag::fresh(now_ns));
                 }
             }
             TraceEvent::BecameFollower { tp, .. } => {
@@ -238,7 +260,7 @@ impl Timeouts {
                 // who joins has what is committed, and perhaps never had all (seed 732954)
                 for member in isr.iter().filter(|member| !old.contains(member)) {
                     let fresh = Lag { complete_ns: 0, ..Lag::fresh(now_ns) };
-                    self.lags.entry((node, *tp, member.0)).or_insert(fresh);
+                    self.lags.entry((node, *tp)).or_default().or_insert(member.0, fresh);
                 }
             }
             TraceEvent::ControllerElected { .. } => {
@@ -262,7 +284,7 @@ impl Timeouts {
         (node, tp, member): (i32, TopicPartition, NodeId),
         (before, lag_max_ns): (&[NodeId], u64),
     ) {
-        let Some(lag) = self.lags.get(&(node, tp, member.0)) else { return };
+        let Some(lag) = self.lag((node, tp, member.0)) else { return };
         let ago_ns = now_ns.saturating_sub(lag.complete_ns);
         says(ledger, ago_ns >= self.soonest(lag_max_ns), &|| {
             format!(
@@ -301,7 +323,7 @@ impl Timeouts {
 
     /// A node's process ended.
     pub(super) fn node_down(&mut self, node: i32) {
-        self.lags.retain(|(of, ..), _| *of != node);
+        self.lags.retain(|(of, _), _| *of != node);
         self.overdue.retain(|(of, ..), _| *of != node);
         self.heard.retain(|(of, _), _| *of != node);
         self.active.remove(&node);
@@ -327,7 +349,7 @@ impl Timeouts {
                 continue;
             }
             for member in lead.isr {
-                let Some(lag) = self.lags.get(&(node, replica.tp, member.0)) else { continue };
+                let Some(lag) = self.lag((node, replica.tp, member.0)) else { continue };
                 let known = lead.followers.iter().find(|follower| follower.id == *member);
                 let lags = known.is_some_and(|follower| follower.log_end < end);
                 let ago_ns = now_ns.saturating_sub(lag.caught_up_ns);
