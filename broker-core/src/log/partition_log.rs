@@ -43,6 +43,9 @@ pub struct Log {
     pub(super) txn_indexes: Vec<Offset>,
     /// Base offsets of rolled segments whose `.txnindex` is on its way to the disk, ascending.
     pub(super) txn_indexes_under_way: Vec<Offset>,
+    /// For each write of the leader-epoch checkpoint that is on its way to the disk, in order, the offset from
+    /// which on it says something new.
+    pub(super) epochs_under_way: VecDeque<Offset>,
     /// Another one after each change of what was appended before: whoever cleans the log begins
     /// anew then (LOG-10).
     pub(super) revision: u64,
@@ -89,6 +92,7 @@ impl Log {
             snapshots: Vec::new(),
             txn_indexes: Vec::new(),
             txn_indexes_under_way: Vec::new(),
+            epochs_under_way: VecDeque::new(),
             revision: 0,
             tier: TierState::default(),
         }
@@ -202,8 +206,18 @@ impl Log {
     ) {
         let begins = self.epochs.assign(epoch, start_offset);
         if begins && !planted(self.config.plant, Plant::EpochsNotWritten) {
-            self.checkpoint_epochs(ops);
+            self.checkpoint_epochs(start_offset, ops);
         }
+    }
+
+    /// A write of the leader-epoch checkpoint, pushed by this log, is done.
+    pub fn epochs_written(&mut self) {
+        self.epochs_under_way.pop_front();
+    }
+
+    /// The disk has the epochs of all records below on record.
+    pub(super) fn epochs_written_below(&self) -> Offset {
+        self.epochs_under_way.iter().copied().min().unwrap_or(Offset::MAX)
     }
 
     /// Where the high watermark is: what is below it is never truncated one batch at a time, so
@@ -288,7 +302,9 @@ impl Log {
         self.segments.partition_point(|segment| segment.base <= offset).saturating_sub(1)
     }
 
-    pub(super) fn checkpoint_epochs(&self, ops: &mut Vec<DiskOpKind>) {
+    /// Writes the epochs down, which are new from an offset on.
+    pub(super) fn checkpoint_epochs(&mut self, from: Offset, ops: &mut Vec<DiskOpKind>) {
+        self.epochs_under_way.push_back(from);
         let (file, bytes) = (FileName::LeaderEpochs(self.tp), self.epochs.to_checkpoint());
         ops.push(DiskOpKind::WriteFile { file, bytes });
     }

@@ -281,7 +281,7 @@ impl<'a> Loader<'a> {
         if self.checkpoint.as_ref() != Some(&log.epochs)
             && (self.checkpoint.is_some() || !log.epochs.entries().is_empty())
         {
-            log.checkpoint_epochs(ops);
+            log.checkpoint_epochs(log.recovery_point, ops);
         }
         let mut candidates = self.bases.clone();
         candidates.extend([end, self.replay_from]);

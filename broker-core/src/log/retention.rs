@@ -44,9 +44,7 @@ impl Log {
             true => self.log_start + 1,
             false => self.log_start,
         };
-        if self.epochs.truncate_from_start(trim) {
-            self.checkpoint_epochs(ops);
-        }
+        self.trim_epochs(trim, ops);
         moved.then_some(self.log_start)
     }
 
@@ -66,10 +64,15 @@ impl Log {
         if count > 0 {
             self.delete_first(count, ops);
         }
-        if self.epochs.truncate_from_start(to) {
-            self.checkpoint_epochs(ops);
-        }
+        self.trim_epochs(to, ops);
         true
+    }
+
+    /// Forgets the epochs of deleted records. Of what is left nothing new is said.
+    fn trim_epochs(&mut self, start: Offset, ops: &mut Vec<DiskOpKind>) {
+        if self.epochs.truncate_from_start(start) {
+            self.checkpoint_epochs(Offset::MAX, ops);
+        }
     }
 
     /// How many of the first segments may go.
@@ -112,9 +115,11 @@ impl Log {
         }
     }
 
-    /// Whether records below `end` are nowhere but here, or a restart would not find them elsewhere.
+    /// Whether records below `end` are nowhere but here, or a restart would not find them elsewhere: without
+    /// them nothing but the checkpoint tells their epochs (hunt seed 7013344).
     fn is_needed_here(&self, end: Offset) -> bool {
-        self.is_tiered() && (end > self.tier.remote_end || !self.tier.is_on_record)
+        let is_elsewhere = self.tier.is_on_record && end <= self.epochs_written_below();
+        self.is_tiered() && (end > self.tier.remote_end || !is_elsewhere)
     }
 
     fn delete_first(&mut self, count: usize, ops: &mut Vec<DiskOpKind>) {
@@ -127,8 +132,12 @@ impl Log {
             let (tp, segment) = (self.tp, self.oldest().base);
             ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
         }
-        self.recovery_point = self.recovery_point.max(self.oldest().base);
-        self.syncs.retain(|sync| !segments.contains(&sync.segment));
+        let start = self.oldest().base;
+        self.recovery_point = self.recovery_point.max(start);
+        while let Some(sync) = self.syncs.pop_front_if(|sync| sync.segment < start) {
+            // it may stand for later ones that are done (hunt seed 7010504)
+            self.recovery_point = self.recovery_point.max(sync.confirms);
+        }
         self.txn_indexes_under_way.retain(|base| !segments.contains(base));
         ops.push(DiskOpKind::DeleteSegments { tp: self.tp, segments });
         self.drop_old_snapshots(ops);

@@ -12,12 +12,12 @@ use crate::seam::{DiskOpKind, FileName};
 
 impl Log {
     /// Everything below is flushed, so recovery after a crash need not read it. A segment counts when
-    /// its index of aborted transactions is on disk as well: recovery takes from there what it does
-    /// not read.
+    /// its index of aborted transactions and its leader epochs are on disk as well: recovery takes from
+    /// there what it does not read.
     #[must_use]
     pub fn recovery_point(&self) -> Offset {
-        let unsure = self.txn_indexes_under_way.first();
-        unsure.map_or(self.recovery_point, |base| self.recovery_point.min(*base))
+        let unsure = self.txn_indexes_under_way.first().copied().unwrap_or(Offset::MAX);
+        self.recovery_point.min(unsure).min(self.epochs_written_below())
     }
 
     /// The `.txnindex` of a rolled segment is on disk.

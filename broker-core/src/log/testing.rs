@@ -2,7 +2,7 @@
 //! is read back as a [`DiskImage`]. Leaves out time and errors.
 
 use crate::ids::{Offset, TopicId, TopicPartition};
-use crate::log::{AppendContext, Origin};
+use crate::log::{AppendContext, Log, Origin};
 use crate::records::{Batch, BatchHeader, Body, Records};
 use crate::seam::{DiskImage, DiskOpKind, FileName, ReadRange, ScanEnd, SegmentSummary};
 use bytes::Bytes;
@@ -235,4 +235,12 @@ pub(crate) fn records(batch: Batch) -> Records {
 /// A client's append in a leader epoch.
 pub(crate) fn client(leader_epoch: i32) -> AppendContext {
     AppendContext { wall_ms: 5000, leader_epoch, origin: Origin::Client, plant: None }
+}
+
+/// The disk has done these operations of a log: its leader epochs are on record.
+pub(crate) fn epochs_written(log: &mut Log, ops: &[DiskOpKind]) {
+    let is_of_epochs = |op: &&DiskOpKind| {
+        matches!(op, DiskOpKind::WriteFile { file: FileName::LeaderEpochs(_), .. })
+    };
+    ops.iter().filter(is_of_epochs).for_each(|_| log.epochs_written());
 }

@@ -144,7 +144,7 @@ impl Log {
         self.log_start = log_start.min(local_start);
         self.epochs = EpochCache::of(&segment.epochs);
         self.epochs.truncate_from_start(self.log_start);
-        self.checkpoint_epochs(ops);
+        self.checkpoint_epochs(local_start, ops);
         self.tier.remote_end = local_start;
         let (tp, bytes) = (self.tp, segment.indexes.producers.clone());
         if let Some(found) = snapshot::decode(&bytes).filter(|s| s.offset == local_start) {

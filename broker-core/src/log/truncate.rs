@@ -39,8 +39,9 @@ impl Log {
             }
         }
         let keeps = !cuts && planted(self.config.plant, Plant::EpochsStayAtLogEnd);
-        if !keeps && self.epochs.truncate_from_end(self.next_offset.min(offset)) {
-            self.checkpoint_epochs(ops);
+        let end = self.next_offset.min(offset);
+        if !keeps && self.epochs.truncate_from_end(end) {
+            self.checkpoint_epochs(end, ops);
         }
         cuts
     }
@@ -53,7 +54,7 @@ impl Log {
         if start < offset {
             (self.log_start, self.epochs) = (start, epochs);
             self.epochs.truncate_from_end(offset);
-            self.checkpoint_epochs(ops);
+            self.checkpoint_epochs(offset, ops);
         }
     }
 
@@ -74,7 +75,7 @@ impl Log {
             ops.push(delete_snapshot(self.tp, snapshot));
         }
         if self.epochs.clear() {
-            self.checkpoint_epochs(ops);
+            self.checkpoint_epochs(offset, ops);
         }
     }
 

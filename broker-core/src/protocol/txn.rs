@@ -51,6 +51,8 @@ pub struct TransactionalId {
 pub struct AddPartitionsToTxnRequest {
     /// Transactions.
     pub transactions: Vec<TxnPartitions>,
+    /// Whether a broker asks, as from version 4 on (KIP-890).
+    pub by_broker: bool,
 }
 
 /// Partitions of a transaction.

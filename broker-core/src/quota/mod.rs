@@ -238,7 +238,7 @@ fn clamp(wait_ms: u64) -> i32 {
 fn is_of_brokers(request: &Request) -> bool {
     match request {
         Request::Fetch(fetch) => fetch.replica.is_some(),
-        Request::AddPartitionsToTxn(add) => add.transactions.iter().any(|txn| txn.verify_only),
+        Request::AddPartitionsToTxn(add) => add.by_broker,
         Request::WriteTxnMarkers(_) => true,
         _ => false,
     }

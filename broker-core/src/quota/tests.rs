@@ -5,8 +5,8 @@ use crate::error::ErrorCode;
 use crate::ids::NodeId;
 use crate::log::testing::{batch, records};
 use crate::protocol::{
-    Acks, FetchPartitionResponse, FetchResponse, IsolationLevel, ProducePartition, ProduceResponse,
-    ReplicaState,
+    Acks, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, FetchPartitionResponse,
+    FetchResponse, IsolationLevel, ProducePartition, ProduceResponse, ReplicaState,
 };
 use crate::replica::tests::{Rig, TP, nothing_new};
 
@@ -128,6 +128,21 @@ fn requests_are_counted_too() {
         assert_eq!(produce(&mut quotas, &mut rig, 1, 1, Acks::All), 0);
     }
     assert_eq!(produce(&mut quotas, &mut rig, 1, 1, Acks::All), 500);
+}
+
+/// A leader may add partitions for a producer (KIP-890, second part).
+#[test]
+fn what_brokers_add_to_transactions_is_no_request_of_a_client() {
+    let limits = BrokerLimits { requests_per_sec: Some(1), ..BrokerLimits::default() };
+    let (mut quotas, mut rig) = limited(limits);
+    let mut add = |by_broker: bool| {
+        let request = AddPartitionsToTxnRequest { transactions: Vec::new(), by_broker };
+        quotas.asked(conn(1), &mut Request::AddPartitionsToTxn(request));
+        let response = AddPartitionsToTxnResponse { transactions: Vec::new() };
+        answered(&mut quotas, &mut rig, 1, Some(Response::AddPartitionsToTxn(response))).0
+    };
+    assert_eq!((0..20).map(|_| add(true)).max(), Some(0));
+    assert!((0..20).map(|_| add(false)).max() > Some(0));
 }
 
 #[test]

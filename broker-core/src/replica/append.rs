@@ -308,10 +308,10 @@ impl ReplicaManager {
         };
         let end_before = partition.log.log_end_offset();
         let is_kept = partition.log.append_done(last_offset);
+        let sessions = &self.sessions;
+        partition.note_append(end_before, |watches, id| sessions.last_fetch(watches, id));
         match then {
             Then::Produce { produce, index } => {
-                let sessions = &self.sessions;
-                partition.note_append(end_before, |watches, id| sessions.last_fetch(watches, id));
                 if is_kept {
                     step.trace(TraceEvent::LeaderAppended { tp, records });
                 }
@@ -321,7 +321,14 @@ impl ReplicaManager {
                 self.finish_produce(step, produce);
             }
             Then::Follow { fetcher, leader_high_watermark } => {
+                let leads = partition.is_leader();
                 step.trace(TraceEvent::FollowerAppended { tp, records });
+                if leads {
+                    // elected meanwhile: what it copied last, its followers have to get from it (hunt seed
+                    // 7002964; Kafka's replica appends at once)
+                    self.mark_for_followers(slot, u64::from(bytes));
+                    self.try_advance_high_watermark(step, slot);
+                }
                 self.follow_high_watermark(step, slot, leader_high_watermark);
                 self.follower_append_done(fetcher);
             }

@@ -172,7 +172,7 @@ impl ReplicaManager {
             isr: state.isr.clone(),
         });
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
         self.try_advance_high_watermark(step, slot);
     }

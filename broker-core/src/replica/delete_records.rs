@@ -4,7 +4,7 @@ use super::{ReplicaManager, is_internal};
 use crate::error::ErrorCode;
 use crate::ids::{NO_OFFSET, Offset, TopicPartition};
 use crate::seam::TraceEvent;
-use crate::step::{Owner, Step};
+use crate::step::Step;
 
 /// "Up to the high watermark."
 const HIGH_WATERMARK: Offset = -1;
@@ -37,7 +37,7 @@ impl ReplicaManager {
         let moved = partition.log.advance_log_start(to, &mut ops);
         let start = partition.log.log_start_offset();
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
         if moved {
             step.trace(TraceEvent::LogStart { tp, offset: to });

@@ -548,7 +548,7 @@ impl ReplicaManager {
         step.trace(TraceEvent::Truncated { tp, to: start, from, high_watermark });
         step.trace(TraceEvent::LogStart { tp, offset: start });
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
     }
 

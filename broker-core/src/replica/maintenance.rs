@@ -19,6 +19,8 @@ pub(super) enum Durable {
     Segment(Offset),
     /// Its index of aborted transactions.
     TxnIndex(Offset),
+    /// Its log's leader epochs.
+    Epochs,
 }
 
 impl Durable {
@@ -29,6 +31,7 @@ impl Durable {
             DiskOpKind::WriteFile { file: FileName::TransactionIndex(_, base), .. } => {
                 Some(Self::TxnIndex(*base))
             }
+            DiskOpKind::WriteFile { file: FileName::LeaderEpochs(_), .. } => Some(Self::Epochs),
             _ => None,
         }
     }
@@ -77,21 +80,25 @@ impl ReplicaManager {
             match what {
                 Durable::Segment(base) => partition.log.sync_done(base),
                 Durable::TxnIndex(base) => partition.log.txn_index_written(base),
+                Durable::Epochs => partition.log.epochs_written(),
             }
         }
     }
 
-    /// Carries out what brings a disk in line with a log that was loaded from it.
+    /// Carries out what brings a disk in line with a log.
     pub(crate) fn mend(&mut self, step: &mut Step<'_>, kind: DiskOpKind) {
-        let index = match &kind {
-            DiskOpKind::WriteFile { file: FileName::TransactionIndex(tp, base), .. } => {
-                self.slot(*tp).map(|slot| (slot, Durable::TxnIndex(*base)))
-            }
+        let file = match &kind {
+            DiskOpKind::WriteFile { file, .. } => Some(file),
             _ => None,
         };
+        let slot = file.and_then(|file| match file {
+            FileName::TransactionIndex(tp, _) | FileName::LeaderEpochs(tp) => self.slot(*tp),
+            _ => None,
+        });
+        let noted = slot.zip(Durable::of(&kind));
         let id = step.disk(Owner::Replica, kind);
-        if let Some((slot, index)) = index {
-            self.maintenance.note(id, slot, index);
+        if let Some((slot, durable)) = noted {
+            self.maintenance.note(id, slot, durable);
         }
     }
 
@@ -116,7 +123,7 @@ impl ReplicaManager {
         let moved = partition.log.retention(step.wall_ms, high_watermark, &mut ops);
         let local = partition.log.local_log_start_offset();
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
         if moved.is_none() && local > local_before {
             step.trace(TraceEvent::LocalLogStart { tp, offset: local });
@@ -141,7 +148,7 @@ impl ReplicaManager {
         let tp = partition.tp;
         step.trace(TraceEvent::LogStart { tp, offset: target });
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
         self.wake_watchers(slot);
     }

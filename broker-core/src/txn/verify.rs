@@ -169,7 +169,8 @@ impl Verifier {
             verify_only: !asked.rules.has_epochs(),
             partitions: asked.guards.iter().map(|guard| guard.tp).collect(),
         };
-        let request = AddPartitionsToTxnRequest { transactions: vec![transaction] };
+        let transactions = vec![transaction];
+        let request = AddPartitionsToTxnRequest { transactions, by_broker: true };
         let request = Request::AddPartitionsToTxn(request);
         let channel = Channel::Transactions;
         let timeout = cx.replicas.config.server.request_timeout;

@@ -67,8 +67,13 @@ fn followed_compacted(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: 
     let Partition { replicas, committed, .. } = p;
     let replica = &mut replicas[at];
     let log = &mut replica.log;
-    if entry.base > log.end() && !log.is_empty() {
-        log.extend_from(committed, entry.base);
+    if entry.base > log.end() {
+        // of what the cleaner took it knows nothing, of each producer the newest batch that was left there
+        // (hunt seed 7006512)
+        replica.one_known_below = entry.base;
+        if !log.is_empty() {
+            log.extend_from(committed, entry.base);
+        }
     }
     let base = if log.is_empty() { entry.base } else { entry.base.min(log.end()) };
     log.append(entry.epoch, base, entry.next());
@@ -265,4 +270,23 @@ pub(crate) fn truncated(
         keys.gave_up();
     }
     p.history.push(ledger.now_ns, node, Turn::Truncated { to, from, high_watermark });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::compaction::Keys;
+    use crate::recorder::testing::batch;
+
+    #[test]
+    fn who_copied_what_the_cleaner_has_left_knows_one_batch_of_each_producer() {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        p.keys = Some(Keys::new(1000));
+        let at = p.replica(3);
+        for (base, one_known_below) in [(0, 0), (10, 0), (30, 30), (40, 30)] {
+            let entry = Entry::of(&batch(base, 10, 1));
+            appended(&mut p, &mut ledger, (at, Origin::Follower), &entry);
+            assert_eq!(p.replicas[at].one_known_below, one_known_below, "after {base}");
+        }
+    }
 }

@@ -51,8 +51,9 @@ pub(crate) struct Replica {
     pub(crate) cut_deep: bool,
     /// How its host lost power last, with what was not on disk.
     pub(crate) power_lost: Option<Excuse>,
-    /// Where its log ended when its process began. Of what is below, it may know only the newest batch of
-    /// each producer: its snapshots have no more, as Kafka's.
+    /// Where its log ended when its process began, or what it copied last after something that its leader's
+    /// cleaner had taken. Of what is below, it may know only the newest batch of each producer: its snapshots
+    /// have no more, as Kafka's, and the cleaner leaves no more.
     pub(crate) one_known_below: Offset,
     /// Where its log began anew: it knows no producer's batches below.
     pub(crate) none_known_below: Offset,
@@ -146,6 +147,9 @@ pub(crate) struct Partition {
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
     /// Why promises are void until the next election.
     pub(crate) void: Option<Void>,
+    /// Leader epoch of the last election from outside the ISR: a leader of an earlier one, which hears late of
+    /// its own, does not end what that voids (hunt seed 7009911).
+    pub(crate) void_until: LeaderEpoch,
     /// What new leaders did not have.
     pub(crate) losses: Losses,
     pub(crate) readers: Vec<Reader>,
@@ -182,6 +186,7 @@ impl Partition {
             is_trimmed: false,
             leaders: BTreeMap::new(),
             void: None,
+            void_until: NO_EPOCH,
             losses: Losses::default(),
             readers: Vec::new(),
             producers: Producers::default(),
@@ -385,7 +390,7 @@ impl Partition {
 
     /// The log of a new leader is the truth now: what it does not hold is gone.
     pub(crate) fn follow_new_leader(&mut self, now_ns: u64, leader: usize, epoch: LeaderEpoch) {
-        let void = self.void.take();
+        let void = if epoch < self.void_until { self.void.clone() } else { self.void.take() };
         let flags = flags_of(void.as_ref());
         let node = self.replicas[leader].node;
         for member in self.isr.iter_mut().filter(|member| member.node.0 == node) {

@@ -86,6 +86,7 @@ pub(crate) fn changed(p: &mut Partition, ledger: &mut Ledger, node: i32, change:
     if unclean {
         isr_rules::unclean(p, ledger, leader);
         p.make_void(ledger.now_ns, node, Void::Unclean);
+        p.void_until = epoch;
     }
     p.isr_from_controller = true;
     p.controller_epoch = epoch;

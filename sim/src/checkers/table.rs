@@ -151,7 +151,8 @@ impl Table {
     pub(crate) fn adopt(&mut self, log: &EpochLog, flags: u8) -> (Option<Offset>, usize) {
         let mut displaced = None;
         while let Some(last) = self.main.back() {
-            let held = log.epoch_at(last.base) == Some(last.epoch);
+            // a log may begin within a batch, which it holds all the same (hunt seed 7009828)
+            let held = log.epoch_at(last.base.max(log.known_from())) == Some(last.epoch);
             if held || last.next() <= log.known_from() {
                 break;
             }
@@ -260,6 +261,18 @@ mod tests {
         first.append(0, 0, 30);
         assert_eq!(table.adopt(&first, 0), (Some(10), 1));
         assert_eq!((table.end(), table.forks.len()), (Some(30), 1));
+    }
+
+    #[test]
+    fn a_log_that_begins_within_a_batch_holds_it() {
+        let mut table = table(3);
+        let mut log = EpochLog::default();
+        log.append(0, 0, 30);
+        log.forget_below(25);
+        assert_eq!(table.adopt(&log, 0), (None, 3));
+        let mut other = EpochLog::default();
+        other.append(1, 25, 30);
+        assert_eq!(table.adopt(&other, 0), (Some(20), 2), "of another epoch");
     }
 
     #[test]

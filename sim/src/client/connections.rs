@@ -47,7 +47,8 @@ struct Node<T> {
     /// Set-up timeouts since the connection was last set up.
     setup_timeouts: u32,
     in_flight: VecDeque<InFlight<T>>,
-    /// The broker's quotas ask for silence until then, ns (KIP-219).
+    /// The broker's quotas ask for silence until then, ns (KIP-219); on the next connection, too, as with Java's
+    /// `ClusterConnectionStates`.
     throttled_ns: u64,
 }
 
@@ -126,6 +127,11 @@ impl<T> Connections<T> {
         if let Some(node) = self.find_mut(id) {
             node.throttled_ns = node.throttled_ns.max(until_ns);
         }
+    }
+
+    /// Until when the quotas of some broker ask for silence, ns; 0 if none has ever asked.
+    pub(crate) fn throttled_ns(&self) -> u64 {
+        self.nodes.iter().map(|node| node.throttled_ns).max().unwrap_or(0)
     }
 
     /// From when on a request can be sent, or the connection set up, ns. `NEVER`: an input will
@@ -214,7 +220,6 @@ impl<T> Connections<T> {
         node.state = State::Connected;
         node.failures = 0;
         node.setup_timeouts = 0;
-        node.throttled_ns = 0;
         true
     }
 
@@ -283,5 +288,28 @@ impl<T> Connections<T> {
     /// No deadline is earlier, ns.
     pub(crate) fn deadline_ns(&self) -> u64 {
         self.floor_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_scenarios::plan::ClientProfile;
+
+    #[test]
+    fn a_new_connection_ends_no_wait_for_a_quota() {
+        let config = ConnectionConfig::parse(ClientProfile::Java, &Default::default()).unwrap();
+        let mut connections: Connections<()> = Connections::new(config);
+        let (id, in_flight) = (NodeId(1), VecDeque::new());
+        let (failures, setup_timeouts, throttled_ns) = (0, 0, 0);
+        let state = State::Connecting { deadline_ns: NEVER };
+        let node = Node { id, state, failures, setup_timeouts, in_flight, throttled_ns };
+        connections.nodes.push(node);
+        assert!(connections.connected(id));
+        connections.throttle(id, 5, 1);
+        connections.nodes[0].state = state;
+        assert!(connections.connected(id));
+        assert_eq!(connections.sendable_ns(id, 1), 5_000_001);
+        assert_eq!(connections.throttled_ns(), 5_000_001);
     }
 }

@@ -6,7 +6,7 @@ use super::dice::Dice;
 use stormglass_scenarios::plan::{Operation, Plan, QuotaOf};
 
 const MS: u64 = 1_000_000;
-/// A client that waits for its quota waits for less, once that is gone.
+/// A client that waits for its quota waits for less, once that is gone, as a rule.
 const WAIT_MAX_NS: u64 = 10_000 * MS;
 /// Who everybody is.
 const ANONYMOUS: &str = "ANONYMOUS";

@@ -28,7 +28,8 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     if cx.version >= BATCHED_FROM {
         reader.skip_tags()?;
     }
-    Ok(Asked::Broker(Request::AddPartitionsToTxn(AddPartitionsToTxnRequest { transactions })))
+    let request = AddPartitionsToTxnRequest { transactions, by_broker: cx.version >= BATCHED_FROM };
+    Ok(Asked::Broker(Request::AddPartitionsToTxn(request)))
 }
 
 fn read_transaction(

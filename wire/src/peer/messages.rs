@@ -129,7 +129,7 @@ fields! {
 }
 
 fields! {
-    AddPartitionsToTxnRequest { transactions }
+    AddPartitionsToTxnRequest { transactions, by_broker }
     TxnPartitions { transactional_id, producer, verify_only, partitions }
     ProducerIdAndEpoch { id, epoch }
     AddPartitionsToTxnResponse { transactions }

@@ -38,7 +38,7 @@ pub struct Hello {
 
 impl Hello {
     /// Version of the protocol; nodes of different versions do not talk.
-    pub const VERSION: i16 = 2;
+    pub const VERSION: i16 = 3;
 
     /// Whether a frame may be a hello.
     #[must_use]

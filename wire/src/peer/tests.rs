@@ -54,6 +54,7 @@ fn requests() -> Vec<Request> {
                 verify_only: true,
                 partitions: vec![tp()],
             }],
+            by_broker: true,
         }),
         Request::WriteTxnMarkers(WriteTxnMarkersRequest {
             markers: vec![TxnMarker {

@@ -64,7 +64,7 @@ proptest! {
                 partitions: tps.clone(),
             };
             let transactions = if several { vec![one.clone(), one] } else { vec![one] };
-            let expected = ours::AddPartitionsToTxnRequest { transactions };
+            let expected = ours::AddPartitionsToTxnRequest { transactions, by_broker: several };
             prop_assert_eq!(request, Request::AddPartitionsToTxn(expected));
 
             for (error, told) in [

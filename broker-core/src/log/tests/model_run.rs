@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use crate::ids::Offset;
-use crate::log::testing::{MemoryDisk, TP, batch, client, sequenced};
+use crate::log::testing::{MemoryDisk, TP, batch, client, epochs_written, sequenced};
 use crate::log::{Log, LogConfig, Recover};
 use crate::records::{Batch, Records};
 use crate::seam::DiskOpKind;
@@ -91,6 +91,7 @@ impl World {
     /// The disk does it at once; completions come later.
     fn submit(&mut self, ops: &[DiskOpKind]) {
         self.disk.apply(ops);
+        epochs_written(&mut self.log, ops);
         for op in ops {
             match op {
                 // an append of nothing, which only creates the segment, has no last offset
@@ -210,9 +211,8 @@ impl World {
         self.in_flight.clear();
         self.syncs.clear();
         let mut ops = Vec::new();
-        let (log, _) = Log::recover(TP, config(), &self.disk, boot, &mut ops);
+        (self.log, _) = Log::recover(TP, config(), &self.disk, boot, &mut ops);
         self.submit(&ops);
-        self.log = log;
         self.high_watermark = self.high_watermark.min(self.log.next_offset());
         assert_eq!(self.log.log_end_offset(), self.log.next_offset());
         // loading again changes nothing more

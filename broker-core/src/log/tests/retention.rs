@@ -49,6 +49,22 @@ fn by_size_the_log_stays_at_or_above_the_limit() {
     assert_eq!(log.retention(0, 8, &mut ops), None, "500 - 300 would be below");
 }
 
+/// Syncs end in any order, and an earlier one stands for later ones that are done.
+#[test]
+fn what_was_flushed_behind_a_deleted_segment_stays_flushed() {
+    let (mut log, mut ops) = (written(9, by_size(600)), Vec::new());
+    log.epochs_written();
+    log.roll(&mut ops);
+    for segment in [3, 6] {
+        log.sync_done(segment);
+    }
+    assert_eq!(log.recovery_point(), 0, "segment 0 is on its way");
+    assert_eq!(log.retention(0, 9, &mut ops), Some(3));
+    assert_eq!(log.recovery_point(), 9);
+    log.sync_done(0); // it ends late
+    assert_eq!((log.recovery_point(), log.is_flush_due()), (9, false));
+}
+
 /// A new segment has no file before its first batch, and when all before it is deleted the log's end would
 /// be forgotten (hunt seed 800333).
 #[test]

@@ -1,7 +1,7 @@
 //! Logs whose older part is in remote storage: their history, and what a restart finds.
 
 use crate::ids::{Offset, RemoteSegmentId};
-use crate::log::testing::{MemoryDisk, TP, batch, client, records};
+use crate::log::testing::{MemoryDisk, TP, batch, client, epochs_written, records};
 use crate::log::{EpochEntry, Log, LogConfig, Recover, Tiering};
 use crate::seam::{DiskOpKind, RemoteIndexes, RemoteSegment};
 
@@ -22,6 +22,7 @@ fn written(epochs: &[(i32, usize)]) -> (Log, MemoryDisk) {
         }
     }
     disk.apply(&ops);
+    epochs_written(&mut log, &ops);
     for op in &ops {
         if let DiskOpKind::Sync { segment, .. } = op {
             log.sync_done(*segment);
@@ -125,6 +126,30 @@ fn a_restart_finds_the_log_start_before_the_first_segment() {
     assert_eq!(restarted(&disk, false).log_start_offset(), 6);
 }
 
+/// What is left would seem to go on in the epoch before, and others would be told to cut what they have in
+/// this one (hunt seed 7013344).
+#[test]
+fn a_segment_stays_until_the_epochs_of_its_records_are_on_record() {
+    let (mut log, _) = written(&[(0, 3)]);
+    let mut ops = Vec::new();
+    for _ in 0..5 {
+        let appended =
+            log.append_as_leader(&records(batch(1, 39, 0)), client(1), &mut ops).unwrap();
+        log.append_done(appended.last_offset);
+    }
+    for base in [0, 3] {
+        log.sync_done(base);
+    }
+    log.tiering_is_on_record();
+    log.note_remote([segment(0, 2, &[(0, 0)]), segment(3, 5, &[(0, 0), (1, 3)])].iter());
+    assert_eq!(log.remote_end_offset(), 6);
+    log.retention(0, 8, &mut ops);
+    assert_eq!((log.local_log_start_offset(), log.recovery_point()), (3, 3));
+    epochs_written(&mut log, &ops);
+    log.retention(0, 8, &mut ops);
+    assert_eq!((log.local_log_start_offset(), log.recovery_point()), (6, 6));
+}
+
 #[test]
 fn deleted_records_leave_the_disk_whether_they_are_copied_or_not() {
     let (mut log, _) = written(&[(0, 8)]);
@@ -161,5 +186,7 @@ fn a_segment_is_copied_when_it_is_on_its_own_disk() {
     }
     assert_eq!(log.next_to_copy(4, RemoteSegmentId(7)), None);
     log.sync_done(0);
+    assert_eq!(log.next_to_copy(4, RemoteSegmentId(7)), None, "its epochs are not there yet");
+    log.epochs_written();
     assert_eq!(log.next_to_copy(4, RemoteSegmentId(7)).map(|segment| segment.end), Some(2));
 }

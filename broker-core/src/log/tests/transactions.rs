@@ -2,7 +2,9 @@
 //! log can lose its end or be loaded.
 
 use crate::ids::Offset;
-use crate::log::testing::{MemoryDisk, TP, batch, client, numbered, records, sequenced};
+use crate::log::testing::{
+    MemoryDisk, TP, batch, client, epochs_written, numbered, records, sequenced,
+};
 use crate::log::{AppendContext, AppendError, Log, LogConfig, Origin, Recover};
 use crate::protocol::AbortedTransaction;
 use crate::records::{Batch, EndTxnMarker};
@@ -33,6 +35,7 @@ impl Rig {
         let context = AppendContext { origin, ..client(1) };
         let appended = self.log.append_as_leader(&records(batch), context, &mut ops)?;
         self.disk.apply(&ops);
+        epochs_written(&mut self.log, &ops);
         self.log.append_done(appended.last_offset);
         Ok(appended.first_offset)
     }
@@ -65,6 +68,7 @@ impl Rig {
         let mut ops = Vec::new();
         (self.log, _) = Log::recover(TP, self.config, &self.disk, boot, &mut ops);
         self.disk.apply(&ops);
+        epochs_written(&mut self.log, &ops);
     }
 
     fn has_index(&self, base: Offset) -> bool {

@@ -1,15 +1,15 @@
 //! Leaders: what waits, what is refused, what is forgotten.
 
-use super::rig::{Rig, TOPIC, TP, consumer_fetch};
+use super::rig::{Rig, TOPIC, TP, consumer_fetch, nothing_new};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
-use crate::log::testing::sequenced;
+use crate::log::testing::{numbered, sequenced};
 use crate::metadata::{
     ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
 };
 use crate::protocol::{
-    Acks, FetchPartition, FetchRequest, IsolationLevel, ProducePartition, ProduceRequest, Response,
-    SESSION_EPOCH_FINAL,
+    Acks, FetchPartition, FetchPartitionResponse, FetchRequest, IsolationLevel, ProducePartition,
+    ProduceRequest, ReplicaState, Response, SESSION_EPOCH_FINAL,
 };
 use crate::records::Records;
 use crate::replica::{AppendOrigin, ProduceOutcome};
@@ -376,4 +376,34 @@ fn a_session_finds_a_replica_that_came_or_came_back() {
     fetch(&mut rig, id, &[asked]);
     let sessions = rig.replicas.session_views();
     assert_eq!(sessions[0].parts[0].is_watched, Some(true), "it came back");
+}
+
+/// Hunt seed 7002964: the disk confirmed to a leader what it had copied as a follower, and those who waited
+/// for that were told with the next batch only.
+#[test]
+fn what_was_copied_just_before_an_election_is_there_for_followers_once_it_is_on_disk() {
+    let mut rig = Rig::with_partition(2, &[1, 2]);
+    let (id, _) = rig.sent_fetch();
+    let records = numbered(rig.batch(), 0, 0);
+    rig.answer_fetch(id, FetchPartitionResponse { records, ..nothing_new(0) });
+    rig.elect(1);
+    let asked = FetchPartition {
+        tp: TP,
+        current_leader_epoch: 1,
+        fetch_offset: 0,
+        last_fetched_epoch: -1,
+        log_start_offset: 0,
+        max_bytes: 1 << 20,
+    };
+    let request = FetchRequest {
+        replica: Some(ReplicaState { id: NodeId(2), epoch: 20 }),
+        ..consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked])
+    };
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    rig.act(|replicas, step| replicas.fetch(step, to, &request));
+    assert!(rig.replies().is_empty(), "nothing is on the disk yet");
+    rig.disk();
+    assert_eq!(rig.partition().log.log_end_offset(), 1);
+    let reads = rig.effects.disk.iter().any(|op| matches!(op.kind, DiskOpKind::Read { .. }));
+    assert!(reads, "the fetch is to be answered");
 }

@@ -104,7 +104,7 @@ impl ReplicaManager {
         let tp = partition.tp;
         step.trace(TraceEvent::LogStart { tp, offset: to });
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
         self.wake_watchers(slot);
     }

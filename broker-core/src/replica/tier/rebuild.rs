@@ -164,7 +164,7 @@ impl ReplicaManager {
         step.trace(TraceEvent::Truncated { tp, to: local_start, from, high_watermark });
         step.trace(TraceEvent::Mark("started-after-remote-segment"));
         for kind in ops {
-            step.disk(Owner::Replica, kind);
+            self.mend(step, kind);
         }
         self.resume_following(slot);
     }

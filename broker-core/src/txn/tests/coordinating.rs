@@ -117,7 +117,7 @@ impl Bed {
             verify_only,
             partitions: partitions.to_vec(),
         }];
-        let request = AddPartitionsToTxnRequest { transactions };
+        let request = AddPartitionsToTxnRequest { transactions, by_broker: false };
         self.act(|coordinator, cx| coordinator.add_partitions(cx, CLIENT, request));
         match self.reply() {
             Response::AddPartitionsToTxn(answer) => {
@@ -324,7 +324,7 @@ fn a_change_that_the_log_does_not_take_has_not_happened() {
         verify_only: false,
         partitions: vec![ORDERS],
     }];
-    let request = AddPartitionsToTxnRequest { transactions };
+    let request = AddPartitionsToTxnRequest { transactions, by_broker: false };
     bed.act(|coordinator, cx| coordinator.add_partitions(cx, CLIENT, request));
     // deposed before the disk has it
     let delta = bed.rig.elect(2);
@@ -393,7 +393,7 @@ fn a_load_that_could_not_read_goes_on_later() {
         verify_only: true,
         partitions: vec![ORDERS],
     };
-    let request = AddPartitionsToTxnRequest { transactions: vec![asked] };
+    let request = AddPartitionsToTxnRequest { transactions: vec![asked], by_broker: true };
     bed.act(|coordinator, cx| coordinator.add_partitions(cx, CLIENT, request));
     match bed.reply() {
         Response::AddPartitionsToTxn(answer) => {

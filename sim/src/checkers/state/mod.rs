@@ -99,7 +99,7 @@ impl Checkers {
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, self.elects_any);
             metadata::epochs(&mut self.ledger, view);
-            groups::look(&mut self.ledger, view, moment);
+            groups::look((&mut self.ledger, &self.partitions), view, moment);
             if moment != Moment::Running && self.has_right_clocks {
                 metadata::late(&mut self.ledger, view, self.late_check_ms);
             }

@@ -157,6 +157,7 @@ fn a_recovery_point_must_be_on_disk() {
     let mut ops = Vec::new();
     log.flush(&mut ops);
     log.sync_done(0);
+    LOG.iter().for_each(|_| log.epochs_written());
     let replica = view(&log);
     let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
     let of = Of { node: 1, replica: &replica };

@@ -81,6 +81,28 @@ fn who_joins_its_successor_must_have_what_that_one_committed() {
     assert_eq!(rig.fired(), ["isr-rules"], "node 1 lacks 20..30 of epoch 1");
 }
 
+/// Node 2 hears late that it was elected, and not at once that node 3 was after it, from outside the ISR (hunt
+/// seed 7009911).
+#[test]
+fn who_hears_late_of_an_earlier_election_shows_what_was_given_up() {
+    let mut rig = Rig::new();
+    rig.healthy(2);
+    for (leader, epoch, isr, unclean) in [(2, 1, &[1, 2][..], false), (3, 2, &[3][..], true)] {
+        let (tp, leader, isr) = (tp(0), Some(ids(&[leader])[0]), ids(isr));
+        rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch, isr, unclean });
+    }
+    rig.lead(2, 1, 20, &[1, 2]);
+    rig.write((2, &[1]), (20, 1, 2));
+    rig.high_watermark(2, 1, 30);
+    rig.lead(3, 2, 20, &[3]);
+    rig.cut(2, 30, 20);
+    rig.isr(3, 2, &[3], &[2, 3]);
+    rig.write((3, &[2]), (20, 2, 3));
+    rig.high_watermark(3, 2, 30);
+    rig.lead(1, 3, 20, &[1]);
+    assert_eq!(rig.fired(), ["leader-completeness"], "the last one is none from outside the ISR");
+}
+
 #[test]
 fn nothing_is_given_up_by_a_clean_election() {
     let mut rig = deposed(false, 20);

@@ -243,6 +243,12 @@ impl Producer {
         !self.paused && !held_back
     }
 
+    /// Until when the quotas of some broker ask for silence, ns; 0 if none has ever asked.
+    #[must_use]
+    pub fn throttled_ns(&self) -> u64 {
+        self.network.connections.throttled_ns()
+    }
+
     /// Bytes of `buffer.memory` in use.
     #[must_use]
     pub fn buffered_bytes(&self) -> u64 {

@@ -385,7 +385,7 @@ impl Producer {
                     verify_only: false,
                     partitions,
                 }];
-                let request = AddPartitionsToTxnRequest { transactions };
+                let request = AddPartitionsToTxnRequest { transactions, by_broker: false };
                 Some((TransactionCall::AddPartitions, Request::AddPartitionsToTxn(request)))
             }
         }

@@ -3,7 +3,7 @@
 use crate::config::Ratio;
 use crate::ids::Offset;
 use crate::log::compact::pass::Done;
-use crate::log::testing::{MemoryDisk, TP, client};
+use crate::log::testing::{MemoryDisk, TP, client, epochs_written};
 use crate::log::{
     AppendContext, CleaningError, CleaningStart, Compaction, Log, LogConfig, Origin, Pass,
     Progress, Recover,
@@ -119,6 +119,7 @@ impl Rig {
     }
 
     pub(super) fn carry_out(&mut self, ops: &[DiskOpKind]) {
+        epochs_written(&mut self.log, ops);
         for op in ops {
             self.disk.apply(std::slice::from_ref(op));
             if let DiskOpKind::Sync { segment, .. } = op {

@@ -92,7 +92,8 @@ fn partitions_of_transactions() {
         verify_only: true,
         partitions: vec![tp(1, 0), tp(1, 1)],
     };
-    let request = ours::AddPartitionsToTxnRequest { transactions: vec![one.clone(), one] };
+    let transactions = vec![one.clone(), one];
+    let request = ours::AddPartitionsToTxnRequest { transactions, by_broker: true };
     let topics = AddPartitionsToTxnTopic::default().with_name(topic()).with_partitions(vec![0, 1]);
     let one = AddPartitionsToTxnTransaction::default()
         .with_transactional_id(id())
