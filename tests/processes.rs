@@ -13,7 +13,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 const TOPIC: &str = "orders";
@@ -38,7 +38,7 @@ controller.quorum.fetch.timeout.ms = 1000
 ";
 
 /// Three processes, each of which may be gone.
-struct Cluster {
+pub(crate) struct Cluster {
     place: Place,
     ports: Vec<u16>,
     nodes: Vec<Option<Child>>,
@@ -46,7 +46,10 @@ struct Cluster {
 
 /// Ports that nobody uses, below those that the system gives to clients.
 fn free_ports(count: usize) -> Vec<u16> {
-    let first = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap();
+    static CLUSTERS: AtomicU16 = AtomicU16::new(0);
+    // tests run side by side, and what is free is so for another one, too
+    let before = CLUSTERS.fetch_add(1, Ordering::SeqCst);
+    let first = 10_000 + u16::try_from(std::process::id() % 20_000).unwrap() + 100 * before;
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let found: Vec<u16> = (first..32_000).filter(free).take(count).collect();
     assert_eq!(found.len(), count);
@@ -54,7 +57,8 @@ fn free_ports(count: usize) -> Vec<u16> {
 }
 
 impl Cluster {
-    fn start() -> Self {
+    /// Nodes 1 to 3 in racks `az-1` to `az-3`.
+    pub(crate) fn start() -> Self {
         let (place, ports) = (Place::new(), free_ports(2 * NODES));
         let voters: Vec<String> =
             (0..NODES).map(|n| format!("{}@127.0.0.1:{}", n + 1, ports[NODES + n])).collect();
@@ -66,6 +70,8 @@ impl Cluster {
                  controller.quorum.voters = \"{voters}\"\n\
                  listeners = \"PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:{}\"\n\
                  controller.listener.names = \"CONTROLLER\"\nbroker.rack = \"az-{id}\"\n\
+                 replica.selector.class = \
+                 \"org.apache.kafka.common.replica.RackAwareReplicaSelector\"\n\
                  log.dirs = \"data-{id}\"\ncluster.id = \"storm\"\n\
                  default.replication.factor = 3\nmin.insync.replicas = 2\n",
                 ports[n],
@@ -113,7 +119,7 @@ impl Cluster {
     }
 
     /// SIGKILL.
-    fn kill(&mut self, n: usize) {
+    pub(crate) fn kill(&mut self, n: usize) {
         let mut child = self.nodes[n].take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -126,7 +132,13 @@ impl Cluster {
         assert!(status.success(), "{}", self.place.read(&format!("node-{}.log", n + 1)));
     }
 
-    fn addresses(&self) -> Vec<String> {
+    /// The node that leads the partition.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        let (addresses, leader) = (self.addresses(), view(&self.addresses())?.leader);
+        addresses.iter().position(|address| *address == leader)
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<String> {
         self.ports[..NODES].iter().map(|port| format!("127.0.0.1:{port}")).collect()
     }
 }
@@ -242,12 +254,6 @@ impl Load {
         retry(|| (view(&self.addresses)?.isr == NODES).then_some(()));
         self.progresses();
     }
-
-    /// The node that leads the partition.
-    fn leader(&self) -> usize {
-        let leader = retry(|| view(&self.addresses)).leader;
-        self.addresses.iter().position(|address| *address == leader).unwrap()
-    }
 }
 
 /// One node after the other goes in each of three ways, the leader among them.
@@ -258,12 +264,12 @@ fn storm(cluster: &mut Cluster, load: &Load) {
         cluster.restart(n);
         load.heals();
     }
-    let leader = load.leader();
+    let leader = retry(|| cluster.leader());
     cluster.signal(leader, "-STOP");
     load.progresses();
     cluster.signal(leader, "-CONT");
     load.heals();
-    let leader = load.leader();
+    let leader = retry(|| cluster.leader());
     cluster.stop(leader);
     load.progresses();
     cluster.restart(leader);

@@ -53,6 +53,8 @@ mod serve_many;
 mod volumes;
 // A cluster of three processes that are killed, paused and stopped under load.
 mod processes;
+// Consumers that read from the replica in their rack.
+mod nearest;
 // Groups in the consumer protocol.
 mod consumer_groups;
 // Groups with members.

@@ -5,6 +5,7 @@ mod cleanup;
 mod dynamic_keys;
 mod group_config;
 mod group_keys;
+mod replica_selector;
 mod server_keys;
 mod throttled_replicas;
 mod topic_keys;
@@ -13,6 +14,7 @@ pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
 pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
+pub use replica_selector::ReplicaSelector;
 pub use throttled_replicas::ThrottledReplicas;
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 
@@ -237,6 +239,8 @@ configs! {
         max_connection_creation_rate: u32 = "max.connection.creation.rate", NO_BOUND;
         /// Fetcher threads per source broker.
         num_replica_fetchers: u16 = "num.replica.fetchers", 1;
+        /// Which replica consumers are sent to.
+        replica_selector: ReplicaSelector = "replica.selector.class", ReplicaSelector::Leader;
         /// Follower out of sync after this long.
         replica_lag_time_max: Duration = "replica.lag.time.max.ms", Duration::from_millis(30_000);
         /// Followers' long poll.

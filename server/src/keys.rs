@@ -141,7 +141,6 @@ const NOT_READ: &[&str] = &[
     "remote.log.storage.manager.class.name",
     "remote.log.storage.manager.class.path",
     "remote.log.storage.manager.impl.prefix",
-    "replica.selector.class",
     "replica.socket.receive.buffer.bytes",
     "replication.quota.window.num",
     "replication.quota.window.size.seconds",

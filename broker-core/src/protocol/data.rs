@@ -131,7 +131,8 @@ pub struct FetchRequest {
     pub partitions: Vec<FetchPartition>,
     /// Partitions to take out of the session.
     pub forgotten: Vec<TopicPartition>,
-    /// Client's rack for KIP-392, empty = unknown.
+    /// A consumer's rack (KIP-392), empty where it names none; `None` below version 11, whose consumers read
+    /// from leaders only.
     pub rack: Option<Arc<str>>,
 }
 

@@ -1,6 +1,7 @@
 //! Metadata becomes roles: who leads, who follows, what is gone (`ReplicaManager.applyDelta`).
 
 use super::ReplicaManager;
+use super::nearest::Racks;
 use super::partition::{Partition, Role};
 use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::ErrorCode;
@@ -32,6 +33,7 @@ impl ReplicaManager {
                 .filter(|(_, broker)| broker.is_active())
                 .map(|(id, broker)| (id, broker.epoch))
                 .collect();
+            self.racks = Racks::of(image, self.config.server.replica_selector);
         }
         let is_first = !std::mem::replace(&mut self.has_metadata, true);
         let stays = planted(self.config.plant, Plant::DeletedTopicStays);

@@ -1,4 +1,4 @@
-//! Fetch, as the leader answers it: sessions, follower progress, long polls.
+//! Fetch, as the leader answers it, and followers to consumers (KIP-392): sessions, follower progress, long polls.
 
 use super::read::{Tail, diverges};
 use super::session::FetchSession;
@@ -78,6 +78,7 @@ impl ReplicaManager {
             id,
             next_epoch: 1,
             replica: request.replica,
+            rack: request.rack.clone(),
             isolation: request.isolation,
             min_bytes: u64::from(request.min_bytes.max(0).unsigned_abs()),
             max_bytes: self.max_bytes(request),
@@ -119,6 +120,9 @@ impl ReplicaManager {
             session.restate_all();
         }
         session.replica = request.replica;
+        if session.rack != request.rack {
+            session.rack.clone_from(&request.rack);
+        }
         session.max_bytes = max_bytes;
         session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
         Ok(slot)
@@ -286,7 +290,7 @@ impl ReplicaManager {
             self.outdo(slot, replica.id, other);
         }
         let Some(partition) = self.partition_mut(slot) else { return };
-        if partition.note_follower_fetch(replica.id, offset, replica.epoch, step.now) {
+        if partition.note_follower_fetch(replica, (tail.log_start, offset), step.now) {
             self.maybe_expand_isr(step, slot, replica.id);
             self.try_advance_high_watermark(step, slot);
         }
@@ -428,7 +432,7 @@ fn begin_watch(
     entry.slot
 }
 
-/// What a fetch may see of a partition led here.
+/// What a fetch may see of a partition that is here.
 pub(super) fn readable_end(
     session_replica: bool,
     isolation: IsolationLevel,

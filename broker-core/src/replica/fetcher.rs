@@ -564,6 +564,17 @@ impl ReplicaManager {
         }
     }
 
+    /// The log of a replica begins elsewhere. Where it is a follower, its next fetch says so: its leader is not
+    /// to send consumers here for what is gone (KIP-392).
+    #[cold]
+    pub(super) fn tell_log_start(&mut self, slot: u32) {
+        let Some(&at) = self.fetchers.by_slot.get(&slot) else { return };
+        let fetcher = &mut self.fetchers.list[at as usize];
+        if fetcher.parts.get(&slot).is_some_and(|followed| followed.delayed_until.is_none()) {
+            fetcher.touch(slot);
+        }
+    }
+
     #[cold]
     fn delay(&mut self, step: &mut Step<'_>, at: u32, slot: u32) {
         let until = step.now + self.config.server.replica_fetch_backoff;

@@ -133,6 +133,7 @@ impl ReplicaManager {
         if let Some(offset) = moved {
             step.trace(TraceEvent::LogStart { tp, offset });
             self.wake_watchers(slot);
+            self.tell_log_start(slot);
         }
     }
 
@@ -151,6 +152,7 @@ impl ReplicaManager {
             self.mend(step, kind);
         }
         self.wake_watchers(slot);
+        self.tell_log_start(slot);
     }
 
     /// Timer: forgets producers that were idle for `producer.id.expiration.ms`.

@@ -12,6 +12,7 @@ mod fetch;
 mod fetcher;
 mod isr;
 mod maintenance;
+mod nearest;
 mod partition;
 mod purgatory;
 mod read;
@@ -41,6 +42,7 @@ use crate::txn::TRANSACTIONS_TOPIC;
 use append::PendingAppend;
 use fetcher::Fetchers;
 use isr::AlterPartitions;
+use nearest::Racks;
 use purgatory::Purgatory;
 use read::PendingRead;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -61,6 +63,7 @@ pub(crate) struct ReplicaManager {
     partitions: Vec<Option<Partition>>,
     by_tp: FxHashMap<TopicPartition, u32>,
     eligible: EligibleBrokers,
+    racks: Racks,
     appends: Pending<PendingAppend>,
     reads: Pending<PendingRead>,
     purgatory: Purgatory,
@@ -94,6 +97,7 @@ impl ReplicaManager {
             partitions: Vec::new(),
             by_tp: FxHashMap::default(),
             eligible: EligibleBrokers::new(),
+            racks: Racks::default(),
             appends: Pending::default(),
             reads: Pending::default(),
             purgatory: Purgatory::default(),

@@ -8,6 +8,7 @@ use crate::config::TopicConfig;
 use crate::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
+use crate::protocol::ReplicaState;
 use crate::time::{Duration, Instant};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -84,6 +85,8 @@ pub struct Follower {
     pub id: NodeId,
     /// Its log end, from its last fetch; `NO_OFFSET` before the first one in this epoch.
     pub log_end: Offset,
+    /// Where its log starts, from the same fetch.
+    pub(crate) log_start: Offset,
     /// Last time at which it had everything that the leader had.
     pub(crate) caught_up_at: Instant,
     last_fetch_at: Instant,
@@ -157,9 +160,8 @@ impl Partition {
     /// A follower's fetch says how far it is. Returns whether it is a known replica.
     pub(crate) fn note_follower_fetch(
         &mut self,
-        id: NodeId,
-        fetch_offset: Offset,
-        broker_epoch: i64,
+        ReplicaState { id, epoch: broker_epoch }: ReplicaState,
+        (log_start, fetch_offset): (Offset, Offset),
         now: Instant,
     ) -> bool {
         let leader_end = self.log.log_end_offset();
@@ -173,7 +175,7 @@ impl Partition {
         }
         follower.leader_end_at_last_fetch = leader_end;
         follower.last_fetch_at = now;
-        follower.log_end = fetch_offset;
+        (follower.log_start, follower.log_end) = (log_start, fetch_offset);
         follower.broker_epoch = broker_epoch;
         true
     }
@@ -325,6 +327,7 @@ impl Follower {
         Self {
             id,
             log_end: NO_OFFSET,
+            log_start: NO_OFFSET,
             caught_up_at: Instant::ZERO,
             last_fetch_at: Instant::ZERO,
             leader_end_at_last_fetch: NO_OFFSET,

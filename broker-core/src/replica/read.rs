@@ -1,13 +1,14 @@
 //! The reading half of Fetch: which bytes of which segments, and the answer made from them.
 
 use super::fetch::{find_host, readable_end};
+use super::nearest::Racks;
 use super::partition::Watch;
 use super::session::{FetchSession, Parked, SessionPartition};
 use super::throttle::hold_back;
 use super::tier::RemoteRead;
 use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
-use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset};
+use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
@@ -52,14 +53,21 @@ impl Lists {
 pub(super) struct Told {
     error: ErrorCode,
     diverging: Option<EpochEndOffset>,
+    /// Where a consumer is to read instead.
+    nearest: Option<NodeId>,
 }
 
 impl Told {
     /// Nothing but the state, which has changed.
-    const STATE: Self = Self { error: ErrorCode::None, diverging: None };
+    const STATE: Self = Self { error: ErrorCode::None, diverging: None, nearest: None };
 
     fn error(error: ErrorCode) -> Self {
-        Self { error, diverging: None }
+        Self { error, ..Self::STATE }
+    }
+
+    /// Whether the fetcher has to know at once.
+    fn is_urgent(self) -> bool {
+        !self.error.is_ok() || self.diverging.is_some() || self.nearest.is_some()
     }
 }
 
@@ -178,7 +186,7 @@ impl ReplicaManager {
         let lists = self.spare_lists.pop().unwrap_or_default();
         let mut plan = Plan { lists, ..Plan::default() };
         let is_held = self.throttles.holds_back(step.now);
-        let Self { sessions, by_tp, partitions, .. } = self;
+        let Self { sessions, by_tp, partitions, racks, config, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return plan };
         let dirty = session.dirty.len();
         let max_bytes = u64::from(session.max_bytes);
@@ -204,7 +212,7 @@ impl ReplicaManager {
             let most_bytes = u64::from(entry.max_bytes.max(1));
             let at = find_host(session, Watch { session: slot, part }, false, by_tp, partitions);
             let hosted = at.and_then(|at| partitions.get(at as usize)?.as_ref());
-            let mut looked = look(session, part, hosted);
+            let mut looked = look(session, part, hosted, (racks, config.node));
             if is_held {
                 looked = hold_back(session, part, hosted, looked);
             }
@@ -215,7 +223,7 @@ impl ReplicaManager {
                     plan.remote = plan.remote.or(Some(part));
                 }
                 Look::Answer(told) => {
-                    plan.urgent |= !told.error.is_ok() || told.diverging.is_some();
+                    plan.urgent |= told.is_urgent();
                     plan.lists.told.push((part, told));
                 }
                 Look::Data(range) => {
@@ -242,8 +250,9 @@ impl ReplicaManager {
             let Some(partition) = self.partition_of(entry) else {
                 return failure(entry.tp, told.error);
             };
-            let (error, diverging_epoch) = (told.error, told.diverging);
-            FetchPartitionResponse { error, diverging_epoch, ..state_of(partition) }
+            let (diverging_epoch, preferred_read_replica) = (told.diverging, told.nearest);
+            let state = state_of(partition, told.error);
+            FetchPartitionResponse { diverging_epoch, preferred_read_replica, ..state }
         }));
         answers
     }
@@ -330,7 +339,7 @@ impl ReplicaManager {
             step.effects.work.fetch_bytes += bytes;
         }
         Some(match partition {
-            Some(partition) if partition.is_leader() && error.is_ok() => {
+            Some(partition) if error.is_ok() && session.is_served_by(partition) => {
                 let told = match session.isolation {
                     IsolationLevel::ReadUncommitted => Ok(None),
                     IsolationLevel::ReadCommitted => {
@@ -339,15 +348,14 @@ impl ReplicaManager {
                 };
                 match told {
                     Ok(aborted) => {
-                        FetchPartitionResponse { records, aborted, ..state_of(partition) }
+                        FetchPartitionResponse { records, aborted, ..state_of(partition, error) }
                     }
-                    Err(error) => FetchPartitionResponse { error, ..state_of(partition) },
+                    Err(error) => state_of(partition, error),
                 }
             }
-            Some(partition) if !partition.is_leader() => FetchPartitionResponse {
-                error: ErrorCode::NotLeaderOrFollower,
-                ..state_of(partition)
-            },
+            Some(partition) if !session.is_served_by(partition) => {
+                state_of(partition, ErrorCode::NotLeaderOrFollower)
+            }
             _ => {
                 let error = if error.is_ok() { ErrorCode::UnknownTopicOrPartition } else { error };
                 failure(entry.tp, error)
@@ -372,8 +380,8 @@ impl ReplicaManager {
             entry.told_high_watermark = if is_taken { answer.high_watermark } else { NO_OFFSET };
             entry.told_log_start = answer.log_start_offset;
             entry.must_answer = !answer.error.is_ok();
-            if entry.must_answer {
-                // An error is repeated until the fetcher changes or drops the partition.
+            if entry.must_answer || answer.preferred_read_replica.is_some() {
+                // It is repeated until the fetcher changes or drops the partition.
                 session.mark(part);
             }
         }
@@ -390,13 +398,21 @@ impl ReplicaManager {
     }
 }
 
-fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Look {
+fn look(
+    session: &FetchSession,
+    part: u32,
+    partition: Option<&Partition>,
+    (racks, node): (&Racks, NodeId),
+) -> Look {
     let entry = &session.parts[part as usize];
     let Some(partition) = partition else {
         return Look::Answer(Told::error(ErrorCode::UnknownTopicOrPartition));
     };
-    if let Some(error) = fence(partition, entry.current_leader_epoch) {
+    if let Some(error) = fence_epoch(partition, entry.current_leader_epoch) {
         return Look::Answer(Told::error(error));
+    }
+    if !session.is_served_by(partition) {
+        return Look::Answer(Told::error(ErrorCode::NotLeaderOrFollower));
     }
     if session.replica.is_some_and(|replica| !partition.replicas.contains(&replica.id)) {
         return Look::Answer(Told::error(not_a_replica(entry.current_leader_epoch)));
@@ -407,11 +423,16 @@ fn look(session: &FetchSession, part: u32, partition: Option<&Partition>) -> Loo
     if entry.fetch_offset < log.log_start_offset() {
         return out_of_range;
     }
+    if let (None, Some(rack)) = (session.replica, &session.rack)
+        && let nearest @ Some(_) = racks.nearest(node, partition, (rack, entry.fetch_offset))
+    {
+        return Look::Answer(Told { nearest, ..Told::STATE });
+    }
     if let Some(diverging) = diverges(log, entry.tail()) {
         if diverging.end_offset == NO_OFFSET {
             return out_of_range;
         }
-        return Look::Answer(Told { error: ErrorCode::None, diverging: Some(diverging) });
+        return Look::Answer(Told { diverging: Some(diverging), ..Told::STATE });
     }
     if entry.fetch_offset > log.log_end_offset() {
         return out_of_range;
@@ -456,8 +477,14 @@ fn readable_bytes_of_all(
     bytes.sum()
 }
 
-/// KIP-320: a fetcher with another idea of the epoch is told so.
+/// Who leads here answers those with the same idea of the epoch.
 pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
+    let is_elsewhere = || (!partition.is_leader()).then_some(ErrorCode::NotLeaderOrFollower);
+    fence_epoch(partition, epoch).or_else(is_elsewhere)
+}
+
+/// KIP-320: a fetcher with another idea of the epoch is told so.
+fn fence_epoch(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
     if epoch != NO_EPOCH && epoch < partition.leader_epoch {
         Some(ErrorCode::FencedLeaderEpoch)
     } else if epoch != NO_EPOCH
@@ -465,8 +492,6 @@ pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
         && !planted(partition.plant, Plant::NewerEpochServed)
     {
         Some(ErrorCode::UnknownLeaderEpoch)
-    } else if !partition.is_leader() {
-        Some(ErrorCode::NotLeaderOrFollower)
     } else {
         None
     }
@@ -502,14 +527,16 @@ fn aborted(
     Ok(log.aborted_transactions(from, upto).into())
 }
 
-pub(super) fn state_of(partition: &Partition) -> FetchPartitionResponse {
-    let current_leader = (!partition.is_leader())
+/// A replica's state, with an error or without; who is refused is told who leads (KIP-951).
+pub(super) fn state_of(partition: &Partition, error: ErrorCode) -> FetchPartitionResponse {
+    let is_refused = !error.is_ok() && !partition.is_leader();
+    let current_leader = is_refused
         .then_some(partition.leader)
         .flatten()
         .map(|leader| LeaderAndEpoch { leader, epoch: partition.leader_epoch });
     FetchPartitionResponse {
         tp: partition.tp,
-        error: ErrorCode::None,
+        error,
         high_watermark: partition.high_watermark,
         last_stable_offset: partition.log.last_stable_offset(partition.high_watermark),
         log_start_offset: partition.log.log_start_offset(),

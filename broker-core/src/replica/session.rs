@@ -4,7 +4,7 @@
 //! fetch looks only at partitions that have something to say, however many the session holds.
 //! Kafka walks all of them; the CPU model charges for that walk all the same.
 
-use super::partition::Watch;
+use super::partition::{Partition, Role, Watch};
 use super::read::Tail;
 use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
@@ -13,6 +13,7 @@ use crate::step::ReplyTo;
 use crate::time::Instant;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Purpose of the random stream of session ids.
 const IDS: u64 = 0x5e55_10ff;
@@ -62,6 +63,8 @@ pub(crate) struct FetchSession {
     /// Epoch that the next request must carry.
     pub(crate) next_epoch: i32,
     pub(crate) replica: Option<ReplicaState>,
+    /// Where a consumer is (`FetchRequest::rack`).
+    pub(crate) rack: Option<Arc<str>>,
     pub(crate) isolation: IsolationLevel,
     pub(crate) min_bytes: u64,
     pub(crate) max_bytes: u32,
@@ -193,6 +196,16 @@ impl FetchSession {
             self.live -= 1;
         }
         Some(at)
+    }
+
+    /// Whether a replica here answers this fetcher: followers do so to consumers that may be in another rack
+    /// than the leader (KIP-392).
+    pub(crate) fn is_served_by(&self, partition: &Partition) -> bool {
+        match partition.role {
+            Role::Leader(_) => true,
+            Role::Follower => self.replica.is_none() && self.rack.is_some(),
+            Role::Idle => false,
+        }
     }
 
     /// Whether enough became readable for an answer.

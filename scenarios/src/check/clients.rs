@@ -1,10 +1,11 @@
 //! Checks of `[[producers]]` and `[[consumers]]`: references, rates, sizes, configs.
 
 use super::configs::check_client;
-use super::{check_azs, refuse_duplicates, require_known};
+use super::{check_azs, refuse_duplicates, require_known, unknown_name};
+use crate::plan::ConsumerPlan;
 use crate::resolve::{Role, client_config, server_config};
 use crate::schema::decode::{At, Errors, List};
-use crate::schema::scalar::RateValue;
+use crate::schema::scalar::{Config, RateValue};
 use crate::schema::scenario::Scenario;
 use crate::schema::workload::{
     Arrival, AssignorName, Consumer, CurvePoint, Interpolation, Keys, Membership, Producer,
@@ -277,6 +278,7 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
     let profile = consumer.profile.as_ref().map_or(Profile::Java, |profile| profile.value);
     let config = consumer.config.as_ref();
     check_client(profile, Role::Consumer, config, kafka_major(scenario), errors);
+    check_rack(config, scenario, errors);
     let times = scenario.phases.get().map(|phases| phases.times());
     if let (Some(start), Some(times)) = (&consumer.start_at, times) {
         let end = times.measure_ns.saturating_add(times.heal_ns);
@@ -284,6 +286,20 @@ fn check_consumer(consumer: &Consumer, scenario: &Scenario, errors: &mut Errors)
             let message = "the group would start after the end of the load";
             errors.push(Diagnostic::new(start.span, message, "too late"));
         }
+    }
+}
+
+/// A rack that no broker is in changes nothing, which nobody writes down on purpose.
+fn check_rack(config: Option<&At<Config>>, scenario: &Scenario, errors: &mut Errors) {
+    let Some(cluster) = scenario.cluster.get() else { return };
+    let Some(entry) = config.and_then(|config| config.value.entry("client.rack")) else { return };
+    let azs = cluster.az_names();
+    let is_known =
+        entry.value.is_empty() || entry.value == ConsumerPlan::OWN_AZ || azs.contains(&entry.value);
+    if !is_known {
+        let names: Vec<&str> =
+            azs.iter().map(String::as_str).chain([ConsumerPlan::OWN_AZ]).collect();
+        errors.push(unknown_name("AZ", &entry.value, entry.span, &names));
     }
 }
 

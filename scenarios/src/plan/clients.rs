@@ -160,6 +160,11 @@ pub struct ConsumerPlan {
     pub membership: Option<MembershipPlan>,
 }
 
+impl ConsumerPlan {
+    /// As `client.rack`: each member names its own AZ.
+    pub const OWN_AZ: &str = "own";
+}
+
 /// Membership of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

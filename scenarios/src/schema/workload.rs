@@ -352,7 +352,7 @@ section! {
         profile: Option<At<Profile>>,
         /// AZs of the members, dealt out in turn. Default: all AZs.
         azs: Option<At<List<Name>>>,
-        /// Client config with the client library's names.
+        /// Client config with the client library's names. `client.rack = "own"` stands for each member's own AZ.
         config: Option<At<Config>>,
     }
 }

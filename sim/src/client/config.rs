@@ -299,8 +299,8 @@ pub struct ConsumerConfig {
     pub start: AutoOffsetReset,
     /// `isolation.level`
     pub isolation: IsolationLevel,
-    /// `client.rack`
-    pub rack: Option<Arc<str>>,
+    /// `client.rack`, empty where there is none.
+    pub rack: Arc<str>,
     /// Processing time per record of the single polling thread.
     pub process_ns_per_record: u64,
     /// `session.timeout.ms`
@@ -325,7 +325,7 @@ impl ConsumerConfig {
         let wait_keys = &["fetch.wait.max.ms", "fetch.max.wait.ms"];
         let start =
             if plan.from_beginning { AutoOffsetReset::Earliest } else { AutoOffsetReset::Latest };
-        let rack = plan.config.get("client.rack").filter(|rack| !rack.is_empty());
+        let rack = plan.config.get("client.rack").map_or("", String::as_str);
         let commits = keys.flag(&["enable.auto.commit"], true)?;
         let interval = keys.ms(&["auto.commit.interval.ms"], 5_000)?;
         Ok(Self {
@@ -340,7 +340,7 @@ impl ConsumerConfig {
             reset: keys.reset(start)?,
             start,
             isolation: keys.isolation(pick(0, 1) == 1)?,
-            rack: rack.map(|rack| Arc::from(rack.as_str())),
+            rack: Arc::from(rack),
             process_ns_per_record: plan.process_ns_per_record,
             session_timeout_ms: keys.millis_i32(&["session.timeout.ms"], 45_000)?,
             heartbeat_interval_ns: keys.ms(&["heartbeat.interval.ms"], 3_000)?,

@@ -3,7 +3,7 @@
 
 use super::dice::Dice;
 use std::collections::BTreeMap;
-use stormglass_scenarios::plan::{Action, ClientProfile, EventPlan, Plan};
+use stormglass_scenarios::plan::{Action, ClientProfile, ConsumerPlan, EventPlan, Plan};
 
 type Config = BTreeMap<String, String>;
 
@@ -29,6 +29,24 @@ pub(super) fn draw(plan: &mut Plan) {
     for (index, consumer) in plan.consumers.iter_mut().enumerate() {
         let mut dice = Dice::new(plan.seed, &format!("consumer {index}"));
         draw_consumer(&mut dice, &mut consumer.config);
+    }
+}
+
+/// In some storms consumers read from the replica in their own AZ, or in one that all of a group name (KIP-392).
+pub(super) fn draw_racks(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "racks");
+    if !dice.percent(15) {
+        return;
+    }
+    let selector = "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+    plan.cluster.config.insert("replica.selector.class".to_owned(), selector.to_owned());
+    let azs: Vec<&str> = plan.cluster.azs.iter().map(String::as_str).collect();
+    for group in &mut plan.consumers {
+        let own = ConsumerPlan::OWN_AZ;
+        let rack = if dice.percent(50) { own } else { dice.pick(&azs) };
+        group.config.insert("client.rack".to_owned(), rack.to_owned());
+        // how long before it asks the leader again
+        set(&mut group.config, &mut dice, "metadata.max.age.ms", &[1_000, 5_000, 300_000]);
     }
 }
 

@@ -29,6 +29,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         operations::widen(&mut plan);
         draw_topics(&mut plan);
         configs::draw(&mut plan);
+        configs::draw_racks(&mut plan);
         draw_ages(&mut plan);
         draw_compaction(&mut plan);
         draw_lags(&mut plan);

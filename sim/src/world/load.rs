@@ -147,7 +147,11 @@ impl World {
 
     fn consumer(&self, group: usize, (member, life): (u32, u32)) -> Consumer {
         let plan = &self.plan.consumers[group];
-        let config = ConsumerConfig::parse(plan).expect("checked before the run");
+        let mut config = ConsumerConfig::parse(plan).expect("checked before the run");
+        if *config.rack == *ConsumerPlan::OWN_AZ {
+            let az = plan.azs.get(member as usize).and_then(|az| self.plan.cluster.azs.get(*az));
+            config.rack = az.map_or("", String::as_str).into();
+        }
         let client_id: Arc<str> = format!("{}-{member}", plan.group).into();
         let membership = plan.membership.map(|membership| {
             let instance = membership.static_members.then(|| client_id.clone());

@@ -51,7 +51,7 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
         session_epoch,
         partitions: partitions.ok_or(WireError::Null)?,
         forgotten: forgotten.ok_or(WireError::Null)?,
-        rack: rack.filter(|rack| !rack.is_empty()),
+        rack,
     }))))
 }
 

@@ -5,6 +5,7 @@ mod deleting;
 mod fetching;
 mod isr;
 mod leading;
+mod nearest;
 mod rig;
 mod throttling;
 

@@ -64,12 +64,12 @@ impl Rig {
             now_ms: 1_000,
             sequence: 0,
         };
-        let brokers = [1, 2, 3].map(|id| {
+        let brokers = [(1, "a"), (2, "b"), (3, "c")].map(|(id, rack)| {
             MetadataRecord::RegisterBroker(RegisterBrokerRecord {
                 broker: NodeId(id),
                 incarnation: 1,
                 epoch: i64::from(id) * 10,
-                rack: None,
+                rack: Some(rack.into()),
                 endpoint: None,
                 fenced: false,
                 in_controlled_shutdown: false,

@@ -160,19 +160,17 @@ impl ReplicaManager {
         let entry = &session.parts[part as usize];
         let partition = self.slot(entry.tp).and_then(|at| self.partition(at));
         if let Some(partition) = partition {
-            let state = state_of(partition);
+            let state = |error| state_of(partition, error);
             answers.push(match result {
-                Ok(_) if !partition.is_leader() => {
-                    FetchPartitionResponse { error: ErrorCode::NotLeaderOrFollower, ..state }
-                }
+                Ok(_) if !session.is_served_by(partition) => state(ErrorCode::NotLeaderOrFollower),
                 Ok(records) => {
                     let bytes = u64::from(records.size_bytes());
                     step.effects.work.fetch_bytes += bytes;
                     let aborted = (session.isolation == IsolationLevel::ReadCommitted)
                         .then(|| self.aborted_remotely(partition, entry.fetch_offset, &records));
-                    FetchPartitionResponse { records, aborted, ..state }
+                    FetchPartitionResponse { records, aborted, ..state(ErrorCode::None) }
                 }
-                Err(error) => FetchPartitionResponse { error, ..state },
+                Err(error) => state(error),
             });
             lists.told_read(part);
         }

@@ -62,6 +62,7 @@ pub(super) fn of_replica(
                 format!("broker {node}, in epoch {epoch}, answers a fetcher of epoch {asked}")
             });
             state(says, node, view, part);
+            leads_or_serves(says, node, view, question, part);
         }
         ErrorCode::FencedLeaderEpoch => says.rule(asked < epoch, &|| {
             format!("broker {node}, in epoch {epoch}, tells a fetcher of epoch {asked} that it is behind")
@@ -108,6 +109,33 @@ pub(super) fn of_replica(
              and whose log differs: {diverges:?}",
             question.position.last_fetched_epoch
         )
+    });
+}
+
+/// Followers answer consumers that know of racks (KIP-392). Nobody else is sent elsewhere, and nobody is sent
+/// back to who answers.
+fn leads_or_serves(
+    says: &mut Says<'_>,
+    node: i32,
+    view: &ReplicaView<'_>,
+    question: Question<'_>,
+    part: &FetchPartitionResponse,
+) {
+    let is_near = question.fetch.replica.is_none() && question.fetch.rack.is_some();
+    let has_records = !part.records.is_empty();
+    // what was read in another epoch may have waited for remote storage to be read, too (hunt seed 7100282)
+    let is_of_epoch = question.position.current_leader_epoch == view.leader_epoch;
+    says.rule(view.lead.is_some() || is_near || !has_records || !is_of_epoch, &|| {
+        format!("broker {node} sends records of {:?}, which it does not lead", part.tp)
+    });
+    let Some(nearest) = part.preferred_read_replica else { return };
+    let is_replica = view
+        .lead
+        .as_ref()
+        .is_none_or(|lead| lead.followers.iter().any(|follower| follower.id == nearest));
+    let is_right = is_near && !has_records && nearest.0 != node && is_replica;
+    says.rule(is_right, &|| {
+        format!("broker {node} sends a consumer in {:?} to {nearest:?}", question.fetch.rack)
     });
 }
 
@@ -163,9 +191,10 @@ fn records(
         });
     }
     let end = next.unwrap_or(offset);
-    // a read may outlast the leadership that it began in (hunt seed 78067)
+    // a read may outlast the leadership that it began in (hunt seed 78067); consumers read from followers, too
     let is_of_epoch = question.position.current_leader_epoch == view.leader_epoch;
-    says.rule(end <= limit || view.lead.is_none() || !is_of_epoch, &|| {
+    let has_limit = is_of_epoch && (view.lead.is_some() || !is_follower);
+    says.rule(end <= limit || !has_limit, &|| {
         format!("broker {node} sends records up to {end}, but its fetcher may see up to {limit}")
     });
     let first = part.records.batches().first().map_or(0, |batch| batch.size_bytes());

@@ -174,7 +174,9 @@ fn is_quiet(replica: &ReplicaView<'_>, session: &SessionView, part: &SessionPart
     let ends = part.fetch_offset >= end
         || matches!(replica.log.read_plan(part.fetch_offset, end, 1), Ok(None));
     let epoch = part.current_leader_epoch;
-    replica.lead.is_some()
+    // consumers may read from followers (KIP-392)
+    let is_served = replica.lead.is_some() || session.replica.is_none();
+    is_served
         && (epoch == NO_EPOCH || epoch == replica.leader_epoch)
         && ends
         && part.told_high_watermark == replica.high_watermark

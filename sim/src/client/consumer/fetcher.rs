@@ -10,6 +10,7 @@ use super::poll::Chunk;
 use super::session::Session;
 use crate::client::io::ClientCx;
 use crate::client::wakeup::NEVER;
+use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, NodeId};
 use stormglass_broker_core::protocol::{
@@ -119,7 +120,7 @@ impl Consumer {
             session_epoch: session.epoch,
             partitions,
             forgotten,
-            rack: self.config.rack.clone(),
+            rack: Some(Arc::clone(&self.config.rack)),
         };
         cx.effects.cpu_ns += self.costs.request_ns;
         let (node, call) = (session.node, Some(Call::Fetch(index)));

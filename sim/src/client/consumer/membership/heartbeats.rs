@@ -292,7 +292,7 @@ impl Consumer {
         let owned = self.owned_partitions();
         let names = self.network.view.topics().iter().map(|topic| Arc::clone(&topic.name));
         let names: Vec<Arc<str>> = names.collect();
-        let rack = self.config.rack.clone();
+        let rack = Some(Arc::clone(&self.config.rack)).filter(|rack| !rack.is_empty());
         let Some(mut request) = self.heartbeat_request() else { return };
         let Some(member) = self.consumer_member() else { return };
         let is_full = member.told.is_none();
