@@ -30,7 +30,7 @@ pub fn build(
     let cost = cost::of_run(plan, &recording.transfer);
     let lost_records = recording.lost_records;
     let recoveries = recovery::rows(recording);
-    let longest_gap_reason = gap::reason(plan, recording, &recoveries);
+    let longest_gap_reason = gap::reason(plan, recording);
     let availability = Availability { longest_gap_reason, ..throughput::availability(recording) };
     let thresholds = thresholds::evaluate(Measured { plan, recording, cost: &cost, lost_records });
     RunResult {
