@@ -105,18 +105,18 @@ fn kind(plan: &Plan, action: &Action, node: i32) -> Option<Kind> {
         Action::SyncError { node } => own(node, Kind::SyncFailed),
         Action::Link { from, to, effect: LinkEffect::Cut, .. } => {
             let mut ends = from.iter().chain(to);
-            ends.any(|end| covers(plan, *end, node)).then_some(Kind::Link)
+            ends.any(|end| covers(plan, end, node)).then_some(Kind::Link)
         }
         _ => None,
     }
 }
 
 /// Whether a node is at this end of a link.
-fn covers(plan: &Plan, end: Endpoint, node: i32) -> bool {
+fn covers(plan: &Plan, end: &Endpoint, node: i32) -> bool {
     let is_broker = plan.cluster.brokers.iter().any(|one| one.id == node);
     match end {
-        Endpoint::Node(id) => id == node,
-        Endpoint::Az(az) => az_of(plan, node) == Some(az),
+        Endpoint::Node(id) => *id == node,
+        Endpoint::Az(az) => az_of(plan, node) == Some(*az),
         Endpoint::Clients => false,
         Endpoint::Controllers => !is_broker,
         Endpoint::Brokers => is_broker,
@@ -168,7 +168,7 @@ fn away(plan: &Plan, action: &Action, producer: &ProducerPlan, leader: i32) -> O
         }
         Action::Link { from, to, effect: LinkEffect::Cut, .. } => {
             let clients = |ends: &[Endpoint]| ends.contains(&Endpoint::Clients);
-            let brokers = |ends: &[Endpoint]| ends.iter().any(|end| covers(plan, *end, leader));
+            let brokers = |ends: &[Endpoint]| ends.iter().any(|end| covers(plan, end, leader));
             let is_cut = (clients(from) && brokers(to)) || (clients(to) && brokers(from));
             is_cut.then(|| "were cut off from their leader".to_owned())
         }
