@@ -1,7 +1,7 @@
 //! Why the longest gap is as long as it is, as far as the recording, the faults of the plan and the
 //! clients' own timeouts tell. Says nothing where it would have to guess.
 
-mod hit;
+pub(crate) mod hit;
 
 use self::hit::{Hit, hit, is_hit, producers_away};
 use super::decimal::Milli;

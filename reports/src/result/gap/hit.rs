@@ -8,11 +8,11 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// A fault that keeps a node from its clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hit {
+pub(crate) struct Hit {
     /// When it began, ns since the run began.
-    pub(super) at_ns: u64,
+    pub(crate) at_ns: u64,
     /// When it ended.
-    pub(super) ends_ns: u64,
+    pub(crate) ends_ns: u64,
     kind: Kind,
 }
 
@@ -31,7 +31,7 @@ enum Kind {
 
 impl Hit {
     /// What happened to the node, as a predicate.
-    pub(super) fn predicate(&self) -> String {
+    pub(crate) fn predicate(&self) -> String {
         match &self.kind {
             Kind::AzPower(az) => format!("lost power with AZ {az}"),
             Kind::AzCutOff(az) => format!("was cut off with AZ {az}"),
@@ -55,6 +55,22 @@ impl Hit {
         }
     }
 
+    /// How long a node is away after it, until its process begins; `None` where it only goes on.
+    pub(crate) fn boot_ns(&self, plan: &Plan) -> Option<u64> {
+        let constant = |name: &str| {
+            let value = plan.model.constants.get(name).map(|one| one.value);
+            value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
+        };
+        let process_ns = constant("node.process_start_ns");
+        match &self.kind {
+            Kind::AzPower(_) | Kind::Power => Some(constant("node.host_boot_ns") + process_ns),
+            Kind::Killed | Kind::VolumeFull | Kind::VolumeFailed | Kind::SyncFailed => {
+                Some(process_ns)
+            }
+            Kind::AzCutOff(_) | Kind::Stopped | Kind::Link => None,
+        }
+    }
+
     /// Whether requests that it holds up are answered once it is over.
     pub(super) fn lets_go(&self) -> bool {
         matches!(self.kind, Kind::AzCutOff(_) | Kind::Link | Kind::Stopped)
@@ -73,7 +89,8 @@ pub(super) fn is_hit(plan: &Plan, node: i32, now_ns: u64) -> bool {
     hits(plan, node).any(|hit| (hit.at_ns..hit.ends_ns).contains(&now_ns))
 }
 
-fn hits(plan: &Plan, node: i32) -> impl Iterator<Item = Hit> {
+/// All that a node suffers.
+pub(crate) fn hits(plan: &Plan, node: i32) -> impl Iterator<Item = Hit> {
     plan.events.iter().filter_map(move |event| {
         let kind = kind(plan, &event.action, node)?;
         Some(Hit { at_ns: event.at_ns, ends_ns: event.ends_ns(&plan.phases), kind })
