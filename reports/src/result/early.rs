@@ -12,6 +12,9 @@ const CHECKER: &str = "everything-consumed";
 /// Seconds at the end that show how fast a group reads.
 const LAST_SECONDS: usize = 5;
 const SECOND_NS: u64 = 1_000_000_000;
+/// A broker whose process runs needs about so long until it is in sync again, ns.
+const JOIN_NS: u64 = 5 * SECOND_NS;
+const CATCH_UP_BYTES: u64 = 1_000_000;
 
 /// A sentence for each group that still read, and each broker that was not back yet.
 pub(super) fn reasons(plan: &Plan, recording: &Recording) -> Vec<String> {
@@ -26,16 +29,18 @@ pub(super) fn reasons(plan: &Plan, recording: &Recording) -> Vec<String> {
     let brokers = plan.cluster.brokers.iter().zip(&last.brokers);
     let away = brokers.filter(|(_, gauges)| !gauges.up).map(|(node, _)| node.id);
     all.extend(away.filter_map(|node| broker(plan, node, recording.sim_ns)));
-    if last.brokers.iter().all(|one| one.up) && last.brokers.iter().any(is_behind) {
+    let all_up = last.phase == Phase::Drain && last.brokers.iter().all(|one| one.up);
+    if all_up && last.brokers.iter().any(is_behind) {
         let sentence = "replicas were still catching up: heal or drain must be longer";
         all.push(sentence.to_owned());
     }
     all.into_iter().map(|sentence| format!("the run ended too early: {sentence}")).collect()
 }
 
-/// Whether followers of a leader are behind, and it sends them something.
+/// Whether followers of a leader are behind, and it sends them what they miss: more in a second of
+/// the drain than positions of groups come to.
 fn is_behind(broker: &BrokerSecond) -> bool {
-    broker.under_replicated > 0 && broker.replication_out > 0
+    broker.under_replicated > 0 && broker.replication_out >= CATCH_UP_BYTES
 }
 
 /// A group that has records left, and gets on.
@@ -70,15 +75,14 @@ fn group(name: &str, at: usize, seconds: &[Second]) -> Option<String> {
 fn broker(plan: &Plan, node: i32, sim_ns: u64) -> Option<String> {
     let last =
         hits(plan, node).filter(|hit| hit.ends_ns <= sim_ns).max_by_key(|hit| hit.ends_ns)?;
-    let ready_ns = last.ends_ns.saturating_add(last.boot_ns(plan)?);
+    let ready_ns = last.ends_ns.saturating_add(last.boot_ns(plan)?).saturating_add(JOIN_NS);
+    let more_s = ready_ns.checked_sub(sim_ns).filter(|ns| *ns > 0)?.div_ceil(SECOND_NS);
     let since = text::short_seconds(Milli::seconds_from_ns(last.ends_ns));
-    let what = format!("broker {node}, which {} until t={since} s,", last.predicate());
-    Some(if ready_ns > sim_ns {
-        let more_s = (ready_ns - sim_ns).div_ceil(SECOND_NS);
-        format!("{what} was still booting: heal or drain must be at least {more_s} s longer")
-    } else {
-        format!("{what} was still loading its logs: heal or drain must be longer")
-    })
+    Some(format!(
+        "broker {node}, which {} until t={since} s, was still on its way up: heal or drain must be \
+         at least {more_s} s longer",
+        last.predicate()
+    ))
 }
 
 #[cfg(test)]
@@ -132,7 +136,8 @@ mod tests {
         lags(&mut recording, &[0, 0, 0, 0, 0, 0]);
         recording.seconds[129].brokers[0].up = false;
         let expected = "the run ended too early: broker 1, which lost power with AZ a until \
-                        t=120 s, was still booting: heal or drain must be at least 50 s longer";
+                        t=120 s, was still on its way up: heal or drain must be at least \
+                        55 s longer";
         assert_eq!(reasons(&plan, &recording), [expected]);
     }
 
