@@ -52,6 +52,15 @@ fn the_directory_is_whole_and_where_it_was_promised() {
 }
 
 #[test]
+fn a_config_that_changes_nothing_is_named_on_stderr() {
+    let place = Place::new();
+    let set = "cluster.config.queued.max.requests=100";
+    let called = place.expect(0, &["run", &scenario("short"), "--set", set, "--out", "a"]);
+    let note = "note: queued.max.requests (--set) changes nothing in a simulation\n";
+    assert_eq!(called.stderr, note);
+}
+
+#[test]
 fn nothing_of_the_machine_gets_into_the_result() {
     let place = Place::new();
     place.expect(0, &["run", &scenario("short"), "--out", "a"]);

@@ -6,6 +6,7 @@
 mod build;
 mod critical_path;
 mod decimal;
+mod early;
 mod gap;
 mod latency;
 mod phase;

@@ -9,4 +9,5 @@ mod sparkline;
 
 pub use render::{Style, SummaryInput, render};
 
+pub(crate) use recovery::until;
 pub(crate) use render::{availability_sentence, gap_reason, safety_sentence};

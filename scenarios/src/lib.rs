@@ -16,6 +16,7 @@ pub mod suite;
 mod text;
 mod times;
 pub mod units;
+mod unread;
 mod variant;
 
 pub use base64::decode_base64;
@@ -36,4 +37,5 @@ pub use schema::json::{plan_schema, scenario_schema};
 pub use text::diagnostic::{Diagnostic, DiagnosticRecord, ScenarioError};
 pub use text::set::split_pair;
 pub use text::source::{Source, Span};
+pub use unread::{ConfigKey, config_keys, unread_configs};
 pub use variant::{Change, Document};

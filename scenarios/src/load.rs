@@ -41,7 +41,7 @@ pub(crate) fn tree_of(source: &Source, sets: &[(String, String)]) -> Result<Node
 }
 
 /// The tree, the texts that it came from, and what is wrong with `sets`.
-fn parsed(
+pub(crate) fn parsed(
     source: &Source,
     sets: &[(String, String)],
 ) -> Result<(Node, Sources, Errors), ScenarioError> {

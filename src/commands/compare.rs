@@ -24,6 +24,8 @@ pub(super) type Pair = (Arc<RunResult>, Arc<RunResult>);
 pub(super) fn compare(args: &Compare, context: &Context) -> Result<Exit, Failure> {
     let (a, b) = (Side::read(&args.a)?, Side::read(&args.b)?);
     files::ready(&args.out)?;
+    a.tell_unread(context.output);
+    b.tell_unread(context.output);
     let trials = Trials::new(args.jobs, context.output)?;
     let seeds = seeds(args, &a, &b);
     let (runs_a, runs_b) = (runs(&a, &seeds, &trials)?, runs(&b, &seeds, &trials)?);

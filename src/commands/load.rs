@@ -4,12 +4,13 @@ use crate::args::Target;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::quoted;
+use crate::output::Output;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use stormglass_reports::result::RunResult;
 use stormglass_scenarios::plan::Plan;
-use stormglass_scenarios::{Source, load};
+use stormglass_scenarios::{Source, load, unread_configs};
 
 /// The plan of a scenario.
 pub(super) fn plan_of(
@@ -18,6 +19,17 @@ pub(super) fn plan_of(
     seed: u64,
 ) -> Result<Plan, Failure> {
     Ok(load(&source(target)?, sets, seed)?)
+}
+
+/// Tells of the configs of a scenario that change nothing in a simulation.
+pub(super) fn tell_unread(source: &Source, all_sets: &[&[(String, String)]], output: Output) {
+    let mut told: Vec<String> = Vec::new();
+    for line in all_sets.iter().flat_map(|sets| unread_configs(source, sets)) {
+        if !told.contains(&line) {
+            output.note(&format!("note: {line}"));
+            told.push(line);
+        }
+    }
 }
 
 /// The plan of a scenario that is text in the program.

@@ -1,6 +1,6 @@
 //! `stormglass run`: one scenario, one seed; several seeds are in `run_seeds`.
 
-use super::load::plan_of;
+use super::load::{plan_of, source, tell_unread};
 use super::run_seeds;
 use crate::args::Run;
 use crate::exit::Exit;
@@ -21,6 +21,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<Exit, Failure> {
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, ""));
     files::ready(&dir)?;
+    tell_unread(&source(&args.target)?, &[&args.sets], output);
     let label = format!("{} seed {}", plan.scenario, plan.seed);
     let total_ns = total_ns(&plan);
     let job = Job {

@@ -2,7 +2,7 @@
 //!
 //! Each seed has its own plan, thread and directory, so the number of jobs changes no result.
 
-use super::load::plan_of;
+use super::load::{plan_of, source, tell_unread};
 use super::run::reproducing;
 use crate::args::Run;
 use crate::batch;
@@ -42,6 +42,7 @@ struct SeedRuns<'a> {
 pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failure> {
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
     files::ready(&args.out.clone().unwrap_or_else(|| default_dir(&plan, "")))?;
+    tell_unread(&source(&args.target)?, &[&args.sets], output);
     let label = format!("{}, {count} seeds", plan.scenario);
     let interrupt = interrupt::install()?;
     let total_ns = total_ns(&plan).saturating_mul(count);

@@ -1,9 +1,10 @@
 //! A side of a comparison: stored results, or a scenario that is run.
 
-use super::load::{plan_file, result_file, source};
+use super::load::{plan_file, result_file, source, tell_unread};
 use crate::args::SideArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::Output;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +53,13 @@ impl Side {
         match self {
             Self::Stored(results, _) => Some(results.iter().map(|result| result.seed).collect()),
             Self::Scenario(_) => None,
+        }
+    }
+
+    /// Tells of configs that change nothing in a simulation.
+    pub(super) fn tell_unread(&self, output: Output) {
+        if let Self::Scenario(side) = self {
+            tell_unread(&side.source, &[&side.sets], output);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `stormglass sweep`: a scenario at many values of some keys.
 
-use super::load::source;
+use super::load::{source, tell_unread};
 use crate::args::{Context, Sweep, Vary};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,16 +20,17 @@ pub(super) fn sweep(args: &Sweep, context: &Context) -> Result<Exit, Failure> {
     let points = combinations(&args.vary)?;
     let source = source(&args.target)?;
     let mut plans = Vec::new();
-    for values in &points {
-        let mut sets = args.sets.clone();
-        let keys = args.vary.iter().map(|vary| vary.key.clone());
-        sets.extend(keys.zip(values.iter().cloned()));
+    let sets: Vec<Vec<(String, String)>> =
+        points.iter().map(|values| sets_of(args, values)).collect();
+    for sets in &sets {
         for seed in &args.seeds {
-            plans.push(load(&source, &sets, *seed)?);
+            plans.push(load(&source, sets, *seed)?);
         }
     }
     let scenario = plans[0].scenario.clone();
     files::ready(&args.out)?;
+    // The two furthest apart: one of them at least has another value than the default.
+    tell_unread(&source, &[&sets[0], &sets[sets.len() - 1]], context.output);
     let trials = Trials::new(args.jobs, context.output)?;
     let results = trials.run_until_interrupted(&plans, Sameness::Plan, &scenario)?;
     // Of a point that was cut short, nothing is shown.
@@ -68,6 +69,12 @@ pub(super) fn sweep(args: &Sweep, context: &Context) -> Result<Exit, Failure> {
         context.output.text(&format!("{}\nPage: {}\n", report::table(&sweep), page.display()))?;
     }
     Ok(exit(&sweep, context))
+}
+
+/// What is laid over the scenario at a point.
+fn sets_of(args: &Sweep, values: &[String]) -> Vec<(String, String)> {
+    let keys = args.vary.iter().map(|vary| vary.key.clone());
+    args.sets.iter().cloned().chain(keys.zip(values.iter().cloned())).collect()
 }
 
 /// The runs of a point, if all are there.

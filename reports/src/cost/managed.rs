@@ -4,7 +4,7 @@ use super::bill::{Bill, Item};
 use super::workload::Workload;
 use crate::recording::TransferTotals;
 use crate::result::div_half_up;
-use stormglass_scenarios::plan::ClusterKind;
+use stormglass_scenarios::plan::{ClusterKind, Plan, TopicPlan};
 
 const GB: i128 = 1_000_000_000;
 const NANOS_PER_HOUR: i128 = 3_600_000_000_000;
@@ -38,6 +38,14 @@ impl Bill<'_> {
             "Storage is what the planned load leaves within the topics' retention, counted once; \
              1 GB = 10^9 bytes.",
         );
+        let compacted = compacted(self.plan);
+        if !compacted.is_empty() {
+            self.note(&format!(
+                "Of compacted topics ({}) that is all that comes in within the retention: \
+                 compaction leaves less where keys come again, and what it leaves stays for longer.",
+                compacted.join(", ")
+            ));
+        }
     }
 
     /// Brokers without volumes, of which is known what they keep, and not what comes in.
@@ -90,12 +98,22 @@ impl Bill<'_> {
     }
 }
 
+/// Names of topics that are compacted, by their own config or the brokers'.
+fn compacted(plan: &Plan) -> Vec<&str> {
+    let inherited = plan.cluster.config.get("log.cleanup.policy");
+    let is_compacted = |topic: &&TopicPlan| {
+        let policy = topic.config.get("cleanup.policy").or(inherited);
+        policy.is_some_and(|policy| policy.contains("compact"))
+    };
+    plan.topics.iter().filter(is_compacted).map(|topic| topic.name.as_str()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cost::{of_cluster, of_run};
     use crate::testing;
-    use stormglass_scenarios::plan::{Plan, Price};
+    use stormglass_scenarios::plan::Price;
 
     fn plan(kind: ClusterKind, meters: &[(&str, i64)]) -> Plan {
         let mut plan = testing::plan();
@@ -136,6 +154,19 @@ mod tests {
         assert_eq!(i128::from(amounts[1]), div_half_up(kept * 10, GB));
         assert!(report.lines.iter().all(|line| !line.item.contains("MSK storage")));
         assert!(of_cluster(&plan).lines.iter().any(|line| line.item == "Data in"));
+    }
+
+    #[test]
+    fn what_compaction_leaves_is_not_reckoned_and_said_not_to_be() {
+        let meters = [("express-storage-gb-month", 100_000_000)];
+        let mut plan = plan(ClusterKind::MskExpress, &meters);
+        let says = |plan: &Plan| {
+            let notes = of_cluster(plan).notes;
+            notes.iter().any(|note| note.starts_with("Of compacted topics (orders)"))
+        };
+        assert!(!says(&plan));
+        plan.topics[0].config.insert("cleanup.policy".to_owned(), "compact".to_owned());
+        assert!(says(&plan));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How the cluster came back: a row per fault, what people open the report for.
 
 use crate::result::{Milli, Recovery, Return, RunResult};
-use crate::summary::gap_reason;
+use crate::summary::{gap_reason, until};
 use crate::text;
 use maud::{Markup, html};
 
@@ -24,7 +24,9 @@ pub(super) fn table(result: &RunResult) -> Markup {
                         th.n scope="col" { "replicas in sync" }
                         th.n scope="col" { "consumers caught up" }
                     } }
-                    tbody { @for row in &result.recoveries { (fault_row(row)) } }
+                    tbody { @for (index, row) in result.recoveries.iter().enumerate() {
+                        (fault_row(row, result.recoveries.get(index + 1)))
+                    } }
                 }
             }
             p.small {
@@ -33,13 +35,22 @@ pub(super) fn table(result: &RunResult) -> Markup {
                  New leaders: the end of the first burst of elections. \
                  Produce flows when nine tenths of a second's offered records are acknowledged; \
                  the p99 is normal when it stays within three times its level before."
+                @if overlap(&result.recoveries) {
+                    " Faults overlap here: what is back only after the next one began is the work \
+                     of several; not in 5 s: not within the 5 s until then."
+                }
             }
             @if let Some(reason) = gap_reason(result) { p.reason { (reason) "." } }
         }
     }
 }
 
-fn fault_row(row: &Recovery) -> Markup {
+/// Whether a fault was still felt when the next one began.
+fn overlap(rows: &[Recovery]) -> bool {
+    rows.windows(2).any(|pair| !pair[0].was_over_at(&pair[1]))
+}
+
+fn fault_row(row: &Recovery, next: Option<&Recovery>) -> Markup {
     let lasts = row.until_s.map(|until| Milli::from_units(until.units() - row.at_s.units()));
     let whole = |seconds| format!("{}\u{a0}s", text::short_seconds(seconds));
     let exact = |after: Option<Milli>| after.map_or("–".to_owned(), text::seconds);
@@ -51,18 +62,25 @@ fn fault_row(row: &Recovery) -> Markup {
             td.n { (exact(row.detected_after_s)) }
             td.n { (exact(row.leaders_after_s)) }
             @for state in [row.produce, row.backlog, row.latency, row.replicas, row.consumers] {
-                td.n { (returned(state)) }
+                td.n { (returned(state, next.map(|next| until(row, next)))) }
             }
         }
     }
 }
 
-fn returned(state: Return) -> Markup {
+/// `next`: seconds until the next fault.
+fn returned(state: Return, next: Option<Milli>) -> Markup {
     html! {
         @match state {
             Return::Undisturbed => "steady",
             Return::Back { after_s } => { "≤\u{a0}" (text::short_seconds(after_s)) "\u{a0}s" },
-            Return::NotBack => strong.full { "not back" },
+            Return::NotBack => {
+                @if let Some(next) = next {
+                    "not in\u{a0}" (text::short_seconds(next)) "\u{a0}s"
+                } @else {
+                    strong.full { "not back" }
+                }
+            },
         }
     }
 }

@@ -6,7 +6,7 @@ use super::types::{
     RESULT_SCHEMA_VERSION, RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict,
     ViolationResult,
 };
-use super::{critical_path, gap, latency, recovery, remote, resources, throughput, work};
+use super::{critical_path, early, gap, latency, recovery, remote, resources, throughput, work};
 use crate::cost;
 use crate::recording::{BrokerSecond, ClusterEvent, Excuse, Phase, Recording, Second};
 use crate::text;
@@ -30,7 +30,7 @@ pub fn build(
     let cost = cost::of_run(plan, &recording.transfer);
     let lost_records = recording.lost_records;
     let recoveries = recovery::rows(recording);
-    let longest_gap_reason = gap::reason(plan, recording, &recoveries);
+    let longest_gap_reason = gap::reason(plan, recording);
     let availability = Availability { longest_gap_reason, ..throughput::availability(recording) };
     let thresholds = thresholds::evaluate(Measured { plan, recording, cost: &cost, lost_records });
     RunResult {
@@ -46,7 +46,7 @@ pub fn build(
         model_digest: model_digest.to_owned(),
         seed: plan.seed,
         event_hash: recording.event_hash.clone(),
-        verdict: verdict(recording, &thresholds),
+        verdict: verdict(plan, recording, &thresholds),
         thresholds,
         latency: latency::rows(recording),
         throughput: throughput::rows(recording),
@@ -73,12 +73,13 @@ pub fn build(
 
 /// A broken promise outranks an interruption, which outranks a missed threshold: what was cut
 /// short may have missed it for that reason alone.
-fn verdict(recording: &Recording, thresholds: &[ThresholdResult]) -> Verdict {
+fn verdict(plan: &Plan, recording: &Recording, thresholds: &[ThresholdResult]) -> Verdict {
     let mut reasons = Vec::new();
     let violated: u64 = recording.checkers.iter().map(|checker| checker.violations).sum();
     let is_violated = violated > 0 || !recording.violations.is_empty();
     if is_violated {
         reasons.extend(violation_reasons(recording));
+        reasons.extend(early::reasons(plan, recording));
     }
     if recording.interrupted {
         let seconds = Milli::seconds_from_ns(recording.sim_ns);

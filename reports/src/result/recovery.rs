@@ -3,16 +3,21 @@
 //!
 //! Everything is read from the recording. Events are exact; gauges are per second, so what comes
 //! from them is rounded up to the end of a second. A fault is followed until the next one begins,
-//! or to the end of the run. "Normal" is what the ten seconds before the fault showed.
+//! or to the end of the run; only the fencing of a node that it hit may come later, while it lasts.
+//! "Normal" is what the ten seconds before the fault showed, or before the first of several that
+//! came before all was well again.
 
 use super::decimal::Milli;
 use super::types::{Recovery, Return};
 use crate::recording::{ClusterEvent, Recording, Second};
+use std::collections::BTreeSet;
 
 const FAULTS_MAX: usize = 50;
 const SECOND_NS: u64 = 1_000_000_000;
 /// Elections at most this far apart belong together.
 const BURST_GAP_NS: u64 = 2 * SECOND_NS;
+/// A process that comes back has registered within this.
+const RETURN_NS: u64 = 10 * SECOND_NS;
 /// Seconds before a fault that say what is normal.
 const NORMAL_SECONDS: usize = 10;
 /// Below this many records a second's share of acknowledged ones says nothing.
@@ -31,12 +36,33 @@ pub(crate) fn rows(recording: &Recording) -> Vec<Recovery> {
         }
     }
     let waiting = waiting(&recording.seconds);
-    let follow = |(index, faults): (usize, &Vec<&ClusterEvent>)| {
+    let (mut told, mut rows, mut calm_ns) = (BTreeSet::new(), Vec::<Recovery>::new(), 0);
+    for (index, faults) in moments.iter().enumerate().take(FAULTS_MAX) {
         let until_ns = moments.get(index + 1).map_or(u64::MAX, |next| next[0].at_ns);
         let at_ns = faults[0].at_ns;
-        Aftermath { faults, at_ns, until_ns, recording, waiting: &waiting }.row()
-    };
-    moments.iter().enumerate().take(FAULTS_MAX).map(follow).collect()
+        if !rows.last().is_some_and(is_troubled) {
+            calm_ns = at_ns;
+        }
+        let waiting = &waiting;
+        let aftermath = Aftermath { faults, at_ns, until_ns, calm_ns, recording, waiting };
+        rows.push(aftermath.row(&mut told));
+    }
+    rows
+}
+
+impl Recovery {
+    /// Whether all was well again and the fault over when the next one, `next`, began.
+    #[must_use]
+    pub fn was_over_at(&self, next: &Self) -> bool {
+        let states = [self.produce, self.backlog, self.latency, self.replicas, self.consumers];
+        self.until_s.is_none_or(|until| until <= next.at_s) && !states.contains(&Return::NotBack)
+    }
+}
+
+/// Whether a fault is still felt when the next one begins. Latency and lag do not count: a load that
+/// stays higher is the new normal.
+fn is_troubled(row: &Recovery) -> bool {
+    [row.produce, row.backlog, row.replicas].contains(&Return::NotBack)
 }
 
 /// Records that wait for their acknowledgement at each second's end.
@@ -55,13 +81,17 @@ struct Aftermath<'a> {
     faults: &'a [&'a ClusterEvent],
     at_ns: u64,
     until_ns: u64,
+    /// When all was well the last time.
+    calm_ns: u64,
     recording: &'a Recording,
     waiting: &'a [u64],
 }
 
 impl Aftermath<'_> {
-    fn row(&self) -> Recovery {
-        let (leaders_after_s, leaders_moved) = self.leaders();
+    /// `told` are the events, by index, that earlier faults account for.
+    fn row(&self, told: &mut BTreeSet<usize>) -> Recovery {
+        let fenced = self.fenced(told);
+        let (leaders_after_s, leaders_moved) = self.leaders(fenced, told);
         Recovery {
             fault: self.name(),
             at_s: Milli::seconds_from_ns(self.at_ns),
@@ -71,7 +101,7 @@ impl Aftermath<'_> {
                 .filter_map(|fault| fault.until_ns)
                 .max()
                 .map(Milli::seconds_from_ns),
-            detected_after_s: self.events("broker-fenced").next().map(|event| self.after(event)),
+            detected_after_s: fenced.map(|event| self.after(event)),
             leaders_after_s,
             leaders_moved,
             produce: self.produce(),
@@ -90,12 +120,49 @@ impl Aftermath<'_> {
         }
     }
 
-    fn events(&self, kind: &'static str) -> impl Iterator<Item = &ClusterEvent> {
-        let (from, until) = (self.at_ns, self.until_ns);
-        self.recording
-            .events
-            .iter()
-            .filter(move |event| event.kind == kind && event.at_ns >= from && event.at_ns < until)
+    /// Events of a kind between two times that no earlier fault accounts for.
+    fn events(
+        &self,
+        kind: &'static str,
+        (from_ns, until_ns): (u64, u64),
+        told: &BTreeSet<usize>,
+    ) -> impl Iterator<Item = (usize, &ClusterEvent)> {
+        self.recording.events.iter().enumerate().filter(move |(index, event)| {
+            event.kind == kind
+                && (from_ns..until_ns).contains(&event.at_ns)
+                && !told.contains(index)
+        })
+    }
+
+    /// The first broker that was fenced. A fault of certain nodes accounts for those alone, and as
+    /// long as it lasts, whatever else begins meanwhile.
+    fn fenced(&self, told: &mut BTreeSet<usize>) -> Option<&ClusterEvent> {
+        let nodes = self.nodes();
+        let until_ns = match &nodes {
+            Some(_) => self.until_ns.max(self.lasts_ns()),
+            None => self.until_ns,
+        };
+        let is_hit = |event: &ClusterEvent| match (&nodes, event.node) {
+            (Some(nodes), Some(node)) => nodes.contains(&node),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let found = self
+            .events("broker-fenced", (self.at_ns, until_ns), told)
+            .find(|(_, event)| is_hit(event));
+        let (index, event) = found?;
+        told.insert(index);
+        Some(event)
+    }
+
+    /// The nodes that were hit, if it was certain ones.
+    fn nodes(&self) -> Option<Vec<i32>> {
+        self.faults.iter().map(|fault| fault.node).collect()
+    }
+
+    /// When the last of the faults ends.
+    fn lasts_ns(&self) -> u64 {
+        self.faults.iter().filter_map(|fault| fault.until_ns).max().unwrap_or(self.at_ns)
     }
 
     fn after(&self, event: &ClusterEvent) -> Milli {
@@ -104,15 +171,30 @@ impl Aftermath<'_> {
 
     /// The end of the first burst of elections, and how many partitions moved in it. Later ones
     /// bring leaders back to where they are preferred.
-    fn leaders(&self) -> (Option<Milli>, u64) {
+    fn leaders(
+        &self,
+        fenced: Option<&ClusterEvent>,
+        told: &mut BTreeSet<usize>,
+    ) -> (Option<Milli>, u64) {
+        let window = match fenced {
+            Some(event) => (event.at_ns, self.until_ns.max(event.at_ns + BURST_GAP_NS)),
+            // A process that is back before it is missed registers anew, which moves its leaders.
+            None if self.nodes().is_some() => {
+                (self.at_ns, self.until_ns.min(self.lasts_ns().saturating_add(RETURN_NS)))
+            }
+            None => (self.at_ns, self.until_ns),
+        };
         let (mut last, mut moved): (Option<&ClusterEvent>, u64) = (None, 0);
-        for event in self.events("leader-elected") {
+        let mut burst = Vec::new();
+        for (index, event) in self.events("leader-elected", window, told) {
             if last.is_some_and(|last| event.at_ns - last.at_ns > BURST_GAP_NS) {
                 break;
             }
             moved += event.partitions;
             last = Some(event);
+            burst.push(index);
         }
+        told.extend(burst);
         (last.map(|event| self.after(event)), moved)
     }
 
@@ -125,8 +207,14 @@ impl Aftermath<'_> {
 
     /// The seconds that say what is normal.
     fn before(&self) -> &[Second] {
-        let end = self.range().start;
+        let end = self.calm();
         &self.recording.seconds[end.saturating_sub(NORMAL_SECONDS)..end]
+    }
+
+    /// Index of the second up to which all was well.
+    fn calm(&self) -> usize {
+        let count = self.recording.seconds.len();
+        usize::try_from(self.calm_ns / SECOND_NS).unwrap_or(count).min(count)
     }
 
     /// Back by the end of second `index`.
@@ -176,8 +264,8 @@ impl Aftermath<'_> {
 
     /// Nothing waits that would not wait on any day.
     fn backlog(&self) -> Return {
-        let start = self.range().start;
-        let before = &self.waiting[start.saturating_sub(NORMAL_SECONDS)..start];
+        let calm = self.calm();
+        let before = &self.waiting[calm.saturating_sub(NORMAL_SECONDS)..calm];
         let normal = before.iter().copied().max().unwrap_or(0);
         let limit = 2 * normal + self.tenth_of_a_second();
         self.first_return(|index| self.waiting[index] > limit, |index| self.waiting[index] <= limit)
@@ -280,6 +368,43 @@ mod tests {
         assert_eq!((rows[0].replicas, rows.len()), (Return::NotBack, 2));
         assert_eq!(seconds(rows[1].replicas).unwrap(), "42.000");
         assert_eq!(rows[1].detected_after_s, None);
+    }
+
+    /// Node 1 at second 60, node 2 at second 65, before anything of the first has come back.
+    fn overlapping() -> Recording {
+        let mut recording = testing::az_outage();
+        let first = &mut recording.events[0];
+        (first.node, first.detail) = (Some(1), "node 1 is gone".to_owned());
+        let second = ClusterEvent {
+            at_ns: 65 * SECOND_NS,
+            node: Some(2),
+            detail: "node 2 is gone".to_owned(),
+            ..recording.events[0].clone()
+        };
+        let at = recording.events.iter().position(|event| event.at_ns > second.at_ns).unwrap();
+        recording.events.insert(at, second);
+        recording
+    }
+
+    #[test]
+    fn a_fenced_node_belongs_to_the_fault_that_hit_it() {
+        let rows = rows(&overlapping());
+        assert_eq!(rows[0].detected_after_s.unwrap().to_string(), "9.120");
+        assert_eq!((rows[0].leaders_moved, rows[1].leaders_moved), (20, 0));
+        assert_eq!((rows[1].detected_after_s, rows[1].leaders_after_s), (None, None));
+    }
+
+    #[test]
+    fn normal_is_what_was_before_the_first_of_overlapping_faults() {
+        let both = rows(&overlapping());
+        assert_eq!(both[0].backlog, Return::NotBack);
+        let alone = &rows(&testing::az_outage())[0];
+        let ends = |row: &Recovery| match row.backlog {
+            Return::Back { after_s } => Some(row.at_s.units() + after_s.units()),
+            Return::Undisturbed | Return::NotBack => None,
+        };
+        assert_eq!(ends(&both[1]), ends(alone));
+        assert!(ends(alone).is_some());
     }
 
     #[test]

@@ -9,20 +9,32 @@ const LABEL_MAX: usize = 28;
 const COLUMNS: [&str; 7] =
     ["fenced", "leaders", "produce", "backlog", "p99", "in sync", "consumers"];
 
+/// Said below the table.
+const OVERLAP: [&str; 2] = [
+    "  Faults overlap: each is followed until the next begins, so that what comes back later is",
+    "  the work of several; >5: not within the 5 s until then",
+];
+
 /// A title and a line per fault; nothing without faults.
 pub(super) fn table(rows: &[Recovery]) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
     let mut lines = vec![row("Back after, seconds", COLUMNS.map(str::to_owned))];
-    for fault in rows.iter().take(ROWS_MAX) {
+    let mut overlaps = false;
+    for (index, fault) in rows.iter().enumerate().take(ROWS_MAX) {
         let label = format!("  t={} s {}", text::short_seconds(fault.at_s), fault.fault);
-        let cells = cells(fault);
+        let next = rows.get(index + 1);
+        overlaps |= next.is_some_and(|next| !fault.was_over_at(next));
+        let cells = cells(fault, next);
         if label.chars().count() > LABEL_MAX {
             lines.extend([label, row("", cells)]);
         } else {
             lines.push(row(&label, cells));
         }
+    }
+    if overlaps {
+        lines.extend(OVERLAP.map(str::to_owned));
     }
     if rows.len() > ROWS_MAX {
         let more = (rows.len() - ROWS_MAX) as u64;
@@ -36,12 +48,14 @@ fn row(label: &str, cells: [String; 7]) -> String {
     format!("{label:<LABEL_MAX$}{}", cells.join(" "))
 }
 
-fn cells(fault: &Recovery) -> [String; 7] {
+fn cells(fault: &Recovery, next: Option<&Recovery>) -> [String; 7] {
     let exact = |after: Option<Milli>| after.map_or("-".to_owned(), text::short_seconds);
     let returned = |state: Return| match state {
         Return::Undisturbed => "steady".to_owned(),
         Return::Back { after_s } => text::short_seconds(after_s),
-        Return::NotBack => "never".to_owned(),
+        Return::NotBack => next.map_or("never".to_owned(), |next| {
+            format!(">{}", text::short_seconds(until(fault, next)))
+        }),
     };
     [
         exact(fault.detected_after_s),
@@ -52,4 +66,29 @@ fn cells(fault: &Recovery) -> [String; 7] {
         returned(fault.replicas),
         returned(fault.consumers),
     ]
+}
+
+/// Seconds from the begin of a fault to that of the next one.
+pub(crate) fn until(fault: &Recovery, next: &Recovery) -> Milli {
+    Milli::from_units(next.at_s.units() - fault.at_s.units())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::build;
+    use crate::testing;
+
+    #[test]
+    fn faults_that_overlap_are_said_to() {
+        let mut recording = testing::az_outage();
+        let mut again = recording.events[0].clone();
+        again.at_ns += 5_000_000_000;
+        recording.events.insert(3, again);
+        let rows = build("p", "m", &testing::plan(), &recording).recoveries;
+        let text = table(&rows).join("\n");
+        assert!(text.contains(" >5 ") && text.contains("Faults overlap"), "{text}");
+        let alone = table(&rows[1..]).join("\n");
+        assert!(!alone.contains('>') && !alone.contains("overlap"), "{alone}");
+    }
 }

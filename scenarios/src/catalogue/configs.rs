@@ -69,6 +69,16 @@ pub(crate) struct KeySpec {
     pub(crate) values: Vec<String>,
     /// The Java client's name for the same setting.
     pub(crate) kafka: Option<String>,
+    /// Whether a simulation reads it.
+    #[serde(default = "simulated")]
+    pub(crate) simulated: bool,
+    /// The key of the client's section without which it changes nothing.
+    pub(crate) needs: Option<String>,
+}
+
+/// Most keys are read.
+const fn simulated() -> bool {
+    true
 }
 
 /// The configs.
@@ -157,6 +167,23 @@ mod tests {
         assert_eq!(rdkafka["linger.ms"].refusal("0.5"), None);
         for value in ["-0.5", "900001", "nan", "inf", "5ms", ""] {
             assert!(rdkafka["linger.ms"].refusal(value).is_some(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_a_key_needs_is_known() {
+        let all = configs();
+        let clients = [
+            &all.java_producer,
+            &all.java_consumer,
+            &all.librdkafka_producer,
+            &all.librdkafka_consumer,
+        ];
+        for (name, spec) in clients.into_iter().flat_map(|set| &set.keys) {
+            let known = ["compressed_to", "transactional", "membership"];
+            let needs = spec.needs.as_deref();
+            assert!(needs.is_none_or(|needs| known.contains(&needs)), "{name}");
+            assert!(spec.simulated || needs.is_none(), "{name}");
         }
     }
 

@@ -8,8 +8,8 @@ use crate::digest::sha256_hex;
 use std::sync::OnceLock;
 use toml::{Table, Value};
 
-/// Keys that say where a figure comes from.
-const WORDING: [&str; 4] = ["source", "date", "confidence", "provenance"];
+/// Keys that say where a figure comes from, or what to tell about a config: they change no run.
+const WORDING: [&str; 6] = ["source", "date", "confidence", "provenance", "simulated", "needs"];
 
 const FILES: [(&str, &str); 7] = [
     ("defaults", include_str!("../../catalogue/defaults.toml")),

@@ -1,7 +1,7 @@
 //! Keys, values, events and metrics of the scenario format, from the schema itself.
 
 use super::figures;
-use crate::catalogue::configs::{KeySet, configs};
+use crate::catalogue::configs::{KeySet, KeySpec, configs};
 use crate::catalogue::{groups, remote};
 use crate::schema::json::scenario_schema;
 use crate::schema::threshold::metric_rows;
@@ -35,7 +35,8 @@ finer than the smallest unit is refused.
 | money | `$` | `\"$118.00\"` |
 
 Kafka configs keep Kafka's own units: `config.linger.ms = 5`. Dotted config keys may be written \
-with or without quotes.
+with or without quotes. Some are known and change nothing in a simulation: the tables below mark \
+them, and `run` names those that a scenario sets to another value than the default.
 
 ## Changes from the command line
 
@@ -240,17 +241,27 @@ fn metrics(text: &mut String) {
 
 fn config_table(text: &mut String, title: &str, keys: &KeySet) {
     let _ = write!(text, "\n## {title}\n\n");
-    line(text, "| key | type | default | on MSK | from Kafka 4.0 |");
-    line(text, "|---|---|---|---|---|");
+    line(text, "| key | type | default | on MSK | from Kafka 4.0 | in a simulation |");
+    line(text, "|---|---|---|---|---|---|");
     for (name, spec) in &keys.keys {
         let kind = format!("{:?}", spec.kind).to_lowercase();
         let cell = |value: &Option<String>| value.as_deref().unwrap_or_default().to_owned();
         let _ = writeln!(
             text,
-            "| `{name}` | {kind} | {} | {} | {} |",
+            "| `{name}` | {kind} | {} | {} | {} | {} |",
             cell(&spec.default),
             cell(&spec.msk),
-            cell(&spec.from_4_0)
+            cell(&spec.from_4_0),
+            effect(spec)
         );
+    }
+}
+
+/// What a config does in a simulation, where that is not what it does in Kafka.
+fn effect(spec: &KeySpec) -> String {
+    match &spec.needs {
+        _ if !spec.simulated => "changes nothing".to_owned(),
+        Some(needs) => format!("with `{needs}`"),
+        None => String::new(),
     }
 }

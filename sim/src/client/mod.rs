@@ -9,6 +9,8 @@ mod asks;
 mod backoff;
 mod cluster_view;
 mod config;
+#[cfg(test)]
+mod config_keys_tests;
 mod connections;
 mod consumer;
 mod io;

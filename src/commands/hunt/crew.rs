@@ -4,7 +4,7 @@
 use super::find::Finds;
 use super::{show, shrinking};
 use crate::args::Hunt;
-use crate::commands::load::plan_of;
+use crate::commands::load::{plan_of, source, tell_unread};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -47,6 +47,7 @@ pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Fai
     let base = plan_of(&args.target, &args.sets, args.seeds.start)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&base.scenario));
     files::ready(&dir)?;
+    tell_unread(&source(&args.target)?, &[&args.sets], output);
     let began = now();
     let shard = args.shard;
     let first_seed = args.seeds.clone().find(|seed| shard.has(*seed)).unwrap_or(args.seeds.end);
