@@ -75,6 +75,8 @@ pub struct WaitsView {
     pub overdue_acks: usize,
     /// Parts of produces that wait for something that nobody has under way.
     pub lost_acks: usize,
+    /// Produces that wait for all replicas, and nothing ends that when their time is over.
+    pub unwatched_produces: usize,
     /// Open transactions at a coordinator that will not look whether they take too long.
     pub unwatched_transactions: usize,
     /// A partition of `__consumer_offsets` or `__transaction_state` whose load nothing goes on with.

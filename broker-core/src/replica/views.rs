@@ -75,6 +75,7 @@ impl ReplicaManager {
             fetch: parked.filter_map(|(_, session)| Some(session.parked?.deadline)).min(),
             timer: self.purgatory.armed(),
             lost_acks,
+            unwatched_produces: self.purgatory.unwatched_produces(),
             overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
             unwatched_transactions: 0,
             idle_load: None,

@@ -11,6 +11,7 @@ mod fencing;
 mod fetches;
 mod flawed;
 mod members;
+mod named;
 mod peers;
 mod placed;
 mod proven;
@@ -55,7 +56,7 @@ pub(crate) const PROMISE: Promise = Promise {
            and what others of their group have said, and have a longer session when they show that they \
            are alive, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, transactional ids become \
-           what follows from what they were, who ends in order leads \
+           what follows from what they were, answers name all that was asked about, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
            and so are batches that no client may write, clients wait as long as their quotas say, and nobody \
            else does, and an answer to an earlier question changes nothing",
@@ -475,6 +476,7 @@ impl Checkers {
         if let Some(before) = &open.transactional {
             self.rest(|says| before.answered(says, by, &open.request, answer));
         }
+        self.rest(|says| named::answer(says, by.node, &open.request, answer));
         match (&open.request, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
                 let positions = self.talk.sessions.answered(by.node, fetch, answer);
@@ -648,6 +650,11 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::AddPartitionsToTxn(_)
             | Request::AddOffsetsToTxn(_)
             | Request::EndTxn(_)
+            | Request::TransactionalProduce(_)
+            | Request::OffsetCommit(_)
+            | Request::TxnOffsetCommit(_)
+            | Request::DeleteRecords(_)
+            | Request::WriteTxnMarkers(_)
     )
 }
 

@@ -39,6 +39,13 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             waits.lost_acks
         )
     });
+    says(ledger, waits.unwatched_produces == 0, &|| {
+        format!(
+            "broker {node} has {} produces that wait for all replicas, and nothing that ends that when \
+             their time is over",
+            waits.unwatched_produces
+        )
+    });
     let first = [waits.produce, waits.fetch].into_iter().flatten().min();
     says(ledger, first.is_none_or(|first| waits.timer.is_some_and(|at| at <= first)), &|| {
         format!(
