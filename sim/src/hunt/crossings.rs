@@ -1,0 +1,110 @@
+//! Things that cross: a topic is made while brokers are fenced, a partition moves away from its leader while writes wait
+//! for a follower, a transactional producer begins anew while its coordinator is slow to end what it has begun, and a
+//! group's positions come from transactions and from elsewhere. Draws come from streams of their own, so that the other
+//! seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use super::timing::Timing;
+use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
+
+const MS: u64 = 1_000_000;
+/// A topic that no client of the plan has. Members that subscribe by a regular expression may.
+const MADE: &str = "spare-away";
+
+/// Adds them to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
+        return;
+    }
+    let window = (from_ns, to_ns);
+    for events in [made_while_away(plan, window)] {
+        for event in events {
+            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+fn asks(at_ns: u64, operation: Operation) -> EventPlan {
+    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
+}
+
+fn brokers(plan: &Plan) -> Vec<i32> {
+    plan.cluster.brokers.iter().map(|node| node.id).collect()
+}
+
+/// A topic is made whose first replicas are on a broker that is away, and fenced; sometimes all of them.
+fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "made while away");
+    if !dice.percent(15) {
+        return Vec::new();
+    }
+    let (brokers, timing) = (brokers(plan), Timing::of(plan));
+    let away = plan.events.iter().filter_map(|event| {
+        let (Action::HostCrash { node }
+        | Action::ProcessCrash { node }
+        | Action::ProcessPause { node }) = event.action
+        else {
+            return None;
+        };
+        let fenced_ns = event.at_ns + timing.session_ns;
+        let ends_ns = event.at_ns + event.for_ns?;
+        (brokers.contains(&node) && fenced_ns < ends_ns).then_some((node, fenced_ns))
+    });
+    let away: Vec<(i32, u64)> = away.collect();
+    let mut events = Vec::new();
+    let mut free_ns = 0;
+    for _ in 0..dice.between(1, 3) {
+        if away.is_empty() {
+            break;
+        }
+        let (node, fenced_ns) = dice.pick(&away);
+        let at_ns = fenced_ns + dice.around(250 * MS);
+        let others: Vec<i32> = brokers.iter().copied().filter(|id| *id != node).collect();
+        let count = usize::try_from(dice.between(0, 2)).unwrap_or(0);
+        let replicas = |dice: &mut Dice| {
+            let rest = dice.shuffled(&others).into_iter().take(count);
+            [node].into_iter().chain(rest).collect::<Vec<i32>>()
+        };
+        let assignment = (0..dice.between(1, 3)).map(|_| replicas(&mut dice)).collect();
+        let gone_ns = at_ns + 500 * MS + dice.around(2_000 * MS);
+        if at_ns < free_ns || gone_ns > to_ns {
+            continue; // it would be there already
+        }
+        free_ns = gone_ns + 500 * MS;
+        let topic = || MADE.to_owned();
+        events.push(asks(at_ns, Operation::CreateTopic { topic: topic(), assignment }));
+        events.push(asks(gone_ns, Operation::DeleteTopic { topic: topic() }));
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_each_of_them() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut of_all = [0; 1];
+        for seed in 1..600 {
+            let plan = swarm(&base, seed);
+            let to_ns = plan.phases.heal_starts_ns();
+            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
+            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 1] = [made_while_away];
+            for (count, draw) in of_all.iter_mut().zip(draws) {
+                *count += i32::from(!draw(&plan, window).is_empty());
+            }
+            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+        }
+        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+    }
+}
