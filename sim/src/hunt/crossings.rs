@@ -20,7 +20,7 @@ pub(super) fn storm(plan: &mut Plan) {
         return;
     }
     let window = (from_ns, to_ns);
-    for events in [made_while_away(plan, window)] {
+    for events in [made_while_away(plan, window), moved_while_waiting(plan, window)] {
         for event in events {
             let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
             if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
@@ -85,6 +85,51 @@ fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
     events
 }
 
+/// A follower that is in sync stands still, so that writes wait, and meanwhile the partition goes to another broker than
+/// its leader, or than another replica. Mostly it comes back.
+fn moved_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "moved while waiting");
+    let brokers = brokers(plan);
+    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
+    for topic in &plan.topics {
+        for (partition, replicas) in (0..).zip(&topic.assignment) {
+            if (2..brokers.len()).contains(&replicas.len()) {
+                partitions.push((topic.name.clone(), partition, replicas.clone()));
+            }
+        }
+    }
+    if !dice.percent(25) || partitions.is_empty() {
+        return Vec::new();
+    }
+    // not so long that it is fenced, or is not in sync any more
+    let timing = Timing::of(plan);
+    let longest = timing.session_ns.min(timing.lag_ns) / MS;
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 4) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let spare: Vec<i32> = brokers.iter().copied().filter(|id| !replicas.contains(id)).collect();
+        let leaves = if dice.percent(65) { 0 } else { dice.index(replicas.len()) };
+        let mut target = replicas.clone();
+        target[leaves] = dice.pick(&spare);
+        let stays: Vec<i32> = replicas.iter().copied().skip(1).collect();
+        let node = dice.pick(&stays);
+        let at_ns = dice.between(window.0, window.1);
+        let lasts = dice.between(longest / 4, longest * 95 / 100) * MS;
+        let action = Action::ProcessPause { node };
+        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        let moves = |replicas: Vec<i32>| {
+            let topic = topic.clone();
+            Operation::Reassign { topic, partition, replicas }
+        };
+        events.push(asks(at_ns + dice.around(150 * MS), moves(target)));
+        if dice.percent(70) {
+            let later = at_ns + lasts + dice.around(1_000 * MS);
+            events.push(asks(later, moves(replicas.clone())));
+        }
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,12 +139,13 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 1];
+        let mut of_all = [0; 2];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 1] = [made_while_away];
+            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 2] =
+                [made_while_away, moved_while_waiting];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());
             }
