@@ -20,7 +20,11 @@ pub(super) fn storm(plan: &mut Plan) {
         return;
     }
     let window = (from_ns, to_ns);
-    for events in [made_while_away(plan, window), moved_while_waiting(plan, window)] {
+    for events in [
+        made_while_away(plan, window),
+        moved_while_waiting(plan, window),
+        anew_while_ending(plan, window),
+    ] {
         for event in events {
             let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
             if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
@@ -130,6 +134,37 @@ fn moved_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
     events
 }
 
+/// Transactional producers begin anew while brokers are slow to write: their coordinator hears of the next session
+/// before the log has the end, or the partitions, of the last one's transaction.
+fn anew_while_ending(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "anew while ending");
+    let producers = plan.producers.iter().filter(|producer| producer.transactions.is_some());
+    let producers: Vec<String> = producers.map(|producer| producer.name.clone()).collect();
+    if producers.is_empty() || !dice.percent(30) {
+        return Vec::new();
+    }
+    let brokers = brokers(plan);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let at_ns = dice.between(window.0, window.1);
+        let extra_latency_ns = dice.pick(&[40, 150, 400, 900]) * MS;
+        let lasts = 4 * extra_latency_ns + dice.between(500, 2_500) * MS;
+        for node in dice.shuffled(&brokers).into_iter().take(2) {
+            let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
+            events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        }
+        let client = dice.pick(&producers);
+        let mut starts_ns = at_ns + dice.between(0, lasts / MS / 3) * MS;
+        for _ in 0..dice.between(1, 3) {
+            let down = dice.between(5, 200) * MS;
+            let action = Action::ClientCrash { client: client.clone() };
+            events.push(EventPlan { at_ns: starts_ns, for_ns: Some(down), action, line: None });
+            starts_ns += down + extra_latency_ns / 2 + dice.around(300 * MS);
+        }
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,13 +174,13 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 2];
+        let mut of_all = [0; 3];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 2] =
-                [made_while_away, moved_while_waiting];
+            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 3] =
+                [made_while_away, moved_while_waiting, anew_while_ending];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());
             }
