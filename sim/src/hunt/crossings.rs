@@ -6,7 +6,7 @@
 use super::dice::Dice;
 use super::storm::clash;
 use super::timing::Timing;
-use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
+use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, ProducerPlan};
 
 const MS: u64 = 1_000_000;
 /// A topic that no client of the plan has. Members that subscribe by a regular expression may.
@@ -24,6 +24,7 @@ pub(super) fn storm(plan: &mut Plan) {
         made_while_away(plan, window),
         moved_while_waiting(plan, window),
         anew_while_ending(plan, window),
+        positions_from_both(plan, window),
     ] {
         for event in events {
             let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
@@ -165,6 +166,27 @@ fn anew_while_ending(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
     events
 }
 
+/// Somebody else gives groups positions whose positions come from transactions.
+fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions from both");
+    let has_positions =
+        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
+    let topics = plan.producers.iter().filter(has_positions);
+    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    if topics.is_empty() || !dice.percent(30) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(4, 16) {
+        let group = format!("positions-{}", dice.between(0, 3));
+        let topic = dice.pick(&topics);
+        let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
+        let operation = Operation::CommitPositions { group, topic, offset };
+        events.push(asks(dice.between(from_ns, to_ns), operation));
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,13 +196,13 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 3];
+        let mut of_all = [0; 4];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 3] =
-                [made_while_away, moved_while_waiting, anew_while_ending];
+            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 4] =
+                [made_while_away, moved_while_waiting, anew_while_ending, positions_from_both];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());
             }

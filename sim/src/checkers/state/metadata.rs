@@ -1,6 +1,6 @@
 //! Nodes agree on the metadata, do what it says, and coordinators know what their log says.
 
-use super::{Moment, NodeView};
+use super::{Moment, NodeView, positions};
 use crate::checkers::commits;
 use crate::checkers::history::{History, nodes as list, seconds};
 use crate::checkers::ledger::{Check, Ledger, Promise};
@@ -337,11 +337,12 @@ fn role(
     });
 }
 
-/// A broker coordinates what it leads of `__consumer_offsets`.
+/// A broker coordinates what it leads of `__consumer_offsets`. `from_both`: of positions from transactions and from
+/// elsewhere the wrong ones may count for a short time.
 pub(crate) fn coordinates(
     ledger: &mut Ledger,
     view: &NodeView<'_>,
-    moment: Moment,
+    (moment, from_both): (Moment, bool),
     forgetful: &BTreeSet<i32>,
 ) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
@@ -364,6 +365,11 @@ pub(crate) fn coordinates(
             view.node
         )
     });
+    for at in coordinated.iter().filter(|at| from_both && at.is_loaded) {
+        if !forgetful.contains(&at.partition) {
+            positions::look(ledger, view, TopicPartition::new(topic.id, at.partition));
+        }
+    }
     if moment == Moment::Drained {
         for at in coordinated {
             let tp = TopicPartition::new(topic.id, at.partition);
@@ -372,6 +378,9 @@ pub(crate) fn coordinates(
             });
             if !forgetful.contains(&at.partition) {
                 replay(ledger, view, tp);
+                if !from_both {
+                    positions::look(ledger, view, tp);
+                }
             }
         }
     }
