@@ -8,7 +8,7 @@ mod transactions;
 
 pub use crate::replica::Follower;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
-pub use groups::{ConsumerGroupView, ConsumerMemberView};
+pub use groups::{ConsumerEpochsView, ConsumerGroupView, ConsumerMemberView};
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
 pub use transactions::TransactionalIdView;
 

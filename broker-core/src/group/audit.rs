@@ -3,7 +3,7 @@
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
-use crate::inspect::{ConsumerGroupView, CoordinatorView, PositionKey};
+use crate::inspect::{ConsumerEpochsView, ConsumerGroupView, CoordinatorView, PositionKey};
 use crate::records::Batch;
 use crate::time::Instant;
 use std::collections::BTreeMap;
@@ -87,6 +87,12 @@ impl GroupCoordinator {
             Roster::Classic(_) => None,
             Roster::Consumer(group) => Some(group.view()),
         })
+    }
+
+    /// Where a member of a group in the consumer protocol is.
+    pub(crate) fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        group.roster.consumer()?.epochs_of(member)
     }
 
     /// A group, and a member of it whose silence nobody would notice.

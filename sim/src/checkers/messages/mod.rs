@@ -7,6 +7,7 @@ mod carried_out;
 mod controller;
 mod deletions;
 mod ends;
+mod epochs;
 mod fencing;
 mod fetches;
 mod flawed;
@@ -54,7 +55,7 @@ pub(crate) const PROMISE: Promise = Promise {
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has \
            and what others of their group have said, and have a longer session when they show that they \
-           are alive, what an administrator is told is done is so, \
+           are alive, and are fenced in other epochs than their own only, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, transactional ids become \
            what follows from what they were, answers name all that was asked about, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
@@ -376,6 +377,9 @@ impl Checkers {
         }
         if let Some(beat) = self.talk.carried_out.beat() {
             self.rest(|says| beat.is_heard(says, by, replies));
+        }
+        if let Some(epochs) = self.talk.carried_out.epochs() {
+            self.rest(|says| epochs.handled(says, by, replies));
         }
         for tp in self.talk.carried_out.moved_early(by.broker) {
             self.about(tp, |says| {
