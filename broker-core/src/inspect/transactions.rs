@@ -34,4 +34,10 @@ impl Broker {
     pub fn transactional_id(&self, id: &str) -> Option<TransactionalIdView> {
         self.role()?.transactions.view_of(id)
     }
+
+    /// The transactional id, coordinated here, and loaded, that a producer id belongs to.
+    #[must_use]
+    pub fn transactional_id_of(&self, producer_id: i64) -> Option<TransactionalIdView> {
+        self.role()?.transactions.view_of_producer(producer_id)
+    }
 }

@@ -2,7 +2,7 @@
 //! checkers.
 
 use super::coordinator::{LogPartition, TransactionCoordinator};
-use super::state::Values;
+use super::state::{Transaction, Values};
 use crate::ids::{NO_EPOCH, TopicPartition};
 use crate::inspect::{TransactionView, TransactionalIdView};
 use crate::protocol::{ProducerIdAndEpoch, TransactionRules};
@@ -38,9 +38,21 @@ impl TransactionCoordinator {
     /// All of a transactional id.
     pub(crate) fn view_of(&self, id: &str) -> Option<TransactionalIdView> {
         let mut loaded = self.partitions.values().filter(|state| state.loading.is_none());
-        let known = loaded.find_map(|state| state.transactions.get(id))?;
-        let values = &known.values;
-        Some(TransactionalIdView {
+        loaded.find_map(|state| state.transactions.get(id)).map(Transaction::view)
+    }
+
+    /// All of the transactional id that a producer id belongs to.
+    pub(crate) fn view_of_producer(&self, producer_id: i64) -> Option<TransactionalIdView> {
+        let loaded = self.partitions.values().filter(|state| state.loading.is_none());
+        let mut known = loaded.flat_map(|state| state.transactions.values());
+        known.find(|known| known.values.producer.id == producer_id).map(Transaction::view)
+    }
+}
+
+impl Transaction {
+    fn view(&self) -> TransactionalIdView {
+        let values = &self.values;
+        TransactionalIdView {
             producer: values.producer,
             last: values.last,
             next_id: values.next_id,
@@ -49,8 +61,8 @@ impl TransactionCoordinator {
             partitions: values.partitions.clone(),
             began_ms: values.start_ms,
             timeout_ms: values.timeout_ms,
-            is_changing: known.is_changing,
-        })
+            is_changing: self.is_changing,
+        }
     }
 }
 

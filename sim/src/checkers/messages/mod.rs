@@ -566,6 +566,7 @@ impl Checkers {
         }
         if let Request::WriteTxnMarkers(markers) = &send.request {
             self.rest(|says| proven::ends_its_own(says, by, markers));
+            self.rest(|says| transactional::markers(says, by, markers));
         }
         match &send.request {
             Request::Fetch(fetch) => {

@@ -11,7 +11,7 @@ use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::inspect::TransactionalIdView as View;
 use stormglass_broker_core::protocol::{
     EndTxnRequest, InitProducerIdRequest, InitProducerIdResponse, ProducerIdAndEpoch, Request,
-    Response, TransactionRules, TransactionState,
+    Response, TransactionRules, TransactionState, TxnMarker, WriteTxnMarkersRequest,
 };
 
 /// Right clocks of nodes may be behind by this much all the same, ms.
@@ -128,6 +128,26 @@ impl Before {
             (!goes_on && is_old, "its transaction began long before"),
         ])
     }
+}
+
+/// A coordinator tells leaders how a transaction ends: as was decided, in the epoch that was, and of its partitions only.
+pub(super) fn markers(says: &mut Says<'_>, by: Speaker<'_>, asked: &WriteTxnMarkersRequest) {
+    for marker in &asked.markers {
+        let known = by.broker.transactional_id_of(marker.producer.id);
+        let named = names(by.broker, marker.partitions.iter().copied());
+        let holds = known.as_ref().is_some_and(|known| is_end_of(known, marker, &named));
+        says.rule(holds, &|| format!("coordinator {} sends {marker:?}; it has {known:?}", by.node));
+    }
+}
+
+fn is_end_of(known: &View, marker: &TxnMarker, named: &BTreeSet<(Arc<str>, i32)>) -> bool {
+    let decided = match marker.commit {
+        true => TransactionState::PrepareCommit,
+        false => TransactionState::PrepareAbort,
+    };
+    let is_each = marker.rules == TransactionRules::EpochEach;
+    (known.producer, known.state, known.is_epoch_each) == (marker.producer, decided, is_each)
+        && named.is_subset(&known.partitions)
 }
 
 /// Partitions by the names of their topics.
@@ -381,6 +401,24 @@ mod tests {
         assert!(!ended(&open, &each, Some(producer(7, 3))));
         let over = View { is_epoch_each: true, ..view(4, CompleteCommit, &[]) };
         assert!(ended(&over, &over, Some(producer(7, 4))), "a retry");
+    }
+
+    #[test]
+    fn markers_are_those_of_what_was_decided() {
+        let marker = |epoch: i16, commit: bool| TxnMarker {
+            producer: producer(7, epoch),
+            commit,
+            coordinator_epoch: 0,
+            rules: TransactionRules::Added,
+            partitions: Vec::new(),
+        };
+        let known = view(3, TransactionState::PrepareCommit, &[0, 1]);
+        let of = |epoch, commit, index: i32| {
+            let named = BTreeSet::from([(Arc::from("t"), index)]);
+            is_end_of(&known, &marker(epoch, commit), &named)
+        };
+        assert!(of(3, true, 1));
+        assert!(!of(2, true, 1) && !of(3, false, 1) && !of(3, true, 2));
     }
 
     #[test]
