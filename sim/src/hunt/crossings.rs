@@ -1,12 +1,14 @@
 //! Things that cross: a topic is made while brokers are fenced, a partition moves away from its leader while writes wait
 //! for a follower, a transactional producer begins anew while its coordinator is slow to end what it has begun, and a
-//! group's positions come from transactions and from elsewhere. Draws come from streams of their own, so that the other
-//! seeds stay as they are.
+//! group's positions come from transactions and from elsewhere, leadership goes round while writes are on their way to
+//! disks. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
 use super::storm::clash;
 use super::timing::Timing;
-use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, ProducerPlan};
+use stormglass_scenarios::plan::{
+    Action, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
+};
 
 const MS: u64 = 1_000_000;
 /// A topic that no client of the plan has. Members that subscribe by a regular expression may.
@@ -25,6 +27,7 @@ pub(super) fn storm(plan: &mut Plan) {
         moved_while_waiting(plan, window),
         anew_while_ending(plan, window),
         positions_from_both(plan, window),
+        moved_while_written(plan, window),
     ] {
         for event in events {
             let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
@@ -187,6 +190,59 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPl
     events
 }
 
+/// Leadership of a partition goes round while volumes are slow, and the next leader is behind: what is cut, or led no
+/// longer, is still on its way to a disk.
+fn moved_while_written(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "moved while written");
+    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
+    for topic in &plan.topics {
+        for (partition, replicas) in (0..).zip(&topic.assignment) {
+            if replicas.len() > 1 {
+                partitions.push((topic.name.clone(), partition, replicas.clone()));
+            }
+        }
+    }
+    if !dice.percent(20) || partitions.is_empty() {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let mut order = dice.shuffled(&replicas);
+        let (moves, every) = (dice.between(1, 4), dice.pick(&[300, 700, 1_200]) * MS);
+        let extra_latency_ns = dice.pick(&[100, 400, 900, 1_500]) * MS;
+        let at_ns = dice.between(window.0, window.1);
+        let lasts = moves * every + 2 * extra_latency_ns;
+        let mut lasting = |action: Action| {
+            events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        };
+        for node in order.iter().copied().skip(1).filter(|_| dice.percent(70)) {
+            lasting(Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns });
+        }
+        let extra_ns = dice.pick(&[60, 250, 600]) * MS;
+        let others = order.iter().skip(1).map(|id| Endpoint::Node(*id)).collect();
+        lasting(Action::Link {
+            from: vec![Endpoint::Node(order[0])],
+            to: others,
+            one_way: dice.percent(50),
+            effect: LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 },
+        });
+        if dice.percent(40) {
+            lasting(Action::Load { producer: None, rate_permille: 3_000 });
+        }
+        let mut moves_ns = at_ns + every / 2;
+        for _ in 0..moves {
+            let (topic, replicas) = (topic.clone(), order.clone());
+            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+            let soon = moves_ns + dice.between(20, 120) * MS;
+            events.push(asks(soon, Operation::ElectPreferred));
+            order.rotate_left(1);
+            moves_ns += every;
+        }
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,13 +252,18 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 4];
+        let mut of_all = [0; 5];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 4] =
-                [made_while_away, moved_while_waiting, anew_while_ending, positions_from_both];
+            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 5] = [
+                made_while_away,
+                moved_while_waiting,
+                anew_while_ending,
+                positions_from_both,
+                moved_while_written,
+            ];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());
             }
