@@ -6,7 +6,7 @@ use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::inspect::{ConsumerEpochsView, ConsumerGroupView, CoordinatorView, PositionKey};
 use crate::records::Batch;
 use crate::time::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl GroupCoordinator {
@@ -87,6 +87,11 @@ impl GroupCoordinator {
             Roster::Classic(_) => None,
             Roster::Consumer(group) => Some(group.view()),
         })
+    }
+
+    /// Appends under way that are none of the open ones.
+    pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
+        self.writes.lost(open)
     }
 
     /// Where a member of a group in the consumer protocol is.

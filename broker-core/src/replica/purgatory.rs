@@ -12,7 +12,7 @@ use crate::protocol::{Acks, ProducePartitionResponse, ProduceResponse, Response}
 use crate::seam::{Reply, TimerKey};
 use crate::step::Step;
 use crate::time::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A produce request on its way.
 #[derive(Debug)]
@@ -231,6 +231,16 @@ impl Purgatory {
         let live = self.produce_deadlines.0.iter();
         let live = live.filter(|(_, id)| self.produces.get(*id).is_some()).count();
         self.produces.iter().filter(has_deadline).count().saturating_sub(live)
+    }
+
+    /// Appends of coordinators whose end is to come, for checkers.
+    pub(super) fn coordinators_appends(&self) -> BTreeSet<u64> {
+        let open = self.produces.iter().chain(self.overdue.values());
+        let tokens = open.filter_map(|delayed| match delayed.origin {
+            AppendOrigin::Coordinator(token) => Some(token),
+            AppendOrigin::Client(_) => None,
+        });
+        tokens.chain(self.outcomes.iter().map(|end| end.token)).collect()
     }
 
     /// Parts of produces that are not settled, for checkers.
