@@ -4,11 +4,13 @@
 mod fetching;
 mod groups;
 mod quorum;
+mod transactions;
 
 pub use crate::replica::Follower;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
-pub use groups::{ConsumerGroupView, ConsumerMemberView};
+pub use groups::{ConsumerEpochsView, ConsumerGroupView, ConsumerMemberView};
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
+pub use transactions::TransactionalIdView;
 
 use crate::broker::Broker;
 use crate::group::{replay_member_epoch, replay_positions};

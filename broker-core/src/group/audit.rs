@@ -3,10 +3,10 @@
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
-use crate::inspect::{ConsumerGroupView, CoordinatorView, PositionKey};
+use crate::inspect::{ConsumerEpochsView, ConsumerGroupView, CoordinatorView, PositionKey};
 use crate::records::Batch;
 use crate::time::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl GroupCoordinator {
@@ -87,6 +87,17 @@ impl GroupCoordinator {
             Roster::Classic(_) => None,
             Roster::Consumer(group) => Some(group.view()),
         })
+    }
+
+    /// Appends under way that are none of the open ones.
+    pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
+        self.writes.lost(open)
+    }
+
+    /// Where a member of a group in the consumer protocol is.
+    pub(crate) fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        group.roster.consumer()?.epochs_of(member)
     }
 
     /// A group, and a member of it whose silence nobody would notice.

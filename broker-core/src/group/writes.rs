@@ -14,7 +14,7 @@ use crate::protocol::{Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch
 use crate::records::{Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager};
 use crate::step::Step;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// `offsets.commit.timeout.ms`.
@@ -125,6 +125,11 @@ impl Writes {
 
     pub(super) fn take(&mut self, token: u64) -> Option<Pending> {
         self.pending.remove(&token)
+    }
+
+    /// Appends under way that are none of the open ones, for checkers.
+    pub(super) fn lost(&self, open: &BTreeSet<u64>) -> usize {
+        self.pending.keys().filter(|token| !open.contains(*token)).count()
     }
 
     /// Whether something is being written to a partition, for checkers.

@@ -75,6 +75,12 @@ pub struct WaitsView {
     pub overdue_acks: usize,
     /// Parts of produces that wait for something that nobody has under way.
     pub lost_acks: usize,
+    /// Produces that wait for all replicas, and nothing ends that when their time is over.
+    pub unwatched_produces: usize,
+    /// Appends of coordinators whose end nobody will tell them.
+    pub lost_writes: usize,
+    /// Transactional ids that wait for an append that is not under way, or do not wait for one that is.
+    pub stuck_changes: usize,
     /// Open transactions at a coordinator that will not look whether they take too long.
     pub unwatched_transactions: usize,
     /// A partition of `__consumer_offsets` or `__transaction_state` whose load nothing goes on with.
@@ -133,6 +139,17 @@ impl Broker {
         let Some(role) = self.role() else { return WaitsView::default() };
         let unwatched_transactions = role.transactions.unwatched();
         let idle_load = role.groups.idle_load().or_else(|| role.transactions.idle_load());
-        WaitsView { unwatched_transactions, idle_load, ..role.replicas.waits_view() }
+        let open = role.replicas.coordinators_appends();
+        let lost_writes = role.transactions.lost_writes(&open)
+            + role.markers.lost_writes(&open)
+            + role.groups.lost_writes(&open);
+        let stuck_changes = role.transactions.stuck_changes();
+        WaitsView {
+            unwatched_transactions,
+            idle_load,
+            lost_writes,
+            stuck_changes,
+            ..role.replicas.waits_view()
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Groups in the consumer protocol.
 
+use crate::broker::Broker;
 use crate::ids::{TopicId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,4 +33,23 @@ pub struct ConsumerMemberView<'a> {
     pub target: Vec<TopicPartition>,
     /// What it has, or is to give up.
     pub owned: Vec<TopicPartition>,
+}
+
+/// Where a member in the consumer protocol is, as its coordinator would go on with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerEpochsView {
+    /// Its epoch.
+    pub epoch: i32,
+    /// The epoch before, in which it may ask once more.
+    pub previous: i32,
+    /// Partitions that it has, without those that it is to give up.
+    pub assigned: BTreeSet<TopicPartition>,
+}
+
+impl Broker {
+    /// A member of a group in the consumer protocol that is coordinated here, and loaded.
+    #[must_use]
+    pub fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
+        self.role()?.groups.consumer_epochs(group, member)
+    }
 }

@@ -12,7 +12,7 @@ use crate::protocol::{Acks, ProducePartitionResponse, ProduceResponse, Response}
 use crate::seam::{Reply, TimerKey};
 use crate::step::Step;
 use crate::time::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A produce request on its way.
 #[derive(Debug)]
@@ -223,6 +223,26 @@ impl Purgatory {
         self.produce_deadlines.0.iter().filter_map(waits).min()
     }
 
+    /// Produces with a deadline that nothing looks at: they would wait for longer than they may. For checkers.
+    pub(super) fn unwatched_produces(&self) -> usize {
+        let has_deadline = |delayed: &&DelayedProduce| {
+            delayed.acks == Acks::All && delayed.deadline == Instant::FAR_FUTURE
+        };
+        let live = self.produce_deadlines.0.iter();
+        let live = live.filter(|(_, id)| self.produces.get(*id).is_some()).count();
+        self.produces.iter().filter(has_deadline).count().saturating_sub(live)
+    }
+
+    /// Appends of coordinators whose end is to come, for checkers.
+    pub(super) fn coordinators_appends(&self) -> BTreeSet<u64> {
+        let open = self.produces.iter().chain(self.overdue.values());
+        let tokens = open.filter_map(|delayed| match delayed.origin {
+            AppendOrigin::Coordinator(token) => Some(token),
+            AppendOrigin::Client(_) => None,
+        });
+        tokens.chain(self.outcomes.iter().map(|end| end.token)).collect()
+    }
+
     /// Parts of produces that are not settled, for checkers.
     pub(super) fn open_parts(&self) -> usize {
         let all = self.produces.iter().chain(self.overdue.values());
@@ -357,5 +377,22 @@ impl ReplicaManager {
         due.drop_stale(|at, slot| sessions.parked_until(slot) != Some(at));
         due.insert(deadline, slot);
         self.purgatory.arm(step, deadline);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_produce_whose_deadline_nothing_looks_at_is_seen() {
+        let mut purgatory = Purgatory::default();
+        let origin = AppendOrigin::Coordinator(1);
+        let id = purgatory.open(DelayedProduce::new(origin, Acks::All, Instant::FAR_FUTURE, 1));
+        assert_eq!(purgatory.unwatched_produces(), 1);
+        purgatory.produce_deadlines.insert(Instant::ZERO, id);
+        assert_eq!(purgatory.unwatched_produces(), 0);
+        purgatory.remove(id);
+        assert_eq!(purgatory.unwatched_produces(), 0);
     }
 }

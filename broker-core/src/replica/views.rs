@@ -6,6 +6,7 @@ use super::partition::Watch;
 use super::session::FetchSession;
 use crate::ids::NodeId;
 use crate::inspect::{FollowedView, SessionPartView, SessionView, WaitsView};
+use std::collections::BTreeSet;
 
 impl ReplicaManager {
     /// Fetch sessions in order of their slots.
@@ -53,6 +54,11 @@ impl ReplicaManager {
         self.eligible.iter().map(|(id, epoch)| (*id, *epoch)).collect()
     }
 
+    /// Appends of coordinators whose end is to come.
+    pub(crate) fn coordinators_appends(&self) -> BTreeSet<u64> {
+        self.purgatory.coordinators_appends()
+    }
+
     /// What is copied from whom.
     pub(crate) fn followed_views(&self) -> Vec<FollowedView> {
         self.fetchers.views()
@@ -75,8 +81,11 @@ impl ReplicaManager {
             fetch: parked.filter_map(|(_, session)| Some(session.parked?.deadline)).min(),
             timer: self.purgatory.armed(),
             lost_acks,
+            unwatched_produces: self.purgatory.unwatched_produces(),
             overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
             unwatched_transactions: 0,
+            lost_writes: 0,
+            stuck_changes: 0,
             idle_load: None,
         }
     }

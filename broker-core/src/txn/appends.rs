@@ -12,7 +12,7 @@ use crate::protocol::{
 use crate::records::{EndTxnMarker, Records};
 use crate::replica::{AppendOrigin, ProduceOutcome};
 use crate::step::{ReplyTo, Step};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Requests whose markers are not all replicated.
@@ -116,6 +116,11 @@ impl MarkerAppends {
             self.finish(step, request);
         }
         outcome.error.is_ok().then_some(ended)
+    }
+
+    /// Markers under way whose appends are none of the open ones, for checkers.
+    pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
+        self.appends.keys().filter(|token| !open.contains(*token)).count()
     }
 
     /// The answer about a marker and one of its partitions is known.

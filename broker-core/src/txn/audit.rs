@@ -2,10 +2,10 @@
 //! checkers.
 
 use super::coordinator::{LogPartition, TransactionCoordinator};
-use super::state::Values;
+use super::state::{Transaction, Values};
 use crate::ids::{NO_EPOCH, TopicPartition};
-use crate::inspect::TransactionView;
-use crate::protocol::ProducerIdAndEpoch;
+use crate::inspect::{TransactionView, TransactionalIdView};
+use crate::protocol::{ProducerIdAndEpoch, TransactionRules};
 use crate::records::Batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +33,36 @@ impl TransactionCoordinator {
         let known = loaded.filter_map(|state| state.transactions.get(id)).next()?;
         let producer = known.values.producer;
         (!known.is_changing && producer.epoch >= 0).then_some(producer)
+    }
+
+    /// All of a transactional id.
+    pub(crate) fn view_of(&self, id: &str) -> Option<TransactionalIdView> {
+        let mut loaded = self.partitions.values().filter(|state| state.loading.is_none());
+        loaded.find_map(|state| state.transactions.get(id)).map(Transaction::view)
+    }
+
+    /// All of the transactional id that a producer id belongs to.
+    pub(crate) fn view_of_producer(&self, producer_id: i64) -> Option<TransactionalIdView> {
+        let loaded = self.partitions.values().filter(|state| state.loading.is_none());
+        let mut known = loaded.flat_map(|state| state.transactions.values());
+        known.find(|known| known.values.producer.id == producer_id).map(Transaction::view)
+    }
+}
+
+impl Transaction {
+    fn view(&self) -> TransactionalIdView {
+        let values = &self.values;
+        TransactionalIdView {
+            producer: values.producer,
+            last: values.last,
+            next_id: values.next_id,
+            is_epoch_each: values.rules == TransactionRules::EpochEach,
+            state: values.state,
+            partitions: values.partitions.clone(),
+            began_ms: values.start_ms,
+            timeout_ms: values.timeout_ms,
+            is_changing: self.is_changing,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::replica::{AppendOrigin, ProduceOutcome, ReplicaManager};
 use crate::step::{ReplyTo, Step};
 use crate::time::Duration;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// `request.timeout.ms`, which Kafka gives appends to `__transaction_state`.
@@ -265,6 +265,27 @@ impl TransactionCoordinator {
         if let Some(values) = values.filter(|_| error.is_ok()) {
             self.send_markers(cx, partition, id, &values);
         }
+    }
+
+    /// Appends under way that are none of the open ones, for checkers.
+    pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
+        self.writes.keys().filter(|token| !open.contains(*token)).count()
+    }
+
+    /// Transactional ids that wait for an append that is not under way, or do not wait for one that is; for checkers.
+    pub(crate) fn stuck_changes(&self) -> usize {
+        let is_written = |partition: i32, epoch: LeaderEpoch, id: &Arc<str>| {
+            let is_its = |write: &Write| (write.partition, write.epoch) == (partition, epoch);
+            self.writes.values().any(|write| is_its(write) && write.id == *id)
+        };
+        let mut stuck = 0;
+        for (partition, state) in &self.partitions {
+            let ids = state.transactions.iter();
+            let ids =
+                ids.filter(|&(id, of)| of.is_changing != is_written(*partition, state.epoch, id));
+            stuck += ids.count();
+        }
+        stuck
     }
 
     /// After every input: goes on with loads that had to wait.

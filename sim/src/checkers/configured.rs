@@ -133,6 +133,18 @@ pub(super) fn emptied_groups(plan: &Plan) -> BTreeSet<String> {
     plan.events.iter().filter_map(group).collect()
 }
 
+/// Groups that get positions from an administrator.
+pub(super) fn given_positions(plan: &Plan) -> BTreeSet<String> {
+    let group = |event: &EventPlan| match &event.action {
+        Action::Admin { operation: Operation::CommitPositions { group, .. } } => {
+            Some(group.clone())
+        }
+        _ => None,
+    };
+    let groups = plan.events.iter().filter_map(group);
+    groups.filter(|group| group.starts_with("positions-")).collect()
+}
+
 /// Topics that have transactions: those of transactional producers, and where their positions are.
 pub(super) fn transactional_topics(plan: &Plan) -> BTreeSet<String> {
     let written =

@@ -584,7 +584,8 @@ impl Checkers {
                 self.kept.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 p.replicas[replica].horizons.clear();
-                p.replicas[replica].cleaned = None;
+                let cut = &mut p.replicas[replica];
+                (cut.cleaned, cut.may_have_lost) = (None, true);
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

@@ -3,7 +3,7 @@
 //! What producers decided is compared with what readers got, and at the end with the markers in the
 //! leaders' logs. Positions that are committed within transactions are in `txn_positions`.
 
-use super::configured::emptied_groups;
+use super::configured::{emptied_groups, given_positions};
 use super::final_state::{FinalPartition, FinalState};
 use super::history::History;
 use super::history::seconds;
@@ -121,7 +121,7 @@ impl Transactions {
             void: BTreeSet::new(),
             forgetful: BTreeMap::new(),
             is_void: false,
-            positions: Positions::new(emptied_groups(plan)),
+            positions: Positions::new(emptied_groups(plan), given_positions(plan)),
             written: Written::default(),
         }
     }

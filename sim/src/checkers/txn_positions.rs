@@ -46,12 +46,19 @@ pub(super) struct Positions {
     producers: BTreeMap<Arc<str>, Producer>,
     /// Groups that lose positions on request.
     emptied: BTreeSet<String>,
+    /// Groups that get positions from elsewhere, too: which, their logs must tell.
+    shared: BTreeSet<String>,
 }
 
 impl Positions {
-    /// None yet; some groups may lose theirs.
-    pub(super) fn new(emptied: BTreeSet<String>) -> Self {
-        Self { emptied, ..Self::default() }
+    /// None yet; some groups may lose theirs, and some get others.
+    pub(super) fn new(emptied: BTreeSet<String>, shared: BTreeSet<String>) -> Self {
+        Self { emptied, shared, ..Self::default() }
+    }
+
+    /// Whether groups get positions from transactions and from elsewhere.
+    pub(super) fn has_shared(&self) -> bool {
+        !self.shared.is_empty()
     }
 
     /// A producer got further.
@@ -87,7 +94,8 @@ impl Positions {
         known: &BTreeMap<PositionKey, Offset>,
         is_healed: bool,
     ) {
-        for (group, producer) in self.producers.iter().filter(|(_, of)| !of.is_in_doubt) {
+        let own = self.producers.iter().filter(|(group, _)| !self.shared.contains(&***group));
+        for (group, producer) in own.filter(|(_, of)| !of.is_in_doubt) {
             let from = (Arc::clone(group), Arc::from(""), i32::MIN);
             let found = known.range(from..).next().filter(|((of, ..), _)| of == group);
             let found = found.map(|(_, position)| *position);
@@ -145,7 +153,7 @@ mod tests {
 
     /// The same, of groups that lose positions.
     fn broken_of(known: Option<Offset>, is_healed: bool, emptied: BTreeSet<String>) -> usize {
-        let mut positions = Positions::new(emptied);
+        let mut positions = Positions::new(emptied, BTreeSet::new());
         for number in [1, 2, 3, 4] {
             positions.step(number, Positioned { number });
             if number != 3 {

@@ -5,6 +5,7 @@
 
 mod applications;
 mod configs;
+mod crossings;
 mod dice;
 mod judge;
 mod names;

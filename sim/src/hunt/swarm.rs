@@ -2,6 +2,7 @@
 //! the run without the seed's draws.
 
 use super::configs;
+use super::crossings;
 use super::dice::Dice;
 use super::operations;
 use super::rarely;
@@ -49,6 +50,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         rarely::storm(&mut plan);
         subscriptions::storm(&mut plan);
         transactions::migrate(&mut plan);
+        crossings::storm(&mut plan);
     }
     plan
 }

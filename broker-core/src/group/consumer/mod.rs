@@ -33,7 +33,7 @@ pub(super) use settings::ConsumerSettings;
 
 use super::timers::{Due, Timers};
 use crate::error::ErrorCode;
-use crate::inspect::ConsumerGroupView;
+use crate::inspect::{ConsumerEpochsView, ConsumerGroupView};
 use crate::metadata::MetadataImage;
 use crate::plant::Plant;
 use crate::protocol::{
@@ -401,6 +401,16 @@ impl ConsumerGroup {
     /// A member's epoch, for checkers.
     pub(super) fn epoch_of(&self, member: &str) -> Option<i32> {
         self.current.members.get(member).map(|member| member.current.epoch)
+    }
+
+    /// A member's epochs, and what it has, for checkers.
+    pub(super) fn epochs_of(&self, member: &str) -> Option<ConsumerEpochsView> {
+        let current = &self.current.members.get(member)?.current;
+        Some(ConsumerEpochsView {
+            epoch: current.epoch,
+            previous: current.previous_epoch,
+            assigned: current.assigned.clone(),
+        })
     }
 
     /// When a member's session ends, for checkers.

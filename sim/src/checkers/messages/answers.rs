@@ -97,7 +97,19 @@ pub(super) fn list_offsets(
     part: &ListOffsetsPartitionResponse,
 ) {
     let node = by.node;
-    let Some(view) = by.broker.replica_view(part.tp).filter(|_| part.error.is_ok()) else { return };
+    let Some(view) = by.broker.replica_view(part.tp) else { return };
+    if part.error == ErrorCode::OffsetNotAvailable && !waited {
+        let begins = view.lead.as_ref().map(|lead| lead.epoch_start);
+        return says.rule(may_not_know(view.high_watermark, begins), &|| {
+            format!(
+                "broker {node} does not name an end, with high watermark {}, and began to lead at {begins:?}",
+                view.high_watermark
+            )
+        });
+    }
+    if !part.error.is_ok() {
+        return;
+    }
     let Some((.., spec)) = asked.partitions.iter().find(|(tp, ..)| *tp == part.tp) else { return };
     let start = view.log.log_start_offset();
     let offset = part.offset;
@@ -157,6 +169,12 @@ fn is_end(
     offset == limit || waited && offset < limit
 }
 
+/// Whether a leader may not know where its log ends for readers: what is committed is below the offset at which it began
+/// to lead (KIP-207).
+fn may_not_know(high_watermark: Offset, begins: Option<Offset>) -> bool {
+    begins.is_some_and(|begins| high_watermark < begins)
+}
+
 /// A partition of OffsetForLeaderEpoch.
 pub(super) fn epoch_end(
     says: &mut Says<'_>,
@@ -175,7 +193,13 @@ pub(super) fn epoch_end(
 
 #[cfg(test)]
 mod tests {
-    use super::is_end;
+    use super::{is_end, may_not_know};
+
+    #[test]
+    fn a_leader_that_has_committed_what_it_found_knows_its_end() {
+        assert!(may_not_know(9, Some(10)) && !may_not_know(10, Some(10)));
+        assert!(!may_not_know(9, None), "others say that they do not lead");
+    }
 
     #[test]
     fn readers_of_committed_records_are_told_of_no_end_beyond_what_is_stable() {

@@ -1,6 +1,7 @@
 //! What a node says it has done is done: what an administrator asked for is in the metadata, and a member whose
 //! sign of life was taken has a session that ends later than before.
 
+use super::epochs::Epochs;
 use super::{Says, Speaker, undone};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -58,6 +59,8 @@ pub(super) struct CarriedOut {
     member: Option<(Key, HeartbeatRequest, Instant)>,
     /// The same of a member in the consumer protocol, which is answered when the log has what it says.
     beats: Option<Beat>,
+    /// The epoch that such a member says it is in.
+    epochs: Option<Epochs>,
     /// Members that have shown it at this very time, ns: what was late may come all at once.
     shown: (u64, Vec<Arc<str>>),
     /// The node that led something else last, or whose disk answered last, and when, ns.
@@ -83,6 +86,9 @@ impl CarriedOut {
         let is_new = self.turned == (key.0, now_ns);
         let again = is_new || shows.is_some_and(|member| self.shown.1.contains(member));
         self.shown.1.extend(shows.filter(|_| !again).cloned());
+        if let Request::ConsumerGroupHeartbeat(asked) = request {
+            self.epochs = Epochs::of(key, broker, asked);
+        }
         match request {
             asked if undone::is_change(asked) => {
                 let image = broker.active_metadata();
@@ -112,13 +118,14 @@ impl CarriedOut {
 
     /// Something else is handled.
     pub(super) fn rest(&mut self) {
-        (self.change, self.member, self.beats) = (None, None, None);
+        (self.change, self.member, self.beats, self.epochs) = (None, None, None, None);
         self.moving.clear();
     }
 
     /// Whether the node is looked at though it says nothing.
     pub(super) fn is_asked(&self) -> bool {
-        self.change.is_some() || self.beats.is_some() || !self.moving.is_empty()
+        let is_heard = self.beats.is_some() || self.epochs.is_some();
+        self.change.is_some() || is_heard || !self.moving.is_empty()
     }
 
     /// The request has been handled. Which one must be refused now, and why.
@@ -142,6 +149,11 @@ impl CarriedOut {
     /// A member in the consumer protocol that has just shown that it is alive.
     pub(super) fn beat(&mut self) -> Option<Beat> {
         self.beats.take()
+    }
+
+    /// What such a member has said of its epoch.
+    pub(super) fn epochs(&mut self) -> Option<Epochs> {
+        self.epochs.take()
     }
 
     /// A member is answered.

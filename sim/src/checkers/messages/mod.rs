@@ -7,10 +7,12 @@ mod carried_out;
 mod controller;
 mod deletions;
 mod ends;
+mod epochs;
 mod fencing;
 mod fetches;
 mod flawed;
 mod members;
+mod named;
 mod peers;
 mod placed;
 mod proven;
@@ -20,6 +22,7 @@ mod shutdowns;
 #[cfg(test)]
 mod tests;
 mod timestamps;
+mod transactional;
 mod undone;
 mod votes;
 mod written;
@@ -52,8 +55,9 @@ pub(crate) const PROMISE: Promise = Promise {
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has \
            and what others of their group have said, and have a longer session when they show that they \
-           are alive, what an administrator is told is done is so, \
-           transactions end as their producers ask or in another epoch, who ends in order leads \
+           are alive, and are fenced in other epochs than their own only, what an administrator is told is done is so, \
+           transactions end as their producers ask or in another epoch, transactional ids become \
+           what follows from what they were, answers name all that was asked about, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
            and so are batches that no client may write, clients wait as long as their quotas say, and nobody \
            else does, and an answer to an earlier question changes nothing",
@@ -109,6 +113,31 @@ struct Open {
     visible: Vec<Visible>,
     /// Of ConsumerGroupHeartbeat: how often members of the group are to be heard, ms.
     interval_ms: i32,
+    /// Of what may change a transactional id: what that was.
+    transactional: Option<Box<transactional::Before>>,
+}
+
+impl Open {
+    /// As a node begins to work on it. `interval_ms`: how often members of groups without a config of their own
+    /// are to be heard; `wall_ms`: the time, where clocks are right.
+    fn new(broker: &Broker, request: &Request, interval_ms: i32, wall_ms: Option<i64>) -> Self {
+        let in_order = match request {
+            Request::Produce(asked) => answers::in_order(broker, asked),
+            _ => Vec::new(),
+        };
+        let visible = match request {
+            Request::ListOffsets(asked) => timestamps::visible(broker, asked),
+            _ => Vec::new(),
+        };
+        let interval_ms = match request {
+            Request::ConsumerGroupHeartbeat(asked) => {
+                placed::interval_ms(broker, &asked.group, interval_ms)
+            }
+            _ => 0,
+        };
+        let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
+        Self { request: request.clone(), in_order, visible, interval_ms, transactional }
+    }
 }
 
 /// Questions that are open, and what fetch sessions hold.
@@ -229,21 +258,8 @@ impl Checkers {
             self.talk.welcome.insert(key);
         }
         if is_looked_at(request) {
-            let in_order = match request {
-                Request::Produce(asked) => answers::in_order(broker, asked),
-                _ => Vec::new(),
-            };
-            let visible = match request {
-                Request::ListOffsets(asked) => timestamps::visible(broker, asked),
-                _ => Vec::new(),
-            };
-            let interval_ms = match request {
-                Request::ConsumerGroupHeartbeat(asked) => {
-                    placed::interval_ms(broker, &asked.group, self.group_heartbeat_ms)
-                }
-                _ => 0,
-            };
-            let open = Open { request: request.clone(), in_order, visible, interval_ms };
+            let wall_ms = self.has_right_clocks.then(|| self.ledger.wall_ms(now_ns));
+            let open = Open::new(broker, request, self.group_heartbeat_ms, wall_ms);
             self.talk.open.insert(key, open);
         }
     }
@@ -362,6 +378,9 @@ impl Checkers {
         if let Some(beat) = self.talk.carried_out.beat() {
             self.rest(|says| beat.is_heard(says, by, replies));
         }
+        if let Some(epochs) = self.talk.carried_out.epochs() {
+            self.rest(|says| epochs.handled(says, by, replies));
+        }
         for tp in self.talk.carried_out.moved_early(by.broker) {
             self.about(tp, |says| {
                 says.rule(false, &|| {
@@ -458,6 +477,10 @@ impl Checkers {
     }
 
     fn answered(&mut self, by: Speaker<'_>, open: &Open, answer: &Response) {
+        if let Some(before) = &open.transactional {
+            self.rest(|says| before.answered(says, by, &open.request, answer));
+        }
+        self.rest(|says| named::answer(says, by.node, &open.request, answer));
         match (&open.request, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
                 let positions = self.talk.sessions.answered(by.node, fetch, answer);
@@ -501,15 +524,7 @@ impl Checkers {
             (
                 Request::ConsumerGroupHeartbeat(_) | Request::SyncGroup(_),
                 Response::ConsumerGroupHeartbeat(_) | Response::SyncGroup(_),
-            ) => {
-                if let Response::ConsumerGroupHeartbeat(answer) = answer {
-                    let of = (by.node, open.interval_ms);
-                    self.rest(|says| placed::heard_every(says, of, answer));
-                }
-                let mut told = std::mem::take(&mut self.talk.told);
-                self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
-                self.talk.told = told;
-            }
+            ) => self.tells_a_member(by, open, answer),
             (
                 Request::DeleteGroups(_) | Request::OffsetDelete(_),
                 Response::DeleteGroups(_) | Response::OffsetDelete(_),
@@ -522,6 +537,16 @@ impl Checkers {
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
         }
+    }
+
+    fn tells_a_member(&mut self, by: Speaker<'_>, open: &Open, answer: &Response) {
+        if let Response::ConsumerGroupHeartbeat(answer) = answer {
+            let of = (by.node, open.interval_ms);
+            self.rest(|says| placed::heard_every(says, of, answer));
+        }
+        let mut told = std::mem::take(&mut self.talk.told);
+        self.rest(|says| written::answer(says, by, &mut told, (&open.request, answer)));
+        self.talk.told = told;
     }
 
     #[cold]
@@ -541,6 +566,7 @@ impl Checkers {
         }
         if let Request::WriteTxnMarkers(markers) = &send.request {
             self.rest(|says| proven::ends_its_own(says, by, markers));
+            self.rest(|says| transactional::markers(says, by, markers));
         }
         match &send.request {
             Request::Fetch(fetch) => {
@@ -626,7 +652,14 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::DescribeClientQuotas(_)
             | Request::DescribeConfigs(_)
             | Request::InitProducerId(_)
+            | Request::AddPartitionsToTxn(_)
+            | Request::AddOffsetsToTxn(_)
             | Request::EndTxn(_)
+            | Request::TransactionalProduce(_)
+            | Request::OffsetCommit(_)
+            | Request::TxnOffsetCommit(_)
+            | Request::DeleteRecords(_)
+            | Request::WriteTxnMarkers(_)
     )
 }
 

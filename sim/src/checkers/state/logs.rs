@@ -5,16 +5,17 @@ use super::{NodeView, transactions};
 use crate::checkers::compaction;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::log::TimestampLookup;
 use stormglass_broker_core::records::Batch;
 use stormglass_broker_core::seam::{DiskImage, FileName};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "log-rebuild",
-    text: "what a replica knows of its log (its end, leader epochs, producers, where offsets are) is \
+    text: "what a replica knows of its log (its end, leader epochs, producers, where offsets and times are) is \
            what its batches on disk say, and in-sync replicas hold the same batches",
 };
 
@@ -50,9 +51,13 @@ pub(crate) fn rebuilt(
         }
     };
     ends(replica, &found, p.is_gapless, &mut says);
+    times(replica, &found, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.cut_deep) {
         producers(replica, &found, (p.is_gapless, young_ms), &mut says);
+        if p.known_replica(node).is_some_and(|known| !known.may_have_lost) {
+            last_batches(replica, &found, &mut says);
+        }
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
         match p.is_gapless {
@@ -113,6 +118,33 @@ fn ends(replica: &ReplicaView<'_>, found: &[Found], is_gapless: bool, says: &mut
         says(at == Some(*segment), &|| {
             format!("offset {from} is in segment {segment}, but looked for in {at:?}")
         });
+    }
+}
+
+/// The first batch that is as young as any time is looked for where it is, or before.
+fn times(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+    let mut newest = -1;
+    for Found { segment, position, batch } in readable(replica, found) {
+        let time = batch.header.max_timestamp;
+        if time <= newest {
+            continue;
+        }
+        newest = time;
+        let lookup = replica.log.offset_for_timestamp(time);
+        says(is_at_or_before(lookup, (*segment, *position)), &|| {
+            format!(
+                "the batch at offset {} is the first of time {time}, at {position} in segment {segment}; the time \
+                 is looked for from {lookup:?} on",
+                batch.base_offset()
+            )
+        });
+    }
+}
+
+fn is_at_or_before(lookup: TimestampLookup, place: (Offset, u32)) -> bool {
+    match lookup {
+        TimestampLookup::Scan { segment, position } => (segment, position) <= place,
+        TimestampLookup::None => false,
     }
 }
 
@@ -222,6 +254,23 @@ fn producers(
             format!(
                 "producer {id} wrote sequence {sequence} in epoch {epoch} at offset {offset}, \
                  its newest of {count} batches in the log; remembered is {remembered:?}"
+            )
+        });
+    }
+}
+
+/// The newest batch of each producer is there, empty perhaps: the cleaner leaves it, as whoever reads the log anew needs
+/// its sequence and epoch. Nothing of the log's tail may have gone, as then it was another one that was the newest.
+fn last_batches(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
+    let log = replica.log;
+    let (start, end) = (log.local_log_start_offset(), log.log_end_offset());
+    let there: BTreeSet<Offset> = found.iter().map(|found| found.batch.last_offset()).collect();
+    for producer in log.producer_views() {
+        let Some((sequence, at)) = producer.newest else { continue };
+        says(!(start..end).contains(&at) || there.contains(&at), &|| {
+            format!(
+                "the newest batch of producer {}, in epoch {} up to sequence {sequence} and offset {at}, is gone",
+                producer.id, producer.epoch
             )
         });
     }
@@ -337,4 +386,17 @@ pub(crate) fn compacted(
 
 fn key(batch: &Batch) -> (Offset, i32, u64) {
     (batch.base_offset(), batch.header.partition_leader_epoch, batch.fingerprint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TimestampLookup, is_at_or_before};
+
+    #[test]
+    fn a_lookup_by_time_begins_no_later_than_the_first_batch_of_that_time() {
+        let scan = |segment, position| TimestampLookup::Scan { segment, position };
+        assert!(is_at_or_before(scan(10, 70), (10, 70)) && is_at_or_before(scan(0, 99), (10, 0)));
+        assert!(!is_at_or_before(scan(10, 71), (10, 70)));
+        assert!(!is_at_or_before(TimestampLookup::None, (10, 70)));
+    }
 }

@@ -1,6 +1,6 @@
 //! Nodes agree on the metadata, do what it says, and coordinators know what their log says.
 
-use super::{Moment, NodeView};
+use super::{Moment, NodeView, positions};
 use crate::checkers::commits;
 use crate::checkers::history::{History, nodes as list, seconds};
 use crate::checkers::ledger::{Check, Ledger, Promise};
@@ -23,7 +23,7 @@ pub(crate) const PROMISE: Promise = Promise {
            lead, with the positions that the log has and no older ones than groups were told; groups in the consumer \
            protocol give each partition that is read to one member that subscribes to its topic; brokers \
            hold the replicas that it gives them, with their topics' configs, and once all is well \
-           again every partition is led; ISRs have replicas only, and no fenced member, who could lead \
+           again every partition is led; ISRs have replicas only, and no fenced member, leaders are in them, who could lead \
            a partition without a leader does, no configs or positions are left of topics that are gone, and snapshots of \
            one name are the same",
 };
@@ -86,15 +86,22 @@ pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: bool) {
                 list(&state.isr)
             )
         });
-        if state.leader.is_some() {
+        if let Some(leader) = state.leader {
+            says_of(ledger, (image, tp), may_lead(image, state, leader), &|| {
+                format!(
+                    "at metadata offset {} leader {leader} is fenced, or not in the ISR {}",
+                    image.offset(),
+                    list(&state.isr)
+                )
+            });
             continue;
         }
-        let may_lead = if unclean { &state.replicas } else { &state.isr };
-        says_of(ledger, (image, tp), !may_lead.iter().any(|id| image.is_active(*id)), &|| {
+        let could = if unclean { &state.replicas } else { &state.isr };
+        says_of(ledger, (image, tp), !could.iter().any(|id| image.is_active(*id)), &|| {
             format!(
                 "at metadata offset {} nobody leads, though one of {} could",
                 image.offset(),
-                list(may_lead)
+                list(could)
             )
         });
     }
@@ -107,6 +114,12 @@ pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: bool) {
             )
         });
     }
+}
+
+/// A leader is in sync, and not fenced. It may be about to end, where nobody else could lead.
+fn may_lead(image: &MetadataImage, state: &PartitionImage, leader: NodeId) -> bool {
+    let is_up = image.broker(leader).is_some_and(|broker| !broker.fenced);
+    is_up && state.isr.contains(&leader)
 }
 
 /// Snapshots of one name hold the same.
@@ -324,11 +337,12 @@ fn role(
     });
 }
 
-/// A broker coordinates what it leads of `__consumer_offsets`.
+/// A broker coordinates what it leads of `__consumer_offsets`. `from_both`: of positions from transactions and from
+/// elsewhere the wrong ones may count for a short time.
 pub(crate) fn coordinates(
     ledger: &mut Ledger,
     view: &NodeView<'_>,
-    moment: Moment,
+    (moment, from_both): (Moment, bool),
     forgetful: &BTreeSet<i32>,
 ) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
@@ -351,6 +365,11 @@ pub(crate) fn coordinates(
             view.node
         )
     });
+    for at in coordinated.iter().filter(|at| from_both && at.is_loaded) {
+        if !forgetful.contains(&at.partition) {
+            positions::look(ledger, view, TopicPartition::new(topic.id, at.partition));
+        }
+    }
     if moment == Moment::Drained {
         for at in coordinated {
             let tp = TopicPartition::new(topic.id, at.partition);
@@ -359,6 +378,9 @@ pub(crate) fn coordinates(
             });
             if !forgetful.contains(&at.partition) {
                 replay(ledger, view, tp);
+                if !from_both {
+                    positions::look(ledger, view, tp);
+                }
             }
         }
     }
@@ -500,7 +522,39 @@ fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
     use stormglass_broker_core::protocol::ProducerIdAndEpoch;
+
+    #[test]
+    fn leaders_are_in_sync_and_not_fenced() {
+        let mut image = MetadataImage::default();
+        for (id, fenced) in [(1, false), (2, true)] {
+            let record = RegisterBrokerRecord {
+                broker: NodeId(id),
+                incarnation: 1,
+                epoch: 0,
+                rack: None,
+                endpoint: None,
+                fenced,
+                in_controlled_shutdown: false,
+            };
+            image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
+        }
+        let leads = |leader: i32, isr: &[i32]| {
+            let state = PartitionImage {
+                replicas: [1, 2].map(NodeId).to_vec(),
+                isr: isr.iter().copied().map(NodeId).collect(),
+                moving: None,
+                leader: Some(NodeId(leader)),
+                leader_epoch: 0,
+                partition_epoch: 0,
+                recovering: false,
+            };
+            may_lead(&image, &state, NodeId(leader))
+        };
+        assert!(leads(1, &[1]));
+        assert!(!leads(1, &[2]) && !leads(2, &[1, 2]) && !leads(3, &[3]));
+    }
 
     #[test]
     fn a_transaction_takes_no_longer_than_its_producer_has_said() {

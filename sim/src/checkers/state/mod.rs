@@ -10,6 +10,7 @@ mod idle;
 mod kept;
 mod logs;
 mod metadata;
+mod positions;
 mod quorum;
 mod reload;
 mod replicas;
@@ -103,7 +104,8 @@ impl Checkers {
             if moment != Moment::Running && self.has_right_clocks {
                 metadata::late(&mut self.ledger, view, self.late_check_ms);
             }
-            metadata::coordinates(&mut self.ledger, view, moment, &forgetful);
+            let from_both = self.transactions.as_ref().is_some_and(|of| of.positions.has_shared());
+            metadata::coordinates(&mut self.ledger, view, (moment, from_both), &forgetful);
             if moment == Moment::Drained {
                 metadata::settled(&mut self.ledger, view);
             }

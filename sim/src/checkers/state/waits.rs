@@ -7,13 +7,13 @@ use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::messages::{Talk, diverging};
 use crate::checkers::partition::Partition;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset};
-use stormglass_broker_core::inspect::{ReplicaView, SessionPartView, SessionView};
+use stormglass_broker_core::inspect::{ReplicaView, SessionPartView, SessionView, WaitsView};
 use stormglass_broker_core::protocol::IsolationLevel;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch \
-           session with news is looked at again, the timers for waiting requests, open transactions and members' \
+           session with news is looked at again, coordinators hear of the ends of their appends, the timers for waiting requests, open transactions and members' \
            sessions are armed, and for rebalances, a coordinator's load goes on, each follower copies from the leader that \
            it knows, in its epoch, and learns what is committed",
 };
@@ -39,6 +39,13 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             waits.lost_acks
         )
     });
+    says(ledger, waits.unwatched_produces == 0, &|| {
+        format!(
+            "broker {node} has {} produces that wait for all replicas, and nothing that ends that when \
+             their time is over",
+            waits.unwatched_produces
+        )
+    });
     let first = [waits.produce, waits.fetch].into_iter().flatten().min();
     says(ledger, first.is_none_or(|first| waits.timer.is_some_and(|at| at <= first)), &|| {
         format!(
@@ -46,19 +53,7 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             waits.timer
         )
     });
-    says(ledger, waits.unwatched_transactions == 0, &|| {
-        format!(
-            "coordinator {node} has {} open transactions, and no timer that ends those that take too \
-             long",
-            waits.unwatched_transactions
-        )
-    });
-    says(ledger, waits.idle_load.is_none(), &|| {
-        format!(
-            "coordinator {node} is loading partition {:?}, and no read of it is under way or to come",
-            waits.idle_load
-        )
-    });
+    coordinator(ledger, node, &waits);
     let unguarded = view.broker.unguarded_member();
     says(ledger, unguarded.is_none(), &|| {
         format!("coordinator {node} would not notice a silent member, by group: {unguarded:?}")
@@ -74,6 +69,36 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             told(ledger, view, &session, (part, talk));
         }
     }
+}
+
+/// What a coordinator waits for goes on.
+fn coordinator(ledger: &mut Ledger, node: i32, waits: &WaitsView) {
+    says(ledger, waits.unwatched_transactions == 0, &|| {
+        format!(
+            "coordinator {node} has {} open transactions, and no timer that ends those that take too \
+             long",
+            waits.unwatched_transactions
+        )
+    });
+    says(ledger, waits.lost_writes == 0, &|| {
+        format!(
+            "coordinator {node} has {} appends whose end nobody will tell it",
+            waits.lost_writes
+        )
+    });
+    says(ledger, waits.stuck_changes == 0, &|| {
+        format!(
+            "coordinator {node} has {} transactional ids that wait for an append that is not under way, or do \
+             not wait for one that is",
+            waits.stuck_changes
+        )
+    });
+    says(ledger, waits.idle_load.is_none(), &|| {
+        format!(
+            "coordinator {node} is loading partition {:?}, and no read of it is under way or to come",
+            waits.idle_load
+        )
+    });
 }
 
 /// A follower copies from its leader, a leader from nobody.
@@ -223,5 +248,22 @@ fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
     ledger.checked(Check::Waits, 1);
     if !holds {
         ledger.broken(Check::Waits, ("", &History::default()), seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_coordinator_waits_for_is_under_way() {
+        let broken = |waits: WaitsView| {
+            let mut ledger = Ledger::default();
+            coordinator(&mut ledger, 1, &waits);
+            ledger.finish().1.len()
+        };
+        assert_eq!(broken(WaitsView::default()), 0);
+        assert_eq!(broken(WaitsView { lost_writes: 1, ..WaitsView::default() }), 1);
+        assert_eq!(broken(WaitsView { stuck_changes: 1, ..WaitsView::default() }), 1);
     }
 }

@@ -1,0 +1,43 @@
+//! Transactional ids, one by one.
+
+use crate::broker::Broker;
+use crate::protocol::{ProducerIdAndEpoch, TransactionState};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A transactional id as its coordinator has it, a change that is under way left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionalIdView {
+    /// Producer id and epoch; epoch `-1` before the first session.
+    pub producer: ProducerIdAndEpoch,
+    /// Who had the id before, for retries; epoch `-1` = nobody who may come again.
+    pub last: ProducerIdAndEpoch,
+    /// Producer id after this transaction, as this one's epochs have ended.
+    pub next_id: Option<i64>,
+    /// Whether the last end began an epoch (KIP-890, second part).
+    pub is_epoch_each: bool,
+    /// Where its transaction is.
+    pub state: TransactionState,
+    /// Partitions of the transaction, by the names of their topics.
+    pub partitions: BTreeSet<(Arc<str>, i32)>,
+    /// When the transaction began, ms; `-1` = it has not.
+    pub began_ms: i64,
+    /// `transaction.timeout.ms` of its producer.
+    pub timeout_ms: i32,
+    /// Whether the log is being told of a change.
+    pub is_changing: bool,
+}
+
+impl Broker {
+    /// A transactional id that is coordinated here, and loaded.
+    #[must_use]
+    pub fn transactional_id(&self, id: &str) -> Option<TransactionalIdView> {
+        self.role()?.transactions.view_of(id)
+    }
+
+    /// The transactional id, coordinated here, and loaded, that a producer id belongs to.
+    #[must_use]
+    pub fn transactional_id_of(&self, producer_id: i64) -> Option<TransactionalIdView> {
+        self.role()?.transactions.view_of_producer(producer_id)
+    }
+}

@@ -1,0 +1,137 @@
+//! Positions that a group's log gives it, reckoned from its bytes by rules of its own: whichever the log has last counts,
+//! and what a transaction says counts when its marker is there, unless somebody has said something else since.
+
+use super::NodeView;
+use crate::checkers::history::History;
+use crate::checkers::ledger::{Check, Ledger};
+use crate::checkers::suite::OFFSETS_TOPIC;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::inspect::PositionKey;
+use stormglass_broker_core::records::{Batch, EndTxnMarker, Record};
+
+/// A coordinator knows them, while nothing is under way. Its log is loaded.
+pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
+    let Some(replica) = view.broker.replica_view(tp) else { return };
+    if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
+        return;
+    }
+    let batches = view.disk.batches(tp, &(0..Offset::MAX));
+    let log = from_log(batches.iter().map(Arc::as_ref));
+    let memory = view.broker.positions(tp.partition);
+    ledger.checked(Check::Metadata, 1);
+    let differs = log.iter().find(|(key, offset)| memory.get(*key) != Some(offset));
+    let differs = differs.or_else(|| memory.iter().find(|(key, _)| !log.contains_key(*key)));
+    let Some((key, _)) = differs else { return };
+    ledger.broken(Check::Metadata, (OFFSETS_TOPIC, &History::default()), &|| {
+        format!(
+            "coordinator {} of partition {} knows position {:?} of {key:?}; whoever reads its log finds {:?}",
+            view.node,
+            tp.partition,
+            memory.get(key),
+            log.get(key)
+        )
+    });
+}
+
+/// Positions that count at the end of a log.
+fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<PositionKey, Offset> {
+    let mut known: BTreeMap<PositionKey, Offset> = BTreeMap::new();
+    let mut open: BTreeMap<i64, BTreeMap<PositionKey, Offset>> = BTreeMap::new();
+    for batch in batches {
+        let producer = batch.header.producer_id;
+        if batch.header.is_control() {
+            let said = open.remove(&producer).unwrap_or_default();
+            if EndTxnMarker::of(batch).is_some_and(|marker| marker.commit) {
+                known.extend(said);
+            }
+            continue;
+        }
+        for record in batch.records().unwrap_or_default() {
+            let Some(key) = key(&record) else { continue };
+            let offset = offset(&record);
+            if let Some(offset) = offset.filter(|_| batch.header.is_transactional()) {
+                open.entry(producer).or_default().insert(key, offset);
+                continue;
+            }
+            open.values_mut().for_each(|said| {
+                said.remove(&key);
+            });
+            match offset {
+                Some(offset) => known.insert(key, offset),
+                None => known.remove(&key),
+            };
+        }
+    }
+    known
+}
+
+/// Group, topic and partition (`OffsetCommitKey`), if a record has a position.
+fn key(record: &Record) -> Option<PositionKey> {
+    let bytes = record.key.as_deref()?;
+    let (version, rest) = bytes.split_first_chunk()?;
+    if !(0..=1).contains(&i16::from_be_bytes(*version)) {
+        return None;
+    }
+    let (group, rest) = text(rest)?;
+    let (topic, rest) = text(rest)?;
+    let (partition, _) = rest.split_first_chunk()?;
+    Some((group, topic, i32::from_be_bytes(*partition)))
+}
+
+fn text(bytes: &[u8]) -> Option<(Arc<str>, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::try_from(i16::from_be_bytes(*length)).ok()?;
+    let (text, rest) = rest.split_at_checked(length)?;
+    Some((Arc::from(std::str::from_utf8(text).ok()?), rest))
+}
+
+/// The offset of an `OffsetCommitValue`, which comes first in every version.
+fn offset(record: &Record) -> Option<Offset> {
+    let (_version, rest) = record.value.as_deref()?.split_first_chunk::<2>()?;
+    let (offset, _) = rest.split_first_chunk()?;
+    Some(Offset::from_be_bytes(*offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(position: Option<Offset>, producer: Option<i64>) -> Batch {
+        let mut key = 1_i16.to_be_bytes().to_vec();
+        for text in ["g", "t"] {
+            key.extend(1_i16.to_be_bytes());
+            key.extend(text.as_bytes());
+        }
+        key.extend(0_i32.to_be_bytes());
+        let value = position.map(|at| {
+            let mut value = 3_i16.to_be_bytes().to_vec();
+            value.extend(at.to_be_bytes());
+            value.extend([0; 4]);
+            value.into()
+        });
+        let mut batch = Batch::build(0, &mut [Record::new(Some(key.into()), value)]);
+        if let Some(producer) = producer {
+            batch.header = batch.header.as_transactional();
+            batch.header.producer_id = producer;
+        }
+        batch
+    }
+
+    fn ends(producer: i64, commit: bool) -> Batch {
+        EndTxnMarker { commit, coordinator_epoch: 0 }.to_batch(producer, 0, 0)
+    }
+
+    #[test]
+    fn what_the_log_has_last_counts_and_of_a_transaction_with_its_marker() {
+        let of = |batches: &[Batch]| from_log(batches.iter()).into_values().next();
+        let open = || says(Some(5), Some(7));
+        assert_eq!(of(&[says(Some(3), None), open()]), Some(3));
+        assert_eq!(of(&[says(Some(3), None), open(), ends(7, false)]), Some(3));
+        assert_eq!(of(&[says(Some(3), None), open(), ends(7, true)]), Some(5));
+        assert_eq!(of(&[open(), says(Some(3), None), ends(7, true)]), Some(3), "said since");
+        assert_eq!(of(&[open(), says(None, None), ends(7, true)]), None, "deleted since");
+        assert_eq!(of(&[open(), ends(8, true)]), None, "another one's end");
+    }
+}

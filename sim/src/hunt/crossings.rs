@@ -1,0 +1,274 @@
+//! Things that cross: a topic is made while brokers are fenced, a partition moves away from its leader while writes wait
+//! for a follower, a transactional producer begins anew while its coordinator is slow to end what it has begun, and a
+//! group's positions come from transactions and from elsewhere, leadership goes round while writes are on their way to
+//! disks. Draws come from streams of their own, so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use super::timing::Timing;
+use stormglass_scenarios::plan::{
+    Action, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
+};
+
+const MS: u64 = 1_000_000;
+/// A topic that no client of the plan has. Members that subscribe by a regular expression may.
+const MADE: &str = "spare-away";
+
+/// Adds them to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
+        return;
+    }
+    let window = (from_ns, to_ns);
+    for events in [
+        made_while_away(plan, window),
+        moved_while_waiting(plan, window),
+        anew_while_ending(plan, window),
+        positions_from_both(plan, window),
+        moved_while_written(plan, window),
+    ] {
+        for event in events {
+            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+fn asks(at_ns: u64, operation: Operation) -> EventPlan {
+    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
+}
+
+fn brokers(plan: &Plan) -> Vec<i32> {
+    plan.cluster.brokers.iter().map(|node| node.id).collect()
+}
+
+/// A topic is made whose first replicas are on a broker that is away, and fenced; sometimes all of them.
+fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "made while away");
+    if !dice.percent(15) {
+        return Vec::new();
+    }
+    let (brokers, timing) = (brokers(plan), Timing::of(plan));
+    let away = plan.events.iter().filter_map(|event| {
+        let (Action::HostCrash { node }
+        | Action::ProcessCrash { node }
+        | Action::ProcessPause { node }) = event.action
+        else {
+            return None;
+        };
+        let fenced_ns = event.at_ns + timing.session_ns;
+        let ends_ns = event.at_ns + event.for_ns?;
+        (brokers.contains(&node) && fenced_ns < ends_ns).then_some((node, fenced_ns))
+    });
+    let away: Vec<(i32, u64)> = away.collect();
+    let mut events = Vec::new();
+    let mut free_ns = 0;
+    for _ in 0..dice.between(1, 3) {
+        if away.is_empty() {
+            break;
+        }
+        let (node, fenced_ns) = dice.pick(&away);
+        let at_ns = fenced_ns + dice.around(250 * MS);
+        let others: Vec<i32> = brokers.iter().copied().filter(|id| *id != node).collect();
+        let count = usize::try_from(dice.between(0, 2)).unwrap_or(0);
+        let replicas = |dice: &mut Dice| {
+            let rest = dice.shuffled(&others).into_iter().take(count);
+            [node].into_iter().chain(rest).collect::<Vec<i32>>()
+        };
+        let assignment = (0..dice.between(1, 3)).map(|_| replicas(&mut dice)).collect();
+        let gone_ns = at_ns + 500 * MS + dice.around(2_000 * MS);
+        if at_ns < free_ns || gone_ns > to_ns {
+            continue; // it would be there already
+        }
+        free_ns = gone_ns + 500 * MS;
+        let topic = || MADE.to_owned();
+        events.push(asks(at_ns, Operation::CreateTopic { topic: topic(), assignment }));
+        events.push(asks(gone_ns, Operation::DeleteTopic { topic: topic() }));
+    }
+    events
+}
+
+/// A follower that is in sync stands still, so that writes wait, and meanwhile the partition goes to another broker than
+/// its leader, or than another replica. Mostly it comes back.
+fn moved_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "moved while waiting");
+    let brokers = brokers(plan);
+    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
+    for topic in &plan.topics {
+        for (partition, replicas) in (0..).zip(&topic.assignment) {
+            if (2..brokers.len()).contains(&replicas.len()) {
+                partitions.push((topic.name.clone(), partition, replicas.clone()));
+            }
+        }
+    }
+    if !dice.percent(25) || partitions.is_empty() {
+        return Vec::new();
+    }
+    // not so long that it is fenced, or is not in sync any more
+    let timing = Timing::of(plan);
+    let longest = timing.session_ns.min(timing.lag_ns) / MS;
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 4) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let spare: Vec<i32> = brokers.iter().copied().filter(|id| !replicas.contains(id)).collect();
+        let leaves = if dice.percent(65) { 0 } else { dice.index(replicas.len()) };
+        let mut target = replicas.clone();
+        target[leaves] = dice.pick(&spare);
+        let stays: Vec<i32> = replicas.iter().copied().skip(1).collect();
+        let node = dice.pick(&stays);
+        let at_ns = dice.between(window.0, window.1);
+        let lasts = dice.between(longest / 4, longest * 95 / 100) * MS;
+        let action = Action::ProcessPause { node };
+        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        let moves = |replicas: Vec<i32>| {
+            let topic = topic.clone();
+            Operation::Reassign { topic, partition, replicas }
+        };
+        events.push(asks(at_ns + dice.around(150 * MS), moves(target)));
+        if dice.percent(70) {
+            let later = at_ns + lasts + dice.around(1_000 * MS);
+            events.push(asks(later, moves(replicas.clone())));
+        }
+    }
+    events
+}
+
+/// Transactional producers begin anew while brokers are slow to write: their coordinator hears of the next session
+/// before the log has the end, or the partitions, of the last one's transaction.
+fn anew_while_ending(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "anew while ending");
+    let producers = plan.producers.iter().filter(|producer| producer.transactions.is_some());
+    let producers: Vec<String> = producers.map(|producer| producer.name.clone()).collect();
+    if producers.is_empty() || !dice.percent(30) {
+        return Vec::new();
+    }
+    let brokers = brokers(plan);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let at_ns = dice.between(window.0, window.1);
+        let extra_latency_ns = dice.pick(&[40, 150, 400, 900]) * MS;
+        let lasts = 4 * extra_latency_ns + dice.between(500, 2_500) * MS;
+        for node in dice.shuffled(&brokers).into_iter().take(2) {
+            let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
+            events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        }
+        let client = dice.pick(&producers);
+        let mut starts_ns = at_ns + dice.between(0, lasts / MS / 3) * MS;
+        for _ in 0..dice.between(1, 3) {
+            let down = dice.between(5, 200) * MS;
+            let action = Action::ClientCrash { client: client.clone() };
+            events.push(EventPlan { at_ns: starts_ns, for_ns: Some(down), action, line: None });
+            starts_ns += down + extra_latency_ns / 2 + dice.around(300 * MS);
+        }
+    }
+    events
+}
+
+/// Somebody else gives groups positions whose positions come from transactions.
+fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions from both");
+    let has_positions =
+        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
+    let topics = plan.producers.iter().filter(has_positions);
+    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    if topics.is_empty() || !dice.percent(30) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(4, 16) {
+        let group = format!("positions-{}", dice.between(0, 3));
+        let topic = dice.pick(&topics);
+        let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
+        let operation = Operation::CommitPositions { group, topic, offset };
+        events.push(asks(dice.between(from_ns, to_ns), operation));
+    }
+    events
+}
+
+/// Leadership of a partition goes round while volumes are slow, and the next leader is behind: what is cut, or led no
+/// longer, is still on its way to a disk.
+fn moved_while_written(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "moved while written");
+    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
+    for topic in &plan.topics {
+        for (partition, replicas) in (0..).zip(&topic.assignment) {
+            if replicas.len() > 1 {
+                partitions.push((topic.name.clone(), partition, replicas.clone()));
+            }
+        }
+    }
+    if !dice.percent(20) || partitions.is_empty() {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let mut order = dice.shuffled(&replicas);
+        let (moves, every) = (dice.between(1, 4), dice.pick(&[300, 700, 1_200]) * MS);
+        let extra_latency_ns = dice.pick(&[100, 400, 900, 1_500]) * MS;
+        let at_ns = dice.between(window.0, window.1);
+        let lasts = moves * every + 2 * extra_latency_ns;
+        let mut lasting = |action: Action| {
+            events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        };
+        for node in order.iter().copied().skip(1).filter(|_| dice.percent(70)) {
+            lasting(Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns });
+        }
+        let extra_ns = dice.pick(&[60, 250, 600]) * MS;
+        let others = order.iter().skip(1).map(|id| Endpoint::Node(*id)).collect();
+        lasting(Action::Link {
+            from: vec![Endpoint::Node(order[0])],
+            to: others,
+            one_way: dice.percent(50),
+            effect: LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 },
+        });
+        if dice.percent(40) {
+            lasting(Action::Load { producer: None, rate_permille: 3_000 });
+        }
+        let mut moves_ns = at_ns + every / 2;
+        for _ in 0..moves {
+            let (topic, replicas) = (topic.clone(), order.clone());
+            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+            let soon = moves_ns + dice.between(20, 120) * MS;
+            events.push(asks(soon, Operation::ElectPreferred));
+            order.rotate_left(1);
+            moves_ns += every;
+        }
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_each_of_them() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut of_all = [0; 5];
+        for seed in 1..600 {
+            let plan = swarm(&base, seed);
+            let to_ns = plan.phases.heal_starts_ns();
+            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
+            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 5] = [
+                made_while_away,
+                moved_while_waiting,
+                anew_while_ending,
+                positions_from_both,
+                moved_while_written,
+            ];
+            for (count, draw) in of_all.iter_mut().zip(draws) {
+                *count += i32::from(!draw(&plan, window).is_empty());
+            }
+            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+        }
+        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+    }
+}
