@@ -249,6 +249,8 @@ mod tests {
     use crate::hunt::{SWARM, swarm};
     use stormglass_scenarios::{Source, load};
 
+    type Draw = fn(&Plan, (u64, u64)) -> Vec<EventPlan>;
+
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
@@ -257,7 +259,7 @@ mod tests {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [fn(&Plan, (u64, u64)) -> Vec<EventPlan>; 5] = [
+            let draws: [Draw; 5] = [
                 made_while_away,
                 moved_while_waiting,
                 anew_while_ending,

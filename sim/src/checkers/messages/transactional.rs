@@ -361,7 +361,7 @@ mod tests {
             let answer = InitProducerIdResponse { error, producer_id: 7, producer_epoch: epoch };
             let mut after = view(epoch, TransactionState::Empty, &[]);
             (after.last.epoch, after.began_ms) = (last, -1);
-            super::begun(Some(&known), &after, &asked, &answer).is_none()
+            begun(Some(&known), &after, &asked, &answer).is_none()
         };
         assert!(begun(-1, (4, -1)) && begun(3, (4, 3)) && begun(2, (3, 2)));
         assert!(!begun(1, (4, 1)) && !begun(-1, (3, -1)) && !begun(3, (3, 2)));
@@ -390,7 +390,7 @@ mod tests {
                     TransactionRules::Added
                 },
             };
-            super::ended(Some(known), after, &asked, told).is_none()
+            ended(Some(known), after, &asked, told).is_none()
         };
         let open = view(3, Ongoing, &[0]);
         assert!(ended(&open, &view(3, PrepareCommit, &[0]), None));
