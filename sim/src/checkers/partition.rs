@@ -49,8 +49,6 @@ pub(crate) struct Replica {
     /// It was cut below its high watermark: what it remembers of producers is a guess from then on, as
     /// its snapshots are.
     pub(crate) cut_deep: bool,
-    /// It was cut, or its process began anew: its newest batches may have gone, and older ones been cleaned before.
-    pub(crate) may_have_lost: bool,
     /// How its host lost power last, with what was not on disk.
     pub(crate) power_lost: Option<Excuse>,
     /// Where its log ended when its process began, or what it copied last after something that its leader's
@@ -93,7 +91,6 @@ impl Replica {
             turned: false,
             markers: BTreeMap::new(),
             cut_deep: false,
-            may_have_lost: false,
             power_lost: None,
             one_known_below: 0,
             none_known_below: 0,
@@ -341,7 +338,7 @@ impl Partition {
             return;
         };
         self.history.push(now_ns, node, Turn::Down { lost_unsynced, why: cause.what.clone() });
-        (self.replicas[at].cleaned, self.replicas[at].may_have_lost) = (None, true);
+        self.replicas[at].cleaned = None;
         if !lost_unsynced {
             return;
         }

@@ -584,8 +584,7 @@ impl Checkers {
                 self.kept.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 p.replicas[replica].horizons.clear();
-                let cut = &mut p.replicas[replica];
-                (cut.cleaned, cut.may_have_lost) = (None, true);
+                p.replicas[replica].cleaned = None;
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {

@@ -5,7 +5,7 @@ use super::{NodeView, transactions};
 use crate::checkers::compaction;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
@@ -55,9 +55,6 @@ pub(crate) fn rebuilt(
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.cut_deep) {
         producers(replica, &found, (p.is_gapless, young_ms), &mut says);
-        if p.known_replica(node).is_some_and(|known| !known.may_have_lost) {
-            last_batches(replica, &found, &mut says);
-        }
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
         match p.is_gapless {
@@ -254,23 +251,6 @@ fn producers(
             format!(
                 "producer {id} wrote sequence {sequence} in epoch {epoch} at offset {offset}, \
                  its newest of {count} batches in the log; remembered is {remembered:?}"
-            )
-        });
-    }
-}
-
-/// The newest batch of each producer is there, empty perhaps: the cleaner leaves it, as whoever reads the log anew needs
-/// its sequence and epoch. Nothing of the log's tail may have gone, as then it was another one that was the newest.
-fn last_batches(replica: &ReplicaView<'_>, found: &[Found], says: &mut Says<'_>) {
-    let log = replica.log;
-    let (start, end) = (log.local_log_start_offset(), log.log_end_offset());
-    let there: BTreeSet<Offset> = found.iter().map(|found| found.batch.last_offset()).collect();
-    for producer in log.producer_views() {
-        let Some((sequence, at)) = producer.newest else { continue };
-        says(!(start..end).contains(&at) || there.contains(&at), &|| {
-            format!(
-                "the newest batch of producer {}, in epoch {} up to sequence {sequence} and offset {at}, is gone",
-                producer.id, producer.epoch
             )
         });
     }

@@ -222,24 +222,6 @@ fn memory_is_compared_with_the_batches_on_disk() {
 }
 
 #[test]
-fn the_newest_batch_of_a_producer_stays() {
-    let log = log(&LOG);
-    let replica = view(&log);
-    let said = |of: &[(Offset, LeaderEpoch)], may_have_lost: bool| {
-        let image = Image(batches(of), log.epoch_checkpoint());
-        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
-        let mine = p.replica(1);
-        (p.is_gapless, p.replicas[mine].may_have_lost) = (false, may_have_lost);
-        logs::rebuilt(&p, &mut ledger, Of { node: 1, replica: &replica }, &image);
-        accounts(ledger).join("")
-    };
-    assert_eq!(said(&LOG, false), "");
-    let gone = said(&LOG[..2], false);
-    assert!(gone.contains("offset 29, is gone"), "{gone}");
-    assert!(!said(&LOG[..2], true).contains("is gone"), "a newer one may have been there");
-}
-
-#[test]
 fn producers_are_forgotten_when_they_were_idle_and_not_before() {
     let forgotten = |timestamp: i64, at_ms: u64| {
         let of = [(0, 0)];
