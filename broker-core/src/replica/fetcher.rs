@@ -493,6 +493,7 @@ impl ReplicaManager {
             let tp = partition.tp;
             step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
             self.cleaned_log_was_cut(step, tp, to);
+            self.wake_watchers(slot);
         }
         let Some(partition) = self.partition(slot) else { return };
         if partition.log.recovery_point() < flushed {
@@ -550,6 +551,7 @@ impl ReplicaManager {
         for kind in ops {
             self.mend(step, kind);
         }
+        self.wake_watchers(slot);
     }
 
     /// A partition that was left out is asked for again.

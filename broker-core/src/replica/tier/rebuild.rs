@@ -166,6 +166,8 @@ impl ReplicaManager {
         for kind in ops {
             self.mend(step, kind);
         }
+        // consumers may read here (hunt seeds 7301649, 7302683, 7303229)
+        self.wake_watchers(slot);
         self.resume_following(slot);
     }
 }

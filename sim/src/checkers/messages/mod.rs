@@ -487,7 +487,8 @@ impl Checkers {
                 self.rest(|says| fetches::forgets(says, by, fetch));
                 for (part, position) in answer.partitions.iter().zip(&positions) {
                     let Some(position) = position else { continue };
-                    let question = fetches::Question { fetch, position };
+                    let is_alone = answer.partitions.len() == 1;
+                    let question = fetches::Question { fetch, position, is_alone };
                     self.about(part.tp, |says| fetches::answer(says, by, question, part));
                 }
             }

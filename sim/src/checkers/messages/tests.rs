@@ -106,7 +106,7 @@ fn said(position: &FetchPartition, answer: &FetchPartitionResponse) -> Vec<Strin
     let request = fetch((0, -1), vec![*position]);
     let (mut ledger, history) = (Ledger::default(), History::default());
     let mut says = Says { ledger: &mut ledger, label: "t-0", history: &history, is_gapless: true };
-    let question = Question { fetch: &request, position };
+    let question = Question { fetch: &request, position, is_alone: true };
     fetches::of_replica(&mut says, 1, &view(&log), question, answer);
     ledger.finish().1.into_iter().map(|violation| violation.account).collect()
 }
