@@ -220,7 +220,9 @@ fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position
     // whose log differs is told where, unless what it would be compared with is gone
     let differs = offset >= start && unknown.is_some_and(|end| end.end_offset >= 0);
     let is_outside = !(start..=end).contains(&offset) && !differs;
-    let holds = is_outside || unknown.is_some_and(|end| end.end_offset < 0);
+    // a follower hears of copies, and of their end, later than the leader that sent the consumer (hunt seed 8003589)
+    let is_remote = view.lead.is_none() && offset < view.log.local_log_start_offset();
+    let holds = is_outside || is_remote || unknown.is_some_and(|end| end.end_offset < 0);
     says.rule(holds, &|| {
         format!(
             "broker {node} says that offset {offset} is outside its log, which is {start}..{end}"
