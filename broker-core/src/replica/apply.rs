@@ -174,7 +174,7 @@ impl ReplicaManager {
             isr: state.isr.clone(),
         });
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         self.try_advance_high_watermark(step, slot);
     }

@@ -37,7 +37,7 @@ impl ReplicaManager {
         let moved = partition.log.advance_log_start(to, &mut ops);
         let start = partition.log.log_start_offset();
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         if moved {
             step.trace(TraceEvent::LogStart { tp, offset: to });

@@ -507,7 +507,7 @@ impl ReplicaManager {
             self.checkpoint_log_starts(step);
         }
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
     }
 
@@ -549,7 +549,7 @@ impl ReplicaManager {
         step.trace(TraceEvent::Truncated { tp, to: start, from, high_watermark });
         step.trace(TraceEvent::LogStart { tp, offset: start });
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         self.wake_watchers(slot);
     }

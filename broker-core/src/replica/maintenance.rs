@@ -86,7 +86,7 @@ impl ReplicaManager {
     }
 
     /// Carries out what brings a disk in line with a log.
-    pub(crate) fn mend(&mut self, step: &mut Step<'_>, kind: DiskOpKind) {
+    pub(crate) fn carry_out(&mut self, step: &mut Step<'_>, kind: DiskOpKind) {
         let file = match &kind {
             DiskOpKind::WriteFile { file, .. } => Some(file),
             _ => None,
@@ -123,7 +123,7 @@ impl ReplicaManager {
         let moved = partition.log.retention(step.wall_ms, high_watermark, &mut ops);
         let local = partition.log.local_log_start_offset();
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         if moved.is_none() && local > local_before {
             step.trace(TraceEvent::LocalLogStart { tp, offset: local });
@@ -149,7 +149,7 @@ impl ReplicaManager {
         let tp = partition.tp;
         step.trace(TraceEvent::LogStart { tp, offset: target });
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         self.wake_watchers(slot);
         self.tell_log_start(slot);

@@ -1,6 +1,7 @@
 //! What the configs of a plan mean for the checkers.
 
 use super::suite::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
+use crate::client::TransactionStep;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
 
@@ -60,6 +61,17 @@ pub(super) fn unclean_topics(plan: &Plan) -> BTreeSet<String> {
 pub(super) fn group_heartbeat_ms(plan: &Plan) -> i32 {
     let interval_ms = plan.cluster.config_ms("group.consumer.heartbeat.interval.ms", 5_000);
     i32::try_from(interval_ms).unwrap_or(i32::MAX)
+}
+
+/// Groups whose members' sessions become longer or shorter while they run.
+pub(super) fn changed_sessions(plan: &Plan) -> BTreeSet<String> {
+    let group = |event: &EventPlan| match &event.action {
+        Action::Admin { operation: Operation::SetGroupConfig { group, key, .. } } => {
+            (key == "consumer.session.timeout.ms").then(|| group.clone())
+        }
+        _ => None,
+    };
+    plan.events.iter().filter_map(group).collect()
 }
 
 /// Whether any live replica may lead, of whatever topic.
@@ -142,7 +154,7 @@ pub(super) fn given_positions(plan: &Plan) -> BTreeSet<String> {
         _ => None,
     };
     let groups = plan.events.iter().filter_map(group);
-    groups.filter(|group| group.starts_with("positions-")).collect()
+    groups.filter(|group| group.starts_with(TransactionStep::GROUPS)).collect()
 }
 
 /// Topics that have transactions: those of transactional producers, and where their positions are.

@@ -6,8 +6,8 @@ use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    compacted_topics, elects_any, group_heartbeat_ms, has_client_quotas, has_drift,
-    has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, lowest_min_isr,
+    changed_sessions, compacted_topics, elects_any, group_heartbeat_ms, has_client_quotas,
+    has_drift, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, lowest_min_isr,
     transactional_topics, trimmed_topics, unclean_topics,
 };
 use super::consumed::Reader;
@@ -126,6 +126,8 @@ pub struct Checkers {
     pub(super) forgotten: Option<Box<Forgotten>>,
     /// `group.consumer.heartbeat.interval.ms`
     pub(super) group_heartbeat_ms: i32,
+    /// Groups whose members' sessions become longer or shorter.
+    pub(super) changed_sessions: BTreeSet<String>,
     /// Where some producer has transactions.
     pub(super) transactions: Option<Box<Transactions>>,
     ownership: Ownership,
@@ -180,6 +182,7 @@ impl Checkers {
             changes: Changes::default(),
             forgotten: Forgotten::of(plan).map(Box::new),
             group_heartbeat_ms: group_heartbeat_ms(plan),
+            changed_sessions: changed_sessions(plan),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
             read_committed: plan

@@ -374,9 +374,12 @@ pub enum TransactionStep {
 const NUMBER_BITS: u32 = 40;
 
 impl TransactionStep {
+    /// How the names of groups begin whose positions a load's transactions commit.
+    pub(crate) const GROUPS: &str = "positions-";
+
     /// The group whose positions a load's transactions commit.
     pub(crate) fn group_of(number: u64) -> Arc<str> {
-        format!("positions-{}", number >> NUMBER_BITS).into()
+        format!("{}{}", Self::GROUPS, number >> NUMBER_BITS).into()
     }
 
     /// The position that one commits: they go up.

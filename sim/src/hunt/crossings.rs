@@ -6,6 +6,7 @@
 use super::dice::Dice;
 use super::storm::clash;
 use super::timing::Timing;
+use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{
     Action, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
 };
@@ -181,7 +182,7 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPl
     }
     let mut events = Vec::new();
     for _ in 0..dice.between(4, 16) {
-        let group = format!("positions-{}", dice.between(0, 3));
+        let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3));
         let topic = dice.pick(&topics);
         let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
         let operation = Operation::CommitPositions { group, topic, offset };

@@ -6,6 +6,7 @@ use super::dice::Dice;
 use super::quotas;
 use super::settings;
 use super::storm::clash;
+use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan};
 
 const MS: u64 = 1_000_000;
@@ -80,7 +81,7 @@ fn groups(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let topic = plan.topics[dice.index(plan.topics.len())].name.clone();
     let transactions = plan.producers.iter().filter_map(|producer| producer.transactions);
     let group = match transactions.clone().any(|of| of.positions) && dice.percent(60) {
-        true => format!("positions-{}", dice.between(0, 3)),
+        true => format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3)),
         false => SPARE.to_owned(),
     };
     let (mut at_ns, mut changes) = (dice.between(from_ns, to_ns), Vec::new());

@@ -104,7 +104,7 @@ impl ReplicaManager {
         let tp = partition.tp;
         step.trace(TraceEvent::LogStart { tp, offset: to });
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         self.wake_watchers(slot);
     }

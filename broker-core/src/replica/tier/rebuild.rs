@@ -164,7 +164,7 @@ impl ReplicaManager {
         step.trace(TraceEvent::Truncated { tp, to: local_start, from, high_watermark });
         step.trace(TraceEvent::Mark("started-after-remote-segment"));
         for kind in ops {
-            self.mend(step, kind);
+            self.carry_out(step, kind);
         }
         // consumers may read here (hunt seeds 7301649, 7302683, 7303229)
         self.wake_watchers(slot);

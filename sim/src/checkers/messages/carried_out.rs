@@ -3,6 +3,7 @@
 
 use super::epochs::Epochs;
 use super::{Says, Speaker, undone};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -28,9 +29,14 @@ pub(super) struct Beat {
 }
 
 impl Beat {
-    /// It has been handled: unless it was refused, the session ends at another time; earlier, perhaps, where the
-    /// group's configs give members less (hunt seed 6000011).
-    pub(super) fn is_heard(&self, says: &mut Says<'_>, by: Speaker<'_>, replies: &[Reply]) {
+    /// It has been handled: unless it was refused, the session is longer. Of `changed` groups nothing is said: their
+    /// configs may give members less, by as much perhaps as has gone by (hunt seeds 6000011, 8003583).
+    pub(super) fn is_heard(
+        &self,
+        says: &mut Says<'_>,
+        by: Speaker<'_>,
+        (changed, replies): (&BTreeSet<String>, &[Reply]),
+    ) {
         let Self { key, member: (group, member), before } = self;
         let own = replies.iter().find(|of| (by.node, of.conn.0, of.correlation.0) == *key);
         let is_refused = own.is_some_and(|reply| match &reply.response {
@@ -38,7 +44,8 @@ impl Beat {
             _ => true,
         });
         let until = by.broker.member_session(group, member);
-        says.rule(is_refused || until != Some(*before), &|| {
+        let told = if is_refused { ErrorCode::UnknownMemberId } else { ErrorCode::None };
+        says.rule(changed.contains(&**group) || is_renewed(told, *before, until), &|| {
             format!(
                 "coordinator {} has heard member {member} of {group}, and leaves the end of its session at \
                  {before:?}: {until:?}",

@@ -376,7 +376,9 @@ impl Checkers {
             self.talk.objections.insert(key, objection);
         }
         if let Some(beat) = self.talk.carried_out.beat() {
-            self.rest(|says| beat.is_heard(says, by, replies));
+            let changed = std::mem::take(&mut self.changed_sessions);
+            self.rest(|says| beat.is_heard(says, by, (&changed, replies)));
+            self.changed_sessions = changed;
         }
         if let Some(epochs) = self.talk.carried_out.epochs() {
             self.rest(|says| epochs.handled(says, by, replies));
