@@ -115,11 +115,14 @@ fn any_broker_describes_the_quorum() {
     let mut leaders = Vec::new();
     for address in &serving.addresses {
         let mut client = Client::connect(address);
-        // voters are caught up once they have fetched
+        // A voter is caught up once it has fetched; the high watermark needs a majority of them only.
         let answer = retry(|| {
             let answer = client.call(2, &request);
             let partition = answer.topics.first()?.partitions.first()?;
-            let known = |voter: &ReplicaState| voter.last_caught_up_timestamp > 0;
+            let known = |voter: &ReplicaState| {
+                voter.last_caught_up_timestamp > 0
+                    && voter.log_end_offset >= partition.high_watermark
+            };
             partition.current_voters.iter().all(known).then_some(answer)
         });
         let partition = &answer.topics[0].partitions[0];
@@ -127,9 +130,6 @@ fn any_broker_describes_the_quorum() {
         let voters: Vec<i32> = partition.current_voters.iter().map(|v| v.replica_id.0).collect();
         assert_eq!(voters, [1, 2, 3]);
         assert!(partition.observers.is_empty(), "{partition:?}");
-        for voter in &partition.current_voters {
-            assert!(voter.log_end_offset >= partition.high_watermark - 1, "{partition:?}");
-        }
         let ports: Vec<String> = answer
             .nodes
             .iter()

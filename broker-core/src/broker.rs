@@ -160,7 +160,9 @@ impl Broker {
     fn start(&mut self, step: &mut Step<'_>) {
         let Boot { ops, scanned_bytes, truncated_bytes, marks } = std::mem::take(&mut self.boot);
         if let Some((role, _)) = &mut self.broker {
-            ops.into_iter().for_each(|kind| role.replicas.carry_out(step, kind));
+            for kind in ops {
+                role.replicas.carry_out(step, kind);
+            }
         }
         // From here on a crash is a crash (DUR-02).
         if !planted(self.config.plant, Plant::MarkerSurvivesStart) {

@@ -11,8 +11,8 @@ use crate::inspect::FollowedView;
 use crate::pending::Pending;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
-    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    IsolationLevel, ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
+    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, IsolationLevel,
+    ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
 };
 use crate::records::Batch;
 use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
@@ -83,7 +83,7 @@ impl Fetcher {
         self.delayed_from = self.delayed_from.min(until);
         for slot in slots {
             let Some(followed) = self.parts.get_mut(slot) else { continue };
-            followed.delayed_until = Some(until);
+            followed.delayed_until = followed.delayed_until.max(Some(until));
             if std::mem::take(&mut followed.is_asked) {
                 self.forgotten.push(followed.tp);
             }
@@ -146,6 +146,17 @@ impl ReplicaManager {
         fetcher.forgotten.retain(|other| *other != tp);
         fetcher.touch(slot);
         self.fetchers.idle.push(at);
+        if self.maintenance.holds(slot) {
+            self.leave_out_held(slot);
+        }
+    }
+
+    /// Leaves a partition out of fetches until it is resumed.
+    #[cold]
+    pub(super) fn leave_out_held(&mut self, slot: u32) {
+        if let Some(&at) = self.fetchers.by_slot.get(&slot) {
+            self.fetchers.list[at as usize].leave_out(&[slot], Instant::FAR_FUTURE);
+        }
     }
 
     /// There are more or fewer fetchers per leader now (`AbstractFetcherManager.resizeThreadPool`).
@@ -368,7 +379,13 @@ impl ReplicaManager {
         }
         match answer.error {
             ErrorCode::None => self.take_records(step, at, (slot, followed), answer),
-            ErrorCode::OffsetOutOfRange => self.reset_to_leader(step, at, slot, answer),
+            ErrorCode::OffsetOutOfRange => {
+                if self.reset_to_leader(step, slot, answer) {
+                    self.fetchers.list[at as usize].touch(slot);
+                } else {
+                    self.delay(step, at, slot);
+                }
+            }
             ErrorCode::OffsetMovedToTieredStorage => {
                 let channel = Channel::Fetcher(self.fetchers.list[at as usize].id);
                 self.begin_rebuild(step, slot, channel, answer.log_start_offset);
@@ -418,18 +435,6 @@ impl ReplicaManager {
         self.follow_log_start(step, slot, answer.log_start_offset);
     }
 
-    /// A log that is empty, and is to begin amid a batch, takes that batch as a whole: records were deleted
-    /// up to there where it leads (`Partition.appendRecordsToFollowerOrFutureReplica`).
-    #[cold]
-    fn begin_with_batch(&mut self, step: &mut Step<'_>, slot: u32, base: Offset) {
-        let Some(partition) = self.partition(slot) else { return };
-        let log = &partition.log;
-        let end = log.log_end_offset();
-        if log.log_start_offset() == end && log.next_offset() == end {
-            self.truncate(step, slot, base);
-        }
-    }
-
     /// The disk confirmed an append of this fetcher's last response.
     pub(super) fn follower_append_done(&mut self, at: u32) {
         let fetcher = &mut self.fetchers.list[at as usize];
@@ -455,103 +460,6 @@ impl ReplicaManager {
             step.trace(TraceEvent::HighWatermark { tp, offset: target, leader: false, epoch });
             self.mark_readable(slot, before);
         }
-    }
-
-    /// KIP-595: cut to where the leader's log and ours last agree, then ask again.
-    #[cold]
-    fn truncate_to_leader(&mut self, step: &mut Step<'_>, slot: u32, leader: EpochEndOffset) {
-        let Some(partition) = self.partition(slot) else { return };
-        let log = &partition.log;
-        if leader.epoch == NO_EPOCH {
-            return self.begin_anew(step, slot, leader.end_offset.max(log.log_end_offset()));
-        }
-        let ours = log.end_offset_for_epoch(leader.epoch);
-        let to = if ours.end_offset < 0 {
-            partition.high_watermark
-        } else if ours.epoch == leader.epoch {
-            leader.end_offset.min(ours.end_offset)
-        } else {
-            ours.end_offset
-        };
-        self.truncate(step, slot, to.min(log.log_end_offset()));
-    }
-
-    /// Cuts a replica's log. Even where no record goes, an epoch that begins at the end does
-    /// (REP-09): a leader that was deposed before its first append would diverge for ever.
-    #[cold]
-    pub(super) fn truncate(&mut self, step: &mut Step<'_>, slot: u32, to: Offset) {
-        let Some(partition) = self.partition_mut(slot) else { return };
-        let from = partition.log.next_offset();
-        let to = to.max(0).min(partition.log.log_end_offset());
-        let mut ops = Vec::new();
-        let (flushed, start) = (partition.log.recovery_point(), partition.log.log_start_offset());
-        if partition.log.truncate_to(to, &mut ops) {
-            let high_watermark = partition.high_watermark;
-            if !planted(partition.plant, Plant::HighWatermarkSurvivesCut) {
-                partition.high_watermark = high_watermark.min(to);
-            }
-            let tp = partition.tp;
-            step.trace(TraceEvent::Truncated { tp, to, from, high_watermark });
-            self.cleaned_log_was_cut(step, tp, to);
-            self.wake_watchers(slot);
-        }
-        let Some(partition) = self.partition(slot) else { return };
-        if partition.log.recovery_point() < flushed {
-            // What is written there again is not flushed yet (DUR-01, `LogManager.truncateTo`).
-            self.checkpoint_recovery_points(step);
-        }
-        let Some(partition) = self.partition(slot) else { return };
-        if partition.log.log_start_offset() < start {
-            // A restart would go on at the start that is on record, and lack what is written below it
-            // (hunt seed 891518; Kafka does).
-            self.checkpoint_log_starts(step);
-        }
-        for kind in ops {
-            self.carry_out(step, kind);
-        }
-    }
-
-    /// The leader has nothing where this log goes on: not any more, or not yet. Start again at its log start
-    /// (REP-16), or where its log ends.
-    #[cold]
-    fn reset_to_leader(
-        &mut self,
-        step: &mut Step<'_>,
-        at: u32,
-        slot: u32,
-        answer: &FetchPartitionResponse,
-    ) {
-        let Some(partition) = self.partition_mut(slot) else { return };
-        let start = answer.log_start_offset;
-        if start <= partition.log.log_end_offset() {
-            if partition.log.last_epoch() == NO_EPOCH {
-                // without an epoch nothing else tells that its log ends before this one, and what it has
-                // there later would be missing here (`AbstractFetcherThread.fetchOffsetAndTruncate`)
-                self.truncate(step, slot, answer.high_watermark);
-            }
-            return self.delay(step, at, slot);
-        }
-        self.begin_anew(step, slot, start);
-        self.fetchers.list[at as usize].touch(slot);
-    }
-
-    /// The leader has deleted all that this log holds, or may hold: it goes on where the leader's begins.
-    #[cold]
-    fn begin_anew(&mut self, step: &mut Step<'_>, slot: u32, start: Offset) {
-        let Some(partition) = self.partition_mut(slot) else { return };
-        let (tp, from) = (partition.tp, partition.log.log_end_offset());
-        let high_watermark = partition.high_watermark;
-        let mut ops = Vec::new();
-        partition.log.truncate_fully_and_start_at(start, &mut ops);
-        if !planted(partition.plant, Plant::HighWatermarkLeftBehind) {
-            partition.high_watermark = start;
-        }
-        step.trace(TraceEvent::Truncated { tp, to: start, from, high_watermark });
-        step.trace(TraceEvent::LogStart { tp, offset: start });
-        for kind in ops {
-            self.carry_out(step, kind);
-        }
-        self.wake_watchers(slot);
     }
 
     /// A partition that was left out is asked for again.

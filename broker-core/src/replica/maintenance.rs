@@ -43,6 +43,8 @@ pub(super) struct Maintenance {
     under_way: FxHashMap<u64, (u32, Durable)>,
     /// Present from the beginning of the end: what must be on disk before logs count as closed.
     closing: Option<BTreeSet<u64>>,
+    /// Writes that replicas wait for until they are copied further; the replicas' slots.
+    held: BTreeMap<u64, u32>,
     /// Checkpoints as they were written last. Their text is made only when they have changed.
     written: BTreeMap<FileName, Vec<Row>>,
 }
@@ -65,6 +67,22 @@ impl Maintenance {
     pub(super) fn note(&mut self, id: DiskOpId, slot: u32, what: Durable) {
         self.under_way.insert(id.0, (slot, what));
     }
+
+    /// A replica is copied further once this is on disk.
+    pub(super) fn hold(&mut self, id: DiskOpId, slot: u32) {
+        self.held.insert(id.0, slot);
+    }
+
+    /// Whether a replica waits for a write.
+    pub(super) fn holds(&self, slot: u32) -> bool {
+        self.held.values().any(|held| *held == slot)
+    }
+
+    /// Something is on disk: the replica that waited for it, and for nothing else.
+    pub(super) fn release(&mut self, id: DiskOpId) -> Option<u32> {
+        let slot = self.held.remove(&id.0)?;
+        (!self.holds(slot)).then_some(slot)
+    }
 }
 
 impl ReplicaManager {
@@ -74,6 +92,7 @@ impl ReplicaManager {
             closing.remove(&id.0);
         }
         self.tiering_recorded(step, id);
+        self.release_written(id);
         if let Some((slot, what)) = self.maintenance.under_way.remove(&id.0)
             && let Some(partition) = self.partition_mut(slot)
         {
@@ -86,7 +105,7 @@ impl ReplicaManager {
     }
 
     /// Carries out what brings a disk in line with a log.
-    pub(crate) fn carry_out(&mut self, step: &mut Step<'_>, kind: DiskOpKind) {
+    pub(crate) fn carry_out(&mut self, step: &mut Step<'_>, kind: DiskOpKind) -> DiskOpId {
         let file = match &kind {
             DiskOpKind::WriteFile { file, .. } => Some(file),
             _ => None,
@@ -100,6 +119,7 @@ impl ReplicaManager {
         if let Some((slot, durable)) = noted {
             self.maintenance.note(id, slot, durable);
         }
+        id
     }
 
     /// Timer: deletes what is too old or too much.
@@ -182,10 +202,10 @@ impl ReplicaManager {
         step.timer(step.now + every, TimerKey::Flush);
     }
 
-    /// Recovery points survive a restart.
-    pub(super) fn checkpoint_recovery_points(&mut self, step: &mut Step<'_>) {
+    /// Recovery points survive a restart. Returns the write of those that have changed.
+    pub(super) fn checkpoint_recovery_points(&mut self, step: &mut Step<'_>) -> Option<DiskOpId> {
         let points = self.rows(|p| p.log.recovery_point());
-        self.write_if_changed(step, FileName::RecoveryPoints, points);
+        self.write_if_changed(step, FileName::RecoveryPoints, points)
     }
 
     /// Logs have been deleted, or set aside as strays: what was on record of them must not be taken for
@@ -203,12 +223,13 @@ impl ReplicaManager {
         self.write_if_changed(step, FileName::HighWatermarks, marks);
     }
 
-    pub(super) fn checkpoint_log_starts(&mut self, step: &mut Step<'_>) {
+    /// Log starts survive a restart. Returns the write of those that have changed.
+    pub(super) fn checkpoint_log_starts(&mut self, step: &mut Step<'_>) -> Option<DiskOpId> {
         if planted(self.config.plant, Plant::LogStartsNotKept) {
-            return;
+            return None;
         }
         let starts = self.log_starts();
-        self.write_if_changed(step, FileName::LogStartOffsets, starts);
+        self.write_if_changed(step, FileName::LogStartOffsets, starts)
     }
 
     /// Logs take nothing more: they are being closed.
@@ -251,10 +272,16 @@ impl ReplicaManager {
         step.disk(Owner::Replica, marker);
     }
 
-    pub(super) fn write_if_changed(&mut self, step: &mut Step<'_>, file: FileName, rows: Vec<Row>) {
-        if self.maintenance.written.get(&file) != Some(&rows) {
-            self.write_checkpoint(step, file, rows);
+    pub(super) fn write_if_changed(
+        &mut self,
+        step: &mut Step<'_>,
+        file: FileName,
+        rows: Vec<Row>,
+    ) -> Option<DiskOpId> {
+        if self.maintenance.written.get(&file) == Some(&rows) {
+            return None;
         }
+        self.write_checkpoint(step, file, rows)
     }
 
     /// Writes a checkpoint, unless the log directory is gone.

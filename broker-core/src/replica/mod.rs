@@ -21,6 +21,7 @@ mod session;
 pub(crate) mod tests;
 mod throttle;
 mod tier;
+mod truncation;
 mod views;
 
 pub(crate) use append::{AppendOrigin, ProduceOutcome};

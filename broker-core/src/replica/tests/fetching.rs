@@ -3,7 +3,7 @@
 use super::rig::{NOWHERE, Rig, TP, nothing_new};
 use crate::error::ErrorCode;
 use crate::ids::NO_EPOCH;
-use crate::protocol::{EpochEndOffset, FetchPartitionResponse};
+use crate::protocol::{EpochEndOffset, FetchPartitionResponse, Request};
 use crate::replica::read::{Tail, diverges};
 use crate::seam::{DiskOpKind, FileName, TraceEvent};
 
@@ -69,8 +69,8 @@ fn a_fetcher_without_partitions_waits_for_nobody() {
     assert!(rig.sent().is_empty());
 }
 
-#[test]
-fn dur_01_a_truncation_lowers_the_recovery_point_on_disk_first() {
+/// Three records that are flushed, and an answer by which only the first stays.
+fn cut_below_the_recovery_point() -> Rig {
     let mut rig = Rig::with_partition(1, &[1, 2]);
     for _ in 0..3 {
         rig.produce();
@@ -93,13 +93,46 @@ fn dur_01_a_truncation_lowers_the_recovery_point_on_disk_first() {
         FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(NOWHERE) },
     );
     assert!(rig.traced().iter().any(|e| matches!(e, TraceEvent::Truncated { to: 1, .. })));
-    let ops = rig.disk();
-    let lowered = ops.iter().position(|op| {
-        matches!(op, DiskOpKind::WriteFile { file: FileName::RecoveryPoints, bytes }
-            if bytes.ends_with(b" 1\n"))
-    });
+    rig
+}
+
+fn lowers_the_recovery_point(op: &DiskOpKind) -> bool {
+    matches!(op, DiskOpKind::WriteFile { file: FileName::RecoveryPoints, bytes } if bytes.ends_with(b" 1\n"))
+}
+
+#[test]
+fn dur_01_a_truncation_lowers_the_recovery_point_on_disk_first() {
+    let ops = cut_below_the_recovery_point().disk();
+    let lowered = ops.iter().position(lowers_the_recovery_point);
     let cut = ops.iter().position(|op| matches!(op, DiskOpKind::Truncate { to: 1, .. }));
     assert!(lowered.unwrap() < cut.unwrap(), "{ops:?}");
+}
+
+/// Hunt seed 8005198: what was copied next was torn by a loss of power, and counted as flushed.
+#[test]
+fn nothing_is_copied_before_the_lowered_recovery_point_is_on_disk() {
+    let mut rig = cut_below_the_recovery_point();
+    let fetches = |rig: &mut Rig| {
+        let asked = rig.sent().into_iter().filter_map(|sent| match sent.request {
+            Request::Fetch(fetch) => Some(fetch.partitions),
+            _ => None,
+        });
+        asked.flatten().map(|part| part.fetch_offset).collect::<Vec<_>>()
+    };
+    assert!(fetches(&mut rig).is_empty(), "the volume is slow");
+    rig.elect(3);
+    assert!(fetches(&mut rig).is_empty(), "another leader is not copied from, either");
+    let asked = std::mem::take(&mut rig.effects.disk);
+    let (lowers, rest): (Vec<_>, Vec<_>) =
+        asked.into_iter().partition(|op| lowers_the_recovery_point(&op.kind));
+    for op in rest {
+        rig.disk_op(op);
+    }
+    assert!(fetches(&mut rig).is_empty());
+    for op in lowers {
+        rig.disk_op(op);
+    }
+    assert_eq!(fetches(&mut rig), [1]);
 }
 
 #[test]

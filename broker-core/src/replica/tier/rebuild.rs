@@ -12,7 +12,9 @@ use crate::protocol::{
     IsolationLevel, ListOffsetsRequest, OffsetForLeaderEpochRequest, OffsetSpec, Request, Response,
 };
 use crate::replica::ReplicaManager;
-use crate::seam::{Channel, PeerError, RemoteOpKind, RemoteResult, RemoteSegment, TraceEvent};
+use crate::seam::{
+    Channel, DiskOpKind, FileName, PeerError, RemoteOpKind, RemoteResult, RemoteSegment, TraceEvent,
+};
 use crate::step::{Owner, Step};
 
 /// How far a follower is with it.
@@ -163,12 +165,18 @@ impl ReplicaManager {
         let tp = partition.tp;
         step.trace(TraceEvent::Truncated { tp, to: local_start, from, high_watermark });
         step.trace(TraceEvent::Mark("started-after-remote-segment"));
+        // it was left out while it was told; it goes on once its epochs are on disk
+        self.resume_following(slot);
         for kind in ops {
-            self.carry_out(step, kind);
+            let is_epochs =
+                matches!(&kind, DiskOpKind::WriteFile { file: FileName::LeaderEpochs(_), .. });
+            let id = self.carry_out(step, kind);
+            if is_epochs {
+                self.hold_until_written(slot, id);
+            }
         }
         // consumers may read here (hunt seeds 7301649, 7302683, 7303229)
         self.wake_watchers(slot);
-        self.resume_following(slot);
     }
 }
 
