@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 impl Log {
     /// Loads a log. Pushes the operations that bring the disk in line: the cut of a torn tail, the
-    /// reconciled leader-epoch checkpoint, the deletion of stray producer snapshots.
+    /// reconciled leader-epoch checkpoint, producer snapshots that are missing, the deletion of stray ones.
     #[must_use]
     pub fn recover(
         tp: TopicPartition,
@@ -190,6 +190,7 @@ impl<'a> Loader<'a> {
             }
             self.log.segments.push_back(Segment::new(base, start_bytes));
             self.log.next_offset = base;
+            self.mend_snapshot(index, ops);
             let counts = !(self.is_intact(index) && self.may_be_cut(index));
             self.scan(base, next_base, counts);
             // An unflushed segment that ends before the next one begins has lost its tail. One that was
@@ -202,6 +203,16 @@ impl<'a> Loader<'a> {
                 self.cut_after(index, ops);
                 return;
             }
+        }
+    }
+
+    /// A snapshot that was lost is written again, as Kafka does where it recovers a segment: once retention has
+    /// deleted the segments before, nothing else tells what their producers wrote (hunt seed 10000781). What lies
+    /// before the first segment cannot be told any more.
+    fn mend_snapshot(&mut self, index: usize, ops: &mut Vec<DiskOpKind>) {
+        let base = self.bases[index];
+        if index > 0 && base > self.replay_from && self.snapshot(base).is_none() {
+            self.log.push_snapshot(ops);
         }
     }
 
@@ -297,6 +308,8 @@ impl<'a> Loader<'a> {
                 ops.push(delete_snapshot(log.tp, offset));
             }
         }
+        log.snapshots.sort_unstable(); // some were written again before
+        log.snapshots.dedup();
     }
 }
 

@@ -129,7 +129,7 @@ impl Log {
 
     /// Writes the producer state as of the log's end. It is kept as long as records after it are:
     /// recovery may begin at any segment, when those with a producer's batches are gone (IDEM-04).
-    fn push_snapshot(&mut self, ops: &mut Vec<DiskOpKind>) {
+    pub(super) fn push_snapshot(&mut self, ops: &mut Vec<DiskOpKind>) {
         let offset = self.next_offset;
         let none = Producers::default();
         let is_empty = planted(self.config.plant, Plant::SnapshotWithoutProducers);

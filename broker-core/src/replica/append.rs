@@ -43,8 +43,6 @@ pub(super) struct PendingAppend {
     last_offset: Offset,
     bytes: u32,
     records: Records,
-    /// What it waits for is the sync after it.
-    flushes: bool,
     then: Then,
 }
 
@@ -218,7 +216,7 @@ impl ReplicaManager {
             let is_append = matches!(kind, DiskOpKind::Append { .. });
             let durable = Durable::of(&kind);
             let id = step.disk(Owner::Replica, kind);
-            if is_append || is_flush {
+            if is_append {
                 last_append = Some(id);
             }
             if let Some(durable) = durable {
@@ -236,10 +234,15 @@ impl ReplicaManager {
             last_offset: appended.last_offset,
             bytes,
             records: appended.records,
-            flushes,
             then,
         };
-        self.appends.insert(op.0, pending);
+        if flushes || self.flushing.holds(slot) {
+            let mut needs = if flushes { self.maintenance.syncs(slot) } else { Vec::new() };
+            needs.push(op.0);
+            self.flushing.push(slot, needs, pending);
+        } else {
+            self.appends.insert(op.0, pending);
+        }
     }
 
     /// Appends what a leader sent; `None` when there is nothing to wait for.
@@ -281,23 +284,23 @@ impl ReplicaManager {
         if let Some(error) = failed {
             self.fail_log_dir(step, error);
         }
-        let Some(pending) = self.appends.remove(id.0) else {
-            if failed.is_none() {
-                self.maintenance_done(step, id);
-            }
-            return;
-        };
+        let pending = self.appends.remove(id.0);
         if failed.is_some() {
-            if let Then::Produce { produce, index } = pending.then {
-                self.purgatory.fail(produce, index, ErrorCode::KafkaStorageError);
-                self.finish_produce(step, produce);
+            for pending in pending.into_iter().chain(self.flushing.ended(id.0)) {
+                if let Then::Produce { produce, index } = pending.then {
+                    self.purgatory.fail(produce, index, ErrorCode::KafkaStorageError);
+                    self.finish_produce(step, produce);
+                }
             }
             return;
         }
-        if pending.flushes {
-            self.maintenance_done(step, id);
+        if let Some(pending) = pending {
+            return self.append_done(step, pending);
         }
-        self.append_done(step, pending);
+        self.maintenance_done(step, id);
+        for pending in self.flushing.ended(id.0) {
+            self.append_done(step, pending);
+        }
     }
 
     fn append_done(&mut self, step: &mut Step<'_>, pending: PendingAppend) {

@@ -68,6 +68,16 @@ impl Maintenance {
         self.under_way.insert(id.0, (slot, what));
     }
 
+    /// Syncs under way of a replica's segments.
+    #[cold]
+    pub(super) fn syncs(&self, slot: u32) -> Vec<u64> {
+        let of = |what: &(u32, Durable)| what.0 == slot && matches!(what.1, Durable::Segment(_));
+        let mut syncs: Vec<_> =
+            self.under_way.iter().filter(|(_, what)| of(what)).map(|(id, _)| *id).collect();
+        syncs.sort_unstable();
+        syncs
+    }
+
     /// A replica is copied further once this is on disk.
     pub(super) fn hold(&mut self, id: DiskOpId, slot: u32) {
         self.held.insert(id.0, slot);

@@ -10,6 +10,7 @@ mod cleaner;
 mod delete_records;
 mod fetch;
 mod fetcher;
+mod flushing;
 mod isr;
 mod maintenance;
 mod nearest;
@@ -66,6 +67,7 @@ pub(crate) struct ReplicaManager {
     eligible: EligibleBrokers,
     racks: Racks,
     appends: Pending<PendingAppend>,
+    flushing: flushing::Flushing,
     reads: Pending<PendingRead>,
     purgatory: Purgatory,
     sessions: SessionCache,
@@ -100,6 +102,7 @@ impl ReplicaManager {
             eligible: EligibleBrokers::new(),
             racks: Racks::default(),
             appends: Pending::default(),
+            flushing: flushing::Flushing::default(),
             reads: Pending::default(),
             purgatory: Purgatory::default(),
             sessions: SessionCache::new(config.seed),

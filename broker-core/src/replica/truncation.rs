@@ -3,7 +3,7 @@
 //! Nothing is copied to it again before the checkpoints say so that a restart would go by.
 
 use super::ReplicaManager;
-use crate::ids::{DiskOpId, NO_EPOCH, Offset};
+use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, Offset};
 use crate::plant::{Plant, planted};
 use crate::protocol::{EpochEndOffset, FetchPartitionResponse};
 use crate::seam::TraceEvent;
@@ -32,6 +32,26 @@ impl ReplicaManager {
             ours.end_offset
         };
         self.truncate(step, slot, to.min(log.log_end_offset()));
+        self.keep_epoch(step, slot, leader.epoch);
+    }
+
+    /// A cut that leaves nothing takes the last epoch along, and without one nothing tells a later leader which
+    /// history the log goes on from. Behind one with a shorter log it joined the ISR without the records in
+    /// between, once that one had passed its end (hunt seed 9012754; Kafka forgets the epoch). Up to the cut the
+    /// history is this leader's; a log that ends at 0 goes on from nothing.
+    #[cold]
+    fn keep_epoch(&mut self, step: &mut Step<'_>, slot: u32, epoch: LeaderEpoch) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let log = &mut partition.log;
+        let end = log.next_offset();
+        if end == 0 || log.log_start_offset() < end || log.last_epoch() != NO_EPOCH {
+            return;
+        }
+        let mut ops = Vec::new();
+        log.assign_epoch_start(epoch, end, &mut ops);
+        for kind in ops {
+            self.carry_out(step, kind);
+        }
     }
 
     /// Cuts a replica's log. Even where no record goes, an epoch that begins at the end does

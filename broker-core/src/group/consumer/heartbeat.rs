@@ -91,7 +91,11 @@ pub(super) fn heartbeat(
         None => dynamic_member(draft.state(), given, id, request)?,
         Some(instance) => static_member(draft, given, id, instance, request)?,
     };
-    let changed = update_subscription(draft, id, &before, request)?;
+    // as Kafka: a log that has lost its end after the cleaner had used that may know the
+    // members and not the epoch, and nothing else would make such a group share out anew (hunt
+    // seed 9014942)
+    let has_no_epoch = draft.state().group_epoch == 0;
+    let changed = update_subscription(draft, id, &before, request)? || has_no_epoch;
     if changed || given.refresh {
         topics::refresh(draft, given, changed);
     }

@@ -198,6 +198,31 @@ fn each_segment_keeps_its_snapshot_and_those_above_a_truncation_go() {
     assert_eq!((log.log_start_offset(), log.next_offset()), (100, 100));
 }
 
+/// Hunt seed 10000781: the power went before the snapshot was on disk, and retention then took the batches that say the
+/// same.
+#[test]
+fn idem_04_a_snapshot_that_a_crash_has_lost_is_written_again() {
+    let (mut log, mut disk) = (Log::create(TP, config(), 0), MemoryDisk::default());
+    let mut ops = Vec::new();
+    log.append_as_leader(&records(sequenced(9, 0, 0, 1)), client(1), &mut ops).unwrap();
+    for timestamp in 0..11 {
+        log.append_as_leader(&records(batch(1, 39, timestamp)), client(1), &mut ops).unwrap();
+    }
+    disk.apply(&ops);
+    let (start, newest) = (log.active_segment(), log.newest_snapshot());
+    assert_eq!(newest, Some(start));
+    disk.files.remove(&FileName::ProducerSnapshot(TP, start)).unwrap();
+
+    let (mut log, _) = load(&mut disk, unclean(start));
+    assert_eq!((log.producer_count(), log.newest_snapshot()), (1, newest));
+    let mut ops = Vec::new();
+    assert!(log.advance_log_start(start, &mut ops));
+    disk.apply(&ops);
+    assert!(disk.segments.keys().eq([&start]), "what the producer wrote is deleted");
+    let (again, _) = load(&mut disk, Recover { log_start_offset: start, ..unclean(start) });
+    assert_eq!(again.producer_views(), log.producer_views());
+}
+
 /// A producer's batches from an offset on, the last ones not committed when the log is closed in good order.
 fn closed_with_a_tail(start: Offset, committed: Offset) -> (Log, MemoryDisk) {
     let config = LogConfig { segment_bytes: 1 << 20, ..config() };

@@ -55,6 +55,41 @@ fn what_its_leader_has_deleted_proves_nothing() {
     assert_eq!(rig.high_watermark(), 1);
 }
 
+/// Hunt seed 9012754: the epoch of what was deleted went with what was cut, and no later leader could tell that
+/// its own log ended before this one.
+#[test]
+fn a_log_that_is_cut_to_its_start_knows_which_history_it_goes_on_from() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    rig.produce();
+    rig.produce();
+    rig.disk();
+    rig.fetched_by(2, 2, 0);
+    assert_eq!(rig.high_watermark(), 2);
+    rig.elect(1);
+    rig.produce();
+    rig.disk();
+    let slot = rig.replicas.slot(TP).unwrap();
+    let log = &mut rig.replicas.partition_mut(slot).unwrap().log;
+    assert!(log.advance_log_start(2, &mut Vec::new()));
+    assert_eq!((log.epoch_entries().len(), log.last_epoch()), (1, 1), "of the record that is left");
+    rig.elect(2);
+    let (id, fetch) = rig.sent_fetch();
+    let of = &fetch.partitions[0];
+    assert_eq!((of.fetch_offset, of.last_fetched_epoch, of.log_start_offset), (3, 1, 2));
+
+    // the leader has not heard of epoch 1
+    let diverging = Some(EpochEndOffset { epoch: 0, end_offset: 2 });
+    rig.answer_fetch(id, FetchPartitionResponse { diverging_epoch: diverging, ..nothing_new(2) });
+    let (_, fetch) = rig.sent_fetch();
+    let of = &fetch.partitions[0];
+    assert_eq!((of.fetch_offset, of.last_fetched_epoch, of.log_start_offset), (2, 0, 2));
+    let written = rig.disk().into_iter().rev().find_map(|op| match op {
+        DiskOpKind::WriteFile { file: FileName::LeaderEpochs(_), bytes } => Some(bytes),
+        _ => None,
+    });
+    assert_eq!(&written.unwrap()[..], b"0\n1\n0 2\n", "a restart knows it, too");
+}
+
 #[test]
 fn a_fetcher_without_partitions_waits_for_nobody() {
     let mut rig = Rig::with_partition(2, &[1, 2]);

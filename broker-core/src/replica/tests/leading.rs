@@ -35,6 +35,28 @@ fn who_leads_on_in_a_new_epoch_keeps_what_waits_for_replication() {
     assert_eq!(acked, Some(ErrorCode::None));
 }
 
+/// Without it the log ended behind batches whose sync took longer, and they came after those that follow them.
+#[test]
+fn what_is_flushed_as_it_is_appended_counts_in_the_order_of_the_log() {
+    let mut rig = Rig::new("orders", |server| server.log_flush_interval_messages = 1);
+    rig.create(1, &[1]);
+    let end = |rig: &Rig| rig.partition().log.log_end_offset();
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        rig.produce();
+        asked.push(std::mem::take(&mut rig.effects.disk));
+    }
+    let first = asked.remove(0);
+    for op in asked.into_iter().flatten() {
+        rig.disk_op(op);
+    }
+    assert_eq!(end(&rig), 0, "the first batch is not flushed");
+    for op in first {
+        rig.disk_op(op);
+    }
+    assert_eq!((end(&rig), rig.high_watermark()), (3, 3));
+}
+
 #[test]
 fn who_leads_no_longer_acknowledges_nothing() {
     let mut rig = Rig::with_partition(1, &[1, 2]);

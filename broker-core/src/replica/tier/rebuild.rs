@@ -24,6 +24,8 @@ pub(super) struct Rebuild {
     leader: NodeId,
     /// Leader epoch in which it began.
     epoch: LeaderEpoch,
+    /// Where the replica's log ended when it began.
+    log_end: Offset,
     /// Connection to the leader.
     channel: Channel,
     /// First offset of the leader's log.
@@ -46,6 +48,7 @@ impl ReplicaManager {
     ) {
         let Some(partition) = self.partition(slot) else { return };
         let (tp, epoch) = (partition.tp, partition.leader_epoch);
+        let log_end = partition.log.log_end_offset();
         let Some(leader) = partition.leader.filter(|_| !partition.is_leader()) else { return };
         let Some(tier) = &mut self.tier else { return };
         if tier.rebuilds.get(&slot).is_some_and(|at| at.tp == tp && at.epoch == epoch) {
@@ -53,7 +56,7 @@ impl ReplicaManager {
         }
         step.trace(TraceEvent::Mark("offset-moved-to-tiered-storage"));
         let (local_start, target) = ((0, -1), -1);
-        let at = Rebuild { tp, leader, epoch, channel, log_start, local_start, target };
+        let at = Rebuild { tp, leader, epoch, log_end, channel, log_start, local_start, target };
         tier.rebuilds.insert(slot, at);
         let request = Request::ListOffsets(ListOffsetsRequest {
             isolation: IsolationLevel::ReadUncommitted,
@@ -119,12 +122,16 @@ impl ReplicaManager {
         }
     }
 
-    /// Whether the replica still follows this leader, in the same epoch.
+    /// Whether the replica still follows this leader, in the same epoch, and its log ends where it did. The
+    /// replica fetches on meanwhile. Once its leader has deleted all that is in remote storage only, it begins
+    /// anew without it, and what it has copied since counts in the ISR: it must not be dropped (hunt seed
+    /// 9012385). In Kafka the fetcher's thread does nothing else until it is done.
     fn goes_on(&self, slot: u32, at: Rebuild) -> bool {
         self.partition(slot).is_some_and(|p| {
             p.tp == at.tp
                 && p.leader_epoch == at.epoch
                 && p.leader == Some(at.leader)
+                && p.log.log_end_offset() == at.log_end
                 && !p.is_leader()
         })
     }

@@ -368,8 +368,9 @@ fn a_follower_below_the_local_start_is_told_so() {
     assert_eq!(answer.log_start_offset, 0);
 }
 
-#[test]
-fn a_follower_starts_where_its_leaders_local_log_does() {
+/// A leader whose local log begins at 4, and a follower that was told to begin there; what it has asked its
+/// leader, and its fetch of other partitions.
+fn moved_to_remote() -> (Tiered, Tiered, [CorrelationId; 2]) {
     let mut leader = Tiered::new(1, &[NOTHING_LOCAL]);
     leader.write(5);
     leader.task();
@@ -385,40 +386,80 @@ fn a_follower_starts_where_its_leaders_local_log_does() {
     let mut sent = follower.rig.sent().into_iter();
     let asked = sent.next().unwrap();
     assert!(matches!(asked.request, Request::ListOffsets(_)), "{asked:?}");
-    let without = sent.next().unwrap(); // of other partitions
+    let without = sent.next().unwrap();
+    (leader, follower, [asked.correlation, without.correlation])
+}
+
+/// The leader tells where its local log begins, and the epoch there.
+fn begins_at_4(follower: &mut Tiered, id: CorrelationId, leader_epoch: i32) {
     let local = ListOffsetsPartitionResponse {
         tp: TP,
         error: ErrorCode::None,
         timestamp: -1,
         offset: 4,
-        leader_epoch: 3,
+        leader_epoch,
     };
     let answer = Response::ListOffsets(ListOffsetsResponse { partitions: vec![local] });
-    let take = |rig: &mut Rig, id, answer| {
-        rig.act(|replicas, step| replicas.rebuild_response(step, id, Ok(answer)));
-    };
-    take(&mut follower.rig, asked.correlation, answer);
-    let asked = follower.rig.sent().pop().unwrap();
-    assert!(matches!(asked.request, Request::OffsetForLeaderEpoch(_)), "{asked:?}");
-    let end = EpochEndOffset { epoch: 0, end_offset: 4 };
-    let partitions = vec![(TP, ErrorCode::None, end)];
-    let answer = Response::OffsetForLeaderEpoch(OffsetForLeaderEpochResponse { partitions });
-    take(&mut follower.rig, asked.correlation, answer);
-    follower.run();
-    let log = &follower.rig.partition().log;
-    assert_eq!((log.next_offset(), follower.rig.high_watermark()), (4, 4));
-    assert_eq!((follower.starts(), log.epoch_at(3)), ((0, 4, 4), 0));
-    assert_eq!(log.producer_views()[0].newest, Some((3, 3)), "what the producer wrote is known");
+    follower.rig.act(|replicas, step| replicas.rebuild_response(step, id, Ok(answer)));
+}
+
+/// The leader has nothing of other partitions.
+fn nothing_of_others(follower: &mut Tiered, id: CorrelationId) {
     let others = Response::Fetch(crate::protocol::FetchResponse {
         throttle_ms: 0,
         error: ErrorCode::None,
         session_id: 5,
         partitions: Vec::new(),
     });
-    let id = without.correlation;
     follower.rig.act(|replicas, step| replicas.fetcher_response(step, id, Ok(others)));
+}
+
+#[test]
+fn a_follower_starts_where_its_leaders_local_log_does() {
+    let (_, mut follower, [asked, without]) = moved_to_remote();
+    begins_at_4(&mut follower, asked, 3);
+    let asked = follower.rig.sent().pop().unwrap();
+    assert!(matches!(asked.request, Request::OffsetForLeaderEpoch(_)), "{asked:?}");
+    let end = EpochEndOffset { epoch: 0, end_offset: 4 };
+    let partitions = vec![(TP, ErrorCode::None, end)];
+    let answer = Response::OffsetForLeaderEpoch(OffsetForLeaderEpochResponse { partitions });
+    let id = asked.correlation;
+    follower.rig.act(|replicas, step| replicas.rebuild_response(step, id, Ok(answer)));
+    follower.run();
+    let log = &follower.rig.partition().log;
+    assert_eq!((log.next_offset(), follower.rig.high_watermark()), (4, 4));
+    assert_eq!((follower.starts(), log.epoch_at(3)), ((0, 4, 4), 0));
+    assert_eq!(log.producer_views()[0].newest, Some((3, 3)), "what the producer wrote is known");
+    nothing_of_others(&mut follower, without);
     let (_, next) = follower.rig.sent_fetch();
     assert_eq!(next.partitions[0].fetch_offset, 4, "and it goes on from there");
+}
+
+/// Hunt seed 9012385: it joined the ISR with what it had copied, and dropped that.
+#[test]
+fn a_follower_that_began_anew_meanwhile_keeps_what_it_has_copied() {
+    let (leader, mut follower, [asked, without]) = moved_to_remote();
+    begins_at_4(&mut follower, asked, 0);
+    assert_eq!(follower.rig.effects.remote.len(), 1, "remote storage is slow");
+    nothing_of_others(&mut follower, without);
+    follower.rig.now_ms += 1_000;
+    follower.rig.act(|replicas, step| replicas.fetcher_due(step, NodeId(2), 0));
+    let (fetch, _) = follower.rig.sent_fetch();
+    let error = ErrorCode::OffsetOutOfRange;
+    let deleted = FetchPartitionResponse { error, log_start_offset: 4, ..nothing_new(5) };
+    follower.rig.answer_fetch(fetch, deleted);
+    let (fetch, next) = follower.rig.sent_fetch();
+    assert_eq!(next.partitions[0].fetch_offset, 4);
+    let records = Records::single(Arc::clone(&leader.batches.batches()[4]));
+    let copied = FetchPartitionResponse { records, log_start_offset: 4, ..nothing_new(5) };
+    follower.rig.answer_fetch(fetch, copied);
+    follower.rig.disk();
+    let ends = |follower: &Tiered| {
+        (follower.rig.partition().log.log_end_offset(), follower.rig.high_watermark())
+    };
+    assert_eq!(ends(&follower), (5, 5));
+    follower.run();
+    assert_eq!(ends(&follower), (5, 5), "what remote storage tells at last is out of date");
 }
 
 #[test]

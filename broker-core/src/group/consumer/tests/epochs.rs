@@ -2,6 +2,7 @@
 
 use super::rig::{REBALANCE_MS, Rig, SESSION_MS, a, alive, join, owns};
 use crate::error::ErrorCode;
+use crate::group::consumer::state::{Change, Current};
 use crate::protocol::ConsumerGroupState;
 
 #[test]
@@ -110,6 +111,22 @@ fn wrong_epochs_are_fenced() {
     // who was fenced joins again under its name (KAFKA-19233)
     let told = rig.beat(&join("x", &["a"]));
     assert_eq!((told.epoch, told.assignment), (2, Some(a(0..1))));
+}
+
+/// Hunt seed 9014942: of its log, the newest records were lost, and what they replaced was cleaned.
+#[test]
+fn a_group_without_an_epoch_shares_out_although_nobody_is_new() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    let nothing = Change::Current("x".into(), Some(Current::default()));
+    for lost in
+        [Change::Group(None), Change::TargetEpoch(None), Change::Target("x".into(), None), nothing]
+    {
+        rig.group.replay(&lost);
+    }
+    assert_eq!(rig.beat(&alive("x", 1)).error, ErrorCode::FencedMemberEpoch);
+    let told = rig.beat(&join("x", &["a"]));
+    assert_eq!((told.epoch, told.assignment), (1, Some(a(0..2))));
 }
 
 #[test]
