@@ -73,6 +73,17 @@ impl Forwarding {
         !self.held.is_empty()
     }
 
+    /// What this broker is asking the controller for itself, for checkers.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Request> {
+        let own = self.in_flight.values().filter(|asked| asked.client.is_none());
+        own.map(|asked| &asked.request)
+    }
+
+    /// When the timer rings, for checkers.
+    pub(crate) fn armed(&self) -> Option<Instant> {
+        self.armed
+    }
+
     /// What that connection asked and no controller has is not asked any more.
     pub(crate) fn drop_connection(&mut self, conn: ConnectionId) {
         self.held.retain(|held| held.client.to.conn != conn);

@@ -1,12 +1,15 @@
 //! What a node holds in memory, for checkers: they compare it with the disk, with other nodes and
 //! with what follows from it. Looks only. Nothing of a running broker depends on it.
 
+mod asking;
+mod configs;
 mod fetching;
 mod groups;
 mod quorum;
 mod transactions;
 
 pub use crate::replica::Follower;
+pub use configs::InForceView;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use groups::{ConsumerEpochsView, ConsumerGroupView, ConsumerMemberView};
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
@@ -49,6 +52,12 @@ pub struct ReplicaView<'a> {
 }
 
 impl<'a> ReplicaView<'a> {
+    /// Bytes that are on the local disk and not in remote storage.
+    #[must_use]
+    pub fn only_local_bytes(&self) -> u64 {
+        self.log.only_local_bytes()
+    }
+
     fn of(p: &'a Partition) -> Self {
         Self {
             tp: p.tp,

@@ -35,6 +35,11 @@ impl ProducerIds {
     pub(super) fn wait(&mut self, waiting: Waiting) {
         self.waiting.push(waiting);
     }
+
+    /// Whether a block is to come: somebody waits for it, or it is taken to be asked for. For checkers.
+    pub(crate) fn is_to_come(&self) -> bool {
+        self.asked || !self.waiting.is_empty()
+    }
 }
 
 pub(crate) fn handle(

@@ -52,7 +52,19 @@ pub(super) struct Deletions {
     next: u64,
 }
 
+impl Deletion {
+    /// Whether an OffsetDelete waits for it, for checkers.
+    pub(super) fn owes_answer(&self) -> bool {
+        matches!(self, Self::Positions { to: Some(_), .. })
+    }
+}
+
 impl Deletions {
+    /// DeleteGroups that are not answered, for checkers.
+    pub(super) fn answers_owed(&self) -> usize {
+        self.requests.len()
+    }
+
     fn open(&mut self, to: ReplyTo) -> u64 {
         self.next += 1;
         self.requests.insert(self.next, Unfinished { to, groups: Vec::new() });

@@ -1,5 +1,6 @@
 //! What a coordinator knows, and what it would know had it just read its log: for checkers.
 
+use super::consumer::ConsumerGroup;
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
@@ -89,6 +90,30 @@ impl GroupCoordinator {
         })
     }
 
+    /// A group, and a member of it that waits for what will not come.
+    pub(crate) fn stranded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        let mut groups = self.readable().flat_map(|state| &state.groups);
+        groups.find_map(|(id, group)| Some((id, group.roster.classic()?.stranded()?)))
+    }
+
+    /// A group that others are shown otherwise than the log has confirmed it.
+    pub(crate) fn hidden_group(&self) -> Option<&Arc<str>> {
+        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let is_hidden =
+            |group: &Group| group.roster.consumer().is_some_and(ConsumerGroup::is_hidden);
+        groups.find(|(_, group)| is_hidden(group)).map(|(id, _)| id)
+    }
+
+    /// Requests about groups that somebody waits for: all but those of producers.
+    pub(crate) fn answers_owed(&self) -> usize {
+        let groups = self.partitions.values().flat_map(|state| state.groups.values());
+        let of_members = groups.map(|group| match &group.roster {
+            Roster::Classic(membership) => membership.answers_owed(),
+            Roster::Consumer(group) => group.answers_owed(),
+        });
+        of_members.sum::<usize>() + self.writes.answers_owed() + self.deletions.answers_owed()
+    }
+
     /// Appends under way that are none of the open ones.
     pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
         self.writes.lost(open)
@@ -98,6 +123,11 @@ impl GroupCoordinator {
     pub(crate) fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
         let group = self.readable().find_map(|state| state.groups.get(group))?;
         group.roster.consumer()?.epochs_of(member)
+    }
+
+    /// When the timer for deadlines fires.
+    pub(crate) fn armed(&self) -> Option<Instant> {
+        self.timers.armed()
     }
 
     /// A group, and a member of it whose silence nobody would notice.

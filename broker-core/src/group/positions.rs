@@ -58,6 +58,11 @@ impl Commit {
         self.positions.iter().filter_map(|(_, position)| position.as_ref().ok().map(|(key, _)| key))
     }
 
+    /// Whether an OffsetCommit waits for it, for checkers.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.to.is_some() && self.producer_id.is_none()
+    }
+
     /// Answers who waits.
     pub(super) fn answer(&mut self, step: &mut Step<'_>, told: ErrorCode) {
         let Some(to) = self.to.take() else { return };

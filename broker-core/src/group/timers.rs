@@ -55,6 +55,11 @@ impl Timers {
         is_armed && self.queue.contains(&Deadline { at, group: Arc::clone(group), due })
     }
 
+    /// When the shell's timer fires, for checkers.
+    pub(super) fn armed(&self) -> Option<Instant> {
+        self.armed
+    }
+
     /// Takes the earliest one that is due.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Deadline> {
         if self.queue.first()?.at > now {

@@ -132,6 +132,18 @@ impl Writes {
         self.pending.keys().filter(|token| !open.contains(*token)).count()
     }
 
+    /// Answers that wait for one of these appends, for checkers. Producers that commit positions are left out, and so are
+    /// members in the consumer protocol, whose groups know.
+    pub(super) fn answers_owed(&self) -> usize {
+        let waits = |pending: &&Pending| match &pending.write {
+            Write::Consumers { .. } => false,
+            Write::Members { then, .. } => matches!(then, Then::Replace(_)),
+            Write::Positions(commit) => commit.owes_answer(),
+            Write::Deletion(deletion) => deletion.owes_answer(),
+        };
+        self.pending.values().filter(waits).count()
+    }
+
     /// Whether something is being written to a partition, for checkers.
     pub(super) fn has_any_of(&self, partition: i32) -> bool {
         self.pending.values().any(|pending| pending.partition == partition)

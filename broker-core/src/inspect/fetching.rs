@@ -56,6 +56,8 @@ pub struct FollowedView {
     pub leader: NodeId,
     /// In which leader epoch.
     pub epoch: LeaderEpoch,
+    /// Whether it was asked for in this session, and not taken back since.
+    pub is_asked: bool,
     /// Whether it is left out until a back-off ends.
     pub is_delayed: bool,
     /// Whether nobody will look whether that has ended.
@@ -79,8 +81,18 @@ pub struct WaitsView {
     pub unwatched_produces: usize,
     /// Appends of coordinators whose end nobody will tell them.
     pub lost_writes: usize,
+    /// Operations on remote storage that logs wait for, and that are not under way.
+    pub lost_remote: usize,
+    /// Appends that fetchers wait for, and that are not under way, or the other way round.
+    pub lost_copies: usize,
+    /// Fetchers that wait for an answer which nobody will hand them, or that could ask and wait for nothing.
+    pub stuck_fetchers: usize,
     /// Transactional ids that wait for an append that is not under way, or do not wait for one that is.
     pub stuck_changes: usize,
+    /// Transactions whose end is decided, and nothing brings it about.
+    pub idle_ends: usize,
+    /// Whether logs take nothing more, as the broker is about to end.
+    pub is_closing: bool,
     /// Open transactions at a coordinator that will not look whether they take too long.
     pub unwatched_transactions: usize,
     /// A partition of `__consumer_offsets` or `__transaction_state` whose load nothing goes on with.
@@ -144,11 +156,13 @@ impl Broker {
             + role.markers.lost_writes(&open)
             + role.groups.lost_writes(&open);
         let stuck_changes = role.transactions.stuck_changes();
+        let idle_ends = role.transactions.idle_ends();
         WaitsView {
             unwatched_transactions,
             idle_load,
             lost_writes,
             stuck_changes,
+            idle_ends,
             ..role.replicas.waits_view()
         }
     }

@@ -12,6 +12,8 @@ pub struct ConsumerGroupView<'a> {
     pub group: &'a Arc<str>,
     /// Whether targets are those of the group's epoch.
     pub is_assigned: bool,
+    /// Whether it has looked at the topics since they changed last.
+    pub knows_topics: bool,
     /// Topics that members read, as far as they exist, with the number of partitions.
     pub topics: BTreeMap<&'a str, (TopicId, i32)>,
     /// Members.
@@ -44,6 +46,8 @@ pub struct ConsumerEpochsView {
     pub previous: i32,
     /// Partitions that it has, without those that it is to give up.
     pub assigned: BTreeSet<TopicPartition>,
+    /// Whether the log has confirmed all that the group goes by.
+    pub is_confirmed: bool,
 }
 
 impl Broker {
@@ -51,5 +55,25 @@ impl Broker {
     #[must_use]
     pub fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
         self.role()?.groups.consumer_epochs(group, member)
+    }
+
+    /// A group that is coordinated here, and a member of it that waits for what will not come: for the next generation
+    /// while none is being made, or for an assignment that nobody will make.
+    #[must_use]
+    pub fn stranded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        self.role()?.groups.stranded_member()
+    }
+
+    /// A group in the consumer protocol that is coordinated here, and that others are shown otherwise than the log has
+    /// confirmed it.
+    #[must_use]
+    pub fn hidden_group(&self) -> Option<&Arc<str>> {
+        self.role()?.groups.hidden_group()
+    }
+
+    /// Requests about groups, but for those of producers, that somebody waits for here.
+    #[must_use]
+    pub fn answers_owed(&self) -> usize {
+        self.role().map_or(0, |role| role.groups.answers_owed())
     }
 }

@@ -503,12 +503,32 @@ impl Fetchers {
                 tp: part.tp,
                 leader,
                 epoch: part.epoch,
+                is_asked: part.is_asked,
                 is_delayed: part.delayed_until.is_some(),
                 is_forgotten: part.delayed_until.is_some_and(|until| until < delayed_from),
             });
             parts.collect::<Vec<_>>()
         };
         self.list.iter().flat_map(of).collect()
+    }
+
+    /// Appends that fetchers wait for, for checkers.
+    pub(super) fn awaited_appends(&self) -> usize {
+        self.list.iter().map(|fetcher| fetcher.appending as usize).sum()
+    }
+
+    /// Fetchers that wait for an answer which nobody will hand them, or that have something to copy and wait for
+    /// nothing, for checkers.
+    pub(super) fn stuck(&self) -> usize {
+        let is_expected = |at: usize| self.by_request.values().any(|of| *of as usize == at);
+        let is_stuck = |(at, fetcher): &(usize, &Fetcher)| {
+            let copies = fetcher.parts.values().any(|part| part.delayed_until.is_none());
+            match fetcher.in_flight {
+                Some(_) => !is_expected(*at),
+                None => copies && fetcher.appending == 0 && fetcher.backoff_until.is_none(),
+            }
+        };
+        self.list.iter().enumerate().filter(is_stuck).count()
     }
 
     /// Delays those partitions of a fetcher that are behind and held back. Returns the timer that

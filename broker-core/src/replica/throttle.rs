@@ -114,6 +114,11 @@ impl ReplicaManager {
         self.throttles.follower.bound = follower;
     }
 
+    /// Bytes per second that throttled replicas may take, as leaders and as followers; for checkers.
+    pub(crate) fn throttled_rates(&self) -> (Option<u64>, Option<u64>) {
+        (self.throttles.leader.bound, self.throttles.follower.bound)
+    }
+
     /// Counts what followers are sent of throttled partitions.
     #[cold]
     pub(super) fn count_sent(

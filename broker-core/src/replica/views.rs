@@ -6,6 +6,7 @@ use super::partition::Watch;
 use super::session::FetchSession;
 use crate::ids::NodeId;
 use crate::inspect::{FollowedView, SessionPartView, SessionView, WaitsView};
+use crate::time::Instant;
 use std::collections::BTreeSet;
 
 impl ReplicaManager {
@@ -64,6 +65,11 @@ impl ReplicaManager {
         self.fetchers.views()
     }
 
+    /// When the timer for requests that wait is due.
+    pub(crate) fn armed(&self) -> Option<Instant> {
+        self.purgatory.armed()
+    }
+
     /// Requests that wait.
     pub(crate) fn waits_view(&self) -> WaitsView {
         let passed = |p: &super::Partition| {
@@ -72,9 +78,11 @@ impl ReplicaManager {
         let is_open = |produce, index| self.purgatory.required(produce, index).is_some();
         let waiters = self.iter().flat_map(|partition| &partition.ack_waiters);
         let replicating = waiters.filter(|waiter| is_open(waiter.produce, waiter.index)).count();
-        let appending = self.appends.values().filter_map(PendingAppend::produce);
+        let appends = || self.appends.values().chain(self.flushing.appends());
+        let appending = appends().filter_map(PendingAppend::produce);
         let appending = appending.filter(|(produce, index)| is_open(*produce, *index)).count();
         let lost_acks = self.purgatory.open_parts().saturating_sub(replicating + appending);
+        let copying = appends().filter(|append| append.produce().is_none()).count();
         let parked = self.sessions.slots().filter(|(_, session)| !session.reading);
         WaitsView {
             produce: self.purgatory.first_produce_deadline(),
@@ -85,7 +93,12 @@ impl ReplicaManager {
             overdue_acks: self.iter().filter(|partition| passed(partition)).count(),
             unwatched_transactions: 0,
             lost_writes: 0,
+            lost_remote: self.tier.as_ref().map_or(0, |tier| tier.lost()),
+            lost_copies: self.fetchers.awaited_appends().abs_diff(copying),
+            stuck_fetchers: self.fetchers.stuck(),
             stuck_changes: 0,
+            idle_ends: 0,
+            is_closing: self.is_closing(),
             idle_load: None,
         }
     }

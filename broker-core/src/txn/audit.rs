@@ -27,6 +27,19 @@ impl TransactionCoordinator {
         self.failed_loads.idle(loading, &self.loads, &self.stalled)
     }
 
+    /// Transactions whose end is decided, and nothing brings it about.
+    pub(crate) fn idle_ends(&self) -> usize {
+        let loaded = self.partitions.iter().filter(|(_, state)| state.loading.is_none());
+        let all = loaded.flat_map(|(partition, state)| {
+            state.transactions.iter().map(move |(id, known)| (*partition, id, known))
+        });
+        let idle = all.filter(|(partition, id, known)| {
+            let waits = known.values.state.is_ending() && !known.is_changing;
+            waits && !self.markers.goes_on_with(*partition, id)
+        });
+        idle.count()
+    }
+
     /// The producer of a transactional id.
     pub(crate) fn producer_of(&self, id: &str) -> Option<ProducerIdAndEpoch> {
         let loaded = self.partitions.values().filter(|state| state.loading.is_none());

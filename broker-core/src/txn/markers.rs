@@ -68,6 +68,26 @@ impl Markers {
         self.arm(step);
     }
 
+    /// Whether something brings about the end of a transaction that is decided, for checkers: what has no marker has
+    /// been asked for or will be, or the log will be told again.
+    pub(super) fn goes_on_with(&self, partition: i32, id: &Arc<str>) -> bool {
+        let mut untold = self.untold.iter();
+        let is_untold = untold.any(|(of, other)| (*of, other) == (partition, id));
+        let mut open = self.open.iter();
+        let is_sent = open.any(|(number, sending)| {
+            (sending.partition, &sending.id) == (partition, id) && self.goes_on(*number, sending)
+        });
+        is_sent || is_untold && self.is_armed
+    }
+
+    fn goes_on(&self, number: u64, sending: &Sending) -> bool {
+        let asked = self.asked.values().filter(|asked| asked.sending == number);
+        let asked = asked.flat_map(|asked| asked.partitions.iter().map(|(_, named)| named));
+        let asked: BTreeSet<&NamedPartition> = asked.collect();
+        let will_be = |named: &NamedPartition| self.is_armed && sending.unsent.contains(named);
+        sending.left.iter().all(|named| asked.contains(named) || will_be(named))
+    }
+
     /// This broker coordinates a partition no more.
     pub(super) fn forget(&mut self, partition: i32) {
         self.open.retain(|_, sending| sending.partition != partition);
@@ -227,4 +247,38 @@ fn find(
     let topic = image.topic_named(topic)?;
     let state = topic.partitions.get(usize::try_from(*partition).ok()?)?;
     Some((TopicPartition::new(topic.id, *partition), state.leader))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decided_end_is_brought_about_by_what_is_asked_or_will_be() {
+        let named: NamedPartition = ("t".into(), 0);
+        let (id, mut markers): (Arc<str>, _) = ("id".into(), Markers::default());
+        assert!(!markers.goes_on_with(3, &id), "nobody knows of it");
+        let sending = Sending {
+            partition: 3,
+            id: Arc::clone(&id),
+            coordinator_epoch: 0,
+            producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+            rules: TransactionRules::Added,
+            commit: true,
+            left: BTreeSet::from([named.clone()]),
+            unsent: BTreeSet::from([named.clone()]),
+        };
+        markers.open.insert(1, sending);
+        assert!(!markers.goes_on_with(3, &id), "no timer");
+        markers.is_armed = true;
+        assert!(markers.goes_on_with(3, &id) && !markers.goes_on_with(4, &id));
+        markers.is_armed = false;
+        let partitions = vec![(TopicPartition::METADATA, named)];
+        markers.asked.insert(9, Asked { sending: 1, partitions });
+        assert!(markers.goes_on_with(3, &id), "an answer will come");
+        let mut untold = Markers { untold: vec![(3, Arc::clone(&id))], ..Markers::default() };
+        assert!(!untold.goes_on_with(3, &id));
+        untold.is_armed = true;
+        assert!(untold.goes_on_with(3, &id));
+    }
 }

@@ -201,11 +201,14 @@ pub enum Operation {
         /// Value; `None` puts the inherited one back.
         value: Option<String>,
     },
-    /// A config of all brokers changes while they run.
+    /// A config of all brokers, or of one, changes while they run.
     SetBrokerConfig {
+        /// Node id; `None`: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<i32>,
         /// Kafka's name of the config.
         key: String,
-        /// Value; `None` puts that of server.properties back.
+        /// Value; `None` puts back what counts without it.
         value: Option<String>,
     },
     /// A topic that no client of the plan has.
@@ -258,6 +261,13 @@ pub enum Operation {
         topic: String,
         /// The position.
         offset: u32,
+    },
+    /// Somebody asks for a group's positions in a topic, as a reader of committed records.
+    FetchPositions {
+        /// Group id.
+        group: String,
+        /// Topic.
+        topic: String,
     },
     /// A group loses its positions in a topic.
     DeletePositions {

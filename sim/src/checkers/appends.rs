@@ -4,7 +4,7 @@
 use super::duplicates::Before;
 use super::history::Turn;
 use super::ledger::Ledger;
-use super::partition::{Partition, flags_of};
+use super::partition::{Partition, Replica, flags_of};
 use super::table::{EXCUSED, Entry, GIVEN_UP};
 use super::void::Loss;
 use super::{completeness, log_matching, one_value};
@@ -88,7 +88,9 @@ fn turn(
     (at, origin): (usize, Origin),
     entry: &Entry,
 ) -> Option<LeaderEpoch> {
-    if entry.base < p.replicas[at].log.end() {
+    if was_under_way(&p.replicas[at], origin, entry) {
+        p.replicas[at].log.restart(entry.base);
+    } else if entry.base < p.replicas[at].log.end() {
         // Without a cut of its own: a log that was recovered, or written again.
         completeness::cuts(p, ledger, at, entry.base);
     } else if entry.base > p.replicas[at].log.end() {
@@ -101,6 +103,13 @@ fn turn(
     let past = log.epoch_at(entry.base - 1);
     log.append(entry.epoch, entry.base, entry.next());
     past
+}
+
+/// The first batches of a replica may be on their way to its disk when it begins to lead behind them: of such a
+/// log only its end is known (hunt seed 9003445).
+fn was_under_way(replica: &Replica, origin: Origin, entry: &Entry) -> bool {
+    let leads_behind = replica.leads.is_some() && entry.next() <= replica.lead_start;
+    leads_behind && origin == Origin::Follower && replica.log.is_empty()
 }
 
 /// A leader of the quorum says so with its first batch only: what others appended in epochs that
@@ -225,9 +234,22 @@ pub(crate) fn recovered(
         }
         log.append(entry.epoch, entry.base, entry.next());
     }
+    // what was still under way when it began to lead went to the forks then (hunt seeds 10000219, 10001271)
+    while let Some(entry) = table.forks.get(&(log.end(), epoch_at(log.end()))) {
+        if entry.next() > end {
+            break;
+        }
+        log.append(entry.epoch, entry.base, entry.next());
+    }
     replica.known |= log.end() == end;
-    let (own, from) = (replica.lead_isr.0, log.end());
-    let is_own = log.last_epoch() <= Some(own) && (from..end).all(|at| epoch_at(at) == own);
+    // in whatever epoch: who was elected again meanwhile goes on with it (seed 83 of storms that flush each batch)
+    let (node, from, last) = (replica.node, log.end(), log.last_epoch());
+    let was_led = |at: Offset| p.leaders.get(&epoch_at(at)) == Some(&node);
+    let is_own = last <= Some(epoch_at(from)) && (from..end).all(was_led);
+    // the newest leader's own batches go on from there: without what lies before them the table had a gap
+    if p.newest().1 == Some(node) && p.table.bring_back(&p.replicas[at].log) < p.table.main.len() {
+        p.producers.rebuild(&p.table);
+    }
     (from < end && is_own).then_some(from..end)
 }
 
@@ -277,6 +299,28 @@ mod tests {
     use super::*;
     use crate::checkers::compaction::Keys;
     use crate::recorder::testing::batch;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_a_leader_has_written_follows_what_was_under_way_when_it_began_to_lead() {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        let of = |base: Offset, epoch: LeaderEpoch| {
+            let mut batch = (*batch(base, 10, base.unsigned_abs() + 1)).clone();
+            batch.header.partition_leader_epoch = epoch;
+            batch.header.base_sequence = i32::try_from(base).unwrap();
+            batch
+        };
+        p.leaders = BTreeMap::from([(0, 1), (1, 3)]);
+        let at = p.replica(3);
+        appended(&mut p, &mut ledger, (at, Origin::Follower), &Entry::of(&of(0, 0)));
+        p.table.forks.insert((10, 0), Entry::of(&of(10, 0)));
+        p.replicas[at].recovered = true;
+        let own = recovered(&mut p, at, 30, &|offset| LeaderEpoch::from(offset >= 20));
+        assert_eq!(own, Some(20..30));
+        found(&mut p, &mut ledger, at, &of(20, 1));
+        let bases: Vec<Offset> = p.table.main.iter().map(|entry| entry.base).collect();
+        assert_eq!(bases, [0, 10, 20]);
+    }
 
     #[test]
     fn who_copied_what_the_cleaner_has_left_knows_one_batch_of_each_producer() {

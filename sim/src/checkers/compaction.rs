@@ -111,6 +111,16 @@ impl Keys {
         })
     }
 
+    /// Whether something is lost that was written with one of these keys.
+    pub(crate) fn lost_any(
+        &self,
+        is_of: impl Fn(&[u8]) -> bool,
+        is_lost: impl Fn(LeaderEpoch, Offset) -> bool,
+    ) -> bool {
+        let mut written = self.written.iter();
+        written.any(|((offset, epoch), record)| is_of(&record.key) && is_lost(*epoch, *offset))
+    }
+
     /// Whether all that was written is known.
     pub(crate) fn is_complete(&self) -> bool {
         self.is_complete

@@ -41,20 +41,10 @@ pub(super) fn compacted_topics(plan: &Plan) -> BTreeMap<String, u64> {
     topics
 }
 
-/// Whether some topic may have a leader from outside its ISR.
-pub(super) fn is_unclean_allowed(plan: &Plan) -> bool {
-    let configs = plan.topics.iter().map(|topic| &topic.config).chain([&plan.cluster.config]);
-    let mut values = configs.filter_map(|config| config.get("unclean.leader.election.enable"));
-    values.any(|value| value.trim().eq_ignore_ascii_case("true"))
-}
-
-/// Topics for which an administrator asks for any leader.
-pub(super) fn unclean_topics(plan: &Plan) -> BTreeSet<String> {
-    let topic = |event: &EventPlan| match &event.action {
-        Action::Admin { operation: Operation::ElectUnclean { topic, .. } } => Some(topic.clone()),
-        _ => None,
-    };
-    plan.events.iter().filter_map(topic).collect()
+/// Whether brokers have topics created that somebody asks about.
+pub(super) fn creates_topics(plan: &Plan) -> bool {
+    let own = plan.cluster.config.get("auto.create.topics.enable");
+    own.is_none_or(|value| !value.trim().eq_ignore_ascii_case("false"))
 }
 
 /// How often members of the consumer protocol are to be heard, ms.
@@ -74,13 +64,10 @@ pub(super) fn changed_sessions(plan: &Plan) -> BTreeSet<String> {
     plan.events.iter().filter_map(group).collect()
 }
 
-/// Whether any live replica may lead, of whatever topic.
-pub(super) fn elects_any(plan: &Plan) -> bool {
-    const KEY: &str = "unclean.leader.election.enable";
-    let is_set = |config: &BTreeMap<String, String>| {
-        config.get(KEY).is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
-    };
-    is_set(&plan.cluster.config) && !plan.topics.iter().any(|topic| topic.config.contains_key(KEY))
+/// Whether each consumer group reads committed records only.
+pub(super) fn read_committed(plan: &Plan) -> Vec<bool> {
+    let isolation = plan.consumers.iter().map(|group| group.config.get("isolation.level"));
+    isolation.map(|level| level.is_some_and(|level| level == "read_committed")).collect()
 }
 
 /// Whether no clock jumps or drifts.

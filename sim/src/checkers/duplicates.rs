@@ -6,6 +6,7 @@ use super::table::{Entry, Table};
 use super::void::Losses;
 use std::collections::VecDeque;
 use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::log::EpochEntry;
 use stormglass_broker_core::records::BatchHeader;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -47,26 +48,42 @@ impl Before<'_> {
 /// Refusals that are remembered.
 const REFUSED_MAX: usize = 256;
 
-/// Batches that a leader has refused for their sequence: producer, its epoch, the sequence, and where the
-/// leader's log ended.
+/// Batches that leaders have refused for their sequence.
 #[derive(Debug, Default)]
-pub(crate) struct Refused(VecDeque<(i64, i16, i32, Offset)>);
+pub(crate) struct Refused(VecDeque<Refusal>);
+
+/// A batch that was refused, and the log of the leader that did so.
+#[derive(Debug)]
+struct Refusal {
+    /// Producer, its epoch, and the sequence.
+    of: (i64, i16, i32),
+    end: Offset,
+    epochs: Vec<EpochEntry>,
+}
 
 impl Refused {
-    pub(crate) fn push(&mut self, header: &BatchHeader, end: Offset) {
+    /// Notes a refusal by a leader whose log ends at `end`, and has these epochs.
+    pub(crate) fn push(&mut self, header: &BatchHeader, end: Offset, epochs: &[EpochEntry]) {
         if self.0.len() == REFUSED_MAX {
             self.0.pop_front();
         }
-        let BatchHeader { producer_id, producer_epoch, base_sequence, .. } = *header;
-        self.0.push_back((producer_id, producer_epoch, base_sequence, end));
+        let of = (header.producer_id, header.producer_epoch, header.base_sequence);
+        self.0.push_back(Refusal { of, end, epochs: epochs.to_vec() });
     }
 
-    /// Whether a batch was refused before it was appended.
+    /// Whether a batch was refused by a leader that did not have it.
     fn has(&self, entry: &Entry) -> bool {
         let of = (entry.producer_id, entry.producer_epoch, entry.sequence);
-        self.0
-            .iter()
-            .any(|(id, epoch, sequence, end)| (*id, *epoch, *sequence) == of && entry.base >= *end)
+        self.0.iter().any(|refusal| refusal.of == of && refusal.lacked(entry))
+    }
+}
+
+impl Refusal {
+    /// Whether the leader's log ended before a batch, or had there what another leader had written. What is
+    /// below its first known epoch it may have had.
+    fn lacked(&self, entry: &Entry) -> bool {
+        let there = self.epochs.iter().rfind(|known| known.start_offset <= entry.base);
+        entry.base >= self.end || there.is_some_and(|there| there.epoch != entry.epoch)
     }
 }
 
@@ -124,7 +141,9 @@ fn is_forgotten<'a>(
 
 /// Whether the old batch is of an earlier try, on a connection that its producer had given up: it came after
 /// a later try had been refused, as those before it were missing. Java's producer begins a new epoch then
-/// (KIP-360), and the old one is fenced only by its first batch (hunt seed 887053).
+/// (KIP-360), and the old one is fenced only by its first batch (hunt seed 887053). Or it is of a leader that
+/// nobody had copied it from yet: the next one, which had later batches of the producer instead, refused it; and the
+/// first, still in sync, led again with its log as it was (hunt seed 10000736).
 fn was_refused(entry: &Entry, old: &Entry, refused: &Refused) -> bool {
     entry.producer_epoch > old.producer_epoch && refused.has(old)
 }
@@ -139,6 +158,7 @@ fn comes_back(entry: &Entry, old: &Entry, losses: &Losses) -> bool {
 mod tests {
     use super::*;
     use crate::recorder::testing::batch;
+    use stormglass_broker_core::ids::LeaderEpoch;
 
     #[test]
     fn who_was_refused_may_begin_a_new_epoch_with_what_came_late() {
@@ -149,16 +169,42 @@ mod tests {
         let mut header = batch(0, 10, 1).header;
         (header.producer_id, header.producer_epoch, header.base_sequence) = (7, 1, 360);
         let mut refused = Refused::default();
-        refused.push(&header, 1);
+        refused.push(&header, 1, &[]);
         assert!(!was_refused(&of(2, 0), &of(1, 360), &refused), "it was there already");
-        refused.push(&header, 0);
+        refused.push(&header, 0, &[]);
         assert!(was_refused(&of(2, 0), &of(1, 360), &refused));
         assert!(!was_refused(&of(1, 360), &of(1, 360), &refused), "the same epoch twice");
         assert!(!was_refused(&of(2, 0), &of(1, 351), &refused), "never refused");
         (0..256).for_each(|sequence| {
             header.base_sequence = sequence;
-            refused.push(&header, 0);
+            refused.push(&header, 0, &[]);
         });
         assert!(!was_refused(&of(2, 0), &of(1, 360), &refused), "long ago");
+    }
+
+    #[test]
+    fn who_was_refused_by_a_leader_with_another_history_may_begin_a_new_epoch() {
+        let entry = Entry::of(&batch(489, 10, 1));
+        let of = |epoch: LeaderEpoch, producer_epoch: i16| Entry {
+            epoch,
+            producer_epoch,
+            sequence: 0,
+            ..entry
+        };
+        let mut header = batch(489, 10, 1).header;
+        header.base_sequence = 0;
+        let refused_by = |epochs: &[(LeaderEpoch, Offset)]| {
+            let known = |&(epoch, start_offset)| EpochEntry { epoch, start_offset };
+            let epochs: Vec<EpochEntry> = epochs.iter().map(known).collect();
+            let mut refused = Refused::default();
+            refused.push(&header, 550, &epochs);
+            refused
+        };
+        let (old, new) = (of(2, 0), of(4, 1));
+        assert!(was_refused(&new, &old, &refused_by(&[(0, 0), (1, 428), (3, 550)])));
+        let had = refused_by(&[(0, 0), (2, 489), (3, 550)]);
+        assert!(!was_refused(&new, &old, &had), "it had copied the batch");
+        let from_later = refused_by(&[(3, 540)]);
+        assert!(!was_refused(&new, &old, &from_later), "its epochs do not reach back so far");
     }
 }

@@ -48,6 +48,8 @@ pub struct FinalState<'a> {
     pub groups: Vec<String>,
     /// Whether each group reads; a group that a fault stopped for good need not have everything.
     pub running: Vec<bool>,
+    /// Brokers whose quotas have made some member of each group wait in the last seconds, in plan order.
+    pub throttled: Vec<Vec<NodeId>>,
     /// Producers that have had no acknowledgement for seconds, a sentence each.
     pub stuck: Vec<String>,
     /// Who waits for whom, a sentence each; those that name a `topic-partition` go to its account.
@@ -56,4 +58,12 @@ pub struct FinalState<'a> {
     pub coming_up: Vec<NodeId>,
     /// Whether heal and drain ran to their end, and the quorum is up; else liveness is not asked for.
     pub drained: bool,
+}
+
+impl FinalState<'_> {
+    /// Whether a group may be behind in what these brokers have, as their quotas make it wait.
+    pub(super) fn is_throttled(&self, group: usize, replicas: &[NodeId]) -> bool {
+        let by = self.throttled.get(group);
+        by.is_some_and(|by| by.iter().any(|id| replicas.contains(id)))
+    }
 }

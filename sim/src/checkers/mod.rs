@@ -38,6 +38,7 @@ mod tiering;
 mod timeouts;
 mod transactions;
 mod txn_positions;
+mod unclean;
 mod void;
 
 pub(crate) use copies::{Copied, CopyPromise};

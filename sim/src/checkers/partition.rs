@@ -9,7 +9,7 @@ use super::duplicates::Refused;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
-use super::state::{Cleaned, Horizons, Stall};
+use super::state::{Cleaned, FlushLimit, Horizons, Shapes, Stall, Tombstones};
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
@@ -72,6 +72,10 @@ pub(crate) struct Replica {
     pub(crate) cleaned: Option<Cleaned>,
     /// Until when it keeps tombstones and markers, as looked at.
     pub(crate) horizons: Horizons,
+    /// Tombstones that its cleaner is to leave out, as looked at.
+    pub(crate) tombstones: Tombstones,
+    /// How many records it may leave unflushed, as looked at in this life of its process.
+    pub(crate) unflushed: Option<FlushLimit>,
     /// Leader epochs, times (ns) and high watermarks of its leader, as looked at.
     pub(crate) leader_had: Vec<(LeaderEpoch, u64, Offset)>,
 }
@@ -101,8 +105,17 @@ impl Replica {
             deleted: false,
             cleaned: None,
             horizons: Horizons::new(),
+            tombstones: Tombstones::default(),
+            unflushed: None,
             leader_had: Vec::new(),
         }
+    }
+
+    /// Its log is another one from now on, or may be: what was seen of it does not count.
+    pub(crate) fn forget_horizons(&mut self) {
+        self.horizons.clear();
+        self.tombstones.clear();
+        self.unflushed = None;
     }
 }
 
@@ -159,6 +172,8 @@ pub(crate) struct Partition {
     pub(crate) history: History,
     /// What leaders have written, by key, where it is compacted.
     pub(crate) keys: Option<Keys>,
+    /// Batches that leaders have written, where it is compacted.
+    pub(crate) shapes: Shapes,
     /// Where retention by time alone deletes.
     pub(crate) ages: Option<Ages>,
     /// Its leader could commit more than it does.
@@ -193,6 +208,7 @@ impl Partition {
             acked_hint: 0,
             history: History::default(),
             keys: None,
+            shapes: Shapes::default(),
             ages: None,
             stall: None,
             stored: Stored::default(),
@@ -339,6 +355,8 @@ impl Partition {
         };
         self.history.push(now_ns, node, Turn::Down { lost_unsynced, why: cause.what.clone() });
         self.replicas[at].cleaned = None;
+        self.replicas[at].tombstones.clear();
+        self.replicas[at].unflushed = None;
         if !lost_unsynced {
             return;
         }

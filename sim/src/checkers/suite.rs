@@ -6,9 +6,9 @@ use super::ages::{Ages, aged_topics};
 use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
-    changed_sessions, compacted_topics, elects_any, group_heartbeat_ms, has_client_quotas,
-    has_drift, has_right_clocks, interval_ms, is_unclean_allowed, lag_max_ns, lowest_min_isr,
-    transactional_topics, trimmed_topics, unclean_topics,
+    changed_sessions, compacted_topics, creates_topics, group_heartbeat_ms, has_client_quotas,
+    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, read_committed,
+    transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};
@@ -21,10 +21,13 @@ use super::one_leader::Quorum;
 use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
-use super::state::{Changes, Cleaned, Followed, Forgotten, Kept, Learners};
+use super::state::{
+    Changes, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Learners, Recorded,
+};
 use super::table::Entry;
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
+use super::unclean::Unclean;
 use super::void::Cause;
 use super::{
     acked_loss, commits, consumed, high_watermark, isr_rules, log_starts, one_value, tiering,
@@ -92,12 +95,8 @@ pub struct Checkers {
     stale_coordinator_ns: Option<u64>,
     /// `replica.lag.time.max.ms`, ns.
     pub(super) lag_max_ns: u64,
-    /// `unclean.leader.election.enable` of the brokers, or of any topic.
-    unclean: bool,
-    /// Topics for which an administrator asks for any leader.
-    unclean_topics: BTreeSet<String>,
-    /// `unclean.leader.election.enable` of the brokers, which no topic overrides.
-    pub(super) elects_any: bool,
+    /// Where a replica outside the ISR may lead, or must.
+    pub(super) unclean: Unclean,
     /// Compacted topics with their `delete.retention.ms`.
     compacted: BTreeMap<String, u64>,
     /// No clock jumps or drifts.
@@ -121,11 +120,16 @@ pub struct Checkers {
     pub(super) kept: Kept,
     pub(super) learners: Learners,
     pub(super) followed: Followed,
+    pub(super) heartbeats: Heartbeats,
+    pub(super) in_touch: InTouch,
+    pub(super) recorded: Recorded,
     pub(super) changes: Changes,
     /// Where somebody commits positions in topics that are deleted.
     pub(super) forgotten: Option<Box<Forgotten>>,
     /// `group.consumer.heartbeat.interval.ms`
     pub(super) group_heartbeat_ms: i32,
+    /// `auto.create.topics.enable`
+    pub(super) creates_topics: bool,
     /// Groups whose members' sessions become longer or shorter.
     pub(super) changed_sessions: BTreeSet<String>,
     /// Where some producer has transactions.
@@ -159,9 +163,7 @@ impl Checkers {
             positions_void: false,
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
-            unclean: is_unclean_allowed(plan),
-            unclean_topics: unclean_topics(plan),
-            elects_any: elects_any(plan),
+            unclean: Unclean::of(plan),
             compacted: compacted_topics(plan),
             has_right_clocks: has_right_clocks(plan),
             expiry_check_ms: interval_ms(plan, EXPIRY_CHECK, 600_000),
@@ -179,20 +181,17 @@ impl Checkers {
             kept: Kept::new(plan),
             learners: Learners::default(),
             followed: Followed::new(plan),
+            heartbeats: Heartbeats::new(plan),
+            in_touch: InTouch::new(plan),
+            recorded: Recorded::default(),
             changes: Changes::default(),
             forgotten: Forgotten::of(plan).map(Box::new),
             group_heartbeat_ms: group_heartbeat_ms(plan),
+            creates_topics: creates_topics(plan),
             changed_sessions: changed_sessions(plan),
             transactions: Transactions::of(plan).map(Box::new),
             ownership: Ownership::of(plan),
-            read_committed: plan
-                .consumers
-                .iter()
-                .map(|group| {
-                    let isolation = group.config.get("isolation.level");
-                    isolation.is_some_and(|isolation| isolation == "read_committed")
-                })
-                .collect(),
+            read_committed: read_committed(plan),
             with_members: plan.consumers.iter().map(|group| group.membership.is_some()).collect(),
         }
     }
@@ -214,7 +213,7 @@ impl Checkers {
         partition.ages = self.aged.get(topic).map(|retention_ms| Ages::new(*retention_ms));
         let lowest = self.lowest_min_isr.get(topic).copied().unwrap_or(min_isr);
         partition.min_isr = min_isr.min(lowest).max(1);
-        partition.unclean = self.unclean || self.unclean_topics.contains(topic);
+        partition.unclean = self.unclean.may_be(topic);
         partition.keys = self.compacted.get(topic).map(|retention_ms| {
             let keys = Keys::new(*retention_ms);
             if self.transactional.contains(topic) { keys.incomplete() } else { keys }
@@ -235,9 +234,12 @@ impl Checkers {
         match event {
             TraceEvent::LeaderAppended { tp, records } => {
                 let at = self.partition(*tp);
-                if let Some(keys) = &mut self.partitions[at].keys {
-                    let batches = records.batches().iter();
-                    batches.for_each(|batch| keys.appended(now_ns, batch));
+                let p = &mut self.partitions[at];
+                if let Some(keys) = &mut p.keys {
+                    for batch in records.batches() {
+                        keys.appended(now_ns, batch);
+                        p.shapes.appended(batch);
+                    }
                 }
                 if let Some(ages) = &mut self.partitions[at].ages {
                     records.batches().iter().for_each(|batch| ages.appended(batch));
@@ -279,7 +281,7 @@ impl Checkers {
                 for p in &mut self.partitions {
                     if let Some(replica) = p.replicas.iter_mut().find(|r| r.node == node) {
                         replica.known &= *truncated_bytes == 0;
-                        replica.horizons.clear();
+                        replica.forget_horizons();
                         (replica.turned, replica.recovered) = (true, true);
                         replica.one_known_below = replica.log.end();
                     }
@@ -391,6 +393,9 @@ impl Checkers {
         self.timeouts.node_down(node);
         self.kept.node_down(node);
         self.learners.node_down(node);
+        self.heartbeats.node_down(node);
+        self.in_touch.node_down(node);
+        self.recorded.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
@@ -569,7 +574,7 @@ impl Checkers {
                 p.history.push(ledger.now_ns, node, turn);
                 // a replica that comes again has another log
                 let replica = p.replica(node);
-                p.replicas[replica].horizons.clear();
+                p.replicas[replica].forget_horizons();
                 let now_ns = ledger.now_ns;
                 return self.resigns(at, node, now_ns);
             }
@@ -582,11 +587,12 @@ impl Checkers {
                 replica.turned = true;
                 let part = (*from, *upto);
                 replica.cleaned = Some(Cleaned::with(replica.cleaned, part, now_ns));
+                replica.tombstones.cleaned(part);
             }
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
-                p.replicas[replica].horizons.clear();
+                p.replicas[replica].forget_horizons();
                 p.replicas[replica].cleaned = None;
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }

@@ -159,6 +159,11 @@ impl Table {
             displaced = Some(last.base);
             self.displace_last(flags);
         }
+        (displaced, self.bring_back(log))
+    }
+
+    /// What the newest leader's log goes on with comes back from the forks. Returns the index of the first batch.
+    pub(crate) fn bring_back(&mut self, log: &EpochLog) -> usize {
         let returned_from = self.main.len();
         while let Some(end) = self.end() {
             let Some(epoch) = log.epoch_at(end) else { break };
@@ -166,7 +171,7 @@ impl Table {
             entry.flags &= !(EXCUSED | GIVEN_UP);
             self.main.push_back(entry);
         }
-        (displaced, returned_from)
+        returned_from
     }
 
     /// Moves the last batch to the forks.

@@ -2,6 +2,7 @@
 
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::{Partition, Replica};
+use super::state::Waits;
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{Offset, RemoteSegmentId};
 use stormglass_broker_core::seam::RemoteSegment;
@@ -16,6 +17,12 @@ pub(crate) const PROMISE: Promise = Promise {
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     segments: BTreeMap<RemoteSegmentId, (Offset, Offset)>,
+    /// Last offsets and bytes of all that were ever there, by their first offsets.
+    sizes: BTreeMap<Offset, (Offset, u64)>,
+    /// Several leaders have copied the same.
+    is_doubled: bool,
+    /// What is not there yet.
+    pub(crate) waits: Option<Waits>,
     /// Where the log starts, as far as any replica has said.
     pub(crate) log_start: Offset,
 }
@@ -23,6 +30,9 @@ pub(crate) struct Stored {
 impl Stored {
     /// A copy was finished.
     pub(crate) fn add(&mut self, segment: &RemoteSegment) {
+        let before = self.sizes.range(..=segment.end).next_back();
+        self.is_doubled |= before.is_some_and(|(_, (end, _))| *end >= segment.base);
+        self.sizes.insert(segment.base, (segment.end, u64::from(segment.bytes)));
         self.segments.insert(segment.id, (segment.base, segment.end));
     }
 
@@ -36,8 +46,18 @@ impl Stored {
         self.log_start = self.log_start.max(offset);
     }
 
+    /// Bytes of a log whose leader has just made it begin at `start`, as it is about to delete what is before; `local`:
+    /// of those that are nowhere else. `None` where others may have deleted it, or what they have copied is counted
+    /// twice. What others have taken away meanwhile counts: the leader may not know of that.
+    pub(crate) fn bytes_from(&self, start: Offset, local: u64) -> Option<u64> {
+        let is_there = self.segments.values().any(|(_, end)| end + 1 == start);
+        let left = self.sizes.values().filter(|(end, _)| *end >= start);
+        let left: u64 = left.map(|(_, bytes)| bytes).sum();
+        (is_there && !self.is_doubled).then_some(left + local)
+    }
+
     /// The first offset in `from..upto` that is not there.
-    fn missing(&self, from: Offset, upto: Offset) -> Option<Offset> {
+    pub(crate) fn missing(&self, from: Offset, upto: Offset) -> Option<Offset> {
         let mut next = from;
         while next < upto {
             let holds = |range: &&(Offset, Offset)| (range.0..=range.1).contains(&next);
@@ -68,4 +88,50 @@ pub(crate) fn deleted(p: &Partition, ledger: &mut Ledger, node: i32, offset: Off
             p.stored.log_start
         )
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::tp;
+    use stormglass_broker_core::seam::RemoteIndexes;
+
+    fn stored(segments: &[(Offset, Offset)]) -> Stored {
+        let mut stored = Stored::default();
+        for (id, (base, end)) in (0..).zip(segments.iter().copied()) {
+            stored.add(&RemoteSegment {
+                id: RemoteSegmentId(id),
+                tp: tp(0),
+                base,
+                end,
+                bytes: 100,
+                max_timestamp: 0,
+                epochs: Vec::new(),
+                indexes: RemoteIndexes::default(),
+            });
+        }
+        stored
+    }
+
+    #[test]
+    fn what_is_left_of_a_log_is_counted_once() {
+        let stored = stored(&[(0, 9), (10, 19), (20, 29)]);
+        assert_eq!(stored.bytes_from(10, 7), Some(207));
+        assert_eq!(stored.bytes_from(20, 7), Some(107));
+        assert_eq!(stored.bytes_from(15, 7), None, "it begins amid a segment");
+    }
+
+    #[test]
+    fn what_others_may_have_deleted_is_not_judged() {
+        let mut stored = stored(&[(0, 9), (10, 19), (20, 29)]);
+        stored.segments.remove(&RemoteSegmentId(0));
+        assert_eq!(stored.bytes_from(10, 7), None);
+        assert_eq!(stored.bytes_from(20, 7), Some(107));
+    }
+
+    #[test]
+    fn what_was_copied_twice_is_not_judged() {
+        assert_eq!(stored(&[(0, 9), (5, 14)]).bytes_from(10, 0), None);
+        assert_eq!(stored(&[(10, 19), (0, 9)]).bytes_from(10, 0), Some(100));
+    }
 }

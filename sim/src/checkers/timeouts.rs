@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::protocol::{FetchPartition, FetchRequest, Request};
 use stormglass_broker_core::seam::TraceEvent;
 use stormglass_scenarios::plan::{Action, Plan};
@@ -34,8 +35,10 @@ const HEARD_MAX: usize = 64;
 struct Lag {
     caught_up_ns: u64,
     /// When it said that it has all, in a fetch that named the partition: no reckoning is stricter.
-    /// Kafka's leader counts every fetch of a session, this one's those that name it.
     complete_ns: u64,
+    /// The same of any other fetch of its session, as long as that has the partition, and its leader knew it:
+    /// Kafka's counts every fetch, this one's looks when the log grows.
+    idle_ns: u64,
     fetched_ns: u64,
     end_at_fetch: Offset,
 }
@@ -44,7 +47,7 @@ impl Lag {
     /// Of a member as its leader begins to lead, or takes it in.
     fn fresh(now_ns: u64) -> Self {
         let (caught_up_ns, complete_ns) = (now_ns, now_ns);
-        Self { caught_up_ns, complete_ns, fetched_ns: 0, end_at_fetch: Offset::MAX }
+        Self { caught_up_ns, complete_ns, idle_ns: 0, fetched_ns: 0, end_at_fetch: Offset::MAX }
     }
 
     /// Since when a follower that lags has been seen to lag, ns. It may lag only since an append just
@@ -71,6 +74,12 @@ impl Followers {
         self.0.iter().find(|(follower, _)| *follower == id).map(|(_, lag)| lag)
     }
 
+    /// A follower does not fetch for now.
+    fn leave_out(&mut self, id: i32) {
+        let own = self.0.iter_mut().filter(|(follower, _)| *follower == id);
+        own.for_each(|(_, lag)| lag.idle_ns = 0);
+    }
+
     fn or_insert(&mut self, id: i32, lag: Lag) -> &mut Lag {
         let at = self.0.iter().position(|(follower, _)| *follower == id).unwrap_or_else(|| {
             self.0.push((id, lag));
@@ -84,6 +93,8 @@ impl Followers {
 #[derive(Debug)]
 pub(crate) struct Timeouts {
     session_ns: u64,
+    /// How long followers' fetches wait at most, ns.
+    fetch_wait_ns: u64,
     /// By how much the fastest clock of the plan may be fast, parts per million.
     hurry_ppm: u64,
     /// By leader and partition: leaders begin and end by the thousand where topics are large.
@@ -110,9 +121,12 @@ pub(super) fn hurry_ppm(plan: &Plan) -> u64 {
 
 impl Timeouts {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let ms = plan.cluster.config_ms("broker.session.timeout.ms", 9_000);
+        let config_ns = |key: &str, default_ms| {
+            plan.cluster.config_ms(key, default_ms).saturating_mul(1_000_000)
+        };
         Self {
-            session_ns: ms.saturating_mul(1_000_000),
+            session_ns: config_ns("broker.session.timeout.ms", 9_000),
+            fetch_wait_ns: config_ns("replica.fetch.wait.max.ms", 500),
             hurry_ppm: hurry_ppm(plan),
             lags: FxHashMap::default(),
             heard: BTreeMap::new(),
@@ -130,9 +144,26 @@ impl Timeouts {
         (follower, fetch): (NodeId, &FetchRequest),
         positions: impl Iterator<Item = &'a FetchPartition>,
     ) {
+        self.leaves_out((node, follower), fetch);
         for part in positions {
             let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
             self.hears_position(now_ns, (node, broker), follower, (part, is_named));
+        }
+    }
+
+    /// Partitions that a follower takes out of its session, or that its next one has not: its leader knows no more
+    /// when it was heard of them.
+    fn leaves_out(&mut self, (node, follower): (i32, NodeId), fetch: &FetchRequest) {
+        for tp in &fetch.forgotten {
+            if let Some(followers) = self.lags.get_mut(&(node, *tp)) {
+                followers.leave_out(follower.0);
+            }
+        }
+        let is_raft = fetch.partitions.first().is_some_and(|at| at.tp == TopicPartition::METADATA);
+        if fetch.session_epoch <= 0 && !is_raft {
+            let is_named = |tp: &TopicPartition| fetch.partitions.iter().any(|at| at.tp == *tp);
+            let own = self.lags.iter_mut().filter(|((of, tp), _)| *of == node && !is_named(tp));
+            own.for_each(|(_, followers)| followers.leave_out(follower.0));
         }
     }
 
@@ -196,6 +227,12 @@ impl Timeouts {
         self.lag(of).is_some_and(joins)
     }
 
+    /// Whether a leader has learnt of a change of its ISR while a fetch waited that may wait yet.
+    pub(super) fn has_fresh_isr(&self, now_ns: u64, node: i32, tp: TopicPartition) -> bool {
+        let changed_ns = self.isr_changed.get(&(node, tp));
+        changed_ns.is_some_and(|at_ns| now_ns <= at_ns + self.fetch_wait_ns + SLACK_NS)
+    }
+
     fn lag(&self, (node, tp, follower): (i32, TopicPartition, i32)) -> Option<&Lag> {
         self.lags.get(&(node, tp))?.get(follower)
     }
@@ -225,6 +262,8 @@ impl Timeouts {
             lag.caught_up_ns = now_ns;
             if is_named {
                 lag.complete_ns = now_ns;
+            } else if knows_all(&view, follower) {
+                lag.idle_ns = now_ns;
             }
         } else if offset >= lag.end_at_fetch {
             lag.caught_up_ns = lag.caught_up_ns.max(lag.fetched_ns);
@@ -285,7 +324,7 @@ impl Timeouts {
         (before, lag_max_ns): (&[NodeId], u64),
     ) {
         let Some(lag) = self.lag((node, tp, member.0)) else { return };
-        let ago_ns = now_ns.saturating_sub(lag.complete_ns);
+        let ago_ns = now_ns.saturating_sub(lag.complete_ns.max(lag.idle_ns));
         says(ledger, ago_ns >= self.soonest(lag_max_ns), &|| {
             format!(
                 "leader {node} proposes an ISR of {tp:?} without {member}, which had all {} ms ago \
@@ -389,6 +428,13 @@ impl Timeouts {
     }
 }
 
+/// Whether a leader knows that a follower has all.
+fn knows_all(leader: &ReplicaView<'_>, follower: NodeId) -> bool {
+    let end = leader.log.log_end_offset();
+    let mut known = leader.lead.iter().flat_map(|lead| lead.followers.iter());
+    known.any(|known| known.id == follower && known.log_end >= end)
+}
+
 fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
     ledger.checked(Check::Timeouts, 1);
     if !holds {
@@ -487,5 +533,22 @@ mod tests {
             ledger.finish().1.len()
         };
         assert_eq!((broken(599), broken(600)), (1, 0));
+    }
+
+    #[test]
+    fn a_fetch_that_names_nothing_counts_while_the_session_has_the_partition() {
+        let tp = crate::recorder::testing::tp(0);
+        let left = |leaves_out: bool| {
+            let mut timeouts = timeouts();
+            let lag = Lag { complete_ns: 100 * MS, idle_ns: 800 * MS, ..Lag::default() };
+            timeouts.lags.entry((1, tp)).or_default().or_insert(2, lag);
+            if leaves_out {
+                timeouts.lags.entry((1, tp)).or_default().leave_out(2);
+            }
+            let mut ledger = Ledger::default();
+            timeouts.left((&mut ledger, 1_000 * MS), (1, tp, NodeId(2)), (&[], 500 * MS));
+            ledger.finish().1.len()
+        };
+        assert_eq!((left(false), left(true)), (1, 0));
     }
 }

@@ -134,6 +134,12 @@ impl<T> Connections<T> {
         self.nodes.iter().map(|node| node.throttled_ns).max().unwrap_or(0)
     }
 
+    /// Brokers whose quotas have asked for silence until later than this, ns.
+    pub(crate) fn throttled_after(&self, at_ns: u64) -> impl Iterator<Item = NodeId> + '_ {
+        let throttled = self.nodes.iter().filter(move |node| node.throttled_ns > at_ns);
+        throttled.map(|node| node.id)
+    }
+
     /// From when on a request can be sent, or the connection set up, ns. `NEVER`: an input will
     /// tell, as the connection is being set up or has `in_flight_max` requests in flight.
     pub(crate) fn sendable_ns(&self, id: NodeId, in_flight_max: u32) -> u64 {
@@ -311,5 +317,7 @@ mod tests {
         assert!(connections.connected(id));
         assert_eq!(connections.sendable_ns(id, 1), 5_000_001);
         assert_eq!(connections.throttled_ns(), 5_000_001);
+        assert_eq!(connections.throttled_after(5_000_000).collect::<Vec<_>>(), [id]);
+        assert_eq!(connections.throttled_after(5_000_001).count(), 0);
     }
 }

@@ -201,6 +201,7 @@ fn is_elsewhere(response: &Response) -> bool {
     };
     match response {
         Response::OffsetCommit(answer) => answer.partitions.iter().any(|(_, error)| is_so(*error)),
+        Response::OffsetFetch(answer) => answer.groups.iter().any(|of| is_so(of.error)),
         Response::OffsetDelete(answer) => is_so(answer.error),
         Response::DeleteGroups(answer) => answer.groups.iter().any(|(_, error)| is_so(*error)),
         Response::Produce(answer) => {
@@ -244,6 +245,9 @@ fn came_of(response: &Response) -> &'static str {
         Response::OffsetCommit(answer) => {
             (answer.partitions.iter().all(|of| is_done(of.1)), "operator: positions committed")
         }
+        Response::OffsetFetch(answer) => {
+            (answer.groups.iter().all(|of| is_done(of.error)), "operator: positions told")
+        }
         Response::OffsetDelete(answer) => {
             let all = answer.partitions.iter().all(|of| is_done(of.1));
             (is_done(answer.error) && all, "operator: positions deleted")
@@ -260,6 +264,7 @@ fn came_of(response: &Response) -> &'static str {
         Response::DescribeClientQuotas(answer) => {
             (is_done(answer.error), "operator: quotas described")
         }
+        Response::Metadata(_) => (true, "operator: a topic was looked for"),
         // that is what it is for
         Response::Produce(answer) => (
             answer.partitions.iter().all(|of| !is_done(of.error)),

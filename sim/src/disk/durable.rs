@@ -1,6 +1,7 @@
 //! What of a log would survive a power failure, for checkers.
 
 use super::device::Disk;
+use super::store::Segment;
 use bytes::Bytes;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::named_snapshot;
@@ -65,20 +66,30 @@ impl Disk {
         segments.all(|segment| segment.durable >= segment.bytes())
     }
 
+    /// First offset of the segment around an offset that is not on the volume yet. `None`: there is none, or no such
+    /// segment.
+    #[must_use]
+    pub fn unsynced_from(&self, tp: TopicPartition, around: Offset) -> Option<Offset> {
+        let log = self.store.log(tp)?;
+        let segment = log.segments.iter().rev().find(|segment| segment.base <= around)?;
+        (segment.durable < segment.bytes()).then(|| self.durable_in(segment))
+    }
+
+    /// Offset of the first batch of a segment that is not on the volume as a whole.
+    fn durable_in(&self, segment: &Segment) -> Offset {
+        let across = segment.content.batch_across(segment.durable, self.store.dictionary());
+        across.map_or(segment.base, |(offset, _)| offset)
+    }
+
     /// Offset below which everything that a log holds is on the volume, as of the last operation or
     /// [`Self::catch_up`]. `None` when there is no such log.
     #[must_use]
     pub fn durable_end(&self, tp: TopicPartition) -> Option<Offset> {
         let log = self.store.log(tp)?;
-        let dictionary = self.store.dictionary();
         let lost = log.segments.iter().find(|segment| segment.durable < segment.bytes());
         match lost {
-            Some(segment) => segment
-                .content
-                .batch_across(segment.durable, dictionary)
-                .map(|(offset, _)| offset)
-                .or(Some(segment.base)),
-            None => log.segments.last().map(super::store::Segment::next_offset),
+            Some(segment) => Some(self.durable_in(segment)),
+            None => log.segments.last().map(Segment::next_offset),
         }
     }
 }

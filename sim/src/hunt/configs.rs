@@ -65,6 +65,14 @@ pub(super) fn draw_expiry(plan: &mut Plan) {
     set(server, &mut dice, "producer.id.expiration.check.interval.ms", &[300, 2_000]);
 }
 
+/// In some storms brokers have no topic created that somebody asks about.
+pub(super) fn draw_creations(plan: &mut Plan) {
+    if Dice::new(plan.seed, "creations").percent(40) {
+        let (key, off) = ("auto.create.topics.enable".to_owned(), "false".to_owned());
+        plan.cluster.config.insert(key, off);
+    }
+}
+
 fn set(config: &mut Config, dice: &mut Dice, key: &str, values: &[u64]) -> u64 {
     let value = dice.pick(values);
     config.insert(key.to_owned(), value.to_string());

@@ -1,10 +1,13 @@
 //! Things that cross: a topic is made while brokers are fenced, a partition moves away from its leader while writes wait
 //! for a follower, a transactional producer begins anew while its coordinator is slow to end what it has begun, and a
 //! group's positions come from transactions and from elsewhere, leadership goes round while writes are on their way to
-//! disks. Draws come from streams of their own, so that the other seeds stay as they are.
+//! disks, records are deleted while others wait to be committed, somebody asks for ends of logs while leaders change, and
+//! producers begin anew while a broker cannot get ids for them. Draws come from streams of their own, so that the other
+//! seeds stay as they are.
 
 use super::dice::Dice;
 use super::storm::clash;
+use super::subscriptions::spare_topic;
 use super::timing::Timing;
 use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{
@@ -29,6 +32,9 @@ pub(super) fn storm(plan: &mut Plan) {
         anew_while_ending(plan, window),
         positions_from_both(plan, window),
         moved_while_written(plan, window),
+        deleted_while_waiting(plan, window),
+        asked_while_moved(plan, window),
+        anew_without_ids(plan, window),
     ] {
         for event in events {
             let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
@@ -46,6 +52,15 @@ fn asks(at_ns: u64, operation: Operation) -> EventPlan {
 
 fn brokers(plan: &Plan) -> Vec<i32> {
     plan.cluster.brokers.iter().map(|node| node.id).collect()
+}
+
+/// Partitions that have followers: topic, index, replicas.
+fn copied(plan: &Plan) -> Vec<(String, u32, Vec<i32>)> {
+    let of = plan.topics.iter().flat_map(|topic| {
+        let partitions = (0..).zip(&topic.assignment);
+        partitions.map(move |(index, replicas)| (topic.name.clone(), index, replicas.clone()))
+    });
+    of.filter(|(.., replicas)| replicas.len() > 1).collect()
 }
 
 /// A topic is made whose first replicas are on a broker that is away, and fenced; sometimes all of them.
@@ -87,7 +102,7 @@ fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
             continue; // it would be there already
         }
         free_ns = gone_ns + 500 * MS;
-        let topic = || MADE.to_owned();
+        let topic = || spare_topic(plan, MADE);
         events.push(asks(at_ns, Operation::CreateTopic { topic: topic(), assignment }));
         events.push(asks(gone_ns, Operation::DeleteTopic { topic: topic() }));
     }
@@ -99,14 +114,8 @@ fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
 fn moved_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "moved while waiting");
     let brokers = brokers(plan);
-    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
-    for topic in &plan.topics {
-        for (partition, replicas) in (0..).zip(&topic.assignment) {
-            if (2..brokers.len()).contains(&replicas.len()) {
-                partitions.push((topic.name.clone(), partition, replicas.clone()));
-            }
-        }
-    }
+    let mut partitions = copied(plan);
+    partitions.retain(|(.., replicas)| replicas.len() < brokers.len());
     if !dice.percent(25) || partitions.is_empty() {
         return Vec::new();
     }
@@ -195,14 +204,7 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPl
 /// longer, is still on its way to a disk.
 fn moved_while_written(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "moved while written");
-    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
-    for topic in &plan.topics {
-        for (partition, replicas) in (0..).zip(&topic.assignment) {
-            if replicas.len() > 1 {
-                partitions.push((topic.name.clone(), partition, replicas.clone()));
-            }
-        }
-    }
+    let partitions = copied(plan);
     if !dice.percent(20) || partitions.is_empty() {
         return Vec::new();
     }
@@ -244,6 +246,112 @@ fn moved_while_written(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
     events
 }
 
+/// A follower that is in sync stands still, so that nothing is committed, and meanwhile all records that are go.
+fn deleted_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "deleted while waiting");
+    let partitions = copied(plan);
+    if !dice.percent(12) || partitions.is_empty() {
+        return Vec::new();
+    }
+    // not so long that it is fenced, or is not in sync any more
+    let timing = Timing::of(plan);
+    let longest = timing.session_ns.min(timing.lag_ns) / MS;
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let (topic, _, replicas) = dice.pick(&partitions);
+        let node = replicas[dice.index(replicas.len() - 1) + 1];
+        let at_ns = dice.between(window.0, window.1);
+        let lasts = dice.between(longest / 2, longest * 95 / 100) * MS;
+        let action = Action::ProcessPause { node };
+        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        // whoever is asked deletes what it leads
+        for _ in 0..dice.between(2, 6) {
+            let (topic, before) = (topic.clone(), None);
+            let soon = at_ns + dice.between(lasts / MS / 4, lasts / MS) * MS;
+            events.push(asks(soon, Operation::DeleteRecords { topic, before }));
+        }
+    }
+    events
+}
+
+/// Leadership of a partition goes round while messages between its replicas are slow, and somebody asks where it ends:
+/// a new leader has not heard yet what was committed.
+fn asked_while_moved(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "asked while moved");
+    let partitions = copied(plan);
+    if !dice.percent(15) || partitions.is_empty() {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let mut order = dice.shuffled(&replicas);
+        let (moves, every) = (dice.between(1, 4), dice.pick(&[500, 900, 1_500]) * MS);
+        let extra_ns = dice.pick(&[60, 150, 400]) * MS;
+        let at_ns = dice.between(window.0, window.1);
+        let ends: Vec<Endpoint> = replicas.iter().map(|id| Endpoint::Node(*id)).collect();
+        let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
+        let action = Action::Link { from: ends.clone(), to: ends, one_way: false, effect };
+        events.push(EventPlan { at_ns, for_ns: Some((moves + 1) * every), action, line: None });
+        for turn in 1..=moves {
+            let moves_ns = at_ns + turn * every;
+            let (of, replicas) = (topic.clone(), order.clone());
+            events.push(asks(moves_ns, Operation::Reassign { topic: of, partition, replicas }));
+            let soon = moves_ns + dice.between(5, 40) * MS;
+            events.push(asks(soon, Operation::ElectPreferred));
+            for _ in 0..dice.between(4, 8) {
+                let (topic, committed) = (topic.clone(), dice.percent(40));
+                let operation = Operation::ListOffsets { topic, back_ms: None, committed };
+                events.push(asks(soon + dice.between(5, 300) * MS, operation));
+            }
+            order.rotate_left(1);
+        }
+    }
+    events
+}
+
+/// Producers begin anew when a broker that has just restarted cannot reach a controller: it has no ids for them, and gets
+/// none for longer than it waits for an answer.
+fn anew_without_ids(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "anew without ids");
+    let has_id = |producer: &&ProducerPlan| {
+        let is_on = producer.config.get("enable.idempotence").is_some_and(|on| on == "true");
+        is_on || producer.transactions.is_some()
+    };
+    let producers = plan.producers.iter().filter(has_id);
+    let producers: Vec<String> = producers.map(|producer| producer.name.clone()).collect();
+    if producers.is_empty() || !dice.percent(15) {
+        return Vec::new();
+    }
+    let answers_ns = plan.cluster.config_ms("controller.socket.timeout.ms", 30_000) * MS;
+    let node = dice.pick(&brokers(plan));
+    let at_ns = dice.between(window.0, window.1);
+    let down = dice.between(5, 200) * MS;
+    let action = Action::ProcessCrash { node };
+    let mut events = vec![EventPlan { at_ns, for_ns: Some(down), action, line: None }];
+    // it has registered by then
+    let cut_ns =
+        at_ns + down + Timing::of(plan).process_start_ns + 300 * MS + dice.around(400 * MS);
+    let lasts = answers_ns + dice.between(200, 1_500) * MS;
+    events.push(EventPlan {
+        at_ns: cut_ns,
+        for_ns: Some(lasts),
+        action: Action::Link {
+            from: vec![Endpoint::Node(node)],
+            to: vec![Endpoint::Controllers],
+            one_way: dice.percent(50),
+            effect: LinkEffect::Cut,
+        },
+        line: None,
+    });
+    for client in dice.shuffled(&producers) {
+        let (at_ns, down) = (cut_ns + dice.between(20, 600) * MS, dice.between(5, 200) * MS);
+        let action = Action::ClientCrash { client };
+        events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,17 +363,20 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 5];
+        let mut of_all = [0; 8];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 5] = [
+            let draws: [Draw; 8] = [
                 made_while_away,
                 moved_while_waiting,
                 anew_while_ending,
                 positions_from_both,
                 moved_while_written,
+                deleted_while_waiting,
+                asked_while_moved,
+                anew_without_ids,
             ];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());

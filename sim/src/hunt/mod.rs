@@ -5,10 +5,13 @@
 
 mod applications;
 mod configs;
+mod coordinators;
 mod crossings;
 mod dice;
+mod flushes;
 mod judge;
 mod names;
+mod one_broker;
 mod operations;
 mod quotas;
 mod rarely;
@@ -18,6 +21,7 @@ mod shrink;
 mod storm;
 mod subscriptions;
 mod swarm;
+mod tails;
 mod timing;
 mod transactions;
 

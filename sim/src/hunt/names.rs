@@ -47,6 +47,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::ListOffsets { .. } => "admin-list-offsets",
         Operation::UnregisterBroker { .. } => "admin-unregister-broker",
         Operation::CommitPositions { .. } => "admin-commit-positions",
+        Operation::FetchPositions { .. } => "admin-fetch-positions",
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",

@@ -1,5 +1,5 @@
-//! Topics of a swarm whose rolled segments go to remote storage, which is slow, or busy, for a while. Draws come
-//! from a stream of their own, so that the other seeds stay as they are.
+//! Topics of a swarm whose rolled segments go to remote storage, which is slow, or busy, for a while, and is read by
+//! those who are late. Draws come from a stream of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
 use super::storm::clash;
@@ -13,10 +13,16 @@ const LOCAL: &str = "local.retention.bytes";
 /// Draws who has remote storage. After all other configs, as compacted topics cannot.
 pub(super) fn draw(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "remote storage");
-    if !dice.percent(10) {
+    // what readers of committed records are told of remote ones needs both
+    let is_written = |topic: &TopicPlan| {
+        let mut producers = plan.producers.iter().filter(|of| of.topic == topic.name);
+        producers.any(|of| of.transactions.is_some()) && may_have(topic)
+    };
+    let written = plan.topics.iter().position(is_written);
+    if !dice.percent(if written.is_some() { 20 } else { 10 }) {
         return;
     }
-    let at = dice.index(plan.topics.len());
+    let at = written.unwrap_or(dice.index(plan.topics.len()));
     let Some(topic) = plan.topics.get_mut(at).filter(|topic| may_have(topic)) else { return };
     let limit = topic.config.get("retention.bytes").and_then(|text| text.parse().ok());
     let local = dice.pick(&[0_u64, 20_000, 40_000]).min(limit.unwrap_or(u64::MAX));
@@ -25,12 +31,17 @@ pub(super) fn draw(plan: &mut Plan) {
     set(LOCAL, &local.to_string());
     set("segment.bytes", dice.pick(&["20000", "20000", "40000"]));
     let every = dice.pick(&["300", "1000", "3000"]);
+    let name = topic.name.clone();
     add_remote_storage(plan);
     let server = &mut plan.cluster.config;
     server.insert("remote.log.manager.task.interval.ms".to_owned(), every.to_owned());
     if dice.percent(50) {
-        trouble(plan, &mut dice);
+        (0..dice.between(1, 3)).for_each(|_| trouble(plan, &mut dice));
     }
+    if dice.percent(70) {
+        (0..dice.between(1, 3)).for_each(|_| late_readers(plan, &mut dice, &name));
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
 }
 
 fn may_have(topic: &TopicPlan) -> bool {
@@ -46,9 +57,26 @@ fn trouble(plan: &mut Plan, dice: &mut Dice) {
     let extra_latency_ns = dice.pick(&[0, 100, 1_500]) * MS;
     let action = Action::ObjectStorage { reject_permille, extra_latency_ns };
     let event = EventPlan { at_ns, for_ns: Some(for_ns), action, line: None };
+    add(plan, event);
+}
+
+/// A group that reads the topic stops for so long that most of what is next is remote, up to the newest of it.
+fn late_readers(plan: &mut Plan, dice: &mut Dice, topic: &str) {
+    let groups = plan.consumers.iter().filter(|of| of.topics.iter().any(|name| name == topic));
+    let groups: Vec<String> = groups.map(|group| group.group.clone()).collect();
+    if groups.is_empty() {
+        return;
+    }
+    let ends_ns = plan.phases.heal_starts_ns();
+    let for_ns = dice.between(3_000, 9_000) * MS;
+    let at_ns = dice.between(plan.phases.warmup_ns, ends_ns.saturating_sub(for_ns + 1_000 * MS));
+    let action = Action::ConsumerPause { group: dice.pick(&groups), member: None };
+    add(plan, EventPlan { at_ns, for_ns: Some(for_ns), action, line: None });
+}
+
+fn add(plan: &mut Plan, event: EventPlan) {
     if !plan.events.iter().any(|other| clash(other, &event)) {
         plan.events.push(event);
-        plan.events.sort_by_key(|event| event.at_ns);
     }
 }
 
@@ -77,6 +105,6 @@ mod tests {
                 |event: &EventPlan| matches!(event.action, Action::ObjectStorage { .. });
             troubled += u32::from(plan.events.iter().any(is_trouble));
         }
-        assert!((20..50).contains(&tiered) && (8..30).contains(&troubled), "{tiered} {troubled}");
+        assert!((25..75).contains(&tiered) && (10..45).contains(&troubled), "{tiered} {troubled}");
     }
 }

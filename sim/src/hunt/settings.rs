@@ -3,6 +3,7 @@
 //! come from streams of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
+use super::subscriptions::{has_patterns, spare_topic};
 use stormglass_scenarios::plan::{Operation, Plan};
 
 const MS: u64 = 1_000_000;
@@ -22,7 +23,7 @@ pub(super) fn changes(plan: &Plan, window: (u64, u64)) -> Changes {
 /// A topic comes, grows, has lists among its configs, goes, and comes again under the same name.
 fn placed(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut dice = Dice::new(plan.seed, "placed topics");
-    if !dice.percent(8) {
+    if !dice.percent(if has_patterns(plan) { 30 } else { 8 }) {
         return Vec::new();
     }
     let commits = dice.percent(60);
@@ -30,7 +31,7 @@ fn placed(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut changes = Vec::new();
     let mut at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) / 2);
     for _ in 0..dice.between(1, 3) {
-        let topic = || PLACED.to_owned();
+        let topic = || spare_topic(plan, PLACED);
         // now and then there are too few brokers
         let most = if dice.percent(10) { brokers + 1 } else { brokers };
         let number = |number: u64| u32::try_from(number).unwrap_or(1);
@@ -38,7 +39,7 @@ fn placed(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
         changes.push((at_ns, Operation::PlaceTopic { topic: topic(), partitions, replicas }));
         at_ns += dice.around(500 * MS);
         for _ in 0..dice.between(0, 3) {
-            changes.push((at_ns, list(&mut dice)));
+            changes.push((at_ns, list(&mut dice, topic())));
             at_ns += dice.around(200 * MS);
         }
         if commits && dice.percent(75) {
@@ -66,7 +67,7 @@ fn placed(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     changes
 }
 
-fn list(dice: &mut Dice) -> Operation {
+fn list(dice: &mut Dice, topic: String) -> Operation {
     let (key, words) = dice.pick(&[
         ("cleanup.policy", ["compact", "delete", "compact,delete"]),
         ("leader.replication.throttled.replicas", ["0:1", "1:2", "0:1,1:2"]),
@@ -74,7 +75,7 @@ fn list(dice: &mut Dice) -> Operation {
     ]);
     let words = dice.pick(&words).to_owned();
     let subtracts = dice.percent(40);
-    Operation::ChangeTopicList { topic: PLACED.to_owned(), key: key.to_owned(), words, subtracts }
+    Operation::ChangeTopicList { topic, key: key.to_owned(), words, subtracts }
 }
 
 /// Groups of the consumer protocol have longer or shorter sessions for a while, and are heard more or less often.

@@ -311,6 +311,7 @@ fn names(action: &Action, id: i32) -> bool {
         Action::Admin { operation } => match operation {
             Operation::Reassign { replicas, .. } => replicas.contains(&id),
             Operation::UnregisterBroker { node } => *node == id,
+            Operation::SetBrokerConfig { node, .. } => *node == Some(id),
             Operation::CreateTopic { assignment, .. } => {
                 assignment.iter().flatten().any(|n| *n == id)
             }

@@ -3,9 +3,26 @@
 
 use super::dice::Dice;
 use super::storm::clash;
-use stormglass_scenarios::plan::{Action, EventPlan, Plan, Subscriptions};
+use stormglass_scenarios::plan::{Action, EventPlan, MembershipPlan, Plan, Subscriptions};
 
 const MS: u64 = 1_000_000;
+
+/// Whether members of some group subscribe by regular expressions.
+pub(super) fn has_patterns(plan: &Plan) -> bool {
+    let by_pattern = |of: MembershipPlan| of.subscriptions == Subscriptions::Patterns;
+    plan.consumers.iter().any(|group| group.membership.is_some_and(by_pattern))
+}
+
+/// The name of a topic that no client of a plan names. Where members subscribe by regular expressions it may be one
+/// that only has in it what they look for.
+pub(super) fn spare_topic(plan: &Plan, name: &str) -> String {
+    let mut dice = Dice::new(plan.seed, "names of spare topics");
+    if !has_patterns(plan) || plan.topics.is_empty() || dice.percent(40) {
+        return name.to_owned();
+    }
+    let of = dice.pick(&plan.topics).name;
+    dice.pick(&[format!("{of}-{name}"), format!("no-{name}")])
+}
 
 /// Gives some groups of the consumer protocol such members.
 pub(super) fn draw(plan: &mut Plan) {
@@ -18,11 +35,8 @@ pub(super) fn draw(plan: &mut Plan) {
             continue;
         };
         if dice.percent(40) {
-            membership.subscriptions = dice.pick(&[
-                Subscriptions::Different,
-                Subscriptions::Different,
-                Subscriptions::Patterns,
-            ]);
+            membership.subscriptions =
+                dice.pick(&[Subscriptions::Different, Subscriptions::Patterns]);
             // there is something to choose from, and somebody to share it with
             group.topics.clone_from(&topics);
             group.count = group.count.max(dice.pick(&[2, 3, 4]));

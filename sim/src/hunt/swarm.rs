@@ -2,13 +2,17 @@
 //! the run without the seed's draws.
 
 use super::configs;
+use super::coordinators;
 use super::crossings;
 use super::dice::Dice;
+use super::flushes;
+use super::one_broker;
 use super::operations;
 use super::rarely;
 use super::remote;
 use super::storm;
 use super::subscriptions;
+use super::tails;
 use super::timing::Timing;
 use super::transactions;
 use stormglass_scenarios::plan::{KeyDist, NodePlan, Plan, TopicPlan};
@@ -29,11 +33,14 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         draw_hosts(&mut plan);
         operations::widen(&mut plan);
         draw_topics(&mut plan);
+        draw_unclean(&mut plan);
         configs::draw(&mut plan);
         configs::draw_racks(&mut plan);
+        configs::draw_creations(&mut plan);
         draw_ages(&mut plan);
         draw_compaction(&mut plan);
         draw_lags(&mut plan);
+        flushes::draw(&mut plan);
         transactions::draw(&mut plan);
         transactions::draw_groups(&mut plan);
         transactions::draw_protocols(&mut plan);
@@ -51,6 +58,10 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         subscriptions::storm(&mut plan);
         transactions::migrate(&mut plan);
         crossings::storm(&mut plan);
+        flushes::storm(&mut plan);
+        coordinators::storm(&mut plan);
+        one_broker::storm(&mut plan);
+        tails::storm(&mut plan);
     }
     plan
 }
@@ -132,6 +143,21 @@ fn draw_topics(plan: &mut Plan) {
     }
     let unclean = if dice.percent(6) { "true" } else { "false" };
     plan.cluster.config.insert("unclean.leader.election.enable".to_owned(), unclean.to_owned());
+}
+
+/// In some storms one topic goes by another rule than the others when no replica in sync is left.
+fn draw_unclean(plan: &mut Plan) {
+    const KEY: &str = "unclean.leader.election.enable";
+    let mut dice = Dice::new(plan.seed, "unclean topics");
+    let all = plan.cluster.config.get(KEY).is_some_and(|value| value == "true");
+    // where all are unclean, few storms would have another topic
+    if !dice.percent(if all { 50 } else { 10 }) {
+        return;
+    }
+    let at = dice.index(plan.topics.len().max(1));
+    if let Some(topic) = plan.topics.get_mut(at) {
+        topic.config.insert(KEY.to_owned(), (!all).to_string());
+    }
 }
 
 /// Segments of a few batches make rolls, snapshots and retention common. The largest batch fits: a

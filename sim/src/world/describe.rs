@@ -97,9 +97,10 @@ fn asked_for(operation: &Operation) -> String {
             let value = value.as_deref().unwrap_or("its default");
             format!("{key} of {topic} is to be {value}")
         }
-        Operation::SetBrokerConfig { key, value } => {
-            let value = value.as_deref().unwrap_or("that of server.properties");
-            format!("{key} of all brokers is to be {value}")
+        Operation::SetBrokerConfig { node, key, value } => {
+            let value = value.as_deref().unwrap_or("what it is without that");
+            let of = node.map_or_else(|| "all brokers".to_owned(), |node| format!("broker {node}"));
+            format!("{key} of {of} is to be {value}")
         }
         Operation::CreateTopic { topic, assignment } => {
             format!("topic {topic} with {} partitions is asked for", assignment.len())
@@ -121,6 +122,7 @@ fn asked_for(operation: &Operation) -> String {
         Operation::CommitPositions { group, topic, offset } => {
             format!("group {group} is to be at {offset} in {topic}")
         }
+        Operation::FetchPositions { group, .. } => format!("positions of {group} are asked for"),
         Operation::DeletePositions { group, topic } => {
             format!("positions of group {group} in {topic} are to go")
         }

@@ -163,6 +163,7 @@ impl World {
             partitions,
             groups,
             running: self.plan.consumers.iter().map(|_| true).collect(),
+            throttled: (0..self.plan.consumers.len()).map(|of| self.throttlers(of)).collect(),
             stuck: self.stuck_producers(),
             coming_up: self
                 .nodes
@@ -236,6 +237,20 @@ impl World {
             .find(|n| n.broker.as_ref().is_some_and(|b| b.active_controller() == Some(n.id)));
         let node = active.or_else(|| controllers().next());
         node.and_then(|n| n.broker.as_ref()?.isr(tp)).unwrap_or_default()
+    }
+
+    /// Brokers whose quotas have made a member of a group wait since what has to be consumed was committed. One that
+    /// has waited for less has had the time that anybody has.
+    fn throttlers(&self, of: usize) -> Vec<NodeId> {
+        let since_ns = self.now.saturating_sub(super::DEADLINE_NS);
+        let members = self.clients.iter().filter(|client| client.running);
+        let by = members.filter_map(|client| match &client.kind {
+            ClientKind::Consumer { group, machine } if *group == of => {
+                Some(machine.throttled_after(since_ns.saturating_sub(client.origin_ns)))
+            }
+            _ => None,
+        });
+        by.flatten().collect()
     }
 
     /// Producers that have something to send, and were not answered for a while in which no quota made them wait. That

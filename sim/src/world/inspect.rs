@@ -6,6 +6,7 @@ use crate::checkers::{Moment, NodeView};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::seam::FileName;
+use stormglass_broker_core::time::Instant;
 use stormglass_reports::recording::ReplicaSecond;
 use stormglass_scenarios::plan::Plan;
 
@@ -20,7 +21,8 @@ fn view_of(node: &Node, now_ns: u64) -> Option<NodeView<'_>> {
         until => now_ns.saturating_sub(until),
     };
     let broker = node.broker.as_ref().filter(|_| !node.disk.is_offline())?;
-    Some(NodeView { node: node.id.0, broker, disk: &node.disk, awake_ns })
+    let mono = Instant::from_nanos(node.clock.monotonic_ns(now_ns));
+    Some(NodeView { node: node.id.0, broker, disk: &node.disk, awake_ns, mono })
 }
 
 impl World {

@@ -13,11 +13,14 @@ use stormglass_broker_core::protocol::{
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest,
-    NewPartitions, NewTopic, OffsetCommitRequest, OffsetDeleteRequest, OffsetSpec, Placement,
-    ProducePartition, ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
+    MetadataRequest, NewPartitions, NewTopic, OffsetCommitRequest, OffsetDeleteRequest,
+    OffsetFetchGroup, OffsetFetchRequest, OffsetSpec, Placement, ProducePartition, ProduceRequest,
+    Request, TopicRef, UnregisterBrokerRequest,
 };
-use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
+use stormglass_scenarios::plan::{Action, ClientProfile, EventPlan, Operation};
 
+/// Until somebody looks whether what was deleted is gone, ns.
+const LOOK_AFTER_NS: u64 = 150_000_000;
 /// What the administrator calls a topic of its own until it is made.
 const UNMADE: TopicId = TopicId(u128::MAX);
 
@@ -36,6 +39,7 @@ impl World {
             event.at_ns >= now_ns || client_quotas::may_be_open(&self.plan.events, *index, now_ns)
         });
         let to_come = to_come.map(|(_, event)| event);
+        let looks = to_come.clone().filter_map(|event| self.look_after(event));
         let asked = to_come.filter_map(|event| match &event.action {
             Action::Admin { operation } => Some(Task {
                 due_ns: event.at_ns,
@@ -44,12 +48,26 @@ impl World {
             }),
             _ => None,
         });
-        let mut tasks: Vec<Task> = asked.collect();
+        let mut tasks: Vec<Task> = asked.chain(looks).collect();
         tasks.sort_by_key(|task| task.due_ns);
         let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
             .expect("the defaults parse");
         let draws = self.draws("operator", 0);
         (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
+    }
+
+    /// Whoever has deleted a topic looks whether it is gone. That must not bring it back: either it, or the brokers,
+    /// allow no creation.
+    fn look_after(&self, event: &EventPlan) -> Option<Task> {
+        let Action::Admin { operation: Operation::DeleteTopic { topic } } = &event.action else {
+            return None;
+        };
+        let brokers = self.plan.cluster.config.get("auto.create.topics.enable");
+        let request = Request::Metadata(MetadataRequest {
+            topics: Some(vec![topic.as_str().into()]),
+            allow_auto_topic_creation: brokers.is_some_and(|create| create == "false"),
+        });
+        Some(Task { due_ns: event.at_ns + LOOK_AFTER_NS, request, of_own_topic: None })
     }
 
     /// A topic that is none of the plan's, and that positions are committed in.
@@ -75,8 +93,9 @@ impl World {
             Operation::SetTopicConfig { topic, key, value } => {
                 config_change((ConfigTarget::TOPIC, topic), key, value.as_deref())
             }
-            Operation::SetBrokerConfig { key, value } => {
-                config_change((ConfigTarget::BROKER, ""), key, value.as_deref())
+            Operation::SetBrokerConfig { node, key, value } => {
+                let name = node.map_or_else(String::new, |node| node.to_string());
+                config_change((ConfigTarget::BROKER, &name), key, value.as_deref())
             }
             Operation::CreateTopic { topic, assignment } => {
                 let replicas =
@@ -139,6 +158,12 @@ impl World {
                 };
                 let request = OffsetCommitRequest::without_member(group.as_str().into(), offsets);
                 Request::OffsetCommit(Box::new(request))
+            }
+            Operation::FetchPositions { group, topic } => {
+                let partitions = Some(self.partitions_of(topic)?.collect());
+                let group = group.as_str().into();
+                let groups = vec![OffsetFetchGroup { group, partitions, member: None }];
+                Request::OffsetFetch(OffsetFetchRequest { require_stable: true, groups })
             }
             Operation::DeletePositions { group, topic } => {
                 let partitions = self.partitions_of(topic)?.collect();

@@ -43,7 +43,9 @@ impl World {
                 }
                 checkers.asked(now_ns, of, (conn.0, correlation.0), request);
             }
-            Input::Response { from, result, .. } => checkers.hears(now_ns, of, *from, result),
+            Input::Response { from, correlation, result } => {
+                checkers.hears(now_ns, of, (*from, correlation.0), result);
+            }
             Input::Disk { .. } => checkers.reads(now_ns, at.id.0),
             Input::Client { .. } | Input::Spent { .. } | Input::ConnectionClosed(_) => {
                 checkers.hears_of_client(now_ns, of, input);

@@ -410,7 +410,18 @@ impl ConsumerGroup {
             epoch: current.epoch,
             previous: current.previous_epoch,
             assigned: current.assigned.clone(),
+            is_confirmed: self.unconfirmed.is_empty(),
         })
+    }
+
+    /// Answers that wait for the log, for checkers.
+    pub(super) fn answers_owed(&self) -> usize {
+        self.unconfirmed.iter().map(|append| append.waiting.len()).sum()
+    }
+
+    /// Whether others are shown something else than what the log has confirmed, for checkers.
+    pub(super) fn is_hidden(&self) -> bool {
+        self.unconfirmed.is_empty() && self.committed != self.current
     }
 
     /// When a member's session ends, for checkers.
@@ -450,7 +461,7 @@ impl ConsumerGroup {
 
     /// What it goes on with, for checkers.
     pub(super) fn view(&self) -> ConsumerGroupView<'_> {
-        self.current.view(&self.id)
+        self.current.view(&self.id, !self.refresh)
     }
 
     /// How the group differs from what its log says, for checkers; nothing while an append is under way.

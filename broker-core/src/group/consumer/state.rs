@@ -222,8 +222,12 @@ impl State {
         subscription.topics.iter().chain(matched)
     }
 
-    /// For checkers.
-    pub(super) fn view<'a>(&'a self, group: &'a Arc<str>) -> ConsumerGroupView<'a> {
+    /// For checkers. `knows_topics`: it has looked at the topics since they changed.
+    pub(super) fn view<'a>(
+        &'a self,
+        group: &'a Arc<str>,
+        knows_topics: bool,
+    ) -> ConsumerGroupView<'a> {
         let topics = self.topics.iter();
         let member = |(id, member): (&'a Arc<str>, &'a Arc<Member>)| {
             let Member { subscription, current } = &**member;
@@ -240,6 +244,7 @@ impl State {
         ConsumerGroupView {
             group,
             is_assigned: self.group_epoch == self.assignment_epoch,
+            knows_topics,
             topics: topics.map(|(name, topic)| (&**name, (topic.id, topic.partitions))).collect(),
             members: self.members.iter().map(member).collect(),
         }

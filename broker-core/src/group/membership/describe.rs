@@ -151,6 +151,22 @@ impl Membership {
         members.find(|(id, member)| !is_guarded(id, member)).map(|(id, _)| id)
     }
 
+    /// Members that wait for an answer, for checkers.
+    pub(in crate::group) fn answers_owed(&self) -> usize {
+        let all = self.members.values();
+        all.map(|of| usize::from(of.joining.is_some()) + usize::from(of.syncing.is_some())).sum()
+    }
+
+    /// A member that waits for what will not come, for checkers: for the next generation while none is being made, or
+    /// for an assignment that nobody will make.
+    pub(in crate::group) fn stranded(&self) -> Option<&Arc<str>> {
+        let waits_in_vain = |member: &Member| {
+            member.joining.is_some() && self.state != GroupState::PreparingRebalance
+                || member.syncing.is_some() && self.state != GroupState::CompletingRebalance
+        };
+        self.members.iter().find(|(_, member)| waits_in_vain(member)).map(|(id, _)| id)
+    }
+
     /// How a stable group differs from what its log says, for checkers.
     pub(in crate::group) fn differs_from(&self, log: Option<&Self>) -> Option<String> {
         if self.state != GroupState::Stable {

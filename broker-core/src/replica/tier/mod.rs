@@ -13,6 +13,7 @@ mod fetch;
 mod rebuild;
 #[cfg(test)]
 mod tests;
+mod views;
 
 pub(super) use fetch::RemoteRead;
 

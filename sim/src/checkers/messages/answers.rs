@@ -171,7 +171,7 @@ fn is_end(
 
 /// Whether a leader may not know where its log ends for readers: what is committed is below the offset at which it began
 /// to lead (KIP-207).
-fn may_not_know(high_watermark: Offset, begins: Option<Offset>) -> bool {
+pub(super) fn may_not_know(high_watermark: Offset, begins: Option<Offset>) -> bool {
     begins.is_some_and(|begins| high_watermark < begins)
 }
 

@@ -37,13 +37,9 @@ impl Beat {
         by: Speaker<'_>,
         (changed, replies): (&BTreeSet<String>, &[Reply]),
     ) {
-        let Self { key, member: (group, member), before } = self;
-        let own = replies.iter().find(|of| (by.node, of.conn.0, of.correlation.0) == *key);
-        let is_refused = own.is_some_and(|reply| match &reply.response {
-            Some(Response::ConsumerGroupHeartbeat(answer)) => !answer.error.is_ok(),
-            _ => true,
-        });
+        let Self { member: (group, member), before, .. } = self;
         let until = by.broker.member_session(group, member);
+        let is_refused = self.is_refused(by.node, replies);
         let told = if is_refused { ErrorCode::UnknownMemberId } else { ErrorCode::None };
         says.rule(changed.contains(&**group) || is_renewed(told, *before, until), &|| {
             format!(
@@ -52,6 +48,20 @@ impl Beat {
                 by.node
             )
         });
+    }
+
+    fn is_refused(&self, node: i32, replies: &[Reply]) -> bool {
+        let own = replies.iter().find(|of| (node, of.conn.0, of.correlation.0) == self.key);
+        own.is_some_and(|reply| match &reply.response {
+            Some(Response::ConsumerGroupHeartbeat(answer)) => !answer.error.is_ok(),
+            _ => true,
+        })
+    }
+
+    /// Group and member, unless it was refused, or whoever was asked has ended.
+    pub(super) fn taken(&self, node: i32, replies: &[Reply]) -> Option<(&Arc<str>, &Arc<str>)> {
+        let is_taken = self.key.0 == node && !self.is_refused(node, replies);
+        is_taken.then_some((&self.member.0, &self.member.1))
     }
 }
 
@@ -163,15 +173,15 @@ impl CarriedOut {
         self.epochs.take()
     }
 
-    /// A member is answered.
+    /// A member is answered. What it has asked, if it was heard.
     pub(super) fn answered(
         &mut self,
         says: &mut Says<'_>,
         by: Speaker<'_>,
         key: Key,
         answer: &HeartbeatResponse,
-    ) {
-        let Some((_, asked, before)) = self.member.take_if(|(of, ..)| *of == key) else { return };
+    ) -> Option<HeartbeatRequest> {
+        let (_, asked, before) = self.member.take_if(|(of, ..)| *of == key)?;
         let until = by.broker.member_session(&asked.group, &asked.member);
         says.rule(is_renewed(answer.error, before, until), &|| {
             format!(
@@ -180,6 +190,7 @@ impl CarriedOut {
                 by.node, asked.member, asked.group, answer.error
             )
         });
+        counts(answer.error).then_some(asked)
     }
 }
 
@@ -201,9 +212,12 @@ fn has_moved_early(state: &PartitionImage, adding: &[NodeId]) -> bool {
 }
 
 /// Who is told to go on, or to join again, has shown that it is alive.
+fn counts(told: ErrorCode) -> bool {
+    matches!(told, ErrorCode::None | ErrorCode::RebalanceInProgress)
+}
+
 fn is_renewed(told: ErrorCode, before: Instant, until: Option<Instant>) -> bool {
-    let counts = matches!(told, ErrorCode::None | ErrorCode::RebalanceInProgress);
-    !counts || until.is_none_or(|until| until > before)
+    !counts(told) || until.is_none_or(|until| until > before)
 }
 
 #[cfg(test)]

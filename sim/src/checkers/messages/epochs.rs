@@ -94,7 +94,7 @@ mod tests {
     use crate::recorder::testing::tp;
 
     fn view(epoch: i32, previous: i32) -> ConsumerEpochsView {
-        ConsumerEpochsView { epoch, previous, assigned: [tp(0)].into() }
+        ConsumerEpochsView { epoch, previous, assigned: [tp(0)].into(), is_confirmed: true }
     }
 
     #[test]

@@ -5,18 +5,24 @@
 mod answers;
 mod carried_out;
 mod controller;
+mod creations;
+mod deleted;
 mod deletions;
 mod ends;
 mod epochs;
 mod fencing;
 mod fetches;
 mod flawed;
+mod learned;
 mod members;
 mod named;
+mod offsets;
+mod owed;
 mod peers;
 mod placed;
 mod proven;
 mod quotas;
+mod session_times;
 mod sessions;
 mod shutdowns;
 #[cfg(test)]
@@ -24,6 +30,7 @@ mod tests;
 mod timestamps;
 mod transactional;
 mod undone;
+mod unsure;
 mod votes;
 mod written;
 
@@ -34,17 +41,22 @@ use super::ledger::{Check, Ledger, Promise};
 use super::suite::Checkers;
 use crate::disk::Disk;
 use carried_out::CarriedOut;
+use creations::Creations;
 use ends::Ends;
 use members::Members;
+use owed::Owed;
 use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
+use session_times::SessionTimes;
 use sessions::Sessions;
 use shutdowns::Shutdowns;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::protocol::{FetchPartition, ProduceRequest, Request, Response};
+use stormglass_broker_core::protocol::{
+    FetchPartition, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, Request, Response,
+};
 use stormglass_broker_core::seam::{Input, PeerError, PeerRequest, Reply};
 use timestamps::Visible;
 use written::Told;
@@ -59,7 +71,9 @@ pub(crate) const PROMISE: Promise = Promise {
            transactions end as their producers ask or in another epoch, transactional ids become \
            what follows from what they were, answers name all that was asked about, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
-           and so are batches that no client may write, clients wait as long as their quotas say, and nobody \
+           and so are batches that no client may write, leaders name no end of a log that they do not know, and delete \
+           what is committed and no more, topics come into being only if somebody allows it, who asks something of a group is answered once, with the positions \
+           that its coordinator knows, open transactions make them unstable, clients wait as long as their quotas say, and nobody \
            else does, and an answer to an earlier question changes nothing",
 };
 
@@ -91,6 +105,9 @@ struct Before {
     high_watermark: Offset,
 }
 
+/// Offset that a follower has asked for, its leader epoch, and the request that said so.
+type Fetching = (Offset, LeaderEpoch, u64);
+
 /// Members that a controller has taken into an ISR, and the leader epoch.
 type TakenIn = (Vec<NodeId>, LeaderEpoch);
 
@@ -111,6 +128,8 @@ struct Open {
     in_order: Vec<TopicPartition>,
     /// Of ListOffsets: what could be read of partitions that are asked about by time.
     visible: Vec<Visible>,
+    /// Of ListOffsets: partitions whose end nobody can name yet.
+    unsure: Vec<TopicPartition>,
     /// Of ConsumerGroupHeartbeat: how often members of the group are to be heard, ms.
     interval_ms: i32,
     /// Of what may change a transactional id: what that was.
@@ -125,9 +144,11 @@ impl Open {
             Request::Produce(asked) => answers::in_order(broker, asked),
             _ => Vec::new(),
         };
-        let visible = match request {
-            Request::ListOffsets(asked) => timestamps::visible(broker, asked),
-            _ => Vec::new(),
+        let (visible, unsure) = match request {
+            Request::ListOffsets(asked) => {
+                (timestamps::visible(broker, asked), unsure::of(broker, asked))
+            }
+            _ => (Vec::new(), Vec::new()),
         };
         let interval_ms = match request {
             Request::ConsumerGroupHeartbeat(asked) => {
@@ -136,7 +157,8 @@ impl Open {
             _ => 0,
         };
         let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
-        Self { request: request.clone(), in_order, visible, interval_ms, transactional }
+        let request = request.clone();
+        Self { request, in_order, visible, unsure, interval_ms, transactional }
     }
 }
 
@@ -147,19 +169,23 @@ pub(crate) struct Talk {
     open: FxHashMap<(i32, u64, u64), Open>,
     /// Why some of them must be refused.
     objections: FxHashMap<(i32, u64, u64), String>,
-    /// Reassignments that may be refused for no reason of their own.
+    /// Reassignments, and votes, that may be refused for no reason of their own.
     welcome: FxHashSet<(i32, u64, u64)>,
     sessions: Sessions,
     ends: Ends,
+    creations: Creations,
     shutdowns: Shutdowns,
     told: Told,
     carried_out: CarriedOut,
     members: Members,
-    /// Offset that a follower has asked a leader for last, and its epoch then, by node, leader and
-    /// partition.
-    fetching: FxHashMap<(i32, NodeId, TopicPartition), (Offset, LeaderEpoch)>,
+    session_times: SessionTimes,
+    owed: Owed,
+    /// What a follower has asked a leader for last, by node, leader and partition.
+    fetching: FxHashMap<(i32, NodeId, TopicPartition), Fetching>,
     /// Of the answer that is being taken.
     before: Vec<Before>,
+    /// Of the same answer: where leaders' logs begin by now.
+    learned: Vec<learned::Told>,
     /// Of the fetch that is being handled.
     unproven: Vec<Unproven>,
     /// Of the same fetch: what must count.
@@ -236,17 +262,21 @@ impl Checkers {
         }
         self.timeouts.asked(now_ns, (node, broker), request);
         self.followed.asked(now_ns, node, request);
+        self.in_touch.asked(now_ns, (node, broker), request);
         if let (Request::OffsetCommit(commit), Some(forgotten)) = (request, &mut self.forgotten) {
             forgotten.asked(commit);
         }
         self.talk.ends.asked(request);
+        self.talk.creations.asked(request, self.creates_topics);
         self.talk.shutdowns.asked((node, broker), request);
         self.talk.stays_fenced = controller::stays_fenced(broker, request);
         let key = (node, conn, correlation);
         self.talk.carried_out.asked(now_ns, key, broker, request);
+        self.talk.owed.asked(key, request);
         if let Request::JoinGroup(asked) = request {
             let term = members::term(broker, &asked.group);
             self.talk.members.joins((node, term), asked);
+            self.talk.session_times.joins(asked);
         }
         if let Some(quotas) = &mut self.talk.quotas {
             quotas.asked((node, broker), (conn, correlation), request);
@@ -254,7 +284,7 @@ impl Checkers {
         if let Some(objection) = self.objection(now_ns, (node, broker), request) {
             self.talk.objections.insert(key, objection);
         }
-        if undone::is_welcome(broker, request) {
+        if undone::is_welcome(broker, request) || votes::is_due(node, broker, request) {
             self.talk.welcome.insert(key);
         }
         if is_looked_at(request) {
@@ -290,15 +320,18 @@ impl Checkers {
         &mut self,
         now_ns: u64,
         (node, broker): (i32, &Broker),
-        from: NodeId,
+        (from, correlation): (NodeId, u64),
         result: &Result<Response, PeerError>,
     ) {
+        self.heartbeats.hears(now_ns, (node, correlation), result);
         self.talk.before.clear();
+        self.talk.learned.clear();
         self.talk.unproven.clear();
         self.talk.proven.clear();
         self.talk.refused.clear();
         self.talk.proposed.clear();
         self.talk.stays_fenced = None;
+        self.talk.creations.rest();
         self.talk.shutdowns.rest();
         self.talk.carried_out.rest();
         if let Ok(Response::AlterPartition(answer)) = result {
@@ -310,13 +343,14 @@ impl Checkers {
         }
         if let Ok(answer) = result {
             self.followed.hears(now_ns, node, from.0, answer);
+            self.talk.owed.hears(node, answer);
         }
         let Ok(Response::Fetch(fetch)) = result else { return };
         for answer in &fetch.partitions {
             let asked = self.talk.fetching.get(&(node, from, answer.tp));
-            let Some((asked, epoch)) = asked.copied() else { continue };
+            let Some((asked, epoch, asked_by)) = asked.copied() else { continue };
             let Some(view) = broker.replica_view(answer.tp) else { continue };
-            self.talk.before.push(Before {
+            let before = Before {
                 tp: answer.tp,
                 from: (from, epoch),
                 follows: (view.leader, view.leader_epoch),
@@ -324,7 +358,12 @@ impl Checkers {
                 log_end: view.log.log_end_offset(),
                 next: view.log.next_offset(),
                 high_watermark: view.high_watermark,
-            });
+            };
+            // an answer to what was asked before that is not waited for any more
+            if asked_by <= correlation {
+                self.talk.learned.extend(learned::Told::of(broker, &before, answer));
+            }
+            self.talk.before.push(before);
         }
     }
 
@@ -359,6 +398,9 @@ impl Checkers {
             self.about(before.tp, |says| peers::stale_answer(says, by, before));
         }
         self.talk.before = befores; // its room serves the next answer
+        for told in std::mem::take(&mut self.talk.learned) {
+            self.about(told.tp(), |says| learned::is_taken_over(says, by, told));
+        }
         for unproven in std::mem::take(&mut self.talk.unproven) {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
@@ -379,6 +421,9 @@ impl Checkers {
             let changed = std::mem::take(&mut self.changed_sessions);
             self.rest(|says| beat.is_heard(says, by, (&changed, replies)));
             self.changed_sessions = changed;
+            if let Some(member) = beat.taken(by.node, replies) {
+                self.is_heard(by, member, session_times::configured(by.broker, member.0));
+            }
         }
         if let Some(epochs) = self.talk.carried_out.epochs() {
             self.rest(|says| epochs.handled(says, by, replies));
@@ -404,6 +449,10 @@ impl Checkers {
             self.talk.quotas = Some(quotas);
         }
         let Some(answer) = reply.response.as_ref() else { return };
+        if owed::is_answer(answer) {
+            let was_asked = self.talk.owed.answered(key);
+            self.rest(|says| owed::once(says, by.node, was_asked, answer));
+        }
         if proven::is_decision(answer) {
             self.rest(|says| proven::decides(says, by, answer));
         }
@@ -419,14 +468,32 @@ impl Checkers {
         }
         if is_welcome {
             self.rest(|says| undone::reassigned(says, by.node, answer));
+            self.rest(|says| votes::given(says, by.node, answer));
         }
         if let Some(asked) = asked {
             self.answered(by, &asked, answer);
         }
         if let Response::Heartbeat(answer) = answer {
             let mut carried_out = std::mem::take(&mut self.talk.carried_out);
-            self.rest(|says| carried_out.answered(says, by, key, answer));
+            let mut heard = None;
+            self.rest(|says| heard = carried_out.answered(says, by, key, answer));
             self.talk.carried_out = carried_out;
+            if let Some(asked) = heard {
+                let session_ms = self.talk.session_times.named(&asked.group, &asked.member);
+                self.is_heard(by, (&asked.group, &asked.member), session_ms);
+            }
+        }
+    }
+
+    /// A member has shown that it is alive, and its session is to last so long.
+    fn is_heard(
+        &mut self,
+        by: Speaker<'_>,
+        member: (&Arc<str>, &Arc<str>),
+        session_ms: Option<i32>,
+    ) {
+        if let Some(session_ms) = session_ms.filter(|_| self.has_right_clocks) {
+            self.rest(|says| session_times::begins(says, by, member, session_ms));
         }
     }
 
@@ -455,6 +522,7 @@ impl Checkers {
         self.talk.sessions.forget(node);
         self.talk.told.forget(node);
         self.talk.members.forget(node);
+        self.talk.owed.forget(node);
         self.talk.shutdowns.forget(node);
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
@@ -504,15 +572,10 @@ impl Checkers {
                 }
             }
             (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
-                let waited = !open.visible.is_empty();
-                for part in &answer.partitions {
-                    let at = self.partition(part.tp);
-                    let has_lost = self.partitions[at].losses.iter().next().is_some();
-                    self.about(part.tp, |says| {
-                        answers::list_offsets(says, by, (asked, waited), part);
-                        timestamps::answer(says, by, (asked, &*open.visible, has_lost), part);
-                    });
-                }
+                self.names_offsets(by, (open, asked), answer);
+            }
+            (Request::DeleteRecords(asked), Response::DeleteRecords(answer)) => {
+                self.rest(|says| deleted::answer(says, by, asked, answer));
             }
             (Request::OffsetForLeaderEpoch(asked), Response::OffsetForLeaderEpoch(answer)) => {
                 for part in &answer.partitions {
@@ -532,6 +595,9 @@ impl Checkers {
                 Request::DeleteGroups(_) | Request::OffsetDelete(_),
                 Response::DeleteGroups(_) | Response::OffsetDelete(_),
             ) => self.rest(|says| deletions::answer(says, by, (&open.request, answer))),
+            (Request::OffsetFetch(asked), Response::OffsetFetch(answer)) => {
+                self.rest(|says| offsets::answer(says, by, (asked, answer)));
+            }
             (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
                 let mut members = std::mem::take(&mut self.talk.members);
                 let at = (by.node, members::term(by.broker, &asked.group));
@@ -539,6 +605,24 @@ impl Checkers {
                 self.talk.members = members;
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
+        }
+    }
+
+    fn names_offsets(
+        &mut self,
+        by: Speaker<'_>,
+        (open, asked): (&Open, &ListOffsetsRequest),
+        answer: &ListOffsetsResponse,
+    ) {
+        let waited = !open.visible.is_empty();
+        for part in &answer.partitions {
+            let at = self.partition(part.tp);
+            let has_lost = self.partitions[at].losses.iter().next().is_some();
+            self.about(part.tp, |says| {
+                answers::list_offsets(says, by, (asked, waited), part);
+                unsure::answer(says, by.node, &open.unsure, part);
+                timestamps::answer(says, by, (asked, &*open.visible, has_lost), part);
+            });
         }
     }
 
@@ -559,11 +643,13 @@ impl Checkers {
         let batch = data.and_then(|data| data.records.batches().first());
         let at = self.partition(tp);
         if let Some(batch) = batch {
-            self.partitions[at].refused.push(&batch.header, view.log.next_offset());
+            let (end, epochs) = (view.log.next_offset(), view.log.epoch_entries());
+            self.partitions[at].refused.push(&batch.header, end, epochs);
         }
     }
 
     fn asks(&mut self, by: Speaker<'_>, send: &PeerRequest) {
+        self.heartbeats.asks(by.node, send.correlation.0, &send.request);
         if let Some(epoch) = proven::asked_in(&send.request) {
             self.rest(|says| proven::epoch_is_kept(says, by, epoch));
         }
@@ -577,7 +663,7 @@ impl Checkers {
                     return self.rest(|says| peers::raft_fetch(says, by, fetch));
                 }
                 for part in &fetch.partitions {
-                    let asked = (part.fetch_offset, part.current_leader_epoch);
+                    let asked = (part.fetch_offset, part.current_leader_epoch, send.correlation.0);
                     self.talk.fetching.insert((by.node, send.to, part.tp), asked);
                     self.about(part.tp, |says| peers::follower_fetch(says, by, send.to, part));
                 }
@@ -588,6 +674,12 @@ impl Checkers {
                 }
             }
             Request::Vote(vote) => self.rest(|says| peers::stands(says, by, vote)),
+            Request::EndQuorumEpoch(end) => self.in_touch.resigns(&mut self.ledger, by.node, end),
+            Request::CreateTopics(asked) => {
+                let creations = std::mem::take(&mut self.talk.creations);
+                self.rest(|says| creations.asks(says, by.node, asked));
+                self.talk.creations = creations;
+            }
             Request::WriteTxnMarkers(markers) if self.has_sound_transactions() => {
                 let ends = std::mem::take(&mut self.talk.ends);
                 self.rest(|says| ends.markers(says, by.node, markers));
@@ -660,6 +752,7 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::EndTxn(_)
             | Request::TransactionalProduce(_)
             | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
             | Request::TxnOffsetCommit(_)
             | Request::DeleteRecords(_)
             | Request::WriteTxnMarkers(_)

@@ -30,7 +30,7 @@ fn batches(of: &[(Offset, LeaderEpoch)]) -> Records {
 }
 
 /// Offsets 0 to 29: epoch 1, then 3 from offset 20 on.
-fn log() -> Log {
+pub(super) fn log() -> Log {
     let server = ServerConfig::kafka_defaults();
     let mut log =
         Log::create(tp(0), LogConfig::new(&TopicConfig::from_server(&server), &server), 0);
@@ -39,7 +39,7 @@ fn log() -> Log {
     log
 }
 
-fn view(log: &Log) -> ReplicaView<'_> {
+pub(super) fn view(log: &Log) -> ReplicaView<'_> {
     let lead = LeadView {
         epoch_start: 20,
         isr: &ISR,

@@ -140,6 +140,14 @@ pub(super) fn markers(says: &mut Says<'_>, by: Speaker<'_>, asked: &WriteTxnMark
     }
 }
 
+/// Whether a coordinator hears that somebody else decides, with a newer epoch: it gives up what it has decided.
+pub(super) fn overrules(answer: &Response) -> bool {
+    use ErrorCode::{InvalidProducerEpoch, TransactionCoordinatorFenced};
+    let Response::WriteTxnMarkers(answer) = answer else { return false };
+    let mut outcomes = answer.markers.iter().flat_map(|(_, outcomes)| outcomes);
+    outcomes.any(|(_, told)| matches!(told, InvalidProducerEpoch | TransactionCoordinatorFenced))
+}
+
 fn is_end_of(known: &View, marker: &TxnMarker, named: &BTreeSet<(Arc<str>, i32)>) -> bool {
     let decided = match marker.commit {
         true => TransactionState::PrepareCommit,

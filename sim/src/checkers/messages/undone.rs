@@ -98,11 +98,12 @@ pub(super) fn undone(image: &MetadataImage, asked: &Request) -> Option<String> {
     }
 }
 
-/// A change of a topic's or all brokers' configs that has not been made.
+/// A change of a topic's, a group's, or brokers' configs that has not been made.
 fn config<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a ConfigChange> {
     let resource = match (asked.target.kind, &*asked.target.name) {
         (ConfigTarget::TOPIC, _) => ConfigResource::Topic(asked.target.name.clone()),
         (ConfigTarget::BROKER, "") => ConfigResource::AllBrokers,
+        (ConfigTarget::BROKER, id) => ConfigResource::Broker(NodeId(id.parse().ok()?)),
         (ConfigTarget::GROUP, _) => ConfigResource::Group(asked.target.name.clone()),
         _ => return None,
     };
@@ -239,7 +240,8 @@ mod tests {
             let resources = vec![AlteredResource { target, replace: false, changes: vec![change] }];
             Request::AlterConfigs(AlterConfigsRequest { resources, validate_only: false })
         };
-        for of in [(ConfigTarget::TOPIC, "t"), (ConfigTarget::BROKER, "")] {
+        let broker = |id| (ConfigTarget::BROKER, id);
+        for of in [(ConfigTarget::TOPIC, "t"), broker(""), broker("7")] {
             assert!(undone(&image, &asked(of, ConfigOp::Set, Some("1"))).is_some());
             assert!(undone(&image, &asked(of, ConfigOp::Delete, None)).is_none());
             assert!(undone(&image, &asked(of, ConfigOp::Append, Some("1"))).is_none());

@@ -1,8 +1,10 @@
-//! Whom a voter must not vote for (KIP-595).
+//! Whom a voter must not vote for, and whom it must (KIP-595, KIP-996).
 
+use super::Says;
 use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::inspect::QuorumView;
-use stormglass_broker_core::protocol::{Request, VoteRequest};
+use stormglass_broker_core::protocol::{Request, Response, VoteRequest};
 
 /// Why a voter must not give its vote, as it stands before it is asked.
 pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
@@ -25,10 +27,42 @@ fn of(knows: &QuorumView, asked: &VoteRequest) -> Option<String> {
     })
 }
 
+/// Whether a voter must give its vote, as it stands before it is asked: who is not behind is refused by who has voted
+/// already, or has a leader, and by nobody else.
+pub(super) fn is_due(node: i32, broker: &Broker, request: &Request) -> bool {
+    let Request::Vote(asked) = request else { return false };
+    is_owed(node, &broker.quorum(), asked)
+}
+
+fn is_owed(node: i32, knows: &QuorumView, asked: &VoteRequest) -> bool {
+    let log = (knows.last_epoch, knows.log_end);
+    if asked.epoch < knows.epoch || (asked.last_offset_epoch, asked.last_offset) < log {
+        return false;
+    }
+    let is_free = match (asked.pre_vote, knows.voted) {
+        (true, _) => !knows.in_touch && knows.leader != Some(NodeId(node)),
+        (false, Some(voted)) => voted == asked.candidate,
+        (false, None) => knows.leader.is_none(),
+    };
+    // nobody has voted in an epoch that it has not heard of
+    asked.epoch > knows.epoch || is_free
+}
+
+/// It is answered.
+pub(super) fn given(says: &mut Says<'_>, node: i32, answer: &Response) {
+    let Response::Vote(answer) = answer else { return };
+    says.rule(answer.granted, &|| {
+        format!("voter {node} refuses its vote, though it has no reason to: {answer:?}")
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stormglass_broker_core::ids::NodeId;
+    use crate::checkers::history::History;
+    use crate::checkers::ledger::Ledger;
+    use stormglass_broker_core::error::ErrorCode;
+    use stormglass_broker_core::protocol::VoteResponse;
 
     #[test]
     fn a_vote_is_given_once_and_to_nobody_who_is_behind_or_late() {
@@ -57,5 +91,56 @@ mod tests {
         assert!(object(knows(None, Some(3)), asks(5, (4, 30), false)));
         assert!(object(knows(None, None), asks(6, (4, 29), false)));
         assert!(object(knows(None, None), asks(6, (3, 40), true)));
+    }
+
+    fn owes(voted: Option<i32>, leader: Option<i32>, in_touch: bool, asked: &VoteRequest) -> bool {
+        let knows = QuorumView {
+            epoch: 5,
+            voted: voted.map(NodeId),
+            leader: leader.map(NodeId),
+            last_epoch: 5,
+            log_end: 30,
+            high_watermark: 20,
+            in_touch,
+        };
+        is_owed(1, &knows, asked)
+    }
+
+    fn asks(epoch: i32, (last_offset_epoch, last_offset): (i32, i64)) -> VoteRequest {
+        VoteRequest { epoch, candidate: NodeId(2), last_offset_epoch, last_offset, pre_vote: false }
+    }
+
+    #[test]
+    fn who_is_not_behind_gets_the_vote_of_who_is_free() {
+        assert!(owes(None, None, false, &asks(5, (5, 30))));
+        assert!(owes(Some(2), None, false, &asks(5, (5, 30))), "asked again");
+        assert!(owes(Some(3), Some(3), true, &asks(6, (5, 30))), "a later epoch");
+        assert!(!owes(Some(3), None, false, &asks(5, (5, 30))));
+        assert!(!owes(None, Some(3), false, &asks(5, (5, 30))));
+        assert!(!owes(None, None, false, &asks(6, (5, 29))));
+        assert!(!owes(None, None, false, &asks(6, (4, 99))), "longer, of an older epoch");
+        assert!(!owes(None, None, false, &asks(4, (5, 99))));
+    }
+
+    #[test]
+    fn who_hears_from_no_leader_says_that_it_would_vote() {
+        let asked = VoteRequest { pre_vote: true, ..asks(5, (5, 30)) };
+        assert!(owes(Some(3), Some(3), false, &asked));
+        assert!(!owes(Some(3), Some(3), true, &asked));
+        assert!(!owes(None, Some(1), false, &asked), "it leads");
+    }
+
+    #[test]
+    fn a_vote_that_is_due_and_refused_is_seen() {
+        let broken = |granted| {
+            let (mut ledger, history) = (Ledger::default(), History::default());
+            let (label, is_gapless) = ("", true);
+            let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
+            let (error, leader) = (ErrorCode::None, None);
+            let answer = VoteResponse { error, leader, epoch: 5, granted };
+            given(&mut says, 1, &Response::Vote(answer));
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(true), broken(false)), (0, 1));
     }
 }

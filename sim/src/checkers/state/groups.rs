@@ -19,12 +19,11 @@ pub(super) fn look(
     let Some(image) = view.broker.metadata() else { return };
     let now_ns = ledger.now_ns;
     for group in view.broker.consumer_groups() {
-        let has_left = |member: &str| may_be_back(partitions, now_ns, (group.group, member));
-        let is_sure = || !group.members.iter().any(|member| has_left(member.id));
-        let flaw = stranger(&group, image)
-            .or_else(|| unowned(&group, has_left))
-            .or_else(|| uneven(&group).filter(|_| is_sure()));
-        let flaw = flaw.or_else(|| unknown(&group, image).filter(|_| moment == Moment::Drained));
+        let flaw = misgiven(&group, image, (partitions, now_ns));
+        // whoever has looked since topics changed last knows them
+        let has_looked = group.knows_topics && view.broker.applies_metadata();
+        let is_due = has_looked || moment == Moment::Drained;
+        let flaw = flaw.or_else(|| unknown(&group, image).filter(|_| is_due));
         ledger.checked(Check::Metadata, 1);
         if let Some(flaw) = flaw {
             ledger.broken(Check::Metadata, (OFFSETS_TOPIC, &History::default()), &|| {
@@ -32,6 +31,31 @@ pub(super) fn look(
             });
         }
     }
+}
+
+/// What is wrong with who shall have what.
+fn misgiven(
+    group: &ConsumerGroupView<'_>,
+    image: &MetadataImage,
+    (partitions, now_ns): (&[Partition], u64),
+) -> Option<String> {
+    let has_left = |member: &str| may_be_back(partitions, now_ns, (group.group, member));
+    let is_sure = || !group.members.iter().any(|member| has_left(member.id));
+    stranger(group, image)
+        .or_else(|| unowned(group, has_left))
+        .or_else(|| uneven(group).filter(|_| is_sure()))
+        .filter(|_| !may_be_torn(partitions, group.group))
+}
+
+/// Whether a coordinator may know a group in part only: where an election without promises took away records of it,
+/// the cleaner of a replica may have taken before what they replaced. Whoever leads with such a log may load a member
+/// without its target, and equal epochs of the group and its targets, until something makes it share out anew, in Kafka
+/// as here (hunt seed 9014942).
+fn may_be_torn(partitions: &[Partition], group: &str) -> bool {
+    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
+        let is_lost = |epoch, offset| p.losses.are_void(epoch, offset);
+        p.keys.as_ref().is_some_and(|keys| keys.lost_any(|key| is_of(key, group), is_lost))
+    })
 }
 
 /// Whether a coordinator may have a member that has left: where a replica was away while the removal was compacted
@@ -47,12 +71,20 @@ fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &s
 
 /// The key of the record that has a member's target (`ConsumerGroupTargetAssignmentMemberKey`).
 fn target_key(group: &str, member: &str) -> Vec<u8> {
-    let mut key = 7_i16.to_be_bytes().to_vec();
-    for text in [group, member] {
-        key.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
-        key.extend(text.as_bytes());
-    }
-    key
+    [&7_i16.to_be_bytes()[..], &sized(group), &sized(member)].concat()
+}
+
+/// Whether a record with this key is of a group in the consumer protocol: those of positions, and of groups in the
+/// classic one, have lower versions.
+fn is_of(key: &[u8], group: &str) -> bool {
+    let Some((version, rest)) = key.split_first_chunk() else { return false };
+    i16::from_be_bytes(*version) > 2 && rest.starts_with(&sized(group))
+}
+
+/// A text with its length before it, as keys have it.
+fn sized(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes()[..], text.as_bytes()].concat()
 }
 
 /// Whether a member subscribes to a topic: it names it, or an alternative of its regular expression is the name, or
@@ -138,10 +170,29 @@ fn unknown(group: &ConsumerGroupView<'_>, image: &MetadataImage) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::compaction::Keys;
+    use crate::checkers::void::{Loss, Void};
     use std::collections::BTreeSet;
     use std::sync::Arc;
+    use stormglass_broker_core::ids::{NodeId, Offset};
+    use stormglass_broker_core::records::{Batch, Record};
 
     const TOPIC: TopicId = TopicId(7);
+
+    /// A partition of the groups' topic where a record with a key was written at offset 20 in epoch 0, and a leader
+    /// of epoch 2 has nothing from `from` on.
+    fn cut(key: Vec<u8>, from: Offset, void: Option<Void>) -> [Partition; 1] {
+        let mut p = Partition::new(format!("{OFFSETS_TOPIC}-0"), 2);
+        let record = Record::new(Some(key.into()), Some(vec![0_u8].into()));
+        let mut batch = Batch::build(0, &mut [record]);
+        (batch.header.base_offset, batch.header.partition_leader_epoch) = (20, 0);
+        let mut keys = Keys::new(1000);
+        keys.appended(0, &batch);
+        p.keys = Some(keys);
+        let leader = NodeId(2);
+        p.losses.push(Loss { at_ns: 0, leader, epoch: 2, from, void, is_empty: false, folded: 0 });
+        [p]
+    }
 
     fn with<R>(targets: &[&[i32]], check: impl FnOnce(&ConsumerGroupView<'_>) -> R) -> R {
         let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::from([Arc::from("t")]));
@@ -156,6 +207,7 @@ mod tests {
         check(&ConsumerGroupView {
             group: &id,
             is_assigned: true,
+            knows_topics: true,
             topics: BTreeMap::from([("t", (TOPIC, 3))]),
             members: targets.iter().map(member).collect(),
         })
@@ -175,6 +227,23 @@ mod tests {
         assert_eq!(with(&[&[0, 1, 2], &[1]], all), None);
         assert!(with(&[&[0], &[1]], all).is_some(), "nobody is to have the third");
         assert_eq!(target_key("g", "me"), [0, 7, 0, 1, b'g', 0, 2, b'm', b'e']);
+    }
+
+    /// Hunt seed 9014942: the cleaner of a replica had used what an unclean election took away then.
+    #[test]
+    fn a_group_of_which_records_were_given_up_may_be_known_in_part() {
+        let image = MetadataImage::default();
+        let is_seen = |of: &[Partition]| {
+            with(&[&[0], &[1]], |group| misgiven(group, &image, (of, 0)).is_some())
+        };
+        let (target, unclean) = (target_key("m", "me"), Some(Void::Unclean));
+        assert!(is_seen(&[]), "nobody is to have the third");
+        assert!(!is_seen(&cut(target.clone(), 20, unclean.clone())));
+        assert!(is_seen(&cut(target.clone(), 21, unclean.clone())), "it was kept");
+        assert!(is_seen(&cut(target.clone(), 20, None)), "it was promised");
+        assert!(is_seen(&cut(target_key("mm", "me"), 20, unclean.clone())), "of another group");
+        let position = [&[0, 1][..], &target[2..]].concat();
+        assert!(is_seen(&cut(position, 20, unclean)), "of what a group has read");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Nodes agree on the metadata, do what it says, and coordinators know what their log says.
 
-use super::{Moment, NodeView, positions};
+use super::{Moment, NodeView, log_configs, positions};
 use crate::checkers::commits;
 use crate::checkers::history::{History, nodes as list, seconds};
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
+use crate::checkers::unclean::Unclean;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,9 +66,9 @@ pub(crate) fn members(ledger: &mut Ledger, view: &NodeView<'_>) {
 }
 
 /// What nobody may decide, whatever is asked for: an ISR of others than the replicas, a partition without
-/// a leader of which an in-sync replica is active (any replica, where `unclean`: every broker may lead
+/// a leader of which an in-sync replica is active (any replica, where `unclean` says so: every broker may lead
 /// what it has), configs of a topic that does not exist.
-pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: bool) {
+pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: &Unclean) {
     let Some(image) = view.broker.metadata() else { return };
     for (tp, state) in image.partitions() {
         says_of(ledger, (image, tp), state.isr.iter().all(|id| state.is_replica(*id)), &|| {
@@ -96,7 +97,8 @@ pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: bool) {
             });
             continue;
         }
-        let could = if unclean { &state.replicas } else { &state.isr };
+        let any = image.topic(tp.topic).is_some_and(|topic| unclean.must_be(&topic.name));
+        let could = if any { &state.replicas } else { &state.isr };
         says_of(ledger, (image, tp), !could.iter().any(|id| image.is_active(*id)), &|| {
             format!(
                 "at metadata offset {} nobody leads, though one of {} could",
@@ -252,6 +254,13 @@ fn configured(ledger: &mut Ledger, replica: &ReplicaView<'_>, image: &MetadataIm
         format!(
             "a log of {} has segments of {} bytes and keeps {:?}; the configs of its topic are {own:?}",
             topic.name, config.segment_bytes, config.retention_bytes
+        )
+    });
+    let ignored = log_configs::ignored(own, config);
+    says(ledger, &topic.name, ignored.is_none(), &|| {
+        format!(
+            "a log of {} does not go by {ignored:?}, but by {config:?}; the configs of its topic are {own:?}",
+            topic.name
         )
     });
 }

@@ -5,11 +5,14 @@ use super::NodeView;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::suite::OFFSETS_TOPIC;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::PositionKey;
 use stormglass_broker_core::records::{Batch, EndTxnMarker, Record};
+
+/// Positions of groups.
+type Positions = BTreeMap<PositionKey, Offset>;
 
 /// A coordinator knows them, while nothing is under way. Its log is loaded.
 pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
@@ -35,10 +38,23 @@ pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition)
     });
 }
 
+/// Positions that transactions say something of which are open at the end of a log, or of a part of it that has all of
+/// these transactions.
+pub(crate) fn open_positions<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> BTreeSet<PositionKey> {
+    read(batches).1.into_values().flat_map(BTreeMap::into_keys).collect()
+}
+
 /// Positions that count at the end of a log.
-fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<PositionKey, Offset> {
-    let mut known: BTreeMap<PositionKey, Offset> = BTreeMap::new();
-    let mut open: BTreeMap<i64, BTreeMap<PositionKey, Offset>> = BTreeMap::new();
+fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> Positions {
+    read(batches).0
+}
+
+/// Positions that count, and those of open transactions, by producer.
+fn read<'a>(batches: impl Iterator<Item = &'a Batch>) -> (Positions, BTreeMap<i64, Positions>) {
+    let mut known = Positions::new();
+    let mut open: BTreeMap<i64, Positions> = BTreeMap::new();
     for batch in batches {
         let producer = batch.header.producer_id;
         if batch.header.is_control() {
@@ -64,7 +80,7 @@ fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> BTreeMap<PositionKe
             };
         }
     }
-    known
+    (known, open)
 }
 
 /// Group, topic and partition (`OffsetCommitKey`), if a record has a position.
@@ -133,5 +149,15 @@ mod tests {
         assert_eq!(of(&[open(), says(Some(3), None), ends(7, true)]), Some(3), "said since");
         assert_eq!(of(&[open(), says(None, None), ends(7, true)]), None, "deleted since");
         assert_eq!(of(&[open(), ends(8, true)]), None, "another one's end");
+    }
+
+    #[test]
+    fn what_an_open_transaction_says_is_not_stable() {
+        let of = |batches: &[Batch]| open_positions(batches.iter()).len();
+        let open = || says(Some(5), Some(7));
+        assert_eq!(of(&[says(Some(3), None), open()]), 1);
+        assert_eq!(of(&[open(), ends(8, true)]), 1, "another one's end");
+        assert_eq!(of(&[open(), ends(7, false)]), 0);
+        assert_eq!(of(&[open(), says(Some(3), None)]), 0, "said since");
     }
 }

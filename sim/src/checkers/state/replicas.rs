@@ -1,6 +1,6 @@
 //! Rules for what a replica, and a leader of its followers, holds in memory.
 
-use super::NodeView;
+use super::{NodeView, tiered};
 use crate::checkers::history::{History, nodes as list};
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
@@ -153,9 +153,6 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
     if !std::mem::take(&mut p.replicas[mine].deleted) {
         return;
     }
-    if replica.log.is_tiered() {
-        return; // the limit is on the whole log, of which most is elsewhere
-    }
     if p.keys.is_some() || p.is_trimmed {
         return; // the cleaner, or an administrator, makes a log smaller, too
     }
@@ -165,7 +162,11 @@ pub(crate) fn deleted(p: &mut Partition, ledger: &mut Ledger, Of { node, replica
         return;
     }
     let Some(limit) = config.retention_bytes else { return };
-    let left = replica.log.size_bytes();
+    let left = match replica.log.is_tiered() {
+        false => Some(replica.log.size_bytes()),
+        true => tiered::left(p, node, replica),
+    };
+    let Some(left) = left else { return };
     check(p, ledger, left >= limit, &|| {
         format!("leader {node} deletes segments and keeps {left} bytes; retention.bytes is {limit}")
     });

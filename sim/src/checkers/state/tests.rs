@@ -29,7 +29,7 @@ fn batches(of: &[(Offset, LeaderEpoch)]) -> Vec<Arc<Batch>> {
     of.iter().enumerate().map(one).collect()
 }
 
-fn log(of: &[(Offset, LeaderEpoch)]) -> Log {
+pub(super) fn log(of: &[(Offset, LeaderEpoch)]) -> Log {
     let server = ServerConfig::kafka_defaults();
     let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
     let mut log = Log::create(tp(0), config, 0);
@@ -70,10 +70,10 @@ impl DiskImage for Image {
     }
 }
 
-const LOG: [(Offset, LeaderEpoch); 3] = [(0, 0), (10, 0), (20, 2)];
+pub(super) const LOG: [(Offset, LeaderEpoch); 3] = [(0, 0), (10, 0), (20, 2)];
 const ISR: [NodeId; 2] = [NodeId(1), NodeId(2)];
 
-fn view(log: &Log) -> ReplicaView<'_> {
+pub(super) fn view(log: &Log) -> ReplicaView<'_> {
     let mut follower = Follower::unknown(NodeId(2));
     (follower.log_end, follower.broker_epoch) = (30, 1);
     let lead = LeadView {

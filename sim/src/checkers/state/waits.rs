@@ -13,8 +13,11 @@ use stormglass_broker_core::protocol::IsolationLevel;
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
     text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch \
-           session with news is looked at again, coordinators hear of the ends of their appends, the timers for waiting requests, open transactions and members' \
-           sessions are armed, and for rebalances, a coordinator's load goes on, each follower copies from the leader that \
+           session with news is looked at again, coordinators hear of the ends of their appends and carry \
+           out what they have decided of transactions, nobody who asks something of a group is forgotten or waits for \
+           what will not come, the timers for waiting requests, open transactions and members' \
+           sessions are armed, and for rebalances, and ring, what a broker waits for the controller to do is asked for, \
+           followers in sync do not wait beside what there is, a coordinator's load goes on, each follower copies from the leader that \
            it knows, in its epoch, and learns what is committed",
 };
 
@@ -46,6 +49,7 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             waits.unwatched_produces
         )
     });
+    remote(ledger, node, &waits);
     let first = [waits.produce, waits.fetch].into_iter().flatten().min();
     says(ledger, first.is_none_or(|first| waits.timer.is_some_and(|at| at <= first)), &|| {
         format!(
@@ -53,7 +57,10 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             waits.timer
         )
     });
+    copies(ledger, node, &waits);
     coordinator(ledger, node, &waits);
+    ends(ledger, node, (&waits, talk.is_overruled(node)));
+    groups(ledger, view, talk);
     let unguarded = view.broker.unguarded_member();
     says(ledger, unguarded.is_none(), &|| {
         format!("coordinator {node} would not notice a silent member, by group: {unguarded:?}")
@@ -69,6 +76,32 @@ pub(crate) fn node(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             told(ledger, view, &session, (part, talk));
         }
     }
+}
+
+/// What is copied from leaders goes on: of all that a fetcher copies, nothing is without it.
+fn copies(ledger: &mut Ledger, node: i32, waits: &WaitsView) {
+    says(ledger, waits.lost_copies == 0, &|| {
+        format!(
+            "the fetchers of broker {node} and its disk differ by {} in the appends that are under way",
+            waits.lost_copies
+        )
+    });
+    says(ledger, waits.stuck_fetchers == 0, &|| {
+        format!(
+            "broker {node} has {} fetchers that wait for nothing, or for what will not come",
+            waits.stuck_fetchers
+        )
+    });
+}
+
+/// What logs wait for of remote storage is under way: copies, lists and deletions are not begun twice.
+fn remote(ledger: &mut Ledger, node: i32, waits: &WaitsView) {
+    says(ledger, waits.lost_remote == 0, &|| {
+        format!(
+            "broker {node} waits for {} operations on remote storage that are not under way",
+            waits.lost_remote
+        )
+    });
 }
 
 /// What a coordinator waits for goes on.
@@ -98,6 +131,38 @@ fn coordinator(ledger: &mut Ledger, node: i32, waits: &WaitsView) {
             "coordinator {node} is loading partition {:?}, and no read of it is under way or to come",
             waits.idle_load
         )
+    });
+}
+
+/// What is decided of a transaction is carried out, unless somebody else decides by now, or the broker is about to end.
+fn ends(ledger: &mut Ledger, node: i32, (waits, is_overruled): (&WaitsView, bool)) {
+    let is_excused = is_overruled || waits.is_closing;
+    says(ledger, waits.idle_ends == 0 || is_excused, &|| {
+        format!(
+            "coordinator {node} has {} transactions whose end is decided, and nothing brings it about",
+            waits.idle_ends
+        )
+    });
+}
+
+/// Whoever asks something of a group is not forgotten, and waits for what will come.
+fn groups(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
+    let (node, broker) = (view.node, view.broker);
+    let (asked, owed) = (talk.questions(node), broker.answers_owed());
+    says(ledger, asked == owed, &|| {
+        format!(
+            "{asked} requests about groups are not answered by coordinator {node}, and it knows of {owed}"
+        )
+    });
+    let stranded = broker.stranded_member();
+    says(ledger, stranded.is_none(), &|| {
+        format!(
+            "coordinator {node} lets a member wait for what will not come, by group: {stranded:?}"
+        )
+    });
+    let hidden = broker.hidden_group();
+    says(ledger, hidden.is_none(), &|| {
+        format!("coordinator {node} shows group {hidden:?} otherwise than its log has confirmed it")
     });
 }
 
@@ -244,7 +309,7 @@ pub(crate) fn learns(
     });
 }
 
-fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
+pub(super) fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
     ledger.checked(Check::Waits, 1);
     if !holds {
         ledger.broken(Check::Waits, ("", &History::default()), seen);
@@ -256,6 +321,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_logs_wait_for_of_remote_storage_is_under_way() {
+        let broken = |lost_remote| {
+            let mut ledger = Ledger::default();
+            remote(&mut ledger, 1, &WaitsView { lost_remote, ..WaitsView::default() });
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(0), broken(1)), (0, 1));
+    }
+
+    #[test]
     fn what_a_coordinator_waits_for_is_under_way() {
         let broken = |waits: WaitsView| {
             let mut ledger = Ledger::default();
@@ -265,5 +340,30 @@ mod tests {
         assert_eq!(broken(WaitsView::default()), 0);
         assert_eq!(broken(WaitsView { lost_writes: 1, ..WaitsView::default() }), 1);
         assert_eq!(broken(WaitsView { stuck_changes: 1, ..WaitsView::default() }), 1);
+    }
+
+    #[test]
+    fn a_fetcher_waits_for_what_is_under_way() {
+        let broken = |waits: WaitsView| {
+            let mut ledger = Ledger::default();
+            copies(&mut ledger, 1, &waits);
+            ledger.finish().1.len()
+        };
+        assert_eq!(broken(WaitsView::default()), 0);
+        assert_eq!(broken(WaitsView { lost_copies: 1, ..WaitsView::default() }), 1);
+        assert_eq!(broken(WaitsView { stuck_fetchers: 1, ..WaitsView::default() }), 1);
+    }
+
+    #[test]
+    fn what_is_decided_is_carried_out() {
+        let broken = |waits: WaitsView, is_overruled| {
+            let mut ledger = Ledger::default();
+            ends(&mut ledger, 1, (&waits, is_overruled));
+            ledger.finish().1.len()
+        };
+        let idle = WaitsView { idle_ends: 1, ..WaitsView::default() };
+        assert_eq!((broken(idle, false), broken(idle, true)), (1, 0));
+        assert_eq!(broken(WaitsView { is_closing: true, ..idle }, false), 0);
+        assert_eq!(broken(WaitsView::default(), false), 0);
     }
 }

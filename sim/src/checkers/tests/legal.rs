@@ -74,6 +74,28 @@ fn a_new_leader_starts_with_a_stale_high_watermark() {
     assert_eq!(fired(&rig.end(&End::of(&log))), [""; 0]);
 }
 
+/// Hunt seed 9003445: the log seemed to end where the leader began, and to be cut.
+#[test]
+fn the_first_batches_of_a_replica_may_be_under_way_when_it_begins_to_lead() {
+    let mut rig = Rig::new();
+    let mut log = Vec::new();
+    for (base, name) in [(0, 0), (10, 1)] {
+        rig.write((1, &[3]), (base, 0, name));
+        log.push((base, 0, name));
+    }
+    rig.lead(2, 1, 20, &[1, 2, 3]);
+    for (base, name) in [(0, 0), (10, 1)] {
+        rig.follow_append(2, named(base, 0, name));
+    }
+    rig.write((2, &[1, 3]), (20, 1, 2));
+    log.push((20, 1, 2));
+    rig.high_watermark(2, 1, 30);
+    for &(base, epoch, name) in &log {
+        rig.deliver((base, epoch, name));
+    }
+    assert_eq!(fired(&rig.end(&End::of(&log))), [""; 0]);
+}
+
 #[test]
 fn an_unclean_election_voids_the_promise_and_counts_the_loss() {
     let mut rig = Rig::new();
@@ -160,6 +182,29 @@ fn a_stopped_group_and_an_unfinished_drain_owe_nothing() {
         let end = End { running, drained, ..End::of(&[(0, 0, 0)]) };
         assert_eq!(fired(&rig.end(&end)), [""; 0]);
     }
+}
+
+/// Hunt seed 9016096: the administrator waited for its own quota before it could take the group's away.
+#[test]
+fn who_waits_for_a_quota_gets_the_rest_later_but_leaves_nothing_out() {
+    let ends = |delivered: &[(Offset, LeaderEpoch, u64)], throttled: [Vec<i32>; 2]| {
+        let mut rig = Rig::new();
+        let mut log = rig.healthy(2);
+        for batch in [(20, 0, 2), (30, 0, 3)] {
+            rig.write((1, &[2, 3]), batch);
+            rig.high_watermark(1, 0, batch.0 + 10);
+            rig.deliver_to(0, batch);
+            log.push(batch);
+        }
+        delivered.iter().for_each(|batch| rig.deliver_to(1, *batch));
+        fired(&rig.end(&End { throttled, ..End::of(&log) }))
+    };
+    let broken = ["everything-consumed"];
+    assert_eq!(ends(&[(20, 0, 2)], [vec![], vec![2]]), [""; 0], "some replica made it wait");
+    assert_eq!(ends(&[], [vec![], vec![9, 1]]), [""; 0]);
+    assert_eq!(ends(&[(20, 0, 2)], [vec![], vec![9]]), broken, "this one has no replica");
+    assert_eq!(ends(&[(20, 0, 2)], [vec![1], vec![]]), broken, "the other group waits");
+    assert_eq!(ends(&[(30, 0, 3)], [vec![], vec![1]]), broken, "it jumped over a batch");
 }
 
 #[test]
@@ -285,6 +330,52 @@ fn a_leader_that_loses_power_amid_an_append_may_have_it_on_its_disk() {
     };
     assert_eq!(leads_on(2), [""; 0]);
     assert!(leads_on(7).contains(&"one-value-per-offset"), "it is not what the leader has");
+}
+
+/// Hunt seed 10000219: nobody heard these appends confirmed, and the table had lost them at the first election.
+#[test]
+fn what_was_under_way_at_an_election_may_be_on_the_disk_after_a_loss_of_power() {
+    let leads_on = |delivered| {
+        let mut rig = Rig::new();
+        let mut log = rig.healthy(1);
+        for (base, name) in [(10, 1), (20, 2)] {
+            rig.write((1, &[2]), (base, 0, name));
+            log.push((base, 0, name));
+        }
+        rig.lead(3, 1, 30, &[3]); // its appends of 10..30 are on their way to its disk
+        rig.power_off(3, 0);
+        rig.recovered(3, 30, 0);
+        rig.lead(3, 2, 30, &[3]);
+        rig.write((3, &[1, 2]), (30, 2, 3));
+        rig.isr(3, 2, &[3], &[1, 2, 3]);
+        rig.high_watermark(3, 2, 40);
+        log.push((30, 2, 3));
+        rig.deliver((10, 0, delivered));
+        rig.deliver((20, 0, 2));
+        rig.deliver((30, 2, 3));
+        fired(&rig.end(&End { leader: Some(3), ..End::of(&log) }))
+    };
+    assert_eq!(leads_on(1), [""; 0]);
+    assert!(leads_on(7).contains(&"one-value-per-offset"), "it is not what the leader has");
+}
+
+/// Hunt seed 10001271: the table had lost this append at its election, and it seemed to join without.
+#[test]
+fn who_is_killed_as_it_begins_to_lead_joins_with_what_was_under_way() {
+    let joins = |end: Offset, epoch: LeaderEpoch| {
+        let mut rig = Rig::new();
+        rig.healthy(1);
+        rig.write((1, &[2]), (10, 0, 1));
+        rig.lead(3, 1, 20, &[1, 2, 3]); // its append of 10..20 is on its way to the page cache
+        rig.kill(3);
+        rig.recovered(3, end, epoch);
+        rig.lead(2, 2, 20, &[1, 2]);
+        rig.isr(2, 2, &[1, 2], &[1, 2, 3]);
+        rig.fired()
+    };
+    assert_eq!(joins(20, 0), [""; 0]);
+    assert_eq!(joins(10, 0), ["isr-rules"], "it is not there");
+    assert_eq!(joins(20, 5), ["isr-rules"], "something else is there");
 }
 
 #[test]

@@ -420,6 +420,11 @@ impl Consumer {
         Some(TopicPartition::new(id, i32::try_from(state.partition).ok()?))
     }
 
+    /// Brokers whose quotas have made it wait until later than this, ns.
+    pub fn throttled_after(&self, at_ns: u64) -> impl Iterator<Item = NodeId> + '_ {
+        self.network.connections.throttled_after(at_ns)
+    }
+
     /// Next offset that the application gets, per assigned partition with a known id; `-1` before
     /// the first position.
     pub fn positions(&self) -> impl Iterator<Item = (TopicPartition, Offset)> + '_ {

@@ -1,0 +1,41 @@
+//! What a broker asks the controller for by itself, and the timers that its parts count on.
+
+use crate::broker::Broker;
+use crate::protocol::Request;
+use crate::time::Instant;
+use std::sync::Arc;
+
+impl Broker {
+    /// Whether a block of producer ids is to come, and nobody is being asked for it.
+    #[must_use]
+    pub fn has_lost_producer_ids(&self) -> bool {
+        let Some(role) = self.role() else { return false };
+        let is_it = |asked: &Request| matches!(asked, Request::AllocateProducerIds(_));
+        role.producer_ids.is_to_come() && !role.forwarding.own().any(is_it)
+    }
+
+    /// A topic that this broker takes to be on its way, and nobody is being asked for it.
+    #[must_use]
+    pub fn lost_topic(&self) -> Option<&Arc<str>> {
+        let role = self.role()?;
+        let is_asked = |name: &&Arc<str>| {
+            role.forwarding.own().any(|asked| {
+                let Request::CreateTopics(asked) = asked else { return false };
+                asked.topics.iter().any(|topic| topic.name == **name)
+            })
+        };
+        role.creating_topics.iter().find(|name| !is_asked(name))
+    }
+
+    /// When timers are due that are not armed again before that, and what they are for, on the node's
+    /// monotonic clock.
+    pub fn armed_timers(&self) -> impl Iterator<Item = (&'static str, Instant)> {
+        let role = self.role();
+        let of = [
+            ("requests that wait", role.and_then(|role| role.replicas.armed())),
+            ("deadlines of groups", role.and_then(|role| role.groups.armed())),
+            ("forwarded requests", role.and_then(|role| role.forwarding.armed())),
+        ];
+        of.into_iter().filter_map(|(what, at)| Some((what, at?)))
+    }
+}

@@ -1,0 +1,75 @@
+//! Topics come into being by themselves only when somebody asks about them who allows it, and where brokers do, too
+//! (`auto.create.topics.enable`): who looks whether a topic is gone does not bring it back.
+
+use super::Says;
+use std::sync::Arc;
+use stormglass_broker_core::protocol::{CreateTopicsRequest, NewTopic, Placement, Request};
+
+/// Topics that the request which is being handled asks about, if they may be created.
+#[derive(Debug, Default)]
+pub(super) struct Creations {
+    allowed: Vec<Arc<str>>,
+}
+
+impl Creations {
+    /// A node begins to work on a request. `is_enabled`: `auto.create.topics.enable`.
+    pub(super) fn asked(&mut self, request: &Request, is_enabled: bool) {
+        self.allowed.clear();
+        if let Request::Metadata(asked) = request
+            && asked.allow_auto_topic_creation
+            && is_enabled
+        {
+            self.allowed.extend(asked.topics.iter().flatten().cloned());
+        }
+    }
+
+    /// It was something else than a request.
+    pub(super) fn rest(&mut self) {
+        self.allowed.clear();
+    }
+
+    /// It asks the controller for topics.
+    pub(super) fn asks(&self, says: &mut Says<'_>, node: i32, asked: &CreateTopicsRequest) {
+        let is_allowed = |topic: &NewTopic| self.allowed.contains(&topic.name);
+        let mut by_itself = asked.topics.iter().filter(|topic| comes_by_itself(topic));
+        let forbidden = by_itself.find(|topic| !is_allowed(topic));
+        says.rule(forbidden.is_none(), &|| {
+            format!("broker {node} has a topic created that nobody wants created: {forbidden:?}")
+        });
+    }
+}
+
+/// Whether nobody says how many partitions and replicas a topic is to have; administrators of the simulator do.
+fn comes_by_itself(topic: &NewTopic) -> bool {
+    matches!(topic.placement, Placement::Automatic { partitions: -1, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::history::History;
+    use crate::checkers::ledger::Ledger;
+    use std::collections::BTreeMap;
+    use stormglass_broker_core::protocol::MetadataRequest;
+
+    #[test]
+    fn both_must_allow_it() {
+        let broken = |is_enabled: bool, allows: bool, partitions: i32| {
+            let mut creations = Creations::default();
+            let (topics, allow_auto_topic_creation) = (Some(vec!["t".into()]), allows);
+            let request = MetadataRequest { topics, allow_auto_topic_creation };
+            creations.asked(&Request::Metadata(request), is_enabled);
+            let placement = Placement::Automatic { partitions, replication_factor: -1 };
+            let topic = NewTopic { name: "t".into(), placement, config: BTreeMap::new() };
+            let asked = CreateTopicsRequest { topics: vec![topic], validate_only: false };
+            let (mut ledger, history) = (Ledger::default(), History::default());
+            let mut says =
+                Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
+            creations.asks(&mut says, 1, &asked);
+            ledger.finish().1.len()
+        };
+        assert_eq!(broken(true, true, -1), 0);
+        assert_eq!((broken(true, false, -1), broken(false, true, -1)), (1, 1));
+        assert_eq!(broken(false, false, 3), 0, "an administrator makes it");
+    }
+}

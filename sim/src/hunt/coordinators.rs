@@ -1,0 +1,262 @@
+//! What coordinators are in the middle of while something else happens: another broker takes a group over while its
+//! members wait for each other, positions are asked for that a transaction has on its way, a transaction ends while its
+//! coordinator's log takes nothing, topics that members' regular expressions match come, grow and go, and so does a topic
+//! in which a group with members has a position. Draws come from streams of their own, so that the other seeds stay as
+//! they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use super::subscriptions::has_patterns;
+use super::timing::Timing;
+use crate::client::TransactionStep;
+use stormglass_scenarios::plan::{
+    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
+};
+
+const MS: u64 = 1_000_000;
+/// Where groups' positions are.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// Where coordinators keep transactions.
+const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// Topics that no client of the plan has. Members that subscribe by a regular expression do.
+const MATCHED: &str = "spare-matched";
+const LEFT: &str = "spare-left";
+
+/// From when to when something may happen, ns.
+type Window = (u64, u64);
+
+/// Adds them to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
+        return;
+    }
+    let window = (from_ns, to_ns);
+    for events in [
+        moved_while_joining(plan, window),
+        asked_while_written(plan, window),
+        ends_with_few(plan, window),
+        matched(plan, window),
+        left(plan, window),
+    ] {
+        for event in events {
+            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+fn asks(at_ns: u64, operation: Operation) -> EventPlan {
+    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
+}
+
+fn brokers(plan: &Plan) -> Vec<i32> {
+    plan.cluster.brokers.iter().map(|node| node.id).collect()
+}
+
+/// A config of the brokers, in words.
+fn server(plan: &Plan, key: &str, default: &str) -> String {
+    plan.cluster.config.get(key).cloned().unwrap_or_else(|| default.to_owned())
+}
+
+/// Messages between brokers come late.
+fn slow_brokers(at_ns: u64, lasts: u64, extra_ns: u64) -> EventPlan {
+    let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
+    let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
+    let action = Action::Link { from, to, one_way: false, effect };
+    EventPlan { at_ns, for_ns: Some(lasts), action, line: None }
+}
+
+/// Members that begin anew wait for their former selves until those are given up; meanwhile other brokers lead the
+/// positions, and the former leaders live on.
+fn moved_while_joining(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "moved while joining");
+    let groups = plan.consumers.iter().filter(|group| group.membership.is_some());
+    let groups: Vec<String> = groups.map(|group| group.group.clone()).collect();
+    if groups.is_empty() || !dice.percent(35) {
+        return Vec::new();
+    }
+    let brokers = brokers(plan);
+    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
+    let replicas = number("offsets.topic.replication.factor", "3") as usize;
+    let partitions = number("offsets.topic.num.partitions", "50");
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let (at_ns, down) = (dice.between(from_ns, to_ns), dice.between(50, 600) * MS);
+        let action = Action::ClientCrash { client: dice.pick(&groups) };
+        events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
+        let moves_ns = at_ns + down + dice.between(100, 1_500) * MS;
+        for partition in (0..partitions).take(2) {
+            let replicas = dice.shuffled(&brokers).into_iter().take(replicas).collect();
+            let topic = OFFSETS_TOPIC.to_owned();
+            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+        }
+        for _ in 0..2 {
+            let soon = moves_ns + dice.between(50, 1_000) * MS;
+            events.push(asks(soon, Operation::ElectPreferred));
+        }
+    }
+    events
+}
+
+/// Somebody asks for positions of which transactions say something that is not replicated yet.
+fn asked_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "asked while written");
+    let has_positions =
+        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
+    let topics = plan.producers.iter().filter(has_positions);
+    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    if topics.is_empty() || !dice.percent(45) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 2) {
+        let (at_ns, lasts) = (dice.between(from_ns, to_ns), dice.between(2_000, 5_000) * MS);
+        let extra_ns = dice.pick(&[20, 80, 250]) * MS;
+        events.push(slow_brokers(at_ns, lasts, extra_ns));
+        for _ in 0..dice.between(8, 24) {
+            let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3));
+            let operation = Operation::FetchPositions { group, topic: dice.pick(&topics) };
+            events.push(asks(dice.between(at_ns, at_ns + lasts), operation));
+        }
+    }
+    events
+}
+
+/// The log of transactions takes nothing for moments, as more replicas must be in sync than are, while ends that were
+/// decided before are on their way.
+fn ends_with_few(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "ends with few in sync");
+    let all = server(plan, "transaction.state.log.replication.factor", "3");
+    let least = server(plan, "transaction.state.log.min.isr", "2");
+    let has_transactions = plan.producers.iter().any(|producer| producer.transactions.is_some());
+    let timing = Timing::of(plan);
+    // a follower that is silent is in sync for up to one and a half times as long as it may lag
+    let (silent, lasts) = (2 * timing.lag_ns, dice.between(2_000, 5_000) * MS);
+    let latest_ns = to_ns.saturating_sub(silent + lasts + 3_000 * MS);
+    if !has_transactions || all == least || latest_ns <= from_ns || !dice.percent(35) {
+        return Vec::new();
+    }
+    let at_ns = dice.between(from_ns, latest_ns);
+    let action = Action::ProcessPause { node: dice.pick(&brokers(plan)) };
+    let mut events = vec![EventPlan { at_ns, for_ns: Some(silent + lasts), action, line: None }];
+    let (begins_ns, ends_ns) = (at_ns + silent, at_ns + silent + lasts);
+    events.push(slow_brokers(begins_ns, lasts, dice.pick(&[5, 40, 120]) * MS));
+    let set = |at_ns: u64, value: &str| {
+        let (topic, key) = (TRANSACTIONS_TOPIC.to_owned(), "min.insync.replicas".to_owned());
+        asks(at_ns, Operation::SetTopicConfig { topic, key, value: Some(value.to_owned()) })
+    };
+    let mut now_ns = begins_ns;
+    while now_ns < ends_ns {
+        events.push(set(now_ns, &all));
+        now_ns += dice.between(100, 600) * MS;
+        events.push(set(now_ns, &least));
+        now_ns += dice.between(300, 1_200) * MS;
+    }
+    // a request may be lost
+    events.extend((0..3).map(|turn| set(ends_ns + turn * 700 * MS, &least)));
+    events
+}
+
+/// A topic that members subscribe to by a regular expression comes, grows and goes, and may be there again before
+/// anybody has said that it is alive. It may stay.
+fn matched(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "matched topics");
+    if !has_patterns(plan) || !dice.percent(80) {
+        return Vec::new();
+    }
+    let replicas = u32::try_from(plan.cluster.brokers.len().min(3)).unwrap_or(1);
+    let number = |of: u64| u32::try_from(of).unwrap_or(1);
+    let topic = || MATCHED.to_owned();
+    let mut at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) / 2);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let mut partitions = number(dice.between(1, 3));
+        events.push(asks(at_ns, Operation::PlaceTopic { topic: topic(), partitions, replicas }));
+        at_ns += dice.around(1_500 * MS);
+        if dice.percent(60) {
+            partitions += number(dice.between(1, 2));
+            events.push(asks(at_ns, Operation::AddPartitions { topic: topic(), partitions }));
+            at_ns += dice.around(1_500 * MS);
+        }
+        if dice.percent(35) {
+            break;
+        }
+        events.push(asks(at_ns, Operation::DeleteTopic { topic: topic() }));
+        at_ns += if dice.percent(60) { 0 } else { dice.around(1_500 * MS) };
+    }
+    events
+}
+
+/// A group gets a position in a topic while all its members are away and given up; they come back, the topic goes, and
+/// may come again.
+fn left(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "left positions");
+    let groups: Vec<&ConsumerPlan> =
+        plan.consumers.iter().filter(|group| group.membership.is_some()).collect();
+    if groups.is_empty() || !dice.percent(25) {
+        return Vec::new();
+    }
+    let group = dice.pick(&groups);
+    let own = group.config.get("session.timeout.ms");
+    let own_ms: u64 = own.and_then(|text| text.parse().ok()).unwrap_or(0);
+    // its members may speak either protocol by then
+    let theirs_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 0);
+    let session_ns = own_ms.max(theirs_ms) * MS;
+    let (topic, client) = (|| LEFT.to_owned(), group.group.clone());
+    let replicas: Vec<i32> = dice.shuffled(&brokers(plan)).into_iter().take(3).collect();
+    let makes = |at_ns: u64| {
+        let assignment = vec![replicas.clone()];
+        asks(at_ns, Operation::CreateTopic { topic: topic(), assignment })
+    };
+    let at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) / 3);
+    let gone_ns = at_ns + 300 * MS;
+    let given_up_ns = gone_ns + session_ns;
+    let back_ns = given_up_ns + 2_500 * MS;
+    let action = Action::ClientCrash { client };
+    let crash = EventPlan { at_ns: gone_ns, for_ns: Some(back_ns - gone_ns), action, line: None };
+    let mut events = vec![makes(at_ns), crash];
+    for turn in 1..=3 {
+        let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
+        let (group, topic) = (group.group.clone(), topic());
+        let operation = Operation::CommitPositions { group, topic, offset };
+        events.push(asks(given_up_ns + turn * 700 * MS, operation));
+    }
+    let over_ns = back_ns + 1_000 * MS + dice.around(1_500 * MS);
+    events.push(asks(over_ns, Operation::DeleteTopic { topic: topic() }));
+    if dice.percent(60) {
+        events.push(makes(over_ns + dice.around(600 * MS)));
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
+
+    #[test]
+    fn some_seeds_have_each_of_them() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut of_all = [0; 5];
+        for seed in 1..600 {
+            let plan = swarm(&base, seed);
+            let to_ns = plan.phases.heal_starts_ns();
+            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
+            let draws: [Draw; 5] =
+                [moved_while_joining, asked_while_written, ends_with_few, matched, left];
+            for (count, draw) in of_all.iter_mut().zip(draws) {
+                *count += i32::from(!draw(&plan, window).is_empty());
+            }
+            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+        }
+        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Some storms have records that are flushed before they count as appended, so that appends are under way for as long
+//! as a volume takes. In most of these a replica leaves a broker meanwhile. Draws come from streams of their own, so
+//! that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
+
+const MS: u64 = 1_000_000;
+const OF_TOPIC: &str = "flush.messages";
+const OF_ALL: &str = "log.flush.interval.messages";
+
+/// Of a topic, or of all: each record, or a few at a time.
+pub(super) fn draw(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "flushes");
+    if !dice.percent(15) {
+        return;
+    }
+    let messages = dice.pick(&["1", "1", "5", "100"]).to_owned();
+    if dice.percent(25) {
+        plan.cluster.config.insert(OF_ALL.to_owned(), messages);
+        return;
+    }
+    let at = dice.index(plan.topics.len().max(1));
+    if let Some(topic) = plan.topics.get_mut(at) {
+        topic.config.insert(OF_TOPIC.to_owned(), messages);
+    }
+}
+
+/// Adds replicas that leave to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    let from_ns = plan.phases.warmup_ns + 500 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    for event in gone_while_written(plan, (from_ns, to_ns)) {
+        let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
+        if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+            plan.events.push(event);
+        }
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+/// A replica leaves a broker while what it has copied waits for a flush there, on a slow volume, and mostly comes back
+/// soon, when what was on record of it should be forgotten.
+fn gone_while_written(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "gone while written");
+    let brokers: Vec<i32> = plan.cluster.brokers.iter().map(|node| node.id).collect();
+    let of_all = flushes_all(plan);
+    let flushes = |topic: &&TopicPlan| of_all || topic.config.contains_key(OF_TOPIC);
+    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
+    for topic in plan.topics.iter().filter(flushes) {
+        for (partition, replicas) in (0..).zip(&topic.assignment) {
+            if (2..brokers.len()).contains(&replicas.len()) {
+                partitions.push((topic.name.clone(), partition, replicas.clone()));
+            }
+        }
+    }
+    if partitions.is_empty() || !dice.percent(80) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    let event = |at_ns, for_ns, action| EventPlan { at_ns, for_ns, action, line: None };
+    for _ in 0..dice.between(1, 4) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let spare: Vec<i32> = brokers.iter().copied().filter(|id| !replicas.contains(id)).collect();
+        let leaves = if dice.percent(25) { 0 } else { dice.index(replicas.len()) };
+        let (node, mut target) = (replicas[leaves], replicas.clone());
+        target[leaves] = dice.pick(&spare);
+        let extra_latency_ns = dice.pick(&[40, 150, 400]) * MS;
+        let lasts = 8 * extra_latency_ns + dice.between(1_000, 4_000) * MS;
+        let at_ns = dice.between(from_ns, to_ns);
+        let slow = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
+        events.push(event(at_ns, Some(lasts), slow));
+        let moves = |replicas: Vec<i32>| {
+            let topic = topic.clone();
+            Action::Admin { operation: Operation::Reassign { topic, partition, replicas } }
+        };
+        let moves_ns = at_ns + extra_latency_ns + dice.around(300 * MS);
+        events.push(event(moves_ns, None, moves(target)));
+        if dice.percent(75) {
+            let back_ns = moves_ns + dice.between(200, 2_500) * MS;
+            events.push(event(back_ns, None, moves(replicas.clone())));
+        }
+    }
+    events
+}
+
+/// Whether every log of the cluster flushes: a plan names defaults, too, and by default none does.
+fn flushes_all(plan: &Plan) -> bool {
+    let messages = plan.cluster.config.get(OF_ALL).and_then(|messages| messages.parse().ok());
+    messages.is_some_and(|messages: i64| messages < i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_flush_and_of_some_of_them_replicas_leave() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let (mut flushed, mut left) = (0, 0);
+        for seed in 1..400 {
+            let plan = swarm(&base, seed);
+            let to_ns = plan.phases.heal_starts_ns() - 2_000 * MS;
+            let of_topic = plan.topics.iter().any(|topic| topic.config.contains_key(OF_TOPIC));
+            let flushes = of_topic || flushes_all(&plan);
+            let leaves = !gone_while_written(&plan, (plan.phases.warmup_ns, to_ns)).is_empty();
+            assert!(flushes || !leaves, "seed {seed}");
+            (flushed, left) = (flushed + u32::from(flushes), left + u32::from(leaves));
+            assert!(plan.events.iter().all(|event| event.at_ns < plan.phases.heal_starts_ns()));
+        }
+        assert!((35..90).contains(&flushed) && (8..60).contains(&left), "{flushed} {left}");
+    }
+}

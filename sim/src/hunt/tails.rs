@@ -1,0 +1,106 @@
+//! Controllers that have written what nobody else has: one is cut off from the others while much is asked for, and as
+//! it comes back the others begin anew, which have elected one of them meanwhile. If it has led, its log is longer
+//! than theirs, and ends in an older epoch: who has more is not who may lead. Draws come from a stream of their own,
+//! so that the other seeds stay as they are.
+
+use super::dice::Dice;
+use super::storm::clash;
+use super::timing::Timing;
+use stormglass_scenarios::plan::{
+    Action, Endpoint, EventPlan, LinkEffect, NodePlan, Operation, Plan,
+};
+
+const MS: u64 = 1_000_000;
+/// Topics that no client of the plan has. Members that subscribe by a regular expression may.
+const MADE: &str = "spare-tail";
+
+/// Adds them to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "long tails");
+    let controllers = ids(&plan.cluster.controllers);
+    if !dice.percent(8) || controllers.len() < 3 || plan.cluster.brokers.is_empty() {
+        return;
+    }
+    let ends_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS);
+    let mut at_ns = plan.phases.warmup_ns + 500 * MS + dice.around(2_000 * MS);
+    let fetch_ns = Timing::of(plan).quorum_fetch_ns;
+    // whoever leads is one of them
+    for (turn, node) in dice.shuffled(&controllers).into_iter().enumerate() {
+        let (events, over_ns) = one(&mut dice, plan, (turn, node), at_ns);
+        for event in events {
+            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= ends_ns;
+            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+                plan.events.push(event);
+            }
+        }
+        at_ns = over_ns + 2 * fetch_ns + dice.around(1_500 * MS);
+    }
+    plan.events.sort_by_key(|event| event.at_ns);
+}
+
+/// A controller is cut off, and the others restart; when that is over.
+fn one(
+    dice: &mut Dice,
+    plan: &Plan,
+    (turn, node): (usize, i32),
+    at_ns: u64,
+) -> (Vec<EventPlan>, u64) {
+    // the others have just elected one of them
+    let lasts = Timing::of(plan).quorum_fetch_ns + dice.between(200, 2_000) * MS;
+    let mut others = ids(&plan.cluster.controllers);
+    others.retain(|id| *id != node);
+    let brokers = ids(&plan.cluster.brokers);
+    let action = Action::Link {
+        from: vec![Endpoint::Node(node)],
+        to: others.iter().map(|id| Endpoint::Node(*id)).collect(),
+        one_way: false,
+        effect: LinkEffect::Cut,
+    };
+    let mut events = vec![EventPlan { at_ns, for_ns: Some(lasts), action, line: None }];
+    let topic = || format!("{MADE}-{turn}");
+    let assignment = (0..dice.between(4, 16)).map(|_| vec![dice.pick(&brokers)]).collect();
+    let made_ns = at_ns + dice.between(10, 300) * MS;
+    events.push(asks(made_ns, Operation::CreateTopic { topic: topic(), assignment }));
+    let over_ns = at_ns + lasts;
+    for id in others {
+        let early = dice.between(0, 150) * MS;
+        let down = dice.between(5, 80) * MS + early;
+        let action = Action::ProcessCrash { node: id };
+        let at_ns = over_ns.saturating_sub(early);
+        events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
+    }
+    events.push(asks(over_ns + 1_500 * MS, Operation::DeleteTopic { topic: topic() }));
+    (events, over_ns)
+}
+
+fn ids(nodes: &[NodePlan]) -> Vec<i32> {
+    nodes.iter().map(|node| node.id).collect()
+}
+
+fn asks(at_ns: u64, operation: Operation) -> EventPlan {
+    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_a_controller_with_a_long_tail() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut found = 0;
+        for seed in 1..400 {
+            let plan = swarm(&base, seed);
+            let is_made = |event: &EventPlan| {
+                let Action::Admin { operation } = &event.action else { return false };
+                matches!(operation, Operation::CreateTopic { topic, .. } if topic.starts_with(MADE))
+            };
+            let ends_ns = plan.phases.heal_starts_ns();
+            assert!(plan.events.iter().all(|event| event.at_ns < ends_ns), "seed {seed}");
+            found += u32::from(plan.events.iter().any(is_made));
+        }
+        assert!((12..50).contains(&found), "{found} of 399");
+    }
+}
