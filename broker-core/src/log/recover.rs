@@ -15,7 +15,7 @@ use super::snapshot::{self, ProducerSnapshot};
 use super::types::{Recover, RecoveryStats};
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::plant::{Plant, planted};
-use crate::records::Batch;
+use crate::records::{Batch, Records};
 use crate::seam::{DiskImage, DiskOpKind, FileName, ScanEnd};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -259,7 +259,12 @@ impl<'a> Loader<'a> {
                 ops.push(DiskOpKind::DeleteFile { file: index });
             }
         }
-        ops.push(DiskOpKind::Truncate { tp, to: self.log.next_offset });
+        let (to, base) = (self.log.next_offset, self.log.active().base);
+        ops.push(DiskOpKind::Truncate { tp, to });
+        if index > 0 && base == to {
+            // the cut takes the empty file along: one behind a gap says where the log goes on
+            ops.push(DiskOpKind::Append { tp, segment: base, records: Records::default() });
+        }
     }
 
     /// Makes ends, epochs and snapshots agree with the records that are there.

@@ -89,14 +89,22 @@ impl Log {
             }
             first_cut = Some(mark);
         }
-        let Some(first) = first_cut else { return offset }; // in a gap at the end
+        let Some(first) = first_cut else {
+            // in a gap at the end
+            self.segments.truncate(self.segment_floor(offset) + 1);
+            return offset;
+        };
         let end = offset.min(first.base_offset);
         if !planted(self.config.plant, Plant::OpenTransactionsSurviveCut) {
             self.producers.truncate_transactions(end);
         }
-        self.segments.truncate(self.segment_floor(first.base_offset) + 1);
-        let segment_end = first.segment_end_before;
-        self.active_mut().cut(segment_end, first.position, first.max_timestamp_before);
+        // a segment that begins in a gap above the cut goes, too: what comes next would lie below its base
+        let (holds, keep) = (self.segment_floor(first.base_offset), self.segment_floor(end));
+        self.segments.truncate(keep + 1);
+        if keep == holds {
+            let segment_end = first.segment_end_before;
+            self.active_mut().cut(segment_end, first.position, first.max_timestamp_before);
+        }
         end
     }
 

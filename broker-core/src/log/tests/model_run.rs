@@ -319,6 +319,40 @@ proptest! {
     }
 }
 
+/// The segment that goes on behind a cut in a gap stayed when the next cut was below its base: what was appended
+/// then had a place before its first.
+#[test]
+fn a_log_is_cut_below_where_it_went_on_in_a_gap() {
+    let mut world = World::new();
+    let plain = || Step::Plain(1, 0, 0);
+    let first = [plain(), Step::Follow(1, 0, vec![1; 4]), Step::Truncate(4, true)];
+    let more = (0..5).map(|_| plain());
+    let last = [Step::Truncate(5, false), Step::Follow(0, 0, vec![2])];
+    for step in first.iter().cloned().chain(more).chain(last.iter().cloned()) {
+        world.take(&step);
+    }
+    assert_eq!(world.log.next_offset(), 3);
+    // with nothing behind the gap, too
+    let mut world = World::new();
+    for step in first.iter().chain(&[Step::Truncate(0, false), Step::Follow(0, 0, vec![2])]) {
+        world.take(step);
+    }
+    assert_eq!(world.log.next_offset(), 3);
+}
+
+/// Recovery cut a torn segment behind a gap to nothing, and took its file along: the next start ended before the gap.
+#[test]
+fn a_log_that_lost_what_came_behind_a_gap_ends_there_again() {
+    let mut world = World::new();
+    let plain = |bytes| Step::Plain(1, bytes, 0);
+    let first = [plain(158), Step::Follow(1, 0, vec![1; 5]), plain(40), plain(15)];
+    let cut = [Step::Truncate(7, true), plain(0), Step::Confirm(1), plain(0)];
+    for step in first.into_iter().chain(cut).chain([Step::Crash(vec![0; 4], false)]) {
+        world.take(&step);
+    }
+    assert_eq!(world.log.next_offset(), 2);
+}
+
 /// What was appended where the log was cut in a gap was flushed, and a clean restart took it for what
 /// follows a lost tail.
 #[test]
