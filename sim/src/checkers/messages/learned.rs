@@ -104,11 +104,11 @@ mod tests {
             next,
             high_watermark: 20,
         };
-        let are_written = |asked, next, first| super::are_written(&before(asked, next), first);
-        assert!(are_written(20, 30, Some(20)), "the disk has not confirmed them yet");
-        assert!(!are_written(20, 30, Some(30)), "compaction has left nothing in between");
-        assert!(!are_written(20, 30, None), "nothing comes that could be refused");
-        assert!(!are_written(20, 20, Some(20)), "they are new");
-        assert!(!are_written(20, 20, Some(15)), "a log that begins amid a batch takes it whole");
+        let refused = |asked, next, first| are_written(&before(asked, next), first);
+        assert!(refused(20, 30, Some(20)), "the disk has not confirmed them yet");
+        assert!(!refused(20, 30, Some(30)), "compaction has left nothing in between");
+        assert!(!refused(20, 30, None), "nothing comes that could be refused");
+        assert!(!refused(20, 20, Some(20)), "they are new");
+        assert!(!refused(20, 20, Some(15)), "a log that begins amid a batch takes it whole");
     }
 }
