@@ -300,7 +300,8 @@ impl<'a> Loader<'a> {
             log.checkpoint_epochs(log.recovery_point, ops);
         }
         let mut candidates = self.bases.clone();
-        candidates.extend([end, self.replay_from]);
+        // a clean end has left one at the recovery point: unknown, it outlived a cut, and counted for what came there
+        candidates.extend([end, self.replay_from, self.boot.recovery_point]);
         candidates.sort_unstable();
         candidates.dedup();
         for offset in candidates {

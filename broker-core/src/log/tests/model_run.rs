@@ -340,6 +340,22 @@ fn a_log_is_cut_below_where_it_went_on_in_a_gap() {
     assert_eq!(world.log.next_offset(), 3);
 }
 
+/// The snapshot of a clean end was forgotten by the start after a crash, outlived the cut below it, and told of
+/// producers whose batches were gone.
+#[test]
+fn a_snapshot_of_a_clean_end_goes_with_what_it_tells_of() {
+    let mut world = World::new();
+    let plain = |count| Step::Plain(count, 0, 0);
+    let first = [plain(3), Step::Sequenced(0, 4), Step::Restart, plain(1)];
+    let cut = [Step::Crash(vec![0, 1, 0, 0], false), Step::Truncate(3, false)];
+    let again = [Step::Follow(2, 0, vec![1, 2, 1, 1]), Step::Truncate(2, false)];
+    let more = [Step::Follow(2, 0, vec![1; 3]), plain(1), Step::Restart, Step::Truncate(4, true)];
+    let steps = first.into_iter().chain(cut).chain(again).chain(more);
+    for step in steps.chain([Step::Crash(vec![0; 4], false)]) {
+        world.take(&step);
+    }
+}
+
 /// Recovery cut a torn segment behind a gap to nothing, and took its file along: the next start ended before the gap.
 #[test]
 fn a_log_that_lost_what_came_behind_a_gap_ends_there_again() {
