@@ -32,9 +32,10 @@ impl Flushing {
         self.queues.values().flatten().map(|held| &held.append)
     }
 
-    /// Adds a replica's next append.
+    /// Adds a replica's next append. What one before it needs, it need not wait for itself.
     #[cold]
-    pub(super) fn push(&mut self, slot: u32, needs: Vec<u64>, append: PendingAppend) {
+    pub(super) fn push(&mut self, slot: u32, mut needs: Vec<u64>, append: PendingAppend) {
+        needs.retain(|op| !self.by_op.contains_key(op));
         self.by_op.extend(needs.iter().map(|op| (*op, slot)));
         self.queues.entry(slot).or_default().push_back(Held { needs, append });
     }
@@ -52,7 +53,7 @@ impl Flushing {
         let mut ready = Vec::new();
         let Some(slot) = self.by_op.remove(&op) else { return ready };
         let Some(queue) = self.queues.get_mut(&slot) else { return ready };
-        for held in queue.iter_mut() {
+        if let Some(held) = queue.iter_mut().find(|held| held.needs.contains(&op)) {
             held.needs.retain(|other| *other != op);
         }
         while let Some(held) = queue.pop_front_if(|held| held.needs.is_empty()) {
