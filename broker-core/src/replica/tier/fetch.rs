@@ -92,6 +92,11 @@ impl ReplicaManager {
         let remote = remote.filter(|log| log.is_listed).ok_or(ErrorCode::ReplicaNotAvailable)?;
         let (segment, end) =
             remote.find(&partition.log, entry.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange)?;
+        if segment.base > entry.fetch_offset && !partition.is_leader() {
+            // its leader has deleted what is between, and it has not heard that the log starts later: a consumer
+            // would skip that unawares, where the leader tells it (KIP-392; hunt seed 11005983)
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
         // a new leader may not know yet that all of it is committed
         let end = end.min(readable_end(false, session.isolation, partition));
         if end <= entry.fetch_offset {
@@ -163,6 +168,14 @@ impl ReplicaManager {
             let state = |error| state_of(partition, error);
             answers.push(match result {
                 Ok(_) if !session.is_served_by(partition) => state(ErrorCode::NotLeaderOrFollower),
+                // What was deleted while it was read: nothing tells any more what was aborted there (hunt seed
+                // 11006466; as of a local read, 2701915).
+                Ok(_)
+                    if session.isolation == IsolationLevel::ReadCommitted
+                        && entry.fetch_offset < partition.log.log_start_offset() =>
+                {
+                    state(ErrorCode::OffsetOutOfRange)
+                }
                 Ok(records) => {
                     let bytes = u64::from(records.size_bytes());
                     step.effects.work.fetch_bytes += bytes;

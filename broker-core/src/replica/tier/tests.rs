@@ -471,3 +471,19 @@ fn a_deleted_topic_takes_its_remote_part_along() {
     tiered.run();
     assert!(tiered.remote.is_empty());
 }
+
+/// Hunt seed 11006466: nothing told any more which transactions were aborted there.
+#[test]
+fn what_is_deleted_while_it_is_read_remotely_is_out_of_range_to_readers_of_committed_records() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
+    tiered.write(5);
+    tiered.task();
+    tiered.retention();
+    tiered.consume(1); // the read is under way
+    let slot = tiered.rig.replicas.slot(TP).unwrap();
+    let log = &mut tiered.rig.replicas.partition_mut(slot).unwrap().log;
+    log.advance_log_start(2, &mut Vec::new());
+    tiered.run();
+    let answer = tiered.fetched();
+    assert_eq!((answer.error, answer.records.is_empty()), (ErrorCode::OffsetOutOfRange, true));
+}
