@@ -641,6 +641,8 @@ pub trait DiskImage {
     ) -> ScanEnd;
     /// A small file.
     fn file(&self, file: &FileName) -> Option<Bytes>;
+    /// Offsets of a log's producer snapshots, ascending, whatever state they are in.
+    fn producer_snapshots(&self, tp: TopicPartition) -> Vec<Offset>;
 }
 
 /// A segment without its content.

@@ -299,15 +299,8 @@ impl<'a> Loader<'a> {
         {
             log.checkpoint_epochs(log.recovery_point, ops);
         }
-        let mut candidates = self.bases.clone();
-        // a clean end has left one at the recovery point: unknown, it outlived a cut, and counted for what came there
-        candidates.extend([end, self.replay_from, self.boot.recovery_point]);
-        candidates.sort_unstable();
-        candidates.dedup();
-        for offset in candidates {
-            if self.image.file(&FileName::ProducerSnapshot(log.tp, offset)).is_none() {
-                continue;
-            }
+        // also those of clean ends: unknown, one outlived a cut, and counted for what came there later
+        for offset in self.image.producer_snapshots(log.tp) {
             if offset <= end {
                 log.snapshots.push(offset);
             } else {

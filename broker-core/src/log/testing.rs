@@ -190,6 +190,14 @@ impl DiskImage for MemoryDisk {
     fn file(&self, file: &FileName) -> Option<Bytes> {
         self.files.get(file).cloned()
     }
+
+    fn producer_snapshots(&self, tp: TopicPartition) -> Vec<Offset> {
+        let offset = |name: &FileName| match name {
+            FileName::ProducerSnapshot(of, offset) if *of == tp => Some(*offset),
+            _ => None,
+        };
+        self.files.keys().filter_map(offset).collect()
+    }
 }
 
 /// A batch of `count` records and `body_bytes` of body, without producer id.

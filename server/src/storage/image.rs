@@ -1,6 +1,6 @@
 //! What a starting broker finds in its log directory.
 
-use super::layout::segment_name;
+use super::layout::{segment_base, segment_name};
 use super::segment::load_index;
 use super::store::Store;
 use super::walk::{Walk, WalkError};
@@ -62,6 +62,24 @@ impl DiskImage for Store {
             }
         }
     }
+
+    fn producer_snapshots(&self, tp: TopicPartition) -> Vec<Offset> {
+        let Some(log) = self.logs.get(&tp) else { return Vec::new() };
+        snapshots_in(&log.path).unwrap_or_else(|error| {
+            self.note_unreadable(&log.path, &error);
+            Vec::new()
+        })
+    }
+}
+
+fn snapshots_in(dir: &Path) -> io::Result<Vec<Offset>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        found.extend(name.to_str().and_then(|name| segment_base(name, ".snapshot")));
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 impl Store {

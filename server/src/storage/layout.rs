@@ -53,9 +53,9 @@ pub(super) fn segment_name(base: Offset, ending: &str) -> String {
     format!("{base:020}.{ending}")
 }
 
-/// Base offset from the name of a segment's `.log`.
-pub(super) fn segment_base(name: &str) -> Option<Offset> {
-    let digits = name.strip_suffix(".log")?;
+/// Base offset from the name of a segment's file with this ending, as in `.log`.
+pub(super) fn segment_base(name: &str, ending: &str) -> Option<Offset> {
+    let digits = name.strip_suffix(ending)?;
     let is_base = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_base.then(|| digits.parse().ok()).flatten()
 }
@@ -113,9 +113,10 @@ mod tests {
             assert!(partition_of(other).is_none() || other == "orders--3", "{other}");
         }
         assert_eq!(segment_name(170, "log"), "00000000000000000170.log");
-        assert_eq!(segment_base("00000000000000000170.log"), Some(170));
-        assert_eq!(segment_base("170.log"), None);
-        assert_eq!(segment_base("00000000000000000170.index"), None);
+        assert_eq!(segment_base("00000000000000000170.log", ".log"), Some(170));
+        assert_eq!(segment_base("170.log", ".log"), None);
+        assert_eq!(segment_base("00000000000000000170.snapshot", ".snapshot"), Some(170));
+        assert_eq!(segment_base("00000000000000000170.index", ".log"), None);
         let id = TopicId(0x1234_5678_9abc_def0_0fed_cba9_8765_4321);
         assert_eq!(parse_partition_metadata(&partition_metadata(id)), Some(id));
         assert_eq!(parse_partition_metadata("version: 1\ntopic_id: x\n"), None);

@@ -33,7 +33,7 @@ impl LogDir {
             let entry = entry?;
             check_is_file(&entry)?;
             let name = entry.file_name();
-            if let Some(base) = name.to_str().and_then(segment_base) {
+            if let Some(base) = name.to_str().and_then(|name| segment_base(name, ".log")) {
                 check_base(&entry, base)?;
                 segments.insert(base, Segment::existing(path, base, open_files)?);
             }

@@ -96,12 +96,12 @@ pub(super) fn recover(dir: &Path) -> io::Result<()> {
         if name.ends_with(CLEANED) {
             leftovers.push(path);
         } else if let Some(plain) = name.strip_suffix(SWAP) {
-            match segment_base(plain) {
+            match segment_base(plain, ".log") {
                 Some(base) => swaps.push(base),
                 None => leftovers.push(path),
             }
         } else {
-            bases.extend(segment_base(name));
+            bases.extend(segment_base(name, ".log"));
         }
     }
     for base in swaps {

@@ -73,4 +73,8 @@ impl DiskImage for Disk {
     fn file(&self, file: &FileName) -> Option<Bytes> {
         self.store.file(file).cloned()
     }
+
+    fn producer_snapshots(&self, tp: TopicPartition) -> Vec<Offset> {
+        self.store.producer_snapshots(tp).collect()
+    }
 }

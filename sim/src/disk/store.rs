@@ -511,6 +511,16 @@ impl Store {
         self.files.get(name)
     }
 
+    /// Offsets of a log's producer snapshots, ascending.
+    pub(crate) fn producer_snapshots(&self, tp: TopicPartition) -> impl Iterator<Item = Offset> {
+        let name = |offset| FileName::ProducerSnapshot(tp, offset);
+        let found = self.files.range(name(Offset::MIN)..=name(Offset::MAX));
+        found.filter_map(|(name, _)| match name {
+            FileName::ProducerSnapshot(_, offset) => Some(*offset),
+            _ => None,
+        })
+    }
+
     /// Sets or removes a small file; what was there before.
     pub(crate) fn set_file(&mut self, name: &FileName, bytes: Option<Bytes>) -> Option<Bytes> {
         match bytes {

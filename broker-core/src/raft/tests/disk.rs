@@ -119,4 +119,8 @@ impl DiskImage for TestDisk {
     fn file(&self, file: &FileName) -> Option<Bytes> {
         self.files.get(file).cloned()
     }
+
+    fn producer_snapshots(&self, _: TopicPartition) -> Vec<Offset> {
+        Vec::new()
+    }
 }

@@ -68,6 +68,10 @@ impl DiskImage for Image {
     fn file(&self, _: &FileName) -> Option<Bytes> {
         Some(self.1.clone())
     }
+
+    fn producer_snapshots(&self, _: TopicPartition) -> Vec<Offset> {
+        Vec::new()
+    }
 }
 
 pub(super) const LOG: [(Offset, LeaderEpoch); 3] = [(0, 0), (10, 0), (20, 2)];
