@@ -236,7 +236,7 @@ impl ReplicaManager {
             records: appended.records,
             then,
         };
-        if flushes || self.flushing.holds(slot) {
+        if flushes || self.flushing.has_queue(slot) {
             let mut needs = if flushes { self.maintenance.syncs(slot) } else { Vec::new() };
             needs.push(op.0);
             self.flushing.push(slot, needs, pending);

@@ -22,8 +22,8 @@ struct Held {
 }
 
 impl Flushing {
-    /// Whether the next append of a replica has to wait for its turn.
-    pub(super) fn holds(&self, slot: u32) -> bool {
+    /// Whether appends of a replica wait, so that its next one has to wait for its turn.
+    pub(super) fn has_queue(&self, slot: u32) -> bool {
         !self.queues.is_empty() && self.queues.contains_key(&slot)
     }
 

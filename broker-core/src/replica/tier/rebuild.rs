@@ -12,9 +12,8 @@ use crate::protocol::{
     IsolationLevel, ListOffsetsRequest, OffsetForLeaderEpochRequest, OffsetSpec, Request, Response,
 };
 use crate::replica::ReplicaManager;
-use crate::seam::{
-    Channel, DiskOpKind, FileName, PeerError, RemoteOpKind, RemoteResult, RemoteSegment, TraceEvent,
-};
+use crate::replica::maintenance::Durable;
+use crate::seam::{Channel, PeerError, RemoteOpKind, RemoteResult, RemoteSegment, TraceEvent};
 use crate::step::{Owner, Step};
 
 /// How far a follower is with it.
@@ -175,8 +174,7 @@ impl ReplicaManager {
         // it was left out while it was told; it goes on once its epochs are on disk
         self.resume_following(slot);
         for kind in ops {
-            let is_epochs =
-                matches!(&kind, DiskOpKind::WriteFile { file: FileName::LeaderEpochs(_), .. });
+            let is_epochs = matches!(Durable::of(&kind), Some(Durable::Epochs));
             let id = self.carry_out(step, kind);
             if is_epochs {
                 self.hold_until_written(slot, id);
