@@ -1,8 +1,8 @@
 //! Groups in the consumer protocol (KIP-848): who shall have what.
 
+use super::metadata::says;
 use super::{Moment, NodeView};
-use crate::checkers::history::History;
-use crate::checkers::ledger::{Check, Ledger};
+use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::BTreeMap;
@@ -24,13 +24,24 @@ pub(super) fn look(
         let has_looked = group.knows_topics && view.broker.applies_metadata();
         let is_due = has_looked || moment == Moment::Drained;
         let flaw = flaw.or_else(|| unknown(&group, image).filter(|_| is_due));
-        ledger.checked(Check::Metadata, 1);
-        if let Some(flaw) = flaw {
-            ledger.broken(Check::Metadata, (OFFSETS_TOPIC, &History::default()), &|| {
-                format!("in group {} of coordinator {}, {flaw}", group.group, view.node)
-            });
-        }
+        says(ledger, OFFSETS_TOPIC, flaw.is_none(), &|| {
+            let flaw = flaw.as_deref().unwrap_or_default();
+            format!("in group {} of coordinator {}, {flaw}", group.group, view.node)
+        });
     }
+}
+
+/// No member is in an epoch that its group has not got to. Where the newest epochs are lost, the cleaner may have taken
+/// the ones before (hunt seed 9004155).
+pub(super) fn epochs((ledger, partitions): (&mut Ledger, &[Partition]), view: &NodeView<'_>) {
+    let ahead = view.broker.member_ahead();
+    let ahead = ahead.filter(|(group, _)| !may_be_torn(partitions, group));
+    says(ledger, OFFSETS_TOPIC, ahead.is_none(), &|| {
+        format!(
+            "coordinator {} knows a member in an epoch that its group has not got to: {ahead:?}",
+            view.node
+        )
+    });
 }
 
 /// What is wrong with who shall have what.

@@ -395,17 +395,6 @@ pub(crate) fn coordinates(
     }
 }
 
-/// No member is in an epoch that its group has not got to.
-pub(crate) fn epochs(ledger: &mut Ledger, view: &NodeView<'_>) {
-    let ahead = view.broker.member_ahead();
-    says(ledger, OFFSETS_TOPIC, ahead.is_none(), &|| {
-        format!(
-            "coordinator {} knows a member in an epoch that its group has not got to: {ahead:?}",
-            view.node
-        )
-    });
-}
-
 /// What a coordinator is given beyond a transaction's time and its look for those that take too long, ms: its
 /// log may be loading, or slow.
 const LATE_MS: i64 = 6_000;
@@ -506,8 +495,7 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
     });
 }
 
-/// As [`says`], about a partition, which nobody names unless a rule is broken.
-/// A rule about a partition of an image.
+/// As [`says`], about a partition of an image, which nobody names unless the rule is broken.
 pub(super) fn says_of(
     ledger: &mut Ledger,
     (image, tp): (&MetadataImage, TopicPartition),
@@ -521,7 +509,7 @@ pub(super) fn says_of(
     says(ledger, &format!("{name}-{}", tp.partition), false, seen);
 }
 
-fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String) {
+pub(super) fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String) {
     ledger.checked(Check::Metadata, 1);
     if !holds {
         ledger.broken(Check::Metadata, (label, &History::default()), seen);

@@ -125,10 +125,7 @@ impl Checkers {
             metadata::eligible(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, &self.unclean);
-            // where the newest epochs are lost, the cleaner has taken the ones before (hunt seed 9004155)
-            if !self.positions_void {
-                metadata::epochs(&mut self.ledger, view);
-            }
+            groups::epochs((&mut self.ledger, &self.partitions), view);
             groups::look((&mut self.ledger, &self.partitions), view, moment);
             if moment != Moment::Running && self.has_right_clocks {
                 metadata::late(&mut self.ledger, view, self.late_check_ms);

@@ -2,8 +2,8 @@
 //! that more than server.properties (KIP-226). Logs inherit it unless their topics have something of their own.
 
 use super::NodeView;
-use crate::checkers::history::History;
-use crate::checkers::ledger::{Check, Ledger};
+use super::metadata::says;
+use crate::checkers::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::config::ServerConfig;
@@ -115,13 +115,6 @@ fn not_inherited(
     ];
     let is_inherited = |key: &str| !own.is_some_and(|own| own.contains_key(key));
     inherited.into_iter().find(|(key, holds)| !holds && is_inherited(key)).map(|(key, _)| key)
-}
-
-fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn() -> String) {
-    ledger.checked(Check::Metadata, 1);
-    if !holds {
-        ledger.broken(Check::Metadata, (label, &History::default()), seen);
-    }
 }
 
 #[cfg(test)]
