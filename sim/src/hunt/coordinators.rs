@@ -4,8 +4,8 @@
 //! in which a group with members has a position. Draws come from streams of their own, so that the other seeds stay as
 //! they are.
 
+use super::adding::{Window, add, asks, brokers, window};
 use super::dice::Dice;
-use super::storm::clash;
 use super::subscriptions::has_patterns;
 use super::timing::Timing;
 use crate::client::TransactionStep;
@@ -22,17 +22,12 @@ const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 const MATCHED: &str = "spare-matched";
 const LEFT: &str = "spare-left";
 
-/// From when to when something may happen, ns.
-type Window = (u64, u64);
-
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
-    let from_ns = plan.phases.warmup_ns + 500 * MS;
-    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
     if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
         return;
     }
-    let window = (from_ns, to_ns);
+    let window = window(plan);
     for events in [
         moved_while_joining(plan, window),
         asked_while_written(plan, window),
@@ -40,22 +35,8 @@ pub(super) fn storm(plan: &mut Plan) {
         matched(plan, window),
         left(plan, window),
     ] {
-        for event in events {
-            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
-            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-                plan.events.push(event);
-            }
-        }
+        add(plan, window.1, events);
     }
-    plan.events.sort_by_key(|event| event.at_ns);
-}
-
-fn asks(at_ns: u64, operation: Operation) -> EventPlan {
-    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
-}
-
-fn brokers(plan: &Plan) -> Vec<i32> {
-    plan.cluster.brokers.iter().map(|node| node.id).collect()
 }
 
 /// A config of the brokers, in words.

@@ -5,8 +5,8 @@
 //! producers begin anew while a broker cannot get ids for them. Draws come from streams of their own, so that the other
 //! seeds stay as they are.
 
+use super::adding::{Window, add, asks, brokers, window};
 use super::dice::Dice;
-use super::storm::clash;
 use super::subscriptions::spare_topic;
 use super::timing::Timing;
 use crate::client::TransactionStep;
@@ -20,12 +20,10 @@ const MADE: &str = "spare-away";
 
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
-    let from_ns = plan.phases.warmup_ns + 500 * MS;
-    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
     if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
         return;
     }
-    let window = (from_ns, to_ns);
+    let window = window(plan);
     for events in [
         made_while_away(plan, window),
         moved_while_waiting(plan, window),
@@ -36,22 +34,8 @@ pub(super) fn storm(plan: &mut Plan) {
         asked_while_moved(plan, window),
         anew_without_ids(plan, window),
     ] {
-        for event in events {
-            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
-            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-                plan.events.push(event);
-            }
-        }
+        add(plan, window.1, events);
     }
-    plan.events.sort_by_key(|event| event.at_ns);
-}
-
-fn asks(at_ns: u64, operation: Operation) -> EventPlan {
-    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
-}
-
-fn brokers(plan: &Plan) -> Vec<i32> {
-    plan.cluster.brokers.iter().map(|node| node.id).collect()
 }
 
 /// Partitions that have followers: topic, index, replicas.
@@ -64,7 +48,7 @@ fn copied(plan: &Plan) -> Vec<(String, u32, Vec<i32>)> {
 }
 
 /// A topic is made whose first replicas are on a broker that is away, and fenced; sometimes all of them.
-fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
+fn made_while_away(plan: &Plan, (_, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "made while away");
     if !dice.percent(15) {
         return Vec::new();
@@ -111,7 +95,7 @@ fn made_while_away(plan: &Plan, (_, to_ns): (u64, u64)) -> Vec<EventPlan> {
 
 /// A follower that is in sync stands still, so that writes wait, and meanwhile the partition goes to another broker than
 /// its leader, or than another replica. Mostly it comes back.
-fn moved_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+fn moved_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "moved while waiting");
     let brokers = brokers(plan);
     let mut partitions = copied(plan);
@@ -150,7 +134,7 @@ fn moved_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
 
 /// Transactional producers begin anew while brokers are slow to write: their coordinator hears of the next session
 /// before the log has the end, or the partitions, of the last one's transaction.
-fn anew_while_ending(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+fn anew_while_ending(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "anew while ending");
     let producers = plan.producers.iter().filter(|producer| producer.transactions.is_some());
     let producers: Vec<String> = producers.map(|producer| producer.name.clone()).collect();
@@ -180,7 +164,7 @@ fn anew_while_ending(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
 }
 
 /// Somebody else gives groups positions whose positions come from transactions.
-fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPlan> {
+fn positions_from_both(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions from both");
     let has_positions =
         |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
@@ -202,7 +186,7 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPl
 
 /// Leadership of a partition goes round while volumes are slow, and the next leader is behind: what is cut, or led no
 /// longer, is still on its way to a disk.
-fn moved_while_written(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+fn moved_while_written(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "moved while written");
     let partitions = copied(plan);
     if !dice.percent(20) || partitions.is_empty() {
@@ -247,7 +231,7 @@ fn moved_while_written(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
 }
 
 /// A follower that is in sync stands still, so that nothing is committed, and meanwhile all records that are go.
-fn deleted_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+fn deleted_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "deleted while waiting");
     let partitions = copied(plan);
     if !dice.percent(12) || partitions.is_empty() {
@@ -276,7 +260,7 @@ fn deleted_while_waiting(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
 
 /// Leadership of a partition goes round while messages between its replicas are slow, and somebody asks where it ends:
 /// a new leader has not heard yet what was committed.
-fn asked_while_moved(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+fn asked_while_moved(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "asked while moved");
     let partitions = copied(plan);
     if !dice.percent(15) || partitions.is_empty() {
@@ -312,7 +296,7 @@ fn asked_while_moved(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
 
 /// Producers begin anew when a broker that has just restarted cannot reach a controller: it has no ids for them, and gets
 /// none for longer than it waits for an answer.
-fn anew_without_ids(plan: &Plan, window: (u64, u64)) -> Vec<EventPlan> {
+fn anew_without_ids(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "anew without ids");
     let has_id = |producer: &&ProducerPlan| {
         let is_on = producer.config.get("enable.idempotence").is_some_and(|on| on == "true");

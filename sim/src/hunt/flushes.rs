@@ -2,8 +2,8 @@
 //! as a volume takes. In most of these a replica leaves a broker meanwhile. Draws come from streams of their own, so
 //! that the other seeds stay as they are.
 
+use super::adding::{Window, add, asks, brokers, window};
 use super::dice::Dice;
-use super::storm::clash;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
 
 const MS: u64 = 1_000_000;
@@ -29,22 +29,16 @@ pub(super) fn draw(plan: &mut Plan) {
 
 /// Adds replicas that leave to a storm.
 pub(super) fn storm(plan: &mut Plan) {
-    let from_ns = plan.phases.warmup_ns + 500 * MS;
-    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
-    for event in gone_while_written(plan, (from_ns, to_ns)) {
-        let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
-        if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-            plan.events.push(event);
-        }
-    }
-    plan.events.sort_by_key(|event| event.at_ns);
+    let window = window(plan);
+    let events = gone_while_written(plan, window);
+    add(plan, window.1, events);
 }
 
 /// A replica leaves a broker while what it has copied waits for a flush there, on a slow volume, and mostly comes back
 /// soon, when what was on record of it should be forgotten.
-fn gone_while_written(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPlan> {
+fn gone_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "gone while written");
-    let brokers: Vec<i32> = plan.cluster.brokers.iter().map(|node| node.id).collect();
+    let brokers = brokers(plan);
     let of_all = flushes_all(plan);
     let flushes = |topic: &&TopicPlan| of_all || topic.config.contains_key(OF_TOPIC);
     let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
@@ -59,7 +53,6 @@ fn gone_while_written(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPla
         return Vec::new();
     }
     let mut events = Vec::new();
-    let event = |at_ns, for_ns, action| EventPlan { at_ns, for_ns, action, line: None };
     for _ in 0..dice.between(1, 4) {
         let (topic, partition, replicas) = dice.pick(&partitions);
         let spare: Vec<i32> = brokers.iter().copied().filter(|id| !replicas.contains(id)).collect();
@@ -69,17 +62,15 @@ fn gone_while_written(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Vec<EventPla
         let extra_latency_ns = dice.pick(&[40, 150, 400]) * MS;
         let lasts = 8 * extra_latency_ns + dice.between(1_000, 4_000) * MS;
         let at_ns = dice.between(from_ns, to_ns);
-        let slow = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
-        events.push(event(at_ns, Some(lasts), slow));
-        let moves = |replicas: Vec<i32>| {
-            let topic = topic.clone();
-            Action::Admin { operation: Operation::Reassign { topic, partition, replicas } }
-        };
+        let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
+        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        let moves =
+            |replicas: Vec<i32>| Operation::Reassign { topic: topic.clone(), partition, replicas };
         let moves_ns = at_ns + extra_latency_ns + dice.around(300 * MS);
-        events.push(event(moves_ns, None, moves(target)));
+        events.push(asks(moves_ns, moves(target)));
         if dice.percent(75) {
             let back_ns = moves_ns + dice.between(200, 2_500) * MS;
-            events.push(event(back_ns, None, moves(replicas.clone())));
+            events.push(asks(back_ns, moves(replicas.clone())));
         }
     }
     events

@@ -3,6 +3,7 @@
 //! Pure: draws plans, judges recordings, makes plans smaller. Who runs many seeds side by side, and
 //! what is written where, is the binary's business.
 
+mod adding;
 mod applications;
 mod configs;
 mod coordinators;

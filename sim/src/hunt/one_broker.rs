@@ -2,10 +2,10 @@
 //! same is set for all, which counts less. Draws come from a stream of their own, so that the other seeds stay as they
 //! are.
 
+use super::adding::{asks, brokers, window};
 use super::dice::Dice;
-use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
+use stormglass_scenarios::plan::{Operation, Plan};
 
-const MS: u64 = 1_000_000;
 /// Configs that break nothing, whatever they are.
 const CONFIGS: [(&str, [&str; 2]); 6] = [
     ("num.replica.fetchers", ["1", "2"]),
@@ -18,13 +18,12 @@ const CONFIGS: [(&str, [&str; 2]); 6] = [
 
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
-    let from_ns = plan.phases.warmup_ns + 500 * MS;
-    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    let (from_ns, to_ns) = window(plan);
     let mut dice = Dice::new(plan.seed, "configs of one broker");
     if !dice.percent(12) || plan.cluster.brokers.is_empty() {
         return;
     }
-    let brokers: Vec<i32> = plan.cluster.brokers.iter().map(|node| node.id).collect();
+    let brokers = brokers(plan);
     let (node, (key, values)) = (dice.pick(&brokers), dice.pick(&CONFIGS));
     for _ in 0..dice.between(1, 4) {
         // mostly of the same broker
@@ -32,9 +31,7 @@ pub(super) fn storm(plan: &mut Plan) {
         let node = Some(node).filter(|_| !dice.percent(25));
         let value = Some(dice.pick(&values).to_owned()).filter(|_| !dice.percent(20));
         let operation = Operation::SetBrokerConfig { node, key: key.to_owned(), value };
-        let at_ns = dice.between(from_ns, to_ns);
-        let action = Action::Admin { operation };
-        plan.events.push(EventPlan { at_ns, for_ns: None, action, line: None });
+        plan.events.push(asks(dice.between(from_ns, to_ns), operation));
     }
     plan.events.sort_by_key(|event| event.at_ns);
 }
@@ -43,6 +40,7 @@ pub(super) fn storm(plan: &mut Plan) {
 mod tests {
     use super::*;
     use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::plan::{Action, EventPlan};
     use stormglass_scenarios::{Source, load};
 
     #[test]

@@ -1,8 +1,8 @@
 //! Members of a swarm's groups that read different topics, subscribe by regular expressions, and close their consumers
 //! to come back (KIP-848). Draws come from a stream of their own, so that the other seeds stay as they are.
 
+use super::adding::add;
 use super::dice::Dice;
-use super::storm::clash;
 use stormglass_scenarios::plan::{Action, EventPlan, MembershipPlan, Plan, Subscriptions};
 
 const MS: u64 = 1_000_000;
@@ -66,13 +66,9 @@ pub(super) fn storm(plan: &mut Plan) {
             let member = one.filter(|_| dice.percent(75));
             let action = Action::ConsumerPause { group: group.clone(), member };
             let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
-            let is_in_time = at_ns + lasts <= to_ns;
-            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-                plan.events.push(event);
-            }
+            add(plan, to_ns, [event]);
         }
     }
-    plan.events.sort_by_key(|event| event.at_ns);
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! than theirs, and ends in an older epoch: who has more is not who may lead. Draws come from a stream of their own,
 //! so that the other seeds stay as they are.
 
+use super::adding::{add, asks};
 use super::dice::Dice;
-use super::storm::clash;
 use super::timing::Timing;
 use stormglass_scenarios::plan::{
     Action, Endpoint, EventPlan, LinkEffect, NodePlan, Operation, Plan,
@@ -27,15 +27,9 @@ pub(super) fn storm(plan: &mut Plan) {
     // whoever leads is one of them
     for (turn, node) in dice.shuffled(&controllers).into_iter().enumerate() {
         let (events, over_ns) = one(&mut dice, plan, (turn, node), at_ns);
-        for event in events {
-            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= ends_ns;
-            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-                plan.events.push(event);
-            }
-        }
+        add(plan, ends_ns, events);
         at_ns = over_ns + 2 * fetch_ns + dice.around(1_500 * MS);
     }
-    plan.events.sort_by_key(|event| event.at_ns);
 }
 
 /// A controller is cut off, and the others restart; when that is over.
@@ -75,10 +69,6 @@ fn one(
 
 fn ids(nodes: &[NodePlan]) -> Vec<i32> {
     nodes.iter().map(|node| node.id).collect()
-}
-
-fn asks(at_ns: u64, operation: Operation) -> EventPlan {
-    EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! others, with time-outs short enough that a storm outlasts them. Draws come from a stream of their
 //! own, so that the other seeds stay as they are.
 
+use super::adding::add;
 use super::dice::Dice;
-use super::storm::clash;
 use stormglass_scenarios::plan::{
     Action, Assignor, ConsumerPlan, EventPlan, MembershipPlan, Plan, Subscriptions,
     TransactionsPlan,
@@ -186,13 +186,9 @@ pub(super) fn migrate(plan: &mut Plan) {
             let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
             let action = Action::ClientCrash { client: client.clone() };
             let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
-            let is_in_time = at_ns + lasts <= to_ns;
-            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-                plan.events.push(event);
-            }
+            add(plan, to_ns, [event]);
         }
     }
-    plan.events.sort_by_key(|event| event.at_ns);
 }
 
 /// Few partitions for the coordinators, replicated as everything else, and time-outs that are looked
@@ -250,12 +246,6 @@ pub(super) fn storm(plan: &mut Plan) {
             let for_ns = Some(dice.between(20, 800) * MS);
             events.push(EventPlan { at_ns, for_ns, action, line: None });
         }
-        for event in events {
-            let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
-            if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
-                plan.events.push(event);
-            }
-        }
+        add(plan, to_ns, events);
     }
-    plan.events.sort_by_key(|event| event.at_ns);
 }
