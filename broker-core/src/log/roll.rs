@@ -16,8 +16,24 @@ impl Log {
     /// there what it does not read.
     #[must_use]
     pub fn recovery_point(&self) -> Offset {
-        let unsure = self.txn_indexes_under_way.first().copied().unwrap_or(Offset::MAX);
-        self.recovery_point.min(unsure).min(self.epochs_written_below())
+        self.recovery_point.min(self.indexed_below()).min(self.epochs_written_below())
+    }
+
+    /// Everything below is flushed, whatever else recovery needs.
+    pub(crate) fn flushed_below(&self) -> Offset {
+        self.recovery_point
+    }
+
+    /// A segment is read again as long as the recovery point is below its end. One with aborted transactions
+    /// is held there before it is rolled: with `flush.messages` all of it may be on record as flushed by then,
+    /// and to lower that only when its index is on its way came too late (hunt seed 11004754). Kafka flushes the
+    /// index with the segment, and its recovery point goes back with a truncation only.
+    fn indexed_below(&self) -> Offset {
+        let active = self.active().base;
+        let last = self.producers.aborted().last();
+        let unrolled = last.filter(|aborted| aborted.last_offset >= active).map(|_| active);
+        let unsure = self.txn_indexes_under_way.first().copied().or(unrolled);
+        unsure.map_or(Offset::MAX, |base| self.segments[self.segment_floor(base)].next_offset - 1)
     }
 
     /// The `.txnindex` of a rolled segment is on disk.

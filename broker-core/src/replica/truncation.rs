@@ -4,6 +4,7 @@
 
 use super::ReplicaManager;
 use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, Offset};
+use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::protocol::{EpochEndOffset, FetchPartitionResponse};
 use crate::seam::TraceEvent;
@@ -62,7 +63,9 @@ impl ReplicaManager {
         let from = partition.log.next_offset();
         let to = to.max(0).min(partition.log.log_end_offset());
         let mut ops = Vec::new();
-        let (flushed, start) = (partition.log.recovery_point(), partition.log.log_start_offset());
+        // the second is what this process has on record; an earlier one may have left the first there
+        let points = |log: &Log| (log.flushed_below(), log.recovery_point());
+        let (before, start) = (points(&partition.log), partition.log.log_start_offset());
         if partition.log.truncate_to(to, &mut ops) {
             let high_watermark = partition.high_watermark;
             if !planted(partition.plant, Plant::HighWatermarkSurvivesCut) {
@@ -74,7 +77,8 @@ impl ReplicaManager {
             self.wake_watchers(slot);
         }
         let Some(partition) = self.partition(slot) else { return };
-        if partition.log.recovery_point() < flushed {
+        let after = points(&partition.log);
+        if after.0 < before.0 || after.1 < before.1 {
             // What is written there again is not flushed yet (DUR-01, `LogManager.truncateTo`). On a slow
             // volume it could be there long before, and count as flushed after a loss of power (hunt seed
             // 8005198).

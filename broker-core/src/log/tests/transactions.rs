@@ -71,6 +71,21 @@ impl Rig {
         epochs_written(&mut self.log, &ops);
     }
 
+    /// Flushes the first segment. Returns the recovery point.
+    fn flushed(&mut self) -> Offset {
+        let mut ops = Vec::new();
+        self.log.flush(&mut ops);
+        self.disk.apply(&ops);
+        self.log.sync_done(0);
+        self.log.recovery_point()
+    }
+
+    fn roll(&mut self) {
+        let mut ops = Vec::new();
+        self.log.roll(&mut ops);
+        self.disk.apply(&ops);
+    }
+
     fn has_index(&self, base: Offset) -> bool {
         self.disk.files.contains_key(&FileName::TransactionIndex(TP, base))
     }
@@ -333,7 +348,7 @@ fn a_rolled_segment_is_read_again_until_its_index_is_on_disk() {
     let mut rig = rolled();
     let aborted = rig.aborted();
     let recovery_point = rig.log.recovery_point();
-    assert_eq!(recovery_point, 0);
+    assert!(recovery_point < rig.log.active_segment());
     // power that fails now takes the index along
     rig.disk.files.remove(&FileName::TransactionIndex(TP, 0)).unwrap();
     rig.load(Recover { recovery_point, ..Recover::default() });
@@ -341,7 +356,34 @@ fn a_rolled_segment_is_read_again_until_its_index_is_on_disk() {
 
     let mut rig = rolled();
     rig.log.txn_index_written(0);
-    assert!(rig.log.recovery_point() > 0);
+    assert_eq!(rig.log.recovery_point(), rig.log.active_segment());
+}
+
+#[test]
+fn the_recovery_point_does_not_go_back_when_a_flushed_segment_is_rolled() {
+    let mut rig = Rig::new();
+    rig.write(7, 0); // 0
+    assert_eq!(rig.flushed(), 1);
+    rig.end(7, false); // 1
+    assert_eq!((rig.log.recovery_point(), rig.flushed()), (1, 1), "its index is not on disk");
+    rig.roll();
+    assert_eq!(rig.log.recovery_point(), 1);
+    rig.log.txn_index_written(0);
+    assert_eq!(rig.log.recovery_point(), 2);
+}
+
+/// With `flush.messages` the recovery point of a whole segment may be on record before it is rolled.
+#[test]
+fn a_flushed_segment_is_read_again_when_power_takes_its_index() {
+    let mut rig = Rig::new();
+    rig.write(7, 0);
+    rig.end(7, false);
+    let recovery_point = rig.flushed();
+    rig.roll();
+    rig.write(8, 0);
+    rig.disk.files.remove(&FileName::TransactionIndex(TP, 0)).unwrap();
+    rig.load(Recover { recovery_point, ..Recover::default() });
+    assert_eq!(rig.aborted(), [of(7, 0)]);
 }
 
 #[test]
