@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::reconcile::Goal;
 use super::refusal::Refusal;
 use super::settings::ConsumerSettings;
-use super::state::{Change, Member, State};
+use super::state::{Change, Current, Member, State};
 use super::topics;
 use crate::error::ErrorCode;
 use crate::ids::TopicPartition;
@@ -301,7 +301,23 @@ fn reconcile(
     };
     let next = goal.next(&member.current)?;
     if next != member.current {
+        check_owners(state, id, &next)?;
         draft.put(Change::Current(Arc::clone(id), Some(next)));
     }
     Ok(())
+}
+
+/// No partition has two owners in one epoch (Kafka's `ConsumerGroup.addPartitionEpochs`). Who has left may be back with
+/// what others were given since: where its removal was compacted away while a replica was away, that one loads it as it
+/// was, once it leads (hunt seed 12000734).
+fn check_owners(state: &State, id: &Arc<str>, next: &Current) -> Result<(), Refusal> {
+    let epoch_of = |owner: &Arc<str>| Some(state.members.get(owner)?.current.epoch);
+    let is_taken = |tp: &TopicPartition| {
+        let other = state.owners.get(tp).filter(|owner| *owner != id);
+        other.and_then(epoch_of) >= Some(next.epoch)
+    };
+    match next.assigned.iter().chain(&next.revoking).any(is_taken) {
+        true => Err(ErrorCode::UnknownServerError.into()),
+        false => Ok(()),
+    }
 }

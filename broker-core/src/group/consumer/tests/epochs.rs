@@ -4,6 +4,7 @@ use super::rig::{REBALANCE_MS, Rig, SESSION_MS, a, alive, join, owns};
 use crate::error::ErrorCode;
 use crate::group::consumer::state::{Change, Current};
 use crate::protocol::ConsumerGroupState;
+use std::sync::Arc;
 
 #[test]
 fn the_first_member_gets_everything_at_once() {
@@ -127,6 +128,27 @@ fn a_group_without_an_epoch_shares_out_although_nobody_is_new() {
     assert_eq!(rig.beat(&alive("x", 1)).error, ErrorCode::FencedMemberEpoch);
     let told = rig.beat(&join("x", &["a"]));
     assert_eq!((told.epoch, told.assignment), (1, Some(a(0..2))));
+}
+
+/// Hunt seed 12000734: the log of its coordinator has lost that `x` has left, before `y` came.
+#[test]
+fn a_member_that_is_back_gets_nothing_that_another_has_in_the_same_epoch() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    let x = Arc::clone(&rig.state().members["x"]);
+    rig.beat(&alive("x", -1));
+    let last = rig.beat(&join("y", &["a"])).epoch;
+    let y = rig.state().members["y"].current.clone();
+    let target = x.current.assigned.clone();
+    rig.group.replay(&Change::Member("x".into(), Some(x.subscription.clone())));
+    rig.group.replay(&Change::Target("x".into(), Some(Arc::new(target))));
+    rig.group.replay(&Change::Current("x".into(), Some(x.current.clone())));
+    let mut error = |epoch: i32| {
+        rig.group.replay(&Change::Current("y".into(), Some(Current { epoch, ..y.clone() })));
+        rig.beat(&join("x", &["a"])).error
+    };
+    assert_eq!(error(last), ErrorCode::UnknownServerError);
+    assert_eq!(error(last - 1), ErrorCode::None, "of one that is behind, as in Kafka");
 }
 
 #[test]
