@@ -9,9 +9,11 @@ mod quorum;
 mod transactions;
 
 pub use crate::replica::Follower;
-pub use configs::InForceView;
+pub use configs::{InForceView, ThrottledView};
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
-pub use groups::{ConsumerEpochsView, ConsumerGroupView, ConsumerMemberView};
+pub use groups::{
+    ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, ConsumerMemberView,
+};
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
 pub use transactions::TransactionalIdView;
 

@@ -4,7 +4,10 @@ use super::consumer::ConsumerGroup;
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
-use crate::inspect::{ConsumerEpochsView, ConsumerGroupView, CoordinatorView, PositionKey};
+use crate::inspect::{
+    ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, CoordinatorView,
+    PositionKey,
+};
 use crate::records::Batch;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +115,43 @@ impl GroupCoordinator {
             Roster::Consumer(group) => group.answers_owed(),
         });
         of_members.sum::<usize>() + self.writes.answers_owed() + self.deletions.answers_owed()
+    }
+
+    /// A member of a group in the classic protocol.
+    pub(crate) fn classic_member(
+        &self,
+        group: &str,
+        member: &str,
+    ) -> Option<ClassicMemberView<'_>> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        group.roster.classic()?.member_view(member)
+    }
+
+    /// Groups in the classic protocol.
+    pub(crate) fn classic_groups(&self) -> impl Iterator<Item = ClassicGroupView<'_>> {
+        self.readable().flat_map(|state| {
+            let groups = state.groups.values();
+            groups.filter_map(|group| Some(group.roster.classic()?.view(state.epoch)))
+        })
+    }
+
+    /// A group that is marked as being deleted, and nothing of that is under way.
+    pub(crate) fn idle_deletion(&self) -> Option<&Arc<str>> {
+        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let is_idle =
+            |id: &Arc<str>, group: &Group| group.roster.is_dead() && !self.writes.deletes(id);
+        groups.find(|(id, group)| is_idle(id, group)).map(|(id, _)| id)
+    }
+
+    /// Answers that wait for one of these appends.
+    pub(crate) fn late_answers(&self, overdue: &BTreeSet<u64>) -> usize {
+        if overdue.is_empty() {
+            return 0;
+        }
+        let groups = self.partitions.values().flat_map(|state| state.groups.values());
+        let of_members = groups.filter_map(|group| group.roster.consumer());
+        let of_members = of_members.map(|group| group.late_answers(overdue)).sum::<usize>();
+        of_members + self.writes.late_answers(overdue)
     }
 
     /// Appends under way that are none of the open ones.

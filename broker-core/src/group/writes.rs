@@ -41,6 +41,19 @@ pub(super) struct Pending {
     pub(super) write: Write,
 }
 
+impl Pending {
+    /// Whether somebody waits for it, for checkers. Producers that commit positions are left out, and so are members
+    /// in the consumer protocol, whose groups know.
+    fn owes_answer(&self) -> bool {
+        match &self.write {
+            Write::Consumers { .. } => false,
+            Write::Members { then, .. } => matches!(then, Then::Replace(_)),
+            Write::Positions(commit) => commit.owes_answer(),
+            Write::Deletion(deletion) => deletion.owes_answer(),
+        }
+    }
+}
+
 /// All appends under way, by token.
 #[derive(Debug, Default)]
 pub(super) struct Writes {
@@ -132,16 +145,26 @@ impl Writes {
         self.pending.keys().filter(|token| !open.contains(*token)).count()
     }
 
-    /// Answers that wait for one of these appends, for checkers. Producers that commit positions are left out, and so are
-    /// members in the consumer protocol, whose groups know.
+    /// Answers that wait for one of these appends, for checkers.
     pub(super) fn answers_owed(&self) -> usize {
-        let waits = |pending: &&Pending| match &pending.write {
-            Write::Consumers { .. } => false,
-            Write::Members { then, .. } => matches!(then, Then::Replace(_)),
-            Write::Positions(commit) => commit.owes_answer(),
-            Write::Deletion(deletion) => deletion.owes_answer(),
-        };
-        self.pending.values().filter(waits).count()
+        self.pending.values().filter(|pending| pending.owes_answer()).count()
+    }
+
+    /// Those of them that wait for one of these appends, for checkers.
+    pub(super) fn late_answers(&self, overdue: &BTreeSet<u64>) -> usize {
+        let late = overdue.iter().filter_map(|token| self.pending.get(token));
+        late.filter(|pending| pending.owes_answer()).count()
+    }
+
+    /// Whether a group is being deleted, for checkers.
+    pub(super) fn deletes(&self, group: &str) -> bool {
+        self.pending.values().any(|pending| match &pending.write {
+            Write::Deletion(Deletion::Group { group: of, .. }) => **of == *group,
+            Write::Deletion(_)
+            | Write::Consumers { .. }
+            | Write::Members { .. }
+            | Write::Positions(_) => false,
+        })
     }
 
     /// Whether something is being written to a partition, for checkers.

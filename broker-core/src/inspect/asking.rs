@@ -34,6 +34,7 @@ impl Broker {
         let of = [
             ("requests that wait", role.and_then(|role| role.replicas.armed())),
             ("deadlines of groups", role.and_then(|role| role.groups.armed())),
+            ("questions about transactions", role.and_then(|role| role.verifier.asks_again_at())),
             ("forwarded requests", role.and_then(|role| role.forwarding.armed())),
         ];
         of.into_iter().filter_map(|(what, at)| Some((what, at?)))

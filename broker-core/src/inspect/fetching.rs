@@ -81,12 +81,15 @@ pub struct WaitsView {
     pub unwatched_produces: usize,
     /// Appends of coordinators whose end nobody will tell them.
     pub lost_writes: usize,
-    /// Operations on remote storage that logs wait for, and that are not under way.
+    /// Operations on remote storage that logs wait for, or that keep a reader thread busy, and that are not under
+    /// way.
     pub lost_remote: usize,
     /// Appends that fetchers wait for, and that are not under way, or the other way round.
     pub lost_copies: usize,
     /// Fetchers that wait for an answer which nobody will hand them, or that could ask and wait for nothing.
     pub stuck_fetchers: usize,
+    /// Fetchers that wait for the answer of a leader from which they have nothing to copy any more.
+    pub unused_fetches: usize,
     /// Transactional ids that wait for an append that is not under way, or do not wait for one that is.
     pub stuck_changes: usize,
     /// Transactions whose end is decided, and nothing brings it about.

@@ -1,7 +1,10 @@
 //! Groups in the consumer protocol.
 
 use crate::broker::Broker;
-use crate::ids::{TopicId, TopicPartition};
+use crate::ids::{LeaderEpoch, TopicId, TopicPartition};
+use crate::protocol::GroupState;
+use crate::time::Instant;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,7 +53,64 @@ pub struct ConsumerEpochsView {
     pub is_confirmed: bool,
 }
 
+/// A group in the classic protocol.
+#[derive(Debug)]
+pub struct ClassicGroupView<'a> {
+    /// Group id.
+    pub group: &'a Arc<str>,
+    /// Epoch in which its coordinator leads its log.
+    pub epoch: LeaderEpoch,
+    /// Where its rebalance stands.
+    pub state: GroupState,
+    /// Generation.
+    pub generation: i32,
+    /// Static members by `group.instance.id`, and when their sessions end.
+    pub instances: Vec<(&'a Arc<str>, Instant)>,
+}
+
+/// A member of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassicMemberView<'a> {
+    /// Where the group's rebalance stands.
+    pub state: GroupState,
+    /// The group's generation.
+    pub generation: i32,
+    /// Whether it leads the group.
+    pub leads: bool,
+    /// `group.instance.id`
+    pub instance: Option<&'a Arc<str>>,
+    /// Protocols with what it says of itself in each.
+    pub protocols: &'a [(Arc<str>, Bytes)],
+    /// Whether it has not been in a generation yet.
+    pub is_new: bool,
+    /// Whether it has not asked for its assignment yet, and has to.
+    pub is_awaited: bool,
+}
+
 impl Broker {
+    /// A member of a group in the classic protocol that is coordinated here, and loaded.
+    #[must_use]
+    pub fn classic_member(&self, group: &str, member: &str) -> Option<ClassicMemberView<'_>> {
+        self.role()?.groups.classic_member(group, member)
+    }
+
+    /// Groups in the classic protocol that are coordinated here.
+    pub fn classic_groups(&self) -> impl Iterator<Item = ClassicGroupView<'_>> {
+        self.role().into_iter().flat_map(|role| role.groups.classic_groups())
+    }
+
+    /// A group that is coordinated here, and marked as being deleted, and nothing of that is under way.
+    #[must_use]
+    pub fn idle_deletion(&self) -> Option<&Arc<str>> {
+        self.role()?.groups.idle_deletion()
+    }
+
+    /// Answers about groups that wait for appends which take too long: whoever waits for those has been told so.
+    #[must_use]
+    pub fn late_answers(&self) -> usize {
+        self.role().map_or(0, |role| role.groups.late_answers(&role.replicas.overdue_appends()))
+    }
+
     /// A member of a group in the consumer protocol that is coordinated here, and loaded.
     #[must_use]
     pub fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {

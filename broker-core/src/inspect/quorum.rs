@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::ids::{LeaderEpoch, NodeId, Offset};
+use crate::time::{Duration, Instant};
 
 /// What a Raft node holds in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,13 @@ impl Broker {
     #[must_use]
     pub fn quorum(&self) -> QuorumView {
         self.raft().view()
+    }
+
+    /// When this node, if it is a voter and does not lead, goes on by itself, on its monotonic clock, and how long
+    /// that may take at most.
+    #[must_use]
+    pub fn acts_by(&self) -> Option<(Instant, Duration)> {
+        self.raft().acts_by()
     }
 
     /// The same node, with what must agree in it.

@@ -35,6 +35,15 @@ impl Broker {
         self.role()?.transactions.view_of(id)
     }
 
+    /// Transactional ids whose end is decided here, and partitions that are to get a marker of that, and of which there
+    /// is no topic any more.
+    #[must_use]
+    pub fn homeless_markers(&self) -> Vec<(&Arc<str>, &Arc<str>, i32)> {
+        let Some(role) = self.role() else { return Vec::new() };
+        let homeless = role.transactions.homeless_markers(&role.image);
+        homeless.map(|(id, (topic, partition))| (id, topic, *partition)).collect()
+    }
+
     /// The transactional id, coordinated here, and loaded, that a producer id belongs to.
     #[must_use]
     pub fn transactional_id_of(&self, producer_id: i64) -> Option<TransactionalIdView> {

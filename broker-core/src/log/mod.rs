@@ -22,6 +22,7 @@ mod snapshot;
 mod tier;
 mod truncate;
 mod types;
+mod views;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -38,3 +39,4 @@ pub use types::{
     AppendContext, AppendError, Appended, OffsetOutOfRange, Origin, Recover, RecoveryStats,
     TimestampLookup,
 };
+pub use views::SegmentView;

@@ -1,9 +1,10 @@
 //! What must hold of a Raft node whatever it has heard, for checkers.
 
 use super::node::Raft;
-use super::role::{Leader, Role};
+use super::role::{Leader, Role, backoff};
 use crate::ids::NO_OFFSET;
 use crate::inspect::QuorumAudit;
+use crate::time::{Duration, Instant};
 
 impl Raft {
     /// Log and waiting fetches.
@@ -19,6 +20,27 @@ impl Raft {
             newest_batch: self.log.newest_batch(),
             stale_fetches,
         }
+    }
+
+    /// When a voter that does not lead goes on by itself, whatever it hears, and how long that may take at most.
+    pub(crate) fn acts_by(&self) -> Option<(Instant, Duration)> {
+        let at = match &self.role {
+            Role::Leader(_) => return None,
+            Role::Unattached { election_at } => *election_at,
+            Role::Prospective(ballot) | Role::Candidate(ballot) => ballot.until,
+            Role::Follower(follower) => follower.until,
+            Role::Resigned { until } => *until,
+        };
+        let timing = &self.timing;
+        let succeeds = backoff(timing.retry, u32::MAX);
+        let most = [
+            timing.election + timing.election,
+            timing.fetch,
+            timing.retry + timing.election_backoff_max,
+            succeeds + succeeds,
+        ];
+        let most = most.into_iter().max().unwrap_or_default();
+        self.is_voter().then_some((at, most))
     }
 
     fn stale_fetches(&self, leader: &Leader) -> usize {

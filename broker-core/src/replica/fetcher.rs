@@ -531,6 +531,15 @@ impl Fetchers {
         self.list.iter().enumerate().filter(is_stuck).count()
     }
 
+    /// Fetchers that wait for an answer though they have stopped copying all that they had asked for, for checkers.
+    pub(super) fn unused(&self) -> usize {
+        let is_unused = |fetcher: &&Fetcher| {
+            // one that takes back what it had asked for before has nothing more to forget
+            fetcher.in_flight.is_some() && fetcher.parts.is_empty() && !fetcher.forgotten.is_empty()
+        };
+        self.list.iter().filter(is_unused).count()
+    }
+
     /// Delays those partitions of a fetcher that are behind and held back. Returns the timer that
     /// ends it; `None`: there are none.
     pub(super) fn hold(

@@ -243,6 +243,15 @@ impl Purgatory {
         tokens.chain(self.outcomes.iter().map(|end| end.token)).collect()
     }
 
+    /// Those of them that take too long, for checkers.
+    pub(super) fn overdue_appends(&self) -> BTreeSet<u64> {
+        let tokens = self.overdue.values().filter_map(|delayed| match delayed.origin {
+            AppendOrigin::Coordinator(token) => Some(token),
+            AppendOrigin::Client(_) => None,
+        });
+        tokens.collect()
+    }
+
     /// Parts of produces that are not settled, for checkers.
     pub(super) fn open_parts(&self) -> usize {
         let all = self.produces.iter().chain(self.overdue.values());

@@ -5,7 +5,7 @@ use super::append::PendingAppend;
 use super::partition::Watch;
 use super::session::FetchSession;
 use crate::ids::NodeId;
-use crate::inspect::{FollowedView, SessionPartView, SessionView, WaitsView};
+use crate::inspect::{FollowedView, SessionPartView, SessionView, ThrottledView, WaitsView};
 use crate::time::Instant;
 use std::collections::BTreeSet;
 
@@ -60,9 +60,28 @@ impl ReplicaManager {
         self.purgatory.coordinators_appends()
     }
 
+    /// Those of them that take too long.
+    pub(crate) fn overdue_appends(&self) -> BTreeSet<u64> {
+        self.purgatory.overdue_appends()
+    }
+
     /// What is copied from whom.
     pub(crate) fn followed_views(&self) -> Vec<FollowedView> {
         self.fetchers.views()
+    }
+
+    /// Replicas with the replication quotas that they are under.
+    pub(crate) fn throttled_views(&self) -> impl Iterator<Item = ThrottledView> {
+        self.iter().map(|partition| ThrottledView {
+            tp: partition.tp,
+            as_leader: partition.throttled.as_leader,
+            as_follower: partition.throttled.as_follower,
+        })
+    }
+
+    /// Whether bytes that are sent to followers, and bytes that are copied, may have to be counted.
+    pub(crate) fn counts_throttled(&self) -> (bool, bool) {
+        (self.throttles.counts_sent(), self.throttles.counts_fetched())
     }
 
     /// When the timer for requests that wait is due.
@@ -96,6 +115,10 @@ impl ReplicaManager {
             lost_remote: self.tier.as_ref().map_or(0, |tier| tier.lost()),
             lost_copies: self.fetchers.awaited_appends().abs_diff(copying),
             stuck_fetchers: self.fetchers.stuck(),
+            unused_fetches: match self.log_dir_failed {
+                Some(_) => 0, // it is about to end
+                None => self.fetchers.unused(),
+            },
             stuck_changes: 0,
             idle_ends: 0,
             is_closing: self.is_closing(),

@@ -5,6 +5,7 @@ use super::coordinator::{LogPartition, TransactionCoordinator};
 use super::state::{Transaction, Values};
 use crate::ids::{NO_EPOCH, TopicPartition};
 use crate::inspect::{TransactionView, TransactionalIdView};
+use crate::metadata::MetadataImage;
 use crate::protocol::{ProducerIdAndEpoch, TransactionRules};
 use crate::records::Batch;
 use std::collections::BTreeMap;
@@ -38,6 +39,14 @@ impl TransactionCoordinator {
             waits && !self.markers.goes_on_with(*partition, id)
         });
         idle.count()
+    }
+
+    /// Transactional ids with partitions that are to get a marker, and of which there is no topic.
+    pub(crate) fn homeless_markers<'a>(
+        &'a self,
+        image: &'a MetadataImage,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a (Arc<str>, i32))> {
+        self.markers.homeless(image)
     }
 
     /// The producer of a transactional id.

@@ -80,6 +80,17 @@ impl Markers {
         is_sent || is_untold && self.is_armed
     }
 
+    /// Partitions that are to get a marker of a decided end, and of which there is no topic; for checkers.
+    pub(super) fn homeless<'a>(
+        &'a self,
+        image: &'a MetadataImage,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a NamedPartition)> {
+        let open = self.open.values();
+        let unsent =
+            open.flat_map(|sending| sending.unsent.iter().map(move |named| (&sending.id, named)));
+        unsent.filter(|(_, named)| find(image, named).is_none())
+    }
+
     fn goes_on(&self, number: u64, sending: &Sending) -> bool {
         let asked = self.asked.values().filter(|asked| asked.sending == number);
         let asked = asked.flat_map(|asked| asked.partitions.iter().map(|(_, named)| named));

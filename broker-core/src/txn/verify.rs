@@ -210,6 +210,11 @@ impl Verifier {
         cx.step.timer(at, TimerKey::TxnAdditions);
     }
 
+    /// When the first of the questions that are asked again is due, for checkers.
+    pub(crate) fn asks_again_at(&self) -> Option<Instant> {
+        self.later.iter().map(|(at, _)| *at).min()
+    }
+
     /// Timer: asks again. Returns what can go on without an answer.
     pub(crate) fn additions_due(&mut self, cx: &mut Cx<'_, '_>) -> Vec<Verified> {
         let now = cx.step.now;

@@ -269,6 +269,11 @@ pub enum Operation {
         /// Topic.
         topic: String,
     },
+    /// Somebody begins a transaction in a topic of its own, and leaves it to the coordinator to end it.
+    BeginTransaction {
+        /// Topic.
+        topic: String,
+    },
     /// A group loses its positions in a topic.
     DeletePositions {
         /// Group id.

@@ -111,6 +111,13 @@ impl Keys {
         })
     }
 
+    /// As [`Self::is_deleted`], and nothing was written with the key since, committed or not.
+    pub(crate) fn is_over(&self, key: &[u8], committed: (&EpochLog, Offset), now_ns: u64) -> bool {
+        let newest = self.written.values().rev().find(|written| written.key == key);
+        newest.is_some_and(|written| written.value.is_none())
+            && self.is_deleted(key, committed, now_ns)
+    }
+
     /// Whether something is lost that was written with one of these keys.
     pub(crate) fn lost_any(
         &self,

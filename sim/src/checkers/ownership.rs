@@ -69,6 +69,8 @@ pub(crate) struct Ownership {
     holders: BTreeMap<(usize, TopicPartition), Holder>,
     /// When a group was removed last, ns.
     removed_ns: BTreeMap<usize, u64>,
+    /// Groups that have a member again which had left.
+    revived: BTreeSet<usize>,
     /// How long a member may be silent, or take to give up a partition, ns; per group.
     patience_ns: Vec<u64>,
 }
@@ -124,6 +126,13 @@ impl Ownership {
         self.told.remove(&group);
     }
 
+    /// A group has a member again whose removal was compacted away while a replica was away. It keeps what others have
+    /// been given since, and so do they, but not in the same epoch, in Kafka as here
+    /// (`ConsumerGroup.addPartitionEpochs`; hunt seed 12000734).
+    pub(crate) fn revived(&mut self, group: usize) {
+        self.revived.insert(group);
+    }
+
     fn tell(&mut self, group: usize, generation: i32, member: &Arc<str>) {
         let told = self.told.entry(group).or_default();
         if told.generation < generation {
@@ -165,7 +174,8 @@ impl Ownership {
             ledger.checked(Check::Ownership, 1);
             let now_ns = ledger.now_ns;
             let is_over = now_ns >= holder.until_ns || holder.may_follow(epoch, asked_ns);
-            if holder.member == *member || group.is_in_doubt || is_over {
+            let is_in_doubt = group.is_in_doubt || self.revived.contains(&group.index);
+            if holder.member == *member || is_in_doubt || is_over {
                 continue;
             }
             ledger.broken(Check::Ownership, ("", &History::default()), &|| {
@@ -327,6 +337,36 @@ mod tests {
         };
         ownership.outcome(&mut ledger, &group(is_void), &given);
         ledger.finish().1.len()
+    }
+
+    /// Hunt seed 12000734.
+    #[test]
+    fn who_is_back_keeps_what_others_were_given_but_not_in_the_same_epoch() {
+        let violations = |is_back: bool, epoch: i32| {
+            let mut ledger = Ledger::default();
+            let patience_ns = vec![4 * SECOND_NS];
+            let mut ownership = Ownership { patience_ns, ..Ownership::default() };
+            let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
+            let told = |member: &Arc<str>, generation: i32| Outcome::Assigned {
+                generation,
+                member: Arc::clone(member),
+                partitions: vec![tp(0)],
+                asked_ns: SECOND_NS,
+                consumer_protocol: true,
+            };
+            ownership.outcome(&mut ledger, &group(false), &told(&a, 7));
+            let (member, partitions) = (Arc::clone(&a), vec![tp(0)]);
+            let holds = Outcome::Holds { member, partitions, epoch: 7, since_ns: SECOND_NS };
+            ownership.outcome(&mut ledger, &group(false), &holds);
+            if is_back {
+                ownership.revived(0);
+            }
+            ledger.now_ns = 2 * SECOND_NS;
+            ownership.outcome(&mut ledger, &group(false), &told(&b, epoch));
+            ledger.finish().1.len()
+        };
+        assert_eq!((violations(false, 8), violations(true, 8)), (1, 0));
+        assert_eq!((violations(false, 7), violations(true, 7)), (2, 1));
     }
 
     #[test]

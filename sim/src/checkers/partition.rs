@@ -13,7 +13,7 @@ use super::state::{Cleaned, FlushLimit, Horizons, Shapes, Stall, Tombstones};
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
 use stormglass_reports::recording::Excuse;
 
@@ -158,6 +158,10 @@ pub(crate) struct Partition {
     pub(crate) is_trimmed: bool,
     /// Who led in which epoch.
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
+    /// Leader epochs of replicas that were cut below their high watermark. Such a leader has forgotten producers,
+    /// and takes what others would have refused, such as a marker of an older epoch. Whoever copies that keeps it
+    /// when that replica is gone (hunt seed 12000154).
+    pub(crate) guessed_in: BTreeSet<LeaderEpoch>,
     /// Why promises are void until the next election.
     pub(crate) void: Option<Void>,
     /// Leader epoch of the last election from outside the ISR: a leader of an earlier one, which hears late of
@@ -200,6 +204,7 @@ impl Partition {
             is_gapless: true,
             is_trimmed: false,
             leaders: BTreeMap::new(),
+            guessed_in: BTreeSet::new(),
             void: None,
             void_until: NO_EPOCH,
             losses: Losses::default(),

@@ -29,6 +29,9 @@ pub(crate) fn leads(
     replica.leads = Some(epoch);
     replica.lead_start = start;
     replica.turned = true;
+    if replica.cut_deep {
+        p.guessed_in.insert(epoch);
+    }
     p.history.push(ledger.now_ns, node, Turn::Leads { epoch, start, isr: isr.to_vec() });
     let is_newest = epoch >= p.newest().0;
     one_leader::leads(p, ledger, node, epoch);

@@ -22,7 +22,8 @@ use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::{
-    Changes, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Learners, Recorded,
+    Changes, Chores, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Learners, Recorded,
+    Segments, Standing,
 };
 use super::table::Entry;
 use super::timeouts::Timeouts;
@@ -86,7 +87,7 @@ pub struct Checkers {
     window_max: usize,
     lost_records: u64,
     /// The partitions of `__consumer_offsets`.
-    positions: Vec<usize>,
+    pub(super) positions: Vec<usize>,
     /// The partitions of `__transaction_state`.
     coordinators: Vec<usize>,
     /// One of them has been where Kafka promises nothing: positions may be gone.
@@ -124,6 +125,9 @@ pub struct Checkers {
     pub(super) in_touch: InTouch,
     pub(super) recorded: Recorded,
     pub(super) changes: Changes,
+    pub(super) chores: Chores,
+    pub(super) segments: Segments,
+    pub(super) standing: Standing,
     /// Where somebody commits positions in topics that are deleted.
     pub(super) forgotten: Option<Box<Forgotten>>,
     /// `group.consumer.heartbeat.interval.ms`
@@ -134,7 +138,7 @@ pub struct Checkers {
     pub(super) changed_sessions: BTreeSet<String>,
     /// Where some producer has transactions.
     pub(super) transactions: Option<Box<Transactions>>,
-    ownership: Ownership,
+    pub(super) ownership: Ownership,
     /// Groups that read committed records only.
     read_committed: Vec<bool>,
     /// Groups whose members divide partitions among themselves.
@@ -185,6 +189,9 @@ impl Checkers {
             in_touch: InTouch::new(plan),
             recorded: Recorded::default(),
             changes: Changes::default(),
+            chores: Chores::default(),
+            segments: Segments::default(),
+            standing: Standing::default(),
             forgotten: Forgotten::of(plan).map(Box::new),
             group_heartbeat_ms: group_heartbeat_ms(plan),
             creates_topics: creates_topics(plan),
@@ -248,6 +255,7 @@ impl Checkers {
                     transactions.written.appended(now_ns, *tp, records);
                 }
                 self.appended(*tp, node, Origin::Leader, records);
+                self.look_for_revived(at, records);
             }
             TraceEvent::FollowerAppended { tp, records } => {
                 self.appended(*tp, node, Origin::Follower, records);
@@ -396,6 +404,9 @@ impl Checkers {
         self.heartbeats.node_down(node);
         self.in_touch.node_down(node);
         self.recorded.node_down(node);
+        self.chores.node_down(node);
+        self.segments.node_down(node);
+        self.standing.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));
@@ -406,6 +417,7 @@ impl Checkers {
     /// A node deletes the log of a replica that it holds no more.
     pub fn log_deleted(&mut self, node: i32, tp: TopicPartition) {
         self.kept.cut(node, tp);
+        self.segments.cut(node, tp);
         let at = self.partition(tp);
         self.partitions[at].log_deleted(node);
     }
@@ -591,6 +603,7 @@ impl Checkers {
             }
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
+                self.segments.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 p.replicas[replica].forget_horizons();
                 p.replicas[replica].cleaned = None;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId};
-use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::protocol::{ProducerIdAndEpoch, Request, Response};
 
 /// A change that is to be asked for.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Task {
     pub due_ns: u64,
     /// What.
     pub request: Request,
-    /// The topic that a commit of positions is about, if this administrator makes it.
+    /// The topic that a commit of positions, or a transaction, is about, if this administrator makes it.
     pub of_own_topic: Option<Arc<str>>,
 }
 
@@ -41,6 +41,8 @@ pub struct Operator {
     asked: Option<(Task, u32)>,
     /// Topics that it has made, as they were called last.
     made: BTreeMap<Arc<str>, TopicId>,
+    /// Producers of its transactions, by their ids.
+    producers: BTreeMap<Arc<str>, ProducerIdAndEpoch>,
     /// Brokers that have been asked for the first of the tasks.
     refused: u32,
     started: bool,
@@ -61,6 +63,7 @@ impl Operator {
             tasks: tasks.into(),
             asked: None,
             made: BTreeMap::new(),
+            producers: BTreeMap::new(),
             refused: 0,
             started: false,
             wakeup: Wakeup::new(),
@@ -116,6 +119,13 @@ impl Operator {
             let made = answer.topics.iter().filter(|topic| topic.error.is_ok());
             self.made.extend(made.map(|topic| (Arc::clone(&topic.name), topic.id)));
         }
+        if let (Request::InitProducerId(asked), Response::InitProducerId(answer)) =
+            (&task.request, response)
+            && let Some(of) = asked.transactional.as_ref().filter(|_| answer.error.is_ok())
+        {
+            let (id, epoch) = (answer.producer_id, answer.producer_epoch);
+            self.producers.insert(Arc::clone(&of.id), ProducerIdAndEpoch { id, epoch });
+        }
         if is_undecided(response) {
             self.tasks.push_front(Task { due_ns: cx.now_ns + AGAIN_NS, ..task });
         } else if is_elsewhere(response) && refused < COORDINATORS_MAX {
@@ -147,11 +157,23 @@ impl Operator {
     }
 
     /// A topic of its own is called by the id that it has now; nobody knows that of one whose creation was not
-    /// answered.
+    /// answered. So are producers of its transactions.
     fn name_topic(&self, task: &mut Task) {
-        let id = task.of_own_topic.as_ref().and_then(|name| self.made.get(name));
-        if let (Some(id), Request::OffsetCommit(commit)) = (id, &mut task.request) {
-            commit.offsets.iter_mut().for_each(|at| at.tp.topic = *id);
+        let Some(id) = task.of_own_topic.as_ref().and_then(|name| self.made.get(name)) else {
+            return;
+        };
+        match &mut task.request {
+            Request::OffsetCommit(commit) => {
+                commit.offsets.iter_mut().for_each(|at| at.tp.topic = *id);
+            }
+            Request::AddPartitionsToTxn(asked) => {
+                for transaction in &mut asked.transactions {
+                    transaction.partitions.iter_mut().for_each(|tp| tp.topic = *id);
+                    let producer = self.producers.get(&transaction.transactional_id);
+                    transaction.producer = producer.copied().unwrap_or(transaction.producer);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -204,6 +226,11 @@ fn is_elsewhere(response: &Response) -> bool {
         Response::OffsetFetch(answer) => answer.groups.iter().any(|of| is_so(of.error)),
         Response::OffsetDelete(answer) => is_so(answer.error),
         Response::DeleteGroups(answer) => answer.groups.iter().any(|(_, error)| is_so(*error)),
+        Response::InitProducerId(answer) => is_so(answer.error),
+        Response::AddPartitionsToTxn(answer) => {
+            let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);
+            all.any(|(_, error)| is_so(*error))
+        }
         Response::Produce(answer) => {
             answer.partitions.iter().any(|of| of.error == ErrorCode::NotLeaderOrFollower)
         }
@@ -239,11 +266,15 @@ fn came_of(response: &Response) -> &'static str {
         Response::ListOffsets(answer) => {
             (answer.partitions.iter().any(|of| is_done(of.error)), "operator: offsets listed")
         }
+        Response::OffsetForLeaderEpoch(answer) => {
+            (answer.partitions.iter().any(|of| is_done(of.1)), "operator: ends of epochs told")
+        }
+        Response::DescribeTopicPartitions(_) => (true, "operator: partitions listed"),
         Response::UnregisterBroker(answer) => {
             (is_done(answer.error), "operator: broker unregistered")
         }
         Response::OffsetCommit(answer) => {
-            (answer.partitions.iter().all(|of| is_done(of.1)), "operator: positions committed")
+            (answer.partitions.iter().any(|of| is_done(of.1)), "operator: positions committed")
         }
         Response::OffsetFetch(answer) => {
             (answer.groups.iter().all(|of| is_done(of.error)), "operator: positions told")
@@ -270,9 +301,22 @@ fn came_of(response: &Response) -> &'static str {
             answer.partitions.iter().all(|of| !is_done(of.error)),
             "operator: a flawed batch was refused",
         ),
-        _ => (false, ""),
+        other => came_of_clients(other),
     };
     if done { mark } else { "operator: a change was refused" }
+}
+
+/// The same, of what others than administrators ask for, too.
+fn came_of_clients(response: &Response) -> (bool, &'static str) {
+    match response {
+        Response::Fetch(_) => (true, "operator: a reader was answered"),
+        Response::InitProducerId(answer) => (answer.error.is_ok(), "operator: producer named"),
+        Response::AddPartitionsToTxn(answer) => {
+            let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);
+            (all.all(|(_, error)| error.is_ok()), "operator: transaction begun")
+        }
+        _ => (false, ""),
+    }
 }
 
 #[cfg(test)]

@@ -99,8 +99,9 @@ fn asked_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
         let (at_ns, lasts) = (dice.between(from_ns, to_ns), dice.between(2_000, 5_000) * MS);
         let extra_ns = dice.pick(&[20, 80, 250]) * MS;
         events.push(slow_brokers(at_ns, lasts, extra_ns));
-        for _ in 0..dice.between(8, 24) {
-            let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3));
+        // the moment for which a position is not replicated is short
+        for _ in 0..dice.between(40, 90) {
+            let group = format!("{}{}", TransactionStep::GROUPS, dice.between(1, 4));
             let operation = Operation::FetchPositions { group, topic: dice.pick(&topics) };
             events.push(asks(dice.between(at_ns, at_ns + lasts), operation));
         }

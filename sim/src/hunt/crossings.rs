@@ -1,9 +1,9 @@
 //! Things that cross: a topic is made while brokers are fenced, a partition moves away from its leader while writes wait
 //! for a follower, a transactional producer begins anew while its coordinator is slow to end what it has begun, and a
 //! group's positions come from transactions and from elsewhere, leadership goes round while writes are on their way to
-//! disks, records are deleted while others wait to be committed, somebody asks for ends of logs while leaders change, and
-//! producers begin anew while a broker cannot get ids for them. Draws come from streams of their own, so that the other
-//! seeds stay as they are.
+//! disks, records are deleted while others wait to be committed, somebody asks for ends of logs while leaders change,
+//! producers begin anew while a broker cannot get ids for them, and topics are placed while a broker ends in order.
+//! Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{Window, add, asks, brokers, window};
 use super::dice::Dice;
@@ -17,6 +17,8 @@ use stormglass_scenarios::plan::{
 const MS: u64 = 1_000_000;
 /// A topic that no client of the plan has. Members that subscribe by a regular expression may.
 const MADE: &str = "spare-away";
+/// The same of topics that the controller places.
+const PLACED: &str = "spare-leaving";
 
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
@@ -33,6 +35,7 @@ pub(super) fn storm(plan: &mut Plan) {
         deleted_while_waiting(plan, window),
         asked_while_moved(plan, window),
         anew_without_ids(plan, window),
+        placed_while_leaving(plan, window),
     ] {
         add(plan, window.1, events);
     }
@@ -336,6 +339,34 @@ fn anew_without_ids(plan: &Plan, window: Window) -> Vec<EventPlan> {
     events
 }
 
+/// The controller places topics, one after another, while a broker ends in order: it hands over what it leads, and is
+/// not to get anything new.
+fn placed_while_leaving(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    const HANDS_OVER_NS: u64 = 4_000 * MS;
+    let mut dice = Dice::new(plan.seed, "placed while leaving");
+    let brokers = brokers(plan);
+    let down_ns = dice.between(20, 1_500) * MS;
+    let lasts = down_ns + Timing::of(plan).process_start_ns + HANDS_OVER_NS;
+    if !dice.percent(15) || brokers.len() < 2 || from_ns + lasts >= to_ns {
+        return Vec::new();
+    }
+    let at_ns = dice.between(from_ns, to_ns - lasts);
+    let nodes = vec![dice.pick(&brokers)];
+    let action = Action::RollingRestart { nodes, down_ns, pause_ns: 100 * MS };
+    let mut events = vec![EventPlan { at_ns, for_ns: Some(lasts), action, line: None }];
+    let mut places_ns = at_ns;
+    for turn in 0..dice.between(8, 16) {
+        places_ns += dice.between(5, 80) * MS;
+        let topic = || format!("{PLACED}-{turn}");
+        let (partitions, replicas) = (dice.pick(&[1, 2, 3]), dice.pick(&[1, 1, 2]));
+        events
+            .push(asks(places_ns, Operation::PlaceTopic { topic: topic(), partitions, replicas }));
+        let gone_ns = at_ns + HANDS_OVER_NS + turn * 50 * MS;
+        events.push(asks(gone_ns, Operation::DeleteTopic { topic: topic() }));
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,12 +378,12 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 8];
+        let mut of_all = [0; 9];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 8] = [
+            let draws: [Draw; 9] = [
                 made_while_away,
                 moved_while_waiting,
                 anew_while_ending,
@@ -361,6 +392,7 @@ mod tests {
                 deleted_while_waiting,
                 asked_while_moved,
                 anew_without_ids,
+                placed_while_leaving,
             ];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());

@@ -48,6 +48,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::UnregisterBroker { .. } => "admin-unregister-broker",
         Operation::CommitPositions { .. } => "admin-commit-positions",
         Operation::FetchPositions { .. } => "admin-fetch-positions",
+        Operation::BeginTransaction { .. } => "admin-begin-transaction",
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",

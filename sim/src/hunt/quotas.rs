@@ -33,6 +33,9 @@ pub(super) fn changes(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     if draw.dice.percent(30) {
         draw.flaw(&mut changes);
     }
+    if draw.dice.percent(60) {
+        draw.second(&mut changes);
+    }
     changes
 }
 
@@ -64,6 +67,27 @@ impl Draw<'_> {
                 set(self.dice.between(self.at_ns, self.ends_ns), None);
             }
             set(self.ends_ns, None);
+        }
+    }
+
+    /// Somebody who has a quota gets another one, which goes first: the other one stays.
+    fn second(&mut self, changes: &mut Changes) {
+        let ends_ns = self.ends_ns;
+        let is_owner = |(at_ns, operation): &(u64, Operation)| match operation {
+            Operation::SetClientQuota { of, key, value: Some(_) } if of.ip.is_none() => {
+                (*at_ns < ends_ns).then(|| (*at_ns, of.clone(), key.clone()))
+            }
+            _ => None,
+        };
+        let Some((at_ns, of, first)) = changes.iter().find_map(is_owner) else { return };
+        let (key, value) = match first.as_str() {
+            "request_percentage" => ("controller_mutation_rate", "50"),
+            _ => ("request_percentage", "50"),
+        };
+        let goes_ns = self.dice.between(at_ns, ends_ns);
+        for (at_ns, value) in [(at_ns, Some(value)), (goes_ns, None), (ends_ns, None)] {
+            let (of, key, value) = (of.clone(), key.to_owned(), value.map(str::to_owned));
+            changes.push((at_ns, Operation::SetClientQuota { of, key, value }));
         }
     }
 

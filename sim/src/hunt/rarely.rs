@@ -7,7 +7,7 @@ use super::quotas;
 use super::settings;
 use super::storm::clash;
 use crate::client::TransactionStep;
-use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan};
+use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan, TopicPlan};
 
 const MS: u64 = 1_000_000;
 /// A group that no client of the plan is in.
@@ -105,7 +105,7 @@ fn groups(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
 /// several times, as a request may be lost.
 fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut dice = Dice::new(plan.seed, "throttled");
-    if !dice.percent(14) {
+    if !dice.percent(22) {
         return Vec::new();
     }
     let (at_ns, mut changes) = (dice.between(from_ns, to_ns), Vec::new());
@@ -119,12 +119,15 @@ fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
         set(at_ns + dice.around(2_000 * MS), "num.replica.fetchers", None);
         return changes;
     }
-    let rate = dice.pick(&["30000", "100000", "400000"]);
+    // mostly less than what is written to a topic, so that quotas do hold somebody back
+    let rate = dice.pick(&["15000", "30000", "30000", "100000"]);
     for key in ["leader.replication.throttled.rate", "follower.replication.throttled.rate"] {
         set(at_ns, key, Some(rate));
     }
-    let topic = plan.topics[dice.index(plan.topics.len())].name.clone();
-    let (leaders, followers) = dice.pick(&[(true, false), (false, true), (true, true)]);
+    let throttled = &plan.topics[dice.index(plan.topics.len())];
+    let topic = throttled.name.clone();
+    let (leaders, followers) =
+        dice.pick(&[(true, false), (true, false), (false, true), (true, true)]);
     let keys = [
         ("leader.replication.throttled.replicas", leaders),
         ("follower.replication.throttled.replicas", followers),
@@ -135,10 +138,21 @@ fn throttle(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
             let (topic, key, value) = (topic.clone(), key.to_owned(), value.map(str::to_owned));
             changes.push((at_ns.min(to_ns), Operation::SetTopicConfig { topic, key, value }));
         };
-        set(at_ns, Some("*"));
+        set(at_ns, Some(&throttled_replicas(&mut dice, throttled)));
         (0..4).for_each(|turn| set(ends_ns + turn * 700 * MS, None));
     }
     changes
+}
+
+/// All replicas of a topic, or some of them with their partitions, in any order.
+fn throttled_replicas(dice: &mut Dice, topic: &TopicPlan) -> String {
+    let of = |(index, replicas): (usize, &Vec<i32>)| {
+        replicas.iter().map(|id| format!("{index}:{id}")).collect::<Vec<String>>()
+    };
+    let all: Vec<String> = topic.assignment.iter().enumerate().flat_map(of).collect();
+    let mut some = dice.shuffled(&all);
+    some.retain(|_| dice.percent(70));
+    if some.is_empty() || dice.percent(35) { "*".to_owned() } else { some.join(",") }
 }
 
 /// Other numbers of replicas must be in sync for a while, mostly when one has just gone or come.
@@ -256,7 +270,7 @@ mod tests {
                 u32::from(!plan.events.iter().any(|e| matches!(e.action, Action::Admin { .. })));
         }
         let of_all = [unregistered, deleted, throttled, flawed, in_sync];
-        assert!(of_all.iter().all(|seeds| (10..110).contains(seeds)), "{of_all:?}");
+        assert!(of_all.iter().all(|seeds| (10..150).contains(seeds)), "{of_all:?}");
         assert!(others > 10, "{others} without an administrator");
     }
 }

@@ -159,6 +159,6 @@ mod tests {
             of_all[1] += has(&|of| matches!(of, Operation::SetGroupConfig { .. }));
             of_all[2] += has(&|of| matches!(of, Operation::ElectUnclean { .. }));
         }
-        assert!(of_all.iter().all(|seeds| (5..80).contains(seeds)), "{of_all:?}");
+        assert!(of_all.iter().all(|seeds| (5..150).contains(seeds)), "{of_all:?}");
     }
 }

@@ -6,10 +6,12 @@ use super::coordinators;
 use super::crossings;
 use super::dice::Dice;
 use super::flushes;
+use super::members;
 use super::one_broker;
 use super::operations;
 use super::rarely;
 use super::remote;
+use super::stalls;
 use super::storm;
 use super::subscriptions;
 use super::tails;
@@ -46,6 +48,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         transactions::draw_protocols(&mut plan);
         subscriptions::draw(&mut plan);
         transactions::draw_migrations(&mut plan);
+        members::draw(&mut plan);
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);
@@ -62,6 +65,8 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         coordinators::storm(&mut plan);
         one_broker::storm(&mut plan);
         tails::storm(&mut plan);
+        stalls::storm(&mut plan);
+        members::storm(&mut plan);
     }
     plan
 }

@@ -123,6 +123,7 @@ fn asked_for(operation: &Operation) -> String {
             format!("group {group} is to be at {offset} in {topic}")
         }
         Operation::FetchPositions { group, .. } => format!("positions of {group} are asked for"),
+        Operation::BeginTransaction { topic } => format!("a transaction in {topic} begins"),
         Operation::DeletePositions { group, topic } => {
             format!("positions of group {group} in {topic} are to go")
         }

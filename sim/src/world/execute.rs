@@ -272,6 +272,9 @@ impl World {
                 continue;
             }
             let state = &mut self.nodes[node as usize];
+            if self.watches {
+                self.checkers.armed(state.id.0, at, key);
+            }
             if let Some(armed) = &mut state.armed {
                 armed.push((at.as_nanos(), key));
             }

@@ -17,6 +17,7 @@ mod flawed;
 mod inspect;
 mod lags;
 mod load;
+mod looks;
 mod node;
 mod observe;
 mod operations;

@@ -3,7 +3,7 @@
 use super::World;
 use super::clients::ClientKind;
 use super::event::Event;
-use super::{client_quotas, flawed};
+use super::{client_quotas, flawed, looks};
 use crate::client::{ConnectionConfig, Operator, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use stormglass_broker_core::protocol::{
     Acks, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlteredResource,
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, IsolationLevel, ListOffsetsRequest,
-    MetadataRequest, NewPartitions, NewTopic, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchGroup, OffsetFetchRequest, OffsetSpec, Placement, ProducePartition, ProduceRequest,
-    Request, TopicRef, UnregisterBrokerRequest,
+    DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, InitProducerIdRequest,
+    IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic, OffsetCommitRequest,
+    OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest, OffsetSpec, Placement,
+    ProducePartition, ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
 };
-use stormglass_scenarios::plan::{Action, ClientProfile, EventPlan, Operation};
+use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
-/// Until somebody looks whether what was deleted is gone, ns.
-const LOOK_AFTER_NS: u64 = 150_000_000;
 /// What the administrator calls a topic of its own until it is made.
-const UNMADE: TopicId = TopicId(u128::MAX);
+pub(super) const UNMADE: TopicId = TopicId(u128::MAX);
+/// A partition that no topic has.
+const STRANGER: i32 = 9_999;
 
 impl World {
     /// A client with the plan's changes, if it has any.
@@ -54,20 +54,6 @@ impl World {
             .expect("the defaults parse");
         let draws = self.draws("operator", 0);
         (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
-    }
-
-    /// Whoever has deleted a topic looks whether it is gone. That must not bring it back: either it, or the brokers,
-    /// allow no creation.
-    fn look_after(&self, event: &EventPlan) -> Option<Task> {
-        let Action::Admin { operation: Operation::DeleteTopic { topic } } = &event.action else {
-            return None;
-        };
-        let brokers = self.plan.cluster.config.get("auto.create.topics.enable");
-        let request = Request::Metadata(MetadataRequest {
-            topics: Some(vec![topic.as_str().into()]),
-            allow_auto_topic_creation: brokers.is_some_and(|create| create == "false"),
-        });
-        Some(Task { due_ns: event.at_ns + LOOK_AFTER_NS, request, of_own_topic: None })
     }
 
     /// A topic that is none of the plan's, and that positions are committed in.
@@ -148,14 +134,7 @@ impl World {
                 Request::UnregisterBroker(UnregisterBrokerRequest { broker: NodeId(*node) })
             }
             Operation::CommitPositions { group, topic, offset } => {
-                let at = |tp| CommittedOffset {
-                    offset: Offset::from(*offset),
-                    ..CommittedOffset::none(tp)
-                };
-                let offsets = match self.partitions_of(topic) {
-                    Some(partitions) => partitions.map(at).collect(),
-                    None => vec![at(TopicPartition::new(UNMADE, 0))],
-                };
+                let offsets = self.positions_in(topic, *offset);
                 let request = OffsetCommitRequest::without_member(group.as_str().into(), offsets);
                 Request::OffsetCommit(Box::new(request))
             }
@@ -195,6 +174,22 @@ impl World {
         })
     }
 
+    /// The same position in all partitions of a topic; now and then with one, before or among them, that it does not
+    /// have.
+    fn positions_in(&self, topic: &str, offset: u32) -> Vec<CommittedOffset> {
+        let at = |tp| CommittedOffset { offset: offset.into(), ..CommittedOffset::none(tp) };
+        let mut positions: Vec<CommittedOffset> = match self.partitions_of(topic) {
+            Some(partitions) => partitions.map(at).collect(),
+            None => vec![at(TopicPartition::new(UNMADE, 0))],
+        };
+        let place = usize::try_from(offset % 3).unwrap_or(0);
+        if let Some(first) = positions.first().filter(|_| place < positions.len()) {
+            let stranger = TopicPartition::new(first.tp.topic, STRANGER);
+            positions.insert(place, at(stranger));
+        }
+        positions
+    }
+
     /// What is asked of partitions in turn: about `back_ms` before `at_ns`, too.
     fn specs(&self, at_ns: u64, back_ms: Option<u32>) -> Vec<OffsetSpec> {
         use OffsetSpec::{Earliest, Latest, MaxTimestamp, Timestamp};
@@ -204,7 +199,10 @@ impl World {
     }
 
     /// Partitions of a topic that the plan begins with.
-    fn partitions_of(&self, topic: &str) -> Option<impl Iterator<Item = TopicPartition>> {
+    pub(super) fn partitions_of(
+        &self,
+        topic: &str,
+    ) -> Option<impl Iterator<Item = TopicPartition>> {
         let id = *self.topics.get(topic)?;
         let planned = self.plan.topics.iter().find(|planned| planned.name == topic)?;
         let count = i32::try_from(planned.assignment.len()).ok()?;
@@ -246,7 +244,7 @@ fn altered((kind, name): (i8, &str), (op, key): (ConfigOp, &str), value: Option<
     })
 }
 
-/// What is asked about topics that the controller places, lists, and configs of groups.
+/// What is asked about topics that the controller places, lists, and configs of groups, and for a transaction.
 fn settings_request(operation: &Operation) -> Option<Request> {
     Some(match operation {
         Operation::PlaceTopic { topic, partitions, replicas } => {
@@ -264,6 +262,12 @@ fn settings_request(operation: &Operation) -> Option<Request> {
         }
         Operation::SetGroupConfig { group, key, value } => {
             config_change((ConfigTarget::GROUP, group), key, value.as_deref())
+        }
+        Operation::BeginTransaction { topic } => {
+            let transactional = Some(Box::new(looks::transactional_id(topic)));
+            let (producer_id, producer_epoch) = (-1, -1);
+            let request = InitProducerIdRequest { transactional, producer_id, producer_epoch };
+            Request::InitProducerId(request)
         }
         Operation::DescribeConfigs { topic, group } => {
             let target = |kind, name: &str| (ConfigTarget { kind, name: name.into() }, None);

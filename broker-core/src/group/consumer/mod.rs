@@ -419,6 +419,12 @@ impl ConsumerGroup {
         self.unconfirmed.iter().map(|append| append.waiting.len()).sum()
     }
 
+    /// Those of them that wait for one of these appends, for checkers.
+    pub(super) fn late_answers(&self, overdue: &BTreeSet<u64>) -> usize {
+        let late = self.unconfirmed.iter().filter(|append| overdue.contains(&append.token));
+        late.map(|append| append.waiting.len()).sum()
+    }
+
     /// Whether others are shown something else than what the log has confirmed, for checkers.
     pub(super) fn is_hidden(&self) -> bool {
         self.unconfirmed.is_empty() && self.committed != self.current

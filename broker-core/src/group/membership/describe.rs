@@ -5,6 +5,8 @@ use super::{Cx, Membership};
 use crate::error::ErrorCode;
 use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
 use crate::group::timers::{Due, Timers};
+use crate::ids::LeaderEpoch;
+use crate::inspect::{ClassicGroupView, ClassicMemberView};
 use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -134,6 +136,33 @@ impl Membership {
     /// The generation, if that is a member of it; for checkers.
     pub(in crate::group) fn generation_of(&self, member: &str) -> Option<i32> {
         self.members.contains_key(member).then_some(self.generation)
+    }
+
+    /// A member, and where the group is; for checkers.
+    pub(in crate::group) fn member_view(&self, member: &str) -> Option<ClassicMemberView<'_>> {
+        let of = self.members.get(member)?;
+        Some(ClassicMemberView {
+            state: self.state,
+            generation: self.generation,
+            leads: self.leader.as_ref() == Some(&of.id),
+            instance: of.instance.as_ref(),
+            protocols: &of.protocols,
+            is_new: of.is_new,
+            is_awaited: self.unsynced.contains(member),
+        })
+    }
+
+    /// The group and its static members; for checkers. `epoch`: in which its log is led.
+    pub(in crate::group) fn view(&self, epoch: LeaderEpoch) -> ClassicGroupView<'_> {
+        let known = self.instances.iter();
+        let known = known.filter_map(|(name, id)| Some((name, self.members.get(id)?.expires)));
+        ClassicGroupView {
+            group: &self.group,
+            epoch,
+            state: self.state,
+            generation: self.generation,
+            instances: known.collect(),
+        }
     }
 
     /// When a member's session ends; for checkers.

@@ -28,6 +28,13 @@ pub(super) struct RemoteFetches {
     deadlines: VecDeque<(Instant, u64)>,
 }
 
+impl RemoteFetches {
+    /// Reader threads that are busy, for checkers.
+    pub(super) fn running(&self) -> usize {
+        self.running
+    }
+}
+
 /// A fetch whose answer lacks one partition.
 #[derive(Debug)]
 pub(in crate::replica) struct RemoteRead {

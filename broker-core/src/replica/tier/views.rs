@@ -3,9 +3,11 @@
 use super::{Op, RemoteLog, Tier};
 
 impl Tier {
-    /// Operations that logs wait for, and that are not under way.
+    /// Operations that logs wait for, or that keep a reader thread busy, and that are not under way.
     pub(in crate::replica) fn lost(&self) -> usize {
-        self.logs.iter().map(|(slot, log)| self.lost_of(*slot, log)).sum()
+        let of_logs: usize = self.logs.iter().map(|(slot, log)| self.lost_of(*slot, log)).sum();
+        let reads = self.ops.values().filter(|op| matches!(op, Op::Read { .. })).count();
+        of_logs + self.fetches.running().abs_diff(reads)
     }
 
     fn lost_of(&self, slot: u32, log: &RemoteLog) -> usize {

@@ -1,7 +1,9 @@
 //! Topics come into being by themselves only when somebody asks about them who allows it, and where brokers do, too
-//! (`auto.create.topics.enable`): who looks whether a topic is gone does not bring it back.
+//! (`auto.create.topics.enable`): who looks whether a topic is gone does not bring it back. Those of coordinators are
+//! compacted, as what is in them is needed for ever.
 
 use super::Says;
+use crate::checkers::suite::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use std::sync::Arc;
 use stormglass_broker_core::protocol::{CreateTopicsRequest, NewTopic, Placement, Request};
 
@@ -36,12 +38,26 @@ impl Creations {
         says.rule(forbidden.is_none(), &|| {
             format!("broker {node} has a topic created that nobody wants created: {forbidden:?}")
         });
+        let loses = asked.topics.iter().find(|topic| !may_coordinate(topic));
+        says.rule(loses.is_none(), &|| {
+            format!(
+                "broker {node} has a topic of coordinators created that loses records: {loses:?}"
+            )
+        });
     }
 }
 
 /// Whether nobody says how many partitions and replicas a topic is to have; administrators of the simulator do.
 fn comes_by_itself(topic: &NewTopic) -> bool {
     matches!(topic.placement, Placement::Automatic { partitions: -1, .. })
+}
+
+/// Whether a topic keeps the newest record of each key, if it is a broker that wants it for its coordinators; who sets a
+/// simulation up says where each replica is.
+fn may_coordinate(topic: &NewTopic) -> bool {
+    let is_coordinators = matches!(&*topic.name, OFFSETS_TOPIC | TRANSACTIONS_TOPIC)
+        && matches!(topic.placement, Placement::Automatic { .. });
+    !is_coordinators || topic.config.get("cleanup.policy").is_some_and(|policy| policy == "compact")
 }
 
 #[cfg(test)]
@@ -71,5 +87,17 @@ mod tests {
         assert_eq!(broken(true, true, -1), 0);
         assert_eq!((broken(true, false, -1), broken(false, true, -1)), (1, 1));
         assert_eq!(broken(false, false, 3), 0, "an administrator makes it");
+    }
+
+    #[test]
+    fn what_coordinators_write_is_compacted() {
+        let may = |name: &str, policy: Option<&str>| {
+            let placement = Placement::Automatic { partitions: 50, replication_factor: 3 };
+            let config = policy.map(|policy| ("cleanup.policy".to_owned(), policy.to_owned()));
+            let config = config.into_iter().collect();
+            may_coordinate(&NewTopic { name: name.into(), placement, config })
+        };
+        assert!(may("t", None) && may(OFFSETS_TOPIC, Some("compact")));
+        assert!(!may(OFFSETS_TOPIC, None) && !may(TRANSACTIONS_TOPIC, Some("compact,delete")));
     }
 }

@@ -2,8 +2,11 @@
 //! the state of who sends it, by rules of their own. A wrong line in the core is seen here when it
 //! speaks, not when what it said has done harm.
 
+mod ahead;
 mod answers;
 mod carried_out;
+mod classic;
+mod committed;
 mod controller;
 mod creations;
 mod deleted;
@@ -13,11 +16,15 @@ mod epochs;
 mod fencing;
 mod fetches;
 mod flawed;
+mod forwarded;
 mod learned;
+mod led;
 mod members;
 mod named;
+mod noted;
 mod offsets;
 mod owed;
+mod paged;
 mod peers;
 mod placed;
 mod proven;
@@ -31,6 +38,7 @@ mod timestamps;
 mod transactional;
 mod undone;
 mod unsure;
+mod untouched;
 mod votes;
 mod written;
 
@@ -44,6 +52,7 @@ use carried_out::CarriedOut;
 use creations::Creations;
 use ends::Ends;
 use members::Members;
+use noted::Noted;
 use owed::Owed;
 use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -57,7 +66,7 @@ use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
     FetchPartition, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, Request, Response,
 };
-use stormglass_broker_core::seam::{Input, PeerError, PeerRequest, Reply};
+use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
 use timestamps::Visible;
 use written::Told;
 
@@ -66,14 +75,15 @@ pub(crate) const PROMISE: Promise = Promise {
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has \
-           and what others of their group have said, and have a longer session when they show that they \
-           are alive, and are fenced in other epochs than their own only, what an administrator is told is done is so, \
+           and what others of their group have said, are known by what they say, stay while they wait, have a longer session \
+           when they show that they are alive, and are fenced in other epochs than their own only, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, transactional ids become \
            what follows from what they were, answers name all that was asked about, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
            and so are batches that no client may write, leaders name no end of a log that they do not know, and delete \
-           what is committed and no more, topics come into being only if somebody allows it, who asks something of a group is answered once, with the positions \
-           that its coordinator knows, open transactions make them unstable, clients wait as long as their quotas say, and nobody \
+           what is committed and no more, nobody else answers for a partition, listings leave none out, topics come into being only if somebody allows it, who asks something of a group is answered once, with the positions \
+           that its coordinator knows, open transactions make them unstable, positions that are acknowledged are in the log, \
+           readers hear that they are ahead of one, nobody is told that a controller is none, clients wait as long as their quotas say, and nobody \
            else does, and an answer to an earlier question changes nothing",
 };
 
@@ -134,6 +144,10 @@ struct Open {
     interval_ms: i32,
     /// Of what may change a transactional id: what that was.
     transactional: Option<Box<transactional::Before>>,
+    /// Partitions that others lead, or in another epoch.
+    unled: Vec<TopicPartition>,
+    /// Of members in the classic protocol, and of readers.
+    noted: Noted,
 }
 
 impl Open {
@@ -157,8 +171,10 @@ impl Open {
             _ => 0,
         };
         let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
+        let unled = led::unled(broker, request);
+        let noted = Noted::of(broker, request);
         let request = request.clone();
-        Self { request, in_order, visible, unsure, interval_ms, transactional }
+        Self { request, in_order, visible, unsure, interval_ms, transactional, unled, noted }
     }
 }
 
@@ -230,6 +246,11 @@ impl Talk {
         self.sessions.told(node, session, tp)
     }
 
+    /// Whether a follower is to be told of a partition's state in a fetch session, whatever it was told before.
+    pub(crate) fn is_untold(&self, node: i32, session: i32, tp: TopicPartition) -> bool {
+        self.sessions.is_untold(node, session, tp)
+    }
+
     /// A node has begun to lead, or an answer of its disk is there.
     pub(crate) fn turned(&mut self, now_ns: u64, node: i32) {
         self.carried_out.turned(now_ns, node);
@@ -273,6 +294,11 @@ impl Checkers {
         let key = (node, conn, correlation);
         self.talk.carried_out.asked(now_ns, key, broker, request);
         self.talk.owed.asked(key, request);
+        if let Request::LeaveGroup(asked) = request {
+            self.standing.leaves(&asked.group);
+            let waits = self.talk.open.iter_mut().filter(|((of, ..), _)| *of == node);
+            waits.for_each(|(_, Open { request, noted, .. })| noted.leaves(request, &asked.group));
+        }
         if let Request::JoinGroup(asked) = request {
             let term = members::term(broker, &asked.group);
             self.talk.members.joins((node, term), asked);
@@ -449,6 +475,7 @@ impl Checkers {
             self.talk.quotas = Some(quotas);
         }
         let Some(answer) = reply.response.as_ref() else { return };
+        self.rest(|says| forwarded::answer(says, by, answer));
         if owed::is_answer(answer) {
             let was_asked = self.talk.owed.answered(key);
             self.rest(|says| owed::once(says, by.node, was_asked, answer));
@@ -527,30 +554,13 @@ impl Checkers {
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
 
-    /// A broker hears of a client, what its request took of a thread, or that it is gone.
-    #[cold]
-    pub(crate) fn hears_of_client(
-        &mut self,
-        now_ns: u64,
-        (node, broker): (i32, &Broker),
-        of: &Input,
-    ) {
-        let Some(quotas) = &mut self.talk.quotas else { return };
-        match of {
-            Input::Client { conn, client_id } => quotas.named(node, conn.0, Arc::clone(client_id)),
-            Input::Spent { conn, time } => {
-                quotas.spent((now_ns, node), broker, conn.0, time.as_nanos());
-            }
-            Input::ConnectionClosed(conn) => quotas.closed(node, conn.0),
-            _ => {}
-        }
-    }
-
     fn answered(&mut self, by: Speaker<'_>, open: &Open, answer: &Response) {
         if let Some(before) = &open.transactional {
             self.rest(|says| before.answered(says, by, &open.request, answer));
         }
         self.rest(|says| named::answer(says, by.node, &open.request, answer));
+        self.rest(|says| led::answer(says, by.node, &open.unled, answer));
+        self.rest(|says| open.noted.answered(says, by, &open.request, answer));
         match (&open.request, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
                 let positions = self.talk.sessions.answered(by.node, fetch, answer);
@@ -603,6 +613,9 @@ impl Checkers {
                 let at = (by.node, members::term(by.broker, &asked.group));
                 self.rest(|says| members.joined(says, at, asked, answer));
                 self.talk.members = members;
+            }
+            (Request::DescribeTopicPartitions(asked), Response::DescribeTopicPartitions(told)) => {
+                self.rest(|says| paged::answer(says, (by.node, by.broker), asked, told));
             }
             (asked, answer) => self.rest(|says| controller::answer(says, by, asked, answer)),
         }
@@ -756,6 +769,7 @@ fn is_looked_at(request: &Request) -> bool {
             | Request::TxnOffsetCommit(_)
             | Request::DeleteRecords(_)
             | Request::WriteTxnMarkers(_)
+            | Request::DescribeTopicPartitions(_)
     )
 }
 

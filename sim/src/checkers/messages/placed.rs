@@ -46,8 +46,9 @@ pub(super) fn created(says: &mut Says<'_>, node: i32, answer: &CreateTopicsRespo
     });
 }
 
-/// As many replicas as were asked for are on different brokers, in as many racks as can be, and a broker that is up
-/// comes first; where all are up, racks lead as many partitions as each other.
+/// As many replicas as were asked for are on different brokers, in as many racks as can be, and a broker that is up, and
+/// stays so, comes first, and before those of its rack that are not; where all are up, racks lead as many partitions as
+/// each other.
 pub(super) fn is_placed(
     image: &MetadataImage,
     partitions: &[PartitionImage],
@@ -65,6 +66,7 @@ pub(super) fn is_placed(
             && spread.len() == factor.min(racks.len())
             && state.replicas.first().is_some_and(|first| image.is_active(*first))
             && state.leader.as_ref() == state.replicas.first()
+            && !takes_one_that_goes(image, &state.replicas)
     };
     let mut led: BTreeMap<_, usize> = racks.iter().map(|rack| (Some(*rack), 0)).collect();
     for state in partitions {
@@ -76,6 +78,16 @@ pub(super) fn is_placed(
     partitions.len() == usize::try_from(*count).unwrap_or(0)
         && partitions.iter().all(is_right)
         && (is_even || !all_up)
+}
+
+/// Whether a replica is on a broker that is away, or about to go, while another broker of that rack has none.
+fn takes_one_that_goes(image: &MetadataImage, replicas: &[NodeId]) -> bool {
+    let goes = |id: &&NodeId| !image.is_active(**id);
+    let going = replicas.iter().filter(goes).filter_map(|id| image.broker(*id));
+    let racks: BTreeSet<_> = going.map(|broker| &broker.rack).collect();
+    let is_free = |id: NodeId| !replicas.contains(&id);
+    let mut stay = image.brokers().filter(|(_, broker)| broker.is_active());
+    stay.any(|(id, broker)| is_free(id) && racks.contains(&broker.rack))
 }
 
 /// A partition that was to be led by another broker, could be, and is not.
@@ -171,6 +183,11 @@ mod tests {
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
 
     fn cluster() -> MetadataImage {
+        cluster_without(&[])
+    }
+
+    /// Some of its brokers are about to go.
+    fn cluster_without(going: &[i32]) -> MetadataImage {
         let mut image = MetadataImage::default();
         for (id, rack) in [(1, "a"), (2, "a"), (3, "b")] {
             let record = RegisterBrokerRecord {
@@ -180,7 +197,7 @@ mod tests {
                 rack: Some(rack.into()),
                 endpoint: None,
                 fenced: false,
-                in_controlled_shutdown: false,
+                in_controlled_shutdown: going.contains(&id),
             };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
         }
@@ -213,6 +230,18 @@ mod tests {
         assert!(!is_placed(&[&[1, 2]], 2), "in one rack");
         assert!(!is_placed(&[&[1, 1]], 2) && !is_placed(&[&[1, 3, 2]], 2));
         assert!(!is_placed(&[&[1, 3], &[2, 3]], 2), "one rack leads both");
+    }
+
+    #[test]
+    fn who_is_about_to_go_gets_replicas_only_where_nobody_else_can() {
+        let image = cluster_without(&[2, 3]);
+        let ids = |of: &[i32]| of.iter().copied().map(NodeId).collect::<Vec<_>>();
+        assert!(!takes_one_that_goes(&image, &ids(&[1, 3])), "nobody else is in its rack");
+        assert!(!takes_one_that_goes(&image, &ids(&[1, 3, 2])), "there are no others");
+        assert!(takes_one_that_goes(&image, &ids(&[3, 2])));
+        let asked = Placement::Automatic { partitions: 1, replication_factor: 1 };
+        assert!(is_placed(&image, &[partition(&[1])], &asked));
+        assert!(!is_placed(&image, &[partition(&[2])], &asked));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! than eleven does. So a wait has a least and a longest length. A client that waits as it is told is held at its quota.
 
 use super::Says;
+use crate::checkers::suite::Checkers;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use stormglass_broker_core::protocol::{
     AlterClientQuotasRequest, DescribeClientQuotasRequest, DescribeClientQuotasResponse,
     QuotaEntity, QuotaMatch, QuotaValue, Request, Response,
 };
-use stormglass_broker_core::seam::Reply;
+use stormglass_broker_core::seam::{Input, Reply};
 
 /// Who everybody is, without authentication.
 const ANONYMOUS: &str = "ANONYMOUS";
@@ -387,6 +388,27 @@ pub(super) fn described(
             "broker {node} tells {answer:?} when it is asked for {asked:?}, and knows {known:?}"
         )
     });
+}
+
+impl Checkers {
+    /// A broker hears of a client, what its request took of a thread, or that it is gone.
+    #[cold]
+    pub(crate) fn hears_of_client(
+        &mut self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        of: &Input,
+    ) {
+        let Some(quotas) = &mut self.talk.quotas else { return };
+        match of {
+            Input::Client { conn, client_id } => quotas.named(node, conn.0, Arc::clone(client_id)),
+            Input::Spent { conn, time } => {
+                quotas.spent((now_ns, node), broker, conn.0, time.as_nanos());
+            }
+            Input::ConnectionClosed(conn) => quotas.closed(node, conn.0),
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]

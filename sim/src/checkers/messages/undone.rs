@@ -1,6 +1,6 @@
 //! What an administrator is told is done is done: the metadata of the controller that says so has it.
 
-use super::{Says, placed, quotas};
+use super::{Says, placed, quotas, untouched};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -27,7 +27,8 @@ pub(super) fn is_change(request: &Request) -> bool {
     }
 }
 
-/// A change in words that only its end says: who takes a reassignment back wants the replicas that were there before.
+/// A change in words that only its end says: who takes a reassignment back wants the replicas that were there before,
+/// and who changes one config or quota wants the others to stay.
 pub(super) fn wanted(image: &MetadataImage, asked: &Request) -> Request {
     let mut asked = asked.clone();
     if let Request::AlterPartitionReassignments(of) = &mut asked {
@@ -47,6 +48,7 @@ pub(super) fn wanted(image: &MetadataImage, asked: &Request) -> Request {
             }
         }
     }
+    untouched::stays(image, &mut asked);
     asked
 }
 
@@ -98,16 +100,20 @@ pub(super) fn undone(image: &MetadataImage, asked: &Request) -> Option<String> {
     }
 }
 
-/// A change of a topic's, a group's, or brokers' configs that has not been made.
-fn config<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a ConfigChange> {
-    let resource = match (asked.target.kind, &*asked.target.name) {
-        (ConfigTarget::TOPIC, _) => ConfigResource::Topic(asked.target.name.clone()),
+/// Whose configs are to be changed; `None`: they are no controller's.
+pub(super) fn resource(target: &ConfigTarget) -> Option<ConfigResource> {
+    Some(match (target.kind, &*target.name) {
+        (ConfigTarget::TOPIC, _) => ConfigResource::Topic(target.name.clone()),
         (ConfigTarget::BROKER, "") => ConfigResource::AllBrokers,
         (ConfigTarget::BROKER, id) => ConfigResource::Broker(NodeId(id.parse().ok()?)),
-        (ConfigTarget::GROUP, _) => ConfigResource::Group(asked.target.name.clone()),
+        (ConfigTarget::GROUP, _) => ConfigResource::Group(target.name.clone()),
         _ => return None,
-    };
-    let known = image.configs(&resource);
+    })
+}
+
+/// A change of a topic's, a group's, or brokers' configs that has not been made.
+fn config<'a>(image: &MetadataImage, asked: &'a AlteredResource) -> Option<&'a ConfigChange> {
+    let known = image.configs(&resource(&asked.target)?);
     asked.changes.iter().find(|change| {
         let now = known.and_then(|known| known.get(&change.key));
         match change.op {

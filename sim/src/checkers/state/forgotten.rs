@@ -1,5 +1,6 @@
-//! Positions in a topic that is deleted go with it: one that gets its name later begins without. Kafka's coordinator sees
-//! to that when it hears of the deletion, once: not while it loads, nor where its log takes nothing at that moment.
+//! Positions in a topic that is deleted go with it: one that gets its name later begins without. Kafka's coordinator
+//! sees to that when it hears of the deletion, once: not while it loads, nor where its log takes nothing at that
+//! moment. Where all that the log has taken is committed, that has had its effect.
 
 use super::{Moment, NodeView};
 use crate::checkers::history::{History, seconds};
@@ -8,12 +9,14 @@ use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, TopicId, TopicPartition};
-use stormglass_broker_core::inspect::PositionKey;
+use stormglass_broker_core::inspect::{PositionKey, ReplicaView};
 use stormglass_broker_core::protocol::OffsetCommitRequest;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
 
 /// How long it may take in a healed cluster, ns.
 const TAKES_NS: u64 = 3_000_000_000;
+/// How long it may take where the log has nothing under way, ns: until the next look.
+const QUIET_NS: u64 = 900_000_000;
 
 /// A node, a partition of `__consumer_offsets`, and the epoch in which it leads that.
 type Place = (i32, i32, LeaderEpoch);
@@ -27,6 +30,42 @@ struct Seen {
     since_ns: Option<u64>,
 }
 
+/// What a log takes depends on, as its leader has it: while that stays as it is, it takes what it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Led {
+    partition_epoch: i32,
+    in_sync: usize,
+    min_isr: usize,
+    /// Whether nothing is under way.
+    is_quiet: bool,
+}
+
+impl Led {
+    fn of(replica: &ReplicaView<'_>) -> Option<Self> {
+        let lead = replica.lead.as_ref()?;
+        let is_committed = replica.high_watermark >= replica.log.next_offset();
+        Some(Self {
+            partition_epoch: replica.partition_epoch,
+            in_sync: lead.isr.len(),
+            min_isr: lead.min_isr,
+            is_quiet: is_committed && !replica.log.has_in_flight(),
+        })
+    }
+
+    /// Whether the log takes records, as it did at the last look, and at all times since.
+    fn takes(self, before: Option<Self>) -> bool {
+        let same = before.is_none_or(|before| Self { is_quiet: self.is_quiet, ..before } == self);
+        same && self.in_sync >= self.min_isr
+    }
+}
+
+/// A partition of `__consumer_offsets` at a look.
+#[derive(Debug, Default)]
+struct Known {
+    led: Option<Led>,
+    positions: BTreeMap<PositionKey, Seen>,
+}
+
 /// Positions in topics that an administrator deletes.
 #[derive(Debug)]
 pub(crate) struct Forgotten {
@@ -34,7 +73,7 @@ pub(crate) struct Forgotten {
     topics: BTreeSet<String>,
     /// Commits that members and others have asked for: group, topic, partition.
     asked: BTreeSet<(Arc<str>, TopicId, i32)>,
-    seen: BTreeMap<Place, BTreeMap<PositionKey, Seen>>,
+    seen: BTreeMap<Place, Known>,
 }
 
 impl Forgotten {
@@ -66,41 +105,48 @@ impl Forgotten {
     /// Looks at what the coordinators know.
     pub(super) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>], moment: Moment) {
         let before = std::mem::take(&mut self.seen);
-        for view in nodes.iter().filter(|view| view.broker.applies_metadata()) {
+        // who is about to end takes nothing any more
+        let stays_up = |view: &&NodeView<'_>| {
+            view.broker.applies_metadata() && !view.broker.waits().is_closing
+        };
+        for view in nodes.iter().filter(stays_up) {
             for at in view.broker.coordinated().into_iter().filter(|at| at.is_loaded) {
                 let place = (view.node, at.partition, at.epoch);
-                let now = self.positions(ledger.now_ns, view, (at.partition, before.get(&place)));
-                if moment != Moment::Running {
-                    now.iter().for_each(|(key, seen)| stays(ledger, view.node, key, *seen));
+                let now = self.known(ledger.now_ns, view, (at.partition, before.get(&place)));
+                let is_quiet = now.led.is_some_and(|led| led.is_quiet);
+                let takes_ns = if is_quiet { QUIET_NS } else { TAKES_NS };
+                let is_due = is_quiet || moment != Moment::Running;
+                for (key, seen) in now.positions.iter().filter(|_| is_due) {
+                    stays(ledger, view.node, key, (*seen, takes_ns));
                 }
                 self.seen.insert(place, now);
             }
         }
     }
 
-    /// Positions of a coordinator in such topics.
-    fn positions(
+    /// What a coordinator has in such topics.
+    fn known(
         &self,
         now_ns: u64,
         view: &NodeView<'_>,
-        (index, before): (i32, Option<&BTreeMap<PositionKey, Seen>>),
-    ) -> BTreeMap<PositionKey, Seen> {
-        let Some(image) = view.broker.metadata() else { return BTreeMap::new() };
+        (index, before): (i32, Option<&Known>),
+    ) -> Known {
+        let Some(image) = view.broker.metadata() else { return Known::default() };
         let led = image.topic_named(OFFSETS_TOPIC);
         let led = led.and_then(|of| view.broker.replica_view(TopicPartition::new(of.id, index)));
-        let lead = led.and_then(|replica| replica.lead);
-        let takes = lead.is_some_and(|lead| lead.isr.len() >= lead.min_isr);
+        let led = led.and_then(|replica| Led::of(&replica));
+        let takes = led.is_some_and(|led| led.takes(before.and_then(|before| before.led)));
         let known = view.broker.positions(index).into_keys();
         let known = known.filter(|(_, topic, _)| self.topics.contains(&**topic));
         let seen = known.map(|key| {
             let now = image.topic_named(&key.1).map(|topic| topic.id);
             let is_asked = |id: &TopicId| self.asked.contains(&(Arc::clone(&key.0), *id, key.2));
-            let before = before.and_then(|before| before.get(&key));
+            let before = before.and_then(|before| before.positions.get(&key));
             let seen = next(before.copied(), (now, now.as_ref().is_some_and(is_asked)), now_ns);
             let topic = seen.topic.filter(|_| takes);
             (key, Seen { topic, ..seen })
         });
-        seen.collect()
+        Known { led, positions: seen.collect() }
     }
 }
 
@@ -117,10 +163,11 @@ fn next(before: Option<Seen>, (now, is_asked): (Option<TopicId>, bool), now_ns: 
     }
 }
 
-fn stays(ledger: &mut Ledger, node: i32, key: &PositionKey, seen: Seen) {
+/// `takes_ns`: how long it may.
+fn stays(ledger: &mut Ledger, node: i32, key: &PositionKey, (seen, takes_ns): (Seen, u64)) {
     let Seen { topic: Some(_), since_ns: Some(since_ns) } = seen else { return };
     ledger.checked(Check::Metadata, 1);
-    if ledger.now_ns - since_ns < TAKES_NS {
+    if ledger.now_ns - since_ns < takes_ns {
         return;
     }
     ledger.broken(Check::Metadata, (OFFSETS_TOPIC, &History::default()), &|| {
@@ -150,12 +197,23 @@ mod tests {
     }
 
     #[test]
+    fn a_log_takes_what_it_took_while_nothing_changes() {
+        let led = Led { partition_epoch: 4, in_sync: 2, min_isr: 2, is_quiet: true };
+        assert!(led.takes(None) && led.takes(Some(Led { is_quiet: false, ..led })));
+        assert!(!led.takes(Some(Led { partition_epoch: 3, ..led })), "others were in sync");
+        assert!(!led.takes(Some(Led { min_isr: 3, ..led })), "it took less");
+        let short = Led { in_sync: 1, ..led };
+        assert!(!short.takes(Some(short)));
+    }
+
+    #[test]
     fn a_position_that_stays_is_seen() {
         let key: PositionKey = ("g".into(), "t".into(), 0);
         let broken = |since_ns| {
             let (mut ledger, at_ns) = (Ledger::default(), 9_000_000_000);
             ledger.now_ns = at_ns;
-            stays(&mut ledger, 1, &key, Seen { topic: Some(TopicId(7)), since_ns });
+            let seen = Seen { topic: Some(TopicId(7)), since_ns };
+            stays(&mut ledger, 1, &key, (seen, TAKES_NS));
             ledger.finish().1.len()
         };
         assert_eq!((broken(None), broken(Some(8_000_000_000))), (0, 0));

@@ -54,7 +54,7 @@ pub(crate) fn rebuilt(
     times(replica, &found, &mut says);
     epochs(replica, &found, (disk, p.producers.forgotten_below), &mut says);
     if !p.replicas.iter().any(|known| known.cut_deep) {
-        producers(replica, &found, (p.is_gapless, young_ms), &mut says);
+        producers(replica, &found, (p, young_ms), &mut says);
         let batches = readable(replica, &found).map(|found| &*found.batch);
         // of a compacted log what was aborted is gone, and known all the same
         match p.is_gapless {
@@ -191,15 +191,16 @@ fn newest_epochs<'a>(found: impl Iterator<Item = &'a Found>) -> BTreeMap<i64, i1
     headers.map(|of| (of.producer_id, of.producer_epoch)).collect()
 }
 
-/// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker
-/// of a newer epoch makes it begin anew. Of a compacted log the newest batch that is left may be an older
-/// one, and such a marker may be gone: what made it old enough to go was cut with the tail, and the
-/// snapshot below the cut knows more (hunt seeds 600013, 700123). What a producer wrote up to `young_ms` may be
-/// forgotten, as it has been idle since (`producer.id.expiration.ms`).
+/// Of every producer whose newest batch is in the log, the log remembers that batch, until a marker of a newer epoch
+/// makes it begin anew; one of an older epoch does so where a leader took it that was cut below its high watermark. Of
+/// a compacted log the newest batch that is left may be an older one, and a marker of a newer epoch may be gone: what
+/// made it old enough to go was cut with the tail, and the snapshot below the cut knows more (hunt seeds 600013,
+/// 700123). What a producer wrote up to `young_ms` may be forgotten, as it has been idle since
+/// (`producer.id.expiration.ms`).
 fn producers(
     replica: &ReplicaView<'_>,
     found: &[Found],
-    (is_gapless, young_ms): (bool, i64),
+    (p, young_ms): (&Partition, i64),
     says: &mut Says<'_>,
 ) {
     let mut newest: BTreeMap<i64, (i16, i32, Offset, usize)> = BTreeMap::new();
@@ -207,8 +208,10 @@ fn producers(
     for Found { batch, .. } in readable(replica, found) {
         let header = &batch.header;
         if header.is_control() {
-            if newest.get(&header.producer_id).is_some_and(|of| of.0 < header.producer_epoch) {
-                newest.remove(&header.producer_id);
+            let (id, epoch) = (header.producer_id, header.producer_epoch);
+            let is_guess = p.guessed_in.contains(&header.partition_leader_epoch);
+            if newest.get(&id).is_some_and(|of| of.0 < epoch || is_guess && of.0 > epoch) {
+                newest.remove(&id);
             }
         } else if header.has_producer_id() {
             let (epoch, last) = (header.producer_epoch, header.last_sequence());
@@ -221,7 +224,7 @@ fn producers(
     let is_gone = |at: Offset| {
         let covers = |batch: &Batch| (batch.base_offset()..=batch.last_offset()).contains(&at);
         let is_left = found.iter().any(|found| covers(&found.batch));
-        !is_gapless && at < replica.log.log_end_offset() && !is_left
+        !p.is_gapless && at < replica.log.log_end_offset() && !is_left
     };
     let known = replica.log.producer_views();
     let epochs = newest_epochs(readable(replica, found));
@@ -241,7 +244,7 @@ fn producers(
             continue;
         }
         let same = remembered.is_some_and(|producer| {
-            let is_marker_gone = !is_gapless && producer.epoch > epoch;
+            let is_marker_gone = !p.is_gapless && producer.epoch > epoch;
             let knows_more =
                 is_marker_gone || producer.newest.is_some_and(|(_, at)| at > offset && is_gone(at));
             let is_newest = (producer.epoch, producer.newest) == (epoch, Some((sequence, offset)));

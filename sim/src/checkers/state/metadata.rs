@@ -22,7 +22,8 @@ pub(crate) const PROMISE: Promise = Promise {
     text: "nodes that know the metadata up to the same offset know the same, brokers lead and \
            follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
            lead, with the positions that the log has and no older ones than groups were told; groups in the consumer \
-           protocol give each partition that is read to one member that subscribes to its topic; brokers \
+           protocol give each partition that is read to one member that subscribes to its topic; static members keep \
+           their places until their sessions end; brokers \
            hold the replicas that it gives them, with their topics' configs, and once all is well \
            again every partition is led; ISRs have replicas only, and no fenced member, leaders are in them, who could lead \
            a partition without a leader does, no configs or positions are left of topics that are gone, and snapshots of \

@@ -3,27 +3,34 @@
 
 mod asks;
 mod changes;
+mod chores;
 mod cleaned;
 mod forgotten;
+mod goes_on;
 mod groups;
 mod heartbeats;
 mod held;
 mod horizons;
 mod idle;
 mod in_touch;
+mod internal;
 mod kept;
 mod log_configs;
 mod logs;
 mod metadata;
 mod positions;
+mod promised;
 mod quorum;
 mod recorded;
 mod reload;
 mod replicas;
+mod segments;
 mod settings;
 mod shapes;
+mod standing;
 #[cfg(test)]
 mod tests;
+mod throttled;
 mod tiered;
 mod timers;
 mod tombstones;
@@ -38,9 +45,11 @@ use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::seam::TimerKey;
 use stormglass_broker_core::time::Instant;
 
 pub(crate) use changes::Changes;
+pub(crate) use chores::Chores;
 pub(crate) use cleaned::Cleaned;
 pub(crate) use forgotten::Forgotten;
 pub(crate) use heartbeats::Heartbeats;
@@ -49,12 +58,14 @@ pub(crate) use in_touch::InTouch;
 pub(crate) use kept::Kept;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
-pub(crate) use positions::open_positions;
+pub(crate) use positions::{open_positions, said_positions};
 pub(crate) use quorum::{Followed, Learners, PROMISE as QUORUM};
 pub(crate) use recorded::Recorded;
 pub(crate) use replicas::PROMISE as REPLICAS;
 pub(crate) use replicas::Stall;
+pub(crate) use segments::Segments;
 pub(crate) use shapes::Shapes;
+pub(crate) use standing::Standing;
 pub(crate) use tiered::Waits;
 pub(crate) use tombstones::Tombstones;
 pub(crate) use unflushed::Limit as FlushLimit;
@@ -106,6 +117,7 @@ impl Checkers {
                     }
                 }
                 self.kept.look(p, ledger, of, checkpoints.as_ref());
+                self.segments.look(p, ledger, of);
                 let timeouts = &self.timeouts;
                 let was_joining =
                     |id: NodeId| timeouts.was_joining((view.node, replica.tp, id.0), lag_max_ns);
@@ -120,8 +132,7 @@ impl Checkers {
             self.timeouts.overdue(now, view, lag_max_ns);
             held::in_sync(&mut self.ledger, view, &self.timeouts);
             replicas::marker(&mut self.ledger, view);
-            metadata::all_configured(&mut self.ledger, view);
-            settings::look(&mut self.ledger, view);
+            self.goes_by(view);
             metadata::eligible(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, &self.unclean);
@@ -137,6 +148,7 @@ impl Checkers {
             }
         }
         self.heard(nodes, moment);
+        self.standing.look(&mut self.ledger, nodes);
         nodes.iter().for_each(|view| self.checkpoints(view));
         if let Some(forgotten) = &mut self.forgotten {
             forgotten.look(&mut self.ledger, nodes, moment);
@@ -156,6 +168,16 @@ impl Checkers {
         }
     }
 
+    /// Configs that a node goes by, and what it does from time to time.
+    fn goes_by(&mut self, view: &NodeView<'_>) {
+        let ledger = &mut self.ledger;
+        metadata::all_configured(ledger, view);
+        settings::look(ledger, view);
+        throttled::look(ledger, view);
+        internal::compacted(ledger, view);
+        self.chores.look(ledger, view);
+    }
+
     /// What nodes have heard of each other.
     fn heard(&mut self, nodes: &[NodeView<'_>], moment: Moment) {
         if moment != Moment::Running {
@@ -173,6 +195,11 @@ impl Checkers {
             let (p, ledger) = (&self.partitions[at], &mut self.ledger);
             self.recorded.look(p, ledger, (view, tp), &checkpoints);
         }
+    }
+
+    /// A node has armed a timer, for a time on its monotonic clock.
+    pub(crate) fn armed(&mut self, node: i32, at: Instant, key: TimerKey) {
+        self.chores.armed(node, at, key);
     }
 
     /// Something has changed at a node: looks at it alone.
@@ -248,7 +275,9 @@ impl Checkers {
         quorum::agrees(&mut self.ledger, view);
         waits::node(&mut self.ledger, view, &self.talk);
         timers::ring(&mut self.ledger, view);
+        goes_on::voter(&mut self.ledger, view);
         asks::under_way(&mut self.ledger, view);
+        promised::comes(&mut self.ledger, view);
     }
 
     /// Partitions of `__consumer_offsets` of which some replica may never get the marker of a transaction, as it

@@ -46,6 +46,15 @@ pub(crate) fn open_positions<'a>(
     read(batches).1.into_values().flat_map(BTreeMap::into_keys).collect()
 }
 
+/// All positions that somebody has said in a log, or in a part of it.
+pub(crate) fn said_positions<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> BTreeSet<(PositionKey, Offset)> {
+    let data = batches.filter(|batch| !batch.header.is_control());
+    let records = data.flat_map(|batch| batch.records().unwrap_or_default());
+    records.filter_map(|record| Some((key(&record)?, offset(&record)?))).collect()
+}
+
 /// Positions that count at the end of a log.
 fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> Positions {
     read(batches).0

@@ -5,6 +5,7 @@ use super::{Cleaned, cleaned, horizons, logs, quorum, replicas};
 use crate::checkers::compaction::Keys;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
+use crate::checkers::roles;
 use crate::recorder::testing::{batch, plan, tp};
 use crate::world::wall_ms;
 use bytes::Bytes;
@@ -417,6 +418,33 @@ fn a_marker_begins_its_producers_epoch() {
     assert_eq!(said(5), [""; 0]);
     let old = said(4);
     assert!(old.iter().any(|said| said.contains("is known in epoch 4")), "{old:?}");
+}
+
+/// Hunt seed 12000154: node 2 leads, and is moved away. The marker that it took is older than what is before.
+#[test]
+fn a_late_marker_stays_when_the_leader_that_took_it_after_a_deep_cut_is_gone() {
+    let server = ServerConfig::kafka_defaults();
+    let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
+    let said = |cut_deep: bool| {
+        let mut batches = fenced(3);
+        Arc::make_mut(&mut batches[0]).header.max_timestamp = wall_ms(0);
+        let mut log = Log::create(tp(0), config, 0);
+        let records = Records::new(batches.clone());
+        let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+        log.append_done(appended.last_offset);
+        let image = Image(batches, log.epoch_checkpoint());
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        let theirs = p.replica(2);
+        p.replicas[theirs].cut_deep = cut_deep;
+        roles::leads(&mut p, &mut ledger, (theirs, 0), (10, &[NodeId(2)]));
+        p.log_deleted(2);
+        let replica = ReplicaView { lead: None, high_watermark: 0, ..view(&log) };
+        logs::rebuilt(&p, &mut ledger, Of { node: 1, replica: &replica }, &image);
+        accounts(ledger)
+    };
+    assert_eq!(said(true), [""; 0]);
+    let old = said(false);
+    assert!(old.len() == 1 && old[0].contains("wrote sequence 9 in epoch 4"), "{old:?}");
 }
 
 /// The attribute of a batch with a delete horizon (KIP-534).

@@ -15,9 +15,11 @@ pub(crate) const PROMISE: Promise = Promise {
     text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch \
            session with news is looked at again, coordinators hear of the ends of their appends and carry \
            out what they have decided of transactions, nobody who asks something of a group is forgotten or waits for \
-           what will not come, the timers for waiting requests, open transactions and members' \
-           sessions are armed, and for rebalances, and ring, what a broker waits for the controller to do is asked for, \
-           followers in sync do not wait beside what there is, a coordinator's load goes on, each follower copies from the leader that \
+           what will not come, or for what has taken too long, what is to be deleted is, markers that nobody can write \
+           are given up, the timers for waiting requests, open transactions and members' \
+           sessions are armed, and for rebalances and chores, and ring, what a broker waits for the controller to do is \
+           asked for, followers in sync do not wait beside what there is, voters go on by themselves, a \
+           coordinator's load goes on, each follower copies from the leader that \
            it knows, in its epoch, and learns what is committed",
 };
 
@@ -92,13 +94,22 @@ fn copies(ledger: &mut Ledger, node: i32, waits: &WaitsView) {
             waits.stuck_fetchers
         )
     });
+    says(ledger, waits.unused_fetches == 0, &|| {
+        format!(
+            "broker {node} has {} fetchers that wait for leaders from which they have nothing to copy any more; \
+             those may be gone, and lead again",
+            waits.unused_fetches
+        )
+    });
 }
 
-/// What logs wait for of remote storage is under way: copies, lists and deletions are not begun twice.
+/// What logs wait for of remote storage is under way: copies, lists and deletions are not begun twice. Nor is a thread
+/// busy that reads nothing there.
 fn remote(ledger: &mut Ledger, node: i32, waits: &WaitsView) {
     says(ledger, waits.lost_remote == 0, &|| {
         format!(
-            "broker {node} waits for {} operations on remote storage that are not under way",
+            "broker {node} waits for {} operations on remote storage, or has threads for them, that are not under \
+             way",
             waits.lost_remote
         )
     });
@@ -221,7 +232,7 @@ fn news(ledger: &mut Ledger, view: &NodeView<'_>, session: &SessionView, part: &
     });
 }
 
-/// A follower was told the high watermark of a partition that is not looked at again.
+/// A follower was told the high watermark of a partition that is not looked at again, and has taken it.
 fn told(
     ledger: &mut Ledger,
     view: &NodeView<'_>,
@@ -232,16 +243,20 @@ fn told(
         return;
     }
     let node = view.node;
-    let Some(told) = talk.told(node, session.id, part.tp) else { return };
+    let told = talk.told(node, session.id, part.tp);
+    let is_untold = talk.is_untold(node, session.id, part.tp);
+    if told.is_none() && !is_untold {
+        return;
+    }
     let Some(replica) = view.broker.replica_view(part.tp) else { return };
     let knows = replica.high_watermark;
     let is_led = replica.lead.is_some() && part.current_leader_epoch == replica.leader_epoch;
     let from = (part.log_start, part.fetch_offset);
     let differs = diverging(replica.log, part.last_fetched_epoch, from).is_some();
-    says(ledger, told == knows || !is_led || differs, &|| {
+    says(ledger, told == Some(knows) || !is_led || differs, &|| {
         format!(
-            "broker {node} has told follower {:?} high watermark {told} of {:?} in fetch session {}, it \
-             is {knows}, and is not to be told",
+            "broker {node} has told follower {:?} high watermark {told:?} of {:?} in fetch session {} (None: \
+             nothing that it has taken), it is {knows}, and is not to be told",
             session.replica, part.tp, session.id
         )
     });
@@ -352,6 +367,7 @@ mod tests {
         assert_eq!(broken(WaitsView::default()), 0);
         assert_eq!(broken(WaitsView { lost_copies: 1, ..WaitsView::default() }), 1);
         assert_eq!(broken(WaitsView { stuck_fetchers: 1, ..WaitsView::default() }), 1);
+        assert_eq!(broken(WaitsView { unused_fetches: 1, ..WaitsView::default() }), 1);
     }
 
     #[test]

@@ -1,0 +1,101 @@
+//! A reader that asks for what is beyond the end of a log, or before its start, is told so, and not that there is
+//! nothing new: it would wait for records that it then takes for the next ones.
+
+use super::{Says, Speaker};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
+use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::protocol::{FetchPartitionResponse, FetchRequest};
+
+/// A position that is in no part of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outside {
+    tp: TopicPartition,
+    offset: Offset,
+    /// In which the replica followed, or led.
+    epoch: LeaderEpoch,
+}
+
+/// Such positions among those that a fetch names, as it comes.
+pub(super) fn of(broker: &Broker, asked: &FetchRequest) -> Vec<Outside> {
+    let named = asked.partitions.iter().filter_map(|part| {
+        let view = broker.replica_view(part.tp)?;
+        let (tp, offset, epoch) = (part.tp, part.fetch_offset, view.leader_epoch);
+        is_outside(&view, offset).then_some(Outside { tp, offset, epoch })
+    });
+    named.collect()
+}
+
+/// A partition is answered: it was outside, and is still. Logs go on only forwards in an epoch.
+pub(super) fn answer(
+    says: &mut Says<'_>,
+    by: Speaker<'_>,
+    outside: &[Outside],
+    part: &FetchPartitionResponse,
+) {
+    let Some(of) = outside.iter().find(|of| of.tp == part.tp) else { return };
+    let Some(view) = by.broker.replica_view(part.tp) else { return };
+    if view.leader_epoch != of.epoch || !is_outside(&view, of.offset) {
+        return;
+    }
+    says.rule(is_told(part), &|| {
+        format!(
+            "broker {} answers a reader of {:?} at offset {} as if nothing were new, and its log is {}..{}",
+            by.node,
+            part.tp,
+            of.offset,
+            view.log.log_start_offset(),
+            view.log.log_end_offset()
+        )
+    });
+}
+
+fn is_outside(view: &ReplicaView<'_>, offset: Offset) -> bool {
+    !(view.log.log_start_offset()..=view.log.log_end_offset()).contains(&offset)
+}
+
+/// Whether an answer says more than that there is nothing new: that something is wrong, where logs differ, or who
+/// else is to be asked.
+fn is_told(part: &FetchPartitionResponse) -> bool {
+    let is_sent_on = part.preferred_read_replica.is_some();
+    !part.error.is_ok() || part.diverging_epoch.is_some() || is_sent_on
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::tp;
+    use stormglass_broker_core::error::ErrorCode;
+    use stormglass_broker_core::ids::NodeId;
+    use stormglass_broker_core::protocol::EpochEndOffset;
+    use stormglass_broker_core::records::Records;
+
+    fn part(error: ErrorCode) -> FetchPartitionResponse {
+        FetchPartitionResponse {
+            tp: tp(0),
+            error,
+            high_watermark: 5,
+            last_stable_offset: 5,
+            log_start_offset: 0,
+            diverging_epoch: None,
+            snapshot_id: None,
+            current_leader: None,
+            preferred_read_replica: None,
+            aborted: None,
+            records: Records::default(),
+        }
+    }
+
+    #[test]
+    fn who_is_ahead_hears_of_it() {
+        assert!(!is_told(&part(ErrorCode::None)));
+        assert!(is_told(&part(ErrorCode::OffsetOutOfRange)));
+        let end = EpochEndOffset { epoch: 1, end_offset: 3 };
+        let diverging =
+            FetchPartitionResponse { diverging_epoch: Some(end), ..part(ErrorCode::None) };
+        assert!(is_told(&diverging));
+        let preferred_read_replica = Some(NodeId(2));
+        let sent_on = FetchPartitionResponse { preferred_read_replica, ..part(ErrorCode::None) };
+        assert!(is_told(&sent_on));
+    }
+}

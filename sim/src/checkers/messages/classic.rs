@@ -1,0 +1,262 @@
+//! Members in the classic protocol: who joins with something else than before, or leads a group that is settled, is in
+//! another generation with the answer, and is known by what it said; who waits for an answer is not thrown out for its
+//! silence meanwhile; and who has its assignment is not waited for any more.
+
+use super::{Says, Speaker};
+use std::sync::Arc;
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::inspect::ClassicMemberView;
+use stormglass_broker_core::protocol::{
+    GroupState, JoinGroupRequest, JoinGroupResponse, Request, Response, SyncGroupRequest,
+    SyncGroupResponse,
+};
+
+/// A member that has been in a generation, as it asks to join, or for its assignment.
+#[derive(Debug)]
+pub(super) struct Before {
+    generation: i32,
+    /// Whether the answer is to come with another generation.
+    calls: bool,
+    /// Somebody was taken out of the group on request since.
+    has_left: bool,
+}
+
+impl Before {
+    /// `None`: its coordinator knows no such member.
+    pub(super) fn of(broker: &Broker, request: &Request) -> Option<Self> {
+        let (group, member, instance) = match request {
+            Request::JoinGroup(asked) => (&asked.group, &asked.member, &asked.instance),
+            Request::SyncGroup(asked) => (&asked.group, &asked.member, &asked.instance),
+            _ => return None,
+        };
+        let known = broker.classic_member(group, member)?;
+        if known.is_new || known.instance != instance.as_ref() {
+            return None; // it may give up, or is another one
+        }
+        let calls = match request {
+            Request::JoinGroup(asked) => calls(&known, asked),
+            _ => false,
+        };
+        Some(Self { generation: known.generation, calls, has_left: false })
+    }
+
+    /// Somebody asks to take members out of a group.
+    pub(super) fn leaves(&mut self, asked: &Request, group: &Arc<str>) {
+        self.has_left |= match asked {
+            Request::JoinGroup(asked) => asked.group == *group,
+            Request::SyncGroup(asked) => asked.group == *group,
+            _ => false,
+        };
+    }
+
+    /// The member is answered.
+    pub(super) fn answered(
+        &self,
+        says: &mut Says<'_>,
+        node: i32,
+        asked: &Request,
+        answer: &Response,
+    ) {
+        let (group, member, told) = match (asked, answer) {
+            (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
+                self.joined(says, node, asked, answer);
+                (&asked.group, &asked.member, answer.error)
+            }
+            (Request::SyncGroup(asked), Response::SyncGroup(answer)) => {
+                (&asked.group, &asked.member, answer.error)
+            }
+            _ => return,
+        };
+        says.rule(told != ErrorCode::UnknownMemberId || self.has_left, &|| {
+            format!(
+                "coordinator {node} has thrown member {member} out of {group}, whose request it had: {asked:?}"
+            )
+        });
+    }
+
+    fn joined(
+        &self,
+        says: &mut Says<'_>,
+        node: i32,
+        asked: &JoinGroupRequest,
+        answer: &JoinGroupResponse,
+    ) {
+        let holds = !answer.error.is_ok() || !self.calls || answer.generation > self.generation;
+        says.rule(holds, &|| {
+            format!(
+                "coordinator {node} tells member {} of {}, which calls for another generation than {}, that it is \
+                 in {}",
+                asked.member, asked.group, self.generation, answer.generation
+            )
+        });
+    }
+}
+
+/// Whether a member that joins calls for another generation. Who says the same again may not have heard the answer.
+fn calls(known: &ClassicMemberView<'_>, asked: &JoinGroupRequest) -> bool {
+    let says_more = *known.protocols != *asked.protocols;
+    match known.state {
+        GroupState::PreparingRebalance => true,
+        GroupState::CompletingRebalance => says_more,
+        GroupState::Stable => says_more || known.leads,
+        GroupState::Empty | GroupState::Dead => false,
+    }
+}
+
+/// A member is answered: it is known by what it said, or is not waited for any more.
+pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
+    match (asked, answer) {
+        (Request::JoinGroup(asked), Response::JoinGroup(answer)) => {
+            let known = by.broker.classic_member(&asked.group, &asked.member);
+            says.rule(is_known(known.as_ref(), asked, answer.error), &|| {
+                format!(
+                    "coordinator {} has taken member {} into {}, and knows it by something else than it said: \
+                     {known:?}, {asked:?}",
+                    by.node, asked.member, asked.group
+                )
+            });
+        }
+        (Request::SyncGroup(asked), Response::SyncGroup(answer)) => {
+            let known = by.broker.classic_member(&asked.group, &asked.member);
+            says.rule(has_synced(known.as_ref(), asked, answer), &|| {
+                format!(
+                    "coordinator {} has given member {} of {} its assignment of generation {}, and waits for it to \
+                     ask: {known:?}",
+                    by.node, asked.member, asked.group, asked.generation
+                )
+            });
+        }
+        _ => {}
+    }
+}
+
+fn is_known(
+    known: Option<&ClassicMemberView<'_>>,
+    asked: &JoinGroupRequest,
+    told: ErrorCode,
+) -> bool {
+    !told.is_ok() || known.is_none_or(|known| *known.protocols == *asked.protocols)
+}
+
+fn has_synced(
+    known: Option<&ClassicMemberView<'_>>,
+    asked: &SyncGroupRequest,
+    answer: &SyncGroupResponse,
+) -> bool {
+    let waits =
+        |known: &ClassicMemberView<'_>| known.generation == asked.generation && known.is_awaited;
+    !answer.error.is_ok() || !known.is_some_and(waits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkers::history::History;
+    use crate::checkers::ledger::Ledger;
+    use bytes::Bytes;
+
+    type Protocols = [(Arc<str>, Bytes)];
+
+    fn says(text: &'static str) -> Vec<(Arc<str>, Bytes)> {
+        vec![("range".into(), Bytes::from_static(text.as_bytes()))]
+    }
+
+    fn view(state: GroupState, protocols: &Protocols) -> ClassicMemberView<'_> {
+        let (generation, instance) = (4, None);
+        let (leads, is_new, is_awaited) = (false, false, false);
+        ClassicMemberView { state, generation, leads, instance, protocols, is_new, is_awaited }
+    }
+
+    fn joins(text: &'static str) -> JoinGroupRequest {
+        JoinGroupRequest {
+            group: "g".into(),
+            member: "m".into(),
+            instance: None,
+            session_timeout_ms: 1,
+            rebalance_timeout_ms: 1,
+            protocol_type: "consumer".into(),
+            protocols: says(text),
+            requires_known_member: true,
+            can_skip_assignment: false,
+            client_id: "c".into(),
+            client_host: "/h".into(),
+        }
+    }
+
+    fn joined(error: ErrorCode, generation: i32) -> JoinGroupResponse {
+        JoinGroupResponse {
+            error,
+            generation,
+            protocol_type: None,
+            protocol: None,
+            leader: "".into(),
+            skip_assignment: false,
+            member: "m".into(),
+            members: Vec::new(),
+        }
+    }
+
+    /// How many rules an answer to a member of generation 4 breaks.
+    fn broken(calls: bool, has_left: bool, told: JoinGroupResponse) -> usize {
+        let (mut ledger, history) = (Ledger::default(), History::default());
+        let (label, is_gapless) = ("", true);
+        let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
+        let asked = Request::JoinGroup(Box::new(joins("a")));
+        let before = Before { generation: 4, calls, has_left };
+        before.answered(&mut says, 1, &asked, &Response::JoinGroup(Box::new(told)));
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn who_says_something_else_or_leads_calls_for_another_generation() {
+        use GroupState::{CompletingRebalance, PreparingRebalance, Stable};
+        let own = says("a");
+        for (state, same, other) in [
+            (PreparingRebalance, true, true),
+            (CompletingRebalance, false, true),
+            (Stable, false, true),
+        ] {
+            let known = view(state, &own);
+            assert_eq!((calls(&known, &joins("a")), calls(&known, &joins("b"))), (same, other));
+        }
+        let leader = ClassicMemberView { leads: true, ..view(Stable, &own) };
+        assert!(calls(&leader, &joins("a")));
+        assert_eq!(broken(true, false, joined(ErrorCode::None, 4)), 1);
+        assert_eq!(broken(true, false, joined(ErrorCode::None, 5)), 0);
+        assert_eq!(broken(false, false, joined(ErrorCode::None, 4)), 0);
+        assert_eq!(broken(true, false, joined(ErrorCode::NotCoordinator, -1)), 0);
+    }
+
+    #[test]
+    fn who_waits_is_not_thrown_out() {
+        let told = || joined(ErrorCode::UnknownMemberId, -1);
+        assert_eq!((broken(true, false, told()), broken(true, true, told())), (1, 0));
+    }
+
+    #[test]
+    fn members_are_known_by_what_they_have_said_and_asked() {
+        let own = says("a");
+        let known = view(GroupState::Stable, &own);
+        let is_known = |text, error| is_known(Some(&known), &joins(text), error);
+        assert!(is_known("a", ErrorCode::None) && !is_known("b", ErrorCode::None));
+        assert!(is_known("b", ErrorCode::RebalanceInProgress));
+        let asked = |generation| SyncGroupRequest {
+            group: "g".into(),
+            generation,
+            member: "m".into(),
+            instance: None,
+            protocol_type: None,
+            protocol: None,
+            assignments: Vec::new(),
+        };
+        let (protocol_type, protocol) = (None, None);
+        let (error, assignment) = (ErrorCode::None, Bytes::new());
+        let answer = SyncGroupResponse { error, protocol_type, protocol, assignment };
+        let awaited = ClassicMemberView { is_awaited: true, ..known };
+        assert!(has_synced(Some(&known), &asked(4), &answer));
+        assert!(!has_synced(Some(&awaited), &asked(4), &answer));
+        assert!(has_synced(Some(&awaited), &asked(3), &answer), "of the generation before");
+        assert!(has_synced(None, &asked(4), &answer));
+    }
+}

@@ -1,0 +1,176 @@
+//! Members of groups that keep the others waiting: some rebalances last longer than sessions, or than members are
+//! given to join, and some heartbeats come after the ones that were sent when nobody had answered them. Draws come
+//! from streams of their own, so that the other seeds stay as they are.
+
+use super::adding::{add, window};
+use super::dice::Dice;
+use stormglass_scenarios::plan::{Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Plan};
+
+const MS: u64 = 1_000_000;
+/// `request.timeout.ms` of members that give up a heartbeat while it is under way.
+const PATIENCE_MS: u64 = 1_000;
+
+/// Gives some groups members that may be away for longer than the others wait, or than their sessions last.
+pub(super) fn draw(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "members that are waited for");
+    let azs = plan.cluster.azs.len().max(1);
+    for group in &mut plan.consumers {
+        let Some(membership) = &mut group.membership else { continue };
+        let goes_over = membership.restarts_as.is_some();
+        if goes_over || membership.closes || !dice.percent(45) {
+            continue;
+        }
+        if membership.assignor.is_remote() {
+            set(group, "request.timeout.ms", PATIENCE_MS);
+        } else {
+            let (session_ms, poll_ms, is_static) =
+                dice.pick(&[(6_000, 2_000, true), (1_500, 8_000, false)]);
+            membership.static_members = is_static;
+            set(group, "session.timeout.ms", session_ms);
+            set(group, "heartbeat.interval.ms", session_ms / 5);
+            set(group, "max.poll.interval.ms", poll_ms);
+        }
+        // one that goes, one that is waited for, and one that waits
+        group.count = group.count.max(3);
+        while group.azs.len() < group.count as usize {
+            group.azs.push(dice.index(azs));
+        }
+    }
+}
+
+fn set(group: &mut ConsumerPlan, key: &str, value: u64) {
+    group.config.insert(key.to_owned(), value.to_string());
+}
+
+fn config_ms(group: &ConsumerPlan, key: &str) -> Option<u64> {
+    group.config.get(key)?.parse().ok()
+}
+
+/// Has one of their members go, and another one be away when the others hear of that; or has what they send come late.
+pub(super) fn storm(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "members that are away");
+    let (from_ns, to_ns) = window(plan);
+    let groups: Vec<ConsumerPlan> =
+        plan.consumers.iter().filter(|group| group.count >= 3).cloned().collect();
+    for group in groups {
+        for _ in 0..dice.between(1, 3) {
+            let at_ns = dice.between(from_ns, to_ns);
+            let events = match group.membership {
+                Some(of) if of.assignor.is_remote() => {
+                    late_heartbeats(&mut dice, plan, &group, at_ns)
+                }
+                Some(of) => slow_rebalance(&mut dice, (&group, of.static_members), at_ns),
+                None => Vec::new(),
+            };
+            add(plan, to_ns, events);
+        }
+    }
+}
+
+fn gone(group: &ConsumerPlan, at_ns: u64, for_ns: u64) -> EventPlan {
+    let action = Action::ClientPause { client: group.group.clone(), instance: Some(0) };
+    EventPlan { at_ns, for_ns: Some(for_ns), action, line: None }
+}
+
+/// The session of a member ends, and another one does not poll then: the group waits for it, for longer than it gives
+/// its members, or than their sessions last.
+fn slow_rebalance(
+    dice: &mut Dice,
+    (group, is_static): (&ConsumerPlan, bool),
+    at_ns: u64,
+) -> Vec<EventPlan> {
+    let ms = |key: &str| config_ms(group, key);
+    let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
+        return Vec::new();
+    };
+    let beat = ms("heartbeat.interval.ms").unwrap_or(session / 3);
+    if is_static == (session < poll) {
+        return Vec::new(); // who has no name of its own leaves when it does not poll
+    }
+    // the last sign of life of the first one may be a heartbeat ago
+    let early = beat + dice.between(50, 400);
+    let lasts = match is_static {
+        true => early + beat + poll + dice.between(500, 1_500),
+        false => early + 2 * session + dice.between(0, 2_000),
+    };
+    let away_ns = at_ns + session.saturating_sub(early) * MS;
+    let action = Action::ConsumerPause { group: group.group.clone(), member: Some(1) };
+    let away = EventPlan { at_ns: away_ns, for_ns: Some(lasts * MS), action, line: None };
+    vec![gone(group, at_ns, (session + dice.between(1_000, 3_000)) * MS), away]
+}
+
+/// The session of a member ends while what clients send takes longer than they wait for an answer: what they send
+/// after that comes first.
+fn late_heartbeats(
+    dice: &mut Dice,
+    plan: &Plan,
+    group: &ConsumerPlan,
+    at_ns: u64,
+) -> Vec<EventPlan> {
+    if config_ms(group, "request.timeout.ms") != Some(PATIENCE_MS) {
+        return Vec::new();
+    }
+    let session_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 45_000);
+    let beat_ms = plan.cluster.config_ms("group.consumer.heartbeat.interval.ms", 5_000);
+    let late_ns = at_ns + (session_ms.saturating_sub(beat_ms) + dice.between(0, 300)) * MS;
+    let lasts = PATIENCE_MS * 3 / 2 + dice.between(0, 300);
+    let action = Action::Link {
+        from: vec![Endpoint::Clients],
+        to: vec![Endpoint::Brokers],
+        one_way: true,
+        effect: LinkEffect::Delay { extra_ns: 2 * PATIENCE_MS * MS, jitter_ns: 10 * MS },
+    };
+    let late = EventPlan { at_ns: late_ns, for_ns: Some(lasts * MS), action, line: None };
+    vec![gone(group, at_ns, (session_ms + 2_000) * MS), late]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_each_of_them() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let (mut slow, mut late) = ([0; 2], 0);
+        for seed in 1..600 {
+            let plan = swarm(&base, seed);
+            let to_ns = plan.phases.heal_starts_ns();
+            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+            for group in plan.consumers.iter().filter(|group| group.count >= 3) {
+                let mut dice = Dice::new(seed, "test");
+                match group.membership {
+                    Some(of) if of.assignor.is_remote() => {
+                        let events = late_heartbeats(&mut dice, &plan, group, 0);
+                        late += i32::from(!events.is_empty());
+                    }
+                    Some(of) => {
+                        let events = slow_rebalance(&mut dice, (group, of.static_members), 0);
+                        slow[usize::from(of.static_members)] += i32::from(!events.is_empty());
+                    }
+                    None => {}
+                }
+            }
+        }
+        assert!(slow.iter().all(|groups| (5..150).contains(groups)), "{slow:?}");
+        assert!((10..200).contains(&late), "{late}");
+    }
+
+    #[test]
+    fn a_group_waits_for_longer_than_it_gives_its_members_or_than_sessions_last() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut group = base.consumers[0].clone();
+        let mut waits = |session_ms, poll_ms, is_static| {
+            set(&mut group, "session.timeout.ms", session_ms);
+            set(&mut group, "max.poll.interval.ms", poll_ms);
+            let events = slow_rebalance(&mut Dice::new(1, "test"), (&group, is_static), 0);
+            let away = events.last()?;
+            let back_ns = away.at_ns + away.for_ns?;
+            Some(back_ns / MS - session_ms)
+        };
+        assert!(waits(6_000, 2_000, true).unwrap() > 2_000);
+        assert!(waits(1_500, 8_000, false).unwrap() > 1_500);
+        assert_eq!((waits(6_000, 2_000, false), waits(1_500, 8_000, true)), (None, None));
+    }
+}

@@ -1,0 +1,169 @@
+//! What is under way while something that it needs is not there: the log of positions takes nothing for longer than a
+//! coordinator waits, configs are changed while the controllers elect one, a topic goes in which a transaction is
+//! open, and producers begin their next transactions while brokers are slow to end the last ones. Draws come from
+//! streams of their own, so that the other seeds stay as they are.
+
+use super::adding::{Window, add, asks, brokers, window};
+use super::dice::Dice;
+use stormglass_scenarios::plan::{
+    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan,
+};
+
+const MS: u64 = 1_000_000;
+/// Where groups' positions are.
+const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// A group that no client of the plan is in.
+const STALLED: &str = "spare-stalled";
+/// A topic that no client of the plan has. Members that subscribe by a regular expression do.
+const OPEN: &str = "spare-open";
+
+/// Adds them to a storm.
+pub(super) fn storm(plan: &mut Plan) {
+    if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
+        return;
+    }
+    let window = window(plan);
+    for events in [
+        positions_with_few(plan, window),
+        changed_while_elected(plan, window),
+        deleted_while_open(plan, window),
+        busy_coordinators(plan, window),
+    ] {
+        add(plan, window.1, events);
+    }
+}
+
+fn lasting(at_ns: u64, for_ns: u64, action: Action) -> EventPlan {
+    EventPlan { at_ns, for_ns: Some(for_ns), action, line: None }
+}
+
+/// All replicas of the positions must be in sync, and one stands still: what was taken before it is missed waits for
+/// it, and nothing more is taken. Members begin anew meanwhile, and a group is to go.
+fn positions_with_few(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions with few in sync");
+    let server = |key: &str| plan.cluster.config.get(key).cloned();
+    let all = server("offsets.topic.replication.factor").unwrap_or_else(|| "3".to_owned());
+    let least = server("min.insync.replicas").unwrap_or_else(|| "1".to_owned());
+    let lasts = dice.between(6_500, 9_000) * MS;
+    let latest_ns = to_ns.saturating_sub(lasts + 4_000 * MS);
+    if all == least || latest_ns <= from_ns || !dice.percent(15) {
+        return Vec::new();
+    }
+    let at_ns = dice.between(from_ns, latest_ns);
+    let (topic, group) = (plan.topics[0].name.clone(), STALLED.to_owned());
+    let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
+    let mut events = vec![asks(at_ns, Operation::CommitPositions { group, topic, offset })];
+    let set = |at_ns: u64, value: &str| {
+        let (topic, key) = (OFFSETS_TOPIC.to_owned(), "min.insync.replicas".to_owned());
+        asks(at_ns, Operation::SetTopicConfig { topic, key, value: Some(value.to_owned()) })
+    };
+    events.extend([400, 550].map(|ms| set(at_ns + ms * MS, &all)));
+    let stops_ns = at_ns + 800 * MS;
+    let ends_ns = stops_ns + lasts;
+    let node = dice.pick(&brokers(plan));
+    events.push(lasting(stops_ns, lasts, Action::ProcessPause { node }));
+    let with_members = |group: &&ConsumerPlan| group.membership.is_some();
+    for group in plan.consumers.iter().filter(with_members) {
+        let action = Action::ClientCrash { client: group.group.clone() };
+        let begins_ns = stops_ns + dice.between(20, 600) * MS;
+        events.push(lasting(begins_ns, dice.between(50, 300) * MS, action));
+    }
+    for _ in 0..3 {
+        let goes_ns = stops_ns + dice.between(1_500, lasts / MS - 500) * MS;
+        events.push(asks(goes_ns, Operation::DeleteGroup { group: STALLED.to_owned() }));
+    }
+    // a request may be lost
+    events.extend((0..3).map(|turn| set(ends_ns + turn * 700 * MS, &least)));
+    events
+}
+
+/// All controllers begin anew, and meanwhile configs are to change: who is elected is asked before it can decide.
+fn changed_while_elected(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "changed while elected");
+    if !dice.percent(20) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let (at_ns, down) = (dice.between(from_ns, to_ns), dice.between(50, 500) * MS);
+        for node in plan.cluster.controllers.iter().map(|node| node.id) {
+            events.push(lasting(at_ns, down, Action::ProcessCrash { node }));
+        }
+        let mut asked_ns = at_ns + dice.between(0, 400) * MS;
+        for _ in 0..dice.between(3, 8) {
+            let topic = plan.topics[dice.index(plan.topics.len())].name.clone();
+            let value = dice.pick(&[Some("40000"), Some("131072"), None]).map(str::to_owned);
+            let key = "segment.bytes".to_owned();
+            events.push(asks(asked_ns, Operation::SetTopicConfig { topic, key, value }));
+            asked_ns += dice.around(150 * MS);
+        }
+    }
+    events
+}
+
+/// Somebody begins a transaction in a topic, which goes before the coordinator ends that.
+fn deleted_while_open(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "deleted while open");
+    let has_transactions = plan.producers.iter().any(|producer| producer.transactions.is_some());
+    if !has_transactions || !dice.percent(35) {
+        return Vec::new();
+    }
+    let (replicas, topic) = (dice.shuffled(&brokers(plan)), || OPEN.to_owned());
+    let mut at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) * 2 / 3);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let assignment = vec![replicas.iter().copied().take(3).collect()];
+        events.push(asks(at_ns, Operation::CreateTopic { topic: topic(), assignment }));
+        let begins_ns = at_ns + 150 * MS + dice.around(100 * MS);
+        events.push(asks(begins_ns, Operation::BeginTransaction { topic: topic() }));
+        let gone_ns = begins_ns + 450 * MS + dice.around(250 * MS);
+        events.push(asks(gone_ns, Operation::DeleteTopic { topic: topic() }));
+        at_ns = gone_ns + 3_000 * MS + dice.around(1_000 * MS);
+    }
+    events
+}
+
+/// Messages between brokers come late: markers are under way for as long, and producers whose transactions have
+/// epochs of their own go on with the next ones (KIP-890, second part).
+fn busy_coordinators(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "busy coordinators");
+    let mut transactions = plan.producers.iter().filter_map(|producer| producer.transactions);
+    if !transactions.any(|of| of.epoch_each) || !dice.percent(60) {
+        return Vec::new();
+    }
+    let one = |dice: &mut Dice| {
+        let extra_ns = dice.pick(&[5, 15, 40]) * MS;
+        let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
+        let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
+        let action = Action::Link { from, to, one_way: false, effect };
+        lasting(dice.between(from_ns, to_ns), dice.between(1_000, 3_000) * MS, action)
+    };
+    (0..dice.between(1, 3)).map(|_| one(&mut dice)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
+
+    #[test]
+    fn some_seeds_have_each_of_them() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut of_all = [0; 4];
+        for seed in 1..600 {
+            let plan = swarm(&base, seed);
+            let to_ns = plan.phases.heal_starts_ns();
+            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
+            let draws: [Draw; 4] =
+                [positions_with_few, changed_while_elected, deleted_while_open, busy_coordinators];
+            for (count, draw) in of_all.iter_mut().zip(draws) {
+                *count += i32::from(!draw(&plan, window).is_empty());
+            }
+            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+        }
+        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+    }
+}
