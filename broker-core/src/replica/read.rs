@@ -8,7 +8,7 @@ use super::throttle::hold_back;
 use super::tier::RemoteRead;
 use super::{Partition, ReplicaManager};
 use crate::error::ErrorCode;
-use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset};
+use crate::ids::{DiskOpId, LeaderEpoch, NO_EPOCH, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
@@ -18,6 +18,7 @@ use crate::protocol::{
 use crate::records::Records;
 use crate::seam::{DiskOpKind, DiskResult, ReadRange};
 use crate::step::{Owner, ReplyTo, Step};
+use rustc_hash::FxHashMap;
 
 /// A read at the disk.
 #[derive(Debug)]
@@ -193,13 +194,15 @@ impl ReplicaManager {
         // Any data is enough for nearly every fetch, and nearly none could be larger than it may
         // be. Then the most that a partition may contribute stands for what it has.
         let mut is_rough = session.min_bytes <= 1;
-        for _ in 0..dirty {
+        for turn in 0..dirty {
             if plan.bytes >= max_bytes && is_rough {
                 is_rough = false;
                 plan.bytes = readable_bytes_of_all(session, partitions, &plan.lists.read);
             }
             if plan.bytes >= max_bytes {
                 session.restate_left_out();
+                let (left, here) = (dirty - turn, (is_held, &*racks, config.node));
+                name_left_out(session, left, &mut plan.lists, (slot, by_tp, partitions), here);
                 break;
             }
             let Some(part) = session.dirty.pop_front() else { break };
@@ -220,7 +223,11 @@ impl ReplicaManager {
                 Look::Nothing => {}
                 Look::Remote => {
                     session.mark(part);
-                    plan.remote = plan.remote.or(Some(part));
+                    if plan.remote.is_none() {
+                        plan.remote = Some(part);
+                    } else if session.parts[part as usize].is_untold() {
+                        plan.lists.told.push((part, Told::STATE));
+                    }
                 }
                 Look::Answer(told) => {
                     plan.urgent |= told.is_urgent();
@@ -398,6 +405,42 @@ impl ReplicaManager {
     }
 }
 
+/// Of the next partitions, which an answer has no room for, those that the session has said nothing of are named all
+/// the same: Kafka answers a full fetch with all of its partitions, and its Java consumer drops an answer that
+/// lacks one (`FetchSessionHandler.verifyFullFetchResponsePartitions`).
+#[cold]
+fn name_left_out(
+    session: &mut FetchSession,
+    left: usize,
+    lists: &mut Lists,
+    (slot, by_tp, partitions): (u32, &FxHashMap<TopicPartition, u32>, &mut [Option<Partition>]),
+    (is_held, racks, node): (bool, &Racks, NodeId),
+) {
+    for _ in 0..left {
+        let Some(part) = session.dirty.pop_front() else { return };
+        let entry = &mut session.parts[part as usize];
+        entry.queued = false;
+        if !entry.is_untold() {
+            session.mark(part);
+            continue;
+        }
+        let at = find_host(session, Watch { session: slot, part }, false, by_tp, partitions);
+        let hosted = at.and_then(|at| partitions.get(at as usize)?.as_ref());
+        let mut looked = look(session, part, hosted, (racks, node));
+        if is_held {
+            looked = hold_back(session, part, hosted, looked);
+        }
+        match looked {
+            Look::Nothing => {}
+            Look::Answer(told) => lists.told.push((part, told)),
+            Look::Data(_) | Look::Remote => {
+                session.mark(part);
+                lists.told.push((part, Told::STATE));
+            }
+        }
+    }
+}
+
 fn look(
     session: &FetchSession,
     part: u32,
@@ -549,7 +592,7 @@ pub(super) fn state_of(partition: &Partition, error: ErrorCode) -> FetchPartitio
     }
 }
 
-fn failure(tp: crate::ids::TopicPartition, error: ErrorCode) -> FetchPartitionResponse {
+fn failure(tp: TopicPartition, error: ErrorCode) -> FetchPartitionResponse {
     FetchPartitionResponse {
         tp,
         error,

@@ -47,6 +47,11 @@ impl SessionPartition {
         let (last_epoch, log_start) = (self.last_fetched_epoch, self.log_start);
         Tail { last_epoch, log_start, offset: self.fetch_offset }
     }
+
+    /// Whether the session has said nothing of it that counts.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.live && self.told_high_watermark == NO_OFFSET
+    }
 }
 
 /// A fetch that has not been answered.
