@@ -90,10 +90,13 @@ impl Deletions {
 }
 
 impl Group {
-    /// Keys of positions in a topic.
+    /// Keys of positions in a topic, those that open transactions tell of among them
+    /// (`OffsetMetadataManager.onPartitionsDeleted`).
     fn keys_in(&self, id: &Arc<str>, topic: &Arc<str>) -> impl Iterator<Item = OffsetKey> {
-        let of_topic = self.positions.keys().filter(move |(name, _)| name == topic);
-        of_topic.map(move |(topic, partition)| OffsetKey {
+        let pending = self.pending.values().flat_map(BTreeMap::keys);
+        let all = self.positions.keys().chain(pending);
+        let of_topic: BTreeSet<_> = all.filter(move |(name, _)| name == topic).collect();
+        of_topic.into_iter().map(move |(topic, partition)| OffsetKey {
             group: Arc::clone(id),
             topic: Arc::clone(topic),
             partition: *partition,
@@ -361,5 +364,32 @@ impl OffsetsPartition {
         {
             group.roster.set_dead(false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::group::codec::OffsetValue;
+
+    fn at(offset: i64) -> OffsetValue {
+        OffsetValue { offset, leader_epoch: -1, metadata: None, commit_ms: 0 }
+    }
+
+    #[test]
+    fn a_topic_that_goes_takes_the_positions_of_open_transactions_along() {
+        let (id, gone, other): (Arc<str>, Arc<str>, Arc<str>) =
+            ("readers".into(), "gone".into(), "other".into());
+        let mut group = Group::new(&id);
+        group.positions.insert((Arc::clone(&gone), 0), at(5));
+        group.positions.insert((Arc::clone(&other), 0), at(6));
+        let open = [((Arc::clone(&gone), 0), at(7)), ((Arc::clone(&gone), 1), at(8))];
+        group.pending.insert(3, BTreeMap::from(open));
+
+        let keys: Vec<OffsetKey> = group.keys_in(&id, &gone).collect();
+        assert_eq!(keys.iter().map(|key| key.partition).collect::<Vec<_>>(), [0, 1]);
+        group.forget(keys);
+        assert!(group.pending.is_empty(), "{group:?}");
+        assert_eq!(group.positions.len(), 1, "{group:?}");
     }
 }
