@@ -521,7 +521,9 @@ fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> 
             recovery_point: points.get(&tp).copied().unwrap_or(0),
             log_start_offset: starts.get(&tp).copied().unwrap_or(0),
             clean,
-            high_watermark: marks.get(&tp).copied(),
+            // Of a replica that is new none is on record, and all may be cut (hunt seed 14000136). An end in good
+            // order leaves it on record, if there was one.
+            high_watermark: marks.get(&tp).copied().or((!clean).then_some(0)),
             tiered: tiered.contains(&tp),
         };
         let (log, stats) = Log::recover(tp, log_config, image, known, &mut boot.ops);

@@ -1,10 +1,12 @@
 //! A broker's first moments: what it makes of metadata that tells of its earlier life.
 
-use super::Broker;
+use super::{Boot, Broker, recover_logs};
 use crate::BrokerLimits;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
+use crate::log::testing::{self, MemoryDisk, client, records, sequenced};
+use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataRecord, PartitionRecord, RegisterBrokerRecord, encode_batch};
 use crate::protocol::{
     BrokerRegistrationResponse, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Request,
@@ -12,7 +14,7 @@ use crate::protocol::{
 };
 use crate::raft::tests::TestDisk;
 use crate::records::Records;
-use crate::seam::{DiskOp, Effects, Input, PeerRequest, TraceEvent};
+use crate::seam::{DiskOp, Effects, FileName, Input, PeerRequest, TraceEvent};
 use crate::time::Instant;
 use std::sync::Arc;
 
@@ -29,27 +31,31 @@ struct Rig {
     traced: Vec<TraceEvent>,
 }
 
+fn config(limits: BrokerLimits) -> NodeConfig {
+    NodeConfig {
+        node: NodeId(1),
+        broker: true,
+        controller: false,
+        voters: vec![CONTROLLER],
+        rack: None,
+        endpoint: None,
+        server: ServerConfig::kafka_defaults(),
+        limits,
+        features: crate::features::UNCHOSEN,
+        seed: 7,
+        incarnation: 2,
+        first_producer_epoch: 0,
+        plant: None,
+    }
+}
+
 impl Rig {
     fn new() -> Self {
         Self::with_limits(BrokerLimits::default())
     }
 
     fn with_limits(limits: BrokerLimits) -> Self {
-        let config = NodeConfig {
-            node: NodeId(1),
-            broker: true,
-            controller: false,
-            voters: vec![CONTROLLER],
-            rack: None,
-            endpoint: None,
-            server: ServerConfig::kafka_defaults(),
-            limits,
-            features: crate::features::UNCHOSEN,
-            seed: 7,
-            incarnation: 2,
-            first_producer_epoch: 0,
-            plant: None,
-        };
+        let config = config(limits);
         let disk = TestDisk::default();
         let broker = Broker::new(config, &disk);
         let effects = Effects::default();
@@ -204,4 +210,34 @@ fn brokers_that_are_up_share_the_quotas_of_their_cluster() {
     assert_eq!(produce(&rig), Some(150), "two share what three had");
     rig.learn(&[change(false)]);
     assert_eq!(produce(&rig), Some(100));
+}
+
+/// Hunt seed 14000136: a replica was new when its process ended, and no high watermark of it on record. What it had
+/// flushed was not read, and a cut forgot producers whose batches were still there.
+#[test]
+fn idem_08_a_log_without_a_high_watermark_on_record_may_be_cut_anywhere() {
+    let small = LogConfig { segment_bytes: 300, ..LogConfig::kafka_defaults() };
+    let (mut log, mut disk) = (Log::create(testing::TP, small, 0), MemoryDisk::default());
+    let mut ops = Vec::new();
+    for sequence in 0..9 {
+        let batch = records(sequenced(9, 0, sequence, 1));
+        let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
+        log.append_done(appended.last_offset);
+    }
+    disk.apply(&ops);
+    assert!(log.active_segment() > 3);
+    let topic = testing::TP.topic.0;
+    let flushed = format!("0\n1\n{topic:x} 3 9\n");
+    disk.files.insert(FileName::RecoveryPoints, flushed.into());
+    let node = config(BrokerLimits::default());
+    let (mut log, high_watermark) = recover_logs(&node, &disk, &mut Boot::default()).remove(0);
+    assert_eq!((log.next_offset(), high_watermark), (9, 0));
+    log.truncate_to(3, &mut Vec::new()); // more than a producer's five remembered batches
+    let mut append = |sequence| {
+        let batch = records(sequenced(9, 0, sequence, 1));
+        log.append_as_leader(&batch, client(2), &mut Vec::new())
+    };
+    assert!(append(2).unwrap().duplicate);
+    append(5).unwrap_err();
+    assert!(!append(3).unwrap().duplicate);
 }
