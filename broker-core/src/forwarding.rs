@@ -79,6 +79,30 @@ impl Forwarding {
         own.map(|asked| &asked.request)
     }
 
+    /// Since when a client's request that is held back could be sent to this controller, for checkers: since its pause
+    /// is over, or since it has come.
+    pub(crate) fn idle(&self, controller: NodeId) -> Option<Instant> {
+        let came = |held: &Held| {
+            let ns = held.client.give_up_at.as_nanos().saturating_sub(FORWARD_TIMEOUT.as_nanos());
+            Instant::from_nanos(ns)
+        };
+        let pause_of = |held: &Held| held.refused.filter(|(by, _)| *by == controller);
+        let since = |held: &Held| pause_of(held).map_or_else(|| came(held), |(_, until)| until);
+        self.held.iter().map(since).min()
+    }
+
+    /// Requests of clients that are not answered, for checkers.
+    pub(crate) fn answers_owed(&self) -> usize {
+        let asked = self.in_flight.values().filter(|asked| asked.client.is_some());
+        self.held.len() + asked.count()
+    }
+
+    /// Whether a client's request is held back, and nothing ends that when its time is over; for checkers.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        let give_up_at = self.held.iter().map(|held| held.client.give_up_at).min();
+        give_up_at.is_some_and(|at| self.armed.is_none_or(|armed| armed > at))
+    }
+
     /// When the timer rings, for checkers.
     pub(crate) fn armed(&self) -> Option<Instant> {
         self.armed

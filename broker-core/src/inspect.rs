@@ -5,17 +5,22 @@ mod asking;
 mod configs;
 mod fetching;
 mod groups;
+mod owed;
 mod quorum;
+mod registration;
 mod transactions;
 
 pub use crate::replica::Follower;
 pub use configs::{InForceView, ThrottledView};
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use groups::{
-    ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, ConsumerMemberView,
+    ClassicGroupView, ClassicMemberView, ClassicPlaceView, ConsumerEpochsView, ConsumerGroupView,
+    ConsumerMemberView, ConsumerSaidView, GroupStandingView,
 };
+pub use owed::OwedView;
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
-pub use transactions::TransactionalIdView;
+pub use registration::RegistrationView;
+pub use transactions::{TransactionalIdView, TransactionsLogView};
 
 use crate::broker::Broker;
 use crate::group::{replay_member_epoch, replay_positions};

@@ -174,6 +174,18 @@ impl Lifecycle {
         self.state
     }
 
+    /// When it asks the controller next, and when its timer rings, for checkers. `None`: it waits for an answer or for
+    /// a controller, or is over.
+    pub(crate) fn asks_next(&self, controller: Option<NodeId>) -> Option<(Instant, Instant)> {
+        let has_asked = self.in_flight.is_some() || self.state == BrokerState::ShuttingDown;
+        (!has_asked && controller.is_some()).then_some((self.next_at, self.armed))
+    }
+
+    /// When its timer rings, for checkers.
+    pub(crate) fn armed(&self) -> Option<Instant> {
+        Some(self.armed).filter(|at| *at != Instant::FAR_FUTURE)
+    }
+
     fn registered(&mut self, step: &mut Step<'_>, response: BrokerRegistrationResponse) {
         if response.error.is_ok() {
             self.epoch = Some(response.broker_epoch);
@@ -369,7 +381,11 @@ mod tests {
         let mut rig = Rig::running();
         rig.wait(1999);
         assert!(rig.effects.sends.is_empty());
+        assert_eq!(rig.lifecycle.asks_next(None), None, "nobody to ask");
+        let due = rig.lifecycle.armed();
+        assert_eq!(rig.lifecycle.asks_next(rig.view.controller), due.zip(due));
         rig.wait(1);
+        assert_eq!(rig.lifecycle.asks_next(rig.view.controller), None, "an answer is to come");
         let (_, _, request) = rig.sent();
         assert!(matches!(
             request,

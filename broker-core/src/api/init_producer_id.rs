@@ -40,6 +40,11 @@ impl ProducerIds {
     pub(crate) fn is_to_come(&self) -> bool {
         self.asked || !self.waiting.is_empty()
     }
+
+    /// Requests that wait for one, for checkers.
+    pub(crate) fn answers_owed(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 pub(crate) fn handle(

@@ -29,6 +29,13 @@ pub(crate) struct ListOffsetsWaits {
     next: u64,
 }
 
+impl ListOffsetsWaits {
+    /// Requests that are not answered, for checkers.
+    pub(crate) fn answers_owed(&self) -> usize {
+        self.requests.len()
+    }
+}
+
 #[derive(Debug)]
 struct Waiting {
     to: ReplyTo,

@@ -4,6 +4,7 @@ use super::Broker;
 use crate::controller::Controller;
 use crate::effective::Dynamic;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
+use crate::lifecycle::Lifecycle;
 use crate::protocol::BrokerEndpoint;
 use crate::quota::ConnectionLimits;
 use crate::raft::Raft;
@@ -150,6 +151,11 @@ impl Broker {
     /// The broker role.
     pub(crate) fn role(&self) -> Option<&BrokerRole> {
         self.broker.as_ref().map(|(role, _)| role)
+    }
+
+    /// The broker's registration and heartbeats.
+    pub(crate) fn lifecycle(&self) -> Option<&Lifecycle> {
+        self.broker.as_ref().map(|(_, lifecycle)| lifecycle)
     }
 
     /// Its part in the quorum.

@@ -121,12 +121,13 @@ fn created(error: ErrorCode) -> Response {
 fn a_request_waits_until_a_controller_is_known() {
     let mut rig = Rig::new(None);
     rig.ask();
-    assert!(rig.waits());
+    assert!(rig.waits() && !rig.role.forwarding.is_unwatched());
     rig.elect(Some(NEW));
     let sent = rig.sent();
-    assert_eq!(sent.to, NEW);
+    assert_eq!((sent.to, rig.role.forwarding.answers_owed()), (NEW, 1));
     rig.answer(&sent, Ok(created(ErrorCode::TopicAlreadyExists)));
     assert_eq!(rig.told(), ErrorCode::TopicAlreadyExists, "whatever it says is passed on");
+    assert_eq!(rig.role.forwarding.answers_owed(), 0);
     rig.elect(Some(OLD));
     assert!(rig.waits(), "it is asked once");
 }

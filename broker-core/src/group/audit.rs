@@ -5,8 +5,8 @@ use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::inspect::{
-    ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, CoordinatorView,
-    PositionKey,
+    ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, ConsumerSaidView,
+    CoordinatorView, GroupStandingView, PositionKey,
 };
 use crate::records::Batch;
 use crate::time::Instant;
@@ -27,6 +27,24 @@ impl GroupCoordinator {
     /// Positions of a partition's groups.
     pub(crate) fn positions_in(&self, partition: i32) -> BTreeMap<PositionKey, Offset> {
         self.partitions.get(&partition).map(OffsetsPartition::positions).unwrap_or_default()
+    }
+
+    /// Positions of a partition's groups that open transactions say something of, by producer id.
+    pub(crate) fn open_positions_in(
+        &self,
+        partition: i32,
+    ) -> BTreeMap<i64, BTreeMap<PositionKey, Offset>> {
+        let groups = self.partitions.get(&partition).into_iter().flat_map(|state| &state.groups);
+        let mut open: BTreeMap<i64, BTreeMap<PositionKey, Offset>> = BTreeMap::new();
+        for (id, group) in groups {
+            for (producer, positions) in &group.pending {
+                let of = positions.iter().map(|((topic, partition), value)| {
+                    ((Arc::clone(id), Arc::clone(topic), *partition), value.offset)
+                });
+                open.entry(*producer).or_default().extend(of);
+            }
+        }
+        open
     }
 }
 
@@ -117,6 +135,11 @@ impl GroupCoordinator {
         of_members.sum::<usize>() + self.writes.answers_owed() + self.deletions.answers_owed()
     }
 
+    /// Producers that commit positions and are not answered.
+    pub(crate) fn producers_owed(&self) -> usize {
+        self.writes.producers_owed()
+    }
+
     /// A member of a group in the classic protocol.
     pub(crate) fn classic_member(
         &self,
@@ -163,6 +186,25 @@ impl GroupCoordinator {
     pub(crate) fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
         let group = self.readable().find_map(|state| state.groups.get(group))?;
         group.roster.consumer()?.epochs_of(member)
+    }
+
+    /// What a member of a group in the consumer protocol has said of itself.
+    pub(crate) fn consumer_said(&self, group: &str, member: &str) -> Option<ConsumerSaidView<'_>> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        group.roster.consumer()?.said_of(member)
+    }
+
+    /// How many members a group in the consumer protocol has.
+    pub(crate) fn consumer_members(&self, group: &str) -> Option<usize> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        Some(group.roster.consumer()?.member_count())
+    }
+
+    /// What tools that delete groups go by.
+    pub(crate) fn standing_of(&self, group: &str) -> Option<GroupStandingView> {
+        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let (is_empty, is_dead) = (group.roster.is_empty(), group.roster.is_dead());
+        Some(GroupStandingView { is_empty, is_dead })
     }
 
     /// When the timer for deadlines fires.
@@ -245,6 +287,31 @@ impl Roster {
     }
 }
 
+impl GroupCoordinator {
+    /// A group that whoever reads a partition's log finds in the consumer protocol, and that is not, or not there, any
+    /// more; `None` also while something is under way.
+    pub(crate) fn left_over<'a>(
+        &self,
+        partition: i32,
+        batches: impl Iterator<Item = &'a Batch>,
+    ) -> Option<Arc<str>> {
+        let known = self.partitions.get(&partition).filter(|state| state.loading.is_none())?;
+        if self.writes.has_any_of(partition) {
+            return None;
+        }
+        let log = replay(batches);
+        let mut said = log.groups.into_iter();
+        let found = said.find(|(id, said)| is_left_over(known.groups.get(id), said))?;
+        Some(found.0)
+    }
+}
+
+/// Whether a group is in a log in the consumer protocol, and not, or no more, in memory.
+fn is_left_over(memory: Option<&Group>, said: &Group) -> bool {
+    let of = |group: &Group| group.roster.consumer().is_some();
+    of(said) && !memory.is_some_and(of)
+}
+
 /// Positions that follow from a log's batches.
 pub(crate) fn replay_positions<'a>(
     batches: impl Iterator<Item = &'a Batch>,
@@ -273,4 +340,23 @@ fn replay<'a>(batches: impl Iterator<Item = &'a Batch>) -> OffsetsPartition {
         state.replay_batch(batch);
     }
     state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_log_says_of_a_group_that_has_gone_over_is_left_over() {
+        let id: Arc<str> = "g".into();
+        let classic = || Group::new(&id);
+        let consumer = || {
+            let roster = Roster::Consumer(Box::new(ConsumerGroup::new(&id)));
+            Group { roster, ..classic() }
+        };
+        let is_left = |memory: Option<Group>, log: Group| is_left_over(memory.as_ref(), &log);
+        assert!(is_left(Some(classic()), consumer()) && is_left(None, consumer()));
+        assert!(!is_left(Some(consumer()), consumer()));
+        assert!(!is_left(Some(consumer()), classic()) && !is_left(None, classic()));
+    }
 }

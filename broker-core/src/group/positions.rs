@@ -63,6 +63,11 @@ impl Commit {
         self.to.is_some() && self.producer_id.is_none()
     }
 
+    /// Whether a producer's TxnOffsetCommit waits for it, for checkers.
+    pub(super) fn owes_producer(&self) -> bool {
+        self.to.is_some() && self.producer_id.is_some()
+    }
+
     /// Answers who waits.
     pub(super) fn answer(&mut self, step: &mut Step<'_>, told: ErrorCode) {
         let Some(to) = self.to.take() else { return };

@@ -150,6 +150,15 @@ impl Writes {
         self.pending.values().filter(|pending| pending.owes_answer()).count()
     }
 
+    /// Producers that commit positions and are not answered, for checkers.
+    pub(super) fn producers_owed(&self) -> usize {
+        let waits = |pending: &&Pending| match &pending.write {
+            Write::Positions(commit) => commit.owes_producer(),
+            Write::Members { .. } | Write::Consumers { .. } | Write::Deletion(_) => false,
+        };
+        self.pending.values().filter(waits).count()
+    }
+
     /// Those of them that wait for one of these appends, for checkers.
     pub(super) fn late_answers(&self, overdue: &BTreeSet<u64>) -> usize {
         let late = overdue.iter().filter_map(|token| self.pending.get(token));

@@ -1,6 +1,7 @@
 //! What a broker asks the controller for by itself, and the timers that its parts count on.
 
 use crate::broker::Broker;
+use crate::lifecycle::Lifecycle;
 use crate::protocol::Request;
 use crate::time::Instant;
 use std::sync::Arc;
@@ -27,6 +28,14 @@ impl Broker {
         role.creating_topics.iter().find(|name| !is_asked(name))
     }
 
+    /// Since when the active controller, which this broker knows, could have a client's request that is held back here,
+    /// on the node's monotonic clock.
+    #[must_use]
+    pub fn idle_forward(&self) -> Option<Instant> {
+        let role = self.role()?;
+        role.forwarding.idle(role.controller?)
+    }
+
     /// When timers are due that are not armed again before that, and what they are for, on the node's
     /// monotonic clock.
     pub fn armed_timers(&self) -> impl Iterator<Item = (&'static str, Instant)> {
@@ -36,6 +45,7 @@ impl Broker {
             ("deadlines of groups", role.and_then(|role| role.groups.armed())),
             ("questions about transactions", role.and_then(|role| role.verifier.asks_again_at())),
             ("forwarded requests", role.and_then(|role| role.forwarding.armed())),
+            ("heartbeats to the controller", self.lifecycle().and_then(Lifecycle::armed)),
         ];
         of.into_iter().filter_map(|(what, at)| Some((what, at?)))
     }

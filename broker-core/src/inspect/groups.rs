@@ -1,8 +1,10 @@
 //! Groups in the consumer protocol.
 
 use crate::broker::Broker;
-use crate::ids::{LeaderEpoch, TopicId, TopicPartition};
+use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use crate::inspect::PositionKey;
 use crate::protocol::GroupState;
+use crate::records::Batch;
 use crate::time::Instant;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +40,38 @@ pub struct ConsumerMemberView<'a> {
     pub target: Vec<TopicPartition>,
     /// What it has, or is to give up.
     pub owned: Vec<TopicPartition>,
+    /// Whether it is in the epoch of the targets, and has neither to give up anything nor to wait for it.
+    pub is_settled: bool,
+}
+
+/// What a member in the consumer protocol has said of itself, as its coordinator would go on with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsumerSaidView<'a> {
+    /// Its epoch.
+    pub epoch: i32,
+    /// `group.instance.id`
+    pub instance: Option<&'a Arc<str>>,
+    /// Whether the group knows it by that, if it has one.
+    pub is_named: bool,
+    /// `client.rack`
+    pub rack: Option<&'a Arc<str>>,
+    /// Topics that it names.
+    pub topics: &'a BTreeSet<Arc<str>>,
+    /// A regular expression for others.
+    pub regex: Option<&'a Arc<str>>,
+    /// The assignor that it asks for.
+    pub assignor: Option<&'a Arc<str>>,
+    /// Longest time that it takes to give up partitions, ms.
+    pub rebalance_timeout_ms: i32,
+}
+
+/// What tools that delete groups go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupStandingView {
+    /// It has no members, and nobody is about to become one.
+    pub is_empty: bool,
+    /// It is being deleted.
+    pub is_dead: bool,
 }
 
 /// Where a member in the consumer protocol is, as its coordinator would go on with it.
@@ -64,8 +98,31 @@ pub struct ClassicGroupView<'a> {
     pub state: GroupState,
     /// Generation.
     pub generation: i32,
+    /// Whether it waits for more members before its first generation.
+    pub is_put_off: bool,
+    /// Protocol of the generation.
+    pub protocol: Option<&'a Arc<str>>,
+    /// The member that assigns.
+    pub leader: Option<&'a Arc<str>>,
+    /// Ids of its members.
+    pub members: Vec<&'a Arc<str>>,
+    /// The same members, with what they have.
+    pub places: Vec<ClassicPlaceView<'a>>,
     /// Static members by `group.instance.id`, and when their sessions end.
     pub instances: Vec<(&'a Arc<str>, Instant)>,
+}
+
+/// A member's place in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClassicPlaceView<'a> {
+    /// Member id.
+    pub id: &'a Arc<str>,
+    /// `group.instance.id`
+    pub instance: Option<&'a Arc<str>>,
+    /// Protocols with what it says of itself in each, most preferred first.
+    pub protocols: &'a [(Arc<str>, Bytes)],
+    /// What it was assigned last.
+    pub assignment: &'a Bytes,
 }
 
 /// A member of it.
@@ -111,10 +168,46 @@ impl Broker {
         self.role().map_or(0, |role| role.groups.late_answers(&role.replicas.overdue_appends()))
     }
 
+    /// Positions that open transactions say something of, by producer id, as the coordinator of a partition of
+    /// `__consumer_offsets` has them.
+    #[must_use]
+    pub fn open_positions(&self, partition: i32) -> BTreeMap<i64, BTreeMap<PositionKey, Offset>> {
+        self.role().map(|role| role.groups.open_positions_in(partition)).unwrap_or_default()
+    }
+
     /// A member of a group in the consumer protocol that is coordinated here, and loaded.
     #[must_use]
     pub fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
         self.role()?.groups.consumer_epochs(group, member)
+    }
+
+    /// A group that whoever reads the log of one partition of `__consumer_offsets` finds in the consumer protocol, and
+    /// that its coordinator does not have in it any more; `None` also while something is being written.
+    #[must_use]
+    pub fn left_over_group<'a>(
+        &self,
+        partition: i32,
+        batches: impl Iterator<Item = &'a Batch>,
+    ) -> Option<Arc<str>> {
+        self.role()?.groups.left_over(partition, batches)
+    }
+
+    /// What a member of a group in the consumer protocol that is coordinated here, and loaded, has said of itself.
+    #[must_use]
+    pub fn consumer_said(&self, group: &str, member: &str) -> Option<ConsumerSaidView<'_>> {
+        self.role()?.groups.consumer_said(group, member)
+    }
+
+    /// How many members a group in the consumer protocol has that is coordinated here, and loaded.
+    #[must_use]
+    pub fn consumer_members(&self, group: &str) -> Option<usize> {
+        self.role()?.groups.consumer_members(group)
+    }
+
+    /// A group that is coordinated here, and loaded.
+    #[must_use]
+    pub fn group_standing(&self, group: &str) -> Option<GroupStandingView> {
+        self.role()?.groups.standing_of(group)
     }
 
     /// A group that is coordinated here, and a member of it that waits for what will not come: for the next generation

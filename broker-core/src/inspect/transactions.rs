@@ -1,6 +1,7 @@
 //! Transactional ids, one by one.
 
 use crate::broker::Broker;
+use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,7 +29,26 @@ pub struct TransactionalIdView {
     pub is_changing: bool,
 }
 
+/// A partition of `__transaction_state` that a broker coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransactionsLogView {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Epoch in which its log is led.
+    pub epoch: LeaderEpoch,
+    /// Whether all of the log has been read, and what it says counts.
+    pub is_loaded: bool,
+    /// Whether all of it has been read, and is not committed yet.
+    pub is_stalled: bool,
+}
+
 impl Broker {
+    /// Partitions of `__transaction_state` that are coordinated here.
+    #[must_use]
+    pub fn transactions_logs(&self) -> Vec<TransactionsLogView> {
+        self.role().map(|role| role.transactions.logs().collect()).unwrap_or_default()
+    }
+
     /// A transactional id that is coordinated here, and loaded.
     #[must_use]
     pub fn transactional_id(&self, id: &str) -> Option<TransactionalIdView> {

@@ -251,6 +251,13 @@ impl Log {
         self.producers.get(id).map(|producer| producer.view())
     }
 
+    /// Timestamp of a producer's newest batch that is remembered, ms: markers do not count.
+    #[must_use]
+    pub fn newest_batch_ms(&self, id: i64) -> Option<i64> {
+        let newest = self.producers.get(id)?.batches().last()?;
+        Some(newest.timestamp)
+    }
+
     /// What is remembered of producers, by id.
     #[must_use]
     pub fn producer_views(&self) -> Vec<ProducerView> {

@@ -325,7 +325,9 @@ impl ReplicaManager {
             }
             Then::Follow { fetcher, leader_high_watermark } => {
                 let leads = partition.is_leader();
-                step.trace(TraceEvent::FollowerAppended { tp, records });
+                if is_kept {
+                    step.trace(TraceEvent::FollowerAppended { tp, records });
+                }
                 if leads {
                     // elected meanwhile: what it copied last, its followers have to get from it (hunt seed
                     // 7002964; Kafka's replica appends at once)

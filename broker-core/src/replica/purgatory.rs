@@ -233,6 +233,14 @@ impl Purgatory {
         self.produces.iter().filter(has_deadline).count().saturating_sub(live)
     }
 
+    /// Produces of clients that are still there, and are not answered; for checkers.
+    pub(super) fn answers_owed(&self) -> usize {
+        let waits = |delayed: &&DelayedProduce| {
+            matches!(delayed.origin, AppendOrigin::Client(_)) && !delayed.orphaned
+        };
+        self.produces.iter().filter(waits).count()
+    }
+
     /// Appends of coordinators whose end is to come, for checkers.
     pub(super) fn coordinators_appends(&self) -> BTreeSet<u64> {
         let open = self.produces.iter().chain(self.overdue.values());

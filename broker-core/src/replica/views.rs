@@ -55,6 +55,11 @@ impl ReplicaManager {
         self.eligible.iter().map(|(id, epoch)| (*id, *epoch)).collect()
     }
 
+    /// Produces of clients that are still there, and are not answered.
+    pub(crate) fn answers_owed(&self) -> usize {
+        self.purgatory.answers_owed()
+    }
+
     /// Appends of coordinators whose end is to come.
     pub(crate) fn coordinators_appends(&self) -> BTreeSet<u64> {
         self.purgatory.coordinators_appends()

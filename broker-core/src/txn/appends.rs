@@ -118,6 +118,11 @@ impl MarkerAppends {
         outcome.error.is_ok().then_some(ended)
     }
 
+    /// Requests that are not answered, for checkers.
+    pub(crate) fn answers_owed(&self) -> usize {
+        self.requests.len()
+    }
+
     /// Markers under way whose appends are none of the open ones, for checkers.
     pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
         self.appends.keys().filter(|token| !open.contains(*token)).count()

@@ -4,7 +4,7 @@
 use super::coordinator::{LogPartition, TransactionCoordinator};
 use super::state::{Transaction, Values};
 use crate::ids::{NO_EPOCH, TopicPartition};
-use crate::inspect::{TransactionView, TransactionalIdView};
+use crate::inspect::{TransactionView, TransactionalIdView, TransactionsLogView};
 use crate::metadata::MetadataImage;
 use crate::protocol::{ProducerIdAndEpoch, TransactionRules};
 use crate::records::Batch;
@@ -19,6 +19,16 @@ impl TransactionCoordinator {
         let mut all = state.transactions.values();
         // an id that has got no further than its first InitProducerId is not in the log
         (!all.any(|transaction| transaction.is_changing)).then(|| state.views())
+    }
+
+    /// Partitions that are coordinated here.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = TransactionsLogView> {
+        self.partitions.iter().map(|(partition, state)| TransactionsLogView {
+            tp: state.tp,
+            epoch: state.epoch,
+            is_loaded: state.loading.is_none(),
+            is_stalled: self.stalled.contains(partition),
+        })
     }
 
     /// A partition whose load nothing goes on with.

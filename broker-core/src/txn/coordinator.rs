@@ -267,6 +267,17 @@ impl TransactionCoordinator {
         }
     }
 
+    /// Requests that wait for what the log takes, for checkers.
+    pub(crate) fn answers_owed(&self) -> usize {
+        // those that add partitions are known as such
+        let waits = |write: &&Write| {
+            let then = &write.then;
+            matches!(then, Then::Begun(_) | Then::AddedOffsets(_) | Then::Ended(..))
+                || matches!(then, Then::Fenced(Some(_)))
+        };
+        self.writes.values().filter(waits).count() + self.additions.answers_owed()
+    }
+
     /// Appends under way that are none of the open ones, for checkers.
     pub(crate) fn lost_writes(&self, open: &BTreeSet<u64>) -> usize {
         self.writes.keys().filter(|token| !open.contains(*token)).count()

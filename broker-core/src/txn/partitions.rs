@@ -35,6 +35,11 @@ impl Additions {
         self.next
     }
 
+    /// Requests that are not answered, for checkers.
+    pub(super) fn answers_owed(&self) -> usize {
+        self.requests.len()
+    }
+
     /// The outcome for one transaction; the last one answers the request.
     pub(super) fn settle(
         &mut self,

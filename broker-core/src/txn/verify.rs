@@ -210,6 +210,13 @@ impl Verifier {
         cx.step.timer(at, TimerKey::TxnAdditions);
     }
 
+    /// Requests that wait for what a coordinator says, for checkers: those of producers, and those about positions.
+    pub(crate) fn answers_owed(&self) -> (usize, usize) {
+        let all = self.asked.values().chain(self.later.iter().map(|(_, asked)| asked));
+        let produces = all.clone().filter(|asked| matches!(asked.work, Work::Produce(..))).count();
+        (produces, all.count() - produces)
+    }
+
     /// When the first of the questions that are asked again is due, for checkers.
     pub(crate) fn asks_again_at(&self) -> Option<Instant> {
         self.later.iter().map(|(at, _)| *at).min()

@@ -70,6 +70,9 @@ pub struct TransactionsPlan {
     /// Each transaction commits a position of a group of its producer's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub positions: bool,
+    /// One in eight of those names a member that the group does not have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub former_members: bool,
 }
 
 /// Arrival process.
@@ -197,6 +200,8 @@ pub enum Subscriptions {
     /// The same, but every other one, the first included, subscribes by a regular expression, which matches topics
     /// that are called `spare`, too.
     Patterns,
+    /// All of them all topics, by one regular expression, which matches topics that are called `spare`, too.
+    Pattern,
 }
 
 impl Subscriptions {

@@ -70,6 +70,7 @@ fn transactions(producer: &Producer) -> Option<TransactionsPlan> {
         aborted_permille: aborted.map_or(0, |share| to_u32(share.value.0 / 1_000)),
         epoch_each: false,
         positions: false,
+        former_members: false,
     })
 }
 

@@ -287,6 +287,7 @@ pub(crate) fn truncated(
     }
     replica.known = true;
     replica.turned = true;
+    replica.begins_anew = (to >= from).then_some(to);
     replica.cut_deep |= to < high_watermark;
     if let Some(keys) = p.keys.as_mut().filter(|_| to < high_watermark) {
         keys.gave_up();

@@ -70,6 +70,24 @@ pub(super) fn read_committed(plan: &Plan) -> Vec<bool> {
     isolation.map(|level| level.is_some_and(|level| level == "read_committed")).collect()
 }
 
+/// How long positions are kept of groups without members, ns.
+pub(super) fn retention_of_positions_ns(plan: &Plan) -> u64 {
+    const MINUTE_NS: u64 = 60_000_000_000;
+    let minutes = plan.cluster.config_ms("offsets.retention.minutes", 10_080).max(1);
+    minutes.saturating_mul(MINUTE_NS)
+}
+
+/// Whether positions may be kept for less than the run takes, by some clock.
+pub(super) fn positions_expire(plan: &Plan) -> bool {
+    let jump = |event: &EventPlan| match event.action {
+        Action::ClockJump { by_ns, .. } => by_ns.unsigned_abs(),
+        _ => 0,
+    };
+    let jumps = plan.events.iter().map(jump).fold(0, u64::saturating_add);
+    let takes_ns = plan.phases.ends_ns().saturating_mul(2).saturating_add(jumps);
+    retention_of_positions_ns(plan) <= takes_ns
+}
+
 /// Whether no clock jumps or drifts.
 pub(super) fn has_right_clocks(plan: &Plan) -> bool {
     let is_fault = |event: &EventPlan| {

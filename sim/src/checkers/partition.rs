@@ -57,6 +57,8 @@ pub(crate) struct Replica {
     pub(crate) one_known_below: Offset,
     /// Where its log began anew: it knows no producer's batches below.
     pub(crate) none_known_below: Offset,
+    /// Where its log has just begun anew; not looked at since.
+    pub(crate) begins_anew: Option<Offset>,
     /// Where its log begins, as far as it has said.
     pub(crate) log_start: Offset,
     /// It has come up again, and was not looked at since: what was on its way to its disk when its
@@ -98,6 +100,7 @@ impl Replica {
             power_lost: None,
             one_known_below: 0,
             none_known_below: 0,
+            begins_anew: None,
             log_start: 0,
             recovered: false,
             proposed: false,
@@ -359,6 +362,7 @@ impl Partition {
             return;
         };
         self.history.push(now_ns, node, Turn::Down { lost_unsynced, why: cause.what.clone() });
+        self.replicas[at].begins_anew = None;
         self.replicas[at].cleaned = None;
         self.replicas[at].tombstones.clear();
         self.replicas[at].unflushed = None;

@@ -7,8 +7,8 @@ use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
     changed_sessions, compacted_topics, creates_topics, group_heartbeat_ms, has_client_quotas,
-    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, read_committed,
-    transactional_topics, trimmed_topics,
+    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, positions_expire,
+    read_committed, transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};
@@ -22,8 +22,8 @@ use super::ownership::{Group, Ownership};
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::{
-    Changes, Chores, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Learners, Recorded,
-    Segments, Standing,
+    Changes, Chores, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting, Learners,
+    Recorded, Segments, Standing,
 };
 use super::table::Entry;
 use super::timeouts::Timeouts;
@@ -90,7 +90,7 @@ pub struct Checkers {
     pub(super) positions: Vec<usize>,
     /// The partitions of `__transaction_state`.
     coordinators: Vec<usize>,
-    /// One of them has been where Kafka promises nothing: positions may be gone.
+    /// One of them has been where Kafka promises nothing, or is kept for a short time only: positions may be gone.
     pub(super) positions_void: bool,
     /// A coordinator that did not know of its successor ended then, ns.
     stale_coordinator_ns: Option<u64>,
@@ -128,6 +128,7 @@ pub struct Checkers {
     pub(super) chores: Chores,
     pub(super) segments: Segments,
     pub(super) standing: Standing,
+    pub(super) lasting: Lasting,
     /// Where somebody commits positions in topics that are deleted.
     pub(super) forgotten: Option<Box<Forgotten>>,
     /// `group.consumer.heartbeat.interval.ms`
@@ -164,7 +165,7 @@ impl Checkers {
             lost_records: 0,
             positions: Vec::new(),
             coordinators: Vec::new(),
-            positions_void: false,
+            positions_void: positions_expire(plan),
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
             unclean: Unclean::of(plan),
@@ -192,6 +193,7 @@ impl Checkers {
             chores: Chores::default(),
             segments: Segments::default(),
             standing: Standing::default(),
+            lasting: Lasting::of(plan),
             forgotten: Forgotten::of(plan).map(Box::new),
             group_heartbeat_ms: group_heartbeat_ms(plan),
             creates_topics: creates_topics(plan),
@@ -256,6 +258,7 @@ impl Checkers {
                 }
                 self.appended(*tp, node, Origin::Leader, records);
                 self.look_for_revived(at, records);
+                self.lets_in(node, *tp, records);
             }
             TraceEvent::FollowerAppended { tp, records } => {
                 self.appended(*tp, node, Origin::Follower, records);
@@ -283,6 +286,7 @@ impl Checkers {
             TraceEvent::GroupRemoved { group } => {
                 let index = self.groups.iter().position(|name| **name == **group);
                 index.into_iter().for_each(|index| self.ownership.removed(index, now_ns));
+                self.standing.removed(group);
             }
             TraceEvent::IsrProposed { tp, isr, .. } => self.proposed(node, *tp, isr),
             TraceEvent::Recovered { truncated_bytes, .. } => {
@@ -407,6 +411,7 @@ impl Checkers {
         self.chores.node_down(node);
         self.segments.node_down(node);
         self.standing.node_down(node);
+        self.lasting.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));

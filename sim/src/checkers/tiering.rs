@@ -4,7 +4,9 @@ use super::ledger::{Check, Ledger, Promise};
 use super::partition::{Partition, Replica};
 use super::state::Waits;
 use std::collections::BTreeMap;
-use stormglass_broker_core::ids::{Offset, RemoteSegmentId};
+use std::ops::Range;
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, RemoteSegmentId};
+use stormglass_broker_core::log::EpochEntry;
 use stormglass_broker_core::seam::RemoteSegment;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -17,6 +19,8 @@ pub(crate) const PROMISE: Promise = Promise {
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     segments: BTreeMap<RemoteSegmentId, (Offset, Offset)>,
+    /// Leader epochs of what is in them.
+    epochs: BTreeMap<RemoteSegmentId, Vec<EpochEntry>>,
     /// Last offsets and bytes of all that were ever there, by their first offsets.
     sizes: BTreeMap<Offset, (Offset, u64)>,
     /// Several leaders have copied the same.
@@ -34,11 +38,13 @@ impl Stored {
         self.is_doubled |= before.is_some_and(|(_, (end, _))| *end >= segment.base);
         self.sizes.insert(segment.base, (segment.end, u64::from(segment.bytes)));
         self.segments.insert(segment.id, (segment.base, segment.end));
+        self.epochs.insert(segment.id, segment.epochs.clone());
     }
 
     /// A segment was deleted.
     pub(crate) fn remove(&mut self, segment: &RemoteSegment) {
         self.segments.remove(&segment.id);
+        self.epochs.remove(&segment.id);
     }
 
     /// A replica's log starts here now.
@@ -54,6 +60,26 @@ impl Stored {
         let left = self.sizes.values().filter(|(end, _)| *end >= start);
         let left: u64 = left.map(|(_, bytes)| bytes).sum();
         (is_there && !self.is_doubled).then_some(left + local)
+    }
+
+    /// An offset within some of which a log knows another epoch than all say that hold it: what a deposed leader has
+    /// copied may be there, too (hunt seed 15000393).
+    pub(crate) fn differs(
+        &self,
+        within: Range<Offset>,
+        epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
+    ) -> Option<Offset> {
+        let said_of = |at: Offset| {
+            let holding = self.segments.iter().filter(move |(_, of)| (of.0..=of.1).contains(&at));
+            let entries = holding.filter_map(|(id, _)| self.epochs.get(id));
+            entries.filter_map(move |known| known.iter().rfind(|entry| entry.start_offset <= at))
+        };
+        let ends = self.segments.values().flat_map(|of| [of.0.max(within.start), of.1]);
+        let is_other = |at: &Offset| {
+            let mut said = said_of(*at).peekable();
+            said.peek().is_some() && said.all(|entry| entry.epoch != epoch_at(*at))
+        };
+        ends.filter(|at| within.contains(at)).filter(is_other).min()
     }
 
     /// The first offset in `from..upto` that is not there.
@@ -127,6 +153,19 @@ mod tests {
         stored.segments.remove(&RemoteSegmentId(0));
         assert_eq!(stored.bytes_from(10, 7), None);
         assert_eq!(stored.bytes_from(20, 7), Some(107));
+    }
+
+    #[test]
+    fn a_log_knows_the_epochs_of_what_is_stored_of_it() {
+        let mut stored = stored(&[(0, 9), (10, 19)]);
+        let known = |epoch, start_offset| EpochEntry { epoch, start_offset };
+        stored.epochs.insert(RemoteSegmentId(0), vec![known(0, 0), known(2, 5)]);
+        stored.epochs.insert(RemoteSegmentId(1), vec![known(2, 10)]);
+        let right = |at: Offset| if at < 5 { 0 } else { 2 };
+        assert_eq!(stored.differs(0..20, &right), None);
+        assert_eq!(stored.differs(0..20, &|_| 2), Some(0));
+        assert_eq!(stored.differs(6..20, &|_| 2), None, "it begins later");
+        assert_eq!(stored.differs(0..20, &|at| if at < 15 { right(at) } else { -1 }), Some(19));
     }
 
     #[test]

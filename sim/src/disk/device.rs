@@ -72,7 +72,7 @@ pub struct Disk {
     config: DiskConfig,
     pub(crate) store: Store,
     cache: PageCache,
-    volumes: Volumes,
+    pub(super) volumes: Volumes,
     flusher: Flusher,
     reader: Reader,
     pub(super) pending_files: Vec<PendingFile>,
@@ -84,6 +84,9 @@ pub struct Disk {
     pub(super) damage: Option<Box<Damage>>,
     /// A snapshot of the metadata that went while the state of the quorum on the volume named it.
     pub(super) named_gone: Option<FileName>,
+    /// Where the log of the metadata was made to begin, and where the snapshot ended that was named on the volume
+    /// then, if something of it was in neither.
+    pub(super) trimmed_early: Option<(Offset, Offset)>,
     append_bytes: u64,
     throttled_ns: u64,
     /// Reused by reads and cuts.
@@ -107,6 +110,7 @@ impl Disk {
             failed: None,
             damage: None,
             named_gone: None,
+            trimmed_early: None,
             append_bytes: 0,
             throttled_ns: 0,
             extents: Vec::new(),
@@ -162,6 +166,7 @@ impl Disk {
             }
             DiskOpKind::DeleteSegments { tp, segments } => {
                 self.store.delete_segments(tp, &segments, &mut self.cuts);
+                self.note_trimmed(now_ns, tp);
                 self.cut(now_ns)
             }
             DiskOpKind::AppendCleaned { tp, segment, records } => {

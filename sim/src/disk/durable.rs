@@ -14,6 +14,12 @@ impl Disk {
         self.settle(now_ns);
     }
 
+    /// How long the volumes still work at what they have been given, ns.
+    #[must_use]
+    pub fn backlog_ns(&self, now_ns: u64) -> u64 {
+        self.volumes.busy_until_ns().saturating_sub(now_ns)
+    }
+
     /// A small file as it would be after a power failure, if nothing that is under way gets through.
     #[must_use]
     pub fn durable_file(&self, now_ns: u64, name: &FileName) -> Option<&Bytes> {
@@ -50,6 +56,28 @@ impl Disk {
     #[must_use]
     pub fn named_gone(&self) -> Option<&FileName> {
         self.named_gone.as_ref()
+    }
+
+    /// First segments of a log are deleted: where it is the metadata's, what was in them must be in the snapshot that a
+    /// restart would look for.
+    pub(super) fn note_trimmed(&mut self, now_ns: u64, tp: TopicPartition) {
+        if tp != TopicPartition::METADATA {
+            return;
+        }
+        let first = self.store.log(tp).and_then(|log| log.segments.first());
+        let Some(begins) = first.map(|segment| segment.base) else { return };
+        let state = self.durable_file(now_ns, &FileName::QuorumState);
+        let named = state.and_then(|bytes| named_snapshot(bytes)).map_or(0, |(end, _)| end);
+        if begins > named {
+            self.trimmed_early = Some((begins, named));
+        }
+    }
+
+    /// Where the metadata's log was made to begin, and where the snapshot ended that a restart after a power failure
+    /// would have found: the log began behind that.
+    #[must_use]
+    pub fn trimmed_early(&self) -> Option<(Offset, Offset)> {
+        self.trimmed_early
     }
 
     /// Snapshots of the cluster's metadata.
@@ -91,5 +119,41 @@ impl Disk {
             Some(segment) => Some(self.durable_in(segment)),
             None => log.segments.last().map(Segment::next_offset),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::testing::{Maker, Shape, config};
+    use crate::rng::Streams;
+    use stormglass_broker_core::ids::DiskOpId;
+    use stormglass_broker_core::records::Records;
+    use stormglass_broker_core::seam::{DiskOp, DiskOpKind};
+
+    /// A snapshot of what is below offset 160.
+    const NAMED: &[u8] = b"{\"leaderId\":1,\"leaderEpoch\":3,\"votedId\":1,\"snapshotOffset\":160,\
+                           \"snapshotEpoch\":3,\"data_version\":0}";
+
+    #[test]
+    fn metadata_goes_once_its_snapshot_is_named_on_the_volume() {
+        let early = |is_named: bool| {
+            let mut disk = Disk::new(config(), &Streams::new(5), 1);
+            let mut submit = |now_ns: u64, kind: DiskOpKind| {
+                let done = disk.submit(now_ns, DiskOp { id: DiskOpId(1), kind });
+                (done.at_ns, disk.trimmed_early())
+            };
+            let tp = TopicPartition::METADATA;
+            let batches = Maker::new(Shape::default()).batches(20);
+            for (segment, part) in [(0, &batches[..10]), (160, &batches[10..])] {
+                let records = Records::new(part.to_vec());
+                submit(0, DiskOpKind::Append { tp, segment, records });
+            }
+            let (file, bytes) = (FileName::QuorumState, Bytes::from_static(NAMED));
+            let (named_ns, _) = submit(0, DiskOpKind::WriteFile { file, bytes });
+            let now_ns = if is_named { named_ns } else { named_ns - 1 };
+            submit(now_ns, DiskOpKind::DeleteSegments { tp, segments: vec![0] }).1
+        };
+        assert_eq!((early(true), early(false)), (None, Some((160, 0))));
     }
 }

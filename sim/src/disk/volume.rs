@@ -184,6 +184,12 @@ impl Volumes {
         }
     }
 
+    /// When all that was submitted so far has ended, ns.
+    #[must_use]
+    pub fn busy_until_ns(&self) -> u64 {
+        self.volumes.iter().map(|volume| volume.busy_until_ns).max().unwrap_or(0)
+    }
+
     /// Use of a volume since the last call.
     pub fn take_counters(&mut self, now_ns: u64, volume: usize) -> VolumeCounters {
         let instance_credit_permille = self.instance.level_permille(now_ns);

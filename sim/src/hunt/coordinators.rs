@@ -1,5 +1,5 @@
 //! What coordinators are in the middle of while something else happens: another broker takes a group over while its
-//! members wait for each other, positions are asked for that a transaction has on its way, a transaction ends while its
+//! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a transaction has on its way, a transaction ends while its
 //! coordinator's log takes nothing, topics that members' regular expressions match come, grow and go, and so does a topic
 //! in which a group with members has a position. Draws come from streams of their own, so that the other seeds stay as
 //! they are.
@@ -9,6 +9,7 @@ use super::dice::Dice;
 use super::subscriptions::has_patterns;
 use super::timing::Timing;
 use crate::client::TransactionStep;
+use std::ops::Range;
 use stormglass_scenarios::plan::{
     Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
 };
@@ -34,6 +35,7 @@ pub(super) fn storm(plan: &mut Plan) {
         ends_with_few(plan, window),
         matched(plan, window),
         left(plan, window),
+        moved_while_slow(plan, window),
     ] {
         add(plan, window.1, events);
     }
@@ -42,6 +44,13 @@ pub(super) fn storm(plan: &mut Plan) {
 /// A config of the brokers, in words.
 fn server(plan: &Plan, key: &str, default: &str) -> String {
     plan.cluster.config.get(key).cloned().unwrap_or_else(|| default.to_owned())
+}
+
+/// Some partitions that have groups' positions, and how many replicas they have.
+fn positions(plan: &Plan) -> (Range<u32>, usize) {
+    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
+    let replicas = number("offsets.topic.replication.factor", "3") as usize;
+    (0..number("offsets.topic.num.partitions", "50").min(2), replicas)
 }
 
 /// Messages between brokers come late.
@@ -62,16 +71,14 @@ fn moved_while_joining(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
         return Vec::new();
     }
     let brokers = brokers(plan);
-    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
-    let replicas = number("offsets.topic.replication.factor", "3") as usize;
-    let partitions = number("offsets.topic.num.partitions", "50");
+    let (partitions, replicas) = positions(plan);
     let mut events = Vec::new();
     for _ in 0..dice.between(1, 3) {
         let (at_ns, down) = (dice.between(from_ns, to_ns), dice.between(50, 600) * MS);
         let action = Action::ClientCrash { client: dice.pick(&groups) };
         events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
         let moves_ns = at_ns + down + dice.between(100, 1_500) * MS;
-        for partition in (0..partitions).take(2) {
+        for partition in partitions.clone() {
             let replicas = dice.shuffled(&brokers).into_iter().take(replicas).collect();
             let topic = OFFSETS_TOPIC.to_owned();
             events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
@@ -79,6 +86,41 @@ fn moved_while_joining(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
         for _ in 0..2 {
             let soon = moves_ns + dice.between(50, 1_000) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
+        }
+    }
+    events
+}
+
+/// Groups go from broker to broker while volumes are slow: some of what the next one has copied is still on its way to
+/// its disk, and it knows the groups once it can read that.
+fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions moved while slow");
+    if plan.consumers.is_empty() || !dice.percent(18) {
+        return Vec::new();
+    }
+    let (partitions, replicas) = positions(plan);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 2) {
+        let mut order = dice.shuffled(&brokers(plan));
+        order.truncate(replicas);
+        let (moves, every) = (dice.between(1, 4), dice.pick(&[500, 1_000]) * MS);
+        let extra_latency_ns = dice.pick(&[100, 300, 700]) * MS;
+        let at_ns = dice.between(from_ns, to_ns);
+        let for_ns = Some(moves * every + 2 * extra_latency_ns);
+        for node in order.iter().copied().filter(|_| dice.percent(80)) {
+            let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
+            events.push(EventPlan { at_ns, for_ns, action, line: None });
+        }
+        let mut moves_ns = at_ns + every / 2;
+        for _ in 0..moves {
+            order.rotate_left(1);
+            for partition in partitions.clone() {
+                let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
+                events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+            }
+            let soon = moves_ns + dice.between(20, 200) * MS;
+            events.push(asks(soon, Operation::ElectPreferred));
+            moves_ns += every;
         }
     }
     events
@@ -227,13 +269,19 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 5];
+        let mut of_all = [0; 6];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 5] =
-                [moved_while_joining, asked_while_written, ends_with_few, matched, left];
+            let draws: [Draw; 6] = [
+                moved_while_joining,
+                asked_while_written,
+                ends_with_few,
+                matched,
+                left,
+                moved_while_slow,
+            ];
             for (count, draw) in of_all.iter_mut().zip(draws) {
                 *count += i32::from(!draw(&plan, window).is_empty());
             }

@@ -1,9 +1,9 @@
 //! Things that cross: a topic is made while brokers are fenced, a partition moves away from its leader while writes wait
 //! for a follower, a transactional producer begins anew while its coordinator is slow to end what it has begun, and a
-//! group's positions come from transactions and from elsewhere, leadership goes round while writes are on their way to
-//! disks, records are deleted while others wait to be committed, somebody asks for ends of logs while leaders change,
-//! producers begin anew while a broker cannot get ids for them, and topics are placed while a broker ends in order.
-//! Draws come from streams of their own, so that the other seeds stay as they are.
+//! group's positions come from transactions and from elsewhere, or are deleted meanwhile, leadership goes round while
+//! writes are on their way to disks, records are deleted while others wait to be committed, somebody asks for ends of
+//! logs while leaders change, producers begin anew while a broker cannot get ids for them, and topics are placed while a
+//! broker ends in order. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{Window, add, asks, brokers, window};
 use super::dice::Dice;
@@ -31,6 +31,7 @@ pub(super) fn storm(plan: &mut Plan) {
         moved_while_waiting(plan, window),
         anew_while_ending(plan, window),
         positions_from_both(plan, window),
+        positions_deleted(plan, window),
         moved_while_written(plan, window),
         deleted_while_waiting(plan, window),
         asked_while_moved(plan, window),
@@ -182,6 +183,25 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
         let topic = dice.pick(&topics);
         let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
         let operation = Operation::CommitPositions { group, topic, offset };
+        events.push(asks(dice.between(from_ns, to_ns), operation));
+    }
+    events
+}
+
+/// Groups lose positions while transactions are about to give them others.
+fn positions_deleted(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions deleted while open");
+    let has_positions =
+        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
+    let topics = plan.producers.iter().filter(has_positions);
+    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    if topics.is_empty() || !dice.percent(30) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(4, 12) {
+        let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3));
+        let operation = Operation::DeletePositions { group, topic: dice.pick(&topics) };
         events.push(asks(dice.between(from_ns, to_ns), operation));
     }
     events
@@ -378,16 +398,17 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 9];
+        let mut of_all = [0; 10];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 9] = [
+            let draws: [Draw; 10] = [
                 made_while_away,
                 moved_while_waiting,
                 anew_while_ending,
                 positions_from_both,
+                positions_deleted,
                 moved_while_written,
                 deleted_while_waiting,
                 asked_while_moved,

@@ -1,6 +1,7 @@
 //! Members of groups that keep the others waiting: some rebalances last longer than sessions, or than members are
-//! given to join, and some heartbeats come after the ones that were sent when nobody had answered them. Draws come
-//! from streams of their own, so that the other seeds stay as they are.
+//! given to join, and some heartbeats come after the ones that were sent when nobody had answered them. Some groups have
+//! no room for more members than they have. Draws come from streams of their own, so that the other seeds stay as they
+//! are.
 
 use super::adding::{add, window};
 use super::dice::Dice;
@@ -24,7 +25,7 @@ pub(super) fn draw(plan: &mut Plan) {
             set(group, "request.timeout.ms", PATIENCE_MS);
         } else {
             let (session_ms, poll_ms, is_static) =
-                dice.pick(&[(6_000, 2_000, true), (1_500, 8_000, false)]);
+                dice.pick(&[(6_000, 2_000, true), (1_500, 8_000, false), (6_000, 2_000, false)]);
             membership.static_members = is_static;
             set(group, "session.timeout.ms", session_ms);
             set(group, "heartbeat.interval.ms", session_ms / 5);
@@ -35,6 +36,17 @@ pub(super) fn draw(plan: &mut Plan) {
         while group.azs.len() < group.count as usize {
             group.azs.push(dice.index(azs));
         }
+    }
+}
+
+/// In some storms groups in the consumer protocol have room for the members that they have, and not for one more: who
+/// begins anew may have to wait until its former self is given up.
+pub(super) fn draw_sizes(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "group sizes");
+    let of_members = plan.consumers.iter().filter(|group| group.membership.is_some());
+    let largest = of_members.map(|group| group.count).max();
+    if let Some(largest) = largest.filter(|_| dice.percent(20)) {
+        plan.cluster.config.insert("group.consumer.max.size".to_owned(), largest.to_string());
     }
 }
 
@@ -65,6 +77,43 @@ pub(super) fn storm(plan: &mut Plan) {
             add(plan, to_ns, events);
         }
     }
+    let mut dice = Dice::new(plan.seed, "members that stand still");
+    let groups: Vec<ConsumerPlan> =
+        plan.consumers.iter().filter(|group| group.count >= 2).cloned().collect();
+    for group in groups {
+        let (at_ns, is_drawn) = (dice.between(from_ns, to_ns), dice.percent(60));
+        if is_drawn {
+            let events = frozen(&mut dice, &group, at_ns);
+            add(plan, to_ns, events);
+        }
+    }
+}
+
+/// A member that has no name of its own leaves, as it does not poll, and another one stands still for longer than the
+/// others wait for it, and for less than its session lasts: they go on without it.
+fn frozen(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
+    let is_classic = group.membership.is_some_and(|of| {
+        !of.assignor.is_remote() && !of.static_members && of.restarts_as.is_none()
+    });
+    let ms = |key: &str| config_ms(group, key);
+    let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
+        return Vec::new();
+    };
+    if !is_classic || session < poll + 1_000 {
+        return Vec::new();
+    }
+    let lasting = |at_ns: u64, ms: u64, action: Action| EventPlan {
+        at_ns,
+        for_ns: Some(ms * MS),
+        action,
+        line: None,
+    };
+    let name = || group.group.clone();
+    let leaves = Action::ConsumerPause { group: name(), member: Some(1) };
+    let stands = Action::ClientPause { client: name(), instance: Some(0) };
+    let stands_ns = at_ns + (poll - dice.between(50, 400)) * MS;
+    let lasts = dice.between(poll + 500, session - 300);
+    vec![lasting(at_ns, poll + 2_500, leaves), lasting(stands_ns, lasts, stands)]
 }
 
 fn gone(group: &ConsumerPlan, at_ns: u64, for_ns: u64) -> EventPlan {
@@ -133,11 +182,16 @@ mod tests {
     #[test]
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut slow, mut late) = ([0; 2], 0);
+        let (mut slow, mut late, mut still, mut full) = ([0; 2], 0, 0, 0);
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns();
             assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+            full += i32::from(plan.cluster.config.contains_key("group.consumer.max.size"));
+            for group in plan.consumers.iter().filter(|group| group.count >= 2) {
+                let events = frozen(&mut Dice::new(seed, "test"), group, 0);
+                still += i32::from(!events.is_empty());
+            }
             for group in plan.consumers.iter().filter(|group| group.count >= 3) {
                 let mut dice = Dice::new(seed, "test");
                 match group.membership {
@@ -155,6 +209,7 @@ mod tests {
         }
         assert!(slow.iter().all(|groups| (5..150).contains(groups)), "{slow:?}");
         assert!((10..200).contains(&late), "{late}");
+        assert!((5..150).contains(&still) && (5..150).contains(&full), "{still} {full}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ const MS: u64 = 1_000_000;
 
 /// Whether members of some group subscribe by regular expressions.
 pub(super) fn has_patterns(plan: &Plan) -> bool {
-    let by_pattern = |of: MembershipPlan| of.subscriptions == Subscriptions::Patterns;
+    let of = [Subscriptions::Patterns, Subscriptions::Pattern];
+    let by_pattern = |membership: MembershipPlan| of.contains(&membership.subscriptions);
     plan.consumers.iter().any(|group| group.membership.is_some_and(by_pattern))
 }
 
@@ -35,8 +36,11 @@ pub(super) fn draw(plan: &mut Plan) {
             continue;
         };
         if dice.percent(40) {
-            membership.subscriptions =
-                dice.pick(&[Subscriptions::Different, Subscriptions::Patterns]);
+            membership.subscriptions = dice.pick(&[
+                Subscriptions::Different,
+                Subscriptions::Patterns,
+                Subscriptions::Pattern,
+            ]);
             // there is something to choose from, and somebody to share it with
             group.topics.clone_from(&topics);
             group.count = group.count.max(dice.pick(&[2, 3, 4]));
@@ -80,7 +84,7 @@ mod tests {
     #[test]
     fn some_seeds_have_members_of_either_kind() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut different, mut patterns, mut closed) = (0, 0, 0);
+        let (mut different, mut patterns, mut alike, mut closed) = (0, 0, 0, 0);
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let mut of_members = plan.consumers.iter().filter_map(|group| group.membership);
@@ -89,6 +93,7 @@ mod tests {
             };
             different += has(Subscriptions::Different);
             patterns += has(Subscriptions::Patterns);
+            alike += has(Subscriptions::Pattern);
             assert!(of_members.all(|of| !of.closes || of.static_members));
             let is_one = |event: &EventPlan| {
                 matches!(event.action, Action::ConsumerPause { member: Some(_), .. })
@@ -98,7 +103,7 @@ mod tests {
                 assert_eq!(group.azs.len(), group.count as usize);
             }
         }
-        let of_all = [different, patterns, closed];
-        assert!(of_all.iter().all(|seeds| (8..80).contains(seeds)), "{of_all:?}");
+        let of_all = [different, patterns, alike, closed];
+        assert!(of_all.iter().all(|seeds| (5..80).contains(seeds)), "{of_all:?}");
     }
 }

@@ -5,7 +5,9 @@ use super::configs;
 use super::coordinators;
 use super::crossings;
 use super::dice::Dice;
+use super::expiring;
 use super::flushes;
+use super::late;
 use super::members;
 use super::one_broker;
 use super::operations;
@@ -67,6 +69,9 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         tails::storm(&mut plan);
         stalls::storm(&mut plan);
         members::storm(&mut plan);
+        expiring::storm(&mut plan);
+        late::storm(&mut plan);
+        members::draw_sizes(&mut plan);
     }
     plan
 }

@@ -37,6 +37,7 @@ pub(super) fn draw(plan: &mut Plan) {
             aborted_permille: dice.pick(&[0, 100, 300, 500]),
             epoch_each: false,
             positions: false,
+            former_members: false,
         });
         let timeout_ms = dice.pick(&[1_500, 3_000, 3_000, 8_000]);
         for (key, value) in [
@@ -68,13 +69,15 @@ pub(super) fn draw(plan: &mut Plan) {
 }
 
 /// In some of these seeds each transaction has an epoch of its own (KIP-890, second part), but for a few
-/// producers that are older than that; in some, each commits a position.
+/// producers that are older than that; in some, each commits a position, now and then for a member that is none.
 fn draw_epochs(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "epochs");
     let (epochs, positions) = (dice.percent(45), dice.percent(45));
+    let former_members = positions && Dice::new(plan.seed, "former members").percent(40);
     for transactions in plan.producers.iter_mut().filter_map(|of| of.transactions.as_mut()) {
         transactions.epoch_each = epochs && dice.percent(85);
         transactions.positions = positions;
+        transactions.former_members = former_members;
     }
 }
 

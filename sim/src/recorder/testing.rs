@@ -40,6 +40,7 @@ pub(crate) fn transactions_plan() -> TransactionsPlan {
         aborted_permille: 0,
         epoch_each: false,
         positions: false,
+        former_members: false,
     }
 }
 

@@ -248,6 +248,7 @@ impl World {
             aborted_permille: 0,
             epoch_each: false,
             positions: false,
+            former_members: false,
         };
         Producer::for_application(ProducerSetup {
             config,

@@ -22,7 +22,8 @@ fn view_of(node: &Node, now_ns: u64) -> Option<NodeView<'_>> {
     };
     let broker = node.broker.as_ref().filter(|_| !node.disk.is_offline())?;
     let mono = Instant::from_nanos(node.clock.monotonic_ns(now_ns));
-    Some(NodeView { node: node.id.0, broker, disk: &node.disk, awake_ns, mono })
+    let backlog_ns = node.disk.backlog_ns(now_ns);
+    Some(NodeView { node: node.id.0, broker, disk: &node.disk, awake_ns, backlog_ns, mono })
 }
 
 impl World {

@@ -284,7 +284,8 @@ impl World {
 
 /// Topics that a member subscribes to.
 fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> {
-    let reads_all = plan.membership.is_none_or(|of| of.subscriptions == Subscriptions::Same);
+    let alike = [Subscriptions::Same, Subscriptions::Pattern];
+    let reads_all = plan.membership.is_none_or(|of| alike.contains(&of.subscriptions));
     let turn = (member as usize).checked_sub(1).map(|turn| turn % plan.topics.len().max(1));
     let is_read = move |at: usize| reads_all || turn.is_none_or(|turn| turn == at);
     plan.topics.iter().enumerate().filter(move |(at, _)| is_read(*at)).map(|(_, name)| name)
@@ -292,8 +293,13 @@ fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> 
 
 /// The regular expression that a member subscribes by, if it does.
 fn pattern(plan: &ConsumerPlan, member: u32) -> Option<Arc<str>> {
-    let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Patterns)?;
-    debug_assert!(of.assignor.is_remote(), "the coordinator looks for what matches");
+    let of = plan.membership?;
+    let by_pattern = match of.subscriptions {
+        Subscriptions::Same | Subscriptions::Different => false,
+        Subscriptions::Patterns => member.is_multiple_of(2),
+        Subscriptions::Pattern => true,
+    };
+    debug_assert!(!by_pattern || of.assignor.is_remote(), "the coordinator looks for what matches");
     let names: Vec<&str> = topics_of(plan, member).map(String::as_str).collect();
-    member.is_multiple_of(2).then(|| format!("{}|spare.*", names.join("|")).into())
+    by_pattern.then(|| format!("{}|spare.*", names.join("|")).into())
 }

@@ -33,7 +33,7 @@ pub(super) use settings::ConsumerSettings;
 
 use super::timers::{Due, Timers};
 use crate::error::ErrorCode;
-use crate::inspect::{ConsumerEpochsView, ConsumerGroupView};
+use crate::inspect::{ConsumerEpochsView, ConsumerGroupView, ConsumerSaidView};
 use crate::metadata::MetadataImage;
 use crate::plant::Plant;
 use crate::protocol::{
@@ -414,6 +414,16 @@ impl ConsumerGroup {
         })
     }
 
+    /// What a member has said of itself, for checkers.
+    pub(super) fn said_of(&self, member: &str) -> Option<ConsumerSaidView<'_>> {
+        self.current.said_of(member)
+    }
+
+    /// How many members there are, for checkers.
+    pub(super) fn member_count(&self) -> usize {
+        self.current.members.len()
+    }
+
     /// Answers that wait for the log, for checkers.
     pub(super) fn answers_owed(&self) -> usize {
         self.unconfirmed.iter().map(|append| append.waiting.len()).sum()
@@ -436,10 +446,9 @@ impl ConsumerGroup {
     }
 
     /// A member without a deadline for its next heartbeat, or for what it has to give up; for checkers. One that is
-    /// away for a while has no session.
+    /// away for a while is waited for as long as its session lasts, and has nothing to give up.
     pub(super) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
         let members = &self.current.members;
-        let is_here = |id: &Arc<str>| members.get(id).is_some_and(|known| known.current.epoch >= 0);
         let is_guarded = |id: &Arc<str>| {
             let queued = self.deadlines.get(id).and_then(|deadlines| deadlines.queued);
             queued.is_some_and(|at| timers.will_look(at, &self.id, id))
@@ -449,11 +458,12 @@ impl ConsumerGroup {
             let current = members.get(id).map(|known| &known.current);
             current.is_none_or(|current| {
                 current.state != MemberState::UnrevokedPartitions
+                    || current.epoch < 0
                     || given.is_some_and(|(_, epoch)| epoch == current.epoch)
             })
         };
         let mut confirmed = self.committed.members.keys().filter(|_| !self.is_dying);
-        confirmed.find(|id| is_here(id) && !(is_guarded(id) && has_time(id)))
+        confirmed.find(|id| members.contains_key(*id) && !(is_guarded(id) && has_time(id)))
     }
 
     /// A member in an epoch beyond that of the targets, or a group whose targets are beyond its own epoch; for

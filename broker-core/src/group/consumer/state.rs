@@ -1,7 +1,7 @@
 //! What the log says of a group in the consumer protocol. Every change of it is a record first.
 
 use crate::ids::{TopicId, TopicPartition};
-use crate::inspect::{ConsumerGroupView, ConsumerMemberView};
+use crate::inspect::{ConsumerGroupView, ConsumerMemberView, ConsumerSaidView};
 use crate::protocol::{ConsumerGroupState, LEAVE_EPOCH};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -239,6 +239,7 @@ impl State {
                 assignor: subscription.assignor.as_deref(),
                 target: target.copied().collect(),
                 owned: current.assigned.iter().chain(&current.revoking).copied().collect(),
+                is_settled: current.is_reconciled_to(self.assignment_epoch),
             }
         };
         ConsumerGroupView {
@@ -248,6 +249,23 @@ impl State {
             topics: topics.map(|(name, topic)| (&**name, (topic.id, topic.partitions))).collect(),
             members: self.members.iter().map(member).collect(),
         }
+    }
+
+    /// What a member has said of itself, for checkers.
+    pub(super) fn said_of(&self, id: &str) -> Option<ConsumerSaidView<'_>> {
+        let Member { subscription, current } = &**self.members.get(id)?;
+        let instance = subscription.instance.as_ref();
+        let is_held = |name: &Arc<str>| self.instances.get(name).is_some_and(|of| **of == *id);
+        Some(ConsumerSaidView {
+            epoch: current.epoch,
+            instance,
+            is_named: instance.is_none_or(is_held),
+            rack: subscription.rack.as_ref(),
+            topics: &subscription.topics,
+            regex: subscription.regex.as_ref(),
+            assignor: subscription.assignor.as_ref(),
+            rebalance_timeout_ms: subscription.rebalance_timeout_ms,
+        })
     }
 
     /// Whether a member reads a topic.

@@ -6,7 +6,7 @@ use crate::error::ErrorCode;
 use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
 use crate::group::timers::{Due, Timers};
 use crate::ids::LeaderEpoch;
-use crate::inspect::{ClassicGroupView, ClassicMemberView};
+use crate::inspect::{ClassicGroupView, ClassicMemberView, ClassicPlaceView};
 use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -132,6 +132,18 @@ impl Membership {
     }
 }
 
+impl Member {
+    /// For checkers.
+    fn place(&self) -> ClassicPlaceView<'_> {
+        ClassicPlaceView {
+            id: &self.id,
+            instance: self.instance.as_ref(),
+            protocols: &self.protocols,
+            assignment: &self.assignment,
+        }
+    }
+}
+
 impl Membership {
     /// The generation, if that is a member of it; for checkers.
     pub(in crate::group) fn generation_of(&self, member: &str) -> Option<i32> {
@@ -152,7 +164,7 @@ impl Membership {
         })
     }
 
-    /// The group and its static members; for checkers. `epoch`: in which its log is led.
+    /// The group and its members; for checkers. `epoch`: in which its log is led.
     pub(in crate::group) fn view(&self, epoch: LeaderEpoch) -> ClassicGroupView<'_> {
         let known = self.instances.iter();
         let known = known.filter_map(|(name, id)| Some((name, self.members.get(id)?.expires)));
@@ -161,6 +173,11 @@ impl Membership {
             epoch,
             state: self.state,
             generation: self.generation,
+            is_put_off: self.joining.is_some_and(|joining| joining.initial.is_some()),
+            protocol: self.protocol.as_ref(),
+            leader: self.leader.as_ref(),
+            members: self.members.keys().collect(),
+            places: self.members.values().map(Member::place).collect(),
             instances: known.collect(),
         }
     }

@@ -3,6 +3,7 @@
 use super::rig::{NOWHERE, Rig, TP, nothing_new};
 use crate::error::ErrorCode;
 use crate::ids::NO_EPOCH;
+use crate::log::testing::{numbered, sequenced};
 use crate::protocol::{EpochEndOffset, FetchPartitionResponse, Request};
 use crate::replica::read::{Tail, diverges};
 use crate::seam::{DiskOpKind, FileName, TraceEvent};
@@ -102,6 +103,28 @@ fn a_fetcher_without_partitions_waits_for_nobody() {
     // the late answer is nobody's
     rig.answer_fetch(lost, nothing_new(0));
     assert!(rig.sent().is_empty());
+}
+
+/// Seed 702 of storms: checkers took what was cut for part of the log.
+#[test]
+fn what_was_cut_before_the_disk_had_it_is_not_told_as_appended() {
+    let is_told = |is_cut: bool| {
+        let mut rig = Rig::with_partition(2, &[1, 2]);
+        let (id, _) = rig.sent_fetch();
+        let records = numbered(sequenced(9, 0, 0, 1), 0, 0);
+        rig.answer_fetch(id, FetchPartitionResponse { records, ..nothing_new(0) });
+        rig.elect(3);
+        let (id, fetch) = rig.sent_fetch();
+        assert_eq!(fetch.partitions[0].fetch_offset, 0, "the disk is slow");
+        if is_cut {
+            let diverging_epoch = Some(EpochEndOffset { epoch: 0, end_offset: 0 });
+            rig.answer_fetch(id, FetchPartitionResponse { diverging_epoch, ..nothing_new(0) });
+        }
+        rig.disk();
+        assert_eq!(rig.partition().log.log_end_offset(), i64::from(!is_cut));
+        rig.traced().iter().any(|event| matches!(event, TraceEvent::FollowerAppended { .. }))
+    };
+    assert!(is_told(false) && !is_told(true));
 }
 
 /// Three records that are flushed, and an answer by which only the first stays.

@@ -462,7 +462,12 @@ fn what_may_be_lost_with_its_leader_is_not_carried_out() {
     bed.act(|coordinator, cx| coordinator.resume_loads(cx));
     assert!(bed.rig.sent().is_empty());
     assert_eq!(bed.end_at_once(), ErrorCode::CoordinatorLoadInProgress);
+    let waits = |coordinator: &TransactionCoordinator| {
+        coordinator.logs().any(|log| log.is_stalled && !log.is_loaded)
+    };
+    assert!(bed.act(|coordinator, _| waits(coordinator)));
     bed.replicate();
+    assert!(!bed.act(|coordinator, _| waits(coordinator)));
     assert!(!bed.marker().2.commit);
 }
 

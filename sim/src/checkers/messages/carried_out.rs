@@ -1,8 +1,9 @@
 //! What a node says it has done is done: what an administrator asked for is in the metadata, and a member whose
-//! sign of life was taken has a session that ends later than before.
+//! sign of life was taken has a session that ends later than before, and hears where its group is.
 
 use super::epochs::Epochs;
-use super::{Says, Speaker, undone};
+use super::subscribed::Subscribed;
+use super::{Says, Speaker, classic, undone};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -10,7 +11,8 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::{MetadataImage, PartitionImage};
 use stormglass_broker_core::protocol::{
-    AlterPartitionRequest, HeartbeatRequest, HeartbeatResponse, Request, Response,
+    AlterPartitionRequest, ConsumerGroupHeartbeatRequest, HeartbeatRequest, HeartbeatResponse,
+    Request, Response,
 };
 use stormglass_broker_core::seam::Reply;
 use stormglass_broker_core::time::Instant;
@@ -65,6 +67,42 @@ impl Beat {
     }
 }
 
+/// What such a heartbeat says: of the member's epoch, and of the member.
+#[derive(Debug)]
+pub(super) struct Heard {
+    epochs: Option<Epochs>,
+    subscribed: Option<Subscribed>,
+}
+
+impl Heard {
+    fn of(key: Key, broker: &Broker, asked: &ConsumerGroupHeartbeatRequest) -> Option<Self> {
+        let epochs = Epochs::of(key, broker, asked);
+        let subscribed = Subscribed::of(key, broker, asked);
+        (epochs.is_some() || subscribed.is_some()).then_some(Self { epochs, subscribed })
+    }
+
+    /// It has been handled.
+    pub(super) fn handled(&self, says: &mut Says<'_>, by: Speaker<'_>, replies: &[Reply]) {
+        if let Some(epochs) = &self.epochs {
+            epochs.handled(says, by, replies);
+        }
+        if let Some(subscribed) = &self.subscribed {
+            subscribed.handled(says, by, replies);
+        }
+    }
+}
+
+/// A heartbeat in the classic protocol.
+#[derive(Debug)]
+struct Shown {
+    key: Key,
+    asked: HeartbeatRequest,
+    /// When the member's session would have ended.
+    before: Instant,
+    /// What it is to hear of its group.
+    due: Option<ErrorCode>,
+}
+
 /// What is being handled.
 #[derive(Debug, Default)]
 pub(super) struct CarriedOut {
@@ -72,12 +110,12 @@ pub(super) struct CarriedOut {
     change: Option<(Key, Request)>,
     /// Replicas that are being added where an active controller is to change the ISR.
     moving: Vec<(TopicPartition, Vec<NodeId>)>,
-    /// A member has shown that it is alive; when its session would have ended.
-    member: Option<(Key, HeartbeatRequest, Instant)>,
+    /// A member has shown that it is alive.
+    member: Option<Shown>,
     /// The same of a member in the consumer protocol, which is answered when the log has what it says.
     beats: Option<Beat>,
-    /// The epoch that such a member says it is in.
-    epochs: Option<Epochs>,
+    /// What such a member says.
+    heard: Option<Heard>,
     /// Members that have shown it at this very time, ns: what was late may come all at once.
     shown: (u64, Vec<Arc<str>>),
     /// The node that led something else last, or whose disk answered last, and when, ns.
@@ -104,7 +142,7 @@ impl CarriedOut {
         let again = is_new || shows.is_some_and(|member| self.shown.1.contains(member));
         self.shown.1.extend(shows.filter(|_| !again).cloned());
         if let Request::ConsumerGroupHeartbeat(asked) = request {
-            self.epochs = Epochs::of(key, broker, asked);
+            self.heard = Heard::of(key, broker, asked);
         }
         match request {
             asked if undone::is_change(asked) => {
@@ -117,7 +155,9 @@ impl CarriedOut {
             }
             Request::Heartbeat(asked) if !again => {
                 let until = broker.member_session(&asked.group, &asked.member);
-                self.member = until.map(|until| (key, HeartbeatRequest::clone(asked), until));
+                let due = classic::due(broker, asked);
+                let asked = || HeartbeatRequest::clone(asked);
+                self.member = until.map(|before| Shown { key, asked: asked(), before, due });
             }
             Request::ConsumerGroupHeartbeat(asked) if !again && asked.epoch >= 0 => {
                 let until = broker.member_session(&asked.group, &asked.member);
@@ -135,13 +175,13 @@ impl CarriedOut {
 
     /// Something else is handled.
     pub(super) fn rest(&mut self) {
-        (self.change, self.member, self.beats, self.epochs) = (None, None, None, None);
+        (self.change, self.member, self.beats, self.heard) = (None, None, None, None);
         self.moving.clear();
     }
 
     /// Whether the node is looked at though it says nothing.
     pub(super) fn is_asked(&self) -> bool {
-        let is_heard = self.beats.is_some() || self.epochs.is_some();
+        let is_heard = self.beats.is_some() || self.heard.is_some();
         self.change.is_some() || is_heard || !self.moving.is_empty()
     }
 
@@ -168,9 +208,9 @@ impl CarriedOut {
         self.beats.take()
     }
 
-    /// What such a member has said of its epoch.
-    pub(super) fn epochs(&mut self) -> Option<Epochs> {
-        self.epochs.take()
+    /// What such a member has said.
+    pub(super) fn heard(&mut self) -> Option<Heard> {
+        self.heard.take()
     }
 
     /// A member is answered. What it has asked, if it was heard.
@@ -181,12 +221,18 @@ impl CarriedOut {
         key: Key,
         answer: &HeartbeatResponse,
     ) -> Option<HeartbeatRequest> {
-        let (_, asked, before) = self.member.take_if(|(of, ..)| *of == key)?;
+        let Shown { asked, before, due, .. } = self.member.take_if(|of| of.key == key)?;
         let until = by.broker.member_session(&asked.group, &asked.member);
         says.rule(is_renewed(answer.error, before, until), &|| {
             format!(
                 "coordinator {} answers the heartbeat of {} in {} with {:?}, and leaves the end of its \
                  session at {before:?}: {until:?}",
+                by.node, asked.member, asked.group, answer.error
+            )
+        });
+        says.rule(due.is_none_or(|due| classic::is_heard(due, answer.error)), &|| {
+            format!(
+                "coordinator {} answers the heartbeat of {} in {} with {:?}, and not with {due:?}",
                 by.node, asked.member, asked.group, answer.error
             )
         });

@@ -8,8 +8,8 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::inspect::ClassicMemberView;
 use stormglass_broker_core::protocol::{
-    GroupState, JoinGroupRequest, JoinGroupResponse, Request, Response, SyncGroupRequest,
-    SyncGroupResponse,
+    GroupState, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, Request, Response,
+    SyncGroupRequest, SyncGroupResponse,
 };
 
 /// A member that has been in a generation, as it asks to join, or for its assignment.
@@ -102,6 +102,37 @@ fn calls(known: &ClassicMemberView<'_>, asked: &JoinGroupRequest) -> bool {
         GroupState::Stable => says_more || known.leads,
         GroupState::Empty | GroupState::Dead => false,
     }
+}
+
+/// What a member that shows that it is alive is to hear of its group. `None`: it is not who it says.
+pub(super) fn due(broker: &Broker, asked: &HeartbeatRequest) -> Option<ErrorCode> {
+    let known = broker.classic_member(&asked.group, &asked.member)?;
+    let is_same = asked.instance.is_none() || known.instance == asked.instance.as_ref();
+    is_same.then(|| word((known.state, known.generation), asked.generation))
+}
+
+/// What members of a generation hear of their group.
+fn word((state, now): (GroupState, i32), generation: i32) -> ErrorCode {
+    match state {
+        GroupState::Dead => ErrorCode::CoordinatorNotAvailable,
+        _ if generation != now => ErrorCode::IllegalGeneration,
+        GroupState::PreparingRebalance => ErrorCode::RebalanceInProgress,
+        GroupState::CompletingRebalance | GroupState::Stable => ErrorCode::None,
+        GroupState::Empty => ErrorCode::UnknownMemberId,
+    }
+}
+
+/// Whether a member hears what it is to hear, or nothing of its group.
+pub(super) fn is_heard(due: ErrorCode, told: ErrorCode) -> bool {
+    let is_of_group = matches!(
+        told,
+        ErrorCode::None
+            | ErrorCode::FencedInstanceId
+            | ErrorCode::IllegalGeneration
+            | ErrorCode::RebalanceInProgress
+            | ErrorCode::UnknownMemberId
+    );
+    told == due || !is_of_group
 }
 
 /// A member is answered: it is known by what it said, or is not waited for any more.
@@ -226,6 +257,18 @@ mod tests {
         assert_eq!(broken(true, false, joined(ErrorCode::None, 5)), 0);
         assert_eq!(broken(false, false, joined(ErrorCode::None, 4)), 0);
         assert_eq!(broken(true, false, joined(ErrorCode::NotCoordinator, -1)), 0);
+    }
+
+    #[test]
+    fn members_hear_where_their_group_is() {
+        use GroupState::{CompletingRebalance, Dead, PreparingRebalance, Stable};
+        let hears = |state, told| is_heard(word((state, 4), 4), told);
+        assert!(hears(Stable, ErrorCode::None) && hears(CompletingRebalance, ErrorCode::None));
+        assert!(hears(PreparingRebalance, ErrorCode::RebalanceInProgress));
+        assert!(!hears(PreparingRebalance, ErrorCode::None));
+        assert!(!hears(Stable, ErrorCode::RebalanceInProgress) && !hears(Dead, ErrorCode::None));
+        assert!(!is_heard(word((Stable, 5), 4), ErrorCode::None), "of the generation before");
+        assert!(hears(Stable, ErrorCode::NotCoordinator), "that is something else");
     }
 
     #[test]

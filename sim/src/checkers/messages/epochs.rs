@@ -76,10 +76,13 @@ fn may_be(known: &ConsumerEpochsView, epoch: i32, owned: Option<&[TopicPartition
     epoch == JOIN_EPOCH || epoch == known.epoch || is_behind && has_no_more()
 }
 
-/// Whether who may be in its epoch is not fenced, and everybody else is refused at once.
+/// Whether who may be in its epoch is not fenced, nor unknown, and everybody else is refused at once.
 fn is_right(may_be: bool, told: Option<ErrorCode>) -> bool {
+    use ErrorCode::{FencedMemberEpoch, GroupIdNotFound, UnknownMemberId};
     match may_be {
-        true => told != Some(ErrorCode::FencedMemberEpoch),
+        true => !told.is_some_and(|error| {
+            matches!(error, FencedMemberEpoch | GroupIdNotFound | UnknownMemberId)
+        }),
         false => told.is_some_and(|error| !error.is_ok()),
     }
 }
@@ -111,6 +114,7 @@ mod tests {
         let fenced = Some(ErrorCode::FencedMemberEpoch);
         assert!(is_right(true, None) && is_right(false, fenced));
         assert!(!is_right(true, fenced) && !is_right(false, None));
+        assert!(!is_right(true, Some(ErrorCode::UnknownMemberId)));
         assert!(!is_right(false, Some(ErrorCode::None)));
     }
 

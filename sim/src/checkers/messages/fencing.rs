@@ -38,6 +38,7 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
             transactional(broker, &asked.transactional_id, asked.producer)
         }
         Request::Produce(asked) => produces(broker, asked).or_else(|| skips(broker, asked)),
+        Request::TransactionalProduce(asked) => produces(broker, &asked.produce),
         Request::WriteTxnMarkers(asked) => ends(broker, asked),
         Request::DeleteRecords(asked) => deletes(broker, asked),
         _ => None,
@@ -93,12 +94,12 @@ fn deletes(broker: &Broker, asked: &DeleteRecordsRequest) -> Option<String> {
     })
 }
 
-/// A member of a group, with its generation or epoch.
+/// A member of a group, with its generation or epoch. Whoever has one has it of a group that is gone, if there is none.
 fn member(broker: &Broker, group: &str, (id, epoch): (&Arc<str>, i32)) -> Option<String> {
-    if epoch < 0 || id.is_empty() {
+    if epoch < 0 || id.is_empty() || !broker.has_loaded_group(group) {
         return None; // no member: a manual assignment
     }
-    let known = broker.member_epoch(group, id)?;
+    let known = broker.member_epoch(group, id).flatten();
     (known != Some(epoch)).then(|| {
         format!("it is of member {id} of {group} in epoch or generation {epoch}, not in {known:?}")
     })

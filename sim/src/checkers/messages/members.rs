@@ -1,5 +1,5 @@
 //! Members of groups hear what others of them have said: a leader gets the metadata with which members have
-//! joined.
+//! joined, of all that have, and of nobody else but static ones, which keep their places (KIP-345).
 
 use super::Says;
 use std::collections::BTreeMap;
@@ -25,12 +25,20 @@ pub(super) fn term(broker: &Broker, group: &str) -> Term {
     led.map(|view| view.leader_epoch)
 }
 
+/// What a member has said.
+#[derive(Debug)]
+struct Said {
+    term: Term,
+    protocols: Protocols,
+    /// Of which a leader has been told that the member has joined it, since it has asked.
+    generation: Option<i32>,
+}
+
 /// What members have said.
 #[derive(Debug, Default)]
 pub(super) struct Members {
-    /// By node: protocols of members that have joined by their ids, since the process began, and in which of
-    /// its terms.
-    joined: BTreeMap<i32, BTreeMap<Member, (Term, Protocols)>>,
+    /// By node: members that have asked to join by their ids, since the process began.
+    joined: BTreeMap<i32, BTreeMap<Member, Said>>,
 }
 
 impl Members {
@@ -42,7 +50,7 @@ impl Members {
         let named = asked.protocols.iter();
         let protocols = named.map(|(name, bytes)| (Arc::clone(name), Arc::from(&bytes[..])));
         let member = (Arc::clone(&asked.group), Arc::clone(&asked.member));
-        let said = (term, protocols.collect());
+        let said = Said { term, protocols: protocols.collect(), generation: None };
         self.joined.entry(node).or_default().insert(member, said);
     }
 
@@ -66,10 +74,11 @@ impl Members {
         }
         for other in &answer.members {
             let member = (Arc::clone(&asked.group), Arc::clone(&other.member));
-            let Some((_, said)) = joined.get(&member).filter(|(of, _)| *of == term) else {
+            let Some(known) = joined.get_mut(&member).filter(|of| of.term == term) else {
                 continue;
             };
-            let own = said.iter().find(|(name, _)| Some(name) == answer.protocol.as_ref());
+            let mut own = known.protocols.iter();
+            let own = own.find(|(name, _)| Some(name) == answer.protocol.as_ref());
             let holds = own.is_some_and(|(_, said)| **said == *other.metadata);
             says.rule(holds, &|| {
                 format!(
@@ -78,6 +87,17 @@ impl Members {
                     asked.group, other.member, answer.protocol
                 )
             });
+            // one that leads, and is back under another id, hears who they are once more
+            let is_looked_at = other.instance.is_none() && !answer.skip_assignment;
+            let before = known.generation.filter(|last| *last < answer.generation);
+            says.rule(before.is_none() || !is_looked_at, &|| {
+                format!(
+                    "coordinator {node} has member {} of {} in generation {}, which has not asked to join since \
+                     {before:?}",
+                    other.member, asked.group, answer.generation
+                )
+            });
+            known.generation = Some(answer.generation);
         }
     }
 }
@@ -142,5 +162,22 @@ mod tests {
         assert_eq!(broken(|says| members.joined(says, own, &joins(b"new"), &refused)), 0);
         let answer = joined(ErrorCode::None, b"old");
         assert_eq!(broken(|says| members.joined(says, own, &joins(b"new"), &answer)), 0, "refused");
+    }
+
+    #[test]
+    fn who_has_not_joined_again_is_in_no_other_generation() {
+        let (own, asked) = ((1, Some(4)), joins(b"new"));
+        let mut members = Members::default();
+        let told = |members: &mut Members, generation: i32, instance: Option<&str>| {
+            let mut answer = JoinGroupResponse { generation, ..joined(ErrorCode::None, b"new") };
+            answer.members[0].instance = instance.map(Into::into);
+            broken(|says| members.joined(says, own, &asked, &answer))
+        };
+        members.joins(own, &asked);
+        assert_eq!((told(&mut members, 1, None), told(&mut members, 1, None)), (0, 0));
+        assert_eq!(told(&mut members, 2, Some("n")), 0, "it keeps its place");
+        assert_eq!(told(&mut members, 3, None), 1);
+        members.joins(own, &asked);
+        assert_eq!(told(&mut members, 4, None), 0);
     }
 }

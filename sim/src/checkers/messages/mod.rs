@@ -4,6 +4,7 @@
 
 mod ahead;
 mod answers;
+mod awaited;
 mod carried_out;
 mod classic;
 mod committed;
@@ -13,25 +14,32 @@ mod deleted;
 mod deletions;
 mod ends;
 mod epochs;
+mod fenced;
 mod fencing;
 mod fetches;
 mod flawed;
 mod forwarded;
+mod joined;
 mod learned;
 mod led;
+mod let_in;
 mod members;
+mod missing;
 mod named;
 mod noted;
 mod offsets;
+mod open;
 mod owed;
 mod paged;
 mod peers;
+mod pending;
 mod placed;
 mod proven;
 mod quotas;
 mod session_times;
 mod sessions;
 mod shutdowns;
+mod subscribed;
 #[cfg(test)]
 mod tests;
 mod timestamps;
@@ -48,11 +56,13 @@ use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
 use super::suite::Checkers;
 use crate::disk::Disk;
+use awaited::Awaited;
 use carried_out::CarriedOut;
 use creations::Creations;
 use ends::Ends;
+use let_in::LetIn;
 use members::Members;
-use noted::Noted;
+use open::{Open, is_looked_at};
 use owed::Owed;
 use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -67,7 +77,6 @@ use stormglass_broker_core::protocol::{
     FetchPartition, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, Request, Response,
 };
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
-use timestamps::Visible;
 use written::Told;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -75,13 +84,14 @@ pub(crate) const PROMISE: Promise = Promise {
     text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
            metadata and high watermarks in messages are those of its logs and its image, votes are \
            on disk before they are given, members are told what the coordinator's log has \
-           and what others of their group have said, are known by what they say, stay while they wait, have a longer session \
+           and what others of their group have said, are known by what they say, hear where their group is, stay while they wait, have a longer session \
            when they show that they are alive, and are fenced in other epochs than their own only, what an administrator is told is done is so, \
            transactions end as their producers ask or in another epoch, transactional ids become \
-           what follows from what they were, answers name all that was asked about, who ends in order leads \
+           what follows from what they were, and who has one is not fenced, what is of a transaction is let in in time \
+           and in order, answers name all that was asked about, who ends in order leads \
            nothing, errors have their reason, members and producers that are fenced are refused, \
            and so are batches that no client may write, leaders name no end of a log that they do not know, and delete \
-           what is committed and no more, nobody else answers for a partition, listings leave none out, topics come into being only if somebody allows it, who asks something of a group is answered once, with the positions \
+           what is committed and no more, nobody else answers for a partition, listings leave none out, topics come into being only if somebody allows it, who asks something is answered, at once where that needs nobody else, of a group once, with the positions \
            that its coordinator knows, open transactions make them unstable, positions that are acknowledged are in the log, \
            readers hear that they are ahead of one, nobody is told that a controller is none, clients wait as long as their quotas say, and nobody \
            else does, and an answer to an earlier question changes nothing",
@@ -130,54 +140,6 @@ struct Unproven {
     log_end: Offset,
 }
 
-/// A request that waits for its answer.
-#[derive(Debug)]
-struct Open {
-    request: Request,
-    /// Of a produce: partitions whose batch was in order as it came.
-    in_order: Vec<TopicPartition>,
-    /// Of ListOffsets: what could be read of partitions that are asked about by time.
-    visible: Vec<Visible>,
-    /// Of ListOffsets: partitions whose end nobody can name yet.
-    unsure: Vec<TopicPartition>,
-    /// Of ConsumerGroupHeartbeat: how often members of the group are to be heard, ms.
-    interval_ms: i32,
-    /// Of what may change a transactional id: what that was.
-    transactional: Option<Box<transactional::Before>>,
-    /// Partitions that others lead, or in another epoch.
-    unled: Vec<TopicPartition>,
-    /// Of members in the classic protocol, and of readers.
-    noted: Noted,
-}
-
-impl Open {
-    /// As a node begins to work on it. `interval_ms`: how often members of groups without a config of their own
-    /// are to be heard; `wall_ms`: the time, where clocks are right.
-    fn new(broker: &Broker, request: &Request, interval_ms: i32, wall_ms: Option<i64>) -> Self {
-        let in_order = match request {
-            Request::Produce(asked) => answers::in_order(broker, asked),
-            _ => Vec::new(),
-        };
-        let (visible, unsure) = match request {
-            Request::ListOffsets(asked) => {
-                (timestamps::visible(broker, asked), unsure::of(broker, asked))
-            }
-            _ => (Vec::new(), Vec::new()),
-        };
-        let interval_ms = match request {
-            Request::ConsumerGroupHeartbeat(asked) => {
-                placed::interval_ms(broker, &asked.group, interval_ms)
-            }
-            _ => 0,
-        };
-        let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
-        let unled = led::unled(broker, request);
-        let noted = Noted::of(broker, request);
-        let request = request.clone();
-        Self { request, in_order, visible, unsure, interval_ms, transactional, unled, noted }
-    }
-}
-
 /// Questions that are open, and what fetch sessions hold.
 #[derive(Debug, Default)]
 pub(crate) struct Talk {
@@ -196,6 +158,8 @@ pub(crate) struct Talk {
     members: Members,
     session_times: SessionTimes,
     owed: Owed,
+    awaited: Awaited,
+    let_in: LetIn,
     /// What a follower has asked a leader for last, by node, leader and partition.
     fetching: FxHashMap<(i32, NodeId, TopicPartition), Fetching>,
     /// Of the answer that is being taken.
@@ -287,6 +251,7 @@ impl Checkers {
         if let (Request::OffsetCommit(commit), Some(forgotten)) = (request, &mut self.forgotten) {
             forgotten.asked(commit);
         }
+        self.lasting.asked(request);
         self.talk.ends.asked(request);
         self.talk.creations.asked(request, self.creates_topics);
         self.talk.shutdowns.asked((node, broker), request);
@@ -294,6 +259,8 @@ impl Checkers {
         let key = (node, conn, correlation);
         self.talk.carried_out.asked(now_ns, key, broker, request);
         self.talk.owed.asked(key, request);
+        self.talk.awaited.asked(key, broker, request);
+        self.talk.let_in.asked(node, request);
         if let Request::LeaveGroup(asked) = request {
             self.standing.leaves(&asked.group);
             let waits = self.talk.open.iter_mut().filter(|((of, ..), _)| *of == node);
@@ -397,10 +364,18 @@ impl Checkers {
     #[must_use]
     pub fn has_heard(&self) -> bool {
         let Talk {
-            stays_fenced, before, unproven, proposed, shutdowns, carried_out, proven, ..
+            stays_fenced,
+            before,
+            unproven,
+            proposed,
+            shutdowns,
+            carried_out,
+            proven,
+            awaited,
+            ..
         } = &self.talk;
         let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
-        let is_silent = is_silent && proven.is_empty();
+        let is_silent = is_silent && proven.is_empty() && !awaited.is_due();
         let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
         asks || !is_silent
     }
@@ -431,6 +406,9 @@ impl Checkers {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
         self.follows_from(by, replies);
+        if let Some(key) = self.talk.awaited.due() {
+            self.rest(|says| awaited::at_once(says, by.node, key, replies));
+        }
         for (tp, elected) in std::mem::take(&mut self.talk.proposed) {
             self.counts_taken_in(by, tp, elected);
         }
@@ -451,8 +429,8 @@ impl Checkers {
                 self.is_heard(by, member, session_times::configured(by.broker, member.0));
             }
         }
-        if let Some(epochs) = self.talk.carried_out.epochs() {
-            self.rest(|says| epochs.handled(says, by, replies));
+        if let Some(heard) = self.talk.carried_out.heard() {
+            self.rest(|says| heard.handled(says, by, replies));
         }
         for tp in self.talk.carried_out.moved_early(by.broker) {
             self.about(tp, |says| {
@@ -469,6 +447,7 @@ impl Checkers {
         let asked = self.talk.open.remove(&key);
         let objection = self.talk.objections.remove(&key);
         let is_welcome = self.talk.welcome.remove(&key);
+        self.talk.awaited.answered(key);
         if let Some(mut quotas) = self.talk.quotas.take() {
             let of = (now_ns, by.node, by.broker);
             self.rest(|says| quotas.answered(says, of, reply));
@@ -499,6 +478,7 @@ impl Checkers {
         }
         if let Some(asked) = asked {
             self.answered(by, &asked, answer);
+            self.compares_open(by, &asked.request, answer);
         }
         if let Response::Heartbeat(answer) = answer {
             let mut carried_out = std::mem::take(&mut self.talk.carried_out);
@@ -550,6 +530,8 @@ impl Checkers {
         self.talk.told.forget(node);
         self.talk.members.forget(node);
         self.talk.owed.forget(node);
+        self.talk.awaited.forget(node);
+        self.talk.let_in.forget(node);
         self.talk.shutdowns.forget(node);
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
@@ -580,6 +562,9 @@ impl Checkers {
                     let asked = (asked, &*open.in_order);
                     self.about(part.tp, |says| answers::produce(says, by, asked, part));
                 }
+            }
+            (Request::TransactionalProduce(asked), Response::Produce(answer)) => {
+                self.answers_in_transaction(by, (&**asked, open.noted.came()), answer);
             }
             (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
                 self.names_offsets(by, (open, asked), answer);
@@ -739,38 +724,6 @@ impl Checkers {
         let is_gapless = true;
         check(&mut Says { ledger: &mut self.ledger, label: "", history: &history, is_gapless });
     }
-}
-
-/// Whether the answer to a request is compared with it.
-fn is_looked_at(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Fetch(_)
-            | Request::Produce(_)
-            | Request::ListOffsets(_)
-            | Request::OffsetForLeaderEpoch(_)
-            | Request::BrokerHeartbeat(_)
-            | Request::Metadata(_)
-            | Request::Vote(_)
-            | Request::ConsumerGroupHeartbeat(_)
-            | Request::SyncGroup(_)
-            | Request::JoinGroup(_)
-            | Request::DeleteGroups(_)
-            | Request::OffsetDelete(_)
-            | Request::DescribeClientQuotas(_)
-            | Request::DescribeConfigs(_)
-            | Request::InitProducerId(_)
-            | Request::AddPartitionsToTxn(_)
-            | Request::AddOffsetsToTxn(_)
-            | Request::EndTxn(_)
-            | Request::TransactionalProduce(_)
-            | Request::OffsetCommit(_)
-            | Request::OffsetFetch(_)
-            | Request::TxnOffsetCommit(_)
-            | Request::DeleteRecords(_)
-            | Request::WriteTxnMarkers(_)
-            | Request::DescribeTopicPartitions(_)
-    )
 }
 
 /// Whether a broker takes part as what a follower's request names.

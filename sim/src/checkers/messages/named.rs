@@ -1,8 +1,12 @@
-//! An answer names what was asked about, all of it and nothing else, in the order of the question.
+//! An answer names what was asked about, all of it and nothing else, in the order of the question. Who has to wait for
+//! its quota and begins a fetch session hears of no partition, and has no session: Kafka's fetchers take some of the
+//! partitions for a mistake (KIP-219).
 
 use super::Says;
 use stormglass_broker_core::ids::TopicPartition;
-use stormglass_broker_core::protocol::{ListOffsetsResponse, Request, Response};
+use stormglass_broker_core::protocol::{
+    FetchRequest, FetchResponse, ListOffsetsResponse, Request, Response, SESSION_EPOCH_INITIAL,
+};
 
 /// What is answered is compared with what was asked.
 pub(super) fn answer(says: &mut Says<'_>, node: i32, asked: &Request, answer: &Response) {
@@ -25,6 +29,7 @@ fn is_complete(asked: &Request, answer: &Response) -> Option<bool> {
         return Some(asked.eq(answer.partitions.iter().map(|part| part.tp)));
     }
     Some(match (asked, answer) {
+        (Request::Fetch(asked), Response::Fetch(answer)) => return begins_none(asked, answer),
         (Request::ListOffsets(asked), Response::ListOffsets(answer)) => {
             lists(asked.partitions.iter().map(|(tp, ..)| *tp), answer)
         }
@@ -66,6 +71,12 @@ fn is_complete(asked: &Request, answer: &Response) -> Option<bool> {
     })
 }
 
+/// Of who has to wait before it may have a fetch session.
+fn begins_none(asked: &FetchRequest, answer: &FetchResponse) -> Option<bool> {
+    let waits = asked.session_epoch == SESSION_EPOCH_INITIAL && answer.throttle_ms > 0;
+    waits.then_some(answer.session_id == 0 && answer.partitions.is_empty())
+}
+
 /// What is asked twice is answered once.
 fn lists(asked: impl Iterator<Item = TopicPartition>, answer: &ListOffsetsResponse) -> bool {
     let mut once: Vec<TopicPartition> = Vec::new();
@@ -82,7 +93,34 @@ mod tests {
     use super::*;
     use crate::recorder::testing::tp;
     use stormglass_broker_core::error::ErrorCode;
-    use stormglass_broker_core::protocol::{DeleteRecordsRequest, DeleteRecordsResponse};
+    use stormglass_broker_core::protocol::{
+        DeleteRecordsRequest, DeleteRecordsResponse, IsolationLevel,
+    };
+
+    #[test]
+    fn who_has_to_wait_begins_no_session() {
+        let told = |session_epoch, throttle_ms, session_id| {
+            let asked = FetchRequest {
+                replica: None,
+                max_wait_ms: 0,
+                min_bytes: 1,
+                max_bytes: 1 << 20,
+                isolation: IsolationLevel::ReadUncommitted,
+                session_id: 0,
+                session_epoch,
+                partitions: Vec::new(),
+                forgotten: Vec::new(),
+                rack: None,
+            };
+            let (error, partitions) = (ErrorCode::None, Vec::new());
+            begins_none(&asked, &FetchResponse { throttle_ms, error, session_id, partitions })
+        };
+        assert_eq!(
+            (told(SESSION_EPOCH_INITIAL, 5, 0), told(SESSION_EPOCH_INITIAL, 0, 7)),
+            (Some(true), None)
+        );
+        assert_eq!((told(SESSION_EPOCH_INITIAL, 5, 7), told(3, 5, 7)), (Some(false), None));
+    }
 
     #[test]
     fn an_answer_leaves_nothing_out() {

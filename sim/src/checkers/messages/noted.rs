@@ -1,7 +1,8 @@
 //! What is noted of a request as a node begins to work on it, where its answer is compared with that: of members in the
-//! classic protocol, and of readers that are ahead of a log, or behind it.
+//! classic protocol, of groups that are to be deleted, of readers that are ahead of a log, or behind it, and of what is to
+//! become part of a transaction.
 
-use super::{Says, Speaker, ahead, classic, committed};
+use super::{Says, Speaker, ahead, classic, committed, joined, let_in, missing};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::protocol::{Request, Response};
@@ -11,8 +12,12 @@ use stormglass_broker_core::protocol::{Request, Response};
 pub(super) struct Noted {
     /// Of who asks something of its group.
     member: Option<classic::Before>,
+    /// A group that is to be deleted, or to lose positions.
+    found: Option<missing::Found>,
     /// Positions of a fetch that are in no part of a log.
     outside: Vec<ahead::Outside>,
+    /// Partitions for which batches of a transaction come.
+    came: Vec<let_in::Came>,
 }
 
 impl Noted {
@@ -22,7 +27,17 @@ impl Noted {
             Request::Fetch(fetch) => ahead::of(broker, fetch),
             _ => Vec::new(),
         };
-        Self { member: classic::Before::of(broker, request), outside }
+        let came = match request {
+            Request::TransactionalProduce(asked) => let_in::came(broker, asked),
+            _ => Vec::new(),
+        };
+        let (member, found) = (classic::Before::of(broker, request), missing::of(broker, request));
+        Self { member, found, outside, came }
+    }
+
+    /// Partitions for which batches of a transaction came.
+    pub(super) fn came(&self) -> &[let_in::Came] {
+        &self.came
     }
 
     /// Somebody asks to take members out of a group.
@@ -43,7 +58,11 @@ impl Noted {
         if let Some(member) = &self.member {
             member.answered(says, by.node, asked, answer);
         }
+        if let Some(found) = &self.found {
+            found.answered(says, by, answer);
+        }
         classic::answer(says, by, asked, answer);
+        joined::answer(says, by, asked, answer);
         committed::answer(says, by, asked, answer);
         if let Response::Fetch(answer) = answer
             && !self.outside.is_empty()

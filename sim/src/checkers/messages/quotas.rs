@@ -28,8 +28,8 @@ const FORGOTTEN_MS: u64 = 11_000;
 const ROUNDING_MS: u64 = 3;
 /// Longest wait for a thread's time, ms.
 const THREAD_WAIT_MS_MAX: u64 = 1_000;
-/// Beyond what is asked for, an answer has headers, and its first batch as a whole.
-const ANSWER_SLACK: u64 = 2 << 20;
+/// Beyond its records an answer has headers.
+const HEADERS_MAX: u64 = 32 << 10;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,6 +76,9 @@ struct Asked {
     correlation: u64,
     /// Bytes of a Produce.
     produced: Option<u64>,
+    /// Bytes of records that a Fetch may be answered with, but for its first batch: what it asks for, and no more than
+    /// fits into the windows of its quota, as it could never be answered (KAFKA-9677).
+    fetched_max: u64,
 }
 
 /// Quotas of clients in a run.
@@ -90,6 +93,8 @@ pub(super) struct Quotas {
     counted: FxHashMap<Account, VecDeque<Entry>>,
     /// The same of what was produced since the quota has its value, and that value.
     under: FxHashMap<Account, (u64, VecDeque<Entry>)>,
+    /// Bytes that somebody has produced to a partition at once, at most.
+    largest: u64,
 }
 
 impl Quotas {
@@ -100,6 +105,7 @@ impl Quotas {
             asked: FxHashMap::default(),
             counted: FxHashMap::default(),
             under: FxHashMap::default(),
+            largest: 0,
         }
     }
 
@@ -143,6 +149,7 @@ impl Quotas {
         key: (u64, u64),
         asked: &Request,
     ) {
+        self.largest = self.largest.max(largest(asked));
         let Some(image) = broker.metadata().filter(|_| broker.applies_metadata()) else { return };
         let is_limited = image.quotas().keys().any(|owner| owner.ip.is_none());
         if !is_limited || !self.clients.contains_key(&(node, key.0)) {
@@ -150,7 +157,14 @@ impl Quotas {
         }
         let is_produced = matches!(asked, Request::Produce(_) | Request::TransactionalProduce(_));
         let produced = is_produced.then(|| asked.wire_size(0));
-        self.asked.insert((node, key.0), Asked { correlation: key.1, produced });
+        let fetched_max = match asked {
+            Request::Fetch(fetch) => {
+                let quota = self.of(image, (node, key.0), Limited::Fetched);
+                fits(fetch.max_bytes, quota.as_ref())
+            }
+            _ => 0,
+        };
+        self.asked.insert((node, key.0), Asked { correlation: key.1, produced, fetched_max });
     }
 
     /// A client is answered, or is told nothing.
@@ -188,7 +202,7 @@ impl Quotas {
                     says.rule(reply.throttle_ms == 0 || is_empty, &|| {
                         format!("broker {node} hands records to a client that is over its quota")
                     });
-                    self.fetch_wait(now_ms, quota, reply.throttle_ms > 0)
+                    self.fetch_wait(now_ms, quota, (reply.throttle_ms > 0, asked.fetched_max))
                 }
                 (_, bytes) => {
                     let entry = (now_ms, bytes.unwrap_or(0), at.1);
@@ -269,10 +283,10 @@ impl Quotas {
         (least, (due(may + more) + ROUNDING_MS).saturating_sub(COUNTED_MS))
     }
 
-    /// The same for an answer whose records were left out, if it has to wait: they might have filled all windows.
-    fn fetch_wait(&self, now_ms: u64, quota: &Quota, waits: bool) -> (u64, u64) {
-        let windows = quota.per_sec.saturating_mul(COUNTED_MS / 1_000);
-        self.wait(now_ms, quota, if waits { windows + ANSWER_SLACK } else { 0 })
+    /// The same for an answer whose records were left out, if it has to wait: they might have been as many as the
+    /// answer may have.
+    fn fetch_wait(&self, now_ms: u64, quota: &Quota, (waits, most): (bool, u64)) -> (u64, u64) {
+        self.wait(now_ms, quota, if waits { most + self.largest + HEADERS_MAX } else { 0 })
     }
 
     fn time_wait(&self, now_ms: u64, quota: Option<&Quota>) -> (u64, u64) {
@@ -280,6 +294,24 @@ impl Quotas {
         let (least, longest) = self.wait(now_ms, quota, 0);
         (least.min(THREAD_WAIT_MS_MAX), longest.min(THREAD_WAIT_MS_MAX))
     }
+}
+
+/// Bytes that a request produces to one partition.
+fn largest(asked: &Request) -> u64 {
+    let produced = match asked {
+        Request::Produce(produce) => produce,
+        Request::TransactionalProduce(within) => &within.produce,
+        _ => return 0,
+    };
+    let sizes = produced.partitions.iter().map(|data| u64::from(data.records.size_bytes()));
+    sizes.max().unwrap_or(0)
+}
+
+/// What is asked for, as far as it fits into all windows together.
+fn fits(max_bytes: i32, quota: Option<&Quota>) -> u64 {
+    let asked = u64::try_from(max_bytes).unwrap_or(0);
+    let windows = quota.map(|quota| quota.per_sec.saturating_mul(COUNTED_MS / 1_000));
+    windows.map_or(asked, |windows| asked.min(windows))
 }
 
 /// How special a part of an owner is for a name; `None`: it is not for it.
@@ -399,6 +431,9 @@ impl Checkers {
         (node, broker): (i32, &Broker),
         of: &Input,
     ) {
+        if let Input::ConnectionClosed(conn) = of {
+            self.talk.awaited.closed(node, conn.0);
+        }
         let Some(quotas) = &mut self.talk.quotas else { return };
         match of {
             Input::Client { conn, client_id } => quotas.named(node, conn.0, Arc::clone(client_id)),
@@ -434,6 +469,21 @@ mod tests {
         assert!(least <= 5_000 && longest >= 5_000 && (least, longest) == (3_997, 5_003));
         assert_eq!(quotas.wait(10_500, &quota, 0).0, 0, "it may be forgotten");
         assert_eq!(quotas.wait(11_000, &quota, 0), (0, 0), "it is");
+    }
+
+    #[test]
+    fn an_answer_that_would_never_fit_is_seen() {
+        let (mut quotas, quota) = (Quotas::new(true), quota(1_000));
+        quotas.largest = 5_000;
+        let longest = |asked: i32, quota: &Quota| {
+            let most = fits(asked, Some(quota));
+            quotas.fetch_wait(0, quota, (true, most)).1
+        };
+        // headers, and the first batch, on top of full windows
+        assert_eq!(longest(1 << 20, &quota), 32_768 + 5_000 + ROUNDING_MS);
+        assert_eq!(longest(4_000, &quota), 32_768 + 5_000 + ROUNDING_MS - 6_000);
+        assert_eq!(fits(1 << 20, None), 1 << 20);
+        assert_eq!(quotas.fetch_wait(0, &quota, (false, 1 << 20)).1, 0);
     }
 
     #[test]

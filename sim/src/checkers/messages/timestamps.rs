@@ -18,6 +18,8 @@ pub(super) struct Visible {
     end: Offset,
     /// Nothing is beyond.
     is_all: bool,
+    /// Where the batch ends whose time is the newest that the log knows, deleted records and all.
+    newest_at: Offset,
 }
 
 /// What can be read now of each partition that is asked about by time.
@@ -30,7 +32,8 @@ pub(super) fn visible(broker: &Broker, asked: &ListOffsetsRequest) -> Vec<Visibl
             IsolationLevel::ReadCommitted => view.log.last_stable_offset(view.high_watermark),
         };
         let (start, is_all) = (view.log.log_start_offset(), end == view.log.next_offset());
-        Some(Visible { tp: *tp, start, end, is_all })
+        let (_, newest_at) = view.log.max_timestamp();
+        Some(Visible { tp: *tp, start, end, is_all, newest_at })
     };
     by_time.filter_map(end).collect()
 }
@@ -62,8 +65,16 @@ pub(super) fn answer(
         let start = view.log.log_start_offset();
         let batches = by.disk.batches(part.tp, &(start..visible.end));
         let is_all = visible.is_all && visible.start == start && !has_lost;
+        let is_all = is_all && !is_newest_deleted(visible.newest_at, start, &batches);
         compare(says, by.node, (*spec, part), (&batches, is_all));
     }
+}
+
+/// Whether the newest time of all is one of deleted records, whose segment is still there. It is looked for, and not
+/// found (hunt seed 14000269). Kafka tells of the deleted record.
+fn is_newest_deleted(newest_at: Offset, start: Offset, batches: &[Arc<Batch>]) -> bool {
+    let mut whole = batches.iter().filter(|batch| batch.base_offset() >= start);
+    whole.next().is_none_or(|first| newest_at < first.base_offset())
 }
 
 /// Whether what is found was not below the log's start when it was asked for. It may be now: whoever looks into remote
@@ -72,7 +83,8 @@ fn begins_before(visible: Visible, part: &ListOffsetsPartitionResponse) -> bool 
     !part.error.is_ok() || part.offset < 0 || part.offset >= visible.start
 }
 
-/// `batches`: those that could be read when it was asked for, and still can. `is_all`: there were no others.
+/// `batches`: those that could be read when it was asked for, and still can. `is_all`: there were no others, and the
+/// newest time is one of theirs.
 fn compare(
     says: &mut Says<'_>,
     node: i32,
@@ -145,7 +157,8 @@ mod tests {
 
     #[test]
     fn nothing_is_found_below_what_was_there_when_it_was_asked_for() {
-        let visible = Visible { tp: tp(0), start: 10, end: 20, is_all: true };
+        let (start, end, newest_at) = (10, 20, 19);
+        let visible = Visible { tp: tp(0), start, end, is_all: true, newest_at };
         let at = |offset| {
             let (error, timestamp, leader_epoch) = (ErrorCode::None, 5, 1);
             let tp = tp(0);
@@ -153,6 +166,17 @@ mod tests {
             begins_before(visible, &part)
         };
         assert!(at(10) && at(-1) && !at(9));
+    }
+
+    #[test]
+    fn the_newest_time_may_be_one_of_deleted_records() {
+        let of = |newest_at, start| {
+            let left: Vec<Arc<Batch>> =
+                log().into_iter().filter(|batch| batch.next_offset() > start).collect();
+            is_newest_deleted(newest_at, start, &left)
+        };
+        assert!(of(9, 10) && of(9, 5), "of a batch that is deleted, or was cut into");
+        assert!(!of(19, 10) && !of(19, 5) && !of(9, 0), "it is there");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! was asked: who its producer is, which partitions its transaction has, since when, and who may come again. Who has to
 //! wait for a producer id is looked at less closely, as others may come first.
 
-use super::{Says, Speaker, fencing};
+use super::{Says, Speaker, fenced, fencing};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -17,7 +17,7 @@ use stormglass_broker_core::protocol::{
 /// Right clocks of nodes may be behind by this much all the same, ms.
 const SLACK_MS: i64 = 100;
 /// The first epoch that nobody may have after another one.
-const EXHAUSTED: i16 = i16::MAX - 1;
+pub(super) const EXHAUSTED: i16 = i16::MAX - 1;
 
 /// A transactional id, as it was when its coordinator was asked.
 #[derive(Debug)]
@@ -87,11 +87,14 @@ impl Before {
 
     fn flaw(&self, after: &View, asked: &Request, answer: &Response) -> Option<&'static str> {
         let known = self.known.as_ref();
+        if let Some(flaw) = known.and_then(|known| fenced::wrongly(known, asked, answer)) {
+            return Some(flaw);
+        }
         match (asked, answer) {
             (Request::InitProducerId(asked), Response::InitProducerId(answer)) => {
                 match answer.error {
                     ErrorCode::None => begun(known, after, asked, answer),
-                    ErrorCode::ConcurrentTransactions => fenced(known?, after),
+                    ErrorCode::ConcurrentTransactions => aborted(known?, after),
                     _ => None,
                 }
             }
@@ -214,16 +217,23 @@ fn begun(
     });
     if known.producer.epoch >= EXHAUSTED {
         let keeps = given.id == known.producer.id;
-        return flaw.or_else(|| first(&[(keeps, "keeps the id whose epochs have ended")]));
+        // for another id it may have had to wait, and others may have got one before it
+        let retries = fenced::held(asked).map_or(-1, |held| held.epoch);
+        let last = ProducerIdAndEpoch { epoch: retries, ..known.producer };
+        let is_first = given.epoch == 0;
+        return flaw.or_else(|| {
+            first(&[
+                (keeps, "keeps the id whose epochs have ended"),
+                (is_first && after.last != last, "lets somebody else come again"),
+            ])
+        });
     }
-    let held = (asked.producer_epoch >= 0)
-        .then_some(ProducerIdAndEpoch { id: asked.producer_id, epoch: asked.producer_epoch });
-    let next = next(known, held);
+    let next = next(known, fenced::held(asked));
     flaw.or_else(|| first(&[(next != Some((given, after.last)), "gives it to the wrong producer")]))
 }
 
 /// Who a producer is that begins a session with what it held before, and who may come again then. `None`: it is fenced.
-fn next(
+pub(super) fn next(
     known: &View,
     held: Option<ProducerIdAndEpoch>,
 ) -> Option<(ProducerIdAndEpoch, ProducerIdAndEpoch)> {
@@ -243,7 +253,7 @@ fn next(
 
 /// Who asks for a session while a transaction is open is told to come again: it is aborted in another epoch, and nobody
 /// who was fenced may take that for the answer to a request of its own.
-fn fenced(known: &View, after: &View) -> Option<&'static str> {
+fn aborted(known: &View, after: &View) -> Option<&'static str> {
     if known.state != TransactionState::Ongoing || known.is_changing {
         return None; // something else is under way
     }
@@ -376,12 +386,33 @@ mod tests {
     }
 
     #[test]
+    fn after_the_last_epoch_only_who_had_that_may_come_again() {
+        let known = view(EXHAUSTED, TransactionState::CompleteAbort, &[]);
+        let begun = |held: i16, last: i16| {
+            let transactional = TransactionalId { id: "x".into(), timeout_ms: 60 };
+            let asked = InitProducerIdRequest {
+                transactional: Some(Box::new(transactional)),
+                producer_id: if held < 0 { -1 } else { 7 },
+                producer_epoch: held,
+            };
+            let error = ErrorCode::None;
+            let answer = InitProducerIdResponse { error, producer_id: 8, producer_epoch: 0 };
+            let mut after = view(0, TransactionState::Empty, &[]);
+            (after.producer, after.last) = (producer(8, 0), producer(7, last));
+            after.began_ms = -1;
+            begun(Some(&known), &after, &asked, &answer).is_none()
+        };
+        assert!(begun(EXHAUSTED, EXHAUSTED) && begun(-1, -1));
+        assert!(!begun(-1, EXHAUSTED) && !begun(EXHAUSTED, -1));
+    }
+
+    #[test]
     fn who_is_fenced_is_no_retry() {
         let known = View { last: producer(-1, 2), ..view(3, TransactionState::Ongoing, &[0]) };
         let after = view(4, TransactionState::PrepareAbort, &[0]);
-        assert_eq!(fenced(&known, &after), None);
+        assert_eq!(aborted(&known, &after), None);
         let retry = View { last: producer(-1, 2), ..after };
-        assert!(fenced(&known, &retry).is_some());
+        assert!(aborted(&known, &retry).is_some());
     }
 
     #[test]

@@ -5,8 +5,9 @@ use super::{Moment, NodeView};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
-use std::collections::BTreeMap;
-use stormglass_broker_core::ids::{TopicId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
 use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView};
 use stormglass_broker_core::metadata::MetadataImage;
 
@@ -44,6 +45,33 @@ pub(super) fn epochs((ledger, partitions): (&mut Ledger, &[Partition]), view: &N
     });
 }
 
+/// A group that has gone over to the classic protocol, or is gone, is not in its coordinator's log as it was: whoever
+/// reads that would have it again. Looked at once some group was removed.
+pub(super) fn left_over((ledger, partitions): (&mut Ledger, &[Partition]), view: &NodeView<'_>) {
+    let now_ns = ledger.now_ns;
+    let topic = view.broker.metadata().and_then(|image| image.topic_named(OFFSETS_TOPIC));
+    let Some(topic) = topic.filter(|_| view.broker.applies_metadata()) else { return };
+    for at in view.broker.coordinated().into_iter().filter(|at| at.is_loaded) {
+        let tp = TopicPartition::new(topic.id, at.partition);
+        let Some(replica) = view.broker.replica_view(tp) else { continue };
+        if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
+            continue; // something is being written
+        }
+        let batches = view.disk.batches(tp, &(0..Offset::MAX));
+        let group = view.broker.left_over_group(at.partition, batches.iter().map(Arc::as_ref));
+        let is_excused = |group: &Arc<str>| {
+            may_be_torn(partitions, group) || is_over(partitions, now_ns, &group_key(group))
+        };
+        let group = group.filter(|group| !is_excused(group));
+        says(ledger, OFFSETS_TOPIC, group.is_none(), &|| {
+            format!(
+                "whoever reads the log of coordinator {} finds {group:?} in the consumer protocol, which it has left",
+                view.node
+            )
+        });
+    }
+}
+
 /// What is wrong with who shall have what.
 fn misgiven(
     group: &ConsumerGroupView<'_>,
@@ -53,8 +81,10 @@ fn misgiven(
     let has_left = |member: &str| may_be_back(partitions, now_ns, (group.group, member));
     let is_sure = || !group.members.iter().any(|member| has_left(member.id));
     stranger(group, image)
+        .or_else(|| vanished(group).filter(|_| is_sure()))
         .or_else(|| unowned(group, has_left))
         .or_else(|| uneven(group).filter(|_| is_sure()))
+        .or_else(|| unsettled(group).or_else(|| shared(group)).filter(|_| is_sure()))
         .filter(|_| !may_be_torn(partitions, group.group))
 }
 
@@ -73,11 +103,21 @@ fn may_be_torn(partitions: &[Partition], group: &str) -> bool {
 /// away, whoever leads with it loads the member as it was, until its session is over, in Kafka as here (hunt seeds
 /// 7000364, 7013343, 7014974).
 fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &str)) -> bool {
-    let key = target_key(group, member);
+    is_over(partitions, now_ns, &target_key(group, member))
+}
+
+/// Whether a record was deleted, and that may have been compacted away while a replica was away, which has the record
+/// still.
+fn is_over(partitions: &[Partition], now_ns: u64, key: &[u8]) -> bool {
     partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
         let keys = p.keys.as_ref();
-        keys.is_some_and(|keys| keys.is_deleted(&key, (&p.committed, p.exposed()), now_ns))
+        keys.is_some_and(|keys| keys.is_deleted(key, (&p.committed, p.exposed()), now_ns))
     })
+}
+
+/// The key of the record that has a group's epoch (`ConsumerGroupMetadataKey`).
+fn group_key(group: &str) -> Vec<u8> {
+    [&3_i16.to_be_bytes()[..], &sized(group)].concat()
 }
 
 /// The key of the record that has a member's target (`ConsumerGroupTargetAssignmentMemberKey`).
@@ -126,6 +166,19 @@ fn stranger(group: &ConsumerGroupView<'_>, image: &MetadataImage) -> Option<Stri
     })
 }
 
+/// A partition that a member is to have, once targets are found, and that is in none of the topics that the group goes
+/// by: it is deleted, or nobody reads it any more.
+fn vanished(group: &ConsumerGroupView<'_>) -> Option<String> {
+    let sizes: BTreeMap<TopicId, i32> = group.topics.values().copied().collect();
+    let is_there = |tp: &&TopicPartition| {
+        sizes.get(&tp.topic).is_some_and(|partitions| (0..*partitions).contains(&tp.partition))
+    };
+    group.members.iter().filter(|_| group.is_assigned).find_map(|member| {
+        let tp = member.target.iter().find(|tp| !is_there(tp))?;
+        Some(format!("member {} is to have {tp:?}, and it goes by {:?}", member.id, group.topics))
+    })
+}
+
 /// A partition that somebody reads, and not exactly one member is to have, once targets are found; who has left may
 /// be another one.
 fn unowned(group: &ConsumerGroupView<'_>, has_left: impl Fn(&str) -> bool) -> Option<String> {
@@ -167,6 +220,24 @@ fn uneven(group: &ConsumerGroupView<'_>) -> Option<String> {
     })
 }
 
+/// A member that has reached its target, and has something else.
+fn unsettled(group: &ConsumerGroupView<'_>) -> Option<String> {
+    let as_set = |of: &[TopicPartition]| of.iter().copied().collect::<BTreeSet<_>>();
+    let mut settled = group.members.iter().filter(|member| member.is_settled);
+    let member = settled.find(|member| as_set(&member.owned) != as_set(&member.target))?;
+    Some(format!("a member is where it should be, and has something else: {member:?}"))
+}
+
+/// A partition that two members have, be it to give it up.
+fn shared(group: &ConsumerGroupView<'_>) -> Option<String> {
+    let mut owners: BTreeMap<TopicPartition, &str> = BTreeMap::new();
+    group.members.iter().find_map(|member| {
+        let mut owned = member.owned.iter();
+        let (tp, other) = owned.find_map(|tp| Some((tp, owners.insert(*tp, member.id)?)))?;
+        Some(format!("members {} and {other} have {tp:?}", member.id))
+    })
+}
+
 /// A topic that members read and that exists, and the group does not know it as it is.
 fn unknown(group: &ConsumerGroupView<'_>, image: &MetadataImage) -> Option<String> {
     let is_read = |name: &str| group.members.iter().any(|member| reads(member, name));
@@ -183,9 +254,7 @@ mod tests {
     use super::*;
     use crate::checkers::compaction::Keys;
     use crate::checkers::void::{Loss, Void};
-    use std::collections::BTreeSet;
-    use std::sync::Arc;
-    use stormglass_broker_core::ids::{NodeId, Offset};
+    use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::records::{Batch, Record};
 
     const TOPIC: TopicId = TopicId(7);
@@ -214,6 +283,7 @@ mod tests {
             assignor: Some("uniform"),
             target: target.iter().map(|index| TopicPartition::new(TOPIC, *index)).collect(),
             owned: Vec::new(),
+            is_settled: false,
         };
         check(&ConsumerGroupView {
             group: &id,
@@ -230,6 +300,12 @@ mod tests {
         assert_eq!(with(&[&[0, 2], &[1]], nobody), None);
         assert!(with(&[&[0], &[1]], nobody).is_some());
         assert!(with(&[&[0, 1, 2], &[1]], nobody).is_some());
+    }
+
+    #[test]
+    fn nobody_is_to_have_what_is_not_there() {
+        assert_eq!(with(&[&[0, 2], &[1]], vanished), None);
+        assert!(with(&[&[0, 3], &[1]], vanished).is_some(), "the topic has three");
     }
 
     #[test]
@@ -264,6 +340,31 @@ mod tests {
     }
 
     #[test]
+    fn who_has_reached_its_target_has_that_and_nobody_else_has_it() {
+        let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::new());
+        let of = |owned: &[&[i32]], check: fn(&ConsumerGroupView<'_>) -> Option<String>| {
+            let some = |of: &[i32]| of.iter().map(|at| TopicPartition::new(TOPIC, *at)).collect();
+            let member = |owned: &&[i32]| ConsumerMemberView {
+                id: &id,
+                topics: &topics,
+                regex: None,
+                assignor: None,
+                target: some(&[0]),
+                owned: some(owned),
+                is_settled: true,
+            };
+            let members = owned.iter().map(member).collect();
+            let (is_assigned, topics) = (true, BTreeMap::new());
+            let group = &id;
+            check(&ConsumerGroupView { group, is_assigned, knows_topics: true, topics, members })
+        };
+        assert_eq!(of(&[&[0]], unsettled), None);
+        assert!(of(&[&[]], unsettled).is_some() && of(&[&[0, 1]], unsettled).is_some());
+        assert_eq!(of(&[&[0], &[1, 2]], shared), None);
+        assert!(of(&[&[0, 1], &[1]], shared).is_some());
+    }
+
+    #[test]
     fn names_and_patterns_are_read() {
         let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::from([Arc::from("a")]));
         let member = ConsumerMemberView {
@@ -273,6 +374,7 @@ mod tests {
             assignor: None,
             target: Vec::new(),
             owned: Vec::new(),
+            is_settled: false,
         };
         let is_read = ["a", "b", "spare", "spare-2"].map(|name| reads(&member, name));
         assert_eq!((is_read, reads(&member, "bb")), ([true; 4], false));

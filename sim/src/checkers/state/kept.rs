@@ -19,6 +19,8 @@ const LOOKS_MAX: usize = 12;
 /// What a replica knew.
 #[derive(Debug, Clone, Copy)]
 struct Look {
+    /// When the disk was through with what it had been given by then: a volume that was slow may work at that
+    /// for long after it is as fast as ever (hunt seed 15000029).
     at_ns: u64,
     high_watermark: Offset,
     log_start: Offset,
@@ -95,20 +97,22 @@ impl Kept {
         self.looks.remove(&(node, tp));
     }
 
-    /// Notes what a replica knows; in a healed cluster compares what it knew with its `checkpoints`.
+    /// Notes what a replica knows, whose disk still works for `backlog_ns`; in a healed cluster compares what it
+    /// knew with its `checkpoints`.
     pub(crate) fn look(
         &mut self,
         p: &Partition,
         ledger: &mut Ledger,
-        Of { node, replica }: Of<'_>,
+        (Of { node, replica }, backlog_ns): (Of<'_>, u64),
         checkpoints: Option<&Checkpoints>,
     ) {
         let now_ns = ledger.now_ns;
-        let now = Look::of(replica, now_ns);
+        let now = Look::of(replica, now_ns.saturating_add(backlog_ns));
         let looks = self.looks.entry((node, replica.tp)).or_default();
         if let Some(kept) = checkpoints {
             let due = |interval_ns: u64| {
-                let is_old = |look: &&Look| now_ns - look.at_ns >= interval_ns + SLACK_NS;
+                let is_old =
+                    |look: &&Look| now_ns.saturating_sub(look.at_ns) >= interval_ns + SLACK_NS;
                 looks.iter().rev().find(is_old)
             };
             let rolled = due(SLACK_NS).map(|then| then.active);

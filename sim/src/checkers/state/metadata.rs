@@ -20,10 +20,11 @@ use stormglass_broker_core::seam::FileName;
 pub(crate) const PROMISE: Promise = Promise {
     name: "metadata-state",
     text: "nodes that know the metadata up to the same offset know the same, brokers lead and \
-           follow as it says, and coordinate exactly the partitions of __consumer_offsets that they \
-           lead, with the positions that the log has and no older ones than groups were told; groups in the consumer \
+           follow as it says, and coordinate exactly the partitions of __consumer_offsets and __transaction_state that they \
+           lead, with the positions that the log has and no older ones than groups were told, and of transactions with what is \
+           committed; groups in the consumer \
            protocol give each partition that is read to one member that subscribes to its topic; static members keep \
-           their places until their sessions end; brokers \
+           their places until their sessions end, a generation its members, its leader and what they were assigned; brokers \
            hold the replicas that it gives them, with their topics' configs, and once all is well \
            again every partition is led; ISRs have replicas only, and no fenced member, leaders are in them, who could lead \
            a partition without a leader does, no configs or positions are left of topics that are gone, and snapshots of \
@@ -352,7 +353,7 @@ fn role(
 pub(crate) fn coordinates(
     ledger: &mut Ledger,
     view: &NodeView<'_>,
-    (moment, from_both): (Moment, bool),
+    (moment, from_both, has_removed): (Moment, bool, bool),
     forgetful: &BTreeSet<i32>,
 ) {
     let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
@@ -375,9 +376,15 @@ pub(crate) fn coordinates(
             view.node
         )
     });
-    for at in coordinated.iter().filter(|at| from_both && at.is_loaded) {
-        if !forgetful.contains(&at.partition) {
-            positions::look(ledger, view, TopicPartition::new(topic.id, at.partition));
+    for at in coordinated.iter().filter(|at| at.is_loaded && !forgetful.contains(&at.partition)) {
+        let tp = TopicPartition::new(topic.id, at.partition);
+        positions::look_open(ledger, view, tp);
+        if from_both {
+            positions::look(ledger, view, tp);
+        }
+        // positions that went with a group's other records, or should have, may be written over soon
+        if has_removed && moment != Moment::Drained {
+            replay(ledger, view, (tp, moment));
         }
     }
     if moment == Moment::Drained {
@@ -387,7 +394,7 @@ pub(crate) fn coordinates(
                 format!("broker {} still loads partition {} of it", view.node, at.partition)
             });
             if !forgetful.contains(&at.partition) {
-                replay(ledger, view, tp);
+                replay(ledger, view, (tp, moment));
                 if !from_both {
                     positions::look(ledger, view, tp);
                 }
@@ -459,8 +466,8 @@ pub(crate) fn transactions(ledger: &mut Ledger, view: &NodeView<'_>) {
     }
 }
 
-/// What a coordinator answers is what its log says.
-fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
+/// What a coordinator answers is what its log says; at the end, members included.
+fn replay(ledger: &mut Ledger, view: &NodeView<'_>, (tp, moment): (TopicPartition, Moment)) {
     let Some(replica) = view.broker.replica_views().find(|replica| replica.tp == tp) else {
         return;
     };
@@ -472,7 +479,8 @@ fn replay(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
     let memory = view.broker.positions(tp.partition);
     let gone = log.iter().find(|(key, offset)| memory.get(*key) != Some(offset));
     let gone = gone.or_else(|| memory.iter().find(|(key, _)| !log.contains_key(*key)));
-    let differs = view.broker.groups_differ(tp.partition, batches.iter().map(Arc::as_ref));
+    let differs = || view.broker.groups_differ(tp.partition, batches.iter().map(Arc::as_ref));
+    let differs = (moment == Moment::Drained).then(differs).flatten();
     says(ledger, OFFSETS_TOPIC, differs.is_none(), &|| {
         format!(
             "coordinator {} of partition {} knows something else than its log: {}",

@@ -1,10 +1,12 @@
 //! What nodes hold in memory, compared with their disks, with each other and with the rules that it
 //! must obey. Looked at between events, once a simulated second and at the end.
 
+mod answered;
 mod asks;
 mod changes;
 mod chores;
 mod cleaned;
+mod coordinating;
 mod forgotten;
 mod goes_on;
 mod groups;
@@ -15,6 +17,7 @@ mod idle;
 mod in_touch;
 mod internal;
 mod kept;
+mod lasting;
 mod log_configs;
 mod logs;
 mod metadata;
@@ -22,7 +25,9 @@ mod positions;
 mod promised;
 mod quorum;
 mod recorded;
+mod registered;
 mod reload;
+mod remembered;
 mod replicas;
 mod segments;
 mod settings;
@@ -56,9 +61,10 @@ pub(crate) use heartbeats::Heartbeats;
 pub(crate) use horizons::Horizons;
 pub(crate) use in_touch::InTouch;
 pub(crate) use kept::Kept;
+pub(crate) use lasting::Lasting;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
-pub(crate) use positions::{open_positions, said_positions};
+pub(crate) use positions::{open_differs, open_positions, said_positions};
 pub(crate) use quorum::{Followed, Learners, PROMISE as QUORUM};
 pub(crate) use recorded::Recorded;
 pub(crate) use replicas::PROMISE as REPLICAS;
@@ -82,6 +88,8 @@ pub struct NodeView<'a> {
     pub disk: &'a Disk,
     /// Since when it has not been stopped, ns; `u64::MAX` when it never was.
     pub awake_ns: u64,
+    /// How long its disk still works at what it has been given, ns.
+    pub backlog_ns: u64,
     /// Time on its monotonic clock.
     pub mono: Instant,
 }
@@ -116,7 +124,7 @@ impl Checkers {
                         idle::forgotten(p, ledger, of, self.expiry_check_ms);
                     }
                 }
-                self.kept.look(p, ledger, of, checkpoints.as_ref());
+                self.kept.look(p, ledger, (of, view.backlog_ns), checkpoints.as_ref());
                 self.segments.look(p, ledger, of);
                 let timeouts = &self.timeouts;
                 let was_joining =
@@ -136,19 +144,14 @@ impl Checkers {
             metadata::eligible(&mut self.ledger, view);
             metadata::members(&mut self.ledger, view);
             metadata::decided(&mut self.ledger, view, &self.unclean);
-            groups::epochs((&mut self.ledger, &self.partitions), view);
-            groups::look((&mut self.ledger, &self.partitions), view, moment);
-            if moment != Moment::Running && self.has_right_clocks {
-                metadata::late(&mut self.ledger, view, self.late_check_ms);
-            }
-            let from_both = self.transactions.as_ref().is_some_and(|of| of.positions.has_shared());
-            metadata::coordinates(&mut self.ledger, view, (moment, from_both), &forgetful);
+            self.coordinates(view, moment, &forgetful);
             if moment == Moment::Drained {
                 metadata::settled(&mut self.ledger, view);
             }
         }
         self.heard(nodes, moment);
         self.standing.look(&mut self.ledger, nodes);
+        self.lasting.look(&mut self.ledger, nodes);
         nodes.iter().for_each(|view| self.checkpoints(view));
         if let Some(forgotten) = &mut self.forgotten {
             forgotten.look(&mut self.ledger, nodes, moment);
@@ -166,6 +169,23 @@ impl Checkers {
             self.compare_transactions(nodes);
             self.compare_logs(nodes);
         }
+    }
+
+    /// Groups and transactions that a node coordinates. `forgetful`: partitions of positions of which not all is known.
+    fn coordinates(&mut self, view: &NodeView<'_>, moment: Moment, forgetful: &BTreeSet<i32>) {
+        let (ledger, partitions) = (&mut self.ledger, &self.partitions[..]);
+        groups::epochs((&mut *ledger, partitions), view);
+        groups::look((&mut *ledger, partitions), view, moment);
+        if moment != Moment::Running && self.has_right_clocks {
+            metadata::late(ledger, view, self.late_check_ms);
+        }
+        let from_both = self.transactions.as_ref().is_some_and(|of| of.positions.has_shared());
+        let has_removed = self.standing.has_removed();
+        metadata::coordinates(ledger, view, (moment, from_both, has_removed), forgetful);
+        if has_removed || moment == Moment::Drained {
+            groups::left_over((&mut *ledger, partitions), view);
+        }
+        coordinating::look(ledger, view, moment);
     }
 
     /// Configs that a node goes by, and what it does from time to time.
@@ -238,6 +258,7 @@ impl Checkers {
             replicas::rules(p, ledger, of, durable);
             replicas::deleted(p, ledger, of);
             replicas::proposed(p, ledger, of);
+            remembered::look(p, ledger, of);
             unflushed::look(p, ledger, (view.node, log), |around| {
                 view.disk.unsynced_from(replica.tp, around)
             });
@@ -254,6 +275,7 @@ impl Checkers {
             if is_due && moment.is_some() && !replica.log.has_in_flight() {
                 p.replicas[mine].turned = false;
                 logs::rebuilt(p, ledger, of, view.disk);
+                remembered::newest(p, ledger, of, (view.disk, self.has_right_clocks));
                 if p.keys.is_some() {
                     let batches = view.disk.batches(replica.tp, &(0..end));
                     shapes::kept(p, ledger, view.node, &batches);
@@ -277,13 +299,15 @@ impl Checkers {
         timers::ring(&mut self.ledger, view);
         goes_on::voter(&mut self.ledger, view);
         asks::under_way(&mut self.ledger, view);
+        answered::look(&mut self.ledger, view, &self.talk);
+        registered::goes_on(&mut self.ledger, view);
         promised::comes(&mut self.ledger, view);
     }
 
     /// Partitions of `__consumer_offsets` of which some replica may never get the marker of a transaction, as it
     /// is compacted away before: what is in that, nobody who loads such a log can tell, in Kafka as here (hunt
     /// seed 1104517).
-    fn forgetful_positions(&self) -> BTreeSet<i32> {
+    pub(super) fn forgetful_positions(&self) -> BTreeSet<i32> {
         let Some(transactions) = &self.transactions else { return BTreeSet::new() };
         let of = self.partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
         let forgetful = of.filter(|p| transactions.may_hang(&p.label, self.ledger.now_ns));

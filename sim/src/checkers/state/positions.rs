@@ -5,14 +5,18 @@ use super::NodeView;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::suite::OFFSETS_TOPIC;
+use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::PositionKey;
 use stormglass_broker_core::records::{Batch, EndTxnMarker, Record};
 
 /// Positions of groups.
 type Positions = BTreeMap<PositionKey, Offset>;
+/// Positions of open transactions, by producer.
+type Open = BTreeMap<i64, Positions>;
 
 /// A coordinator knows them, while nothing is under way. Its log is loaded.
 pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
@@ -38,6 +42,42 @@ pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition)
     });
 }
 
+/// A coordinator knows what open transactions say of positions, and nothing else, while nothing is under way. Its log
+/// is loaded.
+pub(super) fn look_open(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
+    ledger.checked(Check::Metadata, 1);
+    let Some(differs) = open_differs(view.broker, view.disk, tp) else { return };
+    ledger.broken(Check::Metadata, (OFFSETS_TOPIC, &History::default()), &|| {
+        format!("coordinator {} of partition {}: {differs}", view.node, tp.partition)
+    });
+}
+
+/// How what a coordinator knows of open transactions' positions differs from what its log has; `None` also while
+/// something is under way.
+pub(crate) fn open_differs(broker: &Broker, disk: &Disk, tp: TopicPartition) -> Option<String> {
+    let replica = broker.replica_view(tp)?;
+    if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
+        return None;
+    }
+    let producers = replica.log.active_producers().into_iter();
+    let open = producers.map(|producer| producer.open_transaction).filter(|first| *first >= 0);
+    let log = open.min().map_or_else(Open::new, |first| {
+        let batches = disk.batches(tp, &(first..Offset::MAX));
+        said_and_open(batches.iter().map(Arc::as_ref))
+    });
+    let memory = broker.open_positions(tp.partition);
+    (memory != log).then(|| {
+        format!("of positions in open transactions it knows {memory:?}, and its log has {log:?}")
+    })
+}
+
+/// What open transactions say, without those that say nothing any more.
+fn said_and_open<'a>(batches: impl Iterator<Item = &'a Batch>) -> Open {
+    let mut open = read(batches).1;
+    open.retain(|_, positions| !positions.is_empty());
+    open
+}
+
 /// Positions that transactions say something of which are open at the end of a log, or of a part of it that has all of
 /// these transactions.
 pub(crate) fn open_positions<'a>(
@@ -61,9 +101,9 @@ fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> Positions {
 }
 
 /// Positions that count, and those of open transactions, by producer.
-fn read<'a>(batches: impl Iterator<Item = &'a Batch>) -> (Positions, BTreeMap<i64, Positions>) {
+fn read<'a>(batches: impl Iterator<Item = &'a Batch>) -> (Positions, Open) {
     let mut known = Positions::new();
-    let mut open: BTreeMap<i64, Positions> = BTreeMap::new();
+    let mut open = Open::new();
     for batch in batches {
         let producer = batch.header.producer_id;
         if batch.header.is_control() {
@@ -158,6 +198,15 @@ mod tests {
         assert_eq!(of(&[open(), says(Some(3), None), ends(7, true)]), Some(3), "said since");
         assert_eq!(of(&[open(), says(None, None), ends(7, true)]), None, "deleted since");
         assert_eq!(of(&[open(), ends(8, true)]), None, "another one's end");
+    }
+
+    #[test]
+    fn a_transaction_that_says_nothing_any_more_is_not_open() {
+        let of = |batches: &[Batch]| said_and_open(batches.iter());
+        let open = || says(Some(5), Some(7));
+        assert_eq!(of(&[open()]).into_keys().collect::<Vec<_>>(), [7]);
+        assert_eq!(of(&[open(), says(None, None)]), Open::new(), "deleted since");
+        assert_eq!(of(&[open(), ends(7, true)]), Open::new());
     }
 
     #[test]

@@ -15,7 +15,8 @@ use stormglass_scenarios::plan::Plan;
 pub(crate) const PROMISE: Promise = Promise {
     name: "quorum-durability",
     text: "the metadata quorum commits only what a majority of its voters has on disk and agrees \
-           on, and only when that ends with a record of its leader's own epoch; who leads it hears from a majority, \
+           on, and only when that ends with a record of its leader's own epoch; what goes is in a snapshot on disk; \
+           who leads it hears from a majority, \
            and once all is well again, all controllers learn of it",
 };
 
@@ -74,6 +75,13 @@ pub(crate) fn agrees(ledger: &mut Ledger, view: &NodeView<'_>) {
     says(gone.is_none(), &|| {
         format!(
             "node {node} has deleted {gone:?}, which it would have looked for after a power failure"
+        )
+    });
+    let early = view.disk.trimmed_early();
+    says(early.is_none(), &|| {
+        format!(
+            "node {node} has deleted metadata that is in no snapshot which it would have found after a power failure \
+             (where its log began, and where that snapshot ended): {early:?}"
         )
     });
     says(audit.stale_fetches == 0, &|| {

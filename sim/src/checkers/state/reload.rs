@@ -33,6 +33,7 @@ pub(crate) fn same(
         ..Recover::default()
     };
     let (loaded, _) = Log::recover(replica.tp, *log.config(), disk, boot, &mut Vec::new());
+    let young_ms = ledger.wall_ms(ledger.now_ns) - log.config().producer_expiration_ms;
     let mut says = |holds: bool, seen: &dyn Fn() -> String| {
         ledger.checked(Check::Logs, 1);
         if !holds {
@@ -41,7 +42,10 @@ pub(crate) fn same(
             });
         }
     };
-    let differs = forgotten(&log.producer_views(), &loaded.producer_views(), p.is_gapless);
+    let (known, again) = (log.producer_views(), loaded.producer_views());
+    let differs = forgotten(&known, &again, p.is_gapless, &|producer| {
+        was_idle(producer, loaded.newest_batch_ms(producer.id), young_ms)
+    });
     says(differs.is_none(), &|| {
         format!("producer {differs:?} (in memory, then loaded) is another one")
     });
@@ -73,25 +77,35 @@ pub(crate) fn same(
 }
 
 /// A producer that is not the same once it is loaded. Of a compacted log older batches are gone, and may be
-/// remembered all the same; older ones of who was idle for too long are forgotten, and may be found.
+/// remembered all the same; older ones of who was idle for too long are forgotten, and may be found: all of them
+/// where a late marker has made it known again (`was_idle`).
 fn forgotten(
     known: &[ProducerView],
     loaded: &[ProducerView],
     is_gapless: bool,
+    was_idle: &dyn Fn(&ProducerView) -> bool,
 ) -> Option<(ProducerView, Option<ProducerView>)> {
     let loaded: BTreeMap<i64, ProducerView> = loaded.iter().map(|view| (view.id, *view)).collect();
     let is_same = |known: &ProducerView| {
         let again = loaded.get(&known.id);
         match is_gapless {
             true => again.is_some_and(|again| {
+                let is_back = known.batches == 0 && was_idle(again);
+                let newest = if is_back { None } else { again.newest };
                 again.batches >= known.batches
-                    && *known == ProducerView { batches: known.batches, ..*again }
+                    && *known == ProducerView { batches: known.batches, newest, ..*again }
             }),
             false => known.newest.is_none() || again.is_some_and(|a| a.newest == known.newest),
         }
     };
     let differs = known.iter().find(|known| !is_same(known))?;
     Some((*differs, loaded.get(&differs.id).copied()))
+}
+
+/// Whether a producer with batches up to `newest_ms` may have been forgotten before its newest marker, which makes it
+/// known again without them (hunt seed 13002530), as in Kafka. Who wrote after `young_ms` was not idle for long enough.
+fn was_idle(loaded: &ProducerView, newest_ms: Option<i64>, young_ms: i64) -> bool {
+    newest_ms.is_some_and(|newest_ms| newest_ms <= young_ms && newest_ms < loaded.last_ms)
 }
 
 #[cfg(test)]
@@ -104,6 +118,9 @@ mod tests {
 
     #[test]
     fn a_producer_that_is_not_found_again_is_seen() {
+        let forgotten = |known: &[ProducerView], again: &[ProducerView], is_gapless| {
+            forgotten(known, again, is_gapless, &|_| true)
+        };
         let known = [producer(1, 2, Some((9, 19))), producer(2, 1, Some((4, 24)))];
         assert_eq!(forgotten(&known, &known, true), None);
         let lost = forgotten(&known, &known[..1], true);
@@ -116,5 +133,28 @@ mod tests {
         assert_eq!(forgotten(&known, &more, true), None, "it was idle for too long before");
         let newer = [known[0], known[1], producer(3, 1, Some((0, 29)))];
         assert_eq!(forgotten(&known, &newer, true), None, "memory may know fewer");
+    }
+
+    #[test]
+    fn a_late_marker_makes_an_idle_producer_known_without_its_batches() {
+        let known = producer(1, 0, None);
+        let seen = |known: ProducerView, again: ProducerView, is_idle: bool| {
+            forgotten(&[known], &[again], true, &|_| is_idle).is_some()
+        };
+        let again = producer(1, 5, Some((9, 19)));
+        assert!(!seen(known, again, true));
+        assert!(seen(known, again, false), "it was not idle");
+        assert!(seen(producer(1, 1, Some((4, 9))), again, true), "older batches only");
+        assert!(seen(known, ProducerView { last_ms: 1, ..again }, true), "of another marker");
+        assert!(seen(known, ProducerView { epoch: 1, ..again }, true));
+    }
+
+    #[test]
+    fn who_was_idle_wrote_long_ago_and_has_a_marker_since() {
+        let loaded = ProducerView { last_ms: 900, ..producer(1, 5, Some((9, 19))) };
+        assert!(was_idle(&loaded, Some(500), 500));
+        assert!(!was_idle(&loaded, Some(501), 500), "it wrote after that");
+        assert!(!was_idle(&loaded, Some(900), 1_000), "no marker has come");
+        assert!(!was_idle(&loaded, None, 500), "it has no batch");
     }
 }

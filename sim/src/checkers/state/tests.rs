@@ -227,6 +227,22 @@ fn memory_is_compared_with_the_batches_on_disk() {
 }
 
 #[test]
+fn a_log_is_cut_amid_a_batch_where_its_leader_has_deleted_that() {
+    let log = log(&LOG);
+    let image = Image(batches(&LOG[..2]), log.epoch_checkpoint());
+    let is_broken = |cut_deep: bool, leader_starts: Offset| {
+        let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+        let at = p.replica(1);
+        (p.replicas[at].known, p.replicas[at].cut_deep) = (true, cut_deep);
+        p.stored.log_starts(leader_starts);
+        logs::rebuilt(&p, &mut ledger, Of { node: 1, replica: &view(&log) }, &image);
+        accounts(ledger).join("").contains("its batches on disk at 20")
+    };
+    assert!(!is_broken(true, 30), "the log ends at 30");
+    assert!(is_broken(true, 29) && is_broken(false, 30));
+}
+
+#[test]
 fn producers_are_forgotten_when_they_were_idle_and_not_before() {
     let forgotten = |timestamp: i64, at_ms: u64| {
         let of = [(0, 0)];
@@ -264,17 +280,24 @@ fn the_quorum_commits_what_a_majority_has_on_disk() {
     assert!(minority.len() == 1 && minority[0].contains("only 1"), "{minority:?}");
 }
 
-/// A high watermark of 30 was known at second 0; the checkpoint has `kept` at second `at_s`.
-fn kept(kept: Offset, at_s: u64) -> Vec<String> {
+/// A high watermark of 30 was known at second 0, when the disk had work for `backlog_s`; the checkpoint has
+/// `kept` at second `at_s`.
+fn kept_behind(backlog_s: u64, kept: Offset, at_s: u64) -> Vec<String> {
     let log = log(&LOG);
     let replica = view(&log);
     let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
     let mut looks = Kept::new(&plan());
-    looks.look(&p, &mut ledger, Of { node: 1, replica: &replica }, None);
+    let of = Of { node: 1, replica: &replica };
+    looks.look(&p, &mut ledger, (of, backlog_s * 1_000_000_000), None);
     ledger.now_ns = at_s * 1_000_000_000;
     let checkpoints = Checkpoints { marks: [(tp(0), kept)].into(), ..Checkpoints::default() };
-    looks.look(&p, &mut ledger, Of { node: 1, replica: &replica }, Some(&checkpoints));
+    let of = Of { node: 1, replica: &replica };
+    looks.look(&p, &mut ledger, (of, 0), Some(&checkpoints));
     accounts(ledger)
+}
+
+fn kept(kept: Offset, at_s: u64) -> Vec<String> {
+    kept_behind(0, kept, at_s)
 }
 
 #[test]
@@ -282,6 +305,12 @@ fn a_checkpoint_keeps_up() {
     assert_eq!(kept(30, 20), [""; 0]);
     assert_eq!(kept(20, 7), [""; 0], "within its interval");
     assert!(kept(20, 8)[0].contains("its checkpoint has 20"));
+}
+
+#[test]
+fn a_checkpoint_may_wait_for_a_disk_that_was_slow() {
+    assert_eq!(kept_behind(10, 20, 17), [""; 0]);
+    assert!(kept_behind(10, 20, 18)[0].contains("its checkpoint has 20"));
 }
 
 /// What is said of a leader that proposes follower 2, which has fetched up to `log_end`.

@@ -96,13 +96,15 @@ impl Calls {
         Self { is_of_load: true, ..Self::default() }
     }
 
-    /// A load's transaction begins. `is_added`: nobody has to be told of its group.
-    pub(super) fn begin_of_load(&mut self, number: u64, is_added: bool) {
+    /// A load's transaction begins. `is_added`: nobody has to be told of its group. `of_former`: it is committed for a
+    /// member that the group does not have any more (KIP-447's zombie).
+    pub(super) fn begin_of_load(&mut self, number: u64, is_added: bool, of_former: bool) {
         if self.is_of_load {
+            let (generation, member) = if of_former { (1, "former-member") } else { (-1, "") };
             let group = GroupMember {
                 group: TransactionStep::group_of(number),
-                generation: -1,
-                member: "".into(),
+                generation,
+                member: member.into(),
                 instance: None,
             };
             let offsets = Vec::new();

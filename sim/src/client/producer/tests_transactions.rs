@@ -30,7 +30,14 @@ fn with_rules(aborted_permille: u32, epoch_each: bool) -> Mock<Producer> {
         first_tag: 5 << 40,
         transactions: Some(TransactionsSetup {
             id: Arc::from("id"),
-            plan: TransactionsPlan { records, length_ns, aborted_permille, epoch_each, positions },
+            plan: TransactionsPlan {
+                records,
+                length_ns,
+                aborted_permille,
+                epoch_each,
+                positions,
+                former_members: false,
+            },
             timeout_ms: 60_000,
             draws: Streams::new(5).stream("client", "transactions"),
             first_number: 0,

@@ -633,8 +633,9 @@ pub(super) fn begin(txn: &mut Transactions, cx: &mut ClientCx<'_>) {
     txn.number += 1;
     (txn.stage, txn.began_ns) = (Stage::Open, cx.now_ns);
     let is_added = txn.has_epochs();
+    let of_former = txn.setup.plan.former_members && txn.number.is_multiple_of(8);
     if let Some(calls) = &mut txn.calls {
-        calls.begin_of_load(txn.number, is_added);
+        calls.begin_of_load(txn.number, is_added, of_former);
     }
     let endangered = txn.end_lost;
     tell(TransactionStep::Began { number: txn.number, endangered }, cx);

@@ -1,0 +1,179 @@
+//! A member in the classic protocol that has joined hears of its generation as it is: which protocol it goes by, and who
+//! leads. The leader hears of all members, or else some of them would be assigned nothing, and nobody else hears of any.
+//! From then on, the coordinator owes it nothing, and it is no new member any more.
+
+use super::{Says, Speaker};
+use stormglass_broker_core::inspect::{ClassicGroupView, ClassicMemberView};
+use stormglass_broker_core::protocol::{
+    GroupState, JoinGroupRequest, JoinGroupResponse, JoinedMember, Request, Response,
+};
+
+/// A coordinator answers.
+pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
+    let (Request::JoinGroup(asked), Response::JoinGroup(answer)) = (asked, answer) else { return };
+    if !answer.error.is_ok() {
+        return;
+    }
+    let mut groups = by.broker.classic_groups();
+    let Some(group) = groups.find(|of| *of.group == asked.group && is_in(of, answer)) else {
+        return; // more has happened
+    };
+    let wrong = flaw(&group, asked, answer);
+    says.rule(wrong.is_none(), &|| {
+        format!(
+            "coordinator {} tells member {} that it has joined {}, and {}: {answer:?}, {group:?}",
+            by.node,
+            answer.member,
+            asked.group,
+            wrong.unwrap_or_default()
+        )
+    });
+    let known = by.broker.classic_member(&asked.group, &answer.member);
+    says.rule(is_established(known.as_ref()), &|| {
+        format!(
+            "coordinator {} has told member {} of {} that it has joined, and takes it for new: {known:?}",
+            by.node, answer.member, asked.group
+        )
+    });
+}
+
+/// Whether a group is in the generation that a member hears of.
+fn is_in(group: &ClassicGroupView<'_>, answer: &JoinGroupResponse) -> bool {
+    let is_settled = matches!(group.state, GroupState::CompletingRebalance | GroupState::Stable);
+    is_settled && group.generation == answer.generation
+}
+
+fn is_established(known: Option<&ClassicMemberView<'_>>) -> bool {
+    known.is_none_or(|known| !known.is_new)
+}
+
+/// What is wrong with what a member hears.
+fn flaw(
+    group: &ClassicGroupView<'_>,
+    asked: &JoinGroupRequest,
+    answer: &JoinGroupResponse,
+) -> Option<&'static str> {
+    let (is_told, leads) = (answer.leader == answer.member, group.leader == Some(&answer.member));
+    if answer.protocol.as_ref() != group.protocol {
+        return Some("names another protocol");
+    }
+    // a leader that is back, and could not be told to leave the assignment as it is, hears that another one leads
+    if is_told && !leads || leads && !is_told && asked.can_skip_assignment {
+        return Some("names another leader");
+    }
+    let is_alike = |told: &JoinedMember| {
+        let mut places = group.places.iter();
+        places.any(|of| (of.id, of.instance) == (&told.member, told.instance.as_ref()))
+    };
+    let (told, all) = (answer.members.len(), group.places.len());
+    let is_complete = told == all && answer.members.iter().all(is_alike);
+    if is_told && !is_complete {
+        return Some("does not name all members to their leader");
+    }
+    let is_more = !answer.members.is_empty() || answer.skip_assignment;
+    (!is_told && is_more).then_some("tells who does not lead what is for the leader")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use std::sync::Arc;
+    use stormglass_broker_core::error::ErrorCode;
+    use stormglass_broker_core::inspect::ClassicPlaceView;
+
+    fn joins(can_skip_assignment: bool) -> JoinGroupRequest {
+        JoinGroupRequest {
+            group: "g".into(),
+            member: "a".into(),
+            instance: None,
+            session_timeout_ms: 1,
+            rebalance_timeout_ms: 1,
+            protocol_type: "consumer".into(),
+            protocols: Vec::new(),
+            requires_known_member: true,
+            can_skip_assignment,
+            client_id: "c".into(),
+            client_host: "/h".into(),
+        }
+    }
+
+    /// To member `a`.
+    fn told(leader: &str, members: &[&str]) -> JoinGroupResponse {
+        let member = |id: &&str| JoinedMember {
+            member: Arc::from(*id),
+            instance: None,
+            metadata: Bytes::new(),
+        };
+        JoinGroupResponse {
+            error: ErrorCode::None,
+            generation: 4,
+            protocol_type: None,
+            protocol: Some("range".into()),
+            leader: leader.into(),
+            skip_assignment: false,
+            member: "a".into(),
+            members: members.iter().map(member).collect(),
+        }
+    }
+
+    /// What is wrong with an answer to member `a` of a group with `a` and `b`.
+    fn wrong(leader: &str, can_skip: bool, answer: &JoinGroupResponse) -> Option<&'static str> {
+        let (group, assignment): (Arc<str>, _) = ("g".into(), Bytes::new());
+        let (leader, protocol): (Arc<str>, Arc<str>) = (leader.into(), "range".into());
+        let ids: [Arc<str>; 2] = ["a", "b"].map(Into::into);
+        let place = ids.iter().map(|id| ClassicPlaceView {
+            id,
+            instance: None,
+            protocols: &[],
+            assignment: &assignment,
+        });
+        let view = ClassicGroupView {
+            group: &group,
+            epoch: 1,
+            state: GroupState::CompletingRebalance,
+            generation: 4,
+            is_put_off: false,
+            protocol: Some(&protocol),
+            leader: Some(&leader),
+            members: ids.iter().collect(),
+            places: place.collect(),
+            instances: Vec::new(),
+        };
+        assert!(is_in(&view, answer));
+        flaw(&view, &joins(can_skip), answer)
+    }
+
+    #[test]
+    fn a_leader_hears_of_all_and_nobody_else_of_any() {
+        assert_eq!(wrong("a", true, &told("a", &["a", "b"])), None);
+        assert_eq!(wrong("b", true, &told("b", &[])), None);
+        assert!(wrong("a", true, &told("a", &["a"])).is_some());
+        assert!(wrong("a", true, &told("a", &["a", "c"])).is_some());
+        assert!(wrong("b", true, &told("b", &["a", "b"])).is_some());
+    }
+
+    #[test]
+    fn who_leads_is_named() {
+        assert!(wrong("b", true, &told("a", &["a", "b"])).is_some());
+        assert!(wrong("a", true, &told("b", &[])).is_some());
+        assert_eq!(wrong("a", false, &told("former", &[])), None, "it is not to assign anything");
+        let other = JoinGroupResponse { protocol: Some("sticky".into()), ..told("b", &[]) };
+        assert!(wrong("b", true, &other).is_some());
+    }
+
+    #[test]
+    fn who_has_joined_is_not_new() {
+        let view = |is_new| ClassicMemberView {
+            state: GroupState::Stable,
+            generation: 4,
+            leads: false,
+            instance: None,
+            protocols: &[],
+            is_new,
+            is_awaited: false,
+        };
+        assert!(is_established(None) && is_established(Some(&view(false))));
+        assert!(!is_established(Some(&view(true))));
+    }
+}

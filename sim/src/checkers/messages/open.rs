@@ -1,0 +1,93 @@
+//! Requests whose answers are compared with them, and what is noted of each as a node begins to work on it.
+
+use super::noted::Noted;
+use super::timestamps::{self, Visible};
+use super::{answers, led, placed, transactional, unsure};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::protocol::Request;
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) request: Request,
+    /// Of a produce: partitions whose batch was in order as it came.
+    pub(super) in_order: Vec<TopicPartition>,
+    /// Of ListOffsets: what could be read of partitions that are asked about by time.
+    pub(super) visible: Vec<Visible>,
+    /// Of ListOffsets: partitions whose end nobody can name yet.
+    pub(super) unsure: Vec<TopicPartition>,
+    /// Of ConsumerGroupHeartbeat: how often members of the group are to be heard, ms.
+    pub(super) interval_ms: i32,
+    /// Of what may change a transactional id: what that was.
+    pub(super) transactional: Option<Box<transactional::Before>>,
+    /// Partitions that others lead, or in another epoch.
+    pub(super) unled: Vec<TopicPartition>,
+    /// Of members in the classic protocol, and of readers.
+    pub(super) noted: Noted,
+}
+
+impl Open {
+    /// As a node begins to work on it. `interval_ms`: how often members of groups without a config of their own
+    /// are to be heard; `wall_ms`: the time, where clocks are right.
+    pub(super) fn new(
+        broker: &Broker,
+        request: &Request,
+        interval_ms: i32,
+        wall_ms: Option<i64>,
+    ) -> Self {
+        let in_order = match request {
+            Request::Produce(asked) => answers::in_order(broker, asked),
+            _ => Vec::new(),
+        };
+        let (visible, unsure) = match request {
+            Request::ListOffsets(asked) => {
+                (timestamps::visible(broker, asked), unsure::of(broker, asked))
+            }
+            _ => (Vec::new(), Vec::new()),
+        };
+        let interval_ms = match request {
+            Request::ConsumerGroupHeartbeat(asked) => {
+                placed::interval_ms(broker, &asked.group, interval_ms)
+            }
+            _ => 0,
+        };
+        let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
+        let unled = led::unled(broker, request);
+        let noted = Noted::of(broker, request);
+        let request = request.clone();
+        Self { request, in_order, visible, unsure, interval_ms, transactional, unled, noted }
+    }
+}
+
+/// Whether the answer to a request is compared with it.
+pub(super) fn is_looked_at(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Fetch(_)
+            | Request::Produce(_)
+            | Request::ListOffsets(_)
+            | Request::OffsetForLeaderEpoch(_)
+            | Request::BrokerHeartbeat(_)
+            | Request::Metadata(_)
+            | Request::Vote(_)
+            | Request::ConsumerGroupHeartbeat(_)
+            | Request::SyncGroup(_)
+            | Request::JoinGroup(_)
+            | Request::DeleteGroups(_)
+            | Request::OffsetDelete(_)
+            | Request::DescribeClientQuotas(_)
+            | Request::DescribeConfigs(_)
+            | Request::InitProducerId(_)
+            | Request::AddPartitionsToTxn(_)
+            | Request::AddOffsetsToTxn(_)
+            | Request::EndTxn(_)
+            | Request::TransactionalProduce(_)
+            | Request::OffsetCommit(_)
+            | Request::OffsetFetch(_)
+            | Request::TxnOffsetCommit(_)
+            | Request::DeleteRecords(_)
+            | Request::WriteTxnMarkers(_)
+            | Request::DescribeTopicPartitions(_)
+    )
+}

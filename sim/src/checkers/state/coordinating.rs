@@ -1,0 +1,78 @@
+//! A broker coordinates the transactions of what it leads of `__transaction_state`. What it has found in a log counts once
+//! all of it is committed, and then at once: what is not may be lost with this leader, and be decided otherwise by the
+//! next one (hunt seed 1011714).
+
+use super::metadata::says;
+use super::{Moment, NodeView};
+use crate::checkers::ledger::Ledger;
+use crate::checkers::suite::TRANSACTIONS_TOPIC;
+use std::collections::BTreeSet;
+use stormglass_broker_core::inspect::{ReplicaView, TransactionsLogView};
+
+/// A coordinator of transactions, between two inputs.
+pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, moment: Moment) {
+    let Some(image) = view.broker.metadata().filter(|_| view.broker.applies_metadata()) else {
+        return;
+    };
+    let topic = image.topic_named(TRANSACTIONS_TOPIC).map(|topic| topic.id);
+    let of_topic = |replica: &ReplicaView<'_>| Some(replica.tp.topic) == topic;
+    let led = view.broker.replica_views().filter(|of| of.lead.is_some() && of_topic(of));
+    let led: BTreeSet<_> = led.map(|replica| (replica.tp, replica.leader_epoch)).collect();
+    let logs = view.broker.transactions_logs();
+    let has: BTreeSet<_> = logs.iter().map(|log| (log.tp, log.epoch)).collect();
+    says(ledger, TRANSACTIONS_TOPIC, led == has, &|| {
+        format!(
+            "broker {} leads partitions {led:?} of __transaction_state (with their epochs), and coordinates {has:?}",
+            view.node
+        )
+    });
+    for log in logs {
+        if let Some(replica) = view.broker.replica_view(log.tp) {
+            counts(ledger, view.node, &log, is_committed(&replica, &log));
+        }
+        says(ledger, TRANSACTIONS_TOPIC, log.is_loaded || moment != Moment::Drained, &|| {
+            format!("broker {} still loads {log:?}", view.node)
+        });
+    }
+}
+
+/// Whether all that a leader has found in its log is committed; `None`: it leads in another epoch, or no more.
+fn is_committed(replica: &ReplicaView<'_>, log: &TransactionsLogView) -> Option<bool> {
+    let lead = replica.lead.as_ref().filter(|_| replica.leader_epoch == log.epoch)?;
+    Some(replica.high_watermark >= lead.epoch_start)
+}
+
+fn counts(ledger: &mut Ledger, node: i32, log: &TransactionsLogView, is_committed: Option<bool>) {
+    let Some(is_committed) = is_committed else { return };
+    says(ledger, TRANSACTIONS_TOPIC, is_committed || !log.is_loaded, &|| {
+        format!("coordinator {node} goes by what is not committed: {log:?}")
+    });
+    says(ledger, TRANSACTIONS_TOPIC, !is_committed || !log.is_stalled, &|| {
+        format!(
+            "coordinator {node} waits for what it has found to be committed, which it is: {log:?}"
+        )
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::tp;
+
+    fn broken((is_loaded, is_stalled): (bool, bool), is_committed: Option<bool>) -> usize {
+        let mut ledger = Ledger::default();
+        let log = TransactionsLogView { tp: tp(0), epoch: 3, is_loaded, is_stalled };
+        counts(&mut ledger, 1, &log, is_committed);
+        ledger.finish().1.len()
+    }
+
+    #[test]
+    fn what_a_log_says_counts_when_it_is_committed() {
+        assert_eq!(broken((true, false), Some(true)), 0);
+        assert_eq!(broken((false, true), Some(false)), 0, "it waits");
+        assert_eq!(broken((false, false), Some(true)), 0, "it reads");
+        assert_eq!(broken((true, false), Some(false)), 1);
+        assert_eq!(broken((false, true), Some(true)), 1);
+        assert_eq!(broken((false, true), None), 0);
+    }
+}
