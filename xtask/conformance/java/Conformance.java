@@ -422,7 +422,36 @@ public final class Conformance {
         produce("none", List.of(new ProducerRecord<>(topic, 0, bytes("k"), value)));
         var found = consume(0, 1, "read_uncommitted");
         equal("same value", Arrays.equals(found.get(0).value(), value), true);
-        return (LARGE_BYTES >> 20) + " MiB";
+        remove();
+        wide();
+        return (LARGE_BYTES >> 20) + " MiB; more partitions than an answer has room for";
+    }
+
+    /** The consumer drops the first answer of a session unless it names all partitions, also those left out. */
+    private void wide() throws Exception {
+        int count = 16;
+        create(count, Map.of());
+        var records = new ArrayList<ProducerRecord<byte[], byte[]>>();
+        for (int i = 0; i < 3 * count; i++) {
+            records.add(new ProducerRecord<>(topic, i % count, null, new byte[100_000]));
+        }
+        produce("none", records);
+        Map<String, Object> little =
+            Map.of("fetch.max.bytes", 300_000, "max.partition.fetch.bytes", 200_000);
+        try (var consumer = consumer(little)) {
+            var all = new ArrayList<TopicPartition>();
+            for (int partition = 0; partition < count; partition++) {
+                all.add(new TopicPartition(topic, partition));
+            }
+            consumer.assign(all);
+            consumer.seekToBeginning(all);
+            var read = new int[1];
+            until("all records", () -> {
+                read[0] += consumer.poll(Duration.ofMillis(200)).count();
+                return read[0] >= records.size();
+            });
+            equal("records", read[0], records.size());
+        }
     }
 
     private String partitions() throws Exception {
