@@ -118,7 +118,8 @@ impl Quotas {
             Request::TransactionalProduce(within) => Some(produced(&within.produce, size)),
             Request::Fetch(fetch) => {
                 self.fit_into_windows(to.conn, fetch);
-                is_full_fetch = fetch.session_epoch <= SESSION_EPOCH_INITIAL; // or none, or the last one
+                // without a session, too, and where one ends
+                is_full_fetch = fetch.session_epoch <= SESSION_EPOCH_INITIAL;
                 None
             }
             _ => None,

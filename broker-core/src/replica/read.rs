@@ -188,6 +188,7 @@ impl ReplicaManager {
         let mut plan = Plan { lists, ..Plan::default() };
         let is_held = self.throttles.holds_back(step.now);
         let Self { sessions, by_tp, partitions, racks, config, .. } = self;
+        let here = Here { is_held, racks, node: config.node };
         let Some(session) = sessions.get_mut(slot) else { return plan };
         let dirty = session.dirty.len();
         let max_bytes = u64::from(session.max_bytes);
@@ -201,8 +202,7 @@ impl ReplicaManager {
             }
             if plan.bytes >= max_bytes {
                 session.restate_left_out();
-                let (left, here) = (dirty - turn, (is_held, &*racks, config.node));
-                name_left_out(session, left, &mut plan.lists, (slot, by_tp, partitions), here);
+                name_left_out((session, slot, dirty - turn), &mut plan, (by_tp, partitions), here);
                 break;
             }
             let Some(part) = session.dirty.pop_front() else { break };
@@ -213,12 +213,8 @@ impl ReplicaManager {
             }
             step.effects.work.fetch_partitions += 1;
             let most_bytes = u64::from(entry.max_bytes.max(1));
-            let at = find_host(session, Watch { session: slot, part }, false, by_tp, partitions);
-            let hosted = at.and_then(|at| partitions.get(at as usize)?.as_ref());
-            let mut looked = look(session, part, hosted, (racks, config.node));
-            if is_held {
-                looked = hold_back(session, part, hosted, looked);
-            }
+            let watch = Watch { session: slot, part };
+            let (looked, hosted) = look_up(session, watch, (by_tp, partitions), here);
             match looked {
                 Look::Nothing => {}
                 Look::Remote => {
@@ -410,11 +406,10 @@ impl ReplicaManager {
 /// lacks one (`FetchSessionHandler.verifyFullFetchResponsePartitions`).
 #[cold]
 fn name_left_out(
-    session: &mut FetchSession,
-    left: usize,
-    lists: &mut Lists,
-    (slot, by_tp, partitions): (u32, &FxHashMap<TopicPartition, u32>, &mut [Option<Partition>]),
-    (is_held, racks, node): (bool, &Racks, NodeId),
+    (session, slot, left): (&mut FetchSession, u32, usize),
+    plan: &mut Plan,
+    (by_tp, partitions): (&FxHashMap<TopicPartition, u32>, &mut [Option<Partition>]),
+    here: Here<'_>,
 ) {
     for _ in 0..left {
         let Some(part) = session.dirty.pop_front() else { return };
@@ -424,21 +419,40 @@ fn name_left_out(
             session.mark(part);
             continue;
         }
-        let at = find_host(session, Watch { session: slot, part }, false, by_tp, partitions);
-        let hosted = at.and_then(|at| partitions.get(at as usize)?.as_ref());
-        let mut looked = look(session, part, hosted, (racks, node));
-        if is_held {
-            looked = hold_back(session, part, hosted, looked);
-        }
-        match looked {
+        let watch = Watch { session: slot, part };
+        match look_up(session, watch, (by_tp, partitions), here).0 {
             Look::Nothing => {}
-            Look::Answer(told) => lists.told.push((part, told)),
+            Look::Answer(told) => plan.lists.told.push((part, told)),
             Look::Data(_) | Look::Remote => {
                 session.mark(part);
-                lists.told.push((part, Told::STATE));
+                plan.lists.told.push((part, Told::STATE));
             }
         }
     }
+}
+
+/// What a look goes by besides the partition.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    /// Whether the rate of throttled replicas is above its bound.
+    is_held: bool,
+    racks: &'a Racks,
+    node: NodeId,
+}
+
+/// Looks for a partition of a session, and at it.
+#[inline]
+fn look_up<'a>(
+    session: &mut FetchSession,
+    watch: Watch,
+    (by_tp, partitions): (&FxHashMap<TopicPartition, u32>, &'a mut [Option<Partition>]),
+    here: Here<'_>,
+) -> (Look, Option<&'a Partition>) {
+    let at = find_host(session, watch, false, by_tp, partitions);
+    let hosted = at.and_then(|at| partitions.get(at as usize)?.as_ref());
+    let looked = look(session, watch.part, hosted, (here.racks, here.node));
+    let looked = if here.is_held { hold_back(session, watch.part, hosted, looked) } else { looked };
+    (looked, hosted)
 }
 
 fn look(
