@@ -1,9 +1,9 @@
 //! What a storm has for applications under test alone: their processes are killed, or stopped for so
 //! long that others take over from them.
 
+use super::adding::{add, lasting};
 use super::dice::Dice;
-use super::storm::clash;
-use stormglass_scenarios::plan::{Action, EventPlan, Plan};
+use stormglass_scenarios::plan::{Action, Plan};
 
 const MS: u64 = 1_000_000;
 
@@ -24,10 +24,6 @@ pub fn strike(plan: &mut Plan, names: &[String]) {
             true => Action::ClientCrash { client },
             false => Action::ClientPause { client, instance: None },
         };
-        let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
-        if at_ns + lasts <= to_ns && !plan.events.iter().any(|other| clash(other, &event)) {
-            plan.events.push(event);
-        }
+        add(plan, to_ns, [lasting(at_ns, lasts, action)]);
     }
-    plan.events.sort_by_key(|event| event.at_ns);
 }

@@ -1,22 +1,21 @@
 //! What coordinators are in the middle of while something else happens: another broker takes a group over while its
-//! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a transaction has on its way, a transaction ends while its
-//! coordinator's log takes nothing, topics that members' regular expressions match come, grow and go, and so does a topic
-//! in which a group with members has a position. Draws come from streams of their own, so that the other seeds stay as
-//! they are.
+//! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a
+//! transaction has on its way, a transaction ends while its coordinator's log takes nothing, topics that members' regular
+//! expressions match come, grow and go, and so does a topic in which a group with members has a position. Draws come from
+//! streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, window};
+use super::adding::{
+    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
+    topics_with_positions, window,
+};
 use super::dice::Dice;
 use super::subscriptions::has_patterns;
-use super::timing::Timing;
+use super::timing::{Timing, config_ms};
 use crate::client::TransactionStep;
 use std::ops::Range;
-use stormglass_scenarios::plan::{
-    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
-};
+use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
 
 const MS: u64 = 1_000_000;
-/// Where groups' positions are.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// Where coordinators keep transactions.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// Topics that no client of the plan has. Members that subscribe by a regular expression do.
@@ -41,24 +40,11 @@ pub(super) fn storm(plan: &mut Plan) {
     }
 }
 
-/// A config of the brokers, in words.
-fn server(plan: &Plan, key: &str, default: &str) -> String {
-    plan.cluster.config.get(key).cloned().unwrap_or_else(|| default.to_owned())
-}
-
 /// Some partitions that have groups' positions, and how many replicas they have.
 fn positions(plan: &Plan) -> (Range<u32>, usize) {
     let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
     let replicas = number("offsets.topic.replication.factor", "3") as usize;
     (0..number("offsets.topic.num.partitions", "50").min(2), replicas)
-}
-
-/// Messages between brokers come late.
-fn slow_brokers(at_ns: u64, lasts: u64, extra_ns: u64) -> EventPlan {
-    let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
-    let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
-    let action = Action::Link { from, to, one_way: false, effect };
-    EventPlan { at_ns, for_ns: Some(lasts), action, line: None }
 }
 
 /// Members that begin anew wait for their former selves until those are given up; meanwhile other brokers lead the
@@ -76,7 +62,7 @@ fn moved_while_joining(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
     for _ in 0..dice.between(1, 3) {
         let (at_ns, down) = (dice.between(from_ns, to_ns), dice.between(50, 600) * MS);
         let action = Action::ClientCrash { client: dice.pick(&groups) };
-        events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
+        events.push(lasting(at_ns, down, action));
         let moves_ns = at_ns + down + dice.between(100, 1_500) * MS;
         for partition in partitions.clone() {
             let replicas = dice.shuffled(&brokers).into_iter().take(replicas).collect();
@@ -106,10 +92,10 @@ fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let (moves, every) = (dice.between(1, 4), dice.pick(&[500, 1_000]) * MS);
         let extra_latency_ns = dice.pick(&[100, 300, 700]) * MS;
         let at_ns = dice.between(from_ns, to_ns);
-        let for_ns = Some(moves * every + 2 * extra_latency_ns);
+        let lasts = moves * every + 2 * extra_latency_ns;
         for node in order.iter().copied().filter(|_| dice.percent(80)) {
             let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
-            events.push(EventPlan { at_ns, for_ns, action, line: None });
+            events.push(lasting(at_ns, lasts, action));
         }
         let mut moves_ns = at_ns + every / 2;
         for _ in 0..moves {
@@ -129,10 +115,7 @@ fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 /// Somebody asks for positions of which transactions say something that is not replicated yet.
 fn asked_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "asked while written");
-    let has_positions =
-        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
-    let topics = plan.producers.iter().filter(has_positions);
-    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    let topics = topics_with_positions(plan);
     if topics.is_empty() || !dice.percent(45) {
         return Vec::new();
     }
@@ -140,7 +123,7 @@ fn asked_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
     for _ in 0..dice.between(1, 2) {
         let (at_ns, lasts) = (dice.between(from_ns, to_ns), dice.between(2_000, 5_000) * MS);
         let extra_ns = dice.pick(&[20, 80, 250]) * MS;
-        events.push(slow_brokers(at_ns, lasts, extra_ns));
+        events.push(lasting(at_ns, lasts, slow_brokers(extra_ns)));
         // the moment for which a position is not replicated is short
         for _ in 0..dice.between(40, 90) {
             let group = format!("{}{}", TransactionStep::GROUPS, dice.between(1, 4));
@@ -167,13 +150,11 @@ fn ends_with_few(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     }
     let at_ns = dice.between(from_ns, latest_ns);
     let action = Action::ProcessPause { node: dice.pick(&brokers(plan)) };
-    let mut events = vec![EventPlan { at_ns, for_ns: Some(silent + lasts), action, line: None }];
+    let mut events = vec![lasting(at_ns, silent + lasts, action)];
     let (begins_ns, ends_ns) = (at_ns + silent, at_ns + silent + lasts);
-    events.push(slow_brokers(begins_ns, lasts, dice.pick(&[5, 40, 120]) * MS));
-    let set = |at_ns: u64, value: &str| {
-        let (topic, key) = (TRANSACTIONS_TOPIC.to_owned(), "min.insync.replicas".to_owned());
-        asks(at_ns, Operation::SetTopicConfig { topic, key, value: Some(value.to_owned()) })
-    };
+    let slow = slow_brokers(dice.pick(&[5, 40, 120]) * MS);
+    events.push(lasting(begins_ns, lasts, slow));
+    let set = |at_ns: u64, value: &str| sets_min_isr(at_ns, TRANSACTIONS_TOPIC, value);
     let mut now_ns = begins_ns;
     while now_ns < ends_ns {
         events.push(set(now_ns, &all));
@@ -226,8 +207,7 @@ fn left(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         return Vec::new();
     }
     let group = dice.pick(&groups);
-    let own = group.config.get("session.timeout.ms");
-    let own_ms: u64 = own.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let own_ms = config_ms(&group.config, "session.timeout.ms").unwrap_or(0);
     // its members may speak either protocol by then
     let theirs_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 0);
     let session_ns = own_ms.max(theirs_ms) * MS;
@@ -242,7 +222,7 @@ fn left(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let given_up_ns = gone_ns + session_ns;
     let back_ns = given_up_ns + 2_500 * MS;
     let action = Action::ClientCrash { client };
-    let crash = EventPlan { at_ns: gone_ns, for_ns: Some(back_ns - gone_ns), action, line: None };
+    let crash = lasting(gone_ns, back_ns - gone_ns, action);
     let mut events = vec![makes(at_ns), crash];
     for turn in 1..=3 {
         let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
@@ -261,32 +241,17 @@ fn left(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hunt::{SWARM, swarm};
-    use stormglass_scenarios::{Source, load};
-
-    type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
+    use crate::hunt::testing::assert_some_seeds_have;
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 6];
-        for seed in 1..600 {
-            let plan = swarm(&base, seed);
-            let to_ns = plan.phases.heal_starts_ns();
-            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 6] = [
-                moved_while_joining,
-                asked_while_written,
-                ends_with_few,
-                matched,
-                left,
-                moved_while_slow,
-            ];
-            for (count, draw) in of_all.iter_mut().zip(draws) {
-                *count += i32::from(!draw(&plan, window).is_empty());
-            }
-            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
-        }
-        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+        assert_some_seeds_have(&[
+            moved_while_joining,
+            asked_while_written,
+            ends_with_few,
+            matched,
+            left,
+            moved_while_slow,
+        ]);
     }
 }

@@ -5,7 +5,7 @@
 //! logs while leaders change, producers begin anew while a broker cannot get ids for them, and topics are placed while a
 //! broker ends in order. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, window};
+use super::adding::{Window, add, asks, brokers, lasting, topics_with_positions, window};
 use super::dice::Dice;
 use super::subscriptions::spare_topic;
 use super::timing::Timing;
@@ -122,7 +122,7 @@ fn moved_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let at_ns = dice.between(window.0, window.1);
         let lasts = dice.between(longest / 4, longest * 95 / 100) * MS;
         let action = Action::ProcessPause { node };
-        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        events.push(lasting(at_ns, lasts, action));
         let moves = |replicas: Vec<i32>| {
             let topic = topic.clone();
             Operation::Reassign { topic, partition, replicas }
@@ -153,14 +153,14 @@ fn anew_while_ending(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let lasts = 4 * extra_latency_ns + dice.between(500, 2_500) * MS;
         for node in dice.shuffled(&brokers).into_iter().take(2) {
             let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
-            events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+            events.push(lasting(at_ns, lasts, action));
         }
         let client = dice.pick(&producers);
         let mut starts_ns = at_ns + dice.between(0, lasts / MS / 3) * MS;
         for _ in 0..dice.between(1, 3) {
             let down = dice.between(5, 200) * MS;
             let action = Action::ClientCrash { client: client.clone() };
-            events.push(EventPlan { at_ns: starts_ns, for_ns: Some(down), action, line: None });
+            events.push(lasting(starts_ns, down, action));
             starts_ns += down + extra_latency_ns / 2 + dice.around(300 * MS);
         }
     }
@@ -170,10 +170,7 @@ fn anew_while_ending(plan: &Plan, window: Window) -> Vec<EventPlan> {
 /// Somebody else gives groups positions whose positions come from transactions.
 fn positions_from_both(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions from both");
-    let has_positions =
-        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
-    let topics = plan.producers.iter().filter(has_positions);
-    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    let topics = topics_with_positions(plan);
     if topics.is_empty() || !dice.percent(30) {
         return Vec::new();
     }
@@ -191,10 +188,7 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
 /// Groups lose positions while transactions are about to give them others.
 fn positions_deleted(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions deleted while open");
-    let has_positions =
-        |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
-    let topics = plan.producers.iter().filter(has_positions);
-    let topics: Vec<String> = topics.map(|producer| producer.topic.clone()).collect();
+    let topics = topics_with_positions(plan);
     if topics.is_empty() || !dice.percent(30) {
         return Vec::new();
     }
@@ -223,22 +217,20 @@ fn moved_while_written(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let extra_latency_ns = dice.pick(&[100, 400, 900, 1_500]) * MS;
         let at_ns = dice.between(window.0, window.1);
         let lasts = moves * every + 2 * extra_latency_ns;
-        let mut lasting = |action: Action| {
-            events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
-        };
+        let mut meanwhile = |action: Action| events.push(lasting(at_ns, lasts, action));
         for node in order.iter().copied().skip(1).filter(|_| dice.percent(70)) {
-            lasting(Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns });
+            meanwhile(Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns });
         }
         let extra_ns = dice.pick(&[60, 250, 600]) * MS;
         let others = order.iter().skip(1).map(|id| Endpoint::Node(*id)).collect();
-        lasting(Action::Link {
+        meanwhile(Action::Link {
             from: vec![Endpoint::Node(order[0])],
             to: others,
             one_way: dice.percent(50),
             effect: LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 },
         });
         if dice.percent(40) {
-            lasting(Action::Load { producer: None, rate_permille: 3_000 });
+            meanwhile(Action::Load { producer: None, rate_permille: 3_000 });
         }
         let mut moves_ns = at_ns + every / 2;
         for _ in 0..moves {
@@ -270,7 +262,7 @@ fn deleted_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let at_ns = dice.between(window.0, window.1);
         let lasts = dice.between(longest / 2, longest * 95 / 100) * MS;
         let action = Action::ProcessPause { node };
-        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        events.push(lasting(at_ns, lasts, action));
         // whoever is asked deletes what it leads
         for _ in 0..dice.between(2, 6) {
             let (topic, before) = (topic.clone(), None);
@@ -299,7 +291,7 @@ fn asked_while_moved(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let ends: Vec<Endpoint> = replicas.iter().map(|id| Endpoint::Node(*id)).collect();
         let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
         let action = Action::Link { from: ends.clone(), to: ends, one_way: false, effect };
-        events.push(EventPlan { at_ns, for_ns: Some((moves + 1) * every), action, line: None });
+        events.push(lasting(at_ns, (moves + 1) * every, action));
         for turn in 1..=moves {
             let moves_ns = at_ns + turn * every;
             let (of, replicas) = (topic.clone(), order.clone());
@@ -335,26 +327,22 @@ fn anew_without_ids(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let at_ns = dice.between(window.0, window.1);
     let down = dice.between(5, 200) * MS;
     let action = Action::ProcessCrash { node };
-    let mut events = vec![EventPlan { at_ns, for_ns: Some(down), action, line: None }];
+    let mut events = vec![lasting(at_ns, down, action)];
     // it has registered by then
     let cut_ns =
         at_ns + down + Timing::of(plan).process_start_ns + 300 * MS + dice.around(400 * MS);
     let lasts = answers_ns + dice.between(200, 1_500) * MS;
-    events.push(EventPlan {
-        at_ns: cut_ns,
-        for_ns: Some(lasts),
-        action: Action::Link {
-            from: vec![Endpoint::Node(node)],
-            to: vec![Endpoint::Controllers],
-            one_way: dice.percent(50),
-            effect: LinkEffect::Cut,
-        },
-        line: None,
-    });
+    let action = Action::Link {
+        from: vec![Endpoint::Node(node)],
+        to: vec![Endpoint::Controllers],
+        one_way: dice.percent(50),
+        effect: LinkEffect::Cut,
+    };
+    events.push(lasting(cut_ns, lasts, action));
     for client in dice.shuffled(&producers) {
         let (at_ns, down) = (cut_ns + dice.between(20, 600) * MS, dice.between(5, 200) * MS);
         let action = Action::ClientCrash { client };
-        events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
+        events.push(lasting(at_ns, down, action));
     }
     events
 }
@@ -373,7 +361,7 @@ fn placed_while_leaving(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan>
     let at_ns = dice.between(from_ns, to_ns - lasts);
     let nodes = vec![dice.pick(&brokers)];
     let action = Action::RollingRestart { nodes, down_ns, pause_ns: 100 * MS };
-    let mut events = vec![EventPlan { at_ns, for_ns: Some(lasts), action, line: None }];
+    let mut events = vec![lasting(at_ns, lasts, action)];
     let mut places_ns = at_ns;
     for turn in 0..dice.between(8, 16) {
         places_ns += dice.between(5, 80) * MS;
@@ -390,36 +378,21 @@ fn placed_while_leaving(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hunt::{SWARM, swarm};
-    use stormglass_scenarios::{Source, load};
-
-    type Draw = fn(&Plan, (u64, u64)) -> Vec<EventPlan>;
+    use crate::hunt::testing::assert_some_seeds_have;
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 10];
-        for seed in 1..600 {
-            let plan = swarm(&base, seed);
-            let to_ns = plan.phases.heal_starts_ns();
-            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 10] = [
-                made_while_away,
-                moved_while_waiting,
-                anew_while_ending,
-                positions_from_both,
-                positions_deleted,
-                moved_while_written,
-                deleted_while_waiting,
-                asked_while_moved,
-                anew_without_ids,
-                placed_while_leaving,
-            ];
-            for (count, draw) in of_all.iter_mut().zip(draws) {
-                *count += i32::from(!draw(&plan, window).is_empty());
-            }
-            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
-        }
-        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+        assert_some_seeds_have(&[
+            made_while_away,
+            moved_while_waiting,
+            anew_while_ending,
+            positions_from_both,
+            positions_deleted,
+            moved_while_written,
+            deleted_while_waiting,
+            asked_while_moved,
+            anew_without_ids,
+            placed_while_leaving,
+        ]);
     }
 }

@@ -2,8 +2,9 @@
 //! of a group with members are kept all the same, and those of one that has just lost its last member, too. Draws come
 //! from a stream of their own, so that the other seeds stay as they are.
 
-use super::adding::{add, brokers, window};
+use super::adding::{add, brokers, lasting, window};
 use super::dice::Dice;
+use super::timing::config_ms;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Plan};
 
 const MS: u64 = 1_000_000;
@@ -48,18 +49,11 @@ fn is_classic(group: &ConsumerPlan) -> bool {
 
 /// A member of a group is away, or all of them, for longer than their sessions last; meanwhile clocks are put forward.
 fn forward(dice: &mut Dice, nodes: &[i32], group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
-    let session = group.config.get("session.timeout.ms").and_then(|text| text.parse().ok());
-    let session = session.unwrap_or(45_000_u64) * MS;
+    let session = config_ms(&group.config, "session.timeout.ms").unwrap_or(45_000) * MS;
     let client = group.group.clone();
     let away = match group.count > 1 && dice.percent(60) {
         true => Action::ClientPause { client, instance: Some(0) },
         false => Action::ClientCrash { client },
-    };
-    let lasting = |at_ns: u64, for_ns: u64, action: Action| EventPlan {
-        at_ns,
-        for_ns: Some(for_ns),
-        action,
-        line: None,
     };
     let for_ns = session + dice.between(1_500, 3_000) * MS;
     let jumps_ns = at_ns + dice.between(20, 400) * MS;
@@ -71,6 +65,7 @@ fn forward(dice: &mut Dice, nodes: &[i32], group: &ConsumerPlan, at_ns: u64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::testing::assert_in_time;
     use crate::hunt::{SWARM, swarm};
     use stormglass_scenarios::{Source, load};
 
@@ -80,8 +75,7 @@ mod tests {
         let mut seeds = 0;
         for seed in 1..600 {
             let plan = swarm(&base, seed);
-            let to_ns = plan.phases.heal_starts_ns();
-            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+            assert_in_time(&plan);
             let is_old = plan.cluster.config.get("offsets.retention.minutes");
             if is_old.is_some_and(|minutes| minutes == "1") {
                 let is_forward = |event: &EventPlan| {

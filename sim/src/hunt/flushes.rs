@@ -2,7 +2,7 @@
 //! as a volume takes. In most of these a replica leaves a broker meanwhile. Draws come from streams of their own, so
 //! that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, window};
+use super::adding::{Window, add, asks, brokers, lasting, window};
 use super::dice::Dice;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
 
@@ -63,7 +63,7 @@ fn gone_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let lasts = 8 * extra_latency_ns + dice.between(1_000, 4_000) * MS;
         let at_ns = dice.between(from_ns, to_ns);
         let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
-        events.push(EventPlan { at_ns, for_ns: Some(lasts), action, line: None });
+        events.push(lasting(at_ns, lasts, action));
         let moves =
             |replicas: Vec<i32>| Operation::Reassign { topic: topic.clone(), partition, replicas };
         let moves_ns = at_ns + extra_latency_ns + dice.around(300 * MS);
@@ -85,6 +85,7 @@ fn flushes_all(plan: &Plan) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::testing::assert_in_time;
     use crate::hunt::{SWARM, swarm};
     use stormglass_scenarios::{Source, load};
 
@@ -100,7 +101,7 @@ mod tests {
             let leaves = !gone_while_written(&plan, (plan.phases.warmup_ns, to_ns)).is_empty();
             assert!(flushes || !leaves, "seed {seed}");
             (flushed, left) = (flushed + u32::from(flushes), left + u32::from(leaves));
-            assert!(plan.events.iter().all(|event| event.at_ns < plan.phases.heal_starts_ns()));
+            assert_in_time(&plan);
         }
         assert!((35..90).contains(&flushed) && (8..60).contains(&left), "{flushed} {left}");
     }

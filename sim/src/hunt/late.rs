@@ -3,8 +3,9 @@
 //! producers wait, and the first transactions follow each other faster than their markers. Draws come from streams of
 //! their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, brokers, window};
+use super::adding::{Window, add, brokers, lasting, slow_brokers, window};
 use super::dice::Dice;
+use super::timing::config_ms;
 use stormglass_scenarios::plan::{
     Action, Endpoint, EventPlan, LinkEffect, Plan, ProducerPlan, TransactionsPlan,
 };
@@ -59,21 +60,10 @@ fn configure(plan: &mut Plan, configs: &[(&str, &str)]) {
     }
 }
 
-fn lasting(at_ns: u64, for_ns: u64, action: Action) -> EventPlan {
-    EventPlan { at_ns, for_ns: Some(for_ns), action, line: None }
-}
-
 /// Messages of a broker to some come so much later.
 fn late(from: Endpoint, to: Endpoint, extra_ns: u64) -> Action {
     let effect = LinkEffect::Delay { extra_ns, jitter_ns: 0 };
     Action::Link { from: vec![from], to: vec![to], one_way: true, effect }
-}
-
-/// Messages between brokers come so much later.
-fn slow_brokers(extra_ns: u64) -> Action {
-    let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
-    let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
-    Action::Link { from, to, one_way: false, effect }
 }
 
 fn transactions(plan: &Plan) -> impl Iterator<Item = (&ProducerPlan, TransactionsPlan)> {
@@ -118,14 +108,12 @@ fn late_markers(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 /// does not reach the leader any more, gives the batch up, and the transaction; when that is over, the answer comes.
 fn late_answers(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "late answers");
-    let number = |producer: &ProducerPlan, key: &str| -> Option<u64> {
-        producer.config.get(key).and_then(|text| text.parse().ok())
-    };
     let patient = transactions(plan).filter(|(_, of)| !of.epoch_each);
     let patient = patient.filter_map(|(producer, _)| {
-        let gives_up_ms = number(producer, "delivery.timeout.ms")?;
+        let gives_up_ms = config_ms(&producer.config, "delivery.timeout.ms")?;
         // else its coordinator ends the transaction before, in another epoch
-        (number(producer, "transaction.timeout.ms")? > gives_up_ms).then_some(gives_up_ms)
+        let ends_ms = config_ms(&producer.config, "transaction.timeout.ms")?;
+        (ends_ms > gives_up_ms).then_some(gives_up_ms)
     });
     let patient: Vec<u64> = patient.collect();
     if patient.is_empty() || !dice.percent(60) {
@@ -178,26 +166,12 @@ fn busy_at_first(plan: &Plan) -> Vec<EventPlan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hunt::{SWARM, swarm};
-    use stormglass_scenarios::{Source, load};
-
-    type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
+    use crate::hunt::testing::assert_some_seeds_have;
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 4];
-        for seed in 1..600 {
-            let plan = swarm(&base, seed);
-            let to_ns = plan.phases.heal_starts_ns();
-            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 4] =
-                [late_markers, late_answers, slow_bumps, |plan, _| busy_at_first(plan)];
-            for (count, draw) in of_all.iter_mut().zip(draws) {
-                *count += i32::from(!draw(&plan, window).is_empty());
-            }
-            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
-        }
-        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+        assert_some_seeds_have(&[late_markers, late_answers, slow_bumps, |plan, _| {
+            busy_at_first(plan)
+        }]);
     }
 }

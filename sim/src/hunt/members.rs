@@ -3,8 +3,9 @@
 //! no room for more members than they have. Draws come from streams of their own, so that the other seeds stay as they
 //! are.
 
-use super::adding::{add, window};
+use super::adding::{add, lasting, window};
 use super::dice::Dice;
+use super::timing::config_ms;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Plan};
 
 const MS: u64 = 1_000_000;
@@ -54,10 +55,6 @@ fn set(group: &mut ConsumerPlan, key: &str, value: u64) {
     group.config.insert(key.to_owned(), value.to_string());
 }
 
-fn config_ms(group: &ConsumerPlan, key: &str) -> Option<u64> {
-    group.config.get(key)?.parse().ok()
-}
-
 /// Has one of their members go, and another one be away when the others hear of that; or has what they send come late.
 pub(super) fn storm(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "members that are away");
@@ -95,30 +92,24 @@ fn frozen(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
     let is_classic = group.membership.is_some_and(|of| {
         !of.assignor.is_remote() && !of.static_members && of.restarts_as.is_none()
     });
-    let ms = |key: &str| config_ms(group, key);
+    let ms = |key: &str| config_ms(&group.config, key);
     let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
         return Vec::new();
     };
     if !is_classic || session < poll + 1_000 {
         return Vec::new();
     }
-    let lasting = |at_ns: u64, ms: u64, action: Action| EventPlan {
-        at_ns,
-        for_ns: Some(ms * MS),
-        action,
-        line: None,
-    };
     let name = || group.group.clone();
     let leaves = Action::ConsumerPause { group: name(), member: Some(1) };
     let stands = Action::ClientPause { client: name(), instance: Some(0) };
     let stands_ns = at_ns + (poll - dice.between(50, 400)) * MS;
-    let lasts = dice.between(poll + 500, session - 300);
-    vec![lasting(at_ns, poll + 2_500, leaves), lasting(stands_ns, lasts, stands)]
+    let lasts = dice.between(poll + 500, session - 300) * MS;
+    vec![lasting(at_ns, (poll + 2_500) * MS, leaves), lasting(stands_ns, lasts, stands)]
 }
 
 fn gone(group: &ConsumerPlan, at_ns: u64, for_ns: u64) -> EventPlan {
     let action = Action::ClientPause { client: group.group.clone(), instance: Some(0) };
-    EventPlan { at_ns, for_ns: Some(for_ns), action, line: None }
+    lasting(at_ns, for_ns, action)
 }
 
 /// The session of a member ends, and another one does not poll then: the group waits for it, for longer than it gives
@@ -128,7 +119,7 @@ fn slow_rebalance(
     (group, is_static): (&ConsumerPlan, bool),
     at_ns: u64,
 ) -> Vec<EventPlan> {
-    let ms = |key: &str| config_ms(group, key);
+    let ms = |key: &str| config_ms(&group.config, key);
     let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
         return Vec::new();
     };
@@ -144,7 +135,7 @@ fn slow_rebalance(
     };
     let away_ns = at_ns + session.saturating_sub(early) * MS;
     let action = Action::ConsumerPause { group: group.group.clone(), member: Some(1) };
-    let away = EventPlan { at_ns: away_ns, for_ns: Some(lasts * MS), action, line: None };
+    let away = lasting(away_ns, lasts * MS, action);
     vec![gone(group, at_ns, (session + dice.between(1_000, 3_000)) * MS), away]
 }
 
@@ -156,7 +147,7 @@ fn late_heartbeats(
     group: &ConsumerPlan,
     at_ns: u64,
 ) -> Vec<EventPlan> {
-    if config_ms(group, "request.timeout.ms") != Some(PATIENCE_MS) {
+    if config_ms(&group.config, "request.timeout.ms") != Some(PATIENCE_MS) {
         return Vec::new();
     }
     let session_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 45_000);
@@ -169,13 +160,14 @@ fn late_heartbeats(
         one_way: true,
         effect: LinkEffect::Delay { extra_ns: 2 * PATIENCE_MS * MS, jitter_ns: 10 * MS },
     };
-    let late = EventPlan { at_ns: late_ns, for_ns: Some(lasts * MS), action, line: None };
+    let late = lasting(late_ns, lasts * MS, action);
     vec![gone(group, at_ns, (session_ms + 2_000) * MS), late]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::testing::assert_in_time;
     use crate::hunt::{SWARM, swarm};
     use stormglass_scenarios::{Source, load};
 
@@ -185,8 +177,7 @@ mod tests {
         let (mut slow, mut late, mut still, mut full) = ([0; 2], 0, 0, 0);
         for seed in 1..600 {
             let plan = swarm(&base, seed);
-            let to_ns = plan.phases.heal_starts_ns();
-            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
+            assert_in_time(&plan);
             full += i32::from(plan.cluster.config.contains_key("group.consumer.max.size"));
             for group in plan.consumers.iter().filter(|group| group.count >= 2) {
                 let events = frozen(&mut Dice::new(seed, "test"), group, 0);

@@ -27,6 +27,8 @@ mod storm;
 mod subscriptions;
 mod swarm;
 mod tails;
+#[cfg(test)]
+mod testing;
 mod timing;
 mod transactions;
 

@@ -2,6 +2,7 @@
 //! configs, and create, grow and delete topics, most of it about when a fault begins or ends. Draws
 //! come from a stream of their own, so that the other seeds stay as they are.
 
+use super::adding::{add, asks, lasting, window};
 use super::dice::Dice;
 use stormglass_scenarios::plan::{
     Action, Endpoint, EventPlan, LinkEffect, NodePlan, Operation, Plan, TopicPlan,
@@ -36,8 +37,7 @@ pub(super) fn storm(plan: &mut Plan) {
     if !has_operator(plan.seed) || plan.topics.is_empty() {
         return;
     }
-    let from_ns = plan.phases.warmup_ns + 500 * MS;
-    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    let (from_ns, to_ns) = window(plan);
     let mut draw = Draw { dice: Dice::new(plan.seed, "operations"), plan, from_ns, to_ns };
     let mut changes = Vec::new();
     for _ in 0..draw.dice.between(1, 5) {
@@ -53,15 +53,7 @@ pub(super) fn storm(plan: &mut Plan) {
         let slow = draw.back_and_forth(&mut changes);
         plan.events.push(slow);
     }
-    let events = changes.into_iter().filter(|(at_ns, _)| *at_ns <= to_ns);
-    let event = |(at_ns, operation)| EventPlan {
-        at_ns,
-        for_ns: None,
-        action: Action::Admin { operation },
-        line: None,
-    };
-    plan.events.extend(events.map(event));
-    plan.events.sort_by_key(|event| event.at_ns);
+    add(plan, to_ns, changes.into_iter().map(|(at_ns, operation)| asks(at_ns, operation)));
 }
 
 struct Draw<'a> {
@@ -118,7 +110,7 @@ impl Draw<'_> {
         let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / self.dice.pick(&[2, 10]) };
         let brokers = || vec![Endpoint::Brokers];
         let action = Action::Link { from: brokers(), to: brokers(), one_way: false, effect };
-        EventPlan { at_ns: from, for_ns: Some(at - from), action, line: None }
+        lasting(from, at - from, action)
     }
 
     /// Records go, mostly up to amid a batch, and somebody asks where logs end and what is newest in them.

@@ -2,6 +2,7 @@
 //! those who are late, and needed by followers that were away. Draws come from streams of their own, so that the other
 //! seeds stay as they are.
 
+use super::adding::lasting;
 use super::dice::Dice;
 use super::storm::clash;
 use super::timing::Timing;
@@ -63,8 +64,7 @@ fn trouble(plan: &mut Plan, dice: &mut Dice) {
     let reject_permille = dice.pick(&[0, 200, 800, 1_000]);
     let extra_latency_ns = dice.pick(&[0, 100, 1_500]) * MS;
     let action = Action::ObjectStorage { reject_permille, extra_latency_ns };
-    let event = EventPlan { at_ns, for_ns: Some(for_ns), action, line: None };
-    add(plan, event);
+    add(plan, lasting(at_ns, for_ns, action));
 }
 
 /// A group that reads the topic stops for so long that most of what is next is remote, up to the newest of it.
@@ -78,7 +78,7 @@ fn late_readers(plan: &mut Plan, dice: &mut Dice, topic: &str) {
     let for_ns = dice.between(3_000, 9_000) * MS;
     let at_ns = dice.between(plan.phases.warmup_ns, ends_ns.saturating_sub(for_ns + 1_000 * MS));
     let action = Action::ConsumerPause { group: dice.pick(&groups), member: None };
-    add(plan, EventPlan { at_ns, for_ns: Some(for_ns), action, line: None });
+    add(plan, lasting(at_ns, for_ns, action));
 }
 
 /// A follower is away until what it goes on with is in remote storage alone, and comes back while that, or its leader,
@@ -90,7 +90,7 @@ fn late_followers(plan: &mut Plan, dice: &mut Dice, replicas: &[i32]) {
     let (node, at_ns) = (dice.pick(replicas), dice.between(from_ns, latest_ns.max(from_ns)));
     let process_ns = Timing::of(plan).process_start_ns;
     let mut event = |at_ns: u64, for_ns: u64, action: Action| {
-        add(plan, EventPlan { at_ns, for_ns: Some(for_ns), action, line: None });
+        add(plan, lasting(at_ns, for_ns, action));
     };
     event(at_ns, away, Action::ProcessCrash { node });
     let back_ns = at_ns + away;
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn some_seeds_have_remote_storage_that_kafka_would_take() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut tiered, mut troubled) = (0, 0);
+        let (mut tiered, mut slow, mut troubled) = (0, 0, 0);
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let is_on = |topic: &&TopicPlan| topic.config.contains_key("remote.storage.enable");
@@ -133,10 +133,16 @@ mod tests {
                 assert!(may_have(topic), "seed {seed}");
                 tiered += 1;
             }
-            let is_trouble =
-                |event: &EventPlan| matches!(event.action, Action::ObjectStorage { .. });
-            troubled += u32::from(plan.events.iter().any(is_trouble));
+            let has = |is: &dyn Fn(u64) -> bool| {
+                let mut events = plan.events.iter();
+                u32::from(events.any(|event| {
+                    matches!(event.action, Action::ObjectStorage { extra_latency_ns, .. } if is(extra_latency_ns))
+                }))
+            };
+            slow += has(&|extra_ns| extra_ns > 0);
+            troubled += has(&|_| true);
         }
-        assert!((25..75).contains(&tiered) && (10..75).contains(&troubled), "{tiered} {troubled}");
+        assert!((25..75).contains(&tiered) && (10..45).contains(&slow), "{tiered} {slow}");
+        assert!((slow + 5..75).contains(&troubled), "it refuses followers, too: {troubled}");
     }
 }

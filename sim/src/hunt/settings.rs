@@ -155,10 +155,13 @@ mod tests {
                     |event| matches!(&event.action, Action::Admin { operation } if is(operation)),
                 ))
             };
-            of_all[0] += has(&|of| matches!(of, Operation::PlaceTopic { .. }));
+            // others place more topics, with numbers or names of their own
+            let is_placed = |topic: &String| topic.ends_with(PLACED);
+            of_all[0] +=
+                has(&|of| matches!(of, Operation::PlaceTopic { topic, .. } if is_placed(topic)));
             of_all[1] += has(&|of| matches!(of, Operation::SetGroupConfig { .. }));
             of_all[2] += has(&|of| matches!(of, Operation::ElectUnclean { .. }));
         }
-        assert!(of_all.iter().all(|seeds| (5..150).contains(seeds)), "{of_all:?}");
+        assert!(of_all.iter().all(|seeds| (5..80).contains(seeds)), "{of_all:?}");
     }
 }

@@ -102,7 +102,10 @@ impl Search<'_> {
 
     /// Ends the storm right after its last event, and heals and drains no longer than needed.
     fn time(&mut self) {
-        let last = self.best.events.iter().map(|event| event.at_ns).max().unwrap_or(0);
+        let heals_ns = self.best.phases.heal_starts_ns();
+        // what is asked of a healed cluster is no part of the storm
+        let of_storm = self.best.events.iter().filter(|event| event.at_ns < heals_ns);
+        let last = of_storm.map(|event| event.at_ns).max().unwrap_or(0);
         for later in [SECOND_NS, 3 * SECOND_NS, 8 * SECOND_NS] {
             let end = (last + later).div_ceil(SECOND_NS) * SECOND_NS;
             let measure = end.saturating_sub(self.best.phases.warmup_ns).max(SECOND_NS);

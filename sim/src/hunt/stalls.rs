@@ -3,15 +3,13 @@
 //! open, and producers begin their next transactions while brokers are slow to end the last ones. Draws come from
 //! streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, window};
-use super::dice::Dice;
-use stormglass_scenarios::plan::{
-    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan,
+use super::adding::{
+    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers, window,
 };
+use super::dice::Dice;
+use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
 
 const MS: u64 = 1_000_000;
-/// Where groups' positions are.
-const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// A group that no client of the plan is in.
 const STALLED: &str = "spare-stalled";
 /// A topic that no client of the plan has. Members that subscribe by a regular expression do.
@@ -33,17 +31,12 @@ pub(super) fn storm(plan: &mut Plan) {
     }
 }
 
-fn lasting(at_ns: u64, for_ns: u64, action: Action) -> EventPlan {
-    EventPlan { at_ns, for_ns: Some(for_ns), action, line: None }
-}
-
 /// All replicas of the positions must be in sync, and one stands still: what was taken before it is missed waits for
 /// it, and nothing more is taken. Members begin anew meanwhile, and a group is to go.
 fn positions_with_few(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions with few in sync");
-    let server = |key: &str| plan.cluster.config.get(key).cloned();
-    let all = server("offsets.topic.replication.factor").unwrap_or_else(|| "3".to_owned());
-    let least = server("min.insync.replicas").unwrap_or_else(|| "1".to_owned());
+    let all = server(plan, "offsets.topic.replication.factor", "3");
+    let least = server(plan, "min.insync.replicas", "1");
     let lasts = dice.between(6_500, 9_000) * MS;
     let latest_ns = to_ns.saturating_sub(lasts + 4_000 * MS);
     if all == least || latest_ns <= from_ns || !dice.percent(15) {
@@ -53,10 +46,7 @@ fn positions_with_few(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let (topic, group) = (plan.topics[0].name.clone(), STALLED.to_owned());
     let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
     let mut events = vec![asks(at_ns, Operation::CommitPositions { group, topic, offset })];
-    let set = |at_ns: u64, value: &str| {
-        let (topic, key) = (OFFSETS_TOPIC.to_owned(), "min.insync.replicas".to_owned());
-        asks(at_ns, Operation::SetTopicConfig { topic, key, value: Some(value.to_owned()) })
-    };
+    let set = |at_ns: u64, value: &str| sets_min_isr(at_ns, OFFSETS_TOPIC, value);
     events.extend([400, 550].map(|ms| set(at_ns + ms * MS, &all)));
     let stops_ns = at_ns + 800 * MS;
     let ends_ns = stops_ns + lasts;
@@ -132,10 +122,7 @@ fn busy_coordinators(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         return Vec::new();
     }
     let one = |dice: &mut Dice| {
-        let extra_ns = dice.pick(&[5, 15, 40]) * MS;
-        let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
-        let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
-        let action = Action::Link { from, to, one_way: false, effect };
+        let action = slow_brokers(dice.pick(&[5, 15, 40]) * MS);
         lasting(dice.between(from_ns, to_ns), dice.between(1_000, 3_000) * MS, action)
     };
     (0..dice.between(1, 3)).map(|_| one(&mut dice)).collect()
@@ -144,26 +131,15 @@ fn busy_coordinators(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hunt::{SWARM, swarm};
-    use stormglass_scenarios::{Source, load};
-
-    type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
+    use crate::hunt::testing::assert_some_seeds_have;
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut of_all = [0; 4];
-        for seed in 1..600 {
-            let plan = swarm(&base, seed);
-            let to_ns = plan.phases.heal_starts_ns();
-            let window = (plan.phases.warmup_ns + 500 * MS, to_ns - 2_000 * MS);
-            let draws: [Draw; 4] =
-                [positions_with_few, changed_while_elected, deleted_while_open, busy_coordinators];
-            for (count, draw) in of_all.iter_mut().zip(draws) {
-                *count += i32::from(!draw(&plan, window).is_empty());
-            }
-            assert!(plan.events.iter().all(|event| event.at_ns < to_ns), "seed {seed}");
-        }
-        assert!(of_all.iter().all(|seeds| (5..200).contains(seeds)), "{of_all:?}");
+        assert_some_seeds_have(&[
+            positions_with_few,
+            changed_while_elected,
+            deleted_while_open,
+            busy_coordinators,
+        ]);
     }
 }

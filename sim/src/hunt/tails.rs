@@ -3,7 +3,7 @@
 //! than theirs, and ends in an older epoch: who has more is not who may lead. Draws come from a stream of their own,
 //! so that the other seeds stay as they are.
 
-use super::adding::{add, asks};
+use super::adding::{add, asks, lasting};
 use super::dice::Dice;
 use super::timing::Timing;
 use stormglass_scenarios::plan::{
@@ -50,7 +50,7 @@ fn one(
         one_way: false,
         effect: LinkEffect::Cut,
     };
-    let mut events = vec![EventPlan { at_ns, for_ns: Some(lasts), action, line: None }];
+    let mut events = vec![lasting(at_ns, lasts, action)];
     let topic = || format!("{MADE}-{turn}");
     let assignment = (0..dice.between(4, 16)).map(|_| vec![dice.pick(&brokers)]).collect();
     let made_ns = at_ns + dice.between(10, 300) * MS;
@@ -61,7 +61,7 @@ fn one(
         let down = dice.between(5, 80) * MS + early;
         let action = Action::ProcessCrash { node: id };
         let at_ns = over_ns.saturating_sub(early);
-        events.push(EventPlan { at_ns, for_ns: Some(down), action, line: None });
+        events.push(lasting(at_ns, down, action));
     }
     events.push(asks(over_ns + 1_500 * MS, Operation::DeleteTopic { topic: topic() }));
     (events, over_ns)
@@ -74,6 +74,7 @@ fn ids(nodes: &[NodePlan]) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::testing::assert_in_time;
     use crate::hunt::{SWARM, swarm};
     use stormglass_scenarios::{Source, load};
 
@@ -87,8 +88,7 @@ mod tests {
                 let Action::Admin { operation } = &event.action else { return false };
                 matches!(operation, Operation::CreateTopic { topic, .. } if topic.starts_with(MADE))
             };
-            let ends_ns = plan.phases.heal_starts_ns();
-            assert!(plan.events.iter().all(|event| event.at_ns < ends_ns), "seed {seed}");
+            assert_in_time(&plan);
             found += u32::from(plan.events.iter().any(is_made));
         }
         assert!((12..50).contains(&found), "{found} of 399");

@@ -1,9 +1,15 @@
 //! The times that a cluster's protocols wait for. Faults that last a little less or a little more,
 //! or that fall right behind one of them, hit a protocol between two of its steps.
 
+use std::collections::BTreeMap;
 use stormglass_scenarios::plan::Plan;
 
 const NS_PER_MS: u64 = 1_000_000;
+
+/// A time from a client's config, ms, if it has one.
+pub(super) fn config_ms(config: &BTreeMap<String, String>, key: &str) -> Option<u64> {
+    config.get(key)?.parse().ok()
+}
 
 /// Time-outs and start-up times of a plan, ns.
 #[derive(Debug, Clone, Copy)]

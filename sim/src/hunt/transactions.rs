@@ -2,11 +2,10 @@
 //! others, with time-outs short enough that a storm outlasts them. Draws come from a stream of their
 //! own, so that the other seeds stay as they are.
 
-use super::adding::add;
+use super::adding::{add, lasting};
 use super::dice::Dice;
 use stormglass_scenarios::plan::{
-    Action, Assignor, ConsumerPlan, EventPlan, MembershipPlan, Plan, Subscriptions,
-    TransactionsPlan,
+    Action, Assignor, ConsumerPlan, MembershipPlan, Plan, Subscriptions, TransactionsPlan,
 };
 
 const MS: u64 = 1_000_000;
@@ -188,8 +187,7 @@ pub(super) fn migrate(plan: &mut Plan) {
             let lasts = dice.pick(&[100, 1_000, 4_000, 7_000]) * MS;
             let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
             let action = Action::ClientCrash { client: client.clone() };
-            let event = EventPlan { at_ns, for_ns: Some(lasts), action, line: None };
-            add(plan, to_ns, [event]);
+            add(plan, to_ns, [lasting(at_ns, lasts, action)]);
         }
     }
 }
@@ -239,15 +237,14 @@ pub(super) fn storm(plan: &mut Plan) {
             }
             false => Action::ClientCrash { client },
         };
-        let mut events = vec![EventPlan { at_ns, for_ns: Some(lasts), action, line: None }];
+        let mut events = vec![lasting(at_ns, lasts, action)];
         if dice.percent(35) {
             // its coordinator may be the one that goes: who comes after it knows the client from its
             // log only
             let brokers = &plan.cluster.brokers;
             let action = Action::ProcessCrash { node: brokers[dice.index(brokers.len())].id };
             let at_ns = at_ns + dice.between(0, 400) * MS;
-            let for_ns = Some(dice.between(20, 800) * MS);
-            events.push(EventPlan { at_ns, for_ns, action, line: None });
+            events.push(lasting(at_ns, dice.between(20, 800) * MS, action));
         }
         add(plan, to_ns, events);
     }

@@ -1,10 +1,9 @@
 //! What the plan's administrator looks at a little after it has asked for something: whether what it has deleted is
 //! gone, what there is to read from where it has set somebody, and more of what it has asked about.
 
-use super::World;
 use super::operations::UNMADE;
+use super::{World, client_quotas};
 use crate::client::Task;
-use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NO_OFFSET, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
     AddPartitionsToTxnRequest, DescribeTopicPartitionsRequest, FetchPartition, FetchRequest,
@@ -36,20 +35,13 @@ impl World {
             Operation::BeginTransaction { topic } => joins_transaction(topic),
             _ => return None,
         };
-        let of_own_topic = match operation {
-            Operation::BeginTransaction { topic } => Some(Arc::from(topic.as_str())),
-            _ => None,
-        };
+        let of_own_topic = self.own_topic(operation);
         Some(Task { due_ns: event.at_ns + LOOK_AFTER_NS, request, of_own_topic })
     }
 
     /// Who reads from a position on, or from far ahead. Not where clients are under quotas, which it does not heed.
     fn reader(&self, topic: &str, offset: u32) -> Option<Request> {
-        let is_quota = |event: &EventPlan| {
-            let Action::Admin { operation } = &event.action else { return false };
-            matches!(operation, Operation::SetClientQuota { .. })
-        };
-        if self.plan.events.iter().any(is_quota) {
+        if client_quotas::are_set(&self.plan) {
             return None;
         }
         let ahead = if offset.is_multiple_of(2) { AHEAD } else { 0 };

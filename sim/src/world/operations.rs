@@ -56,9 +56,13 @@ impl World {
         (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
     }
 
-    /// A topic that is none of the plan's, and that positions are committed in.
-    fn own_topic(&self, operation: &Operation) -> Option<Arc<str>> {
-        let Operation::CommitPositions { topic, .. } = operation else { return None };
+    /// A topic that is none of the plan's, and that positions are committed in, or a transaction begins.
+    pub(super) fn own_topic(&self, operation: &Operation) -> Option<Arc<str>> {
+        let (Operation::CommitPositions { topic, .. } | Operation::BeginTransaction { topic }) =
+            operation
+        else {
+            return None;
+        };
         (!self.topics.contains_key(topic)).then(|| Arc::from(topic.as_str()))
     }
 
