@@ -65,6 +65,13 @@ impl<'a> ReplicaView<'a> {
         self.log.only_local_bytes()
     }
 
+    /// Whether all that the log has been told is committed, and has had its effect: what follows from its batches is
+    /// in memory, too.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        !self.log.has_in_flight() && self.high_watermark >= self.log.next_offset()
+    }
+
     fn of(p: &'a Partition) -> Self {
         Self {
             tp: p.tp,

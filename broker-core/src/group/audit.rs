@@ -1,5 +1,6 @@
 //! What a coordinator knows, and what it would know had it just read its log: for checkers.
 
+use super::codec::OffsetValue;
 use super::consumer::ConsumerGroup;
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
 use super::roster::Roster;
@@ -38,10 +39,7 @@ impl GroupCoordinator {
         let mut open: BTreeMap<i64, BTreeMap<PositionKey, Offset>> = BTreeMap::new();
         for (id, group) in groups {
             for (producer, positions) in &group.pending {
-                let of = positions.iter().map(|((topic, partition), value)| {
-                    ((Arc::clone(id), Arc::clone(topic), *partition), value.offset)
-                });
-                open.entry(*producer).or_default().extend(of);
+                open.entry(*producer).or_default().extend(of_group(id, positions));
             }
         }
         open
@@ -60,16 +58,30 @@ impl GroupCoordinator {
         self.partitions.values().filter(|state| state.loading.is_none())
     }
 
+    fn known_group(&self, id: &str) -> Option<&Group> {
+        self.readable().find_map(|state| state.groups.get(id))
+    }
+
+    fn known_groups(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
+        self.readable().flat_map(|state| &state.groups)
+    }
+
+    /// A partition that is loaded, and to which nothing is being written.
+    fn quiet(&self, partition: i32) -> Option<&OffsetsPartition> {
+        let known = self.partitions.get(&partition).filter(|state| state.loading.is_none())?;
+        (!self.writes.has_any_of(partition)).then_some(known)
+    }
+
     /// A member's epoch, or the generation in the classic protocol, if there is such a member; `None`: there
     /// is no such group.
     pub(crate) fn member_epoch(&self, group: &str, member: &str) -> Option<Option<i32>> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         Some(group.roster.epoch_of(member))
     }
 
     /// When the session of a member ends.
     pub(crate) fn session_of(&self, group: &str, member: &str) -> Option<Instant> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         match &group.roster {
             Roster::Classic(group) => group.session_of(member),
             Roster::Consumer(group) => group.session_of(member),
@@ -78,7 +90,7 @@ impl GroupCoordinator {
 
     /// A group whose rebalance may never end.
     pub(crate) fn hanging_group(&self) -> Option<&Arc<str>> {
-        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let mut groups = self.known_groups();
         let hangs = |group: &Group| match &group.roster {
             Roster::Classic(membership) => membership.hangs(&self.timers),
             Roster::Consumer(_) => false,
@@ -88,7 +100,7 @@ impl GroupCoordinator {
 
     /// A group in the consumer protocol, and a member of it that is in an epoch which the group has not got to.
     pub(crate) fn member_ahead(&self) -> Option<(&Arc<str>, &Arc<str>)> {
-        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let mut groups = self.known_groups();
         groups.find_map(|(id, group)| match &group.roster {
             Roster::Classic(_) => None,
             Roster::Consumer(group) => Some((id, group.ahead()?)),
@@ -97,7 +109,7 @@ impl GroupCoordinator {
 
     /// Whether a group's members speak the consumer protocol, if it has any.
     pub(crate) fn speaks_by_heartbeats(&self, group: &str) -> Option<bool> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         let roster = &group.roster;
         (!roster.is_empty() && !roster.is_dead()).then(|| roster.consumer().is_some())
     }
@@ -113,13 +125,13 @@ impl GroupCoordinator {
 
     /// A group, and a member of it that waits for what will not come.
     pub(crate) fn stranded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
-        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let mut groups = self.known_groups();
         groups.find_map(|(id, group)| Some((id, group.roster.classic()?.stranded()?)))
     }
 
     /// A group that others are shown otherwise than the log has confirmed it.
     pub(crate) fn hidden_group(&self) -> Option<&Arc<str>> {
-        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let mut groups = self.known_groups();
         let is_hidden =
             |group: &Group| group.roster.consumer().is_some_and(ConsumerGroup::is_hidden);
         groups.find(|(_, group)| is_hidden(group)).map(|(id, _)| id)
@@ -146,7 +158,7 @@ impl GroupCoordinator {
         group: &str,
         member: &str,
     ) -> Option<ClassicMemberView<'_>> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         group.roster.classic()?.member_view(member)
     }
 
@@ -160,7 +172,7 @@ impl GroupCoordinator {
 
     /// A group that is marked as being deleted, and nothing of that is under way.
     pub(crate) fn idle_deletion(&self) -> Option<&Arc<str>> {
-        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let mut groups = self.known_groups();
         let is_idle =
             |id: &Arc<str>, group: &Group| group.roster.is_dead() && !self.writes.deletes(id);
         groups.find(|(id, group)| is_idle(id, group)).map(|(id, _)| id)
@@ -184,25 +196,25 @@ impl GroupCoordinator {
 
     /// Where a member of a group in the consumer protocol is.
     pub(crate) fn consumer_epochs(&self, group: &str, member: &str) -> Option<ConsumerEpochsView> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         group.roster.consumer()?.epochs_of(member)
     }
 
     /// What a member of a group in the consumer protocol has said of itself.
     pub(crate) fn consumer_said(&self, group: &str, member: &str) -> Option<ConsumerSaidView<'_>> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         group.roster.consumer()?.said_of(member)
     }
 
     /// How many members a group in the consumer protocol has.
     pub(crate) fn consumer_members(&self, group: &str) -> Option<usize> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         Some(group.roster.consumer()?.member_count())
     }
 
     /// What tools that delete groups go by.
     pub(crate) fn standing_of(&self, group: &str) -> Option<GroupStandingView> {
-        let group = self.readable().find_map(|state| state.groups.get(group))?;
+        let group = self.known_group(group)?;
         let (is_empty, is_dead) = (group.roster.is_empty(), group.roster.is_dead());
         Some(GroupStandingView { is_empty, is_dead })
     }
@@ -214,7 +226,7 @@ impl GroupCoordinator {
 
     /// A group, and a member of it whose silence nobody would notice.
     pub(crate) fn unguarded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
-        let mut groups = self.readable().flat_map(|state| &state.groups);
+        let mut groups = self.known_groups();
         groups.find_map(|(id, group)| {
             let member = match &group.roster {
                 Roster::Classic(membership) => membership.unguarded(&self.timers),
@@ -227,14 +239,18 @@ impl GroupCoordinator {
 
 impl OffsetsPartition {
     fn positions(&self) -> BTreeMap<PositionKey, Offset> {
-        let of_groups = self.groups.iter().flat_map(|(id, group)| {
-            let position = group.positions.iter();
-            position.map(move |((topic, partition), value)| {
-                ((Arc::clone(id), Arc::clone(topic), *partition), value.offset)
-            })
-        });
-        of_groups.collect()
+        self.groups.iter().flat_map(|(id, group)| of_group(id, &group.positions)).collect()
     }
+}
+
+/// Positions of a group, as checkers name them.
+fn of_group(
+    id: &Arc<str>,
+    positions: &BTreeMap<(Arc<str>, i32), OffsetValue>,
+) -> impl Iterator<Item = (PositionKey, Offset)> {
+    positions.iter().map(move |((topic, partition), value)| {
+        ((Arc::clone(id), Arc::clone(topic), *partition), value.offset)
+    })
 }
 
 impl GroupCoordinator {
@@ -244,10 +260,7 @@ impl GroupCoordinator {
         partition: i32,
         batches: impl Iterator<Item = &'a Batch>,
     ) -> Option<String> {
-        let known = self.partitions.get(&partition).filter(|state| state.loading.is_none())?;
-        if self.writes.has_any_of(partition) {
-            return None;
-        }
+        let known = self.quiet(partition)?;
         let log = replay(batches);
         let none = BTreeMap::new();
         let pending = |state: &OffsetsPartition, id: &Arc<str>| {
@@ -271,6 +284,20 @@ impl GroupCoordinator {
         }
         None
     }
+
+    /// A group that whoever reads a partition's log finds in the consumer protocol, and that is not, or not there, any
+    /// more; `None` also while something is under way.
+    pub(crate) fn left_over<'a>(
+        &self,
+        partition: i32,
+        batches: impl Iterator<Item = &'a Batch>,
+    ) -> Option<Arc<str>> {
+        let known = self.quiet(partition)?;
+        let log = replay(batches);
+        let mut said = log.groups.into_iter();
+        let found = said.find(|(id, said)| is_left_over(known.groups.get(id), said))?;
+        Some(found.0)
+    }
 }
 
 impl Roster {
@@ -284,25 +311,6 @@ impl Roster {
             (Self::Consumer(ours), _) if ours.is_empty() => None,
             (Self::Consumer(_), _) => Some("they are not in its log".to_owned()),
         }
-    }
-}
-
-impl GroupCoordinator {
-    /// A group that whoever reads a partition's log finds in the consumer protocol, and that is not, or not there, any
-    /// more; `None` also while something is under way.
-    pub(crate) fn left_over<'a>(
-        &self,
-        partition: i32,
-        batches: impl Iterator<Item = &'a Batch>,
-    ) -> Option<Arc<str>> {
-        let known = self.partitions.get(&partition).filter(|state| state.loading.is_none())?;
-        if self.writes.has_any_of(partition) {
-            return None;
-        }
-        let log = replay(batches);
-        let mut said = log.groups.into_iter();
-        let found = said.find(|(id, said)| is_left_over(known.groups.get(id), said))?;
-        Some(found.0)
     }
 }
 

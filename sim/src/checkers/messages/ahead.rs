@@ -63,27 +63,15 @@ fn is_told(part: &FetchPartitionResponse) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::told;
     use super::*;
-    use crate::recorder::testing::tp;
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::protocol::EpochEndOffset;
     use stormglass_broker_core::records::Records;
 
     fn part(error: ErrorCode) -> FetchPartitionResponse {
-        FetchPartitionResponse {
-            tp: tp(0),
-            error,
-            high_watermark: 5,
-            last_stable_offset: 5,
-            log_start_offset: 0,
-            diverging_epoch: None,
-            snapshot_id: None,
-            current_leader: None,
-            preferred_read_replica: None,
-            aborted: None,
-            records: Records::default(),
-        }
+        FetchPartitionResponse { error, ..told(Records::default()) }
     }
 
     #[test]

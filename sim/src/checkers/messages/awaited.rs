@@ -1,7 +1,7 @@
 //! Whoever asks something of a broker is answered: at once where that needs nobody else, and later where it does; until
 //! then a part of the broker knows who waits. Leaves out fetches, and questions about groups, which are known one by one.
 
-use super::{Says, Talk};
+use super::{Says, Talk, controller};
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::inspect::OwedView;
@@ -147,17 +147,12 @@ fn kind(broker: &Broker, request: &Request) -> Option<Kind> {
         | Request::AlterConfigs(_)
         | Request::UpdateFeatures(_)
         | Request::UnregisterBroker(_)
-            if !may_decide(broker) =>
+            if !controller::is_controller(broker) =>
         {
             Kind::Forwarded
         }
         _ => return None,
     })
-}
-
-/// Whether a node is a controller as well.
-fn may_decide(broker: &Broker) -> bool {
-    broker.active_metadata().is_some() || broker.standby_metadata().is_some()
 }
 
 /// A broker has handled a request that needs nobody else.
@@ -176,9 +171,8 @@ pub(super) fn at_once(says: &mut Says<'_>, node: i32, key: Key, replies: &[Reply
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::broken_by;
     use super::*;
-    use crate::checkers::history::History;
-    use crate::checkers::ledger::Ledger;
     use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
     use stormglass_broker_core::protocol::{
         AddPartitionsToTxnRequest, DeleteRecordsRequest, ProducerIdAndEpoch, TxnPartitions,
@@ -226,11 +220,7 @@ mod tests {
                 response: None,
                 throttle_ms: 0,
             };
-            let (mut ledger, history) = (Ledger::default(), History::default());
-            let (label, is_gapless) = ("", true);
-            let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
-            at_once(&mut says, 1, (1, 5, 7), &[reply]);
-            ledger.finish().1.len()
+            broken_by(|says| at_once(says, 1, (1, 5, 7), &[reply]))
         };
         assert_eq!((broken(7), broken(8)), (0, 1));
     }

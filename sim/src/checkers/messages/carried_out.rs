@@ -53,11 +53,7 @@ impl Beat {
     }
 
     fn is_refused(&self, node: i32, replies: &[Reply]) -> bool {
-        let own = replies.iter().find(|of| (node, of.conn.0, of.correlation.0) == self.key);
-        own.is_some_and(|reply| match &reply.response {
-            Some(Response::ConsumerGroupHeartbeat(answer)) => !answer.error.is_ok(),
-            _ => true,
-        })
+        is_refused(answer_to(self.key, node, replies))
     }
 
     /// Group and member, unless it was refused, or whoever was asked has ended.
@@ -67,27 +63,50 @@ impl Beat {
     }
 }
 
+/// A node's answer to a request, if it answers at once.
+fn answer_to(key: Key, node: i32, replies: &[Reply]) -> Option<&Reply> {
+    replies.iter().find(|of| (node, of.conn.0, of.correlation.0) == key)
+}
+
+/// What a heartbeat in the consumer protocol is answered with.
+fn error_of(reply: &Reply) -> Option<ErrorCode> {
+    match &reply.response {
+        Some(Response::ConsumerGroupHeartbeat(answer)) => Some(answer.error),
+        _ => None,
+    }
+}
+
+fn is_refused(own: Option<&Reply>) -> bool {
+    own.is_some_and(|reply| error_of(reply).is_none_or(|error| !error.is_ok()))
+}
+
 /// What such a heartbeat says: of the member's epoch, and of the member.
 #[derive(Debug)]
 pub(super) struct Heard {
+    key: Key,
     epochs: Option<Epochs>,
     subscribed: Option<Subscribed>,
 }
 
 impl Heard {
     fn of(key: Key, broker: &Broker, asked: &ConsumerGroupHeartbeatRequest) -> Option<Self> {
-        let epochs = Epochs::of(key, broker, asked);
-        let subscribed = Subscribed::of(key, broker, asked);
-        (epochs.is_some() || subscribed.is_some()).then_some(Self { epochs, subscribed })
+        let epochs = Epochs::of(broker, asked);
+        let subscribed = Subscribed::of(broker, asked);
+        (epochs.is_some() || subscribed.is_some()).then_some(Self { key, epochs, subscribed })
     }
 
     /// It has been handled.
     pub(super) fn handled(&self, says: &mut Says<'_>, by: Speaker<'_>, replies: &[Reply]) {
+        if self.key.0 != by.node {
+            return; // whoever was asked has ended
+        }
+        let own = answer_to(self.key, by.node, replies);
+        let told = own.and_then(error_of);
         if let Some(epochs) = &self.epochs {
-            epochs.handled(says, by, replies);
+            epochs.handled(says, by, told);
         }
         if let Some(subscribed) = &self.subscribed {
-            subscribed.handled(says, by, replies);
+            subscribed.handled(says, by, (told, is_refused(own)));
         }
     }
 }
@@ -127,7 +146,8 @@ impl CarriedOut {
     pub(super) fn asked(&mut self, now_ns: u64, key: Key, broker: &Broker, request: &Request) {
         self.rest();
         if self.shown.0 != now_ns {
-            self.shown = (now_ns, Vec::new());
+            self.shown.0 = now_ns;
+            self.shown.1.clear();
         }
         let shows = match request {
             Request::Heartbeat(asked) => Some(&asked.member),
@@ -155,9 +175,10 @@ impl CarriedOut {
             }
             Request::Heartbeat(asked) if !again => {
                 let until = broker.member_session(&asked.group, &asked.member);
-                let due = classic::due(broker, asked);
-                let asked = || HeartbeatRequest::clone(asked);
-                self.member = until.map(|before| Shown { key, asked: asked(), before, due });
+                self.member = until.map(|before| {
+                    let due = classic::due(broker, asked);
+                    Shown { key, asked: HeartbeatRequest::clone(asked), before, due }
+                });
             }
             Request::ConsumerGroupHeartbeat(asked) if !again && asked.epoch >= 0 => {
                 let until = broker.member_session(&asked.group, &asked.member);

@@ -182,9 +182,8 @@ fn has_synced(
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{broken_by, join_request};
     use super::*;
-    use crate::checkers::history::History;
-    use crate::checkers::ledger::Ledger;
     use bytes::Bytes;
 
     type Protocols = [(Arc<str>, Bytes)];
@@ -200,19 +199,7 @@ mod tests {
     }
 
     fn joins(text: &'static str) -> JoinGroupRequest {
-        JoinGroupRequest {
-            group: "g".into(),
-            member: "m".into(),
-            instance: None,
-            session_timeout_ms: 1,
-            rebalance_timeout_ms: 1,
-            protocol_type: "consumer".into(),
-            protocols: says(text),
-            requires_known_member: true,
-            can_skip_assignment: false,
-            client_id: "c".into(),
-            client_host: "/h".into(),
-        }
+        JoinGroupRequest { protocols: says(text), ..join_request("m") }
     }
 
     fn joined(error: ErrorCode, generation: i32) -> JoinGroupResponse {
@@ -230,13 +217,10 @@ mod tests {
 
     /// How many rules an answer to a member of generation 4 breaks.
     fn broken(calls: bool, has_left: bool, told: JoinGroupResponse) -> usize {
-        let (mut ledger, history) = (Ledger::default(), History::default());
-        let (label, is_gapless) = ("", true);
-        let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
         let asked = Request::JoinGroup(Box::new(joins("a")));
         let before = Before { generation: 4, calls, has_left };
-        before.answered(&mut says, 1, &asked, &Response::JoinGroup(Box::new(told)));
-        ledger.finish().1.len()
+        let answer = Response::JoinGroup(Box::new(told));
+        broken_by(|says| before.answered(says, 1, &asked, &answer))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Of several positions that are committed at once, those that a coordinator acknowledges are in its log, whatever is
 //! wrong with others of them.
 
+use super::written::BYTES_MAX;
 use super::{Says, Speaker};
 use crate::checkers::state::said_positions;
 use std::collections::BTreeSet;
@@ -9,9 +10,6 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::PositionKey;
 use stormglass_broker_core::protocol::{CommittedOffset, Request, Response};
-
-/// Longer logs are not read, bytes.
-const BYTES_MAX: u64 = 8 << 20;
 
 /// A coordinator answers.
 pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {

@@ -65,6 +65,11 @@ fn metadata(says: &mut Says<'_>, by: Speaker<'_>, answer: &MetadataResponse) {
     }
 }
 
+/// Whether a node is a controller, active or not.
+pub(super) fn is_controller(broker: &Broker) -> bool {
+    broker.active_metadata().is_some() || broker.standby_metadata().is_some()
+}
+
 /// Why a coordinator or an active controller must not take a request, as it stands before it does.
 /// `None`: it may.
 pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {

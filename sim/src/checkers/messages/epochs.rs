@@ -7,14 +7,11 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::inspect::ConsumerEpochsView;
-use stormglass_broker_core::protocol::{ConsumerGroupHeartbeatRequest, JOIN_EPOCH, Response};
-use stormglass_broker_core::seam::Reply;
+use stormglass_broker_core::protocol::{ConsumerGroupHeartbeatRequest, JOIN_EPOCH};
 
 /// A heartbeat that is being handled, of a member that its coordinator knows.
 #[derive(Debug)]
 pub(super) struct Epochs {
-    /// By node, connection and correlation.
-    key: (i32, u64, u64),
     /// Group and member.
     member: (Arc<str>, Arc<str>),
     /// What it says.
@@ -25,31 +22,19 @@ pub(super) struct Epochs {
 
 impl Epochs {
     /// A member shows that it is alive.
-    pub(super) fn of(
-        key: (i32, u64, u64),
-        broker: &Broker,
-        asked: &ConsumerGroupHeartbeatRequest,
-    ) -> Option<Self> {
+    pub(super) fn of(broker: &Broker, asked: &ConsumerGroupHeartbeatRequest) -> Option<Self> {
         if asked.epoch < JOIN_EPOCH {
             return None; // it leaves
         }
         let before = broker.consumer_epochs(&asked.group, &asked.member)?;
         let may_be = may_be(&before, asked.epoch, asked.owned.as_deref());
         let member = (Arc::clone(&asked.group), Arc::clone(&asked.member));
-        Some(Self { key, member, epoch: asked.epoch, may_be, before })
+        Some(Self { member, epoch: asked.epoch, may_be, before })
     }
 
-    /// It has been handled. Unless it was refused, it is answered now, or when the log has what follows.
-    pub(super) fn handled(&self, says: &mut Says<'_>, by: Speaker<'_>, replies: &[Reply]) {
-        let Self { key, member: (group, member), epoch, may_be, before } = self;
-        if key.0 != by.node {
-            return; // whoever was asked has ended
-        }
-        let own = replies.iter().find(|of| (by.node, of.conn.0, of.correlation.0) == *key);
-        let told = own.and_then(|reply| match &reply.response {
-            Some(Response::ConsumerGroupHeartbeat(answer)) => Some(answer.error),
-            _ => None,
-        });
+    /// It has been handled. Unless it was refused, it is answered now (`told`), or when the log has what follows.
+    pub(super) fn handled(&self, says: &mut Says<'_>, by: Speaker<'_>, told: Option<ErrorCode>) {
+        let Self { member: (group, member), epoch, may_be, before } = self;
         says.rule(is_right(*may_be, told), &|| {
             format!(
                 "coordinator {} answers member {member} of {group} in epoch {epoch} with {told:?} (None: \

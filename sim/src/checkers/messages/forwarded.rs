@@ -1,7 +1,7 @@
 //! What the active controller decides, a broker asks it for on behalf of clients, and asks the next one when that is
 //! none any more (KIP-590): clients, which know of no controllers, are not told that somebody else is it.
 
-use super::{Says, Speaker};
+use super::{Says, Speaker, controller};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::Response;
 
@@ -9,9 +9,7 @@ use stormglass_broker_core::protocol::Response;
 pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, answer: &Response) {
     let Some(is_passed_on) = names_no_controller(answer) else { return };
     // whoever is a controller, too, answers brokers
-    let is_controller =
-        by.broker.active_metadata().is_some() || by.broker.standby_metadata().is_some();
-    says.rule(!is_passed_on || is_controller, &|| {
+    says.rule(!is_passed_on || controller::is_controller(by.broker), &|| {
         format!("broker {} tells a client that a controller is none: {answer:?}", by.node)
     });
 }

@@ -76,6 +76,7 @@ fn flaw(
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::join_request;
     use super::*;
     use bytes::Bytes;
     use std::sync::Arc;
@@ -83,19 +84,7 @@ mod tests {
     use stormglass_broker_core::inspect::ClassicPlaceView;
 
     fn joins(can_skip_assignment: bool) -> JoinGroupRequest {
-        JoinGroupRequest {
-            group: "g".into(),
-            member: "a".into(),
-            instance: None,
-            session_timeout_ms: 1,
-            rebalance_timeout_ms: 1,
-            protocol_type: "consumer".into(),
-            protocols: Vec::new(),
-            requires_known_member: true,
-            can_skip_assignment,
-            client_id: "c".into(),
-            client_host: "/h".into(),
-        }
+        JoinGroupRequest { can_skip_assignment, ..join_request("a") }
     }
 
     /// To member `a`.

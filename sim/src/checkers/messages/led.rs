@@ -80,10 +80,8 @@ fn first(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{log, view};
+    use super::super::tests::{broken_by, log, view};
     use super::*;
-    use crate::checkers::history::History;
-    use crate::checkers::ledger::Ledger;
     use crate::recorder::testing::tp;
     use stormglass_broker_core::protocol::DeleteRecordsResponse;
 
@@ -102,11 +100,7 @@ mod tests {
         let broken = |unled: &[TopicPartition], error| {
             let partitions = vec![(tp(0), 5, ErrorCode::None), (tp(1), 5, error)];
             let told = Response::DeleteRecords(DeleteRecordsResponse { partitions });
-            let (mut ledger, history) = (Ledger::default(), History::default());
-            let (label, is_gapless) = ("", true);
-            let mut says = Says { ledger: &mut ledger, label, history: &history, is_gapless };
-            answer(&mut says, 1, unled, &told);
-            ledger.finish().1.len()
+            broken_by(|says| answer(says, 1, unled, &told))
         };
         assert_eq!(broken(&[tp(1)], ErrorCode::None), 1);
         assert_eq!(broken(&[tp(1)], ErrorCode::NotLeaderOrFollower), 0);

@@ -104,32 +104,14 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{broken_by, join_request};
     use super::*;
-    use crate::checkers::history::History;
-    use crate::checkers::ledger::Ledger;
     use bytes::Bytes;
     use stormglass_broker_core::protocol::JoinedMember;
 
-    fn broken(check: impl FnOnce(&mut Says<'_>)) -> usize {
-        let (mut ledger, history) = (Ledger::default(), History::default());
-        check(&mut Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true });
-        ledger.finish().1.len()
-    }
-
     fn joins(metadata: &'static [u8]) -> JoinGroupRequest {
-        JoinGroupRequest {
-            group: "g".into(),
-            member: "a".into(),
-            instance: None,
-            session_timeout_ms: 1,
-            rebalance_timeout_ms: 1,
-            protocol_type: "consumer".into(),
-            protocols: vec![("range".into(), Bytes::from_static(metadata))],
-            requires_known_member: true,
-            can_skip_assignment: false,
-            client_id: "c".into(),
-            client_host: "/127.0.0.1".into(),
-        }
+        let protocols = vec![("range".into(), Bytes::from_static(metadata))];
+        JoinGroupRequest { protocols, ..join_request("a") }
     }
 
     fn joined(error: ErrorCode, metadata: &'static [u8]) -> JoinGroupResponse {
@@ -154,14 +136,15 @@ mod tests {
         members.joins(own, &joins(b"new"));
         let mut told = |said: &'static [u8], of: (i32, Term)| {
             let answer = joined(ErrorCode::None, said);
-            broken(|says| members.joined(says, of, &joins(b"new"), &answer))
+            broken_by(|says| members.joined(says, of, &joins(b"new"), &answer))
         };
         assert_eq!((told(b"new", own), told(b"old", own), told(b"old", other)), (0, 1, 0));
         assert_eq!(told(b"old", next), 0, "it has loaded that");
         let refused = joined(ErrorCode::UnknownMemberId, b"");
-        assert_eq!(broken(|says| members.joined(says, own, &joins(b"new"), &refused)), 0);
+        assert_eq!(broken_by(|says| members.joined(says, own, &joins(b"new"), &refused)), 0);
         let answer = joined(ErrorCode::None, b"old");
-        assert_eq!(broken(|says| members.joined(says, own, &joins(b"new"), &answer)), 0, "refused");
+        let broken = broken_by(|says| members.joined(says, own, &joins(b"new"), &answer));
+        assert_eq!(broken, 0, "refused");
     }
 
     #[test]
@@ -171,7 +154,7 @@ mod tests {
         let told = |members: &mut Members, generation: i32, instance: Option<&str>| {
             let mut answer = JoinGroupResponse { generation, ..joined(ErrorCode::None, b"new") };
             answer.members[0].instance = instance.map(Into::into);
-            broken(|says| members.joined(says, own, &asked, &answer))
+            broken_by(|says| members.joined(says, own, &asked, &answer))
         };
         members.joins(own, &asked);
         assert_eq!((told(&mut members, 1, None), told(&mut members, 1, None)), (0, 0));

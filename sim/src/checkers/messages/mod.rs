@@ -81,20 +81,12 @@ use written::Told;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "messages-true",
-    text: "what a node answers, and what it asks of others, is what it holds: offsets, epochs, \
-           metadata and high watermarks in messages are those of its logs and its image, votes are \
-           on disk before they are given, members are told what the coordinator's log has \
-           and what others of their group have said, are known by what they say, hear where their group is, stay while they wait, have a longer session \
-           when they show that they are alive, and are fenced in other epochs than their own only, what an administrator is told is done is so, \
-           transactions end as their producers ask or in another epoch, transactional ids become \
-           what follows from what they were, and who has one is not fenced, what is of a transaction is let in in time \
-           and in order, answers name all that was asked about, who ends in order leads \
-           nothing, errors have their reason, members and producers that are fenced are refused, \
-           and so are batches that no client may write, leaders name no end of a log that they do not know, and delete \
-           what is committed and no more, nobody else answers for a partition, listings leave none out, topics come into being only if somebody allows it, who asks something is answered, at once where that needs nobody else, of a group once, with the positions \
-           that its coordinator knows, open transactions make them unstable, positions that are acknowledged are in the log, \
-           readers hear that they are ahead of one, nobody is told that a controller is none, clients wait as long as their quotas say, and nobody \
-           else does, and an answer to an earlier question changes nothing",
+    text: "what a node answers, and asks of others, is what it holds, and follows from what \
+           it was asked: offsets, epochs and high watermarks are those of its logs, metadata \
+           is that of its image, votes are on disk first, coordinators tell what their logs \
+           have; who asks is answered once, about all that was asked, and refused for a \
+           reason only; clients wait as their quotas say, and members and producers that are \
+           fenced are refused",
 };
 
 /// A node that speaks.
@@ -233,15 +225,17 @@ impl Checkers {
         self.talk.unproven.clear();
         self.talk.proven.clear();
         if let Request::Fetch(fetch) = request {
-            let is_anew = self.talk.sessions.asked(node, fetch);
-            let positions = self.talk.sessions.positions(node, fetch);
-            self.talk.proven = match is_anew {
-                true => proven::of_fetch(broker, fetch.replica, positions),
-                false => proven::of_fetch(broker, fetch.replica, fetch.partitions.iter()),
-            };
+            let Talk { sessions, unproven, proven, .. } = &mut self.talk;
+            let is_anew = sessions.asked(node, fetch);
             if let Some(replica) = fetch.replica {
-                self.talk.unproven.extend(peers::unproven(broker, replica.id, fetch));
-                let positions = self.talk.sessions.positions(node, fetch);
+                if is_anew {
+                    let positions = sessions.positions(node, fetch);
+                    proven.extend(proven::of_fetch(broker, replica, positions));
+                } else {
+                    proven.extend(proven::of_fetch(broker, replica, fetch.partitions.iter()));
+                }
+                unproven.extend(peers::unproven(broker, replica.id, fetch));
+                let positions = sessions.positions(node, fetch);
                 self.timeouts.fetched(now_ns, (node, broker), (replica.id, fetch), positions);
             }
         }
@@ -540,9 +534,11 @@ impl Checkers {
         if let Some(before) = &open.transactional {
             self.rest(|says| before.answered(says, by, &open.request, answer));
         }
-        self.rest(|says| named::answer(says, by.node, &open.request, answer));
-        self.rest(|says| led::answer(says, by.node, &open.unled, answer));
-        self.rest(|says| open.noted.answered(says, by, &open.request, answer));
+        self.rest(|says| {
+            named::answer(says, by.node, &open.request, answer);
+            led::answer(says, by.node, &open.unled, answer);
+            open.noted.answered(says, by, &open.request, answer);
+        });
         match (&open.request, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
                 let positions = self.talk.sessions.answered(by.node, fetch, answer);

@@ -9,40 +9,45 @@ use stormglass_broker_core::protocol::{Request, Response};
 
 /// What is noted.
 #[derive(Debug)]
-pub(super) struct Noted {
+pub(super) enum Noted {
+    Nothing,
     /// Of who asks something of its group.
-    member: Option<classic::Before>,
+    Member(classic::Before),
     /// A group that is to be deleted, or to lose positions.
-    found: Option<missing::Found>,
+    Group(missing::Found),
     /// Positions of a fetch that are in no part of a log.
-    outside: Vec<ahead::Outside>,
+    Outside(Vec<ahead::Outside>),
     /// Partitions for which batches of a transaction come.
-    came: Vec<let_in::Came>,
+    Came(Vec<let_in::Came>),
 }
 
 impl Noted {
     /// A node begins to work on a request.
     pub(super) fn of(broker: &Broker, request: &Request) -> Self {
-        let outside = match request {
-            Request::Fetch(fetch) => ahead::of(broker, fetch),
-            _ => Vec::new(),
-        };
-        let came = match request {
-            Request::TransactionalProduce(asked) => let_in::came(broker, asked),
-            _ => Vec::new(),
-        };
-        let (member, found) = (classic::Before::of(broker, request), missing::of(broker, request));
-        Self { member, found, outside, came }
+        match request {
+            Request::Fetch(fetch) => Self::Outside(ahead::of(broker, fetch)),
+            Request::TransactionalProduce(asked) => Self::Came(let_in::came(broker, asked)),
+            Request::JoinGroup(_) | Request::SyncGroup(_) => {
+                classic::Before::of(broker, request).map_or(Self::Nothing, Self::Member)
+            }
+            Request::DeleteGroups(_) | Request::OffsetDelete(_) => {
+                missing::of(broker, request).map_or(Self::Nothing, Self::Group)
+            }
+            _ => Self::Nothing,
+        }
     }
 
     /// Partitions for which batches of a transaction came.
     pub(super) fn came(&self) -> &[let_in::Came] {
-        &self.came
+        match self {
+            Self::Came(came) => came,
+            _ => &[],
+        }
     }
 
     /// Somebody asks to take members out of a group.
     pub(super) fn leaves(&mut self, asked: &Request, group: &Arc<str>) {
-        if let Some(member) = &mut self.member {
+        if let Self::Member(member) = self {
             member.leaves(asked, group);
         }
     }
@@ -55,19 +60,16 @@ impl Noted {
         asked: &Request,
         answer: &Response,
     ) {
-        if let Some(member) = &self.member {
-            member.answered(says, by.node, asked, answer);
-        }
-        if let Some(found) = &self.found {
-            found.answered(says, by, answer);
+        match (self, answer) {
+            (Self::Member(member), _) => member.answered(says, by.node, asked, answer),
+            (Self::Group(found), _) => found.answered(says, by, answer),
+            (Self::Outside(outside), Response::Fetch(answer)) if !outside.is_empty() => {
+                answer.partitions.iter().for_each(|part| ahead::answer(says, by, outside, part));
+            }
+            _ => {}
         }
         classic::answer(says, by, asked, answer);
         joined::answer(says, by, asked, answer);
         committed::answer(says, by, asked, answer);
-        if let Response::Fetch(answer) = answer
-            && !self.outside.is_empty()
-        {
-            answer.partitions.iter().for_each(|part| ahead::answer(says, by, &self.outside, part));
-        }
     }
 }

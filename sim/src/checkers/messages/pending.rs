@@ -12,8 +12,7 @@ impl Checkers {
     pub(super) fn compares_open(&mut self, by: Speaker<'_>, asked: &Request, answer: &Response) {
         let Some(group) = group_of(asked, answer) else { return };
         let Some(tp) = by.broker.partition_of_group(group) else { return };
-        let mut coordinated = by.broker.coordinated().into_iter();
-        let is_loaded = coordinated.any(|at| at.partition == tp.partition && at.is_loaded);
+        let is_loaded = by.broker.has_loaded_group(group);
         if !is_loaded || self.forgetful_positions().contains(&tp.partition) {
             return;
         }

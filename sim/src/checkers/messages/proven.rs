@@ -23,19 +23,18 @@ pub(super) struct Proven {
 /// the leader's up to there. Of a follower that has registered anew, all in its session count.
 pub(super) fn of_fetch<'a>(
     broker: &Broker,
-    replica: Option<ReplicaState>,
+    replica: ReplicaState,
     parts: impl Iterator<Item = &'a FetchPartition>,
-) -> Vec<Proven> {
-    let Some(replica) = replica else { return Vec::new() };
-    let counts = parts.filter(|part| {
-        let Some(view) = broker.replica_view(part.tp) else { return false };
-        let Some(lead) = &view.lead else { return false };
-        part.current_leader_epoch == view.leader_epoch
+) -> impl Iterator<Item = Proven> {
+    parts.filter_map(move |part| {
+        let view = broker.replica_view(part.tp)?;
+        let lead = view.lead.as_ref()?;
+        let counts = part.current_leader_epoch == view.leader_epoch
             && part.fetch_offset <= view.log.log_end_offset()
             && is_told(view.log, part).is_none()
-            && lead.followers.iter().any(|follower| follower.id == replica.id)
-    });
-    counts.map(|part| Proven { tp: part.tp, replica, offset: part.fetch_offset }).collect()
+            && lead.followers.iter().any(|follower| follower.id == replica.id);
+        counts.then_some(Proven { tp: part.tp, replica, offset: part.fetch_offset })
+    })
 }
 
 /// Whether a fetch was refused as a whole.

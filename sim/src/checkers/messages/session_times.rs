@@ -73,22 +73,11 @@ fn is_whole(now: Instant, session_ms: i32, until: Option<Instant>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::join_request;
     use super::*;
 
     fn asks(member: &str, session_timeout_ms: i32) -> JoinGroupRequest {
-        JoinGroupRequest {
-            group: "g".into(),
-            member: member.into(),
-            instance: None,
-            session_timeout_ms,
-            rebalance_timeout_ms: 9,
-            protocol_type: "consumer".into(),
-            protocols: Vec::new(),
-            requires_known_member: true,
-            can_skip_assignment: false,
-            client_id: "c".into(),
-            client_host: "/h".into(),
-        }
+        JoinGroupRequest { session_timeout_ms, ..join_request(member) }
     }
 
     #[test]

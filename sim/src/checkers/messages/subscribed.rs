@@ -9,15 +9,12 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::inspect::ConsumerSaidView;
 use stormglass_broker_core::protocol::{
-    ConsumerGroupHeartbeatRequest, JOIN_EPOCH, LEAVE_EPOCH, Response, STATIC_LEAVE_EPOCH,
+    ConsumerGroupHeartbeatRequest, JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH,
 };
-use stormglass_broker_core::seam::Reply;
 
 /// A heartbeat that is being handled, of a member that says who it is, or that it goes.
 #[derive(Debug)]
 pub(super) struct Subscribed {
-    /// By node, connection and correlation.
-    key: (i32, u64, u64),
     asked: ConsumerGroupHeartbeatRequest,
     /// How many members its group had.
     members: usize,
@@ -25,11 +22,7 @@ pub(super) struct Subscribed {
 
 impl Subscribed {
     /// A member shows that it is alive, or leaves.
-    pub(super) fn of(
-        key: (i32, u64, u64),
-        broker: &Broker,
-        asked: &ConsumerGroupHeartbeatRequest,
-    ) -> Option<Self> {
+    pub(super) fn of(broker: &Broker, asked: &ConsumerGroupHeartbeatRequest) -> Option<Self> {
         let says_nothing = asked.topics.is_none() && asked.regex.is_none();
         let is_known = || broker.consumer_said(&asked.group, &asked.member).is_some();
         let is_other = match asked.epoch {
@@ -41,26 +34,23 @@ impl Subscribed {
             return None; // its id is yet to be made
         }
         let members = broker.consumer_members(&asked.group).unwrap_or(0);
-        Some(Self { key, asked: asked.clone(), members })
+        Some(Self { asked: asked.clone(), members })
     }
 
     /// It has been handled. Unless it was refused, it counts, though it is answered when the log has it.
-    pub(super) fn handled(&self, says: &mut Says<'_>, by: Speaker<'_>, replies: &[Reply]) {
-        let Self { key, asked, members } = self;
-        if key.0 != by.node {
-            return; // whoever was asked has ended
-        }
+    pub(super) fn handled(
+        &self,
+        says: &mut Says<'_>,
+        by: Speaker<'_>,
+        (told, is_refused): (Option<ErrorCode>, bool),
+    ) {
+        let Self { asked, members } = self;
         let limit = by.broker.properties().map_or(i32::MAX, |of| of.group_consumer_max_size);
         let limit = usize::try_from(limit).unwrap_or(0);
-        let own = replies.iter().find(|of| (by.node, of.conn.0, of.correlation.0) == *key);
-        let told = own.and_then(|reply| match &reply.response {
-            Some(Response::ConsumerGroupHeartbeat(answer)) => Some(answer.error),
-            _ => None,
-        });
         says.rule(told != Some(ErrorCode::GroupMaxSizeReached) || *members >= limit, &|| {
             format!("coordinator {} has no room in {}, which has {members}", by.node, asked.group)
         });
-        if told.map_or(own.is_some(), |error| !error.is_ok()) {
+        if is_refused {
             return;
         }
         let now = by.broker.consumer_members(&asked.group).unwrap_or(0);

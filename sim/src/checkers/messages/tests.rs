@@ -14,7 +14,7 @@ use stormglass_broker_core::inspect::{LeadView, ProducerView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    IsolationLevel,
+    IsolationLevel, JoinGroupRequest,
 };
 use stormglass_broker_core::records::{Batch, Records};
 
@@ -84,7 +84,7 @@ fn fetch(session: (i32, i32), partitions: Vec<FetchPartition>) -> FetchRequest {
     }
 }
 
-fn told(records: Records) -> FetchPartitionResponse {
+pub(super) fn told(records: Records) -> FetchPartitionResponse {
     FetchPartitionResponse {
         tp: tp(0),
         error: ErrorCode::None,
@@ -98,6 +98,30 @@ fn told(records: Records) -> FetchPartitionResponse {
         aborted: None,
         records,
     }
+}
+
+/// Of group `g`.
+pub(super) fn join_request(member: &str) -> JoinGroupRequest {
+    JoinGroupRequest {
+        group: "g".into(),
+        member: member.into(),
+        instance: None,
+        session_timeout_ms: 1,
+        rebalance_timeout_ms: 9,
+        protocol_type: "consumer".into(),
+        protocols: Vec::new(),
+        requires_known_member: true,
+        can_skip_assignment: false,
+        client_id: "c".into(),
+        client_host: "/h".into(),
+    }
+}
+
+/// How many rules are broken.
+pub(super) fn broken_by(check: impl FnOnce(&mut Says<'_>)) -> usize {
+    let (mut ledger, history) = (Ledger::default(), History::default());
+    check(&mut Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true });
+    ledger.finish().1.len()
 }
 
 /// What the rules say of a consumer's answer.
@@ -209,10 +233,7 @@ fn a_session_holds_what_was_said_last() {
 /// How many rules about a view are broken.
 fn broken(check: impl FnOnce(&mut Says<'_>, &ReplicaView<'_>)) -> usize {
     let log = log();
-    let (mut ledger, history) = (Ledger::default(), History::default());
-    let mut says = Says { ledger: &mut ledger, label: "t-0", history: &history, is_gapless: true };
-    check(&mut says, &view(&log));
-    ledger.finish().1.len()
+    broken_by(|says| check(says, &view(&log)))
 }
 
 #[test]

@@ -330,6 +330,16 @@ mod tests {
         ProducerIdAndEpoch { id, epoch }
     }
 
+    /// For a session, with the epoch that its producer had before, or `-1`.
+    fn asks(held: i16) -> InitProducerIdRequest {
+        let transactional = TransactionalId { id: "x".into(), timeout_ms: 60 };
+        InitProducerIdRequest {
+            transactional: Some(Box::new(transactional)),
+            producer_id: if held < 0 { -1 } else { 7 },
+            producer_epoch: held,
+        }
+    }
+
     fn view(epoch: i16, state: TransactionState, partitions: &[i32]) -> View {
         View {
             producer: producer(7, epoch),
@@ -369,17 +379,11 @@ mod tests {
     fn sessions_begin_in_the_next_epoch_or_are_the_retry_of_one() {
         let known = View { last: producer(-1, 2), ..view(3, TransactionState::CompleteAbort, &[]) };
         let begun = |held: i16, (epoch, last): (i16, i16)| {
-            let transactional = TransactionalId { id: "x".into(), timeout_ms: 60 };
-            let asked = InitProducerIdRequest {
-                transactional: Some(Box::new(transactional)),
-                producer_id: if held < 0 { -1 } else { 7 },
-                producer_epoch: held,
-            };
             let error = ErrorCode::None;
             let answer = InitProducerIdResponse { error, producer_id: 7, producer_epoch: epoch };
             let mut after = view(epoch, TransactionState::Empty, &[]);
             (after.last.epoch, after.began_ms) = (last, -1);
-            begun(Some(&known), &after, &asked, &answer).is_none()
+            begun(Some(&known), &after, &asks(held), &answer).is_none()
         };
         assert!(begun(-1, (4, -1)) && begun(3, (4, 3)) && begun(2, (3, 2)));
         assert!(!begun(1, (4, 1)) && !begun(-1, (3, -1)) && !begun(3, (3, 2)));
@@ -389,18 +393,12 @@ mod tests {
     fn after_the_last_epoch_only_who_had_that_may_come_again() {
         let known = view(EXHAUSTED, TransactionState::CompleteAbort, &[]);
         let begun = |held: i16, last: i16| {
-            let transactional = TransactionalId { id: "x".into(), timeout_ms: 60 };
-            let asked = InitProducerIdRequest {
-                transactional: Some(Box::new(transactional)),
-                producer_id: if held < 0 { -1 } else { 7 },
-                producer_epoch: held,
-            };
             let error = ErrorCode::None;
             let answer = InitProducerIdResponse { error, producer_id: 8, producer_epoch: 0 };
             let mut after = view(0, TransactionState::Empty, &[]);
             (after.producer, after.last) = (producer(8, 0), producer(7, last));
             after.began_ms = -1;
-            begun(Some(&known), &after, &asked, &answer).is_none()
+            begun(Some(&known), &after, &asks(held), &answer).is_none()
         };
         assert!(begun(EXHAUSTED, EXHAUSTED) && begun(-1, -1));
         assert!(!begun(-1, EXHAUSTED) && !begun(EXHAUSTED, -1));

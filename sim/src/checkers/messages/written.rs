@@ -9,7 +9,7 @@ use stormglass_broker_core::inspect::{ReplicaView, member_epoch_from_log};
 use stormglass_broker_core::protocol::{Request, Response};
 
 /// Longer logs are not read, bytes.
-const BYTES_MAX: u64 = 8 << 20;
+pub(super) const BYTES_MAX: u64 = 8 << 20;
 
 /// A node, a group and a member.
 type Key = (i32, Arc<str>, Arc<str>);

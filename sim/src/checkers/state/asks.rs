@@ -3,12 +3,10 @@
 //! which one that is, or for a short pause.
 
 use super::NodeView;
+use super::timers::LATE_NS;
 use super::waits::says;
 use crate::checkers::ledger::Ledger;
 use stormglass_broker_core::time::Instant;
-
-/// What a node that is awake is given until it looks whether a pause is over, ns.
-const LATE_NS: u64 = 3_000_000_000;
 
 /// Blocks of producer ids, topics that come into being because somebody asks for them, and what clients ask.
 pub(super) fn under_way(ledger: &mut Ledger, view: &NodeView<'_>) {

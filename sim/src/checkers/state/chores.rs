@@ -2,14 +2,12 @@
 //! whatever becomes of this one.
 
 use super::NodeView;
+use super::timers::LATE_NS;
 use super::waits::says;
 use crate::checkers::ledger::Ledger;
 use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TimerKey;
 use stormglass_broker_core::time::Instant;
-
-/// What a node that is awake is given beyond the time of a chore, ns.
-const LATE_NS: u64 = 3_000_000_000;
 
 /// When chores of nodes are due next, by node and name.
 #[derive(Debug, Default)]

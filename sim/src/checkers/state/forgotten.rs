@@ -8,10 +8,10 @@ use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{LeaderEpoch, TopicId, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, TopicId};
 use stormglass_broker_core::inspect::{PositionKey, ReplicaView};
 use stormglass_broker_core::protocol::OffsetCommitRequest;
-use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
+use stormglass_scenarios::plan::{Action, Operation, Plan};
 
 /// How long it may take in a healed cluster, ns.
 const TAKES_NS: u64 = 3_000_000_000;
@@ -43,12 +43,11 @@ struct Led {
 impl Led {
     fn of(replica: &ReplicaView<'_>) -> Option<Self> {
         let lead = replica.lead.as_ref()?;
-        let is_committed = replica.high_watermark >= replica.log.next_offset();
         Some(Self {
             partition_epoch: replica.partition_epoch,
             in_sync: lead.isr.len(),
             min_isr: lead.min_isr,
-            is_quiet: is_committed && !replica.log.has_in_flight(),
+            is_quiet: replica.is_quiet(),
         })
     }
 
@@ -79,19 +78,11 @@ pub(crate) struct Forgotten {
 impl Forgotten {
     /// `None`: nobody commits positions in a topic that is deleted.
     pub(crate) fn of(plan: &Plan) -> Option<Self> {
-        let operations = || {
-            plan.events.iter().filter_map(|event: &EventPlan| match &event.action {
-                Action::Admin { operation } => Some(operation),
-                _ => None,
-            })
-        };
-        let deleted = operations().filter_map(|operation| match operation {
-            Operation::DeleteTopic { topic } => Some(topic.clone()),
-            _ => None,
+        let topics = deleted_topics(plan);
+        let found = operations(plan).any(|operation| match operation {
+            Operation::CommitPositions { topic, .. } => topics.contains(topic),
+            _ => false,
         });
-        let topics: BTreeSet<String> = deleted.collect();
-        let is_one = |operation: &Operation| matches!(operation, Operation::CommitPositions { topic, .. } if topics.contains(topic));
-        let found = operations().any(is_one);
         found.then(|| Self { topics, asked: BTreeSet::new(), seen: BTreeMap::new() })
     }
 
@@ -132,9 +123,7 @@ impl Forgotten {
         (index, before): (i32, Option<&Known>),
     ) -> Known {
         let Some(image) = view.broker.metadata() else { return Known::default() };
-        let led = image.topic_named(OFFSETS_TOPIC);
-        let led = led.and_then(|of| view.broker.replica_view(TopicPartition::new(of.id, index)));
-        let led = led.and_then(|replica| Led::of(&replica));
+        let led = view.offsets_log(index).and_then(|replica| Led::of(&replica));
         let takes = led.is_some_and(|led| led.takes(before.and_then(|before| before.led)));
         let known = view.broker.positions(index).into_keys();
         let known = known.filter(|(_, topic, _)| self.topics.contains(&**topic));
@@ -148,6 +137,22 @@ impl Forgotten {
         });
         Known { led, positions: seen.collect() }
     }
+}
+
+/// Names of topics that an administrator deletes.
+pub(super) fn deleted_topics(plan: &Plan) -> BTreeSet<String> {
+    let deleted = operations(plan).filter_map(|operation| match operation {
+        Operation::DeleteTopic { topic } => Some(topic.clone()),
+        _ => None,
+    });
+    deleted.collect()
+}
+
+fn operations(plan: &Plan) -> impl Iterator<Item = &Operation> {
+    plan.events.iter().filter_map(|event| match &event.action {
+        Action::Admin { operation } => Some(operation),
+        _ => None,
+    })
 }
 
 /// What is known of a position: its topic has the id `now`, if it is there, and somebody has committed in that or not.

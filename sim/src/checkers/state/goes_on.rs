@@ -2,12 +2,10 @@
 //! election, or looks for another leader. One that waits for others alone could wait for ever, and all could.
 
 use super::NodeView;
+use super::timers::LATE_NS;
 use super::waits::says;
 use crate::checkers::ledger::Ledger;
 use stormglass_broker_core::time::{Duration, Instant};
-
-/// What a node that is awake is given beyond the time when it is to go on, ns.
-const LATE_NS: u64 = 3_000_000_000;
 
 /// A voter.
 pub(super) fn voter(ledger: &mut Ledger, view: &NodeView<'_>) {

@@ -8,7 +8,7 @@ use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
-use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView};
+use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView, ReplicaView};
 use stormglass_broker_core::metadata::MetadataImage;
 
 /// Looks at all groups that a node coordinates.
@@ -49,14 +49,12 @@ pub(super) fn epochs((ledger, partitions): (&mut Ledger, &[Partition]), view: &N
 /// reads that would have it again. Looked at once some group was removed.
 pub(super) fn left_over((ledger, partitions): (&mut Ledger, &[Partition]), view: &NodeView<'_>) {
     let now_ns = ledger.now_ns;
-    let topic = view.broker.metadata().and_then(|image| image.topic_named(OFFSETS_TOPIC));
-    let Some(topic) = topic.filter(|_| view.broker.applies_metadata()) else { return };
+    if !view.broker.applies_metadata() {
+        return;
+    }
     for at in view.broker.coordinated().into_iter().filter(|at| at.is_loaded) {
-        let tp = TopicPartition::new(topic.id, at.partition);
-        let Some(replica) = view.broker.replica_view(tp) else { continue };
-        if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
-            continue; // something is being written
-        }
+        let log = view.offsets_log(at.partition).filter(ReplicaView::is_quiet);
+        let Some(tp) = log.map(|log| log.tp) else { continue };
         let batches = view.disk.batches(tp, &(0..Offset::MAX));
         let group = view.broker.left_over_group(at.partition, batches.iter().map(Arc::as_ref));
         let is_excused = |group: &Arc<str>| {

@@ -2,21 +2,24 @@
 //! last one has gone (KIP-211), unless somebody deletes them, or their topic. When they were committed is no matter.
 
 use super::NodeView;
+use super::forgotten::deleted_topics;
 use crate::checkers::configured::retention_of_positions_ns;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{LeaderEpoch, TopicPartition};
+use stormglass_broker_core::ids::LeaderEpoch;
 use stormglass_broker_core::inspect::CoordinatorView;
 use stormglass_broker_core::protocol::Request;
-use stormglass_scenarios::plan::{Action, Operation, Plan};
+use stormglass_scenarios::plan::{Action, Plan};
 
 /// A node, a partition of `__consumer_offsets`, and the epoch in which it leads that.
 type Place = (i32, i32, LeaderEpoch);
 /// Groups at a look.
 type Groups = BTreeMap<Arc<str>, Seen>;
+/// Members of groups.
+type Members = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
 
 /// A group at a look.
 #[derive(Debug, Default)]
@@ -53,14 +56,10 @@ pub(crate) struct Lasting {
 impl Lasting {
     /// For a plan's retention, clocks and topics.
     pub(crate) fn of(plan: &Plan) -> Self {
-        let deleted = plan.events.iter().filter_map(|event| match &event.action {
-            Action::Admin { operation: Operation::DeleteTopic { topic } } => Some(topic.clone()),
-            _ => None,
-        });
         Self {
             retention_ns: retention_of_positions_ns(plan),
             jumps: jumps(plan),
-            deleted: deleted.collect(),
+            deleted: deleted_topics(plan),
             changed: BTreeSet::new(),
             seen: BTreeMap::new(),
         }
@@ -91,9 +90,11 @@ impl Lasting {
     pub(super) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
         let before = std::mem::take(&mut self.seen);
         for view in nodes {
+            let mut occupied = occupied(view);
             for at in view.broker.coordinated().into_iter().filter(|at| at.is_loaded) {
                 let place = (view.node, at.partition, at.epoch);
-                let mut now = self.groups(view, (at, ledger.now_ns));
+                let members = occupied.remove(&at.partition).unwrap_or_default();
+                let mut now = self.groups(view, (at, ledger.now_ns), members);
                 for (group, was) in before.get(&place).into_iter().flatten() {
                     // one that is forgotten has no positions
                     let is = now.entry(Arc::clone(group)).or_default();
@@ -104,7 +105,8 @@ impl Lasting {
                     }
                 }
                 now.retain(|_, is| is.occupied_ns.is_some());
-                if !is_quiet(view, at.partition) {
+                let log = view.offsets_log(at.partition);
+                if log.is_none_or(|log| !log.is_quiet()) {
                     // what went when nobody was there may be on its way
                     now.values_mut().for_each(|is| is.positions.clear());
                 }
@@ -113,21 +115,22 @@ impl Lasting {
         }
     }
 
-    /// Groups of a partition, with their positions in topics that stay.
-    fn groups(&self, view: &NodeView<'_>, (at, now_ns): (CoordinatorView, u64)) -> Groups {
+    /// Groups of a partition, with their members, and their positions in topics that stay.
+    fn groups(
+        &self,
+        view: &NodeView<'_>,
+        (at, now_ns): (CoordinatorView, u64),
+        members: Members,
+    ) -> Groups {
         let mut groups = Groups::new();
         for (group, topic, partition) in view.broker.positions(at.partition).into_keys() {
             if !self.deleted.contains(&*topic) {
                 groups.entry(group).or_default().positions.insert((topic, partition));
             }
         }
-        for group in view.broker.classic_groups().filter(|group| !group.members.is_empty()) {
-            let tp = view.broker.partition_of_group(group.group);
-            if tp.is_some_and(|tp| tp.partition == at.partition) {
-                let seen = groups.entry(Arc::clone(group.group)).or_default();
-                seen.members = group.members.into_iter().cloned().collect();
-                seen.occupied_ns = Some(now_ns);
-            }
+        for (group, members) in members {
+            let seen = groups.entry(group).or_default();
+            (seen.members, seen.occupied_ns) = (members, Some(now_ns));
         }
         groups
     }
@@ -150,14 +153,16 @@ impl Lasting {
     }
 }
 
-/// Whether all that a coordinator's log has been told is committed, and has had its effect.
-fn is_quiet(view: &NodeView<'_>, partition: i32) -> bool {
-    let topic = view.broker.metadata().and_then(|image| image.topic_named(OFFSETS_TOPIC));
-    let tp = topic.map(|topic| TopicPartition::new(topic.id, partition));
-    let replica = tp.and_then(|tp| view.broker.replica_view(tp));
-    replica.is_some_and(|replica| {
-        !replica.log.has_in_flight() && replica.high_watermark >= replica.log.next_offset()
-    })
+/// Groups in the classic protocol that have members, by partition of `__consumer_offsets`.
+fn occupied(view: &NodeView<'_>) -> BTreeMap<i32, Members> {
+    let mut occupied: BTreeMap<i32, Members> = BTreeMap::new();
+    for group in view.broker.classic_groups().filter(|group| !group.members.is_empty()) {
+        if let Some(tp) = view.broker.partition_of_group(group.group) {
+            let members = group.members.into_iter().cloned().collect();
+            occupied.entry(tp.partition).or_default().insert(Arc::clone(group.group), members);
+        }
+    }
+    occupied
 }
 
 /// Times at which clocks are put forward: one that is put back goes on when that ends.

@@ -20,27 +20,28 @@ pub(crate) const PROMISE: Promise = Promise {
 };
 
 /// Longer logs are not read, bytes: a hunt's are short.
-const BYTES_MAX: u64 = 8 << 20;
+pub(super) const BYTES_MAX: u64 = 8 << 20;
 
 /// A batch that a disk holds.
-struct Found {
+pub(crate) struct Found {
     segment: Offset,
     /// Where it begins in its segment, bytes.
     position: u32,
-    batch: Arc<Batch>,
+    pub(super) batch: Arc<Batch>,
 }
 
 /// Compares what is in memory with the disk. No append may be in flight. Left out: producers of a log of
 /// which a replica was cut below its high watermark. That is a loss, the core forgets them there, and as
-/// a leader it takes from them what the others would have refused, such as a marker of an older epoch.
+/// a leader it takes from them what the others would have refused, such as a marker of an older epoch. Returns what
+/// it has read, for others to compare: nothing of a log that is too long.
 pub(crate) fn rebuilt(
     p: &Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
     disk: &dyn DiskImage,
-) {
+) -> Option<Vec<Found>> {
     if replica.log.size_bytes() > BYTES_MAX {
-        return;
+        return None;
     }
     let found = read(disk, replica.tp);
     let young_ms = ledger.wall_ms(ledger.now_ns) - replica.log.config().producer_expiration_ms;
@@ -68,6 +69,7 @@ pub(crate) fn rebuilt(
             }
         }
     }
+    Some(found)
 }
 
 type Says<'a> = dyn FnMut(bool, &dyn Fn() -> String) + 'a;

@@ -19,16 +19,12 @@ use stormglass_broker_core::seam::FileName;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "metadata-state",
-    text: "nodes that know the metadata up to the same offset know the same, brokers lead and \
-           follow as it says, and coordinate exactly the partitions of __consumer_offsets and __transaction_state that they \
-           lead, with the positions that the log has and no older ones than groups were told, and of transactions with what is \
-           committed; groups in the consumer \
-           protocol give each partition that is read to one member that subscribes to its topic; static members keep \
-           their places until their sessions end, a generation its members, its leader and what they were assigned; brokers \
-           hold the replicas that it gives them, with their topics' configs, and once all is well \
-           again every partition is led; ISRs have replicas only, and no fenced member, leaders are in them, who could lead \
-           a partition without a leader does, no configs or positions are left of topics that are gone, and snapshots of \
-           one name are the same",
+    text: "nodes that know the metadata up to the same offset know the same, and do as it \
+           says: they hold, lead and follow the replicas that it gives them, with their \
+           topics' configs, and coordinate what they lead with what its log has; ISRs have \
+           replicas only that are not fenced, what can be led is, and nothing is left of \
+           topics that are gone; groups give each partition that is read to one member that \
+           subscribes to it, and a generation keeps its members, leader and assignments",
 };
 
 const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -468,10 +464,7 @@ pub(crate) fn transactions(ledger: &mut Ledger, view: &NodeView<'_>) {
 
 /// What a coordinator answers is what its log says; at the end, members included.
 fn replay(ledger: &mut Ledger, view: &NodeView<'_>, (tp, moment): (TopicPartition, Moment)) {
-    let Some(replica) = view.broker.replica_views().find(|replica| replica.tp == tp) else {
-        return;
-    };
-    if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
+    if view.broker.replica_view(tp).is_none_or(|replica| !replica.is_quiet()) {
         return; // a commit is under way
     }
     let batches = view.disk.batches(tp, &(0..Offset::MAX));

@@ -50,6 +50,7 @@ use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::seam::TimerKey;
 use stormglass_broker_core::time::Instant;
 
@@ -92,6 +93,14 @@ pub struct NodeView<'a> {
     pub backlog_ns: u64,
     /// Time on its monotonic clock.
     pub mono: Instant,
+}
+
+impl<'a> NodeView<'a> {
+    /// Its replica of a partition of `__consumer_offsets`.
+    fn offsets_log(&self, partition: i32) -> Option<ReplicaView<'a>> {
+        let topic = self.broker.metadata()?.topic_named(OFFSETS_TOPIC)?;
+        self.broker.replica_view(TopicPartition::new(topic.id, partition))
+    }
 }
 
 /// When the nodes are looked at.
@@ -274,8 +283,9 @@ impl Checkers {
             let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);
             if is_due && moment.is_some() && !replica.log.has_in_flight() {
                 p.replicas[mine].turned = false;
-                logs::rebuilt(p, ledger, of, view.disk);
-                remembered::newest(p, ledger, of, (view.disk, self.has_right_clocks));
+                if let Some(found) = logs::rebuilt(p, ledger, of, view.disk) {
+                    remembered::newest(p, ledger, of, (&found, self.has_right_clocks));
+                }
                 if p.keys.is_some() {
                     let batches = view.disk.batches(replica.tp, &(0..end));
                     shapes::kept(p, ledger, view.node, &batches);

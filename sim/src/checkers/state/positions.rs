@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
-use stormglass_broker_core::inspect::PositionKey;
+use stormglass_broker_core::inspect::{PositionKey, ReplicaView};
 use stormglass_broker_core::records::{Batch, EndTxnMarker, Record};
 
 /// Positions of groups.
@@ -20,8 +20,7 @@ type Open = BTreeMap<i64, Positions>;
 
 /// A coordinator knows them, while nothing is under way. Its log is loaded.
 pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicPartition) {
-    let Some(replica) = view.broker.replica_view(tp) else { return };
-    if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
+    if view.broker.replica_view(tp).is_none_or(|replica| !replica.is_quiet()) {
         return;
     }
     let batches = view.disk.batches(tp, &(0..Offset::MAX));
@@ -55,10 +54,7 @@ pub(super) fn look_open(ledger: &mut Ledger, view: &NodeView<'_>, tp: TopicParti
 /// How what a coordinator knows of open transactions' positions differs from what its log has; `None` also while
 /// something is under way.
 pub(crate) fn open_differs(broker: &Broker, disk: &Disk, tp: TopicPartition) -> Option<String> {
-    let replica = broker.replica_view(tp)?;
-    if replica.log.has_in_flight() || replica.high_watermark < replica.log.next_offset() {
-        return None;
-    }
+    let replica = broker.replica_view(tp).filter(ReplicaView::is_quiet)?;
     let producers = replica.log.active_producers().into_iter();
     let open = producers.map(|producer| producer.open_transaction).filter(|first| *first >= 0);
     let log = open.min().map_or_else(Open::new, |first| {

@@ -2,6 +2,7 @@
 //! restart forgets is wrong however right it is in memory. Leaves out what the batches say by
 //! themselves, which is looked at where logs are compared with those.
 
+use super::logs::BYTES_MAX;
 use super::replicas::Of;
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::partition::Partition;
@@ -9,9 +10,6 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::inspect::ProducerView;
 use stormglass_broker_core::log::{EpochEntry, Log, Recover};
 use stormglass_broker_core::seam::DiskImage;
-
-/// Longer logs are not loaded, bytes: a hunt's are short.
-const BYTES_MAX: u64 = 8 << 20;
 
 /// Compares a log with what a process that starts now would load. No append may be in flight. Left out:
 /// logs of which a replica was cut below its high watermark, as in `logs::rebuilt`, and those that are

@@ -2,18 +2,15 @@
 //! has begun anew, and of each producer the time of its newest batch or marker, from which it is idle, and the
 //! coordinator of its newest marker, so that an older one is refused.
 
+use super::logs::Found;
 use super::replicas::Of;
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::partition::Partition;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, Offset};
 use stormglass_broker_core::log::{ActiveProducer, Log};
 use stormglass_broker_core::records::{Batch, EndTxnMarker};
-use stormglass_broker_core::seam::DiskImage;
 
-/// Longer logs are not read, bytes: a hunt's are short.
-const BYTES_MAX: u64 = 8 << 20;
 /// Clocks of nodes that are right may be apart by this much, ms.
 const SLACK_MS: i64 = 1_000;
 
@@ -97,29 +94,25 @@ fn begins_after_tier(
     });
 }
 
-/// Compares what a log remembers of each producer with the newest that is on its disk. No append may be in flight. Left
-/// out: logs that are compacted, whose newest batches may be gone, and those of which a replica was cut below its high
-/// watermark, as in `logs::rebuilt`.
+/// Compares what a log remembers of each producer with the newest that was found on its disk. No append may be in
+/// flight. Left out: logs that are compacted, whose newest batches may be gone, and those of which a replica was cut
+/// below its high watermark, as in `logs::rebuilt`.
 pub(crate) fn newest(
     p: &Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    (disk, has_right_clocks): (&dyn DiskImage, bool),
+    (found, has_right_clocks): (&[Found], bool),
 ) {
     let log = replica.log;
     let is_cut = p.replicas.iter().any(|known| known.cut_deep);
-    if is_cut || !p.is_gapless || log.size_bytes() > BYTES_MAX {
+    if is_cut || !p.is_gapless {
         return;
     }
-    let mut batches = Vec::new();
-    for segment in disk.segments(replica.tp) {
-        disk.scan(replica.tp, segment, &mut |_, batch| batches.push(Arc::clone(batch)));
-    }
-    if batches.last().map(|last| last.next_offset()) != Some(log.log_end_offset()) {
+    if found.last().map(|last| last.batch.next_offset()) != Some(log.log_end_offset()) {
         return; // rot, or a crash, has left less of it
     }
     let start = log.local_log_start_offset();
-    let readable = batches.iter().map(|batch| &**batch);
+    let readable = found.iter().map(|found| &*found.batch);
     let read = read(readable.filter(|batch| batch.base_offset() >= start));
     // who was idle for too long is forgotten
     let idle_ms = ledger.wall_ms(ledger.now_ns) - log.config().producer_expiration_ms + SLACK_MS;

@@ -14,6 +14,10 @@ use put_off::PutOff;
 use settled::Settled;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use stormglass_broker_core::ids::LeaderEpoch;
+
+/// A node, the epoch in which it leads a group's log, and the group.
+type GroupKey = (i32, LeaderEpoch, Arc<str>);
 
 /// All of that.
 #[derive(Debug, Default)]
@@ -31,7 +35,6 @@ pub(crate) struct Standing {
 impl Standing {
     /// Somebody asks to take members out of a group.
     pub(crate) fn leaves(&mut self, group: &Arc<str>) {
-        self.places.leaves(group);
         self.left.insert(Arc::clone(group));
     }
 
@@ -55,12 +58,10 @@ impl Standing {
 
     /// Looks at all nodes that are up.
     pub(super) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
-        let (mut changed, removed) =
-            (std::mem::take(&mut self.left), std::mem::take(&mut self.removed));
-        self.places.look(ledger, nodes);
+        let (left, removed) = (std::mem::take(&mut self.left), std::mem::take(&mut self.removed));
+        self.places.look(ledger, nodes, &left);
         self.settled.look(ledger, nodes, &removed);
-        changed.extend(removed);
-        self.put_off.look(ledger, nodes, &changed);
+        self.put_off.look(ledger, nodes, &(&left | &removed));
         self.homeless.look(ledger, nodes);
     }
 }

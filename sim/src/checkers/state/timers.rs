@@ -6,8 +6,8 @@ use super::waits::says;
 use crate::checkers::ledger::Ledger;
 use stormglass_broker_core::time::Instant;
 
-/// What a node that is awake is given beyond the time of a timer, ns.
-const LATE_NS: u64 = 3_000_000_000;
+/// What a node that is awake is given beyond the time at which it is to do something by itself, ns.
+pub(super) const LATE_NS: u64 = 3_000_000_000;
 
 /// No timer that a node counts on is long past.
 pub(super) fn ring(ledger: &mut Ledger, view: &NodeView<'_>) {

@@ -12,15 +12,11 @@ use stormglass_broker_core::protocol::IsolationLevel;
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "waits-end",
-    text: "no acknowledgement waits for what is committed, or for nothing, a partition of a fetch \
-           session with news is looked at again, coordinators hear of the ends of their appends and carry \
-           out what they have decided of transactions, nobody who asks something is forgotten, or, of a group, waits for \
-           what will not come, or for what has taken too long, what is to be deleted is, markers that nobody can write \
-           are given up, the timers for waiting requests, open transactions and members' \
-           sessions are armed, and for rebalances and chores, and ring, what a broker waits for the controller to do is \
-           asked for, brokers keep in touch with the controller, followers in sync do not wait beside what there is, voters go on by themselves, a \
-           coordinator's load goes on, each follower copies from the leader that \
-           it knows, in its epoch, and learns what is committed",
+    text: "nobody waits for what will not come: requests, fetches, appends, transactions, \
+           groups and deletions that can go on do, and their timers are armed and ring; \
+           brokers keep in touch with the controller, voters go on by themselves, and \
+           followers copy from the leader that they know, in its epoch, and learn what is \
+           committed",
 };
 
 /// A follower is given this long to learn of a high watermark in a healed cluster, ns: the times at

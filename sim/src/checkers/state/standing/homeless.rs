@@ -2,8 +2,9 @@
 //! coordinator of a transaction that has been decided goes on without (Kafka's `addTxnMarkersToBrokerQueue`).
 
 use super::NodeView;
-use crate::checkers::history::{History, seconds};
-use crate::checkers::ledger::{Check, Ledger};
+use crate::checkers::history::seconds;
+use crate::checkers::ledger::Ledger;
+use crate::checkers::state::waits::says;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,16 +41,14 @@ impl Homeless {
 }
 
 fn is_given_up(ledger: &mut Ledger, (node, id, (topic, partition)): &Marker, since_ns: u64) {
-    ledger.checked(Check::Waits, 1);
-    if ledger.now_ns - since_ns >= TAKES_NS {
-        ledger.broken(Check::Waits, ("", &History::default()), &|| {
-            format!(
-                "coordinator {node} wants a marker of {id} in {topic}-{partition}, which has not been there \
-                 since {}: the transaction never ends",
-                seconds(since_ns)
-            )
-        });
-    }
+    let is_new = ledger.now_ns - since_ns < TAKES_NS;
+    says(ledger, is_new, &|| {
+        format!(
+            "coordinator {node} wants a marker of {id} in {topic}-{partition}, which has not been there since {}: the \
+             transaction never ends",
+            seconds(since_ns)
+        )
+    });
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
 //! Static members of groups in the classic protocol keep their places until their sessions end (KIP-345): who does
 //! not join in time is in the next generation all the same.
 
-use super::NodeView;
-use crate::checkers::history::History;
-use crate::checkers::ledger::{Check, Ledger};
+use super::{GroupKey, NodeView};
+use crate::checkers::ledger::Ledger;
+use crate::checkers::state::metadata::says;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::LeaderEpoch;
 use stormglass_broker_core::inspect::ClassicGroupView;
 use stormglass_broker_core::protocol::GroupState;
 use stormglass_broker_core::time::Instant;
-
-/// A node, the epoch in which it leads a group's log, and the group.
-type Place = (i32, LeaderEpoch, Arc<str>);
 
 /// A group at the last look.
 #[derive(Debug)]
@@ -43,52 +39,48 @@ impl Seen {
 /// Groups with static members.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    seen: BTreeMap<Place, Seen>,
-    /// Groups that somebody has asked to take members out of since the last look.
-    left: BTreeSet<Arc<str>>,
+    seen: BTreeMap<GroupKey, Seen>,
 }
 
 impl Places {
-    /// Somebody asks to take members out of a group.
-    pub(super) fn leaves(&mut self, group: &Arc<str>) {
-        self.left.insert(Arc::clone(group));
-    }
-
     /// A node's process ended.
     pub(super) fn node_down(&mut self, node: i32) {
         self.seen.retain(|(of, ..), _| *of != node);
     }
 
-    /// Looks at what the coordinators know.
-    pub(super) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+    /// Looks at what the coordinators know. `left`: groups that somebody has asked to take members out of since the
+    /// last look.
+    pub(super) fn look(
+        &mut self,
+        ledger: &mut Ledger,
+        nodes: &[NodeView<'_>],
+        left: &BTreeSet<Arc<str>>,
+    ) {
         let before = std::mem::take(&mut self.seen);
-        let left = std::mem::take(&mut self.left);
         for view in nodes {
-            for group in view.broker.classic_groups().filter(|group| !group.instances.is_empty()) {
-                let place = (view.node, group.epoch, Arc::clone(group.group));
-                self.seen.insert(place, Seen::of(&group));
-            }
-            // those that have none any more, too
-            for group in view.broker.classic_groups().filter(|group| !left.contains(group.group)) {
-                let place = (view.node, group.epoch, Arc::clone(group.group));
-                if let Some(before) = before.get(&place) {
-                    stays(ledger, &place, before.lost(&Seen::of(&group), view.mono));
+            for group in view.broker.classic_groups() {
+                let key = (view.node, group.epoch, Arc::clone(group.group));
+                let now = Seen::of(&group);
+                // those that have no static members any more, too
+                let before = before.get(&key).filter(|_| !left.contains(group.group));
+                if let Some(before) = before {
+                    stays(ledger, &key, before.lost(&now, view.mono));
+                }
+                if !now.until.is_empty() {
+                    self.seen.insert(key, now);
                 }
             }
         }
     }
 }
 
-fn stays(ledger: &mut Ledger, (node, _, group): &Place, lost: Option<&Arc<str>>) {
-    ledger.checked(Check::Metadata, 1);
-    if lost.is_some() {
-        ledger.broken(Check::Metadata, ("", &History::default()), &|| {
-            format!(
-                "coordinator {node} has thrown static member {lost:?} out of {group} before its session was \
-                 over, as it had not joined in time"
-            )
-        });
-    }
+fn stays(ledger: &mut Ledger, (node, _, group): &GroupKey, lost: Option<&Arc<str>>) {
+    says(ledger, "", lost.is_none(), &|| {
+        format!(
+            "coordinator {node} has thrown static member {lost:?} out of {group} before its session was over, as it \
+             had not joined in time"
+        )
+    });
 }
 
 #[cfg(test)]

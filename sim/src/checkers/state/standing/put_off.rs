@@ -1,20 +1,16 @@
 //! The first generation of a group in the classic protocol waits a little for members that start at the same time
 //! (KIP-134), for `group.initial.rebalance.delay.ms`, and again as long as somebody new has come meanwhile; and no longer.
 
-use super::NodeView;
-use crate::checkers::history::History;
-use crate::checkers::ledger::{Check, Ledger};
+use super::{GroupKey, NodeView};
+use crate::checkers::ledger::Ledger;
+use crate::checkers::state::waits::says;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::LeaderEpoch;
 use stormglass_broker_core::inspect::ClassicGroupView;
 use stormglass_broker_core::time::Instant;
 
 /// What a timer may be late, ns.
 const LATE_NS: u64 = 1_000_000_000;
-
-/// A node, the epoch in which it leads a group's log, and the group.
-type Key = (i32, LeaderEpoch, Arc<str>);
 
 /// Members of a group that waits for others, and since when it has had just these, on the node's monotonic clock.
 #[derive(Debug, Clone)]
@@ -38,7 +34,7 @@ impl Waits {
 
 /// Groups that wait for members before their first generation.
 #[derive(Debug, Default)]
-pub(super) struct PutOff(BTreeMap<Key, Waits>);
+pub(super) struct PutOff(BTreeMap<GroupKey, Waits>);
 
 impl PutOff {
     /// A node's process ended.
@@ -63,23 +59,20 @@ impl PutOff {
                 let known = before.get(&key).filter(|_| !changed.contains(group.group));
                 let waits = Waits::of(&group, view.mono, known);
                 let is_due = view.awake_ns > 2 * delay_ns + LATE_NS;
-                says(ledger, &key, is_due && waits.is_too_long(view.mono, delay_ns), &waits);
+                begins(ledger, &key, is_due && waits.is_too_long(view.mono, delay_ns), &waits);
                 self.0.insert(key, waits);
             }
         }
     }
 }
 
-fn says(ledger: &mut Ledger, (node, _, group): &Key, is_too_long: bool, waits: &Waits) {
-    ledger.checked(Check::Waits, 1);
-    if is_too_long {
-        ledger.broken(Check::Waits, ("", &History::default()), &|| {
-            format!(
-                "coordinator {node} puts the first generation of {group} off, and nobody has come for longer than it \
-                 should wait: {waits:?}"
-            )
-        });
-    }
+fn begins(ledger: &mut Ledger, (node, _, group): &GroupKey, is_too_long: bool, waits: &Waits) {
+    says(ledger, !is_too_long, &|| {
+        format!(
+            "coordinator {node} puts the first generation of {group} off, and nobody has come for longer than it \
+             should wait: {waits:?}"
+        )
+    });
 }
 
 #[cfg(test)]

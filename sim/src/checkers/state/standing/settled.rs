@@ -3,18 +3,14 @@
 //! members, though static ones may come back under other ids (KIP-345), and the same leader and protocol; and while it
 //! is stable, everybody keeps what it was assigned. Who leads, and joins each time, goes on leading.
 
-use super::NodeView;
-use crate::checkers::history::History;
-use crate::checkers::ledger::{Check, Ledger};
+use super::{GroupKey, NodeView};
+use crate::checkers::ledger::Ledger;
+use crate::checkers::state::metadata;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::LeaderEpoch;
 use stormglass_broker_core::inspect::{ClassicGroupView, ClassicPlaceView};
 use stormglass_broker_core::protocol::GroupState;
-
-/// A node, the epoch in which it leads a group's log, and the group.
-type Key = (i32, LeaderEpoch, Arc<str>);
 
 /// A group in a generation that is settled. Static members go by their names, others by their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +106,7 @@ fn preferred<'a>(view: &ClassicGroupView<'a>) -> Option<&'a Arc<str>> {
 /// Groups at the last look.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    seen: BTreeMap<Key, Seen>,
+    seen: BTreeMap<GroupKey, Seen>,
 }
 
 impl Settled {
@@ -144,16 +140,14 @@ impl Settled {
 
 fn says(
     ledger: &mut Ledger,
-    (node, _, group): &Key,
+    (node, _, group): &GroupKey,
     wrong: Option<&'static str>,
     view: &ClassicGroupView<'_>,
 ) {
-    ledger.checked(Check::Metadata, 1);
-    if let Some(wrong) = wrong {
-        ledger.broken(Check::Metadata, ("", &History::default()), &|| {
-            format!("group {group} of coordinator {node} {wrong}: {view:?}")
-        });
-    }
+    metadata::says(ledger, "", wrong.is_none(), &|| {
+        let wrong = wrong.unwrap_or_default();
+        format!("group {group} of coordinator {node} {wrong}: {view:?}")
+    });
 }
 
 #[cfg(test)]
