@@ -35,6 +35,7 @@ const SERVED: [(u16, &str); 2] = [(1, "reference"), (3, "steady")];
 
 /// Makes the profile anew.
 pub(crate) fn profile() -> Result<(), String> {
+    let profdata = profdata()?; // before what takes minutes
     let target = root().join("target/profile");
     let counts = target.join("counts");
     if counts.exists() {
@@ -51,7 +52,7 @@ pub(crate) fn profile() -> Result<(), String> {
         work(&binary, &[&words[..], &["--set", "phases.measure=10s"]].concat(), &out)?;
         cluster.stop()?;
     }
-    merge(&counts)
+    merge(&profdata, &counts)
 }
 
 fn build(target: &Path, counts: &Path) -> Result<PathBuf, String> {
@@ -74,9 +75,9 @@ fn work(binary: &Path, words: &[&str], out: &Path) -> Result<(), String> {
 }
 
 /// One file out of the counts of all processes.
-fn merge(counts: &Path) -> Result<(), String> {
+fn merge(profdata: &Path, counts: &Path) -> Result<(), String> {
     let path = root().join("pgo/stormglass.profdata");
-    let mut command = Command::new(profdata()?);
+    let mut command = Command::new(profdata);
     command.args(["merge", "--sparse", "--output"]).arg(&path).arg(counts);
     well("llvm-profdata", command.status().map_err(|error| format!("llvm-profdata: {error}"))?)?;
     eprintln!("wrote {}: the next optimised build reads it", path.display());
