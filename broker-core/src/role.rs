@@ -228,7 +228,7 @@ impl BrokerRole {
         id: crate::ids::DiskOpId,
         result: DiskResult,
     ) {
-        self.groups.disk_done(step, &mut self.replicas, id, result);
+        self.groups.disk_done(step, (&mut self.replicas, &self.image), id, result);
     }
 
     /// Deadlines of groups.
@@ -249,7 +249,7 @@ impl BrokerRole {
                 api::transactions::append_done(self, step, outcome);
             }
         }
-        self.groups.finish_step(step, &mut self.replicas);
+        self.groups.finish_step(step, &mut self.replicas, &self.image);
         if self.transactions.has_stalled_loads() {
             api::transactions::resume_loads(self, step);
         }

@@ -216,7 +216,7 @@ impl GroupCoordinator {
     }
 
     /// The same, with the configs that the group has of its own.
-    fn act_consumer_of<T>(
+    pub(super) fn act_consumer_of<T>(
         &mut self,
         step: &mut Step<'_>,
         image: &MetadataImage,

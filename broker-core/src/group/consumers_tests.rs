@@ -214,30 +214,69 @@ fn who_loads_the_log_knows_the_group() {
     });
     assert_eq!(kinds.count(), records.len() - 1, "all but a position");
 
+    let (mut world, records) = successor(&mut records);
+    assert_eq!(world.told_while_loading(records), ErrorCode::CoordinatorLoadInProgress);
+    assert_eq!(world.described(), expected);
+}
+
+/// Another broker, which has copied these records, leads the log and is about to load it.
+fn successor(records: &mut [Record]) -> (World, Records) {
     let mut rig = Rig::new(OFFSETS_TOPIC, |_| {});
     rig.create(2, &[1, 2]);
-    let records = crate::log::testing::numbered(Batch::build(1, &mut records), 0, 0);
+    let records = crate::log::testing::numbered(Batch::build(1, records), 0, 0);
     let (id, _) = rig.sent_fetch();
     rig.answer_fetch(id, FetchPartitionResponse { records: records.clone(), ..nothing_new(0) });
     let delta = rig.elect(1);
     let mut groups = GroupCoordinator::new(&rig.replicas.config);
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
-    let mut world = World { rig, groups, log: Vec::new() };
-    assert_eq!(world.told_while_loading(records), ErrorCode::CoordinatorLoadInProgress);
-    assert_eq!(world.described(), expected);
+    (World { rig, groups, log: Vec::new() }, records)
+}
+
+/// So in Kafka (`ConsumerGroup` sessions that `onLoaded` schedules): the brokers' is 45 s.
+#[test]
+fn members_of_a_loaded_group_have_the_session_timeout_of_their_group() {
+    let mut world = World::new(&[1], 1);
+    world.told(&join("x"));
+    let (mut world, records) = successor(&mut world.log);
+    world.rig.apply(&[own("consumer.session.timeout.ms", "60000")]);
+    world.told_while_loading(records);
+    world.passes(50_000);
+    assert_eq!(world.told(&alive("x", 1)).error, ErrorCode::None);
+    world.passes(60_000);
+    assert_eq!(world.told(&alive("x", 1)).error, ErrorCode::UnknownMemberId);
+}
+
+/// A config of the group.
+fn own(key: &str, value: &str) -> MetadataRecord {
+    MetadataRecord::Config {
+        resource: ConfigResource::Group("billing".into()),
+        key: key.into(),
+        value: Some(value.into()),
+    }
 }
 
 impl World {
+    /// So many ms pass, and the group does what is due then.
+    fn passes(&mut self, ms: u64) {
+        let Self { rig, groups, .. } = self;
+        rig.now_ms += ms;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
+        self.disk();
+    }
+
     /// What a heartbeat is told before the log is read; then it is read.
     fn told_while_loading(&mut self, records: Records) -> ErrorCode {
         let early = self.told(&alive("x", 1)).error;
         let Self { rig, groups, .. } = self;
-        rig.act(|replicas, step| groups.finish_step(step, replicas));
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
         let load = rig.effects.disk.pop().expect("it reads");
         assert_eq!(owner_of(load.id.0), Some(Owner::Group));
         let result = DiskResult::Read(vec![records]);
-        rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, result));
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.disk_done(step, (replicas, &image), load.id, result));
         early
     }
 }
@@ -261,11 +300,7 @@ fn a_group_without_members_goes_over_to_the_other_protocol_and_back() {
 fn a_group_has_times_of_its_own() {
     let mut world = World::new(&[1], 1);
     assert_eq!(world.told(&join("x")).heartbeat_interval_ms, 5000);
-    world.rig.apply(&[MetadataRecord::Config {
-        resource: ConfigResource::Group("billing".into()),
-        key: "consumer.heartbeat.interval.ms".into(),
-        value: Some("7000".into()),
-    }]);
+    world.rig.apply(&[own("consumer.heartbeat.interval.ms", "7000")]);
     assert_eq!(world.told(&alive("x", 1)).heartbeat_interval_ms, 7000);
 }
 

@@ -186,7 +186,7 @@ impl GroupCoordinator {
         image: &MetadataImage,
     ) {
         self.timers.fired(step.now);
-        self.retry_loads(step, replicas);
+        self.retry_loads(step, (&mut *replicas, image));
         while let Some(deadline) = self.timers.pop(step.now) {
             let holds =
                 self.partitions.iter().find(|(_, p)| p.groups.contains_key(&deadline.group));
@@ -267,8 +267,13 @@ impl GroupCoordinator {
     }
 
     /// After every input: goes on with loads that had to wait, arms the timer.
-    pub(crate) fn finish_step(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
-        self.resume_loads(step, replicas);
+    pub(crate) fn finish_step(
+        &mut self,
+        step: &mut Step<'_>,
+        replicas: &mut ReplicaManager,
+        image: &MetadataImage,
+    ) {
+        self.resume_loads(step, (replicas, image));
         self.timers.arm(step);
     }
 }

@@ -49,7 +49,7 @@ impl GroupCoordinator {
                 }
             } else if is_newer {
                 self.unload(step, replicas, tp.partition);
-                self.begin_load(step, replicas, *tp, state.leader_epoch);
+                self.begin_load(step, (replicas, image), *tp, state.leader_epoch);
             }
         }
     }
@@ -68,7 +68,7 @@ impl GroupCoordinator {
     fn begin_load(
         &mut self,
         step: &mut Step<'_>,
-        replicas: &mut ReplicaManager,
+        (replicas, image): (&mut ReplicaManager, &MetadataImage),
         tp: TopicPartition,
         epoch: LeaderEpoch,
     ) {
@@ -79,12 +79,17 @@ impl GroupCoordinator {
         if !self.looks_for_expired {
             self.arm_expiry(step);
         }
-        self.load_more(step, replicas, tp.partition);
+        self.load_more(step, (replicas, image), tp.partition);
     }
 
     /// Reads on, up to the log's end: what a former leader appended counts, committed or not yet,
     /// as the new leader's log is what will be committed.
-    fn load_more(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+    fn load_more(
+        &mut self,
+        step: &mut Step<'_>,
+        (replicas, image): (&mut ReplicaManager, &MetadataImage),
+        partition: i32,
+    ) {
         let Some(state) = self.partitions.get_mut(&partition) else { return };
         let Some(from) = state.loading else { return };
         let Some(replica) = replicas.find(state.tp) else { return };
@@ -104,14 +109,19 @@ impl GroupCoordinator {
                     self.stalled.push(partition);
                 } else {
                     state.loading = None;
-                    self.loaded(step, replicas, partition);
+                    self.loaded(step, (replicas, image), partition);
                 }
             }
         }
     }
 
-    /// Members that the log knows must show that they are alive.
-    fn loaded(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager, partition: i32) {
+    /// Members that the log knows must show that they are alive, within the time that their group has.
+    fn loaded(
+        &mut self,
+        step: &mut Step<'_>,
+        (replicas, image): (&mut ReplicaManager, &MetadataImage),
+        partition: i32,
+    ) {
         if planted(self.plant, Plant::GenerationsBeginAnew)
             && let Some(state) = self.partitions.get_mut(&partition)
         {
@@ -125,25 +135,33 @@ impl GroupCoordinator {
         }
         for group in groups {
             self.act(step, replicas, partition, &group, Membership::loaded);
-            self.act_consumer(step, partition, &group, ConsumerGroup::loaded);
+            self.act_consumer_of(step, image, partition, &group, ConsumerGroup::loaded);
         }
     }
 
     /// Goes on with loads that had to wait; to be called after every input.
-    pub(super) fn resume_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+    pub(super) fn resume_loads(
+        &mut self,
+        step: &mut Step<'_>,
+        (replicas, image): (&mut ReplicaManager, &MetadataImage),
+    ) {
         if self.stalled.is_empty() {
             return;
         }
         for partition in std::mem::take(&mut self.stalled) {
-            self.load_more(step, replicas, partition);
+            self.load_more(step, (&mut *replicas, image), partition);
         }
     }
 
     /// Goes on with loads that could not read, when their pause is over.
-    pub(super) fn retry_loads(&mut self, step: &mut Step<'_>, replicas: &mut ReplicaManager) {
+    pub(super) fn retry_loads(
+        &mut self,
+        step: &mut Step<'_>,
+        (replicas, image): (&mut ReplicaManager, &MetadataImage),
+    ) {
         for (partition, epoch) in self.failed_loads.take_due(step.now) {
             if self.partitions.get(&partition).is_some_and(|state| state.epoch == epoch) {
-                self.load_more(step, replicas, partition);
+                self.load_more(step, (&mut *replicas, image), partition);
             }
         }
     }
@@ -152,7 +170,7 @@ impl GroupCoordinator {
     pub(crate) fn disk_done(
         &mut self,
         step: &mut Step<'_>,
-        replicas: &mut ReplicaManager,
+        (replicas, image): (&mut ReplicaManager, &MetadataImage),
         id: DiskOpId,
         result: DiskResult,
     ) {
@@ -176,7 +194,7 @@ impl GroupCoordinator {
             state.loading = state.loading.map(|at| at.max(batch.next_offset()));
             step.effects.work.records_walked += state.replay_batch(batch);
         }
-        self.load_more(step, replicas, partition);
+        self.load_more(step, (replicas, image), partition);
     }
 }
 

@@ -49,7 +49,8 @@ fn take_over(records: &mut [Record]) -> (Rig, GroupCoordinator, Records) {
 /// The disk confirms what was written, and what is read is these records.
 fn load(rig: &mut Rig, groups: &mut GroupCoordinator, records: Records) {
     rig.disk();
-    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
     load_again(rig, groups, records);
 }
 
@@ -58,7 +59,8 @@ fn load_again(rig: &mut Rig, groups: &mut GroupCoordinator, records: Records) {
     let load = rig.effects.disk.pop().expect("it reads on");
     assert_eq!(owner_of(load.id.0), Some(Owner::Group));
     let result = DiskResult::Read(vec![records]);
-    rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, result));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.disk_done(step, (replicas, &image), load.id, result));
 }
 
 #[test]
@@ -68,7 +70,8 @@ fn grp_01_a_load_waits_for_what_the_last_leader_wrote_and_the_disk_has_not_confi
     let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
     let (mut rig, mut groups, records) = take_over(&mut [record]);
     assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
-    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
     assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
     load(&mut rig, &mut groups, records);
     let found = &position(&mut groups, &rig).offsets[0];
@@ -82,11 +85,13 @@ fn a_load_that_could_not_read_goes_on_later() {
     let record = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
     let (mut rig, mut groups, records) = take_over(&mut [record]);
     rig.disk();
-    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
     let load = rig.effects.disk.pop().expect("it reads on");
     rig.effects.timers.clear();
     let failed = DiskResult::Failed(DiskError::Io);
-    rig.act(|replicas, step| groups.disk_done(step, replicas, load.id, failed));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.disk_done(step, (replicas, &image), load.id, failed));
     assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
     let (at, _) = rig.effects.timers.iter().find(|(_, key)| *key == TimerKey::Groups).unwrap();
     rig.now_ms = at.as_millis();
@@ -105,7 +110,8 @@ fn one_timer_is_for_all_loads_that_could_not_read() {
     let second = OffsetsPartition { tp, epoch, loading: Some(0), groups: BTreeMap::new() };
     groups.partitions.insert(1, second);
     groups.stalled.push(1);
-    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
     for _ in 0..3 {
         rig.effects.timers.clear();
         let reads = std::mem::take(&mut rig.effects.disk);
@@ -113,7 +119,8 @@ fn one_timer_is_for_all_loads_that_could_not_read() {
         let image = rig.image.clone();
         for read in reads {
             let failed = DiskResult::Failed(DiskError::Io);
-            rig.act(|replicas, step| groups.disk_done(step, replicas, read.id, failed));
+            let image = rig.image.clone();
+            rig.act(|replicas, step| groups.disk_done(step, (replicas, &image), read.id, failed));
             rig.now_ms += 10;
             rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
             assert!(rig.effects.disk.is_empty(), "another deadline is none of theirs");
@@ -197,7 +204,8 @@ fn a_new_coordinator_knows_the_members_and_an_old_one_sends_them_away() {
 fn members_that_do_not_follow_to_the_new_coordinator_are_out_after_a_session() {
     let (mut rig, mut groups, records) = take_over(&mut [members()]);
     load(&mut rig, &mut groups, records);
-    rig.act(|replicas, step| groups.finish_step(step, replicas));
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
     let armed = |rig: &Rig| rig.effects.timers.iter().any(|(_, key)| *key == TimerKey::Groups);
     assert!(armed(&rig));
     rig.now_ms += 9_999;

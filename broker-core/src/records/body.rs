@@ -48,7 +48,7 @@ impl BodyTemplate {
     /// body is shorter than that, the tag only counts for [`Body::fingerprint`].
     #[must_use]
     pub fn new(bytes: Bytes, tag_at: usize) -> Self {
-        let digest = u64::from(crc32c::crc32c(&bytes)) << 32 | bytes.len() as u64;
+        let digest = Body::digest(&bytes);
         Self { bytes, tag_at, digest, keys: None }
     }
 
@@ -111,11 +111,17 @@ impl Body {
         }
     }
 
+    /// Identity of bytes: the fingerprint of a body that is these.
+    #[must_use]
+    pub fn digest(bytes: &[u8]) -> u64 {
+        u64::from(crc32c::crc32c(bytes)) << 32 | bytes.len() as u64
+    }
+
     /// Identity of the content, cheap for templates: equal bodies have equal fingerprints.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         match self {
-            Self::Owned(bytes) => u64::from(crc32c::crc32c(bytes)) << 32 | bytes.len() as u64,
+            Self::Owned(bytes) => Self::digest(bytes),
             Self::Template { template, tag } => {
                 // neighbouring tags must not look alike
                 mix(template.digest ^ tag.wrapping_mul(0x9e37_79b9_7f4a_7c15))

@@ -113,6 +113,22 @@ impl Batch {
         Ok(records)
     }
 
+    /// Looks at the offset, key and value of its records one after the other, and copies none.
+    ///
+    /// # Errors
+    /// The body cannot be unpacked, or is not these records: some may have been looked at by then.
+    pub fn visit(
+        &self,
+        mut look: impl FnMut(Offset, Option<&[u8]>, Option<&[u8]>),
+    ) -> Result<(), RecordError> {
+        let body = self.unpack()?;
+        self.walk(&body, |record| {
+            let offset = self.base_offset() + Offset::from(record.offset_delta);
+            look(offset, record.key, record.value);
+            Ok(())
+        })
+    }
+
     /// Looks at the records of its unpacked body one after the other, and copies none.
     ///
     /// # Errors

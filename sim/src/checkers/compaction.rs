@@ -4,6 +4,7 @@
 use super::epoch_log::EpochLog;
 use super::ledger::{Check, Ledger, Promise};
 use super::partition::Partition;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
 use stormglass_broker_core::records::{Batch, Body};
@@ -118,6 +119,29 @@ impl Keys {
             && self.is_deleted(key, committed, now_ns)
     }
 
+    /// Whether the newest committed record of a key was written by a leader before `epoch` that may have had what
+    /// was deleted with one of these keys: others deleted it before that one led, and the tombstone may have been
+    /// gone when it wrote.
+    pub(crate) fn may_rest_on_deleted(
+        &self,
+        (key, is_of): (&[u8], impl Fn(&[u8]) -> bool),
+        (committed, upto): (&EpochLog, Offset),
+        epoch: LeaderEpoch,
+    ) -> bool {
+        let mut newest: BTreeMap<&[u8], (Offset, &Written)> = BTreeMap::new();
+        for (offset, written) in self.committed(committed, (0, upto)) {
+            newest.insert(&written.key, (offset, written));
+        }
+        let Some((at, rests)) = newest.get(key).filter(|_| self.left_behind) else { return false };
+        let Some(led) = committed.epoch_at(*at).filter(|led| *led < epoch) else { return false };
+        let may_be_gone = |offset: Offset, deleted: &Written| {
+            deleted.value.is_none()
+                && committed.epoch_at(offset).is_some_and(|epoch| epoch < led)
+                && rests.at_ns.saturating_sub(deleted.at_ns) >= self.delete_retention_ns
+        };
+        newest.iter().any(|(key, (at, of))| is_of(key) && may_be_gone(*at, of))
+    }
+
     /// Whether something is lost that was written with one of these keys.
     pub(crate) fn lost_any(
         &self,
@@ -139,76 +163,108 @@ impl Keys {
         if batch.header.is_control() {
             return;
         }
-        for (offset, key, value) in records(batch) {
-            self.written.insert((offset, epoch), Written { key, value, at_ns: now_ns });
-        }
+        visit(batch, |offset, key, value| {
+            let (key, at_ns) = (key.to_vec(), now_ns);
+            self.written.insert((offset, epoch), Written { key, value, at_ns });
+        });
         self.is_complete &= self.written.len() <= RECORDS_MAX;
     }
 }
 
-/// Records of a batch that have keys: offset, key, digest of the value.
-fn records(batch: &Batch) -> impl Iterator<Item = (Offset, Vec<u8>, Option<u64>)> {
-    let (base, all) = (batch.base_offset(), batch.records().unwrap_or_default());
-    all.into_iter().filter_map(move |record| {
-        let value = record.value.map(|value| Body::Owned(value).fingerprint());
-        Some((base + Offset::from(record.offset_delta), record.key?.to_vec(), value))
-    })
+/// Looks at the records of a batch that have keys: offset, key, digest of the value. What cannot be read is left out.
+fn visit(batch: &Batch, mut look: impl FnMut(Offset, &[u8], Option<u64>)) {
+    let seen = batch.visit(|offset, key, value| {
+        if let Some(key) = key {
+            look(offset, key, value.map(Body::digest));
+        }
+    });
+    seen.ok(); // what is no record is others' to see
 }
 
 /// The newest records of batches, below an offset.
 pub(crate) fn table<'a>(batches: impl Iterator<Item = &'a Batch>, upto: Offset) -> Table {
     let mut table = Table::new();
-    for batch in batches.filter(|batch| !batch.header.is_control()) {
-        for (offset, key, value) in records(batch).filter(|(offset, ..)| *offset < upto) {
-            table.insert(key, (offset, value));
-        }
-    }
+    newest(batches, upto, |offset, key, value| {
+        table.insert(key.to_vec(), (offset, value));
+    });
     table
 }
 
-/// Compares a replica's log, which begins at `start`, with what was written and committed.
-pub(crate) fn check(
+/// Looks at records below an offset in order.
+fn newest<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+    upto: Offset,
+    mut look: impl FnMut(Offset, &[u8], Option<u64>),
+) {
+    for batch in batches.filter(|batch| !batch.header.is_control()) {
+        visit(batch, |offset, key, value| {
+            if offset < upto {
+                look(offset, key, value);
+            }
+        });
+    }
+}
+
+/// The newest committed record of a key, and what a log has: its newest offset, and a digest of the value.
+struct Newest<'a> {
+    offset: Offset,
+    written: &'a Written,
+    there: Option<(Offset, Option<u64>)>,
+}
+
+impl Newest<'_> {
+    /// Whether a log may have that.
+    fn holds(&self, keys: &Keys, now_ns: u64) -> bool {
+        let age_ns = now_ns.saturating_sub(self.written.at_ns);
+        match (self.there, self.written.value) {
+            // a replica that was away for longer never saw the tombstone, and kept the value before it
+            (there, None) if age_ns >= keys.delete_retention_ns => {
+                there.is_none() || keys.left_behind || there == Some((self.offset, None))
+            }
+            (there, value) => there == Some((self.offset, value)),
+        }
+    }
+}
+
+/// Compares a replica's log, which begins at `start` and is these batches, with what was written and committed.
+pub(crate) fn check<'a>(
     p: &Partition,
     ledger: &mut Ledger,
     (node, start, end): (i32, Offset, Offset),
-    found: impl FnOnce(Offset) -> Table,
+    batches: impl Iterator<Item = &'a Batch>,
 ) {
     let Some(keys) = p.keys.as_ref().filter(|keys| keys.is_complete) else { return };
     if p.void.is_some() {
         return;
     }
     let upto = p.exposed().min(end);
-    let mut newest: BTreeMap<&[u8], (Offset, &Written)> = BTreeMap::new();
+    let mut by_key: FxHashMap<&[u8], Newest<'_>> = FxHashMap::default();
     for (offset, written) in keys.committed(&p.committed, (start, upto)) {
-        newest.insert(&written.key, (offset, written));
+        by_key.insert(&written.key, Newest { offset, written, there: None });
     }
-    let found = found(upto);
-    ledger.checked(Check::Compaction, newest.len() as u64);
-    for (key, (offset, written)) in newest {
-        let there = found.get(key).copied();
-        let age_ns = ledger.now_ns.saturating_sub(written.at_ns);
-        let holds = match (there, written.value) {
-            // a replica that was away for longer never saw the tombstone, and kept the value before it
-            (there, None) if age_ns >= keys.delete_retention_ns => {
-                there.is_none() || keys.left_behind || there == Some((offset, None))
-            }
-            _ => there == Some((offset, written.value)),
-        };
-        if holds {
-            continue;
+    newest(batches, upto, |offset, key, value| {
+        if let Some(of) = by_key.get_mut(key) {
+            of.there = Some((offset, value));
         }
-        ledger.broken(Check::Compaction, p.about(), &|| {
-            let what = if written.value.is_some() { "a value" } else { "a tombstone" };
-            format!(
-                "the newest record of key {} below {upto} is {what} at offset {offset}, written {} \
-                 ms ago; replica {node}, whose log begins at {start}, has {there:?} (offset, digest \
-                 of the value)",
-                String::from_utf8_lossy(key),
-                age_ns / 1_000_000
-            )
-        });
-        return; // one key stands for all
-    }
+    });
+    let now_ns = ledger.now_ns;
+    ledger.checked(Check::Compaction, by_key.len() as u64);
+    let differing = by_key.iter().filter(|(_, of)| !of.holds(keys, now_ns));
+    // one key stands for all, the first in order
+    let Some((key, Newest { offset, written, there })) = differing.min_by_key(|(key, _)| **key)
+    else {
+        return;
+    };
+    ledger.broken(Check::Compaction, p.about(), &|| {
+        let what = if written.value.is_some() { "a value" } else { "a tombstone" };
+        format!(
+            "the newest record of key {} below {upto} is {what} at offset {offset}, written {} \
+             ms ago; replica {node}, whose log begins at {start}, has {there:?} (offset, digest \
+             of the value)",
+            String::from_utf8_lossy(key),
+            now_ns.saturating_sub(written.at_ns) / 1_000_000
+        )
+    });
 }
 
 #[cfg(test)]
@@ -237,7 +293,7 @@ mod tests {
             p.committed.append(0, batch.base_offset(), batch.next_offset());
         }
         ledger.now_ns = age_ms * 1_000_000;
-        check(&p, &mut ledger, (1, 0, 99), |upto| table(log.iter(), upto));
+        check(&p, &mut ledger, (1, 0, 99), log.iter());
         ledger.finish().1.len()
     }
 
@@ -278,7 +334,7 @@ mod tests {
             keys.appended(0, &old);
             p.keys = Some(keys);
             p.committed.append(epoch, 0, 1);
-            check(&p, &mut ledger, (1, 0, 99), |upto| table([there].into_iter(), upto));
+            check(&p, &mut ledger, (1, 0, 99), [there].into_iter());
             assert_eq!(ledger.finish().1.len(), accounts, "{epoch}");
         }
     }

@@ -3,6 +3,7 @@
 use super::suite::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use crate::client::TransactionStep;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan};
 
 /// `replica.lag.time.max.ms` of a plan's brokers, ns; Kafka's default when it has none.
@@ -54,10 +55,10 @@ pub(super) fn group_heartbeat_ms(plan: &Plan) -> i32 {
 }
 
 /// Groups whose members' sessions become longer or shorter while they run.
-pub(super) fn changed_sessions(plan: &Plan) -> BTreeSet<String> {
+pub(super) fn changed_sessions(plan: &Plan) -> BTreeSet<Arc<str>> {
     let group = |event: &EventPlan| match &event.action {
         Action::Admin { operation: Operation::SetGroupConfig { group, key, .. } } => {
-            (key == "consumer.session.timeout.ms").then(|| group.clone())
+            (key == "consumer.session.timeout.ms").then(|| group.as_str().into())
         }
         _ => None,
     };

@@ -436,10 +436,7 @@ impl Partition {
         // an old leader that has not heard of an election where promises were void may go on where its log
         // and the new one's part (hunt seeds 733681, 887641)
         let leaders = self.replicas.iter().filter(|other| other.leads.is_some());
-        let parts = |log: &EpochLog, other: &EpochLog| {
-            other.first_missing_in(log, Offset::MAX).unwrap_or(other.end()).min(log.end())
-        };
-        let end = leaders.map(|other| parts(log, &other.log)).min();
+        let end = leaders.map(|other| parts_at(log, &other.log)).min();
         let end = end.filter(|_| void.is_some());
         if let Some(at) = from.or(end) {
             let (leader, is_empty) = (NodeId(self.replicas[leader].node), from.is_none());
@@ -449,6 +446,22 @@ impl Partition {
         if displaced.is_some() || returned_from < self.table.main.len() {
             self.producers.rebuild(&self.table);
         }
+    }
+
+    /// A replica hears late that it was elected, after the one that was elected from outside the ISR since. What it
+    /// shows was given up with that, from where their logs part (hunt seed 17004804).
+    pub(crate) fn leads_late(&mut self, now_ns: u64, late: usize, epoch: LeaderEpoch) {
+        let (newest, Some(node)) = self.newest() else { return };
+        if !(epoch..=newest).contains(&self.void_until) || epoch == self.void_until {
+            return;
+        }
+        let Some(leader) = self.replicas.iter().find(|replica| replica.node == node) else {
+            return;
+        };
+        let from = parts_at(&leader.log, &self.replicas[late].log);
+        let (leader, epoch, void) = (NodeId(node), self.void_until, Some(Void::Unclean));
+        let loss = Loss { at_ns: now_ns, leader, epoch, from, void, is_empty: true, folded: 0 };
+        self.losses.push(loss);
     }
 
     /// Lets go of batches that everybody has passed, and of the oldest when there are too many.
@@ -465,6 +478,11 @@ impl Partition {
             self.table.trim(upto);
         }
     }
+}
+
+/// The first offset of a log that another one does not hold, or in another epoch; its end, if there is none.
+fn parts_at(log: &EpochLog, other: &EpochLog) -> Offset {
+    other.first_missing_in(log, Offset::MAX).unwrap_or(other.end()).min(log.end())
 }
 
 /// Flags of batches that are displaced while promises are void.

@@ -42,6 +42,8 @@ pub(crate) fn leads(
         if !p.isr_from_controller {
             p.set_isr(isr);
         }
+    } else {
+        p.leads_late(ledger.now_ns, at, epoch);
     }
 }
 

@@ -23,7 +23,7 @@ use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::{
     Changes, Chores, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting, Learners,
-    Recorded, Segments, Standing,
+    Recorded, Segments, SessionEnds, Standing, Unaware,
 };
 use super::table::Entry;
 use super::timeouts::Timeouts;
@@ -36,6 +36,7 @@ use super::{
 use crate::client::Outcome;
 use crate::partition_index::PartitionIndex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::{RemoteSegment, TraceEvent};
@@ -129,6 +130,8 @@ pub struct Checkers {
     pub(super) segments: Segments,
     pub(super) standing: Standing,
     pub(super) lasting: Lasting,
+    pub(super) unaware: Unaware,
+    pub(super) session_ends: SessionEnds,
     /// Where somebody commits positions in topics that are deleted.
     pub(super) forgotten: Option<Box<Forgotten>>,
     /// `group.consumer.heartbeat.interval.ms`
@@ -136,7 +139,7 @@ pub struct Checkers {
     /// `auto.create.topics.enable`
     pub(super) creates_topics: bool,
     /// Groups whose members' sessions become longer or shorter.
-    pub(super) changed_sessions: BTreeSet<String>,
+    pub(super) changed_sessions: BTreeSet<Arc<str>>,
     /// Where some producer has transactions.
     pub(super) transactions: Option<Box<Transactions>>,
     pub(super) ownership: Ownership,
@@ -194,6 +197,8 @@ impl Checkers {
             segments: Segments::default(),
             standing: Standing::default(),
             lasting: Lasting::of(plan),
+            unaware: Unaware::new(plan),
+            session_ends: SessionEnds::default(),
             forgotten: Forgotten::of(plan).map(Box::new),
             group_heartbeat_ms: group_heartbeat_ms(plan),
             creates_topics: creates_topics(plan),
@@ -412,6 +417,8 @@ impl Checkers {
         self.segments.node_down(node);
         self.standing.node_down(node);
         self.lasting.node_down(node);
+        self.unaware.node_down(node);
+        self.session_ends.node_down(node);
         for at in 0..self.partitions.len() {
             self.resigns(at, node, now_ns);
             self.partitions[at].node_down(now_ns, node, (lost_unsynced, cause));

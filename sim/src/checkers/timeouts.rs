@@ -34,7 +34,7 @@ const HEARD_MAX: usize = 64;
 #[derive(Debug, Clone, Copy, Default)]
 struct Lag {
     caught_up_ns: u64,
-    /// When it said that it has all, in a fetch that named the partition: no reckoning is stricter.
+    /// When it said that it has all, in a fetch that named the partition: no reckoning is stricter. 0 for never.
     complete_ns: u64,
     /// The same of any other fetch of its session, as long as that has the partition, and its leader knew it:
     /// Kafka's counts every fetch, this one's looks when the log grows.
@@ -46,7 +46,7 @@ struct Lag {
 impl Lag {
     /// Of a member as its leader begins to lead, or takes it in.
     fn fresh(now_ns: u64) -> Self {
-        let (caught_up_ns, complete_ns) = (now_ns, now_ns);
+        let (caught_up_ns, complete_ns) = (now_ns, now_ns.max(1));
         Self { caught_up_ns, complete_ns, idle_ns: 0, fetched_ns: 0, end_at_fetch: Offset::MAX }
     }
 
@@ -324,7 +324,11 @@ impl Timeouts {
         (before, lag_max_ns): (&[NodeId], u64),
     ) {
         let Some(lag) = self.lag((node, tp, member.0)) else { return };
-        let ago_ns = now_ns.saturating_sub(lag.complete_ns.max(lag.idle_ns));
+        let had_ns = lag.complete_ns.max(lag.idle_ns);
+        if had_ns == 0 {
+            return; // whoever was taken in and never had all may leave at once (hunt seed 17001763)
+        }
+        let ago_ns = now_ns.saturating_sub(had_ns);
         says(ledger, ago_ns >= self.soonest(lag_max_ns), &|| {
             format!(
                 "leader {node} proposes an ISR of {tp:?} without {member}, which had all {} ms ago \

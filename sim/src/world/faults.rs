@@ -20,7 +20,9 @@ impl World {
     pub(super) fn begin_action(&mut self, index: u32) {
         let event = self.plan.events[index as usize].clone();
         let until_ns = event.ends_ns(&self.plan.phases);
-        self.note_action(&event.action, "fault-begin", Some(until_ns));
+        // what an operator asks for is asked once: no fault lasts until healing
+        let lasts = !matches!(event.action, Action::Admin { .. });
+        self.note_action(&event.action, "fault-begin", lasts.then_some(until_ns));
         match &event.action {
             Action::AzDown { az, mode: AzDownMode::Isolate, .. } => {
                 self.add_rule(index, LinkRule::isolate_az(*az));

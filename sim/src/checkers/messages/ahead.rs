@@ -5,7 +5,7 @@ use super::{Says, Speaker};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
-use stormglass_broker_core::protocol::{FetchPartitionResponse, FetchRequest};
+use stormglass_broker_core::protocol::{FetchPartition, FetchPartitionResponse, FetchRequest};
 
 /// A position that is in no part of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,11 @@ pub(super) fn of(broker: &Broker, asked: &FetchRequest) -> Vec<Outside> {
         is_outside(&view, offset).then_some(Outside { tp, offset, epoch })
     });
     named.collect()
+}
+
+/// Whether a position is one of them.
+pub(super) fn is_among(outside: &[Outside], position: &FetchPartition) -> bool {
+    outside.iter().any(|of| of.tp == position.tp && of.offset == position.fetch_offset)
 }
 
 /// A partition is answered: it was outside, and is still. Logs go on only forwards in an epoch.
@@ -63,8 +68,9 @@ fn is_told(part: &FetchPartitionResponse) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::told;
+    use super::super::tests::{log, told, view};
     use super::*;
+    use crate::recorder::testing::tp;
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::protocol::EpochEndOffset;
@@ -72,6 +78,26 @@ mod tests {
 
     fn part(error: ErrorCode) -> FetchPartitionResponse {
         FetchPartitionResponse { error, ..told(Records::default()) }
+    }
+
+    #[test]
+    fn a_position_is_outside_of_its_log_only() {
+        let log = log();
+        let view = view(&log);
+        assert!([0, 30].iter().all(|offset| !is_outside(&view, *offset)));
+        assert!([-1, 31].iter().all(|offset| is_outside(&view, *offset)));
+        let outside = [Outside { tp: tp(0), offset: 31, epoch: 3 }];
+        let at = |partition, fetch_offset| FetchPartition {
+            tp: tp(partition),
+            current_leader_epoch: 3,
+            fetch_offset,
+            last_fetched_epoch: -1,
+            log_start_offset: -1,
+            max_bytes: 1,
+        };
+        assert!(is_among(&outside, &at(0, 31)));
+        assert!(!is_among(&outside, &at(0, 32)), "it has moved on");
+        assert!(!is_among(&outside, &at(1, 31)), "another one");
     }
 
     #[test]

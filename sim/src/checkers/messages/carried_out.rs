@@ -37,7 +37,7 @@ impl Beat {
         &self,
         says: &mut Says<'_>,
         by: Speaker<'_>,
-        (changed, replies): (&BTreeSet<String>, &[Reply]),
+        (changed, replies): (&BTreeSet<Arc<str>>, &[Reply]),
     ) {
         let Self { member: (group, member), before, .. } = self;
         let until = by.broker.member_session(group, member);

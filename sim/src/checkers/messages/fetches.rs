@@ -16,6 +16,8 @@ pub(super) struct Question<'a> {
     pub(super) position: &'a FetchPartition,
     /// Nothing else is in the answer.
     pub(super) is_alone: bool,
+    /// The position was in no part of the log as the fetch came.
+    pub(super) was_outside: bool,
 }
 
 /// A partition's answer.
@@ -83,7 +85,7 @@ pub(super) fn of_replica(
                 )
             });
         }
-        ErrorCode::OffsetOutOfRange => out_of_range(says, node, view, question.position),
+        ErrorCode::OffsetOutOfRange => out_of_range(says, node, view, question),
         _ => {}
     }
     if !part.error.is_ok() {
@@ -213,7 +215,8 @@ pub(crate) fn is_told(log: &Log, asked: &FetchPartition) -> Option<EpochEndOffse
     diverging(log, asked.last_fetched_epoch, (asked.log_start_offset, asked.fetch_offset))
 }
 
-fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position: &FetchPartition) {
+fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, question: Question<'_>) {
+    let position = question.position;
     let (start, end) = (view.log.log_start_offset(), view.log.log_end_offset());
     let offset = position.fetch_offset;
     let unknown = is_told(view.log, position);
@@ -222,7 +225,11 @@ fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, position
     let is_outside = !(start..=end).contains(&offset) && !differs;
     // a follower hears of copies, and of their end, later than the leader that sent the consumer (hunt seed 8003589)
     let is_remote = view.lead.is_none() && offset < view.log.local_log_start_offset();
-    let holds = is_outside || is_remote || unknown.is_some_and(|end| end.end_offset < 0);
+    // what it was told of waits for reads of other partitions, and its log may grow meanwhile (hunt seed 17003852);
+    // so does Kafka's answer (`DelayedRemoteFetch`)
+    let has_waited = question.was_outside && !question.is_alone;
+    let is_gone = unknown.is_some_and(|end| end.end_offset < 0);
+    let holds = is_outside || is_remote || is_gone || has_waited;
     says.rule(holds, &|| {
         format!(
             "broker {node} says that offset {offset} is outside its log, which is {start}..{end}"

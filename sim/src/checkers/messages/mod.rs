@@ -51,6 +51,7 @@ mod votes;
 mod written;
 
 pub(super) use fetches::{diverging, is_told};
+pub(super) use session_times::configured as session_ms;
 
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
@@ -546,7 +547,8 @@ impl Checkers {
                 for (part, position) in answer.partitions.iter().zip(&positions) {
                     let Some(position) = position else { continue };
                     let is_alone = answer.partitions.len() == 1;
-                    let question = fetches::Question { fetch, position, is_alone };
+                    let was_outside = open.noted.was_outside(position);
+                    let question = fetches::Question { fetch, position, is_alone, was_outside };
                     self.about(part.tp, |says| fetches::answer(says, by, question, part));
                 }
             }

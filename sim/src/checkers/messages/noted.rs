@@ -5,7 +5,7 @@
 use super::{Says, Speaker, ahead, classic, committed, joined, let_in, missing};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
 
 /// What is noted.
 #[derive(Debug)]
@@ -43,6 +43,11 @@ impl Noted {
             Self::Came(came) => came,
             _ => &[],
         }
+    }
+
+    /// Whether a position of a fetch was in no part of a log as the fetch came.
+    pub(super) fn was_outside(&self, position: &FetchPartition) -> bool {
+        matches!(self, Self::Outside(outside) if ahead::is_among(outside, position))
     }
 
     /// Somebody asks to take members out of a group.

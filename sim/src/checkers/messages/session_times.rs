@@ -38,7 +38,7 @@ impl SessionTimes {
 }
 
 /// How long members of a group in the consumer protocol may be silent, ms.
-pub(super) fn configured(broker: &Broker, group: &Arc<str>) -> Option<i32> {
+pub(crate) fn configured(broker: &Broker, group: &Arc<str>) -> Option<i32> {
     let own = broker.metadata()?.configs(&ConfigResource::Group(Arc::clone(group)));
     match own.and_then(|own| own.get("consumer.session.timeout.ms")) {
         Some(text) => text.trim().parse().ok(),

@@ -130,9 +130,24 @@ fn said(position: &FetchPartition, answer: &FetchPartitionResponse) -> Vec<Strin
     let request = fetch((0, -1), vec![*position]);
     let (mut ledger, history) = (Ledger::default(), History::default());
     let mut says = Says { ledger: &mut ledger, label: "t-0", history: &history, is_gapless: true };
-    let question = Question { fetch: &request, position, is_alone: true };
+    let question = Question { fetch: &request, position, is_alone: true, was_outside: false };
     fetches::of_replica(&mut says, 1, &view(&log), question, answer);
     ledger.finish().1.into_iter().map(|violation| violation.account).collect()
+}
+
+#[test]
+fn who_was_ahead_may_hear_of_it_when_others_are_read() {
+    let log = log();
+    let (request, position) = (fetch((0, -1), Vec::new()), part(25, -1));
+    let error = ErrorCode::OffsetOutOfRange;
+    let answer = FetchPartitionResponse { error, ..told(Records::default()) };
+    let broken = |is_alone, was_outside| {
+        let question = Question { fetch: &request, position: &position, is_alone, was_outside };
+        broken_by(|says| fetches::of_replica(says, 1, &view(&log), question, &answer))
+    };
+    assert_eq!(broken(false, true), 0);
+    assert_eq!(broken(true, true), 1, "alone, it is told at once");
+    assert_eq!(broken(false, false), 1, "it was within the log as it came");
 }
 
 #[test]

@@ -1,35 +1,47 @@
 //! Groups in the consumer protocol (KIP-848): who shall have what.
 
 use super::metadata::says;
-use super::{Moment, NodeView};
+use super::{Moment, NodeView, Unaware};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView, ReplicaView};
 use stormglass_broker_core::metadata::MetadataImage;
 
 /// Looks at all groups that a node coordinates.
 pub(super) fn look(
     (ledger, partitions): (&mut Ledger, &[Partition]),
+    unaware: &mut Unaware,
     view: &NodeView<'_>,
     moment: Moment,
 ) {
     let Some(image) = view.broker.metadata() else { return };
     let now_ns = ledger.now_ns;
     for group in view.broker.consumer_groups() {
-        let flaw = misgiven(&group, image, (partitions, now_ns));
+        let epoch = epoch_of(view, group.group);
+        let flaw = misgiven(&group, image, (partitions, now_ns, epoch));
+        let unknown = unknown(&group, image);
+        let place = (view.node, epoch, Arc::clone(group.group));
+        let is_late = unaware.is_late(place, unknown.as_deref(), now_ns);
         // whoever has looked since topics changed last knows them
         let has_looked = group.knows_topics && view.broker.applies_metadata();
-        let is_due = has_looked || moment == Moment::Drained;
-        let flaw = flaw.or_else(|| unknown(&group, image).filter(|_| is_due));
+        let is_due = has_looked || (is_late && moment == Moment::Drained);
+        let flaw = flaw.or_else(|| unknown.filter(|_| is_due));
         says(ledger, OFFSETS_TOPIC, flaw.is_none(), &|| {
             let flaw = flaw.as_deref().unwrap_or_default();
             format!("in group {} of coordinator {}, {flaw}", group.group, view.node)
         });
     }
+}
+
+/// The epoch in which a node leads the log of a group that it coordinates.
+fn epoch_of(view: &NodeView<'_>, group: &str) -> LeaderEpoch {
+    let of = view.broker.partition_of_group(group).map(|tp| tp.partition);
+    let mut led = view.broker.coordinated().into_iter();
+    led.find(|at| of == Some(at.partition)).map_or(NO_EPOCH, |at| at.epoch)
 }
 
 /// No member is in an epoch that its group has not got to. Where the newest epochs are lost, the cleaner may have taken
@@ -74,14 +86,15 @@ pub(super) fn left_over((ledger, partitions): (&mut Ledger, &[Partition]), view:
 fn misgiven(
     group: &ConsumerGroupView<'_>,
     image: &MetadataImage,
-    (partitions, now_ns): (&[Partition], u64),
+    (partitions, now_ns, epoch): (&[Partition], u64, LeaderEpoch),
 ) -> Option<String> {
     let has_left = |member: &str| may_be_back(partitions, now_ns, (group.group, member));
+    let had_others = || may_have_had_others(partitions, group, epoch);
     let is_sure = || !group.members.iter().any(|member| has_left(member.id));
     stranger(group, image)
         .or_else(|| vanished(group).filter(|_| is_sure()))
-        .or_else(|| unowned(group, has_left))
-        .or_else(|| uneven(group).filter(|_| is_sure()))
+        .or_else(|| unowned(group, has_left, had_others))
+        .or_else(|| uneven(group).filter(|_| is_sure() && !had_others()))
         .or_else(|| unsettled(group).or_else(|| shared(group)).filter(|_| is_sure()))
         .filter(|_| !may_be_torn(partitions, group.group))
 }
@@ -104,6 +117,27 @@ fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &s
     is_over(partitions, now_ns, &target_key(group, member))
 }
 
+/// Whether the coordinator that found a group's targets, before the one of this epoch, may have had members that had
+/// left, as [`may_be_back`] says. Where their removal is known, what they were given is nobody's then, until something
+/// makes the group share out anew: a target that stays as it was is not written again, and one that is written makes
+/// nobody a member, in Kafka as here (`TargetAssignmentBuilder.build`; hunt seed 17003250).
+fn may_have_had_others(
+    partitions: &[Partition],
+    group: &ConsumerGroupView<'_>,
+    epoch: LeaderEpoch,
+) -> bool {
+    let (id, target_epoch) = (group.group, target_epoch_key(group.group));
+    let known: BTreeSet<_> = group.members.iter().map(|of| member_key(id, of.id)).collect();
+    let members = members_key(id);
+    let is_other = |key: &[u8]| key.starts_with(&members) && !known.contains(key);
+    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
+        let (keys, committed) = (p.keys.as_ref(), (&p.committed, p.exposed()));
+        keys.is_some_and(|keys| {
+            keys.may_rest_on_deleted((&target_epoch[..], is_other), committed, epoch)
+        })
+    })
+}
+
 /// Whether a record was deleted, and that may have been compacted away while a replica was away, which has the record
 /// still.
 fn is_over(partitions: &[Partition], now_ns: u64, key: &[u8]) -> bool {
@@ -116,6 +150,21 @@ fn is_over(partitions: &[Partition], now_ns: u64, key: &[u8]) -> bool {
 /// The key of the record that has a group's epoch (`ConsumerGroupMetadataKey`).
 fn group_key(group: &str) -> Vec<u8> {
     [&3_i16.to_be_bytes()[..], &sized(group)].concat()
+}
+
+/// How keys of the records begin that have what a group's members say of themselves (`ConsumerGroupMemberMetadataKey`).
+fn members_key(group: &str) -> Vec<u8> {
+    [&5_i16.to_be_bytes()[..], &sized(group)].concat()
+}
+
+/// The key of such a record.
+fn member_key(group: &str, member: &str) -> Vec<u8> {
+    [members_key(group), sized(member)].concat()
+}
+
+/// The key of the record that has the epoch of a group's targets (`ConsumerGroupTargetAssignmentMetadataKey`).
+fn target_epoch_key(group: &str) -> Vec<u8> {
+    [&6_i16.to_be_bytes()[..], &sized(group)].concat()
 }
 
 /// The key of the record that has a member's target (`ConsumerGroupTargetAssignmentMemberKey`).
@@ -178,8 +227,12 @@ fn vanished(group: &ConsumerGroupView<'_>) -> Option<String> {
 }
 
 /// A partition that somebody reads, and not exactly one member is to have, once targets are found; who has left may
-/// be another one.
-fn unowned(group: &ConsumerGroupView<'_>, has_left: impl Fn(&str) -> bool) -> Option<String> {
+/// be another one, or the only one where the group had others.
+fn unowned(
+    group: &ConsumerGroupView<'_>,
+    has_left: impl Fn(&str) -> bool,
+    had_others: impl Fn() -> bool,
+) -> Option<String> {
     if !group.is_assigned {
         return None;
     }
@@ -194,7 +247,7 @@ fn unowned(group: &ConsumerGroupView<'_>, has_left: impl Fn(&str) -> bool) -> Op
         let mut all = (0..*partitions).filter(|_| is_read);
         let of = |partition: i32| owners.get(&TopicPartition::new(*id, partition));
         let has_one = |partition: i32| match of(partition).map_or(&[][..], Vec::as_slice) {
-            [] => false,
+            [] => had_others(),
             [_] => true,
             several => several.iter().filter(|member| !has_left(member)).count() <= 1,
         };
@@ -294,7 +347,7 @@ mod tests {
 
     #[test]
     fn each_partition_has_one_owner() {
-        let nobody = |group: &ConsumerGroupView<'_>| unowned(group, |_| false);
+        let nobody = |group: &ConsumerGroupView<'_>| unowned(group, |_| false, || false);
         assert_eq!(with(&[&[0, 2], &[1]], nobody), None);
         assert!(with(&[&[0], &[1]], nobody).is_some());
         assert!(with(&[&[0, 1, 2], &[1]], nobody).is_some());
@@ -308,7 +361,7 @@ mod tests {
 
     #[test]
     fn who_has_left_may_be_another_one() {
-        let all = |group: &ConsumerGroupView<'_>| unowned(group, |_| true);
+        let all = |group: &ConsumerGroupView<'_>| unowned(group, |_| true, || false);
         assert_eq!(with(&[&[0, 1, 2], &[1]], all), None);
         assert!(with(&[&[0], &[1]], all).is_some(), "nobody is to have the third");
         assert_eq!(target_key("g", "me"), [0, 7, 0, 1, b'g', 0, 2, b'm', b'e']);
@@ -319,7 +372,7 @@ mod tests {
     fn a_group_of_which_records_were_given_up_may_be_known_in_part() {
         let image = MetadataImage::default();
         let is_seen = |of: &[Partition]| {
-            with(&[&[0], &[1]], |group| misgiven(group, &image, (of, 0)).is_some())
+            with(&[&[0], &[1]], |group| misgiven(group, &image, (of, 0, 3)).is_some())
         };
         let (target, unclean) = (target_key("m", "me"), Some(Void::Unclean));
         assert!(is_seen(&[]), "nobody is to have the third");
@@ -329,6 +382,44 @@ mod tests {
         assert!(is_seen(&cut(target_key("mm", "me"), 20, unclean.clone())), "of another group");
         let position = [&[0, 1][..], &target[2..]].concat();
         assert!(is_seen(&cut(position, 20, unclean)), "of what a group has read");
+    }
+
+    /// The log of group `m`, from which a member was removed in epoch 0, and whose targets were found in an epoch, so
+    /// many ms later.
+    fn shared_out(member: &str, (epoch, ms): (LeaderEpoch, u64), left_behind: bool) -> Partition {
+        let mut p = Partition::new(format!("{OFFSETS_TOPIC}-0"), 2);
+        let mut keys = Keys::new(1000);
+        let value = Some(vec![0_u8].into());
+        let removal = (0, 0, member_key("m", member), None);
+        let written = [removal, (epoch, ms, target_epoch_key("m"), value)];
+        for (offset, (epoch, ms, key, value)) in (20..).zip(written) {
+            let mut batch = Batch::build(0, &mut [Record::new(Some(key.into()), value)]);
+            (batch.header.base_offset, batch.header.partition_leader_epoch) = (offset, epoch);
+            keys.appended(ms * 1_000_000, &batch);
+            p.committed.append(epoch, offset, offset + 1);
+        }
+        keys.in_sync(&[NodeId(1), NodeId(2)]);
+        if left_behind {
+            keys.in_sync(&[NodeId(1)]);
+        }
+        p.keys = Some(keys);
+        p
+    }
+
+    /// Hunt seed 17003250: a coordinator had members that had left, and gave them what is nobody's where that is known.
+    #[test]
+    fn what_who_had_left_was_given_is_nobodys_with_the_next_coordinator() {
+        let image = MetadataImage::default();
+        let is_seen = |of: Partition, epoch: LeaderEpoch| {
+            let of = [of];
+            with(&[&[0], &[1]], |group| misgiven(group, &image, (&of[..], 0, epoch)).is_some())
+        };
+        assert!(!is_seen(shared_out("gone", (1, 1000), true), 2), "nobody is to have the third");
+        assert!(is_seen(shared_out("gone", (1, 1000), true), 1), "it has shared out itself");
+        assert!(is_seen(shared_out("gone", (0, 1000), true), 2), "that one knew");
+        assert!(is_seen(shared_out("gone", (1, 999), true), 2), "the tombstone was there");
+        assert!(is_seen(shared_out("gone", (1, 1000), false), 2), "all replicas had it");
+        assert!(is_seen(shared_out("m", (1, 1000), true), 2), "the member is here");
     }
 
     #[test]

@@ -5,7 +5,6 @@ use super::replicas::{Of, check};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::Batch;
 
@@ -14,18 +13,14 @@ use stormglass_broker_core::records::Batch;
 pub(crate) type Horizons = BTreeMap<Offset, (i64, bool)>;
 
 /// Compares a log's batches with what they said before.
-pub(crate) fn kept(
+pub(super) fn kept<'a>(
     p: &mut Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    batches: impl FnOnce() -> Vec<Arc<Batch>>,
+    batches: impl Iterator<Item = &'a Batch>,
 ) {
-    if p.keys.is_none() {
-        return;
-    }
-    let batches = batches();
     let mine = p.replica(node);
-    let before = std::mem::replace(&mut p.replicas[mine].horizons, horizons(&batches));
+    let before = std::mem::replace(&mut p.replicas[mine].horizons, horizons(batches));
     let start = replica.log.log_start_offset();
     let now_ms = ledger.wall_ms(ledger.now_ns);
     for (base, (horizon_ms, is_marker)) in before.range(start..).map(|(at, of)| (*at, *of)) {
@@ -44,11 +39,11 @@ pub(crate) fn kept(
     }
 }
 
-fn horizons(batches: &[Arc<Batch>]) -> Horizons {
-    let of = |batch: &Arc<Batch>| {
+fn horizons<'a>(batches: impl Iterator<Item = &'a Batch>) -> Horizons {
+    let of = |batch: &Batch| {
         let horizon_ms = batch.header.delete_horizon_ms()?;
         let is_there = batch.header.record_count > 0;
         is_there.then_some((batch.base_offset(), (horizon_ms, batch.header.is_control())))
     };
-    batches.iter().filter_map(of).collect()
+    batches.filter_map(of).collect()
 }

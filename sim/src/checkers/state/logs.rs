@@ -366,22 +366,16 @@ fn same_values(
     });
 }
 
-/// The log of a compacted partition against what was written.
+/// The log of a compacted partition, as it was read, against what was written.
 pub(crate) fn compacted(
     p: &Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    disk: &dyn DiskImage,
+    found: &[Found],
 ) {
-    if p.keys.is_none() || replica.log.size_bytes() > BYTES_MAX {
-        return;
-    }
     let log = replica.log;
     let of = (node, log.log_start_offset(), log.log_end_offset());
-    compaction::check(p, ledger, of, |upto| {
-        let found = read(disk, replica.tp);
-        compaction::table(found.iter().map(|found| &*found.batch), upto)
-    });
+    compaction::check(p, ledger, of, found.iter().map(|found| &*found.batch));
 }
 
 fn key(batch: &Batch) -> (Offset, i32, u64) {

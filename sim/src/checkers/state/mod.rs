@@ -30,6 +30,7 @@ mod reload;
 mod remembered;
 mod replicas;
 mod segments;
+mod session_ends;
 mod settings;
 mod shapes;
 mod standing;
@@ -40,10 +41,12 @@ mod tiered;
 mod timers;
 mod tombstones;
 mod transactions;
+mod unaware;
 mod unflushed;
 mod waits;
 
 use super::appends;
+use super::ledger::Ledger;
 use super::partition::Partition;
 use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
@@ -71,10 +74,12 @@ pub(crate) use recorded::Recorded;
 pub(crate) use replicas::PROMISE as REPLICAS;
 pub(crate) use replicas::Stall;
 pub(crate) use segments::Segments;
+pub(crate) use session_ends::SessionEnds;
 pub(crate) use shapes::Shapes;
 pub(crate) use standing::Standing;
 pub(crate) use tiered::Waits;
 pub(crate) use tombstones::Tombstones;
+pub(crate) use unaware::Unaware;
 pub(crate) use unflushed::Limit as FlushLimit;
 pub(crate) use waits::PROMISE as WAITS;
 
@@ -122,7 +127,8 @@ impl Checkers {
         let forgetful = self.forgetful_positions();
         for view in nodes {
             self.look(view, Some(moment));
-            let checkpoints = (moment != Moment::Running).then(|| kept::Checkpoints::of(view));
+            let checkpoints = kept::Checkpoints::of(view);
+            let due = (moment != Moment::Running).then_some(&checkpoints);
             for replica in view.broker.replica_views() {
                 let at = self.partition(replica.tp);
                 let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
@@ -133,7 +139,7 @@ impl Checkers {
                         idle::forgotten(p, ledger, of, self.expiry_check_ms);
                     }
                 }
-                self.kept.look(p, ledger, (of, view.backlog_ns), checkpoints.as_ref());
+                self.kept.look(p, ledger, (of, view.backlog_ns), due);
                 self.segments.look(p, ledger, of);
                 let timeouts = &self.timeouts;
                 let was_joining =
@@ -145,6 +151,7 @@ impl Checkers {
                     tiered::copied(p, ledger, of, view);
                 }
             }
+            self.recorded(view, &checkpoints);
             let now = (&mut self.ledger, now_ns);
             self.timeouts.overdue(now, view, lag_max_ns);
             held::in_sync(&mut self.ledger, view, &self.timeouts);
@@ -161,7 +168,6 @@ impl Checkers {
         self.heard(nodes, moment);
         self.standing.look(&mut self.ledger, nodes);
         self.lasting.look(&mut self.ledger, nodes);
-        nodes.iter().for_each(|view| self.checkpoints(view));
         if let Some(forgotten) = &mut self.forgotten {
             forgotten.look(&mut self.ledger, nodes, moment);
         }
@@ -184,7 +190,7 @@ impl Checkers {
     fn coordinates(&mut self, view: &NodeView<'_>, moment: Moment, forgetful: &BTreeSet<i32>) {
         let (ledger, partitions) = (&mut self.ledger, &self.partitions[..]);
         groups::epochs((&mut *ledger, partitions), view);
-        groups::look((&mut *ledger, partitions), view, moment);
+        groups::look((&mut *ledger, partitions), &mut self.unaware, view, moment);
         if moment != Moment::Running && self.has_right_clocks {
             metadata::late(ledger, view, self.late_check_ms);
         }
@@ -205,6 +211,7 @@ impl Checkers {
         throttled::look(ledger, view);
         internal::compacted(ledger, view);
         self.chores.look(ledger, view);
+        self.session_ends.look(ledger, &self.changed_sessions, view);
     }
 
     /// What nodes have heard of each other.
@@ -217,12 +224,11 @@ impl Checkers {
     }
 
     /// What a node has on record of logs that are there, or were.
-    fn checkpoints(&mut self, view: &NodeView<'_>) {
-        let checkpoints = kept::Checkpoints::of(view);
+    fn recorded(&mut self, view: &NodeView<'_>, checkpoints: &kept::Checkpoints) {
         for tp in self.recorded.known(view) {
             let at = self.partition(tp);
             let (p, ledger) = (&self.partitions[at], &mut self.ledger);
-            self.recorded.look(p, ledger, (view, tp), &checkpoints);
+            self.recorded.look(p, ledger, (view, tp), checkpoints);
         }
     }
 
@@ -285,21 +291,12 @@ impl Checkers {
                 p.replicas[mine].turned = false;
                 if let Some(found) = logs::rebuilt(p, ledger, of, view.disk) {
                     remembered::newest(p, ledger, of, (&found, self.has_right_clocks));
-                }
-                if p.keys.is_some() {
-                    let batches = view.disk.batches(replica.tp, &(0..end));
-                    shapes::kept(p, ledger, view.node, &batches);
-                    if self.has_right_clocks {
-                        horizons::kept(p, ledger, of, || batches);
+                    if p.keys.is_some() {
+                        compacted(p, ledger, of, (&found, self.has_right_clocks));
                     }
                 }
                 if moment == Some(Moment::Drained) {
                     reload::same(p, ledger, of, view.disk);
-                }
-                let leads =
-                    replica.lead.is_some() && p.newest() == (replica.leader_epoch, Some(view.node));
-                if leads {
-                    logs::compacted(p, ledger, of, view.disk);
                 }
             }
         }
@@ -382,5 +379,22 @@ impl Checkers {
         let at = self.partition(TopicPartition::METADATA);
         let (p, ledger) = (&self.partitions[at], &mut self.ledger);
         quorum::commits(p, ledger, (node, epoch, offset), durable);
+    }
+}
+
+/// Looks at the log of a compacted partition, as it was read.
+fn compacted(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    of: replicas::Of<'_>,
+    (found, has_right_clocks): (&[logs::Found], bool),
+) {
+    let batches = || found.iter().map(|found| &*found.batch);
+    shapes::kept(p, ledger, of.node, batches());
+    if has_right_clocks {
+        horizons::kept(p, ledger, of, batches());
+    }
+    if of.replica.lead.is_some() && p.newest() == (of.replica.leader_epoch, Some(of.node)) {
+        logs::compacted(p, ledger, of, found);
     }
 }

@@ -5,7 +5,6 @@ use super::replicas::check;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset};
 use stormglass_broker_core::records::Batch;
 
@@ -51,10 +50,22 @@ fn key(batch: &Batch) -> (Offset, LeaderEpoch) {
 }
 
 /// Compares a replica's batches with what was written.
-pub(crate) fn kept(p: &Partition, ledger: &mut Ledger, node: i32, batches: &[Arc<Batch>]) {
-    let differs = batches.iter().find_map(|batch| {
-        let (written, there) = (*p.shapes.0.get(&key(batch))?, Shape::of(batch));
-        (written != there).then_some((batch.base_offset(), written, there))
+pub(super) fn kept<'a>(
+    p: &Partition,
+    ledger: &mut Ledger,
+    node: i32,
+    batches: impl Iterator<Item = &'a Batch>,
+) {
+    let mut batches = batches.peekable();
+    let Some(first) = batches.peek() else { return };
+    // both are in order: one walk through what was written
+    let mut written = p.shapes.0.range((first.base_offset(), LeaderEpoch::MIN)..).peekable();
+    let differs = batches.find_map(|batch| {
+        let key = key(batch);
+        while written.next_if(|(at, _)| **at < key).is_some() {}
+        let (_, written) = written.next_if(|(at, _)| **at == key)?;
+        let there = Shape::of(batch);
+        (*written != there).then_some((key.0, *written, there))
     });
     check(p, ledger, differs.is_none(), &|| {
         let (base, written, there) = differs.expect("one differs");
@@ -75,7 +86,7 @@ mod tests {
         p.shapes.appended(&batch(20, 10, 1));
         let mut changed = Batch::clone(&batch(20, 10, 1));
         change(&mut changed);
-        kept(&p, &mut ledger, 1, &[Arc::new(changed)]);
+        kept(&p, &mut ledger, 1, std::iter::once(&changed));
         ledger.finish().1.len()
     }
 

@@ -488,12 +488,11 @@ fn tombstones_and_markers_stay_as_long_as_was_said() {
         let mine = p.replica(1);
         p.replicas[mine].horizons.insert(0, before);
         let replica = view(&log);
-        horizons::kept(&mut p, &mut ledger, Of { node: 1, replica: &replica }, || {
-            let mut batch = Batch::clone(&batches(&[(0, 1)])[0]);
-            batch.header.attributes |= HAS_HORIZON;
-            batch.header.base_timestamp = after.unwrap_or(0);
-            after.map(|_| Arc::new(batch)).into_iter().collect()
-        });
+        let mut batch = Batch::clone(&batches(&[(0, 1)])[0]);
+        batch.header.attributes |= HAS_HORIZON;
+        batch.header.base_timestamp = after.unwrap_or(0);
+        let there = after.map(|_| &batch).into_iter();
+        horizons::kept(&mut p, &mut ledger, Of { node: 1, replica: &replica }, there);
         ledger.finish().1.len()
     };
     let now_ms = wall_ms(1_000_000_000);
