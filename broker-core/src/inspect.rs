@@ -136,6 +136,9 @@ pub struct TransactionView {
     pub began_ms: i64,
     /// `transaction.timeout.ms` of its producer.
     pub timeout_ms: i32,
+    /// Where its last end was decided by the rules of epochs that end with each transaction (KIP-890): the producer
+    /// id before this one, and the one after it.
+    pub around: Option<(i64, Option<i64>)>,
 }
 
 /// A partition of `__consumer_offsets` that a broker coordinates.
@@ -163,7 +166,8 @@ impl Broker {
         self.role()?.groups.session_of(group, member)
     }
 
-    /// A group that is coordinated here, and a member of it whose silence nobody would notice.
+    /// A group that is coordinated here, and a member of it whose silence nobody would notice, or an id that was given
+    /// out and is not taken back when nobody uses it.
     #[must_use]
     pub fn unguarded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
         self.role()?.groups.unguarded_member()

@@ -224,7 +224,7 @@ impl GroupCoordinator {
         self.timers.armed()
     }
 
-    /// A group, and a member of it whose silence nobody would notice.
+    /// A group, and a member of it whose silence nobody would notice, or an id that nobody would take back.
     pub(crate) fn unguarded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
         let mut groups = self.known_groups();
         groups.find_map(|(id, group)| {

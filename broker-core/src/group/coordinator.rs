@@ -169,6 +169,9 @@ impl GroupCoordinator {
         if early {
             membership.assign_early(&mut cx);
         }
+        if let Some(Store { value, .. }) = stores.last() {
+            membership.tells(value);
+        }
         for Store { value, then } in stores {
             let value = super::codec::encode_group_value(&value);
             let record = Record::new(Some(encode_group_key(group)), Some(value));

@@ -100,6 +100,9 @@ pub struct ClassicGroupView<'a> {
     pub generation: i32,
     /// Whether it waits for more members before its first generation.
     pub is_put_off: bool,
+    /// Whether its log was told of this generation and its members, as far as it takes anything: where the group does
+    /// not rebalance.
+    pub is_told: bool,
     /// Protocol of the generation.
     pub protocol: Option<&'a Arc<str>>,
     /// The member that assigns.

@@ -34,6 +34,8 @@ pub struct QuorumAudit {
     pub last_epoch: LeaderEpoch,
     /// Epoch of the newest batch that it holds, if it holds one.
     pub newest_batch: Option<LeaderEpoch>,
+    /// An epoch that its log has on record, and no record of.
+    pub empty_epoch: Option<LeaderEpoch>,
     /// Fetches that wait at a leader, though there is something that their nodes have not been told.
     pub stale_fetches: usize,
 }

@@ -18,6 +18,7 @@ impl Raft {
             durable_end: self.log.durable_end(),
             last_epoch: self.log.last_epoch(),
             newest_batch: self.log.newest_batch(),
+            empty_epoch: self.log.empty_epoch(),
             stale_fetches,
         }
     }

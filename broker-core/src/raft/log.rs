@@ -202,6 +202,14 @@ impl MetaLog {
         self.batches.back().map(|batch| batch.header.partition_leader_epoch)
     }
 
+    /// An epoch that ends where it begins: before the next one, or at the log's end.
+    pub(super) fn empty_epoch(&self) -> Option<LeaderEpoch> {
+        let ends = self.epochs.iter().skip(1).map(|(_, start)| *start).chain([self.end]);
+        let mut with_ends = self.epochs.iter().zip(ends);
+        let empty = with_ends.find(|((_, start), end)| start >= end && *end > self.start);
+        empty.map(|((epoch, _), _)| *epoch)
+    }
+
     /// Appends a batch with final offset and epoch.
     pub(super) fn append(&mut self, step: &mut Step<'_>, batch: Arc<Batch>, origin: Origin) {
         assert_eq!(batch.base_offset(), self.end, "the log has no holes");

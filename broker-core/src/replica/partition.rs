@@ -86,7 +86,7 @@ pub struct Follower {
     /// Its log end, from its last fetch; `NO_OFFSET` before the first one in this epoch.
     pub log_end: Offset,
     /// Where its log starts, from the same fetch.
-    pub(crate) log_start: Offset,
+    pub log_start: Offset,
     /// Last time at which it had everything that the leader had.
     pub(crate) caught_up_at: Instant,
     last_fetch_at: Instant,

@@ -106,6 +106,8 @@ impl LogPartition {
             partitions: values.partitions.iter().cloned().collect(),
             began_ms: values.start_ms,
             timeout_ms: values.timeout_ms,
+            around: (values.rules == TransactionRules::EpochEach)
+                .then_some((values.last.id, values.next_id)),
         };
         let written =
             self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);

@@ -9,7 +9,7 @@ use super::duplicates::Refused;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
-use super::state::{Cleaned, FlushLimit, Horizons, Shapes, Stall, Tombstones};
+use super::state::{Cleaned, FlushLimit, Horizons, Shapes, Tombstones};
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
@@ -183,8 +183,6 @@ pub(crate) struct Partition {
     pub(crate) shapes: Shapes,
     /// Where retention by time alone deletes.
     pub(crate) ages: Option<Ages>,
-    /// Its leader could commit more than it does.
-    pub(crate) stall: Option<Stall>,
     /// What remote storage holds of it.
     pub(crate) stored: Stored,
 }
@@ -218,7 +216,6 @@ impl Partition {
             keys: None,
             shapes: Shapes::default(),
             ages: None,
-            stall: None,
             stored: Stored::default(),
         }
     }

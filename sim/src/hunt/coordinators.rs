@@ -1,8 +1,8 @@
 //! What coordinators are in the middle of while something else happens: another broker takes a group over while its
 //! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a
-//! transaction has on its way, a transaction ends while its coordinator's log takes nothing, topics that members' regular
-//! expressions match come, grow and go, and so does a topic in which a group with members has a position. Draws come from
-//! streams of their own, so that the other seeds stay as they are.
+//! transaction has on its way, a transaction ends while its coordinator's log takes nothing, topics that members'
+//! regular expressions match come, grow and go, or are replaced, and so does a topic in which a group with members has a
+//! position. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
@@ -20,6 +20,7 @@ const MS: u64 = 1_000_000;
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// Topics that no client of the plan has. Members that subscribe by a regular expression do.
 const MATCHED: &str = "spare-matched";
+const REPLACED: &str = "spare-replaced";
 const LEFT: &str = "spare-left";
 
 /// Adds them to a storm.
@@ -33,6 +34,7 @@ pub(super) fn storm(plan: &mut Plan) {
         asked_while_written(plan, window),
         ends_with_few(plan, window),
         matched(plan, window),
+        replaced(plan, window),
         left(plan, window),
         moved_while_slow(plan, window),
     ] {
@@ -197,6 +199,28 @@ fn matched(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     events
 }
 
+/// A topic that members subscribe to by a regular expression is replaced by one that is like it, as large, too, before
+/// anybody has said that it is alive; it stays then.
+fn replaced(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "replaced topics");
+    if !has_patterns(plan) || !dice.percent(60) {
+        return Vec::new();
+    }
+    let replicas = u32::try_from(plan.cluster.brokers.len().min(3)).unwrap_or(1);
+    let partitions = dice.pick(&[1, 2, 3]);
+    let topic = || REPLACED.to_owned();
+    let makes = |at_ns| asks(at_ns, Operation::PlaceTopic { topic: topic(), partitions, replicas });
+    let mut at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) / 2);
+    let mut events = vec![makes(at_ns)];
+    for _ in 0..dice.between(2, 5) {
+        // its members have to hear of it first
+        at_ns += dice.between(1_000, 2_500) * MS;
+        events.push(asks(at_ns, Operation::DeleteTopic { topic: topic() }));
+        events.push(makes(at_ns + MS));
+    }
+    events
+}
+
 /// A group gets a position in a topic while all its members are away and given up; they come back, the topic goes, and
 /// may come again.
 fn left(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
@@ -250,6 +274,7 @@ mod tests {
             asked_while_written,
             ends_with_few,
             matched,
+            replaced,
             left,
             moved_while_slow,
         ]);

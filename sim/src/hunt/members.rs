@@ -1,14 +1,20 @@
 //! Members of groups that keep the others waiting: some rebalances last longer than sessions, or than members are
-//! given to join, and some heartbeats come after the ones that were sent when nobody had answered them. Some groups have
-//! no room for more members than they have. Draws come from streams of their own, so that the other seeds stay as they
-//! are.
+//! given to join, some heartbeats come after the ones that were sent when nobody had answered them, and some members
+//! get an id and never join by it. Some groups have no room for more members than they have, and some read a topic
+//! that grows. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{add, lasting, window};
+use super::adding::{Window, add, asks, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
-use stormglass_scenarios::plan::{Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Plan};
+use std::collections::BTreeMap;
+use stormglass_scenarios::plan::{
+    Action, Assignor, ClientProfile, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation,
+    Plan, TopicPlan,
+};
 
 const MS: u64 = 1_000_000;
+/// A topic that members read, and nobody writes to.
+const GROWN: &str = "grown";
 /// `request.timeout.ms` of members that give up a heartbeat while it is under way.
 const PATIENCE_MS: u64 = 1_000;
 
@@ -38,6 +44,53 @@ pub(super) fn draw(plan: &mut Plan) {
             group.azs.push(dice.index(azs));
         }
     }
+}
+
+fn divides_by_range(group: &ConsumerPlan) -> bool {
+    group.membership.is_some_and(|of| of.assignor == Assignor::Range && of.restarts_as.is_none())
+}
+
+/// In some storms members that divide by range are librdkafka's, which say the same each time that they join, and read
+/// a topic that grows: a leader that has nothing else to say joins again, for all to be divided anew.
+pub(super) fn draw_grown(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "topics that grow");
+    let replicas = plan.topics.first().and_then(|topic| topic.assignment.first()).cloned();
+    let Some(replicas) = replicas else { return };
+    if !plan.consumers.iter().any(divides_by_range) || !dice.percent(45) {
+        return;
+    }
+    for group in plan.consumers.iter_mut().filter(|group| divides_by_range(group)) {
+        let patience_ms = config_ms(&group.config, "request.timeout.ms").unwrap_or(3_000);
+        group.profile = ClientProfile::Librdkafka;
+        group.topics.push(GROWN.to_owned());
+        // its defaults are other ones
+        set(group, "socket.timeout.ms", patience_ms);
+        set(group, "metadata.max.age.ms", 1_000);
+        let isolation = "isolation.level".to_owned();
+        group.config.entry(isolation).or_insert_with(|| "read_uncommitted".to_owned());
+    }
+    plan.topics.push(TopicPlan {
+        name: GROWN.to_owned(),
+        assignment: vec![replicas],
+        config: BTreeMap::new(),
+        preload_bytes: 0,
+        preload_record_bytes: 0,
+    });
+}
+
+/// The topic gets more partitions.
+fn grown(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "growing topics");
+    if !plan.topics.iter().any(|topic| topic.name == GROWN) {
+        return Vec::new();
+    }
+    let times = dice.between(2, 4);
+    let mut times: Vec<u64> = (0..times).map(|_| dice.between(from_ns, to_ns)).collect();
+    times.sort_unstable();
+    let grows = |(at_ns, partitions)| {
+        asks(at_ns, Operation::AddPartitions { topic: GROWN.to_owned(), partitions })
+    };
+    times.into_iter().zip(2..).map(grows).collect()
 }
 
 /// In some storms groups in the consumer protocol have room for the members that they have, and not for one more: who
@@ -74,6 +127,16 @@ pub(super) fn storm(plan: &mut Plan) {
             add(plan, to_ns, events);
         }
     }
+    let events = grown(plan, (from_ns, to_ns));
+    add(plan, to_ns, events);
+    let mut dice = Dice::new(plan.seed, "ids that nobody uses");
+    for group in plan.consumers.clone() {
+        let (at_ns, is_drawn) = (dice.between(from_ns, to_ns), dice.percent(75));
+        if is_drawn {
+            let events = unused_ids(&mut dice, &group, at_ns);
+            add(plan, to_ns, events);
+        }
+    }
     let mut dice = Dice::new(plan.seed, "members that stand still");
     let groups: Vec<ConsumerPlan> =
         plan.consumers.iter().filter(|group| group.count >= 2).cloned().collect();
@@ -105,6 +168,45 @@ fn frozen(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
     let stands_ns = at_ns + (poll - dice.between(50, 400)) * MS;
     let lasts = dice.between(poll + 500, session - 300) * MS;
     vec![lasting(at_ns, (poll + 2_500) * MS, leaves), lasting(stands_ns, lasts, stands)]
+}
+
+/// Members start anew while what brokers say comes late, and some of them stand still before they hear which id they
+/// have been given, for longer than those are kept (KIP-394): the others wait for them, and for their former selves.
+fn unused_ids(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
+    let takes_ids = group.membership.is_some_and(|of| {
+        !of.assignor.is_remote() && !of.static_members && of.restarts_as.is_none()
+    });
+    let ms = |key: &str| config_ms(&group.config, key);
+    let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
+        return Vec::new();
+    };
+    // who is waited for is given up before that
+    if !takes_ids || group.count < 2 || poll < session + 1_000 {
+        return Vec::new();
+    }
+    let name = || group.group.clone();
+    let (late, down) = (dice.pick(&[200, 400]), dice.between(20, 300));
+    let back_ns = at_ns + down * MS;
+    // metadata and the coordinator's name come first, and connections have to be made: the fifth answer is the id
+    let mut stands = |from: u64, to: u64, action: Action| {
+        let stands_ns = back_ns + dice.between(from * late / 2, to * late / 2) * MS;
+        lasting(stands_ns, (session + dice.between(800, 2_000)) * MS, action)
+    };
+    let mut events = vec![
+        lasting(at_ns, down * MS, Action::ClientCrash { client: name() }),
+        stands(8, 10, Action::ClientPause { client: name(), instance: Some(0) }),
+    ];
+    if group.count > 2 {
+        events.push(stands(7, 10, Action::ConsumerPause { group: name(), member: Some(1) }));
+    }
+    let slow = Action::Link {
+        from: vec![Endpoint::Brokers],
+        to: vec![Endpoint::Clients],
+        one_way: true,
+        effect: LinkEffect::Delay { extra_ns: late * MS, jitter_ns: 2 * MS },
+    };
+    events.push(lasting(at_ns + MS, (down + 6 * late) * MS, slow));
+    events
 }
 
 fn gone(group: &ConsumerPlan, at_ns: u64, for_ns: u64) -> EventPlan {
@@ -175,10 +277,18 @@ mod tests {
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
         let (mut slow, mut late, mut still, mut full) = ([0; 2], 0, 0, 0);
+        let (mut grow, mut unused) = (0, 0);
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             assert_in_time(&plan);
             full += i32::from(plan.cluster.config.contains_key("group.consumer.max.size"));
+            grow += i32::from(!grown(&plan, window(&plan)).is_empty());
+            for group in &plan.consumers {
+                let events = unused_ids(&mut Dice::new(seed, "test"), group, 0);
+                unused += i32::from(!events.is_empty());
+                let is_there = |name: &String| plan.topics.iter().any(|of| of.name == *name);
+                assert!(group.topics.iter().all(is_there), "seed {seed}");
+            }
             for group in plan.consumers.iter().filter(|group| group.count >= 2) {
                 let events = frozen(&mut Dice::new(seed, "test"), group, 0);
                 still += i32::from(!events.is_empty());
@@ -201,6 +311,7 @@ mod tests {
         assert!(slow.iter().all(|groups| (5..150).contains(groups)), "{slow:?}");
         assert!((10..200).contains(&late), "{late}");
         assert!((5..150).contains(&still) && (5..150).contains(&full), "{still} {full}");
+        assert!((5..100).contains(&grow) && (10..250).contains(&unused), "{grow} {unused}");
     }
 
     #[test]

@@ -58,8 +58,10 @@ fn positions_with_few(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let begins_ns = stops_ns + dice.between(20, 600) * MS;
         events.push(lasting(begins_ns, dice.between(50, 300) * MS, action));
     }
-    for _ in 0..3 {
-        let goes_ns = stops_ns + dice.between(1_500, lasts / MS - 500) * MS;
+    // the first before it is missed: that is taken, and has no answer for as long as somebody waits for one
+    let later = (1_500, lasts / MS - 500);
+    for (from_ms, to_ms) in [(50, 300), later, later] {
+        let goes_ns = stops_ns + dice.between(from_ms, to_ms) * MS;
         events.push(asks(goes_ns, Operation::DeleteGroup { group: STALLED.to_owned() }));
     }
     // a request may be lost

@@ -51,6 +51,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         subscriptions::draw(&mut plan);
         transactions::draw_migrations(&mut plan);
         members::draw(&mut plan);
+        members::draw_grown(&mut plan);
     }
     storm::draw(&mut plan);
     transactions::storm(&mut plan);

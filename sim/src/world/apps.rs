@@ -291,6 +291,7 @@ impl World {
         let assignor = if is_cooperative { Assignor::CooperativeSticky } else { Assignor::Range };
         let membership = is_member.then_some(MembershipSetup::Classic(ClassicSetup {
             assignor,
+            names_generation: true,
             instance: None,
             client_id,
             session_timeout_ms: config.session_timeout_ms,

@@ -12,7 +12,9 @@ use crate::client::{
 };
 use crate::cpu::constant;
 use std::sync::Arc;
-use stormglass_scenarios::plan::{self, ConsumerPlan, KeyDist, ProducerPlan, Subscriptions};
+use stormglass_scenarios::plan::{
+    self, ClientProfile, ConsumerPlan, KeyDist, ProducerPlan, Subscriptions,
+};
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -156,9 +158,12 @@ impl World {
         let membership = plan.membership.map(|membership| {
             let instance = membership.static_members.then(|| client_id.clone());
             let rebalance_timeout_ms = config.poll_interval_ms;
+            // librdkafka's `range` does not
+            let is_java = plan.profile == ClientProfile::Java;
             let classic = |assignor| {
                 MembershipSetup::Classic(ClassicSetup {
                     assignor,
+                    names_generation: is_java || assignor != Assignor::Range,
                     instance: instance.clone(),
                     client_id: client_id.clone(),
                     session_timeout_ms: config.session_timeout_ms,

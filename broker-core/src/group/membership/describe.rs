@@ -47,6 +47,7 @@ impl Membership {
     pub(in crate::group) fn load(group: Arc<str>, value: GroupValue) -> Self {
         let mut loaded = Self::new(group);
         loaded.generation = value.generation;
+        loaded.tells(&value);
         loaded.protocol_type = (!value.protocol_type.is_empty()).then_some(value.protocol_type);
         loaded.leader = value.leader;
         loaded.state_since_ms = value.state_since_ms;
@@ -80,6 +81,11 @@ impl Membership {
         }
         loaded.protocol = value.protocol;
         loaded
+    }
+
+    /// The log is told, or tells, of the group.
+    pub(in crate::group) fn tells(&mut self, value: &GroupValue) {
+        self.told = Some((value.generation, value.members.len()));
     }
 
     /// The log is read: from now on members must show that they are alive.
@@ -174,6 +180,7 @@ impl Membership {
             state: self.state,
             generation: self.generation,
             is_put_off: self.joining.is_some_and(|joining| joining.initial.is_some()),
+            is_told: self.is_told(),
             protocol: self.protocol.as_ref(),
             leader: self.leader.as_ref(),
             members: self.members.keys().collect(),
@@ -182,19 +189,31 @@ impl Membership {
         }
     }
 
+    /// Whether the log was told where a group is that does not rebalance, as far as it has taken that.
+    fn is_told(&self) -> bool {
+        let is_settled = matches!(self.state, GroupState::Empty | GroupState::Stable);
+        let is_same = |told: (i32, usize)| told == (self.generation, self.members.len());
+        !is_settled || self.told.is_none_or(is_same)
+    }
+
     /// When a member's session ends; for checkers.
     pub(in crate::group) fn session_of(&self, member: &str) -> Option<Instant> {
         self.members.get(member).map(|member| member.expires)
     }
 
-    /// A member without a deadline for its next heartbeat; for checkers.
+    /// A member without a deadline for its next heartbeat, or an id that was given out and that nobody would take back
+    /// when it is not used; for checkers.
     pub(in crate::group) fn unguarded(&self, timers: &Timers) -> Option<&Arc<str>> {
         let is_guarded = |id: &Arc<str>, member: &Member| {
             let queued = member.queued.is_some_and(|at| timers.will_look(at, &self.group, id));
             queued || member.is_waiting()
         };
         let mut members = self.members.iter().filter(|_| self.state == GroupState::Stable);
-        members.find(|(id, member)| !is_guarded(id, member)).map(|(id, _)| id)
+        let silent = members.find(|(id, member)| !is_guarded(id, member)).map(|(id, _)| id);
+        let ends =
+            |id: &Arc<str>, at| timers.will_come(at, &self.group, Due::Pending(Arc::clone(id)));
+        let unused = || self.pending.iter().find(|(id, at)| !ends(id, **at)).map(|(id, _)| id);
+        silent.or_else(unused)
     }
 
     /// Members that wait for an answer, for checkers.
@@ -213,8 +232,12 @@ impl Membership {
         self.members.iter().find(|(_, member)| waits_in_vain(member)).map(|(id, _)| id)
     }
 
-    /// How a stable group differs from what its log says, for checkers.
+    /// How a stable group differs from what its log says, or one without members that the log has taken, for checkers.
     pub(in crate::group) fn differs_from(&self, log: Option<&Self>) -> Option<String> {
+        if self.state == GroupState::Empty {
+            let left = log.filter(|log| self.told.is_some() && !log.members.is_empty())?;
+            return Some(format!("none, by its log {:?}", left.members.keys()));
+        }
         if self.state != GroupState::Stable {
             return None;
         }

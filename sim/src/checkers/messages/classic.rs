@@ -1,12 +1,13 @@
 //! Members in the classic protocol: who joins with something else than before, or leads a group that is settled, is in
-//! another generation with the answer, and is known by what it said; who waits for an answer is not thrown out for its
+//! another generation with the answer, and is known by what it said; so is who comes back by its name while a leader
+//! may be assigning to what it was called before (KAFKA-9801); who waits for an answer is not thrown out for its
 //! silence meanwhile; and who has its assignment is not waited for any more.
 
 use super::{Says, Speaker};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::inspect::ClassicMemberView;
+use stormglass_broker_core::inspect::{ClassicGroupView, ClassicMemberView};
 use stormglass_broker_core::protocol::{
     GroupState, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, Request, Response,
     SyncGroupRequest, SyncGroupResponse,
@@ -18,7 +19,7 @@ pub(super) struct Before {
     generation: i32,
     /// Whether the answer is to come with another generation.
     calls: bool,
-    /// Somebody was taken out of the group on request since.
+    /// Somebody was taken out of the group on request since, or who asks is no member by an id yet.
     has_left: bool,
 }
 
@@ -30,6 +31,10 @@ impl Before {
             Request::SyncGroup(asked) => (&asked.group, &asked.member, &asked.instance),
             _ => return None,
         };
+        if let (Request::JoinGroup(_), true, Some(name)) = (request, member.is_empty(), instance) {
+            let group = broker.classic_groups().find(|of| of.group == group)?;
+            return Self::of_name(&group, name);
+        }
         let known = broker.classic_member(group, member)?;
         if known.is_new || known.instance != instance.as_ref() {
             return None; // it may give up, or is another one
@@ -39,6 +44,15 @@ impl Before {
             _ => false,
         };
         Some(Self { generation: known.generation, calls, has_left: false })
+    }
+
+    /// Of a member that is back, and is known by its name alone: unless the group is stable, another generation comes.
+    fn of_name(group: &ClassicGroupView<'_>, name: &Arc<str>) -> Option<Self> {
+        let is_known = group.instances.iter().any(|(of, _)| *of == name);
+        let rebalances =
+            matches!(group.state, GroupState::PreparingRebalance | GroupState::CompletingRebalance);
+        let before = Self { generation: group.generation, calls: rebalances, has_left: true };
+        is_known.then_some(before)
     }
 
     /// Somebody asks to take members out of a group.
@@ -185,6 +199,7 @@ mod tests {
     use super::super::tests::{broken_by, join_request};
     use super::*;
     use bytes::Bytes;
+    use stormglass_broker_core::time::Instant;
 
     type Protocols = [(Arc<str>, Bytes)];
 
@@ -241,6 +256,35 @@ mod tests {
         assert_eq!(broken(true, false, joined(ErrorCode::None, 5)), 0);
         assert_eq!(broken(false, false, joined(ErrorCode::None, 4)), 0);
         assert_eq!(broken(true, false, joined(ErrorCode::NotCoordinator, -1)), 0);
+    }
+
+    #[test]
+    fn who_is_back_by_its_name_is_in_another_generation_unless_the_group_is_stable() {
+        use GroupState::{CompletingRebalance, PreparingRebalance, Stable};
+        let (group, name): (Arc<str>, Arc<str>) = ("g".into(), "n".into());
+        let calls = |state, asked: &str| {
+            let view = ClassicGroupView {
+                group: &group,
+                epoch: 1,
+                state,
+                generation: 4,
+                is_put_off: false,
+                is_told: true,
+                protocol: None,
+                leader: None,
+                members: Vec::new(),
+                places: Vec::new(),
+                instances: vec![(&name, Instant::ZERO)],
+            };
+            Before::of_name(&view, &Arc::from(asked)).map(|before| before.calls)
+        };
+        let [preparing, completing, stable] =
+            [PreparingRebalance, CompletingRebalance, Stable].map(|state| calls(state, "n"));
+        assert_eq!((preparing, completing, stable), (Some(true), Some(true), Some(false)));
+        assert_eq!(calls(CompletingRebalance, "other"), None, "it is new");
+        assert_eq!(broken(true, true, joined(ErrorCode::None, 4)), 1);
+        assert_eq!(broken(true, true, joined(ErrorCode::None, 5)), 0);
+        assert_eq!(broken(true, true, joined(ErrorCode::UnknownMemberId, -1)), 0, "it asks again");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Says, Speaker};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicPartition};
-use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::inspect::{Follower, ReplicaView};
 use stormglass_broker_core::log::Log;
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
@@ -135,11 +135,13 @@ fn leads_or_serves(
         format!("broker {node} sends records of {:?}, which it does not lead", part.tp)
     });
     let Some(nearest) = part.preferred_read_replica else { return };
-    let is_replica = view
-        .lead
-        .as_ref()
-        .is_none_or(|lead| lead.followers.iter().any(|follower| follower.id == nearest));
-    let is_right = is_near && !has_records && nearest.0 != node && is_replica;
+    // by what that one has told its leader, the consumer finds there what it looks for; with others it may have waited
+    let offset = question.position.fetch_offset;
+    let has = |of: &Follower| !question.is_alone || (of.log_start..=of.log_end).contains(&offset);
+    let is_there = view.lead.as_ref().is_none_or(|lead| {
+        lead.followers.iter().any(|follower| follower.id == nearest && has(follower))
+    });
+    let is_right = is_near && !has_records && nearest.0 != node && is_there;
     says.rule(is_right, &|| {
         format!("broker {node} sends a consumer in {:?} to {nearest:?}", question.fetch.rack)
     });

@@ -123,6 +123,7 @@ mod tests {
             state: GroupState::CompletingRebalance,
             generation: 4,
             is_put_off: false,
+            is_told: true,
             protocol: Some(&protocol),
             leader: Some(&leader),
             members: ids.iter().collect(),

@@ -563,6 +563,7 @@ mod tests {
             partitions: Vec::new(),
             began_ms: 10_000,
             timeout_ms: 3_000,
+            around: None,
         };
         assert!(!is_late(&of(TransactionState::Ongoing), 19_000));
         assert!(is_late(&of(TransactionState::Ongoing), 19_001));

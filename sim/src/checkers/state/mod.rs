@@ -52,7 +52,7 @@ use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
+use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::seam::TimerKey;
 use stormglass_broker_core::time::Instant;
@@ -72,7 +72,6 @@ pub(crate) use positions::{open_differs, open_positions, said_positions};
 pub(crate) use quorum::{Followed, Learners, PROMISE as QUORUM};
 pub(crate) use recorded::Recorded;
 pub(crate) use replicas::PROMISE as REPLICAS;
-pub(crate) use replicas::Stall;
 pub(crate) use segments::Segments;
 pub(crate) use session_ends::SessionEnds;
 pub(crate) use shapes::Shapes;
@@ -141,10 +140,6 @@ impl Checkers {
                 }
                 self.kept.look(p, ledger, (of, view.backlog_ns), due);
                 self.segments.look(p, ledger, of);
-                let timeouts = &self.timeouts;
-                let was_joining =
-                    |id: NodeId| timeouts.was_joining((view.node, replica.tp, id.0), lag_max_ns);
-                replicas::progress(p, ledger, of, (lag_max_ns, &was_joining));
                 replicas::followers(p, ledger, of, nodes);
                 if moment != Moment::Running {
                     waits::learns(p, ledger, view.node, &replica, nodes);
@@ -273,7 +268,10 @@ impl Checkers {
             replicas::rules(p, ledger, of, durable);
             replicas::deleted(p, ledger, of);
             replicas::proposed(p, ledger, of);
-            remembered::look(p, ledger, of);
+            replicas::progress(p, ledger, of, |id| {
+                self.timeouts.was_joining((view.node, replica.tp, id.0), self.lag_max_ns)
+            });
+            remembered::look(p, ledger, of, self.has_right_clocks);
             unflushed::look(p, ledger, (view.node, log), |around| {
                 view.disk.unsynced_from(replica.tp, around)
             });

@@ -71,6 +71,9 @@ pub(crate) fn agrees(ledger: &mut Ledger, view: &NodeView<'_>) {
     says(audit.newest_batch.is_none_or(|epoch| epoch == audit.last_epoch), &|| {
         format!("node {node} takes its metadata to end in another epoch than it does: {audit:?}")
     });
+    says(audit.empty_epoch.is_none(), &|| {
+        format!("node {node} has an epoch on record of which its log has nothing: {audit:?}")
+    });
     let gone = view.disk.named_gone();
     says(gone.is_none(), &|| {
         format!(

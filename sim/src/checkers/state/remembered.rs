@@ -6,6 +6,7 @@ use super::logs::Found;
 use super::replicas::Of;
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::partition::Partition;
+use crate::checkers::table::Entry;
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{NO_EPOCH, Offset};
 use stormglass_broker_core::log::{ActiveProducer, Log};
@@ -24,7 +25,12 @@ struct Newest {
 }
 
 /// Looks at what a log remembers; just after it has begun anew, whether it knows what comes with that, and no more.
-pub(crate) fn look(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
+pub(crate) fn look(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    Of { node, replica }: Of<'_>,
+    has_right_clocks: bool,
+) {
     let log = replica.log;
     let end = log.next_offset();
     let beyond = beyond(log);
@@ -35,7 +41,7 @@ pub(crate) fn look(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }:
     let begins = p.replicas[at].begins_anew.take().filter(|begins| *begins == end);
     let Some(begins) = begins else { return };
     if log.log_start_offset() < begins {
-        return begins_after_tier(p, ledger, Of { node, replica }, begins);
+        return begins_after_tier(p, ledger, Of { node, replica }, (begins, has_right_clocks));
     }
     let left = left(log, begins);
     says(p, ledger, left.is_none(), &|| {
@@ -67,13 +73,13 @@ fn left(log: &Log, begins: Offset) -> Option<String> {
     (stable != begins).then(|| format!("that all is stable up to {stable} only"))
 }
 
-/// What comes before is in remote storage alone: the epochs of that come with it, or else nothing there would be of its
-/// history once it leads.
+/// What comes before is in remote storage alone: epochs and producers of that come with it, or else nothing there would
+/// be of its history once it leads, and what is sent again would be taken twice (`buildRemoteLogAuxState`).
 fn begins_after_tier(
     p: &Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    begins: Offset,
+    (begins, has_right_clocks): (Offset, bool),
 ) {
     if p.void.is_some() || p.was_unclean() {
         return; // there may be several histories
@@ -92,6 +98,26 @@ fn begins_after_tier(
             log.epoch_entries()
         )
     });
+    let young_ns = log.config().producer_expiration_ms.unsigned_abs().saturating_mul(500_000);
+    let since_ns = has_right_clocks.then(|| ledger.now_ns.saturating_sub(young_ns));
+    let unknown = since_ns.and_then(|since_ns| unknown_producer(p, log, begins, since_ns));
+    says(p, ledger, unknown.is_none(), &|| {
+        format!(
+            "replica {node} has begun at {begins}, after what is in remote storage, and does not know a producer of \
+             that: {unknown:?}"
+        )
+    });
+}
+
+/// A batch before `begins` that was acknowledged after `since_ns`, and whose producer a log does not know.
+fn unknown_producer(p: &Partition, log: &Log, begins: Offset, since_ns: u64) -> Option<Entry> {
+    let known = log.active_producers();
+    let is_unknown = |entry: &&Entry| {
+        let is_young = entry.producer_id >= 0 && entry.acked_ns > since_ns;
+        is_young && !known.iter().any(|known| known.id == entry.producer_id)
+    };
+    let before = p.table.main.iter().filter(|entry| entry.next() <= begins);
+    before.rev().find(is_unknown).copied()
 }
 
 /// Compares what a log remembers of each producer with the newest that was found on its disk. No append may be in
@@ -228,8 +254,20 @@ mod tests {
         let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
         let at = p.replica(1);
         p.replicas[at].begins_anew = begins;
-        look(&mut p, &mut ledger, Of { node: 1, replica: &view(log) });
+        look(&mut p, &mut ledger, Of { node: 1, replica: &view(log) }, true);
         ledger.finish().1.len()
+    }
+
+    #[test]
+    fn who_wrote_what_is_in_remote_storage_is_known() {
+        let mut p = Partition::new("t-0".to_owned(), 2);
+        p.table.main.push_back(Entry { acked_ns: 100, ..Entry::of(&written(0, 100)) });
+        let mut log = log(&LOG);
+        log.truncate_fully_and_start_at(40, &mut Vec::new());
+        let unknown = |begins, since_ns| unknown_producer(&p, &log, begins, since_ns).is_some();
+        assert!(unknown(40, 99));
+        assert!(!unknown(40, 100), "it may be forgotten");
+        assert!(!unknown(0, 99), "the log comes to that yet");
     }
 
     #[test]

@@ -17,23 +17,11 @@ pub(crate) const PROMISE: Promise = Promise {
            follower than that one has, and commits what all in-sync replicas have",
 };
 
-/// What a leader is given beyond `replica.lag.time.max.ms` to commit what every in-sync replica
-/// has, ns.
-const STALL_NS: u64 = 2_500_000_000;
-
 /// A replica and where it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Of<'a> {
     pub(crate) node: i32,
     pub(crate) replica: &'a ReplicaView<'a>,
-}
-
-/// Since when a leader could commit more than it does.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Stall {
-    node: i32,
-    high_watermark: Offset,
-    since_ns: u64,
 }
 
 /// What holds at any time. `durable`: where the disk would end after a power failure.
@@ -220,40 +208,26 @@ pub(crate) fn settled(p: &Partition, ledger: &mut Ledger, Of { node, replica }: 
     });
 }
 
-/// A leader whose in-sync replicas have more than it commits must not stay so. `was_joining`: whether
-/// a follower seemed in sync when the leader reckoned last.
+/// A leader commits what all in sync have as soon as it knows that they have it. `was_joining`: whether a follower
+/// seemed in sync when the leader reckoned last.
 pub(crate) fn progress(
-    p: &mut Partition,
+    p: &Partition,
     ledger: &mut Ledger,
     Of { node, replica }: Of<'_>,
-    (lag_max_ns, was_joining): (u64, &dyn Fn(NodeId) -> bool),
+    was_joining: impl Fn(NodeId) -> bool,
 ) {
-    let Some(lead) = replica.lead.as_ref().filter(|lead| lead.isr.len() >= lead.min_isr) else {
-        return;
-    };
+    let lead = replica.lead.as_ref().filter(|lead| lead.pending_isr.is_none());
+    let Some(lead) = lead.filter(|lead| lead.isr.len() >= lead.min_isr) else { return };
     let high_watermark = replica.high_watermark;
     let could = could_commit(lead, replica.log.log_end_offset());
-    let now_ns = ledger.now_ns;
     // a follower that was about to join holds it back, also when it is gone: nothing makes the leader
     // reckon again before the next append or fetch, in Kafka as here (hunt seeds 50053, 110713)
     let holds = |f: &Follower| (0..=high_watermark).contains(&f.log_end) && was_joining(f.id);
-    let held = lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && holds(f));
-    if lead.pending_isr.is_some() || could <= high_watermark || held {
-        p.stall = None;
-        return;
-    }
-    let fresh = Stall { node, high_watermark, since_ns: now_ns };
-    let stall = *p.stall.get_or_insert(fresh);
-    if (stall.node, stall.high_watermark) != (node, high_watermark) {
-        p.stall = Some(fresh);
-        return;
-    }
-    let waited_ns = now_ns - stall.since_ns;
-    check(p, ledger, waited_ns < lag_max_ns + STALL_NS, &|| {
+    let is_held = || lead.followers.iter().any(|f| !lead.isr.contains(&f.id) && holds(f));
+    check(p, ledger, could <= high_watermark || is_held(), &|| {
         format!(
-            "leader {node} keeps its high watermark at {high_watermark} for {} ms, although all of \
-             ISR {} have told it that they have everything below {could}",
-            waited_ns / 1_000_000,
+            "leader {node} keeps its high watermark at {high_watermark}, although all of ISR {} have told it \
+             that they have everything below {could}",
             list(lead.isr)
         )
     });

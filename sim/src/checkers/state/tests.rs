@@ -172,33 +172,25 @@ fn a_recovery_point_must_be_on_disk() {
     assert!(said.len() == 1 && said[0].contains("recovery point 30"), "{said:?}");
 }
 
-/// A leader stalls from second 3 to 8, with the follower in its ISR or out of it at `log_end`.
+/// What is said of a leader with everything below 21 committed, and its follower in its ISR or out of it at `log_end`.
 fn stalled(in_sync: bool, log_end: Offset, was_joining: bool) -> Vec<String> {
     let log = log(&LOG);
     let mut replica = view(&log);
-    replica.high_watermark = 20;
+    replica.high_watermark = 21;
     if !in_sync {
         let lead = replica.lead.as_mut().unwrap();
         (lead.isr, lead.min_isr) = (&ISR[..1], 1);
         follower(&mut replica).log_end = log_end;
     }
-    let mut p = Partition::new("t-0".to_owned(), 2);
-    let mut ledger = Ledger::default();
-    for second in [1, 2, 3, 4, 8] {
-        ledger.now_ns = second * 1_000_000_000;
-        let of = Of { node: 1, replica: &replica };
-        replicas::progress(&mut p, &mut ledger, of, (0, &|_| was_joining));
-        if second == 2 {
-            replica.high_watermark = 21; // it moves: all is well
-        }
-    }
+    let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+    replicas::progress(&p, &mut ledger, Of { node: 1, replica: &replica }, |_| was_joining);
     accounts(ledger)
 }
 
 #[test]
-fn a_leader_that_could_commit_must_do_so_in_time() {
-    for said in [stalled(true, 30, false), stalled(false, 21, false)] {
-        assert!(said.len() == 1 && said[0].contains("at 21 for 5000 ms"), "{said:?}");
+fn a_leader_that_can_commit_does_so() {
+    for said in [stalled(true, 30, false), stalled(false, 22, false), stalled(false, 20, false)] {
+        assert!(said.len() == 1 && said[0].contains("at 21, although"), "{said:?}");
     }
     assert_eq!(stalled(false, 20, true), [""; 0], "the follower was about to join");
 }

@@ -103,22 +103,24 @@ fn who_hears_late_of_an_earlier_election_shows_what_was_given_up() {
     assert_eq!(rig.fired(), ["leader-completeness"], "the last one is none from outside the ISR");
 }
 
-/// Node 2, which was elected first, hears of it after node 3, from outside the ISR if `unclean`, has gone on where
-/// their logs part (hunt seed 17004804).
+/// Node 2, which was elected first, hears of it after node 3, whose log is longer, has begun to lead, from outside the
+/// ISR if `unclean` (hunt seed 17004804).
 fn hears_last(unclean: bool) -> Rig {
     let mut rig = Rig::new();
     rig.healthy(2);
+    rig.write((1, &[3]), (20, 0, 2));
     rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
-    rig.write((1, &[2]), (20, 0, 2));
-    rig.kill(1);
-    for (leader, epoch, isr, unclean) in [(2, 1, &[2][..], false), (3, 2, &[3][..], unclean)] {
+    for (leader, epoch, isr, unclean) in [(2, 1, &[1, 2][..], false), (3, 2, &[3][..], unclean)] {
         let (tp, leader, isr) = (tp(0), Some(ids(&[leader])[0]), ids(isr));
         rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch, isr, unclean });
     }
-    rig.lead(3, 2, 20, &[3]);
-    rig.write((3, &[]), (20, 2, 3));
-    rig.high_watermark(3, 2, 30);
-    rig.lead(2, 1, 30, &[2]);
+    rig.cut(1, 30, 30); // it leads no longer
+    rig.lead(3, 2, 30, &[3]);
+    rig.isr(3, 2, &[3], &[1, 3]);
+    rig.write((3, &[1]), (30, 2, 3));
+    rig.high_watermark(3, 2, 40);
+    rig.lead(2, 1, 20, &[1, 2]);
+    rig.write((2, &[]), (20, 1, 4));
     rig.high_watermark(2, 1, 30);
     rig
 }

@@ -5,7 +5,7 @@ use super::tests::{delivered, fill, plan, tp};
 use super::{Assignment, Assignor, Consumer, ConsumerSetup};
 use crate::client::config::{ClientCosts, ConsumerConfig};
 use crate::client::io::{ClientInput, Outcome};
-use crate::client::mock::{MS, Mock};
+use crate::client::mock::{Log, MS, Mock};
 use crate::rng::Streams;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
@@ -17,6 +17,7 @@ fn mock(assignor: Assignor) -> Mock<Consumer> {
         "200",
         MembershipSetup::Classic(ClassicSetup {
             assignor,
+            names_generation: true,
             instance: None,
             client_id: Arc::from("g-0"),
             session_timeout_ms: 2_000,
@@ -97,6 +98,24 @@ fn a_rebalance_goes_on_from_what_was_committed() {
         let member = "member-1".to_owned();
         assert_eq!(shares(&mock), [(1, member.clone(), 3), (2, member, 3)]);
         assert!(delivered(&mock.outcomes, 0).values().all(|end| *end == 110));
+    }
+}
+
+#[test]
+fn a_leader_joins_again_when_a_topic_has_grown() {
+    for assignor in [Assignor::Range, Assignor::CooperativeSticky] {
+        let mut mock = mock(assignor);
+        mock.run_until(1_000 * MS);
+        mock.client.network.view.want_refresh();
+        mock.run_until(2_000 * MS);
+        let member = "member-1".to_owned();
+        assert_eq!(shares(&mock), [(1, member.clone(), 3)], "it is as it was");
+        let mut more = Log::default();
+        (more.leader, more.epoch) = (1, 1);
+        mock.logs.push(more);
+        mock.client.network.view.want_refresh();
+        mock.run_until(4_000 * MS);
+        assert_eq!(shares(&mock), [(1, member.clone(), 3), (2, member, 3)]);
     }
 }
 

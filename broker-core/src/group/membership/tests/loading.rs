@@ -51,3 +51,20 @@ fn an_empty_group_stays_one() {
     assert_eq!((rig.state(), rig.generation()), (GroupState::Empty, 2));
     assert_eq!(rig.group.describe().state.unwrap().name(), "Empty");
 }
+
+#[test]
+fn what_the_log_was_told_is_known_until_it_does_not_take_that() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    let with_members = reload(&rig);
+    rig.leave(&a);
+    rig.leave(&b);
+    assert!(!rig.group.view(1).is_told, "the rig tells nobody");
+    assert!(rig.group.differs_from(Some(&with_members.group)).is_some());
+    let empty = reload(&rig);
+    assert_eq!(rig.group.differs_from(Some(&empty.group)), None);
+    assert!(empty.group.view(1).is_told && with_members.group.view(1).is_told);
+    rig.written(ErrorCode::NotEnoughReplicas);
+    assert!(rig.group.view(1).is_told);
+    assert_eq!(rig.group.differs_from(Some(&with_members.group)), None, "nobody can help it");
+}

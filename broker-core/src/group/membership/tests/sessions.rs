@@ -147,3 +147,19 @@ fn a_rebalance_ends_though_nobody_joins_or_asks() {
     rig.forget_deadlines();
     assert!(hangs(&mut rig), "nobody would look");
 }
+
+#[test]
+fn an_id_that_was_given_out_is_taken_back_when_nobody_uses_it() {
+    let mut rig = Rig::new();
+    let is_guarded = |rig: &mut Rig| {
+        rig.act(|group, cx| {
+            cx.timers.arm(cx.step);
+            group.unguarded(cx.timers).is_none()
+        })
+    };
+    let asked = rig.join_as(join("a", ""));
+    assert_eq!(rig.joined(asked).error, ErrorCode::MemberIdRequired);
+    assert!(is_guarded(&mut rig));
+    rig.forget_deadlines();
+    assert!(!is_guarded(&mut rig), "nobody would look");
+}

@@ -89,6 +89,7 @@ mod tests {
             state: GroupState::PreparingRebalance,
             generation: 0,
             is_put_off: true,
+            is_told: true,
             protocol: None,
             leader: ids.first(),
             members: ids.iter().collect(),

@@ -1,7 +1,8 @@
 //! A generation of a group in the classic protocol is settled once its members have joined: one of them leads, and it
 //! goes by the protocol that most of them prefer of those that all speak. Until the next one begins it has the same
 //! members, though static ones may come back under other ids (KIP-345), and the same leader and protocol; and while it
-//! is stable, everybody keeps what it was assigned. Who leads, and joins each time, goes on leading.
+//! is stable, everybody keeps what it was assigned. Who leads, and joins each time, goes on leading. Of a group that is
+//! stable, or has lost its last member, its log has been told.
 
 use super::{GroupKey, NodeView};
 use crate::checkers::ledger::Ledger;
@@ -79,6 +80,10 @@ fn flaw(view: &ClassicGroupView<'_>) -> Option<&'static str> {
     }
     if view.places.iter().filter(|place| place.instance.is_some()).count() != view.instances.len() {
         return Some("does not know each of its static members by its name");
+    }
+    // whoever loads that would have members back that have left
+    if !view.is_told {
+        return Some("is not what its log was told last");
     }
     let is_best = || view.protocol.is_some() && view.protocol == preferred(view);
     (is_settled(view) && !is_best())
@@ -184,6 +189,7 @@ mod tests {
             state,
             generation: 4,
             is_put_off: false,
+            is_told: true,
             protocol: Some(&protocol),
             leader: Some(&leader),
             members: members.iter().map(|(id, ..)| id).collect(),
@@ -216,6 +222,18 @@ mod tests {
         let none = |state| with(state, ("a", "x"), &[], super::flaw);
         assert!(none(Stable).is_some() && none(Empty).is_none());
         assert!(none(PreparingRebalance).is_none(), "one may be about to come");
+    }
+
+    #[test]
+    fn the_log_is_told_of_a_group_that_has_lost_its_last_member() {
+        let flaw = |is_told| {
+            with(GroupState::Empty, ("a", "x"), &[], |view| {
+                let (members, places, instances) = (Vec::new(), Vec::new(), Vec::new());
+                flaw(&ClassicGroupView { is_told, members, places, instances, ..*view })
+            })
+        };
+        assert_eq!(flaw(true), None);
+        assert!(flaw(false).is_some());
     }
 
     #[test]

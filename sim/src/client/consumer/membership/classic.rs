@@ -49,6 +49,8 @@ pub(crate) struct ClassicMember {
     protocol: Option<Arc<str>>,
     /// What the leader deals out; empty for others.
     shares: Vec<(Arc<str>, Vec<Named>)>,
+    /// How many partitions each topic had when the leader divided them; empty for others.
+    divided: Vec<usize>,
     heartbeat_due_ns: u64,
     heartbeat_asked: bool,
     /// The coordinator last answered then, ns.
@@ -71,6 +73,7 @@ impl ClassicMember {
             generation: NO_GENERATION,
             protocol: None,
             shares: Vec::new(),
+            divided: Vec::new(),
             heartbeat_due_ns: NEVER,
             heartbeat_asked: false,
             heard_ns: 0,
@@ -121,6 +124,9 @@ impl Consumer {
     #[cold]
     pub(super) fn go_on_as_classic(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let idle_ns = self.leave_if_idle(cx);
+        if !self.paused && self.has_other_sizes() {
+            self.rejoin();
+        }
         let Some(membership) = self.classic_member() else {
             return NEVER;
         };
@@ -131,6 +137,17 @@ impl Consumer {
             Stage::Joining | Stage::Syncing => idle_ns,
             Stage::Stable => self.heartbeat(cx).min(idle_ns),
         }
+    }
+
+    /// Whether topics have other partitions than those that it has divided: a leader joins again then, for all to be
+    /// divided anew (`ConsumerCoordinator.rejoinNeededOrPending`).
+    fn has_other_sizes(&self) -> bool {
+        let membership = self.membership.as_ref().and_then(Membership::classic);
+        let Some(membership) = membership.filter(|of| !of.divided.is_empty()) else {
+            return false;
+        };
+        let sizes = self.network.view.topics().iter().map(|topic| topic.partitions.len());
+        !sizes.eq(membership.divided.iter().copied())
     }
 
     /// An application that does not poll for `max.poll.interval.ms` is taken out of its group.
@@ -192,7 +209,8 @@ impl Consumer {
             return NEVER;
         };
         let setup = &membership.setup;
-        let metadata = assignors::subscription(&topics, &owned, membership.generation);
+        let generation = if setup.names_generation { membership.generation } else { NO_GENERATION };
+        let metadata = assignors::subscription(&topics, &owned, generation);
         let request = JoinGroupRequest {
             group,
             member: Arc::clone(&membership.member),
@@ -308,6 +326,7 @@ impl Consumer {
             (Arc::clone(&topic.name), u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX))
         });
         let counts: Vec<(Arc<str>, u32)> = counts.collect();
+        let sizes: Vec<usize> = view.topics().iter().map(|topic| topic.partitions.len()).collect();
         let Some(membership) = self.classic_member() else {
             return;
         };
@@ -332,7 +351,9 @@ impl Consumer {
         membership.member = Arc::clone(&answer.member);
         membership.generation = answer.generation;
         membership.protocol.clone_from(&answer.protocol);
+        membership.divided.clear();
         if answer.leader == answer.member && !answer.skip_assignment {
+            membership.divided = sizes;
             let read = answer.members.iter().filter_map(|member| {
                 assignors::subscriber(
                     &member.member,

@@ -33,6 +33,8 @@ pub enum MembershipSetup {
 pub struct ClassicSetup {
     /// Who gets what.
     pub assignor: Assignor,
+    /// Whether it says with its subscription of which generation that is (KIP-792).
+    pub names_generation: bool,
     /// `group.instance.id`
     pub instance: Option<Arc<str>>,
     /// `client.id`
