@@ -320,7 +320,12 @@ impl ReplicaManager {
                 }
                 self.mark_for_followers(slot, u64::from(bytes));
                 self.try_advance_high_watermark(step, slot);
-                self.appended_locally(slot, produce, index);
+                if is_kept {
+                    self.appended_locally(slot, produce, index);
+                } else {
+                    // whoever leads again has not what was cut since, whatever is committed there now
+                    self.purgatory.fail(produce, index, ErrorCode::NotLeaderOrFollower);
+                }
                 self.finish_produce(step, produce);
             }
             Then::Follow { fetcher, leader_high_watermark } => {

@@ -16,12 +16,52 @@ const MADE: &str = "spare-tail";
 
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
+    let events = short_reigns(plan);
+    add(plan, ends_ns(plan), events);
+    long_tails(plan);
+}
+
+fn ends_ns(plan: &Plan) -> u64 {
+    plan.phases.heal_starts_ns().saturating_sub(2_000 * MS)
+}
+
+/// Controllers begin anew and elect one of them while what they send each other comes late, and are cut off before the
+/// others have what it writes first.
+fn short_reigns(plan: &Plan) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "short reigns");
+    let controllers = ids(&plan.cluster.controllers);
+    if !dice.percent(12) || controllers.len() < 3 {
+        return Vec::new();
+    }
+    let among = |effect: LinkEffect| {
+        let (from, to) = (vec![Endpoint::Controllers], vec![Endpoint::Controllers]);
+        Action::Link { from, to, one_way: false, effect }
+    };
+    let (late, fetch_ns) = (dice.pick(&[150, 300, 450]) * MS, Timing::of(plan).quorum_fetch_ns);
+    let mut at_ns = plan.phases.warmup_ns + 500 * MS + dice.around(2_000 * MS);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(2, 4) {
+        let slow = LinkEffect::Delay { extra_ns: late, jitter_ns: late / 10 };
+        let (elected_ns, cut_ns) =
+            (dice.between(800, 3_500) * MS, fetch_ns + dice.around(500 * MS));
+        events.push(lasting(at_ns, elected_ns + cut_ns, among(slow)));
+        for node in &controllers {
+            let down = dice.between(20, 200) * MS;
+            events.push(lasting(at_ns + MS, down, Action::ProcessCrash { node: *node }));
+        }
+        events.push(lasting(at_ns + elected_ns, cut_ns, among(LinkEffect::Cut)));
+        at_ns += elected_ns + cut_ns + 2 * fetch_ns + dice.around(1_500 * MS);
+    }
+    events
+}
+
+fn long_tails(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "long tails");
     let controllers = ids(&plan.cluster.controllers);
     if !dice.percent(8) || controllers.len() < 3 || plan.cluster.brokers.is_empty() {
         return;
     }
-    let ends_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS);
+    let ends_ns = ends_ns(plan);
     let mut at_ns = plan.phases.warmup_ns + 500 * MS + dice.around(2_000 * MS);
     let fetch_ns = Timing::of(plan).quorum_fetch_ns;
     // whoever leads is one of them
@@ -81,7 +121,7 @@ mod tests {
     #[test]
     fn some_seeds_have_a_controller_with_a_long_tail() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut found = 0;
+        let (mut found, mut short) = (0, 0);
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let is_made = |event: &EventPlan| {
@@ -90,7 +130,9 @@ mod tests {
             };
             assert_in_time(&plan);
             found += u32::from(plan.events.iter().any(is_made));
+            short += u32::from(!short_reigns(&plan).is_empty());
         }
+        assert!((20..80).contains(&short), "{short} of 399");
         assert!((12..50).contains(&found), "{found} of 399");
     }
 }

@@ -2,14 +2,14 @@
 
 use super::rig::{Rig, TOPIC, TP, consumer_fetch, nothing_new};
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, CorrelationId, NO_OFFSET, NodeId, TopicPartition};
+use crate::ids::{ConnectionId, CorrelationId, NO_EPOCH, NO_OFFSET, NodeId, TopicPartition};
 use crate::log::testing::{numbered, sequenced};
 use crate::metadata::{
     ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord,
 };
 use crate::protocol::{
-    Acks, FetchPartition, FetchPartitionResponse, FetchRequest, IsolationLevel, ProducePartition,
-    ProduceRequest, ReplicaState, Response, SESSION_EPOCH_FINAL,
+    Acks, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, IsolationLevel,
+    ProducePartition, ProduceRequest, ReplicaState, Response, SESSION_EPOCH_FINAL,
 };
 use crate::records::Records;
 use crate::replica::{AppendOrigin, ProduceOutcome};
@@ -405,6 +405,28 @@ fn a_session_finds_a_replica_that_came_or_came_back() {
     fetch(&mut rig, id, &[asked]);
     let sessions = rig.replicas.session_views();
     assert_eq!(sessions[0].parts[0].is_watched, Some(true), "it came back");
+}
+
+/// Kafka's leader has appended before anything can be cut, and who waits for others hears of the election.
+#[test]
+fn what_was_cut_before_it_was_on_disk_is_not_acknowledged_by_who_leads_again() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    let records = Records::single(Arc::new(rig.batch()));
+    let partitions = vec![ProducePartition { tp: TP, records }];
+    let request = ProduceRequest { acks: Acks::Leader, timeout_ms: 1_000, partitions };
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));
+    let append = rig.effects.disk.pop().unwrap();
+    rig.elect(2);
+    let mut told = rig.replies();
+    let (id, _) = rig.sent_fetch();
+    let diverging_epoch = Some(EpochEndOffset { epoch: NO_EPOCH, end_offset: 0 });
+    rig.answer_fetch(id, FetchPartitionResponse { diverging_epoch, ..nothing_new(0) });
+    rig.elect(1);
+    rig.disk_op(append);
+    told.extend(rig.replies());
+    let Some(Response::Produce(answer)) = told.first() else { panic!("{told:?}") };
+    assert_eq!(answer.partitions[0].error, ErrorCode::NotLeaderOrFollower);
 }
 
 /// Hunt seed 7002964: the disk confirmed to a leader what it had copied as a follower, and those who waited
