@@ -69,6 +69,11 @@ impl Log {
         self.producers.clear();
         self.log_start = offset;
         self.lower_end(offset, ops);
+        // what is on its way is gone, too, also where it lies below: it was taken for kept, and could be acknowledged
+        // by who leads again (hunt seed 21006447)
+        for append in &mut self.in_flight {
+            append.confirms = 0;
+        }
         (self.log_end, self.recovery_point) = (offset, offset);
         self.drop_txn_indexes(ops);
         for snapshot in self.snapshots.drain(..) {

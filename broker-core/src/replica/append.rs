@@ -312,7 +312,7 @@ impl ReplicaManager {
         let end_before = partition.log.log_end_offset();
         let is_kept = partition.log.append_done(last_offset);
         let sessions = &self.sessions;
-        partition.note_append(end_before, |watches, id| sessions.last_fetch(watches, id));
+        partition.note_append(end_before, |watches, of| sessions.last_fetch(watches, of));
         match then {
             Then::Produce { produce, index } => {
                 if is_kept {

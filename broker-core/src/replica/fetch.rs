@@ -280,11 +280,11 @@ impl ReplicaManager {
         if !same_epoch {
             step.trace(TraceEvent::Mark("fetch-wrong-epoch"));
         }
-        if !same_epoch || diverges(&partition.log, tail).is_some() {
-            return;
-        }
-        if offset > partition.log.log_end_offset() {
-            return;
+        if !same_epoch
+            || diverges(&partition.log, tail).is_some()
+            || offset > partition.log.log_end_offset()
+        {
+            return self.unhear(slot, replica.id, session);
         }
         if let Some(other) = partition.hear_in(replica.id, session) {
             self.outdo(slot, replica.id, other);
@@ -293,6 +293,21 @@ impl ReplicaManager {
         if partition.note_follower_fetch(replica, (tail.log_start, offset), step.now) {
             self.maybe_expand_isr(step, slot, replica.id);
             self.try_advance_high_watermark(step, slot);
+        }
+    }
+
+    /// A session says of a follower what proves nothing. Nor does it with its next fetches, until it says something
+    /// else (hunt seed 21006539): Kafka does not get to `updateFollowerFetchState` with those.
+    #[cold]
+    fn unhear(&mut self, slot: u32, id: NodeId, session: u32) {
+        let Self { partitions, sessions, .. } = self;
+        let Some(partition) = partitions[slot as usize].as_mut() else { return };
+        if !partition.unhear(id, session) {
+            return;
+        }
+        // one that has just begun was not used before: another one was heard of in its slot
+        if let Some(session) = sessions.get(session).filter(|session| session.next_epoch > 1) {
+            partition.had_everything(id, session.used_at);
         }
     }
 

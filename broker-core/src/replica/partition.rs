@@ -93,7 +93,7 @@ pub struct Follower {
     leader_end_at_last_fetch: Offset,
     /// Epoch of its registration, from its fetches (KIP-903).
     pub broker_epoch: i64,
-    /// Slot of the session whose fetch said so last.
+    /// Slot of the session whose fetch said so last, unless that has said since what counts for nothing.
     heard_in: Option<u32>,
 }
 
@@ -143,15 +143,16 @@ impl Partition {
     }
 
     /// Followers that had everything have less after an append: they were last known to be caught
-    /// up when they fetched last, which their session knows.
+    /// up when they fetched last, which the session knows in which they were heard of.
     pub(crate) fn note_append(
         &mut self,
         end_before: Offset,
-        last_fetch: impl Fn(&[Watch], NodeId) -> Option<Instant>,
+        last_fetch: impl Fn(&[Watch], (NodeId, u32)) -> Option<Instant>,
     ) {
         let Role::Leader(lead) = &mut self.role else { return };
         for follower in lead.followers.iter_mut().filter(|f| f.log_end >= end_before) {
-            let fetched_at = last_fetch(&self.follower_watch, follower.id);
+            let heard = follower.heard_in.map(|session| (follower.id, session));
+            let fetched_at = heard.and_then(|of| last_fetch(&self.follower_watch, of));
             let fetched_at = fetched_at.unwrap_or(follower.last_fetch_at);
             follower.caught_up_at = follower.caught_up_at.max(fetched_at);
         }
@@ -185,6 +186,13 @@ impl Partition {
         let lead = self.leadership_mut()?;
         let follower = lead.followers.iter_mut().find(|f| f.id == id)?;
         follower.heard_in.replace(session).filter(|before| *before != session)
+    }
+
+    /// What a session says of a follower counts no longer. Whether it did.
+    pub(crate) fn unhear(&mut self, id: NodeId, session: u32) -> bool {
+        let Some(lead) = self.leadership_mut() else { return false };
+        let follower = lead.followers.iter_mut().find(|f| f.id == id);
+        follower.is_some_and(|f| f.heard_in.take_if(|heard| *heard == session).is_some())
     }
 
     /// A follower fetched last at that time, without saying anything new: it counts as caught up then if it

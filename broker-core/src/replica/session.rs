@@ -299,11 +299,16 @@ impl SessionCache {
         Some(session)
     }
 
-    /// When a follower fetched last, by those of its sessions that watch a partition.
-    pub(crate) fn last_fetch(&self, watches: &[Watch], follower: NodeId) -> Option<Instant> {
-        let sessions = watches.iter().filter_map(|watch| self.get(watch.session));
-        let own = sessions.filter(|s| s.replica.is_some_and(|replica| replica.id == follower));
-        own.map(|session| session.used_at).max()
+    /// When a follower fetched last in the session in this slot, if that watches a partition.
+    pub(crate) fn last_fetch(
+        &self,
+        watches: &[Watch],
+        (follower, slot): (NodeId, u32),
+    ) -> Option<Instant> {
+        let is_watching = watches.iter().any(|watch| watch.session == slot);
+        let session = self.get(slot).filter(|_| is_watching)?;
+        session.replica.filter(|replica| replica.id == follower)?;
+        Some(session.used_at)
     }
 
     /// Deadline of a session's parked fetch.

@@ -4,7 +4,7 @@
 use super::configured::has_right_clocks;
 use super::epoch_log::EpochLog;
 use super::ledger::{Check, Ledger};
-use super::partition::Partition;
+use super::partition::{Partition, Replica};
 use std::collections::BTreeMap;
 use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset};
 use stormglass_broker_core::records::Batch;
@@ -90,7 +90,8 @@ fn loses_otherwise(plan: &Plan, topic: &TopicPlan) -> bool {
 }
 
 /// A replica's log begins at an offset; the first one to say so has deleted what is below. One that is of
-/// another history has not (hunt seed 1406750).
+/// another history has not (hunt seed 1406750). Nor does a follower judge what is old: where its leader's log
+/// begins, its own does, whatever it had there of another history (hunt seed 21007923).
 pub(super) fn deleted(
     p: &mut Partition,
     ledger: &mut Ledger,
@@ -98,8 +99,14 @@ pub(super) fn deleted(
     (start, wall_ms): (Offset, i64),
 ) {
     let mine = p.replica(node);
+    let follows = p.replicas[mine].leads.is_none();
+    let has_told = |other: &Replica| other.leads.is_some() && other.log_start >= start;
+    let is_told = follows && p.replicas.iter().any(has_told);
     let Some(ages) = &mut p.ages else { return };
     let Some((base, youngest)) = ages.take_below(start, &p.replicas[mine].log) else { return };
+    if is_told {
+        return;
+    }
     let (retention_ms, age_ms) = (ages.retention_ms, wall_ms - youngest.newest_ms);
     ledger.checked(Check::Replicas, 1);
     if age_ms + CLOCKS_MS <= retention_ms {
@@ -123,6 +130,11 @@ mod tests {
 
     /// By a replica whose log is of an epoch.
     fn broken_in(epoch: LeaderEpoch, start: Offset, wall_ms: i64) -> usize {
+        violations(aged(epoch), (start, wall_ms))
+    }
+
+    /// Replica 1 has the log of an epoch.
+    fn aged(epoch: LeaderEpoch) -> Partition {
         let mut p = Partition::new("t-0".to_owned(), 1);
         let mine = p.replica(1);
         p.replicas[mine].log.append(epoch, 0, 30);
@@ -133,10 +145,35 @@ mod tests {
             ages.appended(&batch);
         }
         p.ages = Some(ages);
+        p
+    }
+
+    /// Of replica 1, whose log begins at an offset.
+    fn violations(mut p: Partition, begins: (Offset, i64)) -> usize {
         let mut ledger = Ledger::default();
-        deleted(&mut p, &mut ledger, 1, (start, wall_ms));
-        deleted(&mut p, &mut ledger, 1, (start, wall_ms)); // nobody deletes it again
+        deleted(&mut p, &mut ledger, 1, begins);
+        deleted(&mut p, &mut ledger, 1, begins); // nobody deletes it again
         ledger.finish().1.len()
+    }
+
+    /// Hunt seed 21007923: replica 2 has deleted old batches, and was elected uncleanly; replica 1 has younger
+    /// ones there, of the epoch that was given up.
+    #[test]
+    fn a_follower_deletes_as_its_leader_has() {
+        let broken = |epochs: [Option<LeaderEpoch>; 2], leader_start: Offset| {
+            let mut p = aged(0);
+            for (node, leads) in [1, 2].into_iter().zip(epochs) {
+                let at = p.replica(node);
+                p.replicas[at].leads = leads;
+            }
+            let other = p.replica(2);
+            p.replicas[other].log_start = leader_start;
+            violations(p, (20, 9_200))
+        };
+        assert_eq!(broken([None, Some(1)], 20), 0);
+        assert_eq!(broken([None, Some(1)], 19), 1, "its leader has them");
+        assert_eq!(broken([None, None], 20), 1, "nobody has told it");
+        assert_eq!(broken([Some(0), Some(1)], 20), 1, "who leads judges itself");
     }
 
     #[test]

@@ -106,6 +106,25 @@ mod tests {
         assert_eq!((violations(false), violations(true)), (1, 0));
     }
 
+    /// Hunt seed 21008231: position 20 is on its way when its member is sent back to 5, and is acknowledged after
+    /// that; then the member commits 10.
+    #[test]
+    fn a_commit_is_acknowledged_after_its_member_was_sent_back() {
+        let violations = |back_to: Offset| {
+            let (mut p, mut ledger) = (Partition::new("orders-0".to_owned(), 0), Ledger::default());
+            p.readers.push(Reader::new(0));
+            acked(&mut p, &mut ledger, (0, 4), true);
+            sent(&mut p.readers[0], 20);
+            p.readers[0].truncated(back_to);
+            acked(&mut p, &mut ledger, (0, 20), true);
+            sent(&mut p.readers[0], 10);
+            acked(&mut p, &mut ledger, (0, 10), true);
+            found(&p, &mut ledger, (0, 10, true), false);
+            ledger.finish().1.len()
+        };
+        assert_eq!((violations(5), violations(20)), (0, 1));
+    }
+
     /// Hunt seed 840637: the log of a group's topic had lost its end, and the coordinator nobody to replicate to.
     #[test]
     fn an_unanswered_commit_is_remembered_however_often_later_ones_are_repeated() {

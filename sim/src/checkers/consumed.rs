@@ -30,7 +30,7 @@ pub(crate) struct Reader {
     pub(crate) committed: Option<(Offset, u64)>,
     /// Positions whose commit was sent and not acknowledged, and how often.
     pub(crate) in_doubt: BTreeMap<Offset, u32>,
-    /// The log was cut, or the position reset, below what was committed: positions may go back.
+    /// The log was cut, or the position reset, below what was committed, or sent to be: positions may go back.
     pub(crate) fell_back: bool,
     /// Offsets that were jumped over, `from..to`.
     holes: Vec<(Offset, Offset)>,
@@ -58,8 +58,12 @@ impl Reader {
         self.falls_back(to);
     }
 
+    /// A commit that is on its way may be acknowledged yet, and before those of lower positions that follow (hunt
+    /// seed 21008231).
     fn falls_back(&mut self, to: Offset) {
-        self.fell_back |= self.committed.is_some_and(|(committed, _)| to < committed);
+        let committed = self.committed.map(|(offset, _)| offset);
+        let sent = self.in_doubt.last_key_value().map(|(offset, _)| *offset);
+        self.fell_back |= committed.max(sent).is_some_and(|highest| to < highest);
     }
 
     /// The log was cut below the position. A leader that does not know where says `-1`, as one does which has

@@ -71,14 +71,27 @@ impl Refused {
         self.0.push_back(Refusal { of, end, epochs: epochs.to_vec() });
     }
 
-    /// Whether a batch was refused by a leader that did not have it.
+    /// Whether a batch, or one that must come before it, was refused by a leader that did not have it.
     fn has(&self, entry: &Entry) -> bool {
-        let of = (entry.producer_id, entry.producer_epoch, entry.sequence);
-        self.0.iter().any(|refusal| refusal.of == of && refusal.lacked(entry))
+        let concerns = |refusal: &&Refusal| refusal.is_of(entry) || refusal.is_before(entry);
+        self.0.iter().filter(concerns).any(|refusal| refusal.lacked(entry))
     }
 }
 
 impl Refusal {
+    fn is_of(&self, entry: &Entry) -> bool {
+        self.of == (entry.producer_id, entry.producer_epoch, entry.sequence)
+    }
+
+    /// Whether a later leader than the one that had written a batch refused an earlier one of its producer.
+    fn is_before(&self, entry: &Entry) -> bool {
+        let (id, epoch, sequence) = self.of;
+        let ahead = (i64::from(entry.sequence) - i64::from(sequence)).rem_euclid(1 << 31);
+        (id, epoch) == (entry.producer_id, entry.producer_epoch)
+            && ahead < 1 << 30
+            && self.epochs.last().is_some_and(|last| last.epoch > entry.epoch)
+    }
+
     /// Whether the leader's log ended before a batch, or had there what another leader had written. What is
     /// below its first known epoch it may have had.
     fn lacked(&self, entry: &Entry) -> bool {
@@ -143,7 +156,8 @@ fn is_forgotten<'a>(
 /// a later try had been refused, as those before it were missing. Java's producer begins a new epoch then
 /// (KIP-360), and the old one is fenced only by its first batch (hunt seed 887053). Or it is of a leader that
 /// nobody had copied it from yet: the next one, which had later batches of the producer instead, refused it; and the
-/// first, still in sync, led again with its log as it was (hunt seed 10000736).
+/// first, still in sync, led again with its log as it was (hunt seed 10000736). It need not have come as far as to
+/// refuse this one: with the first that it refuses, all that wait behind it get the new epoch (hunt seed 21001170).
 fn was_refused(entry: &Entry, old: &Entry, refused: &Refused) -> bool {
     entry.producer_epoch > old.producer_epoch && refused.has(old)
 }
@@ -206,5 +220,42 @@ mod tests {
         assert!(!was_refused(&new, &old, &had), "it had copied the batch");
         let from_later = refused_by(&[(3, 540)]);
         assert!(!was_refused(&new, &old, &from_later), "its epochs do not reach back so far");
+    }
+
+    #[test]
+    fn what_waits_behind_a_refused_batch_gets_the_new_epoch_too() {
+        let entry = Entry::of(&batch(1673, 18, 1));
+        let of = |epoch: LeaderEpoch, producer_epoch: i16, sequence: i32| Entry {
+            epoch,
+            producer_epoch,
+            sequence,
+            ..entry
+        };
+        let mut header = batch(1659, 14, 1).header;
+        header.producer_epoch = 10;
+        let refused_at = |sequence: i32, end: Offset| {
+            let header = BatchHeader { base_sequence: sequence, ..header };
+            let epochs = [(7, 1456), (8, 1474), (9, 1541)];
+            let epochs = epochs.map(|(epoch, start_offset)| EpochEntry { epoch, start_offset });
+            let mut refused = Refused::default();
+            refused.push(&header, end, &epochs);
+            refused
+        };
+        let (old, new) = (of(8, 10, 226), of(11, 13, 0));
+        assert!(was_refused(&new, &old, &refused_at(212, 1541)));
+        assert!(
+            was_refused(&new, &of(8, 10, 12), &refused_at(i32::MAX - 1, 1541)),
+            "after the turn"
+        );
+        assert!(!was_refused(&new, &old, &refused_at(244, 1541)), "a later one");
+        assert!(!was_refused(&new, &of(8, 9, 226), &refused_at(212, 1541)), "of another epoch");
+        assert!(!was_refused(&new, &of(9, 10, 226), &refused_at(212, 1541)), "it came after that");
+        assert!(
+            !was_refused(&of(11, 10, 226), &old, &refused_at(212, 1541)),
+            "the same epoch twice"
+        );
+        let mut had = refused_at(212, 1700);
+        had.0[0].epochs[2].start_offset = 1691;
+        assert!(!was_refused(&new, &old, &had), "it had this one");
     }
 }

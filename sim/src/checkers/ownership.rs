@@ -4,9 +4,10 @@ use super::history::{History, seconds};
 use super::ledger::{Check, Ledger, Promise};
 use super::timeouts::hurry_ppm;
 use crate::client::{ConsumerConfig, Outcome};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::ids::{LeaderEpoch, TopicPartition};
 use stormglass_scenarios::plan::{Action, ConsumerPlan, Operation, Plan};
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -27,6 +28,42 @@ pub(crate) struct Group<'a> {
     pub(crate) is_void: bool,
     /// So it may, or a coordinator answers that does not know of its successor.
     pub(crate) is_in_doubt: bool,
+    /// How each partition of `__consumer_offsets` is led.
+    pub(crate) reigns: &'a [Reign],
+}
+
+/// How a partition of `__consumer_offsets` is led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reign {
+    /// The newest leader epoch.
+    pub(crate) epoch: LeaderEpoch,
+    /// Its leader has not committed yet what it found when it began to lead, and what it has loaded.
+    pub(crate) is_unsure: bool,
+}
+
+/// Who was told to have a partition in a generation.
+#[derive(Debug)]
+struct Owner {
+    member: Arc<str>,
+    at_ns: u64,
+    /// Leader epochs of coordinators that were unsure then, by partition of `__consumer_offsets`.
+    unsure: Vec<(usize, LeaderEpoch)>,
+}
+
+impl Owner {
+    fn new(member: &Arc<str>, at_ns: u64, reigns: &[Reign]) -> Self {
+        let unsure = reigns.iter().enumerate().filter(|(_, reign)| reign.is_unsure);
+        let unsure = unsure.map(|(at, reign)| (at, reign.epoch)).collect();
+        Self { member: Arc::clone(member), at_ns, unsure }
+    }
+
+    /// Whether the coordinator may have told it of a generation that its log has lost since. What was loaded is handed
+    /// out before it is committed, in Kafka as well (`GroupMetadataManager.classicGroupSync` answers at once when a
+    /// group is stable, and a loaded one is); the next leader may not have it, and counts on from the generation
+    /// before (hunt seed 21009178).
+    fn may_be_lost(&self, reigns: &[Reign]) -> bool {
+        self.unsure.iter().any(|(at, epoch)| reigns.get(*at).is_some_and(|is| *epoch < is.epoch))
+    }
 }
 
 /// Who has a partition, as its coordinator knows.
@@ -61,8 +98,8 @@ struct Told {
 /// Who was told what.
 #[derive(Debug, Default)]
 pub(crate) struct Ownership {
-    /// Member and time, per group, generation and partition.
-    owners: BTreeMap<(usize, i32, TopicPartition), (Arc<str>, u64)>,
+    /// Per group, generation and partition.
+    owners: BTreeMap<(usize, i32, TopicPartition), Owner>,
     /// The newest generation that members of a group of the classic protocol were told, per group.
     told: BTreeMap<usize, Told>,
     /// Members in the consumer protocol, per group and partition.
@@ -204,11 +241,28 @@ impl Ownership {
             ledger.checked(Check::Ownership, 1);
             let now_ns = ledger.now_ns;
             let owner = self.owners.entry((group.index, generation, *tp));
-            let owner = owner.or_insert_with(|| (Arc::clone(member), now_ns));
-            if owner.0 == *member || group.is_void {
+            let told = Owner::new(member, now_ns, group.reigns);
+            let owner = match owner {
+                Entry::Vacant(none) => {
+                    none.insert(told);
+                    continue;
+                }
+                Entry::Occupied(owner) => owner.into_mut(),
+            };
+            if owner.member == *member {
+                if told.unsure.is_empty() {
+                    owner.unsure.clear(); // the log has it for good
+                }
                 continue;
             }
-            let (other, at_ns) = owner.clone();
+            if group.is_void {
+                continue;
+            }
+            if owner.may_be_lost(group.reigns) {
+                *owner = told;
+                continue;
+            }
+            let (other, at_ns) = (&owner.member, owner.at_ns);
             ledger.broken(Check::Ownership, ("", &History::default()), &|| {
                 format!(
                     "group {}, generation {generation}: partition {} of topic {:x} was given to \
@@ -253,7 +307,7 @@ mod tests {
     use crate::recorder::testing::tp;
 
     fn group(is_void: bool) -> Group<'static> {
-        Group { index: 0, name: "g", is_void, is_in_doubt: is_void }
+        Group { index: 0, name: "g", is_void, is_in_doubt: is_void, reigns: &[] }
     }
 
     fn assigned(generation: i32, member: &Arc<str>, partitions: &[TopicPartition]) -> Outcome {
@@ -273,6 +327,30 @@ mod tests {
         let (_, violations) = ledger.finish();
         assert_eq!(violations.len(), 1);
         assert!(violations[0].account.contains("partition 1"), "{}", violations[0].account);
+    }
+
+    /// Hunt seed 21009178.
+    #[test]
+    fn a_generation_that_was_loaded_and_lost_comes_again() {
+        let reign = |epoch, is_unsure| [Reign { epoch, is_unsure }];
+        let violations = |reigns: &[[Reign; 1]]| {
+            let (mut ledger, mut ownership) = (Ledger::default(), Ownership::default());
+            let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
+            let (told_last, told_before) = reigns.split_last().unwrap();
+            for reigns in told_before {
+                let group = Group { reigns, ..group(false) };
+                ownership.outcome(&mut ledger, &group, &assigned(1, &a, &[tp(0)]));
+            }
+            let group = Group { reigns: told_last, ..group(false) };
+            ownership.outcome(&mut ledger, &group, &assigned(1, &b, &[tp(0)]));
+            ownership.outcome(&mut ledger, &group, &assigned(1, &b, &[tp(0)]));
+            ledger.finish().1.len()
+        };
+        assert_eq!(violations(&[reign(4, true), reign(5, false)]), 0);
+        assert_eq!(violations(&[reign(4, false), reign(5, false)]), 2, "it was committed");
+        assert_eq!(violations(&[reign(4, true), reign(4, false)]), 2, "the same coordinator");
+        let again = [reign(4, true), reign(4, false), reign(5, false)];
+        assert_eq!(violations(&again), 2, "it was told again when it was committed");
     }
 
     /// Hunt seed 1402780.

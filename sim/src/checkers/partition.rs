@@ -9,6 +9,7 @@ use super::duplicates::Refused;
 use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
+use super::ownership::Reign;
 use super::state::{Cleaned, FlushLimit, Horizons, Shapes, Tombstones};
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
@@ -263,6 +264,14 @@ impl Partition {
     pub(crate) fn has_stale_leader(&self) -> bool {
         let (newest, _) = self.newest();
         self.replicas.iter().any(|replica| replica.leads.is_some_and(|epoch| epoch < newest))
+    }
+
+    /// How it is led, as far as its newest leader has said.
+    pub(crate) fn reign(&self) -> Reign {
+        let (epoch, node) = self.newest();
+        let leader = self.replicas.iter().find(|replica| Some(replica.node) == node);
+        let is_unsure = leader.is_some_and(|replica| self.exposed() < replica.lead_start);
+        Reign { epoch, is_unsure }
     }
 
     /// A replica leads no longer.

@@ -18,7 +18,7 @@ use super::history::Turn;
 use super::ledger::Ledger;
 use super::messages::Talk;
 use super::one_leader::Quorum;
-use super::ownership::{Group, Ownership};
+use super::ownership::{Group, Ownership, Reign};
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::{
@@ -345,11 +345,14 @@ impl Checkers {
             | Outcome::TruncationDetected { tp, .. } => *tp,
             Outcome::Assigned { .. } | Outcome::Holds { .. } | Outcome::Released { .. } => {
                 let is_stale = self.coordinator_may_be_stale();
+                let positions = self.positions.iter().map(|at| &self.partitions[*at]);
+                let reigns: Vec<Reign> = positions.map(Partition::reign).collect();
                 let group = Group {
                     index: consumer,
                     name: &self.groups[consumer],
                     is_void: self.positions_void,
                     is_in_doubt: self.positions_void || is_stale,
+                    reigns: &reigns,
                 };
                 return self.ownership.outcome(&mut self.ledger, &group, outcome);
             }

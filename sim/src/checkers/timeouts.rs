@@ -40,6 +40,9 @@ struct Lag {
     /// Kafka's counts every fetch, this one's looks when the log grows.
     idle_ns: u64,
     fetched_ns: u64,
+    /// When its leader reckoned the high watermark, as it heard a position of it, or with its ISR. A fetch that
+    /// does not name the partition makes nobody reckon: Kafka does so if the follower has got on.
+    reckoned_ns: u64,
     end_at_fetch: Offset,
 }
 
@@ -47,7 +50,8 @@ impl Lag {
     /// Of a member as its leader begins to lead, or takes it in.
     fn fresh(now_ns: u64) -> Self {
         let (caught_up_ns, complete_ns) = (now_ns, now_ns.max(1));
-        Self { caught_up_ns, complete_ns, idle_ns: 0, fetched_ns: 0, end_at_fetch: Offset::MAX }
+        let (reckoned_ns, end_at_fetch) = (now_ns, Offset::MAX);
+        Self { caught_up_ns, complete_ns, reckoned_ns, end_at_fetch, ..Self::default() }
     }
 
     /// Since when a follower that lags has been seen to lag, ns. It may lag only since an append just
@@ -219,12 +223,16 @@ impl Timeouts {
     }
 
     /// Whether a follower outside the ISR had had all within `lag_max_ns` when its leader reckoned the
-    /// high watermark last, as far as is known: with its last fetch, or with the last change of the ISR.
+    /// high watermark last, as far as is known: as some follower named the partition, or with the last change of
+    /// the ISR (hunt seeds 21006857, 21007103, 21007610, 21007837, 21008295: it went on to fetch, and said nothing
+    /// new of the partition).
     pub(super) fn was_joining(&self, of: (i32, TopicPartition, i32), lag_max_ns: u64) -> bool {
+        let Some(followers) = self.lags.get(&(of.0, of.1)) else { return false };
         let changed_ns = self.isr_changed.get(&(of.0, of.1)).copied().unwrap_or(0);
+        let reckoned_ns = followers.0.iter().map(|(_, lag)| lag.reckoned_ns);
+        let reckoned_ns = reckoned_ns.fold(changed_ns, u64::max);
         let lag_max_ns = 2 * lag_max_ns - self.soonest(lag_max_ns);
-        let joins = |lag: &Lag| lag.caught_up_ns + lag_max_ns >= lag.fetched_ns.max(changed_ns);
-        self.lag(of).is_some_and(joins)
+        followers.get(of.2).is_some_and(|lag| lag.caught_up_ns + lag_max_ns >= reckoned_ns)
     }
 
     /// Whether a leader has learnt of a change of its ISR while a fetch waited that may wait yet.
@@ -246,7 +254,8 @@ impl Timeouts {
     ) {
         let Some(view) = broker.replica_view(part.tp) else { return };
         let end = view.log.log_end_offset();
-        if view.lead.is_none() || part.current_leader_epoch != view.leader_epoch {
+        let Some(lead) = &view.lead else { return };
+        if part.current_leader_epoch != view.leader_epoch {
             return;
         }
         let offset = part.fetch_offset;
@@ -269,6 +278,9 @@ impl Timeouts {
             lag.caught_up_ns = lag.caught_up_ns.max(lag.fetched_ns);
         }
         (lag.fetched_ns, lag.end_at_fetch) = (now_ns, end);
+        if is_named && lead.followers.iter().any(|known| known.id == follower) {
+            lag.reckoned_ns = now_ns;
+        }
     }
 
     /// Something changed inside a node.
@@ -537,6 +549,28 @@ mod tests {
             ledger.finish().1.len()
         };
         assert_eq!((broken(599), broken(600)), (1, 0));
+    }
+
+    #[test]
+    fn a_follower_holds_its_leader_back_until_that_reckons_without_it() {
+        let tp = crate::recorder::testing::tp(0);
+        let was_joining = |other_ms: u64, changed_ms: u64| {
+            let mut timeouts = timeouts();
+            let known = |caught_up_ms: u64, reckoned_ms: u64| Lag {
+                caught_up_ns: caught_up_ms * MS,
+                fetched_ns: 9_000 * MS,
+                reckoned_ns: reckoned_ms * MS,
+                ..Lag::default()
+            };
+            let followers = timeouts.lags.entry((1, tp)).or_default();
+            followers.or_insert(2, known(100, 100));
+            followers.or_insert(3, known(other_ms, other_ms));
+            timeouts.isr_changed.insert((1, tp), changed_ms * MS);
+            timeouts.was_joining((1, tp, 2), 500 * MS)
+        };
+        assert!(was_joining(600, 600), "it went on to fetch, which makes nobody reckon");
+        assert!(!was_joining(601, 0), "another one was heard of when it no longer counted");
+        assert!(!was_joining(0, 601), "the ISR changed when it no longer counted");
     }
 
     #[test]

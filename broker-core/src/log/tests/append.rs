@@ -70,6 +70,18 @@ fn a_completion_from_before_a_truncation_confirms_nothing_new() {
 }
 
 #[test]
+fn what_is_on_its_way_when_a_log_begins_anew_behind_it_is_gone() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+    log.truncate_fully_and_start_at(10, &mut ops);
+    log.append_as_follower(numbered(batch(3, 10, 0), 10, 2), &mut ops).unwrap();
+    assert!(!log.append_done(2), "its leader had deleted more (hunt seed 21006447)");
+    assert_eq!(log.log_end_offset(), 10);
+    assert!(log.append_done(12));
+    assert_eq!(log.log_end_offset(), 13);
+}
+
+#[test]
 fn log_24_followers_keep_offsets_and_refuse_those_they_have() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
     let appended = log.append_as_follower(numbered(batch(3, 10, 0), 5, 1), &mut ops).unwrap();

@@ -187,6 +187,35 @@ fn a_late_fetch_of_a_session_that_was_given_up_counts_only_until_the_next_fetch(
     assert_eq!(proposal(&mut rig), None, "it has everything");
 }
 
+/// Hunt seed 21006539: a follower that was told to cut its log counted as caught up at the next append, as its
+/// session was used.
+#[test]
+fn a_fetch_that_proves_nothing_does_not_make_its_follower_a_caught_up_one() {
+    let is_let_go = |fetched_before: bool, is_anew: bool| {
+        let mut rig = Rig::with_partition(1, &[1, 2]);
+        rig.produce();
+        rig.disk();
+        let mut session = Session::new(7);
+        session.fetch(&mut rig, 20, Some(1));
+        rig.now_ms += 60_000;
+        if fetched_before {
+            session.fetch(&mut rig, 20, None);
+        }
+        if is_anew {
+            session = Session::new(8);
+        }
+        session.fetch(&mut rig, 20, Some(2));
+        rig.produce();
+        rig.disk();
+        rig.act(|replicas, step| replicas.check_isr(step));
+        proposal(&mut rig).is_some()
+    };
+    assert!(is_let_go(false, false), "it has more than its leader, and is told so");
+    assert!(is_let_go(false, true), "the same in another session");
+    assert!(!is_let_go(true, false), "it had everything just before");
+    assert!(!is_let_go(true, true), "the same in another session");
+}
+
 #[test]
 fn a_follower_that_registers_anew_joins_without_a_new_record() {
     let mut rig = Rig::with_partition(1, &[1]);

@@ -8,6 +8,7 @@ use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::partition::Partition;
 use crate::checkers::table::Entry;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use stormglass_broker_core::ids::{NO_EPOCH, Offset};
 use stormglass_broker_core::log::{ActiveProducer, Log};
 use stormglass_broker_core::records::{Batch, EndTxnMarker};
@@ -100,7 +101,7 @@ fn begins_after_tier(
     });
     let young_ns = log.config().producer_expiration_ms.unsigned_abs().saturating_mul(500_000);
     let since_ns = has_right_clocks.then(|| ledger.now_ns.saturating_sub(young_ns));
-    let unknown = since_ns.and_then(|since_ns| unknown_producer(p, log, begins, since_ns));
+    let unknown = since_ns.and_then(|since_ns| unknown_producer(p, log, from..begins, since_ns));
     says(p, ledger, unknown.is_none(), &|| {
         format!(
             "replica {node} has begun at {begins}, after what is in remote storage, and does not know a producer of \
@@ -109,15 +110,21 @@ fn begins_after_tier(
     });
 }
 
-/// A batch before `begins` that was acknowledged after `since_ns`, and whose producer a log does not know.
-fn unknown_producer(p: &Partition, log: &Log, begins: Offset, since_ns: u64) -> Option<Entry> {
+/// A batch of a part of the log that was acknowledged after `since_ns`, and whose producer a log does not know. What
+/// is deleted does not count: who begins anew where its leader has deleted all knows nobody, and what it copies to
+/// remote storage, once it leads, says no more (hunt seed 21010267). Nor does anything count once a replica has led
+/// that was cut below its high watermark: it has forgotten producers (hunt seed 21009333).
+fn unknown_producer(p: &Partition, log: &Log, part: Range<Offset>, since_ns: u64) -> Option<Entry> {
+    if !p.guessed_in.is_empty() {
+        return None;
+    }
     let known = log.active_producers();
     let is_unknown = |entry: &&Entry| {
         let is_young = entry.producer_id >= 0 && entry.acked_ns > since_ns;
         is_young && !known.iter().any(|known| known.id == entry.producer_id)
     };
-    let before = p.table.main.iter().filter(|entry| entry.next() <= begins);
-    before.rev().find(is_unknown).copied()
+    let within = |entry: &&Entry| part.start <= entry.base && entry.next() <= part.end;
+    p.table.main.iter().filter(within).rev().find(is_unknown).copied()
 }
 
 /// Compares what a log remembers of each producer with the newest that was found on its disk. No append may be in
@@ -264,10 +271,14 @@ mod tests {
         p.table.main.push_back(Entry { acked_ns: 100, ..Entry::of(&written(0, 100)) });
         let mut log = log(&LOG);
         log.truncate_fully_and_start_at(40, &mut Vec::new());
-        let unknown = |begins, since_ns| unknown_producer(&p, &log, begins, since_ns).is_some();
-        assert!(unknown(40, 99));
-        assert!(!unknown(40, 100), "it may be forgotten");
-        assert!(!unknown(0, 99), "the log comes to that yet");
+        let is_unknown =
+            |p: &Partition, part, since_ns| unknown_producer(p, &log, part, since_ns).is_some();
+        assert!(is_unknown(&p, 0..40, 99));
+        assert!(!is_unknown(&p, 0..40, 100), "it may be forgotten");
+        assert!(!is_unknown(&p, 0..0, 99), "the log comes to that yet");
+        assert!(!is_unknown(&p, 1..40, 99), "it is deleted (hunt seed 21010267)");
+        p.guessed_in.insert(1);
+        assert!(!is_unknown(&p, 0..40, 99), "its leader has forgotten it (hunt seed 21009333)");
     }
 
     #[test]
