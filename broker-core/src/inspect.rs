@@ -15,7 +15,7 @@ pub use configs::{InForceView, ThrottledView};
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use groups::{
     ClassicGroupView, ClassicMemberView, ClassicPlaceView, ConsumerEpochsView, ConsumerGroupView,
-    ConsumerMemberView, ConsumerSaidView, GroupStandingView,
+    ConsumerMemberView, ConsumerSaidView, GroupStandingView, partition_for_group,
 };
 pub use owed::OwedView;
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
@@ -136,9 +136,12 @@ pub struct TransactionView {
     pub began_ms: i64,
     /// `transaction.timeout.ms` of its producer.
     pub timeout_ms: i32,
-    /// Where its last end was decided by the rules of epochs that end with each transaction (KIP-890): the producer
-    /// id before this one, and the one after it.
-    pub around: Option<(i64, Option<i64>)>,
+    /// Whether its last end was decided by the rules of epochs that end with each transaction (KIP-890).
+    pub is_epoch_each: bool,
+    /// The producer id before this one, as its log has it by those rules.
+    pub previous_producer_id: Option<i64>,
+    /// The one after it.
+    pub next_producer_id: Option<i64>,
 }
 
 /// A partition of `__consumer_offsets` that a broker coordinates.

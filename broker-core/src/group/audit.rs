@@ -116,10 +116,9 @@ impl GroupCoordinator {
 
     /// Groups in the consumer protocol.
     pub(crate) fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
-        let groups = self.readable().flat_map(|state| state.groups.values());
-        groups.filter_map(|group| match &group.roster {
-            Roster::Classic(_) => None,
-            Roster::Consumer(group) => Some(group.view()),
+        self.readable().flat_map(|state| {
+            let groups = state.groups.values();
+            groups.filter_map(|group| Some(group.roster.consumer()?.view(state.epoch)))
         })
     }
 

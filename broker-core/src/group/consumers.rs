@@ -67,20 +67,22 @@ impl GroupCoordinator {
                 let Self { timers, consumer_settings, plant, .. } = &mut *self;
                 let settings = consumer_settings.of_group(image, id);
                 let cx = ConsumerCx { step, timers, settings: &settings, plant: *plant };
-                group.heartbeat(&cx, image, &member, request)?
+                group.heartbeat(&cx, image, (&member, to.conn), request)?
             };
             let answer = Response::ConsumerGroupHeartbeat(Box::new(answer));
             self.begin(step, replicas, place, (group, tombstones, drafted), (to, answer))?;
         } else {
             let thought = self.act_consumer_of(step, image, partition, id, |group, cx| {
-                group.heartbeat(cx, image, &member, request)
+                group.heartbeat(cx, image, (&member, to.conn), request)
             });
             let (drafted, answer) = thought.ok_or_else(|| self.no_consumers(place, id))??;
             let answer = Response::ConsumerGroupHeartbeat(Box::new(answer));
             self.settle(step, replicas, place, id, drafted, Some((to, answer)))?;
         }
         if request.epoch >= JOIN_EPOCH {
-            self.act_consumer_of(step, image, partition, id, |group, cx| group.heard(cx, &member));
+            self.act_consumer_of(step, image, partition, id, |group, cx| {
+                group.heard(cx, &member, to.conn);
+            });
         }
         Ok(())
     }

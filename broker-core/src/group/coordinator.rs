@@ -170,7 +170,7 @@ impl GroupCoordinator {
             membership.assign_early(&mut cx);
         }
         if let Some(Store { value, .. }) = stores.last() {
-            membership.tells(value);
+            membership.notes_logged(value);
         }
         for Store { value, then } in stores {
             let value = super::codec::encode_group_value(&value);

@@ -10,11 +10,19 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The partition of `__consumer_offsets` where a group is, of so many.
+#[must_use]
+pub fn partition_for_group(group: &str, partitions: i32) -> i32 {
+    crate::group::partition_for(group, partitions)
+}
+
 /// A group in the consumer protocol (KIP-848), as its coordinator would go on with it.
 #[derive(Debug)]
 pub struct ConsumerGroupView<'a> {
     /// Group id.
     pub group: &'a Arc<str>,
+    /// Epoch in which its log is led.
+    pub epoch: LeaderEpoch,
     /// Whether targets are those of the group's epoch.
     pub is_assigned: bool,
     /// Whether it has looked at the topics since they changed last.
@@ -102,7 +110,7 @@ pub struct ClassicGroupView<'a> {
     pub is_put_off: bool,
     /// Whether its log was told of this generation and its members, as far as it takes anything: where the group does
     /// not rebalance.
-    pub is_told: bool,
+    pub is_logged: bool,
     /// Protocol of the generation.
     pub protocol: Option<&'a Arc<str>>,
     /// The member that assigns.

@@ -37,11 +37,11 @@ impl ReplicaManager {
         }
         let is_first = !std::mem::replace(&mut self.has_metadata, true);
         let stays = planted(self.config.plant, Plant::DeletedTopicStays);
-        let mut is_one_gone = is_first && self.set_strays_aside(step, image);
+        let mut gone = if is_first { self.set_strays_aside(step, image) } else { Vec::new() };
         for topic in delta.removed_topics.iter().filter(|_| !stays) {
             for index in 0..i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX) {
                 self.delete_remote_log(step, TopicPartition::new(topic.id, index));
-                is_one_gone |= self.delete(step, TopicPartition::new(topic.id, index));
+                self.delete(step, TopicPartition::new(topic.id, index), &mut gone);
             }
         }
         let mut configs = TopicConfigs::new();
@@ -58,32 +58,36 @@ impl ReplicaManager {
                 let config = configs.entry(topic.id).or_insert_with(read);
                 self.apply_partition(step, config, *tp, &topic.name, state);
             } else if !planted(self.config.plant, Plant::MovedReplicaStays) {
-                is_one_gone |= self.delete(step, *tp);
+                self.delete(step, *tp, &mut gone);
             }
         }
-        if is_one_gone {
-            self.checkpoint_all(step);
+        if !gone.is_empty() {
+            self.checkpoint_all(step, &gone);
         }
     }
 
     /// Logs that the process found at its start and that are not its own by the metadata: their topics
     /// were deleted meanwhile. The first metadata that is applied is complete. Metadata can be lost or
     /// be another cluster's, so the bytes are kept, as in Kafka (`LogManager.isStrayKraftReplica`).
-    /// Returns whether there was one.
-    fn set_strays_aside(&mut self, step: &mut Step<'_>, image: &MetadataImage) -> bool {
+    /// Returns those that were there.
+    fn set_strays_aside(
+        &mut self,
+        step: &mut Step<'_>,
+        image: &MetadataImage,
+    ) -> Vec<TopicPartition> {
         let inverted = planted(self.config.plant, Plant::StraysInverted);
         let node = self.config.node;
         let is_own = |tp| image.partition(tp).is_some_and(|state| state.is_replica(node));
-        let strays: Vec<_> =
+        let mut strays: Vec<_> =
             self.iter().map(|p| p.tp).filter(|tp| is_own(*tp) == inverted).collect();
-        let mut is_one_gone = false;
-        for tp in strays {
-            if self.drop_replica(step, tp) {
-                step.disk(Owner::Replica, DiskOpKind::SetLogAside { tp });
-                is_one_gone = true;
+        strays.retain(|tp| {
+            let was_here = self.drop_replica(step, *tp);
+            if was_here {
+                step.disk(Owner::Replica, DiskOpKind::SetLogAside { tp: *tp });
             }
-        }
-        is_one_gone
+            was_here
+        });
+        strays
     }
 
     fn apply_partition(
@@ -207,7 +211,9 @@ impl ReplicaManager {
         let log = Log::create(tp, self.log_config(config), 0);
         let kind = DiskOpKind::CreateLog { tp, topic: Arc::clone(topic) };
         step.disk(Owner::Replica, kind);
-        self.insert(Partition::new(tp, Arc::clone(topic), log, self.config.plant))
+        let slot = self.insert(Partition::new(tp, Arc::clone(topic), log, self.config.plant));
+        self.maintenance.begins(tp, slot);
+        slot
     }
 
     /// A topic's configs over the broker's.
@@ -255,13 +261,12 @@ impl ReplicaManager {
         LogConfig { plant: self.config.plant, ..LogConfig::new(topic, &self.config.server) }
     }
 
-    /// A replica that is no longer here: its log goes. `false`: there is none.
-    fn delete(&mut self, step: &mut Step<'_>, tp: TopicPartition) -> bool {
-        let was_here = self.drop_replica(step, tp);
-        if was_here {
+    /// A replica that is no longer here: its log goes, if there is one, and counts among those that are gone.
+    fn delete(&mut self, step: &mut Step<'_>, tp: TopicPartition, gone: &mut Vec<TopicPartition>) {
+        if self.drop_replica(step, tp) {
             step.disk(Owner::Replica, DiskOpKind::DeleteLog { tp });
+            gone.push(tp);
         }
-        was_here
     }
 
     /// Whoever waits for the replica hears that it is gone. `false`: there is none.

@@ -43,8 +43,10 @@ pub(super) struct Maintenance {
     under_way: FxHashMap<u64, (u32, Durable)>,
     /// Present from the beginning of the end: what must be on disk before logs count as closed.
     closing: Option<BTreeSet<u64>>,
-    /// Writes that replicas wait for until they are copied further; the replicas' slots.
-    held: BTreeMap<u64, u32>,
+    /// Writes that replicas wait for until they are copied further, and the replicas' slots.
+    held: BTreeSet<(u64, u32)>,
+    /// Logs that are gone, and the write under way that takes their recovery points off the record.
+    gone: BTreeMap<TopicPartition, DiskOpId>,
     /// Checkpoints as they were written last. Their text is made only when they have changed.
     written: BTreeMap<FileName, Vec<Row>>,
 }
@@ -80,18 +82,30 @@ impl Maintenance {
 
     /// A replica is copied further once this is on disk.
     pub(super) fn hold(&mut self, id: DiskOpId, slot: u32) {
-        self.held.insert(id.0, slot);
+        self.held.insert((id.0, slot));
+    }
+
+    /// A replica begins where another one was not long ago: nothing is copied to it as long as the recovery point of
+    /// that one may be on record.
+    pub(super) fn begins(&mut self, tp: TopicPartition, slot: u32) {
+        if let Some(&id) = self.gone.get(&tp) {
+            self.hold(id, slot);
+        }
     }
 
     /// Whether a replica waits for a write.
     pub(super) fn holds(&self, slot: u32) -> bool {
-        self.held.values().any(|held| *held == slot)
+        self.held.iter().any(|(_, held)| *held == slot)
     }
 
-    /// Something is on disk: the replica that waited for it, and for nothing else.
-    pub(super) fn release(&mut self, id: DiskOpId) -> Option<u32> {
-        let slot = self.held.remove(&id.0)?;
-        (!self.holds(slot)).then_some(slot)
+    /// Something is on disk: the replicas that waited for it, and for nothing else.
+    pub(super) fn release(&mut self, id: DiskOpId) -> Vec<u32> {
+        self.gone.retain(|_, write| *write != id);
+        let waited = self.held.range((id.0, 0)..=(id.0, u32::MAX));
+        let mut slots: Vec<u32> = waited.map(|(_, slot)| *slot).collect();
+        self.held.retain(|(write, _)| *write != id.0);
+        slots.retain(|slot| !self.holds(*slot));
+        slots
     }
 }
 
@@ -220,10 +234,13 @@ impl ReplicaManager {
 
     /// Logs have been deleted, or set aside as strays: what was on record of them must not be taken for
     /// that of logs that come in their place (`LogManager.asyncDelete`). A replica that was moved back
-    /// would count as flushed as far as the one before it (hunt seeds 730043, 821629).
+    /// would count as flushed as far as the one before it (hunt seeds 730043, 821629), on a slow volume also if it
+    /// was copied to before that is on disk, which whoever applies metadata waits for in Kafka (hunt seed 23001753).
     #[cold]
-    pub(super) fn checkpoint_all(&mut self, step: &mut Step<'_>) {
-        self.checkpoint_recovery_points(step);
+    pub(super) fn checkpoint_all(&mut self, step: &mut Step<'_>, gone: &[TopicPartition]) {
+        if let Some(id) = self.checkpoint_recovery_points(step) {
+            self.maintenance.gone.extend(gone.iter().map(|tp| (*tp, id)));
+        }
         self.checkpoint_high_watermarks(step);
         self.checkpoint_log_starts(step);
     }

@@ -160,10 +160,10 @@ impl ReplicaManager {
         self.leave_out_held(slot);
     }
 
-    /// A file is on disk that a replica had to wait for.
+    /// A file is on disk that replicas may have had to wait for.
     #[cold]
     pub(super) fn release_written(&mut self, id: DiskOpId) {
-        if let Some(slot) = self.maintenance.release(id) {
+        for slot in self.maintenance.release(id) {
             self.resume_following(slot);
         }
     }

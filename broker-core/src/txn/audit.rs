@@ -100,14 +100,18 @@ impl Transaction {
 
 impl LogPartition {
     fn views(&self) -> BTreeMap<Arc<str>, TransactionView> {
-        let view = |values: &Values| TransactionView {
-            producer: values.producer,
-            state: values.state,
-            partitions: values.partitions.iter().cloned().collect(),
-            began_ms: values.start_ms,
-            timeout_ms: values.timeout_ms,
-            around: (values.rules == TransactionRules::EpochEach)
-                .then_some((values.last.id, values.next_id)),
+        let view = |values: &Values| {
+            let is_epoch_each = values.rules == TransactionRules::EpochEach;
+            TransactionView {
+                producer: values.producer,
+                state: values.state,
+                partitions: values.partitions.iter().cloned().collect(),
+                began_ms: values.start_ms,
+                timeout_ms: values.timeout_ms,
+                is_epoch_each,
+                previous_producer_id: is_epoch_each.then_some(values.last.id),
+                next_producer_id: values.next_id.filter(|_| is_epoch_each),
+            }
         };
         let written =
             self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);

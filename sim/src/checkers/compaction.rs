@@ -184,14 +184,14 @@ fn visit(batch: &Batch, mut look: impl FnMut(Offset, &[u8], Option<u64>)) {
 /// The newest records of batches, below an offset.
 pub(crate) fn table<'a>(batches: impl Iterator<Item = &'a Batch>, upto: Offset) -> Table {
     let mut table = Table::new();
-    newest(batches, upto, |offset, key, value| {
+    visit_below(batches, upto, |offset, key, value| {
         table.insert(key.to_vec(), (offset, value));
     });
     table
 }
 
 /// Looks at records below an offset in order.
-fn newest<'a>(
+fn visit_below<'a>(
     batches: impl Iterator<Item = &'a Batch>,
     upto: Offset,
     mut look: impl FnMut(Offset, &[u8], Option<u64>),
@@ -242,7 +242,7 @@ pub(crate) fn check<'a>(
     for (offset, written) in keys.committed(&p.committed, (start, upto)) {
         by_key.insert(&written.key, Newest { offset, written, there: None });
     }
-    newest(batches, upto, |offset, key, value| {
+    visit_below(batches, upto, |offset, key, value| {
         if let Some(of) = by_key.get_mut(key) {
             of.there = Some((offset, value));
         }

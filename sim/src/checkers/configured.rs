@@ -54,15 +54,32 @@ pub(super) fn group_heartbeat_ms(plan: &Plan) -> i32 {
     i32::try_from(interval_ms).unwrap_or(i32::MAX)
 }
 
+/// Names of topics that an administrator deletes.
+pub(super) fn deleted_topics(plan: &Plan) -> BTreeSet<String> {
+    let deleted = operations(plan).filter_map(|operation| match operation {
+        Operation::DeleteTopic { topic } => Some(topic.clone()),
+        _ => None,
+    });
+    deleted.collect()
+}
+
+/// What an administrator asks for, in order.
+pub(super) fn operations(plan: &Plan) -> impl Iterator<Item = &Operation> {
+    plan.events.iter().filter_map(|event| match &event.action {
+        Action::Admin { operation } => Some(operation),
+        _ => None,
+    })
+}
+
 /// Groups whose members' sessions become longer or shorter while they run.
 pub(super) fn changed_sessions(plan: &Plan) -> BTreeSet<Arc<str>> {
-    let group = |event: &EventPlan| match &event.action {
-        Action::Admin { operation: Operation::SetGroupConfig { group, key, .. } } => {
+    let group = |operation: &Operation| match operation {
+        Operation::SetGroupConfig { group, key, .. } => {
             (key == "consumer.session.timeout.ms").then(|| group.as_str().into())
         }
         _ => None,
     };
-    plan.events.iter().filter_map(group).collect()
+    operations(plan).filter_map(group).collect()
 }
 
 /// Whether each consumer group reads committed records only.
@@ -76,6 +93,12 @@ pub(super) fn retention_of_positions_ns(plan: &Plan) -> u64 {
     const MINUTE_NS: u64 = 60_000_000_000;
     let minutes = plan.cluster.config_ms("offsets.retention.minutes", 10_080).max(1);
     minutes.saturating_mul(MINUTE_NS)
+}
+
+/// How many partitions hold groups' positions.
+pub(super) fn positions_count(plan: &Plan) -> i32 {
+    let count = plan.cluster.config.get("offsets.topic.num.partitions");
+    count.and_then(|count| count.trim().parse().ok()).unwrap_or(50)
 }
 
 /// Whether positions may be kept for less than the run takes, by some clock.

@@ -2,6 +2,7 @@
 
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
+use super::order;
 use super::table::{Entry, Table};
 use super::void::Losses;
 use std::collections::VecDeque;
@@ -76,6 +77,12 @@ impl Refused {
         let concerns = |refusal: &&Refusal| refusal.is_of(entry) || refusal.is_before(entry);
         self.0.iter().filter(concerns).any(|refusal| refusal.lacked(entry))
     }
+
+    /// Whether a batch that must come before one was refused by a leader that had this one.
+    fn has_late(&self, entry: &Entry) -> bool {
+        let is_late = |refusal: &&Refusal| refusal.is_earlier(entry) && !refusal.is_of(entry);
+        self.0.iter().filter(is_late).any(|refusal| !refusal.lacked(entry))
+    }
 }
 
 impl Refusal {
@@ -85,11 +92,14 @@ impl Refusal {
 
     /// Whether a later leader than the one that had written a batch refused an earlier one of its producer.
     fn is_before(&self, entry: &Entry) -> bool {
+        self.is_earlier(entry) && self.epochs.last().is_some_and(|last| last.epoch > entry.epoch)
+    }
+
+    /// Whether it was a batch or one that must come before it.
+    fn is_earlier(&self, entry: &Entry) -> bool {
         let (id, epoch, sequence) = self.of;
-        let ahead = (i64::from(entry.sequence) - i64::from(sequence)).rem_euclid(1 << 31);
-        (id, epoch) == (entry.producer_id, entry.producer_epoch)
-            && ahead < 1 << 30
-            && self.epochs.last().is_some_and(|last| last.epoch > entry.epoch)
+        let is_same = (id, epoch) == (entry.producer_id, entry.producer_epoch);
+        is_same && order::is_ahead(sequence.into(), entry.sequence)
     }
 
     /// Whether the leader's log ended before a batch, or had there what another leader had written. What is
@@ -116,6 +126,9 @@ pub(crate) fn find(ledger: &mut Ledger, entry: &Entry, before: Before<'_>) -> bo
     let later = table.main.iter().skip(at + 1);
     let is_forgotten = is_forgotten(entry, old, later, before.known_at(old.base));
     if is_forgotten || comes_back(entry, old, losses) || was_refused(entry, old, refused) {
+        return true;
+    }
+    if came_too_early(entry, old, table, refused) {
         return true;
     }
     ledger.broken(Check::Duplicates, about, &|| {
@@ -160,6 +173,18 @@ fn is_forgotten<'a>(
 /// refuse this one: with the first that it refuses, all that wait behind it get the new epoch (hunt seed 21001170).
 fn was_refused(entry: &Entry, old: &Entry, refused: &Refused) -> bool {
     entry.producer_epoch > old.producer_epoch && refused.has(old)
+}
+
+/// Whether the old batch is the first that its log has of its producer, and one before it was refused since. While that
+/// was on its way to a leader that was stopped, the old one was sent to the next, who takes any sequence of a producer
+/// that it does not know (`ProducerAppendInfo.checkSequence`), and whose answer got lost. Java's producer begins a new
+/// epoch (KIP-360) with all that it has no answer to (hunt seed 23002642).
+fn came_too_early(entry: &Entry, old: &Entry, table: &Table, refused: &Refused) -> bool {
+    let mut below = table.main.iter().take_while(|other| other.base < old.base);
+    entry.producer_epoch > old.producer_epoch
+        && table.blocks.is_empty()
+        && below.all(|other| other.producer_id != old.producer_id)
+        && refused.has_late(old)
 }
 
 /// Whether a leader that an unclean election made did not have the old batch, so that its producer wrote it
@@ -220,6 +245,35 @@ mod tests {
         assert!(!was_refused(&new, &old, &had), "it had copied the batch");
         let from_later = refused_by(&[(3, 540)]);
         assert!(!was_refused(&new, &old, &from_later), "its epochs do not reach back so far");
+    }
+
+    /// Hunt seed 23002642.
+    #[test]
+    fn who_was_unknown_may_begin_a_new_epoch_when_what_comes_first_comes_last() {
+        let entry = |producer_id: i64, producer_epoch: i16, sequence: i32, base: Offset| {
+            let entry = Entry::of(&batch(base, 10, 1));
+            Entry { producer_id, producer_epoch, sequence, ..entry }
+        };
+        let refused_at = |sequence: i32, end: Offset| {
+            let mut header = batch(0, 10, 1).header;
+            (header.producer_id, header.producer_epoch, header.base_sequence) = (7, 0, sequence);
+            let mut refused = Refused::default();
+            refused.push(&header, end, &[]);
+            refused
+        };
+        let (old, new) = (entry(7, 0, 62, 96), entry(7, 2, 0, 388));
+        let mut table = Table::default();
+        table.main.extend([entry(6, 0, 0, 0), old]);
+        assert!(came_too_early(&new, &old, &table, &refused_at(0, 237)));
+        assert!(!came_too_early(&entry(7, 0, 72, 388), &old, &table, &refused_at(0, 237)));
+        assert!(!came_too_early(&new, &old, &table, &refused_at(62, 237)), "it was there already");
+        assert!(!came_too_early(&new, &old, &table, &refused_at(72, 237)), "a later one");
+        assert!(!came_too_early(&new, &old, &table, &refused_at(0, 96)), "by another log");
+        table.main[0].producer_id = 7;
+        assert!(!came_too_early(&new, &old, &table, &refused_at(0, 237)), "it was known");
+        table.main[0].producer_id = 6;
+        table.trim(10);
+        assert!(!came_too_early(&new, &old, &table, &refused_at(0, 237)), "it may have been known");
     }
 
     #[test]

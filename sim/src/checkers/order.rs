@@ -94,8 +94,11 @@ fn client_of(entry: &Entry) -> Option<u64> {
 
 /// Whether a sequence lies behind all of the last batch's, at most half the circle ahead.
 fn follows(last: &Entry, entry: &Entry) -> bool {
+    is_ahead(i64::from(last.sequence) + i64::from(last.count), entry.sequence)
+}
+
+/// Whether a sequence is another one, or lies at most half the circle ahead of it.
+pub(crate) fn is_ahead(of: i64, sequence: i32) -> bool {
     let circle = i64::from(i32::MAX) + 1;
-    let expected = i64::from(last.sequence) + i64::from(last.count);
-    let ahead = (i64::from(entry.sequence) - expected).rem_euclid(circle);
-    ahead < circle / 2
+    (i64::from(sequence) - of).rem_euclid(circle) < circle / 2
 }

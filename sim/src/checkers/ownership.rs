@@ -1,5 +1,6 @@
 //! A partition has one owner in a generation of its group, and one at a time in the consumer protocol.
 
+use super::configured::operations;
 use super::history::{History, seconds};
 use super::ledger::{Check, Ledger, Promise};
 use super::timeouts::hurry_ppm;
@@ -8,7 +9,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, TopicPartition};
-use stormglass_scenarios::plan::{Action, ConsumerPlan, Operation, Plan};
+use stormglass_scenarios::plan::{ConsumerPlan, Operation, Plan};
 
 pub(crate) const PROMISE: Promise = Promise {
     name: "single-owner",
@@ -28,11 +29,11 @@ pub(crate) struct Group<'a> {
     pub(crate) is_void: bool,
     /// So it may, or a coordinator answers that does not know of its successor.
     pub(crate) is_in_doubt: bool,
-    /// How each partition of `__consumer_offsets` is led.
-    pub(crate) reigns: &'a [Reign],
+    /// How its partition of `__consumer_offsets` is led, where a member is told its share.
+    pub(crate) reign: Option<Reign>,
 }
 
-/// How a partition of `__consumer_offsets` is led.
+/// How a group's log is led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reign {
     /// The newest leader epoch.
@@ -46,23 +47,22 @@ pub(crate) struct Reign {
 struct Owner {
     member: Arc<str>,
     at_ns: u64,
-    /// Leader epochs of coordinators that were unsure then, by partition of `__consumer_offsets`.
-    unsure: Vec<(usize, LeaderEpoch)>,
+    /// Leader epoch of its coordinator, if that was unsure.
+    unsure_in: Option<LeaderEpoch>,
 }
 
 impl Owner {
-    fn new(member: &Arc<str>, at_ns: u64, reigns: &[Reign]) -> Self {
-        let unsure = reigns.iter().enumerate().filter(|(_, reign)| reign.is_unsure);
-        let unsure = unsure.map(|(at, reign)| (at, reign.epoch)).collect();
-        Self { member: Arc::clone(member), at_ns, unsure }
+    fn new(member: &Arc<str>, at_ns: u64, reign: Option<Reign>) -> Self {
+        let unsure_in = reign.filter(|reign| reign.is_unsure).map(|reign| reign.epoch);
+        Self { member: Arc::clone(member), at_ns, unsure_in }
     }
 
     /// Whether the coordinator may have told it of a generation that its log has lost since. What was loaded is handed
     /// out before it is committed, in Kafka as well (`GroupMetadataManager.classicGroupSync` answers at once when a
     /// group is stable, and a loaded one is); the next leader may not have it, and counts on from the generation
     /// before (hunt seed 21009178).
-    fn may_be_lost(&self, reigns: &[Reign]) -> bool {
-        self.unsure.iter().any(|(at, epoch)| reigns.get(*at).is_some_and(|is| *epoch < is.epoch))
+    fn may_be_lost(&self, reign: Option<Reign>) -> bool {
+        self.unsure_in.zip(reign).is_some_and(|(epoch, reign)| epoch < reign.epoch)
     }
 }
 
@@ -108,14 +108,34 @@ pub(crate) struct Ownership {
     removed_ns: BTreeMap<usize, u64>,
     /// Groups that have a member again which had left.
     revived: BTreeSet<usize>,
-    /// How long a member may be silent, or take to give up a partition, ns; per group.
-    patience_ns: Vec<u64>,
+    /// Per group.
+    patience: Vec<Patience>,
+}
+
+/// How long a coordinator waits at least, ns.
+#[derive(Debug, Clone, Copy, Default)]
+struct Patience {
+    /// For a member that is silent.
+    session_ns: u64,
+    /// For one that has to give up partitions.
+    rebalance_ns: u64,
+}
+
+impl Patience {
+    /// Until when a member is not given up that asked, and had asked when it was first told to give up what it still
+    /// has. That it is heard makes its session longer, and not the time for giving up (Kafka's
+    /// `scheduleConsumerGroupRebalanceTimeout` is for a member's changes; hunt seed 23010322).
+    fn until_ns(self, asked_ns: u64, gives_up_since_ns: Option<u64>) -> u64 {
+        let session_ns = asked_ns.saturating_add(self.session_ns);
+        let told_ns = gives_up_since_ns.unwrap_or(asked_ns);
+        session_ns.min(told_ns.saturating_add(self.rebalance_ns))
+    }
 }
 
 impl Ownership {
     pub(crate) fn of(plan: &Plan) -> Self {
-        let patience_ns = plan.consumers.iter().map(|group| patience_ns(plan, group)).collect();
-        Self { patience_ns, ..Self::default() }
+        let patience = plan.consumers.iter().map(|group| patience(plan, group)).collect();
+        Self { patience, ..Self::default() }
     }
 
     /// A member has another share, or less of it.
@@ -132,9 +152,11 @@ impl Ownership {
                     self.tell(group.index, *generation, member);
                 }
             }
-            Outcome::Holds { member, partitions, epoch, since_ns } if !group.is_in_doubt => {
-                let patience_ns = self.patience_ns.get(group.index).copied().unwrap_or(0);
-                let until_ns = since_ns.saturating_add(patience_ns);
+            Outcome::Holds { member, partitions, epoch, since_ns, gives_up_since_ns }
+                if !group.is_in_doubt =>
+            {
+                let patience = self.patience.get(group.index).copied().unwrap_or_default();
+                let until_ns = patience.until_ns(*since_ns, *gives_up_since_ns);
                 let (epoch, since_ns) = (*epoch, *since_ns);
                 for tp in partitions {
                     let member = Arc::clone(member);
@@ -241,7 +263,7 @@ impl Ownership {
             ledger.checked(Check::Ownership, 1);
             let now_ns = ledger.now_ns;
             let owner = self.owners.entry((group.index, generation, *tp));
-            let told = Owner::new(member, now_ns, group.reigns);
+            let told = Owner::new(member, now_ns, group.reign);
             let owner = match owner {
                 Entry::Vacant(none) => {
                     none.insert(told);
@@ -250,15 +272,15 @@ impl Ownership {
                 Entry::Occupied(owner) => owner.into_mut(),
             };
             if owner.member == *member {
-                if told.unsure.is_empty() {
-                    owner.unsure.clear(); // the log has it for good
+                if told.unsure_in.is_none() {
+                    owner.unsure_in = None; // the log has it for good
                 }
                 continue;
             }
             if group.is_void {
                 continue;
             }
-            if owner.may_be_lost(group.reigns) {
+            if owner.may_be_lost(group.reign) {
                 *owner = told;
                 continue;
             }
@@ -278,21 +300,21 @@ impl Ownership {
     }
 }
 
-/// The shorter one of the session that the brokers give members and the time that these give
-/// themselves to give up partitions, ns.
-fn patience_ns(plan: &Plan, group: &ConsumerPlan) -> u64 {
+/// The session that the brokers give members, and the time that these give themselves to give up partitions.
+fn patience(plan: &Plan, group: &ConsumerPlan) -> Patience {
     let session_ms = plan.cluster.config_ms("group.consumer.session.timeout.ms", 45_000);
     let session_ms = own_sessions_ms(plan, group).fold(session_ms, u64::min);
     let config = ConsumerConfig::parse(group).ok();
     let rebalance_ms =
         config.map_or(u64::MAX, |config| config.poll_interval_ms.unsigned_abs().into());
-    session_ms.min(rebalance_ms).saturating_mul(1_000_000 - hurry_ppm(plan))
+    let soonest_ns = |ms: u64| ms.saturating_mul(1_000_000 - hurry_ppm(plan));
+    Patience { session_ns: soonest_ns(session_ms), rebalance_ns: soonest_ns(rebalance_ms) }
 }
 
 /// Sessions that an administrator gives a group, ms.
 fn own_sessions_ms(plan: &Plan, group: &ConsumerPlan) -> impl Iterator<Item = u64> {
-    plan.events.iter().filter_map(|event| match &event.action {
-        Action::Admin { operation: Operation::SetGroupConfig { group: of, key, value } }
+    operations(plan).filter_map(|operation| match operation {
+        Operation::SetGroupConfig { group: of, key, value }
             if *of == group.group && key == "consumer.session.timeout.ms" =>
         {
             value.as_deref()?.parse().ok()
@@ -307,7 +329,7 @@ mod tests {
     use crate::recorder::testing::tp;
 
     fn group(is_void: bool) -> Group<'static> {
-        Group { index: 0, name: "g", is_void, is_in_doubt: is_void, reigns: &[] }
+        Group { index: 0, name: "g", is_void, is_in_doubt: is_void, reign: None }
     }
 
     fn assigned(generation: i32, member: &Arc<str>, partitions: &[TopicPartition]) -> Outcome {
@@ -332,16 +354,16 @@ mod tests {
     /// Hunt seed 21009178.
     #[test]
     fn a_generation_that_was_loaded_and_lost_comes_again() {
-        let reign = |epoch, is_unsure| [Reign { epoch, is_unsure }];
-        let violations = |reigns: &[[Reign; 1]]| {
+        let reign = |epoch, is_unsure| Some(Reign { epoch, is_unsure });
+        let violations = |reigns: &[Option<Reign>]| {
             let (mut ledger, mut ownership) = (Ledger::default(), Ownership::default());
             let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
             let (told_last, told_before) = reigns.split_last().unwrap();
-            for reigns in told_before {
-                let group = Group { reigns, ..group(false) };
+            for reign in told_before {
+                let group = Group { reign: *reign, ..group(false) };
                 ownership.outcome(&mut ledger, &group, &assigned(1, &a, &[tp(0)]));
             }
-            let group = Group { reigns: told_last, ..group(false) };
+            let group = Group { reign: *told_last, ..group(false) };
             ownership.outcome(&mut ledger, &group, &assigned(1, &b, &[tp(0)]));
             ownership.outcome(&mut ledger, &group, &assigned(1, &b, &[tp(0)]));
             ledger.finish().1.len()
@@ -383,6 +405,22 @@ mod tests {
     }
 
     const SECOND_NS: u64 = 1_000_000_000;
+    const PATIENCE: Patience = Patience { session_ns: 4 * SECOND_NS, rebalance_ns: 5 * SECOND_NS };
+
+    /// Hunt seed 23010322.
+    #[test]
+    fn who_is_heard_has_no_more_time_to_give_up_what_it_was_told_to() {
+        let until_ns = |asked_ns, told_ns| PATIENCE.until_ns(asked_ns, told_ns);
+        assert_eq!(until_ns(10 * SECOND_NS, None), 14 * SECOND_NS, "its session");
+        assert_eq!(until_ns(10 * SECOND_NS, Some(9 * SECOND_NS)), 14 * SECOND_NS);
+        assert_eq!(until_ns(10 * SECOND_NS, Some(8 * SECOND_NS)), 13 * SECOND_NS);
+        let silent = Patience { session_ns: 6 * SECOND_NS, ..PATIENCE };
+        assert_eq!(
+            silent.until_ns(10 * SECOND_NS, None),
+            15 * SECOND_NS,
+            "told in the next answer"
+        );
+    }
 
     /// `a` has partition 0, and says so at 1 s and 3 s, in epochs 7 and 8; `b` is given it in an epoch, asking
     /// at one time and answered at another.
@@ -393,11 +431,12 @@ mod tests {
         is_void: bool,
     ) -> usize {
         let mut ledger = Ledger::default();
-        let mut ownership = Ownership { patience_ns: vec![4 * SECOND_NS], ..Ownership::default() };
+        let mut ownership = Ownership { patience: vec![PATIENCE], ..Ownership::default() };
         let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
         for (epoch, since_ns) in [(7, SECOND_NS), (8, 3 * SECOND_NS)] {
             let (member, partitions) = (Arc::clone(&a), vec![tp(0)]);
-            let holds = Outcome::Holds { member, partitions, epoch, since_ns };
+            let holds =
+                Outcome::Holds { member, partitions, epoch, since_ns, gives_up_since_ns: None };
             ownership.outcome(&mut ledger, &group(false), &holds);
         }
         if was_released {
@@ -422,8 +461,7 @@ mod tests {
     fn who_is_back_keeps_what_others_were_given_but_not_in_the_same_epoch() {
         let violations = |is_back: bool, epoch: i32| {
             let mut ledger = Ledger::default();
-            let patience_ns = vec![4 * SECOND_NS];
-            let mut ownership = Ownership { patience_ns, ..Ownership::default() };
+            let mut ownership = Ownership { patience: vec![PATIENCE], ..Ownership::default() };
             let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
             let told = |member: &Arc<str>, generation: i32| Outcome::Assigned {
                 generation,
@@ -434,7 +472,9 @@ mod tests {
             };
             ownership.outcome(&mut ledger, &group(false), &told(&a, 7));
             let (member, partitions) = (Arc::clone(&a), vec![tp(0)]);
-            let holds = Outcome::Holds { member, partitions, epoch: 7, since_ns: SECOND_NS };
+            let (since_ns, gives_up_since_ns) = (SECOND_NS, None);
+            let holds =
+                Outcome::Holds { member, partitions, epoch: 7, since_ns, gives_up_since_ns };
             ownership.outcome(&mut ledger, &group(false), &holds);
             if is_back {
                 ownership.revived(0);

@@ -458,7 +458,7 @@ impl Partition {
     /// shows was given up with that, from where their logs part (hunt seed 17004804).
     pub(crate) fn leads_late(&mut self, now_ns: u64, late: usize, epoch: LeaderEpoch) {
         let (newest, Some(node)) = self.newest() else { return };
-        if !(epoch..=newest).contains(&self.void_until) || epoch == self.void_until {
+        if self.void_until <= epoch || self.void_until > newest {
             return;
         }
         let Some(leader) = self.replicas.iter().find(|replica| replica.node == node) else {

@@ -7,8 +7,8 @@ use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
     changed_sessions, compacted_topics, creates_topics, group_heartbeat_ms, has_client_quotas,
-    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, positions_expire,
-    read_committed, transactional_topics, trimmed_topics,
+    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, positions_count,
+    positions_expire, read_committed, transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};
@@ -38,6 +38,7 @@ use crate::partition_index::PartitionIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::inspect::partition_for_group;
 use stormglass_broker_core::records::Records;
 use stormglass_broker_core::seam::{RemoteSegment, TraceEvent};
 use stormglass_reports::recording::{CheckerSummary, Violation};
@@ -89,6 +90,8 @@ pub struct Checkers {
     lost_records: u64,
     /// The partitions of `__consumer_offsets`.
     pub(super) positions: Vec<usize>,
+    /// `offsets.topic.num.partitions`
+    positions_count: i32,
     /// The partitions of `__transaction_state`.
     coordinators: Vec<usize>,
     /// One of them has been where Kafka promises nothing, or is kept for a short time only: positions may be gone.
@@ -167,6 +170,7 @@ impl Checkers {
             window_max: WINDOW_TOTAL,
             lost_records: 0,
             positions: Vec::new(),
+            positions_count: positions_count(plan),
             coordinators: Vec::new(),
             positions_void: positions_expire(plan),
             stale_coordinator_ns: None,
@@ -345,14 +349,13 @@ impl Checkers {
             | Outcome::TruncationDetected { tp, .. } => *tp,
             Outcome::Assigned { .. } | Outcome::Holds { .. } | Outcome::Released { .. } => {
                 let is_stale = self.coordinator_may_be_stale();
-                let positions = self.positions.iter().map(|at| &self.partitions[*at]);
-                let reigns: Vec<Reign> = positions.map(Partition::reign).collect();
+                let is_told = matches!(outcome, Outcome::Assigned { .. });
                 let group = Group {
                     index: consumer,
                     name: &self.groups[consumer],
                     is_void: self.positions_void,
                     is_in_doubt: self.positions_void || is_stale,
-                    reigns: &reigns,
+                    reign: is_told.then(|| self.reign_of(&self.groups[consumer])).flatten(),
                 };
                 return self.ownership.outcome(&mut self.ledger, &group, outcome);
             }
@@ -695,6 +698,14 @@ impl Checkers {
             let topic = p.label.rsplit_once('-').map(|(topic, _)| topic);
             p.producers.epochs_return = topic.is_some_and(|it| self.transactional.contains(it));
         }
+    }
+
+    /// How the log of a group is led.
+    fn reign_of(&self, group: &str) -> Option<Reign> {
+        let index = partition_for_group(group, self.positions_count);
+        let label = format!("{OFFSETS_TOPIC}-{index}");
+        let mut all = self.positions.iter().map(|at| &self.partitions[*at]);
+        all.find(|p| p.label == label).map(Partition::reign)
     }
 
     #[inline]

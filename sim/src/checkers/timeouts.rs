@@ -43,6 +43,9 @@ struct Lag {
     /// When its leader reckoned the high watermark, as it heard a position of it, or with its ISR. A fetch that
     /// does not name the partition makes nobody reckon: Kafka does so if the follower has got on.
     reckoned_ns: u64,
+    /// Whether it was in an ISR that its leader had proposed when that reckoned last: it held it back. If the
+    /// controller refuses the proposal, nobody reckons anew (Kafka's `Partition.handleAlterPartitionError`).
+    was_proposed: bool,
     end_at_fetch: Offset,
 }
 
@@ -82,6 +85,13 @@ impl Followers {
     fn leave_out(&mut self, id: i32) {
         let own = self.0.iter_mut().filter(|(follower, _)| *follower == id);
         own.for_each(|(_, lag)| lag.idle_ns = 0);
+    }
+
+    /// Their leader reckons, while it has proposed this ISR, if any.
+    fn reckoned(&mut self, pending: &[NodeId]) {
+        for (id, lag) in &mut self.0 {
+            lag.was_proposed = pending.contains(&NodeId(*id));
+        }
     }
 
     fn or_insert(&mut self, id: i32, lag: Lag) -> &mut Lag {
@@ -225,14 +235,21 @@ impl Timeouts {
     /// Whether a follower outside the ISR had had all within `lag_max_ns` when its leader reckoned the
     /// high watermark last, as far as is known: as some follower named the partition, or with the last change of
     /// the ISR (hunt seeds 21006857, 21007103, 21007610, 21007837, 21008295: it went on to fetch, and said nothing
-    /// new of the partition).
+    /// new of the partition). Or was proposed for the ISR then, and has been refused since (hunt seed 23009919).
     pub(super) fn was_joining(&self, of: (i32, TopicPartition, i32), lag_max_ns: u64) -> bool {
         let Some(followers) = self.lags.get(&(of.0, of.1)) else { return false };
         let changed_ns = self.isr_changed.get(&(of.0, of.1)).copied().unwrap_or(0);
         let reckoned_ns = followers.0.iter().map(|(_, lag)| lag.reckoned_ns);
         let reckoned_ns = reckoned_ns.fold(changed_ns, u64::max);
         let lag_max_ns = 2 * lag_max_ns - self.soonest(lag_max_ns);
-        followers.get(of.2).is_some_and(|lag| lag.caught_up_ns + lag_max_ns >= reckoned_ns)
+        let counted = |lag: &Lag| lag.was_proposed || lag.caught_up_ns + lag_max_ns >= reckoned_ns;
+        followers.get(of.2).is_some_and(counted)
+    }
+
+    /// A leader proposes an ISR. Whoever is to join has just been heard: the leader reckons with that.
+    fn proposes(&mut self, of: (i32, TopicPartition), isr: &[NodeId]) {
+        let own = self.lags.get_mut(&of).into_iter().flat_map(|followers| &mut followers.0);
+        own.for_each(|(id, lag)| lag.was_proposed |= isr.contains(&NodeId(*id)));
     }
 
     /// Whether a leader has learnt of a change of its ISR while a fetch waited that may wait yet.
@@ -266,7 +283,8 @@ impl Timeouts {
             return;
         }
         let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
-        let lag = self.lags.entry((node, part.tp)).or_default().or_insert(follower.0, unknown);
+        let followers = self.lags.entry((node, part.tp)).or_default();
+        let lag = followers.or_insert(follower.0, unknown);
         if offset >= end {
             lag.caught_up_ns = now_ns;
             if is_named {
@@ -280,6 +298,7 @@ impl Timeouts {
         (lag.fetched_ns, lag.end_at_fetch) = (now_ns, end);
         if is_named && lead.followers.iter().any(|known| known.id == follower) {
             lag.reckoned_ns = now_ns;
+            followers.reckoned(lead.pending_isr.unwrap_or_default());
         }
     }
 
@@ -303,6 +322,7 @@ impl Timeouts {
             }
             TraceEvent::IsrCommitted { tp, old, isr, .. } => {
                 self.isr_changed.insert((node, *tp), now_ns);
+                self.lags.entry((node, *tp)).or_default().reckoned(&[]);
                 // who left was seen to; whoever comes back lags anew, however far behind (seed 300351)
                 self.overdue.retain(|(of, at, member), _| {
                     let is_in = |isr: &[NodeId]| isr.iter().any(|id| id.0 == *member);
@@ -467,6 +487,7 @@ impl Checkers {
         let replica = &mut p.replicas[mine];
         replica.proposed = true;
         let old = replica.lead_isr.1.clone();
+        self.timeouts.proposes((node, tp), isr);
         let now_ns = self.ledger.now_ns;
         if now_ns == 0 {
             return; // while the cluster is set up no time passes
@@ -571,6 +592,33 @@ mod tests {
         assert!(was_joining(600, 600), "it went on to fetch, which makes nobody reckon");
         assert!(!was_joining(601, 0), "another one was heard of when it no longer counted");
         assert!(!was_joining(0, 601), "the ISR changed when it no longer counted");
+    }
+
+    #[test]
+    fn a_follower_that_was_proposed_and_refused_holds_its_leader_back_until_that_reckons() {
+        let tp = crate::recorder::testing::tp(0);
+        let mut timeouts = timeouts();
+        let followers = timeouts.lags.entry((1, tp)).or_default();
+        for id in [2, 3] {
+            followers.or_insert(id, Lag { reckoned_ns: 900 * MS, ..Lag::default() });
+        }
+        let hold =
+            |timeouts: &Timeouts| [2, 3].map(|id| timeouts.was_joining((1, tp, id), 500 * MS));
+        let ids = |ids: &[i32]| ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>();
+        assert_eq!(hold(&timeouts), [false, false]);
+        timeouts.proposes((1, tp), &ids(&[1, 2]));
+        assert_eq!(hold(&timeouts), [true, false]);
+        timeouts.proposes((1, tp), &ids(&[1]));
+        assert_eq!(hold(&timeouts), [true, false], "nobody reckons when another one is to leave");
+        let followers = timeouts.lags.entry((1, tp)).or_default();
+        followers.reckoned(&ids(&[1, 2]));
+        assert_eq!(hold(&timeouts), [true, false], "not answered yet");
+        timeouts.lags.entry((1, tp)).or_default().reckoned(&[]);
+        assert_eq!(hold(&timeouts), [false, false], "reckoned without it");
+        timeouts.proposes((1, tp), &ids(&[1, 2]));
+        let event = TraceEvent::IsrCommitted { tp, epoch: 0, old: ids(&[1, 3]), isr: ids(&[1]) };
+        timeouts.trace((&mut Ledger::default(), 1_000 * MS), 1, &event);
+        assert_eq!(hold(&timeouts), [false, false], "the ISR has changed");
     }
 
     #[test]

@@ -283,6 +283,9 @@ pub enum Outcome {
         epoch: i32,
         /// When the member asked first since it was answered last, ns.
         since_ns: u64,
+        /// The same, as it was first told in this epoch to give up others that its coordinator knows it to have still,
+        /// ns.
+        gives_up_since_ns: Option<u64>,
     },
     /// It has given these up.
     Released {

@@ -2,7 +2,7 @@
 
 use super::storm::clash;
 use stormglass_scenarios::plan::{
-    Action, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
+    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
 };
 
 const MS: u64 = 1_000_000;
@@ -50,6 +50,11 @@ pub(super) fn slow_brokers(extra_ns: u64) -> Action {
     let (from, to) = (vec![Endpoint::Brokers], vec![Endpoint::Brokers]);
     let effect = LinkEffect::Delay { extra_ns, jitter_ns: extra_ns / 10 };
     Action::Link { from, to, one_way: false, effect }
+}
+
+/// Whether a group's members stay in the classic protocol.
+pub(super) fn is_classic(group: &ConsumerPlan) -> bool {
+    group.membership.is_some_and(|of| !of.assignor.is_remote() && of.restarts_as.is_none())
 }
 
 /// Ids of the brokers.

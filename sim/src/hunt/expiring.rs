@@ -2,7 +2,7 @@
 //! of a group with members are kept all the same, and those of one that has just lost its last member, too. Draws come
 //! from a stream of their own, so that the other seeds stay as they are.
 
-use super::adding::{add, brokers, lasting, window};
+use super::adding::{add, brokers, is_classic, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Plan};
@@ -41,10 +41,6 @@ pub(super) fn storm(plan: &mut Plan) {
 fn forgets_producers(plan: &Plan) -> bool {
     let key = "producer.id.expiration.ms";
     plan.cluster.config_ms(key, PRODUCERS_KEPT_MS) < PRODUCERS_KEPT_MS
-}
-
-fn is_classic(group: &ConsumerPlan) -> bool {
-    group.membership.is_some_and(|of| !of.assignor.is_remote() && of.restarts_as.is_none())
 }
 
 /// A member of a group is away, or all of them, for longer than their sessions last; meanwhile clocks are put forward.

@@ -3,7 +3,7 @@
 //! get an id and never join by it. Some groups have no room for more members than they have, and some read a topic
 //! that grows. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, lasting, window};
+use super::adding::{Window, add, asks, is_classic, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ pub(super) fn draw_grown(plan: &mut Plan) {
         let patience_ms = config_ms(&group.config, "request.timeout.ms").unwrap_or(3_000);
         group.profile = ClientProfile::Librdkafka;
         group.topics.push(GROWN.to_owned());
-        // its defaults are other ones
+        // with Java's patience: members that wait for a minute, or look at topics every five, see nothing of the storm
         set(group, "socket.timeout.ms", patience_ms);
         set(group, "metadata.max.age.ms", 1_000);
         let isolation = "isolation.level".to_owned();
@@ -149,17 +149,22 @@ pub(super) fn storm(plan: &mut Plan) {
     }
 }
 
+/// Whether members have no names of their own, and stay in the classic protocol.
+fn is_dynamic(group: &ConsumerPlan) -> bool {
+    is_classic(group) && !group.membership.is_some_and(|of| of.static_members)
+}
+
+/// `session.timeout.ms` and `max.poll.interval.ms`, where both are set.
+fn times_ms(group: &ConsumerPlan) -> Option<(u64, u64)> {
+    let ms = |key: &str| config_ms(&group.config, key);
+    ms("session.timeout.ms").zip(ms("max.poll.interval.ms"))
+}
+
 /// A member that has no name of its own leaves, as it does not poll, and another one stands still for longer than the
 /// others wait for it, and for less than its session lasts: they go on without it.
 fn frozen(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
-    let is_classic = group.membership.is_some_and(|of| {
-        !of.assignor.is_remote() && !of.static_members && of.restarts_as.is_none()
-    });
-    let ms = |key: &str| config_ms(&group.config, key);
-    let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
-        return Vec::new();
-    };
-    if !is_classic || session < poll + 1_000 {
+    let Some((session, poll)) = times_ms(group) else { return Vec::new() };
+    if !is_dynamic(group) || session < poll + 1_000 {
         return Vec::new();
     }
     let name = || group.group.clone();
@@ -173,15 +178,9 @@ fn frozen(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
 /// Members start anew while what brokers say comes late, and some of them stand still before they hear which id they
 /// have been given, for longer than those are kept (KIP-394): the others wait for them, and for their former selves.
 fn unused_ids(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
-    let takes_ids = group.membership.is_some_and(|of| {
-        !of.assignor.is_remote() && !of.static_members && of.restarts_as.is_none()
-    });
-    let ms = |key: &str| config_ms(&group.config, key);
-    let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
-        return Vec::new();
-    };
+    let Some((session, poll)) = times_ms(group) else { return Vec::new() };
     // who is waited for is given up before that
-    if !takes_ids || group.count < 2 || poll < session + 1_000 {
+    if !is_dynamic(group) || group.count < 2 || poll < session + 1_000 {
         return Vec::new();
     }
     let name = || group.group.clone();
@@ -221,11 +220,8 @@ fn slow_rebalance(
     (group, is_static): (&ConsumerPlan, bool),
     at_ns: u64,
 ) -> Vec<EventPlan> {
-    let ms = |key: &str| config_ms(&group.config, key);
-    let Some((session, poll)) = ms("session.timeout.ms").zip(ms("max.poll.interval.ms")) else {
-        return Vec::new();
-    };
-    let beat = ms("heartbeat.interval.ms").unwrap_or(session / 3);
+    let Some((session, poll)) = times_ms(group) else { return Vec::new() };
+    let beat = config_ms(&group.config, "heartbeat.interval.ms").unwrap_or(session / 3);
     if is_static == (session < poll) {
         return Vec::new(); // who has no name of its own leaves when it does not poll
     }

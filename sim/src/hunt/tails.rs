@@ -3,7 +3,7 @@
 //! than theirs, and ends in an older epoch: who has more is not who may lead. Draws come from a stream of their own,
 //! so that the other seeds stay as they are.
 
-use super::adding::{add, asks, lasting};
+use super::adding::{Window, add, asks, lasting, window};
 use super::dice::Dice;
 use super::timing::Timing;
 use stormglass_scenarios::plan::{
@@ -16,18 +16,15 @@ const MADE: &str = "spare-tail";
 
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
-    let events = short_reigns(plan);
-    add(plan, ends_ns(plan), events);
-    long_tails(plan);
-}
-
-fn ends_ns(plan: &Plan) -> u64 {
-    plan.phases.heal_starts_ns().saturating_sub(2_000 * MS)
+    let window = window(plan);
+    let events = short_reigns(plan, window);
+    add(plan, window.1, events);
+    long_tails(plan, window);
 }
 
 /// Controllers begin anew and elect one of them while what they send each other comes late, and are cut off before the
 /// others have what it writes first.
-fn short_reigns(plan: &Plan) -> Vec<EventPlan> {
+fn short_reigns(plan: &Plan, (from_ns, _): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "short reigns");
     let controllers = ids(&plan.cluster.controllers);
     if !dice.percent(12) || controllers.len() < 3 {
@@ -38,7 +35,7 @@ fn short_reigns(plan: &Plan) -> Vec<EventPlan> {
         Action::Link { from, to, one_way: false, effect }
     };
     let (late, fetch_ns) = (dice.pick(&[150, 300, 450]) * MS, Timing::of(plan).quorum_fetch_ns);
-    let mut at_ns = plan.phases.warmup_ns + 500 * MS + dice.around(2_000 * MS);
+    let mut at_ns = from_ns + dice.around(2_000 * MS);
     let mut events = Vec::new();
     for _ in 0..dice.between(2, 4) {
         let slow = LinkEffect::Delay { extra_ns: late, jitter_ns: late / 10 };
@@ -55,19 +52,18 @@ fn short_reigns(plan: &Plan) -> Vec<EventPlan> {
     events
 }
 
-fn long_tails(plan: &mut Plan) {
+fn long_tails(plan: &mut Plan, (from_ns, to_ns): Window) {
     let mut dice = Dice::new(plan.seed, "long tails");
     let controllers = ids(&plan.cluster.controllers);
     if !dice.percent(8) || controllers.len() < 3 || plan.cluster.brokers.is_empty() {
         return;
     }
-    let ends_ns = ends_ns(plan);
-    let mut at_ns = plan.phases.warmup_ns + 500 * MS + dice.around(2_000 * MS);
+    let mut at_ns = from_ns + dice.around(2_000 * MS);
     let fetch_ns = Timing::of(plan).quorum_fetch_ns;
     // whoever leads is one of them
     for (turn, node) in dice.shuffled(&controllers).into_iter().enumerate() {
         let (events, over_ns) = one(&mut dice, plan, (turn, node), at_ns);
-        add(plan, ends_ns, events);
+        add(plan, to_ns, events);
         at_ns = over_ns + 2 * fetch_ns + dice.around(1_500 * MS);
     }
 }
@@ -130,7 +126,7 @@ mod tests {
             };
             assert_in_time(&plan);
             found += u32::from(plan.events.iter().any(is_made));
-            short += u32::from(!short_reigns(&plan).is_empty());
+            short += u32::from(!short_reigns(&plan, window(&plan)).is_empty());
         }
         assert!((20..80).contains(&short), "{short} of 399");
         assert!((12..50).contains(&found), "{found} of 399");

@@ -2,7 +2,7 @@
 //! others, with time-outs short enough that a storm outlasts them. Draws come from a stream of their
 //! own, so that the other seeds stay as they are.
 
-use super::adding::{add, lasting};
+use super::adding::{add, lasting, server};
 use super::dice::Dice;
 use stormglass_scenarios::plan::{
     Action, Assignor, ConsumerPlan, MembershipPlan, Plan, Subscriptions, TransactionsPlan,
@@ -195,9 +195,8 @@ pub(super) fn migrate(plan: &mut Plan) {
 /// Few partitions for the coordinators, replicated as everything else, and time-outs that are looked
 /// for often.
 fn draw_server(dice: &mut Dice, plan: &mut Plan) {
-    let same = |key: &str| plan.cluster.config.get(key).cloned();
-    let replicas = same("offsets.topic.replication.factor").unwrap_or_else(|| "3".to_owned());
-    let min_isr = same("min.insync.replicas").unwrap_or_else(|| "2".to_owned());
+    let replicas = server(plan, "offsets.topic.replication.factor", "3");
+    let min_isr = server(plan, "min.insync.replicas", "2");
     for (key, value) in [
         ("transaction.state.log.replication.factor", replicas),
         ("transaction.state.log.min.isr", min_isr),

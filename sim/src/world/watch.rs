@@ -57,6 +57,10 @@ impl World {
     /// A node has taken an input: what it says is what comes after the first `said` replies and
     /// requests.
     pub(super) fn watch_output(&mut self, node: u16, effects: &Effects, said: (usize, usize)) {
+        let at = &self.nodes[node as usize];
+        if let Some(broker) = &at.broker {
+            self.checkers.stepped(at.id.0, broker);
+        }
         let is_silent = effects.replies.len() == said.0 && effects.sends.len() == said.1;
         if is_silent && !self.checkers.has_heard() {
             return;

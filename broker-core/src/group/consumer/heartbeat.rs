@@ -26,6 +26,8 @@ pub(super) struct Given<'a> {
     pub(super) wall_ms: i64,
     /// Whether topics may have changed since the last look.
     pub(super) refresh: bool,
+    /// Whether the member's last heartbeat came on another connection.
+    pub(super) is_elsewhere: bool,
     pub(super) plant: Option<Plant>,
 }
 
@@ -109,7 +111,9 @@ pub(super) fn heartbeat(
         || (request.rebalance_timeout_ms != -1
             && (request.topics.is_some() || request.regex.is_some())
             && request.owned.is_some());
-    let tell = is_full || member.current.assigned != before.current.assigned;
+    // A heartbeat that its client has given up may come after the next one, which went by another connection: what it
+    // got, nobody has heard, and would not hear later, either (hunt seed 23011818; so in Kafka).
+    let tell = is_full || given.is_elsewhere || member.current.assigned != before.current.assigned;
     Ok(ConsumerGroupHeartbeatResponse {
         error: ErrorCode::None,
         message: None,

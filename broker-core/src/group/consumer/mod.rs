@@ -33,6 +33,7 @@ pub(super) use settings::ConsumerSettings;
 
 use super::timers::{Due, Timers};
 use crate::error::ErrorCode;
+use crate::ids::{ConnectionId, LeaderEpoch};
 use crate::inspect::{ConsumerEpochsView, ConsumerGroupView, ConsumerSaidView};
 use crate::metadata::MetadataImage;
 use crate::plant::Plant;
@@ -61,7 +62,7 @@ pub(super) struct ConsumerCx<'a, 's> {
     pub(super) plant: Option<Plant>,
 }
 
-/// When a member must have done something.
+/// When a member must have done something, and where it was heard.
 #[derive(Debug, Default)]
 struct Deadlines {
     session: Instant,
@@ -69,6 +70,8 @@ struct Deadlines {
     queued: Option<Instant>,
     /// When it must have given up partitions, and the epoch in which it is until then.
     rebalance: Option<(Instant, i32)>,
+    /// The connection of its last heartbeat.
+    heard_on: Option<ConnectionId>,
 }
 
 /// An append that the log has taken, and not confirmed.
@@ -219,6 +222,7 @@ impl ConsumerGroup {
             settings: cx.settings,
             wall_ms: cx.step.wall_ms,
             refresh: self.refresh,
+            is_elsewhere: false,
             plant: cx.plant,
         }
     }
@@ -228,13 +232,16 @@ impl ConsumerGroup {
         &self,
         cx: &ConsumerCx<'_, '_>,
         image: &MetadataImage,
-        id: &Arc<str>,
+        (id, conn): (&Arc<str>, ConnectionId),
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<(Drafted, ConsumerGroupHeartbeatResponse), Refusal> {
         if self.is_dying {
             return Err(ErrorCode::CoordinatorNotAvailable.into());
         }
-        let (mut draft, given) = (Draft::new(&self.current), self.given(cx, image));
+        let heard_on = self.deadlines.get(id).and_then(|deadlines| deadlines.heard_on);
+        let is_elsewhere = heard_on != Some(conn);
+        let given = Given { is_elsewhere, ..self.given(cx, image) };
+        let mut draft = Draft::new(&self.current);
         let answer = if request.epoch < 0 {
             leave::leave(&mut draft, &given, request)?
         } else {
@@ -348,9 +355,12 @@ impl ConsumerGroup {
     }
 
     /// A member's heartbeat is done: the topics have been looked at, and it is alive.
-    pub(super) fn heard(&mut self, cx: &mut ConsumerCx<'_, '_>, id: &Arc<str>) {
+    pub(super) fn heard(&mut self, cx: &mut ConsumerCx<'_, '_>, id: &Arc<str>, conn: ConnectionId) {
         self.refresh = false;
         self.expect(cx, id);
+        if let Some(deadlines) = self.deadlines.get_mut(id) {
+            deadlines.heard_on = Some(conn);
+        }
     }
 
     /// An append is confirmed, and with it all before it; or it is not.
@@ -475,9 +485,9 @@ impl ConsumerGroup {
         members.iter().find(|(_, member)| is_ahead(member.current.epoch)).map(|(id, _)| id)
     }
 
-    /// What it goes on with, for checkers.
-    pub(super) fn view(&self) -> ConsumerGroupView<'_> {
-        self.current.view(&self.id, !self.refresh)
+    /// What it goes on with, as its log is led in an epoch; for checkers.
+    pub(in crate::group) fn view(&self, epoch: LeaderEpoch) -> ConsumerGroupView<'_> {
+        self.current.view((&self.id, epoch), !self.refresh)
     }
 
     /// How the group differs from what its log says, for checkers; nothing while an append is under way.

@@ -1,6 +1,6 @@
 //! What the log says of a group in the consumer protocol. Every change of it is a record first.
 
-use crate::ids::{TopicId, TopicPartition};
+use crate::ids::{LeaderEpoch, TopicId, TopicPartition};
 use crate::inspect::{ConsumerGroupView, ConsumerMemberView, ConsumerSaidView};
 use crate::protocol::{ConsumerGroupState, LEAVE_EPOCH};
 use std::collections::{BTreeMap, BTreeSet};
@@ -225,7 +225,7 @@ impl State {
     /// For checkers. `knows_topics`: it has looked at the topics since they changed.
     pub(super) fn view<'a>(
         &'a self,
-        group: &'a Arc<str>,
+        (group, epoch): (&'a Arc<str>, LeaderEpoch),
         knows_topics: bool,
     ) -> ConsumerGroupView<'a> {
         let topics = self.topics.iter();
@@ -244,6 +244,7 @@ impl State {
         };
         ConsumerGroupView {
             group,
+            epoch,
             is_assigned: self.group_epoch == self.assignment_epoch,
             knows_topics,
             topics: topics.map(|(name, topic)| (&**name, (topic.id, topic.partitions))).collect(),

@@ -47,7 +47,7 @@ impl Membership {
     pub(in crate::group) fn load(group: Arc<str>, value: GroupValue) -> Self {
         let mut loaded = Self::new(group);
         loaded.generation = value.generation;
-        loaded.tells(&value);
+        loaded.notes_logged(&value);
         loaded.protocol_type = (!value.protocol_type.is_empty()).then_some(value.protocol_type);
         loaded.leader = value.leader;
         loaded.state_since_ms = value.state_since_ms;
@@ -83,9 +83,9 @@ impl Membership {
         loaded
     }
 
-    /// The log is told, or tells, of the group.
-    pub(in crate::group) fn tells(&mut self, value: &GroupValue) {
-        self.told = Some((value.generation, value.members.len()));
+    /// The log takes, or has, a record of the group.
+    pub(in crate::group) fn notes_logged(&mut self, value: &GroupValue) {
+        self.logged = Some((value.generation, value.members.len()));
     }
 
     /// The log is read: from now on members must show that they are alive.
@@ -180,7 +180,7 @@ impl Membership {
             state: self.state,
             generation: self.generation,
             is_put_off: self.joining.is_some_and(|joining| joining.initial.is_some()),
-            is_told: self.is_told(),
+            is_logged: self.is_logged(),
             protocol: self.protocol.as_ref(),
             leader: self.leader.as_ref(),
             members: self.members.keys().collect(),
@@ -189,11 +189,11 @@ impl Membership {
         }
     }
 
-    /// Whether the log was told where a group is that does not rebalance, as far as it has taken that.
-    fn is_told(&self) -> bool {
+    /// Whether the newest record of a group that does not rebalance says where it is, as far as the log has taken that.
+    fn is_logged(&self) -> bool {
         let is_settled = matches!(self.state, GroupState::Empty | GroupState::Stable);
-        let is_same = |told: (i32, usize)| told == (self.generation, self.members.len());
-        !is_settled || self.told.is_none_or(is_same)
+        let is_same = |logged: (i32, usize)| logged == (self.generation, self.members.len());
+        !is_settled || self.logged.is_none_or(is_same)
     }
 
     /// When a member's session ends; for checkers.
@@ -235,7 +235,7 @@ impl Membership {
     /// How a stable group differs from what its log says, or one without members that the log has taken, for checkers.
     pub(in crate::group) fn differs_from(&self, log: Option<&Self>) -> Option<String> {
         if self.state == GroupState::Empty {
-            let left = log.filter(|log| self.told.is_some() && !log.members.is_empty())?;
+            let left = log.filter(|log| self.logged.is_some() && !log.members.is_empty())?;
             return Some(format!("none, by its log {:?}", left.members.keys()));
         }
         if self.state != GroupState::Stable {

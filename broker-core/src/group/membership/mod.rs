@@ -97,8 +97,8 @@ pub(super) struct Membership {
     /// A member came while the first rebalance was put off.
     newcomer: bool,
     state_since_ms: i64,
-    /// Generation and number of members that the log was told of last, for checkers; `None`: it has not taken that.
-    told: Option<(i32, usize)>,
+    /// Generation and number of members in its newest record, for checkers; `None`: the log has not taken that.
+    logged: Option<(i32, usize)>,
 }
 
 impl Membership {
@@ -119,7 +119,7 @@ impl Membership {
             sync_until: None,
             newcomer: false,
             state_since_ms: -1,
-            told: Some((0, 0)),
+            logged: Some((0, 0)),
         }
     }
 
@@ -216,7 +216,7 @@ impl Membership {
     /// The end of a [`Store`].
     pub(super) fn stored(&mut self, cx: &mut Cx<'_, '_>, then: Then, error: ErrorCode) {
         if !error.is_ok() {
-            self.told = None;
+            self.logged = None;
         }
         match then {
             Then::Nothing => {}

@@ -89,7 +89,7 @@ impl Membership {
     /// Counts generations anew: a planted bug.
     pub(in crate::group) fn forget_generation(&mut self) {
         self.generation = 0;
-        self.told = None;
+        self.logged = None;
     }
 
     fn has_synced(&mut self, member: &Arc<str>) {

@@ -2,11 +2,12 @@
 
 use super::rig::{NOWHERE, Rig, TP, nothing_new};
 use crate::error::ErrorCode;
-use crate::ids::NO_EPOCH;
+use crate::ids::{NO_EPOCH, NodeId};
 use crate::log::testing::{numbered, sequenced};
+use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord};
 use crate::protocol::{EpochEndOffset, FetchPartitionResponse, Request};
 use crate::replica::read::{Tail, diverges};
-use crate::seam::{DiskOpKind, FileName, TraceEvent};
+use crate::seam::{DiskOp, DiskOpKind, FileName, TraceEvent};
 
 #[test]
 fn rep_10_an_answer_about_another_log_end_is_not_believed() {
@@ -191,6 +192,39 @@ fn nothing_is_copied_before_the_lowered_recovery_point_is_on_disk() {
         rig.disk_op(op);
     }
     assert_eq!(fetches(&mut rig), [1]);
+}
+
+/// Hunt seed 23001753: a replica was moved away and back while the volume was slow. The recovery point of the one
+/// before it was still on record as the power went, and of what was torn nothing was recovered.
+#[test]
+fn nothing_is_copied_to_a_replica_that_is_back_before_the_old_recovery_point_is_off_the_record() {
+    let mut rig = Rig::with_partition(2, &[2, 3]);
+    rig.disk();
+    let moves = |rig: &mut Rig, replicas: &[i32], leader: i32| {
+        let mut change = PartitionChangeRecord::new(TP);
+        change.replicas = Some(replicas.iter().copied().map(NodeId).collect());
+        change.leader = LeaderUpdate::Elected(NodeId(leader));
+        rig.apply(&[MetadataRecord::PartitionChange(change)]);
+    };
+    moves(&mut rig, &[2, 3], 2);
+    assert!(rig.replicas.find(TP).is_none());
+    let on_their_way = std::mem::take(&mut rig.effects.disk);
+    rig.sent();
+    moves(&mut rig, &[1, 2, 3], 3);
+    assert!(rig.replicas.find(TP).is_some() && rig.sent().is_empty(), "the volume is slow");
+    let forgets = |op: &DiskOp| match &op.kind {
+        DiskOpKind::WriteFile { file, .. } => *file == FileName::RecoveryPoints,
+        _ => false,
+    };
+    let (forgets, rest): (Vec<_>, Vec<_>) = on_their_way.into_iter().partition(forgets);
+    for op in rest {
+        rig.disk_op(op);
+    }
+    assert!(rig.sent().is_empty());
+    for op in forgets {
+        rig.disk_op(op);
+    }
+    assert_eq!(rig.sent_fetch().1.partitions[0].fetch_offset, 0);
 }
 
 #[test]

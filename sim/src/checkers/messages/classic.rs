@@ -269,7 +269,7 @@ mod tests {
                 state,
                 generation: 4,
                 is_put_off: false,
-                is_told: true,
+                is_logged: true,
                 protocol: None,
                 leader: None,
                 members: Vec::new(),

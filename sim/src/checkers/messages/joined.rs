@@ -53,12 +53,12 @@ fn flaw(
     asked: &JoinGroupRequest,
     answer: &JoinGroupResponse,
 ) -> Option<&'static str> {
-    let (is_told, leads) = (answer.leader == answer.member, group.leader == Some(&answer.member));
+    let (is_logged, leads) = (answer.leader == answer.member, group.leader == Some(&answer.member));
     if answer.protocol.as_ref() != group.protocol {
         return Some("names another protocol");
     }
     // a leader that is back, and could not be told to leave the assignment as it is, hears that another one leads
-    if is_told && !leads || leads && !is_told && asked.can_skip_assignment {
+    if is_logged && !leads || leads && !is_logged && asked.can_skip_assignment {
         return Some("names another leader");
     }
     let is_alike = |told: &JoinedMember| {
@@ -67,11 +67,11 @@ fn flaw(
     };
     let (told, all) = (answer.members.len(), group.places.len());
     let is_complete = told == all && answer.members.iter().all(is_alike);
-    if is_told && !is_complete {
+    if is_logged && !is_complete {
         return Some("does not name all members to their leader");
     }
     let is_more = !answer.members.is_empty() || answer.skip_assignment;
-    (!is_told && is_more).then_some("tells who does not lead what is for the leader")
+    (!is_logged && is_more).then_some("tells who does not lead what is for the leader")
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
             state: GroupState::CompletingRebalance,
             generation: 4,
             is_put_off: false,
-            is_told: true,
+            is_logged: true,
             protocol: Some(&protocol),
             leader: Some(&leader),
             members: ids.iter().collect(),

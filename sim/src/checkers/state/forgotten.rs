@@ -3,6 +3,7 @@
 //! moment. Where all that the log has taken is committed, that has had its effect.
 
 use super::{Moment, NodeView};
+use crate::checkers::configured::{deleted_topics, operations};
 use crate::checkers::history::{History, seconds};
 use crate::checkers::ledger::{Check, Ledger};
 use crate::checkers::suite::OFFSETS_TOPIC;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use stormglass_broker_core::ids::{LeaderEpoch, TopicId};
 use stormglass_broker_core::inspect::{PositionKey, ReplicaView};
 use stormglass_broker_core::protocol::OffsetCommitRequest;
-use stormglass_scenarios::plan::{Action, Operation, Plan};
+use stormglass_scenarios::plan::{Operation, Plan};
 
 /// How long it may take in a healed cluster, ns.
 const TAKES_NS: u64 = 3_000_000_000;
@@ -137,22 +138,6 @@ impl Forgotten {
         });
         Known { led, positions: seen.collect() }
     }
-}
-
-/// Names of topics that an administrator deletes.
-pub(super) fn deleted_topics(plan: &Plan) -> BTreeSet<String> {
-    let deleted = operations(plan).filter_map(|operation| match operation {
-        Operation::DeleteTopic { topic } => Some(topic.clone()),
-        _ => None,
-    });
-    deleted.collect()
-}
-
-fn operations(plan: &Plan) -> impl Iterator<Item = &Operation> {
-    plan.events.iter().filter_map(|event| match &event.action {
-        Action::Admin { operation } => Some(operation),
-        _ => None,
-    })
 }
 
 /// What is known of a position: its topic has the id `now`, if it is there, and somebody has committed in that or not.

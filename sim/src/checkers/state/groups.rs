@@ -7,7 +7,7 @@ use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicId, TopicPartition};
+use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
 use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView, ReplicaView};
 use stormglass_broker_core::metadata::MetadataImage;
 
@@ -21,10 +21,9 @@ pub(super) fn look(
     let Some(image) = view.broker.metadata() else { return };
     let now_ns = ledger.now_ns;
     for group in view.broker.consumer_groups() {
-        let epoch = epoch_of(view, group.group);
-        let flaw = misgiven(&group, image, (partitions, now_ns, epoch));
+        let flaw = misgiven(&group, image, (partitions, now_ns));
         let unknown = unknown(&group, image);
-        let place = (view.node, epoch, Arc::clone(group.group));
+        let place = (view.node, group.epoch, Arc::clone(group.group));
         let is_late = unaware.is_late(place, unknown.as_deref(), now_ns);
         // whoever has looked since topics changed last knows them
         let has_looked = group.knows_topics && view.broker.applies_metadata();
@@ -35,13 +34,6 @@ pub(super) fn look(
             format!("in group {} of coordinator {}, {flaw}", group.group, view.node)
         });
     }
-}
-
-/// The epoch in which a node leads the log of a group that it coordinates.
-fn epoch_of(view: &NodeView<'_>, group: &str) -> LeaderEpoch {
-    let of = view.broker.partition_of_group(group).map(|tp| tp.partition);
-    let mut led = view.broker.coordinated().into_iter();
-    led.find(|at| of == Some(at.partition)).map_or(NO_EPOCH, |at| at.epoch)
 }
 
 /// No member is in an epoch that its group has not got to. Where the newest epochs are lost, the cleaner may have taken
@@ -86,10 +78,10 @@ pub(super) fn left_over((ledger, partitions): (&mut Ledger, &[Partition]), view:
 fn misgiven(
     group: &ConsumerGroupView<'_>,
     image: &MetadataImage,
-    (partitions, now_ns, epoch): (&[Partition], u64, LeaderEpoch),
+    (partitions, now_ns): (&[Partition], u64),
 ) -> Option<String> {
     let has_left = |member: &str| may_be_back(partitions, now_ns, (group.group, member));
-    let had_others = || may_have_had_others(partitions, group, epoch);
+    let had_others = || may_have_had_others(partitions, group);
     let is_sure = || !group.members.iter().any(|member| has_left(member.id));
     stranger(group, image)
         .or_else(|| vanished(group).filter(|_| is_sure()))
@@ -121,11 +113,7 @@ fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &s
 /// left, as [`may_be_back`] says. Where their removal is known, what they were given is nobody's then, until something
 /// makes the group share out anew: a target that stays as it was is not written again, and one that is written makes
 /// nobody a member, in Kafka as here (`TargetAssignmentBuilder.build`; hunt seed 17003250).
-fn may_have_had_others(
-    partitions: &[Partition],
-    group: &ConsumerGroupView<'_>,
-    epoch: LeaderEpoch,
-) -> bool {
+fn may_have_had_others(partitions: &[Partition], group: &ConsumerGroupView<'_>) -> bool {
     let (id, target_epoch) = (group.group, target_epoch_key(group.group));
     let known: BTreeSet<_> = group.members.iter().map(|of| member_key(id, of.id)).collect();
     let members = members_key(id);
@@ -133,7 +121,7 @@ fn may_have_had_others(
     partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
         let (keys, committed) = (p.keys.as_ref(), (&p.committed, p.exposed()));
         keys.is_some_and(|keys| {
-            keys.may_rest_on_deleted((&target_epoch[..], is_other), committed, epoch)
+            keys.may_rest_on_deleted((&target_epoch[..], is_other), committed, group.epoch)
         })
     })
 }
@@ -305,6 +293,7 @@ mod tests {
     use super::*;
     use crate::checkers::compaction::Keys;
     use crate::checkers::void::{Loss, Void};
+    use stormglass_broker_core::ids::LeaderEpoch;
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::records::{Batch, Record};
 
@@ -326,6 +315,15 @@ mod tests {
     }
 
     fn with<R>(targets: &[&[i32]], check: impl FnOnce(&ConsumerGroupView<'_>) -> R) -> R {
+        with_in(3, targets, check)
+    }
+
+    /// Of a coordinator whose log is led in an epoch.
+    fn with_in<R>(
+        epoch: LeaderEpoch,
+        targets: &[&[i32]],
+        check: impl FnOnce(&ConsumerGroupView<'_>) -> R,
+    ) -> R {
         let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::from([Arc::from("t")]));
         let member = |target: &&[i32]| ConsumerMemberView {
             id: &id,
@@ -338,6 +336,7 @@ mod tests {
         };
         check(&ConsumerGroupView {
             group: &id,
+            epoch,
             is_assigned: true,
             knows_topics: true,
             topics: BTreeMap::from([("t", (TOPIC, 3))]),
@@ -372,7 +371,7 @@ mod tests {
     fn a_group_of_which_records_were_given_up_may_be_known_in_part() {
         let image = MetadataImage::default();
         let is_seen = |of: &[Partition]| {
-            with(&[&[0], &[1]], |group| misgiven(group, &image, (of, 0, 3)).is_some())
+            with(&[&[0], &[1]], |group| misgiven(group, &image, (of, 0)).is_some())
         };
         let (target, unclean) = (target_key("m", "me"), Some(Void::Unclean));
         assert!(is_seen(&[]), "nobody is to have the third");
@@ -412,7 +411,7 @@ mod tests {
         let image = MetadataImage::default();
         let is_seen = |of: Partition, epoch: LeaderEpoch| {
             let of = [of];
-            with(&[&[0], &[1]], |group| misgiven(group, &image, (&of[..], 0, epoch)).is_some())
+            with_in(epoch, &[&[0], &[1]], |group| misgiven(group, &image, (&of[..], 0)).is_some())
         };
         assert!(!is_seen(shared_out("gone", (1, 1000), true), 2), "nobody is to have the third");
         assert!(is_seen(shared_out("gone", (1, 1000), true), 1), "it has shared out itself");
@@ -444,8 +443,9 @@ mod tests {
             };
             let members = owned.iter().map(member).collect();
             let (is_assigned, topics) = (true, BTreeMap::new());
-            let group = &id;
-            check(&ConsumerGroupView { group, is_assigned, knows_topics: true, topics, members })
+            let (group, epoch) = (&id, 3);
+            let knows_topics = true;
+            check(&ConsumerGroupView { group, epoch, is_assigned, knows_topics, topics, members })
         };
         assert_eq!(of(&[&[0]], unsettled), None);
         assert!(of(&[&[]], unsettled).is_some() && of(&[&[0, 1]], unsettled).is_some());

@@ -2,7 +2,7 @@
 //! last one has gone (KIP-211), unless somebody deletes them, or their topic. When they were committed is no matter.
 
 use super::NodeView;
-use super::forgotten::deleted_topics;
+use crate::checkers::configured::deleted_topics;
 use crate::checkers::configured::retention_of_positions_ns;
 use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger};

@@ -563,7 +563,9 @@ mod tests {
             partitions: Vec::new(),
             began_ms: 10_000,
             timeout_ms: 3_000,
-            around: None,
+            is_epoch_each: false,
+            previous_producer_id: None,
+            next_producer_id: None,
         };
         assert!(!is_late(&of(TransactionState::Ongoing), 19_000));
         assert!(is_late(&of(TransactionState::Ongoing), 19_001));

@@ -51,8 +51,9 @@ use super::partition::Partition;
 use super::suite::{Checkers, OFFSETS_TOPIC};
 use crate::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::seam::TimerKey;
 use stormglass_broker_core::time::Instant;
@@ -106,6 +107,9 @@ impl<'a> NodeView<'a> {
         self.broker.replica_view(TopicPartition::new(topic.id, partition))
     }
 }
+
+/// A node, the epoch in which it leads a group's log, and the group.
+type GroupKey = (i32, LeaderEpoch, Arc<str>);
 
 /// When the nodes are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -99,7 +99,8 @@ fn begins_after_tier(
             log.epoch_entries()
         )
     });
-    let young_ns = log.config().producer_expiration_ms.unsigned_abs().saturating_mul(500_000);
+    // half of the time, in ns, after which a producer is forgotten: it was acknowledged some time after it was written
+    let young_ns = log.config().producer_expiration_ms.unsigned_abs().saturating_mul(1_000_000) / 2;
     let since_ns = has_right_clocks.then(|| ledger.now_ns.saturating_sub(young_ns));
     let unknown = since_ns.and_then(|since_ns| unknown_producer(p, log, from..begins, since_ns));
     says(p, ledger, unknown.is_none(), &|| {

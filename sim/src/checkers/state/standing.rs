@@ -14,10 +14,6 @@ use put_off::PutOff;
 use settled::Settled;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use stormglass_broker_core::ids::LeaderEpoch;
-
-/// A node, the epoch in which it leads a group's log, and the group.
-type GroupKey = (i32, LeaderEpoch, Arc<str>);
 
 /// All of that.
 #[derive(Debug, Default)]

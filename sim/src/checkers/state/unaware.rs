@@ -1,58 +1,67 @@
 //! A group in the consumer protocol looks at topics that were created, deleted or got more partitions when it hears
 //! from a member next: soon, where all is calm, and not before.
 
+use super::GroupKey;
+use crate::checkers::configured::{group_heartbeat_ms, operations};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use stormglass_broker_core::ids::LeaderEpoch;
-use stormglass_scenarios::plan::{Action, Operation, Plan};
+use stormglass_scenarios::plan::{Operation, Plan};
 
 /// What a member that must find its coordinator anew is given beyond, ns.
 const SLACK_NS: u64 = 2_000_000_000;
-
-/// A node, the epoch in which it leads a group's log, and the group.
-type Place = (i32, LeaderEpoch, Arc<str>);
+/// Nodes are looked at every second: a group that was not seen for longer is another one, ns.
+const UNSEEN_NS: u64 = 1_500_000_000;
 
 /// Groups that do not know topics as they are.
 #[derive(Debug)]
 pub(crate) struct Unaware {
     /// Within what members are heard, ns.
     patience_ns: u64,
-    /// What they do not know, in words, and since when, ns.
-    since: BTreeMap<Place, (String, u64)>,
+    known: BTreeMap<GroupKey, Differs>,
+}
+
+/// What a group does not know, in words.
+#[derive(Debug)]
+struct Differs {
+    what: String,
+    since_ns: u64,
+    seen_ns: u64,
 }
 
 impl Unaware {
     /// With the intervals of a plan's members.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let server_ms = plan.cluster.config_ms("group.consumer.heartbeat.interval.ms", 5_000);
-        let own_ms = plan.events.iter().filter_map(|event| match &event.action {
-            Action::Admin {
-                operation: Operation::SetGroupConfig { key, value: Some(value), .. },
-            } if key == "consumer.heartbeat.interval.ms" => value.parse::<u64>().ok(),
+        let own_ms = operations(plan).filter_map(|operation| match operation {
+            Operation::SetGroupConfig { key, value: Some(value), .. }
+                if key == "consumer.heartbeat.interval.ms" =>
+            {
+                value.parse::<u64>().ok()
+            }
             _ => None,
         });
-        let longest_ms = own_ms.fold(server_ms, u64::max);
+        let longest_ms = own_ms.fold(group_heartbeat_ms(plan).unsigned_abs().into(), u64::max);
         let patience_ns = longest_ms.saturating_mul(2_000_000).saturating_add(SLACK_NS);
-        Self { patience_ns, since: BTreeMap::new() }
+        Self { patience_ns, known: BTreeMap::new() }
     }
 
     /// A node's process ended.
     pub(crate) fn node_down(&mut self, node: i32) {
-        self.since.retain(|(of, ..), _| *of != node);
+        self.known.retain(|(of, ..), _| *of != node);
     }
 
     /// Whether a group has not known the same for so long that some member must have been heard since. `differs`: what
     /// it does not know at this look.
-    pub(super) fn is_late(&mut self, place: Place, differs: Option<&str>, now_ns: u64) -> bool {
-        let Some(differs) = differs else {
-            self.since.remove(&place);
+    pub(super) fn is_late(&mut self, group: GroupKey, differs: Option<&str>, now_ns: u64) -> bool {
+        let Some(what) = differs else {
+            self.known.remove(&group);
             return false;
         };
-        let (known, since_ns) = self.since.entry(place).or_default();
-        if *known != differs {
-            (*known, *since_ns) = (differs.to_owned(), now_ns);
+        let fresh = || Differs { what: what.to_owned(), since_ns: now_ns, seen_ns: now_ns };
+        let known = self.known.entry(group).or_insert_with(fresh);
+        if known.what != what || now_ns.saturating_sub(known.seen_ns) > UNSEEN_NS {
+            *known = fresh();
         }
-        now_ns.saturating_sub(*since_ns) >= self.patience_ns
+        known.seen_ns = now_ns;
+        now_ns.saturating_sub(known.since_ns) >= self.patience_ns
     }
 }
 
@@ -60,11 +69,12 @@ impl Unaware {
 mod tests {
     use super::*;
     use crate::recorder::testing::plan;
-    use stormglass_scenarios::plan::EventPlan;
+    use stormglass_broker_core::ids::LeaderEpoch;
+    use stormglass_scenarios::plan::{Action, EventPlan};
 
     const SECOND_NS: u64 = 1_000_000_000;
 
-    fn place(epoch: LeaderEpoch) -> Place {
+    fn place(epoch: LeaderEpoch) -> GroupKey {
         (1, epoch, "g".into())
     }
 
@@ -86,16 +96,22 @@ mod tests {
     /// Hunt seed 17005523: a topic went, and a coordinator moved, less than an interval before a run ended.
     #[test]
     fn a_group_that_has_heard_nobody_since_topics_changed_cannot_know_them() {
-        let mut of = Unaware { patience_ns: 3 * SECOND_NS, since: BTreeMap::new() };
-        let mut late =
-            |epoch, differs, second| of.is_late(place(epoch), differs, second * SECOND_NS);
-        assert!(!late(1, Some("a"), 5) && !late(1, Some("a"), 7));
-        assert!(late(1, Some("a"), 8));
-        assert!(!late(1, Some("b"), 9), "it has looked since, or topics have changed again");
-        assert!(!late(2, Some("b"), 12), "it was loaded anew");
-        assert!(late(1, Some("b"), 12));
-        assert!(!late(1, None, 13) && !late(1, Some("b"), 14), "it knew them");
+        let mut of = Unaware { patience_ns: 3 * SECOND_NS, known: BTreeMap::new() };
+        // whether it is late at the last of some looks, one a second, from a second on
+        let mut late = |epoch, differs, seconds: std::ops::RangeInclusive<u64>| {
+            let looks = seconds.map(|second| of.is_late(place(epoch), differs, second * SECOND_NS));
+            looks.last().unwrap()
+        };
+        assert!(!late(1, Some("a"), 5..=7));
+        assert!(late(1, Some("a"), 8..=8));
+        assert!(!late(1, Some("b"), 9..=9), "it has looked since, or topics have changed again");
+        assert!(!late(2, Some("b"), 10..=12), "it was loaded anew");
+        assert!(late(2, Some("b"), 13..=13));
+        assert!(!late(2, None, 14..=14) && !late(2, Some("b"), 15..=15), "it knew them");
+        assert!(!late(2, Some("b"), 18..=18), "it was gone meanwhile: another one has its name");
+        of.node_down(2);
+        assert!(!of.known.is_empty());
         of.node_down(1);
-        assert!(of.since.is_empty());
+        assert!(of.known.is_empty());
     }
 }

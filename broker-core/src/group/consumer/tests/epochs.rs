@@ -1,8 +1,9 @@
 //! Epochs: who joins, who must give up what, and who is fenced.
 
-use super::rig::{REBALANCE_MS, Rig, SESSION_MS, a, alive, join, owns};
+use super::rig::{Beat, REBALANCE_MS, Rig, SESSION_MS, a, alive, join, owns};
 use crate::error::ErrorCode;
 use crate::group::consumer::state::{Change, Current};
+use crate::ids::ConnectionId;
 use crate::protocol::ConsumerGroupState;
 use std::sync::Arc;
 
@@ -74,6 +75,25 @@ fn a_second_member_waits_for_what_the_first_must_give_up() {
     assert_eq!(rig.beat(&owns("x", 1, &a(0..2))).epoch, 2);
     assert_eq!(rig.beat(&alive("y", 2)).assignment, Some(a(2..4)));
     assert_eq!(rig.group.shown_state(), ConsumerGroupState::Stable);
+}
+
+/// Hunt seed 23011818: what had become free meanwhile was given to a heartbeat that came late, after its client had
+/// given it up and asked again. Nobody heard of that, and nobody read it.
+#[test]
+fn who_was_heard_on_another_connection_is_told_what_it_has() {
+    let mut rig = Rig::new(4);
+    rig.beat(&join("x", &["a"]));
+    rig.beat(&join("y", &["a"]));
+    let first = std::mem::replace(&mut rig.conn, ConnectionId(2));
+    let full = Beat { epoch: 2, ..join("y", &["a"]) };
+    assert_eq!(rig.beat(&full).assignment, Some(vec![]));
+    rig.beat(&owns("x", 1, &a(0..4)));
+    rig.beat(&owns("x", 1, &a(0..2)));
+    let second = std::mem::replace(&mut rig.conn, first);
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, Some(a(2..4)), "too late");
+    rig.conn = second;
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, Some(a(2..4)));
+    assert_eq!(rig.beat(&alive("y", 2)).assignment, None);
 }
 
 #[test]

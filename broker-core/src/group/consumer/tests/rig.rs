@@ -44,6 +44,8 @@ pub(super) struct Rig {
     ids: IdCounters,
     timers: Timers,
     asked: u64,
+    /// Where heartbeats come from.
+    pub(super) conn: ConnectionId,
 }
 
 impl Rig {
@@ -64,6 +66,7 @@ impl Rig {
             ids: IdCounters::default(),
             timers: Timers::default(),
             asked: 0,
+            conn: ConnectionId(1),
         };
         rig.create("a", 1, partitions);
         rig
@@ -120,18 +123,19 @@ impl Rig {
         let asked = self.asked;
         let member: Arc<str> =
             if beat.member.is_empty() { format!("m{asked}").into() } else { beat.member.clone() };
-        let checked = check(beat, &self.settings);
-        let thought = checked
-            .and_then(|()| self.act(|group, cx, image| group.heartbeat(cx, image, &member, beat)));
+        let (checked, conn) = (check(beat, &self.settings), self.conn);
+        let thought = checked.and_then(|()| {
+            self.act(|group, cx, image| group.heartbeat(cx, image, (&member, conn), beat))
+        });
         match thought {
             Err(why) => {
                 self.answers.insert(asked, refusal(why));
             }
             Ok((drafted, told)) => {
-                let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(asked) };
+                let to = ReplyTo { conn, correlation: CorrelationId(asked) };
                 let taken = self.settle(drafted, Some((to, told)));
                 if taken && beat.epoch >= 0 {
-                    self.act(|group, cx, _| group.heard(cx, &member));
+                    self.act(|group, cx, _| group.heard(cx, &member, conn));
                 }
             }
         }

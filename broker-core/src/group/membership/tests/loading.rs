@@ -59,12 +59,12 @@ fn what_the_log_was_told_is_known_until_it_does_not_take_that() {
     let with_members = reload(&rig);
     rig.leave(&a);
     rig.leave(&b);
-    assert!(!rig.group.view(1).is_told, "the rig tells nobody");
+    assert!(!rig.group.view(1).is_logged, "the rig tells nobody");
     assert!(rig.group.differs_from(Some(&with_members.group)).is_some());
     let empty = reload(&rig);
     assert_eq!(rig.group.differs_from(Some(&empty.group)), None);
-    assert!(empty.group.view(1).is_told && with_members.group.view(1).is_told);
+    assert!(empty.group.view(1).is_logged && with_members.group.view(1).is_logged);
     rig.written(ErrorCode::NotEnoughReplicas);
-    assert!(rig.group.view(1).is_told);
+    assert!(rig.group.view(1).is_logged);
     assert_eq!(rig.group.differs_from(Some(&with_members.group)), None, "nobody can help it");
 }

@@ -1,7 +1,7 @@
 //! Static members of groups in the classic protocol keep their places until their sessions end (KIP-345): who does
 //! not join in time is in the next generation all the same.
 
-use super::{GroupKey, NodeView};
+use super::super::{GroupKey, NodeView};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::state::metadata::says;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The first generation of a group in the classic protocol waits a little for members that start at the same time
 //! (KIP-134), for `group.initial.rebalance.delay.ms`, and again as long as somebody new has come meanwhile; and no longer.
 
-use super::{GroupKey, NodeView};
+use super::super::{GroupKey, NodeView};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::state::waits::says;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +89,7 @@ mod tests {
             state: GroupState::PreparingRebalance,
             generation: 0,
             is_put_off: true,
-            is_told: true,
+            is_logged: true,
             protocol: None,
             leader: ids.first(),
             members: ids.iter().collect(),

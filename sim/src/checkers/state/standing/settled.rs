@@ -4,7 +4,7 @@
 //! is stable, everybody keeps what it was assigned. Who leads, and joins each time, goes on leading. Of a group that is
 //! stable, or has lost its last member, its log has been told.
 
-use super::{GroupKey, NodeView};
+use super::super::{GroupKey, NodeView};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::state::metadata;
 use bytes::Bytes;
@@ -82,7 +82,7 @@ fn flaw(view: &ClassicGroupView<'_>) -> Option<&'static str> {
         return Some("does not know each of its static members by its name");
     }
     // whoever loads that would have members back that have left
-    if !view.is_told {
+    if !view.is_logged {
         return Some("is not what its log was told last");
     }
     let is_best = || view.protocol.is_some() && view.protocol == preferred(view);
@@ -189,7 +189,7 @@ mod tests {
             state,
             generation: 4,
             is_put_off: false,
-            is_told: true,
+            is_logged: true,
             protocol: Some(&protocol),
             leader: Some(&leader),
             members: members.iter().map(|(id, ..)| id).collect(),
@@ -226,10 +226,10 @@ mod tests {
 
     #[test]
     fn the_log_is_told_of_a_group_that_has_lost_its_last_member() {
-        let flaw = |is_told| {
+        let flaw = |is_logged| {
             with(GroupState::Empty, ("a", "x"), &[], |view| {
                 let (members, places, instances) = (Vec::new(), Vec::new(), Vec::new());
-                flaw(&ClassicGroupView { is_told, members, places, instances, ..*view })
+                flaw(&ClassicGroupView { is_logged, members, places, instances, ..*view })
             })
         };
         assert_eq!(flaw(true), None);

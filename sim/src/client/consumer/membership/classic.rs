@@ -6,6 +6,7 @@
 //! and the time that Java's heartbeat thread takes to notice what the application does.
 
 use super::{ClassicSetup, GroupCall, Membership};
+use crate::client::cluster_view::ClusterView;
 use crate::client::consumer::assignors::{self, Assignor, Named, Subscriber};
 use crate::client::consumer::machine::{Call, Consumer, Coordinator};
 use crate::client::consumer::partition::Phase;
@@ -49,8 +50,10 @@ pub(crate) struct ClassicMember {
     protocol: Option<Arc<str>>,
     /// What the leader deals out; empty for others.
     shares: Vec<(Arc<str>, Vec<Named>)>,
-    /// How many partitions each topic had when the leader divided them; empty for others.
-    divided: Vec<usize>,
+    /// How many partitions each topic had when it became the leader; empty for others.
+    divided: Vec<(Arc<str>, u32)>,
+    /// Version of the metadata that is known to be so.
+    divided_at: u64,
     heartbeat_due_ns: u64,
     heartbeat_asked: bool,
     /// The coordinator last answered then, ns.
@@ -74,6 +77,7 @@ impl ClassicMember {
             protocol: None,
             shares: Vec::new(),
             divided: Vec::new(),
+            divided_at: 0,
             heartbeat_due_ns: NEVER,
             heartbeat_asked: false,
             heard_ns: 0,
@@ -115,6 +119,14 @@ impl ClassicMember {
     }
 }
 
+/// How many partitions the topics have that it reads.
+fn partition_counts(view: &ClusterView) -> Vec<(Arc<str>, u32)> {
+    let counts = view.topics().iter().map(|topic| {
+        (Arc::clone(&topic.name), u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX))
+    });
+    counts.collect()
+}
+
 impl Consumer {
     fn classic_member(&mut self) -> Option<&mut ClassicMember> {
         self.membership.as_mut().and_then(Membership::classic_mut)
@@ -124,7 +136,7 @@ impl Consumer {
     #[cold]
     pub(super) fn go_on_as_classic(&mut self, cx: &mut ClientCx<'_>) -> u64 {
         let idle_ns = self.leave_if_idle(cx);
-        if !self.paused && self.has_other_sizes() {
+        if !self.paused && self.is_to_divide_anew() {
             self.rejoin();
         }
         let Some(membership) = self.classic_member() else {
@@ -139,15 +151,17 @@ impl Consumer {
         }
     }
 
-    /// Whether topics have other partitions than those that it has divided: a leader joins again then, for all to be
-    /// divided anew (`ConsumerCoordinator.rejoinNeededOrPending`).
-    fn has_other_sizes(&self) -> bool {
-        let membership = self.membership.as_ref().and_then(Membership::classic);
-        let Some(membership) = membership.filter(|of| !of.divided.is_empty()) else {
+    /// Whether it leads a group whose topics have other partitions than those that were divided: it joins again then
+    /// (`ConsumerCoordinator.rejoinNeededOrPending`).
+    fn is_to_divide_anew(&mut self) -> bool {
+        let view = &self.network.view;
+        let membership = self.membership.as_mut().and_then(Membership::classic_mut);
+        let leads = |of: &&mut ClassicMember| of.stage == Stage::Stable && !of.divided.is_empty();
+        let Some(membership) = membership.filter(leads) else { return false };
+        if std::mem::replace(&mut membership.divided_at, view.version()) == view.version() {
             return false;
-        };
-        let sizes = self.network.view.topics().iter().map(|topic| topic.partitions.len());
-        !sizes.eq(membership.divided.iter().copied())
+        }
+        membership.divided != partition_counts(view)
     }
 
     /// An application that does not poll for `max.poll.interval.ms` is taken out of its group.
@@ -321,12 +335,7 @@ impl Consumer {
         cx: &mut ClientCx<'_>,
     ) {
         let view = &self.network.view;
-        let topics = view.topics().iter();
-        let counts = topics.map(|topic| {
-            (Arc::clone(&topic.name), u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX))
-        });
-        let counts: Vec<(Arc<str>, u32)> = counts.collect();
-        let sizes: Vec<usize> = view.topics().iter().map(|topic| topic.partitions.len()).collect();
+        let (counts, version) = (partition_counts(view), view.version());
         let Some(membership) = self.classic_member() else {
             return;
         };
@@ -351,9 +360,8 @@ impl Consumer {
         membership.member = Arc::clone(&answer.member);
         membership.generation = answer.generation;
         membership.protocol.clone_from(&answer.protocol);
-        membership.divided.clear();
-        if answer.leader == answer.member && !answer.skip_assignment {
-            membership.divided = sizes;
+        let leads = answer.leader == answer.member;
+        if leads && !answer.skip_assignment {
             let read = answer.members.iter().filter_map(|member| {
                 assignors::subscriber(
                     &member.member,
@@ -364,6 +372,9 @@ impl Consumer {
             let members: Vec<Subscriber> = read.collect();
             membership.shares = assignors::divide(membership.setup.assignor, &members, &counts);
         }
+        // also where it does not divide them now, as it is back (KIP-814)
+        membership.divided = if leads { counts } else { Vec::new() };
+        membership.divided_at = version;
     }
 
     /// Takes the answer to SyncGroup.

@@ -76,6 +76,8 @@ pub(crate) struct ConsumerMember {
     /// When it asked first since it was answered last, ns: the coordinator may have told it to give something up
     /// in an answer that was lost, and waits since then (hunt seed 1025827).
     first_asked_ns: Option<u64>,
+    /// In which epoch it was told to give up what the coordinator knows it to have still, and when it had asked, ns.
+    gives_up_since: Option<(i32, u64)>,
     /// What the coordinator knows to be the member's; `None`: it is told everything next time.
     told: Option<Vec<TopicPartition>>,
     /// What the member shall have, in order.
@@ -103,6 +105,7 @@ impl ConsumerMember {
             number: 0,
             asked: None,
             first_asked_ns: None,
+            gives_up_since: None,
             told: None,
             target: Vec::new(),
             interval_ns: 0,
@@ -174,13 +177,25 @@ impl ConsumerMember {
         told.filter(|tp| self.target.contains(tp) && !in_doubt(tp)).collect()
     }
 
+    /// The coordinator has answered what was asked at a time. When the member had asked as it was first told in its
+    /// epoch to give up what it still has, ns: the coordinator waits for that since then, however often it is heard.
+    fn gives_up_since(&mut self, asked_ns: u64) -> Option<u64> {
+        let mut told = self.told.iter().flatten();
+        if told.all(|tp| self.target.contains(tp)) {
+            self.gives_up_since = None;
+        } else if self.gives_up_since.is_none_or(|(epoch, _)| epoch != self.epoch) {
+            self.gives_up_since = Some((self.epoch, asked_ns));
+        }
+        self.gives_up_since.map(|(_, since_ns)| since_ns)
+    }
+
     /// Is no member any more, and has nothing.
     fn is_out(&mut self, stage: Stage, now_ns: u64) {
         if let Some(Asked { owned: Some(owned), .. }) = self.asked.take() {
             self.doubts(owned, now_ns);
         }
         (self.stage, self.epoch, self.told) = (stage, JOIN_EPOCH, None);
-        self.first_asked_ns = None;
+        (self.first_asked_ns, self.gives_up_since) = (None, None);
         self.target.clear();
         self.unread.clear();
     }
@@ -352,6 +367,7 @@ impl Consumer {
             member.target.clone_from(assignment);
             member.target.sort_unstable();
         }
+        let gives_up_since_ns = member.gives_up_since(since_ns);
         let identity = member.identity();
         if is_news {
             cx.effects.outcomes.push(Outcome::Assigned {
@@ -367,6 +383,7 @@ impl Consumer {
             partitions: member.holds(cx.now_ns),
             epoch: member.epoch,
             since_ns,
+            gives_up_since_ns,
         });
         self.reconcile_if_told(cx.now_ns);
     }
@@ -532,10 +549,12 @@ mod tests {
     use super::*;
     use crate::client::mock::TOPIC;
 
-    #[test]
-    fn what_an_unanswered_heartbeat_denies_is_not_held_while_it_may_arrive() {
-        let tp = |partition| TopicPartition::new(TOPIC, partition);
-        let mut member = ConsumerMember::new(HeartbeatSetup {
+    fn tp(partition: i32) -> TopicPartition {
+        TopicPartition::new(TOPIC, partition)
+    }
+
+    fn member() -> ConsumerMember {
+        ConsumerMember::new(HeartbeatSetup {
             member: Arc::from("m"),
             assignor: Arc::from("uniform"),
             instance: None,
@@ -543,7 +562,27 @@ mod tests {
             rebalance_timeout_ms: 1_000,
             pattern: None,
             closes: false,
-        });
+        })
+    }
+
+    #[test]
+    fn what_is_to_be_given_up_is_so_since_it_was_first_told_in_its_epoch() {
+        let mut member = member();
+        (member.epoch, member.target) = (5, vec![tp(0)]);
+        assert_eq!(member.gives_up_since(1), None, "it has nothing yet");
+        member.told = Some(vec![tp(0), tp(1)]);
+        assert_eq!((member.gives_up_since(2), member.gives_up_since(3)), (Some(2), Some(2)));
+        member.epoch = 6;
+        assert_eq!(member.gives_up_since(4), Some(4));
+        member.told = Some(vec![tp(0)]);
+        assert_eq!(member.gives_up_since(5), None);
+        member.told = Some(vec![tp(0), tp(1)]);
+        assert_eq!(member.gives_up_since(6), Some(6));
+    }
+
+    #[test]
+    fn what_an_unanswered_heartbeat_denies_is_not_held_while_it_may_arrive() {
+        let mut member = member();
         member.told = Some(vec![tp(0), tp(1), tp(2)]);
         member.target = vec![tp(0), tp(1)];
         assert_eq!(member.holds(0), [tp(0), tp(1)]);
