@@ -4,7 +4,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{TopicId, TopicPartition};
-use stormglass_broker_core::log::{AppendContext, Log, LogConfig, Origin};
+use stormglass_broker_core::log::{AppendContext, Appended, Log, LogConfig, Origin};
 use stormglass_broker_core::records::{Batch, Body, BodyTemplate, Record, Records};
 use stormglass_broker_core::seam::DiskOpKind;
 
@@ -25,9 +25,9 @@ fn log() -> Log {
 }
 
 /// What a partition does with each append, once it is on disk and replicated.
-fn settle(log: &mut Log, last_offset: i64, ops: &mut Vec<DiskOpKind>) {
-    log.append_done(last_offset);
-    log.note_high_watermark(last_offset + 1);
+fn settle(log: &mut Log, appended: &Appended, ops: &mut Vec<DiskOpKind>) {
+    log.append_done(appended.number);
+    log.note_high_watermark(appended.last_offset + 1);
     ops.clear();
 }
 
@@ -39,7 +39,7 @@ fn append(c: &mut Criterion) {
         let (mut log, mut ops) = (log(), Vec::new());
         b.iter(|| {
             let appended = log.append_as_leader(&plain, CONTEXT, &mut ops).expect("valid");
-            settle(&mut log, appended.last_offset, &mut ops);
+            settle(&mut log, &appended, &mut ops);
         });
     });
     let mut batch = template_batch();
@@ -56,7 +56,7 @@ fn append(c: &mut Criterion) {
             }
             let records = Records::single(Arc::new(batch.clone()));
             let appended = log.append_as_leader(&records, CONTEXT, &mut ops).expect("in sequence");
-            settle(&mut log, appended.last_offset, &mut ops);
+            settle(&mut log, &appended, &mut ops);
         });
     });
     group.bench_function("follower", |b| {
@@ -73,7 +73,7 @@ fn append(c: &mut Criterion) {
             |records| {
                 let appended =
                     log.append_as_follower(std::mem::take(records), &mut ops).expect("in order");
-                settle(&mut log, appended.last_offset, &mut ops);
+                settle(&mut log, &appended, &mut ops);
             },
             criterion::BatchSize::SmallInput,
         );
@@ -86,7 +86,7 @@ fn read(c: &mut Criterion) {
     let plain = Records::single(Arc::new(template_batch()));
     for _ in 0..200_000 {
         let appended = log.append_as_leader(&plain, CONTEXT, &mut ops).expect("valid");
-        settle(&mut log, appended.last_offset, &mut ops);
+        settle(&mut log, &appended, &mut ops);
     }
     let end = log.log_end_offset();
     let mut group = c.benchmark_group("log/read_plan");

@@ -504,7 +504,8 @@ impl Broker {
     }
 }
 
-/// Loads every log of the broker role.
+/// Loads every log of the broker role. Configs of topics come with the metadata; until then nothing is judged by
+/// those that logs have from here.
 fn recover_logs(config: &NodeConfig, image: &dyn DiskImage, boot: &mut Boot) -> Vec<(Log, i64)> {
     let read = |file| image.file(&file).map_or_else(BTreeMap::new, |b| parse_checkpoint(&b));
     let marks = read(FileName::HighWatermarks);

@@ -382,6 +382,8 @@ configs! {
         min_insync_replicas: i32 = "min.insync.replicas", 1;
         /// Whether a replica outside the ISR may lead when nobody else can.
         unclean_leader_election_enable: bool = "unclean.leader.election.enable", false;
+        /// How often partitions that nobody leads are looked at: whether a replica outside the ISR may lead by now.
+        unclean_leader_election_interval: Duration = "unclean.leader.election.interval.ms", Duration::from_millis(300_000);
         /// What becomes of old records.
         log_cleanup_policy: CleanupPolicy = "log.cleanup.policy", CleanupPolicy::DELETE;
         /// Whether logs are compacted at all.

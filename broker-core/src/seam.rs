@@ -158,6 +158,9 @@ pub struct Reply {
     pub response: Option<Response>,
     /// Quotas: nothing is read from the connection for so long after the answer, ms (KIP-219).
     pub throttle_ms: u32,
+    /// The connection ends here. Producers that ask for no answer (`acks=0`) hear in this way that something was
+    /// refused, and look for the leader (`KafkaApis.handleProduceRequest`).
+    pub closes: bool,
 }
 
 /// Which of a node's connections to a peer carries a request. Requests on one channel keep their

@@ -116,7 +116,13 @@ impl Step<'_> {
     pub(crate) fn reply(&mut self, to: ReplyTo, response: Response) {
         let ReplyTo { conn, correlation } = to;
         let response = Some(response);
-        self.effects.replies.push(Reply { conn, correlation, response, throttle_ms: 0 });
+        self.effects.replies.push(Reply {
+            conn,
+            correlation,
+            response,
+            throttle_ms: 0,
+            closes: false,
+        });
     }
 
     /// Arms a timer.

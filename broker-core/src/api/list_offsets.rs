@@ -57,6 +57,8 @@ struct Scan {
     request: u64,
     index: usize,
     tp: TopicPartition,
+    /// In which this broker leads.
+    epoch: LeaderEpoch,
     segment: Offset,
     is_remote: bool,
     timestamp: i64,
@@ -189,8 +191,10 @@ fn scan(
     tp: TopicPartition,
     timestamp: i64,
 ) -> bool {
+    let known = role.replicas.find(tp);
     // what DeleteRecords has taken is not there, though its segment is
-    let from = role.replicas.find(tp).map_or(0, |partition| partition.log.log_start_offset());
+    let from = known.map_or(0, |partition| partition.log.log_start_offset());
+    let epoch = known.map_or(NO_EPOCH, |partition| partition.leader_epoch);
     let (op, segment, is_remote) = match lookup {
         Lookup::Local(TimestampLookup::None) => return false,
         Lookup::Local(TimestampLookup::Scan { segment, position }) => {
@@ -202,7 +206,8 @@ fn scan(
             (step.remote(Owner::ListOffsets, kind).0, base, true)
         }
     };
-    role.list_offsets.by_op.insert(op, Scan { request, index, tp, segment, is_remote, timestamp });
+    let scan = Scan { request, index, tp, epoch, segment, is_remote, timestamp };
+    role.list_offsets.by_op.insert(op, scan);
     true
 }
 
@@ -242,10 +247,8 @@ fn scanned(
     found: Result<Option<(i64, Offset)>, ErrorCode>,
 ) {
     let Some(done) = role.list_offsets.by_op.remove(op) else { return };
-    let Scan { request, index, tp, segment, is_remote, timestamp } = done;
-    if found == Ok(None)
-        && let Some(partition) = role.replicas.find(tp)
-    {
+    let Scan { request, index, tp, epoch, segment, is_remote, timestamp } = done;
+    if let (Ok(None), Ok(partition)) = (found, role.replicas.led_in(tp, epoch)) {
         let log = &partition.log;
         let remote = role.replicas.remote_for_timestamp(tp, timestamp, Some(segment));
         let lookup = match remote.filter(|_| is_remote) {
@@ -257,19 +260,23 @@ fn scanned(
             return;
         }
     }
-    let epoch = |offset| role.replicas.find(tp).map_or(NO_EPOCH, |p| p.log.epoch_at(offset));
-    let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
-    // What is not committed yet is not there for clients.
+    let Some(waiting) = role.list_offsets.requests.get(&request) else { return };
     let isolation = waiting.isolation;
-    let visible = role.replicas.find(tp).map_or(NO_OFFSET, |p| readable_end(isolation, p));
+    let told = role.replicas.led_in(tp, epoch).and_then(|partition| {
+        // What is not committed yet is not there for clients.
+        let visible = readable_end(isolation, partition);
+        let found = found?.filter(|(_, offset)| *offset < visible);
+        Ok(found.map(|(timestamp, offset)| (timestamp, offset, partition.log.epoch_at(offset))))
+    });
+    let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
     let answer = &mut waiting.answers[index];
-    match found {
-        Ok(Some((timestamp, offset))) if offset < visible => {
-            (answer.timestamp, answer.offset) = (timestamp, offset);
-            answer.leader_epoch = epoch(offset);
+    match told {
+        Ok(None) => {}
+        Ok(Some((timestamp, offset, leader_epoch))) => {
+            (answer.timestamp, answer.offset, answer.leader_epoch) =
+                (timestamp, offset, leader_epoch);
         }
-        Ok(_) => {}
-        Err(error) => answer.error = error,
+        Err(error) => *answer = refused(tp, error),
     }
     waiting.open -= 1;
     finish(role, step, request);

@@ -222,7 +222,7 @@ fn idem_08_a_log_without_a_high_watermark_on_record_may_be_cut_anywhere() {
     for sequence in 0..9 {
         let batch = records(sequenced(9, 0, sequence, 1));
         let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
     }
     disk.apply(&ops);
     assert!(log.active_segment() > 3);

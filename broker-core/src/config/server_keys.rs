@@ -79,6 +79,7 @@ const SERVER_KEYS: &[TopicKey] = &[
     short("transaction.state.log.replication.factor", 1),
     int("transaction.state.log.segment.bytes", 1),
     int("transactional.id.expiration.ms", 1),
+    long("unclean.leader.election.interval.ms", 1),
 ];
 
 /// What a key may have, under its name in server.properties.

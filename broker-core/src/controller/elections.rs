@@ -1,5 +1,6 @@
-//! Leader elections: who leads when brokers come and go, ElectLeaders, and the periodic return
-//! to preferred leaders (Kafka's `PartitionChangeBuilder` and `ReplicationControlManager`).
+//! Leader elections: who leads when brokers come and go, ElectLeaders, the periodic return to
+//! preferred leaders, and the periodic look at partitions that nobody leads (KAFKA-12670; Kafka's
+//! `PartitionChangeBuilder` and `ReplicationControlManager`).
 
 use super::reassignments::completed;
 use super::state::Controller;
@@ -12,11 +13,13 @@ use crate::plant::{Plant, planted};
 use crate::protocol::{ElectLeadersRequest, ElectLeadersResponse, ElectionKind, Response};
 use crate::raft::Raft;
 use crate::step::Step;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
 
-/// Most elections of one rebalance, as in Kafka.
-const REBALANCE_ELECTIONS_MAX: usize = 1000;
+/// Most elections of one rebalance, and of one look at partitions that nobody leads, as in Kafka.
+const ELECTIONS_MAX: usize = 1000;
+/// When a look that has elected so many goes on, as in Kafka: others have a turn in between.
+const MORE_ELECTIONS_AFTER: Duration = Duration::from_millis(10);
 const UNCLEAN: &str = "unclean.leader.election.enable";
 
 /// How a leader is to be found.
@@ -68,12 +71,25 @@ pub(super) fn elect(
     change
 }
 
+/// Whether a partition has no leader from a record on.
+fn leaves_leaderless(record: &MetadataRecord) -> bool {
+    match record {
+        MetadataRecord::Partition(partition) => partition.leader.is_none(),
+        MetadataRecord::PartitionChange(change) => change.leader == LeaderUpdate::NoLeader,
+        _ => false,
+    }
+}
+
 impl Controller {
+    /// What `unclean.leader.election.enable` says of a topic: its own config counts first, then what
+    /// was set for this node, for all brokers, and server.properties (Kafka's
+    /// `ConfigurationControlManager.getTopicConfig`).
     pub(super) fn election_for(&self, tp: TopicPartition) -> Election {
         let configs = |resource| self.image.configs(&resource)?.get(UNCLEAN);
         let topic = self.image.topic(tp.topic).map(|topic| topic.name.clone());
         let value = topic
             .and_then(|name| configs(ConfigResource::Topic(name)))
+            .or_else(|| configs(ConfigResource::Broker(self.node)))
             .or_else(|| configs(ConfigResource::AllBrokers));
         let unclean = match value {
             Some(value) => value.trim().eq_ignore_ascii_case("true"),
@@ -145,15 +161,63 @@ impl Controller {
 
     /// A broker is back: it may lead what nobody could.
     pub(super) fn elect_for_leaderless(&mut self, broker: NodeId) {
-        let leaderless: Vec<TopicPartition> = self
-            .image
-            .partitions()
-            .filter(|(_, partition)| partition.leader.is_none() && partition.is_replica(broker))
-            .map(|(tp, _)| tp)
-            .collect();
-        for tp in leaderless {
+        let could = self.leaderless().filter(|(_, partition)| partition.is_replica(broker));
+        let could: Vec<TopicPartition> = could.map(|(tp, _)| tp).collect();
+        for tp in could {
             self.stage_election(tp, &[], self.election_for(tp));
         }
+    }
+
+    fn leaderless(&self) -> impl Iterator<Item = (TopicPartition, &PartitionImage)> {
+        self.image.partitions().filter(|(_, partition)| partition.leader.is_none())
+    }
+
+    /// `unclean.leader.election.interval.ms`, at least what Kafka takes.
+    pub(super) fn unclean_interval(&self) -> Duration {
+        self.server.unclean_leader_election_interval.max(Duration::from_millis(1))
+    }
+
+    /// When partitions that nobody leads are looked at next, if there are some.
+    pub(super) fn next_unclean_look(&self, now: Instant, pause: Duration) -> Option<Instant> {
+        self.leaderless().next().map(|_| now + pause)
+    }
+
+    /// A partition has lost its leader: the time until the look begins, unless it has begun for
+    /// others, as with Kafka's `maybeScheduleNextElectUncleanLeaders`. While all have leaders there
+    /// is nothing to look at, and no timer.
+    pub(super) fn note_leaderless(&mut self, now: Instant, records: &[MetadataRecord]) {
+        if !records.iter().any(leaves_leaderless) {
+            return;
+        }
+        let at = now + self.unclean_interval();
+        if let Some(active) = &mut self.active {
+            active.unclean_at = active.unclean_at.or(Some(at));
+        }
+    }
+
+    /// Elects from outside the ISR where nobody leads and the config allows it by now: when it
+    /// changes, nobody is elected at once (KAFKA-12670, `maybeElectUncleanLeaders`).
+    pub(super) fn elect_unclean_leaders(&mut self, step: &mut Step<'_>, raft: &mut Raft) {
+        let due = self.active.as_ref().and_then(|active| active.unclean_at);
+        if due.is_none_or(|at| step.now < at) {
+            return;
+        }
+        let leaderless: Vec<TopicPartition> = self.leaderless().map(|(tp, _)| tp).collect();
+        for tp in leaderless {
+            if self.staged() == ELECTIONS_MAX {
+                break;
+            }
+            if self.election_for(tp) == Election::Unclean {
+                self.elect_unclean(tp);
+            }
+        }
+        let is_cut = self.staged() == ELECTIONS_MAX;
+        let pause = if is_cut { MORE_ELECTIONS_AFTER } else { self.unclean_interval() };
+        let next = self.next_unclean_look(step.now, pause);
+        if let Some(active) = &mut self.active {
+            active.unclean_at = next;
+        }
+        self.submit(step, raft);
     }
 
     pub(super) fn elect_leaders(&mut self, request: &ElectLeadersRequest) -> Response {
@@ -219,7 +283,7 @@ impl Controller {
             return;
         }
         for tp in self.imbalanced() {
-            if self.staged() == REBALANCE_ELECTIONS_MAX {
+            if self.staged() == ELECTIONS_MAX {
                 break;
             }
             self.elect_preferred(tp);

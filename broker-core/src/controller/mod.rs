@@ -7,6 +7,7 @@ mod brokers;
 mod configs;
 mod elections;
 mod features;
+mod names;
 mod placement;
 mod producer_ids;
 mod quotas;

@@ -8,7 +8,9 @@ use super::elections::{Election, elect};
 use super::state::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicPartition};
-use crate::metadata::{MetadataRecord, Moving, PartitionChangeRecord, PartitionImage};
+use crate::metadata::{
+    Change, LeaderUpdate, MetadataRecord, Moving, PartitionChangeRecord, PartitionImage,
+};
 use crate::plant::{Plant, planted};
 use crate::protocol::{
     AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse,
@@ -24,6 +26,17 @@ pub(super) fn completed(partition: &PartitionImage, isr: &[NodeId]) -> Option<Pa
     let replicas: Vec<NodeId> = partition.replicas.iter().copied().filter(stays).collect();
     let is_complete = !replicas.is_empty() && replicas.iter().all(|node| isr.contains(node));
     is_complete.then(|| PartitionImage { replicas, isr, moving: None, ..partition.clone() })
+}
+
+/// Whether a reassignment was cancelled that had all that is in sync (`PartitionReassignmentRevert`'s
+/// unclean case). The record does not say so where the first of those who stay is put in the ISR: Kafka
+/// has that one lead like any other. Nothing else leaves none of those in sync that were added: a
+/// reassignment ends with all of them.
+pub(super) fn reverts_uncleanly(change: &Change, after: &PartitionImage) -> bool {
+    let Change::Partition(_, Some(before)) = change else { return false };
+    let Some(moving) = &before.moving else { return false };
+    let is_added = |node: &NodeId| moving.adding.contains(node);
+    before.isr.iter().all(is_added) && !after.isr.iter().any(is_added)
 }
 
 /// The replicas of both assignments, the new ones first, and what changes.
@@ -91,20 +104,22 @@ impl Controller {
         Ok(self.change_to(tp, partition, &after))
     }
 
+    /// The replicas that there were before (`PartitionReassignmentRevert`). If none of them is in sync,
+    /// the first one is said to be, at the price of records, where unclean elections are allowed: it
+    /// leads if it can, another one of them is elected uncleanly if that can, and else the partition
+    /// waits for either with an ISR that is not empty.
     fn cancel_reassignment(&self, tp: TopicPartition) -> Result<PartitionChangeRecord, ErrorCode> {
         let partition = self.image.partition(tp).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let moving = partition.moving.as_ref().ok_or(ErrorCode::NoReassignmentInProgress)?;
         let stays = |node: &NodeId| !moving.adding.contains(node);
-        let isr: Vec<NodeId> = partition.isr.iter().copied().filter(stays).collect();
-        if isr.is_empty() && self.election_for(tp) != Election::Unclean {
-            return Err(ErrorCode::InvalidReplicaAssignment); // records would be lost
+        let replicas: Vec<NodeId> = partition.replicas.iter().copied().filter(stays).collect();
+        let mut isr: Vec<NodeId> = partition.isr.iter().copied().filter(stays).collect();
+        if isr.is_empty() {
+            let may_lose = self.election_for(tp) == Election::Unclean;
+            let first = replicas.first().copied().filter(|_| may_lose);
+            isr.push(first.ok_or(ErrorCode::InvalidReplicaAssignment)?);
         }
-        let after = PartitionImage {
-            replicas: partition.replicas.iter().copied().filter(stays).collect(),
-            isr,
-            moving: None,
-            ..partition.clone()
-        };
+        let after = PartitionImage { replicas, isr, moving: None, ..partition.clone() };
         Ok(self.change_to(tp, partition, &after))
     }
 
@@ -147,9 +162,9 @@ impl Controller {
 
 impl PartitionChangeRecord {
     /// The same with the assignment of `after`, whose leader this change elects. A replica that goes
-    /// ends the leader's epoch, so that it cannot be taken for one that is in sync.
+    /// ends the leader's epoch, so that it cannot be taken for one that is in sync; also where nobody
+    /// leads, as in Kafka.
     pub(super) fn assigning(mut self, before: &PartitionImage, after: &PartitionImage) -> Self {
-        use crate::metadata::LeaderUpdate;
         if self.isr.is_none() && after.isr != before.isr {
             self.isr = Some(after.isr.clone());
         }
@@ -160,9 +175,8 @@ impl PartitionChangeRecord {
             self.moving = Some(after.moving.as_deref().cloned().unwrap_or_default());
         }
         let one_goes = before.replicas.iter().any(|node| !after.is_replica(*node));
-        if let (true, LeaderUpdate::Unchanged, Some(leader)) = (one_goes, self.leader, after.leader)
-        {
-            self.leader = LeaderUpdate::Elected(leader);
+        if one_goes && self.leader == LeaderUpdate::Unchanged {
+            self.leader = after.leader.map_or(LeaderUpdate::NoLeader, LeaderUpdate::Elected);
         }
         self
     }

@@ -3,6 +3,8 @@
 //! The image is changed when a record is proposed, so that the next decision builds on it
 //! (ISR-18), and changed back when leadership is lost before the record is committed.
 
+use super::names::CollidingNames;
+use super::reassignments::reverts_uncleanly;
 use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
@@ -47,6 +49,10 @@ pub(super) struct Active {
     epoch: LeaderEpoch,
     pub(super) sessions: Sessions,
     pub(super) balance_at: Instant,
+    /// When partitions without a leader are looked at; `None`: there are none.
+    pub(super) unclean_at: Option<Instant>,
+    /// What new topics may not be called, proposals included.
+    pub(super) names: CollidingNames,
     last_write: Instant,
 }
 
@@ -174,6 +180,7 @@ impl Controller {
         self.notice_role(step, raft);
         if self.active.is_some() {
             self.fence_silent_brokers(step, raft);
+            self.elect_unclean_leaders(step, raft);
             self.balance_leaders(step, raft);
             self.write_no_op(step, raft);
         }
@@ -223,6 +230,8 @@ impl Controller {
             epoch,
             sessions,
             balance_at: step.now + Duration::from_millis(interval * 1000),
+            unclean_at: self.next_unclean_look(step.now, self.unclean_interval()),
+            names: CollidingNames::of(&self.image),
             last_write: step.now,
         });
         self.stage_first_levels();
@@ -284,8 +293,8 @@ impl Controller {
     ) -> Result<(), ApplyError> {
         assert!(self.proposed.is_empty(), "only an active controller proposes");
         for record in records {
-            self.image.apply(record)?;
-            events.extend(self.event(record));
+            let change = self.image.apply(record)?;
+            events.extend(self.event(record, &change));
         }
         Ok(())
     }
@@ -310,14 +319,17 @@ impl Controller {
     /// Decides a record: it is in the image from here on.
     pub(super) fn stage(&mut self, record: MetadataRecord) {
         let change = self.image.apply(&record).expect("a decision fits what it was based on");
-        if let Some(event) = self.event(&record) {
+        if let Some(event) = self.event(&record, &change) {
             self.draft.events.push(event);
+        }
+        if let Some(active) = &mut self.active {
+            active.names.note(&record, &change);
         }
         self.draft.records.push(record);
         self.draft.changes.push(change);
     }
 
-    fn event(&self, record: &MetadataRecord) -> Option<TraceEvent> {
+    fn event(&self, record: &MetadataRecord, change: &Change) -> Option<TraceEvent> {
         let (tp, unclean) = match record {
             MetadataRecord::Partition(partition) => (partition.tp, false),
             MetadataRecord::PartitionChange(change) => {
@@ -335,7 +347,7 @@ impl Controller {
             leader: partition.leader,
             epoch: partition.leader_epoch,
             isr: partition.isr.clone(),
-            unclean,
+            unclean: unclean || reverts_uncleanly(change, partition),
         })
     }
 
@@ -350,6 +362,7 @@ impl Controller {
         if draft.records.is_empty() {
             return;
         }
+        self.note_leaderless(step.now, &draft.records);
         let active = self.active.as_mut().expect("only an active controller decides");
         let base_offset = raft.propose(step, &draft.records).expect("leadership was checked");
         active.last_write = step.now;
@@ -386,10 +399,9 @@ impl Controller {
 
     fn arm(&mut self, step: &mut Step<'_>) {
         let Some(active) = &self.active else { return };
-        let deadline = [self.idle_deadline(), self.session_deadline(), Some(active.balance_at)]
-            .into_iter()
-            .flatten()
-            .min();
+        let own = [Some(active.balance_at), active.unclean_at];
+        let deadlines = [self.idle_deadline(), self.session_deadline()].into_iter().chain(own);
+        let deadline = deadlines.flatten().min();
         if let Some(deadline) = deadline.filter(|deadline| *deadline < self.armed) {
             self.armed = deadline;
             step.timer(deadline, TimerKey::Controller);
@@ -399,7 +411,7 @@ impl Controller {
 
 fn reply(step: &mut Step<'_>, to: ReplyTo, response: Option<Response>) {
     let ReplyTo { conn, correlation } = to;
-    step.effects.replies.push(Reply { conn, correlation, response, throttle_ms: 0 });
+    step.effects.replies.push(Reply { conn, correlation, response, throttle_ms: 0, closes: false });
 }
 
 /// The answer of a node that is not the active controller.

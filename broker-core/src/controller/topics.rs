@@ -13,18 +13,22 @@ use crate::protocol::{
     CreateTopicsRequest, CreateTopicsResponse, CreatedTopic, NewTopic, Placement, Response,
 };
 use crate::raft::Raft;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const NAME_LEN_MAX: usize = 249;
 /// Partitions of one request, as in Kafka.
 pub(super) const PARTITIONS_MAX: usize = 100_000;
 
+/// An error, and what is wrong where the code does not say it.
+type Refusal = (ErrorCode, Option<Arc<str>>);
+
 impl Controller {
     pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
         let mut topics = Vec::with_capacity(request.topics.len());
         let server = self.server_now();
         let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
+        let collisions = self.collisions(request);
         for name in &twice {
             let message = "The request names the topic more than once.".into();
             let refused = ErrorCode::InvalidRequest;
@@ -32,7 +36,9 @@ impl Controller {
         }
         for topic in request.topics.iter().filter(|topic| !twice.contains(&topic.name)) {
             let offset = raft.log_end_offset() + self.staged() as Offset;
-            let created = self.create_topic(topic, &server, offset, request.validate_only);
+            let created = self
+                .check_name(&topic.name, collisions.get(&topic.name))
+                .and_then(|()| self.create_topic(topic, &server, offset, request.validate_only));
             topics.push(created.unwrap_or_else(|(error, message)| {
                 CreatedTopic::refused(topic.name.clone(), error, message)
             }));
@@ -40,20 +46,37 @@ impl Controller {
         Response::CreateTopics(CreateTopicsResponse { topics })
     }
 
+    /// What the request names, with topics of names that metrics cannot tell from those. Only topics
+    /// that were there before the request count, as in Kafka's `validateNewTopicNames`: two of one
+    /// request may collide.
+    fn collisions(&self, request: &CreateTopicsRequest) -> BTreeMap<Arc<str>, Arc<str>> {
+        let Some(active) = &self.active else { return BTreeMap::new() };
+        let names = request.topics.iter().map(|topic| &topic.name);
+        let colliding = names.filter_map(|name| Some((name, active.names.colliding(name)?)));
+        colliding.map(|(name, other)| (Arc::clone(name), Arc::clone(other))).collect()
+    }
+
+    fn check_name(&self, name: &str, collides_with: Option<&Arc<str>>) -> Result<(), Refusal> {
+        if !is_legal_name(name) {
+            return Err((ErrorCode::InvalidTopic, None));
+        }
+        if self.image.topic_named(name).is_some() {
+            return Err((ErrorCode::TopicAlreadyExists, None));
+        }
+        let Some(other) = collides_with else { return Ok(()) };
+        let message = format!("Topic '{name}' collides with existing topic: {other}");
+        Err((ErrorCode::InvalidTopic, Some(message.into())))
+    }
+
+    /// A topic whose name may be used.
     fn create_topic(
         &mut self,
         topic: &NewTopic,
         server: &ServerConfig,
         offset: Offset,
         validate_only: bool,
-    ) -> Result<CreatedTopic, (ErrorCode, Option<Arc<str>>)> {
+    ) -> Result<CreatedTopic, Refusal> {
         let plain = |error| (error, None);
-        if !is_legal_name(&topic.name) {
-            return Err(plain(ErrorCode::InvalidTopic));
-        }
-        if self.image.topic_named(&topic.name).is_some() {
-            return Err(plain(ErrorCode::TopicAlreadyExists));
-        }
         for (key, value) in &topic.config {
             check_topic_config(key, value)
                 .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;

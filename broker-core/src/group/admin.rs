@@ -273,16 +273,25 @@ impl GroupCoordinator {
         replicas: &mut ReplicaManager,
         topic: &Arc<str>,
     ) {
-        let mut found = Vec::new();
+        let mut found: BTreeMap<(Place, Arc<str>), BTreeSet<OffsetKey>> = BTreeMap::new();
         for partition in self.partitions.values().filter(|p| p.loading.is_none()) {
+            let place = (partition.tp, partition.epoch);
             for (id, group) in &partition.groups {
-                let keys: Vec<_> = group.keys_in(id, topic).collect();
-                if !keys.is_empty() {
-                    found.push(((partition.tp, partition.epoch), Arc::clone(id), keys));
+                let mut keys = group.keys_in(id, topic).peekable();
+                if keys.peek().is_some() {
+                    found.entry((place, Arc::clone(id))).or_default().extend(keys);
+                }
+            }
+            // what is being committed goes, too: its records come before the tombstones
+            for commit in self.writes.commits_to(place) {
+                let mut keys = commit.keys().filter(|key| key.topic == *topic).cloned().peekable();
+                if keys.peek().is_some() {
+                    found.entry((place, Arc::clone(&commit.group))).or_default().extend(keys);
                 }
             }
         }
-        for (place, group, keys) in found {
+        for ((place, group), keys) in found {
+            let keys: Vec<_> = keys.into_iter().collect();
             let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
             let records = keys.iter().map(tombstone).collect();
             let write = Write::Deletion(Deletion::Topic { group, keys });

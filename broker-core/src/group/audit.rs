@@ -3,6 +3,7 @@
 use super::codec::OffsetValue;
 use super::consumer::ConsumerGroup;
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
+use super::membership::Membership;
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::inspect::{
@@ -96,6 +97,14 @@ impl GroupCoordinator {
             Roster::Consumer(_) => false,
         };
         groups.find(|(_, group)| hangs(group)).map(|(id, _)| id)
+    }
+
+    /// A group that waits for members to join, and nobody is missing.
+    pub(crate) fn idle_rebalance(&self) -> Option<&Arc<str>> {
+        let mut groups = self.known_groups();
+        let is_idle =
+            |group: &Group| group.roster.classic().is_some_and(Membership::waits_for_nobody);
+        groups.find(|(_, group)| is_idle(group)).map(|(id, _)| id)
     }
 
     /// A group in the consumer protocol, and a member of it that is in an epoch which the group has not got to.

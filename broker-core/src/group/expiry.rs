@@ -8,6 +8,7 @@
 use super::admin::Deletion;
 use super::codec::{OffsetKey, encode_offset_key};
 use super::coordinator::{Group, GroupCoordinator};
+use super::membership::Membership;
 use super::writes::Write;
 use crate::records::Record;
 use crate::replica::ReplicaManager;
@@ -62,12 +63,13 @@ impl Group {
     /// Positions that are too old; all of them when there are none.
     fn expired(&self, id: &Arc<str>, oldest_ms: i64) -> Vec<OffsetKey> {
         let classic = self.roster.classic().filter(|group| !group.protocol_type().is_empty());
-        if classic.is_some_and(|group| group.state_since_ms() > oldest_ms) {
+        // logs of before Kafka 2.1 do not say since when (`ClassicGroup.offsetExpirationCondition`)
+        let since_ms = classic.map(Membership::state_since_ms).filter(|since_ms| *since_ms >= 0);
+        if since_ms.is_some_and(|since_ms| since_ms > oldest_ms) {
             return Vec::new();
         }
-        let had_members = classic.is_some();
-        let too_old =
-            self.positions.iter().filter(|(_, v)| had_members || v.commit_ms <= oldest_ms);
+        let has_begun = since_ms.is_some();
+        let too_old = self.positions.iter().filter(|(_, v)| has_begun || v.commit_ms <= oldest_ms);
         let key = |((topic, partition), _): (&(Arc<str>, i32), _)| OffsetKey {
             group: Arc::clone(id),
             topic: Arc::clone(topic),

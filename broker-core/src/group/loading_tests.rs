@@ -217,6 +217,33 @@ fn members_that_do_not_follow_to_the_new_coordinator_are_out_after_a_session() {
     assert_eq!(beat(&mut rig, &mut groups, "b"), ErrorCode::UnknownMemberId);
 }
 
+/// Logs of before Kafka 2.1 do not say since when a group has no members.
+#[test]
+fn where_the_time_of_a_state_is_unknown_positions_expire_by_their_own() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1_000 };
+    let position_of = Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let old = GroupValue {
+        protocol_type: "consumer".into(),
+        generation: 5,
+        protocol: None,
+        leader: None,
+        state_since_ms: -1,
+        members: Vec::new(),
+    };
+    let group = Record::new(Some(encode_group_key("billing")), Some(encode_group_value(&old)));
+    let (mut rig, mut groups, records) = take_over(&mut [position_of, group]);
+    load(&mut rig, &mut groups, records);
+    let tombstones = |rig: &mut Rig, groups: &mut GroupCoordinator, now_ms| {
+        rig.now_ms = now_ms;
+        rig.act(|replicas, step| groups.expiry_due(step, replicas));
+        rig.disk().iter().filter(|op| matches!(op, DiskOpKind::Append { .. })).count()
+    };
+    let retention_ms = 10_080 * 60_000;
+    assert_eq!(tombstones(&mut rig, &mut groups, retention_ms + 999), 0);
+    assert_eq!(tombstones(&mut rig, &mut groups, retention_ms + 1_000), 1);
+}
+
 #[test]
 fn positions_of_a_group_without_members_expire_and_the_group_with_them() {
     let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };

@@ -2,6 +2,7 @@
 
 use super::codec::{OffsetKey, OffsetValue, encode_offset_key, encode_offset_value};
 use super::coordinator::{Group, GroupCoordinator, Place};
+use super::membership::CommitBy;
 use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
 use crate::ids::{TopicId, TopicPartition};
@@ -148,7 +149,7 @@ impl GroupCoordinator {
         to: ReplyTo,
         request: OffsetCommitRequest,
     ) {
-        let place = match self.check_commit(step, replicas, image, &request) {
+        let place = match self.check_commit(step, replicas, image, (&request, CommitBy::Member)) {
             Ok(place) => place,
             Err(error) => {
                 if error == ErrorCode::CoordinatorLoadInProgress {
@@ -198,7 +199,7 @@ impl GroupCoordinator {
         step: &mut Step<'_>,
         replicas: &mut ReplicaManager,
         image: &MetadataImage,
-        request: &OffsetCommitRequest,
+        (request, by): (&OffsetCommitRequest, CommitBy),
     ) -> Result<Place, ErrorCode> {
         let partition = self.ready(image, &request.group)?;
         let (tp, epoch) = (partition.tp, partition.epoch);
@@ -215,7 +216,7 @@ impl GroupCoordinator {
         }
         let checked = self.act(step, replicas, tp.partition, &request.group, |membership, cx| {
             let OffsetCommitRequest { generation, member, instance, .. } = request;
-            membership.check_commit(cx, *generation, member, instance.as_ref())
+            membership.check_commit(cx, *generation, (member, instance.as_ref()), by)
         });
         match checked {
             _ if planted(self.plant, Plant::OldGenerationCommits) => {}

@@ -132,6 +132,18 @@ fn a_deletion_that_took_too_long_counts_once_it_is_replicated() {
 }
 
 #[test]
+fn a_commit_on_its_way_goes_with_its_topic() {
+    let mut world = World::new(&[1, 2], 1);
+    world.commit_at(7, "", -1);
+    let World { rig, groups, .. } = &mut world;
+    let topic = rig.image.topic(TP.topic).unwrap().name.clone();
+    rig.act(|replicas, step| groups.forget_topic(step, replicas, &topic));
+    world.disk();
+    world.replicated();
+    assert_eq!(world.position(), (NO_OFFSET, true));
+}
+
+#[test]
 fn a_group_whose_deletion_took_too_long_is_gone_once_it_is_replicated() {
     let mut world = World::new(&[1, 2], 1);
     world.commit_at(7, "", -1);

@@ -2,6 +2,7 @@
 //! effect only when the transaction's marker follows them there.
 
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
+use super::membership::CommitBy;
 use super::positions::{Commit, commit_records};
 use super::writes::Write;
 use crate::error::ErrorCode;
@@ -45,10 +46,12 @@ impl GroupCoordinator {
         let request = OffsetCommitRequest { group, generation, member, instance, offsets };
         let place = if of_member {
             // producers know members by generations
-            self.check_commit(step, replicas, image, &request).map_err(|error| match error {
-                ErrorCode::StaleMemberEpoch => ErrorCode::IllegalGeneration,
-                error => error,
-            })
+            self.check_commit(step, replicas, image, (&request, CommitBy::Producer)).map_err(
+                |error| match error {
+                    ErrorCode::StaleMemberEpoch => ErrorCode::IllegalGeneration,
+                    error => error,
+                },
+            )
         } else {
             self.ready(image, &request.group).map(|partition| (partition.tp, partition.epoch))
         };

@@ -42,6 +42,13 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    fn commit(&self) -> Option<&Commit> {
+        match &self.write {
+            Write::Positions(commit) => Some(commit),
+            Write::Members { .. } | Write::Consumers { .. } | Write::Deletion(_) => None,
+        }
+    }
+
     /// Whether somebody waits for it, for checkers. Producers that commit positions are left out, and so are members
     /// in the consumer protocol, whose groups know.
     fn owes_answer(&self) -> bool {
@@ -188,13 +195,14 @@ impl Writes {
 
     /// Commits of a group that the log may have soon, or has and has not confirmed.
     pub(super) fn commits_of(&self, group: &Arc<str>) -> impl Iterator<Item = &Commit> {
-        self.pending.values().filter_map(move |pending| match &pending.write {
-            Write::Positions(commit) if commit.group == *group => Some(commit),
-            Write::Positions(_)
-            | Write::Members { .. }
-            | Write::Consumers { .. }
-            | Write::Deletion(_) => None,
-        })
+        self.pending.values().filter_map(Pending::commit).filter(move |of| of.group == *group)
+    }
+
+    /// Those to a partition in an epoch.
+    pub(super) fn commits_to(&self, (tp, epoch): Place) -> impl Iterator<Item = &Commit> {
+        let all = self.pending.values();
+        let there = all.filter(move |of| (of.partition, of.epoch) == (tp.partition, epoch));
+        there.filter_map(Pending::commit)
     }
 }
 

@@ -167,6 +167,13 @@ impl Broker {
         self.role().into_iter().flat_map(|role| role.groups.classic_groups())
     }
 
+    /// A group in the classic protocol that is coordinated here, and waits for members to join, though nobody is
+    /// missing.
+    #[must_use]
+    pub fn idle_rebalance(&self) -> Option<&Arc<str>> {
+        self.role()?.groups.idle_rebalance()
+    }
+
     /// A group that is coordinated here, and marked as being deleted, and nothing of that is under way.
     #[must_use]
     pub fn idle_deletion(&self) -> Option<&Arc<str>> {

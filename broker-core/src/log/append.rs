@@ -189,6 +189,7 @@ impl Log {
 
     /// Takes batches with final offsets into the bookkeeping and pushes their operations.
     fn commit(&mut self, records: Records, ops: &mut Vec<DiskOpKind>) -> Appended {
+        self.appends += 1;
         let first_offset = records.first_offset().unwrap_or(self.next_offset);
         let by_broker = records.batches().last().filter(|b| b.header.is_log_append_time());
         let log_append_time_ms = by_broker.map_or(NO_TIMESTAMP, |b| b.header.max_timestamp);
@@ -223,6 +224,7 @@ impl Log {
             duplicate: false,
             bytes: records.size_bytes(),
             records,
+            number: self.appends,
         }
     }
 
@@ -246,7 +248,8 @@ impl Log {
     fn push_append(&mut self, records: Records, ops: &mut Vec<DiskOpKind>) {
         let last_offset: Offset = self.next_offset - 1;
         debug_assert_eq!(records.last_offset(), Some(last_offset));
-        self.in_flight.push_back(InFlight { last_offset, confirms: self.next_offset });
+        let (number, confirms) = (self.appends, self.next_offset);
+        self.in_flight.push_back(InFlight { number, last_offset, confirms });
         ops.push(DiskOpKind::Append { tp: self.tp, segment: self.active().base, records });
     }
 }
@@ -295,5 +298,6 @@ fn duplicate(first: BatchMeta, timestamp_type: TimestampType) -> Appended {
         duplicate: true,
         records: Records::default(),
         bytes: 0,
+        number: 0,
     }
 }

@@ -36,6 +36,8 @@ pub struct Log {
     pub(super) producers: Producers,
     pub(super) marks: Marks,
     pub(super) in_flight: VecDeque<InFlight>,
+    /// Number of the latest append.
+    pub(super) appends: u64,
     pub(super) syncs: VecDeque<PendingSync>,
     /// Offsets of the producer snapshots on disk, ascending.
     pub(super) snapshots: Vec<Offset>,
@@ -56,7 +58,9 @@ pub struct Log {
 /// An append that the disk has not confirmed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InFlight {
-    /// Last offset, as appended: names the append.
+    /// Which append it belongs to.
+    pub(super) number: u64,
+    /// Last offset, as appended.
     pub(super) last_offset: Offset,
     /// Log end that its completion confirms; a truncation meanwhile lowers it.
     pub(super) confirms: Offset,
@@ -88,6 +92,7 @@ impl Log {
             producers: Producers::default(),
             marks: Marks::default(),
             in_flight: VecDeque::new(),
+            appends: 0,
             syncs: VecDeque::new(),
             snapshots: Vec::new(),
             txn_indexes: Vec::new(),
@@ -133,21 +138,16 @@ impl Log {
         self.next_offset
     }
 
-    /// The disk has confirmed an append. To be called once for each `Append` operation, or once
-    /// for the last one of a call, with the last offset of its records. Returns whether the log still has
-    /// that record: it may have been cut meanwhile.
-    pub fn append_done(&mut self, last_offset: Offset) -> bool {
-        let Some(index) = self.in_flight.iter().position(|a| a.last_offset == last_offset) else {
-            let flushes = self.config.flush_messages != i64::MAX;
-            debug_assert!(flushes, "completion of an append that is not in flight: {last_offset}");
-            // one after it was flushed first, and it with that
-            return last_offset < self.log_end;
-        };
-        let is_kept = self.in_flight[index].confirms > last_offset;
-        for _ in 0..=index {
-            let done = self.in_flight.pop_front();
-            self.log_end = done.map_or(self.log_end, |done| self.log_end.max(done.confirms));
+    /// The disk has confirmed an append, and with it all before it. To be called once for each, in any order: with
+    /// `flush.messages` an append counts once it is flushed, and one before it may have no need of that. Returns
+    /// whether the log still has its last record: it may have been cut meanwhile.
+    pub fn append_done(&mut self, number: u64) -> bool {
+        let mut is_kept = false;
+        for append in self.in_flight.iter().take_while(|append| append.number <= number) {
+            self.log_end = self.log_end.max(append.confirms);
+            is_kept = append.number == number && append.confirms > append.last_offset;
         }
+        self.in_flight.retain(|append| append.number != number);
         debug_assert!(self.log_end <= self.next_offset, "only appended records are confirmed");
         is_kept
     }

@@ -301,10 +301,8 @@ impl Producers {
         if origin != Origin::Client {
             return Ok(());
         }
-        if producer.open_transaction.is_some()
-            && header.producer_epoch == producer.epoch
-            && !header.is_transactional()
-        {
+        // whatever its epoch (`ProducerAppendInfo.appendDataBatch`)
+        if producer.open_transaction.is_some() && !header.is_transactional() {
             return Err(AppendError::InvalidTxnState { producer_id: producer.id });
         }
         producer.check_sequence(header)

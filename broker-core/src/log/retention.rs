@@ -13,16 +13,14 @@ impl Log {
     /// Deletes segments that are too old, too many, or below the log start, but nothing at or above
     /// the high watermark. An expired active segment is rolled first. Returns the new log start if
     /// it has moved; the move comes before the deletion (LOG-20). Of a log with remote storage,
-    /// nothing goes that is not there, and its start stays.
+    /// nothing goes that is not there, and its start stays. Not for a log that was loaded and whose topic's
+    /// configs are not known yet.
     pub fn retention(
         &mut self,
         wall_ms: i64,
         high_watermark: Offset,
         ops: &mut Vec<DiskOpKind>,
     ) -> Option<Offset> {
-        if self.tier.is_on_record && !self.is_tiered() {
-            return None; // loaded, and its topic's configs are not known yet
-        }
         let count = self.expired_segments(wall_ms, high_watermark);
         if count == 0 {
             return None;

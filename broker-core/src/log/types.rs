@@ -45,6 +45,8 @@ pub struct Appended {
     pub records: Records,
     /// Size of `records`, bytes.
     pub bytes: u32,
+    /// Names the append to [`Log::append_done`](super::Log::append_done); `0` for a duplicate.
+    pub number: u64,
 }
 
 /// Why nothing was appended.

@@ -41,7 +41,8 @@ fn answered(
 ) -> (u32, Option<Response>) {
     let ReplyTo { conn, correlation } = conn(number);
     rig.act(|replicas, step| {
-        step.effects.replies = vec![Reply { conn, correlation, response, throttle_ms: 0 }];
+        step.effects.replies =
+            vec![Reply { conn, correlation, response, throttle_ms: 0, closes: false }];
         quotas.answering(step, replicas);
         let reply = step.effects.replies.remove(0);
         (reply.throttle_ms, reply.response)

@@ -181,6 +181,7 @@ impl Raft {
                 correlation: from.correlation,
                 response: None,
                 throttle_ms: 0,
+                closes: false,
             }),
         }
         self.finish(step);

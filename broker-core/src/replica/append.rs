@@ -40,7 +40,7 @@ pub(crate) struct ProduceOutcome {
 pub(super) struct PendingAppend {
     slot: u32,
     tp: TopicPartition,
-    last_offset: Offset,
+    number: u64,
     bytes: u32,
     records: Records,
     then: Then,
@@ -129,8 +129,7 @@ impl ReplicaManager {
             if planted(self.config.plant, Plant::DuplicateAckedEarly) {
                 return self.purgatory.done(produce, index);
             }
-            // Appended before; only replication may still be missing.
-            return self.appended_locally(slot, produce, index);
+            return self.repeated(slot, produce, index);
         }
         let work = &mut step.effects.work;
         work.produce_batches += u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
@@ -231,7 +230,7 @@ impl ReplicaManager {
         let pending = PendingAppend {
             slot,
             tp,
-            last_offset: appended.last_offset,
+            number: appended.number,
             bytes,
             records: appended.records,
             then,
@@ -304,13 +303,13 @@ impl ReplicaManager {
     }
 
     fn append_done(&mut self, step: &mut Step<'_>, pending: PendingAppend) {
-        let PendingAppend { slot, tp, last_offset, bytes, records, then, .. } = pending;
+        let PendingAppend { slot, tp, number, bytes, records, then } = pending;
         let partition = self.partitions.get_mut(slot as usize).and_then(Option::as_mut);
         let Some(partition) = partition.filter(|p| p.tp == tp) else {
             return self.append_lost(step, then);
         };
         let end_before = partition.log.log_end_offset();
-        let is_kept = partition.log.append_done(last_offset);
+        let is_kept = partition.log.append_done(number);
         let sessions = &self.sessions;
         partition.note_append(end_before, |watches, of| sessions.last_fetch(watches, of));
         match then {
@@ -318,8 +317,12 @@ impl ReplicaManager {
                 if is_kept {
                     step.trace(TraceEvent::LeaderAppended { tp, records });
                 }
+                let was_repeated = !partition.repeats.is_empty();
                 self.mark_for_followers(slot, u64::from(bytes));
                 self.try_advance_high_watermark(step, slot);
+                if was_repeated {
+                    self.repeats_appended(step, slot);
+                }
                 if is_kept {
                     self.appended_locally(slot, produce, index);
                 } else {
@@ -355,6 +358,29 @@ impl ReplicaManager {
                 self.finish_produce(step, produce);
             }
             Then::Follow { fetcher, .. } => self.follower_append_done(fetcher),
+        }
+    }
+
+    /// A batch that was appended before. Only replication may still be missing, or that the disk confirms the first copy.
+    fn repeated(&mut self, slot: u32, produce: u64, index: u32) {
+        let Some(required) = self.purgatory.required(produce, index) else { return };
+        match self.partition_mut(slot) {
+            Some(partition) if partition.log.log_end_offset() < required => {
+                partition.repeats.push(AckWaiter { required, produce, index });
+            }
+            _ => self.appended_locally(slot, produce, index),
+        }
+    }
+
+    /// The disk has confirmed more of a log: of what was sent twice, too.
+    #[cold]
+    fn repeats_appended(&mut self, step: &mut Step<'_>, slot: u32) {
+        let Some(partition) = self.partition_mut(slot) else { return };
+        let log_end = partition.log.log_end_offset();
+        let done: Vec<_> = partition.repeats.extract_if(.., |it| it.required <= log_end).collect();
+        for AckWaiter { produce, index, .. } in done {
+            self.appended_locally(slot, produce, index);
+            self.finish_produce(step, produce);
         }
     }
 
@@ -402,7 +428,8 @@ impl ReplicaManager {
     #[cold]
     pub(super) fn fail_acks(&mut self, step: &mut Step<'_>, slot: u32, error: ErrorCode) {
         let Some(partition) = self.partition_mut(slot) else { return };
-        for waiter in std::mem::take(&mut partition.ack_waiters) {
+        let repeats = std::mem::take(&mut partition.repeats);
+        for waiter in std::mem::take(&mut partition.ack_waiters).into_iter().chain(repeats) {
             if planted(self.config.plant, Plant::DeposedLeaderAcks) {
                 self.purgatory.done(waiter.produce, waiter.index);
             }

@@ -2,7 +2,7 @@
 
 use super::append::AppendOrigin;
 use super::purgatory::DelayedProduce;
-use super::{ReplicaManager, deadline};
+use super::{ReplicaManager, deadline, has_duplicates};
 use crate::error::ErrorCode;
 use crate::ids::TopicPartition;
 use crate::protocol::{ProducePartitionResponse, ProduceRequest};
@@ -17,7 +17,7 @@ impl ReplicaManager {
         request: ProduceRequest,
         refused: &[(TopicPartition, ErrorCode)],
     ) {
-        if refused.is_empty() {
+        if refused.is_empty() || has_duplicates(request.partitions.iter().map(|p| p.tp)) {
             return self.produce(step, origin, request);
         }
         let ProduceRequest { acks, timeout_ms, partitions } = request;

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The cleaner of a broker.
 #[derive(Debug, Default)]
 pub(super) struct Cleaner {
-    /// Slots of compacted logs.
+    /// Slots of compacted logs, as far as metadata has told.
     compacted: BTreeSet<u32>,
     /// First dirty offset of logs that have been cleaned (`cleaner-offset-checkpoint`).
     cleaned: BTreeMap<TopicPartition, Offset>,

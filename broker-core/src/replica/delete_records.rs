@@ -25,13 +25,13 @@ impl ReplicaManager {
         if !partition.is_leader() {
             return Err(ErrorCode::NotLeaderOrFollower);
         }
+        if !partition.log.config().deletes {
+            return Err(ErrorCode::PolicyViolation);
+        }
         let high_watermark = partition.high_watermark;
         let to = if before == HIGH_WATERMARK { high_watermark } else { before };
         if to <= NO_OFFSET || to > high_watermark {
             return Err(ErrorCode::OffsetOutOfRange);
-        }
-        if !partition.log.config().deletes {
-            return Err(ErrorCode::PolicyViolation);
         }
         let mut ops = Vec::new();
         let moved = partition.log.advance_log_start(to, &mut ops);

@@ -123,6 +123,7 @@ impl ReplicaManager {
         if session.rack != request.rack {
             session.rack.clone_from(&request.rack);
         }
+        session.isolation = request.isolation;
         session.max_bytes = max_bytes;
         session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
         Ok(slot)

@@ -154,10 +154,11 @@ impl ReplicaManager {
         step.timer(step.now + self.config.server.log_retention_check_interval, TimerKey::Retention);
     }
 
-    /// Deletes what is too old or too much of one log, unless the cleaner is at it.
+    /// Deletes what is too old or too much of one log, unless the cleaner is at it, or nobody knows yet what its
+    /// topic keeps.
     pub(super) fn delete_old_segments(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(tp) = self.partition(slot).map(|partition| partition.tp) else { return };
-        if self.is_being_cleaned(tp) {
+        if !self.knows_configs() || self.is_being_cleaned(tp) {
             return;
         }
         let Some(partition) = self.partition_mut(slot) else { return };
@@ -199,13 +200,20 @@ impl ReplicaManager {
         self.tell_log_start(slot);
     }
 
-    /// Timer: forgets producers that were idle for `producer.id.expiration.ms`.
+    /// Timer: forgets producers that were idle for `producer.id.expiration.ms`, which may have been set for all
+    /// brokers.
     pub(crate) fn expiry_due(&mut self, step: &mut Step<'_>) {
-        for partition in self.partitions.iter_mut().flatten() {
-            partition.log.expire_producers(step.wall_ms);
+        if self.knows_configs() {
+            self.expire_producers(step.wall_ms);
         }
         let every = self.config.server.producer_id_expiration_check_interval;
         step.timer(step.now + every, TimerKey::Expiry);
+    }
+
+    fn expire_producers(&mut self, wall_ms: i64) {
+        for partition in self.partitions.iter_mut().flatten() {
+            partition.log.expire_producers(wall_ms);
+        }
     }
 
     /// Timer: high watermarks survive a restart.

@@ -82,7 +82,8 @@ pub(crate) struct ReplicaManager {
     throttles: Throttles,
     /// Present with remote storage.
     tier: Option<Box<Tier>>,
-    /// Whether metadata was applied since the start: what the first of it does not know is a stray.
+    /// Whether metadata was applied since the start: what the first of it does not know is a stray, and all others
+    /// go by their topics' configs from then on.
     has_metadata: bool,
     log_dir_failed: Option<DiskError>,
     /// What a log wants from the disk; emptied after each use, kept for its room.
@@ -191,6 +192,14 @@ impl ReplicaManager {
         self.arm_tier(step);
     }
 
+    /// Whether logs go by their topics' configs. Those found at the start have what server.properties says until
+    /// metadata is applied, which takes a quorum: judged by that, what a topic keeps for ever, or compacts, would be
+    /// deleted. Kafka loads logs with the first metadata, and begins to look at them then
+    /// (`BrokerMetadataPublisher.initializeManagers`). The cleaner, and remote storage, know no log before.
+    fn knows_configs(&self) -> bool {
+        self.has_metadata
+    }
+
     /// Connections that ended take their waiting requests with them.
     pub(crate) fn drop_connection(&mut self, conn: crate::ids::ConnectionId) {
         self.purgatory.drop_connection(conn);
@@ -280,5 +289,18 @@ impl ReplicaManager {
     ) -> Result<&Partition, crate::error::ErrorCode> {
         let partition = self.find(tp).ok_or(crate::error::ErrorCode::UnknownTopicOrPartition)?;
         read::fence(partition, epoch).map_or(Ok(partition), Err)
+    }
+
+    /// A partition that this broker still leads in the epoch in which it began to search the log: Kafka searches under
+    /// the lock that a change of leader needs. Without a look "nothing found" would be told of a log that is gone, and
+    /// consumers would begin at its end.
+    pub(crate) fn led_in(
+        &self,
+        tp: TopicPartition,
+        epoch: crate::ids::LeaderEpoch,
+    ) -> Result<&Partition, crate::error::ErrorCode> {
+        let partition = self.led(tp, crate::ids::NO_EPOCH)?;
+        let is_same = partition.leader_epoch == epoch;
+        is_same.then_some(partition).ok_or(crate::error::ErrorCode::NotLeaderOrFollower)
     }
 }

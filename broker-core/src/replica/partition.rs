@@ -49,6 +49,8 @@ pub(crate) struct Partition {
     pub(crate) role: Role,
     /// In order of `required`, as appends are.
     pub(crate) ack_waiters: VecDeque<AckWaiter>,
+    /// Batches that were sent again while the disk had the first copy.
+    pub(crate) repeats: Vec<AckWaiter>,
     /// Sessions of followers and of consumers that read here.
     pub(crate) follower_watch: Vec<Watch>,
     pub(crate) consumer_watch: Vec<Watch>,
@@ -113,6 +115,7 @@ impl Partition {
             throttled: Throttled::default(),
             role: Role::Idle,
             ack_waiters: VecDeque::new(),
+            repeats: Vec::new(),
             follower_watch: Vec::new(),
             consumer_watch: Vec::new(),
             plant,

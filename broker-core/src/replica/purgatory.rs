@@ -315,8 +315,8 @@ impl ReplicaManager {
                         correlation: to.correlation,
                         response: None,
                         throttle_ms: 0,
+                        closes: has_error,
                     });
-                    let _ = has_error; // Kafka closes the connection; the client sees no error here
                 } else {
                     step.reply(to, Response::Produce(response));
                 }

@@ -100,7 +100,7 @@ impl ReplicaManager {
             p.ack_waiters.front().is_some_and(|waiter| waiter.required <= p.high_watermark)
         };
         let is_open = |produce, index| self.purgatory.required(produce, index).is_some();
-        let waiters = self.iter().flat_map(|partition| &partition.ack_waiters);
+        let waiters = self.iter().flat_map(|p| p.ack_waiters.iter().chain(&p.repeats));
         let replicating = waiters.filter(|waiter| is_open(waiter.produce, waiter.index)).count();
         let appends = || self.appends.values().chain(self.flushing.appends());
         let appending = appends().filter_map(PendingAppend::produce);

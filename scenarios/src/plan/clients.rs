@@ -202,6 +202,9 @@ pub enum Subscriptions {
     Patterns,
     /// All of them all topics, by one regular expression, which matches topics that are called `spare`, too.
     Pattern,
+    /// All of them all topics, until they are back as other members: then all but the first one leave out one topic, and
+    /// the next one each time after that.
+    Changing,
 }
 
 impl Subscriptions {

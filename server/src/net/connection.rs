@@ -33,6 +33,8 @@ pub(super) enum Closing {
     NotForClients,
     /// The node stops, or has no answer for what it was asked.
     NoAnswer,
+    /// Records were refused, and their producer asked for no answer.
+    Refused,
 }
 
 impl From<WireError> for Closing {
@@ -60,6 +62,9 @@ pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door,
             tracing::warn!(%client, "a client on the controllers' listener; closed");
         }
         Closing::NoAnswer => tracing::debug!(%client, "connection closed: no answer"),
+        Closing::Refused => {
+            tracing::info!(%client, "records of a producer with acks=0 were refused; connection closed");
+        }
     }
     // a node that is gone does not mind
     let _ = door.outbox.send(Event::Closed(id));
@@ -154,7 +159,11 @@ async fn answer(
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
-    let Answer { response, throttle_ms } = answered.await.map_err(|_| Closing::NoAnswer)?;
+    let answer = answered.await.map_err(|_| Closing::NoAnswer)?;
+    let Answer { response, throttle_ms, closes } = answer;
+    if closes {
+        return Err(Closing::Refused);
+    }
     let Some(response) = response else { return Ok((None, throttle_ms)) };
     if let Some(counters) = &door.counters {
         counters.answered(&response);

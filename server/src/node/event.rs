@@ -21,6 +21,8 @@ pub(crate) struct Answer {
     pub(crate) response: Option<Response>,
     /// Quotas: nothing is read from the client for so long, ms.
     pub(crate) throttle_ms: u32,
+    /// The connection ends here.
+    pub(crate) closes: bool,
 }
 
 /// An event.

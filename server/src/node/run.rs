@@ -343,10 +343,12 @@ impl Node {
             self.submit(op);
         }
         self.effects.disk = ops; // its room is used again
-        for Reply { conn, correlation, response, throttle_ms } in self.effects.replies.drain(..) {
+        for Reply { conn, correlation, response, throttle_ms, closes } in
+            self.effects.replies.drain(..)
+        {
             if let Some(reply) = self.waiting.remove(&(conn, correlation)) {
                 // a connection that is gone needs no answer
-                let _ = reply.send(Answer { response, throttle_ms });
+                let _ = reply.send(Answer { response, throttle_ms, closes });
             } else if let (Some(node), Some(response)) = (node_of(conn), response) {
                 self.peers.answer(node, correlation, response);
             }

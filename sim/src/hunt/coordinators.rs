@@ -1,8 +1,9 @@
 //! What coordinators are in the middle of while something else happens: another broker takes a group over while its
 //! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a
-//! transaction has on its way, a transaction ends while its coordinator's log takes nothing, topics that members'
-//! regular expressions match come, grow and go, or are replaced, and so does a topic in which a group with members has a
-//! position. Draws come from streams of their own, so that the other seeds stay as they are.
+//! transaction has on its way, a transaction ends while its coordinator's log takes nothing, transactions go to another
+//! broker and come back, topics that members' regular expressions match come, grow and go, or are replaced, and so does
+//! a topic in which a group with members has a position. Draws come from streams of their own, so that the other seeds
+//! stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
@@ -18,6 +19,8 @@ use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Pla
 const MS: u64 = 1_000_000;
 /// Where coordinators keep transactions.
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// How often they look for those that take too long.
+const LATE_CHECK: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
 /// Topics that no client of the plan has. Members that subscribe by a regular expression do.
 const MATCHED: &str = "spare-matched";
 const REPLACED: &str = "spare-replaced";
@@ -37,6 +40,7 @@ pub(super) fn storm(plan: &mut Plan) {
         replaced(plan, window),
         left(plan, window),
         moved_while_slow(plan, window),
+        moved_back(plan, window),
     ] {
         add(plan, window.1, events);
     }
@@ -110,6 +114,37 @@ fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
             events.push(asks(soon, Operation::ElectPreferred));
             moves_ns += every;
         }
+    }
+    events
+}
+
+/// Two brokers take turns with all transactions, and each is without any for longer than it takes to look for late ones
+/// once more: who finds nothing to look at begins to look anew when it is its turn.
+fn moved_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "transactions moved back");
+    let has_transactions = plan.producers.iter().any(|producer| producer.transactions.is_some());
+    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
+    let mut order = dice.shuffled(&brokers(plan));
+    order.truncate(number("transaction.state.log.replication.factor", "3") as usize);
+    if !has_transactions || order.len() < 2 || !dice.percent(25) {
+        return Vec::new();
+    }
+    let partitions = number("transaction.state.log.num.partitions", "50").min(2);
+    let every = (plan.cluster.config_ms(LATE_CHECK, 10_000) + dice.between(300, 1_500)) * MS;
+    let turns = dice.between(3, 5);
+    let mut at_ns = dice.between(from_ns, to_ns.saturating_sub(turns * every).max(from_ns));
+    let mut events = Vec::new();
+    for _ in 0..turns {
+        order.swap(0, 1);
+        for partition in 0..partitions {
+            let (topic, replicas) = (TRANSACTIONS_TOPIC.to_owned(), order.clone());
+            events.push(asks(at_ns, Operation::Reassign { topic, partition, replicas }));
+        }
+        // a replica that is new there has to have all of it first
+        for soon in [dice.between(20, 200), dice.between(250, 600)] {
+            events.push(asks(at_ns + soon * MS, Operation::ElectPreferred));
+        }
+        at_ns += every;
     }
     events
 }
@@ -277,6 +312,7 @@ mod tests {
             replaced,
             left,
             moved_while_slow,
+            moved_back,
         ]);
     }
 }

@@ -1,7 +1,8 @@
 //! Members of groups that keep the others waiting: some rebalances last longer than sessions, or than members are
-//! given to join, some heartbeats come after the ones that were sent when nobody had answered them, and some members
-//! get an id and never join by it. Some groups have no room for more members than they have, and some read a topic
-//! that grows. Draws come from streams of their own, so that the other seeds stay as they are.
+//! given to join, some members stand still until the others have gone on without them, some heartbeats come after the
+//! ones that were sent when nobody had answered them, and some members get an id and never join by it. Some groups have
+//! no room for more members than they have, and some read a topic that grows. Draws come from streams of their own, so
+//! that the other seeds stay as they are.
 
 use super::adding::{Window, add, asks, is_classic, lasting, window};
 use super::dice::Dice;
@@ -213,8 +214,8 @@ fn gone(group: &ConsumerPlan, at_ns: u64, for_ns: u64) -> EventPlan {
     lasting(at_ns, for_ns, action)
 }
 
-/// The session of a member ends, and another one does not poll then: the group waits for it, for longer than it gives
-/// its members, or than their sessions last.
+/// The session of a member ends, and another one does not poll then, or stands still: the group waits for it, for longer
+/// than it gives its members, or than their sessions last.
 fn slow_rebalance(
     dice: &mut Dice,
     (group, is_static): (&ConsumerPlan, bool),
@@ -232,9 +233,29 @@ fn slow_rebalance(
         false => early + 2 * session + dice.between(0, 2_000),
     };
     let away_ns = at_ns + session.saturating_sub(early) * MS;
-    let action = Action::ConsumerPause { group: group.group.clone(), member: Some(1) };
-    let away = lasting(away_ns, lasts * MS, action);
-    vec![gone(group, at_ns, (session + dice.between(1_000, 3_000)) * MS), away]
+    let gone = gone(group, at_ns, (session + dice.between(1_000, 3_000)) * MS);
+    let name = || group.group.clone();
+    // for as long again the others wait until it asks for its assignment
+    let given_up = session.min(early + 2 * poll).saturating_sub(beat);
+    let away = match stands_still(dice, (early + poll, given_up)) {
+        Some(ms) => {
+            let action = Action::ClientPause { client: name(), instance: Some(1) };
+            lasting(away_ns, ms * MS, action)
+        }
+        None => {
+            let action = Action::ConsumerPause { group: name(), member: Some(1) };
+            lasting(away_ns, lasts * MS, action)
+        }
+    };
+    vec![gone, away]
+}
+
+/// For how long a member stands still, ms, if it does: until the others have gone on without it, and not until it is
+/// given up. Who has a name of its own keeps its place meanwhile (KIP-345): it may have led them, and says that it is in
+/// the generation that it knows.
+fn stands_still(dice: &mut Dice, (joined_ms, given_up_ms): (u64, u64)) -> Option<u64> {
+    let (least, most) = (joined_ms + 100, given_up_ms.saturating_sub(50));
+    (least < most && dice.percent(70)).then(|| dice.between(least, most))
 }
 
 /// The session of a member ends while what clients send takes longer than they wait for an answer: what they send
@@ -265,6 +286,7 @@ fn late_heartbeats(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::storm::clash;
     use crate::hunt::testing::assert_in_time;
     use crate::hunt::{SWARM, swarm};
     use stormglass_scenarios::{Source, load};
@@ -273,7 +295,7 @@ mod tests {
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
         let (mut slow, mut late, mut still, mut full) = ([0; 2], 0, 0, 0);
-        let (mut grow, mut unused) = (0, 0);
+        let (mut grow, mut unused, mut stops) = (0, 0, 0);
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             assert_in_time(&plan);
@@ -299,6 +321,12 @@ mod tests {
                     Some(of) => {
                         let events = slow_rebalance(&mut dice, (group, of.static_members), 0);
                         slow[usize::from(of.static_members)] += i32::from(!events.is_empty());
+                        let is_still = |event: &EventPlan| {
+                            matches!(event.action, Action::ClientPause { instance: Some(1), .. })
+                        };
+                        stops += i32::from(events.iter().any(is_still));
+                        let undone = |pair: &[EventPlan]| clash(&pair[0], &pair[1]);
+                        assert!(!events.windows(2).any(undone), "seed {seed}");
                     }
                     None => {}
                 }
@@ -308,6 +336,16 @@ mod tests {
         assert!((10..200).contains(&late), "{late}");
         assert!((5..150).contains(&still) && (5..150).contains(&full), "{still} {full}");
         assert!((5..100).contains(&grow) && (10..250).contains(&unused), "{grow} {unused}");
+        assert!((4..60).contains(&stops), "{stops}");
+    }
+
+    #[test]
+    fn a_member_stands_still_until_the_others_have_joined_and_is_back_in_time() {
+        let mut dice = Dice::new(1, "test");
+        let times: Vec<u64> =
+            (0..50).filter_map(|_| stands_still(&mut dice, (3_600, 4_800))).collect();
+        assert!(!times.is_empty() && times.iter().all(|ms| (3_700..=4_750).contains(ms)));
+        assert_eq!(stands_still(&mut dice, (4_700, 4_800)), None, "it would be given up");
     }
 
     #[test]

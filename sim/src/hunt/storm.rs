@@ -491,6 +491,10 @@ pub(super) fn clash(a: &EventPlan, b: &EventPlan) -> bool {
                 a == b
             }
             (
+                Action::ClientPause { client: a, instance: Some(one) },
+                Action::ClientPause { client: b, instance: Some(other) },
+            ) if a == b => one == other,
+            (
                 Action::ClientCrash { client: a } | Action::ClientPause { client: a, .. },
                 Action::ClientCrash { client: b } | Action::ClientPause { client: b, .. },
             ) => is_part_of(a, b) || is_part_of(b, a),

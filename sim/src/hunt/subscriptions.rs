@@ -1,9 +1,10 @@
 //! Members of a swarm's groups that read different topics, subscribe by regular expressions, and close their consumers
-//! to come back (KIP-848). Draws come from a stream of their own, so that the other seeds stay as they are.
+//! to come back (KIP-848), some of them to read other topics. Draws come from streams of their own, so that the other
+//! seeds stay as they are.
 
 use super::adding::{add, lasting};
 use super::dice::Dice;
-use stormglass_scenarios::plan::{Action, MembershipPlan, Plan, Subscriptions};
+use stormglass_scenarios::plan::{Action, ConsumerPlan, MembershipPlan, Plan, Subscriptions};
 
 const MS: u64 = 1_000_000;
 
@@ -25,36 +26,63 @@ pub(super) fn spare_topic(plan: &Plan, name: &str) -> String {
     dice.pick(&[format!("{of}-{name}"), format!("no-{name}")])
 }
 
-/// Gives some groups of the consumer protocol such members.
+/// Gives some groups of the consumer protocol such members. Those that are back as others, and read other topics, have
+/// what they give up in their targets until somebody finds new ones.
 pub(super) fn draw(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "subscriptions");
     let topics: Vec<String> = plan.topics.iter().map(|topic| topic.name.clone()).collect();
     let azs = plan.cluster.azs.len().max(1);
-    for group in &mut plan.consumers {
-        let Some(membership) = group.membership.as_mut().filter(|of| of.assignor.is_remote())
-        else {
-            continue;
-        };
+    for group in plan.consumers.iter_mut().filter(|group| is_remote(group)) {
         if dice.percent(40) {
-            membership.subscriptions = dice.pick(&[
-                Subscriptions::Different,
-                Subscriptions::Patterns,
-                Subscriptions::Pattern,
-            ]);
-            // there is something to choose from, and somebody to share it with
-            group.topics.clone_from(&topics);
-            group.count = group.count.max(dice.pick(&[2, 3, 4]));
-            while group.azs.len() < group.count as usize {
-                group.azs.push(dice.index(azs));
-            }
+            let kinds = [Subscriptions::Different, Subscriptions::Patterns, Subscriptions::Pattern];
+            subscribe(group, dice.pick(&kinds));
+            share(&mut dice, group, (&topics[..], azs));
         }
         if dice.percent(35) {
-            (membership.static_members, membership.closes) = (true, true);
+            close(group);
+        }
+    }
+    let mut dice = Dice::new(plan.seed, "changing subscriptions");
+    let is_plain = |group: &&mut ConsumerPlan| {
+        let same = |of: MembershipPlan| of.subscriptions == Subscriptions::Same;
+        is_remote(group) && group.membership.is_some_and(same)
+    };
+    for group in plan.consumers.iter_mut().filter(is_plain) {
+        if dice.percent(40) {
+            subscribe(group, Subscriptions::Changing);
+            share(&mut dice, group, (&topics[..], azs));
+            close(group);
         }
     }
 }
 
-/// Has members of the latter leave for a while, shorter or longer than their sessions.
+fn is_remote(group: &ConsumerPlan) -> bool {
+    group.membership.is_some_and(|of| of.assignor.is_remote())
+}
+
+fn subscribe(group: &mut ConsumerPlan, subscriptions: Subscriptions) {
+    if let Some(membership) = &mut group.membership {
+        membership.subscriptions = subscriptions;
+    }
+}
+
+/// Members have names of their own, and close their consumers when they are paused.
+fn close(group: &mut ConsumerPlan) {
+    if let Some(membership) = &mut group.membership {
+        (membership.static_members, membership.closes) = (true, true);
+    }
+}
+
+/// There is something to choose from, and somebody to share it with.
+fn share(dice: &mut Dice, group: &mut ConsumerPlan, (topics, azs): (&[String], usize)) {
+    group.topics = topics.to_vec();
+    group.count = group.count.max(dice.pick(&[2, 3, 4]));
+    while group.azs.len() < group.count as usize {
+        group.azs.push(dice.index(azs));
+    }
+}
+
+/// Has members that close their consumers leave for a while, shorter or longer than their sessions.
 pub(super) fn storm(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "closed consumers");
     let closes = plan.consumers.iter().filter(|group| group.membership.is_some_and(|of| of.closes));
@@ -84,7 +112,8 @@ mod tests {
     #[test]
     fn some_seeds_have_members_of_either_kind() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut different, mut patterns, mut alike, mut closed) = (0, 0, 0, 0);
+        let (mut different, mut patterns, mut alike, mut changing) = (0, 0, 0, 0);
+        let mut closed = 0;
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let mut of_members = plan.consumers.iter().filter_map(|group| group.membership);
@@ -94,6 +123,9 @@ mod tests {
             different += has(Subscriptions::Different);
             patterns += has(Subscriptions::Patterns);
             alike += has(Subscriptions::Pattern);
+            changing += has(Subscriptions::Changing);
+            let changes = |of: &MembershipPlan| of.subscriptions == Subscriptions::Changing;
+            assert!(of_members.clone().filter(changes).all(|of| of.closes));
             assert!(of_members.all(|of| !of.closes || of.static_members));
             let is_one = |event: &EventPlan| {
                 matches!(event.action, Action::ConsumerPause { member: Some(_), .. })
@@ -103,7 +135,8 @@ mod tests {
                 assert_eq!(group.azs.len(), group.count as usize);
             }
         }
-        let of_all = [different, patterns, alike, closed];
+        let of_all = [different, patterns, alike, changing];
         assert!(of_all.iter().all(|seeds| (8..80).contains(seeds)), "{of_all:?}");
+        assert!((8..140).contains(&closed), "{closed}");
     }
 }

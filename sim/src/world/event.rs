@@ -50,6 +50,8 @@ pub(super) enum Event {
     Rolling { index: u32, step: u32 },
     /// A connection that quotas muted is read again.
     Unmute { node: u16, life: u32, conn: ConnectionId },
+    /// A broker ends a client's connection.
+    HangUp { node: u16, life: u32, conn: ConnectionId },
     /// A request to object storage goes on.
     RemoteStep { node: u16, life: u32, transfer: u32 },
     /// An operation on remote storage ends.
@@ -85,6 +87,7 @@ impl Event {
             | Self::PeerTimeout { .. }
             | Self::Boot { .. }
             | Self::Unmute { .. }
+            | Self::HangUp { .. }
             | Self::RemoteStep { .. }
             | Self::RemoteDone { .. }
             | Self::Start { .. } => 2,
@@ -133,6 +136,7 @@ impl Event {
             Self::ApplicationTick => (None, 25),
             Self::ApplicationResume { instance } => (None, 26 | u64::from(*instance) << 8),
             Self::Unmute { node, conn, .. } => (Some(*node), 21 | conn.0 << 8),
+            Self::HangUp { node, conn, .. } => (Some(*node), 27 | conn.0 << 8),
             Self::RemoteStep { node, transfer, .. } => {
                 (Some(*node), 22 | u64::from(*transfer) << 8)
             }

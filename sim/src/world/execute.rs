@@ -300,7 +300,7 @@ impl World {
     }
 
     fn send_reply(&mut self, node: u16, reply: Reply, finish: u64) {
-        let Reply { conn, correlation, response, throttle_ms } = reply;
+        let Reply { conn, correlation, response, throttle_ms, closes } = reply;
         if throttle_ms > 0 {
             self.throttle(node, conn, throttle_ms, response.as_ref());
         }
@@ -327,9 +327,13 @@ impl World {
             let payload = Payload::Response { correlation: correlation.0, response, marks };
             message = Some((bytes, payload));
         }
-        accepted.busy = throttle_ms > 0;
+        accepted.busy = throttle_ms > 0 || closes;
         accepted.muted_until_ns = leaves;
-        let next = if throttle_ms > 0 { None } else { accepted.inbox.pop_front() };
+        let next = if accepted.busy { None } else { accepted.inbox.pop_front() };
+        if closes {
+            let life = at.life;
+            self.at(leaves, Event::HangUp { node, life, conn });
+        }
         if let Some((bytes, payload)) = message {
             if crosses_az {
                 self.note_answer_transfer(is_client, bytes);

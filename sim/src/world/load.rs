@@ -180,6 +180,7 @@ impl World {
                     client_id: client_id.clone(),
                     rebalance_timeout_ms,
                     pattern: pattern(plan, member),
+                    leaves_out: leaves_out(plan, member),
                     closes: membership.closes,
                 })
             };
@@ -289,7 +290,7 @@ impl World {
 
 /// Topics that a member subscribes to.
 fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> {
-    let alike = [Subscriptions::Same, Subscriptions::Pattern];
+    let alike = [Subscriptions::Same, Subscriptions::Pattern, Subscriptions::Changing];
     let reads_all = plan.membership.is_none_or(|of| alike.contains(&of.subscriptions));
     let turn = (member as usize).checked_sub(1).map(|turn| turn % plan.topics.len().max(1));
     let is_read = move |at: usize| reads_all || turn.is_none_or(|turn| turn == at);
@@ -300,11 +301,18 @@ fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> 
 fn pattern(plan: &ConsumerPlan, member: u32) -> Option<Arc<str>> {
     let of = plan.membership?;
     let by_pattern = match of.subscriptions {
-        Subscriptions::Same | Subscriptions::Different => false,
+        Subscriptions::Same | Subscriptions::Different | Subscriptions::Changing => false,
         Subscriptions::Patterns => member.is_multiple_of(2),
         Subscriptions::Pattern => true,
     };
     debug_assert!(!by_pattern || of.assignor.is_remote(), "the coordinator looks for what matches");
     let names: Vec<&str> = topics_of(plan, member).map(String::as_str).collect();
     by_pattern.then(|| format!("{}|spare.*", names.join("|")).into())
+}
+
+/// Which of its topics a member leaves out first, if it does when it is back as another one.
+fn leaves_out(plan: &ConsumerPlan, member: u32) -> Option<u32> {
+    let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Changing)?;
+    debug_assert!(of.closes && of.assignor.is_remote(), "others are who they were");
+    member.checked_sub(1)
 }

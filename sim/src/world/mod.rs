@@ -299,6 +299,11 @@ impl World {
                     self.unmute(node, conn);
                 }
             }
+            Event::HangUp { node, life, conn } => {
+                if self.is_current(node, life) {
+                    self.hang_up(node, conn);
+                }
+            }
             Event::RemoteStep { node, life, transfer } => {
                 if self.is_current(node, life) {
                     self.remote_step(node, transfer);
@@ -340,6 +345,7 @@ impl World {
             | Event::Timer { node, .. }
             | Event::Disk { node, .. }
             | Event::Unmute { node, .. }
+            | Event::HangUp { node, .. }
             | Event::RemoteStep { node, .. }
             | Event::RemoteDone { node, .. }
             | Event::PeerTimeout { node, .. } => *node,

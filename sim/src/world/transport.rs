@@ -175,6 +175,14 @@ impl World {
         }
     }
 
+    /// A broker ends a connection; what came on it and was not read is dropped.
+    pub(super) fn hang_up(&mut self, node: u16, conn: ConnectionId) {
+        let Some(accepted) = self.nodes[node as usize].accepted.get(conn) else { return };
+        let net = accepted.conn;
+        self.net_close(net, Side::Server);
+        self.acceptor_lost(net);
+    }
+
     fn delivered(&mut self, conn: ConnId, to: Side, token: u64, bytes: u64) {
         let Some(payload) = self.payloads.take(token_key(token)) else { return };
         match (payload, to) {

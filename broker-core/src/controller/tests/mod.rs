@@ -3,8 +3,10 @@
 mod broker_configs;
 mod brokers;
 mod features;
+mod names;
 mod partitions;
 mod reassignments;
 mod rig;
 mod takeover;
 mod topic_changes;
+mod unclean;

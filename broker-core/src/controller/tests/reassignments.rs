@@ -2,11 +2,12 @@
 
 use super::rig::{Rig, nodes};
 use crate::error::ErrorCode;
-use crate::ids::{TopicId, TopicPartition};
+use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::protocol::{
     AlterPartitionReassignmentsRequest, ListPartitionReassignmentsRequest, Reassignment, Request,
     Response,
 };
+use crate::seam::TraceEvent;
 use proptest::prelude::*;
 
 impl Rig {
@@ -40,6 +41,20 @@ impl Rig {
     fn replicas(&self, tp: TopicPartition) -> Vec<i32> {
         self.partition(tp).replicas.iter().map(|node| node.0).collect()
     }
+
+    /// A broker's next process.
+    fn back(&mut self, broker: i32) {
+        self.register(broker, 100 + broker as u128).unwrap();
+        self.beat(broker);
+    }
+
+    /// Whether the partition's present state was told, and as what.
+    fn was_told(&self, tp: TopicPartition, unclean: bool) -> bool {
+        let (leader, epoch, isr) = self.state(tp);
+        let leader = (leader != 0).then_some(NodeId(leader));
+        let isr = nodes(&isr);
+        self.traced(&TraceEvent::PartitionChanged { tp, leader, epoch, isr, unclean })
+    }
 }
 
 #[test]
@@ -67,6 +82,7 @@ fn a_partition_moves_once_what_is_added_is_in_sync() {
     let ended = rig.alter(tp, &[1, 2, 3, 4], |_| {});
     assert_eq!(ended, Err(ErrorCode::NewLeaderElected), "the old leader is none of the new ones");
     assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![3, 4], (3, 1, vec![3, 4])));
+    assert!(rig.was_told(tp, false));
     assert_eq!(rig.moving(None), []);
 }
 
@@ -128,6 +144,7 @@ fn a_reassignment_is_taken_back() {
     rig.alter(tp, &[1, 2, 3], |_| {}).unwrap();
     assert_eq!(rig.reassign(tp, None), ErrorCode::None);
     assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![1, 2], (1, 1, vec![1, 2])));
+    assert!(rig.was_told(tp, false));
 
     // only what is added is left in sync: taking it back would lose records
     rig.reassign(tp, Some(&[3, 4]));
@@ -136,6 +153,66 @@ fn a_reassignment_is_taken_back() {
     assert_eq!(rig.state(tp).2, [3]);
     assert_eq!(rig.reassign(tp, None), ErrorCode::InvalidReplicaAssignment);
     assert_eq!(rig.moving(None).len(), 1);
+}
+
+/// A partition of brokers 1 and 2, which are gone, moves to 3 and 4, of which 3 is in sync, alone.
+fn only_what_is_added_is_in_sync(unclean: &str) -> (Rig, TopicPartition) {
+    let mut rig = Rig::with_brokers(4);
+    let tp = rig.create_on(&[1, 2], &[("unclean.leader.election.enable", unclean)]);
+    rig.reassign(tp, Some(&[3, 4]));
+    rig.alter(tp, &[1, 2, 3], |_| {}).unwrap();
+    rig.only_heard(&[3, 4]);
+    assert_eq!(rig.state(tp), (3, 1, vec![3]));
+    (rig, tp)
+}
+
+#[test]
+fn taking_back_what_alone_is_in_sync_needs_unclean_elections() {
+    let (mut rig, tp) = only_what_is_added_is_in_sync("false");
+    rig.back(1);
+    let before = rig.partition(tp).clone();
+    assert_eq!(rig.reassign(tp, None), ErrorCode::InvalidReplicaAssignment);
+    assert_eq!(*rig.partition(tp), before);
+}
+
+/// As Kafka's `PartitionReassignmentRevert` has it.
+#[test]
+fn the_first_replica_from_before_leads_though_it_was_not_in_sync() {
+    let (mut rig, tp) = only_what_is_added_is_in_sync("true");
+    rig.back(2);
+    rig.back(1);
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![1, 2], (1, 2, vec![1])));
+    assert!(!rig.partition(tp).recovering, "Kafka's record does not say that it is");
+    assert!(rig.was_told(tp, true), "records were given up all the same");
+    assert_eq!(rig.moving(None), []);
+}
+
+#[test]
+fn another_replica_from_before_is_elected_uncleanly_where_the_first_is_gone() {
+    let (mut rig, tp) = only_what_is_added_is_in_sync("true");
+    rig.back(2);
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![1, 2], (2, 2, vec![2])));
+    assert!(rig.partition(tp).recovering && rig.was_told(tp, true));
+}
+
+#[test]
+fn a_reassignment_is_taken_back_to_replicas_that_are_gone_and_somebody_is_in_the_isr() {
+    let (mut rig, tp) = only_what_is_added_is_in_sync("true");
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![1, 2], (0, 2, vec![1])));
+    assert!(rig.was_told(tp, true));
+    rig.back(1);
+    assert_eq!(rig.state(tp), (1, 3, vec![1]));
+    assert!(rig.was_told(tp, false), "what is lost was told before");
+
+    // where nobody led, an epoch ends all the same
+    let (mut rig, tp) = only_what_is_added_is_in_sync("true");
+    rig.only_heard(&[]);
+    assert_eq!(rig.state(tp), (0, 3, vec![4]));
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![1, 2], (0, 4, vec![1])));
 }
 
 #[test]
@@ -180,9 +257,11 @@ proptest! {
     #[test]
     fn whatever_is_asked_a_leader_is_in_sync_and_nothing_in_sync_is_forgotten(
         deeds in prop::collection::vec(deed(), 1..20),
+        unclean in any::<bool>(),
     ) {
         let mut rig = Rig::with_brokers(4);
-        let tp = rig.create_on(&[1, 2], &[]);
+        let enable = if unclean { "true" } else { "false" };
+        let tp = rig.create_on(&[1, 2], &[("unclean.leader.election.enable", enable)]);
         for deed in deeds {
             let mut complete = rig.state(tp).2;
             match deed {
@@ -219,7 +298,8 @@ proptest! {
             prop_assert!(moving.adding.iter().all(|node| !moving.removing.contains(node)));
             // no record is lost: somebody who has all of them is still there
             let now = rig.state(tp).2;
-            prop_assert!(now.iter().all(|node| complete.contains(node)), "{now:?} {complete:?}");
+            let is_kept = unclean || now.iter().all(|node| complete.contains(node));
+            prop_assert!(is_kept, "{now:?} {complete:?}");
         }
     }
 }

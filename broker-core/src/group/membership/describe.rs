@@ -232,6 +232,15 @@ impl Membership {
         self.members.iter().find(|(_, member)| waits_in_vain(member)).map(|(id, _)| id)
     }
 
+    /// Whether it waits for members to join though nobody is missing, for checkers: all have joined, or none is left,
+    /// and no id is out by which another one may join. Before its first generation it waits on purpose (KIP-134).
+    pub(in crate::group) fn waits_for_nobody(&self) -> bool {
+        let waits = self.state == GroupState::PreparingRebalance
+            && self.joining.is_some_and(|joining| joining.initial.is_none());
+        let mut all = self.members.values();
+        waits && self.pending.is_empty() && all.all(|member| member.joining.is_some())
+    }
+
     /// How a stable group differs from what its log says, or one without members that the log has taken, for checkers.
     pub(in crate::group) fn differs_from(&self, log: Option<&Self>) -> Option<String> {
         if self.state == GroupState::Empty {

@@ -68,6 +68,15 @@ impl Then {
     }
 }
 
+/// Who commits positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CommitBy {
+    /// A member, with OffsetCommit.
+    Member,
+    /// A transactional producer for a member, with TxnOffsetCommit (KIP-447).
+    Producer,
+}
+
 /// Time for joining.
 #[derive(Debug, Clone, Copy)]
 struct Joining {
@@ -159,14 +168,15 @@ impl Membership {
         if self.members.contains_key(member) { Ok(()) } else { Err(ErrorCode::UnknownMemberId) }
     }
 
-    /// Whether a commit may come from this member in this generation; a member that commits is
-    /// alive.
+    /// Whether a commit may come from this member in this generation. A member that commits is alive, unless its
+    /// producer does so in a transaction: that says nothing of the member, and waits for no rebalance
+    /// (`ClassicGroup.validateOffsetCommit`).
     pub(super) fn check_commit(
         &mut self,
         cx: &mut Cx<'_, '_>,
         generation: i32,
-        member: &Arc<str>,
-        instance: Option<&Arc<str>>,
+        (member, instance): (&Arc<str>, Option<&Arc<str>>),
+        by: CommitBy,
     ) -> Result<(), ErrorCode> {
         if self.state == GroupState::Dead {
             return Err(ErrorCode::CoordinatorNotAvailable);
@@ -182,10 +192,15 @@ impl Membership {
         if generation != self.generation {
             return Err(ErrorCode::IllegalGeneration);
         }
-        self.touch(cx, member);
-        match self.state {
-            GroupState::CompletingRebalance => Err(ErrorCode::RebalanceInProgress),
-            _ => Ok(()),
+        match (by, self.state) {
+            (CommitBy::Producer, _) => Ok(()),
+            (CommitBy::Member, GroupState::CompletingRebalance) => {
+                Err(ErrorCode::RebalanceInProgress)
+            }
+            (CommitBy::Member, _) => {
+                self.touch(cx, member);
+                Ok(())
+            }
         }
     }
 

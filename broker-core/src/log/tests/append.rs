@@ -50,7 +50,7 @@ fn nothing_is_visible_before_the_disk_confirms() {
     assert_eq!((log.log_end_offset(), log.next_offset()), (0, 6));
     assert_eq!(log.read_plan(0, 6, 100), Ok(None));
     assert!(log.read_plan(1, 6, 100).is_err());
-    log.append_done(2);
+    log.append_done(1);
     assert_eq!(log.log_end_offset(), 3);
     assert_eq!(log.read_plan(0, 6, 100).unwrap().map(|plan| plan.upto), Some(3));
 }
@@ -62,11 +62,24 @@ fn a_completion_from_before_a_truncation_confirms_nothing_new() {
     log.append_as_follower(numbered(batch(3, 10, 0), 3, 1), &mut ops).unwrap();
     log.truncate_to(3, &mut ops);
     log.append_as_follower(numbered(batch(3, 10, 0), 3, 2), &mut ops).unwrap();
-    assert!(log.append_done(2));
-    assert!(!log.append_done(5), "it has been cut (hunt seed 822872)");
+    assert!(log.append_done(1));
+    assert!(!log.append_done(2), "it has been cut (hunt seed 822872)");
     assert_eq!(log.log_end_offset(), 3, "the append of epoch 2 is still in flight");
-    assert!(log.append_done(5));
+    assert!(log.append_done(3));
     assert_eq!(log.log_end_offset(), 6);
+}
+
+#[test]
+fn an_append_that_ends_after_the_next_one_is_not_kept_once_it_is_cut() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+    log.truncate_to(0, &mut ops);
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 2), &mut ops).unwrap();
+    assert!(log.append_done(2), "flushed");
+    assert_eq!(log.log_end_offset(), 3);
+    assert!(log.has_in_flight());
+    assert!(!log.append_done(1), "another record is there now");
+    assert!(!log.has_in_flight());
 }
 
 #[test]
@@ -75,9 +88,9 @@ fn what_is_on_its_way_when_a_log_begins_anew_behind_it_is_gone() {
     log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
     log.truncate_fully_and_start_at(10, &mut ops);
     log.append_as_follower(numbered(batch(3, 10, 0), 10, 2), &mut ops).unwrap();
-    assert!(!log.append_done(2), "its leader had deleted more (hunt seed 21006447)");
+    assert!(!log.append_done(1), "its leader had deleted more (hunt seed 21006447)");
     assert_eq!(log.log_end_offset(), 10);
-    assert!(log.append_done(12));
+    assert!(log.append_done(2));
     assert_eq!(log.log_end_offset(), 13);
 }
 

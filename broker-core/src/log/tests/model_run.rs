@@ -63,7 +63,8 @@ struct World {
     model: Model,
     epoch: i32,
     high_watermark: Offset,
-    in_flight: Vec<Offset>,
+    /// Numbers of appends.
+    in_flight: Vec<u64>,
     syncs: Vec<Offset>,
     /// The log was cut within a gap, and may have gone on there.
     ends_in_gap: bool,
@@ -93,13 +94,8 @@ impl World {
         self.disk.apply(ops);
         epochs_written(&mut self.log, ops);
         for op in ops {
-            match op {
-                // an append of nothing, which only creates the segment, has no last offset
-                DiskOpKind::Append { records, .. } => {
-                    self.in_flight.extend(records.last_offset());
-                }
-                DiskOpKind::Sync { segment, .. } => self.syncs.push(*segment),
-                _ => {}
+            if let DiskOpKind::Sync { segment, .. } = op {
+                self.syncs.push(*segment);
             }
         }
     }
@@ -120,6 +116,7 @@ impl World {
         assert_eq!(appended.first_offset, self.model.end);
         assert!(matches!(ops.last(), Some(DiskOpKind::Append { .. })));
         self.submit(&ops);
+        self.in_flight.push(appended.number);
         self.keep(&appended.records);
     }
 
@@ -153,8 +150,10 @@ impl World {
             records.push(Arc::new(next));
         }
         let mut ops = Vec::new();
-        self.log.append_as_follower(records.clone(), &mut ops).expect("offsets go up");
+        let appended =
+            self.log.append_as_follower(records.clone(), &mut ops).expect("offsets go up");
         self.submit(&ops);
+        self.in_flight.push(appended.number);
         self.keep(&records);
     }
 
@@ -185,8 +184,8 @@ impl World {
     }
 
     fn confirm(&mut self, count: usize) {
-        for last_offset in self.in_flight.drain(..count.min(self.in_flight.len())) {
-            self.log.append_done(last_offset);
+        for number in self.in_flight.drain(..count.min(self.in_flight.len())) {
+            self.log.append_done(number);
         }
         if self.in_flight.is_empty() {
             assert_eq!(self.log.log_end_offset(), self.log.next_offset());

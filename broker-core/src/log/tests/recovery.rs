@@ -17,7 +17,7 @@ fn written(count: i64) -> (Log, MemoryDisk) {
         let appended =
             log.append_as_leader(&records(batch(1, 39, timestamp)), client(1), &mut ops).unwrap();
         disk.apply(&ops);
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
     }
     (log, disk)
 }
@@ -146,7 +146,7 @@ fn idem_04_and_06_producers_outlive_deleted_segments_and_restarts() {
     for timestamp in 0..8 {
         log.append_as_leader(&records(batch(1, 39, timestamp)), client(1), &mut ops).unwrap();
     }
-    log.append_done(8);
+    (1..=9).for_each(|number| assert!(log.append_done(number)));
     log.set_config(LogConfig { retention_bytes: Some(0), ..config() });
     assert_eq!(log.retention(0, 9, &mut ops), Some(9));
     log.set_config(config());
@@ -234,7 +234,7 @@ fn closed_with_a_tail(start: Offset, committed: Offset) -> (Log, MemoryDisk) {
     for sequence in 0..9 {
         let batch = records(sequenced(9, 0, sequence, 1));
         let appended = log.append_as_leader(&batch, client(1), &mut ops).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
     }
     log.note_high_watermark(committed);
     log.close(&mut ops);
@@ -271,7 +271,7 @@ fn idem_04_a_producer_whose_records_are_deleted_is_known_after_a_crash() {
         let appended = log.append_as_leader(&records(batch), client(1), &mut ops).unwrap();
         disk.apply(&ops);
         if !appended.duplicate {
-            log.append_done(appended.last_offset);
+            log.append_done(appended.number);
         }
         appended
     };

@@ -10,7 +10,7 @@ fn written(count: i64, config: LogConfig) -> Log {
     for second in 0..count {
         let batch = records(batch(1, 39, second * 1000));
         let appended = log.append_as_leader(&batch, client(1), &mut Vec::new()).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
     }
     log
 }

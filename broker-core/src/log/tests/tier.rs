@@ -18,7 +18,7 @@ fn written(epochs: &[(i32, usize)]) -> (Log, MemoryDisk) {
         for _ in 0..*count {
             let appended =
                 log.append_as_leader(&records(batch(1, 39, 0)), client(*epoch), &mut ops).unwrap();
-            log.append_done(appended.last_offset);
+            log.append_done(appended.number);
         }
     }
     disk.apply(&ops);
@@ -119,7 +119,6 @@ fn a_restart_finds_the_log_start_before_the_first_segment() {
     assert_eq!((log.log_start_offset(), log.local_log_start_offset()), (0, 6));
     let mut again = restarted(&disk, true);
     assert_eq!((again.log_start_offset(), again.epoch_at(0)), (0, 0));
-    assert_eq!(again.retention(i64::MAX, 8, &mut ops), None, "its configs are not known yet");
     again.set_config(config());
     assert_eq!((again.local_log_start_offset(), again.log_end_offset()), (6, 8));
     assert!(again.read_plan(5, 8, 100).is_err() && again.read_plan(6, 8, 100).is_ok());
@@ -135,7 +134,7 @@ fn a_segment_stays_until_the_epochs_of_its_records_are_on_record() {
     for _ in 0..5 {
         let appended =
             log.append_as_leader(&records(batch(1, 39, 0)), client(1), &mut ops).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
     }
     for base in [0, 3] {
         log.sync_done(base);
@@ -182,7 +181,7 @@ fn a_segment_is_copied_when_it_is_on_its_own_disk() {
     for _ in 0..4 {
         let appended =
             log.append_as_leader(&records(batch(1, 39, 0)), client(0), &mut ops).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
     }
     assert_eq!(log.next_to_copy(4, RemoteSegmentId(7)), None);
     log.sync_done(0);

@@ -36,7 +36,7 @@ impl Rig {
         let appended = self.log.append_as_leader(&records(batch), context, &mut ops)?;
         self.disk.apply(&ops);
         epochs_written(&mut self.log, &ops);
-        self.log.append_done(appended.last_offset);
+        self.log.append_done(appended.number);
         Ok(appended.first_offset)
     }
 
@@ -175,8 +175,10 @@ fn a_coordinator_that_has_a_successor_writes_no_marker() {
 fn a_producer_does_not_write_around_its_transaction() {
     let mut rig = Rig::new();
     rig.write(7, 0);
-    let around = rig.append(sequenced(7, 0, 1, 1), Origin::Client).unwrap_err();
-    assert_eq!(around, AppendError::InvalidTxnState { producer_id: 7 });
+    for (epoch, sequence) in [(0, 1), (1, 0)] {
+        let around = rig.append(sequenced(7, epoch, sequence, 1), Origin::Client).unwrap_err();
+        assert_eq!(around, AppendError::InvalidTxnState { producer_id: 7 }, "in epoch {epoch}");
+    }
     rig.end(7, true);
     rig.append(sequenced(7, 0, 1, 1), Origin::Client).unwrap();
 }
@@ -271,7 +273,7 @@ fn a_follower_knows_what_its_leader_does() {
     for (offset, batch) in (0..).zip(batches) {
         let records = numbered(batch, offset, 1);
         let appended = rig.log.append_as_follower(records, &mut Vec::new()).unwrap();
-        rig.log.append_done(appended.last_offset);
+        rig.log.append_done(appended.number);
     }
     assert_eq!((rig.stable(), rig.aborted()), (2, vec![of(7, 0)]));
     let producers = rig.log.active_producers();

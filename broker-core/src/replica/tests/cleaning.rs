@@ -269,8 +269,8 @@ fn logs_found_at_the_start_are_cleaned_though_the_metadata_has_no_config() {
     let mut log = Log::create(TP, LogConfig::kafka_defaults(), 0);
     for _ in 0..3 {
         let batch = Records::single(Arc::new(rig.batch()));
-        log.append_as_leader(&batch, client(1), &mut Vec::new()).unwrap();
-        log.append_done(log.next_offset() - 1);
+        let appended = log.append_as_leader(&batch, client(1), &mut Vec::new()).unwrap();
+        log.append_done(appended.number);
         log.roll(&mut Vec::new());
     }
     rig.replicas = ReplicaManager::new(rig.replicas.config.clone(), vec![(log, 0)]);
@@ -289,6 +289,8 @@ fn nothing_is_cleaned_where_the_cleaner_is_off() {
     }
     assert!(!cleaning.wake());
     assert_eq!(cleaning.offsets(), [0, 1, 2]);
-    let refused = cleaning.rig.act(|replicas, step| replicas.delete_records(step, TP, -1));
-    assert_eq!(refused, Err(ErrorCode::PolicyViolation));
+    for before in [-1, 99] {
+        let refused = cleaning.rig.act(|replicas, step| replicas.delete_records(step, TP, before));
+        assert_eq!(refused, Err(ErrorCode::PolicyViolation), "whatever the offset");
+    }
 }

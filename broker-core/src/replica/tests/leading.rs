@@ -69,6 +69,68 @@ fn who_leads_no_longer_acknowledges_nothing() {
 }
 
 #[test]
+fn a_search_that_outlasts_its_leader_finds_nothing() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    let led = |rig: &Rig, epoch| rig.replicas.led_in(TP, epoch).map(|p| p.leader_epoch);
+    let epoch = rig.partition().leader_epoch;
+    assert_eq!(led(&rig, epoch), Ok(epoch));
+    rig.elect(2);
+    assert_eq!(led(&rig, epoch), Err(ErrorCode::NotLeaderOrFollower));
+    rig.elect(1);
+    assert_eq!(led(&rig, epoch), Err(ErrorCode::NotLeaderOrFollower), "it has cut its log since");
+    let gone = TopicPartition::new(TOPIC, 9);
+    let unknown = rig.replicas.led_in(gone, epoch).map(|p| p.leader_epoch);
+    assert_eq!(unknown, Err(ErrorCode::UnknownTopicOrPartition));
+}
+
+fn produce(rig: &mut Rig, acks: Acks, connection: u64) {
+    let to = ReplyTo { conn: ConnectionId(connection), correlation: CorrelationId(1) };
+    let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
+    let partitions = vec![ProducePartition { tp: TP, records }];
+    let request = ProduceRequest { acks, timeout_ms: 30_000, partitions };
+    rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));
+}
+
+#[test]
+fn who_asks_for_no_answer_hears_of_errors_by_the_end_of_its_connection() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    produce(&mut rig, Acks::None, 4);
+    rig.disk();
+    let reply = rig.effects.replies.pop().unwrap();
+    assert!(reply.response.is_none() && !reply.closes);
+    rig.elect(2);
+    rig.effects.replies.clear();
+    produce(&mut rig, Acks::None, 4);
+    let reply = rig.effects.replies.pop().unwrap();
+    assert!(reply.response.is_none() && reply.closes);
+    produce(&mut rig, Acks::Leader, 5);
+    let reply = rig.effects.replies.pop().unwrap();
+    assert!(reply.response.is_some() && !reply.closes, "it is told");
+}
+
+#[test]
+fn a_batch_that_is_sent_again_is_acknowledged_once_the_first_copy_is_on_disk() {
+    for cut in [false, true] {
+        let mut rig = Rig::with_partition(1, &[1, 2]);
+        produce(&mut rig, Acks::Leader, 4);
+        produce(&mut rig, Acks::Leader, 5);
+        assert!(rig.replies().is_empty());
+        if cut {
+            rig.elect(2);
+        }
+        rig.disk();
+        let told = rig.replies();
+        let error = |answer: &Response| match answer {
+            Response::Produce(answer) => Some(answer.partitions[0].error),
+            _ => None,
+        };
+        let told: Vec<_> = told.iter().filter_map(error).collect();
+        let expected = if cut { ErrorCode::NotLeaderOrFollower } else { ErrorCode::None };
+        assert_eq!(told, [expected, expected]);
+    }
+}
+
+#[test]
 fn below_the_log_start_a_fetch_is_out_of_range_whatever_its_epoch() {
     let mut rig = Rig::with_partition(1, &[1]);
     rig.elect(1);
@@ -191,6 +253,25 @@ fn fetch_from_the_start() -> FetchRequest {
         max_bytes: 1 << 20,
     };
     consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked])
+}
+
+/// The isolation level belongs to a request, not to its session.
+#[test]
+fn a_session_goes_on_with_the_isolation_level_that_it_is_asked_with() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    let asked = fetch_from_the_start().partitions;
+    for (epoch, isolation) in
+        [(0, IsolationLevel::ReadUncommitted), (1, IsolationLevel::ReadCommitted)]
+    {
+        let id = rig.replicas.session_views().first().map_or(0, |session| session.id);
+        let partitions = if epoch == 0 { asked.clone() } else { Vec::new() };
+        let request =
+            FetchRequest { isolation, max_wait_ms: 0, ..consumer_fetch(id, epoch, partitions) };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        let sessions = rig.replicas.session_views();
+        assert_eq!(sessions.iter().map(|of| of.isolation).collect::<Vec<_>>(), [isolation]);
+    }
 }
 
 /// A short wait between long ones armed the timer of the long ones a second time, and each of the two

@@ -7,6 +7,7 @@ mod isr;
 mod leading;
 mod nearest;
 mod rig;
+mod starting;
 mod throttling;
 
 pub(crate) use rig::{Rig, TOPIC, TP, consumer_fetch, nothing_new};

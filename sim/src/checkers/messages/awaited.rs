@@ -219,6 +219,7 @@ mod tests {
                 correlation: CorrelationId(correlation),
                 response: None,
                 throttle_ms: 0,
+                closes: false,
             };
             broken_by(|says| at_once(says, 1, (1, 5, 7), &[reply]))
         };

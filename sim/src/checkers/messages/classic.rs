@@ -55,6 +55,11 @@ impl Before {
         is_known.then_some(before)
     }
 
+    /// Whether a generation is a later one than the group's was: the member has waited for it to begin.
+    pub(super) fn is_before(&self, generation: i32) -> bool {
+        self.generation < generation
+    }
+
     /// Somebody asks to take members out of a group.
     pub(super) fn leaves(&mut self, asked: &Request, group: &Arc<str>) {
         self.has_left |= match asked {
@@ -256,6 +261,8 @@ mod tests {
         assert_eq!(broken(true, false, joined(ErrorCode::None, 5)), 0);
         assert_eq!(broken(false, false, joined(ErrorCode::None, 4)), 0);
         assert_eq!(broken(true, false, joined(ErrorCode::NotCoordinator, -1)), 0);
+        let before = Before { generation: 4, calls: true, has_left: false };
+        assert!(before.is_before(5) && !before.is_before(4) && !before.is_before(-1));
     }
 
     #[test]

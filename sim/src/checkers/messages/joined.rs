@@ -1,12 +1,47 @@
 //! A member in the classic protocol that has joined hears of its generation as it is: which protocol it goes by, and who
 //! leads. The leader hears of all members, or else some of them would be assigned nothing, and nobody else hears of any.
-//! From then on, the coordinator owes it nothing, and it is no new member any more.
+//! From then on, the coordinator owes it nothing, and it is no new member any more. Whoever leads a generation that
+//! begins has joined it, and hears so with the others.
 
 use super::{Says, Speaker};
+use crate::checkers::suite::Checkers;
 use stormglass_broker_core::inspect::{ClassicGroupView, ClassicMemberView};
 use stormglass_broker_core::protocol::{
     GroupState, JoinGroupRequest, JoinGroupResponse, JoinedMember, Request, Response,
 };
+use stormglass_broker_core::seam::Reply;
+
+impl Checkers {
+    /// A node answers: members that have waited for a generation are told of it when it begins, all at once.
+    pub(super) fn begins_generations(&mut self, node: i32, replies: &[Reply]) {
+        for reply in replies {
+            let Some(Response::JoinGroup(answer)) = &reply.response else { continue };
+            let key = (node, reply.conn.0, reply.correlation.0);
+            let open = self.talk.open.get(&key);
+            if open.is_some_and(|open| open.noted.is_before(answer.generation)) {
+                self.rest(|says| leader_has_joined(says, node, answer, replies));
+            }
+        }
+    }
+}
+
+/// Whoever leads is told so, too. A static member keeps its place without joining, and may have led (KIP-345): then
+/// another one has to lead, or nobody would assign anything until the former leader is given up (KAFKA-7862; Kafka's
+/// `GroupMetadata.maybeElectNewJoinedLeader`).
+fn leader_has_joined(says: &mut Says<'_>, node: i32, told: &JoinGroupResponse, replies: &[Reply]) {
+    let is_leaders = |reply: &Reply| {
+        let Some(Response::JoinGroup(answer)) = &reply.response else { return false };
+        let is_same = (&answer.member, answer.generation) == (&told.leader, told.generation);
+        is_same && answer.error.is_ok()
+    };
+    says.rule(replies.iter().any(is_leaders), &|| {
+        format!(
+            "coordinator {node} tells member {} of a generation that has just begun, and whoever leads that has not \
+             joined it: {told:?}",
+            told.member
+        )
+    });
+}
 
 /// A coordinator answers.
 pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answer: &Response) {
@@ -76,11 +111,12 @@ fn flaw(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::join_request;
+    use super::super::tests::{broken_by, join_request};
     use super::*;
     use bytes::Bytes;
     use std::sync::Arc;
     use stormglass_broker_core::error::ErrorCode;
+    use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
     use stormglass_broker_core::inspect::ClassicPlaceView;
 
     fn joins(can_skip_assignment: bool) -> JoinGroupRequest {
@@ -150,6 +186,31 @@ mod tests {
         assert_eq!(wrong("a", false, &told("former", &[])), None, "it is not to assign anything");
         let other = JoinGroupResponse { protocol: Some("sticky".into()), ..told("b", &[]) };
         assert!(wrong("b", true, &other).is_some());
+    }
+
+    /// KAFKA-7862.
+    #[test]
+    fn who_leads_a_generation_has_joined_it() {
+        let reply = |member: &str, (error, generation): (ErrorCode, i32)| {
+            let member = member.into();
+            let answer = JoinGroupResponse { error, generation, member, ..told("b", &[]) };
+            Reply {
+                conn: ConnectionId(1),
+                correlation: CorrelationId(1),
+                response: Some(Response::JoinGroup(Box::new(answer))),
+                throttle_ms: 0,
+                closes: false,
+            }
+        };
+        let ok = (ErrorCode::None, 4);
+        let broken = |replies: &[Reply]| {
+            broken_by(|says| leader_has_joined(says, 1, &told("b", &[]), replies))
+        };
+        assert_eq!(broken(&[reply("a", ok), reply("b", ok)]), 0);
+        assert_eq!(broken(&[reply("a", ok), reply("c", ok)]), 1, "it is away");
+        let refused = (ErrorCode::UnknownMemberId, -1);
+        assert_eq!(broken(&[reply("a", ok), reply("b", refused)]), 1);
+        assert_eq!(broken(&[reply("b", (ErrorCode::None, 5)), reply("a", ok)]), 1, "of the next");
     }
 
     #[test]

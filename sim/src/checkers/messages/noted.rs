@@ -50,6 +50,11 @@ impl Noted {
         matches!(self, Self::Outside(outside) if ahead::is_among(outside, position))
     }
 
+    /// Whether who asks was in an earlier generation of its group.
+    pub(super) fn is_before(&self, generation: i32) -> bool {
+        matches!(self, Self::Member(member) if member.is_before(generation))
+    }
+
     /// Somebody asks to take members out of a group.
     pub(super) fn leaves(&mut self, asked: &Request, group: &Arc<str>) {
         if let Self::Member(member) = self {

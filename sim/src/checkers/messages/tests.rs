@@ -34,8 +34,9 @@ pub(super) fn log() -> Log {
     let server = ServerConfig::kafka_defaults();
     let mut log =
         Log::create(tp(0), LogConfig::new(&TopicConfig::from_server(&server), &server), 0);
-    log.append_as_follower(batches(&[(0, 1), (10, 1), (20, 3)]), &mut Vec::new()).unwrap();
-    log.append_done(29);
+    let three = batches(&[(0, 1), (10, 1), (20, 3)]);
+    let appended = log.append_as_follower(three, &mut Vec::new()).unwrap();
+    log.append_done(appended.number);
     log
 }
 

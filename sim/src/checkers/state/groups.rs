@@ -295,6 +295,7 @@ mod tests {
     use crate::checkers::void::{Loss, Void};
     use stormglass_broker_core::ids::LeaderEpoch;
     use stormglass_broker_core::ids::NodeId;
+    use stormglass_broker_core::metadata::MetadataRecord;
     use stormglass_broker_core::records::{Batch, Record};
 
     const TOPIC: TopicId = TopicId(7);
@@ -467,6 +468,17 @@ mod tests {
         };
         let is_read = ["a", "b", "spare", "spare-2"].map(|name| reads(&member, name));
         assert_eq!((is_read, reads(&member, "bb")), ([true; 4], false));
+    }
+
+    #[test]
+    fn who_has_given_up_a_topic_is_to_have_nothing_of_it() {
+        let stranger = |name: &str| {
+            let mut image = MetadataImage::default();
+            image.apply(&MetadataRecord::Topic { name: name.into(), id: TOPIC }).unwrap();
+            with(&[&[], &[0]], |group| stranger(group, &image))
+        };
+        assert_eq!(stranger("t"), None);
+        assert!(stranger("other").is_some());
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) fn log(of: &[(Offset, LeaderEpoch)]) -> Log {
     let mut log = Log::create(tp(0), config, 0);
     let records = Records::new(batches(of));
     let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
-    log.append_done(appended.last_offset);
+    log.append_done(appended.number);
     log
 }
 
@@ -247,7 +247,7 @@ fn producers_are_forgotten_when_they_were_idle_and_not_before() {
         let mut log = Log::create(tp(0), config, 0);
         let records = Records::new(vec![Arc::clone(&batch)]);
         let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
         log.expire_producers(i64::MAX);
         let image = Image(vec![batch], log.epoch_checkpoint());
         let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
@@ -429,7 +429,7 @@ fn a_marker_begins_its_producers_epoch() {
         let mut log = Log::create(tp(0), config, 0);
         let appended =
             log.append_as_follower(Records::new(fenced(known)), &mut Vec::new()).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
         let image = Image(fenced(5), log.epoch_checkpoint());
         let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
         let replica = ReplicaView { lead: None, high_watermark: 0, ..view(&log) };
@@ -452,7 +452,7 @@ fn a_late_marker_stays_when_the_leader_that_took_it_after_a_deep_cut_is_gone() {
         let mut log = Log::create(tp(0), config, 0);
         let records = Records::new(batches.clone());
         let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
-        log.append_done(appended.last_offset);
+        log.append_done(appended.number);
         let image = Image(batches, log.epoch_checkpoint());
         let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
         let theirs = p.replica(2);

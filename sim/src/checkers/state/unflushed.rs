@@ -59,7 +59,7 @@ mod tests {
             log.set_config(config);
             let records = Records::new(vec![batch(base, 10, 1)]);
             let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
-            log.append_done(appended.last_offset);
+            log.append_done(appended.number);
             look(&mut p, &mut ledger, (1, &log), |_| unsynced);
         }
         ledger.finish().1.len()

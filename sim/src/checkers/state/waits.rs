@@ -161,6 +161,11 @@ fn groups(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
             "{asked} requests about groups are not answered by coordinator {node}, and it knows of {owed}"
         )
     });
+    // whoever goes may be the last that is missing (Kafka's `DelayedJoin` is looked at then, too)
+    let idle = broker.idle_rebalance();
+    says(ledger, idle.is_none(), &|| {
+        format!("coordinator {node} waits for members of {idle:?} to join, and nobody is missing")
+    });
     let stranded = broker.stranded_member();
     says(ledger, stranded.is_none(), &|| {
         format!(

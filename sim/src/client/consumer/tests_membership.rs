@@ -42,6 +42,7 @@ fn by_heartbeats_with_commits(interval_ms: &str) -> Mock<Consumer> {
             client_id: Arc::from("g-0"),
             rebalance_timeout_ms: 4_000,
             pattern: None,
+            leaves_out: None,
             closes: false,
         }),
     )

@@ -1,5 +1,6 @@
 //! From the first member to the assignment, and from one generation to the next.
 
+use super::super::CommitBy;
 use super::rig::{DELAY_MS, REBALANCE_MS, Rig, SESSION_MS, join, join_with};
 use crate::error::ErrorCode;
 use crate::protocol::GroupState;
@@ -204,7 +205,7 @@ fn commits_are_taken_from_members_of_this_generation() {
     let mut rig = Rig::new();
     let check = |rig: &mut Rig, generation: i32, member: &str| {
         let member = member.into();
-        rig.act(|group, cx| group.check_commit(cx, generation, &member, None))
+        rig.act(|group, cx| group.check_commit(cx, generation, (&member, None), CommitBy::Member))
     };
     assert_eq!(check(&mut rig, -1, ""), Ok(()), "positions need no members");
     let (a, b) = rig.stable();
@@ -218,4 +219,8 @@ fn commits_are_taken_from_members_of_this_generation() {
     assert_eq!(rig.joined(third).generation, 2);
     assert_eq!(check(&mut rig, 1, &a), Err(ErrorCode::IllegalGeneration));
     assert_eq!(check(&mut rig, 2, &a), Err(ErrorCode::RebalanceInProgress));
+    let (generation, member) = (2, Arc::clone(&a));
+    let by_producer = rig
+        .act(|group, cx| group.check_commit(cx, generation, (&member, None), CommitBy::Producer));
+    assert_eq!(by_producer, Ok(()), "KIP-447: producers wait for no rebalance");
 }

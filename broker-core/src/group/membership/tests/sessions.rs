@@ -149,6 +149,24 @@ fn a_rebalance_ends_though_nobody_joins_or_asks() {
 }
 
 #[test]
+fn a_rebalance_ends_when_the_last_that_is_missing_goes() {
+    let mut rig = Rig::new();
+    rig.join_new("a");
+    assert!(!rig.group.waits_for_nobody(), "it waits for those that start at the same time");
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    assert!(!rig.group.waits_for_nobody(), "it does not rebalance");
+    let again = rig.join_as(join("a", &a));
+    assert!(rig.is_open(again) && !rig.group.waits_for_nobody(), "one is missing");
+    let missing = rig.group.members.remove(&b).unwrap();
+    assert!(rig.group.waits_for_nobody(), "nobody has looked");
+    rig.group.members.insert(b.clone(), missing);
+    assert_eq!(rig.leave(&b), ErrorCode::None);
+    assert_eq!(rig.joined(again).generation, 2);
+    assert!(!rig.group.waits_for_nobody());
+}
+
+#[test]
 fn an_id_that_was_given_out_is_taken_back_when_nobody_uses_it() {
     let mut rig = Rig::new();
     let is_guarded = |rig: &mut Rig| {

@@ -169,7 +169,7 @@ proptest! {
                     let records = Records::single(batch);
                     let taken = replica.log.append_as_follower(records, &mut ops).unwrap();
                     replica.carry_out(&ops);
-                    replica.log.append_done(taken.last_offset);
+                    replica.log.append_done(taken.number);
                 }
             }
         }

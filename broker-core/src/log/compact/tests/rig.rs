@@ -108,7 +108,7 @@ impl Rig {
         let records = Records::single(Arc::new(batch));
         let appended = self.log.append_as_leader(&records, context, &mut ops).unwrap();
         self.carry_out(&ops);
-        self.log.append_done(appended.last_offset);
+        self.log.append_done(appended.number);
         appended.last_offset
     }
 

@@ -146,6 +146,18 @@ impl ConsumerMember {
         self.setup.closes && self.setup.instance.is_some()
     }
 
+    /// What its application subscribes to of the topics that it knows.
+    fn subscribed(&self, mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        let turn = self.lives.checked_sub(2).zip(self.setup.leaves_out);
+        if let Some((turn, first)) = turn
+            && names.len() > 1
+        {
+            let at = (turn as usize + first as usize) % names.len();
+            names.remove(at);
+        }
+        names
+    }
+
     fn rebalance_timeout_ns(&self) -> u64 {
         u64::from(self.setup.rebalance_timeout_ms.unsigned_abs()) * NS_PER_MS
     }
@@ -315,7 +327,7 @@ impl Consumer {
             request.rack = rack;
             request.rebalance_timeout_ms = member.setup.rebalance_timeout_ms;
             request.regex.clone_from(&member.setup.pattern);
-            request.topics = request.regex.is_none().then_some(names);
+            request.topics = request.regex.is_none().then(|| member.subscribed(names));
             request.assignor = Some(Arc::clone(&member.setup.assignor));
         }
         if is_full || member.told.as_ref() != Some(&owned) {
@@ -561,6 +573,7 @@ mod tests {
             client_id: Arc::from("c"),
             rebalance_timeout_ms: 1_000,
             pattern: None,
+            leaves_out: None,
             closes: false,
         })
     }
@@ -578,6 +591,25 @@ mod tests {
         assert_eq!(member.gives_up_since(5), None);
         member.told = Some(vec![tp(0), tp(1)]);
         assert_eq!(member.gives_up_since(6), Some(6));
+    }
+
+    #[test]
+    fn who_is_back_as_another_one_may_subscribe_to_other_topics() {
+        let mut member = member();
+        let names = |of: &[&str]| -> Vec<Arc<str>> { of.iter().copied().map(Arc::from).collect() };
+        let all = names(&["a", "b"]);
+        member.begin_anew();
+        assert_eq!(member.subscribed(all.clone()), all);
+        member.setup.leaves_out = Some(1);
+        let mut then = || {
+            let said = member.subscribed(all.clone());
+            member.begin_anew();
+            said
+        };
+        assert_eq!([then(), then(), then()], [names(&["a"]), names(&["b"]), names(&["a"])]);
+        assert_eq!(member.subscribed(names(&["a"])), names(&["a"]), "there is no other one");
+        member.lives = 1;
+        assert_eq!(member.subscribed(all.clone()), all, "it is the first one");
     }
 
     #[test]

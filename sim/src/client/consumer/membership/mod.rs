@@ -62,6 +62,9 @@ pub struct HeartbeatSetup {
     pub rebalance_timeout_ms: i32,
     /// A regular expression for topics, in place of their names.
     pub pattern: Option<Arc<str>>,
+    /// Which of its topics, in order, it does not subscribe to when it is another consumer for the first time, and the
+    /// next one each time after that; `None`: it always subscribes to all.
+    pub leaves_out: Option<u32>,
     /// When the application is paused it closes its consumer, and makes another one when it goes on. Only with an
     /// instance id.
     pub closes: bool,
