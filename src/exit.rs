@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything asked for was done, every promise kept, every threshold met.
     Ok,
-    /// A file could not be read or written, or Stormglass itself is at fault.
+    /// A file could not be written, or is there and could not be read, or Stormglass itself is at fault.
     Internal,
     /// The arguments make no sense.
     Usage,
@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     Regression,
     /// A threshold of the scenario was missed.
     ThresholdMissed,
-    /// The scenario or plan cannot be run as it is written.
+    /// The scenario, plan, result or import makes no sense as it is written, or is not there.
     InvalidScenario,
     /// There is nothing to compare with, or it cannot be compared.
     NotComparable,
@@ -25,7 +25,7 @@ pub(crate) enum Exit {
     PromiseBroken,
     /// A replay was not the same run.
     ReplayDiffers,
-    /// Cut short by a signal; what was simulated is written and marked.
+    /// Cut short by a signal, or merged without all shards; what was simulated is written and marked.
     Interrupted,
 }
 

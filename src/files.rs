@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Sees that files can be written into a directory, before anything takes time. It is not made: a
 /// command that ends with nothing leaves nothing behind.
@@ -33,6 +33,20 @@ fn writable(dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Directories on the way to this one, itself included, that are not there yet; the deepest first.
+pub(crate) fn missing(dir: &Path) -> Vec<PathBuf> {
+    let is_missing = |place: &&Path| !place.as_os_str().is_empty() && !place.exists();
+    dir.ancestors().take_while(is_missing).map(Path::to_owned).collect()
+}
+
+/// Removes those of some directories, the deepest first, that nothing lies in.
+pub(crate) fn remove_empty(dirs: &[PathBuf]) {
+    for dir in dirs {
+        // one that something lies in is not removed, which is as it should be
+        let _ = fs::remove_dir(dir);
+    }
 }
 
 /// Writes files into a directory, which is made if it is not there.
@@ -64,5 +78,18 @@ mod tests {
             assert_eq!(failure.exit(), Exit::Internal);
             assert!(failure.message().starts_with("cannot write into "), "{}", failure.message());
         }
+    }
+
+    #[test]
+    fn directories_that_were_made_for_nothing_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("a/b/c");
+        let made = missing(&dir);
+        assert_eq!(made, [dir.clone(), place.path().join("a/b"), place.path().join("a")]);
+        fs::create_dir_all(&dir).unwrap();
+        assert!(missing(&dir).is_empty());
+        fs::write(place.path().join("a/kept"), "").unwrap();
+        remove_empty(&made);
+        assert!(!place.path().join("a/b").exists() && place.path().join("a/kept").exists());
     }
 }

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod simulation;
 mod trials;
+mod unfinished;
 
 /// A simulation makes and drops millions of short-lived messages on one thread.
 #[global_allocator]

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host;
+use crate::unfinished::Unfinished;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -61,6 +62,36 @@ impl Job {
             host::description(),
         );
         Ok(Outcome { result, recording, plan, info, command: self.command })
+    }
+
+    /// The same into a run's directory: the plan at once, the report at the end.
+    pub(crate) fn simulate_into(
+        self,
+        dir: &Path,
+        progress: Box<dyn Progress>,
+    ) -> Result<Outcome, Failure> {
+        let unfinished = Unfinished::begin(dir, &self.plan)?;
+        match self.simulate(progress) {
+            Ok(outcome) => {
+                outcome.write(dir)?;
+                unfinished.done();
+                Ok(outcome)
+            }
+            Err(failure) => Err(unfinished.failed(failure)),
+        }
+    }
+}
+
+/// Refuses a planted bug that this build does not have, before anything is printed or written: a run
+/// that is over with its first event refuses it, too.
+pub(crate) fn check_plant(plan: &Plan, plant: Option<&str>, command: &str) -> Result<(), Failure> {
+    let Some(plant) = plant.map(str::to_owned) else { return Ok(()) };
+    let options = RunOptions { plant: Some(plant), events_max: Some(0), ..RunOptions::default() };
+    match simulate(plan, options, Box::new(())) {
+        Err(error @ (SimError::NoPlants | SimError::UnknownPlant(_))) => {
+            Err(refused(error, command))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -123,7 +123,17 @@ fn what_cannot_be_compared_is_exit_6_with_the_reason() {
     assert!(called.stderr.contains("result schema 2"), "{}", called.stderr);
     std::fs::create_dir(place.path("empty")).unwrap();
     place.expect(6, &["compare", "a", "empty"]);
-    place.expect(5, &["compare", "a", "az-outge"]);
+    for missing in ["nosuch", "./nosuch", "out/nosuch", "nosuch.json"] {
+        for words in [["compare", "a", missing], ["compare", missing, "a"]] {
+            let called = place.expect(6, &words);
+            let message = format!("no `{missing}` to compare: neither a run nor a scenario");
+            assert!(called.stderr.contains(&message), "{}", called.stderr);
+        }
+    }
+    // What can only have been meant as a scenario is one that is wrong.
+    let called = place.expect(5, &["compare", "a", "az-outge"]);
+    assert!(called.stderr.contains("did you mean `az-outage`"), "{}", called.stderr);
+    place.expect(5, &["compare", "a", "nosuch.toml"]);
     let called = place.expect(2, &["compare", "a", "a", "--set", "phases.heal=1s"]);
     assert!(called.stderr.contains("--set comes too late"), "{}", called.stderr);
 }

@@ -37,6 +37,53 @@ fn jobs_and_shards_find_the_same() {
 }
 
 #[test]
+fn a_merge_says_which_shards_it_lacks() {
+    let place = Place::new();
+    for (shard, out) in [("0/3", "a"), ("1/3", "b"), ("2/3", "c")] {
+        place.expect(0, &["hunt", "--seeds", "1..4", "--shard", shard, "--out", out]);
+    }
+    let called = place.expect(130, &["hunt", "merge", "a", "b", "--out", "some"]);
+    let lacks = "1 of 3 seeds were not run: shard 2 of 3 is missing";
+    assert!(called.stdout.contains(lacks), "{}", called.stdout);
+    assert!(called.stderr.contains(&format!("warning: {lacks}\n")), "{}", called.stderr);
+    assert_eq!(hunt_json(&place, "some")["interrupted"], true);
+    let words = ["hunt", "merge", "a", "--out", "one", "--json"];
+    let called = place.expect(130, &words);
+    assert_eq!(called.json()["interrupted"], true);
+    assert!(called.stderr.contains("shards 1 and 2 of 3 are missing"), "{}", called.stderr);
+    // Once all are there, it is as if they had been from the beginning.
+    let called = place.expect(0, &["hunt", "merge", "a", "b", "c", "--out", "all"]);
+    assert_eq!(called.stderr, "");
+    place.expect(0, &["hunt", "merge", "some", "c", "--out", "again"]);
+    assert_eq!(place.read("again/hunt.json"), place.read("all/hunt.json"));
+    assert_eq!(hunt_json(&place, "all")["interrupted"], false);
+}
+
+#[test]
+fn a_hunt_without_a_seed_says_so_and_no_more() {
+    let place = Place::new();
+    let called = place.expect(0, &["hunt", "--for", "0s", "--out", "h"]);
+    assert_eq!(called.stdout, "swarm: no seed was run\n");
+    let called = place.expect(130, &["hunt", "--seeds", "1..3", "--for", "0s", "--out", "h"]);
+    assert_eq!(called.stdout, "swarm: no seed was run, interrupted\n");
+}
+
+/// No build has that bug.
+#[test]
+fn a_bug_that_cannot_be_planted_is_refused_before_anything_is_written() {
+    let place = Place::new();
+    place.expect(0, &["hunt", "--for", "0s", "--out", "earlier"]);
+    let earlier = place.read("earlier/hunt.json");
+    for out in ["earlier", "new"] {
+        let called = place.expect(2, &["hunt", "--plant", "REP-99", "--out", out]);
+        assert_eq!(called.stdout, "");
+        assert!(called.stderr.contains("planted bug"), "{}", called.stderr);
+    }
+    assert_eq!(place.read("earlier/hunt.json"), earlier);
+    assert!(!place.path("new").exists());
+}
+
+#[test]
 fn another_scenario_keeps_its_clients_and_gets_faults() {
     let place = Place::new();
     let sets = ["--set", "phases.measure=20s", "--set", "producers.*.rate=200 records/s"];

@@ -1,7 +1,7 @@
 //! Ctrl-C: what was simulated is written and marked, and the exit code is 130.
 #![cfg(unix)]
 
-use crate::common::{Called, Place, scenario};
+use crate::common::{Called, Place, files, scenario};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -10,6 +10,11 @@ const LONG: &str = "phases.measure=4h";
 
 /// Sends SIGINT once the process handles it and has simulated for a moment.
 fn interrupt(child: &Child) {
+    interrupt_at_once(child, 1);
+}
+
+/// The same with so many signals, one right after the other.
+fn interrupt_at_once(child: &Child, signals: usize) {
     let id = child.id().to_string();
     for _ in 0..300 {
         if handles_interrupt(&id) {
@@ -18,7 +23,8 @@ fn interrupt(child: &Child) {
         wait(Duration::from_millis(100));
     }
     wait(Duration::from_millis(500));
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let ids = std::iter::repeat_n(&id, signals);
+    assert!(Command::new("kill").arg("-INT").args(ids).status().unwrap().success());
 }
 
 /// Sends SIGINT once the process has worked for so long, however busy the machine is.
@@ -73,6 +79,43 @@ fn the_first_signal_writes_what_there_is() {
     assert_eq!(result["verdict"]["exit_code"], 130);
     assert!(result["simulated"]["seconds"].as_f64().unwrap() < 14_000.0);
     assert!(place.path("a/index.html").exists() && place.path("a/plan.json").exists());
+}
+
+/// As `timeout -s INT` does, which signals the program and then its group.
+#[test]
+fn signals_at_once_are_one() {
+    let place = Place::new();
+    let short = scenario("short");
+    let child = place.command(&["run", &short, "--set", LONG, "--out", "a"]).spawn().unwrap();
+    interrupt_at_once(&child, 3);
+    let called = Called::new(child.wait_with_output().unwrap());
+    assert_eq!(called.code, Some(130), "{}", called.stderr);
+    assert!(called.stdout.contains("INTERRUPTED"), "{}", called.stdout);
+    assert!(place.path("a/result.json").exists());
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_its_plan() {
+    let place = Place::new();
+    let short = scenario("short");
+    let words = ["run", &short, "--set", LONG, "--out", "a"];
+    let mut child = place.command(&words).spawn().unwrap();
+    for _ in 0..300 {
+        if place.path("a/plan.json").exists() {
+            break;
+        }
+        wait(Duration::from_millis(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(files(&place.path("a")), ["plan.json"]);
+    place.expect(0, &["cost", "a/plan.json"]);
+    place.expect(6, &["compare", "a", "a"]);
+    // What was left of it is in nobody's way.
+    place.expect(0, &["run", &short, "--out", "a"]);
+    let found = files(&place.path("a"));
+    assert!(found.iter().any(|name| name == "result.json"), "{found:?}");
+    assert!(!found.iter().any(|name| name == "unfinished.json"), "{found:?}");
 }
 
 #[test]

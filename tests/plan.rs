@@ -144,6 +144,10 @@ fn requirements_that_make_no_sense_are_refused() {
     let place = Place::new();
     for (words, expected) in [
         (&["plan"][..], "--ingress"),
+        (&["plan"], "--curve"),
+        (&["plan"], "--requirements"),
+        (&["plan", "--ingress", "-5 MB/s"], "a rate in bytes cannot be negative"),
+        (&["plan", "--ingress", "10 MB/s", "--growth", "-5%"], "a share cannot be negative"),
         (&["plan", "--ingress", "100"], "has no unit"),
         (&["plan", "--ingress", "10 MB/s", "--egress", "15 MB/s"], "no multiple"),
         (&["plan", "--ingress", "10 MB/s", "--peak", "0.5"], "no factor"),

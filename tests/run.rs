@@ -164,3 +164,18 @@ fn run_json_says_what_the_run_took() {
         assert!(run["peak_rss_bytes"].as_u64().unwrap() > 1 << 20);
     }
 }
+
+/// No build has that bug.
+#[test]
+fn a_run_that_is_refused_leaves_an_earlier_one_whole_and_nothing_else() {
+    let place = Place::new();
+    let short = scenario("short");
+    place.expect(0, &["run", &short, "--out", "a"]);
+    let (before, plan) = (files(&place.path("a")), place.read("a/plan.json"));
+    let refused = ["run", &short, "--seed", "2", "--plant", "REP-99"];
+    place.expect(2, &[&refused[..], &["--out", "a"]].concat());
+    assert_eq!((files(&place.path("a")), place.read("a/plan.json")), (before, plan));
+    place.expect(2, &[&refused[..], &["--out", "b/c"]].concat());
+    place.expect(2, &[&refused[..], &["--seeds", "3", "--jobs", "3"]].concat());
+    assert!(!place.path("b").exists() && !place.path("stormglass-out").exists());
+}

@@ -4,13 +4,14 @@ use crate::common::{Called, Place};
 
 #[test]
 fn what_makes_no_sense_is_refused_and_repeated() {
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 18] = [
         (&[], "Usage:"),
         (&["rnu", "steady"], "unrecognized subcommand 'rnu'"),
         (&["run"], "<SCENARIO>"),
         (&["run", "steady", "--sed", "1"], "unexpected argument '--sed'"),
         (&["run", "steady", "--seed", "x"], "invalid value 'x'"),
-        (&["run", "steady", "--seed", "-1"], "-1"),
+        (&["run", "steady", "--seed", "-1"], "invalid value '-1' for '--seed <N>'"),
+        (&["run", "steady", "--seeds", "-2"], "invalid value '-2' for '--seeds <K>'"),
         (&["run", "steady", "--seeds", "0"], "0 is not in 1..=1000000"),
         (&["run", "steady", "--jobs", "2"], "--seeds"),
         (&["run", "steady", "--set", "x"], "--set `x` is not a pair"),
@@ -18,6 +19,7 @@ fn what_makes_no_sense_is_refused_and_repeated() {
         (&["schema", "nothing"], "possible values: scenario, plan, result, suite"),
         (&["compare", "a"], "<B>"),
         (&["compare", "a", "b", "--figure", "p99"], "`p99` is not a figure"),
+        (&["hunt", "--for", "-5m"], "a duration cannot be negative"),
         (&["cost"], "--instance"),
         (&["cost", "steady", "--price", "broker-hour=cheap"], "`cheap` is not an amount"),
         (&["cost", "steady", "--price", "broker-our=1"], "no meter `broker-our`"),

@@ -17,7 +17,7 @@ impl Cluster for OneTopic {
     }
 
     fn endpoint(&self, _: NodeId) -> Option<Endpoint<'_>> {
-        Some(Endpoint { host: "localhost", port: 9092 })
+        Some(Endpoint { host: "localhost", port: 9092, rack: None })
     }
 
     fn cluster_id(&self) -> &str {

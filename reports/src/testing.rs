@@ -5,5 +5,5 @@
 mod az_outage;
 mod plan;
 
-pub(crate) use az_outage::{az_outage, empty_recording, empty_second, violations};
+pub(crate) use az_outage::{az_outage, empty_recording, empty_second, halting, violations};
 pub(crate) use plan::plan;

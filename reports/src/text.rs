@@ -41,13 +41,18 @@ pub(crate) fn short(value: Milli) -> String {
     }
 }
 
-/// Milliseconds as `0.42 ms`, `41.2 ms` or, from a second on, `9.48 s`.
+/// Milliseconds as `0.42 ms`, `41.2 ms` or, from a second on, `9.48 s`; what would be `0.00 ms` as `4 µs`.
 pub(crate) fn duration(ms: Milli) -> String {
-    if ms.units().unsigned_abs() < 1_000_000 {
-        format!("{} ms", short(ms))
-    } else {
-        format!("{} s", short(Milli::ratio(i128::from(ms.units()), 1_000_000)))
+    match ms.units().unsigned_abs() {
+        1..10 => format!("{} µs", ms.units()),
+        0..1_000_000 => format!("{} ms", short(ms)),
+        _ => format!("{} s", short(Milli::ratio(i128::from(ms.units()), 1_000_000))),
     }
+}
+
+/// Without decimals, rounded down: what is said to be there at least, or at its lowest.
+pub(crate) fn whole_down(value: Milli) -> String {
+    number(Milli::from_units(value.units() / 1000 * 1000), 0)
 }
 
 /// Seconds without needless decimals: `90`, `0.5`, `8.33`.
@@ -78,6 +83,22 @@ pub(crate) fn dollars(value: Cents) -> String {
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
+}
+
+/// `broker 3`, `brokers 1, 3`, `brokers 1 to 6`: ids in rising order. Many apart are only counted.
+pub(crate) fn brokers(ids: &[i32]) -> String {
+    const LISTED_MAX: usize = 8;
+    const RUN_MIN: usize = 4;
+    let is_run = ids.windows(2).all(|pair| i64::from(pair[1]) == i64::from(pair[0]) + 1);
+    match ids {
+        [only] => format!("broker {only}"),
+        [first, .., last] if is_run && ids.len() >= RUN_MIN => format!("brokers {first} to {last}"),
+        _ if ids.len() > LISTED_MAX => counted(ids.len() as u64, "broker"),
+        _ => {
+            let ids: Vec<String> = ids.iter().map(i32::to_string).collect();
+            format!("brokers {}", ids.join(", "))
+        }
+    }
 }
 
 /// A bound's value with its unit, as short as it can be.
@@ -145,6 +166,28 @@ mod tests {
         assert_eq!(shown, ["90", "0.5", "8.33"]);
         assert_eq!(seconds(Milli::from_units(8_332)), "8.33 s");
         assert_eq!(seconds(Milli::from_units(12)), "12.0 ms");
+    }
+
+    #[test]
+    fn what_is_shorter_than_a_hundredth_of_a_millisecond_is_not_nothing() {
+        let shown = [0, 1, 9, 10].map(|units| duration(Milli::from_units(units)));
+        assert_eq!(shown, ["0 ms", "1 µs", "9 µs", "0.01 ms"]);
+    }
+
+    #[test]
+    fn at_least_is_rounded_down() {
+        let shown = [99_999, 100_000, 500].map(|units| whole_down(Milli::from_units(units)));
+        assert_eq!(shown, ["99", "100", "0"]);
+    }
+
+    #[test]
+    fn brokers_are_named_as_long_as_that_is_short() {
+        assert_eq!(brokers(&[3]), "broker 3");
+        assert_eq!(brokers(&[1, 2, 3]), "brokers 1, 2, 3");
+        assert_eq!(brokers(&[1, 2, 3, 4, 5, 6]), "brokers 1 to 6");
+        assert_eq!(brokers(&[1, 2, 4, 5, 6]), "brokers 1, 2, 4, 5, 6");
+        let odd: Vec<i32> = (0..9).map(|at| at * 2 + 1).collect();
+        assert_eq!(brokers(&odd), "9 brokers");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The JSON is canonical: fields in their declared order, maps sorted by key, integers only.
 
 use crate::plan::{PLAN_SCHEMA_VERSION, Plan};
+use crate::text::json_words::json_words;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -33,19 +34,27 @@ impl Plan {
     /// Reads `plan.json`.
     ///
     /// # Errors
-    /// If the text is no plan, one of a newer schema than this program knows, or one that makes no sense.
+    /// If the text is no plan, one of a schema or of models that this program does not know, or one that makes no
+    /// sense.
     pub fn from_json(text: &str) -> Result<Self, PlanError> {
         #[derive(serde::Deserialize)]
         struct Version {
             schema_version: u32,
         }
-        let error =
-            |error: serde_json::Error| PlanError { message: format!("not a plan: {error}") };
+        let error = |error: serde_json::Error| PlanError {
+            message: format!("not a plan: {}", json_words(&error)),
+        };
+        // Serde would take a list for the object, its elements for the fields.
+        if text.trim_start().starts_with('[') {
+            let message = "not a plan: expected an object, found a list".to_owned();
+            return Err(PlanError { message });
+        }
         let Version { schema_version } = serde_json::from_str(text).map_err(error)?;
-        if schema_version > PLAN_SCHEMA_VERSION {
+        if schema_version != PLAN_SCHEMA_VERSION {
             let message = format!(
-                "the plan has schema version {schema_version}, this program reads up to \
-                 {PLAN_SCHEMA_VERSION}"
+                "schema_version is {schema_version}, and this program reads plans of version \
+                 {PLAN_SCHEMA_VERSION} alone: use the Stormglass that wrote the plan, or run the \
+                 scenario again"
             );
             return Err(PlanError { message });
         }

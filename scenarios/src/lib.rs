@@ -1,8 +1,10 @@
 //! The scenario language: schema, validation, plan, library and catalogue.
 
 mod base64;
+mod bounds;
 mod catalogue;
 mod check;
+mod crowded;
 mod digest;
 mod flags;
 mod format;
@@ -35,6 +37,7 @@ pub use load::load;
 pub use resolve::add_remote_storage;
 pub use schema::json::{plan_schema, scenario_schema};
 pub use text::diagnostic::{Diagnostic, DiagnosticRecord, ScenarioError};
+pub use text::json_words::json_words;
 pub use text::set::split_pair;
 pub use text::source::{Source, Span};
 pub use unread::{ConfigKey, config_keys, unread_configs};

@@ -11,6 +11,7 @@ use crate::text::diagnostic::{Diagnostic, ScenarioError, suggestion};
 use crate::text::set;
 use crate::text::source::{SCENARIO_BYTES_MAX, Source, Sources, Span};
 use crate::text::tree::{self, Node};
+use std::path::Path;
 
 /// The plan of a scenario.
 ///
@@ -69,7 +70,8 @@ impl Source {
     /// A scenario of the library, of its negative scenarios, or of its regressions, by name.
     ///
     /// # Errors
-    /// If there is none of that name; the message names the likely one.
+    /// If there is none of that name; the message names the likely one, or what else the name may be meant for: a file
+    /// is one only with a slash or an ending.
     pub fn library(name: &str) -> Result<Self, ScenarioError> {
         let entries = || library().iter().chain(negative());
         if let Some(entry) = entries().find(|entry| entry.name == name) {
@@ -80,10 +82,27 @@ impl Source {
         let span = Span { start: 0, end: name.len() };
         let message = format!("no scenario named `{name}`");
         let names: Vec<&str> = entries().map(|entry| entry.name).collect();
-        let help = suggestion(name, names.iter().copied())
+        let diagnostic = Diagnostic::new(span, message, "not in the library");
+        let help = found_here(name)
+            .or_else(|| suggestion(name, names.iter().copied()))
             .unwrap_or_else(|| format!("the library has {}", names.join(", ")));
-        let diagnostic = Diagnostic::new(span, message, "neither a file nor in the library");
         Err(ScenarioError::new(sources, vec![diagnostic.help(help)]))
+    }
+}
+
+/// What of this name is in the working directory, and how to write that it is meant.
+fn found_here(name: &str) -> Option<String> {
+    let path = Path::new(name);
+    let with_ending = format!("{name}.toml");
+    if path.is_file() {
+        Some(format!("it is a file here: write `./{name}`"))
+    } else if Path::new(&with_ending).is_file() {
+        Some(format!("there is a file `{with_ending}` here: write `./{with_ending}`"))
+    } else if path.is_dir() {
+        let write = format!("write `./{name}/FILE.toml`");
+        Some(format!("it is a directory here, and a scenario is a file: {write}"))
+    } else {
+        None
     }
 }
 

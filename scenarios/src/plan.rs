@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of this document's shape. A reader refuses a newer one.
+/// Version of this document's shape. A reader refuses another one.
 pub const PLAN_SCHEMA_VERSION: u32 = 1;
 
 /// Everything that a simulation needs. Written as `plan.json`.

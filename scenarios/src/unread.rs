@@ -1,8 +1,10 @@
 //! Configs that a scenario writes and no simulation reads: said, so that nobody takes a result for
-//! an answer to what it cannot answer.
+//! an answer to what it cannot answer. With them goes what else is to be said of a scenario before it is run.
 
 use crate::catalogue::configs::{KeySet, KeySpec, configs};
 use crate::catalogue::groups;
+use crate::check;
+use crate::crowded::crowded;
 use crate::load::parsed;
 use crate::resolve::{Role, client_keys};
 use crate::schema::decode::{At, Decode as _};
@@ -56,12 +58,13 @@ pub fn config_keys() -> Vec<ConfigKey> {
 }
 
 /// A sentence for each config that `source` with `sets` gives another value than its default and
-/// that changes nothing in a simulation; in order of place. None for a scenario with errors, which
-/// [`crate::load`] reports.
+/// that changes nothing in a simulation; in order of place. Then one for more partitions than brokers are meant to
+/// have. None for a scenario with errors, which [`crate::load`] reports.
 #[must_use]
 pub fn unread_configs(source: &Source, sets: &[(String, String)]) -> Vec<String> {
     let Ok((root, sources, mut errors)) = parsed(source, sets) else { return Vec::new() };
     let Some(scenario) = Scenario::decode(&root, &mut errors) else { return Vec::new() };
+    check::check(&scenario, &mut errors);
     if !errors.is_empty() {
         return Vec::new();
     }
@@ -69,7 +72,11 @@ pub fn unread_configs(source: &Source, sets: &[(String, String)]) -> Vec<String>
     found.server(&scenario);
     found.topics(&scenario);
     found.clients(&scenario);
-    found.sentences(&sources, &source.name)
+    let mut sentences = found.sentences(&sources, &source.name);
+    sentences.extend(crowded(&scenario).map(|(spans, what)| {
+        format!("partitions ({}): {what}", places(&spans, &sources, &source.name))
+    }));
+    sentences
 }
 
 /// What was found so far.
@@ -258,6 +265,15 @@ mod tests {
             ("topics.0.config.compression.type", "producer"),
         ];
         assert_eq!(of("steady", &sets), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_no_scenario_gets_no_notes() {
+        let pair = |(path, value): (&str, &str)| (path.to_owned(), value.to_owned());
+        for set in [("cluster.kafka", "abc"), ("cluster.instance", "none"), ("topics", "[]")] {
+            let source = Source::library("steady").unwrap();
+            assert_eq!(unread_configs(&source, &[pair(set)]), Vec::<String>::new());
+        }
     }
 
     #[test]

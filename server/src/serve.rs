@@ -9,7 +9,9 @@ use crate::file_limit;
 use crate::ids;
 use crate::metrics::{self, Counters, Exposed};
 use crate::net::{Counted, Door, Links, listen};
-use crate::node::{Directory, Endpoints, Event, Inbox, Node, Outbox, Parts, SharedDirectory};
+use crate::node::{
+    Directory, Endpoints, Event, Inbox, Node, Outbox, Parts, Registered, SharedDirectory,
+};
 use crate::node_config::{Address, Listener, NodeOptions};
 use crate::storage::Store;
 use std::collections::BTreeMap;
@@ -92,7 +94,10 @@ impl Server {
             places.iter().flat_map(|place| &place.listeners).map(|l| l.address).collect();
         let endpoints = options.nodes().into_iter().zip(&addresses);
         let endpoints = endpoints
-            .map(|(node, address)| (node, (advertised(options, *address), address.port())))
+            .map(|(node, address)| {
+                let (host, port) = (advertised(options, *address).into(), address.port());
+                (node, Registered { host, port, rack: None })
+            })
             .collect();
         let shared = Shared::new(limits, outboxes, endpoints, None, metrics)?;
         shared.start(places, addresses)

@@ -14,7 +14,7 @@ const EXIT_CODES: &str = "Exit codes:
   2  usage                                  8  safety or liveness promise broken
   3  regression                             9  replay differs
   4  threshold missed                     130  interrupted, partial results written
-  5  invalid scenario, suite, plan or import";
+  5  scenario, suite, plan, result or import invalid or not there";
 
 /// Replays storms on a simulated Kafka cluster: latency, throughput, safety and cost from one
 /// scenario.
@@ -204,7 +204,8 @@ pub(crate) enum Band {
 and left out alone, to see what it explains. Examples:
   stormglass compare stormglass-out/before stormglass-out/after
   stormglass compare steady steady --set-b producers.*.config.linger.ms=20
-Exit 6 when the two cannot be compared: other values in the catalogue, other schema, interrupted."
+Exit 6 when one of the two is not there, or they cannot be compared: other values in the catalogue, \
+other schema, interrupted."
 )]
 pub(super) struct LowCompare {
     /// First side: the directory of a run or of its seeds, a result.json, or a scenario.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::invocation::quoted;
 use crate::output::{Format, Output, Terminals};
 use clap::Parser as _;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal as _, stderr, stdout};
 
 /// Outcome of parsing.
@@ -29,7 +29,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     let invocation = quoted(std::iter::once("stormglass".to_owned()).chain(rest));
     let typed = words.clone();
     let context = |json: bool| Context { output: output(json), invocation, words: typed };
-    match Low::try_parse_from(&words) {
+    match Low::try_parse_from(with_negative_values(&words)) {
         Ok(low) => {
             let context = context(low.json);
             match Command::new(low.command) {
@@ -45,10 +45,59 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Parsed {
     }
 }
 
+/// The words, with what looks like a negative number made the value of the flag before it: no flag
+/// begins with a digit, but clap would take it for one, and not say what is wrong with the value.
+/// (Its `allow_hyphen_values` would swallow the next flag where a value was forgotten.)
+fn with_negative_values(words: &[OsString]) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::with_capacity(words.len());
+    for word in words {
+        match joined.last_mut().filter(|flag| is_negative(word) && awaits_value(flag)) {
+            Some(flag) => {
+                flag.push("=");
+                flag.push(word);
+            }
+            None => joined.push(word.clone()),
+        }
+    }
+    joined
+}
+
+/// Whether a word begins like `-1` or `-.5 MB/s`.
+fn is_negative(word: &OsStr) -> bool {
+    matches!(word.as_encoded_bytes(), [b'-', b'0'..=b'9' | b'.', ..])
+}
+
+/// Whether a word is a long flag without its value.
+fn awaits_value(word: &OsStr) -> bool {
+    word.to_str()
+        .is_some_and(|word| word.len() > 2 && word.starts_with("--") && !word.contains('='))
+}
+
 fn output(json: bool) -> Output {
     let format = if json { Format::Json } else { Format::Text };
     let colourless = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let terminals =
         Terminals { stdout: stdout().is_terminal(), stderr: stderr().is_terminal(), colourless };
     Output::new(format, terminals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_number_is_the_value_of_the_flag_before_it() {
+        for (typed, parsed) in [
+            (&["run", "a", "--seed", "-1"][..], &["run", "a", "--seed=-1"][..]),
+            (&["plan", "--ingress", "-5 MB/s"], &["plan", "--ingress=-5 MB/s"]),
+            (&["--peak", "-.5", "-2"], &["--peak=-.5", "-2"]),
+            (&["--seed=1", "-2"], &["--seed=1", "-2"]),
+            (&["--", "-5"], &["--", "-5"]),
+            (&["-X", "-5", "x", "-5"], &["-X", "-5", "x", "-5"]),
+            (&["--ingress", "--peak", "2"], &["--ingress", "--peak", "2"]),
+        ] {
+            let words: Vec<OsString> = typed.iter().map(OsString::from).collect();
+            assert_eq!(with_negative_values(&words), parsed, "{typed:?}");
+        }
+    }
 }

@@ -25,8 +25,8 @@ pub(super) struct LowPlan {
     /// A TOML file whose keys are the flags below; what is typed beside it comes first.
     #[arg(long, value_name = "FILE")]
     pub(super) requirements: Option<PathBuf>,
-    /// Average rate of producers, such as '100 MB/s'.
-    #[arg(long, value_name = "RATE", required_unless_present_any = ["requirements", "curve"])]
+    /// Average rate of producers, such as '100 MB/s'. This, --curve or --requirements is needed.
+    #[arg(long, value_name = "RATE")]
     pub(super) ingress: Option<String>,
     /// Instead of --ingress and --peak: a CSV file of the load over time, lines such as `6h,20 MB/s`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ingress", "peak", "egress"])]
@@ -164,28 +164,14 @@ pub(crate) struct Plan {
 }
 
 pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
-    let refuse = |flag: &str, text: &str, error: UnitError| {
-        Failure::usage(format!("{flag} `{text}`: {}", error.message)).help(error.help)
-    };
-    let rate = |flag: &str, text: &str| {
-        units::parse_byte_rate(text).map_err(|error| refuse(flag, text, error))
-    };
     let time = |flag: &str, text: &str| {
         units::parse_duration_ns(text).map_err(|error| refuse(flag, text, error))
     };
-    // The curve's own average and peak take their place once it has been read.
-    let ingress = match (&low.curve, &low.ingress) {
-        (Some(_), _) => INGRESS_MIN,
-        (None, text) => rate("--ingress", text.as_deref().unwrap_or_default())?,
-    };
+    let ingress = ingress(&low)?;
     let egress = match (&low.egress, low.fan_out) {
         (Some(text), _) => rate("--egress", text)?,
         (None, groups) => ingress.saturating_mul(u64::from(groups.unwrap_or(1))),
     };
-    if ingress < INGRESS_MIN {
-        return Err(Failure::usage(format!("--ingress {ingress} B/s is no load to plan for"))
-            .help(format!("give {INGRESS_MIN} B/s or more")));
-    }
     if egress % ingress != 0 || egress / ingress > 100 {
         let message = format!("--egress {egress} B/s is no multiple of --ingress {ingress} B/s");
         let help = "each group reads everything: give a whole multiple of it, at most 100";
@@ -234,6 +220,32 @@ pub(super) fn plan(low: LowPlan) -> Result<Plan, Failure> {
         jobs: jobs(low.jobs),
         out: low.out.unwrap_or_else(|| PathBuf::from("stormglass-out/plan")),
     })
+}
+
+fn refuse(flag: &str, text: &str, error: UnitError) -> Failure {
+    Failure::usage(format!("{flag} `{text}`: {}", error.message)).help(error.help)
+}
+
+fn rate(flag: &str, text: &str) -> Result<u64, Failure> {
+    units::parse_byte_rate(text).map_err(|error| refuse(flag, text, error))
+}
+
+/// The load; a curve's own average and peak take their place once it has been read.
+fn ingress(low: &LowPlan) -> Result<u64, Failure> {
+    let ingress = match (&low.curve, &low.ingress) {
+        (Some(_), _) => INGRESS_MIN,
+        (None, Some(text)) => rate("--ingress", text)?,
+        (None, None) => {
+            let help = "give --ingress RATE, --curve FILE (the load over time), or --requirements \
+                        FILE (whose keys are these flags)";
+            return Err(Failure::usage("no load to plan for").help(help));
+        }
+    };
+    if ingress < INGRESS_MIN {
+        return Err(Failure::usage(format!("--ingress {ingress} B/s is no load to plan for"))
+            .help(format!("give {INGRESS_MIN} B/s or more")));
+    }
+    Ok(ingress)
 }
 
 /// Producers go on with the partitions that are left, but readers miss what the others have.

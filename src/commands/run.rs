@@ -30,8 +30,8 @@ pub(super) fn run(args: &Run, output: Output) -> Result<Exit, Failure> {
         interrupt: interrupt::install()?,
         command: reproducing(args, args.seed),
     };
-    let outcome = progress::watch(output, &label, total_ns, |board| job.simulate(board.meter()))?;
-    outcome.write(&dir)?;
+    let outcome =
+        progress::watch(output, &label, total_ns, |board| job.simulate_into(&dir, board.meter()))?;
     show(&outcome, &dir, args.trace, output)
 }
 

@@ -41,7 +41,9 @@ struct SeedRuns<'a> {
 /// Simulates `count` seeds, writes a report for each, prints a table.
 pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failure> {
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
-    files::ready(&args.out.clone().unwrap_or_else(|| default_dir(&plan, "")))?;
+    let first_dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, ""));
+    files::ready(&first_dir)?;
+    let made = files::missing(&first_dir);
     tell_unread(&source(&args.target)?, &[&args.sets], output);
     let label = format!("{}, {count} seeds", plan.scenario);
     let interrupt = interrupt::install()?;
@@ -51,7 +53,9 @@ pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failur
         batch::map(seeds.len(), args.jobs, &interrupt, |index| {
             seed(args, seeds[index], &interrupt, board)
         })
-    })?;
+    });
+    // seeds that are refused at the same time leave their common directory to each other
+    let runs = runs.inspect_err(|_| files::remove_empty(&made))?;
     let not_run = count - runs.len() as u64;
     let cut_short = if not_run > 0 { Exit::Interrupted } else { Exit::Ok };
     let exit =
@@ -84,8 +88,7 @@ fn seed(
         interrupt: Arc::clone(interrupt),
         command: reproducing(args, seed),
     };
-    let outcome = job.simulate(board.meter())?;
-    outcome.write(&dir)?;
+    let outcome = job.simulate_into(&dir, board.meter())?;
     Ok(SeedRun { seed, exit_code: outcome.exit().code(), dir, result: outcome.result })
 }
 

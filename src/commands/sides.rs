@@ -1,7 +1,7 @@
 //! A side of a comparison: stored results, or a scenario that is run.
 
 use super::load::{plan_file, result_file, source, tell_unread};
-use crate::args::SideArgs;
+use crate::args::{SideArgs, Target};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -35,12 +35,16 @@ impl Side {
         let path = Path::new(&args.text);
         let in_library = library().iter().chain(negative()).any(|entry| entry.name == args.text);
         let is_result = path.extension().is_some_and(|extension| extension == "json");
-        if !in_library && (path.is_dir() || is_result) {
+        let is_stored = path.is_dir() || (is_result && is_there(path));
+        if !in_library && is_stored {
             if !args.sets.is_empty() {
                 let message = format!("{} is a finished run: --set comes too late", args.text);
                 return Err(Failure::usage(message).help("compare the scenarios instead"));
             }
             return stored(path);
+        }
+        if !in_library && !may_be_scenario(&args.target) && !is_there(path) {
+            return Err(not_there(&args.text));
         }
         let source = source(&args.target)?;
         let document = Document::read(&source, &args.sets)?;
@@ -77,6 +81,31 @@ impl ScenarioSide {
     pub(super) fn plan(&self, seed: u64) -> Result<Plan, Failure> {
         Ok(load(&self.source, &self.sets, seed)?)
     }
+}
+
+/// Whether there is something of that name. What cannot be looked at is: reading it says why.
+fn is_there(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+/// Whether something that is not there can only have been meant as a scenario: the file of one, or a
+/// misspelt name of the library.
+fn may_be_scenario(target: &Target) -> bool {
+    match target {
+        Target::File(path) => path.extension().is_some_and(|extension| extension == "toml"),
+        Target::Library(name) => Source::library(name).err().is_some_and(|error| {
+            let suggests = |help: &str| help.starts_with("did you mean");
+            error.records().iter().any(|record| record.help.as_deref().is_some_and(suggests))
+        }),
+    }
+}
+
+/// Without a side there is nothing to compare with.
+fn not_there(text: &str) -> Failure {
+    let message = format!("there is no `{text}` to compare: neither a run nor a scenario");
+    Failure::new(Exit::NotComparable, message).help(
+        "give the directory of a run, a result.json, or a scenario that `stormglass scenarios` lists",
+    )
 }
 
 fn stored(path: &Path) -> Result<Side, Failure> {

@@ -10,6 +10,9 @@ pub struct Endpoint<'a> {
     pub host: &'a str,
     /// Advertised port.
     pub port: u16,
+    /// `broker.rack`. Wherever a broker is named it is the same one: to Java's clients a node with another rack is
+    /// another node.
+    pub rack: Option<&'a str>,
 }
 
 /// Path of the log directory of a node without files.

@@ -94,11 +94,12 @@ impl Broker {
         image.flat_map(|image| image.topics().map(|topic| (topic.id, &topic.name)))
     }
 
-    /// Where registered brokers listen, as far as their registration says it.
-    pub fn endpoints(&self) -> impl Iterator<Item = (NodeId, &BrokerEndpoint)> {
+    /// Where registered brokers listen, as far as their registration says it, and their racks.
+    pub fn endpoints(&self) -> impl Iterator<Item = (NodeId, &BrokerEndpoint, Option<&Arc<str>>)> {
         let image = self.broker.iter().map(|(role, _)| &role.image);
         image.flat_map(|image| {
-            image.brokers().filter_map(|(id, broker)| Some((id, &**broker.endpoint.as_ref()?)))
+            let brokers = image.brokers();
+            brokers.filter_map(|(id, of)| Some((id, &**of.endpoint.as_ref()?, of.rack.as_ref())))
         })
     }
 

@@ -2,6 +2,10 @@
 
 use super::canvas::Point;
 
+/// Times the 95th percentile from which on a peak is cut off, and where the axis ends then.
+const FAR_ABOVE: f64 = 5.0;
+const CLIPPED_AT: f64 = 3.0;
+
 /// A value axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Scale {
@@ -26,6 +30,16 @@ impl Scale {
         Self::Linear { max: (libm::ceil(top / step).max(1.0)) * step }
     }
 
+    /// Linear to where nearly all values lie, when a few are so far above that they would flatten the rest;
+    /// those are drawn at the upper end. Otherwise like [`Self::linear`].
+    pub(crate) fn clipped(values: impl Iterator<Item = f64>) -> Self {
+        let mut positive: Vec<f64> = values.filter(|value| *value > 0.0).collect();
+        positive.sort_by(f64::total_cmp);
+        let Some(top) = positive.last().copied() else { return Self::linear(0.0) };
+        let usual = positive[(positive.len() - 1) * 95 / 100];
+        Self::linear(if top > FAR_ABOVE * usual { CLIPPED_AT * usual } else { top })
+    }
+
     /// Decades that hold all positive values; one decade when there are none.
     pub(crate) fn log(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = values
@@ -37,6 +51,13 @@ impl Scale {
         let min = libm::exp10(libm::floor(libm::log10(low)));
         let max = libm::exp10(libm::ceil(libm::log10(high)));
         Self::Log { min, max: if max > min { max } else { min * 10.0 } }
+    }
+
+    /// Upper end.
+    pub(crate) const fn top(self) -> f64 {
+        match self {
+            Self::Linear { max } | Self::Log { max, .. } => max,
+        }
     }
 
     /// Share of the axis below `value`, 0 to 1.
@@ -146,6 +167,18 @@ mod tests {
         assert_eq!(Scale::linear(61.0).ticks(), [0.0, 20.0, 40.0, 60.0, 80.0]);
         assert_eq!(Scale::linear(100.0).ticks(), [0.0, 25.0, 50.0, 75.0, 100.0]);
         assert_eq!(Scale::linear(0.0).ticks(), [0.0, 0.25, 0.5, 0.75, 1.0]);
+    }
+
+    #[test]
+    fn a_few_peaks_do_not_flatten_the_rest() {
+        let of = |peaks: usize, peak: f64| {
+            let usual = std::iter::repeat_n(20.0, 100 - peaks);
+            Scale::clipped(usual.chain(std::iter::repeat_n(peak, peaks)))
+        };
+        assert_eq!(of(3, 2_000.0), Scale::Linear { max: 60.0 });
+        assert_eq!(of(3, 99.0), Scale::Linear { max: 100.0 }, "not so far above");
+        assert_eq!(of(30, 2_000.0), Scale::Linear { max: 2_000.0 }, "no exception");
+        assert_eq!(Scale::clipped([0.0].into_iter()), Scale::linear(0.0));
     }
 
     #[test]

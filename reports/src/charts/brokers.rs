@@ -13,6 +13,8 @@ use stormglass_scenarios::plan::Plan;
 
 const BROKERS_MAX: usize = 6;
 const PERCENT: Scale = Scale::Linear { max: 100.0 };
+/// 100 %.
+const WHOLE: Milli = Milli::from_units(100_000);
 
 type Gauge = fn(&BrokerSecond) -> f64;
 
@@ -118,8 +120,9 @@ pub(crate) fn network(plan: &Plan, result: &RunResult, recording: &Recording) ->
          reaches {} %.{}",
         most.broker,
         text::number(most.network_percent_max, 0),
-        credits.map_or(String::new(), |least| {
-            format!(" Burst credits never fall below {} %.", floor(least))
+        credits.map_or(String::new(), |least| match least >= WHOLE {
+            true => " Burst credits stay full.".to_owned(),
+            false => format!(" Burst credits never fall below {} %.", text::whole_down(least)),
         }),
     );
     TimeChart {
@@ -142,8 +145,12 @@ pub(crate) fn disk(plan: &Plan, result: &RunResult, recording: &Recording) -> Op
         "Volume reads and writes, and busy time: broker {} reaches {} %.{}",
         most.broker,
         text::number(most.disk_percent_max, 0),
-        cache.map_or(String::new(), |hit| {
-            format!(" The page cache served at least {} % of every broker's fetches.", floor(hit))
+        cache.map_or(String::new(), |hit| match hit >= WHOLE {
+            true => " The page cache served all of every broker's fetches.".to_owned(),
+            false => format!(
+                " The page cache served at least {} % of every broker's fetches.",
+                text::whole_down(hit)
+            ),
         }),
     );
     TimeChart {
@@ -156,11 +163,6 @@ pub(crate) fn disk(plan: &Plan, result: &RunResult, recording: &Recording) -> Op
         ],
     }
     .draw(plan, recording)
-}
-
-/// "At least" rounds down.
-fn floor(value: Milli) -> i64 {
-    value.units() / 1000
 }
 
 /// Who leads, and which partitions lack a replica.

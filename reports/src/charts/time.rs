@@ -19,6 +19,8 @@ const FAULT_ROW: i32 = 36;
 const FAULT_ROWS_MAX: usize = 3;
 const FOOT: i32 = 96;
 const POINTS_MAX: usize = 600;
+/// What is no further than this beyond the axis is at its end, for all that one sees.
+const BEYOND: f64 = 1.02;
 
 /// How several seconds become one point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +224,29 @@ impl Panel {
             self.draw_series(canvas, frame, axis, series);
         }
         canvas.line(&[(frame.left, frame.bottom), (frame.right, frame.bottom)], AXIS, 2);
+        self.cut_off(canvas, frame, axis);
         self.legend(canvas, frame);
+    }
+
+    /// Says of the highest value that is beyond the axis what it is, with an arrow to where.
+    fn cut_off(&self, canvas: &Canvas<'_>, frame: &Frame, axis: &Axis) {
+        let is_beyond = |(_, value): &(usize, f64)| *value > self.scale.top() * BEYOND;
+        let Some((second, value)) = self.highest().filter(is_beyond) else { return };
+        let (x, top) = (frame.x(axis.share(to_f64(second) + 0.5)), frame.top);
+        canvas.polygon(&[(x, top - 4), (x - 11, top + 16), (x + 11, top + 16)], TEXT, 1.0);
+        let label = format!("peak {} {}", (self.tick)(libm::round(value)), self.heading);
+        let is_right = x > i32::midpoint(frame.left, frame.right);
+        let (x, align) = if is_right { (x - 22, Align::Right) } else { (x + 22, Align::Left) };
+        let bold = Type { bold: true, ..Type::label(TEXT, align) };
+        canvas.text(&label, (x, top + 18), bold);
+    }
+
+    /// The highest value of all series, and its second.
+    fn highest(&self) -> Option<(usize, f64)> {
+        let values = self.series.iter().flat_map(|series| series.values.iter().enumerate());
+        values
+            .filter_map(|(second, value)| Some((second, (*value)?)))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     }
 
     fn draw_series(&self, canvas: &Canvas<'_>, frame: &Frame, axis: &Axis, series: &Series) {
@@ -422,6 +446,27 @@ mod tests {
         let thinned = points(&series(values), Thin::Peak);
         assert!(thinned.len() <= POINTS_MAX);
         assert!(thinned.iter().any(|(_, value)| *value == Some(900.0)));
+    }
+
+    #[test]
+    fn a_peak_beyond_the_axis_is_labelled_and_no_other() {
+        let mut values = vec![Some(20.0); 100];
+        values[40] = Some(2_013.4);
+        let drawn = |scale| {
+            let panel = Panel {
+                heading: "MB/s",
+                scale,
+                tick: axis::label,
+                thin: Thin::Mean,
+                series: vec![series(values.clone())],
+            };
+            let frame = Frame { left: LEFT, top: 100, right: RIGHT, bottom: 500 };
+            let axis = Axis { seconds: 100, bands: Vec::new(), rows: 0, phases: Vec::new() };
+            assert_eq!(panel.highest(), Some((40, 2_013.4)));
+            canvas::sheet(WIDTH, 600, |canvas| panel.draw(canvas, &frame, &axis))
+        };
+        assert!(drawn(Scale::Linear { max: 60.0 }).contains("peak 2,013 MB/s"));
+        assert!(!drawn(Scale::Linear { max: 2_500.0 }).contains("peak"));
     }
 
     #[test]

@@ -50,22 +50,31 @@ pub(crate) fn throughput(plan: &Plan, result: &RunResult, recording: &Recording)
     let row = result.throughput.first()?;
     let least = Scope::Measured.seconds(recording).map(|second| second.acked_bytes).min()?;
     let caption = format!(
-        "{} MB/s offered on average, {} MB/s acknowledged; the worst second acknowledged {} MB/s.",
+        "{} MB/s offered on average, {} MB/s acknowledged; the worst second acknowledged {} MB/s. All \
+         are keys and values before compression.",
         text::short(row.offered.mb_per_s_avg),
         text::short(row.acked.mb_per_s_avg),
         text::short(Milli::mb_from_bytes(least)),
     );
+    // Each on its own: what is consumed is as many times what comes in as there are groups.
+    let scales = series.iter().map(|one| Scale::clipped(one.values.iter().flatten().copied()));
+    let highest = scales.map(Scale::top).fold(0.0, f64::max);
+    let scale = Scale::Linear { max: highest };
+    let peak = top(&series);
+    let cut = if peak > highest {
+        format!(
+            " The axis ends at {} MB/s, as a peak of {} MB/s would flatten the rest: it is cut off.",
+            axis::label(highest),
+            axis::label(libm::round(peak)),
+        )
+    } else {
+        String::new()
+    };
     TimeChart {
         name: "throughput",
         title: "Throughput in and out".to_owned(),
-        caption,
-        panels: vec![Panel {
-            heading: "MB/s",
-            scale: Scale::linear(top(&series)),
-            tick: axis::label,
-            thin: Thin::Mean,
-            series,
-        }],
+        caption: caption + &cut,
+        panels: vec![Panel { heading: "MB/s", scale, tick: axis::label, thin: Thin::Mean, series }],
     }
     .draw(plan, recording)
 }

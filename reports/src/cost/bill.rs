@@ -1,5 +1,7 @@
 //! Meters of a cluster and of its traffic, and how quantities become amounts.
 
+use super::capacity;
+use super::savings::{cents, crossing_bytes_per_sec, month_nano};
 use super::types::{CostLine, CostOptions, CostReport};
 use super::workload::Workload;
 use crate::recording::TransferTotals;
@@ -14,6 +16,8 @@ const GB: i128 = 1_000_000_000;
 const NANOS_PER_HOUR: i128 = 3_600_000_000_000;
 /// Storage throughput that an MSK broker has before provisioned throughput is billed, bytes/s.
 const MSK_THROUGHPUT_INCLUDED: i128 = 250 * MIB;
+/// A load that makes less traffic a month, such as that of a cluster named by flags, is none.
+const WORTH_TELLING: Cents = Cents::from_units(100);
 /// What a gp3 volume has before more is billed.
 const GP3_IOPS_INCLUDED: i128 = 3000;
 const GP3_THROUGHPUT_INCLUDED: i128 = 125 * MIB;
@@ -33,6 +37,7 @@ pub fn of_cluster_with(plan: &Plan, options: &CostOptions) -> CostReport {
     if plan.cluster.kind.has_elastic_storage() {
         bill.data(None);
     }
+    bill.without_traffic();
     bill.finish()
 }
 
@@ -41,6 +46,7 @@ pub fn of_cluster_with(plan: &Plan, options: &CostOptions) -> CostReport {
 pub fn of_cluster_that_keeps(plan: &Plan, kept_bytes: u64, options: &CostOptions) -> CostReport {
     let mut bill = Bill::new(plan, options);
     bill.stated(kept_bytes);
+    bill.without_traffic();
     bill.finish()
 }
 
@@ -132,6 +138,9 @@ impl<'a> Bill<'a> {
         if plan.cluster.kind.has_elastic_storage() {
             return self.elastic_storage();
         }
+        if let Some(shortage) = capacity::shortage(plan) {
+            self.note(&format!("{}.", text::capital(&shortage)));
+        }
         let of = |nodes: &'a [NodePlan]| nodes.iter().flat_map(|node| &node.host.volumes);
         if self.is_msk() {
             let volumes: Vec<&VolumePlan> = of(&plan.cluster.brokers).collect();
@@ -220,6 +229,29 @@ impl<'a> Bill<'a> {
                 unit,
             });
         }
+    }
+
+    /// Says that the total lacks what crosses AZs, and about how much that is at the planned load.
+    fn without_traffic(&mut self) {
+        let plan = self.plan;
+        if plan.cluster.azs.len() < 2 || plan.cluster.kind == ClusterKind::MskServerless {
+            return;
+        }
+        let who = if self.is_msk() { "of clients" } else { "of clients and replicas" };
+        let price = self.price(&["cross-az-gb".to_owned()]);
+        let bytes = crossing_bytes_per_sec(plan, &Workload::of_plan(plan));
+        let usd =
+            price.map(|price| cents(month_nano(bytes, i128::from(price.nano_usd), self.options)));
+        let about = usd.filter(|usd| *usd >= WORTH_TELLING).map_or(String::new(), |usd| {
+            format!(
+                " At the planned load it comes to about {} more, with clients evenly in all AZs.",
+                text::dollars(usd)
+            )
+        });
+        self.notes.push(format!(
+            "The total is without traffic {who} across AZs, which is known from a run alone: the \
+             bill of `stormglass run` has it, and `stormglass cost` of a run's directory.{about}"
+        ));
     }
 
     /// Measured cross-AZ bytes, scaled to a month. A GB that crosses is metered twice, out of one
@@ -424,6 +456,35 @@ mod tests {
         "provisioned".clone_into(&mut volume.kind);
         volume.throughput.baseline_per_sec = 300 << 20;
         assert_eq!(of_cluster(&plan).total_usd.units() - without, 50 * 8);
+    }
+
+    /// 40 MB/s in and 80 out, two thirds of it over 2628000 s: 210240 GB at 0.02.
+    #[test]
+    fn a_bill_without_a_run_says_what_it_lacks() {
+        let note = |plan: &Plan| {
+            let notes = of_cluster(plan).notes;
+            notes.into_iter().find(|note| note.starts_with("The total is without traffic"))
+        };
+        let mut plan = testing::plan();
+        let told = note(&plan).unwrap();
+        assert!(told.contains("traffic of clients across AZs"), "{told}");
+        assert!(told.contains("about $4,204.80 more"), "{told}");
+        let transfer = TransferTotals { measured_ns: 1, ..TransferTotals::default() };
+        assert!(!of_run(&plan, &transfer).notes.contains(&told));
+        plan.cluster.azs.truncate(1);
+        assert_eq!(note(&plan), None, "nothing crosses");
+    }
+
+    #[test]
+    fn a_bill_says_when_the_volumes_do_not_hold_what_is_kept() {
+        let mut plan = testing::plan();
+        let says = |plan: &Plan| {
+            let notes = of_cluster(plan).notes;
+            notes.iter().any(|note| note.starts_with("At the planned load the volumes are full"))
+        };
+        assert!(says(&plan));
+        plan.topics[0].config.insert("retention.ms".to_owned(), "3600000".to_owned());
+        assert!(!says(&plan));
     }
 
     #[test]

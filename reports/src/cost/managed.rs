@@ -1,10 +1,11 @@
 //! Meters of MSK Express and Serverless, which bill what comes in and what is kept, and no volumes.
 
 use super::bill::{Bill, Item};
+use super::kept::is_compacted;
 use super::workload::Workload;
 use crate::recording::TransferTotals;
 use crate::result::div_half_up;
-use stormglass_scenarios::plan::{ClusterKind, Plan, TopicPlan};
+use stormglass_scenarios::plan::{ClusterKind, Plan};
 
 const GB: i128 = 1_000_000_000;
 const NANOS_PER_HOUR: i128 = 3_600_000_000_000;
@@ -98,14 +99,10 @@ impl Bill<'_> {
     }
 }
 
-/// Names of topics that are compacted, by their own config or the brokers'.
+/// Names of topics that are compacted.
 fn compacted(plan: &Plan) -> Vec<&str> {
-    let inherited = plan.cluster.config.get("log.cleanup.policy");
-    let is_compacted = |topic: &&TopicPlan| {
-        let policy = topic.config.get("cleanup.policy").or(inherited);
-        policy.is_some_and(|policy| policy.contains("compact"))
-    };
-    plan.topics.iter().filter(is_compacted).map(|topic| topic.name.as_str()).collect()
+    let all = plan.topics.iter().filter(|topic| is_compacted(plan, topic));
+    all.map(|topic| topic.name.as_str()).collect()
 }
 
 #[cfg(test)]

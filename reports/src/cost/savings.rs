@@ -79,7 +79,7 @@ pub(super) fn cents(nano: i128) -> Cents {
 }
 
 /// Billionths of a dollar of a month of a rate, at a price of a GB.
-fn month_nano(bytes_per_sec: i128, price: i128, options: &CostOptions) -> i128 {
+pub(super) fn month_nano(bytes_per_sec: i128, price: i128, options: &CostOptions) -> i128 {
     bytes_per_sec * i128::from(options.month.hours()) * 3600 * price / GB
 }
 
@@ -210,16 +210,23 @@ fn data_meters(plan: &Plan) -> Vec<&'static str> {
 /// Transfer between AZs of producers, consumers, and replicas where it is billed, billionths of a dollar
 /// a month. Serverless bills none.
 pub(super) fn crossing(plan: &Plan, workload: &Workload, prices: &Prices<'_>) -> Option<i128> {
-    if plan.cluster.kind == ClusterKind::MskServerless {
-        return Some(0);
+    match crossing_bytes_per_sec(plan, workload) {
+        0 => Some(0),
+        bytes => Some(month_nano(bytes, prices.of("cross-az-gb")?, prices.0)),
     }
-    let price = prices.of("cross-az-gb")?;
+}
+
+/// What is billed of it: clients are spread evenly over all AZs.
+pub(super) fn crossing_bytes_per_sec(plan: &Plan, workload: &Workload) -> i128 {
+    if plan.cluster.kind == ClusterKind::MskServerless {
+        return 0;
+    }
     let azs = plan.cluster.azs.len() as i128;
     let ingress = i128::from(workload.in_bytes_per_sec);
     let copies = i128::from(workload.replication.saturating_sub(1)).min(azs - 1);
     let replicated = if plan.cluster.kind.is_msk() { 0 } else { ingress * copies };
     let spread = (ingress + read_from_leaders(plan, workload)) * (azs - 1) / azs.max(1);
-    Some(month_nano(spread + replicated, price, prices.0))
+    spread + replicated
 }
 
 /// Bytes per second to consumers that do not read in their own AZ.

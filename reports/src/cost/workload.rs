@@ -1,14 +1,11 @@
 //! What a workload asks of any service: bytes, records, retention, readers.
 
+use super::kept::{Retention, is_tiered};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stormglass_scenarios::plan::{Plan, ProducerPlan, SizeDist};
+use stormglass_scenarios::plan::{Plan, ProducerPlan, SizeDist, TopicPlan};
 
 const DAY_S: u64 = 86_400;
-/// What is kept for ever is priced as a year's worth.
-const FOREVER_S: u64 = 365 * DAY_S;
-/// Kafka's default, a week.
-const DEFAULT_RETENTION_S: u64 = 7 * DAY_S;
 
 /// A workload, rates as means and peaks over measure and heal. Bytes are those on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -105,9 +102,10 @@ impl Workload {
             whole(topics.map(|topic| of_topic(topic, of)).sum())
         };
         let kept = plan.topics.iter().map(|topic| {
-            of_topic(&topic.name, |flow| flow.bytes) * u128::from(retention(&topic.config))
+            let rate = of_topic(&topic.name, |flow| flow.bytes);
+            Retention::of(plan, topic).bytes_of(rate, topic.assignment.len())
         });
-        let retention = plan.topics.iter().map(|topic| retention(&topic.config)).max();
+        let retention = plan.topics.iter().map(|topic| Retention::of(plan, topic).seconds()).max();
         let replicas = plan.topics.iter().flat_map(|topic| &topic.assignment).map(Vec::len).max();
         let clients = plan.producers.iter().map(|one| u64::from(one.count)).sum::<u64>()
             + plan.consumers.iter().map(|one| u64::from(one.count)).sum::<u64>();
@@ -119,7 +117,7 @@ impl Workload {
             records_per_sec: sum(|flow| flow.records),
             records_peak_per_sec: sum(|flow| flow.records_peak),
             record_bytes_max: plan.producers.iter().map(|one| sizes(one).1).max().unwrap_or(0),
-            retention_seconds: retention.unwrap_or(DEFAULT_RETENTION_S),
+            retention_seconds: retention.unwrap_or(7 * DAY_S),
             kept_bytes: whole(kept.sum()),
             partitions: plan.topics.iter().map(|topic| topic.assignment.len() as u64).sum(),
             replication: u32::try_from(replicas.unwrap_or(1)).unwrap_or(1),
@@ -133,49 +131,36 @@ impl Workload {
     /// Bytes that topics with remote storage keep there, once each.
     #[must_use]
     pub fn remote_bytes(plan: &Plan) -> u64 {
-        whole(tiered(plan).map(|(bytes, config)| bytes * u128::from(retention(config))).sum())
+        whole(tiered(plan).map(|topic| kept(plan, topic, Retention::of(plan, topic))).sum())
     }
 
     /// Bytes that volumes keep of a plan, once each: of topics with remote storage, the local part.
     #[must_use]
     pub fn local_bytes(plan: &Plan) -> u64 {
         let remote = Self::remote_bytes(plan);
-        let local = tiered(plan).map(|(bytes, config)| bytes * u128::from(local_seconds(config)));
+        let local = tiered(plan).map(|topic| kept(plan, topic, Retention::on_volumes(plan, topic)));
         Self::of_plan(plan).kept_bytes.saturating_sub(remote).saturating_add(whole(local.sum()))
     }
 }
 
-/// Topics with remote storage: bytes per second, and configs.
-fn tiered(
-    plan: &Plan,
-) -> impl Iterator<Item = (u128, &std::collections::BTreeMap<String, String>)> {
-    let on = |config: &std::collections::BTreeMap<String, String>| {
-        config.get("remote.storage.enable").is_some_and(|value| value == "true")
-    };
-    plan.topics.iter().filter(move |topic| on(&topic.config)).map(|topic| {
-        let writers = plan.producers.iter().filter(|one| one.topic == topic.name);
-        (writers.map(|one| flow(plan, one).bytes).sum(), &topic.config)
-    })
+/// Topics with remote storage.
+fn tiered(plan: &Plan) -> impl Iterator<Item = &TopicPlan> {
+    plan.topics.iter().filter(|topic| is_tiered(topic))
 }
 
-/// Local retention by age; by size it is not known here, and the whole retention stands for it.
-fn local_seconds(config: &std::collections::BTreeMap<String, String>) -> u64 {
-    let ms = config.get("local.retention.ms").and_then(|text| text.parse::<i64>().ok());
-    match ms.filter(|ms| *ms >= 0) {
-        Some(ms) => (ms.unsigned_abs() / 1000).min(retention(config)),
-        None => retention(config),
-    }
+/// Bytes of a topic that are kept within a retention, once each.
+fn kept(plan: &Plan, topic: &TopicPlan, retention: Retention) -> u128 {
+    retention.bytes_of(rate_of(plan, topic), topic.assignment.len())
+}
+
+/// Mean bytes per second that come into a topic, as they are on the wire and on volumes.
+pub(super) fn rate_of(plan: &Plan, topic: &TopicPlan) -> u128 {
+    let writers = plan.producers.iter().filter(|one| one.topic == topic.name);
+    writers.map(|one| flow(plan, one).bytes).sum()
 }
 
 fn whole(value: u128) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
-}
-
-fn retention(config: &std::collections::BTreeMap<String, String>) -> u64 {
-    match config.get("retention.ms").and_then(|text| text.parse::<i64>().ok()) {
-        None => DEFAULT_RETENTION_S,
-        Some(ms) => u64::try_from(ms).map_or(FOREVER_S, |ms| ms / 1000),
-    }
 }
 
 /// Mean and largest size of a record, bytes.
@@ -205,7 +190,8 @@ fn flow(plan: &Plan, producer: &ProducerPlan) -> Flow {
     let mean = area.checked_div(u128::from(end - start)).unwrap_or(0);
     let peak = points.iter().map(|(_, rate)| u128::from(*rate)).max().unwrap_or(0);
     let size = u128::from(sizes(producer).0) * u128::from(producer.compression_permille);
-    let bytes = |milli_records: u128| milli_records * size / 1_000_000;
+    // Curves are thousandths of records: rounding down would lose a byte of many a round rate.
+    let bytes = |milli_records: u128| (milli_records * size + 500_000) / 1_000_000;
     Flow {
         records: mean / 1000,
         records_peak: peak / 1000,
@@ -239,6 +225,17 @@ mod tests {
         let values = [0, 10, 15, 20, 99].map(|time| rate_at(&curve, time));
         assert_eq!(values, [100, 100, 150, 400, 400]);
         assert_eq!(rate_at(&[], 5), 0);
+    }
+
+    /// 90 MB/s of 700 bytes are 128,571.428571... records per second.
+    #[test]
+    fn a_round_rate_stays_round() {
+        let mut plan = testing::plan();
+        plan.producers[0].rate_curve = vec![(0, 128_571_428)];
+        plan.producers[0].record_size = SizeDist::Fixed { bytes: 700 };
+        let workload = Workload::of_plan(&plan);
+        assert_eq!(workload.in_bytes_per_sec, 90_000_000);
+        assert_eq!(workload.kept_bytes, 54_432_000_000_000);
     }
 
     #[test]

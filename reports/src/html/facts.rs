@@ -66,14 +66,15 @@ fn checker_row(checker: &CheckerResult) -> Markup {
     }
 }
 
-/// What is out of the validated range, and every constant with its source.
+/// What the numbers do not say by themselves, such as what is out of the validated range, and every
+/// constant with its source.
 pub(super) fn assumptions(result: &RunResult) -> Markup {
     html! {
         section id="assumptions" {
             h2 { "Assumptions" }
             @if !result.validity_notes.is_empty() {
                 div.notes {
-                    p { strong { "Outside the validated range" } }
+                    p { strong { "What to know of these numbers" } }
                     ul { @for note in &result.validity_notes { li { (note) } } }
                 }
             }

@@ -2,6 +2,7 @@
 
 use super::link::linked;
 use crate::result::{Decimal, RunResult};
+use crate::summary::cost_basis;
 use crate::text;
 use maud::{Markup, html};
 
@@ -38,6 +39,7 @@ pub(super) fn section(result: &RunResult, figure: Option<Markup>) -> Markup {
                             th { "Total a month" } td {} td {} td {}
                             td.n { strong { (text::dollars(cost.total_usd)) } }
                             td.wide.small {
+                                (cost_basis(result)) "; "
                                 @if cost.complete { "list prices, before tax and discounts" }
                                 @else { "not every price is known, see below" }
                             }

@@ -207,6 +207,8 @@ fn resources(result: &RunResult) -> Markup {
 
 fn resource_row(row: &BrokerResources, burstable: bool) -> Markup {
     let percent = |value: Milli| format!("{} %", text::number(value, 0));
+    // Of what is best at 100 % nothing is rounded up to it.
+    let least = |value: Milli| format!("{} %", text::whole_down(value));
     let credits = row.cpu_credits_min.map(|credits| text::number(credits, 1));
     html! {
         tr {
@@ -218,10 +220,10 @@ fn resource_row(row: &BrokerResources, burstable: bool) -> Markup {
             td.n { (mean_and_max(row.disk_percent_avg, row.disk_percent_max)) }
             td.n { (text::short(row.in_mb_per_s_avg)) }
             td.n { (text::short(row.out_mb_per_s_avg)) }
-            td.n { (row.cache_hit_percent.map_or("-".to_owned(), percent)) }
+            td.n { (row.cache_hit_percent.map_or("-".to_owned(), least)) }
             td.n { (percent(row.handler_idle_percent_avg)) }
             td.n { (row.request_queue_max) }
-            td.n { (row.network_credits_percent_min.map_or("-".to_owned(), percent)) }
+            td.n { (row.network_credits_percent_min.map_or("-".to_owned(), least)) }
             @if burstable {
                 td.n { (credits.unwrap_or("-".to_owned())) }
             }

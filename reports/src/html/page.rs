@@ -4,7 +4,6 @@ use super::shell::{figure, shell};
 use super::{facts, money, numbers, story, verdict};
 use crate::charts::Chart;
 use crate::run_dir::ReportInput;
-use crate::text;
 use maud::{Markup, html};
 
 /// The whole page.
@@ -67,7 +66,7 @@ fn contents(charts: &[&Chart]) -> Markup {
 }
 
 fn reproduce(input: &ReportInput<'_>) -> Markup {
-    let (result, info) = (input.result, input.run_info);
+    let result = input.result;
     let rows = [
         ("Scenario digest", &result.scenario.digest),
         ("Plan digest", &result.plan_digest),
@@ -80,7 +79,8 @@ fn reproduce(input: &ReportInput<'_>) -> Markup {
             h2 { "Reproduce" }
             @if result.is_simulated() {
                 p { "The same version, scenario and seed give the same " code { "result.json" }
-                    ", byte for byte." }
+                    " and this page, byte for byte. How long the run took is in " code { "run.json" }
+                    "." }
             } @else {
                 p { "Measured on a real cluster: the next time it will be a little different." }
             }
@@ -88,18 +88,6 @@ fn reproduce(input: &ReportInput<'_>) -> Markup {
             dl.digests {
                 @for (name, value) in rows { dt { (name) } dd { code { (value) } } }
                 dt { "Stormglass" } dd { (result.version) }
-            }
-            p.small {
-                "This run took " (text::short(info.wall_seconds)) " s on " (info.host)
-                @if result.is_simulated() {
-                    ": " (text::short(info.sim_seconds_per_wall_second))
-                    " simulated seconds per second, " (text::grouped(info.events_per_second))
-                    " events per second"
-                }
-                @if let Some(bytes) = info.peak_rss_bytes {
-                    ", " (text::grouped(bytes / 1_000_000)) " MB of memory at most"
-                }
-                "."
             }
         }
     }
@@ -177,6 +165,13 @@ mod tests {
         assert!(page.contains("A promise was broken"));
         assert!(page.contains("leader 1 (epoch 5) acknowledged before broker 3 had fetched"));
         assert!(!of(|_| {}).contains("A promise was broken"));
+    }
+
+    #[test]
+    fn a_month_is_said_to_carry_on_what_was_measured() {
+        let page = of(|_| {});
+        let note = "<p class=\"note\">730 hours at this run's average load, storm included</p>";
+        assert!(page.contains(note));
     }
 
     #[test]

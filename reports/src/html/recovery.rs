@@ -1,7 +1,7 @@
 //! How the cluster came back: a row per fault, what people open the report for.
 
 use crate::result::{Milli, Recovery, Return, RunResult};
-use crate::summary::{gap_reason, until};
+use crate::summary::{gap_reason, is_open, until};
 use crate::text;
 use maud::{Markup, html};
 
@@ -25,7 +25,7 @@ pub(super) fn table(result: &RunResult) -> Markup {
                         th.n scope="col" { "consumers caught up" }
                     } }
                     tbody { @for (index, row) in result.recoveries.iter().enumerate() {
-                        (fault_row(row, result.recoveries.get(index + 1)))
+                        (fault_row(result, row, result.recoveries.get(index + 1)))
                     } }
                 }
             }
@@ -50,7 +50,8 @@ fn overlap(rows: &[Recovery]) -> bool {
     rows.windows(2).any(|pair| !pair[0].was_over_at(&pair[1]))
 }
 
-fn fault_row(row: &Recovery, next: Option<&Recovery>) -> Markup {
+fn fault_row(result: &RunResult, row: &Recovery, next: Option<&Recovery>) -> Markup {
+    let not_back = if is_open(result, row) { "not yet" } else { "not back" };
     let lasts = row.until_s.map(|until| Milli::from_units(until.units() - row.at_s.units()));
     let whole = |seconds| format!("{}\u{a0}s", text::short_seconds(seconds));
     let exact = |after: Option<Milli>| after.map_or("–".to_owned(), text::seconds);
@@ -62,14 +63,14 @@ fn fault_row(row: &Recovery, next: Option<&Recovery>) -> Markup {
             td.n { (exact(row.detected_after_s)) }
             td.n { (exact(row.leaders_after_s)) }
             @for state in [row.produce, row.backlog, row.latency, row.replicas, row.consumers] {
-                td.n { (returned(state, next.map(|next| until(row, next)))) }
+                td.n { (returned(state, next.map(|next| until(row, next)), not_back)) }
             }
         }
     }
 }
 
-/// `next`: seconds until the next fault.
-fn returned(state: Return, next: Option<Milli>) -> Markup {
+/// `next`: seconds until the next fault; `not_back`: what is said where there is none.
+fn returned(state: Return, next: Option<Milli>, not_back: &str) -> Markup {
     html! {
         @match state {
             Return::Undisturbed => "steady",
@@ -78,7 +79,7 @@ fn returned(state: Return, next: Option<Milli>) -> Markup {
                 @if let Some(next) = next {
                     "not in\u{a0}" (text::short_seconds(next)) "\u{a0}s"
                 } @else {
-                    strong.full { "not back" }
+                    strong.full { (not_back) }
                 }
             },
         }

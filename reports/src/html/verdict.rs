@@ -1,7 +1,8 @@
 //! The top of the page: what was asked, the answer in a sentence, the figures behind it.
 
-use crate::result::{Milli, RunResult, Status, ThresholdResult};
+use crate::result::{FULL_VOLUME, Milli, RunResult, Status, ThresholdResult};
 use crate::run_dir::ReportInput;
+use crate::summary::cost_basis;
 use crate::text;
 use maud::{Markup, html};
 
@@ -121,7 +122,7 @@ pub(super) fn key_figures(result: &RunResult) -> Markup {
     figures.push(Figure {
         name: "Cost a month",
         value: text::dollars(result.cost.total_usd),
-        note: format!("{} hours", result.cost.month_hours),
+        note: cost_basis(result),
     });
     html! {
         section.figures aria-label="Key figures" {
@@ -145,6 +146,11 @@ fn replicas(result: &RunResult) -> Figure {
 fn saturation(result: &RunResult) -> Figure {
     let name = "Saturated first";
     match &result.saturated_first {
+        Some(first) if first.resource == FULL_VOLUME => Figure {
+            name,
+            value: first.resource.clone(),
+            note: format!("broker {}, full at t={}\u{a0}s", first.broker, first.second),
+        },
         Some(first) => Figure {
             name,
             value: first.resource.clone(),

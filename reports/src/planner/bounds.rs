@@ -5,6 +5,7 @@
 //! survivor receives `I*rf/n` (its replicas stay what they were), leads `I/m` and sends `E/m` to
 //! consumers and `I*rf/n - I/m` to followers.
 
+use super::growth::kept;
 use super::types::{Bound, Requirements, State};
 use crate::result::Milli;
 use stormglass_scenarios::plan::{LimitsPlan, Plan};
@@ -84,8 +85,7 @@ fn of_state(
     // Volumes are made as large as they must be; local disks are as large as they are.
     if host.volumes.iter().all(|volume| volume.kind == "nvme") && !host.volumes.is_empty() {
         let has: u128 = host.volumes.iter().map(|volume| u128::from(volume.size_bytes)).sum();
-        let average = u128::from(requirements.ingress_bytes_per_sec);
-        let kept = average * u128::from(requirements.retention_seconds) * copies / brokers;
+        let kept = kept(requirements) / brokers;
         all.push(("storage", percent(kept * STORAGE_RESERVE_PERMILLE / 1000, has)));
     }
     all.extend(quotas(plan, [ingress, egress], left));

@@ -1,6 +1,7 @@
 //! When growth uses up a cluster's headroom.
 
 use super::types::{Candidate, Growth, Requirements};
+use crate::cost::copies_kept;
 use crate::result::Milli;
 
 const MONTHS: f64 = 12.0;
@@ -25,10 +26,14 @@ fn volumes_full(candidate: &Candidate, requirements: &Requirements) -> Option<Mi
         return None;
     }
     let has = i128::from(cluster.storage_gib) * i128::from(cluster.brokers) * (1 << 30);
-    let kept = i128::from(requirements.ingress_bytes_per_sec)
-        * i128::from(requirements.retention_seconds)
-        * i128::from(requirements.replication);
+    let kept = i128::try_from(kept(requirements)).unwrap_or(i128::MAX);
     (kept > 0).then(|| Milli::ratio(has, kept))
+}
+
+/// Bytes of all copies that volumes keep at average load.
+pub(super) fn kept(requirements: &Requirements) -> u128 {
+    let Requirements { ingress_bytes_per_sec, retention_seconds, replication, .. } = requirements;
+    copies_kept(*ingress_bytes_per_sec, *retention_seconds, *replication)
 }
 
 /// Compound growth from 1 to `multiple`.

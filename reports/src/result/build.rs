@@ -2,19 +2,24 @@
 
 use super::decimal::Milli;
 use super::types::{
-    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, ExcuseResult,
+    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, ExcuseResult, INTERRUPTED,
     RESULT_SCHEMA_VERSION, RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict,
     ViolationResult,
 };
-use super::{critical_path, early, gap, latency, recovery, remote, resources, throughput, work};
+use super::{
+    critical_path, early, full, gap, latency, quotas, recovery, remote, resources, throughput, work,
+};
 use crate::cost;
-use crate::recording::{BrokerSecond, ClusterEvent, Excuse, Phase, Recording, Second};
+use crate::recording::{ClusterEvent, Excuse, Recording};
 use crate::text;
 use crate::thresholds::{self, Measured};
 use std::collections::BTreeMap;
 use stormglass_scenarios::plan::{Plan, Quantiles};
 
 const EVENTS_LISTED_MAX: usize = 200;
+/// How notes begin that the summary has a line for.
+pub(crate) const SATURATION_NOTE: &str = "saturation: ";
+pub(crate) const VOLUMES_NOTE: &str = "volumes: ";
 
 /// Said of violations that Kafka itself does not promise to prevent.
 const BEYOND: &str = ", beyond what Kafka itself promises";
@@ -83,10 +88,13 @@ fn verdict(plan: &Plan, recording: &Recording, thresholds: &[ThresholdResult]) -
     }
     if recording.interrupted {
         let seconds = Milli::seconds_from_ns(recording.sim_ns);
-        reasons.push(format!("interrupted after {seconds} simulated seconds"));
+        reasons.push(format!("{INTERRUPTED}{seconds} simulated seconds"));
     }
     let missed: Vec<&ThresholdResult> =
         thresholds.iter().filter(|threshold| !threshold.passed).collect();
+    if is_violated || !missed.is_empty() {
+        reasons.extend(full_reason(plan, recording));
+    }
     reasons.extend(missed.iter().map(|threshold| missed_reason(threshold)));
     let (status, exit_code) = if is_violated {
         (Status::Violated, 8)
@@ -98,6 +106,12 @@ fn verdict(plan: &Plan, recording: &Recording, thresholds: &[ThresholdResult]) -
         (Status::ThresholdMissed, 4)
     };
     Verdict { status, exit_code, reasons }
+}
+
+/// The cause of what is broken or missed where the load has filled volumes.
+fn full_reason(plan: &Plan, recording: &Recording) -> Option<String> {
+    let full = full::sentence(&full::volumes(plan, recording))?;
+    Some(format!("{full}: a broker whose log directory fails halts"))
 }
 
 fn violation_reasons(recording: &Recording) -> Vec<String> {
@@ -187,35 +201,16 @@ fn excuse_row(excuse: &Excuse) -> ExcuseResult {
     }
 }
 
-/// What the recording says, and brokers that took or sent more than their service promises.
+/// What the recording says, quotas, and volumes: those that were full, and those that will be. Those of a
+/// cluster that was only measured are not the plan's.
 fn validity_notes(plan: &Plan, recording: &Recording) -> Vec<String> {
     let mut notes = recording.assumptions.clone();
-    let Some(limits) = &plan.cluster.limits else { return notes };
-    let seconds = || {
-        let counts = |phase| matches!(phase, Phase::Measure | Phase::Heal);
-        recording.seconds.iter().filter(move |second| counts(second.phase))
-    };
-    for (at, node) in plan.cluster.brokers.iter().enumerate() {
-        let over = |bound: Option<u64>, bytes: fn(&BrokerSecond) -> u64| {
-            let bound = bound?;
-            let broker = |second: &Second| second.brokers.get(at).map_or(0, bytes);
-            let count = seconds().filter(|second| broker(second) > bound).count();
-            (count > 0).then_some((bound, count))
-        };
-        let flows = [
-            ("took", over(limits.in_sustained_bytes_per_sec, |broker| broker.bytes_in)),
-            ("sent", over(limits.out_sustained_bytes_per_sec, |broker| broker.bytes_out)),
-        ];
-        for (what, (bound, count)) in flows.iter().filter_map(|(what, over)| Some((what, (*over)?)))
-        {
-            notes.push(format!(
-                "quotas: broker {} {what} more than its sustained {} MB/s in {}: AWS promises no \
-                 undegraded performance there, and how much worse it gets is not simulated",
-                node.id,
-                Milli::ratio(i128::from(bound), 1_000_000),
-                text::counted(count as u64, "second"),
-            ));
-        }
+    notes.extend(quotas::beyond_sustained(plan, recording));
+    let mut notes = quotas::joined(notes);
+    if !recording.event_hash.is_empty() {
+        let full = full::sentence(&full::volumes(plan, recording));
+        notes.extend(full.map(|full| format!("{SATURATION_NOTE}{full}")));
+        notes.extend(cost::shortage(plan).map(|shortage| format!("{VOLUMES_NOTE}{shortage}")));
     }
     notes
 }
@@ -319,6 +314,32 @@ mod tests {
     fn a_loss_counts_whether_or_not_it_breaks_a_promise() {
         let result = built(|recording| recording.lost_records = 3);
         assert_eq!((result.lost_records, result.verdict.exit_code), (3, 4));
+    }
+
+    #[test]
+    fn volumes_that_the_load_filled_are_a_cause() {
+        let full = "volumes of brokers 1, 2 were full at t=70.7 s";
+        let built = |lost_records| {
+            let mut recording = testing::halting(&[(2, 70_698), (1, 70_701)]);
+            recording.lost_records = lost_records;
+            build("plan", "model", &testing::plan(), &recording)
+        };
+        let result = built(1);
+        let reason = format!("{full}: a broker whose log directory fails halts");
+        assert!(result.verdict.reasons.contains(&reason), "{:?}", result.verdict.reasons);
+        assert!(result.validity_notes.contains(&format!("saturation: {full}")));
+        let result = built(0);
+        assert_eq!((result.verdict.exit_code, result.verdict.reasons.len()), (0, 0));
+    }
+
+    #[test]
+    fn volumes_that_will_be_full_are_noted_of_a_simulation_alone() {
+        let notes = |event_hash: &str| {
+            let result = built(|recording| event_hash.clone_into(&mut recording.event_hash));
+            result.validity_notes.join("\n")
+        };
+        assert!(notes("9f3a").contains("volumes: at the planned load the volumes are full after"));
+        assert!(!notes("").contains("volumes: "));
     }
 
     #[test]

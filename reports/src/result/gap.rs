@@ -5,9 +5,10 @@ pub(crate) mod hit;
 
 use self::hit::{Hit, hit, is_hit, producers_away};
 use super::decimal::Milli;
+use super::full::{self, Full};
 use crate::recording::{ClusterEvent, Recording, Second, Unavailability};
 use crate::text;
-use stormglass_scenarios::plan::Plan;
+use stormglass_scenarios::plan::{ClientProfile, Plan, ProducerPlan};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Shorter gaps need no reason.
@@ -46,6 +47,8 @@ struct Gap<'a> {
     leader: i32,
     /// What happened to that leader.
     hit: Option<Hit>,
+    /// Brokers whose volumes the load has filled before it ended.
+    full: Vec<Full>,
 }
 
 impl<'a> Gap<'a> {
@@ -54,16 +57,17 @@ impl<'a> Gap<'a> {
         let planned = plan.topics.iter().find(|one| one.name == topic)?;
         let replicas = planned.assignment.get(number.parse::<usize>().ok()?)?;
         let leader = leader_before(recording, worst).or_else(|| replicas.first().copied())?;
-        Some(Self {
-            plan,
-            recording,
-            worst,
-            end_ns: worst.from_ns + worst.longest_ns,
-            topic,
-            replicas,
-            leader,
-            hit: hit(plan, leader, worst.from_ns),
-        })
+        let end_ns = worst.from_ns + worst.longest_ns;
+        let mut full = full::volumes(plan, recording);
+        full.retain(|one| one.at_ns <= end_ns);
+        let filled = || {
+            let begun_ns = worst.from_ns.saturating_add(SECOND_NS);
+            let mut all = full.iter();
+            let own = all.find(|one| one.broker == leader && one.at_ns <= begun_ns)?;
+            Some(Hit::full_volume(own.at_ns))
+        };
+        let hit = hit(plan, leader, worst.from_ns).or_else(filled);
+        Some(Self { plan, recording, worst, end_ns, topic, replicas, leader, hit, full })
     }
 
     /// How many of the gap's seconds are so, if they are most of it.
@@ -119,9 +123,16 @@ impl<'a> Gap<'a> {
                 && u64::from(second.index) * SECOND_NS >= fenced_ns
                 && self.away(second) > 0
         })?;
+        let mut full = self.full.clone();
+        full.retain(|one| self.replicas.contains(&one.broker));
+        let why = match full.len() {
+            0 => String::new(),
+            1 => format!(", and the volume of {} was full", full::named(&full)),
+            _ => format!(", and volumes of {} were full", full::named(&full)),
+        };
         Some(format!(
             "for {count} s of it partitions had no leader: no replica in sync with the last one \
-             was up"
+             was up{why}"
         ))
     }
 
@@ -178,10 +189,13 @@ impl<'a> Gap<'a> {
         })
     }
 
-    /// The end of the first burst of elections after that.
+    /// The end of the first burst of elections after that. Where several brokers go at once, those of the
+    /// first to be fenced may come just before.
     fn elected_ns(&self) -> Option<u64> {
         let before_ns = self.since_ns().saturating_sub(SECOND_NS);
-        let from_ns = self.fenced().map_or(before_ns, |event| event.at_ns);
+        let from_ns = self
+            .fenced()
+            .map_or(before_ns, |event| event.at_ns.saturating_sub(BURST_GAP_NS).max(before_ns));
         let mut last: Option<u64> = None;
         for event in self.recording.events.iter().filter(|event| event.kind == "leader-elected") {
             let too_late = event.at_ns > last.map_or(self.end_ns, |last| last + BURST_GAP_NS);
@@ -223,20 +237,28 @@ impl<'a> Gap<'a> {
 
     /// Clients waited for an answer that never came.
     fn timeout(&self) -> Option<String> {
-        let (elected_ns, since_ns) = (self.elected_ns()?, self.since_ns());
-        let timeout_ns = self.request_timeout_ns()?;
+        let (name, timeout_ns) = self.patience()?;
         let waited_ns = self.worst.longest_ns + SECOND_NS;
         if !(timeout_ns..=timeout_ns + 2 * SECOND_NS).contains(&waited_ns) {
             return None;
         }
-        let silent = self.hit.as_ref().and_then(Hit::silent).unwrap_or("a lost leader");
+        let silent = self.hit.as_ref().and_then(Hit::silent);
+        let waits = |silent: &str| {
+            format!(
+                "a request on its way to {silent} is never answered, and its producer waits {name}, \
+                 {}, before it sends again",
+                spoken(timeout_ns)
+            )
+        };
+        let Some(elected_ns) = self.elected_ns() else {
+            // Nobody else came to lead: it was the host alone.
+            return silent.map(waits);
+        };
         Some(format!(
-            "{} outlasted the elections, which were over after {}: a request on its way to \
-             {silent} is never answered, and its producer waits request.timeout.ms, {}, before it \
-             sends again",
+            "{} outlasted the elections, which were over after {}: {}",
             self.late(elected_ns),
-            spoken(elected_ns.saturating_sub(since_ns)),
-            spoken(timeout_ns),
+            spoken(elected_ns.saturating_sub(self.since_ns())),
+            waits(silent.unwrap_or("a lost leader")),
         ))
     }
 
@@ -251,23 +273,39 @@ impl<'a> Gap<'a> {
     /// Requests at the old leader were answered when its trouble was over.
     fn held_up(&self) -> Option<String> {
         let hit = self.hit.as_ref().filter(|hit| hit.lets_go())?;
-        let around = hit.ends_ns.saturating_sub(SECOND_NS)..=hit.ends_ns + 2 * CLIENT_NS;
-        let who = self.who().filter(|_| around.contains(&self.end_ns))?;
-        Some(format!(
-            "{who}, and requests on their way there were answered when that was over, after {}",
-            spoken(hit.ends_ns.saturating_sub(hit.at_ns))
-        ))
+        let (who, lasts_ns) = (self.who()?, hit.ends_ns.saturating_sub(hit.at_ns));
+        let soon_ns = hit.ends_ns.saturating_add(2 * CLIENT_NS);
+        if (hit.ends_ns.saturating_sub(SECOND_NS)..=soon_ns).contains(&self.end_ns) {
+            return Some(format!(
+                "{who}, and requests on their way there were answered when that was over, after {}",
+                spoken(lasts_ns)
+            ));
+        }
+        let again = (soon_ns..=soon_ns.saturating_add(lasts_ns)).contains(&self.end_ns);
+        (again && hit.loses_packets()).then(|| {
+            format!(
+                "{who} for {}, and TCP, whose pauses double, sent what was on its way there again \
+                 only {} later",
+                spoken(lasts_ns),
+                spoken(self.end_ns - hit.ends_ns)
+            )
+        })
     }
 
-    /// The longest `request.timeout.ms` among the producers of the partition's topic.
-    fn request_timeout_ns(&self) -> Option<u64> {
-        self.plan
-            .producers
-            .iter()
-            .filter(|producer| producer.topic == self.topic)
-            .filter_map(|producer| producer.config.get("request.timeout.ms")?.parse::<u64>().ok())
-            .max()
-            .map(|ms| ms.saturating_mul(1_000_000))
+    /// How long the most patient producer of the partition's topic waits for an answer, and the config
+    /// that says so.
+    fn patience(&self) -> Option<(&'static str, u64)> {
+        let own = |producer: &ProducerPlan| {
+            let name = match producer.profile {
+                ClientProfile::Java => "request.timeout.ms",
+                // Its own request.timeout.ms is for the broker.
+                ClientProfile::Librdkafka => "socket.timeout.ms",
+            };
+            let ms = producer.config.get(name)?.parse::<u64>().ok()?;
+            Some((name, ms.saturating_mul(1_000_000)))
+        };
+        let producers = self.plan.producers.iter().filter(|producer| producer.topic == self.topic);
+        producers.filter_map(own).max_by_key(|(_, ns)| *ns)
     }
 }
 

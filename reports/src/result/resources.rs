@@ -1,12 +1,14 @@
 //! Use of each broker's resources, and which one filled up first.
 
 use super::decimal::Milli;
+use super::full::{self, Full};
 use super::phase::Scope;
-use super::types::{BrokerResources, Saturation};
-use crate::recording::{BrokerSecond, Recording};
+use super::types::{BrokerResources, FULL_VOLUME, Saturation};
+use crate::recording::{BrokerSecond, Recording, Second};
 use stormglass_scenarios::plan::{HostPlan, Plan};
 
 const SATURATED_PERMILLE: u32 = 900;
+const SECOND_NS: u64 = 1_000_000_000;
 /// A t3 CPU credit is one vCPU for one minute.
 const CREDIT_MS: i128 = 60_000;
 
@@ -118,8 +120,35 @@ const GAUGES: [Gauge; 5] = [
     ("network threads", |s| 1000_u32.saturating_sub(s.network_idle_permille)),
 ];
 
-/// The first resource over 90 % in measure and heal; the fullest one when several share a second.
+/// The first resource over 90 % in measure and heal, or a volume that the load has filled by then.
 pub(crate) fn saturated_first(plan: &Plan, recording: &Recording) -> Option<Saturation> {
+    let busy = busy_first(plan, recording);
+    let full = full::volumes(plan, recording).first().map(|full| filled(plan, recording, *full));
+    match (full, busy) {
+        (Some(full), Some(busy)) if busy.second < full.second => Some(busy),
+        (full, busy) => full.or(busy),
+    }
+}
+
+/// A full volume, and the seconds of measure and heal in which its broker was down from then on.
+fn filled(plan: &Plan, recording: &Recording, full: Full) -> Saturation {
+    let second = u32::try_from(full.at_ns / SECOND_NS).unwrap_or(u32::MAX);
+    let at = plan.cluster.brokers.iter().position(|node| node.id == full.broker);
+    let is_down = |one: &&Second| {
+        let gauges = at.and_then(|at| one.brokers.get(at));
+        one.index >= second && gauges.is_some_and(|gauges| !gauges.up)
+    };
+    Saturation {
+        resource: FULL_VOLUME.to_owned(),
+        broker: full.broker,
+        second,
+        percent: Milli::percent_from_permille(1000),
+        seconds_above: Scope::Measured.seconds(recording).filter(is_down).count() as u64,
+    }
+}
+
+/// Of what has a rate. The fullest one when several share a second.
+fn busy_first(plan: &Plan, recording: &Recording) -> Option<Saturation> {
     let gauges: Vec<&Gauge> =
         GAUGES.iter().filter(|(name, _)| is_recorded(recording, name)).collect();
     for second in Scope::Measured.seconds(recording) {
@@ -210,6 +239,22 @@ mod tests {
         recording.seconds[0].brokers[0].handler_idle_permille = 40;
         let found = saturated_first(&testing::plan(), &recording).unwrap();
         assert_eq!((found.resource.as_str(), found.broker), ("request handlers", 1));
+    }
+
+    #[test]
+    fn a_volume_that_was_full_first_is_named() {
+        let mut recording = testing::halting(&[(3, 65_100), (1, 65_200)]);
+        for second in &mut recording.seconds[65..] {
+            second.brokers[2].up = false;
+        }
+        // Of the made-up outage, the disk of broker 1 is over 90 % from second 129 on.
+        let found = saturated_first(&testing::plan(), &recording).unwrap();
+        assert_eq!((found.resource.as_str(), found.broker, found.second), (FULL_VOLUME, 3, 65));
+        assert_eq!((found.percent.to_string().as_str(), found.seconds_above), ("100.000", 125));
+        recording.events[0].at_ns = 140 * SECOND_NS;
+        recording.events[1].at_ns = 140 * SECOND_NS;
+        let found = saturated_first(&testing::plan(), &recording).unwrap();
+        assert_eq!((found.resource.as_str(), found.second), ("disk", 129));
     }
 
     #[test]

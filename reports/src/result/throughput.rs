@@ -8,7 +8,8 @@ use std::cmp::Reverse;
 
 const WORST_PARTITIONS_MAX: usize = 10;
 
-/// Rates over measure and heal together, then per phase that has seconds.
+/// Rates over measure and heal together, then per phase that has seconds. Bytes are keys and values before
+/// compression; consumed ones are those of all groups together.
 pub(crate) fn rows(recording: &Recording) -> Vec<ThroughputRow> {
     std::iter::once(Scope::Measured)
         .chain(PHASES.into_iter().map(Scope::Only))

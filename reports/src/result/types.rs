@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Version of the shape of `result.json`. A reader refuses a newer one.
 pub const RESULT_SCHEMA_VERSION: u32 = 1;
 
+/// How the reason begins that a run was cut short.
+pub(super) const INTERRUPTED: &str = "interrupted after ";
+
 /// What a run showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +51,7 @@ pub struct RunResult {
     pub lost_records: u64,
     /// Use of each broker's resources over measure and heal.
     pub resources: Vec<BrokerResources>,
-    /// The first resource over 90 % in measure and heal, if any.
+    /// The first resource over 90 % in measure and heal, or a volume that was full before, if any.
     pub saturated_first: Option<Saturation>,
     /// What happened; the whole list is in `events.jsonl`.
     pub cluster_events: ClusterEvents,
@@ -389,7 +392,7 @@ impl WorkResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Saturation {
-    /// `cpu`, `network`, `disk`, `request handlers` or `network threads`.
+    /// `cpu`, `network`, `disk`, `request handlers`, `network threads`, or `volume`, which is full.
     pub resource: String,
     /// Broker id.
     pub broker: i32,
@@ -397,9 +400,12 @@ pub struct Saturation {
     pub second: u32,
     /// Use in that second.
     pub percent: Milli,
-    /// Seconds in which that resource of that broker was over 90 %.
+    /// Seconds in which that resource of that broker was over 90 %, or it was down for a full volume.
     pub seconds_above: u64,
 }
+
+/// The resource of a [`Saturation`] that is a full volume.
+pub const FULL_VOLUME: &str = "volume";
 
 /// Cluster events, capped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -542,6 +548,14 @@ impl RunResult {
     #[must_use]
     pub fn is_simulated(&self) -> bool {
         !self.event_hash.is_empty()
+    }
+
+    /// Whether it was cut short, whatever else its verdict says.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        let Verdict { status, reasons, .. } = &self.verdict;
+        let is_told = |reason: &String| reason.starts_with(INTERRUPTED);
+        *status == Status::Interrupted || reasons.iter().any(is_told)
     }
 
     /// What its seconds are, in words.

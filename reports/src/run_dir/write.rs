@@ -33,8 +33,8 @@ pub struct ReportInput<'a> {
     pub command: &'a str,
 }
 
-/// Writes every file of the run's directory, creating it or replacing an earlier run's files.
-/// `result.json` comes last: where it stands, the rest is complete.
+/// Writes every file of the run's directory, creating it or replacing an earlier run's files: what the rest
+/// can be made from again first, so that a volume without room loses the least, and the page last.
 ///
 /// # Errors
 /// When a file cannot be made or written; the message names it, and no half of it stays behind.
@@ -51,19 +51,20 @@ fn files(input: &ReportInput<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
     let charts = charts::draw(plan, result, recording);
     let mut cost = Vec::new();
     result.cost.write_csv(&mut cost)?;
-    let mut files = latency_files::all(&plan.phases, recording)?;
+    let first = [
+        ("plan.json", input.plan_json.as_bytes().to_vec()),
+        ("result.json", result.to_json().into_bytes()),
+        ("run.json", run_info.to_json().into_bytes()),
+        ("cost.csv", cost),
+        ("events.jsonl", events(recording)?),
+        ("timeline.csv", timeline::csv(plan, recording)?),
+    ];
+    let mut files = Vec::from(first.map(|(name, bytes)| (name.to_owned(), bytes)));
+    files.extend(latency_files::all(&plan.phases, recording)?);
     for chart in &charts {
         files.push((format!("charts/{}.svg", chart.name), chart.standalone().into_bytes()));
     }
-    let page = html::page(input, &charts);
-    let mut push = |name: &str, bytes: Vec<u8>| files.push((name.to_owned(), bytes));
-    push("plan.json", input.plan_json.as_bytes().to_vec());
-    push("timeline.csv", timeline::csv(plan, recording)?);
-    push("cost.csv", cost);
-    push("events.jsonl", events(recording)?);
-    push("run.json", run_info.to_json().into_bytes());
-    push("index.html", page.into_bytes());
-    push("result.json", result.to_json().into_bytes());
+    files.push(("index.html".to_owned(), html::page(input, &charts).into_bytes()));
     Ok(files)
 }
 
@@ -184,7 +185,10 @@ mod tests {
             assert!(error.to_string().contains("cost.csv"), "{error}");
         });
         assert!(!dir.path().join("cost.csv.partial").exists());
-        assert!(!dir.path().join("result.json").exists(), "an incomplete run has no result");
+        for name in ["plan.json", "result.json"] {
+            assert!(dir.path().join(name).exists(), "{name} comes before what cannot be written");
+        }
+        assert!(!dir.path().join("index.html").exists(), "an incomplete run has no page");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How the cluster came back, a line per fault.
 
-use crate::result::{Milli, Recovery, Return};
+use crate::result::{Milli, Recovery, Return, RunResult};
 use crate::text;
 
 const ROWS_MAX: usize = 6;
@@ -16,7 +16,8 @@ const OVERLAP: [&str; 2] = [
 ];
 
 /// A title and a line per fault; nothing without faults.
-pub(super) fn table(rows: &[Recovery]) -> Vec<String> {
+pub(super) fn table(result: &RunResult) -> Vec<String> {
+    let rows = result.recoveries.as_slice();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -26,7 +27,8 @@ pub(super) fn table(rows: &[Recovery]) -> Vec<String> {
         let label = format!("  t={} s {}", text::short_seconds(fault.at_s), fault.fault);
         let next = rows.get(index + 1);
         overlaps |= next.is_some_and(|next| !fault.was_over_at(next));
-        let cells = cells(fault, next);
+        let never = if is_open(result, fault) { "not yet" } else { "never" };
+        let cells = cells(fault, next, never);
         if label.chars().count() > LABEL_MAX {
             lines.extend([label, row("", cells)]);
         } else {
@@ -48,12 +50,19 @@ fn row(label: &str, cells: [String; 7]) -> String {
     format!("{label:<LABEL_MAX$}{}", cells.join(" "))
 }
 
-fn cells(fault: &Recovery, next: Option<&Recovery>) -> [String; 7] {
+/// Whether the run was cut short, or ended while a fault lasted: what has not come back may do so yet.
+pub(crate) fn is_open(result: &RunResult, fault: &Recovery) -> bool {
+    let lasts = fault.until_s.is_some_and(|until| until > result.simulated.seconds);
+    lasts || result.is_interrupted()
+}
+
+/// `never`: what is said of what does not come back, where no other fault follows.
+fn cells(fault: &Recovery, next: Option<&Recovery>, never: &str) -> [String; 7] {
     let exact = |after: Option<Milli>| after.map_or("-".to_owned(), text::short_seconds);
     let returned = |state: Return| match state {
         Return::Undisturbed => "steady".to_owned(),
         Return::Back { after_s } => text::short_seconds(after_s),
-        Return::NotBack => next.map_or("never".to_owned(), |next| {
+        Return::NotBack => next.map_or(never.to_owned(), |next| {
             format!(">{}", text::short_seconds(until(fault, next)))
         }),
     };
@@ -76,6 +85,7 @@ pub(crate) fn until(fault: &Recovery, next: &Recovery) -> Milli {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::Recording;
     use crate::result::build;
     use crate::testing;
 
@@ -85,10 +95,26 @@ mod tests {
         let mut again = recording.events[0].clone();
         again.at_ns += 5_000_000_000;
         recording.events.insert(3, again);
-        let rows = build("p", "m", &testing::plan(), &recording).recoveries;
-        let text = table(&rows).join("\n");
+        let mut result = build("p", "m", &testing::plan(), &recording);
+        let text = table(&result).join("\n");
         assert!(text.contains(" >5 ") && text.contains("Faults overlap"), "{text}");
-        let alone = table(&rows[1..]).join("\n");
+        result.recoveries.remove(0);
+        let alone = table(&result).join("\n");
         assert!(!alone.contains('>') && !alone.contains("overlap"), "{alone}");
+    }
+
+    #[test]
+    fn what_a_run_was_too_short_for_is_not_never() {
+        let told = |change: fn(&mut Recording)| {
+            let mut recording = testing::az_outage();
+            change(&mut recording);
+            let mut result = build("p", "m", &testing::plan(), &recording);
+            result.recoveries[0].replicas = Return::NotBack;
+            table(&result).join("\n")
+        };
+        assert!(told(|_| {}).contains(" never "));
+        assert!(told(|recording| recording.interrupted = true).contains(" not yet "));
+        let lasting = told(|recording| recording.events[0].until_ns = Some(300_000_000_000));
+        assert!(lasting.contains(" not yet "), "{lasting}");
     }
 }

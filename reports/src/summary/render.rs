@@ -3,7 +3,9 @@
 use super::recovery;
 use super::sparkline;
 use crate::recording::Recording;
-use crate::result::{Milli, RunResult, Saturation, Status};
+use crate::result::{
+    FULL_VOLUME, Milli, RunResult, SATURATION_NOTE, Saturation, Status, VOLUMES_NOTE,
+};
 use crate::text;
 
 const SPARK_COLUMNS: usize = 60;
@@ -184,7 +186,7 @@ impl Page {
     }
 
     fn recovery(&mut self, result: &RunResult) {
-        let lines = recovery::table(&result.recoveries);
+        let lines = recovery::table(result);
         if let Some((title, rows)) = lines.split_first() {
             self.section(title);
             for row in rows {
@@ -229,20 +231,21 @@ impl Page {
         self.fact("Safety", &safety_sentence(result));
         // Brokers of a real cluster are not looked into.
         if result.is_simulated() {
-            let saturated = result
-                .saturated_first
-                .as_ref()
-                .map_or("nothing went over 90 %".to_owned(), saturation_sentence);
-            self.fact("Saturation", &saturated);
+            self.fact("Saturation", &saturation(result));
         }
-        let quotas = result.validity_notes.iter().filter_map(|note| note.strip_prefix("quotas: "));
-        for (note, name) in quotas.zip(std::iter::once("Quotas").chain(std::iter::repeat(""))) {
+        self.notes(result, "Quotas", "quotas: ");
+        self.notes(result, "Volumes", VOLUMES_NOTE);
+        let without = if result.cost.complete { "" } else { ", not every price is known" };
+        let cost = text::dollars(result.cost.total_usd);
+        self.fact("Cost", &format!("{cost} a month of {}{without}", cost_basis(result)));
+    }
+
+    /// Notes that begin so, under a name of their own.
+    fn notes(&mut self, result: &RunResult, name: &str, prefix: &str) {
+        let names = std::iter::once(name).chain(std::iter::repeat(""));
+        for (note, name) in notes(result, prefix).zip(names) {
             self.fact(name, note);
         }
-        let without = if result.cost.complete { "" } else { ", not every price is known" };
-        let hours = result.cost.month_hours;
-        let cost = text::dollars(result.cost.total_usd);
-        self.fact("Cost", &format!("{cost} a month of {hours} hours{without}"));
     }
 
     fn violations(&mut self, result: &RunResult) {
@@ -305,15 +308,41 @@ pub(crate) fn gap_reason(result: &RunResult) -> Option<String> {
 pub(crate) fn safety_sentence(result: &RunResult) -> String {
     let facts: u64 = result.checkers.iter().map(|checker| checker.checked).sum();
     let broken: u64 = result.checkers.iter().map(|checker| checker.violations).sum();
-    let promises = text::counted(result.checkers.len() as u64, "promise");
+    let lost = text::counted(result.lost_records, "acknowledged record");
+    let exercised = result.checkers.iter().filter(|checker| checker.checked > 0).count();
+    // A promise that nothing was asked of is neither kept nor broken.
+    if exercised == 0 && broken == 0 {
+        return format!("{lost} lost; no promise was exercised");
+    }
     let outcome =
         if broken == 0 { "none broken".to_owned() } else { text::counted(broken, "violation") };
-    let lost = text::counted(result.lost_records, "acknowledged record");
-    format!("{lost} lost; {promises} checked on {} facts, {outcome}", text::grouped(facts))
+    let promises = text::counted(result.checkers.len() as u64, "promise");
+    let facts = text::grouped(facts);
+    format!("{lost} lost; {exercised} of {promises} exercised on {facts} facts, {outcome}")
+}
+
+/// What a month's cost carries on: `730 hours at this run's average load, storm included`.
+pub(crate) fn cost_basis(result: &RunResult) -> String {
+    let storm = if result.recoveries.is_empty() { "" } else { ", storm included" };
+    format!("{} hours at this run's average load{storm}", result.cost.month_hours)
+}
+
+/// Notes that begin so, without their beginning.
+fn notes<'a>(result: &'a RunResult, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    result.validity_notes.iter().filter_map(move |note| note.strip_prefix(prefix))
+}
+
+/// Which resource was busy first, and which volumes were full.
+fn saturation(result: &RunResult) -> String {
+    let first = result.saturated_first.as_ref();
+    let busy = first.filter(|first| first.resource != FULL_VOLUME).map(saturation_sentence);
+    let full = notes(result, SATURATION_NOTE).map(str::to_owned);
+    let all: Vec<String> = busy.into_iter().chain(full).collect();
+    if all.is_empty() { "nothing went over 90 %".to_owned() } else { all.join("; ") }
 }
 
 /// Which resource filled up first.
-pub(crate) fn saturation_sentence(saturation: &Saturation) -> String {
+fn saturation_sentence(saturation: &Saturation) -> String {
     format!(
         "{} of broker {} first, at t={} s ({} %), above 90 % for {} s",
         saturation.resource,
@@ -360,6 +389,30 @@ mod tests {
         );
         assert_eq!(text.lines().last(), Some("stormglass run az-outage --seed 7"));
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn full_volumes_are_a_saturation() {
+        let text = rendered(
+            |recording| *recording = testing::halting(&[(1, 30_000), (2, 30_100)]),
+            Style::Plain,
+        );
+        let line = "Saturation    volumes of brokers 1, 2 were full at t=30.0 s\n";
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn promises_that_nothing_was_asked_of_are_not_counted_as_kept() {
+        let safety = |change: fn(&mut Recording)| {
+            let text = rendered(change, Style::Plain);
+            text.lines().find(|line| line.starts_with("Safety")).unwrap().to_owned()
+        };
+        let some = safety(|recording| recording.checkers[0].checked = 0);
+        assert!(some.contains("; 5 of 6 promises exercised on"), "{some}");
+        let none = safety(|recording| {
+            recording.checkers.iter_mut().for_each(|checker| checker.checked = 0);
+        });
+        assert!(none.ends_with("lost; no promise was exercised"), "{none}");
     }
 
     #[test]

@@ -96,6 +96,17 @@ pub(crate) fn az_outage() -> Recording {
     recording
 }
 
+/// The same seconds, and no events but brokers that halt for want of room, at milliseconds.
+pub(crate) fn halting(halts: &[(i32, u64)]) -> Recording {
+    let mut recording = az_outage();
+    recording.events.clear();
+    recording.events.extend(halts.iter().map(|(node, at_ms)| {
+        let detail = format!("node {node} is down: log directory failed: Full");
+        event(*at_ms, "broker-down", Some(*node), &detail)
+    }));
+    recording
+}
+
 /// A violation with an account of several lines.
 pub(crate) fn violations() -> Vec<Violation> {
     vec![Violation {

@@ -213,7 +213,7 @@ pub fn msk_offers() -> Vec<Offer> {
 
 /// Partition replicas for each broker that a self-managed cluster is planned with at most: "Apache Kafka
 /// Supports 200K Partitions Per Cluster" (Apache Kafka blog, 2018) recommends up to 4,000.
-const SELF_MANAGED_PARTITIONS: u32 = 4_000;
+pub(crate) const SELF_MANAGED_PARTITIONS: u32 = 4_000;
 /// Less memory leaves a broker no page cache beside its heap, GiB.
 const SELF_MANAGED_MEMORY_GIB_MIN: u64 = 8;
 

@@ -1,7 +1,8 @@
 //! Checks of `[[producers]]` and `[[consumers]]`: references, rates, sizes, configs.
 
 use super::configs::check_client;
-use super::{check_azs, refuse_duplicates, require_known, unknown_name};
+use super::{check_azs, rates, refuse_duplicates, require_known, unknown_name};
+use crate::bounds::ZIPF_PERMILLE_MAX;
 use crate::plan::ConsumerPlan;
 use crate::resolve::{Role, client_config, server_config};
 use crate::schema::decode::{At, Errors, List};
@@ -15,8 +16,6 @@ use crate::text::diagnostic::Diagnostic;
 use crate::text::source::Span;
 use std::collections::BTreeMap;
 
-/// Highest rate of a producer group that can be simulated, milli-records per second.
-const MILLI_RECORDS_PER_SEC_MAX: u64 = 100_000_000_000;
 /// What members may speak.
 const PROTOCOLS: &str = "group.coordinator.rebalance.protocols";
 /// Header of a batch with one record, bytes: what a record needs beyond itself.
@@ -29,6 +28,7 @@ pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
     for producer in producers {
         check_producer(&producer.value, producer.span, scenario, errors);
     }
+    rates::check_loads(scenario, errors);
     let consumers = scenario.consumers.items.iter();
     refuse_duplicates("consumer group", consumers.clone().map(|item| &item.value.group), errors);
     let server = scenario.sound_cluster().map(server_config);
@@ -106,7 +106,7 @@ fn check_rate(producer: &Producer, span: Span, scenario: &Scenario, errors: &mut
                 .help("write `rate = \"10 MB/s\"`"),
         ),
         (Some(rate), None) => {
-            check_rate_value(producer, rate.value.0, rate.span, errors);
+            rates::check_rate(producer, rate, errors);
             if matches!(rate.value.0, RateValue::Bytes(0) | RateValue::MilliRecords(0)) {
                 let message = "a rate of nothing: this producer would never send";
                 errors.push(Diagnostic::new(rate.span, message, "zero"));
@@ -132,26 +132,12 @@ fn check_rate(producer: &Producer, span: Span, scenario: &Scenario, errors: &mut
     }
 }
 
-/// Smallest record, bytes; it bounds the number of records in a rate of bytes.
+/// Smallest record, bytes.
 fn smallest_record(producer: &Producer) -> u64 {
     match producer.record_size.as_ref().map(|size| &size.value) {
         None => 1024,
         Some(RecordSize::Fixed(size)) => size.0,
         Some(RecordSize::Between(range)) => range.min.value.0,
-    }
-}
-
-fn check_rate_value(producer: &Producer, rate: RateValue, span: Span, errors: &mut Errors) {
-    let milli_records = match rate {
-        RateValue::MilliRecords(rate) => rate,
-        RateValue::Bytes(bytes) => bytes.saturating_mul(1_000) / smallest_record(producer).max(1),
-    };
-    if milli_records > MILLI_RECORDS_PER_SEC_MAX {
-        let message = "more records per second than can be simulated";
-        errors.push(
-            Diagnostic::new(span, message, "too many")
-                .help("at most 100000000 records/s for each producer group"),
-        );
     }
 }
 
@@ -178,7 +164,7 @@ fn check_curve(
     }
     let times = scenario.phases.get().map(|phases| phases.times());
     for point in points {
-        check_rate_value(producer, point.value.rate.value.0, point.value.rate.span, errors);
+        rates::check_rate(producer, &point.value.rate, errors);
         let end = times.map(|times| times.measure_ns.saturating_add(times.heal_ns));
         if end.is_some_and(|end| point.value.at.value.0 > end) {
             let message = "this point lies after the end of the load";
@@ -193,7 +179,7 @@ fn check_curve(
 fn check_keys(producer: &Producer, errors: &mut Errors) {
     let Some(Keys::Zipf(zipf)) = producer.keys.as_ref().map(|keys| &keys.value) else { return };
     if let Some(exponent) = &zipf.exponent
-        && !(1..=10_000).contains(&exponent.value.0)
+        && !(1..=u64::from(ZIPF_PERMILLE_MAX)).contains(&exponent.value.0)
     {
         let message = "the exponent must be above 0 and at most 10";
         errors.push(Diagnostic::new(exponent.span, message, "out of range"));

@@ -1,13 +1,12 @@
 //! Checks of `cluster.host` and `cluster.network`: hardware that no catalogue lists.
 
+use crate::bounds::{CPU_SPEED_PERMILLE_MAX, CPU_SPEED_PERMILLE_MIN, MEMORY_BYTES_MIN};
 use crate::plan::ClusterKind;
 use crate::resolve::CUSTOM_INSTANCE;
 use crate::schema::cluster::Cluster;
 use crate::schema::decode::{At, Errors};
 use crate::schema::scalar::Duration;
 use crate::text::diagnostic::Diagnostic;
-
-const MIB: u64 = 1 << 20;
 
 /// Reports a host that is half described, or described where the catalogue decides.
 pub(super) fn check(cluster: &Cluster, errors: &mut Errors) {
@@ -34,8 +33,8 @@ pub(super) fn check(cluster: &Cluster, errors: &mut Errors) {
     }
     let spec = &host.value;
     let memory_bytes = spec.memory.value.0;
-    if memory_bytes < 512 * MIB {
-        let message = "a broker needs at least 512 MiB of memory";
+    if memory_bytes < MEMORY_BYTES_MIN {
+        let message = format!("a broker needs at least {} MiB of memory", MEMORY_BYTES_MIN >> 20);
         errors.push(Diagnostic::new(spec.memory.span, message, "too small"));
     }
     if let Some(heap) = spec.heap.as_ref().filter(|heap| heap.value.0 >= memory_bytes) {
@@ -44,9 +43,9 @@ pub(super) fn check(cluster: &Cluster, errors: &mut Errors) {
             Diagnostic::new(heap.span, message, "too large").related(spec.memory.span, "memory"),
         );
     }
-    if let Some(speed) = &spec.cpu_speed
-        && !(10_000..=100_000_000).contains(&speed.value.0)
-    {
+    let ppm = |permille: u32| u64::from(permille) * 1_000;
+    let speeds = ppm(CPU_SPEED_PERMILLE_MIN)..=ppm(CPU_SPEED_PERMILLE_MAX);
+    if let Some(speed) = spec.cpu_speed.as_ref().filter(|speed| !speeds.contains(&speed.value.0)) {
         let message = "the speed of a vCPU is between 1% and 10000% of m5's";
         errors.push(Diagnostic::new(speed.span, message, "out of range"));
     }

@@ -1,6 +1,7 @@
 //! Checks of `[[events]]`: timing, targets, magnitudes.
 
 use super::{check_az, operations, require_known, unknown_name};
+use crate::bounds::{DRIFT_PPM_MAX, LINK_DELAY_NS_MAX, LOAD_PERMILLE_MAX};
 use crate::plan::Endpoint;
 use crate::resolve::{broker_host_of, endpoint};
 use crate::schema::cluster::Cluster;
@@ -86,9 +87,6 @@ fn check_restart_time(
     }
 }
 
-/// How wrong a clock may be, parts per million: its time still moves forward.
-const DRIFT_PPM_MAX: u64 = 500_000;
-
 /// `for` on an event whose length is not its to choose, or of no length.
 fn check_duration_key(event: &Event, errors: &mut Errors) {
     let Some(duration) = &event.time.r#for else { return };
@@ -125,7 +123,7 @@ fn check_target(action: &Action, cluster: &Cluster, errors: &mut Errors) {
         Action::ClockJump(fault) => check_node(&fault.node, cluster, errors),
         Action::ClockDrift(fault) => {
             check_node(&fault.node, cluster, errors);
-            if fault.by.value.0 > DRIFT_PPM_MAX {
+            if fault.by.value.0 > u64::from(DRIFT_PPM_MAX) {
                 let message = "clocks may be wrong by half at most";
                 errors.push(Diagnostic::new(fault.by.span, message, "more than 50%"));
             }
@@ -280,11 +278,13 @@ fn check_magnitude(action: &Action, errors: &mut Errors) {
             at_most_whole(rejects, "a share of requests", errors);
         }
         Action::LinkLoss(LinkLoss { loss, .. }) => at_most_whole(loss, "loss", errors),
+        Action::BitRot(BitRot { share: Some(share), .. }) => {
+            at_most_whole(share, "a share of batches", errors);
+        }
         Action::SetCredits(SetCredits { level, .. }) => at_most_whole(level, "a level", errors),
         Action::LinkDelay(LinkDelay { extra, jitter, .. }) => {
-            let hour_ns = 3_600_000_000_000;
             for delay in [Some(extra), jitter.as_ref()].into_iter().flatten() {
-                if delay.value.0 > hour_ns {
+                if delay.value.0 > LINK_DELAY_NS_MAX {
                     let message = "a delay of more than an hour is a cut link";
                     errors.push(
                         Diagnostic::new(delay.span, message, "too long").help("use `link-cut`"),
@@ -292,7 +292,7 @@ fn check_magnitude(action: &Action, errors: &mut Errors) {
                 }
             }
         }
-        Action::Load(load) if load.load.value.0 > 100 * WHOLE_PPM => {
+        Action::Load(load) if load.load.value.0 > u64::from(LOAD_PERMILLE_MAX) * 1_000 => {
             let message = "the load can be raised to at most 10000% of the curve's";
             errors.push(Diagnostic::new(load.load.span, message, "too much"));
         }

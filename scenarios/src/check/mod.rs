@@ -11,10 +11,12 @@ mod events;
 mod managed;
 mod operations;
 mod overlaps;
+mod rates;
 mod remote;
 mod storage;
 mod topics;
 
+use crate::bounds::{PHASE_NS_MAX, constant_min};
 use crate::catalogue::managed::settable;
 use crate::schema::decode::{At, Errors, List};
 use crate::schema::scalar::Name;
@@ -39,10 +41,9 @@ pub(crate) fn check(scenario: &Scenario, errors: &mut Errors) {
 
 fn check_phases(scenario: &Scenario, errors: &mut Errors) {
     let Some(phases) = scenario.phases.get() else { return };
-    let year_ns = 365 * 86_400_000_000_000;
     let lengths = [&phases.warmup, &phases.heal, &phases.drain];
     let lengths = lengths.into_iter().flatten().chain([&phases.measure]);
-    for length in lengths.filter(|length| length.value.0 > year_ns) {
+    for length in lengths.filter(|length| length.value.0 > PHASE_NS_MAX) {
         let message = "a phase longer than a year cannot be simulated";
         errors.push(Diagnostic::new(length.span, message, "too long").help("at most 365d"));
     }
@@ -92,8 +93,13 @@ fn check_model(scenario: &Scenario, errors: &mut Errors) {
     if scenario.has_remote_storage() {
         constants.extend(crate::catalogue::remote::constants().keys().cloned());
     }
-    for (name, span, _) in &overrides.value.entries {
+    for (name, span, value) in &overrides.value.entries {
         if constants.contains(name) {
+            let least = constant_min(name);
+            if *value < least {
+                let message = format!("`{name}` is {value}, and the model needs at least {least}");
+                errors.push(Diagnostic::new(*span, message, "too small"));
+            }
             continue;
         }
         let message = format!("`{name}` is not a model constant");

@@ -2,6 +2,7 @@
 
 use super::configs::check_config;
 use super::refuse_duplicates;
+use crate::bounds::{PRELOAD_RECORD_BYTES_MAX, PRELOAD_RECORD_BYTES_MIN, REPLICAS_MAX};
 use crate::catalogue::configs::configs;
 use crate::resolve::{broker_disk_bytes, server_config};
 use crate::schema::cluster::Cluster;
@@ -14,9 +15,6 @@ use std::collections::BTreeMap;
 /// Names that Kafka keeps for itself.
 const INTERNAL: &[&str] =
     &["__consumer_offsets", "__transaction_state", "__cluster_metadata", "__share_group_state"];
-
-/// Replicas of a whole cluster: beyond what one can be asked for, and what can be simulated.
-const REPLICAS_MAX: u64 = 1_000_000;
 
 /// Reports what is wrong with the topics.
 pub(super) fn check(scenario: &Scenario, errors: &mut Errors) {
@@ -77,7 +75,8 @@ fn check_topic(
         check_config("topics", &config.value, &configs().topic, errors);
     }
     let record = topic.preload_record_size.as_ref();
-    if let Some(size) = record.filter(|size| !(16..=1 << 20).contains(&size.value.0)) {
+    let sizes = PRELOAD_RECORD_BYTES_MIN..=PRELOAD_RECORD_BYTES_MAX;
+    if let Some(size) = record.filter(|size| !sizes.contains(&size.value.0)) {
         let message = "preloaded records have between 16 B and 1 MiB";
         errors.push(Diagnostic::new(size.span, message, "out of range"));
     }

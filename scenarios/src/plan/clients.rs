@@ -50,6 +50,11 @@ pub struct ProducerPlan {
     pub first_sequence: i32,
 }
 
+impl ProducerPlan {
+    /// Highest rate of a curve, thousandths of a record per second: 10^7 records/s, which simulations are made for.
+    pub const MILLI_RECORDS_PER_SEC_MAX: u64 = 10_000_000_000;
+}
+
 fn is_zero(number: &i32) -> bool {
     *number == 0
 }

@@ -1,16 +1,19 @@
-//! Whether a plan that was read from a file makes sense: its nodes, AZs and topics are there, and what is
-//! preloaded has room. A plan that a scenario was resolved into does.
+//! Whether a plan that was read from a file makes sense: its nodes, AZs and topics are there, what is
+//! preloaded has room, and its numbers are such as a scenario could have asked for. A plan that a scenario was
+//! resolved into does, and so does a storm that was drawn from one.
 //!
 //! Leaves out what simulations refuse with a reason of their own, such as values of configs.
 
+mod magnitudes;
+mod numbers;
+
 use super::{Action, ClusterPlan, Endpoint, EventPlan, NodePlan, Plan, Quantiles, TopicPlan};
+use crate::catalogue::model::model;
 use crate::digest::PlanError;
 use std::collections::BTreeSet;
 
 /// More than this of a backlog is in no simulation, whatever storage would hold, bytes.
 const PRELOAD_MAX: u128 = 1 << 46;
-/// Longest run, ns: a year.
-const RUN_NS_MAX: u128 = 366 * 86_400 * 1_000_000_000;
 
 fn refuse<T>(message: String) -> Result<T, PlanError> {
     Err(PlanError { message })
@@ -19,7 +22,9 @@ fn refuse<T>(message: String) -> Result<T, PlanError> {
 impl Plan {
     /// What [`Plan::from_json`] finds out about a plan that has the right shape.
     pub(crate) fn check(&self) -> Result<(), PlanError> {
+        check_version(&self.model.version)?;
         check_cluster(&self.cluster)?;
+        self.check_numbers()?;
         let topics: BTreeSet<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
         for (index, topic) in self.topics.iter().enumerate() {
             check_topic(index, topic, &self.cluster)?;
@@ -28,8 +33,8 @@ impl Plan {
         self.check_clients(&topics)?;
         for (index, event) in self.events.iter().enumerate() {
             check_event(index, event, &self.cluster)?;
+            magnitudes::check(index, event)?;
         }
-        self.check_times()?;
         let model = &self.model;
         for (name, quantiles) in [
             ("latency_same_az", &model.latency_same_az),
@@ -39,7 +44,8 @@ impl Plan {
         ] {
             check_quantiles(name, quantiles)?;
         }
-        Ok(())
+        let remote = model.remote_request.as_ref();
+        remote.map_or(Ok(()), |quantiles| check_quantiles("remote_request", quantiles))
     }
 
     /// Replicas of what exists before the run are on the brokers' volumes.
@@ -82,16 +88,18 @@ impl Plan {
         }
         Ok(())
     }
+}
 
-    fn check_times(&self) -> Result<(), PlanError> {
-        let phases = &self.phases;
-        let parts = [phases.warmup_ns, phases.measure_ns, phases.heal_ns, phases.drain_ns];
-        let total: u128 = parts.into_iter().map(u128::from).sum();
-        if total > RUN_NS_MAX {
-            return refuse(format!("phases are {total} ns together: a run is at most a year long"));
-        }
-        Ok(())
+/// Other formulas give other figures: a replay would not be one.
+fn check_version(version: &str) -> Result<(), PlanError> {
+    let own = &model().version;
+    if version == own {
+        return Ok(());
     }
+    refuse(format!(
+        "model.version is \"{version}\", and the models of this program are of version \"{own}\": use \
+         the Stormglass that wrote the plan, or run the scenario again"
+    ))
 }
 
 fn check_cluster(cluster: &ClusterPlan) -> Result<(), PlanError> {
@@ -119,10 +127,7 @@ fn check_node(place: &str, node: &NodePlan, azs: &[String]) -> Result<(), PlanEr
     if node.host.volumes.is_empty() {
         return refuse(format!("{place}.host.volumes is empty: a host has at least one volume"));
     }
-    if node.host.vcpus == 0 {
-        return refuse(format!("{place}.host.vcpus is 0: a host has at least one"));
-    }
-    Ok(())
+    numbers::check_host(&format!("{place}.host"), &node.host)
 }
 
 fn check_azs(place: &str, used: &[usize], azs: &[String]) -> Result<(), PlanError> {
@@ -216,7 +221,7 @@ mod tests {
     use crate::{Source, load};
 
     /// What reading `az-outage`'s plan says after a change.
-    fn refusal(change: impl FnOnce(&mut Plan)) -> String {
+    pub(super) fn refusal(change: impl FnOnce(&mut Plan)) -> String {
         let mut plan = load(&Source::library("az-outage").unwrap(), &[], 1).unwrap();
         assert_eq!(Plan::from_json(&plan.to_json()).as_ref(), Ok(&plan));
         change(&mut plan);
@@ -262,7 +267,12 @@ mod tests {
         let nodes = vec![1, 88];
         let rolling = Action::RollingRestart { nodes, down_ns: 1, pause_ns: 1 };
         assert!(action(rolling).contains("is about node 88"));
-        assert!(refusal(|plan| plan.phases.measure_ns = u64::MAX).contains("at most a year"));
         assert!(refusal(|plan| plan.model.volume_read.points.clear()).contains("volume_read"));
+    }
+
+    #[test]
+    fn a_plan_of_other_models_is_refused() {
+        let said = refusal(|plan| plan.model.version = "99".to_owned());
+        assert!(said.starts_with("model.version is \"99\", and the models of this"), "{said}");
     }
 }

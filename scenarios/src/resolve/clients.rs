@@ -134,16 +134,18 @@ fn keys(producer: &Producer) -> KeyDist {
     }
 }
 
-/// Mean record size in half bytes, so that the mean of two sizes is whole.
-fn mean_half_bytes(producer: &Producer) -> u64 {
-    match record_size(producer) {
-        SizeDist::Fixed { bytes } => 2 * u64::from(bytes),
-        SizeDist::Uniform { min_bytes, max_bytes } => u64::from(min_bytes) + u64::from(max_bytes),
+/// Mean record size in half bytes, so that the mean of two sizes is whole. Of any size that can be written: `check`
+/// asks as well.
+pub(crate) fn mean_half_bytes(producer: &Producer) -> u64 {
+    match producer.record_size.as_ref().map(|size| &size.value) {
+        None => 2 * RECORD_BYTES_DEFAULT,
+        Some(RecordSize::Fixed(size)) => 2 * size.0,
+        Some(RecordSize::Between(range)) => range.min.value.0 + range.max.value.0,
     }
 }
 
 /// Milli-records per second of a rate; bytes are divided by the mean record size, rounded down.
-fn milli_records(rate: RateValue, producer: &Producer) -> u64 {
+pub(crate) fn milli_records(rate: RateValue, producer: &Producer) -> u64 {
     match rate {
         RateValue::MilliRecords(rate) => rate,
         RateValue::Bytes(bytes) => {

@@ -11,6 +11,7 @@ mod model;
 mod placement;
 mod plan;
 
+pub(crate) use clients::{mean_half_bytes, milli_records};
 pub(crate) use cluster::version;
 pub(crate) use configs::{Role, client_config, client_keys, server_config};
 pub(crate) use events::endpoint;

@@ -2,6 +2,7 @@
 
 use super::decode::{At, Decode, Errors, List, Place, choice, missing, section, wrong_kind};
 use super::scalar::{ByteRate, Config, Count, Duration, Name, Share, Size, Text};
+use crate::bounds::{BROKERS_MAX, CONTROLLERS_MAX, VCPUS_MAX};
 use crate::catalogue::managed::{SERVERLESS_INSTANCE, managed};
 use crate::text::source::Span;
 use crate::text::tree::{Node, Value};
@@ -52,7 +53,7 @@ section! {
         /// MSK Express, `r5.xlarge` on EC2. Not for Serverless.
         instance: Option<At<Text>>,
         /// Number of brokers. On MSK a multiple of the number of AZs. Not for Serverless.
-        brokers: Option<At<Count<1, 300>>>,
+        brokers: Option<At<Count<1, BROKERS_MAX>>>,
         /// Availability zones: how many (named `a`, `b`, `c`), or their names. Default: 3.
         azs: Option<At<Azs>>,
         /// AWS region, for prices. Default: `us-east-1`.
@@ -60,7 +61,7 @@ section! {
         /// Data volumes of each broker.
         storage: Option<At<Storage>>,
         /// KRaft controllers, an odd number. Default: 3. MSK always has 3.
-        controllers: Option<At<Count<1, 9>>>,
+        controllers: Option<At<Count<1, CONTROLLERS_MAX>>>,
         /// Instance type of each controller; only self-managed. Default: `m6g.large`.
         controller_instance: Option<At<Text>>,
         /// Kafka version, such as `3.9`. Default: `3.9`. Java clients are of the same version.
@@ -80,7 +81,7 @@ section! {
     /// Hardware of a broker that no catalogue lists. It does not burst and has no price.
     "cluster.host" HostSpec {
         /// Virtual CPUs.
-        vcpus: At<Count<1, 1024>>,
+        vcpus: At<Count<1, VCPUS_MAX>>,
         /// Speed of a vCPU against that of m5. Default: 100%.
         cpu_speed: Option<At<Share>>,
         /// Memory.

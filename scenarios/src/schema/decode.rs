@@ -297,12 +297,10 @@ macro_rules! choice {
 }
 pub(crate) use choice;
 
-/// `` `x` is not a mode``, with the likely one.
+/// `` `x` is not a mode``, with the likely one, or with all.
 pub(crate) fn unknown_choice(node: &Node, text: &str, what: &str, texts: &[&str]) -> Diagnostic {
     let message = format!("`{text}` is not {what}");
-    let diagnostic = Diagnostic::new(node.span, message, format!("not {what}"));
-    match suggestion(text, texts.iter().copied()) {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
-    }
+    let all = || format!("one of `{}`", texts.join("`, `"));
+    let help = suggestion(text, texts.iter().copied()).unwrap_or_else(all);
+    Diagnostic::new(node.span, message, format!("not {what}")).help(help)
 }

@@ -2,6 +2,9 @@
 
 use super::decode::{At, Decode, Errors, List, choice, section, unknown_choice, wrong_kind};
 use super::scalar::{Config, ConfigEntry, Count, Duration, Factor, Name, Rate, Share, Size};
+use crate::bounds::{
+    CLIENTS_MAX, KEYS_MAX, OUTSTANDING_MAX, PARTITIONS_MAX, TRANSACTION_RECORDS_MAX,
+};
 use crate::text::diagnostic::Diagnostic;
 use crate::text::tree::{Node, Value};
 use schemars::JsonSchema;
@@ -12,7 +15,7 @@ section! {
         /// Name.
         name: At<Name>,
         /// Number of partitions.
-        partitions: At<Count<1, 100_000>>,
+        partitions: At<Count<1, PARTITIONS_MAX>>,
         /// Replication factor. Default: `default.replication.factor` of the cluster.
         replication: Option<At<Count<1, 32>>>,
         /// Topic configs with Kafka's names.
@@ -71,7 +74,7 @@ section! {
         /// Topic produced to.
         topic: At<Name>,
         /// Number of client instances; the rate is divided evenly. Default: 1.
-        count: Option<At<Count<1, 10_000>>>,
+        count: Option<At<Count<1, CLIENTS_MAX>>>,
         /// Total rate of all instances, in bytes or records per second.
         rate: Option<At<Rate>>,
         /// Total rate over time, instead of `rate`.
@@ -104,7 +107,7 @@ section! {
     /// Transactions of a producer: one ends with whichever comes first, records or time.
     "transaction" Transaction {
         /// Records after which it ends; those handed over in one go are not divided. Default: 100.
-        records: Option<At<Count<1, 1_000_000>>>,
+        records: Option<At<Count<1, TRANSACTION_RECORDS_MAX>>>,
         /// Time after which it ends, from its first record. Default: 100ms.
         length: Option<At<Duration>>,
         /// Share of transactions that the application aborts. Default: 0%.
@@ -179,7 +182,7 @@ section! {
     /// Closed loop.
     "arrival.closed" Closed {
         /// Records in flight per instance.
-        outstanding: At<Count<1, 1_000_000>>,
+        outstanding: At<Count<1, OUTSTANDING_MAX>>,
     }
 }
 
@@ -199,7 +202,7 @@ section! {
     /// Uniform keys.
     "keys.uniform" UniformKeys {
         /// Number of keys.
-        count: At<Count<1, 1_000_000_000>>,
+        count: At<Count<1, KEYS_MAX>>,
     }
 }
 
@@ -207,7 +210,7 @@ section! {
     /// Zipf keys.
     "keys.zipf" ZipfKeys {
         /// Number of keys.
-        count: At<Count<1, 1_000_000_000>>,
+        count: At<Count<1, KEYS_MAX>>,
         /// Exponent: 1 is the classic law, more is more skewed. Default: 1.
         exponent: Option<At<Factor>>,
     }
@@ -329,7 +332,7 @@ section! {
         /// Topics read.
         topics: At<List<Name>>,
         /// Members. Default: 1.
-        count: Option<At<Count<1, 10_000>>>,
+        count: Option<At<Count<1, CLIENTS_MAX>>>,
         /// When the group starts, counted from the begin of the measure phase. Default: with the
         /// run.
         start_at: Option<At<Duration>>,

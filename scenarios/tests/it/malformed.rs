@@ -108,6 +108,34 @@ fn what_is_no_scenario_at_all_is_said_to_be_so() {
 }
 
 #[test]
+fn an_unknown_fault_is_answered_with_all_that_there_are() {
+    let events = "[{ at = \"1s\", fault = \"meteor\" }]";
+    let sets = [("events".to_owned(), events.to_owned())];
+    let error = load(&Source::library("steady").unwrap(), &sets, 1).unwrap_err();
+    let help = error.records()[0].help.clone().unwrap();
+    assert!(help.starts_with("one of `az-down`, `host-crash`, "), "{help}");
+    assert!(help.ends_with(", `reassign`, `topic-config`"), "{help}");
+}
+
+#[test]
+fn a_share_of_more_than_everything_and_constants_too_small_for_a_model_are_refused() {
+    let rot = "[{ at = \"1s\", fault = \"bit-rot\", node = 1, share = \"101%\" }]";
+    for (path, value, words) in [
+        ("events", rot, "a share of batches is at most 100%"),
+        (
+            "model.disk.chunk_bytes",
+            "0",
+            "`disk.chunk_bytes` is 0, and the model needs at least 4096",
+        ),
+    ] {
+        let sets = [(path.to_owned(), value.to_owned())];
+        let error = load(&Source::library("steady").unwrap(), &sets, 1).unwrap_err();
+        let records = error.records();
+        assert!(records.len() == 1 && records[0].message.contains(words), "{records:?}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_and_windows_line_ends_are_no_errors() {
     let text = format!("\u{feff}{}", library()[0].text.replace('\n', "\r\n"));
     assert!(load(&Source::new("windows.toml", text), &[], 1).is_ok());

@@ -278,9 +278,17 @@ fn digests_follow_the_text_the_plan_and_the_model() {
 #[test]
 fn a_plan_of_another_version_or_shape_is_refused() {
     let json = named("steady", &[]).to_json();
-    let newer = json.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
-    assert!(Plan::from_json(&newer).unwrap_err().to_string().contains("schema version 2"));
+    for version in [0, 2] {
+        let other = format!("\"schema_version\": {version}");
+        let other = json.replacen("\"schema_version\": 1", &other, 1);
+        let said = Plan::from_json(&other).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("schema_version is {version}, and this")), "{said}");
+    }
     assert!(Plan::from_json("{}").is_err());
+    for list in ["[1]", " []"] {
+        let said = Plan::from_json(list).unwrap_err().to_string();
+        assert_eq!(said, "not a plan: expected an object, found a list");
+    }
     let odd = json.replacen("\"seed\"", "\"sead\"", 1);
     assert!(Plan::from_json(&odd).is_err());
 }
@@ -289,4 +297,15 @@ fn a_plan_of_another_version_or_shape_is_refused() {
 fn an_unknown_name_suggests_one_of_the_library() {
     let error = Source::library("az-outge").unwrap_err();
     assert_eq!(error.records()[0].help.as_deref(), Some("did you mean `az-outage`?"));
+}
+
+/// Tests run in the directory of the crate.
+#[test]
+fn a_name_that_is_here_is_no_name_of_the_library() {
+    let help = |name: &str| Source::library(name).unwrap_err().records()[0].help.clone().unwrap();
+    assert_eq!(help("Cargo.toml"), "it is a file here: write `./Cargo.toml`");
+    assert_eq!(help("Cargo"), "there is a file `Cargo.toml` here: write `./Cargo.toml`");
+    let directory = "it is a directory here, and a scenario is a file: write `./src/FILE.toml`";
+    assert_eq!(help("src"), directory);
+    assert!(help("nowhere").starts_with("the library has steady, "));
 }

@@ -9,8 +9,16 @@ use stormglass_broker_core::ids::{NodeId, TopicId};
 use stormglass_broker_core::protocol::BrokerEndpoint;
 use stormglass_wire::{Cluster, Endpoint, Levels, NO_LOG_DIR};
 
-/// Addresses of brokers as clients are told.
-pub(crate) type Endpoints = BTreeMap<NodeId, (String, u16)>;
+/// Addresses of brokers as clients are told, and their racks.
+pub(crate) type Endpoints = BTreeMap<NodeId, Registered>;
+
+/// Where a broker is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Registered {
+    pub(crate) host: Arc<str>,
+    pub(crate) port: u16,
+    pub(crate) rack: Option<Arc<str>>,
+}
 
 /// A snapshot.
 #[derive(Debug, Clone)]
@@ -46,7 +54,7 @@ impl Directory {
     fn with<'a>(
         &self,
         topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
-        brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+        brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint, Option<&'a Arc<str>>)>,
         features: (i64, Vec<(Arc<str>, i16)>),
     ) -> Self {
         let mut next = Self::new("", Endpoints::new());
@@ -54,10 +62,11 @@ impl Directory {
         next.log_dir = Arc::clone(&self.log_dir);
         next.endpoints = Arc::clone(&self.endpoints);
         next.features = features;
-        for (node, endpoint) in brokers {
-            let address = (endpoint.host.as_ref().to_owned(), endpoint.port);
-            if next.endpoints.get(&node) != Some(&address) {
-                Arc::make_mut(&mut next.endpoints).insert(node, address);
+        for (node, BrokerEndpoint { host, port }, rack) in brokers {
+            let (host, rack) = (Arc::clone(host), rack.cloned());
+            let registered = Registered { host, port: *port, rack };
+            if next.endpoints.get(&node) != Some(&registered) {
+                Arc::make_mut(&mut next.endpoints).insert(node, registered);
             }
         }
         next.names = self.names.updated(&topics.collect::<Vec<_>>());
@@ -75,7 +84,8 @@ impl Cluster for Directory {
     }
 
     fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>> {
-        self.endpoints.get(&node).map(|(host, port)| Endpoint { host, port: *port })
+        let Registered { host, port, rack } = self.endpoints.get(&node)?;
+        Some(Endpoint { host, port: *port, rack: rack.as_deref() })
     }
 
     fn cluster_id(&self) -> &str {
@@ -123,10 +133,29 @@ impl SharedDirectory {
     pub(super) fn replace<'a>(
         &self,
         topics: impl Iterator<Item = (TopicId, &'a Arc<str>)>,
-        brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint)>,
+        brokers: impl Iterator<Item = (NodeId, &'a BrokerEndpoint, Option<&'a Arc<str>>)>,
         features: (i64, Vec<(Arc<str>, i16)>),
     ) {
         let next = Arc::new(self.current().with(topics, brokers, features));
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_has_its_rack_wherever_it_is_named() {
+        let directory = SharedDirectory::new(Directory::new("cluster", Endpoints::new()));
+        let endpoint = BrokerEndpoint { host: "kafka-1.example".into(), port: 9092 };
+        let told = |rack: Option<&Arc<str>>| {
+            let brokers = std::iter::once((NodeId(1), &endpoint, rack));
+            directory.replace(std::iter::empty(), brokers, (0, Vec::new()));
+            let current = directory.current();
+            current.endpoint(NodeId(1)).and_then(|endpoint| endpoint.rack.map(str::to_owned))
+        };
+        assert_eq!(told(Some(&"az-1".into())), Some("az-1".to_owned()));
+        assert_eq!(told(None), None, "registered anew");
     }
 }

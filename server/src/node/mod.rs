@@ -7,6 +7,6 @@ mod peers;
 mod run;
 mod timers;
 
-pub(crate) use directory::{Directory, Endpoints, SharedDirectory};
+pub(crate) use directory::{Directory, Endpoints, Registered, SharedDirectory};
 pub(crate) use event::{Answer, Event, Inbox, Outbox, Snapshot};
 pub(crate) use run::{Node, Parts};

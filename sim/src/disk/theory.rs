@@ -1,7 +1,7 @@
 //! The volume against queueing theory: M/D/1, M/G/1 (Pollaczek-Khinchine), Little's law,
 //! utilisation.
 
-use super::testing::{SEC, config, flat};
+use super::testing::{MIB, SEC, config, flat};
 use super::volume::{Io, Volumes};
 use super::{DiskConfig, Latency};
 use crate::rng::Streams;
@@ -121,4 +121,28 @@ fn iops_and_throughput_limit_whichever_is_slower() {
     let mut volumes = Volumes::new(&config, &Streams::new(4), 1);
     let large = (0..25).map(|_| volumes.submit(0, 0, Io::Read(1 << 20))).max();
     assert_eq!(large, Some(25 * SEC), "or 25 s of throughput");
+}
+
+/// Half a GiB that was asked for at once was shown as written in one second, the next one as idle.
+#[test]
+fn what_is_asked_for_counts_when_it_is_done() {
+    let mut volumes = Volumes::new(&config(), &Streams::new(4), 1);
+    for _ in 0..500 {
+        volumes.submit(0, 0, Io::Write(MIB));
+    }
+    let seconds = [1, 2, 3].map(|second| volumes.take_counters(second * SEC, 0));
+    assert_eq!(seconds.map(|of| of.write_bytes), [250 * MIB, 250 * MIB, 0]);
+    assert_eq!(seconds.map(|of| of.write_ops), [1_000, 1_000, 0]);
+    assert_eq!(seconds.map(|of| of.busy_ns), [SEC, SEC, 0]);
+}
+
+#[test]
+fn what_a_power_failure_ends_is_never_done() {
+    let mut volumes = Volumes::new(&config(), &Streams::new(4), 1);
+    for _ in 0..500 {
+        volumes.submit(0, 0, Io::Read(MIB));
+    }
+    volumes.reset(SEC);
+    let counters = volumes.take_counters(3 * SEC, 0);
+    assert_eq!((counters.read_bytes, counters.busy_ns), (250 * MIB, SEC));
 }

@@ -29,8 +29,8 @@ pub enum Io {
     Flush,
 }
 
-/// Use of a volume since the counters were last taken. Operations count when submitted, busy time
-/// when it passes.
+/// Use of a volume since the counters were last taken. Bytes and I/Os count when their operation has
+/// ended, busy time when it passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VolumeCounters {
     /// Bytes read.
@@ -43,8 +43,8 @@ pub struct VolumeCounters {
     pub write_ops: u64,
     /// Time in which at least one operation was queued or served, ns.
     pub busy_ns: u64,
-    /// Time from submission to end, summed over operations, ns: over a window's length it is the
-    /// mean queue length.
+    /// Time from submission to end, summed over the operations submitted, ns: over a window's length
+    /// it is the mean queue length.
     pub sojourn_ns: u64,
     /// Credits of the volume's throughput, parts per thousand.
     pub throughput_credit_permille: u32,
@@ -80,6 +80,16 @@ impl Slow {
     pub const NOT: Self = Self { rate_permille: 1000, extra_latency_ns: 0, until_ns: 0 };
 }
 
+/// What an operation counts for once it has ended: a volume that was asked for more than it does in a
+/// second has not done it in that second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Pending {
+    end_ns: u64,
+    is_read: bool,
+    bytes: u64,
+    ops: u64,
+}
+
 /// One volume.
 #[derive(Debug)]
 struct Volume {
@@ -93,6 +103,8 @@ struct Volume {
     /// When each place in the queue is free.
     places: BinaryHeap<Reverse<u64>>,
     busy_until_ns: u64,
+    /// Operations that have not ended, or not been counted yet.
+    pending: BinaryHeap<Reverse<Pending>>,
     counters: VolumeCounters,
 }
 
@@ -211,6 +223,7 @@ impl Volume {
             stalled_until_ns: 0,
             places: std::iter::repeat_n(Reverse(0), depth.max(1)).collect(),
             busy_until_ns: 0,
+            pending: BinaryHeap::new(),
             counters: VolumeCounters::default(),
         }
     }
@@ -238,22 +251,33 @@ impl Volume {
     }
 
     fn count(&mut self, now_ns: u64, io: Io, ops: u64, finish_ns: u64) {
+        // controllers' counters are never taken: nothing may pile up
+        self.count_ended(now_ns);
+        let (is_read, bytes) = match io {
+            Io::Read(bytes) => (true, bytes),
+            Io::Write(bytes) => (false, bytes),
+            Io::Flush => (false, 0),
+        };
+        self.pending.push(Reverse(Pending { end_ns: finish_ns, is_read, bytes, ops }));
         let counters = &mut self.counters;
-        match io {
-            Io::Read(bytes) => {
-                counters.read_bytes += bytes;
-                counters.read_ops += ops;
-            }
-            Io::Write(bytes) => {
-                counters.write_bytes += bytes;
-                counters.write_ops += ops;
-            }
-            Io::Flush => counters.write_ops += ops,
-        }
         counters.sojourn_ns += finish_ns - now_ns;
         let idle_until_ns = self.busy_until_ns.max(now_ns);
         counters.busy_ns += finish_ns.saturating_sub(idle_until_ns);
         self.busy_until_ns = idle_until_ns.max(finish_ns);
+    }
+
+    /// Counts the operations that have ended by now.
+    fn count_ended(&mut self, now_ns: u64) {
+        let counters = &mut self.counters;
+        while self.pending.peek().is_some_and(|Reverse(first)| first.end_ns <= now_ns) {
+            let Some(Reverse(ended)) = self.pending.pop() else { return };
+            let (bytes, ops) = match ended.is_read {
+                true => (&mut counters.read_bytes, &mut counters.read_ops),
+                false => (&mut counters.write_bytes, &mut counters.write_ops),
+            };
+            *bytes += ended.bytes;
+            *ops += ended.ops;
+        }
     }
 
     fn stall_until(&mut self, until_ns: u64) {
@@ -269,12 +293,16 @@ impl Volume {
         self.iops.stall_until(self.stalled_until_ns);
         let depth = self.places.len();
         self.places = std::iter::repeat_n(Reverse(now_ns), depth).collect();
+        // what was on its way never ends
+        self.count_ended(now_ns);
+        self.pending.clear();
         let future_ns = self.busy_until_ns.saturating_sub(now_ns);
         self.counters.busy_ns = self.counters.busy_ns.saturating_sub(future_ns);
         self.busy_until_ns = now_ns;
     }
 
     fn take_counters(&mut self, now_ns: u64) -> VolumeCounters {
+        self.count_ended(now_ns);
         let mut counters = std::mem::take(&mut self.counters);
         let future_ns = self.busy_until_ns.saturating_sub(now_ns).min(counters.busy_ns);
         counters.busy_ns -= future_ns;

@@ -1,7 +1,8 @@
 //! Outcomes and gauges in, a recording out. Counts and latencies only; promises are the checkers'
 //! business.
 
-use super::delivery::{BatchRegistry, Delivery, Spread};
+use super::delivery::{BatchRegistry, Delivery, Spread, about_bytes};
+use super::failures::{Cause, Failures};
 use super::latency::{ByPhase, Clamped, ProducerLatency, push_series};
 use super::outage::Outages;
 use super::paths::{PathTaken, Paths};
@@ -82,6 +83,7 @@ pub struct Finish {
 struct ProducerGroup {
     name: String,
     topic: String,
+    compression_permille: u32,
     latency: ProducerLatency,
 }
 
@@ -103,7 +105,10 @@ pub struct Recorder {
     topics: Topics,
     /// Consumer groups that read a topic, by topic slot.
     readers: Vec<u32>,
+    /// To what the first producer group of a topic compresses it, by topic slot.
+    compression_permille: Vec<u32>,
     timeline: Timeline,
+    failures: Failures,
     outages: Outages,
     registry: BatchRegistry,
     clamped: Clamped,
@@ -125,6 +130,7 @@ impl Recorder {
         let producers = plan.producers.iter().map(|producer| ProducerGroup {
             name: producer.name.clone(),
             topic: producer.topic.clone(),
+            compression_permille: producer.compression_permille,
             latency: ProducerLatency::default(),
         });
         let consumers = plan.consumers.iter();
@@ -137,7 +143,9 @@ impl Recorder {
             subscriptions: plan.consumers.iter().map(|group| group.topics.clone()).collect(),
             topics: Topics::default(),
             readers: Vec::new(),
+            compression_permille: Vec::new(),
             timeline: Timeline::new(plan.consumers.len()),
+            failures: Failures::default(),
             outages: Outages::new(phases.warmup_end_ns),
             registry: BatchRegistry::default(),
             clamped: Clamped::default(),
@@ -164,6 +172,9 @@ impl Recorder {
         let reads = |topics: &&Vec<String>| topics.iter().any(|topic| **topic == **name);
         let readers = self.subscriptions.iter().filter(reads).count();
         self.readers.push(u32::try_from(readers).expect("consumer groups are few"));
+        let writer = self.producers.iter().find(|producer| *producer.topic == **name);
+        let permille = writer.map_or(1_000, |producer| producer.compression_permille);
+        self.compression_permille.push(permille);
         for group in &mut self.consumers {
             group.topics.push(ByPhase::default());
         }
@@ -173,9 +184,14 @@ impl Recorder {
     pub fn produced(&mut self, producer: usize, outcome: &Outcome) {
         match outcome {
             Outcome::Acked(done) => self.acked(producer, done),
-            Outcome::Failed(done, _) => self.failed(done),
-            Outcome::Rejected { records, .. } => {
-                self.timeline.current.failed_records += records;
+            Outcome::Failed(done, reason) => {
+                self.failed(Cause::Failed(*reason), done.records.len() as u64);
+                if self.measures {
+                    self.ended(done, false);
+                }
+            }
+            Outcome::Rejected { records, reason } => {
+                self.failed(Cause::Rejected(*reason), *records);
             }
             _ => {}
         }
@@ -209,22 +225,21 @@ impl Recorder {
         else {
             return;
         };
-        let bytes = share_of_bytes(batch, *count);
-        self.timeline.current.group_bytes[consumer] += bytes;
-        if !self.measures {
-            return;
-        }
-        let Some(topic) = self.topics.slot(tp.topic) else { return };
-        let Body::Template { tag, .. } = batch.body else { return };
-        let first = index_in(batch, *first_offset);
-        let delivery = Delivery { consumer, first, count: *count, at_ns: *delivered_ns };
-        if let Some(spread) = self.registry.delivered(tag, delivery) {
-            self.end_to_end(topic, spread, delivery);
-        }
+        let topic = self.topics.slot(tp.topic);
+        let permille = topic.map_or(1_000, |topic| self.compression_permille[topic]);
+        let delivery = Delivery {
+            consumer,
+            first: index_in(batch, *first_offset),
+            count: *count,
+            at_ns: *delivered_ns,
+            bytes: about_bytes(batch, *count, permille),
+        };
+        let Body::Template { tag, .. } = batch.body else { return self.got(None, delivery) };
+        self.got(topic.map(|topic| (topic, tag)), delivery);
     }
 
     /// A record that consumer group `consumer` got outside of a simulation, known by the tag with which
-    /// it was acknowledged as a batch of its own.
+    /// it was acknowledged as a batch of its own; with the bytes of its key and value.
     pub fn delivered_record(
         &mut self,
         consumer: usize,
@@ -232,12 +247,9 @@ impl Recorder {
         at_ns: u64,
         bytes: u64,
     ) {
-        self.timeline.current.group_bytes[consumer] += bytes;
-        let Some((topic, tag)) = self.topics.slot(topic).zip(tag) else { return };
-        let delivery = Delivery { consumer, first: 0, count: 1, at_ns };
-        if let Some(spread) = self.registry.delivered(tag, delivery) {
-            self.end_to_end(topic, spread, delivery);
-        }
+        let delivery = Delivery { consumer, first: 0, count: 1, at_ns, bytes };
+        let batch = self.topics.slot(topic).zip(tag);
+        self.got(batch, delivery);
     }
 
     /// Bytes that crossed AZs at a time; only those of the measured time count.
@@ -268,6 +280,12 @@ impl Recorder {
         if self.measures {
             self.paths.push(sample);
         }
+    }
+
+    /// Of what records failed in measure and heal, in a sentence, if any did.
+    #[must_use]
+    pub fn failures(&self) -> Option<String> {
+        self.failures.note()
     }
 
     /// Everything measured.
@@ -338,10 +356,24 @@ impl Recorder {
         self.ended(done, true);
     }
 
-    fn failed(&mut self, done: &BatchDone) {
-        self.timeline.current.failed_records += done.records.len() as u64;
-        if self.measures {
-            self.ended(done, false);
+    fn failed(&mut self, cause: Cause, records: u64) {
+        self.timeline.current.failed_records += records;
+        // by the second, as its phase is what its failures are counted for
+        if self.phases.is_measured(self.timeline.second_began_ns()) {
+            self.failures.count(cause, records);
+        }
+    }
+
+    /// A group gets records of a batch, known by its topic's slot and its tag.
+    fn got(&mut self, batch: Option<(usize, u64)>, delivery: Delivery) {
+        let known = batch.filter(|_| self.measures).and_then(|(topic, tag)| {
+            let spread = self.registry.delivered(tag, delivery)?;
+            Some((topic, spread))
+        });
+        let bytes = known.map_or(delivery.bytes, |(_, spread)| spread.bytes_of(delivery));
+        self.timeline.current.delivered(delivery.consumer, bytes);
+        if let Some((topic, spread)) = known {
+            self.end_to_end(topic, spread, delivery);
         }
     }
 
@@ -353,10 +385,11 @@ impl Recorder {
         if groups == 0 || !(acked || done.ambiguous) {
             return;
         }
-        let Some((spread, early)) = self.registry.ended(done.tag, &done.records, groups) else {
-            return;
-        };
+        let batch = (done.records.as_slice(), done.raw_bytes);
+        let Some((spread, early)) = self.registry.ended(done.tag, batch, groups) else { return };
         for delivery in early {
+            let current = &mut self.timeline.current;
+            current.correct(delivery.consumer, delivery.bytes, spread.bytes_of(delivery));
             self.end_to_end(topic, spread, delivery);
         }
     }
@@ -420,14 +453,6 @@ impl Recorder {
         }
         notes
     }
-}
-
-fn share_of_bytes(batch: &Batch, count: u32) -> u64 {
-    let records = u64::from(batch.header.record_count.unsigned_abs()).max(1);
-    if u64::from(count) == records {
-        return u64::from(batch.size_bytes());
-    }
-    u64::from(batch.size_bytes()) * u64::from(count) / records
 }
 
 /// Place of an offset in its batch.

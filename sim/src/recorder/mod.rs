@@ -4,6 +4,7 @@
 mod buckets;
 mod collect;
 mod delivery;
+mod failures;
 mod latency;
 mod outage;
 mod paths;

@@ -25,8 +25,21 @@ pub(crate) struct Current {
     pub(crate) acked_bytes: u64,
     /// Records failed for good.
     pub(crate) failed_records: u64,
-    /// Bytes delivered by consumer group, as in the log.
-    pub(crate) group_bytes: Vec<u64>,
+    /// Bytes delivered by consumer group, keys and values before compression. Below zero by what was
+    /// counted too much before.
+    group_bytes: Vec<i64>,
+}
+
+impl Current {
+    /// A group gets so many bytes.
+    pub(crate) fn delivered(&mut self, group: usize, bytes: u64) {
+        self.group_bytes[group] += bytes.cast_signed();
+    }
+
+    /// What a group got, now or earlier, was not `counted` bytes but so many.
+    pub(crate) fn correct(&mut self, group: usize, counted: u64, bytes: u64) {
+        self.group_bytes[group] += bytes.cast_signed() - counted.cast_signed();
+    }
 }
 
 /// Seconds so far.
@@ -44,6 +57,11 @@ impl Timeline {
     pub(crate) fn new(groups: usize) -> Self {
         let current = Current { group_bytes: vec![0; groups], ..Current::default() };
         Self { current, ..Self::default() }
+    }
+
+    /// When the current second began, ns.
+    pub(crate) fn second_began_ns(&self) -> u64 {
+        self.done.len() as u64 * NS_PER_SECOND
     }
 
     /// Counts intended records of a batch whose outcome is known.
@@ -86,9 +104,11 @@ impl Timeline {
         let SecondGauges { index, phase, brokers, lags, offline_partitions, controller } = gauges;
         assert_eq!(index as usize, self.done.len(), "the timeline has no gaps");
         let current = &mut self.current;
-        let groups = current.group_bytes.iter_mut().enumerate().map(|(group, bytes)| {
+        let groups = current.group_bytes.iter_mut().enumerate().map(|(group, counted)| {
             let (sum_lag, max_lag) = lags.get(group).copied().unwrap_or_default();
-            GroupSecond { sum_lag, max_lag, bytes: std::mem::take(bytes) }
+            let bytes = u64::try_from(*counted).unwrap_or(0);
+            *counted = (*counted).min(0);
+            GroupSecond { sum_lag, max_lag, bytes }
         });
         let groups: Vec<GroupSecond> = groups.collect();
         self.intervals.push(Interval { index, counts: interval_counts(&current.response) });
@@ -160,7 +180,7 @@ mod tests {
     fn counters_start_afresh_each_second() {
         let mut timeline = Timeline::new(1);
         timeline.current.acked_records = 5;
-        timeline.current.group_bytes[0] = 99;
+        timeline.current.delivered(0, 99);
         timeline.current.response.add(2_000_000, bucket_of(2_000_000), 5);
         timeline.end(gauges(0));
         timeline.end(gauges(1));
@@ -172,6 +192,23 @@ mod tests {
         assert_eq!(intervals[0].counts.iter().map(|(_, count)| count).sum::<u64>(), 5);
         assert!(intervals[0].counts[0].0.abs_diff(2_000_000) < 16_000);
         assert!(intervals[1].counts.is_empty());
+    }
+
+    #[test]
+    fn what_was_counted_too_much_is_taken_off_later_seconds() {
+        let mut timeline = Timeline::new(1);
+        timeline.current.delivered(0, 99);
+        timeline.end(gauges(0));
+        assert_eq!(timeline.second_began_ns(), NS_PER_SECOND);
+        timeline.current.correct(0, 99, 90);
+        timeline.current.delivered(0, 5);
+        timeline.end(gauges(1));
+        timeline.current.delivered(0, 10);
+        timeline.current.correct(0, 10, 12);
+        timeline.end(gauges(2));
+        let (seconds, _) = timeline.finish();
+        let bytes = seconds.iter().map(|second| (second.consumed_bytes, second.groups[0].bytes));
+        assert_eq!(bytes.collect::<Vec<_>>(), [(99, 99), (0, 0), (8, 8)]);
     }
 
     #[test]

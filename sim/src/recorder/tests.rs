@@ -4,7 +4,7 @@ use super::testing::{TOPIC, batch, batch_done, plan, tp};
 use super::{Finish, Recorder, SecondGauges, Transfer};
 use crate::client::{FailReason, Outcome, RejectReason};
 use stormglass_broker_core::ids::NodeId;
-use stormglass_reports::recording::{LatencyKind, Phase, Recording};
+use stormglass_reports::recording::{LatencyKind, Phase, Recording, Second};
 
 const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -16,27 +16,38 @@ fn recorder() -> Recorder {
 }
 
 fn delivered(tag: u64, count: i32, delivered_ns: u64) -> Outcome {
+    part_delivered((tag, count), (0, count.unsigned_abs()), delivered_ns)
+}
+
+/// Of the batch with a tag and so many records, those from the first one on.
+fn part_delivered(
+    (tag, records): (u64, i32),
+    (first_offset, count): (i64, u32),
+    delivered_ns: u64,
+) -> Outcome {
     Outcome::Delivered {
         tp: tp(0),
-        batch: batch(0, count, tag),
-        first_offset: 0,
-        count: count.unsigned_abs(),
+        batch: batch(0, records, tag),
+        first_offset,
+        count,
         delivered_ns,
         from_broker: NodeId(1),
     }
 }
 
+fn end_second(recorder: &mut Recorder, index: u32) {
+    recorder.end_of_second(SecondGauges {
+        index,
+        phase: Phase::Measure,
+        brokers: Vec::new(),
+        lags: Vec::new(),
+        offline_partitions: 0,
+        controller: None,
+    });
+}
+
 fn finish(mut recorder: Recorder, seconds: u32) -> Recording {
-    for index in 0..seconds {
-        recorder.end_of_second(SecondGauges {
-            index,
-            phase: Phase::Measure,
-            brokers: Vec::new(),
-            lags: Vec::new(),
-            offline_partitions: 0,
-            controller: None,
-        });
-    }
+    (0..seconds).for_each(|index| end_second(&mut recorder, index));
     recorder.finish(Finish { sim_ns: 60 * SECOND, ..Finish::default() })
 }
 
@@ -63,7 +74,71 @@ fn end_to_end_joins_deliveries_before_and_after_the_ack() {
     );
     assert_eq!(recording.seconds[0].end_to_end.count, 4);
     assert_eq!(recording.seconds[0].acked_records, 2);
-    assert!(recording.seconds[0].consumed_bytes > 0);
+    assert_eq!(recording.seconds[0].acked_bytes, 200);
+    assert_eq!(recording.seconds[0].groups.iter().map(|of| of.bytes).collect::<Vec<_>>(), [200; 2]);
+    assert_eq!(recording.seconds[0].consumed_bytes, 400);
+}
+
+#[test]
+fn who_reads_everything_has_the_bytes_that_were_acknowledged() {
+    let mut plan = plan();
+    plan.producers[0].compression_permille = 400;
+    let mut recorder = Recorder::new(&plan);
+    recorder.topic(TOPIC, &"t".into());
+    let at = 12 * SECOND;
+    for tag in 0..10 {
+        let ack = Outcome::Acked(batch_done(tp(0), tag, &[at, at, at], at + 30 * MS));
+        let parts = [(0, 1), (1, 2)].map(|part| part_delivered((tag, 3), part, at + 30 * MS));
+        let [before, after] = if tag % 2 == 0 { [0, 1] } else { [1, 0] };
+        parts.iter().for_each(|part| recorder.delivered(before, part));
+        if tag == 4 {
+            end_second(&mut recorder, 0);
+        }
+        recorder.produced(0, &ack);
+        parts.iter().for_each(|part| recorder.delivered(after, part));
+    }
+    end_second(&mut recorder, 1);
+    let recording = recorder.finish(Finish::default());
+    let bytes = |of: fn(&Second) -> u64| recording.seconds.iter().map(of).sum::<u64>();
+    assert_eq!(bytes(|second| second.acked_bytes), 3_000);
+    assert_eq!(bytes(|second| second.groups[0].bytes), 3_000);
+    assert_eq!(bytes(|second| second.groups[1].bytes), 3_000);
+}
+
+#[test]
+fn a_batch_without_an_outcome_counts_with_what_it_tells() {
+    let mut plan = plan();
+    plan.producers[0].compression_permille = 400;
+    let mut recorder = Recorder::new(&plan);
+    recorder.topic(TOPIC, &"t".into());
+    // two records of 19 bytes in the log, of which the format has added 7
+    recorder.delivered(0, &delivered(1, 2, SECOND));
+    recorder.delivered(1, &delivered(1 << 62, 2, SECOND));
+    let recording = finish(recorder, 1);
+    let bytes = recording.seconds[0].groups.iter().map(|group| group.bytes);
+    assert_eq!(bytes.collect::<Vec<_>>(), [62, 25], "nobody has compressed a backlog");
+}
+
+#[test]
+fn the_note_tells_of_what_the_measured_seconds_count_as_failed() {
+    let mut recorder = recorder();
+    let fail = |recorder: &mut Recorder, at_ns| {
+        let done = batch_done(tp(0), 6, &[at_ns], at_ns);
+        recorder.produced(0, &Outcome::Failed(done, FailReason::TransactionAborted));
+    };
+    fail(&mut recorder, 9 * SECOND);
+    (0..10).for_each(|index| end_second(&mut recorder, index));
+    assert_eq!(recorder.failures(), None, "warm-up");
+    fail(&mut recorder, 10 * SECOND);
+    let refused = Outcome::Rejected { records: 3, reason: RejectReason::BlockedTooLong };
+    recorder.produced(0, &refused);
+    (10..40).for_each(|index| end_second(&mut recorder, index));
+    fail(&mut recorder, 40 * SECOND);
+    assert_eq!(
+        recorder.failures().unwrap(),
+        "failures: 4 records in measure and heal, of which 3 not taken within max.block.ms, 1 aborted \
+         with their transaction"
+    );
 }
 
 #[test]

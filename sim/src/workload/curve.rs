@@ -2,10 +2,15 @@
 //!
 //! The work done by `x` ns after a segment's start is `F(x) = r0 x + (r1 - r0) x^2 / 2L`, in
 //! milli-records/s times ns, rounded down. Work between two points is a difference of two `F`, so
-//! rounding never accumulates. Valid for rates up to 10^7 records/s and segments up to a day.
+//! rounding never accumulates. Valid for rates up to 10^7 records/s and segments up to four years, which is as long as
+//! a run may be.
+
+use stormglass_scenarios::plan::ProducerPlan;
 
 /// Highest rate of a curve, milli-records per second: keeps `F` within 128 bits.
-const RATE_MAX: u64 = 10_000_000_000;
+const RATE_MAX: u64 = ProducerPlan::MILLI_RECORDS_PER_SEC_MAX;
+/// Length of a segment, ns, up to which `F` can be worked out at once: a day.
+const LENGTH_AT_ONCE_MAX: u64 = 86_400 * 1_000_000_000;
 
 /// A rate over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,9 +106,26 @@ impl Segment {
     }
 
     fn ramp(&self, x: u64) -> u128 {
+        if self.end_ns - self.start_ns > LENGTH_AT_ONCE_MAX {
+            return self.long_ramp(x);
+        }
         let x = i128::from(x);
         let twice = 2 * self.length() * i128::from(self.rate_at_start) * x + self.rise() * x * x;
         (twice / (2 * self.length())).unsigned_abs()
+    }
+
+    /// The same in parts, where a product of all of it has no room: `c x = q 2L + r`, so that
+    /// `c x^2 / 2L = q x + r x / 2L`.
+    fn long_ramp(&self, x: u64) -> u128 {
+        let (x, twice) = (u128::from(x), 2 * u128::from(self.end_ns - self.start_ns));
+        let change = u128::from(self.rate_at_start.abs_diff(self.rate_at_end)) * x;
+        let (whole, rest) = (change / twice * x, change % twice * x);
+        let level = u128::from(self.rate_at_start) * x;
+        if self.rate_at_end >= self.rate_at_start {
+            level + whole + rest / twice
+        } else {
+            level - whole - rest.div_ceil(twice)
+        }
     }
 
     /// The smallest `x` with `ramp(x) >= target`. A float's guess is off by little; whole numbers
@@ -183,6 +205,28 @@ mod tests {
         let curve = RateCurve::new(&[(5 * S, 4_000)]);
         assert_eq!(curve.records_until(5 * S), 20);
         assert_eq!(curve.rate_at(100 * S), 4_000);
+    }
+
+    #[test]
+    fn a_long_ramp_is_worked_out_as_a_short_one() {
+        for (from, to) in [(0, RATE_MAX), (RATE_MAX, 0), (7_000_001, 3), (1, 1_000_000)] {
+            let segment = Segment::new((S, from), (86_401 * S, to));
+            for x in (0..=97).map(|part| 86_400 * S / 97 * part).chain([1, 2, 86_400 * S]) {
+                assert_eq!(segment.long_ramp(x), segment.ramp(x), "{from} {to} {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn ramps_may_last_for_years() {
+        let end_ns = 4 * 365 * 86_400 * S;
+        let halves = u128::from(RATE_MAX) * u128::from(end_ns) / 2;
+        for (from, to) in [(0, RATE_MAX), (RATE_MAX, 0)] {
+            let segment = Segment::new((0, from), (end_ns, to));
+            assert_eq!(segment.ramp(end_ns), halves);
+            let x = segment.invert_ramp(halves / 3);
+            assert!(segment.ramp(x) >= halves / 3 && segment.ramp(x - 1) < halves / 3);
+        }
     }
 
     #[test]

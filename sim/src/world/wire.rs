@@ -60,7 +60,7 @@ impl Cluster for Names<'_> {
     }
 
     fn endpoint(&self, _: NodeId) -> Option<Endpoint<'_>> {
-        Some(Endpoint { host: &self.wire.host, port: 9092 })
+        Some(Endpoint { host: &self.wire.host, port: 9092, rack: None })
     }
 
     fn cluster_id(&self) -> &str {

@@ -2,7 +2,8 @@
 //! no result.
 
 use super::find::Finds;
-use super::{show, shrinking};
+use super::show::{self, Findings};
+use super::shrinking;
 use crate::args::Hunt;
 use crate::commands::load::{plan_of, source, tell_unread};
 use crate::exit::Exit;
@@ -11,7 +12,7 @@ use crate::files;
 use crate::interrupt;
 use crate::output::Output;
 use crate::progress::{self, Board};
-use crate::simulation::{refused, total_ns};
+use crate::simulation::{check_plant, refused, total_ns};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,9 @@ pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Fai
     let base = plan_of(&args.target, &args.sets, args.seeds.start)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&base.scenario));
     files::ready(&dir)?;
+    quiet_panics();
+    // before an earlier hunt in the same place is cleared away
+    check_plant(&base, args.plant.as_deref(), &command(args))?;
     tell_unread(&source(&args.target)?, &[&args.sets], output);
     let began = now();
     let shard = args.shard;
@@ -64,7 +68,6 @@ pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Fai
         failed: AtomicBool::new(false),
         deadline: args.time.and_then(|time| began.checked_add(time)),
     };
-    quiet_panics();
     let hunting = progress::watch(output, &label, seeds_ns, |board| crew.run(board));
     let wall = now() - began;
     // Whatever was found so far is kept, also when a job could not go on.
@@ -79,7 +82,8 @@ pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Fai
     let mut finds = finds.into_inner().unwrap_or_else(PoisonError::into_inner);
     let saved = finds.save();
     let result = finds.result();
-    let exit = show::show(&result, Some((wall, args.jobs)), &dir, output)?;
+    let took = Some((wall, args.jobs));
+    let exit = show::show(&Findings { result: &result, took, missing: &[], dir: &dir }, output)?;
     show::write_speed(&result, wall, args.jobs, &dir).ok();
     shrunk.and(saved)?;
     Ok(exit)
@@ -147,7 +151,7 @@ impl Crew<'_> {
         let plan = swarm(&self.base, seed);
         let outcome = self.simulate(&plan, board);
         if let Err(error @ (SimError::NoPlants | SimError::UnknownPlant(_))) = outcome {
-            return Err(refused(error, &self.command()));
+            return Err(refused(error, &command(self.args)));
         }
         let is_cut_short = |finished: &Finished| finished.recording.interrupted;
         if outcome.as_ref().is_ok_and(is_cut_short) {
@@ -183,15 +187,15 @@ impl Crew<'_> {
     pub(super) fn finds(&self) -> std::sync::MutexGuard<'_, Finds> {
         self.finds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn command(&self) -> String {
-        let args = self.args;
-        let mut words = vec!["stormglass".to_owned(), "hunt".to_owned(), args.scenario.clone()];
-        if let Some(plant) = &args.plant {
-            words.extend(["--plant".to_owned(), plant.clone()]);
-        }
-        crate::invocation::quoted(words)
+/// The command without what changes nothing about a refusal.
+fn command(args: &Hunt) -> String {
+    let mut words = vec!["stormglass".to_owned(), "hunt".to_owned(), args.scenario.clone()];
+    if let Some(plant) = &args.plant {
+        words.extend(["--plant".to_owned(), plant.clone()]);
     }
+    crate::invocation::quoted(words)
 }
 
 /// Seeds, events or anything else per second of wall time, in thousandths.

@@ -1,7 +1,8 @@
 //! `stormglass hunt merge`: the directories of shards as one.
 
 use super::folder::{self, FILES};
-use super::show;
+use super::gaps::{Gap, gaps, was_cut_short};
+use super::show::{self, Findings};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -13,7 +14,8 @@ use stormglass_reports::hunt::{FailureRow, HuntResult, SeedShare};
 
 const DEFAULT_DIR: &str = "stormglass-out/hunt-merged";
 
-/// Adds up numbers, and keeps the folder of the lowest seed for each failure.
+/// Adds up numbers, and keeps the folder of the lowest seed for each failure. Without some of the
+/// shards the merge is a hunt that was cut short: it is marked and ends as such.
 pub(in crate::commands) fn merge(
     dirs: &[PathBuf],
     out: Option<PathBuf>,
@@ -23,11 +25,12 @@ pub(in crate::commands) fn merge(
     let mut merged: Option<HuntResult> = None;
     let mut failures: BTreeMap<String, (FailureRow, &Path)> = BTreeMap::new();
     for dir in dirs {
-        let Some(shard) = folder::read(dir)? else {
+        let Some(mut shard) = folder::read(dir)? else {
             let message = format!("{}: no hunt.json there", dir.display());
             return Err(Failure::new(Exit::InvalidScenario, message)
                 .help("give the directories that `stormglass hunt --out` wrote"));
         };
+        shard.interrupted = was_cut_short(&shard);
         if let Some(merged) = &merged {
             check_seeds(merged, &shard, dir)?;
         }
@@ -55,8 +58,24 @@ pub(in crate::commands) fn merge(
         copy(&from.join(&row.folder), &out.join(&row.folder))?;
     }
     merged.failures = failures.into_values().map(|(row, _)| row).collect();
+    let missing: Vec<String> = gaps(&merged.shares).iter().map(Gap::to_string).collect();
+    merged.interrupted |= !missing.is_empty();
     folder::write_result(&out, &merged)?;
-    show::show(&merged, None, &out, output)
+    let findings = Findings { result: &merged, took: None, missing: &missing, dir: &out };
+    let exit = show::show(&findings, output)?;
+    warn(&missing, output);
+    Ok(exit)
+}
+
+/// On stderr, too: whoever reads only numbers, or JSON, would take what is there for all of it.
+fn warn(missing: &[String], output: Output) {
+    for line in missing {
+        output.note(&format!("warning: {line}"));
+    }
+    if !missing.is_empty() {
+        output
+            .note("  = help: run them with the --shard that they had, and merge all of them again");
+    }
 }
 
 /// A seed of two hunts would count twice. Hunts of earlier versions do not say their seeds: two with the

@@ -3,6 +3,7 @@
 mod crew;
 mod find;
 mod folder;
+mod gaps;
 mod merge;
 mod show;
 mod shrinking;

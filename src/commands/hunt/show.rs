@@ -23,19 +23,27 @@ struct Speed {
     host: String,
 }
 
+/// What is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Findings<'a> {
+    /// What was found.
+    pub(super) result: &'a HuntResult,
+    /// How long that took with how many jobs; of a merge nobody knows.
+    pub(super) took: Option<(Duration, usize)>,
+    /// Shards that a merge lacks.
+    pub(super) missing: &'a [String],
+    /// Where it lies.
+    pub(super) dir: &'a Path,
+}
+
 /// Prints the findings and returns the exit code.
-pub(super) fn show(
-    result: &HuntResult,
-    took: Option<(Duration, usize)>,
-    dir: &Path,
-    output: Output,
-) -> Result<Exit, Failure> {
+pub(super) fn show(findings: &Findings<'_>, output: Output) -> Result<Exit, Failure> {
     if output.is_json() {
-        output.json(result)?;
+        output.json(findings.result)?;
     } else {
-        output.text(&text(result, took, dir))?;
+        output.text(&text(findings))?;
     }
-    Ok(exit(result))
+    Ok(exit(findings.result))
 }
 
 fn exit(result: &HuntResult) -> Exit {
@@ -65,11 +73,31 @@ pub(super) fn write_speed(
     folder::whole(&dir.join("speed.json"), format!("{text}\n").as_bytes())
 }
 
-fn text(result: &HuntResult, took: Option<(Duration, usize)>, dir: &Path) -> String {
+fn text(findings: &Findings<'_>) -> String {
+    let Findings { result, missing, dir, .. } = *findings;
     let mut text = String::new();
-    let HuntResult { scenario, seeds, sound, excused, failed, refused, .. } = result;
-    let _ = write!(text, "{scenario}: {seeds} seeds");
-    if let Some((wall, jobs)) = took {
+    write_headline(&mut text, findings);
+    if result.seeds > 0 {
+        write_numbers(&mut text, result);
+    }
+    for line in missing {
+        let _ = writeln!(text, "{line}");
+    }
+    // where nothing was run, it says nothing about storms that nothing was reached
+    if result.seeds > 0 {
+        write_never_reached(&mut text, result);
+    }
+    write_failures(&mut text, result, dir);
+    text
+}
+
+fn write_headline(text: &mut String, findings: &Findings<'_>) {
+    let HuntResult { scenario, seeds, .. } = findings.result;
+    let _ = match seeds {
+        0 => write!(text, "{scenario}: no seed was run"),
+        seeds => write!(text, "{scenario}: {seeds} seeds"),
+    };
+    if let Some((wall, jobs)) = findings.took.filter(|_| *seeds > 0) {
         let (rate, ms) = (rate_milli(*seeds, wall), wall.as_millis());
         let _ = write!(
             text,
@@ -78,15 +106,20 @@ fn text(result: &HuntResult, took: Option<(Duration, usize)>, dir: &Path) -> Str
             ms % 1_000 / 100,
             rate / 1_000,
             rate % 1_000 / 10,
-            rate_milli(result.events, wall) / 1_000
+            rate_milli(findings.result.events, wall) / 1_000
         );
     }
-    if result.interrupted {
+    if findings.result.interrupted {
         text.push_str(", interrupted");
     }
+    text.push('\n');
+}
+
+fn write_numbers(text: &mut String, result: &HuntResult) {
+    let HuntResult { sound, excused, failed, refused, .. } = result;
     let _ = writeln!(
         text,
-        "\n{} simulated s, {} records acknowledged, {} events; hash {}",
+        "{} simulated s, {} records acknowledged, {} events; hash {}",
         result.sim_ms / 1_000,
         result.acked_records,
         result.events,
@@ -97,13 +130,14 @@ fn text(result: &HuntResult, took: Option<(Duration, usize)>, dir: &Path) -> Str
         let _ = write!(text, ", {refused} could not be run");
     }
     text.push('\n');
+}
+
+fn write_never_reached(text: &mut String, result: &HuntResult) {
     let never: Vec<&str> =
         result.marks.iter().filter(|(_, hits)| **hits == 0).map(|(mark, _)| &**mark).collect();
     if !never.is_empty() {
         let _ = writeln!(text, "\nNever reached: {}", never.join(", "));
     }
-    write_failures(&mut text, result, dir);
-    text
 }
 
 fn write_failures(text: &mut String, result: &HuntResult, dir: &Path) {

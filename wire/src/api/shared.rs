@@ -191,7 +191,7 @@ pub(super) fn node_endpoints(
         out.i32(node.0);
         out.string(endpoint.host);
         out.i32(i32::from(endpoint.port));
-        out.nullable_string(None);
+        out.nullable_string(endpoint.rack);
         out.no_tags();
     });
     Some(field)

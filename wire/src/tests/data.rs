@@ -116,6 +116,10 @@ proptest! {
                 let told = current_leader.map_or(-1, |leader| leader.leader.0);
                 prop_assert_eq!(first.current_leader.leader_id.0, told);
                 prop_assert_eq!(read.node_endpoints.len(), usize::from(current_leader.is_some()));
+                let of_rack = |node: &theirs::produce_response::NodeEndpoint| {
+                    node.rack.as_ref().is_some_and(|rack| rack.as_str() == "az-1")
+                };
+                prop_assert!(read.node_endpoints.iter().all(of_rack), "as in Metadata");
             }
         }
     }

@@ -46,7 +46,11 @@ impl Cluster for Known {
     }
 
     fn endpoint(&self, node: NodeId) -> Option<Endpoint<'_>> {
-        (1..=3).contains(&node.0).then_some(Endpoint { host: "broker.example", port: 9092 })
+        (1..=3).contains(&node.0).then_some(Endpoint {
+            host: "broker.example",
+            port: 9092,
+            rack: Some("az-1"),
+        })
     }
 
     fn cluster_id(&self) -> &str {

@@ -35,7 +35,7 @@ impl Cluster for Topic {
     }
 
     fn endpoint(&self, _: NodeId) -> Option<Endpoint<'_>> {
-        Some(Endpoint { host: "localhost", port: 9092 })
+        Some(Endpoint { host: "localhost", port: 9092, rack: None })
     }
 
     fn cluster_id(&self) -> &str {

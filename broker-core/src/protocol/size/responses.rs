@@ -20,7 +20,8 @@ fn endpoint(rack: Option<&str>) -> u64 {
     4 + blob(HOST_BYTES) + 4 + nullable(rack) + TAGS
 }
 
-/// Endpoints of the new leaders, a tagged field: one per leader that is named, without rack.
+/// Endpoints of the new leaders, a tagged field: one per leader that is named. Their racks, a few
+/// bytes each, are not known here.
 /// Leaders are told apart by the last seven bits of their ids.
 fn endpoints(leaders: impl Iterator<Item = Option<LeaderAndEpoch>>) -> u64 {
     let mut seen = 0_u128;

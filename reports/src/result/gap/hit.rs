@@ -30,6 +30,16 @@ enum Kind {
 }
 
 impl Hit {
+    /// A volume that the load filled: no fault that is planned ends it.
+    pub(super) const fn full_volume(at_ns: u64) -> Self {
+        Self { at_ns, ends_ns: u64::MAX, kind: Kind::VolumeFull }
+    }
+
+    /// Whether it fills a volume.
+    pub(crate) fn is_full_volume(&self) -> bool {
+        self.kind == Kind::VolumeFull
+    }
+
     /// What happened to the node, as a predicate.
     pub(crate) fn predicate(&self) -> String {
         match &self.kind {
@@ -73,7 +83,12 @@ impl Hit {
 
     /// Whether requests that it holds up are answered once it is over.
     pub(super) fn lets_go(&self) -> bool {
-        matches!(self.kind, Kind::AzCutOff(_) | Kind::Link | Kind::Stopped)
+        self.loses_packets() || self.kind == Kind::Stopped
+    }
+
+    /// Whether what is sent meanwhile does not arrive: TCP sends it again, after pauses that double.
+    pub(super) fn loses_packets(&self) -> bool {
+        matches!(self.kind, Kind::AzCutOff(_) | Kind::Link)
     }
 }
 

@@ -63,6 +63,65 @@ fn a_gap_as_long_as_the_clients_timeout_is_the_clients() {
     }
 }
 
+/// Two brokers of an AZ: the other one is fenced first, and takes all elections along.
+#[test]
+fn elections_just_before_the_leader_was_fenced_are_its_own() {
+    let (plan, mut recording) = with(vec![az(AzDownMode::Isolate)], 30_050_000_000);
+    let fenced = recording.events.iter_mut().find(|event| event.kind == "broker-fenced");
+    fenced.unwrap().at_ns = 69_200_000_000;
+    let told = reason(&plan, &recording).unwrap();
+    assert!(told.contains("outlasted the elections, which were over after 9.19 s"), "{told}");
+}
+
+#[test]
+fn a_timeout_without_elections_is_told_of_a_silent_host_alone() {
+    let without = |action| {
+        let (plan, mut recording) = with(vec![action], 30_050_000_000);
+        recording.events.retain(|event| event.kind != "leader-elected");
+        reason(&plan, &recording)
+    };
+    let told = without(az(AzDownMode::Isolate)).unwrap();
+    let begin = "a request on its way to a host that is cut off is never answered";
+    assert!(told.starts_with(begin), "{told}");
+    assert_eq!(without(Action::ProcessCrash { node: 1 }), None);
+}
+
+#[test]
+fn librdkafka_waits_for_its_socket() {
+    let (mut plan, recording) = with(vec![az(AzDownMode::PowerOff)], 60_050_000_000);
+    assert_eq!(reason(&plan, &recording), None);
+    plan.producers[0].profile = ClientProfile::Librdkafka;
+    let timeout = ("socket.timeout.ms".to_owned(), "60000".to_owned());
+    plan.producers[0].config.extend([timeout]);
+    let told = reason(&plan, &recording).unwrap();
+    assert!(told.contains("waits socket.timeout.ms, 60.0 s"), "{told}");
+}
+
+#[test]
+fn what_is_lost_on_the_way_is_sent_again_late() {
+    let told = of(az(AzDownMode::Isolate), 90 * SECOND_NS).unwrap();
+    let begin =
+        "its leader, broker 1, was cut off with AZ a for 60.0 s, and TCP, whose pauses double";
+    assert!(told.starts_with(begin) && told.ends_with("only 30.0 s later"), "{told}");
+    assert_eq!(of(Action::ProcessPause { node: 1 }, 90 * SECOND_NS), None);
+    assert_eq!(of(az(AzDownMode::Isolate), 150 * SECOND_NS), None, "nor for ever");
+}
+
+#[test]
+fn volumes_that_the_load_filled_are_named() {
+    let (plan, mut recording) = with(Vec::new(), 50 * SECOND_NS);
+    let mut halt = recording.events[0].clone();
+    (halt.at_ns, halt.kind, halt.node) = (60_100_000_000, "broker-down".to_owned(), Some(1));
+    "node 1 is down: log directory failed: Full".clone_into(&mut halt.detail);
+    recording.events.push(halt);
+    for second in &mut recording.seconds[70..110] {
+        second.offline_partitions = 20;
+        second.brokers[0].up = false;
+    }
+    let told = reason(&plan, &recording).unwrap();
+    assert!(told.ends_with("was up, and the volume of broker 1 was full"), "{told}");
+}
+
 #[test]
 fn a_stopped_leader_answers_when_it_goes_on() {
     let reason = of(Action::ProcessPause { node: 1 }, 60_200_000_000).unwrap();

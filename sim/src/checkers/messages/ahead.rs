@@ -1,29 +1,39 @@
 //! A reader that asks for what is beyond the end of a log, or before its start, is told so, and not that there is
 //! nothing new: it would wait for records that it then takes for the next ones.
 
-use super::{Says, Speaker};
+use super::{Says, Speaker, fetches};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::protocol::{FetchPartition, FetchPartitionResponse, FetchRequest};
 
-/// A position that is in no part of a log.
+/// A position that is out of a log's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outside {
     tp: TopicPartition,
     offset: Offset,
     /// In which the replica followed, or led.
     epoch: LeaderEpoch,
+    /// It is in no part of the log; else a follower only had nothing of its last epoch, or of any before.
+    is_beyond: bool,
 }
 
 /// Such positions among those that a fetch names, as it comes.
 pub(super) fn of(broker: &Broker, asked: &FetchRequest) -> Vec<Outside> {
     let named = asked.partitions.iter().filter_map(|part| {
         let view = broker.replica_view(part.tp)?;
-        let (tp, offset, epoch) = (part.tp, part.fetch_offset, view.leader_epoch);
-        is_outside(&view, offset).then_some(Outside { tp, offset, epoch })
+        noted(&view, part)
     });
     named.collect()
+}
+
+fn noted(view: &ReplicaView<'_>, part: &FetchPartition) -> Option<Outside> {
+    let (tp, offset, epoch) = (part.tp, part.fetch_offset, view.leader_epoch);
+    let is_beyond = is_outside(view, offset);
+    let follows = view.lead.is_none();
+    let is_unknown =
+        follows && fetches::is_told(view.log, part).is_some_and(|end| end.end_offset < 0);
+    (is_beyond || is_unknown).then_some(Outside { tp, offset, epoch, is_beyond })
 }
 
 /// Whether a position is one of them.
@@ -38,7 +48,7 @@ pub(super) fn answer(
     outside: &[Outside],
     part: &FetchPartitionResponse,
 ) {
-    let Some(of) = outside.iter().find(|of| of.tp == part.tp) else { return };
+    let Some(of) = outside.iter().find(|of| of.is_beyond && of.tp == part.tp) else { return };
     let Some(view) = by.broker.replica_view(part.tp) else { return };
     if view.leader_epoch != of.epoch || !is_outside(&view, of.offset) {
         return;
@@ -80,21 +90,39 @@ mod tests {
         FetchPartitionResponse { error, ..told(Records::default()) }
     }
 
-    #[test]
-    fn a_position_is_outside_of_its_log_only() {
-        let log = log();
-        let view = view(&log);
-        assert!([0, 30].iter().all(|offset| !is_outside(&view, *offset)));
-        assert!([-1, 31].iter().all(|offset| is_outside(&view, *offset)));
-        let outside = [Outside { tp: tp(0), offset: 31, epoch: 3 }];
-        let at = |partition, fetch_offset| FetchPartition {
+    fn at(partition: i32, fetch_offset: Offset) -> FetchPartition {
+        FetchPartition {
             tp: tp(partition),
             current_leader_epoch: 3,
             fetch_offset,
             last_fetched_epoch: -1,
             log_start_offset: -1,
             max_bytes: 1,
+        }
+    }
+
+    /// Hunt seed 25001707.
+    #[test]
+    fn an_epoch_that_a_follower_has_nothing_of_is_noted_apart() {
+        let log = log();
+        let follows = ReplicaView { lead: None, ..view(&log) };
+        let asked = |view: &ReplicaView<'_>, offset, last_fetched_epoch| {
+            noted(view, &FetchPartition { last_fetched_epoch, ..at(0, offset) })
         };
+        let unknown = asked(&follows, 30, 4).unwrap();
+        assert!(!unknown.is_beyond && is_among(&[unknown], &at(0, 30)));
+        assert!([3, 2, -1].iter().all(|epoch| asked(&follows, 30, *epoch).is_none()));
+        assert!(asked(&follows, 31, -1).unwrap().is_beyond);
+        assert_eq!(asked(&view(&log), 30, 4), None, "a leader knows its epochs");
+    }
+
+    #[test]
+    fn a_position_is_outside_of_its_log_only() {
+        let log = log();
+        let view = view(&log);
+        assert!([0, 30].iter().all(|offset| !is_outside(&view, *offset)));
+        assert!([-1, 31].iter().all(|offset| is_outside(&view, *offset)));
+        let outside = [Outside { tp: tp(0), offset: 31, epoch: 3, is_beyond: true }];
         assert!(is_among(&outside, &at(0, 31)));
         assert!(!is_among(&outside, &at(0, 32)), "it has moved on");
         assert!(!is_among(&outside, &at(1, 31)), "another one");

@@ -169,7 +169,8 @@ impl Producer {
                 self.change_load(cx.now_ns, *rate_permille);
             }
             ClientInput::StopLoad => {
-                self.intake.stop(cx.now_ns);
+                // what the end of a transaction holds back was offered all the same: it goes in another one
+                self.intake.stop(cx.now_ns, self.transactions.is_some());
                 self.flushing = true;
                 if let Some(transactions) = &mut self.transactions {
                     transactions.stopped = true;
