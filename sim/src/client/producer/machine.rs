@@ -169,8 +169,7 @@ impl Producer {
                 self.change_load(cx.now_ns, *rate_permille);
             }
             ClientInput::StopLoad => {
-                // what the end of a transaction holds back was offered all the same: it goes in another one
-                self.intake.stop(cx.now_ns, self.transactions.is_some());
+                self.intake.stop(cx.now_ns);
                 self.flushing = true;
                 if let Some(transactions) = &mut self.transactions {
                     transactions.stopped = true;
