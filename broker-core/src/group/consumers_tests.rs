@@ -1,6 +1,8 @@
 //! Groups in the consumer protocol and the log of their coordinator.
 
-use super::codec::{Key, decode_key};
+use super::codec::{
+    GroupValue, Key, MemberValue, decode_key, encode_group_key, encode_group_value,
+};
 use super::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId};
@@ -27,6 +29,22 @@ pub(super) struct World {
 
 pub(super) fn client() -> ReplyTo {
     ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) }
+}
+
+fn classic() -> JoinGroupRequest {
+    JoinGroupRequest {
+        group: "billing".into(),
+        member: "".into(),
+        instance: None,
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), bytes::Bytes::new())],
+        requires_known_member: true,
+        can_skip_assignment: true,
+        client_id: "client".into(),
+        client_host: "/127.0.0.1".into(),
+    }
 }
 
 pub(super) fn join(member: &str) -> ConsumerGroupHeartbeatRequest {
@@ -134,19 +152,7 @@ impl World {
     }
 
     pub(super) fn join_classic(&mut self) -> ErrorCode {
-        let request = JoinGroupRequest {
-            group: "billing".into(),
-            member: "".into(),
-            instance: None,
-            session_timeout_ms: 10_000,
-            rebalance_timeout_ms: 10_000,
-            protocol_type: "consumer".into(),
-            protocols: vec![("range".into(), bytes::Bytes::new())],
-            requires_known_member: true,
-            can_skip_assignment: true,
-            client_id: "client".into(),
-            client_host: "/127.0.0.1".into(),
-        };
+        let request = classic();
         let Self { rig, groups, .. } = self;
         let image = rig.image.clone();
         rig.act(|replicas, step| groups.join(step, replicas, &image, client(), request));
@@ -410,5 +416,54 @@ mod plants {
         let first = world.told(&join("y")).assignment.unwrap();
         let second = world.told(&join("x")).assignment.unwrap();
         assert_eq!((first, second), (vec![TP], vec![TP]));
+    }
+}
+
+/// Hunt seed 27003323.
+#[test]
+fn who_comes_back_is_answered_though_the_group_has_gone_over() {
+    for is_overdue in [false, true] {
+        let member = MemberValue {
+            id: "a".into(),
+            instance: Some("a".into()),
+            client_id: "client".into(),
+            client_host: "/127.0.0.1".into(),
+            rebalance_timeout_ms: 10_000,
+            session_timeout_ms: 10_000,
+            subscription: bytes::Bytes::new(),
+            assignment: bytes::Bytes::new(),
+        };
+        let value = GroupValue {
+            protocol_type: "consumer".into(),
+            generation: 5,
+            protocol: Some("range".into()),
+            leader: Some("a".into()),
+            state_since_ms: 1,
+            members: vec![member],
+        };
+        let group =
+            Record::new(Some(encode_group_key("billing")), Some(encode_group_value(&value)));
+        let (mut world, records) = successor(&mut [group]);
+        world.told_while_loading(records);
+        let asked = JoinGroupRequest { instance: Some("a".into()), ..classic() };
+        let World { rig, groups, .. } = &mut world;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.join(step, replicas, &image, client(), asked));
+        assert!(world.outcomes().is_empty(), "the log does not have its new id yet");
+        world.passes(10_000);
+        assert!(world.beat(&join("x")).is_empty(), "its session is over, and the group goes over");
+        world.disk();
+        if is_overdue {
+            world.rig.act(|replicas, step| replicas.purgatory_due(step));
+        } else {
+            let end = world.rig.partition().log.log_end_offset();
+            world.rig.fetched_by(2, end, 1);
+        }
+        let told = world.outcomes();
+        let joins = told.iter().filter_map(|told| match told {
+            Response::JoinGroup(answer) => Some(answer.error),
+            _ => None,
+        });
+        assert_eq!(joins.collect::<Vec<_>>(), [ErrorCode::UnknownMemberId]);
     }
 }

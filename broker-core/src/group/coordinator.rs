@@ -243,12 +243,17 @@ impl GroupCoordinator {
             }
             Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {
-                let (then, error) = (std::mem::take(then), super::writes::members_error(error));
+                let (mut then, error) = (std::mem::take(then), super::writes::members_error(error));
                 self.act(step, replicas, partition, group, |membership, cx| {
-                    membership.stored(cx, then, error);
+                    membership.stored(cx, std::mem::take(&mut then), error);
                 });
+                // the group has lost its members, and is in the other protocol or gone: nobody else would answer
+                then.abandon(step, ErrorCode::UnknownMemberId);
             }
-            Write::Members { then, .. } => std::mem::take(then).abandon(step),
+            // the group is elsewhere now: whoever waits must look for it
+            Write::Members { then, .. } => {
+                std::mem::take(then).abandon(step, ErrorCode::NotCoordinator);
+            }
             Write::Positions(commit) => commit.answer(step, self.answer_to_commit(error)),
             Write::Deletion(deletion) => self.answer_deletion(step, deletion, error),
         }

@@ -9,7 +9,7 @@ use super::table::{EXCUSED, Entry, GIVEN_UP};
 use super::void::Loss;
 use super::{completeness, log_matching, one_value};
 use std::ops::Range;
-use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset};
 use stormglass_broker_core::records::Batch;
 
 /// Who appends.
@@ -222,8 +222,10 @@ pub(crate) fn recovered(
     }
     let log_end = replica.log.end();
     let ends_alike = || replica.log.last_epoch() == Some(epoch_at(log_end - 1));
+    // all before is deleted: nothing is left to say of what epoch it was (hunt seed 27001723)
+    let is_all_gone = || log_end <= replica.log_start && epoch_at(log_end - 1) == NO_EPOCH;
     // power took nothing from a log that reaches as far as before (hunt seed 1003742)
-    if !replica.known && (log_end > end || !ends_alike()) {
+    if !replica.known && (log_end > end || !(ends_alike() || is_all_gone())) {
         return None;
     }
     let (table, log) = (&p.table, &mut replica.log);

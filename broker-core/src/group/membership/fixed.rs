@@ -21,8 +21,8 @@ pub(in crate::group) struct Replacement {
 }
 
 impl Replacement {
-    pub(super) fn abandon(self, step: &mut Step<'_>) {
-        let answer = join_error(self.new, ErrorCode::NotCoordinator);
+    pub(super) fn abandon(self, step: &mut Step<'_>, error: ErrorCode) {
+        let answer = join_error(self.new, error);
         step.reply(self.to, Response::JoinGroup(Box::new(answer)));
     }
 }

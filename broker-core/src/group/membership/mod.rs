@@ -60,10 +60,10 @@ pub(super) enum Then {
 }
 
 impl Then {
-    /// The group is elsewhere now: whoever waits must look for it.
-    pub(super) fn abandon(self, step: &mut Step<'_>) {
+    /// What was waited for will not come of it: whoever waits hears why.
+    pub(super) fn abandon(self, step: &mut Step<'_>, error: ErrorCode) {
         if let Self::Replace(replacement) = self {
-            replacement.abandon(step);
+            replacement.abandon(step, error);
         }
     }
 }

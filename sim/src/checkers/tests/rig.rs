@@ -7,7 +7,7 @@ use crate::checkers::{Cause, Checkers, FinalPartition, FinalState, Findings, Log
 use crate::client::Outcome;
 use crate::recorder::testing::{batch, batch_done, plan, producer_plan, tp, transactions_plan};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicId, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, NodeId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::{Batch, Records};
 use stormglass_broker_core::seam::TraceEvent;
 
@@ -202,13 +202,15 @@ impl Rig {
         self.checkers.node_down(self.now_ns, node, (false, &cause));
     }
 
-    /// A node is back, with a log of one epoch up to an offset.
+    /// A node is back, with a log of one epoch up to an offset; of what is deleted it knows no epoch.
     pub(super) fn recovered(&mut self, node: i32, end: Offset, epoch: LeaderEpoch) {
         self.trace(node, &TraceEvent::Recovered { scanned_bytes: 0, truncated_bytes: 0 });
         let at = self.checkers.partition(tp(0));
         let p = &mut self.checkers.partitions[at];
         let mine = p.replica(node);
-        if let Some(own) = appends::recovered(p, mine, end, &|_| epoch) {
+        let start = p.replicas[mine].log_start;
+        let epoch_at = |at| if at < start { NO_EPOCH } else { epoch };
+        if let Some(own) = appends::recovered(p, mine, end, &epoch_at) {
             let batch = named(own.start, epoch, 2);
             appends::found(p, &mut self.checkers.ledger, mine, &batch);
         }
