@@ -24,5 +24,7 @@ pub mod timeline;
 mod text;
 mod thresholds;
 
+pub use text::grouped;
+
 #[cfg(test)]
 mod testing;

@@ -3,7 +3,7 @@
 use crate::result::{Cents, Milli, div_half_up};
 
 /// `12,345,678`.
-pub(crate) fn grouped(value: u64) -> String {
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

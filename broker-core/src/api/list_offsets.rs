@@ -260,7 +260,7 @@ fn scanned(
             return;
         }
     }
-    let Some(waiting) = role.list_offsets.requests.get(&request) else { return };
+    let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
     let isolation = waiting.isolation;
     let told = role.replicas.led_in(tp, epoch).and_then(|partition| {
         // What is not committed yet is not there for clients.
@@ -268,7 +268,6 @@ fn scanned(
         let found = found?.filter(|(_, offset)| *offset < visible);
         Ok(found.map(|(timestamp, offset)| (timestamp, offset, partition.log.epoch_at(offset))))
     });
-    let Some(waiting) = role.list_offsets.requests.get_mut(&request) else { return };
     let answer = &mut waiting.answers[index];
     match told {
         Ok(None) => {}

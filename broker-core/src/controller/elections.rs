@@ -186,12 +186,12 @@ impl Controller {
     /// others, as with Kafka's `maybeScheduleNextElectUncleanLeaders`. While all have leaders there
     /// is nothing to look at, and no timer.
     pub(super) fn note_leaderless(&mut self, now: Instant, records: &[MetadataRecord]) {
-        if !records.iter().any(leaves_leaderless) {
-            return;
-        }
         let at = now + self.unclean_interval();
-        if let Some(active) = &mut self.active {
-            active.unclean_at = active.unclean_at.or(Some(at));
+        if let Some(active) = &mut self.active
+            && active.unclean_at.is_none()
+            && records.iter().any(leaves_leaderless)
+        {
+            active.unclean_at = Some(at);
         }
     }
 

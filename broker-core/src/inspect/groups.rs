@@ -108,8 +108,8 @@ pub struct ClassicGroupView<'a> {
     pub generation: i32,
     /// Whether it waits for more members before its first generation.
     pub is_put_off: bool,
-    /// Whether its log was told of this generation and its members, as far as it takes anything: where the group does
-    /// not rebalance.
+    /// Whether the newest record in its log has this generation and its members, as far as the log takes anything: where
+    /// the group does not rebalance.
     pub is_logged: bool,
     /// Protocol of the generation.
     pub protocol: Option<&'a Arc<str>>,

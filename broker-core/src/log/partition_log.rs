@@ -142,14 +142,16 @@ impl Log {
     /// `flush.messages` an append counts once it is flushed, and one before it may have no need of that. Returns
     /// whether the log still has its last record: it may have been cut meanwhile.
     pub fn append_done(&mut self, number: u64) -> bool {
-        let mut is_kept = false;
-        for append in self.in_flight.iter().take_while(|append| append.number <= number) {
-            self.log_end = self.log_end.max(append.confirms);
-            is_kept = append.number == number && append.confirms > append.last_offset;
-        }
-        self.in_flight.retain(|append| append.number != number);
+        // numbers rise, and so does what completions confirm: cuts lower it for all
+        let from = self.in_flight.partition_point(|append| append.number < number);
+        let upto = self.in_flight.partition_point(|append| append.number <= number);
+        let Some(done) = self.in_flight.drain(from..upto).next_back() else {
+            debug_assert!(false, "completion of an append that is not in flight: {number}");
+            return false;
+        };
+        self.log_end = self.log_end.max(done.confirms);
         debug_assert!(self.log_end <= self.next_offset, "only appended records are confirmed");
-        is_kept
+        done.confirms > done.last_offset
     }
 
     /// Whether appends are in flight to the disk.

@@ -301,11 +301,12 @@ impl Producers {
         if origin != Origin::Client {
             return Ok(());
         }
+        producer.check_sequence(header)?;
         // whatever its epoch (`ProducerAppendInfo.appendDataBatch`)
         if producer.open_transaction.is_some() && !header.is_transactional() {
             return Err(AppendError::InvalidTxnState { producer_id: producer.id });
         }
-        producer.check_sequence(header)
+        Ok(())
     }
 
     /// Whether a marker comes from the newest coordinator that this log knows.

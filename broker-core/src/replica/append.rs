@@ -72,6 +72,17 @@ impl ReplicaManager {
         origin: AppendOrigin,
         request: ProduceRequest,
     ) {
+        self.produce_verified(step, origin, request, &[]);
+    }
+
+    /// The same without the partitions that the transaction coordinator has refused.
+    pub(crate) fn produce_verified(
+        &mut self,
+        step: &mut Step<'_>,
+        origin: AppendOrigin,
+        request: ProduceRequest,
+        refused: &[(TopicPartition, ErrorCode)],
+    ) {
         step.effects.work.produce_partitions +=
             u32::try_from(request.partitions.len()).unwrap_or(u32::MAX);
         let acks = if planted(self.config.plant, Plant::AckBeforeReplication) {
@@ -95,13 +106,18 @@ impl ReplicaManager {
             }
         } else {
             for (index, partition) in (0u32..).zip(request.partitions) {
-                self.produce_partition(step, origin, acks, produce, index, partition);
+                let Some((tp, error)) = refused.iter().find(|(tp, _)| *tp == partition.tp) else {
+                    self.produce_partition(step, origin, acks, produce, index, partition);
+                    continue;
+                };
+                let answer = ProducePartitionResponse::refused(*tp, *error);
+                self.purgatory.settle(produce, index, answer);
             }
         }
         self.finish_produce(step, produce);
     }
 
-    pub(super) fn produce_partition(
+    fn produce_partition(
         &mut self,
         step: &mut Step<'_>,
         origin: AppendOrigin,
@@ -129,7 +145,7 @@ impl ReplicaManager {
             if planted(self.config.plant, Plant::DuplicateAckedEarly) {
                 return self.purgatory.done(produce, index);
             }
-            return self.repeated(slot, produce, index);
+            return self.duplicate_appended(slot, produce, index);
         }
         let work = &mut step.effects.work;
         work.produce_batches += u32::try_from(appended.records.batches().len()).unwrap_or(u32::MAX);
@@ -317,12 +333,7 @@ impl ReplicaManager {
                 if is_kept {
                     step.trace(TraceEvent::LeaderAppended { tp, records });
                 }
-                let was_repeated = !partition.repeats.is_empty();
-                self.mark_for_followers(slot, u64::from(bytes));
-                self.try_advance_high_watermark(step, slot);
-                if was_repeated {
-                    self.repeats_appended(step, slot);
-                }
+                self.log_end_moved(step, slot, u64::from(bytes));
                 if is_kept {
                     self.appended_locally(slot, produce, index);
                 } else {
@@ -339,8 +350,7 @@ impl ReplicaManager {
                 if leads {
                     // elected meanwhile: what it copied last, its followers have to get from it (hunt seed
                     // 7002964; Kafka's replica appends at once)
-                    self.mark_for_followers(slot, u64::from(bytes));
-                    self.try_advance_high_watermark(step, slot);
+                    self.log_end_moved(step, slot, u64::from(bytes));
                 }
                 self.follow_high_watermark(step, slot, leader_high_watermark);
                 self.follower_append_done(fetcher);
@@ -362,22 +372,31 @@ impl ReplicaManager {
     }
 
     /// A batch that was appended before. Only replication may still be missing, or that the disk confirms the first copy.
-    fn repeated(&mut self, slot: u32, produce: u64, index: u32) {
+    fn duplicate_appended(&mut self, slot: u32, produce: u64, index: u32) {
         let Some(required) = self.purgatory.required(produce, index) else { return };
         match self.partition_mut(slot) {
             Some(partition) if partition.log.log_end_offset() < required => {
-                partition.repeats.push(AckWaiter { required, produce, index });
+                partition.duplicates.push(AckWaiter { required, produce, index });
             }
             _ => self.appended_locally(slot, produce, index),
         }
     }
 
-    /// The disk has confirmed more of a log: of what was sent twice, too.
+    /// The disk has confirmed more of a log that is led here.
+    fn log_end_moved(&mut self, step: &mut Step<'_>, slot: u32, bytes: u64) {
+        self.mark_for_followers(slot, bytes);
+        self.try_advance_high_watermark(step, slot);
+        if self.partition(slot).is_some_and(|partition| !partition.duplicates.is_empty()) {
+            self.duplicates_on_disk(step, slot);
+        }
+    }
+
+    /// Of what was sent twice, the disk may have the first copy now.
     #[cold]
-    fn repeats_appended(&mut self, step: &mut Step<'_>, slot: u32) {
+    fn duplicates_on_disk(&mut self, step: &mut Step<'_>, slot: u32) {
         let Some(partition) = self.partition_mut(slot) else { return };
-        let log_end = partition.log.log_end_offset();
-        let done: Vec<_> = partition.repeats.extract_if(.., |it| it.required <= log_end).collect();
+        let end = partition.log.log_end_offset();
+        let done: Vec<_> = partition.duplicates.extract_if(.., |it| it.required <= end).collect();
         for AckWaiter { produce, index, .. } in done {
             self.appended_locally(slot, produce, index);
             self.finish_produce(step, produce);
@@ -428,8 +447,8 @@ impl ReplicaManager {
     #[cold]
     pub(super) fn fail_acks(&mut self, step: &mut Step<'_>, slot: u32, error: ErrorCode) {
         let Some(partition) = self.partition_mut(slot) else { return };
-        let repeats = std::mem::take(&mut partition.repeats);
-        for waiter in std::mem::take(&mut partition.ack_waiters).into_iter().chain(repeats) {
+        let duplicates = std::mem::take(&mut partition.duplicates);
+        for waiter in std::mem::take(&mut partition.ack_waiters).into_iter().chain(duplicates) {
             if planted(self.config.plant, Plant::DeposedLeaderAcks) {
                 self.purgatory.done(waiter.produce, waiter.index);
             }

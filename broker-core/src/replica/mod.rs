@@ -4,7 +4,6 @@
 //! nothing blocks. An append or read is a disk operation whose completion goes on with the request.
 
 mod append;
-mod append_verified;
 mod apply;
 mod cleaner;
 mod delete_records;

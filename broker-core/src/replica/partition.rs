@@ -22,10 +22,11 @@ pub(crate) struct Watch {
     pub(crate) part: u32,
 }
 
-/// An `acks=all` batch that waits for the high watermark.
+/// A part of a produce that waits for an offset: for the high watermark to reach it (`ack_waiters`), or the disk
+/// (`duplicates`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AckWaiter {
-    /// High watermark that satisfies it.
+    /// Offset after its last record.
     pub(crate) required: Offset,
     /// Delayed produce.
     pub(crate) produce: u64,
@@ -50,7 +51,7 @@ pub(crate) struct Partition {
     /// In order of `required`, as appends are.
     pub(crate) ack_waiters: VecDeque<AckWaiter>,
     /// Batches that were sent again while the disk had the first copy.
-    pub(crate) repeats: Vec<AckWaiter>,
+    pub(crate) duplicates: Vec<AckWaiter>,
     /// Sessions of followers and of consumers that read here.
     pub(crate) follower_watch: Vec<Watch>,
     pub(crate) consumer_watch: Vec<Watch>,
@@ -115,7 +116,7 @@ impl Partition {
             throttled: Throttled::default(),
             role: Role::Idle,
             ack_waiters: VecDeque::new(),
-            repeats: Vec::new(),
+            duplicates: Vec::new(),
             follower_watch: Vec::new(),
             consumer_watch: Vec::new(),
             plant,

@@ -97,10 +97,12 @@ impl ReplicaManager {
     /// Requests that wait.
     pub(crate) fn waits_view(&self) -> WaitsView {
         let passed = |p: &super::Partition| {
+            let log_end = p.log.log_end_offset();
             p.ack_waiters.front().is_some_and(|waiter| waiter.required <= p.high_watermark)
+                || p.duplicates.iter().any(|waiter| waiter.required <= log_end)
         };
         let is_open = |produce, index| self.purgatory.required(produce, index).is_some();
-        let waiters = self.iter().flat_map(|p| p.ack_waiters.iter().chain(&p.repeats));
+        let waiters = self.iter().flat_map(|p| p.ack_waiters.iter().chain(&p.duplicates));
         let replicating = waiters.filter(|waiter| is_open(waiter.produce, waiter.index)).count();
         let appends = || self.appends.values().chain(self.flushing.appends());
         let appending = appends().filter_map(PendingAppend::produce);

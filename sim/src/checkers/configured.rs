@@ -95,12 +95,6 @@ pub(super) fn retention_of_positions_ns(plan: &Plan) -> u64 {
     minutes.saturating_mul(MINUTE_NS)
 }
 
-/// How many partitions hold groups' positions.
-pub(super) fn positions_count(plan: &Plan) -> i32 {
-    let count = plan.cluster.config.get("offsets.topic.num.partitions");
-    count.and_then(|count| count.trim().parse().ok()).unwrap_or(50)
-}
-
 /// Whether positions may be kept for less than the run takes, by some clock.
 pub(super) fn positions_expire(plan: &Plan) -> bool {
     let jump = |event: &EventPlan| match event.action {

@@ -97,7 +97,7 @@ fn follows(last: &Entry, entry: &Entry) -> bool {
     is_ahead(i64::from(last.sequence) + i64::from(last.count), entry.sequence)
 }
 
-/// Whether a sequence is another one, or lies at most half the circle ahead of it.
+/// Whether a sequence is `of`, or lies less than half the circle ahead of it.
 pub(crate) fn is_ahead(of: i64, sequence: i32) -> bool {
     let circle = i64::from(i32::MAX) + 1;
     (i64::from(sequence) - of).rem_euclid(circle) < circle / 2

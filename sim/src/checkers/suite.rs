@@ -7,8 +7,8 @@ use super::appends::{self, Origin};
 use super::compaction::Keys;
 use super::configured::{
     changed_sessions, compacted_topics, creates_topics, group_heartbeat_ms, has_client_quotas,
-    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, positions_count,
-    positions_expire, read_committed, transactional_topics, trimmed_topics,
+    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, positions_expire,
+    read_committed, transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
 use super::copies::{self, Copied};
@@ -90,8 +90,6 @@ pub struct Checkers {
     lost_records: u64,
     /// The partitions of `__consumer_offsets`.
     pub(super) positions: Vec<usize>,
-    /// `offsets.topic.num.partitions`
-    positions_count: i32,
     /// The partitions of `__transaction_state`.
     coordinators: Vec<usize>,
     /// One of them has been where Kafka promises nothing, or is kept for a short time only: positions may be gone.
@@ -170,7 +168,6 @@ impl Checkers {
             window_max: WINDOW_TOTAL,
             lost_records: 0,
             positions: Vec::new(),
-            positions_count: positions_count(plan),
             coordinators: Vec::new(),
             positions_void: positions_expire(plan),
             stale_coordinator_ns: None,
@@ -702,7 +699,8 @@ impl Checkers {
 
     /// How the log of a group is led.
     fn reign_of(&self, group: &str) -> Option<Reign> {
-        let index = partition_for_group(group, self.positions_count);
+        let count = i32::try_from(self.positions.len()).ok().filter(|count| *count > 0)?;
+        let index = partition_for_group(group, count);
         let label = format!("{OFFSETS_TOPIC}-{index}");
         let mut all = self.positions.iter().map(|at| &self.partitions[*at]);
         all.find(|p| p.label == label).map(Partition::reign)

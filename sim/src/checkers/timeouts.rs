@@ -322,17 +322,17 @@ impl Timeouts {
             }
             TraceEvent::IsrCommitted { tp, old, isr, .. } => {
                 self.isr_changed.insert((node, *tp), now_ns);
-                self.lags.entry((node, *tp)).or_default().reckoned(&[]);
+                let followers = self.lags.entry((node, *tp)).or_default();
+                followers.reckoned(&[]);
+                // who joins has what is committed, and perhaps never had all (seed 732954)
+                for member in isr.iter().filter(|member| !old.contains(member)) {
+                    followers.or_insert(member.0, Lag { complete_ns: 0, ..Lag::fresh(now_ns) });
+                }
                 // who left was seen to; whoever comes back lags anew, however far behind (seed 300351)
                 self.overdue.retain(|(of, at, member), _| {
                     let is_in = |isr: &[NodeId]| isr.iter().any(|id| id.0 == *member);
                     (*of, *at) != (node, *tp) || is_in(old) && is_in(isr)
                 });
-                // who joins has what is committed, and perhaps never had all (seed 732954)
-                for member in isr.iter().filter(|member| !old.contains(member)) {
-                    let fresh = Lag { complete_ns: 0, ..Lag::fresh(now_ns) };
-                    self.lags.entry((node, *tp)).or_default().or_insert(member.0, fresh);
-                }
             }
             TraceEvent::ControllerElected { .. } => {
                 self.heard.retain(|(of, _), _| *of != node);

@@ -2,7 +2,7 @@
 //! business.
 
 use super::delivery::{BatchRegistry, Delivery, Spread, about_bytes};
-use super::failures::{Cause, Failures};
+use super::failures::Cause;
 use super::latency::{ByPhase, Clamped, ProducerLatency, push_series};
 use super::outage::Outages;
 use super::paths::{PathTaken, Paths};
@@ -108,7 +108,6 @@ pub struct Recorder {
     /// To what the first producer group of a topic compresses it, by topic slot.
     compression_permille: Vec<u32>,
     timeline: Timeline,
-    failures: Failures,
     outages: Outages,
     registry: BatchRegistry,
     clamped: Clamped,
@@ -145,7 +144,6 @@ impl Recorder {
             readers: Vec::new(),
             compression_permille: Vec::new(),
             timeline: Timeline::new(plan.consumers.len()),
-            failures: Failures::default(),
             outages: Outages::new(phases.warmup_end_ns),
             registry: BatchRegistry::default(),
             clamped: Clamped::default(),
@@ -232,10 +230,14 @@ impl Recorder {
             first: index_in(batch, *first_offset),
             count: *count,
             at_ns: *delivered_ns,
-            bytes: about_bytes(batch, *count, permille),
+            second: self.timeline.second(),
+            bytes: 0,
         };
-        let Body::Template { tag, .. } = batch.body else { return self.got(None, delivery) };
-        self.got(topic.map(|topic| (topic, tag)), delivery);
+        let about = || about_bytes(batch, *count, permille);
+        let Body::Template { tag, .. } = batch.body else {
+            return self.got(None, delivery, about);
+        };
+        self.got(topic.map(|topic| (topic, tag)), delivery, about);
     }
 
     /// A record that consumer group `consumer` got outside of a simulation, known by the tag with which
@@ -247,9 +249,10 @@ impl Recorder {
         at_ns: u64,
         bytes: u64,
     ) {
-        let delivery = Delivery { consumer, first: 0, count: 1, at_ns, bytes };
+        let second = self.timeline.second();
+        let delivery = Delivery { consumer, first: 0, count: 1, at_ns, second, bytes: 0 };
         let batch = self.topics.slot(topic).zip(tag);
-        self.got(batch, delivery);
+        self.got(batch, delivery, || bytes);
     }
 
     /// Bytes that crossed AZs at a time; only those of the measured time count.
@@ -280,12 +283,6 @@ impl Recorder {
         if self.measures {
             self.paths.push(sample);
         }
-    }
-
-    /// Of what records failed in measure and heal, in a sentence, if any did.
-    #[must_use]
-    pub fn failures(&self) -> Option<String> {
-        self.failures.note()
     }
 
     /// Everything measured.
@@ -357,23 +354,28 @@ impl Recorder {
     }
 
     fn failed(&mut self, cause: Cause, records: u64) {
-        self.timeline.current.failed_records += records;
-        // by the second, as its phase is what its failures are counted for
-        if self.phases.is_measured(self.timeline.second_began_ns()) {
-            self.failures.count(cause, records);
-        }
+        self.timeline.current.failed.count(cause, records);
     }
 
-    /// A group gets records of a batch, known by its topic's slot and its tag.
-    fn got(&mut self, batch: Option<(usize, u64)>, delivery: Delivery) {
-        let known = batch.filter(|_| self.measures).and_then(|(topic, tag)| {
-            let spread = self.registry.delivered(tag, delivery)?;
+    /// A group gets records of a batch, known by its topic's slot and its tag. `about`: how many bytes, as far as the
+    /// batch alone tells.
+    fn got(
+        &mut self,
+        batch: Option<(usize, u64)>,
+        mut delivery: Delivery,
+        about: impl FnOnce() -> u64,
+    ) {
+        let batch = batch.filter(|_| self.measures);
+        let known = batch.and_then(|(topic, tag)| {
+            let spread = self.registry.take(tag, delivery.count)?;
             Some((topic, spread))
         });
-        let bytes = known.map_or(delivery.bytes, |(_, spread)| spread.bytes_of(delivery));
-        self.timeline.current.delivered(delivery.consumer, bytes);
-        if let Some((topic, spread)) = known {
-            self.end_to_end(topic, spread, delivery);
+        delivery.bytes = known.map_or_else(about, |(_, spread)| spread.bytes_of(delivery));
+        self.timeline.delivered(&delivery);
+        match (known, batch) {
+            (Some((topic, spread)), _) => self.end_to_end(topic, spread, delivery),
+            (None, Some((_, tag))) => self.registry.wait(tag, delivery),
+            (None, None) => {}
         }
     }
 
@@ -388,8 +390,7 @@ impl Recorder {
         let batch = (done.records.as_slice(), done.raw_bytes);
         let Some((spread, early)) = self.registry.ended(done.tag, batch, groups) else { return };
         for delivery in early {
-            let current = &mut self.timeline.current;
-            current.correct(delivery.consumer, delivery.bytes, spread.bytes_of(delivery));
+            self.timeline.correct(&delivery, spread.bytes_of(delivery));
             self.end_to_end(topic, spread, delivery);
         }
     }
@@ -451,6 +452,7 @@ impl Recorder {
                 self.registry.forgotten
             ));
         }
+        notes.extend(self.timeline.failures());
         notes
     }
 }

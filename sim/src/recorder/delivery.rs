@@ -22,7 +22,7 @@ const EARLY_MAX: usize = 1 << 16;
 const STEP_BITS: u32 = 16;
 
 /// Tags from here on are those of a backlog (`World::preload`), which no producer has compressed.
-const BACKLOG_TAGS: u64 = 1 << 62;
+pub(crate) const BACKLOG_TAGS: u64 = 1 << 62;
 
 /// Intended times of a batch, and its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,9 @@ pub(crate) struct Delivery {
     pub(crate) count: u32,
     /// When, ns.
     pub(crate) at_ns: u64,
-    /// Keys and values, as far as the batch alone tells ([`about_bytes`]).
+    /// Second of the timeline in which it counts.
+    pub(crate) second: usize,
+    /// Keys and values: exactly, or as far as the batch alone tells ([`about_bytes`]).
     pub(crate) bytes: u64,
 }
 
@@ -113,14 +115,11 @@ pub(crate) struct BatchRegistry {
 }
 
 impl BatchRegistry {
-    /// A group received records. Yields the intended times when they are known; else the delivery
-    /// comes back from [`BatchRegistry::ended`].
-    pub(crate) fn delivered(&mut self, tag: u64, delivery: Delivery) -> Option<Spread> {
-        let Some(known) = self.known.get_mut(&tag) else {
-            self.wait(tag, delivery);
-            return None;
-        };
-        known.left = known.left.saturating_sub(u64::from(delivery.count));
+    /// A group received so many records. Yields the intended times when they are known; else the delivery
+    /// is to [wait](BatchRegistry::wait).
+    pub(crate) fn take(&mut self, tag: u64, count: u32) -> Option<Spread> {
+        let known = self.known.get_mut(&tag)?;
+        known.left = known.left.saturating_sub(u64::from(count));
         let (spread, left) = (known.spread, known.left);
         if left == 0 {
             self.known.remove(&tag);
@@ -148,7 +147,8 @@ impl BatchRegistry {
         Some((spread, early))
     }
 
-    fn wait(&mut self, tag: u64, delivery: Delivery) {
+    /// A delivery comes back from [`BatchRegistry::ended`].
+    pub(crate) fn wait(&mut self, tag: u64, delivery: Delivery) {
         let waiting = self.early.entry(tag).or_default();
         if waiting.is_empty() {
             self.early_order.push_back(tag);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn delivery(first: u32, count: u32) -> Delivery {
-        Delivery { consumer: 0, first, count, at_ns: 1_000, bytes: 0 }
+        Delivery { consumer: 0, first, count, at_ns: 1_000, second: 0, bytes: 0 }
     }
 
     fn ended(
@@ -225,7 +225,11 @@ mod tests {
         assert_eq!(about_bytes(&batch(400, 16, 5 << 40), 4, 400), 4 * 1_000);
         assert_eq!(about_bytes(&batch(20, 16, 5 << 40), 16, 1_000), 16 * 20);
         assert_eq!(about_bytes(&batch(20_000, 2, 5 << 40), 1, 1_000), 20_000);
-        assert_eq!(about_bytes(&batch(400, 16, 1 << 62 | 7 << 40), 16, 400), 16 * 400, "a backlog");
+        assert_eq!(
+            about_bytes(&batch(400, 16, BACKLOG_TAGS | 7 << 40), 16, 400),
+            16 * 400,
+            "a backlog"
+        );
         // offsets above 63 take another byte each
         let many = about_bytes(&batch(100, 200, 0), 200, 1_000);
         assert!((200 * 100..200 * 101).contains(&many), "{many}");
@@ -235,17 +239,18 @@ mod tests {
     fn a_batch_is_freed_when_every_group_has_had_it() {
         let mut registry = BatchRegistry::default();
         ended(&mut registry, 9, &[1, 2, 3], 2);
-        assert!(registry.delivered(9, delivery(0, 3)).is_some());
-        assert!(registry.delivered(9, delivery(0, 1)).is_some());
+        assert!(registry.take(9, 3).is_some());
+        assert!(registry.take(9, 1).is_some());
         assert_eq!(registry.known.len(), 1);
-        assert!(registry.delivered(9, delivery(1, 2)).is_some());
+        assert!(registry.take(9, 2).is_some());
         assert_eq!(registry.known.len(), 0);
     }
 
     #[test]
     fn a_delivery_before_the_ack_waits_for_it() {
         let mut registry = BatchRegistry::default();
-        assert_eq!(registry.delivered(4, delivery(0, 2)), None);
+        assert_eq!(registry.take(4, 2), None);
+        registry.wait(4, delivery(0, 2));
         let (spread, early) = ended(&mut registry, 4, &[5, 6], 1).unwrap();
         assert_eq!((spread.intended_ns(1), early.as_slice()), (6, &[delivery(0, 2)][..]));
         assert!(registry.known.is_empty() && registry.early.is_empty());
@@ -257,12 +262,12 @@ mod tests {
         for tag in 0..100_000 {
             ended(&mut registry, tag, &[1], 1);
             if tag >= 10 {
-                registry.delivered(tag - 10, delivery(0, 1));
+                registry.take(tag - 10, 1);
             }
         }
         assert!(registry.known.len() == 10 && registry.known_order.len() < 2_000);
         for tag in 0..200_000 {
-            registry.delivered(1 << 40 | tag, delivery(0, 1));
+            registry.wait(1 << 40 | tag, delivery(0, 1));
         }
         assert!(registry.early.len() <= EARLY_MAX && registry.early_order.len() <= 2 * EARLY_MAX);
         assert_eq!(registry.forgotten, 200_000 - EARLY_MAX as u64);

@@ -4,6 +4,7 @@ use crate::client::{FailReason, RejectReason};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use stormglass_broker_core::error::ErrorCode;
+use stormglass_reports::grouped;
 
 /// What records failed of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,7 +15,7 @@ pub(crate) enum Cause {
     Rejected(RejectReason),
 }
 
-/// Records that failed in measure and heal, by cause.
+/// Records that failed, by cause.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     by_cause: BTreeMap<Cause, u64>,
@@ -26,9 +27,19 @@ impl Failures {
         *self.by_cause.entry(cause).or_default() += records;
     }
 
-    /// In words, the commonest cause first; `None` if none failed.
+    /// All of them.
+    pub(crate) fn total(&self) -> u64 {
+        self.by_cause.values().sum()
+    }
+
+    /// Those of another time as well.
+    pub(crate) fn add(&mut self, other: Self) {
+        other.by_cause.into_iter().for_each(|(cause, records)| self.count(cause, records));
+    }
+
+    /// Those of measure and heal in words, the commonest cause first; `None` if none failed.
     pub(crate) fn note(&self) -> Option<String> {
-        let total: u64 = self.by_cause.values().sum();
+        let total = self.total();
         if total == 0 {
             return None;
         }
@@ -74,6 +85,9 @@ impl Cause {
 
 /// As Kafka calls it.
 fn name_of(error: ErrorCode) -> String {
+    if error == ErrorCode::InvalidTopic {
+        return "INVALID_TOPIC_EXCEPTION".to_owned();
+    }
     let mut name = String::new();
     for letter in format!("{error:?}").chars() {
         if letter.is_ascii_uppercase() && !name.is_empty() {
@@ -82,12 +96,6 @@ fn name_of(error: ErrorCode) -> String {
         name.push(letter.to_ascii_uppercase());
     }
     name
-}
-
-/// Thousands apart, as the summary has them.
-fn grouped(value: u64) -> String {
-    let rest = value % 1_000;
-    if value < 1_000 { rest.to_string() } else { format!("{},{rest:03}", grouped(value / 1_000)) }
 }
 
 #[cfg(test)]

@@ -18,4 +18,5 @@ mod tests;
 mod topics;
 
 pub use collect::{Finish, Recorder, SecondGauges, Transfer};
+pub(crate) use delivery::BACKLOG_TAGS;
 pub use paths::PathTaken;

@@ -5,8 +5,10 @@
 
 use super::buckets::{Buckets, value_of};
 use super::collect::SecondGauges;
+use super::delivery::Delivery;
+use super::failures::Failures;
 use crate::client::BatchDone;
-use stormglass_reports::recording::{GroupSecond, Interval, Second, SecondLatency};
+use stormglass_reports::recording::{GroupSecond, Interval, Phase, Second, SecondLatency};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 /// Intervals merge 2^3 buckets: under 0.8 % apart, and an hour of them stays small.
@@ -24,22 +26,9 @@ pub(crate) struct Current {
     /// Bytes acknowledged, keys and values before compression.
     pub(crate) acked_bytes: u64,
     /// Records failed for good.
-    pub(crate) failed_records: u64,
-    /// Bytes delivered by consumer group, keys and values before compression. Below zero by what was
-    /// counted too much before.
-    group_bytes: Vec<i64>,
-}
-
-impl Current {
-    /// A group gets so many bytes.
-    pub(crate) fn delivered(&mut self, group: usize, bytes: u64) {
-        self.group_bytes[group] += bytes.cast_signed();
-    }
-
-    /// What a group got, now or earlier, was not `counted` bytes but so many.
-    pub(crate) fn correct(&mut self, group: usize, counted: u64, bytes: u64) {
-        self.group_bytes[group] += bytes.cast_signed() - counted.cast_signed();
-    }
+    pub(crate) failed: Failures,
+    /// Bytes delivered by consumer group, keys and values before compression.
+    group_bytes: Vec<u64>,
 }
 
 /// Seconds so far.
@@ -49,6 +38,8 @@ pub(crate) struct Timeline {
     pub(crate) current: Current,
     done: Vec<Second>,
     intervals: Vec<Interval>,
+    /// Records that failed in measure and heal.
+    failures: Failures,
     /// Records and bytes intended, by second.
     offered: Vec<(u64, u64)>,
 }
@@ -59,9 +50,31 @@ impl Timeline {
         Self { current, ..Self::default() }
     }
 
-    /// When the current second began, ns.
-    pub(crate) fn second_began_ns(&self) -> u64 {
-        self.done.len() as u64 * NS_PER_SECOND
+    /// Of what records failed in measure and heal, in a sentence, if any did.
+    pub(crate) fn failures(&self) -> Option<String> {
+        self.failures.note()
+    }
+
+    /// The second that is running.
+    pub(crate) fn second(&self) -> usize {
+        self.done.len()
+    }
+
+    /// A group gets something.
+    pub(crate) fn delivered(&mut self, delivery: &Delivery) {
+        self.current.group_bytes[delivery.consumer] += delivery.bytes;
+    }
+
+    /// What a group got was so many bytes, not those that were counted in its second.
+    pub(crate) fn correct(&mut self, of: &Delivery, bytes: u64) {
+        let correct = |counted: &mut u64| *counted = *counted + bytes - of.bytes;
+        match self.done.get_mut(of.second) {
+            Some(second) => {
+                correct(&mut second.groups[of.consumer].bytes);
+                correct(&mut second.consumed_bytes);
+            }
+            None => correct(&mut self.current.group_bytes[of.consumer]),
+        }
     }
 
     /// Counts intended records of a batch whose outcome is known.
@@ -106,11 +119,14 @@ impl Timeline {
         let current = &mut self.current;
         let groups = current.group_bytes.iter_mut().enumerate().map(|(group, counted)| {
             let (sum_lag, max_lag) = lags.get(group).copied().unwrap_or_default();
-            let bytes = u64::try_from(*counted).unwrap_or(0);
-            *counted = (*counted).min(0);
-            GroupSecond { sum_lag, max_lag, bytes }
+            GroupSecond { sum_lag, max_lag, bytes: std::mem::take(counted) }
         });
         let groups: Vec<GroupSecond> = groups.collect();
+        let failed = std::mem::take(&mut current.failed);
+        let failed_records = failed.total();
+        if matches!(phase, Phase::Measure | Phase::Heal) {
+            self.failures.add(failed);
+        }
         self.intervals.push(Interval { index, counts: interval_counts(&current.response) });
         self.done.push(Second {
             index,
@@ -119,7 +135,7 @@ impl Timeline {
             offered_bytes: 0,
             acked_records: std::mem::take(&mut current.acked_records),
             acked_bytes: std::mem::take(&mut current.acked_bytes),
-            failed_records: std::mem::take(&mut current.failed_records),
+            failed_records,
             consumed_bytes: groups.iter().map(|group| group.bytes).sum(),
             offline_partitions,
             controller,
@@ -163,7 +179,6 @@ mod tests {
     use super::super::buckets::bucket_of;
     use super::*;
     use crate::recorder::testing::{batch_done, tp};
-    use stormglass_reports::recording::Phase;
 
     fn gauges(index: u32) -> SecondGauges {
         SecondGauges {
@@ -176,11 +191,15 @@ mod tests {
         }
     }
 
+    fn delivery(second: usize, bytes: u64) -> Delivery {
+        Delivery { consumer: 0, first: 0, count: 1, at_ns: 0, second, bytes }
+    }
+
     #[test]
     fn counters_start_afresh_each_second() {
         let mut timeline = Timeline::new(1);
         timeline.current.acked_records = 5;
-        timeline.current.delivered(0, 99);
+        timeline.delivered(&delivery(0, 99));
         timeline.current.response.add(2_000_000, bucket_of(2_000_000), 5);
         timeline.end(gauges(0));
         timeline.end(gauges(1));
@@ -195,20 +214,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_too_much_is_taken_off_later_seconds() {
+    fn what_was_not_known_yet_is_put_right_in_its_own_second() {
         let mut timeline = Timeline::new(1);
-        timeline.current.delivered(0, 99);
+        timeline.delivered(&delivery(0, 99));
         timeline.end(gauges(0));
-        assert_eq!(timeline.second_began_ns(), NS_PER_SECOND);
-        timeline.current.correct(0, 99, 90);
-        timeline.current.delivered(0, 5);
+        assert_eq!(timeline.second(), 1);
+        timeline.correct(&delivery(0, 99), 90);
+        timeline.delivered(&delivery(1, 10));
+        timeline.correct(&delivery(1, 10), 12);
         timeline.end(gauges(1));
-        timeline.current.delivered(0, 10);
-        timeline.current.correct(0, 10, 12);
-        timeline.end(gauges(2));
         let (seconds, _) = timeline.finish();
         let bytes = seconds.iter().map(|second| (second.consumed_bytes, second.groups[0].bytes));
-        assert_eq!(bytes.collect::<Vec<_>>(), [(99, 99), (0, 0), (8, 8)]);
+        assert_eq!(bytes.collect::<Vec<_>>(), [(90, 90), (12, 12)]);
     }
 
     #[test]

@@ -36,9 +36,10 @@ fn part_delivered(
 }
 
 fn end_second(recorder: &mut Recorder, index: u32) {
+    let phase = super::phases::Phases::new(&plan().phases).index_at(u64::from(index) * SECOND);
     recorder.end_of_second(SecondGauges {
         index,
-        phase: Phase::Measure,
+        phase: super::phases::PHASES[phase],
         brokers: Vec::new(),
         lags: Vec::new(),
         offline_partitions: 0,
@@ -121,24 +122,29 @@ fn a_batch_without_an_outcome_counts_with_what_it_tells() {
 
 #[test]
 fn the_note_tells_of_what_the_measured_seconds_count_as_failed() {
-    let mut recorder = recorder();
-    let fail = |recorder: &mut Recorder, at_ns| {
-        let done = batch_done(tp(0), 6, &[at_ns], at_ns);
-        recorder.produced(0, &Outcome::Failed(done, FailReason::TransactionAborted));
+    let note = |refused: u64, failed_at: &[u64]| {
+        let mut recorder = recorder();
+        let mut ended = 0;
+        for at_ns in failed_at {
+            let second = u32::try_from(at_ns / SECOND).unwrap();
+            (ended..second).for_each(|index| end_second(&mut recorder, index));
+            ended = second;
+            let done = batch_done(tp(0), 6, &[*at_ns], *at_ns);
+            recorder.produced(0, &Outcome::Failed(done, FailReason::TransactionAborted));
+            if *at_ns == 10 * SECOND {
+                let (records, reason) = (refused, RejectReason::BlockedTooLong);
+                recorder.produced(0, &Outcome::Rejected { records, reason });
+            }
+        }
+        (ended..41).for_each(|index| end_second(&mut recorder, index));
+        let recording = recorder.finish(Finish { sim_ns: 60 * SECOND, ..Finish::default() });
+        let mut notes = recording.assumptions.into_iter();
+        notes.find(|note| note.starts_with("failures: "))
     };
-    fail(&mut recorder, 9 * SECOND);
-    (0..10).for_each(|index| end_second(&mut recorder, index));
-    assert_eq!(recorder.failures(), None, "warm-up");
-    fail(&mut recorder, 10 * SECOND);
-    let refused = Outcome::Rejected { records: 3, reason: RejectReason::BlockedTooLong };
-    recorder.produced(0, &refused);
-    (10..40).for_each(|index| end_second(&mut recorder, index));
-    fail(&mut recorder, 40 * SECOND);
-    assert_eq!(
-        recorder.failures().unwrap(),
-        "failures: 4 records in measure and heal, of which 3 not taken within max.block.ms, 1 aborted \
-         with their transaction"
-    );
+    assert_eq!(note(0, &[9 * SECOND, 40 * SECOND]), None, "warm-up, and drain");
+    let expected = "failures: 4 records in measure and heal, of which 3 not taken within max.block.ms, 1 \
+                    aborted with their transaction";
+    assert_eq!(note(3, &[9 * SECOND, 10 * SECOND, 40 * SECOND]).unwrap(), expected);
 }
 
 #[test]

@@ -327,6 +327,7 @@ impl World {
             let payload = Payload::Response { correlation: correlation.0, response, marks };
             message = Some((bytes, payload));
         }
+        accepted.ends = closes;
         accepted.busy = throttle_ms > 0 || closes;
         accepted.muted_until_ns = leaves;
         let next = if accepted.busy { None } else { accepted.inbox.pop_front() };

@@ -91,7 +91,6 @@ impl World {
         }
         self.count_unfinished(sim_ns);
         let mut assumptions = self.throttle_notes();
-        assumptions.extend(self.recorder.failures());
         if quorum_comes_up {
             let note = "most controllers were still on their way up when the run ended, so nothing was judged \
                         that takes a cluster which has healed: a longer heal or drain phase is needed";

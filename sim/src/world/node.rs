@@ -126,6 +126,8 @@ pub(super) struct Accepted {
     pub(super) inbox: VecDeque<Arrived>,
     /// A request is being handled, or quotas keep the connection muted.
     pub(super) busy: bool,
+    /// The broker ends it: nothing more is read from it.
+    pub(super) ends: bool,
     /// The way of that request.
     pub(super) marks: Marks,
     /// The last answer leaves then: the next request cannot be read earlier, ns.

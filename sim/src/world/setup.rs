@@ -17,6 +17,7 @@ use crate::cpu::{CostProfile, Cpu, CpuConfig, PoolSizes, constant};
 use crate::disk::{Disk, DiskConfig, Preload, recovery_permille};
 use crate::kernel::{Audit, EventQueue, Order};
 use crate::net::{HostId, HostSpec, NetConfig, Network};
+use crate::recorder::BACKLOG_TAGS;
 use crate::recorder::Recorder;
 use crate::rng::{Stream, Streams};
 use rustc_hash::FxHashMap;
@@ -379,7 +380,7 @@ impl World {
             segment_bytes: segment.unwrap_or(1 << 30),
             leader_epoch: 0,
             // Above every client's tags, and the same on every replica.
-            first_tag: 1 << 62 | u64::from(tp.partition.unsigned_abs()) << 40,
+            first_tag: BACKLOG_TAGS | u64::from(tp.partition.unsigned_abs()) << 40,
         };
         self.nodes[node as usize].disk.preload(tp, &preload);
     }

@@ -70,6 +70,9 @@ impl World {
     /// The wait is over: the next request is read.
     pub(super) fn unmute(&mut self, node: u16, conn: ConnectionId) {
         let Some(accepted) = self.nodes[node as usize].accepted.get_mut(conn) else { return };
+        if accepted.ends {
+            return;
+        }
         accepted.busy = false;
         if let Some(next) = accepted.inbox.pop_front() {
             self.later.push_back((conn, next));

@@ -133,6 +133,7 @@ impl World {
             crosses_az: node.az != from_az,
             inbox: std::collections::VecDeque::new(),
             busy: false,
+            ends: false,
             marks: Marks::default(),
             muted_until_ns: now,
         };

@@ -264,6 +264,7 @@ proptest! {
         let tp = rig.create_on(&[1, 2], &[("unclean.leader.election.enable", enable)]);
         for deed in deeds {
             let mut complete = rig.state(tp).2;
+            let before = rig.solo.effects.trace.len();
             match deed {
                 Deed::Reassign(target) => {
                     prop_assert_eq!(rig.reassign(tp, Some(&target)), ErrorCode::None);
@@ -296,10 +297,15 @@ proptest! {
             let known = moving.adding.iter().chain(&moving.removing);
             prop_assert!(known.clone().all(|node| partition.is_replica(*node)));
             prop_assert!(moving.adding.iter().all(|node| !moving.removing.contains(node)));
-            // no record is lost: somebody who has all of them is still there
+            // no record is lost without a word: somebody who has all of them is still there
             let now = rig.state(tp).2;
-            let is_kept = unclean || now.iter().all(|node| complete.contains(node));
-            prop_assert!(is_kept, "{now:?} {complete:?}");
+            let lost = |event: &TraceEvent| {
+                matches!(event, TraceEvent::PartitionChanged { unclean: true, .. })
+            };
+            let is_told = rig.solo.effects.trace[before..].iter().any(lost);
+            prop_assert!(unclean || !is_told);
+            let is_kept = now.iter().all(|node| complete.contains(node));
+            prop_assert!(is_kept || is_told, "{now:?} {complete:?}");
         }
     }
 }

@@ -184,10 +184,15 @@ impl World {
     }
 
     fn confirm(&mut self, count: usize) {
-        for number in self.in_flight.drain(..count.min(self.in_flight.len())) {
-            self.log.append_done(number);
+        let mut done: Vec<u64> = self.in_flight.drain(..count.min(self.in_flight.len())).collect();
+        if count % 2 == 1 {
+            done.reverse(); // a flushed append may end before one that is not
         }
+        done.into_iter().for_each(|number| {
+            self.log.append_done(number);
+        });
         if self.in_flight.is_empty() {
+            assert!(!self.log.has_in_flight());
             assert_eq!(self.log.log_end_offset(), self.log.next_offset());
         }
         for segment in self.syncs.drain(..count.min(self.syncs.len())) {

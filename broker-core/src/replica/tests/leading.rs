@@ -510,6 +510,21 @@ fn what_was_cut_before_it_was_on_disk_is_not_acknowledged_by_who_leads_again() {
     assert_eq!(answer.partitions[0].error, ErrorCode::NotLeaderOrFollower);
 }
 
+#[test]
+fn a_batch_that_is_sent_again_to_a_new_leader_waits_for_the_copy_that_it_made_as_a_follower() {
+    let mut rig = Rig::with_partition(2, &[1, 2]);
+    let (id, _) = rig.sent_fetch();
+    let records = numbered(sequenced(9, 0, 0, 1), 0, 0);
+    rig.answer_fetch(id, FetchPartitionResponse { records, ..nothing_new(0) });
+    rig.elect(1);
+    produce(&mut rig, Acks::Leader, 4);
+    assert!(rig.replies().is_empty());
+    rig.disk();
+    let told = rig.replies();
+    let [Response::Produce(answer)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(answer.partitions[0].error, ErrorCode::None);
+}
+
 /// Hunt seed 7002964: the disk confirmed to a leader what it had copied as a follower, and those who waited
 /// for that were told with the next batch only.
 #[test]

@@ -112,7 +112,6 @@ fn nothing_is_cleaned_before_it_is_known_whether_its_topic_is_compacted() {
         server.log_cleanup_policy = CleanupPolicy::COMPACT;
         server.log_cleaner_min_cleanable_ratio = Ratio::of_text("0").unwrap();
     };
-    let mut rig = restarted("orders", compacts, &[("cleanup.policy", "delete")]);
     let cleans = |rig: &mut Rig| {
         rig.act(|replicas, step| {
             replicas.wake_cleaner(step);
@@ -121,9 +120,12 @@ fn nothing_is_cleaned_before_it_is_known_whether_its_topic_is_compacted() {
         let is_armed = rig.effects.timers.iter().any(|(_, key)| *key == TimerKey::Cleaner);
         is_armed || !rig.effects.disk.is_empty()
     };
-    assert!(!cleans(&mut rig));
-    learn(&mut rig);
-    assert!(!cleans(&mut rig));
+    for (policy, expected) in [("delete", false), ("compact", true)] {
+        let mut rig = restarted("orders", compacts, &[("cleanup.policy", policy)]);
+        assert!(!cleans(&mut rig));
+        learn(&mut rig);
+        assert_eq!(cleans(&mut rig), expected, "{policy}");
+    }
 }
 
 /// It may have been set for all brokers to more than server.properties says.

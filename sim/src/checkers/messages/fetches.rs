@@ -227,8 +227,8 @@ fn out_of_range(says: &mut Says<'_>, node: i32, view: &ReplicaView<'_>, question
     let is_outside = !(start..=end).contains(&offset) && !differs;
     // a follower hears of copies, and of their end, later than the leader that sent the consumer (hunt seed 8003589)
     let is_remote = view.lead.is_none() && offset < view.log.local_log_start_offset();
-    // what it was told of waits for reads of other partitions, and its log may grow meanwhile (hunt seeds 17003852, 25001707);
-    // so does Kafka's answer (`DelayedRemoteFetch`)
+    // what it was told of waits for reads of other partitions, and its log may grow meanwhile (hunt seeds 17003852
+    // and 25001707); so does Kafka's answer (`DelayedRemoteFetch`)
     let has_waited = question.was_outside && !question.is_alone;
     let is_gone = unknown.is_some_and(|end| end.end_offset < 0);
     let holds = is_outside || is_remote || is_gone || has_waited;

@@ -88,12 +88,13 @@ fn flaw(
     asked: &JoinGroupRequest,
     answer: &JoinGroupResponse,
 ) -> Option<&'static str> {
-    let (is_logged, leads) = (answer.leader == answer.member, group.leader == Some(&answer.member));
+    let (is_told_to_lead, leads) =
+        (answer.leader == answer.member, group.leader == Some(&answer.member));
     if answer.protocol.as_ref() != group.protocol {
         return Some("names another protocol");
     }
     // a leader that is back, and could not be told to leave the assignment as it is, hears that another one leads
-    if is_logged && !leads || leads && !is_logged && asked.can_skip_assignment {
+    if is_told_to_lead && !leads || leads && !is_told_to_lead && asked.can_skip_assignment {
         return Some("names another leader");
     }
     let is_alike = |told: &JoinedMember| {
@@ -102,11 +103,11 @@ fn flaw(
     };
     let (told, all) = (answer.members.len(), group.places.len());
     let is_complete = told == all && answer.members.iter().all(is_alike);
-    if is_logged && !is_complete {
+    if is_told_to_lead && !is_complete {
         return Some("does not name all members to their leader");
     }
     let is_more = !answer.members.is_empty() || answer.skip_assignment;
-    (!is_logged && is_more).then_some("tells who does not lead what is for the leader")
+    (!is_told_to_lead && is_more).then_some("tells who does not lead what is for the leader")
 }
 
 #[cfg(test)]

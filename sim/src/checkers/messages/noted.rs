@@ -15,7 +15,7 @@ pub(super) enum Noted {
     Member(classic::Before),
     /// A group that is to be deleted, or to lose positions.
     Group(missing::Found),
-    /// Positions of a fetch that are in no part of a log.
+    /// Positions of a fetch that are out of a log's range.
     Outside(Vec<ahead::Outside>),
     /// Partitions for which batches of a transaction come.
     Came(Vec<let_in::Came>),
@@ -45,7 +45,7 @@ impl Noted {
         }
     }
 
-    /// Whether a position of a fetch was in no part of a log as the fetch came.
+    /// Whether a position of a fetch was out of a log's range as the fetch came.
     pub(super) fn was_outside(&self, position: &FetchPartition) -> bool {
         matches!(self, Self::Outside(outside) if ahead::is_among(outside, position))
     }
