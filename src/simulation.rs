@@ -82,17 +82,10 @@ impl Job {
     }
 }
 
-/// Refuses a planted bug that this build does not have, before anything is printed or written: a run
-/// that is over with its first event refuses it, too.
-pub(crate) fn check_plant(plan: &Plan, plant: Option<&str>, command: &str) -> Result<(), Failure> {
-    let Some(plant) = plant.map(str::to_owned) else { return Ok(()) };
-    let options = RunOptions { plant: Some(plant), events_max: Some(0), ..RunOptions::default() };
-    match simulate(plan, options, Box::new(())) {
-        Err(error @ (SimError::NoPlants | SimError::UnknownPlant(_))) => {
-            Err(refused(error, command))
-        }
-        _ => Ok(()),
-    }
+/// Refuses a planted bug that this build does not have, before anything is printed or written.
+pub(crate) fn check_plant(plant: Option<&str>, command: &str) -> Result<(), Failure> {
+    let Some(plant) = plant else { return Ok(()) };
+    stormglass_sim::check_plant(plant).map_err(|error| refused(error, command))
 }
 
 /// What was measured elsewhere than in a simulation, as an outcome.

@@ -10,7 +10,7 @@ use crate::simulation::{Job, total_ns};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use stormglass_reports::result::{RunResult, Status};
+use stormglass_reports::result::RunResult;
 use stormglass_scenarios::plan::Plan;
 
 /// When a result serves for another plan.
@@ -97,8 +97,8 @@ impl Trials {
 
     fn remember(&self, plans: &[&Plan], results: &[Arc<RunResult>]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let whole = |result: &RunResult| result.verdict.status != Status::Interrupted;
-        for (plan, result) in plans.iter().zip(results).filter(|(_, result)| whole(result)) {
+        let whole = plans.iter().zip(results).filter(|(_, result)| !result.is_interrupted());
+        for (plan, result) in whole {
             for sameness in [Sameness::Plan, Sameness::Figures] {
                 known.entry(key(plan, sameness)).or_insert_with(|| Arc::clone(result));
             }

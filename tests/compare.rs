@@ -134,6 +134,12 @@ fn what_cannot_be_compared_is_exit_6_with_the_reason() {
     let called = place.expect(5, &["compare", "a", "az-outge"]);
     assert!(called.stderr.contains("did you mean `az-outage`"), "{}", called.stderr);
     place.expect(5, &["compare", "a", "nosuch.toml"]);
+    place.write("mine.toml", std::fs::read(scenario("short")).unwrap());
+    for words in [["compare", "mine", "a"], ["compare", "a", "mine"]] {
+        let called = place.expect(5, &words);
+        assert!(called.stderr.contains("write `./mine.toml`"), "{}", called.stderr);
+        assert!(!called.stderr.contains("the library has"), "{}", called.stderr);
+    }
     let called = place.expect(2, &["compare", "a", "a", "--set", "phases.heal=1s"]);
     assert!(called.stderr.contains("--set comes too late"), "{}", called.stderr);
 }

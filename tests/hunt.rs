@@ -46,16 +46,20 @@ fn a_merge_says_which_shards_it_lacks() {
     let lacks = "1 of 3 seeds were not run: shard 2 of 3 is missing";
     assert!(called.stdout.contains(lacks), "{}", called.stdout);
     assert!(called.stderr.contains(&format!("warning: {lacks}\n")), "{}", called.stderr);
-    assert_eq!(hunt_json(&place, "some")["interrupted"], true);
+    let some = hunt_json(&place, "some");
+    assert_eq!((&some["interrupted"], &some["missing"][0]), (&false.into(), &lacks.into()));
     let words = ["hunt", "merge", "a", "--out", "one", "--json"];
     let called = place.expect(130, &words);
-    assert_eq!(called.json()["interrupted"], true);
-    assert!(called.stderr.contains("shards 1 and 2 of 3 are missing"), "{}", called.stderr);
+    let lacks = "2 of 3 seeds were not run: shards 1 and 2 of 3 are missing";
+    assert_eq!(called.json()["missing"], serde_json::json!([lacks]));
+    assert!(called.stderr.contains(lacks), "{}", called.stderr);
     // Once all are there, it is as if they had been from the beginning.
     let called = place.expect(0, &["hunt", "merge", "a", "b", "c", "--out", "all"]);
     assert_eq!(called.stderr, "");
-    place.expect(0, &["hunt", "merge", "some", "c", "--out", "again"]);
-    assert_eq!(place.read("again/hunt.json"), place.read("all/hunt.json"));
+    for merged in [&["some", "c"][..], &["one", "b", "c"]] {
+        place.expect(0, &[&["hunt", "merge"][..], merged, &["--out", "again"]].concat());
+        assert_eq!(place.read("again/hunt.json"), place.read("all/hunt.json"));
+    }
     assert_eq!(hunt_json(&place, "all")["interrupted"], false);
 }
 

@@ -27,7 +27,7 @@ pub(crate) use path::signed_duration;
 pub(crate) use text::{change, keys_text, signed, signed_percent, value};
 pub(crate) use work::table as work_table;
 
-use crate::result::{RESULT_SCHEMA_VERSION, RunResult, Status};
+use crate::result::{RESULT_SCHEMA_VERSION, RunResult};
 
 /// Why two results cannot be compared, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn incomparable(a: &RunResult, b: &RunResult) -> Option<Incomparable> {
             );
             return because(reason, SAME_VERSION);
         }
-        if result.verdict.status == Status::Interrupted {
+        if result.is_interrupted() {
             let reason =
                 format!("{name} seed {seed} was interrupted: its figures cover a part of the run");
             return because(reason, TO_ITS_END);

@@ -29,6 +29,9 @@ pub struct HuntResult {
     pub plant: Option<String>,
     /// Whether it was cut short; then seeds are missing.
     pub interrupted: bool,
+    /// What a merge lacks of the hunts that were divided, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Seeds that were run.
     pub seeds: u64,
     /// Which they are: a seed of two hunts would count twice.
@@ -209,7 +212,8 @@ impl HuntResult {
         other.shares.iter().find_map(common)
     }
 
-    /// Adds another shard's numbers; failures are the caller's, as they have folders.
+    /// Adds another shard's numbers; failures are the caller's, as they have folders, and so is what is
+    /// missing, as it follows from all shares.
     ///
     /// # Errors
     /// If the other one hunted something else.

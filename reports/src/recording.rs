@@ -7,6 +7,10 @@ use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// How the event ends that tells of a broker which halts because its volume is full. Reports find it by these
+/// words.
+pub const VOLUME_FULL: &str = "log directory failed: Full";
+
 /// Which latency is measured (DESIGN.md section 5). All per record, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LatencyKind {

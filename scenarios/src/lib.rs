@@ -33,7 +33,7 @@ pub use digest::{PlanError, sha256_hex};
 pub use flags::read_flags;
 pub use format::{constants_reference, format_reference};
 pub use library::{LibraryEntry, library, negative};
-pub use load::load;
+pub use load::{closest_scenario, load};
 pub use resolve::add_remote_storage;
 pub use schema::json::{plan_schema, scenario_schema};
 pub use text::diagnostic::{Diagnostic, DiagnosticRecord, ScenarioError};

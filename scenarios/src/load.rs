@@ -7,11 +7,10 @@ use crate::plan::Plan;
 use crate::resolve;
 use crate::schema::decode::{Decode, Errors};
 use crate::schema::scenario::Scenario;
-use crate::text::diagnostic::{Diagnostic, ScenarioError, suggestion};
+use crate::text::diagnostic::{Diagnostic, ScenarioError, closest};
 use crate::text::set;
 use crate::text::source::{SCENARIO_BYTES_MAX, Source, Sources, Span};
 use crate::text::tree::{self, Node};
-use std::path::Path;
 
 /// The plan of a scenario.
 ///
@@ -70,8 +69,7 @@ impl Source {
     /// A scenario of the library, of its negative scenarios, or of its regressions, by name.
     ///
     /// # Errors
-    /// If there is none of that name; the message names the likely one, or what else the name may be meant for: a file
-    /// is one only with a slash or an ending.
+    /// If there is none of that name; the message names the likely one.
     pub fn library(name: &str) -> Result<Self, ScenarioError> {
         let entries = || library().iter().chain(negative());
         if let Some(entry) = entries().find(|entry| entry.name == name) {
@@ -81,29 +79,22 @@ impl Source {
         sources.add("scenario", name);
         let span = Span { start: 0, end: name.len() };
         let message = format!("no scenario named `{name}`");
-        let names: Vec<&str> = entries().map(|entry| entry.name).collect();
         let diagnostic = Diagnostic::new(span, message, "not in the library");
-        let help = found_here(name)
-            .or_else(|| suggestion(name, names.iter().copied()))
-            .unwrap_or_else(|| format!("the library has {}", names.join(", ")));
+        let help = match closest_scenario(name) {
+            Some(closest) => format!("did you mean `{closest}`?"),
+            None => {
+                let names: Vec<&str> = entries().map(|entry| entry.name).collect();
+                format!("the library has {}", names.join(", "))
+            }
+        };
         Err(ScenarioError::new(sources, vec![diagnostic.help(help)]))
     }
 }
 
-/// What of this name is in the working directory, and how to write that it is meant.
-fn found_here(name: &str) -> Option<String> {
-    let path = Path::new(name);
-    let with_ending = format!("{name}.toml");
-    if path.is_file() {
-        Some(format!("it is a file here: write `./{name}`"))
-    } else if Path::new(&with_ending).is_file() {
-        Some(format!("there is a file `{with_ending}` here: write `./{with_ending}`"))
-    } else if path.is_dir() {
-        let write = format!("write `./{name}/FILE.toml`");
-        Some(format!("it is a directory here, and a scenario is a file: {write}"))
-    } else {
-        None
-    }
+/// The scenario of the library, or of its negative ones, that a misspelt name was most likely meant to be.
+#[must_use]
+pub fn closest_scenario(name: &str) -> Option<&'static str> {
+    closest(name, library().iter().chain(negative()).map(|entry| entry.name))
 }
 
 fn empty() -> Diagnostic {

@@ -159,6 +159,15 @@ pub struct TopicPlan {
     pub preload_record_bytes: u64,
 }
 
+impl TopicPlan {
+    /// Whether it has remote storage: what its brokers have on their volumes is only the newest part.
+    #[must_use]
+    pub fn is_tiered(&self) -> bool {
+        let enabled = self.config.get("remote.storage.enable");
+        enabled.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    }
+}
+
 /// What a threshold measures.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

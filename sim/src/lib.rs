@@ -28,5 +28,5 @@ mod runtime;
 mod world;
 
 pub use madsim;
-pub use runtime::{Finished, Progress, RunOptions, SimError, quiet_panics, simulate};
+pub use runtime::{Finished, Progress, RunOptions, SimError, check_plant, quiet_panics, simulate};
 pub use world::SetupError;

@@ -164,6 +164,15 @@ pub fn quiet_panics() {
     }));
 }
 
+/// Whether this build has a planted bug: what [`simulate`] would say of it, without a run.
+///
+/// # Errors
+/// If it does not.
+pub fn check_plant(name: &str) -> Result<(), SimError> {
+    find_plant(name)?;
+    Ok(())
+}
+
 fn find_plant(name: &str) -> Result<Plant, SimError> {
     if !cfg!(feature = "planted-bugs") {
         return Err(SimError::NoPlants);

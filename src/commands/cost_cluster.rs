@@ -106,7 +106,11 @@ fn load(flags: &ClusterFlags, instance: &str) -> Result<Plan, Failure> {
         ("cluster.config.min.insync.replicas", in_sync.to_owned()),
         ("topics.*.replication", replicas.to_owned()),
     ];
-    plan_of_text("cost", SCENARIO, &sets.map(|(path, value)| (path.to_owned(), value)))
+    let sets = sets.map(|(path, value)| (path.to_owned(), value));
+    let mut plan = plan_of_text("cost", SCENARIO, &sets)?;
+    // a cluster alone has no load that its volumes would have to hold
+    plan.producers.clear();
+    Ok(plan)
 }
 
 fn has_price(flags: &ClusterFlags, options: &CostOptions) -> bool {
@@ -152,6 +156,16 @@ mod tests {
             let report = bill(&flags, &plan(&flags, &options).unwrap(), &options);
             assert!(report.complete, "{report:#?}");
             assert_eq!(report.total_usd, Cents::from_units(total), "{report:#?}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_alone_has_no_load() {
+        let options = CostOptions::default();
+        for instance in ["kafka.m7g.large", "m5.xlarge", "express.m7g.large"] {
+            let flags = flags(instance, Some(1 << 30));
+            let notes = bill(&flags, &plan(&flags, &options).unwrap(), &options).notes;
+            assert!(!notes.iter().any(|note| note.contains("planned load")), "{notes:#?}");
         }
     }
 

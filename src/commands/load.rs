@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use stormglass_reports::result::RunResult;
 use stormglass_scenarios::plan::Plan;
-use stormglass_scenarios::{Source, load, unread_configs};
+use stormglass_scenarios::{Source, json_words, load, unread_configs};
 
 /// The plan of a scenario.
 pub(super) fn plan_of(
@@ -43,13 +43,38 @@ pub(super) fn plan_of_text(
 
 pub(super) fn source(target: &Target) -> Result<Source, Failure> {
     match target {
-        Target::Library(name) => Ok(Source::library(name)?),
+        Target::Library(name) => in_library(name),
         Target::File(path) => {
             let bytes = read(path).map_err(|failure| {
                 failure.help("`stormglass scenarios` lists those that are built in")
             })?;
             Ok(Source::new(path.display().to_string(), bytes))
         }
+    }
+}
+
+/// A scenario of the library. Of one that is not there, the message names what else may be meant.
+pub(super) fn in_library(name: &str) -> Result<Source, Failure> {
+    Source::library(name).map_err(|error| match found_here(name) {
+        Some(help) => error.help(help).into(),
+        None => error.into(),
+    })
+}
+
+/// What of this name is in the working directory, and how to write that it is meant: a file is one only
+/// with a slash or an ending.
+pub(super) fn found_here(name: &str) -> Option<String> {
+    let path = Path::new(name);
+    let with_ending = format!("{name}.toml");
+    if path.is_file() {
+        Some(format!("it is a file here: write `./{name}`"))
+    } else if Path::new(&with_ending).is_file() {
+        Some(format!("there is a file `{with_ending}` here: write `./{with_ending}`"))
+    } else if path.is_dir() {
+        let write = format!("write `./{name}/FILE.toml`");
+        Some(format!("it is a directory here, and a scenario is a file: {write}"))
+    } else {
+        None
     }
 }
 
@@ -116,7 +141,8 @@ fn price_of(cluster: &serde_json::Value) -> Option<String> {
 /// A result from its text; `file` is where it is from.
 pub(super) fn result_of_bytes(bytes: &[u8], file: &Path) -> Result<RunResult, Failure> {
     serde_json::from_slice(bytes).map_err(|error| {
-        let message = format!("{}: not a result of this version: {error}", file.display());
+        let why = json_words(&error);
+        let message = format!("{}: not a result of this version: {why}", file.display());
         Failure::new(Exit::InvalidScenario, message)
             .help("give the directory of a run, such as stormglass-out/az-outage-1")
     })
@@ -138,4 +164,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
             _ => failure,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tests run in the directory of the crate.
+    #[test]
+    fn a_name_that_is_here_is_no_name_of_the_library() {
+        let found = |name: &str| found_here(name).unwrap();
+        assert_eq!(found("Cargo.toml"), "it is a file here: write `./Cargo.toml`");
+        assert_eq!(found("Cargo"), "there is a file `Cargo.toml` here: write `./Cargo.toml`");
+        let directory = "it is a directory here, and a scenario is a file: write `./src/FILE.toml`";
+        assert_eq!(found("src"), directory);
+        assert_eq!(found_here("nowhere"), None);
+    }
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::thread;
 use stormglass_reports::recording::Recording;
-use stormglass_reports::result::{RunResult, Status};
+use stormglass_reports::result::RunResult;
 
 /// What the audit found, as `--json` prints it.
 #[derive(Debug, Serialize)]
@@ -147,7 +147,7 @@ fn recorded_text(dir: &Path, result: &RunResult) -> Option<String> {
     let recorded: RunResult = serde_json::from_str(&text).ok()?;
     let comparable = recorded.version == result.version
         && recorded.plan_digest == result.plan_digest
-        && recorded.verdict.status != Status::Interrupted;
+        && !recorded.is_interrupted();
     comparable.then_some(text)
 }
 

@@ -10,7 +10,7 @@ use crate::interrupt;
 use crate::invocation::quoted;
 use crate::output::Output;
 use crate::progress;
-use crate::simulation::{Job, Outcome, default_dir, total_ns};
+use crate::simulation::{Job, Outcome, check_plant, default_dir, total_ns};
 use std::path::Path;
 
 /// Simulates, writes the report, prints the summary.
@@ -19,6 +19,7 @@ pub(super) fn run(args: &Run, output: Output) -> Result<Exit, Failure> {
         return run_seeds::run(args, count, output);
     }
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
+    check_plant(args.plant.as_deref(), &reproducing(args, args.seed))?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, ""));
     files::ready(&dir)?;
     tell_unread(&source(&args.target)?, &[&args.sets], output);

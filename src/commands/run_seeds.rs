@@ -12,7 +12,7 @@ use crate::files;
 use crate::interrupt;
 use crate::output::{Output, columns};
 use crate::progress::{self, Board};
-use crate::simulation::{Job, default_dir, total_ns};
+use crate::simulation::{Job, check_plant, default_dir, total_ns};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +41,7 @@ struct SeedRuns<'a> {
 /// Simulates `count` seeds, writes a report for each, prints a table.
 pub(super) fn run(args: &Run, count: u64, output: Output) -> Result<Exit, Failure> {
     let plan = plan_of(&args.target, &args.sets, args.seed)?;
+    check_plant(args.plant.as_deref(), &reproducing(args, args.seed))?;
     let first_dir = args.out.clone().unwrap_or_else(|| default_dir(&plan, ""));
     files::ready(&first_dir)?;
     let made = files::missing(&first_dir);

@@ -1,10 +1,11 @@
 //! `stormglass scenarios`: what is built in.
 
+use super::load::in_library;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Output;
 use serde::Serialize;
-use stormglass_scenarios::{LibraryEntry, Source, library, negative};
+use stormglass_scenarios::{LibraryEntry, library, negative};
 
 /// A scenario as `--json` lists it.
 #[derive(Debug, Serialize)]
@@ -38,7 +39,7 @@ pub(super) fn list(output: Output) -> Result<Exit, Failure> {
 
 /// Prints a scenario's text.
 pub(super) fn show(name: &str, output: Output) -> Result<Exit, Failure> {
-    let source = Source::library(name)?;
+    let source = in_library(name)?;
     let text = String::from_utf8(source.bytes).map_err(Failure::internal)?;
     let shown = if output.is_json() {
         output.json(&serde_json::json!({ "name": name, "text": text }))

@@ -1,6 +1,6 @@
 //! A side of a comparison: stored results, or a scenario that is run.
 
-use super::load::{plan_file, result_file, source, tell_unread};
+use super::load::{found_here, plan_file, result_file, source, tell_unread};
 use crate::args::{SideArgs, Target};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use stormglass_reports::result::RunResult;
 use stormglass_scenarios::plan::Plan;
-use stormglass_scenarios::{Document, Source, library, load, negative};
+use stormglass_scenarios::{Document, Source, closest_scenario, library, load, negative};
 
 /// A side before anything is run.
 pub(super) enum Side {
@@ -88,15 +88,12 @@ fn is_there(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
 }
 
-/// Whether something that is not there can only have been meant as a scenario: the file of one, or a
-/// misspelt name of the library.
+/// Whether something that is not there can only have been meant as a scenario: the file of one, also without
+/// its ending, or a misspelt name of the library.
 fn may_be_scenario(target: &Target) -> bool {
     match target {
         Target::File(path) => path.extension().is_some_and(|extension| extension == "toml"),
-        Target::Library(name) => Source::library(name).err().is_some_and(|error| {
-            let suggests = |help: &str| help.starts_with("did you mean");
-            error.records().iter().any(|record| record.help.as_deref().is_some_and(suggests))
-        }),
+        Target::Library(name) => closest_scenario(name).is_some() || found_here(name).is_some(),
     }
 }
 

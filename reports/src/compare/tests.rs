@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::figures::{ALL_MEASURED, FigureName};
-use crate::result::{self, Milli};
+use crate::result::{self, Milli, Status};
 use crate::testing;
 
 fn outage() -> RunResult {
@@ -153,6 +153,9 @@ fn what_cannot_be_compared_says_why() {
     b.verdict.status = Status::Interrupted;
     let why = incomparable(&a, &b).unwrap();
     assert!(why.reason.contains("interrupted") && why.help.contains("to its end"), "{why:?}");
+    let mut b = outage();
+    (b.verdict.status, b.simulated.interrupted) = (Status::Violated, true);
+    assert_eq!(incomparable(&a, &b), Some(why), "whatever else it is");
 }
 
 #[test]

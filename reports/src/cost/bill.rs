@@ -16,8 +16,6 @@ const GB: i128 = 1_000_000_000;
 const NANOS_PER_HOUR: i128 = 3_600_000_000_000;
 /// Storage throughput that an MSK broker has before provisioned throughput is billed, bytes/s.
 const MSK_THROUGHPUT_INCLUDED: i128 = 250 * MIB;
-/// A load that makes less traffic a month, such as that of a cluster named by flags, is none.
-const WORTH_TELLING: Cents = Cents::from_units(100);
 /// What a gp3 volume has before more is billed.
 const GP3_IOPS_INCLUDED: i128 = 3000;
 const GP3_THROUGHPUT_INCLUDED: i128 = 125 * MIB;
@@ -242,7 +240,7 @@ impl<'a> Bill<'a> {
         let bytes = crossing_bytes_per_sec(plan, &Workload::of_plan(plan));
         let usd =
             price.map(|price| cents(month_nano(bytes, i128::from(price.nano_usd), self.options)));
-        let about = usd.filter(|usd| *usd >= WORTH_TELLING).map_or(String::new(), |usd| {
+        let about = usd.filter(|usd| *usd > Cents::from_units(0)).map_or(String::new(), |usd| {
             format!(
                 " At the planned load it comes to about {} more, with clients evenly in all AZs.",
                 text::dollars(usd)

@@ -5,7 +5,7 @@
 //! out compacted topics, headers of batches, and segments, which go as a whole: a partition keeps up to
 //! one more than its retention says.
 
-use super::kept::{Retention, is_compacted, is_tiered};
+use super::kept::{Retention, is_compacted};
 use super::workload::rate_of;
 use crate::result::Milli;
 use crate::text;
@@ -30,23 +30,22 @@ pub(crate) fn shortage(plan: &Plan) -> Option<String> {
     let topics = counted(plan);
     let brokers = plan.cluster.brokers.iter();
     let lacking: Vec<Lacking> = brokers.filter_map(|node| on_broker(node, &topics)).collect();
-    let soonest_ms = lacking.iter().map(|one| one.full_after_ms).min()?;
+    // all figures are of one broker: others may be larger, and need more
+    let first = lacking.iter().min_by_key(|one| (one.full_after_ms, one.broker))?;
     let whose = if lacking.len() == plan.cluster.brokers.len() {
         "the volumes".to_owned()
     } else {
         let ids: Vec<i32> = lacking.iter().map(|one| one.broker).collect();
         format!("the volumes of {}", text::brokers(&ids))
     };
-    let needs: Option<Vec<u128>> = lacking.iter().map(|one| one.needs_bytes).collect();
-    let has = lacking.iter().map(|one| one.has_bytes).min()?;
-    let needs = needs.and_then(|all| all.into_iter().max()).map_or_else(
+    let needs = first.needs_bytes.map_or_else(
         || "what is kept for ever fits no volume".to_owned(),
         |bytes| {
-            let (needed, has) = (gib(bytes.div_ceil(GIB)), gib(has / GIB));
+            let (needed, has) = (gib(bytes.div_ceil(GIB)), gib(first.has_bytes / GIB));
             format!("{} needs {needed} a broker, which has {has}", words(&topics))
         },
     );
-    let (after, left_out) = (span(soonest_ms), left_out(plan));
+    let (after, left_out) = (span(first.full_after_ms), left_out(plan));
     Some(format!("at the planned load {whose} are full after {after}; {needs}{left_out}"))
 }
 
@@ -153,7 +152,7 @@ fn full_after_ms(mut growths: Vec<Growth>, room: u128) -> Option<u128> {
 
 /// `retention of 168 h`, if it is one for all.
 fn words(topics: &[Counted<'_>]) -> String {
-    let is_local = topics.iter().any(|one| is_tiered(one.topic));
+    let is_local = topics.iter().any(|one| one.topic.is_tiered());
     let name = if is_local { "retention on volumes" } else { "retention" };
     let mut ages: Vec<Option<u64>> = topics.iter().map(|one| one.retention.ms).collect();
     ages.dedup();
@@ -303,6 +302,21 @@ mod tests {
         }
         let told = shortage(&plan).unwrap();
         assert!(told.contains("the volumes of broker 2 are full after 9.9 h"), "{told}");
+    }
+
+    /// Broker 1 needs more than broker 2, and lasts longer.
+    #[test]
+    fn all_figures_are_of_the_broker_that_is_full_first() {
+        let mut plan = plan();
+        for (index, ids) in plan.topics[0].assignment.iter_mut().enumerate() {
+            *ids = if index % 2 == 0 { vec![1, 2] } else { vec![1] };
+        }
+        plan.cluster.brokers[1].host.volumes[0].size_bytes = 100 << 30;
+        assert_eq!(
+            shortage(&plan).unwrap(),
+            "at the planned load the volumes of brokers 1, 2 are full after 4.0 h; retention of 168 \
+             h needs 4,225 GiB a broker, which has 100 GiB"
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Retention {
     /// the whole retention where it has no limit of its own.
     pub(super) fn on_volumes(plan: &Plan, topic: &TopicPlan) -> Self {
         let whole = Self::of(plan, topic);
-        if !is_tiered(topic) {
+        if !topic.is_tiered() {
             return whole;
         }
         let tighter = |key, whole: Option<u64>| {
@@ -61,11 +61,6 @@ impl Retention {
         let by_size = self.bytes.map(|bytes| u128::from(bytes) * partitions as u128);
         by_size.map_or(by_age, |bytes| bytes.min(by_age))
     }
-}
-
-/// Whether a topic has remote storage.
-pub(super) fn is_tiered(topic: &TopicPlan) -> bool {
-    topic.config.get("remote.storage.enable").is_some_and(|value| value == "true")
 }
 
 /// Whether a topic is compacted, by its own config or the brokers'.

@@ -1,6 +1,6 @@
 //! What a workload asks of any service: bytes, records, retention, readers.
 
-use super::kept::{Retention, is_tiered};
+use super::kept::Retention;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stormglass_scenarios::plan::{Plan, ProducerPlan, SizeDist, TopicPlan};
@@ -145,7 +145,7 @@ impl Workload {
 
 /// Topics with remote storage.
 fn tiered(plan: &Plan) -> impl Iterator<Item = &TopicPlan> {
-    plan.topics.iter().filter(|topic| is_tiered(topic))
+    plan.topics.iter().filter(|topic| topic.is_tiered())
 }
 
 /// Bytes of a topic that are kept within a retention, once each.

@@ -1,13 +1,14 @@
 //! Makes a [`RunResult`] from a plan and what was recorded.
 
 use super::decimal::Milli;
+use super::full::{self, Full};
 use super::types::{
-    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, ExcuseResult, INTERRUPTED,
+    Assumption, Availability, CheckerResult, ClusterEvents, EventRow, ExcuseResult,
     RESULT_SCHEMA_VERSION, RunResult, ScenarioRef, Simulated, Status, ThresholdResult, Verdict,
     ViolationResult,
 };
 use super::{
-    critical_path, early, full, gap, latency, quotas, recovery, remote, resources, throughput, work,
+    critical_path, early, gap, latency, quotas, recovery, remote, resources, throughput, work,
 };
 use crate::cost;
 use crate::recording::{ClusterEvent, Excuse, Recording};
@@ -35,7 +36,8 @@ pub fn build(
     let cost = cost::of_run(plan, &recording.transfer);
     let lost_records = recording.lost_records;
     let recoveries = recovery::rows(recording);
-    let longest_gap_reason = gap::reason(plan, recording);
+    let full = full::volumes(plan, recording);
+    let longest_gap_reason = gap::reason(plan, recording, &full);
     let availability = Availability { longest_gap_reason, ..throughput::availability(recording) };
     let thresholds = thresholds::evaluate(Measured { plan, recording, cost: &cost, lost_records });
     RunResult {
@@ -51,7 +53,7 @@ pub fn build(
         model_digest: model_digest.to_owned(),
         seed: plan.seed,
         event_hash: recording.event_hash.clone(),
-        verdict: verdict(plan, recording, &thresholds),
+        verdict: verdict(plan, recording, &thresholds, &full),
         thresholds,
         latency: latency::rows(recording),
         throughput: throughput::rows(recording),
@@ -60,7 +62,7 @@ pub fn build(
         recoveries,
         lost_records,
         resources: resources::rows(plan, recording),
-        saturated_first: resources::saturated_first(plan, recording),
+        saturated_first: resources::saturated_first(plan, recording, &full),
         cluster_events: cluster_events(&recording.events),
         critical_path: critical_path::bands(recording),
         work: work::of(recording),
@@ -68,17 +70,23 @@ pub fn build(
         violations: violations(recording),
         cost,
         assumptions: assumptions(plan),
-        validity_notes: validity_notes(plan, recording),
+        validity_notes: validity_notes(plan, recording, &full),
         simulated: Simulated {
             seconds: Milli::seconds_from_ns(recording.sim_ns),
             events: recording.events_processed,
+            interrupted: recording.interrupted,
         },
     }
 }
 
 /// A broken promise outranks an interruption, which outranks a missed threshold: what was cut
 /// short may have missed it for that reason alone.
-fn verdict(plan: &Plan, recording: &Recording, thresholds: &[ThresholdResult]) -> Verdict {
+fn verdict(
+    plan: &Plan,
+    recording: &Recording,
+    thresholds: &[ThresholdResult],
+    full: &[Full],
+) -> Verdict {
     let mut reasons = Vec::new();
     let violated: u64 = recording.checkers.iter().map(|checker| checker.violations).sum();
     let is_violated = violated > 0 || !recording.violations.is_empty();
@@ -88,12 +96,12 @@ fn verdict(plan: &Plan, recording: &Recording, thresholds: &[ThresholdResult]) -
     }
     if recording.interrupted {
         let seconds = Milli::seconds_from_ns(recording.sim_ns);
-        reasons.push(format!("{INTERRUPTED}{seconds} simulated seconds"));
+        reasons.push(format!("interrupted after {seconds} simulated seconds"));
     }
     let missed: Vec<&ThresholdResult> =
         thresholds.iter().filter(|threshold| !threshold.passed).collect();
     if is_violated || !missed.is_empty() {
-        reasons.extend(full_reason(plan, recording));
+        reasons.extend(full_reason(full));
     }
     reasons.extend(missed.iter().map(|threshold| missed_reason(threshold)));
     let (status, exit_code) = if is_violated {
@@ -109,8 +117,8 @@ fn verdict(plan: &Plan, recording: &Recording, thresholds: &[ThresholdResult]) -
 }
 
 /// The cause of what is broken or missed where the load has filled volumes.
-fn full_reason(plan: &Plan, recording: &Recording) -> Option<String> {
-    let full = full::sentence(&full::volumes(plan, recording))?;
+fn full_reason(full: &[Full]) -> Option<String> {
+    let full = full::sentence(full)?;
     Some(format!("{full}: a broker whose log directory fails halts"))
 }
 
@@ -203,12 +211,12 @@ fn excuse_row(excuse: &Excuse) -> ExcuseResult {
 
 /// What the recording says, quotas, and volumes: those that were full, and those that will be. Those of a
 /// cluster that was only measured are not the plan's.
-fn validity_notes(plan: &Plan, recording: &Recording) -> Vec<String> {
+fn validity_notes(plan: &Plan, recording: &Recording, full: &[Full]) -> Vec<String> {
     let mut notes = recording.assumptions.clone();
     notes.extend(quotas::beyond_sustained(plan, recording));
     let mut notes = quotas::joined(notes);
     if !recording.event_hash.is_empty() {
-        let full = full::sentence(&full::volumes(plan, recording));
+        let full = full::sentence(full);
         notes.extend(full.map(|full| format!("{SATURATION_NOTE}{full}")));
         notes.extend(cost::shortage(plan).map(|shortage| format!("{VOLUMES_NOTE}{shortage}")));
     }
@@ -277,6 +285,7 @@ mod tests {
         });
         assert_eq!((result.verdict.status, result.verdict.exit_code), (Status::Violated, 8));
         assert!(result.verdict.reasons.iter().any(|reason| reason.contains("interrupted")));
+        assert!(result.is_interrupted() && !built(|_| {}).is_interrupted());
     }
 
     #[test]

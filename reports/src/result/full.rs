@@ -2,13 +2,11 @@
 
 use super::decimal::Milli;
 use super::gap::hit::hits;
-use crate::recording::Recording;
+use crate::recording::{Recording, VOLUME_FULL};
 use crate::text;
 use std::collections::BTreeMap;
 use stormglass_scenarios::plan::Plan;
 
-/// How the event ends that tells of a broker which halts for want of room.
-const CAUSE: &str = "log directory failed: Full";
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// A broker and when its volume was full for the first time.
@@ -22,7 +20,7 @@ pub(super) struct Full {
 /// it has a name of its own in the report.
 pub(super) fn volumes(plan: &Plan, recording: &Recording) -> Vec<Full> {
     let mut first: BTreeMap<i32, u64> = BTreeMap::new();
-    let halts = |kind: &str, detail: &str| kind == "broker-down" && detail.ends_with(CAUSE);
+    let halts = |kind: &str, detail: &str| kind == "broker-down" && detail.ends_with(VOLUME_FULL);
     for event in recording.events.iter().filter(|event| halts(&event.kind, &event.detail)) {
         let Some(broker) = event.node else { continue };
         let is_broker = plan.cluster.brokers.iter().any(|node| node.id == broker);

@@ -18,14 +18,14 @@ const CLIENT_NS: u64 = 3 * SECOND_NS / 2;
 /// Elections at most this far apart belong together.
 const BURST_GAP_NS: u64 = 2 * SECOND_NS;
 
-/// A sentence without a full stop.
-pub(crate) fn reason(plan: &Plan, recording: &Recording) -> Option<String> {
+/// A sentence without a full stop; `full` are the volumes that the load has filled.
+pub(super) fn reason(plan: &Plan, recording: &Recording, full: &[Full]) -> Option<String> {
     let worst = recording
         .unavailability
         .iter()
         .max_by_key(|gap| (gap.longest_ns, std::cmp::Reverse(&gap.partition)))
         .filter(|gap| gap.longest_ns >= GAP_MIN_NS)?;
-    let gap = Gap::of(plan, recording, worst)?;
+    let gap = Gap::of(plan, recording, worst, full)?;
     gap.producers_away()
         .or_else(|| gap.without_quorum())
         .or_else(|| gap.without_leader())
@@ -52,14 +52,18 @@ struct Gap<'a> {
 }
 
 impl<'a> Gap<'a> {
-    fn of(plan: &'a Plan, recording: &'a Recording, worst: &'a Unavailability) -> Option<Self> {
+    fn of(
+        plan: &'a Plan,
+        recording: &'a Recording,
+        worst: &'a Unavailability,
+        full: &[Full],
+    ) -> Option<Self> {
         let (topic, number) = worst.partition.rsplit_once('-')?;
         let planned = plan.topics.iter().find(|one| one.name == topic)?;
         let replicas = planned.assignment.get(number.parse::<usize>().ok()?)?;
         let leader = leader_before(recording, worst).or_else(|| replicas.first().copied())?;
         let end_ns = worst.from_ns + worst.longest_ns;
-        let mut full = full::volumes(plan, recording);
-        full.retain(|one| one.at_ns <= end_ns);
+        let full: Vec<Full> = full.iter().copied().filter(|one| one.at_ns <= end_ns).collect();
         let filled = || {
             let begun_ns = worst.from_ns.saturating_add(SECOND_NS);
             let mut all = full.iter();

@@ -1,7 +1,7 @@
 //! Use of each broker's resources, and which one filled up first.
 
 use super::decimal::Milli;
-use super::full::{self, Full};
+use super::full::Full;
 use super::phase::Scope;
 use super::types::{BrokerResources, FULL_VOLUME, Saturation};
 use crate::recording::{BrokerSecond, Recording, Second};
@@ -121,9 +121,14 @@ const GAUGES: [Gauge; 5] = [
 ];
 
 /// The first resource over 90 % in measure and heal, or a volume that the load has filled by then.
-pub(crate) fn saturated_first(plan: &Plan, recording: &Recording) -> Option<Saturation> {
+pub(super) fn saturated_first(
+    plan: &Plan,
+    recording: &Recording,
+    full: &[Full],
+) -> Option<Saturation> {
     let busy = busy_first(plan, recording);
-    let full = full::volumes(plan, recording).first().map(|full| filled(plan, recording, *full));
+    let by_then = |full: &&Full| full.at_ns < plan.phases.drain_starts_ns();
+    let full = full.first().filter(by_then).map(|full| filled(plan, recording, *full));
     match (full, busy) {
         (Some(full), Some(busy)) if busy.second < full.second => Some(busy),
         (full, busy) => full.or(busy),
@@ -196,7 +201,12 @@ fn is_recorded(recording: &Recording, name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::recording::Phase;
+    use crate::result::full;
     use crate::testing;
+
+    fn saturated_first(plan: &Plan, recording: &Recording) -> Option<Saturation> {
+        super::saturated_first(plan, recording, &full::volumes(plan, recording))
+    }
 
     fn with_disk(permille: &[u32]) -> Recording {
         let mut recording = testing::empty_recording();
@@ -211,6 +221,14 @@ mod tests {
             second.brokers = vec![idle; 3];
             second.brokers[1].disk_permille = *disk;
             recording.seconds.push(second);
+        }
+        recording
+    }
+
+    /// The same with gauges of nothing.
+    fn quiet(mut recording: Recording) -> Recording {
+        for second in &mut recording.seconds {
+            second.brokers.clear();
         }
         recording
     }
@@ -255,6 +273,11 @@ mod tests {
         recording.events[1].at_ns = 140 * SECOND_NS;
         let found = saturated_first(&testing::plan(), &recording).unwrap();
         assert_eq!((found.resource.as_str(), found.second), ("disk", 129));
+        // The made-up plan drains from second 190 on.
+        let told =
+            |at_ms| saturated_first(&testing::plan(), &quiet(testing::halting(&[(1, at_ms)])));
+        assert_eq!(told(189_900).unwrap().resource, FULL_VOLUME);
+        assert_eq!(told(190_000), None);
     }
 
     #[test]

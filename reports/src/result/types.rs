@@ -11,9 +11,6 @@ use std::collections::BTreeMap;
 /// Version of the shape of `result.json`. A reader refuses a newer one.
 pub const RESULT_SCHEMA_VERSION: u32 = 1;
 
-/// How the reason begins that a run was cut short.
-pub(super) const INTERRUPTED: &str = "interrupted after ";
-
 /// What a run showed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -535,6 +532,9 @@ pub struct Simulated {
     pub seconds: Milli,
     /// Events processed.
     pub events: u64,
+    /// Whether it was cut short, whatever else the verdict says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
 }
 
 /// The JSON Schema of `result.json`, as committed in `reports/schema/result.schema.json`.
@@ -550,12 +550,11 @@ impl RunResult {
         !self.event_hash.is_empty()
     }
 
-    /// Whether it was cut short, whatever else its verdict says.
+    /// Whether it was cut short, whatever else its verdict says. Results of earlier versions say it there
+    /// alone.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        let Verdict { status, reasons, .. } = &self.verdict;
-        let is_told = |reason: &String| reason.starts_with(INTERRUPTED);
-        *status == Status::Interrupted || reasons.iter().any(is_told)
+        self.simulated.interrupted || self.verdict.status == Status::Interrupted
     }
 
     /// What its seconds are, in words.

@@ -16,6 +16,9 @@ use stormglass_scenarios::plan::Plan;
 /// Files of these folders that a run did not write belong to an earlier run in the same place.
 const FOLDERS: [(&str, &[&str]); 2] = [("charts", &["svg"]), ("latency", &["hgrm", "hlog"])];
 
+/// Written last.
+const PAGE: &str = "index.html";
+
 /// What the files are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct ReportInput<'a> {
@@ -34,16 +37,28 @@ pub struct ReportInput<'a> {
 }
 
 /// Writes every file of the run's directory, creating it or replacing an earlier run's files: what the rest
-/// can be made from again first, so that a volume without room loses the least, and the page last.
+/// can be made from again first, so that a volume without room loses the least. The page comes last, and an
+/// earlier one goes before anything else: where it stands, the rest is of the same run.
 ///
 /// # Errors
-/// When a file cannot be made or written; the message names it, and no half of it stays behind.
+/// When a file cannot be made, replaced or written; the message names it, and no half of it stays behind.
 pub fn write_run_dir(dir: &Path, input: &ReportInput<'_>) -> io::Result<()> {
     let files = files(input)?;
+    remove_page(&dir.join(PAGE))?;
     for (name, bytes) in &files {
         write_whole(&dir.join(name), bytes)?;
     }
     remove_stale(dir, &files.iter().map(|(name, _)| name.as_str()).collect())
+}
+
+/// That there is none is as good.
+fn remove_page(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(io::Error::new(error.kind(), format!("cannot remove {}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn files(input: &ReportInput<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
@@ -64,7 +79,7 @@ fn files(input: &ReportInput<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
     for chart in &charts {
         files.push((format!("charts/{}.svg", chart.name), chart.standalone().into_bytes()));
     }
-    files.push(("index.html".to_owned(), html::page(input, &charts).into_bytes()));
+    files.push((PAGE.to_owned(), html::page(input, &charts).into_bytes()));
     Ok(files)
 }
 
@@ -180,6 +195,7 @@ mod tests {
     fn a_file_that_cannot_be_written_is_named_and_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("cost.csv/in-the-way")).unwrap();
+        fs::write(dir.path().join("index.html"), "an earlier run's").unwrap();
         with_report(|input| {
             let error = write_run_dir(dir.path(), input).unwrap_err();
             assert!(error.to_string().contains("cost.csv"), "{error}");

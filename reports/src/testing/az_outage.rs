@@ -3,7 +3,7 @@
 use crate::recording::{
     BrokerSecond, CheckerSummary, ClusterEvent, GroupSecond, Interval, LatencyKind, LatencySeries,
     PathParts, PathSample, Phase, Recording, Second, SecondLatency, TransferTotals, Unavailability,
-    Violation,
+    VOLUME_FULL, Violation,
 };
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ pub(crate) fn halting(halts: &[(i32, u64)]) -> Recording {
     let mut recording = az_outage();
     recording.events.clear();
     recording.events.extend(halts.iter().map(|(node, at_ms)| {
-        let detail = format!("node {node} is down: log directory failed: Full");
+        let detail = format!("node {node} is down: {VOLUME_FULL}");
         event(*at_ms, "broker-down", Some(*node), &detail)
     }));
     recording

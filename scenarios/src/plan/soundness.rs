@@ -56,7 +56,7 @@ impl Plan {
         for (index, topic) in self.topics.iter().enumerate() {
             let replicas: usize = topic.assignment.iter().map(Vec::len).sum();
             held = held.saturating_add(u128::from(topic.preload_bytes) * replicas as u128);
-            let room = if is_tiered(topic) { PRELOAD_MAX } else { room.min(PRELOAD_MAX) };
+            let room = if topic.is_tiered() { PRELOAD_MAX } else { room.min(PRELOAD_MAX) };
             if held > room {
                 return refuse(format!(
                     "topics[{index}].preload_bytes is {}: all replicas of what is preloaded are {} GiB, \
@@ -159,12 +159,6 @@ fn check_topic(index: usize, topic: &TopicPlan, cluster: &ClusterPlan) -> Result
         }
     }
     Ok(())
-}
-
-/// Whether what its brokers have on their volumes is only the newest part.
-fn is_tiered(topic: &TopicPlan) -> bool {
-    let enabled = topic.config.get("remote.storage.enable");
-    enabled.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
 fn check_event(index: usize, event: &EventPlan, cluster: &ClusterPlan) -> Result<(), PlanError> {

@@ -85,6 +85,15 @@ impl ScenarioError {
         Self { inner: Box::new(Inner { sources, diagnostics, left_out }) }
     }
 
+    /// The same with another line that says what to write instead of what the first message is about.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        if let Some(first) = self.inner.diagnostics.first_mut() {
+            first.help = Some(help.into());
+        }
+        self
+    }
+
     /// The messages.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {

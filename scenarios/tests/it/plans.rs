@@ -4,7 +4,7 @@ use stormglass_scenarios::plan::{
     Action, Aggregate, Arrival, AzDownMode, ClientProfile, ClusterKind, Comparison, CreditResource,
     Endpoint, KeyDist, LinkEffect, Metric, Plan, SizeDist,
 };
-use stormglass_scenarios::{Source, load};
+use stormglass_scenarios::{Source, closest_scenario, load};
 
 const SECOND: u64 = 1_000_000_000;
 const GIB: u64 = 1 << 30;
@@ -297,15 +297,8 @@ fn a_plan_of_another_version_or_shape_is_refused() {
 fn an_unknown_name_suggests_one_of_the_library() {
     let error = Source::library("az-outge").unwrap_err();
     assert_eq!(error.records()[0].help.as_deref(), Some("did you mean `az-outage`?"));
-}
-
-/// Tests run in the directory of the crate.
-#[test]
-fn a_name_that_is_here_is_no_name_of_the_library() {
-    let help = |name: &str| Source::library(name).unwrap_err().records()[0].help.clone().unwrap();
-    assert_eq!(help("Cargo.toml"), "it is a file here: write `./Cargo.toml`");
-    assert_eq!(help("Cargo"), "there is a file `Cargo.toml` here: write `./Cargo.toml`");
-    let directory = "it is a directory here, and a scenario is a file: write `./src/FILE.toml`";
-    assert_eq!(help("src"), directory);
-    assert!(help("nowhere").starts_with("the library has steady, "));
+    assert_eq!(closest_scenario("az-outge"), Some("az-outage"));
+    let error = Source::library("nowhere").unwrap_err();
+    assert!(error.records()[0].help.as_deref().unwrap().starts_with("the library has steady, "));
+    assert_eq!(closest_scenario("nowhere"), None);
 }

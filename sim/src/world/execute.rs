@@ -12,8 +12,11 @@ use crate::cpu::{CostProfile, Pool};
 use crate::net::Side;
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
 use stormglass_broker_core::protocol::Response;
-use stormglass_broker_core::seam::{DiskOpKind, Effects, Exit, Input, Reply, TimerKey, Work};
+use stormglass_broker_core::seam::{
+    DiskError, DiskOpKind, Effects, Exit, Input, Reply, TimerKey, Work,
+};
 use stormglass_broker_core::time::Instant;
+use stormglass_reports::recording::VOLUME_FULL;
 
 /// `client_id` bytes in a request header.
 pub(super) const CLIENT_ID_LEN: u64 = 16;
@@ -163,6 +166,9 @@ impl World {
             Exit::ShutdownComplete => {
                 self.show_closed(node);
                 self.process_ended(node, &exit_cause("controlled shutdown"));
+            }
+            Exit::LogDirFailed(DiskError::Full) => {
+                self.process_ended(node, &exit_cause(VOLUME_FULL));
             }
             Exit::LogDirFailed(error) => {
                 let why = format!("log directory failed: {error:?}");

@@ -23,7 +23,7 @@ use stormglass_broker_core::seam::{
     RemoteSegment,
 };
 use stormglass_reports::recording::RemoteTotals;
-use stormglass_scenarios::plan::RatePlan;
+use stormglass_scenarios::plan::{RatePlan, TopicPlan};
 
 /// A request or an answer without its payload, bytes.
 const HEADER_BYTES: u64 = 800;
@@ -127,7 +127,7 @@ pub(super) struct StorageMessage {
 impl World {
     /// Sets remote storage up, if a topic of the plan has it.
     pub(super) fn add_remote_storage(&mut self) -> Result<(), super::SetupError> {
-        if !self.plan.topics.iter().any(is_tiered) {
+        if !self.plan.topics.iter().any(TopicPlan::is_tiered) {
             return Ok(());
         }
         let storage = ObjectStorage::new(&self.plan.model, &self.streams)
@@ -583,12 +583,6 @@ impl World {
         let segment = remote.storage.objects.add(segment, content);
         self.checkers.remote_added(0, &segment);
     }
-}
-
-/// Whether a topic of a plan has remote storage.
-pub(super) fn is_tiered(topic: &stormglass_scenarios::plan::TopicPlan) -> bool {
-    let enabled = topic.config.get("remote.storage.enable");
-    enabled.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
 impl Work {

@@ -47,7 +47,7 @@ impl World {
             .plan
             .topics
             .iter()
-            .filter(|topic| super::remote::is_tiered(topic) && topic.preload_bytes > 0)
+            .filter(|topic| topic.is_tiered() && topic.preload_bytes > 0)
             .filter_map(|topic| Some((*self.topics.get(&topic.name)?, topic.assignment.len())))
             .flat_map(|(id, count)| {
                 (0..i32::try_from(count).unwrap_or(0)).map(move |p| TopicPartition::new(id, p))

@@ -347,7 +347,7 @@ impl World {
                 for replica in replicas {
                     self.preload_replica(tp, &plan, *replica);
                 }
-                if super::remote::is_tiered(&plan) {
+                if plan.is_tiered() {
                     self.preload_tiers(tp, &plan, replicas);
                 }
             }

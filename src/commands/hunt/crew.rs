@@ -12,7 +12,7 @@ use crate::files;
 use crate::interrupt;
 use crate::output::Output;
 use crate::progress::{self, Board};
-use crate::simulation::{check_plant, refused, total_ns};
+use crate::simulation::{check_plant, total_ns};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,10 +47,10 @@ pub(super) struct Crew<'a> {
 pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Failure> {
     let base = plan_of(&args.target, &args.sets, args.seeds.start)?;
     let dir = args.out.clone().unwrap_or_else(|| default_dir(&base.scenario));
+    // before an earlier hunt in the same place is cleared away
+    check_plant(args.plant.as_deref(), &command(args))?;
     files::ready(&dir)?;
     quiet_panics();
-    // before an earlier hunt in the same place is cleared away
-    check_plant(&base, args.plant.as_deref(), &command(args))?;
     tell_unread(&source(&args.target)?, &[&args.sets], output);
     let began = now();
     let shard = args.shard;
@@ -83,7 +83,7 @@ pub(in crate::commands) fn hunt(args: &Hunt, output: Output) -> Result<Exit, Fai
     let saved = finds.save();
     let result = finds.result();
     let took = Some((wall, args.jobs));
-    let exit = show::show(&Findings { result: &result, took, missing: &[], dir: &dir }, output)?;
+    let exit = show::show(&Findings { result: &result, took, dir: &dir }, output)?;
     show::write_speed(&result, wall, args.jobs, &dir).ok();
     shrunk.and(saved)?;
     Ok(exit)
@@ -150,9 +150,6 @@ impl Crew<'_> {
     fn seed(&self, seed: u64, board: &Arc<Board>) -> Result<(), Failure> {
         let plan = swarm(&self.base, seed);
         let outcome = self.simulate(&plan, board);
-        if let Err(error @ (SimError::NoPlants | SimError::UnknownPlant(_))) = outcome {
-            return Err(refused(error, &command(self.args)));
-        }
         let is_cut_short = |finished: &Finished| finished.recording.interrupted;
         if outcome.as_ref().is_ok_and(is_cut_short) {
             self.finds().interrupted();

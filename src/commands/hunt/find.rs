@@ -41,6 +41,7 @@ impl Finds {
             scenario_digest: base.scenario_digest.clone(),
             plant: args.plant.clone(),
             interrupted: false,
+            missing: Vec::new(),
             seeds: 0,
             shares: Vec::new(),
             sound: 0,

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use stormglass_reports::hunt::{FailureRow, HuntResult};
 use stormglass_reports::run_dir::write_whole;
+use stormglass_scenarios::json_words;
 use stormglass_scenarios::plan::Plan;
 
 /// What a failure's folder holds.
@@ -75,7 +76,8 @@ pub(super) fn read(dir: &Path) -> Result<Option<HuntResult>, Failure> {
         Err(error) => return Err(Failure::io("read", &file, &error)),
     };
     serde_json::from_str(&text).map(Some).map_err(|error| {
-        let message = format!("{}: not a hunt of this version: {error}", file.display());
+        let why = json_words(&error);
+        let message = format!("{}: not a hunt of this version: {why}", file.display());
         Failure::new(Exit::InvalidScenario, message).help("give the directory of a hunt")
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use stormglass_reports::hunt::{HuntResult, SeedShare};
+use stormglass_reports::hunt::SeedShare;
 
 /// Shards that are named; of more, how many there are.
 const NAMED_MAX: usize = 20;
@@ -72,17 +72,6 @@ impl fmt::Display for Gap {
             names => write!(f, "shards {names} and {last} of {count} are missing"),
         }
     }
-}
-
-/// Whether a hunt was cut short itself. A merge that lacks shards is marked as if it were; once they are
-/// there, it is whole. It is told by its shards: all of their seeds were run and they end alike, while a
-/// shard that was cut short ends with the last seed that it ran, which no other shard has.
-pub(super) fn was_cut_short(hunt: &HuntResult) -> bool {
-    let range = |share: &SeedShare| (share.from, share.to, share.count);
-    let alike = hunt.shares.windows(2).all(|pair| range(&pair[0]) == range(&pair[1]));
-    let seeds = hunt.shares.iter().map(SeedShare::seeds).fold(0, u64::saturating_add);
-    let lacks_shards_only = hunt.shares.len() > 1 && alike && seeds == hunt.seeds;
-    hunt.interrupted && !lacks_shards_only
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `stormglass hunt merge`: the directories of shards as one.
 
 use super::folder::{self, FILES};
-use super::gaps::{Gap, gaps, was_cut_short};
+use super::gaps::{Gap, gaps};
 use super::show::{self, Findings};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use stormglass_reports::hunt::{FailureRow, HuntResult, SeedShare};
 const DEFAULT_DIR: &str = "stormglass-out/hunt-merged";
 
 /// Adds up numbers, and keeps the folder of the lowest seed for each failure. Without some of the
-/// shards the merge is a hunt that was cut short: it is marked and ends as such.
+/// shards the merge says what it lacks, and ends as a hunt that was cut short.
 pub(in crate::commands) fn merge(
     dirs: &[PathBuf],
     out: Option<PathBuf>,
@@ -25,12 +25,11 @@ pub(in crate::commands) fn merge(
     let mut merged: Option<HuntResult> = None;
     let mut failures: BTreeMap<String, (FailureRow, &Path)> = BTreeMap::new();
     for dir in dirs {
-        let Some(mut shard) = folder::read(dir)? else {
+        let Some(shard) = folder::read(dir)? else {
             let message = format!("{}: no hunt.json there", dir.display());
             return Err(Failure::new(Exit::InvalidScenario, message)
                 .help("give the directories that `stormglass hunt --out` wrote"));
         };
-        shard.interrupted = was_cut_short(&shard);
         if let Some(merged) = &merged {
             check_seeds(merged, &shard, dir)?;
         }
@@ -58,12 +57,11 @@ pub(in crate::commands) fn merge(
         copy(&from.join(&row.folder), &out.join(&row.folder))?;
     }
     merged.failures = failures.into_values().map(|(row, _)| row).collect();
-    let missing: Vec<String> = gaps(&merged.shares).iter().map(Gap::to_string).collect();
-    merged.interrupted |= !missing.is_empty();
+    // what a merge before this one lacked may be here now
+    merged.missing = gaps(&merged.shares).iter().map(Gap::to_string).collect();
     folder::write_result(&out, &merged)?;
-    let findings = Findings { result: &merged, took: None, missing: &missing, dir: &out };
-    let exit = show::show(&findings, output)?;
-    warn(&missing, output);
+    let exit = show::show(&Findings { result: &merged, took: None, dir: &out }, output)?;
+    warn(&merged.missing, output);
     Ok(exit)
 }
 

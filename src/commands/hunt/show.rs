@@ -30,8 +30,6 @@ pub(super) struct Findings<'a> {
     pub(super) result: &'a HuntResult,
     /// How long that took with how many jobs; of a merge nobody knows.
     pub(super) took: Option<(Duration, usize)>,
-    /// Shards that a merge lacks.
-    pub(super) missing: &'a [String],
     /// Where it lies.
     pub(super) dir: &'a Path,
 }
@@ -49,7 +47,7 @@ pub(super) fn show(findings: &Findings<'_>, output: Output) -> Result<Exit, Fail
 fn exit(result: &HuntResult) -> Exit {
     match result.failures.is_empty() {
         false => Exit::PromiseBroken,
-        true if result.interrupted => Exit::Interrupted,
+        true if result.interrupted || !result.missing.is_empty() => Exit::Interrupted,
         true => Exit::Ok,
     }
 }
@@ -74,13 +72,13 @@ pub(super) fn write_speed(
 }
 
 fn text(findings: &Findings<'_>) -> String {
-    let Findings { result, missing, dir, .. } = *findings;
+    let Findings { result, dir, .. } = *findings;
     let mut text = String::new();
     write_headline(&mut text, findings);
     if result.seeds > 0 {
         write_numbers(&mut text, result);
     }
-    for line in missing {
+    for line in &result.missing {
         let _ = writeln!(text, "{line}");
     }
     // where nothing was run, it says nothing about storms that nothing was reached

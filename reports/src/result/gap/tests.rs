@@ -1,6 +1,7 @@
 //! Each kind of fault has its own reason.
 
 use super::*;
+use crate::recording::VOLUME_FULL;
 use crate::testing;
 use stormglass_scenarios::plan::{Action, AzDownMode, Endpoint, EventPlan, LinkEffect};
 
@@ -23,6 +24,10 @@ fn with(actions: Vec<Action>, longest_ns: u64) -> (Plan, Recording) {
 
 fn az(mode: AzDownMode) -> Action {
     Action::AzDown { az: 0, mode, clients: false }
+}
+
+fn reason(plan: &Plan, recording: &Recording) -> Option<String> {
+    super::reason(plan, recording, &full::volumes(plan, recording))
 }
 
 fn of(action: Action, longest_ns: u64) -> Option<String> {
@@ -112,7 +117,7 @@ fn volumes_that_the_load_filled_are_named() {
     let (plan, mut recording) = with(Vec::new(), 50 * SECOND_NS);
     let mut halt = recording.events[0].clone();
     (halt.at_ns, halt.kind, halt.node) = (60_100_000_000, "broker-down".to_owned(), Some(1));
-    "node 1 is down: log directory failed: Full".clone_into(&mut halt.detail);
+    halt.detail = format!("node 1 is down: {VOLUME_FULL}");
     recording.events.push(halt);
     for second in &mut recording.seconds[70..110] {
         second.offline_partitions = 20;
