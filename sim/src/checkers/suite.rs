@@ -306,9 +306,7 @@ impl Checkers {
                 }
             }
             _ => {
-                if let TraceEvent::BecameLeader { .. } = event {
-                    self.talk.turned(now_ns, node);
-                }
+                self.talk.traced(now_ns, node, event);
                 self.turned(node, event);
             }
         }

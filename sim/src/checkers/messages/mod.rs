@@ -75,9 +75,10 @@ use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{
-    FetchPartition, ListOffsetsRequest, ListOffsetsResponse, ProduceRequest, Request, Response,
+    FetchPartition, FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ProduceRequest, Request, Response,
 };
-use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply};
+use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply, TraceEvent};
 use written::Told;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -211,6 +212,17 @@ impl Talk {
     /// A node has begun to lead, or an answer of its disk is there.
     pub(crate) fn turned(&mut self, now_ns: u64, node: i32) {
         self.carried_out.turned(now_ns, node);
+    }
+
+    /// A replica turns.
+    pub(crate) fn traced(&mut self, now_ns: u64, node: i32, event: &TraceEvent) {
+        match event {
+            TraceEvent::BecameLeader { .. } => self.turned(now_ns, node),
+            TraceEvent::Truncated { tp, high_watermark, .. } => {
+                open::was_cut(&mut self.open, node, (*tp, *high_watermark));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -532,6 +544,29 @@ impl Checkers {
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
 
+    /// A fetch is answered.
+    fn sends(
+        &mut self,
+        by: Speaker<'_>,
+        (open, fetch): (&Open, &FetchRequest),
+        answer: &FetchResponse,
+    ) {
+        let positions = self.talk.sessions.answered(by.node, fetch, answer);
+        self.rest(|says| fetches::forgets(says, by, fetch));
+        for (part, position) in answer.partitions.iter().zip(&positions) {
+            let Some(position) = position else { continue };
+            let question = fetches::Question {
+                fetch,
+                position,
+                is_alone: answer.partitions.len() == 1,
+                was_outside: open.noted.was_outside(position),
+                has_agreed: open.agreed.contains(&(part.tp, position.fetch_offset)),
+                had: open.had(part.tp),
+            };
+            self.about(part.tp, |says| fetches::answer(says, by, question, part));
+        }
+    }
+
     fn answered(&mut self, by: Speaker<'_>, open: &Open, answer: &Response) {
         if let Some(before) = &open.transactional {
             self.rest(|says| before.answered(says, by, &open.request, answer));
@@ -543,15 +578,7 @@ impl Checkers {
         });
         match (&open.request, answer) {
             (Request::Fetch(fetch), Response::Fetch(answer)) => {
-                let positions = self.talk.sessions.answered(by.node, fetch, answer);
-                self.rest(|says| fetches::forgets(says, by, fetch));
-                for (part, position) in answer.partitions.iter().zip(&positions) {
-                    let Some(position) = position else { continue };
-                    let is_alone = answer.partitions.len() == 1;
-                    let was_outside = open.noted.was_outside(position);
-                    let question = fetches::Question { fetch, position, is_alone, was_outside };
-                    self.about(part.tp, |says| fetches::answer(says, by, question, part));
-                }
+                self.sends(by, (open, fetch), answer);
             }
             (Request::Produce(asked), Response::Produce(answer)) => {
                 for part in &answer.partitions {

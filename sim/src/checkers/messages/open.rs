@@ -2,9 +2,10 @@
 
 use super::noted::Noted;
 use super::timestamps::{self, Visible};
-use super::{answers, led, placed, transactional, unsure};
+use super::{answers, fetches, led, placed, transactional, unsure};
+use rustc_hash::FxHashMap;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::protocol::Request;
 
 /// A request that waits for its answer.
@@ -23,6 +24,10 @@ pub(super) struct Open {
     pub(super) transactional: Option<Box<transactional::Before>>,
     /// Partitions that others lead, or in another epoch.
     pub(super) unled: Vec<TopicPartition>,
+    /// Of a follower's fetch: positions that were looked at and found to agree at once.
+    pub(super) agreed: Vec<(TopicPartition, Offset)>,
+    /// Of a fetch: replicas that were cut since it came, and their high watermarks before.
+    cut: Vec<(TopicPartition, Offset)>,
     /// Of members in the classic protocol, and of readers.
     pub(super) noted: Noted,
 }
@@ -54,9 +59,41 @@ impl Open {
         };
         let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
         let unled = led::unled(broker, request);
-        let noted = Noted::of(broker, request);
+        let agreed = match request {
+            Request::Fetch(fetch) => fetches::agreed(broker, fetch),
+            _ => Vec::new(),
+        };
+        let (cut, noted) = (Vec::new(), Noted::of(broker, request));
         let request = request.clone();
-        Self { request, in_order, visible, unsure, interval_ms, transactional, unled, noted }
+        Self {
+            request,
+            in_order,
+            visible,
+            unsure,
+            interval_ms,
+            transactional,
+            unled,
+            agreed,
+            cut,
+            noted,
+        }
+    }
+
+    /// The highest high watermark that a replica had before it was cut while a fetch of it waits.
+    pub(super) fn had(&self, tp: TopicPartition) -> Option<Offset> {
+        self.cut.iter().filter(|(of, _)| *of == tp).map(|(_, had)| *had).max()
+    }
+}
+
+/// A node cuts a replica's log, and with it the high watermark that it `had`.
+pub(super) fn was_cut(
+    open: &mut FxHashMap<(i32, u64, u64), Open>,
+    node: i32,
+    (tp, had): (TopicPartition, Offset),
+) {
+    let of_node = open.iter_mut().filter(|((of, ..), _)| *of == node).map(|(_, open)| open);
+    for open in of_node.filter(|open| matches!(open.request, Request::Fetch(_))) {
+        open.cut.push((tp, had));
     }
 }
 

@@ -14,7 +14,7 @@ use stormglass_broker_core::inspect::{LeadView, ProducerView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    IsolationLevel, JoinGroupRequest,
+    IsolationLevel, JoinGroupRequest, ReplicaState,
 };
 use stormglass_broker_core::records::{Batch, Records};
 
@@ -125,13 +125,19 @@ pub(super) fn broken_by(check: impl FnOnce(&mut Says<'_>)) -> usize {
     ledger.finish().1.len()
 }
 
+/// One of several partitions, of which nothing was noted as the fetch came.
+fn asked<'a>(fetch: &'a FetchRequest, position: &'a FetchPartition) -> Question<'a> {
+    let (is_alone, was_outside, has_agreed, had) = (false, false, false, None);
+    Question { fetch, position, is_alone, was_outside, has_agreed, had }
+}
+
 /// What the rules say of a consumer's answer.
 fn said(position: &FetchPartition, answer: &FetchPartitionResponse) -> Vec<String> {
     let log = log();
     let request = fetch((0, -1), vec![*position]);
     let (mut ledger, history) = (Ledger::default(), History::default());
     let mut says = Says { ledger: &mut ledger, label: "t-0", history: &history, is_gapless: true };
-    let question = Question { fetch: &request, position, is_alone: true, was_outside: false };
+    let question = Question { is_alone: true, ..asked(&request, position) };
     fetches::of_replica(&mut says, 1, &view(&log), question, answer);
     ledger.finish().1.into_iter().map(|violation| violation.account).collect()
 }
@@ -143,12 +149,51 @@ fn who_was_ahead_may_hear_of_it_when_others_are_read() {
     let error = ErrorCode::OffsetOutOfRange;
     let answer = FetchPartitionResponse { error, ..told(Records::default()) };
     let broken = |is_alone, was_outside| {
-        let question = Question { fetch: &request, position: &position, is_alone, was_outside };
+        let question = Question { is_alone, was_outside, ..asked(&request, &position) };
         broken_by(|says| fetches::of_replica(says, 1, &view(&log), question, &answer))
     };
     assert_eq!(broken(false, true), 0);
     assert_eq!(broken(true, true), 1, "alone, it is told at once");
     assert_eq!(broken(false, false), 1, "it was within the log as it came");
+}
+
+/// Hunt seed 28002533.
+#[test]
+fn a_high_watermark_may_be_that_from_before_a_cut_when_others_are_read() {
+    let log = log();
+    let (request, position) = (fetch((0, -1), Vec::new()), part(10, -1));
+    let cut = ReplicaView { high_watermark: 20, ..view(&log) };
+    let answer = FetchPartitionResponse {
+        high_watermark: 25,
+        last_stable_offset: 25,
+        ..told(Records::default())
+    };
+    let broken = |is_alone, had| {
+        let question = Question { is_alone, had, ..asked(&request, &position) };
+        broken_by(|says| fetches::of_replica(says, 1, &cut, question, &answer))
+    };
+    assert_eq!(broken(false, Some(25)), 0);
+    assert_eq!(broken(false, Some(24)), 1, "it never had as much");
+    assert_eq!(broken(true, Some(25)), 1, "alone, it is told at once");
+    assert_eq!(broken(false, None), 1, "it was not cut");
+}
+
+/// Hunt seed 28002844.
+#[test]
+fn what_was_proven_as_a_fetch_came_is_not_undone_by_what_is_deleted_since() {
+    let mut log = log();
+    let mut request = fetch((0, -1), Vec::new());
+    request.replica = Some(ReplicaState { id: NodeId(2), epoch: 1 });
+    let position = FetchPartition { log_start_offset: 0, ..part(20, 1) };
+    log.advance_log_start(20, &mut Vec::new());
+    let answer = FetchPartitionResponse { log_start_offset: 20, ..told(batches(&[(20, 3)])) };
+    let broken = |position: &FetchPartition, has_agreed| {
+        let question = Question { is_alone: true, has_agreed, ..asked(&request, position) };
+        broken_by(|says| fetches::of_replica(says, 1, &view(&log), question, &answer))
+    };
+    assert_eq!((broken(&position, true), broken(&position, false)), (0, 1));
+    let other = FetchPartition { fetch_offset: 25, ..position };
+    assert!(broken(&other, true) > 0, "its log differs");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use stormglass_broker_core::ids::{Offset, TopicId, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView, ReplicaView};
 use stormglass_broker_core::metadata::MetadataImage;
 
@@ -82,12 +82,13 @@ fn misgiven(
 ) -> Option<String> {
     let has_left = |member: &str| may_be_back(partitions, now_ns, (group.group, member));
     let had_others = || may_have_had_others(partitions, group);
+    let has_had = |member: &str| may_have_had(partitions, (group.group, member));
     let is_sure = || !group.members.iter().any(|member| has_left(member.id));
     stranger(group, image)
         .or_else(|| vanished(group).filter(|_| is_sure()))
         .or_else(|| unowned(group, has_left, had_others))
         .or_else(|| uneven(group).filter(|_| is_sure() && !had_others()))
-        .or_else(|| unsettled(group).or_else(|| shared(group)).filter(|_| is_sure()))
+        .or_else(|| unsettled(group).or_else(|| shared(group, has_had)).filter(|_| is_sure()))
         .filter(|_| !may_be_torn(partitions, group.group))
 }
 
@@ -107,6 +108,17 @@ fn may_be_torn(partitions: &[Partition], group: &str) -> bool {
 /// 7000364, 7013343, 7014974).
 fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &str)) -> bool {
     is_over(partitions, now_ns, &target_key(group, member))
+}
+
+/// Whether what a member has may be what it had before it left: as [`may_be_back`] says, and whoever has it back has
+/// found it a target anew, which says nothing of what it has; that may be another's by now (hunt seed 28000282).
+fn may_have_had(partitions: &[Partition], (group, member): (&str, &str)) -> bool {
+    let (target, current) = (target_key(group, member), current_key(group, member));
+    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
+        let (keys, committed) = (p.keys.as_ref(), (&p.committed, p.exposed()));
+        let of = (&target[..], |key: &[u8]| *key == current[..]);
+        keys.is_some_and(|keys| keys.may_rest_on_deleted(of, committed, LeaderEpoch::MAX))
+    })
 }
 
 /// Whether the coordinator that found a group's targets, before the one of this epoch, may have had members that had
@@ -158,6 +170,11 @@ fn target_epoch_key(group: &str) -> Vec<u8> {
 /// The key of the record that has a member's target (`ConsumerGroupTargetAssignmentMemberKey`).
 fn target_key(group: &str, member: &str) -> Vec<u8> {
     [&7_i16.to_be_bytes()[..], &sized(group), &sized(member)].concat()
+}
+
+/// The key of the record that has what a member has (`ConsumerGroupCurrentMemberAssignmentKey`).
+fn current_key(group: &str, member: &str) -> Vec<u8> {
+    [&8_i16.to_be_bytes()[..], &sized(group), &sized(member)].concat()
 }
 
 /// Whether a record with this key is of a group in the consumer protocol: those of positions, and of groups in the
@@ -267,14 +284,22 @@ fn unsettled(group: &ConsumerGroupView<'_>) -> Option<String> {
     Some(format!("a member is where it should be, and has something else: {member:?}"))
 }
 
-/// A partition that two members have, be it to give it up.
-fn shared(group: &ConsumerGroupView<'_>) -> Option<String> {
+/// A partition that two members have, be it to give it up. `has_had`: whether a member may have nothing any more of
+/// what it is known to have.
+fn shared(group: &ConsumerGroupView<'_>, has_had: impl Fn(&str) -> bool) -> Option<String> {
     let mut owners: BTreeMap<TopicPartition, &str> = BTreeMap::new();
-    group.members.iter().find_map(|member| {
-        let mut owned = member.owned.iter();
-        let (tp, other) = owned.find_map(|tp| Some((tp, owners.insert(*tp, member.id)?)))?;
-        Some(format!("members {} and {other} have {tp:?}", member.id))
-    })
+    for member in &group.members {
+        for tp in &member.owned {
+            let Some(other) = owners.insert(*tp, member.id) else { continue };
+            if !has_had(other) && !has_had(member.id) {
+                return Some(format!("members {} and {other} have {tp:?}", member.id));
+            }
+            if !has_had(other) {
+                owners.insert(*tp, other);
+            }
+        }
+    }
+    None
 }
 
 /// A topic that members read and that exists, and the group does not know it as it is.
@@ -293,7 +318,6 @@ mod tests {
     use super::*;
     use crate::checkers::compaction::Keys;
     use crate::checkers::void::{Loss, Void};
-    use stormglass_broker_core::ids::LeaderEpoch;
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::metadata::MetadataRecord;
     use stormglass_broker_core::records::{Batch, Record};
@@ -386,12 +410,20 @@ mod tests {
 
     /// The log of group `m`, from which a member was removed in epoch 0, and whose targets were found in an epoch, so
     /// many ms later.
-    fn shared_out(member: &str, (epoch, ms): (LeaderEpoch, u64), left_behind: bool) -> Partition {
+    fn shared_out(member: &str, then: (LeaderEpoch, u64), left_behind: bool) -> Partition {
+        written_after((member_key("m", member), target_epoch_key("m")), then, left_behind)
+    }
+
+    /// A log in which a key was deleted in epoch 0, and another one written in an epoch, so many ms later.
+    fn written_after(
+        (deleted, key): (Vec<u8>, Vec<u8>),
+        (epoch, ms): (LeaderEpoch, u64),
+        left_behind: bool,
+    ) -> Partition {
         let mut p = Partition::new(format!("{OFFSETS_TOPIC}-0"), 2);
         let mut keys = Keys::new(1000);
         let value = Some(vec![0_u8].into());
-        let removal = (0, 0, member_key("m", member), None);
-        let written = [removal, (epoch, ms, target_epoch_key("m"), value)];
+        let written = [(0, 0, deleted, None), (epoch, ms, key, value)];
         for (offset, (epoch, ms, key, value)) in (20..).zip(written) {
             let mut batch = Batch::build(0, &mut [Record::new(Some(key.into()), value)]);
             (batch.header.base_offset, batch.header.partition_leader_epoch) = (offset, epoch);
@@ -450,8 +482,49 @@ mod tests {
         };
         assert_eq!(of(&[&[0]], unsettled), None);
         assert!(of(&[&[]], unsettled).is_some() && of(&[&[0, 1]], unsettled).is_some());
+        let shared = |group: &ConsumerGroupView<'_>| shared(group, |_| false);
         assert_eq!(of(&[&[0], &[1, 2]], shared), None);
         assert!(of(&[&[0, 1], &[1]], shared).is_some());
+    }
+
+    /// Hunt seed 28000282: a coordinator had a member back that had left, and shared out to it anew.
+    #[test]
+    fn who_is_back_may_be_known_to_have_what_is_anothers() {
+        let (topics, image) = (BTreeSet::new(), MetadataImage::default());
+        let ids = ["a", "back", "c"].map(Arc::<str>::from);
+        let is_seen = |owned: [&[i32]; 3], log: Partition| {
+            let some = |of: &[i32]| of.iter().map(|at| TopicPartition::new(TOPIC, *at)).collect();
+            let member = |(id, owned): (_, &[i32])| ConsumerMemberView {
+                id,
+                topics: &topics,
+                regex: None,
+                assignor: None,
+                target: Vec::new(),
+                owned: some(owned),
+                is_settled: false,
+            };
+            let members = ids.iter().zip(owned).map(member).collect();
+            let (group, topics): (Arc<str>, _) = ("m".into(), BTreeMap::new());
+            let (group, epoch, knows_topics) = (&group, 3, true);
+            let is_assigned = false;
+            let group =
+                ConsumerGroupView { group, epoch, is_assigned, knows_topics, topics, members };
+            misgiven(&group, &image, (&[log], 0)).is_some()
+        };
+        let (current, target) = (current_key("m", "back"), target_key("m", "back"));
+        let log =
+            |then, left_behind| written_after((current.clone(), target.clone()), then, left_behind);
+        assert!(!is_seen([&[0], &[0], &[]], log((1, 1000), true)));
+        assert!(!is_seen([&[], &[0], &[0]], log((1, 1000), true)));
+        assert!(is_seen([&[0], &[], &[0]], log((1, 1000), true)), "both are here");
+        assert!(is_seen([&[0], &[0], &[0]], log((1, 1000), true)), "two of them are here");
+        assert!(is_seen([&[0], &[0], &[]], log((0, 1000), true)), "that one knew");
+        assert!(is_seen([&[0], &[0], &[]], log((1, 999), true)), "the tombstone was there");
+        assert!(is_seen([&[0], &[0], &[]], log((1, 1000), false)), "all replicas had it");
+        for kept in [current_key("m", "a"), member_key("m", "back")] {
+            let log = written_after((kept, target.clone()), (1, 1000), true);
+            assert!(is_seen([&[0], &[0], &[]], log), "what it has was not deleted");
+        }
     }
 
     #[test]
