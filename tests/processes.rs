@@ -9,7 +9,7 @@ use kafka_protocol::messages::{CreateTopicsRequest, MetadataRequest};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::net::TcpListener;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use std::time::Duration;
 
 const TOPIC: &str = "orders";
 const NODES: usize = 3;
+/// A UUID, like every cluster's id.
+const CLUSTER: &str = "storm-over-three-nodes";
 /// Records of a batch.
 const BATCH: usize = 5;
 /// Batches that must be acknowledged amid a fault, and after it.
@@ -59,6 +61,13 @@ fn free_ports(count: usize) -> Vec<u16> {
 impl Cluster {
     /// Nodes 1 to 3 in racks `az-1` to `az-3`.
     pub(crate) fn start() -> Self {
+        let mut cluster = Self::prepare();
+        cluster.start_from(0);
+        cluster
+    }
+
+    /// The same, none of which runs yet.
+    fn prepare() -> Self {
         let (place, ports) = (Place::new(), free_ports(2 * NODES));
         let voters: Vec<String> =
             (0..NODES).map(|n| format!("{}@127.0.0.1:{}", n + 1, ports[NODES + n])).collect();
@@ -72,7 +81,7 @@ impl Cluster {
                  controller.listener.names = \"CONTROLLER\"\nbroker.rack = \"az-{id}\"\n\
                  replica.selector.class = \
                  \"org.apache.kafka.common.replica.RackAwareReplicaSelector\"\n\
-                 log.dirs = \"data-{id}\"\ncluster.id = \"storm\"\n\
+                 log.dirs = \"data-{id}\"\ncluster.id = \"{CLUSTER}\"\n\
                  default.replication.factor = 3\nmin.insync.replicas = 2\n",
                 ports[n],
                 ports[NODES + n],
@@ -81,12 +90,15 @@ impl Cluster {
             );
             place.write(&format!("node-{}.toml", n + 1), config);
         }
-        let mut cluster = Self { place, ports, nodes: (0..NODES).map(|_| None).collect() };
-        let lines: Vec<_> = (0..NODES).map(|n| cluster.spawn(n)).collect();
-        for (n, mut out) in lines.into_iter().enumerate() {
-            cluster.await_ready(n, &mut out);
+        Self { place, ports, nodes: (0..NODES).map(|_| None).collect() }
+    }
+
+    /// This node and those that follow, none of which serves without the others.
+    fn start_from(&mut self, first: usize) {
+        let lines: Vec<_> = (first..NODES).map(|n| self.spawn(n)).collect();
+        for (n, mut out) in (first..).zip(lines) {
+            self.await_ready(n, &mut out);
         }
-        cluster
     }
 
     fn spawn(&mut self, n: usize) -> BufReader<std::process::ChildStdout> {
@@ -328,4 +340,22 @@ fn what_is_acknowledged_outlives_every_node() {
         let log = cluster.place.read(&format!("node-{}.log", n + 1));
         assert!(!log.contains("panicked"), "{log}");
     }
+}
+
+/// As with Kafka's brokers: an answer of a broker that knows nothing yet is worse than none.
+#[test]
+fn a_client_that_comes_too_early_waits_for_its_answer() {
+    let mut cluster = Cluster::prepare();
+    let mut out = cluster.spawn(0);
+    let address = cluster.addresses().swap_remove(0);
+    let mut early = retry(|| Client::try_connect(&address, PATIENCE).ok());
+    let request = MetadataRequest::default().with_topics(None);
+    early.send(9, &request);
+    let silence = early.stream.read(&mut [0]).unwrap_err();
+    assert!(matches!(silence.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{silence}");
+    cluster.start_from(1);
+    cluster.await_ready(0, &mut out);
+    early.stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let answer = early.receive::<MetadataRequest>(9);
+    assert_eq!(answer.cluster_id, Some(text(CLUSTER)));
 }

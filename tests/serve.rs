@@ -292,14 +292,24 @@ fn what_an_operator_must_see_to_is_said() {
     let place = Place::new();
     let any = ["--listen", "127.0.0.1:0"];
     let data = ["--data-dir", "data"];
-    let serving = Serving::start(&place, "data", &["--cluster-id", "one"]);
+    let serving = Serving::start(&place, "data", &["--cluster-id", "one-cluster-of-several"]);
     let locked = refused(&place, &[&data, &any[..]].concat());
     assert!(locked.stderr.contains("data is in use by another process"), "{}", locked.stderr);
     let taken = &serving.addresses[0];
     let busy = refused(&place, &["--data-dir", "second", "--listen", taken]);
     assert!(busy.stderr.contains(&format!("cannot listen on {taken}")), "{}", busy.stderr);
+    let metrics = [&["--data-dir", "second"], &any[..], &["--metrics", taken.as_str()]].concat();
+    let busy = refused(&place, &metrics);
+    assert!(busy.stderr.contains(&format!("cannot listen on {taken}")), "{}", busy.stderr);
+    let high = ["--data-dir", "second", "--brokers", "2", "--listen", "127.0.0.1:65535"];
+    refused(&place, &high);
+    let bad = [&["--data-dir", "second"], &any[..], &["--cluster-id", "bad id!"]].concat();
+    let bad = refused(&place, &bad);
+    assert!(bad.stderr.contains("the cluster id `bad id!` is not a UUID"), "{}", bad.stderr);
+    assert!(!place.path("second").exists(), "nothing is formatted for a start that fails");
     serving.kill();
-    let other = refused(&place, &[&data, &any[..], &["--cluster-id", "two"]].concat());
+    let other =
+        refused(&place, &[&data, &any[..], &["--cluster-id", "two-cluster-of-several"]].concat());
     assert!(other.stderr.contains("belongs to cluster one"), "{}", other.stderr);
     let words = [&["serve"], &data[..], &any, &["--set", "num.partition=3"]].concat();
     let unknown = place.expect(2, &words);

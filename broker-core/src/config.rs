@@ -8,7 +8,10 @@ mod group_keys;
 mod replica_selector;
 mod server_keys;
 mod throttled_replicas;
+mod together;
+mod told;
 mod topic_keys;
+mod unread_keys;
 
 pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
@@ -16,9 +19,14 @@ pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use replica_selector::ReplicaSelector;
 pub use throttled_replicas::ThrottledReplicas;
+pub use told::{is_sensitive, told_value, type_number};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
+pub use unread_keys::UnreadKey;
 
-pub(crate) use dynamic_keys::{BROKER_KEYS, dynamic_key};
+pub(crate) use dynamic_keys::{BROKER_KEYS, dynamic_key, why_static};
+pub(crate) use server_keys::kind_of;
+pub(crate) use together::{check_inherited, check_together};
+pub(crate) use unread_keys::UNREAD_KEYS;
 
 use crate::features::InitialLevels;
 use crate::ids::NodeId;

@@ -70,6 +70,8 @@ pub enum ErrorCode {
     InvalidCommitOffsetSize = 28,
     /// Timestamp outside the allowed range.
     InvalidTimestamp = 32,
+    /// SASL where nobody authenticates.
+    IllegalSaslState = 34,
     /// API version not supported.
     UnsupportedVersion = 35,
     /// Topic exists.
@@ -116,6 +118,8 @@ pub enum ErrorCode {
     LogDirNotFound = 57,
     /// No state for this producer id.
     UnknownProducerId = 59,
+    /// Delegation tokens are not for those who are not authenticated.
+    DelegationTokenRequestNotAllowed = 64,
     /// The group has members.
     NonEmptyGroup = 68,
     /// The group does not exist.
@@ -154,6 +158,10 @@ pub enum ErrorCode {
     UnstableOffsetCommit = 88,
     /// A newer producer with this transactional id exists.
     ProducerFenced = 90,
+    /// What the request names is not there.
+    ResourceNotFound = 91,
+    /// The request names something twice.
+    DuplicateResource = 92,
     /// Nobody uses this transactional id.
     TransactionalIdNotFound = 105,
     /// The transaction can only be aborted (KIP-1050).

@@ -57,12 +57,15 @@ struct Meta {
 }
 
 impl DataDir {
-    /// Opens a node's directory; formats it when it is new.
+    /// Opens a node's directory; formats it when it is new, for which the cluster's id must be a UUID.
     pub(crate) fn open(
         path: &Path,
         node: NodeId,
         cluster_id: Option<&str>,
     ) -> Result<Self, ServeError> {
+        if !is_formatted(path) {
+            cluster_id.map_or(Ok(()), check_cluster_id)?;
+        }
         fs::create_dir_all(path)
             .map_err(|error| ServeError::io("make the data directory", path, &error))?;
         let lock = lock(path)?;
@@ -75,6 +78,19 @@ impl DataDir {
         check(path, &meta, node, cluster_id)?;
         Ok(Self { path: path.to_owned(), cluster_id: meta.cluster_id, _lock: lock })
     }
+}
+
+/// New clusters have a UUID, as `kafka-storage.sh format` wants it. Those that were formatted before this
+/// was asked for keep the id that they have.
+fn check_cluster_id(id: &str) -> Result<(), ServeError> {
+    if ids::from_text(id).is_some() {
+        return Ok(());
+    }
+    let such = ids::to_text(ids::random_uuid());
+    Err(ServeError::new(
+        format!("the cluster id `{id}` is not a UUID in base64"),
+        format!("choose 22 letters, digits, hyphens or underscores, such as {such}"),
+    ))
 }
 
 fn lock(path: &Path) -> Result<File, ServeError> {
@@ -170,6 +186,9 @@ fn check(
 mod tests {
     use super::*;
 
+    const ONE: &str = "one-cluster-of-several";
+    const TWO: &str = "two-cluster-of-several";
+
     #[test]
     fn a_directory_is_formatted_once_and_locked_while_open() {
         let dir = tempfile::tempdir().unwrap();
@@ -185,8 +204,8 @@ mod tests {
     #[test]
     fn a_directory_of_somebody_else_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        drop(DataDir::open(dir.path(), NodeId(1), Some("one")).unwrap());
-        let other = DataDir::open(dir.path(), NodeId(1), Some("two")).unwrap_err();
+        drop(DataDir::open(dir.path(), NodeId(1), Some(ONE)).unwrap());
+        let other = DataDir::open(dir.path(), NodeId(1), Some(TWO)).unwrap_err();
         assert!(other.to_string().contains("belongs to cluster one"), "{other}");
         let other = DataDir::open(dir.path(), NodeId(2), None).unwrap_err();
         assert!(other.to_string().contains("belongs to node 1"), "{other}");
@@ -197,12 +216,27 @@ mod tests {
     }
 
     #[test]
+    fn a_new_cluster_has_a_uuid_and_an_old_one_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("data");
+        for bad in ["bad id!", "", "abc", "one-cluster-of-several-"] {
+            let error = DataDir::open(&place, NodeId(1), Some(bad)).unwrap_err();
+            assert!(error.to_string().contains("is not a UUID"), "{error}");
+            assert!(!place.exists(), "nothing is formatted");
+        }
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join(META), "version=1\ncluster.id=abc\nnode.id=1\n").unwrap();
+        let old = DataDir::open(&place, NodeId(1), Some("abc")).unwrap();
+        assert_eq!(old.cluster_id, "abc");
+    }
+
+    #[test]
     fn a_cluster_keeps_its_size() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(check_size(dir.path(), 3), Ok(()));
         for node in 1..=3 {
             let place = node_dir(dir.path(), NodeId(node), 3);
-            drop(DataDir::open(&place, NodeId(node), Some("one")).unwrap());
+            drop(DataDir::open(&place, NodeId(node), Some(ONE)).unwrap());
         }
         assert_eq!(check_size(dir.path(), 3), Ok(()));
         let error = check_size(dir.path(), 5).unwrap_err();

@@ -8,7 +8,7 @@ use crate::error::ServeError;
 use crate::file_limit;
 use crate::ids;
 use crate::metrics::{self, Counters, Exposed};
-use crate::net::{Counted, Door, Links, listen};
+use crate::net::{Counted, Door, Links, Opened, listen, opening};
 use crate::node::{
     Directory, Endpoints, Event, Inbox, Node, Outbox, Parts, Registered, SharedDirectory,
 };
@@ -89,6 +89,7 @@ impl Server {
     /// What the operator must see to.
     pub fn start(options: &Options, metrics: Option<SocketAddr>) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
+        let metrics = bind_metrics(metrics)?;
         let (places, outboxes) = open(options)?;
         let addresses: Vec<SocketAddr> =
             places.iter().flat_map(|place| &place.listeners).map(|l| l.address).collect();
@@ -104,7 +105,7 @@ impl Server {
     }
 
     /// Starts one node of a cluster of several processes, with its sockets open: the others must
-    /// reach it before any of them serves.
+    /// reach it before any of them serves. Clients wait there until this one does.
     ///
     /// # Errors
     /// What the operator must see to.
@@ -113,6 +114,7 @@ impl Server {
         metrics: Option<SocketAddr>,
     ) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
+        let metrics = bind_metrics(metrics)?;
         let (place, outbox) = open_node(options)?;
         let clients = place.listeners.iter().filter(|listener| listener.clients);
         let addresses = clients.map(|listener| listener.address).collect();
@@ -218,9 +220,8 @@ impl Shared {
         outboxes: BTreeMap<NodeId, Outbox>,
         endpoints: Endpoints,
         voters: Option<BTreeMap<NodeId, Address>>,
-        metrics: Option<SocketAddr>,
+        metrics: Option<Listening>,
     ) -> Result<Self, ServeError> {
-        let metrics = metrics.map(|address| bind(address, false)).transpose()?;
         let runtime = Builder::new_multi_thread()
             .thread_name("sockets")
             .enable_io()
@@ -250,8 +251,9 @@ impl Shared {
                 counted: Counted::default(),
                 counters: Counters::default(),
             };
+            let (opens, opened) = opening();
             doors.extend(listeners.into_iter().map(|listening| {
-                let door = self.door(&counts, listening.clients);
+                let door = self.door(&counts, listening.clients, &opened);
                 (listening.socket, door)
             }));
             let parts = Parts {
@@ -265,6 +267,7 @@ impl Shared {
                 counted: counts.counted.clone(),
                 peers_here: here.clone(),
                 ready: ready.clone(),
+                opens,
             };
             exposed.push(counts);
             let thread = thread::Builder::new()
@@ -296,7 +299,7 @@ impl Shared {
         })
     }
 
-    fn door(&self, counts: &Exposed, clients: bool) -> Door {
+    fn door(&self, counts: &Exposed, clients: bool, opened: &Opened) -> Door {
         Door {
             node: counts.node,
             outbox: counts.outbox.clone(),
@@ -304,6 +307,7 @@ impl Shared {
             limits: self.limits,
             clients,
             peers: self.voters.is_some(),
+            opened: opened.clone(),
             connections: Arc::clone(&self.connections),
             counted: counts.counted.clone(),
             clock: self.clock,
@@ -318,20 +322,24 @@ impl Shared {
     }
 }
 
-/// Locks directories, binds sockets, makes the ways between nodes.
+/// Binds sockets, locks directories, makes the ways between nodes. Sockets come first: no directory is
+/// formatted for a start that ends there.
 fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), ServeError> {
     let (mut places, mut outboxes) = (Vec::new(), BTreeMap::new());
     let mut cluster_id = options.cluster_id.clone();
     let server = options.server_config()?;
     check_size(&options.data_dir, options.brokers)?;
-    for (index, node) in (0..).zip(options.nodes()) {
+    let nodes = options.nodes();
+    let sockets = (0..).zip(&nodes).map(|(index, _)| bind_nth(options.listen, index));
+    let sockets = sockets.collect::<Result<Vec<Listening>, ServeError>>()?;
+    for (node, listening) in nodes.into_iter().zip(sockets) {
         let dir = DataDir::open(
             &node_dir(&options.data_dir, node, options.brokers),
             node,
             cluster_id.as_deref(),
         )?;
         cluster_id.get_or_insert_with(|| dir.cluster_id.clone());
-        let listeners = vec![bind_nth(options.listen, index)?];
+        let listeners = vec![listening];
         let (outbox, inbox) = channel();
         outboxes.insert(node, outbox);
         let config = options.node_config(node, server.clone());
@@ -349,11 +357,11 @@ fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
             format!("add `cluster.id`, the same for all nodes, such as {}", random_id()),
         ));
     }
-    let dir = DataDir::open(&options.data_dir, options.node, options.cluster_id.as_deref())?;
     let mut listeners = Vec::new();
     for Listener { address, clients } in &options.listeners {
         listeners.push(bind(resolve(address)?, *clients)?);
     }
+    let dir = DataDir::open(&options.data_dir, options.node, options.cluster_id.as_deref())?;
     let clients = listeners.iter().find(|listener| listener.clients);
     let endpoint = clients.map(|listener| {
         let local = (told(listener.address), listener.address.port());
@@ -407,6 +415,10 @@ fn bind_nth(first: SocketAddr, index: u16) -> Result<Listening, ServeError> {
         ));
     };
     bind(SocketAddr::new(first.ip(), port), true)
+}
+
+fn bind_metrics(address: Option<SocketAddr>) -> Result<Option<Listening>, ServeError> {
+    address.map(|address| bind(address, false)).transpose()
 }
 
 fn bind(address: SocketAddr, clients: bool) -> Result<Listening, ServeError> {

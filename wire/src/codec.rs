@@ -57,6 +57,11 @@ pub fn decode_request(frame: Bytes, cluster: &dyn Cluster) -> Result<Decoded, Wi
         reader.end()?;
         return Ok(Decoded::Answer(api::acls::refuse(asked, version, correlation)));
     }
+    if let Some(asked) = api::security::decode(api.key, version, &mut reader)? {
+        reader.end()?;
+        let answer = api::security::answer(api.key, &asked, version, correlation);
+        return Ok(Decoded::Answer(answer));
+    }
     let who = client_id.clone();
     let mut cx = DecodeCx {
         version,
@@ -138,7 +143,17 @@ fn decode_body(
         ApiKey::AlterReplicaLogDirs => api::describe_log_dirs::decode_alter(reader, cx)?,
         ApiKey::DescribeTopicPartitions => api::describe_topic_partitions::decode(reader, cx)?,
         // answered above
-        ApiKey::ApiVersions | ApiKey::DescribeAcls | ApiKey::CreateAcls | ApiKey::DeleteAcls => {
+        ApiKey::ApiVersions
+        | ApiKey::DescribeAcls
+        | ApiKey::CreateAcls
+        | ApiKey::DeleteAcls
+        | ApiKey::SaslHandshake
+        | ApiKey::SaslAuthenticate
+        | ApiKey::CreateDelegationToken
+        | ApiKey::RenewDelegationToken
+        | ApiKey::ExpireDelegationToken
+        | ApiKey::DescribeDelegationToken
+        | ApiKey::DescribeUserScramCredentials => {
             return Err(WireError::UnsupportedApi(key as i16));
         }
     };

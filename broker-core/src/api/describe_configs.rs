@@ -1,13 +1,15 @@
 //! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
-//! server.properties and what was set since.
+//! server.properties and what was set since. Of a broker, all configs that Kafka lists are told, also
+//! those that it does not go by, but for those that its shell alone knows.
 
+use crate::config::{ConfigKind, NodeConfig, UNREAD_KEYS, UnreadKey, kind_of, told_value};
 use crate::controller::is_legal_name;
 use crate::effective::{Dynamic, of_broker, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
 use crate::protocol::{
-    ConfigEntry, ConfigTarget, DescribeConfigsRequest, DescribeConfigsResponse, DescribedConfigs,
-    Response,
+    ConfigEntry, ConfigSource, ConfigTarget, DescribeConfigsRequest, DescribeConfigsResponse,
+    DescribedConfigs, Response,
 };
 use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
@@ -56,9 +58,11 @@ fn describe(
             let overrides = role.image.configs(&ConfigResource::Group(Arc::clone(name)));
             Ok(of_group(&role.config.server, overrides))
         }
-        ConfigTarget::BROKER if name.is_empty() => Ok(dynamic.entries_of_all()),
+        ConfigTarget::BROKER if name.is_empty() => {
+            Ok(dynamic.entries_of_all().into_iter().map(as_kafka_tells).collect())
+        }
         ConfigTarget::BROKER if **name == role.config.node.to_string() => {
-            Ok(of_broker(&role.config.server, dynamic))
+            Ok(of_node(&role.config, dynamic))
         }
         ConfigTarget::BROKER => {
             let own = role.config.node;
@@ -66,5 +70,216 @@ fn describe(
             Err((ErrorCode::InvalidRequest, message))
         }
         other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type {other}"))),
+    }
+}
+
+/// Configs that Kafka hides, as they are its own affair, or has given up: told only where they are set.
+const HIDDEN: [&str; 3] = [
+    "leader.imbalance.per.broker.percentage",
+    "producer.id.expiration.check.interval.ms",
+    "unclean.leader.election.interval.ms",
+];
+
+/// Kafka takes changes of these at any time, and calls them read-only all the same.
+const RATES: [&str; 3] = [
+    "follower.replication.throttled.rate",
+    "leader.replication.throttled.rate",
+    "replica.alter.log.dirs.io.max.bytes.per.second",
+];
+
+/// Pools of threads that Kafka resizes while it runs: it does not call them read-only.
+const POOLS: [&str; 2] =
+    ["remote.log.manager.copier.thread.pool.size", "remote.log.reader.threads"];
+
+/// Times that Kafka has no default for, with those in larger units whose default counts.
+const IN_HOURS: [(&str, &str); 2] =
+    [("log.retention.ms", "log.retention.hours"), ("log.roll.ms", "log.roll.hours")];
+
+/// A broker's configs, in order of key.
+fn of_node(config: &NodeConfig, dynamic: Dynamic<'_>) -> Vec<ConfigEntry> {
+    let is_told =
+        |entry: &ConfigEntry| entry.source != ConfigSource::Default || !HIDDEN.contains(&entry.key);
+    let read = of_broker(&config.server, dynamic).into_iter().filter(is_told).map(as_kafka_tells);
+    let who = who_and_where(config).into_iter();
+    let mut entries: Vec<_> = read.chain(who).chain(UNREAD_KEYS.iter().map(unread)).collect();
+    entries.sort_by_key(|entry| entry.key);
+    entries
+}
+
+/// A config that is read, with Kafka's type, flag and default.
+fn as_kafka_tells(mut entry: ConfigEntry) -> ConfigEntry {
+    entry.kind = kind_of(entry.key).unwrap_or(entry.kind);
+    if RATES.contains(&entry.key) {
+        entry.read_only = true;
+    } else if POOLS.contains(&entry.key) {
+        entry.read_only = false;
+    }
+    if let Some((_, in_hours)) = IN_HOURS.iter().find(|(key, _)| *key == entry.key) {
+        let week = (*in_hours, "168".into(), ConfigSource::Default);
+        if entry.source == ConfigSource::Default {
+            (entry.value, entry.inherited) = ("".into(), None);
+        } else if entry.inherited.as_ref().is_some_and(|(.., of)| *of == ConfigSource::Default) {
+            entry.inherited = Some(week);
+        }
+    }
+    // what is null is no value to fall back to
+    let is_told = |(key, value, _): &(&'static str, Arc<str>, _)| told_value(key, value).is_some();
+    entry.inherited = entry.inherited.filter(is_told);
+    entry
+}
+
+/// A config that the broker does not go by: nobody can set it.
+fn unread(key: &'static UnreadKey) -> ConfigEntry {
+    let inherited = key.default.map(|value| (key.name, value.into(), ConfigSource::Default));
+    ConfigEntry {
+        key: key.name,
+        value: key.default.unwrap_or("").into(),
+        source: ConfigSource::Default,
+        kind: key.kind(),
+        read_only: true,
+        inherited,
+    }
+}
+
+/// What a node was told at its start, beside server.properties.
+fn who_and_where(config: &NodeConfig) -> Vec<ConfigEntry> {
+    let entry = |key, value: Option<Arc<str>>, kind| ConfigEntry {
+        key,
+        source: if value.is_some() { ConfigSource::Static } else { ConfigSource::Default },
+        value: value.unwrap_or_else(|| "".into()),
+        kind,
+        read_only: true,
+        inherited: None,
+    };
+    let id: Arc<str> = config.node.to_string().into();
+    let roles = [(config.broker, "broker"), (config.controller, "controller")];
+    let roles: Vec<_> = roles.iter().filter(|(has, _)| *has).map(|(_, role)| *role).collect();
+    let mut entries = vec![
+        entry("broker.id", Some(Arc::clone(&id)), ConfigKind::Int),
+        entry("broker.rack", config.rack.clone(), ConfigKind::String),
+        entry("node.id", Some(id), ConfigKind::Int),
+        entry("process.roles", Some(roles.join(",").into()), ConfigKind::List),
+    ];
+    if let Some(endpoint) = &config.endpoint {
+        let host = if endpoint.host.contains(':') {
+            format!("[{}]", endpoint.host)
+        } else {
+            endpoint.host.to_string()
+        };
+        let listener = format!("PLAINTEXT://{host}:{}", endpoint.port);
+        entries.push(entry("advertised.listeners", Some(listener.into()), ConfigKind::String));
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::NodeId;
+    use crate::metadata::{MetadataImage, MetadataRecord};
+    use crate::protocol::BrokerEndpoint;
+    use crate::raft::tests::config;
+
+    /// What broker 0 tells, when this was set for it.
+    fn told(config: &NodeConfig, set: &[(&str, &str)]) -> Vec<ConfigEntry> {
+        let mut image = MetadataImage::default();
+        for (key, value) in set {
+            let resource = ConfigResource::Broker(NodeId(0));
+            let (key, value) = (Arc::from(*key), Some(Arc::from(*value)));
+            image.apply(&MetadataRecord::Config { resource, key, value }).unwrap();
+        }
+        of_node(config, Dynamic::of(&image, NodeId(0)))
+    }
+
+    fn find<'a>(entries: &'a [ConfigEntry], key: &str) -> &'a ConfigEntry {
+        entries.iter().find(|entry| entry.key == key).unwrap_or_else(|| panic!("{key}"))
+    }
+
+    #[test]
+    fn all_that_kafka_lists_is_told_once_and_in_order() {
+        let entries = told(&config(1), &[]);
+        assert!(entries.is_sorted_by(|a, b| a.key < b.key));
+        // Kafka has 316; of directory, listeners and sockets 8 are the shell's, and here nobody has said
+        // what clients are told
+        assert_eq!(entries.len(), 316 - 9);
+        for (key, value, kind) in [
+            ("background.threads", Some("10"), ConfigKind::Int),
+            ("compression.type", Some("producer"), ConfigKind::String),
+            ("log.retention.hours", Some("168"), ConfigKind::Int),
+            ("log.retention.minutes", None, ConfigKind::Int),
+            ("ssl.key.password", None, ConfigKind::String),
+            ("ssl.keystore.location", None, ConfigKind::String),
+        ] {
+            let entry = find(&entries, key);
+            assert_eq!((told_value(key, &entry.value), entry.kind), (value, kind), "{key}");
+            assert!(entry.read_only && entry.source == ConfigSource::Default, "{key}");
+            assert_eq!(entry.inherited.is_some(), value.is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn what_kafka_hides_is_told_where_it_is_set() {
+        let mut config = config(1);
+        let is_told =
+            |config: &NodeConfig, key: &str| told(config, &[]).iter().any(|of| of.key == key);
+        assert!(HIDDEN.iter().all(|key| !is_told(&config, key)));
+        config.server.leader_imbalance_per_broker_percentage = 11;
+        assert!(is_told(&config, HIDDEN[0]) && !is_told(&config, HIDDEN[1]));
+    }
+
+    #[test]
+    fn times_in_hours_are_below_those_in_milliseconds() {
+        let key = "log.retention.ms";
+        let entries = told(&config(1), &[]);
+        let unset = find(&entries, key);
+        assert_eq!(
+            (&*unset.value, unset.source, unset.read_only),
+            ("", ConfigSource::Default, false)
+        );
+        assert_eq!(unset.inherited, None);
+        let entries = told(&config(1), &[(key, "5")]);
+        let set = find(&entries, key);
+        assert_eq!((&*set.value, set.source), ("5", ConfigSource::Broker));
+        let week = ("log.retention.hours", Arc::from("168"), ConfigSource::Default);
+        assert_eq!(set.inherited, Some(week));
+    }
+
+    #[test]
+    fn flags_and_types_are_kafkas() {
+        let rate = "follower.replication.throttled.rate";
+        let entries = told(&config(1), &[(rate, "5")]);
+        let flag = |key| find(&entries, key).read_only;
+        assert!(flag(rate) && flag("num.partitions"));
+        assert!(!flag(POOLS[0]) && !flag(POOLS[1]) && !flag("num.io.threads"));
+        let kind = |key| find(&entries, key).kind;
+        assert_eq!(kind("broker.session.timeout.ms"), ConfigKind::Int);
+        assert_eq!(kind("offsets.topic.replication.factor"), ConfigKind::Short);
+        assert_eq!(kind("replica.lag.time.max.ms"), ConfigKind::Long);
+        let selector = find(&entries, "replica.selector.class");
+        assert_eq!((&*selector.value, selector.inherited.as_ref()), ("", None));
+    }
+
+    #[test]
+    fn who_a_node_is_and_where_is_told() {
+        let rack = |entries: &[ConfigEntry]| find(entries, "broker.rack").value.to_string();
+        assert_eq!(rack(&told(&config(1), &[])), "");
+        let endpoint = BrokerEndpoint { host: "::1".into(), port: 9092 };
+        let config = NodeConfig {
+            rack: Some("a".into()),
+            endpoint: Some(Arc::new(endpoint)),
+            broker: true,
+            ..config(1)
+        };
+        let entries = told(&config, &[]);
+        for (key, value) in [
+            ("node.id", "0"),
+            ("broker.id", "0"),
+            ("broker.rack", "a"),
+            ("process.roles", "broker,controller"),
+            ("advertised.listeners", "PLAINTEXT://[::1]:9092"),
+        ] {
+            let entry = find(&entries, key);
+            assert_eq!((&*entry.value, entry.source), (value, ConfigSource::Static), "{key}");
+        }
     }
 }

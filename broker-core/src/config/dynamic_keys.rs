@@ -3,7 +3,7 @@
 //! pools of threads that this broker does not have (`background.threads`, `log.cleaner.threads`).
 
 use super::topic_keys::{LONG_MAX, key};
-use super::{ConfigKind, IoRate, Rule, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey};
+use super::{ConfigKind, IoRate, Rule, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey, UnreadKey};
 
 const INT_MAX: &str = "2147483647";
 
@@ -56,9 +56,84 @@ pub(crate) fn dynamic_key(name: &str) -> Option<&'static TopicKey> {
     inherited.or_else(|| BROKER_KEYS.iter().find(|key| key.server == name))
 }
 
+/// Configs that only the shell reads, once: who and where a node is, its sockets, and times in larger
+/// units.
+const AT_START: [&str; 16] = [
+    "advertised.listeners",
+    "broker.id",
+    "broker.rack",
+    "connections.max.idle.ms",
+    "controller.listener.names",
+    "controller.quorum.voters",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "log.retention.hours",
+    "log.retention.minutes",
+    "log.roll.hours",
+    "node.id",
+    "process.roles",
+    "socket.request.max.bytes",
+];
+
+/// Configs that are read here, and that Kafka changes while a broker runs.
+const CHANGED_IN_KAFKA: [&str; 4] = [
+    "listener.security.protocol.map",
+    "listeners",
+    "remote.log.manager.copier.thread.pool.size",
+    "remote.log.reader.threads",
+];
+
+/// Why a config that is none of [`dynamic_key`]'s is not changed, for the client.
+pub(crate) fn why_static(name: &str) -> String {
+    if CHANGED_IN_KAFKA.contains(&name) {
+        return format!("Config {name} can be changed while brokers run in Kafka, but not here.");
+    }
+    if AT_START.contains(&name) || ServerConfig::KEYS.contains(&name) {
+        return format!("Config {name} cannot be changed while brokers run.");
+    }
+    match UnreadKey::find(of_any_listener(name)) {
+        None => format!("Unknown broker config name: {name}"),
+        Some(key) if key.dynamic => {
+            format!("Config {name} can be changed in Kafka, but has no effect in this broker.")
+        }
+        Some(_) => format!(
+            "Config {name} cannot be changed while brokers run, and has no effect in this broker."
+        ),
+    }
+}
+
+/// The config that `listener.name.LISTENER.CONFIG` is a listener's own value of.
+fn of_any_listener(name: &str) -> &str {
+    let own = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
+    own.map_or(name, |(_, config)| config)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_a_config_does_not_change_is_said_of_each_kind() {
+        for (name, why) in [
+            ("nope", "Unknown broker config name"),
+            ("retention.ms", "Unknown broker config name"),
+            ("listener.name.ours.nope", "Unknown broker config name"),
+            ("compression.type", "can be changed in Kafka, but has no effect"),
+            ("log.cleaner.threads", "can be changed in Kafka, but has no effect"),
+            ("listener.name.tls.ssl.keystore.location", "has no effect"),
+            ("queued.max.requests", "cannot be changed while brokers run, and has no effect"),
+            ("node.id", "cannot be changed while brokers run."),
+            ("num.partitions", "cannot be changed while brokers run."),
+            ("log.retention.hours", "cannot be changed while brokers run."),
+            ("listeners", "in Kafka, but not here"),
+            ("remote.log.reader.threads", "in Kafka, but not here"),
+        ] {
+            let said = why_static(name);
+            assert!(said.contains(why) && said.contains(name), "{said}");
+        }
+    }
 
     #[test]
     fn what_topics_inherit_may_change_and_listeners_may_not() {

@@ -5,7 +5,7 @@
 //! Simulations do not ask: storms have values that no cluster would have.
 
 use super::topic_keys::key;
-use super::{ConfigKind, Rule, ServerConfig, TopicKey, dynamic_key};
+use super::{ConfigKind, Rule, ServerConfig, TopicKey, check_inherited, dynamic_key};
 use std::collections::BTreeMap;
 
 const fn int(name: &'static str, min: i64) -> TopicKey {
@@ -30,7 +30,14 @@ const SERVER_KEYS: &[TopicKey] = &[
     int("controller.quorum.request.timeout.ms", 1),
     int("controller.quorum.retry.backoff.ms", 1),
     int("controller.socket.timeout.ms", 1),
-    short("default.replication.factor", 1),
+    // 32 bits in Kafka, which has no more than 16 for it in requests
+    key(
+        "default.replication.factor",
+        "default.replication.factor",
+        ConfigKind::Int,
+        "",
+        Rule::Between(1, i16::MAX as i64),
+    ),
     int("fetch.max.bytes", 1024),
     int("group.consumer.heartbeat.interval.ms", 1),
     int("group.consumer.max.heartbeat.interval.ms", 1),
@@ -88,6 +95,11 @@ fn rule_of(name: &str) -> Option<TopicKey> {
     dynamic.or_else(|| SERVER_KEYS.iter().find(|key| key.name == name).copied())
 }
 
+/// Kafka's type of a number, which may be narrower than the broker's own.
+pub(crate) fn kind_of(name: &str) -> Option<ConfigKind> {
+    rule_of(name).map(|key| key.kind)
+}
+
 impl ServerConfig {
     /// Whether an operator may write these values, from which this config comes.
     ///
@@ -117,7 +129,7 @@ impl ServerConfig {
             ),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {
-            None => Ok(()),
+            None => check_inherited(self),
             Some((_, said)) => Err(said.to_owned()),
         }
     }
@@ -126,6 +138,20 @@ impl ServerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_of_numbers_are_kafkas() {
+        for (name, kind) in [
+            ("default.replication.factor", Some(ConfigKind::Int)),
+            ("offsets.topic.replication.factor", Some(ConfigKind::Short)),
+            ("broker.session.timeout.ms", Some(ConfigKind::Int)),
+            ("replica.lag.time.max.ms", Some(ConfigKind::Long)),
+            ("log.roll.ms", Some(ConfigKind::Long)),
+            ("replica.selector.class", None),
+        ] {
+            assert_eq!(kind_of(name), kind, "{name}");
+        }
+    }
 
     fn written(pairs: &[(&str, &str)]) -> Result<(), String> {
         let properties: BTreeMap<String, String> =
@@ -178,5 +204,8 @@ mod tests {
         assert!(written(&[("replica.lag.time.max.ms", "499")]).unwrap_err().contains("in ISR"));
         assert!(written(&[("replica.socket.timeout.ms", "499")]).is_err());
         assert_eq!(written(&[("log.segment.bytes", "14"), ("log.retention.ms", "-1")]), Ok(()));
+        let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+        assert_eq!(written(&[(min, "50"), (max, "50")]), Ok(()));
+        assert!(written(&[(min, "51"), (max, "50")]).unwrap_err().contains("(51) > "));
     }
 }

@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// Value of `log_append_time_ms` with CreateTime.
 const NO_TIMESTAMP: i64 = -1;
 
+/// Kafka's default of `message.timestamp.after.max.ms`, for which the header's word is taken.
+const AFTER_MAX_MS_DEFAULT: i64 = 3_600_000;
+
 impl Log {
     /// Validates batches, assigns offsets and the leader epoch, and pushes the operations that
     /// append them; the last one is the `Append`. A repeated batch of an idempotent producer is
@@ -79,19 +82,40 @@ impl Log {
         Ok(self.commit(records, ops))
     }
 
-    /// KIP-937. Of the oldest record no more is known than the first one's time; records without a time
-    /// are of any.
-    fn validate_times(&self, header: &BatchHeader, wall_ms: i64) -> Result<(), AppendError> {
-        if header.base_timestamp == NO_TIMESTAMP {
-            return Ok(());
-        }
-        let behind_ms = wall_ms.saturating_sub(header.base_timestamp);
-        let ahead_ms = header.max_timestamp.saturating_sub(wall_ms);
-        let too_old = behind_ms > self.config.timestamp_before_max_ms;
-        if too_old || ahead_ms > self.config.timestamp_after_max_ms {
+    /// KIP-937. The header knows the times of the first and of the youngest record; records without a
+    /// time are of any. Where a topic wants more than by default, its records are looked at, too.
+    fn validate_times(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {
+        let header = &batch.header;
+        let has_times = header.base_timestamp != NO_TIMESTAMP;
+        if has_times
+            && (self.is_too_old(header.base_timestamp, wall_ms)
+                || self.is_too_young(header.max_timestamp, wall_ms))
+        {
             return Err(AppendError::InvalidTimestamp);
         }
-        Ok(())
+        let is_default = self.config.timestamp_before_max_ms == i64::MAX
+            && self.config.timestamp_after_max_ms >= AFTER_MAX_MS_DEFAULT;
+        if is_default { Ok(()) } else { self.validate_each_time(batch, wall_ms) }
+    }
+
+    /// Looks at each record: any may be the oldest, and a client may have written any header.
+    #[cold]
+    fn validate_each_time(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {
+        let base = batch.header.base_timestamp;
+        batch.walk(&batch.unpack_up_to(unpacked_bytes_max(batch))?, |record| {
+            let timestamp = base.saturating_add(record.timestamp_delta);
+            let is_wrong = timestamp != NO_TIMESTAMP
+                && (self.is_too_old(timestamp, wall_ms) || self.is_too_young(timestamp, wall_ms));
+            if is_wrong { Err(AppendError::InvalidTimestamp) } else { Ok(()) }
+        })
+    }
+
+    fn is_too_old(&self, timestamp: i64, wall_ms: i64) -> bool {
+        wall_ms.saturating_sub(timestamp) > self.config.timestamp_before_max_ms
+    }
+
+    fn is_too_young(&self, timestamp: i64, wall_ms: i64) -> bool {
+        timestamp.saturating_sub(wall_ms) > self.config.timestamp_after_max_ms
     }
 
     fn validate(&self, batch: &Batch, context: AppendContext) -> Result<(), AppendError> {
@@ -124,7 +148,7 @@ impl Log {
             return Err(AppendError::InvalidTimestamp);
         }
         if self.config.timestamp_type == TimestampType::CreateTime {
-            self.validate_times(header, context.wall_ms)?;
+            self.validate_times(batch, context.wall_ms)?;
         }
         if self.config.compaction.is_some() { check_keys(batch) } else { Ok(()) }
     }

@@ -93,6 +93,11 @@ async fn converse(
         if !door.clients {
             return Closing::NotForClients;
         }
+        if turn == 0
+            && let Err(closing) = door.opened.hold(stream, idle).await
+        {
+            return closing;
+        }
         let asked = Asked {
             conn: id,
             correlation: CorrelationId(turn),

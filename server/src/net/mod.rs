@@ -6,8 +6,10 @@ mod either;
 mod framing;
 mod links;
 mod listener;
+mod opening;
 mod peer;
 
 pub(crate) use counted::Counted;
 pub(crate) use links::{LinkId, Links};
 pub(crate) use listener::{Door, listen};
+pub(crate) use opening::{Opened, Opens, opening};

@@ -93,6 +93,7 @@ fn samples() -> Vec<Bytes> {
     .chain(transactions())
     .chain(super::admin::samples())
     .chain(super::describe::samples())
+    .chain(super::security::samples())
     .collect()
 }
 

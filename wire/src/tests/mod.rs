@@ -10,6 +10,7 @@ mod groups;
 mod hostile;
 mod members;
 mod quotas;
+mod security;
 mod transactions;
 
 use crate::apis::{Api, ApiKey};

@@ -4,7 +4,7 @@ use crate::config::TimestampType;
 use crate::error::ErrorCode;
 use crate::log::testing::{TP, batch, client, numbered, records, sequenced};
 use crate::log::{AppendContext, AppendError, Log, LogConfig, Origin, TimestampLookup};
-use crate::records::{Batch, Records};
+use crate::records::{Batch, Record, Records};
 use crate::seam::DiskOpKind;
 use std::sync::Arc;
 
@@ -39,6 +39,53 @@ fn a_client_may_not_send_what_contradicts_itself() {
     let two = Records::new(vec![Arc::new(good.clone()), Arc::new(good)]);
     assert!(log.append_as_leader(&two, client(1), &mut ops).is_err());
     assert!(log.append_as_leader(&Records::default(), client(1), &mut ops).is_err());
+}
+
+/// What comes of a batch of records at these times, ms from the broker's clock, if they may be so far
+/// behind and ahead of it.
+fn with_times(times_ms: &[i64], (before, after): (i64, i64), max: Option<i64>) -> ErrorCode {
+    let config = LogConfig {
+        timestamp_before_max_ms: before,
+        timestamp_after_max_ms: after,
+        ..LogConfig::kafka_defaults()
+    };
+    let context = AppendContext { wall_ms: 1_000_000, ..client(1) };
+    let record = |ms: &i64| Record { timestamp_delta: ms - times_ms[0], ..Record::default() };
+    let mut records_of: Vec<Record> = times_ms.iter().map(record).collect();
+    let mut batch = Batch::build(context.wall_ms + times_ms[0], &mut records_of);
+    if let Some(ms) = max {
+        batch.header.max_timestamp = context.wall_ms + ms;
+    }
+    let appended = log(config).append_as_leader(&records(batch), context, &mut Vec::new());
+    appended.err().map_or(ErrorCode::None, |error| error.error_code())
+}
+
+#[test]
+fn no_record_may_be_too_far_from_the_brokers_clock() {
+    let (taken, refused, any) = (ErrorCode::None, ErrorCode::InvalidTimestamp, i64::MAX);
+    assert_eq!(with_times(&[0, -1000, 0], (1000, any), None), taken);
+    assert_eq!(with_times(&[0, -1001, 0], (1000, any), None), refused, "it is not the first");
+    assert_eq!(with_times(&[-1001, 0], (1000, any), None), refused);
+    assert_eq!(with_times(&[0, -900_000], (any, 3_600_000), None), taken, "the default");
+    assert_eq!(with_times(&[0, 1000], (any, 1000), None), taken);
+    assert_eq!(with_times(&[0, 1001], (any, 1000), None), refused);
+    for bounds in [(any, 1000), (1000, 1000)] {
+        assert_eq!(with_times(&[0, 1001], bounds, Some(0)), refused, "its header says otherwise");
+    }
+    let no_time = -1_000_001;
+    assert_eq!(with_times(&[no_time, no_time], (1000, 1000), None), taken);
+    assert_eq!(with_times(&[0, no_time], (1000, 1000), None), taken);
+    assert_eq!(with_times(&[no_time, -1001], (1000, 1000), None), refused);
+}
+
+#[test]
+fn times_are_looked_for_in_records_alone_where_they_can_be_wrong() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    let unreadable = records(batch(2, 10, 5000));
+    log.append_as_leader(&unreadable, client(1), &mut ops).unwrap();
+    log.set_config(LogConfig { timestamp_before_max_ms: 1000, ..LogConfig::kafka_defaults() });
+    let error = log.append_as_leader(&unreadable, client(1), &mut ops).unwrap_err();
+    assert_eq!(error.error_code(), ErrorCode::InvalidRecord);
 }
 
 #[test]
