@@ -5,7 +5,7 @@ use crate::config::SHELL_KEYS;
 use crate::error::ServeError;
 use crate::node_config;
 use std::collections::BTreeMap;
-use stormglass_broker_core::config::ServerConfig;
+use stormglass_broker_core::config::{ServerConfig, UnreadKey};
 
 /// Below this likeness a suggestion would be a guess.
 const LIKENESS_MIN: f64 = 0.7;
@@ -200,11 +200,15 @@ fn read() -> impl Iterator<Item = &'static str> + Clone {
     ServerConfig::KEYS.iter().copied().chain(SHELL_KEYS).chain(in_units)
 }
 
-/// Refuses the first key that is not read.
+/// Refuses the first key that is not read, unless Kafka's default is written for it: nothing changes then.
 pub(crate) fn check_keys(properties: &BTreeMap<String, String>) -> Result<(), ServeError> {
-    match properties.keys().find(|key| !read().any(|known| known == key.as_str())) {
+    let is_harmless = |(key, value): (&String, &String)| {
+        read().any(|known| known == key)
+            || UnreadKey::find(key).is_some_and(|known| known.is_default(value))
+    };
+    match properties.iter().find(|pair| !is_harmless(*pair)) {
         None => Ok(()),
-        Some(key) => Err(unread(key)),
+        Some((key, _)) => Err(unread(key)),
     }
 }
 
@@ -214,7 +218,7 @@ fn unread(key: &str) -> ServeError {
         let message = format!("config `{key}` is one of a node's, and not read here");
         return ServeError::new(message, "start the node with --config node.toml");
     }
-    if NOT_READ.contains(&key) {
+    if NOT_READ.contains(&key) || UnreadKey::find(key).is_some() {
         let message = format!("config `{key}` is known to Kafka, and not read by Stormglass");
         return ServeError::new(message, format!("leave it out; {list}"));
     }
@@ -303,6 +307,19 @@ mod tests {
             let error = check_keys(&properties(&[(key, "1")])).unwrap_err();
             assert!(error.to_string().contains(said), "{error}");
             assert!(error.help().contains(help), "{key}: {}", error.help());
+        }
+    }
+
+    #[test]
+    fn the_default_of_a_key_without_effect_may_be_written() {
+        for (key, value) in [
+            ("num.recovery.threads.per.data.dir", "2"),
+            ("ssl.keystore.location", ""),
+            ("sasl.enabled.mechanisms", "GSSAPI"),
+        ] {
+            assert_eq!(check_keys(&properties(&[(key, value)])), Ok(()), "{key}");
+            let error = check_keys(&properties(&[(key, "9")])).unwrap_err();
+            assert!(error.to_string().contains("known to Kafka"), "{error}");
         }
     }
 

@@ -128,7 +128,7 @@ fn as_kafka_tells(mut entry: ConfigEntry) -> ConfigEntry {
     entry
 }
 
-/// A config that the broker does not go by: nobody can set it.
+/// A config that the broker does not go by, or that its shell has made another one of.
 fn unread(key: &'static UnreadKey) -> ConfigEntry {
     let inherited = key.default.map(|value| (key.name, value.into(), ConfigSource::Default));
     ConfigEntry {

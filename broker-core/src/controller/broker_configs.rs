@@ -5,7 +5,7 @@
 use super::configs::{Overrides, Refusal, texts};
 use super::remote_storage;
 use super::state::Controller;
-use crate::config::{ServerConfig, dynamic_key};
+use crate::config::{ServerConfig, check_inherited, dynamic_key, why_static};
 use crate::effective::Dynamic;
 use crate::error::ErrorCode;
 use crate::ids::NodeId;
@@ -31,7 +31,9 @@ impl Controller {
         let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
         let (now, then) = self.server_before_and_after(&owner, &after);
         check_threads(&now, &then).map_err(|why| (ErrorCode::InvalidRequest, why))?;
-        self.check_tiered_topics(&now, &then).map_err(|why| (ErrorCode::InvalidConfig, why))?;
+        check_inherited(&then)
+            .and_then(|()| self.check_tiered_topics(&now, &then))
+            .map_err(|why| (ErrorCode::InvalidConfig, why))?;
         Ok((owner, after))
     }
 
@@ -104,10 +106,7 @@ impl ConfigChange {
             overrides.remove(key);
             return Ok(());
         }
-        let known = dynamic_key(key).ok_or_else(|| {
-            let message = format!("Config {key} cannot be changed while brokers run.");
-            (ErrorCode::InvalidRequest, message)
-        })?;
+        let known = dynamic_key(key).ok_or_else(|| (ErrorCode::InvalidRequest, why_static(key)))?;
         self.apply_known(known, overrides)
     }
 }

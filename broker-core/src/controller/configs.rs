@@ -4,11 +4,7 @@
 use super::remote_storage;
 use super::state::Controller;
 use super::topics::{is_legal_name, named_twice};
-use crate::config::{
-    ConfigKind, GROUP_KEYS, GroupConfig, ServerConfig, TopicKey, check_inherited, check_together,
-    dynamic_key, why_static,
-};
-use crate::effective::Dynamic;
+use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, ServerConfig, TopicKey, check_together};
 use crate::error::ErrorCode;
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{
@@ -70,7 +66,7 @@ impl Controller {
         match *kind {
             ConfigTarget::TOPIC => {}
             ConfigTarget::GROUP => return self.altered_group(resource),
-            ConfigTarget::BROKER => return self.checked_broker(resource),
+            ConfigTarget::BROKER => return self.altered_broker(resource),
             _ => return Err((ErrorCode::InvalidRequest, "Unsupported resource type.".to_owned())),
         }
         if !is_legal_name(name) {
@@ -86,27 +82,6 @@ impl Controller {
         let before = self.image.configs(&owner).into_iter().flatten();
         remote_storage::check(server, before.map(texts), after.iter().map(texts))
             .and_then(|()| check_together(server, after.iter().map(texts)))
-            .map_err(|message| (ErrorCode::InvalidConfig, message))?;
-        Ok((owner, after))
-    }
-
-    /// The same of a broker. What does not change says why, whatever else is wrong.
-    fn checked_broker(
-        &self,
-        resource: &AlteredResource,
-    ) -> Result<(ConfigResource, Overrides), Refusal> {
-        let is_static = |change: &&ConfigChange| {
-            change.op != ConfigOp::Delete && dynamic_key(&change.key).is_none()
-        };
-        if let Some(change) = resource.changes.iter().find(is_static) {
-            return Err((ErrorCode::InvalidRequest, why_static(&change.key)));
-        }
-        let (owner, after) = self.altered_broker(resource)?;
-        let then = match &owner {
-            ConfigResource::Broker(_) => Dynamic::of_after(&self.image, &after),
-            _ => Dynamic::of_all_after(&after),
-        };
-        check_inherited(&then.over(&self.server))
             .map_err(|message| (ErrorCode::InvalidConfig, message))?;
         Ok((owner, after))
     }

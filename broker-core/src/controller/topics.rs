@@ -4,7 +4,7 @@ use super::configs::check_topic_config;
 use super::placement::place;
 use super::remote_storage;
 use super::state::Controller;
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, check_together};
 use crate::effective::{Dynamic, of_topic};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
@@ -82,7 +82,8 @@ impl Controller {
                 .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         }
         let configs = topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        remote_storage::check(server, std::iter::empty(), configs)
+        remote_storage::check(server, std::iter::empty(), configs.clone())
+            .and_then(|()| check_together(server, configs))
             .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {

@@ -1,4 +1,4 @@
-//! DescribeConfigs (key 32). No config is sensitive, and none is documented here.
+//! DescribeConfigs (key 32). No config is documented here.
 
 use super::shared::DecodeCx;
 use crate::call::{Aside, Call};
@@ -6,6 +6,7 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use stormglass_broker_core::config::{is_sensitive, told_value, type_number};
 use stormglass_broker_core::protocol::{
     ConfigEntry, ConfigTarget, DescribeConfigsRequest, DescribeConfigsResponse, Request,
 };
@@ -44,13 +45,16 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DescribeConfigsRe
 
 fn write_entry(out: &mut Writer, call: &Call, entry: &ConfigEntry) {
     out.string(entry.key);
-    out.nullable_string(Some(&entry.value));
+    let told = told_value(entry.key, &entry.value);
+    out.nullable_string(told);
     out.bool(entry.read_only);
     out.i8(entry.source as i8);
-    out.bool(false); // sensitive
+    out.bool(is_sensitive(entry.key));
     let own = (entry.key, entry.value.clone(), entry.source);
     let inherited = entry.inherited.clone();
-    let is_own = inherited.as_ref().is_none_or(|(.., source)| *source != entry.source);
+    // what is null has no synonyms
+    let is_own =
+        told.is_some() && inherited.as_ref().is_none_or(|(.., source)| *source != entry.source);
     let mut synonyms: Vec<_> = is_own.then_some(own).into_iter().chain(inherited).collect();
     if !matches!(call.aside, Aside::WithSynonyms) {
         synonyms.clear();
@@ -62,7 +66,7 @@ fn write_entry(out: &mut Writer, call: &Call, entry: &ConfigEntry) {
         out.no_tags();
     });
     if call.version >= 3 {
-        out.i8(entry.kind as i8);
+        out.i8(type_number(entry.key, entry.kind));
         out.nullable_string(None); // documentation
     }
     out.no_tags();

@@ -164,3 +164,48 @@ fn a_topic_is_checked_with_what_the_same_request_has_set_for_all_brokers() {
     let errors: Vec<_> = answer.resources.iter().map(|altered| altered.error).collect();
     assert_eq!(errors, [ErrorCode::None, ErrorCode::InvalidConfig], "it would be compacted");
 }
+
+impl Rig {
+    /// What is said of a change of broker 1.
+    fn refusal(&mut self, key: &str, value: &str) -> String {
+        let change = ConfigChange { key: key.into(), op: ConfigOp::Set, value: Some(value.into()) };
+        let target = ConfigTarget { kind: ConfigTarget::BROKER, name: "1".into() };
+        let resource = AlteredResource { target, replace: false, changes: vec![change] };
+        let request = AlterConfigsRequest { resources: vec![resource], validate_only: false };
+        match self.ask(Request::AlterConfigs(request)) {
+            Response::AlterConfigs(answer) => {
+                answer.resources[0].message.as_deref().unwrap_or("").to_owned()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_says_which_kind_of_key_it_is_under_the_brokers_name_of_it() {
+    let mut rig = Rig::new();
+    for (key, value, why) in [
+        ("nope", "16", "Unknown broker config name: nope"),
+        ("compression.type", "gzip", "Config compression.type can be changed in Kafka, but has no"),
+        ("node.id", "5", "Config node.id cannot be changed while brokers run."),
+        ("log.retention.ms", "-5", "Invalid value -5 for configuration log.retention.ms: "),
+        ("message.max.bytes", "x", "Invalid value x for configuration message.max.bytes: "),
+        ("min.insync.replicas", "0", "Invalid value 0 for configuration min.insync.replicas: "),
+    ] {
+        let said = rig.refusal(key, value);
+        assert!(said.starts_with(why), "{said}");
+    }
+    assert_eq!(rig.refusal("log.retention.ms", "5"), "");
+}
+
+#[test]
+fn the_smallest_compaction_lag_of_brokers_is_not_above_the_largest() {
+    let mut rig = Rig::new();
+    let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+    assert_eq!(rig.set("", max, Some("1000")), ErrorCode::None);
+    for broker in ["", "1"] {
+        assert_eq!(rig.set(broker, min, Some("1001")), ErrorCode::InvalidConfig);
+        assert_eq!(rig.set(broker, min, Some("1000")), ErrorCode::None);
+    }
+    assert_eq!(rig.set("1", max, Some("999")), ErrorCode::InvalidConfig);
+}

@@ -206,6 +206,22 @@ fn impossible_configs_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn the_smallest_compaction_lag_is_not_above_the_largest() {
+    let mut rig = Rig::with_brokers(1);
+    let (low, high) = (("max.compaction.lag.ms", "100"), ("min.compaction.lag.ms", "101"));
+    assert_eq!(rig.create("a", automatic(1, 1), &[low, high]), Err(ErrorCode::InvalidConfig));
+    rig.create("a", automatic(1, 1), &[low]).unwrap();
+    let (set, min) = (ConfigOp::Set, "min.compaction.lag.ms");
+    assert_eq!(alter(&mut rig, false, &[(min, set, Some("101"))]).0, ErrorCode::InvalidConfig);
+    assert_eq!(alter(&mut rig, false, &[(min, set, Some("100"))]).0, ErrorCode::None);
+    let lower = ("max.compaction.lag.ms", set, Some("50"));
+    assert_eq!(alter(&mut rig, false, &[lower]).0, ErrorCode::InvalidConfig);
+    assert_eq!(alter(&mut rig, false, &[lower, (min, set, Some("50"))]).0, ErrorCode::None);
+    let any = ("max.compaction.lag.ms", ConfigOp::Delete, None);
+    assert_eq!(alter(&mut rig, false, &[any, (min, set, Some("101"))]).0, ErrorCode::None);
+}
+
+#[test]
 fn groups_have_configs_within_the_brokers_bounds() {
     let mut rig = Rig::with_brokers(1);
     let mut ask = |name: &str, key, op, value| {

@@ -5,6 +5,20 @@ use super::accepted::ACCEPTED;
 use super::script::{Difference, Script};
 use std::fmt::Write as _;
 
+/// What differs and is not asked for, and why.
+const NOT_ASKED: [(&str, &str); 3] = [
+    (
+        "`segment.bytes` and `log.segment.bytes` from 14 on",
+        "Kafka takes 1 MiB or more (KIP-1030); simulations have small segments, and topics of theirs \
+         have the same bounds here",
+    ),
+    (
+        "values of brokers' configs that Kafka does not check, as `log.retention.ms=-5`",
+        "they are bound as those of topics are; Kafka takes them and goes by something else",
+    ),
+    ("unknown configs of brokers", "refused; Kafka keeps them for plugins"),
+];
+
 /// The page.
 pub(super) fn page(script: &Script) -> String {
     let tally = &script.tally;
@@ -33,6 +47,10 @@ pub(super) fn page(script: &Script) -> String {
     for entry in &ACCEPTED {
         let question = if entry.question.is_empty() { "all" } else { entry.question };
         let _ = writeln!(page, "| {question} | `{}` | {} |", entry.field, entry.why);
+    }
+    page += "\n## Not asked\n\n| what | why |\n|---|---|\n";
+    for (what, why) in NOT_ASKED {
+        let _ = writeln!(page, "| {what} | {why} |");
     }
     page
 }
