@@ -20,7 +20,7 @@ pub use groups::{
 pub use owed::OwedView;
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
 pub use registration::RegistrationView;
-pub use transactions::{TransactionalIdView, TransactionsLogView};
+pub use transactions::{QuestionView, TransactionalIdView, TransactionsLogView};
 
 use crate::broker::Broker;
 use crate::group::{replay_member_epoch, replay_positions};

@@ -137,6 +137,12 @@ impl GroupCoordinator {
         groups.find_map(|(id, group)| Some((id, group.roster.classic()?.stranded()?)))
     }
 
+    /// A group, and a member of it that has joined by an id which counts as not used yet.
+    pub(crate) fn joined_unused(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        let mut groups = self.known_groups();
+        groups.find_map(|(id, group)| Some((id, group.roster.classic()?.joined_unused()?)))
+    }
+
     /// A group that others are shown otherwise than the log has confirmed it.
     pub(crate) fn hidden_group(&self) -> Option<&Arc<str>> {
         let mut groups = self.known_groups();

@@ -235,6 +235,13 @@ impl Broker {
         self.role()?.groups.stranded_member()
     }
 
+    /// A group in the classic protocol that is coordinated here, and a member of it that has joined by an id which counts
+    /// as not used yet.
+    #[must_use]
+    pub fn joined_unused(&self) -> Option<(&Arc<str>, &Arc<str>)> {
+        self.role()?.groups.joined_unused()
+    }
+
     /// A group in the consumer protocol that is coordinated here, and that others are shown otherwise than the log has
     /// confirmed it.
     #[must_use]

@@ -42,7 +42,23 @@ pub struct TransactionsLogView {
     pub is_stalled: bool,
 }
 
+/// What a leader has asked a coordinator about: whether a partition is part of a producer's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuestionView {
+    /// Partition.
+    pub tp: TopicPartition,
+    /// Producer, in the epoch in which something came of it.
+    pub producer: ProducerIdAndEpoch,
+    /// Whether each of its transactions has an epoch (KIP-890, second part).
+    pub is_epoch_each: bool,
+}
+
 impl Broker {
+    /// Questions that this broker has asked, and whose answers still count.
+    pub fn open_questions(&self) -> impl Iterator<Item = QuestionView> {
+        self.role().into_iter().flat_map(|role| role.verifier.open_questions())
+    }
+
     /// Partitions of `__transaction_state` that are coordinated here.
     #[must_use]
     pub fn transactions_logs(&self) -> Vec<TransactionsLogView> {

@@ -69,7 +69,8 @@ impl Markers {
     }
 
     /// Whether something brings about the end of a transaction that is decided, for checkers: what has no marker has
-    /// been asked for or will be, or the log will be told again.
+    /// been asked for or will be, or the log will be told again. One without a partition that lacks a marker waits for
+    /// nothing: its end is being written, or forgotten.
     pub(super) fn goes_on_with(&self, partition: i32, id: &Arc<str>) -> bool {
         let mut untold = self.untold.iter();
         let is_untold = untold.any(|(of, other)| (*of, other) == (partition, id));
@@ -96,7 +97,8 @@ impl Markers {
         let asked = asked.flat_map(|asked| asked.partitions.iter().map(|(_, named)| named));
         let asked: BTreeSet<&NamedPartition> = asked.collect();
         let will_be = |named: &NamedPartition| self.is_armed && sending.unsent.contains(named);
-        sending.left.iter().all(|named| asked.contains(named) || will_be(named))
+        let mut left = sending.left.iter();
+        !sending.left.is_empty() && left.all(|named| asked.contains(named) || will_be(named))
     }
 
     /// This broker coordinates a partition no more.
@@ -287,6 +289,11 @@ mod tests {
         let partitions = vec![(TopicPartition::METADATA, named)];
         markers.asked.insert(9, Asked { sending: 1, partitions });
         assert!(markers.goes_on_with(3, &id), "an answer will come");
+        markers.open.get_mut(&1).unwrap().left.clear();
+        assert!(
+            !markers.goes_on_with(3, &id),
+            "nothing is left to be written, and the log is not told"
+        );
         let mut untold = Markers { untold: vec![(3, Arc::clone(&id))], ..Markers::default() };
         assert!(!untold.goes_on_with(3, &id));
         untold.is_armed = true;

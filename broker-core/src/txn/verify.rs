@@ -14,6 +14,7 @@ use super::coordinator::Cx;
 use crate::error::ErrorCode;
 use crate::group::partition_for;
 use crate::ids::{CorrelationId, LeaderEpoch, NodeId, TopicPartition};
+use crate::inspect::QuestionView;
 use crate::metadata::MetadataImage;
 use crate::protocol::{
     AddPartitionsToTxnRequest, ProducePartition, ProduceRequest, ProducerIdAndEpoch, Request,
@@ -215,6 +216,16 @@ impl Verifier {
         let all = self.asked.values().chain(self.later.iter().map(|(_, asked)| asked));
         let produces = all.clone().filter(|asked| matches!(asked.work, Work::Produce(..))).count();
         (produces, all.count() - produces)
+    }
+
+    /// Questions under way whose answers still count, for checkers.
+    pub(crate) fn open_questions(&self) -> impl Iterator<Item = QuestionView> {
+        let all = self.asked.values().chain(self.later.iter().map(|(_, asked)| asked));
+        all.flat_map(|asked| {
+            let (producer, is_epoch_each) = (asked.producer, asked.rules.has_epochs());
+            let open = asked.guards.iter().filter(|guard| !guard.is_void);
+            open.map(move |guard| QuestionView { tp: guard.tp, producer, is_epoch_each })
+        })
     }
 
     /// When the first of the questions that are asked again is due, for checkers.

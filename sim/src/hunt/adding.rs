@@ -21,12 +21,21 @@ pub(super) fn window(plan: &Plan) -> Window {
 /// Adds events, but for those that are not over by then, or that would undo others.
 pub(super) fn add(plan: &mut Plan, to_ns: u64, events: impl IntoIterator<Item = EventPlan>) {
     for event in events {
-        let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
-        if is_in_time && !plan.events.iter().any(|other| clash(other, &event)) {
+        if is_free(plan, to_ns, &event) {
             plan.events.push(event);
         }
     }
     plan.events.sort_by_key(|event| event.at_ns);
+}
+
+/// Whether all of these would be added.
+pub(super) fn fit(plan: &Plan, to_ns: u64, events: &[EventPlan]) -> bool {
+    events.iter().all(|event| is_free(plan, to_ns, event))
+}
+
+fn is_free(plan: &Plan, to_ns: u64, event: &EventPlan) -> bool {
+    let is_in_time = event.at_ns + event.for_ns.unwrap_or(0) <= to_ns;
+    is_in_time && !plan.events.iter().any(|other| clash(other, event))
 }
 
 /// Something is so for a while.

@@ -1,13 +1,15 @@
 //! What is late between coordinators of transactions and leaders: markers that have been given up and sent again come
-//! all the same, an answer about a transaction comes when that is over, the log of transactions is slower than
-//! producers wait, and the first transactions follow each other faster than their markers. Draws come from streams of
-//! their own, so that the other seeds stay as they are.
+//! all the same, an answer about a transaction comes when that is over, be it about one partition or about several, the
+//! log of transactions is slower than producers wait, and the first transactions follow each other faster than their
+//! markers. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, brokers, lasting, slow_brokers, window};
+use super::adding::{Window, add, brokers, lasting, server, slow_brokers, window};
 use super::dice::Dice;
 use super::timing::config_ms;
+use std::collections::BTreeSet;
 use stormglass_scenarios::plan::{
-    Action, Endpoint, EventPlan, LinkEffect, Plan, ProducerPlan, TransactionsPlan,
+    Action, Endpoint, EventPlan, KeyDist, LinkEffect, Plan, ProducerPlan, TopicPlan,
+    TransactionsPlan,
 };
 
 const MS: u64 = 1_000_000;
@@ -15,6 +17,8 @@ const MS: u64 = 1_000_000;
 const PATIENCE: &str = "request.timeout.ms";
 /// In storms with late markers they wait for less, ms.
 const PATIENCE_MAX_MS: u64 = 2_000;
+/// Partitions of topics that transactions are spread over, at most.
+const SPREAD_MAX: usize = 6;
 
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
@@ -22,6 +26,7 @@ pub(super) fn storm(plan: &mut Plan) {
         return;
     }
     draw_patience(plan);
+    draw_spread(plan);
     let window = window(plan);
     let (answers, bumps) = (late_answers(plan, window), slow_bumps(plan, window));
     let at_first = busy_at_first(plan);
@@ -84,6 +89,65 @@ fn draw_patience(plan: &mut Plan) {
     }
 }
 
+/// Some producers whose epochs last for a session write to several partitions of a broker within each transaction: its
+/// leader asks about all of them at once, and so does a marker end all of them. And they give up what is under way long
+/// before their coordinator would end the transaction, which it does in another epoch.
+fn draw_spread(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "spread transactions");
+    if transactions(plan).all(|(_, of)| of.epoch_each) || !dice.percent(50) {
+        return;
+    }
+    let mut topics = BTreeSet::new();
+    for producer in &mut plan.producers {
+        let Some(of) = &mut producer.transactions else { continue };
+        if of.epoch_each {
+            continue;
+        }
+        (of.records, of.length_ns) = (200, 400 * MS);
+        if producer.keys == KeyDist::None {
+            producer.keys = KeyDist::Uniform { count: 50 };
+        }
+        for (key, value) in [
+            ("delivery.timeout.ms", "2500"),
+            ("message.timeout.ms", "2500"),
+            ("transaction.timeout.ms", "8000"),
+        ] {
+            producer.config.insert(key.to_owned(), value.to_owned());
+        }
+        topics.insert(producer.topic.clone());
+    }
+    let brokers = brokers(plan);
+    for topic in plan.topics.iter_mut().filter(|topic| topics.contains(&topic.name)) {
+        spread(&mut dice, &brokers, topic);
+    }
+}
+
+/// A topic gets more partitions, so that brokers lead two of them.
+fn spread(dice: &mut Dice, brokers: &[i32], topic: &mut TopicPlan) {
+    let replicas = topic.assignment.first().map_or(1, Vec::len);
+    for leader in brokers.iter().chain(brokers) {
+        let led = topic.assignment.iter().filter(|of| of.first() == Some(leader)).count();
+        if led >= 2 || topic.assignment.len() >= SPREAD_MAX {
+            continue;
+        }
+        let mut order = dice.shuffled(brokers);
+        order.retain(|id| id != leader);
+        order.insert(0, *leader);
+        order.truncate(replicas);
+        topic.assignment.push(order);
+    }
+}
+
+/// Brokers that coordinate transactions as a run begins, which places the partitions of their log in turn, from the
+/// second one on.
+fn coordinators(plan: &Plan) -> Vec<i32> {
+    let brokers = brokers(plan);
+    let partitions = server(plan, "transaction.state.log.num.partitions", "50");
+    let partitions: usize = partitions.parse().unwrap_or(1);
+    let count = partitions.clamp(1, brokers.len().max(1));
+    brokers.iter().cycle().skip(1).take(count).copied().collect()
+}
+
 /// A broker does not reach others for about as long as they wait. A marker is given up and sent again, the next
 /// transaction begins, and then the first copy comes, as it was tried again less and less often.
 fn late_markers(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
@@ -121,11 +185,18 @@ fn late_answers(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     }
     let mut events = Vec::new();
     for _ in 0..dice.between(3, 6) {
-        let order = dice.shuffled(&brokers(plan));
-        let (coordinator, leader) = (order[0], order[1]);
+        let mut order = dice.shuffled(&brokers(plan));
+        // others may coordinate transactions by then
+        let coordinator = if dice.percent(70) { dice.pick(&coordinators(plan)) } else { order[0] };
+        order.retain(|id| *id != coordinator);
+        let leader = order[0];
         let (at_ns, lasts) = (dice.between(from_ns, to_ns), dice.between(60, 300) * MS);
-        let away = (dice.pick(&patient) + dice.between(400, 1_200)) * MS;
-        let extra_ns = away + dice.between(500, 1_500) * MS;
+        let away = (dice.pick(&patient) + dice.between(700, 1_300)) * MS;
+        // once its producer is back, in another epoch, that fences what is late
+        let extra_ns = match dice.percent(60) {
+            true => away - dice.between(50, 350) * MS,
+            false => away + dice.between(500, 1_500) * MS,
+        };
         let action = late(Endpoint::Node(coordinator), Endpoint::Node(leader), extra_ns);
         events.push(lasting(at_ns, lasts, action));
         let (from, to) = (vec![Endpoint::Clients], vec![Endpoint::Node(leader)]);
@@ -167,6 +238,47 @@ fn busy_at_first(plan: &Plan) -> Vec<EventPlan> {
 mod tests {
     use super::*;
     use crate::hunt::testing::assert_some_seeds_have;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_transactions_in_several_partitions_of_a_broker() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let is_spread = |of: &&ProducerPlan| {
+            let long =
+                of.transactions.is_some_and(|of| (of.records, of.epoch_each) == (200, false));
+            let patience_ms = config_ms(&of.config, "transaction.timeout.ms");
+            long && patience_ms == Some(8_000) && of.keys == KeyDist::Uniform { count: 50 }
+        };
+        let mut seeds = 0;
+        for seed in 1..400 {
+            let plan = swarm(&base, seed);
+            let Some(producer) = plan.producers.iter().find(is_spread) else { continue };
+            seeds += 1;
+            let topic = plan.topics.iter().find(|topic| topic.name == producer.topic).unwrap();
+            let led = |id: i32| topic.assignment.iter().filter(|of| of[0] == id).count();
+            assert!(brokers(&plan).into_iter().any(|id| led(id) > 1), "seed {seed}");
+            let replicas = topic.assignment[0].len();
+            for of in &topic.assignment {
+                let ids: BTreeSet<&i32> = of.iter().collect();
+                assert_eq!((of.len(), ids.len()), (replicas, replicas), "seed {seed}");
+            }
+        }
+        assert!((15..100).contains(&seeds), "{seeds} of 399");
+    }
+
+    #[test]
+    fn transactions_are_coordinated_where_set_up_places_their_log() {
+        let mut plan = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let key = "transaction.state.log.num.partitions".to_owned();
+        let ids = brokers(&plan);
+        let of = |plan: &mut Plan, partitions: &str| {
+            plan.cluster.config.insert(key.clone(), partitions.to_owned());
+            coordinators(plan)
+        };
+        assert_eq!(of(&mut plan, "1"), [ids[1]]);
+        assert_eq!(of(&mut plan, "50"), [ids[1], ids[2], ids[0]]);
+    }
 
     #[test]
     fn some_seeds_have_each_of_them() {

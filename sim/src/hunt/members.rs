@@ -4,7 +4,7 @@
 //! no room for more members than they have, and some read a topic that grows. Draws come from streams of their own, so
 //! that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, is_classic, lasting, window};
+use super::adding::{Window, add, asks, fit, is_classic, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ const MS: u64 = 1_000_000;
 const GROWN: &str = "grown";
 /// `request.timeout.ms` of members that give up a heartbeat while it is under way.
 const PATIENCE_MS: u64 = 1_000;
+/// How many other times are tried for what is of no use in part.
+const TRIES: u32 = 8;
 
 /// Gives some groups members that may be away for longer than the others wait, or than their sessions last.
 pub(super) fn draw(plan: &mut Plan) {
@@ -118,13 +120,16 @@ pub(super) fn storm(plan: &mut Plan) {
     for group in groups {
         for _ in 0..dice.between(1, 3) {
             let at_ns = dice.between(from_ns, to_ns);
-            let events = match group.membership {
-                Some(of) if of.assignor.is_remote() => {
-                    late_heartbeats(&mut dice, plan, &group, at_ns)
+            let mut events = away(&mut dice, plan, &group, at_ns);
+            // members with names of their own are restarted often, and one of the two alone keeps nobody waiting
+            let is_fixed = is_classic(&group) && !is_dynamic(&group);
+            for _ in 0..TRIES {
+                if !is_fixed || fit(plan, to_ns, &events) {
+                    break;
                 }
-                Some(of) => slow_rebalance(&mut dice, (&group, of.static_members), at_ns),
-                None => Vec::new(),
-            };
+                let at_ns = dice.between(from_ns, to_ns);
+                events = away(&mut dice, plan, &group, at_ns);
+            }
             add(plan, to_ns, events);
         }
     }
@@ -147,6 +152,15 @@ pub(super) fn storm(plan: &mut Plan) {
             let events = frozen(&mut dice, &group, at_ns);
             add(plan, to_ns, events);
         }
+    }
+}
+
+/// One of them goes, and another one is away, or what they send comes late.
+fn away(dice: &mut Dice, plan: &Plan, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
+    match group.membership {
+        Some(of) if of.assignor.is_remote() => late_heartbeats(dice, plan, group, at_ns),
+        Some(of) => slow_rebalance(dice, (group, of.static_members), at_ns),
+        None => Vec::new(),
     }
 }
 

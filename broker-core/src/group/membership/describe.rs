@@ -216,6 +216,12 @@ impl Membership {
         silent.or_else(unused)
     }
 
+    /// A member that has joined by an id which counts as not used yet, for checkers: the others would wait for whoever
+    /// it was given to (KIP-394).
+    pub(in crate::group) fn joined_unused(&self) -> Option<&Arc<str>> {
+        self.pending.keys().find(|id| self.members.contains_key(*id))
+    }
+
     /// Members that wait for an answer, for checkers.
     pub(in crate::group) fn answers_owed(&self) -> usize {
         let all = self.members.values();

@@ -206,7 +206,10 @@ fn what_was_asked_before_a_marker_is_void() {
     let mut bed = Bed::new();
     bed.produce(0);
     let id = bed.question();
+    let open: Vec<_> = bed.verifier.open_questions().map(|of| (of.tp, of.producer)).collect();
+    assert_eq!(open, [(TP, PRODUCER)]);
     assert_eq!(bed.marker(false, 3, 1), ErrorCode::None);
+    assert_eq!(bed.verifier.open_questions().count(), 0);
     let verified = bed.told(id, Ok(ErrorCode::None));
     assert_eq!(bed.outcome(verified), ErrorCode::InvalidTxnState);
 }

@@ -1,9 +1,11 @@
 //! Members in the classic protocol: who joins with something else than before, or leads a group that is settled, is in
 //! another generation with the answer, and is known by what it said; so is who comes back by its name while a leader
 //! may be assigning to what it was called before (KAFKA-9801); who waits for an answer is not thrown out for its
-//! silence meanwhile; and who has its assignment is not waited for any more.
+//! silence meanwhile, and static members are not for not joining in time; and who has its assignment is not waited for
+//! any more.
 
-use super::{Says, Speaker};
+use super::places::Places;
+use super::{Says, Speaker, joined};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -12,6 +14,7 @@ use stormglass_broker_core::protocol::{
     GroupState, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, Request, Response,
     SyncGroupRequest, SyncGroupResponse,
 };
+use stormglass_broker_core::time::Instant;
 
 /// A member that has been in a generation, as it asks to join, or for its assignment.
 #[derive(Debug)]
@@ -21,11 +24,13 @@ pub(super) struct Before {
     calls: bool,
     /// Somebody was taken out of the group on request since, or who asks is no member by an id yet.
     has_left: bool,
+    /// Static members that are to be in the next generation; of who joins, where clocks are right.
+    places: Places,
 }
 
 impl Before {
     /// `None`: its coordinator knows no such member.
-    pub(super) fn of(broker: &Broker, request: &Request) -> Option<Self> {
+    pub(super) fn of(broker: &Broker, request: &Request, has_right_clocks: bool) -> Option<Self> {
         let (group, member, instance) = match request {
             Request::JoinGroup(asked) => (&asked.group, &asked.member, &asked.instance),
             Request::SyncGroup(asked) => (&asked.group, &asked.member, &asked.instance),
@@ -39,11 +44,14 @@ impl Before {
         if known.is_new || known.instance != instance.as_ref() {
             return None; // it may give up, or is another one
         }
-        let calls = match request {
-            Request::JoinGroup(asked) => calls(&known, asked),
-            _ => false,
+        let (calls, places) = match request {
+            Request::JoinGroup(asked) if has_right_clocks => {
+                (calls(&known, asked), Places::of(broker, group))
+            }
+            Request::JoinGroup(asked) => (calls(&known, asked), Places::default()),
+            _ => (false, Places::default()),
         };
-        Some(Self { generation: known.generation, calls, has_left: false })
+        Some(Self { generation: known.generation, calls, has_left: false, places })
     }
 
     /// Of a member that is back, and is known by its name alone: unless the group is stable, another generation comes.
@@ -51,13 +59,47 @@ impl Before {
         let is_known = group.instances.iter().any(|(of, _)| *of == name);
         let rebalances =
             matches!(group.state, GroupState::PreparingRebalance | GroupState::CompletingRebalance);
-        let before = Self { generation: group.generation, calls: rebalances, has_left: true };
-        is_known.then_some(before)
+        is_known.then(|| Self {
+            generation: group.generation,
+            calls: rebalances,
+            has_left: true,
+            places: Places::default(),
+        })
     }
 
     /// Whether a generation is a later one than the group's was: the member has waited for it to begin.
     pub(super) fn is_before(&self, generation: i32) -> bool {
         self.generation < generation
+    }
+
+    /// The member is answered: if it hears of the generation that it has waited for, static members have their places in
+    /// that.
+    pub(super) fn keeps_places(
+        &self,
+        says: &mut Says<'_>,
+        by: Speaker<'_>,
+        asked: &Request,
+        answer: &Response,
+    ) {
+        let (Request::JoinGroup(asked), Response::JoinGroup(answer)) = (asked, answer) else {
+            return;
+        };
+        // nobody can have been given up for not asking for an assignment
+        let is_next = answer.error.is_ok() && answer.generation == self.generation + 1;
+        if self.has_left || !is_next {
+            return;
+        }
+        let mut groups = by.broker.classic_groups();
+        let next = groups.find(|of| *of.group == asked.group && joined::is_in(of, answer));
+        let now = Instant::from_nanos(by.disk_now_ns);
+        let lost = next.and_then(|next| self.places.lost(&next, now));
+        says.rule(lost.is_none(), &|| {
+            format!(
+                "coordinator {} has thrown static member {lost:?} out of {} before its session was over, as it had not \
+                 joined generation {} in time",
+                by.node, asked.group, answer.generation
+            )
+        });
     }
 
     /// Somebody asks to take members out of a group.
@@ -204,7 +246,6 @@ mod tests {
     use super::super::tests::{broken_by, join_request};
     use super::*;
     use bytes::Bytes;
-    use stormglass_broker_core::time::Instant;
 
     type Protocols = [(Arc<str>, Bytes)];
 
@@ -238,7 +279,7 @@ mod tests {
     /// How many rules an answer to a member of generation 4 breaks.
     fn broken(calls: bool, has_left: bool, told: JoinGroupResponse) -> usize {
         let asked = Request::JoinGroup(Box::new(joins("a")));
-        let before = Before { generation: 4, calls, has_left };
+        let before = Before { generation: 4, calls, has_left, places: Places::default() };
         let answer = Response::JoinGroup(Box::new(told));
         broken_by(|says| before.answered(says, 1, &asked, &answer))
     }
@@ -261,7 +302,8 @@ mod tests {
         assert_eq!(broken(true, false, joined(ErrorCode::None, 5)), 0);
         assert_eq!(broken(false, false, joined(ErrorCode::None, 4)), 0);
         assert_eq!(broken(true, false, joined(ErrorCode::NotCoordinator, -1)), 0);
-        let before = Before { generation: 4, calls: true, has_left: false };
+        let places = Places::default();
+        let before = Before { generation: 4, calls: true, has_left: false, places };
         assert!(before.is_before(5) && !before.is_before(4) && !before.is_before(-1));
     }
 

@@ -1,6 +1,8 @@
 //! Answers from metadata: of controllers, of coordinators, of voters.
 
 use super::{Says, Speaker, fencing, peers, placed, quotas, undone};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::metadata::MetadataImage;
@@ -47,6 +49,13 @@ fn given_epoch(answer: &Response) -> Option<i16> {
 /// A broker tells the metadata that it has.
 fn metadata(says: &mut Says<'_>, by: Speaker<'_>, answer: &MetadataResponse) {
     let Some(image) = by.broker.metadata() else { return };
+    says.rule(names_alive(image, &answer.brokers), &|| {
+        let known: Vec<_> = image.brokers().collect();
+        format!(
+            "broker {} tells clients of brokers {:?}, its metadata says {known:?}",
+            by.node, answer.brokers
+        )
+    });
     for topic in answer.topics.iter().filter(|topic| topic.error.is_ok()) {
         let known = image.topic_named(&topic.name);
         let holds = known.is_some_and(|known| {
@@ -63,6 +72,15 @@ fn metadata(says: &mut Says<'_>, by: Speaker<'_>, answer: &MetadataResponse) {
             format!("broker {} tells {topic:?}, its metadata says {known:?}", by.node)
         });
     }
+}
+
+/// Whether a client is told of all brokers that are not fenced, and of no others: it would try those, and wait
+/// (`KRaftMetadataCache.getAliveBrokerNodes`).
+fn names_alive(image: &MetadataImage, told: &[(NodeId, Option<Arc<str>>)]) -> bool {
+    let alive = image.brokers().filter(|(_, known)| !known.fenced);
+    let alive: BTreeMap<_, _> = alive.map(|(id, known)| (id, known.rack.as_ref())).collect();
+    let named: BTreeMap<_, _> = told.iter().map(|(id, rack)| (*id, rack.as_ref())).collect();
+    alive == named && named.len() == told.len()
 }
 
 /// Whether a node is a controller, active or not.
@@ -201,7 +219,32 @@ pub(super) fn is_taken(answer: &Response) -> bool {
 mod tests {
     use super::*;
     use stormglass_broker_core::error::ErrorCode;
+    use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
     use stormglass_broker_core::protocol::InitProducerIdResponse;
+
+    #[test]
+    fn clients_are_told_of_brokers_that_are_not_fenced() {
+        let mut image = MetadataImage::default();
+        for (id, fenced) in [(1, false), (2, true), (3, false)] {
+            let record = RegisterBrokerRecord {
+                broker: NodeId(id),
+                incarnation: 1,
+                epoch: 0,
+                rack: (id == 1).then(|| "a".into()),
+                endpoint: None,
+                fenced,
+                in_controlled_shutdown: id == 3,
+            };
+            image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
+        }
+        let rack = || Some(Arc::from("a"));
+        let (one, two, three) = ((NodeId(1), rack()), (NodeId(2), None), (NodeId(3), None));
+        assert!(names_alive(&image, &[one.clone(), three.clone()]));
+        assert!(!names_alive(&image, &[one.clone(), two, three.clone()]), "one is fenced");
+        assert!(!names_alive(&image, std::slice::from_ref(&one)), "who is about to end is there");
+        assert!(!names_alive(&image, &[(NodeId(1), None), three.clone()]), "its rack is gone");
+        assert!(!names_alive(&image, &[one.clone(), three, one]), "it is named twice");
+    }
 
     #[test]
     fn epochs_that_producers_get_are_seen() {

@@ -1,10 +1,11 @@
 //! Topics come into being by themselves only when somebody asks about them who allows it, and where brokers do, too
 //! (`auto.create.topics.enable`): who looks whether a topic is gone does not bring it back. Those of coordinators are
-//! compacted, as what is in them is needed for ever.
+//! compacted, as what is in them is needed for ever, and are as `offsets.topic.*` and `transaction.state.log.*` say.
 
-use super::Says;
+use super::{Says, Speaker};
 use crate::checkers::suite::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use std::sync::Arc;
+use stormglass_broker_core::config::ServerConfig;
 use stormglass_broker_core::protocol::{CreateTopicsRequest, NewTopic, Placement, Request};
 
 /// Topics that the request which is being handled asks about, if they may be created.
@@ -31,7 +32,20 @@ impl Creations {
     }
 
     /// It asks the controller for topics.
-    pub(super) fn asks(&self, says: &mut Says<'_>, node: i32, asked: &CreateTopicsRequest) {
+    pub(super) fn asks(&self, says: &mut Says<'_>, by: Speaker<'_>, asked: &CreateTopicsRequest) {
+        self.asks_for(says, by.node, asked);
+        let Some(server) = by.broker.properties() else { return };
+        let mut topics = asked.topics.iter();
+        let differs = topics.find_map(|topic| Some((topic, flaw(topic, server)?)));
+        says.rule(differs.is_none(), &|| {
+            format!(
+                "broker {} has a topic of coordinators created, and not as its configs say: {differs:?}",
+                by.node
+            )
+        });
+    }
+
+    fn asks_for(&self, says: &mut Says<'_>, node: i32, asked: &CreateTopicsRequest) {
         let is_allowed = |topic: &NewTopic| self.allowed.contains(&topic.name);
         let mut by_itself = asked.topics.iter().filter(|topic| comes_by_itself(topic));
         let forbidden = by_itself.find(|topic| !is_allowed(topic));
@@ -60,6 +74,40 @@ fn may_coordinate(topic: &NewTopic) -> bool {
     !is_coordinators || topic.config.get("cleanup.policy").is_some_and(|policy| policy == "compact")
 }
 
+/// What of a topic of coordinators, that a broker wants for itself, is not as its configs say
+/// (`AutoTopicCreationManager.creatableTopic`): with one replica in sync, what is acknowledged may be lost.
+fn flaw(topic: &NewTopic, server: &ServerConfig) -> Option<&'static str> {
+    let Placement::Automatic { partitions, replication_factor } = topic.placement else {
+        return None;
+    };
+    let (count, factor, segment_bytes, min_isr) = match &*topic.name {
+        OFFSETS_TOPIC => (
+            server.offsets_topic_num_partitions,
+            server.offsets_topic_replication_factor,
+            server.offsets_topic_segment_bytes,
+            None,
+        ),
+        TRANSACTIONS_TOPIC => (
+            server.transaction_topic_num_partitions,
+            server.transaction_topic_replication_factor,
+            server.transaction_topic_segment_bytes,
+            Some(server.transaction_topic_min_isr),
+        ),
+        _ => return None,
+    };
+    let is = |key: &str, value: i32| {
+        topic.config.get(key).is_some_and(|text| text.parse::<i32>().ok() == Some(value))
+    };
+    if partitions != count || i32::from(replication_factor) != factor {
+        return Some("its partitions or replicas");
+    }
+    if !is("segment.bytes", segment_bytes) {
+        return Some("segment.bytes");
+    }
+    let is_kept = min_isr.is_none_or(|min_isr| is("min.insync.replicas", min_isr));
+    (!is_kept).then_some("min.insync.replicas")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +129,7 @@ mod tests {
             let (mut ledger, history) = (Ledger::default(), History::default());
             let mut says =
                 Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
-            creations.asks(&mut says, 1, &asked);
+            creations.asks_for(&mut says, 1, &asked);
             ledger.finish().1.len()
         };
         assert_eq!(broken(true, true, -1), 0);
@@ -99,5 +147,28 @@ mod tests {
         };
         assert!(may("t", None) && may(OFFSETS_TOPIC, Some("compact")));
         assert!(!may(OFFSETS_TOPIC, None) && !may(TRANSACTIONS_TOPIC, Some("compact,delete")));
+    }
+
+    #[test]
+    fn topics_of_coordinators_are_as_configs_say() {
+        let server = ServerConfig {
+            transaction_topic_min_isr: 3,
+            transaction_topic_num_partitions: 2,
+            ..ServerConfig::kafka_defaults()
+        };
+        let flaw = |name: &str, partitions: i32, configs: &[(&str, &str)]| {
+            let placement = Placement::Automatic { partitions, replication_factor: 3 };
+            let config = configs.iter().map(|(key, value)| ((*key).into(), (*value).into()));
+            flaw(&NewTopic { name: name.into(), placement, config: config.collect() }, &server)
+        };
+        let (segments, in_sync) = (("segment.bytes", "104857600"), ("min.insync.replicas", "3"));
+        assert_eq!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, in_sync]), None);
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments]).is_some(), "one in sync would do");
+        let less = ("min.insync.replicas", "2");
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, less]).is_some());
+        assert!(flaw(TRANSACTIONS_TOPIC, 50, &[segments, in_sync]).is_some());
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[in_sync]).is_some());
+        assert_eq!(flaw(OFFSETS_TOPIC, 50, &[segments]), None, "those go by the cluster's");
+        assert_eq!(flaw("t", -1, &[]), None);
     }
 }

@@ -35,7 +35,9 @@ fn names_no_controller(answer: &Response) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stormglass_broker_core::protocol::{ElectLeadersResponse, HeartbeatResponse};
+    use stormglass_broker_core::protocol::{
+        AlterConfigsResponse, AlteredConfigs, ConfigTarget, ElectLeadersResponse, HeartbeatResponse,
+    };
 
     #[test]
     fn a_controller_that_is_none_is_seen() {
@@ -45,6 +47,17 @@ mod tests {
         };
         assert_eq!(elects(ErrorCode::NotController), Some(true));
         assert_eq!(elects(ErrorCode::RequestTimedOut), Some(false));
+        let alters = |errors: &[ErrorCode]| {
+            let altered = errors.iter().map(|error| AlteredConfigs {
+                target: ConfigTarget { kind: ConfigTarget::TOPIC, name: "t".into() },
+                error: *error,
+                message: None,
+            });
+            let resources = altered.collect();
+            names_no_controller(&Response::AlterConfigs(AlterConfigsResponse { resources }))
+        };
+        let one_of_two = [ErrorCode::None, ErrorCode::NotController];
+        assert_eq!((alters(&one_of_two), alters(&one_of_two[..1])), (Some(true), Some(false)));
         let other = HeartbeatResponse { error: ErrorCode::NotController };
         assert_eq!(names_no_controller(&Response::Heartbeat(other)), None);
     }

@@ -73,7 +73,7 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
 }
 
 /// Whether a group is in the generation that a member hears of.
-fn is_in(group: &ClassicGroupView<'_>, answer: &JoinGroupResponse) -> bool {
+pub(super) fn is_in(group: &ClassicGroupView<'_>, answer: &JoinGroupResponse) -> bool {
     let is_settled = matches!(group.state, GroupState::CompletingRebalance | GroupState::Stable);
     is_settled && group.generation == answer.generation
 }

@@ -4,7 +4,7 @@
 //! there, or come too late.
 
 use super::{Speaker, answers};
-use crate::checkers::suite::Checkers;
+use crate::checkers::suite::{Checkers, TRANSACTIONS_TOPIC};
 use rustc_hash::FxHashMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -180,6 +180,10 @@ fn would_take(view: &ReplicaView<'_>, header: &BatchHeader) -> bool {
 impl Checkers {
     /// A leader has written batches.
     pub(crate) fn lets_in(&mut self, node: i32, tp: TopicPartition, records: &Records) {
+        let at = self.partition(tp);
+        if self.partitions[at].label.starts_with(TRANSACTIONS_TOPIC) {
+            self.talk.decided.wrote(node, records);
+        }
         for batch in records.batches().iter().filter(|batch| batch.header.is_transactional()) {
             let before = self.talk.let_in.written((node, tp), batch);
             self.about(tp, |says| {

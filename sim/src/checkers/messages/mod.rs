@@ -10,6 +10,7 @@ mod classic;
 mod committed;
 mod controller;
 mod creations;
+mod decided;
 mod deleted;
 mod deletions;
 mod ends;
@@ -29,11 +30,13 @@ mod named;
 mod noted;
 mod offsets;
 mod open;
+mod overtaken;
 mod owed;
 mod paged;
 mod peers;
 mod pending;
 mod placed;
+mod places;
 mod proven;
 mod quotas;
 mod session_times;
@@ -60,10 +63,12 @@ use crate::disk::Disk;
 use awaited::Awaited;
 use carried_out::CarriedOut;
 use creations::Creations;
+use decided::Decided;
 use ends::Ends;
 use let_in::LetIn;
 use members::Members;
 use open::{Open, is_looked_at};
+use overtaken::Overtaken;
 use owed::Owed;
 use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -154,6 +159,8 @@ pub(crate) struct Talk {
     owed: Owed,
     awaited: Awaited,
     let_in: LetIn,
+    decided: Decided,
+    overtaken: Overtaken,
     /// What a follower has asked a leader for last, by node, leader and partition.
     fetching: FxHashMap<(i32, NodeId, TopicPartition), Fetching>,
     /// Of the answer that is being taken.
@@ -268,6 +275,7 @@ impl Checkers {
         self.talk.owed.asked(key, request);
         self.talk.awaited.asked(key, broker, request);
         self.talk.let_in.asked(node, request);
+        self.talk.overtaken.asked((node, broker), request);
         if let Request::LeaveGroup(asked) = request {
             self.standing.leaves(&asked.group);
             let waits = self.talk.open.iter_mut().filter(|((of, ..), _)| *of == node);
@@ -379,10 +387,12 @@ impl Checkers {
             carried_out,
             proven,
             awaited,
+            overtaken,
             ..
         } = &self.talk;
         let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
         let is_silent = is_silent && proven.is_empty() && !awaited.is_due();
+        let is_silent = is_silent && !overtaken.is_asked();
         let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
         asks || !is_silent
     }
@@ -416,6 +426,10 @@ impl Checkers {
         self.begins_generations(by.node, replies);
         if let Some(key) = self.talk.awaited.due() {
             self.rest(|says| awaited::at_once(says, by.node, key, replies));
+        }
+        if self.talk.overtaken.is_asked() {
+            let markers = self.talk.overtaken.taken(by.node);
+            self.rest(|says| overtaken::count_no_more(says, by, (&markers, replies)));
         }
         for (tp, elected) in std::mem::take(&mut self.talk.proposed) {
             self.counts_taken_in(by, tp, elected);
@@ -540,6 +554,7 @@ impl Checkers {
         self.talk.owed.forget(node);
         self.talk.awaited.forget(node);
         self.talk.let_in.forget(node);
+        self.talk.decided.forget(node);
         self.talk.shutdowns.forget(node);
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
@@ -680,6 +695,7 @@ impl Checkers {
         if let Request::WriteTxnMarkers(markers) = &send.request {
             self.rest(|says| proven::ends_its_own(says, by, markers));
             self.rest(|says| transactional::markers(says, by, markers));
+            self.talk.decided.tells(by, markers);
         }
         match &send.request {
             Request::Fetch(fetch) => {
@@ -701,7 +717,7 @@ impl Checkers {
             Request::EndQuorumEpoch(end) => self.in_touch.resigns(&mut self.ledger, by.node, end),
             Request::CreateTopics(asked) => {
                 let creations = std::mem::take(&mut self.talk.creations);
-                self.rest(|says| creations.asks(says, by.node, asked));
+                self.rest(|says| creations.asks(says, by, asked));
                 self.talk.creations = creations;
             }
             Request::WriteTxnMarkers(markers) if self.has_sound_transactions() => {

@@ -23,12 +23,13 @@ pub(super) enum Noted {
 
 impl Noted {
     /// A node begins to work on a request.
-    pub(super) fn of(broker: &Broker, request: &Request) -> Self {
+    pub(super) fn of(broker: &Broker, request: &Request, has_right_clocks: bool) -> Self {
         match request {
             Request::Fetch(fetch) => Self::Outside(ahead::of(broker, fetch)),
             Request::TransactionalProduce(asked) => Self::Came(let_in::came(broker, asked)),
             Request::JoinGroup(_) | Request::SyncGroup(_) => {
-                classic::Before::of(broker, request).map_or(Self::Nothing, Self::Member)
+                let before = classic::Before::of(broker, request, has_right_clocks);
+                before.map_or(Self::Nothing, Self::Member)
             }
             Request::DeleteGroups(_) | Request::OffsetDelete(_) => {
                 missing::of(broker, request).map_or(Self::Nothing, Self::Group)
@@ -71,7 +72,10 @@ impl Noted {
         answer: &Response,
     ) {
         match (self, answer) {
-            (Self::Member(member), _) => member.answered(says, by.node, asked, answer),
+            (Self::Member(member), _) => {
+                member.answered(says, by.node, asked, answer);
+                member.keeps_places(says, by, asked, answer);
+            }
             (Self::Group(found), _) => found.answered(says, by, answer),
             (Self::Outside(outside), Response::Fetch(answer)) if !outside.is_empty() => {
                 answer.partitions.iter().for_each(|part| ahead::answer(says, by, outside, part));

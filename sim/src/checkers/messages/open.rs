@@ -63,7 +63,7 @@ impl Open {
             Request::Fetch(fetch) => fetches::agreed(broker, fetch),
             _ => Vec::new(),
         };
-        let (cut, noted) = (Vec::new(), Noted::of(broker, request));
+        let (cut, noted) = (Vec::new(), Noted::of(broker, request, wall_ms.is_some()));
         let request = request.clone();
         Self {
             request,

@@ -7,7 +7,7 @@ use super::{Moment, NodeView};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::suite::TRANSACTIONS_TOPIC;
 use std::collections::BTreeSet;
-use stormglass_broker_core::inspect::{ReplicaView, TransactionsLogView};
+use stormglass_broker_core::inspect::{ReplicaView, TransactionView, TransactionsLogView};
 
 /// A coordinator of transactions, between two inputs.
 pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, moment: Moment) {
@@ -36,6 +36,20 @@ pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, moment: Moment) {
     }
 }
 
+/// A coordinator has told leaders of ends as it has written them. `otherwise`: those by which it went, and what it has
+/// written.
+pub(super) fn as_written(
+    ledger: &mut Ledger,
+    node: i32,
+    otherwise: &[(TransactionView, TransactionView)],
+) {
+    says(ledger, TRANSACTIONS_TOPIC, otherwise.is_empty(), &|| {
+        let first = otherwise.first();
+        let (goes_by, written) = (first.map(|of| &of.0), first.map(|of| &of.1));
+        format!("coordinator {node} ends a transaction by {goes_by:?}, and has written {written:?}")
+    });
+}
+
 /// Whether all that a leader has found in its log is committed; `None`: it leads in another epoch, or no more.
 fn is_committed(replica: &ReplicaView<'_>, log: &TransactionsLogView) -> Option<bool> {
     let lead = replica.lead.as_ref().filter(|_| replica.leader_epoch == log.epoch)?;
@@ -58,6 +72,27 @@ fn counts(ledger: &mut Ledger, node: i32, log: &TransactionsLogView, is_committe
 mod tests {
     use super::*;
     use crate::recorder::testing::tp;
+    use stormglass_broker_core::protocol::{ProducerIdAndEpoch, TransactionState};
+
+    #[test]
+    fn ends_are_as_they_are_written() {
+        let end = |next_producer_id| TransactionView {
+            producer: ProducerIdAndEpoch { id: 7, epoch: i16::MAX },
+            state: TransactionState::PrepareCommit,
+            partitions: Vec::new(),
+            began_ms: 500,
+            timeout_ms: 60,
+            is_epoch_each: true,
+            previous_producer_id: Some(-1),
+            next_producer_id,
+        };
+        let broken = |otherwise: &[(TransactionView, TransactionView)]| {
+            let mut ledger = Ledger::default();
+            as_written(&mut ledger, 1, otherwise);
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(&[]), broken(&[(end(Some(9)), end(None))])), (0, 1));
+    }
 
     fn broken((is_loaded, is_stalled): (bool, bool), is_committed: Option<bool>) -> usize {
         let mut ledger = Ledger::default();

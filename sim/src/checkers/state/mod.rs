@@ -187,6 +187,7 @@ impl Checkers {
 
     /// Groups and transactions that a node coordinates. `forgetful`: partitions of positions of which not all is known.
     fn coordinates(&mut self, view: &NodeView<'_>, moment: Moment, forgetful: &BTreeSet<i32>) {
+        let otherwise = self.talk.otherwise_decided(view.node);
         let (ledger, partitions) = (&mut self.ledger, &self.partitions[..]);
         groups::epochs((&mut *ledger, partitions), view);
         groups::look((&mut *ledger, partitions), &mut self.unaware, view, moment);
@@ -200,6 +201,7 @@ impl Checkers {
             groups::left_over((&mut *ledger, partitions), view);
         }
         coordinating::look(ledger, view, moment);
+        coordinating::as_written(ledger, view.node, &otherwise);
     }
 
     /// Configs that a node goes by, and what it does from time to time.

@@ -6,6 +6,7 @@ use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::messages::{Talk, diverging};
 use crate::checkers::partition::Partition;
+use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset};
 use stormglass_broker_core::inspect::{ReplicaView, SessionPartView, SessionView, WaitsView};
 use stormglass_broker_core::protocol::IsolationLevel;
@@ -166,6 +167,7 @@ fn groups(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
     says(ledger, idle.is_none(), &|| {
         format!("coordinator {node} waits for members of {idle:?} to join, and nobody is missing")
     });
+    joined(ledger, node, broker.joined_unused());
     let stranded = broker.stranded_member();
     says(ledger, stranded.is_none(), &|| {
         format!(
@@ -175,6 +177,17 @@ fn groups(ledger: &mut Ledger, view: &NodeView<'_>, talk: &Talk) {
     let hidden = broker.hidden_group();
     says(ledger, hidden.is_none(), &|| {
         format!("coordinator {node} shows group {hidden:?} otherwise than its log has confirmed it")
+    });
+}
+
+/// Who joins by an id that it was given has used it (KIP-394; Kafka's `ClassicGroup.add`): the next rebalances would wait
+/// for it until the id ends, and whoever joins by it again would be added anew.
+fn joined(ledger: &mut Ledger, node: i32, unused: Option<(&Arc<str>, &Arc<str>)>) {
+    says(ledger, unused.is_none(), &|| {
+        format!(
+            "coordinator {node} has a member that has joined by an id which it takes to be unused, by group: \
+             {unused:?}"
+        )
     });
 }
 
@@ -356,6 +369,17 @@ mod tests {
         assert_eq!(broken(WaitsView::default()), 0);
         assert_eq!(broken(WaitsView { lost_writes: 1, ..WaitsView::default() }), 1);
         assert_eq!(broken(WaitsView { stuck_changes: 1, ..WaitsView::default() }), 1);
+    }
+
+    #[test]
+    fn who_has_joined_has_used_its_id() {
+        let broken = |unused| {
+            let mut ledger = Ledger::default();
+            joined(&mut ledger, 1, unused);
+            ledger.finish().1.len()
+        };
+        let (group, member): (Arc<str>, Arc<str>) = ("g".into(), "m".into());
+        assert_eq!((broken(None), broken(Some((&group, &member)))), (0, 1));
     }
 
     #[test]

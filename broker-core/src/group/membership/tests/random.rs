@@ -107,6 +107,7 @@ fn check(group: &Membership) {
     assert_eq!(group.leader.is_none(), members.is_empty());
     assert!(group.unsynced.iter().all(|id| members.contains(id)));
     assert!(!group.waits_for_nobody(), "a rebalance ends when nobody is missing");
+    assert_eq!(group.joined_unused(), None);
     for (instance, id) in &group.instances {
         assert_eq!(group.members[id].instance.as_ref(), Some(instance));
     }

@@ -181,3 +181,17 @@ fn an_id_that_was_given_out_is_taken_back_when_nobody_uses_it() {
     rig.forget_deadlines();
     assert!(!is_guarded(&mut rig), "nobody would look");
 }
+
+#[test]
+fn who_joins_by_the_id_that_it_was_given_has_used_it() {
+    let mut rig = Rig::new();
+    let asked = rig.join_as(join("a", ""));
+    let id = rig.joined(asked).member;
+    assert_eq!(rig.group.joined_unused(), None, "an id alone is no member");
+    rig.join_as(join("a", &id));
+    assert!(rig.group.members.contains_key(&id));
+    assert_eq!(rig.group.joined_unused(), None);
+    let until = rig.group.members[&id].expires;
+    rig.group.pending.insert(id.clone(), until);
+    assert_eq!(rig.group.joined_unused(), Some(&id), "the others would wait for it");
+}
