@@ -10,7 +10,7 @@ use super::epoch_log::EpochLog;
 use super::history::{History, Turn};
 use super::order::Producers;
 use super::ownership::Reign;
-use super::state::{Cleaned, FlushLimit, Horizons, Shapes, Tombstones};
+use super::state::{Cleaned, FlushLimit, Horizons, Shapes, TakenLate, Tombstones};
 use super::table::{EXCUSED, GIVEN_UP, Table};
 use super::tiering::Stored;
 use super::void::{Cause, Loss, Losses, Void};
@@ -60,6 +60,8 @@ pub(crate) struct Replica {
     pub(crate) none_known_below: Offset,
     /// Where its log has just begun anew; not looked at since.
     pub(crate) begins_anew: Option<Offset>,
+    /// What it took of producers long after they had written it.
+    pub(crate) taken_late: TakenLate,
     /// Where its log begins, as far as it has said.
     pub(crate) log_start: Offset,
     /// It has come up again, and was not looked at since: what was on its way to its disk when its
@@ -102,6 +104,7 @@ impl Replica {
             one_known_below: 0,
             none_known_below: 0,
             begins_anew: None,
+            taken_late: TakenLate::default(),
             log_start: 0,
             recovered: false,
             proposed: false,

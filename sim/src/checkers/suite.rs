@@ -542,8 +542,10 @@ impl Checkers {
         let at = self.partition(tp);
         let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
         let replica = p.replica(node);
+        let now_ms = ledger.wall_ms(ledger.now_ns);
         for batch in records.batches() {
             appends::appended(p, ledger, (replica, origin), &Entry::of(batch));
+            p.replicas[replica].taken_late.appended(&batch.header, now_ms);
             if !p.is_gapless && batch.header.is_control() {
                 let marker = (batch.header.producer_id, batch.base_offset());
                 let is_whole = batch.header.record_count > 0;

@@ -64,6 +64,7 @@ pub(crate) use cleaned::Cleaned;
 pub(crate) use forgotten::Forgotten;
 pub(crate) use heartbeats::Heartbeats;
 pub(crate) use horizons::Horizons;
+pub(crate) use idle::TakenLate;
 pub(crate) use in_touch::InTouch;
 pub(crate) use kept::Kept;
 pub(crate) use lasting::Lasting;
