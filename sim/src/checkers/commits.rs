@@ -44,6 +44,7 @@ pub(crate) fn acked(
 ) {
     ledger.checked(Check::Commits, 1);
     let reader = &mut p.readers[reader];
+    reader.first_committed_ns.get_or_insert(ledger.now_ns);
     if let Entry::Occupied(mut sent) = reader.in_doubt.entry(offset) {
         *sent.get_mut() -= 1;
         if *sent.get() == 0 {
@@ -56,17 +57,24 @@ pub(crate) fn acked(
     reader.committed = Some((offset, ledger.now_ns));
 }
 
-/// A reader that starts was told its position; `committed` when a commit said so. `void` when
-/// positions may be gone.
+/// A reader that starts has a position; `committed` when a commit said so, else that there was none when it asked
+/// is what counts: the log's leader may have had it wait since, and another member may have begun there meanwhile
+/// (hunt seed 30001624). `void` when positions may be gone.
 pub(crate) fn found(
     p: &Partition,
     ledger: &mut Ledger,
-    (reader, offset, committed): (usize, Offset, bool),
+    (reader, offset): (usize, Offset),
+    (committed, asked_ns): (bool, u64),
     void: bool,
 ) {
-    let Some((before, at_ns)) = p.readers[reader].committed.filter(|_| !void) else { return };
+    let reader = &p.readers[reader];
+    let Some((before, at_ns)) = reader.committed.filter(|_| !void) else { return };
     ledger.checked(Check::Commits, 1);
-    if committed && may_be_known(&p.readers[reader], before, offset) {
+    let may_be_told = match committed {
+        true => may_be_known(reader, before, offset),
+        false => reader.first_committed_ns.is_some_and(|first_ns| asked_ns < first_ns),
+    };
+    if may_be_told {
         return;
     }
     ledger.broken(Check::Commits, p.about(), &|| {
@@ -97,7 +105,7 @@ mod tests {
         }
         sent(&mut p.readers[0], 10);
         acked(&mut p, &mut ledger, (0, 10), true);
-        found(&p, &mut ledger, (0, 10, true), false);
+        found(&p, &mut ledger, (0, 10), (true, 0), false);
         ledger.finish().1.len()
     }
 
@@ -119,10 +127,30 @@ mod tests {
             acked(&mut p, &mut ledger, (0, 20), true);
             sent(&mut p.readers[0], 10);
             acked(&mut p, &mut ledger, (0, 10), true);
-            found(&p, &mut ledger, (0, 10, true), false);
+            found(&p, &mut ledger, (0, 10), (true, 0), false);
             ledger.finish().1.len()
         };
         assert_eq!((violations(5), violations(20)), (0, 1));
+    }
+
+    /// Hunt seed 30001624: a member was told that there is no position, and its log's leader did not say where the log
+    /// ends. It stood still until another one had its partition, and had committed 20 and 30 at 5 and 8.
+    #[test]
+    fn who_asked_before_anything_was_committed_may_begin_by_policy_later() {
+        let violations = |asked_ns, committed| {
+            let (mut p, mut ledger) = (Partition::new("orders-0".to_owned(), 0), Ledger::default());
+            p.readers.push(Reader::new(0));
+            for (at_ns, offset) in [(5, 20), (8, 30)] {
+                ledger.now_ns = at_ns;
+                acked(&mut p, &mut ledger, (0, offset), true);
+            }
+            ledger.now_ns = 9;
+            found(&p, &mut ledger, (0, 10), (committed, asked_ns), false);
+            ledger.finish().1.len()
+        };
+        assert_eq!(violations(4, false), 0);
+        assert_eq!((violations(5, false), violations(6, false)), (1, 1), "20 was committed");
+        assert_eq!(violations(4, true), 1, "10 was never committed");
     }
 
     /// Hunt seed 840637: the log of a group's topic had lost its end, and the coordinator nobody to replicate to.

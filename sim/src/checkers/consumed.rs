@@ -28,6 +28,8 @@ pub(crate) struct Reader {
     pub(crate) hint: u64,
     /// Position that was last acknowledged as committed, and when, ns.
     pub(crate) committed: Option<(Offset, u64)>,
+    /// When one was acknowledged first, ns.
+    pub(crate) first_committed_ns: Option<u64>,
     /// Positions whose commit was sent and not acknowledged, and how often.
     pub(crate) in_doubt: BTreeMap<Offset, u32>,
     /// The log was cut, or the position reset, below what was committed, or sent to be: positions may go back.
@@ -38,8 +40,16 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        let (in_doubt, holes) = (BTreeMap::new(), Vec::new());
-        Self { group, reached: None, hint: 0, committed: None, in_doubt, fell_back: false, holes }
+        Self {
+            group,
+            reached: None,
+            hint: 0,
+            committed: None,
+            first_committed_ns: None,
+            in_doubt: BTreeMap::new(),
+            fell_back: false,
+            holes: Vec::new(),
+        }
     }
 
     /// A position to begin with. A member that comes back before its group has committed anything

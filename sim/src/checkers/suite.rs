@@ -364,8 +364,9 @@ impl Checkers {
             return;
         };
         match outcome {
-            Outcome::PositionFound { offset, committed, .. } => {
-                commits::found(p, ledger, (reader, *offset, *committed), positions_void);
+            Outcome::PositionFound { offset, committed, asked_ns, .. } => {
+                let told = (*committed, *asked_ns);
+                commits::found(p, ledger, (reader, *offset), told, positions_void);
                 p.readers[reader].found(*offset, *committed, positions_void);
             }
             Outcome::CommitSent { offset, .. } => commits::sent(&mut p.readers[reader], *offset),

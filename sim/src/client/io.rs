@@ -211,6 +211,9 @@ pub enum Outcome {
         offset: Offset,
         /// From a commit, not from the reset policy.
         committed: bool,
+        /// When its group's coordinator was asked for a commit, ns; 0 without a group. The reset policy may take long
+        /// after that.
+        asked_ns: u64,
     },
     /// `poll()` gave records of a batch to the application.
     Delivered {

@@ -188,19 +188,20 @@ fn accounts_are_capped_and_the_rest_is_counted() {
 
 #[test]
 fn a_group_that_is_told_less_than_it_committed() {
+    let (acked_ns, asked_ns, told_ns) = (5_000_000_000, 6_000_000_000, 7_000_000_000);
     for (offset, committed) in [(10, true), (0, false)] {
         let mut rig = Rig::new();
         rig.healthy(3);
-        rig.checkers.consumed(5, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
-        let found = Outcome::PositionFound { tp: tp(0), offset, committed };
-        rig.checkers.consumed(7, 0, &found);
+        rig.checkers.consumed(acked_ns, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
+        let found = Outcome::PositionFound { tp: tp(0), offset, committed, asked_ns };
+        rig.checkers.consumed(told_ns, 0, &found);
         assert_eq!(rig.fired(), ["committed-positions"]);
     }
     let mut rig = Rig::new();
     rig.healthy(3);
-    rig.checkers.consumed(5, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
-    let found = Outcome::PositionFound { tp: tp(0), offset: 20, committed: true };
-    rig.checkers.consumed(7, 0, &found);
+    rig.checkers.consumed(acked_ns, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
+    let found = Outcome::PositionFound { tp: tp(0), offset: 20, committed: true, asked_ns };
+    rig.checkers.consumed(told_ns, 0, &found);
     assert_eq!(rig.fired(), [""; 0]);
 }
 
@@ -216,7 +217,7 @@ fn a_commit_without_an_answer_may_come_back() {
             Outcome::Committed { tp: tp(0), offset: 11 },
             Outcome::CommitSent { tp: tp(0), offset: 20 },
             Outcome::Committed { tp: tp(0), offset: 20 },
-            Outcome::PositionFound { tp: tp(0), offset: told, committed: true },
+            Outcome::PositionFound { tp: tp(0), offset: told, committed: true, asked_ns: 5 },
         ] {
             rig.checkers.consumed(5, 0, &event);
         }
@@ -239,11 +240,12 @@ fn a_coordinator_without_news_may_tell_an_older_position() {
         rig.checkers.trace(2 * SECOND_NS, 1, &leads(0));
         rig.checkers.consumed(2 * SECOND_NS, 0, &Outcome::Committed { tp: tp(0), offset: 20 });
         rig.checkers.trace(2 * SECOND_NS, 2, &leads(1));
-        let told = Outcome::PositionFound { tp: tp(0), offset: 10, committed: true };
+        let asked_ns = told_at_s * SECOND_NS;
+        let told = Outcome::PositionFound { tp: tp(0), offset: 10, committed: true, asked_ns };
         if told_at_s > 3 {
             rig.checkers.trace(4 * SECOND_NS, 1, &follows);
         }
-        rig.checkers.consumed(told_at_s * SECOND_NS, 0, &told);
+        rig.checkers.consumed(asked_ns, 0, &told);
         assert_eq!(rig.fired(), fired.into_iter().collect::<Vec<_>>(), "told at {told_at_s} s");
     }
 }

@@ -413,7 +413,8 @@ fn a_preloaded_partition_begins_in_the_middle() {
     rig.high_watermark(2, 1, 1_010);
     rig.ack(ALL, 1_000, 0);
     for group in 0..2 {
-        let found = Outcome::PositionFound { tp: tp(0), offset: 1_000, committed: false };
+        let (tp, offset) = (tp(0), 1_000);
+        let found = Outcome::PositionFound { tp, offset, committed: false, asked_ns: 0 };
         rig.checkers.consumed(1, group, &found);
     }
     rig.deliver((1_000, 1, 0));

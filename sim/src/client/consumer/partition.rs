@@ -34,6 +34,8 @@ pub(crate) struct PartitionState {
     pub(crate) phase: Phase,
     /// A request for the phase is in flight.
     pub(crate) pending: bool,
+    /// When the committed offset was asked for last, ns.
+    pub(crate) asked_ns: u64,
     /// Nothing is asked for this partition before, ns.
     pub(crate) retry_ns: u64,
     /// Next offset to fetch; `-1` before the first position.
@@ -66,6 +68,7 @@ impl PartitionState {
             partition,
             phase,
             pending: false,
+            asked_ns: 0,
             retry_ns: 0,
             position: NO_OFFSET,
             position_epoch: NO_EPOCH,

@@ -107,8 +107,13 @@ impl Consumer {
         if let Call::OffsetFetch(asked, _) | Call::ListOffsets(asked) | Call::Validate(asked) =
             &call
         {
+            let of_group = matches!(call, Call::OffsetFetch(..));
             for at in asked {
-                self.partitions[*at as usize].pending = true;
+                let state = &mut self.partitions[*at as usize];
+                state.pending = true;
+                if of_group {
+                    state.asked_ns = cx.now_ns;
+                }
             }
         }
         self.network.connections.send(node, request, Some(call), cx);
@@ -188,7 +193,7 @@ impl Consumer {
     ) {
         let leader_epoch = self.known_epoch(at);
         let state = &mut self.partitions[at];
-        let before = state.position;
+        let (before, asked_ns) = (state.position, state.asked_ns);
         state.seek(offset, epoch);
         state.leader_epoch = leader_epoch;
         // the log may have been truncated since the commit
@@ -199,7 +204,7 @@ impl Consumer {
         cx.effects.outcomes.push(if before >= 0 {
             Outcome::OffsetReset { tp, from: before, to: offset }
         } else {
-            Outcome::PositionFound { tp, offset, committed }
+            Outcome::PositionFound { tp, offset, committed, asked_ns }
         });
     }
 

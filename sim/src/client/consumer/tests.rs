@@ -139,16 +139,35 @@ fn committed_positions_are_restored_and_latest_starts_at_the_end() {
     // inside a batch: the batch comes whole, delivery begins at the position
     next.committed.insert(tp(0), (1_005, 1));
     next.run_until(1_000 * MS);
-    let found: Vec<_> =
-        next.outcomes.iter().filter(|o| matches!(o, Outcome::PositionFound { .. })).collect();
+    let found: Vec<_> = next.outcomes.iter().filter_map(position).collect();
     assert_eq!(found.len(), 2);
-    assert!(found.contains(&&Outcome::PositionFound { tp: tp(0), offset: 1_005, committed: true }));
-    assert!(found.contains(&&Outcome::PositionFound {
-        tp: tp(1),
-        offset: 2_000,
-        committed: false
-    }));
+    assert!(found.iter().any(|found| matches!(found, (0, 1_005, true, _))));
+    assert!(found.iter().any(|found| matches!(found, (1, 2_000, false, _))));
     assert_eq!(delivered(&next.outcomes, 1_005), BTreeMap::from([(0, 2_000)]));
+}
+
+/// Partition, position, whether it was committed, and when the coordinator was asked, ns.
+fn position(outcome: &Outcome) -> Option<(i32, i64, bool, u64)> {
+    match outcome {
+        Outcome::PositionFound { tp, offset, committed, asked_ns } => {
+            Some((tp.partition, *offset, *committed, *asked_ns))
+        }
+        _ => None,
+    }
+}
+
+/// Leader 2 says where its log begins once it is there; what is committed was asked for long before.
+#[test]
+fn a_position_says_when_the_coordinator_was_asked() {
+    let mut mock = Mock::new(consumer(&plan(&[]), 2), 2, 2);
+    mock.down.insert(NodeId(2));
+    mock.run_until(1_000 * MS);
+    let early: Vec<_> = mock.outcomes.iter().filter_map(position).collect();
+    assert!(matches!(early[..], [(0, 0, false, asked_ns)] if asked_ns > 0), "{early:?}");
+    mock.down.clear();
+    mock.run_until(10_000 * MS);
+    let all: Vec<_> = mock.outcomes.iter().filter_map(position).collect();
+    assert_eq!(all, [early[0], (1, 0, false, early[0].3)]);
 }
 
 #[test]
