@@ -54,7 +54,9 @@ impl RemoteLog {
 
 impl ReplicaManager {
     /// A leader that does not know how far its predecessor deleted starts its log where remote
-    /// storage does (KAFKA-15351).
+    /// storage does (KAFKA-15351), also where its own disk begins earlier
+    /// (`RemoteLogManager.findLogStartOffset`): what is below was deleted, is never copied again, and would
+    /// be nowhere once local retention takes it from this disk.
     pub(super) fn raise_to_remote_start(&mut self, step: &mut Step<'_>, slot: u32) {
         let Self { tier: Some(tier), partitions, .. } = self else { return };
         let Some(partition) = partitions.get(slot as usize).and_then(Option::as_ref) else {
@@ -65,7 +67,7 @@ impl ReplicaManager {
         let own = |base: Offset, end: Offset| end > base;
         let bases = remote.segments.iter().filter(|s| own(s.base, log.lineage_end(s)));
         let first = bases.map(|segment| segment.base).min();
-        let start = first.unwrap_or(Offset::MAX).min(log.local_log_start_offset());
+        let start = first.unwrap_or_else(|| log.local_log_start_offset());
         self.raise_log_start(step, slot, start);
     }
 

@@ -62,6 +62,7 @@ impl ReplicaManager {
         if let Some(session) = self.sessions.get_mut(read.session) {
             session.reading = true;
         }
+        self.start_where_remote_does(step, &read);
         let fetch = match self.locate_remotely(&read) {
             Ok((segment, from, upto, max_bytes)) => {
                 RemoteFetch { read, segment, from, upto, max_bytes }
@@ -86,6 +87,18 @@ impl ReplicaManager {
         tier.read_more(step, threads);
     }
 
+    /// A leader whose high watermark was behind as it took stock could not start its log where remote storage does;
+    /// by now its disk may have less than it had then.
+    fn start_where_remote_does(&mut self, step: &mut Step<'_>, read: &RemoteRead) {
+        let Some(session) = self.sessions.get(read.session) else { return };
+        let Some(slot) = self.slot(session.parts[read.part as usize].tp) else { return };
+        let remote = self.tier.as_ref().and_then(|tier| tier.logs.get(&slot));
+        let is_listed = remote.is_some_and(|log| log.is_listed);
+        if is_listed && self.partition(slot).is_some_and(Partition::is_leader) {
+            self.raise_to_remote_start(step, slot);
+        }
+    }
+
     /// Where the partition's fetch offset is in remote storage.
     fn locate_remotely(
         &self,
@@ -95,6 +108,11 @@ impl ReplicaManager {
         let entry = &session.parts[read.part as usize];
         let slot = self.slot(entry.tp).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let partition = self.partition(slot).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        if entry.fetch_offset < partition.log.log_start_offset() {
+            // deleted since it was looked at: what comes next would skip it unawares (`RemoteLogManager.read`; hunt
+            // seed 30004513)
+            return Err(ErrorCode::OffsetOutOfRange);
+        }
         let remote = self.tier.as_ref().and_then(|tier| tier.logs.get(&slot));
         let remote = remote.filter(|log| log.is_listed).ok_or(ErrorCode::ReplicaNotAvailable)?;
         let (segment, end) =

@@ -318,6 +318,44 @@ fn a_new_leader_that_has_not_listed_asks_consumers_to_wait() {
     assert_eq!(tiered.fetched().records.batches().len(), 2);
 }
 
+/// Hunt seed 30004513: its disk still had what its predecessor had deleted, until local retention took that.
+#[test]
+fn a_new_leader_starts_where_remote_storage_does_whatever_its_disk_has() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
+    tiered.write(5);
+    tiered.task();
+    assert_eq!((tiered.bases(), tiered.starts()), (vec![0, 2], (0, 0, 4)));
+    tiered.remote.remove(0);
+    tiered.rig.elect(1);
+    tiered.run();
+    assert_eq!(tiered.starts(), (2, 2, 4));
+    tiered.consume(1);
+    assert_eq!(tiered.fetched().error, ErrorCode::OffsetOutOfRange);
+}
+
+/// Nothing that its predecessor deleted is skipped unawares, though its high watermark was behind when it took stock.
+#[test]
+fn a_new_leader_with_a_late_high_watermark_starts_where_remote_storage_does() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
+    tiered.write(5);
+    tiered.task();
+    tiered.remote.remove(0);
+    let slot = tiered.rig.replicas.slot(TP).unwrap();
+    tiered.rig.replicas.partition_mut(slot).unwrap().high_watermark = 1;
+    tiered.task();
+    assert_eq!(tiered.starts(), (1, 1, 4), "as far as is known to be committed");
+    tiered.rig.replicas.partition_mut(slot).unwrap().high_watermark = 5;
+    tiered.retention();
+    assert_eq!(tiered.starts(), (1, 4, 4), "the log's task has not run since");
+    tiered.consume(1);
+    tiered.run();
+    let answer = tiered.fetched();
+    assert_eq!((answer.error, answer.log_start_offset), (ErrorCode::OffsetOutOfRange, 2));
+    tiered.consume(2);
+    tiered.run();
+    assert_eq!(tiered.fetched().records.batches().len(), 2);
+}
+
 #[test]
 fn a_list_from_before_a_copy_has_ended_is_not_believed() {
     let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
