@@ -237,7 +237,8 @@ impl ReplicaManager {
     /// Kafka notes all of a session's at every fetch (`FetchContext.foreachPartition`,
     /// `Partition.updateFollowerFetchState`): a fetch of a session that its follower has given up may come
     /// late, and what it says holds only until the next one. And a follower whose fetches have no room for a
-    /// partition lags for as long as that takes (`FetchSession::restate_left_out`).
+    /// partition, or that a quota holds back, lags for as long as that takes (`FetchSession::restate_left_out`,
+    /// `hold_back`).
     fn restate_positions(&mut self, step: &mut Step<'_>, slot: u32, replica: ReplicaState) {
         let Some(session) = self.sessions.get_mut(slot) else { return };
         if !session.restated.is_empty() {

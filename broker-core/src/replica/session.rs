@@ -79,7 +79,7 @@ pub(crate) struct FetchSession {
     /// Dirty partitions; those that got data go to the back, so that none starves (FETCH-02).
     pub(crate) dirty: VecDeque<u32>,
     /// Partitions that are, or were, to be restated: something else was noted of the follower since the
-    /// session named them, or the last answer had no room for them.
+    /// session named them, the last answer had no room for them, or a quota held them back.
     pub(crate) restated: Vec<u32>,
     /// Bytes that became readable since the fetch was parked, or its read began.
     pub(crate) available: u64,

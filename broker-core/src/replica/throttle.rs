@@ -87,7 +87,8 @@ impl Throttles {
 }
 
 /// A throttled replica that is out of sync gets no records; it stays to be looked at. Its state is
-/// told as always.
+/// told as always. Its follower does not name it in its next fetch, and is where it was
+/// (`FetchSession::restate_left_out`).
 #[cold]
 pub(super) fn hold_back(
     session: &mut FetchSession,
@@ -102,6 +103,7 @@ pub(super) fn hold_back(
         return looked;
     }
     session.mark(part);
+    session.restate_part(part);
     Look::at_state(&session.parts[part as usize], partition)
 }
 

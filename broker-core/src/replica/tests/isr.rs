@@ -129,19 +129,19 @@ fn a_replica_that_a_reassignment_adds_is_known_without_a_new_epoch_and_one_that_
 }
 
 /// A follower's session at its leader.
-struct Session {
+pub(super) struct Session {
     id: i32,
     epoch: i32,
     conn: u64,
 }
 
 impl Session {
-    fn new(conn: u64) -> Self {
+    pub(super) fn new(conn: u64) -> Self {
         Self { id: 0, epoch: 0, conn }
     }
 
     /// Broker 2 fetches, and names the partition only where it says how far its log goes.
-    fn fetch(&mut self, rig: &mut Rig, broker_epoch: i64, offset: Option<Offset>) {
+    pub(super) fn fetch(&mut self, rig: &mut Rig, broker_epoch: i64, offset: Option<Offset>) {
         let named = offset.map(|fetch_offset| FetchPartition {
             tp: TP,
             current_leader_epoch: 0,

@@ -1,9 +1,10 @@
 //! Replication quotas: who is held back, for how long, and who never is.
 
+use super::isr::Session;
 use super::rig::{Rig, TOPIC, TP, nothing_new};
 use crate::error::ErrorCode;
 use crate::ids::NodeId;
-use crate::log::testing::numbered;
+use crate::log::testing::{numbered, sequenced};
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{FetchPartitionResponse, FetchResponse, Response};
 use crate::records::Records;
@@ -25,10 +26,11 @@ impl Rig {
         }]);
     }
 
-    /// A replica asks for the log from its start. How many bytes of records it gets.
+    /// A replica asks for the log from its start. How many bytes of records it gets. Their batch
+    /// is as long as the rig's, whose sequences go on without a gap.
     fn copied_by(&mut self, replica: i32) -> u32 {
         self.fetched_by(replica, 0, -1);
-        let batch = Records::single(Arc::new(self.batch()));
+        let batch = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
         for op in std::mem::take(&mut self.effects.disk) {
             if owner_of(op.id.0) == Some(Owner::Fetch) {
                 let DiskOpKind::Read { ranges, .. } = &op.kind else { panic!("{:?}", op.kind) };
@@ -93,6 +95,37 @@ fn a_leader_counts_only_what_goes_to_throttled_replicas() {
     rig.copied_by(3);
     rig.configure("leader.replication.throttled.replicas", "");
     assert!(rig.copied_by(3) > 0, "a throttle that was taken away holds nobody");
+}
+
+/// Hunt seed 30005793: its fetches do not name what it got nothing of, and its leader left them out. It counted
+/// as caught up once it had what there was when it named the partition last, and held the high watermark back.
+#[test]
+fn a_follower_that_is_held_back_lags_with_each_of_its_fetches() {
+    let committed = |fetches_meanwhile: bool| {
+        let mut rig = Rig::with_partition(1, &[1]);
+        rig.configure("leader.replication.throttled.replicas", "0:1");
+        rig.replicas.set_throttled_rates(Some(BOUND), None);
+        rig.now_ms += 60_000; // nobody has had everything for longer than replica.lag.time.max.ms
+        rig.produce();
+        rig.disk();
+        rig.replies();
+        assert!(u64::from(rig.copied_by(3)) > BOUND);
+        let mut session = Session::new(7);
+        // held back: the bound is for 3 and 2 together
+        session.fetch(&mut rig, 20, Some(0));
+        rig.produce();
+        rig.disk();
+        rig.now_ms += 1;
+        if fetches_meanwhile {
+            session.fetch(&mut rig, 20, None);
+        }
+        session.fetch(&mut rig, 20, Some(1));
+        rig.produce();
+        rig.disk();
+        rig.high_watermark()
+    };
+    assert_eq!(committed(false), 2, "it has what there was as it fetched last, and may join soon");
+    assert_eq!(committed(true), 3, "there was more as it fetched last");
 }
 
 /// Broker 1 copies from 2.
