@@ -208,14 +208,15 @@ fn bridge(p: &mut Partition, at: usize, batch: &Entry) {
 
 /// A replica is looked at, with its log up to `end`. For the first time since its process had ended
 /// appends that nobody heard confirmed may be in it. They are those of its leader, where its epochs say
-/// so; what it had written itself as a leader, nobody else may have (hunt seed 107): the offsets of that, which
-/// only its disk knows.
+/// so. Of what lies behind that only its disk knows: who appended it, and its offsets. What it had written itself
+/// as a leader, nobody else may have (hunt seed 107). What it had copied of a compacted log may leave out what its
+/// leader's cleaner had taken, and then epochs do not tell where it goes on (hunt seed 30007379).
 pub(crate) fn recovered(
     p: &mut Partition,
     at: usize,
     end: Offset,
     epoch_at: &dyn Fn(Offset) -> LeaderEpoch,
-) -> Option<Range<Offset>> {
+) -> Option<(Origin, Range<Offset>)> {
     let replica = &mut p.replicas[at];
     if !std::mem::take(&mut replica.recovered) {
         return None;
@@ -248,20 +249,33 @@ pub(crate) fn recovered(
     let (node, from, last) = (replica.node, log.end(), log.last_epoch());
     let was_led = |at: Offset| p.leaders.get(&epoch_at(at)) == Some(&node);
     let is_own = last <= Some(epoch_at(from)) && (from..end).all(was_led);
+    // a cleaner takes only what is committed
+    let is_copied = replica.known && p.keys.is_some() && from < p.committed.end();
     // the newest leader's own batches go on from there: without what lies before them the table had a gap
     if p.newest().1 == Some(node) && p.table.bring_back(&p.replicas[at].log) < p.table.main.len() {
         p.producers.rebuild(&p.table);
     }
-    (from < end && is_own).then_some(from..end)
+    let origin = if is_own { Origin::Leader } else { Origin::Follower };
+    (from < end && (is_own || is_copied)).then_some((origin, from..end))
 }
 
-/// What was found so on its disk, as it was written there.
-pub(crate) fn found(p: &mut Partition, ledger: &mut Ledger, at: usize, batch: &Batch) {
+/// What was found so on its disk: as a leader had written it there, or as a follower of a compacted partition had
+/// copied it, which counts as if its disk had confirmed that before the crash.
+pub(crate) fn found(
+    p: &mut Partition,
+    ledger: &mut Ledger,
+    (at, origin): (usize, Origin),
+    batch: &Batch,
+) {
+    let entry = Entry::of(batch);
+    if origin == Origin::Follower {
+        return followed_compacted(p, ledger, at, &entry);
+    }
     let now_ns = ledger.now_ns;
     if let Some(keys) = &mut p.keys {
         keys.appended(now_ns, batch);
     }
-    written(p, ledger, (at, Origin::Follower), &Entry::of(batch));
+    written(p, ledger, (at, Origin::Follower), &entry);
 }
 
 /// A replica cut its log.
@@ -301,6 +315,7 @@ pub(crate) fn truncated(
 mod tests {
     use super::*;
     use crate::checkers::compaction::Keys;
+    use crate::checkers::high_watermark;
     use crate::recorder::testing::batch;
     use std::collections::BTreeMap;
 
@@ -319,10 +334,43 @@ mod tests {
         p.table.forks.insert((10, 0), Entry::of(&of(10, 0)));
         p.replicas[at].recovered = true;
         let own = recovered(&mut p, at, 30, &|offset| LeaderEpoch::from(offset >= 20));
-        assert_eq!(own, Some(20..30));
-        found(&mut p, &mut ledger, at, &of(20, 1));
+        assert_eq!(own, Some((Origin::Leader, 20..30)));
+        found(&mut p, &mut ledger, (at, Origin::Leader), &of(20, 1));
         let bases: Vec<Offset> = p.table.main.iter().map(|entry| entry.base).collect();
         assert_eq!(bases, [0, 10, 20]);
+    }
+
+    /// Hunt seed 30007379: of the leader's epoch 3 its cleaner had taken the first batch, and the follower was killed
+    /// as it copied the second one.
+    #[test]
+    fn a_copy_behind_what_the_cleaner_took_is_on_the_disk_of_who_is_killed_amid_it() {
+        let of = |base: Offset, epoch: LeaderEpoch| {
+            let mut batch = (*batch(base, 10, base.unsigned_abs() + 1)).clone();
+            batch.header.partition_leader_epoch = epoch;
+            batch.header.base_sequence = i32::try_from(base).unwrap();
+            batch
+        };
+        let goes_on = |is_compacted: bool| {
+            let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+            p.keys = is_compacted.then(|| Keys::new(1000));
+            p.leaders = BTreeMap::from([(0, 1), (3, 1)]);
+            let (leader, at) = (p.replica(1), p.replica(3));
+            for batch in [of(0, 0), of(10, 3), of(20, 3)] {
+                appended(&mut p, &mut ledger, (leader, Origin::Leader), &Entry::of(&batch));
+            }
+            (p.shown, p.replicas[at].recovered) = (30, true);
+            p.committed.extend_from(&p.replicas[leader].log, 30);
+            appended(&mut p, &mut ledger, (at, Origin::Follower), &Entry::of(&of(0, 0)));
+            let copied = recovered(&mut p, at, 30, &|offset| 3 * LeaderEpoch::from(offset >= 20));
+            if let Some((origin, _)) = copied {
+                found(&mut p, &mut ledger, (at, origin), &of(20, 3));
+            }
+            high_watermark::follower_moved(&p, &mut ledger, at, 30);
+            one_value::follower_committed(&p, &mut ledger, at, 30);
+            (copied, p.replicas[at].log.epoch_at(10), ledger.finish().1.len())
+        };
+        assert_eq!(goes_on(true), (Some((Origin::Follower, 10..30)), Some(3), 0));
+        assert_eq!(goes_on(false), (None, None, 1), "nothing is taken where nothing is compacted");
     }
 
     #[test]

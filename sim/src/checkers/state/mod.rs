@@ -262,9 +262,11 @@ impl Checkers {
             let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
             let mine = p.replica(view.node);
             let end = log.log_end_offset();
-            let own = appends::recovered(p, mine, end, &|offset| log.epoch_at(offset));
-            for batch in own.iter().flat_map(|own| view.disk.batches(replica.tp, own)) {
-                appends::found(p, ledger, mine, &batch);
+            let unheard = appends::recovered(p, mine, end, &|offset| log.epoch_at(offset));
+            if let Some((origin, offsets)) = unheard {
+                for batch in view.disk.batches(replica.tp, &offsets) {
+                    appends::found(p, ledger, (mine, origin), &batch);
+                }
             }
             let of = replicas::Of { node: view.node, replica: &replica };
             let point = replica.log.recovery_point();

@@ -210,9 +210,9 @@ impl Rig {
         let mine = p.replica(node);
         let start = p.replicas[mine].log_start;
         let epoch_at = |at| if at < start { NO_EPOCH } else { epoch };
-        if let Some(own) = appends::recovered(p, mine, end, &epoch_at) {
-            let batch = named(own.start, epoch, 2);
-            appends::found(p, &mut self.checkers.ledger, mine, &batch);
+        if let Some((origin, offsets)) = appends::recovered(p, mine, end, &epoch_at) {
+            let batch = named(offsets.start, epoch, 2);
+            appends::found(p, &mut self.checkers.ledger, (mine, origin), &batch);
         }
     }
 
