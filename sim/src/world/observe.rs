@@ -6,6 +6,7 @@ use crate::checkers::{Cause, Moment};
 use crate::disk::DiskCounters;
 use crate::recorder::SecondGauges;
 use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::inspect::{CoordinatorView, TransactionsLogView};
 use stormglass_broker_core::seam::{Effects, TraceEvent};
 use stormglass_reports::recording::{BrokerSecond, Phase};
 
@@ -184,10 +185,11 @@ impl World {
             && self.is_all_loaded();
     }
 
-    /// Whether no coordinator still loads: leaders move back when all is well (hunt seed 897648).
+    /// Whether no coordinator still loads: leaders move back when all is well (hunt seed 897648), or when an
+    /// administrator goes on who had no answer for `request.timeout.ms` (hunt seed 30010965).
     fn is_all_loaded(&self) -> bool {
-        let brokers = self.nodes.iter().filter_map(|node| node.broker.as_ref());
-        brokers.flat_map(|broker| broker.coordinated()).all(|at| at.is_loaded)
+        let mut brokers = self.nodes.iter().filter_map(|node| node.broker.as_ref());
+        brokers.all(|broker| has_loaded(&broker.coordinated(), &broker.transactions_logs()))
     }
 
     /// Whether a controller is active, and knows of a leader for each partition. While the quorum's hosts boot
@@ -197,6 +199,12 @@ impl World {
             self.nodes.iter().filter_map(|node| node.broker.as_ref()?.active_metadata());
         images.any(|image| image.partitions().all(|(_, state)| state.leader.is_some()))
     }
+}
+
+/// Whether what a broker coordinates is all loaded. A leader of `__transaction_state` has to wait for followers whose
+/// fetches are on their way, for up to `replica.fetch.wait.max.ms`, until what it has found is committed.
+fn has_loaded(groups: &[CoordinatorView], transactions: &[TransactionsLogView]) -> bool {
+    groups.iter().all(|at| at.is_loaded) && transactions.iter().all(|log| log.is_loaded)
 }
 
 /// A second's use of all volumes of a host.
@@ -228,5 +236,30 @@ impl DiskUse {
             hit_bytes: counters.hit_bytes,
             miss_bytes: counters.miss_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::tp;
+
+    /// Hunt seed 30010965: a run ended while a leader of `__transaction_state` waited.
+    #[test]
+    fn a_run_goes_on_until_groups_and_transactions_are_loaded() {
+        let group = |is_loaded| CoordinatorView { partition: 0, epoch: 12, is_loaded };
+        let log = |partition, is_loaded, is_stalled| TransactionsLogView {
+            tp: tp(partition),
+            epoch: 12,
+            is_loaded,
+            is_stalled,
+        };
+        let loaded = log(0, true, false);
+        let (reads, waits) = (log(1, false, false), log(1, false, true));
+        assert!(has_loaded(&[], &[]), "it coordinates nothing");
+        assert!(has_loaded(&[group(true)], &[loaded]));
+        assert!(!has_loaded(&[group(false)], &[loaded]));
+        assert!(!has_loaded(&[group(true)], &[loaded, reads]));
+        assert!(!has_loaded(&[group(true)], &[loaded, waits]));
     }
 }
