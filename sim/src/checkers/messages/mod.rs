@@ -732,6 +732,7 @@ impl Checkers {
     /// A process has started: it knows what its disk says of its epoch and vote.
     pub fn started(&mut self, now_ns: u64, by: Speaker<'_>, quorum_state: Option<&[u8]>) {
         self.ledger.now_ns = now_ns;
+        self.loaded(by.node, by.broker, by.disk);
         self.rest(|says| peers::remembers(says, by, quorum_state));
         for replica in by.broker.replica_views() {
             let lost = by.disk.lost_from(replica.tp);

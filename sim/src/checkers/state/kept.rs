@@ -1,9 +1,9 @@
 //! Checkpoints keep up with what they are of: what a replica knew a while ago, its disk knows now.
 
-use super::NodeView;
 use super::replicas::{Of, check};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
+use crate::disk::Disk;
 use std::collections::{BTreeMap, VecDeque};
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::{ReplicaView, offsets_of_checkpoint};
@@ -61,9 +61,9 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// As its disk has them.
-    pub(crate) fn of(view: &NodeView<'_>) -> Self {
+    pub(crate) fn of(disk: &Disk) -> Self {
         let read = |name| {
-            let file = view.disk.file(&name);
+            let file = disk.file(&name);
             file.map_or_else(BTreeMap::new, |bytes| offsets_of_checkpoint(&bytes))
         };
         Self {

@@ -131,7 +131,7 @@ impl Checkers {
         let forgetful = self.forgetful_positions();
         for view in nodes {
             self.look(view, Some(moment));
-            let checkpoints = kept::Checkpoints::of(view);
+            let checkpoints = kept::Checkpoints::of(view.disk);
             let due = (moment != Moment::Running).then_some(&checkpoints);
             for replica in view.broker.replica_views() {
                 let at = self.partition(replica.tp);
@@ -232,6 +232,13 @@ impl Checkers {
             let (p, ledger) = (&self.partitions[at], &mut self.ledger);
             self.recorded.look(p, ledger, (view, tp), checkpoints);
         }
+    }
+
+    /// A node's process has started: its logs are loaded, and nothing is written yet.
+    pub(crate) fn loaded(&mut self, node: i32, broker: &Broker, disk: &Disk) {
+        let end = |of: ReplicaView<'_>| (of.tp, of.log.log_end_offset());
+        let ends: BTreeMap<_, _> = broker.replica_views().map(end).collect();
+        self.recorded.started(node, &kept::Checkpoints::of(disk).points, &ends);
     }
 
     /// A node has armed a timer, for a time on its monotonic clock.
