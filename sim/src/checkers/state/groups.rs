@@ -105,9 +105,12 @@ fn may_be_torn(partitions: &[Partition], group: &str) -> bool {
 
 /// Whether a coordinator may have a member that has left: where a replica was away while the removal was compacted
 /// away, whoever leads with it loads the member as it was, until its session is over, in Kafka as here (hunt seeds
-/// 7000364, 7013343, 7014974).
+/// 7000364, 7013343, 7014974). The three records of a member are removed together; that of its target may be written
+/// anew without the member by a coordinator that had it back (`TargetAssignmentBuilder.build`), and is what the next
+/// one that has it back goes by (hunt seed 30015987).
 fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &str)) -> bool {
-    is_over(partitions, now_ns, &target_key(group, member))
+    let keys = [target_key(group, member), member_key(group, member)];
+    keys.iter().any(|key| is_over(partitions, now_ns, key))
 }
 
 /// Whether what a member has may be what it had before it left: as [`may_be_back`] says, and whoever has it back has
@@ -525,6 +528,26 @@ mod tests {
             let log = written_after((kept, target.clone()), (1, 1000), true);
             assert!(is_seen([&[0], &[0], &[]], log), "what it has was not deleted");
         }
+    }
+
+    /// Hunt seed 30015987: a coordinator had a member back that had left, and found it a target anew; the next one that
+    /// had it back went by that target, of which others had been given everything since.
+    #[test]
+    fn who_has_left_may_be_back_with_a_target_that_was_found_since() {
+        let image = MetadataImage::default();
+        let is_seen = |of: Partition, now_ms: u64| {
+            let (of, now_ns) = ([of], now_ms * 1_000_000);
+            with(&[&[0, 1, 2], &[1]], |group| misgiven(group, &image, (&of[..], now_ns)).is_some())
+        };
+        let target = target_key("m", "m");
+        let log = |deleted: Vec<u8>, left_behind| {
+            written_after((deleted, target.clone()), (1, 500), left_behind)
+        };
+        assert!(!is_seen(log(member_key("m", "m"), true), 1000));
+        assert!(is_seen(log(member_key("m", "m"), true), 999), "the tombstone is there");
+        assert!(is_seen(log(member_key("m", "m"), false), 1000), "all replicas have it");
+        assert!(is_seen(log(member_key("m", "other"), true), 1000), "another one has left");
+        assert!(is_seen(log(target.clone(), true), 1000), "the member has not left");
     }
 
     #[test]
