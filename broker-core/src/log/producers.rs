@@ -161,12 +161,28 @@ impl Producer {
 }
 
 /// A transaction that a reader of committed records must not pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Transaction {
     producer_id: i64,
     first_offset: Offset,
-    /// Offset of its marker once it has ended.
-    end: Option<Offset>,
+    /// Its marker once it has ended.
+    end: Option<End>,
+}
+
+/// How a transaction has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct End {
+    /// Offset of its marker.
+    marker: Offset,
+    /// Its producer before that.
+    before: Box<Producer>,
+}
+
+impl Transaction {
+    /// Whether it has no marker below an offset.
+    fn is_open_at(&self, offset: Offset) -> bool {
+        self.end.as_ref().is_none_or(|end| end.marker >= offset)
+    }
 }
 
 /// How to take back what one batch did to the state.
@@ -345,7 +361,7 @@ impl Producers {
         }
         producer.last_timestamp = header.max_timestamp;
         let evicted = if header.is_control() { None } else { producer.push(BatchMeta::of(batch)) };
-        self.track_transaction(index, batch);
+        self.track_transaction(index, batch, &undo);
         match undo {
             Undo::Pushed { id, last_timestamp, .. } => Undo::Pushed { id, last_timestamp, evicted },
             other => other,
@@ -365,11 +381,11 @@ impl Producers {
         Undo::Pushed { id, last_timestamp, evicted: None }
     }
 
-    fn track_transaction(&mut self, index: usize, batch: &Batch) {
+    fn track_transaction(&mut self, index: usize, batch: &Batch, undo: &Undo) {
         let producer = &mut self.producers[index];
         let open = producer.open_transaction;
         if batch.header.is_control() {
-            self.end_transaction(index, batch);
+            self.end_transaction(index, batch, undo);
         } else if batch.header.is_transactional() && open.is_none() {
             let first_offset = batch.base_offset();
             producer.open_transaction = Some(first_offset);
@@ -380,7 +396,7 @@ impl Producers {
 
     /// A marker, with or without records of its transaction.
     #[cold]
-    fn end_transaction(&mut self, index: usize, batch: &Batch) {
+    fn end_transaction(&mut self, index: usize, batch: &Batch, undo: &Undo) {
         let marker = EndTxnMarker::of(batch);
         let producer = &mut self.producers[index];
         if let Some(marker) = marker {
@@ -389,8 +405,10 @@ impl Producers {
         let Some(first_offset) = producer.open_transaction.take() else { return };
         let (producer_id, last_offset) = (producer.id, batch.last_offset());
         let ended = |t: &&mut Transaction| t.first_offset == first_offset && t.end.is_none();
-        if let Some(transaction) = self.transactions.iter_mut().find(ended) {
-            transaction.end = Some(last_offset);
+        if let Some(transaction) = self.transactions.iter_mut().find(ended)
+            && let Undo::Replaced(before) = undo
+        {
+            transaction.end = Some(End { marker: last_offset, before: before.clone() });
         }
         if marker.is_some_and(|marker| !marker.commit) {
             let open = self.transactions.iter().find(|t| t.end.is_none());
@@ -432,14 +450,27 @@ impl Producers {
     pub(crate) fn truncate_transactions(&mut self, end: Offset) {
         self.transactions.retain(|transaction| transaction.first_offset < end);
         self.aborted.retain(|entry| entry.last_offset < end);
-        for transaction in &mut self.transactions {
-            transaction.end = transaction.end.filter(|marker| *marker < end);
+        for transaction in self.transactions.iter_mut().filter(|t| t.is_open_at(end)) {
+            transaction.end = None;
+        }
+    }
+
+    /// A producer whose marker is cut is what it was before that, as in Kafka, which reads it from the log. The
+    /// marker may have begun the next epoch (KIP-890): a transaction that were open in that would take its marker,
+    /// when it comes again, for one of the past (KIP-1228), and never end (hunt seed 30014580).
+    fn take_back_markers(&mut self, end: Offset) {
+        let is_cut = |t: &&mut Transaction| t.first_offset < end && t.is_open_at(end);
+        let cut = self.transactions.iter_mut().filter(is_cut);
+        let ends: Vec<End> = cut.filter_map(|transaction| transaction.end.take()).collect();
+        for End { before, .. } in ends {
+            self.undo(Undo::Replaced(before));
         }
     }
 
     /// For a truncation deeper than what can be taken back one by one: forgets batches that are
     /// gone, and producers of whom nothing is left. Those may then go on with any sequence.
     pub(crate) fn forget_from(&mut self, end: Offset) {
+        self.take_back_markers(end);
         self.truncate_transactions(end);
         for producer in &mut self.producers {
             let keep = producer.batches().iter().take_while(|b| b.last_offset < end).count();
@@ -471,15 +502,13 @@ impl Producers {
     /// Forgets transactions whose marker is below the high watermark.
     pub(crate) fn note_high_watermark(&mut self, high_watermark: Offset) {
         if !self.transactions.is_empty() {
-            self.transactions.retain(|t| t.end.is_none_or(|marker| marker >= high_watermark));
+            self.transactions.retain(|t| t.is_open_at(high_watermark));
         }
     }
 
     /// First offset of a transaction that is open or whose marker is not below `high_watermark`.
     pub(crate) fn first_unstable_offset(&self, high_watermark: Offset) -> Option<Offset> {
-        self.transactions
-            .iter()
-            .find(|t| t.end.is_none_or(|marker| marker >= high_watermark))
-            .map(|t| t.first_offset)
+        let unstable = self.transactions.iter().find(|t| t.is_open_at(high_watermark));
+        unstable.map(|t| t.first_offset)
     }
 }

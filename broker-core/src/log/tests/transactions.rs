@@ -297,6 +297,27 @@ fn a_transaction_whose_marker_is_cut_deep_is_open_and_ends_again() {
     assert_eq!((rig.stable(), rig.aborted()), (2, vec![of(7, 0)]));
 }
 
+/// Where each transaction has an epoch (KIP-890), its marker begins the next one.
+#[test]
+fn a_transaction_whose_marker_is_cut_deep_is_open_in_its_own_epoch() {
+    let mut rig = Rig::new();
+    rig.append(marker(7, 0, false, 1), Origin::Coordinator).unwrap(); // 0
+    rig.write(7, 0); // 1
+    rig.write(7, 1); // 2
+    rig.append(marker(7, 1, false, 2), Origin::Coordinator).unwrap(); // 3
+    rig.write_more_than_is_remembered();
+    let mut ops = Vec::new();
+    assert!(rig.log.truncate_to(2, &mut ops));
+    rig.disk.apply(&ops);
+    assert!(rig.log.has_open_transaction(7, 0) && !rig.log.has_open_transaction(7, 1));
+    let known = rig.log.active_producers()[0];
+    assert_eq!((known.id, known.epoch, known.open_transaction), (7, 0, 1));
+    assert_eq!((known.last_sequence, known.coordinator_epoch), (0, 1), "what is left says so");
+    rig.append(marker(7, 1, false, 2), Origin::Coordinator).unwrap(); // 2
+    assert_eq!((rig.stable(), rig.aborted()), (3, vec![of(7, 1)]));
+    assert_eq!(rig.log.producer_epoch(7), Some(1));
+}
+
 /// The log goes on in another segment after such a cut; what was aborted in the one before is read from its index.
 #[test]
 fn a_deep_cut_leaves_what_was_aborted_as_it_was() {
