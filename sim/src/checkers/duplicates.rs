@@ -78,10 +78,11 @@ impl Refused {
         self.0.iter().filter(concerns).any(|refusal| refusal.lacked(entry))
     }
 
-    /// Whether a batch that must come before one was refused by a leader that had this one.
-    fn has_late(&self, entry: &Entry) -> bool {
-        let is_late = |refusal: &&Refusal| refusal.is_earlier(entry) && !refusal.is_of(entry);
-        self.0.iter().filter(is_late).any(|refusal| !refusal.lacked(entry))
+    /// Whether a batch that must come before `first` was refused by a leader that had both `first` and `entry`.
+    fn has_late(&self, first: &Entry, entry: &Entry) -> bool {
+        let is_late = |refusal: &&Refusal| refusal.is_earlier(first) && !refusal.is_of(first);
+        let had_both = |refusal: &Refusal| !refusal.lacked(first) && !refusal.lacked(entry);
+        self.0.iter().filter(is_late).any(had_both)
     }
 }
 
@@ -175,16 +176,19 @@ fn was_refused(entry: &Entry, old: &Entry, refused: &Refused) -> bool {
     entry.producer_epoch > old.producer_epoch && refused.has(old)
 }
 
-/// Whether the old batch is the first that its log has of its producer, and one before it was refused since. While that
-/// was on its way to a leader that was stopped, the old one was sent to the next, who takes any sequence of a producer
-/// that it does not know (`ProducerAppendInfo.checkSequence`), and whose answer got lost. Java's producer begins a new
-/// epoch (KIP-360) with all that it has no answer to (hunt seed 23002642).
+/// Whether the old batch is the first that its log has of its producer, or follows it in the same epoch, and one before
+/// the first was refused since, by a leader that had both. While that was on its way to a leader that was stopped or
+/// replaced, the first was sent to the next, who takes any sequence of a producer that it does not know
+/// (`ProducerAppendInfo.checkSequence`), and what follows it then; the answer to the old one got lost. Java's producer
+/// begins a new epoch (KIP-360) with all that it has no answer to (hunt seed 23002642), also when the first was
+/// acknowledged (hunt seed 31000835).
 fn came_too_early(entry: &Entry, old: &Entry, table: &Table, refused: &Refused) -> bool {
-    let mut below = table.main.iter().take_while(|other| other.base < old.base);
+    let first = table.main.iter().find(|other| other.producer_id == old.producer_id);
+    let is_late =
+        |first: &Entry| first.producer_epoch == old.producer_epoch && refused.has_late(first, old);
     entry.producer_epoch > old.producer_epoch
         && table.blocks.is_empty()
-        && below.all(|other| other.producer_id != old.producer_id)
-        && refused.has_late(old)
+        && first.is_some_and(is_late)
 }
 
 /// Whether a leader that an unclean election made did not have the old batch, so that its producer wrote it
@@ -274,6 +278,36 @@ mod tests {
         table.main[0].producer_id = 6;
         table.trim(10);
         assert!(!came_too_early(&new, &old, &table, &refused_at(0, 237)), "it may have been known");
+    }
+
+    /// Hunt seed 31000835.
+    #[test]
+    fn what_follows_a_first_batch_that_came_too_early_may_get_a_new_epoch_too() {
+        let of = |producer_epoch: i16, sequence: i32, base: Offset| {
+            let entry = Entry::of(&batch(base, 17, 1));
+            Entry { epoch: 3, producer_id: 7, producer_epoch, sequence, ..entry }
+        };
+        let refused_at = |sequence: i32, end: Offset| {
+            let mut header = batch(0, 6, 1).header;
+            (header.producer_id, header.producer_epoch, header.base_sequence) = (7, 0, sequence);
+            let epochs = [(0, 160), (3, 1592)];
+            let epochs = epochs.map(|(epoch, start_offset)| EpochEntry { epoch, start_offset });
+            let mut refused = Refused::default();
+            refused.push(&header, end, &epochs);
+            refused
+        };
+        let (first, old, new) = (of(0, 9, 1592), of(0, 26, 1615), of(2, 0, 2056));
+        let mut table = Table::default();
+        table.main.extend([first, old, new]);
+        assert!(came_too_early(&new, &old, &table, &refused_at(3, 2035)));
+        assert!(!came_too_early(&new, &old, &table, &refused_at(9, 2035)), "it was the first");
+        assert!(!came_too_early(&new, &old, &table, &refused_at(20, 2035)), "behind the first");
+        assert!(!came_too_early(&new, &old, &table, &refused_at(3, 1615)), "it had the first only");
+        assert!(!came_too_early(&of(0, 43, 2056), &old, &table, &refused_at(3, 2035)));
+        let later = of(1, 26, 1615);
+        assert!(!came_too_early(&new, &later, &table, &refused_at(3, 2035)), "of a later epoch");
+        table.main[0].sequence = 0;
+        assert!(!came_too_early(&new, &old, &table, &refused_at(3, 2035)), "none is before it");
     }
 
     #[test]
