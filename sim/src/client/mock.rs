@@ -565,10 +565,7 @@ impl<C: Client> Mock<C> {
         let full = request.session_epoch == SESSION_EPOCH_INITIAL;
         let parts = asked.iter().map(|part| self.fetch_partition(node, *part));
         let said = |part: &FetchPartitionResponse| {
-            !part.records.is_empty()
-                || !part.error.is_ok()
-                || part.preferred_read_replica.is_some()
-                || part.diverging_epoch.is_some()
+            !part.records.is_empty() || !part.error.is_ok() || part.preferred_read_replica.is_some()
         };
         let all: Vec<_> = parts.collect();
         let empty = !all.iter().any(said);
@@ -599,8 +596,6 @@ impl<C: Client> Mock<C> {
             part.error = ErrorCode::OffsetOutOfRange;
         } else if leader == node && self.preferred_replica.is_some() {
             part.preferred_read_replica = self.preferred_replica;
-        } else if let Some(end) = self.diverging(&asked) {
-            part.diverging_epoch = Some(end);
         } else {
             let mut bytes = 0;
             let fresh = log.batches.iter().filter(|b| b.last_offset() >= asked.fetch_offset);
@@ -613,13 +608,6 @@ impl<C: Client> Mock<C> {
             }
         }
         part
-    }
-
-    /// Where the log parts from what the client has read (KIP-595).
-    fn diverging(&self, asked: &FetchPartition) -> Option<EpochEndOffset> {
-        let end = self.epoch_end(asked.tp, asked.last_fetched_epoch);
-        let parts = end.epoch < asked.last_fetched_epoch || end.end_offset < asked.fetch_offset;
-        Some(end).filter(|end| end.epoch >= 0 && parts)
     }
 
     fn list_offsets(&self, request: &ListOffsetsRequest) -> ListOffsetsResponse {

@@ -136,7 +136,8 @@ impl Consumer {
             tp,
             current_leader_epoch: known.map_or(NO_EPOCH, |known| known.epoch),
             fetch_offset: state.position,
-            last_fetched_epoch: state.position_epoch,
+            // as Java's consumer and librdkafka: where logs part, they ask after each change of leader (KIP-320)
+            last_fetched_epoch: NO_EPOCH,
             log_start_offset: NO_OFFSET,
             max_bytes: self.config.partition_bytes_max,
         };
@@ -182,11 +183,6 @@ impl Consumer {
     ) {
         if !part.error.is_ok() {
             self.part_failed(at, from, part, cx);
-            self.touch(at, cx.now_ns);
-            return;
-        }
-        if let Some(diverging) = part.diverging_epoch {
-            self.truncated(at, diverging.epoch, diverging.end_offset, cx);
             self.touch(at, cx.now_ns);
             return;
         }
