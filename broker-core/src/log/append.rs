@@ -255,6 +255,9 @@ impl Log {
     /// One batch at the end of the active segment.
     pub(super) fn take(&mut self, batch: &Batch) {
         let undo = self.producers.update(batch);
+        if batch.header.is_transactional() {
+            self.awaited.written(batch.header.producer_id);
+        }
         let interval = self.config.index_interval_bytes;
         let segment = self.segments.back_mut().expect("a log has at least its active segment");
         self.marks.push(Mark {

@@ -5,6 +5,7 @@
 
 mod aborted;
 mod append;
+mod awaited;
 mod compact;
 mod config;
 mod describe;

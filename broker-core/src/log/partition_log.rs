@@ -1,6 +1,7 @@
 //! The log of one partition (Kafka's `UnifiedLog`) as pure bookkeeping: what is where, and which
 //! disk operations make it so. Leaves out the bytes, which the shell stores.
 
+use super::awaited::Awaited;
 use super::config::LogConfig;
 use super::epochs::{EpochCache, EpochEntry};
 use super::marks::Marks;
@@ -34,6 +35,7 @@ pub struct Log {
     pub(super) segments: VecDeque<Segment>,
     pub(super) epochs: EpochCache,
     pub(super) producers: Producers,
+    pub(super) awaited: Awaited,
     pub(super) marks: Marks,
     pub(super) in_flight: VecDeque<InFlight>,
     /// Number of the latest append.
@@ -90,6 +92,7 @@ impl Log {
             segments: VecDeque::from([Segment::new(start_offset, 0)]),
             epochs: EpochCache::default(),
             producers: Producers::default(),
+            awaited: Awaited::default(),
             marks: Marks::default(),
             in_flight: VecDeque::new(),
             appends: 0,
@@ -239,6 +242,7 @@ impl Log {
     /// Forgets idle producers.
     pub fn expire_producers(&mut self, wall_ms: i64) {
         self.producers.expire(wall_ms, self.config.producer_expiration_ms);
+        self.awaited.expire(wall_ms, self.config.producer_expiration_ms);
     }
 
     /// Number of producers with state.

@@ -67,6 +67,7 @@ impl Log {
         self.begin_segment(offset, 0, ops);
         self.marks.clear();
         self.producers.clear();
+        self.awaited.clear();
         self.log_start = offset;
         self.lower_end(offset, ops);
         // what is on its way is gone, too, also where it lies below: it was taken for kept, and could be acknowledged

@@ -6,8 +6,8 @@
 //! same question, as producers do not do it; what is late has an older epoch than the log then knows.
 //!
 //! While it asks, markers and elections may come: what was asked before them is void. A producer of
-//! whom the log knows nothing may begin with any sequence; so the lowest one that has been refused
-//! is remembered, and nothing after it is let in before it.
+//! whom the log knows nothing may begin with any sequence; so the log remembers the lowest one that
+//! was asked for (`log/awaited`), and nothing after it is let in before it.
 
 use super::TRANSACTIONS_TOPIC;
 use super::coordinator::Cx;
@@ -26,16 +26,10 @@ use crate::time::{Duration, Instant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Lowest sequences are remembered for this long.
-const SEQUENCE_AGE: Duration = Duration::from_millis(30_000);
-/// Lowest sequences remembered before old ones are looked for.
-const SEQUENCES_MAX: usize = 1000;
 /// Pause before a coordinator is asked again that waits for markers, and how long that goes on
 /// (`add.partitions.to.txn.retry.backoff.ms` and `.max.ms`).
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 const BUSY_MAX: Duration = Duration::from_millis(100);
-/// How often they are looked for.
-const AGE_EVERY: Duration = Duration::from_millis(1000);
 
 /// Questions under way.
 #[derive(Debug, Default)]
@@ -43,10 +37,6 @@ pub(crate) struct Verifier {
     asked: BTreeMap<u64, Asked>,
     /// What is asked again, and when.
     later: Vec<(Instant, Asked)>,
-    /// Lowest sequences that are not in the log, by partition and producer id.
-    lowest: BTreeMap<(TopicPartition, i64), Lowest>,
-    /// Old ones are looked for then at the earliest.
-    age_at: Instant,
 }
 
 #[derive(Debug)]
@@ -83,16 +73,6 @@ struct Guard {
     first_sequence: Option<i32>,
     /// A marker has been written meanwhile.
     is_void: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Lowest {
-    /// Of the producer.
-    epoch: i16,
-    /// Of the leader that refused it: another one may have let it in meanwhile.
-    led_in: LeaderEpoch,
-    sequence: i32,
-    at: Instant,
 }
 
 /// What may go on.
@@ -135,7 +115,7 @@ impl Verifier {
             return Some(Verified::Produce(to, request.produce, Vec::new()));
         }
         for guard in &guards {
-            self.note_sequence(cx.step.now, producer, guard);
+            note_sequence(cx, producer, guard);
         }
         let (work, since) = (Work::Produce(to, request), cx.step.now);
         self.ask(cx, Asked { work, producer, guards, rules, since })
@@ -162,7 +142,7 @@ impl Verifier {
     fn ask(&mut self, cx: &mut Cx<'_, '_>, asked: Asked) -> Option<Verified> {
         let id = asked.work.transactional_id();
         let Some(coordinator) = coordinator(cx.image, &id) else {
-            return Some(self.outcome(cx, asked, |_| ErrorCode::CoordinatorNotAvailable));
+            return Some(outcome(cx, asked, |_| ErrorCode::CoordinatorNotAvailable));
         };
         let transaction = TxnPartitions {
             transactional_id: id,
@@ -199,7 +179,7 @@ impl Verifier {
             self.ask_later(cx, asked);
             return None;
         }
-        Some(self.outcome(cx, asked, |tp| {
+        Some(outcome(cx, asked, |tp| {
             outcomes.get(&tp).copied().unwrap_or(ErrorCode::CoordinatorNotAvailable)
         }))
     }
@@ -243,91 +223,6 @@ impl Verifier {
         due.into_iter().filter_map(|(_, asked)| self.ask(cx, asked)).collect()
     }
 
-    fn outcome(
-        &mut self,
-        cx: &mut Cx<'_, '_>,
-        asked: Asked,
-        told: impl Fn(TopicPartition) -> ErrorCode,
-    ) -> Verified {
-        let Asked { work, producer, guards, .. } = asked;
-        let errors: Vec<_> = guards
-            .iter()
-            .map(|guard| (guard.tp, self.check(cx, producer, guard, told(guard.tp))))
-            .filter(|(_, error)| !error.is_ok())
-            .collect();
-        if !errors.is_empty() {
-            cx.step.trace(TraceEvent::Mark("transaction-not-verified"));
-        }
-        match work {
-            Work::Produce(to, request) => {
-                let unasked = unasked(&request.produce, &guards);
-                let over = unasked.filter(|tp| is_over(cx, *tp, producer));
-                let over = over.map(|tp| (tp, ErrorCode::InvalidTxnState));
-                let retriable = |(tp, error)| (tp, produce_error(error));
-                let refused = errors.into_iter().map(retriable).chain(over).collect();
-                Verified::Produce(to, request.produce, refused)
-            }
-            Work::Offsets(to, request) => {
-                let error = match errors.first() {
-                    Some((_, ErrorCode::NotLeaderOrFollower)) => ErrorCode::NotCoordinator,
-                    Some((_, error)) => *error,
-                    None => ErrorCode::None,
-                };
-                Verified::Offsets(to, request, error)
-            }
-        }
-    }
-
-    fn check(
-        &mut self,
-        cx: &Cx<'_, '_>,
-        producer: ProducerIdAndEpoch,
-        guard: &Guard,
-        told: ErrorCode,
-    ) -> ErrorCode {
-        match told {
-            ErrorCode::None => {}
-            // a producer knows this error from its leaders
-            ErrorCode::ProducerFenced => return ErrorCode::InvalidProducerEpoch,
-            error => return error,
-        }
-        let led = cx.replicas.find(guard.tp).filter(|partition| partition.is_leader());
-        if led.is_none_or(|partition| partition.leader_epoch != guard.epoch) {
-            return ErrorCode::NotLeaderOrFollower;
-        }
-        if guard.is_void {
-            return ErrorCode::InvalidTxnState;
-        }
-        let key = (guard.tp, producer.id);
-        let Some(first) = guard.first_sequence else { return ErrorCode::None };
-        match self.lowest.get(&key) {
-            Some(lowest)
-                if (lowest.epoch, lowest.led_in) == (producer.epoch, guard.epoch)
-                    && lowest.sequence < first =>
-            {
-                ErrorCode::OutOfOrderSequenceNumber
-            }
-            _ => {
-                self.lowest.remove(&key);
-                ErrorCode::None
-            }
-        }
-    }
-
-    fn note_sequence(&mut self, now: Instant, producer: ProducerIdAndEpoch, guard: &Guard) {
-        let Some(sequence) = guard.first_sequence else { return };
-        if self.lowest.len() >= SEQUENCES_MAX && now >= self.age_at {
-            self.lowest.retain(|_, lowest| now.since(lowest.at) < SEQUENCE_AGE);
-            self.age_at = now + AGE_EVERY;
-        }
-        let new = Lowest { epoch: producer.epoch, led_in: guard.epoch, sequence, at: now };
-        let lowest = self.lowest.entry((guard.tp, producer.id)).or_insert(new);
-        let is_other = (lowest.epoch, lowest.led_in) != (producer.epoch, guard.epoch);
-        if is_other || sequence < lowest.sequence {
-            *lowest = new;
-        }
-    }
-
     /// A transaction ends in a partition: what was asked within it is void, by whatever version of the
     /// request, as a client may mix them. Where `rules` give each transaction an epoch, the marker has
     /// the next one's: what is asked in that is of the next transaction.
@@ -341,10 +236,6 @@ impl Verifier {
             true => epoch >= producer.epoch,
             false => epoch > producer.epoch,
         };
-        let place = (tp, producer.id);
-        if self.lowest.get(&place).is_some_and(|lowest| !is_of_next(lowest.epoch)) {
-            self.lowest.remove(&place);
-        }
         let waiting = self.asked.values_mut().chain(self.later.iter_mut().map(|(_, asked)| asked));
         // what is asked in an older epoch, with an epoch each, the log itself fences
         let is_late = |asked: &&mut Asked| {
@@ -358,6 +249,76 @@ impl Verifier {
             }
         }
     }
+}
+
+/// What may go on by what the coordinator has told.
+fn outcome(
+    cx: &mut Cx<'_, '_>,
+    asked: Asked,
+    told: impl Fn(TopicPartition) -> ErrorCode,
+) -> Verified {
+    let Asked { work, producer, guards, .. } = asked;
+    let errors: Vec<_> = guards
+        .iter()
+        .map(|guard| (guard.tp, check(cx, producer, guard, told(guard.tp))))
+        .filter(|(_, error)| !error.is_ok())
+        .collect();
+    if !errors.is_empty() {
+        cx.step.trace(TraceEvent::Mark("transaction-not-verified"));
+    }
+    match work {
+        Work::Produce(to, request) => {
+            let unasked = unasked(&request.produce, &guards);
+            let over = unasked.filter(|tp| is_over(cx, *tp, producer));
+            let over = over.map(|tp| (tp, ErrorCode::InvalidTxnState));
+            let retriable = |(tp, error)| (tp, produce_error(error));
+            let refused = errors.into_iter().map(retriable).chain(over).collect();
+            Verified::Produce(to, request.produce, refused)
+        }
+        Work::Offsets(to, request) => {
+            let error = match errors.first() {
+                Some((_, ErrorCode::NotLeaderOrFollower)) => ErrorCode::NotCoordinator,
+                Some((_, error)) => *error,
+                None => ErrorCode::None,
+            };
+            Verified::Offsets(to, request, error)
+        }
+    }
+}
+
+fn check(
+    cx: &Cx<'_, '_>,
+    producer: ProducerIdAndEpoch,
+    guard: &Guard,
+    told: ErrorCode,
+) -> ErrorCode {
+    match told {
+        ErrorCode::None => {}
+        // a producer knows this error from its leaders
+        ErrorCode::ProducerFenced => return ErrorCode::InvalidProducerEpoch,
+        error => return error,
+    }
+    let led = cx.replicas.find(guard.tp).filter(|partition| partition.is_leader());
+    let Some(led) = led.filter(|partition| partition.leader_epoch == guard.epoch) else {
+        return ErrorCode::NotLeaderOrFollower;
+    };
+    if guard.is_void {
+        return ErrorCode::InvalidTxnState;
+    }
+    match guard.first_sequence {
+        Some(first) if led.log.awaits_before(producer, first) => {
+            ErrorCode::OutOfOrderSequenceNumber
+        }
+        _ => ErrorCode::None,
+    }
+}
+
+/// Whatever becomes of the question, what is behind this sequence has to wait for it.
+fn note_sequence(cx: &mut Cx<'_, '_>, producer: ProducerIdAndEpoch, guard: &Guard) {
+    let Some(sequence) = guard.first_sequence else { return };
+    let Some(slot) = cx.replicas.slot(guard.tp) else { return };
+    let Some(partition) = cx.replicas.partition_mut(slot) else { return };
+    partition.log.await_sequence(producer, sequence, cx.step.wall_ms);
 }
 
 /// Whether the coordinator is asked at all.

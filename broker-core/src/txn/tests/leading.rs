@@ -4,7 +4,7 @@
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NodeId, TopicId, TopicPartition};
 use crate::log::testing::sequenced;
-use crate::metadata::{MetadataRecord, PartitionRecord};
+use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
 use crate::protocol::{
     Acks, AddPartitionsToTxnResponse, ProducePartition, ProduceRequest, ProducerIdAndEpoch,
     Request, Response, TransactionRules, TransactionalProduceRequest, TxnMarker,
@@ -297,20 +297,46 @@ fn nothing_is_let_in_before_what_was_refused() {
     }
 }
 
-/// Another leader may have let it in since.
+/// The log would have it from another leader that has let it in since.
 #[test]
-fn what_was_refused_in_an_earlier_epoch_is_forgotten() {
+fn what_was_refused_in_an_earlier_epoch_still_comes_first() {
+    for leaders in [&[1] as &[i32], &[2, 1]] {
+        let mut bed = Bed::new();
+        bed.produce(0);
+        let id = bed.question();
+        let refused = bed.told(id, Err(PeerError::TimedOut));
+        assert_eq!(bed.outcome(refused), ErrorCode::NotEnoughReplicas);
+        for leader in leaders {
+            bed.rig.elect(*leader);
+        }
+        for (sequence, outcome) in [(7, ErrorCode::OutOfOrderSequenceNumber), (0, ErrorCode::None)]
+        {
+            bed.produce(sequence);
+            let id = bed.question();
+            let verified = bed.told(id, Ok(ErrorCode::None));
+            assert_eq!(bed.outcome(verified), outcome, "led by {leaders:?}");
+        }
+    }
+}
+
+#[test]
+fn what_lacked_replicas_once_it_was_verified_still_comes_first() {
     let mut bed = Bed::new();
-    bed.produce(0);
-    let id = bed.question();
-    let refused = bed.told(id, Err(PeerError::TimedOut));
-    assert_eq!(bed.outcome(refused), ErrorCode::NotEnoughReplicas);
-    bed.rig.elect(2);
-    bed.rig.elect(1);
-    bed.produce(7);
-    let id = bed.question();
-    let verified = bed.told(id, Ok(ErrorCode::None));
-    assert_eq!(bed.outcome(verified), ErrorCode::None);
+    for (replicas, sequence, outcome) in [
+        ("2", 0, ErrorCode::NotEnoughReplicas),
+        ("1", 1, ErrorCode::OutOfOrderSequenceNumber),
+        ("1", 0, ErrorCode::None),
+    ] {
+        bed.rig.apply(&[MetadataRecord::Config {
+            resource: ConfigResource::Topic("orders".into()),
+            key: "min.insync.replicas".into(),
+            value: Some(replicas.into()),
+        }]);
+        bed.produce(sequence);
+        let id = bed.question();
+        let verified = bed.told(id, Ok(ErrorCode::None));
+        assert_eq!(bed.outcome(verified), outcome);
+    }
 }
 
 #[test]
