@@ -82,32 +82,61 @@ impl Log {
         Ok(self.commit(records, ops))
     }
 
-    /// KIP-937. The header knows the times of the first and of the youngest record; records without a
-    /// time are of any. Where a topic wants more than by default, its records are looked at, too.
-    fn validate_times(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {
-        let header = &batch.header;
-        let has_times = header.base_timestamp != NO_TIMESTAMP;
-        if has_times
-            && (self.is_too_old(header.base_timestamp, wall_ms)
-                || self.is_too_young(header.max_timestamp, wall_ms))
-        {
+    /// KIP-937. The header knows the times of the first and of the youngest record. A record without a
+    /// time is of any; where the first has none, others may have one.
+    fn validate_times(&self, header: &BatchHeader, wall_ms: i64) -> Result<(), AppendError> {
+        let is_first_wrong = header.base_timestamp != NO_TIMESTAMP
+            && self.is_too_old(header.base_timestamp, wall_ms);
+        if is_first_wrong || self.is_too_young(header.max_timestamp, wall_ms) {
             return Err(AppendError::InvalidTimestamp);
         }
-        let is_default = self.config.timestamp_before_max_ms == i64::MAX
-            && self.config.timestamp_after_max_ms >= AFTER_MAX_MS_DEFAULT;
-        if is_default { Ok(()) } else { self.validate_each_time(batch, wall_ms) }
+        Ok(())
     }
 
-    /// Looks at each record: any may be the oldest, and a client may have written any header.
+    /// Looks at the records themselves, where headers do not say enough: with other bounds of times than by
+    /// default, as any record may be the oldest and a client may have written any header, and where the
+    /// topic is compacted. A key that is missing counts if no time is wrong (`LogValidator`).
+    fn validate_records(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {
+        let config = &self.config;
+        let is_timed = config.timestamp_type == TimestampType::CreateTime
+            && (config.timestamp_before_max_ms != i64::MAX
+                || config.timestamp_after_max_ms < AFTER_MAX_MS_DEFAULT);
+        let is_compacted = config.compaction.is_some();
+        if !is_timed && !is_compacted {
+            return Ok(());
+        }
+        self.validate_each_record(batch, is_compacted, is_timed.then_some(wall_ms))
+    }
+
+    /// A compacted topic takes no record without a key: nothing would ever replace it. The cleaner goes
+    /// by the records' own offsets, so they must be those that the header promises. With `wall_ms` times
+    /// are looked at.
     #[cold]
-    fn validate_each_time(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {
+    fn validate_each_record(
+        &self,
+        batch: &Batch,
+        is_compacted: bool,
+        wall_ms: Option<i64>,
+    ) -> Result<(), AppendError> {
         let base = batch.header.base_timestamp;
+        let (mut expected, mut lacks_key) = (0, false);
         batch.walk(&batch.unpack_up_to(unpacked_bytes_max(batch))?, |record| {
+            if is_compacted && record.offset_delta != expected {
+                return Err(AppendError::InvalidRecord("offsets of records do not go up by one"));
+            }
+            expected += 1;
+            if is_compacted && record.key.is_none() {
+                lacks_key = true;
+                return Ok(());
+            }
+            let Some(wall_ms) = wall_ms else { return Ok(()) };
             let timestamp = base.saturating_add(record.timestamp_delta);
             let is_wrong = timestamp != NO_TIMESTAMP
                 && (self.is_too_old(timestamp, wall_ms) || self.is_too_young(timestamp, wall_ms));
             if is_wrong { Err(AppendError::InvalidTimestamp) } else { Ok(()) }
-        })
+        })?;
+        let why = "a compacted topic takes no record without a key";
+        if lacks_key { Err(AppendError::InvalidRecord(why)) } else { Ok(()) }
     }
 
     fn is_too_old(&self, timestamp: i64, wall_ms: i64) -> bool {
@@ -148,9 +177,9 @@ impl Log {
             return Err(AppendError::InvalidTimestamp);
         }
         if self.config.timestamp_type == TimestampType::CreateTime {
-            self.validate_times(batch, context.wall_ms)?;
+            self.validate_times(header, context.wall_ms)?;
         }
-        if self.config.compaction.is_some() { check_keys(batch) } else { Ok(()) }
+        self.validate_records(batch, context.wall_ms)
     }
 
     /// Checks an idempotent producer's epoch and sequence; `Some` when the batch is a repetition.
@@ -287,24 +316,6 @@ impl Log {
 /// records with keys hardly do. The limit is this broker's own; Kafka has none.
 fn unpacked_bytes_max(batch: &Batch) -> u64 {
     (batch.body.len() as u64).saturating_mul(100).max(16 << 20)
-}
-
-/// A compacted topic takes no record without a key: nothing would ever replace it. The cleaner goes
-/// by the records' own offsets, so they must be those that the header promises.
-#[cold]
-fn check_keys(batch: &Batch) -> Result<(), AppendError> {
-    let mut expected = 0;
-    batch.walk(&batch.unpack_up_to(unpacked_bytes_max(batch))?, |record| {
-        if record.offset_delta != expected {
-            return Err(AppendError::InvalidRecord("offsets of records do not go up by one"));
-        }
-        if record.key.is_none() {
-            let why = "a compacted topic takes no record without a key";
-            return Err(AppendError::InvalidRecord(why));
-        }
-        expected += 1;
-        Ok(())
-    })
 }
 
 impl From<RecordError> for AppendError {

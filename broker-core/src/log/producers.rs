@@ -458,6 +458,10 @@ impl Producers {
     /// A producer whose marker is cut is what it was before that, as in Kafka, which reads it from the log. The
     /// marker may have begun the next epoch (KIP-890): a transaction that were open in that would take its marker,
     /// when it comes again, for one of the past (KIP-1228), and never end (hunt seed 30014580).
+    ///
+    /// Only where the marker was not below the high watermark known here: of what has ended below that nothing is kept
+    /// ([`Self::note_high_watermark`]). If such a marker is cut all the same, its transaction counts as ended, though
+    /// what it has left below the cut is undecided; in Kafka it is open again.
     fn take_back_markers(&mut self, end: Offset) {
         let is_cut = |t: &&mut Transaction| t.first_offset < end && t.is_open_at(end);
         let cut = self.transactions.iter_mut().filter(is_cut);

@@ -29,6 +29,8 @@ pub(crate) struct TierStart<'a> {
     pub(crate) log_start: Offset,
     /// The segment before the local log.
     pub(crate) segment: &'a RemoteSegment,
+    /// Wall clock, ms since the epoch.
+    pub(crate) wall_ms: i64,
 }
 
 impl Log {
@@ -137,9 +139,10 @@ impl Log {
     }
 
     /// Drops the local log, which goes on after a segment in remote storage, with the epochs and the
-    /// producers that belong there (`ReplicaFetcherTierStateMachine.buildRemoteLogAuxState`).
+    /// producers that belong there (`ReplicaFetcherTierStateMachine.buildRemoteLogAuxState`), but for those
+    /// that are idle for too long (`ProducerStateManager.loadFromSnapshot`).
     pub(crate) fn start_after_tier(&mut self, start: &TierStart<'_>, ops: &mut Vec<DiskOpKind>) {
-        let TierStart { local_start, log_start, segment } = *start;
+        let TierStart { local_start, log_start, segment, wall_ms } = *start;
         self.truncate_fully_and_start_at(local_start, ops);
         self.log_start = log_start.min(local_start);
         self.epochs = EpochCache::of(&segment.epochs);
@@ -149,6 +152,7 @@ impl Log {
         let (tp, bytes) = (self.tp, segment.indexes.producers.clone());
         if let Some(found) = snapshot::decode(&bytes).filter(|s| s.offset == local_start) {
             self.producers = found.producers;
+            self.expire_producers(wall_ms);
             self.snapshots.push(local_start);
             let file = FileName::ProducerSnapshot(tp, local_start);
             ops.push(DiskOpKind::WriteFile { file, bytes });

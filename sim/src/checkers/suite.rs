@@ -225,6 +225,7 @@ impl Checkers {
         partition.label = format!("{topic}-{}", tp.partition);
         partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
         partition.is_trimmed = self.trimmed.contains(topic);
+        partition.is_transactions_log = topic == TRANSACTIONS_TOPIC;
         partition.ages = self.aged.get(topic).map(|retention_ms| Ages::new(*retention_ms));
         let lowest = self.lowest_min_isr.get(topic).copied().unwrap_or(min_isr);
         partition.min_isr = min_isr.min(lowest).max(1);
@@ -264,7 +265,7 @@ impl Checkers {
                 }
                 self.appended(*tp, node, Origin::Leader, records);
                 self.look_for_revived(at, records);
-                self.lets_in(node, *tp, records);
+                self.lets_in(node, (at, *tp), records);
             }
             TraceEvent::FollowerAppended { tp, records } => {
                 self.appended(*tp, node, Origin::Follower, records);

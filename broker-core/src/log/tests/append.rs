@@ -1,11 +1,12 @@
 //! What leaders and followers accept, and where batches go.
 
-use crate::config::TimestampType;
+use crate::config::{Ratio, TimestampType};
 use crate::error::ErrorCode;
 use crate::log::testing::{TP, batch, client, numbered, records, sequenced};
-use crate::log::{AppendContext, AppendError, Log, LogConfig, Origin, TimestampLookup};
+use crate::log::{AppendContext, AppendError, Compaction, Log, LogConfig, Origin, TimestampLookup};
 use crate::records::{Batch, Record, Records};
 use crate::seam::DiskOpKind;
+use bytes::Bytes;
 use std::sync::Arc;
 
 fn log(config: LogConfig) -> Log {
@@ -76,6 +77,46 @@ fn no_record_may_be_too_far_from_the_brokers_clock() {
     assert_eq!(with_times(&[no_time, no_time], (1000, 1000), None), taken);
     assert_eq!(with_times(&[0, no_time], (1000, 1000), None), taken);
     assert_eq!(with_times(&[no_time, -1001], (1000, 1000), None), refused);
+    let default = (any, 3_600_000);
+    assert_eq!(with_times(&[no_time, 3_600_000], default, None), taken);
+    assert_eq!(
+        with_times(&[no_time, 3_600_001], default, None),
+        refused,
+        "only the first has none"
+    );
+}
+
+/// Of a record without a key Kafka looks at nothing else; a wrong time of another one is told rather than that.
+#[test]
+fn records_of_a_compacted_topic_are_looked_at_for_keys_and_then_for_times() {
+    let compaction = Compaction {
+        min_dirty_ratio: Ratio::of_text("0").unwrap(),
+        min_lag_ms: 0,
+        max_lag_ms: i64::MAX,
+        delete_retention_ms: 1000,
+    };
+    let config = LogConfig {
+        timestamp_before_max_ms: 1000,
+        compaction: Some(compaction),
+        ..LogConfig::kafka_defaults()
+    };
+    let context = AppendContext { wall_ms: 1_000_000, ..client(1) };
+    let outcome = |of: &[(Option<&'static str>, i64)]| {
+        let record = |(key, timestamp_delta): &(Option<&'static str>, i64)| Record {
+            key: key.map(Bytes::from),
+            timestamp_delta: *timestamp_delta,
+            ..Record::default()
+        };
+        let mut all: Vec<Record> = of.iter().map(record).collect();
+        let batch = records(Batch::build(context.wall_ms, &mut all));
+        let appended = log(config).append_as_leader(&batch, context, &mut Vec::new());
+        appended.err().map_or(ErrorCode::None, |error| error.error_code())
+    };
+    let key = Some("k");
+    assert_eq!(outcome(&[(key, 0), (key, -1000)]), ErrorCode::None);
+    assert_eq!(outcome(&[(key, 0), (key, -1001)]), ErrorCode::InvalidTimestamp);
+    assert_eq!(outcome(&[(key, 0), (None, -1001)]), ErrorCode::InvalidRecord);
+    assert_eq!(outcome(&[(None, 0), (key, -1001)]), ErrorCode::InvalidTimestamp);
 }
 
 #[test]

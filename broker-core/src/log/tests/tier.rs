@@ -1,8 +1,9 @@
 //! Logs whose older part is in remote storage: their history, and what a restart finds.
 
 use crate::ids::{Offset, RemoteSegmentId};
-use crate::log::testing::{MemoryDisk, TP, batch, client, epochs_written, records};
-use crate::log::{EpochEntry, Log, LogConfig, Recover, Tiering};
+use crate::log::producers::Producers;
+use crate::log::testing::{MemoryDisk, TP, batch, client, epochs_written, records, sequenced};
+use crate::log::{EpochEntry, Log, LogConfig, Recover, TierStart, Tiering, snapshot};
 use crate::seam::{DiskOpKind, RemoteIndexes, RemoteSegment};
 
 fn config() -> LogConfig {
@@ -123,6 +124,26 @@ fn a_restart_finds_the_log_start_before_the_first_segment() {
     assert_eq!((again.local_log_start_offset(), again.log_end_offset()), (6, 8));
     assert!(again.read_plan(5, 8, 100).is_err() && again.read_plan(6, 8, 100).is_ok());
     assert_eq!(restarted(&disk, false).log_start_offset(), 6);
+}
+
+#[test]
+fn a_log_that_starts_after_remote_storage_learns_of_nobody_who_is_idle_for_too_long() {
+    let mut producers = Producers::default();
+    producers.update(&sequenced(9, 0, 0, 1));
+    let mut open = sequenced(8, 0, 0, 1);
+    open.header = open.header.as_transactional();
+    producers.update(&open);
+    let mut before = segment(0, 2, &[(0, 0)]);
+    before.indexes.producers = snapshot::encode(3, 0, &producers);
+    let known = |wall_ms| {
+        let mut log = Log::create(TP, config(), 0);
+        let start = TierStart { local_start: 3, log_start: 0, segment: &before, wall_ms };
+        log.start_after_tier(&start, &mut Vec::new());
+        log.producer_views().iter().map(|producer| producer.id).collect::<Vec<_>>()
+    };
+    let idle_from = 1000 + config().producer_expiration_ms;
+    assert_eq!(known(idle_from - 1), [8, 9]);
+    assert_eq!(known(idle_from), [8], "its transaction is open");
 }
 
 /// What is left would seem to go on in the epoch before, and others would be told to cut what they have in

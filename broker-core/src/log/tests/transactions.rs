@@ -318,6 +318,27 @@ fn a_transaction_whose_marker_is_cut_deep_is_open_in_its_own_epoch() {
     assert_eq!(rig.log.producer_epoch(7), Some(1));
 }
 
+/// Of what has ended below the high watermark nothing is kept. Kafka reads what is left, and the transaction is open.
+#[test]
+fn a_transaction_whose_marker_was_committed_counts_as_ended_when_that_is_cut() {
+    // a marker in the transaction's own epoch, and one in the next (KIP-890)
+    for (epoch, known) in [(0, Some(0)), (1, None)] {
+        let mut rig = Rig::new();
+        rig.write(7, 0); // 0
+        rig.append(marker(7, epoch, false, 1), Origin::Coordinator).unwrap(); // 1
+        rig.append(batch(1, 10, 0), Origin::Client).unwrap(); // 2
+        rig.log.note_high_watermark(2);
+        let mut ops = Vec::new();
+        assert!(rig.log.truncate_to(1, &mut ops));
+        rig.disk.apply(&ops);
+        assert!(!rig.log.has_open_transaction(7, 0) && !rig.log.has_open_transaction(7, 1));
+        assert_eq!((rig.stable(), rig.aborted()), (1, Vec::new()));
+        assert_eq!(rig.log.producer_epoch(7), known, "of whom no batch is remembered, nothing is");
+        rig.append(marker(7, epoch, false, 1), Origin::Coordinator).unwrap(); // 1
+        assert_eq!((rig.stable(), rig.aborted()), (2, Vec::new()), "it ends nothing");
+    }
+}
+
 /// The log goes on in another segment after such a cut; what was aborted in the one before is read from its index.
 #[test]
 fn a_deep_cut_leaves_what_was_aborted_as_it_was() {

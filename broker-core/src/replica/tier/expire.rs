@@ -56,18 +56,20 @@ impl ReplicaManager {
     /// A leader that does not know how far its predecessor deleted starts its log where remote
     /// storage does (KAFKA-15351), also where its own disk begins earlier
     /// (`RemoteLogManager.findLogStartOffset`): what is below was deleted, is never copied again, and would
-    /// be nowhere once local retention takes it from this disk.
+    /// be nowhere once local retention takes it from this disk. As far as its high watermark lets it: the rest
+    /// is left for later.
     pub(super) fn raise_to_remote_start(&mut self, step: &mut Step<'_>, slot: u32) {
         let Self { tier: Some(tier), partitions, .. } = self else { return };
         let Some(partition) = partitions.get(slot as usize).and_then(Option::as_ref) else {
             return;
         };
-        let Some(remote) = tier.logs.get(&slot) else { return };
+        let Some(remote) = tier.logs.get_mut(&slot) else { return };
         let log = &partition.log;
         let own = |base: Offset, end: Offset| end > base;
         let bases = remote.segments.iter().filter(|s| own(s.base, log.lineage_end(s)));
         let first = bases.map(|segment| segment.base).min();
         let start = first.unwrap_or_else(|| log.local_log_start_offset());
+        remote.start_pending = start > partition.high_watermark;
         self.raise_log_start(step, slot, start);
     }
 

@@ -88,13 +88,13 @@ impl ReplicaManager {
     }
 
     /// A leader whose high watermark was behind as it took stock could not start its log where remote storage does;
-    /// by now its disk may have less than it had then.
+    /// by now its disk may have less than it had then. No other fetch looks at all that is there.
     fn start_where_remote_does(&mut self, step: &mut Step<'_>, read: &RemoteRead) {
         let Some(session) = self.sessions.get(read.session) else { return };
         let Some(slot) = self.slot(session.parts[read.part as usize].tp) else { return };
         let remote = self.tier.as_ref().and_then(|tier| tier.logs.get(&slot));
-        let is_listed = remote.is_some_and(|log| log.is_listed);
-        if is_listed && self.partition(slot).is_some_and(Partition::is_leader) {
+        let is_pending = remote.is_some_and(|log| log.is_listed && log.start_pending);
+        if is_pending && self.partition(slot).is_some_and(Partition::is_leader) {
             self.raise_to_remote_start(step, slot);
         }
     }

@@ -55,6 +55,8 @@ struct RemoteLog {
     segments: Vec<Arc<RemoteSegment>>,
     /// Whether they were listed since the leader epoch began.
     is_listed: bool,
+    /// The leader's log is to start where they do, and could not yet: its high watermark was behind.
+    start_pending: bool,
     /// A list is under way, and whether another one is wanted after it.
     listing: Option<Again>,
     copying: bool,
@@ -103,6 +105,7 @@ impl RemoteLog {
             tp,
             segments: Vec::new(),
             is_listed: false,
+            start_pending: false,
             listing: None,
             copying: false,
             deleting: BTreeSet::new(),

@@ -161,11 +161,12 @@ impl ReplicaManager {
         slot: u32,
         (at, segment): (Rebuild, &RemoteSegment),
     ) {
+        let wall_ms = step.wall_ms;
         let Some(partition) = self.partition_mut(slot) else { return };
         let (from, high_watermark) = (partition.log.log_end_offset(), partition.high_watermark);
         let local_start = segment.end + 1;
         let mut ops = Vec::new();
-        let start = TierStart { local_start, log_start: at.log_start, segment };
+        let start = TierStart { local_start, log_start: at.log_start, segment, wall_ms };
         partition.log.start_after_tier(&start, &mut ops);
         partition.high_watermark = local_start;
         let tp = partition.tp;

@@ -1,5 +1,6 @@
 //! A leader or follower whose remote storage is a list in memory.
 
+use super::RemoteLog;
 use crate::config::ServerConfig;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NodeId, Offset};
@@ -143,6 +144,17 @@ impl Tiered {
 
     fn bases(&self) -> Vec<Offset> {
         self.remote.iter().map(|segment| segment.base).collect()
+    }
+
+    /// What the broker knows of remote storage.
+    fn remote_log(&mut self, slot: u32) -> &mut RemoteLog {
+        self.rig.replicas.tier.as_mut().and_then(|tier| tier.logs.get_mut(&slot)).unwrap()
+    }
+
+    /// Whether the log is to start later, once more is committed.
+    fn is_start_pending(&mut self) -> bool {
+        let slot = self.rig.replicas.slot(TP).unwrap();
+        self.remote_log(slot).start_pending
     }
 
     /// A consumer fetches; what it is told once the disk has read.
@@ -328,9 +340,26 @@ fn a_new_leader_starts_where_remote_storage_does_whatever_its_disk_has() {
     tiered.remote.remove(0);
     tiered.rig.elect(1);
     tiered.run();
-    assert_eq!(tiered.starts(), (2, 2, 4));
+    assert_eq!((tiered.starts(), tiered.is_start_pending()), ((2, 2, 4), false));
     tiered.consume(1);
     assert_eq!(tiered.fetched().error, ErrorCode::OffsetOutOfRange);
+}
+
+#[test]
+fn a_fetch_does_not_look_for_the_logs_start_where_it_is_known() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
+    tiered.write(5);
+    tiered.task();
+    tiered.retention();
+    let slot = tiered.rig.replicas.slot(TP).unwrap();
+    tiered.remote_log(slot).segments.remove(0);
+    tiered.consume(2);
+    tiered.run();
+    assert_eq!(tiered.starts(), (0, 4, 4), "it has not taken stock");
+    tiered.remote_log(slot).start_pending = true;
+    tiered.consume(2);
+    tiered.run();
+    assert_eq!((tiered.starts(), tiered.is_start_pending()), ((2, 4, 4), false));
 }
 
 /// Nothing that its predecessor deleted is skipped unawares, though its high watermark was behind when it took stock.
@@ -344,6 +373,7 @@ fn a_new_leader_with_a_late_high_watermark_starts_where_remote_storage_does() {
     tiered.rig.replicas.partition_mut(slot).unwrap().high_watermark = 1;
     tiered.task();
     assert_eq!(tiered.starts(), (1, 1, 4), "as far as is known to be committed");
+    assert!(tiered.is_start_pending());
     tiered.rig.replicas.partition_mut(slot).unwrap().high_watermark = 5;
     tiered.retention();
     assert_eq!(tiered.starts(), (1, 4, 4), "the log's task has not run since");

@@ -4,7 +4,7 @@
 //! there, or come too late.
 
 use super::{Speaker, answers};
-use crate::checkers::suite::{Checkers, TRANSACTIONS_TOPIC};
+use crate::checkers::suite::Checkers;
 use rustc_hash::FxHashMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -178,10 +178,14 @@ fn would_take(view: &ReplicaView<'_>, header: &BatchHeader) -> bool {
 }
 
 impl Checkers {
-    /// A leader has written batches.
-    pub(crate) fn lets_in(&mut self, node: i32, tp: TopicPartition, records: &Records) {
-        let at = self.partition(tp);
-        if self.partitions[at].label.starts_with(TRANSACTIONS_TOPIC) {
+    /// A leader has written batches. `at`: index of the partition.
+    pub(crate) fn lets_in(
+        &mut self,
+        node: i32,
+        (at, tp): (usize, TopicPartition),
+        records: &Records,
+    ) {
+        if self.partitions[at].is_transactions_log {
             self.talk.decided.wrote(node, records);
         }
         for batch in records.batches().iter().filter(|batch| batch.header.is_transactional()) {
@@ -240,7 +244,7 @@ impl Checkers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::testing::{batch, tp};
+    use crate::recorder::testing::{batch, plan, tp};
     use stormglass_broker_core::protocol::{ProducerIdAndEpoch, WriteTxnMarkersRequest};
     use stormglass_broker_core::records::EndTxnMarker;
 
@@ -280,6 +284,18 @@ mod tests {
         let batch = Refused { epoch: 0, led_in: 0, sequence: 5 };
         let_in.answered(place(), batch, (ErrorCode::NotEnoughReplicas, true));
         let_in
+    }
+
+    #[test]
+    fn only_coordinators_keep_transactions_in_their_log() {
+        let mut checkers = Checkers::new(&plan());
+        let names = ["__transaction_state", "__transaction_state_x", "orders"];
+        let of = (0..).zip(names).map(|(index, name)| {
+            checkers.topic(tp(index), name, 1);
+            let at = checkers.partition(tp(index));
+            checkers.partitions[at].is_transactions_log
+        });
+        assert!(of.eq([true, false, false]));
     }
 
     #[test]

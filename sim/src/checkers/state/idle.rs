@@ -15,24 +15,38 @@ const SLACK_MS: i64 = 3_000;
 /// producers for longer, and the slack is longer than this where they are kept for less.
 const LATE_MS: i64 = 1_000;
 
-/// When a replica last took what a producer had written long before, ms since 1970, by producer id. Whoever copies
-/// such a batch learns of its producer however long that was idle (`ProducerStateManager.update`): a replica that is
-/// new to a partition copies them all (hunt seed 30001195).
+/// When a replica last took what a producer had written long before, ms since 1970. Whoever copies such a batch learns
+/// of its producer however long that was idle (`ProducerStateManager.update`): a replica that is new to a partition
+/// copies them all (hunt seed 30001195), and one whose process starts reads them back from its disk. From a snapshot in
+/// remote storage it learns of nobody who is idle for too long (`ProducerStateManager.loadFromSnapshot`).
 #[derive(Debug, Default)]
-pub(crate) struct TakenLate(BTreeMap<i64, i64>);
+pub(crate) struct TakenLate {
+    /// By producer id, what it has appended.
+    appended_ms: BTreeMap<i64, i64>,
+    /// All that its log had when that was loaded last, whoever has written it.
+    loaded_ms: Option<i64>,
+}
 
 impl TakenLate {
     /// The replica has a batch or marker since now.
     pub(crate) fn appended(&mut self, header: &BatchHeader, now_ms: i64) {
         if header.has_producer_id() && now_ms.saturating_sub(header.max_timestamp) > LATE_MS {
-            self.0.insert(header.producer_id, now_ms);
+            self.appended_ms.insert(header.producer_id, now_ms);
         }
+    }
+
+    /// The replica's process starts. It looks for who is idle once it goes by metadata, and when it has run for the
+    /// interval.
+    pub(crate) fn loaded(&mut self, now_ms: i64) {
+        self.appended_ms.clear();
+        self.loaded_ms = Some(now_ms);
     }
 
     /// From when a producer that a replica knows is idle for too long.
     fn idle_from(&self, producer: &ProducerView, expiration_ms: i64) -> i64 {
         let idle_ms = producer.last_ms.saturating_add(expiration_ms);
-        self.0.get(&producer.id).map_or(idle_ms, |taken_ms| idle_ms.max(*taken_ms))
+        let taken_ms = self.appended_ms.get(&producer.id).copied().max(self.loaded_ms);
+        taken_ms.map_or(idle_ms, |taken_ms| idle_ms.max(taken_ms))
     }
 }
 
@@ -103,12 +117,17 @@ mod tests {
         };
         let mut late = TakenLate::default();
         late.appended(&header(8_000), 9_000);
-        assert!(late.0.is_empty(), "as it was written");
+        assert!(late.appended_ms.is_empty(), "as it was written");
         late.appended(&header(8_000), 37_000);
         assert_eq!(late.idle_from(&producer(8_000, false), 20_000), 37_000);
         assert_eq!(late.idle_from(&producer(30_000, false), 20_000), 50_000, "it wrote again");
         let other = ProducerView { id: 8, ..producer(8_000, false) };
         assert_eq!(late.idle_from(&other, 20_000), 28_000);
+        late.loaded(60_000);
+        assert_eq!(late.idle_from(&other, 20_000), 60_000, "it was read back");
+        assert_eq!(late.idle_from(&producer(50_000, false), 20_000), 70_000);
+        late.appended(&header(8_000), 65_000);
+        assert_eq!(late.idle_from(&producer(8_000, false), 20_000), 65_000);
     }
 
     /// Accounts of a replica at 60 s that has copied a batch of 1970 at `taken_ns`.

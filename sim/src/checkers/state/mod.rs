@@ -239,6 +239,13 @@ impl Checkers {
         let end = |of: ReplicaView<'_>| (of.tp, of.log.log_end_offset());
         let ends: BTreeMap<_, _> = broker.replica_views().map(end).collect();
         self.recorded.started(node, &kept::Checkpoints::of(disk).points, &ends);
+        let now_ms = self.ledger.wall_ms(self.ledger.now_ns);
+        for tp in ends.keys() {
+            let at = self.partition(*tp);
+            let p = &mut self.partitions[at];
+            let mine = p.replica(node);
+            p.replicas[mine].taken_late.loaded(now_ms);
+        }
     }
 
     /// A node has armed a timer, for a time on its monotonic clock.
