@@ -15,6 +15,7 @@ mod unread_keys;
 
 pub use crate::group::Assignor;
 pub use cleanup::{CleanupPolicy, IoRate, Ratio};
+pub use dynamic_keys::AT_START;
 pub use group_config::{GROUP_KEYS, GroupConfig, GroupKey};
 pub use group_keys::{ConsumerAssignors, MigrationPolicy, RebalanceProtocols};
 pub use replica_selector::ReplicaSelector;

@@ -37,6 +37,15 @@ impl<'a> Dynamic<'a> {
         Self { all: Some(after), own: None }
     }
 
+    /// For a broker, when something else will be set for all.
+    pub(crate) fn of_after_all(
+        image: &'a MetadataImage,
+        broker: NodeId,
+        after: &'a Overrides,
+    ) -> Self {
+        Self { all: Some(after), ..Self::of(image, broker) }
+    }
+
     /// For a broker, when something else will be set for it.
     pub(crate) fn of_after(image: &'a MetadataImage, after: &'a Overrides) -> Self {
         Self { own: Some(after), ..Self::of_all(image) }

@@ -57,15 +57,12 @@ struct Meta {
 }
 
 impl DataDir {
-    /// Opens a node's directory; formats it when it is new, for which the cluster's id must be a UUID.
+    /// Opens a node's directory; formats it when it is new.
     pub(crate) fn open(
         path: &Path,
         node: NodeId,
         cluster_id: Option<&str>,
     ) -> Result<Self, ServeError> {
-        if !is_formatted(path) {
-            cluster_id.map_or(Ok(()), check_cluster_id)?;
-        }
         fs::create_dir_all(path)
             .map_err(|error| ServeError::io("make the data directory", path, &error))?;
         let lock = lock(path)?;
@@ -80,9 +77,9 @@ impl DataDir {
     }
 }
 
-/// New clusters have a UUID, as `kafka-storage.sh format` wants it. Those that were formatted before this
-/// was asked for keep the id that they have.
-fn check_cluster_id(id: &str) -> Result<(), ServeError> {
+/// The id of a new cluster should be a UUID, as those are that Kafka's tools make. Older clusters keep the
+/// id that they have, and give it to nodes that they get.
+pub(crate) fn check_cluster_id(id: &str) -> Result<(), ServeError> {
     if ids::from_text(id).is_some() {
         return Ok(());
     }
@@ -216,18 +213,16 @@ mod tests {
     }
 
     #[test]
-    fn a_new_cluster_has_a_uuid_and_an_old_one_what_it_has() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("data");
+    fn ids_of_clusters_are_told_apart_and_a_new_node_may_have_any() {
         for bad in ["bad id!", "", "abc", "one-cluster-of-several-"] {
-            let error = DataDir::open(&place, NodeId(1), Some(bad)).unwrap_err();
+            let error = check_cluster_id(bad).unwrap_err();
             assert!(error.to_string().contains("is not a UUID"), "{error}");
-            assert!(!place.exists(), "nothing is formatted");
         }
-        fs::create_dir(&place).unwrap();
-        fs::write(place.join(META), "version=1\ncluster.id=abc\nnode.id=1\n").unwrap();
-        let old = DataDir::open(&place, NodeId(1), Some("abc")).unwrap();
-        assert_eq!(old.cluster_id, "abc");
+        assert_eq!(check_cluster_id(ONE), Ok(()));
+        let dir = tempfile::tempdir().unwrap();
+        drop(DataDir::open(dir.path(), NodeId(1), Some("abc")).unwrap());
+        let again = DataDir::open(dir.path(), NodeId(1), None).unwrap();
+        assert_eq!(again.cluster_id, "abc");
     }
 
     #[test]

@@ -95,6 +95,19 @@ impl NodeOptions {
     pub(crate) fn socket_limits(&self) -> Result<SocketLimits, ServeError> {
         socket_limits(&self.properties)
     }
+
+    /// Whether other nodes need a listener before this one serves: those of controllers, and one for
+    /// clients if `controller.quorum.voters` names its port, or there is no other.
+    pub(crate) fn listens_early(&self, listener: &Listener) -> bool {
+        if !listener.clients {
+            return true;
+        }
+        let Some((_, voter_port)) = self.voters.get(&self.node) else { return false };
+        let controllers = self.listeners.iter().filter(|listener| !listener.clients);
+        let ports: Vec<u16> = controllers.map(|listener| listener.address.1).collect();
+        let is_named = listener.address.1 == *voter_port && !ports.contains(voter_port);
+        ports.is_empty() || is_named
+    }
 }
 
 /// `a.b = 1` is a table within a table for TOML, and one key for Kafka.
@@ -343,6 +356,30 @@ mod tests {
         let sets = BTreeMap::from([("num.partitions".to_owned(), "7".to_owned())]);
         let server = NodeOptions::parse(SOUND, &sets).unwrap().server_config().unwrap();
         assert_eq!(server.num_partitions, 7);
+    }
+
+    #[test]
+    fn where_other_nodes_find_a_controller_it_listens_at_once() {
+        let both = ",CONTROLLER://10.0.0.2:9093";
+        let voter = "2@10.0.0.2:9093";
+        for (text, expected) in [
+            (SOUND.to_owned(), &[false, true][..]),
+            // what others connect to is forwarded from another port
+            (SOUND.replace(voter, "2@10.0.0.2:19093"), &[false, true][..]),
+            (SOUND.replace(voter, "2@10.0.0.2:9092"), &[true, true][..]),
+            (SOUND.replace(both, ""), &[true][..]),
+            (
+                SOUND
+                    .replace(both, "")
+                    .replace("node.id = 2", "node.id = 4")
+                    .replace("broker,controller", "broker"),
+                &[false][..],
+            ),
+        ] {
+            let options = parse(&text).unwrap();
+            let early = options.listeners.iter().map(|listener| options.listens_early(listener));
+            assert_eq!(early.collect::<Vec<_>>(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -3,20 +3,20 @@
 
 use crate::clock::Clock;
 use crate::config::{Options, SocketLimits};
-use crate::data_dir::{DataDir, check_size, is_formatted, node_dir};
+use crate::data_dir::{DataDir, check_cluster_id, check_size, is_formatted, node_dir};
 use crate::error::ServeError;
 use crate::file_limit;
 use crate::ids;
 use crate::metrics::{self, Counters, Exposed};
-use crate::net::{Counted, Door, Links, Opened, listen, opening};
+use crate::net::{Binder, Bound, Counted, Door, Links, Serving, listen};
 use crate::node::{
     Directory, Endpoints, Event, Inbox, Node, Outbox, Parts, Registered, SharedDirectory,
 };
-use crate::node_config::{Address, Listener, NodeOptions};
+use crate::node_config::{Address, NodeOptions};
 use crate::storage::Store;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -40,7 +40,8 @@ pub struct Server {
     stopping: Arc<AtomicBool>,
     announced: Receiver<NodeId>,
     /// Opened when all nodes serve.
-    doors: Vec<(TcpListener, Door)>,
+    doors: Vec<(Listening, Door)>,
+    serving: Serving,
     /// Where counts are asked for.
     metrics: Option<SocketAddr>,
     runtime: Runtime,
@@ -74,12 +75,14 @@ struct Place {
     inbox: Inbox,
 }
 
-/// A bound socket.
+/// Where a node is going to listen.
+#[derive(Debug)]
 struct Listening {
-    socket: TcpListener,
-    address: SocketAddr,
+    bound: Bound,
     /// Whether clients are served there.
     clients: bool,
+    /// Whether other nodes need it before this one serves.
+    early: bool,
 }
 
 impl Server {
@@ -89,10 +92,11 @@ impl Server {
     /// What the operator must see to.
     pub fn start(options: &Options, metrics: Option<SocketAddr>) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
-        let metrics = bind_metrics(metrics)?;
-        let (places, outboxes) = open(options)?;
+        let mut binder = Binder::default();
+        let metrics = metrics.map(|address| binder.bind(address)).transpose()?;
+        let (places, outboxes) = open(options, &mut binder)?;
         let addresses: Vec<SocketAddr> =
-            places.iter().flat_map(|place| &place.listeners).map(|l| l.address).collect();
+            places.iter().flat_map(|place| &place.listeners).map(|l| l.bound.address).collect();
         let endpoints = options.nodes().into_iter().zip(&addresses);
         let endpoints = endpoints
             .map(|(node, address)| {
@@ -104,8 +108,8 @@ impl Server {
         shared.start(places, addresses)
     }
 
-    /// Starts one node of a cluster of several processes, with its sockets open: the others must
-    /// reach it before any of them serves. Clients wait there until this one does.
+    /// Starts one node of a cluster of several processes. Where the others look for controllers it
+    /// listens at once: they must reach it before any of them serves.
     ///
     /// # Errors
     /// What the operator must see to.
@@ -114,16 +118,20 @@ impl Server {
         metrics: Option<SocketAddr>,
     ) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
-        let metrics = bind_metrics(metrics)?;
-        let (place, outbox) = open_node(options)?;
+        let mut binder = Binder::default();
+        let metrics = metrics.map(|address| binder.bind(address)).transpose()?;
+        let (place, outbox) = open_node(options, &mut binder)?;
         let clients = place.listeners.iter().filter(|listener| listener.clients);
-        let addresses = clients.map(|listener| listener.address).collect();
+        let addresses = clients.map(|listener| listener.bound.address).collect();
         let mut voters = options.voters.clone();
         voters.remove(&options.node);
         let outboxes = BTreeMap::from([(options.node, outbox)]);
         let shared = Shared::new(limits, outboxes, Endpoints::new(), Some(voters), metrics)?;
         let mut server = shared.start(vec![place], addresses)?;
-        server.open_doors()?;
+        let doors = std::mem::take(&mut server.doors).into_iter();
+        let (early, late): (Vec<_>, Vec<_>) = doors.partition(|(listening, _)| listening.early);
+        server.doors = late;
+        server.open_doors(early)?;
         Ok(server)
     }
 
@@ -131,7 +139,7 @@ impl Server {
     /// stopped before.
     ///
     /// # Errors
-    /// Why a node has stopped meanwhile.
+    /// Why a node has stopped meanwhile, or cannot listen after all.
     pub fn ready(&mut self) -> Result<bool, ServeError> {
         let mut waiting = self.nodes.len();
         while waiting > 0 {
@@ -141,26 +149,33 @@ impl Server {
                     if self.stopping.load(Ordering::Relaxed) {
                         return join(std::mem::take(&mut self.nodes)).map(|()| false);
                     }
-                    self.stopper().stop();
                     let stopped =
                         ServeError::new("a node stopped while starting", "see the log above");
-                    let nodes = std::mem::take(&mut self.nodes);
-                    return join(nodes).and(Err(stopped));
+                    return self.give_up(stopped);
                 }
                 Err(_) => {}
             }
         }
-        self.open_doors().map(|()| true)
+        self.serving.begin();
+        let doors = std::mem::take(&mut self.doors);
+        match self.open_doors(doors) {
+            Ok(()) => Ok(true),
+            Err(taken) => self.give_up(taken),
+        }
     }
 
-    fn open_doors(&mut self) -> Result<(), ServeError> {
+    fn open_doors(&self, doors: Vec<(Listening, Door)>) -> Result<(), ServeError> {
         let _guard = self.runtime.enter();
-        for (listener, door) in self.doors.drain(..) {
-            let listener = tokio::net::TcpListener::from_std(listener)
-                .map_err(|error| socket_error(&error))?;
-            self.runtime.spawn(listen(listener, door));
+        for (listening, door) in doors {
+            self.runtime.spawn(listen(listening.bound.listen()?, door));
         }
         Ok(())
+    }
+
+    /// Stops all nodes for this reason, unless one of them has stopped for its own.
+    fn give_up(&mut self, why: ServeError) -> Result<bool, ServeError> {
+        self.stopper().stop();
+        join(std::mem::take(&mut self.nodes)).and(Err(why))
     }
 
     /// Where the brokers listen.
@@ -208,7 +223,8 @@ struct Shared {
     endpoints: Endpoints,
     /// Controllers of other processes, if there are other processes.
     voters: Option<BTreeMap<NodeId, Address>>,
-    metrics: Option<Listening>,
+    metrics: Option<Bound>,
+    serving: Serving,
     clock: Clock,
     connections: Arc<AtomicU64>,
     runtime: Runtime,
@@ -220,7 +236,7 @@ impl Shared {
         outboxes: BTreeMap<NodeId, Outbox>,
         endpoints: Endpoints,
         voters: Option<BTreeMap<NodeId, Address>>,
-        metrics: Option<Listening>,
+        metrics: Option<Bound>,
     ) -> Result<Self, ServeError> {
         let runtime = Builder::new_multi_thread()
             .thread_name("sockets")
@@ -228,8 +244,17 @@ impl Shared {
             .enable_time()
             .build()
             .map_err(|error| thread_error(&error))?;
-        let (clock, connections) = (Clock::start(), Arc::new(AtomicU64::new(1)));
-        Ok(Self { limits, outboxes, endpoints, voters, metrics, clock, connections, runtime })
+        Ok(Self {
+            limits,
+            outboxes,
+            endpoints,
+            voters,
+            metrics,
+            serving: Serving::default(),
+            clock: Clock::start(),
+            connections: Arc::new(AtomicU64::new(1)),
+            runtime,
+        })
     }
 
     /// Starts the nodes.
@@ -251,10 +276,9 @@ impl Shared {
                 counted: Counted::default(),
                 counters: Counters::default(),
             };
-            let (opens, opened) = opening();
             doors.extend(listeners.into_iter().map(|listening| {
-                let door = self.door(&counts, listening.clients, &opened);
-                (listening.socket, door)
+                let door = self.door(&counts, listening.clients);
+                (listening, door)
             }));
             let parts = Parts {
                 links: self.links(node, &cluster_id, &directory),
@@ -267,7 +291,6 @@ impl Shared {
                 counted: counts.counted.clone(),
                 peers_here: here.clone(),
                 ready: ready.clone(),
-                opens,
             };
             exposed.push(counts);
             let thread = thread::Builder::new()
@@ -277,12 +300,10 @@ impl Shared {
             nodes.push(thread);
             dirs.push(dir);
         }
-        let metrics = self.metrics.as_ref().map(|listening| listening.address);
-        if let Some(Listening { socket, .. }) = self.metrics {
+        let metrics = self.metrics.as_ref().map(|bound| bound.address);
+        if let Some(bound) = self.metrics {
             let _guard = self.runtime.enter();
-            let socket =
-                tokio::net::TcpListener::from_std(socket).map_err(|error| socket_error(&error))?;
-            self.runtime.spawn(metrics::serve(socket, exposed));
+            self.runtime.spawn(metrics::serve(bound.listen()?, exposed));
         }
         let (outboxes, runtime) = (self.outboxes, self.runtime);
         Ok(Server {
@@ -293,13 +314,14 @@ impl Shared {
             stopping: Arc::default(),
             announced,
             doors,
+            serving: self.serving,
             metrics,
             runtime,
             _dirs: dirs,
         })
     }
 
-    fn door(&self, counts: &Exposed, clients: bool, opened: &Opened) -> Door {
+    fn door(&self, counts: &Exposed, clients: bool) -> Door {
         Door {
             node: counts.node,
             outbox: counts.outbox.clone(),
@@ -307,7 +329,7 @@ impl Shared {
             limits: self.limits,
             clients,
             peers: self.voters.is_some(),
-            opened: opened.clone(),
+            serving: self.serving.clone(),
             connections: Arc::clone(&self.connections),
             counted: counts.counted.clone(),
             clock: self.clock,
@@ -324,20 +346,24 @@ impl Shared {
 
 /// Binds sockets, locks directories, makes the ways between nodes. Sockets come first: no directory is
 /// formatted for a start that ends there.
-fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), ServeError> {
+fn open(
+    options: &Options,
+    binder: &mut Binder,
+) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), ServeError> {
     let (mut places, mut outboxes) = (Vec::new(), BTreeMap::new());
     let mut cluster_id = options.cluster_id.clone();
     let server = options.server_config()?;
     check_size(&options.data_dir, options.brokers)?;
     let nodes = options.nodes();
-    let sockets = (0..).zip(&nodes).map(|(index, _)| bind_nth(options.listen, index));
+    let dir_of = |node: NodeId| node_dir(&options.data_dir, node, options.brokers);
+    let is_new = !nodes.iter().any(|node| is_formatted(&dir_of(*node)));
+    if let Some(id) = options.cluster_id.as_deref().filter(|_| is_new) {
+        check_cluster_id(id)?;
+    }
+    let sockets = (0..).zip(&nodes).map(|(index, _)| bind_nth(binder, options.listen, index));
     let sockets = sockets.collect::<Result<Vec<Listening>, ServeError>>()?;
     for (node, listening) in nodes.into_iter().zip(sockets) {
-        let dir = DataDir::open(
-            &node_dir(&options.data_dir, node, options.brokers),
-            node,
-            cluster_id.as_deref(),
-        )?;
+        let dir = DataDir::open(&dir_of(node), node, cluster_id.as_deref())?;
         cluster_id.get_or_insert_with(|| dir.cluster_id.clone());
         let listeners = vec![listening];
         let (outbox, inbox) = channel();
@@ -349,7 +375,7 @@ fn open(options: &Options) -> Result<(Vec<Place>, BTreeMap<NodeId, Outbox>), Ser
 }
 
 /// The same for one node of several processes.
-fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
+fn open_node(options: &NodeOptions, binder: &mut Binder) -> Result<(Place, Outbox), ServeError> {
     let formatted = is_formatted(&options.data_dir);
     if !formatted && options.cluster_id.is_none() && options.voters.len() > 1 {
         return Err(ServeError::new(
@@ -358,13 +384,20 @@ fn open_node(options: &NodeOptions) -> Result<(Place, Outbox), ServeError> {
         ));
     }
     let mut listeners = Vec::new();
-    for Listener { address, clients } in &options.listeners {
-        listeners.push(bind(resolve(address)?, *clients)?);
+    for listener in &options.listeners {
+        let bound = binder.bind(resolve(&listener.address)?)?;
+        let early = options.listens_early(listener);
+        listeners.push(Listening { bound, clients: listener.clients, early });
+    }
+    if !formatted && let Some(Err(odd)) = options.cluster_id.as_deref().map(check_cluster_id) {
+        // nothing tells whether the cluster is new, too, or has had this id for long
+        tracing::warn!("{odd}; a new cluster should have one");
     }
     let dir = DataDir::open(&options.data_dir, options.node, options.cluster_id.as_deref())?;
     let clients = listeners.iter().find(|listener| listener.clients);
     let endpoint = clients.map(|listener| {
-        let local = (told(listener.address), listener.address.port());
+        let address = listener.bound.address;
+        let local = (told(address), address.port());
         let (host, port) = options.advertised.clone().unwrap_or(local);
         Arc::new(BrokerEndpoint { host: host.into(), port })
     });
@@ -403,7 +436,7 @@ fn resolve((host, port): &Address) -> Result<SocketAddr, ServeError> {
     })
 }
 
-fn bind_nth(first: SocketAddr, index: u16) -> Result<Listening, ServeError> {
+fn bind_nth(binder: &mut Binder, first: SocketAddr, index: u16) -> Result<Listening, ServeError> {
     let port = match first.port() {
         0 => Some(0),
         port => port.checked_add(index),
@@ -414,18 +447,8 @@ fn bind_nth(first: SocketAddr, index: u16) -> Result<Listening, ServeError> {
             "choose a lower port with --listen",
         ));
     };
-    bind(SocketAddr::new(first.ip(), port), true)
-}
-
-fn bind_metrics(address: Option<SocketAddr>) -> Result<Option<Listening>, ServeError> {
-    address.map(|address| bind(address, false)).transpose()
-}
-
-fn bind(address: SocketAddr, clients: bool) -> Result<Listening, ServeError> {
-    let socket = TcpListener::bind(address).map_err(|error| bind_error(address, &error))?;
-    socket.set_nonblocking(true).map_err(|error| socket_error(&error))?;
-    let address = socket.local_addr().map_err(|error| socket_error(&error))?;
-    Ok(Listening { socket, address, clients })
+    let bound = binder.bind(SocketAddr::new(first.ip(), port))?;
+    Ok(Listening { bound, clients: true, early: false })
 }
 
 /// What clients are told to connect to.
@@ -455,20 +478,57 @@ fn join(nodes: Nodes) -> Result<(), ServeError> {
     outcome
 }
 
-fn bind_error(address: SocketAddr, error: &io::Error) -> ServeError {
-    let help = match error.kind() {
-        io::ErrorKind::AddrInUse => "stop what listens there, or choose another port with --listen",
-        io::ErrorKind::AddrNotAvailable => "choose an address of this machine with --listen",
-        io::ErrorKind::PermissionDenied => "choose a port above 1023 with --listen",
-        _ => "choose another address with --listen",
-    };
-    ServeError::new(format!("cannot listen on {address}: {error}"), help)
-}
-
-fn socket_error(error: &io::Error) -> ServeError {
-    ServeError::new(format!("cannot use a socket: {error}"), "raise the limit on open files")
-}
-
 fn thread_error(error: &io::Error) -> ServeError {
     ServeError::new(format!("cannot start a thread: {error}"), "raise the limit on threads")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use std::path::Path;
+
+    fn cluster(data_dir: &Path, cluster_id: &str) -> Options {
+        Options {
+            data_dir: data_dir.to_owned(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            advertised_host: None,
+            brokers: 2,
+            cluster_id: Some(cluster_id.to_owned()),
+            properties: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_new_cluster_of_one_process_has_a_uuid_and_an_old_one_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("data");
+        let options = cluster(&place, "storm");
+        let error = open(&options, &mut Binder::default()).err().unwrap();
+        assert_eq!(error.to_string(), "the cluster id `storm` is not a UUID in base64");
+        assert!(!place.exists(), "nothing is formatted");
+        for node in options.nodes() {
+            drop(DataDir::open(&node_dir(&place, node, 2), node, Some("storm")).unwrap());
+        }
+        assert!(open(&options, &mut Binder::default()).is_ok());
+    }
+
+    #[test]
+    fn a_new_node_joins_a_cluster_with_any_id() {
+        let dir = tempfile::tempdir().unwrap();
+        let data_dir = dir.path().join("data");
+        let text = format!(
+            "node.id = 3\nprocess.roles = \"broker\"\ncluster.id = \"storm\"\n\
+             controller.quorum.voters = \"1@127.0.0.1:9093,2@127.0.0.1:9094\"\n\
+             listeners = \"PLAINTEXT://127.0.0.1:0\"\nlog.dirs = '{}'\n",
+            data_dir.display()
+        );
+        let options = NodeOptions::parse(&text, &BTreeMap::new()).unwrap();
+        let (place, _outbox) = open_node(&options, &mut Binder::default()).ok().unwrap();
+        assert_eq!(place.dir.cluster_id, "storm");
+        let listening = &place.listeners[0];
+        let port = listening.bound.address.port();
+        assert!(port != 0 && !listening.early);
+        assert_eq!(place.config.endpoint.map(|endpoint| endpoint.port), Some(port));
+    }
 }

@@ -57,8 +57,8 @@ pub(crate) fn dynamic_key(name: &str) -> Option<&'static TopicKey> {
 }
 
 /// Configs that only the shell reads, once: who and where a node is, its sockets, and times in larger
-/// units.
-const AT_START: [&str; 16] = [
+/// units. By name.
+pub const AT_START: [&str; 16] = [
     "advertised.listeners",
     "broker.id",
     "broker.rack",

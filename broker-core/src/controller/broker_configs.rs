@@ -31,7 +31,8 @@ impl Controller {
         let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
         let (now, then) = self.server_before_and_after(&owner, &after);
         check_threads(&now, &then).map_err(|why| (ErrorCode::InvalidRequest, why))?;
-        check_inherited(&then)
+        check_lags(&now, &then)
+            .and_then(|()| self.check_own_lags(&owner, &after))
             .and_then(|()| self.check_tiered_topics(&now, &then))
             .map_err(|why| (ErrorCode::InvalidConfig, why))?;
         Ok((owner, after))
@@ -57,6 +58,20 @@ impl Controller {
         (before.over(&self.server), after.over(&self.server))
     }
 
+    /// Brokers keep what they have of their own when something is set for all.
+    fn check_own_lags(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
+        if *owner != ConfigResource::AllBrokers {
+            return Ok(());
+        }
+        for resource in self.image.configured() {
+            let ConfigResource::Broker(id) = resource else { continue };
+            let now = Dynamic::of(&self.image, *id).over(&self.server);
+            let then = Dynamic::of_after_all(&self.image, *id, after).over(&self.server);
+            check_lags(&now, &then).map_err(|why| format!("Broker {id} has its own: {why}"))?;
+        }
+        Ok(())
+    }
+
     /// Topics with remote storage inherit nothing that they could not have of their own: their logs
     /// would silently stay on the disk (in Kafka they do).
     fn check_tiered_topics(&self, now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
@@ -77,6 +92,15 @@ impl Controller {
         }
         Ok(())
     }
+}
+
+/// What topics inherit must go together. Where it did not before, as nobody had asked for it then, that is no
+/// reason to refuse a change, be it of something else.
+fn check_lags(now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
+    if check_inherited(now).is_err() {
+        return Ok(());
+    }
+    check_inherited(then)
 }
 
 /// Pools of threads grow and shrink step by step, also when an override is taken away.

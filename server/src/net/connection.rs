@@ -31,6 +31,8 @@ pub(super) enum Closing {
     Stranger(Hello),
     /// Clients are not served here.
     NotForClients,
+    /// The node does not serve clients yet.
+    NotYet,
     /// The node stops, or has no answer for what it was asked.
     NoAnswer,
     /// Records were refused, and their producer asked for no answer.
@@ -61,6 +63,7 @@ pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, door: Door,
         Closing::NotForClients => {
             tracing::warn!(%client, "a client on the controllers' listener; closed");
         }
+        Closing::NotYet => tracing::debug!(%client, "a client before the node serves; closed"),
         Closing::NoAnswer => tracing::debug!(%client, "connection closed: no answer"),
         Closing::Refused => {
             tracing::info!(%client, "records of a producer with acks=0 were refused; connection closed");
@@ -93,10 +96,8 @@ async fn converse(
         if !door.clients {
             return Closing::NotForClients;
         }
-        if turn == 0
-            && let Err(closing) = door.opened.hold(stream, idle).await
-        {
-            return closing;
+        if !door.serving.has_begun() {
+            return Closing::NotYet;
         }
         let asked = Asked {
             conn: id,

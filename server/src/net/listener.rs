@@ -2,7 +2,7 @@
 
 use super::connection;
 use super::counted::{Admission, Counted};
-use super::opening::Opened;
+use super::opening::Serving;
 use crate::clock::Clock;
 use crate::config::SocketLimits;
 use crate::metrics::Counters;
@@ -29,8 +29,8 @@ pub(crate) struct Door {
     pub(crate) clients: bool,
     /// Whether nodes of other processes are.
     pub(crate) peers: bool,
-    /// Where clients wait until the node serves.
-    pub(crate) opened: Opened,
+    /// Clients are sent away before that.
+    pub(crate) serving: Serving,
     /// Next connection's id, shared by all listeners of the process.
     pub(crate) connections: Arc<AtomicU64>,
     /// Connections of the node.

@@ -12,4 +12,4 @@ mod peer;
 pub(crate) use counted::Counted;
 pub(crate) use links::{LinkId, Links};
 pub(crate) use listener::{Door, listen};
-pub(crate) use opening::{Opened, Opens, opening};
+pub(crate) use opening::{Binder, Bound, Serving};

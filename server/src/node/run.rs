@@ -6,7 +6,7 @@ use super::peers::{Peers, node_of};
 use super::timers::{Due, Timers};
 use crate::clock::{Clock, std_duration};
 use crate::error::ServeError;
-use crate::net::{Counted, Links, Opens};
+use crate::net::{Counted, Links};
 use crate::storage::{Store, Submitted};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -55,8 +55,6 @@ pub(crate) struct Parts {
     pub(crate) peers_here: Option<Arc<AtomicUsize>>,
     /// Told once, when the cluster lets the broker serve, or the controller has found its quorum.
     pub(crate) ready: std::sync::mpsc::Sender<NodeId>,
-    /// Lets clients in at that moment.
-    pub(crate) opens: Opens,
 }
 
 /// A running node.
@@ -81,8 +79,6 @@ pub(crate) struct Node {
     /// Inputs that follow from what was done.
     next: VecDeque<Input>,
     ready: Option<std::sync::mpsc::Sender<NodeId>>,
-    /// `None`: they have been let in, or will not be.
-    opens: Option<Opens>,
     shutdown: Option<Closing>,
     peers_here: Option<Arc<AtomicUsize>>,
     /// Voters that make a majority.
@@ -131,7 +127,6 @@ impl Node {
             waiting: FxHashMap::default(),
             next: VecDeque::new(),
             ready: Some(parts.ready),
-            opens: Some(parts.opens),
             shutdown: None,
             peers_here: parts.peers_here,
             quorum,
@@ -254,7 +249,6 @@ impl Node {
             Event::Disk(id, result) => Input::Disk { id, result },
             Event::Shutdown => {
                 tracing::info!(node = self.id.0, "shutting down");
-                self.opens = None; // clients that still wait look elsewhere
                 let until = self.clock.now() + HANDOVER_MAX;
                 self.shutdown.get_or_insert(Closing::HandingOver(until));
                 Input::Shutdown
@@ -403,9 +397,6 @@ impl Node {
             && is_ready()
             && let Some(ready) = self.ready.take()
         {
-            if let Some(opens) = self.opens.take() {
-                opens.open();
-            }
             // whoever wanted to know may have given up
             let _ = ready.send(self.id);
         }

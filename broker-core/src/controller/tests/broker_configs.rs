@@ -209,3 +209,28 @@ fn the_smallest_compaction_lag_of_brokers_is_not_above_the_largest() {
     }
     assert_eq!(rig.set("1", max, Some("999")), ErrorCode::InvalidConfig);
 }
+
+#[test]
+fn what_is_set_for_all_brokers_goes_with_what_one_has_of_its_own() {
+    let mut rig = Rig::new();
+    let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+    assert_eq!(rig.set("1", min, Some("1000")), ErrorCode::None);
+    assert_eq!(rig.set("", max, Some("500")), ErrorCode::InvalidConfig);
+    assert_eq!(rig.set("", max, Some("1000")), ErrorCode::None);
+    assert_eq!(rig.set("1", min, None), ErrorCode::None);
+    assert_eq!(rig.set("", max, Some("500")), ErrorCode::None);
+}
+
+#[test]
+fn configs_that_did_not_go_together_before_hold_no_other_change_up() {
+    let mut rig = Rig::new();
+    let (min, throttle) =
+        ("log.cleaner.min.compaction.lag.ms", "leader.replication.throttled.rate");
+    assert_eq!(rig.set("1", min, Some("1000")), ErrorCode::None);
+    assert_eq!(rig.set("1", throttle, Some("7")), ErrorCode::None);
+    rig.controller.server.log_cleaner_max_compaction_lag_ms = 500;
+    assert_eq!(rig.set("1", throttle, None), ErrorCode::None);
+    assert_eq!(rig.set("", "log.retention.ms", Some("1000")), ErrorCode::None);
+    assert_eq!(rig.set("1", min, None), ErrorCode::None);
+    assert_eq!(rig.set("1", min, Some("1000")), ErrorCode::InvalidConfig, "it is sound by now");
+}
