@@ -87,7 +87,9 @@ impl Disk {
     }
 
     /// The process has ended. After a failed fsync only a part of what was not synced is there when the
-    /// next process looks, drawn by `below(n)` (uniform in `0..n`). Whether that may be so.
+    /// next process looks, drawn by `below(n)` (uniform in `0..n`). Whether that may be so. That part counts as
+    /// durable, and its pages as clean: written back again in the background, they would hold back what the next
+    /// process has synced behind them (hunt seed 33003437).
     pub fn drop_unsynced(&mut self, now_ns: u64, below: &mut dyn FnMut(u64) -> u64) -> bool {
         let damage = self.damage.as_mut();
         if !damage.is_some_and(|damage| std::mem::take(&mut damage.has_failed)) {
@@ -95,6 +97,7 @@ impl Disk {
         }
         self.store.tear_unsynced(&mut self.cuts, below);
         self.cut(now_ns);
+        self.cache.give_up_dirty();
         true
     }
 

@@ -1,7 +1,7 @@
 //! Fsyncs that fail, and bytes that rot.
 
 use super::device::Disk;
-use super::testing::{Maker, SEC, Shape, config, tp};
+use super::testing::{MS, Maker, SEC, Shape, config, tp};
 use crate::rng::Streams;
 use bytes::Bytes;
 use stormglass_broker_core::ids::{DiskOpId, Offset};
@@ -75,6 +75,26 @@ fn luck_may_leave_all_that_was_written() {
     submit(&mut disk, 0, sync());
     assert!(disk.drop_unsynced(0, &mut |below| below - 1));
     assert_eq!(read(&mut disk, 0, 0).unwrap().len(), 4);
+}
+
+#[test]
+fn what_a_failed_fsync_has_left_is_not_written_back_again() {
+    let (mut disk, mut maker) = disk(70); // a chunk of the cache, and the beginning of the next
+    disk.set_sync_error(true);
+    submit(&mut disk, 0, sync());
+    disk.crash_process(0);
+    assert!(disk.drop_unsynced(0, &mut |below| below - 1));
+    disk.set_sync_error(false);
+    assert_eq!(disk.take_counters(0).dirty_bytes, 0, "the kernel takes it for clean");
+    let now_ns = 30 * SEC - MS / 2;
+    append(&mut disk, now_ns, &mut maker, 1);
+    let synced = disk.submit(now_ns, DiskOp { id: DiskOpId(2), kind: sync() });
+    assert!((30 * SEC..31 * SEC).contains(&synced.at_ns), "{synced:?}");
+    // were the first chunk dirty, it would be written now, and be on its way when the sync is over
+    disk.stall_until(31 * SEC);
+    disk.on_wakeup(30 * SEC);
+    disk.catch_up(synced.at_ns);
+    assert!(disk.has_synced(tp(0), Offset::MAX), "what was synced stays");
 }
 
 #[test]

@@ -71,7 +71,7 @@ pub(super) struct PendingFile {
 pub struct Disk {
     config: DiskConfig,
     pub(crate) store: Store,
-    cache: PageCache,
+    pub(super) cache: PageCache,
     pub(super) volumes: Volumes,
     flusher: Flusher,
     reader: Reader,

@@ -265,6 +265,19 @@ impl PageCache {
         }
     }
 
+    /// What waits for writeback counts as clean, as the kernel takes it where an fsync has failed.
+    pub(crate) fn give_up_dirty(&mut self) {
+        while self.dirty.head != NONE {
+            let slot = self.dirty.head;
+            self.unlink(slot);
+            let chunk = &mut self.chunks[slot as usize];
+            self.dirty_bytes -= u64::from(chunk.to - chunk.dirty_from);
+            (chunk.state, chunk.dirty_from) = (State::Clean, chunk.to);
+            self.push(slot);
+        }
+        self.evict();
+    }
+
     /// A file was cut from `before` to `len` bytes; with `len` 0 it may be gone.
     pub(crate) fn truncate(&mut self, file: FileId, len: u64, before: u64) {
         let first = len / self.chunk_bytes;
@@ -477,6 +490,26 @@ mod tests {
         cache.written(&second);
         assert_eq!(cache.unwritten_bytes(), 0);
         assert_eq!(cache.take_oldest(), None);
+    }
+
+    #[test]
+    fn what_is_given_up_is_clean_and_not_written_any_more() {
+        let mut cache = cache();
+        cache.append(0, FILE, 0, 2_500);
+        let in_flight = cache.take_oldest().unwrap();
+        cache.give_up_dirty();
+        assert_eq!((cache.dirty_bytes(), cache.unwritten_bytes()), (0, 1_000), "one is on its way");
+        assert_eq!((cache.take_oldest(), cache.oldest_dirty_ns()), (None, None));
+        assert_eq!(cache.lookup(FILE, 2_000, 2_500), Lookup::Hit(0), "it is still there");
+        cache.append(5, FILE, 2_500, 2_700);
+        let next = cache.take_of_file(FILE, 2).unwrap();
+        assert_eq!((next.from, next.to), (2_500, 2_700), "what is new alone");
+        cache.written(&in_flight);
+        cache.written(&next);
+        assert_eq!((cache.resident_bytes(), cache.unwritten_bytes()), (2_700, 0));
+        cache.append(6, FileId(4), 0, 9_000);
+        cache.give_up_dirty();
+        assert_eq!(cache.resident_bytes(), 8_000, "what is clean may go");
     }
 
     #[test]
