@@ -29,7 +29,7 @@ pub(super) enum Election {
     Clean,
     /// As before; if there is none, any live replica, at the price of lost records.
     Unclean,
-    /// The preferred replica, if it can.
+    /// The preferred replica, if it can; else as for a clean one.
     Preferred,
 }
 
@@ -240,17 +240,15 @@ impl Controller {
         Response::ElectLeaders(ElectLeadersResponse { error: ErrorCode::None, partitions })
     }
 
+    /// The preferred replica leads if it can; else who leads already, or another one in sync where nobody does
+    /// (`PartitionChangeBuilder.electPreferredLeader`).
     fn elect_preferred(&mut self, tp: TopicPartition) -> ErrorCode {
         let Some(partition) = self.image.partition(tp) else {
             return ErrorCode::UnknownTopicOrPartition;
         };
-        let preferred = partition.preferred_leader();
-        if partition.leader == preferred {
-            return ErrorCode::ElectionNotNeeded;
-        }
-        let eligible =
-            preferred.is_some_and(|node| partition.in_isr(node) && self.image.is_active(node));
-        if eligible && self.stage_election(tp, &[], Election::Preferred) {
+        if partition.leader == partition.preferred_leader() {
+            ErrorCode::ElectionNotNeeded
+        } else if self.stage_election(tp, &[], Election::Preferred) {
             ErrorCode::None
         } else {
             ErrorCode::PreferredLeaderNotAvailable

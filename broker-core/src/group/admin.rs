@@ -111,7 +111,7 @@ impl Group {
     fn forget(&mut self, keys: Vec<OffsetKey>) {
         for key in keys {
             let place = (key.topic, key.partition);
-            self.supersede(&place);
+            self.forget_open(&place);
             self.positions.remove(&place);
         }
     }
@@ -380,9 +380,11 @@ impl OffsetsPartition {
 mod tests {
     use super::*;
     use crate::group::codec::OffsetValue;
+    use crate::group::coordinator::Recorded;
 
-    fn at(offset: i64) -> OffsetValue {
-        OffsetValue { offset, leader_epoch: -1, metadata: None, commit_ms: 0 }
+    fn at(offset: i64) -> Recorded {
+        let value = OffsetValue { offset, leader_epoch: -1, metadata: None, commit_ms: 0 };
+        Recorded { value, at: offset }
     }
 
     #[test]

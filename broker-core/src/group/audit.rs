@@ -1,8 +1,7 @@
 //! What a coordinator knows, and what it would know had it just read its log: for checkers.
 
-use super::codec::OffsetValue;
 use super::consumer::ConsumerGroup;
-use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Positions};
 use super::membership::Membership;
 use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
@@ -258,12 +257,9 @@ impl OffsetsPartition {
 }
 
 /// Positions of a group, as checkers name them.
-fn of_group(
-    id: &Arc<str>,
-    positions: &BTreeMap<(Arc<str>, i32), OffsetValue>,
-) -> impl Iterator<Item = (PositionKey, Offset)> {
-    positions.iter().map(move |((topic, partition), value)| {
-        ((Arc::clone(id), Arc::clone(topic), *partition), value.offset)
+fn of_group(id: &Arc<str>, positions: &Positions) -> impl Iterator<Item = (PositionKey, Offset)> {
+    positions.iter().map(move |((topic, partition), known)| {
+        ((Arc::clone(id), Arc::clone(topic), *partition), known.value.offset)
     })
 }
 

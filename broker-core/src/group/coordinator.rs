@@ -70,14 +70,25 @@ pub(super) struct OffsetsPartition {
     pub(super) groups: BTreeMap<Arc<str>, Group>,
 }
 
+/// A position, and the offset of its record: of two, the one that comes later in the log counts, whichever transaction
+/// ends last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Recorded {
+    pub(super) value: OffsetValue,
+    pub(super) at: Offset,
+}
+
+/// By topic and partition.
+pub(super) type Positions = BTreeMap<(Arc<str>, i32), Recorded>;
+
 /// Members and positions of a group.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) roster: Roster,
-    /// By topic and partition.
-    pub(super) positions: BTreeMap<(Arc<str>, i32), OffsetValue>,
+    /// Those that count.
+    pub(super) positions: Positions,
     /// Positions of open transactions, by producer id.
-    pub(super) pending: BTreeMap<i64, BTreeMap<(Arc<str>, i32), OffsetValue>>,
+    pub(super) pending: BTreeMap<i64, Positions>,
 }
 
 impl Group {

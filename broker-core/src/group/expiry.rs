@@ -69,7 +69,8 @@ impl Group {
             return Vec::new();
         }
         let has_begun = since_ms.is_some();
-        let too_old = self.positions.iter().filter(|(_, v)| has_begun || v.commit_ms <= oldest_ms);
+        let too_old =
+            self.positions.iter().filter(|(_, v)| has_begun || v.value.commit_ms <= oldest_ms);
         let key = |((topic, partition), _): (&(Arc<str>, i32), _)| OffsetKey {
             group: Arc::clone(id),
             topic: Arc::clone(topic),

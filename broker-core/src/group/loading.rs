@@ -3,10 +3,10 @@
 use super::OFFSETS_TOPIC;
 use super::codec::{Key, decode_group_value, decode_key, decode_offset_value};
 use super::consumer::{Change, ConsumerGroup};
-use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Recorded};
 use super::membership::Membership;
 use super::roster::Roster;
-use crate::ids::{DiskOpId, LeaderEpoch, NodeId, TopicPartition};
+use crate::ids::{DiskOpId, LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
 use crate::records::{Batch, Record};
@@ -133,8 +133,9 @@ impl GroupCoordinator {
         if planted(self.plant, Plant::LoadedMembersStay) {
             return;
         }
+        let size_max = self.limits.members_max;
         for group in groups {
-            self.act(step, replicas, partition, &group, Membership::loaded);
+            self.act(step, replicas, partition, &group, |members, cx| members.loaded(cx, size_max));
             self.act_consumer_of(step, image, partition, &group, ConsumerGroup::loaded);
         }
     }
@@ -208,28 +209,24 @@ impl OffsetsPartition {
         let producer_id = batch.header.is_transactional().then_some(batch.header.producer_id);
         let Ok(records) = batch.records() else { return 0 };
         for record in &records {
-            self.replay(record, producer_id);
+            let at = batch.base_offset() + Offset::from(record.offset_delta);
+            self.replay(record, at, producer_id);
         }
         records.len() as u64
     }
 
-    /// Takes a record of the log, perhaps of a producer's transaction. A value that cannot be read
-    /// is none.
-    fn replay(&mut self, record: &Record, producer_id: Option<i64>) {
+    /// Takes the log's record at an offset, perhaps of a producer's transaction. A value that cannot be
+    /// read is none.
+    fn replay(&mut self, record: &Record, at: Offset, producer_id: Option<i64>) {
         let value = record.value.as_deref();
         match record.key.as_deref().and_then(decode_key) {
             Some(Key::Offset(key)) => {
                 let place = (key.topic, key.partition);
                 if let Some(value) = value.and_then(decode_offset_value) {
-                    let group = self.group(&key.group);
-                    if let Some(producer_id) = producer_id {
-                        group.pending.entry(producer_id).or_default().insert(place, value);
-                    } else {
-                        group.supersede(&place);
-                        group.positions.insert(place, value);
-                    }
+                    let said = Recorded { value, at };
+                    self.group(&key.group).record(place, said, producer_id);
                 } else if let Some(group) = self.groups.get_mut(&key.group) {
-                    group.supersede(&place);
+                    group.forget_open(&place);
                     group.positions.remove(&place);
                 }
             }

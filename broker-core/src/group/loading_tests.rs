@@ -337,6 +337,12 @@ fn position_after(batches: Vec<Batch>) -> (i64, bool) {
     (found.offsets[0].offset, found.unstable.is_empty())
 }
 
+/// Two transactions with the same position, the later one at 6, which are committed in this order.
+fn ended_in(producers: &[i64]) -> Vec<Batch> {
+    let ends = producers.iter().map(|producer| marker(*producer, true));
+    [committed(9, Some(7)), committed(6, Some(8))].into_iter().chain(ends).collect()
+}
+
 #[test]
 fn positions_of_transactions_count_from_their_marker_on() {
     let cases = [
@@ -346,7 +352,11 @@ fn positions_of_transactions_count_from_their_marker_on() {
         (vec![committed(9, Some(7)), marker(8, true)], (-1, false)),
         (vec![committed(9, Some(7)), committed(8, Some(8)), marker(8, true)], (8, false)),
         // a later commit outside of the transaction counts more
+        (vec![committed(9, Some(7)), committed(5, None)], (5, false)),
         (vec![committed(9, Some(7)), committed(5, None), marker(7, true)], (5, true)),
+        // of two transactions the one that said it last, whichever ends last
+        (ended_in(&[8, 7]), (6, true)),
+        (ended_in(&[7, 8]), (6, true)),
         (vec![committed(9, Some(7)), marker(7, true), marker(7, false)], (9, true)),
     ];
     for (log, expected) in cases {

@@ -1,11 +1,11 @@
 //! OffsetCommit and OffsetFetch.
 
 use super::codec::{OffsetKey, OffsetValue, encode_offset_key, encode_offset_value};
-use super::coordinator::{Group, GroupCoordinator, Place};
+use super::coordinator::{Group, GroupCoordinator, Place, Recorded};
 use super::membership::CommitBy;
 use super::writes::{Write, commit_error};
 use crate::error::ErrorCode;
-use crate::ids::{TopicId, TopicPartition};
+use crate::ids::{NO_OFFSET, Offset, TopicId, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::plant::{Plant, planted};
 use crate::protocol::{
@@ -32,6 +32,8 @@ pub(super) struct Commit {
     positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
     /// The producer in whose transaction it is.
     producer_id: Option<i64>,
+    /// Offset of its first record.
+    base_offset: Offset,
 }
 
 /// Records of those positions that can be committed.
@@ -52,7 +54,12 @@ impl Commit {
         positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
         producer_id: Option<i64>,
     ) -> Self {
-        Self { to: Some(to), group, positions, producer_id }
+        Self { to: Some(to), group, positions, producer_id, base_offset: NO_OFFSET }
+    }
+
+    /// It is about to be appended here.
+    pub(super) fn begins_at(&mut self, offset: Offset) {
+        self.base_offset = offset;
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &OffsetKey> {
@@ -240,14 +247,10 @@ impl GroupCoordinator {
 impl Group {
     /// The log has confirmed a commit.
     pub(super) fn committed(&mut self, commit: Commit) {
-        for (key, value) in commit.positions.into_iter().filter_map(|(_, position)| position.ok()) {
+        let known = commit.positions.into_iter().filter_map(|(_, position)| position.ok());
+        for (at, (key, value)) in (commit.base_offset..).zip(known) {
             let place = (key.topic, key.partition);
-            if let Some(producer_id) = commit.producer_id {
-                self.pending.entry(producer_id).or_default().insert(place, value);
-            } else {
-                self.supersede(&place);
-                self.positions.insert(place, value);
-            }
+            self.record(place, Recorded { value, at }, commit.producer_id);
         }
     }
 
@@ -261,14 +264,14 @@ impl Group {
             let topic = image.topic(tp.topic)?;
             group.positions.get(&(Arc::clone(&topic.name), tp.partition))
         });
-        found.map_or_else(|| CommittedOffset::none(tp), |value| value.at(tp))
+        found.map_or_else(|| CommittedOffset::none(tp), |known| known.value.at(tp))
     }
 
     /// Every position in topics that exist.
     fn all_positions(&self, image: &MetadataImage) -> Vec<CommittedOffset> {
-        let known = self.positions.iter().filter_map(|((topic, partition), value)| {
+        let known = self.positions.iter().filter_map(|((topic, partition), known)| {
             let topic = image.topic_named(topic)?;
-            Some(value.at(TopicPartition::new(topic.id, *partition)))
+            Some(known.value.at(TopicPartition::new(topic.id, *partition)))
         });
         known.collect()
     }

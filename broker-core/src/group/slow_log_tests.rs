@@ -41,10 +41,14 @@ impl World {
     }
 
     fn commit_in_transaction(&mut self, offset: Offset) {
+        self.commit_of(7, offset);
+    }
+
+    fn commit_of(&mut self, producer_id: i64, offset: Offset) {
         let request = TxnOffsetCommitRequest {
             transactional_id: "billing".into(),
             group: "billing".into(),
-            producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+            producer: ProducerIdAndEpoch { id: producer_id, epoch: 0 },
             generation: -1,
             member: "".into(),
             instance: None,
@@ -114,6 +118,32 @@ fn a_commit_of_a_transaction_that_took_too_long_waits_for_the_marker() {
     assert_eq!(world.position(), (NO_OFFSET, false));
     world.groups.transaction_ended(0, 7, true);
     assert_eq!(world.position(), (7, true));
+}
+
+#[test]
+fn of_two_transactions_the_one_that_said_a_position_last_counts_whichever_ends_last() {
+    for ends in [[7, 8], [8, 7]] {
+        let mut world = World::new(&[1], 1);
+        world.commit_of(7, 100);
+        world.commit_of(8, 90);
+        world.disk();
+        assert_eq!(world.position(), (NO_OFFSET, false));
+        for producer in ends {
+            world.groups.transaction_ended(0, producer, true);
+        }
+        assert_eq!(world.position(), (90, true), "{ends:?}");
+    }
+}
+
+#[test]
+fn what_was_committed_since_counts_more_than_a_transaction_that_ends_later() {
+    let mut world = World::new(&[1], 1);
+    world.commit_in_transaction(100);
+    world.commit_at(90, "", -1);
+    world.disk();
+    assert_eq!(world.position(), (90, false), "its end is not known yet");
+    world.groups.transaction_ended(0, 7, true);
+    assert_eq!(world.position(), (90, true));
 }
 
 #[test]

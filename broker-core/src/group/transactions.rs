@@ -1,7 +1,9 @@
 //! Positions that are committed within a transaction (TxnOffsetCommit): in the log at once, but of
-//! effect only when the transaction's marker follows them there.
+//! effect only when the transaction's marker follows them there, unless the log has something later of a
+//! position that counts already (`OffsetMetadataManager.replayEndTransactionMarker`): whoever loads the
+//! log once it is compacted finds that alone.
 
-use super::coordinator::{Group, GroupCoordinator, OffsetsPartition};
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Recorded};
 use super::membership::CommitBy;
 use super::positions::{Commit, commit_records};
 use super::writes::Write;
@@ -86,10 +88,12 @@ impl GroupCoordinator {
 impl OffsetsPartition {
     pub(super) fn transaction_ended(&mut self, producer_id: i64, commit: bool) {
         for group in self.groups.values_mut().filter(|group| !group.pending.is_empty()) {
-            if let Some(positions) = group.pending.remove(&producer_id)
-                && commit
-            {
-                group.positions.extend(positions);
+            let ended = group.pending.remove(&producer_id).filter(|_| commit);
+            for (place, said) in ended.into_iter().flatten() {
+                let known = group.positions.get(&place);
+                if known.is_none_or(|known| known.at < said.at) {
+                    group.positions.insert(place, said);
+                }
             }
         }
     }
@@ -103,9 +107,22 @@ impl OffsetsPartition {
 }
 
 impl Group {
-    /// A position that was committed or deleted without a transaction: what open ones said before
-    /// counts no more.
-    pub(super) fn supersede(&mut self, place: &(Arc<str>, i32)) {
+    /// The log has a position: it counts, or waits for the end of its producer's transaction.
+    pub(super) fn record(
+        &mut self,
+        place: (Arc<str>, i32),
+        said: Recorded,
+        producer_id: Option<i64>,
+    ) {
+        let positions = match producer_id {
+            Some(producer_id) => self.pending.entry(producer_id).or_default(),
+            None => &mut self.positions,
+        };
+        positions.insert(place, said);
+    }
+
+    /// A position was deleted: what open transactions said of it before counts no more.
+    pub(super) fn forget_open(&mut self, place: &(Arc<str>, i32)) {
         if !self.pending.is_empty() {
             self.pending.values_mut().for_each(|positions| {
                 positions.remove(place);

@@ -8,7 +8,7 @@ use super::coordinator::Place;
 use super::membership::Then;
 use super::positions::Commit;
 use crate::error::ErrorCode;
-use crate::ids::LeaderEpoch;
+use crate::ids::{LeaderEpoch, NO_OFFSET};
 use crate::plant::{Plant, planted};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch};
 use crate::records::{Batch, Record, Records};
@@ -105,8 +105,12 @@ impl Writes {
         replicas: &mut ReplicaManager,
         (tp, epoch): Place,
         batch: Batch,
-        write: Write,
+        mut write: Write,
     ) {
+        if let Write::Positions(commit) = &mut write {
+            let next = replicas.find(tp).map(|partition| partition.log.next_offset());
+            commit.begins_at(next.unwrap_or(NO_OFFSET));
+        }
         let early = planted(replicas.config.plant, Plant::CommitNotReplicated);
         self.next_token += 1;
         self.pending.insert(self.next_token, Pending { partition: tp.partition, epoch, write });

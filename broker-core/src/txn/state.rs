@@ -102,11 +102,15 @@ impl Transaction {
         new_id: Option<i64>,
         wall_ms: i64,
     ) -> Result<Init, ErrorCode> {
-        if self.is_changing || self.values.state.is_ending() {
+        if self.is_changing {
             return Err(ErrorCode::ConcurrentTransactions);
         }
+        // somebody else's id stays that, whatever the end that is under way comes to
         if held.is_some_and(|held| !self.may_have_been(held)) {
             return Err(ErrorCode::ProducerFenced);
+        }
+        if self.values.state.is_ending() {
+            return Err(ErrorCode::ConcurrentTransactions);
         }
         if self.values.state == TransactionState::Ongoing {
             return Ok(Init::Fence(self.fence(wall_ms)));

@@ -257,7 +257,7 @@ fn outcome(
     asked: Asked,
     told: impl Fn(TopicPartition) -> ErrorCode,
 ) -> Verified {
-    let Asked { work, producer, guards, .. } = asked;
+    let Asked { work, producer, guards, rules, .. } = asked;
     let errors: Vec<_> = guards
         .iter()
         .map(|guard| (guard.tp, check(cx, producer, guard, told(guard.tp))))
@@ -271,7 +271,7 @@ fn outcome(
             let unasked = unasked(&request.produce, &guards);
             let over = unasked.filter(|tp| is_over(cx, *tp, producer));
             let over = over.map(|tp| (tp, ErrorCode::InvalidTxnState));
-            let retriable = |(tp, error)| (tp, produce_error(error));
+            let retriable = |(tp, error)| (tp, produce_error(error, rules));
             let refused = errors.into_iter().map(retriable).chain(over).collect();
             Verified::Produce(to, request.produce, refused)
         }
@@ -371,9 +371,11 @@ pub(crate) fn coordinator(image: &MetadataImage, id: &str) -> Option<NodeId> {
     topic.partitions.get(usize::try_from(partition_for(id, count)).ok()?)?.leader
 }
 
-/// Producers try again after this error, old ones included.
-fn produce_error(error: ErrorCode) -> ErrorCode {
+/// Producers try again after this error, old ones included. Those with an epoch each know that the transaction before
+/// may be about to end.
+fn produce_error(error: ErrorCode, rules: TransactionRules) -> ErrorCode {
     match error {
+        ErrorCode::ConcurrentTransactions if rules.has_epochs() => error,
         ErrorCode::ConcurrentTransactions
         | ErrorCode::CoordinatorLoadInProgress
         | ErrorCode::CoordinatorNotAvailable

@@ -1,6 +1,8 @@
 //! Where a replica outside the ISR may lead, and must when none in it can: `unclean.leader.election.enable` of a topic
-//! counts before that of the brokers, and an administrator may ask for any leader once.
+//! counts before that of the brokers, and an administrator may ask for any leader once. `__transaction_state` is made
+//! with one that says no.
 
+use super::suite::TRANSACTIONS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use stormglass_scenarios::plan::{Action, Operation, Plan};
 
@@ -44,7 +46,7 @@ impl Unclean {
         };
         Self {
             all: value(&plan.cluster.config).unwrap_or(false),
-            own: own.collect(),
+            own: own.chain([(TRANSACTIONS_TOPIC.to_owned(), false)]).collect(),
             asked: asked.collect(),
             changes: operations().any(is_change),
         }
@@ -96,6 +98,15 @@ mod tests {
         assert_eq!(of("true", None, None), (true, true));
         assert_eq!(of("false", Some("true"), None), (true, true));
         assert_eq!(of("true", Some("false"), None), (false, false));
+    }
+
+    #[test]
+    fn what_transactions_have_come_to_is_not_given_up_whatever_brokers_say() {
+        let mut plan = plan();
+        plan.cluster.config.insert(KEY.to_owned(), "true".to_owned());
+        let unclean = Unclean::of(&plan);
+        assert!(unclean.may_be("t") && unclean.must_be("t"));
+        assert!(!unclean.may_be(TRANSACTIONS_TOPIC) && !unclean.must_be(TRANSACTIONS_TOPIC));
     }
 
     #[test]

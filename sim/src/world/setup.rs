@@ -256,8 +256,10 @@ impl World {
         let min_isr = self.setting("transaction.state.log.min.isr", 2);
         let config = [
             ("cleanup.policy", "compact".to_owned()),
+            ("compression.type", "uncompressed".to_owned()),
             ("min.insync.replicas", min_isr.to_string()),
             ("segment.bytes", segment.to_string()),
+            ("unclean.leader.election.enable", "false".to_owned()),
         ];
         let config = config.map(|(key, value)| (key.to_owned(), value));
         NewTopic {

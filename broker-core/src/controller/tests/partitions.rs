@@ -1,6 +1,7 @@
 use super::rig::{Rig, nodes};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
+use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord};
 use crate::protocol::{ElectLeadersRequest, ElectionKind, Placement, Request, Response};
 
 fn automatic(partitions: i32, replication_factor: i16) -> Placement {
@@ -128,6 +129,31 @@ fn preferred_leaders_are_elected_on_request() {
     assert_eq!(rig.state(tp).0, 1);
     assert_eq!(elect(&mut rig, Some(vec![tp])), [(tp, ErrorCode::ElectionNotNeeded)]);
     assert_eq!(elect(&mut rig, None), []);
+}
+
+#[test]
+fn where_nobody_leads_a_preferred_election_takes_whoever_is_in_sync() {
+    let mut rig = Rig::with_brokers(2);
+    let tp = rig.create_on(&[1, 2], &[]);
+    rig.only_heard(&[2]);
+    assert_eq!(rig.state(tp), (2, 1, vec![2]));
+    let leader = LeaderUpdate::NoLeader;
+    let change = PartitionChangeRecord { leader, ..PartitionChangeRecord::new(tp) };
+    rig.act(|controller, step, raft| {
+        controller.stage(MetadataRecord::PartitionChange(change));
+        controller.submit(step, raft);
+    });
+    rig.settle();
+    assert_eq!(rig.state(tp), (0, 2, vec![2]));
+    let (kind, partitions) = (ElectionKind::Preferred, Some(vec![tp]));
+    let request = Request::ElectLeaders(ElectLeadersRequest { kind, partitions });
+    for told in [ErrorCode::None, ErrorCode::PreferredLeaderNotAvailable] {
+        let Response::ElectLeaders(answer) = rig.ask(request.clone()) else {
+            panic!("{request:?}")
+        };
+        assert_eq!(answer.partitions, [(tp, told)]);
+        assert_eq!(rig.state(tp), (2, 3, vec![2]));
+    }
 }
 
 #[test]

@@ -88,11 +88,15 @@ impl Membership {
         self.logged = Some((value.generation, value.members.len()));
     }
 
-    /// The log is read: from now on members must show that they are alive.
-    pub(in crate::group) fn loaded(&mut self, cx: &mut Cx<'_, '_>) {
+    /// The log is read: from now on members must show that they are alive. Where there is room for fewer, those that
+    /// join again first stay; until then all may commit.
+    pub(in crate::group) fn loaded(&mut self, cx: &mut Cx<'_, '_>, size_max: usize) {
         for member in self.members.values_mut() {
             let session = member.session;
             member.expect(cx, &self.group, session);
+        }
+        if self.members.len() > size_max {
+            self.prepare(cx);
         }
     }
 

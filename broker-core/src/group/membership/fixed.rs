@@ -5,6 +5,7 @@ use super::{Cx, Membership, Store, Then};
 use crate::error::ErrorCode;
 use crate::protocol::{GroupState, JoinGroupRequest, JoinGroupResponse, Response};
 use crate::step::{ReplyTo, Step};
+use crate::time::Duration;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -16,8 +17,16 @@ pub(in crate::group) struct Replacement {
     new: Arc<str>,
     generation: i32,
     can_skip_assignment: bool,
-    /// What the place had before, should the write fail.
+    /// Should the write fail.
+    before: Before,
+}
+
+/// What a place had before its member came back.
+#[derive(Debug)]
+struct Before {
     protocols: Vec<(Arc<str>, Bytes)>,
+    session: Duration,
+    rebalance: Duration,
 }
 
 impl Replacement {
@@ -38,7 +47,8 @@ impl Membership {
         request: &JoinGroupRequest,
     ) {
         let Some(mut member) = self.take_place(cx, old, &new) else { return };
-        let before = std::mem::replace(&mut member.protocols, request.protocols.clone());
+        let protocols = std::mem::take(&mut member.protocols);
+        let before = Before { protocols, session: member.session, rebalance: member.rebalance };
         member.update(request);
         let session = member.session;
         member.expect(cx, &self.group, session);
@@ -50,7 +60,7 @@ impl Membership {
                 new,
                 generation: self.generation,
                 can_skip_assignment: request.can_skip_assignment,
-                protocols: before,
+                before,
             };
             let then = Then::Replace(replacement);
             return cx.stores.push(Store { value: self.value(None), then });
@@ -90,7 +100,7 @@ impl Membership {
         replacement: Replacement,
         error: ErrorCode,
     ) {
-        let Replacement { to, old, new, generation, can_skip_assignment, protocols } = replacement;
+        let Replacement { to, old, new, generation, can_skip_assignment, before } = replacement;
         let answer = if error.is_ok() && self.generation == generation {
             self.returned(&new, &old, can_skip_assignment)
         } else {
@@ -98,8 +108,9 @@ impl Membership {
             if !error.is_ok()
                 && let Some(mut member) = self.take_place(cx, &new, &old)
             {
-                member.protocols = protocols;
-                let session = member.session;
+                let Before { protocols, session, rebalance } = before;
+                (member.protocols, member.session, member.rebalance) =
+                    (protocols, session, rebalance);
                 member.expect(cx, &self.group, session);
                 self.members.insert(Arc::clone(&old), member);
             }

@@ -20,9 +20,10 @@ impl Membership {
         size_max: usize,
     ) {
         let member = Arc::clone(&request.member);
-        let joined = if !self.accepts(&member, size_max) {
-            Err(ErrorCode::GroupMaxSizeReached)
-        } else if self.state == GroupState::Dead {
+        if !self.accepts(&member, size_max) {
+            return self.turn_away(cx, to, &member);
+        }
+        let joined = if self.state == GroupState::Dead {
             Err(ErrorCode::CoordinatorNotAvailable)
         } else if !self.supports_protocols(&request) {
             Err(ErrorCode::InconsistentGroupProtocol)
@@ -49,6 +50,15 @@ impl Membership {
                 self.members.contains_key(member) || self.members.len() < size_max
             }
         }
+    }
+
+    /// There is no room: who was a member, or was given its id, is not waited for any more. Kafka waits for
+    /// the rebalance timeout where all others have joined already.
+    fn turn_away(&mut self, cx: &mut Cx<'_, '_>, to: ReplyTo, member: &Arc<str>) {
+        self.pending.remove(member);
+        self.remove(cx, member);
+        refuse(cx, to, "".into(), ErrorCode::GroupMaxSizeReached);
+        self.try_complete_join(cx);
     }
 
     /// Whether all members can go on with one of the protocols.

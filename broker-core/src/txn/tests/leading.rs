@@ -470,5 +470,5 @@ fn with_an_epoch_each_a_busy_coordinator_is_asked_again_for_a_while() {
     }
     let id = bed.question();
     let verified = bed.told(id, Ok(ErrorCode::ConcurrentTransactions));
-    assert_eq!(bed.outcome(verified), ErrorCode::NotEnoughReplicas, "now the producer waits");
+    assert_eq!(bed.outcome(verified), ErrorCode::ConcurrentTransactions, "now the producer waits");
 }

@@ -104,7 +104,20 @@ fn while_markers_are_on_their_way_everybody_waits() {
     assert_eq!(transaction.end(producer(0), true, 9), Err(wait));
     assert_eq!(transaction.end(producer(0), false, 9), Err(ErrorCode::InvalidTxnState));
     assert_eq!(transaction.init(TIMEOUT_MS, None, None, 9), Err(wait));
+    assert_eq!(transaction.init(TIMEOUT_MS, Some(producer(0)), None, 9), Err(wait));
     assert_eq!(transaction.verify(producer(0)), Err(wait));
+}
+
+#[test]
+fn who_has_another_id_is_fenced_at_once_unless_the_log_is_being_told() {
+    let mut transaction = ongoing();
+    let stranger = Some(ProducerIdAndEpoch { id: 7, epoch: 0 });
+    let values = transaction.end(producer(0), true, 9).unwrap().unwrap();
+    let told = transaction.init(TIMEOUT_MS, stranger, None, 9);
+    assert_eq!(told, Err(ErrorCode::ConcurrentTransactions));
+    take(&mut transaction, values);
+    let told = transaction.init(TIMEOUT_MS, stranger, None, 9);
+    assert_eq!(told, Err(ErrorCode::ProducerFenced), "markers are on their way");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use stormglass_broker_core::config::ServerConfig;
 use stormglass_broker_core::protocol::{CreateTopicsRequest, NewTopic, Placement, Request};
 
+const UNCLEAN: &str = "unclean.leader.election.enable";
+
 /// Topics that the request which is being handled asks about, if they may be created.
 #[derive(Debug, Default)]
 pub(super) struct Creations {
@@ -104,8 +106,12 @@ fn flaw(topic: &NewTopic, server: &ServerConfig) -> Option<&'static str> {
     if !is("segment.bytes", segment_bytes) {
         return Some("segment.bytes");
     }
-    let is_kept = min_isr.is_none_or(|min_isr| is("min.insync.replicas", min_isr));
-    (!is_kept).then_some("min.insync.replicas")
+    if !is("min.insync.replicas", min_isr?) {
+        return Some("min.insync.replicas");
+    }
+    // whatever the brokers' config is
+    let is_clean = topic.config.get(UNCLEAN).is_some_and(|text| text == "false");
+    (!is_clean).then_some(UNCLEAN)
 }
 
 #[cfg(test)]
@@ -162,12 +168,16 @@ mod tests {
             flaw(&NewTopic { name: name.into(), placement, config: config.collect() }, &server)
         };
         let (segments, in_sync) = (("segment.bytes", "104857600"), ("min.insync.replicas", "3"));
-        assert_eq!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, in_sync]), None);
-        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments]).is_some(), "one in sync would do");
+        let clean = (UNCLEAN, "false");
+        assert_eq!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, in_sync, clean]), None);
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, clean]).is_some(), "one in sync would do");
         let less = ("min.insync.replicas", "2");
-        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, less]).is_some());
-        assert!(flaw(TRANSACTIONS_TOPIC, 50, &[segments, in_sync]).is_some());
-        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[in_sync]).is_some());
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, less, clean]).is_some());
+        assert!(flaw(TRANSACTIONS_TOPIC, 50, &[segments, in_sync, clean]).is_some());
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[in_sync, clean]).is_some());
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, in_sync]).is_some(), "as the brokers say");
+        let unclean = (UNCLEAN, "true");
+        assert!(flaw(TRANSACTIONS_TOPIC, 2, &[segments, in_sync, unclean]).is_some());
         assert_eq!(flaw(OFFSETS_TOPIC, 50, &[segments]), None, "those go by the cluster's");
         assert_eq!(flaw("t", -1, &[]), None);
     }

@@ -126,7 +126,7 @@ impl LetIn {
         let known = self.refused.get(&place).copied();
         let same = known.filter(|of| (of.epoch, of.led_in) == (batch.epoch, batch.led_in));
         match error {
-            ErrorCode::NotEnoughReplicas if is_for_now => {
+            ErrorCode::NotEnoughReplicas | ErrorCode::ConcurrentTransactions if is_for_now => {
                 let sequence = same.map_or(batch.sequence, |of| of.sequence.min(batch.sequence));
                 self.refused.insert(place, Refused { sequence, ..batch });
             }
@@ -280,9 +280,13 @@ mod tests {
 
     /// Sequence 5 was refused for now.
     fn refused() -> LetIn {
+        refused_by(ErrorCode::NotEnoughReplicas)
+    }
+
+    fn refused_by(error: ErrorCode) -> LetIn {
         let mut let_in = LetIn::default();
         let batch = Refused { epoch: 0, led_in: 0, sequence: 5 };
-        let_in.answered(place(), batch, (ErrorCode::NotEnoughReplicas, true));
+        let_in.answered(place(), batch, (error, true));
         let_in
     }
 
@@ -304,6 +308,8 @@ mod tests {
             let_in.written((1, tp(0)), &written(0, sequence)).is_some()
         };
         assert!(is_left_out(&mut refused(), 7));
+        let mut busy = refused_by(ErrorCode::ConcurrentTransactions);
+        assert!(is_left_out(&mut busy, 7), "with an epoch each, the coordinator was busy");
         let mut let_in = refused();
         assert!(!is_left_out(&mut let_in, 5) && !is_left_out(&mut let_in, 7), "it was let in");
         for error in [ErrorCode::NotEnoughReplicas, ErrorCode::InvalidTxnState] {

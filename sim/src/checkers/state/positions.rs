@@ -1,5 +1,6 @@
 //! Positions that a group's log gives it, reckoned from its bytes by rules of its own: whichever the log has last counts,
-//! and what a transaction says counts when its marker is there, unless somebody has said something else since.
+//! and what a transaction says counts when its marker is there, unless the log has something else since; what was
+//! deleted no open transaction brings back.
 
 use super::NodeView;
 use crate::checkers::history::History;
@@ -15,6 +16,8 @@ use stormglass_broker_core::records::{Batch, EndTxnMarker, Record};
 
 /// Positions of groups.
 type Positions = BTreeMap<PositionKey, Offset>;
+/// Positions, and the place of each among all that the log says.
+type Said = BTreeMap<PositionKey, (u64, Offset)>;
 /// Positions of open transactions, by producer.
 type Open = BTreeMap<i64, Positions>;
 
@@ -98,34 +101,48 @@ fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> Positions {
 
 /// Positions that count, and those of open transactions, by producer.
 fn read<'a>(batches: impl Iterator<Item = &'a Batch>) -> (Positions, Open) {
-    let mut known = Positions::new();
-    let mut open = Open::new();
+    let mut known = Said::new();
+    let mut open = BTreeMap::<i64, Said>::new();
+    let mut count = 0;
     for batch in batches {
         let producer = batch.header.producer_id;
         if batch.header.is_control() {
             let said = open.remove(&producer).unwrap_or_default();
             if EndTxnMarker::of(batch).is_some_and(|marker| marker.commit) {
-                known.extend(said);
+                for (key, said) in said {
+                    settle(&mut known, key, said);
+                }
             }
             continue;
         }
         for record in batch.records().unwrap_or_default() {
             let Some(key) = key(&record) else { continue };
-            let offset = offset(&record);
-            if let Some(offset) = offset.filter(|_| batch.header.is_transactional()) {
-                open.entry(producer).or_default().insert(key, offset);
-                continue;
+            count += 1;
+            match offset(&record) {
+                Some(offset) if batch.header.is_transactional() => {
+                    open.entry(producer).or_default().insert(key, (count, offset));
+                }
+                Some(offset) => settle(&mut known, key, (count, offset)),
+                None => {
+                    for said in open.values_mut().chain([&mut known]) {
+                        said.remove(&key);
+                    }
+                }
             }
-            open.values_mut().for_each(|said| {
-                said.remove(&key);
-            });
-            match offset {
-                Some(offset) => known.insert(key, offset),
-                None => known.remove(&key),
-            };
         }
     }
-    (known, open)
+    let open = open.into_iter().map(|(producer, said)| (producer, offsets(said)));
+    (offsets(known), open.collect())
+}
+
+fn offsets(said: Said) -> Positions {
+    said.into_iter().map(|(key, (_, offset))| (key, offset)).collect()
+}
+
+/// A position counts, unless one does that was said later.
+fn settle(known: &mut Said, key: PositionKey, said: (u64, Offset)) {
+    let newest = known.entry(key).or_insert(said);
+    *newest = said.max(*newest);
 }
 
 /// Group, topic and partition (`OffsetCommitKey`), if a record has a position.
@@ -194,6 +211,11 @@ mod tests {
         assert_eq!(of(&[open(), says(Some(3), None), ends(7, true)]), Some(3), "said since");
         assert_eq!(of(&[open(), says(None, None), ends(7, true)]), None, "deleted since");
         assert_eq!(of(&[open(), ends(8, true)]), None, "another one's end");
+        let other = || says(Some(4), Some(8));
+        for (first, last) in [(7, 8), (8, 7)] {
+            let log = [open(), other(), ends(first, true), ends(last, true)];
+            assert_eq!(of(&log), Some(4), "said last, whichever ends last");
+        }
     }
 
     #[test]
@@ -212,6 +234,7 @@ mod tests {
         assert_eq!(of(&[says(Some(3), None), open()]), 1);
         assert_eq!(of(&[open(), ends(8, true)]), 1, "another one's end");
         assert_eq!(of(&[open(), ends(7, false)]), 0);
-        assert_eq!(of(&[open(), says(Some(3), None)]), 0, "said since");
+        assert_eq!(of(&[open(), says(Some(3), None)]), 1, "it may still have been before that");
+        assert_eq!(of(&[open(), says(None, None)]), 0, "deleted since");
     }
 }

@@ -58,9 +58,14 @@ fn a_leader_that_comes_back_must_not_assign() {
 fn a_return_that_the_log_does_not_take_is_undone() {
     let mut rig = Rig::new();
     let (a, b) = stable(&mut rig);
-    let back = rig.join_as(join_fixed("b", ""));
+    let before = rig.group.value(None).members;
+    let mut other = join_fixed("b", "");
+    (other.session_timeout_ms, other.rebalance_timeout_ms) = (SESSION_MS * 2, SESSION_MS * 3);
+    let back = rig.join_as(other);
+    assert_ne!(rig.group.value(None).members, before);
     rig.written(ErrorCode::CoordinatorNotAvailable);
     assert_eq!(rig.joined(back).error, ErrorCode::UnknownMemberId);
+    assert_eq!(rig.group.value(None).members, before, "its timeouts are back, too");
     let mut ids = vec![a, b.clone()];
     ids.sort();
     assert_eq!(rig.ids(), ids);

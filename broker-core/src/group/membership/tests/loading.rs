@@ -7,11 +7,15 @@ use crate::group::membership::Membership;
 use crate::protocol::GroupState;
 
 fn reload(rig: &Rig) -> Rig {
+    reload_with(rig, usize::MAX)
+}
+
+fn reload_with(rig: &Rig, size_max: usize) -> Rig {
     let bytes = encode_group_value(&rig.group.value(None));
     let value = decode_group_value(&bytes).unwrap();
     let mut loaded = Rig::of(Membership::load("billing".into(), value));
     loaded.now_ms = rig.now_ms;
-    loaded.act(Membership::loaded);
+    loaded.act(|group, cx| group.loaded(cx, size_max));
     loaded
 }
 
@@ -39,6 +43,24 @@ fn members_that_do_not_come_to_the_new_coordinator_are_out_after_a_session() {
     rig.beat(&a, 1);
     rig.wait(1);
     assert_eq!(rig.ids(), [a]);
+}
+
+#[test]
+fn where_there_is_room_for_fewer_members_who_joins_again_first_stays() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    assert_eq!(reload_with(&rig, 2).state(), GroupState::Stable);
+    let mut rig = reload_with(&rig, 1);
+    assert_eq!((rig.state(), rig.generation()), (GroupState::PreparingRebalance, 1));
+    assert_eq!(rig.beat(&b, 1), ErrorCode::RebalanceInProgress);
+    let first = rig.join_of(join("b", &b), 1);
+    assert!(rig.is_open(first), "the other one has its time");
+    let late = rig.join_of(join("a", &a), 1);
+    let late = rig.joined(late);
+    assert_eq!((late.error, &*late.member), (ErrorCode::GroupMaxSizeReached, ""));
+    let first = rig.joined(first);
+    assert_eq!((first.error, first.generation, first.leader), (ErrorCode::None, 2, b.clone()));
+    assert_eq!(rig.ids(), [b]);
 }
 
 #[test]

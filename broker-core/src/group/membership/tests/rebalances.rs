@@ -162,6 +162,32 @@ fn a_full_group_takes_nobody() {
 }
 
 #[test]
+fn who_finds_no_room_in_a_rebalance_is_a_member_no_longer() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    let first = rig.join_of(join("a", &a), 1);
+    let refused = rig.join_of(join("b", &b), 1);
+    let refused = rig.joined(refused);
+    assert_eq!((refused.error, &*refused.member), (ErrorCode::GroupMaxSizeReached, ""));
+    assert_eq!(rig.beat(&b, 1), ErrorCode::UnknownMemberId);
+    assert_eq!(rig.joined(first).generation, 2, "nobody is missing");
+    assert_eq!(rig.ids(), [a]);
+}
+
+#[test]
+fn an_id_that_finds_no_room_is_not_waited_for() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.stable();
+    let asked = rig.join_as(join("c", ""));
+    let c = rig.joined(asked).member;
+    let (first, second) = (rig.join_as(join("a", &a)), rig.join_as(join("b", &b)));
+    assert!(rig.is_open(first) && rig.is_open(second), "it may come yet");
+    let refused = rig.join_of(join("c", &c), 2);
+    assert_eq!(rig.joined(refused).error, ErrorCode::GroupMaxSizeReached);
+    assert_eq!((rig.joined(first).generation, rig.joined(second).generation), (2, 2));
+}
+
+#[test]
 fn what_a_sync_says_must_fit() {
     let mut rig = Rig::new();
     let (a, _) = rig.stable();
