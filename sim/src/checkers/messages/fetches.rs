@@ -23,6 +23,8 @@ pub(super) struct Question<'a> {
     pub(super) has_agreed: bool,
     /// The highest high watermark that the replica has had since the fetch came, and has been cut below.
     pub(super) had: Option<Offset>,
+    /// What was [`unknown`] as the fetch came.
+    pub(super) unknown: &'a [(TopicPartition, LeaderEpoch)],
 }
 
 /// Positions of a follower's fetch that were looked at in the step in which it came, and agreed with their logs: there is
@@ -47,6 +49,31 @@ pub(super) fn agreed(broker: &Broker, fetch: &FetchRequest) -> Vec<(TopicPartiti
     };
     let agreed = fetch.partitions.iter().filter(at_once);
     agreed.map(|part| (part.tp, part.fetch_offset)).collect()
+}
+
+/// Partitions of a fetch, by its `positions`, of which the replicas here know less than who fetches as it comes, and the
+/// epochs that it names. Epochs only grow, and taking a replica away begins one: what is unknown to a later look is so
+/// as the fetch comes.
+pub(super) fn unknown<'a>(
+    broker: &Broker,
+    fetch: &FetchRequest,
+    positions: impl Iterator<Item = &'a FetchPartition>,
+) -> Vec<(TopicPartition, LeaderEpoch)> {
+    let asked = positions.map(|part| (part.tp, part.current_leader_epoch));
+    let is_unknown = |&(tp, epoch): &(TopicPartition, LeaderEpoch)| {
+        broker.replica_view(tp).is_some_and(|view| knows_less(&view, fetch, epoch))
+    };
+    asked.filter(is_unknown).collect()
+}
+
+/// Whether a replica has yet to hear of the epoch that a fetcher names, or, if it leads, that this one is a replica: who
+/// is added by a reassignment may know of it before its leader does.
+pub(super) fn knows_less(view: &ReplicaView<'_>, fetch: &FetchRequest, asked: LeaderEpoch) -> bool {
+    let is_stranger = fetch.replica.is_some_and(|replica| {
+        let is_other = |follower: &Follower| follower.id != replica.id;
+        view.lead.as_ref().is_some_and(|lead| lead.followers.iter().all(is_other))
+    });
+    asked > view.leader_epoch || asked == view.leader_epoch && is_stranger
 }
 
 /// A partition's answer.
@@ -101,14 +128,10 @@ pub(super) fn of_replica(
             format!("broker {node}, in epoch {epoch}, tells a fetcher of epoch {asked} that it is behind")
         }),
         ErrorCode::UnknownLeaderEpoch => {
-            // a replica that is moved here may know of it before its leader does
-            let is_stranger = question.fetch.replica.is_some_and(|replica| {
-                let mut followers = view.lead.iter().flat_map(|lead| lead.followers.iter());
-                asked == epoch && followers.all(|follower| follower.id != replica.id)
-            });
-            // other partitions may have been read meanwhile, while it began (hunt seed 7302418)
-            let has_waited = !question.is_alone && asked == epoch;
-            says.rule(asked > epoch || is_stranger || has_waited, &|| {
+            // other partitions may have been read meanwhile, while it heard of that (hunt seed 7302418), and of later
+            // epochs (33008269): Kafka's errors are those of when it looked, too (`ReplicaManager.readFromLog`)
+            let has_waited = !question.is_alone && question.unknown.contains(&(part.tp, asked));
+            says.rule(knows_less(view, question.fetch, asked) || has_waited, &|| {
                 format!(
                     "broker {node}, in epoch {epoch}, says that it does not know epoch {asked} yet"
                 )

@@ -297,7 +297,8 @@ impl Checkers {
         }
         if is_looked_at(request) {
             let wall_ms = self.has_right_clocks.then(|| self.ledger.wall_ms(now_ns));
-            let open = Open::new(broker, request, self.group_heartbeat_ms, wall_ms);
+            let mut open = Open::new(broker, request, self.group_heartbeat_ms, wall_ms);
+            open.note_unknown((node, broker), &self.talk.sessions);
             self.talk.open.insert(key, open);
         }
     }
@@ -577,6 +578,7 @@ impl Checkers {
                 was_outside: open.noted.was_outside(position),
                 has_agreed: open.agreed.contains(&(part.tp, position.fetch_offset)),
                 had: open.had(part.tp),
+                unknown: &open.unknown,
             };
             self.about(part.tp, |says| fetches::answer(says, by, question, part));
         }

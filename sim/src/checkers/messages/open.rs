@@ -1,11 +1,12 @@
 //! Requests whose answers are compared with them, and what is noted of each as a node begins to work on it.
 
 use super::noted::Noted;
+use super::sessions::Sessions;
 use super::timestamps::{self, Visible};
 use super::{answers, fetches, led, placed, transactional, unsure};
 use rustc_hash::FxHashMap;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
 use stormglass_broker_core::protocol::Request;
 
 /// A request that waits for its answer.
@@ -26,6 +27,8 @@ pub(super) struct Open {
     pub(super) unled: Vec<TopicPartition>,
     /// Of a follower's fetch: positions that were looked at and found to agree at once.
     pub(super) agreed: Vec<(TopicPartition, Offset)>,
+    /// Of a fetch: what was [`fetches::unknown`] as it came.
+    pub(super) unknown: Vec<(TopicPartition, LeaderEpoch)>,
     /// Of a fetch: replicas that were cut since it came, and their high watermarks before.
     cut: Vec<(TopicPartition, Offset)>,
     /// Of members in the classic protocol, and of readers.
@@ -74,8 +77,16 @@ impl Open {
             transactional,
             unled,
             agreed,
+            unknown: Vec::new(),
             cut,
             noted,
+        }
+    }
+
+    /// Notes what is unknown where a fetch comes, which is about what its session holds, too.
+    pub(super) fn note_unknown(&mut self, (node, broker): (i32, &Broker), sessions: &Sessions) {
+        if let Request::Fetch(fetch) = &self.request {
+            self.unknown = fetches::unknown(broker, fetch, sessions.positions(node, fetch));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::recorder::testing::{batch, tp};
 use std::sync::Arc;
 use stormglass_broker_core::config::{ServerConfig, TopicConfig};
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset};
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{LeadView, ProducerView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
@@ -128,7 +128,7 @@ pub(super) fn broken_by(check: impl FnOnce(&mut Says<'_>)) -> usize {
 /// One of several partitions, of which nothing was noted as the fetch came.
 fn asked<'a>(fetch: &'a FetchRequest, position: &'a FetchPartition) -> Question<'a> {
     let (is_alone, was_outside, has_agreed, had) = (false, false, false, None);
-    Question { fetch, position, is_alone, was_outside, has_agreed, had }
+    Question { fetch, position, is_alone, was_outside, has_agreed, had, unknown: &[] }
 }
 
 /// What the rules say of a consumer's answer.
@@ -176,6 +176,38 @@ fn a_high_watermark_may_be_that_from_before_a_cut_when_others_are_read() {
     assert_eq!(broken(false, Some(24)), 1, "it never had as much");
     assert_eq!(broken(true, Some(25)), 1, "alone, it is told at once");
     assert_eq!(broken(false, None), 1, "it was not cut");
+}
+
+/// Hunt seed 33008269: it came in epoch 0, and that others were read took until epoch 3.
+#[test]
+fn an_epoch_may_be_unknown_as_it_was_when_others_are_read() {
+    let log = log();
+    let request = fetch((0, -1), Vec::new());
+    let error = ErrorCode::UnknownLeaderEpoch;
+    let answer = FetchPartitionResponse { error, ..told(Records::default()) };
+    let broken = |is_alone, current_leader_epoch, unknown: &[(TopicPartition, LeaderEpoch)]| {
+        let position = FetchPartition { current_leader_epoch, ..part(10, -1) };
+        let question = Question { is_alone, unknown, ..asked(&request, &position) };
+        broken_by(|says| fetches::of_replica(says, 1, &view(&log), question, &answer))
+    };
+    assert_eq!((broken(false, 1, &[(tp(0), 1)]), broken(false, 3, &[(tp(0), 3)])), (0, 0));
+    assert_eq!(broken(true, 1, &[(tp(0), 1)]), 1, "alone, it is told at once");
+    assert_eq!((broken(false, 1, &[]), broken(false, 3, &[])), (1, 1), "it was known");
+    assert_eq!(broken(false, 1, &[(tp(0), 2), (tp(1), 1)]), 1, "another one was not");
+}
+
+#[test]
+fn who_fetches_knows_more_in_a_later_epoch_or_as_a_replica_that_is_new() {
+    let log = log();
+    let mut request = fetch((0, -1), Vec::new());
+    let led = view(&log);
+    let knows_less =
+        |request: &FetchRequest| [2, 3, 4].map(|epoch| fetches::knows_less(&led, request, epoch));
+    assert_eq!(knows_less(&request), [false, false, true]);
+    request.replica = Some(ReplicaState { id: NodeId(2), epoch: 1 });
+    assert_eq!(knows_less(&request), [false, true, true], "the leader has no such follower");
+    let followed = ReplicaView { lead: None, ..view(&log) };
+    assert!(!fetches::knows_less(&followed, &request, 3), "others say that they do not lead");
 }
 
 /// Hunt seed 28002844.
