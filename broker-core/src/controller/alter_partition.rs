@@ -13,10 +13,7 @@ use crate::protocol::{
 
 impl Controller {
     pub(super) fn alter_partition(&mut self, request: &AlterPartitionRequest) -> Response {
-        let error = match self.check_broker_epoch(request.broker, request.broker_epoch) {
-            ErrorCode::None => ErrorCode::None,
-            _ => ErrorCode::StaleBrokerEpoch,
-        };
+        let error = self.check_broker_epoch(request.broker, request.broker_epoch);
         let partitions = if error.is_ok() {
             request.partitions.iter().map(|data| self.alter_one(request.broker, data)).collect()
         } else {

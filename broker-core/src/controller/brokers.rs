@@ -93,14 +93,10 @@ impl Controller {
 
     /// Error of a request that names a registration which is not the current one (ISR-22).
     pub(super) fn check_broker_epoch(&self, broker: NodeId, epoch: Offset) -> ErrorCode {
+        let takes_old = planted(self.plant, Plant::OldBrokerEpochAccepted);
         match self.image.broker(broker) {
-            None => ErrorCode::BrokerIdNotRegistered,
-            Some(known)
-                if known.epoch != epoch && !planted(self.plant, Plant::OldBrokerEpochAccepted) =>
-            {
-                ErrorCode::StaleBrokerEpoch
-            }
-            Some(_) => ErrorCode::None,
+            Some(known) if known.epoch == epoch || takes_old => ErrorCode::None,
+            _ => ErrorCode::StaleBrokerEpoch,
         }
     }
 

@@ -334,10 +334,11 @@ impl GroupCoordinator {
             Deletion::Topic { .. } | Deletion::Expired { .. } => {}
             Deletion::Positions { to, answer, .. } => {
                 let Some(to) = to.take() else { return };
-                let mut answer = answer.clone();
-                for (_, outcome) in answer.partitions.iter_mut().filter(|(_, e)| e.is_ok()) {
-                    *outcome = error;
-                }
+                // what is said of a partition is final, and the request as a whole is asked again
+                let answer = match error {
+                    ErrorCode::None => answer.clone(),
+                    error => OffsetDeleteResponse { error, partitions: Vec::new() },
+                };
                 step.reply(to, Response::OffsetDelete(answer));
             }
         }

@@ -278,12 +278,17 @@ impl GroupCoordinator {
                         .and_then(|drafted| self.settle(step, replicas, place, id, drafted, None))
                 }
             };
-            answer.members.push((member, instance, removed.err().unwrap_or(ErrorCode::None)));
+            let error = removed.err().unwrap_or(ErrorCode::None);
+            if !matches!(error, ErrorCode::None | ErrorCode::UnknownMemberId) {
+                // the log does not take it, and the request as a whole is asked again
+                return step.reply(to, consumer::refused(&Response::LeaveGroup(answer), error));
+            }
+            answer.members.push((member, instance, error));
         }
         let nothing = Drafted::unchanged();
         let waiting = Some((to, Response::LeaveGroup(answer.clone())));
         if let Err(error) = self.settle(step, replicas, place, id, nothing, waiting) {
-            step.reply(to, consumer::refused(Response::LeaveGroup(answer), error));
+            step.reply(to, consumer::refused(&Response::LeaveGroup(answer), error));
         }
     }
 

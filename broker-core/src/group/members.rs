@@ -171,6 +171,12 @@ impl GroupCoordinator {
             }
         };
         let found = self.partitions.get(&place).and_then(|p| Some((p, p.groups.get(&group)?)));
+        if found.is_some_and(|(_, known)| known.roster.is_dead()) {
+            // what is said of a member is final, and the request as a whole is asked again
+            let (error, members) = (ErrorCode::CoordinatorNotAvailable, Vec::new());
+            let answer = LeaveGroupResponse { error, members };
+            return step.reply(to, Response::LeaveGroup(answer));
+        }
         if let Some((partition, known)) = found
             && known.roster.consumer().is_some()
         {

@@ -5,8 +5,9 @@ use super::consumers_tests::{World, alive, client, join};
 use crate::error::ErrorCode;
 use crate::ids::{NO_OFFSET, Offset};
 use crate::protocol::{
-    CommittedOffset, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest, ProducerIdAndEpoch,
-    Response, TxnOffsetCommitRequest,
+    CommittedOffset, ConsumerGroupHeartbeatRequest, LeaveGroupRequest, LeaveGroupResponse,
+    OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest, ProducerIdAndEpoch, Response,
+    TxnOffsetCommitRequest,
 };
 use crate::replica::tests::TP;
 
@@ -67,6 +68,20 @@ impl World {
         let Self { rig, groups, .. } = self;
         let image = rig.image.clone();
         rig.act(|replicas, step| groups.delete_offsets(step, replicas, &image, client(), request));
+    }
+
+    /// Somebody leaves, or is sent away by its instance. What is answered at once.
+    #[track_caller]
+    fn leave(&mut self, member: &str, instance: Option<&str>) -> LeaveGroupResponse {
+        let members = vec![(member.into(), instance.map(Into::into))];
+        let request = LeaveGroupRequest { group: "billing".into(), members };
+        let Self { rig, groups, .. } = self;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| groups.leave(step, replicas, &image, client(), request));
+        match self.outcomes().pop() {
+            Some(Response::LeaveGroup(answer)) => answer,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -155,7 +170,8 @@ fn a_deletion_that_took_too_long_counts_once_it_is_replicated() {
     world.delete_position();
     let told = world.waited();
     let [Response::OffsetDelete(answer)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(answer.partitions, [(TP, ErrorCode::CoordinatorNotAvailable)]);
+    assert_eq!(answer.error, ErrorCode::CoordinatorNotAvailable);
+    assert!(answer.partitions.is_empty(), "what is said of a partition is final");
     assert_eq!(world.position(), (7, true));
     world.replicated();
     assert_eq!(world.position(), (NO_OFFSET, true));
@@ -220,4 +236,24 @@ fn a_group_that_was_emptied_slowly_expires() {
     assert_eq!(world.listed().len(), 1, "the log has not confirmed it");
     world.replicated();
     assert!(world.listed().is_empty());
+}
+
+/// What is said of a member is final, and the request as a whole is asked again.
+#[test]
+fn who_leaves_while_the_group_is_deleted_asks_again_as_a_whole() {
+    let mut world = World::new(&[1], 1);
+    assert_eq!(world.join_classic(), ErrorCode::MemberIdRequired);
+    assert!(world.delete().is_empty());
+    let told = world.leave("x", None);
+    assert_eq!((told.error, told.members.len()), (ErrorCode::CoordinatorNotAvailable, 0));
+}
+
+#[test]
+fn a_static_member_whose_removal_the_log_does_not_take_is_removed_as_a_whole_or_not() {
+    let mut world = World::new(&[1], 1);
+    world.told(&ConsumerGroupHeartbeatRequest { instance: Some("a".into()), ..join("x") });
+    world.rig.elect(2);
+    let told = world.leave("", Some("a"));
+    assert_eq!((told.error, told.members.len()), (ErrorCode::NotCoordinator, 0));
+    assert_eq!(world.described(), (ErrorCode::None, 1, 1));
 }

@@ -210,12 +210,13 @@ impl Writes {
     }
 }
 
-/// What a client is told of a commit's or deletion's failed append.
+/// What a client is told of a commit's or deletion's failed append
+/// (`CoordinatorOperationExceptionHelper`).
 pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
     match error {
         ErrorCode::None => ErrorCode::None,
         ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge => ErrorCode::InvalidCommitOffsetSize,
+        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
         // of a transaction
         ErrorCode::InvalidProducerEpoch | ErrorCode::InvalidTxnState => error,
         _ => ErrorCode::CoordinatorNotAvailable,
@@ -240,5 +241,28 @@ pub(super) fn members_error(error: ErrorCode) -> ErrorCode {
         ErrorCode::RequestTimedOut => ErrorCode::RebalanceInProgress,
         ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
         _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So in Kafka's `CoordinatorOperationExceptionHelper`.
+    #[test]
+    fn clients_are_told_what_they_can_make_something_of() {
+        use ErrorCode::{CoordinatorNotAvailable, NotCoordinator, UnknownServerError};
+        for (error, told) in [
+            (ErrorCode::NotEnoughReplicas, CoordinatorNotAvailable),
+            (ErrorCode::UnknownTopicOrPartition, CoordinatorNotAvailable),
+            (ErrorCode::RequestTimedOut, CoordinatorNotAvailable),
+            (ErrorCode::NotLeaderOrFollower, NotCoordinator),
+            (ErrorCode::KafkaStorageError, NotCoordinator),
+            (ErrorCode::MessageTooLarge, UnknownServerError),
+        ] {
+            assert_eq!((commit_error(error), consumers_error(error)), (told, told), "{error:?}");
+        }
+        let of_transaction = ErrorCode::InvalidProducerEpoch;
+        assert_eq!(commit_error(of_transaction), of_transaction);
     }
 }

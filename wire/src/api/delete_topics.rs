@@ -7,10 +7,13 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
     DeleteTopicsRequest, DeleteTopicsResponse, Request, TopicRef,
 };
 
+/// First version with a name of its own for `delete.topic.enable=false` (KIP-322).
+const DISABLED_FROM: i16 = 3;
 /// First version that names topics by id, too.
 const IDS_FROM: i16 = 6;
 
@@ -38,7 +41,12 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DeleteTopicsRespo
         } else {
             out.string(topic.name.as_deref().unwrap_or(""));
         }
-        out.error(topic.error);
+        out.error(match topic.error {
+            ErrorCode::TopicDeletionDisabled if call.version < DISABLED_FROM => {
+                ErrorCode::InvalidRequest
+            }
+            error => error,
+        });
         if call.version >= 5 {
             out.nullable_string(messages::of(topic.error));
         }

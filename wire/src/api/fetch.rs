@@ -13,12 +13,15 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
     FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, Request,
     SESSION_EPOCH_FINAL,
 };
 
+/// First version whose clients know that a disk may fail (KIP-112).
+const STORAGE_ERRORS_FROM: i16 = 6;
 /// First version with topic ids.
 const BY_ID: i16 = 13;
 
@@ -129,9 +132,13 @@ fn write_partition(
     cluster: &dyn Cluster,
     partition: &FetchPartitionResponse,
 ) {
-    let error = partition.error;
-    let error =
-        if version >= BY_ID { error_by_id(error, partition.tp.topic, cluster) } else { error };
+    let error = match partition.error {
+        ErrorCode::KafkaStorageError if version < STORAGE_ERRORS_FROM => {
+            ErrorCode::NotLeaderOrFollower
+        }
+        error if version >= BY_ID => error_by_id(error, partition.tp.topic, cluster),
+        error => error,
+    };
     out.i32(partition.tp.partition);
     out.error(error);
     out.i64(partition.high_watermark);

@@ -7,6 +7,7 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, TopicPartition};
 use stormglass_broker_core::protocol::{
     IsolationLevel, ListOffsetsRequest, ListOffsetsResponse, OffsetSpec, Request,
@@ -17,6 +18,8 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+/// First version with a name of its own for an end that a new leader does not know (KIP-207).
+const NOT_AVAILABLE_FROM: i16 = 5;
 /// First version with the newest tiered record (KIP-1005).
 const TIERED_FROM: i16 = 9;
 /// First version that says how long to wait for tiered storage (KIP-1075).
@@ -74,7 +77,12 @@ pub(crate) fn encode(
         |out, id| topic_name(out, call, cluster, id),
         |out, partition| {
             out.i32(partition.tp.partition);
-            out.error(partition.error);
+            out.error(match partition.error {
+                ErrorCode::OffsetNotAvailable if version < NOT_AVAILABLE_FROM => {
+                    ErrorCode::LeaderNotAvailable
+                }
+                error => error,
+            });
             out.i64(partition.timestamp);
             out.i64(partition.offset);
             if version >= 4 {

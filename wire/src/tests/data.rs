@@ -422,3 +422,49 @@ fn transactions_are_produced_under_their_name_only() {
         assert_eq!(answer.responses[0].partition_responses[0].error_code, 53);
     }
 }
+
+/// So in Kafka (`ReplicaManager.fetchOffset`).
+#[test]
+fn old_clients_are_told_of_an_unknown_end_as_they_know_it() {
+    for version in versions(ApiKey::ListOffsets) {
+        let (_, call) = ask(ApiKey::ListOffsets, version, &theirs::ListOffsetsRequest::default());
+        let refused = ListOffsetsPartitionResponse {
+            tp: tp(1, 0),
+            error: ErrorCode::OffsetNotAvailable,
+            timestamp: -1,
+            offset: -1,
+            leader_epoch: -1,
+        };
+        let response = ListOffsetsResponse { partitions: vec![refused] };
+        let read: theirs::ListOffsetsResponse = answer(&call, &Response::ListOffsets(response));
+        assert_eq!(read.topics[0].partitions[0].error_code, if version >= 5 { 78 } else { 5 });
+    }
+}
+
+/// So in Kafka (`maybeDownConvertStorageError`).
+#[test]
+fn old_clients_look_for_another_leader_where_a_disk_fails() {
+    for version in versions(ApiKey::Fetch) {
+        let asked = fetch(&[(tp(1, 0), (0, 0, 1))], version, false);
+        let (_, call) = ask(ApiKey::Fetch, version, &asked);
+        let refused = FetchPartitionResponse {
+            tp: tp(1, 0),
+            error: ErrorCode::KafkaStorageError,
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            diverging_epoch: None,
+            snapshot_id: None,
+            current_leader: None,
+            preferred_read_replica: None,
+            aborted: None,
+            records: records(&[]),
+        };
+        let (throttle_ms, error, session_id) = (0, ErrorCode::None, 0);
+        let partitions = vec![refused];
+        let response = FetchResponse { throttle_ms, error, session_id, partitions };
+        let read: theirs::FetchResponse = answer(&call, &Response::Fetch(response));
+        let told = read.responses[0].partitions[0].error_code;
+        assert_eq!(told, if version >= 6 { 56 } else { 6 });
+    }
+}

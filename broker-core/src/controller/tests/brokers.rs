@@ -56,7 +56,8 @@ fn isr_22_heartbeats_and_proposals_of_an_earlier_life_are_refused() {
     let epoch = rig.broker(2).epoch;
     let proposal = rig.alter(tp, &[2], |r| r.broker_epoch = epoch - 1);
     assert_eq!(proposal, Err(ErrorCode::StaleBrokerEpoch));
-    assert_eq!(rig.beat_with(1, |r| r.broker = NodeId(7)).error, ErrorCode::BrokerIdNotRegistered);
+    // as in Kafka (`ClusterControlManager.checkBrokerEpoch`)
+    assert_eq!(rig.beat_with(1, |r| r.broker = NodeId(7)).error, ErrorCode::StaleBrokerEpoch);
 }
 
 #[test]
@@ -190,7 +191,7 @@ fn an_unregistered_broker_that_lives_registers_anew() {
     let old = rig.broker(1).epoch;
     assert_eq!(unregister(&mut rig, 1), ErrorCode::None);
     let refused = rig.beat_with(2, |r| (r.broker, r.broker_epoch) = (NodeId(1), old));
-    assert_eq!(refused.error, ErrorCode::BrokerIdNotRegistered);
+    assert_eq!(refused.error, ErrorCode::StaleBrokerEpoch);
     let epoch = rig.register(1, 1).unwrap();
     assert!(epoch > old);
     rig.beat_with(1, |r| {

@@ -370,7 +370,7 @@ impl ConsumerGroup {
             if let Some(append) = waited {
                 append.overdue = true;
                 for (to, response) in append.waiting.drain(..) {
-                    step.reply(to, refused(response, error));
+                    step.reply(to, refused(&response, error));
                 }
             }
             return;
@@ -390,7 +390,7 @@ impl ConsumerGroup {
     pub(super) fn unload(&mut self, step: &mut Step<'_>) {
         for append in self.unconfirmed.drain(..) {
             for (to, response) in append.waiting {
-                step.reply(to, refused(response, ErrorCode::NotCoordinator));
+                step.reply(to, refused(&response, ErrorCode::NotCoordinator));
             }
         }
     }
@@ -527,10 +527,10 @@ pub(super) fn refusal(refusal: Refusal) -> ConsumerGroupHeartbeatResponse {
 }
 
 /// What is said instead of an answer when the log did not take what it says.
-pub(super) fn refused(response: Response, error: ErrorCode) -> Response {
+pub(super) fn refused(response: &Response, error: ErrorCode) -> Response {
     match response {
-        Response::LeaveGroup(answer) => {
-            Response::LeaveGroup(LeaveGroupResponse { error, members: answer.members })
+        Response::LeaveGroup(_) => {
+            Response::LeaveGroup(LeaveGroupResponse { error, members: Vec::new() })
         }
         _ => Response::ConsumerGroupHeartbeat(Box::new(refusal(error.into()))),
     }

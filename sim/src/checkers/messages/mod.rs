@@ -15,6 +15,7 @@ mod deleted;
 mod deletions;
 mod ends;
 mod epochs;
+mod errors;
 mod fenced;
 mod fencing;
 mod fetches;
@@ -478,6 +479,7 @@ impl Checkers {
         }
         let Some(answer) = reply.response.as_ref() else { return };
         self.rest(|says| forwarded::answer(says, by, answer));
+        self.rest(|says| errors::answer(says, by, answer));
         if owed::is_answer(answer) {
             let was_asked = self.talk.owed.answered(key);
             self.rest(|says| owed::once(says, by.node, was_asked, answer));
