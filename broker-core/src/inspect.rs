@@ -15,7 +15,7 @@ pub use configs::{InForceView, ThrottledView};
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use groups::{
     ClassicGroupView, ClassicMemberView, ClassicPlaceView, ConsumerEpochsView, ConsumerGroupView,
-    ConsumerMemberView, ConsumerSaidView, GroupStandingView, partition_for_group,
+    ConsumerMemberView, ConsumerSaidView, GroupStandingView, SyncWaitView, partition_for_group,
 };
 pub use owed::OwedView;
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};

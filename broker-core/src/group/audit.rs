@@ -7,7 +7,7 @@ use super::roster::Roster;
 use crate::ids::{NO_EPOCH, Offset, TopicPartition};
 use crate::inspect::{
     ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, ConsumerSaidView,
-    CoordinatorView, GroupStandingView, PositionKey,
+    CoordinatorView, GroupStandingView, PositionKey, SyncWaitView,
 };
 use crate::records::Batch;
 use crate::time::Instant;
@@ -173,6 +173,18 @@ impl GroupCoordinator {
     ) -> Option<ClassicMemberView<'_>> {
         let group = self.known_group(group)?;
         group.roster.classic()?.member_view(member)
+    }
+
+    /// How long a group in the classic protocol waits for members to ask for their assignments.
+    pub(crate) fn sync_wait(&self, group: &str) -> Option<SyncWaitView> {
+        let group = self.known_group(group)?;
+        group.roster.classic()?.sync_wait()
+    }
+
+    /// The member that has a name in a group in the classic protocol.
+    pub(crate) fn member_named(&self, group: &str, instance: &str) -> Option<&Arc<str>> {
+        let group = self.known_group(group)?;
+        group.roster.classic()?.named(instance)
     }
 
     /// Groups in the classic protocol.

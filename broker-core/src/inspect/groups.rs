@@ -5,7 +5,7 @@ use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 use crate::inspect::PositionKey;
 use crate::protocol::GroupState;
 use crate::records::Batch;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -155,7 +155,32 @@ pub struct ClassicMemberView<'a> {
     pub is_awaited: bool,
 }
 
+/// For how long a group in the classic protocol waits for its members to ask for their assignments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncWaitView {
+    /// The group's generation.
+    pub generation: i32,
+    /// Who has not asked by then is given up.
+    pub until: Instant,
+    /// The longest time that one of the members says that it takes to join again.
+    pub longest: Duration,
+}
+
 impl Broker {
+    /// How long a group in the classic protocol that is coordinated here, and loaded, waits for members to ask for their
+    /// assignments; `None`: it does not.
+    #[must_use]
+    pub fn sync_wait(&self, group: &str) -> Option<SyncWaitView> {
+        self.role()?.groups.sync_wait(group)
+    }
+
+    /// The member that has a name (`group.instance.id`) in a group in the classic protocol that is coordinated here, and
+    /// loaded.
+    #[must_use]
+    pub fn member_named(&self, group: &str, instance: &str) -> Option<&Arc<str>> {
+        self.role()?.groups.member_named(group, instance)
+    }
+
     /// A member of a group in the classic protocol that is coordinated here, and loaded.
     #[must_use]
     pub fn classic_member(&self, group: &str, member: &str) -> Option<ClassicMemberView<'_>> {

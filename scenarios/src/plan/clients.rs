@@ -210,9 +210,14 @@ pub enum Subscriptions {
     /// All of them all topics, until they are back as other members: then all but the first one leave out one topic, and
     /// the next one each time after that.
     Changing,
+    /// All of them all topics, and one more, which may not be there yet.
+    Ahead,
 }
 
 impl Subscriptions {
+    /// The topic that is not there yet.
+    pub const AHEAD: &str = "spare-ahead";
+
     fn is_same(&self) -> bool {
         *self == Self::Same
     }

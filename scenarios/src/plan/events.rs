@@ -286,6 +286,8 @@ pub enum Operation {
         /// Group id.
         group: String,
     },
+    /// Some broker is asked for the groups that it coordinates.
+    ListGroups,
     /// A clumsy producer sends a batch that its leader must refuse.
     ProduceFlawed {
         /// Topic.

@@ -310,6 +310,7 @@ fn came_of(response: &Response) -> &'static str {
 fn came_of_clients(response: &Response) -> (bool, &'static str) {
     match response {
         Response::Fetch(_) => (true, "operator: a reader was answered"),
+        Response::ListGroups(answer) => (answer.error.is_ok(), "operator: groups listed"),
         Response::InitProducerId(answer) => (answer.error.is_ok(), "operator: producer named"),
         Response::AddPartitionsToTxn(answer) => {
             let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);

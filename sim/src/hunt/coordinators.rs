@@ -2,8 +2,8 @@
 //! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a
 //! transaction has on its way, a transaction ends while its coordinator's log takes nothing, transactions go to another
 //! broker and come back, topics that members' regular expressions match come, grow and go, or are replaced, and so does
-//! a topic in which a group with members has a position. Draws come from streams of their own, so that the other seeds
-//! stay as they are.
+//! a topic in which a group with members has a position. And somebody asks which groups there are while they move. Draws
+//! come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
@@ -13,6 +13,7 @@ use super::dice::Dice;
 use super::subscriptions::has_patterns;
 use super::timing::{Timing, config_ms};
 use crate::client::TransactionStep;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
 
@@ -44,6 +45,36 @@ pub(super) fn storm(plan: &mut Plan) {
     ] {
         add(plan, window.1, events);
     }
+}
+
+/// Has somebody ask for groups, once all that moves them is drawn.
+pub(super) fn list(plan: &mut Plan) {
+    let window = window(plan);
+    let events = listed(plan, window);
+    add(plan, window.1, events);
+}
+
+/// While groups go from broker to broker somebody asks, again and again, which there are: of a broker that has yet to read
+/// some of them, too.
+fn listed(plan: &Plan, _: Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "listed groups");
+    let moves = plan.events.iter().filter_map(|event| match &event.action {
+        Action::Admin { operation: Operation::Reassign { topic, .. } } => {
+            (topic == OFFSETS_TOPIC).then_some(event.at_ns)
+        }
+        _ => None,
+    });
+    let moves: BTreeSet<u64> = moves.collect();
+    if !dice.percent(60) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for at_ns in moves {
+        for _ in 0..dice.between(5, 12) {
+            events.push(asks(at_ns + dice.between(20, 1_500) * MS, Operation::ListGroups));
+        }
+    }
+    events
 }
 
 /// Some partitions that have groups' positions, and how many replicas they have.
@@ -313,6 +344,7 @@ mod tests {
             left,
             moved_while_slow,
             moved_back,
+            listed,
         ]);
     }
 }

@@ -1,8 +1,8 @@
 //! Members of groups that keep the others waiting: some rebalances last longer than sessions, or than members are
 //! given to join, some members stand still until the others have gone on without them, some heartbeats come after the
-//! ones that were sent when nobody had answered them, and some members get an id and never join by it. Some groups have
-//! no room for more members than they have, and some read a topic that grows. Draws come from streams of their own, so
-//! that the other seeds stay as they are.
+//! ones that were sent when nobody had answered them, or when who has sent them is back as another member, and some
+//! members get an id and never join by it. Some groups have no room for more members than they have, and some read a
+//! topic that grows. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{Window, add, asks, fit, is_classic, lasting, window};
 use super::dice::Dice;
@@ -164,6 +164,43 @@ fn away(dice: &mut Dice, plan: &Plan, group: &ConsumerPlan, at_ns: u64) -> Vec<E
     }
 }
 
+/// Has members that have names of their own start anew while what they have sent is under way.
+pub(super) fn storm_of_names(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "names of former members");
+    let (from_ns, to_ns) = window(plan);
+    for group in plan.consumers.clone() {
+        for _ in 0..dice.between(1, 3) {
+            for _ in 0..TRIES {
+                let at_ns = dice.between(from_ns, to_ns);
+                let events = former(&mut dice, &group, at_ns);
+                if fit(plan, to_ns, &events) {
+                    add(plan, to_ns, events);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What members with names of their own send comes late for as long as takes them to say that they are alive; they are
+/// killed, and start anew. They have taken their places back when that comes (KIP-345).
+fn former(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
+    let is_named = is_classic(group) && !is_dynamic(group);
+    let beat = config_ms(&group.config, "heartbeat.interval.ms").filter(|_| is_named);
+    let Some(beat) = beat else { return Vec::new() };
+    let (lasts, down) = (beat + dice.between(100, 400), dice.between(20, 150));
+    let extra = lasts + down + dice.between(1_000, 2_400);
+    let late = Action::Link {
+        from: vec![Endpoint::Clients],
+        to: vec![Endpoint::Brokers],
+        one_way: true,
+        effect: LinkEffect::Delay { extra_ns: extra * MS, jitter_ns: 10 * MS },
+    };
+    let crash = Action::ClientCrash { client: group.group.clone() };
+    let gone_ns = at_ns + (lasts + 10) * MS;
+    vec![lasting(at_ns, lasts * MS, late), lasting(gone_ns, down * MS, crash)]
+}
+
 /// Whether members have no names of their own, and stay in the classic protocol.
 fn is_dynamic(group: &ConsumerPlan) -> bool {
     is_classic(group) && !group.membership.is_some_and(|of| of.static_members)
@@ -309,7 +346,7 @@ mod tests {
     fn some_seeds_have_each_of_them() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
         let (mut slow, mut late, mut still, mut full) = ([0; 2], 0, 0, 0);
-        let (mut grow, mut unused, mut stops) = (0, 0, 0);
+        let (mut grow, mut unused, mut stops, mut named) = (0, 0, 0, 0);
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             assert_in_time(&plan);
@@ -318,6 +355,8 @@ mod tests {
             for group in &plan.consumers {
                 let events = unused_ids(&mut Dice::new(seed, "test"), group, 0);
                 unused += i32::from(!events.is_empty());
+                let events = former(&mut Dice::new(seed, "test"), group, 0);
+                named += i32::from(!events.is_empty());
                 let is_there = |name: &String| plan.topics.iter().any(|of| of.name == *name);
                 assert!(group.topics.iter().all(is_there), "seed {seed}");
             }
@@ -351,6 +390,26 @@ mod tests {
         assert!((5..150).contains(&still) && (5..150).contains(&full), "{still} {full}");
         assert!((5..100).contains(&grow) && (10..250).contains(&unused), "{grow} {unused}");
         assert!((4..60).contains(&stops), "{stops}");
+        assert!((10..200).contains(&named), "{named}");
+    }
+
+    #[test]
+    fn what_former_members_have_sent_comes_once_they_are_back() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let plans = (1..600).map(|seed| swarm(&base, seed));
+        let groups = plans.flat_map(|plan| plan.consumers);
+        let events = groups.map(|group| former(&mut Dice::new(1, "test"), &group, 0));
+        let events: Vec<_> = events.filter(|events| !events.is_empty()).collect();
+        assert!(!events.is_empty());
+        for events in events {
+            let [late, crash] = events.as_slice() else { panic!("{events:?}") };
+            let Action::Link { effect: LinkEffect::Delay { extra_ns, .. }, .. } = late.action
+            else {
+                panic!("{late:?}")
+            };
+            let (slow_ns, back_ns) = (late.for_ns.unwrap(), crash.at_ns + crash.for_ns.unwrap());
+            assert!(slow_ns < crash.at_ns && back_ns + 500 * MS < extra_ns);
+        }
     }
 
     #[test]

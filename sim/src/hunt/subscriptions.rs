@@ -1,10 +1,12 @@
-//! Members of a swarm's groups that read different topics, subscribe by regular expressions, and close their consumers
-//! to come back (KIP-848), some of them to read other topics. Draws come from streams of their own, so that the other
-//! seeds stay as they are.
+//! Members of a swarm's groups that read different topics, subscribe by regular expressions, or to what is not there yet,
+//! and close their consumers to come back (KIP-848), some of them to read other topics. Draws come from streams of their
+//! own, so that the other seeds stay as they are.
 
-use super::adding::{add, lasting};
+use super::adding::{Window, add, asks, lasting, window};
 use super::dice::Dice;
-use stormglass_scenarios::plan::{Action, ConsumerPlan, MembershipPlan, Plan, Subscriptions};
+use stormglass_scenarios::plan::{
+    Action, ConsumerPlan, EventPlan, MembershipPlan, Operation, Plan, Subscriptions,
+};
 
 const MS: u64 = 1_000_000;
 
@@ -102,12 +104,66 @@ pub(super) fn storm(plan: &mut Plan) {
     }
 }
 
+/// Has some groups of the consumer protocol whose members all read the same name a topic that is not there, and comes when
+/// they have joined.
+pub(super) fn look_ahead(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "topics to come");
+    for membership in plan.consumers.iter_mut().filter_map(|group| group.membership.as_mut()) {
+        let is_plain = membership.assignor.is_remote()
+            && membership.subscriptions == Subscriptions::Same
+            && membership.restarts_as.is_none();
+        if is_plain && dice.percent(70) {
+            membership.subscriptions = Subscriptions::Ahead;
+        }
+    }
+    let window = window(plan);
+    let events = to_come(plan, window);
+    add(plan, window.1, events);
+}
+
+/// That topic comes, and may go and come again, before or after its members have heard that it is gone.
+fn to_come(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "topics that come");
+    let looks_ahead = |of: MembershipPlan| of.subscriptions == Subscriptions::Ahead;
+    if !plan.consumers.iter().any(|group| group.membership.is_some_and(looks_ahead)) {
+        return Vec::new();
+    }
+    let replicas = u32::try_from(plan.cluster.brokers.len().min(3)).unwrap_or(1);
+    let topic = || Subscriptions::AHEAD.to_owned();
+    let mut at_ns = dice.between(from_ns, from_ns + (to_ns - from_ns) / 2);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(1, 3) {
+        let partitions = dice.pick(&[1, 2, 3]);
+        events.push(asks(at_ns, Operation::PlaceTopic { topic: topic(), partitions, replicas }));
+        at_ns += dice.between(1_500, 3_000) * MS;
+        if dice.percent(30) {
+            break;
+        }
+        events.push(asks(at_ns, Operation::DeleteTopic { topic: topic() }));
+        at_ns += if dice.percent(50) { MS } else { dice.between(1_000, 3_000) * MS };
+    }
+    events
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::testing::assert_some_seeds_have;
     use crate::hunt::{SWARM, swarm};
-    use stormglass_scenarios::plan::EventPlan;
     use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_have_members_that_name_what_is_not_there() {
+        assert_some_seeds_have(&[to_come]);
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        for seed in 1..200 {
+            for of in swarm(&base, seed).consumers.iter().filter_map(|group| group.membership) {
+                let is_ahead = of.subscriptions == Subscriptions::Ahead;
+                let stays = of.assignor.is_remote() && of.restarts_as.is_none();
+                assert!(!is_ahead || stays, "seed {seed}");
+            }
+        }
+    }
 
     #[test]
     fn some_seeds_have_members_of_either_kind() {

@@ -73,6 +73,9 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         expiring::storm(&mut plan);
         late::storm(&mut plan);
         members::draw_sizes(&mut plan);
+        members::storm_of_names(&mut plan);
+        subscriptions::look_ahead(&mut plan);
+        coordinators::list(&mut plan);
         drop_administrator(&mut plan);
     }
     plan

@@ -109,12 +109,7 @@ fn asked_for(operation: &Operation) -> String {
             format!("topic {topic} is to have {partitions} partitions")
         }
         Operation::DeleteTopic { topic } => format!("topic {topic} is to go"),
-        Operation::DeleteRecords { topic, before: None } => {
-            format!("all committed records of {topic} are to go")
-        }
-        Operation::DeleteRecords { topic, before: Some(before) } => {
-            format!("records of {topic} before offset {before} are to go")
-        }
+        Operation::DeleteRecords { topic, before } => trimmed(topic, *before),
         Operation::ListOffsets { topic, .. } => format!("offsets of {topic} are asked for"),
         Operation::UnregisterBroker { node } => {
             format!("the registration of broker {node} is to end")
@@ -128,6 +123,7 @@ fn asked_for(operation: &Operation) -> String {
             format!("positions of group {group} in {topic} are to go")
         }
         Operation::DeleteGroup { group } => format!("group {group} is to go"),
+        Operation::ListGroups => "groups are asked for".to_owned(),
         Operation::ProduceFlawed { topic, partition, flaw } => {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
         }
@@ -154,6 +150,13 @@ fn asked_for(operation: &Operation) -> String {
         Operation::DescribeClientQuotas { of, .. } => {
             format!("quotas of {} are asked for", owner(of))
         }
+    }
+}
+
+fn trimmed(topic: &str, before: Option<u32>) -> String {
+    match before {
+        None => format!("all committed records of {topic} are to go"),
+        Some(before) => format!("records of {topic} before offset {before} are to go"),
     }
 }
 

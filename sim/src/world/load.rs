@@ -181,6 +181,7 @@ impl World {
                     rebalance_timeout_ms,
                     pattern: pattern(plan, member),
                     leaves_out: leaves_out(plan, member),
+                    ahead: ahead(plan),
                     closes: membership.closes,
                 })
             };
@@ -290,7 +291,12 @@ impl World {
 
 /// Topics that a member subscribes to.
 fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> {
-    let alike = [Subscriptions::Same, Subscriptions::Pattern, Subscriptions::Changing];
+    let alike = [
+        Subscriptions::Same,
+        Subscriptions::Pattern,
+        Subscriptions::Changing,
+        Subscriptions::Ahead,
+    ];
     let reads_all = plan.membership.is_none_or(|of| alike.contains(&of.subscriptions));
     let turn = (member as usize).checked_sub(1).map(|turn| turn % plan.topics.len().max(1));
     let is_read = move |at: usize| reads_all || turn.is_none_or(|turn| turn == at);
@@ -301,7 +307,10 @@ fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> 
 fn pattern(plan: &ConsumerPlan, member: u32) -> Option<Arc<str>> {
     let of = plan.membership?;
     let by_pattern = match of.subscriptions {
-        Subscriptions::Same | Subscriptions::Different | Subscriptions::Changing => false,
+        Subscriptions::Same
+        | Subscriptions::Different
+        | Subscriptions::Changing
+        | Subscriptions::Ahead => false,
         Subscriptions::Patterns => member.is_multiple_of(2),
         Subscriptions::Pattern => true,
     };
@@ -315,4 +324,11 @@ fn leaves_out(plan: &ConsumerPlan, member: u32) -> Option<u32> {
     let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Changing)?;
     debug_assert!(of.closes && of.assignor.is_remote(), "others are who they were");
     member.checked_sub(1)
+}
+
+/// A topic that members name, though it may not be there yet, if they do.
+fn ahead(plan: &ConsumerPlan) -> Option<Arc<str>> {
+    let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Ahead)?;
+    debug_assert!(of.assignor.is_remote(), "others wait until it is there");
+    Some(Subscriptions::AHEAD.into())
 }

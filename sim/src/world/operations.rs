@@ -13,9 +13,9 @@ use stormglass_broker_core::protocol::{
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, InitProducerIdRequest,
-    IsolationLevel, ListOffsetsRequest, NewPartitions, NewTopic, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest, OffsetSpec, Placement,
-    ProducePartition, ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
+    IsolationLevel, ListGroupsRequest, ListOffsetsRequest, NewPartitions, NewTopic,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest, OffsetSpec,
+    Placement, ProducePartition, ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
@@ -155,6 +155,10 @@ impl World {
             }
             Operation::DeleteGroup { group } => {
                 Request::DeleteGroups(DeleteGroupsRequest { groups: vec![group.as_str().into()] })
+            }
+            Operation::ListGroups => {
+                let (states, types) = (Vec::new(), Vec::new());
+                Request::ListGroups(ListGroupsRequest { states, types })
             }
             Operation::ProduceFlawed { topic, partition, flaw } => {
                 let tp = self.partition_of(topic, *partition)?;

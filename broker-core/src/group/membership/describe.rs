@@ -6,7 +6,7 @@ use crate::error::ErrorCode;
 use crate::group::codec::{GroupValue, MemberValue, subscribed_topics};
 use crate::group::timers::{Due, Timers};
 use crate::ids::LeaderEpoch;
-use crate::inspect::{ClassicGroupView, ClassicMemberView, ClassicPlaceView};
+use crate::inspect::{ClassicGroupView, ClassicMemberView, ClassicPlaceView, SyncWaitView};
 use crate::protocol::{DescribedGroup, DescribedMember, GroupState};
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -191,6 +191,17 @@ impl Membership {
             places: self.members.values().map(Member::place).collect(),
             instances: known.collect(),
         }
+    }
+
+    /// How long it waits for members to ask for their assignments, if it does; for checkers.
+    pub(in crate::group) fn sync_wait(&self) -> Option<SyncWaitView> {
+        let longest = self.members.values().map(|member| member.rebalance).max()?;
+        Some(SyncWaitView { generation: self.generation, until: self.sync_until?, longest })
+    }
+
+    /// The member that has a name; for checkers.
+    pub(in crate::group) fn named(&self, instance: &str) -> Option<&Arc<str>> {
+        self.instances.get(instance)
     }
 
     /// Whether the newest record of a group that does not rebalance says where it is, as far as the log has taken that.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::inspect::CoordinatorView;
 use stormglass_broker_core::metadata::MetadataImage;
 use stormglass_broker_core::protocol::{
     AlterPartitionData, BrokerHeartbeatRequest, BrokerHeartbeatResponse, MetadataResponse, Request,
@@ -107,6 +108,9 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
         return (asked != epoch)
             .then(|| format!("it is of Raft epoch {asked}, the node is in {epoch}"));
     }
+    if let Request::ListGroups(_) = request {
+        return unread(&broker.coordinated());
+    }
     let image = broker.active_metadata()?;
     if let Some(Err(refused)) = undone::reassignment(image, request) {
         return Some(refused);
@@ -130,6 +134,12 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
     }
     let Request::AlterPartition(asked) = request else { return None };
     asked.partitions.iter().find_map(|data| ineligible(image, data))
+}
+
+/// Why a broker cannot say which groups it coordinates: it has not read all of them yet, and who asks would miss some.
+fn unread(coordinated: &[CoordinatorView]) -> Option<String> {
+    let loading = coordinated.iter().find(|at| !at.is_loaded)?;
+    Some(format!("it is still reading groups: {loading:?}"))
 }
 
 /// Why an ISR must not be taken: it is of an earlier state, or a member is not ready in the life that
@@ -193,6 +203,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
         Response::Vote(answer) => answer.granted,
         Response::JoinGroup(answer) => answer.error.is_ok(),
         Response::SyncGroup(answer) => answer.error.is_ok(),
+        Response::ListGroups(answer) => answer.error.is_ok(),
         Response::BrokerHeartbeat(answer) => answer.error.is_ok(),
         Response::AllocateProducerIds(answer) => answer.error.is_ok(),
         Response::AlterConfigs(answer) => {
@@ -220,7 +231,7 @@ mod tests {
     use super::*;
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
-    use stormglass_broker_core::protocol::InitProducerIdResponse;
+    use stormglass_broker_core::protocol::{InitProducerIdResponse, ListGroupsResponse};
 
     #[test]
     fn clients_are_told_of_brokers_that_are_not_fenced() {
@@ -244,6 +255,19 @@ mod tests {
         assert!(!names_alive(&image, std::slice::from_ref(&one)), "who is about to end is there");
         assert!(!names_alive(&image, &[(NodeId(1), None), three.clone()]), "its rack is gone");
         assert!(!names_alive(&image, &[one.clone(), three, one]), "it is named twice");
+    }
+
+    #[test]
+    fn who_has_not_read_all_groups_lists_none() {
+        let of = |loaded: &[bool]| {
+            let view = |(is_loaded, partition)| CoordinatorView { partition, epoch: 3, is_loaded };
+            unread(&loaded.iter().copied().zip(0..).map(view).collect::<Vec<_>>())
+        };
+        assert_eq!((of(&[]), of(&[true, true])), (None, None));
+        assert!(of(&[true, false]).is_some());
+        let lists = |error| Response::ListGroups(ListGroupsResponse { error, groups: Vec::new() });
+        assert!(is_taken(&lists(ErrorCode::None)));
+        assert!(!is_taken(&lists(ErrorCode::CoordinatorLoadInProgress)));
     }
 
     #[test]

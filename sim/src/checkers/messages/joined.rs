@@ -3,8 +3,9 @@
 //! From then on, the coordinator owes it nothing, and it is no new member any more. Whoever leads a generation that
 //! begins has joined it, and hears so with the others.
 
-use super::{Says, Speaker};
+use super::{Says, Speaker, sync_times};
 use crate::checkers::suite::Checkers;
+use std::sync::Arc;
 use stormglass_broker_core::inspect::{ClassicGroupView, ClassicMemberView};
 use stormglass_broker_core::protocol::{
     GroupState, JoinGroupRequest, JoinGroupResponse, JoinedMember, Request, Response,
@@ -13,13 +14,19 @@ use stormglass_broker_core::seam::Reply;
 
 impl Checkers {
     /// A node answers: members that have waited for a generation are told of it when it begins, all at once.
-    pub(super) fn begins_generations(&mut self, node: i32, replies: &[Reply]) {
+    pub(super) fn begins_generations(&mut self, by: Speaker<'_>, replies: &[Reply]) {
         for reply in replies {
             let Some(Response::JoinGroup(answer)) = &reply.response else { continue };
-            let key = (node, reply.conn.0, reply.correlation.0);
+            let key = (by.node, reply.conn.0, reply.correlation.0);
             let open = self.talk.open.get(&key);
-            if open.is_some_and(|open| open.noted.is_before(answer.generation)) {
-                self.rest(|says| leader_has_joined(says, node, answer, replies));
+            let Some(open) = open.filter(|open| open.noted.is_before(answer.generation)) else {
+                continue;
+            };
+            let Request::JoinGroup(asked) = &open.request else { continue };
+            let group = Arc::clone(&asked.group);
+            self.rest(|says| leader_has_joined(says, by.node, answer, replies));
+            if self.has_right_clocks {
+                self.rest(|says| sync_times::begins(says, by, &group, answer.generation));
             }
         }
     }
@@ -115,7 +122,6 @@ mod tests {
     use super::super::tests::{broken_by, join_request};
     use super::*;
     use bytes::Bytes;
-    use std::sync::Arc;
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
     use stormglass_broker_core::inspect::ClassicPlaceView;

@@ -40,10 +40,12 @@ mod placed;
 mod places;
 mod proven;
 mod quotas;
+mod replaced;
 mod session_times;
 mod sessions;
 mod shutdowns;
 mod subscribed;
+mod sync_times;
 #[cfg(test)]
 mod tests;
 mod timestamps;
@@ -425,7 +427,7 @@ impl Checkers {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
         self.follows_from(by, replies);
-        self.begins_generations(by.node, replies);
+        self.begins_generations(by, replies);
         if let Some(key) = self.talk.awaited.due() {
             self.rest(|says| awaited::at_once(says, by.node, key, replies));
         }

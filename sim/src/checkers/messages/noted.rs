@@ -2,7 +2,7 @@
 //! classic protocol, of groups that are to be deleted, of readers that are ahead of a log, or behind it, and of what is to
 //! become part of a transaction.
 
-use super::{Says, Speaker, ahead, classic, committed, joined, let_in, missing};
+use super::{Says, Speaker, ahead, classic, committed, joined, let_in, missing, replaced};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
@@ -13,6 +13,8 @@ pub(super) enum Noted {
     Nothing,
     /// Of who asks something of its group.
     Member(classic::Before),
+    /// Who asks goes by a name that another member has.
+    Replaced,
     /// A group that is to be deleted, or to lose positions.
     Group(missing::Found),
     /// Positions of a fetch that are out of a log's range.
@@ -24,6 +26,9 @@ pub(super) enum Noted {
 impl Noted {
     /// A node begins to work on a request.
     pub(super) fn of(broker: &Broker, request: &Request, has_right_clocks: bool) -> Self {
+        if replaced::is_replaced(broker, request) {
+            return Self::Replaced;
+        }
         match request {
             Request::Fetch(fetch) => Self::Outside(ahead::of(broker, fetch)),
             Request::TransactionalProduce(asked) => Self::Came(let_in::came(broker, asked)),
@@ -76,6 +81,7 @@ impl Noted {
                 member.answered(says, by.node, asked, answer);
                 member.keeps_places(says, by, asked, answer);
             }
+            (Self::Replaced, _) => replaced::answer(says, by.node, asked, answer),
             (Self::Group(found), _) => found.answered(says, by, answer),
             (Self::Outside(outside), Response::Fetch(answer)) if !outside.is_empty() => {
                 answer.partitions.iter().for_each(|part| ahead::answer(says, by, outside, part));

@@ -122,6 +122,7 @@ pub(super) fn is_looked_at(request: &Request) -> bool {
             | Request::ConsumerGroupHeartbeat(_)
             | Request::SyncGroup(_)
             | Request::JoinGroup(_)
+            | Request::Heartbeat(_)
             | Request::DeleteGroups(_)
             | Request::OffsetDelete(_)
             | Request::DescribeClientQuotas(_)

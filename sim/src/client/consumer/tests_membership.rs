@@ -43,6 +43,7 @@ fn by_heartbeats_with_commits(interval_ms: &str) -> Mock<Consumer> {
             rebalance_timeout_ms: 4_000,
             pattern: None,
             leaves_out: None,
+            ahead: None,
             closes: false,
         }),
     )

@@ -89,8 +89,8 @@ pub(crate) struct ConsumerMember {
     /// Since when the application does not poll, ns.
     idle_since_ns: Option<u64>,
     doubt: Option<Doubt>,
-    /// What it has of topics that match its regular expression, and that the application does not know: nothing is
-    /// read of them.
+    /// What it has of topics that match its regular expression, or that it has named before they were there, and that
+    /// the application does not know: nothing is read of them.
     unread: Vec<TopicPartition>,
 }
 
@@ -146,7 +146,7 @@ impl ConsumerMember {
         self.setup.closes && self.setup.instance.is_some()
     }
 
-    /// What its application subscribes to of the topics that it knows.
+    /// What its application subscribes to: of the topics that it knows, and what is yet to come.
     fn subscribed(&self, mut names: Vec<Arc<str>>) -> Vec<Arc<str>> {
         let turn = self.lives.checked_sub(2).zip(self.setup.leaves_out);
         if let Some((turn, first)) = turn
@@ -155,6 +155,7 @@ impl ConsumerMember {
             let at = (turn as usize + first as usize) % names.len();
             names.remove(at);
         }
+        names.extend(self.setup.ahead.clone());
         names
     }
 
@@ -574,6 +575,7 @@ mod tests {
             rebalance_timeout_ms: 1_000,
             pattern: None,
             leaves_out: None,
+            ahead: None,
             closes: false,
         })
     }
@@ -610,6 +612,8 @@ mod tests {
         assert_eq!(member.subscribed(names(&["a"])), names(&["a"]), "there is no other one");
         member.lives = 1;
         assert_eq!(member.subscribed(all.clone()), all, "it is the first one");
+        member.setup.ahead = Some("c".into());
+        assert_eq!(member.subscribed(all), names(&["a", "b", "c"]), "one that is not there yet");
     }
 
     #[test]

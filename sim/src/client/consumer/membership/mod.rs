@@ -65,6 +65,9 @@ pub struct HeartbeatSetup {
     /// Which of its topics, in order, it does not subscribe to when it is another consumer for the first time, and the
     /// next one each time after that; `None`: it always subscribes to all.
     pub leaves_out: Option<u32>,
+    /// A topic that it subscribes to as well, and that may not be there yet. The application does not know it: nothing is
+    /// read of it.
+    pub ahead: Option<Arc<str>>,
     /// When the application is paused it closes its consumer, and makes another one when it goes on. Only with an
     /// instance id.
     pub closes: bool,
