@@ -134,7 +134,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Takes the newest producer snapshot that belongs to this log and is not ahead of what can be
-    /// trusted. Who is idle for too long goes with the first metadata, which says how long that is.
+    /// trusted.
     fn load_producers(&mut self) {
         let trusted = (0..self.bases.len()).take_while(|i| self.is_trusted(*i)).count();
         let mut candidates: Vec<Offset> = self.bases.iter().take(trusted + 1).copied().collect();

@@ -50,9 +50,6 @@ impl ReplicaManager {
         if is_first || !delta.configs.is_empty() && !is_late {
             self.apply_configs(step, image, &mut configs);
         }
-        if is_first {
-            self.expire_producers(step.wall_ms);
-        }
         for tp in &delta.partitions {
             let Some(state) = image.partition(*tp) else { continue };
             let Some(topic) = image.topic(tp.topic) else { continue };

@@ -210,10 +210,7 @@ impl ReplicaManager {
         step.timer(step.now + every, TimerKey::Expiry);
     }
 
-    /// Forgets producers that are idle for too long; with the first metadata, too. Kafka loads logs with that, and
-    /// leaves out who is idle in their snapshots (`ProducerStateManager.loadFromSnapshot`). Whom it finds in batches it
-    /// forgets when it looks next; here they are not told apart.
-    pub(super) fn expire_producers(&mut self, wall_ms: i64) {
+    fn expire_producers(&mut self, wall_ms: i64) {
         for partition in self.partitions.iter_mut().flatten() {
             partition.log.expire_producers(wall_ms);
         }

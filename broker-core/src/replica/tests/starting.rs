@@ -9,7 +9,6 @@ use crate::log::{Log, LogConfig};
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::replica::ReplicaManager;
 use crate::seam::{DiskOpKind, Effects, TimerKey};
-use crate::time::Duration;
 
 /// Longer than records are kept, and producers are known, by default.
 const EIGHT_DAYS_MS: u64 = 8 * 86_400_000;
@@ -140,19 +139,6 @@ fn no_producer_is_forgotten_before_it_is_known_for_how_long_they_are_remembered(
     assert_eq!(known(&mut rig), 1);
     learn(&mut rig);
     assert_eq!(known(&mut rig), 0);
-}
-
-#[test]
-fn who_is_idle_for_too_long_is_forgotten_with_the_first_metadata() {
-    for (days, count) in [(1, 0), (9, 1)] {
-        let mut rig = restarted("orders", |_| {}, &[]);
-        let mut server = rig.replicas.config.server.clone();
-        server.producer_id_expiration = Duration::from_millis(days * 86_400_000);
-        rig.act(|replicas, _| replicas.set_server(server));
-        assert_eq!(rig.partition().log.producer_count(), 1);
-        learn(&mut rig);
-        assert_eq!(rig.partition().log.producer_count(), count, "{days} days");
-    }
 }
 
 #[test]
