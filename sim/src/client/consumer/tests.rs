@@ -223,7 +223,8 @@ fn a_position_in_an_epoch_that_was_given_up_goes_on_where_it_is() {
     mock.logs[0].batches = first;
     mock.elect(0, 1);
     mock.run_until(3_000 * MS);
-    assert!(mock.outcomes.iter().any(|o| matches!(o, Outcome::TruncationDetected { to: 40, .. })));
+    // that epoch ends behind the position, or one before it does: all is well (`maybeCompleteValidation`)
+    assert!(!mock.outcomes.iter().any(|o| matches!(o, Outcome::TruncationDetected { .. })));
     assert_eq!(delivered(&mock.outcomes, 0)[&0], 100);
 }
 
