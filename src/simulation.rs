@@ -152,7 +152,7 @@ impl Outcome {
 }
 
 /// Why there is no recording, for people.
-pub(crate) fn refused(error: SimError, command: &str) -> Failure {
+fn refused(error: SimError, command: &str) -> Failure {
     match error {
         SimError::Setup(_) => Failure::new(Exit::InvalidScenario, error.to_string())
             .help("the cluster does not come up as it is described"),

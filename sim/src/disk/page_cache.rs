@@ -267,15 +267,9 @@ impl PageCache {
 
     /// What waits for writeback counts as clean, as the kernel takes it where an fsync has failed.
     pub(crate) fn give_up_dirty(&mut self) {
-        while self.dirty.head != NONE {
-            let slot = self.dirty.head;
-            self.unlink(slot);
-            let chunk = &mut self.chunks[slot as usize];
-            self.dirty_bytes -= u64::from(chunk.to - chunk.dirty_from);
-            (chunk.state, chunk.dirty_from) = (State::Clean, chunk.to);
-            self.push(slot);
+        while let Some(given_up) = self.take_oldest() {
+            self.written(&given_up);
         }
-        self.evict();
     }
 
     /// A file was cut from `before` to `len` bytes; with `len` 0 it may be gone.

@@ -28,7 +28,7 @@ pub(super) fn add(plan: &mut Plan, to_ns: u64, events: impl IntoIterator<Item = 
     plan.events.sort_by_key(|event| event.at_ns);
 }
 
-/// Whether all of these would be added.
+/// Whether each of these would be added by itself.
 pub(super) fn fit(plan: &Plan, to_ns: u64, events: &[EventPlan]) -> bool {
     events.iter().all(|event| is_free(plan, to_ns, event))
 }

@@ -49,14 +49,14 @@ pub(super) fn storm(plan: &mut Plan) {
 
 /// Has somebody ask for groups, once all that moves them is drawn.
 pub(super) fn list(plan: &mut Plan) {
-    let window = window(plan);
-    let events = listed(plan, window);
-    add(plan, window.1, events);
+    let (_, to_ns) = window(plan);
+    let events = listed(plan);
+    add(plan, to_ns, events);
 }
 
 /// While groups go from broker to broker somebody asks, again and again, which there are: of a broker that has yet to read
 /// some of them, too.
-fn listed(plan: &Plan, _: Window) -> Vec<EventPlan> {
+fn listed(plan: &Plan) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "listed groups");
     let moves = plan.events.iter().filter_map(|event| match &event.action {
         Action::Admin { operation: Operation::Reassign { topic, .. } } => {
@@ -344,7 +344,7 @@ mod tests {
             left,
             moved_while_slow,
             moved_back,
-            listed,
+            |plan, _| listed(plan),
         ]);
     }
 }

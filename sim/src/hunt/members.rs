@@ -122,9 +122,8 @@ pub(super) fn storm(plan: &mut Plan) {
             let at_ns = dice.between(from_ns, to_ns);
             let mut events = away(&mut dice, plan, &group, at_ns);
             // members with names of their own are restarted often, and one of the two alone keeps nobody waiting
-            let is_fixed = is_classic(&group) && !is_dynamic(&group);
             for _ in 0..TRIES {
-                if !is_fixed || fit(plan, to_ns, &events) {
+                if !is_static(&group) || fit(plan, to_ns, &events) {
                     break;
                 }
                 let at_ns = dice.between(from_ns, to_ns);
@@ -185,8 +184,7 @@ pub(super) fn storm_of_names(plan: &mut Plan) {
 /// What members with names of their own send comes late for as long as takes them to say that they are alive; they are
 /// killed, and start anew. They have taken their places back when that comes (KIP-345).
 fn former(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
-    let is_named = is_classic(group) && !is_dynamic(group);
-    let beat = config_ms(&group.config, "heartbeat.interval.ms").filter(|_| is_named);
+    let beat = config_ms(&group.config, "heartbeat.interval.ms").filter(|_| is_static(group));
     let Some(beat) = beat else { return Vec::new() };
     let (lasts, down) = (beat + dice.between(100, 400), dice.between(20, 150));
     let extra = lasts + down + dice.between(1_000, 2_400);
@@ -204,6 +202,11 @@ fn former(dice: &mut Dice, group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
 /// Whether members have no names of their own, and stay in the classic protocol.
 fn is_dynamic(group: &ConsumerPlan) -> bool {
     is_classic(group) && !group.membership.is_some_and(|of| of.static_members)
+}
+
+/// Whether they have (KIP-345), and stay in it.
+fn is_static(group: &ConsumerPlan) -> bool {
+    is_classic(group) && group.membership.is_some_and(|of| of.static_members)
 }
 
 /// `session.timeout.ms` and `max.poll.interval.ms`, where both are set.

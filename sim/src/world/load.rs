@@ -291,13 +291,8 @@ impl World {
 
 /// Topics that a member subscribes to.
 fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> {
-    let alike = [
-        Subscriptions::Same,
-        Subscriptions::Pattern,
-        Subscriptions::Changing,
-        Subscriptions::Ahead,
-    ];
-    let reads_all = plan.membership.is_none_or(|of| alike.contains(&of.subscriptions));
+    let unlike = [Subscriptions::Different, Subscriptions::Patterns];
+    let reads_all = plan.membership.is_none_or(|of| !unlike.contains(&of.subscriptions));
     let turn = (member as usize).checked_sub(1).map(|turn| turn % plan.topics.len().max(1));
     let is_read = move |at: usize| reads_all || turn.is_none_or(|turn| turn == at);
     plan.topics.iter().enumerate().filter(move |(at, _)| is_read(*at)).map(|(_, name)| name)
