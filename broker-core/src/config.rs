@@ -24,7 +24,7 @@ pub use told::{is_sensitive, told_value, type_number};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 pub use unread_keys::UnreadKey;
 
-pub(crate) use dynamic_keys::{BROKER_KEYS, dynamic_key, why_static};
+pub(crate) use dynamic_keys::{BROKER_KEYS, CHANGED_IN_KAFKA, dynamic_key, why_static};
 pub(crate) use server_keys::kind_of;
 pub(crate) use together::{check_inherited, check_together};
 pub(crate) use unread_keys::UNREAD_KEYS;

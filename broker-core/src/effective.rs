@@ -38,12 +38,12 @@ impl<'a> Dynamic<'a> {
     }
 
     /// For a broker, when something else will be set for all.
-    pub(crate) fn of_after_all(
+    pub(crate) fn of_with_all(
         image: &'a MetadataImage,
         broker: NodeId,
-        after: &'a Overrides,
+        all: &'a Overrides,
     ) -> Self {
-        Self { all: Some(after), ..Self::of(image, broker) }
+        Self { all: Some(all), ..Self::of(image, broker) }
     }
 
     /// For a broker, when something else will be set for it.

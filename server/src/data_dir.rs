@@ -83,7 +83,7 @@ pub(crate) fn check_cluster_id(id: &str) -> Result<(), ServeError> {
     if ids::from_text(id).is_some() {
         return Ok(());
     }
-    let such = ids::to_text(ids::random_uuid());
+    let such = ids::random_text();
     Err(ServeError::new(
         format!("the cluster id `{id}` is not a UUID in base64"),
         format!("choose 22 letters, digits, hyphens or underscores, such as {such}"),
@@ -120,8 +120,8 @@ fn format(path: &Path, node: NodeId, cluster_id: Option<&str>) -> Result<Meta, S
             "choose an empty directory with --data-dir",
         ));
     }
-    let cluster_id = cluster_id.map_or_else(|| ids::to_text(ids::random_uuid()), str::to_owned);
-    let directory_id = ids::to_text(ids::random_uuid());
+    let cluster_id = cluster_id.map_or_else(ids::random_text, str::to_owned);
+    let directory_id = ids::random_text();
     let text = format!(
         "cluster.id={cluster_id}\ndirectory.id={directory_id}\nnode.id={node}\nversion=1\n"
     );

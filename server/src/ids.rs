@@ -21,6 +21,11 @@ pub(crate) fn random_uuid() -> u128 {
     }
 }
 
+/// The text of a new one.
+pub(crate) fn random_text() -> String {
+    to_text(random_uuid())
+}
+
 /// As Kafka writes it.
 pub(crate) fn to_text(id: u128) -> String {
     // 128 bits in 22 digits of 6 bits: the last one has two bits and four zeros

@@ -380,7 +380,7 @@ fn open_node(options: &NodeOptions, binder: &mut Binder) -> Result<(Place, Outbo
     if !formatted && options.cluster_id.is_none() && options.voters.len() > 1 {
         return Err(ServeError::new(
             "the node's directory is new, and nobody says which cluster it is to belong to",
-            format!("add `cluster.id`, the same for all nodes, such as {}", random_id()),
+            format!("add `cluster.id`, the same for all nodes, such as {}", ids::random_text()),
         ));
     }
     let mut listeners = Vec::new();
@@ -418,10 +418,6 @@ fn open_node(options: &NodeOptions, binder: &mut Binder) -> Result<(Place, Outbo
     };
     let (outbox, inbox) = channel();
     Ok((Place { config, dir, listeners, inbox }, outbox))
-}
-
-fn random_id() -> String {
-    ids::to_text(ids::random_uuid())
 }
 
 /// The address of a listener's host; an empty one stands for all addresses.

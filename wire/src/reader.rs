@@ -139,6 +139,10 @@ impl Reader {
         len.map(|len| self.take(len)).transpose()
     }
 
+    pub(crate) fn bytes(&mut self) -> Result<Bytes, WireError> {
+        self.nullable_bytes()?.ok_or(WireError::Null)
+    }
+
     /// An array; `None` = null.
     pub(crate) fn nullable_array<T>(
         &mut self,

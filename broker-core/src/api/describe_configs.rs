@@ -2,7 +2,9 @@
 //! server.properties and what was set since. Of a broker, all configs that Kafka lists are told, also
 //! those that it does not go by, but for those that its shell alone knows.
 
-use crate::config::{ConfigKind, NodeConfig, UNREAD_KEYS, UnreadKey, kind_of, told_value};
+use crate::config::{
+    CHANGED_IN_KAFKA, ConfigKind, NodeConfig, UNREAD_KEYS, UnreadKey, kind_of, told_value,
+};
 use crate::controller::is_legal_name;
 use crate::effective::{Dynamic, of_broker, of_group, of_topic};
 use crate::error::ErrorCode;
@@ -87,10 +89,6 @@ const RATES: [&str; 3] = [
     "replica.alter.log.dirs.io.max.bytes.per.second",
 ];
 
-/// Pools of threads that Kafka resizes while it runs: it does not call them read-only.
-const POOLS: [&str; 2] =
-    ["remote.log.manager.copier.thread.pool.size", "remote.log.reader.threads"];
-
 /// Times that Kafka has no default for, with those in larger units whose default counts.
 const IN_HOURS: [(&str, &str); 2] =
     [("log.retention.ms", "log.retention.hours"), ("log.roll.ms", "log.roll.hours")];
@@ -111,7 +109,7 @@ fn as_kafka_tells(mut entry: ConfigEntry) -> ConfigEntry {
     entry.kind = kind_of(entry.key).unwrap_or(entry.kind);
     if RATES.contains(&entry.key) {
         entry.read_only = true;
-    } else if POOLS.contains(&entry.key) {
+    } else if CHANGED_IN_KAFKA.contains(&entry.key) {
         entry.read_only = false;
     }
     if let Some((_, in_hours)) = IN_HOURS.iter().find(|(key, _)| *key == entry.key) {
@@ -250,7 +248,13 @@ mod tests {
         let entries = told(&config(1), &[(rate, "5")]);
         let flag = |key| find(&entries, key).read_only;
         assert!(flag(rate) && flag("num.partitions"));
-        assert!(!flag(POOLS[0]) && !flag(POOLS[1]) && !flag("num.io.threads"));
+        for key in [
+            "num.io.threads",
+            "remote.log.manager.copier.thread.pool.size",
+            "remote.log.reader.threads",
+        ] {
+            assert!(!flag(key), "{key}");
+        }
         let kind = |key| find(&entries, key).kind;
         assert_eq!(kind("broker.session.timeout.ms"), ConfigKind::Int);
         assert_eq!(kind("offsets.topic.replication.factor"), ConfigKind::Short);

@@ -78,7 +78,7 @@ pub const AT_START: [&str; 16] = [
 ];
 
 /// Configs that are read here, and that Kafka changes while a broker runs.
-const CHANGED_IN_KAFKA: [&str; 4] = [
+pub(crate) const CHANGED_IN_KAFKA: [&str; 4] = [
     "listener.security.protocol.map",
     "listeners",
     "remote.log.manager.copier.thread.pool.size",

@@ -66,7 +66,7 @@ impl Controller {
         for resource in self.image.configured() {
             let ConfigResource::Broker(id) = resource else { continue };
             let now = Dynamic::of(&self.image, *id).over(&self.server);
-            let then = Dynamic::of_after_all(&self.image, *id, after).over(&self.server);
+            let then = Dynamic::of_with_all(&self.image, *id, after).over(&self.server);
             check_lags(&now, &then).map_err(|why| format!("Broker {id} has its own: {why}"))?;
         }
         Ok(())

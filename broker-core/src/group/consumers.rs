@@ -281,14 +281,14 @@ impl GroupCoordinator {
             let error = removed.err().unwrap_or(ErrorCode::None);
             if !matches!(error, ErrorCode::None | ErrorCode::UnknownMemberId) {
                 // the log does not take it, and the request as a whole is asked again
-                return step.reply(to, consumer::refused(&Response::LeaveGroup(answer), error));
+                return step.reply(to, Response::LeaveGroup(LeaveGroupResponse::refused(error)));
             }
             answer.members.push((member, instance, error));
         }
         let nothing = Drafted::unchanged();
-        let waiting = Some((to, Response::LeaveGroup(answer.clone())));
+        let waiting = Some((to, Response::LeaveGroup(answer)));
         if let Err(error) = self.settle(step, replicas, place, id, nothing, waiting) {
-            step.reply(to, consumer::refused(&Response::LeaveGroup(answer), error));
+            step.reply(to, Response::LeaveGroup(LeaveGroupResponse::refused(error)));
         }
     }
 

@@ -247,7 +247,7 @@ impl GroupCoordinator {
         let partition = append.partition;
         match &mut append.write {
             Write::Consumers { group } if is_here => {
-                let error = super::writes::consumers_error(error);
+                let error = super::writes::append_error(error);
                 self.act_consumer(step, partition, group, |members, cx| {
                     members.written(cx.step, token, error);
                 });

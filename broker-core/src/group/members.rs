@@ -166,15 +166,13 @@ impl GroupCoordinator {
         let place = match self.place(image, &group) {
             Ok(place) => place,
             Err(error) => {
-                let answer = LeaveGroupResponse { error, members: Vec::new() };
-                return step.reply(to, Response::LeaveGroup(answer));
+                return step.reply(to, Response::LeaveGroup(LeaveGroupResponse::refused(error)));
             }
         };
         let found = self.partitions.get(&place).and_then(|p| Some((p, p.groups.get(&group)?)));
         if found.is_some_and(|(_, known)| known.roster.is_dead()) {
             // what is said of a member is final, and the request as a whole is asked again
-            let (error, members) = (ErrorCode::CoordinatorNotAvailable, Vec::new());
-            let answer = LeaveGroupResponse { error, members };
+            let answer = LeaveGroupResponse::refused(ErrorCode::CoordinatorNotAvailable);
             return step.reply(to, Response::LeaveGroup(answer));
         }
         if let Some((partition, known)) = found

@@ -123,12 +123,10 @@ impl Group {
 
     /// A position was deleted: what open transactions said of it before counts no more.
     pub(super) fn forget_open(&mut self, place: &(Arc<str>, i32)) {
-        if !self.pending.is_empty() {
-            self.pending.values_mut().for_each(|positions| {
-                positions.remove(place);
-            });
-            self.pending.retain(|_, positions| !positions.is_empty());
-        }
+        self.pending.retain(|_, positions| {
+            positions.remove(place);
+            !positions.is_empty()
+        });
     }
 
     /// Whether an open transaction says something of a position.

@@ -142,7 +142,7 @@ impl Writes {
             None => Ok(token),
             Some(error) => {
                 self.pending.remove(&token);
-                Err(consumers_error(error))
+                Err(append_error(error))
             }
         }
     }
@@ -210,37 +210,30 @@ impl Writes {
     }
 }
 
-/// What a client is told of a commit's or deletion's failed append
-/// (`CoordinatorOperationExceptionHelper`).
+/// What a client is told of a failed append (`CoordinatorOperationExceptionHelper`).
+pub(super) fn append_error(error: ErrorCode) -> ErrorCode {
+    match error {
+        ErrorCode::None => ErrorCode::None,
+        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
+        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}
+
+/// The same of a commit or deletion.
 pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
     match error {
-        ErrorCode::None => ErrorCode::None,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
         // of a transaction
         ErrorCode::InvalidProducerEpoch | ErrorCode::InvalidTxnState => error,
-        _ => ErrorCode::CoordinatorNotAvailable,
+        _ => append_error(error),
     }
 }
 
-/// What members in the consumer protocol are told when the log does not take their changes.
-pub(super) fn consumers_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::None => ErrorCode::None,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
-        _ => ErrorCode::CoordinatorNotAvailable,
-    }
-}
-
-/// What members are told when the log does not take what they agreed on.
+/// The same of what members in the classic protocol agreed on.
 pub(super) fn members_error(error: ErrorCode) -> ErrorCode {
     match error {
-        ErrorCode::None => ErrorCode::None,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
         ErrorCode::RequestTimedOut => ErrorCode::RebalanceInProgress,
-        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
-        _ => ErrorCode::CoordinatorNotAvailable,
+        _ => append_error(error),
     }
 }
 
@@ -260,9 +253,11 @@ mod tests {
             (ErrorCode::KafkaStorageError, NotCoordinator),
             (ErrorCode::MessageTooLarge, UnknownServerError),
         ] {
-            assert_eq!((commit_error(error), consumers_error(error)), (told, told), "{error:?}");
+            assert_eq!((commit_error(error), append_error(error)), (told, told), "{error:?}");
         }
         let of_transaction = ErrorCode::InvalidProducerEpoch;
         assert_eq!(commit_error(of_transaction), of_transaction);
+        assert_eq!(members_error(ErrorCode::RequestTimedOut), ErrorCode::RebalanceInProgress);
+        assert_eq!(members_error(ErrorCode::NotEnoughReplicas), CoordinatorNotAvailable);
     }
 }

@@ -93,7 +93,7 @@ impl Log {
         Ok(())
     }
 
-    /// Looks at the records themselves, where headers do not say enough: with other bounds of times than by
+    /// Looks at the records themselves, where headers do not say enough: with narrower bounds of times than by
     /// default, as any record may be the oldest and a client may have written any header, and where the
     /// topic is compacted. A key that is missing counts if no time is wrong (`LogValidator`).
     fn validate_records(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {

@@ -265,6 +265,14 @@ pub struct LeaveGroupResponse {
     pub members: Vec<(Arc<str>, Option<Arc<str>>, ErrorCode)>,
 }
 
+impl LeaveGroupResponse {
+    /// Of the request as a whole: nothing is said of its members.
+    #[must_use]
+    pub fn refused(error: ErrorCode) -> Self {
+        Self { error, members: Vec::new() }
+    }
+}
+
 /// DescribeGroups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeGroupsRequest {

@@ -106,12 +106,13 @@ impl ReplicaManager {
             }
         } else {
             for (index, partition) in (0u32..).zip(request.partitions) {
-                let Some((tp, error)) = refused.iter().find(|(tp, _)| *tp == partition.tp) else {
-                    self.produce_partition(step, origin, acks, produce, index, partition);
-                    continue;
-                };
-                let answer = ProducePartitionResponse::refused(*tp, *error);
-                self.purgatory.settle(produce, index, answer);
+                match refused.iter().find(|(tp, _)| *tp == partition.tp) {
+                    Some((tp, error)) => {
+                        let answer = ProducePartitionResponse::refused(*tp, *error);
+                        self.purgatory.settle(produce, index, answer);
+                    }
+                    None => self.produce_partition(step, origin, acks, produce, index, partition),
+                }
             }
         }
         self.finish_produce(step, produce);

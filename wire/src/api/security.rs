@@ -52,12 +52,12 @@ pub(crate) fn decode(
             Asked::Handshake
         }
         ApiKey::SaslAuthenticate => {
-            blob(reader)?;
+            let _secret = reader.bytes()?;
             Asked::Authenticate
         }
         ApiKey::CreateDelegationToken => Asked::CreateToken(creation(version, reader)?),
         ApiKey::RenewDelegationToken | ApiKey::ExpireDelegationToken => {
-            blob(reader)?; // the token
+            let _token = reader.bytes()?;
             let _period_ms = reader.i64()?;
             Asked::ChangeToken
         }
@@ -73,11 +73,6 @@ pub(crate) fn decode(
     };
     reader.skip_tags()?;
     Ok(Some(asked))
-}
-
-/// Secrets are not looked at.
-fn blob(reader: &mut Reader) -> Result<(), WireError> {
-    reader.nullable_bytes()?.map(drop).ok_or(WireError::Null)
 }
 
 /// Who is to own a new token, if it is not who asks.

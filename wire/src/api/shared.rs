@@ -74,8 +74,7 @@ pub(super) fn committed_offsets(
 
 /// A blob that will be kept for long, and must not keep the whole frame with it.
 pub(super) fn kept_bytes(reader: &mut Reader) -> Result<Bytes, WireError> {
-    let bytes = reader.nullable_bytes()?.ok_or(WireError::Null)?;
-    Ok(Bytes::copy_from_slice(&bytes))
+    Ok(Bytes::copy_from_slice(&reader.bytes()?))
 }
 
 /// A partition's index.

@@ -527,11 +527,9 @@ pub(super) fn refusal(refusal: Refusal) -> ConsumerGroupHeartbeatResponse {
 }
 
 /// What is said instead of an answer when the log did not take what it says.
-pub(super) fn refused(response: &Response, error: ErrorCode) -> Response {
+fn refused(response: &Response, error: ErrorCode) -> Response {
     match response {
-        Response::LeaveGroup(_) => {
-            Response::LeaveGroup(LeaveGroupResponse { error, members: Vec::new() })
-        }
+        Response::LeaveGroup(_) => Response::LeaveGroup(LeaveGroupResponse::refused(error)),
         _ => Response::ConsumerGroupHeartbeat(Box::new(refusal(error.into()))),
     }
 }

@@ -188,9 +188,9 @@ impl World {
         if count % 2 == 1 {
             done.reverse(); // a flushed append may end before one that is not
         }
-        done.into_iter().for_each(|number| {
+        for number in done {
             self.log.append_done(number);
-        });
+        }
         if self.in_flight.is_empty() {
             assert!(!self.log.has_in_flight());
             assert_eq!(self.log.log_end_offset(), self.log.next_offset());

@@ -51,6 +51,15 @@ impl Tiered {
         tiered
     }
 
+    /// A leader with offsets 0 to 3 in remote storage alone, and 4 on its disk.
+    fn with_remote() -> Self {
+        let mut tiered = Self::new(1, &[NOTHING_LOCAL]);
+        tiered.write(5);
+        tiered.task();
+        tiered.retention();
+        tiered
+    }
+
     /// Appends batches of one record.
     fn write(&mut self, count: usize) {
         for _ in 0..count {
@@ -269,10 +278,7 @@ fn retention_deletes_nothing_in_remote_storage_that_the_log_still_has() {
 
 #[test]
 fn a_consumer_far_behind_reads_remote_storage() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     tiered.consume(1);
     tiered.run();
     let answer = tiered.fetched();
@@ -284,10 +290,7 @@ fn a_consumer_far_behind_reads_remote_storage() {
 
 #[test]
 fn a_fetch_that_waits_too_long_for_remote_storage_gets_nothing_and_no_error() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     tiered.rig.effects.timers.clear();
     tiered.consume(0);
     let (at, key) = tiered.rig.effects.timers.pop().unwrap();
@@ -305,10 +308,7 @@ fn a_fetch_that_waits_too_long_for_remote_storage_gets_nothing_and_no_error() {
 
 #[test]
 fn remote_storage_that_fails_is_an_error_that_consumers_survive() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     tiered.fails = Some(RemoteError::Unavailable);
     tiered.consume(0);
     tiered.run();
@@ -317,10 +317,7 @@ fn remote_storage_that_fails_is_an_error_that_consumers_survive() {
 
 #[test]
 fn a_new_leader_that_has_not_listed_asks_consumers_to_wait() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     tiered.rig.elect(1);
     tiered.consume(0);
     assert_eq!(tiered.fetched().error, ErrorCode::ReplicaNotAvailable);
@@ -347,10 +344,7 @@ fn a_new_leader_starts_where_remote_storage_does_whatever_its_disk_has() {
 
 #[test]
 fn a_fetch_does_not_look_for_the_logs_start_where_it_is_known() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     let slot = tiered.rig.replicas.slot(TP).unwrap();
     tiered.remote_log(slot).segments.remove(0);
     tiered.consume(2);
@@ -411,10 +405,7 @@ fn a_list_from_before_a_copy_has_ended_is_not_believed() {
 
 #[test]
 fn configs_of_others_do_not_make_it_forget_what_is_remote() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     let resource = ConfigResource::Topic("another".into());
     let value = Some("5".into());
     tiered.rig.apply(&[MetadataRecord::Config { resource, key: "retention.ms".into(), value }]);
@@ -425,10 +416,7 @@ fn configs_of_others_do_not_make_it_forget_what_is_remote() {
 
 #[test]
 fn a_follower_below_the_local_start_is_told_so() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     tiered.rig.replies();
     tiered.rig.fetched_by(2, 1, 0);
     let answer = tiered.fetched();
@@ -543,10 +531,7 @@ fn a_deleted_topic_takes_its_remote_part_along() {
 /// Hunt seed 11006466: nothing told any more which transactions were aborted there.
 #[test]
 fn what_is_deleted_while_it_is_read_remotely_is_out_of_range_to_readers_of_committed_records() {
-    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL]);
-    tiered.write(5);
-    tiered.task();
-    tiered.retention();
+    let mut tiered = Tiered::with_remote();
     tiered.consume(1); // the read is under way
     let slot = tiered.rig.replicas.slot(TP).unwrap();
     let log = &mut tiered.rig.replicas.partition_mut(slot).unwrap().log;
