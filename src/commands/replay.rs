@@ -10,12 +10,13 @@ use crate::interrupt;
 use crate::invocation::quoted;
 use crate::output::Output;
 use crate::progress;
-use crate::simulation::{Job, default_dir, total_ns};
+use crate::simulation::{Job, check_plant, default_dir, total_ns};
 use stormglass_reports::narrative::narrative;
 
 /// Simulates the plan, writes the report, prints the summary; if a promise was broken, what led to
 /// it comes first.
 pub(super) fn replay(args: &Replay, output: Output) -> Result<Exit, Failure> {
+    check_plant(args.plant.as_deref(), &reproducing(args))?;
     let (plan, dir_of_plan) = plan_file(&args.plan)?;
     let label = format!("replay of {} seed {}", plan.scenario, plan.seed);
     let total_ns = total_ns(&plan);
